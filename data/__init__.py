@@ -1,0 +1,1 @@
+"""Rows to ids: the catalog, sources, formats, checks, splits and tokenizers."""

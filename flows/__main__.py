@@ -1,0 +1,189 @@
+"""The command line: ``refrain run``, ``datasets``, ``models``, ``up``.
+
+Heavy imports stand inside the commands, so that ``refrain --help`` answers at once.
+"""
+
+import errno
+import json
+import os
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from flows.environment import home, prepare
+
+# What `refrain run` does without a dataset: three problems within ten minutes on two cores.
+MAIN_JOB: dict[str, dict[str, dict[str, Any]]] = {
+    "rotten_tomatoes": {},
+    "msra": {"tokens": {"limit": 24_000}, "training": {"max_epochs": 5}},
+    "tatoeba_en_fr": {"tokens": {"limit": 60_000}, "training": {"max_epochs": 3}},
+}
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="markdown",
+    pretty_exceptions_enable=False,
+    help="""Scheduled retraining of recurrent networks: from raw rows to a champion.
+
+    Everything lies in one folder: REFRAIN_HOME, or `.refrain` in the repository.
+    """,
+)
+Catalog = Annotated[Path | None, typer.Option("--catalog", metavar="FILE", help="Catalog file of your own, in place of data/catalog.yaml.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+@contextmanager
+def plain_errors() -> Iterator[None]:
+    """Turn what a user can cause into one message and exit status 1; anything else is a fault of ours."""
+    try:
+        yield
+    except (ValueError, FloatingPointError) as error:
+        _fail(str(error))
+    except OSError as error:
+        if error.errno == errno.ENOSPC:
+            _fail(f"the disk is full: {home()} could not be written. Free some space and start again; what was finished is kept.")
+        if error.errno in (errno.EACCES, errno.EROFS, errno.ENOTDIR, errno.EEXIST):
+            _fail(f"{error.strerror}: {error.filename}. Refrain must be able to write {home()}; REFRAIN_HOME names another folder.")
+        _fail(str(error))
+
+
+def _fail(message: str) -> None:
+    typer.secho(f"refrain: {message}", err=True, fg="red" if sys.stderr.isatty() else None)
+    raise SystemExit(1)
+
+
+@app.command()
+def run(
+    datasets: Annotated[list[str] | None, typer.Argument(metavar="[DATASET]...", help="Names from the catalog; none for the main job.")] = None,
+    assignments: Annotated[list[str] | None, typer.Option("--set", metavar="STAGE.NAME=VALUE", help="Change a setting; may be repeated.")] = None,
+    limit: Annotated[int | None, typer.Option(min=1, metavar="N", help="Rows of the training split, at most (tokens.limit).")] = None,
+    catalog: Catalog = None,
+    as_json: Json = False,
+    settings: Annotated[bool, typer.Option("--settings", help="List all settings, and do nothing.")] = False,
+) -> None:
+    """Retrain datasets, one after the other: ingest, tokenize, train, evaluate, register, promote.
+
+    Without a dataset it does the main job: rotten_tomatoes (sentiment), msra
+    (NER) and tatoeba_en_fr (translation), the last two on a limited number of
+    training rows, so that all three take at most ten minutes on two cores.
+
+    What was done before from the same rows, settings and code is not done
+    again, and what was killed goes on where it was.
+
+    **Examples**
+
+        refrain run rotten_tomatoes
+
+        refrain run twitter_ner --set training.max_epochs=20 --set training.hidden_size=64
+
+        refrain run my_reviews --catalog my.yaml --limit 10000
+    """  # fmt: skip
+    if settings:
+        _show_settings()
+        return
+    names = datasets or list(MAIN_JOB)
+    changed = [*(assignments or []), *([f"tokens.limit={limit}"] if limit else [])]
+    with plain_errors():
+        prepare(PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL="CRITICAL")
+        from data.catalog import CATALOG, find_dataset  # noqa: PLC0415
+        from tasks.settings import parse_settings  # noqa: PLC0415
+
+        chosen = {name: parse_settings(changed, {} if datasets else MAIN_JOB[name]) for name in names}
+        for name in names:  # a misspelt name is said before anything starts
+            find_dataset(name, catalog or CATALOG)
+        rows = _retrain_all(chosen, catalog)
+        if as_json:
+            print(json.dumps(rows, indent=2, ensure_ascii=False))
+        else:
+            from flows.console import show_results  # noqa: PLC0415
+
+            show_results(rows)
+
+
+def _retrain_all(chosen: dict[str, Any], catalog: Path | None) -> list[dict[str, Any]]:
+    print(f"Everything lies in {home()}. Starting the engine, which takes some 20 seconds ...", file=sys.stderr)
+    from flows.progress import show_progress  # noqa: PLC0415
+    from flows.retrain import retrain  # noqa: PLC0415
+    from tasks.report import summary  # noqa: PLC0415
+
+    show_progress()
+    rows = []
+    for name, settings in chosen.items():
+        started = time.monotonic()
+        promotion = retrain(name, settings, str(catalog.resolve()) if catalog else None)
+        rows.append(summary(promotion) | {"minutes": (time.monotonic() - started) / 60})
+    return rows
+
+
+def _show_settings() -> None:
+    from tasks.settings import setting_names  # noqa: PLC0415
+
+    for name, about in setting_names().items():
+        print(f"{name:<28} {about}")
+
+
+@app.command()
+def datasets(catalog: Catalog = None, as_json: Json = False) -> None:
+    """List the datasets of the catalog, with licence and origin."""
+    from data.catalog import CATALOG, read_catalog  # noqa: PLC0415
+
+    with plain_errors():
+        found = read_catalog(catalog or CATALOG)
+    keys = ("problem", "language", "about", "licence", "origin", "tokenizer")
+    entries = [{"dataset": name, **{key: getattr(entry, key) for key in keys}} for name, entry in found.items()]
+    if as_json:
+        print(json.dumps(entries, indent=2, ensure_ascii=False))
+        return
+    from flows.console import show_datasets  # noqa: PLC0415
+
+    show_datasets(entries)
+
+
+@app.command()
+def models(as_json: Json = False) -> None:
+    """List the registered models, their champions and scores."""
+    prepare()
+    from flows.console import show_models  # noqa: PLC0415
+    from tasks.registry import list_models  # noqa: PLC0415
+
+    with plain_errors():
+        found = list_models()
+    if as_json:
+        print(json.dumps(found, indent=2, ensure_ascii=False))
+        return
+    show_models(found)
+
+
+@app.command()
+def up(
+    prefect_port: Annotated[int, typer.Option(help="Port of the Prefect dashboard.")] = 4200,
+    mlflow_port: Annotated[int, typer.Option(help="Port of the MLflow UI.")] = 5000,
+) -> None:
+    """Start the dashboards, a worker and the scheduled deployments; Ctrl-C stops all."""
+    prepare()
+    from flows.up import serve  # noqa: PLC0415
+
+    with plain_errors():
+        serve(prefect_port=prefect_port, mlflow_port=mlflow_port)
+
+
+def main() -> None:
+    """Run the command line; a closed pipe or Ctrl-C ends it without a traceback."""
+    try:
+        app()
+    except KeyboardInterrupt:
+        print("\nrefrain: stopped; start the same command again to go on", file=sys.stderr)
+        raise SystemExit(130) from None
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise SystemExit(1) from None
+
+
+if __name__ == "__main__":
+    main()

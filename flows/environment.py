@@ -1,0 +1,31 @@
+"""Where Prefect and MLflow keep their things, decided before either is imported."""
+
+import os
+from pathlib import Path
+
+LOGGERS = "data,rnn_models,tasks"
+
+
+def home() -> Path:
+    """The folder that holds everything: ``REFRAIN_HOME``, else ``.refrain`` in the repo."""
+    return Path(os.environ.get("REFRAIN_HOME") or Path(__file__).resolve().parents[1] / ".refrain").resolve()
+
+
+def prepare(**more: str) -> None:
+    """Set what the engine reads when it starts; whatever the user has set stays.
+
+    Args:
+        more: Further variables, set in the same way.
+    """
+    chosen = {
+        "PREFECT_HOME": str(home() / "prefect"),
+        # The embedded engine takes 13 to 25 s to start on two cores; Prefect waits for 20.
+        "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "180",
+        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+        "DO_NOT_TRACK": "1",
+        "PREFECT_LOGGING_EXTRA_LOGGERS": LOGGERS,
+        "MLFLOW_DISABLE_TELEMETRY": "true",
+    }
+    for name, value in (chosen | more).items():
+        os.environ.setdefault(name, value)
+    home().mkdir(parents=True, exist_ok=True)

@@ -1,0 +1,31 @@
+"""One dataset, from its source to a champion."""
+
+from prefect import flow
+
+from tasks.artifacts import Promotion
+from tasks.evaluate import evaluate
+from tasks.ingest import ingest
+from tasks.promote import promote
+from tasks.register import register
+from tasks.settings import Settings
+from tasks.tokenize import tokenize
+from tasks.train import train
+
+DEFAULTS = Settings()
+
+
+@flow(flow_run_name="retrain-{dataset}")
+def retrain(dataset: str, settings: Settings = DEFAULTS, catalog: str | None = None) -> Promotion:
+    """Take one dataset from its source to a champion.
+
+    Args:
+        dataset: Name of an entry of the catalog, such as rotten_tomatoes.
+        settings: What to change of the defaults; whatever is left out keeps its own.
+        catalog: Path of a catalog file of your own, in place of data/catalog.yaml.
+    """
+    snapshot = ingest(dataset, catalog)
+    tokens = tokenize(snapshot, settings.tokens, catalog)
+    checkpoint = train(tokens, settings.training)
+    scores = evaluate(checkpoint, tokens)
+    challenger = register(checkpoint, tokens, scores)
+    return promote(challenger, scores, tokens, settings.promotion)

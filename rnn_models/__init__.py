@@ -1,0 +1,1 @@
+"""Ids to logits to loss to metrics: the networks, their training and their scores."""

@@ -1,0 +1,143 @@
+"""Examples to batches: ragged columns, padding, lengths, masks and the order of an epoch.
+
+B sequences, T source steps, U target steps, N examples.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+# The same in all vocabularies of text; label sets have no special ids.
+PAD_ID, UNK_ID, BOS_ID, EOS_ID = range(4)
+
+
+@dataclass(frozen=True)
+class Ragged:
+    """Rows of different lengths, end to end: row i is ``ids[offsets[i]:offsets[i + 1]]``."""
+
+    ids: NDArray[Any]
+    offsets: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, rows: Sequence[Sequence[int]]) -> "Ragged":
+        """Make a ragged column of lists of ids."""
+        offsets = np.cumsum([0, *map(len, rows)], dtype=np.int64)
+        flat = [row_id for row in rows for row_id in row]
+        return cls(np.asarray(flat, dtype=np.int32), offsets)
+
+    def __len__(self) -> int:
+        return len(self.offsets) - 1
+
+    @property
+    def lengths(self) -> NDArray[np.int64]:
+        """Ids per row, (N,)."""
+        return np.diff(self.offsets)
+
+    def row(self, index: int) -> list[int]:
+        """Ids of one row."""
+        return [int(i) for i in self.ids[self.offsets[index] : self.offsets[index + 1]]]
+
+    def take(self, indices: NDArray[np.int64]) -> tuple[Tensor, Tensor]:
+        """Gather rows, padded on the right with ``PAD_ID``.
+
+        Returns:
+            Ids (B, T) and lengths (B,), both int64; T is the longest row, at least 1.
+        """
+        starts, lengths = self.offsets[indices], self.offsets[indices + 1] - self.offsets[indices]
+        steps = np.arange(max(1, lengths.max(initial=0)))
+        is_real = steps < lengths[:, None]
+        padded = np.full(is_real.shape, PAD_ID, dtype=np.int64)
+        padded[is_real] = self.ids[(starts[:, None] + steps)[is_real]]
+        return torch.from_numpy(padded), torch.from_numpy(lengths)
+
+
+@dataclass(frozen=True)
+class Examples:
+    """Sources and targets as ids; a label is a target of length 1."""
+
+    source: Ragged
+    target: Ragged
+
+    def __len__(self) -> int:
+        return len(self.source)
+
+    @property
+    def lengths(self) -> NDArray[np.int64]:
+        """What an example costs in a batch: the longer of its two sides, (N,)."""
+        return np.maximum(self.source.lengths, self.target.lengths)
+
+    def batch(self, indices: NDArray[np.int64]) -> "Batch":
+        """Gather some examples into one padded batch."""
+        return Batch(*self.source.take(indices), *self.target.take(indices), indices)
+
+
+@dataclass(frozen=True)
+class Batch:
+    """``source`` (B, T) with ``source_lengths`` (B,); ``target`` (B, U) with ``target_lengths``."""
+
+    source: Tensor
+    source_lengths: Tensor
+    target: Tensor
+    target_lengths: Tensor
+    indices: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+    @property
+    def num_tokens(self) -> int:
+        """Real tokens of both sides together."""
+        return int(self.source_lengths.sum() + self.target_lengths.sum())
+
+    def to(self, device: torch.device) -> "Batch":
+        """The same batch with its tensors on a device."""
+        tensors = (self.source, self.source_lengths, self.target, self.target_lengths)
+        return Batch(*(tensor.to(device) for tensor in tensors), self.indices)
+
+
+def length_mask(lengths: Tensor, num_steps: int) -> Tensor:
+    """Mark the real tokens: (B,) lengths to a (B, T) mask, True where a token is real."""
+    return torch.arange(num_steps, device=lengths.device) < lengths[:, None]
+
+
+def cut_by_length(
+    lengths: NDArray[np.int64], order: NDArray[np.int64], *, size: int, tokens: int
+) -> Iterator[NDArray[np.int64]]:
+    """Cut ``order``, sorted by length, into batches of at most ``size`` examples.
+
+    A batch holds at most ``tokens`` tokens with its padding, but always one example.
+    """
+    start = 0
+    while start < len(order):
+        stop = min(start + size, len(order))
+        costs = np.maximum.accumulate(lengths[order[start:stop]]) * np.arange(1, stop - start + 1)
+        stop = start + max(1, int(np.searchsorted(costs, tokens, side="right")))
+        yield order[start:stop]
+        start = stop
+
+
+def epoch_batches(
+    examples: Examples, *, size: int, tokens: int, seed: int, epoch: int
+) -> list[NDArray[np.int64]]:
+    """Order an epoch: batches of examples of near-equal lengths, in random order.
+
+    A pure function of the lengths, the seed and the epoch, so a training that
+    was killed goes on with the very batches it would have seen.
+    """
+    random = np.random.default_rng((seed, epoch))
+    shuffled = random.permutation(len(examples))
+    source, target = examples.source.lengths[shuffled], examples.target.lengths[shuffled]
+    order = shuffled[np.lexsort((target, source))]  # stable: equal lengths stay shuffled
+    batches = list(cut_by_length(examples.lengths, order, size=size, tokens=tokens))
+    return [batches[i] for i in random.permutation(len(batches))]
+
+
+def sorted_batches(examples: Examples, *, size: int, tokens: int) -> list[NDArray[np.int64]]:
+    """Batches for evaluation: longest first, so that a memory shortage shows at once."""
+    order = np.lexsort((examples.target.lengths, examples.source.lengths))
+    return list(cut_by_length(examples.lengths, order, size=size, tokens=tokens))[::-1]

@@ -1,0 +1,52 @@
+"""A model to a folder and back: weights as safetensors, all else as JSON."""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from rnn_models.problem import Problem, Sizes, find_problem
+from rnn_models.settings import TrainSettings
+
+WEIGHTS, SETTINGS = "model.safetensors", "model.json"
+
+
+def weights_of(model: nn.Module) -> dict[str, Tensor]:
+    """Copy a model's weights, each shared one once, by the first of its names."""
+    return {name: p.detach().cpu().clone() for name, p in model.named_parameters()}
+
+
+def save_model(
+    folder: Path, weights: dict[str, Tensor], problem: Problem, sizes: Sizes, settings: TrainSettings
+) -> None:
+    """Write a model's weights and all that is needed to build it again."""
+    save_file(weights, folder / WEIGHTS)
+    built = {"problem": problem.name, "sizes": asdict(sizes), "settings": asdict(settings)}
+    (folder / SETTINGS).write_text(json.dumps(built, indent=2, ensure_ascii=False) + "\n")
+
+
+def load_weights(model: nn.Module, weights: dict[str, Tensor]) -> None:
+    """Copy weights into a model of the same shape.
+
+    Raises:
+        ValueError: If the names differ.
+    """
+    own = dict(model.named_parameters())
+    if own.keys() != weights.keys():
+        raise ValueError(f"weights do not fit: {sorted(own.keys() ^ weights.keys())} differ")
+    with torch.no_grad():
+        for name, parameter in own.items():
+            parameter.copy_(weights[name])
+
+
+def load_model(folder: Path) -> tuple[Problem, nn.Module]:
+    """Build the model that a folder holds, ready to predict."""
+    built = json.loads((folder / SETTINGS).read_text())
+    problem = find_problem(built["problem"])
+    sizes = Sizes(**built["sizes"] | {"labels": tuple(built["sizes"]["labels"])})
+    model = problem.build(sizes, TrainSettings(**built["settings"]))
+    load_weights(model, load_file(folder / WEIGHTS))
+    return problem, model.eval()

@@ -1,0 +1,181 @@
+"""The field's own scores, in percent, each as a function of sums over examples.
+
+A metric first turns every example into a row of statistics; the score is a
+function of the sum of the rows. So a resample costs one matrix product, and
+two systems can be compared example by example. N examples, S statistics,
+R resamples.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sacrebleu.metrics.bleu import BLEU
+from sacrebleu.metrics.chrf import CHRF
+
+from rnn_models.problem import nearest
+
+Statistics = NDArray[np.float64]
+BLEU_METRIC, CHRF_METRIC = BLEU(), CHRF()
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A score in percent, higher is better.
+
+    ``statistics`` maps hypotheses and references to (N, S); ``score`` maps sums
+    (R, S) to (R,).
+    """
+
+    name: str
+    title: str
+    statistics: Callable[[Sequence[Any], Sequence[Any]], Statistics]
+    score: Callable[[Statistics], Statistics]
+    signature: Callable[[], str] = lambda: ""
+
+
+@dataclass(frozen=True)
+class Score:
+    """A score in percent with its 95 % interval, and how it was measured."""
+
+    value: float
+    low: float
+    high: float
+    signature: str = ""
+
+
+def measure(
+    metric: Metric, statistics: Statistics, *, num_resamples: int = 1000, seed: int = 0
+) -> Score:
+    """Score all examples together, with a 95 % percentile bootstrap interval.
+
+    Args:
+        metric: What is measured.
+        statistics: (N, S), at least one row.
+        num_resamples: Resamples of N examples with replacement.
+        seed: Of the resampling.
+
+    Origin:
+        Efron (1979); for BLEU, Koehn (2004).
+    """
+    num = len(statistics)
+    random = np.random.default_rng(seed)
+    drawn = random.multinomial(num, np.full(num, 1 / num), size=num_resamples)  # (R, N)
+    low, high = np.percentile(metric.score(drawn @ statistics), [2.5, 97.5])
+    value = metric.score(statistics.sum(0, keepdims=True))[0]
+    return Score(float(value), float(low), float(high), metric.signature())
+
+
+def _accuracy_rows(hypotheses: Sequence[str], references: Sequence[str]) -> Statistics:
+    hits = [h == r for h, r in zip(hypotheses, references, strict=True)]
+    return np.column_stack([np.asarray(hits, dtype=np.float64), np.ones(len(hits))])
+
+
+def _share(sums: Statistics) -> Statistics:
+    return 100 * sums[:, 0] / sums[:, 1]
+
+
+def _class_rows(hypotheses: Sequence[str], references: Sequence[str]) -> Statistics:
+    """Per class: hits, times predicted, times true; (N, 3 * classes)."""
+    names = np.unique([*references, *hypotheses])
+    said = np.asarray(hypotheses)[:, None] == names
+    true = np.asarray(references)[:, None] == names
+    return np.concatenate([said & true, said, true], axis=1).astype(np.float64)
+
+
+def _macro_f1(sums: Statistics) -> Statistics:
+    hits, said, true = np.split(sums, 3, axis=1)  # (R, classes) each
+    per_class = 2 * hits / np.maximum(said + true, 1)
+    is_there = said + true > 0
+    scores: Statistics = 100 * (per_class * is_there).sum(1) / is_there.sum(1)
+    return scores
+
+
+def spans(rows: Sequence[Sequence[str]]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Find the entities of BIO tags, strictly: an ``I-`` that continues nothing is no entity.
+
+    Returns:
+        Over all tokens end to end: where the entity that starts at a token
+        stops (exclusive; 0 if none starts), and the number of its row.
+    """
+    row_of = np.repeat(np.arange(len(rows)), [len(row) for row in rows])
+    tags = np.asarray([tag for row in rows for tag in row] + ["O"])
+    prefix, kind = tags.astype("U1"), np.asarray([tag[2:] for tag in tags])
+    goes_on = (prefix[1:-1] == "I") & (prefix[:-2] != "O") & (kind[1:-1] == kind[:-2])
+    goes_on = np.concatenate([[False], goes_on & (row_of[1:] == row_of[:-1])])[: len(row_of)]
+    starts = np.flatnonzero(~goes_on)  # each token stands in one stretch of one kind
+    stops = np.append(starts[1:], len(row_of))
+    is_entity = prefix[:-1][starts] == "B"
+    stop_at = np.zeros(len(row_of), dtype=np.int64)
+    stop_at[starts[is_entity]] = stops[is_entity]
+    return stop_at, row_of
+
+
+def _span_rows(hypotheses: Sequence[Sequence[str]], references: Sequence[Sequence[str]]) -> Statistics:
+    """Per row: entities found rightly, found, and true."""
+    lengths = [(len(h), len(r)) for h, r in zip(hypotheses, references, strict=True)]
+    wrong = [i for i, (h, r) in enumerate(lengths) if h != r]
+    if wrong:
+        h, r = lengths[wrong[0]]
+        raise ValueError(f"row {wrong[0]} has {h} predicted tags for {r} tokens")
+    said, row_of = spans(hypotheses)
+    true, _ = spans(references)
+    said_kind = np.asarray([tag[2:] for row in hypotheses for tag in row])
+    true_kind = np.asarray([tag[2:] for row in references for tag in row])
+    is_hit = (said > 0) & (said == true) & (said_kind == true_kind)
+    columns = [np.bincount(row_of, weights=c, minlength=len(lengths)) for c in (is_hit, said > 0, true > 0)]
+    return np.column_stack(columns)
+
+
+def _f1(sums: Statistics) -> Statistics:
+    return 200 * sums[:, 0] / np.maximum(sums[:, 1] + sums[:, 2], 1)
+
+
+def _token_rows(hypotheses: Sequence[Sequence[str]], references: Sequence[Sequence[str]]) -> Statistics:
+    pairs = zip(hypotheses, references, strict=True)
+    hits = [sum(a == b for a, b in zip(h, r, strict=True)) for h, r in pairs]
+    return np.column_stack([hits, [len(r) for r in references]]).astype(np.float64)
+
+
+def _text_metric(name: str, title: str, metric: Any) -> Metric:
+    """A metric of sacreBLEU's own, from its per-segment statistics.
+
+    They are private there, and the same numbers its own significance tests
+    use; the version is pinned and a test compares with its public score.
+    """
+
+    def rows(hypotheses: Sequence[str], references: Sequence[str]) -> Statistics:
+        segments = metric._extract_corpus_statistics(list(hypotheses), [list(references)])
+        return np.asarray(segments, dtype=np.float64)
+
+    def score(sums: Statistics) -> Statistics:
+        whole = sums.astype(np.int64).tolist()
+        return np.asarray([metric._compute_score_from_stats(row).score for row in whole])
+
+    return Metric(name, title, rows, score, lambda: str(metric.get_signature()))
+
+
+METRICS = {
+    metric.name: metric
+    for metric in (
+        Metric("accuracy", "accuracy", _accuracy_rows, _share),
+        Metric("macro_f1", "macro F1", _class_rows, _macro_f1),
+        Metric("span_f1", "entity F1", _span_rows, _f1, lambda: "strict IOB2, micro"),
+        Metric("token_accuracy", "token accuracy", _token_rows, _share),
+        _text_metric("bleu", "BLEU", BLEU_METRIC),
+        _text_metric("chrf", "chrF", CHRF_METRIC),
+    )
+}
+
+
+def find_metric(name: str) -> Metric:
+    """Find a metric by its name.
+
+    Raises:
+        ValueError: If there is none, with the nearest name.
+    """
+    if name not in METRICS:
+        raise ValueError(f"there is no metric {name!r}: {nearest(name, list(METRICS))}")
+    return METRICS[name]

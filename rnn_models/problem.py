@@ -1,0 +1,83 @@
+"""What a problem must say of itself, and how to find one by its name."""
+
+import importlib
+import pkgutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from difflib import get_close_matches
+from functools import cache
+from typing import Any
+
+from torch import Tensor, nn
+
+from rnn_models import problems
+from rnn_models.batch import Batch
+from rnn_models.settings import TrainSettings
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sizes:
+    """What a model must know of its vocabularies.
+
+    ``target`` counts labels or ids of target text; ``labels`` names them where
+    they are few. ``is_shared`` says that source and target text have one
+    vocabulary.
+    """
+
+    source: int
+    target: int
+    labels: tuple[str, ...] = ()
+    is_shared: bool = False
+
+
+@dataclass(frozen=True)
+class Output:
+    """What a model says of one example: target ids, and how sure it is, from 0 to 1."""
+
+    ids: list[int]
+    score: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Problem:
+    """A kind of learning: the rows it reads, its model, loss, decoding and metrics.
+
+    ``rows`` names the columns of its rows, source before target. ``metrics``
+    and ``baselines`` are names from ``metrics.py`` and ``baselines.py``; the
+    first metric decides. ``loss`` gives the sum in nats over a batch and the
+    number of units (tokens or examples) it stands for.
+    """
+
+    name: str
+    rows: tuple[str, str]
+    unit: str
+    metrics: tuple[str, ...]
+    baselines: tuple[str, ...]
+    defaults: TrainSettings
+    build: Callable[[Sizes, TrainSettings], nn.Module]
+    loss: Callable[[Any, Batch], tuple[Tensor, int]]
+    predict: Callable[[Any, Batch], list[Output]]
+
+
+def nearest(name: str, names: list[str]) -> str:
+    """Say what was expected in place of ``name``, for the end of an error message."""
+    close = get_close_matches(name, names, n=1)
+    return f"did you mean {close[0]}?" if close else f"expected one of {', '.join(sorted(names))}"
+
+
+@cache
+def problem_names() -> list[str]:
+    """Names of all problems, by listing the modules of ``rnn_models/problems``."""
+    return sorted(module.name for module in pkgutil.iter_modules(problems.__path__))
+
+
+def find_problem(name: str) -> Problem:
+    """Find a problem by its name, the name of its module.
+
+    Raises:
+        ValueError: If there is none, with the nearest name.
+    """
+    if name not in problem_names():
+        raise ValueError(f"there is no problem {name!r}: {nearest(name, problem_names())}")
+    found: Problem = importlib.import_module(f"{problems.__name__}.{name}").PROBLEM
+    return found

@@ -1,0 +1,88 @@
+"""Sentiment: many to one. A bidirectional RNN reads a text, pooling makes one label of it.
+
+B sequences, T time steps, E embedding, H width of the encoder, K labels.
+"""
+
+import torch
+from torch import Tensor, nn
+
+from rnn_models.batch import Batch, length_mask
+from rnn_models.encoders import BiRecurrent, Embedding
+from rnn_models.problem import Output, Problem, Sizes
+from rnn_models.settings import TrainSettings
+
+
+def pool(states: Tensor, last: Tensor, mask: Tensor, how: str) -> Tensor:
+    """Make one vector of the hidden states of a text.
+
+    Args:
+        states: (B, T, H).
+        last: (B, H), the last states of both directions.
+        mask: (B, T), True where a token is real.
+        how: ``last``, ``mean``, ``max``, or ``mean_max``, both side by side.
+
+    Returns:
+        (B, H), or (B, 2 * H) for ``mean_max``.
+    """
+    if how == "last":
+        return last
+    real = mask[:, :, None]
+    mean = (states * real).sum(1) / real.sum(1)
+    if how == "mean":
+        return mean
+    highest = states.masked_fill(~real, float("-inf")).amax(1)
+    return highest if how == "max" else torch.cat([mean, highest], dim=1)
+
+
+class Classifier(nn.Module):
+    """Embedding, bidirectional encoder, pooling and one projection to labels."""
+
+    def __init__(self, sizes: Sizes, settings: TrainSettings) -> None:
+        super().__init__()
+        self.embedding = Embedding(sizes.source, settings)
+        self.encoder = BiRecurrent(settings.embedding_size, settings)
+        self.pooling = settings.pooling
+        self.label_smoothing = settings.label_smoothing
+        width = self.encoder.output_size * (2 if settings.pooling == "mean_max" else 1)
+        self.dropout = nn.Dropout(settings.dropout)
+        self.project = nn.Linear(width, sizes.target)
+
+    def forward(self, source: Tensor, lengths: Tensor) -> Tensor:
+        """Logits (B, K) of ``source`` (B, T)."""
+        states, last = self.encoder(self.embedding(source), lengths)
+        pooled = pool(states, last, length_mask(lengths, source.shape[1]), self.pooling)
+        logits: Tensor = self.project(self.dropout(pooled))
+        return logits
+
+
+def loss(model: Classifier, batch: Batch) -> tuple[Tensor, int]:
+    """Cross entropy in nats, summed over the examples, and their number."""
+    logits = model(batch.source, batch.source_lengths)
+    smoothing = model.label_smoothing if model.training else 0.0
+    nats = nn.functional.cross_entropy(
+        logits, batch.target[:, 0], reduction="sum", label_smoothing=smoothing
+    )
+    return nats, len(batch)
+
+
+def predict(model: Classifier, batch: Batch) -> list[Output]:
+    """The likeliest label of each example and its probability."""
+    highest, label = model(batch.source, batch.source_lengths).softmax(1).max(1)
+    return [Output([i], p) for i, p in zip(label.tolist(), highest.tolist(), strict=True)]
+
+
+PROBLEM = Problem(
+    name="sentiment",
+    rows=("text", "label"),
+    unit="example",
+    metrics=("accuracy", "macro_f1"),
+    baselines=("majority", "bag_of_words"),
+    # A small text set: few units, much dropout.
+    defaults=TrainSettings(
+        embedding_size=100, hidden_size=100, dropout=0.5, token_dropout=0.1, max_epochs=8,
+        learning_rate=1e-3, batch_size=32,
+    ),
+    build=Classifier,
+    loss=loss,
+    predict=predict,
+)

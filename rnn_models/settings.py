@@ -1,0 +1,76 @@
+"""What steers a model and its training, checked where it is made."""
+
+from collections.abc import Mapping
+from dataclasses import Field, dataclass, field, fields
+from typing import Any, Literal, get_args, get_origin
+
+Encoder = Literal["lstm", "gru", "rnn"]
+Pooling = Literal["mean_max", "mean", "max", "last"]
+Schedule = Literal["cosine", "plateau", "constant"]
+
+
+def setting(
+    default: Any, about: str, *, low: float | None = None, high: float | None = None
+) -> Any:
+    """Declare a setting: its default, one line about it with its unit, and its bounds."""
+    return field(default=default, metadata={"about": about, "low": low, "high": high})
+
+
+def check_setting(declared: Field[Any], value: object) -> None:
+    """Refuse a value of the wrong type or outside the bounds of its declaration.
+
+    Raises:
+        ValueError: Says the name, what was expected and what came.
+    """
+    name, kind = declared.name, declared.type
+    if get_origin(kind) is Literal:
+        if value not in get_args(kind):
+            raise ValueError(f"{name} must be one of {', '.join(get_args(kind))}, got {value!r}")
+        return
+    wanted = (int, float) if kind is float else (kind,)
+    if not isinstance(value, wanted) or (isinstance(value, bool) and kind is not bool):  # type: ignore[arg-type]
+        raise ValueError(f"{name} must be of type {kind.__name__}, got {value!r}")  # type: ignore[union-attr]
+    low, high = declared.metadata.get("low"), declared.metadata.get("high")
+    if low is not None and value < low:  # type: ignore[operator]
+        raise ValueError(f"{name} must be at least {low}, got {value!r}")
+    if high is not None and value > high:  # type: ignore[operator]
+        raise ValueError(f"{name} must be at most {high}, got {value!r}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainSettings:
+    """All that steers a model's shape and its training.
+
+    The defaults here are the middle of the road; each problem names its own
+    where they differ (``PROBLEM.defaults``).
+    """
+
+    encoder: Encoder = setting("lstm", "Recurrent cell of encoder and decoder.")
+    embedding_size: int = setting(128, "Width of an embedding.", low=1)
+    hidden_size: int = setting(128, "Width of a hidden state, per direction.", low=1)
+    num_layers: int = setting(1, "Recurrent layers on top of each other.", low=1)
+    pooling: Pooling = setting("mean_max", "How the hidden states of a text become one.")
+    dropout: float = setting(0.3, "Share of units dropped, one mask over all steps.", low=0, high=0.95)
+    token_dropout: float = setting(0.0, "Share of source tokens read as unknown.", low=0, high=0.95)
+    label_smoothing: float = setting(0.0, "Share of the target spread over all ids.", low=0, high=0.95)
+    max_epochs: int = setting(10, "Passes over the training split, at most.", low=1)
+    patience: int = setting(3, "Epochs without a better validation loss before stopping.", low=1)
+    batch_size: int = setting(64, "Examples per batch, at most.", low=1)
+    batch_tokens: int = setting(4096, "Tokens per batch with their padding, at most.", low=1)
+    learning_rate: float = setting(2e-3, "Largest step size of AdamW.", low=0)
+    schedule: Schedule = setting("cosine", "How the learning rate falls after its warm-up.")
+    warmup_steps: int = setting(50, "Steps over which the learning rate rises.", low=0)
+    weight_decay: float = setting(0.01, "AdamW's decay of weights per unit of learning rate.", low=0)
+    clip_norm: float = setting(5.0, "Largest L2 norm of all gradients together.", low=1e-6)
+    beam_width: int = setting(5, "Hypotheses kept while decoding text; 1 is greedy.", low=1)
+    length_penalty: float = setting(1.0, "Power of the length that divides a hypothesis' score.", low=0)
+    seed: int = setting(1, "Seed of weights, order and dropout.", low=0)
+
+    def __post_init__(self) -> None:
+        for declared in fields(self):
+            check_setting(declared, getattr(self, declared.name))
+
+    def with_changes(self, changes: Mapping[str, object]) -> "TrainSettings":
+        """Return these settings with some replaced; a change to None leaves the default."""
+        current = {declared.name: getattr(self, declared.name) for declared in fields(self)}
+        return TrainSettings(**current | {k: v for k, v in changes.items() if v is not None})

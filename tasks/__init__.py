@@ -1,0 +1,1 @@
+"""The stages of the line: the only place with effects."""

@@ -1,0 +1,233 @@
+"""The nouns that travel between tasks, their digests and their folders.
+
+A noun's folder is named by a digest of its inputs, of the settings that matter
+to it and of the code that makes it. Files are written first and
+``manifest.json`` last, so a folder without a manifest does not exist.
+"""
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field, replace
+from functools import cache
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from rnn_models.batch import Examples, Ragged
+from rnn_models.problem import Sizes
+
+ROOT = Path(__file__).resolve().parents[1]
+MANIFEST = "manifest.json"
+
+
+def home() -> Path:
+    """The folder that holds everything Refrain keeps: ``REFRAIN_HOME``, else ``.refrain`` in the repo."""
+    return Path(os.environ.get("REFRAIN_HOME") or ROOT / ".refrain").resolve()
+
+
+def digest(*parts: Any) -> str:
+    """A short name for some plain values: equal values, equal names."""
+    text = json.dumps(parts, sort_keys=True, ensure_ascii=False, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+@cache
+def code_digest(*places: str, libraries: tuple[str, ...] = ()) -> str:
+    """A digest of files or folders of our code and of the versions of some libraries."""
+    files = [p for place in places for p in sorted((ROOT / place).rglob("*.py") if (ROOT / place).is_dir() else [ROOT / place])]
+    texts = [hashlib.sha256(path.read_bytes()).hexdigest() for path in files]
+    return digest(texts, [version(library) for library in libraries])
+
+
+@dataclass(frozen=True, kw_only=True)
+class Noun:
+    """Something a task made: what it is and where it lies."""
+
+    KIND: ClassVar[str]
+    dataset: str
+    digest: str
+
+    @classmethod
+    def folder_of(cls, dataset: str, key: str) -> Path:
+        """The folder of a noun, whether it is there or not."""
+        return home() / cls.KIND / f"{dataset}-{key}"
+
+    @property
+    def folder(self) -> Path:
+        """Where its files lie."""
+        return self.folder_of(self.dataset, self.digest)
+
+    @classmethod
+    def find(cls, dataset: str, key: str) -> Self | None:
+        """The noun, if it was made and finished before."""
+        path = cls.folder_of(dataset, key) / MANIFEST
+        return cls(**json.loads(path.read_text())) if path.exists() else None
+
+    @classmethod
+    @contextmanager
+    def making(cls, dataset: str, key: str, *, keep_partial: bool = False) -> Iterator[Path]:
+        """Give the folder to write into; what a failure leaves behind is removed.
+
+        Args:
+            dataset: Name of the dataset.
+            key: Digest of the noun.
+            keep_partial: Keep what is there, before and after a failure, to go on from it.
+        """
+        folder = cls.folder_of(dataset, key)
+        if not keep_partial:
+            shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            yield folder
+        except BaseException:
+            if not keep_partial:
+                shutil.rmtree(folder, ignore_errors=True)
+            raise
+
+    def commit(self) -> Self:
+        """Write the manifest, last of all and at once: now the noun exists."""
+        partial = self.folder / f"{MANIFEST}.partial"
+        with partial.open("w", encoding="utf-8") as file:
+            json.dump(asdict(self), file, indent=2, ensure_ascii=False)
+            file.write("\n")
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(partial, self.folder / MANIFEST)
+        return self
+
+
+@dataclass(frozen=True, kw_only=True)
+class Snapshot(Noun):
+    """Checked rows, Parquet per split, and the refused ones with their reasons.
+
+    ``splits`` maps each split to a digest of its rows: what two scores must
+    have in common to be compared.
+    """
+
+    KIND: ClassVar[str] = "snapshots"
+    rows: dict[str, int]
+    splits: dict[str, str]
+    reasons: dict[str, int]
+
+    def table(self, split: str) -> pa.Table:
+        """The rows of a split."""
+        return pq.read_table(self.folder / f"{split}.parquet")
+
+
+@dataclass(frozen=True, kw_only=True)
+class TokenSet(Noun):
+    """Ids per split, memory-mapped, and the vocabularies they were made with."""
+
+    KIND: ClassVar[str] = "tokens"
+    problem: str
+    tokenizer: str
+    snapshot: str
+    rows: dict[str, int]
+    sizes: dict[str, Any]
+    limit: int
+    test_split: str
+    settings: dict[str, Any]
+
+    def examples(self, split: str) -> Examples:
+        """The ids of a split, mapped from disk."""
+        sides = []
+        for side in ("source", "target"):
+            ids = np.load(self.folder / f"{split}.{side}.npy", mmap_mode="r")
+            sides.append(Ragged(ids, np.load(self.folder / f"{split}.{side}.offsets.npy")))
+        return Examples(*sides)
+
+    def model_sizes(self) -> Sizes:
+        """What a model must know of the vocabularies."""
+        return Sizes(**self.sizes | {"labels": tuple(self.sizes["labels"])})
+
+    def snapshot_of(self) -> Snapshot:
+        """The snapshot the ids were made from.
+
+        Raises:
+            ValueError: If somebody removed it from the store.
+        """
+        found = Snapshot.find(self.dataset, self.snapshot)
+        if found is None:
+            raise ValueError(f"snapshot {self.snapshot} of {self.dataset} is gone from {home()}: ingest again")
+        return found
+
+
+@dataclass(frozen=True, kw_only=True)
+class Checkpoint(Noun):
+    """Weights of the best epoch, settings, history; ``mlflow_run`` is where it can be followed."""
+
+    KIND: ClassVar[str] = "checkpoints"
+    problem: str
+    tokens: str
+    mlflow_run: str
+    epochs: int
+    best_epoch: int
+    validation_loss: float
+    clipped_share: float
+    train_seconds: float
+    num_parameters: int
+    settings: dict[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scores(Noun):
+    """Scores on one split with intervals, in percent, those of the baselines, and per-example results."""
+
+    KIND: ClassVar[str] = "scores"
+    problem: str
+    checkpoint: str
+    tokens: str
+    mlflow_run: str
+    test_split: str
+    metrics: dict[str, dict[str, Any]]
+    baselines: dict[str, dict[str, float]]
+
+    @property
+    def headline(self) -> str:
+        """Name of the metric that decides."""
+        return next(iter(self.metrics))
+
+    @property
+    def best_baseline(self) -> tuple[str, float]:
+        """Name and headline score of the best cheap system."""
+        name = max(self.baselines, key=lambda name: self.baselines[name][self.headline])
+        return name, self.baselines[name][self.headline]
+
+
+@dataclass(frozen=True)
+class ModelVersion:
+    """A registered model: nothing of it is in the store, it lies in MLflow."""
+
+    name: str
+    version: str
+    mlflow_run: str
+    scores: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Promotion(Noun):
+    """Whether a challenger became champion, and why or why not."""
+
+    KIND: ClassVar[str] = "promotions"
+    version: str
+    is_promoted: bool
+    reason: str
+    metric: str
+    challenger_score: float
+    champion_version: str
+    champion_score: float | None
+    scores: str
+    mlflow_run: str
+    aliases: list[str] = field(default_factory=list)
+
+    def seen_now(self, aliases: list[str]) -> "Promotion":
+        """The same decision with the aliases that the version has today."""
+        return replace(self, aliases=aliases)

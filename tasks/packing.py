@@ -1,0 +1,62 @@
+"""Put a model's files and the code that runs it together, so that it loads anywhere.
+
+The code travels as a package whose name holds a digest of it. So two versions
+with different code load side by side in one process, and neither meets a
+package of the user's that happens to be called ``data`` or ``tasks``.
+"""
+
+import ast
+import re
+import shutil
+from pathlib import Path
+
+from rnn_models.checkpoint import SETTINGS, WEIGHTS
+from tasks.artifacts import ROOT, Checkpoint, TokenSet, digest
+
+OURS = ("tasks", "rnn_models", "data")
+IMPORT = re.compile(rf"^(\s*from|\s*import) ({'|'.join(OURS)})\b", flags=re.MULTILINE)
+
+
+def needed_modules(entries: list[Path], root: Path = ROOT) -> list[Path]:
+    """All our modules that some files import, themselves included, as paths from the root."""
+    found, waiting = set[Path](), list(entries)
+    while waiting:
+        path = waiting.pop()
+        if path in found:
+            continue
+        found.add(path)
+        for node in ast.walk(ast.parse((root / path).read_text())):
+            if isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] in OURS:
+                names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+                places = [Path(*name.split(".")) for name in names]
+                modules = [p.with_suffix(".py") for p in places] + [p / "__init__.py" for p in places]
+                waiting += [module for module in modules if (root / module).is_file()]
+    packages = {parent / "__init__.py" for path in found for parent in path.parents if parent != Path()}
+    return sorted(found | packages)
+
+
+def pack_code(problem: str, folder: Path) -> tuple[Path, Path]:
+    """Write the serving file and the package it needs.
+
+    Returns:
+        The file for MLflow, and the package's folder.
+    """
+    serving = Path("tasks/serving.py")
+    modules = needed_modules([serving, Path(f"rnn_models/problems/{problem}.py")])
+    texts = {path: (ROOT / path).read_text() for path in modules}
+    name = f"refrain_{digest({str(path): text for path, text in texts.items()})}"
+    for path, text in texts.items():
+        place = folder / "serving.py" if path == serving else folder / name / path
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_text(IMPORT.sub(rf"\1 {name}.\2", text))
+    (folder / name / "__init__.py").write_text('"""The code of one Refrain model."""\n')
+    return folder / "serving.py", folder / name
+
+
+def pack_model(checkpoint: Checkpoint, tokens: TokenSet, folder: Path) -> Path:
+    """Copy weights, settings and vocabularies into one folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for path in (checkpoint.folder / WEIGHTS, checkpoint.folder / SETTINGS, *tokens.folder.glob("*.json")):
+        if path.name != "manifest.json":
+            shutil.copy(path, folder / path.name)
+    return folder

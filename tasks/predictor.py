@@ -1,0 +1,33 @@
+"""Raw texts in, labels, tags or texts out: a model with its vocabularies, from one folder."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from data.tokenizer import Encoder
+from rnn_models.batch import Examples, Ragged
+from rnn_models.checkpoint import load_model
+from rnn_models.training import predict_all
+
+
+class Predictor:
+    """A trained model and its encoder, ready for raw texts."""
+
+    def __init__(self, folder: Path) -> None:
+        """Read a folder that holds a checkpoint's and a token set's files."""
+        self.encoder = Encoder.load(folder)
+        self.problem, self.model = load_model(folder)
+
+    @property
+    def target(self) -> str:
+        """Name of what comes out: label, tags or target."""
+        return self.encoder.roles[1]
+
+    def predict(self, texts: Sequence[str]) -> tuple[list[Any], list[float]]:
+        """Say what belongs to each text, and how sure it is, from 0 to 1."""
+        source = Ragged(*self.encoder.source.encode([self.encoder.cut(text) for text in texts]))
+        nothing = Ragged(np.zeros(0, np.int32), np.zeros(len(texts) + 1, np.int64))
+        outputs = predict_all(self.problem, self.model, Examples(source, nothing))
+        return [self.encoder.decode(output.ids) for output in outputs], [output.score for output in outputs]

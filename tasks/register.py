@@ -1,0 +1,52 @@
+"""Checkpoint to model version: a model that takes raw text, and loads where this repository is not."""
+
+import logging
+
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+
+from rnn_models.metrics import find_metric
+from tasks import registry
+from tasks.artifacts import Checkpoint, ModelVersion, Scores, TokenSet
+from tasks.packing import pack_code, pack_model
+from tasks.states import unchanged
+
+log = logging.getLogger(__name__)
+
+
+@task(task_run_name="register-{checkpoint.dataset}", cache_policy=NO_CACHE)
+def register(checkpoint: Checkpoint, tokens: TokenSet, scores: Scores) -> ModelVersion:
+    """Register a model under its dataset's name, once, as ``challenger``."""
+    name, run_id = checkpoint.dataset, checkpoint.mlflow_run
+    number = registry.find_version(name, scores.digest)
+    if number:
+        return unchanged(ModelVersion(name, number, run_id, scores.digest))
+    with registry.staging() as folder:
+        code, package = pack_code(checkpoint.problem, folder)
+        files = pack_model(checkpoint, tokens, folder / "model")
+        model = registry.log_model(run_id, code, files, [package], target_of(tokens))
+    made = ModelVersion(name, "", run_id, scores.digest)
+    number = registry.register(model, made, version_tags(checkpoint, scores))
+    log.info("registered %s version %s, challenger", name, number)
+    return ModelVersion(name, number, run_id, scores.digest)
+
+
+def target_of(tokens: TokenSet) -> str:
+    """Name of what the model says."""
+    return str(tokens.snapshot_of().table("test").column_names[1])
+
+
+def version_tags(checkpoint: Checkpoint, scores: Scores) -> dict[str, str]:
+    """What a version tells about itself."""
+    name, baseline = scores.best_baseline
+    head = scores.metrics[scores.headline]
+    return {
+        "refrain.problem": checkpoint.problem,
+        "refrain.checkpoint": checkpoint.digest,
+        "refrain.tokens": checkpoint.tokens,
+        "refrain.test_split": scores.test_split,
+        "refrain.metric": find_metric(scores.headline).title,
+        "refrain.score": f"{head['value']:.4f}",
+        "refrain.interval": f"{head['low']:.2f} to {head['high']:.2f}",
+        "refrain.baseline": f"{name} {baseline:.2f}",
+    }

@@ -1,0 +1,228 @@
+"""MLflow: one experiment per dataset, its runs, models and aliases. With serving.py the only import of it."""
+
+import logging
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from functools import cache
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+# Set before MLflow is imported, which reads some of them then.
+os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+os.environ.setdefault("MLFLOW_SKIP_PIP_REQUIREMENTS_CHECK", "true")  # it would ask the package index
+os.environ.setdefault("MLFLOW_ALLOW_PICKLE_DESERIALIZATION", "false")
+
+import mlflow  # noqa: E402
+import pandas as pd  # noqa: E402
+from matplotlib.figure import Figure  # noqa: E402
+from mlflow.entities import Dataset, DatasetInput, InputTag, LoggedModel, Metric, Param, RunTag  # noqa: E402
+from mlflow.exceptions import MlflowException  # noqa: E402
+from mlflow.models import ModelSignature  # noqa: E402
+from mlflow.tracking import MlflowClient  # noqa: E402
+from mlflow.types import ColSpec, DataType, Schema  # noqa: E402
+from mlflow.types.schema import Array  # noqa: E402
+
+from tasks.artifacts import ModelVersion, TokenSet, home  # noqa: E402
+
+log = logging.getLogger(__name__)
+CHAMPION, CHALLENGER = "champion", "challenger"
+KEY_TAG = "refrain.scores"  # names the scores, and by them all that went into a version
+REQUIREMENTS = ("mlflow", "torch", "tokenizers", "safetensors", "numpy", "pandas", "pyarrow")
+
+
+def tracking_uri() -> str:
+    """Where MLflow keeps its records: ``MLFLOW_TRACKING_URI``, else SQLite in the store."""
+    return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{home() / 'mlflow.db'}"
+
+
+@cache
+def _client_at(uri: str) -> MlflowClient:
+    for noisy in ("mlflow", "alembic"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)
+    home().mkdir(parents=True, exist_ok=True)
+    mlflow.set_tracking_uri(uri)
+    return MlflowClient(uri)
+
+
+def client() -> MlflowClient:
+    """The client of the one MLflow there is."""
+    return _client_at(tracking_uri())
+
+
+def experiment(dataset: str) -> str:
+    """Id of the dataset's experiment, made if it is not there."""
+    found = client().get_experiment_by_name(dataset)
+    if found:
+        return str(found.experiment_id)
+    is_local = tracking_uri().startswith("sqlite")
+    place = (home() / "mlartifacts" / dataset).as_uri() if is_local else None
+    return str(client().create_experiment(dataset, artifact_location=place))
+
+
+def start_run(tokens: TokenSet, name: str, settings: Mapping[str, Any], tags: Mapping[str, str]) -> str:
+    """Open an MLflow run with its settings and the data that go into it, and return its id."""
+    run = client().create_run(experiment(tokens.dataset), run_name=name, tags={"refrain.problem": tokens.problem, **tags})
+    told = {"dataset": tokens.dataset, "problem": tokens.problem, **settings}
+    told |= {f"tokens.{name}": value for name, value in tokens.settings.items()}
+    params = [Param(key, str(value)) for key, value in told.items()]
+    client().log_batch(run.info.run_id, params=params)
+    snapshot = tokens.snapshot_of()
+    inputs = [
+        DatasetInput(
+            Dataset(
+                name=f"{tokens.dataset}-{split}", digest=snapshot.splits[split], source_type="local",
+                source=(snapshot.folder / f"{split}.parquet").as_uri(), profile=f'{{"num_rows": {tokens.rows[split]}}}',
+            ),
+            tags=[InputTag("mlflow.data.context", split)],
+        )
+        for split in snapshot.splits
+    ]  # fmt: skip
+    client().log_inputs(run.info.run_id, inputs)
+    return str(run.info.run_id)
+
+
+def end_run(run_id: str, status: str) -> None:
+    """Close an MLflow run as ``FINISHED``, ``FAILED`` or ``KILLED``."""
+    client().set_terminated(run_id, status)
+
+
+@contextmanager
+def closing(run_id: str) -> Iterator[None]:
+    """Close an MLflow run as failed or killed if the block does not end well."""
+    client().update_run(run_id, status="RUNNING")
+    try:
+        yield
+    except Exception:
+        end_run(run_id, "FAILED")
+        raise
+    except BaseException:
+        end_run(run_id, "KILLED")
+        raise
+
+
+def log_metrics(run_id: str, metrics: list[tuple[str, float, int, int]]) -> None:
+    """Write metrics, many at once: name, value, step, milliseconds since 1970."""
+    rows = [Metric(name, value, at, step) for name, value, step, at in metrics]
+    for start in range(0, len(rows), 1000):  # MLflow takes no more at once
+        client().log_batch(run_id, metrics=rows[start : start + 1000])
+
+
+def set_tags(run_id: str, tags: Mapping[str, str]) -> None:
+    """Write tags of an MLflow run."""
+    client().log_batch(run_id, tags=[RunTag(key, value) for key, value in tags.items()])
+
+
+def log_figure(run_id: str, figure: Figure, name: str) -> None:
+    """Keep a figure with an MLflow run."""
+    client().log_figure(run_id, figure, name)
+
+
+def log_table(run_id: str, table: pd.DataFrame, name: str) -> None:
+    """Keep a table with an MLflow run, as its own page shows tables."""
+    client().log_table(run_id, table, name)
+
+
+def log_file(run_id: str, path: Path, folder: str = "") -> None:
+    """Keep a file with an MLflow run."""
+    client().log_artifact(run_id, str(path), folder or None)
+
+
+def run_link(run_id: str) -> str:
+    """Where the MLflow UI shows a run, once it is started."""
+    uri = os.environ.get("MLFLOW_TRACKING_URI", "")
+    server = uri if uri.startswith("http") else "http://127.0.0.1:5000"
+    return f"{server}/#/experiments/{client().get_run(run_id).info.experiment_id}/runs/{run_id}"
+
+
+def find_version(name: str, key: str) -> str | None:
+    """The version that carries a key, if there is one."""
+    try:
+        found = client().search_model_versions(f"name = '{name}' and tags.`{KEY_TAG}` = '{key}'")
+    except MlflowException:
+        return None
+    return str(found[0].version) if found else None
+
+
+def log_model(run_id: str, code: Path, files: Path, packages: list[Path], target: str) -> LoggedModel:
+    """Log a model as a pyfunc made of a Python file, weights and JSON; nothing of it is pickled."""
+    said: DataType | Array = Array(DataType.string) if target == "tags" else DataType.string
+    signature = ModelSignature(
+        inputs=Schema([ColSpec(DataType.string, "text")]),
+        outputs=Schema([ColSpec(said, target), ColSpec(DataType.double, "score")]),
+    )
+    with mlflow.start_run(run_id=run_id):
+        return mlflow.pyfunc.log_model(
+            name="model", python_model=str(code), artifacts={"model": str(files)}, code_paths=[str(p) for p in packages],
+            signature=signature, pip_requirements=[f"{name}=={version(name).split('+')[0]}" for name in REQUIREMENTS],
+        )  # fmt: skip
+
+
+def register(model: LoggedModel, version_of: ModelVersion, tags: Mapping[str, str]) -> str:
+    """Make a version of the dataset's model and give it the alias ``challenger``."""
+    name = version_of.name
+    try:
+        client().create_registered_model(name)
+    except MlflowException:
+        log.debug("model %s is registered already", name)
+    made = client().create_model_version(
+        name, source=f"models:/{model.model_id}", run_id=version_of.mlflow_run, model_id=model.model_id,
+        tags={KEY_TAG: version_of.scores, **tags},
+    )  # fmt: skip
+    client().set_registered_model_alias(name, CHALLENGER, made.version)
+    return str(made.version)
+
+
+def version_with_alias(name: str, alias: str) -> str | None:
+    """The version that an alias points to, if any."""
+    try:
+        return str(client().get_model_version_by_alias(name, alias).version)
+    except MlflowException:
+        return None
+
+
+def set_alias(name: str, alias: str, number: str) -> None:
+    """Point an alias to a version."""
+    client().set_registered_model_alias(name, alias, number)
+
+
+def aliases_of(name: str, number: str) -> list[str]:
+    """The aliases that point to a version today."""
+    aliases = client().get_registered_model(name).aliases
+    return sorted(alias for alias, pointed in aliases.items() if str(pointed) == number)
+
+
+def predict_with(name: str, number: str, texts: list[str]) -> pd.DataFrame:
+    """Load a registered version, as anybody would, and let it predict."""
+    client()
+    model = mlflow.pyfunc.load_model(f"models:/{name}/{number}")
+    predicted: pd.DataFrame = model.predict(pd.DataFrame({"text": texts}))
+    return predicted
+
+
+def list_models() -> list[dict[str, Any]]:
+    """All registered models: name, versions, aliases, and what is known of their champions."""
+    found = []
+    for model in client().search_registered_models():
+        aliases = {alias: str(number) for alias, number in sorted(model.aliases.items())}
+        champion = aliases.get(CHAMPION)
+        tags = client().get_model_version(model.name, champion).tags if champion else {}
+        latest = max((int(v.version) for v in client().search_model_versions(f"name = '{model.name}'")), default=0)
+        found.append({"model": model.name, "versions": latest, "aliases": aliases, "champion": tags})
+    return found
+
+
+@contextmanager
+def staging() -> Iterator[Path]:
+    """A folder to put the files of a model together in, from which MLflow can import its code."""
+    folder = Path(tempfile.mkdtemp(prefix="refrain-model-"))
+    sys.path.insert(0, str(folder))
+    try:
+        yield folder
+    finally:
+        sys.path.remove(str(folder))
+        shutil.rmtree(folder, ignore_errors=True)

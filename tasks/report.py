@@ -1,0 +1,98 @@
+"""Figures and tables, for MLflow, for the Prefect run page and for the screen."""
+
+from typing import Any
+
+from matplotlib.figure import Figure
+from prefect.artifacts import create_markdown_artifact
+from prefect.context import TaskRunContext
+
+from rnn_models.metrics import find_metric
+from rnn_models.settings import TrainSettings
+from rnn_models.training import History
+from tasks.artifacts import Checkpoint, Promotion, Scores, Snapshot, TokenSet
+from tasks.registry import run_link
+
+
+def title(metric: str) -> str:
+    """A metric as people write it."""
+    return find_metric(metric).title
+
+
+def training_figure(history: History, settings: TrainSettings) -> Figure:
+    """Loss and gradient norm by step, with the clip norm and the best epoch."""
+    figure = Figure(figsize=(9, 6), layout="constrained")
+    loss, norm = figure.subplots(2, sharex=True)
+    steps = [step.step for step in history.steps]
+    loss.plot(steps, [step.loss for step in history.steps], linewidth=0.5, color="tab:blue", label="train, per step")
+    ends = [epoch.last_step for epoch in history.epochs]
+    loss.plot(ends, [epoch.validation_loss for epoch in history.epochs], "o-", color="tab:orange", label="validation")
+    loss.axvline(history.best.last_step, color="grey", linestyle=":", label=f"best epoch, {history.best.epoch}")
+    loss.set_ylabel("loss, nats")
+    loss.legend()
+    norm.plot(steps, [step.gradient_norm for step in history.steps], linewidth=0.5, color="tab:green")
+    clipped = sum(step.is_clipped for step in history.steps) / len(history.steps)
+    norm.axhline(settings.clip_norm, color="tab:red", label=f"clip norm {settings.clip_norm:g}: {clipped:.0%} of steps clipped")
+    norm.set(yscale="log", xlabel="step", ylabel="gradient norm before clipping")
+    norm.legend()
+    return figure
+
+
+def interval(score: dict[str, Any]) -> str:
+    """A score with its 95 % interval, as it is shown everywhere."""
+    return f"{score['value']:.1f} ({score['low']:.1f} to {score['high']:.1f})"
+
+
+def promotion_page(promotion: Promotion, scores: Scores) -> None:
+    """Show the decision and the scores on the Prefect run page."""
+    rows = [f"| {title(name)} | {interval(score)} | {score['signature']} |" for name, score in scores.metrics.items()]
+    for name, values in scores.baselines.items():
+        rows += [f"| {title(metric)} of {name} | {value:.1f} | |" for metric, value in values.items()]
+    text = "\n".join(
+        [
+            f"# {promotion.dataset}, version {promotion.version}",
+            f"**{promotion.reason}**",
+            "",
+            "| on the test split | score, 95 % interval | how |",
+            "|---|---|---|",
+            *rows,
+            "",
+            f"[MLflow run]({run_link(promotion.mlflow_run)}), test split `{scores.test_split}`",
+        ]
+    )
+    if TaskRunContext.get():  # outside of a flow run there is no page
+        create_markdown_artifact(text, key=f"promotion-{promotion.dataset.replace('_', '-').lower()}", description=promotion.reason)
+
+
+def summary(promotion: Promotion) -> dict[str, Any]:
+    """All that is worth a row on the screen after a retraining."""
+    scores = _there(Scores.find(promotion.dataset, promotion.scores), "scores")
+    checkpoint = _there(Checkpoint.find(promotion.dataset, scores.checkpoint), "checkpoint")
+    tokens = _there(TokenSet.find(promotion.dataset, scores.tokens), "tokens")
+    snapshot: Snapshot = tokens.snapshot_of()
+    baseline, cheap = scores.best_baseline
+    return {
+        "dataset": promotion.dataset,
+        "problem": scores.problem,
+        "rows": tokens.rows,
+        "all_train_rows": snapshot.rows["train"],
+        "limit": tokens.limit,
+        "refused": snapshot.rows.get("refused", 0),
+        "metric": scores.headline,
+        "metric_title": title(scores.headline),
+        "metrics": scores.metrics,
+        "baseline": baseline,
+        "baseline_score": cheap,
+        "epochs": checkpoint.epochs,
+        "train_seconds": checkpoint.train_seconds,
+        "version": promotion.version,
+        "aliases": promotion.aliases,
+        "reason": promotion.reason,
+        "mlflow_run": promotion.mlflow_run,
+        "link": run_link(promotion.mlflow_run),
+    }
+
+
+def _there(noun: Any, what: str) -> Any:
+    if noun is None:
+        raise ValueError(f"the {what} behind this promotion are gone from the store: retrain")
+    return noun

@@ -1,0 +1,15 @@
+"""What a task says of itself in the dashboard."""
+
+import logging
+from typing import TypeVar, cast
+
+from prefect.states import Completed
+
+log = logging.getLogger(__name__)
+Result = TypeVar("Result")
+
+
+def unchanged(noun: Result) -> Result:
+    """Finish a task with a noun that was there already; its state is called ``Unchanged``."""
+    log.info("Unchanged")
+    return cast(Result, Completed(name="Unchanged", message="made before, from the same inputs", data=noun))

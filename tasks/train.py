@@ -1,0 +1,143 @@
+"""Token set to checkpoint: one training, followed in MLflow, gone on with if it was killed."""
+
+import json
+import logging
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+
+import pandas as pd
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+
+from rnn_models.checkpoint import save_model
+from rnn_models.problem import Problem, find_problem
+from rnn_models.settings import TrainSettings
+from rnn_models.training import Epoch, History, Step, fit
+from tasks.artifacts import Checkpoint, TokenSet, code_digest, digest
+from tasks.registry import closing, end_run, log_figure, log_file, log_metrics, start_run
+from tasks.report import training_figure
+from tasks.settings import TrainChanges, changes
+from tasks.states import unchanged
+
+log = logging.getLogger(__name__)
+CODE = tuple(f"rnn_models/{name}" for name in (
+    "settings.py", "batch.py", "bptt.py", "encoders.py", "attention.py", "crf.py", "checkpoint.py", "training.py", "problems",
+))  # fmt: skip
+RESUME = "resume.safetensors"
+STEPS_PER_POINT = 10  # MLflow's pages slow down with every point; the history file has all steps
+
+
+@task(task_run_name="train-{tokens.dataset}", cache_policy=NO_CACHE)
+def train(tokens: TokenSet, settings: TrainChanges) -> Checkpoint:
+    """Train one model on a token set and keep its best epoch."""
+    problem = find_problem(tokens.problem)
+    chosen = problem.defaults.with_changes(changes(settings))
+    key = digest(tokens.digest, asdict(chosen), code_digest(*CODE, libraries=("torch",)))
+    found = Checkpoint.find(tokens.dataset, key)
+    if found:
+        return unchanged(found)
+    with Checkpoint.making(tokens.dataset, key, keep_partial=True) as folder:
+        run_id = followed_run(folder, tokens, chosen)
+        with closing(run_id):
+            history = followed_fit(problem, tokens, chosen, folder, run_id)
+        return write_checkpoint(folder, key, tokens, problem, chosen, history, run_id)
+
+
+def followed_run(folder: Path, tokens: TokenSet, settings: TrainSettings) -> str:
+    """Open an MLflow run, or the one that a killed training of the same key had."""
+    path = folder / "mlflow_run"
+    if path.exists():
+        return path.read_text()
+    run_id = start_run(tokens, f"train-{tokens.dataset}", asdict(settings), {"refrain.tokens": tokens.digest})
+    path.write_text(run_id)
+    return run_id
+
+
+def followed_fit(problem: Problem, tokens: TokenSet, settings: TrainSettings, folder: Path, run_id: str) -> History:
+    """Train, and write what happens to the log and to MLflow."""
+    examples = {split: tokens.examples(split) for split in ("train", "validation")}
+    log.info(
+        "training on %s examples, %s source tokens, with %s %d, clip norm %g",
+        f"{len(examples['train']):,}", f"{int(examples['train'].source.lengths.sum()):,}",
+        settings.encoder, settings.hidden_size, settings.clip_norm,
+    )  # fmt: skip
+    with metric_points(run_id) as points:
+        return fit(
+            problem, examples["train"], examples["validation"], tokens.model_sizes(), settings,
+            resume=folder / RESUME, on_step=points.add_step, on_epoch=points.add_epoch,
+        )  # fmt: skip
+
+
+class MetricPoints:
+    """Metrics of steps, averaged over a few and kept until there are many to write."""
+
+    def __init__(self, run_id: str) -> None:
+        self.run_id = run_id
+        self.steps: list[Step] = []
+        self.points: list[tuple[str, float, int, int]] = []
+
+    def add_step(self, step: Step) -> None:
+        """Count a step; every tenth makes a point."""
+        self.steps.append(step)
+        if len(self.steps) == STEPS_PER_POINT:
+            self._make_points()
+
+    def _make_points(self) -> None:
+        done, self.steps = pd.DataFrame([asdict(step) for step in self.steps]), []
+        means = {
+            "train_loss": done.loss.mean(), "gradient_norm": done.gradient_norm.mean(), "clipped_share": done.is_clipped.mean(),
+            "learning_rate": done.learning_rate.iloc[-1], "tokens_per_second": done.tokens_per_second.mean(),
+        }  # fmt: skip
+        self._put({name: float(value) for name, value in means.items()}, int(done.step.iloc[-1]))
+
+    def add_epoch(self, epoch: Epoch) -> None:
+        """Add the validation loss and write everything to MLflow."""
+        values = {"validation_loss": epoch.validation_loss, "epoch_seconds": epoch.seconds}
+        self._put(values, epoch.last_step)
+        self.flush()
+
+    def _put(self, values: dict[str, float], step: int) -> None:
+        now = int(time.time() * 1000)
+        self.points += [(name, value, step, now) for name, value in values.items()]
+
+    def flush(self) -> None:
+        """Write what is kept."""
+        if self.steps:
+            self._make_points()
+        points, self.points = self.points, []
+        if points:
+            log_metrics(self.run_id, points)
+
+
+@contextmanager
+def metric_points(run_id: str) -> Iterator[MetricPoints]:
+    """Collect metrics, and write the last of them whatever happens."""
+    points = MetricPoints(run_id)
+    try:
+        yield points
+    finally:
+        points.flush()
+
+
+def write_checkpoint(
+    folder: Path, key: str, tokens: TokenSet, problem: Problem, settings: TrainSettings, history: History, run_id: str
+) -> Checkpoint:
+    """Write weights, settings and history, then the manifest; the file to resume from goes."""
+    save_model(folder, history.weights, problem, tokens.model_sizes(), settings)
+    steps, epochs = ([asdict(item) for item in items] for items in (history.steps, history.epochs))
+    (folder / "history.json").write_text(json.dumps({"steps": steps, "epochs": epochs}))
+    log_file(run_id, folder / "history.json")
+    log_figure(run_id, training_figure(history, settings), "training.png")
+    end_run(run_id, "FINISHED")
+    made = Checkpoint(
+        dataset=tokens.dataset, digest=key, problem=problem.name, tokens=tokens.digest, mlflow_run=run_id,
+        epochs=len(epochs), best_epoch=history.best.epoch, validation_loss=history.best.validation_loss,
+        clipped_share=sum(step.is_clipped for step in history.steps) / len(steps),
+        train_seconds=sum(epoch.seconds for epoch in history.epochs),
+        num_parameters=sum(weights.numel() for weights in history.weights.values()), settings=asdict(settings),
+    ).commit()  # fmt: skip
+    (folder / RESUME).unlink(missing_ok=True)
+    return made
