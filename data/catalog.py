@@ -108,7 +108,7 @@ class _Entry:
 
     def choice(self, key: str, choices: Any) -> str:
         value = self.content.get(key)
-        if value not in choices:
+        if not isinstance(value, str) or value not in choices:
             raise RowError(f"{self.where}: there is no {key} {value!r}: {nearest(value, choices)}")
         return str(value)
 
@@ -116,16 +116,13 @@ class _Entry:
 def _dataset(entry: _Entry, name: str) -> Dataset:
     optional = {"about", "where", "labels", "splits"}
     entry.check_keys({f.name for f in fields(Dataset)} - {"name", "entry"} - optional, optional)
-    columns = entry.part("columns").content
-    if set(columns) not in [set(shape) for shape in SHAPES]:
-        shapes = " or ".join(" and ".join(shape) for shape in SHAPES)
-        raise RowError(f"{entry.where}, columns: expected {shapes}, got {', '.join(map(str, columns)) or 'none'}")
     texts = {key: entry.text(key) for key in ("about", "problem", "language", "licence", "origin")}
+    read_as = _format(entry.part("format"))
     return Dataset(
         name=name,
         source=_source(entry.part("source")),
-        format=_format(entry.part("format")),
-        columns=columns,
+        format=read_as,
+        columns=_columns(entry.part("columns"), read_as),
         where=_texts(entry.part("where")),
         labels=_texts(entry.part("labels")),
         splits=_shares(entry.part("splits")),
@@ -136,7 +133,12 @@ def _dataset(entry: _Entry, name: str) -> Dataset:
 
 
 def _texts(entry: _Entry) -> dict[str, str]:
-    return {key: entry.text(key) for key in _Entry(entry.where, {str(k): v for k, v in entry.content.items()}).content}
+    """Read a mapping of texts; its keys may be whole numbers too, as many labels are."""
+    for key in entry.content:
+        if type(key) not in (str, int):
+            raise RowError(f'{entry.where}: keys must be text, got {key!r}; write it in quotes: "{key}"')
+    texts = _Entry(entry.where, {str(key): value for key, value in entry.content.items()})
+    return {key: texts.text(key) for key in texts.content}
 
 
 def _source(entry: _Entry) -> Source:
@@ -151,8 +153,10 @@ def _source(entry: _Entry) -> Source:
         for split in members.content:
             if split not in (*SPLITS, "all"):
                 raise RowError(f"{members.where}: there is no split {split!r}: {nearest(split, (*SPLITS, 'all'))}")
-        if "all" not in members.content and not {"train", "test"} <= set(members.content):
-            raise RowError(f"{members.where}: expected `all`, or `train` and `test`")
+        given = set(members.content)
+        if given != {"all"} and ("all" in given or not {"train", "test"} <= given):
+            found = ", ".join(members.content) or "none"
+            raise RowError(f"{members.where}: expected `all` alone, or `train` and `test`, got {found}")
         values["members"] = {split: members.text(split) for split in members.content}
     made: Source = source(**values)
     return made
@@ -168,7 +172,25 @@ def _format(entry: _Entry) -> dict[str, Any]:
         value = entry.content.get(option, default)
         if type(value) is not type(default):
             raise RowError(f"{entry.where}: {option} must be like {default!r}, got {value!r}")
+        if option == "separator" and len(value) != 1:
+            raise RowError(f"{entry.where}: separator must be one character, got {value!r}")
     return {**kind.options, **entry.content}
+
+
+def _columns(entry: _Entry, read_as: Mapping[str, Any]) -> dict[str, str | int]:
+    is_tagged = FORMATS[read_as["kind"]].is_tagged
+    shapes = [shape for shape in SHAPES if (shape == ("tokens", "tags")) == is_tagged]
+    if set(entry.content) not in [set(shape) for shape in shapes]:
+        expected = " or ".join(" and ".join(shape) for shape in shapes)
+        found = ", ".join(map(str, entry.content)) or "none"
+        raise RowError(f"{entry.where}: expected {expected} of a {read_as['kind']} file, got {found}")
+    has_names = read_as.get("header", False)
+    for role, column in entry.content.items():
+        is_name, is_number = has_names and isinstance(column, str), type(column) is int and column >= 0
+        if not is_name and not is_number:
+            expected = "a name of the header, or a number from 0" if has_names else "a number from 0"
+            raise RowError(f"{entry.where}: {role} must be {expected}, got {column!r}")
+    return dict(entry.content)
 
 
 def _shares(entry: _Entry) -> dict[str, float]:

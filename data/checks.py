@@ -8,7 +8,8 @@ import pyarrow.compute as pc
 
 from data.formats import BROKEN, TEXT
 
-LISTS = ("tokens", "tags")
+# What Python takes for a space; RE2's \s is ASCII only, and ``split_text`` cuts at all of them.
+SPACE = r"[\s\pZ\x0b\x1c-\x1f\x{85}]"
 
 
 def check(table: pa.Table, labels: Mapping[str, str], *, is_characters: bool = False) -> pa.Table:
@@ -69,14 +70,14 @@ def _fault_of_tokens(column: pa.ChunkedArray, *, is_characters: bool) -> pa.Chun
     """Find tokens that a raw text could not be cut into again."""
     rows = column.combine_chunks()
     flat = pc.fill_null(rows.values, "")
-    odd = pc.match_substring_regex(flat, r"\s")
-    say = "tokens: '{}' has a space"
+    odd = pc.or_(pc.equal(flat, ""), pc.match_substring_regex(flat, SPACE))
+    say = "tokens: '{}' is empty or has a space"
     if is_characters:
         odd, say = pc.or_(odd, pc.not_equal(pc.utf8_length(flat), 1)), "tokens: '{}' is not one character"
     return _first_by_row(rows, [(odd.to_numpy(zero_copy_only=False), lambda i: say.format(flat[i]))])
 
 
-def _first_by_row(rows: pa.ListArray, faults: list[tuple[np.ndarray, Callable[[int], str]]]) -> pa.ChunkedArray:  # type: ignore[type-arg]
+def _first_by_row(rows: pa.ListArray, faults: list[tuple[np.ndarray, Callable[[int], str]]]) -> pa.ChunkedArray:
     """Name the first fault of each row: masks over the flat values, and what to say of a place."""
     reasons = np.full(len(rows), None, dtype=object)
     offsets = rows.offsets.to_numpy()
@@ -107,7 +108,7 @@ def _fault_of_tags(column: pa.ChunkedArray) -> pa.ChunkedArray:
     )
 
 
-def _kinds(tags: np.ndarray) -> np.ndarray:  # type: ignore[type-arg]
+def _kinds(tags: np.ndarray) -> np.ndarray:
     return np.char.partition(tags, "-")[:, 2]
 
 

@@ -8,7 +8,7 @@ CoNLL), ``fault``, why the format could not read it (null if it could), and
 """
 
 import codecs
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import IO, Any
 
@@ -24,8 +24,36 @@ BROKEN = "\U0010ffff"
 codecs.register_error("refrain.mark", lambda error: (BROKEN, getattr(error, "end")))  # noqa: B009
 
 TEXT, TOKENS = pa.string(), pa.list_(pa.string())
+BLOCK_BYTES = 1 << 22
 Columns = Mapping[str, str | int]
 Format = Callable[[IO[bytes], Columns, Mapping[str, Any]], Iterator[pa.Table]]
+
+
+class _Utf8:
+    """A stream of bytes read as UTF-8: no byte order mark, and ``BROKEN`` for what is not UTF-8."""
+
+    closed = False  # asked for by pyarrow
+
+    def __init__(self, stream: IO[bytes]) -> None:
+        self.stream, self.ahead, self.is_over = stream, b"", False
+        self.decoder = codecs.getincrementaldecoder("utf-8-sig")("refrain.mark")
+
+    def read(self, size: int) -> bytes:
+        if self.ahead:
+            ahead, self.ahead = self.ahead, b""
+            return ahead
+        block = b""
+        while len(block) < size and not self.is_over:
+            found = self.stream.read(size)
+            self.is_over = not found
+            block += self.decoder.decode(found, final=self.is_over).encode()  # the last character may be cut short
+            block += b"\n" * self.is_over  # pyarrow takes a file of one line without an end for an empty one
+        return block
+
+    def peek(self, size: int) -> bytes:
+        """Read what the next ``read`` will read again."""
+        self.ahead = self.read(size)
+        return self.ahead
 
 
 def read_delimited(stream: IO[bytes], columns: Columns, options: Mapping[str, Any]) -> Iterator[pa.Table]:
@@ -37,38 +65,25 @@ def read_delimited(stream: IO[bytes], columns: Columns, options: Mapping[str, An
         quote: Whether double quotes may enclose a field.
 
     Raises:
-        RowError: If a column is not in the file, or the file is empty.
+        RowError: If a column is not in the file or twice in it, if the file
+            is empty, or if one of its rows is longer than a block.
     """
     wrong: list[pa.csv.InvalidRow] = []
-    text = codecs.EncodedFile(stream, "utf-8", "utf-8-sig", errors="refrain.mark")
+    text = _Utf8(stream)
+    position = 1 + bool(options["header"])
     try:
-        batches = pa.csv.open_csv(
-            pa.PythonFile(text, mode="r"),
-            read_options=pa.csv.ReadOptions(
-                use_threads=False, autogenerate_column_names=not options["header"], block_size=1 << 22
-            ),
-            parse_options=pa.csv.ParseOptions(
-                delimiter=options["separator"],
-                quote_char='"' if options["quote"] else False,
-                newlines_in_values=options["quote"],
-                invalid_row_handler=lambda row: wrong.append(row) or "skip",
-            ),
-            convert_options=pa.csv.ConvertOptions(
-                column_types=_all_text(columns, options["header"]), strings_can_be_null=False
-            ),
-        )
+        names = _open(pa.BufferReader(text.peek(BLOCK_BYTES)), options, []).schema.names
+        places = [_place(names, column) for column in columns.values()]
+        for batch in _open(pa.PythonFile(text, mode="r"), options, wrong, names=names):
+            table = pa.Table.from_batches([batch])
+            rows = _row_numbers(position, table.num_rows, [row.number for row in wrong])
+            position = int(rows[-1]) + 1 if len(rows) else position
+            yield pa.table(
+                {role: table.column(place).cast(TEXT) for role, place in zip(columns, places, strict=True)}
+                | {"row": rows, "fault": pa.nulls(len(rows), TEXT), "raw": pa.nulls(len(rows), TEXT)}
+            )
     except pa.ArrowInvalid as error:
         raise RowError(f"cannot be read as {options['kind']}: {str(error).splitlines()[0]}") from error
-    names = [_column_name(batches.schema.names, column) for column in columns.values()]
-    position = 1 + bool(options["header"])
-    for batch in batches:
-        table = pa.Table.from_batches([batch])
-        rows = _row_numbers(position, table.num_rows, [row.number for row in wrong])
-        position = int(rows[-1]) + 1 if len(rows) else position
-        yield pa.table(
-            {role: table[name].cast(TEXT) for role, name in zip(columns, names, strict=True)}
-            | {"row": rows, "fault": pa.nulls(len(rows), TEXT), "raw": pa.nulls(len(rows), TEXT)}
-        )
     if wrong:
         yield pa.table(
             {role: pa.nulls(len(wrong), TEXT) for role in columns}
@@ -80,17 +95,39 @@ def read_delimited(stream: IO[bytes], columns: Columns, options: Mapping[str, An
         )
 
 
-def _all_text(columns: Columns, has_header: bool) -> dict[str, pa.DataType]:
-    return {str(c) if has_header else f"f{c}": TEXT for c in columns.values()}
+def _open(
+    file: pa.NativeFile, options: Mapping[str, Any], wrong: list[pa.csv.InvalidRow], *, names: Sequence[str] = ()
+) -> pa.csv.CSVStreamingReader:
+    """Open a table of texts; ``names`` are its columns, whose types would be guessed without."""
+
+    def skip(row: pa.csv.InvalidRow) -> str:
+        wrong.append(row)
+        return "skip"
+
+    return pa.csv.open_csv(
+        file,
+        read_options=pa.csv.ReadOptions(
+            use_threads=False, autogenerate_column_names=not options["header"], block_size=BLOCK_BYTES
+        ),
+        parse_options=pa.csv.ParseOptions(
+            delimiter=options["separator"],
+            quote_char='"' if options["quote"] else False,
+            newlines_in_values=options["quote"],
+            invalid_row_handler=skip,
+        ),
+        convert_options=pa.csv.ConvertOptions(column_types=dict.fromkeys(names, TEXT), strings_can_be_null=False),
+    )
 
 
-def _column_name(names: list[str], column: str | int) -> str:
+def _place(names: list[str], column: str | int) -> int:
     if isinstance(column, int):
         if column < len(names):
-            return names[column]
+            return column
         raise RowError(f"has {len(names)} columns, column {column} (from 0) was asked for")
+    if names.count(column) > 1:
+        raise RowError(f"has {names.count(column)} columns {column!r}, expected one")
     if column in names:
-        return column
+        return names.index(column)
     raise RowError(f"has no column {column!r}: its columns are {', '.join(names)}")
 
 
@@ -120,22 +157,22 @@ def read_conll(stream: IO[bytes], columns: Columns, options: Mapping[str, Any]) 
     width = pc.list_value_length(fields).to_numpy()
     wanted = {role: int(column) for role, column in columns.items()}
     first = fields.offsets.to_numpy()[:-1]
-    values = {
-        role: fields.values.take(pa.array(first + np.minimum(column, width - 1)))
-        for role, column in wanted.items()
-    }
+    values = {role: fields.values.take(pa.array(first + np.minimum(column, width - 1))) for role, column in wanted.items()}
     values["tags"] = to_bio(values["tags"], options["scheme"])
     is_short = width <= max(wanted.values())
     fault = np.full(len(starts), None, dtype=object)
     sentence = np.searchsorted(starts, np.flatnonzero(is_short), side="right") - 1
     for place, line in zip(sentence[::-1], number[is_short][::-1], strict=True):
         fault[place] = f"line {line + 1} has too few columns, expected at least {max(wanted.values()) + 1}"
+    raw: list[str | None] = [None] * len(starts)
+    for place in np.unique(sentence).tolist():
+        raw[place] = "\n".join(lines[offsets[place].as_py() : offsets[place + 1].as_py()].to_pylist())
     yield pa.table(
         {role: pa.ListArray.from_arrays(offsets, column) for role, column in values.items()}
         | {
             "row": number[starts] + 1,
             "fault": pa.array(fault, TEXT),
-            "raw": pa.array([None if f is None else lines[int(s)].as_py() for f, s in zip(fault, starts, strict=True)], TEXT),
+            "raw": pa.array(raw, TEXT),
         }
     )  # fmt: skip
 
@@ -155,11 +192,12 @@ class FormatKind:
     read: Format
     options: Mapping[str, Any]
     choices: Mapping[str, tuple[str, ...]]
+    is_tagged: bool = False  # rows are tokens and tags, not texts
 
 
 TABLE: dict[str, Any] = {"header": True, "quote": True}
 FORMATS = {
     "csv": FormatKind(read_delimited, TABLE | {"separator": ","}, {}),
     "tsv": FormatKind(read_delimited, TABLE | {"separator": "\t"}, {}),
-    "conll": FormatKind(read_conll, {"separator": " ", "scheme": "BIO"}, {"scheme": ("BIO", "BMES")}),
+    "conll": FormatKind(read_conll, {"separator": " ", "scheme": "BIO"}, {"scheme": ("BIO", "BMES")}, is_tagged=True),
 }

@@ -76,10 +76,11 @@ def read_rows(dataset: Dataset, downloads: Path) -> Iterator[Part]:
         try:
             for table in kind.read(stream, columns, dataset.format):
                 for wanted, value in dataset.where.items():
-                    is_wanted = pc.fill_null(pc.equal(table[f"where.{wanted}"], value), True)  # noqa: FBT003
+                    is_wanted = pc.fill_null(pc.equal(table[f"where.{wanted}"], value), True)
                     table = table.filter(is_wanted).drop_columns([f"where.{wanted}"])
                 if table.num_rows:
-                    yield from _split(check(table, dataset.labels, is_characters=dataset.tokenizer == "characters"), dataset, given, name, seen)
+                    checked = check(table, dataset.labels, is_characters=dataset.tokenizer == "characters")
+                    yield from _split(checked, dataset, given, name, seen)
         except RowError as error:
             raise RowError(f"{dataset.name}, {name}: {error}") from error
 
@@ -97,10 +98,8 @@ def _split(table: pa.Table, dataset: Dataset, given: str, name: str, seen: Seen)
     else:
         split = np.full(table.num_rows, SPLITS.index(given), dtype=np.int8)
     whole = pc.binary_join_element_wise(key, normalised(table[target]), "\t")
-    faults = seen.faults(
-        split, hashes(key, CONTENT_KEY), hashes(whole, CONTENT_KEY), is_given=given != "all"
-    )
-    is_kept = np.asarray([fault is None for fault in faults])
+    faults = seen.faults(split, hashes(key, CONTENT_KEY), hashes(whole, CONTENT_KEY), is_given=given != "all")
+    is_kept = np.asarray([fault is None for fault in faults], dtype=bool)
     raw = pc.binary_join_element_wise(_text(table[source]), _text(table[target]), "\t")
     table = table.set_column(table.column_names.index("fault"), "fault", pa.array(faults, TEXT))
     table = table.set_column(table.column_names.index("raw"), "raw", raw)

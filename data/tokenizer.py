@@ -57,12 +57,14 @@ def split_text(kind: str, text: str) -> list[str]:
 
 def _new(kind: str, settings: TokenSettings, *, is_cut: bool) -> tuple[hf.Tokenizer, Any]:
     """An empty tokenizer and its trainer; ``is_cut`` if the rows are lists of tokens already."""
-    shared = {"special_tokens": list(SPECIAL), "vocab_size": settings.vocabulary_size, "show_progress": False}
+    shared: dict[str, Any] = {"special_tokens": list(SPECIAL), "vocab_size": settings.vocabulary_size, "show_progress": False}
     if kind == "bpe":
         made = hf.Tokenizer(models.BPE(unk_token=SPECIAL[1]))
         made.pre_tokenizer = pre_tokenizers.Metaspace()
         made.decoder = decoders.Metaspace()
-        trainer: Any = trainers.BpeTrainer(min_frequency=settings.min_frequency, **shared)
+        trainer: Any = trainers.BpeTrainer(
+            min_frequency=settings.min_frequency, limit_alphabet=settings.vocabulary_size - len(SPECIAL), **shared
+        )
         steps: list[Any] = [normalizers.NFC()]
     else:
         made = hf.Tokenizer(models.WordLevel(unk_token=SPECIAL[1]))
@@ -72,7 +74,8 @@ def _new(kind: str, settings: TokenSettings, *, is_cut: bool) -> tuple[hf.Tokeni
         trainer = trainers.WordLevelTrainer(min_frequency=settings.min_frequency, **shared)
         markup = [] if is_cut else [normalizers.Replace(hf.Regex("<[^<>]+>"), " ")]
         steps = [*markup, normalizers.NFKC()]
-    made.normalizer = normalizers.Sequence([*steps, *([normalizers.Lowercase()] if settings.lowercase else [])])
+    steps += [normalizers.Lowercase()] if settings.lowercase else []
+    made.normalizer = normalizers.Sequence([*steps, normalizers.Replace(hf.Regex("<(?=(pad|unk|bos|eos)>)"), "< ")])
     return made, trainer
 
 
@@ -89,6 +92,9 @@ class Tokenizer:
 
     inner: hf.Tokenizer
     is_cut: bool
+
+    def __post_init__(self) -> None:
+        self.inner.encode_special_tokens = True  # a text that says <eos> does not end there; not saved in its file
 
     @classmethod
     def train(cls, kind: str, columns: Sequence[pa.ChunkedArray], settings: TokenSettings) -> "Tokenizer":
@@ -172,7 +178,7 @@ class Encoder:
         self.source.inner.save(str(folder / SOURCE_FILE))
         is_shared = self.target is self.source
         if isinstance(self.target, Labels):
-            (folder / TARGET_FILE).write_text(json.dumps(self.target.names, ensure_ascii=False) + "\n")
+            (folder / TARGET_FILE).write_text(json.dumps(self.target.names, ensure_ascii=False) + "\n", encoding="utf-8")
         told = {"kind": self.kind, "roles": self.roles, "is_cut": self.source.is_cut, "is_shared": is_shared}
         (folder / ENCODER_FILE).write_text(json.dumps(told) + "\n")
 
@@ -184,5 +190,5 @@ class Encoder:
         roles = (told["roles"][0], told["roles"][1])
         if told["is_shared"]:
             return cls(told["kind"], roles, source, source)
-        names = json.loads((folder / TARGET_FILE).read_text())
+        names = json.loads((folder / TARGET_FILE).read_text(encoding="utf-8"))
         return cls(told["kind"], roles, source, Labels(tuple(names)))

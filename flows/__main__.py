@@ -20,8 +20,11 @@ from flows.environment import home, prepare
 # What `refrain run` does without a dataset: three problems within ten minutes on two cores.
 MAIN_JOB: dict[str, dict[str, dict[str, Any]]] = {
     "rotten_tomatoes": {},
-    "msra": {"tokens": {"limit": 24_000}, "training": {"max_epochs": 5}},
-    "tatoeba_en_fr": {"tokens": {"limit": 60_000}, "training": {"max_epochs": 3}},
+    "msra": {"tokens": {"limit": 24_000}, "training": {"max_epochs": 4}},
+    "tatoeba_en_fr": {
+        "tokens": {"limit": 100_000, "vocabulary_size": 4_000},
+        "training": {"max_epochs": 2, "embedding_size": 192, "hidden_size": 192, "batch_size": 64, "dropout": 0.1},
+    },
 }
 
 app = typer.Typer(
@@ -91,38 +94,38 @@ def run(
     changed = [*(assignments or []), *([f"tokens.limit={limit}"] if limit else [])]
     with plain_errors():
         prepare(PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL="CRITICAL")
-        from data.catalog import CATALOG, find_dataset  # noqa: PLC0415
-        from tasks.settings import parse_settings  # noqa: PLC0415
+        from tasks.listing import check_datasets
+        from tasks.settings import parse_settings
 
+        check_datasets(names, catalog)  # what is misspelt is said before anything starts
         chosen = {name: parse_settings(changed, {} if datasets else MAIN_JOB[name]) for name in names}
-        for name in names:  # a misspelt name is said before anything starts
-            find_dataset(name, catalog or CATALOG)
         rows = _retrain_all(chosen, catalog)
         if as_json:
             print(json.dumps(rows, indent=2, ensure_ascii=False))
         else:
-            from flows.console import show_results  # noqa: PLC0415
+            from flows.console import show_results
 
             show_results(rows)
 
 
 def _retrain_all(chosen: dict[str, Any], catalog: Path | None) -> list[dict[str, Any]]:
     print(f"Everything lies in {home()}. Starting the engine, which takes some 20 seconds ...", file=sys.stderr)
-    from flows.progress import show_progress  # noqa: PLC0415
-    from flows.retrain import retrain  # noqa: PLC0415
-    from tasks.report import summary  # noqa: PLC0415
+    from flows.progress import show_progress
+    from flows.retrain import retrain
+    from tasks.report import summary
+    from tasks.states import outcome
 
     show_progress()
     rows = []
     for name, settings in chosen.items():
         started = time.monotonic()
-        promotion = retrain(name, settings, str(catalog.resolve()) if catalog else None)
+        promotion = outcome(retrain(name, settings, str(catalog.resolve()) if catalog else None))
         rows.append(summary(promotion) | {"minutes": (time.monotonic() - started) / 60})
     return rows
 
 
 def _show_settings() -> None:
-    from tasks.settings import setting_names  # noqa: PLC0415
+    from tasks.settings import setting_names
 
     for name, about in setting_names().items():
         print(f"{name:<28} {about}")
@@ -131,16 +134,14 @@ def _show_settings() -> None:
 @app.command()
 def datasets(catalog: Catalog = None, as_json: Json = False) -> None:
     """List the datasets of the catalog, with licence and origin."""
-    from data.catalog import CATALOG, read_catalog  # noqa: PLC0415
+    from tasks.listing import list_datasets
 
     with plain_errors():
-        found = read_catalog(catalog or CATALOG)
-    keys = ("problem", "language", "about", "licence", "origin", "tokenizer")
-    entries = [{"dataset": name, **{key: getattr(entry, key) for key in keys}} for name, entry in found.items()]
+        entries = list_datasets(catalog)
     if as_json:
         print(json.dumps(entries, indent=2, ensure_ascii=False))
         return
-    from flows.console import show_datasets  # noqa: PLC0415
+    from flows.console import show_datasets
 
     show_datasets(entries)
 
@@ -149,8 +150,8 @@ def datasets(catalog: Catalog = None, as_json: Json = False) -> None:
 def models(as_json: Json = False) -> None:
     """List the registered models, their champions and scores."""
     prepare()
-    from flows.console import show_models  # noqa: PLC0415
-    from tasks.registry import list_models  # noqa: PLC0415
+    from flows.console import show_models
+    from tasks.registry import list_models
 
     with plain_errors():
         found = list_models()
@@ -167,7 +168,7 @@ def up(
 ) -> None:
     """Start the dashboards, a worker and the scheduled deployments; Ctrl-C stops all."""
     prepare()
-    from flows.up import serve  # noqa: PLC0415
+    from flows.up import serve
 
     with plain_errors():
         serve(prefect_port=prefect_port, mlflow_port=mlflow_port)

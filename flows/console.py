@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from rich import box
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
@@ -10,26 +11,28 @@ out = Console(highlight=False)
 
 
 def rows_text(row: dict[str, Any]) -> str:
-    """Rows per split, and the limit if there is one."""
-    counts = " / ".join(f"{row['rows'][split]:,}" for split in ("train", "validation", "test"))
-    return counts + (f"\n(limit {row['limit']:,} of {row['all_train_rows']:,})" if row["limit"] else "")
+    """Rows per split, a line each, and how many a limit left out."""
+    train, validation, test = (f"{row['rows'][split]:,}" for split in ("train", "validation", "test"))
+    limit = f"\n (limit, of {row['all_train_rows']:,})" if row["limit"] else ""
+    return f"{train} train{limit}\n{validation} validation\n{test} test"
 
 
 def show_results(rows: list[dict[str, Any]]) -> None:
     """Print the table of retrained datasets, and where to look next."""
-    table = Table(title="Test scores in percent, with 95 % intervals", title_justify="left")
-    for name in ("dataset", "problem", "rows: train / validation / test", "test score", "baseline", "minutes", "version"):
-        table.add_column(name, justify="right" if name == "minutes" else "left", no_wrap=name in ("dataset", "version"))
+    title = "Scores on the test split, in percent, with 95 % intervals"
+    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, show_lines=True, collapse_padding=True, pad_edge=False)
+    for name in ("dataset", "rows", "test score", "baseline", "minutes", "version"):
+        table.add_column(name, justify="right" if name == "minutes" else "left", no_wrap=True)
     for row in rows:
         score = row["metrics"][row["metric"]]
+        alias = "champion" if "champion" in row["aliases"] else ", ".join(row["aliases"]) or "-"
         table.add_row(
-            row["dataset"],
-            row["problem"],
+            f"[bold]{row['dataset']}[/bold]\n{row['problem']}",
             rows_text(row),
-            f"{row['metric_title']} {score['value']:.1f}\n({score['low']:.1f} to {score['high']:.1f})",
+            f"[bold]{row['metric_title']} {score['value']:.1f}[/bold]\n{score['low']:.1f} to {score['high']:.1f}",
             f"{row['baseline_score']:.1f}\n{row['baseline'].replace('_', ' ')}",
             f"{row['minutes']:.1f}",
-            f"{row['version']}\n{', '.join(row['aliases']) or '-'}",
+            f"{row['version']}\n{alias}",
         )
     out.print(table)
     for row in rows:
@@ -43,11 +46,12 @@ def show_results(rows: list[dict[str, Any]]) -> None:
 
 def show_datasets(entries: list[dict[str, Any]]) -> None:
     """Print the catalog."""
-    table = Table()
-    for name in ("dataset", "problem", "language", "about", "licence", "origin"):
+    table = Table(show_lines=True)
+    for name in ("dataset", "what it is", "licence and origin"):
         table.add_column(name, no_wrap=name == "dataset")
     for entry in entries:
-        table.add_row(*(entry[name] for name in ("dataset", "problem", "language", "about", "licence", "origin")))
+        what = f"{entry['about']}\n[dim]{entry['problem']}, {entry['language']}[/dim]"
+        table.add_row(f"[bold]{entry['dataset']}[/bold]", what, f"{entry['licence']}\n[dim]{entry['origin']}[/dim]")
     out.print(table)
 
 

@@ -32,5 +32,5 @@ def show_progress() -> None:
     """Send the facts of the stages to the terminal."""
     for name in LOGGERS.split(","):
         logger = logging.getLogger(name)
-        logger.addHandler(StageHandler())
+        logger.handlers = [kept for kept in logger.handlers if not isinstance(kept, StageHandler)] + [StageHandler()]
         logger.setLevel(logging.INFO)

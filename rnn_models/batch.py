@@ -96,8 +96,9 @@ class Batch:
 
     def to(self, device: torch.device) -> "Batch":
         """The same batch with its tensors on a device."""
-        tensors = (self.source, self.source_lengths, self.target, self.target_lengths)
-        return Batch(*(tensor.to(device) for tensor in tensors), self.indices)
+        source, source_lengths = self.source.to(device), self.source_lengths.to(device)
+        target, target_lengths = self.target.to(device), self.target_lengths.to(device)
+        return Batch(source, source_lengths, target, target_lengths, self.indices)
 
 
 def length_mask(lengths: Tensor, num_steps: int) -> Tensor:
@@ -105,9 +106,7 @@ def length_mask(lengths: Tensor, num_steps: int) -> Tensor:
     return torch.arange(num_steps, device=lengths.device) < lengths[:, None]
 
 
-def cut_by_length(
-    lengths: NDArray[np.int64], order: NDArray[np.int64], *, size: int, tokens: int
-) -> Iterator[NDArray[np.int64]]:
+def cut_by_length(lengths: NDArray[np.int64], order: NDArray[np.int64], *, size: int, tokens: int) -> Iterator[NDArray[np.int64]]:
     """Cut ``order``, sorted by length, into batches of at most ``size`` examples.
 
     A batch holds at most ``tokens`` tokens with its padding, but always one example.
@@ -121,9 +120,7 @@ def cut_by_length(
         start = stop
 
 
-def epoch_batches(
-    examples: Examples, *, size: int, tokens: int, seed: int, epoch: int
-) -> list[NDArray[np.int64]]:
+def epoch_batches(examples: Examples, *, size: int, tokens: int, seed: int, epoch: int) -> list[NDArray[np.int64]]:
     """Order an epoch: batches of examples of near-equal lengths, in random order.
 
     A pure function of the lengths, the seed and the epoch, so a training that

@@ -19,9 +19,7 @@ def weights_of(model: nn.Module) -> dict[str, Tensor]:
     return {name: p.detach().cpu().clone() for name, p in model.named_parameters()}
 
 
-def save_model(
-    folder: Path, weights: dict[str, Tensor], problem: Problem, sizes: Sizes, settings: TrainSettings
-) -> None:
+def save_model(folder: Path, weights: dict[str, Tensor], problem: Problem, sizes: Sizes, settings: TrainSettings) -> None:
     """Write a model's weights and all that is needed to build it again."""
     save_file(weights, folder / WEIGHTS)
     built = {"problem": problem.name, "sizes": asdict(sizes), "settings": asdict(settings)}
@@ -32,13 +30,16 @@ def load_weights(model: nn.Module, weights: dict[str, Tensor]) -> None:
     """Copy weights into a model of the same shape.
 
     Raises:
-        ValueError: If the names differ.
+        ValueError: If names or shapes differ.
     """
     own = dict(model.named_parameters())
     if own.keys() != weights.keys():
         raise ValueError(f"weights do not fit: {sorted(own.keys() ^ weights.keys())} differ")
     with torch.no_grad():
         for name, parameter in own.items():
+            expected, got = tuple(parameter.shape), tuple(weights[name].shape)
+            if got != expected:  # a copy would spread (1,) over all of (K,)
+                raise ValueError(f"{name} must be of shape {expected}, got {got}")
             parameter.copy_(weights[name])
 
 

@@ -30,7 +30,8 @@ def recurrence(kind: str, input_size: int, hidden_size: int) -> nn.RNNBase:
     nn.init.zeros_(cell.bias_hh_l0)
     if kind == "lstm":  # gates lie in the order input, forget, cell, output
         nn.init.ones_(cell.bias_ih_l0.data[hidden_size : 2 * hidden_size])
-    return cell
+    layer: nn.RNNBase = cell
+    return layer
 
 
 def reversal(lengths: Tensor, num_steps: int) -> Tensor:

@@ -46,9 +46,7 @@ class Score:
     signature: str = ""
 
 
-def measure(
-    metric: Metric, statistics: Statistics, *, num_resamples: int = 1000, seed: int = 0
-) -> Score:
+def measure(metric: Metric, statistics: Statistics, *, num_resamples: int = 1000, seed: int = 0) -> Score:
     """Score all examples together, with a 95 % percentile bootstrap interval.
 
     Args:

@@ -24,9 +24,7 @@ class Hypothesis:
     score: float
 
 
-def beam_search(
-    step: Step, state: State, *, width: int, max_lengths: Tensor, length_penalty: float
-) -> list[Hypothesis]:
+def beam_search(step: Step, state: State, *, width: int, max_lengths: Tensor, length_penalty: float) -> list[Hypothesis]:
     """Decode a batch with beams.
 
     A finished beam keeps its place and its score, so it competes with longer
@@ -72,7 +70,7 @@ def beam_search(
         is_over = is_done.all(1) | (ids.shape[2] > max_lengths[alive])
         if not bool(is_over.any()):
             continue
-        scores = total / lengths ** length_penalty
+        scores = total / lengths**length_penalty
         for i in is_over.nonzero().flatten().tolist():
             place = int(scores[i].argmax())
             found[int(alive[i])] = Hypothesis(_strip(ids[i, place]), float(scores[i, place]))

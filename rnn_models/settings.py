@@ -9,9 +9,7 @@ Pooling = Literal["mean_max", "mean", "max", "last"]
 Schedule = Literal["cosine", "plateau", "constant"]
 
 
-def setting(
-    default: Any, about: str, *, low: float | None = None, high: float | None = None
-) -> Any:
+def setting(default: Any, about: str, *, low: float | None = None, high: float | None = None) -> Any:
     """Declare a setting: its default, one line about it with its unit, and its bounds."""
     return field(default=default, metadata={"about": about, "low": low, "high": high})
 
@@ -31,9 +29,9 @@ def check_setting(declared: Field[Any], value: object) -> None:
     if not isinstance(value, wanted) or (isinstance(value, bool) and kind is not bool):  # type: ignore[arg-type]
         raise ValueError(f"{name} must be of type {kind.__name__}, got {value!r}")  # type: ignore[union-attr]
     low, high = declared.metadata.get("low"), declared.metadata.get("high")
-    if low is not None and value < low:  # type: ignore[operator]
+    if low is not None and not value >= low:  # not "<", which lets nan pass
         raise ValueError(f"{name} must be at least {low}, got {value!r}")
-    if high is not None and value > high:  # type: ignore[operator]
+    if high is not None and value > high:
         raise ValueError(f"{name} must be at most {high}, got {value!r}")
 
 

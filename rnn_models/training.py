@@ -3,7 +3,6 @@
 import json
 import logging
 import math
-import os
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
@@ -18,10 +17,10 @@ from rnn_models.batch import Batch, Examples, epoch_batches, sorted_batches
 from rnn_models.bptt import clip
 from rnn_models.checkpoint import load_weights, weights_of
 from rnn_models.problem import Output, Problem, Sizes
+from rnn_models.progress import Progress
 from rnn_models.settings import TrainSettings
 
 log = logging.getLogger(__name__)
-LOG_EVERY_SECONDS = 5.0
 MAX_NON_FINITE = 5  # steps in a row after which a training has no future
 
 
@@ -60,8 +59,8 @@ class History:
 
     @property
     def best(self) -> Epoch:
-        """The epoch with the lowest validation loss; the first of equals."""
-        return min(self.epochs, key=lambda epoch: epoch.validation_loss)
+        """The epoch with the lowest validation loss; the first of equals, nan the last of all."""
+        return min(self.epochs, key=lambda epoch: (math.isnan(epoch.validation_loss), epoch.validation_loss))
 
     @property
     def is_best_last(self) -> bool:
@@ -181,7 +180,10 @@ class Training:
         for indices in order:
             step = self.train_batch(train.batch(indices), epoch=number, num_steps=len(order) * s.max_epochs)
             self.history.steps.append(step)
-            progress.show(step)
+            progress.show(
+                loss=step.loss, gradient_norm=step.gradient_norm, is_clipped=step.is_clipped,
+                tokens_per_second=step.tokens_per_second,
+            )  # fmt: skip
             on_step(step)
         done = self.history.steps[-len(order) :]
         return Epoch(
@@ -204,11 +206,11 @@ class Training:
         tensors |= {f"best.{name}": w for name, w in self.history.weights.items()}
         for i, state in self.optimizer.state_dict()["state"].items():
             tensors |= {f"optimizer.{i}.{key}": value.clone() for key, value in state.items()}
-        lists = {"steps": self.history.steps, "epochs": self.history.epochs}
+        lists: dict[str, list[Step] | list[Epoch]] = {"steps": self.history.steps, "epochs": self.history.epochs}
         told = {k: json.dumps([asdict(item) for item in v]) for k, v in lists.items()}
         partial = path.with_suffix(".partial")
         save_file(tensors, partial, metadata=told)
-        os.replace(partial, path)
+        partial.replace(path)
 
     def load(self, path: Path) -> None:
         """Go on from what ``save`` wrote."""
@@ -228,32 +230,6 @@ class Training:
         self.optimizer.load_state_dict({"state": state, "param_groups": groups})
         self.history.steps.extend(Step(**item) for item in json.loads(told["steps"]))
         self.history.epochs.extend(Epoch(**item) for item in json.loads(told["epochs"]))
-
-
-class Progress:
-    """Log lines for a person who waits: one every few seconds."""
-
-    def __init__(self, epoch: int, max_epochs: int, num_steps: int) -> None:
-        self.epoch, self.max_epochs, self.num_steps = epoch, max_epochs, num_steps
-        self.started = self.shown = time.perf_counter()
-        self.done = 0
-        self.speed = 0.0
-
-    def show(self, step: Step) -> None:
-        """Count a step and, if the last line is old enough, log where things stand."""
-        self.done += 1
-        self.speed = 0.95 * self.speed + 0.05 * step.tokens_per_second if self.speed else step.tokens_per_second
-        now = time.perf_counter()
-        if now - self.shown < LOG_EVERY_SECONDS:
-            return
-        self.shown = now
-        left = self.num_steps - self.done + self.num_steps * (self.max_epochs - self.epoch)
-        seconds = round(left * (now - self.started) / self.done)
-        log.info(
-            "epoch %d of %d, step %d of %d: loss %.3f, gradient norm %.2f%s, %s tokens/s, at most %d:%02d left",
-            self.epoch, self.max_epochs, self.done, self.num_steps, step.loss, step.gradient_norm,
-            " (clipped)" if step.is_clipped else "", f"{self.speed:,.0f}", *divmod(seconds, 60),
-        )  # fmt: skip
 
 
 def fit(

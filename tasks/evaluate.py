@@ -67,7 +67,7 @@ def write_results(
         metric = find_metric(name)
         statistics[name] = metric.statistics(said, true)
         measured[name] = asdict(measure(metric, statistics[name]))
-    np.savez_compressed(folder / "statistics.npz", **statistics)
+    np.savez_compressed(folder / "statistics.npz", **statistics)  # type: ignore[arg-type]
     source = tokens.snapshot_of().table("test").column(0).to_pylist()
     table = pd.DataFrame({"source": source, "reference": true, "output": said, "score": sure})
     table.to_parquet(folder / "outputs.parquet")

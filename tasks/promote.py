@@ -9,6 +9,7 @@ from rnn_models.metrics import find_metric
 from tasks import registry
 from tasks.artifacts import ModelVersion, Promotion, Scores, TokenSet, code_digest, digest
 from tasks.evaluate import references
+from tasks.register import raw_texts
 from tasks.report import promotion_page
 from tasks.settings import PromotionSettings
 from tasks.states import unchanged
@@ -45,12 +46,10 @@ def promote(challenger: ModelVersion, scores: Scores, tokens: TokenSet, settings
 
 def score_champion(name: str, version: str, scores: Scores, tokens: TokenSet) -> float:
     """Let the champion predict the challenger's test split, from its raw texts, and score it."""
-    table = tokens.snapshot_of().table("test")
-    joint = "" if tokens.tokenizer == "characters" else " "
-    texts = [row if isinstance(row, str) else joint.join(row) for row in table.column(0).to_pylist()]
+    texts, target = raw_texts(tokens.snapshot_of().table("test"), tokens.tokenizer)
     predicted = registry.predict_with(name, version, texts)
     metric = find_metric(scores.headline)
-    said = predicted[table.column_names[1]].tolist()
+    said = predicted[target].tolist()
     return float(metric.score(metric.statistics(said, references(tokens)).sum(0, keepdims=True))[0])
 
 

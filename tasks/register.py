@@ -2,6 +2,7 @@
 
 import logging
 
+import pyarrow as pa
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
@@ -24,16 +25,20 @@ def register(checkpoint: Checkpoint, tokens: TokenSet, scores: Scores) -> ModelV
     with registry.staging() as folder:
         code, package = pack_code(checkpoint.problem, folder)
         files = pack_model(checkpoint, tokens, folder / "model")
-        model = registry.log_model(run_id, code, files, [package], target_of(tokens))
+        texts, target = raw_texts(tokens.snapshot_of().table("test").slice(0, 1), tokens.tokenizer)
+        model = registry.log_model(run_id, code, files, package, target=target, example=texts[0])
     made = ModelVersion(name, "", run_id, scores.digest)
     number = registry.register(model, made, version_tags(checkpoint, scores))
     log.info("registered %s version %s, challenger", name, number)
     return ModelVersion(name, number, run_id, scores.digest)
 
 
-def target_of(tokens: TokenSet) -> str:
-    """Name of what the model says."""
-    return str(tokens.snapshot_of().table("test").column_names[1])
+def raw_texts(table: pa.Table, tokenizer: str) -> tuple[list[str], str]:
+    """The source side of some rows as raw texts, and the name of their target side."""
+    source, target = table.column_names
+    rows = table[source].to_pylist()
+    joint = "" if tokenizer == "characters" else " "
+    return [row if isinstance(row, str) else joint.join(row) for row in rows], target
 
 
 def version_tags(checkpoint: Checkpoint, scores: Scores) -> dict[str, str]:

@@ -15,6 +15,7 @@ from typing import Any
 # Set before MLflow is imported, which reads some of them then.
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("MLFLOW_SKIP_PIP_REQUIREMENTS_CHECK", "true")  # it would ask the package index
+os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
 os.environ.setdefault("MLFLOW_ALLOW_PICKLE_DESERIALIZATION", "false")
 
 import mlflow  # noqa: E402
@@ -148,7 +149,7 @@ def find_version(name: str, key: str) -> str | None:
     return str(found[0].version) if found else None
 
 
-def log_model(run_id: str, code: Path, files: Path, packages: list[Path], target: str) -> LoggedModel:
+def log_model(run_id: str, code: Path, files: Path, package: Path, *, target: str, example: str) -> LoggedModel:
     """Log a model as a pyfunc made of a Python file, weights and JSON; nothing of it is pickled."""
     said: DataType | Array = Array(DataType.string) if target == "tags" else DataType.string
     signature = ModelSignature(
@@ -156,10 +157,11 @@ def log_model(run_id: str, code: Path, files: Path, packages: list[Path], target
         outputs=Schema([ColSpec(said, target), ColSpec(DataType.double, "score")]),
     )
     with mlflow.start_run(run_id=run_id):
-        return mlflow.pyfunc.log_model(
-            name="model", python_model=str(code), artifacts={"model": str(files)}, code_paths=[str(p) for p in packages],
-            signature=signature, pip_requirements=[f"{name}=={version(name).split('+')[0]}" for name in REQUIREMENTS],
+        model: LoggedModel = mlflow.pyfunc.log_model(
+            name="model", python_model=str(code), artifacts={"model": str(files)}, code_paths=[str(package)],
+            input_example=pd.DataFrame({"text": [example]}), signature=signature, pip_requirements=[f"{name}=={version(name).split('+')[0]}" for name in REQUIREMENTS],
         )  # fmt: skip
+    return model
 
 
 def register(model: LoggedModel, version_of: ModelVersion, tags: Mapping[str, str]) -> str:

@@ -9,7 +9,7 @@ import pandas as pd
 from tasks.predictor import Predictor
 
 
-class RefrainModel(mlflow.pyfunc.PythonModel):
+class RefrainModel(mlflow.pyfunc.PythonModel):  # type: ignore[misc, name-defined]
     """A table with a column ``text`` in; a label, tags or a text for each, and a score, out."""
 
     def load_context(self, context: Any) -> None:

@@ -9,15 +9,16 @@ from dataclasses import Field, dataclass, field, fields, make_dataclass
 from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 
 import yaml
-from pydantic import ConfigDict, TypeAdapter
+from pydantic import ConfigDict, TypeAdapter, ValidationError
 from pydantic import Field as FormField
 
 from data.errors import nearest
 from data.tokenizer import TokenSettings
 from rnn_models.settings import TrainSettings
 
-if TYPE_CHECKING:
-    TokenChanges, TrainChanges = TokenSettings, TrainSettings
+if TYPE_CHECKING:  # to a type checker they are the settings themselves
+    from data.tokenizer import TokenSettings as TokenChanges
+    from rnn_models.settings import TrainSettings as TrainChanges
 
 
 def _changes_of(name: str, settings: type[Any]) -> type[Any]:
@@ -115,7 +116,7 @@ def read_settings(chosen: Mapping[str, Mapping[str, Any]]) -> Settings:
     """
     try:
         return TypeAdapter(Settings).validate_python(dict(chosen))
-    except ValueError as error:
-        first = error.errors()[0] if hasattr(error, "errors") else {"loc": (), "msg": str(error), "input": chosen}
+    except ValidationError as error:
+        first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"][:2])
-        raise ValueError(f"setting {place}: {first['msg'].lower()}, got {first['input']!r}") from error
+        raise ValueError(f"setting {place}: {first['msg'][0].lower()}{first['msg'][1:]}, got {first['input']!r}") from error

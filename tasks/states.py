@@ -1,9 +1,9 @@
 """What a task says of itself in the dashboard."""
 
 import logging
-from typing import TypeVar, cast
+from typing import Any, TypeVar, cast
 
-from prefect.states import Completed
+from prefect.states import Completed, State
 
 log = logging.getLogger(__name__)
 Result = TypeVar("Result")
@@ -13,3 +13,10 @@ def unchanged(noun: Result) -> Result:
     """Finish a task with a noun that was there already; its state is called ``Unchanged``."""
     log.info("Unchanged")
     return cast(Result, Completed(name="Unchanged", message="made before, from the same inputs", data=noun))
+
+
+def outcome(result: Any) -> Any:
+    """What a flow gave back, out of the states that Prefect may have wrapped it in."""
+    while isinstance(result, State):
+        result = result.result()
+    return result

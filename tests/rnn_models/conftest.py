@@ -1,0 +1,138 @@
+"""Tiny examples of every problem, in a language made up here.
+
+Words are ids from 4 on. A text's label is its first word's number, modulo the
+labels; an odd word opens a name that an even word goes on; a translation reads
+the text backwards and says every third word twice.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import settings
+from torch import Tensor, nn
+
+from rnn_models.batch import Batch, Examples, Ragged, length_mask
+from rnn_models.problem import Problem, Sizes, find_problem, problem_names
+from rnn_models.problems.translation import shifted
+from rnn_models.settings import TrainSettings
+
+settings.register_profile("rnn_models", max_examples=40, deadline=None)  # a busy machine is no failure
+settings.load_profile("rnn_models")
+
+NUM_WORDS = 12
+TAGS = ("O", "B-ka", "I-ka", "B-mo", "I-mo")
+TINY = TrainSettings(
+    embedding_size=10, hidden_size=12, dropout=0.2, token_dropout=0.1, label_smoothing=0.05, max_epochs=3, patience=3,
+    batch_size=3, learning_rate=0.01, warmup_steps=2, beam_width=3, seed=7,
+)  # fmt: skip
+
+
+def label_of(text: list[int]) -> list[int]:
+    return [text[0] % 3]
+
+
+def tags_of(text: list[int]) -> list[int]:
+    tags: list[int] = []
+    for word in text:
+        goes_on = word % 2 == 0 and bool(tags) and tags[-1] > 0
+        tags.append(2 * ((tags[-1] + 1) // 2) if goes_on else (1 if word % 4 == 1 else 3) if word % 2 else 0)
+    return tags
+
+
+def translation_of(text: list[int]) -> list[int]:
+    return [word + 1 for word in reversed(text) for _ in range(2 if word % 3 == 0 else 1)]
+
+
+# A new problem of new rows needs a line here: how its target follows from a text.
+LANGUAGES: dict[tuple[str, str], tuple[Callable[[list[int]], list[int]], Sizes]] = {
+    ("text", "label"): (label_of, Sizes(source=4 + NUM_WORDS, target=3, labels=("no", "so", "yes"))),
+    ("tokens", "tags"): (tags_of, Sizes(source=4 + NUM_WORDS, target=len(TAGS), labels=TAGS)),
+    ("source", "target"): (translation_of, Sizes(source=4 + NUM_WORDS, target=5 + NUM_WORDS)),
+}
+
+
+@dataclass(frozen=True)
+class Posed:
+    """A problem with examples in the made-up language and settings for a tiny model."""
+
+    problem: Problem
+    sizes: Sizes
+    examples: Examples
+    settings: TrainSettings
+
+    def model(self, **changes: object) -> nn.Module:
+        """A model fresh from its seed, its biases moved off zero, in evaluation mode."""
+        torch.manual_seed(3)
+        model = self.problem.build(self.sizes, self.settings.with_changes(changes))
+        with torch.no_grad():
+            for parameter in model.parameters():
+                parameter.add_(0.1 * torch.randn_like(parameter))
+        return model.eval()
+
+    def batch(self, indices: object = None) -> Batch:
+        """The examples of these indices, or all, in one padded batch."""
+        return self.examples.batch(np.arange(len(self.examples)) if indices is None else np.asarray(indices))
+
+    def logits(self, model: nn.Module, batch: Batch) -> Tensor:
+        """All logits of a batch under teacher forcing: (B, K), (B, T, K) or (B, U + 1, V)."""
+        if self.problem.rows[1] != "target":
+            return model(batch.source, batch.source_lengths)
+        read, _ = shifted(batch.target, batch.target_lengths)
+        return model.project(model(batch.source, batch.source_lengths, read))
+
+    def real_logits(self, model: nn.Module, batch: Batch) -> list[Tensor]:
+        """The logits of each example, without those of its padding."""
+        logits = self.logits(model, batch)
+        if logits.dim() == 2:
+            return list(logits)
+        lengths = batch.target_lengths + (self.problem.rows[1] == "target")
+        return [row[real] for row, real in zip(logits, length_mask(lengths, logits.shape[1]), strict=True)]
+
+
+def pose(name: str, num: int = 8, seed: int = 0, longest: int = 7) -> Posed:
+    """Pose a problem with ``num`` texts of 1 to ``longest`` words, all different."""
+    problem = find_problem(name)
+    answer, sizes = LANGUAGES[problem.rows]
+    random = np.random.default_rng(seed)
+    lengths = random.integers(1, longest + 1, num)
+    lengths[:2] = 1, longest  # padding is never missing
+    texts = [(4 + random.permutation(NUM_WORDS)[:length]).tolist() for length in lengths]
+    examples = Examples(Ragged.of(texts), Ragged.of([answer(text) for text in texts]))
+    return Posed(problem, sizes, examples, TINY)
+
+
+@pytest.fixture(params=problem_names())
+def posed(request: pytest.FixtureRequest) -> Posed:
+    """Each problem in turn, with eight examples."""
+    return pose(request.param)
+
+
+@pytest.fixture(params=problem_names())
+def posed_larger(request: pytest.FixtureRequest) -> Posed:
+    """Each problem in turn, with twenty examples: several batches an epoch."""
+    return pose(request.param, num=20)
+
+
+@pytest.fixture
+def sentiment() -> Posed:
+    return pose("sentiment")
+
+
+@pytest.fixture
+def ner() -> Posed:
+    return pose("ner")
+
+
+@pytest.fixture
+def translation() -> Posed:
+    return pose("translation")
+
+
+@pytest.fixture
+def shared_translation() -> Posed:
+    """Source and target text have one vocabulary, and the two sides one embedding."""
+    posed = pose("translation")
+    return replace(posed, sizes=Sizes(source=5 + NUM_WORDS, target=5 + NUM_WORDS, is_shared=True))

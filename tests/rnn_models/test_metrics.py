@@ -1,0 +1,158 @@
+"""Scores against the field's own tools, and the interval against the normal one."""
+
+import math
+import re
+import warnings
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sacrebleu.metrics.bleu import BLEU
+from sacrebleu.metrics.chrf import CHRF
+from seqeval.metrics import f1_score as seqeval_f1
+from seqeval.scheme import IOB2
+from sklearn.metrics import accuracy_score, f1_score
+
+from rnn_models.metrics import METRICS, find_metric, measure, spans
+
+tags = st.sampled_from(["O", "B-ka", "I-ka", "B-mo", "I-mo"])
+tag_pairs = st.lists(st.lists(st.tuples(tags, tags), min_size=1, max_size=8), min_size=1, max_size=6)
+labels = st.sampled_from(["no", "so", "yes"])
+label_pairs = st.lists(st.tuples(labels, labels), min_size=1, max_size=30)
+texts = st.lists(st.sampled_from(["ba", "lu", "mi", "tok", "rena", "."]), min_size=1, max_size=9).map(" ".join)
+text_pairs = st.lists(st.tuples(texts, texts), min_size=1, max_size=8)
+
+PAIRS = {
+    "accuracy": label_pairs,
+    "macro_f1": label_pairs,
+    "span_f1": tag_pairs.map(lambda rows: [tuple(zip(*row, strict=True)) for row in rows]),
+    "token_accuracy": tag_pairs.map(lambda rows: [tuple(zip(*row, strict=True)) for row in rows]),
+    "bleu": text_pairs,
+    "chrf": text_pairs,
+}
+
+
+def score(name, pairs):
+    """Score pairs of hypothesis and reference."""
+    metric = find_metric(name)
+    return float(metric.score(metric.statistics(*zip(*pairs, strict=True)).sum(0, keepdims=True))[0])
+
+
+@given(label_pairs)
+def test_accuracy_equals_scikit_learn(pairs):
+    said, true = zip(*pairs, strict=True)
+    assert score("accuracy", pairs) == pytest.approx(100 * accuracy_score(true, said))
+
+
+@given(label_pairs)
+def test_macro_f1_equals_scikit_learn(pairs):
+    said, true = zip(*pairs, strict=True)
+    assert score("macro_f1", pairs) == pytest.approx(100 * f1_score(true, said, average="macro"))
+
+
+@given(tag_pairs)
+def test_span_f1_equals_seqeval_in_its_strict_mode(rows):
+    said, true = ([[pair[side] for pair in row] for row in rows] for side in (0, 1))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # seqeval warns where there is no entity at all
+        expected = 100 * seqeval_f1(true, said, mode="strict", scheme=IOB2)
+    assert score("span_f1", list(zip(said, true, strict=True))) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(
+    ("row", "expected"),
+    [
+        (["B-ka", "I-ka", "O"], {0: 2}),
+        (["B-ka", "B-ka"], {0: 1, 1: 2}),
+        (["O", "I-ka", "I-ka"], {}),
+        (["I-ka"], {}),
+        (["B-ka", "I-mo", "I-mo"], {0: 1}),
+        (["B-ka", "I-mo", "I-ka"], {0: 1}),
+        (["O", "B-mo", "I-mo", "B-mo", "I-mo"], {1: 3, 3: 5}),
+    ],
+)
+def test_an_entity_starts_with_b_and_goes_on_with_i_of_its_kind(row, expected):
+    stops, _ = spans([row])
+    assert {start: stop for start, stop in enumerate(stops.tolist()) if stop} == expected
+
+
+def test_an_entity_does_not_reach_into_the_next_row():
+    stops, rows = spans([["B-ka"], [], ["I-ka", "O"]])
+    assert (stops.tolist(), rows.tolist()) == ([1, 0, 0], [0, 2, 2])
+
+
+def test_rows_of_unequal_tags_are_refused_by_number():
+    with pytest.raises(ValueError, match="row 1 has 2 predicted tags for 1 tokens"):
+        find_metric("span_f1").statistics([["O"], ["O", "O"]], [["O"], ["O"]])
+
+
+def test_token_accuracy_counts_tokens_and_not_rows():
+    assert score("token_accuracy", [(["O"], ["O"]), (["O", "O", "B-ka"], ["O", "B-ka", "O"])]) == 50.0
+
+
+@pytest.mark.parametrize(("name", "tool"), [("bleu", BLEU), ("chrf", CHRF)])
+@given(pairs=text_pairs)
+def test_a_text_score_of_summed_statistics_equals_sacrebleu(name, tool, pairs):
+    said, true = zip(*pairs, strict=True)
+    assert score(name, pairs) == pytest.approx(tool().corpus_score(said, [true]).score)
+
+
+@pytest.mark.parametrize("name", METRICS)
+@given(data=st.data())
+def test_rows_of_statistics_sum_to_the_score_of_just_those_examples(name, data):
+    pairs, metric = data.draw(PAIRS[name]), find_metric(name)
+    kept = data.draw(st.sets(st.integers(0, len(pairs) - 1), min_size=1).map(sorted))
+    rows = metric.statistics(*zip(*pairs, strict=True))
+    assert metric.score(rows[kept].sum(0, keepdims=True))[0] == pytest.approx(score(name, [pairs[i] for i in kept]))
+
+
+PERFECT = {label_pairs: "so", text_pairs: "lu mi tok ba"}
+
+
+@pytest.mark.parametrize("name", METRICS)
+def test_what_equals_its_reference_has_a_score_of_one_hundred(name):
+    answer = PERFECT.get(PAIRS[name], ["B-ka", "I-ka", "O"])
+    assert score(name, [(answer, answer)] * 3) == pytest.approx(100)
+
+
+@pytest.mark.parametrize(
+    ("name", "answer", "needed"),
+    [("bleu", "lu mi", "version:2."), ("chrf", "lu mi", "version:2."), ("span_f1", ["O"], "strict IOB2, micro")],
+)
+def test_a_score_carries_the_signature_of_its_measure(name, answer, needed):
+    metric = find_metric(name)
+    assert needed in measure(metric, metric.statistics([answer], [answer])).signature
+
+
+def test_the_interval_of_a_share_is_near_the_normal_one():
+    hits = np.arange(400) < 280
+    found = measure(find_metric("accuracy"), np.column_stack([hits, np.ones(400)]).astype(float), num_resamples=4000)
+    half = 100 * 1.96 * math.sqrt(0.7 * 0.3 / 400)  # 4.49
+    assert (found.value, found.low, found.high) == pytest.approx((70, 70 - half, 70 + half), abs=0.4)
+
+
+@given(label_pairs, st.sampled_from(["accuracy", "macro_f1"]))
+def test_an_interval_lies_within_0_and_100_and_a_share_within_its_own(pairs, name):
+    metric = find_metric(name)
+    found = measure(metric, metric.statistics(*zip(*pairs, strict=True)), num_resamples=200)
+    assert 0 <= found.low <= found.high <= 100 + 1e-9
+    assert name != "accuracy" or found.low <= found.value <= found.high
+
+
+def test_an_interval_follows_from_its_seed():
+    statistics = np.column_stack([np.arange(50) % 3 == 0, np.ones(50)]).astype(float)
+    metric = find_metric("accuracy")
+    assert measure(metric, statistics, seed=4) == measure(metric, statistics, seed=4) != measure(metric, statistics, seed=5)
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("acuracy", "there is no metric 'acuracy': did you mean accuracy?"),
+        ("xyz", "there is no metric 'xyz': expected one of accuracy, bleu, chrf, macro_f1, span_f1, token_accuracy"),
+    ],
+)
+def test_an_unknown_metric_is_refused_with_the_nearest_names(name, message):
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+        find_metric(name)

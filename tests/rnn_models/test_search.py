@@ -1,0 +1,123 @@
+"""Beam search against a list of all texts, and greedy search written out."""
+
+from itertools import product
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rnn_models.batch import BOS_ID, EOS_ID, PAD_ID, UNK_ID
+from rnn_models.search import beam_search
+
+V = 6  # four special ids and two words
+IDS = (UNK_ID, 4, 5)
+MAX_LENGTH = 4
+
+
+def drawn(seed, num, *, is_masked=True):
+    """Log probabilities of each next id after each history, (B, V ** MAX_LENGTH, V)."""
+    generator = torch.Generator().manual_seed(seed)
+    logits = 2 * torch.randn(num, V**MAX_LENGTH, V, generator=generator, dtype=torch.float64)
+    if is_masked:
+        logits[:, :, [PAD_ID, BOS_ID]] = float("-inf")
+    return logits.log_softmax(2)
+
+
+def search(table, *, width, max_lengths, length_penalty=1.0, places=None):
+    """Search with a decoder whose state is all that it has read, as one number in base V."""
+
+    def step(previous, state):
+        place, read = state
+        read = (V * read + previous) % V**MAX_LENGTH
+        return table[place, read], (place, read)
+
+    places = torch.arange(len(table)) if places is None else torch.tensor(places)
+    state, steps = (places, torch.zeros_like(places)), torch.tensor(max_lengths)
+    return beam_search(step, state, width=width, max_lengths=steps, length_penalty=length_penalty)
+
+
+def log_probability(rows, said):
+    read, total = 0, 0.0
+    for previous, following in zip([BOS_ID, *said], said, strict=False):
+        read = (V * read + previous) % V**MAX_LENGTH
+        total += float(rows[read, following])
+    return total
+
+
+def best_of_all(rows, max_length, length_penalty):
+    """Try every text that ends in time or is cut."""
+    ended = [[*text, EOS_ID] for n in range(max_length) for text in product(IDS, repeat=n)]
+    cut = [list(text) for text in product(IDS, repeat=max_length)]
+    scores = [(log_probability(rows, said) / len(said) ** length_penalty, said) for said in ended + cut]
+    score, said = max(scores)
+    return [i for i in said if i != EOS_ID], score
+
+
+@pytest.mark.parametrize("length_penalty", [0.0, 0.6, 1.0, 2.0])
+@given(seed=st.integers(0, 9999), max_lengths=st.lists(st.integers(1, MAX_LENGTH), min_size=1, max_size=3))
+def test_a_beam_wide_enough_for_all_texts_finds_the_best(length_penalty, seed, max_lengths):
+    table = drawn(seed, len(max_lengths))
+    found = search(table, width=150, max_lengths=max_lengths, length_penalty=length_penalty)
+    for hypothesis, rows, max_length in zip(found, table, max_lengths, strict=True):
+        ids, score = best_of_all(rows, max_length, length_penalty)
+        assert (hypothesis.ids, hypothesis.score) == (ids, pytest.approx(score, rel=1e-5))
+
+
+@pytest.mark.parametrize("length_penalty", [0.0, 1.0])
+@given(seed=st.integers(0, 9999))
+def test_a_beam_of_one_is_greedy(length_penalty, seed):
+    table, expected = drawn(seed, 3), []
+    for rows in table:
+        said, read = [], BOS_ID
+        while len(said) < MAX_LENGTH and EOS_ID not in said:
+            said.append(int(rows[read].argmax()))
+            read = (V * read + said[-1]) % V**MAX_LENGTH
+        expected.append([i for i in said if i != EOS_ID])
+    found = search(table, width=1, max_lengths=[MAX_LENGTH] * 3, length_penalty=length_penalty)
+    assert [hypothesis.ids for hypothesis in found] == expected
+
+
+@given(seed=st.integers(0, 9999), width=st.integers(1, 4))
+def test_the_score_of_a_hypothesis_is_its_log_probability_by_its_length(seed, width):
+    table = drawn(seed, 1)
+    (found,) = search(table, width=width, max_lengths=[MAX_LENGTH])
+    said = [*found.ids, EOS_ID][:MAX_LENGTH]
+    assert found.score == pytest.approx(log_probability(table[0], said) / len(said), rel=1e-5)
+
+
+@given(seed=st.integers(0, 9999), width=st.integers(1, 4), length_penalty=st.sampled_from([0.0, 1.0]))
+def test_a_batch_decodes_as_its_sequences_do_one_by_one(seed, width, length_penalty):
+    table, max_lengths = drawn(seed, 4), [4, 1, 3, 2]
+    together = search(table, width=width, max_lengths=max_lengths, length_penalty=length_penalty)
+    for i, max_length in enumerate(max_lengths):
+        (alone,) = search(table, width=width, max_lengths=[max_length], length_penalty=length_penalty, places=[i])
+        assert (together[i].ids, together[i].score) == (alone.ids, pytest.approx(alone.score))
+
+
+@given(seed=st.integers(0, 9999), width=st.integers(1, 4))
+def test_a_hypothesis_has_no_padding_start_or_end_even_if_a_model_says_them(seed, width):
+    found = search(drawn(seed, 3, is_masked=False), width=width, max_lengths=[MAX_LENGTH] * 3)
+    assert not {PAD_ID, BOS_ID, EOS_ID} & {i for hypothesis in found for i in hypothesis.ids}
+
+
+@given(width=st.integers(1, 4), max_lengths=st.lists(st.integers(1, MAX_LENGTH), min_size=1, max_size=4))
+def test_a_text_that_never_ends_is_cut_at_its_own_longest(width, max_lengths):
+    table = drawn(1, len(max_lengths))
+    table[:, :, EOS_ID] = float("-inf")
+    found = search(table, width=width, max_lengths=max_lengths)
+    assert [len(hypothesis.ids) for hypothesis in found] == max_lengths
+
+
+def test_a_higher_length_penalty_never_prefers_a_shorter_text():
+    table = drawn(5, 20)
+    lengths = [
+        [len(h.ids) for h in search(table, width=150, max_lengths=[MAX_LENGTH] * 20, length_penalty=penalty)]
+        for penalty in (0.0, 1.0, 2.0)
+    ]
+    assert all(low <= mid <= high for low, mid, high in zip(*lengths, strict=True))
+    assert lengths[0] != lengths[2]
+
+
+def test_no_sequences_have_no_hypotheses():
+    assert search(drawn(1, 1)[:0], width=2, max_lengths=[]) == []

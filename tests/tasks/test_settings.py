@@ -1,0 +1,67 @@
+"""Settings as they are typed, checked and shown in a form."""
+
+from dataclasses import fields
+
+import pytest
+from pydantic import TypeAdapter
+
+from data.tokenizer import TokenSettings
+from rnn_models.settings import TrainSettings
+from tasks.settings import Settings, TrainChanges, changes, parse_settings, read_settings, setting_names
+
+
+def test_an_assignment_changes_one_setting_and_no_other() -> None:
+    assert changes(parse_settings(["training.max_epochs=2"]).training) == {"max_epochs": 2}
+
+
+def test_the_last_of_two_assignments_holds() -> None:
+    assert changes(parse_settings(["tokens.limit=2", "tokens.limit=3"]).tokens) == {"limit": 3}
+
+
+def test_an_assignment_wins_over_the_base() -> None:
+    chosen = parse_settings(["tokens.limit=2"], {"tokens": {"limit": 9, "lowercase": True}})
+    assert changes(chosen.tokens) == {"limit": 2, "lowercase": True}
+
+
+@pytest.mark.parametrize(
+    ("typed", "said"),
+    [
+        ("training.max_epoch=2", "did you mean training.max_epochs"),
+        ("trainning.max_epochs=2", "did you mean training.max_epochs"),
+        ("max_epochs", "write stage.name=value"),
+        ("training.max_epochs=two", "training.max_epochs: input should be a valid integer.*'two'"),
+        ("training.dropout=2", "training.dropout: .*less than or equal to 0.95, got 2"),
+        ("training.encoder=lstn", "training.encoder: .*'lstm', 'gru' or 'rnn', got 'lstn'"),
+        ("promotion.min_gain=-1", "min_gain"),
+    ],
+)
+def test_a_wrong_assignment_says_what_was_expected(typed: str, said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        parse_settings([typed])
+
+
+def test_a_key_that_does_not_exist_is_refused_as_a_form_would() -> None:
+    with pytest.raises(ValueError, match="training.*max_epoch"):
+        read_settings({"training": {"max_epoch": 2}})
+
+
+@pytest.mark.parametrize("settings", [TokenSettings, TrainSettings])
+def test_every_setting_has_a_line_about_it(settings: type) -> None:
+    assert all(declared.metadata["about"].endswith(".") for declared in fields(settings))
+
+
+def test_every_setting_can_be_typed() -> None:
+    for name in setting_names():
+        assert name.count(".") == 1
+        assert parse_settings([f"{name}={'0' if name.startswith('promotion') else 'null'}"])
+
+
+def test_the_form_shows_bounds_and_descriptions() -> None:
+    schema = TypeAdapter(Settings).json_schema()
+    shown = schema["$defs"]["TrainChanges"]["properties"]["dropout"]
+    assert shown["description"] == "Share of units dropped, one mask over all steps."
+    assert {"maximum": 0.95, "minimum": 0, "type": "number"} in shown["anyOf"]
+
+
+def test_a_setting_left_alone_takes_the_problem_s_default() -> None:
+    assert TrainSettings(dropout=0.7).with_changes(changes(TrainChanges())) == TrainSettings(dropout=0.7)
