@@ -22,10 +22,10 @@ def check(table: pa.Table, labels: Mapping[str, str], *, is_characters: bool = F
 
     Returns:
         The table with ``fault`` filled where a row must be refused, and ``raw``
-        with what stood there.
+        with what stood there, before labels got our names.
     """
     roles = [name for name in table.column_names if name not in ("row", "fault", "raw")]
-    faults = [table["fault"]]
+    faults, raw = [table["fault"]], pc.coalesce(table["raw"], _raw(table, roles))
     for role in roles:
         faults.append(_fault_of_text(table[role], role))
     if "label" in roles and labels:
@@ -38,9 +38,7 @@ def check(table: pa.Table, labels: Mapping[str, str], *, is_characters: bool = F
     if "tags" in roles:
         faults.append(_fault_of_tags(table["tags"]))
     fault = pc.coalesce(*faults)
-    raw = pc.coalesce(table["raw"], _raw(table, roles))
     table = table.set_column(table.column_names.index("fault"), "fault", fault)
-    raw = pc.if_else(pc.is_null(fault), pa.scalar(None, TEXT), raw)
     return table.set_column(table.column_names.index("raw"), "raw", raw)
 
 

@@ -100,18 +100,12 @@ def _split(table: pa.Table, dataset: Dataset, given: str, name: str, seen: Seen)
     whole = pc.binary_join_element_wise(key, normalised(table[target]), "\t")
     faults = seen.faults(split, hashes(key, CONTENT_KEY), hashes(whole, CONTENT_KEY), is_given=given != "all")
     is_kept = np.asarray([fault is None for fault in faults], dtype=bool)
-    raw = pc.binary_join_element_wise(_text(table[source]), _text(table[target]), "\t")
     table = table.set_column(table.column_names.index("fault"), "fault", pa.array(faults, TEXT))
-    table = table.set_column(table.column_names.index("raw"), "raw", raw)
     yield from _refused(table.filter(pa.array(~is_kept)), name)
     for place, split_name in enumerate(SPLITS):
         chosen = table.filter(pa.array(is_kept & (split == place)))
         if chosen.num_rows:
             yield Part(split_name, chosen.select([source, target]))
-
-
-def _text(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    return pc.binary_join(column, " ") if pa.types.is_list(column.type) else column
 
 
 def _refused(table: pa.Table, name: str) -> Iterator[Part]:

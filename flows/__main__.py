@@ -37,7 +37,15 @@ app = typer.Typer(
     Everything lies in one folder: REFRAIN_HOME, or `.refrain` in the repository.
     """,
 )
-Catalog = Annotated[Path | None, typer.Option("--catalog", metavar="FILE", help="Catalog file of your own, in place of data/catalog.yaml.")]
+Catalog = Annotated[
+    Path | None, typer.Option("--catalog", metavar="FILE", help="Catalog file of your own, in place of data/catalog.yaml.")
+]
+Datasets = Annotated[
+    list[str] | None, typer.Argument(metavar="[DATASET]...", help="Names from the catalog; none for the main job.")
+]
+Assignments = Annotated[
+    list[str] | None, typer.Option("--set", metavar="STAGE.NAME=VALUE", help="Change a setting; may be repeated.")
+]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
@@ -50,9 +58,9 @@ def plain_errors() -> Iterator[None]:
         _fail(str(error))
     except OSError as error:
         if error.errno == errno.ENOSPC:
-            _fail(f"the disk is full: {home()} could not be written. Free some space and start again; what was finished is kept.")
+            _fail(f"the disk is full: {home()} could not be written. Free some space and start again; nothing finished is lost.")
         if error.errno in (errno.EACCES, errno.EROFS, errno.ENOTDIR, errno.EEXIST):
-            _fail(f"{error.strerror}: {error.filename}. Refrain must be able to write {home()}; REFRAIN_HOME names another folder.")
+            _fail(f"{error.strerror}: {error.filename}. Refrain writes to {home()}; REFRAIN_HOME names another folder.")
         _fail(str(error))
 
 
@@ -63,9 +71,9 @@ def _fail(message: str) -> None:
 
 @app.command()
 def run(
-    datasets: Annotated[list[str] | None, typer.Argument(metavar="[DATASET]...", help="Names from the catalog; none for the main job.")] = None,
-    assignments: Annotated[list[str] | None, typer.Option("--set", metavar="STAGE.NAME=VALUE", help="Change a setting; may be repeated.")] = None,
-    limit: Annotated[int | None, typer.Option(min=1, metavar="N", help="Rows of the training split, at most (tokens.limit).")] = None,
+    datasets: Datasets = None,
+    assignments: Assignments = None,
+    limit: Annotated[int | None, typer.Option(min=1, metavar="N", help="Training rows, at most (tokens.limit).")] = None,
     catalog: Catalog = None,
     as_json: Json = False,
     settings: Annotated[bool, typer.Option("--settings", help="List all settings, and do nothing.")] = False,

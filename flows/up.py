@@ -91,8 +91,8 @@ def serve(*, prefect_port: int, mlflow_port: int) -> None:
     python, store = sys.executable, home()
     prefect = [python, "-m", "prefect"]
     tracking = os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{store / 'mlflow.db'}"
-    mlflow = [python, "-m", "mlflow", "server", "--backend-store-uri", tracking, "--host", "127.0.0.1", "--port", str(mlflow_port)]
-    mlflow += ["--workers", "1", "--artifacts-destination", (store / "mlartifacts").as_uri()]
+    mlflow = [python, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(mlflow_port), "--workers", "1"]
+    mlflow += ["--backend-store-uri", tracking, "--artifacts-destination", (store / "mlartifacts").as_uri()]
     print(f"Starting the Prefect and MLflow servers; logs and data lie in {store} ...", flush=True)
     with contextlib.ExitStack() as stack:
         server = [*prefect, "server", "start", "--host", "127.0.0.1", "--port", str(prefect_port)]
@@ -105,7 +105,8 @@ def serve(*, prefect_port: int, mlflow_port: int) -> None:
         wait_for(f"http://127.0.0.1:{mlflow_port}/health", "mlflow-server", second)
         print(f"\n  Prefect dashboard  http://127.0.0.1:{prefect_port}\n  MLflow UI          http://127.0.0.1:{mlflow_port}\n")
         print("Scheduled retrainings run from now on. To start one now, use Quick run in the dashboard, or:")
-        print(f"  PREFECT_API_URL={environment['PREFECT_API_URL']} {ROOT / '.venv/bin/prefect'} deployment run retrain/rotten_tomatoes")
+        print(f"  export PREFECT_API_URL={environment['PREFECT_API_URL']}")
+        print(f"  {Path(python).with_name('prefect')} deployment run retrain/rotten_tomatoes")
         print("Ctrl-C stops all.", flush=True)
         watch({"prefect-server": first, "mlflow-server": second, "worker": third})
 

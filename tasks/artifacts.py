@@ -42,7 +42,8 @@ def digest(*parts: Any) -> str:
 @cache
 def code_digest(*places: str, libraries: tuple[str, ...] = ()) -> str:
     """A digest of files or folders of our code and of the versions of some libraries."""
-    files = [p for place in places for p in sorted((ROOT / place).rglob("*.py") if (ROOT / place).is_dir() else [ROOT / place])]
+    paths = [ROOT / place for place in places]
+    files = [file for path in paths for file in (sorted(path.rglob("*.py")) if path.is_dir() else [path])]
     texts = [hashlib.sha256(path.read_bytes()).hexdigest() for path in files]
     return digest(texts, [version(library) for library in libraries])
 
@@ -100,7 +101,7 @@ class Noun:
             file.write("\n")
             file.flush()
             os.fsync(file.fileno())
-        os.replace(partial, self.folder / MANIFEST)
+        partial.replace(self.folder / MANIFEST)
         return self
 
 

@@ -32,8 +32,7 @@ def ingest(dataset: str, catalog: str | None = None) -> Snapshot:
         return unchanged(found)
     with Snapshot.making(dataset, key) as folder:
         rows, splits, reasons = write_rows(entry, folder)
-        snapshot = Snapshot(dataset=dataset, digest=key, rows=rows, splits=splits, reasons=reasons).commit()
-    return snapshot
+        return Snapshot(dataset=dataset, digest=key, rows=rows, splits=splits, reasons=reasons).commit()
 
 
 def checked_entry(dataset: str, catalog: str | None) -> Dataset:
@@ -100,4 +99,3 @@ def _check_splits(entry: Dataset, rows: Counter[str], reasons: Counter[str]) -> 
             "Expected at least one in each of train, validation and test: look at columns, where, labels "
             "and splits of its catalog entry."
         )
-

@@ -53,9 +53,7 @@ def score_champion(name: str, version: str, scores: Scores, tokens: TokenSet) ->
     return float(metric.score(metric.statistics(said, references(tokens)).sum(0, keepdims=True))[0])
 
 
-def decide(
-    scores: Scores, champion: str | None, champion_score: float | None, settings: PromotionSettings
-) -> tuple[bool, str]:
+def decide(scores: Scores, champion: str | None, champion_score: float | None, settings: PromotionSettings) -> tuple[bool, str]:
     """Say whether the challenger becomes champion, and why, in a sentence.
 
     The first of its name must beat the cheap systems; any other the champion,

@@ -18,17 +18,17 @@ os.environ.setdefault("MLFLOW_SKIP_PIP_REQUIREMENTS_CHECK", "true")  # it would 
 os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
 os.environ.setdefault("MLFLOW_ALLOW_PICKLE_DESERIALIZATION", "false")
 
-import mlflow  # noqa: E402
-import pandas as pd  # noqa: E402
-from matplotlib.figure import Figure  # noqa: E402
-from mlflow.entities import Dataset, DatasetInput, InputTag, LoggedModel, Metric, Param, RunTag  # noqa: E402
-from mlflow.exceptions import MlflowException  # noqa: E402
-from mlflow.models import ModelSignature  # noqa: E402
-from mlflow.tracking import MlflowClient  # noqa: E402
-from mlflow.types import ColSpec, DataType, Schema  # noqa: E402
-from mlflow.types.schema import Array  # noqa: E402
+import mlflow
+import pandas as pd
+from matplotlib.figure import Figure
+from mlflow.entities import Dataset, DatasetInput, InputTag, LoggedModel, Metric, Param, RunTag
+from mlflow.exceptions import MlflowException
+from mlflow.models import ModelSignature
+from mlflow.tracking import MlflowClient
+from mlflow.types import ColSpec, DataType, Schema
+from mlflow.types.schema import Array
 
-from tasks.artifacts import ModelVersion, TokenSet, home  # noqa: E402
+from tasks.artifacts import ModelVersion, TokenSet, home
 
 log = logging.getLogger(__name__)
 CHAMPION, CHALLENGER = "champion", "challenger"
@@ -159,7 +159,8 @@ def log_model(run_id: str, code: Path, files: Path, package: Path, *, target: st
     with mlflow.start_run(run_id=run_id):
         model: LoggedModel = mlflow.pyfunc.log_model(
             name="model", python_model=str(code), artifacts={"model": str(files)}, code_paths=[str(package)],
-            input_example=pd.DataFrame({"text": [example]}), signature=signature, pip_requirements=[f"{name}=={version(name).split('+')[0]}" for name in REQUIREMENTS],
+            input_example=pd.DataFrame({"text": [example]}), signature=signature,
+            pip_requirements=[f"{name}=={version(name).split('+')[0]}" for name in REQUIREMENTS],
         )  # fmt: skip
     return model
 

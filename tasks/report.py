@@ -44,7 +44,7 @@ def interval(score: dict[str, Any]) -> str:
 
 def promotion_page(promotion: Promotion, scores: Scores) -> None:
     """Show the decision and the scores on the Prefect run page."""
-    rows = [f"| {title(name)} | {interval(score)} | {score['signature']} |" for name, score in scores.metrics.items()]
+    rows = [f"| {title(name)} | {interval(s)} | {s['signature']} |" for name, s in scores.metrics.items()]
     for name, values in scores.baselines.items():
         rows += [f"| {title(metric)} of {name} | {value:.1f} | |" for metric, value in values.items()]
     text = "\n".join(
@@ -60,7 +60,8 @@ def promotion_page(promotion: Promotion, scores: Scores) -> None:
         ]
     )
     if TaskRunContext.get():  # outside of a flow run there is no page
-        create_markdown_artifact(text, key=f"promotion-{promotion.dataset.replace('_', '-').lower()}", description=promotion.reason)
+        key = f"promotion-{promotion.dataset.replace('_', '-').lower()}"
+        create_markdown_artifact(text, key=key, description=promotion.reason)
 
 
 def summary(promotion: Promotion) -> dict[str, Any]:

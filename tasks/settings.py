@@ -6,7 +6,7 @@ dataset's problem or tokenizer.
 
 from collections.abc import Mapping
 from dataclasses import Field, dataclass, field, fields, make_dataclass
-from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias, get_type_hints
 
 import yaml
 from pydantic import ConfigDict, TypeAdapter, ValidationError
@@ -17,8 +17,8 @@ from data.tokenizer import TokenSettings
 from rnn_models.settings import TrainSettings
 
 if TYPE_CHECKING:  # to a type checker they are the settings themselves
-    from data.tokenizer import TokenSettings as TokenChanges
-    from rnn_models.settings import TrainSettings as TrainChanges
+    TokenChanges: TypeAlias = TokenSettings
+    TrainChanges: TypeAlias = TrainSettings
 
 
 def _changes_of(name: str, settings: type[Any]) -> type[Any]:

@@ -3,7 +3,8 @@
 import logging
 from typing import Any, TypeVar, cast
 
-from prefect.states import Completed, State
+from prefect.client.schemas.objects import State
+from prefect.states import Completed
 
 log = logging.getLogger(__name__)
 Result = TypeVar("Result")

@@ -43,9 +43,17 @@ def tokenize(snapshot: Snapshot, settings: TokenChanges, catalog: str | None = N
         }  # fmt: skip
         log.info("%s source ids, %s target ids", f"{encoder.source.size:,}", f"{encoder.target_size:,}")
         return TokenSet(
-            dataset=snapshot.dataset, digest=key, problem=entry.problem, tokenizer=entry.tokenizer, snapshot=snapshot.digest, rows=rows,
-            sizes=sizes, limit=chosen.limit, test_split=snapshot.splits["test"], settings=asdict(chosen),
-        ).commit()  # fmt: skip
+            dataset=snapshot.dataset,
+            digest=key,
+            problem=entry.problem,
+            tokenizer=entry.tokenizer,
+            snapshot=snapshot.digest,
+            rows=rows,
+            sizes=sizes,
+            limit=chosen.limit,
+            test_split=snapshot.splits["test"],
+            settings=asdict(chosen),
+        ).commit()
 
 
 def limited(train: pa.Table, limit: int) -> pa.Table:
@@ -75,7 +83,7 @@ def write_ids(folder: Path, split: str, table: pa.Table, encoder: Encoder, setti
         else:
             source, target = (cut(*side, settings.max_length) for side in (source, target))
     if not keep.any():
-        raise RowError(f"no row of split {split} is left within max_length {settings.max_length}: raise tokens.max_length")
+        raise RowError(f"no row of {split} is left within max_length {settings.max_length}: raise tokens.max_length")
     for side, encoded in (("source", source), ("target", target)):
         ids, offsets = kept(*encoded, keep)
         np.save(folder / f"{split}.{side}.npy", ids)
@@ -85,9 +93,7 @@ def write_ids(folder: Path, split: str, table: pa.Table, encoder: Encoder, setti
     return int(keep.sum())
 
 
-def cut(
-    ids: NDArray[np.int32], offsets: NDArray[np.int64], max_length: int
-) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
+def cut(ids: NDArray[np.int32], offsets: NDArray[np.int64], max_length: int) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
     """Keep the first ``max_length`` ids of each row."""
     lengths = np.diff(offsets)
     step = np.arange(len(ids)) - np.repeat(offsets[:-1], lengths)

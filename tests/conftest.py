@@ -3,7 +3,6 @@
 import os
 import random
 import socket
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,6 +15,7 @@ os.environ["PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS"] = "240"
 os.environ["PREFECT_SERVER_ANALYTICS_ENABLED"] = "false"
 os.environ["DO_NOT_TRACK"] = "1"
 os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
+os.environ["GOMP_SPINCOUNT"] = "2000"  # before torch is imported; flows/environment.py says why
 
 GOOD, BAD, PLAIN = ("lumo", "sela", "nuri"), ("grak", "dosh", "vek"), ("ta", "mi", "ro", "ku", "pe", "so", "li", "da")
 NAMES = ("Kalo Bren", "Ursa", "Tembo Sil", "Fara")
@@ -117,7 +117,7 @@ def made_catalog(made_package: tuple[Path, Path], monkeypatch: pytest.MonkeyPatc
 
 
 @pytest.fixture(autouse=True)
-def no_network(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
     """Fail a test that reaches out: connections to this machine only."""
     connect = socket.socket.connect
 
@@ -128,4 +128,3 @@ def no_network(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         connect(self, address)
 
     monkeypatch.setattr(socket.socket, "connect", guarded)
-    yield

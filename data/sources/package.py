@@ -7,6 +7,7 @@ import logging
 import os
 import re
 import shutil
+import ssl
 import subprocess
 import sys
 import tarfile
@@ -63,8 +64,7 @@ class Package:
         try:
             return self._download(path)
         except HashMismatchError as error:
-            found = re.search(r"Got\s+([0-9a-f]{64})", str(error))
-            raise self._wrong_hash(found.group(1) if found else "another one", "on the index") from error
+            raise self._wrong_hash(error.actual["sha256"], "on the index") from error
 
     def _wrong_hash(self, found: str, where: str) -> RowError:
         return RowError(
@@ -85,7 +85,8 @@ class Package:
         partial = path.parent / f"partial-{os.getpid()}"
         partial.mkdir(exist_ok=True)
         try:
-            with PyPIClient(verify=settings.get("cert", True), trusted_hosts=trusted, timeout=TIMEOUT_SECONDS) as client:
+            verify = ssl.create_default_context(cafile=settings["cert"]) if "cert" in settings else True
+            with PyPIClient(verify=verify, trusted_hosts=trusted, timeout=TIMEOUT_SECONDS) as client:
                 finder = _finder(client, settings)
                 found = self._transfer(finder, self._find(finder), partial)
             if found.parent != partial:  # a file:// index: unearth points at the file itself
@@ -118,10 +119,13 @@ class Package:
         def listing() -> dict[str, Link]:
             try:
                 packages = list(finder.find_all_packages(self.package))
+                if not packages:  # unearth logs a failed look-up and goes on: ask again what it hid
+                    _reach(finder, self)
+                    packages = list(finder.find_all_packages(self.package))
+            except NetworkError:
+                raise
             except Exception as error:
                 raise _unreachable(self, error, finder) from error
-            if not packages:  # unearth logs a failed look-up and goes on: ask again what it hid
-                _reach(finder, self)
             return {package.link.filename: package.link for package in packages}
 
         files = listing()
@@ -148,9 +152,10 @@ class Package:
 
 def _unreachable(package: Package, error: BaseException, finder: PackageFinder) -> NetworkError:
     indexes = ", ".join(Link(source["url"]).redacted for source in finder.sources)
+    said = re.sub(r"//[^/@\s]*@", "//***@", str(error) or type(error).__name__)  # an index may have a password
     return NetworkError(
         f"cannot fetch {package.file} from the package index ({indexes}) after {ATTEMPTS} tries: "
-        f"{str(error) or type(error).__name__}. "
+        f"{said}. "
         "Look at the network and at pip's settings (`pip config list`): Refrain uses the same index. "
         "Once a file is fetched, no network is needed."
     )

@@ -59,9 +59,7 @@ def loss(model: Classifier, batch: Batch) -> tuple[Tensor, int]:
     """Cross entropy in nats, summed over the examples, and their number."""
     logits = model(batch.source, batch.source_lengths)
     smoothing = model.label_smoothing if model.training else 0.0
-    nats = nn.functional.cross_entropy(
-        logits, batch.target[:, 0], reduction="sum", label_smoothing=smoothing
-    )
+    nats = nn.functional.cross_entropy(logits, batch.target[:, 0], reduction="sum", label_smoothing=smoothing)
     return nats, len(batch)
 
 
@@ -79,8 +77,13 @@ PROBLEM = Problem(
     baselines=("majority", "bag_of_words"),
     # A small text set: few units, much dropout.
     defaults=TrainSettings(
-        embedding_size=100, hidden_size=100, dropout=0.5, token_dropout=0.1, max_epochs=8,
-        learning_rate=1e-3, batch_size=32,
+        embedding_size=100,
+        hidden_size=100,
+        dropout=0.5,
+        token_dropout=0.1,
+        max_epochs=8,
+        learning_rate=1e-3,
+        batch_size=32,
     ),
     build=Classifier,
     loss=loss,

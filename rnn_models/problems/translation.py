@@ -43,9 +43,7 @@ class Translator(nn.Module):
         self.settings = settings
         hidden = settings.hidden_size
         self.source_embedding = Embedding(sizes.source, settings)
-        self.target_embedding = (
-            self.source_embedding if sizes.is_shared else Embedding(sizes.target, settings)
-        )
+        self.target_embedding = self.source_embedding if sizes.is_shared else Embedding(sizes.target, settings)
         self.encoder = BiRecurrent(settings.embedding_size, settings)
         self.bridge = nn.Linear(self.encoder.output_size, hidden)
         self.decoder = recurrence(settings.encoder, settings.embedding_size, hidden)
@@ -61,9 +59,7 @@ class Translator(nn.Module):
         state = (first, torch.zeros_like(first)) if is_lstm else (first,)
         return self.dropout(keys), length_mask(lengths, source.shape[1]), state
 
-    def decode(
-        self, read: Tensor, keys: Tensor, mask: Tensor, state: State
-    ) -> tuple[Tensor, State]:
+    def decode(self, read: Tensor, keys: Tensor, mask: Tensor, state: State) -> tuple[Tensor, State]:
         """Attentional states (B, U, E) after reading ``read`` (B, U), and the next state."""
         inputs = self.target_embedding(read)
         states, after = self.decoder(inputs, state if len(state) == 2 else state[0])
@@ -86,9 +82,7 @@ def loss(model: Translator, batch: Batch) -> tuple[Tensor, int]:
     real = length_mask(batch.target_lengths + 1, said.shape[1])
     logits = model.project(attended[real])  # (N, V): padding is never projected
     smoothing = model.settings.label_smoothing if model.training else 0.0
-    nats = nn.functional.cross_entropy(
-        logits, said[real], reduction="sum", label_smoothing=smoothing
-    )
+    nats = nn.functional.cross_entropy(logits, said[real], reduction="sum", label_smoothing=smoothing)
     return nats, len(logits)
 
 
@@ -122,8 +116,14 @@ PROBLEM = Problem(
     metrics=("bleu", "chrf"),
     baselines=("nearest_pair",),
     defaults=TrainSettings(
-        embedding_size=256, hidden_size=256, dropout=0.2, label_smoothing=0.1, max_epochs=10,
-        learning_rate=3e-3, batch_size=128, clip_norm=1.0,
+        embedding_size=256,
+        hidden_size=256,
+        dropout=0.2,
+        label_smoothing=0.1,
+        max_epochs=10,
+        learning_rate=3e-3,
+        batch_size=128,
+        clip_norm=1.0,
     ),
     build=Translator,
     loss=loss,

@@ -53,7 +53,7 @@ def test_no_models_is_an_empty_list(tmp_path: Path) -> None:
     ("words", "said"),
     [
         (["run", "rotten_tomatos"], "there is no dataset 'rotten_tomatos' .*did you mean rotten_tomatoes?"),
-        (["run", "msra", "--set", "training.max_epoch=1"], "there is no setting 'training.max_epoch': did you mean training.max_epochs?"),
+        (["run", "msra", "--set", "training.max_epoch=1"], "no setting 'training.max_epoch': did you mean training.max_epochs"),
         (["run", "msra", "--set", "training.clip_norm=-1"], "training.clip_norm: .* got -1"),
         (["datasets", "--catalog", "nowhere.yaml"], "there is no catalog file nowhere.yaml"),
         (["run", "msra", "--catalog", "nowhere.yaml"], "there is no catalog file nowhere.yaml"),
@@ -91,7 +91,7 @@ FAULTS = {
     "hash": "expected 0000000",
     "member": "has no member 'made_up/sentimant.txt': did you mean made_up/sentiment.txt",
     "package": "has no file 'made_up-9.9-py3-none-any.whl'",
-    "labels": "label: must be one of good, bad",
+    "labels": "label: must be one of bad, good",
     "column": "has no column 'txt': its columns are text, label",
     "one class": "expected at least two",
 }

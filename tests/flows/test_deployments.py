@@ -68,5 +68,3 @@ def test_a_wrong_parameter_is_refused_before_a_flow_starts(parameters: dict[str,
 
     with pytest.raises((ParameterTypeError, ValidationError, TypeError)):
         retrain.validate_parameters(parameters)
-
-

@@ -159,7 +159,8 @@ def test_mlflow_has_metrics_data_and_figures_of_a_run(line: dict[str, Any]) -> N
 
     run_id = line["first"]["translation"].mlflow_run
     run = client().get_run(run_id)
-    assert {"train_loss", "gradient_norm", "clipped_share", "validation_loss", "test_bleu", "test_bleu_low"} <= set(run.data.metrics)
+    shown = {"train_loss", "gradient_norm", "clipped_share", "validation_loss", "test_bleu", "test_bleu_low"}
+    assert shown <= set(run.data.metrics)
     assert {item.dataset.name for item in run.inputs.dataset_inputs} >= {"made_translation-train", "made_translation-test"}
     assert {item.path for item in client().list_artifacts(run_id)} >= {"training.png", "outputs.json", "history.json"}
     assert "tok:13a" in run.data.tags["refrain.signature.bleu"]
@@ -178,7 +179,6 @@ def test_every_row_is_kept_or_refused_with_its_reason(line: dict[str, Any]) -> N
 def test_two_versions_with_other_code_predict_side_by_side_in_one_process(tmp_path: Path) -> None:
     import mlflow
 
-    said = []
     for word in ("first", "second"):
         package = tmp_path / word / f"refrain_{word}"
         package.mkdir(parents=True)
@@ -191,7 +191,8 @@ def test_two_versions_with_other_code_predict_side_by_side_in_one_process(tmp_pa
             "mlflow.models.set_model(M())\n"
         )
         sys.path.insert(0, str(tmp_path / word))
-        mlflow.pyfunc.save_model(tmp_path / f"model-{word}", python_model=str(code), code_paths=[str(package)], pip_requirements=[])
+        model = {"python_model": str(code), "code_paths": [str(package)], "pip_requirements": []}
+        mlflow.pyfunc.save_model(tmp_path / f"model-{word}", **model)
         sys.path.remove(str(tmp_path / word))
         del sys.modules[f"refrain_{word}"]
     models = [mlflow.pyfunc.load_model(str(tmp_path / f"model-{word}")) for word in ("first", "second")]

@@ -111,6 +111,12 @@ def test_an_encoder_says_a_state_of_both_directions_for_each_step_and_one_last()
     assert (states.shape, last.shape) == ((B, T, 2 * H), (B, 2 * H))
 
 
+@pytest.mark.parametrize(("num_layers", "is_random"), [(1, False), (2, True)])
+def test_an_encoder_drops_units_between_its_layers_only(num_layers, is_random):
+    encoder, x = BiRecurrent(E, TrainSettings(hidden_size=H, num_layers=num_layers, dropout=0.5)), torch.randn(B, T, E)
+    assert torch.equal(encoder(x, LENGTHS)[0], encoder(x, LENGTHS)[0]) != is_random
+
+
 def test_what_stands_at_padding_does_not_reach_a_real_state():
     torch.manual_seed(3)
     encoder, x = BiRecurrent(E, TrainSettings(hidden_size=H, num_layers=2)).eval(), torch.randn(B, T, E)

@@ -172,6 +172,23 @@ def test_the_best_epoch_has_the_lowest_validation_loss(losses, expected):
     assert History(epochs=epochs_of(losses)).best.epoch == expected
 
 
+def judged(problem, factors):
+    """The same problem, but the validation loss of each epoch is multiplied by the next factor."""
+    left = iter(factors)
+
+    def loss(model, batch):
+        nats, units = problem.loss(model, batch)
+        return (nats if model.training else nats * next(left)), units
+
+    return replace(problem, loss=loss)
+
+
+def test_a_plateau_halves_the_learning_rate_for_each_stall_there_ever_was(posed):
+    problem = judged(posed.problem, [1.0, 100.0, 0.01, 100.0, 0.0001])  # worse, better, worse, better
+    history = fitted(posed, problem, schedule="plateau", warmup_steps=0, max_epochs=5, patience=5, batch_size=8)
+    assert [step.learning_rate for step in history.steps] == pytest.approx([0.01, 0.01, 0.005, 0.005, 0.0025])
+
+
 def test_a_training_that_gets_no_better_stops_after_its_patience(posed):
     history = fitted(posed, learning_rate=0.0, patience=2, max_epochs=9)
     assert len(history.epochs) == 3
@@ -182,13 +199,9 @@ def test_a_training_stops_after_its_epochs(posed):
 
 
 def test_the_weights_kept_are_those_of_the_best_epoch(posed):
-    # So large a learning rate does not get better with every epoch.
-    history = fitted(posed, learning_rate=1.0, max_epochs=6, patience=6, seed=3)
-    assert not history.is_best_last
-    model = posed.problem.build(posed.sizes, posed.settings)
-    load_weights(model, history.weights)
-    loss = mean_loss(posed.problem, model, posed.examples, posed.settings)
-    assert loss == pytest.approx(history.best.validation_loss, rel=1e-6)
+    history = fitted(posed, judged(posed.problem, [1.0, 100.0, 100.0]), schedule="constant")
+    assert history.best.epoch == 1
+    assert are_equal(history.weights, fitted(posed, schedule="constant", max_epochs=1).weights)
 
 
 def test_an_epoch_tells_its_steps_and_its_share_of_clipped_ones(posed_larger):

@@ -17,7 +17,13 @@ def scores(value: float, baseline: float = 50.0) -> Scores:
 
 @pytest.mark.parametrize(
     ("challenger", "champion", "min_gain", "is_promoted"),
-    [(80.0, 79.0, 0.0, True), (79.0, 80.0, 0.0, False), (80.0, 80.0, 0.0, False), (80.0, 79.5, 1.0, False), (81.0, 79.5, 1.0, True)],
+    [
+        (80.0, 79.0, 0.0, True),
+        (79.0, 80.0, 0.0, False),
+        (80.0, 80.0, 0.0, False),
+        (80.0, 79.5, 1.0, False),
+        (81.0, 79.5, 1.0, True),
+    ],
 )
 def test_a_challenger_must_be_better_by_the_least_gain(
     challenger: float, champion: float, min_gain: float, is_promoted: bool

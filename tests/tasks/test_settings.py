@@ -41,7 +41,7 @@ def test_a_wrong_assignment_says_what_was_expected(typed: str, said: str) -> Non
 
 
 def test_a_key_that_does_not_exist_is_refused_as_a_form_would() -> None:
-    with pytest.raises(ValueError, match="training.*max_epoch"):
+    with pytest.raises(ValueError, match=r"training.*max_epoch"):
         read_settings({"training": {"max_epoch": 2}})
 
 

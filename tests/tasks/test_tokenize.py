@@ -1,5 +1,7 @@
 """What happens to rows on their way to ids."""
 
+from itertools import pairwise
+
 import numpy as np
 import pyarrow as pa
 from hypothesis import given, settings
@@ -12,7 +14,7 @@ ROWS = st.lists(st.lists(st.integers(0, 9), max_size=6), min_size=1, max_size=8)
 
 
 def rows_of(ids: np.ndarray, offsets: np.ndarray) -> list[list[int]]:
-    return [ids[a:b].tolist() for a, b in zip(offsets[:-1], offsets[1:], strict=True)]
+    return [ids[a:b].tolist() for a, b in pairwise(offsets)]
 
 
 @settings(max_examples=50)
