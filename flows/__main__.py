@@ -30,7 +30,7 @@ MAIN_JOB: dict[str, dict[str, dict[str, Any]]] = {
             "batch_size": 64,
             "dropout": 0.05,
             "learning_rate": 5e-3,
-        },  # fmt: skip
+        },
     },
 }
 
