@@ -198,4 +198,7 @@ def _shares(entry: _Entry) -> dict[str, float]:
     for split, share in entry.content.items():
         if not isinstance(share, float) or not 0 < share <= 0.5:
             raise RowError(f"{entry.where}: {split} must be a share above 0 and up to 0.5, got {share!r}")
+    total = sum(entry.content.values())
+    if total >= 1:
+        raise RowError(f"{entry.where}: the shares sum to {total:g}, which leaves no training rows")
     return dict(entry.content)

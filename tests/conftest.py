@@ -110,6 +110,7 @@ def made_package(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 def made_catalog(made_package: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch) -> Path:
     """The catalog of the made-up package, with pip pointed at its folder and nowhere else."""
     folder, catalog = made_package
+    monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
     monkeypatch.setenv("PIP_FIND_LINKS", str(folder))
     monkeypatch.setenv("PIP_INDEX_URL", folder.as_uri())
     monkeypatch.setenv("PIP_EXTRA_INDEX_URL", "")

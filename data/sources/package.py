@@ -187,13 +187,13 @@ def _pip_settings() -> dict[str, str]:
 
 def _finder(client: PyPIClient, settings: Mapping[str, str]) -> PackageFinder:
     """Look where pip looks for packages."""
-    indexes = [settings.get("index-url", "https://pypi.org/simple/"), *settings.get("extra-index-url", "").split()]
+    indexes = [settings.get("index-url") or PackageFinder().sources[0]["url"], *settings.get("extra-index-url", "").split()]
     if settings.get("no-index", "").lower() in ("1", "true", "yes", "on"):
         indexes = []
     links = settings.get("find-links", "").split()
     finder = PackageFinder(client, index_urls=indexes, find_links=links, ignore_compatibility=True)  # type: ignore[arg-type]
     if not indexes and not links:
-        finder.sources.clear()  # unearth takes pypi.org if it is given nothing
+        finder.sources.clear()  # unearth takes the public index if it is given nothing
     return finder
 
 

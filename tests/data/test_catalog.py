@@ -178,3 +178,13 @@ def test_a_missing_catalog_is_named(tmp_path: Path) -> None:
 def test_an_unknown_dataset_is_answered_with_the_nearest_name() -> None:
     with pytest.raises(RowError, match=re.escape(f"there is no dataset 'imbd' in {CATALOG}: did you mean imdb?")):
         find_dataset("imbd")
+
+
+def test_shares_that_leave_no_training_rows_are_refused(tmp_path: Path) -> None:
+    from data.catalog import CATALOG
+
+    text = CATALOG.read_text().replace("splits: {validation: 0.1, test: 0.1}", "splits: {validation: 0.5, test: 0.5}", 1)
+    path = tmp_path / "catalog.yaml"
+    path.write_text(text)
+    with pytest.raises(RowError, match="rotten_tomatoes, splits: the shares sum to 1, which leaves no training rows"):
+        read_catalog(path)

@@ -1,6 +1,7 @@
 """The whole line on rows of our own making, without a network."""
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -24,6 +25,7 @@ def line(made_package: tuple[Path, Path], tmp_path_factory: pytest.TempPathFacto
     home = tmp_path_factory.mktemp("line")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("REFRAIN_HOME", str(home / "store"))
+        patch.setenv("PIP_CONFIG_FILE", os.devnull)
         patch.setenv("PIP_INDEX_URL", folder.as_uri())
         patch.setenv("PIP_FIND_LINKS", str(folder))
         patch.setenv("PIP_EXTRA_INDEX_URL", "")
