@@ -16,6 +16,7 @@ ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "benchmarks" / "results"
 DOCUMENTS = ("README.md",)
 MARKED = re.compile(r"<!-- figures: (\w+) -->\n.*?<!-- end of figures -->", flags=re.DOTALL)
+SCREEN = re.compile(r"<!-- screen: (\w+) -->\n.*?<!-- end of screen -->", flags=re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -76,8 +77,15 @@ def table(name: str) -> str:
 
 
 def with_tables(text: str) -> str:
-    """A document with its tables made anew."""
-    return MARKED.sub(lambda found: f"<!-- figures: {found[1]} -->\n{table(found[1])}\n<!-- end of figures -->", text)
+    """A document with its tables and screens made anew."""
+    text = MARKED.sub(lambda found: f"<!-- figures: {found[1]} -->\n{table(found[1])}\n<!-- end of figures -->", text)
+    return SCREEN.sub(lambda found: f"<!-- screen: {found[1]} -->\n```\n{screen(found[1])}\n```\n<!-- end of screen -->", text)
+
+
+def screen(name: str) -> str:
+    """What a benchmark saw on the screen."""
+    lines = (RESULTS / f"{name}.screen.txt").read_text().strip("\n").splitlines()
+    return "\n".join(line.rstrip() for line in lines)
 
 
 def main() -> None:

@@ -27,7 +27,7 @@ class Progress:
         left = self.num_steps - self.done + self.num_steps * (self.max_epochs - self.epoch)
         seconds = round(left * (now - self.started) / self.done)
         log.info(
-            "epoch %d of %d, step %d of %d: loss %.3f, gradient norm %.2f%s, %s tokens/s, at most %d:%02d left",
+            "epoch %d of %d, step %d of %d: loss %.3f, gradient norm %.2f%s, %s source tokens/s, at most %d:%02d left",
             self.epoch, self.max_epochs, self.done, self.num_steps, loss, gradient_norm,
             " (clipped)" if is_clipped else "", f"{self.speed:,.0f}", *divmod(seconds, 60),
         )  # fmt: skip
