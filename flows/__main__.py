@@ -17,7 +17,7 @@ import typer
 
 from flows.environment import home, prepare
 
-# What `refrain run` does without a dataset: three problems within ten minutes on two cores.
+# What `refrain run` does without a dataset: three problems in about ten minutes on two cores.
 MAIN_JOB: dict[str, dict[str, dict[str, Any]]] = {
     "rotten_tomatoes": {},
     "msra": {"tokens": {"limit": 23_000}, "training": {"max_epochs": 4, "embedding_size": 100, "hidden_size": 100}},
@@ -89,7 +89,7 @@ def run(
 
     Without a dataset it does the main job: rotten_tomatoes (sentiment), msra
     (NER) and tatoeba_en_fr (translation), the last two on a limited number of
-    training rows, so that all three take at most ten minutes on two cores.
+    training rows, so that all three take about ten minutes on two cores.
 
     What was done before from the same rows, settings and code is not done
     again, and what was killed goes on where it was.

@@ -31,6 +31,8 @@ from mlflow.types.schema import Array
 from tasks.artifacts import ModelVersion, TokenSet, home
 
 log = logging.getLogger(__name__)
+# Read once: MLflow writes the address it is given into this very variable.
+CHOSEN_URI = os.environ.get("MLFLOW_TRACKING_URI", "")
 CHAMPION, CHALLENGER = "champion", "challenger"
 KEY_TAG = "refrain.scores"  # names the scores, and by them all that went into a version
 REQUIREMENTS = ("mlflow", "torch", "tokenizers", "safetensors", "numpy", "pandas", "pyarrow")
@@ -38,7 +40,7 @@ REQUIREMENTS = ("mlflow", "torch", "tokenizers", "safetensors", "numpy", "pandas
 
 def tracking_uri() -> str:
     """Where MLflow keeps its records: ``MLFLOW_TRACKING_URI``, else SQLite in the store."""
-    return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{home() / 'mlflow.db'}"
+    return CHOSEN_URI or f"sqlite:///{home() / 'mlflow.db'}"
 
 
 @cache
@@ -46,13 +48,15 @@ def _client_at(uri: str) -> MlflowClient:
     for noisy in ("mlflow", "alembic"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
     home().mkdir(parents=True, exist_ok=True)
-    mlflow.set_tracking_uri(uri)
     return MlflowClient(uri)
 
 
 def client() -> MlflowClient:
     """The client of the one MLflow there is."""
-    return _client_at(tracking_uri())
+    uri = tracking_uri()
+    if mlflow.get_tracking_uri() != uri:
+        mlflow.set_tracking_uri(uri)
+    return _client_at(uri)
 
 
 def experiment(dataset: str) -> str:
@@ -135,8 +139,7 @@ def log_file(run_id: str, path: Path, folder: str = "") -> None:
 
 def run_link(run_id: str) -> str:
     """Where the MLflow UI shows a run, once it is started."""
-    uri = os.environ.get("MLFLOW_TRACKING_URI", "")
-    server = uri if uri.startswith("http") else "http://127.0.0.1:5000"
+    server = CHOSEN_URI if CHOSEN_URI.startswith("http") else "http://127.0.0.1:5000"
     return f"{server}/#/experiments/{client().get_run(run_id).info.experiment_id}/runs/{run_id}"
 
 

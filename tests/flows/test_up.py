@@ -19,7 +19,8 @@ def servers(made_package: tuple[Path, Path], tmp_path_factory: pytest.TempPathFa
     """`refrain up` on free ports and in a store of its own, until it says that it is up."""
     folder, catalog = made_package
     home, prefect_port, mlflow_port = tmp_path_factory.mktemp("up"), free_port(), free_port()
-    environment = os.environ | {
+    ours = {name: value for name, value in os.environ.items() if not name.startswith(("MLFLOW_TRACKING", "PREFECT_API"))}
+    environment = ours | {
         "REFRAIN_HOME": str(home), "PIP_INDEX_URL": folder.as_uri(), "PIP_FIND_LINKS": str(folder), "PIP_EXTRA_INDEX_URL": "",
         "OMP_NUM_THREADS": "1",
     }  # fmt: skip
