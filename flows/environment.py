@@ -25,7 +25,7 @@ def prepare(**more: str) -> None:
         "DO_NOT_TRACK": "1",
         # Threads that wait spin for a moment only, then sleep. By default they spin for milliseconds,
         # and as soon as any other program wants a core, each of the thousands of parallel loops of a
-        # step loses a time slice: measured 20 to 100 times slower beside one busy process on two cores.
+        # step loses a time slice. `python -m benchmarks.threads` prints what that costs.
         "GOMP_SPINCOUNT": "2000",
         "PREFECT_LOGGING_EXTRA_LOGGERS": LOGGERS,
         "MLFLOW_DISABLE_TELEMETRY": "true",
