@@ -2,29 +2,25 @@
 
 import importlib
 import pkgutil
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, fields
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import MISSING, dataclass, field, fields
 from pathlib import Path
-from typing import IO, Any, Protocol
-
-import yaml
+from typing import Any
 
 from data import sources
+from data.check_settings import SHAPES, CheckSettings, Shape, rules_of
+from data.encoding import check_encoding
+from data.entries import Entry, read_entries
 from data.errors import RowError, nearest
-from data.formats import FORMATS
+from data.format import FormatKind, all_formats
 from data.splits import SPLITS
+from data.tokenizer import KINDS
 
 CATALOG = Path(__file__).with_name("catalog.yaml")
-TOKENIZER_KINDS = ("words", "characters", "bpe")
-# The two sides of a row by what they are called; each pair is a shape of rows.
-SHAPES = (("text", "label"), ("tokens", "tags"), ("source", "target"))
-
-
-class Source(Protocol):
-    """Where rows come from: streams of bytes, each for a split or for ``all``."""
-
-    def open(self, folder: Path) -> Iterator[tuple[str, str, IO[bytes]]]:
-        """Open what holds rows: split, name and bytes of each; ``folder`` keeps downloads."""
+KEY = "key"
+SPLIT_KEYS = ("members", "paths")  # of sources: split (or ``all``) to what lies there
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")  # a folder, a model of MLflow and a flow run are called by it
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,165 +31,202 @@ class Dataset:
     about: str = ""
     problem: str
     language: str
-    source: Source
-    format: Mapping[str, Any]
+    source: Any
+    format: Mapping[str, Any] | None = None
     columns: Mapping[str, str | int]
     where: Mapping[str, str] = field(default_factory=dict)
     labels: Mapping[str, str] = field(default_factory=dict)
     splits: Mapping[str, float] = field(default_factory=dict)
     tokenizer: str
+    checks: Mapping[str, Any] = field(default_factory=dict)
+    removals: str = ""
     licence: str
     origin: str
     entry: Mapping[str, Any] = field(repr=False)
+    file: Path = CATALOG
 
     @property
-    def roles(self) -> tuple[str, str]:
-        """Names of the two sides of a row, source before target."""
-        return next(shape for shape in SHAPES if set(shape) == set(self.columns))
+    def roles(self) -> Shape:
+        """Names of the sides of a row, source before target."""
+        return next(shape for shape in SHAPES if set(shape) == set(self.columns) - {KEY})
+
+    @property
+    def rules(self) -> CheckSettings:
+        """What a row must satisfy."""
+        return rules_of(self.roles, self.checks)
 
 
-def read_catalog(path: Path = CATALOG) -> dict[str, Dataset]:
-    """Read a catalog file.
+def read_catalog(*paths: Path) -> dict[str, Dataset]:
+    """Read catalog files, ``data/catalog.yaml`` if none is named.
 
     Raises:
-        RowError: If the file is missing, not YAML, or an entry is not as it
-            must be; names file, entry, key and what was expected.
+        RowError: If a file is missing or not YAML, a dataset stands in two of
+            them, or an entry is not as it must be; names file, entry, key and
+            what was expected.
     """
-    try:
-        entries = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise RowError(f"there is no catalog file {path}") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise RowError(f"{path} is not a YAML file: {' '.join(str(error).split())}") from error
-    if not isinstance(entries, dict) or not entries:
-        raise RowError(f"{path} must map names of datasets to entries, as data/catalog.yaml does")
-    return {str(name): _dataset(_Entry(f"{path}, entry {name}", entry), str(name)) for name, entry in entries.items()}
+    return {name: _dataset(name, *found) for name, found in read_entries(paths or (CATALOG,)).items()}
 
 
-def find_dataset(name: str, path: Path = CATALOG) -> Dataset:
-    """Find a dataset by its name.
+def find_dataset(name: str, *paths: Path) -> Dataset:
+    """Find a dataset by its name; a fault in another entry does not matter.
 
     Raises:
         RowError: If there is none, with the nearest name.
     """
-    catalog = read_catalog(path)
-    if name not in catalog:
-        raise RowError(f"there is no dataset {name!r} in {path}: {nearest(name, catalog)}")
-    return catalog[name]
+    entries = read_entries(paths or (CATALOG,))
+    if name not in entries:
+        said = ", ".join(map(str, paths or (CATALOG,)))
+        raise RowError(f"there is no dataset {name!r} in {said}: {nearest(name, entries)}")
+    return _dataset(name, *entries[name])
 
 
-class _Entry:
-    """A mapping of the catalog and where it stands, for the messages."""
-
-    def __init__(self, where: str, content: Any) -> None:
-        self.where, self.content = where, content
-        if not isinstance(content, dict):
-            raise RowError(f"{where}: expected keys and values, got {content!r}")
-
-    def check_keys(self, required: set[str], optional: set[str]) -> None:
-        for key in self.content:
-            if key not in required | optional:
-                raise RowError(f"{self.where}: there is no key {key!r}: {nearest(key, required | optional)}")
-        for key in sorted(required - set(self.content)):
-            raise RowError(f"{self.where}: key {key!r} is missing")
-
-    def text(self, key: str) -> str:
-        value = self.content.get(key, "")
-        if not isinstance(value, str):
-            raise RowError(f'{self.where}: {key} must be text, got {value!r}; write it in quotes: "{value}"')
-        return value
-
-    def part(self, key: str) -> "_Entry":
-        return _Entry(f"{self.where}, {key}", self.content.get(key, {}))
-
-    def choice(self, key: str, choices: Any) -> str:
-        value = self.content.get(key)
-        if not isinstance(value, str) or value not in choices:
-            raise RowError(f"{self.where}: there is no {key} {value!r}: {nearest(value, choices)}")
-        return str(value)
-
-
-def _dataset(entry: _Entry, name: str) -> Dataset:
-    optional = {"about", "where", "labels", "splits"}
-    entry.check_keys({f.name for f in fields(Dataset)} - {"name", "entry"} - optional, optional)
-    texts = {key: entry.text(key) for key in ("about", "problem", "language", "licence", "origin")}
-    read_as = _format(entry.part("format"))
-    return Dataset(
-        name=name,
-        source=_source(entry.part("source")),
-        format=read_as,
-        columns=_columns(entry.part("columns"), read_as),
-        where=_texts(entry.part("where")),
-        labels=_texts(entry.part("labels")),
-        splits=_shares(entry.part("splits")),
-        tokenizer=entry.choice("tokenizer", TOKENIZER_KINDS),
-        entry=entry.content,
-        **texts,
-    )
-
-
-def _texts(entry: _Entry) -> dict[str, str]:
-    """Read a mapping of texts; its keys may be whole numbers too, as many labels are."""
-    for key in entry.content:
-        if type(key) not in (str, int):
-            raise RowError(f'{entry.where}: keys must be text, got {key!r}; write it in quotes: "{key}"')
-    texts = _Entry(entry.where, {str(key): value for key, value in entry.content.items()})
-    return {key: texts.text(key) for key in texts.content}
-
-
-def _source(entry: _Entry) -> Source:
-    kinds = [module.name for module in pkgutil.iter_modules(sources.__path__)]
-    kind = entry.choice("kind", kinds)
-    source: type[Any] = importlib.import_module(f"{sources.__name__}.{kind}").SOURCE
-    names = {declared.name for declared in fields(source)}
-    entry.check_keys(names | {"kind"}, set())
-    values: dict[str, Any] = {name: entry.text(name) for name in names - {"members"}}
-    if "members" in names:
-        members = entry.part("members")
-        for split in members.content:
-            if split not in (*SPLITS, "all"):
-                raise RowError(f"{members.where}: there is no split {split!r}: {nearest(split, (*SPLITS, 'all'))}")
-        given = set(members.content)
-        if given != {"all"} and ("all" in given or not {"train", "test"} <= given):
-            found = ", ".join(members.content) or "none"
-            raise RowError(f"{members.where}: expected `all` alone, or `train` and `test`, got {found}")
-        values["members"] = {split: members.text(split) for split in members.content}
-    made: Source = source(**values)
+def _dataset(name: str, file: Path, entry: Entry) -> Dataset:
+    if not NAME.fullmatch(name):
+        raise RowError(f"{entry.where}: a dataset's name has letters, digits, '_', '-' and '.' only, got {name!r}")
+    names = {f.name: f.default is MISSING and f.default_factory is MISSING for f in fields(Dataset)}
+    known = set(names) - {"name", "entry", "file"}
+    entry.check_keys({n for n in known if names[n] and n != "columns"}, {n for n in known if not names[n] or n == "columns"})
+    source = _source(entry.part("source"), file.parent)
+    read_as = _format(entry, source)
+    columns = _columns(entry, source, read_as)
+    made = Dataset(
+        name=name, source=source, format=read_as, columns=columns, where=entry.part("where").texts(),
+        labels=entry.part("labels").texts(), splits=_shares(entry.part("splits")), tokenizer=_tokenizer(entry, file.parent),
+        checks=entry.part("checks").content, removals=_path(entry.text("removals"), file.parent), entry=entry.content, file=file,
+        **{key: entry.text(key) for key in ("about", "problem", "language", "licence", "origin")},
+    )  # fmt: skip
+    _check_rules(entry, made)
     return made
 
 
-def _format(entry: _Entry) -> dict[str, Any]:
-    kind = FORMATS[entry.choice("kind", FORMATS)]
-    entry.check_keys({"kind"}, set(kind.options))
-    for option, choices in kind.choices.items():
-        if option in entry.content:
-            entry.choice(option, choices)
+def _check_rules(entry: Entry, made: Dataset) -> None:
+    part = entry.part("checks")
+    part.check_keys(set(), {f.name for f in fields(CheckSettings)})
+    try:
+        rules_of(made.roles, part.content)
+    except ValueError as error:
+        raise RowError(f"{part.where}: {error}") from error
+    if made.labels and "label" not in made.roles:
+        raise RowError(f"{entry.where}, labels: the rows have {' and '.join(made.roles)}, no label")
+
+
+def _path(text: str, folder: Path) -> str:
+    """A path of a catalog file, from the folder of the file; an address stays as it is."""
+    return text if not text or "://" in text or text.startswith("${") else str(folder / text)
+
+
+def _tokenizer(entry: Entry, folder: Path) -> str:
+    value = entry.text("tokenizer")
+    if value.endswith(".json"):
+        path = _path(value, folder)
+        if not Path(path).is_file():
+            raise RowError(f"{entry.where}: tokenizer: there is no file {path}")
+        return path
+    return entry.choice("tokenizer", KINDS)
+
+
+def _source(entry: Entry, folder: Path) -> Any:
+    kinds = [module.name for module in pkgutil.iter_modules(sources.__path__)]
+    kind = entry.choice("kind", kinds)
+    source: type[Any] = importlib.import_module(f"{sources.__name__}.{kind}").SOURCE
+    declared = {f.name: f.default is MISSING and f.default_factory is MISSING for f in fields(source)}
+    entry.check_keys({name for name, is_needed in declared.items() if is_needed} | {"kind"}, set(declared))
+    values: dict[str, Any] = {}
+    for name in set(declared) & set(entry.content):
+        if name in SPLIT_KEYS:
+            values[name] = _by_split(entry.part(name), folder, is_path=name == "paths")
+        else:
+            values[name] = entry.part(name).texts() if isinstance(entry.content[name], dict) else entry.text(name)
+    try:
+        return source(**values)
+    except RowError as error:
+        raise RowError(f"{entry.where}: {error}") from None
+
+
+def _by_split(entry: Entry, folder: Path, *, is_path: bool) -> dict[str, Any]:
+    for split in entry.content:
+        if split not in (*SPLITS, "all"):
+            raise RowError(f"{entry.where}: there is no split {split!r}: {nearest(split, (*SPLITS, 'all'))}")
+    given = set(entry.content)
+    if given != {"all"} and ("all" in given or not {"train", "test"} <= given):
+        found = ", ".join(entry.content) or "none"
+        raise RowError(f"{entry.where}: expected `all` alone, or `train` and `test`, got {found}")
+    if is_path:
+        return {split: _located(value, folder) for split, value in entry.content.items()}
+    return {split: entry.text(split) for split in entry.content}
+
+
+def _located(value: Any, folder: Path) -> Any:
+    """Paths as they stand in an entry, from the folder of the catalog."""
+    if isinstance(value, dict):
+        return {side: _located(paths, folder) for side, paths in value.items()}
+    if isinstance(value, list):
+        return [_located(path, folder) for path in value]
+    return _path(value, folder) if isinstance(value, str) else value
+
+
+def _format(entry: Entry, source: Any) -> dict[str, Any] | None:
+    if not source.has_format:
+        if "format" in entry.content:
+            raise RowError(f"{entry.where}, format: this source gives tables and needs none")
+        return None
+    if "format" not in entry.content:
+        raise RowError(f"{entry.where}: key 'format' is missing")
+    part = entry.part("format")
+    kind = all_formats()[part.choice("kind", all_formats())]
+    part.check_keys({"kind"}, set(kind.options))
     for option, default in kind.options.items():
-        value = entry.content.get(option, default)
-        if type(value) is not type(default):
-            raise RowError(f"{entry.where}: {option} must be like {default!r}, got {value!r}")
-        if option == "separator" and len(value) != 1:
-            raise RowError(f"{entry.where}: separator must be one character, got {value!r}")
-    return {**kind.options, **entry.content}
+        if option in part.content:
+            _check_option(part, option, default, kind.choices)
+    return {**kind.options, **part.content}
 
 
-def _columns(entry: _Entry, read_as: Mapping[str, Any]) -> dict[str, str | int]:
-    is_tagged = FORMATS[read_as["kind"]].is_tagged
-    shapes = [shape for shape in SHAPES if (shape == ("tokens", "tags")) == is_tagged]
-    if set(entry.content) not in [set(shape) for shape in shapes]:
+def _check_option(entry: Entry, option: str, default: Any, choices: Mapping[str, Sequence[str]]) -> None:
+    value = entry.content[option]
+    if option in choices:
+        entry.choice(option, choices[option])
+    if type(value) is not type(default):
+        raise RowError(f"{entry.where}: {option} must be like {default!r}, got {value!r}")
+    if option == "separator" and option not in choices and len(value) != 1 and value != "whitespace":
+        raise RowError(f"{entry.where}: separator must be one character, got {value!r}")
+    if option == "encoding" and value != "detect":
+        try:
+            check_encoding(value)
+        except ValueError as error:
+            raise RowError(f"{entry.where}: {error}") from error
+
+
+def _columns(entry: Entry, source: Any, read_as: Mapping[str, Any] | None) -> dict[str, str | int]:
+    part = entry.part("columns")
+    kind = all_formats()[read_as["kind"]] if read_as else None
+    if kind and kind.columns == "none":
+        if part.content:
+            raise RowError(f"{part.where}: a {read_as['kind'] if read_as else ''} file has no columns to be named: leave this key out")
+        return {role: place for place, role in enumerate(kind.shapes[0])}
+    shapes = kind.shapes if kind else SHAPES
+    if set(part.content) - {KEY} not in [set(shape) for shape in shapes]:
         expected = " or ".join(" and ".join(shape) for shape in shapes)
-        found = ", ".join(map(str, entry.content)) or "none"
-        raise RowError(f"{entry.where}: expected {expected} of a {read_as['kind']} file, got {found}")
-    has_names = read_as.get("header", False)
-    for role, column in entry.content.items():
-        is_name, is_number = has_names and isinstance(column, str), type(column) is int and column >= 0
-        if not is_name and not is_number:
-            expected = "a name of the header, or a number from 0" if has_names else "a number from 0"
-            raise RowError(f"{entry.where}: {role} must be {expected}, got {column!r}")
-    return dict(entry.content)
+        raise RowError(f"{part.where}: expected {expected}, got {', '.join(map(str, part.content)) or 'none'}")
+    for role, column in part.content.items():
+        _check_column(part, role, column, kind, has_header=bool(read_as and read_as.get("header")))
+    named = getattr(source, KEY, "")
+    if named and KEY in part.content:
+        raise RowError(f"{part.where}: key stands in the source already")
+    return {**part.content, **({KEY: named} if named else {})}
 
 
-def _shares(entry: _Entry) -> dict[str, float]:
+def _check_column(entry: Entry, role: str, column: Any, kind: FormatKind | None, *, has_header: bool) -> None:
+    way = kind.columns if kind else "names"
+    is_name = isinstance(column, str) and (way == "names" or (way == "header" and has_header))
+    is_number = type(column) is int and way != "names" and (column >= 0 or way == "numbers")
+    if not is_name and not is_number:
+        expected = {"names": "a name", "numbers": "a number from 0"}.get(way, "a number from 0")
+        if way == "header" and has_header:
+            expected = "a name of the header, or a number from 0"
+        raise RowError(f"{entry.where}: {role} must be {expected}, got {column!r}")
+
+
+def _shares(entry: Entry) -> dict[str, float]:
     entry.check_keys(set(), {"validation", "test"})
     for split, share in entry.content.items():
         if not isinstance(share, float) or not 0 < share <= 0.5:

@@ -5,111 +5,183 @@ from collections.abc import Callable, Mapping
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
-from data.formats import BROKEN, TEXT
+from data.check_settings import CheckSettings
+from data.encoding import BROKEN, shown_column
+from data.format import TEXT
+from data.splits import flat_bytes, is_ascii
 
 # What Python takes for a space; RE2's \s is ASCII only, and ``split_text`` cuts at all of them.
 SPACE = r"[\s\pZ\x0b\x1c-\x1f\x{85}]"
+CONTROL = r"[\x00-\x08\x0b\x0e-\x1f\x7f-\x{9f}\x{fffe}\x{ffff}]"
+IS_CONTROL = np.isin(np.arange(256), [*range(9), 11, *range(14, 32), 127])
+SHORT = 20  # characters; the ratio of shorter pairs says nothing
+Mask = NDArray[np.bool_]
+Say = Callable[[int], str] | str
 
 
-def check(table: pa.Table, labels: Mapping[str, str], *, is_characters: bool = False) -> pa.Table:
-    """Name the labels and write down the first fault of each row.
+class Faults:
+    """The first fault of each row of a table: its kind and what is wrong."""
+
+    def __init__(self, table: pa.Table) -> None:
+        """Begin with what the format found."""
+        self.is_fine: Mask = pc.is_null(table["kind"]).to_numpy()
+        self.kind, self.reason = [table[name].to_numpy().astype(object, copy=True) for name in ("kind", "reason")]
+
+    def add(self, mask: Mask, kind: str, say: Say) -> None:
+        """Refuse the rows of a mask that had no fault so far."""
+        for i in np.flatnonzero(mask & self.is_fine).tolist():
+            self.kind[i], self.reason[i] = kind, say if isinstance(say, str) else say(i)
+        self.is_fine &= ~mask
+
+
+def check(
+    table: pa.Table, rules: CheckSettings, labels: Mapping[str, str], *, roles: tuple[str, ...], is_characters: bool = False
+) -> pa.Table:
+    """Write down the first fault of each row.
 
     Args:
         table: As a format yields it.
+        rules: Of the dataset.
         labels: The publisher's labels to ours; empty if they are taken as they are.
+        roles: Sides of a row, source before target.
         is_characters: Whether each token must be one character.
 
     Returns:
-        The table with ``fault`` filled where a row must be refused, and ``raw``
-        with what stood there, before labels got our names.
+        The table with ``kind`` and ``reason`` filled where a row must be
+        refused, and with what stood there as its ``raw``.
     """
-    roles = [name for name in table.column_names if name not in ("row", "fault", "raw")]
-    faults, raw = [table["fault"]], pc.coalesce(table["raw"], _raw(table, roles))
+    faults = Faults(table)
     for role in roles:
-        faults.append(_fault_of_text(table[role], role))
-    if "label" in roles and labels:
-        place = pc.index_in(table["label"], pa.array(list(labels)))
-        ours = pa.array(list(labels.values())).take(pc.fill_null(place, 0))
-        faults.append(_where(pc.is_null(place), _unknown_label(table["label"], labels)))
-        table = table.set_column(table.column_names.index("label"), "label", ours)
+        _check_text(faults, table[role], role, rules, roles)
+    if "label" in roles:
+        _check_label(faults, table["label"], labels)
     if "tokens" in roles:
-        faults.append(_fault_of_tokens(table["tokens"], is_characters=is_characters))
-    if "tags" in roles:
-        faults.append(_fault_of_tags(table["tags"]))
-    fault = pc.coalesce(*faults)
-    table = table.set_column(table.column_names.index("fault"), "fault", fault)
-    return table.set_column(table.column_names.index("raw"), "raw", raw)
+        _check_tokens(faults, table["tokens"].combine_chunks(), is_characters=is_characters)
+        _check_tags(faults, table["tokens"].combine_chunks(), table["tags"].combine_chunks(), rules)
+    if roles[0] != "tokens":
+        _check_length(faults, pc.utf8_length(table[roles[0]]), rules, "characters")
+    if "source" in roles:
+        _check_pair(faults, table, rules)
+    return _with_faults(table, faults, roles)
 
 
-def _where(mask: pa.ChunkedArray, reason: pa.ChunkedArray | str) -> pa.ChunkedArray:
-    return pc.if_else(mask, reason, pa.scalar(None, TEXT))
+def _with_faults(table: pa.Table, faults: Faults, roles: tuple[str, ...]) -> pa.Table:
+    if faults.is_fine.all():
+        return table
+    refused = table.filter(pa.array(~faults.is_fine))
+    raw = np.full(table.num_rows, None, dtype=object)
+    raw[~faults.is_fine] = shown_column(pc.coalesce(refused["raw"], raw_of(refused, roles))).to_numpy()
+    columns = {"kind": faults.kind, "reason": faults.reason, "raw": raw}
+    for name, values in columns.items():
+        table = table.set_column(table.column_names.index(name), name, pa.chunked_array([pa.array(values, TEXT)]))
+    return table
+
+
+def raw_of(table: pa.Table, roles: tuple[str, ...]) -> pa.ChunkedArray:
+    """What stood in some rows: their sides with a tab between."""
+    return pc.binary_join_element_wise(*(pc.fill_null(_joined(table[role]), "") for role in roles), "\t")
 
 
 def _joined(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    if pa.types.is_list(column.type):
-        return pc.binary_join(column, " ")
-    return column
+    return pc.binary_join(pc.fill_null(column, []), " ") if pa.types.is_list(column.type) else column
 
 
-def _fault_of_text(column: pa.ChunkedArray, role: str) -> pa.ChunkedArray:
+def _mask(found: pa.ChunkedArray) -> Mask:
+    return np.asarray(pc.fill_null(found, False).to_numpy())
+
+
+def _check_text(faults: Faults, column: pa.ChunkedArray, role: str, rules: CheckSettings, roles: tuple[str, ...]) -> None:
+    """Look for what no text is: broken bytes, nothing, control characters."""
     text = pc.fill_null(_joined(column), "")
-    broken = _where(pc.match_substring(text, BROKEN), f"{role}: not UTF-8")
-    empty = _where(pc.equal(pc.utf8_trim_whitespace(text), ""), f"{role}: empty")
-    return pc.coalesce(broken, empty)
+    flat = flat_bytes(text)
+    if not is_ascii(flat):
+        faults.add(_mask(pc.match_substring(text, BROKEN)), "not_utf8", f"{role}: bytes that are no text in the file's encoding")
+    is_empty = _mask(pc.equal(pc.utf8_trim_whitespace(text), ""))
+    kind = "one_side" if "source" in roles else "no_text"
+    faults.add(is_empty, kind, f"{role}: empty")
+    if rules.control_characters == "refuse" and (IS_CONTROL[flat].any() or not is_ascii(flat)):
+        mask = _mask(pc.match_substring_regex(text, CONTROL))
+        faults.add(mask, "control_characters", lambda i: f"{role}: {_control_of(text[i].as_py())}")
 
 
-def _unknown_label(label: pa.ChunkedArray, labels: Mapping[str, str]) -> pa.ChunkedArray:
-    known = ", ".join(labels)
-    return pc.binary_join_element_wise("label: must be one of ", known, ", got ", pc.fill_null(label, ""), "")
+def _control_of(text: str) -> str:
+    found = next(c for c in text if ord(c) < 160 and not c.isprintable() and c not in "\t\n\r\x0c" or c in "\ufffe\uffff")
+    return f"has the control character U+{ord(found):04X}"
 
 
-def _fault_of_tokens(column: pa.ChunkedArray, *, is_characters: bool) -> pa.ChunkedArray:
+def _check_label(faults: Faults, column: pa.ChunkedArray, labels: Mapping[str, str]) -> None:
+    if labels:
+        known, place = ", ".join(labels), pc.index_in(column, pa.array(list(labels), TEXT))
+        faults.add(_mask(pc.is_null(place)), "unknown_label", lambda i: f"label: expected one of {known}, got {column[i].as_py()!r}")
+
+
+def _check_length(faults: Faults, length: pa.ChunkedArray, rules: CheckSettings, unit: str) -> None:
+    found = pc.fill_null(length, 0).to_numpy()
+    faults.add(found < rules.min_length, "too_short", lambda i: f"{found[i]:,} {unit}, expected at least {rules.min_length:,}")
+    faults.add(found > rules.max_length, "too_long", lambda i: f"{found[i]:,} {unit}, expected at most {rules.max_length:,}")
+
+
+def _check_pair(faults: Faults, table: pa.Table, rules: CheckSettings) -> None:
+    source, target = (pc.fill_null(table[side], "") for side in ("source", "target"))
+    sizes = np.stack([pc.utf8_length(side).to_numpy() for side in (source, target)])
+    long, short = sizes.max(0), sizes.min(0)
+    ratio = long / np.maximum(short, 1)
+    faults.add(
+        (ratio > rules.max_ratio) & (long > SHORT), "length_ratio",
+        lambda i: f"{sizes[0, i]:,} characters against {sizes[1, i]:,}, expected at most {rules.max_ratio:g} times as many",
+    )  # fmt: skip
+    faults.add(sizes[1] > rules.max_length, "too_long", lambda i: f"target: {sizes[1, i]:,} characters, expected at most {rules.max_length:,}")  # fmt: skip
+    if rules.copies == "refuse":
+        faults.add(_mask(pc.equal(source, target)), "source_equals_target", "both sides say the same")
+
+
+def _check_tokens(faults: Faults, rows: pa.ListArray, *, is_characters: bool) -> None:
     """Find tokens that a raw text could not be cut into again."""
-    rows = column.combine_chunks()
-    flat = pc.fill_null(rows.values, "")
+    flat = pc.fill_null(rows.flatten(), "")
     odd = pc.or_(pc.equal(flat, ""), pc.match_substring_regex(flat, SPACE))
-    say = "tokens: '{}' is empty or has a space"
+    say = "'{}' is empty or has a space"
     if is_characters:
-        odd, say = pc.or_(odd, pc.not_equal(pc.utf8_length(flat), 1)), "tokens: '{}' is not one character"
-    return _first_by_row(rows, [(odd.to_numpy(zero_copy_only=False), lambda i: say.format(flat[i]))])
+        odd, say = pc.or_(odd, pc.not_equal(pc.utf8_length(flat), 1)), "'{}' is not one character"
+    _add_by_token(faults, rows, odd.to_numpy(zero_copy_only=False), "bad_token", lambda i: say.format(flat[i]))
 
 
-def _first_by_row(rows: pa.ListArray, faults: list[tuple[np.ndarray, Callable[[int], str]]]) -> pa.ChunkedArray:
-    """Name the first fault of each row: masks over the flat values, and what to say of a place."""
-    reasons = np.full(len(rows), None, dtype=object)
-    offsets = rows.offsets.to_numpy()
-    for mask, say in faults:
-        for place in np.flatnonzero(mask)[::-1]:
-            reasons[int(np.searchsorted(offsets, place, side="right")) - 1] = say(int(place))
-    return pa.chunked_array([pa.array(reasons, TEXT)])
+def _starts(rows: pa.ListArray) -> NDArray[np.int64]:
+    """Where each row starts in the flattened values, and where the last ends."""
+    return np.cumsum(np.append(0, pc.fill_null(pc.list_value_length(rows), 0).to_numpy()))
 
 
-def _fault_of_tags(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Find tags that are not BIO, and ``I-`` tags that continue nothing."""
-    rows = column.combine_chunks()
-    offsets = rows.offsets.to_numpy()
-    flat = pc.fill_null(rows.values, "")
+def _add_by_token(faults: Faults, rows: pa.ListArray, mask: Mask, kind: str, say: Callable[[int], str]) -> None:
+    """Refuse rows by the first of their marked tokens."""
+    places, starts = np.flatnonzero(mask), _starts(rows)
+    row_of = np.searchsorted(starts, places, side="right") - 1
+    hit, first = np.unique(row_of, return_index=True)
+    marked = np.zeros(len(rows), dtype=bool)
+    marked[hit] = True
+    place_of = dict(zip(hit.tolist(), places[first].tolist(), strict=True))
+    faults.add(marked, kind, lambda i: f"token {place_of[i] - starts[i] + 1}: {say(place_of[i])}")
+
+
+def _check_tags(faults: Faults, tokens: pa.ListArray, rows: pa.ListArray, rules: CheckSettings) -> None:
+    """Find tags that are too few or many, not BIO, ``I-`` tags that continue nothing, kinds that are not known."""
+    sizes = [np.diff(_starts(side)) for side in (tokens, rows)]
+    faults.add(sizes[0] != sizes[1], "lengths_differ", lambda i: f"{sizes[0][i]:,} tokens and {sizes[1][i]:,} tags")
+    _check_length(faults, pa.chunked_array([pa.array(sizes[0])]), rules, "tokens")
+    starts, flat = _starts(rows), pc.fill_null(rows.flatten(), "")
     tags = np.concatenate([["O"], flat.to_numpy(zero_copy_only=False).astype(str)])
     is_first = np.zeros(len(tags) - 1, dtype=bool)
-    is_first[offsets[:-1][np.diff(offsets) > 0]] = True
+    is_first[starts[:-1][np.diff(starts) > 0]] = True
     before = np.where(is_first, "O", tags[:-1])
-    shape = pc.match_substring_regex(flat, r"^(O|[BI]-.+)$").to_numpy(zero_copy_only=False)
-    prefix, kind, kind_before = tags[1:].astype("U1"), _kinds(tags[1:]), _kinds(before)
-    is_loose = (prefix == "I") & ((before == "O") | (kind != kind_before))
-    return _first_by_row(
-        rows,
-        [
-            (is_loose, lambda i: f"tags: {tags[i + 1]} follows {before[i]}, expected a B- before"),
-            (~shape, lambda i: f"tags: {tags[i + 1]} is not O, B-kind or I-kind"),
-        ],
-    )
+    is_odd = ~pc.match_substring_regex(flat, r"^(O|[BI]-.+)$").to_numpy(zero_copy_only=False)
+    _add_by_token(faults, rows, is_odd, "tag_scheme", lambda i: f"{tags[i + 1]!r} is not O, B-kind or I-kind")
+    kind, kind_before = _kinds(tags[1:]), _kinds(before)
+    is_loose = (tags[1:].astype("U1") == "I") & ((before == "O") | (kind != kind_before))
+    _add_by_token(faults, rows, is_loose, "tag_scheme", lambda i: f"{tags[i + 1]} follows {before[i]}, expected a B- before")
+    if rules.entities:
+        is_unknown, known = (kind != "") & ~np.isin(kind, rules.entities), ", ".join(rules.entities)
+        _add_by_token(faults, rows, is_unknown, "unknown_entity", lambda i: f"entity {kind[i]}, expected one of {known}")
 
 
-def _kinds(tags: np.ndarray) -> np.ndarray:
+def _kinds(tags: NDArray[np.str_]) -> NDArray[np.str_]:
     return np.char.partition(tags, "-")[:, 2]
-
-
-def _raw(table: pa.Table, roles: list[str]) -> pa.ChunkedArray:
-    parts = [pc.fill_null(_joined(table[role]), "") for role in roles]
-    return pc.binary_join_element_wise(*parts, "\t")

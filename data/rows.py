@@ -1,8 +1,7 @@
 """The rows of a dataset, from its source to their splits, as a stream of tables."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, field
 
 import numpy as np
 import pyarrow as pa
@@ -10,105 +9,203 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from data.catalog import Dataset
-from data.checks import check
+from data.checks import check, raw_of
 from data.errors import RowError
-from data.formats import FORMATS, TEXT
-from data.splits import CONTENT_KEY, SPLITS, assign, hashes, normalised
+from data.format import TEXT, all_formats
+from data.formats.columnar import from_columns
+from data.seen import Hashes, Seen
+from data.source import Access, Piece
+from data.splits import CONTENT_KEY, SPLIT_KEY, SPLITS, assign, hashes, normalised, row_hashes
 
 REFUSED = "refused"
+KEY = "key"  # role of the column that names a row, where a source has one
+NOTHING = np.zeros(0, np.uint64)
+TEST, VALIDATION, TRAIN = (SPLITS.index(name) for name in ("test", "validation", "train"))
 
 
 @dataclass(frozen=True)
 class Part:
-    """Some rows of one split (or refused ones, with their reasons)."""
+    """Some rows of one split, hashes of them and of their source sides (or refused ones, with their reasons)."""
 
     split: str
     table: pa.Table
+    hashes: Hashes = NOTHING
+    sides: Hashes = NOTHING
 
 
-class Seen:
-    """What stood in the source before: texts by split, and whole rows."""
+@dataclass(frozen=True)
+class Removals:
+    """Who asked to be forgotten: hashes of texts and of keys."""
 
-    def __init__(self) -> None:
-        self.rows: set[int] = set()
-        self.held_out: set[int] = set()  # source sides of test and validation
+    texts: Seen = field(default_factory=Seen)
+    keys: Seen = field(default_factory=Seen)
 
-    def faults(
-        self, split: NDArray[np.int8], sides: NDArray[np.uint64], rows: NDArray[np.uint64], *, is_given: bool
-    ) -> list[str | None]:
-        """Say which rows must go: copies, and training rows that stand in another split too.
+    @classmethod
+    def of(cls, lines: list[str]) -> "Removals":
+        """Read ``text:HASH`` (16 hexadecimal digits) and ``key:VALUE`` lines; others are empty or comments.
 
-        A publisher's own split is kept as it is, copies and all, so that
-        scores on it can be compared with published ones.
+        Raises:
+            RowError: If a line is neither.
         """
-        found: list[str | None] = []
-        for place, side, row in zip(split.tolist(), sides.tolist(), rows.tolist(), strict=True):
-            fault = None
-            if SPLITS[place] != "train":
-                self.held_out.add(side)
-            elif side in self.held_out:
-                fault = "train: the same text stands in validation or test"
-            if not is_given and row in self.rows:
-                fault = "duplicate of an earlier row"
-            self.rows.add(row)
-            found.append(fault)
-        return found
+        texts, keys = [], []
+        for number, line in enumerate(lines, start=1):
+            kind, _, value = line.strip().partition(":")
+            if kind == "text" and len(value) == 16 and not set(value) - set("0123456789abcdef"):
+                texts.append(int(value, 16))
+            elif kind == "key" and value:
+                keys.append(value)
+            elif line.strip() and not line.startswith("#"):
+                raise RowError(f"line {number}: expected text:HASH (16 hexadecimal digits) or key:VALUE, got {line.strip()[:60]!r}")
+        named = hashes(pa.chunked_array([pa.array(keys, TEXT)]), CONTENT_KEY)
+        return cls(Seen(np.asarray(texts, np.uint64)), Seen(named))
 
 
-def read_rows(dataset: Dataset, downloads: Path) -> Iterator[Part]:
-    """Read, check and split the rows of a dataset.
+def text_hash(text: str) -> str:
+    """The hash of a text as a removal list names it: copies in other case or spacing have the same."""
+    return f"{int(hashes(normalised(pa.chunked_array([[text]])), SPLIT_KEY)[0]):016x}"
 
-    Args:
-        dataset: An entry of the catalog.
-        downloads: Folder that keeps what a source fetches.
+
+def checked_tables(dataset: Dataset, piece: Piece, access: Access) -> Iterator[pa.Table]:
+    """Read one piece of a source and check each row by itself.
 
     Yields:
-        Parts of ``train``, ``validation``, ``test``, with the two columns of
-        the dataset's roles, and of ``refused``: file, row, reason, raw.
+        Tables with the dataset's roles (and ``key``), ``row``, and ``kind``,
+        ``reason`` and ``raw`` of the rows that must be refused.
 
     Raises:
-        RowError: If a file is not what the catalog says.
+        RowError: If the piece is not what the catalog says; names dataset and piece.
     """
-    seen = Seen()
-    kind = FORMATS[dataset.format["kind"]]
     columns = {**dataset.columns, **{f"where.{name}": name for name in dataset.where}}
-    for given, name, stream in dataset.source.open(downloads):
-        try:
-            for table in kind.read(stream, columns, dataset.format):
-                for wanted, value in dataset.where.items():
-                    is_wanted = pc.fill_null(pc.equal(table[f"where.{wanted}"], value), True)
-                    table = table.filter(is_wanted).drop_columns([f"where.{wanted}"])
-                if table.num_rows:
-                    checked = check(table, dataset.labels, is_characters=dataset.tokenizer == "characters")
-                    yield from _split(checked, dataset, given, name, seen)
-        except RowError as error:
-            raise RowError(f"{dataset.name}, {name}: {error}") from error
+    try:
+        for table in _raw_tables(dataset, piece, columns, access):
+            for wanted, value in dataset.where.items():
+                is_wanted = pc.fill_null(pc.equal(table[f"where.{wanted}"], value), True)
+                table = table.filter(is_wanted).drop_columns([f"where.{wanted}"])
+            if table.num_rows:
+                rules, roles = dataset.rules, dataset.roles
+                yield check(table, rules, dataset.labels, roles=roles, is_characters=dataset.tokenizer == "characters")
+    except RowError as error:
+        raise RowError(access.hide(f"{dataset.name}, {piece.name}: {error}")) from None
 
 
-def _split(table: pa.Table, dataset: Dataset, given: str, name: str, seen: Seen) -> Iterator[Part]:
-    """Send each row of a checked table to its split or to the refused."""
-    is_fine = pc.is_null(table["fault"])
-    yield from _refused(table.filter(pc.invert(is_fine)), name)
-    table = table.filter(is_fine)
-    source, target = dataset.roles
-    key = normalised(table[source])
-    if given in ("all", "train"):
-        shares = dataset.splits if given == "all" else {k: v for k, v in dataset.splits.items() if k != "test"}
-        split = assign(key, shares)
-    else:
-        split = np.full(table.num_rows, SPLITS.index(given), dtype=np.int8)
-    whole = pc.binary_join_element_wise(key, normalised(table[target]), "\t")
-    faults = seen.faults(split, hashes(key, CONTENT_KEY), hashes(whole, CONTENT_KEY), is_given=given != "all")
-    is_kept = np.asarray([fault is None for fault in faults], dtype=bool)
-    table = table.set_column(table.column_names.index("fault"), "fault", pa.array(faults, TEXT))
-    yield from _refused(table.filter(pa.array(~is_kept)), name)
-    for place, split_name in enumerate(SPLITS):
-        chosen = table.filter(pa.array(is_kept & (split == place)))
-        if chosen.num_rows:
-            yield Part(split_name, chosen.select([source, target]))
+def _raw_tables(dataset: Dataset, piece: Piece, columns: dict[str, str | int], access: Access) -> Iterator[pa.Table]:
+    source = dataset.source
+    if dataset.format is not None:
+        with source.open(piece, access) as streams:
+            yield from all_formats()[dataset.format["kind"]].read(streams, columns, dataset.format)
+        return
+    names, first = {role: str(name) for role, name in columns.items()}, 1
+    for table in source.tables(piece, names, access):
+        yield from_columns(table, {role: role for role in names}, first)
+        first += table.num_rows
 
 
-def _refused(table: pa.Table, name: str) -> Iterator[Part]:
+class Splitter:
+    """Sends checked rows to their splits, and remembers what it saw."""
+
+    def __init__(self, dataset: Dataset, removals: Removals, trained: Hashes | None = None) -> None:
+        """Begin a dataset; ``trained`` are hashes of the texts that were ever trained on."""
+        self.dataset, self.removals = dataset, removals
+        self.seen, self.in_test, self.in_validation, self.trained = Seen(), Seen(), Seen(), Seen(trained)
+        self.num_removed = 0
+
+    def parts(self, piece: Piece, table: pa.Table) -> Iterator[Part]:
+        """Send each row of a checked table to its split or to the refused; who is to be forgotten to neither."""
+        if len(self.removals.texts) or len(self.removals.keys):
+            table = self._without_removed(table)
+        is_fine = pc.is_null(table["kind"])
+        if not pc.all(is_fine).as_py():
+            yield from _refused(table.filter(pc.invert(is_fine)), piece)
+            table = table.filter(is_fine)
+        if table.num_rows:
+            yield from self._fine_parts(piece, table)
+
+    def _without_removed(self, table: pa.Table) -> pa.Table:
+        sides = hashes(pc.fill_null(normalised(table[self.dataset.roles[0]]), ""), SPLIT_KEY)
+        is_removed = self.removals.texts.has(sides)
+        if KEY in table.column_names:
+            is_removed |= self.removals.keys.has(hashes(pc.fill_null(table[KEY], ""), CONTENT_KEY))
+        self.num_removed += int(is_removed.sum())
+        return table.filter(pa.array(~is_removed))
+
+    def _fine_parts(self, piece: Piece, table: pa.Table) -> Iterator[Part]:
+        roles = self.dataset.roles
+        named = self._with_our_labels(table)
+        sides = hashes(normalised(named[roles[0]]), SPLIT_KEY)
+        rows = row_hashes(sides, normalised(named[roles[1]]) if len(roles) > 1 else None)
+        split = self._split_of(piece, sides)
+        kinds = self._faults(piece, split, sides, rows)
+        is_kept = kinds == 0
+        if not is_kept.all():
+            yield from self._refused_copies(piece, table, split, kinds)
+        for place, name in enumerate(SPLITS):
+            chosen = is_kept & (split == place)
+            if chosen.any():
+                yield Part(name, named.filter(pa.array(chosen)).select(list(roles)), rows[chosen], sides[chosen])
+
+    def _with_our_labels(self, table: pa.Table) -> pa.Table:
+        labels = self.dataset.labels
+        if "label" not in self.dataset.roles or not labels:
+            return table
+        ours = pa.array(list(labels.values())).take(pc.index_in(table["label"].combine_chunks(), pa.array(list(labels), TEXT)))
+        return table.set_column(table.column_names.index("label"), "label", pa.chunked_array([ours]))
+
+    def _split_of(self, piece: Piece, sides: Hashes) -> NDArray[np.int8]:
+        if piece.split in ("all", "train"):
+            shares = {name: share for name, share in self.dataset.splits.items() if piece.split == "all" or name != "test"}
+            return assign(sides, shares)
+        return np.full(len(sides), SPLITS.index(piece.split), dtype=np.int8)
+
+    def _faults(self, piece: Piece, split: NDArray[np.int8], sides: Hashes, rows: Hashes) -> NDArray[np.int8]:
+        """Number the rows that must go: 1 leak, 2 duplicate, 3 conflict; 0 stays."""
+        found = np.zeros(len(sides), dtype=np.int8)
+        if piece.split != "all":  # where we split, the text alone decides, and no text stands in two
+            found[self._leaks(split, sides)] = 1
+        if self.dataset.rules.repeats == "keep" or (self.dataset.rules.repeats == "own" and piece.split != "all"):
+            return found
+        stays = np.flatnonzero(found == 0)
+        is_text_key = self.dataset.roles[1:] in (("label",), ("tags",))  # one text, one target
+        keys = sides if is_text_key else rows
+        values = rows.astype(np.uint32)
+        is_new, first = self.seen.put(keys[stays], values[stays])
+        found[stays] = np.where(is_new, 0, np.where(first == values[stays], 2, 3))
+        return found
+
+    def _leaks(self, split: NDArray[np.int8], sides: Hashes) -> NDArray[np.bool_]:
+        """Mark rows whose text stands in a split that goes before theirs: test, then validation, then train."""
+        is_test, is_validation = split == TEST, split == VALIDATION
+        leaks = np.where(is_test, self.trained.has(sides), False)
+        self.in_test.put(sides[is_test & ~leaks])
+        leaks |= ~is_test & self.in_test.has(sides)
+        self.in_validation.put(sides[is_validation & ~leaks])
+        return np.asarray(leaks | (split == TRAIN) & self.in_validation.has(sides))
+
+    def _refused_copies(
+        self, piece: Piece, table: pa.Table, split: NDArray[np.int8], kinds: NDArray[np.int8]
+    ) -> Iterator[Part]:
+        """Refuse rows because of other rows, with the publisher's label in what stood there."""
+        gone = np.flatnonzero(kinds)
+        other = ("tags",) if "tags" in self.dataset.roles else ("label",)
+        says = {
+            2: "the same row stood before",
+            3: f"the same text stood before with another {other[0].removesuffix('s')}",
+        }
+        reasons = [says.get(kind) or _leak(place) for kind, place in zip(kinds[gone].tolist(), split[gone].tolist(), strict=True)]
+        names = np.asarray(["", "leak", "duplicate", "conflict"], dtype=object)[kinds[gone]]
+        refused = table.take(pa.array(gone))
+        columns = {"kind": pa.array(names, TEXT), "reason": pa.array(reasons, TEXT), "raw": raw_of(refused, self.dataset.roles)}
+        for name, values in columns.items():
+            refused = refused.set_column(refused.column_names.index(name), name, values)
+        yield from _refused(refused, piece)
+
+
+def _leak(split: int) -> str:
+    if split == TEST:
+        return "test: the text was trained on in an earlier snapshot"
+    return f"{SPLITS[split]}: the same text stands in {'test' if split == VALIDATION else 'validation or test'}"
+
+
+def _refused(table: pa.Table, piece: Piece) -> Iterator[Part]:
     if table.num_rows:
-        columns = [pa.array([name] * table.num_rows), table["row"], table["fault"], table["raw"]]
-        yield Part(REFUSED, pa.table(columns, names=["file", "row", "reason", "raw"]))
+        columns = [pa.array([piece.name] * table.num_rows), *(table[name] for name in ("row", "kind", "reason", "raw"))]
+        yield Part(REFUSED, pa.table(columns, names=["file", "row", "kind", "reason", "raw"]))

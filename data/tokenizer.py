@@ -1,122 +1,144 @@
 """Texts to ids and back, by Hugging Face tokenizers; built from the training split only."""
 
 import json
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, fields
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import tokenizers as hf
 from numpy.typing import NDArray
-from tokenizers import decoders, models, normalizers, pre_tokenizers, trainers
 
-from data.vocabulary import Labels, ragged
+from data.columns import Encoded, ragged
+from data.errors import RowError
+from data.markup import read_html
+from data.spans import raw_spans, split_spans, split_text
+from data.token_file import Renumbering, read_tokenizer_file
+from data.token_models import train_tokenizer
+from data.token_settings import DEFAULTS, KINDS, SPECIAL, UNK_ID, Html, TokenSettings, default_settings, is_tokenizer_file
+from data.vocabulary import Labels
 
-SPECIAL = ("<pad>", "<unk>", "<bos>", "<eos>")  # their ids are their places, in every vocabulary
+__all__ = ["DEFAULTS", "KINDS", "SPECIAL", "Encoder", "TokenSettings", "Tokenizer", "default_settings", "split_text"]
 SOURCE_FILE, TARGET_FILE, ENCODER_FILE = "source.json", "target.json", "encoder.json"
-Encoded = tuple[NDArray[np.int32], NDArray[np.int64]]
-
-
-def _about(default: Any, about: str, low: float = 0) -> Any:
-    return field(default=default, metadata={"about": about, "low": low, "high": None})
-
-
-@dataclass(frozen=True, kw_only=True)
-class TokenSettings:
-    """What steers tokenization; each kind of tokenizer has defaults of its own (``DEFAULTS``)."""
-
-    vocabulary_size: int = _about(20_000, "Ids of a vocabulary, at most.", low=5)
-    min_frequency: int = _about(2, "Times a token must stand in the training split.", low=1)
-    lowercase: bool = _about(False, "Read capital letters as small ones.")
-    max_length: int = _about(400, "Tokens of a training example, at most; longer ones are cut, pairs left out.", low=1)
-    limit: int = _about(0, "Rows of the training split, at most, chosen by their content; 0 takes all.")
-
-    def __post_init__(self) -> None:
-        for declared in fields(self):
-            value, low = getattr(self, declared.name), declared.metadata["low"]
-            if type(value) is not declared.type:
-                raise ValueError(f"{declared.name} must be of type {declared.type.__name__}, got {value!r}")  # type: ignore[union-attr]
-            if value < low:
-                raise ValueError(f"{declared.name} must be at least {low}, got {value!r}")
-
-
-DEFAULTS = {
-    "words": TokenSettings(lowercase=True, min_frequency=2, max_length=400),
-    # Rare characters still say something (they are often names), and there are few.
-    "characters": TokenSettings(vocabulary_size=8_000, min_frequency=2, max_length=200),
-    "bpe": TokenSettings(vocabulary_size=6_000, max_length=60),
-}
-
-
-def split_text(kind: str, text: str) -> list[str]:
-    """Cut a raw text into the tokens that a tagger tags: words, or characters without spaces."""
-    return [c for c in text if not c.isspace()] if kind == "characters" else text.split()
-
-
-def _new(kind: str, settings: TokenSettings, *, is_cut: bool) -> tuple[hf.Tokenizer, Any]:
-    """An empty tokenizer and its trainer; ``is_cut`` if the rows are lists of tokens already."""
-    shared: dict[str, Any] = {"special_tokens": list(SPECIAL), "vocab_size": settings.vocabulary_size, "show_progress": False}
-    if kind == "bpe":
-        made = hf.Tokenizer(models.BPE(unk_token=SPECIAL[1]))
-        made.pre_tokenizer = pre_tokenizers.Metaspace()
-        made.decoder = decoders.Metaspace()
-        trainer: Any = trainers.BpeTrainer(
-            min_frequency=settings.min_frequency, limit_alphabet=settings.vocabulary_size - len(SPECIAL), **shared
-        )
-        steps: list[Any] = [normalizers.NFC()]
-    else:
-        made = hf.Tokenizer(models.WordLevel(unk_token=SPECIAL[1]))
-        if not is_cut:
-            split = pre_tokenizers.Split(hf.Regex("."), "isolated")
-            made.pre_tokenizer = pre_tokenizers.Whitespace() if kind == "words" else split
-        trainer = trainers.WordLevelTrainer(min_frequency=settings.min_frequency, **shared)
-        markup = [] if is_cut else [normalizers.Replace(hf.Regex("<[^<>]+>"), " ")]
-        steps = [*markup, normalizers.NFKC()]
-    steps += [normalizers.Lowercase()] if settings.lowercase else []
-    made.normalizer = normalizers.Sequence([*steps, normalizers.Replace(hf.Regex("<(?=(pad|unk|bos|eos)>)"), "< ")])
-    return made, trainer
-
-
-def _rows(columns: Sequence[pa.ChunkedArray]) -> Iterator[Any]:
-    for column in columns:
-        for chunk in column.chunks:
-            for start in range(0, len(chunk), 4096):
-                yield from chunk.slice(start, 4096).to_pylist()
+WHOLE_TOKENS = ("words", "characters")  # kinds that give a cut token one id
+NOTHING = [UNK_ID]  # what an empty text reads as
 
 
 @dataclass(frozen=True)
 class Tokenizer:
-    """A tokenizer of one side of the rows."""
+    """A tokenizer of one side of the rows.
+
+    ``html`` says how texts are read first (cut tokens never are); ``numbers``
+    brings the ids of a user's file into our order.
+    """
 
     inner: hf.Tokenizer
     is_cut: bool
+    html: Html = "keep"
+    numbers: Renumbering | None = None
 
     def __post_init__(self) -> None:
         self.inner.encode_special_tokens = True  # a text that says <eos> does not end there; not saved in its file
 
     @classmethod
-    def train(cls, kind: str, columns: Sequence[pa.ChunkedArray], settings: TokenSettings) -> "Tokenizer":
-        """Build a vocabulary from columns of texts or of lists of tokens."""
-        is_cut = pa.types.is_list(columns[0].type)
-        inner, trainer = _new(kind, settings, is_cut=is_cut)
-        inner.train_from_iterator(_rows(columns), trainer)
-        return cls(inner, is_cut)
+    def train(cls, kind: str, columns: Iterable[pa.ChunkedArray], settings: TokenSettings) -> "Tokenizer":
+        """Build a vocabulary from columns of texts or of lists of tokens.
+
+        Args:
+            kind: One of ``KINDS``, or the path of a user's tokenizer.json.
+            columns: Read one at a time, and more than once by some kinds.
+            settings: What steers it.
+        """
+        is_cut = pa.types.is_list(next(iter(columns)).type)
+        html: Html = "keep" if is_cut else settings.html
+        if is_tokenizer_file(kind):
+            inner = read_tokenizer_file(Path(kind), settings)
+            return cls(inner, is_cut, html, Renumbering.of(inner))
+        inner = train_tokenizer(kind, lambda: _batches(columns, html), settings, is_cut=is_cut)
+        return cls(inner, is_cut, html)
 
     @property
     def size(self) -> int:
         """Ids in the vocabulary, special ones included."""
-        return self.inner.get_vocab_size()
+        return len(self.numbers.theirs) if self.numbers else self.inner.get_vocab_size()
 
     def encode(self, texts: Sequence[Any]) -> Encoded:
-        """Ids of texts (or lists of tokens) end to end, and where each starts; an empty one reads as unknown."""
-        found = self.inner.encode_batch_fast(list(texts), is_pretokenized=self.is_cut, add_special_tokens=False)
-        return ragged((encoding.ids or [SPECIAL.index("<unk>")] for encoding in found), len(found))
+        """Ids of texts (or lists of tokens) end to end, and where each starts; an empty one reads as unknown.
+
+        Raises:
+            RowError: If a cut token does not get exactly one id, as can be with a user's file.
+        """
+        found = self.inner.encode_batch_fast(
+            read_html(self.html, list(texts)), is_pretokenized=self.is_cut, add_special_tokens=False
+        )
+        encoded = ragged([encoding.ids or NOTHING for encoding in found])
+        if self.is_cut:
+            _check_counts(encoded, texts)
+        return self._ours(encoded[0]), encoded[1]
+
+    def encode_with_offsets(self, texts: Sequence[str]) -> tuple[NDArray[np.int32], NDArray[np.int64], NDArray[np.int32]]:
+        """Encode texts, and say which characters each token stands for.
+
+        Returns:
+            Ids end to end, where each text starts, and for each id where its
+            characters start and stop in the raw text, spaces at its edges left
+            out, (ids, 2). That of an empty text is (0, 0).
+        """
+        found = self.inner.encode_batch(read_html(self.html, list(texts)), add_special_tokens=False)
+        ids, offsets = ragged([encoding.ids or NOTHING for encoding in found])
+        pairs = chain.from_iterable(encoding.offsets or [(0, 0)] for encoding in found)
+        spans = np.fromiter(chain.from_iterable(pairs), np.int32, 2 * len(ids)).reshape(-1, 2)
+        return self._ours(ids), offsets, raw_spans(texts, self.html, (offsets, spans))
+
+    def _ours(self, ids: NDArray[np.int32]) -> NDArray[np.int32]:
+        return self.numbers.ours[ids] if self.numbers else ids
 
     def decode(self, ids: Sequence[int]) -> str:
         """Text of ids."""
-        return str(self.inner.decode(list(ids)))
+        known = self.numbers.theirs[np.asarray(ids, dtype=np.int64)].tolist() if self.numbers else list(ids)
+        return str(self.inner.decode(known))
+
+    def told(self) -> dict[str, Any]:
+        """What its file does not say."""
+        return {"is_cut": self.is_cut, "html": self.html, "is_renumbered": self.numbers is not None}
+
+    @classmethod
+    def read(cls, path: Path, told: dict[str, Any]) -> "Tokenizer":
+        """Read a saved file, with what ``told`` said of it."""
+        inner = hf.Tokenizer.from_file(str(path))
+        return cls(inner, told["is_cut"], told["html"], Renumbering.of(inner) if told["is_renumbered"] else None)
+
+
+def _batches(columns: Iterable[pa.ChunkedArray], html: Html) -> Iterator[list[str]]:
+    """Texts, or the tokens of rows, in lists."""
+    for column in columns:
+        flat = pc.list_flatten(column) if pa.types.is_list(column.type) else column
+        for start in range(0, len(flat), 8192):
+            yield read_html(html, flat.slice(start, 8192).to_pylist())
+
+
+def _check_counts(encoded: Encoded, rows: Sequence[Sequence[str]]) -> None:
+    counts = np.diff(encoded[1])
+    wrong = np.flatnonzero(counts != np.maximum([len(row) for row in rows], 1))
+    if len(wrong):
+        row, num = rows[wrong[0]], counts[wrong[0]]
+        raise RowError(f"tags need one id for each token, but the tokenizer gives {num} for the {len(row)} tokens {row[:8]}")
+
+
+@dataclass(frozen=True)
+class Columns:
+    """Some columns of tables that can be read again and again."""
+
+    tables: Iterable[pa.Table]
+    names: tuple[str, ...]
+
+    def __iter__(self) -> Iterator[pa.ChunkedArray]:
+        for table in self.tables:
+            yield from (table[name] for name in self.names)
 
 
 @dataclass(frozen=True)
@@ -129,18 +151,35 @@ class Encoder:
     target: Tokenizer | Labels
 
     @classmethod
-    def build(cls, kind: str, train: pa.Table, settings: TokenSettings) -> "Encoder":
+    def build(cls, kind: str, train: pa.Table | Iterable[pa.Table], settings: TokenSettings) -> "Encoder":
         """Build vocabularies from a training split with two columns, source and target.
 
-        Two texts share one vocabulary, so that names and numbers are the same
-        pieces on both sides.
+        Two texts share one vocabulary unless settings say otherwise, so that
+        names and numbers are the same pieces on both sides.
+
+        Args:
+            kind: One of ``KINDS``, or the path of a user's tokenizer.json.
+            train: The rows, in one table or in some that can be iterated more than once.
+            settings: What steers it.
+
+        Raises:
+            RowError: If the kind cannot serve these rows, or the file is no tokenizer.json.
         """
-        source, target = (train[name] for name in train.column_names)
-        roles = (train.column_names[0], train.column_names[1])
-        if roles == ("source", "target"):
-            shared = Tokenizer.train(kind, [source, target], settings)
-            return cls(kind, roles, shared, shared)
-        return cls(kind, roles, Tokenizer.train(kind, [source], settings), Labels.of(target))
+        tables = [train] if isinstance(train, pa.Table) else train
+        first_table = next(iter(tables), None)
+        if first_table is None:
+            raise RowError("the training split has no rows")
+        source, target = first_table.column_names[:2]
+        name = Path(kind).name if is_tokenizer_file(kind) else kind
+        if target == "tags" and kind in KINDS and kind not in WHOLE_TOKENS:
+            raise RowError(f"tags need one id for each token: tokenizer must be one of {', '.join(WHOLE_TOKENS)}, got {kind!r}")
+        if (source, target) == ("source", "target") and settings.joint:
+            shared = Tokenizer.train(kind, Columns(tables, (source, target)), settings)
+            return cls(name, (source, target), shared, shared)
+        first, second = Columns(tables, (source,)), Columns(tables, (target,))
+        is_text = target == "target"
+        to_ids = Tokenizer.train(kind, second, settings) if is_text else Labels.of(second)
+        return cls(name, (source, target), Tokenizer.train(kind, first, settings), to_ids)
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -162,6 +201,18 @@ class Encoder:
             return self.target.encode(column)
         return self.target.encode(column.to_pylist())
 
+    def encode(self, table: pa.Table) -> tuple[Encoded, Encoded]:
+        """Ids of both sides."""
+        return self.encode_source(table.column(0)), self.encode_target(table.column(1))
+
+    def encode_with_offsets(self, texts: Sequence[str]) -> tuple[NDArray[np.int32], NDArray[np.int64], NDArray[np.int32]]:
+        """Ids of raw texts as source, where each text starts, and the characters each id stands for, (ids, 2)."""
+        if not self.source.is_cut:
+            return self.source.encode_with_offsets(texts)
+        spans = [split_spans(self.kind, text) or [(0, 0)] for text in texts]
+        ids, offsets = self.source.encode([self.cut(text) for text in texts])
+        return ids, offsets, np.asarray([*chain.from_iterable(spans)], dtype=np.int32).reshape(-1, 2)
+
     def decode(self, ids: Sequence[int]) -> Any:
         """What a model says: a label, a list of tags, or a text."""
         if isinstance(self.target, Tokenizer):
@@ -174,21 +225,25 @@ class Encoder:
         return split_text(self.kind, text) if self.source.is_cut else text
 
     def save(self, folder: Path) -> None:
-        """Write the vocabularies as JSON."""
+        """Write the vocabularies as JSON; a user's file goes with them, so its original may go."""
+        told: dict[str, Any] = {"kind": self.kind, "roles": self.roles, "source": self.source.told(), "target": None}
         self.source.inner.save(str(folder / SOURCE_FILE))
-        is_shared = self.target is self.source
         if isinstance(self.target, Labels):
             (folder / TARGET_FILE).write_text(json.dumps(self.target.names, ensure_ascii=False) + "\n", encoding="utf-8")
-        told = {"kind": self.kind, "roles": self.roles, "is_cut": self.source.is_cut, "is_shared": is_shared}
+        elif self.target is not self.source:
+            self.target.inner.save(str(folder / TARGET_FILE))
+            told["target"] = self.target.told()
         (folder / ENCODER_FILE).write_text(json.dumps(told) + "\n")
 
     @classmethod
     def load(cls, folder: Path) -> "Encoder":
         """Read what ``save`` wrote."""
         told = json.loads((folder / ENCODER_FILE).read_text())
-        source = Tokenizer(hf.Tokenizer.from_file(str(folder / SOURCE_FILE)), told["is_cut"])
-        roles = (told["roles"][0], told["roles"][1])
-        if told["is_shared"]:
-            return cls(told["kind"], roles, source, source)
+        kind, roles = told["kind"], (told["roles"][0], told["roles"][1])
+        source = Tokenizer.read(folder / SOURCE_FILE, told["source"])
+        if told["target"]:
+            return cls(kind, roles, source, Tokenizer.read(folder / TARGET_FILE, told["target"]))
+        if not (folder / TARGET_FILE).exists():
+            return cls(kind, roles, source, source)
         names = json.loads((folder / TARGET_FILE).read_text(encoding="utf-8"))
-        return cls(told["kind"], roles, source, Labels(tuple(names)))
+        return cls(kind, roles, source, Labels(tuple(names)))

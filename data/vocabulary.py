@@ -18,14 +18,17 @@ class Labels:
     names: tuple[str, ...]
 
     @classmethod
-    def of(cls, column: pa.ChunkedArray) -> "Labels":
-        """Collect the names that stand in a column; ``O`` first, the others sorted.
+    def of(cls, columns: Iterable[pa.ChunkedArray]) -> "Labels":
+        """Collect the names that stand in some columns; ``O`` first, the others sorted.
 
         Raises:
             RowError: If there are fewer than two.
         """
-        flat = pc.list_flatten(column) if pa.types.is_list(column.type) else column
-        names = sorted(pc.unique(flat).to_pylist(), key=lambda name: (name != "O", name))
+        found: set[str] = set()
+        for column in columns:
+            flat = pc.list_flatten(column) if pa.types.is_list(column.type) else column
+            found.update(pc.unique(flat).to_pylist())
+        names = sorted(found, key=lambda name: (name != "O", name))
         if len(names) < 2:
             raise RowError(f"the training split has {len(names)} label ({', '.join(names)}), expected at least two")
         return cls(tuple(names))
@@ -45,13 +48,3 @@ class Labels:
     def decode(self, ids: Sequence[int]) -> list[str]:
         """Names of some numbers."""
         return [self.names[i] for i in ids]
-
-
-def ragged(rows: Iterable[Sequence[int]], num_rows: int) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
-    """Lay lists of ids end to end: the ids, and where each row starts."""
-    lengths = np.zeros(num_rows + 1, dtype=np.int64)
-    parts = [np.zeros(0, dtype=np.int32)]
-    for i, row in enumerate(rows, start=1):
-        parts.append(np.asarray(row, dtype=np.int32))
-        lengths[i] = len(row)
-    return np.concatenate(parts), np.cumsum(lengths)

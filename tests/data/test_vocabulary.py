@@ -1,13 +1,11 @@
 import re
-from itertools import pairwise
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 import pytest
 
 from data.errors import RowError
-from data.vocabulary import Labels, ragged
+from data.vocabulary import Labels
 
 
 def column(*chunks: list[Any], is_list: bool = False) -> pa.ChunkedArray:
@@ -15,11 +13,11 @@ def column(*chunks: list[Any], is_list: bool = False) -> pa.ChunkedArray:
 
 
 def test_labels_are_numbered_in_the_order_of_their_names() -> None:
-    assert Labels.of(column(["pos", "neg"], ["zero", "neg"])).names == ("neg", "pos", "zero")
+    assert Labels.of([column(["pos", "neg"]), column(["zero", "neg"])]).names == ("neg", "pos", "zero")
 
 
 def test_no_entity_is_tag_zero() -> None:
-    assert Labels.of(column([["B-PER", "I-PER"], ["O", "B-LOC"]], is_list=True)).names == ("O", "B-LOC", "B-PER", "I-PER")
+    assert Labels.of([column([["B-PER", "I-PER"], ["O", "B-LOC"]], is_list=True)]).names == ("O", "B-LOC", "B-PER", "I-PER")
 
 
 @pytest.mark.parametrize(
@@ -27,7 +25,7 @@ def test_no_entity_is_tag_zero() -> None:
 )
 def test_fewer_than_two_labels_are_an_error(labels: list[str], said: str) -> None:
     with pytest.raises(RowError, match=re.escape(said)):
-        Labels.of(column(labels))
+        Labels.of([column(labels)])
 
 
 def test_a_label_has_one_number() -> None:
@@ -62,10 +60,3 @@ def test_no_rows_have_no_numbers(is_list: bool) -> None:
 def test_numbers_become_names_again() -> None:
     labels = Labels(("O", "B-X", "I-X"))
     assert labels.decode(labels.encode(column([["B-X", "I-X", "O"]], is_list=True))[0].tolist()) == ["B-X", "I-X", "O"]
-
-
-@pytest.mark.parametrize("rows", [[], [[]], [[1, 2], [], [3]], [[], [7]]])
-def test_lists_laid_end_to_end_can_be_cut_again(rows: list[list[int]]) -> None:
-    ids, offsets = ragged(iter(rows), len(rows))
-    assert (ids.dtype, offsets.dtype) == (np.int32, np.int64)
-    assert [ids[a:b].tolist() for a, b in pairwise(offsets)] == rows

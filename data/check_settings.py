@@ -1,0 +1,88 @@
+"""The rules that a row must satisfy, as settings with defaults per shape of rows."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
+from typing import Any
+
+Shape = tuple[str, ...]
+# The sides of a row by what they are called, source before target; each tuple is a shape of rows.
+SHAPES: tuple[Shape, ...] = (("text", "label"), ("tokens", "tags"), ("source", "target"), ("text",))
+KINDS = {
+    "fields": "the row has another number of fields than its file, or a quote is never closed",
+    "not_json": "the line is not JSON",
+    "wrong_type": "a value is of another type than its column must have",
+    "not_utf8": "bytes that are no text in the file's encoding",
+    "no_text": "nothing stands where the text should be",
+    "one_side": "one side of a pair is empty",
+    "control_characters": "characters that no text has, such as NUL or those of a wrong encoding",
+    "unknown_label": "a label that the catalog entry does not name",
+    "lengths_differ": "tokens and tags are of different number",
+    "bad_token": "a token is empty, has a space inside, or is no single character where characters are tagged",
+    "tag_scheme": "a tag that is no valid one, or continues nothing",
+    "unknown_entity": "an entity of a kind that the catalog entry does not name",
+    "too_short": "less text than checks.min_length",
+    "too_long": "more text than checks.max_length",
+    "length_ratio": "one side is more than checks.max_ratio times as long as the other",
+    "source_equals_target": "both sides of a pair say the same",
+    "duplicate": "the same row stood in the source before",
+    "conflict": "the same text stood before with another label or other tags",
+    "leak": "a training row whose text stands in validation or test, or a test row that was trained on once",
+}
+
+
+def rule(default: Any, about: str, *, low: float | None = None, high: float | None = None, choices: tuple[str, ...] = ()) -> Any:
+    """Declare a rule with its line in the documents and its bounds."""
+    metadata = {"about": about, "low": low, "high": high, "choices": choices}
+    return field(default=default, metadata=metadata)
+
+
+@dataclass(frozen=True, kw_only=True)
+class CheckSettings:
+    """What a row must satisfy; lengths are in characters of the source text, or in tokens where tokens are tagged."""
+
+    min_length: int = rule(1, "Characters (or tokens) of a row, at least.", low=1)
+    max_length: int = rule(100_000, "Characters (or tokens) of a row, at most.", low=1)
+    max_ratio: float = rule(20.0, "How many times longer one side of a pair may be, in characters; short pairs may be.", low=1)
+    copies: str = rule("refuse", "Pairs whose sides say the same.", choices=("refuse", "keep"))
+    control_characters: str = rule("refuse", "Texts with control characters.", choices=("refuse", "keep"))
+    repeats: str = rule("own", "Which copies and contradictions are refused.", choices=("own", "all", "keep"))
+    entities: tuple[str, ...] = rule((), "Kinds of entities that may stand there; empty for any.")
+    max_refused_share: float = rule(0.05, "Share of refused rows above which nothing is trained.", low=0, high=1)
+
+    def __post_init__(self) -> None:
+        for declared in fields(self):
+            value, about = getattr(self, declared.name), declared.metadata
+            _check_value(declared.name, value, declared.default, about)
+        if self.min_length > self.max_length:
+            raise ValueError(f"min_length must be at most max_length, got {self.min_length} and {self.max_length}")
+
+
+def _check_value(name: str, value: Any, default: Any, about: Mapping[str, Any]) -> None:
+    is_number = isinstance(default, float) and type(value) in (int, float)
+    if type(value) is not type(default) and not is_number:
+        raise ValueError(f"{name} must be like {default!r}, got {value!r}")
+    if about["choices"] and value not in about["choices"]:
+        raise ValueError(f"{name} must be one of {', '.join(about['choices'])}, got {value!r}")
+    if about["low"] is not None and value < about["low"]:
+        raise ValueError(f"{name} must be at least {about['low']}, got {value!r}")
+    if about["high"] is not None and value > about["high"]:
+        raise ValueError(f"{name} must be at most {about['high']}, got {value!r}")
+
+
+# Sane limits of each shape: what is longer is no sentence but a file, or a paste gone wrong.
+DEFAULTS: Mapping[Shape, CheckSettings] = {
+    ("text", "label"): CheckSettings(),
+    ("tokens", "tags"): CheckSettings(max_length=2_000),
+    ("source", "target"): CheckSettings(max_length=5_000),
+    ("text",): CheckSettings(max_length=10_000_000),
+}
+
+
+def rules_of(shape: Shape, changed: Mapping[str, Any]) -> CheckSettings:
+    """The rules of a shape of rows with some of them changed.
+
+    Raises:
+        ValueError: If a value is not one the rule can have.
+    """
+    given = {name: tuple(value) if isinstance(value, list) else value for name, value in changed.items()}
+    return replace(DEFAULTS[shape], **given)

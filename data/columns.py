@@ -1,0 +1,86 @@
+"""Ragged columns: rows of ids laid end to end, in memory or in files that grow."""
+
+from collections.abc import Sequence
+from itertools import chain
+from pathlib import Path
+from types import TracebackType
+from typing import Any, BinaryIO, Self
+
+import numpy as np
+from numpy.lib import format as npy
+from numpy.typing import NDArray
+
+Encoded = tuple[NDArray[np.int32], NDArray[np.int64]]  # ids end to end, and where each row starts
+
+
+def ragged(rows: Sequence[Sequence[int]]) -> Encoded:
+    """Lay lists of ids end to end: the ids, and where each row starts."""
+    offsets = np.zeros(len(rows) + 1, dtype=np.int64)
+    np.cumsum(np.fromiter(map(len, rows), np.int64, len(rows)), out=offsets[1:])
+    return np.fromiter(chain.from_iterable(rows), np.int32, int(offsets[-1])), offsets
+
+
+def cut(encoded: Encoded, max_length: int) -> Encoded:
+    """Keep the first ``max_length`` ids of each row."""
+    ids, offsets = encoded
+    lengths = np.diff(offsets)
+    if lengths.max(initial=0) <= max_length:
+        return encoded
+    step = np.arange(len(ids)) - np.repeat(offsets[:-1], lengths)
+    return ids[step < max_length], np.concatenate([[0], np.cumsum(np.minimum(lengths, max_length))])
+
+
+def kept(encoded: Encoded, keep: NDArray[np.bool_]) -> Encoded:
+    """Keep some rows."""
+    if keep.all():
+        return encoded
+    ids, offsets = encoded
+    lengths = np.diff(offsets)
+    return ids[np.repeat(keep, lengths)], np.concatenate([[0], np.cumsum(lengths[keep])])
+
+
+class GrowingArray:
+    """A ``.npy`` file of one dimension that is written piece by piece and never held in memory."""
+
+    def __init__(self, path: Path, dtype: type[np.generic]) -> None:
+        self.dtype, self.length = np.dtype(dtype), 0
+        self.file: BinaryIO = path.open("wb")
+        self._write_header()
+
+    def _write_header(self) -> None:
+        # numpy leaves room in a header for its first dimension to grow, so the last one fits where the first stood.
+        told: dict[str, Any] = {"descr": npy.dtype_to_descr(self.dtype), "fortran_order": False, "shape": (self.length,)}
+        npy.write_array_header_1_0(self.file, told)
+
+    def append(self, values: NDArray[Any]) -> None:
+        """Write some values behind the others."""
+        self.file.write(np.ascontiguousarray(values, dtype=self.dtype).data)
+        self.length += len(values)
+
+    def close(self) -> None:
+        """Say in the header how many there are."""
+        self.file.seek(0)
+        self._write_header()
+        self.file.close()
+
+
+class RaggedFile:
+    """A ragged column on disk, ``name.npy`` and ``name.offsets.npy``, that rows are appended to."""
+
+    def __init__(self, folder: Path, name: str) -> None:
+        self.ids = GrowingArray(folder / f"{name}.npy", np.int32)
+        self.offsets = GrowingArray(folder / f"{name}.offsets.npy", np.int64)
+        self.offsets.append(np.zeros(1, dtype=np.int64))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.ids.close()
+        self.offsets.close()
+
+    def append(self, encoded: Encoded) -> None:
+        """Write some rows behind the others."""
+        ids, offsets = encoded
+        self.offsets.append(offsets[1:] + self.ids.length)
+        self.ids.append(ids)

@@ -1,0 +1,1 @@
+"""Formats, one module for each family; ``data.format.all_formats`` finds them by listing."""

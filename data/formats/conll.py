@@ -1,0 +1,149 @@
+"""CoNLL: one token a line, with its tag in another column, and a blank line after each sentence."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import IO, Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from data.format import TEXT, Columns, Fault, FormatKind, as_table
+from data.formats.lines import Mask, is_blank, line_groups, mask
+from data.tags import SCHEMES, find_broken, to_bio
+
+WHITESPACE = "whitespace"
+
+
+@dataclass(frozen=True)
+class _Sentences:
+    """The lines of tokens, end to end, and where the sentences begin in them."""
+
+    lines: pa.Array  # (N,)
+    numbers: NDArray[np.int64]  # (N,), of each line in its file, from 1
+    offsets: NDArray[np.int32]  # (S + 1,)
+
+    def at(self, place: int) -> int:
+        """The sentence of a line."""
+        return int(np.searchsorted(self.offsets, place, side="right")) - 1
+
+    def raw(self, sentence: int) -> str:
+        """A sentence as it stood there."""
+        return "\n".join(self.lines[self.offsets[sentence] : self.offsets[sentence + 1]].to_pylist())
+
+    def keep(self, is_kept: Mask) -> "_Sentences":
+        """Some of the sentences."""
+        lengths = np.diff(self.offsets)
+        places = np.flatnonzero(np.repeat(is_kept, lengths))
+        offsets = np.append(0, np.cumsum(lengths[is_kept])).astype(np.int32)
+        return _Sentences(self.lines.take(pa.array(places)), self.numbers[places], offsets)
+
+
+def read_conll(streams: Sequence[IO[bytes]], columns: Columns, options: Mapping[str, Any]) -> Iterator[pa.Table]:
+    """Read sentences, numbered by their first line; their tags become BIO.
+
+    A line that has too few columns is a fault of its sentence,
+    ``lengths_differ``; a span that BMES or BIOES does not end or begin is
+    ``tag_scheme``.
+
+    Args:
+        streams: One.
+        columns: Role to the number of a column, from 0, or from -1 backwards.
+        options: ``separator``: one character, or ``whitespace`` for any
+            stretch of it; ``scheme`` of the tags; ``comments``: what a line
+            that is no token begins with; ``marks``: the token of a sentence
+            that is none, such as a document's start; ``strip_prefix``: of
+            every token; ``strip_suffix_digits``: whether digits behind a token
+            are not its own; ``encoding``.
+    """
+    for first, lines in line_groups(streams[0], options["encoding"], is_blank, "sentence"):
+        sentences = _sentences(lines, first, options["comments"])
+        if len(sentences.lines):
+            yield from _read_sentences(sentences, columns, options)
+
+
+def _sentences(lines: pa.Array, first: int, comments: str) -> _Sentences:
+    is_gap = is_blank(lines)
+    is_token = ~is_gap & ~mask(pc.starts_with(lines, comments)) if comments else ~is_gap
+    places = np.flatnonzero(is_token)
+    gaps = np.cumsum(is_gap)[places]  # before each token
+    starts = np.flatnonzero(np.diff(gaps, prepend=-1))
+    return _Sentences(lines.take(pa.array(places)), places + first, np.append(starts, len(places)).astype(np.int32))
+
+
+def _read_sentences(sentences: _Sentences, columns: Columns, options: Mapping[str, Any]) -> Iterator[pa.Table]:
+    values, is_short = _values(sentences.lines, columns, options["separator"])
+    if options["marks"]:
+        is_mark = _are_marks(sentences, values["tokens"], options["marks"])
+        if is_mark.any():
+            yield from _read_sentences(sentences.keep(~is_mark), columns, {**options, "marks": ""})
+            return
+    if not len(sentences.lines):
+        return
+    tags, offsets = values["tags"], sentences.offsets
+    faults = _short_lines(sentences, is_short, columns)
+    for sentence, reason in find_broken(tags, offsets, options["scheme"]).items():
+        faults.setdefault(sentence, Fault("tag_scheme", reason, sentences.raw(sentence)))
+    values = {"tokens": _stripped(values["tokens"], options), "tags": to_bio(tags, offsets, options["scheme"])}
+    lists = {role: pa.ListArray.from_arrays(pa.array(offsets), column) for role, column in values.items()}
+    yield as_table(lists, sentences.numbers[offsets[:-1]], faults)
+
+
+def _values(lines: pa.Array, columns: Columns, separator: str) -> tuple[dict[str, pa.Array], Mask]:
+    """Cut lines into columns; a line that is too short gives any of its own, and is marked."""
+    if separator == WHITESPACE:
+        fields = pc.ascii_split_whitespace(pc.ascii_trim_whitespace(lines))
+    else:
+        fields = pc.split_pattern(lines, separator)
+    first, width = fields.offsets.to_numpy()[:-1], pc.list_value_length(fields).to_numpy()
+    at = {role: np.where(int(column) < 0, width, 0) + int(column) for role, column in columns.items()}
+    is_short = np.logical_or.reduce([(place < 0) | (place >= width) for place in at.values()])
+    is_short |= at["tokens"] == at["tags"]  # a column from the front and one from the back may meet
+    found = {role: fields.values.take(pa.array(first + np.clip(place, 0, width - 1))) for role, place in at.items()}
+    return found, is_short
+
+
+def _are_marks(sentences: _Sentences, tokens: pa.Array, text: str) -> Mask:
+    starts, lengths = sentences.offsets[:-1], np.diff(sentences.offsets)
+    return np.asarray(lengths == 1) & mask(pc.equal(tokens.take(pa.array(starts)), text))
+
+
+def _short_lines(sentences: _Sentences, is_short: Mask, columns: Columns) -> dict[int, Fault]:
+    faults: dict[int, Fault] = {}
+    ahead = max(int(column) + 1 if int(column) >= 0 else -int(column) for column in columns.values())
+    expected = max(ahead, 2)
+    for place in np.flatnonzero(is_short).tolist():
+        sentence = sentences.at(place)
+        if sentence not in faults:
+            reason = f"line {sentences.numbers[place]} has too few columns, expected at least {expected}"
+            faults[sentence] = Fault("lengths_differ", reason, sentences.raw(sentence))
+    return faults
+
+
+def _stripped(tokens: pa.Array, options: Mapping[str, Any]) -> pa.Array:
+    prefix = options["strip_prefix"]
+    if prefix:
+        tokens = pc.if_else(pc.starts_with(tokens, prefix), pc.utf8_slice_codeunits(tokens, len(prefix)), tokens)
+    if options["strip_suffix_digits"]:
+        tokens = pc.replace_substring_regex(tokens, r"(?s)^(.+?)[0-9]+$", r"\1")
+    return tokens.cast(TEXT)
+
+
+FORMATS = {
+    "conll": FormatKind(
+        read_conll,
+        {
+            "separator": " ",
+            "scheme": "BIO",
+            "comments": "",
+            "marks": "-DOCSTART-",
+            "strip_prefix": "",
+            "strip_suffix_digits": False,
+            "encoding": "utf-8",
+        },
+        {"scheme": SCHEMES},
+        columns="numbers",
+        shapes=(("tokens", "tags"),),
+    )
+}

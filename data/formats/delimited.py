@@ -1,0 +1,214 @@
+"""CSV and TSV: a row of fields a line, or over several lines where a field in quotes holds line ends."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import IO, Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.csv
+from numpy.typing import NDArray
+
+from data.encoding import ByteStream, utf8_blocks
+from data.errors import RowError
+from data.format import ROW, TEXT, Columns, Fault, FormatKind, as_table, faults_table, no_column
+
+BLOCK_BYTES = 1 << 22  # what a row has to fit into
+# After so many rows without one that can be read, the file is not what it should be; Arrow would read on to its end.
+MOST_WRONG = 1 << 18
+# A last row of our own: if it is not read as a row, a quote was never closed.
+END = "\U0010fffe end of file"
+UNCLOSED = "a quote opens in this row and is never closed: all lines up to the end of the file fall into it"
+
+
+def read_delimited(streams: Sequence[IO[bytes]], columns: Columns, options: Mapping[str, Any]) -> Iterator[pa.Table]:
+    """Read CSV or TSV, numbered by rows from the header on; blank lines do not count.
+
+    Args:
+        streams: One.
+        columns: Role to a name of the header or to a number, from 0.
+        options: ``separator``, one character; ``header``, whether the first
+            row names the columns; ``quote``, whether double quotes may
+            enclose a field; ``encoding``.
+
+    Raises:
+        RowError: If a column is not in the file or twice in it, if a header
+            is expected and the file is empty, or if a row is longer than a
+            block.
+    """
+    text = ByteStream(utf8_blocks(streams[0], options["encoding"]))
+    blocks = iter(lambda: text.read(BLOCK_BYTES), b"")
+    first = next(blocks, b"")
+    if not first.strip() and len(first) < BLOCK_BYTES:
+        if options["header"]:
+            raise RowError("is empty, expected a header")
+        return
+    names = _names(first, options)
+    places = [_place(names, column) for column in columns.values()]
+    yield from _Reader(columns, names, places, options).tables(ByteStream(_ended(first, blocks)))
+
+
+def _names(first: bytes, options: Mapping[str, Any]) -> list[str]:
+    """Read the names of the columns from the beginning of a file."""
+    head = first[: first.rfind(b"\n") + 1] or first + b"\n"  # a row cut inside a letter stops Arrow
+    try:
+        with _open(pa.BufferReader(head), options, []) as table:
+            return list(table.schema.names)
+    except pa.ArrowInvalid as error:
+        raise _whole_error(error, options, 0) from error
+
+
+def _ended(first: bytes, blocks: Iterable[bytes]) -> Iterator[bytes]:
+    """Add a row of our own, in the last block: pyarrow reads no header that is a block without its end."""
+    for block in blocks:
+        yield first
+        first = block
+    yield first + f"\n{END}\n".encode()
+
+
+def _open(
+    file: pa.NativeFile,
+    options: Mapping[str, Any],
+    wrong: list[pa.csv.InvalidRow],
+    *,
+    names: Sequence[str] = (),
+    included: Sequence[str] = (),
+) -> pa.csv.CSVStreamingReader:
+    """Open a table of texts; ``names`` are its columns, whose types would be guessed without."""
+
+    def skip(row: pa.csv.InvalidRow) -> str:
+        wrong.append(row)
+        return "error" if names and len(wrong) >= MOST_WRONG else "skip"
+
+    return pa.csv.open_csv(
+        file,
+        read_options=pa.csv.ReadOptions(
+            # With threads, rows that cannot be read come without their numbers.
+            use_threads=False, autogenerate_column_names=not options["header"], block_size=BLOCK_BYTES
+        ),
+        parse_options=pa.csv.ParseOptions(
+            delimiter=options["separator"],
+            quote_char='"' if options["quote"] else False,
+            newlines_in_values=options["quote"],
+            invalid_row_handler=skip,
+        ),
+        convert_options=pa.csv.ConvertOptions(
+            column_types=dict.fromkeys(names, TEXT), strings_can_be_null=False, include_columns=list(included)
+        ),
+    )  # fmt: skip
+
+
+def _place(names: list[str], column: str | int) -> int:
+    if isinstance(column, int):
+        if column < len(names):
+            return column
+        raise RowError(f"has {len(names)} columns, column {column} (from 0) was asked for")
+    if names.count(column) > 1:
+        raise RowError(f"has {names.count(column)} columns {column!r}, expected one")
+    if column in names:
+        return names.index(column)
+    raise no_column(column, names)
+
+
+class _Reader:
+    """Reads rows block by block, and counts those that cannot be read."""
+
+    def __init__(self, columns: Columns, names: list[str], places: list[int], options: Mapping[str, Any]) -> None:
+        self.columns, self.names, self.places, self.options = columns, names, places, options
+        # By name only where names are told apart; else every column is read.
+        self.included = sorted({names[place] for place in places}) if len(set(names)) == len(names) else []
+        self.wrong: list[pa.csv.InvalidRow] = []  # not yielded yet
+        self.row = 1 + bool(options["header"])  # number of the next
+        self.is_ended = False
+
+    def tables(self, stream: ByteStream) -> Iterator[pa.Table]:
+        """Read all rows; a table is held back until it is known that its last row ended."""
+        held: list[pa.Table] = []
+        try:
+            file = pa.PythonFile(stream, mode="r")
+            for batch in _open(file, self.options, self.wrong, names=self.names, included=self.included):
+                table = self._table(batch)
+                if table.num_rows:
+                    yield from held
+                    held = [table]
+                for faults in self._faults():
+                    is_after = held and faults[ROW][-1].as_py() > held[0][ROW][-1].as_py()
+                    held.append(faults)
+                    if is_after or len(held) == 1:
+                        yield from held
+                        held = []
+        except pa.ArrowInvalid as error:
+            last, is_hopeless = self.wrong[-1:], len(self.wrong) >= MOST_WRONG
+            yield from [*held, *self._faults(is_over=True)]
+            if is_hopeless:
+                raise RowError(f"{MOST_WRONG:,} rows one after another cannot be read: {self._fault(last[0]).reason}") from error
+            raise _whole_error(error, self.options, self.row - 1) from error
+        faults = list(self._faults(is_over=True))
+        yield from [*map(self._closed, held[:1]), *held[1:], *faults]
+
+    def _table(self, batch: pa.RecordBatch) -> pa.Table:
+        """Give a batch the names of the roles, and its rows their numbers."""
+        at = {name: place for place, name in enumerate(self.included)} if self.included else {}
+        found = [batch.column(at[self.names[place]] if at else place) for place in self.places]
+        rows = self._numbers(batch.num_rows)
+        if len(self.names) == 1 and len(rows) and found[0][-1].as_py() == END:
+            self.is_ended, rows, found = True, rows[:-1], [column[:-1] for column in found]
+        return as_table(dict(zip(self.columns, found, strict=True)), rows)
+
+    def _numbers(self, num: int) -> NDArray[np.int64]:
+        """Number the next ``num`` rows, and leave out those the parser skipped."""
+        skipped = [row.number for row in self.wrong if row.number >= self.row]
+        numbers = np.arange(self.row, self.row + num + len(skipped))
+        is_read = ~np.isin(numbers, skipped)
+        numbers = numbers[is_read][:num]
+        self.row = int(numbers[-1]) + 1 if num else self.row
+        known = set(skipped)
+        while self.row in known:
+            self.row += 1
+        return numbers
+
+    def _faults(self, *, is_over: bool = False) -> Iterator[pa.Table]:
+        """Give out the rows that cannot be read, up to where all have their numbers."""
+        done = [row for row in self.wrong if row.number < self.row or is_over]
+        self.wrong[:] = [row for row in self.wrong if not (row.number < self.row or is_over)]  # pyarrow has the same list
+        self.is_ended |= any(row.text == END for row in done)
+        faults = {row.number: self._fault(row) for row in done if row.text != END}
+        if faults:
+            yield faults_table(self.columns, faults)
+
+    def _fault(self, row: pa.csv.InvalidRow) -> Fault:
+        if row.text.endswith(f"\n{END}"):
+            self.is_ended = True
+            return Fault("fields", UNCLOSED, row.text.removesuffix(END).rstrip("\n"))
+        return Fault("fields", f"{row.actual_columns} fields, expected {row.expected_columns}", row.text)
+
+    def _closed(self, table: pa.Table) -> pa.Table:
+        """Refuse the last row if the end of the file fell into it."""
+        if self.is_ended:
+            return table
+        last = table.num_rows - 1
+        stood = [(table[role][last].as_py() or "").removesuffix("\n").removesuffix(END).rstrip("\n") for role in self.columns]
+        values = {role: table[role] for role in self.columns}
+        return as_table(values, table[ROW], {last: Fault("fields", UNCLOSED, self.options["separator"].join(stood))})
+
+
+def _whole_error(error: pa.ArrowInvalid, options: Mapping[str, Any], last_row: int) -> RowError:
+    """Say what stops a whole file."""
+    if "straddl" not in str(error) and "cannot infer" not in str(error):
+        return RowError(f"cannot be read as {options.get('kind', 'a table')}: {str(error).splitlines()[0]}")
+    which = f"a row after row {last_row:,}" if last_row else "the first row"
+    why = ", or a quote in it is never closed" if options["quote"] else ""
+    return RowError(f"{which} is longer than {BLOCK_BYTES:,} bytes{why}")
+
+
+TABLE = FormatKind(
+    read_delimited,
+    {"header": True, "quote": True, "encoding": "utf-8"},
+    {},
+    columns="header",
+    shapes=(("text", "label"), ("source", "target"), ("text",)),
+)
+FORMATS = {
+    "csv": replace(TABLE, options={**TABLE.options, "separator": ","}),
+    "tsv": replace(TABLE, options={**TABLE.options, "separator": "\t"}),
+}

@@ -1,0 +1,240 @@
+"""JSON Lines: one object a line."""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from typing import IO, Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.json
+from numpy.typing import NDArray
+
+from data.format import LISTS, TEXT, TOKENS, Columns, Fault, FormatKind, as_table, type_of
+from data.formats.columnar import LARGEST_WHOLE, PROSE, brief, find_column, from_values, lengths_differ, wrong_type
+from data.formats.lines import line_blocks, mask
+
+CHUNK_BYTES = 1 << 20  # what one thread parses
+SMALLEST_BYTES = 1 << 17  # what is read line by line if a line in it is not like the first
+NUM_PIECES = 8  # of a block in which a line is not like the first
+NAME_TYPES = {bool: pa.bool_(), int: pa.int64()}  # of labels and keys; TEXT else
+Names = Mapping[str, str]
+
+
+def read_jsonl(streams: Sequence[IO[bytes]], columns: Columns, options: Mapping[str, Any]) -> Iterator[pa.Table]:
+    """Read objects, numbered by lines; a line that is none is a fault, ``not_json``.
+
+    Values are what ``columnar.from_columns`` takes; a key that is not there
+    is null. Blocks are parsed by Arrow as long as their values are of one
+    type each, and line by line else, several times as slow.
+
+    Args:
+        streams: One.
+        columns: Role to a key; where there is none, dots lead into objects.
+        options: ``encoding``.
+    """
+    names = {role: str(column) for role, column in columns.items()}
+    first = 1
+    for block in line_blocks(streams[0], options["encoding"]):
+        lines = _Lines(block, first)
+        tables = list(_read_block(lines, names, is_threaded=True))
+        yield pa.concat_tables(tables)
+        first += len(lines.ends)
+
+
+class _Lines:
+    """A block of lines: where each starts and ends."""
+
+    def __init__(self, block: bytes, first: int) -> None:
+        self.block, self.first = block, first
+        self.bytes = np.frombuffer(block, np.uint8)
+        self.ends = np.flatnonzero(self.bytes == ord("\n"))
+        self.starts = np.append(0, self.ends[:-1] + 1)
+        self.filled = np.flatnonzero(self.ends > self.starts)  # places of lines that are not empty
+        self.rows = self.filled + first
+
+    def line(self, place: int) -> bytes:
+        """A line without its end."""
+        return self.block[self.starts[place] : self.ends[place]]
+
+    def are_objects(self) -> bool:
+        """Whether each line could be one object: then, if all parse, none spans lines or shares one."""
+        starts, ends = self.starts[self.filled], self.ends[self.filled] - 1
+        return bool((self.bytes[starts] == ord("{")).all() and (self.bytes[ends] == ord("}")).all())
+
+    def pieces(self) -> Iterator["_Lines"]:
+        """Cut into smaller blocks."""
+        start, place = 0, 0
+        while start < len(self.block):
+            at = self.block.find(b"\n", start + len(self.block) // NUM_PIECES)
+            stop = at + 1 if at >= 0 else len(self.block)
+            piece = _Lines(self.block[start:stop], self.first + place)
+            yield piece
+            start, place = stop, place + len(piece.ends)
+
+
+def _read_block(lines: _Lines, names: Names, *, is_threaded: bool = False) -> Iterator[pa.Table]:
+    """Parse a block at once, or else its pieces; line by line only what is near a line that is not like the first."""
+    table = _read_at_once(lines, names, is_threaded=is_threaded)
+    if table is not None:
+        yield table
+    elif len(lines.block) <= SMALLEST_BYTES or len(lines.ends) == 1:
+        yield _read_slowly(lines, lines.filled, names)
+    else:
+        for piece in lines.pieces():
+            yield from _read_block(piece, names)
+
+
+def _read_at_once(lines: _Lines, names: Names, *, is_threaded: bool = False) -> pa.Table | None:
+    """Parse with Arrow; None if that does not give what reading line by line would."""
+    if not len(lines.filled) or not lines.are_objects():  # Arrow 25 does not survive a lone null
+        return None
+    schema = _guess_schema(lines, names)
+    if schema is None:
+        return None
+    try:
+        parsed = pa.json.read_json(
+            pa.BufferReader(lines.block),
+            read_options=pa.json.ReadOptions(
+                use_threads=is_threaded, block_size=CHUNK_BYTES if is_threaded else len(lines.block) + 1
+            ),
+            parse_options=pa.json.ParseOptions(explicit_schema=schema, unexpected_field_behavior="ignore"),
+        )
+    except pa.ArrowInvalid:
+        return None
+    if parsed.num_rows != len(lines.filled):
+        return None
+    table = from_values({role: find_column(parsed, name) for role, name in names.items()}, lines.rows)
+    return _with_nulls_read_again(table, lines, names)
+
+
+def _with_nulls_read_again(table: pa.Table, lines: _Lines, names: Names) -> pa.Table:
+    """Read the lines again in which a value was not found: Arrow does not know keys with escapes."""
+    if not any(table[role].null_count for role in names):
+        return table
+    places = np.flatnonzero(np.logical_or.reduce([mask(pc.is_null(table[role])) for role in names]))
+    again = _read_slowly(lines, lines.filled[places], names)
+    order = np.arange(table.num_rows)
+    order[places] = table.num_rows + np.arange(len(places))
+    return pa.concat_tables([table, again]).take(pa.array(order))
+
+
+def _guess_schema(lines: _Lines, names: Names) -> pa.Schema | None:
+    """Guess types by the first line; None if they cannot be told."""
+    fields: dict[str, Any] = {}
+    try:
+        first = _read_object(lines.line(lines.filled[0]).decode())
+        for role, name in names.items():
+            *path, leaf = [name] if name in first else name.split(".")
+            inner = fields
+            for part in path:
+                inner = inner.setdefault(part, {})
+            type_ = _guess_type(role, _find(first, name))
+            if inner.setdefault(leaf, type_) != type_:
+                return None
+    except (ValueError, AttributeError):  # AttributeError: a key is an object for one role, a value for another
+        return None
+    return pa.schema(_fields(fields))
+
+
+def _guess_type(role: str, value: Any) -> pa.DataType:
+    if role in LISTS:
+        is_numbers = role == "tags" and isinstance(value, list) and value and type(value[0]) is int
+        return pa.list_(pa.int64()) if is_numbers else TOKENS
+    return TEXT if role in PROSE else NAME_TYPES.get(type(value), TEXT)
+
+
+def _fields(types: Mapping[str, Any]) -> list[pa.Field]:
+    return [pa.field(name, pa.struct(_fields(type_)) if isinstance(type_, dict) else type_) for name, type_ in types.items()]
+
+
+def _read_slowly(lines: _Lines, places: NDArray[np.int64], names: Names) -> pa.Table:
+    """Read some lines one by one, and leave out those that are blank."""
+    found: list[dict[str, Any] | Fault] = []
+    rows: list[int] = []
+    for place in places.tolist():
+        line = lines.line(place).decode()
+        if line.strip():
+            found.append(_read_line(line, names))
+            rows.append(lines.first + place)
+    faults = {place: row for place, row in enumerate(found) if isinstance(row, Fault)}
+    values = {role: [None if isinstance(row, Fault) else row[role] for row in found] for role in names}
+    return as_table({role: pa.array(column, type_of(role)) for role, column in values.items()}, rows, faults)
+
+
+def _read_line(line: str, names: Names) -> dict[str, Any] | Fault:
+    try:
+        found = _read_object(line)
+    except ValueError as error:
+        return Fault("not_json", str(error), line)
+    try:
+        row = {role: _convert(role, _find(found, name)) for role, name in names.items()}
+    except ValueError as error:
+        return Fault("wrong_type", str(error), line)
+    if row.get("tokens") is not None and row.get("tags") is not None and len(row["tokens"]) != len(row["tags"]):
+        return Fault("lengths_differ", lengths_differ(len(row["tokens"]), len(row["tags"])), line)
+    return row
+
+
+def _read_object(line: str) -> dict[str, Any]:
+    try:
+        found = json.loads(line)
+    except json.JSONDecodeError as error:
+        raise ValueError(f"not JSON: {error.msg} at character {error.pos + 1}") from None
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"not JSON: {error}") from None
+    if not isinstance(found, dict):
+        raise ValueError(f"expected an object, got {brief(found)}")
+    return found
+
+
+def _find(row: Mapping[str, Any], name: str) -> Any:
+    """Find a value by its key, or by dots that lead into objects; None if there is none."""
+    if name in row or "." not in name:
+        return row.get(name)
+    value: Any = row
+    for part in name.split("."):
+        if value is None:
+            return None
+        if not isinstance(value, dict):
+            raise ValueError(f"{name}: expected an object, got {brief(value)}")
+        value = value.get(part)
+    return value
+
+
+def _convert(role: str, value: Any) -> Any:
+    """Write a value as a role's text, or its list of texts."""
+    if value is None:
+        return None
+    if role in LISTS:
+        kinds = (str, int) if role == "tags" else (str,)
+        if isinstance(value, list) and all(type(item) in kinds for item in value):
+            return [_whole_text(role, str(item)) for item in value]
+    elif isinstance(value, str):
+        return _whole_text(role, value)
+    elif role not in PROSE:
+        if isinstance(value, bool):
+            return str(value).lower()
+        if isinstance(value, int) or (isinstance(value, float) and value.is_integer() and abs(value) <= LARGEST_WHOLE):
+            return str(int(value))
+    raise ValueError(wrong_type(role, value))
+
+
+def _whole_text(role: str, text: str) -> str:
+    if not text.isascii():
+        try:
+            text.encode()
+        except UnicodeEncodeError:
+            raise ValueError(f"{role}: expected text, got half of a surrogate pair in {brief(text)}") from None
+    return text
+
+
+FORMATS = {
+    "jsonl": FormatKind(
+        read_jsonl,
+        {"encoding": "utf-8"},
+        {},
+        columns="names",
+        shapes=(("text", "label"), ("tokens", "tags"), ("source", "target"), ("text",)),
+    )
+}

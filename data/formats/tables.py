@@ -1,0 +1,132 @@
+"""Files of tables that say their types: Parquet, and Arrow's file and stream."""
+
+import bz2
+import gzip
+import lzma
+import shutil
+import tempfile
+import zipfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from itertools import chain
+from typing import IO, Any
+
+import pyarrow as pa
+import pyarrow.ipc
+import pyarrow.parquet as pq
+
+from data.encoding import ByteStream
+from data.errors import RowError
+from data.format import Columns, FormatKind
+from data.formats.columnar import find_column, from_columns
+
+BLOCK_BYTES = 1 << 24  # of a table in memory, about
+MOST_ROWS = 1 << 16
+COPY_BYTES = 1 << 20
+# They say they can seek, and read all from the start again to go back.
+COMPRESSED = (gzip.GzipFile, bz2.BZ2File, lzma.LZMAFile, zipfile.ZipExtFile)
+FILE_MAGIC = b"ARROW1"
+
+
+def read_parquet(streams: Sequence[IO[bytes]], columns: Columns, options: Mapping[str, Any]) -> Iterator[pa.Table]:
+    """Read the wanted columns of a Parquet file, numbered by rows.
+
+    Args:
+        streams: One; it is copied to a temporary file if it cannot be read
+            from any place.
+        columns: Role to the name of a column, with dots into structs.
+        options: None.
+
+    Raises:
+        RowError: If it is no Parquet file, or has no such column.
+    """
+    names = {role: str(column) for role, column in columns.items()}
+    with _seekable(streams[0]) as stream, _told_apart("Parquet"):
+        # Without buffers of its own, Arrow takes whole row groups into memory.
+        file = pq.ParquetFile(pa.PythonFile(stream, mode="r"), pre_buffer=False, buffer_size=COPY_BYTES)
+        empty = file.schema_arrow.empty_table()
+        for name in names.values():
+            find_column(empty, name)
+        first = 1
+        for batch in file.iter_batches(
+            batch_size=_num_rows(file.metadata), columns=sorted(set(names.values())), use_threads=True
+        ):
+            yield from_columns(pa.Table.from_batches([batch]), names, first)
+            first += batch.num_rows
+
+
+def _num_rows(metadata: pq.FileMetaData) -> int:
+    """Say how many rows make a block, by the largest group of rows."""
+    groups = [metadata.row_group(number) for number in range(metadata.num_row_groups)]
+    widest = max((group.total_byte_size / max(group.num_rows, 1) for group in groups), default=1)
+    return int(min(max(BLOCK_BYTES / max(widest, 1), 1), MOST_ROWS))
+
+
+def read_arrow(streams: Sequence[IO[bytes]], columns: Columns, options: Mapping[str, Any]) -> Iterator[pa.Table]:
+    """Read the wanted columns of an Arrow (IPC, Feather) file or stream, numbered by rows.
+
+    Args:
+        streams: One; a file, not a stream, is copied to a temporary file if
+            it cannot be read from any place.
+        columns: Role to the name of a column, with dots into structs.
+        options: None.
+
+    Raises:
+        RowError: If it is neither, or has no such column.
+    """
+    names = {role: str(column) for role, column in columns.items()}
+    with _told_apart("Arrow"):
+        first = 1
+        for batch in _arrow_batches(streams[0]):
+            table = pa.Table.from_batches([batch])
+            num = max(1, min(MOST_ROWS, int(BLOCK_BYTES * table.num_rows / max(table.nbytes, 1))))
+            for start in range(0, table.num_rows, num):
+                yield from_columns(table.slice(start, num), names, first + start)
+            first += table.num_rows
+
+
+def _arrow_batches(stream: IO[bytes]) -> Iterator[pa.RecordBatch]:
+    head = b""
+    while len(head) < len(FILE_MAGIC) and (more := stream.read(len(FILE_MAGIC) - len(head))):
+        head += more
+    if head != FILE_MAGIC:
+        whole = ByteStream(chain([head], iter(lambda: stream.read(COPY_BYTES), b"")))
+        with pa.ipc.open_stream(pa.PythonFile(whole, mode="r")) as reader:
+            yield from reader
+        return
+    with _seekable(stream, head) as file:
+        reader = pa.ipc.open_file(pa.PythonFile(file, mode="r"))
+        for number in range(reader.num_record_batches):
+            yield reader.get_batch(number)
+
+
+@contextmanager
+def _seekable(stream: IO[bytes], head: bytes = b"") -> Iterator[IO[bytes]]:
+    """Give a stream that can be read from any place: the same, or a copy; ``head`` was read already."""
+    if stream.seekable() and not isinstance(stream, COMPRESSED):
+        stream.seek(0)
+        yield stream
+        return
+    with tempfile.TemporaryFile() as copy:
+        copy.write(head)
+        shutil.copyfileobj(stream, copy, COPY_BYTES)
+        copy.seek(0)
+        yield copy
+
+
+@contextmanager
+def _told_apart(kind: str) -> Iterator[None]:
+    """Say of what Arrow cannot read that the file is not what it should be."""
+    try:
+        yield
+    except (pa.ArrowInvalid, OSError) as error:
+        if isinstance(error, OSError) and (type(error) is not OSError or error.errno is not None):
+            raise  # a disk's or a network's, not Arrow's own of a damaged file
+        raise RowError(f"cannot be read as {kind}: {str(error).splitlines()[0]}") from error
+
+
+PARQUET = FormatKind(
+    read_parquet, {}, {}, columns="names", shapes=(("text", "label"), ("tokens", "tags"), ("source", "target"), ("text",))
+)
+FORMATS = {"parquet": PARQUET, "arrow": replace(PARQUET, read=read_arrow)}

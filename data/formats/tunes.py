@@ -1,0 +1,66 @@
+"""Tunes in ABC notation: each begins with its number, ``X:``."""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import IO, Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from data.errors import RowError
+from data.format import Columns, FormatKind, as_table
+from data.formats.lines import Mask, is_blank, join_lines, line_groups, mask
+
+TUNE = "tune"
+
+
+def read_abc(streams: Sequence[IO[bytes]], columns: Columns, options: Mapping[str, Any]) -> Iterator[pa.Table]:
+    """Read tunes, numbered by the line of their ``X:``.
+
+    A tune goes on to the next ``X:``. Its blank lines are left out: files in
+    use have some inside a tune, where the standard would end it. What stands
+    before the first tune belongs to none.
+
+    Args:
+        streams: One.
+        columns: Role to ``tune``, the whole of it, or to the letter of a
+            field, such as ``R`` for the rhythm: the first of that letter, or
+            null.
+        options: ``encoding``.
+
+    Raises:
+        RowError: If a column is neither ``tune`` nor a letter.
+    """
+    for column in columns.values():
+        if column != TUNE and not re.fullmatch("[A-Za-z]", str(column)):
+            raise RowError(f"has no column {column!r}: expected {TUNE}, or the letter of a field, such as R")
+    for first, lines in line_groups(streams[0], options["encoding"], _is_start, "tune"):
+        places = np.flatnonzero(~is_blank(lines) & (np.cumsum(_is_start(lines)) > 0))
+        kept = lines.take(pa.array(places))
+        starts = np.flatnonzero(_is_start(kept))
+        if len(starts):
+            values = {
+                role: join_lines(kept, starts) if column == TUNE else _field(kept, starts, str(column))
+                for role, column in columns.items()
+            }
+            yield as_table(values, places[starts] + first)
+
+
+def _is_start(lines: pa.Array) -> Mask:
+    return mask(pc.starts_with(lines, "X:"))
+
+
+def _field(lines: pa.Array, starts: NDArray[np.int64], letter: str) -> pa.Array:
+    """The first field of a letter in each tune."""
+    places = np.flatnonzero(mask(pc.starts_with(lines, f"{letter}:")))
+    tune = np.searchsorted(starts, places, side="right") - 1
+    tune, first = np.unique(tune, return_index=True)
+    found = np.full(len(starts), -1)
+    found[tune] = places[first]
+    values = lines.take(pa.array(found, mask=found < 0))
+    return pc.utf8_trim_whitespace(pc.utf8_slice_codeunits(values, 2))
+
+
+FORMATS = {"abc": FormatKind(read_abc, {"encoding": "utf-8"}, {}, columns="names", shapes=(("text",), ("text", "label")))}

@@ -1,0 +1,207 @@
+"""A dataset in the layout of the Hugging Face hub, there or in a folder: streamed, at one commit, no code of it run."""
+
+import hashlib
+import os
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from data.errors import RowError, nearest
+from data.formats.columnar import find_column
+from data.source import Access, Piece
+
+BATCH_ROWS = 10_000
+TIMEOUT_SECONDS = 20
+ATTEMPTS = 3  # to read on after the network was lost; the library's own 20 take minutes
+ORDER = ("test", "validation", "all", "train")  # held-out texts are known before the training rows come
+REPOSITORY = re.compile(r"[\w.-]+/[\w.-]+")
+COMMIT = re.compile(r"[0-9a-f]{40}")
+REFERENCE = re.compile(r"\$\{(env|secret):[\w-]+\}")
+NETWORKS = ("httpx", "httpx2", "httpcore", "httpcore2", "aiohttp", "requests", "urllib3")
+REFUSALS = {401, 403, 404}
+
+
+class HubError(OSError):
+    """The hub could not be reached, or was lost: what may pass next time."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Hub:
+    """A dataset by ``owner/name``, or a folder by a path that begins with ``/``, ``./``, ``../`` or ``~``.
+
+    ``members`` maps a split (or ``all``) to the publisher's name of it,
+    ``name`` is the publisher's configuration if there are several. Class
+    labels, which the hub stores as numbers, come as their names; -1, by which
+    publishers say that there is none, as null. No token is sent but the one
+    that ``token`` names.
+    """
+
+    has_format: ClassVar[bool] = False
+
+    dataset: str
+    members: Mapping[str, str]
+    name: str = ""
+    revision: str = ""
+    token: str = ""
+
+    def __post_init__(self) -> None:
+        if self.token and not REFERENCE.fullmatch(self.token):
+            raise RowError("token must name a secret, as ${env:HF_TOKEN} or ${secret:NAME}, and not be one")
+        if self._is_folder:
+            if self.revision:
+                raise RowError(f"revision has no meaning for the folder {self.dataset}: leave it out")
+            return
+        if not REPOSITORY.fullmatch(self.dataset):
+            raise RowError(f"dataset must be owner/name, or a folder as /path or ./path, got {self.dataset!r}")
+        if not COMMIT.fullmatch(self.revision):
+            raise RowError(
+                f"revision of {self.dataset} must be a full commit of 40 hexadecimal digits, got {self.revision!r}: a branch or "
+                "a tag may move, and the rows with it. Copy it from 'Files and versions', 'History' on the dataset's page. "
+                f"If {self.dataset} is a folder, write ./{self.dataset}"
+            )
+
+    def pieces(self, access: Access, known: Sequence[Piece]) -> list[Piece]:
+        """List one piece per split; its version is the commit, or a digest of the folder's files, their sizes and times.
+
+        The hub is not asked: a commit does not change.
+        """
+        version, named = (_files_digest(self._folder) if self._is_folder else self.revision), self._named
+        splits = sorted(self.members, key=ORDER.index)
+        return [Piece(split=split, name=f"{named}, {self.members[split]}", version=version) for split in splits]
+
+    def tables(self, piece: Piece, columns: Mapping[str, str], access: Access) -> Iterator[pa.Table]:
+        """Stream a split in batches of 10,000 rows; in a column's name, dots lead into structs (``translation.de``)."""
+        with _explained(self._named, access):
+            stream = self._stream(self.members[piece.split], access)
+            if stream.features:
+                first = [name if name in stream.features else name.partition(".")[0] for name in columns.values()]
+                known = [name for name in dict.fromkeys(first) if name in stream.features]
+                if len(known) == len(set(first)):  # if not, the first batch says so
+                    stream = stream.select_columns(known)
+            for batch in stream.with_format("arrow").iter(batch_size=BATCH_ROWS):
+                named = _with_class_names(batch, stream.features or {})
+                yield pa.table({role: find_column(named, name) for role, name in columns.items()})
+
+    def keys(self, access: Access) -> Iterator[pa.Array] | None:
+        """None: rows of the hub have no keys."""
+        return None
+
+    @property
+    def _is_folder(self) -> bool:
+        return self.dataset.startswith(("/", "./", "../", "~"))
+
+    @property
+    def _folder(self) -> Path:
+        return Path(self.dataset).expanduser()
+
+    @property
+    def _named(self) -> str:
+        return f"{self.dataset} ({self.name})" if self.name else self.dataset
+
+    def _stream(self, split: str, access: Access) -> Any:
+        datasets = _library()
+        token = access.reveal(self.token) if self.token else False
+        if self._is_folder:
+            address = str(self._folder)
+        else:
+            self._check_commit(token)
+            address = f"hf://datasets/{self.dataset}"  # a folder or a reader of that name is not meant
+        # A cache of our own: where the hub fails, the library takes whatever commit it has in its own one.
+        found = datasets.load_dataset(
+            address, self.name or None, revision=self.revision or None, token=token, streaming=True,
+            cache_dir=str(access.downloads / "hub" / (self.revision or "folders")),
+        )  # fmt: skip
+        if split not in found:
+            raise RowError(f"{self._named} has no split {split!r}: {nearest(split, found)}")
+        return found[split]
+
+    def _check_commit(self, token: str | bool) -> None:
+        """Ask the hub once, so that a network that is not there is told in seconds."""
+        from huggingface_hub import HfApi  # noqa: PLC0415, an optional extra
+
+        found = HfApi(token=token).dataset_info(self.dataset, revision=self.revision, timeout=TIMEOUT_SECONDS)
+        if found.sha != self.revision:
+            raise RowError(f"{self.dataset}: the hub gives commit {found.sha} for {self.revision}")
+
+
+def _library() -> Any:
+    """The library ``datasets``, made quiet: no telemetry, no progress bars, no minutes of trying again."""
+    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+    try:
+        import datasets  # noqa: PLC0415, an optional extra
+        from huggingface_hub import constants  # noqa: PLC0415, an optional extra
+    except ImportError:
+        raise RowError(
+            "datasets of the Hugging Face hub need a library that is not installed: pip install 'refrain-rnn[hub]'"
+        ) from None
+    if os.environ["HF_HUB_DISABLE_TELEMETRY"].upper() in constants.ENV_VARS_TRUE_VALUES:
+        constants.HF_HUB_DISABLE_TELEMETRY = True  # it may have been imported before
+    datasets.config.STREAMING_READ_MAX_RETRIES = datasets.config.STREAMING_OPEN_MAX_RETRIES = ATTEMPTS
+    datasets.disable_progress_bars()
+    return datasets
+
+
+@contextmanager
+def _explained(named: str, access: Access) -> Iterator[None]:
+    """Tell what may pass next time (HubError) from what the entry or the rows have wrong (RowError)."""
+    try:
+        yield
+    except RowError:
+        raise
+    except Exception as error:
+        said = access.hide(" ".join(str(error).split()) or type(error).__name__).rstrip(".")
+        status = getattr(getattr(error, "response", None), "status_code", None)
+        if status in REFUSALS:
+            raise RowError(f"the hub does not give {named}: {said}. Look at dataset, revision and token") from None
+        if isinstance(error, FileNotFoundError | ValueError | RuntimeError | ArithmeticError | TypeError | KeyError):
+            raise RowError(f"{named} cannot be read: {said}") from None
+        if isinstance(error, OSError) or type(error).__module__.partition(".")[0] in NETWORKS:
+            advice = "Look at the network and try again, or download the dataset and name its folder"
+            raise HubError(f"cannot read {named} from the Hugging Face hub: {said}. {advice}") from None
+        raise
+
+
+def _files_digest(folder: Path) -> str:
+    """Digest of the names, sizes and times of all files, hidden ones apart.
+
+    Raises:
+        RowError: If there is no such folder.
+    """
+    if not folder.is_dir():
+        raise RowError(f"there is no folder {folder}")
+    digest = hashlib.sha256()
+    for path in sorted(folder.rglob("*")):
+        inside = path.relative_to(folder)
+        if path.is_file() and not any(part.startswith(".") for part in inside.parts):
+            digest.update(f"{inside}\n{path.stat().st_size}\n{path.stat().st_mtime_ns}\n".encode())
+    return digest.hexdigest()[:16]
+
+
+def _with_class_names(table: pa.Table, features: Mapping[str, Any]) -> pa.Table:
+    """Write class labels, alone or in lists, as their names."""
+    for place, name in enumerate(table.column_names):
+        feature, column = features.get(name), table.column(name)
+        of_items: Any = getattr(feature, "feature", None)
+        if feature is not None and hasattr(feature, "names"):
+            table = table.set_column(place, name, _names(column.combine_chunks(), feature.names))
+        elif hasattr(of_items, "names"):
+            lists = column.combine_chunks()
+            lengths = pc.fill_null(pc.list_value_length(lists), 0).cast(pa.int32())
+            offsets = pa.concat_arrays([pa.array([0], pa.int32()), pc.cumulative_sum(lengths)])
+            texts = _names(pc.list_flatten(lists), of_items.names)
+            table = table.set_column(place, name, pa.ListArray.from_arrays(offsets, texts, mask=pc.is_null(lists)))
+    return table
+
+
+def _names(numbers: pa.Array, names: Sequence[str]) -> pa.Array:
+    numbers = pc.if_else(pc.less(numbers, 0), pa.scalar(None, numbers.type), numbers)
+    return pa.array(names, pa.string()).take(numbers)
+
+
+SOURCE = Hub

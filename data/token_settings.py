@@ -1,0 +1,66 @@
+"""What steers tokenization: kinds of tokenizers, their settings, and each kind's defaults."""
+
+from dataclasses import dataclass, field, fields
+from pathlib import PurePath
+from typing import Any, Literal, get_args, get_origin
+
+KINDS = ("words", "characters", "bpe", "unigram", "wordpiece")
+SPECIAL = ("<pad>", "<unk>", "<bos>", "<eos>")  # their ids are their places, in every vocabulary
+PAD_ID, UNK_ID, BOS_ID, EOS_ID = range(len(SPECIAL))
+UnicodeForm = Literal["NFC", "NFKC", "none"]
+Html = Literal["keep", "strip", "unescape"]
+
+
+def _about(default: Any, about: str, low: float | None = None) -> Any:
+    return field(default=default, metadata={"about": about, "low": low, "high": None})
+
+
+@dataclass(frozen=True, kw_only=True)
+class TokenSettings:
+    """What steers tokenization; each kind of tokenizer has defaults of its own (``DEFAULTS``)."""
+
+    vocabulary_size: int = _about(20_000, "Ids of a vocabulary, at most.", low=5)
+    min_frequency: int = _about(2, "Times a token must stand in the training split; of unigram, each of its characters.", low=1)
+    unicode: UnicodeForm = _about("NFC", "Unicode form that texts are brought to; NFKC also reads ﬁ as fi and ½ as 1⁄2.")
+    lowercase: bool = _about(False, "Read capital letters as small ones.")
+    strip_accents: bool = _about(False, "Read letters without their accents.")
+    html: Html = _about("keep", "Strip markup from texts, or also unescape entities such as &amp;; cut tokens keep theirs.")
+    digits: bool = _about(False, "Read every digit as 0.")
+    joint: bool = _about(True, "Source and target text share one vocabulary; else each has its own.")
+    max_length: int = _about(400, "Tokens of a training example, at most; longer ones are cut, pairs left out.", low=1)
+    limit: int = _about(0, "Rows of the training split, at most, chosen by their content; 0 takes all.", low=0)
+
+    def __post_init__(self) -> None:
+        for declared in fields(self):
+            name, kind, value = declared.name, declared.type, getattr(self, declared.name)
+            if get_origin(kind) is Literal:
+                if value not in get_args(kind):
+                    raise ValueError(f"{name} must be one of {', '.join(get_args(kind))}, got {value!r}")
+            elif type(value) is not kind:
+                raise ValueError(f"{name} must be of type {kind.__name__}, got {value!r}")  # type: ignore[union-attr]
+            elif declared.metadata["low"] is not None and value < declared.metadata["low"]:
+                raise ValueError(f"{name} must be at least {declared.metadata['low']}, got {value!r}")
+
+
+DEFAULTS = {
+    # What is only read may lose what does not change its meaning: forms of a letter, capitals, markup.
+    "words": TokenSettings(unicode="NFKC", html="strip", lowercase=True),
+    # Rare characters still say something (they are often names), and there are few.
+    "characters": TokenSettings(unicode="NFKC", html="strip", vocabulary_size=8_000, max_length=200),
+    # What is written comes out as its publisher writes it, so pieces keep all but the composition of letters.
+    "bpe": TokenSettings(vocabulary_size=6_000, max_length=60),
+    "unigram": TokenSettings(vocabulary_size=6_000, max_length=60),
+    "wordpiece": TokenSettings(vocabulary_size=6_000, max_length=60),
+}
+# A user's file brings its vocabulary and its normalisation; settings that ask for more come before it.
+FILE_DEFAULTS = TokenSettings(unicode="none")
+
+
+def is_tokenizer_file(kind: str) -> bool:
+    """Whether an entry's tokenizer is a user's tokenizer.json rather than a kind."""
+    return PurePath(kind).suffix == ".json"
+
+
+def default_settings(kind: str) -> TokenSettings:
+    """Defaults of a kind, or of a user's tokenizer.json."""
+    return FILE_DEFAULTS if is_tokenizer_file(kind) else DEFAULTS[kind]

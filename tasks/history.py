@@ -1,0 +1,72 @@
+"""The snapshots of a dataset, one after the other: an append-only file, its last line the newest."""
+
+import json
+import os
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from data.source import Piece
+from tasks.artifacts import Snapshot, home
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ingestion:
+    """One ingestion that brought something: what was read, and which snapshot it made.
+
+    ``inputs`` is a digest of all that it was made from. ``pieces`` hold the
+    marks to read on from, so these move only once the snapshot is there.
+    ``rows_key`` names what made the rows of its pieces: with other checks or
+    other code they are read anew.
+    """
+
+    snapshot: str
+    parent: str
+    inputs: str
+    rows_key: str
+    made: str  # ISO 8601, UTC
+    rows: dict[str, int]
+    new: int
+    gone: int
+    removed: int
+    pieces: list[dict[str, Any]] = field(default_factory=list)
+
+    def known_pieces(self) -> list[Piece]:
+        """The pieces whose rows were kept."""
+        return [Piece(**piece) for piece in self.pieces if piece["is_kept"]]
+
+
+@dataclass(frozen=True)
+class History:
+    """All ingestions of a dataset that brought something, the oldest first."""
+
+    path: Path
+    ingestions: list[Ingestion]
+
+    @classmethod
+    def of(cls, dataset: str) -> "History":
+        """Read it; a last line that was cut short by a crash does not count."""
+        path = home() / Snapshot.KIND / f"{dataset}.jsonl"
+        lines = path.read_text(encoding="utf-8").split("\n")[:-1] if path.exists() else []
+        return cls(path, [Ingestion(**json.loads(line)) for line in lines if line])
+
+    @property
+    def last(self) -> Ingestion | None:
+        """The newest ingestion."""
+        return self.ingestions[-1] if self.ingestions else None
+
+    def append(self, made: Ingestion) -> None:
+        """Write one more line, whole and to the disk; only now the snapshot is the newest."""
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        line = json.dumps(asdict(made), ensure_ascii=False)
+        with self.path.open("a+b") as file:
+            file.seek(0)
+            file.truncate(file.read().rfind(b"\n") + 1)  # a line that a crash cut short goes
+            file.write(f"{line}\n".encode())
+            file.flush()
+            os.fsync(file.fileno())
+
+
+def piece_record(piece: Piece) -> dict[str, Any]:
+    """A piece as a line keeps it: without the place, which is for the source alone."""
+    return {name: getattr(piece, name) for name in ("split", "name", "version", "is_kept", "mark")}
