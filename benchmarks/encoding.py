@@ -106,18 +106,17 @@ def measure_kind(kind: str) -> dict[str, float]:
 
 
 def peak_megabytes(kind: str, num: int) -> float:
-    """Most memory that a process of its own held while it encoded so many rows."""
-    run = [sys.executable, "-m", "benchmarks.encoding", "peak", kind, str(num)]
-    return float(subprocess.run(run, capture_output=True, text=True, check=True).stdout)
+    """Most memory that a process of its own holds while it encodes so many rows."""
+    with tempfile.TemporaryDirectory() as folder:
+        write_rows(Path(folder) / "rows.parquet", kind, num)
+        run = [sys.executable, "-m", "benchmarks.encoding", "peak", kind, folder]
+        return float(subprocess.run(run, capture_output=True, text=True, check=True).stdout)
 
 
-def peak_here(kind: str, num: int) -> float:
-    """The same of this process, encoder built on the first rows only."""
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        write_rows(folder / "rows.parquet", kind, num)
-        encoder = Encoder.build(kind, [next(parquet_batches(folder / "rows.parquet"))], DEFAULTS[kind])
-        encode_all(folder, kind, encoder)
+def peak_here(kind: str, folder: Path) -> float:
+    """The same of this process, with a vocabulary of the first rows only."""
+    encoder = Encoder.build(kind, [next(parquet_batches(folder / "rows.parquet"))], DEFAULTS[kind])
+    encode_all(folder, kind, encoder)
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
@@ -158,6 +157,6 @@ def main() -> None:
 
 if __name__ == "__main__":
     if sys.argv[1:2] == ["peak"]:
-        print(peak_here(sys.argv[2], int(sys.argv[3])))
+        print(peak_here(sys.argv[2], Path(sys.argv[3])))
     else:
         main()

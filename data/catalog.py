@@ -201,7 +201,9 @@ def _columns(entry: Entry, source: Any, read_as: Mapping[str, Any] | None) -> di
     kind = all_formats()[read_as["kind"]] if read_as else None
     if kind and kind.columns == "none":
         if part.content:
-            raise RowError(f"{part.where}: a {read_as['kind'] if read_as else ''} file has no columns to be named: leave this key out")
+            raise RowError(
+                f"{part.where}: a {read_as['kind'] if read_as else ''} file has no columns to be named: leave this key out"
+            )
         return {role: place for place, role in enumerate(kind.shapes[0])}
     shapes = kind.shapes if kind else SHAPES
     if set(part.content) - {KEY} not in [set(shape) for shape in shapes]:

@@ -84,5 +84,5 @@ def rules_of(shape: Shape, changed: Mapping[str, Any]) -> CheckSettings:
     Raises:
         ValueError: If a value is not one the rule can have.
     """
-    given = {name: tuple(value) if isinstance(value, list) else value for name, value in changed.items()}
+    given: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in changed.items()}
     return replace(DEFAULTS[shape], **given)

@@ -107,14 +107,16 @@ def _check_text(faults: Faults, column: pa.ChunkedArray, role: str, rules: Check
 
 
 def _control_of(text: str) -> str:
-    found = next(c for c in text if ord(c) < 160 and not c.isprintable() and c not in "\t\n\r\x0c" or c in "\ufffe\uffff")
+    found = next(c for c in text if (ord(c) < 160 and not c.isprintable() and c not in "\t\n\r\x0c") or c in "\ufffe\uffff")
     return f"has the control character U+{ord(found):04X}"
 
 
 def _check_label(faults: Faults, column: pa.ChunkedArray, labels: Mapping[str, str]) -> None:
     if labels:
         known, place = ", ".join(labels), pc.index_in(column, pa.array(list(labels), TEXT))
-        faults.add(_mask(pc.is_null(place)), "unknown_label", lambda i: f"label: expected one of {known}, got {column[i].as_py()!r}")
+        faults.add(
+            _mask(pc.is_null(place)), "unknown_label", lambda i: f"label: expected one of {known}, got {column[i].as_py()!r}"
+        )
 
 
 def _check_length(faults: Faults, length: pa.ChunkedArray, rules: CheckSettings, unit: str) -> None:

@@ -87,7 +87,7 @@ def read_entries(paths: Sequence[Path]) -> dict[str, tuple[Path, Entry]]:
 
 def _read_file(path: Path) -> dict[Any, Any]:
     try:
-        entries = yaml.load(path.read_text(encoding="utf-8"), _Loader)  # noqa: S506, it is a SafeLoader
+        entries = yaml.load(path.read_text(encoding="utf-8"), _Loader)
     except FileNotFoundError as error:
         raise RowError(f"there is no catalog file {path}") from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:

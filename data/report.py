@@ -149,7 +149,9 @@ class Tally:
         samples = {split: count.sample.table() for split, count in self.splits.items()}
         for split, table in samples.items():
             found["rows"][split] = table.num_rows if table is not None else 0
-            for name in table.column_names if table is not None else ():
+            if table is None:
+                continue
+            for name in table.column_names:
                 if name in ("label", "tags"):
                     continue
                 side = found["sides"].setdefault(name, {})

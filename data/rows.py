@@ -55,7 +55,9 @@ class Removals:
             elif kind == "key" and value:
                 keys.append(value)
             elif line.strip() and not line.startswith("#"):
-                raise RowError(f"line {number}: expected text:HASH (16 hexadecimal digits) or key:VALUE, got {line.strip()[:60]!r}")
+                raise RowError(
+                    f"line {number}: expected text:HASH (16 hexadecimal digits) or key:VALUE, got {line.strip()[:60]!r}"
+                )
         named = hashes(pa.chunked_array([pa.array(keys, TEXT)]), CONTENT_KEY)
         return cls(Seen(np.asarray(texts, np.uint64)), Seen(named))
 
@@ -180,9 +182,7 @@ class Splitter:
         self.in_validation.put(sides[is_validation & ~leaks])
         return np.asarray(leaks | (split == TRAIN) & self.in_validation.has(sides))
 
-    def _refused_copies(
-        self, piece: Piece, table: pa.Table, split: NDArray[np.int8], kinds: NDArray[np.int8]
-    ) -> Iterator[Part]:
+    def _refused_copies(self, piece: Piece, table: pa.Table, split: NDArray[np.int8], kinds: NDArray[np.int8]) -> Iterator[Part]:
         """Refuse rows because of other rows, with the publisher's label in what stood there."""
         gone = np.flatnonzero(kinds)
         other = ("tags",) if "tags" in self.dataset.roles else ("label",)

@@ -1,38 +1,43 @@
 """Source to snapshot: checked rows to Parquet, refused rows with their reasons beside them."""
 
-import hashlib
+import json
 import logging
-from collections import Counter
-from pathlib import Path
+import uuid
+from datetime import UTC, datetime
+from typing import Any
 
-import pyarrow as pa
-import pyarrow.parquet as pq
+import fsspec
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
-from data.catalog import CATALOG, Dataset, find_dataset
+from data.catalog import Dataset, find_dataset
 from data.errors import RowError
-from data.rows import REFUSED, read_rows
+from data.rows import REFUSED, Removals, Splitter
+from data.source import Access, Piece
 from data.splits import SPLITS
 from rnn_models.problem import find_problem
 from tasks.artifacts import Snapshot, code_digest, digest, home
+from tasks.catalogs import catalog_paths
+from tasks.history import History, Ingestion, piece_record
+from tasks.pieces import LateRowsError, living_rows, piece_tables
+from tasks.secrets import Secrets
+from tasks.snapshot_writer import SnapshotWriter
 from tasks.states import unchanged
 
 log = logging.getLogger(__name__)
+SAID_ONLY = ("about", "language", "licence", "origin")  # keys of an entry that change no row
+REPORT = "report.json"
+SHOWN = 5  # refused rows of each reason in a message
 
 
 # No retries here: the sources wait and ask again themselves, and a bad row stays bad.
 @task(task_run_name="ingest-{dataset}", cache_policy=NO_CACHE)
 def ingest(dataset: str, catalog: str | None = None) -> Snapshot:
-    """Read, check and split the rows of a dataset into a snapshot."""
+    """Read, check and split the rows of a dataset into a snapshot, or find that nothing is new."""
     entry = checked_entry(dataset, catalog)
-    key = digest(entry.entry, code_digest("data", libraries=("pyarrow", "pandas")))
-    found = Snapshot.find(dataset, key)
-    if found:
-        return unchanged(found)
-    with Snapshot.making(dataset, key) as folder:
-        rows, splits, reasons = write_rows(entry, folder)
-        return Snapshot(dataset=dataset, digest=key, rows=rows, splits=splits, reasons=reasons).commit()
+    snapshot, is_new = make_snapshot(entry)
+    check_share(entry, snapshot)
+    return snapshot if is_new else unchanged(snapshot)
 
 
 def checked_entry(dataset: str, catalog: str | None) -> Dataset:
@@ -41,61 +46,104 @@ def checked_entry(dataset: str, catalog: str | None) -> Dataset:
     Raises:
         ValueError: If not.
     """
-    path = Path(catalog) if catalog else CATALOG
-    entry = find_dataset(dataset, path)
+    entry = find_dataset(dataset, *catalog_paths(catalog))
     try:
         problem = find_problem(entry.problem)
     except ValueError as error:
-        raise RowError(f"{path}, entry {dataset}, problem: {error}") from error
+        raise RowError(f"{entry.file}, entry {dataset}, problem: {error}") from error
     if problem.rows != entry.roles:
         wanted = " and ".join(problem.rows)
-        raise RowError(f"{path}, entry {dataset}, columns: {problem.name} reads {wanted}, got {' and '.join(entry.roles)}")
+        raise RowError(f"{entry.file}, entry {dataset}, columns: {problem.name} reads {wanted}, got {' and '.join(entry.roles)}")
     return entry
 
 
-def write_rows(entry: Dataset, folder: Path) -> tuple[dict[str, int], dict[str, str], dict[str, int]]:
-    """Stream the rows of a dataset into one Parquet file per split.
+def make_snapshot(entry: Dataset) -> tuple[Snapshot, bool]:
+    """Make a snapshot of what the source holds now, or find the one that was made of it.
 
     Returns:
-        Rows and content digest of each split, and how many rows were refused for which reason.
+        The snapshot, and whether it is new.
     """
-    writers: dict[str, pq.ParquetWriter] = {}
-    content = {split: hashlib.sha256() for split in SPLITS}
-    rows, reasons = Counter[str](), Counter[str]()
+    secrets, history = Secrets(), History.of(entry.name)
+    access = Access(home() / "downloads", secrets.reveal, secrets.hide)
+    forgotten = removal_lines(entry, access)
+    told = {name: value for name, value in entry.entry.items() if name not in SAID_ONLY}
+    rows_key = digest(told, forgotten, code_digest("data", libraries=("pyarrow", "pandas")))
+    last = history.last
+    pieces = entry.source.pieces(access, last.known_pieces() if last and last.rows_key == rows_key else [])
+    inputs = inputs_of(entry, pieces, access, rows_key)
+    found = next((i for i in reversed(history.ingestions) if i.inputs == inputs), None)
+    if found and found is last and (snapshot := Snapshot.find(entry.name, found.snapshot)):
+        return snapshot, False
     try:
-        for part in read_rows(entry, home() / "downloads"):
-            if part.split not in writers:
-                path = folder / f"{part.split}.parquet"
-                writers[part.split] = pq.ParquetWriter(path, part.table.schema, compression="zstd")
-            writers[part.split].write_table(part.table)
-            rows[part.split] += part.table.num_rows
-            if part.split == REFUSED:
-                reasons.update(reason.split(" follows ")[0].split(", got ")[0] for reason in part.table["reason"].to_pylist())
-            else:
-                content[part.split].update(_bytes_of(part.table))
-    finally:
-        for writer in writers.values():
-            writer.close()
-    _check_splits(entry, rows, reasons)
-    total = sum(rows.values())
-    counts = ", ".join(f"{split} {rows[split]:,}" for split in SPLITS)
-    log.info("kept %s of %s rows: %s", f"{total - rows[REFUSED]:,}", f"{total:,}", counts)
-    for reason, num in reasons.most_common(5):
-        log.info("refused %s: %s", f"{num:,}", reason)
-    return dict(rows), {split: content[split].hexdigest()[:16] for split in SPLITS}, dict(reasons)
+        lives = living_rows(entry, pieces, access, rows_key)
+    except LateRowsError:
+        log.info("rows came late, below the last watermark: reading all of the source")
+        pieces = entry.source.pieces(access, [])
+        inputs, lives = inputs_of(entry, pieces, access, rows_key), living_rows(entry, pieces, access, rows_key, is_last=True)
+    parent = Snapshot.find(entry.name, last.snapshot) if last else None
+    writer = SnapshotWriter(entry, parent)
+    with writer.writing():
+        splitter = Splitter(entry, Removals.of(forgotten), writer.trained)
+        for piece, living in zip(pieces, lives, strict=True):
+            for table in piece_tables(entry, piece, access, rows_key, living):
+                for part in splitter.parts(piece, table):
+                    writer.add(part)
+        snapshot, is_new = writer.commit(splitter.num_removed)
+    history.append(
+        Ingestion(
+            snapshot=snapshot.digest, parent=parent.digest if parent else "", inputs=inputs, rows_key=rows_key,
+            made=datetime.now(UTC).isoformat(timespec="seconds"), rows=snapshot.rows, new=writer.num_new, gone=writer.num_gone,
+            removed=splitter.num_removed, pieces=[piece_record(piece) for piece in pieces],
+        )
+    )  # fmt: skip
+    return snapshot, is_new
 
 
-def _bytes_of(table: pa.Table) -> bytes:
-    """The rows as JSON lines: the same however they were cut into batches."""
-    return str(table.to_pandas().to_json(orient="records", lines=True, force_ascii=False)).encode()
+def inputs_of(entry: Dataset, pieces: list[Piece], access: Access, rows_key: str) -> str:
+    """A digest of all that a snapshot is made from; never the same where a source cannot tell."""
+    versions = [(piece.split, piece.name, piece.version, piece.mark) for piece in pieces]
+    state = "" if entry.source.has_format or not hasattr(entry.source, "state") else entry.source.state(access)
+    is_unknown = any(not piece.version for piece in pieces)
+    return digest(rows_key, versions, state, uuid.uuid4().hex if is_unknown else "")
 
 
-def _check_splits(entry: Dataset, rows: Counter[str], reasons: Counter[str]) -> None:
-    empty = [split for split in SPLITS if not rows[split]]
+def removal_lines(entry: Dataset, access: Access) -> list[str]:
+    """Lines of the removal lists of a dataset: that of its entry and that of ``refrain forget``."""
+    lines = []
+    if entry.removals:
+        with fsspec.open(access.reveal(entry.removals), "rt", encoding="utf-8") as file:
+            lines += file.read().splitlines()
+    own = home() / "removals" / f"{entry.name}.txt"
+    return lines + (own.read_text(encoding="utf-8").splitlines() if own.exists() else [])
+
+
+def check_share(entry: Dataset, snapshot: Snapshot) -> None:
+    """Refuse to go on with a snapshot of which too many rows were refused, or a split is empty.
+
+    Raises:
+        RowError: With the reasons and some rows of each.
+    """
+    total, refused = sum(snapshot.rows.values()), snapshot.rows.get(REFUSED, 0)
+    reasons = "; ".join(f"{num:,} {kind}" for kind, num in snapshot.reasons.items())
+    empty = [split for split in SPLITS if not snapshot.rows.get(split)]
     if empty:
-        told = "; ".join(f"{num} rows refused: {reason}" for reason, num in reasons.most_common(3))
         raise RowError(
-            f"{entry.name}: split {empty[0]} has no rows ({sum(rows.values())} read{'; ' + told if told else ''}). "
+            f"{entry.name}: split {empty[0]} has no rows ({total} read{'; refused: ' + reasons if reasons else ''}). "
             "Expected at least one in each of train, validation and test: look at columns, where, labels "
             "and splits of its catalog entry."
         )
+    if refused > entry.rules.max_refused_share * total:
+        shown = json.loads((snapshot.folder / REPORT).read_text(encoding="utf-8"))["examples"]
+        raise RowError(
+            f"{entry.name}: {refused:,} of {total:,} rows were refused, more than checks.max_refused_share "
+            f"{entry.rules.max_refused_share:.0%} allows, so nothing was trained. All of them: "
+            f"{snapshot.folder / 'refused.parquet'}. Some of each reason:\n{_shown(shown)}"
+        )
+
+
+def _shown(examples: dict[str, list[dict[str, Any]]]) -> str:
+    lines = []
+    for kind, rows in examples.items():
+        lines.append(f"  {kind}")
+        lines += [f"    {row['file']}, row {row['row']}: {row['reason']}: {row['raw']!r}" for row in rows[:SHOWN]]
+    return "\n".join(lines)

@@ -45,7 +45,7 @@ class Secrets:
 
 def _block(name: str) -> str:
     try:
-        block = Secret.load(name, _sync=True)
+        block = Secret.load(name, _sync=True)  # type: ignore[call-arg]
     except ValueError:  # Prefect's word for a block that is not there
         return ""
     return str(block.get())  # type: ignore[union-attr]

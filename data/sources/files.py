@@ -18,6 +18,8 @@ SIDES = ("source", "target")
 ORDER = ("test", "validation", "all", "train")  # held-out texts are known before the training rows come
 COMPRESSIONS = ("infer", "none", "gzip", "bz2", "xz", "zstd", "zip")
 EXTRAS = {"s3": "s3", "s3a": "s3", "gs": "gs", "gcs": "gs", "az": "az", "abfs": "az", "http": "http", "https": "http"}
+# Whose exceptions say that a file could not be read, where they are no OSError.
+READERS = ("aiohttp", "botocore", "aiobotocore", "google", "gcsfs", "azure", "zipfile", "zlib", "lzma", "zstandard")
 NETWORK_LOST = "Look at the address and at the network; nothing of it was used"
 
 
@@ -85,7 +87,7 @@ class Files:
             return found if is_glob else [(access.hide(pattern), found[0][1], path + mark + member)]
 
     def _system(self, url: str, access: Access) -> tuple[Any, str]:
-        options = {name: access.reveal(value) for name, value in self.options.items()}
+        options: dict[str, Any] = {name: access.reveal(value) for name, value in self.options.items()}
         if url.startswith(("http:", "https:")):
             options = {"client_kwargs": {"trust_env": True}, **options}
         try:
@@ -93,7 +95,9 @@ class Files:
         except ImportError as error:
             kind = url.partition(":")[0]
             extra = EXTRAS.get(kind, kind)
-            raise RowError(f"{kind} addresses need a library that is not installed: pip install 'refrain-rnn[{extra}]'") from error
+            raise RowError(
+                f"{kind} addresses need a library that is not installed: pip install 'refrain-rnn[{extra}]'"
+            ) from error
         except ValueError as error:
             raise RowError(f"{access.hide(str(error))}: in the address {url}") from error
         return system, path
@@ -156,7 +160,7 @@ def _network(where: str, access: Access) -> Iterator[None]:
         said = access.hide(str(error)) or type(error).__name__
         raise OSError(f"cannot read {where}: {said}. {NETWORK_LOST}") from None
     except Exception as error:
-        if type(error).__module__.partition(".")[0] not in ("aiohttp", "botocore", "aiobotocore", "google", "gcsfs", "azure", "zipfile", "zlib", "lzma", "zstandard"):  # fmt: skip
+        if type(error).__module__.partition(".")[0] not in READERS:
             raise
         said = access.hide(str(error)) or type(error).__name__
         raise OSError(f"cannot read {where}: {said}. {NETWORK_LOST}") from None
