@@ -134,7 +134,8 @@ def _check_pair(faults: Faults, table: pa.Table, rules: CheckSettings) -> None:
         (ratio > rules.max_ratio) & (long > SHORT), "length_ratio",
         lambda i: f"{sizes[0, i]:,} characters against {sizes[1, i]:,}, expected at most {rules.max_ratio:g} times as many",
     )  # fmt: skip
-    faults.add(sizes[1] > rules.max_length, "too_long", lambda i: f"target: {sizes[1, i]:,} characters, expected at most {rules.max_length:,}")  # fmt: skip
+    most = f"expected at most {rules.max_length:,}"
+    faults.add(sizes[1] > rules.max_length, "too_long", lambda i: f"target: {sizes[1, i]:,} characters, {most}")
     if rules.copies == "refuse":
         faults.add(_mask(pc.equal(source, target)), "source_equals_target", "both sides say the same")
 
@@ -176,7 +177,7 @@ def _check_tags(faults: Faults, tokens: pa.ListArray, rows: pa.ListArray, rules:
     is_first[starts[:-1][np.diff(starts) > 0]] = True
     before = np.where(is_first, "O", tags[:-1])
     is_odd = ~pc.match_substring_regex(flat, r"^(O|[BI]-.+)$").to_numpy(zero_copy_only=False)
-    _add_by_token(faults, rows, is_odd, "tag_scheme", lambda i: f"{tags[i + 1]!r} is not O, B-kind or I-kind")
+    _add_by_token(faults, rows, is_odd, "tag_scheme", lambda i: f"{str(tags[i + 1])!r} is not O, B-kind or I-kind")
     kind, kind_before = _kinds(tags[1:]), _kinds(before)
     is_loose = (tags[1:].astype("U1") == "I") & ((before == "O") | (kind != kind_before))
     _add_by_token(faults, rows, is_loose, "tag_scheme", lambda i: f"{tags[i + 1]} follows {before[i]}, expected a B- before")

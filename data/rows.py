@@ -19,7 +19,6 @@ from data.splits import CONTENT_KEY, SPLIT_KEY, SPLITS, assign, hashes, normalis
 
 REFUSED = "refused"
 KEY = "key"  # role of the column that names a row, where a source has one
-NOTHING = np.zeros(0, np.uint64)
 TEST, VALIDATION, TRAIN = (SPLITS.index(name) for name in ("test", "validation", "train"))
 
 
@@ -29,8 +28,8 @@ class Part:
 
     split: str
     table: pa.Table
-    hashes: Hashes = NOTHING
-    sides: Hashes = NOTHING
+    hashes: Hashes = field(default_factory=lambda: np.zeros(0, np.uint64))
+    sides: Hashes = field(default_factory=lambda: np.zeros(0, np.uint64))
 
 
 @dataclass(frozen=True)

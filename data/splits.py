@@ -17,13 +17,13 @@ MIX = np.uint64(0x9E3779B97F4A7C15)  # of splitmix64
 
 def flat_bytes(column: pa.ChunkedArray) -> NDArray[np.uint8]:
     """The bytes of a column of texts, end to end."""
-    parts = []
+    parts = [np.zeros(0, np.uint8)]
     for chunk in column.chunks:
         _, offsets, data = chunk.buffers()
         if data is not None and len(chunk):
             ends = np.frombuffer(offsets, np.int32)[[chunk.offset, chunk.offset + len(chunk)]]
             parts.append(np.frombuffer(data, np.uint8)[ends[0] : ends[1]])
-    return np.concatenate(parts) if len(parts) != 1 else parts[0]
+    return np.concatenate(parts) if len(parts) > 2 else parts[-1]
 
 
 def is_ascii(flat: NDArray[np.uint8]) -> bool:
@@ -34,7 +34,7 @@ def is_ascii(flat: NDArray[np.uint8]) -> bool:
 def normalised(column: pa.ChunkedArray) -> pa.ChunkedArray:
     """Write a text so that copies look alike: NFKC, small letters, single spaces."""
     text = pc.binary_join(column, " ") if pa.types.is_list(column.type) else column
-    flat = flat_bytes(text) if text.num_chunks else np.zeros(0, np.uint8)
+    flat = flat_bytes(text)
     if is_ascii(flat):  # the same result, ten times as fast
         text = pc.ascii_lower(text)
         is_space = flat == 32

@@ -6,9 +6,10 @@ from typing import Any
 import pytest
 import yaml
 
-from data.catalog import CATALOG, TOKENIZER_KINDS, find_dataset, read_catalog
+from data.catalog import CATALOG, find_dataset, read_catalog
 from data.errors import RowError
 from data.sources.package import Package
+from data.tokenizer import KINDS
 from rnn_models.problem import find_problem
 
 DATASETS = read_catalog()
@@ -99,7 +100,7 @@ def drop(*keys: str) -> Callable[[dict[str, Any]], None]:
     return change
 
 
-TOKENIZERS = ", ".join(sorted(TOKENIZER_KINDS))
+TOKENIZERS = ", ".join(sorted(KINDS))
 MISTAKES = {
     "a missing key": (drop("licence"), "entry made: key 'licence' is missing"),
     "a missing key of the source": (drop("source", "sha256"), "entry made, source: key 'sha256' is missing"),

@@ -14,6 +14,7 @@ import pytest
 from tenacity import nap
 
 from data.errors import RowError
+from data.source import Access
 from data.sources import package as source
 from data.sources.package import NetworkError, Package
 
@@ -48,7 +49,11 @@ def of(file: str, content: bytes, **changes: Any) -> Package:
 
 
 def opened(package: Package, folder: Path) -> dict[str, bytes]:
-    return {split: stream.read() for split, _, stream in package.open(folder)}
+    found, access = {}, Access(folder)
+    for piece in package.pieces(access, []):
+        with package.open(piece, access) as streams:
+            found[piece.split] = streams[0].read()
+    return found
 
 
 def files_of(folder: Path) -> list[Path]:

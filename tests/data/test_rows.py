@@ -1,10 +1,11 @@
 import io
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, ClassVar
 
 import pytest
 from hypothesis import given, settings
@@ -12,8 +13,9 @@ from hypothesis import strategies as st
 
 from data.catalog import Dataset
 from data.errors import RowError
-from data.formats import FORMATS
-from data.rows import read_rows
+from data.format import all_formats
+from data.rows import Part, Removals, Splitter, checked_tables
+from data.source import Access, Piece
 from data.splits import SPLITS
 
 WORDS = ("lumo", "sela", "nuri", "grak", "dosh", "vek", "ta", "mi", "ro", "ku")
@@ -26,36 +28,49 @@ class Held:
 
     files: Mapping[str, bytes]
 
-    def open(self, folder: Path) -> Iterator[tuple[str, str, IO[bytes]]]:
-        for split, content in self.files.items():
-            yield split, f"{split}.txt", io.BytesIO(content)
+    has_format: ClassVar[bool] = True
+
+    def pieces(self, access: Access, known: Sequence[Piece]) -> list[Piece]:
+        return [Piece(split=split, name=f"{split}.txt", version="1") for split in self.files]
+
+    @contextmanager
+    def open(self, piece: Piece, access: Access) -> Iterator[list[IO[bytes]]]:
+        yield [io.BytesIO(self.files[piece.split])]
 
 
 def reviews(files: Mapping[str, str | bytes], **changes: Any) -> Dataset:
     held = Held({split: text if isinstance(text, bytes) else text.encode() for split, text in files.items()})
     values: dict[str, Any] = {
         "name": "made", "problem": "sentiment", "language": "xx", "source": held,
-        "format": {"kind": "csv", **FORMATS["csv"].options}, "columns": {"text": "text", "label": "label"},
+        "format": {"kind": "csv", **all_formats()["csv"].options}, "columns": {"text": "text", "label": "label"},
         "splits": {"validation": 0.1, "test": 0.2}, "tokenizer": "words", "licence": "ours", "origin": "here", "entry": {},
     }  # fmt: skip
     return Dataset(**values | changes)
 
 
 def pairs(content: str) -> Dataset:
-    format_ = {**FORMATS["tsv"].options, "kind": "tsv", "header": False, "quote": False}
+    format_ = {**all_formats()["tsv"].options, "kind": "tsv", "header": False, "quote": False}
     return reviews({"all": content}, format=format_, columns={"source": 0, "target": 1}, tokenizer="bpe")
 
 
 def tagged(files: Mapping[str, str], **changes: Any) -> Dataset:
-    format_ = {"kind": "conll", **FORMATS["conll"].options}
+    format_ = {"kind": "conll", **all_formats()["conll"].options}
     return reviews(files, format=format_, columns={"tokens": 0, "tags": 1}, **changes)
+
+
+def parts_of(dataset: Dataset) -> Iterator[Part]:
+    access, splitter = Access(Path("unused")), Splitter(dataset, Removals())
+    for piece in dataset.source.pieces(access, []):
+        for table in checked_tables(dataset, piece, access):
+            yield from splitter.parts(piece, table)
 
 
 def read(dataset: Dataset) -> Parts:
     """The rows of each split and of the refused, in the order in which they came."""
     found: Parts = {split: [] for split in (*SPLITS, "refused")}
-    for part in read_rows(dataset, Path("unused")):
-        found[part.split] += [tuple(row.values()) for row in part.table.to_pylist()]
+    for part in parts_of(dataset):
+        columns = ["file", "row", "reason", "raw"] if part.split == "refused" else part.table.column_names
+        found[part.split] += [tuple(row.values()) for row in part.table.select(columns).to_pylist()]
     return found
 
 
@@ -80,13 +95,13 @@ def test_each_row_comes_out_once_under_its_roles() -> None:
 
 def test_the_columns_are_the_roles_source_before_target() -> None:
     dataset = reviews({"all": table("pos,lumo", header="label,text")}, columns={"label": "label", "text": "text"})
-    assert [part.table.column_names for part in read_rows(dataset, Path("unused"))] == [["text", "label"]]
+    assert [part.table.column_names for part in parts_of(dataset)] == [["text", "label"]]
 
 
 @pytest.mark.parametrize("copy", ["lumo ta,pos", "LUMO  ta,pos", '" lumo\nta ",pos'])
 def test_a_copy_of_an_earlier_row_is_refused(copy: str) -> None:
     parts = read(reviews({"all": table("lumo ta,pos", copy)}))
-    assert [row[:3] for row in parts["refused"]] == [("all.txt", 3, "duplicate of an earlier row")]
+    assert [row[:3] for row in parts["refused"]] == [("all.txt", 3, "the same row stood before")]
 
 
 def test_a_refused_copy_keeps_what_stood_there() -> None:
@@ -94,9 +109,9 @@ def test_a_refused_copy_keeps_what_stood_there() -> None:
     assert parts["refused"][0][3] == "LUMO  ta\t1"
 
 
-def test_a_text_with_two_labels_is_no_copy() -> None:
+def test_a_text_that_comes_again_with_another_label_is_refused() -> None:
     parts = read(reviews({"all": table("lumo ta,pos", "lumo ta,neg")}))
-    assert parts["refused"] == []
+    assert [row[2] for row in parts["refused"]] == ["the same text stood before with another label"]
 
 
 def test_a_file_with_refused_rows_only_has_no_splits() -> None:
@@ -111,7 +126,7 @@ def test_a_row_of_the_wrong_width_is_refused_beside_good_ones() -> None:
 
 def test_bytes_that_are_not_utf8_refuse_their_row_alone() -> None:
     parts = read(reviews({"all": b"text,label\nlumo,pos\nsel\xe1,pos\nnuri,neg\n"}))
-    assert [row[:3] for row in parts["refused"]] == [("all.txt", 3, "text: not UTF-8")]
+    assert [row[:3] for row in parts["refused"]] == [("all.txt", 3, "text: bytes that are no text in the file's encoding")]
 
 
 GIVEN_TEST = [f"{text},pos" for text in texts(50)] + ["lumo lumo 0,pos", "Lumo  LUMO 0,neg"]
@@ -178,7 +193,7 @@ def test_tokens_must_be_single_characters_only_where_characters_are_tagged(token
 
 
 def test_an_error_in_a_file_names_the_dataset_and_the_file() -> None:
-    with pytest.raises(RowError, match=re.escape("made, all.txt: has no column 'label': its columns are text, lable")):
+    with pytest.raises(RowError, match=re.escape("made, all.txt: has no column 'label': did you mean lable?")):
         read(reviews({"all": table("lumo,pos", header="text,lable")}))
 
 

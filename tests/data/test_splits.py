@@ -6,14 +6,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from data.splits import CONTENT_KEY, SPLIT_KEY, SPLITS, assign, hashes, normalised
+from data.splits import SPLIT_KEY, SPLITS, assign, hashes, normalised
 
 SHARES = {"validation": 0.1, "test": 0.2}
 TEXTS = st.lists(st.text(st.characters(codec="utf-8"), min_size=1), min_size=1, max_size=20)
 
 
 def split_of(texts: Sequence[str], shares: dict[str, float] = SHARES) -> list[str]:
-    places = assign(normalised(pa.chunked_array([pa.array(texts, pa.string())])), shares)
+    keys = normalised(pa.chunked_array([pa.array(texts, pa.string())]))
+    places = assign(hashes(keys, SPLIT_KEY), shares)
     return [SPLITS[place] for place in places]
 
 

