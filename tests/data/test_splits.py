@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from data.splits import SPLIT_KEY, SPLITS, assign, hashes, normalised
+from data.splits import CONTENT_KEY, SPLIT_KEY, SPLITS, assign, hashes, normalised
 
 SHARES = {"validation": 0.1, "test": 0.2}
 TEXTS = st.lists(st.text(st.characters(codec="utf-8"), min_size=1), min_size=1, max_size=20)
