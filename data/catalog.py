@@ -208,7 +208,8 @@ def _columns(entry: Entry, source: Any, read_as: Mapping[str, Any] | None) -> di
     shapes = kind.shapes if kind else SHAPES
     if set(part.content) - {KEY} not in [set(shape) for shape in shapes]:
         expected = " or ".join(" and ".join(shape) for shape in shapes)
-        raise RowError(f"{part.where}: expected {expected}, got {', '.join(map(str, part.content)) or 'none'}")
+        of = f" of a {read_as['kind']} file" if read_as else ""
+        raise RowError(f"{part.where}: expected {expected}{of}, got {', '.join(map(str, part.content)) or 'none'}")
     for role, column in part.content.items():
         _check_column(part, role, column, kind, has_header=bool(read_as and read_as.get("header")))
     named = getattr(source, KEY, "")

@@ -71,7 +71,7 @@ def test_an_entry_stands_once_in_the_file(name: str) -> None:
 def test_an_entry_reads_as_it_is_written(tmp_path: Path) -> None:
     dataset = find_dataset("made", written(tmp_path, made_entry()))
     assert dataset.source == Package(**{k: v for k, v in made_entry()["source"].items() if k != "kind"})
-    assert dataset.format == {"kind": "csv", "separator": ",", "header": True, "quote": True}
+    assert dataset.format == {"kind": "csv", "separator": ",", "header": True, "quote": True, "encoding": "utf-8"}
     assert dataset.entry == made_entry()
 
 
@@ -133,7 +133,7 @@ MISTAKES = {
     "all beside another split": (
         put("source", "members", "test", value="a"), "members: expected `all` alone, or `train` and `test`, got all, test",
     ),
-    "a column too few": (drop("columns", "label"), "expected text and label or source and target of a csv file, got text"),
+    "a column too few": (drop("columns", "text"), "expected text and label or source and target or text of a csv file, got label"),
     "columns of two problems": (put("columns", value={"text": "a", "target": "b"}), "got text, target"),
     "tags in a table": (put("columns", value={"tokens": 0, "tags": 1}), "of a csv file, got tokens, tags"),
     "texts in conll": (put("format", value={"kind": "conll"}), "expected tokens and tags of a conll file, got text, label"),
