@@ -5,7 +5,6 @@ included. The library's is the encoding alone, of texts that lie in a list.
 ``python -m benchmarks.encoding`` prints both.
 """
 
-import resource
 import subprocess
 import sys
 import tempfile
@@ -117,7 +116,9 @@ def peak_here(kind: str, folder: Path) -> float:
     """The same of this process, with a vocabulary of the first rows only."""
     encoder = Encoder.build(kind, [next(parquet_batches(folder / "rows.parquet"))], DEFAULTS[kind])
     encode_all(folder, kind, encoder)
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    # Not getrusage's: that remembers the parent, whose size a child has until it starts its program.
+    status = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
+    return int(status["VmHWM"].split()[0]) / 1024
 
 
 def measure() -> dict[str, dict[str, float]]:

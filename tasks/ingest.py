@@ -125,19 +125,19 @@ def check_share(entry: Dataset, snapshot: Snapshot) -> None:
     """
     total, refused = sum(snapshot.rows.values()), snapshot.rows.get(REFUSED, 0)
     reasons = "; ".join(f"{num:,} {kind}" for kind, num in snapshot.reasons.items())
-    empty = [split for split in SPLITS if not snapshot.rows.get(split)]
-    if empty:
-        raise RowError(
-            f"{entry.name}: split {empty[0]} has no rows ({total} read{'; refused: ' + reasons if reasons else ''}). "
-            "Expected at least one in each of train, validation and test: look at columns, where, labels "
-            "and splits of its catalog entry."
-        )
     if refused > entry.rules.max_refused_share * total:
         shown = json.loads((snapshot.folder / REPORT).read_text(encoding="utf-8"))["examples"]
         raise RowError(
             f"{entry.name}: {refused:,} of {total:,} rows were refused, more than checks.max_refused_share "
             f"{entry.rules.max_refused_share:.0%} allows, so nothing was trained. All of them: "
             f"{snapshot.folder / 'refused.parquet'}. Some of each reason:\n{_shown(shown)}"
+        )
+    empty = [split for split in SPLITS if not snapshot.rows.get(split)]
+    if empty:
+        raise RowError(
+            f"{entry.name}: split {empty[0]} has no rows ({total} read{'; refused: ' + reasons if reasons else ''}). "
+            "Expected at least one in each of train, validation and test: look at columns, where, labels "
+            "and splits of its catalog entry."
         )
 
 

@@ -92,9 +92,9 @@ FAULTS = {
     "hash": "expected 0000000",
     "member": "has no member 'made_up/sentimant.txt': did you mean made_up/sentiment.txt",
     "package": "has no file 'made_up-9.9-py3-none-any.whl'",
-    "labels": "label: must be one of bad, good",
-    "column": "has no column 'txt': its columns are text, label",
-    "one class": "expected at least two",
+    "labels": "label: expected one of bad, good, got",
+    "column": "has no column 'txt': did you mean text?",
+    "one class": "200 of 400 rows were refused, more than checks.max_refused_share 5% allows",
 }
 
 
@@ -165,7 +165,7 @@ def test_rows_that_are_not_utf8_or_empty_are_refused_with_reasons_and_the_rest_i
     assert snapshot.rows["refused"] == 3
     refused = snapshot.table("refused").to_pylist()
     assert sorted((row["row"], row["reason"]) for row in refused) == [
-        (102, "text: not UTF-8"), (103, "text: empty"), (104, "3 fields, expected 2"),
+        (102, "text: bytes that are no text in the file's encoding"), (103, "text: empty"), (104, "3 fields, expected 2"),
     ]  # fmt: skip
 
 
