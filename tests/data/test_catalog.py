@@ -133,7 +133,7 @@ MISTAKES = {
     "all beside another split": (
         put("source", "members", "test", value="a"), "members: expected `all` alone, or `train` and `test`, got all, test",
     ),
-    "a column too few": (drop("columns", "text"), "expected text and label or source and target or text of a csv file, got label"),
+    "a column too few": (drop("columns", "text"), "or source and target or text of a csv file, got label"),
     "columns of two problems": (put("columns", value={"text": "a", "target": "b"}), "got text, target"),
     "tags in a table": (put("columns", value={"tokens": 0, "tags": 1}), "of a csv file, got tokens, tags"),
     "texts in conll": (put("format", value={"kind": "conll"}), "expected tokens and tags of a conll file, got text, label"),
