@@ -1,9 +1,11 @@
 """The tables that the command line prints."""
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rich import box
 from rich.console import Console
+from rich.markdown import Markdown
 from rich.markup import escape
 from rich.table import Table
 
@@ -53,6 +55,51 @@ def show_datasets(entries: list[dict[str, Any]]) -> None:
         what = f"{entry['about']}\n[dim]{entry['problem']}, {entry['language']}[/dim]"
         table.add_row(f"[bold]{entry['dataset']}[/bold]", what, f"{entry['licence']}\n[dim]{entry['origin']}[/dim]")
     out.print(table)
+
+
+def show_dataset(entry: Mapping[str, Any], depth: int = 0) -> None:
+    """Print all keys of one dataset, those of its parts behind them."""
+    for name, value in entry.items():
+        begin = f"{'  ' * depth}[bold]{escape(str(name))}[/bold]"
+        if isinstance(value, Mapping) and value:
+            out.print(begin)
+            show_dataset(value, depth + 1)
+        elif value not in ("", None, {}, [], ()):
+            shown = ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
+            shown = shown if shown.strip() else repr(shown)
+            out.print(f"{begin}: {escape(shown)}", soft_wrap=True)
+
+
+def show_page(text: str) -> None:
+    """Print a page of Markdown."""
+    out.print(Markdown(text))
+
+
+def show_snapshots(name: str, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Print the history of a dataset, the newest last."""
+    if not rows:
+        out.print(f"{name} was never ingested: [bold]refrain check {name}[/bold] does it without training.")
+        return
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_lines=True)
+    for column in ("snapshot", "made (UTC)", "rows", "changes", "trained on it"):
+        table.add_column(column, no_wrap=True)
+    for row in rows:
+        counts = [f"{num:,} {what}" for what, num in row["rows"].items()]
+        changes = [f"{row[what]:,} {what}" for what in ("new", "gone", "removed") if row[what]]
+        used = "\n".join(row["versions"]) if row["is_there"] else "pruned"
+        made = row["made"].replace("T", " ")[:16]
+        table.add_row(row["snapshot"][:8], made, "\n".join(counts), "\n".join(changes), used or "-")
+    out.print(table)
+
+
+def show_prunable(found: Sequence[Any]) -> None:
+    """Print what nothing needs, why, and its size."""
+    if not found:
+        out.print("Nothing to prune: all there is, is needed or was written to lately (--days 0 looks at that too).")
+        return
+    for item in found:
+        out.print(f"{item.num_bytes / 1e6:>10,.1f} MB  {item.path}  [dim]{escape(item.why)}[/dim]", soft_wrap=True)
+    out.print(f"[bold]{sum(item.num_bytes for item in found) / 1e6:>10,.1f} MB[/bold]  in {len(found)} folders")
 
 
 def show_models(models: list[dict[str, Any]]) -> None:

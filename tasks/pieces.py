@@ -30,9 +30,14 @@ class PieceRows(Noun):
     rows: int
 
 
+def piece_key(piece: Piece, rows_key: str) -> str:
+    """Digest of a kept piece: of what names it, and of what makes its rows."""
+    return digest(rows_key, piece.split, piece.name, piece.version, piece.mark)
+
+
 def kept_rows(entry: Dataset, piece: Piece, access: Access, rows_key: str) -> PieceRows:
     """Find the rows of a piece in the store, or read them into it."""
-    key = digest(rows_key, piece.split, piece.name, piece.version, piece.mark)
+    key = piece_key(piece, rows_key)
     found = PieceRows.find(entry.name, key)
     if found:
         return found

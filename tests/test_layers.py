@@ -10,7 +10,10 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 MAY_IMPORT = {
     "flows": {"flows", "tasks", "prefect", "typer", "rich"},
-    "tasks": {"tasks", "data", "rnn_models", "prefect", "pydantic", "yaml", "matplotlib", "numpy", "pandas", "pyarrow", "fsspec"},
+    "tasks": {
+        "tasks", "data", "rnn_models", "prefect", "pydantic", "yaml", "matplotlib", "markdown_it", "numpy", "pandas", "pyarrow",
+        "fsspec",
+    },
     "rnn_models": {"rnn_models", "torch", "safetensors", "sacrebleu", "sklearn", "scipy", "numpy"},
     "data": {
         "data", "pandas", "pyarrow", "numpy", "tokenizers", "yaml", "unearth", "tenacity", "fsspec", "sqlalchemy",
