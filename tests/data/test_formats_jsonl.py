@@ -129,7 +129,7 @@ def test_a_long_line_beside_an_odd_one_is_read(is_last: bool) -> None:
     long = json.dumps({"text": "lumo " * 9000, "label": "x"})
     lines = ["odd", long] if is_last else [long, "odd"]
     with patch.object(jsonl, "SMALLEST_BYTES", 64):
-        assert values(rows_of(*lines), "kind") == (["not_json", None] if is_last else [None, "not_json"])
+        assert values(rows_of(*lines, ""), "kind") == (["not_json", None] if is_last else [None, "not_json"])
 
 
 SCALARS = (
