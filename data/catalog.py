@@ -19,6 +19,7 @@ from data.tokenizer import KINDS
 
 CATALOG = Path(__file__).with_name("catalog.yaml")
 KEY = "key"
+SQLITE = re.compile(r"^(sqlite(?:\+\w+)?:///)([^/:$?].*)$")  # with a relative path
 SPLIT_KEYS = ("members", "paths")  # of sources: split (or ``all``) to what lies there
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")  # a folder, a model of MLflow and a flow run are called by it
 
@@ -115,6 +116,11 @@ def _path(text: str, folder: Path) -> str:
     return text if not text or "://" in text or text.startswith("${") else str(folder / text)
 
 
+def _address(text: str, folder: Path) -> str:
+    """The address of an SQLite file, from the folder of the catalog file as every path is."""
+    return SQLITE.sub(lambda found: f"{found[1]}{folder.resolve() / found[2]}", text)
+
+
 def _tokenizer(entry: Entry, folder: Path) -> str:
     value = entry.text("tokenizer")
     if value.endswith(".json"):
@@ -136,7 +142,7 @@ def _source(entry: Entry, folder: Path) -> Any:
         if name in SPLIT_KEYS:
             values[name] = _by_split(entry.part(name), folder, is_path=name == "paths")
         else:
-            values[name] = entry.part(name).texts() if isinstance(entry.content[name], dict) else entry.text(name)
+            values[name] = entry.part(name).texts() if isinstance(entry.content[name], dict) else _address(entry.text(name), folder)
     try:
         return source(**values)
     except RowError as error:

@@ -3,10 +3,12 @@
 import html
 import io
 import json
+import warnings
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import matplotlib
 from markdown_it import MarkdownIt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -51,15 +53,22 @@ def write_page(entry: Dataset, snapshot: Snapshot) -> Path:
     """Draw the report as one HTML file, unless it is there."""
     path = snapshot.folder / PAGE
     if not path.exists():
-        drawn = io.StringIO()
-        figure_of(read_report(snapshot)).savefig(drawn, format="svg")
-        picture = drawn.getvalue()[drawn.getvalue().index("<svg") :]
+        picture = _svg(figure_of(read_report(snapshot)))
         body = MarkdownIt("commonmark").enable("table").render(page(entry, snapshot))
         head = f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{html.escape(entry.name)}</title>'
         partial = path.with_suffix(".partial")
         partial.write_text(f"{head}<style>{STYLE}</style>{body}{picture}</html>\n", encoding="utf-8")
         partial.replace(path)
     return path
+
+
+def _svg(figure: Figure) -> str:
+    """A figure whose texts stay texts, in the reader's own fonts: those here may lack the letters of a label."""
+    drawn = io.StringIO()
+    with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": "refrain"}), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Glyph .* missing from font")
+        figure.savefig(drawn, format="svg", metadata={"Date": None})
+    return drawn.getvalue()[drawn.getvalue().index("<svg") :]
 
 
 def page(entry: Dataset, snapshot: Snapshot) -> str:
@@ -81,7 +90,8 @@ def page(entry: Dataset, snapshot: Snapshot) -> str:
 
 
 def _share(report: Mapping[str, Any]) -> str:
-    return f"{report['refused'] / max(report['read'], 1):.1%}"
+    share = report["refused"] / max(report["read"], 1)
+    return "less than 0.1%" if 0 < share < 0.001 else f"{share:.1%}"
 
 
 def _splits_table(report: Mapping[str, Any]) -> Iterator[str]:
