@@ -22,9 +22,9 @@ MAY_IMPORT = {
 }  # fmt: skip
 ALSO = {
     "tasks/registry.py": {"mlflow"}, "tasks/serving.py": {"mlflow"},
-    "data/sources/hub.py": {"datasets", "huggingface_hub"},
+    "data/sources/hub.py": {"datasets", "huggingface_hub"}, "data/filesystem.py": {"aiohttp"},
 }  # fmt: skip
-EXTRAS = (Path("data/sources/hub.py"),)  # what an optional extra brings is imported when it is needed
+EXTRAS = (Path("data/sources/hub.py"), Path("data/filesystem.py"))  # what an optional extra brings is imported when it is needed
 MODULES = sorted(path.relative_to(ROOT) for folder in MAY_IMPORT for path in (ROOT / folder).rglob("*.py"))
 
 
