@@ -92,8 +92,9 @@ def _dataset(name: str, file: Path, entry: Entry) -> Dataset:
     columns = _columns(entry, source, read_as)
     made = Dataset(
         name=name, source=source, format=read_as, columns=columns, where=entry.part("where").texts(),
-        labels=entry.part("labels").texts(), splits=_shares(entry.part("splits")), tokenizer=_tokenizer(entry, file.parent),
-        checks=entry.part("checks").content, removals=_path(entry.text("removals"), file.parent), entry=entry.content, file=file,
+        labels=entry.part("labels").texts(), splits=_shares(entry.part("splits"), source),
+        tokenizer=_tokenizer(entry, file.parent), checks=entry.part("checks").content,
+        removals=_path(entry.text("removals"), file.parent), entry=entry.content, file=file,
         **{key: entry.text(key) for key in ("about", "problem", "language", "licence", "origin")},
     )  # fmt: skip
     _check_rules(entry, made)
@@ -142,7 +143,9 @@ def _source(entry: Entry, folder: Path) -> Any:
         if name in SPLIT_KEYS:
             values[name] = _by_split(entry.part(name), folder, is_path=name == "paths")
         else:
-            values[name] = entry.part(name).texts() if isinstance(entry.content[name], dict) else _address(entry.text(name), folder)
+            values[name] = (
+                entry.part(name).texts() if isinstance(entry.content[name], dict) else _address(entry.text(name), folder)
+            )
     try:
         return source(**values)
     except RowError as error:
@@ -235,9 +238,12 @@ def _check_column(entry: Entry, role: str, column: Any, kind: FormatKind | None,
         raise RowError(f"{entry.where}: {role} must be {expected}, got {column!r}")
 
 
-def _shares(entry: Entry) -> dict[str, float]:
+def _shares(entry: Entry, source: Any) -> dict[str, float]:
     entry.check_keys(set(), {"validation", "test"})
+    given = [split for name in SPLIT_KEYS for split in getattr(source, name, ())]
     for split, share in entry.content.items():
+        if split in given:
+            raise RowError(f"{entry.where}: the source gives {split} itself: leave its share out")
         if not isinstance(share, float) or not 0 < share <= 0.5:
             raise RowError(f"{entry.where}: {split} must be a share above 0 and up to 0.5, got {share!r}")
     total = sum(entry.content.values())
