@@ -67,7 +67,7 @@ class Table:
 
     def __init__(self, folder: Path) -> None:
         self.path, self.stamp = folder / "shop.db", 0
-        self.execute("CREATE TABLE reviews (id INTEGER PRIMARY KEY, text TEXT, label TEXT, stamp INTEGER)")
+        self.execute("CREATE TABLE reviews (id INTEGER PRIMARY KEY AUTOINCREMENT, text TEXT, label TEXT, stamp INTEGER)")
 
     def execute(self, statement: str, *rows: tuple[Any, ...]) -> list[tuple[Any, ...]]:
         """Execute a statement, for each of some rows."""
