@@ -94,8 +94,12 @@ def run(
         from tasks.settings import parse_settings
 
         if snapshot and len(names) != 1:
-            raise ValueError(f"--snapshot belongs to one dataset, got {len(datasets or [])}")
+            raise ValueError(f"--snapshot belongs to one dataset, got {len(names)}: {', '.join(names)}")
         check_datasets(names, joined(catalog))  # what is misspelt is said before anything starts
+        if snapshot:
+            from tasks.history import History
+
+            History.of(names[0]).find(snapshot)
         chosen = {name: parse_settings(changed, {} if datasets else MAIN_JOB[name]) for name in names}
         rows = _retrain_all(chosen, joined(catalog), snapshot)
         if as_json:
@@ -132,11 +136,11 @@ def _show_settings() -> None:
 @app.command()
 def models(as_json: Json = False) -> None:
     """List the registered models, their champions and scores."""
-    prepare()
-    from flows.console import show_models
-    from tasks.registry import list_models
-
     with plain_errors():
+        prepare(MLFLOW_HTTP_REQUEST_MAX_RETRIES=data_commands.FEW_TRIES)
+        from flows.console import show_models
+        from tasks.registry import list_models
+
         found = list_models()
     if as_json:
         print(json.dumps(found, indent=2, ensure_ascii=False))

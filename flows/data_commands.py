@@ -15,6 +15,7 @@ from flows.errors import fail, plain_errors
 from flows.options import Catalog, Json, Name, joined
 
 app = typer.Typer()
+FEW_TRIES = "2"  # of MLflow's seven, which take four minutes, while a person waits
 
 
 @app.command()
@@ -70,7 +71,7 @@ def snapshots(name: Name, catalog: Catalog = None, as_json: Json = False) -> Non
     `refrain run DATASET --snapshot DIGEST` retrains on an old one.
     """
     with plain_errors():
-        prepare()
+        prepare(MLFLOW_HTTP_REQUEST_MAX_RETRIES=FEW_TRIES)
         from tasks.listing import check_datasets
         from tasks.snapshots import list_snapshots
 
@@ -103,16 +104,27 @@ def forget(
         from tasks.removals import forget as put_on_list
         from tasks.removals import holders, own_list
 
-        named = [*(texts or []), *(file.read_text(encoding="utf-8").splitlines() if file else [])]
+        named = [*(texts or []), *(_lines(file) if file else [])]
         if not named and not keys:
             raise ValueError("nothing to forget was named: give --text, --key or --file")
         entry = checked_entry(name, joined(catalog))
-        new = put_on_list(entry, [text for text in named if text.strip() or not file], keys or [])
+        new = put_on_list(entry, named, keys or [])
         old = holders(entry, named)
     print(f"{len(new)} new on the removal list {own_list(name)}")
     print(f"The next ingestion of {name} leaves them out: refrain check {name}, or refrain run {name}")
     if old:
         print(f"Snapshots that hold such a text until they are pruned (refrain prune): {', '.join(old)}")
+        print(f"Which models were trained on them: refrain snapshots {name}")
+    elif named:
+        print("No snapshot in the store holds such a text. Only a whole text counts, in any case and spacing.")
+
+
+def _lines(file: Path) -> list[str]:
+    """The lines of a file that say something."""
+    try:
+        return [line for line in file.read_text(encoding="utf-8").split("\n") if line.strip()]
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{file}: expected a text a line in UTF-8, got {error.reason} at byte {error.start:,}") from None
 
 
 @app.command()
@@ -132,7 +144,7 @@ def prune(
     MLflow's and stay.
     """
     with plain_errors():
-        prepare()
+        prepare(MLFLOW_HTTP_REQUEST_MAX_RETRIES=FEW_TRIES)
         from tasks.prune import find_prunable
         from tasks.prune import prune as remove
 
@@ -144,7 +156,10 @@ def prune(
             from flows.console import show_prunable
 
             show_prunable(found)
-        if found and (is_sure or (sys.stdin.isatty() and not as_json and typer.confirm("Remove them?"))):
+        if found and not is_sure and not as_json and sys.stdin.isatty() and typer.confirm("Remove them?"):
+            again = find_prunable(names or [], days=days, only_aliased=only_aliased)  # a model may have come while you thought
+            found, is_sure = [item for item in found if item in again], True
+        if found and is_sure:
             print(f"removed {len(found)} folders, {remove(found) / 1e6:,.1f} MB", file=sys.stderr if as_json else sys.stdout)
         elif found and not as_json:
             print("Nothing was removed; --yes removes them.")

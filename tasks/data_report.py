@@ -3,6 +3,7 @@
 import html
 import io
 import json
+import re
 import warnings
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -25,8 +26,9 @@ from tasks.history import History
 
 REPORT, PAGE = "report.json", "report.html"
 SHOWN = 5  # refused rows of each kind
-RAW_CHARACTERS = 120  # of a refused row, on a page
-MOST_BARS = 20  # labels in a figure
+RAW_CHARACTERS, NAME_CHARACTERS = 120, 40  # of a refused row and of a label, on a page
+SIGNS = re.compile(r"[\\`*_\[\]<>|~&#]")  # of Markdown and HTML
+MOST_NAMES = 20  # labels on a page
 COLORS = {"train": "#4c78a8", "validation": "#f58518", "test": "#54a24b"}
 STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; max-width: 62em; margin: 2em auto; padding: 0 1em; color: #222 }
@@ -54,7 +56,7 @@ def write_page(entry: Dataset, snapshot: Snapshot) -> Path:
     path = snapshot.folder / PAGE
     if not path.exists():
         picture = _svg(figure_of(read_report(snapshot)))
-        body = MarkdownIt("commonmark").enable("table").render(page(entry, snapshot))
+        body = MarkdownIt("commonmark", {"html": False}).enable("table").render(page(entry, snapshot))
         head = f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{html.escape(entry.name)}</title>'
         partial = path.with_suffix(".partial")
         partial.write_text(f"{head}<style>{STYLE}</style>{body}{picture}</html>\n", encoding="utf-8")
@@ -78,7 +80,7 @@ def page(entry: Dataset, snapshot: Snapshot) -> str:
         f"## {entry.name}",
         f"{report['read']:,} rows read, {report['kept']:,} kept, {report['refused']:,} refused ({_share(report)}).",
         "### What to do",
-        "\n".join(f"- {line}" for line in advice(report)) or "Nothing stands out.",
+        "\n".join(f"- {line}" for line in advice(report, entry.tokenizer, written=_name)) or "Nothing stands out.",
         "### Splits",
         "\n".join(_splits_table(report)),
         _words_note(report),
@@ -100,8 +102,11 @@ def _splits_table(report: Mapping[str, Any]) -> Iterator[str]:
     yield "|---|" + "---:|" * len(SPLITS)
     yield _row("rows", [f"{split['rows']:,}" for split in splits])
     for counted, what in (("labels", "label"), ("entities", "entity")):
-        for name in dict.fromkeys(name for split in splits for name in split[counted]):
-            yield _row(f"{what} {_cell(name)}", [_counted(split[counted], name) for split in splits])
+        names = list(dict.fromkeys(name for split in splits for name in split[counted]))
+        for name in names[:MOST_NAMES]:
+            yield _row(f"{what} {_name(name)}", [_counted(split[counted], name) for split in splits])
+        if len(names) > MOST_NAMES:
+            yield _row(f"and {len(names) - MOST_NAMES:,} more", [f"{len(split[counted]):,} in all" for split in splits])
     for side in dict.fromkeys(side for split in splits for side in split["lengths"]):
         unit = "tokens" if side == "tokens" else f"characters of {side}"
         for share, what in (("50", "median"), ("95", "95 % have at most"), ("100", "longest")):
@@ -130,19 +135,30 @@ def _words_note(report: Mapping[str, Any]) -> str:
 
 
 def _plain(text: str) -> str:
-    """A short text in one line, without what a terminal or a page would take for its own."""
-    shown = text if len(text) <= RAW_CHARACTERS else text[:RAW_CHARACTERS] + " ..."
-    written = "".join(c if c.isprintable() else " " if c.isspace() else f"\\u{ord(c):04x}" for c in shown)
+    """A text in one line, without what a terminal or a page would take for its own."""
+    written = "".join(c if c.isprintable() else " " if c.isspace() else f"\\u{ord(c):04x}" for c in text)
     return " ".join(written.split())
 
 
+def _short(text: str, most: int) -> str:
+    return text if len(text) <= most else text[:most] + " ..."
+
+
 def _cell(text: str) -> str:
-    """A text that may stand in a line of Markdown."""
-    return _plain(text).replace("|", "\\|").replace("<", "&lt;").replace("*", "\\*").replace("_", "\\_")
+    """A text that may stand anywhere in a line of Markdown."""
+    return SIGNS.sub(r"\\\g<0>", _plain(text))
+
+
+def _name(text: str) -> str:
+    return _cell(_short(text, NAME_CHARACTERS))
 
 
 def _code(text: str) -> str:
-    return f"`{_plain(text).replace('`', chr(39)) or ' '}`"
+    """A text as it is: between more backticks than it has itself."""
+    shown = _plain(text)
+    fence = "`" * (1 + max((len(run) for run in re.findall("`+", shown)), default=0))
+    edge = " " if shown[:1] in ("", "`") or shown[-1:] == "`" else ""
+    return f"{fence}{edge}{shown}{edge}{fence}"
 
 
 def _refused_list(report: Mapping[str, Any]) -> Iterator[str]:
@@ -150,7 +166,8 @@ def _refused_list(report: Mapping[str, Any]) -> Iterator[str]:
     for kind, num in report["reasons"].items():
         yield f"- **{num:,} {kind}**: {KINDS[kind]}"
         for row in report["examples"][kind][:SHOWN]:
-            yield f"  - {_cell(row['file'])}, row {row['row']}: {_cell(row['reason'])}: {_code(row['raw'])}"
+            raw = _code(_short(row["raw"], RAW_CHARACTERS))
+            yield f"  - {_cell(row['file'])}, row {row['row']}: {_cell(row['reason'])}: {raw}"
 
 
 def _origin(entry: Dataset, snapshot: Snapshot, report: Mapping[str, Any]) -> Iterator[str]:
@@ -162,7 +179,7 @@ def _origin(entry: Dataset, snapshot: Snapshot, report: Mapping[str, Any]) -> It
         yield f"{report['removed']:,} rows stand on a removal list and are in no split"
     yield f"{_cell(entry.origin)}; licence: {_cell(entry.licence)}"
     if report["refused"]:
-        yield f"Refused rows, all of them: `{snapshot.folder / f'{REFUSED}.parquet'}`"
+        yield f"Refused rows, all of them: {_code(str(snapshot.folder / f'{REFUSED}.parquet'))}"
 
 
 def figure_of(report: Mapping[str, Any]) -> Figure:
@@ -185,12 +202,13 @@ def figure_of(report: Mapping[str, Any]) -> Figure:
 
 def _draw_shares(ax: Axes, report: Mapping[str, Any], counted: str) -> None:
     """Draw the share of each label or kind of entity in each split, side by side."""
-    names = list(report["splits"]["train"][counted])[:MOST_BARS]
+    names = list(report["splits"]["train"][counted])[:MOST_NAMES]
     for place, split in enumerate(SPLITS):
         counts = report["splits"][split][counted]
         shares = [100 * counts.get(name, 0) / max(sum(counts.values()), 1) for name in names]
         ax.bar([x + 0.27 * (place - 1) for x in range(len(names))], shares, 0.27, color=COLORS[split], label=split)
-    ax.set_xticks(range(len(names)), names)
+    shown = [_plain(_short(name, NAME_CHARACTERS // 2)) for name in names]
+    ax.set_xticks(range(len(names)), shown, rotation=30 if len(names) > 6 else 0, parse_math=False)
     ax.set(title=f"Share of {counted} in each split", ylabel="%")
     ax.legend()
 

@@ -1,17 +1,21 @@
 """What the store holds and nothing needs any more: found, shown, and only then removed."""
 
 import json
+import os
 import shutil
+import stat
 import time
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tasks.artifacts import MANIFEST, Checkpoint, Noun, Scores, Snapshot, TokenSet, home
+from data.errors import RowError, nearest
+from tasks.artifacts import MANIFEST, Checkpoint, Noun, Promotion, Scores, Snapshot, TokenSet, home
 from tasks.history import History
 from tasks.pieces import PieceRows, piece_key
-from tasks.registry import registered_scores
+from tasks.registry import model_names, registered_scores
 
 # What is made of something comes before it, so a crash between two of them leaves nothing that points nowhere.
 KINDS: tuple[type[Noun], ...] = (Scores, Checkpoint, TokenSet, Snapshot, PieceRows)
@@ -40,12 +44,17 @@ class Found:
     @property
     def num_bytes(self) -> int:
         """What its files take."""
-        return sum(path.stat().st_size for path in self.path.rglob("*") if path.is_file())
+        return sum(status.st_size for status in self._statuses() if stat.S_ISREG(status.st_mode))
 
     @property
     def touched(self) -> float:
-        """When one of its files was last written, seconds since 1970."""
-        return max((path.stat().st_mtime for path in [self.path, *self.path.rglob("*")]), default=0.0)
+        """When it or one of its files was last written, seconds since 1970."""
+        return max((status.st_mtime for status in self._statuses()), default=0.0)
+
+    def _statuses(self) -> Iterator[os.stat_result]:
+        for path in [self.path, *self.path.rglob("*")]:
+            with suppress(FileNotFoundError):  # a flow run at work has moved it
+                yield path.stat()
 
 
 @dataclass(frozen=True)
@@ -66,16 +75,41 @@ def find_prunable(datasets: Iterable[str] = (), *, days: float = 7.0, only_alias
             run may be at work on it or go on with it.
         only_aliased: Of the registered versions, only those with an alias
             (champion, challenger) keep what they were made of.
+
+    Raises:
+        RowError: If nothing of a dataset is in the store, or its models are
+            registered elsewhere than in the MLflow that is asked.
+        OSError: If MLflow cannot be asked.
     """
     store, wanted = list(_store()), set(datasets)
-    names = {found.name: found for found in store if found.name}
-    needed = _needed(names, _roots(names, only_aliased=only_aliased))
+    _check_names(wanted, {_dataset_of(found) for found in store})
+    _check_registry(wanted)
     youngest = time.time() - days * SECONDS_PER_DAY
+    names = {found.name: found for found in store if found.name}
+    young = {found.name for found in store if found.name and found.touched > youngest}
+    needed = _needed(names, young | _roots(names, only_aliased=only_aliased))
     return [
         Prunable(found.path, _why(found), found.num_bytes)
         for found in store
         if found.name not in needed and found.touched <= youngest and (not wanted or _dataset_of(found) in wanted)
     ]
+
+
+def _check_names(wanted: set[str], known: set[str]) -> None:
+    for name in sorted(wanted - known):
+        raise RowError(f"nothing of a dataset {name!r} lies in {home()}" + (f": {nearest(name, known)}" if known else ""))
+
+
+def _check_registry(wanted: set[str]) -> None:
+    """Refuse to take an MLflow that never saw the models of this store for one in which they were deleted."""
+    made = {name.rpartition("-")[0] for name in _folders(Promotion)}
+    made = made & wanted if wanted else made
+    lost = sorted(made - set(model_names())) if made else []
+    if lost:
+        raise RowError(
+            f"MLflow knows no model {lost[0]}, but the store has a promotion of one, so what is needed cannot be told: "
+            f"set MLFLOW_TRACKING_URI to what it was then. If you deleted it, remove {home() / Promotion.KIND}/{lost[0]}-*"
+        )
 
 
 def prune(prunable: Iterable[Prunable]) -> int:
@@ -88,9 +122,13 @@ def prune(prunable: Iterable[Prunable]) -> int:
     return freed
 
 
+def _folders(kind: type[Noun]) -> dict[str, Path]:
+    return {path.name: path for path in sorted((home() / kind.KIND).glob("*/"))}
+
+
 def _store() -> Iterator[Found]:
     for kind in KINDS:
-        for path in sorted((home() / kind.KIND).glob("*/")):
+        for path in _folders(kind).values():
             manifest = path / MANIFEST
             yield Found(kind, path, json.loads(manifest.read_text(encoding="utf-8")) if manifest.exists() else None)
 
@@ -106,7 +144,9 @@ def _roots(names: Iterable[Name], *, only_aliased: bool) -> set[Name]:
         if last:
             roots.add((Snapshot, dataset, last.snapshot))
             roots |= {(PieceRows, dataset, piece_key(piece, last.rows_key)) for piece in last.known_pieces()}
-    return roots | {(Scores, dataset, key) for dataset, key in registered_scores(only_aliased=only_aliased)}
+    if any(kind is Scores for kind, _, _ in names):
+        roots |= {(Scores, dataset, key) for dataset, key in registered_scores(only_aliased=only_aliased)}
+    return roots
 
 
 def _needed(names: dict[Name, Found], roots: set[Name]) -> set[Name]:

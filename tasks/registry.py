@@ -2,6 +2,7 @@
 
 import logging
 import os
+import re
 import shutil
 import sys
 import tempfile
@@ -211,6 +212,27 @@ def predict_with(name: str, number: str, texts: list[str]) -> pd.DataFrame:
     return predicted
 
 
+@contextmanager
+def asking() -> Iterator[None]:
+    """Say in one line that MLflow gave no answer, without a password that stands in its address.
+
+    Raises:
+        OSError: If it gave none.
+    """
+    try:
+        yield
+    except Exception as error:  # of MLflow, of the database below it, of the network between
+        said = re.sub(r"//[^/@\s]*@", "//***@", " ".join(str(error).split()))
+        raise OSError(f"MLflow did not answer ({said[:300]}): look at MLFLOW_TRACKING_URI, and whether it runs") from error
+
+
+@asking()
+def model_names() -> list[str]:
+    """Names of all registered models."""
+    return [str(model.name) for model in _all_pages(client().search_registered_models)]
+
+
+@asking()
 def list_models() -> list[dict[str, Any]]:
     """All registered models: name, versions, aliases, and what is known of their champions."""
     found = []
@@ -228,6 +250,7 @@ def versions_of(name: str) -> list[ModelVersionInfo]:
     return _all_pages(partial(client().search_model_versions, f"name = '{name}'"))
 
 
+@asking()
 def registered_scores(*, only_aliased: bool = False) -> list[tuple[str, str]]:
     """Model name and scores of every registered version, or of those that an alias points to."""
     found = []
@@ -238,6 +261,7 @@ def registered_scores(*, only_aliased: bool = False) -> list[tuple[str, str]]:
     return found
 
 
+@asking()
 def versions_by_scores(name: str) -> dict[str, str]:
     """Registered versions of a model with their aliases, by the digest of their scores."""
     made = versions_of(name)
