@@ -88,7 +88,8 @@ def unpacked(stream: Any, name: str, compression: str = "infer") -> IO[bytes]:
         return unpacked(inner, f"{name}!{member}")
     if kind == "none":
         return stream  # type: ignore[no-any-return]
-    whole = io.BufferedReader(Once(stream), COPY_BYTES)  # type: ignore[arg-type], a network gives less than it is asked for
+    # A network gives less than it is asked for.
+    whole = io.BufferedReader(Once(stream), COPY_BYTES)  # type: ignore[arg-type]
     with _damage_told(name):
         return Unpacked(READERS[kind](whole), name, whole)  # type: ignore[return-value]
 

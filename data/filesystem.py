@@ -149,7 +149,7 @@ def explained(where: str, access: Access, *, is_reading: bool = False) -> Iterat
 
 
 def _in_words(error: BaseException, where: str, access: Access) -> Exception:
-    status = next((getattr(error, name) for name in STATUS if hasattr(error, name)), None)
+    status = _status(error)
     if isinstance(error, FileNotFoundError) or status in (404, 410):
         return RowError(f"there is no file {where}")
     said = _said(error, access)
@@ -160,6 +160,14 @@ def _in_words(error: BaseException, where: str, access: Access) -> Exception:
     if isinstance(error, OSError) or _library(error) in LIBRARIES:
         return UnreachableError(f"cannot read {where}: {said}. {ADVICE}")
     return RowError(f"cannot read {where}: {said}. Look at the address and at options")
+
+
+def _status(error: BaseException) -> Any:
+    """The status of the answer that an error is about, wherever its library has it."""
+    answer = getattr(error, "response", None)
+    if isinstance(answer, Mapping):  # as that of botocore
+        return answer.get("ResponseMetadata", {}).get("HTTPStatusCode")
+    return next((getattr(error, name) for name in STATUS if hasattr(error, name)), None)
 
 
 def _said(error: BaseException, access: Access) -> str:

@@ -46,6 +46,11 @@ def written_secrets(text: str) -> Iterator[str]:
             yield value
 
 
+def without_passwords(text: str) -> str:
+    """A message without passwords that stand in addresses, named ones apart."""
+    return re.sub(r"(://[^/\s@:'\"]*:)(?!\$\{)[^/\s@'\"]+@", r"\1***@", text)
+
+
 def check_address(address: str) -> None:
     """Refuse an address in which a secret is written, and repeat it nowhere.
 

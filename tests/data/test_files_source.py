@@ -204,11 +204,31 @@ INFOS: dict[str, tuple[Mapping[str, Any], str]] = {
         "3-1700000000000000001",
     ),
     "memory": ({"name": "/a", "size": 3, "type": "file", "created": TIME}, f"3-{TIME.timestamp()}"),
+    "s3, asked": (
+        {"ETag": '"c4ca"', "LastModified": TIME, "size": 3, "name": "made/a", "type": "file", "StorageClass": "STANDARD",
+         "VersionId": None, "ContentType": "binary/octet-stream"}, "3-c4ca",
+    ),
+    "s3, listed": (
+        {"Key": "made/a", "LastModified": TIME, "ETag": '"c4ca"', "ChecksumAlgorithm": ["CRC32"], "Size": 3, "size": 3,
+         "StorageClass": "STANDARD", "type": "file", "name": "made/a"}, "3-c4ca",
+    ),
+    "gs": (
+        {"kind": "storage#object", "name": "made/a", "size": 3, "md5Hash": "xMpC", "crc32c": "kPWZ", "etag": "changes with metadata",
+         "generation": "1795", "metageneration": "2", "mtime": TIME, "ctime": TIME, "updated": "2026", "type": "file"}, "3-xMpC",
+    ),
+    "gs, composed, without md5": (
+        {"kind": "storage#object", "name": "made/a", "size": 3, "crc32c": "kPWZ", "etag": "CJ2x", "mtime": TIME, "type": "file"},
+        "3-CJ2x",
+    ),
+    "az": (
+        {"metadata": {"is_directory": "false"}, "creation_time": TIME, "deleted": None, "last_modified": TIME, "name": "made/a",
+         "content_settings": {"content_md5": bytearray(b"12")}, "etag": '"0x1E0B"', "size": 3, "type": "file"}, "3-0x1E0B",
+    ),
     "http with an etag": ({"name": "http://h/a", "size": 3, "ETag": '"abc"', "Last-Modified": "Fri", "type": "file"}, "3-abc"),
     "http with a time": ({"name": "http://h/a", "size": 3, "Last-Modified": "Fri", "type": "file"}, "3-Fri"),
     "http with a digest": ({"name": "http://h/a", "size": 3, "Content-MD5": "xyz", "type": "file"}, "3-xyz"),
     "http with nothing": ({"name": "http://h/a", "size": 3, "mimetype": "text/csv", "url": "http://h/a", "type": "file"}, ""),
-}
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("kind", INFOS)

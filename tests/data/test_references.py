@@ -64,7 +64,7 @@ def test_options_with_named_secrets_pass(options: dict[str, object]) -> None:
         ({"connection_string": "AccountName=ours;AccountKey=abc"}, "options, connection_string"),
         ({"connection_string": "AccountName=${env:A};AccountKey=abc"}, "options, connection_string"),
         ({"endpoint_url": "http://u:abc@host"}, "options, endpoint_url"), ({"sas_token": "sv=1&sig=abc"}, "options, sas_token"),
-        ({"proxy": "http://u:abc@host:80"}, "options, proxy"), ({"cookies": {"session": "abc"}}, "options, cookies"),
+        ({"proxy": "http://u:abc@host:80"}, "options, proxy"), ({"cookies": {"session": "abc"}}, "options, cookies, session"),
     ],
 )  # fmt: skip
 def test_a_secret_in_options_is_refused_with_its_key_and_not_repeated(options: dict[str, object], where: str) -> None:
