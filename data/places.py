@@ -75,7 +75,8 @@ def find_files(pattern: str, options: Mapping[str, Any], access: Access) -> list
         inside = mark + member
         if not _is_glob(system, outer):
             info = asked(lambda: _info(system, path))
-            return [Place(name=outer + inside, version=version_of(info), stem=None, member=member, system=system, path=path)]
+            name = access.hide(outer) + inside
+            return [Place(name=name, version=version_of(info), stem=None, member=member, system=system, path=path)]
         first, (start, stop) = WILD.search(outer).start(), _wildcards(path)  # type: ignore[union-attr]
         places = []
         for info in asked(lambda: _globbed(system, path, start)):
