@@ -86,10 +86,12 @@ def make_snapshot(entry: Dataset) -> tuple[Snapshot, bool]:
     writer = SnapshotWriter(entry, parent)
     with writer.writing():
         splitter = Splitter(entry, Removals.of(forgotten), writer.trained)
-        for piece, living in zip(pieces, lives, strict=True):
-            for table in piece_tables(entry, piece, access, rows_key, living):
-                for part in splitter.parts(piece, table):
-                    writer.add(part)
+        writer.add_all(
+            part
+            for piece, living in zip(pieces, lives, strict=True)
+            for table in piece_tables(entry, piece, access, rows_key, living)
+            for part in splitter.parts(piece, table)
+        )
         snapshot, is_new = writer.commit(splitter.num_removed)
     history.append(
         Ingestion(

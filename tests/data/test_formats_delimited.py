@@ -167,7 +167,7 @@ def test_the_row_we_add_at_the_end_is_never_seen(columns: int) -> None:
         (b"a,b\n", {"source": 0, "target": 2}, BARE, r"has 2 columns, column 2 \(from 0\) was asked for"),
         (b"", TABLE, {}, "is empty, expected a header"),
         (b'"text,label\na,x\n', TABLE, {}, "the first row is longer than .* or a quote in it is never closed"),
-        (b"text,label\n" + b"a" * (2 * BLOCK_BYTES + 9) + b",x\n", TABLE, {}, "a row after row 1 is longer than 4,194,304 bytes"),
+        (b"text,label\n" + b"a" * (2 * BLOCK_BYTES + 9) + b",x\n", TABLE, {}, "a row after row 1 is longer than 2,097,152 bytes"),
     ],
     ids=["no such name", "two of a name", "no such number", "empty", "open quote", "long row"],
 )
