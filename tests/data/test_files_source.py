@@ -213,7 +213,7 @@ INFOS: dict[str, tuple[Mapping[str, Any], str]] = {
          "StorageClass": "STANDARD", "type": "file", "name": "made/a"}, "3-c4ca",
     ),
     "gs": (
-        {"kind": "storage#object", "name": "made/a", "size": 3, "md5Hash": "xMpC", "crc32c": "kPWZ", "etag": "changes with metadata",
+        {"kind": "storage#object", "name": "made/a", "size": 3, "md5Hash": "xMpC", "crc32c": "kPWZ", "etag": "of metadata",
          "generation": "1795", "metageneration": "2", "mtime": TIME, "ctime": TIME, "updated": "2026", "type": "file"}, "3-xMpC",
     ),
     "gs, composed, without md5": (
