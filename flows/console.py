@@ -72,7 +72,7 @@ def show_dataset(entry: Mapping[str, Any], depth: int = 0) -> None:
             show_dataset(value, depth + 1)
         elif value not in ("", None, {}, [], ()):
             shown = ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
-            shown = plain(shown) if shown.strip(" ") else repr(shown)
+            shown = plain(shown) if shown.strip() else repr(shown)
             out.print(f"{begin}: {escape(shown)}", soft_wrap=True)
 
 
@@ -94,7 +94,7 @@ def show_snapshots(name: str, rows: Sequence[Mapping[str, Any]]) -> None:
         counts = [f"{num:,} {what}" for what, num in row["rows"].items()]
         changes = [f"{row[what]:,} {what}" for what in ("new", "gone", "removed") if row[what]]
         used = "\n".join(row["versions"]) or "-" if row["is_there"] else "pruned"
-        made = row["made"].replace("T", " ")[:16]
+        made = row["made"].replace("T", "\n")[:16]
         table.add_row(named, made, "\n".join(counts), "\n".join(changes), escape(used))
     out.print(table)
 
