@@ -73,16 +73,19 @@ class Unpacked(Once):
             return super().read(size)
 
 
+def kind_of(name: str) -> str:
+    """The compression that a name tells; of an address, what stands before its query."""
+    path = name.partition("?")[0] if "://" in name else name
+    return "tar" if ARCHIVE.search(path) else SUFFIXES.get(path.lower().rpartition(".")[2], "none")
+
+
 def unpacked(stream: Any, name: str, compression: str = "infer") -> IO[bytes]:
     """Unpack a file: as its name says, or as ``compression`` does; of an archive, its only member.
 
     Raises:
         RowError: If it is an archive of several, or not what it should be.
     """
-    kind = compression
-    if compression == "infer":
-        path = name.partition("?")[0] if "://" in name else name
-        kind = "tar" if ARCHIVE.search(path) else SUFFIXES.get(path.lower().rpartition(".")[2], "none")
+    kind = kind_of(name) if compression == "infer" else compression
     if kind in ("zip", "tar"):
         inner, member = _member(stream, None, name)
         return unpacked(inner, f"{name}!{member}")
