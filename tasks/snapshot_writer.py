@@ -143,7 +143,7 @@ class SnapshotWriter:
 
 
 def parquet_writer(path: Path, schema: pa.Schema) -> pq.ParquetWriter:
-    """A Parquet file as a snapshot has them: quick to write, and half as large again as the smallest.
+    """A Parquet file as a snapshot has them.
 
     Words and labels stand there again and again, and a dictionary pays; of
     whole texts it is given up after a megabyte, which is work for nothing.
