@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.csv
 import yaml
 
-from benchmarks.figures import Figure, figure, write
+from benchmarks.figures import Figure, figure
 
 COMMAND = "python -m benchmarks.ingestion"
 ROUNDS = 5
@@ -147,13 +147,11 @@ def figures(found: dict[str, float] | None = None) -> list[Figure]:
 
 
 def main() -> None:
-    """Print the table and keep the figures."""
+    """Print the table."""
     found = measure()
     print(f"{'':<14}{'rows/s':>12}\n{'pyarrow':<14}{found['pyarrow']:>12,.0f}\n{'ours':<14}{found['ours']:>12,.0f}\n")
-    made = figures(found)
-    for item in made:
+    for item in figures(found):
         print(f"{item.figure:<20}{item.value:>8g}  {item.unit}, goal {item.goal:g}  ({item.note})")
-    write("ingestion", made)
 
 
 if __name__ == "__main__":
