@@ -88,7 +88,7 @@ def show_snapshots(name: str, rows: Sequence[Mapping[str, Any]]) -> None:
         return
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_lines=True)
     for column in ("snapshot", "made (UTC)", "rows", "changes", "trained on it"):
-        table.add_column(column, no_wrap=column != "trained on it")
+        table.add_column(column, no_wrap=column != "trained on it", overflow="fold")
     for row in rows:
         named = row["snapshot"][:8] + (f"\n[dim]after {row['parent'][:8]}[/dim]" if row["parent"] else "")
         counts = [f"{num:,} {what}" for what, num in row["rows"].items()]
