@@ -92,7 +92,7 @@ def unpacked(stream: Any, name: str, compression: str = "infer") -> IO[bytes]:
     if kind == "none":
         return stream  # type: ignore[no-any-return]
     # A network gives less than it is asked for.
-    whole = io.BufferedReader(Once(stream), COPY_BYTES)  # type: ignore[arg-type]
+    whole = io.BufferedReader(Once(stream), COPY_BYTES)
     with _damage_told(name):
         return Unpacked(READERS[kind](whole), name, whole)  # type: ignore[return-value]
 
@@ -176,10 +176,11 @@ def _seekable(stream: Any) -> IO[bytes]:
     """Give a stream that can be read from any place: the same, or a copy on the disk."""
     if stream.seekable():
         return stream  # type: ignore[no-any-return]
-    with stream:
-        copy = tempfile.TemporaryFile()  # noqa: SIM115, lives as long as its member
+    with stream, ExitStack() as opened:
+        copy = opened.enter_context(tempfile.TemporaryFile())
         shutil.copyfileobj(stream, copy, COPY_BYTES)
-    copy.seek(0)
+        copy.seek(0)
+        opened.pop_all()  # it lives as long as its member
     return copy
 
 
