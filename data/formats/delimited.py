@@ -238,7 +238,9 @@ class _Reader:
         if text.endswith(f"\n{END}"):
             self.is_ended = True
             return Fault("fields", UNCLOSED, text.removesuffix(END).rstrip("\n"))
-        return Fault("fields", f"{row.actual_columns} fields, expected {row.expected_columns}", text)
+        lines = text.count("\n")
+        over = f" over {lines + 1:,} lines: is a quote never closed?" if lines else ""
+        return Fault("fields", f"{row.actual_columns} fields, expected {row.expected_columns}{over}", text)
 
     def _closed(self, table: pa.Table) -> pa.Table:
         """Refuse the last row if the end of the file fell into it."""
