@@ -1,15 +1,15 @@
 """All that is measured of the data layer, into ``benchmarks/results/data.json``.
 
 ``make bench-data`` takes about a quarter of an hour: ten million rows are
-among it. Each part can be run alone, such as ``python -m benchmarks.growth``.
+among it. Each part can be run alone, such as ``python -m benchmarks.prune``.
 """
 
 import argparse
 
-from benchmarks import corruption, encoding, growth, ingestion, prune
+from benchmarks import corruption, encoding, ingestion, prune, real_sets
 from benchmarks.figures import Figure, main, write
 
-PARTS = {"corruption": corruption, "growth": growth, "prune": prune, "encoding": encoding, "ingestion": ingestion}
+PARTS = {"corruption": corruption, "real_sets": real_sets, "prune": prune, "encoding": encoding, "ingestion": ingestion}
 
 
 def show(figures: list[Figure]) -> None:
