@@ -3,7 +3,7 @@
 import importlib
 import pkgutil
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from difflib import get_close_matches
 from functools import cache
 from typing import Any
@@ -32,10 +32,20 @@ class Sizes:
 
 @dataclass(frozen=True)
 class Output:
-    """What a model says of one example: target ids, and how sure it is, from 0 to 1."""
+    """What a model says of one example: target ids, and how sure it is, from 0 to 1.
+
+    What follows is there only where it was asked for: how sure the model is of
+    each tag, and of each entity in their order (``confidences``); for each id
+    the source token it is a copy of, -1 for none (``copy_unknown``); the next
+    best outputs, best first (``num_best``).
+    """
 
     ids: list[int]
     score: float
+    tag_scores: list[float] = field(default_factory=list)
+    entity_scores: list[float] = field(default_factory=list)
+    copied: list[int] = field(default_factory=list)
+    others: list["Output"] = field(default_factory=list)
 
 
 @dataclass(frozen=True, kw_only=True)

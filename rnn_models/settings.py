@@ -6,6 +6,9 @@ from typing import Any, Literal, get_args, get_origin
 
 Encoder = Literal["lstm", "gru", "rnn"]
 Pooling = Literal["mean_max", "mean", "max", "last"]
+Scoring = Literal["general", "dot", "additive"]
+Tying = Literal["all", "target", "none"]
+CharEncoder = Literal["none", "lstm", "cnn"]
 Schedule = Literal["cosine", "plateau", "constant"]
 
 
@@ -48,6 +51,13 @@ class TrainSettings:
     hidden_size: int = setting(128, "Width of a hidden state, per direction.", low=1)
     num_layers: int = setting(1, "Recurrent layers on top of each other.", low=1)
     pooling: Pooling = setting("mean_max", "How the hidden states of a text become one.")
+    char_encoder: CharEncoder = setting("none", "What reads the characters of each distinct word, for a tagger.")
+    char_embedding_size: int = setting(30, "Width of a character's embedding.", low=1)
+    char_hidden_size: int = setting(25, "Width of a character LSTM, per direction; a CNN has twice as many filters.", low=1)
+    strict_likelihood: bool = setting(True, "A tagger's loss counts valid tag sequences only, as its decoding always does.")
+    attention: Scoring = setting("general", "How a decoder's state is held against the source's states.")
+    input_feeding: bool = setting(False, "A decoder reads its last attentional state with each token; slower to train.")
+    tied_embeddings: Tying = setting("all", "Weights that target embedding shares: projection and source, projection, none.")
     dropout: float = setting(0.3, "Share of units dropped, one mask over all steps.", low=0, high=0.95)
     token_dropout: float = setting(0.0, "Share of source tokens read as unknown.", low=0, high=0.95)
     label_smoothing: float = setting(0.0, "Share of the target spread over all ids.", low=0, high=0.95)
@@ -62,6 +72,10 @@ class TrainSettings:
     clip_norm: float = setting(5.0, "Largest L2 norm of all gradients together.", low=1e-6)
     beam_width: int = setting(5, "Hypotheses kept while decoding text; 1 is greedy.", low=1)
     length_penalty: float = setting(1.0, "Power of the length that divides a hypothesis' score.", low=0)
+    max_length_ratio: float = setting(2.0, "Tokens of a decoded text per source token, at most; ten more are free.", low=0)
+    copy_unknown: bool = setting(False, "An unknown word may be said: as a copy of the source word attended to most.")
+    num_best: int = setting(1, "Outputs per example, best first; of a text as many as beam_width at most.", low=1)
+    confidences: bool = setting(False, "Say also how sure a tagger is of each tag and of each entity.")
     seed: int = setting(1, "Seed of weights, order and dropout.", low=0)
 
     def __post_init__(self) -> None:

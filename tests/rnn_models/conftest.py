@@ -128,6 +128,12 @@ def ner() -> Posed:
 
 
 @pytest.fixture
+def ner_of_all_lengths() -> Posed:
+    """Enough texts that each length from 1 to 7 is among them."""
+    return pose("ner", num=60)
+
+
+@pytest.fixture
 def translation() -> Posed:
     return pose("translation")
 
