@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from dataclasses import Field, dataclass, field, fields
 from typing import Any, Literal, get_args, get_origin
 
-Encoder = Literal["lstm", "gru", "rnn"]
-Pooling = Literal["mean_max", "mean", "max", "last"]
+Encoder = Literal["lstm", "gru", "rnn", "cnn"]
+Activation = Literal["tanh", "relu"]
+Pooling = Literal["mean_max", "mean", "max", "last", "attention"]
 Scoring = Literal["general", "dot", "additive"]
 Tying = Literal["all", "target", "none"]
 CharEncoder = Literal["none", "lstm", "cnn"]
@@ -46,10 +47,14 @@ class TrainSettings:
     where they differ (``PROBLEM.defaults``).
     """
 
-    encoder: Encoder = setting("lstm", "Recurrent cell of encoder and decoder.")
+    encoder: Encoder = setting("lstm", "Recurrent cell of encoder and decoder; with cnn a decoder is an LSTM.")
     embedding_size: int = setting(128, "Width of an embedding.", low=1)
     hidden_size: int = setting(128, "Width of a hidden state, per direction.", low=1)
-    num_layers: int = setting(1, "Recurrent layers on top of each other.", low=1)
+    num_layers: int = setting(1, "Layers of the encoder on top of each other.", low=1)
+    bidirectional: bool = setting(True, "Read in both directions; off for a model that has to answer token by token.")
+    activation: Activation = setting("tanh", "What squashes the hidden state of encoder rnn; relu needs clipping more.")
+    layer_norm: bool = setting(False, "Normalise the states of each layer; steadies stacks of three and more.")
+    residual: bool = setting(False, "Add a layer's input to its states, where they are as wide; for three layers and more.")
     pooling: Pooling = setting("mean_max", "How the hidden states of a text become one.")
     char_encoder: CharEncoder = setting("none", "What reads the characters of each distinct word, for a tagger.")
     char_embedding_size: int = setting(30, "Width of a character's embedding.", low=1)
@@ -59,8 +64,10 @@ class TrainSettings:
     input_feeding: bool = setting(False, "A decoder reads its last attentional state with each token; slower to train.")
     tied_embeddings: Tying = setting("all", "Weights that target embedding shares: projection and source, projection, none.")
     dropout: float = setting(0.3, "Share of units dropped, one mask over all steps.", low=0, high=0.95)
+    recurrent_dropout: float = setting(0.0, "Share of recurrent weights dropped, the same at all steps.", low=0, high=0.95)
     token_dropout: float = setting(0.0, "Share of source tokens read as unknown.", low=0, high=0.95)
     label_smoothing: float = setting(0.0, "Share of the target spread over all ids.", low=0, high=0.95)
+    bptt_window: int = setting(0, "Time steps between two cuts of the gradient; 0 is full BPTT.", low=0)
     max_epochs: int = setting(10, "Passes over the training split, at most.", low=1)
     patience: int = setting(3, "Epochs without a better validation loss before stopping.", low=1)
     batch_size: int = setting(64, "Examples per batch, at most.", low=1)
@@ -81,6 +88,16 @@ class TrainSettings:
     def __post_init__(self) -> None:
         for declared in fields(self):
             check_setting(declared, getattr(self, declared.name))
+        if self.bptt_window and self.bidirectional:
+            raise ValueError(
+                "bptt_window cuts what is read in one direction, a backward direction has no state to carry: "
+                f"set bptt_window to 0, got {self.bptt_window}, or bidirectional to false"
+            )
+
+    @property
+    def cell(self) -> str:
+        """The recurrent cell, of a decoder also where the encoder has none."""
+        return "lstm" if self.encoder == "cnn" else self.encoder
 
     def with_changes(self, changes: Mapping[str, object]) -> "TrainSettings":
         """Return these settings with some replaced; a change to None leaves the default."""

@@ -17,15 +17,13 @@ from rnn_models.problem import Problem, find_problem
 from rnn_models.settings import TrainSettings
 from rnn_models.training import Epoch, History, Step, fit
 from tasks.artifacts import Checkpoint, TokenSet, code_digest, digest
+from tasks.packing import needed_modules
 from tasks.registry import closing, end_run, log_figure, log_file, log_metrics, start_run
 from tasks.report import training_figure
 from tasks.settings import TrainChanges, changes
 from tasks.states import unchanged
 
 log = logging.getLogger(__name__)
-CODE = tuple(f"rnn_models/{name}" for name in (
-    "settings.py", "batch.py", "bptt.py", "encoders.py", "attention.py", "crf.py", "checkpoint.py", "training.py", "problems",
-))  # fmt: skip
 RESUME = "resume.safetensors"
 STEPS_PER_POINT = 10  # MLflow's pages slow down with every point; the history file has all steps
 
@@ -35,7 +33,7 @@ def train(tokens: TokenSet, settings: TrainChanges) -> Checkpoint:
     """Train one model on a token set and keep its best epoch."""
     problem = find_problem(tokens.problem)
     chosen = problem.defaults.with_changes(changes(settings))
-    key = digest(tokens.digest, asdict(chosen), code_digest(*CODE, libraries=("torch",)))
+    key = digest(tokens.digest, asdict(chosen), training_code(problem))
     found = Checkpoint.find(tokens.dataset, key)
     if found:
         return unchanged(found)
@@ -44,6 +42,12 @@ def train(tokens: TokenSet, settings: TrainChanges) -> Checkpoint:
         with closing(run_id):
             history = followed_fit(problem, tokens, chosen, folder, run_id)
         return write_checkpoint(folder, key, tokens, problem, chosen, history, run_id)
+
+
+def training_code(problem: Problem) -> str:
+    """A digest of all code that a training of a problem runs, and of torch's version."""
+    entries = [Path("rnn_models/training.py"), Path(f"rnn_models/problems/{problem.name}.py")]
+    return code_digest(*map(str, needed_modules(entries)), libraries=("torch",))
 
 
 def followed_run(folder: Path, tokens: TokenSet, settings: TrainSettings) -> str:

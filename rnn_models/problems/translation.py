@@ -46,7 +46,7 @@ class Translator(nn.Module):
         self.target_embedding = self.source_embedding if sizes.is_shared else Embedding(sizes.target, settings)
         self.encoder = BiRecurrent(settings.embedding_size, settings)
         self.bridge = nn.Linear(self.encoder.output_size, hidden)
-        self.decoder = recurrence(settings.encoder, settings.embedding_size, hidden)
+        self.decoder = recurrence(settings.cell, settings.embedding_size, hidden)
         self.attention = Attention(hidden, self.encoder.output_size, settings.embedding_size)
         self.dropout = LockedDropout(settings.dropout)
         self.bias = nn.Parameter(torch.zeros(sizes.target))
@@ -55,7 +55,7 @@ class Translator(nn.Module):
         """Keys (B, T, 2 * H), their mask (B, T), and the decoder's first state."""
         keys, last = self.encoder(self.source_embedding(source), lengths)
         first = torch.tanh(self.bridge(last))[None]  # (1, B, H)
-        is_lstm = self.settings.encoder == "lstm"
+        is_lstm = self.settings.cell == "lstm"
         state = (first, torch.zeros_like(first)) if is_lstm else (first,)
         return self.dropout(keys), length_mask(lengths, source.shape[1]), state
 
