@@ -10,6 +10,7 @@ Pooling = Literal["mean_max", "mean", "max", "last", "attention"]
 Scoring = Literal["general", "dot", "additive"]
 Tying = Literal["all", "target", "none"]
 CharEncoder = Literal["none", "lstm", "cnn"]
+Clipping = Literal["norm", "value", "adaptive", "none"]
 Schedule = Literal["cosine", "plateau", "constant"]
 
 
@@ -76,7 +77,12 @@ class TrainSettings:
     schedule: Schedule = setting("cosine", "How the learning rate falls after its warm-up.")
     warmup_steps: int = setting(50, "Steps over which the learning rate rises.", low=0)
     weight_decay: float = setting(0.01, "AdamW's decay of weights per unit of learning rate.", low=0)
+    # By norm: the direction of a step is right where the gradient explodes, only its length is not.
+    clipping: Clipping = setting("norm", "How gradients are bounded; adaptive is a percentile of the norms so far.")
     clip_norm: float = setting(5.0, "Largest L2 norm of all gradients together.", low=1e-6)
+    clip_value: float = setting(1.0, "Largest absolute value of a gradient, where clipping is by value.", low=1e-6)
+    # 10 is what AutoClip's authors found good over five tasks.
+    clip_percentile: float = setting(10.0, "Percentile of the norms so far that adaptive clipping allows.", low=0, high=100)
     beam_width: int = setting(5, "Hypotheses kept while decoding text; 1 is greedy.", low=1)
     length_penalty: float = setting(1.0, "Power of the length that divides a hypothesis' score.", low=0)
     max_length_ratio: float = setting(2.0, "Tokens of a decoded text per source token, at most; ten more are free.", low=0)
