@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from rnn_models.baselines import BASELINES
-from rnn_models.batch import BOS_ID, EOS_ID, PAD_ID, length_mask
+from rnn_models.batch import BOS_ID, EOS_ID, PAD_ID, UNK_ID, length_mask
 from rnn_models.metrics import METRICS
 from rnn_models.problem import find_problem, problem_names
 from rnn_models.problems.ner import bio_steps
@@ -170,10 +170,10 @@ def test_a_decoder_does_not_see_the_future(translation):
 def test_decoding_step_by_step_equals_teacher_forcing(translation, encoder):
     model, batch = translation.model(encoder=encoder), translation.batch()
     read, _ = shifted(batch.target, batch.target_lengths)
-    keys, mask, state = model.encode(batch.source, batch.source_lengths)
+    memory, state = model.encode(batch.source, batch.source_lengths)
     steps = []
     for t in range(read.shape[1]):
-        attended, state = model.decode(read[:, t : t + 1], keys, mask, state)
+        attended, _, state = model.decode(read[:, t : t + 1], memory, state)
         steps.append(attended)
     whole = model(batch.source, batch.source_lengths, read)
     torch.testing.assert_close(torch.cat(steps, dim=1), whole, rtol=1e-5, atol=1e-5)
@@ -187,7 +187,7 @@ def test_the_score_of_a_translation_is_the_mean_probability_of_its_tokens(transl
         (output,) = translation.problem.predict(model, batch)
         said = [*output.ids, EOS_ID][: int(2 * batch.source_lengths[0] + 10)]
         logits = model.project(model(batch.source, batch.source_lengths, torch.tensor([[BOS_ID, *said[:-1]]])))[0]
-        logits[:, [PAD_ID, BOS_ID]] = float("-inf")  # what a decoder never says
+        logits[:, [PAD_ID, UNK_ID, BOS_ID]] = float("-inf")  # what a decoder never says
     nats = -logits.log_softmax(1)[range(len(said)), said].mean()
     assert output.score == pytest.approx(float((-nats).exp()), rel=1e-4)
 

@@ -1,6 +1,7 @@
 """Beam search against a list of all texts, and greedy search written out."""
 
 import math
+from functools import partial
 from itertools import product, zip_longest
 
 import pytest
@@ -56,7 +57,7 @@ def search_all(table, *, width, max_lengths, length_penalty, num_best):
     return found, counts
 
 
-def slow_search(rows, *, width, max_length, length_penalty):
+def slow_search(log_probability, ids, *, width, max_length, length_penalty):
     """Beam search over lists, one hypothesis and one id at a time: all beams at the end, and how many grew at each step."""
     beams, counts = [(0.0, 0.0, [])], []
     for _ in range(max_length):
@@ -66,8 +67,8 @@ def slow_search(rows, *, width, max_length, length_penalty):
         counts.append(len(growing))
         beams = [beam for beam in beams if EOS_ID in beam[2]] + [
             (total / len(said) ** length_penalty, total, said)
-            for said in ([*text, i] for text in growing for i in range(V))
-            if (total := log_probability(rows, said)) > -math.inf
+            for said in ([*text, i] for text in growing for i in ids)
+            if (total := log_probability(said)) > -math.inf
         ]
         beams = sorted(beams, key=lambda beam: -beam[0])[:width]
     return [([i for i in said if i != EOS_ID], score) for score, _, said in beams], counts
@@ -110,7 +111,9 @@ def test_the_best_texts_are_those_of_a_slow_search(length_penalty, num_best, see
     found, counts = search_all(table, width=width, max_lengths=max_lengths, length_penalty=length_penalty, num_best=num_best)
     expected_counts = [0] * MAX_LENGTH
     for hypotheses, rows, max_length in zip(found, table, max_lengths, strict=True):
-        slow, grown = slow_search(rows, width=width, max_length=max_length, length_penalty=length_penalty)
+        slow, grown = slow_search(
+            partial(log_probability, rows), range(V), width=width, max_length=max_length, length_penalty=length_penalty
+        )
         assert [hypothesis.ids for hypothesis in hypotheses] == [ids for ids, _ in slow[:num_best]]
         assert [h.score for h in hypotheses] == pytest.approx([score for _, score in slow[:num_best]], rel=1e-5)
         expected_counts = [a + b for a, b in zip_longest(expected_counts, grown, fillvalue=0)]
