@@ -143,7 +143,7 @@ class TokenSet(Noun):
         for side in ("source", "target"):
             ids = np.load(self.folder / f"{split}.{side}.npy", mmap_mode="r")
             sides.append(Ragged(ids, np.load(self.folder / f"{split}.{side}.offsets.npy")))
-        return Examples(*sides)
+        return Examples(sides[0], sides[1])
 
     def model_sizes(self) -> Sizes:
         """What a model must know of the vocabularies."""

@@ -8,7 +8,8 @@ from dataclasses import replace
 import torch
 from torch import Tensor, nn
 
-from rnn_models.batch import Batch, length_mask
+from rnn_models.batch import Batch, Spelled, length_mask
+from rnn_models.characters import CharacterEncoder
 from rnn_models.crf import CRF, NEVER
 from rnn_models.encoders import BiRecurrent, Embedding
 from rnn_models.problem import Output, Problem, Sizes
@@ -57,7 +58,11 @@ def find_entities(letters: Tensor, lengths: Tensor) -> Tensor:
 
 
 class Tagger(nn.Module):
-    """Embedding, bidirectional encoder, projection to emissions, CRF."""
+    """Embedding of words and, with ``char_encoder``, of their characters; encoder, projection to emissions, CRF.
+
+    Origin:
+        Lample et al. (2016) with ``char_encoder`` lstm, Ma and Hovy (2016) with cnn.
+    """
 
     letters: Tensor
     goes_on: Tensor
@@ -66,30 +71,35 @@ class Tagger(nn.Module):
         super().__init__()
         self.settings = settings
         self.embedding = Embedding(sizes.source, settings)
-        self.encoder = BiRecurrent(settings.embedding_size, settings)
+        self.characters = CharacterEncoder(sizes.characters, settings) if settings.char_encoder != "none" else None
+        width = settings.embedding_size + (self.characters.output_size if self.characters else 0)
+        self.encoder = BiRecurrent(width, settings)
         self.project = nn.Linear(self.encoder.output_size, sizes.target)
         self.crf = CRF(*bio_steps(sizes.labels), is_strict=settings.strict_likelihood)
         letters, goes_on = entity_steps(sizes.labels)
         self.register_buffer("letters", letters, persistent=False)
         self.register_buffer("goes_on", goes_on, persistent=False)
 
-    def forward(self, source: Tensor, lengths: Tensor) -> Tensor:
+    def forward(self, source: Tensor, lengths: Tensor, spelled: Spelled | None = None) -> Tensor:
         """Emissions (B, T, K) of ``source`` (B, T)."""
-        states, _ = self.encoder(self.embedding(source), lengths)
+        x = self.embedding(source)
+        if self.characters is not None:
+            x = torch.cat([x, self.embedding.dropout(self.characters(spelled))], dim=2)
+        states, _ = self.encoder(x, lengths)
         emissions: Tensor = self.project(self.encoder.dropout(states))
         return emissions
 
 
 def loss(model: Tagger, batch: Batch) -> tuple[Tensor, int]:
     """Negative log likelihood of the tag sequences in nats, summed, and their tokens."""
-    emissions = model(batch.source, batch.source_lengths)
+    emissions = model(batch.source, batch.source_lengths, batch.spelled)
     nats = model.crf(emissions, batch.target, batch.source_lengths).sum()
     return nats, int(batch.source_lengths.sum())
 
 
 def predict(model: Tagger, batch: Batch) -> list[Output]:
     """The likeliest tag sequences of each example and their probabilities."""
-    emissions, lengths = model(batch.source, batch.source_lengths), batch.source_lengths
+    emissions, lengths = model(batch.source, batch.source_lengths, batch.spelled), batch.source_lengths
     if model.settings.num_best == 1:
         tags, scores = (found[:, None] for found in model.crf.viterbi(emissions, lengths))
     else:
