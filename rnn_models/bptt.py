@@ -140,7 +140,12 @@ class Clipper:
 
     def __init__(self, settings: TrainSettings, norms: Iterable[float] = ()) -> None:
         self.settings = settings
-        self.norms = sorted(norm for norm in norms if math.isfinite(norm))
+        self.norms: list[float] = []
+        self.remember(norms)
+
+    def remember(self, norms: Iterable[float]) -> None:
+        """Count norms of earlier steps; those that are not finite do not count."""
+        self.norms = sorted([*self.norms, *(norm for norm in norms if math.isfinite(norm))])
 
     def __call__(self, parameters: list[nn.Parameter]) -> Clipped:
         """Clip the gradients in place."""

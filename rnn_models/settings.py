@@ -11,7 +11,11 @@ Scoring = Literal["general", "dot", "additive"]
 Tying = Literal["all", "target", "none"]
 CharEncoder = Literal["none", "lstm", "cnn"]
 Clipping = Literal["norm", "value", "adaptive", "none"]
-Schedule = Literal["cosine", "plateau", "constant"]
+Optimizer = Literal["adamw", "adam", "sgd"]
+Schedule = Literal["cosine", "plateau", "constant", "inverse_square_root"]
+StopOn = Literal["loss", "metric"]
+Device = Literal["auto", "cpu", "cuda"]
+Precision = Literal["auto", "float32", "bfloat16"]
 
 
 def setting(default: Any, about: str, *, low: float | None = None, high: float | None = None) -> Any:
@@ -70,13 +74,24 @@ class TrainSettings:
     label_smoothing: float = setting(0.0, "Share of the target spread over all ids.", low=0, high=0.95)
     bptt_window: int = setting(0, "Time steps between two cuts of the gradient; 0 is full BPTT.", low=0)
     max_epochs: int = setting(10, "Passes over the training split, at most.", low=1)
-    patience: int = setting(3, "Epochs without a better validation loss before stopping.", low=1)
+    patience: int = setting(3, "Epochs that validate no better before stopping.", low=1)
+    # The loss says more per example, and costs no decoding; the score is what a champion is chosen by.
+    stop_on: StopOn = setting("loss", "What validation goes by: the loss, or the problem's first metric.")
+    max_steps: int = setting(0, "Optimiser updates, at most, which then ends the schedule too; 0 for no limit.", low=0)
+    max_minutes: float = setting(0.0, "Minutes of training, at most; 0 for no limit.", low=0)
     batch_size: int = setting(64, "Examples per batch, at most.", low=1)
     batch_tokens: int = setting(4096, "Tokens per batch with their padding, at most.", low=1)
-    learning_rate: float = setting(2e-3, "Largest step size of AdamW.", low=0)
+    accumulate: int = setting(1, "Batches per optimiser update, for batches larger than memory holds.", low=1)
+    # AdamW needs the least tuning for embeddings, whose rare rows SGD hardly moves.
+    optimizer: Optimizer = setting("adamw", "What makes an update of a gradient.")
+    learning_rate: float = setting(2e-3, "Largest step size; of sgd some hundred times that of adamw.", low=0)
+    momentum: float = setting(0.9, "Share of the last update that goes on, of sgd.", low=0, high=0.999)
+    nesterov: bool = setting(True, "Take sgd's gradient where its momentum leads; steadier at large steps.")
     schedule: Schedule = setting("cosine", "How the learning rate falls after its warm-up.")
     warmup_steps: int = setting(50, "Steps over which the learning rate rises.", low=0)
-    weight_decay: float = setting(0.01, "AdamW's decay of weights per unit of learning rate.", low=0)
+    weight_decay: float = setting(0.01, "Decay of weights per unit of learning rate; of adam and sgd within the gradient.", low=0)
+    average_epochs: int = setting(1, "Last epochs whose weights are averaged into those kept; 1 keeps the last.", low=1)
+    average_steps: int = setting(0, "Steps over which a running average of weights forgets; 0 keeps the last.", low=0)
     # By norm: the direction of a step is right where the gradient explodes, only its length is not.
     clipping: Clipping = setting("norm", "How gradients are bounded; adaptive is a percentile of the norms so far.")
     clip_norm: float = setting(5.0, "Largest L2 norm of all gradients together.", low=1e-6)
@@ -89,6 +104,12 @@ class TrainSettings:
     copy_unknown: bool = setting(False, "An unknown word may be said: as a copy of the source word attended to most.")
     num_best: int = setting(1, "Outputs per example, best first; of a text as many as beam_width at most.", low=1)
     confidences: bool = setting(False, "Say also how sure a tagger is of each tag and of each entity.")
+    word_vectors: str = setting("", "File of word vectors to start from, in text as of GloVe or word2vec; empty for none.")
+    # Off where training has few words: those that it lacks would stay behind the ones that move.
+    tune_vectors: bool = setting(True, "Learn word vectors on; off keeps the source embedding as it starts.")
+    device: Device = setting("auto", "Where training computes; auto is a GPU if there is one.")
+    precision: Precision = setting("auto", "Bits of a training's products; auto is bfloat16 on a GPU, float32 on a CPU.")
+    measure_every: int = setting(10, "Steps from one measurement of the update-to-weight ratio to the next; 0 for none.", low=0)
     seed: int = setting(1, "Seed of weights, order and dropout.", low=0)
 
     def __post_init__(self) -> None:
@@ -98,6 +119,11 @@ class TrainSettings:
             raise ValueError(
                 "bptt_window cuts what is read in one direction, a backward direction has no state to carry: "
                 f"set bptt_window to 0, got {self.bptt_window}, or bidirectional to false"
+            )
+        if self.average_steps and self.average_epochs > 1:
+            raise ValueError(
+                f"weights are averaged by epochs or by steps: set average_epochs to 1, got {self.average_epochs}, "
+                f"or average_steps to 0, got {self.average_steps}"
             )
 
     @property

@@ -15,8 +15,8 @@ from data.tokenizer import Encoder
 from rnn_models.baselines import find_baseline
 from rnn_models.checkpoint import load_model
 from rnn_models.metrics import find_metric, measure
+from rnn_models.prediction import predict_all
 from rnn_models.problem import Problem
-from rnn_models.training import predict_all
 from tasks.artifacts import Checkpoint, Scores, TokenSet, code_digest, digest
 from tasks.registry import log_metrics, log_table, set_tags
 from tasks.states import unchanged

@@ -8,9 +8,9 @@ import numpy as np
 
 from data.spans import Entity, entities, split_spans
 from data.tokenizer import Encoder
-from rnn_models.batch import Examples, Ragged
+from rnn_models.batch import Examples, Ragged, Words
 from rnn_models.checkpoint import load_model
-from rnn_models.training import predict_all
+from rnn_models.prediction import predict_all
 
 
 class Predictor:
@@ -28,9 +28,11 @@ class Predictor:
 
     def predict(self, texts: Sequence[str]) -> tuple[list[Any], list[float]]:
         """Say what belongs to each text, and how sure it is, from 0 to 1."""
-        source = Ragged(*self.encoder.source.encode([self.encoder.cut(text) for text in texts]))
+        rows = [self.encoder.cut(text) for text in texts]
+        source, spelled = Ragged(*self.encoder.source.encode(rows)), self.encoder.spell(rows)
         nothing = Ragged(np.zeros(0, np.int32), np.zeros(len(texts) + 1, np.int64))
-        outputs = predict_all(self.problem, self.model, Examples(source, nothing))
+        words = Words(*(Ragged(*column) for column in spelled)) if spelled else None
+        outputs = predict_all(self.problem, self.model, Examples(source, nothing, words))
         return [self.encoder.decode(output.ids) for output in outputs], [output.score for output in outputs]
 
     def predict_entities(self, texts: Sequence[str]) -> tuple[list[list[Entity]], list[float]]:

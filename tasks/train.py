@@ -13,13 +13,14 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from rnn_models.checkpoint import save_model
+from rnn_models.history import Epoch, History, Step
 from rnn_models.problem import Problem, find_problem
 from rnn_models.settings import TrainSettings
-from rnn_models.training import Epoch, History, Step, fit
+from rnn_models.training import fit
 from tasks.artifacts import Checkpoint, TokenSet, code_digest, digest
 from tasks.packing import needed_modules
 from tasks.registry import closing, end_run, log_figure, log_file, log_metrics, start_run
-from tasks.report import training_figure
+from tasks.report import clipping_words, training_figure
 from tasks.settings import TrainChanges, changes
 from tasks.states import unchanged
 
@@ -64,14 +65,14 @@ def followed_fit(problem: Problem, tokens: TokenSet, settings: TrainSettings, fo
     """Train, and write what happens to the log and to MLflow."""
     examples = {split: tokens.examples(split) for split in ("train", "validation")}
     log.info(
-        "training on %s examples, %s source tokens, with %s %d, clip norm %g",
+        "training on %s examples, %s source tokens, with %s %d, gradients clipped by %s",
         f"{len(examples['train']):,}", f"{int(examples['train'].source.lengths.sum()):,}",
-        settings.encoder, settings.hidden_size, settings.clip_norm,
+        settings.encoder, settings.hidden_size, clipping_words(settings),
     )  # fmt: skip
     with metric_points(run_id) as points:
         return fit(
             problem, examples["train"], examples["validation"], tokens.model_sizes(), settings,
-            resume=folder / RESUME, on_step=points.add_step, on_epoch=points.add_epoch,
+            resume=folder / RESUME, on_step=points.add_step, on_epoch=points.add_epoch, on_save=points.flush,
         )  # fmt: skip
 
 
@@ -94,13 +95,18 @@ class MetricPoints:
         means = {
             "train_loss": done.loss.mean(), "gradient_norm": done.gradient_norm.mean(), "clipped_share": done.is_clipped.mean(),
             "learning_rate": done.learning_rate.iloc[-1], "tokens_per_second": done.tokens_per_second.mean(),
+            "update_ratio": done.update_ratio.astype(float).mean(),
         }  # fmt: skip
-        self._put({name: float(value) for name, value in means.items()}, int(done.step.iloc[-1]))
+        known = {name: float(value) for name, value in means.items() if pd.notna(value)}
+        self._put(known, int(done.step.iloc[-1]))
 
     def add_epoch(self, epoch: Epoch) -> None:
         """Add the validation loss and write everything to MLflow."""
-        values = {"validation_loss": epoch.validation_loss, "epoch_seconds": epoch.seconds}
-        self._put(values, epoch.last_step)
+        values = {
+            "validation_loss": epoch.validation_loss, "validation_score": epoch.validation_score,
+            "epoch_seconds": epoch.seconds, "skipped_steps": epoch.num_skipped,
+        }  # fmt: skip
+        self._put({name: float(value) for name, value in values.items() if value is not None}, epoch.last_step)
         self.flush()
 
     def _put(self, values: dict[str, float], step: int) -> None:
@@ -132,7 +138,7 @@ def write_checkpoint(
     """Write weights, settings and history, then the manifest; the file to resume from goes."""
     save_model(folder, history.weights, problem, tokens.model_sizes(), settings)
     steps, epochs = ([asdict(item) for item in items] for items in (history.steps, history.epochs))
-    (folder / "history.json").write_text(json.dumps({"steps": steps, "epochs": epochs}))
+    (folder / "history.json").write_text(json.dumps({"steps": steps, "epochs": epochs, "ended": history.ended}))
     log_file(run_id, folder / "history.json")
     log_figure(run_id, training_figure(history, settings), "training.png")
     end_run(run_id, "FINISHED")
