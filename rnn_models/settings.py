@@ -101,7 +101,7 @@ class TrainSettings:
     beam_width: int = setting(5, "Hypotheses kept while decoding text; 1 is greedy.", low=1)
     length_penalty: float = setting(1.0, "Power of the length that divides a hypothesis' score.", low=0)
     max_length_ratio: float = setting(2.0, "Tokens of a decoded text per source token, at most; ten more are free.", low=0)
-    copy_unknown: bool = setting(False, "An unknown word may be said: as a copy of the source word attended to most.")
+    copy_unknown: bool = setting(True, "An unknown word may be said: as a copy of the source word attended to most.")
     num_best: int = setting(1, "Outputs per example, best first; of a text as many as beam_width at most.", low=1)
     confidences: bool = setting(False, "Say also how sure a tagger is of each tag and of each entity.")
     word_vectors: str = setting("", "File of word vectors to start from, in text as of GloVe or word2vec; empty for none.")

@@ -33,7 +33,11 @@ class Predictor:
         nothing = Ragged(np.zeros(0, np.int32), np.zeros(len(texts) + 1, np.int64))
         words = Words(*(Ragged(*column) for column in spelled)) if spelled else None
         outputs = predict_all(self.problem, self.model, Examples(source, nothing, words))
-        return [self.encoder.decode(output.ids) for output in outputs], [output.score for output in outputs]
+        said = [
+            self.encoder.decode(output.ids, copied=output.copied, source=text)
+            for output, text in zip(outputs, texts, strict=True)
+        ]
+        return said, [output.score for output in outputs]
 
     def predict_entities(self, texts: Sequence[str]) -> tuple[list[list[Entity]], list[float]]:
         """Find the entities of each text, each with its characters in the raw text, and say how sure it is.

@@ -107,7 +107,9 @@ def test_two_vocabularies_have_two_embeddings_whatever_is_tied(translation):
 
 @FEEDING
 def test_texts_are_those_of_a_slow_search_over_the_model(translation, input_feeding):
-    model = translation.model(input_feeding=input_feeding, beam_width=4, num_best=3, max_length_ratio=0.0, length_penalty=0.7)
+    model = translation.model(
+        input_feeding=input_feeding, beam_width=4, num_best=3, max_length_ratio=0.0, length_penalty=0.7, copy_unknown=False
+    )
     for i, output in enumerate(predicted(translation, model)):
         lines = Lines(model, translation.batch([i]))
         slow, _ = slow_search(lines.log_probability, range(17), width=4, max_length=10, length_penalty=0.7)
@@ -154,8 +156,8 @@ def test_a_text_is_cut_at_the_ratio_of_its_source_and_ten_more(translation):
 
 
 @FEEDING
-def test_an_unknown_word_is_never_said(translation, input_feeding):
-    model = eager_to_say(translation.model(input_feeding=input_feeding), UNK_ID)
+def test_an_unknown_word_is_never_said_where_it_may_not_be_copied(translation, input_feeding):
+    model = eager_to_say(translation.model(input_feeding=input_feeding, copy_unknown=False), UNK_ID)
     assert all(UNK_ID not in output.ids and not output.copied for output in predicted(translation, model))
 
 
