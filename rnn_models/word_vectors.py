@@ -3,13 +3,16 @@
 V ids, E embedding.
 """
 
-from torch import Tensor, nn
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
 
 from rnn_models.layers import Embedding
 from rnn_models.problem import Sizes
 from rnn_models.settings import TrainSettings
 
-Vectors = tuple[Tensor, Tensor]  # (V, E), and (V,) True where a source id has one
+Vectors = tuple[NDArray[np.float32], NDArray[np.bool_]]  # (V, E), and (V,) True where a source id has one
 
 
 def source_embedding(model: nn.Module, sizes: Sizes) -> Embedding:
@@ -27,5 +30,5 @@ def source_embedding(model: nn.Module, sizes: Sizes) -> Embedding:
 
 def start_from_vectors(model: nn.Module, vectors: Vectors, sizes: Sizes, settings: TrainSettings) -> None:
     """Put word vectors into a model; ``tune_vectors`` says whether they are learnt on."""
-    table, is_known = vectors
+    table, is_known = map(torch.from_numpy, vectors)
     source_embedding(model, sizes).start_from(table, is_known, is_tuned=settings.tune_vectors)
