@@ -8,7 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from rnn_models.batch import PAD_ID, Spelled, length_mask
-from rnn_models.encoders import LockedDropout, gather_steps, recurrence, reversal
+from rnn_models.layers import LockedDropout
+from rnn_models.recurrent import gather_steps, recurrence, reversal
 from rnn_models.settings import TrainSettings
 
 NUM_PARTS = 4  # words of near-equal lengths are read together: a long one pads a quarter of a batch at most

@@ -11,7 +11,8 @@ from torch import Tensor, nn
 from rnn_models.batch import Batch, Spelled, length_mask
 from rnn_models.characters import CharacterEncoder
 from rnn_models.crf import CRF, NEVER
-from rnn_models.encoders import BiRecurrent, Embedding
+from rnn_models.encoders import make_encoder
+from rnn_models.layers import Embedding
 from rnn_models.problem import Output, Problem, Sizes
 from rnn_models.settings import TrainSettings
 
@@ -73,7 +74,7 @@ class Tagger(nn.Module):
         self.embedding = Embedding(sizes.source, settings)
         self.characters = CharacterEncoder(sizes.characters, settings) if settings.char_encoder != "none" else None
         width = settings.embedding_size + (self.characters.output_size if self.characters else 0)
-        self.encoder = BiRecurrent(width, settings)
+        self.encoder = make_encoder(width, settings)
         self.project = nn.Linear(self.encoder.output_size, sizes.target)
         self.crf = CRF(*bio_steps(sizes.labels), is_strict=settings.strict_likelihood)
         letters, goes_on = entity_steps(sizes.labels)

@@ -13,9 +13,11 @@ from torch import Tensor, nn
 
 from rnn_models.attention import Attention, Memory
 from rnn_models.batch import BOS_ID, EOS_ID, PAD_ID, UNK_ID, Batch, Ragged, length_mask
-from rnn_models.encoders import BiRecurrent, Embedding, LockedDropout, recurrence
+from rnn_models.encoders import make_encoder
 from rnn_models.feeding import read_fed
+from rnn_models.layers import Embedding, LockedDropout
 from rnn_models.problem import Output, Problem, Sizes
+from rnn_models.recurrent import recurrence
 from rnn_models.search import State, beam_search_all
 from rnn_models.settings import TrainSettings
 
@@ -53,7 +55,7 @@ class Translator(nn.Module):
         is_one = sizes.is_shared and settings.tied_embeddings == "all"
         self.source_embedding = Embedding(sizes.source, settings)
         self.target_embedding = self.source_embedding if is_one else Embedding(sizes.target, settings)
-        self.encoder = BiRecurrent(width, settings)
+        self.encoder = make_encoder(width, settings)
         self.bridge = nn.Linear(self.encoder.output_size, hidden)
         self.decoder = recurrence(settings.cell, 2 * width if settings.input_feeding else width, hidden)
         self.attention = Attention(hidden, self.encoder.output_size, width, settings.attention)
