@@ -66,7 +66,7 @@ def beam_search_all(
         (2017), section 3.6: a power of the length, where Wu et al. (2016),
         equation 14, take one of (5 + length) / 6.
     """
-    found: list[list[Hypothesis]] = [[] for _ in max_lengths]
+    found: list[list[Hypothesis]] = [[] for _ in range(len(max_lengths))]
     beams = Beams.start(len(max_lengths), width, max_lengths.device)
     rows = beams.live_places()
     while len(rows):

@@ -1,5 +1,6 @@
 """Raw texts in, entities of the raw text out."""
 
+from itertools import pairwise
 from pathlib import Path
 
 import pyarrow as pa
@@ -13,14 +14,14 @@ from data.token_settings import UNK_ID
 from data.tokenizer import DEFAULTS, Encoder
 from rnn_models.checkpoint import save_model, weights_of
 from rnn_models.prediction import predict_all
-from rnn_models.problem import Sizes, find_problem
+from rnn_models.problem import Output, Sizes, find_problem
 from rnn_models.settings import TrainSettings
 from tasks.artifacts import TokenSet
 from tasks.predictor import Predictor
 from tasks.tokenize import sizes_of, write_token_set
 
 TABLES = {
-    "tags": pa.table({"tokens": [["Kalo", "lumo"]] * 2, "tags": [["B-PER", "O"]] * 2}),
+    "tags": pa.table({"tokens": [["Kalo", "Bren", "lumo"]] * 2, "tags": [["B-PER", "I-PER", "O"]] * 2}),
     "label": pa.table({"text": ["Kalo", "lumo"], "label": ["n", "p"]}),
 }
 
@@ -28,12 +29,13 @@ TABLES = {
 class Said(Predictor):
     """A predictor whose model says what it is told."""
 
-    def __init__(self, target: str, said: list[list[str]]) -> None:
+    def __init__(self, target: str, told: list[list[str]]) -> None:
         self.encoder = Encoder.build("words", TABLES[target], DEFAULTS["words"])
-        self.said = said
+        self.told = told
 
-    def predict(self, texts: object) -> tuple[list[list[str]], list[float]]:
-        return self.said, [0.5] * len(self.said)
+    def outputs(self, texts: object) -> list[Output]:
+        names = self.encoder.labels
+        return [Output([names.index(tag) for tag in tags], 0.5) for tags in self.told]
 
 
 def test_entities_are_found_where_they_stand_in_the_raw_text() -> None:
@@ -67,11 +69,15 @@ def saved(folder: Path, table: pa.Table, name: str, kind: str, **changes: object
     return tokens, model
 
 
+def tagged() -> pa.Table:
+    rows = [["Kalo", "lumo"], ["lumo", "Tembo", "Sil"], ["sela"], ["sela", "Kalo", "Unseen"]] * 2
+    return pa.table({"tokens": rows, "tags": [["B-PER", "O", "I-PER"][: len(row)] for row in rows]})
+
+
 @pytest.mark.parametrize("char_encoder", ["none", "lstm", "cnn"])
 def test_a_raw_text_gets_the_tags_that_its_row_gets(store: Path, char_encoder: str) -> None:
-    rows = [["Kalo", "lumo"], ["lumo", "Tembo", "Sil"], ["sela"], ["sela", "Kalo", "Unseen"]] * 2
-    table = pa.table({"tokens": rows, "tags": [["B-PER", "O", "I-PER"][: len(row)] for row in rows]})
-    tokens, model = saved(store, table, "ner", "words", char_encoder=char_encoder)
+    rows = tagged()["tokens"].to_pylist()
+    tokens, model = saved(store, tagged(), "ner", "words", char_encoder=char_encoder)
     outputs = predict_all(find_problem("ner"), model, tokens.examples("test"))
     predictor = Predictor(tokens.folder)
     said, scores = predictor.predict([" ".join(row) for row in rows])
@@ -87,3 +93,23 @@ def test_an_unknown_word_of_a_raw_text_comes_out_as_it_went_in(store: Path) -> N
         dict(predictor.model.named_parameters())["bias"][UNK_ID] += 50  # it would say nothing else
     said, _ = predictor.predict(["Zürich", "lumo"])
     assert said == [" ".join(["Zürich"] * 10), " ".join(["lumo"] * 10)]
+
+
+def test_the_best_outputs_begin_with_the_one_that_is_predicted(store: Path) -> None:
+    tokens, _ = saved(store, tagged(), "ner", "words", num_best=3)
+    predictor, texts = Predictor(tokens.folder), ["Kalo lumo", "sela Tembo Sil"]
+    best, (said, scores) = predictor.predict_best(texts), predictor.predict(texts)
+    assert [row[0] for row in best] == list(zip(said, scores, strict=True))
+    assert [len(row) for row in best] == [3, 3]
+    assert all(a[1] > b[1] for row in best for a, b in pairwise(row))
+
+
+def test_an_entity_of_a_model_that_is_asked_for_confidences_has_a_score(store: Path) -> None:
+    tokens, _ = saved(store, tagged(), "ner", "words", confidences=True)
+    predictor = Predictor(tokens.folder)
+    with torch.no_grad():
+        dict(predictor.model.named_parameters())["project.bias"][predictor.encoder.labels.index("B-PER")] += 4
+    (found, nothing), scores = predictor.predict_entities(["lumo Kalo", ""])
+    assert [(entity["start"], entity["stop"]) for entity in found] == [(0, 4), (5, 9)]
+    assert all(scores[0] < entity["score"] <= 1 for entity in found)  # an entity is likelier than all tags together
+    assert nothing == []
