@@ -31,7 +31,8 @@ class Epoch:
     """One pass over the training split, or the part of one that a limit left; losses in nats per unit.
 
     ``validation_score`` is the problem's headline metric in percent, where that
-    decides which epoch is the best.
+    decides which epoch is the best. ``gradient_decay`` is what
+    ``health.gradient_decay`` found at its end.
     """
 
     epoch: int
@@ -43,6 +44,7 @@ class Epoch:
     num_skipped: int = 0
     validation_score: float | None = None
     is_whole: bool = True
+    gradient_decay: dict[str, list[float]] = field(default_factory=dict)
 
     @property
     def cost(self) -> float:

@@ -223,7 +223,8 @@ def judged(problem, factors):
 
     def loss(model, batch):
         nats, units = problem.loss(model, batch)
-        return (nats if model.training else nats * next(left)), units
+        is_validation = torch.is_inference_mode_enabled()
+        return (nats * next(left) if is_validation else nats), units
 
     return replace(problem, loss=loss)
 
