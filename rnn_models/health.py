@@ -34,6 +34,9 @@ def gradient_decay(problem: Problem, model: nn.Module, batch: Batch | Window) ->
         return {}
     was_training, encoder.followed = model.training, []
     model.eval()
+    for module in model.modules():
+        if isinstance(module, nn.RNNBase):  # has no dropout of its own, and cuDNN gives no gradient outside of training
+            module.train()
     try:
         if isinstance(batch, Window):
             assert problem.windows
