@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Sequence
-from typing import Any, TypedDict
+from typing import Any, NotRequired, TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,12 +14,13 @@ Span = tuple[int, int]
 
 
 class Entity(TypedDict):
-    """A named stretch of a raw text: ``text[start:stop]``."""
+    """A named stretch of a raw text: ``text[start:stop]``; its score, where a model says one, is from 0 to 1."""
 
     kind: str
     start: int
     stop: int
     text: str
+    score: NotRequired[float]
 
 
 def split_spans(kind: str, text: str) -> list[Span]:

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Iterable
+from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 
 from data.columns import Encoded, RaggedFile, cut, kept
 from data.errors import RowError
+from data.spellings import WordFiles
 from data.streams import side_by_side
 from data.token_settings import TokenSettings
 from data.tokenizer import Encoder
@@ -20,13 +22,19 @@ log = logging.getLogger(__name__)
 def write_ids(folder: Path, split: str, tables: Iterable[pa.Table], encoder: Encoder, settings: TokenSettings) -> int:
     """Write both sides of a split as flat ids and offsets, batch by batch, and return its rows.
 
+    Beside them go the words of the source, where the encoder spells them.
+
     Raises:
         RowError: If no row is left.
     """
     num_rows = num_left_out = 0
-    with RaggedFile(folder, f"{split}.source") as sources, RaggedFile(folder, f"{split}.target") as targets:
-        for encoded in side_by_side(encoder.encode, tables):
+    with ExitStack() as files:
+        sources, targets = (files.enter_context(RaggedFile(folder, f"{split}.{side}")) for side in ("source", "target"))
+        words = files.enter_context(WordFiles(folder, split, encoder.characters)) if encoder.characters else None
+        for encoded, found in side_by_side(lambda table: (encoder.encode(table), encoder.words(table.column(0))), tables):
             source, target, keep = usable(split, encoded, encoder, settings.max_length)
+            if words and found:
+                words.append(found, keep, settings.max_length if split == "train" else None)
             sources.append(kept(source, keep))
             targets.append(kept(target, keep))
             num_kept = int(keep.sum())

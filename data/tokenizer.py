@@ -17,13 +17,14 @@ from data.columns import Encoded, ragged
 from data.errors import RowError
 from data.markup import read_html
 from data.spans import raw_spans, split_spans, split_text
+from data.spellings import Characters, Words, distinct_words
 from data.token_file import Renumbering, read_tokenizer_file
 from data.token_models import train_tokenizer
 from data.token_settings import DEFAULTS, KINDS, SPECIAL, UNK_ID, Html, TokenSettings, default_settings, is_tokenizer_file
 from data.vocabulary import Labels
 
 __all__ = ["DEFAULTS", "KINDS", "SPECIAL", "Encoder", "TokenSettings", "Tokenizer", "default_settings", "split_text"]
-SOURCE_FILE, TARGET_FILE, ENCODER_FILE = "source.json", "target.json", "encoder.json"
+SOURCE_FILE, TARGET_FILE, ENCODER_FILE, CHARACTERS_FILE = "source.json", "target.json", "encoder.json", "characters.json"
 WHOLE_TOKENS = ("words", "characters")  # kinds that give a cut token one id
 NOTHING = [UNK_ID]  # what an empty text reads as
 
@@ -97,10 +98,14 @@ class Tokenizer:
     def _ours(self, ids: NDArray[np.int32]) -> NDArray[np.int32]:
         return self.numbers.ours[ids] if self.numbers else ids
 
-    def decode(self, ids: Sequence[int]) -> str:
-        """Text of ids."""
+    def decode(self, ids: Sequence[int], copies: Sequence[str] = ()) -> str:
+        """Text of ids; unknown ones become the copies, in their order, or nothing."""
         known = self.numbers.theirs[np.asarray(ids, dtype=np.int64)].tolist() if self.numbers else list(ids)
-        return str(self.inner.decode(known))
+        if not copies:
+            return str(self.inner.decode(known))
+        waiting = iter(copies)
+        tokens = [next(waiting) if i == UNK_ID else str(self.inner.id_to_token(own)) for i, own in zip(ids, known, strict=True)]
+        return str(self.inner.decoder.decode(tokens)) if self.inner.decoder else " ".join(tokens)
 
     def told(self) -> dict[str, Any]:
         """What its file does not say."""
@@ -143,12 +148,16 @@ class Columns:
 
 @dataclass(frozen=True)
 class Encoder:
-    """Both sides of a dataset's rows to ids, and a model's ids back to what a row says."""
+    """Both sides of a dataset's rows to ids, and a model's ids back to what a row says.
+
+    Words that get tags are spelled too, by ``characters``.
+    """
 
     kind: str
     roles: tuple[str, str]
     source: Tokenizer
     target: Tokenizer | Labels
+    characters: Characters | None = None
 
     @classmethod
     def build(cls, kind: str, train: pa.Table | Iterable[pa.Table], settings: TokenSettings) -> "Encoder":
@@ -179,7 +188,8 @@ class Encoder:
         first, second = Columns(tables, (source,)), Columns(tables, (target,))
         is_text = target == "target"
         to_ids = Tokenizer.train(kind, second, settings) if is_text else Labels.of(second)
-        return cls(name, (source, target), Tokenizer.train(kind, first, settings), to_ids)
+        characters = Characters.of(first) if target == "tags" and kind != "characters" else None
+        return cls(name, (source, target), Tokenizer.train(kind, first, settings), to_ids, characters)
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -205,6 +215,17 @@ class Encoder:
         """Ids of both sides."""
         return self.encode_source(table.column(0)), self.encode_target(table.column(1))
 
+    def words(self, rows: pa.ChunkedArray | pa.Array) -> Words | None:
+        """The distinct words of rows of words and the rows as their numbers; none where words are not spelled."""
+        return distinct_words(rows) if self.characters else None
+
+    def spell(self, rows: Sequence[Sequence[str]]) -> tuple[Encoded, Encoded] | None:
+        """The words of rows as numbers, and the spelling of each number; none where words are not spelled."""
+        if self.characters is None:
+            return None
+        words, numbers = distinct_words(pa.array(rows, pa.list_(pa.string())))
+        return numbers, self.characters.spell(words)
+
     def encode_with_offsets(self, texts: Sequence[str]) -> tuple[NDArray[np.int32], NDArray[np.int64], NDArray[np.int32]]:
         """Ids of raw texts as source, where each text starts, and the characters each id stands for, (ids, 2)."""
         if not self.source.is_cut:
@@ -213,12 +234,22 @@ class Encoder:
         ids, offsets = self.source.encode([self.cut(text) for text in texts])
         return ids, offsets, np.asarray([*chain.from_iterable(spans)], dtype=np.int32).reshape(-1, 2)
 
-    def decode(self, ids: Sequence[int]) -> Any:
-        """What a model says: a label, a list of tags, or a text."""
+    def decode(self, ids: Sequence[int], *, copied: Sequence[int] = (), source: str = "") -> Any:
+        """What a model says: a label, a list of tags, or a text.
+
+        Args:
+            ids: What it says.
+            copied: For each id the token of the source text that it is a copy of, -1 for none.
+            source: The source text.
+        """
         if isinstance(self.target, Tokenizer):
-            return self.target.decode(ids)
+            return self.target.decode(ids, self._copies(copied, source) if copied else ())
         names = self.target.decode(ids)
         return names[0] if self.roles[1] == "label" else names
+
+    def _copies(self, copied: Sequence[int], source: str) -> list[str]:
+        _, _, spans = self.source.encode_with_offsets([source])
+        return [source[slice(*spans[place])] for place in copied if place >= 0]
 
     def cut(self, text: str) -> Any:
         """A raw text as this encoder's source side takes it."""
@@ -233,6 +264,9 @@ class Encoder:
         elif self.target is not self.source:
             self.target.inner.save(str(folder / TARGET_FILE))
             told["target"] = self.target.told()
+        if self.characters:
+            text = json.dumps(self.characters.known, ensure_ascii=False)
+            (folder / CHARACTERS_FILE).write_text(text + "\n", encoding="utf-8")
         (folder / ENCODER_FILE).write_text(json.dumps(told) + "\n")
 
     @classmethod
@@ -245,5 +279,6 @@ class Encoder:
             return cls(kind, roles, source, Tokenizer.read(folder / TARGET_FILE, told["target"]))
         if not (folder / TARGET_FILE).exists():
             return cls(kind, roles, source, source)
-        names = json.loads((folder / TARGET_FILE).read_text(encoding="utf-8"))
-        return cls(kind, roles, source, Labels(tuple(names)))
+        names, spelled = json.loads((folder / TARGET_FILE).read_text(encoding="utf-8")), folder / CHARACTERS_FILE
+        characters = Characters(json.loads(spelled.read_text(encoding="utf-8"))) if spelled.exists() else None
+        return cls(kind, roles, source, Labels(tuple(names)), characters)

@@ -1,39 +1,89 @@
 """Attention of a decoder's states over an encoder's.
 
-B sequences, T source steps, U target steps, H width.
+B sequences, T source steps, U target steps, Q width of a query, K of a source
+state, O of an attentional state.
 """
+
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import linear
+
+
+class Memory(NamedTuple):
+    """What a decoder attends to, made once of a source: all that no target step changes.
+
+    ``keys`` (B, T, Q) meet a query, ``values`` (B, T, O) are what a source
+    state adds to an attentional state, ``barred`` (B, 1, T) is 0 where a token
+    is real and -inf at padding.
+    """
+
+    keys: Tensor
+    values: Tensor
+    barred: Tensor
+
+    def rows(self, index: Tensor) -> "Memory":
+        """That of some sequences."""
+        return Memory(*(tensor.index_select(0, index) for tensor in self))
 
 
 class Attention(nn.Module):
-    """Multiplicative attention and the attentional state made of it.
+    """Attention, and the attentional state made of its context and the query.
+
+    ``general`` holds a query against a source state by a matrix; ``dot`` by
+    their product, of each direction if the source is read in two;
+    ``additive`` by a layer of its own.
 
     Origin:
-        Luong, Pham and Manning (2015), "general" score and equation 5, without
-        input feeding: so all target steps of a training batch are one call.
+        Luong, Pham and Manning (2015), the scores "general" and "dot", and
+        equation 5, the attentional state; Bahdanau, Cho and Bengio (2015),
+        appendix A.1.2, the additive score.
     """
 
-    def __init__(self, query_size: int, key_size: int, output_size: int) -> None:
+    def __init__(self, query_size: int, key_size: int, output_size: int, scoring: str = "general") -> None:
         super().__init__()
-        self.query = nn.Linear(query_size, key_size, bias=False)
+        self.query_size, self.key_size, self.scoring = query_size, key_size, scoring
+        if scoring != "dot":
+            self.query = nn.Linear(query_size, key_size if scoring == "general" else query_size, bias=False)
+        elif key_size % query_size:
+            raise ValueError(f"attention dot needs source states of {query_size} or a multiple of it, got {key_size}")
+        if scoring == "additive":
+            self.key = nn.Linear(key_size, query_size)
+            self.energy = nn.Linear(query_size, 1, bias=False)
         self.combine = nn.Linear(query_size + key_size, output_size, bias=False)
 
-    def forward(self, queries: Tensor, keys: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+    def memory(self, states: Tensor, mask: Tensor) -> Memory:
+        """Prepare source states (B, T, K); ``mask`` (B, T) is True where a source token is real.
+
+        Both matrices that meet a source state are applied here, once, and not
+        for each target step.
+        """
+        if self.scoring == "general":
+            keys = states @ self.query.weight
+        elif self.scoring == "additive":
+            keys = self.key(states)
+        else:
+            keys = states.reshape(*states.shape[:2], -1, self.query_size).sum(2)  # (B, T, directions, Q) to (B, T, Q)
+        values = linear(states, self.combine.weight[:, : self.key_size])
+        barred = torch.zeros(mask.shape, dtype=states.dtype, device=mask.device).masked_fill(~mask, float("-inf"))
+        return Memory(keys, values, barred[:, None])
+
+    def forward(self, queries: Tensor, memory: Memory) -> tuple[Tensor, Tensor]:
         """Attend.
 
         Args:
-            queries: (B, U, query_size).
-            keys: (B, T, key_size).
-            mask: (B, T), True where a source token is real.
+            queries: (B, U, Q).
+            memory: Of the same sequences.
 
         Returns:
-            Attentional states (B, U, output_size) and probabilities (B, U, T).
+            Attentional states (B, U, O) and probabilities (B, U, T).
         """
-        energies = self.query(queries) @ keys.mT  # (B, U, T)
-        energies = energies.masked_fill(~mask[:, None], float("-inf"))
+        if self.scoring == "additive":
+            met = torch.tanh(self.query(queries)[:, :, None] + memory.keys[:, None])  # (B, U, T, Q)
+            energies = self.energy(met).squeeze(3) + memory.barred
+        else:
+            energies = torch.baddbmm(memory.barred, queries, memory.keys.mT)  # (B, U, T)
         probabilities = energies.softmax(dim=2)
-        context = probabilities @ keys  # (B, U, key_size)
-        states = torch.tanh(self.combine(torch.cat([context, queries], dim=2)))
-        return states, probabilities
+        own = linear(queries, self.combine.weight[:, self.key_size :])
+        return torch.tanh(torch.baddbmm(own, probabilities, memory.values)), probabilities

@@ -1,6 +1,7 @@
 """Examples to batches: ragged columns, padding, lengths, masks and the order of an epoch.
 
-B sequences, T source steps, U target steps, N examples.
+B sequences, T source steps, U target steps, N examples; F distinct words of a
+batch, C characters of a word.
 """
 
 from collections.abc import Iterator, Sequence
@@ -38,6 +39,10 @@ class Ragged:
         """Ids per row, (N,)."""
         return np.diff(self.offsets)
 
+    def lengths_of(self, indices: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Ids of some rows, (B,)."""
+        return self.offsets[indices + 1] - self.offsets[indices]
+
     def row(self, index: int) -> list[int]:
         """Ids of one row."""
         return [int(i) for i in self.ids[self.offsets[index] : self.offsets[index + 1]]]
@@ -48,7 +53,7 @@ class Ragged:
         Returns:
             Ids (B, T) and lengths (B,), both int64; T is the longest row, at least 1.
         """
-        starts, lengths = self.offsets[indices], self.offsets[indices + 1] - self.offsets[indices]
+        starts, lengths = self.offsets[indices], self.lengths_of(indices)
         steps = np.arange(max(1, lengths.max(initial=0)))
         is_real = steps < lengths[:, None]
         padded = np.full(is_real.shape, PAD_ID, dtype=np.int64)
@@ -57,11 +62,51 @@ class Ragged:
 
 
 @dataclass(frozen=True)
+class Spelled:
+    """The distinct words of a batch as characters, shortest first.
+
+    ``characters`` is (F, C) with ``lengths`` (F,); ``places`` (B, T) says which
+    word each token is, F at padding.
+    """
+
+    characters: Tensor
+    lengths: Tensor
+    places: Tensor
+
+    def to(self, device: torch.device) -> "Spelled":
+        """The same with its tensors on a device."""
+        return Spelled(*(tensor.to(device) for tensor in (self.characters, self.lengths, self.places)))
+
+
+@dataclass(frozen=True)
+class Words:
+    """Source tokens as they were written: an id says little of a word that no training row has.
+
+    ``forms`` has a number for each source token, ``spellings`` the ids of the
+    characters of each number.
+    """
+
+    forms: Ragged
+    spellings: Ragged
+
+    def take(self, indices: NDArray[np.int64]) -> Spelled:
+        """Gather the words of some examples, each distinct one once."""
+        forms, lengths = self.forms.take(indices)
+        is_real = length_mask(lengths, forms.shape[1])
+        distinct, inverse = np.unique(forms[is_real].numpy(), return_inverse=True)
+        order = np.argsort(self.spellings.lengths_of(distinct), kind="stable")
+        places = torch.full(forms.shape, len(distinct))
+        places[is_real] = torch.from_numpy(np.argsort(order)[inverse])
+        return Spelled(*self.spellings.take(distinct[order]), places)
+
+
+@dataclass(frozen=True)
 class Examples:
-    """Sources and targets as ids; a label is a target of length 1."""
+    """Sources and targets as ids; a label is a target of length 1. ``words`` spell the sources."""
 
     source: Ragged
     target: Ragged
+    words: Words | None = None
 
     def __len__(self) -> int:
         return len(self.source)
@@ -73,7 +118,8 @@ class Examples:
 
     def batch(self, indices: NDArray[np.int64]) -> "Batch":
         """Gather some examples into one padded batch."""
-        return Batch(*self.source.take(indices), *self.target.take(indices), indices)
+        spelled = self.words.take(indices) if self.words else None
+        return Batch(*self.source.take(indices), *self.target.take(indices), indices, spelled)
 
 
 @dataclass(frozen=True)
@@ -85,6 +131,7 @@ class Batch:
     target: Tensor
     target_lengths: Tensor
     indices: NDArray[np.int64]
+    spelled: Spelled | None = None
 
     def __len__(self) -> int:
         return len(self.indices)
@@ -98,7 +145,8 @@ class Batch:
         """The same batch with its tensors on a device."""
         source, source_lengths = self.source.to(device), self.source_lengths.to(device)
         target, target_lengths = self.target.to(device), self.target_lengths.to(device)
-        return Batch(source, source_lengths, target, target_lengths, self.indices)
+        spelled = self.spelled.to(device) if self.spelled else None
+        return Batch(source, source_lengths, target, target_lengths, self.indices, spelled)
 
 
 def length_mask(lengths: Tensor, num_steps: int) -> Tensor:

@@ -1,9 +1,77 @@
-"""Gradients through time: their norm, and the clip that keeps one step from undoing many."""
+"""Gradients through time: where they are cut, their norm, and the clip that keeps one step from undoing many.
 
-from collections.abc import Iterable
+B sequences, T time steps, W steps of a window, H hidden.
+"""
 
+import math
+from bisect import insort
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
+
+from rnn_models.recurrent import State
+from rnn_models.settings import TrainSettings
+
+
+@dataclass(frozen=True)
+class Window:
+    """A stretch of time steps of some sequences.
+
+    ``read`` and ``said`` are (B, W): what a model reads, and what it should say
+    at each step. ``lengths`` (B,) counts the real steps and may be 0.
+    ``is_start`` (B,) is True where a sequence begins and the state starts anew.
+    """
+
+    read: Tensor
+    said: Tensor
+    lengths: Tensor
+    is_start: Tensor
+    indices: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+    @property
+    def num_tokens(self) -> int:
+        """Real steps."""
+        return int(self.lengths.sum())
+
+    def to(self, device: torch.device) -> "Window":
+        """The same window with its tensors on a device."""
+        read, said = self.read.to(device), self.said.to(device)
+        return Window(read, said, self.lengths.to(device), self.is_start.to(device), self.indices)
+
+
+def bptt_windows(whole: Window, size: int) -> Iterator[Window]:
+    """Cut sequences along time into windows of at most ``size`` steps.
+
+    Gradients stop at a window's edge; the hidden state does not. The caller
+    carries it over with ``carried``.
+
+    Yields:
+        Windows of (B, W), W <= size; only those in which a real step stands.
+
+    Origin:
+        Williams and Peng (1990), truncated backpropagation through time.
+    """
+    for start in range(0, max(1, int(whole.lengths.max())), size):
+        stop = start + size
+        yield replace(
+            whole,
+            read=whole.read[:, start:stop],
+            said=whole.said[:, start:stop],
+            lengths=(whole.lengths - start).clamp(0, size),
+            is_start=whole.is_start & (start == 0),
+        )
+
+
+def carried(state: State, is_start: Tensor) -> State:
+    """What a window begins with: the state before, cut from its gradient, and zeros where ``is_start`` (B,) is True."""
+    return tuple(s.detach().masked_fill(is_start[:, None], 0.0) for s in state)
 
 
 def gradient_norm(parameters: Iterable[nn.Parameter]) -> Tensor:
@@ -30,3 +98,76 @@ def clip(parameters: Iterable[nn.Parameter], clip_norm: float) -> float:
     norm = gradient_norm(kept)
     torch.nn.utils.clip_grads_with_norm_(kept, clip_norm, norm)
     return float(norm)
+
+
+def clip_values(parameters: Iterable[nn.Parameter], clip_value: float) -> tuple[float, bool]:
+    """Cut each number of the gradients off at plus and minus ``clip_value``; the direction changes.
+
+    Returns:
+        The norm before, and whether any number was cut.
+
+    Origin:
+        Mikolov (2012), section 3.2.2.
+    """
+    kept = [p for p in parameters if p.grad is not None]
+    norm = float(gradient_norm(kept))
+    largest = float(largest_gradient(kept))
+    torch.nn.utils.clip_grad_value_(kept, clip_value)
+    return norm, largest > clip_value
+
+
+def largest_gradient(parameters: Iterable[nn.Parameter]) -> Tensor:
+    """Largest absolute value in all gradients, a scalar."""
+    return torch.nn.utils.get_total_norm([p.grad for p in parameters if p.grad is not None], norm_type=math.inf)
+
+
+@dataclass(frozen=True)
+class Clipped:
+    """How a clip went: the norm before it, the largest one allowed, and whether it was above."""
+
+    norm: float
+    allowed: float
+    is_clipped: bool
+
+
+class Clipper:
+    """Clips step after step as settings say, and remembers the norms of an adaptive clip.
+
+    Origin:
+        Seetharaman et al. (2020), AutoClip, for ``adaptive``: the largest norm
+        allowed is a percentile of all norms so far, this step's among them.
+    """
+
+    def __init__(self, settings: TrainSettings, norms: Iterable[float] = ()) -> None:
+        self.settings = settings
+        self.norms: list[float] = []
+        self.remember(norms)
+
+    def remember(self, norms: Iterable[float]) -> None:
+        """Count norms of earlier steps; those that are not finite do not count."""
+        self.norms = sorted([*self.norms, *(norm for norm in norms if math.isfinite(norm))])
+
+    def __call__(self, parameters: list[nn.Parameter]) -> Clipped:
+        """Clip the gradients in place."""
+        s = self.settings
+        if s.clipping == "value":
+            norm, is_clipped = clip_values(parameters, s.clip_value)
+            return Clipped(norm, math.inf, is_clipped)
+        if s.clipping == "norm":
+            norm = clip(parameters, s.clip_norm)
+            return Clipped(norm, s.clip_norm, norm > s.clip_norm)
+        norm = float(gradient_norm(parameters))
+        if s.clipping == "none" or not math.isfinite(norm):
+            return Clipped(norm, math.inf, False)
+        insort(self.norms, norm)
+        allowed = percentile(self.norms, s.clip_percentile)
+        clip(parameters, allowed)
+        return Clipped(norm, allowed, norm > allowed)
+
+
+def percentile(ordered: list[float], share: float) -> float:
+    """Percentile of numbers in order, between two of them in proportion."""
+    place = share / 100 * (len(ordered) - 1)
+    below = int(place)
+    above = min(below + 1, len(ordered) - 1)
+    return ordered[below] + (place - below) * (ordered[above] - ordered[below])

@@ -2,8 +2,8 @@
 
 import importlib
 import pkgutil
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from difflib import get_close_matches
 from functools import cache
 from typing import Any
@@ -11,7 +11,9 @@ from typing import Any
 from torch import Tensor, nn
 
 from rnn_models import problems
-from rnn_models.batch import Batch
+from rnn_models.batch import Batch, Examples
+from rnn_models.bptt import Window
+from rnn_models.recurrent import State
 from rnn_models.settings import TrainSettings
 
 
@@ -21,21 +23,47 @@ class Sizes:
 
     ``target`` counts labels or ids of target text; ``labels`` names them where
     they are few. ``is_shared`` says that source and target text have one
-    vocabulary.
+    vocabulary. ``characters`` counts ids of characters of source tokens, 0 where
+    no token is spelled.
     """
 
     source: int
     target: int
     labels: tuple[str, ...] = ()
     is_shared: bool = False
+    characters: int = 0
 
 
 @dataclass(frozen=True)
 class Output:
-    """What a model says of one example: target ids, and how sure it is, from 0 to 1."""
+    """What a model says of one example: target ids, and how sure it is, from 0 to 1.
+
+    What follows is there only where it was asked for: how sure the model is of
+    each tag, and of each entity in their order (``confidences``); for each id
+    the source token it is a copy of, -1 for none (``copy_unknown``); the next
+    best outputs, best first (``num_best``).
+    """
 
     ids: list[int]
     score: float
+    tag_scores: list[float] = field(default_factory=list)
+    entity_scores: list[float] = field(default_factory=list)
+    copied: list[int] = field(default_factory=list)
+    others: list["Output"] = field(default_factory=list)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Windows:
+    """How a problem is trained in windows, by truncated BPTT, the state carried from one to the next.
+
+    ``cut`` makes the windows of an epoch (0 for validation) of examples: a pure
+    function of the seed and the epoch. ``loss`` goes on from the state before
+    and gives the sum in nats, its units and the state after; the state of a
+    row that ``is_start`` marks is its own matter (``bptt.carried``).
+    """
+
+    cut: Callable[[Examples, TrainSettings, int], Sequence[Window]]
+    loss: Callable[[Any, Window, State], tuple[Tensor, int, State]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,7 +73,8 @@ class Problem:
     ``rows`` names the columns of its rows, source before target. ``metrics``
     and ``baselines`` are names from ``metrics.py`` and ``baselines.py``; the
     first metric decides. ``loss`` gives the sum in nats over a batch and the
-    number of units (tokens or examples) it stands for.
+    number of units (tokens or examples) it stands for. ``windows`` is there
+    where ``bptt_window`` may cut a training into windows of their own updates.
     """
 
     name: str
@@ -57,6 +86,7 @@ class Problem:
     build: Callable[[Sizes, TrainSettings], nn.Module]
     loss: Callable[[Any, Batch], tuple[Tensor, int]]
     predict: Callable[[Any, Batch], list[Output]]
+    windows: Windows | None = None
 
 
 def nearest(name: str, names: list[str]) -> str:

@@ -1,6 +1,7 @@
-"""Search for the best target text, a batch at a time.
+"""Search for the best target texts, a batch at a time.
 
-B sequences, W beams of each, V ids; "rows" are the B * W beams.
+B sequences, W beams of each, V ids, U ids of a beam so far, C candidates of a
+beam; R rows: the beams that are still growing, of all sequences end to end.
 """
 
 from collections.abc import Callable
@@ -11,9 +12,10 @@ from torch import Tensor
 
 from rnn_models.batch import BOS_ID, EOS_ID, PAD_ID
 
-# Previous ids (rows,) and state to log probabilities (rows, V) and the next state.
+# Previous ids (R,) and state to log probabilities (R, V) and the next state.
 State = tuple[Tensor, ...]
 Step = Callable[[Tensor, State], tuple[Tensor, State]]
+NEVER = float("-inf")
 
 
 @dataclass(frozen=True)
@@ -24,73 +26,149 @@ class Hypothesis:
     score: float
 
 
-def beam_search(step: Step, state: State, *, width: int, max_lengths: Tensor, length_penalty: float) -> list[Hypothesis]:
+def beam_search(
+    step: Step, state: State, *, width: int, max_lengths: Tensor, length_penalty: float, fixed: State = ()
+) -> list[Hypothesis]:
+    """Decode a batch and give the best hypothesis of each sequence; see ``beam_search_all``."""
+    found = beam_search_all(
+        step, state, width=width, max_lengths=max_lengths, length_penalty=length_penalty, fixed=fixed, num_best=1
+    )
+    return [hypotheses[0] for hypotheses in found]
+
+
+def beam_search_all(
+    step: Step, state: State, *, width: int, max_lengths: Tensor, length_penalty: float, num_best: int, fixed: State = ()
+) -> list[list[Hypothesis]]:
     """Decode a batch with beams.
 
     A finished beam keeps its place and its score, so it competes with longer
-    ones until the end; a sequence leaves the batch when all its beams are
-    finished. With ``width`` 1 this is greedy decoding.
+    ones until the end, but no step is computed for it; a sequence leaves the
+    batch when all its beams are finished. With ``width`` 1 this is greedy
+    decoding.
 
     Args:
-        step: One decoder step for all rows.
+        step: One decoder step for all rows. It is given ``fixed`` before the
+            rest of the state, and returns the rest alone.
         state: Tensors with B rows each.
         width: Beams per sequence, W.
         max_lengths: (B,), steps after which a sequence is cut.
         length_penalty: The score is the log probability divided by the length,
             its end included, to this power.
+        num_best: Hypotheses wanted of each sequence, at most W.
+        fixed: Tensors with B rows each that no step changes.
 
     Returns:
-        The best hypothesis of each sequence.
+        The best hypotheses of each sequence, best first; fewer than wanted
+        where there are not as many texts.
 
     Origin:
         Graves (2012), beam search; the length norm of Koehn and Knowles
-        (2017), section 3.6.
+        (2017), section 3.6: a power of the length, where Wu et al. (2016),
+        equation 14, take one of (5 + length) / 6.
     """
-    device, num = max_lengths.device, len(max_lengths)
-    found: list[Hypothesis | None] = [None] * num
-    alive = torch.arange(num, device=device)
-    state = _select(state, alive.repeat_interleave(width))
-    total = torch.full((num, width), float("-inf"), device=device)
-    total[:, 0] = 0.0  # all beams start equal: only the first may branch
-    is_done = torch.zeros(num, width, dtype=torch.bool, device=device)
-    ids = torch.full((num, width, 1), BOS_ID, device=device)
-    lengths = torch.zeros(num, width, device=device)
-    while len(alive):
-        log_probabilities, state = step(ids[:, :, -1].reshape(-1), state)
-        candidates = _extend(log_probabilities.view(len(alive), width, -1), total, is_done)
-        grown = lengths + (~is_done)
-        ranked = candidates / grown.clamp(min=1)[:, :, None] ** length_penalty
-        best = ranked.flatten(1).topk(width, dim=1).indices  # (B, W)
-        beam, token = best // candidates.shape[2], best % candidates.shape[2]
-        rows = torch.arange(len(alive), device=device)[:, None]
-        total, lengths = candidates.flatten(1).gather(1, best), grown[rows, beam]
-        ids = torch.cat([ids[rows, beam], token[:, :, None]], dim=2)
-        is_done = is_done[rows, beam] | (token == EOS_ID)
-        state = _select(state, (rows * width + beam).flatten())
-        is_over = is_done.all(1) | (ids.shape[2] > max_lengths[alive])
-        if not bool(is_over.any()):
-            continue
-        scores = total / lengths**length_penalty
+    found: list[list[Hypothesis]] = [[] for _ in range(len(max_lengths))]
+    beams = Beams.start(len(max_lengths), width, max_lengths.device)
+    rows = beams.live_places()
+    while len(rows):
+        log_probabilities, state = step(beams.ids.flatten(0, 1)[rows, -1], (*fixed, *state))
+        beams, parents = beams.grown(rows, log_probabilities, length_penalty)
+        is_over = ~beams.is_live.any(1) | (beams.ids.shape[2] > max_lengths[beams.sequences])
         for i in is_over.nonzero().flatten().tolist():
-            place = int(scores[i].argmax())
-            found[int(alive[i])] = Hypothesis(_strip(ids[i, place]), float(scores[i, place]))
+            found[int(beams.sequences[i])] = beams.hypotheses(i, num_best)
+        places = (beams.is_live & ~is_over[:, None]).flatten().nonzero().flatten()
+        fixed, state = _followed(fixed, state, rows, parents.flatten()[places], width)
+        beams = beams.without(is_over)
+        rows = beams.live_places()
+    return found
+
+
+@dataclass(frozen=True)
+class Beams:
+    """The beams of the sequences that are not over, best first.
+
+    ``sequences`` (B,) are their places in the batch; ``ids`` is (B, W, U), all
+    else (B, W). ``totals`` are log probabilities, -inf for a beam that is none
+    yet; ``scores`` are these by length.
+    """
+
+    sequences: Tensor
+    ids: Tensor
+    totals: Tensor
+    scores: Tensor
+    lengths: Tensor
+    is_done: Tensor
+
+    @classmethod
+    def start(cls, num: int, width: int, device: torch.device) -> "Beams":
+        """One empty text for each sequence."""
+        totals = torch.full((num, width), NEVER, device=device)
+        totals[:, :1] = 0.0
+        zeros = torch.zeros(num, width, device=device)
+        ids = torch.full((num, width, 1), BOS_ID, device=device)
+        return cls(torch.arange(num, device=device), ids, totals, totals, zeros, zeros.bool())
+
+    @property
+    def is_live(self) -> Tensor:
+        """Which beams grow."""
+        return ~self.is_done & (self.totals != NEVER)
+
+    def live_places(self) -> Tensor:
+        """Places of the rows among the B * W beams, (R,)."""
+        return self.is_live.flatten().nonzero().flatten()
+
+    def grown(self, rows: Tensor, log_probabilities: Tensor, length_penalty: float) -> tuple["Beams", Tensor]:
+        """The best beams one id later, and the beam that each comes from, as one of the B * W, (B, W).
+
+        No more than the W best ids of a row can be among the W best of its sequence.
+        """
+        num, width = self.totals.shape
+        values, tokens = log_probabilities.topk(min(width, log_probabilities.shape[1]), dim=1)  # (R, C)
+        totals = values.new_full((num * width, values.shape[1]), NEVER)
+        totals[:, 0] = self.totals.flatten()  # a finished beam goes on as itself, one that is none stays none
+        totals[rows] = values + self.totals.flatten()[rows, None]
+        said = tokens.new_full(totals.shape, PAD_ID)
+        said[rows] = tokens
+        lengths = self.lengths + self.is_live
+        ranked = totals.view(num, width, -1) / lengths.clamp(min=1)[:, :, None] ** length_penalty
+        scores, best = ranked.flatten(1).topk(width, dim=1)  # (B, W)
+        beam = best // totals.shape[1]
+        said = said.view(num, -1).gather(1, best)
+        ids = self.ids.gather(1, beam[:, :, None].expand(-1, -1, self.ids.shape[2]))
+        grown = Beams(
+            self.sequences, torch.cat([ids, said[:, :, None]], dim=2), totals.view(num, -1).gather(1, best), scores,
+            lengths.gather(1, beam), self.is_done.gather(1, beam) | (said == EOS_ID),
+        )  # fmt: skip
+        return grown, beam + width * torch.arange(num, device=beam.device)[:, None]
+
+    def hypotheses(self, i: int, num_best: int) -> list[Hypothesis]:
+        """The best texts of one sequence."""
+        rows = zip(self.ids[i, :num_best].tolist(), self.scores[i, :num_best].tolist(), strict=True)
+        return [Hypothesis(_strip(ids), score) for n, (ids, score) in enumerate(rows) if n == 0 or score != NEVER]
+
+    def without(self, is_over: Tensor) -> "Beams":
+        """The sequences that are not over."""
+        if not bool(is_over.any()):
+            return self
         kept = (~is_over).nonzero().flatten()
-        alive, total, lengths, ids, is_done = (t[kept] for t in (alive, total, lengths, ids, is_done))
-        beams = torch.arange(width, device=device)
-        state = _select(state, (kept[:, None] * width + beams).flatten())
-    return [hypothesis for hypothesis in found if hypothesis is not None]
+        return Beams(*(t[kept] for t in (self.sequences, self.ids, self.totals, self.scores, self.lengths, self.is_done)))
 
 
-def _extend(log_probabilities: Tensor, total: Tensor, is_done: Tensor) -> Tensor:
-    """Scores of all continuations, (B, W, V); a finished beam only goes on as itself."""
-    frozen = torch.full_like(log_probabilities, float("-inf"))
-    frozen[:, :, PAD_ID] = 0.0
-    return total[:, :, None] + torch.where(is_done[:, :, None], frozen, log_probabilities)
+def _followed(fixed: State, state: State, rows: Tensor, parents: Tensor, width: int) -> tuple[State, State]:
+    """What the next rows read: the state of the row each comes from.
+
+    Args:
+        fixed: Tensors of R rows that are the same for all rows of a sequence.
+        state: Tensors of R rows.
+        rows: (R,), places of the rows among the B * W beams, ascending.
+        parents: Places that the next rows come from.
+        width: W.
+    """
+    origin = torch.searchsorted(rows, parents)
+    # Most steps change which beams grow, but not how many of each sequence.
+    if fixed and not torch.equal(rows // width, parents // width):
+        fixed = tuple(tensor.index_select(0, origin) for tensor in fixed)
+    return fixed, tuple(tensor.index_select(0, origin) for tensor in state)
 
 
-def _select(state: State, rows: Tensor) -> State:
-    return tuple(tensor.index_select(0, rows) for tensor in state)
-
-
-def _strip(ids: Tensor) -> list[int]:
-    return [i for i in ids.tolist() if i not in (PAD_ID, BOS_ID, EOS_ID)]
+def _strip(ids: list[int]) -> list[int]:
+    return [i for i in ids if i not in (PAD_ID, BOS_ID, EOS_ID)]

@@ -4,9 +4,18 @@ from collections.abc import Mapping
 from dataclasses import Field, dataclass, field, fields
 from typing import Any, Literal, get_args, get_origin
 
-Encoder = Literal["lstm", "gru", "rnn"]
-Pooling = Literal["mean_max", "mean", "max", "last"]
-Schedule = Literal["cosine", "plateau", "constant"]
+Encoder = Literal["lstm", "gru", "rnn", "cnn"]
+Activation = Literal["tanh", "relu"]
+Pooling = Literal["mean_max", "mean", "max", "last", "attention"]
+Scoring = Literal["general", "dot", "additive"]
+Tying = Literal["all", "target", "none"]
+CharEncoder = Literal["none", "lstm", "cnn"]
+Clipping = Literal["norm", "value", "adaptive", "none"]
+Optimizer = Literal["adamw", "adam", "sgd"]
+Schedule = Literal["cosine", "plateau", "constant", "inverse_square_root"]
+StopOn = Literal["loss", "metric"]
+Device = Literal["auto", "cpu", "cuda"]
+Precision = Literal["auto", "float32", "bfloat16"]
 
 
 def setting(default: Any, about: str, *, low: float | None = None, high: float | None = None) -> Any:
@@ -43,30 +52,84 @@ class TrainSettings:
     where they differ (``PROBLEM.defaults``).
     """
 
-    encoder: Encoder = setting("lstm", "Recurrent cell of encoder and decoder.")
+    encoder: Encoder = setting("lstm", "Recurrent cell of encoder and decoder; with cnn a decoder is an LSTM.")
     embedding_size: int = setting(128, "Width of an embedding.", low=1)
     hidden_size: int = setting(128, "Width of a hidden state, per direction.", low=1)
-    num_layers: int = setting(1, "Recurrent layers on top of each other.", low=1)
+    num_layers: int = setting(1, "Layers of the encoder on top of each other.", low=1)
+    bidirectional: bool = setting(True, "Read in both directions; off for a model that has to answer token by token.")
+    activation: Activation = setting("tanh", "What squashes the hidden state of encoder rnn; relu needs clipping more.")
+    layer_norm: bool = setting(False, "Normalise the states of each layer; steadies stacks of three and more.")
+    residual: bool = setting(False, "Add a layer's input to its states, where they are as wide; for three layers and more.")
     pooling: Pooling = setting("mean_max", "How the hidden states of a text become one.")
+    char_encoder: CharEncoder = setting("none", "What reads the characters of each distinct word, for a tagger.")
+    char_embedding_size: int = setting(30, "Width of a character's embedding.", low=1)
+    char_hidden_size: int = setting(25, "Width of a character LSTM, per direction; a CNN has twice as many filters.", low=1)
+    strict_likelihood: bool = setting(True, "A tagger's loss counts valid tag sequences only, as its decoding always does.")
+    attention: Scoring = setting("general", "How a decoder's state is held against the source's states.")
+    input_feeding: bool = setting(False, "A decoder reads its last attentional state with each token; slower to train.")
+    tied_embeddings: Tying = setting("all", "Weights that target embedding shares: projection and source, projection, none.")
     dropout: float = setting(0.3, "Share of units dropped, one mask over all steps.", low=0, high=0.95)
+    recurrent_dropout: float = setting(0.0, "Share of recurrent weights dropped, the same at all steps.", low=0, high=0.95)
     token_dropout: float = setting(0.0, "Share of source tokens read as unknown.", low=0, high=0.95)
     label_smoothing: float = setting(0.0, "Share of the target spread over all ids.", low=0, high=0.95)
+    bptt_window: int = setting(0, "Time steps between two cuts of the gradient; 0 is full BPTT.", low=0)
     max_epochs: int = setting(10, "Passes over the training split, at most.", low=1)
-    patience: int = setting(3, "Epochs without a better validation loss before stopping.", low=1)
+    patience: int = setting(3, "Epochs that validate no better before stopping.", low=1)
+    # The loss says more per example, and costs no decoding; the score is what a champion is chosen by.
+    stop_on: StopOn = setting("loss", "What validation goes by: the loss, or the problem's first metric.")
+    max_steps: int = setting(0, "Optimiser updates, at most, which then ends the schedule too; 0 for no limit.", low=0)
+    max_minutes: float = setting(0.0, "Minutes of training, at most; 0 for no limit.", low=0)
     batch_size: int = setting(64, "Examples per batch, at most.", low=1)
     batch_tokens: int = setting(4096, "Tokens per batch with their padding, at most.", low=1)
-    learning_rate: float = setting(2e-3, "Largest step size of AdamW.", low=0)
+    accumulate: int = setting(1, "Batches per optimiser update, for batches larger than memory holds.", low=1)
+    # AdamW needs the least tuning for embeddings, whose rare rows SGD hardly moves.
+    optimizer: Optimizer = setting("adamw", "What makes an update of a gradient.")
+    learning_rate: float = setting(2e-3, "Largest step size; of sgd some hundred times that of adamw.", low=0)
+    momentum: float = setting(0.9, "Share of the last update that goes on, of sgd.", low=0, high=0.999)
+    nesterov: bool = setting(True, "Take sgd's gradient where its momentum leads; steadier at large steps.")
     schedule: Schedule = setting("cosine", "How the learning rate falls after its warm-up.")
     warmup_steps: int = setting(50, "Steps over which the learning rate rises.", low=0)
-    weight_decay: float = setting(0.01, "AdamW's decay of weights per unit of learning rate.", low=0)
+    weight_decay: float = setting(0.01, "Decay of weights per unit of learning rate; of adam and sgd within the gradient.", low=0)
+    average_epochs: int = setting(1, "Last epochs whose weights are averaged into those kept; 1 keeps the last.", low=1)
+    average_steps: int = setting(0, "Steps over which a running average of weights forgets; 0 keeps the last.", low=0)
+    # By norm: the direction of a step is right where the gradient explodes, only its length is not.
+    clipping: Clipping = setting("norm", "How gradients are bounded; adaptive is a percentile of the norms so far.")
     clip_norm: float = setting(5.0, "Largest L2 norm of all gradients together.", low=1e-6)
+    clip_value: float = setting(1.0, "Largest absolute value of a gradient, where clipping is by value.", low=1e-6)
+    # 10 is what AutoClip's authors found good over five tasks.
+    clip_percentile: float = setting(10.0, "Percentile of the norms so far that adaptive clipping allows.", low=0, high=100)
     beam_width: int = setting(5, "Hypotheses kept while decoding text; 1 is greedy.", low=1)
     length_penalty: float = setting(1.0, "Power of the length that divides a hypothesis' score.", low=0)
+    max_length_ratio: float = setting(2.0, "Tokens of a decoded text per source token, at most; ten more are free.", low=0)
+    copy_unknown: bool = setting(True, "An unknown word may be said: as a copy of the source word attended to most.")
+    num_best: int = setting(1, "Outputs per example, best first; of a text as many as beam_width at most.", low=1)
+    confidences: bool = setting(False, "Say also how sure a tagger is of each tag and of each entity.")
+    word_vectors: str = setting("", "File of word vectors to start from, in text as of GloVe or word2vec; empty for none.")
+    # Off where training has few words: those that it lacks would stay behind the ones that move.
+    tune_vectors: bool = setting(True, "Learn word vectors on; off keeps the source embedding as it starts.")
+    device: Device = setting("auto", "Where training computes; auto is a GPU if there is one.")
+    precision: Precision = setting("auto", "Bits of a training's products; auto is bfloat16 on a GPU, float32 on a CPU.")
+    measure_every: int = setting(10, "Steps between measurements of the update-to-weight ratio; 0 measures no health.", low=0)
     seed: int = setting(1, "Seed of weights, order and dropout.", low=0)
 
     def __post_init__(self) -> None:
         for declared in fields(self):
             check_setting(declared, getattr(self, declared.name))
+        if self.bptt_window and self.bidirectional:
+            raise ValueError(
+                "bptt_window cuts what is read in one direction, a backward direction has no state to carry: "
+                f"set bptt_window to 0, got {self.bptt_window}, or bidirectional to false"
+            )
+        if self.average_steps and self.average_epochs > 1:
+            raise ValueError(
+                f"weights are averaged by epochs or by steps: set average_epochs to 1, got {self.average_epochs}, "
+                f"or average_steps to 0, got {self.average_steps}"
+            )
+
+    @property
+    def cell(self) -> str:
+        """The recurrent cell, of a decoder also where the encoder has none."""
+        return "lstm" if self.encoder == "cnn" else self.encoder
 
     def with_changes(self, changes: Mapping[str, object]) -> "TrainSettings":
         """Return these settings with some replaced; a change to None leaves the default."""

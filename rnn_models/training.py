@@ -1,144 +1,73 @@
-"""The training loop: teacher forcing, clipped BPTT, schedule, early stopping, resume."""
+"""The training loop: teacher forcing, clipped BPTT, schedule, early stopping, limits, resume."""
 
-import json
 import logging
 import math
 import time
-from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
-from safetensors import safe_open
-from safetensors.torch import save_file
-from torch import Tensor
 
-from rnn_models.batch import Batch, Examples, epoch_batches, sorted_batches
-from rnn_models.bptt import clip
-from rnn_models.checkpoint import load_weights, weights_of
-from rnn_models.problem import Output, Problem, Sizes
+from rnn_models.batch import Batch, Examples, epoch_batches
+from rnn_models.bptt import Clipper, Window
+from rnn_models.devices import autocast, find_device
+from rnn_models.health import gradient_decay
+from rnn_models.history import Epoch, History, Step, stalls
+from rnn_models.optimisation import Averaging, learning_rate, make_optimizer, update_ratio
+from rnn_models.problem import Problem, Sizes
 from rnn_models.progress import Progress
+from rnn_models.recurrent import State
+from rnn_models.resume import load_training, save_training
 from rnn_models.settings import TrainSettings
+from rnn_models.validation import headline_score, mean_loss
+from rnn_models.word_vectors import Vectors, start_from_vectors
 
 log = logging.getLogger(__name__)
 MAX_NON_FINITE = 5  # steps in a row after which a training has no future
+SAVE_EVERY_SECONDS = 120.0  # what a lost machine costs at most
 
 
 @dataclass(frozen=True)
-class Step:
-    """One optimiser update. The loss is in nats per unit; the norm stands before clipping."""
+class Hooks:
+    """What is called after each update, after each epoch, and before each saving."""
 
-    epoch: int
-    step: int
-    loss: float
-    gradient_norm: float
-    is_clipped: bool
-    learning_rate: float
-    tokens_per_second: float
-
-
-@dataclass(frozen=True)
-class Epoch:
-    """One pass over the training split; losses in nats per unit."""
-
-    epoch: int
-    last_step: int
-    train_loss: float
-    validation_loss: float
-    clipped_share: float
-    seconds: float
-
-
-@dataclass(frozen=True)
-class History:
-    """What happened in a training, and the weights of its best epoch."""
-
-    steps: list[Step] = field(default_factory=list)
-    epochs: list[Epoch] = field(default_factory=list)
-    weights: dict[str, Tensor] = field(default_factory=dict)
-
-    @property
-    def best(self) -> Epoch:
-        """The epoch with the lowest validation loss; the first of equals, nan the last of all."""
-        return min(self.epochs, key=lambda epoch: (math.isnan(epoch.validation_loss), epoch.validation_loss))
-
-    @property
-    def is_best_last(self) -> bool:
-        """Whether the last epoch is the best so far."""
-        return self.best is self.epochs[-1]
-
-
-def learning_rate(step: int, num_steps: int, num_stalls: int, settings: TrainSettings) -> float:
-    """Learning rate of a step, counted from 0.
-
-    A linear warm-up, then ``constant``, half a ``cosine`` down to 1 % at the
-    last step, or ``plateau``: halved for each epoch that made nothing better.
-    """
-    warmup = min(1.0, (step + 1) / (settings.warmup_steps + 1))
-    share = 1.0
-    if settings.schedule == "cosine":
-        done = max(0, step - settings.warmup_steps) / max(1, num_steps - settings.warmup_steps)
-        share = 0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * min(1.0, done)))
-    elif settings.schedule == "plateau":
-        share = 0.5**num_stalls
-    return settings.learning_rate * warmup * share
-
-
-def stalls(epochs: list[Epoch]) -> tuple[int, int]:
-    """Count the epochs without a better validation loss: all of them, and those in a row."""
-    best, total, in_a_row = math.inf, 0, 0
-    for epoch in epochs:
-        is_better = epoch.validation_loss < best
-        best = min(best, epoch.validation_loss)
-        total, in_a_row = total + (not is_better), 0 if is_better else in_a_row + 1
-    return total, in_a_row
-
-
-def mean_loss(problem: Problem, model: torch.nn.Module, examples: Examples, settings: TrainSettings) -> float:
-    """Loss in nats per unit over all examples, without dropout."""
-    model.eval()
-    nats = units = 0.0
-    with torch.inference_mode():
-        for indices in sorted_batches(examples, size=256, tokens=settings.batch_tokens):
-            total, num = problem.loss(model, examples.batch(indices))
-            nats, units = nats + float(total), units + num
-    return nats / units
-
-
-def predict_all(
-    problem: Problem, model: torch.nn.Module, examples: Examples, *, size: int = 64, tokens: int = 8192
-) -> list[Output]:
-    """Outputs of all examples, in their order."""
-    model.eval()
-    outputs: dict[int, Output] = {}
-    with torch.inference_mode():
-        for indices in sorted_batches(examples, size=size, tokens=tokens):
-            found = problem.predict(model, examples.batch(indices))
-            outputs.update(zip(indices.tolist(), found, strict=True))
-    return [outputs[i] for i in range(len(examples))]
+    on_step: Callable[[Step], None] = lambda step: None
+    on_epoch: Callable[[Epoch], None] = lambda epoch: None
+    on_save: Callable[[], None] = lambda: None
 
 
 class Training:
     """A model on its way: weights, optimiser, what happened so far.
 
     All randomness of a step follows from the seed and the step's number, so a
-    training that was killed and goes on from its last epoch ends with the very
-    weights of one that was not.
+    training that was killed and goes on from what was saved last ends with the
+    very weights of one that was not.
     """
 
-    def __init__(self, problem: Problem, sizes: Sizes, settings: TrainSettings) -> None:
+    def __init__(self, problem: Problem, sizes: Sizes, settings: TrainSettings, vectors: Vectors | None = None) -> None:
         torch.manual_seed(settings.seed)
-        self.problem, self.settings = problem, settings
-        self.model = problem.build(sizes, settings)
-        self.parameters = list(self.model.parameters())
-        self.optimizer = torch.optim.AdamW(
-            self.parameters, lr=settings.learning_rate, weight_decay=settings.weight_decay, fused=True
-        )
+        self.problem, self.sizes, self.settings = problem, sizes, settings
+        self.device = find_device(settings.device)
+        self.model = problem.build(sizes, settings)  # on the CPU, so that it starts alike on every device
+        if vectors:
+            start_from_vectors(self.model, vectors, sizes, settings)
+        self.model.to(self.device)
+        self.parameters = [p for p in self.model.parameters() if p.requires_grad]
+        self.optimizer = make_optimizer(self.parameters, settings)
+        self.averaging = Averaging(self.model, settings)
+        self.clipper = Clipper(settings)
         self.history = History()
-        self.num_non_finite = 0
+        self.carried: State = ()
+        self.seconds = 0.0  # of the epoch that has no end yet, up to its last saving
 
-    def train_batch(self, batch: Batch, *, epoch: int, num_steps: int) -> Step:
-        """Make one optimiser update, and say how it went.
+    def train_batch(self, batch: Batch | Window, *, epoch: int, num_steps: int) -> Step:
+        """Make one optimiser update of one batch."""
+        return self.train_step([batch], epoch=epoch, num_steps=num_steps)
+
+    def train_step(self, batches: Sequence[Batch | Window], *, epoch: int, num_steps: int) -> Step:
+        """Make one optimiser update of the gradients of some batches together, and say how it went.
 
         Raises:
             FloatingPointError: If the gradient was not finite several times in a row.
@@ -146,90 +75,149 @@ class Training:
         started, number = time.perf_counter(), len(self.history.steps)
         torch.manual_seed(self.settings.seed * 1_000_003 + number)
         rate = learning_rate(number, num_steps, stalls(self.history.epochs)[0], self.settings)
-        self.optimizer.param_groups[0]["lr"] = rate
-        self.optimizer.zero_grad()
-        nats, units = self.problem.loss(self.model, batch)
-        loss = nats / units
-        loss.backward()  # type: ignore[no-untyped-call]
-        norm = clip(self.parameters, self.settings.clip_norm)
-        if math.isfinite(norm):
-            self.optimizer.step()
-        self._count_non_finite(norm, batch, number)
-        speed = batch.num_tokens / (time.perf_counter() - started)
-        is_clipped = norm > self.settings.clip_norm
-        return Step(epoch, number, float(loss.detach()), norm, is_clipped, rate, speed)
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+        loss = self._backward(batches)
+        clipped = self.clipper(self.parameters)
+        is_finite = math.isfinite(clipped.norm)
+        ratio = self._update(number) if is_finite else None
+        if not is_finite:
+            self._skip(clipped.norm, batches, number)
+        speed = sum(batch.num_tokens for batch in batches) / (time.perf_counter() - started)
+        return Step(
+            epoch=epoch, step=number, loss=loss, gradient_norm=clipped.norm, is_clipped=clipped.is_clipped, learning_rate=rate,
+            tokens_per_second=speed, allowed_norm=clipped.allowed, update_ratio=ratio,
+        )  # fmt: skip
 
-    def _count_non_finite(self, norm: float, batch: Batch, number: int) -> None:
-        self.num_non_finite = 0 if math.isfinite(norm) else self.num_non_finite + 1
-        if self.num_non_finite:
-            log.warning("step %d skipped: gradient norm is %s, examples %s", number, norm, batch.indices[:8])
-        if self.num_non_finite >= MAX_NON_FINITE:
+    def _backward(self, batches: Sequence[Batch | Window]) -> float:
+        """Leave the gradient of the mean loss per unit of all batches, and return that loss."""
+        self.optimizer.zero_grad()
+        nats, units, first = torch.zeros((), device=self.device), 0, 0
+        for batch in batches:
+            more, num = self._loss(batch.to(self.device))
+            first = first or num
+            (more / first).backward()  # type: ignore[no-untyped-call]
+            nats, units = nats + more.detach(), units + num
+        if units != first:  # the units of all batches are known only now
+            torch._foreach_mul_([p.grad for p in self.parameters if p.grad is not None], first / units)
+        return float(nats / units)
+
+    def _loss(self, batch: Batch | Window) -> tuple[torch.Tensor, int]:
+        with autocast(self.device, self.settings.precision):
+            if isinstance(batch, Batch):
+                return self.problem.loss(self.model, batch)
+            assert self.problem.windows
+            nats, units, state = self.problem.windows.loss(self.model, batch, self.carried)
+        self.carried = tuple(s.detach() for s in state)
+        return nats, units
+
+    def _update(self, number: int) -> float | None:
+        """Change the weights, and say by how much where it is to be measured."""
+        every, before = self.settings.measure_every, None
+        if every and number % every == 0:
+            before = [p.detach().clone() for p in self.parameters]
+        self.optimizer.step()
+        self.averaging.add_step(number)
+        return update_ratio(before, self.parameters) if before else None
+
+    def _skip(self, norm: float, batches: Sequence[Batch | Window], number: int) -> None:
+        examples = [int(i) for batch in batches for i in batch.indices]
+        log.warning("step %d skipped: gradient norm is %s, examples %s", number, norm, examples[:8])
+        self.carried = ()  # a state that is not finite would spoil all windows after it
+        if self.history.num_non_finite + 1 >= MAX_NON_FINITE:
             raise FloatingPointError(
                 f"training stopped at step {number}: the gradient was not finite {MAX_NON_FINITE} times "
                 f"in a row. Lower learning_rate (now {self.settings.learning_rate}) or clip_norm "
                 f"(now {self.settings.clip_norm}), and look at the examples named above."
             )
 
-    def train_epoch(self, train: Examples, validation: Examples, on_step: Callable[[Step], None]) -> Epoch:
-        """Pass once over the training split and measure the loss on the validation split."""
-        started, number = time.perf_counter(), len(self.history.epochs) + 1
+    def _plan(self, train: Examples, number: int) -> tuple[Sequence[Any], Callable[[Any], Batch | Window]]:
+        """The batches of an epoch by name, and what makes one of its name."""
         s = self.settings
-        order = epoch_batches(train, size=s.batch_size, tokens=s.batch_tokens, seed=s.seed, epoch=number)
-        progress = Progress(number, s.max_epochs, len(order))
+        if s.bptt_window and self.problem.windows:
+            windows = self.problem.windows.cut(train, s, number)
+            return range(len(windows)), windows.__getitem__
+        return epoch_batches(train, size=s.batch_size, tokens=s.batch_tokens, seed=s.seed, epoch=number), train.batch
+
+    def train_epoch(self, train: Examples, validation: Examples, hooks: Hooks, resume: Path | None) -> Epoch:
+        """Pass once over the training split, or to a limit or from where it was left, and validate."""
+        started, number, s = time.perf_counter() - self.seconds, len(self.history.epochs) + 1, self.settings
+        order, make = self._plan(train, number)
+        num_steps = -(-len(order) // s.accumulate)
+        all_steps = min(num_steps * s.max_epochs, s.max_steps or math.inf)
+        done, saved = len(self.history.open_steps), time.perf_counter()
+        progress = Progress(number, s.max_epochs, num_steps)
+        self.carried = self.carried if done else ()
         self.model.train()
-        for indices in order:
-            step = self.train_batch(train.batch(indices), epoch=number, num_steps=len(order) * s.max_epochs)
+        while done < num_steps and not (done and self._limit()):
+            batches = [make(name) for name in order[done * s.accumulate : (done + 1) * s.accumulate]]
+            step = self.train_step(batches, epoch=number, num_steps=int(all_steps))
             self.history.steps.append(step)
             progress.show(
                 loss=step.loss, gradient_norm=step.gradient_norm, is_clipped=step.is_clipped,
                 tokens_per_second=step.tokens_per_second,
             )  # fmt: skip
-            on_step(step)
-        done = self.history.steps[-len(order) :]
+            hooks.on_step(step)
+            done, self.seconds = done + 1, time.perf_counter() - started
+            is_cut = done < num_steps and bool(self._limit())
+            if resume and (is_cut or time.perf_counter() - saved > SAVE_EVERY_SECONDS):
+                self.save(resume, hooks)
+                saved = time.perf_counter()
+        decay = gradient_decay(self.problem, self.model, make(order[0]).to(self.device)) if s.measure_every else {}
+        return self._end_epoch(validation, started, is_whole=done == num_steps, decay=decay)
+
+    def _end_epoch(self, validation: Examples, started: float, *, is_whole: bool, decay: dict[str, list[float]]) -> Epoch:
+        done, s = self.history.open_steps, self.settings
+        self.averaging.add_epoch()
+        with self.averaging.applied():
+            loss = mean_loss(self.problem, self.model, validation, s)
+            score = headline_score(self.problem, self.model, validation, self.sizes) if s.stop_on == "metric" else None
+        self.seconds = 0.0
         return Epoch(
-            epoch=number,
+            epoch=done[-1].epoch,
             last_step=done[-1].step,
             train_loss=sum(step.loss for step in done) / len(done),
-            validation_loss=mean_loss(self.problem, self.model, validation, s),
+            validation_loss=loss,
             clipped_share=sum(step.is_clipped for step in done) / len(done),
             seconds=time.perf_counter() - started,
+            num_skipped=sum(not math.isfinite(step.gradient_norm) for step in done),
+            validation_score=score,
+            is_whole=is_whole,
+            gradient_decay=decay,
         )
 
-    def should_stop(self) -> bool:
-        """Whether the epochs are used up or the validation loss got no better for long."""
-        epochs = self.history.epochs
-        return len(epochs) >= self.settings.max_epochs or stalls(epochs)[1] >= self.settings.patience
+    def _limit(self) -> str:
+        """Which limit is reached, if any."""
+        s, minutes = self.settings, (sum(epoch.seconds for epoch in self.history.epochs) + self.seconds) / 60
+        if s.max_steps and len(self.history.steps) >= s.max_steps:
+            return "max_steps"
+        return "max_minutes" if s.max_minutes and minutes >= s.max_minutes else ""
 
-    def save(self, path: Path) -> None:
-        """Write all that the next epoch needs into one file, at once or not at all."""
-        tensors = {f"now.{name}": w for name, w in weights_of(self.model).items()}
-        tensors |= {f"best.{name}": w for name, w in self.history.weights.items()}
-        for i, state in self.optimizer.state_dict()["state"].items():
-            tensors |= {f"optimizer.{i}.{key}": value.clone() for key, value in state.items()}
-        lists: dict[str, list[Step] | list[Epoch]] = {"steps": self.history.steps, "epochs": self.history.epochs}
-        told = {k: json.dumps([asdict(item) for item in v]) for k, v in lists.items()}
-        partial = path.with_suffix(".partial")
-        save_file(tensors, partial, metadata=told)
-        partial.replace(path)
+    def reason_to_stop(self) -> str:
+        """Name the setting that ends the training now, if any does."""
+        epochs, s = self.history.epochs, self.settings
+        if len(epochs) >= s.max_epochs:
+            return "max_epochs"
+        return "patience" if stalls(epochs)[1] >= s.patience else self._limit()
 
-    def load(self, path: Path) -> None:
-        """Go on from what ``save`` wrote."""
-        state: dict[int, dict[str, Tensor]] = {}
-        now: dict[str, Tensor] = {}
-        with safe_open(path, framework="pt") as file:
-            told = file.metadata()
-            for key in file.keys():  # noqa: SIM118, not a dict
-                place, name = key.split(".", 1)
-                if place == "optimizer":
-                    number, name = name.split(".")
-                    state.setdefault(int(number), {})[name] = file.get_tensor(key)
-                else:
-                    (now if place == "now" else self.history.weights)[name] = file.get_tensor(key)
-        load_weights(self.model, now)
-        groups = self.optimizer.state_dict()["param_groups"]
-        self.optimizer.load_state_dict({"state": state, "param_groups": groups})
-        self.history.steps.extend(Step(**item) for item in json.loads(told["steps"]))
-        self.history.epochs.extend(Epoch(**item) for item in json.loads(told["epochs"]))
+    def save(self, path: Path, hooks: Hooks) -> None:
+        """Write all that the next step needs."""
+        hooks.on_save()
+        save_training(self, path)
+
+    def add_epoch(self, epoch: Epoch) -> None:
+        """Count an epoch; if it is the best so far, its weights are kept."""
+        history = self.history
+        history.epochs.append(epoch)
+        if history.is_best_last:
+            history.weights.clear()
+            history.weights.update(self.averaging.weights())
+        score = "" if epoch.validation_score is None else f", score {epoch.validation_score:.2f}"
+        log.info(
+            "epoch %d%s: train loss %.3f, validation loss %.3f%s%s, %.0f %% of steps clipped, %d skipped, %.0f s",
+            epoch.epoch, "" if epoch.is_whole else " in part", epoch.train_loss, epoch.validation_loss, score,
+            " (best)" if history.is_best_last else "", 100 * epoch.clipped_share, epoch.num_skipped, epoch.seconds,
+        )  # fmt: skip
 
 
 def fit(
@@ -239,9 +227,11 @@ def fit(
     sizes: Sizes,
     settings: TrainSettings,
     *,
+    vectors: Vectors | None = None,
     resume: Path | None = None,
     on_step: Callable[[Step], None] = lambda step: None,
     on_epoch: Callable[[Epoch], None] = lambda epoch: None,
+    on_save: Callable[[], None] = lambda: None,
 ) -> History:
     """Train a model and keep the weights of its best epoch.
 
@@ -251,29 +241,26 @@ def fit(
         validation: Examples that decide when to stop, at least one.
         sizes: Of the vocabularies.
         settings: Of model and training.
-        resume: File to which each epoch is saved; if it is there, the training
-            goes on from it.
+        vectors: To start the source embedding from.
+        resume: File to which the training is saved after each epoch, every two
+            minutes and at a limit; if it is there, the training goes on from it.
         on_step: Called after each optimiser update.
         on_epoch: Called after each epoch.
+        on_save: Called before each saving.
     """
-    with torch.random.fork_rng(devices=[]):
-        training = Training(problem, sizes, settings)
-        if resume and resume.exists():
-            training.load(resume)
-            log.info("going on after epoch %d", len(training.history.epochs))
+    hooks = Hooks(on_step, on_epoch, on_save)
+    with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
+        training = Training(problem, sizes, settings, vectors)
         history = training.history
-        while not training.should_stop():
-            epoch = training.train_epoch(train, validation, on_step)
-            history.epochs.append(epoch)
-            if history.is_best_last:
-                history.weights.clear()
-                history.weights.update(weights_of(training.model))
-            log.info(
-                "epoch %d: train loss %.3f, validation loss %.3f%s, %.0f %% of steps clipped, %.0f s",
-                epoch.epoch, epoch.train_loss, epoch.validation_loss, " (best)" if history.is_best_last else "",
-                100 * epoch.clipped_share, epoch.seconds,
-            )  # fmt: skip
-            if resume:
-                training.save(resume)
-            on_epoch(epoch)
+        if resume and resume.exists():
+            load_training(training, resume)
+            log.info("going on after epoch %d and %d more steps", len(history.epochs), len(history.open_steps))
+        while history.open_steps or not training.reason_to_stop():
+            epoch = training.train_epoch(train, validation, hooks, resume)
+            training.add_epoch(epoch)
+            if resume and epoch.is_whole:  # at a limit it was saved where it can go on
+                training.save(resume, hooks)
+            hooks.on_epoch(epoch)
+        history.ended = training.reason_to_stop()
+        log.info("the training ended by %s; best is epoch %d", history.ended, history.best.epoch)
     return history

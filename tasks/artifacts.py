@@ -21,7 +21,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from rnn_models.batch import Examples, Ragged
+from rnn_models.batch import Examples, Ragged, Words
 from rnn_models.problem import Sizes
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -139,11 +139,13 @@ class TokenSet(Noun):
 
     def examples(self, split: str) -> Examples:
         """The ids of a split, mapped from disk."""
-        sides = []
-        for side in ("source", "target"):
-            ids = np.load(self.folder / f"{split}.{side}.npy", mmap_mode="r")
-            sides.append(Ragged(ids, np.load(self.folder / f"{split}.{side}.offsets.npy")))
-        return Examples(*sides)
+        is_spelled = (self.folder / f"{split}.forms.npy").exists()
+        words = Words(self._column(split, "forms"), self._column(split, "spellings")) if is_spelled else None
+        return Examples(self._column(split, "source"), self._column(split, "target"), words)
+
+    def _column(self, split: str, name: str) -> Ragged:
+        ids = np.load(self.folder / f"{split}.{name}.npy", mmap_mode="r")
+        return Ragged(ids, np.load(self.folder / f"{split}.{name}.offsets.npy"))
 
     def model_sizes(self) -> Sizes:
         """What a model must know of the vocabularies."""

@@ -15,8 +15,8 @@ from data.tokenizer import Encoder
 from rnn_models.baselines import find_baseline
 from rnn_models.checkpoint import load_model
 from rnn_models.metrics import find_metric, measure
+from rnn_models.prediction import predict_all
 from rnn_models.problem import Problem
-from rnn_models.training import predict_all
 from tasks.artifacts import Checkpoint, Scores, TokenSet, code_digest, digest
 from tasks.registry import log_metrics, log_table, set_tags
 from tasks.states import unchanged
@@ -39,7 +39,7 @@ def evaluate(checkpoint: Checkpoint, tokens: TokenSet) -> Scores:
         outputs = predict_all(problem, model, test)
         speed = len(test) / (time.perf_counter() - started)
         encoder = Encoder.load(tokens.folder)
-        said = [encoder.decode(output.ids) for output in outputs]
+        said = [encoder.decode(o.ids, copied=o.copied, source=row) for o, row in zip(outputs, sources(tokens), strict=True)]
         metrics = write_results(folder, problem, tokens, said, [output.score for output in outputs])
         baselines = score_baselines(problem, tokens, encoder)
         scores = Scores(
@@ -48,6 +48,12 @@ def evaluate(checkpoint: Checkpoint, tokens: TokenSet) -> Scores:
         )  # fmt: skip
         tell(scores, folder, speed)
         return scores.commit()
+
+
+def sources(tokens: TokenSet) -> list[Any]:
+    """What goes in, as the publisher wrote it, in the order of the test examples."""
+    column: list[Any] = tokens.snapshot_of().table("test").column(0).to_pylist()
+    return column
 
 
 def references(tokens: TokenSet) -> list[Any]:
@@ -68,8 +74,7 @@ def write_results(
         statistics[name] = metric.statistics(said, true)
         measured[name] = asdict(measure(metric, statistics[name]))
     np.savez_compressed(folder / "statistics.npz", **statistics)  # type: ignore[arg-type]
-    source = tokens.snapshot_of().table("test").column(0).to_pylist()
-    table = pd.DataFrame({"source": source, "reference": true, "output": said, "score": sure})
+    table = pd.DataFrame({"source": sources(tokens), "reference": true, "output": said, "score": sure})
     table.to_parquet(folder / "outputs.parquet")
     return measured
 

@@ -1,6 +1,7 @@
 """The way in which a dataset is split is frozen once something was trained on it."""
 
 import json
+from collections.abc import Mapping
 
 from data.catalog import Dataset
 from data.errors import RowError
@@ -28,13 +29,13 @@ def check_frozen(entry: Dataset, history: History) -> None:
         )
 
 
-def _moves_to_test(was: dict[str, float], now: dict[str, float]) -> bool:
+def _moves_to_test(was: Mapping[str, float], now: Mapping[str, float]) -> bool:
     if ("test" in was) != ("test" in now):
         return True
     return now.get("test", 0.0) > was.get("test", 0.0) + was.get("validation", 0.0)
 
 
-def _said(shares: dict[str, float]) -> str:
+def _said(shares: Mapping[str, float]) -> str:
     return f"{shares['test']:g} is test by content" if "test" in shares else "test is the publisher's"
 
 

@@ -1,14 +1,15 @@
 """Figures and tables, for MLflow, for the Prefect run page and for the screen."""
 
+import math
 from typing import Any
 
 from matplotlib.figure import Figure
 from prefect.artifacts import create_markdown_artifact
 from prefect.context import TaskRunContext
 
+from rnn_models.history import History
 from rnn_models.metrics import find_metric
 from rnn_models.settings import TrainSettings
-from rnn_models.training import History
 from tasks.artifacts import Checkpoint, Promotion, Scores, Snapshot, TokenSet
 from tasks.registry import run_link
 
@@ -16,6 +17,16 @@ from tasks.registry import run_link
 def title(metric: str) -> str:
     """A metric as people write it."""
     return find_metric(metric).title
+
+
+def clipping_words(settings: TrainSettings) -> str:
+    """How gradients are clipped, as people write it."""
+    return {
+        "norm": f"norm {settings.clip_norm:g}",
+        "value": f"value {settings.clip_value:g}",
+        "adaptive": f"percentile {settings.clip_percentile:g} of the norms so far",
+        "none": "nothing",
+    }[settings.clipping]
 
 
 def training_figure(history: History, settings: TrainSettings) -> Figure:
@@ -31,7 +42,8 @@ def training_figure(history: History, settings: TrainSettings) -> Figure:
     loss.legend()
     norm.plot(steps, [step.gradient_norm for step in history.steps], linewidth=0.5, color="tab:green")
     clipped = sum(step.is_clipped for step in history.steps) / len(history.steps)
-    norm.axhline(settings.clip_norm, color="tab:red", label=f"clip norm {settings.clip_norm:g}: {clipped:.0%} of steps clipped")
+    allowed = [step.allowed_norm if math.isfinite(step.allowed_norm) else math.nan for step in history.steps]
+    norm.plot(steps, allowed, color="tab:red", label=f"clipped by {clipping_words(settings)}: {clipped:.0%} of steps")
     norm.set(yscale="log", xlabel="step", ylabel="gradient norm before clipping")
     norm.legend()
     return figure

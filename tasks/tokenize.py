@@ -26,8 +26,10 @@ MODULES = (
     "columns",
     "markup",
     "spans",
+    "spellings",
     "splits",
     "streams",
+    "token_columns",
     "token_file",
     "token_models",
     "token_settings",
@@ -103,4 +105,5 @@ def sizes_of(encoder: Encoder) -> dict[str, Any]:
     return {
         "source": encoder.source.size, "target": encoder.target_size,
         "labels": encoder.labels, "is_shared": encoder.target is encoder.source,
+        "characters": encoder.characters.size if encoder.characters else 0,
     }  # fmt: skip

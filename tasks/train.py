@@ -7,26 +7,29 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
+from data.tokenizer import Encoder
+from data.vectors import file_digest, id_names, read_vectors
 from rnn_models.checkpoint import save_model
+from rnn_models.history import Epoch, History, Step
 from rnn_models.problem import Problem, find_problem
 from rnn_models.settings import TrainSettings
-from rnn_models.training import Epoch, History, Step, fit
+from rnn_models.training import fit
+from rnn_models.word_vectors import Vectors
 from tasks.artifacts import Checkpoint, TokenSet, code_digest, digest
 from tasks.data_report import PAGE, REPORT
+from tasks.packing import needed_modules
 from tasks.registry import closing, end_run, log_figure, log_file, log_metrics, start_run
-from tasks.report import training_figure
+from tasks.report import clipping_words, training_figure
 from tasks.settings import TrainChanges, changes
 from tasks.states import unchanged
 
 log = logging.getLogger(__name__)
-CODE = tuple(f"rnn_models/{name}" for name in (
-    "settings.py", "batch.py", "bptt.py", "encoders.py", "attention.py", "crf.py", "checkpoint.py", "training.py", "problems",
-))  # fmt: skip
 RESUME = "resume.safetensors"
 STEPS_PER_POINT = 10  # MLflow's pages slow down with every point; the history file has all steps
 
@@ -36,7 +39,7 @@ def train(tokens: TokenSet, settings: TrainChanges) -> Checkpoint:
     """Train one model on a token set and keep its best epoch."""
     problem = find_problem(tokens.problem)
     chosen = problem.defaults.with_changes(changes(settings))
-    key = digest(tokens.digest, asdict(chosen), code_digest(*CODE, libraries=("torch",)))
+    key = digest(tokens.digest, identified(chosen), training_code(problem))
     found = Checkpoint.find(tokens.dataset, key)
     if found:
         return unchanged(found)
@@ -45,6 +48,18 @@ def train(tokens: TokenSet, settings: TrainChanges) -> Checkpoint:
         with closing(run_id):
             history = followed_fit(problem, tokens, chosen, folder, run_id)
         return write_checkpoint(folder, key, tokens, problem, chosen, history, run_id)
+
+
+def identified(settings: TrainSettings) -> dict[str, Any]:
+    """Settings as a digest counts them: word vectors by their content, wherever the file lies."""
+    content = file_digest(settings.word_vectors) if settings.word_vectors else ""
+    return asdict(settings) | {"word_vectors": content}
+
+
+def training_code(problem: Problem) -> str:
+    """A digest of all code that a training of a problem runs, and of torch's version."""
+    entries = [Path("rnn_models/training.py"), Path(f"rnn_models/problems/{problem.name}.py")]
+    return code_digest(*map(str, needed_modules(entries)), "data/vectors.py", libraries=("torch",))
 
 
 def followed_run(folder: Path, tokens: TokenSet, settings: TrainSettings) -> str:
@@ -59,18 +74,28 @@ def followed_run(folder: Path, tokens: TokenSet, settings: TrainSettings) -> str
     return run_id
 
 
+def word_vectors(tokens: TokenSet, settings: TrainSettings) -> Vectors | None:
+    """The word vectors that settings name, for the ids of a token set."""
+    if not settings.word_vectors:
+        return None
+    found = read_vectors(settings.word_vectors, id_names(Encoder.load(tokens.folder).source))
+    log.info("vectors for %s, from %s", found.coverage, settings.word_vectors)
+    return found.table, found.is_known
+
+
 def followed_fit(problem: Problem, tokens: TokenSet, settings: TrainSettings, folder: Path, run_id: str) -> History:
     """Train, and write what happens to the log and to MLflow."""
     examples = {split: tokens.examples(split) for split in ("train", "validation")}
     log.info(
-        "training on %s examples, %s source tokens, with %s %d, clip norm %g",
+        "training on %s examples, %s source tokens, with %s %d, gradients clipped by %s",
         f"{len(examples['train']):,}", f"{int(examples['train'].source.lengths.sum()):,}",
-        settings.encoder, settings.hidden_size, settings.clip_norm,
+        settings.encoder, settings.hidden_size, clipping_words(settings),
     )  # fmt: skip
     with metric_points(run_id) as points:
         return fit(
             problem, examples["train"], examples["validation"], tokens.model_sizes(), settings,
-            resume=folder / RESUME, on_step=points.add_step, on_epoch=points.add_epoch,
+            vectors=word_vectors(tokens, settings),
+            resume=folder / RESUME, on_step=points.add_step, on_epoch=points.add_epoch, on_save=points.flush,
         )  # fmt: skip
 
 
@@ -93,13 +118,18 @@ class MetricPoints:
         means = {
             "train_loss": done.loss.mean(), "gradient_norm": done.gradient_norm.mean(), "clipped_share": done.is_clipped.mean(),
             "learning_rate": done.learning_rate.iloc[-1], "tokens_per_second": done.tokens_per_second.mean(),
+            "update_ratio": done.update_ratio.astype(float).mean(),
         }  # fmt: skip
-        self._put({name: float(value) for name, value in means.items()}, int(done.step.iloc[-1]))
+        known = {name: float(value) for name, value in means.items() if pd.notna(value)}
+        self._put(known, int(done.step.iloc[-1]))
 
     def add_epoch(self, epoch: Epoch) -> None:
         """Add the validation loss and write everything to MLflow."""
-        values = {"validation_loss": epoch.validation_loss, "epoch_seconds": epoch.seconds}
-        self._put(values, epoch.last_step)
+        values = {
+            "validation_loss": epoch.validation_loss, "validation_score": epoch.validation_score,
+            "epoch_seconds": epoch.seconds, "skipped_steps": epoch.num_skipped,
+        }  # fmt: skip
+        self._put({name: float(value) for name, value in values.items() if value is not None}, epoch.last_step)
         self.flush()
 
     def _put(self, values: dict[str, float], step: int) -> None:
@@ -131,7 +161,7 @@ def write_checkpoint(
     """Write weights, settings and history, then the manifest; the file to resume from goes."""
     save_model(folder, history.weights, problem, tokens.model_sizes(), settings)
     steps, epochs = ([asdict(item) for item in items] for items in (history.steps, history.epochs))
-    (folder / "history.json").write_text(json.dumps({"steps": steps, "epochs": epochs}))
+    (folder / "history.json").write_text(json.dumps({"steps": steps, "epochs": epochs, "ended": history.ended}))
     log_file(run_id, folder / "history.json")
     log_figure(run_id, training_figure(history, settings), "training.png")
     end_run(run_id, "FINISHED")

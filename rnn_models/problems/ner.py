@@ -1,14 +1,18 @@
 """NER: many to many, aligned. A bidirectional RNN under a CRF gives each token its tag.
 
-B sequences, T time steps, E embedding, H width of the encoder, K tags.
+B sequences, T time steps, E embedding, H width of the encoder, K tags, N best paths, S entities.
 """
+
+from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
 
-from rnn_models.batch import Batch
-from rnn_models.crf import CRF
-from rnn_models.encoders import BiRecurrent, Embedding
+from rnn_models.batch import Batch, Spelled, length_mask
+from rnn_models.characters import CharacterEncoder
+from rnn_models.crf import CRF, NEVER
+from rnn_models.encoders import make_encoder
+from rnn_models.layers import Embedding
 from rnn_models.problem import Output, Problem, Sizes
 from rnn_models.settings import TrainSettings
 
@@ -24,37 +28,101 @@ def bio_steps(tags: tuple[str, ...]) -> tuple[Tensor, Tensor]:
     return allowed, torch.tensor([not tag.startswith("I-") for tag in tags])
 
 
+def entity_steps(tags: tuple[str, ...]) -> tuple[Tensor, Tensor]:
+    """Say what each tag does to an entity, and which tag would go on with the entity after it.
+
+    Returns:
+        (K,): 1 where it begins one, 2 where it goes on, else 0; and (K,): the
+        number of ``I-x`` for ``B-x`` and ``I-x``, -1 for none.
+    """
+    letters = torch.tensor(["OBI".index(tag[0]) for tag in tags])
+    inside = [tags.index(f"I-{tag[2:]}") if f"I-{tag[2:]}" in tags else -1 for tag in tags]
+    return letters, torch.tensor(inside)
+
+
+def find_entities(letters: Tensor, lengths: Tensor) -> Tensor:
+    """Find the entities of valid BIO tags.
+
+    Args:
+        letters: (B, T), 1 where a tag begins an entity, 2 where it goes on.
+        lengths: (B,).
+
+    Returns:
+        (S, 3): sequence, start, and stop, exclusive; in their order.
+    """
+    num_steps = letters.shape[1]
+    letters = nn.functional.pad(letters * length_mask(lengths, num_steps), (0, 1))
+    steps = torch.arange(num_steps + 1, device=letters.device)
+    ends = torch.where(letters != 2, steps, num_steps).flip(1).cummin(1).values.flip(1)  # (B, T + 1)
+    row, start = (letters == 1).nonzero().unbind(1)
+    return torch.stack([row, start, ends[row, start + 1]], dim=1)
+
+
 class Tagger(nn.Module):
-    """Embedding, bidirectional encoder, projection to emissions, CRF."""
+    """Embedding of words and, with ``char_encoder``, of their characters; encoder, projection to emissions, CRF.
+
+    Origin:
+        Lample et al. (2016) with ``char_encoder`` lstm, Ma and Hovy (2016) with cnn.
+    """
+
+    letters: Tensor
+    goes_on: Tensor
 
     def __init__(self, sizes: Sizes, settings: TrainSettings) -> None:
         super().__init__()
+        self.settings = settings
         self.embedding = Embedding(sizes.source, settings)
-        self.encoder = BiRecurrent(settings.embedding_size, settings)
+        self.characters = CharacterEncoder(sizes.characters, settings) if settings.char_encoder != "none" else None
+        width = settings.embedding_size + (self.characters.output_size if self.characters else 0)
+        self.encoder = make_encoder(width, settings)
         self.project = nn.Linear(self.encoder.output_size, sizes.target)
-        self.crf = CRF(*bio_steps(sizes.labels))
+        self.crf = CRF(*bio_steps(sizes.labels), is_strict=settings.strict_likelihood)
+        letters, goes_on = entity_steps(sizes.labels)
+        self.register_buffer("letters", letters, persistent=False)
+        self.register_buffer("goes_on", goes_on, persistent=False)
 
-    def forward(self, source: Tensor, lengths: Tensor) -> Tensor:
+    def forward(self, source: Tensor, lengths: Tensor, spelled: Spelled | None = None) -> Tensor:
         """Emissions (B, T, K) of ``source`` (B, T)."""
-        states, _ = self.encoder(self.embedding(source), lengths)
+        x = self.embedding(source)
+        if self.characters is not None:
+            x = torch.cat([x, self.embedding.dropout(self.characters(spelled))], dim=2)
+        states, _ = self.encoder(x, lengths)
         emissions: Tensor = self.project(self.encoder.dropout(states))
         return emissions
 
 
 def loss(model: Tagger, batch: Batch) -> tuple[Tensor, int]:
     """Negative log likelihood of the tag sequences in nats, summed, and their tokens."""
-    emissions = model(batch.source, batch.source_lengths)
+    emissions = model(batch.source, batch.source_lengths, batch.spelled)
     nats = model.crf(emissions, batch.target, batch.source_lengths).sum()
     return nats, int(batch.source_lengths.sum())
 
 
 def predict(model: Tagger, batch: Batch) -> list[Output]:
-    """The likeliest tag sequence of each example and its probability."""
-    emissions = model(batch.source, batch.source_lengths)
-    tags, score = model.crf.viterbi(emissions, batch.source_lengths)
-    sure = (score - model.crf.log_partition(emissions, batch.source_lengths)).exp()
-    rows = zip(tags.tolist(), batch.source_lengths.tolist(), sure.tolist(), strict=True)
-    return [Output(row[:length], min(1.0, p)) for row, length, p in rows]
+    """The likeliest tag sequences of each example and their probabilities."""
+    emissions, lengths = model(batch.source, batch.source_lengths, batch.spelled), batch.source_lengths
+    if model.settings.num_best == 1:
+        tags, scores = (found[:, None] for found in model.crf.viterbi(emissions, lengths))
+    else:
+        tags, scores = model.crf.best_paths(emissions, lengths, model.settings.num_best)
+    sure = (scores - model.crf.log_partition(emissions, lengths)[:, None]).exp().clamp(max=1)  # (B, N)
+    outputs = []
+    for row, length, probabilities, nats in zip(tags.tolist(), lengths.tolist(), sure.tolist(), scores.tolist(), strict=True):
+        paths = zip(row, probabilities, nats, strict=True)
+        first, *others = [Output(path[:length], p) for path, p, score in paths if score > NEVER]
+        outputs.append(replace(first, others=others))
+    return confident(model, outputs, emissions, batch, tags[:, 0]) if model.settings.confidences else outputs
+
+
+def confident(model: Tagger, outputs: list[Output], emissions: Tensor, batch: Batch, tags: Tensor) -> list[Output]:
+    """Outputs of best paths, ``tags`` (B, T), that say how sure each of their tags and entities is."""
+    lengths = batch.source_lengths
+    per_tag = model.crf.marginals(emissions, lengths).gather(2, tags[:, :, None]).squeeze(2)  # (B, T)
+    found = find_entities(model.letters[tags], lengths)
+    per_entity = model.crf.segment_probabilities(emissions, lengths, tags, found, model.goes_on)
+    counts = torch.bincount(found[:, 0], minlength=len(batch)).tolist()
+    rows = zip(outputs, per_tag.tolist(), lengths.tolist(), torch.split(per_entity, counts), strict=True)
+    return [replace(o, tag_scores=row[:n], entity_scores=entities.tolist()) for o, row, n, entities in rows]
 
 
 PROBLEM = Problem(

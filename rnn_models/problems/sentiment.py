@@ -1,4 +1,4 @@
-"""Sentiment: many to one. A bidirectional RNN reads a text, pooling makes one label of it.
+"""Sentiment: many to one. An encoder reads a text, pooling makes one label of it.
 
 B sequences, T time steps, E embedding, H width of the encoder, K labels.
 """
@@ -7,7 +7,8 @@ import torch
 from torch import Tensor, nn
 
 from rnn_models.batch import Batch, length_mask
-from rnn_models.encoders import BiRecurrent, Embedding
+from rnn_models.encoders import make_encoder
+from rnn_models.layers import Embedding
 from rnn_models.problem import Output, Problem, Sizes
 from rnn_models.settings import TrainSettings
 
@@ -17,7 +18,7 @@ def pool(states: Tensor, last: Tensor, mask: Tensor, how: str) -> Tensor:
 
     Args:
         states: (B, T, H).
-        last: (B, H), the last states of both directions.
+        last: (B, H), what the encoder says of the whole.
         mask: (B, T), True where a token is real.
         how: ``last``, ``mean``, ``max``, or ``mean_max``, both side by side.
 
@@ -34,14 +35,36 @@ def pool(states: Tensor, last: Tensor, mask: Tensor, how: str) -> Tensor:
     return highest if how == "max" else torch.cat([mean, highest], dim=1)
 
 
+class AttentionPooling(nn.Module):
+    """A mean of hidden states, each weighted by how much it says.
+
+    Origin:
+        Yang et al. (2016), equations 5 to 7.
+    """
+
+    def __init__(self, size: int) -> None:
+        super().__init__()
+        self.key = nn.Linear(size, size)
+        self.query = nn.Linear(size, 1, bias=False)
+
+    def forward(self, states: Tensor, mask: Tensor) -> Tensor:
+        """Pool ``states`` (B, T, H) where ``mask`` (B, T) is True, to (B, H)."""
+        energies = self.query(torch.tanh(self.key(states))).squeeze(2)  # (B, T)
+        weights = energies.masked_fill(~mask, float("-inf")).softmax(1)
+        # States at padding are of no meaning: nothing of them may enter, not even times 0.
+        pooled: Tensor = (weights[:, :, None] * states.masked_fill(~mask[:, :, None], 0.0)).sum(1)
+        return pooled
+
+
 class Classifier(nn.Module):
-    """Embedding, bidirectional encoder, pooling and one projection to labels."""
+    """Embedding, encoder, pooling and one projection to labels."""
 
     def __init__(self, sizes: Sizes, settings: TrainSettings) -> None:
         super().__init__()
         self.embedding = Embedding(sizes.source, settings)
-        self.encoder = BiRecurrent(settings.embedding_size, settings)
+        self.encoder = make_encoder(settings.embedding_size, settings)
         self.pooling = settings.pooling
+        self.attention = AttentionPooling(self.encoder.output_size) if settings.pooling == "attention" else None
         self.label_smoothing = settings.label_smoothing
         width = self.encoder.output_size * (2 if settings.pooling == "mean_max" else 1)
         self.dropout = nn.Dropout(settings.dropout)
@@ -50,7 +73,8 @@ class Classifier(nn.Module):
     def forward(self, source: Tensor, lengths: Tensor) -> Tensor:
         """Logits (B, K) of ``source`` (B, T)."""
         states, last = self.encoder(self.embedding(source), lengths)
-        pooled = pool(states, last, length_mask(lengths, source.shape[1]), self.pooling)
+        mask = length_mask(lengths, source.shape[1])
+        pooled = self.attention(states, mask) if self.attention else pool(states, last, mask, self.pooling)
         logits: Tensor = self.project(self.dropout(pooled))
         return logits
 

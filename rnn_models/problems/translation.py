@@ -4,14 +4,21 @@ B sequences, T source steps, U target steps, E embedding, H hidden, V target ids
 N real target tokens of a batch.
 """
 
+import math
+from dataclasses import replace
+
+import numpy as np
 import torch
 from torch import Tensor, nn
 
-from rnn_models.attention import Attention
-from rnn_models.batch import BOS_ID, EOS_ID, PAD_ID, Batch, length_mask
-from rnn_models.encoders import BiRecurrent, Embedding, LockedDropout, recurrence
+from rnn_models.attention import Attention, Memory
+from rnn_models.batch import BOS_ID, EOS_ID, PAD_ID, UNK_ID, Batch, Ragged, length_mask
+from rnn_models.encoders import make_encoder
+from rnn_models.feeding import read_fed
+from rnn_models.layers import Embedding, LockedDropout
 from rnn_models.problem import Output, Problem, Sizes
-from rnn_models.search import State, beam_search
+from rnn_models.recurrent import recurrence
+from rnn_models.search import State, beam_search_all
 from rnn_models.settings import TrainSettings
 
 
@@ -31,7 +38,8 @@ class Translator(nn.Module):
     """A bidirectional encoder and a recurrent decoder that attends to it.
 
     The decoder starts from the encoder's last states. The projection to ids
-    shares its weights with the target's embedding.
+    shares its weights with the target's embedding, and this with the source's
+    where there is one vocabulary, unless ``tied_embeddings`` says otherwise.
 
     Origin:
         Bahdanau, Cho and Bengio (2015), the architecture; Luong et al. (2015),
@@ -40,35 +48,50 @@ class Translator(nn.Module):
 
     def __init__(self, sizes: Sizes, settings: TrainSettings) -> None:
         super().__init__()
+        if settings.num_best > settings.beam_width:
+            raise ValueError(f"num_best must be at most beam_width {settings.beam_width}, got {settings.num_best}")
         self.settings = settings
-        hidden = settings.hidden_size
+        width, hidden = settings.embedding_size, settings.hidden_size
+        is_one = sizes.is_shared and settings.tied_embeddings == "all"
         self.source_embedding = Embedding(sizes.source, settings)
-        self.target_embedding = self.source_embedding if sizes.is_shared else Embedding(sizes.target, settings)
-        self.encoder = BiRecurrent(settings.embedding_size, settings)
+        self.target_embedding = self.source_embedding if is_one else Embedding(sizes.target, settings)
+        self.encoder = make_encoder(width, settings)
         self.bridge = nn.Linear(self.encoder.output_size, hidden)
-        self.decoder = recurrence(settings.encoder, settings.embedding_size, hidden)
-        self.attention = Attention(hidden, self.encoder.output_size, settings.embedding_size)
+        self.decoder = recurrence(settings.cell, 2 * width if settings.input_feeding else width, hidden)
+        self.attention = Attention(hidden, self.encoder.output_size, width, settings.attention)
         self.dropout = LockedDropout(settings.dropout)
         self.bias = nn.Parameter(torch.zeros(sizes.target))
+        if settings.tied_embeddings == "none":
+            self.output = nn.Linear(width, sizes.target, bias=False)
 
-    def encode(self, source: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor, State]:
-        """Keys (B, T, 2 * H), their mask (B, T), and the decoder's first state."""
-        keys, last = self.encoder(self.source_embedding(source), lengths)
-        first = torch.tanh(self.bridge(last))[None]  # (1, B, H)
-        is_lstm = self.settings.encoder == "lstm"
-        state = (first, torch.zeros_like(first)) if is_lstm else (first,)
-        return self.dropout(keys), length_mask(lengths, source.shape[1]), state
+    def encode(self, source: Tensor, lengths: Tensor) -> tuple[Memory, State]:
+        """What the decoder attends to, and its first state: (B, H) each, with input feeding (B, E) too."""
+        states, last = self.encoder(self.source_embedding(source), lengths)
+        first = torch.tanh(self.bridge(last))  # (B, H)
+        memory = self.attention.memory(self.dropout(states), length_mask(lengths, source.shape[1]))
+        cell_state = [torch.zeros_like(first)] if self.settings.cell == "lstm" else []
+        fed = [first.new_zeros(len(first), self.settings.embedding_size)] if self.settings.input_feeding else []
+        return memory, (first, *cell_state, *fed)
 
-    def decode(self, read: Tensor, keys: Tensor, mask: Tensor, state: State) -> tuple[Tensor, State]:
-        """Attentional states (B, U, E) after reading ``read`` (B, U), and the next state."""
+    def decode(self, read: Tensor, memory: Memory, state: State) -> tuple[Tensor, Tensor, State]:
+        """Read ``read`` (B, U).
+
+        Returns:
+            Attentional states (B, U, E), where they looked (B, U, T), and the next state.
+        """
         inputs = self.target_embedding(read)
-        states, after = self.decoder(inputs, state if len(state) == 2 else state[0])
-        attended, _ = self.attention(self.dropout(states), keys, mask)
-        return self.dropout(attended), after if isinstance(after, tuple) else (after,)
+        if self.settings.input_feeding:
+            return read_fed(self.decoder, self.attention, inputs, memory, state, self.dropout)
+        hidden = tuple(s[None] for s in state)  # (1, B, H) each
+        states, after = self.decoder(inputs, hidden if len(hidden) == 2 else hidden[0])
+        attended, probabilities = self.attention(self.dropout(states), memory)
+        after = tuple(s[0] for s in (after if isinstance(after, tuple) else (after,)))
+        return self.dropout(attended), probabilities, after
 
     def project(self, attended: Tensor) -> Tensor:
         """Logits (..., V) of attentional states (..., E)."""
-        return nn.functional.linear(attended, self.target_embedding.table.weight, self.bias)
+        is_tied = self.settings.tied_embeddings != "none"
+        return nn.functional.linear(attended, self.target_embedding.table.weight if is_tied else self.output.weight, self.bias)
 
     def forward(self, source: Tensor, lengths: Tensor, read: Tensor) -> Tensor:
         """Attentional states (B, U, E) under teacher forcing."""
@@ -87,26 +110,62 @@ def loss(model: Translator, batch: Batch) -> tuple[Tensor, int]:
 
 
 def predict(model: Translator, batch: Batch) -> list[Output]:
-    """The best translation found by beam search; its score is the mean probability of a token."""
-    keys, mask, state = model.encode(batch.source, batch.source_lengths)
+    """The best translations found by beam search; a score is the mean probability of a token."""
+    s, device = model.settings, batch.source.device
+    memory, state = model.encode(batch.source, batch.source_lengths)
+    never_said = torch.tensor([PAD_ID, BOS_ID] + [UNK_ID] * (not s.copy_unknown), device=device)
 
     def step(previous: Tensor, carried: State) -> tuple[Tensor, State]:
-        row_keys, row_mask, *hidden = carried
-        states = tuple(h.transpose(0, 1).contiguous() for h in hidden)
-        attended, after = model.decode(previous[:, None], row_keys, row_mask, states)
-        logits = model.project(attended[:, 0]).index_fill(
-            1, torch.tensor([PAD_ID, BOS_ID], device=previous.device), float("-inf")
-        )
-        return logits.log_softmax(1), (row_keys, row_mask, *(h.transpose(0, 1) for h in after))
+        attended, _, after = model.decode(previous[:, None], Memory(*carried[:3]), carried[3:])
+        logits = model.project(attended[:, 0]).index_fill(1, never_said, float("-inf"))
+        return logits.log_softmax(1), after
 
-    found = beam_search(
-        step,
-        (keys, mask, *(h.transpose(0, 1) for h in state)),
-        width=model.settings.beam_width,
-        max_lengths=2 * batch.source_lengths + 10,
-        length_penalty=model.settings.length_penalty,
-    )
-    return [Output(h.ids, min(1.0, float(torch.tensor(h.score).exp()))) for h in found]
+    found = beam_search_all(
+        step, state, fixed=memory, width=s.beam_width, num_best=s.num_best, length_penalty=s.length_penalty,
+        max_lengths=(s.max_length_ratio * batch.source_lengths + 10).long(),
+    )  # fmt: skip
+    places = copied_places(model, memory, state, [[h.ids for h in hypotheses] for hypotheses in found]) if s.copy_unknown else {}
+    outputs = []
+    for i, hypotheses in enumerate(found):
+        first, *others = [
+            Output(h.ids, min(1.0, math.exp(h.score)), copied=places.get((i, n), [])) for n, h in enumerate(hypotheses)
+        ]
+        outputs.append(replace(first, others=others))
+    return outputs
+
+
+def copied_places(
+    model: Translator, memory: Memory, state: State, texts: list[list[list[int]]]
+) -> dict[tuple[int, int], list[int]]:
+    """Find what the unknown words of some texts are copies of: the source token that is attended to most.
+
+    The few texts with such words are read once more, so that the search need
+    not carry along where it looked.
+
+    Args:
+        model: What has said them.
+        memory: What it attended to, B sequences.
+        state: What it started from.
+        texts: Of each sequence some texts.
+
+    Returns:
+        By sequence and text, where a text has an unknown word: for each id the
+        place of a source token, -1 for a known word.
+
+    Origin:
+        Luong et al. (2015), "Addressing the rare word problem", with attention
+        in place of their alignments, as in Jean et al. (2015).
+    """
+    asked = [(i, n) for i, row in enumerate(texts) for n, text in enumerate(row) if UNK_ID in text]
+    if not asked:
+        return {}
+    column = Ragged.of([texts[i][n] for i, n in asked])
+    ids, lengths = (t.to(memory.keys.device) for t in column.take(np.arange(len(column))))
+    rows = torch.tensor([i for i, _ in asked], device=ids.device)
+    read, _ = shifted(ids, lengths)
+    _, probabilities, _ = model.decode(read, memory.rows(rows), tuple(part[rows] for part in state))
+    places = probabilities.argmax(2)[:, :-1].masked_fill(ids != UNK_ID, -1).tolist()
+    return {key: row[:length] for key, row, length in zip(asked, places, lengths.tolist(), strict=True)}
 
 
 PROBLEM = Problem(

@@ -14,7 +14,7 @@ import torch
 from hypothesis import settings
 from torch import Tensor, nn
 
-from rnn_models.batch import Batch, Examples, Ragged, length_mask
+from rnn_models.batch import Batch, Examples, Ragged, Words, length_mask
 from rnn_models.problem import Problem, Sizes, find_problem, problem_names
 from rnn_models.problems.translation import shifted
 from rnn_models.settings import TrainSettings
@@ -80,7 +80,8 @@ class Posed:
     def logits(self, model: nn.Module, batch: Batch) -> Tensor:
         """All logits of a batch under teacher forcing: (B, K), (B, T, K) or (B, U + 1, V)."""
         if self.problem.rows[1] != "target":
-            return model(batch.source, batch.source_lengths)
+            spelled = [batch.spelled] if batch.spelled else []
+            return model(batch.source, batch.source_lengths, *spelled)
         read, _ = shifted(batch.target, batch.target_lengths)
         return model.project(model(batch.source, batch.source_lengths, read))
 
@@ -125,6 +126,23 @@ def sentiment() -> Posed:
 @pytest.fixture
 def ner() -> Posed:
     return pose("ner")
+
+
+@pytest.fixture(params=["lstm", "cnn"])
+def spelled_ner(request: pytest.FixtureRequest) -> Posed:
+    """Words have characters, from 1 to 5, and a model reads them in each way in turn."""
+    posed = pose("ner")
+    spellings = Ragged.of([[4 + (3 * word + i) % 7 for i in range(1 + word % 5)] for word in range(NUM_WORDS)])
+    words = Words(Ragged(posed.examples.source.ids - 4, posed.examples.source.offsets), spellings)
+    settings = replace(posed.settings, char_encoder=request.param, char_embedding_size=3, char_hidden_size=4)
+    sizes, examples = replace(posed.sizes, characters=11), replace(posed.examples, words=words)
+    return Posed(posed.problem, sizes, examples, settings)
+
+
+@pytest.fixture
+def ner_of_all_lengths() -> Posed:
+    """Enough texts that each length from 1 to 7 is among them."""
+    return pose("ner", num=60)
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import torch
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from rnn_models.batch import PAD_ID, Examples, Ragged, epoch_batches, length_mask, sorted_batches
+from rnn_models.batch import PAD_ID, Examples, Ragged, Words, epoch_batches, length_mask, sorted_batches
 
 rows = st.lists(st.lists(st.integers(4, 99), max_size=9), min_size=1, max_size=20)
 lengths = st.lists(st.tuples(st.integers(1, 30), st.integers(1, 30)), min_size=1, max_size=60)
@@ -46,6 +46,31 @@ def test_a_batch_keeps_source_and_target_of_an_example_together():
     batch = examples.batch(np.array([2, 0]))
     assert (batch.source.tolist(), batch.target.tolist()) == ([[6], [4]], [[16, PAD_ID], [14, 14]])
     assert batch.num_tokens == 2
+
+
+@given(rows, st.randoms())
+def test_the_words_of_a_batch_are_spelled_once_each_and_found_at_their_places(rows, random):
+    spellings = [[random.randrange(4, 9) for _ in range(random.randrange(1, 6))] for _ in range(100)]
+    examples = Examples(Ragged.of(rows), Ragged.of(rows), Words(Ragged.of(rows), Ragged.of(spellings)))
+    indices = [random.randrange(len(rows)) for _ in rows]
+    spelled = examples.batch(np.asarray(indices)).spelled
+    asked = [rows[i] for i in indices]
+    assert len(spelled.characters) == len(spelled.lengths) == len({word for row in asked for word in row})
+    assert spelled.lengths.tolist() == sorted(spelled.lengths.tolist())
+    table = [ids[:n] for ids, n in zip(spelled.characters.tolist(), spelled.lengths.tolist(), strict=True)]
+    for row, places in zip(asked, spelled.places.tolist(), strict=True):
+        assert [table[place] for place in places[: len(row)]] == [spellings[word] for word in row]
+        assert set(places[len(row) :]) <= {len(table)}
+
+
+def test_a_batch_without_words_has_none():
+    assert of_lengths([(2, 1)]).batch(np.array([0])).spelled is None
+
+
+def test_a_batch_takes_its_words_to_a_device():
+    words = Words(Ragged.of([[0, 1]]), Ragged.of([[4], [5, 6]]))
+    batch = Examples(Ragged.of([[7, 8]]), Ragged.of([[0]]), words).batch(np.array([0])).to(torch.device("meta"))
+    assert {tensor.device.type for tensor in (batch.spelled.characters, batch.spelled.lengths, batch.spelled.places)} == {"meta"}
 
 
 def test_a_length_mask_marks_the_real_tokens():

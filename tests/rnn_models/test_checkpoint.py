@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from rnn_models.checkpoint import load_model, load_weights, save_model, weights_of
-from rnn_models.training import predict_all
+from rnn_models.prediction import predict_all
 
 
 def written(posed, model, folder, **changes):

@@ -1,5 +1,7 @@
 """The CRF against a list of all paths."""
 
+import copy
+import math
 from itertools import pairwise, product
 
 import pytest
@@ -17,10 +19,10 @@ BARRED = (torch.tensor([[1, 0, 1], [1, 1, 1], [1, 1, 0]]).bool(), torch.tensor([
 RULES = pytest.mark.parametrize("rules", [FREE, BARRED], ids=["free", "barred"])
 
 
-def drawn(rules, seed=0, lengths=LENGTHS) -> tuple[CRF, Tensor, Tensor]:
+def drawn(rules, seed=0, lengths=LENGTHS, *, is_strict=True) -> tuple[CRF, Tensor, Tensor]:
     """A CRF of random weights, emissions (B, T, K), lengths (B,)."""
     torch.manual_seed(seed)
-    crf = CRF(*rules).double()
+    crf = CRF(*rules, is_strict=is_strict).double()
     for weight in crf.parameters():
         torch.nn.init.normal_(weight, std=2.0)
     return crf, 2 * torch.randn(len(lengths), max(lengths), 3, dtype=torch.float64), torch.tensor(lengths)
@@ -39,8 +41,16 @@ def score(crf, emissions, path):
 
 def all_scores(crf, emissions, length, rules):
     """Each allowed path of a length with its score."""
+    emissions, crf = emissions.detach(), copy.deepcopy(crf).requires_grad_(False)
     paths = [path for path in product(range(3), repeat=length) if is_allowed(path, rules)]
     return {path: score(crf, emissions, path) for path in paths}
+
+
+def path_probabilities(crf, emissions, length, rules):
+    """Each allowed path of a length with its probability."""
+    scores = all_scores(crf, emissions, length, rules)
+    probabilities = torch.stack([*scores.values()]).softmax(0)
+    return dict(zip(scores, probabilities.tolist(), strict=True))
 
 
 @RULES
@@ -118,3 +128,75 @@ def test_what_stands_at_padding_changes_nothing(rules):
     noisy, other = emissions.masked_fill(padding[:, :, None], 1e3), tags.masked_fill(padding, 1)
     assert torch.equal(crf(emissions, tags, lengths), crf(noisy, other, lengths))
     assert torch.equal(crf.viterbi(emissions, lengths)[1], crf.viterbi(noisy, lengths)[1])
+
+
+@RULES
+@settings(max_examples=20)
+@given(seed=st.integers(0, 999))
+def test_a_marginal_sums_the_probabilities_of_all_allowed_paths_through_a_tag(rules, seed):
+    crf, emissions, lengths = drawn(rules, seed)
+    found = crf.marginals(emissions, lengths).detach()
+    for row, n, probabilities in zip(emissions, LENGTHS, found, strict=True):
+        expected = torch.zeros(4, 3, dtype=torch.float64)
+        for path, p in path_probabilities(crf, row, n, rules).items():
+            expected[range(n), path] += p
+        torch.testing.assert_close(probabilities, expected)
+
+
+@RULES
+@pytest.mark.parametrize("num", [1, 2, 5, 100])
+@settings(max_examples=10)
+@given(seed=st.integers(0, 999))
+def test_the_best_paths_are_the_first_of_all_allowed_ones_in_their_order(rules, num, seed):
+    crf, emissions, lengths = drawn(rules, seed)
+    tags, scores = crf.best_paths(emissions, lengths, num)
+    for row, n, paths, found in zip(emissions, LENGTHS, tags.tolist(), scores.tolist(), strict=True):
+        listed = sorted(all_scores(crf, row, n, rules).items(), key=lambda item: -float(item[1]))[:num]
+        assert [tuple(path[:n]) for path in paths[: len(listed)]] == [path for path, _ in listed]
+        assert found[: len(listed)] == pytest.approx([float(s) for _, s in listed])
+        assert found[len(listed) :] == [-math.inf] * (num - len(listed))
+
+
+@RULES
+@settings(max_examples=20)
+@given(seed=st.integers(0, 999))
+def test_a_segment_is_as_likely_as_all_paths_that_have_it_and_end_it_there(rules, seed):
+    crf, emissions, lengths = drawn(rules, seed)
+    tags, _ = crf.viterbi(emissions, lengths)
+    stretches = [(b, i, j) for b, n in enumerate(LENGTHS) for i in range(n) for j in range(i + 1, n + 1)]
+    goes_on = torch.tensor([2, 0, -1])  # what would lengthen a stretch that ends in 0 or in 1; nothing after 2
+    found = crf.segment_probabilities(emissions, lengths, tags, torch.tensor(stretches), goes_on)
+    for (b, i, j), probability in zip(stretches, found.tolist(), strict=True):
+        stretch, longer = tags[b, i:j].tolist(), int(goes_on[tags[b, j - 1]])
+        likely = path_probabilities(crf, emissions[b], LENGTHS[b], rules).items()
+        expected = sum(p for path, p in likely if [*path[i:j]] == stretch and path[j : j + 1] != (longer,))
+        assert probability == pytest.approx(float(expected), abs=1e-9)
+
+
+def test_a_likelihood_that_is_not_strict_counts_forbidden_paths_and_decoding_still_takes_none():
+    crf, emissions, lengths = drawn(BARRED, is_strict=False)
+    free = CRF(*FREE).double()
+    free.load_state_dict(crf.state_dict())
+    tags = torch.ones(emissions.shape[:2], dtype=torch.int64)
+    assert torch.equal(crf(emissions, tags, lengths), free(emissions, tags, lengths))
+    strict, _, _ = drawn(BARRED)
+    assert torch.equal(crf.log_partition(emissions, lengths), strict.log_partition(emissions, lengths))
+    for paths in (crf.viterbi(emissions, lengths)[0][:, None], crf.best_paths(emissions, lengths, 2)[0]):
+        assert all(is_allowed(path[:n], BARRED) for row, n in zip(paths.tolist(), LENGTHS, strict=True) for path in row[:1])
+
+
+def test_no_emission_is_high_enough_for_a_forbidden_step():
+    crf, _, lengths = drawn(BARRED)
+    emissions = torch.zeros(4, 4, 3, dtype=torch.float64)
+    emissions[:, 0, 1] = emissions[:, 1:, 2] = 1e9
+    for paths in (crf.viterbi(emissions, lengths)[0], crf.best_paths(emissions, lengths, 2)[0][:, 0]):
+        assert all(is_allowed(row[:n], BARRED) for row, n in zip(paths.tolist(), LENGTHS, strict=True))
+
+
+@RULES
+def test_what_stands_at_padding_changes_no_marginal_and_no_best_path(rules):
+    crf, emissions, lengths = drawn(rules)
+    padding = torch.arange(4) >= lengths[:, None]
+    noisy = emissions.masked_fill(padding[:, :, None], 1e3)
+    assert torch.equal(crf.marginals(emissions, lengths), crf.marginals(noisy, lengths))
+    assert torch.equal(crf.best_paths(emissions, lengths, 3)[1], crf.best_paths(noisy, lengths, 3)[1])

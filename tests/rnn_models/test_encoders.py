@@ -1,4 +1,4 @@
-"""Cells against their equations, the bidirectional encoder against PyTorch's packed sequences."""
+"""Cells and encoders against their equations, step by step, and against PyTorch's packed sequences."""
 
 import pytest
 import torch
@@ -8,7 +8,10 @@ from torch import nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from rnn_models.batch import PAD_ID, UNK_ID
-from rnn_models.encoders import CELLS, BiRecurrent, Embedding, LockedDropout, gather_steps, recurrence, reversal
+from rnn_models.convolutional import Convolutional, shares
+from rnn_models.encoders import make_encoder
+from rnn_models.layers import Embedding, LockedDropout
+from rnn_models.recurrent import CELLS, Recurrent, gather_steps, read, recurrence, reversal
 from rnn_models.settings import TrainSettings
 
 B, T, E, H = 4, 6, 3, 5
@@ -18,7 +21,7 @@ LENGTHS = torch.tensor([4, 6, 1, 3])
 def lstm_step(x, state, w):
     """Hochreiter and Schmidhuber (1997) with the forget gate of Gers et al. (2000)."""
     h, c = state
-    i, f, g, o = (x @ w["xi"] + h @ w["hi"] + w["bi"]).split(H, dim=1)
+    i, f, g, o = (x @ w["xi"] + h @ w["hi"] + w["bi"]).chunk(4, dim=1)
     c = torch.sigmoid(f) * c + torch.sigmoid(i) * torch.tanh(g)
     return torch.sigmoid(o) * torch.tanh(c), c
 
@@ -26,8 +29,8 @@ def lstm_step(x, state, w):
 def gru_step(x, state, w):
     """Cho et al. (2014), with the reset gate after the product, as in PyTorch."""
     (h,) = state
-    xr, xz, xn = (x @ w["xi"] + w["bx"]).split(H, dim=1)
-    hr, hz, hn = (h @ w["hi"] + w["bh"]).split(H, dim=1)
+    xr, xz, xn = (x @ w["xi"] + w["bx"]).chunk(3, dim=1)
+    hr, hz, hn = (h @ w["hi"] + w["bh"]).chunk(3, dim=1)
     r, z = torch.sigmoid(xr + hr), torch.sigmoid(xz + hz)
     return ((1 - z) * torch.tanh(xn + r * hn) + z * h,)
 
@@ -37,6 +40,45 @@ def rnn_step(x, state, w):
     return (torch.tanh(x @ w["xi"] + state[0] @ w["hi"] + w["bi"]),)
 
 
+def relu_step(x, state, w):
+    """Le, Jaitly and Hinton (2015): H_t = relu(X_t W_xh + H_{t-1} W_hh + b)."""
+    return (torch.relu(x @ w["xi"] + state[0] @ w["hi"] + w["bi"]),)
+
+
+STEPS = {("lstm", "tanh"): (lstm_step, 2), ("gru", "tanh"): (gru_step, 1)}
+STEPS |= {("rnn", "tanh"): (rnn_step, 1), ("rnn", "relu"): (relu_step, 1)}
+EVERY_CELL = pytest.mark.parametrize(("kind", "activation"), STEPS)
+
+
+def by_steps(cell, x, kind, activation):
+    """Hidden states (B, T, H) of a cell, written out step by step from zeros."""
+    step, num_states = STEPS[kind, activation]
+    bx, bh = cell.bias_ih_l0, cell.bias_hh_l0
+    w = {"xi": cell.weight_ih_l0.mT, "hi": cell.weight_hh_l0.mT, "bx": bx, "bh": bh, "bi": bx + bh}
+    state, outputs = (torch.zeros(len(x), cell.hidden_size),) * num_states, []
+    for t in range(x.shape[1]):
+        state = step(x[:, t], state, w)
+        outputs.append(state[0])
+    return torch.stack(outputs, dim=1)
+
+
+def encoded_by_steps(encoder, x, kind, activation):
+    """All layers and directions of an encoder over one sequence (T, E), by their equations."""
+    x = x[None]
+    for layer, ahead in enumerate(encoder.forwards):
+        states = by_steps(ahead, x, kind, activation)
+        if encoder.backwards:
+            mirrored = by_steps(encoder.backwards[layer], x.flip(1), kind, activation)
+            states = torch.cat([states, mirrored.flip(1)], dim=2)
+        states = x + states if encoder.is_residual[layer] else states
+        norm = encoder.norms[layer]
+        if isinstance(norm, nn.LayerNorm):
+            scaled = (states - states.mean(2, keepdim=True)) / (states.var(2, unbiased=False, keepdim=True) + 1e-5).sqrt()
+            states = scaled * norm.weight + norm.bias
+        x = states
+    return x[0]
+
+
 def shaken(module):
     """Move all weights off their start, so that no bias is zero."""
     for parameter in module.parameters():
@@ -44,17 +86,132 @@ def shaken(module):
     return module
 
 
-@pytest.mark.parametrize(("kind", "step", "num_states"), [("lstm", lstm_step, 2), ("gru", gru_step, 1), ("rnn", rnn_step, 1)])
-def test_a_cell_follows_its_equations(kind, step, num_states):
+@EVERY_CELL
+def test_a_cell_follows_its_equations(kind, activation):
     torch.manual_seed(1)
-    cell, x = shaken(recurrence(kind, E, H)), torch.randn(B, T, E)
-    bx, bh = cell.bias_ih_l0, cell.bias_hh_l0
-    w = {"xi": cell.weight_ih_l0.mT, "hi": cell.weight_hh_l0.mT, "bx": bx, "bh": bh, "bi": bx + bh}
-    state, outputs = (torch.zeros(B, H),) * num_states, []
-    for t in range(T):
-        state = step(x[:, t], state, w)
-        outputs.append(state[0])
-    torch.testing.assert_close(cell(x)[0], torch.stack(outputs, dim=1), rtol=1e-5, atol=1e-6)
+    cell, x = shaken(recurrence(kind, E, H, activation=activation)), torch.randn(B, T, E)
+    expected = by_steps(cell, x, kind, activation)
+    torch.testing.assert_close(cell(x)[0], expected, rtol=1e-5, atol=1e-6)
+    torch.testing.assert_close(read(cell, x, ())[0], expected, rtol=1e-5, atol=1e-6)
+
+
+def make(kind="lstm", activation="tanh", **changes):
+    """An encoder with its weights moved off their start."""
+    torch.manual_seed(2)
+    settings = TrainSettings(encoder=kind, activation=activation, hidden_size=H, **changes)
+    return shaken(make_encoder(E, settings)), settings
+
+
+@pytest.mark.parametrize(("layer_norm", "residual"), [(False, False), (True, False), (False, True), (True, True)])
+@pytest.mark.parametrize(("num_layers", "bidirectional"), [(1, True), (2, True), (3, True), (1, False), (3, False)])
+@EVERY_CELL
+def test_an_encoder_follows_the_equations_of_all_its_layers(kind, activation, num_layers, bidirectional, layer_norm, residual):
+    encoder, _ = make(
+        kind, activation, num_layers=num_layers, bidirectional=bidirectional, layer_norm=layer_norm, residual=residual
+    )
+    x = torch.randn(B, T, E)
+    states, last = encoder.eval()(x, LENGTHS)
+    for i, length in enumerate(LENGTHS.tolist()):
+        expected = encoded_by_steps(encoder, x[i, :length], kind, activation)
+        ends = torch.cat([expected[-1, :H], expected[0, H:]])  # each direction's own last step
+        torch.testing.assert_close(states[i, :length], expected, rtol=1e-4, atol=1e-5)
+        torch.testing.assert_close(last[i], ends, rtol=1e-4, atol=1e-5)
+
+
+def test_a_residual_connection_is_only_made_where_widths_are_equal():
+    assert make(num_layers=2, residual=True)[0].is_residual == [False, True]
+    encoder = Recurrent(2 * H, TrainSettings(hidden_size=H, residual=True))
+    assert encoder.is_residual == [True]
+
+
+@pytest.mark.parametrize("num_layers", [1, 3])
+@EVERY_CELL
+def test_reading_in_two_stretches_equals_reading_in_one(kind, activation, num_layers):
+    encoder, _ = make(kind, activation, num_layers=num_layers, bidirectional=False, layer_norm=True)
+    x = torch.randn(B, T, E)
+    whole, end = encoder.eval().go_on(x, ())
+    first, state = encoder.go_on(x[:, :2], ())
+    second, after = encoder.go_on(x[:, 2:], state)
+    torch.testing.assert_close(torch.cat([first, second], dim=1), whole, rtol=1e-5, atol=1e-6)
+    torch.testing.assert_close(after, end, rtol=1e-5, atol=1e-6)
+    assert {s.shape for s in end} == {(B, H)}
+
+
+def test_one_direction_does_not_see_what_comes_later():
+    for kind in ("lstm", "gru", "rnn", "cnn"):
+        encoder, _ = make(kind, num_layers=3, bidirectional=False)
+        x = torch.randn(B, T, E)
+        later = torch.cat([x[:, :3], torch.randn(B, T - 3, E)], dim=1)
+        full = torch.full((B,), T)
+        assert torch.equal(encoder.eval()(x, full)[0][:, :3], encoder(later, full)[0][:, :3])
+        assert not torch.equal(encoder(x, full)[0][:, 3:], encoder(later, full)[0][:, 3:])
+
+
+@EVERY_CELL
+def test_a_recurrent_weight_is_dropped_at_all_steps_alike_and_the_rest_makes_up_for_it(kind, activation):
+    torch.manual_seed(6)
+    cell, x = shaken(recurrence(kind, E, H, activation=activation)), torch.randn(B, T, E)
+    torch.manual_seed(7)
+    found, _ = read(cell, x, (), weight_dropout=0.5)
+    torch.manual_seed(7)
+    kept = torch.nn.functional.dropout(torch.ones_like(cell.weight_hh_l0), 0.5)
+    assert set(kept.flatten().tolist()) == {0.0, 2.0}
+    cell.weight_hh_l0.data.mul_(kept)
+    torch.testing.assert_close(found, by_steps(cell, x, kind, activation), rtol=1e-4, atol=1e-5)
+
+
+def test_recurrent_weights_are_dropped_in_training_only():
+    encoder, _ = make(recurrent_dropout=0.5, dropout=0.0)
+    x = torch.randn(B, T, E)
+    assert not torch.equal(encoder(x, LENGTHS)[0], encoder(x, LENGTHS)[0])
+    assert torch.equal(encoder.eval()(x, LENGTHS)[0], encoder(x, LENGTHS)[0])
+
+
+def convolved_by_hand(conv, x, left):
+    """One convolution and its ReLU over one sequence (T, E): a sum over places and taps."""
+    width, dilation = conv.kernel_size[0], conv.dilation[0]
+    rows = []
+    for t in range(len(x)):
+        total = conv.bias.clone()
+        for tap in range(width):
+            place = t - left + tap * dilation
+            if 0 <= place < len(x):
+                total = total + conv.weight[:, :, tap] @ x[place]
+        rows.append(torch.relu(total))
+    return torch.stack(rows)
+
+
+@pytest.mark.parametrize("residual", [False, True])
+@pytest.mark.parametrize(("num_layers", "bidirectional"), [(1, True), (3, True), (3, False)])
+def test_a_convolution_follows_its_equation_at_every_step(num_layers, bidirectional, residual):
+    encoder, _ = make("cnn", num_layers=num_layers, bidirectional=bidirectional, residual=residual)
+    x = torch.randn(B, T, E)
+    states, largest = encoder.eval()(x, LENGTHS)
+    for i, length in enumerate(LENGTHS.tolist()):
+        row = x[i, :length]
+        lefts = [(w - 1) // 2 if bidirectional else w - 1 for w in (3, 4, 5)]
+        made = torch.cat([convolved_by_hand(c, row, left) for c, left in zip(encoder.first, lefts, strict=True)], dim=1)
+        for layer, conv in enumerate(encoder.above, 1):
+            above = convolved_by_hand(conv, made, 2**layer if bidirectional else 2 ** (layer + 1))
+            made = made + above if residual else above
+        torch.testing.assert_close(states[i, :length], made, rtol=1e-4, atol=1e-5)
+        torch.testing.assert_close(largest[i], made.amax(0), rtol=1e-4, atol=1e-5)
+
+
+def test_a_convolutional_encoder_is_as_wide_as_a_recurrent_one():
+    for changes in ({}, {"bidirectional": False}):
+        settings = TrainSettings(hidden_size=H, **changes)
+        assert Convolutional(E, settings).output_size == Recurrent(E, settings).output_size
+        states, largest = Convolutional(E, settings)(torch.randn(B, T, E), LENGTHS)
+        width = Recurrent(E, settings).output_size
+        assert (states.shape, largest.shape) == ((B, T, width), (B, width))
+
+
+@given(st.integers(0, 50), st.integers(1, 6))
+def test_shares_are_whole_and_as_even_as_can_be(total, num):
+    found = shares(total, num)
+    assert (sum(found), len(found)) == (total, num)
+    assert max(found) - min(found) <= 1
 
 
 @pytest.mark.parametrize("kind", CELLS)
@@ -90,7 +247,7 @@ def run_packed(reference, x):
 def test_the_encoder_equals_packed_sequences_in_values_and_gradients(kind, num_layers):
     torch.manual_seed(2)
     settings = TrainSettings(encoder=kind, hidden_size=H, num_layers=num_layers, dropout=0.0)
-    encoder = shaken(BiRecurrent(E, settings))
+    encoder = shaken(Recurrent(E, settings))
     reference = packed_reference(encoder, kind, num_layers)
     x = torch.randn(B, T, E)
     mask = (torch.arange(T) < LENGTHS[:, None])[:, :, None]
@@ -107,19 +264,22 @@ def test_the_encoder_equals_packed_sequences_in_values_and_gradients(kind, num_l
 
 
 def test_an_encoder_says_a_state_of_both_directions_for_each_step_and_one_last():
-    states, last = BiRecurrent(E, TrainSettings(hidden_size=H))(torch.randn(B, T, E), LENGTHS)
+    states, last = Recurrent(E, TrainSettings(hidden_size=H))(torch.randn(B, T, E), LENGTHS)
     assert (states.shape, last.shape) == ((B, T, 2 * H), (B, 2 * H))
 
 
 @pytest.mark.parametrize(("num_layers", "is_random"), [(1, False), (2, True)])
 def test_an_encoder_drops_units_between_its_layers_only(num_layers, is_random):
-    encoder, x = BiRecurrent(E, TrainSettings(hidden_size=H, num_layers=num_layers, dropout=0.5)), torch.randn(B, T, E)
+    encoder, x = Recurrent(E, TrainSettings(hidden_size=H, num_layers=num_layers, dropout=0.5)), torch.randn(B, T, E)
     assert torch.equal(encoder(x, LENGTHS)[0], encoder(x, LENGTHS)[0]) != is_random
 
 
-def test_what_stands_at_padding_does_not_reach_a_real_state():
-    torch.manual_seed(3)
-    encoder, x = BiRecurrent(E, TrainSettings(hidden_size=H, num_layers=2)).eval(), torch.randn(B, T, E)
+@pytest.mark.parametrize("kind", ["lstm", "gru", "rnn", "cnn"])
+@pytest.mark.parametrize("bidirectional", [True, False])
+def test_what_stands_at_padding_does_not_reach_a_real_state(kind, bidirectional):
+    encoder, _ = make(kind, num_layers=2, bidirectional=bidirectional, layer_norm=True, residual=True)
+    x = torch.randn(B, T, E)
+    encoder.eval()
     mask = torch.arange(T) < LENGTHS[:, None]
     noisy = torch.where(mask[:, :, None], x, 1e3 * torch.randn_like(x))
     (states, last), (other, other_last) = encoder(x, LENGTHS), encoder(noisy, LENGTHS)
@@ -171,3 +331,24 @@ def test_token_dropout_reads_about_its_share_of_the_tokens_as_unknown_and_never_
 def test_token_dropout_does_nothing_outside_training():
     module, ids = embedding(token_dropout=0.9).eval(), torch.randint(0, 9, (B, T))
     assert torch.equal(module(ids), module.table.weight[ids])
+
+
+def test_word_vectors_replace_the_start_of_known_ids_only():
+    module, vectors = embedding(), torch.randn(9, E)
+    before = module.table.weight.detach().clone()
+    is_known = torch.tensor([i in (4, 7) for i in range(9)])
+    module.start_from(vectors, is_known, is_tuned=True)
+    assert torch.equal(module.table.weight[is_known], vectors[is_known])
+    assert torch.equal(module.table.weight[~is_known], before[~is_known])
+
+
+@pytest.mark.parametrize("is_tuned", [True, False])
+def test_word_vectors_are_learnt_on_only_if_asked_for(is_tuned):
+    module = embedding()
+    module.start_from(torch.randn(9, E), torch.ones(9, dtype=torch.bool), is_tuned=is_tuned)
+    assert module.table.weight.requires_grad == is_tuned
+
+
+def test_word_vectors_of_another_width_are_refused_with_what_to_set():
+    with pytest.raises(ValueError, match=r"have 2 numbers each for 9 ids.*has 3 for 9: set embedding_size to 2"):
+        embedding().start_from(torch.randn(9, 2), torch.ones(9, dtype=torch.bool), is_tuned=True)

@@ -1,6 +1,7 @@
 """What every problem promises, and what is special to each."""
 
 from itertools import pairwise
+from typing import get_args
 
 import pytest
 import torch
@@ -12,9 +13,10 @@ from rnn_models.problem import find_problem, problem_names
 from rnn_models.problems.ner import bio_steps
 from rnn_models.problems.sentiment import pool
 from rnn_models.problems.translation import shifted
+from rnn_models.settings import Encoder
 
 SHAPES = pytest.mark.parametrize("num_layers", [1, 2])
-CELLS = pytest.mark.parametrize("encoder", ["lstm", "gru", "rnn"])
+CELLS = pytest.mark.parametrize("encoder", get_args(Encoder))
 
 
 def test_a_problem_is_found_by_the_name_it_gives_itself(posed):
@@ -88,7 +90,7 @@ def test_a_score_of_an_output_lies_within_0_and_1(posed):
         assert all(0 <= output.score <= 1 for output in posed.problem.predict(posed.model(), posed.batch()))
 
 
-@pytest.mark.parametrize("pooling", ["mean_max", "mean", "max", "last"])
+@pytest.mark.parametrize("pooling", ["mean_max", "mean", "max", "last", "attention"])
 def test_a_classifier_says_a_logit_for_each_label(sentiment, pooling):
     model = sentiment.model(pooling=pooling, hidden_size=6)
     assert model(torch.randint(4, 16, (5, 7)), torch.tensor([7, 2, 1, 4, 3])).shape == (5, 3)
@@ -168,10 +170,10 @@ def test_a_decoder_does_not_see_the_future(translation):
 def test_decoding_step_by_step_equals_teacher_forcing(translation, encoder):
     model, batch = translation.model(encoder=encoder), translation.batch()
     read, _ = shifted(batch.target, batch.target_lengths)
-    keys, mask, state = model.encode(batch.source, batch.source_lengths)
+    memory, state = model.encode(batch.source, batch.source_lengths)
     steps = []
     for t in range(read.shape[1]):
-        attended, state = model.decode(read[:, t : t + 1], keys, mask, state)
+        attended, _, state = model.decode(read[:, t : t + 1], memory, state)
         steps.append(attended)
     whole = model(batch.source, batch.source_lengths, read)
     torch.testing.assert_close(torch.cat(steps, dim=1), whole, rtol=1e-5, atol=1e-5)

@@ -1,6 +1,8 @@
 """Beam search against a list of all texts, and greedy search written out."""
 
-from itertools import product
+import math
+from functools import partial
+from itertools import product, zip_longest
 
 import pytest
 import torch
@@ -8,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rnn_models.batch import BOS_ID, EOS_ID, PAD_ID, UNK_ID
-from rnn_models.search import beam_search
+from rnn_models.search import beam_search, beam_search_all
 
 V = 6  # four special ids and two words
 IDS = (UNK_ID, 4, 5)
@@ -37,6 +39,41 @@ def search(table, *, width, max_lengths, length_penalty=1.0, places=None):
     return beam_search(step, state, width=width, max_lengths=steps, length_penalty=length_penalty)
 
 
+def search_all(table, *, width, max_lengths, length_penalty, num_best):
+    """As ``search``, all hypotheses; which table a row reads is told by what no step changes."""
+    counts = []
+
+    def step(previous, state):
+        place, read = state
+        counts.append(len(previous))
+        read = (V * read + previous) % V**MAX_LENGTH
+        return table[place, read], (read,)
+
+    places, steps = torch.arange(len(table)), torch.tensor(max_lengths)
+    found = beam_search_all(
+        step, (torch.zeros_like(places),), fixed=(places,), width=width, max_lengths=steps,
+        length_penalty=length_penalty, num_best=num_best,
+    )  # fmt: skip
+    return found, counts
+
+
+def slow_search(log_probability, ids, *, width, max_length, length_penalty):
+    """Beam search over lists, one hypothesis and one id at a time: all beams at the end, and how many grew at each step."""
+    beams, counts = [(0.0, 0.0, [])], []
+    for _ in range(max_length):
+        growing = [said for _, _, said in beams if EOS_ID not in said]
+        if not growing:
+            break
+        counts.append(len(growing))
+        beams = [beam for beam in beams if EOS_ID in beam[2]] + [
+            (total / len(said) ** length_penalty, total, said)
+            for said in ([*text, i] for text in growing for i in ids)
+            if (total := log_probability(said)) > -math.inf
+        ]
+        beams = sorted(beams, key=lambda beam: -beam[0])[:width]
+    return [([i for i in said if i != EOS_ID], score) for score, _, said in beams], counts
+
+
 def log_probability(rows, said):
     read, total = 0, 0.0
     for previous, following in zip([BOS_ID, *said], said, strict=False):
@@ -62,6 +99,25 @@ def test_a_beam_wide_enough_for_all_texts_finds_the_best(length_penalty, seed, m
     for hypothesis, rows, max_length in zip(found, table, max_lengths, strict=True):
         ids, score = best_of_all(rows, max_length, length_penalty)
         assert (hypothesis.ids, hypothesis.score) == (ids, pytest.approx(score, rel=1e-5))
+
+
+@pytest.mark.parametrize("length_penalty", [0.0, 0.6, 1.0, 2.0])
+@pytest.mark.parametrize("num_best", [1, 2, 3])
+@given(
+    seed=st.integers(0, 9999), width=st.integers(3, 9), max_lengths=st.lists(st.integers(1, MAX_LENGTH), min_size=1, max_size=4)
+)
+def test_the_best_texts_are_those_of_a_slow_search(length_penalty, num_best, seed, width, max_lengths):
+    table = drawn(seed, len(max_lengths))
+    found, counts = search_all(table, width=width, max_lengths=max_lengths, length_penalty=length_penalty, num_best=num_best)
+    expected_counts = [0] * MAX_LENGTH
+    for hypotheses, rows, max_length in zip(found, table, max_lengths, strict=True):
+        slow, grown = slow_search(
+            partial(log_probability, rows), range(V), width=width, max_length=max_length, length_penalty=length_penalty
+        )
+        assert [hypothesis.ids for hypothesis in hypotheses] == [ids for ids, _ in slow[:num_best]]
+        assert [h.score for h in hypotheses] == pytest.approx([score for _, score in slow[:num_best]], rel=1e-5)
+        expected_counts = [a + b for a, b in zip_longest(expected_counts, grown, fillvalue=0)]
+    assert counts == [count for count in expected_counts if count]  # no step for what is finished, nor for padding
 
 
 @pytest.mark.parametrize("length_penalty", [0.0, 1.0])
@@ -121,3 +177,9 @@ def test_a_higher_length_penalty_never_prefers_a_shorter_text():
 
 def test_no_sequences_have_no_hypotheses():
     assert search(drawn(1, 1)[:0], width=2, max_lengths=[]) == []
+
+
+def test_there_are_no_more_hypotheses_than_texts():
+    table = drawn(3, 1)
+    found, _ = search_all(table, width=9, max_lengths=[1], length_penalty=1.0, num_best=9)
+    assert sorted(hypothesis.ids for hypothesis in found[0]) == [[], [UNK_ID], [4], [5]]

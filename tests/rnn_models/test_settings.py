@@ -11,9 +11,9 @@ from rnn_models.settings import TrainSettings
 @pytest.mark.parametrize(
     ("name", "value", "message"),
     [
-        ("encoder", "transformer", "encoder must be one of lstm, gru, rnn, got 'transformer'"),
-        ("pooling", "sum", "pooling must be one of mean_max, mean, max, last, got 'sum'"),
-        ("schedule", None, "schedule must be one of cosine, plateau, constant, got None"),
+        ("encoder", "transformer", "encoder must be one of lstm, gru, rnn, cnn, got 'transformer'"),
+        ("pooling", "sum", "pooling must be one of mean_max, mean, max, last, attention, got 'sum'"),
+        ("schedule", None, "schedule must be one of cosine, plateau, constant, inverse_square_root, got None"),
         ("hidden_size", 0, "hidden_size must be at least 1, got 0"),
         ("num_layers", 1.0, "num_layers must be of type int, got 1.0"),
         ("max_epochs", "8", "max_epochs must be of type int, got '8'"),

@@ -31,7 +31,7 @@ def test_an_assignment_wins_over_the_base() -> None:
         ("max_epochs", "write stage.name=value"),
         ("training.max_epochs=two", "training.max_epochs: input should be a valid integer.*'two'"),
         ("training.dropout=2", "training.dropout: .*less than or equal to 0.95, got 2"),
-        ("training.encoder=lstn", "training.encoder: .*'lstm', 'gru' or 'rnn', got 'lstn'"),
+        ("training.encoder=lstn", "training.encoder: .*'lstm', 'gru', 'rnn' or 'cnn', got 'lstn'"),
         ("promotion.min_gain=-1", "min_gain"),
     ],
 )

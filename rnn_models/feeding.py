@@ -1,0 +1,100 @@
+"""A decoder that reads its last attentional state with each token, step by step.
+
+B sequences, T source steps, U target steps, E width of a token, O of an
+attentional state, H hidden, G gates.
+"""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import linear
+
+from rnn_models.attention import Attention, Memory
+
+State = tuple[Tensor, ...]
+Step = Callable[[Tensor, Tensor, State], State]
+
+
+def lstm_step(cell: nn.RNNBase, fed_size: int) -> Step:
+    """One step of an LSTM: what the token adds to the gates (B, 4 * H), what is fed (B, O), and h and c to their next."""
+    from_inputs, from_hidden, _, _ = cell.parameters()
+    weights = torch.cat([from_inputs[:, -fed_size:], from_hidden], dim=1).T
+
+    def step(token: Tensor, fed: Tensor, state: State) -> State:
+        h, c = state
+        i, f, g, o = torch.addmm(token, torch.cat([fed, h], dim=1), weights).chunk(4, dim=1)
+        c = f.sigmoid() * c + i.sigmoid() * g.tanh()
+        return o.sigmoid() * c.tanh(), c
+
+    return step
+
+
+def gru_step(cell: nn.RNNBase, fed_size: int) -> Step:
+    """One step of a GRU; the reset gate meets the hidden state after its product, as in PyTorch."""
+    from_inputs, from_hidden, _, bias = cell.parameters()
+    from_fed = from_inputs[:, -fed_size:].T
+
+    def step(token: Tensor, fed: Tensor, state: State) -> State:
+        (h,) = state
+        xr, xz, xn = torch.addmm(token, fed, from_fed).chunk(3, dim=1)
+        hr, hz, hn = torch.addmm(bias, h, from_hidden.T).chunk(3, dim=1)
+        n = (xn + (xr + hr).sigmoid() * hn).tanh()
+        return (torch.lerp(n, h, (xz + hz).sigmoid()),)
+
+    return step
+
+
+def rnn_step(cell: nn.RNNBase, fed_size: int) -> Step:
+    """One step of a plain recurrence."""
+    from_inputs, from_hidden, _, _ = cell.parameters()
+    weights = torch.cat([from_inputs[:, -fed_size:], from_hidden], dim=1).T
+    squash = torch.relu if cell.mode == "RNN_RELU" else torch.tanh
+
+    def step(token: Tensor, fed: Tensor, state: State) -> State:
+        return (squash(torch.addmm(token, torch.cat([fed, state[0]], dim=1), weights)),)
+
+    return step
+
+
+STEPS = {"LSTM": lstm_step, "GRU": gru_step, "RNN_TANH": rnn_step, "RNN_RELU": rnn_step}
+
+
+def read_fed(
+    cell: nn.RNNBase, attention: Attention, tokens: Tensor, memory: Memory, state: State, dropout: nn.Module
+) -> tuple[Tensor, Tensor, State]:
+    """Read a stretch of target tokens, each with the attentional state before it.
+
+    All that depends on no step before is computed for all steps at once: what
+    the tokens add to the gates here, the matrices over the source in ``memory``.
+
+    Args:
+        cell: A recurrence that reads tokens and attentional states side by side, E + O wide.
+        attention: Of its states over the source's.
+        tokens: (B, U, E).
+        memory: What is attended to.
+        state: Hidden state, (B, H) each, then the last attentional state (B, O).
+        dropout: Of hidden and of attentional states, with one mask for all steps of a sequence.
+
+    Returns:
+        Attentional states (B, U, O), probabilities (B, U, T), the next state.
+
+    Origin:
+        Luong, Pham and Manning (2015), section 3.3, input feeding.
+    """
+    *hidden, fed = state
+    from_inputs, _, bias, bias_hidden = cell.parameters()
+    all_bias = bias if cell.mode == "GRU" else bias + bias_hidden  # a GRU's second one is within its reset gate
+    added = linear(tokens.transpose(0, 1), from_inputs[:, : tokens.shape[2]], all_bias)  # (U, B, G * H)
+    step = STEPS[cell.mode](cell, fed.shape[1])
+    kept_hidden = dropout(torch.ones_like(hidden[0])[:, None])  # (B, 1, H): one mask for all steps
+    kept = dropout(torch.ones_like(fed)[:, None])
+    states, attended, probabilities = tuple(hidden), [], []
+    for token in added.unbind(0):
+        states = step(token, fed, states)
+        said, looked = attention(states[0][:, None] * kept_hidden, memory)  # (B, 1, O), (B, 1, T)
+        said = said * kept
+        fed = said[:, 0]
+        attended.append(said)
+        probabilities.append(looked)
+    return torch.cat(attended, dim=1), torch.cat(probabilities, dim=1), (*states, fed)

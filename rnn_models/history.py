@@ -1,0 +1,100 @@
+"""What happened in a training: its steps, its epochs, and the weights of the best one."""
+
+import math
+from dataclasses import dataclass, field
+
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Step:
+    """One optimiser update. The loss is in nats per unit; the norm stands before clipping.
+
+    ``allowed_norm`` is the largest norm that clipping allowed, infinite where
+    it goes by value or there is none. ``update_ratio`` is the norm of the
+    update divided by that of the weights, where it was measured.
+    """
+
+    epoch: int
+    step: int
+    loss: float
+    gradient_norm: float
+    is_clipped: bool
+    learning_rate: float
+    tokens_per_second: float
+    allowed_norm: float = math.inf
+    update_ratio: float | None = None
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """One pass over the training split, or the part of one that a limit left; losses in nats per unit.
+
+    ``validation_score`` is the problem's headline metric in percent, where that
+    decides which epoch is the best. ``gradient_decay`` is what
+    ``health.gradient_decay`` found at its end.
+    """
+
+    epoch: int
+    last_step: int
+    train_loss: float
+    validation_loss: float
+    clipped_share: float
+    seconds: float
+    num_skipped: int = 0
+    validation_score: float | None = None
+    is_whole: bool = True
+    gradient_decay: dict[str, list[float]] = field(default_factory=dict)
+
+    @property
+    def cost(self) -> float:
+        """What decides between epochs, lower is better."""
+        return self.validation_loss if self.validation_score is None else -self.validation_score
+
+
+@dataclass
+class History:
+    """What happened in a training, why it ended, and the weights of its best epoch."""
+
+    steps: list[Step] = field(default_factory=list)
+    epochs: list[Epoch] = field(default_factory=list)
+    weights: dict[str, Tensor] = field(default_factory=dict)
+    ended: str = ""
+
+    @property
+    def best(self) -> Epoch:
+        """The epoch that validates best; the first of equals, nan the last of all."""
+        return min(self.epochs, key=lambda epoch: (math.isnan(epoch.cost), epoch.cost))
+
+    @property
+    def is_best_last(self) -> bool:
+        """Whether the last epoch is the best so far."""
+        return self.best is self.epochs[-1]
+
+    @property
+    def open_steps(self) -> list[Step]:
+        """Steps of the epoch that has no end yet."""
+        number, found = len(self.epochs) + 1, list[Step]()
+        for step in reversed(self.steps):
+            if step.epoch != number:
+                break
+            found.append(step)
+        return found[::-1]
+
+    @property
+    def num_non_finite(self) -> int:
+        """Steps in a row, up to the last one, whose gradient was not finite."""
+        place = len(self.steps)
+        while place and not math.isfinite(self.steps[place - 1].gradient_norm):
+            place -= 1
+        return len(self.steps) - place
+
+
+def stalls(epochs: list[Epoch]) -> tuple[int, int]:
+    """Count the epochs that validate no better than one before: all of them, and those in a row."""
+    best, total, in_a_row = math.inf, 0, 0
+    for epoch in epochs:
+        is_better = epoch.cost < best
+        best = min(best, epoch.cost)
+        total, in_a_row = total + (not is_better), 0 if is_better else in_a_row + 1
+    return total, in_a_row

@@ -1,0 +1,53 @@
+"""How good a model is between two epochs: its loss, or the score that its problem is judged by."""
+
+from typing import Any
+
+import torch
+
+from rnn_models.batch import Examples, sorted_batches
+from rnn_models.devices import device_of
+from rnn_models.metrics import find_metric
+from rnn_models.prediction import predict_all
+from rnn_models.problem import Problem, Sizes
+from rnn_models.recurrent import State
+from rnn_models.settings import TrainSettings
+
+
+def mean_loss(problem: Problem, model: torch.nn.Module, examples: Examples, settings: TrainSettings) -> float:
+    """Loss in nats per unit over all examples, without dropout.
+
+    What is trained in windows is validated in windows, their state carried.
+    """
+    model.eval()
+    device, nats, units = device_of(model), 0.0, 0
+    with torch.inference_mode():
+        if problem.windows and settings.bptt_window:
+            state: State = ()
+            for window in problem.windows.cut(examples, settings, 0):
+                total, num, state = problem.windows.loss(model, window.to(device), state)
+                nats, units = nats + float(total), units + num
+            return nats / units
+        for indices in sorted_batches(examples, size=256, tokens=settings.batch_tokens):
+            total, num = problem.loss(model, examples.batch(indices).to(device))
+            nats, units = nats + float(total), units + num
+    return nats / units
+
+
+def headline_score(problem: Problem, model: torch.nn.Module, examples: Examples, sizes: Sizes) -> float:
+    """The problem's first metric in percent over all examples.
+
+    A text stands for itself by its ids, as words are unknown here; so a BLEU
+    is one over pieces, and compares epochs but nothing else.
+    """
+    said = [told(output.ids, problem, sizes) for output in predict_all(problem, model, examples)]
+    true = [told(examples.target.row(i), problem, sizes) for i in range(len(examples))]
+    metric = find_metric(problem.metrics[0])
+    return float(metric.score(metric.statistics(said, true).sum(0, keepdims=True))[0])
+
+
+def told(ids: list[int], problem: Problem, sizes: Sizes) -> Any:
+    """A label, tags or a text as a metric takes it; -1 is a label that training never saw."""
+    if not sizes.labels:
+        return " ".join(map(str, ids))
+    names = [sizes.labels[i] if i >= 0 else "" for i in ids]
+    return names[0] if problem.unit == "example" else names

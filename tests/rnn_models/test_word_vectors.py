@@ -1,0 +1,55 @@
+"""Word vectors as the start of every problem's source embedding."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from rnn_models.checkpoint import load_model, save_model
+from rnn_models.training import Training
+from rnn_models.word_vectors import source_embedding
+from tests.rnn_models.test_training import fitted
+
+KNOWN = [5, 8]
+
+
+@pytest.fixture
+def vectors(posed):
+    random = np.random.default_rng(9)
+    table = random.normal(size=(posed.sizes.source, posed.settings.embedding_size)).astype(np.float32)
+    return table, np.isin(np.arange(len(table)), KNOWN)
+
+
+def table_of(posed, weights):
+    model = posed.problem.build(posed.sizes, posed.settings)
+    table = source_embedding(model, posed.sizes).table.weight
+    return weights[next(name for name, p in model.named_parameters() if p is table)]
+
+
+def test_every_problem_starts_from_them(posed, vectors):
+    with_vectors = Training(posed.problem, posed.sizes, posed.settings, vectors)
+    without = Training(posed.problem, posed.sizes, posed.settings)
+    table, plain = (source_embedding(t.model, posed.sizes).table.weight for t in (with_vectors, without))
+    assert torch.equal(table[KNOWN], torch.from_numpy(vectors[0][KNOWN]))
+    others = [i for i in range(posed.sizes.source) if i not in KNOWN]
+    assert torch.equal(table[others], plain[others])
+
+
+@pytest.mark.parametrize("tune_vectors", [True, False])
+def test_they_are_learnt_on_only_if_asked_for(posed, vectors, tune_vectors):
+    weights = fitted(posed, vectors=vectors, tune_vectors=tune_vectors, max_epochs=1).weights
+    assert torch.equal(table_of(posed, weights)[KNOWN], torch.from_numpy(vectors[0][KNOWN])) != tune_vectors
+
+
+def test_a_model_with_vectors_that_stay_is_written_and_read_whole(posed, vectors, tmp_path):
+    history = fitted(posed, vectors=vectors, tune_vectors=False, max_epochs=1)
+    save_model(tmp_path, history.weights, posed.problem, posed.sizes, posed.settings)
+    _, model = load_model(tmp_path)
+    assert torch.equal(source_embedding(model, posed.sizes).table.weight[KNOWN], torch.from_numpy(vectors[0][KNOWN]))
+
+
+def test_a_model_without_such_an_embedding_is_refused(posed):
+    sizes = replace(posed.sizes, source=999)
+    with pytest.raises(ValueError, match="no embedding of 999 source ids to start from word vectors"):
+        source_embedding(posed.model(), sizes)

@@ -1,0 +1,72 @@
+"""A problem of one to many for these tests: a recurrent model that says the next id of a text."""
+
+from dataclasses import replace
+
+import numpy as np
+import torch
+from torch import nn
+
+from rnn_models.batch import Examples, Ragged, length_mask
+from rnn_models.bptt import Window, carried
+from rnn_models.layers import Embedding
+from rnn_models.problem import Problem, Sizes, Windows, find_problem
+from rnn_models.problems.translation import shifted
+from rnn_models.recurrent import Recurrent
+from rnn_models.settings import TrainSettings
+from rnn_models.streams import stream_windows
+
+SIZES = Sizes(source=10, target=10)
+SETTINGS = TrainSettings(
+    embedding_size=6, hidden_size=8, bidirectional=False, dropout=0.0, max_epochs=2, batch_size=3, learning_rate=0.01,
+    warmup_steps=2, bptt_window=4, seed=7,
+)  # fmt: skip
+
+
+class LanguageModel(nn.Module):
+    """Embedding, recurrence and a projection; it remembers each state it was given."""
+
+    def __init__(self, sizes: Sizes, settings: TrainSettings) -> None:
+        super().__init__()
+        self.embedding = Embedding(sizes.target, settings)
+        self.encoder = Recurrent(settings.embedding_size, settings)
+        self.project = nn.Linear(settings.hidden_size, sizes.target)
+
+    def forward(self, read, state):
+        states, after = self.encoder.go_on(self.embedding(read), state)
+        return self.project(states), after
+
+
+def said_loss(logits, said, lengths):
+    real = length_mask(lengths, said.shape[1])
+    return nn.functional.cross_entropy(logits[real], said[real], reduction="sum"), int(real.sum())
+
+
+def loss(model, batch):
+    read, said = shifted(batch.target, batch.target_lengths)
+    return said_loss(model(read, ())[0], said, batch.target_lengths + 1)
+
+
+def window_loss(model, window: Window, state):
+    logits, after = model(window.read, carried(state, window.is_start) if state else ())
+    return *said_loss(logits, window.said, window.lengths), after
+
+
+def cut(examples, settings, epoch):
+    return stream_windows(examples.target, size=settings.batch_size, window=settings.bptt_window, seed=settings.seed, epoch=epoch)
+
+
+PROBLEM: Problem = replace(
+    find_problem("translation"), name="tiny_language_model", build=LanguageModel, loss=loss,
+    windows=Windows(cut=cut, loss=window_loss),
+)  # fmt: skip
+
+
+def texts(*lengths: int) -> Examples:
+    random = np.random.default_rng(0)
+    rows = Ragged.of([random.integers(4, 10, length).tolist() for length in lengths])
+    return Examples(Ragged.of([[]] * len(lengths)), rows)
+
+
+def made(**changes):
+    torch.manual_seed(1)
+    return LanguageModel(SIZES, SETTINGS.with_changes(changes))
