@@ -1,4 +1,4 @@
-"""The command line: ``refrain run``, ``models``, ``up``, and what ``data_commands.py`` adds.
+"""The command line: ``refrain run``, ``models``, ``up``, and what the modules of commands add.
 
 Heavy imports stand inside the commands, so that ``refrain --help`` answers at once.
 """
@@ -11,10 +11,10 @@ from typing import Annotated, Any
 
 import typer
 
-from flows import data_commands
+from flows import data_commands, model_commands
 from flows.environment import home, prepare
 from flows.errors import plain_errors
-from flows.options import Catalog, Json, joined
+from flows.options import Assignments, Catalog, Json, Limit, changed, joined
 
 # What `refrain run` does without a dataset: three problems in about ten minutes on two cores.
 MAIN_JOB: dict[str, dict[str, dict[str, Any]]] = {
@@ -46,19 +46,16 @@ app = typer.Typer(
 Datasets = Annotated[
     list[str] | None, typer.Argument(metavar="[DATASET]...", help="Names from the catalog; none for the main job.")
 ]
-Assignments = Annotated[
-    list[str] | None, typer.Option("--set", metavar="STAGE.NAME=VALUE", help="Change a setting; may be repeated.")
-]
-
 
 app.add_typer(data_commands.app)
+app.add_typer(model_commands.app)
 
 
 @app.command()
 def run(
     datasets: Datasets = None,
     assignments: Assignments = None,
-    limit: Annotated[int | None, typer.Option(min=1, metavar="N", help="Training rows, at most (tokens.limit).")] = None,
+    limit: Limit = None,
     catalog: Catalog = None,
     snapshot: Annotated[
         str | None, typer.Option(metavar="DIGEST", help="Retrain on an earlier snapshot (refrain snapshots DATASET).")
@@ -87,7 +84,6 @@ def run(
         _show_settings()
         return
     names = datasets or list(MAIN_JOB)
-    changed = [*(assignments or []), *([f"tokens.limit={limit}"] if limit else [])]
     with plain_errors():
         prepare(PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL="CRITICAL")
         from tasks.listing import check_datasets
@@ -100,7 +96,7 @@ def run(
             from tasks.history import History
 
             History.of(names[0]).find(snapshot)
-        chosen = {name: parse_settings(changed, {} if datasets else MAIN_JOB[name]) for name in names}
+        chosen = {name: parse_settings(changed(assignments, limit), {} if datasets else MAIN_JOB[name]) for name in names}
         rows = _retrain_all(chosen, joined(catalog), snapshot)
         if as_json:
             print(json.dumps(rows, indent=2, ensure_ascii=False))

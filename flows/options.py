@@ -12,6 +12,15 @@ Catalog = Annotated[
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Name = Annotated[str, typer.Argument(metavar="DATASET", help="Name from the catalog.")]
+Assignments = Annotated[
+    list[str] | None, typer.Option("--set", metavar="STAGE.NAME=VALUE", help="Change a setting; may be repeated.")
+]
+Limit = Annotated[int | None, typer.Option(min=1, metavar="N", help="Training rows, at most (tokens.limit).")]
+
+
+def changed(assignments: list[str] | None, limit: int | None) -> list[str]:
+    """The settings that a command line changes."""
+    return [*(assignments or []), *([f"tokens.limit={limit}"] if limit else [])]
 
 
 def joined(catalogs: list[Path] | None) -> str | None:

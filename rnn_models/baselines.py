@@ -77,6 +77,17 @@ BASELINES: dict[str, Baseline] = {
 }
 
 
+def num_learnt(name: str, train: Examples) -> int:
+    """How many numbers a baseline takes from the training split: what its parameters are to a network."""
+    num_ids, num_labels = _num_ids(train.source), _num_ids(train.target)
+    return {
+        "majority": 1,
+        "bag_of_words": (num_ids + 1) * (1 if num_labels == 2 else num_labels),  # two labels need one border
+        "frequent_tag": num_ids,
+        "nearest_pair": len(train.source.ids) + len(train.target.ids),
+    }[name]
+
+
 def find_baseline(name: str) -> Baseline:
     """Find a baseline by its name.
 

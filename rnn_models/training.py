@@ -131,7 +131,7 @@ class Training:
                 f"(now {self.settings.clip_norm}), and look at the examples named above."
             )
 
-    def _plan(self, train: Examples, number: int) -> tuple[Sequence[Any], Callable[[Any], Batch | Window]]:
+    def plan(self, train: Examples, number: int) -> tuple[Sequence[Any], Callable[[Any], Batch | Window]]:
         """The batches of an epoch by name, and what makes one of its name."""
         s = self.settings
         if s.bptt_window and self.problem.windows:
@@ -142,7 +142,7 @@ class Training:
     def train_epoch(self, train: Examples, validation: Examples, hooks: Hooks, resume: Path | None) -> Epoch:
         """Pass once over the training split, or to a limit or from where it was left, and validate."""
         started, number, s = time.perf_counter() - self.seconds, len(self.history.epochs) + 1, self.settings
-        order, make = self._plan(train, number)
+        order, make = self.plan(train, number)
         num_steps = -(-len(order) // s.accumulate)
         all_steps = min(num_steps * s.max_epochs, s.max_steps or math.inf)
         done, saved = len(self.history.open_steps), time.perf_counter()

@@ -205,6 +205,37 @@ class Scores(Noun):
         return name, self.baselines[name][self.headline]
 
 
+@dataclass(frozen=True, kw_only=True)
+class SystemScores(Noun):
+    """How one system does on one split, in percent, and what it costs: an encoder or a cheap system, by its name.
+
+    ``num_parameters`` counts what it takes from the training split; speeds are
+    in source tokens per second, that of a cheap system's predictions unknown.
+    """
+
+    KIND: ClassVar[str] = "comparisons"
+    tokens: str
+    system: str
+    checkpoint: str
+    split: str
+    split_digest: str
+    metrics: dict[str, dict[str, Any]]
+    minutes: float
+    num_parameters: int
+    train_tokens_per_second: float
+    predict_tokens_per_second: float | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Health(Noun):
+    """How gradients fare in the first steps of a training, with clipping and without: a report and its page."""
+
+    KIND: ClassVar[str] = "health"
+    tokens: str
+    verdict: str
+    clip_norm: float | None
+
+
 @dataclass(frozen=True)
 class ModelVersion:
     """A registered model: nothing of it is in the store, it lies in MLflow."""

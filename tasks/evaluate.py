@@ -50,15 +50,15 @@ def evaluate(checkpoint: Checkpoint, tokens: TokenSet) -> Scores:
         return scores.commit()
 
 
-def sources(tokens: TokenSet) -> list[Any]:
-    """What goes in, as the publisher wrote it, in the order of the test examples."""
-    column: list[Any] = tokens.snapshot_of().table("test").column(0).to_pylist()
+def sources(tokens: TokenSet, split: str = "test") -> list[Any]:
+    """What goes in, as the publisher wrote it, in the order of a split's examples."""
+    column: list[Any] = tokens.snapshot_of().table(split).column(0).to_pylist()
     return column
 
 
-def references(tokens: TokenSet) -> list[Any]:
-    """What should come out, as the publisher wrote it, in the order of the test examples."""
-    table = tokens.snapshot_of().table("test")
+def references(tokens: TokenSet, split: str = "test") -> list[Any]:
+    """What should come out, as the publisher wrote it, in the order of a split's examples."""
+    table = tokens.snapshot_of().table(split)
     column: list[Any] = table[table.column_names[1]].to_pylist()
     return column
 

@@ -12,15 +12,17 @@ from pathlib import Path
 from typing import Any
 
 from data.errors import RowError, nearest
-from tasks.artifacts import MANIFEST, Checkpoint, Noun, Promotion, Scores, Snapshot, TokenSet, home
+from tasks.artifacts import MANIFEST, Checkpoint, Health, Noun, Promotion, Scores, Snapshot, SystemScores, TokenSet, home
 from tasks.history import History
 from tasks.pieces import PieceRows, piece_key
 from tasks.registry import model_names, registered_scores
 
 # What is made of something comes before it, so a crash between two of them leaves nothing that points nowhere.
-KINDS: tuple[type[Noun], ...] = (Scores, Checkpoint, TokenSet, Snapshot, PieceRows)
+KINDS: tuple[type[Noun], ...] = (SystemScores, Health, Scores, Checkpoint, TokenSet, Snapshot, PieceRows)
 # The fields of a manifest that name what it was made of.
 MADE_OF: dict[type[Noun], dict[str, type[Noun]]] = {
+    SystemScores: {"tokens": TokenSet},
+    Health: {"tokens": TokenSet},
     Scores: {"checkpoint": Checkpoint, "tokens": TokenSet},
     Checkpoint: {"tokens": TokenSet},
     TokenSet: {"snapshot": Snapshot},

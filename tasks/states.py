@@ -1,13 +1,15 @@
 """What a task says of itself in the dashboard."""
 
 import logging
-from typing import Any, TypeVar, cast
+from typing import Any, ParamSpec, TypeVar, cast
 
+from prefect import Task
 from prefect.client.schemas.objects import State
 from prefect.states import Completed
 
 log = logging.getLogger(__name__)
 Result = TypeVar("Result")
+Parameters = ParamSpec("Parameters")
 
 
 def unchanged(noun: Result) -> Result:
@@ -21,3 +23,8 @@ def outcome(result: Any) -> Any:
     while isinstance(result, State):
         result = result.result()
     return result
+
+
+def directly(task: Task[Parameters, Result], *args: Parameters.args, **kwargs: Parameters.kwargs) -> Result:
+    """Do a task's work without the engine: for a command that a person waits for and that no flow run is to follow."""
+    return cast(Result, outcome(task.fn(*args, **kwargs)))

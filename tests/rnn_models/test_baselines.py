@@ -5,7 +5,7 @@ import re
 import numpy as np
 import pytest
 
-from rnn_models.baselines import BASELINES, count_matrix, find_baseline
+from rnn_models.baselines import BASELINES, count_matrix, find_baseline, num_learnt
 from rnn_models.batch import Examples, Ragged
 
 # Words: 4 good, 5 bad, 6 and 7 neither.
@@ -96,3 +96,19 @@ def test_every_baseline_is_tested_here():
 def test_an_unknown_baseline_is_refused_with_the_nearest_names(name, message):
     with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
         find_baseline(name)
+
+
+def test_the_parameters_of_a_bag_of_words_are_those_of_its_regression() -> None:
+    from sklearn.linear_model import LogisticRegression
+
+    for labels in ([0, 1, 0, 1], [0, 1, 2, 1]):
+        train = Examples(Ragged.of([[4, 5], [6], [5, 7], [4]]), Ragged.of([[label] for label in labels]))
+        fitted = LogisticRegression().fit(count_matrix(train.source, 8), train.target.ids)
+        assert num_learnt("bag_of_words", train) == fitted.coef_.size + fitted.intercept_.size
+
+
+def test_every_baseline_counts_what_it_learns() -> None:
+    train = Examples(Ragged.of([[4, 5], [6]]), Ragged.of([[0, 1], [1]]))
+    assert {name: num_learnt(name, train) for name in BASELINES} == {
+        "majority": 1, "bag_of_words": 8, "frequent_tag": 7, "nearest_pair": 6,
+    }  # fmt: skip

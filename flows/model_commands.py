@@ -1,0 +1,130 @@
+"""Commands about models in the making: ``refrain health`` and ``refrain compare``; they register nothing.
+
+Heavy imports stand inside the commands, so that ``refrain --help`` answers at
+once. Both work without the engine: nobody follows them in a dashboard, and
+they start twenty seconds earlier.
+"""
+
+import json
+from typing import Annotated
+
+import typer
+from typer.core import TyperCommand
+
+from flows.environment import prepare
+from flows.errors import plain_errors
+from flows.options import Assignments, Catalog, Json, Limit, Name, changed, joined
+
+app = typer.Typer()
+
+
+@app.command()
+def health(
+    name: Name,
+    num_steps: Annotated[int, typer.Option("--steps", min=1, metavar="N", help="Steps to look at, at most.")] = 200,
+    assignments: Assignments = None,
+    limit: Limit = None,
+    catalog: Catalog = None,
+    as_json: Json = False,
+) -> None:
+    """Look at the gradients of a dataset's first training steps, with clipping and without.
+
+    Loss, norms, oscillation and what is left of a gradient over time, a
+    threshold to clip at, and what to do; a training that explodes is part of
+    the report. Registers nothing.
+
+    **Examples**
+
+        refrain health rotten_tomatoes
+
+        refrain health msra --steps 400 --set training.encoder=rnn --set training.clip_norm=1
+    """  # fmt: skip
+    with plain_errors():
+        prepare(PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL="CRITICAL")
+        from flows.progress import show_progress
+        from tasks.health import check_health, read_health
+        from tasks.health_page import health_page, write_health
+        from tasks.listing import check_datasets
+        from tasks.ready import token_set
+        from tasks.settings import parse_settings
+
+        settings = parse_settings(changed(assignments, limit))
+        check_datasets([name], joined(catalog))
+        show_progress()
+        found = check_health(token_set(name, settings.tokens, joined(catalog)), settings.training, num_steps)
+        path, report = write_health(found), read_health(found)
+    if as_json:
+        print(json.dumps(report | {"page": str(path)}, indent=2, ensure_ascii=False))
+        return
+    from flows.console import show_page
+
+    show_page(health_page(report))
+    print(f"With figures: {path.as_uri()}")
+
+
+class WordsCommand(TyperCommand):
+    """A command whose ``--encoders`` takes all words up to the next option."""
+
+    def parse_args(self, ctx: typer.Context, args: list[str]) -> list[str]:
+        """Read ``--encoders a b`` as ``--encoders a --encoders b``."""
+        return super().parse_args(ctx, spread(args, "--encoders"))
+
+
+def spread(words: list[str], option: str) -> list[str]:
+    """Repeat an option before each of the words that follow it, up to the next option."""
+    found: list[str] = []
+    is_within = False
+    for word in words:
+        if word.startswith("-"):
+            is_within = word == option
+            found += [] if is_within else [word]
+        else:
+            found += [option, word] if is_within else [word]
+    return found
+
+
+@app.command(cls=WordsCommand)
+def compare(
+    name: Name,
+    encoders: Annotated[
+        list[str] | None, typer.Option("--encoders", metavar="NAME ...", help="Of rnn, gru, lstm and cnn; all by default.")
+    ] = None,
+    split: Annotated[str, typer.Option(metavar="SPLIT", help="Split to score on: validation, or test.")] = "validation",
+    assignments: Assignments = None,
+    limit: Limit = None,
+    catalog: Catalog = None,
+    as_json: Json = False,
+) -> None:
+    """Train encoders on a dataset and show them beside its cheap systems, such as a bag of words.
+
+    Score, minutes, parameters and tokens per second. Trainings are kept, so
+    the same again answers at once, and `refrain run` with the same settings
+    takes them. Registers nothing.
+
+    **Examples**
+
+        refrain compare rotten_tomatoes --encoders rnn gru lstm cnn
+
+        refrain compare msra --encoders lstm cnn --limit 5000 --set training.max_epochs=3
+    """  # fmt: skip
+    with plain_errors():
+        prepare(PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL="CRITICAL")
+        from flows.progress import show_progress
+        from tasks.compare import check_comparison, comparison_page
+        from tasks.compare import compare as compare_systems
+        from tasks.listing import check_datasets
+        from tasks.ready import token_set
+        from tasks.settings import parse_settings
+
+        chosen, settings = encoders or ["rnn", "gru", "lstm", "cnn"], parse_settings(changed(assignments, limit))
+        check_comparison(chosen, settings.training, split)
+        check_datasets([name], joined(catalog))
+        show_progress()
+        tokens = token_set(name, settings.tokens, joined(catalog))
+        rows = compare_systems(tokens, chosen, settings.training, split)
+    if as_json:
+        print(json.dumps(rows, indent=2, ensure_ascii=False))
+        return
+    from flows.console import show_page
+
+    show_page(comparison_page(tokens, rows, split))

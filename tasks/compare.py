@@ -1,0 +1,172 @@
+"""Encoders and cheap systems side by side on one dataset: score, minutes, parameters, speed. Registers nothing."""
+
+import json
+import logging
+import statistics
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, replace
+from typing import Any, cast, get_args
+
+from data.errors import nearest
+from data.tokenizer import Encoder
+from rnn_models.baselines import find_baseline, num_learnt
+from rnn_models.checkpoint import load_model
+from rnn_models.encoders import has_recurrence
+from rnn_models.metrics import find_metric, measure
+from rnn_models.prediction import predict_all
+from rnn_models.problem import Problem, find_problem
+from rnn_models.settings import Encoder as EncoderName
+from tasks.artifacts import SystemScores, TokenSet, code_digest, digest
+from tasks.evaluate import references, sources
+from tasks.settings import TrainChanges, changes
+from tasks.states import directly
+from tasks.train import train
+
+log = logging.getLogger(__name__)
+SPLITS = ("validation", "test")
+ENCODERS: tuple[str, ...] = get_args(EncoderName)
+
+
+def check_comparison(encoders: Sequence[str], settings: TrainChanges, split: str) -> None:
+    """Refuse what cannot be compared, before anything is read.
+
+    Raises:
+        ValueError: Names what was asked for and what there is.
+    """
+    for name in encoders:
+        if name not in ENCODERS:
+            raise ValueError(f"there is no encoder {name!r}: {nearest(name, ENCODERS)} (DATASET stands before --encoders)")
+    if split not in SPLITS:
+        raise ValueError(f"--split must be one of {', '.join(SPLITS)}, got {split!r}")
+    if "encoder" in changes(settings):
+        raise ValueError("training.encoder is what is compared: name encoders with --encoders, as in --encoders lstm cnn")
+
+
+def compare(tokens: TokenSet, encoders: Sequence[str], settings: TrainChanges, split: str) -> list[dict[str, Any]]:
+    """Score a problem's cheap systems and some encoders on a split; what was done before is not done again.
+
+    Returns:
+        A row each: the fields of ``SystemScores``, and ``note``, which says
+        what else differs, or why a system has no scores.
+
+    Raises:
+        ValueError: If none of the encoders has any.
+    """
+    problem = find_problem(tokens.problem)
+    rows = [asdict(cheap_scores(tokens, problem, name, split)) | {"note": ""} for name in problem.baselines]
+    trained = [encoder_row(tokens, problem, name, with_encoder(settings, name), split) for name in dict.fromkeys(encoders)]
+    if not any(row["metrics"] for row in trained):
+        raise ValueError("\n".join(f"{row['system']}: {row['note']}" for row in trained))
+    return rows + trained
+
+
+def with_encoder(settings: TrainChanges, name: str) -> TrainChanges:
+    """Settings with an encoder."""
+    return replace(settings, encoder=cast(EncoderName, name))
+
+
+def encoder_row(tokens: TokenSet, problem: Problem, name: str, settings: TrainChanges, split: str) -> dict[str, Any]:
+    """Train an encoder and score it, or say why that cannot be."""
+    try:
+        note = encoder_note(tokens, problem, settings)
+        return asdict(encoder_scores(tokens, problem, name, settings, split)) | {"note": note}
+    except (ValueError, FloatingPointError) as error:
+        log.warning("%s has no scores: %s", name, error)
+        return {"system": name, "metrics": {}, "note": f"no scores: {error}"}
+
+
+def encoder_note(tokens: TokenSet, problem: Problem, settings: TrainChanges) -> str:
+    """Say what of a model is recurrent although its encoder is not."""
+    chosen = problem.defaults.with_changes(changes(settings))
+    if chosen.encoder != "cnn" or not has_recurrence(problem.build(tokens.model_sizes(), chosen)):
+        return ""
+    return "it reads the source only; what goes on token by token (a decoder, a reader of characters) is an LSTM all the same"
+
+
+def encoder_scores(tokens: TokenSet, problem: Problem, name: str, settings: TrainChanges, split: str) -> SystemScores:
+    """Train as a retraining would, or take its checkpoint, and score that on a split."""
+    checkpoint = directly(train, tokens, settings)
+    key = digest(checkpoint.digest, tokens.snapshot_of().splits[split], split, scoring_code())
+    found = SystemScores.find(tokens.dataset, key)
+    if found:
+        return found
+    with SystemScores.making(tokens.dataset, key):
+        _, model = load_model(checkpoint.folder)
+        examples, started = tokens.examples(split), time.perf_counter()
+        outputs = predict_all(problem, model, examples)
+        seconds = time.perf_counter() - started
+        encoder, texts = Encoder.load(tokens.folder), sources(tokens, split)
+        said = [encoder.decode(o.ids, copied=o.copied, source=row) for o, row in zip(outputs, texts, strict=True)]
+        steps = json.loads((checkpoint.folder / "history.json").read_text())["steps"]
+        return system_scores(
+            tokens, problem, key, name, split, said, checkpoint=checkpoint.digest, minutes=checkpoint.train_seconds / 60,
+            num_parameters=checkpoint.num_parameters,
+            train_tokens_per_second=statistics.median(step["tokens_per_second"] for step in steps),
+            predict_tokens_per_second=int(examples.source.lengths.sum()) / seconds,
+        )  # fmt: skip
+
+
+def cheap_scores(tokens: TokenSet, problem: Problem, name: str, split: str) -> SystemScores:
+    """Score a cheap system on a split; its time is that of learning and predicting together."""
+    key = digest(tokens.digest, name, tokens.snapshot_of().splits[split], split, scoring_code())
+    found = SystemScores.find(tokens.dataset, key)
+    if found:
+        return found
+    with SystemScores.making(tokens.dataset, key):
+        examples, encoder, started = tokens.examples("train"), Encoder.load(tokens.folder), time.perf_counter()
+        said = [encoder.decode(ids) for ids in find_baseline(name)(examples, tokens.examples(split))]
+        seconds = time.perf_counter() - started
+        return system_scores(
+            tokens, problem, key, name, split, said, checkpoint="", minutes=seconds / 60,
+            num_parameters=num_learnt(name, examples),
+            train_tokens_per_second=int(examples.source.lengths.sum()) / seconds, predict_tokens_per_second=None,
+        )  # fmt: skip
+
+
+def scoring_code() -> str:
+    """A digest of the code that scores."""
+    return code_digest("rnn_models", "tasks/compare.py", libraries=("torch", "sacrebleu", "scikit-learn"))
+
+
+def system_scores(
+    tokens: TokenSet, problem: Problem, key: str, name: str, split: str, said: list[Any], **costs: Any
+) -> SystemScores:
+    """Score what a system said, and keep it."""
+    true = references(tokens, split)
+    metrics = {}
+    for metric in map(find_metric, problem.metrics):
+        metrics[metric.name] = asdict(measure(metric, metric.statistics(said, true)))
+    return SystemScores(
+        dataset=tokens.dataset, digest=key, tokens=tokens.digest, system=name, split=split,
+        split_digest=tokens.snapshot_of().splits[split], metrics=metrics, **costs,
+    ).commit()  # fmt: skip
+
+
+def comparison_page(tokens: TokenSet, rows: Sequence[dict[str, Any]], split: str) -> str:
+    """The comparison in Markdown."""
+    metric = find_metric(find_problem(tokens.problem).metrics[0])
+    head = f"## {tokens.dataset}: {metric.title} on the {split} split"
+    rank = sorted(rows, key=lambda row: row["metrics"][metric.name]["value"] if row["metrics"] else -1.0, reverse=True)
+    notes = [f"- {row['system']}: {row['note']}" for row in rank if row["note"]]
+    about = (
+        f"Trained on {tokens.rows['train']:,} rows, scored on {tokens.rows[split]:,}; settings differ in the encoder only. "
+        "Minutes of an encoder are those of training, its validation included; of a cheap system, of learning and predicting. "
+        "Tokens per second, in training and in predicting, are the source's."
+    )
+    return "\n\n".join([head, "\n".join(_lines(rank, metric.name)), about, *(["\n".join(notes)] if notes else [])]) + "\n"
+
+
+def _lines(rows: Sequence[dict[str, Any]], metric: str) -> Iterator[str]:
+    yield "| system | score | 95 % interval | min | parameters | tokens/s | predicting |"
+    yield "|---|---:|---|---:|---:|---:|---:|"
+    for row in rows:
+        if not row["metrics"]:
+            yield f"| {row['system']} | - | | | | | |"
+            continue
+        score, speed = row["metrics"][metric], row["predict_tokens_per_second"]
+        yield (
+            f"| {row['system'].replace('_', ' ')} | {score['value']:.1f} | {score['low']:.1f} to {score['high']:.1f} "
+            f"| {row['minutes']:.2f} | {row['num_parameters']:,} | {row['train_tokens_per_second']:,.0f} "
+            f"| {f'{speed:,.0f}' if speed else '-'} |"
+        )
