@@ -1,12 +1,14 @@
-"""Ragged columns: rows of ids laid end to end, in memory or in files that grow."""
+"""Columns of tables, and ragged ones: rows of ids laid end to end, in memory or in files that grow."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO, Self
 
 import numpy as np
+import pyarrow as pa
 from numpy.lib import format as npy
 from numpy.typing import NDArray
 
@@ -37,6 +39,18 @@ def kept(encoded: Encoded, keep: NDArray[np.bool_]) -> Encoded:
     ids, offsets = encoded
     lengths = np.diff(offsets)
     return ids[np.repeat(keep, lengths)], np.concatenate([[0], np.cumsum(lengths[keep])])
+
+
+@dataclass(frozen=True)
+class ColumnsOf:
+    """Some columns of tables that can be read again and again."""
+
+    tables: Iterable[pa.Table]
+    names: tuple[str, ...]
+
+    def __iter__(self) -> Iterator[pa.ChunkedArray]:
+        for table in self.tables:
+            yield from (table[name] for name in self.names)
 
 
 class GrowingArray:

@@ -2,7 +2,8 @@
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
 from typing import Any
 
 import tokenizers as hf
@@ -66,6 +67,25 @@ def _train_words(kind: str, texts: Texts, settings: TokenSettings, normaliser: A
     decoder = None if is_words else decoders.Fuse()
     made = _assembled(models.WordLevel(unk_token=UNKNOWN), normaliser, None if is_cut else splitter, decoder)
     made.train_from_iterator(texts(), trainers.WordLevelTrainer(min_frequency=settings.min_frequency, **_shared(settings)))
+    return made
+
+
+def add_words(inner: hf.Tokenizer, words: Iterable[str], num: int, *, is_cut: bool) -> hf.Tokenizer:
+    """Give ids, behind the others, to at most ``num`` more words, in their order.
+
+    A word that normalisation would change or a splitter cut can never be met,
+    and is passed over.
+    """
+    known = inner.get_vocab()
+
+    def is_met(word: str) -> bool:
+        if word in known or inner.normalizer.normalize_str(word) != word:
+            return False
+        return is_cut or [piece for piece, _ in inner.pre_tokenizer.pre_tokenize_str(word)] == [word]
+
+    new = islice(filter(is_met, dict.fromkeys(words)), num)
+    made = hf.Tokenizer.from_str(inner.to_str())
+    made.model = models.WordLevel(known | {word: len(known) + place for place, word in enumerate(new)}, unk_token=UNKNOWN)
     return made
 
 

@@ -28,6 +28,9 @@ class TokenSettings:
     digits: bool = _about(False, "Read every digit as 0.")
     joint: bool = _about(True, "Source and target text share one vocabulary; else each has its own.")
     max_length: int = _about(400, "Tokens of a training example, at most; longer ones are cut, pairs left out.", low=1)
+    vectors: str = _about("", "File of word vectors that training starts from, in text as of GloVe or word2vec; empty for none.")
+    # 100,000 words of 100 numbers are 40 MB of every model.
+    vectors_limit: int = _about(100_000, "Words of that file known beside those of training, at most, in its order.", low=0)
     limit: int = _about(0, "Rows of the training split, at most, chosen by their content; 0 takes all.", low=0)
 
     def __post_init__(self) -> None:

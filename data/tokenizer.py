@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -13,19 +13,20 @@ import pyarrow.compute as pc
 import tokenizers as hf
 from numpy.typing import NDArray
 
-from data.columns import Encoded, ragged
+from data.columns import ColumnsOf, Encoded, ragged
 from data.errors import RowError
 from data.markup import read_html
 from data.spans import raw_spans, split_spans, split_text
 from data.spellings import Characters, Words, distinct_words
 from data.token_file import Renumbering, read_tokenizer_file
-from data.token_models import train_tokenizer
+from data.token_models import add_words, train_tokenizer
 from data.token_settings import DEFAULTS, KINDS, SPECIAL, UNK_ID, Html, TokenSettings, default_settings, is_tokenizer_file
 from data.vocabulary import Labels
 
 __all__ = ["DEFAULTS", "KINDS", "SPECIAL", "Encoder", "TokenSettings", "Tokenizer", "default_settings", "split_text"]
 SOURCE_FILE, TARGET_FILE, ENCODER_FILE, CHARACTERS_FILE = "source.json", "target.json", "encoder.json", "characters.json"
 WHOLE_TOKENS = ("words", "characters")  # kinds that give a cut token one id
+WORD_START = "▁"  # what pieces of BPE and Unigram have in place of a space
 NOTHING = [UNK_ID]  # what an empty text reads as
 
 
@@ -34,13 +35,15 @@ class Tokenizer:
     """A tokenizer of one side of the rows.
 
     ``html`` says how texts are read first (cut tokens never are); ``numbers``
-    brings the ids of a user's file into our order.
+    brings the ids of a user's file into our order; ``num_fixed`` counts its last
+    ids, of words that a file of word vectors has and training does not learn.
     """
 
     inner: hf.Tokenizer
     is_cut: bool
     html: Html = "keep"
     numbers: Renumbering | None = None
+    num_fixed: int = 0
 
     def __post_init__(self) -> None:
         self.inner.encode_special_tokens = True  # a text that says <eos> does not end there; not saved in its file
@@ -66,6 +69,18 @@ class Tokenizer:
     def size(self) -> int:
         """Ids in the vocabulary, special ones included."""
         return len(self.numbers.theirs) if self.numbers else self.inner.get_vocab_size()
+
+    @property
+    def names(self) -> list[str]:
+        """The word or piece that each id stands for, without the mark of a piece that begins a word."""
+        by_own = {own: name for name, own in self.inner.get_vocab().items()}
+        order = self.numbers.theirs.tolist() if self.numbers else range(self.size)
+        return [by_own.get(own, "").removeprefix(WORD_START) for own in order]
+
+    def with_words(self, words: Iterable[str], num: int) -> "Tokenizer":
+        """The same with at most ``num`` more words, of those that it can meet, in their order."""
+        inner = add_words(self.inner, words, num, is_cut=self.is_cut)
+        return replace(self, inner=inner, num_fixed=inner.get_vocab_size() - self.size)
 
     def encode(self, texts: Sequence[Any]) -> Encoded:
         """Ids of texts (or lists of tokens) end to end, and where each starts; an empty one reads as unknown.
@@ -109,13 +124,15 @@ class Tokenizer:
 
     def told(self) -> dict[str, Any]:
         """What its file does not say."""
-        return {"is_cut": self.is_cut, "html": self.html, "is_renumbered": self.numbers is not None}
+        is_renumbered = self.numbers is not None
+        return {"is_cut": self.is_cut, "html": self.html, "is_renumbered": is_renumbered, "num_fixed": self.num_fixed}
 
     @classmethod
     def read(cls, path: Path, told: dict[str, Any]) -> "Tokenizer":
         """Read a saved file, with what ``told`` said of it."""
         inner = hf.Tokenizer.from_file(str(path))
-        return cls(inner, told["is_cut"], told["html"], Renumbering.of(inner) if told["is_renumbered"] else None)
+        numbers = Renumbering.of(inner) if told["is_renumbered"] else None
+        return cls(inner, told["is_cut"], told["html"], numbers, told["num_fixed"])
 
 
 def _batches(columns: Iterable[pa.ChunkedArray], html: Html) -> Iterator[list[str]]:
@@ -135,18 +152,6 @@ def _check_counts(encoded: Encoded, rows: Sequence[Sequence[str]]) -> None:
 
 
 @dataclass(frozen=True)
-class Columns:
-    """Some columns of tables that can be read again and again."""
-
-    tables: Iterable[pa.Table]
-    names: tuple[str, ...]
-
-    def __iter__(self) -> Iterator[pa.ChunkedArray]:
-        for table in self.tables:
-            yield from (table[name] for name in self.names)
-
-
-@dataclass(frozen=True)
 class Encoder:
     """Both sides of a dataset's rows to ids, and a model's ids back to what a row says.
 
@@ -160,7 +165,9 @@ class Encoder:
     characters: Characters | None = None
 
     @classmethod
-    def build(cls, kind: str, train: pa.Table | Iterable[pa.Table], settings: TokenSettings) -> "Encoder":
+    def build(
+        cls, kind: str, train: pa.Table | Iterable[pa.Table], settings: TokenSettings, *, words: Iterable[str] = ()
+    ) -> "Encoder":
         """Build vocabularies from a training split with two columns, source and target.
 
         Two texts share one vocabulary unless settings say otherwise, so that
@@ -170,6 +177,9 @@ class Encoder:
             kind: One of ``KINDS``, or the path of a user's tokenizer.json.
             train: The rows, in one table or in some that can be iterated more than once.
             settings: What steers it.
+            words: Of a file of word vectors; those that training lacks are known
+                too where whole words are read and not said, ``vectors_limit`` at
+                most. So a word of another split is, and nobody looked at that.
 
         Raises:
             RowError: If the kind cannot serve these rows, or the file is no tokenizer.json.
@@ -183,13 +193,16 @@ class Encoder:
         if target == "tags" and kind in KINDS and kind not in WHOLE_TOKENS:
             raise RowError(f"tags need one id for each token: tokenizer must be one of {', '.join(WHOLE_TOKENS)}, got {kind!r}")
         if (source, target) == ("source", "target") and settings.joint:
-            shared = Tokenizer.train(kind, Columns(tables, (source, target)), settings)
+            shared = Tokenizer.train(kind, ColumnsOf(tables, (source, target)), settings)
             return cls(name, (source, target), shared, shared)
-        first, second = Columns(tables, (source,)), Columns(tables, (target,))
+        first, second = ColumnsOf(tables, (source,)), ColumnsOf(tables, (target,))
         is_text = target == "target"
         to_ids = Tokenizer.train(kind, second, settings) if is_text else Labels.of(second)
         characters = Characters.of(first) if target == "tags" and kind != "characters" else None
-        return cls(name, (source, target), Tokenizer.train(kind, first, settings), to_ids, characters)
+        read = Tokenizer.train(kind, first, settings)
+        if words and kind in WHOLE_TOKENS:
+            read = read.with_words(words, settings.vectors_limit)
+        return cls(name, (source, target), read, to_ids, characters)
 
     @property
     def labels(self) -> tuple[str, ...]:

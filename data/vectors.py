@@ -16,9 +16,7 @@ from numpy.typing import NDArray
 
 from data.errors import RowError
 from data.token_settings import SPECIAL
-from data.tokenizer import Tokenizer
 
-WORD_START = "▁"  # what pieces of BPE and Unigram have in place of a space
 EXACT, LOWERED = 2, 1
 
 
@@ -40,13 +38,6 @@ class WordVectors:
         num, exact, lowered = len(self.how) - len(SPECIAL), *(int((self.how == how).sum()) for how in (EXACT, LOWERED))
         share = (exact + lowered) / max(1, num)
         return f"{exact + lowered:,} of {num:,} words ({share:.1%}): {exact:,} as they are, {lowered:,} in small letters"
-
-
-def id_names(tokenizer: Tokenizer) -> list[str]:
-    """The word or piece that each id of a tokenizer stands for, without the mark of a piece that begins a word."""
-    by_own = {own: name for name, own in tokenizer.inner.get_vocab().items()}
-    order = tokenizer.numbers.theirs.tolist() if tokenizer.numbers else range(tokenizer.size)
-    return [by_own.get(own, "").removeprefix(WORD_START) for own in order]
 
 
 @contextmanager
@@ -76,12 +67,39 @@ def file_digest(address: str) -> str:
     return found.hexdigest()
 
 
+def file_lines(address: str) -> Iterator[tuple[int, str, list[bytes]]]:
+    """The number, the word and the E fields of each line; word2vec's first line, the counts, is passed over.
+
+    Raises:
+        RowError: Names a line that is not a word and E fields, E as in the first.
+    """
+    size = 0
+    with opened(address) as file:
+        for number, line in enumerate(file, 1):
+            fields = line.rstrip().count(b" ")
+            if number == 1 and fields == 1:
+                continue
+            size = size or fields
+            parts = line.rstrip().rsplit(b" ", size)
+            if len(parts) <= size or size == 0:
+                raise RowError(f"{address}, line {number}: expected a word and {size or 'some'} numbers, found {shown(line)}")
+            yield number, parts[0].decode(errors="replace"), parts[1:]
+
+
+def file_words(address: str) -> Iterator[str]:
+    """The words of a file, in its order, which is most often that of how common they are.
+
+    Raises:
+        RowError: As ``file_lines``.
+    """
+    return (word for _, word, _ in file_lines(address))
+
+
 def read_vectors(address: str, names: Sequence[str]) -> WordVectors:
     """Read the vectors of some words from a text file, line by line.
 
-    A line is a word and E numbers, spaces between; word2vec's first line, the
-    counts, is passed over. A word is looked for as it is, then in small
-    letters. Of words that stand there twice the first counts.
+    A word is looked for as it is, then in small letters. Of words that stand
+    there twice the first counts.
 
     Args:
         address: Where the file lies; it may be compressed.
@@ -92,23 +110,13 @@ def read_vectors(address: str, names: Sequence[str]) -> WordVectors:
     """
     exact, lowered = wanted(names)
     table, how = np.zeros((len(names), 0), dtype=np.float32), np.zeros(len(names), dtype=np.int8)
-    with opened(address) as file:
-        size = 0
-        for number, line in enumerate(file, 1):
-            fields = line.rstrip().count(b" ")
-            if number == 1 and fields == 1:
-                continue
-            if not size:
-                size = fields
-                table = np.zeros((len(names), size), dtype=np.float32)
-            parts = line.rstrip().rsplit(b" ", size)
-            if len(parts) <= size or size == 0:
-                raise RowError(f"{address}, line {number}: expected a word and {size or 'some'} numbers, found {shown(line)}")
-            word = parts[0].decode(errors="replace")
-            ids = [(i, EXACT) for i in exact.get(word, ())] + [(i, LOWERED) for i in lowered.get(word, ())]
-            for i, kind in ids:
-                if how[i] < kind:
-                    table[i], how[i] = numbers(parts[1:], address, number), kind
+    for number, word, fields in file_lines(address):
+        if not table.size:
+            table = np.zeros((len(names), len(fields)), dtype=np.float32)
+        ids = [(i, EXACT) for i in exact.get(word, ())] + [(i, LOWERED) for i in lowered.get(word, ())]
+        for i, kind in ids:
+            if how[i] < kind:
+                table[i], how[i] = numbers(fields, address, number), kind
     if not how.any():
         raise RowError(f"{address}: none of the {len(names) - len(SPECIAL):,} words has a vector there, such as {names[-1]!r}")
     return WordVectors(table, how)

@@ -61,17 +61,7 @@ class CharacterEncoder(nn.Module):
     """Words of a batch to vectors, each distinct word once."""
 
     def __init__(self, num_characters: int, settings: TrainSettings) -> None:
-        """Make an encoder.
-
-        Raises:
-            ValueError: If there are no characters to read.
-        """
         super().__init__()
-        if not num_characters:
-            raise ValueError(
-                f"char_encoder {settings.char_encoder} needs words with their characters, and this token set has none: "
-                "tokenise again as words, or set char_encoder to none"
-            )
         width, hidden = settings.char_embedding_size, settings.char_hidden_size
         self.output_size = 2 * hidden
         self.embedding = nn.Embedding(num_characters, width, padding_idx=PAD_ID)

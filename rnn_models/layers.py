@@ -30,11 +30,18 @@ class LockedDropout(nn.Module):
 
 
 class Embedding(nn.Module):
-    """Ids to vectors, with dropout of units and, while training, of whole tokens."""
+    """Ids to vectors, with dropout of units and, while training, of whole tokens.
 
-    def __init__(self, num_ids: int, settings: TrainSettings) -> None:
+    The last ``num_fixed`` ids are of words that training does not learn. Their
+    vectors stay as they are given, zeros until then, and stand in a table of
+    their own: neither gradient nor optimiser nor decay has work with them.
+    """
+
+    def __init__(self, num_ids: int, settings: TrainSettings, num_fixed: int = 0) -> None:
         super().__init__()
-        self.table = nn.Embedding(num_ids, settings.embedding_size, padding_idx=PAD_ID)
+        self.num_ids, width = num_ids, settings.embedding_size
+        self.table = nn.Embedding(num_ids - num_fixed, width, padding_idx=PAD_ID)
+        self.fixed = nn.Parameter(torch.zeros(num_fixed, width), requires_grad=False) if num_fixed else None
         nn.init.normal_(self.table.weight, std=settings.embedding_size**-0.5)
         nn.init.zeros_(self.table.weight.data[PAD_ID])
         self.token_dropout = settings.token_dropout
@@ -46,19 +53,22 @@ class Embedding(nn.Module):
         Args:
             vectors: (V, E).
             is_known: (V,), True where there is a vector.
-            is_tuned: Whether they are learnt on; if not, the whole table stays as it is.
+            is_tuned: Whether those of training's words are learnt on; if not, the whole table stays as it is.
 
         Raises:
             ValueError: If the table is of another shape.
         """
-        shape = tuple(self.table.weight.shape)
+        num_learnt, shape = self.table.num_embeddings, (self.num_ids, self.table.embedding_dim)
         if tuple(vectors.shape) != shape:
             raise ValueError(
                 f"word vectors have {vectors.shape[1]} numbers each for {len(vectors)} ids, the model's embedding "
                 f"has {shape[1]} for {shape[0]}: set embedding_size to {vectors.shape[1]}"
             )
         with torch.no_grad():
-            self.table.weight[is_known] = vectors[is_known].to(self.table.weight)
+            is_learnt = is_known[:num_learnt]
+            self.table.weight[is_learnt] = vectors[:num_learnt][is_learnt].to(self.table.weight)
+            if self.fixed is not None:
+                self.fixed.copy_(vectors[num_learnt:])
         self.table.weight.requires_grad_(is_tuned)
 
     def forward(self, ids: Tensor) -> Tensor:
@@ -66,5 +76,13 @@ class Embedding(nn.Module):
         if self.training and self.token_dropout:
             dropped = torch.rand(ids.shape, device=ids.device) < self.token_dropout
             ids = ids.masked_fill(dropped & (ids != PAD_ID), UNK_ID)
-        vectors: Tensor = self.dropout(self.table(ids))
+        vectors: Tensor = self.dropout(self._look_up(ids))
         return vectors
+
+    def _look_up(self, ids: Tensor) -> Tensor:
+        if self.fixed is None:
+            found: Tensor = self.table(ids)
+            return found
+        beyond = ids - self.table.num_embeddings  # (B, T), not negative where a vector is fixed
+        fixed = nn.functional.embedding(beyond.clamp(min=0), self.fixed)
+        return torch.where(beyond[:, :, None] >= 0, fixed, self.table(ids.masked_fill(beyond >= 0, PAD_ID)))

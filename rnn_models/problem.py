@@ -24,7 +24,8 @@ class Sizes:
     ``target`` counts labels or ids of target text; ``labels`` names them where
     they are few. ``is_shared`` says that source and target text have one
     vocabulary. ``characters`` counts ids of characters of source tokens, 0 where
-    no token is spelled.
+    no token is spelled; ``fixed`` the last source ids, of words that a file of
+    word vectors has and training does not learn.
     """
 
     source: int
@@ -32,6 +33,7 @@ class Sizes:
     labels: tuple[str, ...] = ()
     is_shared: bool = False
     characters: int = 0
+    fixed: int = 0
 
 
 @dataclass(frozen=True)

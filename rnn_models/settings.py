@@ -61,7 +61,7 @@ class TrainSettings:
     layer_norm: bool = setting(False, "Normalise the states of each layer; steadies stacks of three and more.")
     residual: bool = setting(False, "Add a layer's input to its states, where they are as wide; for three layers and more.")
     pooling: Pooling = setting("mean_max", "How the hidden states of a text become one.")
-    char_encoder: CharEncoder = setting("none", "What reads the characters of each distinct word, for a tagger.")
+    char_encoder: CharEncoder = setting("none", "What reads the characters of each distinct word, for a tagger of words.")
     char_embedding_size: int = setting(30, "Width of a character's embedding.", low=1)
     char_hidden_size: int = setting(25, "Width of a character LSTM, per direction; a CNN has twice as many filters.", low=1)
     strict_likelihood: bool = setting(True, "A tagger's loss counts valid tag sequences only, as its decoding always does.")
@@ -104,9 +104,10 @@ class TrainSettings:
     copy_unknown: bool = setting(True, "An unknown word may be said: as a copy of the source word attended to most.")
     num_best: int = setting(1, "Outputs per example, best first; of a text as many as beam_width at most.", low=1)
     confidences: bool = setting(False, "Say also how sure a tagger is of each tag and of each entity.")
-    word_vectors: str = setting("", "File of word vectors to start from, in text as of GloVe or word2vec; empty for none.")
     # Off where training has few words: those that it lacks would stay behind the ones that move.
-    tune_vectors: bool = setting(True, "Learn word vectors on; off keeps the source embedding as it starts.")
+    tune_vectors: bool = setting(
+        True, "Learn the word vectors of tokens.vectors on; off keeps the source embedding as it starts."
+    )
     device: Device = setting("auto", "Where training computes; auto is a GPU if there is one.")
     precision: Precision = setting("auto", "Bits of a training's products; auto is bfloat16 on a GPU, float32 on a CPU.")
     measure_every: int = setting(10, "Steps between measurements of the update-to-weight ratio; 0 measures no health.", low=0)

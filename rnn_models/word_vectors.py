@@ -22,7 +22,7 @@ def source_embedding(model: nn.Module, sizes: Sizes) -> Embedding:
         ValueError: If the model has none.
     """
     tables = [module for module in model.modules() if isinstance(module, Embedding)]
-    found = [module for module in tables if module.table.num_embeddings == sizes.source]
+    found = [module for module in tables if module.num_ids == sizes.source]
     if not found:
         raise ValueError(f"the model has no embedding of {sizes.source} source ids to start from word vectors")
     return found[0]

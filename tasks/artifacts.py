@@ -23,9 +23,11 @@ import pyarrow.parquet as pq
 
 from rnn_models.batch import Examples, Ragged, Words
 from rnn_models.problem import Sizes
+from rnn_models.word_vectors import Vectors
 
 ROOT = Path(__file__).resolve().parents[1]
 MANIFEST = "manifest.json"
+VECTORS, KNOWN = "vectors.npy", "vectors.known.npy"
 
 
 def home() -> Path:
@@ -146,6 +148,12 @@ class TokenSet(Noun):
     def _column(self, split: str, name: str) -> Ragged:
         ids = np.load(self.folder / f"{split}.{name}.npy", mmap_mode="r")
         return Ragged(ids, np.load(self.folder / f"{split}.{name}.offsets.npy"))
+
+    def word_vectors(self) -> Vectors | None:
+        """The vectors that the source ids start from, where settings name a file of them."""
+        if not (self.folder / VECTORS).exists():
+            return None
+        return np.load(self.folder / VECTORS), np.load(self.folder / KNOWN)
 
     def model_sizes(self) -> Sizes:
         """What a model must know of the vocabularies."""

@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
@@ -16,7 +17,8 @@ from data.streams import Stream, only_rows, parquet_batches, smallest_rows
 from data.token_columns import write_ids
 from data.token_settings import TokenSettings, default_settings, is_tokenizer_file
 from data.tokenizer import Encoder
-from tasks.artifacts import Snapshot, TokenSet, code_digest, digest
+from data.vectors import WordVectors, file_digest, file_words, read_vectors
+from tasks.artifacts import KNOWN, VECTORS, Snapshot, TokenSet, code_digest, digest
 from tasks.ingest import checked_entry
 from tasks.settings import TokenChanges, changes
 from tasks.states import unchanged
@@ -34,6 +36,7 @@ MODULES = (
     "token_models",
     "token_settings",
     "tokenizer",
+    "vectors",
     "vocabulary",
 )
 CODE = (*(f"data/{name}.py" for name in MODULES), "tasks/tokenize.py")
@@ -46,7 +49,7 @@ def tokenize(snapshot: Snapshot, settings: TokenChanges, catalog: str | None = N
     entry = checked_entry(snapshot.dataset, catalog)
     chosen = replace(default_settings(entry.tokenizer), **changes(settings))
     code = code_digest(*CODE, libraries=("tokenizers",))
-    key = digest(snapshot.splits, identity(entry.tokenizer), asdict(chosen), code)
+    key = digest(snapshot.splits, identity(entry.tokenizer), identified(chosen), code)
     found = TokenSet.find(snapshot.dataset, key)
     if found:
         return unchanged(found)
@@ -80,6 +83,15 @@ def identity(tokenizer: str) -> str:
         raise RowError(f"there is no tokenizer file {tokenizer}") from error
 
 
+def identified(settings: TokenSettings) -> dict[str, Any]:
+    """Settings as a digest counts them: word vectors by their content, wherever the file lies.
+
+    Raises:
+        RowError: If there is no such file.
+    """
+    return asdict(settings) | {"vectors": file_digest(settings.vectors) if settings.vectors else ""}
+
+
 def streams_of(snapshot: Snapshot, limit: int) -> dict[str, Stream]:
     """All splits, batch by batch; the training split as far as ``limit`` allows."""
     found = {split: Stream(partial(parquet_batches, snapshot.folder / f"{split}.parquet")) for split in SPLITS}
@@ -94,10 +106,23 @@ def write_token_set(
     folder: Path, streams: dict[str, Stream], tokenizer: str, settings: TokenSettings
 ) -> tuple[Encoder, dict[str, int]]:
     """Build the vocabularies and write every split; give the encoder and the rows of each split."""
-    encoder = Encoder.build(tokenizer, streams["train"], settings)
+    words = file_words(settings.vectors) if settings.vectors else ()
+    encoder = Encoder.build(tokenizer, streams["train"], settings, words=words)
     encoder.save(folder)
+    if settings.vectors:
+        write_vectors(folder, encoder, settings.vectors)
     log.info("%s source ids, %s target ids", f"{encoder.source.size:,}", f"{encoder.target_size:,}")
     return encoder, {split: write_ids(folder, split, tables, encoder, settings) for split, tables in streams.items()}
+
+
+def write_vectors(folder: Path, encoder: Encoder, address: str) -> None:
+    """Write the vectors of all source ids, and which of these have one."""
+    found, num_fixed = read_vectors(address, encoder.source.names), encoder.source.num_fixed
+    num_learnt = len(found.how) - num_fixed
+    of_train = WordVectors(found.table[:num_learnt], found.how[:num_learnt])
+    log.info("vectors for %s, and for %s that training lacks, from %s", of_train.coverage, f"{num_fixed:,}", address)
+    np.save(folder / VECTORS, found.table)
+    np.save(folder / KNOWN, found.is_known)
 
 
 def sizes_of(encoder: Encoder) -> dict[str, Any]:
@@ -105,5 +130,5 @@ def sizes_of(encoder: Encoder) -> dict[str, Any]:
     return {
         "source": encoder.source.size, "target": encoder.target_size,
         "labels": encoder.labels, "is_shared": encoder.target is encoder.source,
-        "characters": encoder.characters.size if encoder.characters else 0,
+        "characters": encoder.characters.size if encoder.characters else 0, "fixed": encoder.source.num_fixed,
     }  # fmt: skip

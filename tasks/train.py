@@ -7,20 +7,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
-from data.tokenizer import Encoder
-from data.vectors import file_digest, id_names, read_vectors
 from rnn_models.checkpoint import save_model
 from rnn_models.history import Epoch, History, Step
 from rnn_models.problem import Problem, find_problem
 from rnn_models.settings import TrainSettings
 from rnn_models.training import fit
-from rnn_models.word_vectors import Vectors
 from tasks.artifacts import Checkpoint, TokenSet, code_digest, digest
 from tasks.data_report import PAGE, REPORT
 from tasks.packing import needed_modules
@@ -39,7 +35,7 @@ def train(tokens: TokenSet, settings: TrainChanges) -> Checkpoint:
     """Train one model on a token set and keep its best epoch."""
     problem = find_problem(tokens.problem)
     chosen = problem.defaults.with_changes(changes(settings))
-    key = digest(tokens.digest, identified(chosen), training_code(problem))
+    key = digest(tokens.digest, asdict(chosen), training_code(problem))
     found = Checkpoint.find(tokens.dataset, key)
     if found:
         return unchanged(found)
@@ -50,16 +46,10 @@ def train(tokens: TokenSet, settings: TrainChanges) -> Checkpoint:
         return write_checkpoint(folder, key, tokens, problem, chosen, history, run_id)
 
 
-def identified(settings: TrainSettings) -> dict[str, Any]:
-    """Settings as a digest counts them: word vectors by their content, wherever the file lies."""
-    content = file_digest(settings.word_vectors) if settings.word_vectors else ""
-    return asdict(settings) | {"word_vectors": content}
-
-
 def training_code(problem: Problem) -> str:
     """A digest of all code that a training of a problem runs, and of torch's version."""
     entries = [Path("rnn_models/training.py"), Path(f"rnn_models/problems/{problem.name}.py")]
-    return code_digest(*map(str, needed_modules(entries)), "data/vectors.py", libraries=("torch",))
+    return code_digest(*map(str, needed_modules(entries)), libraries=("torch",))
 
 
 def followed_run(folder: Path, tokens: TokenSet, settings: TrainSettings) -> str:
@@ -74,15 +64,6 @@ def followed_run(folder: Path, tokens: TokenSet, settings: TrainSettings) -> str
     return run_id
 
 
-def word_vectors(tokens: TokenSet, settings: TrainSettings) -> Vectors | None:
-    """The word vectors that settings name, for the ids of a token set."""
-    if not settings.word_vectors:
-        return None
-    found = read_vectors(settings.word_vectors, id_names(Encoder.load(tokens.folder).source))
-    log.info("vectors for %s, from %s", found.coverage, settings.word_vectors)
-    return found.table, found.is_known
-
-
 def followed_fit(problem: Problem, tokens: TokenSet, settings: TrainSettings, folder: Path, run_id: str) -> History:
     """Train, and write what happens to the log and to MLflow."""
     examples = {split: tokens.examples(split) for split in ("train", "validation")}
@@ -94,7 +75,7 @@ def followed_fit(problem: Problem, tokens: TokenSet, settings: TrainSettings, fo
     with metric_points(run_id) as points:
         return fit(
             problem, examples["train"], examples["validation"], tokens.model_sizes(), settings,
-            vectors=word_vectors(tokens, settings),
+            vectors=tokens.word_vectors(),
             resume=folder / RESUME, on_step=points.add_step, on_epoch=points.add_epoch, on_save=points.flush,
         )  # fmt: skip
 

@@ -61,7 +61,7 @@ class Classifier(nn.Module):
 
     def __init__(self, sizes: Sizes, settings: TrainSettings) -> None:
         super().__init__()
-        self.embedding = Embedding(sizes.source, settings)
+        self.embedding = Embedding(sizes.source, settings, sizes.fixed)
         self.encoder = make_encoder(settings.embedding_size, settings)
         self.pooling = settings.pooling
         self.attention = AttentionPooling(self.encoder.output_size) if settings.pooling == "attention" else None

@@ -53,7 +53,7 @@ class Translator(nn.Module):
         self.settings = settings
         width, hidden = settings.embedding_size, settings.hidden_size
         is_one = sizes.is_shared and settings.tied_embeddings == "all"
-        self.source_embedding = Embedding(sizes.source, settings)
+        self.source_embedding = Embedding(sizes.source, settings, sizes.fixed)
         self.target_embedding = self.source_embedding if is_one else Embedding(sizes.target, settings)
         self.encoder = make_encoder(width, settings)
         self.bridge = nn.Linear(self.encoder.output_size, hidden)

@@ -349,3 +349,24 @@ def test_a_script_of_more_characters_than_ids_keeps_the_frequent_ones() -> None:
     tokenizer = Tokenizer.train("unigram", [column(*rows)], TokenSettings(vocabulary_size=30, min_frequency=1))
     assert tokenizer.size == 30
     assert {chr(0x4E00 + n) for n in range(5)} <= set("".join(known(tokenizer)))
+
+
+def test_more_words_get_the_ids_behind_and_only_those_that_a_text_can_say():
+    plain = Tokenizer.train("words", [pa.chunked_array([["lumo sela lumo sela"]])], TokenSettings(lowercase=True))
+    asked = ["vek", "lumo", "Wirrel", "u.s.", "<unk>", "vek", "tebo", "", "a b", "drom"]
+    found = plain.with_words(asked, 2)
+    assert (found.num_fixed, found.names) == (2, [*plain.names, "vek", "tebo"])
+    assert found.encode(["VEK lumo drom"])[0].tolist() == [plain.size, *plain.encode(["lumo drom"])[0]]
+
+
+def test_more_words_of_cut_tokens_may_hold_what_a_splitter_would_cut():
+    plain = Tokenizer.train("words", [pa.chunked_array([[["lumo", "lumo"]]])], TokenSettings())
+    found = plain.with_words(["u.s.", "a b"], 5)
+    assert found.encode([["u.s.", "a b", "vek"]])[0].tolist() == [plain.size, plain.size + 1, 1]
+
+
+def test_more_words_are_there_when_a_tokenizer_is_read_back(tmp_path):
+    found = Tokenizer.train("words", [pa.chunked_array([["lumo lumo"]])], TokenSettings()).with_words(["vek"], 5)
+    found.inner.save(str(tmp_path / "one.json"))
+    again = Tokenizer.read(tmp_path / "one.json", found.told())
+    assert (again.names, again.num_fixed) == (found.names, 1)

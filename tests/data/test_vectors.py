@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from data.errors import RowError
 from data.token_settings import SPECIAL, TokenSettings
 from data.tokenizer import Tokenizer
-from data.vectors import file_digest, id_names, read_vectors
+from data.vectors import file_digest, file_words, read_vectors
 
 LINES = ["lumo 1 -2 3.5", "sela 0.25 0 1e-3", "KALO 7 8 9", "kalo 4 5 6", "lumo 9 9 9"]
 
@@ -102,6 +102,12 @@ def test_a_file_that_is_not_there_is_refused_by_its_name(tmp_path: Path, read: o
         read(str(tmp_path / "nothing.txt"))  # type: ignore[operator]
 
 
+@pytest.mark.parametrize("head", [[], ["5 3"]])
+def test_the_words_of_a_file_come_in_its_order(tmp_path: Path, head: list[str]) -> None:
+    address = written(tmp_path / "v.txt", [*head, *LINES, ". . ta 1 2 3"])
+    assert list(file_words(address)) == ["lumo", "sela", "KALO", "kalo", "lumo", ". . ta"]
+
+
 def test_a_special_id_never_has_a_vector(tmp_path: Path) -> None:
     found = read_vectors(written(tmp_path / "v.txt", ["<unk> 1 2", "lumo 3 4"]), names("lumo"))
     assert not found.is_known[:4].any()
@@ -111,7 +117,7 @@ def test_a_special_id_never_has_a_vector(tmp_path: Path) -> None:
 def test_the_name_of_an_id_is_what_encodes_to_it(kind: str) -> None:
     column = pa.chunked_array([["lumo sela lumo", "sela lumo nuri", "nuri ta mi"] * 4])
     tokenizer = Tokenizer.train(kind, [column], TokenSettings(min_frequency=1, vocabulary_size=60))
-    found = id_names(tokenizer)
+    found = tokenizer.names
     assert len(found) == tokenizer.size
     ids, _ = tokenizer.encode(["lumo"])
     assert "".join(found[i] for i in ids) == "lumo"

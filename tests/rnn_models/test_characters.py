@@ -91,9 +91,16 @@ def test_a_tagger_learns_from_characters_what_no_id_tells(spelled_ner):
     assert history.epochs[-1].validation_loss < 0.1 < 0.9 < history.epochs[0].train_loss
 
 
-def test_characters_of_nothing_are_refused_before_a_training(spelled_ner):
-    with pytest.raises(ValueError, match="needs words with their characters, and this token set has none"):
-        CharacterEncoder(0, spelled_ner.settings)
+def test_where_no_token_is_spelled_a_tagger_is_the_one_without_a_character_encoder(spelled_ner, ner):
+    asked = fit(ner.problem, ner.examples, ner.examples, ner.sizes, spelled_ner.settings)
+    plain = fit(ner.problem, ner.examples, ner.examples, ner.sizes, replace(spelled_ner.settings, char_encoder="none"))
+    assert [step.loss for step in asked.steps] == [step.loss for step in plain.steps]
+    assert asked.weights.keys() == plain.weights.keys()
+
+
+def test_words_are_spelled_to_a_tagger_unless_it_is_told_otherwise(spelled_ner):
+    model = spelled_ner.problem.build(spelled_ner.sizes, spelled_ner.problem.defaults)
+    assert model.characters is not None
 
 
 def test_a_batch_without_spellings_is_refused(spelled_ner):

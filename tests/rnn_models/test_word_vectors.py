@@ -49,6 +49,47 @@ def test_a_model_with_vectors_that_stay_is_written_and_read_whole(posed, vectors
     assert torch.equal(source_embedding(model, posed.sizes).table.weight[KNOWN], torch.from_numpy(vectors[0][KNOWN]))
 
 
+@pytest.fixture
+def with_fixed(posed, vectors):
+    """The last three source ids stand for words that training does not have, so ids of examples end before."""
+    more = np.random.default_rng(2).normal(size=(3, posed.settings.embedding_size)).astype(np.float32)
+    sizes = replace(posed.sizes, source=posed.sizes.source + 3, fixed=3)
+    return replace(posed, sizes=sizes), (np.concatenate([vectors[0], more]), np.append(vectors[1], [True] * 3))
+
+
+@pytest.mark.parametrize(
+    "changes", [{}, {"optimizer": "adam"}, {"optimizer": "sgd"}, {"average_steps": 2}, {"average_epochs": 2}]
+)
+def test_vectors_of_words_that_training_lacks_stay_as_they_were_given(with_fixed, changes):
+    posed, vectors = with_fixed
+    weights = fitted(posed, vectors=vectors, weight_decay=0.5, **changes).weights
+    name = next(name for name in weights if name.endswith(".fixed"))
+    torch.testing.assert_close(weights[name], torch.from_numpy(vectors[0][-3:]), rtol=1e-6, atol=0)
+
+
+def test_words_that_training_lacks_change_nothing_for_the_others(with_fixed, posed, vectors):
+    with_more, more = with_fixed
+    found, plain = fitted(with_more, vectors=more), fitted(posed, vectors=vectors)
+    assert [step.loss for step in found.steps] == [step.loss for step in plain.steps]
+
+
+def test_a_fixed_id_reads_as_its_vector_and_takes_no_gradient_from_padding(with_fixed):
+    posed, vectors = with_fixed
+    embedding = source_embedding(Training(posed.problem, posed.sizes, posed.settings, vectors).model, posed.sizes).eval()
+    ids = torch.tensor([[posed.sizes.source - 1, KNOWN[0]], [KNOWN[1], posed.sizes.source - 3]])
+    found = embedding(ids)
+    assert torch.equal(found, torch.from_numpy(vectors[0])[ids])
+    found.sum().backward()
+    assert embedding.table.weight.grad.any(1).nonzero().flatten().tolist() == KNOWN
+
+
+def test_a_model_with_fixed_vectors_is_written_and_read_whole(with_fixed, tmp_path):
+    posed, vectors = with_fixed
+    save_model(tmp_path, fitted(posed, vectors=vectors, max_epochs=1).weights, posed.problem, posed.sizes, posed.settings)
+    embedding = source_embedding(load_model(tmp_path)[1], posed.sizes)
+    assert torch.equal(embedding.fixed, torch.from_numpy(vectors[0][-3:]))
+
+
 def test_a_model_without_such_an_embedding_is_refused(posed):
     sizes = replace(posed.sizes, source=999)
     with pytest.raises(ValueError, match="no embedding of 999 source ids to start from word vectors"):

@@ -1,17 +1,21 @@
-"""What the task adds: what names a token set, and which rows it is made of."""
+"""What the task adds: what names a token set, which rows it is made of, and the word vectors beside them."""
 
+import logging
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from data.errors import RowError
 from data.splits import SPLITS
-from data.tokenizer import Tokenizer, TokenSettings, default_settings
+from data.streams import Stream
+from data.tokenizer import Encoder, Tokenizer, TokenSettings, default_settings
 from tasks.artifacts import Snapshot, TokenSet
-from tasks.tokenize import identity, sizes_of, streams_of, write_token_set
+from tasks.tokenize import identified, identity, sizes_of, streams_of, write_token_set
 
 PAIRS = pa.table({"source": [f"lumo sela n{n}" for n in range(40)], "target": [f"grak n{n} dosh" for n in range(40)]})
 
@@ -84,3 +88,90 @@ def test_a_user_s_file_goes_into_the_token_set(snapshot: Snapshot, tmp_path: Pat
     encoder, _ = write_token_set(folder, streams_of(snapshot, 0), str(own), default_settings(str(own)))
     assert encoder.target is encoder.source
     assert {path.name for path in folder.glob("*.json")} == {"source.json", "encoder.json"}
+
+
+VECTORS = "vek 5 6\nlumo 1 2\ngrak 3 4\nWirrel 7 8\ntebo 9 10\n"
+TRAIN = pa.table({"text": ["lumo sela", "Grak lumo", "sela nuri"] * 4, "label": ["a", "b", "a"] * 4})
+OTHERS = pa.table({"text": ["vek lumo", "TEBO dosh"], "label": ["a", "b"]})
+
+
+def written(path: Path, text: str = VECTORS) -> str:
+    path.write_text(text)
+    return str(path)
+
+
+def made_with_vectors(path: Path, **changes: object) -> TokenSet:
+    """A token set of a few rows and a file of word vectors; validation and test have words that training lacks."""
+    made = TokenSet(
+        dataset="made", digest="2", problem="sentiment", tokenizer="words", snapshot="0", rows={}, sizes={}, limit=0,
+        test_split="0", settings={},
+    )  # fmt: skip
+    made.folder.mkdir(parents=True)
+    streams = {
+        split: Stream(lambda table=table: iter([table])) for split, table in zip(SPLITS, (TRAIN, OTHERS, OTHERS), strict=True)
+    }
+    settings = TokenSettings(min_frequency=1, vectors=written(path), **changes)  # type: ignore[arg-type]
+    encoder, _ = write_token_set(made.folder, streams, "words", settings)
+    return replace(made, sizes=sizes_of(encoder))
+
+
+def test_every_id_has_the_vector_of_its_word(store: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.INFO, logger="tasks.tokenize"):
+        tokens = made_with_vectors(tmp_path / "v.txt", lowercase=False)
+    found = tokens.word_vectors()
+    assert found is not None
+    names = Encoder.load(tokens.folder).source.names
+    with_vector = {names[i]: found[0][i].tolist() for i in np.flatnonzero(found[1])}
+    assert with_vector == {"lumo": [1, 2], "Grak": [3, 4], "vek": [5, 6], "grak": [3, 4], "Wirrel": [7, 8], "tebo": [9, 10]}
+    assert "2 of 4 words (50.0%): 1 as they are, 1 in small letters, and for 4 that training lacks" in caplog.text
+
+
+def test_a_word_that_only_the_vectors_have_is_known_to_validation_and_test_in_its_small_letters(
+    store: Path, tmp_path: Path
+) -> None:
+    tokens = made_with_vectors(tmp_path / "v.txt", lowercase=True)
+    names = Encoder.load(tokens.folder).source.names
+    for split in ("validation", "test"):
+        rows = [[names[i] for i in tokens.examples(split).source.row(row)] for row in range(2)]
+        assert rows == [["vek", "lumo"], ["tebo", "<unk>"]]
+    assert "Wirrel" not in names  # no text that is read in small letters says it
+
+
+def test_words_of_the_vectors_are_the_last_ids_which_training_does_not_learn(store: Path, tmp_path: Path) -> None:
+    tokens = made_with_vectors(tmp_path / "v.txt", lowercase=True)
+    assert Encoder.load(tokens.folder).source.names[-2:] == ["vek", "tebo"]
+    sizes = tokens.model_sizes()
+    assert (sizes.source, sizes.fixed) == (4 + 4 + 2, 2)
+
+
+@pytest.mark.parametrize(("limit", "more"), [(0, []), (1, ["vek"]), (2, ["vek", "tebo"]), (9, ["vek", "tebo"])])
+def test_a_limit_on_the_words_of_the_vectors_takes_the_first(store: Path, tmp_path: Path, limit: int, more: list[str]) -> None:
+    tokens = made_with_vectors(tmp_path / "v.txt", lowercase=True, vectors_limit=limit)
+    assert Encoder.load(tokens.folder).source.names[8:] == more
+
+
+def test_a_text_that_is_said_gets_no_words_from_the_vectors(snapshot: Snapshot, tmp_path: Path) -> None:
+    settings = TokenSettings(min_frequency=1, vectors=written(tmp_path / "v.txt"))
+    for is_joint, num_fixed in ((True, 0), (False, 4)):
+        encoder, _ = write_token_set(tmp_path, streams_of(snapshot, 0), "words", replace(settings, joint=is_joint))
+        assert isinstance(encoder.target, Tokenizer)
+        assert (encoder.source.num_fixed, encoder.target.num_fixed) == (num_fixed, 0)
+
+
+def test_without_a_file_there_are_no_word_vectors(snapshot: Snapshot, tmp_path: Path) -> None:
+    encoder, _ = write_token_set(tmp_path, streams_of(snapshot, 0), "words", TokenSettings())
+    assert sizes_of(encoder)["fixed"] == 0
+    assert not list(tmp_path.glob("vectors*"))
+
+
+def test_word_vectors_are_named_by_their_content_wherever_they_lie(tmp_path: Path) -> None:
+    one, other = written(tmp_path / "one.txt"), written(tmp_path / "other.txt")
+    assert identified(TokenSettings(vectors=one)) == identified(TokenSettings(vectors=other))
+    changed = written(tmp_path / "other.txt", "lumo 1 3\n")
+    assert identified(TokenSettings(vectors=one)) != identified(TokenSettings(vectors=changed))
+    assert identified(TokenSettings(vectors=one)) != identified(TokenSettings())
+
+
+def test_a_file_of_word_vectors_that_is_not_there_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(RowError, match=r"word vectors cannot be read from .*none\.txt"):
+        identified(TokenSettings(vectors=str(tmp_path / "none.txt")))

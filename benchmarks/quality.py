@@ -1,0 +1,126 @@
+"""Scores beside the best published ones of recurrent networks, each under the protocol of the published figure.
+
+``python -m benchmarks.quality`` lists the rows and what was measured;
+``python -m benchmarks.quality NAME [--seed N]`` makes one run, in a store that
+is kept, so a run that was killed goes on. With ``--minutes M`` a run is cut
+short: it shows how it learns, looks at no test row and leaves no figure.
+"""
+
+import argparse
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from benchmarks.figures import RESULTS, ROOT, figure, read, write
+from benchmarks.quality_rows import ROWS, Row
+from flows.environment import prepare
+
+HOME = ROOT / ".refrain-quality"
+CATALOGS = f"{ROOT / 'benchmarks/datasets.yaml'}:{ROOT / 'benchmarks/quality.yaml'}"
+SST2_TEST = ROOT.parent / "shared/data/sentiment/sst2_sentences/stsa.binary.test"
+
+
+@dataclass(frozen=True)
+class Run:
+    """What one run gave: the score with its interval, the minutes of its training, how it learnt."""
+
+    score: float
+    low: float
+    high: float
+    minutes: float
+    settings: dict[str, Any]
+
+
+def lay_out_sst2() -> None:
+    """Write the test sentences of SST-2 in the format of its phrases."""
+    lines = SST2_TEST.read_text(encoding="utf-8").splitlines()
+    rows = [f"{line[2:]}\t{line[0]}" for line in lines]
+    HOME.mkdir(exist_ok=True)
+    (HOME / "sst2_test.tsv").write_text("\n".join(["sentence\tlabel", *rows]) + "\n", encoding="utf-8")
+
+
+def run_path(row: Row, seed: int) -> Path:
+    """Where a run's result is kept."""
+    return HOME / "quality" / f"{row.name}-{seed}.json"
+
+
+def kept_run(row: Row, seed: int) -> Run | None:
+    """The result of a run with the settings that the row has now."""
+    path = run_path(row, seed)
+    found = Run(**json.loads(path.read_text())) if path.exists() else None
+    return found if found and found.settings == row.settings else None
+
+
+def measured(row: Row) -> tuple[float, str] | None:
+    """The mean over all seeds of a row and a note, once they are all there."""
+    runs = {seed: kept_run(row, seed) for seed in row.seeds}
+    done = [run for run in runs.values() if run]
+    if len(done) < len(runs):
+        return None
+    each = ", ".join(f"{run.score:.2f} ({run.low:.2f} to {run.high:.2f})" for run in done)
+    minutes = sum(run.minutes for run in done) / len(done)
+    beside = kept_run(ROWS[row.beside], 1) if row.beside else None
+    more = f"; {ROWS[row.beside].title} {beside.score:.2f}" if beside else ""
+    return sum(run.score for run in done) / len(done), f"{each}; {minutes:.0f} minutes of training{more}"
+
+
+def write_figures(row: Row) -> None:
+    """Leave the figures of a row, where all its runs are there."""
+    found = measured(row)
+    if not (found and row.figure):
+        return
+    command = f"python -m benchmarks.quality {row.name}"
+    made = [figure(row.figure, found[0], unit=row.unit, goal=row.goal, better=row.better, command=command, note=found[1])]
+    if row.minutes_figure:
+        runs = [run for seed in row.seeds if (run := kept_run(row, seed))]
+        minutes = sum(run.minutes for run in runs) / len(runs)
+        note = "reported, not asked for"
+        made.append(figure(row.minutes_figure, minutes, unit="min", goal=minutes, better="lower", command=command, note=note))
+    write("quality", made)
+    (RESULTS / "quality.md").write_text(table())
+
+
+def table() -> str:
+    """What there is, what was published, what is wanted and what was measured, in Markdown."""
+    figures = {item.figure: item for item in read("quality")} if (RESULTS / "quality.json").exists() else {}
+    lines = ["| row | protocol | published | goal | measured |", "|---|---|---|---|---|"]
+    for row in ROWS.values():
+        item = figures.get(row.figure)
+        said = f"**{item.value:g}** {item.unit}: {item.note}" if item else "not measured"
+        bound = f"{'at least' if row.better == 'higher' else 'at most'} {row.goal:g}" if row.figure else "-"
+        lines.append(f"| `{row.name}` | {row.protocol} | {row.published} | {bound} | {said} |")
+    return "\n".join(lines) + "\n"
+
+
+def main() -> None:
+    """List what there is, or make a run."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.quality")
+    parser.add_argument("name", nargs="?", choices=list(ROWS))
+    parser.add_argument("--seed", type=int)
+    parser.add_argument("--minutes", type=float, help="cut the training short; looks at no test row, leaves no figure")
+    parser.add_argument("--limit", type=int, help="training rows, at most; likewise")
+    asked = parser.parse_args()
+    if asked.name is None:
+        (RESULTS / "quality.md").write_text(table())
+        print(table())
+        return
+    os.environ["REFRAIN_HOME"] = str(HOME)
+    prepare()
+    from benchmarks.quality_run import run
+
+    row = ROWS[asked.name]
+    lay_out_sst2()
+    for seed in [asked.seed] if asked.seed is not None else row.seeds:
+        found = run(row, seed, CATALOGS, minutes=asked.minutes, limit=asked.limit)
+        if found:
+            run_path(row, seed).parent.mkdir(exist_ok=True)
+            run_path(row, seed).write_text(json.dumps(found | {"settings": row.settings}))
+            print(f"{row.title}: {found['score']:.2f} ({found['low']:.2f} to {found['high']:.2f}), published {row.published}")
+            print(f"goal: {row.goal:g}")
+    write_figures(row)
+
+
+if __name__ == "__main__":
+    main()
