@@ -14,12 +14,15 @@ from data.encoding import check_encoding
 from data.entries import Entry, read_entries
 from data.errors import RowError, nearest
 from data.format import FormatKind, all_formats
+from data.references import check_address, without_passwords
 from data.splits import SPLITS
 from data.tokenizer import KINDS
 
 CATALOG = Path(__file__).with_name("catalog.yaml")
 KEY = "key"
+SQLITE = re.compile(r"^(sqlite(?:\+\w+)?:///)([^/:$?].*)$")  # with a relative path
 SPLIT_KEYS = ("members", "paths")  # of sources: split (or ``all``) to what lies there
+TEXTS = ("problem", "language", "licence", "origin")
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")  # a folder, a model of MLflow and a flow run are called by it
 
 
@@ -64,7 +67,7 @@ def read_catalog(*paths: Path) -> dict[str, Dataset]:
             them, or an entry is not as it must be; names file, entry, key and
             what was expected.
     """
-    return {name: _dataset(name, *found) for name, found in read_entries(paths or (CATALOG,)).items()}
+    return {name: _read(name, *found) for name, found in read_entries(paths or (CATALOG,)).items()}
 
 
 def find_dataset(name: str, *paths: Path) -> Dataset:
@@ -77,7 +80,15 @@ def find_dataset(name: str, *paths: Path) -> Dataset:
     if name not in entries:
         said = ", ".join(map(str, paths or (CATALOG,)))
         raise RowError(f"there is no dataset {name!r} in {said}: {nearest(name, entries)}")
-    return _dataset(name, *entries[name])
+    return _read(name, *entries[name])
+
+
+def _read(name: str, file: Path, entry: Entry) -> Dataset:
+    """Read an entry; what it holds that looks like a password is not repeated, wherever it stands."""
+    try:
+        return _dataset(name, file, entry)
+    except RowError as error:
+        raise RowError(without_passwords(str(error))) from None
 
 
 def _dataset(name: str, file: Path, entry: Entry) -> Dataset:
@@ -91,9 +102,10 @@ def _dataset(name: str, file: Path, entry: Entry) -> Dataset:
     columns = _columns(entry, source, read_as)
     made = Dataset(
         name=name, source=source, format=read_as, columns=columns, where=entry.part("where").texts(),
-        labels=entry.part("labels").texts(), splits=_shares(entry.part("splits")), tokenizer=_tokenizer(entry, file.parent),
-        checks=entry.part("checks").content, removals=_path(entry.text("removals"), file.parent), entry=entry.content, file=file,
-        **{key: entry.text(key) for key in ("about", "problem", "language", "licence", "origin")},
+        labels=entry.part("labels").texts(), splits=_shares(entry.part("splits"), source),
+        tokenizer=_tokenizer(entry, file.parent), checks=entry.part("checks").content,
+        removals=_removals(entry, file.parent), entry=entry.content, file=file,
+        about=entry.text("about"), **{key: entry.text(key, is_needed=True) for key in TEXTS},
     )  # fmt: skip
     _check_rules(entry, made)
     return made
@@ -112,7 +124,23 @@ def _check_rules(entry: Entry, made: Dataset) -> None:
 
 def _path(text: str, folder: Path) -> str:
     """A path of a catalog file, from the folder of the file; an address stays as it is."""
-    return text if not text or "://" in text or text.startswith("${") else str(folder / text)
+    return text if not text.strip() or "://" in text or text.startswith(("${", "~/")) else str(folder / text)
+
+
+def _address(text: str, folder: Path) -> str:
+    """A folder or the address of an SQLite file, from the folder of the catalog file as every path is."""
+    if text.startswith(("./", "../")):
+        return str(folder.resolve() / text)
+    return SQLITE.sub(lambda found: f"{found[1]}{folder.resolve() / found[2]}", text)
+
+
+def _removals(entry: Entry, folder: Path) -> str:
+    text = entry.text("removals")
+    try:
+        check_address(text)
+    except RowError as error:
+        raise RowError(f"{entry.where}, removals: {error}") from None
+    return _path(text, folder)
 
 
 def _tokenizer(entry: Entry, folder: Path) -> str:
@@ -120,7 +148,7 @@ def _tokenizer(entry: Entry, folder: Path) -> str:
     if value.endswith(".json"):
         path = _path(value, folder)
         if not Path(path).is_file():
-            raise RowError(f"{entry.where}: tokenizer: there is no file {path}")
+            raise RowError(f"{entry.where}, tokenizer: there is no file {path}")
         return path
     return entry.choice("tokenizer", KINDS)
 
@@ -135,8 +163,10 @@ def _source(entry: Entry, folder: Path) -> Any:
     for name in set(declared) & set(entry.content):
         if name in SPLIT_KEYS:
             values[name] = _by_split(entry.part(name), folder, is_path=name == "paths")
+        elif name == "options":
+            values[name] = entry.part(name).values()
         else:
-            values[name] = entry.part(name).texts() if isinstance(entry.content[name], dict) else entry.text(name)
+            values[name] = _address(entry.text(name, is_needed=declared[name]), folder)
     try:
         return source(**values)
     except RowError as error:
@@ -229,9 +259,12 @@ def _check_column(entry: Entry, role: str, column: Any, kind: FormatKind | None,
         raise RowError(f"{entry.where}: {role} must be {expected}, got {column!r}")
 
 
-def _shares(entry: Entry) -> dict[str, float]:
+def _shares(entry: Entry, source: Any) -> dict[str, float]:
     entry.check_keys(set(), {"validation", "test"})
+    given = [split for name in SPLIT_KEYS for split in getattr(source, name, ())]
     for split, share in entry.content.items():
+        if split in given:
+            raise RowError(f"{entry.where}: the source gives {split} itself: leave its share out")
         if not isinstance(share, float) or not 0 < share <= 0.5:
             raise RowError(f"{entry.where}: {split} must be a share above 0 and up to 0.5, got {share!r}")
     total = sum(entry.content.values())

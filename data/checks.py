@@ -10,12 +10,14 @@ from numpy.typing import NDArray
 from data.check_settings import CheckSettings
 from data.encoding import BROKEN, shown_column
 from data.format import TEXT
-from data.splits import flat_bytes, is_ascii
+from data.splits import flat_bytes, has_controls, is_ascii, num_characters
 
 # What Python takes for a space; RE2's \s is ASCII only, and ``split_text`` cuts at all of them.
 SPACE = r"[\s\pZ\x0b\x1c-\x1f\x{85}]"
 CONTROL = r"[\x00-\x08\x0b\x0e-\x1f\x7f-\x{9f}\x{fffe}\x{ffff}]"
 IS_CONTROL = np.isin(np.arange(256), [*range(9), 11, *range(14, 32), 127])
+# First bytes of what else is no text: of U+0080 to U+00BF, of U+F000 to U+FFFF, of U+100000 and more, as ``BROKEN`` is.
+C1, LAST_OF_BMP, LAST_PLANE = 0xC2, 0xEF, 0xF4
 SHORT = 20  # characters; the ratio of shorter pairs says nothing
 Mask = NDArray[np.bool_]
 Say = Callable[[int], str] | str
@@ -27,12 +29,12 @@ class Faults:
     def __init__(self, table: pa.Table) -> None:
         """Begin with what the format found."""
         self.is_fine: Mask = pc.is_null(table["kind"]).to_numpy()
-        self.kind, self.reason = [table[name].to_numpy().astype(object, copy=True) for name in ("kind", "reason")]
+        self.said: dict[int, tuple[str, str]] = {}
 
     def add(self, mask: Mask, kind: str, say: Say) -> None:
         """Refuse the rows of a mask that had no fault so far."""
         for i in np.flatnonzero(mask & self.is_fine).tolist():
-            self.kind[i], self.reason[i] = kind, say if isinstance(say, str) else say(i)
+            self.said[i] = kind, say if isinstance(say, str) else say(i)
         self.is_fine &= ~mask
 
 
@@ -61,7 +63,7 @@ def check(
         _check_tokens(faults, table["tokens"].combine_chunks(), is_characters=is_characters)
         _check_tags(faults, table["tokens"].combine_chunks(), table["tags"].combine_chunks(), rules)
     if roles[0] != "tokens":
-        _check_length(faults, pc.utf8_length(table[roles[0]]), rules, "characters")
+        _check_length(faults, num_characters(table[roles[0]]), rules, "characters")
     if "source" in roles:
         _check_pair(faults, table, rules)
     return _with_faults(table, faults, roles)
@@ -73,8 +75,10 @@ def _with_faults(table: pa.Table, faults: Faults, roles: tuple[str, ...]) -> pa.
     refused = table.filter(pa.array(~faults.is_fine))
     raw = np.full(table.num_rows, None, dtype=object)
     raw[~faults.is_fine] = shown_column(pc.coalesce(refused["raw"], raw_of(refused, roles))).to_numpy()
-    columns = {"kind": faults.kind, "reason": faults.reason, "raw": raw}
-    for name, values in columns.items():
+    kind, reason = [table[name].to_numpy().astype(object, copy=True) for name in ("kind", "reason")]
+    for i, said in faults.said.items():
+        kind[i], reason[i] = said
+    for name, values in {"kind": kind, "reason": reason, "raw": raw}.items():
         table = table.set_column(table.column_names.index(name), name, pa.chunked_array([pa.array(values, TEXT)]))
     return table
 
@@ -96,14 +100,26 @@ def _check_text(faults: Faults, column: pa.ChunkedArray, role: str, rules: Check
     """Look for what no text is: broken bytes, nothing, control characters."""
     text = pc.fill_null(_joined(column), "")
     flat = flat_bytes(text)
-    if not is_ascii(flat):
+    if not is_ascii(flat) and (flat == LAST_PLANE).any():
         faults.add(_mask(pc.match_substring(text, BROKEN)), "not_utf8", f"{role}: bytes that are no text in the file's encoding")
     is_empty = _mask(pc.equal(pc.utf8_trim_whitespace(text), ""))
     kind = "one_side" if "source" in roles else "no_text"
     faults.add(is_empty, kind, f"{role}: empty")
-    if rules.control_characters == "refuse" and (IS_CONTROL[flat].any() or not is_ascii(flat)):
+    if rules.control_characters == "refuse" and _may_have_controls(flat):
         mask = _mask(pc.match_substring_regex(text, CONTROL))
         faults.add(mask, "control_characters", lambda i: f"{role}: {_control_of(text[i].as_py())}")
+
+
+def _may_have_controls(flat: NDArray[np.uint8]) -> bool:
+    """Tell texts that have no control characters from those to be searched, by their bytes."""
+    if has_controls(flat) and IS_CONTROL[flat].any():
+        return True
+    if is_ascii(flat):
+        return False
+    second, third = flat[1:], flat[2:]
+    is_c1 = (flat[:-1] == C1) & (second < 0xA0)  # U+0080 to U+009F
+    is_last = (flat[:-2] == LAST_OF_BMP) & (second[:-1] == 0xBF) & (third >= 0xBE)  # U+FFFE and U+FFFF
+    return bool(is_c1.any() or is_last.any())
 
 
 def _control_of(text: str) -> str:
@@ -127,7 +143,7 @@ def _check_length(faults: Faults, length: pa.ChunkedArray, rules: CheckSettings,
 
 def _check_pair(faults: Faults, table: pa.Table, rules: CheckSettings) -> None:
     source, target = (pc.fill_null(table[side], "") for side in ("source", "target"))
-    sizes = np.stack([pc.utf8_length(side).to_numpy() for side in (source, target)])
+    sizes = np.stack([num_characters(side).to_numpy() for side in (source, target)])
     long, short = sizes.max(0), sizes.min(0)
     ratio = long / np.maximum(short, 1)
     faults.add(

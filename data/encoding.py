@@ -17,7 +17,7 @@ from data.errors import RowError
 
 # Stands for a byte that is not valid, two hex digits after it: a noncharacter, which no real text holds.
 BROKEN = "\U0010ffff"
-BLOCK_BYTES = 1 << 22
+BLOCK_BYTES = 1 << 21
 SAMPLE_BYTES = 1 << 18  # enough for a guess at the encoding
 DETECT = "detect"
 # A mark of UTF-32 begins with that of UTF-16, so it comes first.

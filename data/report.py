@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from data.rows import REFUSED, Part
 from data.seen import Hashes
-from data.splits import SPLITS
+from data.splits import SPLITS, num_characters
 
 SAMPLE_ROWS = 5_000  # of each split, for words: they would take all of the time
 EXAMPLES = 5  # of each reason
@@ -76,7 +76,7 @@ class SplitCount:
 
     def _add_lengths(self, name: str, column: pa.ChunkedArray) -> None:
         is_list = pa.types.is_list(column.type)
-        length = (pc.list_value_length(column) if is_list else pc.utf8_length(column)).to_numpy()
+        length = (pc.list_value_length(column) if is_list else num_characters(column)).to_numpy()
         before = self.lengths.get(name, np.zeros(0, np.int64))
         counts = np.bincount(length, minlength=len(before))
         counts[: len(before)] += before

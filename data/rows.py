@@ -142,7 +142,7 @@ class Splitter:
         for place, name in enumerate(SPLITS):
             chosen = is_kept & (split == place)
             if chosen.any():
-                yield Part(name, named.filter(pa.array(chosen)).select(list(roles)), rows[chosen], sides[chosen])
+                yield Part(name, named.select(list(roles)).filter(pa.array(chosen)), rows[chosen], sides[chosen])
 
     def _with_our_labels(self, table: pa.Table) -> pa.Table:
         labels = self.dataset.labels
@@ -175,7 +175,7 @@ class Splitter:
     def _leaks(self, split: NDArray[np.int8], sides: Hashes) -> NDArray[np.bool_]:
         """Mark rows whose text stands in a split that goes before theirs: test, then validation, then train."""
         is_test, is_validation = split == TEST, split == VALIDATION
-        leaks = np.where(is_test, self.trained.has(sides), False)
+        leaks = is_test & self.trained.has(sides) if is_test.any() else np.zeros(len(sides), dtype=bool)
         self.in_test.put(sides[is_test & ~leaks])
         leaks |= ~is_test & self.in_test.has(sides)
         self.in_validation.put(sides[is_validation & ~leaks])

@@ -1,21 +1,20 @@
-"""The command line: ``refrain run``, ``datasets``, ``models``, ``up``.
+"""The command line: ``refrain run``, ``models``, ``up``, and what ``data_commands.py`` adds.
 
 Heavy imports stand inside the commands, so that ``refrain --help`` answers at once.
 """
 
-import errno
 import json
 import os
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from flows import data_commands
 from flows.environment import home, prepare
+from flows.errors import plain_errors
+from flows.options import Catalog, Json, joined
 
 # What `refrain run` does without a dataset: three problems in about ten minutes on two cores.
 MAIN_JOB: dict[str, dict[str, dict[str, Any]]] = {
@@ -44,36 +43,15 @@ app = typer.Typer(
     Everything lies in one folder: REFRAIN_HOME, or `.refrain` in the repository.
     """,
 )
-Catalog = Annotated[
-    Path | None, typer.Option("--catalog", metavar="FILE", help="Catalog file of your own, in place of data/catalog.yaml.")
-]
 Datasets = Annotated[
     list[str] | None, typer.Argument(metavar="[DATASET]...", help="Names from the catalog; none for the main job.")
 ]
 Assignments = Annotated[
     list[str] | None, typer.Option("--set", metavar="STAGE.NAME=VALUE", help="Change a setting; may be repeated.")
 ]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
-@contextmanager
-def plain_errors() -> Iterator[None]:
-    """Turn what a user can cause into one message and exit status 1; anything else is a fault of ours."""
-    try:
-        yield
-    except (ValueError, FloatingPointError) as error:
-        _fail(str(error))
-    except OSError as error:
-        if error.errno == errno.ENOSPC:
-            _fail(f"the disk is full: {home()} could not be written. Free some space and start again; nothing finished is lost.")
-        if error.errno in (errno.EACCES, errno.EROFS, errno.ENOTDIR, errno.EEXIST):
-            _fail(f"{error.strerror}: {error.filename}. Refrain writes to {home()}; REFRAIN_HOME names another folder.")
-        _fail(str(error))
-
-
-def _fail(message: str) -> None:
-    typer.secho(f"refrain: {message}", err=True, fg="red" if sys.stderr.isatty() else None)
-    raise SystemExit(1)
+app.add_typer(data_commands.app)
 
 
 @app.command()
@@ -82,6 +60,9 @@ def run(
     assignments: Assignments = None,
     limit: Annotated[int | None, typer.Option(min=1, metavar="N", help="Training rows, at most (tokens.limit).")] = None,
     catalog: Catalog = None,
+    snapshot: Annotated[
+        str | None, typer.Option(metavar="DIGEST", help="Retrain on an earlier snapshot (refrain snapshots DATASET).")
+    ] = None,
     as_json: Json = False,
     settings: Annotated[bool, typer.Option("--settings", help="List all settings, and do nothing.")] = False,
 ) -> None:
@@ -112,9 +93,15 @@ def run(
         from tasks.listing import check_datasets
         from tasks.settings import parse_settings
 
-        check_datasets(names, catalog)  # what is misspelt is said before anything starts
+        if snapshot and len(names) != 1:
+            raise ValueError(f"--snapshot belongs to one dataset, got {len(names)}: {', '.join(names)}")
+        check_datasets(names, joined(catalog))  # what is misspelt is said before anything starts
+        if snapshot:
+            from tasks.history import History
+
+            History.of(names[0]).find(snapshot)
         chosen = {name: parse_settings(changed, {} if datasets else MAIN_JOB[name]) for name in names}
-        rows = _retrain_all(chosen, catalog)
+        rows = _retrain_all(chosen, joined(catalog), snapshot)
         if as_json:
             print(json.dumps(rows, indent=2, ensure_ascii=False))
         else:
@@ -123,7 +110,7 @@ def run(
             show_results(rows)
 
 
-def _retrain_all(chosen: dict[str, Any], catalog: Path | None) -> list[dict[str, Any]]:
+def _retrain_all(chosen: dict[str, Any], catalog: str | None, snapshot: str | None) -> list[dict[str, Any]]:
     print(f"Everything lies in {home()}. Starting the engine, which takes some 20 seconds ...", file=sys.stderr)
     from flows.progress import show_progress
     from flows.retrain import retrain
@@ -134,7 +121,7 @@ def _retrain_all(chosen: dict[str, Any], catalog: Path | None) -> list[dict[str,
     rows = []
     for name, settings in chosen.items():
         started = time.monotonic()
-        promotion = outcome(retrain(name, settings, str(catalog.resolve()) if catalog else None))
+        promotion = outcome(retrain(name, settings, catalog, snapshot))
         rows.append(summary(promotion) | {"minutes": (time.monotonic() - started) / 60})
     return rows
 
@@ -147,28 +134,13 @@ def _show_settings() -> None:
 
 
 @app.command()
-def datasets(catalog: Catalog = None, as_json: Json = False) -> None:
-    """List the datasets of the catalog, with licence and origin."""
-    from tasks.listing import list_datasets
-
-    with plain_errors():
-        entries = list_datasets(catalog)
-    if as_json:
-        print(json.dumps(entries, indent=2, ensure_ascii=False))
-        return
-    from flows.console import show_datasets
-
-    show_datasets(entries)
-
-
-@app.command()
 def models(as_json: Json = False) -> None:
     """List the registered models, their champions and scores."""
-    prepare()
-    from flows.console import show_models
-    from tasks.registry import list_models
-
     with plain_errors():
+        prepare(MLFLOW_HTTP_REQUEST_MAX_RETRIES=data_commands.FEW_TRIES)
+        from flows.console import show_models
+        from tasks.registry import list_models
+
         found = list_models()
     if as_json:
         print(json.dumps(found, indent=2, ensure_ascii=False))

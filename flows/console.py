@@ -1,13 +1,20 @@
 """The tables that the command line prints."""
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rich import box
 from rich.console import Console
+from rich.markdown import Markdown
 from rich.markup import escape
 from rich.table import Table
 
 out = Console(highlight=False)
+
+
+def plain(text: str) -> str:
+    """A text without what a terminal would take for a command."""
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
 
 
 def rows_text(row: dict[str, Any]) -> str:
@@ -50,9 +57,56 @@ def show_datasets(entries: list[dict[str, Any]]) -> None:
     for name in ("dataset", "what it is", "licence and origin"):
         table.add_column(name, no_wrap=name == "dataset")
     for entry in entries:
-        what = f"{entry['about']}\n[dim]{entry['problem']}, {entry['language']}[/dim]"
-        table.add_row(f"[bold]{entry['dataset']}[/bold]", what, f"{entry['licence']}\n[dim]{entry['origin']}[/dim]")
+        said = {name: escape(plain(value)) for name, value in entry.items()}
+        what = f"{said['about']}\n[dim]{said['problem']}, {said['language']}[/dim]"
+        table.add_row(f"[bold]{said['dataset']}[/bold]", what, f"{said['licence']}\n[dim]{said['origin']}[/dim]")
     out.print(table)
+
+
+def show_dataset(entry: Mapping[str, Any], depth: int = 0) -> None:
+    """Print all keys of one dataset, those of its parts behind them."""
+    for name, value in entry.items():
+        begin = f"{'  ' * depth}[bold]{escape(plain(str(name)))}[/bold]"
+        if isinstance(value, Mapping) and value:
+            out.print(begin)
+            show_dataset(value, depth + 1)
+        elif value not in ("", None, {}, [], ()):
+            shown = ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
+            shown = plain(shown) if shown.strip(" ") else repr(shown)
+            out.print(f"{begin}: {escape(shown)}", soft_wrap=True)
+
+
+def show_page(text: str) -> None:
+    """Print a page of Markdown."""
+    out.print(Markdown(text))
+
+
+def show_snapshots(name: str, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Print the history of a dataset, the newest last."""
+    if not rows:
+        out.print(f"{name} was never ingested: [bold]refrain check {name}[/bold] does it without training.")
+        return
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_lines=True)
+    for column in ("snapshot", "made (UTC)", "rows", "changes", "trained on it"):
+        table.add_column(column, no_wrap=column != "trained on it")
+    for row in rows:
+        named = row["snapshot"][:8] + (f"\n[dim]after {row['parent'][:8]}[/dim]" if row["parent"] else "")
+        counts = [f"{num:,} {what}" for what, num in row["rows"].items()]
+        changes = [f"{row[what]:,} {what}" for what in ("new", "gone", "removed") if row[what]]
+        used = "\n".join(row["versions"]) or "-" if row["is_there"] else "pruned"
+        made = row["made"].replace("T", " ")[:16]
+        table.add_row(named, made, "\n".join(counts), "\n".join(changes), escape(used))
+    out.print(table)
+
+
+def show_prunable(found: Sequence[Any]) -> None:
+    """Print what nothing needs, why, and its size."""
+    if not found:
+        out.print("Nothing to prune: all there is, is needed, or was written to lately (--days 0 looks at that too).")
+        return
+    for item in found:
+        out.print(f"{item.num_bytes / 1e6:>10,.1f} MB  {escape(str(item.path))}  [dim]{escape(item.why)}[/dim]", soft_wrap=True)
+    out.print(f"[bold]{sum(item.num_bytes for item in found) / 1e6:>10,.1f} MB[/bold]  in {len(found)} folders")
 
 
 def show_models(models: list[dict[str, Any]]) -> None:

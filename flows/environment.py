@@ -28,6 +28,7 @@ def prepare(**more: str) -> None:
         # step loses a time slice. `python -m benchmarks.threads` prints what that costs.
         "GOMP_SPINCOUNT": "2000",
         "PREFECT_LOGGING_EXTRA_LOGGERS": LOGGERS,
+        "PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW": "ignore",  # as in `refrain check`, which starts no engine
         "MLFLOW_DISABLE_TELEMETRY": "true",
     }
     for name, value in (chosen | more).items():

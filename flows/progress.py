@@ -22,7 +22,8 @@ class StageHandler(logging.Handler):
         name = context.task_run.name if context else ""
         stage, _, dataset = name.partition("-")
         style = "yellow" if record.levelno >= logging.WARNING else "green" if record.getMessage() == "Unchanged" else ""
-        place = f"[dim]{time.strftime('%H:%M:%S')}[/dim]  [bold]{escape(dataset):<16}[/bold]{stage:<10}"
+        where = f"[bold]{escape(dataset):<16}[/bold]{stage:<10}" if context else ""
+        place = f"[dim]{time.strftime('%H:%M:%S')}[/dim]  {where}"
         text = escape(record.getMessage())
         with suppress(BrokenPipeError):
             err.print(f"{place}{f'[{style}]{text}[/{style}]' if style else text}", soft_wrap=True)

@@ -15,16 +15,17 @@ DEFAULTS = Settings()
 
 
 @flow(flow_run_name="retrain-{dataset}")
-def retrain(dataset: str, settings: Settings = DEFAULTS, catalog: str | None = None) -> Promotion:
+def retrain(dataset: str, settings: Settings = DEFAULTS, catalog: str | None = None, snapshot: str | None = None) -> Promotion:
     """Take one dataset from its source to a champion.
 
     Args:
         dataset: Name of an entry of the catalog, such as rotten_tomatoes.
         settings: What to change of the defaults; whatever is left out keeps its own.
-        catalog: Path of a catalog file of your own, in place of data/catalog.yaml.
+        catalog: Path of a catalog file of your own, or several with a colon between; read beside data/catalog.yaml.
+        snapshot: Digest of an earlier snapshot to retrain on, or its beginning, in place of what the source holds now.
     """
-    snapshot = ingest(dataset, catalog)
-    tokens = tokenize(snapshot, settings.tokens, catalog)
+    rows = ingest(dataset, catalog, snapshot)
+    tokens = tokenize(rows, settings.tokens, catalog)
     checkpoint = train(tokens, settings.training)
     scores = evaluate(checkpoint, tokens)
     challenger = register(checkpoint, tokens, scores)

@@ -6,8 +6,11 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from data.errors import RowError
 from data.source import Piece
 from tasks.artifacts import Snapshot, home
+
+SHORTEST = 4  # hexadecimal digits that name a snapshot
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,6 +57,23 @@ class History:
     def last(self) -> Ingestion | None:
         """The newest ingestion."""
         return self.ingestions[-1] if self.ingestions else None
+
+    def find(self, start: str) -> Snapshot:
+        """Find a snapshot by its digest or the beginning of it.
+
+        Raises:
+            RowError: If there is none, several, or it was pruned.
+        """
+        dataset, known = self.path.stem, list(dict.fromkeys(made.snapshot for made in self.ingestions))
+        meant = [name for name in known if name.startswith(start)] if len(start) >= SHORTEST else []
+        if len(meant) != 1:
+            said = f"begins {len(meant)} digests" if meant else f"is none, or fewer than {SHORTEST} digits of one"
+            listed = ", ".join(known[-5:]) or "none yet"
+            raise RowError(f"there is no snapshot {start!r} of {dataset}: it {said}; the latest are {listed}")
+        found = Snapshot.find(dataset, meant[0])
+        if found is None:
+            raise RowError(f"snapshot {meant[0]} of {dataset} was pruned: refrain snapshots {dataset} shows which are there")
+        return found
 
     def append(self, made: Ingestion) -> None:
         """Write one more line, whole and to the disk; only now the snapshot is the newest."""

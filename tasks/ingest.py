@@ -1,12 +1,10 @@
 """Source to snapshot: checked rows to Parquet, refused rows with their reasons beside them."""
 
-import json
 import logging
 import uuid
 from datetime import UTC, datetime
 from typing import Any
 
-import fsspec
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
@@ -18,26 +16,30 @@ from data.splits import SPLITS
 from rnn_models.problem import find_problem
 from tasks.artifacts import Snapshot, code_digest, digest, home
 from tasks.catalogs import catalog_paths
+from tasks.data_report import SHOWN, read_report, show_data
 from tasks.history import History, Ingestion, piece_record
 from tasks.pieces import LateRowsError, living_rows, piece_tables
+from tasks.removals import removal_lines
 from tasks.secrets import Secrets
 from tasks.snapshot_writer import SnapshotWriter
 from tasks.states import unchanged
 
 log = logging.getLogger(__name__)
 SAID_ONLY = ("about", "language", "licence", "origin")  # keys of an entry that change no row
-REPORT = "report.json"
-SHOWN = 5  # refused rows of each reason in a message
 
 
 # No retries here: the sources wait and ask again themselves, and a bad row stays bad.
 @task(task_run_name="ingest-{dataset}", cache_policy=NO_CACHE)
-def ingest(dataset: str, catalog: str | None = None) -> Snapshot:
-    """Read, check and split the rows of a dataset into a snapshot, or find that nothing is new."""
+def ingest(dataset: str, catalog: str | None = None, snapshot: str | None = None) -> Snapshot:
+    """Read, check and split the rows of a dataset into a snapshot, or find that nothing is new.
+
+    With ``snapshot``, the digest of an earlier one or its beginning, take that one.
+    """
     entry = checked_entry(dataset, catalog)
-    snapshot, is_new = make_snapshot(entry)
-    check_share(entry, snapshot)
-    return snapshot if is_new else unchanged(snapshot)
+    found, is_new = (History.of(dataset).find(snapshot), False) if snapshot else make_snapshot(entry)
+    show_data(entry, found)
+    check_share(entry, found)
+    return found if is_new else unchanged(found)
 
 
 def checked_entry(dataset: str, catalog: str | None) -> Dataset:
@@ -84,10 +86,12 @@ def make_snapshot(entry: Dataset) -> tuple[Snapshot, bool]:
     writer = SnapshotWriter(entry, parent)
     with writer.writing():
         splitter = Splitter(entry, Removals.of(forgotten), writer.trained)
-        for piece, living in zip(pieces, lives, strict=True):
-            for table in piece_tables(entry, piece, access, rows_key, living):
-                for part in splitter.parts(piece, table):
-                    writer.add(part)
+        writer.add_all(
+            part
+            for piece, living in zip(pieces, lives, strict=True)
+            for table in piece_tables(entry, piece, access, rows_key, living)
+            for part in splitter.parts(piece, table)
+        )
         snapshot, is_new = writer.commit(splitter.num_removed)
     history.append(
         Ingestion(
@@ -107,16 +111,6 @@ def inputs_of(entry: Dataset, pieces: list[Piece], access: Access, rows_key: str
     return digest(rows_key, versions, state, uuid.uuid4().hex if is_unknown else "")
 
 
-def removal_lines(entry: Dataset, access: Access) -> list[str]:
-    """Lines of the removal lists of a dataset: that of its entry and that of ``refrain forget``."""
-    lines = []
-    if entry.removals:
-        with fsspec.open(access.reveal(entry.removals), "rt", encoding="utf-8") as file:
-            lines += file.read().splitlines()
-    own = home() / "removals" / f"{entry.name}.txt"
-    return lines + (own.read_text(encoding="utf-8").splitlines() if own.exists() else [])
-
-
 def check_share(entry: Dataset, snapshot: Snapshot) -> None:
     """Refuse to go on with a snapshot of which too many rows were refused, or a split is empty.
 
@@ -126,7 +120,7 @@ def check_share(entry: Dataset, snapshot: Snapshot) -> None:
     total, refused = sum(snapshot.rows.values()), snapshot.rows.get(REFUSED, 0)
     reasons = "; ".join(f"{num:,} {kind}" for kind, num in snapshot.reasons.items())
     if refused > entry.rules.max_refused_share * total:
-        shown = json.loads((snapshot.folder / REPORT).read_text(encoding="utf-8"))["examples"]
+        shown = read_report(snapshot)["examples"]
         raise RowError(
             f"{entry.name}: {refused:,} of {total:,} rows were refused, more than checks.max_refused_share "
             f"{entry.rules.max_refused_share:.0%} allows, so nothing was trained. All of them: "

@@ -1,24 +1,25 @@
 """Pieces of a source whose checked rows are kept, so that a growing dataset reads only what is new."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from data.catalog import Dataset
 from data.format import TEXT
 from data.rows import KEY, checked_tables
-from data.seen import Seen
+from data.seen import Hashes, Seen
 from data.source import Access, Piece
 from data.splits import CONTENT_KEY, hashes
 from data.streams import parquet_batches
 from tasks.artifacts import Noun, digest
 
-ROWS = "rows.parquet"
+ROWS, STAMPS = "rows.parquet", "stamps.npy"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,13 +31,20 @@ class PieceRows(Noun):
     rows: int
 
 
+def piece_key(piece: Piece, rows_key: str) -> str:
+    """Digest of a kept piece: of what names it, and of what makes its rows."""
+    return digest(rows_key, piece.split, piece.name, piece.version, piece.mark)
+
+
 def kept_rows(entry: Dataset, piece: Piece, access: Access, rows_key: str) -> PieceRows:
     """Find the rows of a piece in the store, or read them into it."""
-    key = digest(rows_key, piece.split, piece.name, piece.version, piece.mark)
+    key = piece_key(piece, rows_key)
     found = PieceRows.find(entry.name, key)
     if found:
         return found
     with PieceRows.making(entry.name, key) as folder:
+        if piece.mark is not None:  # before the rows: a row that comes in between counts as late, and is read again
+            np.save(folder / STAMPS, _pairs(entry.source.stamps(access, piece, is_alone=True)))
         writer, num = None, 0
         for table in checked_tables(entry, piece, access):
             writer = writer or pq.ParquetWriter(folder / ROWS, table.schema, compression="zstd", compression_level=1)
@@ -62,7 +70,7 @@ def piece_tables(
 
 
 class LateRowsError(Exception):
-    """Rows stand in the source that no piece has: they were committed below the last watermark."""
+    """Rows stand in the source that no piece has: they came or changed below the last watermark."""
 
 
 def living_rows(
@@ -71,26 +79,34 @@ def living_rows(
     """Mark the rows of each piece that are still in the source and have not come again since.
 
     Raises:
-        LateRowsError: If the source has keys that no piece has; with ``is_last``
-            they wait for the next ingestion.
+        LateRowsError: If the source has rows, in the form they have now, that
+            no piece has; with ``is_last`` they wait for the next ingestion.
     """
-    if entry.source.has_format or not all(piece.is_kept for piece in pieces):
+    if entry.source.has_format or not pieces or any(piece.mark is None for piece in pieces):
         return [None] * len(pieces)
-    there = entry.source.keys(access)
-    if there is None:
-        return [None] * len(pieces)
-    keys = [_keys_of(kept_rows(entry, piece, access, rows_key)) for piece in pieces]
-    known, alive = Seen(np.concatenate(keys)), Seen()
-    for batch in there:
-        hashed = hashes(pa.chunked_array([batch.cast(TEXT)]), CONTENT_KEY)
-        if not is_last and not known.has(hashed).all():
-            raise LateRowsError
-        alive.put(hashed)
+    kept = [kept_rows(entry, piece, access, rows_key) for piece in pieces]
+    if not is_last:
+        _check_late(Seen(np.concatenate([np.load(piece.folder / STAMPS) for piece in kept])), entry, pieces[-1], access)
+    alive = Seen()
+    for batch in entry.source.keys(access):
+        alive.put(hashes(pa.chunked_array([batch.cast(TEXT)]), CONTENT_KEY))
     marks, later = [], Seen()
-    for piece in reversed(keys):  # a key's last row is the one that counts
-        is_newest, _ = later.put(piece[::-1])
-        marks.append(is_newest[::-1] & alive.has(piece))
+    for keys in map(_keys_of, reversed(kept)):  # a key's last row is the one that counts
+        is_newest, _ = later.put(keys[::-1])
+        marks.append(is_newest[::-1] & alive.has(keys))
     return [*reversed(marks)]
+
+
+def _check_late(known: Seen, entry: Dataset, until: Piece, access: Access) -> None:
+    for table in entry.source.stamps(access, until):
+        if not known.has(_pairs([table])).all():
+            raise LateRowsError
+
+
+def _pairs(stamps: Iterable[pa.Table]) -> Hashes:
+    """Hashes of keys with their watermarks."""
+    joined = [pc.binary_join_element_wise(*table.columns, "\x1f") for table in stamps]
+    return np.concatenate([np.zeros(0, np.uint64), *(hashes(pairs, CONTENT_KEY) for pairs in joined)])
 
 
 def _keys_of(kept: PieceRows) -> NDArray[np.uint64]:

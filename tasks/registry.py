@@ -2,12 +2,13 @@
 
 import logging
 import os
+import re
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from functools import cache
+from functools import cache, partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ import mlflow
 import pandas as pd
 from matplotlib.figure import Figure
 from mlflow.entities import Dataset, DatasetInput, InputTag, LoggedModel, Metric, Param, RunTag
+from mlflow.entities.model_registry import ModelVersion as ModelVersionInfo
 from mlflow.exceptions import MlflowException
 from mlflow.models import ModelSignature
 from mlflow.tracking import MlflowClient
@@ -210,16 +212,75 @@ def predict_with(name: str, number: str, texts: list[str]) -> pd.DataFrame:
     return predicted
 
 
+@contextmanager
+def asking() -> Iterator[None]:
+    """Say in one line that MLflow gave no answer, without a password that stands in its address.
+
+    Raises:
+        OSError: If it gave none.
+    """
+    try:
+        yield
+    except Exception as error:  # of MLflow, of the database below it, of the network between
+        said = re.sub(r"//[^/@\s]*@", "//***@", " ".join(str(error).split()))
+        raise OSError(f"MLflow did not answer ({said[:300]}): look at MLFLOW_TRACKING_URI, and whether it runs") from error
+
+
+@asking()
+def model_names() -> list[str]:
+    """Names of all registered models."""
+    return [str(model.name) for model in _all_pages(client().search_registered_models)]
+
+
+@asking()
 def list_models() -> list[dict[str, Any]]:
     """All registered models: name, versions, aliases, and what is known of their champions."""
     found = []
-    for model in client().search_registered_models():
+    for model in _all_pages(client().search_registered_models):
         aliases = {alias: str(number) for alias, number in sorted(model.aliases.items())}
         champion = aliases.get(CHAMPION)
         tags = client().get_model_version(model.name, champion).tags if champion else {}
-        latest = max((int(v.version) for v in client().search_model_versions(f"name = '{model.name}'")), default=0)
+        latest = max((int(made.version) for made in versions_of(model.name)), default=0)
         found.append({"model": model.name, "versions": latest, "aliases": aliases, "champion": tags})
     return found
+
+
+def versions_of(name: str) -> list[ModelVersionInfo]:
+    """All versions of a model, however many; none if it is not registered."""
+    return _all_pages(partial(client().search_model_versions, f"name = '{name}'"))
+
+
+@asking()
+def registered_scores(*, only_aliased: bool = False) -> list[tuple[str, str]]:
+    """Model name and scores of every registered version, or of those that an alias points to."""
+    found = []
+    for model in _all_pages(client().search_registered_models):
+        aliased = {str(number) for number in model.aliases.values()}
+        named = [made for made in versions_of(model.name) if not only_aliased or str(made.version) in aliased]
+        found += [(model.name, made.tags.get(KEY_TAG, "")) for made in named]
+    return found
+
+
+@asking()
+def versions_by_scores(name: str) -> dict[str, str]:
+    """Registered versions of a model with their aliases, by the digest of their scores."""
+    made = versions_of(name)
+    aliases = client().get_registered_model(name).aliases if made else {}
+    told = {}
+    for each in made:
+        ours = ", ".join(sorted(alias for alias, number in aliases.items() if str(number) == str(each.version)))
+        told[each.tags.get(KEY_TAG, "")] = f"version {each.version}" + (f" ({ours})" if ours else "")
+    return told
+
+
+def _all_pages(search: Callable[..., Any]) -> list[Any]:
+    found: list[Any] = []
+    page = search()
+    while True:
+        found += page
+        if not page.token:
+            return found
+        page = search(page_token=page.token)
 
 
 @contextmanager

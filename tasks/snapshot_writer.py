@@ -5,24 +5,31 @@ import json
 import logging
 import shutil
 import uuid
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from data.ahead import ahead, spare_memory
 from data.catalog import Dataset
+from data.columns import GrowingArray
+from data.hash_files import num_missing, write_distinct
 from data.report import Tally
 from data.rows import REFUSED, Part
-from data.seen import Hashes, Seen
+from data.seen import Hashes
 from data.splits import SPLITS, flat_bytes
 from tasks.artifacts import Snapshot, digest
 
 log = logging.getLogger(__name__)
 HASHES, TRAINED, REPORT = "rows.npy", "trained.npy", "report.json"
+IN_TRAIN, HANDED_ON = "in_train.npy", "handed_on.npy"  # while the snapshot is being made
+WHOLE_TEXTS = ("text", "source", "target", "raw", "row", "key")
+Content = defaultdict[tuple[str, str], "hashlib._Hash"]  # what a digest is of: column, and what of it
 
 
 class SnapshotWriter:
@@ -33,51 +40,66 @@ class SnapshotWriter:
         self.entry, self.parent = entry, parent
         self.folder = Snapshot.folder_of(entry.name, f"partial-{uuid.uuid4().hex[:8]}")
         self.writers: dict[str, pq.ParquetWriter] = {}
-        self.content = {split: (hashlib.sha256(), hashlib.sha256()) for split in (*SPLITS, REFUSED)}
+        self.content: dict[str, Content] = {split: defaultdict(hashlib.sha256) for split in (*SPLITS, REFUSED)}
         self.rows, self.tally = Counter[str](), Tally()
-        self.hashes: list[Hashes] = []
-        self.in_train: list[Hashes] = []
+        self.arrays: dict[str, GrowingArray] = {}
         self.num_new = self.num_gone = 0
 
     @property
     def trained(self) -> Hashes | None:
         """Texts that were ever trained on, where a publisher gives a test split that could take one of them."""
-        path = self.parent.folder / TRAINED if self.parent else None
-        return np.load(path) if path and path.exists() else None
+        path = self._earlier(TRAINED)
+        return np.load(path) if path else None
+
+    def _earlier(self, name: str) -> Path | None:
+        """A file of the parent, if there is one."""
+        path = self.parent.folder / name if self.parent else None
+        return path if path and path.exists() else None
 
     @contextmanager
     def writing(self) -> Iterator[None]:
         """Remove what a failure leaves behind."""
         self.folder.mkdir(parents=True)
+        self.arrays = {name: GrowingArray(self.folder / name, np.uint64) for name in (HASHES, IN_TRAIN)}
         try:
             yield
         finally:
-            for writer in self.writers.values():
-                writer.close()
+            self._close()
             shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _close(self) -> None:
+        for file in (*self.writers.values(), *self.arrays.values()):
+            file.close()
+        self.writers, self.arrays = {}, {}
+
+    def add_all(self, parts: Iterator[Part]) -> None:
+        """Write parts while a thread makes the next ones."""
+        spare_memory()
+        with closing(ahead(parts)) as made:
+            for part in made:
+                self.add(part)
 
     def add(self, part: Part) -> None:
         """Write some rows of a split, or some that were refused."""
         if part.split not in self.writers:
-            path = self.folder / f"{part.split}.parquet"
-            self.writers[part.split] = pq.ParquetWriter(path, part.table.schema, compression="zstd", compression_level=1)
+            self.writers[part.split] = parquet_writer(self.folder / f"{part.split}.parquet", part.table.schema)
         self.writers[part.split].write_table(part.table)
         self.rows[part.split] += part.table.num_rows
         self.tally.add(part)
         _update(self.content[part.split], part.table)
-        self.hashes.append(part.hashes)
-        if part.split == "train":
-            self.in_train.append(part.sides)
+        self.arrays[HASHES].append(part.hashes)
+        if part.split == "train" and not self.entry.splits.get("test"):
+            self.arrays[IN_TRAIN].append(part.sides)
 
     def commit(self, num_removed: int) -> tuple[Snapshot, bool]:
         """Finish the files and give the folder its name, unless a snapshot of the same rows is there."""
-        for writer in self.writers.values():
-            writer.close()
-        splits = {split: digest([made.hexdigest() for made in self.content[split]]) for split in (*SPLITS, REFUSED)}
+        self._close()
+        splits = {split: digest([made.hexdigest() for made in self.content[split].values()]) for split in (*SPLITS, REFUSED)}
         key = digest(self.entry.roles, splits)
         self._count_changes()
         found = Snapshot.find(self.entry.name, key)
         if found:
+            self._hand_on(found)
             return found, False
         self._write_report(num_removed)
         final = Snapshot.folder_of(self.entry.name, key)
@@ -90,14 +112,20 @@ class SnapshotWriter:
         return made, True
 
     def _count_changes(self) -> None:
-        ours = np.concatenate([np.zeros(0, np.uint64), *self.hashes])
-        np.save(self.folder / HASHES, ours)
+        ours, before, earlier = self.folder / HASHES, self._earlier(HASHES), self._earlier(TRAINED)
+        in_train = self.folder / IN_TRAIN
         if not self.entry.splits.get("test"):
-            earlier = self.trained if self.trained is not None else np.zeros(0, np.uint64)
-            np.save(self.folder / TRAINED, np.unique(np.concatenate([earlier, *self.in_train])))
-        path = self.parent.folder / HASHES if self.parent else None
-        before = np.load(path) if path and path.exists() else np.zeros(0, np.uint64)
-        self.num_new, self.num_gone = int((~Seen(before).has(ours)).sum()), int((~Seen(ours).has(before)).sum())
+            write_distinct(self.folder / TRAINED, [in_train, *([earlier] if earlier else [])])
+        in_train.unlink()
+        self.num_new = num_missing(ours, before)
+        self.num_gone = num_missing(before, ours) if before else 0
+
+    def _hand_on(self, found: Snapshot) -> None:
+        """Tell a snapshot that was made before, whose rows came again, what was trained on since."""
+        known = [path for path in (self.folder / TRAINED, found.folder / TRAINED) if path.exists()]
+        if known:
+            write_distinct(self.folder / HANDED_ON, known)
+            (self.folder / HANDED_ON).replace(found.folder / TRAINED)
 
     def _write_report(self, num_removed: int) -> None:
         told = self.tally.told(is_characters=self.entry.tokenizer == "characters")
@@ -114,17 +142,28 @@ class SnapshotWriter:
             log.info("refused %s: %s", f"{num:,}", reason)
 
 
-def _update(content: tuple["hashlib._Hash", "hashlib._Hash"], table: pa.Table) -> None:
-    """Digest the bytes and the lengths of rows: the same however they were cut into batches."""
-    data, lengths = content
-    for column in table.columns:
+def parquet_writer(path: Path, schema: pa.Schema) -> pq.ParquetWriter:
+    """A Parquet file as a snapshot has them: quick to write, and half as large again as the smallest.
+
+    Words and labels stand there again and again, and a dictionary pays; of
+    whole texts it is given up after a megabyte, which is work for nothing.
+    """
+    coded = [f"{field.name}.list.element" if pa.types.is_list(field.type) else field.name for field in schema]
+    return pq.ParquetWriter(
+        path, schema, compression="zstd", compression_level=1, use_dictionary=[name for name in coded if name not in WHOLE_TEXTS]
+    )
+
+
+def _update(content: Content, table: pa.Table) -> None:
+    """Digest bytes and lengths of each column by themselves: the same however rows were cut into batches."""
+    for name, column in zip(table.column_names, table.columns, strict=True):
         if pa.types.is_list(column.type):
-            lengths.update(_lengths(column).tobytes())
+            content[name, "tokens"].update(_lengths(column).data)
             column = pa.chunked_array([column.combine_chunks().flatten()])
         if not pa.types.is_string(column.type):
             column = column.cast(pa.string())
-        data.update(flat_bytes(column).tobytes())
-        lengths.update(_lengths(column).tobytes())
+        content[name, "bytes"].update(flat_bytes(column).data)
+        content[name, "lengths"].update(_lengths(column).data)
 
 
 def _lengths(column: pa.ChunkedArray) -> NDArray[np.int32]:

@@ -22,6 +22,7 @@ from rnn_models.settings import TrainSettings
 from rnn_models.training import fit
 from rnn_models.word_vectors import Vectors
 from tasks.artifacts import Checkpoint, TokenSet, code_digest, digest
+from tasks.data_report import PAGE, REPORT
 from tasks.packing import needed_modules
 from tasks.registry import closing, end_run, log_figure, log_file, log_metrics, start_run
 from tasks.report import clipping_words, training_figure
@@ -67,6 +68,8 @@ def followed_run(folder: Path, tokens: TokenSet, settings: TrainSettings) -> str
     if path.exists():
         return path.read_text()
     run_id = start_run(tokens, f"train-{tokens.dataset}", asdict(settings), {"refrain.tokens": tokens.digest})
+    for report in (PAGE, REPORT):
+        log_file(run_id, tokens.snapshot_of().folder / report, "data")
     path.write_text(run_id)
     return run_id
 

@@ -10,7 +10,10 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 MAY_IMPORT = {
     "flows": {"flows", "tasks", "prefect", "typer", "rich"},
-    "tasks": {"tasks", "data", "rnn_models", "prefect", "pydantic", "yaml", "matplotlib", "numpy", "pandas", "pyarrow", "fsspec"},
+    "tasks": {
+        "tasks", "data", "rnn_models", "prefect", "pydantic", "yaml", "matplotlib", "markdown_it", "numpy", "pandas", "pyarrow",
+        "fsspec",
+    },
     "rnn_models": {"rnn_models", "torch", "safetensors", "sacrebleu", "sklearn", "scipy", "numpy"},
     "data": {
         "data", "pandas", "pyarrow", "numpy", "tokenizers", "yaml", "unearth", "tenacity", "fsspec", "sqlalchemy",
@@ -19,9 +22,9 @@ MAY_IMPORT = {
 }  # fmt: skip
 ALSO = {
     "tasks/registry.py": {"mlflow"}, "tasks/serving.py": {"mlflow"},
-    "data/sources/hub.py": {"datasets", "huggingface_hub"},
+    "data/sources/hub.py": {"datasets", "huggingface_hub"}, "data/filesystem.py": {"aiohttp"},
 }  # fmt: skip
-EXTRAS = (Path("data/sources/hub.py"),)  # what an optional extra brings is imported when it is needed
+EXTRAS = (Path("data/sources/hub.py"), Path("data/filesystem.py"))  # what an optional extra brings is imported when it is needed
 MODULES = sorted(path.relative_to(ROOT) for folder in MAY_IMPORT for path in (ROOT / folder).rglob("*.py"))
 
 

@@ -63,11 +63,11 @@ class _Lines:
         return bool((self.bytes[starts] == ord("{")).all() and (self.bytes[ends] == ord("}")).all())
 
     def pieces(self) -> Iterator["_Lines"]:
-        """Cut into smaller blocks."""
-        start, place = 0, 0
+        """Cut into smaller blocks; a line that is longer than they should be is one of its own."""
+        start, place, step = 0, 0, len(self.block) // NUM_PIECES
         while start < len(self.block):
-            at = self.block.find(b"\n", start + len(self.block) // NUM_PIECES)
-            stop = at + 1 if at >= 0 else len(self.block)
+            at = self.block.rfind(b"\n", start, start + step)
+            stop = (at if at >= 0 else self.block.index(b"\n", start)) + 1
             piece = _Lines(self.block[start:stop], self.first + place)
             yield piece
             start, place = stop, place + len(piece.ends)

@@ -52,6 +52,7 @@ def read_parquet(streams: Sequence[IO[bytes]], columns: Columns, options: Mappin
         for batch in file.iter_batches(
             batch_size=_num_rows(file.metadata), columns=sorted(set(names.values())), use_threads=True
         ):
+            batch.validate(full=True)
             yield from_columns(pa.Table.from_batches([batch]), names, first)
             first += batch.num_rows
 
@@ -79,6 +80,7 @@ def read_arrow(streams: Sequence[IO[bytes]], columns: Columns, options: Mapping[
     with _told_apart("Arrow"):
         first = 1
         for batch in _arrow_batches(streams[0]):
+            batch.validate(full=True)  # what is damaged may point anywhere, and Arrow follows
             table = pa.Table.from_batches([batch])
             num = max(1, min(MOST_ROWS, int(BLOCK_BYTES * table.num_rows / max(table.nbytes, 1))))
             for start in range(0, table.num_rows, num):

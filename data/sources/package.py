@@ -143,13 +143,13 @@ class Package:
 
     @contextmanager
     def open(self, piece: Piece, access: Access) -> Iterator[Sequence[IO[bytes]]]:
-        """Open a member.
+        """Open a member, unpacked.
 
         Raises:
-            RowError: If it is not in the archive.
+            RowError: If it is not in the archive, or is damaged.
         """
-        with self.fetch(access.downloads).open("rb") as file:
-            yield [open_member(file, piece.name, self.file)]
+        with self.fetch(access.downloads).open("rb") as file, open_member(file, piece.name, self.file) as member:
+            yield [member]
 
 
 def _unreachable(package: Package, error: BaseException, finder: PackageFinder) -> NetworkError:

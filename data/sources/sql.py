@@ -125,22 +125,23 @@ class Sql:
 
     def keys(self, access: Access) -> Iterator[pa.Array] | None:
         """The keys of all rows that are there now, as text; None without a key."""
-        return (table["key"].combine_chunks() for table in self._all_stamps(access, None)) if self.key else None
+        return (table["key"].combine_chunks() for table in self._all_stamps(access, None, None)) if self.key else None
 
-    def stamps(self, access: Access, until: Piece) -> Iterator[pa.Table]:
-        """Key and watermark, as text, of the rows there are now that the pieces up to ``until`` should hold.
+    def stamps(self, access: Access, until: Piece, *, is_alone: bool = False) -> Iterator[pa.Table]:
+        """Key and watermark, as text, of the rows there are now that the pieces up to ``until`` (or it alone) should hold.
 
-        A pair that is in no piece (as its columns key and watermark, cast to
-        text) is of a row that was committed late.
+        A pair that was in no piece when it was read (as its columns key and
+        watermark, cast to text) is of a row that was committed late.
         """
-        return self._all_stamps(access, _Mark.read(until.mark).top if until.mark else None)
+        mark = _Mark.read(until.mark) if until.mark else None
+        return self._all_stamps(access, mark.low if mark and is_alone else None, mark.top if mark else None)
 
     def state(self, access: Access) -> str:
         """Digest of all keys and watermarks: equal as long as no row comes, changes or goes.
 
         Empty without a watermark: then nothing but reading tells.
         """
-        return _digest_of(self._all_stamps(access, None)) if self.watermark else ""
+        return _digest_of(self._all_stamps(access, None, None)) if self.watermark else ""
 
     @property
     def _origin(self) -> str:
@@ -183,9 +184,9 @@ class Sql:
                     raise RowError(f"{role} {names[role]!r} must hold numbers, text or times, got {column.type}")
             yield table.cast(pa.schema([(role, pa.string()) for role in names]))
 
-    def _all_stamps(self, access: Access, top: Any) -> Iterator[pa.Table]:
+    def _all_stamps(self, access: Access, low: Any, top: Any) -> Iterator[pa.Table]:
         with connected(self.url, self._origin, access) as connection:
-            yield from self._stamps(connection, self._rows(connection), None, top)
+            yield from self._stamps(connection, self._rows(connection), low, top)
 
     def _check_stamps(self, connection: sa.Connection, rows: sa.FromClause) -> None:
         key = rows.c[self.key]

@@ -1,5 +1,7 @@
+import copy
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -80,6 +82,62 @@ def test_labels_may_be_whole_numbers(tmp_path: Path) -> None:
     assert dataset.labels == {"0": "neg", "1": "pos"}
 
 
+SOURCES: dict[str, dict[str, Any]] = {
+    "files": {
+        "paths": {"train": "a", "test": ["b", "c"]}, "compression": "gzip",
+        "options": {"key": "${env:A}", "headers": {"x": "y"}},
+    },
+    "sql": {"url": "sqlite:///x.db", "table": "t", "split": "all", "watermark": "w", "key": "k"},
+    "hub": {"dataset": "a/b", "members": {"all": "train"}, "name": "x", "revision": "0" * 40, "token": "${env:T}"},
+}  # fmt: skip
+ODD: list[Any] = [
+    None, True, 0, -1, 1.5, float("nan"), 10**40, "", "  ", "zzz", "x" * 500, "${x}", "https://u:secret@h/x", "a\x00b",
+    "*", "!", "~", [], [None], [[]], [{}], {}, {"zzz": 1}, {"a": {"b": [1]}}, {1: 2}, {None: "x"}, date(2020, 1, 1), b"abc",
+]  # fmt: skip
+
+
+def places(content: Any, at: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """Where each value of an entry stands, the entry itself first."""
+    yield at
+    inside = content.items() if isinstance(content, dict) else enumerate(content) if isinstance(content, list) else ()
+    for key, value in inside:
+        yield from places(value, (*at, key))
+
+
+def refusal(path: Path) -> str:
+    """What a catalog is refused with; empty if it is not."""
+    try:
+        read_catalog(path)
+    except RowError as error:
+        return str(error)
+    return ""
+
+
+@pytest.mark.parametrize("kind", ["package", *SOURCES])
+def test_whatever_stands_anywhere_in_an_entry_it_is_read_or_refused_with_its_place(kind: str, tmp_path: Path) -> None:
+    whole = made_entry() | {"about": "x", "where": {"a": "b"}, "removals": "r.txt"}
+    whole |= {"labels": {"0": "neg"}, "checks": {"min_length": 1, "max_ratio": 2.0, "entities": ["PER"], "copies": "keep"}}
+    if kind in SOURCES:
+        whole["source"] = {"kind": kind, **SOURCES[kind]}
+    if kind in ("sql", "hub"):
+        del whole["format"]
+    if kind == "files":
+        del whole["splits"]["test"]
+    read_catalog(written(tmp_path, whole))
+    for at in places({"made": whole}):
+        for odd in ODD if at else ():
+            content = copy.deepcopy({"made": whole})
+            place = content
+            for key in at[:-1]:
+                place = place[key]
+            place[at[-1]] = odd
+            (path := tmp_path / "odd.yaml").write_text(yaml.safe_dump(content), encoding="utf-8")
+            said = refusal(path)
+            assert not said or said.startswith(f"{path}, entry made"), (at, odd)
+            assert "secret@" not in said, at
+            assert len(said) < 1_000, (at, odd)
+
+
 def put(*keys: str, value: object) -> Callable[[dict[str, Any]], None]:
     """Write a value into an entry, at a key or a key of a key."""
 
@@ -139,6 +197,40 @@ MISTAKES = {
     "texts in conll": (put("format", value={"kind": "conll"}), "expected tokens and tags of a conll file, got text, label"),
     "a column that is a list": (put("columns", "text", value=["a"]), "text must be a name of the header, or a number from 0"),
     "a negative column": (put("columns", "text", value=-1), "text must be a name of the header, or a number from 0, got -1"),
+    "a kind that is missing": (
+        drop("source", "kind"), "entry made, source: key 'kind' is missing: expected one of: files, hub, package, sql",
+    ),
+    "a language that YAML takes for a no": (
+        put("language", value=False), "language must be text, got False; YAML reads no and off so: write in quotes what is meant",
+    ),
+    "a day for a text": (
+        put("source", "version", value=date(2020, 1, 1)),
+        'version must be text, got 2020-01-01; write it in quotes: "2020-01-01"',
+    ),
+    "an empty licence": (put("licence", value=" "), "entry made: licence must say something, got ' '"),
+    "a misspelt rule": (put("checks", "max_lenght", value=9), "checks: there is no key 'max_lenght': did you mean max_length?"),
+    "a rule of another type": (put("checks", "max_length", value="9"), "checks: max_length must be like 100000, got '9'"),
+    "a rule out of bounds": (put("checks", "max_refused_share", value=2), "checks: max_refused_share must be at most 1, got 2"),
+    "a choice that there is not": (put("checks", "copies", value="drop"), "copies must be one of refuse, keep, got 'drop'"),
+    "a list for removals": (put("removals", value=["a"]), "entry made: removals must be text, got ['a']"),
+    "a password for removals": (put("removals", value="https://u:abc@h/r"), "removals: a password, token or key stands in the"),
+    "a tokenizer that is not there": (put("tokenizer", value="ours.json"), "entry made, tokenizer: there is no file "),
+    "an unknown encoding": (put("format", "encoding", value="utf8x"), "format: there is no encoding 'utf8x': did you mean utf8?"),
+    "labels without any": (
+        put("columns", value={"source": "a", "target": "b"}), "entry made, labels: the rows have source and target, no label",
+    ),
+    "a secret in options": (
+        put("source", value={"kind": "files", "paths": {"all": "s3://b/a.csv"}, "options": {"secret": "abc"}}),
+        "source: options, secret: a secret stands there; name it instead: ${env:NAME} for a variable of the environment",
+    ),
+    "a password in an address": (
+        put("source", value={"kind": "files", "paths": {"all": ["a.csv", "https://u:abc@h/a.csv"]}}),
+        "source: paths, all: a password, token or key stands in the address; name it instead: ${env:NAME}",
+    ),
+    "an option that is a list": (
+        put("source", value={"kind": "files", "paths": {"all": "a"}, "options": {"anon": [True]}}),
+        "source, options: anon must be text, a number, true or false, got list",
+    ),
     "a name without header": (put("format", "header", value=False), "text must be a number from 0, got 'text'"),
 }  # fmt: skip
 
@@ -147,6 +239,8 @@ MISTAKES = {
 def test_a_mistake_in_the_catalog_is_named_with_its_place(mistake: str, tmp_path: Path) -> None:
     change, said = MISTAKES[mistake]
     change(entry := made_entry())
+    if mistake == "labels without any":
+        entry["labels"] = {"0": "neg"}
     with pytest.raises(RowError) as caught:
         read_catalog(path := written(tmp_path, entry))
     assert str(caught.value).startswith(f"{path}, entry made")
@@ -161,6 +255,13 @@ def test_a_mistake_in_the_catalog_is_named_with_its_place(mistake: str, tmp_path
         (b"", "must map names of datasets to entries"),
         (b"- made", "must map names of datasets to entries"),
         (b"made: text", "entry made: expected keys and values, got 'text'"),
+        (b"made:\n  a: 1\n  a: 2", "is not a YAML file, line 3, column 3: 'a' stands there twice"),
+        (b"made: {a: 'secret", "is not a YAML file, line 1, column 18: found unexpected end of stream"),
+        (b"made: 2020-13-45", "is not a YAML file: month must be in 1..12"),
+        (b"made: !!bool maybe", "is not a YAML file: 'maybe'"),
+        (b"made: \x00", "is not a YAML file: "),
+        (b"[" * 5_000, "is not a YAML file: maximum recursion depth exceeded"),
+        (b"my reviews: {}", "a dataset's name has letters, digits, '_', '-' and '.' only, got 'my reviews'"),
     ],
 )
 def test_a_file_that_is_no_catalog_is_named(content: bytes, said: str, tmp_path: Path) -> None:
@@ -169,6 +270,30 @@ def test_a_file_that_is_no_catalog_is_named(content: bytes, said: str, tmp_path:
     with pytest.raises(RowError, match=re.escape(said)) as caught:
         read_catalog(path)
     assert str(path) in str(caught.value)
+    assert "secret" not in str(caught.value)
+
+
+def test_a_folder_is_no_catalog(tmp_path: Path) -> None:
+    with pytest.raises(RowError, match=re.escape(f"the catalog file {tmp_path} cannot be read: Is a directory")):
+        read_catalog(tmp_path)
+
+
+def test_paths_are_taken_from_the_folder_of_the_catalog_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "words.json").write_text("{}")
+    entry = made_entry() | {"removals": "gone.txt", "tokenizer": "words.json"}
+    paths = {"train": ["a.csv", "/b.csv", "s3://c/c.csv", "${env:WHOLE}"], "test": {"source": "../x", "target": "~/y"}}
+    entry["splits"] = {"validation": 0.1}
+    entry["source"] = {"kind": "files", "paths": paths}
+    monkeypatch.chdir("/")
+    made = find_dataset("made", written(tmp_path, entry))
+    assert made.source.paths == {
+        "train": [f"{tmp_path}/a.csv", "/b.csv", "s3://c/c.csv", "${env:WHOLE}"],
+        "test": {"source": f"{tmp_path}/../x", "target": "~/y"},
+    }
+    assert (made.removals, made.tokenizer) == (f"{tmp_path}/gone.txt", f"{tmp_path}/words.json")
+    entry["source"] = {"kind": "hub", "dataset": "./rows", "members": {"train": "train", "test": "test"}}
+    del entry["format"]
+    assert find_dataset("made", written(tmp_path, entry)).source.dataset == str(tmp_path / "rows")
 
 
 def test_a_missing_catalog_is_named(tmp_path: Path) -> None:

@@ -84,6 +84,22 @@ def test_the_types_of_other_columns_do_not_matter() -> None:
     assert len(read("csv", content, TABLE)) == BLOCK_BYTES // 8 + 1
 
 
+@pytest.mark.parametrize("num", range(40))
+def test_rows_with_nuls_are_not_lost_at_the_edges_of_blocks(num: int) -> None:
+    lines = ["t" * (place * num % 9) + ",l" + "\0" * (place % 3) for place in range(40)]
+    with patch("data.formats.delimited.BLOCK_BYTES", 100 + num):
+        rows = read("csv", ("text,label\n" + "".join(f"{line}\n" for line in lines)).encode(), TABLE)
+    assert [f"{row['text']},{row['label']}" for row in rows] == lines
+
+
+def test_a_row_of_the_wrong_width_keeps_its_nuls() -> None:
+    assert values(read("csv", b"text,label\na\0b\n", TABLE), "raw") == ["a\0b"]
+
+
+def test_fields_of_nothing_are_rows_of_a_table_without_a_header() -> None:
+    assert values(read("tsv", b"\t\n\t\n", PAIRS, **BARE), "row", "source") == [(1, ""), (2, "")]
+
+
 def test_quotes_mean_nothing_where_they_are_off() -> None:
     rows = read("tsv", b'"a\tb" c\n5" d\te\n', PAIRS, **BARE)
     assert values(rows, "source", "target") == [('"a', 'b" c'), ('5" d', "e")]
@@ -151,7 +167,7 @@ def test_the_row_we_add_at_the_end_is_never_seen(columns: int) -> None:
         (b"a,b\n", {"source": 0, "target": 2}, BARE, r"has 2 columns, column 2 \(from 0\) was asked for"),
         (b"", TABLE, {}, "is empty, expected a header"),
         (b'"text,label\na,x\n', TABLE, {}, "the first row is longer than .* or a quote in it is never closed"),
-        (b"text,label\n" + b"a" * (2 * BLOCK_BYTES + 9) + b",x\n", TABLE, {}, "a row after row 1 is longer than 4,194,304 bytes"),
+        (b"text,label\n" + b"a" * (2 * BLOCK_BYTES + 9) + b",x\n", TABLE, {}, "a row after row 1 is longer than 2,097,152 bytes"),
     ],
     ids=["no such name", "two of a name", "no such number", "empty", "open quote", "long row"],
 )

@@ -124,6 +124,14 @@ def test_one_odd_line_among_many_changes_no_other() -> None:
     assert rows[4321]["kind"] == "not_json"
 
 
+@pytest.mark.parametrize("is_last", [True, False])
+def test_a_long_line_beside_an_odd_one_is_read(is_last: bool) -> None:
+    long = json.dumps({"text": "lumo " * 9000, "label": "x"})
+    lines = ["odd", long] if is_last else [long, "odd"]
+    with patch.object(jsonl, "SMALLEST_BYTES", 64):
+        assert values(rows_of(*lines, ""), "kind") == (["not_json", None] if is_last else [None, "not_json"])
+
+
 SCALARS = (
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5) | st.sampled_from(["\ud800", "2020-01-01", "1"])
 )

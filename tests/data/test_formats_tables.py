@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -94,6 +95,24 @@ def test_a_file_that_is_not_as_the_catalog_says_is_named(
 ) -> None:
     with pytest.raises(RowError, match=said):
         read(kind, content, columns)
+
+
+@pytest.mark.parametrize("name", ["arrow file", "arrow stream"])
+def test_a_file_whose_lists_end_beyond_its_values_is_named(name: str) -> None:
+    table = pa.table({"tokens": [["ab"], ["cd", "ef"]], "tags": [["O"], ["O", "O"]]})
+    ends = np.array([0, 1, 3], np.int32).tobytes()
+    content = WRITERS[name](table)
+    assert ends in content
+    wild = content.replace(ends, np.array([0, 1, 2**30], np.int32).tobytes())
+    with pytest.raises(RowError, match="cannot be read as Arrow"):
+        read("arrow", wild, {"tokens": "tokens", "tags": "tags"})
+
+
+@pytest.mark.parametrize("name", WRITERS)
+def test_a_file_whose_texts_are_no_utf8_is_named(name: str) -> None:
+    content = WRITERS[name](pa.table({"text": ["lumo sela"], "label": ["x"]}))
+    with pytest.raises(RowError, match=r"cannot be read as .*UTF8"):
+        read(name.split()[0], content.replace(b"lumo sela", b"lumo\xffsela"), TABLE)
 
 
 def one(column: pa.Array, role: str = "label") -> list[tuple[Any, Any]]:

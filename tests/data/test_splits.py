@@ -18,21 +18,22 @@ def split_of(texts: Sequence[str], shares: dict[str, float] = SHARES) -> list[st
     return [SPLITS[place] for place in places]
 
 
-# Written down from the first run of this function. They never change: a row that moves from test to
-# train would be learnt by heart and then scored.
+# Written down from ``hash_one`` in test_hashing.py. They never change: a row that moves from test to
+# train would be learnt by heart and then scored. (They did once, before anything was released: SipHash,
+# text by text, took a fifth of the time of an ingestion.)
 GOLD_HASHES = {
-    ("", SPLIT_KEY): 4479888356842726058,
-    ("lumo", SPLIT_KEY): 15363190952261744409,
-    ("lumo ta mi", SPLIT_KEY): 2452163195910356221,
-    ("зело рано", SPLIT_KEY): 2576050141410198780,
-    ("中文 和 空格", SPLIT_KEY): 10803716379030292872,
-    ("naïve café ☕", SPLIT_KEY): 14160164353291489135,
-    ("", CONTENT_KEY): 14216651974615600433,
-    ("lumo", CONTENT_KEY): 8732716404182837642,
-    ("lumo ta mi", CONTENT_KEY): 14038227723031416867,
-    ("зело рано", CONTENT_KEY): 17450388170954658397,
-    ("中文 和 空格", CONTENT_KEY): 5369886485263849701,
-    ("naïve café ☕", CONTENT_KEY): 8428046705934975322,
+    ("", SPLIT_KEY): 14774032923589791370,
+    ("lumo", SPLIT_KEY): 4010380759791974987,
+    ("lumo ta mi", SPLIT_KEY): 3128534048921872937,
+    ("зело рано", SPLIT_KEY): 6390543673134761720,
+    ("中文 和 空格", SPLIT_KEY): 8794473805394148841,
+    ("naïve café ☕", SPLIT_KEY): 14607562994683749693,
+    ("", CONTENT_KEY): 4721554194381391701,
+    ("lumo", CONTENT_KEY): 16560956412712429707,
+    ("lumo ta mi", CONTENT_KEY): 6929798756056601131,
+    ("зело рано", CONTENT_KEY): 6689813078671911053,
+    ("中文 和 空格", CONTENT_KEY): 10501394148788166492,
+    ("naïve café ☕", CONTENT_KEY): 10293833850264956206,
 }
 
 
@@ -42,22 +43,22 @@ def test_the_hash_of_a_text_never_changes(text: str, key: str) -> None:
 
 
 GOLD_SPLITS = {
-    "lumo": "train",
+    "lumo": "validation",
     "lumo ta mi": "test",
-    "зело рано": "test",
+    "зело рано": "train",
     "中文 和 空格": "train",
     "naïve café ☕": "train",
-    "lumo 0": "train",
-    "lumo 1": "train",
+    "lumo 0": "test",
+    "lumo 1": "test",
     "lumo 2": "train",
-    "lumo 3": "validation",
+    "lumo 3": "test",
     "lumo 4": "train",
-    "lumo 5": "test",
-    "lumo 6": "validation",
+    "lumo 5": "train",
+    "lumo 6": "train",
     "lumo 7": "train",
     "lumo 8": "train",
-    "Sela NURI  vek": "test",
-    "ta\tmi": "test",
+    "Sela NURI  vek": "validation",
+    "ta\tmi": "train",
 }
 
 

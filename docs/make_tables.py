@@ -1,0 +1,64 @@
+"""Make the tables of docs/data.md from the code; ``python -m docs.make_tables`` writes them anew, and a test compares."""
+
+import re
+from collections.abc import Callable
+from dataclasses import fields
+from pathlib import Path
+
+from data.advice import REMEDIES
+from data.check_settings import DEFAULTS, KINDS, CheckSettings
+from data.format import all_formats
+
+PAGE = Path(__file__).with_name("data.md")
+MARKED = re.compile(r"<!-- table: (\w+) -->\n.*?<!-- end of table -->", flags=re.DOTALL)
+CURES = {"duplicate": "nothing: each row is learnt once", "leak": "nothing: the test split is protected"}
+
+
+def kinds_table() -> str:
+    """Every kind of fault, what it means and what to do."""
+    rows = [f"| `{kind}` | {meaning} | {REMEDIES.get(kind) or CURES[kind]} |" for kind, meaning in KINDS.items()]
+    return "\n".join(["| kind | means | what to do |", "|---|---|---|", *rows])
+
+
+def rules_table() -> str:
+    """Every rule with its default, and that of shapes of rows where it differs."""
+    rows = []
+    for rule in fields(CheckSettings):
+        found = {shape: getattr(rules, rule.name) for shape, rules in DEFAULTS.items()}
+        special = [f"{_shown(value)} for {' and '.join(shape)}" for shape, value in found.items() if value != rule.default]
+        choices = f" One of {', '.join(rule.metadata['choices'])}." if rule.metadata["choices"] else ""
+        rows.append(f"| `{rule.name}` | {'; '.join([_shown(rule.default), *special])} | {rule.metadata['about']}{choices} |")
+    return "\n".join(["| rule | default | what it says |", "|---|---|---|", *rows])
+
+
+def _shown(value: object) -> str:
+    return f"{value:,}" if isinstance(value, int) else str(value or "any")
+
+
+def formats_table() -> str:
+    """Every format with the rows it can give and its options."""
+    rows = []
+    for name, kind in all_formats().items():
+        shapes = "; ".join(" and ".join(shape) for shape in kind.shapes)
+        options = ", ".join(f"`{option}` {_option(default)}" for option, default in kind.options.items())
+        choices = "".join(f"; {option} is one of {', '.join(values)}" for option, values in kind.choices.items())
+        rows.append(f"| `{name}` | {shapes} | {options or '-'}{choices} |")
+    return "\n".join(["| `kind` | rows | options and their defaults |", "|---|---|---|", *rows])
+
+
+def _option(default: object) -> str:
+    if isinstance(default, bool):
+        return str(default).lower()
+    return {"\t": "tab", " ": "space", "": "none"}.get(str(default), f"{default}")
+
+
+TABLES: dict[str, Callable[[], str]] = {"kinds": kinds_table, "rules": rules_table, "formats": formats_table}
+
+
+def with_tables(text: str) -> str:
+    """A document with its tables made anew."""
+    return MARKED.sub(lambda found: f"<!-- table: {found[1]} -->\n{TABLES[found[1]]()}\n<!-- end of table -->", text)
+
+
+if __name__ == "__main__":
+    PAGE.write_text(with_tables(PAGE.read_text(encoding="utf-8")), encoding="utf-8")

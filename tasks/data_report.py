@@ -1,0 +1,223 @@
+"""The data report for people: one page of Markdown, for the screen, for the Prefect run page and, with plots, as HTML."""
+
+import html
+import io
+import json
+import re
+import warnings
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+from markdown_it import MarkdownIt
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from prefect.artifacts import create_markdown_artifact
+from prefect.context import TaskRunContext
+
+from data.advice import advice
+from data.catalog import Dataset
+from data.check_settings import KINDS
+from data.rows import REFUSED
+from data.splits import SPLITS
+from tasks.artifacts import Snapshot
+from tasks.history import History
+
+REPORT, PAGE = "report.json", "report.html"
+SHOWN = 5  # refused rows of each kind
+RAW_CHARACTERS, NAME_CHARACTERS = 120, 40  # of a refused row and of a label, on a page
+SIGNS = re.compile(r"[\\`*_\[\]<>|~&#]")  # of Markdown and HTML
+MOST_NAMES = 20  # labels on a page
+COLORS = {"train": "#4c78a8", "validation": "#f58518", "test": "#54a24b"}
+STYLE = """
+body { font: 15px/1.5 system-ui, sans-serif; max-width: 62em; margin: 2em auto; padding: 0 1em; color: #222 }
+table { border-collapse: collapse; margin: 1em 0 } th, td { padding: .25em .8em; border-bottom: 1px solid #ddd }
+th { text-align: left; border-bottom: 2px solid #999 } code { background: #f3f3f3; padding: 0 .2em; overflow-wrap: anywhere }
+"""
+
+
+def read_report(snapshot: Snapshot) -> dict[str, Any]:
+    """What an ingestion counted; ``data/report.py`` makes it."""
+    found: dict[str, Any] = json.loads((snapshot.folder / REPORT).read_text(encoding="utf-8"))
+    return found
+
+
+def show_data(entry: Dataset, snapshot: Snapshot) -> None:
+    """Leave the report where people look: as HTML in the snapshot, and on the page of the flow run, if there is one."""
+    write_page(entry, snapshot)
+    if TaskRunContext.get():
+        key = "data-" + "".join(letter if letter.isalnum() and letter.isascii() else "-" for letter in entry.name.lower())
+        create_markdown_artifact(page(entry, snapshot), key=key, description=f"Rows of {entry.name}, snapshot {snapshot.digest}")
+
+
+def write_page(entry: Dataset, snapshot: Snapshot) -> Path:
+    """Draw the report as one HTML file, unless it is there."""
+    path = snapshot.folder / PAGE
+    if not path.exists():
+        picture = _svg(figure_of(read_report(snapshot)))
+        body = MarkdownIt("commonmark", {"html": False}).enable("table").render(page(entry, snapshot))
+        head = f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{html.escape(entry.name)}</title>'
+        partial = path.with_suffix(".partial")
+        partial.write_text(f"{head}<style>{STYLE}</style>{body}{picture}</html>\n", encoding="utf-8")
+        partial.replace(path)
+    return path
+
+
+def _svg(figure: Figure) -> str:
+    """A figure whose texts stay texts, in the reader's own fonts: those here may lack the letters of a label."""
+    drawn = io.StringIO()
+    with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": "refrain"}), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Glyph .* missing from font")
+        figure.savefig(drawn, format="svg", metadata={"Date": None})
+    return drawn.getvalue()[drawn.getvalue().index("<svg") :]
+
+
+def page(entry: Dataset, snapshot: Snapshot) -> str:
+    """All that the report tells, in Markdown."""
+    report = read_report(snapshot)
+    parts = [
+        f"## {entry.name}",
+        f"{report['read']:,} rows read, {report['kept']:,} kept, {report['refused']:,} refused ({_share(report)}).",
+        "### What to do",
+        "\n".join(f"- {line}" for line in advice(report, entry.tokenizer, written=_name)) or "Nothing stands out.",
+        "### Splits",
+        "\n".join(_splits_table(report)),
+        _words_note(report),
+        *(["### Refused rows", "\n".join(_refused_list(report))] if report["refused"] else []),
+        "### Where this comes from",
+        "\n".join(f"- {line}" for line in _origin(entry, snapshot, report)),
+    ]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _share(report: Mapping[str, Any]) -> str:
+    share = report["refused"] / max(report["read"], 1)
+    return "less than 0.1%" if 0 < share < 0.001 else f"{share:.1%}"
+
+
+def _splits_table(report: Mapping[str, Any]) -> Iterator[str]:
+    splits = [report["splits"][split] for split in SPLITS]
+    yield "| |" + "".join(f" {split} |" for split in SPLITS)
+    yield "|---|" + "---:|" * len(SPLITS)
+    yield _row("rows", [f"{split['rows']:,}" for split in splits])
+    for counted, what in (("labels", "label"), ("entities", "entity")):
+        names = list(dict.fromkeys(name for split in splits for name in split[counted]))
+        for name in names[:MOST_NAMES]:
+            yield _row(f"{what} {_name(name)}", [_counted(split[counted], name) for split in splits])
+        if len(names) > MOST_NAMES:
+            yield _row(f"and {len(names) - MOST_NAMES:,} more", [f"{len(split[counted]):,} in all" for split in splits])
+    for side in dict.fromkeys(side for split in splits for side in split["lengths"]):
+        unit = "tokens" if side == "tokens" else f"characters of {side}"
+        for share, what in (("50", "median"), ("95", "95 % have at most"), ("100", "longest")):
+            yield _row(f"{unit}: {what}", [f"{split['lengths'].get(side, {}).get(share, 0):,}" for split in splits])
+    unit = report["words"]["unit"]
+    for side, counts in report["words"]["sides"].items():
+        of = "" if side in ("text", "tokens") else f" of {side}"
+        yield _row(f"distinct {unit}{of}", [f"{counts[s]['distinct']:,}" if s in counts else "-" for s in SPLITS])
+        unknown = [f"{counts[s]['unknown_share']:.1%}" if s in counts else "-" for s in SPLITS[1:]]
+        yield _row(f"{unit}{of} unknown to train", ["-", *unknown])
+
+
+def _row(name: str, cells: list[str]) -> str:
+    return f"| {name} |" + "".join(f" {cell} |" for cell in cells)
+
+
+def _counted(counts: Mapping[str, int], name: str) -> str:
+    num = counts.get(name, 0)
+    return f"{num:,} ({num / max(sum(counts.values()), 1):.1%})"
+
+
+def _words_note(report: Mapping[str, Any]) -> str:
+    sampled = {split: num for split, num in report["words"]["rows"].items() if num < report["splits"][split]["rows"]}
+    told = ", ".join(f"{num:,} rows of {split}" for split, num in sampled.items())
+    return f"{report['words']['unit'].capitalize()} are counted in a sample: {told}." if told else ""
+
+
+def _plain(text: str) -> str:
+    """A text in one line, without what a terminal or a page would take for its own."""
+    written = "".join(c if c.isprintable() else " " if c.isspace() else f"\\u{ord(c):04x}" for c in text)
+    return " ".join(written.split())
+
+
+def _short(text: str, most: int) -> str:
+    return text if len(text) <= most else text[:most] + " ..."
+
+
+def _cell(text: str) -> str:
+    """A text that may stand anywhere in a line of Markdown."""
+    return SIGNS.sub(r"\\\g<0>", _plain(text))
+
+
+def _name(text: str) -> str:
+    return _cell(_short(text, NAME_CHARACTERS))
+
+
+def _code(text: str) -> str:
+    """A text as it is: between more backticks than it has itself."""
+    shown = _plain(text)
+    fence = "`" * (1 + max((len(run) for run in re.findall("`+", shown)), default=0))
+    edge = " " if shown[:1] in ("", "`") or shown[-1:] == "`" else ""
+    return f"{fence}{edge}{shown}{edge}{fence}"
+
+
+def _refused_list(report: Mapping[str, Any]) -> Iterator[str]:
+    """Name each reason, what it means, and some of its rows."""
+    for kind, num in report["reasons"].items():
+        yield f"- **{num:,} {kind}**: {KINDS[kind]}"
+        for row in report["examples"][kind][:SHOWN]:
+            raw = _code(_short(row["raw"], RAW_CHARACTERS))
+            yield f"  - {_cell(row['file'])}, row {row['row']}: {_cell(row['reason'])}: {raw}"
+
+
+def _origin(entry: Dataset, snapshot: Snapshot, report: Mapping[str, Any]) -> Iterator[str]:
+    made = next((i for i in History.of(entry.name).ingestions if i.snapshot == snapshot.digest), None)
+    yield f"Snapshot `{snapshot.digest}`" + (f", made {made.made}" if made else "")
+    if made and made.parent:
+        yield f"Against snapshot `{made.parent}` before it: {made.new:,} rows are new, {made.gone:,} are gone"
+    if report["removed"]:
+        yield f"{report['removed']:,} rows stand on a removal list and are in no split"
+    yield f"{_cell(entry.origin)}; licence: {_cell(entry.licence)}"
+    if report["refused"]:
+        yield f"Refused rows, all of them: {_code(str(snapshot.folder / f'{REFUSED}.parquet'))}"
+
+
+def figure_of(report: Mapping[str, Any]) -> Figure:
+    """Draw labels or entities, lengths and refused rows."""
+    sides = list(dict.fromkeys(side for split in SPLITS for side in report["splits"][split]["lengths"]))
+    names = [name for name in ("labels", "entities") if any(report["splits"][split][name] for split in SPLITS)]
+    panels = [*names, *sides, *(["reasons"] if report["reasons"] else [])]
+    figure = Figure(figsize=(9, 2.6 * len(panels)), layout="constrained")
+    axes = [figure.add_subplot(len(panels), 1, place + 1) for place in range(len(panels))]
+    for panel, ax in zip(panels, axes, strict=True):
+        if panel in names:
+            _draw_shares(ax, report, panel)
+        elif panel in sides:
+            _draw_lengths(ax, report, panel)
+        else:
+            ax.barh(list(report["reasons"])[::-1], list(report["reasons"].values())[::-1], color="#b279a2")
+            ax.set(title="Refused rows by reason", xlabel="rows")
+    return figure
+
+
+def _draw_shares(ax: Axes, report: Mapping[str, Any], counted: str) -> None:
+    """Draw the share of each label or kind of entity in each split, side by side."""
+    names = list(report["splits"]["train"][counted])[:MOST_NAMES]
+    for place, split in enumerate(SPLITS):
+        counts = report["splits"][split][counted]
+        shares = [100 * counts.get(name, 0) / max(sum(counts.values()), 1) for name in names]
+        ax.bar([x + 0.27 * (place - 1) for x in range(len(names))], shares, 0.27, color=COLORS[split], label=split)
+    shown = [_plain(_short(name, NAME_CHARACTERS // 2)) for name in names]
+    ax.set_xticks(range(len(names)), shown, rotation=30 if len(names) > 6 else 0, parse_math=False)
+    ax.set(title=f"Share of {counted} in each split", ylabel="%")
+    ax.legend()
+
+
+def _draw_lengths(ax: Axes, report: Mapping[str, Any], side: str) -> None:
+    """Draw how many rows have at most so many characters or tokens, by the percentiles of the report."""
+    for split in SPLITS:
+        found = report["splits"][split]["lengths"].get(side, {})
+        ax.plot(list(found.values()), [int(share) for share in found], "o-", color=COLORS[split], label=split)
+    unit = "tokens" if side == "tokens" else f"characters of {side}"
+    ax.set(title=f"Share of rows with at most so many {unit}", xlabel=unit, ylabel="%", xscale="log")
+    ax.legend()

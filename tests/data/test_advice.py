@@ -1,0 +1,151 @@
+"""What stands out in a data report, and what is said of it."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from data.advice import REMEDIES, advice
+from data.check_settings import KINDS
+from data.splits import SPLITS
+
+EVEN = {"neg": 500, "pos": 500}
+
+
+def report(**changes: Any) -> dict[str, Any]:
+    """A report in which nothing stands out, and what is changed of it."""
+    made = {
+        "kept": 10_000, "refused": 0, "reasons": {},
+        "splits": {split: {"rows": 5_000, "labels": dict(EVEN), "entities": {}} for split in SPLITS},
+        "words": {"unit": "words", "rows": dict.fromkeys(SPLITS, 5_000), "sides": {"text": {"test": {"unknown_share": 0.02}}}},
+    }  # fmt: skip
+    return made | changes
+
+
+def with_splits(**counted: Mapping[str, Any]) -> dict[str, Any]:
+    """The same with other counts in some splits."""
+    made = report()
+    for split, counts in counted.items():
+        made["splits"][split] |= counts
+    return made
+
+
+def with_words(share: float, *, side: str = "text", unit: str = "words", sampled: int = 5_000) -> dict[str, Any]:
+    sides = {side: {"test": {"unknown_share": share}}}
+    return report(words={"unit": unit, "rows": {"train": sampled, "validation": 5_000, "test": 5_000}, "sides": sides})
+
+
+def test_nothing_is_said_of_a_dataset_in_which_nothing_stands_out() -> None:
+    assert advice(report()) == []
+
+
+def test_each_kind_of_refused_row_has_a_remedy_but_those_whose_refusal_is_the_cure() -> None:
+    assert set(REMEDIES) == set(KINDS) - {"duplicate", "leak"}
+
+
+@pytest.mark.parametrize("kind", REMEDIES)
+def test_refused_rows_are_said_with_number_and_remedy(kind: str) -> None:
+    assert advice(report(reasons={kind: 1_234})) == [f"1,234 refused as `{kind}`: {REMEDIES[kind]}."]
+
+
+@pytest.mark.parametrize("kind", ["duplicate", "leak"])
+def test_nothing_is_to_be_done_about_copies(kind: str) -> None:
+    assert advice(report(reasons={kind: 7})) == []
+
+
+def test_refused_rows_come_in_the_order_of_the_report_and_before_all_else() -> None:
+    made = with_splits(train={"labels": {"neg": 990, "pos": 10}}) | {"reasons": {"no_text": 9, "fields": 3}}
+    said = advice(made)
+    assert [line.split(":")[0] for line in said[:2]] == ["9 refused as `no_text`", "3 refused as `fields`"]
+    assert len(said) == 3
+
+
+CASES = {
+    "no row at all": (report(kept=0), "no row was kept, so there is nothing to train on: look at source, columns and where."),
+    "an empty split": (
+        with_splits(validation={"rows": 0}),
+        "validation has no rows, so nothing can be trained: bring more rows, or look at splits and source.",
+    ),
+    "a label that train lacks": (
+        with_splits(test={"labels": {**EVEN, "odd": 3}}),
+        "label odd stands in validation or test and never in train: it cannot be learnt.",
+    ),
+    "a rare label": (
+        with_splits(train={"labels": {**EVEN, "odd": 9}}),
+        "label odd stands fewer than 10 times in train: bring more, or leave it out.",
+    ),
+    "an entity that train lacks": (
+        with_splits(test={"entities": {"PER": 4}}),
+        "entity PER stands in validation or test and never in train: it cannot be learnt.",
+    ),
+    "a rare entity": (
+        with_splits(train={"entities": {"PER": 4}}),
+        "entity PER stands fewer than 10 times in train: bring more, or leave it out.",
+    ),
+    "one label": (
+        {**with_splits(**{split: {"labels": {"neg": 900}} for split in SPLITS})},
+        "train has one label only, so there is nothing to tell apart: look at where, labels and columns.",
+    ),
+    "one label for most": (
+        with_splits(train={"labels": {"neg": 810, "pos": 190}}),
+        "81% of train is neg: read macro F1 rather than accuracy.",
+    ),
+    "a small test split": (
+        with_splits(test={"rows": 96}),
+        "test has 96 rows: a score on it is known to about 10 points either way; a larger share helps.",
+    ),
+    "words that train lacks": (
+        with_words(0.123),
+        "12% of the words in test's text stand nowhere in train: "
+        "pieces of words (tokenizer bpe, unigram or wordpiece) read them all.",
+    ),
+    "copies that a publisher's splits keep": (
+        report(repeated=1_200),
+        "1,200 kept rows say what another kept row says, for the publisher's splits are kept whole: "
+        "`checks: {repeats: all}` refuses them.",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_what_stands_out_is_said_and_nothing_else(case: str) -> None:
+    made, said = CASES[case]
+    assert advice(made) == [said]
+
+
+LIMITS = {
+    "ten of a label": with_splits(train={"labels": {**EVEN, "odd": 10}}),
+    "four of five with one label": with_splits(train={"labels": {"neg": 800, "pos": 200}}),
+    "a test split that is large enough": with_splits(test={"rows": 1_068}),  # 98 / sqrt(1068) = 3.0 points
+    "one word of ten": with_words(0.1),
+    "characters": with_words(0.5, unit="characters"),
+    "tokens, which the tagger gives": with_words(0.5, side="tokens"),
+    "a sample of train, which lacks words that train has": with_words(0.5, sampled=4_999),
+    "no copies": report(repeated=0),
+}
+
+
+@pytest.mark.parametrize("case", LIMITS)
+def test_what_is_just_fine_is_not_said(case: str) -> None:
+    assert advice(LIMITS[case], "characters" if case == "characters" else "words") == []
+
+
+@pytest.mark.parametrize("tokenizer", ["bpe", "unigram", "wordpiece", "own.json"])
+def test_pieces_of_words_are_not_advised_where_they_are_used(tokenizer: str) -> None:
+    assert advice(with_words(0.5), tokenizer) == []
+
+
+def test_many_names_are_cut_short_and_counted() -> None:
+    rare = {f"label{i:03}": 1 for i in range(200)}
+    said = advice(with_splits(train={"labels": {**EVEN, **rare}}))
+    assert said == [
+        "label label000, label001, label002, label003, label004 and 195 more stands fewer than 10 times in train: "
+        "bring more, or leave it out."
+    ]
+
+
+def test_names_are_written_as_the_page_needs_them() -> None:
+    labels = {split: {"labels": {"a|b": 900, "c": 100}} for split in SPLITS}
+    assert advice(with_splits(**labels), written=lambda name: name.replace("|", r"\|")) == [
+        r"90% of train is a\|b: read macro F1 rather than accuracy."
+    ]

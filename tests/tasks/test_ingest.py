@@ -1,0 +1,200 @@
+"""Snapshots: what makes a new one, what a crash leaves, what stops a training."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+import pytest
+
+from data.catalog import Dataset, find_dataset
+from data.errors import RowError
+from data.rows import REFUSED
+from data.splits import SPLITS
+from tasks.artifacts import Snapshot
+from tasks.history import History
+from tasks.ingest import check_share, checked_entry, make_snapshot
+from tasks.pieces import PieceRows
+from tasks.snapshot_writer import SnapshotWriter
+from tests.tasks.growing import Table, all_texts, entry, ingest, last, of_files, of_table, texts, write
+
+FILES = {"kind": "files", "paths": {"all": "*.csv"}}
+
+
+def refuses(*_: Any, **__: Any) -> Any:
+    raise OSError("the disk is full")
+
+
+CRASHES: dict[str, tuple[type, str]] = {
+    "before the first row": (SnapshotWriter, "add"),
+    "before the files are whole": (SnapshotWriter, "_write_report"),
+    "before the rows of a piece are kept": (PieceRows, "commit"),
+    "before the manifest": (Snapshot, "commit"),
+    "before the line of the history": (History, "append"),
+}
+
+
+def with_files(folder: Path) -> tuple[Dataset, Callable[[int], None]]:
+    write(folder / "first.csv", texts(20))
+    return of_files(folder, all="*.csv"), lambda number: write(folder / f"{number}.csv", texts(20, start=20 * number))
+
+
+def with_table(folder: Path) -> tuple[Dataset, Callable[[int], None]]:
+    held = Table(folder)
+    held.insert(texts(20))
+    return of_table(folder), lambda number: held.insert(texts(20, start=20 * number))
+
+
+@pytest.mark.parametrize("make", [with_files, with_table])
+@pytest.mark.parametrize("crash", CRASHES)
+def test_a_crash_moves_no_watermark_and_loses_nothing(
+    crash: str, make: Callable[[Path], tuple[Dataset, Callable[[int], None]]], store: Path, tmp_path: Path
+) -> None:
+    dataset, grow = make(tmp_path)
+    ingest(dataset)
+    before = last()
+    grow(1)
+    with patch.object(*CRASHES[crash], refuses), pytest.raises(OSError, match="the disk is full"):
+        make_snapshot(dataset)
+    assert last() == before
+    assert not list((store / "snapshots").glob("*partial*"))
+    grow(2)
+    assert all_texts(ingest(dataset)) == {text for text, _ in texts(60)}
+    assert (last().new, last().parent) == (40, before.snapshot)
+    assert make_snapshot(dataset)[1] is False
+
+
+def test_a_crash_while_a_row_is_read_leaves_nothing(store: Path, tmp_path: Path) -> None:
+    dataset, _ = with_files(tmp_path)
+    (tmp_path / "second.csv").write_text("text,lable\nlumo,pos\n")
+    with pytest.raises(RowError, match=r"second.csv: has no column 'label': did you mean lable\?"):
+        make_snapshot(dataset)
+    assert History.of("made").last is None
+    assert not list((store / "snapshots").iterdir())
+
+
+SAID_ONLY = {"about": "other", "language": "yy", "licence": "other", "origin": "other"}
+MATTERS: dict[str, dict[str, Any]] = {
+    "labels": {"labels": {"pos": "good", "neg": "bad"}},
+    "checks": {"checks": {"min_length": 2}},
+    "shares": {"splits": {"validation": 0.1, "test": 0.1}},
+    "tokenizer": {"tokenizer": "characters"},
+    "where": {"where": {"label": "pos"}},
+}
+
+
+@pytest.mark.parametrize("key", SAID_ONLY)
+def test_what_is_only_said_of_a_dataset_makes_no_new_snapshot(key: str, store: Path, tmp_path: Path) -> None:
+    write(tmp_path / "rows.csv", texts(20))
+    first = ingest(entry(tmp_path, FILES))
+    assert make_snapshot(entry(tmp_path, FILES, **{key: SAID_ONLY[key]})) == (first, False)
+    assert len(History.of("made").ingestions) == 1
+
+
+@pytest.mark.parametrize("change", MATTERS)
+def test_what_changes_rows_reads_them_anew(change: str, store: Path, tmp_path: Path) -> None:
+    write(tmp_path / "rows.csv", texts(20))
+    ingest(entry(tmp_path, FILES))
+    ingest(entry(tmp_path, FILES, **MATTERS[change]))
+    first, second = History.of("made").ingestions
+    assert first.rows_key != second.rows_key
+
+
+def test_other_rules_hold_for_old_rows_too(store: Path, tmp_path: Path) -> None:
+    write(tmp_path / "a.csv", texts(20))
+    write(tmp_path / "b.csv", [("short", "pos")])
+    ingest(entry(tmp_path, FILES))
+    snapshot = ingest(entry(tmp_path, FILES, checks={"min_length": 6}))
+    assert snapshot.reasons == {"too_short": 1}
+    assert last().gone == 1
+
+
+CONLL = "".join(f"lumo{number} B-PER\n" + "ta O\n" * (number % 4) + "\n" for number in range(200))
+
+
+def test_a_snapshot_has_the_same_digest_however_its_rows_were_cut_into_batches(store: Path, tmp_path: Path) -> None:
+    (tmp_path / "rows.conll").write_text(CONLL)
+    source = {"kind": "files", "paths": {"all": "rows.conll"}}
+    shape: dict[str, Any] = {"problem": "ner", "format": {"kind": "conll"}, "columns": {"tokens": 0, "tags": 1}}
+    first, _ = make_snapshot(entry(tmp_path, source, **shape))
+    with patch("data.encoding.BLOCK_BYTES", 64):
+        again, is_new = make_snapshot(entry(tmp_path, source, **shape, checks={"min_length": 1}))
+    assert last().rows_key != History.of("made").ingestions[0].rows_key
+    assert (again, is_new) == (first, False)
+
+
+@pytest.mark.parametrize("change", ["a text", "a label", "two sides that flow into each other", "a row more"])
+def test_other_rows_have_another_digest(change: str, store: Path, tmp_path: Path) -> None:
+    rows = texts(20)
+    write(tmp_path / "rows.csv", rows)
+    first = ingest(of_files(tmp_path, all="rows.csv"))
+    other = {
+        "a text": [*rows[:-1], ("lumo other", "pos")],
+        "a label": [*rows[:-1], (rows[-1][0], "neg")],
+        "two sides that flow into each other": [*rows[:-1], (f"{rows[-1][0]}p", "os")],
+        "a row more": [*rows, ("lumo more", "pos")],
+    }
+    write(tmp_path / "rows.csv", other[change])
+    assert ingest(of_files(tmp_path, all="rows.csv")).digest != first.digest
+
+
+def test_the_report_counts_what_was_read_kept_and_refused(store: Path, tmp_path: Path) -> None:
+    write(tmp_path / "rows.csv", [*texts(50), ("", "pos"), ("lumo", ""), texts(1)[0], (texts(1)[0][0], "neg")])
+    snapshot = ingest(of_files(tmp_path, all="rows.csv"))
+    told = json.loads((snapshot.folder / "report.json").read_text())
+    reasons = {"no_text": 2, "duplicate": 1, "conflict": 1}
+    assert (told["read"], told["kept"], told["refused"], told["reasons"]) == (54, 50, 4, reasons)
+    assert snapshot.reasons == reasons
+    assert sum(snapshot.rows.values()) == 54
+    assert (told["new"], told["gone"], told["removed"]) == (50, 0, 0)
+    assert {kind: len(rows) for kind, rows in told["examples"].items()} == reasons
+    assert {split: told["splits"][split]["rows"] for split in SPLITS} == {split: snapshot.rows.get(split, 0) for split in SPLITS}
+
+
+def test_a_line_of_a_removal_list_that_is_none_is_said(store: Path, tmp_path: Path) -> None:
+    write(tmp_path / "rows.csv", texts(20))
+    (tmp_path / "gone.txt").write_text("# people\n\nlumo ta\n")
+    with pytest.raises(RowError, match=r"line 3: expected text:HASH \(16 hexadecimal digits\) or key:VALUE, got 'lumo ta'"):
+        make_snapshot(entry(tmp_path, FILES, removals="gone.txt"))
+
+
+def snapshot_of(folder: Path, num_fine: int, num_refused: int, **changes: Any) -> tuple[Dataset, Snapshot]:
+    write(folder / "rows.csv", [*texts(num_fine), *[("", "pos")] * num_refused])
+    dataset = entry(folder, FILES, **changes)
+    return dataset, ingest(dataset)
+
+
+def test_too_many_refused_rows_stop_with_examples_of_each_reason(store: Path, tmp_path: Path) -> None:
+    dataset, snapshot = snapshot_of(tmp_path, num_fine=90, num_refused=10)
+    with pytest.raises(RowError, match=r"10 of 100 rows were refused, more than checks.max_refused_share 5% allows") as said:
+        check_share(dataset, snapshot)
+    assert str(snapshot.folder / f"{REFUSED}.parquet") in str(said.value)
+    assert f"{tmp_path}/rows.csv, row 92: text: empty" in str(said.value)
+
+
+def test_as_many_refused_rows_as_the_entry_allows_stop_nothing(store: Path, tmp_path: Path) -> None:
+    check_share(*snapshot_of(tmp_path, num_fine=90, num_refused=10, checks={"max_refused_share": 0.1}))
+
+
+def test_an_empty_split_stops_and_says_which(store: Path, tmp_path: Path) -> None:
+    dataset, snapshot = snapshot_of(tmp_path, num_fine=90, num_refused=1, splits={"validation": 0.2})
+    with pytest.raises(RowError, match=r"made: split test has no rows \(91 read; refused: 1 no_text\)"):
+        check_share(dataset, snapshot)
+
+
+def test_a_problem_that_is_not_known_is_said_with_the_nearest(store: Path, tmp_path: Path) -> None:
+    entry(tmp_path, FILES, problem="sentimant")
+    with pytest.raises(RowError, match=r"catalog.yaml, entry made, problem: .*sentiment"):
+        checked_entry("made", str(tmp_path / "catalog.yaml"))
+
+
+def test_rows_of_another_shape_than_the_problem_reads_are_said(store: Path, tmp_path: Path) -> None:
+    entry(tmp_path, FILES, problem="translation")
+    with pytest.raises(RowError, match="entry made, columns: translation reads source and target, got text and label"):
+        checked_entry("made", str(tmp_path / "catalog.yaml"))
+
+
+def test_an_entry_that_fits_its_problem_is_found(store: Path, tmp_path: Path) -> None:
+    dataset = entry(tmp_path, FILES)
+    assert checked_entry("made", str(tmp_path / "catalog.yaml")) == dataset == find_dataset("made", tmp_path / "catalog.yaml")
