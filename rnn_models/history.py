@@ -30,8 +30,8 @@ class Step:
 class Epoch:
     """One pass over the training split, or the part of one that a limit left; losses in nats per unit.
 
-    ``validation_score`` is the problem's headline metric in percent, where that
-    decides which epoch is the best.
+    ``validation_score`` is the problem's headline metric, where that decides
+    which epoch is the best; higher is better, a cost is taken negative.
     """
 
     epoch: int
