@@ -169,8 +169,9 @@ class CRF(nn.Module):
         """
         transitions, start = self.steps(NEVER)
         num_tags = len(start)
-        best = torch.full((*emissions.shape[::2], num), NEVER, device=emissions.device, dtype=emissions.dtype)
-        best[:, :, 0] = start + emissions[:, 0]  # (B, K, N): the N best ways to each tag
+        first = start + emissions[:, 0]
+        best = first.new_full((*first.shape, num), NEVER)
+        best[:, :, 0] = first  # (B, K, N): the N best ways to each tag
         stay = torch.arange(num_tags * num, device=best.device).view(1, num_tags, num)
         pointers = []
         for t in range(1, emissions.shape[1]):

@@ -32,6 +32,7 @@ class Epoch:
 
     ``validation_score`` is the problem's headline metric, where that decides
     which epoch is the best; higher is better, a cost is taken negative.
+    ``gradient_decay`` is what ``health.gradient_decay`` found at its end.
     """
 
     epoch: int
@@ -43,6 +44,7 @@ class Epoch:
     num_skipped: int = 0
     validation_score: float | None = None
     is_whole: bool = True
+    gradient_decay: dict[str, list[float]] = field(default_factory=dict)
 
     @property
     def cost(self) -> float:

@@ -69,6 +69,20 @@ def read(cell: nn.RNNBase, x: Tensor, state: State, *, weight_dropout: float = 0
     return states, tuple(s[0] for s in carried)
 
 
+def read_by_steps(cell: nn.RNNBase, x: Tensor, state: State, *, window: int = 0) -> tuple[list[Tensor], State]:
+    """Read like ``read``, one kernel call per step: slower, but each hidden state is a tensor with a gradient of its own.
+
+    Returns:
+        Hidden states (B, H) of all steps, and the state after the last.
+    """
+    states = []
+    for t in range(x.shape[1]):
+        state = tuple(s.detach() for s in state) if window and t and t % window == 0 else state
+        _, state = read(cell, x[:, t : t + 1], state)
+        states.append(state[0])
+    return states, state
+
+
 def reversal(lengths: Tensor, num_steps: int) -> Tensor:
     """Say which step stands where when each sequence is read backwards.
 
@@ -118,6 +132,7 @@ class Recurrent(nn.Module):
         self.dropout = LockedDropout(settings.dropout)
         self.recurrent_dropout, self.window = settings.recurrent_dropout, settings.bptt_window
         self.num_states = 2 if kind == "lstm" else 1
+        self.followed: list[list[Tensor]] | None = None  # hidden states by layer, direction and step, while health.py looks
 
     def forward(self, x: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
         """Encode a padded batch.
@@ -163,6 +178,10 @@ class Recurrent(nn.Module):
 
     def _read(self, cell: nn.Module, x: Tensor, state: State) -> tuple[Tensor, State]:
         assert isinstance(cell, nn.RNNBase)
+        if self.followed is not None:
+            steps, after = read_by_steps(cell, x, state, window=self.window)
+            self.followed.append(steps)
+            return torch.stack(steps, dim=1), after
         dropped = self.recurrent_dropout if self.training else 0.0
         return read(cell, x, state, weight_dropout=dropped, window=self.window)
 

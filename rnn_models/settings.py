@@ -118,7 +118,7 @@ class TrainSettings:
     tune_vectors: bool = setting(True, "Learn word vectors on; off keeps the source embedding as it starts.")
     device: Device = setting("auto", "Where training computes; auto is a GPU if there is one.")
     precision: Precision = setting("auto", "Bits of a training's products; auto is bfloat16 on a GPU, float32 on a CPU.")
-    measure_every: int = setting(10, "Steps from one measurement of the update-to-weight ratio to the next; 0 for none.", low=0)
+    measure_every: int = setting(10, "Steps between measurements of the update-to-weight ratio; 0 measures no health.", low=0)
     seed: int = setting(1, "Seed of weights, order and dropout.", low=0)
 
     def __post_init__(self) -> None:

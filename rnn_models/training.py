@@ -13,6 +13,7 @@ import torch
 from rnn_models.batch import Batch, Examples, epoch_batches
 from rnn_models.bptt import Clipper, Window
 from rnn_models.devices import autocast, find_device
+from rnn_models.health import gradient_decay
 from rnn_models.history import Epoch, History, Step, stalls
 from rnn_models.optimisation import Averaging, learning_rate, make_optimizer, update_ratio
 from rnn_models.problem import Problem, Sizes
@@ -162,9 +163,10 @@ class Training:
             if resume and (is_cut or time.perf_counter() - saved > SAVE_EVERY_SECONDS):
                 self.save(resume, hooks)
                 saved = time.perf_counter()
-        return self._end_epoch(validation, started, is_whole=done == num_steps)
+        decay = gradient_decay(self.problem, self.model, make(order[0]).to(self.device)) if s.measure_every else {}
+        return self._end_epoch(validation, started, is_whole=done == num_steps, decay=decay)
 
-    def _end_epoch(self, validation: Examples, started: float, *, is_whole: bool) -> Epoch:
+    def _end_epoch(self, validation: Examples, started: float, *, is_whole: bool, decay: dict[str, list[float]]) -> Epoch:
         done, s = self.history.open_steps, self.settings
         self.averaging.add_epoch()
         with self.averaging.applied():
@@ -181,6 +183,7 @@ class Training:
             num_skipped=sum(not math.isfinite(step.gradient_norm) for step in done),
             validation_score=score,
             is_whole=is_whole,
+            gradient_decay=decay,
         )
 
     def _limit(self) -> str:

@@ -35,8 +35,9 @@ def read_alone(encoder, row):
     if hasattr(encoder.read, "ahead"):
         return torch.cat([encoder.read.ahead(x[None])[0][0, -1], encoder.read.back(x.flip(0)[None])[0][0, -1]])
     filters, around = encoder.read.filters, torch.nn.functional.pad(x, (0, 0, 1, 1))
-    windows = torch.stack([around[i : i + 3] for i in range(len(row))])  # (C, 3, E)
-    return (torch.einsum("cwe,few->cf", windows, filters.weight) + filters.bias).amax(0)
+    weights = filters.weight.unflatten(1, (3, -1))  # (filters, 3, E)
+    found = [sum(weights[:, w] @ around[i + w] for w in range(3)) + filters.bias for i in range(len(row))]
+    return torch.stack(found).amax(0)
 
 
 def test_a_token_has_the_vector_of_its_word_read_alone(encoder):

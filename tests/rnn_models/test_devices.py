@@ -1,9 +1,12 @@
 """Where a model computes and with how many bits."""
 
+from typing import get_args
+
 import pytest
 import torch
 
 from rnn_models.devices import autocast, find_device
+from rnn_models.settings import Encoder
 from rnn_models.training import Training
 from tests.rnn_models.test_training import are_equal, fitted
 
@@ -30,10 +33,12 @@ def test_products_on_a_cpu_have_the_bits_that_were_asked_for(precision, kind):
         assert (torch.ones(2, 2) @ torch.ones(2, 2)).dtype == kind
 
 
-@pytest.mark.parametrize("encoder", ["lstm", "gru", "rnn", "cnn"])
-def test_a_training_in_bfloat16_keeps_its_weights_in_float32_and_its_losses_close(posed, encoder):
-    plain = fitted(posed, encoder=encoder, dropout=0.0, token_dropout=0.0, max_epochs=2)
-    fast = fitted(posed, encoder=encoder, dropout=0.0, token_dropout=0.0, max_epochs=2, precision="bfloat16")
+@pytest.mark.parametrize("num_layers", [1, 2])
+@pytest.mark.parametrize("encoder", get_args(Encoder))
+def test_a_training_in_bfloat16_keeps_its_weights_in_float32_and_its_losses_close(posed, encoder, num_layers):
+    options = {"encoder": encoder, "num_layers": num_layers, "layer_norm": num_layers == 2, "residual": num_layers == 2}
+    options |= {"dropout": 0.0, "token_dropout": 0.0, "max_epochs": 2}
+    plain, fast = fitted(posed, **options), fitted(posed, **options, precision="bfloat16")
     assert {w.dtype for w in fast.weights.values()} == {torch.float32}
     assert [s.loss for s in fast.steps] == pytest.approx([s.loss for s in plain.steps], rel=0.03)
     assert [s.loss for s in fast.steps] != [s.loss for s in plain.steps]

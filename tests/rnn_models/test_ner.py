@@ -121,3 +121,13 @@ def test_the_loss_of_a_lax_tagger_counts_more_paths_and_its_decoding_no_more(ner
         assert ner.problem.loss(lax, ner.batch())[0] > ner.problem.loss(strict, ner.batch())[0]
         said = [[o.ids for o in ner.problem.predict(model, ner.batch())] for model in (strict, lax)]
     assert said[0] == said[1]
+
+
+def test_emissions_of_fewer_bits_have_best_paths_and_confidences(ner):
+    model = ner.model(num_best=2, confidences=True)
+    with torch.inference_mode():
+        plain = ner.problem.predict(model, ner.batch([1]))
+        with torch.autocast("cpu", torch.bfloat16):
+            fast = ner.problem.predict(model, ner.batch([1]))
+    assert fast[0].tag_scores == pytest.approx(plain[0].tag_scores, abs=0.05)
+    assert fast[0].score == pytest.approx(plain[0].score, rel=0.2)

@@ -13,6 +13,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from rnn_models import training as training_module
 from rnn_models.checkpoint import load_weights, weights_of
 from rnn_models.history import Epoch, History, stalls
 from rnn_models.optimisation import learning_rate
@@ -225,7 +226,8 @@ def judged(problem, factors):
 
     def loss(model, batch):
         nats, units = problem.loss(model, batch)
-        return (nats if model.training else nats * next(left)), units
+        is_validation = torch.is_inference_mode_enabled()
+        return (nats * next(left) if is_validation else nats), units
 
     return replace(problem, loss=loss)
 
@@ -299,6 +301,29 @@ def test_a_training_without_finite_gradients_stops_and_says_what_to_do(posed):
 def test_single_gradients_that_are_not_finite_do_not_stop_a_training(posed_larger):
     spoilt_problem = spoilt(posed_larger.problem, lambda number: number % MAX_NON_FINITE > 0)
     assert len(fitted(posed_larger, spoilt_problem).epochs) == 3
+
+
+def test_skipped_steps_are_counted_by_epoch(posed_larger):
+    history = fitted(posed_larger, spoilt(posed_larger.problem, lambda number: number in (1, 2)))
+    assert [epoch.num_skipped for epoch in history.epochs] == [2, 0, 0]
+    assert [math.isfinite(step.gradient_norm) for step in history.steps[:4]] == [True, False, False, True]
+
+
+def test_steps_skipped_in_a_row_are_counted_across_a_lost_machine(posed_larger, tmp_path, monkeypatch):
+    monkeypatch.setattr(training_module, "SAVE_EVERY_SECONDS", -1.0)
+    seen = []
+
+    def kill_at_the_third(step):
+        seen.append(step.step)
+        if len(seen) == 3:
+            raise KilledError
+
+    options = {"resume": tmp_path / "state.safetensors", "on_step": kill_at_the_third}
+    with pytest.raises(KilledError):
+        fitted(posed_larger, spoilt(posed_larger.problem, lambda number: True), **options)
+    with pytest.raises(FloatingPointError, match=f"stopped at step {MAX_NON_FINITE - 1}:"):
+        fitted(posed_larger, spoilt(posed_larger.problem, lambda number: True), **options)
+    assert seen == [0, 1, 2, 2, 3]
 
 
 def test_a_skipped_step_changes_no_weight(posed):

@@ -7,6 +7,7 @@ import torch
 
 from rnn_models.batch import BOS_ID, PAD_ID, UNK_ID, shifted
 from tests.rnn_models.test_search import slow_search
+from tests.rnn_models.test_training import fitted
 
 KINDS = [
     {"attention": attention, "input_feeding": fed, "encoder": encoder}
@@ -86,6 +87,12 @@ def test_what_is_fed_has_one_dropout_mask_for_all_steps(translation):
     is_dropped = model.decode(read, memory, state)[0][0] == 0  # (U, E)
     assert is_dropped.any()
     assert (is_dropped == is_dropped[0]).all()
+
+
+@DECODERS
+def test_each_decoder_learns_alike_with_fewer_bits(translation, kind):
+    plain, fast = (fitted(translation, **kind, dropout=0.0, max_epochs=2, precision=bits) for bits in ("float32", "bfloat16"))
+    assert [step.loss for step in fast.steps] == pytest.approx([step.loss for step in plain.steps], rel=0.03)
 
 
 @pytest.mark.parametrize(
