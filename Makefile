@@ -2,13 +2,14 @@
 # make test  everything that is checked: format, lint, types, tests
 # make up    the dashboards, a worker, the scheduled deployments
 # make bench measure the main job and write benchmarks/results/main_job.json
+# make bench-data  measure the data layer and write benchmarks/results/data.json
 # make lock  renew requirements.lock after a change of pyproject.toml
 
 PYTHON ?= python3
 TORCH := 2.13.0
 BIN := .venv/bin
 
-.PHONY: run test check up bench lock clean
+.PHONY: run test up bench bench-data lock clean
 .DELETE_ON_ERROR:
 
 run: .venv/ready
@@ -22,6 +23,9 @@ test: .venv/ready
 
 bench: .venv/ready
 	@$(BIN)/python -m benchmarks.main_job
+
+bench-data: .venv/ready
+	@$(BIN)/python -m benchmarks.data
 
 # torch first and by exact version: its build differs by machine, so the lock leaves it out.
 # The lock's hashes hold for everything else.

@@ -14,9 +14,10 @@ from typing import Literal
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "benchmarks" / "results"
-DOCUMENTS = ("README.md",)
+DOCUMENTS = ("README.md", "docs/data.md")
 MARKED = re.compile(r"<!-- figures: (\w+) -->\n.*?<!-- end of figures -->", flags=re.DOTALL)
 SCREEN = re.compile(r"<!-- screen: (\w+) -->\n.*?<!-- end of screen -->", flags=re.DOTALL)
+INCLUDED = re.compile(r"<!-- include: (\w+) -->\n.*?<!-- end of include -->", flags=re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -79,7 +80,13 @@ def table(name: str) -> str:
 def with_tables(text: str) -> str:
     """A document with its tables and screens made anew."""
     text = MARKED.sub(lambda found: f"<!-- figures: {found[1]} -->\n{table(found[1])}\n<!-- end of figures -->", text)
+    text = INCLUDED.sub(lambda found: f"<!-- include: {found[1]} -->\n{included(found[1])}\n<!-- end of include -->", text)
     return SCREEN.sub(lambda found: f"<!-- screen: {found[1]} -->\n```\n{screen(found[1])}\n```\n<!-- end of screen -->", text)
+
+
+def included(name: str) -> str:
+    """A piece of Markdown that a benchmark wrote."""
+    return (RESULTS / f"{name}.md").read_text().strip("\n")
 
 
 def screen(name: str) -> str:

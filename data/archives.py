@@ -73,23 +73,26 @@ class Unpacked(Once):
             return super().read(size)
 
 
+def kind_of(name: str) -> str:
+    """The compression that a name tells; of an address, what stands before its query."""
+    path = name.partition("?")[0] if "://" in name else name
+    return "tar" if ARCHIVE.search(path) else SUFFIXES.get(path.lower().rpartition(".")[2], "none")
+
+
 def unpacked(stream: Any, name: str, compression: str = "infer") -> IO[bytes]:
     """Unpack a file: as its name says, or as ``compression`` does; of an archive, its only member.
 
     Raises:
         RowError: If it is an archive of several, or not what it should be.
     """
-    kind = compression
-    if compression == "infer":
-        path = name.partition("?")[0] if "://" in name else name
-        kind = "tar" if ARCHIVE.search(path) else SUFFIXES.get(path.lower().rpartition(".")[2], "none")
+    kind = kind_of(name) if compression == "infer" else compression
     if kind in ("zip", "tar"):
         inner, member = _member(stream, None, name)
         return unpacked(inner, f"{name}!{member}")
     if kind == "none":
         return stream  # type: ignore[no-any-return]
     # A network gives less than it is asked for.
-    whole = io.BufferedReader(Once(stream), COPY_BYTES)  # type: ignore[arg-type]
+    whole = io.BufferedReader(Once(stream), COPY_BYTES)
     with _damage_told(name):
         return Unpacked(READERS[kind](whole), name, whole)  # type: ignore[return-value]
 
@@ -173,10 +176,11 @@ def _seekable(stream: Any) -> IO[bytes]:
     """Give a stream that can be read from any place: the same, or a copy on the disk."""
     if stream.seekable():
         return stream  # type: ignore[no-any-return]
-    with stream:
-        copy = tempfile.TemporaryFile()  # noqa: SIM115, lives as long as its member
+    with stream, ExitStack() as opened:
+        copy = opened.enter_context(tempfile.TemporaryFile())
         shutil.copyfileobj(stream, copy, COPY_BYTES)
-    copy.seek(0)
+        copy.seek(0)
+        opened.pop_all()  # it lives as long as its member
     return copy
 
 

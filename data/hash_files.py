@@ -25,6 +25,11 @@ def num_missing(path: Path, other: Path | None) -> int:
     return num
 
 
+def num_repeated(path: Path) -> int:
+    """Count the hashes of a file that stand in it before."""
+    return sum(len(found) - len(np.unique(found)) for (found,) in _ranges([path]))
+
+
 def write_distinct(path: Path, parts: Sequence[Path]) -> None:
     """Write all hashes of some files into one, ascending and each once."""
     file = GrowingArray(path, np.uint64)

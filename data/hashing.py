@@ -22,7 +22,7 @@ Places = NDArray[np.int64]
 STEP = np.uint64(0x9E3779B97F4A7C15)
 ROUNDS = ((np.uint64(30), np.uint64(0xBF58476D1CE4E5B9)), (np.uint64(27), np.uint64(0x94D049BB133111EB)))
 LAST_SHIFT = np.uint64(31)
-BLOCK_BYTES = 1 << 20  # hashed at once
+BLOCK_BYTES = 1 << 18  # hashed at once: what is made of them stays in a core's cache
 
 
 def hash_bytes(flat: NDArray[np.uint8], offsets: NDArray[np.integer], key: str) -> Words:

@@ -9,7 +9,7 @@ from typing import IO, Any
 
 from fsspec.implementations.local import LocalFileSystem
 
-from data.archives import Once, open_member, unpacked
+from data.archives import Once, kind_of, open_member, unpacked
 from data.errors import RowError
 from data.filesystem import UnreachableError, asked, explained, is_web, system_of
 from data.source import Access
@@ -46,7 +46,8 @@ class Place:
             stream = self.system.open(self.path, "rb")
         if self.member:
             return open_member(stream, self.member, self.name.removesuffix(f"!{self.member}"), compression)
-        return unpacked(stream, self.name, compression)
+        kind = kind_of(self.path) if compression == "infer" else compression  # the name may be that of a secret
+        return unpacked(stream, self.name, kind)
 
     def check_unchanged(self) -> None:
         """Refuse what was read if another file lies there by now.

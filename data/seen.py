@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 Hashes = NDArray[np.uint64]
 MAX_LOAD = 0.7
 FIRST_BITS = 12
-MOVED = 1 << 17  # slots that are emptied at once while the table grows
+MOVED = 1 << 15  # slots that are emptied at once while the table grows
 
 
 class Seen:

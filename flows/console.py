@@ -72,7 +72,7 @@ def show_dataset(entry: Mapping[str, Any], depth: int = 0) -> None:
             show_dataset(value, depth + 1)
         elif value not in ("", None, {}, [], ()):
             shown = ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
-            shown = plain(shown) if shown.strip(" ") else repr(shown)
+            shown = plain(shown) if shown.strip() else repr(shown)
             out.print(f"{begin}: {escape(shown)}", soft_wrap=True)
 
 
@@ -88,13 +88,13 @@ def show_snapshots(name: str, rows: Sequence[Mapping[str, Any]]) -> None:
         return
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_lines=True)
     for column in ("snapshot", "made (UTC)", "rows", "changes", "trained on it"):
-        table.add_column(column, no_wrap=column != "trained on it")
+        table.add_column(column, no_wrap=column != "trained on it", overflow="fold")
     for row in rows:
         named = row["snapshot"][:8] + (f"\n[dim]after {row['parent'][:8]}[/dim]" if row["parent"] else "")
         counts = [f"{num:,} {what}" for what, num in row["rows"].items()]
         changes = [f"{row[what]:,} {what}" for what in ("new", "gone", "removed") if row[what]]
         used = "\n".join(row["versions"]) or "-" if row["is_there"] else "pruned"
-        made = row["made"].replace("T", " ")[:16]
+        made = row["made"].replace("T", "\n")[:16]
         table.add_row(named, made, "\n".join(counts), "\n".join(changes), escape(used))
     out.print(table)
 

@@ -33,6 +33,7 @@ class Ingestion:
     gone: int
     removed: int
     pieces: list[dict[str, Any]] = field(default_factory=list)
+    shares: dict[str, float] = field(default_factory=dict)  # of the splits that were made here
 
     def known_pieces(self) -> list[Piece]:
         """The pieces whose rows were kept."""

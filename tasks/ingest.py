@@ -17,6 +17,7 @@ from rnn_models.problem import find_problem
 from tasks.artifacts import Snapshot, code_digest, digest, home
 from tasks.catalogs import catalog_paths
 from tasks.data_report import SHOWN, read_report, show_data
+from tasks.frozen import check_frozen
 from tasks.history import History, Ingestion, piece_record
 from tasks.pieces import LateRowsError, living_rows, piece_tables
 from tasks.removals import removal_lines
@@ -66,6 +67,7 @@ def make_snapshot(entry: Dataset) -> tuple[Snapshot, bool]:
         The snapshot, and whether it is new.
     """
     secrets, history = Secrets(), History.of(entry.name)
+    check_frozen(entry, history)
     access = Access(home() / "downloads", secrets.reveal, secrets.hide)
     forgotten = removal_lines(entry, access)
     told = {name: value for name, value in entry.entry.items() if name not in SAID_ONLY}
@@ -98,6 +100,7 @@ def make_snapshot(entry: Dataset) -> tuple[Snapshot, bool]:
             snapshot=snapshot.digest, parent=parent.digest if parent else "", inputs=inputs, rows_key=rows_key,
             made=datetime.now(UTC).isoformat(timespec="seconds"), rows=snapshot.rows, new=writer.num_new, gone=writer.num_gone,
             removed=splitter.num_removed, pieces=[piece_record(piece) for piece in pieces],
+            shares=dict(entry.splits),
         )
     )  # fmt: skip
     return snapshot, is_new

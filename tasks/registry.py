@@ -263,8 +263,8 @@ def registered_scores(*, only_aliased: bool = False) -> list[tuple[str, str]]:
 
 @asking()
 def versions_by_scores(name: str) -> dict[str, str]:
-    """Registered versions of a model with their aliases, by the digest of their scores."""
-    made = versions_of(name)
+    """Registered versions of a model with their aliases, the oldest first, by the digest of their scores."""
+    made = sorted(versions_of(name), key=lambda each: int(each.version))
     aliases = client().get_registered_model(name).aliases if made else {}
     told = {}
     for each in made:

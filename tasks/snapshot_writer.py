@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from data.ahead import ahead, spare_memory
 from data.catalog import Dataset
 from data.columns import GrowingArray
-from data.hash_files import num_missing, write_distinct
+from data.hash_files import num_missing, num_repeated, write_distinct
 from data.report import Tally
 from data.rows import REFUSED, Part
 from data.seen import Hashes
@@ -130,6 +130,8 @@ class SnapshotWriter:
     def _write_report(self, num_removed: int) -> None:
         told = self.tally.told(is_characters=self.entry.tokenizer == "characters")
         told |= {"dataset": self.entry.name, "new": self.num_new, "gone": self.num_gone, "removed": num_removed}
+        keeps_copies = self.entry.rules.repeats == "own" and not self.entry.splits.get("test")  # those of a publisher
+        told["repeated"] = num_repeated(self.folder / HASHES) if keeps_copies else 0
         (self.folder / REPORT).write_text(json.dumps(told, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
     def _say(self) -> None:
@@ -143,7 +145,7 @@ class SnapshotWriter:
 
 
 def parquet_writer(path: Path, schema: pa.Schema) -> pq.ParquetWriter:
-    """A Parquet file as a snapshot has them: quick to write, and half as large again as the smallest.
+    """A Parquet file as a snapshot has them.
 
     Words and labels stand there again and again, and a dictionary pays; of
     whole texts it is given up after a megabyte, which is work for nothing.

@@ -93,19 +93,27 @@ class _Paced:
     """Blocks for Arrow's reader, which would take 32 of them ahead."""
 
     def __init__(self, blocks: Iterator[bytes]) -> None:
-        self.blocks, self.num_ahead, self.moved = blocks, 0, threading.Condition()
+        self.blocks, self.num_ahead, self.is_over, self.moved = blocks, 0, False, threading.Condition()
 
     def __iter__(self) -> Iterator[bytes]:
         for block in self.blocks:
             with self.moved:
-                self.moved.wait_for(lambda: self.num_ahead < BLOCKS_AHEAD, timeout=PATIENCE_SECONDS)
+                self.moved.wait_for(lambda: self.is_over or self.num_ahead < BLOCKS_AHEAD, timeout=PATIENCE_SECONDS)
                 self.num_ahead += 1
+            if self.is_over:
+                return
             yield block
 
     def used(self) -> None:
         """Say that a batch was read."""
         with self.moved:
             self.num_ahead -= 1
+            self.moved.notify()
+
+    def stop(self) -> None:
+        """Say that no more is wanted."""
+        with self.moved:
+            self.is_over = True
             self.moved.notify()
 
 
@@ -170,7 +178,9 @@ class _Reader:
         held: list[pa.Table] = []
         try:
             file = pa.PythonFile(ByteStream(blocks), mode="r")
-            for batch in _open(file, self.options, self.wrong, names=self.names, included=self.included):
+            # Held by a name: whoever lets go of it waits for the block that it reads.
+            reader = _open(file, self.options, self.wrong, names=self.names, included=self.included)
+            for batch in reader:
                 blocks.used()
                 table = self._table(batch)
                 if table.num_rows:
@@ -188,6 +198,8 @@ class _Reader:
             if is_hopeless:
                 raise RowError(f"{MOST_WRONG:,} rows one after another cannot be read: {self._fault(last[0]).reason}") from error
             raise _whole_error(error, self.options, self.row - 1) from error
+        finally:
+            blocks.stop()
         faults = list(self._faults(is_over=True))
         yield from [*map(self._closed, held[:1]), *held[1:], *faults]
 
@@ -226,7 +238,9 @@ class _Reader:
         if text.endswith(f"\n{END}"):
             self.is_ended = True
             return Fault("fields", UNCLOSED, text.removesuffix(END).rstrip("\n"))
-        return Fault("fields", f"{row.actual_columns} fields, expected {row.expected_columns}", text)
+        lines = text.count("\n")
+        over = f" over {lines + 1:,} lines: is a quote never closed?" if lines else ""
+        return Fault("fields", f"{row.actual_columns} fields, expected {row.expected_columns}{over}", text)
 
     def _closed(self, table: pa.Table) -> pa.Table:
         """Refuse the last row if the end of the file fell into it."""

@@ -163,8 +163,10 @@ UNSEEN |= {(name, "cut at the end") for name in COMPRESSED if ".t" in name and n
 def test_damage_is_said_with_the_file_and_what_to_do(name: str, how: str) -> None:
     stream = ShortReads(damaged(PACKED[name](CONTENT), how), seed=0)
     name = name.partition(" ")[0]
-    with pytest.raises(RowError, match=r"is damaged, cut short|is neither a zip nor a tar") as caught:
-        opened = unpacked(stream, name)
+    with (
+        pytest.raises(RowError, match=r"is damaged, cut short|is neither a zip nor a tar") as caught,
+        unpacked(stream, name) as opened,
+    ):
         while opened.read(1 << 16):
             pass
     assert str(caught.value).startswith(name)

@@ -413,6 +413,16 @@ def test_secrets_are_written_so_that_no_sign_ends_their_part(
     assert all("+" not in asked for _, asked, _ in served.asked)
 
 
+def test_an_address_that_is_all_secret_is_unpacked_as_it_says(
+    served: type[Served], access: Access, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    served.files["/a.csv.gz"] = gzip.compress(b"5")
+    monkeypatch.setitem(SECRETS, "${env:WHOLE}", f"http://{served.address}/a.csv.gz?sig=1")
+    source = Files(paths={"all": "${env:WHOLE}"})
+    assert read(source, access) == [(b"5",)]
+    assert list(listed(source, access)) == ["${env:WHOLE}"]
+
+
 def test_headers_may_hold_secrets(served: type[Served], access: Access) -> None:
     assert read(web(served, "a.csv", headers={"Authorization": "Bearer ${env:TOKEN}"}), access) == [(b"1",)]
     assert {sent for _, _, sent in served.asked} == {"Bearer tok+en/="}

@@ -25,7 +25,7 @@ def columns_of(kind: str) -> dict[str, str | int]:
 
 
 def test_every_format_that_the_catalog_may_name_is_there() -> None:
-    assert sorted(all_formats()) == ["abc", "arrow", "conll", "csv", "jsonl", "parallel", "parquet", "text", "tsv"]
+    assert sorted(all_formats()) == ["abc", "arrow", "conll", "csv", "jsonl", "labelled", "parallel", "parquet", "text", "tsv"]
 
 
 @pytest.mark.parametrize("kind", all_formats())

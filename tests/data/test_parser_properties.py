@@ -155,6 +155,10 @@ WAYS = {
         "conll", TOKENS, TAGGED, as_conll("BMES", " \t "), first_lines, PLACES,
         {"scheme": "BMES", "separator": "whitespace", "marks": ""},
     ),
+    "labelled": Written(
+        "labelled", TEXT_LABEL, pairs_of(text_of("\t\n\r", min_size=1).filter(str.strip)),
+        lambda rows: ["".join(f"{label}\t{text}\n" for text, label in rows).encode()], from_one, options={"separator": "\t"},
+    ),
     "parallel": Written(
         "parallel", SIDES, pairs_of(LINE), lambda rows: ["\n".join(side).encode() for side in zip(*rows, strict=True)], from_one
     ),

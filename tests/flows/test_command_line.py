@@ -56,8 +56,8 @@ def test_no_models_is_an_empty_list(tmp_path: Path) -> None:
         (["run", "rotten_tomatos"], "there is no dataset 'rotten_tomatos' .*did you mean rotten_tomatoes?"),
         (["run", "msra", "--set", "training.max_epoch=1"], "no setting 'training.max_epoch': did you mean training.max_epochs"),
         (["run", "msra", "--set", "training.clip_norm=-1"], "training.clip_norm: .* got -1"),
-        (["datasets", "--catalog", "nowhere.yaml"], "there is no catalog file nowhere.yaml"),
-        (["run", "msra", "--catalog", "nowhere.yaml"], "there is no catalog file nowhere.yaml"),
+        (["datasets", "--catalog", "nowhere.yaml"], "there is no catalog file .*nowhere.yaml"),
+        (["run", "msra", "--catalog", "nowhere.yaml"], "there is no catalog file .*nowhere.yaml"),
     ],
 )  # fmt: skip
 def test_a_misspelt_name_is_answered_at_once_with_the_nearest(words: list[str], said: str, tmp_path: Path) -> None:

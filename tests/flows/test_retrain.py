@@ -10,7 +10,12 @@ from typing import Any
 
 import pandas as pd
 import pytest
+import yaml
 from safetensors.torch import load_file
+
+from data.catalog import find_dataset
+from tasks.ingest import make_snapshot
+from tests.conftest import write_reviews
 
 pytestmark = pytest.mark.usefixtures("engine")
 PROBLEMS = ("sentiment", "ner", "translation")
@@ -167,6 +172,90 @@ def test_mlflow_has_metrics_data_and_figures_of_a_run(line: dict[str, Any]) -> N
     assert {item.path for item in client().list_artifacts(run_id)} >= {"training.png", "outputs.json", "history.json"}
     assert "tok:13a" in run.data.tags["refrain.signature.bleu"]
     assert run.info.status == "FINISHED"
+
+
+def test_mlflow_has_the_digest_of_each_split_and_the_report_of_the_data(line: dict[str, Any], tmp_path: Path) -> None:
+    from tasks.artifacts import Checkpoint, TokenSet
+    from tasks.registry import client
+
+    checkpoint = Checkpoint.find("made_ner", checkpoint_of(line["first"]["ner"]))
+    assert checkpoint is not None
+    tokens = TokenSet.find("made_ner", checkpoint.tokens)
+    assert tokens is not None
+    snapshot = tokens.snapshot_of()
+    inputs = {each.tags[0].value: each.dataset for each in client().get_run(checkpoint.mlflow_run).inputs.dataset_inputs}
+    assert {split: each.digest for split, each in inputs.items()} == snapshot.splits
+    assert {split: json.loads(each.profile)["num_rows"] for split, each in inputs.items()} == tokens.rows
+    for name in ("report.html", "report.json"):
+        kept = client().download_artifacts(checkpoint.mlflow_run, f"data/{name}", str(tmp_path))
+        assert Path(kept).read_bytes() == (snapshot.folder / name).read_bytes()
+
+
+def test_the_page_of_a_flow_run_shows_the_report_of_the_data(line: dict[str, Any]) -> None:
+    from prefect.client.orchestration import get_client
+    from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterKey
+
+    from tasks.artifacts import Snapshot
+    from tasks.data_report import page
+
+    where = ArtifactFilter(key=ArtifactFilterKey(any_=["data-made-translation"]))
+    with get_client(sync_client=True) as client:
+        found = client.read_artifacts(artifact_filter=where)
+    manifest = next((line["home"] / "snapshots").glob("made_translation-*/manifest.json"))
+    snapshot = Snapshot(**json.loads(manifest.read_text()))
+    assert [each.type for each in found] == ["markdown"]
+    assert all(each.flow_run_id and each.task_run_id for each in found)
+    assert found[0].data == page(find_dataset("made_translation", Path(line["catalog"])), snapshot)
+
+
+@pytest.fixture(scope="module")
+def growing(line: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """A dataset that grew after its first snapshot, and was retrained on the first."""
+    folder = tmp_path_factory.mktemp("growing")
+    made = yaml.safe_load(Path(line["catalog"]).read_text())["made_sentiment"]
+    catalog = folder / "catalog.yaml"
+    catalog.write_text(yaml.safe_dump({"made_growing": made | {"source": {"kind": "files", "paths": {"all": "rows.csv"}}}}))
+    snapshots = []
+    for num in (100, 140):
+        write_reviews(folder / "rows.csv", num)
+        snapshots.append(make_snapshot(find_dataset("made_growing", catalog))[0])
+    return {"catalog": str(catalog), "snapshots": snapshots, "promotion": grown_again(str(catalog), snapshots[0].digest[:6])}
+
+
+def grown_again(catalog: str, snapshot: str) -> Any:
+    from flows.retrain import retrain
+    from tasks.settings import read_settings
+    from tasks.states import outcome
+
+    chosen = read_settings({"tokens": TOKENS, "training": TRAINING | {"max_epochs": 1}})
+    return outcome(retrain("made_growing", chosen, catalog, snapshot))
+
+
+def test_an_older_snapshot_is_retrained_on_by_the_beginning_of_its_digest(growing: dict[str, Any]) -> None:
+    from tasks.artifacts import Scores
+    from tasks.snapshots import list_snapshots
+
+    first, second = growing["snapshots"]
+    scores = Scores.find("made_growing", growing["promotion"].scores)
+    assert scores is not None
+    assert scores.test_split == first.splits["test"] != second.splits["test"]
+    told = {row["snapshot"]: row["versions"] for row in list_snapshots("made_growing")}
+    assert told[second.digest] == []
+    assert [version.split(" (")[0] for version in told[first.digest]] == ["version 1"]
+
+
+def test_after_prune_a_flow_run_still_finds_all_of_it_unchanged(growing: dict[str, Any]) -> None:
+    from tasks.artifacts import Checkpoint
+    from tasks.prune import find_prunable, prune
+
+    leftover = Checkpoint.folder_of("made_growing", "0" * 16)
+    leftover.mkdir(parents=True)
+    found = find_prunable(["made_growing"], days=0)
+    assert [item.path for item in found] == [leftover]
+    prune(found)
+    grown_again(growing["catalog"], growing["snapshots"][0].digest)
+    assert {state for _, state in states_of("retrain-made_growing")} == {"Unchanged"}
+    assert len(states_of("retrain-made_growing")) == 6
 
 
 def test_every_row_is_kept_or_refused_with_its_reason(line: dict[str, Any]) -> None:

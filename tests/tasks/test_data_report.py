@@ -216,6 +216,23 @@ def test_a_snapshot_says_what_came_before_it_and_what_changed(store: Path, tmp_p
     assert f"Against snapshot `{first.digest}` before it: 1,170 rows are new, 10 are gone" in said
 
 
+@pytest.mark.parametrize(("repeats", "num"), [("own", 3), ("all", 0)])
+def test_copies_that_a_publishers_splits_keep_are_counted(repeats: str, num: int, store: Path, tmp_path: Path) -> None:
+    rows = texts(40)
+    write(tmp_path / "train.csv", [*rows, *rows[:2], (rows[0][0].upper(), "pos"), (rows[5][0], "neg")])
+    write(tmp_path / "test.csv", texts(20, start=100))
+    paths = {"train": "train.csv", "test": "test.csv"}
+    dataset = entry(
+        tmp_path,
+        {"kind": "files", "paths": paths},
+        splits={"validation": 0.2},
+        checks={"repeats": repeats, "max_refused_share": 1.0},
+    )
+    snapshot = make_snapshot(dataset)[0]
+    assert read_report(snapshot)["repeated"] == num
+    assert ("3 kept rows say what another kept row says" in page(dataset, snapshot)) == (num > 0)
+
+
 def test_who_was_forgotten_is_counted(store: Path, tmp_path: Path) -> None:
     rows = texts(30)
     dataset = rows_of(tmp_path, [*rows, (rows[3][0].upper(), "pos")])

@@ -1,0 +1,49 @@
+"""Trainings that nobody did: their nouns, made by hand, and their versions in a real MLflow."""
+
+from tasks import registry
+from tasks.artifacts import Checkpoint, Promotion, Scores, Snapshot, TokenSet, digest
+
+METRICS = {"accuracy": {"value": 50.0, "low": 40.0, "high": 60.0, "signature": ""}}
+
+
+def trained(snapshot: Snapshot, settings: str = "") -> Scores:
+    """A token set, a checkpoint and scores of a snapshot, each with a file of its own."""
+    name, key = snapshot.dataset, digest(snapshot.digest, settings)
+    tokens = TokenSet(
+        dataset=name, digest=digest(snapshot.splits), problem="sentiment", tokenizer="words", snapshot=snapshot.digest, rows={},
+        sizes={}, limit=0, test_split=snapshot.splits["test"], settings={},
+    )  # fmt: skip
+    checkpoint = Checkpoint(
+        dataset=name, digest=key, problem="sentiment", tokens=tokens.digest, mlflow_run="", epochs=1, best_epoch=1,
+        validation_loss=1.0, clipped_share=0.0, train_seconds=1.0, num_parameters=1, settings={},
+    )  # fmt: skip
+    scores = Scores(
+        dataset=name, digest=key, problem="sentiment", checkpoint=key, tokens=tokens.digest, mlflow_run="",
+        test_split=tokens.test_split, metrics=METRICS, baselines={},
+    )  # fmt: skip
+    for noun in (tokens, checkpoint, scores):
+        noun.folder.mkdir(parents=True, exist_ok=True)
+        (noun.folder / "content.bin").write_bytes(b"0123456789")
+        noun.commit()
+    return scores
+
+
+def registered(scores: Scores, *aliases: str) -> str:
+    """A version of these scores in MLflow, with aliases."""
+    client, name = registry.client(), scores.dataset
+    if not client.search_registered_models(f"name = '{name}'"):
+        client.create_registered_model(name)
+    made = client.create_model_version(name, source=str(scores.folder), tags={registry.KEY_TAG: scores.digest})
+    for alias in aliases:
+        registry.set_alias(name, alias, made.version)
+    return str(made.version)
+
+
+def decided(scores: Scores, version: str) -> Promotion:
+    """A line of the ledger for a version."""
+    made = Promotion(
+        dataset=scores.dataset, digest=digest("promotion", scores.digest), version=version, is_promoted=True, reason="first",
+        metric="accuracy", challenger_score=50.0, champion_version="", champion_score=None, scores=scores.digest, mlflow_run="",
+    )  # fmt: skip
+    made.folder.mkdir(parents=True)
+    return made.commit()
