@@ -188,6 +188,7 @@ METRICS = {
     metric.name: metric
     for metric in (
         Metric("accuracy", "accuracy", _accuracy_rows, _share),
+        Metric("valid_texts", "valid texts", _accuracy_rows, _share),
         Metric("macro_f1", "macro F1", _class_rows, _macro_f1),
         Metric("span_f1", "entity F1", _span_rows, _f1, lambda: "strict IOB2, micro"),
         Metric("token_accuracy", "token accuracy", _token_rows, _share),

@@ -27,6 +27,7 @@ costed_texts = st.lists(st.tuples(costs, texts), min_size=1, max_size=8)
 
 PAIRS = {
     "accuracy": label_pairs,
+    "valid_texts": label_pairs,
     "macro_f1": label_pairs,
     "span_f1": tag_pairs.map(lambda rows: [tuple(zip(*row, strict=True)) for row in rows]),
     "token_accuracy": tag_pairs.map(lambda rows: [tuple(zip(*row, strict=True)) for row in rows]),
