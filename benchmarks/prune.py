@@ -31,7 +31,7 @@ from data.catalog import Dataset, find_dataset
 from data.splits import SPLITS
 from data.tokenizer import Encoder
 from rnn_models.checkpoint import load_model
-from rnn_models.training import predict_all
+from rnn_models.prediction import predict_all
 from tasks import registry
 from tasks.artifacts import Checkpoint, Scores, Snapshot, TokenSet, home
 from tasks.evaluate import evaluate

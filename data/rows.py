@@ -13,12 +13,13 @@ from data.checks import check, raw_of
 from data.errors import RowError
 from data.format import TEXT, all_formats
 from data.formats.columnar import from_columns
+from data.removals import REMOVED, Removals, blanked
 from data.seen import Hashes, Seen
 from data.source import Access, Piece
-from data.splits import CONTENT_KEY, SPLIT_KEY, SPLITS, assign, hashes, normalised, row_hashes
+from data.splits import SPLIT_KEY, SPLITS, assign, hashes, normalised, row_hashes
 
 REFUSED = "refused"
-KEY = "key"  # role of the column that names a row, where a source has one
+NOBODY = Removals()
 TEST, VALIDATION, TRAIN = (SPLITS.index(name) for name in ("test", "validation", "train"))
 
 
@@ -32,46 +33,13 @@ class Part:
     sides: Hashes = field(default_factory=lambda: np.zeros(0, np.uint64))
 
 
-@dataclass(frozen=True)
-class Removals:
-    """Who asked to be forgotten: hashes of texts and of keys."""
-
-    texts: Seen = field(default_factory=Seen)
-    keys: Seen = field(default_factory=Seen)
-
-    @classmethod
-    def of(cls, lines: list[str]) -> "Removals":
-        """Read ``text:HASH`` (16 hexadecimal digits) and ``key:VALUE`` lines; others are empty or comments.
-
-        Raises:
-            RowError: If a line is neither.
-        """
-        texts, keys = [], []
-        for number, line in enumerate(lines, start=1):
-            kind, _, value = line.strip().partition(":")
-            if kind == "text" and len(value) == 16 and not set(value) - set("0123456789abcdef"):
-                texts.append(int(value, 16))
-            elif kind == "key" and value:
-                keys.append(value)
-            elif line.strip() and not line.startswith("#"):
-                raise RowError(
-                    f"line {number}: expected text:HASH (16 hexadecimal digits) or key:VALUE, got {line.strip()[:60]!r}"
-                )
-        named = hashes(pa.chunked_array([pa.array(keys, TEXT)]), CONTENT_KEY)
-        return cls(Seen(np.asarray(texts, np.uint64)), Seen(named))
-
-
-def text_hash(text: str) -> str:
-    """The hash of a text as a removal list names it: copies in other case or spacing have the same."""
-    return f"{int(hashes(normalised(pa.chunked_array([[text]])), SPLIT_KEY)[0]):016x}"
-
-
-def checked_tables(dataset: Dataset, piece: Piece, access: Access) -> Iterator[pa.Table]:
+def checked_tables(dataset: Dataset, piece: Piece, access: Access, removals: Removals = NOBODY) -> Iterator[pa.Table]:
     """Read one piece of a source and check each row by itself.
 
     Yields:
         Tables with the dataset's roles (and ``key``), ``row``, and ``kind``,
-        ``reason`` and ``raw`` of the rows that must be refused.
+        ``reason`` and ``raw`` of the rows that must be refused. Of who is to
+        be forgotten nothing is in them but row and key.
 
     Raises:
         RowError: If the piece is not what the catalog says; names dataset and piece.
@@ -84,7 +52,8 @@ def checked_tables(dataset: Dataset, piece: Piece, access: Access) -> Iterator[p
                 table = table.filter(is_wanted).drop_columns([f"where.{wanted}"])
             if table.num_rows:
                 rules, roles = dataset.rules, dataset.roles
-                yield check(table, rules, dataset.labels, roles=roles, is_characters=dataset.tokenizer == "characters")
+                checked = check(table, rules, dataset.labels, roles=roles, is_characters=dataset.tokenizer == "characters")
+                yield blanked(checked, removals, roles[0])
     except RowError as error:
         raise RowError(access.hide(f"{dataset.name}, {piece.name}: {error}")) from None
 
@@ -104,30 +73,22 @@ def _raw_tables(dataset: Dataset, piece: Piece, columns: dict[str, str | int], a
 class Splitter:
     """Sends checked rows to their splits, and remembers what it saw."""
 
-    def __init__(self, dataset: Dataset, removals: Removals, trained: Hashes | None = None) -> None:
+    def __init__(self, dataset: Dataset, trained: Hashes | None = None) -> None:
         """Begin a dataset; ``trained`` are hashes of the texts that were ever trained on."""
-        self.dataset, self.removals = dataset, removals
+        self.dataset = dataset
         self.seen, self.in_test, self.in_validation, self.trained = Seen(), Seen(), Seen(), Seen(trained)
         self.num_removed = 0
 
     def parts(self, piece: Piece, table: pa.Table) -> Iterator[Part]:
         """Send each row of a checked table to its split or to the refused; who is to be forgotten to neither."""
-        if len(self.removals.texts) or len(self.removals.keys):
-            table = self._without_removed(table)
         is_fine = pc.is_null(table["kind"])
         if not pc.all(is_fine).as_py():
-            yield from _refused(table.filter(pc.invert(is_fine)), piece)
+            is_removed = pc.fill_null(pc.equal(table["kind"], REMOVED), False)
+            self.num_removed += pc.sum(is_removed, min_count=0).as_py()
+            yield from _refused(table.filter(pc.and_not(pc.invert(is_fine), is_removed)), piece)
             table = table.filter(is_fine)
         if table.num_rows:
             yield from self._fine_parts(piece, table)
-
-    def _without_removed(self, table: pa.Table) -> pa.Table:
-        sides = hashes(pc.fill_null(normalised(table[self.dataset.roles[0]]), ""), SPLIT_KEY)
-        is_removed = self.removals.texts.has(sides)
-        if KEY in table.column_names:
-            is_removed |= self.removals.keys.has(hashes(pc.fill_null(table[KEY], ""), CONTENT_KEY))
-        self.num_removed += int(is_removed.sum())
-        return table.filter(pa.array(~is_removed))
 
     def _fine_parts(self, piece: Piece, table: pa.Table) -> Iterator[Part]:
         roles = self.dataset.roles

@@ -10,7 +10,8 @@ from prefect.cache_policies import NO_CACHE
 
 from data.catalog import Dataset, find_dataset
 from data.errors import RowError
-from data.rows import REFUSED, Removals, Splitter
+from data.removals import Removals
+from data.rows import REFUSED, Splitter
 from data.source import Access, Piece
 from data.splits import SPLITS
 from rnn_models.problem import find_problem
@@ -72,26 +73,27 @@ def make_snapshot(entry: Dataset) -> tuple[Snapshot, bool]:
     forgotten = removal_lines(entry, access)
     told = {name: value for name, value in entry.entry.items() if name not in SAID_ONLY}
     rows_key = digest(told, forgotten, code_digest("data", libraries=("pyarrow", "pandas")))
-    last = history.last
+    last, removals = history.last, Removals.of(forgotten)
     pieces = entry.source.pieces(access, last.known_pieces() if last and last.rows_key == rows_key else [])
     inputs = inputs_of(entry, pieces, access, rows_key)
     found = next((i for i in reversed(history.ingestions) if i.inputs == inputs), None)
     if found and found is last and (snapshot := Snapshot.find(entry.name, found.snapshot)):
         return snapshot, False
     try:
-        lives = living_rows(entry, pieces, access, rows_key)
+        lives = living_rows(entry, pieces, access, rows_key, removals)
     except LateRowsError:
         log.info("rows came late, below the last watermark: reading all of the source")
         pieces = entry.source.pieces(access, [])
-        inputs, lives = inputs_of(entry, pieces, access, rows_key), living_rows(entry, pieces, access, rows_key, is_last=True)
+        inputs = inputs_of(entry, pieces, access, rows_key)
+        lives = living_rows(entry, pieces, access, rows_key, removals, is_last=True)
     parent = Snapshot.find(entry.name, last.snapshot) if last else None
     writer = SnapshotWriter(entry, parent)
     with writer.writing():
-        splitter = Splitter(entry, Removals.of(forgotten), writer.trained)
+        splitter = Splitter(entry, writer.trained)
         writer.add_all(
             part
             for piece, living in zip(pieces, lives, strict=True)
-            for table in piece_tables(entry, piece, access, rows_key, living)
+            for table in piece_tables(entry, piece, access, rows_key, living, removals)
             for part in splitter.parts(piece, table)
         )
         snapshot, is_new = writer.commit(splitter.num_removed)

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from data.catalog import Dataset
 from data.format import TEXT
-from data.rows import KEY, checked_tables
+from data.removals import KEY, Removals
+from data.rows import NOBODY, checked_tables
 from data.seen import Hashes, Seen
 from data.source import Access, Piece
 from data.splits import CONTENT_KEY, hashes
@@ -36,8 +37,8 @@ def piece_key(piece: Piece, rows_key: str) -> str:
     return digest(rows_key, piece.split, piece.name, piece.version, piece.mark)
 
 
-def kept_rows(entry: Dataset, piece: Piece, access: Access, rows_key: str) -> PieceRows:
-    """Find the rows of a piece in the store, or read them into it."""
+def kept_rows(entry: Dataset, piece: Piece, access: Access, rows_key: str, removals: Removals = NOBODY) -> PieceRows:
+    """Find the rows of a piece in the store, or read them into it; of who is to be forgotten nothing is kept."""
     key = piece_key(piece, rows_key)
     found = PieceRows.find(entry.name, key)
     if found:
@@ -46,7 +47,7 @@ def kept_rows(entry: Dataset, piece: Piece, access: Access, rows_key: str) -> Pi
         if piece.mark is not None:  # before the rows: a row that comes in between counts as late, and is read again
             np.save(folder / STAMPS, _pairs(entry.source.stamps(access, piece, is_alone=True)))
         writer, num = None, 0
-        for table in checked_tables(entry, piece, access):
+        for table in checked_tables(entry, piece, access, removals):
             writer = writer or pq.ParquetWriter(folder / ROWS, table.schema, compression="zstd", compression_level=1)
             writer.write_table(table)
             num += table.num_rows
@@ -56,13 +57,18 @@ def kept_rows(entry: Dataset, piece: Piece, access: Access, rows_key: str) -> Pi
 
 
 def piece_tables(
-    entry: Dataset, piece: Piece, access: Access, rows_key: str, lives: NDArray[np.bool_] | None = None
+    entry: Dataset,
+    piece: Piece,
+    access: Access,
+    rows_key: str,
+    lives: NDArray[np.bool_] | None = None,
+    removals: Removals = NOBODY,
 ) -> Iterator[pa.Table]:
     """The checked rows of a piece; of a kept one only those marked in ``lives``, (N,)."""
     if not piece.is_kept:
-        yield from checked_tables(entry, piece, access)
+        yield from checked_tables(entry, piece, access, removals)
         return
-    kept, start = kept_rows(entry, piece, access, rows_key), 0
+    kept, start = kept_rows(entry, piece, access, rows_key, removals), 0
     for table in parquet_batches(kept.folder / ROWS) if kept.rows else ():
         stop = start + table.num_rows
         yield table if lives is None else table.filter(pa.array(lives[start:stop]))
@@ -74,7 +80,7 @@ class LateRowsError(Exception):
 
 
 def living_rows(
-    entry: Dataset, pieces: list[Piece], access: Access, rows_key: str, *, is_last: bool = False
+    entry: Dataset, pieces: list[Piece], access: Access, rows_key: str, removals: Removals = NOBODY, *, is_last: bool = False
 ) -> list[NDArray[np.bool_] | None]:
     """Mark the rows of each piece that are still in the source and have not come again since.
 
@@ -84,7 +90,7 @@ def living_rows(
     """
     if entry.source.has_format or not pieces or any(piece.mark is None for piece in pieces):
         return [None] * len(pieces)
-    kept = [kept_rows(entry, piece, access, rows_key) for piece in pieces]
+    kept = [kept_rows(entry, piece, access, rows_key, removals) for piece in pieces]
     if not is_last:
         _check_late(Seen(np.concatenate([np.load(piece.folder / STAMPS) for piece in kept])), entry, pieces[-1], access)
     alive = Seen()

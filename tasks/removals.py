@@ -11,7 +11,8 @@ import pyarrow.compute as pc
 from data.catalog import Dataset
 from data.errors import RowError
 from data.filesystem import asked, explained, system_of
-from data.rows import REFUSED, Removals, text_hash
+from data.removals import Removals, text_hash
+from data.rows import REFUSED
 from data.source import Access
 from data.splits import SPLIT_KEY, SPLITS, hashes, normalised
 from data.streams import parquet_batches

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from data.catalog import Dataset
 from data.errors import RowError
 from data.format import all_formats
-from data.rows import Part, Removals, Splitter, checked_tables
+from data.rows import Part, Splitter, checked_tables
 from data.source import Access, Piece
 from data.splits import SPLITS
 
@@ -59,7 +59,7 @@ def tagged(files: Mapping[str, str], **changes: Any) -> Dataset:
 
 
 def parts_of(dataset: Dataset) -> Iterator[Part]:
-    access, splitter = Access(Path("unused")), Splitter(dataset, Removals())
+    access, splitter = Access(Path("unused")), Splitter(dataset)
     for piece in dataset.source.pieces(access, []):
         for table in checked_tables(dataset, piece, access):
             yield from splitter.parts(piece, table)

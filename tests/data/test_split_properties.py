@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from data.catalog import Dataset
 from data.format import TEXT, as_table
-from data.rows import Removals, Splitter
+from data.rows import Splitter
 from data.source import Piece
 from data.splits import SPLIT_KEY, SPLITS, assign, hashes, normalised
 
@@ -40,7 +40,7 @@ def split_up(shape: str, pieces: Sequence[tuple[str, Rows]], batch: int = 99, tr
     shares = {
         name: share for name, share in SHARES.items() if name not in given_splits and ("all" in given_splits or name != "test")
     }
-    splitter, roles = Splitter(dataset(shape, shares), Removals(), trained), SHAPES[shape]
+    splitter, roles = Splitter(dataset(shape, shares), trained), SHAPES[shape]
     found: Sides = {name: [] for name in (*SPLITS, "refused")}
     for split, rows in sorted(pieces, key=lambda piece: ORDER.index(piece[0])):
         for start in range(0, len(rows), batch):

@@ -8,7 +8,7 @@ import pytest
 
 from data.catalog import Dataset
 from data.errors import RowError
-from data.rows import text_hash
+from data.removals import text_hash
 from data.splits import SPLITS
 from tasks.artifacts import Snapshot
 from tasks.ingest import make_snapshot

@@ -3,6 +3,7 @@
 from pathlib import Path
 from random import Random
 
+import pyarrow.parquet as pq
 import pytest
 
 from data.catalog import Dataset
@@ -11,7 +12,9 @@ from data.rows import REFUSED
 from data.source import Access
 from tasks.artifacts import Snapshot
 from tasks.data_report import read_report
+from tasks.history import History
 from tasks.ingest import make_snapshot
+from tasks.pieces import PieceRows, piece_key
 from tasks.removals import forget, holders, own_list, removal_lines
 from tests.tasks.growing import Table, all_texts, copy_of, entry, ingest, last, of_files, of_table, plain, texts, write
 
@@ -184,3 +187,17 @@ def test_a_fault_in_our_own_list_names_it(store: Path, tmp_path: Path) -> None:
     own_list("made").write_text("text:short\n")
     with pytest.raises(RowError, match=r"removals/made.txt, line 1: expected text:HASH"):
         removal_lines(of_rows(tmp_path), Access(store))
+
+
+def test_nothing_that_is_kept_after_the_next_ingestion_holds_a_forgotten_text(store: Path, tmp_path: Path) -> None:
+    for number in range(2):
+        write(tmp_path / f"rows-{number}.csv", texts(30, start=30 * number))
+    dataset = entry(tmp_path, {"kind": "files", "paths": {"all": "rows-*.csv"}})
+    before, _ = make_snapshot(dataset)
+    asked = texts(60)[40][0]
+    forget(dataset, [asked], [])
+    make_snapshot(dataset)
+    first = History.of("made").ingestions[0]
+    pieces = [PieceRows.folder_of("made", piece_key(piece, first.rows_key)) for piece in first.known_pieces()]
+    holding = {path.parent for path in store.rglob("*.parquet") if asked in str(pq.read_table(path).to_pylist())}
+    assert holding == {before.folder, pieces[1]}
