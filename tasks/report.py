@@ -98,6 +98,7 @@ def summary(promotion: Promotion) -> dict[str, Any]:
         "refused": snapshot.rows.get("refused", 0),
         "metric": scores.headline,
         "metric_title": title(scores.headline),
+        "digits": digits(scores.headline),
         "metrics": scores.metrics,
         "baseline": baseline,
         "baseline_score": cheap,
