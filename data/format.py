@@ -32,7 +32,9 @@ class FormatKind:
     ``row``, ``kind``, ``reason``, ``raw`` as ``as_table`` makes them. A row
     that cannot be read stops nothing: it comes out with its kind of fault.
     ``options`` gives the defaults, ``choices`` the values of those that have
-    few. ``columns`` says how a catalog names columns: by names only, by
+    few. ``faults`` says of a text what makes it none of this format, where
+    that can be told; it raises a RowError where a library for it is missing.
+    ``columns`` says how a catalog names columns: by names only, by
     numbers from 0 only, by numbers or, if the option ``header`` is true, by
     names, or not at all. ``shapes`` are the roles that rows may have.
     """
@@ -43,6 +45,7 @@ class FormatKind:
     columns: Literal["names", "numbers", "header", "none"]
     shapes: tuple[tuple[str, ...], ...]
     num_streams: int = 1
+    faults: Callable[[str], list[str]] | None = None
 
 
 class Fault(NamedTuple):

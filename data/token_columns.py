@@ -60,7 +60,7 @@ def usable(
         unknown = np.add.reduceat(np.append(target[0] < 0, 0), target[1][:-1])
         keep = (unknown == 0) | (np.diff(target[1]) == 0)
     if split == "train":
-        if encoder.roles[1] == "target":
+        if encoder.roles[-1] == "target":
             keep = np.maximum(np.diff(source[1]), np.diff(target[1])) <= max_length
         else:
             source, target = cut(source, max_length), cut(target, max_length)

@@ -1,6 +1,6 @@
 """What steers tokenization: kinds of tokenizers, their settings, and each kind's defaults."""
 
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from pathlib import PurePath
 from typing import Any, Literal, get_args, get_origin
 
@@ -55,6 +55,9 @@ DEFAULTS = {
     "unigram": TokenSettings(vocabulary_size=6_000, max_length=60),
     "wordpiece": TokenSettings(vocabulary_size=6_000, max_length=60),
 }
+# A text that is to be gone on with is said again to the last character, however long it is.
+WHOLE = 10_000_000
+SAID: dict[str, Any] = {"unicode": "NFC", "html": "keep", "lowercase": False, "max_length": WHOLE}
 # A user's file brings its vocabulary and its normalisation; settings that ask for more come before it.
 FILE_DEFAULTS = TokenSettings(unicode="none")
 
@@ -64,6 +67,9 @@ def is_tokenizer_file(kind: str) -> bool:
     return PurePath(kind).suffix == ".json"
 
 
-def default_settings(kind: str) -> TokenSettings:
-    """Defaults of a kind, or of a user's tokenizer.json."""
-    return FILE_DEFAULTS if is_tokenizer_file(kind) else DEFAULTS[kind]
+def default_settings(kind: str, *, is_said: bool = False) -> TokenSettings:
+    """Defaults of a kind, or of a user's tokenizer.json; ``is_said`` for texts that are read only to be said."""
+    if is_tokenizer_file(kind):
+        return replace(FILE_DEFAULTS, max_length=WHOLE) if is_said else FILE_DEFAULTS
+    rare: dict[str, Any] = {"min_frequency": 1} if kind == "characters" else {}  # what is unknown cannot be said
+    return replace(DEFAULTS[kind], **SAID, **rare) if is_said else DEFAULTS[kind]

@@ -155,20 +155,23 @@ def _check_counts(encoded: Encoded, rows: Sequence[Sequence[str]]) -> None:
 class Encoder:
     """Both sides of a dataset's rows to ids, and a model's ids back to what a row says.
 
-    Words that get tags are spelled too, by ``characters``.
+    Words that get tags are spelled too, by ``characters``. A text that is to be
+    gone on with is read as it is said; where it has a label, ``starts`` knows
+    it, and the label is the source side of the rows.
     """
 
     kind: str
-    roles: tuple[str, str]
+    roles: tuple[str, ...]
     source: Tokenizer
     target: Tokenizer | Labels
     characters: Characters | None = None
+    starts: Labels | None = None
 
     @classmethod
     def build(
         cls, kind: str, train: pa.Table | Iterable[pa.Table], settings: TokenSettings, *, words: Iterable[str] = ()
     ) -> "Encoder":
-        """Build vocabularies from a training split with two columns, source and target.
+        """Build vocabularies from a training split with two columns, source and target, or a text alone.
 
         Two texts share one vocabulary unless settings say otherwise, so that
         names and numbers are the same pieces on both sides.
@@ -188,8 +191,13 @@ class Encoder:
         first_table = next(iter(tables), None)
         if first_table is None:
             raise RowError("the training split has no rows")
-        source, target = first_table.column_names[:2]
+        names = first_table.column_names
+        source, target = names[0] if len(names) > 1 else "", names[-1]
         name = Path(kind).name if is_tokenizer_file(kind) else kind
+        if target == "text":
+            starts = Labels.of(ColumnsOf(tables, (source,))) if source else None
+            said = Tokenizer.train(kind, ColumnsOf(tables, (target,)), settings)
+            return cls(name, tuple(names), said, said, starts=starts)
         if target == "tags" and kind in KINDS and kind not in WHOLE_TOKENS:
             raise RowError(f"tags need one id for each token: tokenizer must be one of {', '.join(WHOLE_TOKENS)}, got {kind!r}")
         if (source, target) == ("source", "target") and settings.joint:
@@ -210,13 +218,19 @@ class Encoder:
         return self.target.names if isinstance(self.target, Labels) else ()
 
     @property
+    def source_size(self) -> int:
+        """Ids of source text, or labels that a text may start from."""
+        known = len(self.starts.names) if self.starts else 0
+        return known if self.roles[-1] == "text" else self.source.size
+
+    @property
     def target_size(self) -> int:
         """Labels, or ids of target text."""
         return len(self.target.names) if isinstance(self.target, Labels) else self.target.size
 
     def encode_source(self, column: pa.ChunkedArray) -> Encoded:
-        """Ids of the source side."""
-        return self.source.encode(column.to_pylist())
+        """Ids of the source side; -1 for a label that the training split does not have."""
+        return self.starts.encode(column) if self.starts else self.source.encode(column.to_pylist())
 
     def encode_target(self, column: pa.ChunkedArray) -> Encoded:
         """Ids of the target side; -1 for a label that the training split does not have."""
@@ -225,8 +239,9 @@ class Encoder:
         return self.target.encode(column.to_pylist())
 
     def encode(self, table: pa.Table) -> tuple[Encoded, Encoded]:
-        """Ids of both sides."""
-        return self.encode_source(table.column(0)), self.encode_target(table.column(1))
+        """Ids of both sides; a text alone has no source."""
+        target = self.encode_target(table.column(table.num_columns - 1))
+        return self.encode_source(table.column(0)) if table.num_columns > 1 else ragged([()] * table.num_rows), target
 
     def words(self, rows: pa.ChunkedArray | pa.Array) -> Words | None:
         """The distinct words of rows of words and the rows as their numbers; none where words are not spelled."""
@@ -271,6 +286,7 @@ class Encoder:
     def save(self, folder: Path) -> None:
         """Write the vocabularies as JSON; a user's file goes with them, so its original may go."""
         told: dict[str, Any] = {"kind": self.kind, "roles": self.roles, "source": self.source.told(), "target": None}
+        told["starts"] = self.starts.names if self.starts else None
         self.source.inner.save(str(folder / SOURCE_FILE))
         if isinstance(self.target, Labels):
             (folder / TARGET_FILE).write_text(json.dumps(self.target.names, ensure_ascii=False) + "\n", encoding="utf-8")
@@ -286,12 +302,12 @@ class Encoder:
     def load(cls, folder: Path) -> "Encoder":
         """Read what ``save`` wrote."""
         told = json.loads((folder / ENCODER_FILE).read_text())
-        kind, roles = told["kind"], (told["roles"][0], told["roles"][1])
+        kind, roles = told["kind"], tuple(told["roles"])
         source = Tokenizer.read(folder / SOURCE_FILE, told["source"])
         if told["target"]:
             return cls(kind, roles, source, Tokenizer.read(folder / TARGET_FILE, told["target"]))
         if not (folder / TARGET_FILE).exists():
-            return cls(kind, roles, source, source)
+            return cls(kind, roles, source, source, starts=Labels(tuple(told["starts"])) if told["starts"] else None)
         names, spelled = json.loads((folder / TARGET_FILE).read_text(encoding="utf-8")), folder / CHARACTERS_FILE
         characters = Characters(json.loads(spelled.read_text(encoding="utf-8"))) if spelled.exists() else None
         return cls(kind, roles, source, Labels(tuple(names)), characters)

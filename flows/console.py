@@ -26,18 +26,18 @@ def rows_text(row: dict[str, Any]) -> str:
 
 def show_results(rows: list[dict[str, Any]]) -> None:
     """Print the table of retrained datasets, and where to look next."""
-    title = "Scores on the test split in percent, 95 % intervals, cheap baselines"
+    title = "Scores on the test split, in percent where no unit is said, 95 % intervals, cheap baselines"
     table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, show_lines=True, collapse_padding=True, pad_edge=False)
     for name in ("dataset", "rows", "test score", "min", "version"):
         table.add_column(name, justify="right" if name == "min" else "left", no_wrap=True)
     for row in rows:
-        score = row["metrics"][row["metric"]]
+        score, n = row["metrics"][row["metric"]], row["digits"]
         alias = "champion" if "champion" in row["aliases"] else ", ".join(row["aliases"]) or "-"
         table.add_row(
             f"[bold]{row['dataset']}[/bold]\n{row['problem']}",
             rows_text(row),
-            f"[bold]{row['metric_title']} {score['value']:.1f}[/bold]\n{score['low']:.1f} to {score['high']:.1f}\n"
-            f"{row['baseline'].replace('_', ' ')} {row['baseline_score']:.1f}",
+            f"[bold]{row['metric_title']} {score['value']:.{n}f}[/bold]\n{score['low']:.{n}f} to {score['high']:.{n}f}\n"
+            f"{row['baseline'].replace('_', ' ')} {row['baseline_score']:.{n}f}",
             f"{row['minutes']:.1f}",
             f"{row['version']}\n{alias}",
         )

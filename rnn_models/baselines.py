@@ -4,6 +4,8 @@ N examples, V source ids, K labels or tags.
 """
 
 from collections.abc import Callable
+from functools import partial
+from typing import Any
 
 import numpy as np
 import scipy.sparse
@@ -12,10 +14,12 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import normalize
 
 from rnn_models.batch import Examples, Ragged
+from rnn_models.ngrams import ngram_nats
 from rnn_models.problem import nearest
 
 Targets = list[list[int]]
-Baseline = Callable[[Examples, Examples], Targets]
+Baseline = Callable[[Examples, Examples], list[Any]]  # targets, or the nats of each token of each text
+NGRAMS = ("unigram", "bigram", "trigram")
 
 
 def count_matrix(rows: Ragged, num_ids: int) -> scipy.sparse.csr_matrix:
@@ -75,6 +79,7 @@ def nearest_pair(train: Examples, test: Examples) -> Targets:
 BASELINES: dict[str, Baseline] = {
     baseline.__name__: baseline for baseline in (majority, bag_of_words, frequent_tag, nearest_pair)
 }
+BASELINES |= {name: partial(ngram_nats, order=order) for order, name in enumerate(NGRAMS, start=1)}
 
 
 def num_learnt(name: str, train: Examples) -> int:

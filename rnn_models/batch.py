@@ -154,6 +154,18 @@ def length_mask(lengths: Tensor, num_steps: int) -> Tensor:
     return torch.arange(num_steps, device=lengths.device) < lengths[:, None]
 
 
+def shifted(target: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+    """Make what a decoder reads and what it should say of a padded target.
+
+    Returns:
+        ``<bos> y1 .. yU`` and ``y1 .. yU <eos>``, both (B, U + 1).
+    """
+    start = torch.full_like(target[:, :1], BOS_ID)
+    read = torch.cat([start, target], dim=1)
+    said = torch.cat([target, torch.full_like(start, PAD_ID)], dim=1)
+    return read, said.scatter(1, lengths[:, None], EOS_ID)
+
+
 def cut_by_length(lengths: NDArray[np.int64], order: NDArray[np.int64], *, size: int, tokens: int) -> Iterator[NDArray[np.int64]]:
     """Cut ``order``, sorted by length, into batches of at most ``size`` examples.
 

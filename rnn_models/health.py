@@ -44,7 +44,7 @@ def gradient_decay(problem: Problem, model: nn.Module, batch: Batch | Window) ->
             lengths = batch.lengths
         else:
             nats, _ = problem.loss(model, batch)
-            lengths = batch.source_lengths
+            lengths = batch.target_lengths + 1 if problem.token_nats else batch.source_lengths  # what the encoder reads
         followed = encoder.followed
         gradients = torch.autograd.grad(nats, [state for steps in followed for state in steps], allow_unused=True)
     finally:

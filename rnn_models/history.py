@@ -30,9 +30,9 @@ class Step:
 class Epoch:
     """One pass over the training split, or the part of one that a limit left; losses in nats per unit.
 
-    ``validation_score`` is the problem's headline metric in percent, where that
-    decides which epoch is the best. ``gradient_decay`` is what
-    ``health.gradient_decay`` found at its end.
+    ``validation_score`` is the problem's headline metric, where that decides
+    which epoch is the best; higher is better, a cost is taken negative.
+    ``gradient_decay`` is what ``health.gradient_decay`` found at its end.
     """
 
     epoch: int

@@ -1,4 +1,4 @@
-"""The field's own scores, in percent, each as a function of sums over examples.
+"""The field's own scores, most of them in percent, each as a function of sums over examples.
 
 A metric first turns every example into a row of statistics; the score is a
 function of the sum of the rows. So a resample costs one matrix product, and
@@ -19,11 +19,12 @@ from rnn_models.problem import nearest
 
 Statistics = NDArray[np.float64]
 BLEU_METRIC, CHRF_METRIC = BLEU(), CHRF()
+FEW_TEXTS, BLOCK_TOKENS = 30, 1000  # of fewer texts not texts are resampled, but blocks of them
 
 
 @dataclass(frozen=True)
 class Metric:
-    """A score in percent, higher is better.
+    """A score in percent, higher is better, or a cost in a unit of its own, lower is better.
 
     ``statistics`` maps hypotheses and references to (N, S); ``score`` maps sums
     (R, S) to (R,).
@@ -34,11 +35,16 @@ class Metric:
     statistics: Callable[[Sequence[Any], Sequence[Any]], Statistics]
     score: Callable[[Statistics], Statistics]
     signature: Callable[[], str] = lambda: ""
+    is_cost: bool = False
+
+    def gain(self, ours: float, theirs: float) -> float:
+        """By how much a score is better than another; negative where it is worse."""
+        return theirs - ours if self.is_cost else ours - theirs
 
 
 @dataclass(frozen=True)
 class Score:
-    """A score in percent with its 95 % interval, and how it was measured."""
+    """A score with its 95 % interval, and how it was measured."""
 
     value: float
     low: float
@@ -137,6 +143,29 @@ def _token_rows(hypotheses: Sequence[Sequence[str]], references: Sequence[Sequen
     return np.column_stack([hits, [len(r) for r in references]]).astype(np.float64)
 
 
+def _nats_rows(hypotheses: Sequence[NDArray[np.float32]], references: Sequence[str]) -> Statistics:
+    """Per text: nats of its tokens and its end, their number, and its characters, its end counted as one.
+
+    Of few texts the tokens are cut into blocks: a resample of one long text
+    would always be itself.
+    """
+    rows = []
+    for nats, text in zip(hypotheses, references, strict=True):
+        num_blocks = max(1, round(len(nats) / BLOCK_TOKENS)) if len(hypotheses) < FEW_TEXTS else 1
+        per_token = (len(text) + 1) / len(nats)
+        blocks = np.array_split(nats.astype(np.float64), num_blocks)
+        rows += [(block.sum(), len(block), len(block) * per_token) for block in blocks]
+    return np.asarray(rows, dtype=np.float64).reshape(-1, 3)
+
+
+def _bits(sums: Statistics) -> Statistics:
+    return np.asarray(sums[:, 0] / sums[:, 2] / np.log(2))
+
+
+def _perplexity(sums: Statistics) -> Statistics:
+    return np.asarray(np.exp(sums[:, 0] / sums[:, 1]))
+
+
 def _text_metric(name: str, title: str, metric: Any) -> Metric:
     """A metric of sacreBLEU's own, from its per-segment statistics.
 
@@ -159,9 +188,12 @@ METRICS = {
     metric.name: metric
     for metric in (
         Metric("accuracy", "accuracy", _accuracy_rows, _share),
+        Metric("valid_texts", "valid texts", _accuracy_rows, _share),
         Metric("macro_f1", "macro F1", _class_rows, _macro_f1),
         Metric("span_f1", "entity F1", _span_rows, _f1, lambda: "strict IOB2, micro"),
         Metric("token_accuracy", "token accuracy", _token_rows, _share),
+        Metric("bits_per_character", "bits per character", _nats_rows, _bits, lambda: "ends of texts counted", is_cost=True),
+        Metric("perplexity", "perplexity", _nats_rows, _perplexity, lambda: "per token, ends counted", is_cost=True),
         _text_metric("bleu", "BLEU", BLEU_METRIC),
         _text_metric("chrf", "chrF", CHRF_METRIC),
     )

@@ -8,6 +8,8 @@ from difflib import get_close_matches
 from functools import cache
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from rnn_models import problems
@@ -77,10 +79,14 @@ class Problem:
     first metric decides. ``loss`` gives the sum in nats over a batch and the
     number of units (tokens or examples) it stands for. ``windows`` is there
     where ``bptt_window`` may cut a training into windows of their own updates.
+    ``is_source_optional`` says that rows may have a target alone. ``token_nats``
+    is there where a model is judged by how well it foresees the target texts:
+    the nats that each token of each text costs, its end included.
     """
 
     name: str
     rows: tuple[str, str]
+    is_source_optional: bool = False
     unit: str
     metrics: tuple[str, ...]
     baselines: tuple[str, ...]
@@ -89,6 +95,13 @@ class Problem:
     loss: Callable[[Any, Batch], tuple[Tensor, int]]
     predict: Callable[[Any, Batch], list[Output]]
     windows: Windows | None = None
+    token_nats: Callable[[Any, Examples], list[NDArray[np.float32]]] | None = None
+
+    def sides(self, roles: Sequence[str]) -> tuple[str, ...]:
+        """Source and target of rows with these columns, or the target alone where that will do; none if they do not fit."""
+        if set(roles) == set(self.rows):
+            return self.rows
+        return self.rows[1:] if self.is_source_optional and tuple(roles) == self.rows[1:] else ()
 
 
 def nearest(name: str, names: list[str]) -> str:

@@ -73,6 +73,10 @@ class TrainSettings:
     token_dropout: float = setting(0.0, "Share of source tokens read as unknown.", low=0, high=0.95)
     label_smoothing: float = setting(0.0, "Share of the target spread over all ids.", low=0, high=0.95)
     bptt_window: int = setting(0, "Time steps between two cuts of the gradient; 0 is full BPTT.", low=0)
+    joined_texts: bool = setting(False, "The texts of a split are one that goes on, in their order, as lines of a book are.")
+    label_dropout: float = setting(
+        0.1, "Share of texts a generator learns without their label, to start from none.", low=0, high=0.95
+    )
     max_epochs: int = setting(10, "Passes over the training split, at most.", low=1)
     patience: int = setting(3, "Epochs that validate no better before stopping.", low=1)
     # The loss says more per example, and costs no decoding; the score is what a champion is chosen by.
@@ -102,6 +106,11 @@ class TrainSettings:
     length_penalty: float = setting(1.0, "Power of the length that divides a hypothesis' score.", low=0)
     max_length_ratio: float = setting(2.0, "Tokens of a decoded text per source token, at most; ten more are free.", low=0)
     copy_unknown: bool = setting(True, "An unknown word may be said: as a copy of the source word attended to most.")
+    # As the model believes: colder texts repeat themselves, hotter ones fall apart.
+    temperature: float = setting(1.0, "What divides logits before an id of a text is drawn; 0 takes the likeliest.", low=0)
+    top_k: int = setting(0, "Ids that may be drawn, the likeliest; 0 for all.", low=0)
+    top_p: float = setting(1.0, "Probability that the likeliest ids, which may be drawn, have together at least.", low=0, high=1)
+    sample_length: int = setting(1000, "Tokens of a generated text, at most.", low=1)
     num_best: int = setting(1, "Outputs per example, best first; of a text as many as beam_width at most.", low=1)
     confidences: bool = setting(False, "Say also how sure a tagger is of each tag and of each entity.")
     # Off where training has few words: those that it lacks would stay behind the ones that move.

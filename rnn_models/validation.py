@@ -34,14 +34,18 @@ def mean_loss(problem: Problem, model: torch.nn.Module, examples: Examples, sett
 
 
 def headline_score(problem: Problem, model: torch.nn.Module, examples: Examples, sizes: Sizes) -> float:
-    """The problem's first metric in percent over all examples.
+    """The problem's first metric over all examples, higher is better: a cost is taken negative.
 
     A text stands for itself by its ids, as words are unknown here; so a BLEU
     is one over pieces, and compares epochs but nothing else.
     """
+    metric = find_metric(problem.metrics[0])
+    if problem.token_nats:
+        nats = problem.token_nats(model, examples)
+        statistics = metric.statistics(nats, [" " * (len(costs) - 1) for costs in nats])
+        return metric.gain(float(metric.score(statistics.sum(0, keepdims=True))[0]), 0.0)
     said = [told(output.ids, problem, sizes) for output in predict_all(problem, model, examples)]
     true = [told(examples.target.row(i), problem, sizes) for i in range(len(examples))]
-    metric = find_metric(problem.metrics[0])
     return float(metric.score(metric.statistics(said, true).sum(0, keepdims=True))[0])
 
 

@@ -22,6 +22,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from rnn_models.batch import Examples, Ragged, Words
+from rnn_models.metrics import find_metric
 from rnn_models.problem import Sizes
 from rnn_models.word_vectors import Vectors
 
@@ -138,6 +139,7 @@ class TokenSet(Noun):
     limit: int
     test_split: str
     settings: dict[str, Any]
+    format: str = ""
 
     def examples(self, split: str) -> Examples:
         """The ids of a split, mapped from disk."""
@@ -209,7 +211,8 @@ class Scores(Noun):
     @property
     def best_baseline(self) -> tuple[str, float]:
         """Name and headline score of the best cheap system."""
-        name = max(self.baselines, key=lambda name: self.baselines[name][self.headline])
+        gain = find_metric(self.headline).gain
+        name = max(self.baselines, key=lambda name: gain(self.baselines[name][self.headline], 0.0))
         return name, self.baselines[name][self.headline]
 
 

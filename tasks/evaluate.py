@@ -1,6 +1,7 @@
 """Checkpoint to scores: the field's own metrics on the test split, with intervals and baselines."""
 
 import logging
+import math
 import time
 from dataclasses import asdict
 from pathlib import Path
@@ -16,32 +17,34 @@ from rnn_models.baselines import find_baseline
 from rnn_models.checkpoint import load_model
 from rnn_models.metrics import find_metric, measure
 from rnn_models.prediction import predict_all
-from rnn_models.problem import Problem
+from rnn_models.problem import Problem, find_problem
 from tasks.artifacts import Checkpoint, Scores, TokenSet, code_digest, digest
 from tasks.registry import log_metrics, log_table, set_tags
+from tasks.samples import SAMPLES, write_samples
 from tasks.states import unchanged
 
 log = logging.getLogger(__name__)
+CODE = ("rnn_models", "data/formats", "data/tunes.py", "tasks/evaluate.py", "tasks/predictor.py", "tasks/samples.py")
 NUM_SAMPLES = 200  # outputs shown in MLflow
 
 
 @task(task_run_name="evaluate-{checkpoint.dataset}", cache_policy=NO_CACHE)
 def evaluate(checkpoint: Checkpoint, tokens: TokenSet) -> Scores:
     """Score a model and the cheap systems on the test split."""
-    code = code_digest("rnn_models", "tasks/evaluate.py", libraries=("torch", "sacrebleu", "scikit-learn"))
+    code = code_digest(*CODE, libraries=("torch", "sacrebleu", "scikit-learn"))
     key = digest(checkpoint.digest, tokens.test_split, code)
     found = Scores.find(checkpoint.dataset, key)
     if found:
         return unchanged(found)
     with Scores.making(checkpoint.dataset, key) as folder:
         problem, model = load_model(checkpoint.folder)
-        test, started = tokens.examples("test"), time.perf_counter()
-        outputs = predict_all(problem, model, test)
-        speed = len(test) / (time.perf_counter() - started)
-        encoder = Encoder.load(tokens.folder)
-        said = [encoder.decode(o.ids, copied=o.copied, source=row) for o, row in zip(outputs, sources(tokens), strict=True)]
-        metrics = write_results(folder, problem, tokens, said, [output.score for output in outputs])
-        baselines = score_baselines(problem, tokens, encoder)
+        is_joined, started = bool(checkpoint.settings["joined_texts"]), time.perf_counter()
+        said, shown = (foretold if problem.token_nats else answered)(problem, model, tokens)
+        speed = len(said) / (time.perf_counter() - started)
+        metrics = write_results(folder, problem, tokens, said, shown, is_joined=is_joined)
+        if problem.token_nats:
+            metrics |= write_samples(folder, checkpoint, tokens, sources(tokens))
+        baselines = score_baselines(problem, tokens)
         scores = Scores(
             dataset=checkpoint.dataset, digest=key, problem=problem.name, checkpoint=checkpoint.digest, tokens=tokens.digest,
             mlflow_run=checkpoint.mlflow_run, test_split=tokens.test_split, metrics=metrics, baselines=baselines,
@@ -50,43 +53,73 @@ def evaluate(checkpoint: Checkpoint, tokens: TokenSet) -> Scores:
         return scores.commit()
 
 
-def sources(tokens: TokenSet, split: str = "test") -> list[Any]:
-    """What goes in, as the publisher wrote it, in the order of a split's examples."""
-    column: list[Any] = tokens.snapshot_of().table(split).column(0).to_pylist()
+def side(tokens: TokenSet, place: int, split: str) -> list[Any]:
+    """One side of a split as the publisher wrote it, in the order of the examples; none of a side that is not there."""
+    table = tokens.snapshot_of().table(split)
+    names = ("", *find_problem(tokens.problem).sides(table.column_names))[-2:]
+    column: list[Any] = table[names[place]].to_pylist() if names[place] else [""] * table.num_rows
     return column
+
+
+def sources(tokens: TokenSet, split: str = "test") -> list[Any]:
+    """What goes in."""
+    return side(tokens, 0, split)
 
 
 def references(tokens: TokenSet, split: str = "test") -> list[Any]:
-    """What should come out, as the publisher wrote it, in the order of a split's examples."""
-    table = tokens.snapshot_of().table(split)
-    column: list[Any] = table[table.column_names[1]].to_pylist()
-    return column
+    """What should come out."""
+    return side(tokens, 1, split)
+
+
+def answered(problem: Problem, model: Any, tokens: TokenSet) -> tuple[list[Any], dict[str, list[Any]]]:
+    """What a model answers to each source, as a metric takes it, and what to show of it."""
+    encoder, outputs = Encoder.load(tokens.folder), predict_all(problem, model, tokens.examples("test"))
+    said = [encoder.decode(o.ids, copied=o.copied, source=row) for o, row in zip(outputs, sources(tokens), strict=True)]
+    return said, {"output": said, "score": [output.score for output in outputs]}
+
+
+def foretold(problem: Problem, model: Any, tokens: TokenSet) -> tuple[list[Any], dict[str, list[Any]]]:
+    """How well a model foresees each text, in nats per token, and the mean probability of a token to show."""
+    assert problem.token_nats
+    nats = problem.token_nats(model, tokens.examples("test"))
+    return nats, {"score": [math.exp(-float(costs.mean())) for costs in nats]}
+
+
+def joined(said: list[Any], true: list[Any]) -> tuple[list[Any], list[Any]]:
+    """Texts of which each goes on with the one before as the one text that they are."""
+    return [np.concatenate(said)], ["\n".join(true)]
 
 
 def write_results(
-    folder: Path, problem: Problem, tokens: TokenSet, said: list[Any], sure: list[float]
+    folder: Path, problem: Problem, tokens: TokenSet, said: list[Any], shown: dict[str, list[Any]], *, is_joined: bool
 ) -> dict[str, dict[str, Any]]:
-    """Score outputs and write them, and the statistics of each example, to a folder."""
-    true, measured = references(tokens), {}
-    statistics = {}
+    """Score what a model says and write it, and the statistics of each example, to a folder."""
+    true, measured, statistics = references(tokens), {}, {}
+    compared = joined(said, true) if is_joined and problem.token_nats else (said, true)
     for name in problem.metrics:
         metric = find_metric(name)
-        statistics[name] = metric.statistics(said, true)
+        statistics[name] = metric.statistics(*compared)
         measured[name] = asdict(measure(metric, statistics[name]))
     np.savez_compressed(folder / "statistics.npz", **statistics)  # type: ignore[arg-type]
-    table = pd.DataFrame({"source": sources(tokens), "reference": true, "output": said, "score": sure})
+    table = pd.DataFrame({"source": sources(tokens), "reference": true, **shown})
     table.to_parquet(folder / "outputs.parquet")
     return measured
 
 
-def score_baselines(problem: Problem, tokens: TokenSet, encoder: Encoder) -> dict[str, dict[str, float]]:
+def score_of(name: str, said: list[Any], true: list[Any]) -> float:
+    """One score of all examples together."""
+    metric = find_metric(name)
+    return float(metric.score(metric.statistics(said, true).sum(0, keepdims=True))[0])
+
+
+def score_baselines(problem: Problem, tokens: TokenSet) -> dict[str, dict[str, float]]:
     """Score the cheap systems of a problem, trained on the same examples."""
     train, test, true = tokens.examples("train"), tokens.examples("test"), references(tokens)
-    found: dict[str, dict[str, float]] = {}
+    encoder, found = Encoder.load(tokens.folder), dict[str, dict[str, float]]()
     for name in problem.baselines:
-        said = [encoder.decode(ids) for ids in find_baseline(name)(train, test)]
-        metrics = [find_metric(metric) for metric in problem.metrics]
-        found[name] = {m.name: float(m.score(m.statistics(said, true).sum(0, keepdims=True))[0]) for m in metrics}
+        answers = find_baseline(name)(train, test)
+        said = answers if problem.token_nats else [encoder.decode(ids) for ids in answers]
+        found[name] = {metric: score_of(metric, said, true) for metric in problem.metrics}
     return found
 
 
@@ -103,6 +136,7 @@ def tell(scores: Scores, folder: Path, rows_per_second: float) -> None:
     log_metrics(scores.mlflow_run, [(name, value, 0, now) for name, value in points.items()])
     signatures = {f"refrain.signature.{n}": s["signature"] for n, s in scores.metrics.items() if s["signature"]}
     set_tags(scores.mlflow_run, {"refrain.test_split": scores.test_split, **signatures})
-    samples = pd.read_parquet(folder / "outputs.parquet").head(NUM_SAMPLES).astype({"score": float})
+    drawn = folder / SAMPLES
+    samples = pd.read_parquet(drawn if drawn.exists() else folder / "outputs.parquet").head(NUM_SAMPLES).astype({"score": float})
     shown = samples.map(lambda cell: " ".join(cell) if isinstance(cell, np.ndarray) else cell)
     log_table(scores.mlflow_run, shown, "outputs.json")

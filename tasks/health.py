@@ -14,7 +14,7 @@ from rnn_models.settings import TrainSettings
 from tasks.artifacts import Health, TokenSet, code_digest, digest
 from tasks.report import clipping_words
 from tasks.settings import TrainChanges, changes
-from tasks.train import identified, training_code, word_vectors
+from tasks.train import training_code
 
 log = logging.getLogger(__name__)
 REPORT = "report.json"
@@ -29,7 +29,7 @@ def check_health(tokens: TokenSet, settings: TrainChanges, num_steps: int) -> He
     """
     problem = find_problem(tokens.problem)
     chosen = health_settings(problem.defaults.with_changes(changes(settings)))
-    key = digest(tokens.digest, identified(chosen), num_steps, training_code(problem), code_digest(*CODE))
+    key = digest(tokens.digest, asdict(chosen), num_steps, training_code(problem), code_digest(*CODE))
     found = Health.find(tokens.dataset, key)
     if found:
         log.info("Unchanged")
@@ -63,7 +63,7 @@ def followed_probe(tokens: TokenSet, settings: TrainSettings, num_steps: int) ->
     log.info("%d steps of %s, gradients clipped by %s", num_steps, tokens.dataset, clipping_words(settings))
     found = probe(
         find_problem(tokens.problem), tokens.examples("train"), tokens.model_sizes(), settings, num_steps=num_steps,
-        vectors=word_vectors(tokens, settings),
+        vectors=tokens.word_vectors(),
     )  # fmt: skip
     log.info("%d steps made", len(found.steps))
     return found

@@ -55,7 +55,7 @@ def checked_entry(dataset: str, catalog: str | None) -> Dataset:
         problem = find_problem(entry.problem)
     except ValueError as error:
         raise RowError(f"{entry.file}, entry {dataset}, problem: {error}") from error
-    if problem.rows != entry.roles:
+    if not problem.sides(entry.roles):
         wanted = " and ".join(problem.rows)
         raise RowError(f"{entry.file}, entry {dataset}, columns: {problem.name} reads {wanted}, got {' and '.join(entry.roles)}")
     return entry

@@ -1,6 +1,7 @@
 """What can be retrained: light enough to answer at once."""
 
 from dataclasses import asdict, fields
+from importlib import import_module
 from typing import Any
 
 from data.catalog import Dataset, find_dataset, read_catalog
@@ -26,7 +27,10 @@ def describe_dataset(name: str, catalog: str | None = None) -> dict[str, Any]:
     entry = find_dataset(name, *catalog_paths(catalog))
     shown = {f.name: getattr(entry, f.name) for f in fields(Dataset) if f.name not in NOT_SHOWN}
     told = {"dataset": name, "catalog": str(entry.file), **shown, "source": entry.entry["source"], "checks": asdict(entry.rules)}
-    return told | {"tokens": asdict(default_settings(entry.tokenizer))}
+    # Looked up by name: torch takes a second to import, and only this needs to know what a problem reads.
+    problem = import_module("rnn_models.problem").find_problem(entry.problem)
+    is_said = problem.sides(entry.roles)[-1:] == ("text",)
+    return told | {"tokens": asdict(default_settings(entry.tokenizer, is_said=is_said))}
 
 
 def check_datasets(names: list[str], catalog: str | None = None) -> None:

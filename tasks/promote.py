@@ -2,14 +2,16 @@
 
 import logging
 
+import numpy as np
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from rnn_models.metrics import find_metric
+from rnn_models.problem import find_problem
 from tasks import registry
 from tasks.artifacts import ModelVersion, Promotion, Scores, TokenSet, code_digest, digest
-from tasks.evaluate import references
-from tasks.register import raw_texts
+from tasks.evaluate import references, score_of
+from tasks.register import raw_rows
 from tasks.report import promotion_page
 from tasks.settings import PromotionSettings
 from tasks.states import unchanged
@@ -46,11 +48,11 @@ def promote(challenger: ModelVersion, scores: Scores, tokens: TokenSet, settings
 
 def score_champion(name: str, version: str, scores: Scores, tokens: TokenSet) -> float:
     """Let the champion predict the challenger's test split, from its raw texts, and score it."""
-    texts, target = raw_texts(tokens.snapshot_of().table("test"), tokens.tokenizer)
-    predicted = registry.predict_with(name, version, texts)
-    metric = find_metric(scores.headline)
-    said = predicted[target].tolist()
-    return float(metric.score(metric.statistics(said, references(tokens)).sum(0, keepdims=True))[0])
+    rows, target = raw_rows(tokens.snapshot_of().table("test"), tokens)
+    is_foretold = find_problem(scores.problem).token_nats is not None
+    predicted = registry.predict_with(name, version, rows, {"judge": True} if is_foretold else {})
+    said = [np.asarray(nats) for nats in predicted["nats"]] if is_foretold else predicted[target].tolist()
+    return score_of(scores.headline, said, references(tokens))
 
 
 def decide(scores: Scores, champion: str | None, champion_score: float | None, settings: PromotionSettings) -> tuple[bool, str]:
@@ -60,12 +62,13 @@ def decide(scores: Scores, champion: str | None, champion_score: float | None, s
     by ``min_gain`` at least. Equal scores keep the champion.
     """
     metric, ours = scores.headline, scores.metrics[scores.headline]["value"]
+    gain_over = find_metric(metric).gain
     if champion is None or champion_score is None:
         baseline, cheap = scores.best_baseline
-        if ours > cheap:
+        if gain_over(ours, cheap) > 0:
             return True, f"first champion: {metric} {ours:.2f} beats {baseline}'s {cheap:.2f}"
         return False, f"not promoted: {metric} {ours:.2f} does not beat {baseline}'s {cheap:.2f}"
-    gain = ours - champion_score
+    gain = gain_over(ours, champion_score)
     if gain > settings.min_gain:
         return True, f"promoted: {metric} {ours:.2f}, {gain:+.2f} against champion version {champion}'s {champion_score:.2f}"
     return False, (

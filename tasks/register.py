@@ -1,15 +1,19 @@
 """Checkpoint to model version: a model that takes raw text, and loads where this repository is not."""
 
 import logging
+from typing import Any
 
+import pandas as pd
 import pyarrow as pa
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from rnn_models.metrics import find_metric
+from rnn_models.problem import find_problem
 from tasks import registry
 from tasks.artifacts import Checkpoint, ModelVersion, Scores, TokenSet
 from tasks.packing import pack_code, pack_model
+from tasks.predictor import SAMPLING
 from tasks.states import unchanged
 
 log = logging.getLogger(__name__)
@@ -25,20 +29,28 @@ def register(checkpoint: Checkpoint, tokens: TokenSet, scores: Scores) -> ModelV
     with registry.staging() as folder:
         code, package = pack_code(checkpoint.problem, folder)
         files = pack_model(checkpoint, tokens, folder / "model")
-        texts, target = raw_texts(tokens.snapshot_of().table("test").slice(0, 1), tokens.tokenizer)
-        model = registry.log_model(run_id, code, files, package, target=target, example=texts[0])
+        rows, target = raw_rows(tokens.snapshot_of().table("test").slice(0, 1), tokens)
+        asked = asked_of(checkpoint) if target == "text" else {}
+        model = registry.log_model(run_id, code, files, package, target=target, example=rows, asked=asked)
     made = ModelVersion(name, "", run_id, scores.digest)
     number = registry.register(model, made, version_tags(checkpoint, scores))
     log.info("registered %s version %s, challenger", name, number)
     return ModelVersion(name, number, run_id, scores.digest)
 
 
-def raw_texts(table: pa.Table, tokenizer: str) -> tuple[list[str], str]:
-    """The source side of some rows as raw texts, and the name of their target side."""
-    source, target = table.column_names
+def raw_rows(table: pa.Table, tokens: TokenSet) -> tuple[pd.DataFrame, str]:
+    """What a model is given of some rows, raw, and the name of what it says: of a text that is said, its label goes with it."""
+    source, target = ["", *find_problem(tokens.problem).sides(table.column_names)][-2:]
+    if target == "text":
+        return table.to_pandas(), target
     rows = table[source].to_pylist()
-    joint = "" if tokenizer == "characters" else " "
-    return [row if isinstance(row, str) else joint.join(row) for row in rows], target
+    joint = "" if tokens.tokenizer == "characters" else " "
+    return pd.DataFrame({"text": [row if isinstance(row, str) else joint.join(row) for row in rows]}), target
+
+
+def asked_of(checkpoint: Checkpoint) -> dict[str, Any]:
+    """What may be asked of a model that says texts, with what it does if nothing is asked."""
+    return {name: checkpoint.settings[name] for name in SAMPLING} | {"judge": False}
 
 
 def version_tags(checkpoint: Checkpoint, scores: Scores) -> dict[str, str]:

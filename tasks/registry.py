@@ -27,7 +27,7 @@ from mlflow.entities.model_registry import ModelVersion as ModelVersionInfo
 from mlflow.exceptions import MlflowException
 from mlflow.models import ModelSignature
 from mlflow.tracking import MlflowClient
-from mlflow.types import ColSpec, DataType, Schema
+from mlflow.types import ColSpec, DataType, ParamSchema, ParamSpec, Schema
 from mlflow.types.schema import Array
 
 from tasks.artifacts import ModelVersion, TokenSet, home
@@ -37,6 +37,7 @@ log = logging.getLogger(__name__)
 CHOSEN_URI = os.environ.get("MLFLOW_TRACKING_URI", "")
 CHAMPION, CHALLENGER = "champion", "challenger"
 KEY_TAG = "refrain.scores"  # names the scores, and by them all that went into a version
+KINDS = {bool: DataType.boolean, int: DataType.long, float: DataType.double}
 REQUIREMENTS = ("mlflow", "torch", "tokenizers", "safetensors", "numpy", "pandas", "pyarrow")
 
 
@@ -154,17 +155,20 @@ def find_version(name: str, key: str) -> str | None:
     return str(found[0].version) if found else None
 
 
-def log_model(run_id: str, code: Path, files: Path, package: Path, *, target: str, example: str) -> LoggedModel:
-    """Log a model as a pyfunc made of a Python file, weights and JSON; nothing of it is pickled."""
+def log_model(
+    run_id: str, code: Path, files: Path, package: Path, *, target: str, example: pd.DataFrame, asked: Mapping[str, Any]
+) -> LoggedModel:
+    """Log a model as a pyfunc made of a Python file, weights and JSON, none pickled; ``asked`` are its params' defaults."""
     said: DataType | Array = Array(DataType.string) if target == "tags" else DataType.string
     signature = ModelSignature(
-        inputs=Schema([ColSpec(DataType.string, "text")]),
+        inputs=Schema([ColSpec(DataType.string, name, required=name == "text") for name in example.columns]),
         outputs=Schema([ColSpec(said, target), ColSpec(DataType.double, "score")]),
+        params=ParamSchema([ParamSpec(name, KINDS[type(value)], value) for name, value in asked.items()]) if asked else None,  # type: ignore[arg-type]
     )
     with mlflow.start_run(run_id=run_id):
         model: LoggedModel = mlflow.pyfunc.log_model(
             name="model", python_model=str(code), artifacts={"model": str(files)}, code_paths=[str(package)],
-            input_example=pd.DataFrame({"text": [example]}), signature=signature,
+            input_example=example, signature=signature,
             pip_requirements=[f"{name}=={version(name).split('+')[0]}" for name in REQUIREMENTS],
         )  # fmt: skip
     return model
@@ -204,11 +208,11 @@ def aliases_of(name: str, number: str) -> list[str]:
     return sorted(alias for alias, pointed in aliases.items() if str(pointed) == number)
 
 
-def predict_with(name: str, number: str, texts: list[str]) -> pd.DataFrame:
+def predict_with(name: str, number: str, rows: pd.DataFrame, params: Mapping[str, Any]) -> pd.DataFrame:
     """Load a registered version, as anybody would, and let it predict."""
     client()
     model = mlflow.pyfunc.load_model(f"models:/{name}/{number}")
-    predicted: pd.DataFrame = model.predict(pd.DataFrame({"text": texts}))
+    predicted: pd.DataFrame = model.predict(rows, dict(params)) if params else model.predict(rows)
     return predicted
 
 

@@ -49,16 +49,22 @@ def training_figure(history: History, settings: TrainSettings) -> Figure:
     return figure
 
 
-def interval(score: dict[str, Any]) -> str:
+def digits(metric: str) -> int:
+    """Digits behind the point that are shown: a cost is no percentage, and often a small number."""
+    return 3 if find_metric(metric).is_cost else 1
+
+
+def interval(metric: str, score: dict[str, Any]) -> str:
     """A score with its 95 % interval, as it is shown everywhere."""
-    return f"{score['value']:.1f} ({score['low']:.1f} to {score['high']:.1f})"
+    n = digits(metric)
+    return f"{score['value']:.{n}f} ({score['low']:.{n}f} to {score['high']:.{n}f})"
 
 
 def promotion_page(promotion: Promotion, scores: Scores) -> None:
     """Show the decision and the scores on the Prefect run page."""
-    rows = [f"| {title(name)} | {interval(s)} | {s['signature']} |" for name, s in scores.metrics.items()]
+    rows = [f"| {title(name)} | {interval(name, s)} | {s['signature']} |" for name, s in scores.metrics.items()]
     for name, values in scores.baselines.items():
-        rows += [f"| {title(metric)} of {name} | {value:.1f} | |" for metric, value in values.items()]
+        rows += [f"| {title(metric)} of {name} | {value:.{digits(metric)}f} | |" for metric, value in values.items()]
     text = "\n".join(
         [
             f"# {promotion.dataset}, version {promotion.version}",
@@ -92,6 +98,7 @@ def summary(promotion: Promotion) -> dict[str, Any]:
         "refused": snapshot.rows.get("refused", 0),
         "metric": scores.headline,
         "metric_title": title(scores.headline),
+        "digits": digits(scores.headline),
         "metrics": scores.metrics,
         "baseline": baseline,
         "baseline_score": cheap,

@@ -2,12 +2,14 @@
 
 import hashlib
 import logging
+from collections.abc import Iterator
 from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
@@ -18,6 +20,7 @@ from data.token_columns import write_ids
 from data.token_settings import TokenSettings, default_settings, is_tokenizer_file
 from data.tokenizer import Encoder
 from data.vectors import WordVectors, file_digest, file_words, read_vectors
+from rnn_models.problem import find_problem
 from tasks.artifacts import KNOWN, VECTORS, Snapshot, TokenSet, code_digest, digest
 from tasks.ingest import checked_entry
 from tasks.settings import TokenChanges, changes
@@ -47,14 +50,15 @@ BATCH_ROWS = 8192
 def tokenize(snapshot: Snapshot, settings: TokenChanges, catalog: str | None = None) -> TokenSet:
     """Build vocabularies from the training rows and write all splits as ids."""
     entry = checked_entry(snapshot.dataset, catalog)
-    chosen = replace(default_settings(entry.tokenizer), **changes(settings))
+    sides = find_problem(entry.problem).sides(entry.roles)
+    chosen = replace(default_settings(entry.tokenizer, is_said=sides[-1] == "text"), **changes(settings))
     code = code_digest(*CODE, libraries=("tokenizers",))
     key = digest(snapshot.splits, identity(entry.tokenizer), identified(chosen), code)
     found = TokenSet.find(snapshot.dataset, key)
     if found:
         return unchanged(found)
     with TokenSet.making(snapshot.dataset, key) as folder:
-        encoder, rows = write_token_set(folder, streams_of(snapshot, chosen.limit), entry.tokenizer, chosen)
+        encoder, rows = write_token_set(folder, streams_of(snapshot, chosen.limit, sides), entry.tokenizer, chosen)
         return TokenSet(
             dataset=snapshot.dataset,
             digest=key,
@@ -66,6 +70,7 @@ def tokenize(snapshot: Snapshot, settings: TokenChanges, catalog: str | None = N
             limit=chosen.limit,
             test_split=snapshot.splits["test"],
             settings=asdict(chosen),
+            format=entry.format["kind"] if entry.format else "",
         ).commit()
 
 
@@ -92,14 +97,20 @@ def identified(settings: TokenSettings) -> dict[str, Any]:
     return asdict(settings) | {"vectors": file_digest(settings.vectors) if settings.vectors else ""}
 
 
-def streams_of(snapshot: Snapshot, limit: int) -> dict[str, Stream]:
-    """All splits, batch by batch; the training split as far as ``limit`` allows."""
+def streams_of(snapshot: Snapshot, limit: int, sides: tuple[str, ...]) -> dict[str, Stream]:
+    """Both sides of all splits, batch by batch; of the training split the rows that ``limit`` allows."""
     found = {split: Stream(partial(parquet_batches, snapshot.folder / f"{split}.parquet")) for split in SPLITS}
     train = found["train"]
     if 0 < limit < snapshot.rows["train"]:
         rows = smallest_rows(train, limit)
         found["train"] = Stream(lambda: only_rows(train, rows))
-    return found
+    return {split: Stream(partial(columns_of, stream, sides)) for split, stream in found.items()}
+
+
+def columns_of(stream: Stream, names: tuple[str, ...]) -> Iterator[pa.Table]:
+    """Some columns of a stream of tables, in the order of their names."""
+    for table in stream:
+        yield table.select(list(names))
 
 
 def write_token_set(
@@ -111,7 +122,7 @@ def write_token_set(
     encoder.save(folder)
     if settings.vectors:
         write_vectors(folder, encoder, settings.vectors)
-    log.info("%s source ids, %s target ids", f"{encoder.source.size:,}", f"{encoder.target_size:,}")
+    log.info("%s source ids, %s target ids", f"{encoder.source_size:,}", f"{encoder.target_size:,}")
     return encoder, {split: write_ids(folder, split, tables, encoder, settings) for split, tables in streams.items()}
 
 
@@ -128,7 +139,7 @@ def write_vectors(folder: Path, encoder: Encoder, address: str) -> None:
 def sizes_of(encoder: Encoder) -> dict[str, Any]:
     """What a model must know of the vocabularies."""
     return {
-        "source": encoder.source.size, "target": encoder.target_size,
+        "source": encoder.source_size, "target": encoder.target_size,
         "labels": encoder.labels, "is_shared": encoder.target is encoder.source,
         "characters": encoder.characters.size if encoder.characters else 0, "fixed": encoder.source.num_fixed,
     }  # fmt: skip

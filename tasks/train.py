@@ -67,9 +67,10 @@ def followed_run(folder: Path, tokens: TokenSet, settings: TrainSettings) -> str
 def followed_fit(problem: Problem, tokens: TokenSet, settings: TrainSettings, folder: Path, run_id: str) -> History:
     """Train, and write what happens to the log and to MLflow."""
     examples = {split: tokens.examples(split) for split in ("train", "validation")}
+    read = examples["train"].target if problem.token_nats else examples["train"].source
     log.info(
-        "training on %s examples, %s source tokens, with %s %d, gradients clipped by %s",
-        f"{len(examples['train']):,}", f"{int(examples['train'].source.lengths.sum()):,}",
+        "training on %s examples, %s tokens, with %s %d, gradients clipped by %s",
+        f"{len(examples['train']):,}", f"{int(read.lengths.sum()):,}",
         settings.encoder, settings.hidden_size, clipping_words(settings),
     )  # fmt: skip
     with metric_points(run_id) as points:

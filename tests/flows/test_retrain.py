@@ -18,14 +18,14 @@ from tasks.ingest import make_snapshot
 from tests.conftest import write_reviews
 
 pytestmark = pytest.mark.usefixtures("engine")
-PROBLEMS = ("sentiment", "ner", "translation")
+PROBLEMS = ("sentiment", "ner", "translation", "generation")
 TOKENS = {"vocabulary_size": 200, "min_frequency": 1}
 TRAINING = {"embedding_size": 16, "hidden_size": 16, "max_epochs": 6, "learning_rate": 0.02, "dropout": 0.1, "batch_size": 8}
 
 
 @pytest.fixture(scope="session")
 def line(made_package: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
-    """Three problems retrained once, in a store that the tests below share."""
+    """Every problem retrained once, in a store that the tests below share."""
     folder, catalog = made_package
     home = tmp_path_factory.mktemp("line")
     with pytest.MonkeyPatch.context() as patch:
@@ -62,12 +62,14 @@ def states_of(flow_run_name: str) -> list[tuple[str, str]]:
 
 @pytest.mark.parametrize("problem", PROBLEMS)
 def test_a_first_model_that_beats_its_baseline_becomes_champion(line: dict[str, Any], problem: str) -> None:
+    from rnn_models.metrics import find_metric
     from tasks.artifacts import Scores
 
     promotion = line["first"][problem]
     scores = Scores.find(f"made_{problem}", promotion.scores)
     assert scores is not None
-    assert promotion.is_promoted == (promotion.challenger_score > scores.best_baseline[1])
+    gain = find_metric(promotion.metric).gain(promotion.challenger_score, scores.best_baseline[1])
+    assert promotion.is_promoted == (gain > 0)
     assert ("champion" in promotion.aliases) == promotion.is_promoted
 
 
@@ -135,8 +137,11 @@ def test_a_registered_model_predicts_from_raw_text_where_the_repository_is_not(
     promotion = line["first"][problem]
     scores = Scores.find(f"made_{problem}", promotion.scores)
     assert scores is not None
-    expected = pd.read_parquet(scores.folder / "outputs.parquet").head(20)
-    texts = [text if isinstance(text, str) else " ".join(text) for text in expected["source"]]
+    samples = scores.folder / "samples.parquet"  # of a model that says texts from nothing but their label
+    expected = pd.read_parquet(samples if samples.exists() else scores.folder / "outputs.parquet").head(20)
+    asked = {"text": [text if isinstance(text, str) else " ".join(text) for text in expected["source"]]}
+    if samples.exists():
+        asked = {"text": [""] * 20, "label": asked["text"]}
     script = f"""
 import json, os, sys
 os.environ["MLFLOW_ALLOW_PICKLE_DESERIALIZATION"] = "false"
@@ -145,7 +150,7 @@ sys.meta_path[:] = [f for f in sys.meta_path if "editable" not in repr(f).lower(
 import mlflow, pandas as pd
 mlflow.set_tracking_uri("sqlite:///{line["home"]}/mlflow.db")
 model = mlflow.pyfunc.load_model("models:/made_{problem}/{promotion.version}")
-found = model.predict(pd.DataFrame({{"text": {texts!r}}}))
+found = model.predict(pd.DataFrame({asked!r}))
 assert not [name for name in sys.modules if name.split(".")[0] in ("tasks", "rnn_models", "data", "flows", "prefect")]
 print("FOUND" + json.dumps([x if isinstance(x, str) else list(x) for x in found.iloc[:, 0]]))
 """
@@ -153,6 +158,28 @@ print("FOUND" + json.dumps([x if isinstance(x, str) else list(x) for x in found.
     assert done.returncode == 0, done.stderr[-3000:]
     found = json.loads(done.stdout.split("FOUND")[1])
     assert found == [x if isinstance(x, str) else list(x) for x in expected["output"]]
+
+
+def test_a_generator_is_judged_by_how_it_foresees_texts_and_its_samples_are_counted(line: dict[str, Any]) -> None:
+    from tasks.artifacts import Scores
+
+    promotion = line["first"]["generation"]
+    scores = Scores.find("made_generation", promotion.scores)
+    assert scores is not None
+    assert list(scores.metrics) == ["bits_per_character", "perplexity", "valid_texts"]
+    assert set(scores.baselines) == {"unigram", "bigram", "trigram"}
+    drawn = pd.read_parquet(scores.folder / "samples.parquet")
+    assert len(drawn) == 100
+    assert scores.metrics["valid_texts"]["value"] == (drawn["faults"] == "").sum()
+    assert set(drawn["source"]) == {"6/8", "2/4"}
+
+
+def test_a_champion_that_says_texts_is_judged_again_and_the_lower_cost_wins(line: dict[str, Any]) -> None:
+    first = line["first"]["generation"]
+    worse = retrained("generation", line["catalog"], max_epochs=1, learning_rate=0.001)
+    assert not worse.is_promoted
+    assert worse.champion_score == pytest.approx(first.challenger_score, rel=1e-4)
+    assert worse.champion_score < worse.challenger_score
 
 
 def test_no_file_of_a_registered_model_is_a_pickle(line: dict[str, Any]) -> None:

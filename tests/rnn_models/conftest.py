@@ -2,7 +2,8 @@
 
 Words are ids from 4 on. A text's label is its first word's number, modulo the
 labels; an odd word opens a name that an even word goes on; a translation reads
-the text backwards and says every third word twice.
+the text backwards and says every third word twice. A generator says a text from
+its label, every third one from nothing.
 """
 
 from collections.abc import Callable
@@ -14,9 +15,10 @@ import torch
 from hypothesis import settings
 from torch import Tensor, nn
 
-from rnn_models.batch import Batch, Examples, Ragged, Words, length_mask
+from rnn_models.batch import Batch, Examples, Ragged, Words, length_mask, shifted
+from rnn_models.prediction import predict_all
 from rnn_models.problem import Problem, Sizes, find_problem, problem_names
-from rnn_models.problems.translation import shifted
+from rnn_models.problems.generation import whole_texts
 from rnn_models.settings import TrainSettings
 
 settings.register_profile("rnn_models", max_examples=40, deadline=None)  # a busy machine is no failure
@@ -51,8 +53,14 @@ def translation_of(text: list[int]) -> list[int]:
 LANGUAGES: dict[tuple[str, str], tuple[Callable[[list[int]], list[int]], Sizes]] = {
     ("text", "label"): (label_of, Sizes(source=4 + NUM_WORDS, target=3, labels=("no", "so", "yes"))),
     ("tokens", "tags"): (tags_of, Sizes(source=4 + NUM_WORDS, target=len(TAGS), labels=TAGS)),
+    ("label", "text"): (label_of, Sizes(source=3, target=4 + NUM_WORDS, labels=("no", "so", "yes"))),
     ("source", "target"): (translation_of, Sizes(source=4 + NUM_WORDS, target=5 + NUM_WORDS)),
 }
+
+
+def shared(one: list[int], other: list[int]) -> int:
+    """How many ids two texts have in common at their beginnings."""
+    return next(i for i, (a, b) in enumerate(zip([*one, 1], [*other, 2], strict=False)) if a != b)
 
 
 @dataclass(frozen=True)
@@ -63,6 +71,11 @@ class Posed:
     sizes: Sizes
     examples: Examples
     settings: TrainSettings
+
+    @property
+    def says_text(self) -> bool:
+        """Whether a target has an end, which is said too."""
+        return self.problem.rows[1] in ("target", "text")
 
     def model(self, **changes: object) -> nn.Module:
         """A model fresh from its seed, its biases moved off zero, in evaluation mode."""
@@ -77,8 +90,30 @@ class Posed:
         """The examples of these indices, or all, in one padded batch."""
         return self.examples.batch(np.arange(len(self.examples)) if indices is None else np.asarray(indices))
 
+    def recited(self, model: nn.Module) -> tuple[list[list[int]], list[list[int]]]:
+        """What a model says of each example, and what it was taught to.
+
+        A generator is given the beginning of each text, up to where no other
+        with the same start begins so, and has to go on with it. A text that is
+        all beginning of another cannot be asked for.
+        """
+        targets = [self.examples.target.row(i) for i in range(len(self.examples))]
+        examples, known = self.examples, [0] * len(targets)
+        if self.problem.rows[1] == "text":
+            starts = whole_texts(self.batch()).read[:, 0].tolist()
+            texts = [[start, *text, 0] for start, text in zip(starts, targets, strict=True)]
+            known = [max(shared(text, other) for other in texts if other is not text) for text in texts]
+            examples = replace(examples, target=Ragged.of([text[:n] for text, n in zip(targets, known, strict=True)]))
+        said = [output.ids for output in predict_all(self.problem, model, examples)]
+        pairs = zip(said, targets, known, strict=True)
+        kept = [(ids, text[n:]) for ids, text, n in pairs if n <= len(text)]
+        assert len(kept) > len(targets) // 2
+        return [ids for ids, _ in kept], [taught for _, taught in kept]
+
     def logits(self, model: nn.Module, batch: Batch) -> Tensor:
         """All logits of a batch under teacher forcing: (B, K), (B, T, K) or (B, U + 1, V)."""
+        if self.problem.rows[1] == "text":
+            return model.project(model(whole_texts(batch).read, ())[0])
         if self.problem.rows[1] != "target":
             spelled = [batch.spelled] if batch.spelled else []
             return model(batch.source, batch.source_lengths, *spelled)
@@ -90,7 +125,7 @@ class Posed:
         logits = self.logits(model, batch)
         if logits.dim() == 2:
             return list(logits)
-        lengths = batch.target_lengths + (self.problem.rows[1] == "target")
+        lengths = batch.target_lengths + self.says_text
         return [row[real] for row, real in zip(logits, length_mask(lengths, logits.shape[1]), strict=True)]
 
 
@@ -103,12 +138,20 @@ def pose(name: str, num: int = 8, seed: int = 0, longest: int = 7) -> Posed:
     lengths[:2] = 1, longest  # padding is never missing
     texts = [(4 + random.permutation(NUM_WORDS)[:length]).tolist() for length in lengths]
     examples = Examples(Ragged.of(texts), Ragged.of([answer(text) for text in texts]))
+    if problem.rows == ("label", "text"):
+        examples = Examples(Ragged.of([answer(text) if i % 3 else [] for i, text in enumerate(texts)]), examples.source)
     return Posed(problem, sizes, examples, TINY)
 
 
 @pytest.fixture(params=problem_names())
 def posed(request: pytest.FixtureRequest) -> Posed:
     """Each problem in turn, with eight examples."""
+    return pose(request.param)
+
+
+@pytest.fixture(params=[name for name in problem_names() if not find_problem(name).token_nats])
+def posed_answer(request: pytest.FixtureRequest) -> Posed:
+    """Each problem in turn that is judged by what it answers."""
     return pose(request.param)
 
 
@@ -148,6 +191,11 @@ def ner_of_all_lengths() -> Posed:
 @pytest.fixture
 def translation() -> Posed:
     return pose("translation")
+
+
+@pytest.fixture
+def generation() -> Posed:
+    return pose("generation")
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ import re
 import numpy as np
 import pytest
 
-from rnn_models.baselines import BASELINES, count_matrix, find_baseline, num_learnt
+from rnn_models.baselines import BASELINES, NGRAMS, count_matrix, find_baseline, num_learnt
 from rnn_models.batch import Examples, Ragged
 
 # Words: 4 good, 5 bad, 6 and 7 neither.
@@ -83,14 +83,14 @@ def test_a_baseline_leaves_its_examples_as_they_were(name, examples):
 
 
 def test_every_baseline_is_tested_here():
-    assert set(BASELINES) == {"majority", "bag_of_words", "frequent_tag", "nearest_pair"}
+    assert set(BASELINES) == {"majority", "bag_of_words", "frequent_tag", "nearest_pair", *NGRAMS}  # of these in test_ngrams.py
 
 
 @pytest.mark.parametrize(
     ("name", "message"),
     [
         ("bag_of_word", "there is no baseline 'bag_of_word': did you mean bag_of_words?"),
-        ("xyz", "there is no baseline 'xyz': expected one of bag_of_words, frequent_tag, majority, nearest_pair"),
+        ("xyz", f"there is no baseline 'xyz': expected one of {', '.join(sorted(BASELINES))}"),
     ],
 )
 def test_an_unknown_baseline_is_refused_with_the_nearest_names(name, message):

@@ -54,16 +54,16 @@ def test_the_decay_is_that_of_the_recursion_written_out(sentiment, encoder, acti
         assert found[name] == pytest.approx(norms, rel=1e-4, abs=1e-7)
 
 
-def test_every_layer_and_direction_is_told(posed):
-    found = gradient_decay(posed.problem, posed.model(num_layers=2), posed.batch())
+def test_every_layer_and_direction_is_told(posed_answer):
+    found = gradient_decay(posed_answer.problem, posed_answer.model(num_layers=2), posed_answer.batch())
     assert list(found) == [f"layer {layer} {way}" for layer in (1, 2) for way in ("forward", "backward")]
-    assert {len(norms) for norms in found.values()} == {int(posed.batch().source_lengths.max())}
-    one_way = gradient_decay(posed.problem, posed.model(bidirectional=False), posed.batch())
+    assert {len(norms) for norms in found.values()} == {int(posed_answer.batch().source_lengths.max())}
+    one_way = gradient_decay(posed_answer.problem, posed_answer.model(bidirectional=False), posed_answer.batch())
     assert list(one_way) == ["layer 1 forward"]
 
 
-def test_an_encoder_without_recurrence_has_no_decay(posed):
-    assert gradient_decay(posed.problem, posed.model(encoder="cnn"), posed.batch()) == {}
+def test_an_encoder_without_recurrence_has_no_decay(posed_answer):
+    assert gradient_decay(posed_answer.problem, posed_answer.model(encoder="cnn"), posed_answer.batch()) == {}
 
 
 def test_looking_changes_nothing(posed):

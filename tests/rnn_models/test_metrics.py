@@ -22,14 +22,19 @@ labels = st.sampled_from(["no", "so", "yes"])
 label_pairs = st.lists(st.tuples(labels, labels), min_size=1, max_size=30)
 texts = st.lists(st.sampled_from(["ba", "lu", "mi", "tok", "rena", "."]), min_size=1, max_size=9).map(" ".join)
 text_pairs = st.lists(st.tuples(texts, texts), min_size=1, max_size=8)
+costs = st.lists(st.floats(0.0625, 9.0, width=32), min_size=1, max_size=9).map(lambda nats: np.asarray(nats, dtype=np.float32))
+costed_texts = st.lists(st.tuples(costs, texts), min_size=1, max_size=8)
 
 PAIRS = {
     "accuracy": label_pairs,
+    "valid_texts": label_pairs,
     "macro_f1": label_pairs,
     "span_f1": tag_pairs.map(lambda rows: [tuple(zip(*row, strict=True)) for row in rows]),
     "token_accuracy": tag_pairs.map(lambda rows: [tuple(zip(*row, strict=True)) for row in rows]),
     "bleu": text_pairs,
     "chrf": text_pairs,
+    "bits_per_character": costed_texts,
+    "perplexity": costed_texts,
 }
 
 
@@ -110,10 +115,40 @@ def test_rows_of_statistics_sum_to_the_score_of_just_those_examples(name, data):
 PERFECT = {label_pairs: "so", text_pairs: "lu mi tok ba"}
 
 
-@pytest.mark.parametrize("name", METRICS)
+@pytest.mark.parametrize("name", [name for name, metric in METRICS.items() if not metric.is_cost])
 def test_what_equals_its_reference_has_a_score_of_one_hundred(name):
     answer = PERFECT.get(PAIRS[name], ["B-ka", "I-ka", "O"])
     assert score(name, [(answer, answer)] * 3) == pytest.approx(100)
+
+
+def nats(*values):
+    return np.asarray(values, dtype=np.float32)
+
+
+def test_bits_per_character_are_nats_by_the_characters_and_ends_of_the_texts():
+    pairs = [(nats(1.0, 2.0, 3.0), "lu mi"), (nats(4.0), "b")]
+    assert score("bits_per_character", pairs) == pytest.approx(10 / (6 + 2) / math.log(2))
+
+
+def test_perplexity_is_that_of_a_token():
+    assert score("perplexity", [(nats(math.log(8), math.log(2)), "lu")] * 3) == pytest.approx(4)
+
+
+@pytest.mark.parametrize(("num_texts", "num_tokens", "num_rows"), [(1, 2600, 3), (29, 2600, 87), (30, 2600, 30), (29, 300, 29)])
+def test_blocks_of_few_long_texts_are_resampled_in_place_of_them(num_texts, num_tokens, num_rows):
+    metric = find_metric("bits_per_character")
+    random = np.random.default_rng(0)
+    costs = [random.random(num_tokens, dtype=np.float32) for _ in range(num_texts)]
+    rows = metric.statistics(costs, ["b" * (num_tokens - 1)] * num_texts)
+    assert len(rows) == num_rows
+    assert rows.sum(0) == pytest.approx([np.concatenate(costs).sum(dtype=np.float64), *2 * [num_texts * num_tokens]])
+
+
+@pytest.mark.parametrize("name", METRICS)
+def test_a_gain_is_positive_for_the_better_of_two(name):
+    metric = find_metric(name)
+    better, worse = (1.5, 2.0) if name in ("bits_per_character", "perplexity") else (2.0, 1.5)
+    assert metric.gain(better, worse) == 0.5 == -metric.gain(worse, better)
 
 
 @pytest.mark.parametrize(
@@ -150,7 +185,7 @@ def test_an_interval_follows_from_its_seed():
     ("name", "message"),
     [
         ("acuracy", "there is no metric 'acuracy': did you mean accuracy?"),
-        ("xyz", "there is no metric 'xyz': expected one of accuracy, bleu, chrf, macro_f1, span_f1, token_accuracy"),
+        ("xyz", f"there is no metric 'xyz': expected one of {', '.join(sorted(METRICS))}"),
     ],
 )
 def test_an_unknown_metric_is_refused_with_the_nearest_names(name, message):

@@ -150,7 +150,8 @@ def test_two_ways_to_average_at_once_are_refused():
 
 
 def trained(posed, parts):
-    training = Training(posed.problem, posed.sizes, posed.settings.with_changes({"dropout": 0.0, "token_dropout": 0.0}))
+    settings = posed.settings.with_changes({"dropout": 0.0, "token_dropout": 0.0, "label_dropout": 0.0})
+    training = Training(posed.problem, posed.sizes, settings)
     step = training.train_step([posed.batch(part) for part in parts], epoch=1, num_steps=9)
     return step, {name: p.grad for name, p in training.model.named_parameters()}
 

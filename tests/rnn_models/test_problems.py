@@ -7,12 +7,11 @@ import pytest
 import torch
 
 from rnn_models.baselines import BASELINES
-from rnn_models.batch import BOS_ID, EOS_ID, PAD_ID, length_mask
+from rnn_models.batch import BOS_ID, EOS_ID, PAD_ID, length_mask, shifted
 from rnn_models.metrics import METRICS
 from rnn_models.problem import find_problem, problem_names
 from rnn_models.problems.ner import bio_steps
 from rnn_models.problems.sentiment import pool
-from rnn_models.problems.translation import shifted
 from rnn_models.settings import Encoder
 
 SHAPES = pytest.mark.parametrize("num_layers", [1, 2])
@@ -30,7 +29,7 @@ def test_the_metrics_and_baselines_of_a_problem_exist(posed):
 
 @pytest.mark.parametrize(
     ("name", "message"),
-    [("sentimant", "there is no problem 'sentimant': did you mean sentiment?"), ("xyz", "expected one of ner, sentiment")],
+    [("sentimant", "there is no problem 'sentimant': did you mean sentiment?"), ("xyz", "expected one of generation, ner")],
 )
 def test_an_unknown_problem_is_refused_with_the_nearest_names(name, message):
     with pytest.raises(ValueError, match=message):
@@ -80,7 +79,7 @@ def test_a_loss_is_a_sum_in_nats_over_the_units_of_a_batch(posed):
     model, batch = posed.model(), posed.batch()
     nats, units = posed.problem.loss(model, batch)
     expected = {"example": len(batch), "token": int(batch.target_lengths.sum())}[posed.problem.unit]
-    ends = len(batch) if posed.problem.rows[1] == "target" else 0  # the end of a text is said too
+    ends = len(batch) if posed.says_text else 0  # the end of a text is said too
     assert (nats.shape, units) == ((), expected + ends)
     assert float(nats.detach()) > 0
 
@@ -226,7 +225,7 @@ def test_a_loss_is_smoothed_in_training_only(posed):
 
 
 def test_every_problem_is_listed():
-    assert {"ner", "sentiment", "translation"} <= set(problem_names())
+    assert {"generation", "ner", "sentiment", "translation"} <= set(problem_names())
 
 
 def test_the_examples_of_these_tests_have_padding_on_both_sides(posed):

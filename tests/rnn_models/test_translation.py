@@ -5,8 +5,7 @@ from itertools import product
 import pytest
 import torch
 
-from rnn_models.batch import BOS_ID, PAD_ID, UNK_ID
-from rnn_models.problems.translation import shifted
+from rnn_models.batch import BOS_ID, PAD_ID, UNK_ID, shifted
 from tests.rnn_models.test_search import slow_search
 from tests.rnn_models.test_training import fitted
 

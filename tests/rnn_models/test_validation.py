@@ -26,7 +26,8 @@ def test_without_scores_the_loss_decides():
     assert stalls(epochs) == (1, 1)
 
 
-def test_the_score_of_an_epoch_is_the_first_metric_of_what_its_weights_say(posed):
+def test_the_score_of_an_epoch_is_the_first_metric_of_what_its_weights_say(posed_answer):
+    posed = posed_answer
     history = fitted(posed, stop_on="metric", max_epochs=2)
     model = posed.problem.build(posed.sizes, posed.settings)
     load_weights(model, history.weights)
@@ -41,7 +42,8 @@ def test_the_score_of_an_epoch_is_the_first_metric_of_what_its_weights_say(posed
     assert history.best.validation_score == max(epoch.validation_score for epoch in history.epochs)
 
 
-def test_what_is_learnt_by_heart_scores_100(posed):
+def test_what_is_learnt_by_heart_scores_100(posed_answer):
+    posed = posed_answer
     model = posed.problem.build(posed.sizes, posed.settings.with_changes(KEEN))
     load_weights(model, fitted(posed, **KEEN).weights)
     assert headline_score(posed.problem, model, posed.examples, posed.sizes) == pytest.approx(100.0)

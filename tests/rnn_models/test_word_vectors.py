@@ -7,11 +7,19 @@ import pytest
 import torch
 
 from rnn_models.checkpoint import load_model, save_model
+from rnn_models.problem import find_problem, problem_names
 from rnn_models.training import Training
 from rnn_models.word_vectors import source_embedding
+from tests.rnn_models.conftest import pose
 from tests.rnn_models.test_training import fitted
 
 KNOWN = [5, 8]
+
+
+@pytest.fixture(params=[name for name in problem_names() if find_problem(name).rows[0] != "label"])
+def posed(request):
+    """Each problem in turn whose source is text."""
+    return pose(request.param)
 
 
 @pytest.fixture

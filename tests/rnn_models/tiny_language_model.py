@@ -6,11 +6,10 @@ import numpy as np
 import torch
 from torch import nn
 
-from rnn_models.batch import Examples, Ragged, length_mask
+from rnn_models.batch import Examples, Ragged, length_mask, shifted
 from rnn_models.bptt import Window, carried
 from rnn_models.layers import Embedding
 from rnn_models.problem import Problem, Sizes, Windows, find_problem
-from rnn_models.problems.translation import shifted
 from rnn_models.recurrent import Recurrent
 from rnn_models.settings import TrainSettings
 from rnn_models.streams import stream_windows

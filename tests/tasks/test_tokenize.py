@@ -17,6 +17,7 @@ from data.tokenizer import Encoder, Tokenizer, TokenSettings, default_settings
 from tasks.artifacts import Snapshot, TokenSet
 from tasks.tokenize import identified, identity, sizes_of, streams_of, write_token_set
 
+SIDES = ("source", "target")
 PAIRS = pa.table({"source": [f"lumo sela n{n}" for n in range(40)], "target": [f"grak n{n} dosh" for n in range(40)]})
 
 
@@ -48,7 +49,7 @@ def test_a_file_that_is_not_there_is_an_error(tmp_path: Path) -> None:
 
 
 def test_a_limit_holds_for_the_training_split_only(snapshot: Snapshot) -> None:
-    streams = streams_of(snapshot, 7)
+    streams = streams_of(snapshot, 7, SIDES)
     assert {split: sum(table.num_rows for table in streams[split]) for split in SPLITS} == {
         "train": 7,
         "validation": 40,
@@ -58,7 +59,7 @@ def test_a_limit_holds_for_the_training_split_only(snapshot: Snapshot) -> None:
 
 @pytest.mark.parametrize("limit", [0, 40, 100])
 def test_a_limit_that_is_none_takes_everything(snapshot: Snapshot, limit: int) -> None:
-    assert pa.concat_tables(streams_of(snapshot, limit)["train"]) == PAIRS
+    assert pa.concat_tables(streams_of(snapshot, limit, SIDES)["train"]) == PAIRS
 
 
 @pytest.mark.parametrize("is_joint", [True, False])
@@ -69,7 +70,7 @@ def test_a_token_set_is_read_as_examples(snapshot: Snapshot, is_joint: bool) -> 
         test_split="0", settings={},
     )  # fmt: skip
     tokens.folder.mkdir(parents=True)
-    encoder, rows = write_token_set(tokens.folder, streams_of(snapshot, 0), "bpe", settings)
+    encoder, rows = write_token_set(tokens.folder, streams_of(snapshot, 0, SIDES), "bpe", settings)
     assert rows == dict.fromkeys(SPLITS, 40)
     examples = tokens.examples("test")
     assert isinstance(encoder.target, Tokenizer)
@@ -85,7 +86,7 @@ def test_a_user_s_file_goes_into_the_token_set(snapshot: Snapshot, tmp_path: Pat
     Tokenizer.train("bpe", [PAIRS["source"], PAIRS["target"]], TokenSettings()).inner.save(str(own))
     folder = tmp_path / "tokens"
     folder.mkdir()
-    encoder, _ = write_token_set(folder, streams_of(snapshot, 0), str(own), default_settings(str(own)))
+    encoder, _ = write_token_set(folder, streams_of(snapshot, 0, SIDES), str(own), default_settings(str(own)))
     assert encoder.target is encoder.source
     assert {path.name for path in folder.glob("*.json")} == {"source.json", "encoder.json"}
 

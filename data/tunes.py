@@ -1,0 +1,185 @@
+"""Tunes in ABC notation: whether one is valid, and how it sounds, as MIDI.
+
+music21 reads notes, their lengths and bars. It lets much pass that is no ABC:
+fields it does not know, letters that are no notes, bars of any length. What it
+lets pass is looked for here.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+from data.errors import RowError
+
+FIELD = re.compile(r"([A-Za-z]):(.*)")
+FIELDS = {
+    "X": re.compile(r"\d+"),
+    "M": re.compile(r"C\|?|none|\d+(\+\d+)*/(1|2|4|8|16|32)"),
+    "L": re.compile(r"1(/(1|2|4|8|16|32|64))?"),
+    "K": re.compile(
+        r"(none|HP|Hp|[A-G][#b]?\s*(m|maj(or)?|min(or)?|mix(olydian)?|dor(ian)?|phr(ygian)?|lyd(ian)?|loc(rian)?|"
+        r"aeo(lian)?|ion(ian)?)?)(\s.*)?",
+        re.IGNORECASE,
+    ),
+}
+EXPECTED = {"X": "a number", "M": "a meter, such as 6/8", "L": "a length, such as 1/8", "K": "a key, such as G or A dorian"}
+# What stands between its own marks: text and chords, decorations, inline fields, comments.
+MARKED = re.compile(r'"[^"\n]*"|![^!\s|]+!|\[[A-Za-z]:[^\]\n]*\]|%.*')
+UNKNOWN = re.compile(r"""[^\sA-Ga-gxXyzZ0-9_^='/,|:\[\]()<>{}~.HLMOPSTuv!*`\\&-]""")
+NOTE = re.compile(r"[\^_=]*[A-Ga-g]")
+LONG = re.compile(r"\d{4,}")  # no length, tuplet or ending is written with so many digits
+INLINE = re.compile(r"\[([A-Za-z]:[^\]\n]*)\]")
+MAX_FAULTS = 5
+LONGEST_DENOMINATOR = 10_000  # music21's thirds and fifths are floats
+
+
+@dataclass(frozen=True)
+class Bar:
+    """A bar: its length and that of its meter in quarter notes, and whether a repeat or the like ends it."""
+
+    length: Fraction
+    whole: Fraction
+    is_end: bool
+
+
+def faults(tune: str) -> list[str]:
+    """Say what is wrong with a tune; a valid one has no faults.
+
+    A tune is one ``X:`` and its header, which ``K:`` ends, then music that
+    music21 reads. No bar is longer than its meter; a shorter one is the first
+    or the last, stands beside a repeat, or makes a whole one with its
+    neighbour.
+
+    Raises:
+        RowError: If music21 is not installed.
+    """
+    lines = [line.rstrip() for line in tune.strip().split("\n")]
+    found = [*_header_faults(lines), *_music_faults(lines)]
+    if not found:
+        try:
+            found += bar_faults(_bars(tune))
+        except RowError:
+            raise
+        except Exception as error:  # music21 has no common class of its errors
+            found.append(f"music21 does not read it: {' '.join(str(error).split())[:100]}")
+    return found[:MAX_FAULTS]
+
+
+def _header_length(lines: Sequence[str]) -> int:
+    """Lines up to ``K:``, that one too; all if there is none."""
+    return next((place for place, line in enumerate(lines, 1) if line.startswith("K:")), len(lines))
+
+
+def _header_faults(lines: Sequence[str]) -> Iterator[str]:
+    header = lines[: _header_length(lines)]
+    if not header[0].startswith("X:"):
+        yield f"line 1: expected X: and a number, got {header[0][:40]!r}"
+    if not header[-1].startswith("K:"):
+        yield "there is no K:, which ends the header"
+    for number, line in enumerate(lines, 1):
+        field = FIELD.match(line)
+        if field is None and number <= len(header) and not line.startswith("%"):
+            yield f"line {number}: expected a field before K:, got {line[:40]!r}"
+        if field and field[1] == "X" and number > 1:
+            yield f"line {number}: X: begins a tune, and stands there again"
+        if field and field[1] in FIELDS and not FIELDS[field[1]].fullmatch(field[2].split("%")[0].strip()):
+            yield f"line {number}: {field[1]}: expected {EXPECTED[field[1]]}, got {field[2].strip()[:40]!r}"
+
+
+def _music_faults(lines: Sequence[str]) -> Iterator[str]:
+    start, has_note = _header_length(lines), False
+    for number, line in enumerate(lines[start:], start + 1):
+        if FIELD.match(line) or line.startswith("%"):
+            continue
+        music = MARKED.sub(" ", line)
+        unknown = UNKNOWN.search(music) or LONG.search(music)
+        if unknown:
+            yield f"line {number}: {unknown[0]!r} is no note nor anything else of ABC"
+        has_note = has_note or bool(NOTE.search(music))
+        for opened, closed in ("[]", "{}"):
+            inner = re.sub(r"\|\]|\[\||\[\d|\|\[", "", music) if opened == "[" else music  # thick bars, endings
+            if inner.count(opened) != inner.count(closed):
+                yield f"line {number}: {inner.count(opened)} {opened} and {inner.count(closed)} {closed}"
+    if not has_note:
+        yield "there is no note"
+
+
+def _library() -> Any:
+    try:
+        import music21  # noqa: PLC0415, an optional extra
+    except ImportError:
+        raise RowError("tunes are read by a library that is not installed: pip install 'refrain-rnn[music]'") from None
+    return music21
+
+
+def has_library() -> bool:
+    """Whether the library is there that reads tunes."""
+    try:
+        _library()
+    except RowError:
+        return False
+    return True
+
+
+def _plain(tune: str) -> str:
+    """A tune whose fields all have lines of their own: music21 takes ``[M:3/4]`` for a chord."""
+    return INLINE.sub(r"\n\1\n", tune.strip())
+
+
+def _bars(tune: str) -> list[Bar]:
+    """All bars of a tune, in order, from music21's notes; what has no length, as between two repeats, is none."""
+    handler = _library().abcFormat.ABCHandler()
+    handler.process(_plain(tune))
+    found, whole, length = list[Bar](), Fraction(0), Fraction(0)
+    for token in handler.tokens:
+        kind = type(token).__name__
+        if kind == "ABCMetadata" and token.tag == "M":
+            meter = token.getTimeSignatureObject()
+            whole = Fraction(meter.barDuration.quarterLength) if meter else Fraction(0)
+        elif kind in ("ABCNote", "ABCChord") and not token.inGrace:
+            tuplet = token.activeTuplet
+            length += Fraction(token.quarterLength) * (tuplet.tupletMultiplier() if tuplet else 1)
+        elif kind == "ABCBar":
+            is_end = token.barStyle != "regular" or bool(token.repeatForm)
+            if length:
+                found.append(Bar(length.limit_denominator(LONGEST_DENOMINATOR), whole, is_end))
+            elif found:
+                found[-1] = replace(found[-1], is_end=found[-1].is_end or is_end)
+            length = Fraction(0)
+    return [*found, Bar(length.limit_denominator(LONGEST_DENOMINATOR), whole, False)] if length else found
+
+
+def bar_faults(bars: Sequence[Bar]) -> Iterator[str]:
+    """Find bars of a length that the meter does not allow; in free meter all are allowed."""
+    last = len(bars) - 1
+    for place, bar in enumerate(bars):
+        missing = bar.whole - bar.length
+        if not bar.whole or not missing:
+            continue
+        said = f"bar {place + 1}: {bar.length} quarter notes, its meter has {bar.whole}"
+        if missing < 0:
+            yield said
+            continue
+        is_free = place in (0, last) or bar.is_end or bars[place - 1].is_end
+        if not is_free and missing not in (bars[place - 1].length, bars[place + 1].length):
+            yield said
+
+
+def write_midi(tune: str, path: Path) -> None:
+    """Write a tune as a MIDI file, its repeats played.
+
+    Raises:
+        RowError: If it is no valid tune, or music21 is not installed.
+    """
+    found = faults(tune)
+    if found:
+        raise RowError(f"not a valid tune: {'; '.join(found)}")
+    music21 = _library()
+    score = music21.converter.parseData(_plain(tune), format="abc")
+    with suppress(music21.exceptions21.Music21Exception):  # odd repeats, or too few bars to have any: played as written
+        score = score.expandRepeats()
+    score.write("midi", str(path))
