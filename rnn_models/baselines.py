@@ -14,7 +14,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import normalize
 
 from rnn_models.batch import Examples, Ragged
-from rnn_models.ngrams import ngram_nats
+from rnn_models.ngrams import ngram_nats, num_ngrams
 from rnn_models.problem import nearest
 
 Targets = list[list[int]]
@@ -84,6 +84,8 @@ BASELINES |= {name: partial(ngram_nats, order=order) for order, name in enumerat
 
 def num_learnt(name: str, train: Examples) -> int:
     """How many numbers a baseline takes from the training split: what its parameters are to a network."""
+    if name in NGRAMS:
+        return num_ngrams(train, order=1 + NGRAMS.index(name))
     num_ids, num_labels = _num_ids(train.source), _num_ids(train.target)
     return {
         "majority": 1,

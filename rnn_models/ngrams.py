@@ -42,6 +42,17 @@ def ngram_nats(train: Examples, test: Examples, *, order: int) -> list[NDArray[n
     return np.split(-np.log(probability[~is_train]).astype(np.float32), ends)
 
 
+def num_ngrams(train: Examples, *, order: int) -> int:
+    """How many distinct stretches of up to ``order`` tokens stand in the training texts: what the estimate counts."""
+    said, before = _said_and_before(train.target, order)
+    num_ids, stretch, total = 1 + int(said.max(initial=BOS_ID)), _numbered(said), 0
+    for length in range(order):
+        if length:
+            stretch = _numbered(stretch * num_ids + before[length - 1])
+        total += len(np.unique(stretch))
+    return total
+
+
 def _said_and_before(texts: Ragged, order: int) -> tuple[Ints, Ints]:
     """What is said, (T,), and the tokens before it, nearest first, (order - 1, T); ``<bos>`` where there are none."""
     read, said, _ = end_to_end(texts, np.arange(len(texts)), is_joined=False)

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import math
 import statistics
 import time
 from collections.abc import Iterator, Sequence
@@ -9,16 +10,15 @@ from dataclasses import asdict, replace
 from typing import Any, cast, get_args
 
 from data.errors import nearest
-from data.tokenizer import Encoder
-from rnn_models.baselines import find_baseline, num_learnt
+from rnn_models.baselines import num_learnt
+from rnn_models.batch import Examples
 from rnn_models.checkpoint import load_model
 from rnn_models.encoders import has_recurrence
 from rnn_models.metrics import find_metric, measure
-from rnn_models.prediction import predict_all
 from rnn_models.problem import Problem, find_problem
 from rnn_models.settings import Encoder as EncoderName
 from tasks.artifacts import SystemScores, TokenSet, code_digest, digest
-from tasks.evaluate import references, sources
+from tasks.evaluate import cheaply, references, say_all
 from tasks.settings import TrainChanges, changes
 from tasks.states import directly
 from tasks.train import train
@@ -94,16 +94,14 @@ def encoder_scores(tokens: TokenSet, problem: Problem, name: str, settings: Trai
     with SystemScores.making(tokens.dataset, key):
         _, model = load_model(checkpoint.folder)
         examples, started = tokens.examples(split), time.perf_counter()
-        outputs = predict_all(problem, model, examples)
+        said, _ = say_all(problem, model, tokens, split)
         seconds = time.perf_counter() - started
-        encoder, texts = Encoder.load(tokens.folder), sources(tokens, split)
-        said = [encoder.decode(o.ids, copied=o.copied, source=row) for o, row in zip(outputs, texts, strict=True)]
         steps = json.loads((checkpoint.folder / "history.json").read_text())["steps"]
         return system_scores(
             tokens, problem, key, name, split, said, checkpoint=checkpoint.digest, minutes=checkpoint.train_seconds / 60,
             num_parameters=checkpoint.num_parameters,
             train_tokens_per_second=statistics.median(step["tokens_per_second"] for step in steps),
-            predict_tokens_per_second=int(examples.source.lengths.sum()) / seconds,
+            predict_tokens_per_second=num_tokens(examples) / seconds,
         )  # fmt: skip
 
 
@@ -114,14 +112,19 @@ def cheap_scores(tokens: TokenSet, problem: Problem, name: str, split: str) -> S
     if found:
         return found
     with SystemScores.making(tokens.dataset, key):
-        examples, encoder, started = tokens.examples("train"), Encoder.load(tokens.folder), time.perf_counter()
-        said = [encoder.decode(ids) for ids in find_baseline(name)(examples, tokens.examples(split))]
+        examples, started = tokens.examples("train"), time.perf_counter()
+        said = cheaply(problem, tokens, name, split)
         seconds = time.perf_counter() - started
         return system_scores(
             tokens, problem, key, name, split, said, checkpoint="", minutes=seconds / 60,
             num_parameters=num_learnt(name, examples),
-            train_tokens_per_second=int(examples.source.lengths.sum()) / seconds, predict_tokens_per_second=None,
+            train_tokens_per_second=num_tokens(examples) / seconds, predict_tokens_per_second=None,
         )  # fmt: skip
+
+
+def num_tokens(examples: Examples) -> int:
+    """Tokens of the side that is read: the source or, where nothing is given, the text that is foretold."""
+    return int(examples.source.lengths.sum()) or int(examples.target.lengths.sum())
 
 
 def scoring_code() -> str:
@@ -147,7 +150,8 @@ def comparison_page(tokens: TokenSet, rows: Sequence[dict[str, Any]], split: str
     """The comparison in Markdown."""
     metric = find_metric(find_problem(tokens.problem).metrics[0])
     head = f"## {tokens.dataset}: {metric.title} on the {split} split"
-    rank = sorted(rows, key=lambda row: row["metrics"][metric.name]["value"] if row["metrics"] else -1.0, reverse=True)
+    rank = sorted(rows, key=lambda row: metric.gain(row["metrics"][metric.name]["value"], 0.0) if row["metrics"] else -math.inf)
+    rank.reverse()
     notes = [f"- {row['system']}: {row['note']}" for row in rank if row["note"]]
     about = (
         f"Trained on {tokens.rows['train']:,} rows, scored on {tokens.rows[split]:,}; settings differ in the encoder only. "

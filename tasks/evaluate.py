@@ -39,7 +39,7 @@ def evaluate(checkpoint: Checkpoint, tokens: TokenSet) -> Scores:
     with Scores.making(checkpoint.dataset, key) as folder:
         problem, model = load_model(checkpoint.folder)
         is_joined, started = bool(checkpoint.settings["joined_texts"]), time.perf_counter()
-        said, shown = (foretold if problem.token_nats else answered)(problem, model, tokens)
+        said, shown = say_all(problem, model, tokens)
         speed = len(said) / (time.perf_counter() - started)
         metrics = write_results(folder, problem, tokens, said, shown, is_joined=is_joined)
         if problem.token_nats:
@@ -71,17 +71,23 @@ def references(tokens: TokenSet, split: str = "test") -> list[Any]:
     return side(tokens, 1, split)
 
 
-def answered(problem: Problem, model: Any, tokens: TokenSet) -> tuple[list[Any], dict[str, list[Any]]]:
-    """What a model answers to each source, as a metric takes it, and what to show of it."""
-    encoder, outputs = Encoder.load(tokens.folder), predict_all(problem, model, tokens.examples("test"))
-    said = [encoder.decode(o.ids, copied=o.copied, source=row) for o, row in zip(outputs, sources(tokens), strict=True)]
+def say_all(problem: Problem, model: Any, tokens: TokenSet, split: str = "test") -> tuple[list[Any], dict[str, list[Any]]]:
+    """What a model says of each example of a split, as a metric takes it, and what to show of it."""
+    return (foretold if problem.token_nats else answered)(problem, model, tokens, split)
+
+
+def answered(problem: Problem, model: Any, tokens: TokenSet, split: str) -> tuple[list[Any], dict[str, list[Any]]]:
+    """What a model answers to each source."""
+    encoder, outputs = Encoder.load(tokens.folder), predict_all(problem, model, tokens.examples(split))
+    rows = sources(tokens, split)
+    said = [encoder.decode(o.ids, copied=o.copied, source=row) for o, row in zip(outputs, rows, strict=True)]
     return said, {"output": said, "score": [output.score for output in outputs]}
 
 
-def foretold(problem: Problem, model: Any, tokens: TokenSet) -> tuple[list[Any], dict[str, list[Any]]]:
+def foretold(problem: Problem, model: Any, tokens: TokenSet, split: str) -> tuple[list[Any], dict[str, list[Any]]]:
     """How well a model foresees each text, in nats per token, and the mean probability of a token to show."""
     assert problem.token_nats
-    nats = problem.token_nats(model, tokens.examples("test"))
+    nats = problem.token_nats(model, tokens.examples(split))
     return nats, {"score": [math.exp(-float(costs.mean())) for costs in nats]}
 
 
@@ -112,13 +118,17 @@ def score_of(name: str, said: list[Any], true: list[Any]) -> float:
     return float(metric.score(metric.statistics(said, true).sum(0, keepdims=True))[0])
 
 
+def cheaply(problem: Problem, tokens: TokenSet, name: str, split: str = "test") -> list[Any]:
+    """What a cheap system that learns from the training split says of each example of a split."""
+    encoder, answers = Encoder.load(tokens.folder), find_baseline(name)(tokens.examples("train"), tokens.examples(split))
+    return answers if problem.token_nats else [encoder.decode(ids) for ids in answers]
+
+
 def score_baselines(problem: Problem, tokens: TokenSet) -> dict[str, dict[str, float]]:
     """Score the cheap systems of a problem, trained on the same examples."""
-    train, test, true = tokens.examples("train"), tokens.examples("test"), references(tokens)
-    encoder, found = Encoder.load(tokens.folder), dict[str, dict[str, float]]()
+    true, found = references(tokens), dict[str, dict[str, float]]()
     for name in problem.baselines:
-        answers = find_baseline(name)(train, test)
-        said = answers if problem.token_nats else [encoder.decode(ids) for ids in answers]
+        said = cheaply(problem, tokens, name)
         found[name] = {metric: score_of(metric, said, true) for metric in problem.metrics}
     return found
 

@@ -111,4 +111,5 @@ def test_every_baseline_counts_what_it_learns() -> None:
     train = Examples(Ragged.of([[4, 5], [6]]), Ragged.of([[0, 1], [1]]))
     assert {name: num_learnt(name, train) for name in BASELINES} == {
         "majority": 1, "bag_of_words": 8, "frequent_tag": 7, "nearest_pair": 6,
+        "unigram": 3, "bigram": 3 + 4, "trigram": 3 + 4 + 5,  # of 0 1 and its end, 1 and its end
     }  # fmt: skip
