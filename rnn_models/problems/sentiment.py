@@ -99,12 +99,16 @@ PROBLEM = Problem(
     unit="example",
     metrics=("accuracy", "macro_f1"),
     baselines=("majority", "bag_of_words"),
-    # A small text set: few units, much dropout.
+    # A small text set: few units, much dropout, words hidden now and then, a mean of the last epochs. Chosen on the
+    # validation split of rotten_tomatoes with two seeds, where a GRU's loss was lower than an LSTM's.
     defaults=TrainSettings(
-        embedding_size=100,
+        encoder="gru",
+        embedding_size=200,
         hidden_size=100,
         dropout=0.5,
-        token_dropout=0.1,
+        token_dropout=0.25,
+        label_smoothing=0.1,
+        average_epochs=3,
         max_epochs=8,
         learning_rate=1e-3,
         batch_size=32,
