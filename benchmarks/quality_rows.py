@@ -102,11 +102,11 @@ ALL = (
     ),
     Row(
         "tinyshakespeare", "tinyshakespeare_bpc", "tinyshakespeare", "generation", "bits_per_character", "bits per character",
-        "last 10 % held out, characters; the problem `generation` is not there yet", "2.12 (1.4697 nats)", 2.12, "bits", "lower",
+        "last 10 % held out, characters; settings and dataset entry not written yet", "2.12 (1.4697 nats)", 2.12, "bits", "lower",
     ),
     Row(
         "tinyshakespeare_3_minutes", "tinyshakespeare_nats_3_minutes", "tinyshakespeare", "generation", "nats_per_character",
-        "nats per character", "the same after 3 minutes on two cores; the problem `generation` is not there yet",
+        "nats per character", "the same after 3 minutes on two cores; settings and dataset entry not written yet",
         "1.88", 1.88, "nats", "lower",
     ),
 )  # fmt: skip

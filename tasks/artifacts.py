@@ -22,7 +22,6 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from rnn_models.batch import Examples, Ragged, Words
-from rnn_models.metrics import find_metric
 from rnn_models.problem import Sizes
 from rnn_models.word_vectors import Vectors
 
@@ -207,13 +206,6 @@ class Scores(Noun):
     def headline(self) -> str:
         """Name of the metric that decides."""
         return next(iter(self.metrics))
-
-    @property
-    def best_baseline(self) -> tuple[str, float]:
-        """Name and headline score of the best cheap system."""
-        gain = find_metric(self.headline).gain
-        name = max(self.baselines, key=lambda name: gain(self.baselines[name][self.headline], 0.0))
-        return name, self.baselines[name][self.headline]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -133,6 +133,13 @@ def score_baselines(problem: Problem, tokens: TokenSet) -> dict[str, dict[str, f
     return found
 
 
+def best_baseline(scores: Scores) -> tuple[str, float]:
+    """Name and headline score of the best cheap system; here and not in the noun, for an ingestion needs no metrics."""
+    gain = find_metric(scores.headline).gain
+    name = max(scores.baselines, key=lambda name: gain(scores.baselines[name][scores.headline], 0.0))
+    return name, scores.baselines[name][scores.headline]
+
+
 def tell(scores: Scores, folder: Path, rows_per_second: float) -> None:
     """Write scores to the log and, with sample outputs, to MLflow."""
     points = {"test_rows_per_second": rows_per_second}

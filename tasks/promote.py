@@ -10,7 +10,7 @@ from rnn_models.metrics import find_metric
 from rnn_models.problem import find_problem
 from tasks import registry
 from tasks.artifacts import ModelVersion, Promotion, Scores, TokenSet, code_digest, digest
-from tasks.evaluate import references, score_of
+from tasks.evaluate import best_baseline, references, score_of
 from tasks.register import raw_rows
 from tasks.report import promotion_page
 from tasks.settings import PromotionSettings
@@ -64,7 +64,7 @@ def decide(scores: Scores, champion: str | None, champion_score: float | None, s
     metric, ours = scores.headline, scores.metrics[scores.headline]["value"]
     gain_over = find_metric(metric).gain
     if champion is None or champion_score is None:
-        baseline, cheap = scores.best_baseline
+        baseline, cheap = best_baseline(scores)
         if gain_over(ours, cheap) > 0:
             return True, f"first champion: {metric} {ours:.2f} beats {baseline}'s {cheap:.2f}"
         return False, f"not promoted: {metric} {ours:.2f} does not beat {baseline}'s {cheap:.2f}"

@@ -12,6 +12,7 @@ from rnn_models.metrics import find_metric
 from rnn_models.problem import find_problem
 from tasks import registry
 from tasks.artifacts import Checkpoint, ModelVersion, Scores, TokenSet
+from tasks.evaluate import best_baseline
 from tasks.packing import pack_code, pack_model
 from tasks.predictor import SAMPLING
 from tasks.states import unchanged
@@ -55,7 +56,7 @@ def asked_of(checkpoint: Checkpoint) -> dict[str, Any]:
 
 def version_tags(checkpoint: Checkpoint, scores: Scores) -> dict[str, str]:
     """What a version tells about itself."""
-    name, baseline = scores.best_baseline
+    name, baseline = best_baseline(scores)
     head = scores.metrics[scores.headline]
     return {
         "refrain.problem": checkpoint.problem,

@@ -11,6 +11,7 @@ from rnn_models.history import History
 from rnn_models.metrics import find_metric
 from rnn_models.settings import TrainSettings
 from tasks.artifacts import Checkpoint, Promotion, Scores, Snapshot, TokenSet
+from tasks.evaluate import best_baseline
 from tasks.registry import run_link
 
 
@@ -88,7 +89,7 @@ def summary(promotion: Promotion) -> dict[str, Any]:
     checkpoint = _there(Checkpoint.find(promotion.dataset, scores.checkpoint), "checkpoint")
     tokens = _there(TokenSet.find(promotion.dataset, scores.tokens), "tokens")
     snapshot: Snapshot = tokens.snapshot_of()
-    baseline, cheap = scores.best_baseline
+    baseline, cheap = best_baseline(scores)
     return {
         "dataset": promotion.dataset,
         "problem": scores.problem,

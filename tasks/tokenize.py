@@ -38,6 +38,7 @@ MODULES = (
     "token_file",
     "token_models",
     "token_settings",
+    "text_tokenizer",
     "tokenizer",
     "vectors",
     "vocabulary",
