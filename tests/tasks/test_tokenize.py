@@ -154,13 +154,15 @@ def test_a_limit_on_the_words_of_the_vectors_takes_the_first(store: Path, tmp_pa
 def test_a_text_that_is_said_gets_no_words_from_the_vectors(snapshot: Snapshot, tmp_path: Path) -> None:
     settings = TokenSettings(min_frequency=1, vectors=written(tmp_path / "v.txt"))
     for is_joint, num_fixed in ((True, 0), (False, 4)):
-        encoder, _ = write_token_set(tmp_path, streams_of(snapshot, 0), "words", replace(settings, joint=is_joint))
+        encoder, _ = write_token_set(
+            tmp_path, streams_of(snapshot, 0, ("source", "target")), "words", replace(settings, joint=is_joint)
+        )
         assert isinstance(encoder.target, Tokenizer)
         assert (encoder.source.num_fixed, encoder.target.num_fixed) == (num_fixed, 0)
 
 
 def test_without_a_file_there_are_no_word_vectors(snapshot: Snapshot, tmp_path: Path) -> None:
-    encoder, _ = write_token_set(tmp_path, streams_of(snapshot, 0), "words", TokenSettings())
+    encoder, _ = write_token_set(tmp_path, streams_of(snapshot, 0, ("source", "target")), "words", TokenSettings())
     assert sizes_of(encoder)["fixed"] == 0
     assert not list(tmp_path.glob("vectors*"))
 
