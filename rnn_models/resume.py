@@ -4,20 +4,33 @@ import json
 import os
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Protocol
 
+import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
-from torch import Tensor
+from torch import Tensor, nn
 
+from rnn_models.bptt import Clipper
 from rnn_models.checkpoint import load_weights, weights_of
-from rnn_models.history import Epoch, Step
-
-if TYPE_CHECKING:
-    from rnn_models.training import Training
+from rnn_models.history import Epoch, History, Step
+from rnn_models.optimisation import Averaging
 
 
-def save_training(training: "Training", path: Path) -> None:
+class Resumable(Protocol):
+    """What of a training must outlive its process."""
+
+    model: nn.Module
+    optimizer: torch.optim.Optimizer
+    averaging: Averaging
+    clipper: Clipper
+    history: History
+    carried: tuple[Tensor, ...]
+    device: torch.device
+    seconds: float
+
+
+def save_training(training: Resumable, path: Path) -> None:
     """Write weights, optimiser, averages, carried state and history."""
     history = training.history
     groups = {
@@ -45,7 +58,7 @@ def save_training(training: "Training", path: Path) -> None:
     partial.replace(path)
 
 
-def load_training(training: "Training", path: Path) -> None:
+def load_training(training: Resumable, path: Path) -> None:
     """Go on from what ``save_training`` wrote."""
     groups: dict[str, dict[str, Tensor]] = {name: {} for name in ("now", "best", "average", "carried", "optimizer")}
     with safe_open(path, framework="pt") as file:
