@@ -74,7 +74,7 @@ def make_snapshot(entry: Dataset) -> tuple[Snapshot, bool]:
     told = {name: value for name, value in entry.entry.items() if name not in SAID_ONLY}
     rows_key = digest(told, forgotten, code_digest("data", libraries=("pyarrow", "pandas")))
     last, removals = history.last, Removals.of(forgotten)
-    pieces = entry.source.pieces(access, last.known_pieces() if last and last.rows_key == rows_key else [])
+    pieces = listed(entry, access, last.known_pieces() if last and last.rows_key == rows_key else [])
     inputs = inputs_of(entry, pieces, access, rows_key)
     found = next((i for i in reversed(history.ingestions) if i.inputs == inputs), None)
     if found and found is last and (snapshot := Snapshot.find(entry.name, found.snapshot)):
@@ -83,7 +83,7 @@ def make_snapshot(entry: Dataset) -> tuple[Snapshot, bool]:
         lives = living_rows(entry, pieces, access, rows_key, removals)
     except LateRowsError:
         log.info("rows came late, below the last watermark: reading all of the source")
-        pieces = entry.source.pieces(access, [])
+        pieces = listed(entry, access, [])
         inputs = inputs_of(entry, pieces, access, rows_key)
         lives = living_rows(entry, pieces, access, rows_key, removals, is_last=True)
     parent = Snapshot.find(entry.name, last.snapshot) if last else None
@@ -106,6 +106,18 @@ def make_snapshot(entry: Dataset) -> tuple[Snapshot, bool]:
         )
     )  # fmt: skip
     return snapshot, is_new
+
+
+def listed(entry: Dataset, access: Access, known: list[Piece]) -> list[Piece]:
+    """The pieces of a dataset's source.
+
+    Raises:
+        RowError: If there is nothing of what the entry names; says which entry.
+    """
+    try:
+        return list(entry.source.pieces(access, known))
+    except RowError as error:
+        raise RowError(f"{entry.file}, entry {entry.name}, source: {error}") from None
 
 
 def inputs_of(entry: Dataset, pieces: list[Piece], access: Access, rows_key: str) -> str:
