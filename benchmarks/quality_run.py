@@ -9,7 +9,6 @@ from sacrebleu.metrics.bleu import BLEU
 
 from benchmarks.quality_rows import Row
 from rnn_models.metrics import METRICS, Metric, measure
-from rnn_models.problem import problem_names
 from tasks.artifacts import Checkpoint, Scores
 from tasks.evaluate import evaluate
 from tasks.ingest import ingest
@@ -60,12 +59,10 @@ def run(row: Row, seed: int, catalogs: str, *, minutes: float | None, limit: int
     """Make a run and print how it learnt; None if it was cut short.
 
     Raises:
-        SystemExit: If there is no such problem yet.
+        SystemExit: If the row has no dataset yet.
     """
-    if row.problem not in problem_names():
-        raise SystemExit(
-            f"{row.name} poses the problem {row.problem}, which is not there yet: there is {', '.join(problem_names())}"
-        )
+    if not row.dataset:
+        raise SystemExit(f"{row.name} has no dataset entry and no settings yet, so there is nothing to run")
     is_short = minutes is not None or limit is not None
     tokens, training = dict(row.settings.get("tokens", {})), dict(row.settings.get("training", {})) | {"seed": seed}
     if minutes is not None:
