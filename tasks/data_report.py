@@ -18,8 +18,9 @@ from data.splits import SPLITS
 from tasks.artifacts import Snapshot
 from tasks.history import History
 from tasks.pages import cell, code, plain, table_row, write_html
+from tasks.snapshot_writer import REPORT
 
-REPORT, PAGE = "report.json", "report.html"
+PAGE = "report.html"
 SHOWN = 5  # refused rows of each kind
 RAW_CHARACTERS, NAME_CHARACTERS = 120, 40  # of a refused row and of a label, on a page
 MOST_NAMES = 20  # labels on a page

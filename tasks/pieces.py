@@ -7,7 +7,6 @@ from typing import ClassVar
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from data.catalog import Dataset
@@ -19,6 +18,7 @@ from data.source import Access, Piece
 from data.splits import CONTENT_KEY, hashes
 from data.streams import parquet_batches
 from tasks.artifacts import Noun, digest
+from tasks.snapshot_writer import parquet_writer
 
 ROWS, STAMPS = "rows.parquet", "stamps.npy"
 
@@ -48,7 +48,7 @@ def kept_rows(entry: Dataset, piece: Piece, access: Access, rows_key: str, remov
             np.save(folder / STAMPS, _pairs(entry.source.stamps(access, piece, is_alone=True)))
         writer, num = None, 0
         for table in checked_tables(entry, piece, access, removals):
-            writer = writer or pq.ParquetWriter(folder / ROWS, table.schema, compression="zstd", compression_level=1)
+            writer = writer or parquet_writer(folder / ROWS, table.schema)
             writer.write_table(table)
             num += table.num_rows
         if writer:

@@ -18,11 +18,12 @@ from rnn_models.problem import Problem, find_problem
 from rnn_models.settings import TrainSettings
 from rnn_models.training import fit
 from tasks.artifacts import Checkpoint, TokenSet, code_digest, digest
-from tasks.data_report import PAGE, REPORT
+from tasks.data_report import PAGE
 from tasks.packing import needed_modules
 from tasks.registry import closing, end_run, log_figure, log_file, log_metrics, start_run
 from tasks.report import clipping_words, training_figure
 from tasks.settings import TrainChanges, changes
+from tasks.snapshot_writer import REPORT
 from tasks.states import unchanged
 
 log = logging.getLogger(__name__)
