@@ -8,18 +8,19 @@ short: it shows how it learns, looks at no test row and leaves no figure.
 
 import argparse
 import json
+import logging
 import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from benchmarks.figures import RESULTS, ROOT, figure, read, write
+from benchmarks.quality_files import lay_out
 from benchmarks.quality_rows import ROWS, Row
 from flows.environment import prepare
 
 HOME = ROOT / ".refrain-quality"
 CATALOGS = f"{ROOT / 'benchmarks/datasets.yaml'}:{ROOT / 'benchmarks/quality.yaml'}"
-SST2_TEST = ROOT.parent / "shared/data/sentiment/sst2_sentences/stsa.binary.test"
 
 
 @dataclass(frozen=True)
@@ -31,14 +32,6 @@ class Run:
     high: float
     minutes: float
     settings: dict[str, Any]
-
-
-def lay_out_sst2() -> None:
-    """Write the test sentences of SST-2 in the format of its phrases."""
-    lines = SST2_TEST.read_text(encoding="utf-8").splitlines()
-    rows = [f"{line[2:]}\t{line[0]}" for line in lines]
-    HOME.mkdir(exist_ok=True)
-    (HOME / "sst2_test.tsv").write_text("\n".join(["sentence\tlabel", *rows]) + "\n", encoding="utf-8")
 
 
 def run_path(row: Row, seed: int) -> Path:
@@ -111,7 +104,9 @@ def main() -> None:
     from benchmarks.quality_run import run
 
     row = ROWS[asked.name]
-    lay_out_sst2()
+    logging.basicConfig(format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
+    logging.getLogger("rnn_models").setLevel(logging.INFO)
+    lay_out(HOME)
     for seed in [asked.seed] if asked.seed is not None else row.seeds:
         found = run(row, seed, CATALOGS, minutes=asked.minutes, limit=asked.limit)
         if found:

@@ -1,6 +1,7 @@
 """One run of ``benchmarks.quality``: the line as far as its scores, and how it learnt."""
 
 import json
+import math
 from typing import Any
 
 import pandas as pd
@@ -46,6 +47,9 @@ def tokenised_bleu() -> Metric:
 
 def scored(row: Row, scores: Scores) -> dict[str, float]:
     """The score of the row's protocol with its interval."""
+    if row.metric == "nats_per_character":
+        bits = scores.metrics["bits_per_character"]
+        return {key: bits[key] * math.log(2) for key in ("value", "low", "high")}
     if row.metric != "tokenised_bleu":
         found = scores.metrics[row.metric]
         return {key: found[key] for key in ("value", "low", "high")}
@@ -56,13 +60,7 @@ def scored(row: Row, scores: Scores) -> dict[str, float]:
 
 
 def run(row: Row, seed: int, catalogs: str, *, minutes: float | None, limit: int | None) -> dict[str, Any] | None:
-    """Make a run and print how it learnt; None if it was cut short.
-
-    Raises:
-        SystemExit: If the row has no dataset yet.
-    """
-    if not row.dataset:
-        raise SystemExit(f"{row.name} has no dataset entry and no settings yet, so there is nothing to run")
+    """Make a run and print how it learnt; None if it was cut short."""
     is_short = minutes is not None or limit is not None
     tokens, training = dict(row.settings.get("tokens", {})), dict(row.settings.get("training", {})) | {"seed": seed}
     if minutes is not None:

@@ -121,7 +121,9 @@ class Splitter:
     def _faults(self, piece: Piece, split: NDArray[np.int8], sides: Hashes, rows: Hashes) -> NDArray[np.int8]:
         """Number the rows that must go: 1 leak, 2 duplicate, 3 conflict; 0 stays."""
         found = np.zeros(len(sides), dtype=np.int8)
-        if piece.split != "all":  # where we split, the text alone decides, and no text stands in two
+        if (
+            piece.split != "all" and self.dataset.rules.leaks == "refuse"
+        ):  # where we split, the text alone decides, and no text stands in two
             found[self._leaks(split, sides)] = 1
         if self.dataset.rules.repeats == "keep" or (self.dataset.rules.repeats == "own" and piece.split != "all"):
             return found

@@ -26,21 +26,21 @@ SHAPES: dict[str, tuple[str, str]] = {"reviews": ("text", "label"), "pairs": ("s
 MIXTURES = [("all",), ("all", "all"), ("train", "test"), ("train", "train", "test", "test"), ("train", "validation", "test")]
 
 
-def dataset(shape: str, shares: dict[str, float]) -> Dataset:
+def dataset(shape: str, shares: dict[str, float], checks: dict[str, Any]) -> Dataset:
     roles = SHAPES[shape]
     return Dataset(
         name="made", problem="-", language="xx", source=None, columns={role: role for role in roles}, splits=shares,
-        tokenizer="words", licence="ours", origin="made", entry={},
+        tokenizer="words", licence="ours", origin="made", entry={}, checks=checks,
     )  # fmt: skip
 
 
-def split_up(shape: str, pieces: Sequence[tuple[str, Rows]], batch: int = 99, trained: Any = None) -> Sides:
+def split_up(shape: str, pieces: Sequence[tuple[str, Rows]], batch: int = 99, trained: Any = None, **checks: Any) -> Sides:
     """Send the rows of pieces through a splitter, ``batch`` at a time."""
     given_splits = {split for split, _ in pieces}
     shares = {
         name: share for name, share in SHARES.items() if name not in given_splits and ("all" in given_splits or name != "test")
     }
-    splitter, roles = Splitter(dataset(shape, shares), trained), SHAPES[shape]
+    splitter, roles = Splitter(dataset(shape, shares, checks), trained), SHAPES[shape]
     found: Sides = {name: [] for name in (*SPLITS, "refused")}
     for split, rows in sorted(pieces, key=lambda piece: ORDER.index(piece[0])):
         for start in range(0, len(rows), batch):
@@ -131,6 +131,15 @@ def test_the_publishers_test_split_is_whole_and_train_loses_what_stands_in_it(
     assert {kind for kind, _ in found["refused"]} <= {"leak"}
     stays = {text for text, _ in found["train"] + found["validation"]}
     assert not {plain(text) for text in stays} & in_test
+
+
+@settings(max_examples=60, deadline=None)
+@given(pieces=PIECES.filter(lambda pieces: pieces[0][0] != "all"), batch=st.integers(1, 30))
+def test_a_publishers_splits_stay_as_they_are_where_leaks_are_kept(pieces: Sequence[tuple[str, Rows]], batch: int) -> None:
+    trained = hashes(normalised(pa.chunked_array([[text for _, rows in pieces for text, _ in rows]], TEXT)), SPLIT_KEY)
+    found = split_up("reviews", pieces, batch, trained, leaks="keep")
+    assert not found["refused"]
+    assert found["test"] == [row for name, rows in pieces if name == "test" for row in rows]
 
 
 @settings(max_examples=60, deadline=None)
