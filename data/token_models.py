@@ -63,7 +63,7 @@ def _shared(settings: TokenSettings) -> dict[str, Any]:
 def _train_words(kind: str, texts: Texts, settings: TokenSettings, normaliser: Any, *, is_cut: bool) -> hf.Tokenizer:
     """Whole words or single characters; characters are written without spaces between them."""
     is_words = kind == "words"
-    splitter = pre_tokenizers.Whitespace() if is_words else pre_tokenizers.Split(hf.Regex("."), "isolated")
+    splitter = pre_tokenizers.Whitespace() if is_words else pre_tokenizers.Split(hf.Regex(r"[\s\S]"), "isolated")
     decoder = None if is_words else decoders.Fuse()
     made = _assembled(models.WordLevel(unk_token=UNKNOWN), normaliser, None if is_cut else splitter, decoder)
     made.train_from_iterator(texts(), trainers.WordLevelTrainer(min_frequency=settings.min_frequency, **_shared(settings)))

@@ -220,6 +220,16 @@ def test_known_words_come_back_in_small_letters(words: list[str]) -> None:
     assert decoded(PAIRS["words"], " ".join(words)) == " ".join(words).lower()
 
 
+@settings(max_examples=50, deadline=None)
+@given(st.text("ab \n\r\u2028", min_size=1))
+def test_a_line_that_ends_is_a_character_like_any_other(text: str) -> None:
+    table = pa.table({"source": ["a b\n\r\u2028"], "target": ["a"]})
+    tokenizer = Encoder.build("characters", table, replace(DEFAULTS["characters"], min_frequency=1)).source
+    ids = tokenizer.encode([text])[0].tolist()
+    assert len(ids) == len(text)
+    assert tokenizer.decode(ids) == text
+
+
 @each_kind
 def test_special_ids_are_not_written_into_a_text(kind: str) -> None:
     ids = PAIRS[kind].encode(["lumo sela"])[0].tolist()
