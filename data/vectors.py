@@ -5,7 +5,7 @@ V ids, E numbers of a vector.
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import IO
@@ -89,10 +89,19 @@ def file_lines(address: str) -> Iterator[tuple[int, str, list[bytes]]]:
 def file_words(address: str) -> Iterator[str]:
     """The words of a file, in its order, which is most often that of how common they are.
 
+    A word in small letters also with a capital and in capitals: most files have
+    no others, and a name that training never saw has its vector by them, as
+    ``read_vectors`` finds it.
+
     Raises:
         RowError: As ``file_lines``.
     """
-    return (word for _, word, _ in file_lines(address))
+    return (form for _, word, _ in file_lines(address) for form in forms(word))
+
+
+def forms(word: str) -> Iterable[str]:
+    """A word as texts write it, without repeats."""
+    return dict.fromkeys((word, word.capitalize(), word.upper())) if word == word.lower() else (word,)
 
 
 def read_vectors(address: str, names: Sequence[str]) -> WordVectors:

@@ -103,9 +103,17 @@ def test_a_file_that_is_not_there_is_refused_by_its_name(tmp_path: Path, read: o
 
 
 @pytest.mark.parametrize("head", [[], ["5 3"]])
-def test_the_words_of_a_file_come_in_its_order(tmp_path: Path, head: list[str]) -> None:
-    address = written(tmp_path / "v.txt", [*head, *LINES, ". . ta 1 2 3"])
-    assert list(file_words(address)) == ["lumo", "sela", "KALO", "kalo", "lumo", ". . ta"]
+def test_the_words_of_a_file_come_in_its_order_each_as_a_text_may_write_it(tmp_path: Path, head: list[str]) -> None:
+    address = written(tmp_path / "v.txt", [*head, *LINES[:3], ". . ta 1 2 3"])
+    assert list(file_words(address)) == ["lumo", "Lumo", "LUMO", "sela", "Sela", "SELA", "KALO", ". . ta", ". . TA"]
+
+
+def test_a_name_that_training_never_saw_has_the_vector_of_its_small_letters(tmp_path: Path) -> None:
+    address = written(tmp_path / "v.txt", LINES[:2])
+    column = pa.chunked_array([[["lumo", "lumo"]]])
+    tokenizer = Tokenizer.train("words", [column], TokenSettings(lowercase=False)).with_words(file_words(address), 9)
+    found = read_vectors(address, tokenizer.names)
+    assert found.table[tokenizer.encode([["Sela"]])[0]].tolist() == [[0.25, 0, np.float32(1e-3)]]
 
 
 def test_a_special_id_never_has_a_vector(tmp_path: Path) -> None:
