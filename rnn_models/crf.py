@@ -22,13 +22,15 @@ class CRF(nn.Module):
 
     is_forbidden: Tensor
     is_forbidden_start: Tensor
+    is_forbidden_end: Tensor
 
-    def __init__(self, allowed: Tensor, allowed_start: Tensor, *, is_strict: bool = True) -> None:
+    def __init__(self, allowed: Tensor, allowed_start: Tensor, allowed_end: Tensor, *, is_strict: bool = True) -> None:
         """Make a CRF whose forbidden steps no decoded path takes.
 
         Args:
             allowed: (K, K), True where the row's tag may be followed by the column's.
             allowed_start: (K,), True where a sequence may start with the tag.
+            allowed_end: (K,), True where a sequence may end with the tag.
             is_strict: Whether the likelihood, too, counts allowed paths only.
         """
         super().__init__()
@@ -39,36 +41,40 @@ class CRF(nn.Module):
         self.end = nn.Parameter(torch.zeros(num_tags))
         self.register_buffer("is_forbidden", ~allowed, persistent=False)
         self.register_buffer("is_forbidden_start", ~allowed_start, persistent=False)
+        self.register_buffer("is_forbidden_end", ~allowed_end, persistent=False)
 
-    def steps(self, floor: float) -> tuple[Tensor, Tensor]:
-        """Transitions (K, K) and starts (K,), the forbidden ones at ``floor``."""
+    def steps(self, floor: float) -> tuple[Tensor, Tensor, Tensor]:
+        """Transitions (K, K), starts (K,) and ends (K,), the forbidden ones at ``floor``."""
         return (
             self.transitions.masked_fill(self.is_forbidden, floor),
             self.start.masked_fill(self.is_forbidden_start, floor),
+            self.end.masked_fill(self.is_forbidden_end, floor),
         )
 
-    def _likely_steps(self) -> tuple[Tensor, Tensor]:
-        return self.steps(FORBIDDEN) if self.is_strict else (self.transitions, self.start)
+    def _likely_steps(self) -> tuple[Tensor, Tensor, Tensor]:
+        return self.steps(FORBIDDEN) if self.is_strict else (self.transitions, self.start, self.end)
 
     def path_score(self, emissions: Tensor, tags: Tensor, lengths: Tensor) -> Tensor:
         """Score one path each: ``emissions`` (B, T, K), ``tags`` (B, T) to (B,)."""
-        transitions, start = self._likely_steps()
+        transitions, start, end = self._likely_steps()
         mask = length_mask(lengths, tags.shape[1])
         emitted = (emissions.gather(2, tags[:, :, None]).squeeze(2) * mask).sum(1)
         moved = (transitions[tags[:, :-1], tags[:, 1:]] * mask[:, 1:]).sum(1)
         last = tags.gather(1, lengths[:, None] - 1).squeeze(1)
-        score: Tensor = emitted + moved + start[tags[:, 0]] + self.end[last]
+        score: Tensor = emitted + moved + start[tags[:, 0]] + end[last]
         return score
 
     def forward(self, emissions: Tensor, tags: Tensor, lengths: Tensor) -> Tensor:
         """Negative log likelihood of each sequence in nats, (B,)."""
-        alphas = _forward_sums(emissions, lengths, *self._likely_steps())
-        return torch.logsumexp(alphas[-1] + self.end, dim=1) - self.path_score(emissions, tags, lengths)
+        transitions, start, end = self._likely_steps()
+        alphas = _forward_sums(emissions, lengths, transitions, start)
+        return torch.logsumexp(alphas[-1] + end, dim=1) - self.path_score(emissions, tags, lengths)
 
     def log_partition(self, emissions: Tensor, lengths: Tensor) -> Tensor:
         """Log of the sum over all allowed paths: (B, T, K) to (B,)."""
-        alphas = _forward_sums(emissions, lengths, *self.steps(FORBIDDEN))
-        return torch.logsumexp(alphas[-1] + self.end, dim=1)
+        transitions, start, end = self.steps(FORBIDDEN)
+        alphas = _forward_sums(emissions, lengths, transitions, start)
+        return torch.logsumexp(alphas[-1] + end, dim=1)
 
     def sums(self, emissions: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
         """Log sums over all allowed ways to a step, and over all ways on from it.
@@ -81,9 +87,9 @@ class CRF(nn.Module):
         Origin:
             Rabiner (1989), the forward and backward recursions, in logarithms.
         """
-        transitions, start = self.steps(NEVER)
+        transitions, start, end = self.steps(NEVER)
         alphas = _forward_sums(emissions, lengths, transitions, start)
-        beta = self.end.expand_as(alphas[0])
+        beta = end.expand_as(alphas[0])
         betas = [beta]
         for t in range(emissions.shape[1] - 1, 0, -1):
             grown = torch.logsumexp(transitions + (emissions[:, t] + beta)[:, None], dim=2)  # (B, K)
@@ -119,7 +125,7 @@ class CRF(nn.Module):
         """
         emissions = emissions.double()  # differences of long sums follow
         alphas, betas = self.sums(emissions, lengths)
-        transitions, _ = self.steps(NEVER)
+        transitions, _, _ = self.steps(NEVER)
         row, start, stop = segments.unbind(1)
         total = torch.logsumexp(alphas[:, 0] + betas[:, 0], dim=1)[row]
         passed = _passed(emissions, tags, transitions)
@@ -140,7 +146,7 @@ class CRF(nn.Module):
         Origin:
             Viterbi (1967).
         """
-        transitions, start = self.steps(NEVER)
+        transitions, start, end = self.steps(NEVER)
         best = start + emissions[:, 0]  # (B, K)
         pointers = []
         for t in range(1, emissions.shape[1]):
@@ -149,7 +155,7 @@ class CRF(nn.Module):
             best = torch.where(is_real, scores + emissions[:, t], best)
             stay = torch.arange(best.shape[1], device=best.device).expand_as(pointer)
             pointers.append(torch.where(is_real, pointer, stay))
-        score, tag = (best + self.end).max(dim=1)
+        score, tag = (best + end).max(dim=1)
         path = [tag]
         for pointer in reversed(pointers):
             tag = pointer.gather(1, tag[:, None]).squeeze(1)
@@ -167,7 +173,7 @@ class CRF(nn.Module):
             Viterbi with a list in place of one score, the parallel list
             decoding of Seshadri and Sundberg (1994): exact.
         """
-        transitions, start = self.steps(NEVER)
+        transitions, start, end = self.steps(NEVER)
         num_tags = len(start)
         first = start + emissions[:, 0]
         best = first.new_full((*first.shape, num), NEVER)
@@ -180,7 +186,7 @@ class CRF(nn.Module):
             is_real = (t < lengths)[:, None, None]
             best = torch.where(is_real, scores.mT + emissions[:, t, :, None], best)
             pointers.append(torch.where(is_real, pointer.mT, stay).flatten(1))
-        score, place = (best + self.end[:, None]).flatten(1).topk(num, dim=1)  # (B, N) each
+        score, place = (best + end[:, None]).flatten(1).topk(num, dim=1)  # (B, N) each
         path = [place // num]
         for pointer in reversed(pointers):
             place = pointer.gather(1, place)

@@ -8,54 +8,14 @@ from dataclasses import replace
 import torch
 from torch import Tensor, nn
 
-from rnn_models.batch import Batch, Spelled, length_mask
+from rnn_models.batch import Batch, Spelled
 from rnn_models.characters import CharacterEncoder
 from rnn_models.crf import CRF, NEVER
 from rnn_models.encoders import make_encoder
 from rnn_models.layers import Embedding
 from rnn_models.problem import Output, Problem, Sizes
 from rnn_models.settings import TrainSettings
-
-
-def bio_steps(tags: tuple[str, ...]) -> tuple[Tensor, Tensor]:
-    """Say which tags may follow which, and which may start: ``I-x`` only inside an ``x``.
-
-    Returns:
-        (K, K) and (K,), True where allowed.
-    """
-    opened_by = [{f"B-{tag[2:]}", tag} if tag.startswith("I-") else set(tags) for tag in tags]
-    allowed = torch.tensor([[before in opened for opened in opened_by] for before in tags])
-    return allowed, torch.tensor([not tag.startswith("I-") for tag in tags])
-
-
-def entity_steps(tags: tuple[str, ...]) -> tuple[Tensor, Tensor]:
-    """Say what each tag does to an entity, and which tag would go on with the entity after it.
-
-    Returns:
-        (K,): 1 where it begins one, 2 where it goes on, else 0; and (K,): the
-        number of ``I-x`` for ``B-x`` and ``I-x``, -1 for none.
-    """
-    letters = torch.tensor(["OBI".index(tag[0]) for tag in tags])
-    inside = [tags.index(f"I-{tag[2:]}") if f"I-{tag[2:]}" in tags else -1 for tag in tags]
-    return letters, torch.tensor(inside)
-
-
-def find_entities(letters: Tensor, lengths: Tensor) -> Tensor:
-    """Find the entities of valid BIO tags.
-
-    Args:
-        letters: (B, T), 1 where a tag begins an entity, 2 where it goes on.
-        lengths: (B,).
-
-    Returns:
-        (S, 3): sequence, start, and stop, exclusive; in their order.
-    """
-    num_steps = letters.shape[1]
-    letters = nn.functional.pad(letters * length_mask(lengths, num_steps), (0, 1))
-    steps = torch.arange(num_steps + 1, device=letters.device)
-    ends = torch.where(letters != 2, steps, num_steps).flip(1).cummin(1).values.flip(1)  # (B, T + 1)
-    row, start = (letters == 1).nonzero().unbind(1)
-    return torch.stack([row, start, ends[row, start + 1]], dim=1)
+from rnn_models.tag_schemes import Scheme, find_entities, lengthened_by, tag_steps
 
 
 class Tagger(nn.Module):
@@ -67,7 +27,6 @@ class Tagger(nn.Module):
         Lample et al. (2016) with ``char_encoder`` lstm, Ma and Hovy (2016) with cnn.
     """
 
-    letters: Tensor
     goes_on: Tensor
 
     def __init__(self, sizes: Sizes, settings: TrainSettings) -> None:
@@ -78,11 +37,10 @@ class Tagger(nn.Module):
         self.characters = CharacterEncoder(sizes.characters, settings) if is_spelled else None
         width = settings.embedding_size + (self.characters.output_size if self.characters else 0)
         self.encoder = make_encoder(width, settings)
-        self.project = nn.Linear(self.encoder.output_size, sizes.target)
-        self.crf = CRF(*bio_steps(sizes.labels), is_strict=settings.strict_likelihood)
-        letters, goes_on = entity_steps(sizes.labels)
-        self.register_buffer("letters", letters, persistent=False)
-        self.register_buffer("goes_on", goes_on, persistent=False)
+        self.scheme = Scheme(sizes.labels, settings.tag_scheme)
+        self.project = nn.Linear(self.encoder.output_size, len(self.scheme.tags))
+        self.crf = CRF(*tag_steps(self.scheme.tags), is_strict=settings.strict_likelihood)
+        self.register_buffer("goes_on", lengthened_by(self.scheme.tags), persistent=False)
 
     def forward(self, source: Tensor, lengths: Tensor, spelled: Spelled | None = None) -> Tensor:
         """Emissions (B, T, K) of ``source`` (B, T)."""
@@ -97,7 +55,8 @@ class Tagger(nn.Module):
 def loss(model: Tagger, batch: Batch) -> tuple[Tensor, int]:
     """Negative log likelihood of the tag sequences in nats, summed, and their tokens."""
     emissions = model(batch.source, batch.source_lengths, batch.spelled)
-    nats = model.crf(emissions, batch.target, batch.source_lengths).sum()
+    tags = model.scheme.learnt(batch.target, batch.source_lengths)
+    nats = model.crf(emissions, tags, batch.source_lengths).sum()
     return nats, int(batch.source_lengths.sum())
 
 
@@ -110,7 +69,9 @@ def predict(model: Tagger, batch: Batch) -> list[Output]:
         tags, scores = model.crf.best_paths(emissions, lengths, model.settings.num_best)
     sure = (scores - model.crf.log_partition(emissions, lengths)[:, None]).exp().clamp(max=1)  # (B, N)
     outputs = []
-    for row, length, probabilities, nats in zip(tags.tolist(), lengths.tolist(), sure.tolist(), scores.tolist(), strict=True):
+    for row, length, probabilities, nats in zip(
+        model.scheme.said[tags].tolist(), lengths.tolist(), sure.tolist(), scores.tolist(), strict=True
+    ):
         paths = zip(row, probabilities, nats, strict=True)
         first, *others = [Output(path[:length], p) for path, p, score in paths if score > NEVER]
         outputs.append(replace(first, others=others))
@@ -118,10 +79,10 @@ def predict(model: Tagger, batch: Batch) -> list[Output]:
 
 
 def confident(model: Tagger, outputs: list[Output], emissions: Tensor, batch: Batch, tags: Tensor) -> list[Output]:
-    """Outputs of best paths, ``tags`` (B, T), that say how sure each of their tags and entities is."""
-    lengths = batch.source_lengths
-    per_tag = model.crf.marginals(emissions, lengths).gather(2, tags[:, :, None]).squeeze(2)  # (B, T)
-    found = find_entities(model.letters[tags], lengths)
+    """Outputs of best paths, the model's ``tags`` (B, T), that say how sure each of their tags and entities is."""
+    lengths, said = batch.source_lengths, model.scheme.said[tags]
+    per_tag = model.scheme.marginals(model.crf.marginals(emissions, lengths)).gather(2, said[:, :, None]).squeeze(2)  # (B, T)
+    found = find_entities(model.scheme.letters[said], lengths)
     per_entity = model.crf.segment_probabilities(emissions, lengths, tags, found, model.goes_on)
     counts = torch.bincount(found[:, 0], minlength=len(batch)).tolist()
     rows = zip(outputs, per_tag.tolist(), lengths.tolist(), torch.split(per_entity, counts), strict=True)

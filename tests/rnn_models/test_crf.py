@@ -13,10 +13,11 @@ from torch import Tensor
 from rnn_models.crf import CRF
 
 LENGTHS = [4, 1, 3, 2]
-# Every tag may start or follow; then: no start with 1, no 0 to 1, no 2 to 2.
-FREE = (torch.ones(3, 3, dtype=torch.bool), torch.ones(3, dtype=torch.bool))
-BARRED = (torch.tensor([[1, 0, 1], [1, 1, 1], [1, 1, 0]]).bool(), torch.tensor([1, 0, 1]).bool())
-RULES = pytest.mark.parametrize("rules", [FREE, BARRED], ids=["free", "barred"])
+# Every tag may start, follow or end; then: no start with 1, no 0 to 1, no 2 to 2; then also no end with 2.
+FREE = (torch.ones(3, 3, dtype=torch.bool), torch.ones(3, dtype=torch.bool), torch.ones(3, dtype=torch.bool))
+BARRED = (torch.tensor([[1, 0, 1], [1, 1, 1], [1, 1, 0]]).bool(), torch.tensor([1, 0, 1]).bool(), FREE[2])
+OPEN = (*BARRED[:2], torch.tensor([1, 1, 0]).bool())
+RULES = pytest.mark.parametrize("rules", [FREE, BARRED, OPEN], ids=["free", "barred", "open"])
 
 
 def drawn(rules, seed=0, lengths=LENGTHS, *, is_strict=True) -> tuple[CRF, Tensor, Tensor]:
@@ -29,8 +30,8 @@ def drawn(rules, seed=0, lengths=LENGTHS, *, is_strict=True) -> tuple[CRF, Tenso
 
 
 def is_allowed(path, rules):
-    allowed, start = rules
-    return bool(start[path[0]]) and all(allowed[a, b] for a, b in pairwise(path))
+    allowed, start, end = rules
+    return bool(start[path[0]]) and bool(end[path[-1]]) and all(allowed[a, b] for a, b in pairwise(path))
 
 
 def score(crf, emissions, path):

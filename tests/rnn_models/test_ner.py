@@ -1,11 +1,11 @@
 """What a tagger says beside its tags: how sure it is, and what else it might have been."""
 
-from itertools import product
+from itertools import pairwise, product
 
 import pytest
 import torch
 
-from rnn_models.problems.ner import entity_steps, find_entities
+from rnn_models.tag_schemes import Scheme, find_entities, lengthened_by, tag_steps
 
 TAGS = ("O", "B-ka", "I-ka", "B-mo", "I-mo")
 
@@ -37,7 +37,8 @@ def asked(posed, index, **changes):
         paths = list(valid_paths(int(batch.source_lengths)))
         tags = torch.tensor(paths)
         emissions = model(batch.source, batch.source_lengths).expand(len(paths), -1, -1)
-        nats = model.crf(emissions, tags, batch.source_lengths.expand(len(paths)))
+        lengths = batch.source_lengths.expand(len(paths))
+        nats = model.crf(emissions, model.scheme.learnt(tags, lengths), lengths)
     return output, dict(zip(paths, (-nats).exp().tolist(), strict=True))
 
 
@@ -46,18 +47,23 @@ def short(posed, length):
     return posed.examples.source.lengths.tolist().index(length)
 
 
+each_scheme = pytest.mark.parametrize("scheme", ["bio", "bioes"])
+
+
+@each_scheme
 @pytest.mark.parametrize("length", [1, 2, 4])
-def test_how_sure_a_tagger_is_of_a_tag_sums_all_paths_that_have_it(ner_of_all_lengths, length):
-    output, likely = asked(ner_of_all_lengths, short(ner_of_all_lengths, length), confidences=True)
+def test_how_sure_a_tagger_is_of_a_tag_sums_all_paths_that_have_it(ner_of_all_lengths, length, scheme):
+    output, likely = asked(ner_of_all_lengths, short(ner_of_all_lengths, length), confidences=True, tag_scheme=scheme)
     expected = [sum(p for path, p in likely.items() if path[t] == tag) for t, tag in enumerate(output.ids)]
     assert output.tag_scores == pytest.approx(expected, abs=1e-5)
 
 
+@each_scheme
 @pytest.mark.parametrize("length", [1, 2, 4])
-def test_how_sure_a_tagger_is_of_an_entity_sums_all_paths_that_have_just_it(ner_of_all_lengths, length):
+def test_how_sure_a_tagger_is_of_an_entity_sums_all_paths_that_have_just_it(ner_of_all_lengths, length, scheme):
     posed = ner_of_all_lengths
     index = short(posed, length)
-    output, likely = asked(posed, index, confidences=True)
+    output, likely = asked(posed, index, confidences=True, tag_scheme=scheme)
     found = entities_of([TAGS[i] for i in output.ids])
     assert found or length == 1
     expected = []
@@ -72,8 +78,9 @@ def has(path, entity, kind):
     return entity in entities_of(names) and names[entity[0]] == f"B-{kind}"
 
 
-def test_the_other_outputs_are_the_next_likeliest_paths(ner_of_all_lengths):
-    output, likely = asked(ner_of_all_lengths, short(ner_of_all_lengths, 4), num_best=6)
+@each_scheme
+def test_the_other_outputs_are_the_next_likeliest_paths(ner_of_all_lengths, scheme):
+    output, likely = asked(ner_of_all_lengths, short(ner_of_all_lengths, 4), num_best=6, tag_scheme=scheme)
     best = sorted(likely.items(), key=lambda item: -item[1])[:6]
     assert [output.ids, *(other.ids for other in output.others)] == [list(path) for path, _ in best]
     assert [output.score, *(other.score for other in output.others)] == pytest.approx([p for _, p in best], rel=1e-3)
@@ -104,15 +111,48 @@ def test_padding_changes_no_confidence_and_no_other_output(ner):
 
 
 def test_an_entity_reaches_to_the_last_of_its_inside_tags_and_not_into_padding():
-    letters, _ = entity_steps(TAGS)
+    letters = Scheme(TAGS, "bio").letters
     rows = [[1, 2, 3, 1, 2, 2], [0, 3, 4, 0, 1, 2], [0, 0, 1, 1, 1, 1]]
     found = find_entities(letters[torch.tensor(rows)], torch.tensor([6, 4, 2]))
     assert found.tolist() == [[0, 0, 2], [0, 2, 3], [0, 3, 6], [1, 1, 3]]
 
 
 def test_a_kind_without_inside_tags_goes_on_with_none():
-    letters, goes_on = entity_steps(("O", "B-ka", "B-mo", "I-mo"))
-    assert (letters.tolist(), goes_on.tolist()) == ([0, 1, 1, 2], [-1, -1, 3, 3])
+    assert lengthened_by(("O", "B-ka", "B-mo", "I-mo")).tolist() == [-1, -1, 3, 3]
+
+
+def is_valid(names):
+    """Whether tags of BIOES are, one token after the other."""
+    kind = ""
+    for tag in names:
+        if (tag[0] in "IE") != bool(kind) or (kind and tag[2:] != kind):
+            return False
+        kind = tag[2:] if tag[0] in "BI" else ""
+    return not kind
+
+
+@pytest.mark.parametrize("length", [1, 2, 3, 4])
+def test_every_valid_path_of_one_scheme_is_exactly_one_of_the_other(length):
+    scheme = Scheme(TAGS, "bioes")
+    allowed, start, end = tag_steps(scheme.tags)
+    lawful = {
+        path
+        for path in product(range(len(scheme.tags)), repeat=length)
+        if start[path[0]] and end[path[-1]] and all(allowed[a, b] for a, b in pairwise(path))
+    }
+    assert lawful == {
+        path for path in product(range(len(scheme.tags)), repeat=length) if is_valid([scheme.tags[i] for i in path])
+    }
+    paths = torch.tensor(list(valid_paths(length)))
+    learnt = scheme.learnt(paths, torch.full((len(paths),), length))
+    assert {tuple(path) for path in learnt.tolist()} == lawful
+    assert torch.equal(scheme.said[learnt], paths)
+
+
+def test_an_entity_ends_where_its_sequence_does():
+    scheme = Scheme(TAGS, "bioes")
+    learnt = scheme.learnt(torch.tensor([[1, 2, 2, 2]]), torch.tensor([3]))
+    assert [scheme.tags[i] for i in learnt[0, :3]] == ["B-ka", "I-ka", "E-ka"]
 
 
 def test_the_loss_of_a_lax_tagger_counts_more_paths_and_its_decoding_no_more(ner):
