@@ -31,6 +31,7 @@ class Run:
     low: float
     high: float
     minutes: float
+    curve: str
     settings: dict[str, Any]
 
 
@@ -72,7 +73,25 @@ def write_figures(row: Row) -> None:
         note = "reported, not asked for"
         made.append(figure(row.minutes_figure, minutes, unit="min", goal=minutes, better="lower", command=command, note=note))
     write("quality", made)
+    write_pages()
+
+
+def write_pages() -> None:
+    """Write the table and, of the runs that this store has, how they learnt; the curves of others stay."""
     (RESULTS / "quality.md").write_text(table())
+    path = RESULTS / "quality_curves.json"
+    kept = json.loads(path.read_text()) if path.exists() else {}
+    runs = {f"{row.name}, seed {seed}": kept_run(row, seed) for row in ROWS.values() for seed in row.seeds}
+    kept |= {name: run.curve for name, run in runs.items() if run}
+    path.write_text(json.dumps({name: kept[name] for name in runs if name in kept}, indent=1) + "\n")
+    (RESULTS / "quality_curves.md").write_text(curves())
+
+
+def curves() -> str:
+    """How each run learnt, in Markdown."""
+    path = RESULTS / "quality_curves.json"
+    kept = json.loads(path.read_text()) if path.exists() else {}
+    return "\n".join(f"`{name}`:\n\n```\n{curve}\n```\n" for name, curve in kept.items())
 
 
 def table() -> str:
@@ -96,7 +115,7 @@ def main() -> None:
     parser.add_argument("--limit", type=int, help="training rows, at most; likewise")
     asked = parser.parse_args()
     if asked.name is None:
-        (RESULTS / "quality.md").write_text(table())
+        write_pages()
         print(table())
         return
     os.environ["REFRAIN_HOME"] = str(HOME)

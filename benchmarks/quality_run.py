@@ -69,9 +69,11 @@ def run(row: Row, seed: int, catalogs: str, *, minutes: float | None, limit: int
     snapshot = noun(ingest.fn(row.dataset, catalogs))
     made = noun(tokenize.fn(snapshot, settings.tokens, catalogs))
     checkpoint = noun(train.fn(made, settings.training))
-    print(curve(checkpoint))
+    learnt = curve(checkpoint)
+    print(learnt)
     if is_short:
         print("cut short: no test row was looked at, no figure is left")
         return None
     found = scored(row, noun(evaluate.fn(checkpoint, made)))
-    return {"score": found["value"], "low": found["low"], "high": found["high"], "minutes": checkpoint.train_seconds / 60}
+    minutes = checkpoint.train_seconds / 60
+    return {"score": found["value"], "low": found["low"], "high": found["high"], "minutes": minutes, "curve": learnt}
