@@ -41,7 +41,8 @@ TRANSLATION = {
 # many sentences: a step is a mean over tokens, so those of a batch of short sentences would count twenty times as much.
 TAGGING = {
     "tag_scheme": "bioes", "embedding_size": 100, "hidden_size": 200, "char_hidden_size": 50, "dropout": 0.5,
-    "batch_size": 256, "batch_tokens": 256, "learning_rate": 1e-3, "stop_on": "metric", "max_epochs": 24, "patience": 8, "average_epochs": 5,
+    "batch_size": 256, "batch_tokens": 256, "learning_rate": 1e-3, "stop_on": "metric", "max_epochs": 24, "patience": 8,
+    "average_epochs": 5,
 }  # fmt: skip
 # One text, read as 32 streams of which each carries its state.
 GENERATION = {"joined_texts": True, "bptt_window": 64, "batch_size": 32, "learning_rate": 3e-3}
