@@ -36,9 +36,11 @@ def decide(evidence: Evidence, settings: PromotionSettings) -> tuple[bool, str]:
     """
     if evidence.is_champion:
         return True, f"champion already: {_title(evidence)} {_points(evidence, evidence.score)}"
-    if settings.policy == "always" or evidence.comparison is None:
+    if settings.policy == "always":
         return True, f"promoted by policy always, without a comparison: {_title(evidence)} {_points(evidence, evidence.score)}"
-    compared, found = compared_words(evidence, evidence.comparison), evidence.comparison
+    found = evidence.comparison
+    assert found, "every other policy compares"
+    compared = compared_words(evidence, found)
     if settings.policy == "never":
         return False, f"not promoted, for policy never leaves it to a person: {compared}"
     if evidence.is_first:
