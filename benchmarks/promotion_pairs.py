@@ -24,11 +24,11 @@ from tasks.train import train
 SETTINGS: dict[str, dict[str, dict[str, Any]]] = {
     "rotten_tomatoes": {"training": {"max_epochs": 4}},
     "msra": {"tokens": {"limit": 4000}, "training": {"max_epochs": 3, "hidden_size": 64}},
+    "irish_tunes": {"training": {"max_epochs": 5, "hidden_size": 96}},
     "tatoeba_en_fr": {
         "tokens": {"limit": 20_000},
         "training": {"max_epochs": 6, "hidden_size": 128, "embedding_size": 128, "batch_size": 64, "label_smoothing": 0.0},
     },
-    "irish_tunes": {"training": {"max_epochs": 5, "hidden_size": 96}},
 }
 SEEDS = (1, 2)
 Three = tuple[Statistics, Statistics, Statistics]

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from rnn_models.metrics import Metric, Statistics, f1
 
 NUM_RESAMPLES = 10_000
-BLOCK_CELLS = 2**18  # resamples times examples at once: 2 MB, which stay in a core's cache
+BLOCK_CELLS = 2**18  # resamples times rows at once: 2 MB, which stay in a core's cache
+FEW = 10  # times more rows than distinct ones, and to draw how many of each is faster than to draw rows
 TOLERANCE = 1e-9  # sums of other orders are equal but for their last bits
 
 
@@ -131,16 +132,16 @@ def check_pairs(metric: Metric, ours: Statistics, theirs: Statistics) -> None:
 
 def resampled_gains(metric: Metric, ours: Statistics, theirs: Statistics, *, num_resamples: int, seed: int) -> Statistics:
     """Gains (R,) over N examples drawn with replacement, the same ones for both systems."""
-    draws = _draws(len(ours), num_resamples, seed)
-    return np.concatenate([_gains(metric, counts @ ours, counts @ theirs) for counts in draws])
+    both, width = np.concatenate([ours, theirs], axis=1), ours.shape[1]
+    sums = _drawn_sums(both, num_resamples, seed)  # (r, 2 * S)
+    return np.concatenate([_gains(metric, each[:, :width], each[:, width:]) for each in sums])
 
 
 def swapped_gains(metric: Metric, ours: Statistics, theirs: Statistics, *, num_resamples: int, seed: int) -> Statistics:
     """Gains (R,) where the two answers to an example are swapped with probability one half."""
-    differs = (ours != theirs).any(1)
-    change, whole_ours, whole_theirs = (theirs - ours)[differs], ours.sum(0), theirs.sum(0)
-    moved = (swaps @ change for swaps in _swaps(len(change), num_resamples, seed))  # (r, S)
-    return np.concatenate([_gains(metric, whole_ours + m, whole_theirs - m) for m in moved])
+    whole_ours, whole_theirs = ours.sum(0), theirs.sum(0)
+    moved = _swapped_sums(theirs - ours, num_resamples, seed)  # (r, S)
+    return np.concatenate([_gains(metric, whole_ours + each, whole_theirs - each) for each in moved])
 
 
 def compare_classes(
@@ -168,10 +169,8 @@ def compare_classes(
         return []
     rows, others = (np.concatenate([kind[name] for name in ours], axis=1) for kind in (ours, theirs))  # (N, K * 3)
     before, after = _class_scores(others.sum(0)[None])[0], _class_scores(rows.sum(0)[None])[0]
-    differs = (rows != others).any(1)
-    change, falls = (others - rows)[differs], np.zeros(len(ours))
-    for swaps in _swaps(len(change), num_resamples, seed):
-        moved = swaps @ change  # (r, K * 3)
+    falls = np.zeros(len(ours))
+    for moved in _swapped_sums(others - rows, num_resamples, seed):  # (r, K * 3)
         gains = _class_scores(rows.sum(0) + moved) - _class_scores(others.sum(0) - moved)
         falls += (gains <= after - before + TOLERANCE).sum(0)
     likely = holm((1 + falls) / (1 + num_resamples))
@@ -201,23 +200,41 @@ def _share_of(hits: NDArray[np.bool_]) -> float:
     return float((1 + hits.sum()) / (1 + len(hits)))
 
 
-def _sizes(num_examples: int, num_resamples: int) -> Iterator[int]:
+def _drawn_sums(rows: Statistics, num_resamples: int, seed: int) -> Iterator[Statistics]:
+    """Sums (r, S) of N rows (N, S) drawn with replacement, some resamples at a time."""
+    random, num = np.random.default_rng(seed), len(rows)
+    kinds, counts = _kinds_of(rows)
+    if FEW * len(kinds) < num:
+        yield from (random.multinomial(num, counts / num, size=size) @ kinds for size in _sizes(len(kinds), num_resamples))
+        return
+    for size in _sizes(num, num_resamples):  # multinomial counts too, at a tenth of the time where there are many
+        places = random.integers(num, size=(size, num), dtype=np.min_scalar_type(num - 1)) + num * np.arange(size)[:, None]
+        yield np.bincount(places.ravel(), minlength=places.size).reshape(places.shape).astype(np.float64) @ rows
+
+
+def _swapped_sums(change: Statistics, num_resamples: int, seed: int) -> Iterator[Statistics]:
+    """Sums (r, S) of rows (N, S) of which each counts with probability one half, some resamples at a time."""
+    random, change = np.random.default_rng(seed), change[change.any(1)]
+    kinds, counts = _kinds_of(change)
+    if FEW * len(kinds) < len(change):
+        yield from (random.binomial(counts, 0.5, size=(size, len(kinds))) @ kinds for size in _sizes(len(kinds), num_resamples))
+        return
+    for size in _sizes(len(change), num_resamples):
+        yield random.integers(2, size=(size, len(change)), dtype=np.int8).astype(np.float64) @ change
+
+
+def _kinds_of(rows: Statistics) -> tuple[Statistics, NDArray[np.int64]]:
+    """The distinct rows in the order in which they first come, and how often each does.
+
+    Answers are right or wrong, so of thousands there may be four. The order
+    does not depend on that of the columns: with the systems swapped, a seed gives the same draws.
+    """
+    kinds, first, counts = np.unique(rows, axis=0, return_index=True, return_counts=True)
+    order = np.argsort(first)
+    return kinds[order], counts[order]
+
+
+def _sizes(num_columns: int, num_resamples: int) -> Iterator[int]:
     """How many resamples to make at once."""
-    size = max(1, BLOCK_CELLS // max(1, num_examples))
+    size = max(1, BLOCK_CELLS // max(1, num_columns))
     return (min(size, num_resamples - start) for start in range(0, num_resamples, size))
-
-
-def _draws(num_examples: int, num_resamples: int, seed: int) -> Iterator[Statistics]:
-    """How often each example is drawn, (r, N) at a time: multinomial counts, at a tenth of the time of numpy's own."""
-    random, smallest = np.random.default_rng(seed), np.min_scalar_type(num_examples - 1)
-    for size in _sizes(num_examples, num_resamples):
-        drawn = random.integers(num_examples, size=(size, num_examples), dtype=smallest)
-        places = drawn + num_examples * np.arange(size)[:, None]
-        yield np.bincount(places.ravel(), minlength=places.size).reshape(places.shape).astype(np.float64)
-
-
-def _swaps(num_examples: int, num_resamples: int, seed: int) -> Iterator[Statistics]:
-    """Which examples swap their answers, (r, N) of 0 and 1 at a time."""
-    random = np.random.default_rng(seed)
-    for size in _sizes(num_examples, num_resamples):
-        yield random.integers(2, size=(size, num_examples), dtype=np.int8).astype(np.float64)

@@ -63,7 +63,7 @@ def test_resampled_gains_give_sacrebleu_s_p_value_by_its_formula(seed):
     assert p_value == pytest.approx(expected, abs=4 * np.sqrt(2 * expected * (1 - expected) / 4000) + 0.001)
 
 
-@pytest.mark.parametrize(("won", "lost"), [(1, 0), (3, 0), (5, 0), (6, 1), (9, 3), (4, 4), (2, 5)])
+@pytest.mark.parametrize(("won", "lost"), [(1, 0), (3, 0), (5, 0), (6, 1), (9, 3), (4, 4), (2, 5), (30, 18)])
 def test_swaps_are_the_sign_test_where_an_answer_is_right_or_wrong(won, lost):
     ours, theirs = hits(*[1] * won, *[0] * lost, *[1] * 20), hits(*[0] * won, *[1] * lost, *[1] * 20)
     found = compare(ACCURACY, ours, theirs, num_resamples=20_000)
@@ -160,14 +160,23 @@ def test_blocks_of_resamples_are_the_same_draws_whatever_else_is_compared():
     assert not np.array_equal(first, resampled_gains(ACCURACY, ours, theirs, num_resamples=2000, seed=6))
 
 
-def test_every_example_is_drawn_as_often_as_any_other():
+@pytest.mark.parametrize("are_distinct", [False, True])  # equal rows are drawn by their number, others one by one
+def test_every_example_is_drawn_as_often_as_any_other(are_distinct):
     num = 300  # more than a byte counts
     shares = []
     for place in (0, 1, 150, 298, 299):
-        ours = hits(*[int(i == place) for i in range(num)])
+        ours = hits(*[int(i == place) for i in range(num)]) + are_distinct * np.outer(np.arange(num), [1e-9, 0])
         gains = resampled_gains(ACCURACY, ours, hits(*[0] * num), num_resamples=4000, seed=place)
         shares.append(gains.mean() * num / 100)
     assert shares == pytest.approx([1] * 5, abs=4 / np.sqrt(4000))
+
+
+def test_equal_rows_are_swapped_as_distinct_ones_are():
+    ours, theirs = hits(*[1] * 30, *[0] * 20, *[1] * 50), hits(*[0] * 30, *[1] * 20, *[1] * 50)
+    distinct = theirs + np.outer(np.arange(100), [1e-9, 0])
+    found = [np.sort(swapped_gains(ACCURACY, ours, each, num_resamples=20_000, seed=2)) for each in (theirs, distinct)]
+    deciles = [np.percentile(np.round(gains), range(10, 100, 10)) for gains in found]
+    assert deciles[0] == pytest.approx(deciles[1], abs=2)  # gains go by twos
 
 
 @pytest.mark.parametrize(
