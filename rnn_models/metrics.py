@@ -8,7 +8,7 @@ R resamples.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +18,7 @@ from sacrebleu.metrics.chrf import CHRF
 from rnn_models.problem import nearest
 
 Statistics = NDArray[np.float64]
+Number = TypeVar("Number", float, Statistics)
 BLEU_METRIC, CHRF_METRIC = BLEU(), CHRF()
 FEW_TEXTS, BLOCK_TOKENS = 30, 1000  # of fewer texts not texts are resampled, but blocks of them
 
@@ -27,7 +28,9 @@ class Metric:
     """A score in percent, higher is better, or a cost in a unit of its own, lower is better.
 
     ``statistics`` maps hypotheses and references to (N, S); ``score`` maps sums
-    (R, S) to (R,).
+    (R, S) to (R,). ``classes`` is there where an answer is of classes, or of
+    entities of kinds: it gives each that the references have (N, 3), right,
+    said and true.
     """
 
     name: str
@@ -36,8 +39,9 @@ class Metric:
     score: Callable[[Statistics], Statistics]
     signature: Callable[[], str] = lambda: ""
     is_cost: bool = False
+    classes: Callable[[Sequence[Any], Sequence[Any]], dict[str, Statistics]] | None = None
 
-    def gain(self, ours: float, theirs: float) -> float:
+    def gain(self, ours: Number, theirs: Number) -> Number:
         """By how much a score is better than another; negative where it is worse."""
         return theirs - ours if self.is_cost else ours - theirs
 
@@ -89,6 +93,13 @@ def _class_rows(hypotheses: Sequence[str], references: Sequence[str]) -> Statist
     return np.concatenate([said & true, said, true], axis=1).astype(np.float64)
 
 
+def label_classes(hypotheses: Sequence[str], references: Sequence[str]) -> dict[str, Statistics]:
+    """Per label that the references have, (N, 3): right, said, true."""
+    said, true = np.asarray(hypotheses), np.asarray(references)
+    pairs = {str(name): (said == name, true == name) for name in np.unique(true)}
+    return {name: np.column_stack([s & t, s, t]).astype(np.float64) for name, (s, t) in pairs.items()}
+
+
 def _macro_f1(sums: Statistics) -> Statistics:
     hits, said, true = np.split(sums, 3, axis=1)  # (R, classes) each
     per_class = 2 * hits / np.maximum(said + true, 1)
@@ -117,8 +128,17 @@ def spans(rows: Sequence[Sequence[str]]) -> tuple[NDArray[np.int64], NDArray[np.
     return stop_at, row_of
 
 
-def _span_rows(hypotheses: Sequence[Sequence[str]], references: Sequence[Sequence[str]]) -> Statistics:
-    """Per row: entities found rightly, found, and true."""
+def _entities(
+    hypotheses: Sequence[Sequence[str]], references: Sequence[Sequence[str]]
+) -> tuple[NDArray[np.int64], list[tuple[NDArray[np.bool_], NDArray[np.str_]]]]:
+    """Entities found rightly, found, and true, each at the token where it starts: whether one does, and its kind.
+
+    Returns:
+        The row of each token, and the three.
+
+    Raises:
+        ValueError: If a row has more or fewer tags than tokens.
+    """
     lengths = [(len(h), len(r)) for h, r in zip(hypotheses, references, strict=True)]
     wrong = [i for i, (h, r) in enumerate(lengths) if h != r]
     if wrong:
@@ -126,14 +146,31 @@ def _span_rows(hypotheses: Sequence[Sequence[str]], references: Sequence[Sequenc
         raise ValueError(f"row {wrong[0]} has {h} predicted tags for {r} tokens")
     said, row_of = spans(hypotheses)
     true, _ = spans(references)
-    said_kind = np.asarray([tag[2:] for row in hypotheses for tag in row])
-    true_kind = np.asarray([tag[2:] for row in references for tag in row])
+    said_kind, true_kind = (np.asarray([tag[2:] for row in rows for tag in row], dtype=str) for rows in (hypotheses, references))
     is_hit = (said > 0) & (said == true) & (said_kind == true_kind)
-    columns = [np.bincount(row_of, weights=c, minlength=len(lengths)) for c in (is_hit, said > 0, true > 0)]
-    return np.column_stack(columns)
+    return row_of, [(is_hit, true_kind), (said > 0, said_kind), (true > 0, true_kind)]
 
 
-def _f1(sums: Statistics) -> Statistics:
+def _span_rows(hypotheses: Sequence[Sequence[str]], references: Sequence[Sequence[str]]) -> Statistics:
+    """Per row: entities found rightly, found, and true."""
+    row_of, found = _entities(hypotheses, references)
+    return np.column_stack([np.bincount(row_of, weights=starts, minlength=len(references)) for starts, _ in found])
+
+
+def span_classes(hypotheses: Sequence[Sequence[str]], references: Sequence[Sequence[str]]) -> dict[str, Statistics]:
+    """Per kind of entity that the references have, (N, 3): found rightly, found, true."""
+    row_of, found = _entities(hypotheses, references)
+    is_true, kinds = found[2]
+    return {
+        str(kind): np.column_stack(
+            [np.bincount(row_of, weights=starts & (of == kind), minlength=len(references)) for starts, of in found]
+        )
+        for kind in np.unique(kinds[is_true])
+    }
+
+
+def f1(sums: Statistics) -> Statistics:
+    """F1 in percent of (R, 3): right, said, true."""
     return 200 * sums[:, 0] / np.maximum(sums[:, 1] + sums[:, 2], 1)
 
 
@@ -187,10 +224,10 @@ def _text_metric(name: str, title: str, metric: Any) -> Metric:
 METRICS = {
     metric.name: metric
     for metric in (
-        Metric("accuracy", "accuracy", _accuracy_rows, _share),
+        Metric("accuracy", "accuracy", _accuracy_rows, _share, classes=label_classes),
         Metric("valid_texts", "valid texts", _accuracy_rows, _share),
-        Metric("macro_f1", "macro F1", _class_rows, _macro_f1),
-        Metric("span_f1", "entity F1", _span_rows, _f1, lambda: "strict IOB2, micro"),
+        Metric("macro_f1", "macro F1", _class_rows, _macro_f1, classes=label_classes),
+        Metric("span_f1", "entity F1", _span_rows, f1, lambda: "strict IOB2, micro", classes=span_classes),
         Metric("token_accuracy", "token accuracy", _token_rows, _share),
         Metric("bits_per_character", "bits per character", _nats_rows, _bits, lambda: "ends of texts counted", is_cost=True),
         Metric("perplexity", "perplexity", _nats_rows, _perplexity, lambda: "per token, ends counted", is_cost=True),

@@ -251,7 +251,11 @@ class ModelVersion:
 
 @dataclass(frozen=True, kw_only=True)
 class Promotion(Noun):
-    """Whether a challenger became champion, and why or why not."""
+    """Whether a challenger became champion, why or why not, and what that was decided from.
+
+    ``against`` is whom it had to beat. ``comparison`` and ``classes`` are those
+    of ``rnn_models/comparison.py``, empty where none was made; ``settings`` are all of promotion.
+    """
 
     KIND: ClassVar[str] = "promotions"
     version: str
@@ -263,6 +267,10 @@ class Promotion(Noun):
     champion_score: float | None
     scores: str
     mlflow_run: str
+    against: str = ""
+    comparison: dict[str, Any] = field(default_factory=dict)
+    classes: list[dict[str, Any]] = field(default_factory=list)
+    settings: dict[str, Any] = field(default_factory=dict)
     aliases: list[str] = field(default_factory=list)
 
     def seen_now(self, aliases: list[str]) -> "Promotion":

@@ -25,6 +25,7 @@ from tasks.states import unchanged
 
 log = logging.getLogger(__name__)
 CODE = ("rnn_models", "data/formats", "data/tunes.py", "tasks/evaluate.py", "tasks/predictor.py", "tasks/samples.py")
+STATISTICS, BASELINES, OUTPUTS = "statistics.npz", "baselines.npz", "outputs.parquet"
 NUM_SAMPLES = 200  # outputs shown in MLflow
 
 
@@ -44,7 +45,7 @@ def evaluate(checkpoint: Checkpoint, tokens: TokenSet) -> Scores:
         metrics = write_results(folder, problem, tokens, said, shown, is_joined=is_joined)
         if problem.token_nats:
             metrics |= write_samples(folder, checkpoint, tokens, sources(tokens))
-        baselines = score_baselines(problem, tokens)
+        baselines = score_baselines(folder, problem, tokens, is_joined=is_joined)
         scores = Scores(
             dataset=checkpoint.dataset, digest=key, problem=problem.name, checkpoint=checkpoint.digest, tokens=tokens.digest,
             mlflow_run=checkpoint.mlflow_run, test_split=tokens.test_split, metrics=metrics, baselines=baselines,
@@ -91,9 +92,9 @@ def foretold(problem: Problem, model: Any, tokens: TokenSet, split: str) -> tupl
     return nats, {"score": [math.exp(-float(costs.mean())) for costs in nats]}
 
 
-def joined(said: list[Any], true: list[Any]) -> tuple[list[Any], list[Any]]:
-    """Texts of which each goes on with the one before as the one text that they are."""
-    return [np.concatenate(said)], ["\n".join(true)]
+def paired(problem: Problem, said: list[Any], true: list[Any], *, is_joined: bool) -> tuple[list[Any], list[Any]]:
+    """What is said and what is true, as a metric takes it: texts that go on, each with the one before, are one text."""
+    return ([np.concatenate(said)], ["\n".join(true)]) if is_joined and problem.token_nats else (said, true)
 
 
 def write_results(
@@ -101,14 +102,13 @@ def write_results(
 ) -> dict[str, dict[str, Any]]:
     """Score what a model says and write it, and the statistics of each example, to a folder."""
     true, measured, statistics = references(tokens), {}, {}
-    compared = joined(said, true) if is_joined and problem.token_nats else (said, true)
     for name in problem.metrics:
         metric = find_metric(name)
-        statistics[name] = metric.statistics(*compared)
+        statistics[name] = metric.statistics(*paired(problem, said, true, is_joined=is_joined))
         measured[name] = asdict(measure(metric, statistics[name]))
-    np.savez_compressed(folder / "statistics.npz", **statistics)  # type: ignore[arg-type]
+    np.savez_compressed(folder / STATISTICS, **statistics)  # type: ignore[arg-type]
     table = pd.DataFrame({"source": sources(tokens), "reference": true, **shown})
-    table.to_parquet(folder / "outputs.parquet")
+    table.to_parquet(folder / OUTPUTS)
     return measured
 
 
@@ -124,12 +124,14 @@ def cheaply(problem: Problem, tokens: TokenSet, name: str, split: str = "test") 
     return answers if problem.token_nats else [encoder.decode(ids) for ids in answers]
 
 
-def score_baselines(problem: Problem, tokens: TokenSet) -> dict[str, dict[str, float]]:
-    """Score the cheap systems of a problem, trained on the same examples."""
-    true, found = references(tokens), dict[str, dict[str, float]]()
+def score_baselines(folder: Path, problem: Problem, tokens: TokenSet, *, is_joined: bool) -> dict[str, dict[str, float]]:
+    """Score the cheap systems of a problem, trained on the same examples, and write the headline's statistics of each."""
+    true, found, statistics = references(tokens), dict[str, dict[str, float]](), {}
     for name in problem.baselines:
         said = cheaply(problem, tokens, name)
         found[name] = {metric: score_of(metric, said, true) for metric in problem.metrics}
+        statistics[name] = find_metric(problem.metrics[0]).statistics(*paired(problem, said, true, is_joined=is_joined))
+    np.savez_compressed(folder / BASELINES, **statistics)  # type: ignore[arg-type]
     return found
 
 
@@ -154,6 +156,6 @@ def tell(scores: Scores, folder: Path, rows_per_second: float) -> None:
     signatures = {f"refrain.signature.{n}": s["signature"] for n, s in scores.metrics.items() if s["signature"]}
     set_tags(scores.mlflow_run, {"refrain.test_split": scores.test_split, **signatures})
     drawn = folder / SAMPLES
-    samples = pd.read_parquet(drawn if drawn.exists() else folder / "outputs.parquet").head(NUM_SAMPLES).astype({"score": float})
+    samples = pd.read_parquet(drawn if drawn.exists() else folder / OUTPUTS).head(NUM_SAMPLES).astype({"score": float})
     shown = samples.map(lambda cell: " ".join(cell) if isinstance(cell, np.ndarray) else cell)
     log_table(scores.mlflow_run, shown, "outputs.json")

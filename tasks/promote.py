@@ -1,77 +1,128 @@
 """Champion against challenger, on the same frozen test split."""
 
 import logging
+from dataclasses import asdict, replace
+from typing import Any
 
 import numpy as np
+import pandas as pd
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
-from rnn_models.metrics import find_metric
+from rnn_models.comparison import ClassChange, Comparison, compare, compare_classes
+from rnn_models.metrics import Statistics, find_metric
 from rnn_models.problem import find_problem
 from tasks import registry
-from tasks.artifacts import ModelVersion, Promotion, Scores, TokenSet, code_digest, digest
-from tasks.evaluate import best_baseline, references, score_of
+from tasks.artifacts import Checkpoint, ModelVersion, Promotion, Scores, TokenSet, code_digest, digest
+from tasks.decision import Evidence, check_guards, decide, tags_of
+from tasks.evaluate import BASELINES, OUTPUTS, STATISTICS, best_baseline, paired, references
 from tasks.register import raw_rows
 from tasks.report import promotion_page
-from tasks.settings import PromotionSettings
+from tasks.settings import PromotionChanges, PromotionSettings, changes
 from tasks.states import unchanged
 
 log = logging.getLogger(__name__)
+CODE = ("tasks/promote.py", "tasks/decision.py", "rnn_models/comparison.py", "rnn_models/metrics.py")
 
 
 @task(task_run_name="promote-{challenger.name}", cache_policy=NO_CACHE)
-def promote(challenger: ModelVersion, scores: Scores, tokens: TokenSet, settings: PromotionSettings) -> Promotion:
-    """Make the challenger champion if it is better, and write down why or why not."""
-    name = challenger.name
+def promote(challenger: ModelVersion, scores: Scores, tokens: TokenSet, settings: PromotionChanges) -> Promotion:
+    """Make the challenger champion if the policy is satisfied, and write down why or why not."""
+    name, chosen = challenger.name, PromotionSettings(**changes(settings))
     champion = registry.version_with_alias(name, registry.CHAMPION)
-    against = champion if champion != challenger.version else None
-    code = code_digest("tasks/promote.py", "rnn_models/metrics.py")
-    key = digest(challenger.version, scores.digest, scores.test_split, settings.min_gain, code)
+    key = digest(challenger.version, scores.digest, scores.test_split, asdict(chosen), code_digest(*CODE))
     found = Promotion.find(name, key)
     if found and (champion == challenger.version or found.champion_version == (champion or "")):
         return unchanged(found.seen_now(registry.aliases_of(name, challenger.version)))
     with Promotion.making(name, key):
-        champion_score = None if against is None else score_champion(name, against, scores, tokens)
-        is_promoted, reason = decide(scores, against, champion_score, settings)
+        evidence = gather(challenger, champion, scores, tokens, chosen)
+        is_promoted, reason = decide(evidence, chosen)
         if is_promoted:
             registry.set_alias(name, registry.CHAMPION, challenger.version)
         log.info(reason)
-        promotion = Promotion(
-            dataset=name, digest=key, version=challenger.version, is_promoted=is_promoted, reason=reason,
-            metric=scores.headline, challenger_score=scores.metrics[scores.headline]["value"],
-            champion_version=against or "", champion_score=champion_score, scores=scores.digest,
-            mlflow_run=challenger.mlflow_run, aliases=registry.aliases_of(name, challenger.version),
-        ).commit()  # fmt: skip
+        promotion = written(key, challenger, champion, scores, evidence, chosen, is_promoted=is_promoted, reason=reason)
+        registry.set_version_tags(name, challenger.version, tags_of(promotion))
         promotion_page(promotion, scores)
-        return promotion
+        return promotion.commit()
 
 
-def score_champion(name: str, version: str, scores: Scores, tokens: TokenSet) -> float:
-    """Let the champion predict the challenger's test split, from its raw texts, and score it."""
+def gather(
+    challenger: ModelVersion, champion: str | None, scores: Scores, tokens: TokenSet, settings: PromotionSettings
+) -> Evidence:
+    """Compare a challenger with the champion or, if there is none, with the best cheap system.
+
+    Raises:
+        ValueError: If a guard names no class, or the two cannot be compared.
+    """
+    metric, value = scores.headline, scores.metrics[scores.headline]["value"]
+    if settings.guards:
+        check_guards(list(classes_of(metric, references(tokens), references(tokens))), settings)
+    if champion == challenger.version:
+        return Evidence(metric=metric, score=value, against=f"version {champion} itself", is_champion=True)
+    baseline = best_baseline(scores)[0] if champion is None else ""
+    against = baseline.replace("_", " ") or f"champion version {champion}"
+    evidence = Evidence(metric=metric, score=value, against=against, is_first=champion is None)
+    if settings.policy == "always":
+        return evidence
+    if champion is None:
+        cheap: Statistics = np.load(scores.folder / BASELINES)[baseline]
+        return replace(evidence, comparison=compared(scores, cheap, settings))
+    said = score_champion(challenger.name, champion, scores, tokens)
+    comparison = compared(scores, statistics_of(said, scores, tokens), settings)
+    return replace(evidence, comparison=comparison, classes=changes_of_classes(scores, said, references(tokens)))
+
+
+def score_champion(name: str, version: str, scores: Scores, tokens: TokenSet) -> list[Any]:
+    """Let the champion predict the challenger's test split, from its raw texts: what it says of each example."""
     rows, target = raw_rows(tokens.snapshot_of().table("test"), tokens)
     is_foretold = find_problem(scores.problem).token_nats is not None
     predicted = registry.predict_with(name, version, rows, {"judge": True} if is_foretold else {})
-    said = [np.asarray(nats) for nats in predicted["nats"]] if is_foretold else predicted[target].tolist()
-    return score_of(scores.headline, said, references(tokens))
+    return [np.asarray(nats) for nats in predicted["nats"]] if is_foretold else predicted[target].tolist()
 
 
-def decide(scores: Scores, champion: str | None, champion_score: float | None, settings: PromotionSettings) -> tuple[bool, str]:
-    """Say whether the challenger becomes champion, and why, in a sentence.
+def statistics_of(said: list[Any], scores: Scores, tokens: TokenSet) -> Statistics:
+    """The headline's statistics of what a champion says, made as those of the challenger were."""
+    checkpoint = Checkpoint.find(scores.dataset, scores.checkpoint)
+    is_joined = bool(checkpoint and checkpoint.settings.get("joined_texts"))
+    problem = find_problem(scores.problem)
+    return find_metric(scores.headline).statistics(*paired(problem, said, references(tokens), is_joined=is_joined))
 
-    The first of its name must beat the cheap systems; any other the champion,
-    by ``min_gain`` at least. Equal scores keep the champion.
+
+def compared(scores: Scores, theirs: Statistics, settings: PromotionSettings) -> Comparison:
+    """Compare a challenger's statistics, as evaluation left them, with others of the same examples.
+
+    Raises:
+        ValueError: If they are not of the same examples.
     """
-    metric, ours = scores.headline, scores.metrics[scores.headline]["value"]
-    gain_over = find_metric(metric).gain
-    if champion is None or champion_score is None:
-        baseline, cheap = best_baseline(scores)
-        if gain_over(ours, cheap) > 0:
-            return True, f"first champion: {metric} {ours:.2f} beats {baseline}'s {cheap:.2f}"
-        return False, f"not promoted: {metric} {ours:.2f} does not beat {baseline}'s {cheap:.2f}"
-    gain = gain_over(ours, champion_score)
-    if gain > settings.min_gain:
-        return True, f"promoted: {metric} {ours:.2f}, {gain:+.2f} against champion version {champion}'s {champion_score:.2f}"
-    return False, (
-        f"not promoted: {metric} {ours:.2f}, {gain:+.2f} against champion version {champion}'s {champion_score:.2f}, "
-        f"needs more than {settings.min_gain:+.2f}"
-    )
+    ours = np.load(scores.folder / STATISTICS)[scores.headline]
+    try:
+        return compare(find_metric(scores.headline), ours, theirs, alpha=settings.alpha)
+    except ValueError as error:
+        raise ValueError(f"{error}; promotion.policy=always promotes without a comparison") from error
+
+
+def changes_of_classes(scores: Scores, said: list[Any], true: list[Any]) -> list[ClassChange]:
+    """How each class or kind of entity fares with the challenger, none where answers have no classes."""
+    ours = pd.read_parquet(scores.folder / OUTPUTS)["output"].tolist() if find_metric(scores.headline).classes else []
+    return compare_classes(classes_of(scores.headline, ours, true), classes_of(scores.headline, said, true))
+
+
+def classes_of(metric: str, said: list[Any], true: list[Any]) -> dict[str, Statistics]:
+    """Statistics of each class under a metric."""
+    classes = find_metric(metric).classes
+    return classes(said, true) if classes else {}
+
+
+def written(
+    key: str, challenger: ModelVersion, champion: str | None, scores: Scores, evidence: Evidence, settings: PromotionSettings,
+    *, is_promoted: bool, reason: str,
+) -> Promotion:  # fmt: skip
+    """The decision as a noun."""
+    found, other = evidence.comparison, champion if champion != challenger.version else None
+    return Promotion(
+        dataset=challenger.name, digest=key, version=challenger.version, is_promoted=is_promoted, reason=reason,
+        metric=scores.headline, challenger_score=evidence.score, champion_version=other or "",
+        champion_score=found.theirs if found and other else None, scores=scores.digest, mlflow_run=challenger.mlflow_run,
+        against=evidence.against, comparison=asdict(found) if found else {}, classes=[asdict(c) for c in evidence.classes],
+        settings=asdict(settings), aliases=registry.aliases_of(challenger.name, challenger.version),
+    )  # fmt: skip

@@ -77,8 +77,7 @@ def start_run(tokens: TokenSet, name: str, settings: Mapping[str, Any], tags: Ma
     run = client().create_run(experiment(tokens.dataset), run_name=name, tags={"refrain.problem": tokens.problem, **tags})
     told = {"dataset": tokens.dataset, "problem": tokens.problem, **settings}
     told |= {f"tokens.{name}": value for name, value in tokens.settings.items()}
-    params = [Param(key, str(value)) for key, value in told.items()]
-    client().log_batch(run.info.run_id, params=params)
+    client().log_batch(run.info.run_id, params=[Param(key, str(value)) for key, value in told.items()])
     snapshot = tokens.snapshot_of()
     inputs = [
         DatasetInput(
@@ -105,11 +104,8 @@ def closing(run_id: str) -> Iterator[None]:
     client().update_run(run_id, status="RUNNING")
     try:
         yield
-    except Exception:
-        end_run(run_id, "FAILED")
-        raise
-    except BaseException:
-        end_run(run_id, "KILLED")
+    except BaseException as error:
+        end_run(run_id, "FAILED" if isinstance(error, Exception) else "KILLED")
         raise
 
 
@@ -123,6 +119,12 @@ def log_metrics(run_id: str, metrics: list[tuple[str, float, int, int]]) -> None
 def set_tags(run_id: str, tags: Mapping[str, str]) -> None:
     """Write tags of an MLflow run."""
     client().log_batch(run_id, tags=[RunTag(key, value) for key, value in tags.items()])
+
+
+def set_version_tags(name: str, number: str, tags: Mapping[str, str]) -> None:
+    """Write tags of a version."""
+    for key, value in tags.items():
+        client().set_model_version_tag(name, number, key, value)
 
 
 def log_figure(run_id: str, figure: Figure, name: str) -> None:
@@ -278,13 +280,12 @@ def versions_by_scores(name: str) -> dict[str, str]:
 
 
 def _all_pages(search: Callable[..., Any]) -> list[Any]:
-    found: list[Any] = []
     page = search()
-    while True:
-        found += page
-        if not page.token:
-            return found
+    found = list(page)
+    while page.token:
         page = search(page_token=page.token)
+        found += page
+    return found
 
 
 @contextmanager

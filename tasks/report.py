@@ -1,18 +1,28 @@
 """Figures and tables, for MLflow, for the Prefect run page and for the screen."""
 
 import math
+from collections.abc import Iterator
 from typing import Any
 
 from matplotlib.figure import Figure
 from prefect.artifacts import create_markdown_artifact
 from prefect.context import TaskRunContext
 
+from rnn_models.comparison import ClassChange, Comparison
 from rnn_models.history import History
 from rnn_models.metrics import find_metric
 from rnn_models.settings import TrainSettings
 from tasks.artifacts import Checkpoint, Promotion, Scores, Snapshot, TokenSet
+from tasks.decision import guard_of, has_fallen, level
 from tasks.evaluate import best_baseline
+from tasks.pages import cell
 from tasks.registry import run_link
+from tasks.settings import PromotionSettings
+
+CLASSES_SAID = (
+    "A class falls if it loses more than its guard and that is more than chance, all classes being counted (Holm). "
+    "Of few examples nothing can be told: one that loses all of four cannot be told from chance."
+)
 
 
 def title(metric: str) -> str:
@@ -63,24 +73,73 @@ def interval(metric: str, score: dict[str, Any]) -> str:
 
 def promotion_page(promotion: Promotion, scores: Scores) -> None:
     """Show the decision and the scores on the Prefect run page."""
-    rows = [f"| {title(name)} | {interval(name, s)} | {s['signature']} |" for name, s in scores.metrics.items()]
-    for name, values in scores.baselines.items():
-        rows += [f"| {title(metric)} of {name} | {value:.{digits(metric)}f} | |" for metric, value in values.items()]
-    text = "\n".join(
-        [
-            f"# {promotion.dataset}, version {promotion.version}",
-            f"**{promotion.reason}**",
-            "",
-            "| on the test split | score, 95 % interval | how |",
-            "|---|---|---|",
-            *rows,
-            "",
-            f"[MLflow run]({run_link(promotion.mlflow_run)}), test split `{scores.test_split}`",
-        ]
-    )
     if TaskRunContext.get():  # outside of a flow run there is no page
         key = f"promotion-{promotion.dataset.replace('_', '-').lower()}"
-        create_markdown_artifact(text, key=key, description=promotion.reason)
+        create_markdown_artifact(promotion_text(promotion, scores), key=key, description=promotion.reason)
+
+
+def promotion_text(promotion: Promotion, scores: Scores) -> str:
+    """The decision, what it was made from, and all scores, in Markdown; the first sentence is the reason."""
+    parts = [
+        f"# {promotion.dataset}, version {promotion.version}",
+        f"**{cell(promotion.reason)}**",
+        "\n".join(_compared_rows(promotion, scores)),
+        *(["\n".join(_class_rows(promotion)), CLASSES_SAID] if promotion.classes else []),
+        "\n".join(_score_rows(scores)),
+        f"[MLflow run]({run_link(promotion.mlflow_run)}), test split `{scores.test_split}`, decision `{promotion.digest}`",
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _compared_rows(promotion: Promotion, scores: Scores) -> Iterator[str]:
+    settings, metric = PromotionSettings(**promotion.settings), promotion.metric
+    n = digits(metric)
+    yield f"| {title(metric)} | |"
+    yield "|---|---|"
+    yield f"| challenger, version {promotion.version} | {interval(metric, scores.metrics[metric])} |"
+    if promotion.comparison:
+        found = Comparison(**promotion.comparison)
+        yield f"| {promotion.against} | {found.theirs:.{n}f} |"
+        low, high = f"{found.low:+.{n + 1}f}", f"{found.high:+.{n + 1}f}"
+        yield f"| gain | {found.gain:+.{n + 1}f}, {level(found)} interval {low} to {high} |"
+        yield f"| p-value, one-sided | {found.p_value:.4f} (bootstrap {found.p_bootstrap:.4f}, swaps {found.p_swaps:.4f}) |"
+        yield f"| size | {found.num_examples:,} examples, {found.num_resamples:,} resamples |"
+    yield f"| policy | {settings.policy}: {policy_words(settings, is_first=not promotion.champion_version)} |"
+
+
+def policy_words(settings: PromotionSettings, *, is_first: bool) -> str:
+    """What a policy asks for."""
+    if is_first and settings.policy in ("superior", "not_worse"):
+        return "the first model of its name must score better than the cheap systems"
+    guarded = "no class may fall beyond its guard"
+    return {
+        "superior": f"p at most {settings.alpha:g}, a gain of {settings.min_effect:g} points at least, {guarded}",
+        "not_worse": f"the interval above -{settings.margin:g} points, {guarded}",
+        "always": "no comparison",
+        "never": "a person decides",
+    }[settings.policy]
+
+
+def _class_rows(promotion: Promotion) -> Iterator[str]:
+    settings = PromotionSettings(**promotion.settings)
+    yield "| F1 of | in the test split | challenger | champion | gain | p of a fall | may fall by | |"
+    yield "|---|---:|---:|---:|---:|---:|---:|---|"
+    for change in (ClassChange(**found) for found in promotion.classes):
+        guard, said = guard_of(change.name, settings), "**falls**" if has_fallen(change, settings) else "holds"
+        yield (
+            f"| {cell(change.name)} | {change.num_examples:,} | {change.ours:.1f} | {change.theirs:.1f} | {change.gain:+.1f} "
+            f"| {change.p_fall:.4f} | {guard:g} | {said} |"
+        )
+
+
+def _score_rows(scores: Scores) -> Iterator[str]:
+    yield "| on the test split | score, 95 % interval | how |"
+    yield "|---|---|---|"
+    for name, score in scores.metrics.items():
+        yield f"| {title(name)} | {interval(name, score)} | {score['signature']} |"
+    for name, values in scores.baselines.items():
+        for metric, value in values.items():
+            yield f"| {title(metric)} of {name.replace('_', ' ')} | {value:.{digits(metric)}f} | |"
 
 
 def summary(promotion: Promotion) -> dict[str, Any]:

@@ -6,24 +6,56 @@ dataset's problem or tokenizer.
 
 from collections.abc import Mapping
 from dataclasses import Field, dataclass, field, fields, make_dataclass
-from typing import TYPE_CHECKING, Annotated, Any, TypeAlias, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias, get_type_hints
 
 import yaml
-from pydantic import ConfigDict, TypeAdapter, ValidationError
+from pydantic import BeforeValidator, ConfigDict, TypeAdapter, ValidationError
 from pydantic import Field as FormField
 
 from data.errors import nearest
 from data.tokenizer import TokenSettings
-from rnn_models.settings import TrainSettings
+from rnn_models.settings import TrainSettings, check_setting, setting
+
+Policy = Literal["superior", "not_worse", "always", "never"]
+Guards = dict[str, Annotated[float, FormField(ge=0, le=100)]]
+REPLACED = {"promotion.min_gain": "use promotion.min_effect; a gain must be more than chance as well (promotion.alpha)"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class PromotionSettings:
+    """When a challenger becomes champion, both being asked about the same test split.
+
+    Points are percent points of the headline score; of a cost, such as bits
+    per character, they are percent of the champion's cost.
+    """
+
+    policy: Policy = setting(
+        "superior", "superior: better beyond chance; not_worse: for fresh data; always; never: a person decides."
+    )
+    alpha: float = setting(0.05, "Chance at most that an equal challenger is promoted.", low=0.0001, high=0.5)
+    min_effect: float = setting(0.1, "Points of gain below which a change is not worth it (superior).", low=0, high=100)
+    margin: float = setting(1.0, "Points that a challenger may be worse, by its lower bound (not_worse).", low=0, high=100)
+    guard: float = setting(2.0, "Points of F1 that no class may fall by, beyond chance.", low=0, high=100)
+    guards: Guards | None = setting(None, "Guards of single classes that differ, as in {PER: 1}.")
+
+    def __post_init__(self) -> None:
+        for declared in fields(self):
+            if declared.name != "guards":
+                check_setting(declared, getattr(self, declared.name))
+        for name, points in (self.guards or {}).items():
+            if not 0 <= points <= 100:
+                raise ValueError(f"guards: points of {name} must be from 0 to 100, got {points!r}")
+
 
 if TYPE_CHECKING:  # to a type checker they are the settings themselves
     TokenChanges: TypeAlias = TokenSettings
     TrainChanges: TypeAlias = TrainSettings
+    PromotionChanges: TypeAlias = PromotionSettings
 
 
 def _changes_of(name: str, settings: type[Any]) -> type[Any]:
     """The same fields, each None unless it is to be changed, as a form can show them."""
-    kinds = get_type_hints(settings)
+    kinds = get_type_hints(settings, include_extras=True)
 
     def form(declared: Field[Any]) -> Any:
         low, high = declared.metadata["low"], declared.metadata["high"]
@@ -41,23 +73,15 @@ def _changes_of(name: str, settings: type[Any]) -> type[Any]:
 if not TYPE_CHECKING:
     TokenChanges = _changes_of("TokenChanges", TokenSettings)
     TrainChanges = _changes_of("TrainChanges", TrainSettings)
+    PromotionChanges = _changes_of("PromotionChanges", PromotionSettings)
 
 
-@dataclass(frozen=True, kw_only=True)
-class PromotionSettings:
-    """When a challenger becomes champion.
-
-    ``min_gain`` is how much better its headline score must be on the same test
-    split, in percent points; equal scores keep the champion.
-    """
-
-    __pydantic_config__ = ConfigDict(extra="forbid")
-
-    min_gain: float = 0.0
-
-    def __post_init__(self) -> None:
-        if not 0 <= self.min_gain <= 100:
-            raise ValueError(f"min_gain must be from 0 to 100 percent points, got {self.min_gain}")
+def _refuse_replaced(given: Any) -> Any:
+    """Say what to use in place of a setting of promotion that is no more, before it is refused as unknown."""
+    for name in given if isinstance(given, Mapping) else ():
+        if f"promotion.{name}" in REPLACED:
+            raise ValueError(f"there is no setting {name!r} any more: {REPLACED[f'promotion.{name}']}")
+    return given
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,7 +92,7 @@ class Settings:
 
     tokens: TokenChanges = field(default_factory=TokenChanges)
     training: TrainChanges = field(default_factory=TrainChanges)
-    promotion: PromotionSettings = PromotionSettings()
+    promotion: Annotated[PromotionChanges, BeforeValidator(_refuse_replaced)] = field(default_factory=PromotionChanges)
 
 
 def changes(chosen: object) -> dict[str, Any]:
@@ -79,9 +103,8 @@ def changes(chosen: object) -> dict[str, Any]:
 
 def setting_names() -> dict[str, str]:
     """Every setting as ``stage.name``, with one line about it."""
-    stages = {"tokens": TokenSettings, "training": TrainSettings}
-    found = {f"{stage}.{f.name}": f.metadata["about"] for stage, kind in stages.items() for f in fields(kind)}
-    return found | {"promotion.min_gain": "Percent points by which a challenger must be better."}
+    stages = {"tokens": TokenSettings, "training": TrainSettings, "promotion": PromotionSettings}
+    return {f"{stage}.{f.name}": f.metadata["about"] for stage, kind in stages.items() for f in fields(kind)}
 
 
 def parse_settings(assignments: list[str], base: Mapping[str, Any] | None = None) -> Settings:
@@ -101,6 +124,8 @@ def parse_settings(assignments: list[str], base: Mapping[str, Any] | None = None
         name, is_there, value = assignment.partition("=")
         if not is_there:
             raise ValueError(f"{assignment!r} is not a setting: write stage.name=value, as in training.max_epochs=2")
+        if name in REPLACED:
+            raise ValueError(f"there is no setting {name!r} any more: {REPLACED[name]}")
         if name not in names:
             raise ValueError(f"there is no setting {name!r}: {nearest(name, names)}")
         stage, key = name.split(".")

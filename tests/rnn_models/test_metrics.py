@@ -10,11 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sacrebleu.metrics.bleu import BLEU
 from sacrebleu.metrics.chrf import CHRF
+from seqeval.metrics import classification_report as seqeval_report
 from seqeval.metrics import f1_score as seqeval_f1
 from seqeval.scheme import IOB2
 from sklearn.metrics import accuracy_score, f1_score
 
-from rnn_models.metrics import METRICS, find_metric, measure, spans
+from rnn_models.metrics import METRICS, f1, find_metric, measure, spans
 
 tags = st.sampled_from(["O", "B-ka", "I-ka", "B-mo", "I-mo"])
 tag_pairs = st.lists(st.lists(st.tuples(tags, tags), min_size=1, max_size=8), min_size=1, max_size=6)
@@ -85,6 +86,40 @@ def test_an_entity_starts_with_b_and_goes_on_with_i_of_its_kind(row, expected):
 def test_an_entity_does_not_reach_into_the_next_row():
     stops, rows = spans([["B-ka"], [], ["I-ka", "O"]])
     assert (stops.tolist(), rows.tolist()) == ([1, 0, 0], [0, 2, 2])
+
+
+def class_scores(name, pairs):
+    """F1 of each class of pairs of hypothesis and reference."""
+    rows = find_metric(name).classes(*zip(*pairs, strict=True))
+    return {kind: float(f1(statistics.sum(0, keepdims=True))[0]) for kind, statistics in rows.items()}
+
+
+@given(label_pairs)
+def test_f1_of_each_class_equals_scikit_learn(pairs):
+    said, true = zip(*pairs, strict=True)
+    names = sorted(set(true))
+    expected = 100 * f1_score(true, said, average=None, labels=names, zero_division=0)
+    assert class_scores("accuracy", pairs) == pytest.approx(dict(zip(names, expected, strict=True)))
+
+
+@given(tag_pairs)
+def test_f1_of_each_kind_of_entity_equals_seqeval_in_its_strict_mode(rows):
+    said, true = ([[pair[side] for pair in row] for row in rows] for side in (0, 1))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of kinds that are nowhere found
+        report = seqeval_report(true, said, mode="strict", scheme=IOB2, output_dict=True)
+    expected = {kind: 100 * report[kind]["f1-score"] for kind in ("ka", "mo") if kind in report and report[kind]["support"]}
+    assert class_scores("span_f1", list(zip(said, true, strict=True))) == pytest.approx(expected)
+
+
+@given(tag_pairs)
+def test_entities_of_all_kinds_are_those_of_the_whole_but_for_kinds_that_no_reference_has(rows):
+    said, true = ([[pair[side] for pair in row] for row in rows] for side in (0, 1))
+    metric = find_metric("span_f1")
+    right, _, of_true = metric.statistics(said, true).T
+    kinds = metric.classes(said, true).values()
+    assert sum(rows[:, 0] for rows in kinds) == pytest.approx(right)
+    assert sum(rows[:, 2] for rows in kinds) == pytest.approx(of_true)
 
 
 def test_rows_of_unequal_tags_are_refused_by_number():

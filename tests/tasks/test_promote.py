@@ -1,64 +1,229 @@
-"""The rule of promotion."""
+"""A challenger is decided on: whom it is compared with, what is written down, where the alias goes."""
 
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
-from tasks.artifacts import Scores
-from tasks.evaluate import best_baseline
-from tasks.promote import decide
-from tasks.settings import PromotionSettings
+from rnn_models.baselines import majority
+from rnn_models.metrics import find_metric
+from tasks import promote as stage
+from tasks import registry
+from tasks.artifacts import Checkpoint, ModelVersion, Promotion, Scores, Snapshot, TokenSet, digest
+from tasks.promote import promote
+from tasks.report import promotion_text
+from tasks.settings import PromotionChanges
+from tasks.states import directly
+from tests.tasks.trained import registered
+
+pytestmark = pytest.mark.usefixtures("mlflow_store")
+NUM = 400
+TRUE = {
+    "sentiment": ["pos" if i % 2 else "neg" for i in range(NUM)],
+    "ner": [["B-PER", "O"] if i % 4 else ["O", "B-ORG"] for i in range(NUM)],
+    "generation": ["lumo sela"] * NUM,
+}
+WRONG = {"sentiment": {"pos": "neg", "neg": "pos"}, "ner": {"B-PER": "O", "B-ORG": "O", "O": "O"}}
+HEADLINE = {"sentiment": "accuracy", "ner": "span_f1", "generation": "bits_per_character"}
 
 
-def scores(value: float, baseline: float = 50.0) -> Scores:
-    return Scores(
-        dataset="d", digest="s", problem="sentiment", checkpoint="c", tokens="t", mlflow_run="r", test_split="x",
-        metrics={"accuracy": {"value": value, "low": value - 1, "high": value + 1, "signature": ""}},
-        baselines={"majority": {"accuracy": baseline - 10}, "bag_of_words": {"accuracy": baseline}},
-    )  # fmt: skip
+def with_faults(problem: str, places: Sequence[int]) -> list[Any]:
+    """Right answers but for some."""
+    said = list(TRUE[problem])
+    for place in places:
+        row = said[place]
+        said[place] = WRONG[problem][row] if isinstance(row, str) else [WRONG[problem][tag] for tag in row]
+    return said
+
+
+def nats(cost: float) -> list[Any]:
+    """Each token of each text at nearly this cost."""
+    return [np.full(10, cost) + 0.001 * np.sin(i) for i in range(NUM)]
+
+
+class Made:
+    """What a challenger is decided on from, made without a training."""
+
+    def __init__(self, problem: str, said: list[Any], cheap: list[Any], *, is_joined: bool = False, name: str = "made") -> None:
+        metric, true = find_metric(HEADLINE[problem]), TRUE[problem]
+        key = digest(problem, str(said), name)
+        columns = {"sentiment": ("text", "label"), "ner": ("tokens", "tags"), "generation": ("text",)}[problem]
+        sides = {"text": ["lumo"] * NUM, "tokens": [["lumo", "sela"]] * NUM} | {columns[-1]: true}
+        self.snapshot = Snapshot(dataset=name, digest=digest(problem), rows={}, splits={"test": "t"}, reasons={})
+        self.tokens = TokenSet(
+            dataset=name, digest=digest(problem), problem=problem, tokenizer="words", snapshot=self.snapshot.digest, rows={},
+            sizes={}, limit=0, test_split="t", settings={},
+        )  # fmt: skip
+        self.checkpoint = Checkpoint(
+            dataset=name, digest=key, problem=problem, tokens=self.tokens.digest, mlflow_run="", epochs=1, best_epoch=1,
+            validation_loss=1.0, clipped_share=0.0, train_seconds=1.0, num_parameters=1, settings={"joined_texts": is_joined},
+        )  # fmt: skip
+        paired = ([np.concatenate(said)], ["\n".join(true)]) if is_joined else (said, true)
+        statistics, others = metric.statistics(*paired), metric.statistics(cheap, true)
+        value, baseline = (float(metric.score(rows.sum(0)[None])[0]) for rows in (statistics, others))
+        run = registry.client().create_run(registry.experiment(name)).info.run_id
+        self.scores = Scores(
+            dataset=name, digest=key, problem=problem, checkpoint=key, tokens=self.tokens.digest, mlflow_run=run, test_split="t",
+            metrics={metric.name: {"value": value, "low": value - 1, "high": value + 1, "signature": ""}},
+            baselines={majority.__name__: {metric.name: baseline}},
+        )  # fmt: skip
+        for noun in (self.snapshot, self.tokens, self.checkpoint, self.scores):
+            noun.folder.mkdir(parents=True, exist_ok=True)
+            noun.commit()
+        pq.write_table(pa.table({column: sides[column] for column in columns}), self.snapshot.folder / "test.parquet")
+        np.savez(self.scores.folder / "statistics.npz", **{metric.name: statistics})
+        np.savez(self.scores.folder / "baselines.npz", **{majority.__name__: others})
+        if problem != "generation":
+            pd.DataFrame({"output": said}).to_parquet(self.scores.folder / "outputs.parquet")
+
+    def register(self, *aliases: str) -> ModelVersion:
+        """A version of it."""
+        number = registered(self.scores, *aliases)
+        return ModelVersion(self.scores.dataset, number, self.scores.mlflow_run, self.scores.digest)
+
+    def decided(self, version: ModelVersion, **settings: Any) -> Promotion:
+        """The decision on a version."""
+        return directly(promote, version, self.scores, self.tokens, PromotionChanges(**settings))
+
+
+@pytest.fixture
+def champion(monkeypatch: pytest.MonkeyPatch) -> dict[str, list[Any]]:
+    """What a champion says of the test split, by its version; it needs no model for that."""
+    said: dict[str, list[Any]] = {}
+    monkeypatch.setattr(stage, "score_champion", lambda name, version, scores, tokens: said[version])
+    return said
+
+
+def tags(version: ModelVersion) -> dict[str, str]:
+    return dict(registry.client().get_model_version(version.name, version.version).tags)
+
+
+def test_the_first_model_is_compared_with_the_best_cheap_system_example_by_example() -> None:
+    made = Made("sentiment", with_faults("sentiment", range(40)), ["pos"] * NUM)
+    found = made.decided(made.register())
+    assert found.reason.startswith("first champion: accuracy 90.00 against 50.00 of majority, gain +40.00")
+    assert (found.against, found.champion_version, found.champion_score) == ("majority", "", None)
+    assert found.comparison["num_examples"] == NUM
+    assert found.aliases == ["champion"]
+
+
+def test_a_first_model_no_better_than_the_cheap_systems_gets_no_alias() -> None:
+    made = Made("sentiment", ["neg"] * NUM, ["pos"] * NUM)
+    version = made.register()
+    found = made.decided(version)
+    assert (found.is_promoted, found.aliases) == (False, [])
+    assert tags(version)["refrain.decision"] == "not promoted"
+    assert registry.version_with_alias("made", "champion") is None
+
+
+def test_a_better_challenger_takes_the_champion_s_place_and_its_version_says_why(champion: dict[str, list[Any]]) -> None:
+    made = Made("sentiment", with_faults("sentiment", range(40)), ["pos"] * NUM)
+    old, new = made.register("champion"), made.register()
+    champion[old.version] = with_faults("sentiment", range(60))
+    found = made.decided(new)
+    assert found.is_promoted
+    assert (found.challenger_score, found.champion_score, found.champion_version) == (90.0, 85.0, old.version)
+    assert registry.version_with_alias("made", "champion") == new.version
+    told = {name.removeprefix("refrain.decision"): value for name, value in tags(new).items() if "decision" in name}
+    assert told == {
+        "": "promoted", ".digest": found.digest, ".policy": "superior", ".reason": found.reason, ".gain": "+5.0000",
+        ".against": f"champion version {old.version}", ".p_value": "0.0001", ".examples": "400",
+        ".interval": f"{found.comparison['low']:+.4f} to {found.comparison['high']:+.4f} (90 %)",
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize(
-    ("challenger", "champion", "min_gain", "is_promoted"),
+    ("ours", "theirs", "reason"),
     [
-        (80.0, 79.0, 0.0, True),
-        (79.0, 80.0, 0.0, False),
-        (80.0, 80.0, 0.0, False),
-        (80.0, 79.5, 1.0, False),
-        (81.0, 79.5, 1.0, True),
+        (range(60), range(60), "equal scores keep the champion"),
+        (range(60), range(100, 160), "equal scores keep the champion"),
+        (range(58), range(60), "that may be chance"),
+        (range(60), range(40), "it is worse"),
     ],
 )
-def test_a_challenger_must_be_better_by_the_least_gain(
-    challenger: float, champion: float, min_gain: float, is_promoted: bool
+def test_a_tie_a_worse_and_a_luckier_challenger_leave_the_champion_in_place(
+    champion: dict[str, list[Any]], ours: range, theirs: range, reason: str
 ) -> None:
-    assert decide(scores(challenger), "3", champion, PromotionSettings(min_gain=min_gain))[0] is is_promoted
+    made = Made("sentiment", with_faults("sentiment", ours), ["pos"] * NUM)
+    old, new = made.register("champion"), made.register()
+    champion[old.version] = with_faults("sentiment", theirs)
+    found = made.decided(new)
+    assert (found.is_promoted, reason in found.reason) == (False, True)
+    assert registry.version_with_alias("made", "champion") == old.version
 
 
-def test_the_first_model_must_beat_the_best_cheap_system() -> None:
-    assert decide(scores(51.0), None, None, PromotionSettings())[0]
-    assert not decide(scores(49.0), None, None, PromotionSettings())[0]
+def test_a_better_challenger_that_loses_a_kind_of_entity_is_kept_back(champion: dict[str, list[Any]]) -> None:
+    orgs, persons = [i for i in range(NUM) if i % 4 == 0], [i for i in range(NUM) if i % 4]
+    made = Made("ner", with_faults("ner", orgs[:12]), [["O", "O"]] * NUM)
+    old, new = made.register("champion"), made.register()
+    champion[old.version] = with_faults("ner", persons[:60])
+    found = made.decided(new)
+    assert not found.is_promoted
+    assert found.comparison["gain"] > 5
+    assert "F1 of ORG falls by 6.38 to 93.62" in found.reason  # 12 of 100 lost: 2 * 88 / 188
+    assert [(change["name"], change["num_examples"]) for change in found.classes] == [("ORG", 100), ("PER", 300)]
+    assert made.decided(new, guards={"ORG": 10.0}).is_promoted
 
 
-def test_the_reason_names_both_scores_and_the_version() -> None:
-    _, reason = decide(scores(79.0), "3", 80.0, PromotionSettings())
-    assert reason == "not promoted: accuracy 79.00, -1.00 against champion version 3's 80.00, needs more than +0.00"
+def test_a_lower_cost_wins_and_texts_that_go_on_are_compared_in_blocks(champion: dict[str, list[Any]]) -> None:
+    made = Made("generation", nats(1.9), nats(3.0), is_joined=True)
+    old, new = made.register("champion"), made.register()
+    champion[old.version] = nats(2.0)
+    found = made.decided(new)
+    assert found.comparison["num_examples"] == 4  # 4,000 tokens
+    assert found.comparison["gain"] == pytest.approx(0.1 / np.log(2))
+    assert not found.is_promoted  # of four blocks nothing can be told
 
 
-def costs(value: float, baseline: float = 3.0) -> Scores:
-    return Scores(
-        dataset="d", digest="s", problem="generation", checkpoint="c", tokens="t", mlflow_run="r", test_split="x",
-        metrics={"bits_per_character": {"value": value, "low": value - 0.1, "high": value + 0.1, "signature": ""}},
-        baselines={"unigram": {"bits_per_character": baseline + 1}, "trigram": {"bits_per_character": baseline}},
-    )  # fmt: skip
+def test_blocks_of_another_number_are_refused_with_the_way_out(champion: dict[str, list[Any]]) -> None:
+    made = Made("generation", nats(1.9), nats(3.0), is_joined=True)
+    old, new = made.register("champion"), made.register()
+    champion[old.version] = [np.repeat(row, 2) / 2 for row in nats(2.0)]
+    with pytest.raises(ValueError, match=r"4 rows of ours cannot be paired with 8 of theirs.*promotion.policy=always"):
+        made.decided(new)
+    assert made.decided(new, policy="always").reason.startswith("promoted by policy always, without a comparison")
 
 
-def test_of_a_cost_the_lower_is_better() -> None:
-    assert best_baseline(costs(2.0)) == ("trigram", 3.0)
-    assert decide(costs(2.9), None, None, PromotionSettings())[0]
-    assert not decide(costs(3.1), None, None, PromotionSettings())[0]
-    assert decide(costs(2.0), "3", 2.1, PromotionSettings())[0]
-    assert not decide(costs(2.1), "3", 2.1, PromotionSettings())[0]
-    assert not decide(costs(2.0), "3", 2.1, PromotionSettings(min_gain=0.2))[0]
+def test_a_decision_is_made_once_and_another_policy_is_another_decision(champion: dict[str, list[Any]]) -> None:
+    made = Made("sentiment", with_faults("sentiment", range(60)), ["pos"] * NUM)
+    old, new = made.register("champion"), made.register()
+    champion[old.version] = with_faults("sentiment", range(60))
+    first = made.decided(new)
+    champion.clear()  # who asked again would fail
+    assert made.decided(new) == first
+    champion[old.version] = with_faults("sentiment", range(60))
+    assert made.decided(new, policy="not_worse").is_promoted
+    assert made.decided(new).aliases == ["champion"]
+    assert made.decided(new, policy="never").reason == "champion already: accuracy 85.00"
 
 
-def test_the_reason_says_a_lower_cost_as_a_gain() -> None:
-    _, reason = decide(costs(2.0), "3", 2.25, PromotionSettings())
-    assert reason == "promoted: bits_per_character 2.00, +0.25 against champion version 3's 2.25"
+def test_a_guard_of_no_class_is_refused_before_anybody_is_asked(champion: dict[str, list[Any]]) -> None:
+    made = Made("ner", with_faults("ner", [1]), [["O", "O"]] * NUM)
+    made.register("champion")
+    with pytest.raises(ValueError, match=r"promotion.guards: the test split has no class 'PERS': did you mean PER\?"):
+        made.decided(made.register(), guards={"PERS": 1.0})
+
+
+def test_the_page_opens_with_the_reason_and_shows_what_it_was_made_from(champion: dict[str, list[Any]]) -> None:
+    made = Made("ner", with_faults("ner", [0, 4, 8, 1]), [["O", "O"]] * NUM)
+    old, new = made.register("champion"), made.register()
+    champion[old.version] = with_faults("ner", range(1, 60))
+    found = made.decided(new)
+    lines = promotion_text(found, made.scores).splitlines()
+    assert lines[:3] == [f"# made, version {new.version}", "", f"**{found.reason}**"]
+    assert f"| champion version {old.version} | 92.0 |" in lines
+    assert "| size | 400 examples, 10,000 resamples |" in lines
+    assert "| policy | superior: p at most 0.05, a gain of 0.1 points at least, no class may fall beyond its guard |" in lines
+    assert next(line for line in lines if line.startswith("| PER")).endswith("| 1.0000 | 2 | holds |")
+    assert sum(line.startswith("| p-value, one-sided | 0.0001 (bootstrap 0.0001") for line in lines) == 1
+
+
+def test_the_page_of_a_policy_without_a_comparison_says_so() -> None:
+    made = Made("sentiment", ["neg"] * NUM, ["pos"] * NUM)
+    lines = promotion_text(made.decided(made.register(), policy="always"), made.scores).splitlines()
+    assert "| policy | always: no comparison |" in lines
+    assert not [line for line in lines if line.startswith(("| gain", "| F1 of"))]
