@@ -10,6 +10,7 @@ from rnn_models.metrics import find_metric
 from rnn_models.problem import find_problem
 from tasks import registry
 from tasks.artifacts import ModelVersion, Promotion, Scores, TokenSet, code_digest, digest
+from tasks.champions import settle, was_overtaken, withdrawn
 from tasks.evaluate import best_baseline, references, score_of
 from tasks.register import raw_rows
 from tasks.report import promotion_page
@@ -19,22 +20,23 @@ from tasks.states import unchanged
 log = logging.getLogger(__name__)
 
 
-@task(task_run_name="promote-{challenger.name}", cache_policy=NO_CACHE)
+@task(task_run_name="promote-{challenger.name}", cache_policy=NO_CACHE, retries=3, retry_condition_fn=was_overtaken)
 def promote(challenger: ModelVersion, scores: Scores, tokens: TokenSet, settings: PromotionSettings) -> Promotion:
     """Make the challenger champion if it is better, and write down why or why not."""
     name = challenger.name
     champion = registry.version_with_alias(name, registry.CHAMPION)
     against = champion if champion != challenger.version else None
     code = code_digest("tasks/promote.py", "rnn_models/metrics.py")
-    key = digest(challenger.version, scores.digest, scores.test_split, settings.min_gain, code)
+    key = digest(
+        challenger.version, scores.digest, scores.test_split, settings.min_gain, code, withdrawn(name, challenger.version)
+    )
     found = Promotion.find(name, key)
     if found and (champion == challenger.version or found.champion_version == (champion or "")):
         return unchanged(found.seen_now(registry.aliases_of(name, challenger.version)))
     with Promotion.making(name, key):
         champion_score = None if against is None else score_champion(name, against, scores, tokens)
         is_promoted, reason = decide(scores, against, champion_score, settings)
-        if is_promoted:
-            registry.set_alias(name, registry.CHAMPION, challenger.version)
+        is_promoted, reason = settle(challenger, champion, is_promoted=is_promoted, why=reason, scores=scores, decision=key)
         log.info(reason)
         promotion = Promotion(
             dataset=name, digest=key, version=challenger.version, is_promoted=is_promoted, reason=reason,

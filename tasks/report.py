@@ -12,7 +12,7 @@ from rnn_models.metrics import find_metric
 from rnn_models.settings import TrainSettings
 from tasks.artifacts import Checkpoint, Promotion, Scores, Snapshot, TokenSet
 from tasks.evaluate import best_baseline
-from tasks.registry import run_link
+from tasks.registry import run_link, version_link
 
 
 def title(metric: str) -> str:
@@ -75,7 +75,9 @@ def promotion_page(promotion: Promotion, scores: Scores) -> None:
             "|---|---|---|",
             *rows,
             "",
-            f"[MLflow run]({run_link(promotion.mlflow_run)}), test split `{scores.test_split}`",
+            f"[MLflow run]({run_link(promotion.mlflow_run)}), [version {promotion.version}]"
+            f"({version_link(promotion.dataset, promotion.version)}), decision `{promotion.digest}` of the ledger "
+            f"(`refrain history {promotion.dataset}`), test split `{scores.test_split}`",
         ]
     )
     if TaskRunContext.get():  # outside of a flow run there is no page
