@@ -42,8 +42,9 @@ def register(checkpoint: Checkpoint, tokens: TokenSet, scores: Scores) -> ModelV
 
 def make(checkpoint: Checkpoint, tokens: TokenSet, key: str, code: Path, package: Path) -> str:
     """Log a model with MLflow, make a version of it, and return its number."""
-    files, model = logged(checkpoint, tokens, code, package)
-    number = make_version(model, checkpoint.dataset, key, lineage_tags(checkpoint, tokens, package.name), files)
+    files, model_id = logged(checkpoint, tokens, code, package)
+    tags = lineage_tags(checkpoint, tokens, package.name)
+    number = make_version(checkpoint.dataset, key, model_id, checkpoint.mlflow_run, tags=tags, files=files)
     log.info("registered %s version %s, challenger", checkpoint.dataset, number)
     return number
 
@@ -57,11 +58,11 @@ def version_key(checkpoint: Checkpoint, code: str) -> str:
     return digest(checkpoint.digest, code)
 
 
-def logged(checkpoint: Checkpoint, tokens: TokenSet, code: Path, package: Path) -> tuple[dict[str, int], registry.Logged]:
+def logged(checkpoint: Checkpoint, tokens: TokenSet, code: Path, package: Path) -> tuple[dict[str, int], str]:
     """Log a model with MLflow.
 
     Returns:
-        The files that must be among those that MLflow keeps, with their bytes, and the model.
+        The files that must be among those that MLflow keeps, with their bytes, and the model's id.
     """
     files = pack_model(checkpoint, tokens, package.parent / "model")
     rows, target = raw_rows(tokens.snapshot_of().table("test").slice(0, 1), tokens)
@@ -73,7 +74,7 @@ def logged(checkpoint: Checkpoint, tokens: TokenSet, code: Path, package: Path) 
         for place, folder in kept.items()
         for path in folder.rglob("*")
         if path.is_file() and "__pycache__" not in path.parts
-    }, model
+    }, str(model.model_id)
 
 
 def raw_rows(table: pa.Table, tokens: TokenSet) -> tuple[pd.DataFrame, str]:

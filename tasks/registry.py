@@ -34,9 +34,7 @@ from mlflow.types.schema import Array
 from tasks.artifacts import TokenSet, home
 
 log = logging.getLogger(__name__)
-# What MLflow tells of a version, and of a model before it is one: names for modules that do not import it.
-VersionInfo = ModelVersion
-Logged = LoggedModel
+VersionInfo = ModelVersion  # what MLflow tells of a version, for modules that do not import it
 # Read once: MLflow writes the address it is given into this very variable.
 CHOSEN_URI = os.environ.get("MLFLOW_TRACKING_URI", "")
 CHAMPION, CHALLENGER, PREVIOUS = "champion", "challenger", "previous"
@@ -178,9 +176,8 @@ def log_model(
     return model
 
 
-def model_files(info: VersionInfo | LoggedModel) -> dict[str, int]:
-    """All files that MLflow keeps of a model, with their bytes; none if the model is gone."""
-    model_id = info.model_id if isinstance(info, LoggedModel) else str(info.source).removeprefix("models:/")
+def model_files(model_id: str) -> dict[str, int]:
+    """All files that MLflow keeps of a logged model, with their bytes; none if the model is gone."""
     found, waiting = dict[str, int](), [""]
     while waiting:
         try:
@@ -194,14 +191,13 @@ def model_files(info: VersionInfo | LoggedModel) -> dict[str, int]:
     return found
 
 
-def create_version(model: LoggedModel, name: str, run_id: str, tags: Mapping[str, str]) -> None:
+def create_version(name: str, model_id: str, run_id: str, tags: Mapping[str, str]) -> None:
     """Make a version of a model, and the model if there is none of its name."""
     try:
         client().create_registered_model(name)
     except MlflowException:
         log.debug("model %s is registered already", name)
-    source = f"models:/{model.model_id}"
-    client().create_model_version(name, source=source, run_id=run_id, model_id=model.model_id, tags=dict(tags))
+    client().create_model_version(name, source=f"models:/{model_id}", run_id=run_id, model_id=model_id, tags=dict(tags))
 
 
 def delete_version(name: str, number: str) -> None:

@@ -17,7 +17,7 @@ from typing import Any
 from data.errors import nearest
 from tasks import registry
 from tasks.artifacts import digest
-from tasks.registry import CHALLENGER, CHAMPION, Logged, VersionInfo, aliases, client, model_files
+from tasks.registry import CHALLENGER, CHAMPION, VersionInfo, aliases, client, model_files
 
 log = logging.getLogger(__name__)
 KEY = "refrain.key"  # names all that went into a version
@@ -48,7 +48,7 @@ def find_version(name: str, key: str) -> str | None:
 
 
 def _completed(info: VersionInfo) -> bool:
-    if info.status != "READY" or digest(model_files(info)) != info.tags.get(FILES):
+    if info.status != "READY" or digest(model_files(str(info.source).removeprefix("models:/"))) != info.tags.get(FILES):
         return False
     registry.set_version_tag(info.name, info.version, COMPLETE, datetime.now(UTC).isoformat(timespec="seconds"))
     return True
@@ -63,24 +63,25 @@ def _remove(info: VersionInfo, why: str) -> None:
     registry.delete_version(info.name, str(info.version))
 
 
-def make_version(model: Logged, name: str, key: str, tags: Mapping[str, str], files: Mapping[str, int]) -> str:
+def make_version(name: str, key: str, model_id: str, run_id: str, *, tags: Mapping[str, str], files: Mapping[str, int]) -> str:
     """Make the version of a key, verify it, and only then call it complete.
 
     Args:
-        model: The model as it was logged.
         name: Under which it is registered.
         key: Names all that went into it.
+        model_id: The model as it was logged.
+        run_id: The MLflow run that it came from.
         tags: What it tells about itself.
         files: Files that must be among its own, with their bytes.
 
     Raises:
         OSError: If MLflow has not kept all of it.
     """
-    there = model_files(model)
+    there = model_files(model_id)
     lost = sorted(path for path, num_bytes in files.items() if there.get(path) != num_bytes)
     if lost:
         raise OSError(f"{name}: MLflow kept {len(files) - len(lost)} of {len(files)} files, not {lost[0]}: is its disk full?")
-    registry.create_version(model, name, str(model.source_run_id), {**tags, KEY: key, FILES: digest(there)})
+    registry.create_version(name, model_id, run_id, {**tags, KEY: key, FILES: digest(there)})
     number = find_version(name, key)
     if number is None:
         raise OSError(f"{name}: the version that was just made is not there: did another program delete it? Start again")

@@ -52,16 +52,16 @@ def decided(scores: Scores, version: str) -> Promotion:
     return made.commit()
 
 
-def logged(name: str, content: bytes = b"0123456789") -> registry.Logged:
-    """A model of two files in a real MLflow, as ``log_model`` leaves one."""
+def logged(name: str) -> str:
+    """The id of a model of two files in a real MLflow, as ``log_model`` leaves one."""
     client = registry.client()
     model = client.create_logged_model(registry.experiment(name), name="model", source_run_id=run_of(name))
     with TemporaryDirectory() as folder:
         (Path(folder) / "artifacts" / "model").mkdir(parents=True)
-        (Path(folder) / "artifacts" / "model" / "weights.bin").write_bytes(content)
+        (Path(folder) / "artifacts" / "model" / "weights.bin").write_bytes(b"0123456789")
         (Path(folder) / "MLmodel").write_text("made by hand")
         client.log_model_artifacts(model.model_id, folder)
-    return client.finalize_logged_model(model.model_id, "READY")
+    return str(client.finalize_logged_model(model.model_id, "READY").model_id)
 
 
 def run_of(name: str) -> str:
@@ -71,7 +71,7 @@ def run_of(name: str) -> str:
 
 def versioned(name: str, key: str, *, is_complete: bool = True) -> str:
     """A version with a key, as registration makes it; without its last tag, as a killed one leaves it."""
-    number = versions.make_version(logged(name), name, key, {}, {})
+    number = versions.make_version(name, key, logged(name), run_of(name), tags={}, files={})
     if not is_complete:
         registry.set_version_tag(name, number, versions.COMPLETE, "")
     return number
