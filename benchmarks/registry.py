@@ -52,7 +52,7 @@ SCORES = Scores(
     dataset=RACED, digest="s", problem="sentiment", checkpoint="c", tokens="t", mlflow_run="", test_split="x",
     metrics={"accuracy": {"value": 50.0}}, baselines={},
 )  # fmt: skip
-# Children start from a process that has imported everything and opened nothing.
+# Children start from a process that has imported what takes long and opened nothing.
 Fork = multiprocessing.get_context("forkserver")
 Trained = tuple[Checkpoint, TokenSet, Scores]
 
@@ -252,7 +252,7 @@ def raced(races: int, found: Found) -> None:
 def measure(races: int = RACES) -> Found:
     """Register and race in a store of the benchmark's own."""
     found = Found()
-    Fork.set_forkserver_preload(["__main__", "benchmarks.registry"])
+    Fork.set_forkserver_preload(["benchmarks.prune", "tasks.champions"])
     with own_store() as folder, own_mlflow():
         found.registrations, found.extra = registered(trained(folder))
         print(f"{found.registrations} registrations, {found.extra} versions too many", flush=True)
