@@ -205,7 +205,7 @@ def one_race(
     kill_at = time.monotonic() + chance.uniform(0, LATEST_KILL_SECONDS) if number % KILLED_EVERY == 0 else None
     faults: list[str] = []
     while waiting:
-        for answered in wait(list(waiting), timeout=0.02):
+        for answered in wait(list(waiting), timeout=0.1):
             assert isinstance(answered, Connection)
             ended[waiting.pop(answered)], overtaken = answered.recv()
             found.overtaken += overtaken
@@ -216,7 +216,7 @@ def one_race(
             waiting.pop(racers[0].commands)
             found.killed += 1
             racers[0] = Racer()
-    with locked(RACED):
+    with locked("champion", RACED):
         caught_up(RACED)
     return faults + list(faults_after(ended))
 

@@ -56,27 +56,26 @@ def settle(
         ValueError: If the challenger is not complete.
     """
     name, version = challenger.name, challenger.version
-    with locked(name):
+    with locked("champion", name):
         ledger = caught_up(name)
-        if ledger.champion == version:
-            done = next((line for line in ledger.lines if line.decision == decision), None)  # of a flow run that was stopped
-            return (True, done.why) if done else (is_promoted, why)
+        if ledger.champion == version:  # after a flow run that was stopped, or by hand
+            made = [line for line in ledger.lines if (line.event, line.decision) == (PROMOTED, decision)]
+            return (True, made[-1].why) if made else (is_promoted, why)
         if ledger.champion != (champion or ""):
             raise ChampionChangedError(_changed(name, version, champion, ledger.champion))
         taken_back = check_complete(name, version).tags.get(WITHDRAWN)
         if is_promoted and taken_back:
-            is_promoted, why = (
-                False,
-                (
-                    f"not promoted: version {version} was rolled back ({taken_back}); "
-                    f"refrain rollback {name} --to {version} makes it champion by hand"
-                ),
-            )
+            is_promoted = False
+            why = f"not promoted: version {version} was rolled back ({taken_back}); {_by_hand(name, version)}"
         event, after = (PROMOTED, version) if is_promoted else (KEPT, ledger.champion)
         line = ledger.next_line(event, version, after, why, scores=_values(scores), decision=decision)
         if is_promoted or not _is_noted(ledger, line):
             carry_out(ledger, line)
         return is_promoted, why
+
+
+def _by_hand(name: str, version: str) -> str:
+    return f"refrain rollback {name} --to {version} makes it champion by hand"
 
 
 def roll_back(name: str, to: str | None = None, why: str = "") -> Line:
@@ -87,7 +86,7 @@ def roll_back(name: str, to: str | None = None, why: str = "") -> Line:
         OSError: If MLflow gave no answer.
     """
     check_model(name)
-    with locked(name):
+    with locked("champion", name):
         ledger = caught_up(name)
         target = to or _previous(ledger)
         if target == ledger.champion:

@@ -1,4 +1,4 @@
-"""One change of a model at a time: a lock that the system takes back when its holder dies."""
+"""One at a time: locks that the system takes back when their holder dies."""
 
 import logging
 import os
@@ -17,22 +17,28 @@ log = logging.getLogger(__name__)
 PATIENCE_SECONDS = 900.0  # the longest that a living holder needs: an upload of a model
 
 
-def lock_path(name: str) -> Path:
-    """The file whose lock stands for a model; it stays, for who removes it may cut a waiter off from a holder."""
-    return home() / "locks" / f"{quote(name, safe='')}.lock"
+def lock_path(what: str, name: str) -> Path:
+    """The file that is locked; it stays, for who removes it may cut a waiter off from a holder."""
+    return home() / "locks" / what / f"{quote(name, safe='')}.lock"
 
 
 @contextmanager
-def locked(name: str, patience_seconds: float = PATIENCE_SECONDS) -> Iterator[None]:
-    """Let no other thread or process of this store change a model's versions, aliases and ledger meanwhile.
+def locked(what: str, name: str, *, patience_seconds: float = PATIENCE_SECONDS) -> Iterator[None]:
+    """Let no other thread or process of this store do the same meanwhile.
 
     It is the kernel's lock on an open file, so it ends with the process that
     holds it, however that ends. It does not know of another store.
 
+    Args:
+        what: What is changed: ``versions`` or ``champion``. A registration,
+            which may upload for minutes, keeps no rollback waiting.
+        name: The model.
+        patience_seconds: How long to wait for another.
+
     Raises:
         OSError: If another holds it for too long, with its process, or the file system has no such locks.
     """
-    path = lock_path(name)
+    path = lock_path(what, name)
     path.parent.mkdir(parents=True, exist_ok=True)
     # A soft lock, which filelock takes where there is no flock, would outlive its holder.
     lock = FileLock(path, fallback_to_soft=False)

@@ -28,7 +28,7 @@ log = logging.getLogger(__name__)
 def register(checkpoint: Checkpoint, tokens: TokenSet, scores: Scores) -> ModelVersion:
     """Register a model under its dataset's name, once, as ``challenger``."""
     name = checkpoint.dataset
-    with registry.staging() as folder, locked(name):
+    with registry.staging() as folder, locked("versions", name):
         code, package = pack_code(checkpoint.problem, folder)
         key = version_key(checkpoint, package.name)
         found = find_version(name, key)

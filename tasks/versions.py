@@ -3,7 +3,7 @@
 MLflow gives a new number to whoever asks for one. So a version carries its
 key, and is looked for before it is made and again afterwards; a tag that is
 written last of all says that it is complete. What changes versions is done
-under ``tasks.locks.locked``.
+under a lock (``tasks/locks.py``).
 """
 
 import logging

@@ -245,6 +245,20 @@ def test_an_alias_that_was_set_in_mlflow_is_shown_and_then_written_down() -> Non
     assert drift() == []
 
 
+def test_another_store_at_the_same_mlflow_is_shown_what_was_done_here(
+    store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    promoted(2)
+    monkeypatch.setattr(registry, "CHOSEN_URI", f"sqlite:///{store / 'mlflow.db'}")
+    with monkeypatch.context() as patch:
+        patch.setenv("REFRAIN_HOME", str(tmp_path / "elsewhere"))
+        roll_back("made", "1", "praises irony")
+        assert events() == [(FOUND, "2", "2", ""), (ROLLED_BACK, "1", "1", "2")]
+    assert drift()[0].startswith("in MLflow version 1 is champion, in the ledger version 2: set by hand, or from another store")
+    assert "praises irony" in decide("2", "1", decision="again")[1]
+    assert events()[2:] == [(FOUND, "1", "1", "2"), (KEPT, "2", "1", "")]
+
+
 def test_a_champion_from_before_the_ledger_is_its_first_line(store: Path) -> None:
     snapshot = Snapshot(dataset="made", digest="0" * 16, rows={}, splits=dict.fromkeys(SPLITS, "x"), reasons={})
     registered(trained(snapshot), "champion")

@@ -17,7 +17,7 @@ Process = multiprocessing.get_context("spawn").Process
 
 def hold(is_held: Event, name: str) -> None:
     """Hold a lock for ever."""
-    with locked(name):
+    with locked("versions", name):
         is_held.set()
         threading.Event().wait()
 
@@ -40,7 +40,7 @@ def test_threads_count_one_after_the_other(store: Path) -> None:
 
     def count() -> None:
         for _ in range(20):
-            with locked("made"):
+            with locked("versions", "made"):
                 seen = len(counted)
                 counted.append(seen)
 
@@ -55,22 +55,22 @@ def test_threads_count_one_after_the_other(store: Path) -> None:
 def test_a_lock_that_another_process_holds_is_refused_with_who_it_is(store: Path) -> None:
     with held_by_a_process("made") as process:
         said = rf"made: process {process.pid} on \S+, since .* UTC has held .*made.lock for 0 s"
-        with pytest.raises(OSError, match=said), locked("made", AT_ONCE):
+        with pytest.raises(OSError, match=said), locked("versions", "made", patience_seconds=AT_ONCE):
             pass
-        with locked("other", AT_ONCE):
+        with locked("versions", "other", patience_seconds=AT_ONCE), locked("champion", "made", patience_seconds=AT_ONCE):
             pass
         process.kill()
         process.join()
-        with locked("made", AT_ONCE):  # the file is still there, the lock went with its holder
-            assert lock_path("made").exists()
+        with locked("versions", "made", patience_seconds=AT_ONCE):  # the file is still there, the lock went with its holder
+            assert lock_path("versions", "made").exists()
 
 
 def test_a_lock_is_free_again_after_an_exception(store: Path) -> None:
-    with pytest.raises(KeyboardInterrupt), locked("made"):
+    with pytest.raises(KeyboardInterrupt), locked("versions", "made"):
         raise KeyboardInterrupt
-    with locked("made", AT_ONCE):
+    with locked("versions", "made", patience_seconds=AT_ONCE):
         pass
 
 
 def test_a_name_leads_to_no_other_folder(store: Path) -> None:
-    assert lock_path("../up/and away").parent == store / "locks"
+    assert lock_path("versions", "../up/and away").parent == store / "locks" / "versions"

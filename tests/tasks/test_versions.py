@@ -123,7 +123,7 @@ def test_threads_that_register_the_same_key_make_one_version() -> None:
     found: list[str] = []
 
     def register() -> None:
-        with locked("made"):
+        with locked("versions", "made"):
             found.append(find_version("made", "k") or made_version({}, WEIGHTS))
 
     threads = [threading.Thread(target=register) for _ in range(6)]
@@ -133,3 +133,22 @@ def test_threads_that_register_the_same_key_make_one_version() -> None:
         thread.join()
     assert found == ["1"] * 6
     assert numbers() == ["1"]
+
+
+def test_machines_without_a_common_lock_agree_on_one_version() -> None:
+    logged("made")  # the experiment is there
+    for number in range(4):
+        key, start, found = f"key {number}", threading.Barrier(2), list[str]()
+
+        def register(key: str = key, start: threading.Barrier = start, found: list[str] = found) -> None:
+            assert find_version("made", key) is None
+            start.wait()
+            found.append(made_version({}, WEIGHTS, key))
+
+        threads = [threading.Thread(target=register) for _ in range(2)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert found == [find_version("made", key)] * 2
+        assert len(numbers()) == number + 1
