@@ -1,6 +1,7 @@
 """Checkpoint to model version: a model that takes raw text, and loads where this repository is not."""
 
 import logging
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -27,23 +28,23 @@ log = logging.getLogger(__name__)
 @task(task_run_name="register-{checkpoint.dataset}", cache_policy=NO_CACHE)
 def register(checkpoint: Checkpoint, tokens: TokenSet, scores: Scores) -> ModelVersion:
     """Register a model under its dataset's name, once, as ``challenger``."""
-    name = checkpoint.dataset
+    name, told = checkpoint.dataset, score_tags(checkpoint, scores)
     with registry.staging() as folder, locked("versions", name):
         code, package = pack_code(checkpoint.problem, folder)
         key = version_key(checkpoint, package.name)
         found = find_version(name, key)
-        number = found or make(checkpoint, tokens, key, code, package)
-        tags = tell(name, number, score_tags(checkpoint, scores))
+        number = found or make(checkpoint, tokens, key=key, code=code, package=package, told=told)
+        tags = tell(name, number, told)
         challenge(name, number)
     made = ModelVersion(name, number, checkpoint.mlflow_run, scores.digest)
     version_page(made, tags)
     return unchanged(made) if found else made
 
 
-def make(checkpoint: Checkpoint, tokens: TokenSet, key: str, code: Path, package: Path) -> str:
-    """Log a model with MLflow, make a version of it, and return its number."""
+def make(checkpoint: Checkpoint, tokens: TokenSet, *, key: str, code: Path, package: Path, told: Mapping[str, str]) -> str:
+    """Log a model with MLflow, make a version of it that tells its scores and where it comes from, and return its number."""
     files, model_id = logged(checkpoint, tokens, code, package)
-    tags = lineage_tags(checkpoint, tokens, package.name)
+    tags = lineage_tags(checkpoint, tokens, package.name) | dict(told)
     number = make_version(checkpoint.dataset, key, model_id, checkpoint.mlflow_run, tags=tags, files=files)
     log.info("registered %s version %s, challenger", checkpoint.dataset, number)
     return number

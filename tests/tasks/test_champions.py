@@ -1,5 +1,6 @@
 """Champions: promoted, kept, gone back from, and what a crash or another program leaves."""
 
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -163,6 +164,34 @@ def test_after_a_rollback_a_new_version_is_promoted_as_ever() -> None:
     new = versioned("made", "new")
     assert decide(new, "1") == (True, "better")
     assert aliases() == ("3", "1")
+
+
+def test_two_that_promote_at_the_same_time_lose_no_line() -> None:
+    made = versions(4)
+
+    def promote(numbers: list[str]) -> None:
+        for turn in range(6):
+            while True:
+                try:
+                    number = numbers[turn % 2]
+                    decide(number, registry.version_with_alias("made", "champion"), decision=f"{number}, turn {turn}")
+                    break
+                except ChampionChangedError:
+                    continue
+
+    threads = [threading.Thread(target=promote, args=(numbers,)) for numbers in (made[:2], made[2:])]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    lines = Ledger.of("made").lines
+    assert sorted(line.decision for line in lines) == sorted(
+        f"{i + 1}, turn {turn}" for i in range(4) for turn in range(i % 2, 6, 2)
+    )
+    assert [line.number for line in lines] == list(range(1, 13))
+    assert [line.replaced for line in lines] == ["", *(line.champion for line in lines[:-1])]
+    assert registry.version_with_alias("made", "champion") == lines[-1].champion
+    assert drift() == []
 
 
 def killed(*args: Any) -> None:

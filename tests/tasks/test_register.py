@@ -101,6 +101,10 @@ def test_a_registration_that_was_killed_ends_with_the_same_version(made: Made, m
         with pytest.raises(KeyboardInterrupt):
             directly(register, other, tokens, scores)
     half = (set(numbers()) - set(before)).pop()
+    info = versions.version_info("made", half)
+    assert info is not None
+    assert {"refrain.scores", "refrain.snapshot", "refrain.metric"} <= set(info.tags)
+    assert "refrain.complete" not in info.tags
     assert registry.version_with_alias("made", "challenger") != half
     with monkeypatch.context() as patch:
         patch.setattr(registry, "log_model", killed)  # nothing is logged again
