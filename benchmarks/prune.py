@@ -43,6 +43,7 @@ from tasks.register import register
 from tasks.settings import read_settings
 from tasks.tokenize import tokenize
 from tasks.train import train
+from tasks.versions import SCORES, versions_of
 
 COMMAND = "python -m benchmarks.prune"
 NAME, GROWTHS, NEW_ROWS = "reviews", 4, 300
@@ -119,7 +120,7 @@ def fill(folder: Path, catalog: Path) -> None:
         if number:  # of the first snapshot nothing is registered
             scores = retrained(snapshot, catalog, 2, is_registered=True)
             if number in ALIASES:
-                registry.set_alias(NAME, ALIASES[number], str(registry.find_version(NAME, scores.digest)))
+                registry.set_alias(NAME, ALIASES[number], number_of(scores))
     grow(folder, GROWTHS)
     make_snapshot(find_dataset(NAME, catalog))
     for kind in KILLED:
@@ -128,13 +129,18 @@ def fill(folder: Path, catalog: Path) -> None:
         (unfinished / "half.bin").write_bytes(bytes(1_000))
 
 
+def number_of(scores: Scores) -> str:
+    """The version that was made of some scores."""
+    return next(str(info.version) for info in versions_of(NAME) if info.tags[SCORES] == scores.digest)
+
+
 def versions(texts: list[str]) -> list[Version]:
     """All registered versions, from MLflow alone, with what they say to some texts."""
     found = []
-    for info in registry.versions_of(NAME):
-        scores, number = Scores.find(NAME, info.tags[registry.KEY_TAG]), str(info.version)
+    for info in versions_of(NAME):
+        scores, number = Scores.find(NAME, info.tags[SCORES]), str(info.version)
         assert scores is not None
-        said = registry.predict_with(NAME, number, texts)
+        said = registry.predict_with(NAME, number, pd.DataFrame({"text": texts}), {})
         found.append(Version(number, scores, registry.aliases_of(NAME, number), said.to_numpy().tolist()))
     return found
 
@@ -186,7 +192,7 @@ def piece_loads() -> Iterator[Callable[[], None]]:
 
 def predicts_alike(version: Version, texts: list[str]) -> None:
     """Load a version from MLflow and let it speak again."""
-    assert registry.predict_with(NAME, version.number, texts).to_numpy().tolist() == version.said
+    assert registry.predict_with(NAME, version.number, pd.DataFrame({"text": texts}), {}).to_numpy().tolist() == version.said
 
 
 def pruned(name: str, entry: Dataset, known: list[Version], texts: list[str], *, only_aliased: bool) -> Round:

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
-from flows import data_commands, model_commands
+from flows import data_commands, model_commands, registry_commands
 from flows.environment import home, prepare
 from flows.errors import plain_errors
 from flows.options import Assignments, Catalog, Json, Limit, changed, joined
@@ -49,6 +49,7 @@ Datasets = Annotated[
 
 app.add_typer(data_commands.app)
 app.add_typer(model_commands.app)
+app.add_typer(registry_commands.app)
 
 
 @app.command()
@@ -135,7 +136,7 @@ def models(as_json: Json = False) -> None:
     with plain_errors():
         prepare(MLFLOW_HTTP_REQUEST_MAX_RETRIES=data_commands.FEW_TRIES)
         from flows.console import show_models
-        from tasks.registry import list_models
+        from tasks.versions import list_models
 
         found = list_models()
     if as_json:

@@ -125,3 +125,30 @@ def show_models(models: list[dict[str, Any]]) -> None:
             aliases.get("challenger", "-"), score, tags.get("refrain.baseline", "-"),
         )  # fmt: skip
     out.print(table)
+
+
+def show_history(found: Mapping[str, Any]) -> None:
+    """Print the ledger of a model, the newest last, and what MLflow has otherwise."""
+    name, aliases = found["model"], found["aliases"]
+    if found["lines"]:
+        table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_lines=True)
+        for column in ("line", "when (UTC)", "what", "scores", "why", "by"):
+            table.add_column(column, no_wrap=column in ("line", "what"), overflow="fold")
+        for line in found["lines"]:
+            table.add_row(*_history_row(line))
+        out.print(table)
+    else:
+        out.print(f"Nothing was decided about {name} yet.")
+    named = ", ".join(f"{alias} is version {number}" for alias, number in aliases.items()) or "no alias is set"
+    out.print(f"[bold]{name}[/bold]  in MLflow {named}")
+    for sentence in found["drift"]:
+        out.print(f"[yellow]{escape(sentence)}[/yellow]", soft_wrap=True)
+
+
+def _history_row(line: Mapping[str, Any]) -> list[str]:
+    replaced = f"\n[dim]in place of {line['replaced']}[/dim]" if line["replaced"] else ""
+    scores = "\n".join(f"{name} {value:.2f}" for name, value in line["scores"].items()) or "-"
+    run = f"flow run {line['flow_run'][:8]}" if line["flow_run"] else line["person"]
+    by = f"[link={line['flow_run_url']}]{run}[/link]" if line["flow_run_url"] else escape(plain(run))
+    what = f"{line['event']} {line['version']}{replaced}"
+    return [str(line["number"]), line["when"][:19].replace("T", "\n"), what, scores, escape(plain(line["why"])), by]

@@ -14,6 +14,7 @@ from rnn_models.metrics import Statistics, find_metric
 from rnn_models.problem import find_problem
 from tasks import registry
 from tasks.artifacts import Checkpoint, ModelVersion, Promotion, Scores, TokenSet, code_digest, digest
+from tasks.champions import settle, was_overtaken, withdrawn
 from tasks.decision import Evidence, check_guards, decide, tags_of
 from tasks.evaluate import BASELINES, OUTPUTS, STATISTICS, best_baseline, paired, references
 from tasks.register import raw_rows
@@ -25,20 +26,20 @@ log = logging.getLogger(__name__)
 CODE = ("tasks/promote.py", "tasks/decision.py", "rnn_models/comparison.py", "rnn_models/metrics.py")
 
 
-@task(task_run_name="promote-{challenger.name}", cache_policy=NO_CACHE)
+@task(task_run_name="promote-{challenger.name}", cache_policy=NO_CACHE, retries=3, retry_condition_fn=was_overtaken)
 def promote(challenger: ModelVersion, scores: Scores, tokens: TokenSet, settings: PromotionChanges) -> Promotion:
     """Make the challenger champion if the policy is satisfied, and write down why or why not."""
     name, chosen = challenger.name, PromotionSettings(**changes(settings))
     champion = registry.version_with_alias(name, registry.CHAMPION)
-    key = digest(challenger.version, scores.digest, scores.test_split, asdict(chosen), code_digest(*CODE))
+    taken_back = withdrawn(name, challenger.version)
+    key = digest(challenger.version, scores.digest, scores.test_split, asdict(chosen), code_digest(*CODE), taken_back)
     found = Promotion.find(name, key)
     if found and (champion == challenger.version or found.champion_version == (champion or "")):
         return unchanged(found.seen_now(registry.aliases_of(name, challenger.version)))
     with Promotion.making(name, key):
         evidence = gather(challenger, champion, scores, tokens, chosen)
         is_promoted, reason = decide(evidence, chosen)
-        if is_promoted:
-            registry.set_alias(name, registry.CHAMPION, challenger.version)
+        is_promoted, reason = settle(challenger, champion, is_promoted=is_promoted, why=reason, scores=scores, decision=key)
         log.info(reason)
         promotion = written(key, challenger, champion, scores, evidence, chosen, is_promoted=is_promoted, reason=reason)
         registry.set_version_tags(name, challenger.version, tags_of(promotion))

@@ -15,7 +15,7 @@ from data.errors import RowError, nearest
 from tasks.artifacts import MANIFEST, Checkpoint, Health, Noun, Promotion, Scores, Snapshot, SystemScores, TokenSet, home
 from tasks.history import History
 from tasks.pieces import PieceRows, piece_key
-from tasks.registry import model_names, registered_scores
+from tasks.versions import model_names, registered_scores
 
 # What is made of something comes before it, so a crash between two of them leaves nothing that points nowhere.
 KINDS: tuple[type[Noun], ...] = (SystemScores, Health, Scores, Checkpoint, TokenSet, Snapshot, PieceRows)

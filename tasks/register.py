@@ -1,6 +1,8 @@
 """Checkpoint to model version: a model that takes raw text, and loads where this repository is not."""
 
 import logging
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -11,11 +13,14 @@ from prefect.cache_policies import NO_CACHE
 from rnn_models.metrics import find_metric
 from rnn_models.problem import find_problem
 from tasks import registry
-from tasks.artifacts import Checkpoint, ModelVersion, Scores, TokenSet
+from tasks.artifacts import Checkpoint, ModelVersion, Scores, TokenSet, digest
 from tasks.evaluate import best_baseline
+from tasks.lineage import lineage_tags, version_page
+from tasks.locks import locked
 from tasks.packing import pack_code, pack_model
 from tasks.predictor import SAMPLING
 from tasks.states import unchanged
+from tasks.versions import SCORES, challenge, find_version, make_version, tell
 
 log = logging.getLogger(__name__)
 
@@ -23,20 +28,54 @@ log = logging.getLogger(__name__)
 @task(task_run_name="register-{checkpoint.dataset}", cache_policy=NO_CACHE)
 def register(checkpoint: Checkpoint, tokens: TokenSet, scores: Scores) -> ModelVersion:
     """Register a model under its dataset's name, once, as ``challenger``."""
-    name, run_id = checkpoint.dataset, checkpoint.mlflow_run
-    number = registry.find_version(name, scores.digest)
-    if number:
-        return unchanged(ModelVersion(name, number, run_id, scores.digest))
-    with registry.staging() as folder:
+    name, told = checkpoint.dataset, score_tags(checkpoint, scores)
+    with registry.staging() as folder, locked("versions", name):
         code, package = pack_code(checkpoint.problem, folder)
-        files = pack_model(checkpoint, tokens, folder / "model")
-        rows, target = raw_rows(tokens.snapshot_of().table("test").slice(0, 1), tokens)
-        asked = asked_of(checkpoint) if target == "text" else {}
-        model = registry.log_model(run_id, code, files, package, target=target, example=rows, asked=asked)
-    made = ModelVersion(name, "", run_id, scores.digest)
-    number = registry.register(model, made, version_tags(checkpoint, scores))
-    log.info("registered %s version %s, challenger", name, number)
-    return ModelVersion(name, number, run_id, scores.digest)
+        key = version_key(checkpoint, package.name)
+        found = find_version(name, key)
+        number = found or make(checkpoint, tokens, key=key, code=code, package=package, told=told)
+        tags = tell(name, number, told)
+        challenge(name, number)
+    made = ModelVersion(name, number, checkpoint.mlflow_run, scores.digest)
+    version_page(made, tags)
+    return unchanged(made) if found else made
+
+
+def make(checkpoint: Checkpoint, tokens: TokenSet, *, key: str, code: Path, package: Path, told: Mapping[str, str]) -> str:
+    """Log a model with MLflow, make a version of it that tells its scores and where it comes from, and return its number."""
+    files, model_id = logged(checkpoint, tokens, code, package)
+    tags = lineage_tags(checkpoint, tokens, package.name) | dict(told)
+    number = make_version(checkpoint.dataset, key, model_id, checkpoint.mlflow_run, tags=tags, files=files)
+    log.info("registered %s version %s, challenger", checkpoint.dataset, number)
+    return number
+
+
+def version_key(checkpoint: Checkpoint, code: str) -> str:
+    """What makes two versions the same: weights of the same snapshot, settings, seed and training code, run by the same code.
+
+    How they were scored is not part of it: other code that scores makes no
+    other model, and the version that is there tells the newer scores.
+    """
+    return digest(checkpoint.digest, code)
+
+
+def logged(checkpoint: Checkpoint, tokens: TokenSet, code: Path, package: Path) -> tuple[dict[str, int], str]:
+    """Log a model with MLflow.
+
+    Returns:
+        The files that must be among those that MLflow keeps, with their bytes, and the model's id.
+    """
+    files = pack_model(checkpoint, tokens, package.parent / "model")
+    rows, target = raw_rows(tokens.snapshot_of().table("test").slice(0, 1), tokens)
+    asked = asked_of(checkpoint) if target == "text" else {}
+    model = registry.log_model(checkpoint.mlflow_run, code, files, package, target=target, example=rows, asked=asked)
+    kept = {"artifacts": files, "code": package}
+    return {
+        f"{place}/{path.relative_to(folder.parent).as_posix()}": path.stat().st_size
+        for place, folder in kept.items()
+        for path in folder.rglob("*")
+        if path.is_file() and "__pycache__" not in path.parts
+    }, str(model.model_id)
 
 
 def raw_rows(table: pa.Table, tokens: TokenSet) -> tuple[pd.DataFrame, str]:
@@ -54,14 +93,13 @@ def asked_of(checkpoint: Checkpoint) -> dict[str, Any]:
     return {name: checkpoint.settings[name] for name in SAMPLING} | {"judge": False}
 
 
-def version_tags(checkpoint: Checkpoint, scores: Scores) -> dict[str, str]:
-    """What a version tells about itself."""
+def score_tags(checkpoint: Checkpoint, scores: Scores) -> dict[str, str]:
+    """What a version tells of how good it is."""
     name, baseline = best_baseline(scores)
     head = scores.metrics[scores.headline]
     return {
         "refrain.problem": checkpoint.problem,
-        "refrain.checkpoint": checkpoint.digest,
-        "refrain.tokens": checkpoint.tokens,
+        SCORES: scores.digest,
         "refrain.test_split": scores.test_split,
         "refrain.metric": find_metric(scores.headline).title,
         "refrain.score": f"{head['value']:.4f}",

@@ -6,12 +6,13 @@ import re
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from functools import cache, partial
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 # Set before MLflow is imported, which reads some of them then.
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
@@ -23,20 +24,21 @@ import mlflow
 import pandas as pd
 from matplotlib.figure import Figure
 from mlflow.entities import Dataset, DatasetInput, InputTag, LoggedModel, Metric, Param, RunTag
-from mlflow.entities.model_registry import ModelVersion as ModelVersionInfo
+from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 from mlflow.models import ModelSignature
 from mlflow.tracking import MlflowClient
 from mlflow.types import ColSpec, DataType, ParamSchema, ParamSpec, Schema
 from mlflow.types.schema import Array
 
-from tasks.artifacts import ModelVersion, TokenSet, home
+from tasks.artifacts import TokenSet, home
 
 log = logging.getLogger(__name__)
+VersionInfo = ModelVersion  # what MLflow tells of a version, for modules that do not import it
 # Read once: MLflow writes the address it is given into this very variable.
 CHOSEN_URI = os.environ.get("MLFLOW_TRACKING_URI", "")
-CHAMPION, CHALLENGER = "champion", "challenger"
-KEY_TAG = "refrain.scores"  # names the scores, and by them all that went into a version
+CHAMPION, CHALLENGER, PREVIOUS = "champion", "challenger", "previous"
+GONE = "RESOURCE_DOES_NOT_EXIST"  # MLflow's word for what was deleted or never there
 KINDS = {bool: DataType.boolean, int: DataType.long, float: DataType.double}
 REQUIREMENTS = ("mlflow", "torch", "tokenizers", "safetensors", "numpy", "pandas", "pyarrow")
 
@@ -142,19 +144,19 @@ def log_file(run_id: str, path: Path, folder: str = "") -> None:
     client().log_artifact(run_id, str(path), folder or None)
 
 
+def server_link() -> str:
+    """Where the MLflow UI is, once it is started; without a password that stands in the address."""
+    return re.sub(r"//[^/@]*@", "//", CHOSEN_URI.rstrip("/")) if CHOSEN_URI.startswith("http") else "http://127.0.0.1:5000"
+
+
 def run_link(run_id: str) -> str:
-    """Where the MLflow UI shows a run, once it is started."""
-    server = CHOSEN_URI if CHOSEN_URI.startswith("http") else "http://127.0.0.1:5000"
-    return f"{server}/#/experiments/{client().get_run(run_id).info.experiment_id}/runs/{run_id}"
+    """Where the MLflow UI shows a run."""
+    return f"{server_link()}/#/experiments/{client().get_run(run_id).info.experiment_id}/runs/{run_id}"
 
 
-def find_version(name: str, key: str) -> str | None:
-    """The version that carries a key, if there is one."""
-    try:
-        found = client().search_model_versions(f"name = '{name}' and tags.`{KEY_TAG}` = '{key}'")
-    except MlflowException:
-        return None
-    return str(found[0].version) if found else None
+def version_link(name: str, number: str) -> str:
+    """Where the MLflow UI shows a version."""
+    return f"{server_link()}/#/models/{quote(name, safe='')}/versions/{number}"
 
 
 def log_model(
@@ -176,38 +178,69 @@ def log_model(
     return model
 
 
-def register(model: LoggedModel, version_of: ModelVersion, tags: Mapping[str, str]) -> str:
-    """Make a version of the dataset's model and give it the alias ``challenger``."""
-    name = version_of.name
+def model_files(model_id: str) -> dict[str, int]:
+    """All files that MLflow keeps of a logged model, with their bytes; none if the model is gone."""
+    found, waiting = dict[str, int](), [""]
+    while waiting:
+        try:
+            listed = client().list_logged_model_artifacts(model_id, waiting.pop() or None)
+        except MlflowException as error:
+            if error.error_code == GONE:
+                return {}
+            raise
+        waiting += [item.path for item in listed if item.is_dir]
+        found |= {item.path: int(item.file_size or 0) for item in listed if not item.is_dir}
+    return found
+
+
+def create_version(name: str, model_id: str, run_id: str, tags: Mapping[str, str]) -> None:
+    """Make a version of a model, and the model if there is none of its name."""
     try:
         client().create_registered_model(name)
     except MlflowException:
         log.debug("model %s is registered already", name)
-    made = client().create_model_version(
-        name, source=f"models:/{model.model_id}", run_id=version_of.mlflow_run, model_id=model.model_id,
-        tags={KEY_TAG: version_of.scores, **tags},
-    )  # fmt: skip
-    client().set_registered_model_alias(name, CHALLENGER, made.version)
-    return str(made.version)
+    client().create_model_version(name, source=f"models:/{model_id}", run_id=run_id, model_id=model_id, tags=dict(tags))
+
+
+def delete_version(name: str, number: str) -> None:
+    """Delete a version, if another has not done so already."""
+    try:
+        client().delete_model_version(name, number)
+    except MlflowException as error:
+        if error.error_code != GONE:
+            raise
+
+
+def set_version_tag(name: str, number: str, tag: str, value: str) -> None:
+    """Write a tag of a version; an empty one goes."""
+    if value:
+        client().set_model_version_tag(name, number, tag, value)
+    else:
+        client().delete_model_version_tag(name, number, tag)
+
+
+def aliases(name: str) -> dict[str, str]:
+    """Versions of a model by the aliases that point to them; none if there is no such model."""
+    found = client().search_registered_models(f"name = '{name}'")
+    return {alias: str(number) for alias, number in sorted(found[0].aliases.items())} if found else {}
 
 
 def version_with_alias(name: str, alias: str) -> str | None:
     """The version that an alias points to, if any."""
-    try:
-        return str(client().get_model_version_by_alias(name, alias).version)
-    except MlflowException:
-        return None
+    return aliases(name).get(alias)
 
 
 def set_alias(name: str, alias: str, number: str) -> None:
-    """Point an alias to a version."""
-    client().set_registered_model_alias(name, alias, number)
+    """Point an alias to a version; to none, and it goes."""
+    if number:
+        client().set_registered_model_alias(name, alias, number)
+    else:
+        client().delete_registered_model_alias(name, alias)
 
 
 def aliases_of(name: str, number: str) -> list[str]:
     """The aliases that point to a version today."""
-    aliases = client().get_registered_model(name).aliases
-    return sorted(alias for alias, pointed in aliases.items() if str(pointed) == number)
+    return [alias for alias, pointed in aliases(name).items() if pointed == number]
 
 
 def predict_with(name: str, number: str, rows: pd.DataFrame, params: Mapping[str, Any]) -> pd.DataFrame:
@@ -216,76 +249,6 @@ def predict_with(name: str, number: str, rows: pd.DataFrame, params: Mapping[str
     model = mlflow.pyfunc.load_model(f"models:/{name}/{number}")
     predicted: pd.DataFrame = model.predict(rows, dict(params)) if params else model.predict(rows)
     return predicted
-
-
-@contextmanager
-def asking() -> Iterator[None]:
-    """Say in one line that MLflow gave no answer, without a password that stands in its address.
-
-    Raises:
-        OSError: If it gave none.
-    """
-    try:
-        yield
-    except Exception as error:  # of MLflow, of the database below it, of the network between
-        said = re.sub(r"//[^/@\s]*@", "//***@", " ".join(str(error).split()))
-        raise OSError(f"MLflow did not answer ({said[:300]}): look at MLFLOW_TRACKING_URI, and whether it runs") from error
-
-
-@asking()
-def model_names() -> list[str]:
-    """Names of all registered models."""
-    return [str(model.name) for model in _all_pages(client().search_registered_models)]
-
-
-@asking()
-def list_models() -> list[dict[str, Any]]:
-    """All registered models: name, versions, aliases, and what is known of their champions."""
-    found = []
-    for model in _all_pages(client().search_registered_models):
-        aliases = {alias: str(number) for alias, number in sorted(model.aliases.items())}
-        champion = aliases.get(CHAMPION)
-        tags = client().get_model_version(model.name, champion).tags if champion else {}
-        latest = max((int(made.version) for made in versions_of(model.name)), default=0)
-        found.append({"model": model.name, "versions": latest, "aliases": aliases, "champion": tags})
-    return found
-
-
-def versions_of(name: str) -> list[ModelVersionInfo]:
-    """All versions of a model, however many; none if it is not registered."""
-    return _all_pages(partial(client().search_model_versions, f"name = '{name}'"))
-
-
-@asking()
-def registered_scores(*, only_aliased: bool = False) -> list[tuple[str, str]]:
-    """Model name and scores of every registered version, or of those that an alias points to."""
-    found = []
-    for model in _all_pages(client().search_registered_models):
-        aliased = {str(number) for number in model.aliases.values()}
-        named = [made for made in versions_of(model.name) if not only_aliased or str(made.version) in aliased]
-        found += [(model.name, made.tags.get(KEY_TAG, "")) for made in named]
-    return found
-
-
-@asking()
-def versions_by_scores(name: str) -> dict[str, str]:
-    """Registered versions of a model with their aliases, the oldest first, by the digest of their scores."""
-    made = sorted(versions_of(name), key=lambda each: int(each.version))
-    aliases = client().get_registered_model(name).aliases if made else {}
-    told = {}
-    for each in made:
-        ours = ", ".join(sorted(alias for alias, number in aliases.items() if str(number) == str(each.version)))
-        told[each.tags.get(KEY_TAG, "")] = f"version {each.version}" + (f" ({ours})" if ours else "")
-    return told
-
-
-def _all_pages(search: Callable[..., Any]) -> list[Any]:
-    page = search()
-    found = list(page)
-    while page.token:
-        page = search(page_token=page.token)
-        found += page
-    return found
 
 
 @contextmanager

@@ -16,7 +16,7 @@ from tasks.artifacts import Checkpoint, Promotion, Scores, Snapshot, TokenSet
 from tasks.decision import guard_of, has_fallen, level
 from tasks.evaluate import best_baseline
 from tasks.pages import cell
-from tasks.registry import run_link
+from tasks.registry import run_link, version_link
 from tasks.settings import PromotionSettings
 
 CLASSES_SAID = (
@@ -86,7 +86,9 @@ def promotion_text(promotion: Promotion, scores: Scores) -> str:
         "\n".join(_compared_rows(promotion, scores)),
         *(["\n".join(_class_rows(promotion)), CLASSES_SAID] if promotion.classes else []),
         "\n".join(_score_rows(scores)),
-        f"[MLflow run]({run_link(promotion.mlflow_run)}), test split `{scores.test_split}`, decision `{promotion.digest}`",
+        f"[MLflow run]({run_link(promotion.mlflow_run)}), [version {promotion.version}]"
+        f"({version_link(promotion.dataset, promotion.version)}), decision `{promotion.digest}` of the ledger "
+        f"(`refrain history {promotion.dataset}`), test split `{scores.test_split}`",
     ]
     return "\n\n".join(parts) + "\n"
 

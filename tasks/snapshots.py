@@ -9,7 +9,7 @@ from tasks.artifacts import Checkpoint, Scores, Snapshot, TokenSet, home
 from tasks.data_report import page, read_report, write_page
 from tasks.history import History
 from tasks.ingest import check_share, checked_entry, make_snapshot
-from tasks.registry import versions_by_scores
+from tasks.versions import versions_by_scores
 
 
 @dataclass(frozen=True)

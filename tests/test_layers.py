@@ -21,7 +21,7 @@ MAY_IMPORT = {
     },
 }  # fmt: skip
 ALSO = {
-    "tasks/registry.py": {"mlflow"}, "tasks/serving.py": {"mlflow"},
+    "tasks/registry.py": {"mlflow"}, "tasks/serving.py": {"mlflow"}, "tasks/locks.py": {"filelock"},
     "data/sources/hub.py": {"datasets", "huggingface_hub"}, "data/filesystem.py": {"aiohttp"},
     "data/tunes.py": {"music21"},
 }  # fmt: skip

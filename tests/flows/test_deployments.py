@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 import yaml
+from prefect.exceptions import ParameterTypeError
 from pydantic import ValidationError
 
 from data.catalog import read_catalog
@@ -12,7 +13,9 @@ from tasks.artifacts import ROOT
 
 FILE = yaml.safe_load((ROOT / "prefect.yaml").read_text())
 DEPLOYMENTS = {entry["name"]: entry for entry in FILE["deployments"]}
+SCHEDULED = [name for name, entry in DEPLOYMENTS.items() if "schedules" in entry]
 each = pytest.mark.parametrize("name", DEPLOYMENTS)
+each_scheduled = pytest.mark.parametrize("name", SCHEDULED)
 
 
 def flow_of(entry: dict[str, Any]) -> Any:
@@ -20,14 +23,14 @@ def flow_of(entry: dict[str, Any]) -> Any:
     return getattr(importlib.import_module(path.removesuffix(".py").replace("/", ".")), name)
 
 
-@each
+@each_scheduled
 def test_its_flow_loads_and_takes_its_parameters(name: str) -> None:
     entry = DEPLOYMENTS[name]
     checked = flow_of(entry).validate_parameters(entry["parameters"])
     assert checked["dataset"] in read_catalog()
 
 
-@each
+@each_scheduled
 def test_its_schedules_have_a_slug_a_zone_and_a_next_time(name: str) -> None:
     from prefect.client.schemas.schedules import CronSchedule
 
@@ -35,6 +38,14 @@ def test_its_schedules_have_a_slug_a_zone_and_a_next_time(name: str) -> None:
         assert schedule["slug"]
         assert isinstance(schedule["active"], bool)
         CronSchedule(cron=schedule["cron"], timezone=schedule["timezone"])
+
+
+def test_a_rollback_is_started_by_hand_and_names_its_model() -> None:
+    entry = DEPLOYMENTS["rollback"]
+    assert "schedules" not in entry
+    assert flow_of(entry).validate_parameters({"model": "msra", "version": "3", "why": "x"})["version"] == "3"
+    with pytest.raises(ParameterTypeError):
+        flow_of(entry).validate_parameters({"version": "3"})
 
 
 @each
@@ -48,7 +59,7 @@ def test_names_are_not_used_twice() -> None:
 
 def test_every_problem_has_a_scheduled_deployment() -> None:
     catalog = read_catalog()
-    covered = {catalog[entry["parameters"]["dataset"]].problem for entry in DEPLOYMENTS.values()}
+    covered = {catalog[DEPLOYMENTS[name]["parameters"]["dataset"]].problem for name in SCHEDULED}
     assert covered == {entry.problem for entry in catalog.values()}
 
 
@@ -62,8 +73,6 @@ def test_every_problem_has_a_scheduled_deployment() -> None:
     ],
 )
 def test_a_wrong_parameter_is_refused_before_a_flow_starts(parameters: dict[str, Any]) -> None:
-    from prefect.exceptions import ParameterTypeError
-
     from flows.retrain import retrain
 
     with pytest.raises((ParameterTypeError, ValidationError, TypeError)):

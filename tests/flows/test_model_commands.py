@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from flows.model_commands import spread
-from tasks import registry
+from tasks import versions
 from tasks.artifacts import Checkpoint
 from tests.flows.test_data_commands import Screen, screen
 from tests.tasks.conftest import empty_mlflow
@@ -76,7 +76,7 @@ def test_compare_trains_once_and_registers_nothing(screen: Screen, store: Path, 
     assert len(list((store / "checkpoints").iterdir())) == 2
     assert json.loads(screen.says(*words)) == rows
     assert {path: path.stat().st_mtime_ns for path in (store / "checkpoints").rglob("*")} == made
-    assert registry.model_names() == []
+    assert versions.model_names() == []
     lstm = Checkpoint.find("mine", rows[2]["checkpoint"])
     assert lstm is not None
     assert (lstm.settings["encoder"], lstm.num_parameters) == ("lstm", rows[2]["num_parameters"])

@@ -131,6 +131,48 @@ def test_a_worse_challenger_leaves_the_champion_in_place(line: dict[str, Any]) -
     assert registry.version_with_alias("made_sentiment", "challenger") == promotion.version != champion
 
 
+def test_a_retraining_does_not_undo_a_rollback(line: dict[str, Any]) -> None:
+    from tasks import registry
+    from tasks.champions import roll_back
+    from tasks.ledger import Ledger
+
+    better = line["first"]["sentiment"].version
+    worse = retrained("sentiment", line["catalog"], learning_rate=0.0, max_epochs=1).version
+    roll_back("made_sentiment", worse, "calls all irony praise")
+    for _ in range(2):
+        again = retrained("sentiment", line["catalog"])
+        assert (again.version, again.is_promoted) == (better, False)
+        assert "was rolled back" in again.reason
+        assert registry.version_with_alias("made_sentiment", "champion") == worse
+    roll_back("made_sentiment", better)
+    assert retrained("sentiment", line["catalog"]).aliases == ["champion"]
+    assert [made.event for made in Ledger.of("made_sentiment").lines[-3:]] == ["rolled back", "kept", "rolled back"]
+
+
+def test_a_version_and_the_page_of_its_flow_run_lead_to_each_other(line: dict[str, Any]) -> None:
+    from prefect.client.orchestration import get_client
+    from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterKey
+
+    from tasks.ledger import Ledger
+    from tasks.registry import run_link, version_link
+    from tasks.versions import check_complete
+
+    first = line["first"]["ner"]
+    tags = check_complete("made_ner", first.version).tags
+    with get_client(sync_client=True) as client:
+        flow_run = client.read_flow_run(tags["refrain.flow_run"])
+        where = ArtifactFilter(key=ArtifactFilterKey(any_=["version-made-ner", "promotion-made-ner"]))
+        pages = [each for each in client.read_artifacts(artifact_filter=where) if each.flow_run_id == flow_run.id]
+    assert flow_run.name == "retrain-made_ner"
+    assert tags["refrain.flow_run_url"].endswith(f"/runs/flow-run/{flow_run.id}")
+    assert {page.key for page in pages} == {"version-made-ner", "promotion-made-ner"}
+    for page in pages:
+        assert version_link("made_ner", first.version) in page.data
+        assert run_link(first.mlflow_run) in page.data
+    (decided,) = [made for made in Ledger.of("made_ner").lines if made.decision == first.digest]
+    assert (decided.flow_run, decided.version, decided.why) == (str(flow_run.id), first.version, first.reason)
+
+
 @pytest.mark.parametrize("problem", PROBLEMS)
 def test_a_registered_model_predicts_from_raw_text_where_the_repository_is_not(
     line: dict[str, Any], problem: str, tmp_path: Path

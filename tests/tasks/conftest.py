@@ -9,12 +9,12 @@ import pytest
 @pytest.fixture(scope="session")
 def empty_mlflow(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The database of an MLflow without a model."""
-    from tasks import registry
+    from tasks import versions
 
     folder = tmp_path_factory.mktemp("mlflow")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("REFRAIN_HOME", str(folder))
-        assert registry.model_names() == []
+        assert versions.model_names() == []
     return folder / "mlflow.db"
 
 

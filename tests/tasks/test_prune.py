@@ -11,7 +11,7 @@ from unittest.mock import patch
 import pytest
 
 from data.errors import RowError
-from tasks import registry
+from tasks import registry, versions
 from tasks.artifacts import Checkpoint, Noun, Scores, Snapshot, TokenSet, home
 from tasks.history import History
 from tasks.ingest import make_snapshot
@@ -134,7 +134,7 @@ def test_versions_of_more_models_than_a_page_has_are_all_seen(tmp_path: Path) ->
         shutil.copytree(folder, other.folder)
         registered(trained(other.commit()))
     assert listed() == set()
-    assert len(registry.registered_scores()) == 120
+    assert len(versions.registered_scores()) == 120
 
 
 def test_the_kept_pieces_of_the_newest_snapshot_stay(tmp_path: Path) -> None:

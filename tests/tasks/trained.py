@@ -1,6 +1,9 @@
 """Trainings that nobody did: their nouns, made by hand, and their versions in a real MLflow."""
 
-from tasks import registry
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from tasks import registry, versions
 from tasks.artifacts import Checkpoint, Promotion, Scores, Snapshot, TokenSet, digest
 
 METRICS = {"accuracy": {"value": 50.0, "low": 40.0, "high": 60.0, "signature": ""}}
@@ -33,7 +36,7 @@ def registered(scores: Scores, *aliases: str) -> str:
     client, name = registry.client(), scores.dataset
     if not client.search_registered_models(f"name = '{name}'"):
         client.create_registered_model(name)
-    made = client.create_model_version(name, source=str(scores.folder), tags={registry.KEY_TAG: scores.digest})
+    made = client.create_model_version(name, source=str(scores.folder), tags={versions.SCORES: scores.digest})
     for alias in aliases:
         registry.set_alias(name, alias, made.version)
     return str(made.version)
@@ -47,3 +50,28 @@ def decided(scores: Scores, version: str) -> Promotion:
     )  # fmt: skip
     made.folder.mkdir(parents=True)
     return made.commit()
+
+
+def logged(name: str) -> str:
+    """The id of a model of two files in a real MLflow, as ``log_model`` leaves one."""
+    client = registry.client()
+    model = client.create_logged_model(registry.experiment(name), name="model", source_run_id=run_of(name))
+    with TemporaryDirectory() as folder:
+        (Path(folder) / "artifacts" / "model").mkdir(parents=True)
+        (Path(folder) / "artifacts" / "model" / "weights.bin").write_bytes(b"0123456789")
+        (Path(folder) / "MLmodel").write_text("made by hand")
+        client.log_model_artifacts(model.model_id, folder)
+    return str(client.finalize_logged_model(model.model_id, "READY").model_id)
+
+
+def run_of(name: str) -> str:
+    """An MLflow run that nobody did."""
+    return str(registry.client().create_run(registry.experiment(name)).info.run_id)
+
+
+def versioned(name: str, key: str, *, is_complete: bool = True) -> str:
+    """A version with a key, as registration makes it; without its last tag, as a killed one leaves it."""
+    number = versions.make_version(name, key, logged(name), run_of(name), tags={}, files={})
+    if not is_complete:
+        registry.set_version_tag(name, number, versions.COMPLETE, "")
+    return number

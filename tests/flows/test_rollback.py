@@ -1,0 +1,88 @@
+"""The deployment that goes back, followed in the dashboard; and a task that was overtaken, which tries again."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.tasks.conftest import empty_mlflow, mlflow_store
+
+__all__ = ["empty_mlflow", "mlflow_store"]
+pytestmark = pytest.mark.usefixtures("engine", "mlflow_store")
+
+
+def promoted(num: int) -> None:
+    from tests.tasks.test_champions import promoted
+
+    promoted(num)
+
+
+def markdown(key: str) -> list[Any]:
+    from prefect.client.orchestration import get_client
+    from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterKey
+
+    with get_client(sync_client=True) as client:
+        return client.read_artifacts(artifact_filter=ArtifactFilter(key=ArtifactFilterKey(any_=[key])))
+
+
+def test_the_flow_puts_the_previous_champion_back_and_the_ledger_names_it(store: Path) -> None:
+    from flows.rollback import rollback
+    from tasks import registry
+    from tasks.ledger import Ledger
+    from tasks.states import outcome
+
+    promoted(2)
+    done = outcome(rollback("made", None, "praises irony"))
+    line = Ledger.of("made").lines[-1]
+    assert line == done
+    assert (line.champion, line.why) == ("1", "praises irony")
+    assert line.flow_run_url.endswith(f"/runs/flow-run/{line.flow_run}")
+    assert registry.version_with_alias("made", "champion") == "1"
+    (page,) = markdown("rollback-made")
+    assert str(page.flow_run_id) == line.flow_run
+    assert "version 1 is champion now, in place of version 2 (praises irony)" in page.data
+
+
+def test_a_promotion_that_was_overtaken_is_compared_anew() -> None:
+    from prefect import flow, task
+
+    from tasks.champions import settle, was_overtaken
+    from tasks.ledger import Ledger
+    from tests.tasks.test_champions import SCORES, challenger
+    from tests.tasks.trained import versioned
+
+    promoted(2)
+    versioned("made", "third")
+    compared = iter(["1", "2"])  # the first time with who was champion before
+
+    @task(retries=3, retry_condition_fn=was_overtaken)
+    def compare() -> tuple[bool, str]:
+        return settle(challenger("3"), next(compared), is_promoted=True, why="better", scores=SCORES, decision="d3")
+
+    @flow
+    def compared_anew() -> tuple[bool, str]:
+        return compare()
+
+    assert compared_anew() == (True, "better")
+    assert (Ledger.of("made").champion, len(Ledger.of("made").lines)) == ("3", 3)
+
+
+def test_another_failure_of_a_promotion_is_not_tried_again() -> None:
+    from prefect import flow, task
+
+    from tasks.champions import was_overtaken
+
+    tries = []
+
+    @task(retries=3, retry_condition_fn=was_overtaken)
+    def fail() -> None:
+        tries.append(1)
+        raise ValueError("made has no version 9")
+
+    @flow
+    def failing() -> None:
+        fail()
+
+    with pytest.raises(ValueError, match="no version 9"):
+        failing()
+    assert tries == [1]

@@ -1,0 +1,131 @@
+"""The task that registers, with a real model: once, whole, and telling where it comes from."""
+
+import json
+import shutil
+import threading
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from tasks import register as stage
+from tasks import registry, versions
+from tasks.artifacts import Checkpoint, Scores, TokenSet
+from tasks.evaluate import evaluate
+from tasks.ingest import ingest
+from tasks.lineage import git_commit, libraries
+from tasks.register import register
+from tasks.settings import read_settings
+from tasks.states import directly
+from tasks.tokenize import tokenize
+from tasks.train import train
+from tests.conftest import write_reviews
+from tests.tasks.growing import of_files
+
+SETTINGS = read_settings(
+    {"tokens": {"min_frequency": 1}, "training": {"embedding_size": 4, "hidden_size": 4, "max_epochs": 1, "seed": 3}}
+)
+Made = tuple[Checkpoint, TokenSet, Scores]
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Made]:
+    """A tiny training, in a store that the tests below share."""
+    folder = tmp_path_factory.mktemp("registered")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("REFRAIN_HOME", str(folder / "store"))
+        write_reviews(folder / "rows.csv", 60)
+        catalog = str(of_files(folder, all="rows.csv").file)
+        tokens = directly(tokenize, directly(ingest, "made", catalog), SETTINGS.tokens, catalog)
+        checkpoint = directly(train, tokens, SETTINGS.training)
+        yield checkpoint, tokens, directly(evaluate, checkpoint, tokens)
+
+
+def another(checkpoint: Checkpoint, digest: str) -> Checkpoint:
+    """A checkpoint with the same files."""
+    made = replace(checkpoint, digest=digest)
+    shutil.copytree(checkpoint.folder, made.folder)
+    return made
+
+
+def numbers() -> list[str]:
+    return sorted(str(info.version) for info in versions.versions_of("made"))
+
+
+def test_a_model_is_registered_once_whole_and_as_challenger(made: Made) -> None:
+    first = directly(register, *made)
+    assert numbers() == [first.version]
+    info = versions.check_complete("made", first.version)
+    files = registry.model_files(info.source.removeprefix("models:/"))
+    assert {"artifacts/model/model.safetensors", "MLmodel"} <= set(files)
+    assert any(path.startswith(f"code/{info.tags['refrain.code']}/tasks/") for path in files)
+    again = register.fn(*made)
+    assert (again.name, again.data) == ("Unchanged", first)  # type: ignore[attr-defined]
+    assert numbers() == [first.version]
+    assert registry.version_with_alias("made", "challenger") == first.version
+
+
+def test_a_version_tells_what_it_was_made_of(made: Made) -> None:
+    checkpoint, tokens, scores = made
+    tags = versions.check_complete("made", directly(register, *made).version).tags
+    expected = {
+        "refrain.snapshot": tokens.snapshot, "refrain.tokens": tokens.digest, "refrain.checkpoint": checkpoint.digest,
+        "refrain.scores": scores.digest, "refrain.seed": "3", "refrain.git_commit": git_commit(),
+    }  # fmt: skip
+    assert {name: tags[name] for name in expected} == expected
+    assert json.loads(tags["refrain.libraries"]) == libraries()
+    assert "refrain.flow_run" not in tags  # there was none
+
+
+def test_other_code_that_scores_makes_no_other_version(made: Made) -> None:
+    checkpoint, tokens, scores = made
+    number = directly(register, *made).version
+    newer = directly(register, checkpoint, tokens, replace(scores, digest="newer"))
+    assert (newer.version, newer.scores) == (number, "newer")
+    assert versions.check_complete("made", number).tags["refrain.scores"] == "newer"
+    directly(register, *made)
+    assert versions.check_complete("made", number).tags["refrain.scores"] == scores.digest
+
+
+def test_a_registration_that_was_killed_ends_with_the_same_version(made: Made, monkeypatch: pytest.MonkeyPatch) -> None:
+    checkpoint, tokens, scores = made
+    other = another(checkpoint, "killed")
+    before = numbers()
+
+    def killed(*args: Any) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(registry, "set_version_tag", killed)  # the last tag, after which a version counts
+        with pytest.raises(KeyboardInterrupt):
+            directly(register, other, tokens, scores)
+    half = (set(numbers()) - set(before)).pop()
+    info = versions.version_info("made", half)
+    assert info is not None
+    assert {"refrain.scores", "refrain.snapshot", "refrain.metric"} <= set(info.tags)
+    assert "refrain.complete" not in info.tags
+    assert registry.version_with_alias("made", "challenger") != half
+    with monkeypatch.context() as patch:
+        patch.setattr(registry, "log_model", killed)  # nothing is logged again
+        assert directly(register, other, tokens, scores).version == half
+    assert registry.version_with_alias("made", "challenger") == half
+
+
+def test_other_serving_code_is_another_version(made: Made, monkeypatch: pytest.MonkeyPatch) -> None:
+    checkpoint = made[0]
+    keys = {stage.version_key(checkpoint, code) for code in ("refrain_a", "refrain_b")}
+    assert len(keys | {stage.version_key(replace(checkpoint, digest="other"), "refrain_a")}) == 3
+
+
+def test_threads_that_register_the_same_training_get_the_same_version(made: Made) -> None:
+    checkpoint, tokens, scores = made
+    before, found = numbers(), list[str]()
+    other = another(checkpoint, "threads")
+    threads = [threading.Thread(target=lambda: found.append(directly(register, other, tokens, scores).version)) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(found) == 4
+    assert set(found) == set(numbers()) - set(before)
