@@ -9,7 +9,6 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache, partial
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -25,10 +24,7 @@ from matplotlib.figure import Figure
 from mlflow.entities import Dataset, DatasetInput, InputTag, LoggedModel, Metric, Param, RunTag
 from mlflow.entities.model_registry import ModelVersion as ModelVersionInfo
 from mlflow.exceptions import MlflowException
-from mlflow.models import ModelSignature
 from mlflow.tracking import MlflowClient
-from mlflow.types import ColSpec, DataType, ParamSchema, ParamSpec, Schema
-from mlflow.types.schema import Array
 
 from tasks.artifacts import ModelVersion, TokenSet, home
 
@@ -37,8 +33,6 @@ log = logging.getLogger(__name__)
 CHOSEN_URI = os.environ.get("MLFLOW_TRACKING_URI", "")
 CHAMPION, CHALLENGER = "champion", "challenger"
 KEY_TAG = "refrain.scores"  # names the scores, and by them all that went into a version
-KINDS = {bool: DataType.boolean, int: DataType.long, float: DataType.double}
-REQUIREMENTS = ("mlflow", "torch", "tokenizers", "safetensors", "numpy", "pandas", "pyarrow")
 
 
 def tracking_uri() -> str:
@@ -155,25 +149,6 @@ def find_version(name: str, key: str) -> str | None:
     return str(found[0].version) if found else None
 
 
-def log_model(
-    run_id: str, code: Path, files: Path, package: Path, *, target: str, example: pd.DataFrame, asked: Mapping[str, Any]
-) -> LoggedModel:
-    """Log a model as a pyfunc made of a Python file, weights and JSON, none pickled; ``asked`` are its params' defaults."""
-    said: DataType | Array = Array(DataType.string) if target == "tags" else DataType.string
-    signature = ModelSignature(
-        inputs=Schema([ColSpec(DataType.string, name, required=name == "text") for name in example.columns]),
-        outputs=Schema([ColSpec(said, target), ColSpec(DataType.double, "score")]),
-        params=ParamSchema([ParamSpec(name, KINDS[type(value)], value) for name, value in asked.items()]) if asked else None,  # type: ignore[arg-type]
-    )
-    with mlflow.start_run(run_id=run_id):
-        model: LoggedModel = mlflow.pyfunc.log_model(
-            name="model", python_model=str(code), artifacts={"model": str(files)}, code_paths=[str(package)],
-            input_example=example, signature=signature,
-            pip_requirements=[f"{name}=={version(name).split('+')[0]}" for name in REQUIREMENTS],
-        )  # fmt: skip
-    return model
-
-
 def register(model: LoggedModel, version_of: ModelVersion, tags: Mapping[str, str]) -> str:
     """Make a version of the dataset's model and give it the alias ``challenger``."""
     name = version_of.name
@@ -206,14 +181,6 @@ def aliases_of(name: str, number: str) -> list[str]:
     """The aliases that point to a version today."""
     aliases = client().get_registered_model(name).aliases
     return sorted(alias for alias, pointed in aliases.items() if str(pointed) == number)
-
-
-def predict_with(name: str, number: str, rows: pd.DataFrame, params: Mapping[str, Any]) -> pd.DataFrame:
-    """Load a registered version, as anybody would, and let it predict."""
-    client()
-    model = mlflow.pyfunc.load_model(f"models:/{name}/{number}")
-    predicted: pd.DataFrame = model.predict(rows, dict(params)) if params else model.predict(rows)
-    return predicted
 
 
 @contextmanager
