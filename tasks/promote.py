@@ -9,8 +9,10 @@ from prefect.cache_policies import NO_CACHE
 from rnn_models.metrics import find_metric
 from rnn_models.problem import find_problem
 from tasks import registry
+from tasks.apart import predict_apart
 from tasks.artifacts import ModelVersion, Promotion, Scores, TokenSet, code_digest, digest
 from tasks.evaluate import best_baseline, references, score_of
+from tasks.parity import check_parity
 from tasks.register import raw_rows
 from tasks.report import promotion_page
 from tasks.settings import PromotionSettings
@@ -34,6 +36,7 @@ def promote(challenger: ModelVersion, scores: Scores, tokens: TokenSet, settings
         champion_score = None if against is None else score_champion(name, against, scores, tokens)
         is_promoted, reason = decide(scores, against, champion_score, settings)
         if is_promoted:
+            check_parity(challenger, scores, tokens)
             registry.set_alias(name, registry.CHAMPION, challenger.version)
         log.info(reason)
         promotion = Promotion(
@@ -50,7 +53,7 @@ def score_champion(name: str, version: str, scores: Scores, tokens: TokenSet) ->
     """Let the champion predict the challenger's test split, from its raw texts, and score it."""
     rows, target = raw_rows(tokens.snapshot_of().table("test"), tokens)
     is_foretold = find_problem(scores.problem).token_nats is not None
-    predicted = registry.predict_with(name, version, rows, {"judge": True} if is_foretold else {})
+    predicted = predict_apart(name, version, rows, {"judge": True} if is_foretold else {})
     said = [np.asarray(nats) for nats in predicted["nats"]] if is_foretold else predicted[target].tolist()
     return score_of(scores.headline, said, references(tokens))
 
