@@ -21,7 +21,7 @@ import pandas as pd
 
 from rnn_models.threads import num_threads
 from tasks.artifacts import ROOT
-from tasks.models import download
+from tasks.models import download, plain
 
 log = logging.getLogger(__name__)
 MAIN = ROOT / "tasks" / "apart_main.py"
@@ -58,8 +58,14 @@ def run_apart(name: str, number: str, calls: Sequence[Call], *, is_timed: bool =
         failure = _failure_of(folder)
         if failure:
             raise ValueError(f"{name} version {number} did not run in a process of its own: {failure}")
-        tables = [pd.read_parquet(folder / f"said-{call}.parquet") for call in range(len(calls))]
+        tables = [_read(folder / f"said-{call}.parquet") for call in range(len(calls))]
         return Said(tables, json.loads((folder / "told.json").read_text()))
+
+
+def _read(path: Path) -> pd.DataFrame:
+    """What a version said, with lists where Parquet gives arrays: a metric compares them."""
+    table = pd.read_parquet(path)
+    return table.assign(**{name: table[name].map(plain) for name in table if table[name].dtype == object})
 
 
 def _failure_of(folder: Path) -> str:
