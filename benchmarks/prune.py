@@ -37,6 +37,7 @@ from tasks.artifacts import Checkpoint, Scores, Snapshot, TokenSet, home
 from tasks.evaluate import evaluate
 from tasks.history import History
 from tasks.ingest import ingest, make_snapshot
+from tasks.models import predict_with
 from tasks.pieces import ROWS, PieceRows, piece_key
 from tasks.prune import KINDS, find_prunable, prune
 from tasks.register import register
@@ -140,7 +141,7 @@ def versions(texts: list[str]) -> list[Version]:
     for info in versions_of(NAME):
         scores, number = Scores.find(NAME, info.tags[SCORES]), str(info.version)
         assert scores is not None
-        said = registry.predict_with(NAME, number, pd.DataFrame({"text": texts}), {})
+        said = predict_with(NAME, number, pd.DataFrame({"text": texts}))
         found.append(Version(number, scores, registry.aliases_of(NAME, number), said.to_numpy().tolist()))
     return found
 
@@ -192,7 +193,8 @@ def piece_loads() -> Iterator[Callable[[], None]]:
 
 def predicts_alike(version: Version, texts: list[str]) -> None:
     """Load a version from MLflow and let it speak again."""
-    assert registry.predict_with(NAME, version.number, pd.DataFrame({"text": texts}), {}).to_numpy().tolist() == version.said
+    said = predict_with(NAME, version.number, pd.DataFrame({"text": texts}))
+    assert said.to_numpy().tolist() == version.said
 
 
 def pruned(name: str, entry: Dataset, known: list[Version], texts: list[str], *, only_aliased: bool) -> Round:

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
-from flows import data_commands, model_commands, registry_commands
+from flows import data_commands, model_commands, predict_commands, registry_commands
 from flows.environment import home, prepare
 from flows.errors import plain_errors
 from flows.options import Assignments, Catalog, Json, Limit, changed, joined
@@ -49,6 +49,7 @@ Datasets = Annotated[
 
 app.add_typer(data_commands.app)
 app.add_typer(model_commands.app)
+app.add_typer(predict_commands.app)
 app.add_typer(registry_commands.app)
 
 

@@ -8,12 +8,14 @@ package of the user's that happens to be called ``data`` or ``tasks``.
 import ast
 import re
 import shutil
+import sys
 from pathlib import Path
 
 from rnn_models.checkpoint import SETTINGS, WEIGHTS
 from tasks.artifacts import ROOT, Checkpoint, TokenSet, digest
 
 OURS = ("tasks", "rnn_models", "data")
+SERVING = Path("tasks/serving.py")
 IMPORT = re.compile(rf"^(\s*from|\s*import) ({'|'.join(OURS)})\b", flags=re.MULTILINE)
 
 
@@ -35,18 +37,33 @@ def needed_modules(entries: list[Path], root: Path = ROOT) -> list[Path]:
     return sorted(found | packages)
 
 
+def needed_libraries(modules: list[Path], root: Path = ROOT) -> list[str]:
+    """All libraries that some modules import, ours and Python's own left out."""
+    found = set[str]()
+    for node in (node for path in modules for node in ast.walk(ast.parse((root / path).read_text()))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name.split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found.add(node.module.split(".")[0])
+    return sorted(found - {*OURS, *sys.stdlib_module_names})
+
+
+def served_modules(problem: str) -> list[Path]:
+    """All our modules that serve a model of a problem, the file for MLflow included."""
+    return needed_modules([SERVING, Path(f"rnn_models/problems/{problem}.py")])
+
+
 def pack_code(problem: str, folder: Path) -> tuple[Path, Path]:
     """Write the serving file and the package it needs.
 
     Returns:
         The file for MLflow, and the package's folder.
     """
-    serving = Path("tasks/serving.py")
-    modules = needed_modules([serving, Path(f"rnn_models/problems/{problem}.py")])
+    modules = served_modules(problem)
     texts = {path: (ROOT / path).read_text() for path in modules}
     name = f"refrain_{digest({str(path): text for path, text in texts.items()})}"
     for path, text in texts.items():
-        place = folder / "serving.py" if path == serving else folder / name / path
+        place = folder / "serving.py" if path == SERVING else folder / name / path
         place.parent.mkdir(parents=True, exist_ok=True)
         place.write_text(IMPORT.sub(rf"\1 {name}.\2", text))
     (folder / name / "__init__.py").write_text('"""The code of one Refrain model."""\n')

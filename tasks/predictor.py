@@ -1,43 +1,78 @@
 """Raw texts in, labels, tags or texts out: a model with its vocabularies, from one folder."""
 
-from collections.abc import Mapping, Sequence
-from itertools import pairwise
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from itertools import accumulate, pairwise
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from data.spans import Entity, entities, split_spans
+from data.spans import Entity, Span, entities, split_spans
 from data.tokenizer import Encoder
 from rnn_models.batch import EOS_ID, Examples, Ragged, Words
 from rnn_models.checkpoint import load_model
+from rnn_models.labels import label_probabilities
 from rnn_models.prediction import predict_all
 from rnn_models.problem import Output
 
 SAMPLING = ("temperature", "top_k", "top_p", "sample_length", "seed")  # settings that may be others each time
+Row = str | Sequence[str]  # a raw text, or one that is cut already
+Changes = Mapping[str, Any]
+NOTHING: Changes = {}
 
 
 class Predictor:
-    """A trained model and its encoder, ready for raw texts."""
+    """A trained model and its encoder, ready for raw texts.
+
+    Settings may be others at each call (``asked``). They are the model's own
+    for that long, so calls from several threads wait for one another.
+    """
 
     def __init__(self, folder: Path) -> None:
         """Read a folder that holds a checkpoint's and a token set's files."""
         self.encoder = Encoder.load(folder)
         self.model: Any
         self.problem, self.model = load_model(folder)
+        self.lock = Lock()
 
     @property
     def target(self) -> str:
-        """Name of what comes out: label, tags or target."""
+        """Name of what comes out: label, tags, target or text."""
         return self.encoder.roles[-1]
 
-    def outputs(self, texts: Sequence[str]) -> list[Output]:
-        """What the model says of each text, as ids."""
-        rows = [self.encoder.cut(text) for text in texts]
-        source, spelled = Ragged(*self.encoder.source.encode(rows)), self.encoder.spell(rows)
-        nothing = Ragged(np.zeros(0, np.int32), np.zeros(len(texts) + 1, np.int64))
+    @contextmanager
+    def _asked(self, asked: Changes) -> Iterator[None]:
+        with self.lock:
+            own = getattr(self.model, "settings", None)  # a classifier has none: nothing of it may be asked for
+            if own is None or not asked:
+                yield
+                return
+            self.model.settings = own.with_changes(asked)
+            try:
+                yield
+            finally:
+                self.model.settings = own
+
+    def _examples(self, rows: Sequence[Row]) -> Examples:
+        cut = [self.encoder.cut(row) if isinstance(row, str) else list(row) for row in rows]
+        source, spelled = Ragged(*self.encoder.source.encode(cut)), self.encoder.spell(cut)
+        nothing = Ragged(np.zeros(0, np.int32), np.zeros(len(rows) + 1, np.int64))
         words = Words(*(Ragged(*column) for column in spelled)) if spelled else None
-        return predict_all(self.problem, self.model, Examples(source, nothing, words))
+        return Examples(source, nothing, words)
+
+    def outputs(self, rows: Sequence[Row], asked: Changes = NOTHING) -> list[Output]:
+        """What the model says of each text, or of one that is cut already, as ids."""
+        examples = self._examples(rows)
+        with self._asked(asked):
+            return predict_all(self.problem, self.model, examples)
+
+    def probabilities(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """How likely each label of each text is, (N, K), in the order of the encoder's labels."""
+        assert self.target == "label"
+        return label_probabilities(self.model, self._examples(texts))
 
     def said(self, output: Output, text: str) -> Any:
         """What an output says of a text: a label, a list of tags, or a text."""
@@ -51,14 +86,16 @@ class Predictor:
         return [self.said(o, text) for o, text in zip(outputs, texts, strict=True)], [o.score for o in outputs]
 
     def go_on(
-        self,
-        beginnings: Sequence[str],
-        labels: Sequence[Any] | None = None,
-        asked: Mapping[str, Any] | None = None,
-        *,
-        is_strict: bool = True,
+        self, beginnings: Sequence[str], labels: Sequence[Any] | None = None, asked: Changes = NOTHING, *, is_strict: bool = True
     ) -> tuple[list[str], list[float]]:
-        """Say texts from their beginnings, which may be empty, and from their labels.
+        """Say texts from their beginnings, as ``continuations`` does, those included."""
+        said, scores = self.continuations(beginnings, labels, asked, is_strict=is_strict)
+        return [text + more for text, more in zip(beginnings, said, strict=True)], scores
+
+    def continuations(
+        self, beginnings: Sequence[str], labels: Sequence[Any] | None = None, asked: Changes = NOTHING, *, is_strict: bool = True
+    ) -> tuple[list[str], list[float]]:
+        """Go on with texts from their beginnings, which may be empty, and from their labels.
 
         Args:
             beginnings: What each text begins with.
@@ -67,22 +104,18 @@ class Predictor:
             is_strict: Refuse a label that training did not have; else the text starts from none.
 
         Returns:
-            The whole texts, and how likely the model found their tokens, from 0 to 1.
+            What follows, and how likely the model found its tokens, from 0 to 1.
 
         Raises:
             ValueError: If the model does not say texts from their beginning, or a label is unknown.
         """
         if self.target != "text":
             raise ValueError(f"a text is gone on with by a model that says texts, this one says {self.target}")
-        own, begun = self.model.settings, self._text_ids(beginnings)
-        self.model.settings = own.with_changes(asked or {})
-        try:
-            examples = Examples(self._starts(labels, len(beginnings), is_strict=is_strict), Ragged.of(begun))
+        begun = self._text_ids(beginnings)
+        examples = Examples(self._starts(labels, len(beginnings), is_strict=is_strict), Ragged.of(begun))
+        with self._asked(asked):
             outputs = predict_all(self.problem, self.model, examples)
-        finally:
-            self.model.settings = own
-        rows = zip(beginnings, begun, outputs, strict=True)
-        return [text + self._after(ids, output.ids) for text, ids, output in rows], [o.score for o in outputs]
+        return [self._after(ids, o.ids) for ids, o in zip(begun, outputs, strict=True)], [o.score for o in outputs]
 
     def judge(self, texts: Sequence[str], labels: Sequence[Any] | None = None) -> list[list[float]]:
         """What each token of each text costs in nats, its end included."""
@@ -126,27 +159,39 @@ class Predictor:
             raise ValueError(f"label: there is no {unknown!r}, {expected}")
         return Ragged.of([[known.index(label)] if label in known else [] for label in given])
 
-    def predict_best(self, texts: Sequence[str]) -> list[list[tuple[Any, float]]]:
+    def predict_best(self, texts: Sequence[str], asked: Changes = NOTHING) -> list[list[tuple[Any, float]]]:
         """Say what may belong to each text, best first, as many as the setting ``num_best``, and how sure it is of each."""
-        pairs = zip(self.outputs(texts), texts, strict=True)
+        pairs = zip(self.outputs(texts, asked), texts, strict=True)
         return [[(self.said(o, text), o.score) for o in (first, *first.others)] for first, text in pairs]
 
-    def predict_entities(self, texts: Sequence[str]) -> tuple[list[list[Entity]], list[float]]:
-        """Find the entities of each text, each with its characters in the raw text, and say how sure it is.
+    def predict_entities(self, rows: Sequence[Row], asked: Changes = NOTHING) -> list[tuple[list[str], float, list[Entity]]]:
+        """Say the tags of each text, how sure it is of them, and the entities with their characters in the raw text.
 
         With the setting ``confidences`` each entity has a score of its own.
+
+        Args:
+            rows: Raw texts, or tokens; the text of tokens is what ``joined`` makes of them.
+            asked: Settings that are others this time.
 
         Raises:
             ValueError: If the model does not tag.
         """
         if self.target != "tags":
             raise ValueError(f"entities are found by a model of tags, this one says {self.target}")
-        outputs = self.outputs(texts)
-        return [self._entities(o, text) for o, text in zip(outputs, texts, strict=True)], [o.score for o in outputs]
-
-    def _entities(self, output: Output, text: str) -> list[Entity]:
-        spans = split_spans(self.encoder.kind, text)
-        found = entities(text, spans, self.said(output, text)[: len(spans)])
-        for entity, score in zip(found, output.entity_scores, strict=False):  # an empty text is read as one token
-            entity["score"] = score
+        found = []
+        for output, row in zip(self.outputs(rows, asked), rows, strict=True):
+            text, spans = self.joined(row)
+            tags = self.encoder.decode(output.ids)[: len(spans)]  # an empty text is read as one token
+            marked = entities(text, spans, tags)
+            for entity, score in zip(marked, output.entity_scores, strict=False):
+                entity["score"] = score
+            found.append((tags, output.score, marked))
         return found
+
+    def joined(self, row: Row) -> tuple[str, list[Span]]:
+        """The text of a row, and where its tokens stand in it: a text as it is, tokens side by side."""
+        if isinstance(row, str):
+            return row, split_spans(self.encoder.kind, row)
+        joint = "" if self.encoder.kind == "characters" else " "
+        starts = [0, *accumulate(len(token) + len(joint) for token in row)]
+        return joint.join(row), [(start, start + len(token)) for start, token in zip(starts, row, strict=False)]

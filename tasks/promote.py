@@ -13,10 +13,12 @@ from rnn_models.comparison import ClassChange, Comparison, compare, compare_clas
 from rnn_models.metrics import Statistics, find_metric
 from rnn_models.problem import find_problem
 from tasks import registry
+from tasks.apart import predict_apart
 from tasks.artifacts import Checkpoint, ModelVersion, Promotion, Scores, TokenSet, code_digest, digest
 from tasks.champions import settle, was_overtaken, withdrawn
 from tasks.decision import Evidence, check_guards, decide, tags_of
 from tasks.evaluate import BASELINES, OUTPUTS, STATISTICS, best_baseline, paired, references
+from tasks.parity import check_parity
 from tasks.register import raw_rows
 from tasks.report import promotion_page
 from tasks.settings import PromotionChanges, PromotionSettings, changes
@@ -39,6 +41,8 @@ def promote(challenger: ModelVersion, scores: Scores, tokens: TokenSet, settings
     with Promotion.making(name, key):
         evidence = gather(challenger, champion, scores, tokens, chosen)
         is_promoted, reason = decide(evidence, chosen)
+        if is_promoted:
+            check_parity(challenger, scores, tokens)
         is_promoted, reason = settle(challenger, champion, is_promoted=is_promoted, why=reason, scores=scores, decision=key)
         log.info(reason)
         promotion = written(key, challenger, champion, scores, evidence, chosen, is_promoted=is_promoted, reason=reason)
@@ -77,7 +81,7 @@ def score_champion(name: str, version: str, scores: Scores, tokens: TokenSet) ->
     """Let the champion predict the challenger's test split, from its raw texts: what it says of each example."""
     rows, target = raw_rows(tokens.snapshot_of().table("test"), tokens)
     is_foretold = find_problem(scores.problem).token_nats is not None
-    predicted = registry.predict_with(name, version, rows, {"judge": True} if is_foretold else {})
+    predicted = predict_apart(name, version, rows, {"judge": True} if is_foretold else {})
     return [np.asarray(nats) for nats in predicted["nats"]] if is_foretold else predicted[target].tolist()
 
 

@@ -3,7 +3,6 @@
 import logging
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 import pyarrow as pa
@@ -13,12 +12,13 @@ from prefect.cache_policies import NO_CACHE
 from rnn_models.metrics import find_metric
 from rnn_models.problem import find_problem
 from tasks import registry
+from tasks.answers import defaults_of
 from tasks.artifacts import Checkpoint, ModelVersion, Scores, TokenSet, digest
 from tasks.evaluate import best_baseline
 from tasks.lineage import lineage_tags, version_page
 from tasks.locks import locked
-from tasks.packing import pack_code, pack_model
-from tasks.predictor import SAMPLING
+from tasks.models import log_model
+from tasks.packing import needed_libraries, pack_code, pack_model, served_modules
 from tasks.states import unchanged
 from tasks.versions import SCORES, challenge, find_version, make_version, tell
 
@@ -67,8 +67,10 @@ def logged(checkpoint: Checkpoint, tokens: TokenSet, code: Path, package: Path) 
     """
     files = pack_model(checkpoint, tokens, package.parent / "model")
     rows, target = raw_rows(tokens.snapshot_of().table("test").slice(0, 1), tokens)
-    asked = asked_of(checkpoint) if target == "text" else {}
-    model = registry.log_model(checkpoint.mlflow_run, code, files, package, target=target, example=rows, asked=asked)
+    model = log_model(
+        checkpoint.mlflow_run, code, files, package, target=target, example=rows,
+        asked=defaults_of(target, checkpoint.settings), libraries=needed_libraries(served_modules(checkpoint.problem)),
+    )  # fmt: skip
     kept = {"artifacts": files, "code": package}
     return {
         f"{place}/{path.relative_to(folder.parent).as_posix()}": path.stat().st_size
@@ -84,13 +86,10 @@ def raw_rows(table: pa.Table, tokens: TokenSet) -> tuple[pd.DataFrame, str]:
     if target == "text":
         return table.to_pandas(), target
     rows = table[source].to_pylist()
-    joint = "" if tokens.tokenizer == "characters" else " "
-    return pd.DataFrame({"text": [row if isinstance(row, str) else joint.join(row) for row in rows]}), target
-
-
-def asked_of(checkpoint: Checkpoint) -> dict[str, Any]:
-    """What may be asked of a model that says texts, with what it does if nothing is asked."""
-    return {name: checkpoint.settings[name] for name in SAMPLING} | {"judge": False}
+    if target != "tags":
+        return pd.DataFrame({"text": rows}), target
+    joint = "" if tokens.tokenizer == "characters" else " "  # a version of before tokens were taken reads the text
+    return pd.DataFrame({"text": [joint.join(row) for row in rows], "tokens": rows}), target
 
 
 def score_tags(checkpoint: Checkpoint, scores: Scores) -> dict[str, str]:

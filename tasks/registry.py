@@ -1,4 +1,4 @@
-"""MLflow: one experiment per dataset, its runs, models and aliases. With serving.py the only import of it."""
+"""MLflow: one experiment per dataset, its runs, versions and aliases; with models.py all that talks to it from here."""
 
 import logging
 import os
@@ -9,7 +9,6 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -23,13 +22,10 @@ os.environ.setdefault("MLFLOW_ALLOW_PICKLE_DESERIALIZATION", "false")
 import mlflow
 import pandas as pd
 from matplotlib.figure import Figure
-from mlflow.entities import Dataset, DatasetInput, InputTag, LoggedModel, Metric, Param, RunTag
+from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunTag
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
-from mlflow.models import ModelSignature
 from mlflow.tracking import MlflowClient
-from mlflow.types import ColSpec, DataType, ParamSchema, ParamSpec, Schema
-from mlflow.types.schema import Array
 
 from tasks.artifacts import TokenSet, home
 
@@ -39,8 +35,6 @@ VersionInfo = ModelVersion  # what MLflow tells of a version, for modules that d
 CHOSEN_URI = os.environ.get("MLFLOW_TRACKING_URI", "")
 CHAMPION, CHALLENGER, PREVIOUS = "champion", "challenger", "previous"
 GONE = "RESOURCE_DOES_NOT_EXIST"  # MLflow's word for what was deleted or never there
-KINDS = {bool: DataType.boolean, int: DataType.long, float: DataType.double}
-REQUIREMENTS = ("mlflow", "torch", "tokenizers", "safetensors", "numpy", "pandas", "pyarrow")
 
 
 def tracking_uri() -> str:
@@ -159,25 +153,6 @@ def version_link(name: str, number: str) -> str:
     return f"{server_link()}/#/models/{quote(name, safe='')}/versions/{number}"
 
 
-def log_model(
-    run_id: str, code: Path, files: Path, package: Path, *, target: str, example: pd.DataFrame, asked: Mapping[str, Any]
-) -> LoggedModel:
-    """Log a model as a pyfunc made of a Python file, weights and JSON, none pickled; ``asked`` are its params' defaults."""
-    said: DataType | Array = Array(DataType.string) if target == "tags" else DataType.string
-    signature = ModelSignature(
-        inputs=Schema([ColSpec(DataType.string, name, required=name == "text") for name in example.columns]),
-        outputs=Schema([ColSpec(said, target), ColSpec(DataType.double, "score")]),
-        params=ParamSchema([ParamSpec(name, KINDS[type(value)], value) for name, value in asked.items()]) if asked else None,  # type: ignore[arg-type]
-    )
-    with mlflow.start_run(run_id=run_id):
-        model: LoggedModel = mlflow.pyfunc.log_model(
-            name="model", python_model=str(code), artifacts={"model": str(files)}, code_paths=[str(package)],
-            input_example=example, signature=signature,
-            pip_requirements=[f"{name}=={version(name).split('+')[0]}" for name in REQUIREMENTS],
-        )  # fmt: skip
-    return model
-
-
 def model_files(model_id: str) -> dict[str, int]:
     """All files that MLflow keeps of a logged model, with their bytes; none if the model is gone."""
     found, waiting = dict[str, int](), [""]
@@ -241,14 +216,6 @@ def set_alias(name: str, alias: str, number: str) -> None:
 def aliases_of(name: str, number: str) -> list[str]:
     """The aliases that point to a version today."""
     return [alias for alias, pointed in aliases(name).items() if pointed == number]
-
-
-def predict_with(name: str, number: str, rows: pd.DataFrame, params: Mapping[str, Any]) -> pd.DataFrame:
-    """Load a registered version, as anybody would, and let it predict."""
-    client()
-    model = mlflow.pyfunc.load_model(f"models:/{name}/{number}")
-    predicted: pd.DataFrame = model.predict(rows, dict(params)) if params else model.predict(rows)
-    return predicted
 
 
 @contextmanager

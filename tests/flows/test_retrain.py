@@ -2,7 +2,6 @@
 
 import json
 import os
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -80,7 +79,10 @@ def test_sentiment_of_made_up_reviews_is_learnt(line: dict[str, Any]) -> None:
     assert line["first"]["sentiment"].challenger_score > 90
 
 
-def test_a_second_run_does_nothing_and_says_so(line: dict[str, Any]) -> None:
+def test_a_second_run_does_nothing_and_says_so(line: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    from tasks import apart
+
+    monkeypatch.setattr(apart, "MAIN", Path("no process is started"))
     again = retrained("sentiment", line["catalog"])
     stages = ["ingest", "tokenize", "train", "evaluate", "register", "promote"]
     assert states_of("retrain-made_sentiment") == [(stage, "Unchanged") for stage in stages]
@@ -174,10 +176,9 @@ def test_a_version_and_the_page_of_its_flow_run_lead_to_each_other(line: dict[st
 
 
 @pytest.mark.parametrize("problem", PROBLEMS)
-def test_a_registered_model_predicts_from_raw_text_where_the_repository_is_not(
-    line: dict[str, Any], problem: str, tmp_path: Path
-) -> None:
-    from tasks.artifacts import ROOT, Scores
+def test_a_registered_model_says_of_raw_text_what_was_evaluated(line: dict[str, Any], problem: str) -> None:
+    from tasks.artifacts import Scores
+    from tasks.models import predict_with
 
     promotion = line["first"][problem]
     scores = Scores.find(f"made_{problem}", promotion.scores)
@@ -187,22 +188,35 @@ def test_a_registered_model_predicts_from_raw_text_where_the_repository_is_not(
     asked = {"text": [text if isinstance(text, str) else " ".join(text) for text in expected["source"]]}
     if samples.exists():
         asked = {"text": [""] * 20, "label": asked["text"]}
-    script = f"""
-import json, os, sys
-os.environ["MLFLOW_ALLOW_PICKLE_DESERIALIZATION"] = "false"
-sys.path[:] = [p for p in sys.path if p and p != {str(ROOT)!r}]
-sys.meta_path[:] = [f for f in sys.meta_path if "editable" not in repr(f).lower()]
-import mlflow, pandas as pd
-mlflow.set_tracking_uri("sqlite:///{line["home"]}/mlflow.db")
-model = mlflow.pyfunc.load_model("models:/made_{problem}/{promotion.version}")
-found = model.predict(pd.DataFrame({asked!r}))
-assert not [name for name in sys.modules if name.split(".")[0] in ("tasks", "rnn_models", "data", "flows", "prefect")]
-print("FOUND" + json.dumps([x if isinstance(x, str) else list(x) for x in found.iloc[:, 0]]))
-"""
-    done = subprocess.run([sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr[-3000:]
-    found = json.loads(done.stdout.split("FOUND")[1])
-    assert found == [x if isinstance(x, str) else list(x) for x in expected["output"]]
+    found = predict_with(f"made_{problem}", promotion.version, pd.DataFrame(asked)).iloc[:, 0]
+    assert [x if isinstance(x, str) else list(x) for x in found] == [
+        x if isinstance(x, str) else list(x) for x in expected["output"]
+    ]
+
+
+@pytest.mark.parametrize("problem", PROBLEMS)
+def test_a_champion_has_said_in_a_process_of_its_own_what_its_training_said(line: dict[str, Any], problem: str) -> None:
+    from tasks.registry import client
+
+    promotion = line["first"][problem]
+    tags = client().get_model_version(f"made_{problem}", promotion.version).tags
+    assert ("refrain.parity_rows" in tags) == promotion.is_promoted
+    if promotion.is_promoted:
+        assert int(tags["refrain.parity_rows"]) > 20
+        assert float(tags["refrain.rows_per_second"]) > 0
+
+
+def test_files_of_texts_are_answered_by_a_flow_and_a_second_time_unchanged(line: dict[str, Any], tmp_path: Path) -> None:
+    from flows.predict import predict
+    from tasks.states import outcome
+
+    rows = pd.DataFrame({"text": ["lumo ta grak", "grak ta lumo", ""]})
+    rows.to_csv(tmp_path / "texts.csv", index=False)
+    for last in ("Completed", "Unchanged"):
+        told = outcome(predict("made_sentiment", str(tmp_path / "texts.csv"), str(tmp_path / "out")))
+        assert (told.rows, told.refused) == (2, 1)
+        assert states_of("predict-made_sentiment") == [("choose", "Completed"), ("predict", last)]
+    assert pd.read_parquet(tmp_path / "out")["label"].tolist() == ["neg", "pos"]
 
 
 def test_a_generator_is_judged_by_how_it_foresees_texts_and_its_samples_are_counted(line: dict[str, Any]) -> None:

@@ -33,16 +33,16 @@ class Said(Predictor):
         self.encoder = Encoder.build("words", TABLES[target], DEFAULTS["words"])
         self.told = told
 
-    def outputs(self, texts: object) -> list[Output]:
+    def outputs(self, rows: object, asked: object = None) -> list[Output]:
         names = self.encoder.labels
         return [Output([names.index(tag) for tag in tags], 0.5) for tags in self.told]
 
 
 def test_entities_are_found_where_they_stand_in_the_raw_text() -> None:
     texts = ["lumo  Kalo\tBren, sela", ""]
-    found, scores = Said("tags", [["O", "B-PER", "I-PER", "O"], ["B-PER"]]).predict_entities(texts)
-    assert found == [[{"kind": "PER", "start": 6, "stop": 16, "text": "Kalo\tBren,"}], []]
-    assert scores == [0.5, 0.5]
+    found = Said("tags", [["O", "B-PER", "I-PER", "O"], ["B-PER"]]).predict_entities(texts)
+    assert [entities for _, _, entities in found] == [[{"kind": "PER", "start": 6, "stop": 16, "text": "Kalo\tBren,"}], []]
+    assert [(tags, score) for tags, score, _ in found] == [(["O", "B-PER", "I-PER", "O"], 0.5), ([], 0.5)]
 
 
 def test_a_model_of_labels_finds_no_entities() -> None:
@@ -109,7 +109,7 @@ def test_an_entity_of_a_model_that_is_asked_for_confidences_has_a_score(store: P
     predictor = Predictor(tokens.folder)
     with torch.no_grad():
         dict(predictor.model.named_parameters())["project.bias"][predictor.encoder.labels.index("B-PER")] += 4
-    (found, nothing), scores = predictor.predict_entities(["lumo Kalo", ""])
+    (_, score, found), (_, _, nothing) = predictor.predict_entities(["lumo Kalo", ""])
     assert [(entity["start"], entity["stop"]) for entity in found] == [(0, 4), (5, 9)]
-    assert all(scores[0] < entity["score"] <= 1 for entity in found)  # an entity is likelier than all tags together
+    assert all(score < entity["score"] <= 1 for entity in found)  # an entity is likelier than all tags together
     assert nothing == []

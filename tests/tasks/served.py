@@ -1,0 +1,92 @@
+"""Untrained models of every problem, registered in a real MLflow: all a test of serving needs, without a training."""
+
+from dataclasses import asdict, dataclass
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import torch
+
+from data.splits import SPLITS
+from data.streams import Stream
+from data.token_settings import default_settings
+from rnn_models.checkpoint import save_model, weights_of
+from rnn_models.problem import Sizes, find_problem
+from rnn_models.settings import TrainSettings
+from tasks import registry
+from tasks.artifacts import Checkpoint, ModelVersion, Scores, Snapshot, TokenSet
+from tasks.register import register
+from tasks.states import directly
+from tasks.tokenize import sizes_of, write_token_set
+
+TEXTS = ["lumo sela nuri", "grak", "dosh vek ta mi", "so li lumo", "pe so so", "nuri lumo"]
+NAMED = [["ta", "Kalo", "Bren"], ["Ursa"], ["lumo", "Tembo", "Sil", "da"], ["mi", "ro"]]
+TAGS = [["O", "B-PER", "I-PER"], ["B-PER"], ["O", "B-LOC", "I-LOC", "O"], ["O", "O"]]
+TABLES = {
+    "sentiment": pa.table({"text": TEXTS * 3, "label": ["pos", "neg", "neg"] * 6}),
+    "ner": pa.table({"tokens": NAMED * 3, "tags": TAGS * 3}),
+    "translation": pa.table({"source": TEXTS * 3, "target": [text.upper() for text in TEXTS] * 3}),
+    "generation": pa.table({"label": ["so", "no", "so"] * 6, "text": TEXTS * 3}),
+}
+KINDS = {"sentiment": "words", "ner": "words", "translation": "bpe", "generation": "characters"}
+CHANGES = {"translation": {"beam_width": 3}, "generation": {"sample_length": 20}}
+COST = {"value": 50.0, "low": 40.0, "high": 60.0, "signature": ""}
+
+
+@dataclass(frozen=True)
+class Served:
+    """A registered version and what it was made of."""
+
+    version: ModelVersion
+    checkpoint: Checkpoint
+    tokens: TokenSet
+    scores: Scores
+
+
+def token_set_of(problem: str, key: str) -> TokenSet:
+    """A snapshot and its ids, all splits alike."""
+    table, name = TABLES[problem], f"made_{problem}"
+    rows, splits = dict.fromkeys(SPLITS, table.num_rows), dict.fromkeys(SPLITS, key)
+    with Snapshot.making(name, key) as folder:
+        for split in SPLITS:
+            pq.write_table(table, folder / f"{split}.parquet")
+        Snapshot(dataset=name, digest=key, rows=rows, splits=splits, reasons={}).commit()
+    with TokenSet.making(name, key) as folder:
+        settings = default_settings(KINDS[problem], is_said=problem == "generation")
+        encoder, _ = write_token_set(folder, dict.fromkeys(SPLITS, Stream(lambda: iter([table]))), KINDS[problem], settings)
+        return TokenSet(
+            dataset=name, digest=key, problem=problem, tokenizer=KINDS[problem], snapshot=key, rows=rows,
+            sizes=sizes_of(encoder), limit=0, test_split=key, settings={},
+        ).commit()  # fmt: skip
+
+
+def checkpoint_of(tokens: TokenSet, key: str, seed: int) -> Checkpoint:
+    """A model with weights drawn by chance."""
+    problem, sizes = find_problem(tokens.problem), tokens.model_sizes()
+    assert isinstance(sizes, Sizes)
+    settings = TrainSettings(embedding_size=8, hidden_size=8, **CHANGES.get(tokens.problem, {}))  # type: ignore[arg-type]
+    torch.manual_seed(seed)
+    model = problem.build(sizes, settings)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.add_(0.5 * torch.randn_like(parameter))
+    with Checkpoint.making(tokens.dataset, key) as folder:
+        save_model(folder, weights_of(model), problem, sizes, settings)
+        return Checkpoint(
+            dataset=tokens.dataset, digest=key, problem=problem.name, tokens=tokens.digest,
+            mlflow_run=registry.start_run(tokens, "made", {}, {}), epochs=1, best_epoch=1, validation_loss=1.0,
+            clipped_share=0.0, train_seconds=1.0, num_parameters=1, settings=asdict(settings),
+        ).commit()  # fmt: skip
+
+
+def served(problem: str, seed: int = 0) -> Served:
+    """Register a model of a problem in the store of today."""
+    key = f"{seed:016d}"
+    tokens = token_set_of(problem, key)
+    checkpoint, metrics = checkpoint_of(tokens, key, seed), find_problem(problem).metrics
+    baselines = {name: dict.fromkeys(metrics, 10.0) for name in find_problem(problem).baselines}
+    with Scores.making(tokens.dataset, key):
+        scores = Scores(
+            dataset=tokens.dataset, digest=key, problem=problem, checkpoint=key, tokens=key, mlflow_run=checkpoint.mlflow_run,
+            test_split=key, metrics=dict.fromkeys(metrics, COST), baselines=baselines,
+        ).commit()  # fmt: skip
+    return Served(directly(register, checkpoint, tokens, scores), checkpoint, tokens, scores)

@@ -1,0 +1,82 @@
+"""``refrain predict``: one text for a registered model."""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from flows.__main__ import app
+from flows.predict_commands import lines_of
+from tasks import ask as asking
+from tasks import registry
+from tasks.ask import ask
+from tests.tasks.served import Served
+
+
+def says(*words: str, status: int = 0) -> str:
+    done = CliRunner().invoke(app, ["predict", *words])
+    assert done.exit_code == status, (done.output, done.exception)
+    return done.output
+
+
+def test_a_text_is_answered_on_the_screen_as_in_json(models: dict[str, Served]) -> None:
+    registry.set_alias("made_sentiment", "best", "1")
+    told = json.loads(says("made_sentiment@best", "lumo sela", "--json"))
+    assert (told["model"], told["version"]) == ("made_sentiment", "1")
+    shown = says("made_sentiment/1", "lumo sela").splitlines()
+    assert shown[0] == told["label"]
+    assert {line.split()[1]: float(line.split()[0]) for line in shown[1:]} == pytest.approx(told["probabilities"], abs=1e-3)
+
+
+def test_options_are_asked_of_the_model(models: dict[str, Served]) -> None:
+    assert len(says("made_translation/1", "lumo", "--num-best", "3").splitlines()) == 3
+    begun = says("made_generation/1", "lumo", "--label", "so", "--length", "3", "--temperature", "0")
+    assert begun.startswith("lumo")
+    assert len(begun.rstrip("\n")) <= len("lumo") + 3
+    assert says("made_generation/1", "--length", "3", "--seed", "4") == says("made_generation/1", "--length", "3", "--seed", "4")
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (
+            ["made_sentiment/1", "lumo", "--beam-width", "3"],
+            "beam_width may not be asked of made_sentiment version 1, only threshold",
+        ),
+        (["made_sentiment/1", "lumo", "--threshold", "3"], "threshold must be at most 1, got 3.0"),
+        (["made_sentiment/1"], "there is no text for made_sentiment to read"),
+        (
+            ["made_sentiment/1", "lumo", "--label", "pos"],
+            "--label is for a model that goes on with texts, made_sentiment does not",
+        ),
+        (["made_generation/1", "--label", "zz"], "label: there is no 'zz', expected one of no, so"),
+        (["made_sentimen", "lumo"], "there is no model 'made_sentimen': did you mean made_sentiment"),
+    ],
+)
+def test_what_cannot_be_asked_is_said_in_one_line(models: dict[str, Served], words: list[str], said: str) -> None:
+    shown = says(*words, status=1)
+    assert said in shown
+    assert "Traceback" not in shown
+
+
+def test_a_tune_is_written_as_midi(models: dict[str, Served], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tune = "X:1\nM:2/4\nL:1/8\nK:G\nGABc|"
+
+    class Composer:
+        name, number, defaults = "tunes", "1", {"judge": False}
+
+        def predict(self, rows: Any, params: Any) -> Any:
+            return rows.assign(text=tune, score=0.5, continuation=tune)
+
+    monkeypatch.setattr(asking.Loaded, "of", lambda *_: Composer())
+    assert ask("made_generation/1", "", {}, midi=tmp_path / "tune.mid")["text"] == tune
+    assert (tmp_path / "tune.mid").read_bytes()[:4] == b"MThd"
+
+
+def test_entities_are_shown_with_their_places() -> None:
+    said = {"tags": ["O", "B-PER"], "entities": [{"kind": "PER", "text": "Kalo", "start": 3, "stop": 7, "confidence": 0.98765}]}
+    assert lines_of(said) == ["O B-PER", "  0.988  PER  Kalo  (3 to 7)"]
+    assert re.fullmatch(r"O\n  no entity", "\n".join(lines_of({"tags": ["O"], "entities": []})))
