@@ -122,7 +122,8 @@ ALL = (
         "tinyshakespeare_3_minutes", "tinyshakespeare_nats_3_minutes", "tinyshakespeare", "generation", "nats_per_character",
         "nats per character", "the same after 3 minutes on two cores", "1.88", 1.88, "nats", "lower", settings={
             "tokens": {"max_length": 2_000_000},
-            "training": GENERATION | {"hidden_size": 320, "dropout": 0.1, "max_epochs": 3, "max_minutes": 3.0},
+            "training": GENERATION | {"hidden_size": 320, "dropout": 0.1, "bptt_window": 100, "learning_rate": 4e-3,
+                                      "max_epochs": 5, "max_minutes": 3.0, "precision": "bfloat16"},
         },
     ),
 )  # fmt: skip
