@@ -23,8 +23,8 @@ def says(*words: str, status: int = 0) -> str:
 
 
 def test_a_text_is_answered_on_the_screen_as_in_json(models: dict[str, Served]) -> None:
-    registry.set_alias("made_sentiment", "best", "1")
-    told = json.loads(says("made_sentiment@best", "lumo sela", "--json"))
+    registry.set_alias("made_sentiment", "asked", "1")
+    told = json.loads(says("made_sentiment@asked", "lumo sela", "--json"))
     assert (told["model"], told["version"]) == ("made_sentiment", "1")
     shown = says("made_sentiment/1", "lumo sela").splitlines()
     assert shown[0] == told["label"]

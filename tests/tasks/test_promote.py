@@ -98,6 +98,14 @@ def champion(monkeypatch: pytest.MonkeyPatch) -> dict[str, list[Any]]:
     return said
 
 
+@pytest.fixture(autouse=True)
+def asked_apart(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The versions asked in a process of their own before they were promoted; these here have no weights to answer with."""
+    asked: list[str] = []
+    monkeypatch.setattr(stage, "check_parity", lambda version, scores, tokens: asked.append(version.version))
+    return asked
+
+
 def tags(version: ModelVersion) -> dict[str, str]:
     return dict(registry.client().get_model_version(version.name, version.version).tags)
 
@@ -134,6 +142,33 @@ def test_a_better_challenger_takes_the_champion_s_place_and_its_version_says_why
         ".against": f"champion version {old.version}", ".p_value": "0.0001", ".examples": "400",
         ".interval": f"{found.comparison['low']:+.4f} to {found.comparison['high']:+.4f} (90 %)",
     }  # fmt: skip
+
+
+def test_a_version_that_does_not_say_what_its_training_said_takes_nobody_s_place(
+    champion: dict[str, list[Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = Made("sentiment", with_faults("sentiment", range(40)), ["pos"] * NUM)
+    old, new = made.register("champion"), made.register()
+    champion[old.version] = with_faults("sentiment", range(60))
+
+    def differs(*given: Any) -> None:
+        raise ValueError("row 3: expected pos, found neg")
+
+    monkeypatch.setattr(stage, "check_parity", differs)
+    with pytest.raises(ValueError, match="row 3: expected pos, found neg"):
+        made.decided(new)
+    assert registry.version_with_alias("made", "champion") == old.version
+
+
+def test_only_a_version_that_is_to_be_promoted_is_asked_apart(champion: dict[str, list[Any]], asked_apart: list[str]) -> None:
+    made = Made("sentiment", with_faults("sentiment", range(40)), ["pos"] * NUM)
+    old, new = made.register("champion"), made.register()
+    champion[old.version] = with_faults("sentiment", range(40))
+    made.decided(new)
+    assert asked_apart == []
+    champion[old.version] = with_faults("sentiment", range(60))
+    made.decided(new, min_effect=0.2)
+    assert asked_apart == [new.version]
 
 
 @pytest.mark.parametrize(

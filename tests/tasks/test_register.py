@@ -107,7 +107,7 @@ def test_a_registration_that_was_killed_ends_with_the_same_version(made: Made, m
     assert "refrain.complete" not in info.tags
     assert registry.version_with_alias("made", "challenger") != half
     with monkeypatch.context() as patch:
-        patch.setattr(registry, "log_model", killed)  # nothing is logged again
+        patch.setattr(stage, "log_model", killed)  # nothing is logged again
         assert directly(register, other, tokens, scores).version == half
     assert registry.version_with_alias("made", "challenger") == half
 
