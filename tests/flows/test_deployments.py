@@ -13,7 +13,8 @@ from tasks.artifacts import ROOT
 
 FILE = yaml.safe_load((ROOT / "prefect.yaml").read_text())
 DEPLOYMENTS = {entry["name"]: entry for entry in FILE["deployments"]}
-SCHEDULED = [name for name, entry in DEPLOYMENTS.items() if "schedules" in entry]
+SCHEDULED = [name for name, entry in DEPLOYMENTS.items() if entry.get("schedules")]
+PREPARED = [name for name, entry in DEPLOYMENTS.items() if "parameters" in entry]
 each = pytest.mark.parametrize("name", DEPLOYMENTS)
 each_scheduled = pytest.mark.parametrize("name", SCHEDULED)
 
@@ -23,7 +24,7 @@ def flow_of(entry: dict[str, Any]) -> Any:
     return getattr(importlib.import_module(path.removesuffix(".py").replace("/", ".")), name)
 
 
-@each_scheduled
+@pytest.mark.parametrize("name", PREPARED)
 def test_its_flow_loads_and_takes_its_parameters(name: str) -> None:
     entry = DEPLOYMENTS[name]
     checked = flow_of(entry).validate_parameters(entry["parameters"])
