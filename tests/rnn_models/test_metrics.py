@@ -138,6 +138,27 @@ def test_a_text_score_of_summed_statistics_equals_sacrebleu(name, tool, pairs):
     assert score(name, pairs) == pytest.approx(tool().corpus_score(said, [true]).score)
 
 
+ORDERS = st.lists(st.tuples(st.integers(0, 9), st.integers(0, 9)), min_size=4, max_size=4)
+
+
+@given(lengths=st.tuples(st.integers(0, 20), st.integers(1, 20)), orders=ORDERS)
+def test_bleu_of_any_counts_equals_sacrebleu_orders_without_matches_included(lengths, orders):
+    all_said = sorted((a for a, _ in orders), reverse=True)  # there are fewer long n-grams than short ones
+    right = [min(b, n) for (_, b), n in zip(orders, all_said, strict=True)]
+    lengths = (max(lengths[0], all_said[0]), lengths[1])
+    counts = [*lengths, *right, *all_said]
+    expected = BLEU()._compute_score_from_stats(counts).score
+    assert find_metric("bleu").score(np.asarray([counts], dtype=float))[0] == pytest.approx(expected)
+
+
+@given(orders=st.lists(st.tuples(st.integers(0, 9), st.integers(0, 9), st.integers(0, 9)), min_size=6, max_size=6))
+def test_chrf_of_any_counts_equals_sacrebleu_orders_that_one_side_lacks_included(orders):
+    counts = [(said, true, min(said, true, right)) for said, true, right in orders]
+    flat = [number for order in counts for number in order]
+    expected = CHRF()._compute_score_from_stats(flat).score
+    assert find_metric("chrf").score(np.asarray([flat], dtype=float))[0] == pytest.approx(expected)
+
+
 @pytest.mark.parametrize("name", METRICS)
 @given(data=st.data())
 def test_rows_of_statistics_sum_to_the_score_of_just_those_examples(name, data):
