@@ -95,7 +95,9 @@ PROBLEM = Problem(
     unit="token",
     metrics=("span_f1", "token_accuracy"),
     baselines=("frequent_tag",),
-    # Entities are rare among tokens: small batches and large steps find them in few epochs. A name that training
+    # Entities are rare among tokens: small batches and large steps find them in few epochs. A step is a mean over tokens,
+    # so batches have as many tokens, not as many sentences, or those of short ones would count more. Both, and tags that
+    # say where an entity ends, gave 3.4 points of validation F1 on MSRA with the settings of the main job. A name that training
     # never saw is known by its capital and its ending: on CoNLL-2003, validation F1 after 4 epochs was 82.1 without
     # characters, 88.3 with a CNN over them and 88.0 with an LSTM, which takes longer.
     defaults=TrainSettings(
@@ -105,7 +107,9 @@ PROBLEM = Problem(
         dropout=0.3,
         max_epochs=10,
         learning_rate=8e-3,
-        batch_size=32,
+        tag_scheme="bioes",
+        batch_size=256,
+        batch_tokens=1024,
     ),
     build=Tagger,
     loss=loss,

@@ -10,9 +10,9 @@ from rnn_models.baselines import BASELINES
 from rnn_models.batch import BOS_ID, EOS_ID, PAD_ID, length_mask, shifted
 from rnn_models.metrics import METRICS
 from rnn_models.problem import find_problem, problem_names
-from rnn_models.problems.ner import bio_steps
 from rnn_models.problems.sentiment import pool
 from rnn_models.settings import Encoder
+from rnn_models.tag_schemes import tag_steps
 
 SHAPES = pytest.mark.parametrize("num_layers", [1, 2])
 CELLS = pytest.mark.parametrize("encoder", get_args(Encoder))
@@ -126,17 +126,19 @@ def test_an_output_is_the_likeliest_label_and_its_probability(sentiment):
 
 
 def test_an_inside_tag_may_only_follow_its_own_kind():
-    allowed, start = bio_steps(("O", "B-ka", "I-ka", "B-mo", "I-mo"))
+    allowed, start, end = tag_steps(("O", "B-ka", "I-ka", "B-mo", "I-mo"))
     assert allowed.int().tolist() == [[1, 1, 0, 1, 0], [1, 1, 1, 1, 0], [1, 1, 1, 1, 0], [1, 1, 0, 1, 1], [1, 1, 0, 1, 1]]
     assert start.int().tolist() == [1, 1, 0, 1, 0]
+    assert end.all()
 
 
 def test_a_tagger_never_says_an_inside_tag_that_continues_nothing(ner):
     model = ner.model()
     with torch.no_grad():
-        model.project.bias[[2, 4]] += 20.0  # it would like to say nothing but I-
+        inside = [i for i, tag in enumerate(model.scheme.tags) if tag[0] in "IE"]
+        model.project.bias[inside] += 20.0  # it would like to say nothing else
         outputs = ner.problem.predict(model, ner.batch())
-    allowed, start = bio_steps(ner.sizes.labels)
+    allowed, start, _ = tag_steps(ner.sizes.labels)
     for tags in (output.ids for output in outputs):
         assert start[tags[0]]
         assert all(allowed[a, b] for a, b in pairwise(tags))
@@ -146,7 +148,8 @@ def test_the_probability_of_a_tag_sequence_is_that_of_its_loss(ner):
     model, batch = ner.model(), ner.batch([1])
     with torch.inference_mode():
         (output,) = ner.problem.predict(model, batch)
-        nats = model.crf(ner.logits(model, batch), torch.tensor([output.ids]), batch.source_lengths)
+        tags = model.scheme.learnt(torch.tensor([output.ids]), batch.source_lengths)
+        nats = model.crf(ner.logits(model, batch), tags, batch.source_lengths)
     assert output.score == pytest.approx(float((-nats).exp()), rel=1e-4)
 
 
