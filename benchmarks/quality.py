@@ -20,6 +20,7 @@ from benchmarks.quality_rows import ROWS, Row
 from flows.environment import prepare
 
 HOME = ROOT / ".refrain-quality"
+CURVES = RESULTS / "curves" / "quality.json"
 CATALOGS = f"{ROOT / 'benchmarks/datasets.yaml'}:{ROOT / 'benchmarks/quality.yaml'}"
 
 
@@ -79,19 +80,21 @@ def write_figures(row: Row) -> None:
 def write_pages() -> None:
     """Write the table and, of the runs that this store has, how they learnt; the curves of others stay."""
     (RESULTS / "quality.md").write_text(table())
-    path = RESULTS / "quality_curves.json"
-    kept = json.loads(path.read_text()) if path.exists() else {}
+    kept = kept_curves()
     runs = {f"{row.name}, seed {seed}": kept_run(row, seed) for row in ROWS.values() for seed in row.seeds}
     kept |= {name: run.curve for name, run in runs.items() if run}
-    path.write_text(json.dumps({name: kept[name] for name in runs if name in kept}, indent=1) + "\n")
+    CURVES.write_text(json.dumps({name: kept[name] for name in runs if name in kept}, indent=1) + "\n")
     (RESULTS / "quality_curves.md").write_text(curves())
+
+
+def kept_curves() -> dict[str, str]:
+    """How the runs that were counted learnt, by their names."""
+    return dict(json.loads(CURVES.read_text()))
 
 
 def curves() -> str:
     """How each run learnt, in Markdown."""
-    path = RESULTS / "quality_curves.json"
-    kept = json.loads(path.read_text()) if path.exists() else {}
-    return "\n".join(f"`{name}`:\n\n```\n{curve}\n```\n" for name, curve in kept.items())
+    return "\n".join(f"`{name}`:\n\n```\n{curve}\n```\n" for name, curve in kept_curves().items())
 
 
 def table() -> str:
