@@ -3,7 +3,6 @@
 Heavy imports stand inside the commands, so that ``refrain --help`` answers at once.
 """
 
-import json
 import os
 import sys
 import time
@@ -14,7 +13,7 @@ import typer
 from flows import data_commands, model_commands, predict_commands, registry_commands
 from flows.environment import home, prepare
 from flows.errors import plain_errors
-from flows.options import Assignments, Catalog, Json, Limit, changed, joined
+from flows.options import Assignments, Catalog, Json, Limit, changed, joined, print_json
 
 # What `refrain run` does without a dataset: three problems in about ten minutes on two cores.
 MAIN_JOB: dict[str, dict[str, dict[str, Any]]] = {
@@ -101,7 +100,7 @@ def run(
         chosen = {name: parse_settings(changed(assignments, limit), {} if datasets else MAIN_JOB[name]) for name in names}
         rows = _retrain_all(chosen, joined(catalog), snapshot)
         if as_json:
-            print(json.dumps(rows, indent=2, ensure_ascii=False))
+            print_json(rows)
         else:
             from flows.console import show_results
 
@@ -141,7 +140,7 @@ def models(as_json: Json = False) -> None:
 
         found = list_models()
     if as_json:
-        print(json.dumps(found, indent=2, ensure_ascii=False))
+        print_json(found)
         return
     show_models(found)
 

@@ -3,7 +3,6 @@
 Heavy imports stand inside the commands, so that ``refrain --help`` answers at once.
 """
 
-import json
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -12,7 +11,7 @@ import typer
 
 from flows.environment import prepare
 from flows.errors import fail, plain_errors
-from flows.options import Catalog, Json, Name, joined
+from flows.options import Catalog, Json, Name, joined, print_json
 
 app = typer.Typer()
 FEW_TRIES = "2"  # of MLflow's seven, which take four minutes, while a person waits
@@ -30,7 +29,7 @@ def datasets(
     with plain_errors():
         found = describe_dataset(name, joined(catalog)) if name else list_datasets(joined(catalog))
     if as_json:
-        print(json.dumps(found, indent=2, ensure_ascii=False))
+        print_json(found)
         return
     from flows.console import show_dataset, show_datasets
 
@@ -54,7 +53,7 @@ def check(name: Name, catalog: Catalog = None, as_json: Json = False) -> None:
         checked = check_dataset(name, joined(catalog))
     if as_json:
         told = {"snapshot": checked.snapshot.digest, "is_new": checked.is_new, "fault": checked.fault, **checked.report}
-        print(json.dumps(told, indent=2, ensure_ascii=False))
+        print_json(told)
     else:
         from flows.console import show_page
 
@@ -78,7 +77,7 @@ def snapshots(name: Name, catalog: Catalog = None, as_json: Json = False) -> Non
         check_datasets([name], joined(catalog))
         found = list_snapshots(name)
     if as_json:
-        print(json.dumps(found, indent=2, ensure_ascii=False))
+        print_json(found)
         return
     from flows.console import show_snapshots
 
@@ -151,7 +150,7 @@ def prune(
         found = find_prunable(names or [], days=days, only_aliased=only_aliased)
         if as_json:
             listed = [{"path": str(item.path), "why": item.why, "bytes": item.num_bytes} for item in found]
-            print(json.dumps(listed, indent=2, ensure_ascii=False))
+            print_json(listed)
         else:
             from flows.console import show_prunable
 

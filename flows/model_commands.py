@@ -5,7 +5,6 @@ once. Both work without the engine: nobody follows them in a dashboard, and
 they start twenty seconds earlier.
 """
 
-import json
 from typing import Annotated
 
 import typer
@@ -13,7 +12,7 @@ from typer.core import TyperCommand
 
 from flows.environment import prepare
 from flows.errors import plain_errors
-from flows.options import Assignments, Catalog, Json, Limit, Name, changed, joined
+from flows.options import Assignments, Catalog, Json, Limit, Name, changed, joined, print_json
 
 app = typer.Typer()
 
@@ -54,7 +53,7 @@ def health(
         found = check_health(token_set(name, settings.tokens, joined(catalog)), settings.training, num_steps)
         path, report = write_health(found), read_health(found)
     if as_json:
-        print(json.dumps(report | {"page": str(path)}, indent=2, ensure_ascii=False))
+        print_json(report | {"page": str(path)})
         return
     from flows.console import show_page
 
@@ -123,7 +122,7 @@ def compare(
         tokens = token_set(name, settings.tokens, joined(catalog))
         rows = compare_systems(tokens, chosen, settings.training, split)
     if as_json:
-        print(json.dumps(rows, indent=2, ensure_ascii=False))
+        print_json(rows)
         return
     from flows.console import show_page
 

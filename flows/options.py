@@ -1,8 +1,9 @@
 """Options that several commands have."""
 
+import json
 import os
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -26,3 +27,8 @@ def changed(assignments: list[str] | None, limit: int | None) -> list[str]:
 def joined(catalogs: list[Path] | None) -> str | None:
     """Catalog files as a flow's parameter names them: whole paths, with ``:`` between."""
     return os.pathsep.join(str(path.resolve()) for path in catalogs) if catalogs else None
+
+
+def print_json(found: Any) -> None:
+    """What ``--json`` asks for."""
+    print(json.dumps(found, indent=2, ensure_ascii=False))

@@ -3,7 +3,6 @@
 Heavy imports stand inside the command, so that ``refrain --help`` answers at once.
 """
 
-import json
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,7 +10,7 @@ import typer
 
 from flows.environment import prepare
 from flows.errors import plain_errors
-from flows.options import Json
+from flows.options import Json, print_json
 
 app = typer.Typer()
 
@@ -56,7 +55,7 @@ def predict(
 
         said = ask(model, text, asked, label=label, midi=midi)
     if as_json:
-        print(json.dumps(said, indent=2, ensure_ascii=False))
+        print_json(said)
         return
     from flows.console import out, plain
 

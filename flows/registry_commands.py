@@ -5,7 +5,6 @@ once. A rollback that is typed needs no engine: whoever goes back is in a
 hurry. The deployment ``rollback`` does the same in the dashboard.
 """
 
-import json
 from typing import Annotated
 
 import typer
@@ -13,7 +12,7 @@ import typer
 from flows.data_commands import FEW_TRIES
 from flows.environment import prepare
 from flows.errors import plain_errors
-from flows.options import Json
+from flows.options import Json, print_json
 
 app = typer.Typer()
 Model = Annotated[str, typer.Argument(metavar="MODEL", help="Name of a registered model (refrain models).")]
@@ -32,7 +31,7 @@ def history(model: Model, as_json: Json = False) -> None:
 
         found = read_history(model)
     if as_json:
-        print(json.dumps(found, indent=2, ensure_ascii=False))
+        print_json(found)
         return
     from flows.console import show_history
 
@@ -66,4 +65,4 @@ def rollback(
         from tasks.champions import roll_back, told
 
         line = roll_back(model, version, why)
-    print(json.dumps(asdict(line), indent=2, ensure_ascii=False) if as_json else told(model, line))
+    print_json(asdict(line)) if as_json else print(told(model, line))

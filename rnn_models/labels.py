@@ -6,27 +6,22 @@ N examples, K labels.
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
-from rnn_models.batch import Examples, sorted_batches
-from rnn_models.devices import device_of
+from rnn_models.batch import Batch, Examples
+from rnn_models.prediction import say_in_batches
 
 
-def label_probabilities(model: Any, examples: Examples, *, size: int = 64, tokens: int = 8192) -> NDArray[np.float32]:
-    """Probabilities of all labels of each example, (N, K), in batches as ``predict_all`` makes them.
+def label_probabilities(model: Any, examples: Examples) -> NDArray[np.float32]:
+    """Probabilities of all labels of each example, (N, K), in the batches of ``predict_all``.
 
     Args:
         model: Takes source ids (B, T) and lengths (B,), gives logits (B, K).
         examples: N of them.
-        size: Examples of a batch, at most.
-        tokens: Source tokens of a batch with their padding, at most.
     """
-    model.eval()
-    device, found = device_of(model), dict[int, NDArray[np.float32]]()
-    with torch.inference_mode():
-        for indices in sorted_batches(examples, size=size, tokens=tokens):
-            batch = examples.batch(indices).to(device)
-            table = model(batch.source, batch.source_lengths).softmax(1).float().cpu().numpy()  # (B, K)
-            found |= dict(zip(indices.tolist(), table, strict=True))
-    return np.array([found[i] for i in range(len(examples))])
+
+    def say(batch: Batch) -> NDArray[np.float32]:
+        table: NDArray[np.float32] = model(batch.source, batch.source_lengths).softmax(1).float().cpu().numpy()  # (B, K)
+        return table
+
+    return np.array(say_in_batches(say, model, examples))

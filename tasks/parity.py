@@ -93,8 +93,8 @@ def differences(expected: pd.DataFrame, found: pd.DataFrame) -> Iterator[str]:
 
 def write_tags(version: ModelVersion, told: dict[str, float]) -> None:
     """Write what was measured to a version's tags and to the log."""
-    for name, value in told.items():
-        registry.client().set_model_version_tag(version.name, version.version, f"refrain.{name}", f"{value:.4g}")
+    tags = {f"refrain.{name}": f"{value:.4g}" for name, value in told.items()}
+    registry.set_version_tags(version.name, version.version, tags)
     log.info(
         "version %s says what its training said, %d rows: %.0f rows/s, one row %.1f ms (p99 %.1f), %.1f MB, cold start %.1f s",
         version.version, told["parity_rows"], told["rows_per_second"], told["p50_milliseconds"], told["p99_milliseconds"],

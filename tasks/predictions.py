@@ -172,9 +172,7 @@ class Answers:
         self.loaded: Loaded | None = None
         self.schema: pa.Schema | None = None
         tags = client().get_model_version(version.name, version.version).tags
-        self.told = {
-            name: tags[name] for name in (SCORES, "refrain.checkpoint", "refrain.tokens", "refrain.test_split") if name in tags
-        }
+        self.told = {name: tags[name] for name in DIGESTS if name in tags}
 
     def key_of(self, piece: Piece, number: int) -> bytes:
         """What a part is made of."""
