@@ -32,6 +32,14 @@ def was_overtaken(task: Any, run: Any, state: State[Any]) -> bool:
     return isinstance(state.result(raise_on_failure=False), ChampionChangedError)
 
 
+def rival(name: str, version: str, champion: str | None) -> str:
+    """Whom a version is decided on against: the champion; where it is that itself, whom its promotion replaced."""
+    if champion != version:
+        return champion or ""
+    replaced = [line.replaced for line in Ledger.of(name).lines if (line.event, line.version) == (PROMOTED, version)]
+    return replaced[-1] if replaced else version
+
+
 def settle(
     challenger: ModelVersion, champion: str | None, *, is_promoted: bool, why: str, scores: Scores, decision: str
 ) -> tuple[bool, str]:

@@ -15,7 +15,7 @@ from rnn_models.problem import find_problem
 from tasks import registry
 from tasks.apart import predict_apart
 from tasks.artifacts import Checkpoint, ModelVersion, Promotion, Scores, TokenSet, code_digest, digest
-from tasks.champions import settle, was_overtaken, withdrawn
+from tasks.champions import rival, settle, was_overtaken, withdrawn
 from tasks.decision import Evidence, check_guards, decide, tags_of
 from tasks.evaluate import BASELINES, OUTPUTS, STATISTICS, best_baseline, paired, references
 from tasks.parity import check_parity
@@ -34,9 +34,12 @@ def promote(challenger: ModelVersion, scores: Scores, tokens: TokenSet, settings
     name, chosen = challenger.name, PromotionSettings(**changes(settings))
     champion = registry.version_with_alias(name, registry.CHAMPION)
     taken_back = withdrawn(name, challenger.version)
-    key = digest(challenger.version, scores.digest, scores.test_split, asdict(chosen), code_digest(*CODE), taken_back)
+    decided_against = rival(name, challenger.version, champion)
+    key = digest(
+        challenger.version, decided_against, scores.digest, scores.test_split, asdict(chosen), code_digest(*CODE), taken_back
+    )  # fmt: skip
     found = Promotion.find(name, key)
-    if found and (champion == challenger.version or found.champion_version == (champion or "")):
+    if found:
         return unchanged(found.seen_now(registry.aliases_of(name, challenger.version)))
     with Promotion.making(name, key):
         evidence = gather(challenger, champion, scores, tokens, chosen)

@@ -236,6 +236,30 @@ def test_a_decision_is_made_once_and_another_policy_is_another_decision(champion
     assert made.decided(new, policy="never").reason == "champion already: accuracy 85.00"
 
 
+def test_decisions_against_two_champions_are_both_kept(champion: dict[str, list[Any]]) -> None:
+    made = Made("sentiment", with_faults("sentiment", range(60)), ["pos"] * NUM)
+    old, other, new = made.register("champion"), made.register(), made.register()
+    champion |= {old.version: with_faults("sentiment", range(60)), other.version: with_faults("sentiment", range(40))}
+    first = made.decided(new)
+    registry.set_alias("made", "champion", other.version)
+    second = made.decided(new)
+    assert ("equal scores" in first.reason, "it is worse" in second.reason) == (True, True)
+    assert [Promotion.find("made", each.digest) for each in (first, second)] == [first, second]
+    champion.clear()  # who asked again would fail
+    registry.set_alias("made", "champion", old.version)
+    assert made.decided(new) == first
+
+
+def test_a_champion_is_found_with_the_decision_that_made_it_one(champion: dict[str, list[Any]]) -> None:
+    made = Made("sentiment", with_faults("sentiment", range(40)), ["pos"] * NUM)
+    old, new = made.register("champion"), made.register()
+    champion[old.version] = with_faults("sentiment", range(60))
+    first = made.decided(new)
+    champion.clear()
+    assert made.decided(new) == first
+    assert (first.champion_version, first.aliases) == (old.version, ["champion"])
+
+
 def test_a_guard_of_no_class_is_refused_before_anybody_is_asked(champion: dict[str, list[Any]]) -> None:
     made = Made("ner", with_faults("ner", [1]), [["O", "O"]] * NUM)
     made.register("champion")
