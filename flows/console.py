@@ -119,12 +119,20 @@ def show_models(models: list[dict[str, Any]]) -> None:
         table.add_column(name)
     for model in models:
         tags, aliases = model["champion"], model["aliases"]
-        score = f"{tags['refrain.metric']} {float(tags['refrain.score']):.1f} ({tags['refrain.interval']})" if tags else "-"
         table.add_row(
-            model["model"], tags.get("refrain.problem", "-"), str(model["versions"]), aliases.get("champion", "-"),
-            aliases.get("challenger", "-"), score, tags.get("refrain.baseline", "-"),
+            escape(plain(model["model"])), tags.get("refrain.problem", "-"), str(model["versions"]), aliases.get("champion", "-"),
+            aliases.get("challenger", "-"), _score_of(tags), tags.get("refrain.baseline", "-"),
         )  # fmt: skip
     out.print(table)
+
+
+def _score_of(tags: Mapping[str, str]) -> str:
+    """A version's score with its interval, where it tells them: one that others registered does not."""
+    names = ("refrain.metric", "refrain.score", "refrain.interval")
+    if not all(tags.get(name) for name in names):
+        return "-"
+    metric, score, interval = (tags[name] for name in names)
+    return f"{metric} {float(score):.1f} ({interval})"
 
 
 def show_history(found: Mapping[str, Any]) -> None:

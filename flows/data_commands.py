@@ -131,7 +131,7 @@ def prune(
     names: Annotated[list[str] | None, typer.Argument(metavar="[DATASET]...", help="Only of these; none for all.")] = None,
     days: Annotated[float, typer.Option("--days", min=0, metavar="N", help="Keep what was written to in the last N days.")] = 7.0,
     only_aliased: Annotated[
-        bool, typer.Option("--aliased", help="Keep the past of champions and challengers only, not of every version.")
+        bool, typer.Option("--aliased", help="Keep the past of versions with an alias only (champion, previous, challenger).")
     ] = False,
     is_sure: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
     as_json: Json = False,

@@ -76,7 +76,7 @@ def find_prunable(datasets: Iterable[str] = (), *, days: float = 7.0, only_alias
         days: What was written to in the last so many days stays, for a flow
             run may be at work on it or go on with it.
         only_aliased: Of the registered versions, only those with an alias
-            (champion, challenger) keep what they were made of.
+            (champion, previous, challenger) keep what they were made of.
 
     Raises:
         RowError: If nothing of a dataset is in the store, or its models are

@@ -11,7 +11,7 @@ from tasks.champions import settle
 from tests.flows.test_data_commands import Screen, screen
 from tests.tasks.conftest import empty_mlflow, mlflow_store
 from tests.tasks.test_champions import SCORES
-from tests.tasks.trained import versioned
+from tests.tasks.trained import logged, run_of, versioned
 
 __all__ = ["empty_mlflow", "mlflow_store", "screen"]
 pytestmark = pytest.mark.usefixtures("mlflow_store")
@@ -90,3 +90,17 @@ def test_of_no_model_nothing_is_told(screen: Screen, store: Path) -> None:
     versioned("made", "key")
     assert "Nothing was decided about made yet." in screen.says("history", "made")
     assert "no alias is set" in screen.says("history", "made")
+
+
+def test_models_shows_a_champion_that_others_registered(screen: Screen, store: Path) -> None:
+    registry.create_version("theirs", logged("theirs"), run_of("theirs"), {"stage": "live"})
+    registry.set_alias("theirs", "champion", "1")
+    said = screen.says("models")
+    assert [word for line in said.splitlines() if "theirs" in line for word in line.replace("│", " ").split()] == [
+        "theirs", "-", "1", "1", "-", "-", "-",
+    ]  # fmt: skip
+
+
+def test_the_help_of_prune_names_every_alias_that_keeps_a_past(screen: Screen) -> None:
+    said = " ".join(screen.says("prune", "--help").replace("│", " ").split())
+    assert "with an alias only (champion, previous, challenger)" in said

@@ -107,7 +107,7 @@ def test_a_token_set_that_two_trainings_share_stays_for_the_one_that_is_register
     assert listed() == named([lost, line_of(lost)[1]])
 
 
-@pytest.mark.parametrize("alias", ["champion", "challenger", "of_a_user"])
+@pytest.mark.parametrize("alias", ["champion", "previous", "challenger", "of_a_user"])
 def test_with_aliased_only_the_past_of_versions_with_an_alias_stays(alias: str, tmp_path: Path) -> None:
     first, second, _ = grown(tmp_path, 20, 30, 40)
     plain, aliased = trained(first), trained(second)
