@@ -22,6 +22,11 @@ def lock_path(what: str, name: str) -> Path:
     return home() / "locks" / what / f"{quote(name, safe='')}.lock"
 
 
+def lock_place() -> str:
+    """Which machine and store a lock holds for: here it keeps all others out, elsewhere it may not."""
+    return f"{socket.gethostname()}:{home()}"
+
+
 @contextmanager
 def locked(what: str, name: str, *, patience_seconds: float = PATIENCE_SECONDS) -> Iterator[None]:
     """Let no other thread or process of this store do the same meanwhile.

@@ -68,7 +68,7 @@ def requirements_of(libraries: Sequence[str]) -> list[str]:
 
 def log_model(
     run_id: str, code: Path, files: Path, package: Path, *,
-    target: str, example: pd.DataFrame, asked: Mapping[str, Any], libraries: Sequence[str],
+    target: str, example: pd.DataFrame, asked: Mapping[str, Any], libraries: Sequence[str], tags: Mapping[str, str],
 ) -> LoggedModel:  # fmt: skip
     """Log a model as a pyfunc made of a Python file, weights and JSON, none pickled.
 
@@ -81,12 +81,13 @@ def log_model(
         example: A row to try it with.
         asked: What may be asked of it, with its defaults.
         libraries: What its code imports; pinned to the versions that are here.
+        tags: What the logged model tells about itself.
     """
     with mlflow.start_run(run_id=run_id):
         model: LoggedModel = mlflow.pyfunc.log_model(
             name="model", python_model=str(code), artifacts={"model": str(files)}, code_paths=[str(package)],
             input_example=(example, dict(asked)), signature=signature_of(target, list(example.columns), asked),
-            pip_requirements=requirements_of(libraries),
+            pip_requirements=requirements_of(libraries), tags=dict(tags),
         )  # fmt: skip
     return model
 

@@ -16,11 +16,11 @@ from tasks.answers import defaults_of
 from tasks.artifacts import Checkpoint, ModelVersion, Scores, TokenSet, digest
 from tasks.evaluate import best_baseline
 from tasks.lineage import lineage_tags, version_page
-from tasks.locks import locked
+from tasks.locks import lock_place, locked
 from tasks.models import log_model
 from tasks.packing import needed_libraries, pack_code, pack_model, served_modules
 from tasks.states import unchanged
-from tasks.versions import SCORES, challenge, find_version, make_version, tell
+from tasks.versions import LOGGED_AT, SCORES, challenge, clear_left, find_version, make_version, tell
 
 log = logging.getLogger(__name__)
 
@@ -33,6 +33,7 @@ def register(checkpoint: Checkpoint, tokens: TokenSet, scores: Scores) -> ModelV
         code, package = pack_code(checkpoint.problem, folder)
         key = version_key(checkpoint, package.name)
         found = find_version(name, key)
+        clear_left(name, checkpoint.mlflow_run, lock_place())
         number = found or make(checkpoint, tokens, key=key, code=code, package=package, told=told)
         tags = tell(name, number, told)
         challenge(name, number)
@@ -70,6 +71,7 @@ def logged(checkpoint: Checkpoint, tokens: TokenSet, code: Path, package: Path) 
     model = log_model(
         checkpoint.mlflow_run, code, files, package, target=target, example=rows,
         asked=defaults_of(target, checkpoint.settings), libraries=needed_libraries(served_modules(checkpoint.problem)),
+        tags={LOGGED_AT: lock_place()},
     )  # fmt: skip
     kept = {"artifacts": files, "code": package}
     return {

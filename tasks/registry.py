@@ -112,6 +112,11 @@ def log_metrics(run_id: str, metrics: list[tuple[str, float, int, int]]) -> None
         client().log_batch(run_id, metrics=rows[start : start + 1000])
 
 
+def run_params(run_id: str) -> dict[str, str]:
+    """Settings of an MLflow run, as they were written down."""
+    return dict(client().get_run(run_id).data.params)
+
+
 def set_tags(run_id: str, tags: Mapping[str, str]) -> None:
     """Write tags of an MLflow run."""
     client().log_batch(run_id, tags=[RunTag(key, value) for key, value in tags.items()])
@@ -166,6 +171,22 @@ def model_files(model_id: str) -> dict[str, int]:
         waiting += [item.path for item in listed if item.is_dir]
         found |= {item.path: int(item.file_size or 0) for item in listed if not item.is_dir}
     return found
+
+
+def models_of_run(run_id: str) -> dict[str, dict[str, str]]:
+    """Tags of all models that were logged with an MLflow run, by their ids."""
+    where, found, token = [client().get_run(run_id).info.experiment_id], dict[str, dict[str, str]](), None
+    while True:
+        page = client().search_logged_models(where, filter_string=f"source_run_id = '{run_id}'", page_token=token)
+        found |= {str(model.model_id): dict(model.tags) for model in page}
+        token = page.token
+        if not token:
+            return found
+
+
+def delete_model(model_id: str) -> None:
+    """Delete a logged model; ``mlflow gc`` frees what its files take."""
+    client().delete_logged_model(model_id)
 
 
 def create_version(name: str, model_id: str, run_id: str, tags: Mapping[str, str]) -> None:

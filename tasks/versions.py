@@ -24,6 +24,7 @@ KEY = "refrain.key"  # names all that went into a version
 SCORES = "refrain.scores"  # names its newest scores
 FILES = "refrain.files"  # a digest of the names and sizes of its files
 COMPLETE = "refrain.complete"  # when it was, written last
+LOGGED_AT = "refrain.logged_at"  # of a logged model: whose lock it was made under
 
 
 def is_complete(info: VersionInfo) -> bool:
@@ -86,6 +87,19 @@ def make_version(name: str, key: str, model_id: str, run_id: str, *, tags: Mappi
     if number is None:
         raise OSError(f"{name}: the version that was just made is not there: did another program delete it? Start again")
     return number
+
+
+def clear_left(name: str, run_id: str, place: str) -> None:
+    """Delete the models that killed registrations of an MLflow run left, of which no version was made.
+
+    Only what was logged at ``place`` goes, where the caller holds the lock of
+    registrations: elsewhere another may be about to make a version of its own.
+    """
+    of_versions = {str(info.source).removeprefix("models:/") for info in versions_of(name)}
+    for model_id, tags in registry.models_of_run(run_id).items():
+        if tags.get(LOGGED_AT) == place and model_id not in of_versions:
+            log.warning("%s: model %s was logged and no version made of it: removed", name, model_id)
+            registry.delete_model(model_id)
 
 
 def tell(name: str, number: str, tags: Mapping[str, str]) -> dict[str, str]:

@@ -112,6 +112,36 @@ def test_a_registration_that_was_killed_ends_with_the_same_version(made: Made, m
     assert registry.version_with_alias("made", "challenger") == half
 
 
+def test_a_model_that_a_killed_registration_left_goes_and_those_of_others_stay(
+    made: Made, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def killed(*given: Any, **named: Any) -> None:
+        raise KeyboardInterrupt
+
+    def models() -> set[str]:
+        return set(registry.models_of_run(made[0].mlflow_run))
+
+    checkpoint, tokens, scores = made
+    directly(register, *made)
+    other, client = another(checkpoint, "left"), registry.client()
+    with monkeypatch.context() as patch:
+        patch.setattr(stage, "lock_place", lambda: "another machine")
+        patch.setattr(stage, "make_version", killed)
+        with pytest.raises(KeyboardInterrupt):
+            directly(register, other, tokens, scores)
+    theirs = client.create_logged_model(registry.experiment("made"), source_run_id=checkpoint.mlflow_run).model_id
+    before = models()
+    with monkeypatch.context() as patch:
+        patch.setattr(stage, "make_version", killed)
+        with pytest.raises(KeyboardInterrupt):
+            directly(register, other, tokens, scores)
+    (left,) = models() - before
+    version = directly(register, other, tokens, scores).version
+    info = versions.check_complete("made", version)
+    assert models() - before == {info.source.removeprefix("models:/")} != {left}
+    assert theirs in before <= models()
+
+
 def test_other_serving_code_is_another_version(made: Made, monkeypatch: pytest.MonkeyPatch) -> None:
     checkpoint = made[0]
     keys = {stage.version_key(checkpoint, code) for code in ("refrain_a", "refrain_b")}
