@@ -1,8 +1,9 @@
-"""Commands about registered models: ``refrain history`` and ``refrain rollback``.
+"""Commands about registered models: ``refrain history``, ``rollback`` and ``replay``.
 
 Heavy imports stand inside the commands, so that ``refrain --help`` answers at
-once. A rollback that is typed needs no engine: whoever goes back is in a
-hurry. The deployment ``rollback`` does the same in the dashboard.
+once. What is typed needs no engine: whoever goes back is in a hurry, and a
+replay is watched here. The deployments ``rollback`` and ``replay`` do the same
+in the dashboard.
 """
 
 from typing import Annotated
@@ -12,9 +13,10 @@ import typer
 from flows.data_commands import FEW_TRIES
 from flows.environment import prepare
 from flows.errors import plain_errors
-from flows.options import Json, print_json
+from flows.options import Catalog, Json, joined, print_json
 
 app = typer.Typer()
+DIFFERS = 3  # exit status of a replay whose weights are others: 1 is an error, 2 a wrong option
 Model = Annotated[str, typer.Argument(metavar="MODEL", help="Name of a registered model (refrain models).")]
 
 
@@ -66,3 +68,46 @@ def rollback(
 
         line = roll_back(model, version, why)
     print_json(asdict(line)) if as_json else print(told(model, line))
+
+
+@app.command()
+def replay(
+    model: Model,
+    version: Annotated[str, typer.Argument(metavar="[VERSION]", help="Its number, or an alias such as previous.")] = "champion",
+    catalog: Catalog = None,
+    as_json: Json = False,
+) -> None:
+    """Train a version again, and say whether its weights are the same to the last bit.
+
+    Rows, settings and seed are the version's own. Where weights differ: how
+    many, how far, in which tensor, and what is another now than when it was
+    trained (libraries, code, processor, threads, device). The version stays as
+    it is, and nothing is registered or promoted. What is stopped begins anew.
+
+    The exit status is 0 if all weights are the same, 3 if any differs, 1 if it
+    could not be trained again.
+
+    **Examples**
+
+        refrain replay rotten_tomatoes
+
+        refrain replay msra 3
+    """  # fmt: skip
+    with plain_errors():
+        prepare(MLFLOW_HTTP_REQUEST_MAX_RETRIES=FEW_TRIES, PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL="CRITICAL")
+        from dataclasses import asdict
+
+        from flows.progress import show_progress
+        from tasks.replay import replay_text, train_again
+        from tasks.states import directly
+
+        show_progress()
+        made = directly(train_again, model, version, joined(catalog))
+    if as_json:
+        print_json(asdict(made))
+    else:
+        from flows.console import show_page
+
+        show_page(replay_text(made))
+    if not made.is_identical:
+        raise SystemExit(DIFFERS)

@@ -174,7 +174,10 @@ class TokenSet(Noun):
 
 @dataclass(frozen=True, kw_only=True)
 class Checkpoint(Noun):
-    """Weights of the best epoch, settings, history; ``mlflow_run`` is where it can be followed."""
+    """Weights of the best epoch, settings, history; ``mlflow_run`` is where it can be followed.
+
+    ``machine`` is what trained it, as ``rnn_models/machine.py`` describes one.
+    """
 
     KIND: ClassVar[str] = "checkpoints"
     problem: str
@@ -187,6 +190,7 @@ class Checkpoint(Noun):
     train_seconds: float
     num_parameters: int
     settings: dict[str, Any]
+    machine: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)

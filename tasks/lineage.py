@@ -15,7 +15,8 @@ from prefect.context import TaskRunContext
 from prefect.runtime import flow_run
 from prefect.utilities.urls import url_for
 
-from tasks.artifacts import ROOT, Checkpoint, ModelVersion, TokenSet, digest
+from tasks.artifacts import ROOT, Checkpoint, ModelVersion, TokenSet, code_digest, digest
+from tasks.packing import training_modules
 from tasks.registry import run_link, version_link
 
 DASHBOARD = "http://127.0.0.1:4200"  # where `refrain up` starts it, for a flow run without a server
@@ -79,6 +80,8 @@ def lineage_tags(checkpoint: Checkpoint, tokens: TokenSet, code: str) -> dict[st
         "refrain.settings": digest(tokens.settings, checkpoint.settings),
         "refrain.seed": str(checkpoint.settings.get("seed", "")),
         "refrain.code": code,
+        "refrain.training_code": code_digest(*map(str, training_modules(checkpoint.problem))),
+        "refrain.machine": json.dumps(checkpoint.machine) if checkpoint.machine else "",
         "refrain.git_commit": git_commit(),
         "refrain.libraries": json.dumps(libraries()),
     }

@@ -48,6 +48,11 @@ def needed_libraries(modules: list[Path], root: Path = ROOT) -> list[str]:
     return sorted(found - {*OURS, *sys.stdlib_module_names})
 
 
+def training_modules(problem: str) -> list[Path]:
+    """All our modules that a training of a problem runs."""
+    return needed_modules([Path("rnn_models/training.py"), Path(f"rnn_models/problems/{problem}.py")])
+
+
 def served_modules(problem: str) -> list[Path]:
     """All our modules that serve a model of a problem, the file for MLflow included."""
     return needed_modules([SERVING, Path(f"rnn_models/problems/{problem}.py")])

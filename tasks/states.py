@@ -15,7 +15,12 @@ Parameters = ParamSpec("Parameters")
 def unchanged(noun: Result) -> Result:
     """Finish a task with a noun that was there already; its state is called ``Unchanged``."""
     log.info("Unchanged")
-    return cast(Result, Completed(name="Unchanged", message="made before, from the same inputs", data=noun))
+    return completed(noun, "Unchanged", "made before, from the same inputs")
+
+
+def completed(noun: Result, name: str, message: str) -> Result:
+    """Finish a task with a noun and a state of a name of its own."""
+    return cast(Result, Completed(name=name, message=message, data=noun))
 
 
 def outcome(result: Any) -> Any:

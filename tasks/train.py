@@ -14,12 +14,13 @@ from prefect.cache_policies import NO_CACHE
 
 from rnn_models.checkpoint import save_model
 from rnn_models.history import Epoch, History, Step
+from rnn_models.machine import describe_machine
 from rnn_models.problem import Problem, find_problem
 from rnn_models.settings import TrainSettings
-from rnn_models.training import fit
+from rnn_models.training import Hooks, fit
 from tasks.artifacts import Checkpoint, TokenSet, code_digest, digest
 from tasks.data_report import PAGE
-from tasks.packing import needed_modules
+from tasks.packing import training_modules
 from tasks.registry import closing, end_run, log_figure, log_file, log_metrics, start_run
 from tasks.report import clipping_words, training_figure
 from tasks.settings import TrainChanges, changes
@@ -28,6 +29,7 @@ from tasks.states import unchanged
 
 log = logging.getLogger(__name__)
 RESUME = "resume.safetensors"
+HOOKS = Hooks()  # of a training that nobody follows
 STEPS_PER_POINT = 10  # MLflow's pages slow down with every point; the history file has all steps
 
 
@@ -49,8 +51,7 @@ def train(tokens: TokenSet, settings: TrainChanges) -> Checkpoint:
 
 def training_code(problem: Problem) -> str:
     """A digest of all code that a training of a problem runs, and of torch's version."""
-    entries = [Path("rnn_models/training.py"), Path(f"rnn_models/problems/{problem.name}.py")]
-    return code_digest(*map(str, needed_modules(entries)), libraries=("torch",))
+    return code_digest(*map(str, training_modules(problem.name)), libraries=("torch",))
 
 
 def followed_run(folder: Path, tokens: TokenSet, settings: TrainSettings) -> str:
@@ -67,6 +68,14 @@ def followed_run(folder: Path, tokens: TokenSet, settings: TrainSettings) -> str
 
 def followed_fit(problem: Problem, tokens: TokenSet, settings: TrainSettings, folder: Path, run_id: str) -> History:
     """Train, and write what happens to the log and to MLflow."""
+    with metric_points(run_id) as points:
+        return fit_tokens(problem, tokens, settings, Hooks(points.add_step, points.add_epoch, points.flush), folder / RESUME)
+
+
+def fit_tokens(
+    problem: Problem, tokens: TokenSet, settings: TrainSettings, hooks: Hooks = HOOKS, resume: Path | None = None
+) -> History:
+    """Train on a token set."""
     examples = {split: tokens.examples(split) for split in ("train", "validation")}
     read = examples["train"].target if problem.token_nats else examples["train"].source
     log.info(
@@ -74,12 +83,10 @@ def followed_fit(problem: Problem, tokens: TokenSet, settings: TrainSettings, fo
         f"{len(examples['train']):,}", f"{int(read.lengths.sum()):,}",
         settings.encoder, settings.hidden_size, clipping_words(settings),
     )  # fmt: skip
-    with metric_points(run_id) as points:
-        return fit(
-            problem, examples["train"], examples["validation"], tokens.model_sizes(), settings,
-            vectors=tokens.word_vectors(),
-            resume=folder / RESUME, on_step=points.add_step, on_epoch=points.add_epoch, on_save=points.flush,
-        )  # fmt: skip
+    return fit(
+        problem, examples["train"], examples["validation"], tokens.model_sizes(), settings, vectors=tokens.word_vectors(),
+        resume=resume, on_step=hooks.on_step, on_epoch=hooks.on_epoch, on_save=hooks.on_save,
+    )  # fmt: skip
 
 
 class MetricPoints:
@@ -154,6 +161,7 @@ def write_checkpoint(
         clipped_share=sum(step.is_clipped for step in history.steps) / len(steps),
         train_seconds=sum(epoch.seconds for epoch in history.epochs),
         num_parameters=sum(weights.numel() for weights in history.weights.values()), settings=asdict(settings),
+        machine=describe_machine(settings),
     ).commit()  # fmt: skip
     (folder / RESUME).unlink(missing_ok=True)
     return made

@@ -49,6 +49,14 @@ def test_a_rollback_is_started_by_hand_and_names_its_model() -> None:
         flow_of(entry).validate_parameters({"version": "3"})
 
 
+def test_a_replay_is_started_by_hand_and_takes_the_champion_if_no_version_is_named() -> None:
+    entry = DEPLOYMENTS["replay"]
+    assert "schedules" not in entry
+    assert flow_of(entry).validate_parameters({"model": "msra"})["version"] == "champion"
+    with pytest.raises(ParameterTypeError):
+        flow_of(entry).validate_parameters({"version": "3"})
+
+
 @each
 def test_it_runs_one_at_a_time_and_waits_for_its_turn(name: str) -> None:
     assert DEPLOYMENTS[name]["concurrency_limit"] == {"limit": 1, "collision_strategy": "ENQUEUE"}

@@ -1,6 +1,7 @@
 """Untrained models of every problem, registered in a real MLflow: all a test of serving needs, without a training."""
 
 from dataclasses import asdict, dataclass
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -14,9 +15,13 @@ from rnn_models.problem import Sizes, find_problem
 from rnn_models.settings import TrainSettings
 from tasks import registry
 from tasks.artifacts import Checkpoint, ModelVersion, Scores, Snapshot, TokenSet
+from tasks.data_report import PAGE
 from tasks.register import register
+from tasks.settings import TrainChanges
+from tasks.snapshot_writer import REPORT
 from tasks.states import directly
 from tasks.tokenize import sizes_of, write_token_set
+from tasks.train import train
 
 TEXTS = ["lumo sela nuri", "grak", "dosh vek ta mi", "so li lumo", "pe so so", "nuri lumo"]
 NAMED = [["ta", "Kalo", "Bren"], ["Ursa"], ["lumo", "Tembo", "Sil", "da"], ["mi", "ro"]]
@@ -78,15 +83,31 @@ def checkpoint_of(tokens: TokenSet, key: str, seed: int) -> Checkpoint:
         ).commit()  # fmt: skip
 
 
+def trained(problem: str, **changes: Any) -> Served:
+    """Register a model of a problem that was really trained, if only for two epochs."""
+    tokens = token_set_of(problem, "trained")
+    for report in (PAGE, REPORT):  # the run of a training keeps them
+        (tokens.snapshot_of().folder / report).write_text("made")
+    chosen = CHANGES.get(problem, {}) | {"embedding_size": 8, "hidden_size": 8, "max_epochs": 2, "batch_size": 4} | changes
+    return registered(tokens, directly(train, tokens, TrainChanges(**chosen)))
+
+
 def served(problem: str, seed: int = 0) -> Served:
     """Register a model of a problem in the store of today."""
     key = f"{seed:016d}"
     tokens = token_set_of(problem, key)
-    checkpoint, metrics = checkpoint_of(tokens, key, seed), find_problem(problem).metrics
+    return registered(tokens, checkpoint_of(tokens, key, seed))
+
+
+def registered(tokens: TokenSet, checkpoint: Checkpoint) -> Served:
+    """Register a checkpoint with scores that nobody measured."""
+    problem, key = tokens.problem, checkpoint.digest
+    metrics = find_problem(problem).metrics
     baselines = {name: dict.fromkeys(metrics, 10.0) for name in find_problem(problem).baselines}
     with Scores.making(tokens.dataset, key):
         scores = Scores(
-            dataset=tokens.dataset, digest=key, problem=problem, checkpoint=key, tokens=key, mlflow_run=checkpoint.mlflow_run,
-            test_split=key, metrics=dict.fromkeys(metrics, COST), baselines=baselines,
+            dataset=tokens.dataset, digest=key, problem=problem, checkpoint=key, tokens=tokens.digest,
+            mlflow_run=checkpoint.mlflow_run, test_split=tokens.test_split, metrics=dict.fromkeys(metrics, COST),
+            baselines=baselines,
         ).commit()  # fmt: skip
     return Served(directly(register, checkpoint, tokens, scores), checkpoint, tokens, scores)

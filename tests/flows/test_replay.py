@@ -1,0 +1,84 @@
+"""``refrain replay`` as a person types it, and the deployment of the same name."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.flows.test_data_commands import Screen, screen
+from tests.tasks.conftest import empty_mlflow, mlflow_store
+from tests.tasks.served import Served, trained
+
+__all__ = ["empty_mlflow", "mlflow_store", "screen"]
+
+
+@pytest.fixture
+def reviews(mlflow_store: Path) -> Served:
+    """A version that was really trained, and is champion."""
+    from tasks import registry
+
+    made = trained("sentiment")
+    registry.set_alias("made_sentiment", "champion", "1")
+    return made
+
+
+def altered(reviews: Served, folder: Path) -> str:
+    """Another version of the same tags, one weight of which was changed."""
+    from safetensors.numpy import load_file, save_file
+
+    from tasks import registry
+    from tasks.models import download
+
+    files = download("made_sentiment", "1", folder / "altered")
+    path = files / "artifacts" / "model" / "model.safetensors"
+    weights = load_file(path)
+    weights["project.bias"][0] += 0.5
+    save_file(weights, path)
+    client = registry.client()
+    tags = client.get_model_version("made_sentiment", "1").tags
+    return str(client.create_model_version("made_sentiment", source=files.as_uri(), tags=tags).version)
+
+
+def test_the_same_weights_are_said_to_be_so_while_others_end_with_a_status_of_their_own(
+    reviews: Served, screen: Screen, tmp_path: Path
+) -> None:
+    said = screen.says("replay", "made_sentiment")
+    assert "made_sentiment, version 1, trained again" in said
+    assert "tensors are the same to the last bit" in said
+    told = json.loads(screen.says("replay", "made_sentiment", "1", "--json"))
+    assert (told["is_identical"], told["version"], told["num_differing"], told["reasons"]) == (True, "1", 0, [])
+    number = altered(reviews, tmp_path)
+    said = screen.says("replay", "made_sentiment", number, status=3)
+    assert "differs, by 0.5 at most, in project.bias" in said
+    assert "the weights in MLflow were changed" in said
+    assert "epoch 2: train loss" in said  # while it trained
+
+
+def test_what_cannot_be_trained_again_is_said_in_one_line(mlflow_store: Path, screen: Screen) -> None:
+    from tests.tasks.trained import versioned
+
+    versioned("made", "key")
+    for words, said in (
+        (["maed"], "there is no model 'maed': did you mean made?"),
+        (["made"], "made has no champion: name a version, as in made/1"),
+        (["made", "7"], "made has no version '7': expected one of 1"),
+        (["made", "1"], "made version 1 cannot be trained again: it has no tag refrain.snapshot"),
+    ):
+        told = screen.says("replay", *words, status=1)
+        assert told.startswith(f"refrain: {said}")
+        assert told.count("\n") == 1
+
+
+@pytest.mark.usefixtures("engine")
+def test_the_flow_shows_its_page_and_a_state_that_says_what_came_of_it(reviews: Served) -> None:
+    from flows.replay import replay
+    from tasks.replay import replay_text
+    from tasks.states import outcome
+    from tests.flows.test_retrain import states_of
+    from tests.flows.test_rollback import markdown
+
+    made = outcome(replay("made_sentiment"))
+    assert made.is_identical
+    (page,) = markdown("replay-made-sentiment")
+    assert page.data == replay_text(made)
+    assert states_of("replay-made_sentiment") == [("replay", "Identical")]

@@ -1,0 +1,270 @@
+"""A version trained again: the same bits, or how far off and why; and everything stays as it was."""
+
+import hashlib
+import json
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from safetensors.numpy import load_file, save_file
+
+from rnn_models.weights import read_weights
+from tasks import registry
+from tasks.artifacts import Checkpoint, Snapshot, TokenSet, home
+from tasks.differences import compared
+from tasks.ingest import ingest
+from tasks.models import download
+from tasks.past import Past, find_past
+from tasks.replay import replay_text, told, train_again
+from tasks.settings import read_settings
+from tasks.states import directly
+from tasks.tokenize import tokenize
+from tasks.train import train
+from tasks.versions import versions_of
+from tests.conftest import write_reviews
+from tests.tasks.growing import of_files
+from tests.tasks.served import TABLES, Served, registered, trained
+from tests.tasks.trained import logged, versioned
+
+Made = dict[str, Served]
+
+
+@pytest.fixture(scope="module")
+def shared(empty_mlflow: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Made]:
+    """A store with a small training of every problem, registered."""
+    folder = tmp_path_factory.mktemp("replayed")
+    (folder / "mlflow.db").write_bytes(empty_mlflow.read_bytes())
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("REFRAIN_HOME", str(folder))
+        return folder, {problem: trained(problem) for problem in TABLES}
+
+
+@pytest.fixture
+def made(shared: tuple[Path, Made], monkeypatch: pytest.MonkeyPatch) -> Made:
+    """The same with the store named."""
+    monkeypatch.setenv("REFRAIN_HOME", str(shared[0]))
+    return shared[1]
+
+
+def all_there_is() -> dict[str, Any]:
+    """Every file of the store and what MLflow has of it."""
+    files = {str(path): hashlib.sha256(path.read_bytes()).hexdigest() for path in home().rglob("*") if path.is_file()}
+    client = registry.client()
+    runs = client.search_runs([each.experiment_id for each in client.search_experiments()])
+    models = client.search_registered_models()
+    told = [(m.name, dict(m.aliases), [(v.version, dict(v.tags)) for v in versions_of(m.name)]) for m in models]
+    return {"runs": len(runs), "models": told} | {name: kept for name, kept in files.items() if "mlflow.db" not in name}
+
+
+def changed(served: Served, folder: Path, change: Callable[[Path], None], **tags: str) -> str:
+    """Another version of the same tags whose files were changed by hand."""
+    files, client = download(served.version.name, served.version.version, folder / "changed"), registry.client()
+    change(files / "artifacts" / "model")
+    told = client.get_model_version(served.version.name, served.version.version).tags
+    return str(client.create_model_version(served.version.name, source=files.as_uri(), tags={**told, **tags}).version)
+
+
+def with_setting(name: str, value: object) -> Callable[[Path], None]:
+    def change(files: Path) -> None:
+        built = json.loads((files / "model.json").read_text())
+        built["settings"][name] = value
+        (files / "model.json").write_text(json.dumps(built))
+
+    return change
+
+
+@pytest.mark.parametrize("problem", TABLES)
+def test_a_version_trained_again_has_the_same_bits_and_nothing_else_changes(problem: str, made: Made) -> None:
+    before, version = all_there_is(), made[problem].version
+    found = directly(train_again, version.name, version.version)
+    assert (found.is_identical, found.num_differing, found.largest, found.worst) == (True, 0, 0.0, "")
+    assert (found.misfits, found.reasons, found.epochs) == ([], [], 2)
+    weights = read_weights(made[problem].checkpoint.folder)
+    assert (found.num_weights, len(found.tensors)) == (sum(each.numel() for each in weights.values()), len(weights))
+    assert told(found) == f"all {found.num_weights:,} weights in {len(weights)} tensors are the same to the last bit"
+    assert not any(fact.differs or not fact.then for fact in found.facts)
+    assert all_there_is() == before
+
+
+def test_the_kept_checkpoint_is_no_part_of_it(made: Made) -> None:
+    kept = made["ner"].checkpoint.folder / "model.safetensors"
+    before = kept.read_bytes()
+    kept.write_bytes(b"no weights")
+    try:
+        assert directly(train_again, "made_ner", "challenger").is_identical
+    finally:
+        kept.write_bytes(before)
+
+
+def test_one_bit_of_one_weight_is_found_with_its_tensor_and_its_size(made: Made, tmp_path: Path) -> None:
+    served, gap = made["sentiment"], []
+
+    def flip(files: Path) -> None:
+        weights = load_file(files / "model.safetensors")
+        before = float(weights["project.bias"][1])
+        weights["project.bias"].view(np.int32)[1] ^= 1
+        gap.append(abs(float(weights["project.bias"][1]) - before))
+        save_file(weights, files / "model.safetensors")
+
+    found = directly(train_again, "made_sentiment", changed(served, tmp_path, flip))
+    assert not found.is_identical
+    assert (found.worst, found.num_differing, found.largest) == ("project.bias", 1, gap[0])
+    assert found.share_differing == 1 / found.num_weights
+    assert f"1 of {found.num_weights:,} weights" in told(found)
+    assert f"differs, by {gap[0]:.3g} at most, in project.bias" in told(found)
+    assert found.reasons == [
+        f"the weights in MLflow were changed: they are not those of the checkpoint in {served.checkpoint.folder}, "
+        "which the replay has to the last bit"
+    ]
+    text = replay_text(found)
+    assert "| project.bias | 2 | 1 | by " in text
+    assert "- the weights in MLflow were changed" in text
+
+
+def test_another_seed_in_its_files_gives_other_weights_and_is_said(made: Made, tmp_path: Path) -> None:
+    number = changed(made["sentiment"], tmp_path, with_setting("seed", 2))
+    found = directly(train_again, "made_sentiment", number)
+    assert found.share_differing > 0.5
+    assert [reason.partition(":")[0] for reason in found.reasons] == ["settings", "seed"]
+    assert found.reasons[1] == "seed: 1 then, 2 now"
+
+
+def test_another_shape_in_its_files_is_said_and_the_rest_compared(made: Made, tmp_path: Path) -> None:
+    found = directly(train_again, "made_sentiment", changed(made["sentiment"], tmp_path, with_setting("hidden_size", 4)))
+    assert any(misfit.startswith("project.weight: expected float32 (2, ") for misfit in found.misfits)
+    assert told(found).startswith(f"{len(found.misfits)} tensors cannot be compared; ")
+    assert "- project.weight: expected float32" in replay_text(found)
+
+
+def test_a_setting_that_there_is_no_more_is_said_and_left_out(made: Made, tmp_path: Path) -> None:
+    number = changed(made["sentiment"], tmp_path, with_setting("wind", 3))
+    assert find_past("made_sentiment", number).lost_settings == ["wind"]
+    assert directly(train_again, "made_sentiment", number).is_identical
+
+
+def off_by_one(past: Past) -> dict[str, Any]:
+    weights = {name: tensor.clone() for name, tensor in past.weights.items()}
+    weights["project.bias"] += 1
+    return weights
+
+
+@pytest.mark.parametrize(
+    ("tag", "name", "said"),
+    [
+        ("refrain.libraries", "torch", "torch: 1.0 then, "),
+        ("refrain.libraries", "python", "python: 1.0 then, "),
+        ("refrain.machine", "processor", "processor: 1.0 then, "),
+        ("refrain.machine", "threads", "threads: 1.0 then, "),
+        ("refrain.machine", "device", "device: 1.0 then, cpu now"),
+    ],
+)
+def test_what_is_another_now_is_said_where_weights_differ(tag: str, name: str, said: str, made: Made) -> None:
+    past = find_past("made_sentiment", made["sentiment"].version.version)
+    there = json.loads(past.tags[tag])
+    other = replace(past, tags=past.tags | {tag: json.dumps(there | {name: "1.0"})})
+    found = compared(other, made["sentiment"].tokens, off_by_one(past), epochs=2, minutes=0.1)
+    assert [reason[: len(said)] for reason in found.reasons] == [said]
+    assert compared(other, made["sentiment"].tokens, past.weights, epochs=2, minutes=0.1).reasons == []
+
+
+def test_other_code_is_said_with_both_commits(made: Made) -> None:
+    past = find_past("made_ner", made["ner"].version.version)
+    tags = past.tags | {"refrain.training_code": "other", "refrain.git_commit": "abc"}
+    weights = {name: tensor + 1 for name, tensor in past.weights.items()}
+    (reason,) = compared(replace(past, tags=tags), made["ner"].tokens, weights, epochs=2, minutes=0.1).reasons
+    assert reason.startswith(f"training code: other then, {past.tags['refrain.training_code']} now (commit abc then, ")
+
+
+def test_what_was_not_written_down_is_named(made: Made) -> None:
+    past = find_past("made_sentiment", made["sentiment"].version.version)
+    tags = {name: value for name, value in past.tags.items() if name != "refrain.machine"}
+    found = compared(replace(past, tags=tags), made["sentiment"].tokens, off_by_one(past), epochs=2, minutes=0.1)
+    assert found.reasons == [
+        "the version does not tell with what it was trained: processor, instructions, threads, device"
+    ]  # fmt: skip
+    assert "| device | not written down | cpu |" in replay_text(found)
+
+
+def test_a_difference_without_a_reason_is_said_to_have_none(made: Made, monkeypatch: pytest.MonkeyPatch) -> None:
+    past = find_past("made_sentiment", made["sentiment"].version.version)
+    monkeypatch.setattr(Checkpoint, "find", lambda name, key: None)
+    found = compared(past, made["sentiment"].tokens, off_by_one(past), epochs=2, minutes=0.1)
+    assert found.reasons == [
+        "nothing that it tells of itself is another now: replay it again, and if the difference stays, "
+        "its weights in MLflow are not those that were registered"
+    ]
+
+
+def test_a_training_that_a_clock_ends_says_so(made: Made) -> None:
+    past = find_past("made_sentiment", made["sentiment"].version.version)
+    timed = replace(past, settings=past.settings | {"max_minutes": 0.5})
+    found = compared(timed, made["sentiment"].tokens, off_by_one(past), epochs=2, minutes=0.1)
+    assert found.reasons[-1].startswith("max_minutes is set: where a clock ends a training")
+
+
+@pytest.mark.parametrize(
+    ("model", "version", "said"),
+    [
+        ("made_sentimant", "1", "there is no model 'made_sentimant': did you mean made_sentiment?"),
+        ("made_sentiment", "99", "made_sentiment has no version '99': expected one of 1, "),
+        ("made_generation", "champion", "made_generation has no champion: name a version, as in made_generation/1"),
+        ("made_generation", "beta", "made_generation has no beta: name a version, as in made_generation/1"),
+    ],
+)
+def test_what_there_is_not_is_said(model: str, version: str, said: str, made: Made) -> None:
+    with pytest.raises(ValueError, match=f"^{re.escape(said)}"):
+        directly(train_again, model, version)
+
+
+def test_a_version_may_be_named_as_predict_names_it(made: Made) -> None:
+    assert find_past("made_ner/1", "champion").number == find_past("made_ner@challenger", "champion").number == "1"
+
+
+def test_a_version_that_others_made_cannot_be_trained_again(made: Made) -> None:
+    model = logged("theirs")
+    registry.create_version("theirs", model, "", {})
+    with pytest.raises(ValueError, match=r"^theirs version 1 cannot be trained again: it has no tag refrain.snapshot, so what"):
+        directly(train_again, "theirs", "1")
+    versioned("half", "key", is_complete=False)
+    with pytest.raises(ValueError, match=r"^half version 1 is not complete"):
+        directly(train_again, "half", "1")
+
+
+@pytest.fixture
+def reviews(mlflow_store: Path, tmp_path: Path) -> tuple[Served, str]:
+    """A version of a dataset in files, with its catalog."""
+    write_reviews(tmp_path / "rows.csv", 60)
+    catalog = str(of_files(tmp_path, all="rows.csv").file)
+    chosen = read_settings(
+        {"tokens": {"min_frequency": 1, "unicode": "NFC"}, "training": {"embedding_size": 4, "hidden_size": 4, "max_epochs": 1}}
+    )
+    tokens = directly(tokenize, directly(ingest, "made", catalog), chosen.tokens, catalog)
+    return registered(tokens, directly(train, tokens, chosen.training)), catalog
+
+
+def removed(folder: Path) -> None:
+    for path in folder.iterdir():
+        path.unlink()
+    folder.rmdir()
+
+
+def test_a_token_set_that_is_gone_is_made_again_and_without_its_snapshot_it_is_said(reviews: tuple[Served, str]) -> None:
+    (served, catalog), tokens = reviews, reviews[0].tokens
+    removed(tokens.folder)
+    found = directly(train_again, "made", "1", catalog)
+    assert found.is_identical
+    assert not any(fact.differs for fact in found.facts)  # also the token set, by its name
+    assert TokenSet.find("made", tokens.digest)
+    for folder in (tokens.folder, tokens.snapshot_of().folder, served.checkpoint.folder):
+        removed(folder)
+    said = (
+        f"made version 1 cannot be trained again: neither its token set {tokens.digest} nor its snapshot {tokens.snapshot} is in "
+        f"{home()}. They were pruned, or it was trained with another store: set REFRAIN_HOME to one that has them, or bring "
+        f"{Snapshot.folder_of('made', tokens.snapshot)} back"
+    )
+    with pytest.raises(ValueError, match=f"^{re.escape(said)}$"):
+        directly(train_again, "made", "1", catalog)
