@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
@@ -28,8 +29,15 @@ class Change:
 
 
 def read_weights(folder: Path) -> dict[str, Tensor]:
-    """The weights that ``save_model`` wrote into a folder, without a model to put them in."""
-    return load_file(folder / WEIGHTS)
+    """The weights that ``save_model`` wrote into a folder, without a model to put them in.
+
+    Raises:
+        ValueError: If the file is damaged.
+    """
+    try:
+        return load_file(folder / WEIGHTS)
+    except SafetensorError as error:
+        raise ValueError(f"{folder / WEIGHTS} is damaged ({error})") from error
 
 
 def misfits(expected: Weights, found: Weights) -> list[str]:
@@ -44,7 +52,11 @@ def misfits(expected: Weights, found: Weights) -> list[str]:
 def changes_of_weights(expected: Weights, found: Weights) -> list[Change]:
     """Every tensor that both sides have in one shape, the one that is farthest off first."""
     alike = [name for name in expected if _said(expected[name]) == _said(found.get(name))]
-    return sorted(_changes(alike, expected, found), key=lambda change: -math.inf if change.largest is None else -change.largest)
+    return sorted(_changes(alike, expected, found), key=_nearness)
+
+
+def _nearness(change: Change) -> tuple[float, int]:
+    return -math.inf if change.largest is None else -change.largest, -change.num_differing
 
 
 def _changes(names: list[str], expected: Weights, found: Weights) -> Iterator[Change]:

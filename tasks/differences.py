@@ -1,7 +1,7 @@
 """A version's weights held against those of the same training done again: how far off they are, and why."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from rnn_models.machine import describe_machine
@@ -55,9 +55,9 @@ class Replay:
     minutes: float
 
 
-def compared(past: Past, tokens: TokenSet, weights: Weights, *, epochs: int, minutes: float) -> Replay:
+def compared(past: Past, weights: Weights, facts: list[Fact], *, epochs: int, minutes: float) -> Replay:
     """Hold new weights against those of a version, and say where differences may come from."""
-    tensors, unlike, facts = changes_of_weights(past.weights, weights), misfits(past.weights, weights), facts_of(past, tokens)
+    tensors, unlike = changes_of_weights(past.weights, weights), misfits(past.weights, weights)
     num, differing = sum(each.num for each in tensors), sum(each.num_differing for each in tensors)
     is_identical = not differing and not unlike
     return Replay(
@@ -72,8 +72,7 @@ def compared(past: Past, tokens: TokenSet, weights: Weights, *, epochs: int, min
 def facts_of(past: Past, tokens: TokenSet) -> list[Fact]:
     """All that weights depend on, then and now."""
     tags, ours = past.tags, past.train_settings()
-    known, built = (json.loads(tags.get(f"refrain.{name}", "{}")) for name in ("libraries", "machine"))
-    here = libraries()
+    known, built, here = _listed(tags, "refrain.libraries"), _listed(tags, "refrain.machine"), libraries()
     code = code_digest(*map(str, training_modules(past.problem.name)))
     return [
         Fact("token set", tags[TOKENS], tokens.digest),
@@ -83,6 +82,14 @@ def facts_of(past: Past, tokens: TokenSet) -> list[Fact]:
         *(Fact(name, known.get(name, ""), here[name]) for name in MOVING),
         *(Fact(name, built.get(name, ""), now) for name, now in describe_machine(ours).items()),
     ]
+
+
+def _listed(tags: Mapping[str, str], name: str) -> dict[str, str]:
+    """What a tag lists; nothing if it is not there, or somebody wrote something else into it."""
+    try:
+        return dict(json.loads(tags.get(name) or "{}"))
+    except (ValueError, TypeError):
+        return {}
 
 
 def reasons_of(past: Past, facts: list[Fact], weights: Weights) -> Iterator[str]:
@@ -114,7 +121,11 @@ def _changed_files(past: Past, weights: Weights) -> Iterator[str]:
     kept = Checkpoint.find(past.name, past.tags[CHECKPOINT])
     if kept is None:
         return
-    theirs = read_weights(kept.folder)
+    try:
+        theirs = read_weights(kept.folder)
+    except (ValueError, OSError) as error:
+        yield f"whether its weights in MLflow were changed cannot be told, for its checkpoint cannot be read: {error}"
+        return
     if _are_same(theirs, past.weights):
         return
     also = ", which the replay has to the last bit" if _are_same(theirs, weights) else ""

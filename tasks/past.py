@@ -62,8 +62,12 @@ def find_past(model: str, version: str) -> Past:
     _check_ours(name, number, info.tags)
     with TemporaryDirectory(prefix="refrain-replay-") as folder:
         files = download(name, number, Path(folder)) / "artifacts" / "model"
-        built = json.loads((files / SETTINGS).read_text())
-        weights = read_weights(files)
+        try:
+            built, weights = json.loads((files / SETTINGS).read_text()), read_weights(files)
+        except (ValueError, OSError) as error:
+            raise ValueError(
+                f"{name} version {number} cannot be trained again, its files in MLflow are not whole: {error}"
+            ) from error
     problem = find_problem(built["problem"])
     return Past(name, number, dict(info.tags), str(info.run_id or ""), problem, built["settings"], weights)
 

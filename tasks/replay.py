@@ -10,7 +10,7 @@ from prefect.cache_policies import NO_CACHE
 from prefect.context import TaskRunContext
 
 from rnn_models.weights import Change
-from tasks.differences import Replay, compared
+from tasks.differences import Replay, compared, facts_of
 from tasks.pages import cell, table_row
 from tasks.past import find_past, tokens_of
 from tasks.registry import version_link
@@ -26,10 +26,13 @@ def train_again(model: str, version: str, catalog: str | None = None) -> Replay:
     """Train a version again, and say whether its weights are the same; nothing is registered, nothing kept."""
     past = find_past(model, version)
     tokens, started = tokens_of(past, catalog), time.monotonic()
-    log.info("%s version %s is trained again", past.name, past.number)
+    facts = facts_of(past, tokens)
+    log.info("%s version %s is trained again, on snapshot %s", past.name, past.number, tokens.snapshot)
+    for fact in (fact for fact in facts if fact.differs):
+        log.warning("%s: %s then, %s now; weights may differ by that", fact.what, fact.then, fact.now)
     history = fit_tokens(past.problem, tokens, past.train_settings())
     minutes = (time.monotonic() - started) / 60
-    made = compared(past, tokens, history.weights, epochs=len(history.epochs), minutes=minutes)
+    made = compared(past, history.weights, facts, epochs=len(history.epochs), minutes=minutes)
     log.info("%s version %s: %s", made.model, made.version, told(made))
     if TaskRunContext.get():  # outside of a flow run there is no page
         key = f"replay-{made.model.replace('_', '-').lower()}"

@@ -32,8 +32,15 @@ def test_changes_are_those_that_a_loop_over_all_numbers_finds() -> None:
         assert change == Change(name, len(pairs), len(gaps), max(gaps, default=0.0))
 
 
-def test_a_zero_with_a_sign_differs_by_nothing() -> None:
-    assert changes_of_weights({"a": torch.tensor([0.0, 1.0])}, {"a": torch.tensor([-0.0, 1.0])}) == [Change("a", 2, 1, 0.0)]
+def test_a_zero_with_a_sign_differs_by_nothing_and_comes_before_what_is_the_same() -> None:
+    ours, theirs = {"a": torch.ones(2), "b": torch.tensor([0.0, 1.0])}, {"a": torch.ones(2), "b": torch.tensor([-0.0, 1.0])}
+    assert changes_of_weights(ours, theirs) == [Change("b", 2, 1, 0.0), Change("a", 2, 0, 0.0)]
+
+
+def test_a_damaged_file_is_said(tmp_path: Path) -> None:
+    (tmp_path / "model.safetensors").write_bytes(b"12345678 no weights")
+    with pytest.raises(ValueError, match=r"model\.safetensors is damaged"):
+        read_weights(tmp_path)
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf])

@@ -13,9 +13,9 @@ import pytest
 from safetensors.numpy import load_file, save_file
 
 from rnn_models.weights import read_weights
-from tasks import registry
+from tasks import differences, registry
 from tasks.artifacts import Checkpoint, Snapshot, TokenSet, home
-from tasks.differences import compared
+from tasks.differences import Replay, compared, facts_of
 from tasks.ingest import ingest
 from tasks.models import download
 from tasks.past import Past, find_past
@@ -146,6 +146,10 @@ def test_a_setting_that_there_is_no_more_is_said_and_left_out(made: Made, tmp_pa
     assert directly(train_again, "made_sentiment", number).is_identical
 
 
+def held(past: Past, served: Served, weights: dict[str, Any]) -> Replay:
+    return compared(past, weights, facts_of(past, served.tokens), epochs=2, minutes=0.1)
+
+
 def off_by_one(past: Past) -> dict[str, Any]:
     weights = {name: tensor.clone() for name, tensor in past.weights.items()}
     weights["project.bias"] += 1
@@ -166,23 +170,23 @@ def test_what_is_another_now_is_said_where_weights_differ(tag: str, name: str, s
     past = find_past("made_sentiment", made["sentiment"].version.version)
     there = json.loads(past.tags[tag])
     other = replace(past, tags=past.tags | {tag: json.dumps(there | {name: "1.0"})})
-    found = compared(other, made["sentiment"].tokens, off_by_one(past), epochs=2, minutes=0.1)
+    found = held(other, made["sentiment"], off_by_one(past))
     assert [reason[: len(said)] for reason in found.reasons] == [said]
-    assert compared(other, made["sentiment"].tokens, past.weights, epochs=2, minutes=0.1).reasons == []
+    assert held(other, made["sentiment"], past.weights).reasons == []
 
 
 def test_other_code_is_said_with_both_commits(made: Made) -> None:
     past = find_past("made_ner", made["ner"].version.version)
     tags = past.tags | {"refrain.training_code": "other", "refrain.git_commit": "abc"}
     weights = {name: tensor + 1 for name, tensor in past.weights.items()}
-    (reason,) = compared(replace(past, tags=tags), made["ner"].tokens, weights, epochs=2, minutes=0.1).reasons
+    (reason,) = held(replace(past, tags=tags), made["ner"], weights).reasons
     assert reason.startswith(f"training code: other then, {past.tags['refrain.training_code']} now (commit abc then, ")
 
 
 def test_what_was_not_written_down_is_named(made: Made) -> None:
     past = find_past("made_sentiment", made["sentiment"].version.version)
     tags = {name: value for name, value in past.tags.items() if name != "refrain.machine"}
-    found = compared(replace(past, tags=tags), made["sentiment"].tokens, off_by_one(past), epochs=2, minutes=0.1)
+    found = held(replace(past, tags=tags), made["sentiment"], off_by_one(past))
     assert found.reasons == [
         "the version does not tell with what it was trained: processor, instructions, threads, device"
     ]  # fmt: skip
@@ -192,7 +196,7 @@ def test_what_was_not_written_down_is_named(made: Made) -> None:
 def test_a_difference_without_a_reason_is_said_to_have_none(made: Made, monkeypatch: pytest.MonkeyPatch) -> None:
     past = find_past("made_sentiment", made["sentiment"].version.version)
     monkeypatch.setattr(Checkpoint, "find", lambda name, key: None)
-    found = compared(past, made["sentiment"].tokens, off_by_one(past), epochs=2, minutes=0.1)
+    found = held(past, made["sentiment"], off_by_one(past))
     assert found.reasons == [
         "nothing that it tells of itself is another now: replay it again, and if the difference stays, "
         "its weights in MLflow are not those that were registered"
@@ -202,7 +206,7 @@ def test_a_difference_without_a_reason_is_said_to_have_none(made: Made, monkeypa
 def test_a_training_that_a_clock_ends_says_so(made: Made) -> None:
     past = find_past("made_sentiment", made["sentiment"].version.version)
     timed = replace(past, settings=past.settings | {"max_minutes": 0.5})
-    found = compared(timed, made["sentiment"].tokens, off_by_one(past), epochs=2, minutes=0.1)
+    found = held(timed, made["sentiment"], off_by_one(past))
     assert found.reasons[-1].startswith("max_minutes is set: where a clock ends a training")
 
 
@@ -218,6 +222,35 @@ def test_a_training_that_a_clock_ends_says_so(made: Made) -> None:
 def test_what_there_is_not_is_said(model: str, version: str, said: str, made: Made) -> None:
     with pytest.raises(ValueError, match=f"^{re.escape(said)}"):
         directly(train_again, model, version)
+
+
+def test_files_that_are_not_whole_are_said(made: Made, tmp_path: Path) -> None:
+    number = changed(made["sentiment"], tmp_path, lambda files: (files / "model.safetensors").unlink())
+    with pytest.raises(
+        ValueError, match=rf"^made_sentiment version {number} cannot be trained again, its files in MLflow are not"
+    ):
+        directly(train_again, "made_sentiment", number)
+
+
+def test_a_checkpoint_that_cannot_be_read_hides_no_difference(made: Made, monkeypatch: pytest.MonkeyPatch) -> None:
+    past = find_past("made_sentiment", made["sentiment"].version.version)
+
+    def damaged(folder: Path) -> None:
+        raise ValueError("it is damaged")
+
+    monkeypatch.setattr(differences, "read_weights", damaged)
+    (reason,) = held(past, made["sentiment"], off_by_one(past)).reasons
+    assert reason.endswith("cannot be told, for its checkpoint cannot be read: it is damaged")
+
+
+def test_a_tag_that_somebody_wrote_into_counts_as_not_there(made: Made) -> None:
+    past = find_past("made_sentiment", made["sentiment"].version.version)
+    facts = facts_of(
+        replace(past, tags=past.tags | {"refrain.machine": "my laptop", "refrain.libraries": "[1]"}), made["sentiment"].tokens
+    )
+    assert [fact.what for fact in facts if not fact.then] == [
+        "python", "torch", "numpy", "processor", "instructions", "threads", "device",
+    ]  # fmt: skip
 
 
 def test_a_version_may_be_named_as_predict_names_it(made: Made) -> None:
