@@ -73,7 +73,7 @@ def figures(found: dict[str, dict[str, Any]]) -> list[Figure]:
     same = [told["is_identical"] for told in found.values()]
     threads = sorted({fact["now"] for told in found.values() for fact in told["facts"] if fact["what"] == "threads"})
     note = (
-        f"{sum(same)} of {len(same)} trained again in a process of their own on {' and '.join(threads)} thread(s): "
+        f"{sum(same)} of {len(same)} trained again in a process of their own (threads: {', '.join(threads)}): "
         + ", ".join(f"{told['problem']} (`{name}`, {told['num_weights']:,} weights)" for name, told in found.items())
     )  # fmt: skip
     return [
