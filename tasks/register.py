@@ -19,6 +19,7 @@ from tasks.lineage import lineage_tags, version_page
 from tasks.locks import locked
 from tasks.models import log_model
 from tasks.packing import needed_libraries, pack_code, pack_model, served_modules
+from tasks.predictor import side_by_side
 from tasks.states import unchanged
 from tasks.versions import SCORES, challenge, find_version, make_version, tell
 
@@ -88,8 +89,8 @@ def raw_rows(table: pa.Table, tokens: TokenSet) -> tuple[pd.DataFrame, str]:
     rows = table[source].to_pylist()
     if target != "tags":
         return pd.DataFrame({"text": rows}), target
-    joint = "" if tokens.tokenizer == "characters" else " "  # a version of before tokens were taken reads the text
-    return pd.DataFrame({"text": [joint.join(row) for row in rows], "tokens": rows}), target
+    # A version of before tokens were taken reads the text.
+    return pd.DataFrame({"text": [side_by_side(tokens.tokenizer, row)[0] for row in rows], "tokens": rows}), target
 
 
 def score_tags(checkpoint: Checkpoint, scores: Scores) -> dict[str, str]:
