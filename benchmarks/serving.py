@@ -119,6 +119,12 @@ def speed_figure(version: ModelVersion, rows: pd.DataFrame, folder: Path) -> Fig
     )  # fmt: skip
 
 
+def told(item: Figure) -> Figure:
+    """The same figure, printed as soon as it is measured."""
+    print(f"{item.figure:<40}{item.value:>10g}  {item.unit}, goal {item.goal:g}  ({item.note})", flush=True)
+    return item
+
+
 def measure(names: list[str]) -> list[Figure]:
     """Measure some datasets."""
     seconds, found = [], list[Figure]()
@@ -127,20 +133,17 @@ def measure(names: list[str]) -> list[Figure]:
             version, tokens, asked = made(name)
             rows = asked_rows(tokens)
             seconds += cold_starts(version, tokens, asked)
-            found.append(speed_figure(version, rows, home))
+            found.append(told(speed_figure(version, rows, home)))
             if name == names[0]:
-                found.append(memory_figure(version, rows, home))
+                found.append(told(memory_figure(version, rows, home)))
     start, spread = statistics.median(seconds), f"{min(seconds):.1f} to {max(seconds):.1f}"
     note = f"start of a process to its first answer, median of {len(seconds)}, {spread}; {', '.join(names)}"
-    return [figure("cold_start_seconds", start, unit="s", goal=10, better="lower", command=COMMAND, note=note), *found]
+    return [told(figure("cold_start_seconds", start, unit="s", goal=10, better="lower", command=COMMAND, note=note)), *found]
 
 
 if __name__ == "__main__":
     if sys.argv[1:2] == ["peak"]:
         print(json.dumps(answer_here(*sys.argv[2:])))
     else:
-        figures = measure(sys.argv[1:] or list(DATASETS))
-        for item in figures:
-            print(f"{item.figure:<40}{item.value:>10g}  {item.unit}, goal {item.goal:g}  ({item.note})")
-        write("promotion", figures)
+        write("promotion", measure(sys.argv[1:] or list(DATASETS)))
         main()

@@ -69,10 +69,11 @@ def _bounds(rows: Statistics, score: Callable[[Statistics], Statistics], alpha: 
 
 
 def by_length(lengths: NDArray[np.int64], max_length: int) -> Masks:
-    """Thirds of examples by their tokens (N,), those beyond ``max_length``, which training cut or left out, apart."""
-    thirds = np.quantile(lengths[lengths <= max_length], [1 / 3, 2 / 3], method="lower") if (lengths <= max_length).any() else []
-    masks = _binned(lengths, [*thirds, max_length])
-    spans = [(int(lengths[mask].min()), int(lengths[mask].max()), mask) for mask in masks]
+    """Thirds of examples by their tokens (N,), or fewer parts of few; those beyond ``max_length``, cut in training, apart."""
+    short = lengths[lengths <= max_length]
+    num = min(3, len(short) // LEAST)
+    edges = np.quantile(short, np.arange(1, num) / num, method="lower") if num else short[:0]
+    spans = [(int(lengths[mask].min()), int(lengths[mask].max()), mask) for mask in _binned(lengths, [*edges, max_length])]
     return {
         f"{low:,} to {high:,} tokens{', longer than in training' if low > max_length else ''}": mask for low, high, mask in spans
     }

@@ -129,11 +129,9 @@ def _facts(card: Card) -> Iterator[str]:
     yield "|---|---|"
     yield table_row("problem", [f"{card.scores.problem}: {SHAPES[card.target]}"])
     yield table_row("model", [f"{architecture(card.target, settings)}; {checkpoint.num_parameters:,} parameters"])
-    yield table_row("reads", [f"{cell(tokens.tokenizer)}, {card.tokens.sizes['source']:,} ids"])
-    yield table_row(
-        "trained", [f"{card.trained}, {checkpoint.train_seconds:,.0f} s, best of {checkpoint.epochs} epochs: "
-                    f"{checkpoint.best_epoch}, seed {settings.get('seed', '')}"],
-    )  # fmt: skip
+    yield table_row("reads", [f"{cell(tokens.tokenizer)}, {tokens.sizes['target' if card.target == 'text' else 'source']:,} ids"])
+    epochs = f"epoch {checkpoint.best_epoch} of {checkpoint.epochs}"
+    yield table_row("trained", [f"{card.trained}, {checkpoint.train_seconds:,.0f} s, {epochs}, seed {settings['seed']}"])
     yield table_row("rows", [f"{rows['train']} train{_limited(card)}, {rows['validation']} validation, {rows['test']} test"])
     origin, source = (cell(told.get(f"refrain.data.{name}", "")) for name in ("origin", "source"))
     yield table_row(
@@ -234,7 +232,7 @@ def _limits(card: Card) -> Iterator[str]:
     )
     most = tokens.settings["max_length"]
     cut = "left out" if card.target == "target" else "cut"
-    trained = f"; training texts beyond {most:,} were {cut}" if most < 10 * max(1, facts.longest) else ""
+    trained = f"; in training, texts beyond {most:,} are {cut}" if most < 10 * max(1, facts.longest) else ""
     yield f"The longest text of its test has {facts.longest:,} tokens{trained}."
     if tokens.tokenizer in WHOLE_TOKENS:
         read = "by its characters alone" if tokens.sizes["characters"] else "as one id for all"
@@ -254,7 +252,7 @@ def _calls(card: Card) -> Iterator[str]:
     label = "".join(f" --label {shlex.quote(name)}" for name in start.values())
     yield _block(
         "python", "import mlflow, pandas", "", f'model = mlflow.pyfunc.load_model("{served}")',
-        f"model.predict(pandas.DataFrame([{row}]), {params})",
+        f"model.predict(pandas.DataFrame([{json.dumps(row, ensure_ascii=False)}]), {json.dumps(params)})",
     )  # fmt: skip
     yield _block(
         "", f"mlflow models serve -m {served} --env-manager local --port 5001",

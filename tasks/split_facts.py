@@ -46,7 +46,9 @@ def split_facts(scores: Scores, tokens: TokenSet) -> SplitFacts:
     masks = by_length(read.lengths, tokens.settings["max_length"]) | by_unknown(unknown / np.maximum(total, 1), unit)
     masks |= {f"label {name}": np.asarray(starts) == name for name in sorted(set(starts))}
     slices = slices_of(scores, masks, "entities" if sides[-1] == "tags" else "label")
-    return SplitFacts(int(read.lengths.max(initial=0)), unknown.sum() / max(1, total.sum()), unit, sorted(set(starts)), slices)
+    return SplitFacts(
+        int(read.lengths.max(initial=0)), float(unknown.sum() / max(1, total.sum())), unit, sorted(set(starts)), slices
+    )
 
 
 def slices_of(scores: Scores, masks: Masks, kind: str) -> list[Slice]:
@@ -71,12 +73,15 @@ def count_unknown(tokens: TokenSet, read: Ragged, sides: tuple[str, ...]) -> tup
     num = len(read)
     if tokens.tokenizer in WHOLE_TOKENS or sides[-1] == "tags":
         row_of = np.repeat(np.arange(num), read.lengths)
-        return np.bincount(row_of, weights=np.asarray(read.ids) == UNK_ID, minlength=num), read.lengths.astype(np.float64)
+        is_unknown = (np.asarray(read.ids) == UNK_ID).astype(np.float64)
+        return np.bincount(row_of, weights=is_unknown, minlength=num), read.lengths.astype(np.float64)
     column, snapshot = sides[-1] if sides[-1] == "text" else sides[0], tokens.snapshot_of()
     train = [words_of(table[column])[1] for table in streams_of(snapshot, tokens.limit, sides)["train"]]
     row_of, words = words_of(snapshot.table("test")[column])
     is_known = pc.is_in(words, pc.unique(pa.chunked_array(train, pa.string()))).to_numpy(zero_copy_only=False)
-    return np.bincount(row_of, weights=~is_known, minlength=num), np.bincount(row_of, minlength=num).astype(np.float64)
+    weights = ((~is_known).astype(np.float64), np.ones(len(row_of)))
+    unknown, total = (np.bincount(row_of, weights=each, minlength=num) for each in weights)
+    return unknown, total
 
 
 def words_of(column: pa.ChunkedArray) -> tuple[NDArray[np.int64], pa.Array]:

@@ -63,12 +63,17 @@ def test_where_no_part_is_worse_one_is_seldom_called_weak():
 
 
 def test_lengths_are_cut_into_thirds_and_what_training_cut_stands_apart():
-    lengths = np.asarray([1, 2, 3, 4, 5, 6, 7, 8, 9, 30, 1000])
+    lengths = np.asarray([*range(1, 10)] * 10 + [30, 1000])
     found = by_length(lengths, 20)
     assert {name: mask.sum() for name, mask in found.items()} == {
-        "1 to 3 tokens": 3, "4 to 6 tokens": 3, "7 to 9 tokens": 3, "30 to 1,000 tokens, longer than in training": 2,
+        "1 to 3 tokens": 30, "4 to 6 tokens": 30, "7 to 9 tokens": 30, "30 to 1,000 tokens, longer than in training": 2,
     }  # fmt: skip
-    assert np.array_equal(sum(mask.astype(int) for mask in found.values()), np.ones(11))
+    assert np.array_equal(sum(mask.astype(int) for mask in found.values()), np.ones(92))
+
+
+def test_few_texts_are_cut_into_fewer_parts():
+    assert list(by_length(np.arange(60), 100)) == ["0 to 29 tokens", "30 to 59 tokens"]
+    assert list(by_length(np.asarray([1, 2, 50]), 20)) == ["1 to 2 tokens", "50 to 50 tokens, longer than in training"]
 
 
 @pytest.mark.parametrize("lengths", [[4, 4, 4], [50, 60], []])

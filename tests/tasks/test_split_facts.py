@@ -47,7 +47,7 @@ def test_words_that_have_no_id_are_unknown(store: Path) -> None:
     assert named["over 10 % unknown words"] == sum(share > 0.1 for share in shares)
     assert named["no unknown words"] == sum(share == 0 for share in shares)
     assert {name: num for name, num in named.items() if "label" in name} == {"label neg": 3, "label pos": 3}
-    assert sum(num for name, num in named.items() if " to " in name and "token" in name) == 6
+    assert not [name for name in named if "token" in name]  # six texts are too few to be cut by length
     values = {each.name: each.value for each in found.slices}
     assert values["label pos"] == pytest.approx(200 * 3 / (6 + 3))  # right three times, said six times, true three times
 
