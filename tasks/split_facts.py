@@ -73,15 +73,17 @@ def count_unknown(tokens: TokenSet, read: Ragged, sides: tuple[str, ...]) -> tup
     num = len(read)
     if tokens.tokenizer in WHOLE_TOKENS or sides[-1] == "tags":
         row_of = np.repeat(np.arange(num), read.lengths)
-        is_unknown = (np.asarray(read.ids) == UNK_ID).astype(np.float64)
-        return np.bincount(row_of, weights=is_unknown, minlength=num), read.lengths.astype(np.float64)
+        return _sums(row_of, np.asarray(read.ids) == UNK_ID, num), read.lengths.astype(np.float64)
     column, snapshot = sides[-1] if sides[-1] == "text" else sides[0], tokens.snapshot_of()
     train = [words_of(table[column])[1] for table in streams_of(snapshot, tokens.limit, sides)["train"]]
     row_of, words = words_of(snapshot.table("test")[column])
     is_known = pc.is_in(words, pc.unique(pa.chunked_array(train, pa.string()))).to_numpy(zero_copy_only=False)
-    weights = ((~is_known).astype(np.float64), np.ones(len(row_of)))
-    unknown, total = (np.bincount(row_of, weights=each, minlength=num) for each in weights)
-    return unknown, total
+    return _sums(row_of, ~is_known, num), _sums(row_of, np.ones(len(row_of), bool), num)
+
+
+def _sums(row_of: NDArray[np.int64], hits: NDArray[np.bool_], num: int) -> Counts:
+    """Hits of each text."""
+    return np.bincount(row_of, weights=hits, minlength=num).astype(np.float64)
 
 
 def words_of(column: pa.ChunkedArray) -> tuple[NDArray[np.int64], pa.Array]:
