@@ -1,21 +1,25 @@
-"""What serving costs: the start of a champion's process, and how many rows a second the flow ``predict`` answers.
+"""What serving costs: the start of a champion's process, rows a second of the flow ``predict``, and what its memory grows by.
 
 ``python -m benchmarks.serving`` trains a model of each problem shortly, in a
 store of its own (names of datasets behind it choose some), starts the process
-that a promotion starts five times for each, and lets the task of the flow
-answer test rows. Both are of the machine's two cores.
+that a promotion starts some times for each, and lets the task of the flow
+answer test rows. The first model also answers N and 4 N rows, each in a
+process of its own, whose peaks of memory are compared. All on the machine's two cores.
 """
 
+import json
 import statistics
+import subprocess
 import sys
 import time
+from itertools import cycle, islice
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-import pyarrow.parquet as pq
+import pandas as pd
 
-from benchmarks.figures import Figure, figure, main, write
+from benchmarks.figures import ROOT, Figure, figure, main, write
+from benchmarks.ingestion import peak_here
 from benchmarks.real_sets import own_store
 from tasks.apart import run_apart
 from tasks.artifacts import ModelVersion, TokenSet
@@ -29,13 +33,14 @@ from tasks.states import directly
 from tasks.train import train
 
 COMMAND = "python -m benchmarks.serving"
-TIMES = 5
+TIMES = 3
+MANY_ROWS, PART_ROWS = 8_192, 1_024  # N of the memory, and rows that are held together: several parts for both N and 4 N
 # Enough of a training for answers of usual lengths; speed does not depend on how right they are.
 DATASETS: dict[str, dict[str, Any]] = {
     "rotten_tomatoes": {"training": {"max_epochs": 2}},
     "msra": {"tokens": {"limit": 5_000}, "training": {"max_epochs": 2, "embedding_size": 100, "hidden_size": 100}},
     "tatoeba_en_fr": {
-        "tokens": {"limit": 50_000, "vocabulary_size": 4_000},
+        "tokens": {"limit": 20_000, "vocabulary_size": 4_000},
         "training": {"max_epochs": 1, "embedding_size": 128, "hidden_size": 192, "batch_size": 64, "learning_rate": 5e-3},
     },
     "irish_tunes": {"training": {"max_epochs": 4}},
@@ -58,39 +63,87 @@ def cold_starts(version: ModelVersion, tokens: TokenSet, asked: list[dict[str, A
     return [said.speed["cold_start_seconds"] for said in runs]
 
 
-def rows_per_second(version: ModelVersion, tokens: TokenSet, folder: Path) -> tuple[float, int]:
-    """How fast the flow's task answers the test rows of a file, the load of the model included, and their number."""
+def asked_rows(tokens: TokenSet) -> pd.DataFrame:
+    """Raw test rows as a file has them."""
     rows, target = raw_rows(tokens.snapshot_of().table("test"), tokens)
     asked = rows.drop(columns="tokens", errors="ignore").astype(str)
-    if target == "text":  # tunes from nothing but their label: what a beginning would save would be no drawing
-        asked["text"] = ""
-    source = folder / f"{version.name}.parquet"
-    pq.write_table(pa.Table.from_pandas(asked, preserve_index=False), source)
-    columns = {name: name for name in asked.columns}
+    # Tunes from nothing but their label: what a beginning would save would be no drawing.
+    return asked.assign(text="") if target == "text" else asked
+
+
+def rows_per_second(version: ModelVersion, rows: pd.DataFrame, folder: Path) -> float:
+    """How fast the flow's task answers the rows of a file, the load of the model included."""
+    source, columns = folder / f"{version.name}.parquet", {name: name for name in rows.columns}
+    rows.to_parquet(source, index=False)
     started = time.perf_counter()
     told = directly(predict_files, version, str(source), str(folder / version.name), PredictSettings(columns=columns))
-    return told.rows / (time.perf_counter() - started), told.rows
+    assert (told.rows, told.refused) == (len(rows), 0)
+    return told.rows / (time.perf_counter() - started)
+
+
+def peak_megabytes(version: ModelVersion, rows: pd.DataFrame, num: int, folder: Path) -> float:
+    """Most megabytes of a process that answers ``num`` rows, which are these over and over."""
+    source = folder / f"{num}.csv"
+    rows.iloc[list(islice(cycle(range(len(rows))), num))].to_csv(source, index=False)
+    run = [sys.executable, "-m", "benchmarks.serving", "peak", version.name, version.version, str(source), *rows.columns]
+    printed = subprocess.run(run, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    told = json.loads(printed.splitlines()[-1])
+    assert told["rows"] == num
+    return float(told["megabytes"])
+
+
+def answer_here(name: str, number: str, source: str, *columns: str) -> dict[str, float]:
+    """Answer the rows of a file in this process: their number, and the most megabytes that it held."""
+    settings = PredictSettings(columns={column: column for column in columns}, part_rows=PART_ROWS)
+    told = directly(predict_files, ModelVersion(name, number, "", ""), source, f"{source}-answers", settings)
+    return {"rows": told.rows, "megabytes": peak_here()}
+
+
+def memory_figure(version: ModelVersion, rows: pd.DataFrame, folder: Path) -> Figure:
+    """By how much the peak of memory grows with four times the rows."""
+    once, more = (peak_megabytes(version, rows, num, folder) for num in (MANY_ROWS, 4 * MANY_ROWS))
+    note = (
+        f"{version.name}: whole process, {once:.0f} MB for {MANY_ROWS:,} rows, {more:.0f} MB for four times as many, in parts of"
+    )
+    return figure(
+        "predict_memory_growth", more / once, unit="times the peak for four times the rows", goal=1.1, better="lower",
+        command=COMMAND, note=f"{note} {PART_ROWS:,}",
+    )  # fmt: skip
+
+
+def speed_figure(version: ModelVersion, rows: pd.DataFrame, folder: Path) -> Figure:
+    """How fast files are answered."""
+    return figure(
+        f"predict_rows_per_second_{version.name}", rows_per_second(version, rows, folder), unit="rows/s", goal=0, better="higher",
+        command=COMMAND, note=f"{len(rows):,} test rows, Parquet to Parquet, the load of the model included",
+    )  # fmt: skip
+
+
+def told(item: Figure) -> Figure:
+    """The same figure, printed as soon as it is measured."""
+    print(f"{item.figure:<40}{item.value:>10g}  {item.unit}, goal {item.goal:g}  ({item.note})", flush=True)
+    return item
 
 
 def measure(names: list[str]) -> list[Figure]:
     """Measure some datasets."""
-    seconds, found = [], []
+    seconds, found = [], list[Figure]()
     with own_store() as home:
         for name in names:
             version, tokens, asked = made(name)
+            rows = asked_rows(tokens)
             seconds += cold_starts(version, tokens, asked)
-            speed, num = rows_per_second(version, tokens, home)
-            note = f"{num:,} test rows, Parquet to Parquet, the load of the model included"
-            found.append(
-                figure(
-                    f"predict_rows_per_second_{name}", speed, unit="rows/s", goal=0, better="higher", command=COMMAND, note=note
-                )
-            )
+            found.append(told(speed_figure(version, rows, home)))
+            if name == names[0]:
+                found.append(told(memory_figure(version, rows, home)))
     start, spread = statistics.median(seconds), f"{min(seconds):.1f} to {max(seconds):.1f}"
     note = f"start of a process to its first answer, median of {len(seconds)}, {spread}; {', '.join(names)}"
-    return [figure("cold_start_seconds", start, unit="s", goal=10, better="lower", command=COMMAND, note=note), *found]
+    return [told(figure("cold_start_seconds", start, unit="s", goal=10, better="lower", command=COMMAND, note=note)), *found]
 
 
 if __name__ == "__main__":
-    write("promotion", measure(sys.argv[1:] or list(DATASETS)))
-    main()
+    if sys.argv[1:2] == ["peak"]:
+        print(json.dumps(answer_here(*sys.argv[2:])))
+    else:
+        write("promotion", measure(sys.argv[1:] or list(DATASETS)))
+        main()

@@ -28,5 +28,5 @@ def retrain(dataset: str, settings: Settings = DEFAULTS, catalog: str | None = N
     tokens = tokenize(rows, settings.tokens, catalog)
     checkpoint = train(tokens, settings.training)
     scores = evaluate(checkpoint, tokens)
-    challenger = register(checkpoint, tokens, scores)
+    challenger = register(checkpoint, tokens, scores, catalog)
     return promote(challenger, scores, tokens, settings.promotion)

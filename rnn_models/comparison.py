@@ -133,7 +133,7 @@ def check_pairs(metric: Metric, ours: Statistics, theirs: Statistics) -> None:
 def resampled_gains(metric: Metric, ours: Statistics, theirs: Statistics, *, num_resamples: int, seed: int) -> Statistics:
     """Gains (R,) over N examples drawn with replacement, the same ones for both systems."""
     both, width = np.concatenate([ours, theirs], axis=1), ours.shape[1]
-    sums = _drawn_sums(both, num_resamples, seed)  # (r, 2 * S)
+    sums = drawn_sums(both, num_resamples, seed)  # (r, 2 * S)
     return np.concatenate([_gains(metric, each[:, :width], each[:, width:]) for each in sums])
 
 
@@ -200,7 +200,7 @@ def _share_of(hits: NDArray[np.bool_]) -> float:
     return float((1 + hits.sum()) / (1 + len(hits)))
 
 
-def _drawn_sums(rows: Statistics, num_resamples: int, seed: int) -> Iterator[Statistics]:
+def drawn_sums(rows: Statistics, num_resamples: int, seed: int) -> Iterator[Statistics]:
     """Sums (r, S) of N rows (N, S) drawn with replacement, some resamples at a time."""
     random, num = np.random.default_rng(seed), len(rows)
     kinds, counts = _kinds_of(rows)

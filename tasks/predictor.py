@@ -190,8 +190,11 @@ class Predictor:
 
     def joined(self, row: Row) -> tuple[str, list[Span]]:
         """The text of a row, and where its tokens stand in it: a text as it is, tokens side by side."""
-        if isinstance(row, str):
-            return row, split_spans(self.encoder.kind, row)
-        joint = "" if self.encoder.kind == "characters" else " "
-        starts = [0, *accumulate(len(token) + len(joint) for token in row)]
-        return joint.join(row), [(start, start + len(token)) for start, token in zip(starts, row, strict=False)]
+        return (row, split_spans(self.encoder.kind, row)) if isinstance(row, str) else side_by_side(self.encoder.kind, row)
+
+
+def side_by_side(kind: str, tokens: Sequence[str]) -> tuple[str, list[Span]]:
+    """The text that tokens of a kind of tokenizer make, and where each stands in it; characters stand without spaces."""
+    joint = "" if kind == "characters" else " "
+    starts = [0, *accumulate(len(token) + len(joint) for token in tokens)]
+    return joint.join(tokens), [(start, start + len(token)) for start, token in zip(starts, tokens, strict=False)]

@@ -15,6 +15,7 @@ from rnn_models.problem import find_problem
 from tasks import registry
 from tasks.apart import predict_apart
 from tasks.artifacts import Checkpoint, ModelVersion, Promotion, Scores, TokenSet, code_digest, digest
+from tasks.card import keep_card
 from tasks.champions import rival, settle, was_overtaken, withdrawn
 from tasks.decision import Evidence, check_guards, decide, tags_of
 from tasks.evaluate import BASELINES, OUTPUTS, STATISTICS, best_baseline, paired, references
@@ -50,6 +51,7 @@ def promote(challenger: ModelVersion, scores: Scores, tokens: TokenSet, settings
         log.info(reason)
         promotion = written(key, challenger, champion, scores, evidence, chosen, is_promoted=is_promoted, reason=reason)
         registry.set_version_tags(name, challenger.version, tags_of(promotion))
+        keep_card(challenger, tokens, scores, promotion)
         promotion_page(promotion, scores)
         return promotion.commit()
 

@@ -14,11 +14,13 @@ from rnn_models.problem import find_problem
 from tasks import registry
 from tasks.answers import defaults_of
 from tasks.artifacts import Checkpoint, ModelVersion, Scores, TokenSet, digest
+from tasks.card import data_tags, keep_card
 from tasks.evaluate import best_baseline
 from tasks.lineage import lineage_tags, version_page
 from tasks.locks import lock_place, locked
 from tasks.models import log_model
 from tasks.packing import needed_libraries, pack_code, pack_model, served_modules
+from tasks.predictor import side_by_side
 from tasks.states import unchanged
 from tasks.versions import LOGGED_AT, SCORES, challenge, clear_left, find_version, make_version, tell
 
@@ -26,9 +28,9 @@ log = logging.getLogger(__name__)
 
 
 @task(task_run_name="register-{checkpoint.dataset}", cache_policy=NO_CACHE)
-def register(checkpoint: Checkpoint, tokens: TokenSet, scores: Scores) -> ModelVersion:
-    """Register a model under its dataset's name, once, as ``challenger``."""
-    name, told = checkpoint.dataset, score_tags(checkpoint, scores)
+def register(checkpoint: Checkpoint, tokens: TokenSet, scores: Scores, catalog: str | None = None) -> ModelVersion:
+    """Register a model under its dataset's name, once, as ``challenger``, with a card that says what it is."""
+    name, told = checkpoint.dataset, score_tags(checkpoint, scores) | data_tags(checkpoint.dataset, catalog)
     with registry.staging() as folder, locked("versions", name):
         code, package = pack_code(checkpoint.problem, folder)
         key = version_key(checkpoint, package.name)
@@ -37,7 +39,8 @@ def register(checkpoint: Checkpoint, tokens: TokenSet, scores: Scores) -> ModelV
         number = found or make(checkpoint, tokens, key=key, code=code, package=package, told=told)
         tags = tell(name, number, told)
         challenge(name, number)
-    made = ModelVersion(name, number, checkpoint.mlflow_run, scores.digest)
+        made = ModelVersion(name, number, checkpoint.mlflow_run, scores.digest)
+        keep_card(made, tokens, scores)
     version_page(made, tags)
     return unchanged(made) if found else made
 
@@ -90,8 +93,8 @@ def raw_rows(table: pa.Table, tokens: TokenSet) -> tuple[pd.DataFrame, str]:
     rows = table[source].to_pylist()
     if target != "tags":
         return pd.DataFrame({"text": rows}), target
-    joint = "" if tokens.tokenizer == "characters" else " "  # a version of before tokens were taken reads the text
-    return pd.DataFrame({"text": [joint.join(row) for row in rows], "tokens": rows}), target
+    # A version of before tokens were taken reads the text.
+    return pd.DataFrame({"text": [side_by_side(tokens.tokenizer, row)[0] for row in rows], "tokens": rows}), target
 
 
 def score_tags(checkpoint: Checkpoint, scores: Scores) -> dict[str, str]:

@@ -8,6 +8,7 @@ import sys
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -213,6 +214,16 @@ def set_version_tag(name: str, number: str, tag: str, value: str) -> None:
         client().set_model_version_tag(name, number, tag, value)
     else:
         client().delete_model_version_tag(name, number, tag)
+
+
+def describe_version(name: str, number: str, text: str) -> None:
+    """Write what MLflow shows of a version, in Markdown."""
+    client().update_model_version(name, number, text)
+
+
+def day_of(run_id: str) -> str:
+    """The day on which an MLflow run began, in UTC."""
+    return datetime.fromtimestamp(client().get_run(run_id).info.start_time / 1000, UTC).date().isoformat()
 
 
 def aliases(name: str) -> dict[str, str]:

@@ -206,6 +206,18 @@ def test_a_champion_has_said_in_a_process_of_its_own_what_its_training_said(line
         assert float(tags["refrain.rows_per_second"]) > 0
 
 
+@pytest.mark.parametrize("problem", PROBLEMS)
+def test_a_version_has_a_card_with_the_decision_on_it(line: dict[str, Any], problem: str) -> None:
+    from tasks.pages import cell
+    from tasks.registry import client
+
+    promotion = line["first"][problem]
+    made = client().get_model_version(f"made_{problem}", promotion.version)
+    assert f"Decision: {cell(made.tags['refrain.decision.reason'])}" in made.description  # the newest: one may be rolled back
+    assert "| licence of the data | ours |" in made.description
+    assert f"models:/made_{problem}/{promotion.version}" in made.description
+
+
 def test_files_of_texts_are_answered_by_a_flow_and_a_second_time_unchanged(line: dict[str, Any], tmp_path: Path) -> None:
     from flows.predict import predict
     from tasks.states import outcome

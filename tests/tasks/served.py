@@ -1,8 +1,12 @@
 """Untrained models of every problem, registered in a real MLflow: all a test of serving needs, without a training."""
 
 from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
@@ -11,11 +15,13 @@ from data.splits import SPLITS
 from data.streams import Stream
 from data.token_settings import default_settings
 from rnn_models.checkpoint import save_model, weights_of
+from rnn_models.metrics import find_metric
 from rnn_models.problem import Sizes, find_problem
 from rnn_models.settings import TrainSettings
 from tasks import registry
 from tasks.artifacts import Checkpoint, ModelVersion, Scores, Snapshot, TokenSet
 from tasks.data_report import PAGE
+from tasks.evaluate import OUTPUTS, STATISTICS
 from tasks.register import register
 from tasks.settings import TrainChanges
 from tasks.snapshot_writer import REPORT
@@ -47,20 +53,22 @@ class Served:
     scores: Scores
 
 
-def token_set_of(problem: str, key: str) -> TokenSet:
-    """A snapshot and its ids, all splits alike."""
+def token_set_of(problem: str, key: str, test: pa.Table | None = None) -> TokenSet:
+    """A snapshot and its ids, all splits alike but for the test split, if one is given."""
     table, name = TABLES[problem], f"made_{problem}"
-    rows, splits = dict.fromkeys(SPLITS, table.num_rows), dict.fromkeys(SPLITS, key)
+    tables = dict.fromkeys(SPLITS, table) | ({"test": test} if test else {})
+    rows, splits = {split: each.num_rows for split, each in tables.items()}, dict.fromkeys(SPLITS, key)
     with Snapshot.making(name, key) as folder:
         for split in SPLITS:
-            pq.write_table(table, folder / f"{split}.parquet")
+            pq.write_table(tables[split], folder / f"{split}.parquet")
         Snapshot(dataset=name, digest=key, rows=rows, splits=splits, reasons={}).commit()
     with TokenSet.making(name, key) as folder:
         settings = default_settings(KINDS[problem], is_said=problem == "generation")
-        encoder, _ = write_token_set(folder, dict.fromkeys(SPLITS, Stream(lambda: iter([table]))), KINDS[problem], settings)
+        streams = {split: Stream(partial(iter, [each])) for split, each in tables.items()}
+        encoder, _ = write_token_set(folder, streams, KINDS[problem], settings)
         return TokenSet(
             dataset=name, digest=key, problem=problem, tokenizer=KINDS[problem], snapshot=key, rows=rows,
-            sizes=sizes_of(encoder), limit=0, test_split=key, settings={},
+            sizes=sizes_of(encoder), limit=0, test_split=key, settings=asdict(settings),
         ).commit()  # fmt: skip
 
 
@@ -92,6 +100,16 @@ def trained(problem: str, **changes: Any) -> Served:
     return registered(tokens, directly(train, tokens, TrainChanges(**chosen)))
 
 
+def write_outputs(folder: Path, problem: str) -> None:
+    """What an evaluation leaves of answers that are all right, or of texts that cost a nat a token."""
+    table, headline = TABLES[problem], find_metric(find_problem(problem).metrics[0])
+    source, true = (column.to_pylist() for column in table.columns)
+    said = [np.ones(len(text) + 1, np.float32) for text in true] if problem == "generation" else true
+    np.savez(folder / STATISTICS, **{headline.name: headline.statistics(said, true)})  # type: ignore[arg-type]
+    shown = {} if problem == "generation" else {"output": said}
+    pd.DataFrame({"source": source, "reference": true, **shown}).to_parquet(folder / OUTPUTS)
+
+
 def served(problem: str, seed: int = 0) -> Served:
     """Register a model of a problem in the store of today."""
     key = f"{seed:016d}"
@@ -104,7 +122,8 @@ def registered(tokens: TokenSet, checkpoint: Checkpoint) -> Served:
     problem, key = tokens.problem, checkpoint.digest
     metrics = find_problem(problem).metrics
     baselines = {name: dict.fromkeys(metrics, 10.0) for name in find_problem(problem).baselines}
-    with Scores.making(tokens.dataset, key):
+    with Scores.making(tokens.dataset, key) as folder:
+        write_outputs(folder, problem)
         scores = Scores(
             dataset=tokens.dataset, digest=key, problem=problem, checkpoint=key, tokens=tokens.digest,
             mlflow_run=checkpoint.mlflow_run, test_split=tokens.test_split, metrics=dict.fromkeys(metrics, COST),

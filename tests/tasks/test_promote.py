@@ -106,6 +106,12 @@ def asked_apart(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return asked
 
 
+@pytest.fixture(autouse=True)
+def without_cards(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No card is written: these versions were trained by nobody."""
+    monkeypatch.setattr(stage, "keep_card", lambda version, tokens, scores, promotion: None)
+
+
 def tags(version: ModelVersion) -> dict[str, str]:
     return dict(registry.client().get_model_version(version.name, version.version).tags)
 

@@ -81,7 +81,9 @@ def test_a_version_tells_what_it_was_made_of(made: Made) -> None:
 def test_other_code_that_scores_makes_no_other_version(made: Made) -> None:
     checkpoint, tokens, scores = made
     number = directly(register, *made).version
-    newer = directly(register, checkpoint, tokens, replace(scores, digest="newer"))
+    later = replace(scores, digest="newer")
+    shutil.copytree(scores.folder, later.folder, dirs_exist_ok=True)
+    newer = directly(register, checkpoint, tokens, later)
     assert (newer.version, newer.scores) == (number, "newer")
     assert versions.check_complete("made", number).tags["refrain.scores"] == "newer"
     directly(register, *made)

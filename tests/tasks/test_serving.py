@@ -23,7 +23,7 @@ from tasks import registry
 from tasks.artifacts import ROOT
 from tests.tasks.served import TABLES, Served
 
-Ask = Callable[[str, bytes], tuple[int, str]]
+Ask = Callable[..., tuple[int, str]]
 FIELDS = {
     "sentiment": {"label", "score", "probabilities"},
     "ner": {"tags", "score", "entities"},
@@ -68,13 +68,13 @@ def ask(models: dict[str, Served]) -> Ask:
     """MLflow's scoring application, in this process."""
     made: dict[str, TestClient] = {}
 
-    def post(problem: str, body: bytes) -> tuple[int, str]:
+    def post(problem: str, body: bytes, kind: str = "application/json") -> tuple[int, str]:
         if problem not in made:
             version = models[problem].version
             registry.client()
             model = mlflow.pyfunc.load_model(f"models:/{version.name}/{version.version}")
             made[problem] = TestClient(scoring_server.init(model), raise_server_exceptions=False)
-        said = made[problem].post("/invocations", content=body, headers={"content-type": "application/json"})
+        said = made[problem].post("/invocations", content=body, headers={"content-type": kind})
         return said.status_code, said.text
 
     return post
@@ -97,6 +97,20 @@ def test_a_good_body_is_answered_in_the_columns_of_its_problem(ask: Ask, problem
 @pytest.mark.parametrize("problem", TABLES)
 def test_a_bad_body_is_the_callers_fault(ask: Ask, problem: str) -> None:
     assert [body for body in BAD if not is_refused(*ask(problem, body))] == []
+
+
+@pytest.mark.parametrize("problem", [problem for problem in TABLES if problem != "ner"])
+def test_a_body_of_csv_is_answered_and_wrong_rows_in_it_are_the_callers_fault(ask: Ask, problem: str) -> None:
+    status, text = ask(problem, b"text\nlumo grak\n5\n", "text/csv")
+    assert (status, len(json.loads(text)["predictions"])) == (200, 2)
+    for bad in (b"txt\nlumo\n", b"text,label\n,so\n", b"text\n\xff\n"):
+        assert is_refused(*ask(problem, bad, "text/csv"))
+
+
+@pytest.mark.parametrize(("problem", "body"), [("ner", b"text\nlumo\n"), ("sentiment", b'text\n"lumo'), ("sentiment", b"")])
+def test_csv_that_mlflow_cannot_read_is_answered_by_mlflow_alone(ask: Ask, problem: str, body: bytes) -> None:
+    status, text = ask(problem, body, "text/csv")
+    assert (status, json.loads(text)["message"][:38]) == (400, "Failed to parse input as a Pandas Data")
 
 
 @pytest.mark.parametrize("problem", TABLES)
