@@ -65,6 +65,9 @@ class TrainSettings:
     char_encoder: CharEncoder = setting("none", "What reads the characters of each distinct word, for a tagger of words.")
     char_embedding_size: int = setting(30, "Width of a character's embedding.", low=1)
     char_hidden_size: int = setting(25, "Width of a character LSTM, per direction; a CNN has twice as many filters.", low=1)
+    pair_size: int = setting(
+        0, "Width of the embedding of two neighbouring tokens, for a tagger of characters; 0 for none.", low=0
+    )
     tag_scheme: TagScheme = setting("bio", "What a tagger learns of an entity: where it begins; with bioes also where it ends.")
     strict_likelihood: bool = setting(True, "A tagger's loss counts valid tag sequences only, as its decoding always does.")
     attention: Scoring = setting("general", "How a decoder's state is held against the source's states.")
