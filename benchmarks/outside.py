@@ -6,10 +6,10 @@ from benchmarks.stopwatch import OUTSIDE, outside_share
 from benchmarks.wanted import Wanted
 
 COMMAND = "python -m benchmarks.speed outside"
-# Some minutes each, as a training takes: what happens once, such as the first optimiser, has its right share.
+# About a minute each, shorter than most: what happens once, such as the first optimiser, has its right share.
 TRAININGS = {
-    "multi30k_tok": ["training.max_epochs=1"],
-    "conll2003": ["training.max_epochs=4"],
+    "multi30k_tok": ["tokens.limit=15000", "training.max_epochs=1"],
+    "conll2003": ["training.max_epochs=3"],
     "sst2_sentences": [],
 }
 WANTED = (Wanted("outside_model_share", "data, logging, checkpoints and bookkeeping of a training", 5, "% of a training"),)

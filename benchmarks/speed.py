@@ -115,7 +115,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog=COMMAND, description=__doc__)
     parser.add_argument("row", nargs="?", choices=[*ROWS, *ALONE])
     parser.add_argument("--repetitions", type=int, default=REPETITIONS)
-    parser.add_argument("--steps", type=int, help="steps that are timed, for a try; ours makes twice as many")
+    parser.add_argument(
+        "--steps", type=int, help="steps that are timed, of JoeyNMT and OpenNMT-py, for a try; the faster ones make more"
+    )
     parser.add_argument("--threads", type=int, help="threads of each side, for a try")
     parser.add_argument("--tables", action="store_true", help="measure nothing, write the tables")
     given = parser.parse_args()

@@ -7,12 +7,12 @@ batches, clipping, measuring and logging all count.
 
 import argparse
 import json
-import resource
 import statistics
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -150,19 +150,28 @@ def timed_training(row: Row, warmup: int, steps: int) -> tuple[History, float]:
 
 def trained(row: Row, warmup: int, steps: int) -> tuple[History, dict[str, Any]]:
     """Train, and say how fast and in how much memory."""
-    before = peak_mib()
+    before = restart_peak()
     history, seconds = timed_training(row, warmup, steps)
     batches = planned(row)[warmup : warmup + steps]
     side, ends = (row.train.target, 1) if row.problem.name == "translation" else (row.train.source, 0)
     tokens = sum(int((side.lengths_of(batch) + ends).sum()) for batch in batches)
     weights = sum(tensor.numel() for tensor in history.weights.values())
-    memory = {"parameters": weights, "needed_mib": model_bytes(weights, COPIES) / 2**20, "used_mib": peak_mib() - before}
+    memory = {"parameters": weights, "needed_mib": model_bytes(weights, COPIES) / 2**20, "used_mib": memory_mib("VmHWM") - before}
     return history, {"train": tokens / seconds, "tokens": tokens, "seconds": seconds, **memory}
 
 
-def peak_mib() -> float:
-    """Largest memory of this process so far."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+def memory_mib(name: str) -> float:
+    """Memory of this process as Linux counts it: VmRSS now, VmHWM the largest since it was restarted."""
+    kibibytes = next(
+        line.split()[1] for line in Path("/proc/self/status").read_text().splitlines() if line.startswith(f"{name}:")
+    )
+    return int(kibibytes) / 1024
+
+
+def restart_peak() -> float:
+    """Forget the largest memory so far, and give what is taken now: what the data took to read is not the training's."""
+    Path("/proc/self/clear_refs").write_text("5")
+    return memory_mib("VmRSS")
 
 
 def products_per_second() -> float:

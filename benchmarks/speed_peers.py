@@ -48,13 +48,19 @@ def program(peer: str, name: str = "python") -> Path:
     return folder / "bin" / name
 
 
-def said_by(command: Sequence[str | Path], threads: int) -> str:
+def said_by(command: Sequence[str | Path], threads: int, **more: str) -> str:
     """What a program prints, its errors too, run in the folder of the inputs on so many threads.
+
+    Args:
+        command: What is run.
+        threads: Of the process.
+        more: Variables that its own program sets; this process' own ``GOMP_SPINCOUNT`` is not handed on.
 
     Raises:
         RuntimeError: If it fails, with the end of what it printed.
     """
-    environment = os.environ | {"OMP_NUM_THREADS": str(threads), "GOMP_SPINCOUNT": "2000", "PYTHONPATH": str(ROOT)}
+    inherited = {name: value for name, value in os.environ.items() if name != "GOMP_SPINCOUNT"}
+    environment = inherited | {"OMP_NUM_THREADS": str(threads), "PYTHONPATH": str(ROOT)} | more
     done = subprocess.run(command, cwd=WORK, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     if done.returncode:
         raise RuntimeError(f"{' '.join(map(str, command))} failed:\n{done.stdout[-3000:]}")
