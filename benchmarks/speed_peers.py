@@ -126,7 +126,7 @@ def joeynmt_settings(folder: str, updates: int, every: int, sentences: str = "")
         "training": {"optimizer": "adamw", "learning_rate": 1e-3, "scheduling": "exponential", "decrease_factor": 0.99,
                      "normalization": "tokens", "loss": "crossentropy", "label_smoothing": 0.1, "clip_grad_norm": 1.0,
                      "batch_size": 64, "batch_type": "sentence", "epochs": 20, "updates": updates, "logging_freq": every,
-                     "validation_freq": 1_000_000, "early_stopping_metric": "loss", "overwrite": True, "shuffle": True},
+                     "validation_freq": 1_000_000 * every, "early_stopping_metric": "loss", "overwrite": True, "shuffle": True},
         "model": {"initializer": "xavier_uniform", "encoder": {**layer, "hidden_size": 256, "bidirectional": True},
                   "decoder": {**layer, "hidden_size": 512, "hidden_dropout": 0.2, "input_feeding": True,
                               "init_hidden": "bridge", "attention": "luong"}},
