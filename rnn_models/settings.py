@@ -72,6 +72,9 @@ class TrainSettings:
     strict_likelihood: bool = setting(True, "A tagger's loss counts valid tag sequences only, as its decoding always does.")
     attention: Scoring = setting("general", "How a decoder's state is held against the source's states.")
     input_feeding: bool = setting(False, "A decoder reads its last attentional state with each token; slower to train.")
+    decoder_size: int = setting(
+        0, "Width of a decoder's states, hidden and attentional; 0 takes hidden_size and embedding_size.", low=0
+    )
     tied_embeddings: Tying = setting("all", "Weights that target embedding shares: projection and source, projection, none.")
     dropout: float = setting(0.3, "Share of units dropped, one mask over all steps.", low=0, high=0.95)
     recurrent_dropout: float = setting(0.0, "Share of recurrent weights dropped, the same at all steps.", low=0, high=0.95)

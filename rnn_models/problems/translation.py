@@ -1,6 +1,6 @@
 """Translation: many to many. Encoder, attention and decoder; beam search at the end.
 
-B sequences, T source steps, U target steps, E embedding, H hidden, V target ids,
+B sequences, T source steps, U target steps, E embedding, H hidden, O attentional state, V target ids,
 N real target tokens of a batch.
 """
 
@@ -22,6 +22,21 @@ from rnn_models.search import State, beam_search_all
 from rnn_models.settings import TrainSettings
 
 
+def widths(settings: TrainSettings) -> tuple[int, int, int]:
+    """Widths of an embedding, of the decoder's hidden state and of its attentional state.
+
+    Raises:
+        ValueError: If the projection shares weights with an embedding of another width.
+    """
+    width, size = settings.embedding_size, settings.decoder_size
+    if size not in (0, width) and settings.tied_embeddings != "none":
+        raise ValueError(
+            f"decoder_size must be 0 or embedding_size {width} where the projection shares the embedding's weights, got {size}: "
+            "or set tied_embeddings to none"
+        )
+    return width, size or settings.hidden_size, size or width
+
+
 class Translator(nn.Module):
     """A bidirectional encoder and a recurrent decoder that attends to it.
 
@@ -39,33 +54,33 @@ class Translator(nn.Module):
         if settings.num_best > settings.beam_width:
             raise ValueError(f"num_best must be at most beam_width {settings.beam_width}, got {settings.num_best}")
         self.settings = settings
-        width, hidden = settings.embedding_size, settings.hidden_size
+        width, hidden, self.attentional = widths(settings)
         is_one = sizes.is_shared and settings.tied_embeddings == "all"
         self.source_embedding = Embedding(sizes.source, settings, sizes.fixed)
         self.target_embedding = self.source_embedding if is_one else Embedding(sizes.target, settings)
         self.encoder = make_encoder(width, settings)
         self.bridge = nn.Linear(self.encoder.output_size, hidden)
-        self.decoder = recurrence(settings.cell, 2 * width if settings.input_feeding else width, hidden)
-        self.attention = Attention(hidden, self.encoder.output_size, width, settings.attention)
+        self.decoder = recurrence(settings.cell, width + (self.attentional if settings.input_feeding else 0), hidden)
+        self.attention = Attention(hidden, self.encoder.output_size, self.attentional, settings.attention)
         self.dropout = LockedDropout(settings.dropout)
         self.bias = nn.Parameter(torch.zeros(sizes.target))
         if settings.tied_embeddings == "none":
-            self.output = nn.Linear(width, sizes.target, bias=False)
+            self.output = nn.Linear(self.attentional, sizes.target, bias=False)
 
     def encode(self, source: Tensor, lengths: Tensor) -> tuple[Memory, State]:
-        """What the decoder attends to, and its first state: (B, H) each, with input feeding (B, E) too."""
+        """What the decoder attends to, and its first state: (B, H) each, with input feeding (B, O) too."""
         states, last = self.encoder(self.source_embedding(source), lengths)
         first = torch.tanh(self.bridge(last))  # (B, H)
         memory = self.attention.memory(self.dropout(states), length_mask(lengths, source.shape[1]))
         cell_state = [torch.zeros_like(first)] if self.settings.cell == "lstm" else []
-        fed = [first.new_zeros(len(first), self.settings.embedding_size)] if self.settings.input_feeding else []
+        fed = [first.new_zeros(len(first), self.attentional)] if self.settings.input_feeding else []
         return memory, (first, *cell_state, *fed)
 
     def decode(self, read: Tensor, memory: Memory, state: State) -> tuple[Tensor, Tensor, State]:
         """Read ``read`` (B, U).
 
         Returns:
-            Attentional states (B, U, E), where they looked (B, U, T), and the next state.
+            Attentional states (B, U, O), where they looked (B, U, T), and the next state.
         """
         inputs = self.target_embedding(read)
         if self.settings.input_feeding:
@@ -77,12 +92,12 @@ class Translator(nn.Module):
         return self.dropout(attended), probabilities, after
 
     def project(self, attended: Tensor) -> Tensor:
-        """Logits (..., V) of attentional states (..., E)."""
+        """Logits (..., V) of attentional states (..., O)."""
         is_tied = self.settings.tied_embeddings != "none"
         return nn.functional.linear(attended, self.target_embedding.table.weight if is_tied else self.output.weight, self.bias)
 
     def forward(self, source: Tensor, lengths: Tensor, read: Tensor) -> Tensor:
-        """Attentional states (B, U, E) under teacher forcing."""
+        """Attentional states (B, U, O) under teacher forcing."""
         return self.decode(read, *self.encode(source, lengths))[0]
 
 

@@ -112,6 +112,24 @@ def test_two_vocabularies_have_two_embeddings_whatever_is_tied(translation):
 
 
 @FEEDING
+def test_a_decoder_may_be_wider_than_its_encoder_and_its_embeddings(translation, input_feeding):
+    model, batch = translation.model(decoder_size=7, tied_embeddings="none", input_feeding=input_feeding), translation.batch()
+    attended = model(batch.source, batch.source_lengths, batch.target)
+    assert attended.shape == (*batch.target.shape, 7)
+    memory, state = model.encode(batch.source, batch.source_lengths)
+    assert {tuple(part.shape) for part in state} == {(len(batch), 7)}
+    first, _, _ = model.decode(batch.target[:, :1], memory, state)
+    assert torch.allclose(attended[:, :1], first, atol=1e-6)
+    assert model.project(attended).shape == (*batch.target.shape, translation.sizes.target)
+
+
+def test_a_decoder_that_shares_the_embedding_must_be_as_wide(translation):
+    with pytest.raises(ValueError, match=r"decoder_size must be 0 or embedding_size 10 .*, got 7"):
+        translation.model(decoder_size=7)
+    assert translation.model(decoder_size=10).decoder.hidden_size == 10
+
+
+@FEEDING
 def test_texts_are_those_of_a_slow_search_over_the_model(translation, input_feeding):
     model = translation.model(
         input_feeding=input_feeding, beam_width=4, num_best=3, max_length_ratio=0.0, length_penalty=0.7, copy_unknown=False

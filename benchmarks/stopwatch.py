@@ -1,0 +1,129 @@
+"""Where the time of a training goes, stage by stage, measured from outside: the product's own functions, each with a clock.
+
+A stage inside another stops the other's clock, so all stages add up to the
+whole. Each clock costs about a microsecond, at most some dozens of them a step.
+On a GPU, which computes later than it is asked, each stage waits for it.
+"""
+
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from functools import wraps
+from typing import Any
+from unittest.mock import patch
+
+import torch
+
+import rnn_models.problems.ner as ner
+import rnn_models.problems.sentiment as sentiment
+import rnn_models.training as training
+import tasks.train as task
+from rnn_models.attention import Attention
+from rnn_models.batch import Batch, Examples
+from rnn_models.bptt import Clipper, Window
+from rnn_models.characters import CharacterEncoder
+from rnn_models.convolutional import Convolutional
+from rnn_models.crf import CRF
+from rnn_models.layers import Embedding
+from rnn_models.optimisation import Averaging
+from rnn_models.problems.generation import LanguageModel
+from rnn_models.problems.translation import Translator
+from rnn_models.progress import Progress
+from rnn_models.recurrent import Recurrent
+from rnn_models.streams import Streams
+
+REST = "bookkeeping"
+# What each stage is made of: owners and the names of their functions.
+PLACES: dict[str, tuple[tuple[Any, str], ...]] = {
+    "start": ((training.Training, "__init__"),),  # the first optimiser of a process imports 800 modules of torch
+    "data": (
+        (training.Training, "plan"), (Examples, "batch"), (Batch, "to"), (Window, "to"), (Streams, "__getitem__"),
+    ),
+    "embedding": ((Embedding, "forward"), (CharacterEncoder, "forward")),
+    "encoder": ((Recurrent, "forward"), (Recurrent, "go_on"), (Convolutional, "forward"), (Translator, "encode")),
+    "attention": ((Attention, "forward"), (Attention, "memory")),
+    "decoder": ((Translator, "decode"), (LanguageModel, "forward")),
+    "projection": (
+        (Translator, "project"), (LanguageModel, "project"), (ner.Tagger, "forward"), (sentiment.Classifier, "forward"),
+    ),
+    "loss": ((training.Training, "_loss"), (CRF, "forward")),
+    "backward": ((torch.Tensor, "backward"),),
+    "clipping": ((Clipper, "__call__"),),
+    "optimiser": ((training.Training, "_update"), (torch.optim.Optimizer, "zero_grad")),
+    "validation": ((training, "mean_loss"), (training, "headline_score")),
+    "health": ((training, "update_ratio"), (training, "gradient_decay")),
+    "logging": (
+        (task.MetricPoints, "add_step"), (task.MetricPoints, "add_epoch"), (task.MetricPoints, "flush"), (Progress, "show"),
+        (task, "followed_run"),
+    ),
+    "checkpoint": (
+        (training, "save_training"), (training.Training, "add_epoch"), (Averaging, "add_epoch"), (Averaging, "add_step"),
+        (task, "write_checkpoint"),
+    ),
+}  # fmt: skip
+STAGES = (*PLACES, REST)
+WHOLE = ("validation", "health")  # they run the model too, and that is their time
+OUTSIDE = ("start", "data", "health", "logging", "checkpoint", REST)  # no part of the model, its gradient or its update
+
+
+class Stopwatch:
+    """Seconds of each stage, each without the stages inside it."""
+
+    def __init__(self, now: Callable[[], float] = time.perf_counter) -> None:
+        self.seconds: Counter[str] = Counter()
+        self.calls: Counter[str] = Counter()
+        self.open: list[str] = []
+        self.now = now
+        self.since = now()
+
+    def _turn(self) -> None:
+        """Give the time since the last turn to the stage that is open."""
+        if torch.cuda.is_available():
+            torch.cuda.synchronize()
+        now = self.now()
+        if self.open:
+            self.seconds[self.open[-1]] += now - self.since
+        self.since = now
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        """Count what happens as a stage, unless it is within one that counts whole."""
+        if self.open and self.open[-1] in WHOLE:
+            yield
+            return
+        self._turn()
+        self.open.append(name)
+        self.calls[name] += 1
+        try:
+            yield
+        finally:
+            self._turn()
+            self.open.pop()
+
+    def timed(self, name: str, function: Callable[..., Any]) -> Callable[..., Any]:
+        """A function that counts as a stage."""
+
+        @wraps(function)
+        def run(*args: Any, **kwargs: Any) -> Any:
+            with self.stage(name):
+                return function(*args, **kwargs)
+
+        return run
+
+
+@contextmanager
+def watched() -> Iterator[Stopwatch]:
+    """Time all stages of what happens meanwhile, all else as bookkeeping."""
+    watch = Stopwatch()
+    with ExitStack() as stack:
+        for name, places in PLACES.items():
+            for owner, attribute in places:
+                stack.enter_context(patch.object(owner, attribute, watch.timed(name, getattr(owner, attribute))))
+        with watch.stage(REST):
+            yield watch
+
+
+def outside_share(seconds: dict[str, float]) -> float:
+    """Percent of a training that is no part of the model, its gradient or its update."""
+    return 100 * sum(seconds.get(stage, 0.0) for stage in OUTSIDE) / sum(seconds.values())
