@@ -53,6 +53,11 @@ class Attention(nn.Module):
             self.energy = nn.Linear(query_size, 1, bias=False)
         self.combine = nn.Linear(query_size + key_size, output_size, bias=False)
 
+    @property
+    def is_product(self) -> bool:
+        """Whether an energy is the product of a query and a key."""
+        return self.scoring != "additive"
+
     def memory(self, states: Tensor, mask: Tensor) -> Memory:
         """Prepare source states (B, T, K); ``mask`` (B, T) is True where a source token is real.
 
@@ -79,7 +84,7 @@ class Attention(nn.Module):
         Returns:
             Attentional states (B, U, O) and probabilities (B, U, T).
         """
-        if self.scoring == "additive":
+        if not self.is_product:
             met = torch.tanh(self.query(queries)[:, :, None] + memory.keys[:, None])  # (B, U, T, Q)
             energies = self.energy(met).squeeze(3) + memory.barred
         else:

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn.functional import linear
 
 from rnn_models.attention import Attention, Memory
+from rnn_models.fed_lstm import FedLSTM
 
 State = tuple[Tensor, ...]
 Step = Callable[[Tensor, Tensor, State], State]
@@ -83,12 +84,18 @@ def read_fed(
         Luong, Pham and Manning (2015), section 3.3, input feeding.
     """
     *hidden, fed = state
-    from_inputs, _, bias, bias_hidden = cell.parameters()
+    from_inputs, from_hidden, bias, bias_hidden = cell.parameters()
     all_bias = bias if cell.mode == "GRU" else bias + bias_hidden  # a GRU's second one is within its reset gate
     added = linear(tokens.transpose(0, 1), from_inputs[:, : tokens.shape[2]], all_bias)  # (U, B, G * H)
-    step = STEPS[cell.mode](cell, fed.shape[1])
     kept_hidden = dropout(torch.ones_like(hidden[0])[:, None])  # (B, 1, H): one mask for all steps
     kept = dropout(torch.ones_like(fed)[:, None])
+    if cell.mode == "LSTM" and attention.is_product and added.dtype == from_inputs.dtype:
+        weights = torch.cat([from_inputs[:, tokens.shape[2] :], from_hidden], dim=1).T
+        own = attention.combine.weight[:, attention.key_size :].T
+        masks = kept_hidden[:, 0], kept[:, 0]
+        attended, looked, *after = FedLSTM.apply(added, weights, own, *state, *memory, *masks)  # type: ignore[no-untyped-call]
+        return attended, looked, tuple(after)
+    step = STEPS[cell.mode](cell, fed.shape[1])
     states, attended, probabilities = tuple(hidden), [], []
     for token in added.unbind(0):
         states = step(token, fed, states)
