@@ -170,4 +170,6 @@ def test_an_epoch_makes_one_update_of_so_many_batches(sentiment, accumulate, num
 
 
 def test_weights_that_are_kept_fit_into_a_model(posed):
-    load_weights(posed.model(), fitted(posed, average_steps=2, max_epochs=1).weights)
+    kept, model = fitted(posed, average_steps=2, max_epochs=1).weights, posed.model()
+    load_weights(model, kept)
+    torch.testing.assert_close(dict(model.named_parameters()), kept, rtol=0, atol=0)
