@@ -79,7 +79,7 @@ class CRF(nn.Module):
         weights = [self.transitions.detach(), self.start.detach(), self.end.detach()]
         every = steps_between(emissions.detach(), lengths, weights, self.mixing)
         if every:
-            found: Tensor = LogPartition.apply(emissions, lengths, *steps, every)
+            found: Tensor = LogPartition.apply(emissions, lengths, *steps, every)  # type: ignore[no-untyped-call]
             return found
         transitions, start, end = steps  # too far apart to be scaled: in logarithms, by autograd
         return torch.logsumexp(_forward_sums(emissions, lengths, transitions, start)[-1] + end, dim=1)
@@ -156,11 +156,12 @@ class CRF(nn.Module):
         """
         transitions, start, end = self.steps(NEVER)
         backwards = reversal(lengths, emissions.shape[1])
-        best = [start + emissions[:, 0]]  # (B, K) each
-        for emitted in emissions.unbind(1)[1:]:
-            best.append((best[-1][:, :, None] + transitions).amax(dim=1) + emitted)
+        first, *others = emissions.permute(1, 2, 0).contiguous().unbind()  # (K, B) each: a step is a few tags and many sequences
+        best, moves = [start[:, None] + first], transitions[:, :, None]
+        for emitted in others:
+            best.append((best[-1][:, None] + moves).amax(dim=0) + emitted)
         # From each sequence's own last step, so that no step needs a mask, and only of the tags on the path is asked whence.
-        steps = gather_steps(torch.stack(best, dim=1), backwards).unbind(1)
+        steps = gather_steps(torch.stack(best).permute(2, 0, 1), backwards).unbind(1)  # (B, K) each
         score, tag = (steps[0] + end).max(dim=1)
         path, arrivals = [tag], transitions.T.contiguous()
         for step in steps[1:]:
