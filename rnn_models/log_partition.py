@@ -106,7 +106,7 @@ class LogPartition(torch.autograd.Function):
         ahead, back = sums[:, 0].transpose(0, 1), gather_steps(sums[:, 1].transpose(0, 1), mirrored)  # (B, T, K)
         ctx.dtypes = [x.dtype for x in (emissions, transitions, start, end)]
         ctx.save_for_backward(ahead, back, seen, scales[:, 0].T, moves, mask, lengths)
-        last = ahead[torch.arange(len(lengths)), lengths - 1] @ edges[1]
+        last = gather_steps(ahead, lengths[:, None] - 1)[:, 0] @ edges[1]
         scaled = ((highest.squeeze(2) + scales[:, 0].T.log()) * mask).sum(1)
         return (last.log() + scaled).to(torch.result_type(emissions, transitions))
 
@@ -120,7 +120,7 @@ class LogPartition(torch.autograd.Function):
         of_emissions = together * (weights / totals)[:, :, None]
         before = ahead[:, :-1] * (weights / (totals * scales))[:, 1:, None]
         of_moves = moves * (before.flatten(0, 1).T @ back[:, 1:].flatten(0, 1))
-        of_end = of_emissions[torch.arange(len(lengths)), lengths - 1].sum(0)
+        of_end = gather_steps(of_emissions, lengths[:, None] - 1).sum((0, 1))
         found = (of_emissions, of_moves, of_emissions[:, 0].sum(0), of_end)
         of_emissions, *others = (x.to(dtype) for x, dtype in zip(found, ctx.dtypes, strict=True))
         return of_emissions, None, *others, None
