@@ -7,6 +7,8 @@ import torch
 from torch import Tensor, nn
 
 from rnn_models.batch import length_mask
+from rnn_models.log_partition import LogPartition, mixing_steps, steps_between
+from rnn_models.recurrent import gather_steps, reversal
 
 FORBIDDEN = -1e4  # in place of -inf, which would make gradients of nothing
 NEVER = float("-inf")  # where there is no gradient
@@ -36,6 +38,7 @@ class CRF(nn.Module):
         super().__init__()
         num_tags = len(allowed)
         self.is_strict = is_strict
+        self.mixing = mixing_steps(allowed, allowed_start, allowed_end)
         self.transitions = nn.Parameter(torch.zeros(num_tags, num_tags))
         self.start = nn.Parameter(torch.zeros(num_tags))
         self.end = nn.Parameter(torch.zeros(num_tags))
@@ -66,15 +69,20 @@ class CRF(nn.Module):
 
     def forward(self, emissions: Tensor, tags: Tensor, lengths: Tensor) -> Tensor:
         """Negative log likelihood of each sequence in nats, (B,)."""
-        transitions, start, end = self._likely_steps()
-        alphas = _forward_sums(emissions, lengths, transitions, start)
-        return torch.logsumexp(alphas[-1] + end, dim=1) - self.path_score(emissions, tags, lengths)
+        return self._log_sum(emissions, lengths, self._likely_steps()) - self.path_score(emissions, tags, lengths)
 
     def log_partition(self, emissions: Tensor, lengths: Tensor) -> Tensor:
         """Log of the sum over all allowed paths: (B, T, K) to (B,)."""
-        transitions, start, end = self.steps(FORBIDDEN)
-        alphas = _forward_sums(emissions, lengths, transitions, start)
-        return torch.logsumexp(alphas[-1] + end, dim=1)
+        return self._log_sum(emissions, lengths, self.steps(FORBIDDEN))
+
+    def _log_sum(self, emissions: Tensor, lengths: Tensor, steps: tuple[Tensor, Tensor, Tensor]) -> Tensor:
+        weights = [self.transitions.detach(), self.start.detach(), self.end.detach()]
+        every = steps_between(emissions.detach(), lengths, weights, self.mixing)
+        if every:
+            found: Tensor = LogPartition.apply(emissions, lengths, *steps, every)  # type: ignore[no-untyped-call]
+            return found
+        transitions, start, end = steps  # too far apart to be scaled: in logarithms, by autograd
+        return torch.logsumexp(_forward_sums(emissions, lengths, transitions, start)[-1] + end, dim=1)
 
     def sums(self, emissions: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
         """Log sums over all allowed ways to a step, and over all ways on from it.
@@ -147,20 +155,19 @@ class CRF(nn.Module):
             Viterbi (1967).
         """
         transitions, start, end = self.steps(NEVER)
-        best = start + emissions[:, 0]  # (B, K)
-        pointers = []
-        for t in range(1, emissions.shape[1]):
-            scores, pointer = (best[:, :, None] + transitions).max(dim=1)  # (B, K) each
-            is_real = (t < lengths)[:, None]
-            best = torch.where(is_real, scores + emissions[:, t], best)
-            stay = torch.arange(best.shape[1], device=best.device).expand_as(pointer)
-            pointers.append(torch.where(is_real, pointer, stay))
-        score, tag = (best + end).max(dim=1)
-        path = [tag]
-        for pointer in reversed(pointers):
-            tag = pointer.gather(1, tag[:, None]).squeeze(1)
+        backwards = reversal(lengths, emissions.shape[1])
+        first, *others = emissions.permute(1, 2, 0).contiguous().unbind()  # (K, B) each: a step is a few tags and many sequences
+        best, moves = [start[:, None] + first], transitions[:, :, None]
+        for emitted in others:
+            best.append((best[-1][:, None] + moves).amax(dim=0) + emitted)
+        # From each sequence's own last step, so that no step needs a mask, and only of the tags on the path is asked whence.
+        steps = gather_steps(torch.stack(best).permute(2, 0, 1), backwards).unbind(1)  # (B, K) each
+        score, tag = (steps[0] + end).max(dim=1)
+        path, arrivals = [tag], transitions.T.contiguous()
+        for step in steps[1:]:
+            tag = (step + arrivals[tag]).argmax(dim=1)
             path.append(tag)
-        return torch.stack(path[::-1], dim=1), score
+        return torch.stack(path, dim=1).gather(1, backwards), score
 
     def best_paths(self, emissions: Tensor, lengths: Tensor, num: int) -> tuple[Tensor, Tensor]:
         """Find the ``num`` best paths, best first.
