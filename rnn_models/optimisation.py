@@ -61,8 +61,13 @@ class UpdateMeter:
     """
 
     def __init__(self, parameters: list[nn.Parameter]) -> None:
-        self.weights = [p.detach() for p in parameters]
+        self.parameters = parameters
         self.before: list[Tensor] = []
+
+    @property
+    def weights(self) -> list[Tensor]:
+        """The weights as they are, without their gradients."""
+        return [p.detach() for p in self.parameters]
 
     def start(self) -> None:
         """Keep the weights that the next update changes."""
