@@ -15,8 +15,10 @@ from unittest.mock import patch
 
 import torch
 
+import rnn_models.problems.generation as generation
 import rnn_models.problems.ner as ner
 import rnn_models.problems.sentiment as sentiment
+import rnn_models.problems.translation as translation
 import rnn_models.training as training
 import tasks.train as task
 from rnn_models.attention import Attention
@@ -26,9 +28,7 @@ from rnn_models.characters import CharacterEncoder
 from rnn_models.convolutional import Convolutional
 from rnn_models.crf import CRF
 from rnn_models.layers import Embedding
-from rnn_models.optimisation import Averaging
-from rnn_models.problems.generation import LanguageModel
-from rnn_models.problems.translation import Translator
+from rnn_models.optimisation import Averaging, UpdateMeter
 from rnn_models.progress import Progress
 from rnn_models.recurrent import Recurrent
 from rnn_models.streams import Streams
@@ -41,18 +41,19 @@ PLACES: dict[str, tuple[tuple[Any, str], ...]] = {
         (training.Training, "plan"), (Examples, "batch"), (Batch, "to"), (Window, "to"), (Streams, "__getitem__"),
     ),
     "embedding": ((Embedding, "forward"), (CharacterEncoder, "forward")),
-    "encoder": ((Recurrent, "forward"), (Recurrent, "go_on"), (Convolutional, "forward"), (Translator, "encode")),
+    "encoder": ((Recurrent, "forward"), (Recurrent, "go_on"), (Convolutional, "forward"), (translation.Translator, "encode")),
     "attention": ((Attention, "forward"), (Attention, "memory")),
-    "decoder": ((Translator, "decode"), (LanguageModel, "forward")),
+    "decoder": ((translation.Translator, "decode"), (generation.LanguageModel, "forward")),
     "projection": (
-        (Translator, "project"), (LanguageModel, "project"), (ner.Tagger, "forward"), (sentiment.Classifier, "forward"),
+        (translation, "projected_nats"), (generation, "projected_nats"),
+        (ner.Tagger, "forward"), (sentiment.Classifier, "forward"),
     ),
     "loss": ((training.Training, "_loss"), (CRF, "forward")),
     "backward": ((torch.Tensor, "backward"),),
     "clipping": ((Clipper, "__call__"),),
     "optimiser": ((training.Training, "_update"), (torch.optim.Optimizer, "zero_grad")),
     "validation": ((training, "mean_loss"), (training, "headline_score")),
-    "health": ((training, "update_ratio"), (training, "gradient_decay")),
+    "health": ((UpdateMeter, "start"), (UpdateMeter, "ratio"), (training, "gradient_decay")),
     "logging": (
         (task.MetricPoints, "add_step"), (task.MetricPoints, "add_epoch"), (task.MetricPoints, "flush"), (Progress, "show"),
         (task, "followed_run"),

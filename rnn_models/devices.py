@@ -20,6 +20,17 @@ def device_of(model: torch.nn.Module) -> torch.device:
     return next(model.parameters()).device
 
 
+def seed_generators(device: torch.device, number: int) -> None:
+    """Seed what draws random numbers on the CPU and where a model computes, as ``torch.manual_seed`` does.
+
+    That one formats a stack trace in each call on a machine without a GPU, a
+    millisecond of every step.
+    """
+    torch.default_generator.manual_seed(number)
+    if device.type == "cuda":
+        torch.cuda.manual_seed_all(number)
+
+
 def autocast(device: torch.device, precision: str) -> torch.autocast:
     """Compute in bfloat16 what may be, where settings ask for it.
 

@@ -53,10 +53,32 @@ def learning_rate(step: int, num_steps: int, num_stalls: int, settings: TrainSet
     return settings.learning_rate * warmup * share
 
 
-def update_ratio(before: list[Tensor], parameters: list[nn.Parameter]) -> float:
-    """Norm of what an update changed, divided by the norm of the weights before it."""
-    changes = [p.detach() - b for p, b in zip(parameters, before, strict=True)]
-    return float(nn.utils.get_total_norm(changes) / nn.utils.get_total_norm(before))
+class UpdateMeter:
+    """How far an update moves the weights.
+
+    The weights before it are copied into memory that is kept, and the change
+    is taken where they lie: new pages would cost more than what is done in them.
+    """
+
+    def __init__(self, parameters: list[nn.Parameter]) -> None:
+        self.parameters = parameters
+        self.before: list[Tensor] = []
+
+    @property
+    def weights(self) -> list[Tensor]:
+        """The weights as they are, without their gradients."""
+        return [p.detach() for p in self.parameters]
+
+    def start(self) -> None:
+        """Keep the weights that the next update changes."""
+        self.before = self.before or [torch.empty_like(w) for w in self.weights]
+        torch._foreach_copy_(self.before, self.weights)
+
+    def ratio(self) -> float:
+        """Norm of what was changed since the start, divided by the norm of the weights then."""
+        norm = nn.utils.get_total_norm(self.before)
+        torch._foreach_sub_(self.before, self.weights)
+        return float(nn.utils.get_total_norm(self.before) / norm)
 
 
 class Averaging:

@@ -12,10 +12,10 @@ import torch
 
 from rnn_models.batch import Batch, Examples, epoch_batches
 from rnn_models.bptt import Clipper, Window
-from rnn_models.devices import autocast, find_device
+from rnn_models.devices import autocast, find_device, seed_generators
 from rnn_models.health import gradient_decay
 from rnn_models.history import Epoch, History, Step, stalls
-from rnn_models.optimisation import Averaging, learning_rate, make_optimizer, update_ratio
+from rnn_models.optimisation import Averaging, UpdateMeter, learning_rate, make_optimizer
 from rnn_models.problem import Problem, Sizes
 from rnn_models.progress import Progress
 from rnn_models.recurrent import State
@@ -57,6 +57,7 @@ class Training:
         self.parameters = [p for p in self.model.parameters() if p.requires_grad]
         self.optimizer = make_optimizer(self.parameters, settings)
         self.averaging = Averaging(self.model, settings)
+        self.meter = UpdateMeter(self.parameters)
         self.clipper = Clipper(settings)
         self.history = History()
         self.carried: State = ()
@@ -73,7 +74,7 @@ class Training:
             FloatingPointError: If the gradient was not finite several times in a row.
         """
         started, number = time.perf_counter(), len(self.history.steps)
-        torch.manual_seed(self.settings.seed * 1_000_003 + number)
+        seed_generators(self.device, self.settings.seed * 1_000_003 + number)
         rate = learning_rate(number, num_steps, stalls(self.history.epochs)[0], self.settings)
         for group in self.optimizer.param_groups:
             group["lr"] = rate
@@ -113,12 +114,13 @@ class Training:
 
     def _update(self, number: int) -> float | None:
         """Change the weights, and say by how much where it is to be measured."""
-        every, before = self.settings.measure_every, None
-        if every and number % every == 0:
-            before = [p.detach().clone() for p in self.parameters]
+        every = self.settings.measure_every
+        is_measured = bool(every) and number % every == 0
+        if is_measured:
+            self.meter.start()
         self.optimizer.step()
         self.averaging.add_step(number)
-        return update_ratio(before, self.parameters) if before else None
+        return self.meter.ratio() if is_measured else None
 
     def _skip(self, norm: float, batches: Sequence[Batch | Window], number: int) -> None:
         examples = [int(i) for batch in batches for i in batch.indices]

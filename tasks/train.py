@@ -2,13 +2,14 @@
 
 import json
 import logging
+import math
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
+from statistics import fmean
 
-import pandas as pd
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
@@ -89,6 +90,12 @@ def fit_tokens(
     )  # fmt: skip
 
 
+def mean(values: Iterable[float | None]) -> float | None:
+    """Mean of the values that are known and numbers, none if there is no such one."""
+    known = [value for value in values if value is not None and not math.isnan(value)]
+    return fmean(known) if known else None
+
+
 class MetricPoints:
     """Metrics of steps, averaged over a few and kept until there are many to write."""
 
@@ -104,14 +111,16 @@ class MetricPoints:
             self._make_points()
 
     def _make_points(self) -> None:
-        done, self.steps = pd.DataFrame([asdict(step) for step in self.steps]), []
+        done, self.steps = self.steps, []
         means = {
-            "train_loss": done.loss.mean(), "gradient_norm": done.gradient_norm.mean(), "clipped_share": done.is_clipped.mean(),
-            "learning_rate": done.learning_rate.iloc[-1], "tokens_per_second": done.tokens_per_second.mean(),
-            "update_ratio": done.update_ratio.astype(float).mean(),
-        }  # fmt: skip
-        known = {name: float(value) for name, value in means.items() if pd.notna(value)}
-        self._put(known, int(done.step.iloc[-1]))
+            "train_loss": mean(step.loss for step in done),
+            "gradient_norm": mean(step.gradient_norm for step in done),
+            "clipped_share": mean(step.is_clipped for step in done),
+            "learning_rate": done[-1].learning_rate,
+            "tokens_per_second": mean(step.tokens_per_second for step in done),
+            "update_ratio": mean(step.update_ratio for step in done),
+        }
+        self._put({name: value for name, value in means.items() if value is not None}, done[-1].step)
 
     def add_epoch(self, epoch: Epoch) -> None:
         """Add the validation loss and write everything to MLflow."""

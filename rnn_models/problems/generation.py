@@ -16,6 +16,7 @@ from rnn_models.bptt import Window, bptt_windows, carried
 from rnn_models.devices import device_of
 from rnn_models.layers import Embedding
 from rnn_models.problem import Output, Problem, Sizes, Windows
+from rnn_models.projected_loss import projected_nats
 from rnn_models.recurrent import Recurrent, State
 from rnn_models.sampling import Sampling, read_prompts, sample
 from rnn_models.settings import TrainSettings
@@ -84,18 +85,22 @@ class LanguageModel(nn.Module):
         states, after = self.encoder.go_on(x, state)
         return self.encoder.dropout(states), after
 
+    @property
+    def projection(self) -> tuple[Tensor, Tensor]:
+        """Weight and bias (V,) of the projection to ids, behind ``narrow``."""
+        return self.embedding.table.weight if self.is_tied else self.output.weight, self.bias
+
     def project(self, states: Tensor) -> Tensor:
         """Logits (..., V) of states (..., H)."""
-        weight = self.embedding.table.weight if self.is_tied else self.output.weight
-        return nn.functional.linear(self.narrow(states), weight, self.bias)
+        return nn.functional.linear(self.narrow(states), *self.projection)
 
 
 def cost(model: LanguageModel, states: Tensor, said: Tensor, lengths: Tensor) -> tuple[Tensor, int]:
     """Cross entropy in nats, summed over the real tokens of ``said`` (B, W), and their number."""
     real = length_mask(lengths, said.shape[1])
-    logits = model.project(states[real])  # (N, V): padding is never projected
     smoothing = model.settings.label_smoothing if model.training else 0.0
-    return nn.functional.cross_entropy(logits, said[real], reduction="sum", label_smoothing=smoothing), len(logits)
+    narrow = model.narrow(states[real])  # (N, H or E): padding is never projected
+    return projected_nats(narrow, *model.projection, said[real], smoothing=smoothing), len(narrow)
 
 
 def whole_texts(batch: Batch) -> Window:

@@ -17,6 +17,7 @@ from rnn_models.encoders import make_encoder
 from rnn_models.feeding import read_fed
 from rnn_models.layers import Embedding, LockedDropout
 from rnn_models.problem import Output, Problem, Sizes
+from rnn_models.projected_loss import projected_nats
 from rnn_models.recurrent import recurrence
 from rnn_models.search import State, beam_search_all
 from rnn_models.settings import TrainSettings
@@ -91,10 +92,15 @@ class Translator(nn.Module):
         after = tuple(s[0] for s in (after if isinstance(after, tuple) else (after,)))
         return self.dropout(attended), probabilities, after
 
+    @property
+    def projection(self) -> tuple[Tensor, Tensor]:
+        """Weight (V, O) and bias (V,) of the projection to ids."""
+        is_tied = self.settings.tied_embeddings != "none"
+        return self.target_embedding.table.weight if is_tied else self.output.weight, self.bias
+
     def project(self, attended: Tensor) -> Tensor:
         """Logits (..., V) of attentional states (..., O)."""
-        is_tied = self.settings.tied_embeddings != "none"
-        return nn.functional.linear(attended, self.target_embedding.table.weight if is_tied else self.output.weight, self.bias)
+        return nn.functional.linear(attended, *self.projection)
 
     def forward(self, source: Tensor, lengths: Tensor, read: Tensor) -> Tensor:
         """Attentional states (B, U, O) under teacher forcing."""
@@ -106,10 +112,9 @@ def loss(model: Translator, batch: Batch) -> tuple[Tensor, int]:
     read, said = shifted(batch.target, batch.target_lengths)
     attended = model(batch.source, batch.source_lengths, read)
     real = length_mask(batch.target_lengths + 1, said.shape[1])
-    logits = model.project(attended[real])  # (N, V): padding is never projected
     smoothing = model.settings.label_smoothing if model.training else 0.0
-    nats = nn.functional.cross_entropy(logits, said[real], reduction="sum", label_smoothing=smoothing)
-    return nats, len(logits)
+    states = attended[real]  # (N, O): padding is never projected
+    return projected_nats(states, *model.projection, said[real], smoothing=smoothing), len(states)
 
 
 def predict(model: Translator, batch: Batch) -> list[Output]:

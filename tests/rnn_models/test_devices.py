@@ -5,7 +5,7 @@ from typing import get_args
 import pytest
 import torch
 
-from rnn_models.devices import autocast, find_device
+from rnn_models.devices import autocast, find_device, seed_generators
 from rnn_models.settings import Encoder
 from rnn_models.training import Training
 from tests.rnn_models.test_training import are_equal, fitted
@@ -23,6 +23,16 @@ def test_a_gpu_that_is_asked_for_and_not_there_is_refused(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     with pytest.raises(ValueError, match="device must be auto or cpu on a machine where torch finds no GPU, got 'cuda'"):
         find_device("cuda")
+
+
+def test_seeds_give_the_numbers_that_torch_gives_of_them():
+    drawn = []
+    for seed in (torch.manual_seed, lambda number: seed_generators(torch.device("cpu"), number)):
+        for number in (0, 7 * 1_000_003 + 12):
+            seed(number)
+            drawn.append(torch.cat([torch.rand(5), torch.empty(5).bernoulli_(0.5), torch.randperm(5)]))
+    assert are_equal(dict(enumerate(drawn[:2])), dict(enumerate(drawn[2:])))
+    assert not torch.equal(drawn[0], drawn[1])
 
 
 @pytest.mark.parametrize(

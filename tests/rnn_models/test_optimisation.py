@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from rnn_models.checkpoint import load_weights, weights_of
-from rnn_models.optimisation import Averaging, make_optimizer, update_ratio
+from rnn_models.optimisation import Averaging, UpdateMeter, make_optimizer
 from rnn_models.settings import TrainSettings
 from rnn_models.training import Training
 from tests.rnn_models.test_training import are_equal, fitted
@@ -55,9 +55,24 @@ def test_an_optimiser_follows_its_equations(changes, by_hand):
 
 
 def test_the_update_ratio_is_the_length_of_the_change_to_that_of_the_weights():
-    before = [torch.tensor([3.0]), torch.tensor([4.0, 0.0])]
-    after = [nn.Parameter(torch.tensor([3.0])), nn.Parameter(torch.tensor([4.0, -0.5]))]
-    assert update_ratio(before, after) == pytest.approx(0.1)
+    weights = [nn.Parameter(torch.tensor([3.0])), nn.Parameter(torch.tensor([4.0, 0.0]))]
+    meter, found = UpdateMeter(weights), []
+    for change in (-0.5, 3.0):  # to a length of the square root of 25.25; its memory is used again
+        meter.start()
+        with torch.no_grad():
+            weights[1][1] += change
+        found.append(meter.ratio())
+    assert found == pytest.approx([0.5 / 5, 3 / 25.25**0.5])
+
+
+def test_an_update_is_measured_as_by_the_plain_formula(posed):
+    training = Training(posed.problem, posed.sizes, posed.settings.with_changes({"measure_every": 1}))
+    for number in range(3):
+        before = torch.cat([p.detach().flatten().double() for p in training.parameters])
+        step = training.train_step([posed.batch([0, 1, 2])], epoch=1, num_steps=9)
+        training.history.steps.append(step)
+        after = torch.cat([p.detach().flatten().double() for p in training.parameters])
+        assert step.update_ratio == pytest.approx(float((after - before).norm() / before.norm()), rel=1e-5), number
 
 
 @pytest.mark.parametrize("every", [0, 1, 3])

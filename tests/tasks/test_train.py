@@ -1,12 +1,14 @@
 """What the task adds to a training: what names a checkpoint, and what its figure shows."""
 
+import math
+
 import pytest
 
 from rnn_models.history import Epoch, History, Step
 from rnn_models.problem import find_problem, problem_names
 from rnn_models.settings import TrainSettings
 from tasks.report import clipping_words, training_figure
-from tasks.train import training_code
+from tasks.train import MetricPoints, training_code
 
 
 def test_each_problem_has_a_digest_of_its_own_code() -> None:
@@ -31,3 +33,24 @@ def test_a_figure_shows_what_was_allowed_for_every_way_to_clip(changes: dict[str
     labels = [text.get_text() for text in figure.axes[1].get_legend().get_texts()]
     assert labels == [f"clipped by {clipping_words(settings)}: 25% of steps"]
     assert words in labels[0]
+
+
+def test_a_point_is_the_mean_of_ten_steps_as_far_as_their_values_are_known() -> None:
+    points = MetricPoints("")
+    for number in range(1, 11):
+        loss = math.nan if number == 10 else float(number)
+        points.add_step(
+            Step(1, number, loss, 2.0 * number, number > 7, 0.1 * number, 100.0, update_ratio=0.5 if number == 1 else None)
+        )
+    found = {name: value for name, value, step, _ in points.points if step == 10}
+    expected = {"train_loss": 5.0, "gradient_norm": 11.0, "clipped_share": 0.3, "learning_rate": 1.0, "tokens_per_second": 100.0}
+    assert found == pytest.approx(expected | {"update_ratio": 0.5})
+
+
+def test_what_no_step_knows_makes_no_point() -> None:
+    points = MetricPoints("")
+    for number in range(10):
+        points.add_step(Step(1, number, math.nan, math.inf, False, 0.1, 100.0))
+    assert {name: value for name, value, *_ in points.points} == {
+        "gradient_norm": math.inf, "clipped_share": 0.0, "learning_rate": 0.1, "tokens_per_second": 100.0,
+    }  # fmt: skip

@@ -1,0 +1,124 @@
+"""Cross entropy of a projection to ids, some rows at a time, so that their logits stay in the cache.
+
+Left to autograd, the logits of a batch, their softmax and its gradient lie in
+memory at the same time, new pages each. Here some rows' logits become their own
+gradient, and meet states and weights, before the next rows are begun.
+
+N rows, O of a state, V ids.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn.functional import cross_entropy, linear
+
+# 8 MB on a CPU, by measurement (SPEED.md). A GPU wants large products: there this only bounds the memory.
+LOGITS_AT_ONCE = {"cpu": 1 << 21, "cuda": 1 << 26}
+
+
+def projected_nats(
+    states: Tensor, weight: Tensor, bias: Tensor, said: Tensor, *, smoothing: float = 0.0, at_once: int = 0
+) -> Tensor:
+    """Cross entropy in nats between the softmax of ``states @ weight.T + bias`` and what was said, summed over all rows.
+
+    Args:
+        states: (N, O).
+        weight: (V, O).
+        bias: (V,).
+        said: Ids, (N,).
+        smoothing: Share of each row's target that is spread evenly over all ids.
+        at_once: Logits in memory together, but a row at least; 0 is what suits the device.
+
+    Origin:
+        Szegedy et al. (2016), section 7, the smoothing.
+    """
+    num_rows = max(1, (at_once or LOGITS_AT_ONCE[states.device.type]) // len(weight))
+    if torch.is_grad_enabled() and len(states) > num_rows:  # with fewer, autograd is as fast
+        nats: Tensor = ProjectedNats.apply(states, weight, bias, said, smoothing, num_rows)  # type: ignore[no-untyped-call]
+        return nats
+    parts = [
+        cross_entropy(linear(states[rows], weight, bias), said[rows], reduction="sum", label_smoothing=smoothing)
+        for rows in stretches(len(states), num_rows)
+    ]
+    return torch.stack(parts).sum()
+
+
+def stretches(num: int, size: int) -> Iterator[slice]:
+    """Cut ``num`` rows into stretches of ``size`` at most; of no rows there is an empty one."""
+    return (slice(first, first + size) for first in range(0, max(1, num), size))
+
+
+class ProjectedNats(torch.autograd.Function):
+    """Cross entropy of a projection with its gradients, which only wait to be scaled."""
+
+    @staticmethod
+    def forward(ctx: Any, states: Tensor, weight: Tensor, bias: Tensor, said: Tensor, smoothing: float, num_rows: int) -> Tensor:
+        """Sum the nats of all rows.
+
+        Args:
+            ctx: Keeps the gradients.
+            states: (N, O).
+            weight: (V, O).
+            bias: (V,).
+            said: (N,).
+            smoothing: Share that is spread over all ids.
+            num_rows: Rows whose logits are in memory together.
+        """
+        device, given = states.device.type, (states, weight, bias)
+        kind = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else weight.dtype
+        x, w, b = (tensor.to(kind) for tensor in given)
+        of_states, of_weight, of_bias = (
+            torch.zeros_like(tensor) if is_needed else None
+            for tensor, is_needed in zip(given, ctx.needs_input_grad[:3], strict=True)
+        )
+        nats = torch.zeros((), dtype=torch.promote_types(kind, torch.float32), device=states.device)
+        for rows in stretches(len(x), num_rows):
+            more, slopes = nats_and_slopes(x[rows], w, b, said[rows], smoothing)
+            nats += more
+            if of_bias is not None:
+                of_bias += slopes.sum(0)
+            slopes = slopes.to(kind)
+            if of_states is not None:
+                of_states[rows] = slopes @ w
+            if of_weight is not None:
+                add_product(of_weight, slopes.T, x[rows])
+        ctx.save_for_backward(of_states, of_weight, of_bias)
+        return nats
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        """Scale the gradients."""
+        return *(found if found is None else found * gradients[0] for found in ctx.saved_tensors), None, None, None
+
+
+def nats_and_slopes(states: Tensor, weight: Tensor, bias: Tensor, said: Tensor, smoothing: float) -> tuple[Tensor, Tensor]:
+    """Nats summed over some rows, and their gradient by the logits (N, V), in float32 at least.
+
+    The logits' own memory becomes their softmax, and this their gradient.
+    """
+    logits = torch.addmm(bias, states, weight.T)  # (N, V)
+    logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
+    logits -= logits.amax(1, keepdim=True)
+    is_said = said[:, None]
+    nats = (smoothing - 1) * logits.gather(1, is_said).sum()
+    if smoothing:
+        nats -= smoothing * logits.mean(1).sum()
+    slopes = logits.exp_()
+    totals = slopes.sum(1, keepdim=True)
+    nats += totals.log().sum()
+    slopes /= totals
+    if smoothing:
+        slopes -= smoothing / len(weight)
+    slopes.scatter_(1, is_said, slopes.gather(1, is_said) + (smoothing - 1))
+    return nats, slopes
+
+
+def add_product(total: Tensor, one: Tensor, other: Tensor) -> None:
+    """Add a product of matrices to a sum, which may have more bits than they."""
+    if total.dtype == one.dtype:
+        total.addmm_(one, other)
+    else:
+        total += one @ other
