@@ -19,6 +19,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from benchmarks.figures import Figure, figure
+from benchmarks.memory import memory_mib
 from data.streams import BATCH_ROWS, Stream, parquet_batches
 from data.token_columns import write_ids
 from data.tokenizer import DEFAULTS, Encoder
@@ -116,9 +117,7 @@ def peak_here(kind: str, folder: Path) -> float:
     """The same of this process, with a vocabulary of the first rows only."""
     encoder = Encoder.build(kind, [next(parquet_batches(folder / "rows.parquet"))], DEFAULTS[kind])
     encode_all(folder, kind, encoder)
-    # Not getrusage's: that remembers the parent, whose size a child has until it starts its program.
-    status = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
-    return int(status["VmHWM"].split()[0]) / 1024
+    return memory_mib("VmHWM")
 
 
 def measure() -> dict[str, dict[str, float]]:

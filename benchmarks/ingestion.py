@@ -19,6 +19,7 @@ import pyarrow.csv
 import yaml
 
 from benchmarks.figures import Figure, figure
+from benchmarks.memory import memory_mib
 
 COMMAND = "python -m benchmarks.ingestion"
 ROUNDS = 5
@@ -97,12 +98,6 @@ def convert_theirs(path: Path, folder: Path) -> float:
     return time.perf_counter() - started
 
 
-def peak_here() -> float:
-    """Most megabytes that this process held."""
-    status = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
-    return int(status["VmHWM"].split()[0]) / 1024
-
-
 def measure() -> dict[str, float]:
     """Rows per second of both in turns, the time of twice the rows, and the peak of many."""
     with tempfile.TemporaryDirectory() as name:
@@ -157,6 +152,6 @@ def main() -> None:
 if __name__ == "__main__":
     if sys.argv[1:2] in (["ours"], ["theirs"]):
         work = {"ours": convert_ours, "theirs": convert_theirs}[sys.argv[1]]
-        print(work(Path(sys.argv[2]), Path(sys.argv[3])), peak_here())
+        print(work(Path(sys.argv[2]), Path(sys.argv[3])), memory_mib("VmHWM"))
     else:
         main()

@@ -19,7 +19,7 @@ from typing import Any
 import pandas as pd
 
 from benchmarks.figures import ROOT, Figure, figure, main, write
-from benchmarks.ingestion import peak_here
+from benchmarks.memory import memory_mib
 from benchmarks.real_sets import own_store
 from tasks.apart import run_apart
 from tasks.artifacts import ModelVersion, TokenSet
@@ -96,7 +96,7 @@ def answer_here(name: str, number: str, source: str, *columns: str) -> dict[str,
     """Answer the rows of a file in this process: their number, and the most megabytes that it held."""
     settings = PredictSettings(columns={column: column for column in columns}, part_rows=PART_ROWS)
     told = directly(predict_files, ModelVersion(name, number, "", ""), source, f"{source}-answers", settings)
-    return {"rows": told.rows, "megabytes": peak_here()}
+    return {"rows": told.rows, "megabytes": memory_mib("VmHWM")}
 
 
 def memory_figure(version: ModelVersion, rows: pd.DataFrame, folder: Path) -> Figure:

@@ -19,6 +19,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from benchmarks.memory import memory_mib
 from benchmarks.speed_flop import Translated, Widths, model_bytes, training_flop
 from benchmarks.speed_peers import WORK
 from rnn_models.batch import Examples, Ragged, Words, epoch_batches
@@ -158,14 +159,6 @@ def trained(row: Row, warmup: int, steps: int) -> tuple[History, dict[str, Any]]
     weights = sum(tensor.numel() for tensor in history.weights.values())
     memory = {"parameters": weights, "needed_mib": model_bytes(weights, COPIES) / 2**20, "used_mib": memory_mib("VmHWM") - before}
     return history, {"train": tokens / seconds, "tokens": tokens, "seconds": seconds, **memory}
-
-
-def memory_mib(name: str) -> float:
-    """Memory of this process as Linux counts it: VmRSS now, VmHWM the largest since it was restarted."""
-    kibibytes = next(
-        line.split()[1] for line in Path("/proc/self/status").read_text().splitlines() if line.startswith(f"{name}:")
-    )
-    return int(kibibytes) / 1024
 
 
 def restart_peak() -> float:

@@ -6,9 +6,8 @@ from dataclasses import dataclass
 
 from rnn_models.machine import describe_machine
 from rnn_models.weights import Change, Weights, changes_of_weights, misfits, read_weights
-from tasks.artifacts import Checkpoint, TokenSet, code_digest, digest
-from tasks.lineage import git_commit, libraries
-from tasks.packing import training_modules
+from tasks.artifacts import Checkpoint, TokenSet, digest
+from tasks.lineage import git_commit, libraries, training_digest
 from tasks.past import CHECKPOINT, SNAPSHOT, TOKENS, Past
 
 MOVING = ("python", "torch", "numpy")  # what of the libraries computes in a training
@@ -73,12 +72,11 @@ def facts_of(past: Past, tokens: TokenSet) -> list[Fact]:
     """All that weights depend on, then and now."""
     tags, ours = past.tags, past.train_settings()
     known, built, here = _listed(tags, "refrain.libraries"), _listed(tags, "refrain.machine"), libraries()
-    code = code_digest(*map(str, training_modules(past.problem.name)))
     return [
         Fact("token set", tags[TOKENS], tokens.digest),
         Fact("settings", tags.get("refrain.settings", ""), digest(tokens.settings, past.settings)),
         Fact("seed", tags.get("refrain.seed", ""), str(ours.seed)),
-        Fact(CODE, tags.get("refrain.training_code", ""), code),
+        Fact(CODE, tags.get("refrain.training_code", ""), training_digest(past.problem.name)),
         *(Fact(name, known.get(name, ""), here[name]) for name in MOVING),
         *(Fact(name, built.get(name, ""), now) for name, now in describe_machine(ours).items()),
     ]

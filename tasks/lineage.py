@@ -62,6 +62,11 @@ def libraries() -> dict[str, str]:
     return {"python": platform.python_version()} | {name: version(name) for name in LIBRARIES}
 
 
+def training_digest(problem: str) -> str:
+    """What names the code that a training of a problem runs, by itself: libraries are told apart."""
+    return code_digest(*map(str, training_modules(problem)))
+
+
 def lineage_tags(checkpoint: Checkpoint, tokens: TokenSet, code: str) -> dict[str, str]:
     """What a version's tags say of where it comes from; without what is not known.
 
@@ -80,7 +85,7 @@ def lineage_tags(checkpoint: Checkpoint, tokens: TokenSet, code: str) -> dict[st
         "refrain.settings": digest(tokens.settings, checkpoint.settings),
         "refrain.seed": str(checkpoint.settings.get("seed", "")),
         "refrain.code": code,
-        "refrain.training_code": code_digest(*map(str, training_modules(checkpoint.problem))),
+        "refrain.training_code": training_digest(checkpoint.problem),
         "refrain.machine": json.dumps(checkpoint.machine) if checkpoint.machine else "",
         "refrain.git_commit": git_commit(),
         "refrain.libraries": json.dumps(libraries()),
