@@ -16,6 +16,7 @@ from torch.nn.functional import cross_entropy, linear
 
 # 8 MB on a CPU, by measurement (SPEED.md). A GPU wants large products: there this only bounds the memory.
 LOGITS_AT_ONCE = {"cpu": 1 << 21, "cuda": 1 << 26}
+REGISTER = 16  # floats of an AVX-512 register
 
 
 def projected_nats(
@@ -34,7 +35,7 @@ def projected_nats(
     Origin:
         Szegedy et al. (2016), section 7, the smoothing.
     """
-    num_rows = max(1, (at_once or LOGITS_AT_ONCE[states.device.type]) // len(weight))
+    num_rows = rows_at_once(at_once or LOGITS_AT_ONCE[states.device.type], len(weight))
     if torch.is_grad_enabled() and len(states) > num_rows:  # with fewer, autograd is as fast
         nats: Tensor = ProjectedNats.apply(states, weight, bias, said, smoothing, num_rows)  # type: ignore[no-untyped-call]
         return nats
@@ -43,6 +44,12 @@ def projected_nats(
         for rows in stretches(len(states), num_rows)
     ]
     return torch.stack(parts).sum()
+
+
+def rows_at_once(num_logits: int, num_ids: int) -> int:
+    """Rows with so many logits at most, but one at least; whole registers of them, without which a product takes half more."""
+    num = max(1, num_logits // num_ids)
+    return num - num % REGISTER if num > REGISTER else num
 
 
 def stretches(num: int, size: int) -> Iterator[slice]:
@@ -74,16 +81,17 @@ class ProjectedNats(torch.autograd.Function):
             for tensor, is_needed in zip(given, ctx.needs_input_grad[:3], strict=True)
         )
         nats = torch.zeros((), dtype=torch.promote_types(kind, torch.float32), device=states.device)
+        memory = w.new_empty(len(w), num_rows)
         for rows in stretches(len(x), num_rows):
-            more, slopes = nats_and_slopes(x[rows], w, b, said[rows], smoothing)
+            more, slopes = nats_and_slopes(x[rows], w, b, said[rows], smoothing, memory)
             nats += more
             if of_bias is not None:
-                of_bias += slopes.sum(0)
+                of_bias += slopes.sum(1)
             slopes = slopes.to(kind)
             if of_states is not None:
-                of_states[rows] = slopes @ w
+                of_states[rows] = slopes.T @ w
             if of_weight is not None:
-                add_product(of_weight, slopes.T, x[rows])
+                add_product(of_weight, slopes, x[rows])
         ctx.save_for_backward(of_states, of_weight, of_bias)
         return nats
 
@@ -94,25 +102,28 @@ class ProjectedNats(torch.autograd.Function):
         return *(found if found is None else found * gradients[0] for found in ctx.saved_tensors), None, None, None
 
 
-def nats_and_slopes(states: Tensor, weight: Tensor, bias: Tensor, said: Tensor, smoothing: float) -> tuple[Tensor, Tensor]:
-    """Nats summed over some rows, and their gradient by the logits (N, V), in float32 at least.
+def nats_and_slopes(
+    states: Tensor, weight: Tensor, bias: Tensor, said: Tensor, smoothing: float, memory: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Nats summed over some rows, and their gradient by the logits (V, N), in float32 at least.
 
-    The logits' own memory becomes their softmax, and this their gradient.
+    Logits are written to ``memory`` (V, N or more), where they become their
+    softmax, and this their gradient.
     """
-    logits = torch.addmm(bias, states, weight.T)  # (N, V)
+    logits = torch.addmm(bias[:, None], weight, states.T, out=memory[:, : len(states)])
     logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
-    logits -= logits.amax(1, keepdim=True)
-    is_said = said[:, None]
-    nats = (smoothing - 1) * logits.gather(1, is_said).sum()
+    logits -= logits.amax(0)
+    is_said = said[None]
+    nats = (smoothing - 1) * logits.gather(0, is_said).sum()
     if smoothing:
-        nats -= smoothing * logits.mean(1).sum()
+        nats -= smoothing * logits.mean(0).sum()
     slopes = logits.exp_()
-    totals = slopes.sum(1, keepdim=True)
+    totals = slopes.sum(0)
     nats += totals.log().sum()
     slopes /= totals
     if smoothing:
         slopes -= smoothing / len(weight)
-    slopes.scatter_(1, is_said, slopes.gather(1, is_said) + (smoothing - 1))
+    slopes.scatter_(0, is_said, slopes.gather(0, is_said) + (smoothing - 1))
     return nats, slopes
 
 
