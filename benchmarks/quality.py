@@ -101,9 +101,12 @@ def table() -> str:
     """What there is, what was published, what is wanted and what was measured, in Markdown."""
     figures = {item.figure: item for item in read("quality")} if (RESULTS / "quality.json").exists() else {}
     lines = ["| row | protocol | published | goal | measured |", "|---|---|---|---|---|"]
+    owners = {row.beside: row for row in ROWS.values()}
     for row in ROWS.values():
-        item = figures.get(row.figure)
+        item, owner = figures.get(row.figure), owners.get(row.name)
         said = f"**{item.value:g}** {item.unit}: {item.note}" if item else "not measured"
+        if owner and owner.figure in figures:
+            said = f"last in the note of `{owner.name}`"
         bound = f"{'at least' if row.better == 'higher' else 'at most'} {row.goal:g}" if row.figure else "-"
         lines.append(f"| `{row.name}` | {row.protocol} | {row.published} | {bound} | {said} |")
     return "\n".join(lines) + "\n"
