@@ -22,10 +22,14 @@ def make_optimizer(parameters: list[nn.Parameter], settings: TrainSettings) -> t
     """
     s = settings
     if s.optimizer == "sgd":
-        return torch.optim.SGD(
+        made = torch.optim.SGD(
             parameters, lr=s.learning_rate, momentum=s.momentum, nesterov=s.nesterov and s.momentum > 0,
             weight_decay=s.weight_decay, fused=True,
         )  # fmt: skip
+        if s.momentum:  # the fused kernel wants all or none, but a window without a start has no gradient for labels
+            for p in parameters:
+                made.state[p]["momentum_buffer"] = torch.zeros_like(p)
+        return made
     kind = torch.optim.AdamW if s.optimizer == "adamw" else torch.optim.Adam
     return kind(parameters, lr=s.learning_rate, weight_decay=s.weight_decay, fused=True)
 

@@ -54,6 +54,20 @@ def test_an_optimiser_follows_its_equations(changes, by_hand):
     np.testing.assert_allclose(parameter.detach().numpy(), by_hand(start, gradients), rtol=1e-9, atol=1e-12)
 
 
+@pytest.mark.parametrize(("changes", "by_hand"), BY_HAND.values(), ids=list(BY_HAND))
+def test_a_parameter_whose_first_gradient_comes_late_follows_them_from_there(changes, by_hand):
+    random = np.random.default_rng(2)
+    start, gradients = random.normal(size=6), random.normal(size=(5, 6))
+    early, late = (nn.Parameter(torch.tensor(start)) for _ in range(2))
+    optimizer = make_optimizer([early, late], TrainSettings(learning_rate=RATE, weight_decay=DECAY, **changes))
+    for number, gradient in enumerate(gradients):
+        early.grad = torch.tensor(gradient)
+        late.grad = torch.tensor(gradient) if number >= 2 else None
+        optimizer.step()
+    np.testing.assert_allclose(early.detach().numpy(), by_hand(start, gradients), rtol=1e-9, atol=1e-12)
+    np.testing.assert_allclose(late.detach().numpy(), by_hand(start, gradients[2:]), rtol=1e-9, atol=1e-12)
+
+
 def test_the_update_ratio_is_the_length_of_the_change_to_that_of_the_weights():
     weights = [nn.Parameter(torch.tensor([3.0])), nn.Parameter(torch.tensor([4.0, 0.0]))]
     meter, found = UpdateMeter(weights), []
