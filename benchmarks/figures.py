@@ -14,7 +14,14 @@ from typing import Literal
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "benchmarks" / "results"
-DOCUMENTS = ("README.md", "docs/data.md", "benchmarks/QUALITY.md", "benchmarks/PROMOTION.md", "benchmarks/SPEED.md")
+DOCUMENTS = (
+    "README.md",
+    "docs/data.md",
+    "docs/rnn.md",
+    "benchmarks/QUALITY.md",
+    "benchmarks/PROMOTION.md",
+    "benchmarks/SPEED.md",
+)
 MARKED = re.compile(r"<!-- figures: (\w+) -->\n.*?<!-- end of figures -->", flags=re.DOTALL)
 SCREEN = re.compile(r"<!-- screen: (\w+) -->\n.*?<!-- end of screen -->", flags=re.DOTALL)
 INCLUDED = re.compile(r"<!-- include: (\w+) -->\n.*?<!-- end of include -->", flags=re.DOTALL)

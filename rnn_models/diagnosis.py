@@ -200,9 +200,14 @@ def _of_clipping(clipped: Summary, free: Summary, by: str) -> str:
         return f"Clipping by {by} changed no step: with it and without it this is the same training."
     return (
         f"Clipping by {by} shortened {clipped.num_clipped:,} of {clipped.num_steps:,} steps "
-        f"({clipped.num_clipped / clipped.num_steps:.0%}); the loss came to {clipped.last_loss:.3g} with it and to "
-        f"{free.last_loss:.3g} without it, its oscillation is {clipped.oscillation:.3f} and {free.oscillation:.3f}."
+        f"({clipped.num_clipped / clipped.num_steps:.0%}). Loss at the end: {_number(clipped.last_loss)} with it, "
+        f"{_number(free.last_loss)} without it; its oscillation: {_number(clipped.oscillation)} with it, "
+        f"{_number(free.oscillation)} without it."
     )
+
+
+def _number(value: float) -> str:
+    return f"{value:.3g}" if math.isfinite(value) else "not finite"
 
 
 def _of_faults(clipped: Summary, free: Summary) -> list[str]:
@@ -212,9 +217,11 @@ def _of_faults(clipped: Summary, free: Summary) -> list[str]:
 
 def advice(found: Diagnosis, settings: TrainSettings) -> list[str]:
     """What to do about a diagnosis, most urgent first; each setting by its full name."""
-    said = []
-    if found.clipped.fault or found.clipped.oscillation > SWINGS or found.clipped.last_loss > found.clipped.first_loss:
-        said.append(f"Lower training.learning_rate (now {settings.learning_rate:g}): the loss does not come down.")
+    said, seen, lower = [], found.clipped, f"Lower training.learning_rate (now {settings.learning_rate:g})"
+    if seen.fault or seen.last_loss > seen.first_loss:
+        said.append(f"{lower}: the loss does not come down.")
+    elif seen.oscillation > SWINGS:
+        said.append(f"{lower}: with clipping, too, the loss swings (oscillation {seen.oscillation:.3g}).")
     if found.verdict == "explodes":
         said.append("Keep clipping on: where nothing bounds the gradient, it explodes.")
     if found.verdict == "vanishes":

@@ -25,6 +25,7 @@ from rnn_models.validation import headline_score, mean_loss
 from rnn_models.word_vectors import Vectors, start_from_vectors
 
 log = logging.getLogger(__name__)
+BOUNDS = {"norm": "clip_norm", "value": "clip_value", "adaptive": "clip_percentile", "none": ""}
 MAX_NON_FINITE = 5  # steps in a row after which a training has no future
 SAVE_EVERY_SECONDS = 120.0  # what a lost machine costs at most
 
@@ -127,10 +128,12 @@ class Training:
         log.warning("step %d skipped: gradient norm is %s, examples %s", number, norm, examples[:8])
         self.carried = ()  # a state that is not finite would spoil all windows after it
         if self.history.num_non_finite + 1 >= MAX_NON_FINITE:
+            name = BOUNDS[self.settings.clipping]
+            bound = f"{name} (now {getattr(self.settings, name):g})" if name else "turn clipping on (now none)"
             raise FloatingPointError(
                 f"training stopped at step {number}: the gradient was not finite {MAX_NON_FINITE} times "
-                f"in a row. Lower learning_rate (now {self.settings.learning_rate}) or clip_norm "
-                f"(now {self.settings.clip_norm}), and look at the examples named above."
+                f"in a row. Lower learning_rate (now {self.settings.learning_rate:g}) or {bound}, and look at the examples "
+                "named above."
             )
 
     def plan(self, train: Examples, number: int) -> tuple[Sequence[Any], Callable[[Any], Batch | Window]]:

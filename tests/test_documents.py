@@ -41,6 +41,16 @@ def test_every_file_that_the_readme_links_exists() -> None:
     assert [link for link in links if not (ROOT / link).exists()] == []
 
 
+def test_everything_that_the_page_on_rnns_names_stands_in_the_file_that_it_links() -> None:
+    page = (ROOT / "docs" / "rnn.md").read_text()
+    named = re.findall(r"\[`(\w+)`\]\(\.\./([\w./]+)\)", page)
+    assert len(named) > 20
+    assert [
+        (name, file) for name, file in named if not re.search(rf"^(def|class) {name}\b", (ROOT / file).read_text(), re.M)
+    ] == []
+    assert [file for file in re.findall(r"\]\(\.\./([\w./]+)\)", page) if not (ROOT / file).exists()] == []
+
+
 def test_the_catalog_entry_in_the_readme_is_read_without_complaint(tmp_path: Path) -> None:
     blocks = [block for block in re.findall(r"```yaml\n(.*?)```", README, flags=re.DOTALL) if "problem:" in block]
     assert blocks

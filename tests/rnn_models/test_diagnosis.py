@@ -110,7 +110,19 @@ def test_a_training_whose_gradients_are_not_finite_is_told_and_not_raised():
     assert found.free.num_not_finite >= 5
     assert found.free.oscillation == math.inf
     assert any(line.startswith("Without clipping the training stopped at step") for line in found.sentences)
-    assert advice(found, settings)[0].startswith("Lower training.learning_rate (now 0.001)")
+    assert advice(found, settings)[0] == "Lower training.learning_rate (now 0.001): the loss does not come down."
+
+
+def test_a_loss_that_falls_but_swings_is_said_to_swing(sentiment):
+    made = probe(sentiment.problem, sentiment.examples, sentiment.sizes, sentiment.settings, num_steps=3)
+    found = diagnose(made, made, "norm 5")
+    fallen = replace(found.clipped, first_loss=2.0, last_loss=1.0, oscillation=0.5, fault="")
+    assert advice(replace(found, clipped=fallen), sentiment.settings)[0] == (
+        "Lower training.learning_rate (now 0.01): with clipping, too, the loss swings (oscillation 0.5)."
+    )
+    assert not any(
+        "Lower" in line for line in advice(replace(found, clipped=replace(fallen, oscillation=0.1)), sentiment.settings)
+    )
 
 
 @pytest.mark.parametrize("changes", [{}, {"accumulate": 2}, {"schedule": "constant"}])
@@ -143,7 +155,8 @@ def test_clipping_that_never_clips_is_said_to_change_nothing(sentiment):
 
 def test_a_model_without_recurrence_has_no_way_through_time():
     step = Step(epoch=1, step=0, loss=1.0, gradient_norm=2.0, is_clipped=True, learning_rate=1.0, tokens_per_second=1.0)
-    found = diagnose(Probe([step]), Probe([replace(step, is_clipped=False)]), "norm 1")
+    found = diagnose(Probe([step]), Probe([replace(step, is_clipped=False, loss=math.inf)]), "norm 1")
     assert found.verdict == "healthy"
+    assert any("Loss at the end: 1 with it, not finite without it" in line for line in found.sentences)
     assert any("no recurrence" in line for line in found.sentences)
     assert any("1 of 1 steps (100%)" in line for line in found.sentences)

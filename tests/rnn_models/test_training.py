@@ -289,12 +289,21 @@ def spoilt(problem, is_spoilt):
     return replace(problem, loss=loss)
 
 
-def test_a_training_without_finite_gradients_stops_and_says_what_to_do(posed):
+@pytest.mark.parametrize(
+    ("clipping", "bound"),
+    [
+        ("norm", "clip_norm (now 5)"),
+        ("value", "clip_value (now 1)"),
+        ("adaptive", "clip_percentile (now 10)"),
+        ("none", "turn clipping on (now none)"),
+    ],
+)
+def test_a_training_without_finite_gradients_stops_and_says_what_to_do(posed, clipping, bound):
     with pytest.raises(FloatingPointError) as stop:
-        fitted(posed, spoilt(posed.problem, lambda number: number >= 1), max_epochs=9)
+        fitted(posed, spoilt(posed.problem, lambda number: number >= 1), max_epochs=9, clipping=clipping)
     assert str(stop.value) == (
         f"training stopped at step {MAX_NON_FINITE}: the gradient was not finite {MAX_NON_FINITE} times in a row. "
-        "Lower learning_rate (now 0.01) or clip_norm (now 5.0), and look at the examples named above."
+        f"Lower learning_rate (now 0.01) or {bound}, and look at the examples named above."
     )
 
 

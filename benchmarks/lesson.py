@@ -1,0 +1,41 @@
+"""The screens of ``docs/rnn.md``: what clipping does to a training, and encoders side by side.
+
+``python -m benchmarks.lesson`` types both commands in a store that is gone
+afterwards and puts what they show into the page.
+"""
+
+import os
+import subprocess
+import sys
+
+from benchmarks.figures import RESULTS, ROOT
+from benchmarks.figures import main as renew_documents
+from benchmarks.real_sets import own_store
+
+# A recurrence without gates or bounds, in the long texts that there are, under the plainest optimiser.
+BARE = ("encoder=rnn", "activation=relu", "optimizer=sgd", "learning_rate=0.1")
+HEALTH = ("health", "irish_tunes", "--steps", "150", *(word for change in BARE for word in ("--set", f"training.{change}")))
+COMPARE = ("compare", "rotten_tomatoes", "--encoders", "rnn", "gru", "lstm", "cnn")
+SCREENS = {"lesson_health": (HEALTH, "What the recurrence has to do with it"), "lesson_compare": (COMPARE, "With figures:")}
+
+
+def shown(words: tuple[str, ...], end: str) -> str:
+    """What a command prints, up to a line that begins with ``end``."""
+    environment = os.environ | {"COLUMNS": "80"}
+    command = [sys.executable, "-m", "flows", *words]
+    done = subprocess.run(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True, check=True)
+    return done.stdout.split(f"\n{end}")[0].strip("\n") + "\n"
+
+
+def main() -> None:
+    """Keep both screens."""
+    with own_store():
+        for name, (words, end) in SCREENS.items():
+            screen = f"refrain {' '.join(words)}\n\n{shown(words, end)}"
+            (RESULTS / f"{name}.screen.txt").write_text(screen)
+            print(screen, flush=True)
+    renew_documents()
+
+
+if __name__ == "__main__":
+    main()
