@@ -4,11 +4,14 @@ from collections.abc import Callable, Iterable
 from functools import partial
 from typing import TypeVar
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from rnn_models.batch import Batch, Examples, sorted_batches
 from rnn_models.devices import device_of
 from rnn_models.problem import Output, Problem
+from rnn_models.workers import in_order
 
 Said = TypeVar("Said")
 
@@ -23,18 +26,20 @@ def predict_all(
 def say_in_batches(
     say: Callable[[Batch], Iterable[Said]], model: torch.nn.Module, examples: Examples, *, size: int = 64, tokens: int = 8192
 ) -> list[Said]:
-    """What is said of all examples, in their order.
+    """What is said of all examples, in their order; on a CPU of several batches at a time.
 
     Args:
-        say: What a batch, on the model's device, gives for each of its examples.
+        say: What a batch, on the model's device, gives for each of its examples. Changes nothing.
         model: What says it.
         examples: N of them.
         size: Examples of a batch, at most.
         tokens: Tokens of a batch with their padding, at most.
     """
     model.eval()
-    device, found = device_of(model), dict[int, Said]()
-    with torch.inference_mode():
-        for indices in sorted_batches(examples, size=size, tokens=tokens):
-            found.update(zip(indices.tolist(), say(examples.batch(indices).to(device)), strict=True))
+    device, batches = device_of(model), sorted_batches(examples, size=size, tokens=tokens)
+
+    def work(indices: NDArray[np.int64]) -> list[tuple[int, Said]]:
+        return list(zip(indices.tolist(), say(examples.batch(indices).to(device)), strict=True))
+
+    found = dict(pair for pairs in in_order(work, batches, device) for pair in pairs)
     return [found[i] for i in range(len(examples))]

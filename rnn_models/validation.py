@@ -2,15 +2,18 @@
 
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from rnn_models.batch import Examples, sorted_batches
 from rnn_models.devices import device_of
 from rnn_models.metrics import find_metric
 from rnn_models.prediction import predict_all
-from rnn_models.problem import Problem, Sizes
+from rnn_models.problem import Problem, Sizes, Windows
 from rnn_models.recurrent import State
 from rnn_models.settings import TrainSettings
+from rnn_models.workers import in_order
 
 
 def mean_loss(problem: Problem, model: torch.nn.Module, examples: Examples, settings: TrainSettings) -> float:
@@ -19,17 +22,26 @@ def mean_loss(problem: Problem, model: torch.nn.Module, examples: Examples, sett
     What is trained in windows is validated in windows, their state carried.
     """
     model.eval()
-    device, nats, units = device_of(model), 0.0, 0
-    with torch.inference_mode():
-        if problem.windows and settings.bptt_window:
-            state: State = ()
-            for window in problem.windows.cut(examples, settings, 0):
-                total, num, state = problem.windows.loss(model, window.to(device), state)
-                nats, units = nats + float(total), units + num
-            return nats / units
-        for indices in sorted_batches(examples, size=256, tokens=settings.batch_tokens):
-            total, num = problem.loss(model, examples.batch(indices).to(device))
-            nats, units = nats + float(total), units + num
+    device = device_of(model)
+    if problem.windows and settings.bptt_window:
+        return mean_loss_in_windows(problem.windows, model, examples, settings)
+
+    def loss(indices: NDArray[np.int64]) -> tuple[float, int]:
+        total, num = problem.loss(model, examples.batch(indices).to(device))
+        return float(total), num
+
+    costs = in_order(loss, sorted_batches(examples, size=256, tokens=settings.batch_tokens), device)
+    return sum(nats for nats, _ in costs) / sum(num for _, num in costs)
+
+
+@torch.inference_mode()
+def mean_loss_in_windows(windows: Windows, model: torch.nn.Module, examples: Examples, settings: TrainSettings) -> float:
+    """The same in windows, each of which needs the state of the one before."""
+    nats, units = 0.0, 0
+    state: State = ()
+    for window in windows.cut(examples, settings, 0):
+        total, num, state = windows.loss(model, window.to(device_of(model)), state)
+        nats, units = nats + float(total), units + num
     return nats / units
 
 
