@@ -4,61 +4,14 @@ B sequences, T source steps, U target steps, E width of a token, O of an
 attentional state, H hidden, G gates.
 """
 
-from collections.abc import Callable
-
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import linear
 
 from rnn_models.attention import Attention, Memory
 from rnn_models.fed_lstm import FedLSTM
-
-State = tuple[Tensor, ...]
-Step = Callable[[Tensor, Tensor, State], State]
-
-
-def lstm_step(cell: nn.RNNBase, fed_size: int) -> Step:
-    """One step of an LSTM: what the token adds to the gates (B, 4 * H), what is fed (B, O), and h and c to their next."""
-    from_inputs, from_hidden, _, _ = cell.parameters()
-    weights = torch.cat([from_inputs[:, -fed_size:], from_hidden], dim=1).T
-
-    def step(token: Tensor, fed: Tensor, state: State) -> State:
-        h, c = state
-        i, f, g, o = torch.addmm(token, torch.cat([fed, h], dim=1), weights).chunk(4, dim=1)
-        c = f.sigmoid() * c + i.sigmoid() * g.tanh()
-        return o.sigmoid() * c.tanh(), c
-
-    return step
-
-
-def gru_step(cell: nn.RNNBase, fed_size: int) -> Step:
-    """One step of a GRU; the reset gate meets the hidden state after its product, as in PyTorch."""
-    from_inputs, from_hidden, _, bias = cell.parameters()
-    from_fed = from_inputs[:, -fed_size:].T
-
-    def step(token: Tensor, fed: Tensor, state: State) -> State:
-        (h,) = state
-        xr, xz, xn = torch.addmm(token, fed, from_fed).chunk(3, dim=1)
-        hr, hz, hn = torch.addmm(bias, h, from_hidden.T).chunk(3, dim=1)
-        n = (xn + (xr + hr).sigmoid() * hn).tanh()
-        return (torch.lerp(n, h, (xz + hz).sigmoid()),)
-
-    return step
-
-
-def rnn_step(cell: nn.RNNBase, fed_size: int) -> Step:
-    """One step of a plain recurrence."""
-    from_inputs, from_hidden, _, _ = cell.parameters()
-    weights = torch.cat([from_inputs[:, -fed_size:], from_hidden], dim=1).T
-    squash = torch.relu if cell.mode == "RNN_RELU" else torch.tanh
-
-    def step(token: Tensor, fed: Tensor, state: State) -> State:
-        return (squash(torch.addmm(token, torch.cat([fed, state[0]], dim=1), weights)),)
-
-    return step
-
-
-STEPS = {"LSTM": lstm_step, "GRU": gru_step, "RNN_TANH": rnn_step, "RNN_RELU": rnn_step}
+from rnn_models.search import State
+from rnn_models.stepping import STEPS, gate_bias
 
 
 def read_fed(
@@ -84,9 +37,8 @@ def read_fed(
         Luong, Pham and Manning (2015), section 3.3, input feeding.
     """
     *hidden, fed = state
-    from_inputs, from_hidden, bias, bias_hidden = cell.parameters()
-    all_bias = bias if cell.mode == "GRU" else bias + bias_hidden  # a GRU's second one is within its reset gate
-    added = linear(tokens.transpose(0, 1), from_inputs[:, : tokens.shape[2]], all_bias)  # (U, B, G * H)
+    from_inputs, from_hidden, _, _ = cell.parameters()
+    added = linear(tokens.transpose(0, 1), from_inputs[:, : tokens.shape[2]], gate_bias(cell))  # (U, B, G * H)
     kept_hidden = dropout(torch.ones_like(hidden[0])[:, None])  # (B, 1, H): one mask for all steps
     kept = dropout(torch.ones_like(fed)[:, None])
     if cell.mode == "LSTM" and attention.is_product and added.dtype == from_inputs.dtype:
@@ -95,7 +47,7 @@ def read_fed(
         masks = kept_hidden[:, 0], kept[:, 0]
         attended, looked, *after = FedLSTM.apply(added, weights, own, *state, *memory, *masks)  # type: ignore[no-untyped-call]
         return attended, looked, tuple(after)
-    step = STEPS[cell.mode](cell, fed.shape[1])
+    step = STEPS[cell.mode](cell, tokens.shape[2])
     states, attended, probabilities = tuple(hidden), [], []
     for token in added.unbind(0):
         states = step(token, fed, states)

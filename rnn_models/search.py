@@ -11,10 +11,12 @@ import torch
 from torch import Tensor
 
 from rnn_models.batch import BOS_ID, EOS_ID, PAD_ID
+from rnn_models.candidates import candidates
 
-# Previous ids (R,) and state to log probabilities (R, V) and the next state.
+# Previous ids (R,), places of the rows among the B * W beams (R,), what no step changes (B rows each) and the
+# state (R rows each) to logits (R, V or a few more that are -inf), which are overwritten, and the next state.
 State = tuple[Tensor, ...]
-Step = Callable[[Tensor, State], tuple[Tensor, State]]
+Step = Callable[[Tensor, Tensor, State, State], tuple[Tensor, State]]
 NEVER = float("-inf")
 
 
@@ -43,19 +45,20 @@ def beam_search_all(
 
     A finished beam keeps its place and its score, so it competes with longer
     ones until the end, but no step is computed for it; a sequence leaves the
-    batch when all its beams are finished. With ``width`` 1 this is greedy
+    batch when nothing can come among its best any more. Of equal scores that
+    of the better beam before goes first. With ``width`` 1 this is greedy
     decoding.
 
     Args:
-        step: One decoder step for all rows. It is given ``fixed`` before the
-            rest of the state, and returns the rest alone.
+        step: One decoder step for all rows.
         state: Tensors with B rows each.
         width: Beams per sequence, W.
         max_lengths: (B,), steps after which a sequence is cut.
         length_penalty: The score is the log probability divided by the length,
-            its end included, to this power.
+            its end included, to this power, at least 0.
         num_best: Hypotheses wanted of each sequence, at most W.
-        fixed: Tensors with B rows each that no step changes.
+        fixed: Tensors with B rows each that no step changes; a step is given
+            those of the sequences that are not over.
 
     Returns:
         The best hypotheses of each sequence, best first; fewer than wanted
@@ -70,14 +73,15 @@ def beam_search_all(
     beams = Beams.start(len(max_lengths), width, max_lengths.device)
     rows = beams.live_places()
     while len(rows):
-        log_probabilities, state = step(beams.ids.flatten(0, 1)[rows, -1], (*fixed, *state))
-        beams, parents = beams.grown(rows, log_probabilities, length_penalty)
-        is_over = ~beams.is_live.any(1) | (beams.ids.shape[2] > max_lengths[beams.sequences])
+        logits, state = step(beams.ids.flatten(0, 1)[rows, -1], rows, fixed, state)
+        beams, parents = beams.grown(rows, *candidates(logits, width), length_penalty)
+        is_over = beams.are_over(max_lengths[beams.sequences], length_penalty, num_best)
         for i in is_over.nonzero().flatten().tolist():
             found[int(beams.sequences[i])] = beams.hypotheses(i, num_best)
         places = (beams.is_live & ~is_over[:, None]).flatten().nonzero().flatten()
-        fixed, state = _followed(fixed, state, rows, parents.flatten()[places], width)
-        beams = beams.without(is_over)
+        origin = torch.searchsorted(rows, parents.flatten()[places])
+        state = tuple(tensor.index_select(0, origin) for tensor in state)
+        beams, fixed = beams.without(is_over, fixed)
         rows = beams.live_places()
     return found
 
@@ -116,13 +120,18 @@ class Beams:
         """Places of the rows among the B * W beams, (R,)."""
         return self.is_live.flatten().nonzero().flatten()
 
-    def grown(self, rows: Tensor, log_probabilities: Tensor, length_penalty: float) -> tuple["Beams", Tensor]:
+    def grown(self, rows: Tensor, values: Tensor, tokens: Tensor, length_penalty: float) -> tuple["Beams", Tensor]:
         """The best beams one id later, and the beam that each comes from, as one of the B * W, (B, W).
 
         No more than the W best ids of a row can be among the W best of its sequence.
+
+        Args:
+            rows: (R,), the beams that grow, as places among the B * W.
+            values: (R, C), log probabilities of their best ids.
+            tokens: (R, C), these ids.
+            length_penalty: As in the search.
         """
         num, width = self.totals.shape
-        values, tokens = log_probabilities.topk(min(width, log_probabilities.shape[1]), dim=1)  # (R, C)
         totals = values.new_full((num * width, values.shape[1]), NEVER)
         totals[:, 0] = self.totals.flatten()  # a finished beam goes on as itself, one that is none stays none
         totals[rows] = values + self.totals.flatten()[rows, None]
@@ -130,7 +139,7 @@ class Beams:
         said[rows] = tokens
         lengths = self.lengths + self.is_live
         ranked = totals.view(num, width, -1) / lengths.clamp(min=1)[:, :, None] ** length_penalty
-        scores, best = ranked.flatten(1).topk(width, dim=1)  # (B, W)
+        scores, best = (found[:, :width] for found in ranked.flatten(1).sort(dim=1, descending=True, stable=True))  # (B, W)
         beam = best // totals.shape[1]
         said = said.view(num, -1).gather(1, best)
         ids = self.ids.gather(1, beam[:, :, None].expand(-1, -1, self.ids.shape[2]))
@@ -140,34 +149,32 @@ class Beams:
         )  # fmt: skip
         return grown, beam + width * torch.arange(num, device=beam.device)[:, None]
 
+    def are_over(self, max_lengths: Tensor, length_penalty: float, num_best: int) -> Tensor:
+        """Which sequences are at their longest, or have no beam that grows and can come among the best, (B,)."""
+        return self.are_decided(max_lengths, length_penalty, num_best) | (self.ids.shape[2] > max_lengths)
+
+    def are_decided(self, max_lengths: Tensor, length_penalty: float, num_best: int) -> Tensor:
+        """Of which sequences the best texts are finished, whatever is still to come, (B,).
+
+        A log probability never rises, and the longest text divides it by most:
+        so much a beam that grows can still reach. At equal scores it goes on.
+        """
+        reach = self.totals.masked_fill(~self.is_live, NEVER).amax(1) / max_lengths**length_penalty
+        finished = self.scores.masked_fill(~self.is_done, NEVER).topk(num_best, dim=1).values[:, -1]
+        return (finished > reach) | ~self.is_live.any(1)
+
     def hypotheses(self, i: int, num_best: int) -> list[Hypothesis]:
         """The best texts of one sequence."""
         rows = zip(self.ids[i, :num_best].tolist(), self.scores[i, :num_best].tolist(), strict=True)
         return [Hypothesis(_strip(ids), score) for n, (ids, score) in enumerate(rows) if n == 0 or score != NEVER]
 
-    def without(self, is_over: Tensor) -> "Beams":
-        """The sequences that are not over."""
+    def without(self, is_over: Tensor, fixed: State) -> tuple["Beams", State]:
+        """The sequences that are not over, and their rows of some tensors."""
         if not bool(is_over.any()):
-            return self
+            return self, fixed
         kept = (~is_over).nonzero().flatten()
-        return Beams(*(t[kept] for t in (self.sequences, self.ids, self.totals, self.scores, self.lengths, self.is_done)))
-
-
-def _followed(fixed: State, state: State, rows: Tensor, parents: Tensor, width: int) -> tuple[State, State]:
-    """What the next rows read: the state of the row each comes from.
-
-    Args:
-        fixed: Tensors of R rows that are the same for all rows of a sequence.
-        state: Tensors of R rows.
-        rows: (R,), places of the rows among the B * W beams, ascending.
-        parents: Places that the next rows come from.
-        width: W.
-    """
-    origin = torch.searchsorted(rows, parents)
-    # Most steps change which beams grow, but not how many of each sequence.
-    if fixed and not torch.equal(rows // width, parents // width):
-        fixed = tuple(tensor.index_select(0, origin) for tensor in fixed)
-    return fixed, tuple(tensor.index_select(0, origin) for tensor in state)
+        parts = (self.sequences, self.ids, self.totals, self.scores, self.lengths, self.is_done)
+        return Beams(*(t[kept] for t in parts)), tuple(t[kept] for t in fixed)
 
 
 def _strip(ids: list[int]) -> list[int]:

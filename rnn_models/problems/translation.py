@@ -21,6 +21,7 @@ from rnn_models.projected_loss import projected_nats
 from rnn_models.recurrent import recurrence
 from rnn_models.search import State, beam_search_all
 from rnn_models.settings import TrainSettings
+from rnn_models.stepping import decoder_step
 
 
 def widths(settings: TrainSettings) -> tuple[int, int, int]:
@@ -119,15 +120,12 @@ def loss(model: Translator, batch: Batch) -> tuple[Tensor, int]:
 
 def predict(model: Translator, batch: Batch) -> list[Output]:
     """The best translations found by beam search; a score is the mean probability of a token."""
-    s, device = model.settings, batch.source.device
+    s = model.settings
     memory, state = model.encode(batch.source, batch.source_lengths)
-    never_said = torch.tensor([PAD_ID, BOS_ID] + [UNK_ID] * (not s.copy_unknown), device=device)
-
-    def step(previous: Tensor, carried: State) -> tuple[Tensor, State]:
-        attended, _, after = model.decode(previous[:, None], Memory(*carried[:3]), carried[3:])
-        logits = model.project(attended[:, 0]).index_fill(1, never_said, float("-inf"))
-        return logits.log_softmax(1), after
-
+    step = decoder_step(
+        model.target_embedding, model.decoder, model.attention, model.projection, width=s.beam_width,
+        never_said=[PAD_ID, BOS_ID] + [UNK_ID] * (not s.copy_unknown),
+    )  # fmt: skip
     found = beam_search_all(
         step, state, fixed=memory, width=s.beam_width, num_best=s.num_best, length_penalty=s.length_penalty,
         max_lengths=(s.max_length_ratio * batch.source_lengths + 10).long(),

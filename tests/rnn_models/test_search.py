@@ -3,6 +3,7 @@
 import math
 from functools import partial
 from itertools import product, zip_longest
+from unittest.mock import patch
 
 import pytest
 import torch
@@ -10,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rnn_models.batch import BOS_ID, EOS_ID, PAD_ID, UNK_ID
-from rnn_models.search import beam_search, beam_search_all
+from rnn_models.search import Beams, beam_search, beam_search_all
 
 V = 6  # four special ids and two words
 IDS = (UNK_ID, 4, 5)
@@ -29,7 +30,7 @@ def drawn(seed, num, *, is_masked=True):
 def search(table, *, width, max_lengths, length_penalty=1.0, places=None):
     """Search with a decoder whose state is all that it has read, as one number in base V."""
 
-    def step(previous, state):
+    def step(previous, rows, fixed, state):
         place, read = state
         read = (V * read + previous) % V**MAX_LENGTH
         return table[place, read], (place, read)
@@ -43,11 +44,10 @@ def search_all(table, *, width, max_lengths, length_penalty, num_best):
     """As ``search``, all hypotheses; which table a row reads is told by what no step changes."""
     counts = []
 
-    def step(previous, state):
-        place, read = state
+    def step(previous, rows, fixed, state):
         counts.append(len(previous))
-        read = (V * read + previous) % V**MAX_LENGTH
-        return table[place, read], (read,)
+        read = (V * state[0] + previous) % V**MAX_LENGTH
+        return table[fixed[0][rows // width], read], (read,)
 
     places, steps = torch.arange(len(table)), torch.tensor(max_lengths)
     found = beam_search_all(
@@ -57,14 +57,19 @@ def search_all(table, *, width, max_lengths, length_penalty, num_best):
     return found, counts
 
 
-def slow_search(log_probability, ids, *, width, max_length, length_penalty):
-    """Beam search over lists, one hypothesis and one id at a time: all beams at the end, and how many grew at each step."""
-    beams, counts = [(0.0, 0.0, [])], []
+def slow_search(log_probability, ids, *, width, max_length, length_penalty, num_best):
+    """Beam search over lists, one hypothesis and one id at a time, up to the longest text.
+
+    All beams at the end, and how many grew at each step before the best were decided.
+    """
+    beams, counts, is_open = [(0.0, 0.0, [])], [], True
     for _ in range(max_length):
         growing = [said for _, _, said in beams if EOS_ID not in said]
         if not growing:
             break
-        counts.append(len(growing))
+        reach = max(total for _, total, said in beams if EOS_ID not in said) / max_length**length_penalty
+        is_open = is_open and sum(score > reach for score, _, said in beams if EOS_ID in said) < num_best
+        counts.extend([len(growing)] * is_open)
         beams = [beam for beam in beams if EOS_ID in beam[2]] + [
             (total / len(said) ** length_penalty, total, said)
             for said in ([*text, i] for text in growing for i in ids)
@@ -112,12 +117,43 @@ def test_the_best_texts_are_those_of_a_slow_search(length_penalty, num_best, see
     expected_counts = [0] * MAX_LENGTH
     for hypotheses, rows, max_length in zip(found, table, max_lengths, strict=True):
         slow, grown = slow_search(
-            partial(log_probability, rows), range(V), width=width, max_length=max_length, length_penalty=length_penalty
-        )
+            partial(log_probability, rows), range(V), width=width, max_length=max_length, length_penalty=length_penalty,
+            num_best=num_best,
+        )  # fmt: skip
         assert [hypothesis.ids for hypothesis in hypotheses] == [ids for ids, _ in slow[:num_best]]
         assert [h.score for h in hypotheses] == pytest.approx([score for _, score in slow[:num_best]], rel=1e-5)
         expected_counts = [a + b for a, b in zip_longest(expected_counts, grown, fillvalue=0)]
-    assert counts == [count for count in expected_counts if count]  # no step for what is finished, nor for padding
+    assert counts == [count for count in expected_counts if count]  # no step for what is finished or decided, nor for padding
+
+
+@pytest.mark.parametrize("length_penalty", [0.0, 0.6, 1.0, 2.0])
+@pytest.mark.parametrize("num_best", [1, 2, 3])
+@given(
+    seed=st.integers(0, 9999), width=st.integers(3, 9), max_lengths=st.lists(st.integers(1, MAX_LENGTH), min_size=1, max_size=4),
+    has_ties=st.booleans(),
+)  # fmt: skip
+def test_an_early_end_changes_no_text_and_no_score(length_penalty, num_best, seed, width, max_lengths, has_ties):
+    """With ties too: of scores that are 0, -1 and -2 for each id many texts have the same."""
+    table = drawn(seed, len(max_lengths))
+    table = table.clamp(min=-2).round().masked_fill(table.isneginf(), float("-inf")) if has_ties else table
+    table = table - table.logsumexp(2, keepdim=True)
+    wanted = {"width": width, "max_lengths": max_lengths, "length_penalty": length_penalty, "num_best": num_best}
+    early, early_counts = search_all(table, **wanted)
+    with patch.object(Beams, "are_decided", lambda beams, *_: ~beams.is_live.any(1)):
+        late, late_counts = search_all(table, **wanted)
+    assert early == late
+    assert sum(early_counts) <= sum(late_counts)
+
+
+def test_a_sequence_is_over_when_its_best_are_finished():
+    """<eos> has 0.9 at each step: the empty text is the best at once, the second best is known a step later."""
+    table = torch.full((1, V**MAX_LENGTH, V), math.log(0.02), dtype=torch.float64)
+    table[:, :, EOS_ID] = math.log(0.9)
+    found, counts = search_all(table, width=3, max_lengths=[MAX_LENGTH], length_penalty=1.0, num_best=1)
+    assert (found[0][0].ids, found[0][0].score) == ([], pytest.approx(math.log(0.9)))
+    assert counts == [1]
+    _, counts = search_all(table, width=3, max_lengths=[MAX_LENGTH], length_penalty=1.0, num_best=2)
+    assert counts == [1, 2]
 
 
 @pytest.mark.parametrize("length_penalty", [0.0, 1.0])

@@ -136,7 +136,7 @@ def test_texts_are_those_of_a_slow_search_over_the_model(translation, input_feed
     )
     for i, output in enumerate(predicted(translation, model)):
         lines = Lines(model, translation.batch([i]))
-        slow, _ = slow_search(lines.log_probability, range(17), width=4, max_length=10, length_penalty=0.7)
+        slow, _ = slow_search(lines.log_probability, range(17), width=4, max_length=10, length_penalty=0.7, num_best=3)
         assert [output.ids, *(other.ids for other in output.others)] == [ids for ids, _ in slow[:3]]
 
 
