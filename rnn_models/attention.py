@@ -84,11 +84,20 @@ class Attention(nn.Module):
         Returns:
             Attentional states (B, U, O) and probabilities (B, U, T).
         """
+        probabilities = self.look(queries, memory)
+        own = linear(queries, self.own_weight)
+        return torch.tanh(torch.baddbmm(own, probabilities, memory.values)), probabilities
+
+    def look(self, queries: Tensor, memory: Memory) -> Tensor:
+        """Where queries (B, U, Q) look: probabilities (B, U, T)."""
         if not self.is_product:
             met = torch.tanh(self.query(queries)[:, :, None] + memory.keys[:, None])  # (B, U, T, Q)
             energies = self.energy(met).squeeze(3) + memory.barred
         else:
             energies = torch.baddbmm(memory.barred, queries, memory.keys.mT)  # (B, U, T)
-        probabilities = energies.softmax(dim=2)
-        own = linear(queries, self.combine.weight[:, self.key_size :])
-        return torch.tanh(torch.baddbmm(own, probabilities, memory.values)), probabilities
+        return energies.softmax(dim=2)
+
+    @property
+    def own_weight(self) -> Tensor:
+        """What a query itself adds to its attentional state, (O, Q)."""
+        return self.combine.weight[:, self.key_size :]

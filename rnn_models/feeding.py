@@ -43,7 +43,7 @@ def read_fed(
     kept = dropout(torch.ones_like(fed)[:, None])
     if cell.mode == "LSTM" and attention.is_product and added.dtype == from_inputs.dtype:
         weights = torch.cat([from_inputs[:, tokens.shape[2] :], from_hidden], dim=1).T
-        own = attention.combine.weight[:, attention.key_size :].T
+        own = attention.own_weight.T
         masks = kept_hidden[:, 0], kept[:, 0]
         attended, looked, *after = FedLSTM.apply(added, weights, own, *state, *memory, *masks)  # type: ignore[no-untyped-call]
         return attended, looked, tuple(after)

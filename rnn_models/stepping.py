@@ -96,6 +96,7 @@ def decoder_step(
         sequence ask its memory together, as its time steps do in training, so it is there once for all of them.
     """
     advance, added = STEPS[cell.mode](cell, 0), gate_bias(cell)
+    own = attention.own_weight.T
     weight, bias = aligned(*projection, never_said)
     num_hidden, is_fed = 2 if cell.mode == "LSTM" else 1, cell.input_size > embedding.table.embedding_dim
 
@@ -105,8 +106,9 @@ def decoder_step(
         hidden = advance(added, inputs, hidden)
         memory = Memory(*fixed)
         queries = hidden[0].new_zeros(len(memory.keys) * width, cell.hidden_size).index_copy_(0, places, hidden[0])
-        attended, _ = attention(queries.view(-1, width, cell.hidden_size), memory)  # (B, W, O)
-        said = attended.flatten(0, 1)[places]  # (R, O)
+        looked = attention.look(queries.view(-1, width, cell.hidden_size), memory)  # (B, W, T)
+        contexts = torch.bmm(looked, memory.values).flatten(0, 1)[places]  # (R, O)
+        said = torch.addmm(contexts, hidden[0], own).tanh_()
         return nn.functional.linear(said, weight, bias), (*hidden, said) if is_fed else hidden
 
     return step
