@@ -22,8 +22,9 @@ from numpy.typing import NDArray
 from benchmarks.memory import memory_mib
 from benchmarks.speed_flop import Translated, Widths, model_bytes, training_flop
 from benchmarks.speed_peers import WORK
+from benchmarks.speed_weights import asked_examples, laid, read_joeynmt
 from rnn_models.batch import Examples, Ragged, Words, epoch_batches
-from rnn_models.checkpoint import load_model, load_weights, save_model
+from rnn_models.checkpoint import load_weights
 from rnn_models.history import History
 from rnn_models.prediction import predict_all
 from rnn_models.problem import Problem, Sizes, find_problem
@@ -220,16 +221,12 @@ def sentiment_train(asked: argparse.Namespace) -> dict[str, Any]:
 
 
 def beam(asked: argparse.Namespace) -> dict[str, Any]:
-    """Sentences per second of a model that was trained a little, once; the mean length of what it says."""
-    row, folder = translation(), WORK / f"ours-{asked.steps}"
-    if not folder.exists():
-        history, _ = timed_training(row, 1, asked.steps - 1)
-        folder.mkdir()
-        save_model(folder, history.weights, row.problem, row.sizes, row.settings)
-    _, model = load_model(folder)
-    test = first(row.other, asked.asked)
+    """Sentences per second of a search in the model that JoeyNMT trained a little; the mean length of what is said."""
+    problem, folder = find_problem("translation"), WORK / f"joeynmt-{asked.steps}"
+    model = laid(read_joeynmt(folder), problem.defaults.with_changes(TRANSLATION))
+    test = asked_examples(folder, lines_of("test.bpe.en")[: asked.asked])
     started = time.perf_counter()
-    said = predict_all(row.problem, model, test, size=row.settings.batch_size)
+    said = predict_all(problem, model, test, size=model.settings.batch_size)
     return {"beam": len(test) / (time.perf_counter() - started), "length": statistics.mean(len(output.ids) for output in said)}
 
 

@@ -121,7 +121,8 @@ def joeynmt_settings(folder: str, updates: int, every: int, sentences: str = "")
         "data": {"dataset_type": "plain", "src": {"lang": "en", **side}, "trg": {"lang": "de", **side},
                  "special_symbols": special, **files},
         "testing": {"beam_size": 5, "beam_alpha": 1.0, "n_best": 1, "batch_size": 64, "batch_type": "sentence",
-                    "max_output_length": 60, "eval_metrics": ["bleu"], "sacrebleu_cfg": {"tokenize": "none"}},
+                    "max_output_length": 60, "generate_unk": False, "eval_metrics": ["bleu"],
+                    "sacrebleu_cfg": {"tokenize": "none"}},
         # With this torch its plateau schedule fails, so an exponential one that hardly moves.
         "training": {"optimizer": "adamw", "learning_rate": 1e-3, "scheduling": "exponential", "decrease_factor": 0.99,
                      "normalization": "tokens", "loss": "crossentropy", "label_smoothing": 0.1, "clip_grad_norm": 1.0,
