@@ -100,4 +100,5 @@ class Attention(nn.Module):
     @property
     def own_weight(self) -> Tensor:
         """What a query itself adds to its attentional state, (O, Q)."""
-        return self.combine.weight[:, self.key_size :]
+        own: Tensor = self.combine.weight[:, self.key_size :]
+        return own

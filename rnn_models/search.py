@@ -1,11 +1,13 @@
 """Search for the best target texts, a batch at a time.
 
 B sequences, W beams of each, V ids, U ids of a beam so far, C candidates of a
-beam; R rows: the beams that are still growing, of all sequences end to end.
+beam; R rows: the beams that are still growing, of all sequences end to end; P
+of a state: those of the rows before that some row goes on from.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -13,11 +15,21 @@ from torch import Tensor
 from rnn_models.batch import BOS_ID, EOS_ID, PAD_ID
 from rnn_models.candidates import candidates
 
-# Previous ids (R,), places of the rows among the B * W beams (R,), what no step changes (B rows each) and the
-# state (R rows each) to logits (R, V or a few more that are -inf), which are overwritten, and the next state.
 State = tuple[Tensor, ...]
-Step = Callable[[Tensor, Tensor, State, State], tuple[Tensor, State]]
 NEVER = float("-inf")
+
+
+class Rows(NamedTuple):
+    """The beams that grow, (R,) each: their last ids, places among the B * W beams, rows of the state that they go on from."""
+
+    ids: Tensor
+    places: Tensor
+    origin: Tensor
+
+
+# Rows, what no step changes (B rows each) and the state (P rows each) to logits (R, V or a few more that are -inf),
+# which are overwritten, and the next state (R rows each).
+Step = Callable[[Rows, State, State], tuple[Tensor, State]]
 
 
 @dataclass(frozen=True)
@@ -71,18 +83,19 @@ def beam_search_all(
     """
     found: list[list[Hypothesis]] = [[] for _ in range(len(max_lengths))]
     beams = Beams.start(len(max_lengths), width, max_lengths.device)
-    rows = beams.live_places()
-    while len(rows):
-        logits, state = step(beams.ids.flatten(0, 1)[rows, -1], rows, fixed, state)
-        beams, parents = beams.grown(rows, *candidates(logits, width), length_penalty)
+    rows = Rows(beams.ids[:, 0, 0], beams.live_places(), beams.sequences)
+    while len(rows.places):
+        logits, state = step(rows, fixed, state)
+        beams, parents = beams.grown(rows.places, *candidates(logits, width), length_penalty)
         is_over = beams.are_over(max_lengths[beams.sequences], length_penalty, num_best)
         for i in is_over.nonzero().flatten().tolist():
             found[int(beams.sequences[i])] = beams.hypotheses(i, num_best)
-        places = (beams.is_live & ~is_over[:, None]).flatten().nonzero().flatten()
-        origin = torch.searchsorted(rows, parents.flatten()[places])
-        state = tuple(tensor.index_select(0, origin) for tensor in state)
+        grows = beams.is_live & ~is_over[:, None]
+        # Beams that part go on from one row: what a step makes of it, it makes once.
+        used, origin = torch.unique(torch.searchsorted(rows.places, parents[grows]), return_inverse=True)
+        state = tuple(tensor.index_select(0, used) for tensor in state)
         beams, fixed = beams.without(is_over, fixed)
-        rows = beams.live_places()
+        rows = Rows(beams.ids[:, :, -1][beams.is_live], beams.live_places(), origin)
     return found
 
 
@@ -120,13 +133,13 @@ class Beams:
         """Places of the rows among the B * W beams, (R,)."""
         return self.is_live.flatten().nonzero().flatten()
 
-    def grown(self, rows: Tensor, values: Tensor, tokens: Tensor, length_penalty: float) -> tuple["Beams", Tensor]:
+    def grown(self, places: Tensor, values: Tensor, tokens: Tensor, length_penalty: float) -> tuple["Beams", Tensor]:
         """The best beams one id later, and the beam that each comes from, as one of the B * W, (B, W).
 
         No more than the W best ids of a row can be among the W best of its sequence.
 
         Args:
-            rows: (R,), the beams that grow, as places among the B * W.
+            places: (R,), the beams that grow, as places among the B * W.
             values: (R, C), log probabilities of their best ids.
             tokens: (R, C), these ids.
             length_penalty: As in the search.
@@ -134,9 +147,9 @@ class Beams:
         num, width = self.totals.shape
         totals = values.new_full((num * width, values.shape[1]), NEVER)
         totals[:, 0] = self.totals.flatten()  # a finished beam goes on as itself, one that is none stays none
-        totals[rows] = values + self.totals.flatten()[rows, None]
+        totals[places] = values + self.totals.flatten()[places, None]
         said = tokens.new_full(totals.shape, PAD_ID)
-        said[rows] = tokens
+        said[places] = tokens
         lengths = self.lengths + self.is_live
         ranked = totals.view(num, width, -1) / lengths.clamp(min=1)[:, :, None] ** length_penalty
         scores, best = (found[:, :width] for found in ranked.flatten(1).sort(dim=1, descending=True, stable=True))  # (B, W)

@@ -1,41 +1,48 @@
 """One step of a recurrence or of a decoder: what it needs of the weights is made once, before the first step.
 
-B sequences, W beams of each, R rows: those that are growing; T source steps, E width of a token, O of an
-attentional state, H hidden, G gates, V ids.
+B sequences, W beams of each, R rows: those that are growing; P rows of a state, from each of which one row or some
+go on; T source steps, E width of a token, O of an attentional state, H hidden, G gates, V ids.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from typing import Protocol
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import linear, pad
 
 from rnn_models.attention import Attention, Memory
 from rnn_models.layers import Embedding
-from rnn_models.search import State
+from rnn_models.search import Rows, State
 from rnn_models.search import Step as SearchStep
 
-Step = Callable[[Tensor, Tensor, State], State]
-# Floats of a row of logits are a multiple of this many: products whose rows fill no whole registers are slower.
+# Ids of a projection are a multiple of this many: products whose rows fill no whole registers are slower.
 ALIGNED = 64
 
 
+class Step(Protocol):
+    """A step of a recurrence."""
+
+    def __call__(self, added: Tensor, inputs: Tensor, state: State, origin: Tensor | None = None) -> State:
+        """The next state.
+
+        Args:
+            added: What is added to the gates, (R, G * H).
+            inputs: The inputs that this does not count, (P, O).
+            state: (P, H) each.
+            origin: The row of both that each row goes on from, (R,); none if they are the same rows.
+        """
+
+
 def lstm_step(cell: nn.RNNBase, num_added: int) -> Step:
-    """One step of an LSTM.
-
-    Args:
-        cell: Its weights.
-        num_added: Inputs of it whose part of the gates is given.
-
-    Returns:
-        What is added to the gates, (B, 4 * H) or (4 * H,), all other inputs, and h and c (B, H) to their next.
-    """
+    """One step of an LSTM; the first ``num_added`` of its inputs count in what is added."""
     from_inputs, from_hidden, _, _ = cell.parameters()
     weights = torch.cat([from_inputs[:, num_added:], from_hidden], dim=1).T
 
-    def step(added: Tensor, inputs: Tensor, state: State) -> State:
+    def step(added: Tensor, inputs: Tensor, state: State, origin: Tensor | None = None) -> State:
         h, c = state
-        i, f, g, o = torch.addmm(added, torch.cat([inputs, h], dim=1), weights).chunk(4, dim=1)
-        c = f.sigmoid() * c + i.sigmoid() * g.tanh()
+        i, f, g, o = sums(added, torch.cat([inputs, h], dim=1), weights, origin).chunk(4, dim=1)
+        c = f.sigmoid() * rows_of(c, origin) + i.sigmoid() * g.tanh()
         return o.sigmoid() * c.tanh(), c
 
     return step
@@ -46,12 +53,12 @@ def gru_step(cell: nn.RNNBase, num_added: int) -> Step:
     from_inputs, from_hidden, _, bias = cell.parameters()
     from_others = from_inputs[:, num_added:].T
 
-    def step(added: Tensor, inputs: Tensor, state: State) -> State:
+    def step(added: Tensor, inputs: Tensor, state: State, origin: Tensor | None = None) -> State:
         (h,) = state
-        xr, xz, xn = torch.addmm(added, inputs, from_others).chunk(3, dim=1)
-        hr, hz, hn = torch.addmm(bias, h, from_hidden.T).chunk(3, dim=1)
+        xr, xz, xn = sums(added, inputs, from_others, origin).chunk(3, dim=1)
+        hr, hz, hn = rows_of(torch.addmm(bias, h, from_hidden.T), origin).chunk(3, dim=1)
         n = (xn + (xr + hr).sigmoid() * hn).tanh()
-        return (torch.lerp(n, h, (xz + hz).sigmoid()),)
+        return (torch.lerp(n, rows_of(h, origin), (xz + hz).sigmoid()),)
 
     return step
 
@@ -62,10 +69,22 @@ def rnn_step(cell: nn.RNNBase, num_added: int) -> Step:
     weights = torch.cat([from_inputs[:, num_added:], from_hidden], dim=1).T
     squash = torch.relu if cell.mode == "RNN_RELU" else torch.tanh
 
-    def step(added: Tensor, inputs: Tensor, state: State) -> State:
-        return (squash(torch.addmm(added, torch.cat([inputs, state[0]], dim=1), weights)),)
+    def step(added: Tensor, inputs: Tensor, state: State, origin: Tensor | None = None) -> State:
+        return (squash(sums(added, torch.cat([inputs, state[0]], dim=1), weights, origin)),)
 
     return step
+
+
+def sums(added: Tensor, inputs: Tensor, weights: Tensor, origin: Tensor | None) -> Tensor:
+    """What is added (R, G * H) to the product of inputs (P, K) and weights (K, G * H)."""
+    if origin is None:
+        return torch.addmm(added, inputs, weights)
+    return (inputs @ weights).index_select(0, origin).add_(added)
+
+
+def rows_of(tensor: Tensor, origin: Tensor | None) -> Tensor:
+    """What each row goes on from, (R, H) of (P, H)."""
+    return tensor if origin is None else tensor.index_select(0, origin)
 
 
 STEPS = {"LSTM": lstm_step, "GRU": gru_step, "RNN_TANH": rnn_step, "RNN_RELU": rnn_step}
@@ -95,21 +114,22 @@ def decoder_step(
         A step whose state is the hidden state and, if it is fed, the last attentional state. The beams of a
         sequence ask its memory together, as its time steps do in training, so it is there once for all of them.
     """
-    advance, added = STEPS[cell.mode](cell, 0), gate_bias(cell)
-    own = attention.own_weight.T
+    from_tokens, add = next(cell.parameters())[:, : embedding.table.embedding_dim], gate_bias(cell)
+    advance, own = STEPS[cell.mode](cell, from_tokens.shape[1]), attention.own_weight.T
     weight, bias = aligned(*projection, never_said)
-    num_hidden, is_fed = 2 if cell.mode == "LSTM" else 1, cell.input_size > embedding.table.embedding_dim
+    num_hidden, is_fed = 2 if cell.mode == "LSTM" else 1, cell.input_size > from_tokens.shape[1]
 
-    def step(previous: Tensor, places: Tensor, fixed: State, state: State) -> tuple[Tensor, State]:
-        hidden, fed = state[:num_hidden], state[num_hidden:]
-        inputs = torch.cat([embedding(previous[:, None])[:, 0], *fed], dim=1)  # (R, E) or (R, E + O)
-        hidden = advance(added, inputs, hidden)
-        memory = Memory(*fixed)
-        queries = hidden[0].new_zeros(len(memory.keys) * width, cell.hidden_size).index_copy_(0, places, hidden[0])
+    def step(rows: Rows, fixed: State, state: State) -> tuple[Tensor, State]:
+        hidden, memory = state[:num_hidden], Memory(*fixed)
+        fed = state[num_hidden] if is_fed else hidden[0][:, :0]
+        ids, which = torch.unique(rows.ids, return_inverse=True)  # rows say few ids between them
+        added = linear(embedding(ids[:, None])[:, 0], from_tokens, add)[which]  # (R, G * H)
+        hidden = advance(added, fed, hidden, rows.origin)
+        queries = hidden[0].new_zeros(len(memory.keys) * width, cell.hidden_size).index_copy_(0, rows.places, hidden[0])
         looked = attention.look(queries.view(-1, width, cell.hidden_size), memory)  # (B, W, T)
-        contexts = torch.bmm(looked, memory.values).flatten(0, 1)[places]  # (R, O)
+        contexts = torch.bmm(looked, memory.values).flatten(0, 1)[rows.places]  # (R, O)
         said = torch.addmm(contexts, hidden[0], own).tanh_()
-        return nn.functional.linear(said, weight, bias), (*hidden, said) if is_fed else hidden
+        return linear(said, weight, bias), (*hidden, said) if is_fed else hidden
 
     return step
 
@@ -118,5 +138,5 @@ def aligned(weight: Tensor, bias: Tensor, never_said: Sequence[int]) -> tuple[Te
     """A projection, weight (V, O) and bias (V,), to some ids more; the bias of these, and of what is never said, is -inf."""
     barred = torch.tensor(never_said, dtype=torch.long, device=bias.device)
     more = -len(bias) % ALIGNED
-    wide = nn.functional.pad(weight, (0, 0, 0, more))
-    return wide, nn.functional.pad(bias.index_fill(0, barred, float("-inf")), (0, more), value=float("-inf"))
+    wide = pad(weight, (0, 0, 0, more))
+    return wide, pad(bias.index_fill(0, barred, float("-inf")), (0, more), value=float("-inf"))

@@ -30,9 +30,9 @@ def drawn(seed, num, *, is_masked=True):
 def search(table, *, width, max_lengths, length_penalty=1.0, places=None):
     """Search with a decoder whose state is all that it has read, as one number in base V."""
 
-    def step(previous, rows, fixed, state):
-        place, read = state
-        read = (V * read + previous) % V**MAX_LENGTH
+    def step(rows, fixed, state):
+        place, read = (part[rows.origin] for part in state)
+        read = (V * read + rows.ids) % V**MAX_LENGTH
         return table[place, read], (place, read)
 
     places = torch.arange(len(table)) if places is None else torch.tensor(places)
@@ -44,10 +44,10 @@ def search_all(table, *, width, max_lengths, length_penalty, num_best):
     """As ``search``, all hypotheses; which table a row reads is told by what no step changes."""
     counts = []
 
-    def step(previous, rows, fixed, state):
-        counts.append(len(previous))
-        read = (V * state[0] + previous) % V**MAX_LENGTH
-        return table[fixed[0][rows // width], read], (read,)
+    def step(rows, fixed, state):
+        counts.append(len(rows.ids))
+        read = (V * state[0][rows.origin] + rows.ids) % V**MAX_LENGTH
+        return table[fixed[0][rows.places // width], read], (read,)
 
     places, steps = torch.arange(len(table)), torch.tensor(max_lengths)
     found = beam_search_all(

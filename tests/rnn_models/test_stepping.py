@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from rnn_models.batch import BOS_ID, PAD_ID
+from rnn_models.search import Rows
 from rnn_models.stepping import ALIGNED, decoder_step
 from tests.rnn_models.test_translation import DECODERS
 
@@ -19,7 +20,7 @@ def stepping(model, never_said=()):
 @pytest.mark.parametrize("activation", ["tanh", "relu"])
 @DECODERS
 def test_steps_of_some_beams_are_those_of_training(translation, kind, activation):
-    """Each sequence has another number of beams that grow, and each beam reads other ids."""
+    """Each sequence has another number of beams that grow, all from one state; then each beam has its own and reads other ids."""
     model, batch = translation.model(**kind, activation=activation).eval(), translation.batch()
     memory, start = model.encode(batch.source, batch.source_lengths)
     is_live = torch.rand(len(batch), WIDTH, generator=torch.Generator().manual_seed(1)) < 0.6
@@ -27,9 +28,10 @@ def test_steps_of_some_beams_are_those_of_training(translation, kind, activation
     sequences = places // WIDTH
     read = torch.randint(4, translation.sizes.target, (len(places), 4), generator=torch.Generator().manual_seed(2))
     expected, _, after = model.decode(read, memory.rows(sequences), tuple(part[sequences] for part in start))
-    step, state = stepping(model), tuple(part[sequences] for part in start)
+    step, state, origin = stepping(model), start, sequences
     for t in range(read.shape[1]):
-        logits, state = step(read[:, t], places, memory, state)
+        logits, state = step(Rows(read[:, t], places, origin), memory, state)
+        origin = torch.arange(len(places))
         wanted = model.project(expected[:, t])
         torch.testing.assert_close(logits[:, : wanted.shape[1]], wanted, rtol=1e-5, atol=1e-5)
     torch.testing.assert_close(state, after, rtol=1e-5, atol=1e-5)
@@ -39,7 +41,8 @@ def test_what_is_never_said_and_what_is_no_id_has_no_probability(translation):
     model, batch = translation.model().eval(), translation.batch()
     memory, state = model.encode(batch.source, batch.source_lengths)
     places = WIDTH * torch.arange(len(batch))
-    logits, _ = stepping(model, [PAD_ID, BOS_ID])(torch.full_like(places, BOS_ID), places, memory, state)
+    rows = Rows(torch.full_like(places, BOS_ID), places, torch.arange(len(batch)))
+    logits, _ = stepping(model, [PAD_ID, BOS_ID])(rows, memory, state)
     is_barred = torch.ones(ALIGNED, dtype=torch.bool)
     is_barred[: translation.sizes.target] = False
     is_barred[[PAD_ID, BOS_ID]] = True
