@@ -24,6 +24,7 @@ from benchmarks.speed_peers import (
 )
 
 Values = dict[str, float]
+BEAM = 5
 TAGGED = 4  # sentences that are tagged for each that is translated
 TRAINED_A_LITTLE = 250  # steps of JoeyNMT after which its captions begin and end as captions do, and are as long
 
@@ -123,7 +124,7 @@ def joeynmt_search(asked: Asked, *, beam_size: int) -> tuple[float, list[list[st
 
 def joeynmt_beam(asked: Asked) -> Values:
     """A beam search of JoeyNMT, with a model that it trained a little, once."""
-    seconds, said = joeynmt_search(asked, beam_size=5)
+    seconds, said = joeynmt_search(asked, beam_size=BEAM)
     return {"beam": asked.rows / seconds, "length": statistics.mean(len(words) for words in said)}
 
 
@@ -170,7 +171,7 @@ ROWS = {
             (Goal("sentiment_train_vs_flair", "train", "flair", 5),),
         ),
         Row(
-            "beam", "JoeyNMT's translation model after 250 steps, width 5, batches of 64", "sentences",
+            "beam", f"JoeyNMT's translation model after {TRAINED_A_LITTLE} steps, width {BEAM}, batches of 64", "sentences",
             {"ours": ours("beam"), "joeynmt": joeynmt_beam}, (Goal("beam_vs_joeynmt", "beam", "joeynmt", 3),),
         ),
     )

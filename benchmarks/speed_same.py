@@ -1,33 +1,43 @@
 """Whether JoeyNMT's model says with our code what it says with JoeyNMT's.
 
-``python -m benchmarks.speed_same`` asks both for the likeliest token at each
-step, where their searches are the same, and prints how many texts are. With
-beams they are not: lengths count otherwise (``benchmarks/SPEED.md``).
+``python -m benchmarks.speed_same`` asks both greedily, where their searches are
+the same, then with beams, where lengths count otherwise (``benchmarks/SPEED.md``),
+and prints how many texts are the same.
 """
 
 from benchmarks.speed_ours import TRANSLATION, lines_of
 from benchmarks.speed_peers import WORK, prepare_inputs
-from benchmarks.speed_rows import Asked, joeynmt_folder, joeynmt_search
+from benchmarks.speed_rows import BEAM, Asked, joeynmt_folder, joeynmt_search
 from benchmarks.speed_weights import asked_examples, laid, read_joeynmt, read_words
 from rnn_models.prediction import predict_all
 from rnn_models.problem import find_problem
 
-GREEDY = {"beam_width": 1, "max_length_ratio": 50.0}  # JoeyNMT's limit, 60 tokens, is then the shorter one
-MOST = 60
+Texts = list[list[str]]
+MOST = (
+    60  # tokens of a text of JoeyNMT's; our limit, which follows the source's length, is set so that it never is the shorter one
+)
+NO_LIMIT = {"max_length_ratio": float(MOST)}
+
+
+def our_texts(asked: Asked, beam_size: int) -> Texts:
+    """What our code says with JoeyNMT's weights."""
+    problem, folder = find_problem("translation"), WORK / joeynmt_folder(asked)
+    model = laid(read_joeynmt(folder), problem.defaults.with_changes(TRANSLATION | NO_LIMIT | {"beam_width": beam_size}))
+    outputs = predict_all(problem, model, asked_examples(folder, lines_of("test.bpe.en")[: asked.rows]))
+    words = read_words(folder / "trg_vocab.txt")
+    return [[words[i] for i in output.ids[:MOST]] for output in outputs]
 
 
 def main() -> None:
     """Let both sides say the same sentences, and compare."""
     prepare_inputs()
-    asked, problem = Asked(), find_problem("translation")
-    _, theirs = joeynmt_search(asked, beam_size=1)
-    folder = WORK / joeynmt_folder(asked)
-    model = laid(read_joeynmt(folder), problem.defaults.with_changes(TRANSLATION | GREEDY))
-    said = predict_all(problem, model, asked_examples(folder, lines_of("test.bpe.en")[: asked.rows]))
-    words = read_words(folder / "trg_vocab.txt")
-    ours = [[words[i] for i in output.ids[:MOST]] for output in said]
-    num = sum(one == other for one, other in zip(ours, theirs, strict=True))
-    print(f"{num} of {len(ours)} texts are the same, of {sum(map(len, theirs)) / len(theirs):.1f} tokens")
+    asked = Asked()
+    for beam_size in (1, BEAM):
+        _, theirs = joeynmt_search(asked, beam_size=beam_size)
+        ours = our_texts(asked, beam_size)
+        num = sum(one == other for one, other in zip(ours, theirs, strict=True))
+        longest = max(map(len, ours + theirs))
+        print(f"beams of {beam_size}: {num} of {len(ours)} texts are the same; the longest has {longest} tokens")
 
 
 if __name__ == "__main__":

@@ -95,7 +95,8 @@ class Attention(nn.Module):
             energies = self.energy(met).squeeze(3) + memory.barred
         else:
             energies = torch.baddbmm(memory.barred, queries, memory.keys.mT)  # (B, U, T)
-        return energies.softmax(dim=2)
+        probabilities: Tensor = energies.softmax(dim=2)
+        return probabilities
 
     @property
     def own_weight(self) -> Tensor:
