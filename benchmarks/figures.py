@@ -22,6 +22,8 @@ DOCUMENTS = (
     "benchmarks/PROMOTION.md",
     "benchmarks/SPEED.md",
 )
+REPORTED = "reported, not asked for"  # the note of a figure without a goal
+BRIEF = re.compile(r"<!-- brief: (\w+) -->\n.*?<!-- end of brief -->", flags=re.DOTALL)
 MARKED = re.compile(r"<!-- figures: (\w+) -->\n.*?<!-- end of figures -->", flags=re.DOTALL)
 SCREEN = re.compile(r"<!-- screen: (\w+) -->\n.*?<!-- end of screen -->", flags=re.DOTALL)
 INCLUDED = re.compile(r"<!-- include: (\w+) -->\n.*?<!-- end of include -->", flags=re.DOTALL)
@@ -84,8 +86,18 @@ def table(name: str) -> str:
     return "\n".join(rows)
 
 
+def brief(name: str) -> str:
+    """The figures of a benchmark without their notes, as a Markdown table."""
+    rows = [f"| {name} | measured | goal |", "|---|---:|---:|"]
+    for item in read(name):
+        bound = f"{'at least' if item.better == 'higher' else 'at most'} {item.goal:g}{'' if item.is_met else ' (missed)'}"
+        rows.append(f"| `{item.figure}` | **{item.value:g}** {item.unit} | {'' if item.note == REPORTED else bound} |")
+    return "\n".join(rows)
+
+
 def with_tables(text: str) -> str:
     """A document with its tables and screens made anew."""
+    text = BRIEF.sub(lambda found: f"<!-- brief: {found[1]} -->\n{brief(found[1])}\n<!-- end of brief -->", text)
     text = MARKED.sub(lambda found: f"<!-- figures: {found[1]} -->\n{table(found[1])}\n<!-- end of figures -->", text)
     text = INCLUDED.sub(lambda found: f"<!-- include: {found[1]} -->\n{included(found[1])}\n<!-- end of include -->", text)
     return SCREEN.sub(lambda found: f"<!-- screen: {found[1]} -->\n```\n{screen(found[1])}\n```\n<!-- end of screen -->", text)

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks.figures import RESULTS, ROOT, figure, read, write
+from benchmarks.figures import REPORTED, RESULTS, ROOT, figure, read, write
 from benchmarks.quality_files import lay_out
 from benchmarks.quality_rows import ROWS, Row
 from flows.environment import prepare
@@ -71,8 +71,9 @@ def write_figures(row: Row) -> None:
     if row.minutes_figure:
         runs = [run for seed in row.seeds if (run := kept_run(row, seed))]
         minutes = sum(run.minutes for run in runs) / len(runs)
-        note = "reported, not asked for"
-        made.append(figure(row.minutes_figure, minutes, unit="min", goal=minutes, better="lower", command=command, note=note))
+        made.append(
+            figure(row.minutes_figure, minutes, unit="min", goal=minutes, better="lower", command=command, note=REPORTED)
+        )
     write("quality", made)
     write_pages()
 
