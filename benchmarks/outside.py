@@ -9,8 +9,8 @@ COMMAND = "python -m benchmarks.speed outside"
 # About a minute each, shorter than most: what happens once, such as the first optimiser, has its right share.
 TRAININGS = {
     "multi30k_tok": ["tokens.limit=15000", "training.max_epochs=1"],
-    "conll2003": ["training.max_epochs=3"],
-    "sst2_sentences": [],
+    "conll2003": ["training.max_epochs=8"],
+    "sst2_sentences": ["training.max_epochs=12"],
 }
 WANTED = (Wanted("outside_model_share", "data, logging, checkpoints and bookkeeping of a training", 5, "% of a training"),)
 

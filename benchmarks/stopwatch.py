@@ -49,7 +49,7 @@ PLACES: dict[str, tuple[tuple[Any, str], ...]] = {
         (ner.Tagger, "forward"), (sentiment.Classifier, "forward"),
     ),
     "loss": ((training.Training, "_loss"), (CRF, "forward")),
-    "backward": ((torch.Tensor, "backward"),),
+    "backward": ((torch.Tensor, "backward"), (training.Training, "_backward")),  # with the graph's end, which frees its memory
     "clipping": ((Clipper, "__call__"),),
     "optimiser": ((training.Training, "_update"), (torch.optim.Optimizer, "zero_grad")),
     "validation": ((training, "mean_loss"), (training, "headline_score")),

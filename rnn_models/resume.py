@@ -2,7 +2,6 @@
 
 import json
 import os
-from dataclasses import asdict
 from pathlib import Path
 from typing import Protocol
 
@@ -12,7 +11,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from rnn_models.bptt import Clipper
-from rnn_models.checkpoint import load_weights, weights_of
+from rnn_models.checkpoint import load_weights
 from rnn_models.history import Epoch, History, Step
 from rnn_models.optimisation import Averaging
 
@@ -34,7 +33,7 @@ def save_training(training: Resumable, path: Path) -> None:
     """Write weights, optimiser, averages, carried state and history."""
     history = training.history
     groups = {
-        "now": weights_of(training.model),
+        "now": dict(training.model.named_parameters()),
         "best": history.weights,
         "average": training.averaging.tensors(),
         "carried": {str(i): state for i, state in enumerate(training.carried)},
@@ -45,10 +44,10 @@ def save_training(training: Resumable, path: Path) -> None:
             if isinstance(value, Tensor)  # SGD without momentum has None
         },
     }
-    tensors = {f"{group}.{name}": t.detach().cpu().clone() for group, named in groups.items() for name, t in named.items()}
+    tensors = {f"{group}.{name}": t.detach().cpu().contiguous() for group, named in groups.items() for name, t in named.items()}
     told = {
-        "steps": json.dumps([asdict(step) for step in history.steps]),
-        "epochs": json.dumps([asdict(epoch) for epoch in history.epochs]),
+        "steps": json.dumps([vars(step) for step in history.steps]),
+        "epochs": json.dumps([vars(epoch) for epoch in history.epochs]),
         "seconds": json.dumps(training.seconds),
     }
     partial = path.with_suffix(".partial")

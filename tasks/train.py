@@ -159,7 +159,7 @@ def write_checkpoint(
 ) -> Checkpoint:
     """Write weights, settings and history, then the manifest; the file to resume from goes."""
     save_model(folder, history.weights, problem, tokens.model_sizes(), settings)
-    steps, epochs = ([asdict(item) for item in items] for items in (history.steps, history.epochs))
+    steps, epochs = ([vars(item) for item in items] for items in (history.steps, history.epochs))
     (folder / "history.json").write_text(json.dumps({"steps": steps, "epochs": epochs, "ended": history.ended}))
     log_file(run_id, folder / "history.json")
     log_figure(run_id, training_figure(history, settings), "training.png")
