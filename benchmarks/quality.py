@@ -71,9 +71,7 @@ def write_figures(row: Row) -> None:
     if row.minutes_figure:
         runs = [run for seed in row.seeds if (run := kept_run(row, seed))]
         minutes = sum(run.minutes for run in runs) / len(runs)
-        made.append(
-            figure(row.minutes_figure, minutes, unit="min", goal=minutes, better="lower", command=command, note=REPORTED)
-        )
+        made.append(figure(row.minutes_figure, minutes, unit="min", goal=minutes, better="lower", command=command, note=REPORTED))
     write("quality", made)
     write_pages()
 
