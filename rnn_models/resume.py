@@ -32,8 +32,8 @@ class Resumable(Protocol):
 def save_training(training: Resumable, path: Path) -> None:
     """Write weights, optimiser, averages, carried state and history."""
     history = training.history
-    groups = {
-        "now": dict(training.model.named_parameters()),
+    groups: dict[str, dict[str, Tensor]] = {
+        "now": {name: p.detach() for name, p in training.model.named_parameters()},
         "best": history.weights,
         "average": training.averaging.tensors(),
         "carried": {str(i): state for i, state in enumerate(training.carried)},
