@@ -126,7 +126,17 @@ def set_tags(run_id: str, tags: Mapping[str, str]) -> None:
 def set_version_tags(name: str, number: str, tags: Mapping[str, str]) -> None:
     """Write tags of a version."""
     for key, value in tags.items():
-        client().set_model_version_tag(name, number, key, value)
+        _put_version_tag(name, number, key, value)
+
+
+def _put_version_tag(name: str, number: str, tag: str, value: str) -> None:
+    """Write a tag. MLflow looks whether it is there and then inserts it, so of two first writers at once one fails."""
+    try:
+        client().set_model_version_tag(name, number, tag, value)
+    except MlflowException:
+        if tag not in client().get_model_version(name, number).tags:
+            raise
+        client().set_model_version_tag(name, number, tag, value)  # it is there by now, so this changes it
 
 
 def log_figure(run_id: str, figure: Figure, name: str) -> None:
@@ -211,7 +221,7 @@ def delete_version(name: str, number: str) -> None:
 def set_version_tag(name: str, number: str, tag: str, value: str) -> None:
     """Write a tag of a version; an empty one goes."""
     if value:
-        client().set_model_version_tag(name, number, tag, value)
+        _put_version_tag(name, number, tag, value)
     else:
         client().delete_model_version_tag(name, number, tag)
 

@@ -152,3 +152,31 @@ def test_machines_without_a_common_lock_agree_on_one_version() -> None:
             thread.join()
         assert found == [find_version("made", key)] * 2
         assert len(numbers()) == number + 1
+
+
+def test_a_tag_that_another_machine_writes_at_the_same_moment_is_written(monkeypatch: pytest.MonkeyPatch) -> None:
+    number, client = made_version({}, WEIGHTS), registry.client()
+    write, calls = client.set_model_version_tag, list[str]()
+
+    def overtaken(name: str, version: str, key: str, value: str) -> None:
+        calls.append(value)
+        if len(calls) == 1:  # the other's tag comes in between looking and inserting
+            write(name, version, key, "theirs")
+            raise registry.MlflowException("UNIQUE constraint failed: model_version_tags.key")
+        write(name, version, key, value)
+
+    monkeypatch.setattr(client, "set_model_version_tag", overtaken)
+    registry.set_version_tag("made", number, "refrain.seen", "ours")
+    assert calls == ["ours", "ours"]
+    assert versions.check_complete("made", number).tags["refrain.seen"] == "ours"
+
+
+def test_a_tag_that_cannot_be_written_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    number = made_version({}, WEIGHTS)
+
+    def broken(name: str, version: str, key: str, value: str) -> None:
+        raise registry.MlflowException("disk I/O error")
+
+    monkeypatch.setattr(registry.client(), "set_model_version_tag", broken)
+    with pytest.raises(registry.MlflowException, match="disk I/O error"):
+        registry.set_version_tag("made", number, "refrain.seen", "ours")
