@@ -12,20 +12,22 @@ import torch
 
 from benchmarks.figures import RESULTS
 from benchmarks.figures import main as renew_documents
-from benchmarks.speed_ours import Row, first, ner, sentiment, translation
+from benchmarks.speed_ours import first, ner, sentiment, translation
 from benchmarks.speed_peers import prepare_inputs
 from rnn_models import workers
+from rnn_models.batch import Examples
 from rnn_models.prediction import predict_all
+from rnn_models.problem import Problem
 
 ASKED = {"ner": (ner, 1024, 32), "sentiment": (sentiment, 1024, 32), "translation": (translation, 128, 32)}
 REPETITIONS = 7
 
 
-def seconds(row: Row, model: torch.nn.Module, num: int, size: int, most: int) -> float:
-    """Seconds until so many rows are answered, in batches of a size, ``most`` of them at a time."""
+def seconds(problem: Problem, model: torch.nn.Module, asked: Examples, size: int, most: int) -> float:
+    """Seconds until some rows are answered, in batches of a size, ``most`` of them at a time."""
     with patch.object(workers, "MOST", most):
         started = time.perf_counter()
-        predict_all(row.problem, model, first(row.other if len(row.other) >= num else row.train, num), size=size)
+        predict_all(problem, model, asked, size=size)
         return time.perf_counter() - started
 
 
@@ -37,7 +39,10 @@ def main() -> None:
         torch.manual_seed(0)
         row = make()
         model = row.problem.build(row.sizes, row.settings)
-        turns = [[seconds(row, model, num, size, most) for most in (1, workers.MOST)] for _ in range(1 + REPETITIONS)][1:]
+        asked = first(row.other if len(row.other) >= num else row.train, num)
+        turns = [[seconds(row.problem, model, asked, size, most) for most in (1, workers.MOST)] for _ in range(1 + REPETITIONS)][
+            1:
+        ]
         alone, together = (num / statistics.median(times) for times in zip(*turns, strict=True))
         lines.append(f"| {name} | {alone:,.0f} | {together:,.0f} | {together / alone:.2f} |")
     (RESULTS / "at_once.md").write_text("\n".join(lines) + "\n")

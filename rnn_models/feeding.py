@@ -10,7 +10,7 @@ from torch.nn.functional import linear
 
 from rnn_models.attention import Attention, Memory
 from rnn_models.fed_lstm import FedLSTM
-from rnn_models.search import State
+from rnn_models.recurrent import State
 from rnn_models.stepping import STEPS, gate_bias
 
 

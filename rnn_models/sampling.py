@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from rnn_models.batch import BOS_ID, EOS_ID, PAD_ID, UNK_ID
+from rnn_models.recurrent import State
 from rnn_models.settings import TrainSettings, check_setting, setting
 
-State = tuple[Tensor, ...]
 Step = Callable[[Tensor, State], tuple[Tensor, State]]
 NEVER_SAID = (PAD_ID, UNK_ID, BOS_ID)
 

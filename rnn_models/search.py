@@ -14,8 +14,8 @@ from torch import Tensor
 
 from rnn_models.batch import BOS_ID, EOS_ID, PAD_ID
 from rnn_models.candidates import candidates
+from rnn_models.recurrent import State
 
-State = tuple[Tensor, ...]
 NEVER = float("-inf")
 
 

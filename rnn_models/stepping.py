@@ -13,7 +13,8 @@ from torch.nn.functional import linear, pad
 
 from rnn_models.attention import Attention, Memory
 from rnn_models.layers import Embedding
-from rnn_models.search import Rows, State
+from rnn_models.recurrent import State
+from rnn_models.search import Rows
 from rnn_models.search import Step as SearchStep
 
 # Ids of a projection are a multiple of this many: products whose rows fill no whole registers are slower.

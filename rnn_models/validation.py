@@ -37,10 +37,10 @@ def mean_loss(problem: Problem, model: torch.nn.Module, examples: Examples, sett
 @torch.inference_mode()
 def mean_loss_in_windows(windows: Windows, model: torch.nn.Module, examples: Examples, settings: TrainSettings) -> float:
     """The same in windows, each of which needs the state of the one before."""
-    nats, units = 0.0, 0
+    device, nats, units = device_of(model), 0.0, 0
     state: State = ()
     for window in windows.cut(examples, settings, 0):
-        total, num, state = windows.loss(model, window.to(device_of(model)), state)
+        total, num, state = windows.loss(model, window.to(device), state)
         nats, units = nats + float(total), units + num
     return nats / units
 

@@ -18,8 +18,8 @@ from rnn_models.feeding import read_fed
 from rnn_models.layers import Embedding, LockedDropout
 from rnn_models.problem import Output, Problem, Sizes
 from rnn_models.projected_loss import projected_nats
-from rnn_models.recurrent import recurrence
-from rnn_models.search import State, beam_search_all
+from rnn_models.recurrent import State, recurrence
+from rnn_models.search import beam_search_all
 from rnn_models.settings import TrainSettings
 from rnn_models.stepping import decoder_step
 
