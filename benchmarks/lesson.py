@@ -4,34 +4,25 @@
 afterwards and puts what they show into the page.
 """
 
-import os
-import subprocess
-import sys
-
-from benchmarks.figures import RESULTS, ROOT
+from benchmarks.figures import RESULTS
 from benchmarks.figures import main as renew_documents
+from benchmarks.main_job import timed
 from benchmarks.real_sets import own_store
 
 # A recurrence without gates or bounds, in the long texts that there are, under the plainest optimiser.
 BARE = ("encoder=rnn", "activation=relu", "optimizer=sgd", "learning_rate=0.1")
 HEALTH = ("health", "irish_tunes", "--steps", "150", *(word for change in BARE for word in ("--set", f"training.{change}")))
 COMPARE = ("compare", "rotten_tomatoes", "--encoders", "rnn", "gru", "lstm", "cnn")
+# Each is shown up to the line that begins so.
 SCREENS = {"lesson_health": (HEALTH, "What the recurrence has to do with it"), "lesson_compare": (COMPARE, "With figures:")}
-
-
-def shown(words: tuple[str, ...], end: str) -> str:
-    """What a command prints, up to a line that begins with ``end``."""
-    environment = os.environ | {"COLUMNS": "80"}
-    command = [sys.executable, "-m", "flows", *words]
-    done = subprocess.run(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True, check=True)
-    return done.stdout.split(f"\n{end}")[0].strip("\n") + "\n"
 
 
 def main() -> None:
     """Keep both screens."""
-    with own_store():
+    with own_store() as home:
         for name, (words, end) in SCREENS.items():
-            screen = f"refrain {' '.join(words)}\n\n{shown(words, end)}"
+            shown = timed(home, *words)[1].split(f"\n{end}")[0].strip("\n")
+            screen = f"refrain {' '.join(words)}\n\n{shown}\n"
             (RESULTS / f"{name}.screen.txt").write_text(screen)
             print(screen, flush=True)
     renew_documents()

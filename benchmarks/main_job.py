@@ -34,11 +34,11 @@ def fetch(home: Path) -> None:
         source.fetch(home / "downloads")
 
 
-def timed_run(home: Path, *words: str) -> tuple[float, str]:
-    """Do the main job, and return the seconds it took and what it printed at its end."""
+def timed(home: Path, *words: str) -> tuple[float, str]:
+    """Type a command of ours in a store, and return the seconds it took and what it printed at its end."""
     started = time.monotonic()
     environment = os.environ | {"REFRAIN_HOME": str(home), "COLUMNS": "80"}
-    command = [sys.executable, "-m", "flows", "run", *words]
+    command = [sys.executable, "-m", "flows", *words]
     done = subprocess.run(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True, check=True)
     return time.monotonic() - started, done.stdout
 
@@ -48,8 +48,8 @@ def measure_job() -> list[Figure]:
     with tempfile.TemporaryDirectory(prefix="refrain-bench-") as folder:
         home = Path(folder)
         fetch(home)
-        first, screen = timed_run(home)
-        second, printed = timed_run(home, "--json")
+        first, screen = timed(home, "run")
+        second, printed = timed(home, "run", "--json")
         versions = {path.parent.name for path in (home / "checkpoints").glob("*/manifest.json")}
     (RESULTS / "main_job.screen.txt").write_text(screen)
     assert len(versions) == len(SCORES), "the second run trained again"
