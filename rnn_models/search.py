@@ -82,12 +82,12 @@ def beam_search_all(
         equation 14, take one of (5 + length) / 6.
     """
     found: list[list[Hypothesis]] = [[] for _ in range(len(max_lengths))]
-    beams = Beams.start(len(max_lengths), width, max_lengths.device)
+    beams, divisors = Beams.start(len(max_lengths), width, max_lengths.device), powers(max_lengths, length_penalty)
     rows = Rows(beams.ids[:, 0, 0], beams.live_places(), beams.sequences)
     while len(rows.places):
         logits, state = step(rows, fixed, state)
-        beams, parents = beams.grown(rows.places, *candidates(logits, width), length_penalty)
-        is_over = beams.are_over(max_lengths[beams.sequences], length_penalty, num_best)
+        beams, parents = beams.grown(rows.places, *candidates(logits, width), divisors)
+        is_over = beams.are_over(max_lengths[beams.sequences], divisors, num_best)
         for i in is_over.nonzero().flatten().tolist():
             found[int(beams.sequences[i])] = beams.hypotheses(i, num_best)
         grows = beams.is_live & ~is_over[:, None]
@@ -97,6 +97,24 @@ def beam_search_all(
         beams, fixed = beams.without(is_over, fixed)
         rows = Rows(beams.ids[:, :, -1][beams.is_live], beams.live_places(), origin)
     return found
+
+
+def powers(max_lengths: Tensor, exponent: float) -> Tensor:
+    """What a log probability is divided by, of each length up to the longest.
+
+    One number for each length, from powers in float64: torch rounds those in
+    float32 in another way at the end of a tensor than within it, and a text's
+    score would depend on its place in the batch.
+
+    Args:
+        max_lengths: (B,).
+        exponent: The length penalty.
+
+    Returns:
+        (longest + 1,), with 1 for the text of no ids.
+    """
+    longest = max(max_lengths.tolist(), default=0)
+    return (torch.arange(longest + 1, dtype=torch.float64, device=max_lengths.device).clamp(min=1) ** exponent).float()
 
 
 @dataclass(frozen=True)
@@ -120,7 +138,7 @@ class Beams:
         """One empty text for each sequence."""
         totals = torch.full((num, width), NEVER, device=device)
         totals[:, :1] = 0.0
-        zeros = torch.zeros(num, width, device=device)
+        zeros = torch.zeros(num, width, dtype=torch.long, device=device)
         ids = torch.full((num, width, 1), BOS_ID, device=device)
         return cls(torch.arange(num, device=device), ids, totals, totals, zeros, zeros.bool())
 
@@ -133,7 +151,7 @@ class Beams:
         """Places of the rows among the B * W beams, (R,)."""
         return self.is_live.flatten().nonzero().flatten()
 
-    def grown(self, places: Tensor, values: Tensor, tokens: Tensor, length_penalty: float) -> tuple["Beams", Tensor]:
+    def grown(self, places: Tensor, values: Tensor, tokens: Tensor, divisors: Tensor) -> tuple["Beams", Tensor]:
         """The best beams one id later, and the beam that each comes from, as one of the B * W, (B, W).
 
         No more than the W best ids of a row can be among the W best of its sequence.
@@ -142,7 +160,7 @@ class Beams:
             places: (R,), the beams that grow, as places among the B * W.
             values: (R, C), log probabilities of their best ids.
             tokens: (R, C), these ids.
-            length_penalty: As in the search.
+            divisors: (longest + 1,), of each length; see ``powers``.
         """
         num, width = self.totals.shape
         totals = values.new_full((num * width, values.shape[1]), NEVER)
@@ -151,7 +169,7 @@ class Beams:
         said = tokens.new_full(totals.shape, PAD_ID)
         said[places] = tokens
         lengths = self.lengths + self.is_live
-        ranked = totals.view(num, width, -1) / lengths.clamp(min=1)[:, :, None] ** length_penalty
+        ranked = totals.view(num, width, -1) / divisors[lengths][:, :, None]
         scores, best = (found[:, :width] for found in ranked.flatten(1).sort(dim=1, descending=True, stable=True))  # (B, W)
         beam = best // totals.shape[1]
         said = said.view(num, -1).gather(1, best)
@@ -162,17 +180,17 @@ class Beams:
         )  # fmt: skip
         return grown, beam + width * torch.arange(num, device=beam.device)[:, None]
 
-    def are_over(self, max_lengths: Tensor, length_penalty: float, num_best: int) -> Tensor:
+    def are_over(self, max_lengths: Tensor, divisors: Tensor, num_best: int) -> Tensor:
         """Which sequences are at their longest, or have no beam that grows and can come among the best, (B,)."""
-        return self.are_decided(max_lengths, length_penalty, num_best) | (self.ids.shape[2] > max_lengths)
+        return self.are_decided(max_lengths, divisors, num_best) | (self.ids.shape[2] > max_lengths)
 
-    def are_decided(self, max_lengths: Tensor, length_penalty: float, num_best: int) -> Tensor:
+    def are_decided(self, max_lengths: Tensor, divisors: Tensor, num_best: int) -> Tensor:
         """Of which sequences the best texts are finished, whatever is still to come, (B,).
 
         A log probability never rises, and the longest text divides it by most:
         so much a beam that grows can still reach. At equal scores it goes on.
         """
-        reach = self.totals.masked_fill(~self.is_live, NEVER).amax(1) / max_lengths**length_penalty
+        reach = self.totals.masked_fill(~self.is_live, NEVER).amax(1) / divisors[max_lengths]
         finished = self.scores.masked_fill(~self.is_done, NEVER).topk(num_best, dim=1).values[:, -1]
         return (finished > reach) | ~self.is_live.any(1)
 

@@ -7,11 +7,11 @@ from unittest.mock import patch
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from rnn_models.batch import BOS_ID, EOS_ID, PAD_ID, UNK_ID
-from rnn_models.search import Beams, beam_search, beam_search_all
+from rnn_models.search import Beams, beam_search, beam_search_all, powers
 
 V = 6  # four special ids and two words
 IDS = (UNK_ID, 4, 5)
@@ -132,6 +132,7 @@ def test_the_best_texts_are_those_of_a_slow_search(length_penalty, num_best, see
     seed=st.integers(0, 9999), width=st.integers(3, 9), max_lengths=st.lists(st.integers(1, MAX_LENGTH), min_size=1, max_size=4),
     has_ties=st.booleans(),
 )  # fmt: skip
+@example(seed=0, width=8, max_lengths=[3, 3, 3, 3], has_ties=False)  # fewer rows, other ends of the tensors
 def test_an_early_end_changes_no_text_and_no_score(length_penalty, num_best, seed, width, max_lengths, has_ties):
     """With ties too: of scores that are 0, -1 and -2 for each id many texts have the same."""
     table = drawn(seed, len(max_lengths))
@@ -143,6 +144,18 @@ def test_an_early_end_changes_no_text_and_no_score(length_penalty, num_best, see
         late, late_counts = search_all(table, **wanted)
     assert early == late
     assert sum(early_counts) <= sum(late_counts)
+
+
+@pytest.mark.parametrize("exponent", [0.0, 0.6, 1.0, 1.2, 2.0])
+def test_a_length_has_one_divisor_whatever_the_batch(exponent):
+    """Powers in float32 have another last bit in the last few numbers of a tensor than before."""
+    expected = torch.tensor([max(n, 1) ** exponent for n in range(201)])
+    for longest in range(1, 200):
+        assert powers(torch.tensor([1, longest]), exponent).tolist() == expected[: longest + 1].tolist()
+
+
+def test_a_power_beyond_all_numbers_is_one():
+    assert powers(torch.tensor([9]), 400.0).tolist() == [1.0, 1.0, *[math.inf] * 8]
 
 
 def test_a_sequence_is_over_when_its_best_are_finished():
