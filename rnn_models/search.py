@@ -41,16 +41,6 @@ class Hypothesis:
 
 
 def beam_search(
-    step: Step, state: State, *, width: int, max_lengths: Tensor, length_penalty: float, fixed: State = ()
-) -> list[Hypothesis]:
-    """Decode a batch and give the best hypothesis of each sequence; see ``beam_search_all``."""
-    found = beam_search_all(
-        step, state, width=width, max_lengths=max_lengths, length_penalty=length_penalty, fixed=fixed, num_best=1
-    )
-    return [hypotheses[0] for hypotheses in found]
-
-
-def beam_search_all(
     step: Step, state: State, *, width: int, max_lengths: Tensor, length_penalty: float, num_best: int, fixed: State = ()
 ) -> list[list[Hypothesis]]:
     """Decode a batch with beams.

@@ -19,7 +19,7 @@ from rnn_models.layers import Embedding, LockedDropout
 from rnn_models.problem import Output, Problem, Sizes
 from rnn_models.projected_loss import projected_nats
 from rnn_models.recurrent import State, recurrence
-from rnn_models.search import beam_search_all
+from rnn_models.search import beam_search
 from rnn_models.settings import TrainSettings
 from rnn_models.stepping import decoder_step
 
@@ -126,7 +126,7 @@ def predict(model: Translator, batch: Batch) -> list[Output]:
         model.target_embedding, model.decoder, model.attention, model.projection, width=s.beam_width,
         never_said=[PAD_ID, BOS_ID] + [UNK_ID] * (not s.copy_unknown),
     )  # fmt: skip
-    found = beam_search_all(
+    found = beam_search(
         step, state, fixed=memory, width=s.beam_width, num_best=s.num_best, length_penalty=s.length_penalty,
         max_lengths=(s.max_length_ratio * batch.source_lengths + 10).long(),
     )  # fmt: skip

@@ -11,7 +11,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from rnn_models.batch import BOS_ID, EOS_ID, PAD_ID, UNK_ID
-from rnn_models.search import Beams, beam_search, beam_search_all, powers
+from rnn_models.search import Beams, beam_search, powers
 
 V = 6  # four special ids and two words
 IDS = (UNK_ID, 4, 5)
@@ -37,7 +37,8 @@ def search(table, *, width, max_lengths, length_penalty=1.0, places=None):
 
     places = torch.arange(len(table)) if places is None else torch.tensor(places)
     state, steps = (places, torch.zeros_like(places)), torch.tensor(max_lengths)
-    return beam_search(step, state, width=width, max_lengths=steps, length_penalty=length_penalty)
+    found = beam_search(step, state, width=width, max_lengths=steps, length_penalty=length_penalty, num_best=1)
+    return [hypotheses[0] for hypotheses in found]
 
 
 def search_all(table, *, width, max_lengths, length_penalty, num_best):
@@ -50,7 +51,7 @@ def search_all(table, *, width, max_lengths, length_penalty, num_best):
         return table[fixed[0][rows.places // width], read], (read,)
 
     places, steps = torch.arange(len(table)), torch.tensor(max_lengths)
-    found = beam_search_all(
+    found = beam_search(
         step, (torch.zeros_like(places),), fixed=(places,), width=width, max_lengths=steps,
         length_penalty=length_penalty, num_best=num_best,
     )  # fmt: skip
