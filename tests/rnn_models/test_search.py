@@ -155,7 +155,7 @@ def test_a_length_has_one_divisor_whatever_the_batch(exponent):
         assert powers(torch.tensor([1, longest]), exponent).tolist() == expected[: longest + 1].tolist()
 
 
-def test_a_power_beyond_all_numbers_is_one():
+def test_a_divisor_beyond_all_numbers_is_infinite():
     assert powers(torch.tensor([9]), 400.0).tolist() == [1.0, 1.0, *[math.inf] * 8]
 
 
