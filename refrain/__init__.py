@@ -1,0 +1,1 @@
+"""The command line of Refrain, and what installs it."""

@@ -1,0 +1,160 @@
+"""Make ``.venv`` and put the locked packages into it. Standard library only: it runs before anything is installed.
+
+Packages come from three locks, one for each purpose: what ``make run`` needs, what optional sources
+and formats need as well (``extras``), and the tools of the tests (``tools``). Each names every package
+it needs with its hashes, so nothing is resolved here, and each package has a wheel, so nothing is built.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import MappingProxyType
+
+ROOT = Path(__file__).resolve().parents[1]
+VENV = ROOT / ".venv"
+OLDEST, NEWEST = (3, 11), (3, 14)
+TORCH = "torch==2.13.0"  # its build differs by machine, so no lock names it: pip chooses the build
+PYTHON = VENV / "bin/python"
+PIP = [PYTHON, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--only-binary", ":all:"]
+UV = [VENV / "bin/uv", "pip", "install", "--quiet", "--python", PYTHON]
+EXACT = ["--no-deps", "--only-binary", ":all:", "--require-hashes", "--requirement"]  # and a lock
+LOCKS = {"ready": "requirements.lock", "extras": "requirements-extras.lock", "tools": "requirements-tools.lock"}
+NO_PIP = """\
+refrain: {python} cannot make a virtual environment with pip in it.
+On Debian and Ubuntu, install that part of Python: sudo apt install python3-venv
+Then type the same command again. What Python wrote:
+{output}"""
+
+
+class InstallError(Exception):
+    """An installation cannot go on; the message says why and what to do."""
+
+
+def main() -> None:
+    """Install for one purpose, and for those that it builds on."""
+    parser = argparse.ArgumentParser(description="Make .venv and install the locked packages.")
+    parser.add_argument("purpose", choices=list(LOCKS))
+    purpose = parser.parse_args().purpose
+    started = time.monotonic()
+    try:
+        check_version(sys.version_info[:2], sys.executable)
+        if not is_usable(VENV):
+            make_environment(VENV)
+        for name in list(LOCKS)[: list(LOCKS).index(purpose) + 1]:
+            if is_outdated(name):
+                install(name)
+    except InstallError as error:
+        sys.exit(str(error))
+    print(f"Installed in {time.monotonic() - started:.0f} s.", flush=True)
+
+
+def check_version(version: tuple[int, ...], executable: str) -> None:
+    """Accept the Pythons that the locks are made for.
+
+    Raises:
+        InstallError: Names the Python and how to choose another one.
+    """
+    if not OLDEST <= version <= NEWEST:
+        oldest, newest, found = (".".join(map(str, part)) for part in (OLDEST, NEWEST, version))
+        raise InstallError(
+            f"refrain: needs Python {oldest} to {newest}, and {executable} is {found}. "
+            "Name another one: make PYTHON=python3.12 run"
+        )
+
+
+def is_usable(venv: Path) -> bool:
+    """Tell whether a virtual environment is whole: its Python starts, has pip and is of this version."""
+    question = "import sys, pip; print(*sys.version_info[:2])"
+    try:
+        done = subprocess.run([venv / "bin/python", "-c", question], capture_output=True, text=True, check=False)
+    except OSError:
+        return False
+    return done.returncode == 0 and done.stdout.split() == [str(part) for part in sys.version_info[:2]]
+
+
+def make_environment(venv: Path) -> None:
+    """Make a virtual environment, in place of a broken one.
+
+    Raises:
+        InstallError: If this Python cannot; nothing half-made is left.
+    """
+    if venv.exists():
+        step(f"Removing {venv}, which is incomplete or of another Python")
+        shutil.rmtree(venv)
+    python = getattr(sys, "_base_executable", "") or sys.executable  # not that of the environment itself
+    step(f"Making {venv} with Python {'.'.join(map(str, sys.version_info[:3]))}")
+    done = subprocess.run([python, "-m", "venv", str(venv)], capture_output=True, text=True, check=False)
+    if done.returncode or not is_usable(venv):
+        shutil.rmtree(venv, ignore_errors=True)
+        raise InstallError(NO_PIP.format(python=python, output=(done.stdout + done.stderr).strip()))
+
+
+def is_outdated(name: str) -> bool:
+    """Tell whether a lock, or what decides how it is installed, is newer than its installation."""
+    mark = VENV / name
+    inputs = [ROOT / LOCKS[name], ROOT / "pyproject.toml", Path(__file__)]
+    return not mark.exists() or any(path.stat().st_mtime > mark.stat().st_mtime for path in inputs)
+
+
+def install(name: str) -> None:
+    """Install one lock; with the first one also torch and this repository itself."""
+    if name == "ready":
+        run("Installing uv, the installer", [*PIP, *EXACT, "requirements-uv.lock"])
+    install_lock(LOCKS[name])
+    if name == "ready":
+        run(f"Installing {TORCH}", [*PIP, TORCH])
+        run("Installing this repository", [*UV, "--no-deps", "--editable", "."], uv_settings())
+    run("Checking that all versions agree", [PYTHON, "-m", "pip", "check"])
+    (VENV / name).touch()
+
+
+def install_lock(lock: str) -> None:
+    """Install a lock with uv, or with pip where uv cannot: pip is slower and knows every setting of its own."""
+    try:
+        run(f"Installing {lock}", [*UV, *EXACT, lock], uv_settings())
+    except InstallError as error:
+        print(f"{error}\nTrying the same with pip, which takes some minutes.", file=sys.stderr, flush=True)
+        run(f"Installing {lock}", [*PIP, *EXACT, lock])
+
+
+def uv_settings() -> dict[str, str]:
+    """Hand pip's index and certificate on to uv, which reads no setting of pip; uv's own settings win."""
+    command = [PYTHON, "-m", "pip", "config", "--disable-pip-version-check", "list"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    lines = (line.partition("=") for line in done.stdout.splitlines())
+    found = {key.rpartition(".")[2]: value.strip("'\"") for key, _, value in lines}
+    wanted = {"UV_DEFAULT_INDEX": found.get("index-url"), "SSL_CERT_FILE": found.get("cert")}
+    return {name: value for name, value in wanted.items() if value and name not in os.environ}
+
+
+def run(title: str, command: Sequence[Path | str], settings: Mapping[str, str] = MappingProxyType({})) -> None:
+    """Run one step, and print what it does and how long it took.
+
+    Raises:
+        InstallError: With the last lines that the command printed.
+    """
+    step(title, end=" ")
+    started = time.monotonic()
+    words = [str(part) for part in command]
+    done = subprocess.run(words, cwd=ROOT, env={**os.environ, **settings}, capture_output=True, text=True, check=False)
+    if done.returncode:
+        print("failed", flush=True)
+        output = "\n".join((done.stdout + done.stderr).strip().splitlines()[-15:])
+        raise InstallError(f"refrain: {title} failed with exit status {done.returncode}:\n{output}")
+    print(f"{time.monotonic() - started:.0f} s", flush=True)
+
+
+def step(text: str, end: str = "\n") -> None:
+    """Print one line of progress."""
+    print(f"{text} ...", end=end, flush=True)
+
+
+if __name__ == "__main__":
+    main()
