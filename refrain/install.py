@@ -22,8 +22,8 @@ VENV = ROOT / ".venv"
 OLDEST, NEWEST = (3, 11), (3, 14)
 TORCH = "torch==2.13.0"  # its build differs by machine, so no lock names it: pip chooses the build
 PYTHON = VENV / "bin/python"
-PIP = [PYTHON, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--only-binary", ":all:"]
-UV = [VENV / "bin/uv", "pip", "install", "--quiet", "--python", PYTHON]
+PIP = [str(PYTHON), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--only-binary", ":all:"]
+UV = [str(VENV / "bin/uv"), "pip", "install", "--quiet", "--python", str(PYTHON)]
 EXACT = ["--no-deps", "--only-binary", ":all:", "--require-hashes", "--requirement"]  # and a lock
 LOCKS = {"ready": "requirements.lock", "extras": "requirements-extras.lock", "tools": "requirements-tools.lock"}
 NO_PIP = """\
@@ -111,7 +111,7 @@ def install(name: str) -> None:
     if name == "ready":
         run(f"Installing {TORCH}", [*PIP, TORCH])
         run("Installing this repository", [*UV, "--no-deps", "--editable", "."], uv_settings())
-    run("Checking that all versions agree", [PYTHON, "-m", "pip", "check"])
+    run("Checking that all versions agree", [str(PYTHON), "-m", "pip", "check"])
     (VENV / name).touch()
 
 
@@ -126,7 +126,7 @@ def install_lock(lock: str) -> None:
 
 def uv_settings() -> dict[str, str]:
     """Hand pip's index and certificate on to uv, which reads no setting of pip; uv's own settings win."""
-    command = [PYTHON, "-m", "pip", "config", "--disable-pip-version-check", "list"]
+    command = [str(PYTHON), "-m", "pip", "config", "--disable-pip-version-check", "list"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     lines = (line.partition("=") for line in done.stdout.splitlines())
     found = {key.rpartition(".")[2]: value.strip("'\"") for key, _, value in lines}
@@ -134,7 +134,7 @@ def uv_settings() -> dict[str, str]:
     return {name: value for name, value in wanted.items() if value and name not in os.environ}
 
 
-def run(title: str, command: Sequence[Path | str], settings: Mapping[str, str] = MappingProxyType({})) -> None:
+def run(title: str, command: Sequence[str], settings: Mapping[str, str] = MappingProxyType({})) -> None:
     """Run one step, and print what it does and how long it took.
 
     Raises:
@@ -142,8 +142,7 @@ def run(title: str, command: Sequence[Path | str], settings: Mapping[str, str] =
     """
     step(title, end=" ")
     started = time.monotonic()
-    words = [str(part) for part in command]
-    done = subprocess.run(words, cwd=ROOT, env={**os.environ, **settings}, capture_output=True, text=True, check=False)
+    done = subprocess.run(command, cwd=ROOT, env={**os.environ, **settings}, capture_output=True, text=True, check=False)
     if done.returncode:
         print("failed", flush=True)
         output = "\n".join((done.stdout + done.stderr).strip().splitlines()[-15:])
