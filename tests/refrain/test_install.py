@@ -1,0 +1,136 @@
+"""The installation: which Pythons, a broken environment made anew, locks that are complete and exact."""
+
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from refrain import install
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture
+def venv(tmp_path):
+    """A virtual environment with pip in it."""
+    place = tmp_path / "a folder" / ".venv"
+    subprocess.run([sys._base_executable, "-m", "venv", str(place)], check=True)
+    return place
+
+
+def pins(*locks):
+    """Names and versions that locks pin."""
+    text = "\n".join((ROOT / lock).read_text() for lock in locks)
+    return dict(re.findall(r"^([a-z0-9._-]+)==([^ ;\\]+)", text, re.MULTILINE))
+
+
+@pytest.mark.case("E4")
+@pytest.mark.parametrize("version", [(3, 11), (3, 12), (3, 13), (3, 14)])
+def test_pythons_that_the_locks_are_made_for_are_accepted(version):
+    install.check_version(version, "python3")
+
+
+@pytest.mark.case("E4")
+@pytest.mark.parametrize("version", [(3, 10), (3, 15), (4, 0)])
+def test_another_python_is_refused_with_the_way_to_name_one(version):
+    with pytest.raises(install.InstallError, match=r"needs Python 3.11 to 3.14, and /usr/bin/python3 is \d.\d+.*PYTHON="):
+        install.check_version(version, "/usr/bin/python3")
+
+
+@pytest.mark.case("E1")
+def test_a_whole_environment_is_kept_and_a_broken_one_is_made_anew(venv):
+    assert install.is_usable(venv)
+    for pip in venv.glob("lib/python*/site-packages/pip"):
+        pip.rename(pip.with_name("gone"))
+    assert not install.is_usable(venv)
+    install.make_environment(venv)
+    assert install.is_usable(venv)
+    assert not list(venv.glob("lib/python*/site-packages/gone"))
+
+
+@pytest.mark.case("E1")
+def test_an_environment_of_another_python_is_not_used(venv, monkeypatch):
+    monkeypatch.setattr(install.sys, "version_info", (3, 99, 0))
+    assert not install.is_usable(venv)
+
+
+@pytest.mark.case("E1")
+def test_a_python_without_venv_leaves_nothing_behind_and_names_the_package(tmp_path, monkeypatch):
+    python = tmp_path / "python3"
+    python.write_text('#!/bin/sh\nmkdir -p "$3/bin"; echo ensurepip is not available; exit 1\n')
+    python.chmod(0o755)
+    monkeypatch.setattr(install.sys, "_base_executable", str(python))
+    with pytest.raises(install.InstallError, match=r"(?s)apt install python3-venv.*ensurepip is not available"):
+        install.make_environment(tmp_path / ".venv")
+    assert not (tmp_path / ".venv").exists()
+
+
+@pytest.mark.case("E1")
+def test_a_step_that_fails_shows_the_last_lines_of_its_output(capsys):
+    with pytest.raises(install.InstallError, match=r"(?s)Trying it failed with exit status 3:\nno such package"):
+        install.run("Trying it", [sys.executable, "-c", "print('no such package'); raise SystemExit(3)"])
+
+
+@pytest.mark.case("E1")
+def test_what_uv_cannot_install_is_installed_by_pip(monkeypatch, capsys):
+    commands = []
+
+    def run(title, command, settings=None):
+        commands.append(command)
+        if command[: len(install.UV)] == install.UV:
+            raise install.InstallError("refrain: uv knows no such index")
+
+    monkeypatch.setattr(install, "run", run)
+    install.install_lock("requirements.lock")
+    assert commands[1] == [*install.PIP, *install.EXACT, "requirements.lock"]
+    assert "uv knows no such index" in capsys.readouterr().err
+
+
+@pytest.mark.case("E1")
+def test_uv_takes_the_index_of_pip(tmp_path, monkeypatch):
+    (tmp_path / "pip.conf").write_text("[global]\nindex-url = https://mirror.example/simple\n")
+    for name in ("PIP_INDEX_URL", "UV_DEFAULT_INDEX"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("PIP_CONFIG_FILE", str(tmp_path / "pip.conf"))
+    monkeypatch.setattr(install, "PYTHON", Path(sys.executable))
+    assert install.uv_settings()["UV_DEFAULT_INDEX"] == "https://mirror.example/simple"
+
+
+@pytest.mark.case("E1")
+def test_each_lock_is_installed_without_resolving_and_without_building():
+    assert {"--no-deps", "--only-binary", "--require-hashes"} <= set(install.EXACT)
+    makefile = (ROOT / "Makefile").read_text()
+    assert re.search(r"COMPILE := .*--only-binary :all: --generate-hashes", makefile)
+    assert f"uv=={pins('requirements-uv.lock')['uv']}" in makefile
+
+
+@pytest.mark.case("E1")
+def test_every_pin_has_its_hashes_and_stands_in_one_lock_only():
+    for lock in (*install.LOCKS.values(), "requirements-uv.lock"):
+        for entry in re.split(r"^(?=[a-z])", (ROOT / lock).read_text(), flags=re.MULTILINE)[1:]:
+            assert entry.count("--hash=sha256:") >= 1, entry.splitlines()[0]
+    names = [set(pins(lock)) for lock in install.LOCKS.values()]
+    assert not names[0] & names[1]
+    assert not (names[0] | names[1]) & names[2]
+
+
+@pytest.mark.case("E1")
+def test_what_make_run_installs_has_no_tools_and_no_optional_extras():
+    assert not {"pytest", "mypy", "ruff", "moto", "music21", "boto3", "datasets"} & set(pins("requirements.lock"))
+    assert {"music21", "psycopg", "datasets"} <= set(pins("requirements-extras.lock"))
+    assert {"pytest", "mypy", "ruff"} <= set(pins("requirements-tools.lock"))
+
+
+def test_the_locks_hold_every_dependency_of_the_project():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    wanted = [*project["dependencies"], *(one for extra in ("all", "dev") for one in project["optional-dependencies"][extra])]
+    names = {re.match(r"[a-z0-9._-]+", one)[0] for one in wanted} - {"torch", "refrain-rnn"}
+    assert names <= set(pins(*install.LOCKS.values()))
+
+
+@pytest.mark.case("A1")
+def test_sqlalchemy_is_one_with_which_prefects_scheduler_works():
+    assert pins("requirements.lock")["sqlalchemy"].startswith("2.0.")
