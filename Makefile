@@ -8,7 +8,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: run test up bench bench-data lock clean
+.PHONY: run test up bench bench-data lock lock-check clean
 .DELETE_ON_ERROR:
 
 run: .venv/ready
@@ -45,6 +45,17 @@ lock: .venv/ready
 		--output-file requirements-extras.lock pyproject.toml
 	$(COMPILE) --constraint requirements.lock --constraint requirements-extras.lock --extra dev \
 		$(call SKIP,requirements.lock requirements-extras.lock) --output-file requirements-tools.lock pyproject.toml
+	$(MAKE) lock-check
+
+# Every locked package has a wheel for each Python and platform that the README names.
+lock-check: .venv/ready
+	@for version in 3.11 3.12 3.13 3.14; do \
+	for platform in x86_64-manylinux_2_28 aarch64-manylinux_2_28 aarch64-apple-darwin; do \
+		echo "Python $$version, $$platform"; \
+		$(BIN)/uv pip install --quiet --dry-run --target .venv/none --python-version $$version --python-platform $$platform \
+			--only-binary :all: --no-deps --require-hashes --requirement requirements.lock \
+			--requirement requirements-extras.lock --requirement requirements-tools.lock || exit 1; \
+	done; done
 
 clean:
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis
