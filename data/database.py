@@ -16,6 +16,7 @@ from data.source import Access
 
 TIMEOUT_SECONDS = 10  # for a server that does not answer; the system's own limit is minutes
 TIMED = {"psycopg", "psycopg2", "pymysql", "mysqldb"}  # drivers that know connect_timeout
+WITHOUT_DRIVER = {"postgresql", "postgres"}  # SQLAlchemy 2.0 would take psycopg2, which is no extra of ours
 REPEATABLE = {"postgresql", "mysql", "mariadb"}
 REFERENCE = re.compile(r"\$\{[^{}]*\}")
 STAND_IN = "7316110{:04}"  # for a reference while an address is read: digits may stand anywhere in one
@@ -90,7 +91,9 @@ def _engine(url: sa.URL, named: str) -> sa.Engine:
     Raises:
         RowError: If one of them is missing, or the file of an SQLite database.
     """
-    is_timed = url.drivername.partition("+")[2] in TIMED or url.drivername == "postgresql"
+    if url.drivername in WITHOUT_DRIVER:
+        url = url.set(drivername="postgresql+psycopg")
+    is_timed = url.drivername.partition("+")[2] in TIMED
     options = {"connect_timeout": TIMEOUT_SECONDS} if is_timed and "connect_timeout" not in url.query else {}
     try:
         engine = sa.create_engine(url, poolclass=NullPool, hide_parameters=True, connect_args=options)

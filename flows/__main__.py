@@ -155,7 +155,8 @@ def up(
     from flows.up import serve
 
     with plain_errors():
-        serve(prefect_port=prefect_port, mlflow_port=mlflow_port)
+        status = serve(prefect_port=prefect_port, mlflow_port=mlflow_port)
+    raise SystemExit(status)
 
 
 def main() -> None:

@@ -1,145 +1,156 @@
 """The dashboards, a worker and the scheduled deployments, in one terminal."""
 
 import contextlib
+import fcntl
+import json
 import os
 import signal
-import socket
-import subprocess
 import sys
 import time
-import urllib.error
-import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
 
+from flows.deployments import POOL, Server, deploy
 from flows.environment import home
+from flows.services import Service, check_port, running, start, wait_for
 
-ROOT = Path(__file__).resolve().parents[1]
-POOL = "refrain"
-PATIENCE_SECONDS = 180.0
+LOOK_SECONDS = 30.0  # between two looks at schedules that somebody added in the dashboard
 
 
-def check_port(port: int, what: str, option: str) -> None:
-    """Refuse a port that something else listens on.
+class Stopped(Exception):  # noqa: N818  (an end, not an error)
+    """Somebody ended the services; ``status`` is the exit status."""
+
+    def __init__(self, number: int) -> None:
+        self.status = 128 + number
+
+
+def serve(*, prefect_port: int, mlflow_port: int) -> int:
+    """Start everything, print where it is, and wait for Ctrl-C.
+
+    Returns:
+        The exit status: 130 after Ctrl-C, 143 after SIGTERM.
 
     Raises:
-        ValueError: Names the port, what wanted it and how to choose another.
+        ValueError: If something cannot start or ended by itself; names its log.
     """
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError as error:
-            raise ValueError(
-                f"port {port} for {what} is taken by another program ({error.strerror}). "
-                f"Stop that one, or choose another port: refrain up {option} {port + 1}"
-            ) from error
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _stop)  # SIGINT too: a script that starts programs in the background ignores it
+    addresses = {"Prefect dashboard": f"http://127.0.0.1:{prefect_port}", "MLflow UI": f"http://127.0.0.1:{mlflow_port}"}
+    try:
+        with only_one(addresses):
+            check_port(prefect_port, "the Prefect dashboard", "--prefect-port")
+            check_port(mlflow_port, "the MLflow UI", "--mlflow-port")
+            _serve(addresses, prefect_port, mlflow_port)
+    except Stopped as stopped:
+        return stopped.status
+    return 0
+
+
+def _serve(addresses: Mapping[str, str], prefect_port: int, mlflow_port: int) -> None:
+    environment = environment_of(prefect_port)
+    api = environment["PREFECT_API_URL"]
+    prefect = [sys.executable, "-m", "prefect"]
+    print(f"Starting the Prefect and MLflow servers; logs and data lie in {home()} ...", flush=True)
+    with running([]) as services:
+        server = [*prefect, "server", "start", "--host", "127.0.0.1", "--port", str(prefect_port)]
+        services.append(start("prefect-server", server, environment))
+        services.append(start("mlflow-server", mlflow_command(mlflow_port), environment))
+        wait_for(f"{api}/health", services[0], services)
+        with Server(api).pauses_kept():
+            deploy(prefect, environment)
+        worker = [*prefect, "worker", "start", "--pool", POOL, "--type", "process"]
+        services.append(start("worker", worker, environment))
+        wait_for(f"http://127.0.0.1:{mlflow_port}/health", services[1], services)
+        announce(addresses, Server(api))
+        watch(services, Server(api))
+
+
+def environment_of(prefect_port: int) -> dict[str, str]:
+    """Environment of the servers, the worker and its flow runs."""
+    api = f"http://127.0.0.1:{prefect_port}/api"
+    temporary = home() / "tmp"
+    temporary.mkdir(parents=True, exist_ok=True)
+    return os.environ | {
+        "PREFECT_API_URL": api,
+        "PREFECT_SERVER_UI_API_URL": api,
+        # Prefect's worker keeps a folder in the temporary folder that it cannot share with other users.
+        "TMPDIR": str(temporary),
+        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",  # eight processes that nothing here uses
+    }
+
+
+def mlflow_command(port: int) -> list[str]:
+    """The MLflow server of this store."""
+    tracking = os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{home() / 'mlflow.db'}"
+    command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
+    return [*command, "--backend-store-uri", tracking, "--artifacts-destination", (home() / "mlartifacts").as_uri()]
 
 
 @contextlib.contextmanager
-def started(name: str, command: list[str], environment: dict[str, str]) -> Iterator[subprocess.Popen[bytes]]:
-    """Run a program in a process group of its own, its output in a log; stop the group at the end."""
-    logs = home() / "logs"
-    logs.mkdir(parents=True, exist_ok=True)
-    with (logs / f"{name}.log").open("wb") as log:
-        process = subprocess.Popen(
-            command, cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
-        )
-    try:
-        yield process
-    finally:
-        stop(process)
-
-
-def stop(process: subprocess.Popen[bytes]) -> None:
-    """End a process group: politely, then not."""
-    for sign, patience in ((signal.SIGTERM, 15), (signal.SIGKILL, 5)):
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, sign)
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(patience)
-            return
-
-
-def wait_for(url: str, name: str, process: subprocess.Popen[bytes]) -> None:
-    """Wait until a server answers.
+def only_one(addresses: Mapping[str, str]) -> Iterator[None]:
+    """Let no second one run on this store.
 
     Raises:
-        ValueError: If it ended or did not answer in time; names its log.
+        ValueError: If one does; says where its dashboards are.
     """
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    log = home() / "logs" / f"{name}.log"
-    while time.monotonic() < deadline:
-        if process.poll() is not None:
-            raise ValueError(f"{name} ended with status {process.returncode} at its start; its last words are in {log}")
-        with contextlib.suppress(urllib.error.URLError, OSError), urllib.request.urlopen(url, timeout=2) as answer:
-            if answer.status == 200:
-                return
-        time.sleep(0.5)
-    raise ValueError(f"{name} did not answer at {url} within {PATIENCE_SECONDS:.0f} s; see {log}")
+    path = home() / "up.json"
+    with path.open("a+") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            file.seek(0)
+            found = json.loads(file.read() or "{}")
+            where = "".join(f"\n  {name:<17}  {address}" for name, address in found.get("addresses", {}).items())
+            raise ValueError(f"Refrain already runs on {home()} (process {found.get('process', 'unknown')}):{where}") from None
+        file.truncate(0)
+        json.dump({"process": os.getpid(), "addresses": dict(addresses)}, file)
+        file.flush()
+        try:
+            yield
+        finally:
+            file.truncate(0)
 
 
-def serve(*, prefect_port: int, mlflow_port: int) -> None:
-    """Start everything, print where it is, and wait for Ctrl-C."""
-    check_port(prefect_port, "the Prefect dashboard", "--prefect-port")
-    check_port(mlflow_port, "the MLflow UI", "--mlflow-port")
-    signal.signal(signal.SIGTERM, _interrupt)
-    environment = os.environ | {
-        "PREFECT_API_URL": f"http://127.0.0.1:{prefect_port}/api",
-        "PREFECT_SERVER_UI_API_URL": f"http://127.0.0.1:{prefect_port}/api",
-    }
-    python, store = sys.executable, home()
-    prefect = [python, "-m", "prefect"]
-    tracking = os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{store / 'mlflow.db'}"
-    mlflow = [python, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(mlflow_port), "--workers", "1"]
-    mlflow += ["--backend-store-uri", tracking, "--artifacts-destination", (store / "mlartifacts").as_uri()]
-    print(f"Starting the Prefect and MLflow servers; logs and data lie in {store} ...", flush=True)
-    with contextlib.ExitStack() as stack:
-        server = [*prefect, "server", "start", "--host", "127.0.0.1", "--port", str(prefect_port)]
-        first = stack.enter_context(started("prefect-server", server, environment))
-        second = stack.enter_context(started("mlflow-server", mlflow, environment))
-        wait_for(f"{environment['PREFECT_API_URL']}/health", "prefect-server", first)
-        deploy(prefect, environment)
-        worker = [*prefect, "worker", "start", "--pool", POOL, "--type", "process"]
-        third = stack.enter_context(started("worker", worker, environment))
-        wait_for(f"http://127.0.0.1:{mlflow_port}/health", "mlflow-server", second)
-        print(f"\n  Prefect dashboard  http://127.0.0.1:{prefect_port}\n  MLflow UI          http://127.0.0.1:{mlflow_port}\n")
-        print("Scheduled retrainings run from now on. To start one now, use Quick run in the dashboard, or:")
-        print(f"  export PREFECT_API_URL={environment['PREFECT_API_URL']}")
-        print(f"  {Path(python).with_name('prefect')} deployment run retrain/rotten_tomatoes")
-        print("Ctrl-C stops all.", flush=True)
-        watch({"prefect-server": first, "mlflow-server": second, "worker": third})
+def announce(addresses: Mapping[str, str], server: Server) -> None:
+    """Print where the dashboards are, when each deployment runs next, and what is paused."""
+    print(f"\n  Prefect dashboard  {addresses['Prefect dashboard']}")
+    print(f"  MLflow UI          {addresses['MLflow UI']}/?workflowType=machine_learning\n")
+    for name, time_text in server.next_runs().items():
+        print(f"  next: {name:<18} {_minute(time_text) if time_text else 'the server has scheduled no run yet; see its log'}")
+    for line in server.paused():
+        print(f"  left alone: {line}")
+    print("\nTo start a retraining now, use Quick run in the dashboard, or:")
+    print(f"  export PREFECT_API_URL={server.api}")
+    print(f"  {Path(sys.executable).with_name('prefect')} deployment run retrain/rotten_tomatoes")
+    print("Ctrl-C stops all.", flush=True)
 
 
-def deploy(prefect: list[str], environment: dict[str, str]) -> None:
-    """Make the work pool and apply every deployment of ``prefect.yaml``.
+def _minute(time_text: str) -> str:
+    return f"{datetime.fromisoformat(time_text.replace('Z', '+00:00')):%Y-%m-%d %H:%M} UTC"
+
+
+def watch(services: Sequence[Service], server: Server) -> None:
+    """Show errors of the logs until a signal comes; name schedules that were added in the dashboard.
 
     Raises:
-        ValueError: With what Prefect said.
+        ValueError: If a program ended by itself; names its log.
     """
-    commands = (["work-pool", "create", POOL, "--type", "process", "--overwrite"], ["--no-prompt", "deploy", "--all"])
-    for command in commands:
-        done = subprocess.run([*prefect, *command], cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
-        if done.returncode:
-            raise ValueError(f"prefect {' '.join(command)} failed:\n{done.stdout[-2000:]}{done.stderr[-2000:]}")
+    looked = time.monotonic()
+    while True:
+        for service in services:
+            service.check()
+            for line in service.new_faults():
+                print(f"{datetime.now():%H:%M:%S}  {service.log}: {line}", file=sys.stderr, flush=True)
+        if time.monotonic() - looked > LOOK_SECONDS:
+            looked = time.monotonic()
+            with contextlib.suppress(OSError):  # a busy server is asked again at the next look
+                server.name_schedules()
+        time.sleep(1)
 
 
-def watch(processes: dict[str, subprocess.Popen[bytes]]) -> None:
-    """Wait for Ctrl-C, or for a program to end by itself.
-
-    Raises:
-        ValueError: If one ended; names its log.
-    """
-    try:
-        while True:
-            for name, process in processes.items():
-                if process.poll() is not None:
-                    log = home() / "logs" / f"{name}.log"
-                    raise ValueError(f"{name} ended with status {process.returncode}; its last words are in {log}")
-            time.sleep(1)
-    except KeyboardInterrupt:
-        print("\nStopping ...", flush=True)
-
-
-def _interrupt(number: int, frame: object) -> None:
-    raise KeyboardInterrupt
+def _stop(number: int, frame: object) -> None:
+    for ignored in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(ignored, signal.SIG_IGN)  # the services are stopping, which takes a few seconds at most
+    print("\nStopping ...", flush=True)
+    raise Stopped(number)

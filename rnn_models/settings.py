@@ -126,7 +126,11 @@ class TrainSettings:
         True, "Learn the word vectors of tokens.vectors on; off keeps the source embedding as it starts."
     )
     device: Device = setting("auto", "Where training computes; auto is a GPU if there is one.")
-    precision: Precision = setting("auto", "Bits of a training's products; auto is bfloat16 on a GPU, float32 on a CPU.")
+    precision: Precision = setting(
+        "auto",
+        "Bits of a training's products; auto is bfloat16 on a GPU, float32 on a CPU. "
+        "A CPU without AVX-512 keeps LSTM cells in float32.",
+    )
     measure_every: int = setting(10, "Steps between measurements of the update-to-weight ratio; 0 measures no health.", low=0)
     seed: int = setting(1, "Seed of weights, order and dropout.", low=0)
 

@@ -8,6 +8,10 @@ from prefect.client.schemas.objects import State
 from prefect.states import Completed
 
 log = logging.getLogger(__name__)
+# Prefect shows the lines of these loggers on a run's page, at the level that they have: a worker's
+# flow run imports no command line that would set one.
+for _name in ("data", "rnn_models", "tasks"):
+    logging.getLogger(_name).setLevel(logging.INFO)
 Result = TypeVar("Result")
 Parameters = ParamSpec("Parameters")
 
