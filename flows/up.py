@@ -14,6 +14,7 @@ from pathlib import Path
 from flows.deployments import POOL, Server, deploy
 from flows.environment import home
 from flows.services import Service, check_port, running, start, wait_for
+from tasks.links import UI_URL, ui_page
 
 LOOK_SECONDS = 30.0  # between two looks at schedules that somebody added in the dashboard
 
@@ -48,7 +49,7 @@ def serve(*, prefect_port: int, mlflow_port: int) -> int:
 
 
 def _serve(addresses: Mapping[str, str], prefect_port: int, mlflow_port: int) -> None:
-    environment = environment_of(prefect_port)
+    environment = environment_of(prefect_port) | {UI_URL: addresses["MLflow UI"]}
     api = environment["PREFECT_API_URL"]
     prefect = [sys.executable, "-m", "prefect"]
     print(f"Starting the Prefect and MLflow servers; logs and data lie in {home()} ...", flush=True)
@@ -115,7 +116,7 @@ def only_one(addresses: Mapping[str, str]) -> Iterator[None]:
 def announce(addresses: Mapping[str, str], server: Server) -> None:
     """Print where the dashboards are, when each deployment runs next, and what is paused."""
     print(f"\n  Prefect dashboard  {addresses['Prefect dashboard']}")
-    print(f"  MLflow UI          {addresses['MLflow UI']}/?workflowType=machine_learning\n")
+    print(f"  MLflow UI          {ui_page(addresses['MLflow UI'])}\n")
     for name, time_text in server.next_runs().items():
         print(f"  next: {name:<18} {_minute(time_text) if time_text else 'the server has scheduled no run yet; see its log'}")
     for line in server.paused():

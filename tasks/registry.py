@@ -29,6 +29,7 @@ from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
 from tasks.artifacts import TokenSet, home
+from tasks.links import ui_page, ui_url
 
 log = logging.getLogger(__name__)
 VersionInfo = ModelVersion  # what MLflow tells of a version, for modules that do not import it
@@ -156,17 +157,17 @@ def log_file(run_id: str, path: Path, folder: str = "") -> None:
 
 def server_link() -> str:
     """Where the MLflow UI is, once it is started; without a password that stands in the address."""
-    return re.sub(r"//[^/@]*@", "//", CHOSEN_URI.rstrip("/")) if CHOSEN_URI.startswith("http") else "http://127.0.0.1:5000"
+    return re.sub(r"//[^/@]*@", "//", CHOSEN_URI.rstrip("/")) if CHOSEN_URI.startswith("http") else ui_url()
 
 
 def run_link(run_id: str) -> str:
     """Where the MLflow UI shows a run."""
-    return f"{server_link()}/#/experiments/{client().get_run(run_id).info.experiment_id}/runs/{run_id}"
+    return ui_page(server_link(), f"experiments/{client().get_run(run_id).info.experiment_id}/runs/{run_id}")
 
 
 def version_link(name: str, number: str) -> str:
     """Where the MLflow UI shows a version."""
-    return f"{server_link()}/#/models/{quote(name, safe='')}/versions/{number}"
+    return ui_page(server_link(), f"models/{quote(name, safe='')}/versions/{number}")
 
 
 def model_files(model_id: str) -> dict[str, int]:

@@ -41,9 +41,11 @@ def test_outside_of_a_flow_run_there_is_none() -> None:
 
 def test_links_into_mlflow_hold_no_password(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(registry, "CHOSEN_URI", "https://joe:hunter2@mlflow.example.org/")
-    assert registry.version_link("made", "3") == "https://mlflow.example.org/#/models/made/versions/3"
+    assert (
+        registry.version_link("made", "3") == "https://mlflow.example.org/#/models/made/versions/3?workflowType=machine_learning"
+    )
     monkeypatch.setattr(registry, "CHOSEN_URI", "sqlite:////srv/mlflow.db")
-    assert registry.version_link("made", "3") == "http://127.0.0.1:5000/#/models/made/versions/3"
+    assert registry.version_link("made", "3") == "http://127.0.0.1:5000/#/models/made/versions/3?workflowType=machine_learning"
 
 
 def test_the_commit_is_that_of_our_code_and_no_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
