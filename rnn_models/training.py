@@ -15,6 +15,7 @@ from rnn_models.bptt import Clipper, Window
 from rnn_models.devices import autocast, find_device, seed_generators
 from rnn_models.health import gradient_decay
 from rnn_models.history import Epoch, History, Step, stalls
+from rnn_models.metrics import find_metric
 from rnn_models.optimisation import Averaging, UpdateMeter, learning_rate, make_optimizer
 from rnn_models.problem import Problem, Sizes
 from rnn_models.progress import Progress
@@ -217,10 +218,13 @@ class Training:
         if history.is_best_last:
             history.weights.clear()
             history.weights.update(self.averaging.weights())
-        score = "" if epoch.validation_score is None else f", score {epoch.validation_score:.2f}"
+        metric = find_metric(self.problem.metrics[0])
+        score = "" if epoch.validation_score is None else f", {metric.title} {abs(epoch.validation_score):.2f}"
+        smoothing = self.settings.label_smoothing
+        smoothed = f" (with label smoothing {smoothing:g})" if smoothing else ""
         log.info(
-            "epoch %d%s: train loss %.3f, validation loss %.3f%s%s, %.0f %% of steps clipped, %d skipped, %.0f s",
-            epoch.epoch, "" if epoch.is_whole else " in part", epoch.train_loss, epoch.validation_loss, score,
+            "epoch %d%s: train loss %.3f%s, validation loss %.3f%s%s, %.0f %% of steps clipped, %d skipped, %.0f s",
+            epoch.epoch, "" if epoch.is_whole else " in part", epoch.train_loss, smoothed, epoch.validation_loss, score,
             " (best)" if history.is_best_last else "", 100 * epoch.clipped_share, epoch.num_skipped, epoch.seconds,
         )  # fmt: skip
 
