@@ -3,16 +3,17 @@
 Heavy imports stand inside the commands, so that ``refrain --help`` answers at once.
 """
 
+import io
 import os
 import sys
-import time
 from typing import Annotated, Any
 
 import typer
 
 from flows import data_commands, model_commands, predict_commands, registry_commands
-from flows.environment import home, prepare
-from flows.errors import plain_errors
+from flows.environment import prepare
+from flows.errors import fail, plain_errors
+from flows.interruption import watch_signals
 from flows.options import Assignments, Catalog, Json, Limit, changed, joined, print_json
 
 # What `refrain run` does without a dataset: three problems in about ten minutes on two cores.
@@ -31,6 +32,8 @@ MAIN_JOB: dict[str, dict[str, dict[str, Any]]] = {
         },
     },
 }
+
+NO_CHAMPION = 4  # exit status
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -62,6 +65,9 @@ def run(
         str | None, typer.Option(metavar="DIGEST", help="Retrain on an earlier snapshot (refrain snapshots DATASET).")
     ] = None,
     as_json: Json = False,
+    require_champion: Annotated[
+        bool, typer.Option("--require-champion", help="End with status 4 if a dataset has no champion at the end.")
+    ] = False,
     settings: Annotated[bool, typer.Option("--settings", help="List all settings, and do nothing.")] = False,
 ) -> None:
     """Retrain datasets, one after the other: ingest, tokenize, train, evaluate, register, promote.
@@ -71,7 +77,11 @@ def run(
     training rows, so that all three take about ten minutes on two cores.
 
     What was done before from the same rows, settings and code is not done
-    again, and what was killed goes on where it was.
+    again, and what was killed goes on where it was. Ctrl-C saves and ends.
+
+    **Exit status**: 0 if each dataset ended with a decision, whatever it was;
+    1 if one failed, after the others were retrained; 4 with
+    `--require-champion` if a dataset has no champion; 130 after Ctrl-C.
 
     **Examples**
 
@@ -86,41 +96,33 @@ def run(
         return
     names = datasets or list(MAIN_JOB)
     with plain_errors():
-        prepare(PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL="CRITICAL")
         from tasks.listing import check_datasets
-        from tasks.settings import parse_settings
 
+        check_datasets(names, joined(catalog))  # a misspelt name is found before anything heavy is imported
         if snapshot and len(names) != 1:
             raise ValueError(f"--snapshot belongs to one dataset, got {len(names)}: {', '.join(names)}")
-        check_datasets(names, joined(catalog))  # what is misspelt is said before anything starts
+        prepare(PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL="CRITICAL")
+        from tasks.settings import parse_settings
+
+        chosen = {name: parse_settings(changed(assignments, limit), {} if datasets else MAIN_JOB[name]) for name in names}
         if snapshot:
             from tasks.history import History
 
             History.of(names[0]).find(snapshot)
-        chosen = {name: parse_settings(changed(assignments, limit), {} if datasets else MAIN_JOB[name]) for name in names}
-        rows = _retrain_all(chosen, joined(catalog), snapshot)
-        if as_json:
-            print_json(rows)
-        else:
-            from flows.console import show_results
+        from flows.retraining import retrain_all
 
-            show_results(rows)
+        rows, failures = retrain_all(chosen, joined(catalog), snapshot)
+    if as_json:
+        print_json(rows)
+    else:
+        from flows.console import show_results
 
-
-def _retrain_all(chosen: dict[str, Any], catalog: str | None, snapshot: str | None) -> list[dict[str, Any]]:
-    print(f"Everything lies in {home()}. Starting the engine, which takes some 20 seconds ...", file=sys.stderr)
-    from flows.progress import show_progress
-    from flows.retrain import retrain
-    from tasks.report import summary
-    from tasks.states import outcome
-
-    show_progress()
-    rows = []
-    for name, settings in chosen.items():
-        started = time.monotonic()
-        promotion = outcome(retrain(name, settings, catalog, snapshot))
-        rows.append(summary(promotion) | {"minutes": (time.monotonic() - started) / 60})
-    return rows
+        show_results(rows)
+    if failures:
+        fail("\n".join([f"{len(failures)} of {len(names)} datasets failed:", *(f"  {n}: {m}" for n, m in failures.items())]))
+    if require_champion and (without := [row["dataset"] for row in rows if not row["champion"]]):
+        typer.secho(f"refrain: no champion at the end: {', '.join(without)}", err=True)
+        raise SystemExit(NO_CHAMPION)
 
 
 def _show_settings() -> None:
@@ -161,11 +163,12 @@ def up(
 
 def main() -> None:
     """Run the command line; a closed pipe or Ctrl-C ends it without a traceback."""
+    for stream in (sys.stdout, sys.stderr):  # a screen that lacks a character shows another one in its place
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
+    watch_signals()
     try:
         app()
-    except KeyboardInterrupt:
-        print("\nrefrain: stopped; start the same command again to go on", file=sys.stderr)
-        raise SystemExit(130) from None
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise SystemExit(1) from None

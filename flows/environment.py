@@ -3,12 +3,13 @@
 import os
 from pathlib import Path
 
+ROOT = Path(__file__).resolve().parents[1]
 LOGGERS = "data,rnn_models,tasks"
 
 
 def home() -> Path:
     """The folder that holds everything: ``REFRAIN_HOME``, else ``.refrain`` in the repo."""
-    return Path(os.environ.get("REFRAIN_HOME") or Path(__file__).resolve().parents[1] / ".refrain").resolve()
+    return Path(os.environ.get("REFRAIN_HOME") or ROOT / ".refrain").resolve()
 
 
 def prepare(**more: str) -> None:
@@ -33,4 +34,19 @@ def prepare(**more: str) -> None:
     }
     for name, value in (chosen | more).items():
         os.environ.setdefault(name, value)
+    _reach_this_machine_directly()
+    _be_found_first()
     home().mkdir(parents=True, exist_ok=True)
+
+
+def _reach_this_machine_directly() -> None:
+    """Leave this machine out of what goes through a proxy: the engine and the servers listen on it."""
+    for name in ("no_proxy", "NO_PROXY"):
+        hosts = [host for host in os.environ.get(name, "").split(",") if host]
+        os.environ[name] = ",".join(dict.fromkeys([*hosts, "127.0.0.1", "localhost", "::1"]))
+
+
+def _be_found_first() -> None:
+    """Put our folder before all others in the path of the programs that we start: a user may have a tasks.py too."""
+    paths = [str(ROOT), *os.environ.get("PYTHONPATH", "").split(os.pathsep)]
+    os.environ["PYTHONPATH"] = os.pathsep.join(dict.fromkeys(path for path in paths if path))

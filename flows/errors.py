@@ -10,6 +10,7 @@ from pathlib import Path
 import typer
 
 from flows.environment import home
+from flows.interruption import end_interrupted, is_interruption
 
 
 @contextmanager
@@ -17,10 +18,20 @@ def plain_errors() -> Iterator[None]:
     """Turn what a user can cause into one message and exit status 1; anything else is a fault of ours."""
     try:
         yield
-    except (ValueError, FloatingPointError) as error:
-        fail(str(error))
-    except OSError as error:
-        fail(_said(error))
+    except BaseException as error:
+        if is_interruption(error):
+            end_interrupted()
+        message = known_error(error)
+        if message is None:
+            raise
+        fail(message)
+
+
+def known_error(error: BaseException) -> str | None:
+    """The message of an error that a user can cause, None of any other."""
+    if isinstance(error, OSError):
+        return _said(error)
+    return str(error) if isinstance(error, ValueError | FloatingPointError) else None
 
 
 def _said(error: OSError) -> str:

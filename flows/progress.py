@@ -2,7 +2,8 @@
 
 import logging
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 
 from prefect.context import TaskRunContext
 from rich.console import Console
@@ -35,3 +36,17 @@ def show_progress() -> None:
         logger = logging.getLogger(name)
         logger.handlers = [kept for kept in logger.handlers if not isinstance(kept, StageHandler)] + [StageHandler()]
         logger.setLevel(logging.INFO)
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Keep the facts of the stages to themselves, as long as nothing is made."""
+    loggers = [logging.getLogger(name) for name in LOGGERS.split(",")]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.WARNING)
+    try:
+        yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)

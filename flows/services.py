@@ -15,9 +15,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from flows.environment import home
+from flows.environment import ROOT, home
 
-ROOT = Path(__file__).resolve().parents[1]
 START_SECONDS = 600.0  # a busy machine of two cores needs minutes for both servers
 TERM_SECONDS, KILL_SECONDS = 8.0, 3.0
 NUM_OLD_LOGS = 5
@@ -92,9 +91,9 @@ def start(name: str, command: Sequence[str], environment: Mapping[str, str]) -> 
     return Service(name, process, log)
 
 
-def stop(services: Sequence[Service]) -> None:
+def stop(services: Sequence[Service], patience_seconds: float = TERM_SECONDS) -> None:
     """End all process groups together: politely, then not."""
-    for number, patience in ((signal.SIGTERM, TERM_SECONDS), (signal.SIGKILL, KILL_SECONDS)):
+    for number, patience in ((signal.SIGTERM, patience_seconds), (signal.SIGKILL, KILL_SECONDS)):
         for service in services:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(service.process.pid, number)
@@ -111,6 +110,14 @@ def _is_alive(service: Service) -> bool:
     except ProcessLookupError:
         return False
     return True
+
+
+def free_port() -> int:
+    """A port that nothing listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
 
 
 def check_port(port: int, what: str, option: str) -> None:

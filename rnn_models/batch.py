@@ -47,10 +47,6 @@ class Ragged:
         """Ids of one row."""
         return [int(i) for i in self.ids[self.offsets[index] : self.offsets[index + 1]]]
 
-    def subset(self, indices: NDArray[np.int64]) -> "Ragged":
-        """Some of the rows, in the order of their indices."""
-        return Ragged.of([self.row(int(i)) for i in indices])
-
     def take(self, indices: NDArray[np.int64]) -> tuple[Tensor, Tensor]:
         """Gather rows, padded on the right with ``PAD_ID``.
 

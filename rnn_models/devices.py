@@ -1,7 +1,5 @@
 """Where a model computes, and with how many bits."""
 
-from functools import cache
-
 import torch
 
 
@@ -43,31 +41,6 @@ def autocast(device: torch.device, precision: str) -> torch.autocast:
         device: Where the model computes.
         precision: ``float32``, ``bfloat16``, or ``auto``: bfloat16 on a GPU that has it.
     """
-    return torch.autocast(device.type, dtype=torch.bfloat16, enabled=is_in_bfloat16(device, precision))
-
-
-def is_in_bfloat16(device: torch.device, precision: str) -> bool:
-    """Tell whether a setting means bfloat16 on a device."""
     is_fast = device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
-    return precision == "bfloat16" or (precision == "auto" and is_fast)
-
-
-def describe_precision(device: torch.device, precision: str, cell: str) -> str:
-    """Say in which precision a training computes here: not every processor has every kernel."""
-    if not is_in_bfloat16(device, precision):
-        return "float32"
-    is_mixed = device.type == "cpu" and cell == "lstm" and not has_bfloat16_lstm()
-    return "bfloat16 with LSTM cells in float32" if is_mixed else "bfloat16"
-
-
-@cache
-def has_bfloat16_lstm() -> bool:
-    """Tell whether this CPU has an LSTM in bfloat16; oneDNN has none for processors without AVX-512."""
-    x, state = torch.zeros(1, 1, 8), torch.zeros(1, 1, 8)
-    weights = [torch.zeros(32, 8), torch.zeros(32, 8), torch.zeros(32), torch.zeros(32)]
-    try:
-        with torch.no_grad(), torch.autocast("cpu", dtype=torch.bfloat16):
-            torch.lstm(x, (state, state), weights, True, 1, 0.0, False, False, True)
-    except RuntimeError:
-        return False
-    return True
+    is_on = precision == "bfloat16" or (precision == "auto" and is_fast)
+    return torch.autocast(device.type, dtype=torch.bfloat16, enabled=is_on)

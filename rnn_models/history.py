@@ -30,8 +30,8 @@ class Step:
 class Epoch:
     """One pass over the training split, or the part of one that a limit left; losses in nats per unit.
 
-    ``validation_score`` is the problem's headline metric, where that chooses
-    the best epoch; higher is better, a cost is taken negative.
+    ``validation_score`` is the problem's headline metric, where that decides
+    which epoch is the best; higher is better, a cost is taken negative.
     ``gradient_decay`` is what ``health.gradient_decay`` found at its end.
     """
 
@@ -47,10 +47,9 @@ class Epoch:
     gradient_decay: dict[str, list[float]] = field(default_factory=dict)
 
     @property
-    def cost(self) -> tuple[float, float]:
-        """What chooses between epochs, lower is better: the headline metric, then the loss; nan comes last."""
-        score = 0.0 if self.validation_score is None else -self.validation_score
-        return _last_if_nan(score), _last_if_nan(self.validation_loss)
+    def cost(self) -> float:
+        """What decides between epochs, lower is better."""
+        return self.validation_loss if self.validation_score is None else -self.validation_score
 
 
 @dataclass
@@ -64,8 +63,8 @@ class History:
 
     @property
     def best(self) -> Epoch:
-        """The epoch that validates best; the first of equals."""
-        return min(self.epochs, key=lambda epoch: epoch.cost)
+        """The epoch that validates best; the first of equals, nan the last of all."""
+        return min(self.epochs, key=lambda epoch: (math.isnan(epoch.cost), epoch.cost))
 
     @property
     def is_best_last(self) -> bool:
@@ -91,13 +90,9 @@ class History:
         return len(self.steps) - place
 
 
-def _last_if_nan(value: float) -> float:
-    return math.inf if math.isnan(value) else value
-
-
 def stalls(epochs: list[Epoch]) -> tuple[int, int]:
     """Count the epochs that validate no better than one before: all of them, and those in a row."""
-    best, total, in_a_row = (math.inf, math.inf), 0, 0
+    best, total, in_a_row = math.inf, 0, 0
     for epoch in epochs:
         is_better = epoch.cost < best
         best = min(best, epoch.cost)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import torch
 
-from rnn_models.devices import describe_precision, find_device
+from rnn_models.devices import find_device
 from rnn_models.settings import TrainSettings
 from rnn_models.threads import num_threads
 
@@ -13,14 +13,13 @@ CPUS = Path("/proc/cpuinfo")  # of Linux; elsewhere Python knows as much
 
 
 def describe_machine(settings: TrainSettings) -> dict[str, str]:
-    """Processor, its instructions that torch uses, threads, and the device and precision that settings choose here."""
+    """Processor, its instructions that torch uses, threads, and the device that settings choose here."""
     device = find_device(settings.device)
     return {
         "processor": _processor(),
         "instructions": f"{platform.machine()} {torch.backends.cpu.get_cpu_capability()}",
         "threads": str(num_threads()),
         "device": torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu",
-        "precision": describe_precision(device, settings.precision, settings.cell),
     }
 
 

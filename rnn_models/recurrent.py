@@ -6,7 +6,6 @@ B sequences, T time steps, E embedding, H hidden, D directions, L layers.
 import torch
 from torch import Tensor, nn
 
-from rnn_models.devices import has_bfloat16_lstm
 from rnn_models.layers import LockedDropout
 from rnn_models.settings import TrainSettings
 
@@ -54,9 +53,6 @@ def read(cell: nn.RNNBase, x: Tensor, state: State, *, weight_dropout: float = 0
     Origin:
         Merity, Keskar and Socher (2018), section 2, for the dropped weights.
     """
-    if cell.mode == "LSTM" and torch.is_autocast_enabled("cpu") and x.device.type == "cpu" and not has_bfloat16_lstm():
-        with torch.autocast("cpu", enabled=False):
-            return read(cell, x.float(), tuple(s.float() for s in state), weight_dropout=weight_dropout, window=window)
     weights: list[Tensor] = list(cell.parameters())
     if weight_dropout:
         weights[1] = nn.functional.dropout(weights[1], weight_dropout)

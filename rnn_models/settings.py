@@ -87,9 +87,8 @@ class TrainSettings:
     )
     max_epochs: int = setting(10, "Passes over the training split, at most.", low=1)
     patience: int = setting(3, "Epochs that validate no better before stopping.", low=1)
-    # What a champion is judged by. The loss costs no decoding, but its best epoch can be a poor one by the
-    # metric: entity F1 still rose by three points in epochs whose losses were equal to the third digit.
-    stop_on: StopOn = setting("metric", "What chooses the best epoch: the problem's first metric, or the validation loss.")
+    # The loss says more per example, and costs no decoding; the score is what a champion is chosen by.
+    stop_on: StopOn = setting("loss", "What validation goes by: the loss, or the problem's first metric.")
     max_steps: int = setting(0, "Optimiser updates, at most, which then ends the schedule too; 0 for no limit.", low=0)
     max_minutes: float = setting(0.0, "Minutes of training, at most; 0 for no limit.", low=0)
     batch_size: int = setting(64, "Examples per batch, at most.", low=1)
@@ -127,11 +126,7 @@ class TrainSettings:
         True, "Learn the word vectors of tokens.vectors on; off keeps the source embedding as it starts."
     )
     device: Device = setting("auto", "Where training computes; auto is a GPU if there is one.")
-    precision: Precision = setting(
-        "auto",
-        "Bits of a training's products; auto is bfloat16 on a GPU, float32 on a CPU. "
-        "A CPU without AVX-512 keeps LSTM cells in float32.",
-    )
+    precision: Precision = setting("auto", "Bits of a training's products; auto is bfloat16 on a GPU, float32 on a CPU.")
     measure_every: int = setting(10, "Steps between measurements of the update-to-weight ratio; 0 measures no health.", low=0)
     seed: int = setting(1, "Seed of weights, order and dropout.", low=0)
 

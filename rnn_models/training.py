@@ -15,7 +15,6 @@ from rnn_models.bptt import Clipper, Window
 from rnn_models.devices import autocast, find_device, seed_generators
 from rnn_models.health import gradient_decay
 from rnn_models.history import Epoch, History, Step, stalls
-from rnn_models.metrics import find_metric
 from rnn_models.optimisation import Averaging, UpdateMeter, learning_rate, make_optimizer
 from rnn_models.problem import Problem, Sizes
 from rnn_models.progress import Progress
@@ -33,11 +32,12 @@ SAVE_EVERY_SECONDS = 120.0  # what a lost machine costs at most
 
 @dataclass(frozen=True)
 class Hooks:
-    """What is called after each update, after each epoch, and before each saving."""
+    """What is called after each update, after each epoch, before each saving, and to learn whether to stop."""
 
     on_step: Callable[[Step], None] = lambda step: None
     on_epoch: Callable[[Epoch], None] = lambda epoch: None
     on_save: Callable[[], None] = lambda: None
+    is_stopping: Callable[[], bool] = lambda: False
 
 
 class Training:
@@ -165,12 +165,25 @@ class Training:
             )  # fmt: skip
             hooks.on_step(step)
             done, self.seconds = done + 1, time.perf_counter() - started
+            if hooks.is_stopping():
+                self._stop(resume, hooks)
             is_cut = done < num_steps and bool(self._limit())
             if resume and (is_cut or time.perf_counter() - saved > SAVE_EVERY_SECONDS):
                 self.save(resume, hooks)
                 saved = time.perf_counter()
         decay = gradient_decay(self.problem, self.model, make(order[0]).to(self.device)) if s.measure_every else {}
         return self._end_epoch(validation, started, is_whole=done == num_steps, decay=decay)
+
+    def _stop(self, resume: Path | None, hooks: Hooks) -> None:
+        """Save, where there is a file to save to, and end.
+
+        Raises:
+            KeyboardInterrupt: Always.
+        """
+        if resume:
+            self.save(resume, hooks)
+            log.info("saved at step %d, in epoch %d", len(self.history.steps), len(self.history.epochs) + 1)
+        raise KeyboardInterrupt
 
     def _end_epoch(self, validation: Examples, started: float, *, is_whole: bool, decay: dict[str, list[float]]) -> Epoch:
         done, s = self.history.open_steps, self.settings
@@ -218,13 +231,10 @@ class Training:
         if history.is_best_last:
             history.weights.clear()
             history.weights.update(self.averaging.weights())
-        metric = find_metric(self.problem.metrics[0])
-        score = "" if epoch.validation_score is None else f", {metric.title} {abs(epoch.validation_score):.2f}"
-        smoothing = self.settings.label_smoothing
-        smoothed = f" (with label smoothing {smoothing:g})" if smoothing else ""
+        score = "" if epoch.validation_score is None else f", score {epoch.validation_score:.2f}"
         log.info(
-            "epoch %d%s: train loss %.3f%s, validation loss %.3f%s%s, %.0f %% of steps clipped, %d skipped, %.0f s",
-            epoch.epoch, "" if epoch.is_whole else " in part", epoch.train_loss, smoothed, epoch.validation_loss, score,
+            "epoch %d%s: train loss %.3f, validation loss %.3f%s%s, %.0f %% of steps clipped, %d skipped, %.0f s",
+            epoch.epoch, "" if epoch.is_whole else " in part", epoch.train_loss, epoch.validation_loss, score,
             " (best)" if history.is_best_last else "", 100 * epoch.clipped_share, epoch.num_skipped, epoch.seconds,
         )  # fmt: skip
 
@@ -241,6 +251,7 @@ def fit(
     on_step: Callable[[Step], None] = lambda step: None,
     on_epoch: Callable[[Epoch], None] = lambda epoch: None,
     on_save: Callable[[], None] = lambda: None,
+    is_stopping: Callable[[], bool] = lambda: False,
 ) -> History:
     """Train a model and keep the weights of its best epoch.
 
@@ -256,8 +267,12 @@ def fit(
         on_step: Called after each optimiser update.
         on_epoch: Called after each epoch.
         on_save: Called before each saving.
+        is_stopping: Called after each update; where it is true, the training is saved and ends.
+
+    Raises:
+        KeyboardInterrupt: If ``is_stopping`` was true.
     """
-    hooks = Hooks(on_step, on_epoch, on_save)
+    hooks = Hooks(on_step, on_epoch, on_save, is_stopping)
     with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
         training = Training(problem, sizes, settings, vectors)
         history = training.history

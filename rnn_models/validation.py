@@ -1,7 +1,5 @@
 """How good a model is between two epochs: its loss, or the score that its problem is judged by."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -16,8 +14,6 @@ from rnn_models.problem import Problem, Sizes, Windows
 from rnn_models.recurrent import State
 from rnn_models.settings import TrainSettings
 from rnn_models.workers import in_order
-
-DECODED = 500  # examples whose texts are decoded after each epoch: to decode all would take as long as a short epoch
 
 
 def mean_loss(problem: Problem, model: torch.nn.Module, examples: Examples, settings: TrainSettings) -> float:
@@ -50,40 +46,19 @@ def mean_loss_in_windows(windows: Windows, model: torch.nn.Module, examples: Exa
 
 
 def headline_score(problem: Problem, model: torch.nn.Module, examples: Examples, sizes: Sizes) -> float:
-    """Compute the problem's first metric, higher is better: a cost is taken negative.
+    """The problem's first metric over all examples, higher is better: a cost is taken negative.
 
-    Labels and tags are predicted for all examples. Texts are decoded greedily
-    for ``DECODED`` examples at most, the same in each epoch, and compared by
-    their ids, since words are unknown here: such a BLEU compares epochs and
-    nothing else.
+    A text stands for itself by its ids, as words are unknown here; so a BLEU
+    is one over pieces, and compares epochs but nothing else.
     """
     metric = find_metric(problem.metrics[0])
     if problem.token_nats:
         nats = problem.token_nats(model, examples)
         statistics = metric.statistics(nats, [" " * (len(costs) - 1) for costs in nats])
         return metric.gain(float(metric.score(statistics.sum(0, keepdims=True))[0]), 0.0)
-    if not sizes.labels:
-        chosen = np.linspace(0, len(examples) - 1, min(len(examples), DECODED)).astype(np.int64)
-        examples = Examples(examples.source.subset(chosen), examples.target.subset(chosen))
-    with decoding_greedily(model):
-        outputs = predict_all(problem, model, examples)
-    said = [told(output.ids, problem, sizes) for output in outputs]
+    said = [told(output.ids, problem, sizes) for output in predict_all(problem, model, examples)]
     true = [told(examples.target.row(i), problem, sizes) for i in range(len(examples))]
     return float(metric.score(metric.statistics(said, true).sum(0, keepdims=True))[0])
-
-
-@contextmanager
-def decoding_greedily(model: Any) -> Iterator[None]:
-    """Keep one hypothesis instead of many, which is a fraction of the work."""
-    settings = getattr(model, "settings", None)
-    if not isinstance(settings, TrainSettings):
-        yield
-        return
-    model.settings = settings.with_changes({"beam_width": 1, "num_best": 1})
-    try:
-        yield
-    finally:
-        model.settings = settings
 
 
 def told(ids: list[int], problem: Problem, sizes: Sizes) -> Any:

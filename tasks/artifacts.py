@@ -24,6 +24,7 @@ import pyarrow.parquet as pq
 from rnn_models.batch import Examples, Ragged, Words
 from rnn_models.problem import Sizes
 from rnn_models.word_vectors import Vectors
+from tasks.finding import begin_work
 
 ROOT = Path(__file__).resolve().parents[1]
 MANIFEST = "manifest.json"
@@ -84,6 +85,7 @@ class Noun:
             key: Digest of the noun.
             keep_partial: Keep what is there, before and after a failure, to go on from it.
         """
+        begin_work()
         folder = cls.folder_of(dataset, key)
         if not keep_partial:
             shutil.rmtree(folder, ignore_errors=True)

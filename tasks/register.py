@@ -16,6 +16,7 @@ from tasks.answers import defaults_of
 from tasks.artifacts import Checkpoint, ModelVersion, Scores, TokenSet, digest
 from tasks.card import data_tags, keep_card
 from tasks.evaluate import best_baseline
+from tasks.finding import begin_work
 from tasks.lineage import lineage_tags, version_page
 from tasks.locks import lock_place, locked
 from tasks.models import log_model
@@ -47,6 +48,7 @@ def register(checkpoint: Checkpoint, tokens: TokenSet, scores: Scores, catalog: 
 
 def make(checkpoint: Checkpoint, tokens: TokenSet, *, key: str, code: Path, package: Path, told: Mapping[str, str]) -> str:
     """Log a model with MLflow, make a version of it that tells its scores and where it comes from, and return its number."""
+    begin_work()
     files, model_id = logged(checkpoint, tokens, code, package)
     tags = lineage_tags(checkpoint, tokens, package.name) | dict(told)
     number = make_version(checkpoint.dataset, key, model_id, checkpoint.mlflow_run, tags=tags, files=files)

@@ -16,7 +16,7 @@ from tasks.artifacts import Checkpoint, Promotion, Scores, Snapshot, TokenSet
 from tasks.decision import guard_of, has_fallen, level
 from tasks.evaluate import best_baseline
 from tasks.pages import cell
-from tasks.registry import run_link, version_link
+from tasks.registry import CHAMPION, run_link, version_link, version_with_alias
 from tasks.settings import PromotionSettings
 
 CLASSES_SAID = (
@@ -168,6 +168,7 @@ def summary(promotion: Promotion) -> dict[str, Any]:
         "train_seconds": checkpoint.train_seconds,
         "version": promotion.version,
         "aliases": promotion.aliases,
+        "champion": version_with_alias(promotion.dataset, CHAMPION) or "",
         "reason": promotion.reason,
         "mlflow_run": promotion.mlflow_run,
         "link": run_link(promotion.mlflow_run),

@@ -24,6 +24,7 @@ from data.rows import REFUSED, Part
 from data.seen import Hashes
 from data.splits import SPLITS, flat_bytes
 from tasks.artifacts import Snapshot, digest
+from tasks.finding import begin_work
 
 log = logging.getLogger(__name__)
 HASHES, TRAINED, REPORT = "rows.npy", "trained.npy", "report.json"
@@ -59,6 +60,7 @@ class SnapshotWriter:
     @contextmanager
     def writing(self) -> Iterator[None]:
         """Remove what a failure leaves behind."""
+        begin_work()
         self.folder.mkdir(parents=True)
         self.arrays = {name: GrowingArray(self.folder / name, np.uint64) for name in (HASHES, IN_TRAIN)}
         try:

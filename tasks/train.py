@@ -19,6 +19,7 @@ from rnn_models.machine import describe_machine
 from rnn_models.problem import Problem, find_problem
 from rnn_models.settings import TrainSettings
 from rnn_models.training import Hooks, fit
+from tasks import stopping
 from tasks.artifacts import Checkpoint, TokenSet, code_digest, digest
 from tasks.data_report import PAGE
 from tasks.packing import training_modules
@@ -45,7 +46,7 @@ def train(tokens: TokenSet, settings: TrainChanges) -> Checkpoint:
         return unchanged(found)
     with Checkpoint.making(tokens.dataset, key, keep_partial=True) as folder:
         run_id = followed_run(folder, tokens, chosen)
-        with closing(run_id):
+        with closing(run_id), stopping.listening():
             history = followed_fit(problem, tokens, chosen, folder, run_id)
         return write_checkpoint(folder, key, tokens, problem, chosen, history, run_id)
 
@@ -70,7 +71,8 @@ def followed_run(folder: Path, tokens: TokenSet, settings: TrainSettings) -> str
 def followed_fit(problem: Problem, tokens: TokenSet, settings: TrainSettings, folder: Path, run_id: str) -> History:
     """Train, and write what happens to the log and to MLflow."""
     with metric_points(run_id) as points:
-        return fit_tokens(problem, tokens, settings, Hooks(points.add_step, points.add_epoch, points.flush), folder / RESUME)
+        hooks = Hooks(points.add_step, points.add_epoch, points.flush, stopping.is_requested)
+        return fit_tokens(problem, tokens, settings, hooks, folder / RESUME)
 
 
 def fit_tokens(
@@ -86,7 +88,7 @@ def fit_tokens(
     )  # fmt: skip
     return fit(
         problem, examples["train"], examples["validation"], tokens.model_sizes(), settings, vectors=tokens.word_vectors(),
-        resume=resume, on_step=hooks.on_step, on_epoch=hooks.on_epoch, on_save=hooks.on_save,
+        resume=resume, on_step=hooks.on_step, on_epoch=hooks.on_epoch, on_save=hooks.on_save, is_stopping=hooks.is_stopping,
     )  # fmt: skip
 
 

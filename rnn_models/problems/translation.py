@@ -19,7 +19,6 @@ from rnn_models.layers import Embedding, LockedDropout
 from rnn_models.problem import Output, Problem, Sizes
 from rnn_models.projected_loss import projected_nats
 from rnn_models.recurrent import State, recurrence
-from rnn_models.recurrent import read as read_layer
 from rnn_models.search import beam_search
 from rnn_models.settings import TrainSettings
 from rnn_models.stepping import decoder_step
@@ -88,8 +87,10 @@ class Translator(nn.Module):
         inputs = self.target_embedding(read)
         if self.settings.input_feeding:
             return read_fed(self.decoder, self.attention, inputs, memory, state, self.dropout)
-        states, after = read_layer(self.decoder, inputs, state)
+        hidden = tuple(s[None] for s in state)  # (1, B, H) each
+        states, after = self.decoder(inputs, hidden if len(hidden) == 2 else hidden[0])
         attended, probabilities = self.attention(self.dropout(states), memory)
+        after = tuple(s[0] for s in (after if isinstance(after, tuple) else (after,)))
         return self.dropout(attended), probabilities, after
 
     @property

@@ -1,21 +1,14 @@
 """Where a model computes and with how many bits."""
 
-import os
-import subprocess
-import sys
-from pathlib import Path
 from typing import get_args
 
 import pytest
 import torch
 
-from rnn_models.devices import autocast, describe_precision, find_device, has_bfloat16_lstm, seed_generators
-from rnn_models.recurrent import read, recurrence
+from rnn_models.devices import autocast, find_device, seed_generators
 from rnn_models.settings import Encoder
 from rnn_models.training import Training
 from tests.rnn_models.test_training import are_equal, fitted
-
-ROOT = Path(__file__).resolve().parents[2]
 
 
 def test_a_gpu_is_taken_only_where_there_is_one_and_it_is_not_refused(monkeypatch):
@@ -71,41 +64,3 @@ def test_a_model_starts_alike_wherever_it_computes(posed):
     by_default = Training(posed.problem, posed.sizes, posed.settings)
     for one, other in zip(on_cpu.parameters, by_default.parameters, strict=True):
         assert torch.equal(one.cpu(), other.cpu())
-
-
-SLOWER = {"ONEDNN_MAX_CPU_ISA": "AVX2", "ATEN_CPU_CAPABILITY": "avx2"}  # shows a processor without AVX-512
-
-
-@pytest.mark.case("E2")
-def test_a_processor_without_avx_512_trains_in_bfloat16_with_its_lstm_cells_in_float32():
-    """Run the tests of bfloat16 in a process that has no bfloat16 LSTM, whatever this processor has."""
-    chosen = "bfloat16 or fewer_bits or precision_is_what"
-    command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "-k", f"({chosen}) and not avx_512"]
-    files = ["tests/rnn_models/test_devices.py", "tests/rnn_models/test_ner.py", "tests/rnn_models/test_translation.py"]
-    done = subprocess.run([*command, *files], cwd=ROOT, env=os.environ | SLOWER, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-2000:]
-    question = "from rnn_models.devices import has_bfloat16_lstm; print(has_bfloat16_lstm())"
-    told = subprocess.run(
-        [sys.executable, "-c", question], cwd=ROOT, env=os.environ | SLOWER, capture_output=True, text=True, check=True
-    )
-    assert told.stdout.strip() == "False"
-
-
-@pytest.mark.case("E2")
-@pytest.mark.parametrize(
-    ("precision", "cell", "expected"),
-    [
-        ("float32", "lstm", {"float32"}),
-        ("auto", "lstm", {"float32"}),
-        ("bfloat16", "rnn", {"bfloat16"}),
-        ("bfloat16", "lstm", {"bfloat16", "bfloat16 with LSTM cells in float32"}),
-    ],
-)
-def test_the_described_precision_is_what_a_cpu_computes_in(precision, cell, expected):
-    described = describe_precision(torch.device("cpu"), precision, cell)
-    assert described in expected
-    layer = recurrence(cell, 4, 8)
-    with autocast(torch.device("cpu"), precision):
-        states, _ = read(layer, torch.zeros(2, 3, 4), ())
-    is_float = described == "float32" or (cell == "lstm" and not has_bfloat16_lstm())
-    assert states.dtype == (torch.float32 if is_float else torch.bfloat16)

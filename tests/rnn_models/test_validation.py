@@ -6,7 +6,6 @@ from rnn_models.checkpoint import load_weights
 from rnn_models.history import Epoch, History, stalls
 from rnn_models.metrics import find_metric
 from rnn_models.prediction import predict_all
-from rnn_models.problem import find_problem
 from rnn_models.validation import headline_score, told
 from tests.rnn_models.test_training import KEEN, fitted
 
@@ -21,35 +20,6 @@ def test_where_there_is_a_score_it_decides_and_not_the_loss():
     assert stalls(epochs) == (2, 1)
 
 
-@pytest.mark.case("B7")
-def test_of_epochs_with_equal_scores_the_lower_loss_is_better():
-    epochs = epochs_of([(3.0, 50.0), (1.0, 50.0), (2.0, 50.0)])
-    assert History(epochs=epochs).best.epoch == 2
-    assert stalls(epochs) == (1, 1)
-
-
-@pytest.mark.case("B7")
-def test_an_epoch_without_a_number_is_never_the_best():
-    assert History(epochs=epochs_of([(float("nan"), float("nan")), (9.0, 1.0)])).best.epoch == 2
-    assert History(epochs=epochs_of([(float("nan"), None), (9.0, None)])).best.epoch == 2
-
-
-@pytest.mark.case("B7")
-def test_the_default_of_every_problem_chooses_epochs_by_its_headline_metric(posed):
-    assert find_problem(posed.problem.name).defaults.stop_on == "metric"
-    history = fitted(posed, max_epochs=3, patience=3, stop_on="metric")
-    scores = [epoch.validation_score for epoch in history.epochs]
-    assert None not in scores
-    assert history.best.validation_score == max(scores)
-
-
-@pytest.mark.case("B7")
-def test_entity_f1_chooses_the_epoch_where_the_losses_are_equal_by_a_hair():
-    """The four epochs of an MSRA training whose first had the lowest loss and the worst F1."""
-    epochs = epochs_of([(0.0240, 85.3), (0.0244, 86.6), (0.02401, 88.3), (0.0257, 88.1)])
-    assert History(epochs=epochs).best.epoch == 3
-
-
 def test_without_scores_the_loss_decides():
     epochs = epochs_of([(3.0, None), (1.0, None), (2.0, None)])
     assert History(epochs=epochs).best.epoch == 2
@@ -59,7 +29,7 @@ def test_without_scores_the_loss_decides():
 def test_the_score_of_an_epoch_is_the_first_metric_of_what_its_weights_say(posed_answer):
     posed = posed_answer
     history = fitted(posed, stop_on="metric", max_epochs=2)
-    model = posed.problem.build(posed.sizes, posed.settings.with_changes({"beam_width": 1}))
+    model = posed.problem.build(posed.sizes, posed.settings)
     load_weights(model, history.weights)
     targets = [posed.examples.target.row(i) for i in range(len(posed.examples))]
     said, true = (

@@ -1,0 +1,16 @@
+"""``refrain``, and ``python -m refrain``: our folder is searched first, for others have packages called ``tasks`` too."""
+
+import sys
+from pathlib import Path
+
+
+def main() -> None:
+    """Run the command line."""
+    sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+    from flows.__main__ import main as command_line
+
+    command_line()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,30 @@
+"""The whole line for a dataset that nothing changed of: found in the store, without an engine."""
+
+from tasks.artifacts import Promotion
+from tasks.evaluate import evaluate
+from tasks.finding import WorkToDoError, only_finding
+from tasks.ingest import ingest
+from tasks.promote import promote
+from tasks.register import register
+from tasks.settings import Settings
+from tasks.states import directly
+from tasks.tokenize import tokenize
+from tasks.train import train
+
+
+def find_promotion(dataset: str, settings: Settings, catalog: str | None, snapshot: str | None) -> Promotion | None:
+    """Find the decision that a retraining would end with, if each of its stages is unchanged; None if one is not.
+
+    Raises:
+        ValueError: If the source or the settings are wrong, as in a retraining.
+    """
+    try:
+        with only_finding():
+            rows = directly(ingest, dataset, catalog, snapshot)
+            tokens = directly(tokenize, rows, settings.tokens, catalog)
+            checkpoint = directly(train, tokens, settings.training)
+            scores = directly(evaluate, checkpoint, tokens)
+            challenger = directly(register, checkpoint, tokens, scores, catalog)
+            return directly(promote, challenger, scores, tokens, settings.promotion)
+    except WorkToDoError:
+        return None
