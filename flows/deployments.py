@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from flows.services import ROOT
+from flows.environment import ROOT
 
 POOL = "refrain"
 NEXT_RUNS_SECONDS = 30.0  # the server schedules runs a few seconds after a deployment was applied
@@ -32,9 +32,11 @@ class Server:
     def deployments(self) -> list[dict[str, Any]]:
         """All deployments, with their schedules."""
         found: list[dict[str, Any]] = []
-        while len(page := self.call("POST", "deployments/filter", {"limit": 200, "offset": len(found)})) == 200:
+        while True:
+            page: list[dict[str, Any]] = self.call("POST", "deployments/filter", {"limit": 200, "offset": len(found)})
             found += page
-        return found + page
+            if len(page) < 200:
+                return found
 
     def name_schedules(self) -> None:
         """Give a slug to each schedule that has none, as one that somebody added in the dashboard.

@@ -5,7 +5,7 @@ once. Both work without the engine: nobody follows them in a dashboard, and
 they start twenty seconds earlier.
 """
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from typer.core import TyperCommand
@@ -64,7 +64,7 @@ def health(
 class WordsCommand(TyperCommand):
     """A command whose ``--encoders`` takes all words up to the next option."""
 
-    def parse_args(self, ctx: typer.Context, args: list[str]) -> list[str]:
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Read ``--encoders a b`` as ``--encoders a --encoders b``."""
         return super().parse_args(ctx, spread(args, "--encoders"))
 

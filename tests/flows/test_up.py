@@ -15,7 +15,8 @@ import pytest
 import yaml
 
 from flows.deployments import Server
-from flows.services import ROOT, Service, rotate, start, stop
+from flows.environment import ROOT
+from flows.services import Service, rotate, start, stop
 from tests.flows.test_command_line import free_port
 
 QUICK = {"training": {"max_epochs": 1, "hidden_size": 8, "embedding_size": 8}, "tokens": {"limit": 100}}
