@@ -23,6 +23,7 @@ KEY = "key"
 SQLITE = re.compile(r"^(sqlite(?:\+\w+)?:///)([^/:$?].*)$")  # with a relative path
 SPLIT_KEYS = ("members", "paths")  # of sources: split (or ``all``) to what lies there
 TEXTS = ("problem", "language", "licence", "origin")
+NAME_CHARACTERS = 100  # with a digest behind it, it names files
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")  # a folder, a model of MLflow and a flow run are called by it
 
 
@@ -92,8 +93,11 @@ def _read(name: str, file: Path, entry: Entry) -> Dataset:
 
 
 def _dataset(name: str, file: Path, entry: Entry) -> Dataset:
-    if not NAME.fullmatch(name):
-        raise RowError(f"{entry.where}: a dataset's name has letters, digits, '_', '-' and '.' only, got {name!r}")
+    if not NAME.fullmatch(name) or len(name) > NAME_CHARACTERS:
+        raise RowError(
+            f"{entry.where}: a dataset's name has letters, digits, '_', '-' and '.' only, begins with a letter or digit, "
+            f"and has {NAME_CHARACTERS} characters at most, got {name!r}"
+        )
     names = {f.name: f.default is MISSING and f.default_factory is MISSING for f in fields(Dataset)}
     known = set(names) - {"name", "entry", "file"}
     entry.check_keys({n for n in known if names[n] and n != "columns"}, {n for n in known if not names[n] or n == "columns"})

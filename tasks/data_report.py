@@ -7,8 +7,6 @@ from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from prefect.artifacts import create_markdown_artifact
-from prefect.context import TaskRunContext
 
 from data.advice import advice
 from data.catalog import Dataset
@@ -18,6 +16,7 @@ from data.splits import SPLITS
 from tasks.artifacts import Snapshot
 from tasks.history import History
 from tasks.pages import cell, code, plain, table_row, write_html
+from tasks.run_pages import publish
 from tasks.snapshot_writer import REPORT
 
 PAGE = "report.html"
@@ -36,9 +35,7 @@ def read_report(snapshot: Snapshot) -> dict[str, Any]:
 def show_data(entry: Dataset, snapshot: Snapshot) -> None:
     """Leave the report where people look: as HTML in the snapshot, and on the page of the flow run, if there is one."""
     write_page(entry, snapshot)
-    if TaskRunContext.get():
-        key = "data-" + "".join(letter if letter.isalnum() and letter.isascii() else "-" for letter in entry.name.lower())
-        create_markdown_artifact(page(entry, snapshot), key=key, description=f"Rows of {entry.name}, snapshot {snapshot.digest}")
+    publish("data", entry.name, page(entry, snapshot), f"Rows of {entry.name}, snapshot {snapshot.digest}")
 
 
 def write_page(entry: Dataset, snapshot: Snapshot) -> Path:

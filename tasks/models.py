@@ -1,6 +1,9 @@
 """Registered models as MLflow keeps and loads them: their signature, their requirements, what they answer here."""
 
+import atexit
 import math
+import shutil
+import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -17,6 +20,7 @@ from mlflow.types import ColSpec, DataType, ParamSchema, ParamSpec, Schema
 from mlflow.types.schema import Array, Map, Object, Property
 
 from data.errors import nearest
+from tasks.artifacts import home
 from tasks.registry import CHAMPION, client, version_with_alias
 from tasks.versions import model_names, versions_of
 
@@ -110,7 +114,12 @@ class Loaded:
     def of(cls, name: str, number: str) -> "Loaded":
         """Load a version."""
         client()
-        return cls(name, number, mlflow.pyfunc.load_model(f"models:/{name}/{number}"))
+        address = f"models:/{name}/{number}"
+        if "%" in str(home()):  # MLflow would decode such a path twice
+            folder = Path(tempfile.mkdtemp(prefix="refrain-model-"))
+            atexit.register(shutil.rmtree, folder, ignore_errors=True)
+            address = str(download(name, number, folder))
+        return cls(name, number, mlflow.pyfunc.load_model(address))
 
     @property
     def defaults(self) -> dict[str, Any]:

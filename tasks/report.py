@@ -5,8 +5,6 @@ from collections.abc import Iterator
 from typing import Any
 
 from matplotlib.figure import Figure
-from prefect.artifacts import create_markdown_artifact
-from prefect.context import TaskRunContext
 
 from rnn_models.comparison import ClassChange, Comparison
 from rnn_models.history import History
@@ -17,6 +15,7 @@ from tasks.decision import guard_of, has_fallen, level
 from tasks.evaluate import best_baseline
 from tasks.pages import cell
 from tasks.registry import CHAMPION, run_link, version_link, version_with_alias
+from tasks.run_pages import publish
 from tasks.settings import PromotionSettings
 
 CLASSES_SAID = (
@@ -73,9 +72,7 @@ def interval(metric: str, score: dict[str, Any]) -> str:
 
 def promotion_page(promotion: Promotion, scores: Scores) -> None:
     """Show the decision and the scores on the Prefect run page."""
-    if TaskRunContext.get():  # outside of a flow run there is no page
-        key = f"promotion-{promotion.dataset.replace('_', '-').lower()}"
-        create_markdown_artifact(promotion_text(promotion, scores), key=key, description=promotion.reason)
+    publish("promotion", promotion.dataset, promotion_text(promotion, scores), promotion.reason)
 
 
 def promotion_text(promotion: Promotion, scores: Scores) -> str:

@@ -23,7 +23,7 @@ from tasks import stopping
 from tasks.artifacts import Checkpoint, TokenSet, code_digest, digest
 from tasks.data_report import PAGE
 from tasks.packing import training_modules
-from tasks.registry import closing, end_run, log_figure, log_file, log_metrics, start_run
+from tasks.registry import closing, end_run, is_open_to_logs, log_figure, log_file, log_metrics, start_run
 from tasks.report import clipping_words, training_figure
 from tasks.settings import TrainChanges, changes
 from tasks.snapshot_writer import REPORT
@@ -59,8 +59,8 @@ def training_code(problem: Problem) -> str:
 def followed_run(folder: Path, tokens: TokenSet, settings: TrainSettings) -> str:
     """Open an MLflow run, or the one that a killed training of the same key had."""
     path = folder / "mlflow_run"
-    if path.exists():
-        return path.read_text()
+    if path.exists() and is_open_to_logs(known := path.read_text()):
+        return known
     run_id = start_run(tokens, f"train-{tokens.dataset}", asdict(settings), {"refrain.tokens": tokens.digest})
     for report in (PAGE, REPORT):
         log_file(run_id, tokens.snapshot_of().folder / report, "data")
