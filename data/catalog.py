@@ -44,6 +44,7 @@ class Dataset:
     tokenizer: str
     checks: Mapping[str, Any] = field(default_factory=dict)
     removals: str = ""
+    settings: Mapping[str, Any] = field(default_factory=dict)
     licence: str
     origin: str
     entry: Mapping[str, Any] = field(repr=False)
@@ -108,7 +109,7 @@ def _dataset(name: str, file: Path, entry: Entry) -> Dataset:
         name=name, source=source, format=read_as, columns=columns, where=entry.part("where").texts(),
         labels=entry.part("labels").texts(), splits=_shares(entry.part("splits"), source),
         tokenizer=_tokenizer(entry, file.parent), checks=entry.part("checks").content,
-        removals=_removals(entry, file.parent), entry=entry.content, file=file,
+        removals=_removals(entry, file.parent), settings=entry.part("settings").content, entry=entry.content, file=file,
         about=entry.text("about"), **{key: entry.text(key, is_needed=True) for key in TEXTS},
     )  # fmt: skip
     _check_rules(entry, made)

@@ -68,7 +68,10 @@ def run(
     require_champion: Annotated[
         bool, typer.Option("--require-champion", help="End with status 4 if a dataset has no champion at the end.")
     ] = False,
-    settings: Annotated[bool, typer.Option("--settings", help="List all settings, and do nothing.")] = False,
+    settings: Annotated[
+        bool,
+        typer.Option("--settings", help="List all settings, or those of DATASET; retrain nothing."),
+    ] = False,
 ) -> None:
     """Retrain datasets, one after the other: ingest, tokenize, train, evaluate, register, promote.
 
@@ -92,7 +95,8 @@ def run(
         refrain run my_reviews --catalog my.yaml --limit 10000
     """  # fmt: skip
     if settings:
-        _show_settings()
+        with plain_errors():
+            show_settings(datasets or [], changed(assignments, limit), joined(catalog), as_json=as_json)
         return
     names = datasets or list(MAIN_JOB)
     with plain_errors():
@@ -125,11 +129,26 @@ def run(
         raise SystemExit(NO_CHAMPION)
 
 
-def _show_settings() -> None:
-    from tasks.settings import setting_names
+def show_settings(datasets: list[str], assignments: list[str], catalog: str | None, *, as_json: bool) -> None:
+    """List all settings, or those of datasets with their values and where each comes from."""
+    from dataclasses import asdict
 
-    for name, about in setting_names().items():
-        print(f"{name:<28} {about}")
+    from tasks.dataset_settings import setting_rows
+    from tasks.settings import parse_settings, setting_names
+
+    if not datasets:
+        names = setting_names()
+        print_json(names) if as_json else print("\n".join(f"{name:<28} {about}" for name, about in names.items()))
+        return
+    origins = {assignment.partition("=")[0]: "--set" for assignment in assignments}
+    found = {name: setting_rows(name, parse_settings(assignments), catalog, origins) for name in datasets}
+    if as_json:
+        print_json({name: [asdict(row) for row in rows] for name, rows in found.items()})
+        return
+    from flows.console import show_setting_rows
+
+    for name, rows in found.items():
+        show_setting_rows(name, rows)
 
 
 @app.command()

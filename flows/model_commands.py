@@ -41,13 +41,14 @@ def health(
     with plain_errors():
         prepare(PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL="CRITICAL")
         from flows.progress import show_progress
+        from tasks.dataset_settings import with_entry_settings
         from tasks.health import check_health, read_health
         from tasks.health_page import health_page, write_health
         from tasks.listing import check_datasets
         from tasks.ready import token_set
         from tasks.settings import parse_settings
 
-        settings = parse_settings(changed(assignments, limit))
+        settings = with_entry_settings(name, parse_settings(changed(assignments, limit)), joined(catalog))
         check_datasets([name], joined(catalog))
         show_progress()
         found = check_health(token_set(name, settings.tokens, joined(catalog)), settings.training, num_steps)
@@ -111,11 +112,13 @@ def compare(
         from flows.progress import show_progress
         from tasks.compare import check_comparison, comparison_page
         from tasks.compare import compare as compare_systems
+        from tasks.dataset_settings import with_entry_settings
         from tasks.listing import check_datasets
         from tasks.ready import token_set
         from tasks.settings import parse_settings
 
-        chosen, settings = encoders or ["rnn", "gru", "lstm", "cnn"], parse_settings(changed(assignments, limit))
+        chosen = encoders or ["rnn", "gru", "lstm", "cnn"]
+        settings = with_entry_settings(name, parse_settings(changed(assignments, limit)), joined(catalog))
         check_comparison(chosen, settings.training, split)
         check_datasets([name], joined(catalog))
         show_progress()

@@ -3,6 +3,7 @@
 from prefect import flow
 
 from tasks.artifacts import Promotion
+from tasks.dataset_settings import with_entry_settings
 from tasks.evaluate import evaluate
 from tasks.ingest import ingest
 from tasks.promote import promote
@@ -20,10 +21,11 @@ def retrain(dataset: str, settings: Settings = DEFAULTS, catalog: str | None = N
 
     Args:
         dataset: Name of an entry of the catalog, such as rotten_tomatoes.
-        settings: What to change of the defaults; whatever is left out keeps its own.
+        settings: What to change of the settings of the catalog entry and of the defaults.
         catalog: Path of a catalog file of your own, or several with a colon between; read beside data/catalog.yaml.
         snapshot: Digest of an earlier snapshot to retrain on, or its beginning, in place of what the source holds now.
     """
+    settings = with_entry_settings(dataset, settings, catalog)
     rows = ingest(dataset, catalog, snapshot)
     tokens = tokenize(rows, settings.tokens, catalog)
     checkpoint = train(tokens, settings.training)

@@ -27,7 +27,7 @@ from tasks.snapshot_writer import SnapshotWriter
 from tasks.states import unchanged
 
 log = logging.getLogger(__name__)
-SAID_ONLY = ("about", "language", "licence", "origin")  # keys of an entry that change no row
+SAID_ONLY = ("about", "language", "licence", "origin", "settings")  # keys of an entry that change no row
 
 
 # No retries here: the sources wait and ask again themselves, and a bad row stays bad.

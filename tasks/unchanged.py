@@ -1,6 +1,7 @@
 """The whole line for a dataset that nothing changed of: found in the store, without an engine."""
 
 from tasks.artifacts import Promotion
+from tasks.dataset_settings import with_entry_settings
 from tasks.evaluate import evaluate
 from tasks.finding import WorkToDoError, only_finding
 from tasks.ingest import ingest
@@ -20,6 +21,7 @@ def find_promotion(dataset: str, settings: Settings, catalog: str | None, snapsh
     """
     try:
         with only_finding():
+            settings = with_entry_settings(dataset, settings, catalog)
             rows = directly(ingest, dataset, catalog, snapshot)
             tokens = directly(tokenize, rows, settings.tokens, catalog)
             checkpoint = directly(train, tokens, settings.training)
