@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
+from data.invisible import alike
 from data.splits import SPLITS
 
 MOST_COMMON = 0.8  # share of one label from which accuracy says little
@@ -47,6 +48,8 @@ def advice(report: Mapping[str, Any], tokenizer: str = "words", *, written: Call
         *_empty(report),
         *_labels(report, "labels", "label", written),
         *_labels(report, "entities", "entity", written),
+        *_alike(report, "labels", "label", written),
+        *_alike(report, "entities", "entity", written),
         *_sizes(report),
         *_words(report, tokenizer),
         *_repeats(report),
@@ -87,6 +90,18 @@ def _listed(names: Iterable[str], written: Callable[[str], str]) -> str:
     ordered = sorted(names)
     more = f" and {len(ordered) - SHOWN:,} more" if len(ordered) > SHOWN else ""
     return ", ".join(map(written, ordered[:SHOWN])) + more
+
+
+def _alike(report: Mapping[str, Any], counted: str, what: str, written: Callable[[str], str]) -> Iterator[str]:
+    """List names that a reader takes for one: they differ in case, Unicode form, inner spaces or look-alike letters only."""
+    groups: dict[str, list[str]] = {}
+    for name in dict.fromkeys(name for split in SPLITS for name in report["splits"][split][counted]):
+        groups.setdefault(alike(name), []).append(name)
+    for names in groups.values():
+        if len(names) > 1:
+            shown = f"{', '.join(written(name) for name in names[:-1])} and {written(names[-1])}"
+            remedy = "name both in `labels` with one name behind them" if counted == "labels" else "correct the source"
+            yield f"{what} {shown} differ in case or Unicode form only, and are learned as {len(names)} classes: {remedy}."
 
 
 def _balance(found: Mapping[str, int], written: Callable[[str], str]) -> Iterator[str]:

@@ -1,7 +1,8 @@
 """The data report for people: one page of Markdown, for the screen, for the Prefect run page and, with plots, as HTML."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from data.rows import REFUSED
 from data.splits import SPLITS
 from tasks.artifacts import Snapshot
 from tasks.history import History
-from tasks.pages import cell, code, plain, table_row, write_html
+from tasks.pages import cell, code, distinct_names, plain, table_row, write_html
 from tasks.snapshot_writer import REPORT
 
 PAGE = "report.html"
@@ -53,7 +54,8 @@ def page(entry: Dataset, snapshot: Snapshot) -> str:
         f"## {entry.name}",
         f"{report['read']:,} rows read, {report['kept']:,} kept, {report['refused']:,} refused ({_share(report)}).",
         "### What to do",
-        "\n".join(f"- {line}" for line in advice(report, entry.tokenizer, written=_name)) or "Nothing stands out.",
+        "\n".join(f"- {line}" for line in advice(report, entry.tokenizer, written=_names(report, NAME_CHARACTERS, cell)))
+        or "Nothing stands out.",
         "### Splits",
         "\n".join(_splits_table(report)),
         _words_note(report),
@@ -71,13 +73,14 @@ def _share(report: Mapping[str, Any]) -> str:
 
 def _splits_table(report: Mapping[str, Any]) -> Iterator[str]:
     splits = [report["splits"][split] for split in SPLITS]
+    written = _names(report, NAME_CHARACTERS, cell)
     yield "| |" + "".join(f" {split} |" for split in SPLITS)
     yield "|---|" + "---:|" * len(SPLITS)
     yield table_row("rows", [f"{split['rows']:,}" for split in splits])
     for counted, what in (("labels", "label"), ("entities", "entity")):
         names = list(dict.fromkeys(name for split in splits for name in split[counted]))
         for name in names[:MOST_NAMES]:
-            yield table_row(f"{what} {_name(name)}", [_counted(split[counted], name) for split in splits])
+            yield table_row(f"{what} {written(name)}", [_counted(split[counted], name) for split in splits])
         if len(names) > MOST_NAMES:
             yield table_row(f"and {len(names) - MOST_NAMES:,} more", [f"{len(split[counted]):,} in all" for split in splits])
     for side in dict.fromkeys(side for split in splits for side in split["lengths"]):
@@ -107,8 +110,15 @@ def _short(text: str, most: int) -> str:
     return text if len(text) <= most else text[:most] + " ..."
 
 
-def _name(text: str) -> str:
-    return cell(_short(text, NAME_CHARACTERS))
+def _names(report: Mapping[str, Any], most: int, escape: Callable[[str], str]) -> Callable[[str], str]:
+    """How to write the labels and kinds of entities of a report: short, and no two of them alike."""
+    counted = [report["splits"][split][names] for split in SPLITS for names in ("labels", "entities")]
+    distinct = distinct_names(name for counts in counted for name in counts)
+    num_of_short = Counter(_short(name, most) for name in distinct.values())
+    shown = {
+        name: escape(_short(text, most) if num_of_short[_short(text, most)] == 1 else text) for name, text in distinct.items()
+    }
+    return lambda name: shown.get(name) or escape(_short(plain(name), most))
 
 
 def _refused_list(report: Mapping[str, Any]) -> Iterator[str]:
@@ -157,7 +167,8 @@ def _draw_shares(ax: Axes, report: Mapping[str, Any], counted: str) -> None:
         counts = report["splits"][split][counted]
         shares = [100 * counts.get(name, 0) / max(sum(counts.values()), 1) for name in names]
         ax.bar([x + 0.27 * (place - 1) for x in range(len(names))], shares, 0.27, color=COLORS[split], label=split)
-    shown = [plain(_short(name, NAME_CHARACTERS // 2)) for name in names]
+    written = _names(report, NAME_CHARACTERS // 2, plain)
+    shown = [written(name) for name in names]
     ax.set_xticks(range(len(names)), shown, rotation=30 if len(names) > 6 else 0, parse_math=False)
     ax.set(title=f"Share of {counted} in each split", ylabel="%")
     ax.legend()

@@ -149,3 +149,33 @@ def test_names_are_written_as_the_page_needs_them() -> None:
     assert advice(with_splits(**labels), written=lambda name: name.replace("|", r"\|")) == [
         r"90% of train is a\|b: read macro F1 rather than accuracy."
     ]
+
+
+LOOKALIKES = {
+    "case": ("pos", "Pos"),
+    "Unicode form": ("caf\u00e9", "cafe\u0301"),
+    "width": ("pos", "\uff50\uff4f\uff53"),
+    "invisible inside": ("pos", "p\u200bos"),
+    "spaces inside": ("very good", "very  good"),
+    "letters of another script": ("pos", "\u0440\u043e\u0455"),
+}
+
+
+@pytest.mark.case("01")
+@pytest.mark.parametrize("kind", LOOKALIKES)
+@pytest.mark.parametrize(
+    ("counted", "what", "remedy"), [("labels", "label", "in `labels`"), ("entities", "entity", "the source")]
+)
+def test_names_that_look_alike_are_listed(kind: str, counted: str, what: str, remedy: str) -> None:
+    one, other = LOOKALIKES[kind]
+    made = with_splits(train={counted: {one: 500, "neg": 500}}, test={counted: {one: 50, other: 50, "neg": 50}})
+    said = [line for line in advice(made) if "in case or Unicode form only" in line]
+    assert len(said) == 1
+    assert said[0].startswith(f"{what} {one} and {other} differ")
+    assert remedy in said[0]
+
+
+@pytest.mark.case("01")
+def test_names_that_differ_are_not_listed() -> None:
+    made = with_splits(train={"labels": {"pos": 400, "neg": 400, "very good": 400, "verygood": 400}})
+    assert not [line for line in advice(made) if "Unicode form" in line]
