@@ -11,6 +11,7 @@ from data.check_settings import CheckSettings
 from data.encoding import BROKEN, shown_column
 from data.format import TEXT
 from data.invisible import BLANK, trimmed, without_invisible
+from data.missing import listed
 from data.splits import flat_bytes, has_controls, is_ascii, num_characters
 
 # What Python takes for a space; RE2's \s is ASCII only, and ``split_text`` cuts at all of them.
@@ -59,6 +60,8 @@ def check(
     faults = Faults(table)
     for role in roles:
         _check_text(faults, table[role], role, rules, roles)
+    for role in roles if rules.missing else ():
+        _check_missing(faults, table[role], role, rules.missing)
     if "label" in roles:
         _check_label(faults, table["label"], labels)
     if "tokens" in roles:
@@ -158,6 +161,11 @@ def _may_have_controls(flat: NDArray[np.uint8]) -> bool:
 def _control_of(text: str) -> str:
     found = next(c for c in text if (ord(c) < 160 and not c.isprintable() and c not in "\t\n\r\x0c") or c in "\ufffe\uffff")
     return f"has the control character U+{ord(found):04X}"
+
+
+def _check_missing(faults: Faults, column: pa.ChunkedArray, role: str, words: tuple[str, ...]) -> None:
+    if not pa.types.is_list(column.type):  # of tokens, `-` and the like are what they are
+        faults.add(_mask(listed(column, words)), "missing", lambda i: f"{role}: {column[i].as_py()!r} stands for a missing value")
 
 
 def _check_label(faults: Faults, column: pa.ChunkedArray, labels: Mapping[str, str]) -> None:

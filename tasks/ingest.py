@@ -9,6 +9,7 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from data.catalog import Dataset, find_dataset
+from data.check_settings import HARMLESS
 from data.errors import RowError
 from data.removals import Removals
 from data.rows import REFUSED, Splitter
@@ -134,14 +135,15 @@ def check_share(entry: Dataset, snapshot: Snapshot) -> None:
     Raises:
         RowError: With the reasons and some rows of each.
     """
-    total, refused = sum(snapshot.rows.values()), snapshot.rows.get(REFUSED, 0)
+    total = sum(snapshot.rows.values())
+    damaged = snapshot.rows.get(REFUSED, 0) - sum(snapshot.reasons.get(kind, 0) for kind in HARMLESS)
     reasons = "; ".join(f"{num:,} {kind}" for kind, num in snapshot.reasons.items())
-    if refused > entry.rules.max_refused_share * total:
-        shown = read_report(snapshot)["examples"]
+    if damaged > entry.rules.max_refused_share * total:
+        shown = {kind: rows for kind, rows in read_report(snapshot)["examples"].items() if kind not in HARMLESS}
         raise RowError(
-            f"{entry.name}: {refused:,} of {total:,} rows were refused, more than checks.max_refused_share "
-            f"{entry.rules.max_refused_share:.0%} allows, so nothing was trained. All of them: "
-            f"{snapshot.folder / 'refused.parquet'}. Some of each reason:\n{_shown(shown)}"
+            f"{entry.name}: {damaged:,} of {total:,} rows were refused, more than checks.max_refused_share "
+            f"{entry.rules.max_refused_share:.0%} allows ({', '.join(HARMLESS)} not counted), so nothing was trained. "
+            f"All of them: {snapshot.folder / 'refused.parquet'}. Some of each reason:\n{_shown(shown)}"
         )
     empty = [split for split in SPLITS if not snapshot.rows.get(split)]
     if empty:
