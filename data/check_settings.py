@@ -33,6 +33,11 @@ KINDS = {
 # Rows that are left out as they should be: nothing is wrong with the source, so they do not stop a training.
 HARMLESS = ("duplicate", "leak", "missing")
 
+# Rules about a whole snapshot: they reject no row.
+LIMITS = (
+    "max_refused_share", "max_shrink", "new_classes", "lost_classes", "max_share_change", "max_relabelled", "max_length_change",
+)  # fmt: skip
+
 
 def rule(
     default: Any,
@@ -67,6 +72,15 @@ class CheckSettings:
     max_refused_share: float = rule(
         0.05, f"Share of refused rows, {', '.join(HARMLESS)} not counted, above which nothing is trained.", low=0, high=1
     )
+    # A snapshot against the one that was accepted last.
+    max_shrink: float = rule(0.2, "Share of the rows by which a new snapshot may be smaller.", low=0, high=1)
+    new_classes: str = rule(
+        "stop", "A label or kind of entity that is new and not listed in the entry.", choices=("stop", "take")
+    )
+    lost_classes: str = rule("stop", "A label or kind of entity that no row has any more.", choices=("stop", "take"))
+    max_share_change: float = rule(0.1, "By how much the share of a class may move (0.1: ten points).", low=0, high=1)
+    max_relabelled: float = rule(0.01, "Share of the texts in both snapshots whose label or tags may differ.", low=0, high=1)
+    max_length_change: float = rule(2.0, "How many times longer or shorter the median text may become, not included.", low=1)
 
     def __post_init__(self) -> None:
         for declared in fields(self):
@@ -103,7 +117,7 @@ def rules_of(shape: Shape, changed: Mapping[str, Any]) -> CheckSettings:
     Raises:
         ValueError: If a value is not one the rule can have.
     """
-    given = {name: _words(name, value) if isinstance(value, list) else value for name, value in changed.items()}
+    given: dict[str, Any] = {name: _words(name, value) if isinstance(value, list) else value for name, value in changed.items()}
     return replace(DEFAULTS[shape], **given)
 
 

@@ -61,6 +61,9 @@ def run(
     snapshot: Annotated[
         str | None, typer.Option(metavar="DIGEST", help="Retrain on an earlier snapshot (refrain snapshots DATASET).")
     ] = None,
+    accept: Annotated[
+        bool, typer.Option("--accept", help="Take a source that changed by more than its limits, once (refrain check DATASET).")
+    ] = False,
     as_json: Json = False,
     settings: Annotated[bool, typer.Option("--settings", help="List all settings, and do nothing.")] = False,
 ) -> None:
@@ -98,7 +101,7 @@ def run(
 
             History.of(names[0]).find(snapshot)
         chosen = {name: parse_settings(changed(assignments, limit), {} if datasets else MAIN_JOB[name]) for name in names}
-        rows = _retrain_all(chosen, joined(catalog), snapshot)
+        rows = _retrain_all(chosen, joined(catalog), snapshot, accept=accept)
         if as_json:
             print_json(rows)
         else:
@@ -107,7 +110,9 @@ def run(
             show_results(rows)
 
 
-def _retrain_all(chosen: dict[str, Any], catalog: str | None, snapshot: str | None) -> list[dict[str, Any]]:
+def _retrain_all(
+    chosen: dict[str, Any], catalog: str | None, snapshot: str | None, *, accept: bool = False
+) -> list[dict[str, Any]]:
     print(f"Everything lies in {home()}. Starting the engine, which takes some 20 seconds ...", file=sys.stderr)
     from flows.progress import show_progress
     from flows.retrain import retrain
@@ -118,7 +123,7 @@ def _retrain_all(chosen: dict[str, Any], catalog: str | None, snapshot: str | No
     rows = []
     for name, settings in chosen.items():
         started = time.monotonic()
-        promotion = outcome(retrain(name, settings, catalog, snapshot))
+        promotion = outcome(retrain(name, settings, catalog, snapshot, accept))
         rows.append(summary(promotion) | {"minutes": (time.monotonic() - started) / 60})
     return rows
 

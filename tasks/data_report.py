@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -34,21 +34,24 @@ def read_report(snapshot: Snapshot) -> dict[str, Any]:
     return found
 
 
-def show_data(entry: Dataset, snapshot: Snapshot) -> None:
+def show_data(entry: Dataset, snapshot: Snapshot, changes: Sequence[str] = ()) -> None:
     """Leave the report where people look: as HTML in the snapshot, and on the page of the flow run, if there is one."""
-    write_page(entry, snapshot)
+    write_page(entry, snapshot, changes)
     if TaskRunContext.get():
         key = "data-" + "".join(letter if letter.isalnum() and letter.isascii() else "-" for letter in entry.name.lower())
-        create_markdown_artifact(page(entry, snapshot), key=key, description=f"Rows of {entry.name}, snapshot {snapshot.digest}")
+        create_markdown_artifact(
+            page(entry, snapshot, changes), key=key, description=f"Rows of {entry.name}, snapshot {snapshot.digest}"
+        )
 
 
-def write_page(entry: Dataset, snapshot: Snapshot) -> Path:
+def write_page(entry: Dataset, snapshot: Snapshot, changes: Sequence[str] = ()) -> Path:
     """Draw the report as one HTML file, unless it is there."""
-    return write_html(snapshot.folder / PAGE, entry.name, page(entry, snapshot), lambda: figure_of(read_report(snapshot)))
+    text = page(entry, snapshot, changes)
+    return write_html(snapshot.folder / PAGE, entry.name, text, lambda: figure_of(read_report(snapshot)))
 
 
-def page(entry: Dataset, snapshot: Snapshot) -> str:
-    """All that the report tells, in Markdown."""
+def page(entry: Dataset, snapshot: Snapshot, changes: Sequence[str] = ()) -> str:
+    """All that the report tells, in Markdown; ``changes`` are lines about the snapshot before."""
     report = read_report(snapshot)
     parts = [
         f"## {entry.name}",
@@ -56,6 +59,7 @@ def page(entry: Dataset, snapshot: Snapshot) -> str:
         "### What to do",
         "\n".join(f"- {line}" for line in advice(report, entry.tokenizer, written=_names(report, NAME_CHARACTERS, cell)))
         or "Nothing stands out.",
+        *(["### What changed", "\n".join(f"- {cell(line)}" for line in changes)] if changes else []),
         "### Splits",
         "\n".join(_splits_table(report)),
         _words_note(report),

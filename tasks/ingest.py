@@ -17,6 +17,8 @@ from data.source import Access, Piece
 from data.splits import SPLITS
 from rnn_models.problem import find_problem
 from tasks.artifacts import Snapshot, code_digest, digest, home
+from tasks.baseline import Comparison, check_changes, compare_with_accepted, entry_key, without_limits
+from tasks.baseline import accept as accept_snapshot
 from tasks.catalogs import catalog_paths
 from tasks.data_report import SHOWN, read_report, show_data
 from tasks.frozen import check_frozen
@@ -33,16 +35,40 @@ SAID_ONLY = ("about", "language", "licence", "origin")  # keys of an entry that 
 
 # No retries here: the sources wait and ask again themselves, and a bad row stays bad.
 @task(task_run_name="ingest-{dataset}", cache_policy=NO_CACHE)
-def ingest(dataset: str, catalog: str | None = None, snapshot: str | None = None) -> Snapshot:
+def ingest(dataset: str, catalog: str | None = None, snapshot: str | None = None, accept: bool = False) -> Snapshot:
     """Read, check and split the rows of a dataset into a snapshot, or find that nothing is new.
 
     With ``snapshot``, the digest of an earlier one or its beginning, take that one.
+    With ``accept``, take a snapshot that differs from the accepted one by more than the limits.
     """
     entry = checked_entry(dataset, catalog)
-    found, is_new = (History.of(dataset).find(snapshot), False) if snapshot else make_snapshot(entry)
-    show_data(entry, found)
+    if snapshot:  # chosen by a person, and no measure for the nights that follow
+        found = History.of(dataset).find(snapshot)
+        show_data(entry, found)
+        check_share(entry, found)
+        return unchanged(found)
+    found, is_new = make_snapshot(entry)
+    comparison = compared(entry, found)
+    show_data(entry, found, comparison.lines())
     check_share(entry, found)
+    if not accept:
+        check_changes(comparison)
+    accept_snapshot(entry, comparison)
     return found if is_new else unchanged(found)
+
+
+def compared(entry: Dataset, snapshot: Snapshot) -> Comparison:
+    """Compare a snapshot with the one that was accepted last."""
+    return compare_with_accepted(entry, snapshot, lambda earlier: not fault_of(entry, earlier))
+
+
+def fault_of(entry: Dataset, snapshot: Snapshot) -> str:
+    """What forbids a training on a snapshot by itself; empty if nothing does."""
+    try:
+        check_share(entry, snapshot)
+    except RowError as error:
+        return str(error)
+    return ""
 
 
 def checked_entry(dataset: str, catalog: str | None) -> Dataset:
@@ -72,8 +98,8 @@ def make_snapshot(entry: Dataset) -> tuple[Snapshot, bool]:
     check_frozen(entry, history)
     access = Access(home() / "downloads", secrets.reveal, secrets.hide)
     forgotten = removal_lines(entry, access)
-    told = {name: value for name, value in entry.entry.items() if name not in SAID_ONLY}
-    rows_key = digest(told, forgotten, code_digest("data", libraries=("pyarrow", "pandas")))
+    told = {name: value for name, value in entry.entry.items() if name not in (*SAID_ONLY, "checks")}
+    rows_key = digest(told, without_limits(entry), forgotten, code_digest("data", libraries=("pyarrow", "pandas")))
     last, removals = history.last, Removals.of(forgotten)
     pieces = listed(entry, access, last.known_pieces() if last and last.rows_key == rows_key else [])
     inputs = inputs_of(entry, pieces, access, rows_key)
@@ -103,7 +129,7 @@ def make_snapshot(entry: Dataset) -> tuple[Snapshot, bool]:
             snapshot=snapshot.digest, parent=parent.digest if parent else "", inputs=inputs, rows_key=rows_key,
             made=datetime.now(UTC).isoformat(timespec="seconds"), rows=snapshot.rows, new=writer.num_new, gone=writer.num_gone,
             removed=splitter.num_removed, pieces=[piece_record(piece) for piece in pieces],
-            shares=dict(entry.splits),
+            shares=dict(entry.splits), entry_key=entry_key(entry),
         )
     )  # fmt: skip
     return snapshot, is_new
