@@ -8,19 +8,20 @@ from typing import Any
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
-from data.catalog import Dataset, find_dataset
+from data.catalog import Dataset
 from data.check_settings import HARMLESS
 from data.errors import RowError
+from data.format import format_module
 from data.removals import Removals
 from data.rows import REFUSED, Splitter
 from data.source import Access, Piece
 from data.splits import SPLITS
-from rnn_models.problem import find_problem
-from tasks.artifacts import Snapshot, code_digest, digest, home
+from tasks.artifacts import Snapshot, digest, home
 from tasks.baseline import Comparison, check_changes, compare_with_accepted, entry_key, without_limits
 from tasks.baseline import accept as accept_snapshot
-from tasks.catalogs import catalog_paths
+from tasks.code_digest import code_digest, path_of
 from tasks.data_report import SHOWN, read_report, show_data
+from tasks.entries import checked_entry
 from tasks.frozen import check_frozen
 from tasks.history import History, Ingestion, piece_record
 from tasks.pieces import LateRowsError, living_rows, piece_tables
@@ -30,6 +31,8 @@ from tasks.snapshot_writer import SnapshotWriter
 from tasks.states import unchanged
 
 log = logging.getLogger(__name__)
+# What checks, splits, counts and writes rows.
+ROWS = ("data/rows.py", "data/report.py", "tasks/pieces.py", "tasks/snapshot_writer.py")
 SAID_ONLY = ("about", "language", "licence", "origin")  # keys of an entry that change no row
 
 
@@ -71,23 +74,6 @@ def fault_of(entry: Dataset, snapshot: Snapshot) -> str:
     return ""
 
 
-def checked_entry(dataset: str, catalog: str | None) -> Dataset:
-    """Find a dataset whose problem exists and reads the columns that the entry names.
-
-    Raises:
-        ValueError: If not.
-    """
-    entry = find_dataset(dataset, *catalog_paths(catalog))
-    try:
-        problem = find_problem(entry.problem)
-    except ValueError as error:
-        raise RowError(f"{entry.file}, entry {dataset}, problem: {error}") from error
-    if not problem.sides(entry.roles):
-        wanted = " and ".join(problem.rows)
-        raise RowError(f"{entry.file}, entry {dataset}, columns: {problem.name} reads {wanted}, got {' and '.join(entry.roles)}")
-    return entry
-
-
 def make_snapshot(entry: Dataset) -> tuple[Snapshot, bool]:
     """Make a snapshot of what the source holds now, or find the one that was made of it.
 
@@ -99,7 +85,7 @@ def make_snapshot(entry: Dataset) -> tuple[Snapshot, bool]:
     access = Access(home() / "downloads", secrets.reveal, secrets.hide)
     forgotten = removal_lines(entry, access)
     told = {name: value for name, value in entry.entry.items() if name not in (*SAID_ONLY, "checks")}
-    rows_key = digest(told, without_limits(entry), forgotten, code_digest("data", libraries=("pyarrow", "pandas")))
+    rows_key = digest(told, without_limits(entry), forgotten, rows_code(entry))
     last, removals = history.last, Removals.of(forgotten)
     pieces = listed(entry, access, last.known_pieces() if last and last.rows_key == rows_key else [])
     inputs = inputs_of(entry, pieces, access, rows_key)
@@ -133,6 +119,14 @@ def make_snapshot(entry: Dataset) -> tuple[Snapshot, bool]:
         )
     )  # fmt: skip
     return snapshot, is_new
+
+
+def rows_code(entry: Dataset) -> str:
+    """A digest of the code that makes the rows of a dataset and counts them: of its source and its format only."""
+    looked_up = [path_of(type(entry.source).__module__)]
+    if entry.format:
+        looked_up.append(path_of(format_module(entry.format["kind"])))
+    return code_digest(*ROWS, *looked_up, libraries=("pyarrow", "pandas"))
 
 
 def listed(entry: Dataset, access: Access, known: list[Piece]) -> list[Piece]:

@@ -8,8 +8,9 @@ from data.splits import SPLITS
 from tasks.artifacts import Checkpoint, Scores, Snapshot, TokenSet, home
 from tasks.baseline import check_changes
 from tasks.data_report import page, read_report, write_page
+from tasks.entries import checked_entry
 from tasks.history import History
-from tasks.ingest import checked_entry, compared, fault_of, make_snapshot
+from tasks.ingest import compared, fault_of, make_snapshot
 from tasks.versions import versions_by_scores
 
 

@@ -13,8 +13,9 @@ from data.errors import RowError
 from data.rows import REFUSED
 from data.splits import SPLITS
 from tasks.artifacts import Snapshot
+from tasks.entries import checked_entry
 from tasks.history import History
-from tasks.ingest import check_share, checked_entry, make_snapshot
+from tasks.ingest import check_share, make_snapshot
 from tasks.pieces import PieceRows
 from tasks.snapshot_writer import SnapshotWriter
 from tests.tasks.growing import Table, all_texts, entry, ingest, last, of_files, of_table, texts, write
