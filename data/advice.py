@@ -1,9 +1,12 @@
 """What to do about a dataset, read from its data report: a sentence for each thing that stands out."""
 
+import json
 import math
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
+from data.invisible import alike
 from data.splits import SPLITS
 
 MOST_COMMON = 0.8  # share of one label from which accuracy says little
@@ -29,7 +32,13 @@ REMEDIES = {
     "too_long": "raise `checks: {max_length: ...}` if such rows are meant",
     "length_ratio": "look whether the sides are aligned, or raise `checks: {max_ratio: ...}`",
     "source_equals_target": "keep them with `checks: {copies: keep}` if they are meant",
+    "missing": "they stand for nothing; shorten `checks: {missing: [...]}` if some are meant",
     "conflict": "people labelled the same text differently: decide, and correct the source; the first one counts",
+}
+MANY_COPIES = 0.05  # share of the rows that were read
+COPIES = {
+    "duplicate": "each row is learned once, so an export that repeats earlier rows is fine",
+    "leak": "their text is in another split, so that no test row is trained on",
 }
 
 
@@ -44,9 +53,13 @@ def advice(report: Mapping[str, Any], tokenizer: str = "words", *, written: Call
     """
     return [
         *_refused(report),
+        *_copies(report),
+        *_missing(report, written),
         *_empty(report),
         *_labels(report, "labels", "label", written),
         *_labels(report, "entities", "entity", written),
+        *_alike(report, "labels", "label", written),
+        *_alike(report, "entities", "entity", written),
         *_sizes(report),
         *_words(report, tokenizer),
         *_repeats(report),
@@ -54,10 +67,48 @@ def advice(report: Mapping[str, Any], tokenizer: str = "words", *, written: Call
 
 
 def _refused(report: Mapping[str, Any]) -> Iterator[str]:
-    """Say what to do about refused rows; nothing about copies and leaks, whose refusal is the cure."""
+    """Say what to do about rejected rows; of conflicts, only about those that no missing value explains."""
     for kind, num in report["reasons"].items():
-        if kind in REMEDIES:
-            yield f"{num:,} refused as `{kind}`: {REMEDIES[kind]}."
+        rest = num - report.get("about_missing", {}).get(kind, 0)
+        if kind in REMEDIES and rest:
+            yield f"{rest:,} refused as `{kind}`: {REMEDIES[kind]}."
+
+
+def _copies(report: Mapping[str, Any]) -> Iterator[str]:
+    """Tell that many copies are no damage, where they are so many that a reader asks."""
+    for kind, about in COPIES.items():
+        num = report["reasons"].get(kind, 0)
+        if num > MANY_COPIES * report.get("read", 0):
+            yield f"{num:,} rows left out as `{kind}`: {about}. They do not count in `checks.max_refused_share`."
+
+
+def _missing(report: Mapping[str, Any], written: Callable[[str], str]) -> Iterator[str]:
+    """Name the words that read like a missing value, and the entry's key that leaves their rows out."""
+    counts: dict[str, Counter[str]] = {}
+    for split in SPLITS:
+        for side, found in report["splits"][split].get("missing_words", {}).items():
+            counts.setdefault(side, Counter()).update(found)
+    for side, words in counts.items():
+        yield (
+            f"{side} {_counted(words, written)}: this looks like a missing value and is learned as it stands. "
+            f"Leave such rows out with {_left_out(words)}, or keep them if they are meant."
+        )
+    about = sum(report.get("about_missing", {}).values())
+    if about:
+        words = Counter(report["missing_words"])
+        kinds = ", ".join(f"`{kind}`" for kind in report["about_missing"])
+        yield (
+            f"{about:,} refused as {kinds} have a text or label that looks like a missing value, {_counted(words, written)}: "
+            f"leave such rows out with {_left_out(words)}."
+        )
+
+
+def _counted(words: Counter[str], written: Callable[[str], str]) -> str:
+    return ", ".join(f"{written(word)} ({num:,})" for word, num in words.most_common(SHOWN))
+
+
+def _left_out(words: Iterable[str]) -> str:
+    return f"`checks: {{missing: [{', '.join(json.dumps(word, ensure_ascii=False) for word in words)}]}}`"
 
 
 def _empty(report: Mapping[str, Any]) -> Iterator[str]:
@@ -87,6 +138,18 @@ def _listed(names: Iterable[str], written: Callable[[str], str]) -> str:
     ordered = sorted(names)
     more = f" and {len(ordered) - SHOWN:,} more" if len(ordered) > SHOWN else ""
     return ", ".join(map(written, ordered[:SHOWN])) + more
+
+
+def _alike(report: Mapping[str, Any], counted: str, what: str, written: Callable[[str], str]) -> Iterator[str]:
+    """List names that a reader takes for one: they differ in case, Unicode form, inner spaces or look-alike letters only."""
+    groups: dict[str, list[str]] = {}
+    for name in dict.fromkeys(name for split in SPLITS for name in report["splits"][split][counted]):
+        groups.setdefault(alike(name), []).append(name)
+    for names in groups.values():
+        if len(names) > 1:
+            shown = f"{', '.join(written(name) for name in names[:-1])} and {written(names[-1])}"
+            remedy = "name both in `labels` with one name behind them" if counted == "labels" else "correct the source"
+            yield f"{what} {shown} differ in case or Unicode form only, and are learned as {len(names)} classes: {remedy}."
 
 
 def _balance(found: Mapping[str, int], written: Callable[[str], str]) -> Iterator[str]:

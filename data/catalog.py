@@ -14,6 +14,7 @@ from data.encoding import check_encoding
 from data.entries import Entry, read_entries
 from data.errors import RowError, nearest
 from data.format import FormatKind, all_formats
+from data.invisible import trimmed_name
 from data.references import check_address, without_passwords
 from data.splits import SPLITS
 from data.tokenizer import KINDS
@@ -107,13 +108,24 @@ def _dataset(name: str, file: Path, entry: Entry) -> Dataset:
     columns = _columns(entry, source, read_as)
     made = Dataset(
         name=name, source=source, format=read_as, columns=columns, where=entry.part("where").texts(),
-        labels=entry.part("labels").texts(), splits=_shares(entry.part("splits"), source),
+        labels=_labels(entry.part("labels")), splits=_shares(entry.part("splits"), source),
         tokenizer=_tokenizer(entry, file.parent), checks=entry.part("checks").content,
         removals=_removals(entry, file.parent), settings=entry.part("settings").content, entry=entry.content, file=file,
         about=entry.text("about"), **{key: entry.text(key, is_needed=True) for key in TEXTS},
     )  # fmt: skip
     _check_rules(entry, made)
     return made
+
+
+def _labels(entry: Entry) -> dict[str, str]:
+    """The publisher's labels to ours, without spaces and invisible characters at their edges, as those of the rows."""
+    found: dict[str, str] = {}
+    for label, ours in entry.texts().items():
+        name = trimmed_name(label)
+        if name in found:
+            raise RowError(f"{entry.where}: {label!r} is listed twice, apart from spaces or invisible characters at its edges")
+        found[name] = trimmed_name(ours)
+    return found
 
 
 def _check_rules(entry: Entry, made: Dataset) -> None:

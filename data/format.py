@@ -5,6 +5,7 @@ import pkgutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
+from types import ModuleType
 from typing import IO, Any, Literal, NamedTuple
 
 import numpy as np
@@ -59,9 +60,18 @@ class Fault(NamedTuple):
 @cache
 def all_formats() -> dict[str, FormatKind]:
     """Find every format by its name, in the modules of ``data/formats``."""
+    return {name: kind for module in _modules() for name, kind in getattr(module, "FORMATS", {}).items()}
+
+
+def format_module(kind: str) -> str:
+    """The name of the module in which a format stands."""
+    return next(module.__name__ for module in _modules() if kind in getattr(module, "FORMATS", {}))
+
+
+@cache
+def _modules() -> list[ModuleType]:
     names = [module.name for module in pkgutil.iter_modules(formats.__path__)]
-    modules = [importlib.import_module(f"{formats.__name__}.{name}") for name in names]
-    return {name: kind for module in modules for name, kind in getattr(module, "FORMATS", {}).items()}
+    return [importlib.import_module(f"{formats.__name__}.{name}") for name in names]
 
 
 def type_of(role: str) -> pa.DataType:

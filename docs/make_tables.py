@@ -28,14 +28,17 @@ def rules_table() -> str:
     rows = []
     for rule in fields(CheckSettings):
         found = {shape: getattr(rules, rule.name) for shape, rules in DEFAULTS.items()}
-        special = [f"{_shown(value)} for {' and '.join(shape)}" for shape, value in found.items() if value != rule.default]
+        empty = rule.metadata["empty"]
+        special = [f"{_shown(value, empty)} for {' and '.join(shape)}" for shape, value in found.items() if value != rule.default]
         choices = f" One of {', '.join(rule.metadata['choices'])}." if rule.metadata["choices"] else ""
-        rows.append(f"| `{rule.name}` | {'; '.join([_shown(rule.default), *special])} | {rule.metadata['about']}{choices} |")
+        rows.append(
+            f"| `{rule.name}` | {'; '.join([_shown(rule.default, empty), *special])} | {rule.metadata['about']}{choices} |"
+        )
     return "\n".join(["| rule | default | what it says |", "|---|---|---|", *rows])
 
 
-def _shown(value: object) -> str:
-    return f"{value:,}" if isinstance(value, int) else str(value or "any")
+def _shown(value: object, empty: str) -> str:
+    return f"{value:,}" if isinstance(value, int) else str(value or empty)
 
 
 def formats_table() -> str:

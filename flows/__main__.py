@@ -64,6 +64,9 @@ def run(
     snapshot: Annotated[
         str | None, typer.Option(metavar="DIGEST", help="Retrain on an earlier snapshot (refrain snapshots DATASET).")
     ] = None,
+    accept: Annotated[
+        bool, typer.Option("--accept", help="Take a source that changed by more than its limits, once (refrain check DATASET).")
+    ] = False,
     as_json: Json = False,
     require_champion: Annotated[
         bool, typer.Option("--require-champion", help="End with status 4 if a dataset has no champion at the end.")
@@ -115,7 +118,7 @@ def run(
             History.of(names[0]).find(snapshot)
         from flows.retraining import retrain_all
 
-        rows, failures = retrain_all(chosen, joined(catalog), snapshot)
+        rows, failures = retrain_all(chosen, joined(catalog), snapshot, accept=accept)
     if as_json:
         print_json(rows)
     else:

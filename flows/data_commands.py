@@ -99,7 +99,7 @@ def forget(
     """
     with plain_errors():
         prepare()
-        from tasks.ingest import checked_entry
+        from tasks.entries import checked_entry
         from tasks.removals import forget as put_on_list
         from tasks.removals import holders, own_list
 

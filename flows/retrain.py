@@ -16,7 +16,9 @@ DEFAULTS = Settings()
 
 
 @flow(flow_run_name="retrain-{dataset}")
-def retrain(dataset: str, settings: Settings = DEFAULTS, catalog: str | None = None, snapshot: str | None = None) -> Promotion:
+def retrain(
+    dataset: str, settings: Settings = DEFAULTS, catalog: str | None = None, snapshot: str | None = None, accept: bool = False
+) -> Promotion:
     """Take one dataset from its source to a champion.
 
     Args:
@@ -24,9 +26,10 @@ def retrain(dataset: str, settings: Settings = DEFAULTS, catalog: str | None = N
         settings: What to change of the settings of the catalog entry and of the defaults.
         catalog: Path of a catalog file of your own, or several with a colon between; read beside data/catalog.yaml.
         snapshot: Digest of an earlier snapshot to retrain on, or its beginning, in place of what the source holds now.
+        accept: Take a snapshot that differs from the one before by more than the limits of the catalog entry.
     """
     settings = with_entry_settings(dataset, settings, catalog)
-    rows = ingest(dataset, catalog, snapshot)
+    rows = ingest(dataset, catalog, snapshot, accept)
     tokens = tokenize(rows, settings.tokens, catalog)
     checkpoint = train(tokens, settings.training)
     scores = evaluate(checkpoint, tokens)

@@ -12,8 +12,6 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
-from functools import cache
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -40,15 +38,6 @@ def digest(*parts: Any) -> str:
     """A short name for some plain values: equal values, equal names."""
     text = json.dumps(parts, sort_keys=True, ensure_ascii=False, default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
-
-
-@cache
-def code_digest(*places: str, libraries: tuple[str, ...] = ()) -> str:
-    """A digest of files or folders of our code and of the versions of some libraries."""
-    paths = [ROOT / place for place in places]
-    files = [file for path in paths for file in (sorted(path.rglob("*.py")) if path.is_dir() else [path])]
-    texts = [hashlib.sha256(path.read_bytes()).hexdigest() for path in files]
-    return digest(texts, [version(library) for library in libraries])
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,15 +14,15 @@ from rnn_models.problem import find_problem
 from rnn_models.slices import LEAST
 from tasks import registry
 from tasks.answers import DECLARED, defaults_of
-from tasks.artifacts import Checkpoint, ModelVersion, Promotion, Scores, Snapshot, TokenSet, code_digest, digest
+from tasks.artifacts import Checkpoint, ModelVersion, Promotion, Scores, Snapshot, TokenSet, digest
 from tasks.catalogs import catalog_paths
+from tasks.code_digest import code_digest
 from tasks.pages import cell, table_row
 from tasks.report import digits, interval, title
 from tasks.split_facts import SplitFacts, split_facts
 from tasks.versions import check_complete
 
 CARD, DECISION = "refrain.card", "refrain.decision.digest"  # tags of a version: what its card was made of; the decision on it
-CODE = ("tasks/card.py", "tasks/split_facts.py", "rnn_models/slices.py")
 MOST_CHARACTERS = 5000  # that MLflow's database keeps of a description
 MOST_SLICES, MOST_LABELS, NAME_CHARACTERS, SENTENCE_CHARACTERS = 12, 20, 40, 600
 DATA = ("about", "language", "licence", "origin")  # keys of an entry that a version tells
@@ -87,7 +87,7 @@ def keep_card(version: ModelVersion, tokens: TokenSet, scores: Scores, promotion
     told = dict(check_complete(version.name, version.version).tags)
     decided = promotion.digest if promotion else told.get(DECISION, "")
     about = {name: value for name, value in told.items() if name.startswith("refrain.data.")}
-    key = digest(scores.digest, decided, about, code_digest(*CODE))
+    key = digest(scores.digest, decided, about, code_digest("tasks/card.py"))
     if told.get(CARD) == key:
         return
     checkpoint = Checkpoint.find(scores.dataset, scores.checkpoint)

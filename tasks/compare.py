@@ -17,8 +17,8 @@ from rnn_models.encoders import has_recurrence
 from rnn_models.metrics import find_metric, measure
 from rnn_models.problem import Problem, find_problem
 from rnn_models.settings import Encoder as EncoderName
-from tasks.artifacts import SystemScores, TokenSet, code_digest, digest
-from tasks.evaluate import cheaply, references, say_all
+from tasks.artifacts import SystemScores, TokenSet, digest
+from tasks.evaluate import cheaply, references, say_all, scoring_code
 from tasks.settings import TrainChanges, changes
 from tasks.states import directly
 from tasks.train import train
@@ -87,7 +87,7 @@ def encoder_note(tokens: TokenSet, problem: Problem, settings: TrainChanges) -> 
 def encoder_scores(tokens: TokenSet, problem: Problem, name: str, settings: TrainChanges, split: str) -> SystemScores:
     """Train as a retraining would, or take its checkpoint, and score that on a split."""
     checkpoint = directly(train, tokens, settings)
-    key = digest(checkpoint.digest, tokens.snapshot_of().splits[split], split, scoring_code())
+    key = digest(checkpoint.digest, tokens.snapshot_of().splits[split], split, scoring_code(tokens, "tasks/compare.py"))
     found = SystemScores.find(tokens.dataset, key)
     if found:
         return found
@@ -107,7 +107,7 @@ def encoder_scores(tokens: TokenSet, problem: Problem, name: str, settings: Trai
 
 def cheap_scores(tokens: TokenSet, problem: Problem, name: str, split: str) -> SystemScores:
     """Score a cheap system on a split; its time is that of learning and predicting together."""
-    key = digest(tokens.digest, name, tokens.snapshot_of().splits[split], split, scoring_code())
+    key = digest(tokens.digest, name, tokens.snapshot_of().splits[split], split, scoring_code(tokens, "tasks/compare.py"))
     found = SystemScores.find(tokens.dataset, key)
     if found:
         return found
@@ -125,11 +125,6 @@ def cheap_scores(tokens: TokenSet, problem: Problem, name: str, split: str) -> S
 def num_tokens(examples: Examples) -> int:
     """Tokens of the side that is read: the source or, where nothing is given, the text that is foretold."""
     return int(examples.source.lengths.sum()) or int(examples.target.lengths.sum())
-
-
-def scoring_code() -> str:
-    """A digest of the code that scores."""
-    return code_digest("rnn_models", "tasks/compare.py", libraries=("torch", "sacrebleu", "scikit-learn"))
 
 
 def system_scores(

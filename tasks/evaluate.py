@@ -12,19 +12,20 @@ import pandas as pd
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
+from data.format import format_module
 from data.tokenizer import Encoder
 from rnn_models.baselines import find_baseline
 from rnn_models.checkpoint import load_model
 from rnn_models.metrics import find_metric, measure
 from rnn_models.prediction import predict_all
 from rnn_models.problem import Problem, find_problem
-from tasks.artifacts import Checkpoint, Scores, TokenSet, code_digest, digest
+from tasks.artifacts import Checkpoint, Scores, TokenSet, digest
+from tasks.code_digest import code_digest, path_of
 from tasks.registry import log_metrics, log_table, set_tags
 from tasks.samples import SAMPLES, write_samples
 from tasks.states import unchanged
 
 log = logging.getLogger(__name__)
-CODE = ("rnn_models", "data/formats", "data/tunes.py", "tasks/evaluate.py", "tasks/predictor.py", "tasks/samples.py")
 STATISTICS, BASELINES, OUTPUTS = "statistics.npz", "baselines.npz", "outputs.parquet"
 NUM_SAMPLES = 200  # outputs shown in MLflow
 
@@ -32,8 +33,7 @@ NUM_SAMPLES = 200  # outputs shown in MLflow
 @task(task_run_name="evaluate-{checkpoint.dataset}", cache_policy=NO_CACHE)
 def evaluate(checkpoint: Checkpoint, tokens: TokenSet) -> Scores:
     """Score a model and the cheap systems on the test split."""
-    code = code_digest(*CODE, libraries=("torch", "sacrebleu", "scikit-learn"))
-    key = digest(checkpoint.digest, tokens.test_split, code)
+    key = digest(checkpoint.digest, tokens.test_split, scoring_code(tokens))
     found = Scores.find(checkpoint.dataset, key)
     if found:
         return unchanged(found)
@@ -52,6 +52,14 @@ def evaluate(checkpoint: Checkpoint, tokens: TokenSet) -> Scores:
         )  # fmt: skip
         tell(scores, folder, speed)
         return scores.commit()
+
+
+def scoring_code(tokens: TokenSet, *alone: str) -> str:
+    """A digest of the code that scores models and baselines of a token set's problem."""
+    looked_up = [f"rnn_models/problems/{tokens.problem}.py"]
+    if tokens.format:
+        looked_up.append(path_of(format_module(tokens.format)))
+    return code_digest("tasks/evaluate.py", *looked_up, alone=alone, libraries=("torch", "sacrebleu", "scikit-learn"))
 
 
 def side(tokens: TokenSet, place: int, split: str) -> list[Any]:

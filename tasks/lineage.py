@@ -13,7 +13,8 @@ from importlib.metadata import version
 from prefect.runtime import flow_run
 from prefect.utilities.urls import url_for
 
-from tasks.artifacts import ROOT, Checkpoint, ModelVersion, TokenSet, code_digest, digest
+from tasks.artifacts import ROOT, Checkpoint, ModelVersion, TokenSet, digest
+from tasks.code_digest import code_digest
 from tasks.packing import training_modules
 from tasks.registry import run_link, version_link
 from tasks.run_pages import publish
@@ -63,7 +64,7 @@ def libraries() -> dict[str, str]:
 
 def training_digest(problem: str) -> str:
     """What names the code that a training of a problem runs, by itself: libraries are told apart."""
-    return code_digest(*map(str, training_modules(problem)))
+    return code_digest(*training_modules(problem))
 
 
 def lineage_tags(checkpoint: Checkpoint, tokens: TokenSet, code: str) -> dict[str, str]:

@@ -10,6 +10,10 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+# First, for it sets what MLflow reads when it is imported: without it, telemetry is on.
+from tasks.registry import CHAMPION, client, version_with_alias
+
+# isort: split
 import mlflow
 import numpy as np
 import pandas as pd
@@ -21,7 +25,6 @@ from mlflow.types.schema import Array, Map, Object, Property
 
 from data.errors import nearest
 from tasks.artifacts import home
-from tasks.registry import CHAMPION, client, version_with_alias
 from tasks.versions import model_names, versions_of
 
 # What serves a model is MLflow's small distribution: without its store, its own pages, scikit-learn and matplotlib.

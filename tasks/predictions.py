@@ -24,7 +24,8 @@ from data.errors import RowError, nearest
 from data.format import KIND, RAW, REASON, ROW, all_formats
 from data.source import Access, Piece
 from data.sources.files import Files
-from tasks.artifacts import ModelVersion, code_digest, digest, home
+from tasks.artifacts import ModelVersion, digest, home
+from tasks.code_digest import code_digest
 from tasks.models import Loaded, find_model, plain
 from tasks.registry import client
 from tasks.secrets import Secrets

@@ -14,9 +14,10 @@ from rnn_models.metrics import Statistics, find_metric
 from rnn_models.problem import find_problem
 from tasks import registry
 from tasks.apart import predict_apart
-from tasks.artifacts import Checkpoint, ModelVersion, Promotion, Scores, TokenSet, code_digest, digest
+from tasks.artifacts import Checkpoint, ModelVersion, Promotion, Scores, TokenSet, digest
 from tasks.card import keep_card
 from tasks.champions import rival, settle, was_overtaken, withdrawn
+from tasks.code_digest import code_digest
 from tasks.decision import Evidence, check_guards, decide, tags_of
 from tasks.evaluate import BASELINES, OUTPUTS, STATISTICS, best_baseline, paired, references
 from tasks.parity import check_parity
@@ -26,7 +27,6 @@ from tasks.settings import PromotionChanges, PromotionSettings, changes
 from tasks.states import unchanged
 
 log = logging.getLogger(__name__)
-CODE = ("tasks/promote.py", "tasks/decision.py", "rnn_models/comparison.py", "rnn_models/metrics.py")
 
 
 @task(task_run_name="promote-{challenger.name}", cache_policy=NO_CACHE, retries=3, retry_condition_fn=was_overtaken)
@@ -37,7 +37,7 @@ def promote(challenger: ModelVersion, scores: Scores, tokens: TokenSet, settings
     taken_back = withdrawn(name, challenger.version)
     decided_against = rival(name, challenger.version, champion)
     key = digest(
-        challenger.version, decided_against, scores.digest, scores.test_split, asdict(chosen), code_digest(*CODE), taken_back
+        challenger.version, decided_against, scores.digest, scores.test_split, asdict(chosen), deciding_code(), taken_back
     )  # fmt: skip
     found = Promotion.find(name, key)
     if found:
@@ -54,6 +54,11 @@ def promote(challenger: ModelVersion, scores: Scores, tokens: TokenSet, settings
         keep_card(challenger, tokens, scores, promotion)
         promotion_page(promotion, scores)
         return promotion.commit()
+
+
+def deciding_code() -> str:
+    """A digest of the code that decides about a champion."""
+    return code_digest("tasks/decision.py", "rnn_models/comparison.py", alone=["tasks/promote.py"])
 
 
 def gather(

@@ -27,7 +27,7 @@ from tasks.artifacts import Snapshot, digest
 from tasks.finding import begin_work
 
 log = logging.getLogger(__name__)
-HASHES, TRAINED, REPORT = "rows.npy", "trained.npy", "report.json"
+HASHES, SIDES, TRAINED, REPORT = "rows.npy", "sides.npy", "trained.npy", "report.json"
 IN_TRAIN, HANDED_ON = "in_train.npy", "handed_on.npy"  # while the snapshot is being made
 WHOLE_TEXTS = ("text", "source", "target", "raw", "row", "key")
 Content = defaultdict[tuple[str, str], "hashlib._Hash"]  # what a digest is of: column, and what of it
@@ -62,7 +62,7 @@ class SnapshotWriter:
         """Remove what a failure leaves behind."""
         begin_work()
         self.folder.mkdir(parents=True)
-        self.arrays = {name: GrowingArray(self.folder / name, np.uint64) for name in (HASHES, IN_TRAIN)}
+        self.arrays = {name: GrowingArray(self.folder / name, np.uint64) for name in (HASHES, SIDES, IN_TRAIN)}
         try:
             yield
         finally:
@@ -90,6 +90,7 @@ class SnapshotWriter:
         self.tally.add(part)
         _update(self.content[part.split], part.table)
         self.arrays[HASHES].append(part.hashes)
+        self.arrays[SIDES].append(part.sides)
         if part.split == "train" and not self.entry.splits.get("test"):
             self.arrays[IN_TRAIN].append(part.sides)
 

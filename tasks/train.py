@@ -20,7 +20,8 @@ from rnn_models.problem import Problem, find_problem
 from rnn_models.settings import TrainSettings
 from rnn_models.training import Hooks, fit
 from tasks import stopping
-from tasks.artifacts import Checkpoint, TokenSet, code_digest, digest
+from tasks.artifacts import Checkpoint, TokenSet, digest
+from tasks.code_digest import code_digest
 from tasks.data_report import PAGE
 from tasks.packing import training_modules
 from tasks.registry import closing, end_run, is_open_to_logs, log_figure, log_file, log_metrics, start_run
@@ -53,7 +54,7 @@ def train(tokens: TokenSet, settings: TrainChanges) -> Checkpoint:
 
 def training_code(problem: Problem) -> str:
     """A digest of all code that a training of a problem runs, and of torch's version."""
-    return code_digest(*map(str, training_modules(problem.name)), libraries=("torch",))
+    return code_digest(*training_modules(problem.name), libraries=("torch",))
 
 
 def followed_run(folder: Path, tokens: TokenSet, settings: TrainSettings) -> str:

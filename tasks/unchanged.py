@@ -13,7 +13,9 @@ from tasks.tokenize import tokenize
 from tasks.train import train
 
 
-def find_promotion(dataset: str, settings: Settings, catalog: str | None, snapshot: str | None) -> Promotion | None:
+def find_promotion(
+    dataset: str, settings: Settings, catalog: str | None, snapshot: str | None, *, accept: bool = False
+) -> Promotion | None:
     """Find the decision that a retraining would end with, if each of its stages is unchanged; None if one is not.
 
     Raises:
@@ -22,7 +24,7 @@ def find_promotion(dataset: str, settings: Settings, catalog: str | None, snapsh
     try:
         with only_finding():
             settings = with_entry_settings(dataset, settings, catalog)
-            rows = directly(ingest, dataset, catalog, snapshot)
+            rows = directly(ingest, dataset, catalog, snapshot, accept)
             tokens = directly(tokenize, rows, settings.tokens, catalog)
             checkpoint = directly(train, tokens, settings.training)
             scores = directly(evaluate, checkpoint, tokens)

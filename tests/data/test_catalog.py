@@ -96,6 +96,20 @@ ODD: list[Any] = [
 ]  # fmt: skip
 
 
+@pytest.mark.case("01")
+def test_spaces_and_invisible_characters_at_the_edges_of_labels_are_left_out(tmp_path: Path) -> None:
+    labels = {" 0\u200b": "neg ", "1\ufeff": "\u00a0pos"}
+    dataset = find_dataset("made", written(tmp_path, made_entry() | {"labels": labels}))
+    assert dataset.labels == {"0": "neg", "1": "pos"}
+
+
+@pytest.mark.case("01")
+def test_labels_that_are_one_without_their_edges_are_refused(tmp_path: Path) -> None:
+    path = written(tmp_path, made_entry() | {"labels": {"0": "neg", "0 ": "pos"}})
+    with pytest.raises(RowError, match="labels: '0 ' is listed twice, apart from spaces or invisible characters at its edges"):
+        find_dataset("made", path)
+
+
 def places(content: Any, at: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
     """Where each value of an entry stands, the entry itself first."""
     yield at
