@@ -14,7 +14,7 @@ SHOWN = 5  # names in a sentence
 REMEDIES = {
     "fields": "look at separator, quote and header of its format",
     "not_json": "each line of the file must be one JSON object",
-    "wrong_type": "look at columns: is it the right one?",
+    "wrong_type": "look at columns, and at the reason of such a row",
     "not_utf8": "name the file's encoding (format, encoding), or `detect` it",
     "no_text": "nothing to learn from there; look at columns if they are many",
     "one_side": "if both sides should be there, look whether the files are aligned",

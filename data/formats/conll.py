@@ -82,7 +82,7 @@ def _read_sentences(sentences: _Sentences, columns: Columns, options: Mapping[st
     if not len(sentences.lines):
         return
     tags, offsets = values["tags"], sentences.offsets
-    faults = _short_lines(sentences, is_short, columns)
+    faults = _short_lines(sentences, is_short, columns, options["separator"])
     for sentence, reason in find_broken(tags, offsets, options["scheme"]).items():
         faults.setdefault(sentence, Fault("tag_scheme", reason, sentences.raw(sentence)))
     values = {"tokens": _stripped(values["tokens"], options), "tags": to_bio(tags, offsets, options["scheme"])}
@@ -109,7 +109,7 @@ def _are_marks(sentences: _Sentences, tokens: pa.Array, text: str) -> Mask:
     return np.asarray(lengths == 1) & mask(pc.equal(tokens.take(pa.array(starts)), text))
 
 
-def _short_lines(sentences: _Sentences, is_short: Mask, columns: Columns) -> dict[int, Fault]:
+def _short_lines(sentences: _Sentences, is_short: Mask, columns: Columns, separator: str) -> dict[int, Fault]:
     faults: dict[int, Fault] = {}
     ahead = max(int(column) + 1 if int(column) >= 0 else -int(column) for column in columns.values())
     expected = max(ahead, 2)
@@ -117,8 +117,18 @@ def _short_lines(sentences: _Sentences, is_short: Mask, columns: Columns) -> dic
         sentence = sentences.at(place)
         if sentence not in faults:
             reason = f"line {sentences.numbers[place]} has too few columns, expected at least {expected}"
+            reason += _separator_hint(sentences.lines[place].as_py(), separator)
             faults[sentence] = Fault("lengths_differ", reason, sentences.raw(sentence))
     return faults
+
+
+def _separator_hint(line: str, separator: str) -> str:
+    """Name a separator that the line has, where the one of the format cuts it too seldom."""
+    if separator != "\t" and "\t" in line:
+        return ": it has tabs, look at separator of its format (a tab, or whitespace)"
+    if separator not in (" ", WHITESPACE) and " " in line.strip():
+        return ": it has spaces, look at separator of its format (a space, or whitespace)"
+    return ""
 
 
 def _stripped(tokens: pa.Array, options: Mapping[str, Any]) -> pa.Array:
