@@ -1,9 +1,10 @@
 """What to do about a dataset, read from its data report: a sentence for each thing that stands out."""
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from typing import Any
 
+from data.format import NOTES
 from data.splits import SPLITS
 
 MOST_COMMON = 0.8  # share of one label from which accuracy says little
@@ -12,7 +13,9 @@ UNKNOWN = 0.1  # share of running words that train does not have
 WIDE_POINTS = 3.0  # half of an interval, in percent points
 SHOWN = 5  # names in a sentence
 REMEDIES = {
-    "fields": "look at separator, quote and header of its format",
+    "fields": "look at separator, quote, escape and header of its format",
+    "header": "files were joined, each with its header: nothing of it is learnt; join them without headers, or list them "
+    "in paths",
     "not_json": "each line of the file must be one JSON object",
     "wrong_type": "look at columns, and at the reason of such a row",
     "not_utf8": "name the file's encoding (format, encoding), or `detect` it",
@@ -33,17 +36,35 @@ REMEDIES = {
 }
 
 
-def advice(report: Mapping[str, Any], tokenizer: str = "words", *, written: Callable[[str], str] = str) -> list[str]:
+# Of kinds whose remedy names an option: the option, and what to do where the format has none of that name.
+WITHOUT = {
+    "fields": ("header", "look at separator and prefix of its format, or correct the rows"),
+    "not_utf8": ("encoding", "the file holds bytes that are no UTF-8: write it anew as text"),
+    "lengths_differ": ("separator", "each token needs one tag: correct the rows, or look at columns"),
+    "bad_token": ("separator", "correct the rows, or look at columns and at the tokenizer"),
+    "tag_scheme": ("scheme", "write tags as O, B-kind and I-kind, or name what they are in `labels` ({S-PER: B-PER, 0: O})"),
+}
+
+
+def advice(
+    report: Mapping[str, Any],
+    tokenizer: str = "words",
+    *,
+    options: Container[str] | None = None,
+    written: Callable[[str], str] = str,
+) -> list[str]:
     """Say what stands out in a data report and what to do about it, the refused rows first.
 
     Args:
         report: As ``data/report.py`` makes it.
         tokenizer: Of the dataset.
+        options: Names of the options of its format, empty if it needs none; None for all.
         written: Writes a name from the data so that its signs are not taken
             for those of the page that it goes to.
     """
     return [
-        *_refused(report),
+        *_refused(report, options),
+        *_noted(report, written),
         *_empty(report),
         *_labels(report, "labels", "label", written),
         *_labels(report, "entities", "entity", written),
@@ -53,11 +74,23 @@ def advice(report: Mapping[str, Any], tokenizer: str = "words", *, written: Call
     ]
 
 
-def _refused(report: Mapping[str, Any]) -> Iterator[str]:
+def _refused(report: Mapping[str, Any], options: Container[str] | None) -> Iterator[str]:
     """Say what to do about refused rows; nothing about copies and leaks, whose refusal is the cure."""
     for kind, num in report["reasons"].items():
         if kind in REMEDIES:
-            yield f"{num:,} refused as `{kind}`: {REMEDIES[kind]}."
+            yield f"{num:,} refused as `{kind}`: {_remedy(kind, options)}."
+
+
+def _remedy(kind: str, options: Container[str] | None) -> str:
+    """What to do about a kind of fault, by options that the dataset's format has."""
+    option, other = WITHOUT.get(kind, ("", ""))
+    return other if option and options is not None and option not in options else REMEDIES[kind]
+
+
+def _noted(report: Mapping[str, Any], written: Callable[[str], str]) -> Iterator[str]:
+    """Say what was found in the files that is no row."""
+    for kind, found in report.get("notes", {}).items():
+        yield f"{found['count']:,} times {NOTES[kind]} (first: {written(found['file'])}, row {found['row']})."
 
 
 def _empty(report: Mapping[str, Any]) -> Iterator[str]:

@@ -30,6 +30,7 @@ COMPRESSIONS = ("infer", "none", *READERS, "zip", "tar")
 ZSTD, ZIP = b"\x28\xb5\x2f\xfd", b"PK"  # how such files begin
 DAMAGE = (EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile, tarfile.TarError, NotImplementedError)
 COPY_BYTES = 1 << 20
+CLUTTER = (".ds_store", "thumbs.db", "desktop.ini", "icon\r")  # what systems leave in folders
 SHOWN = 20  # names of members in a message
 
 
@@ -160,11 +161,23 @@ def _tar_member(stream: IO[bytes], name: str | None, archive: str) -> tuple[IO[b
     return Unpacked(opened, f"{archive}!{found}", tar, stream), found  # type: ignore[return-value]
 
 
+def is_clutter(path: str) -> bool:
+    """Whether a file is none of the user's: one that an operating system leaves in folders and archives."""
+    *folders, name = path.replace("\\", "/").split("/")
+    return "__MACOSX" in folders or name.startswith("._") or name.lower() in CLUTTER
+
+
+def _is_hidden(path: str) -> bool:
+    parts = [part for part in path.split("/") if part not in (".", "..")]
+    return is_clutter(path) or any(part.startswith(".") for part in parts)
+
+
 def _chosen(name: str | None, files: list[str], archive: str) -> str:
-    if name is None and len(files) == 1:
-        return files[0]
     if name in files:
         return name
+    files = [file for file in files if not _is_hidden(file)]
+    if name is None and len(files) == 1:
+        return files[0]
     shown = ", ".join(files[:SHOWN]) + (f" and {len(files) - SHOWN:,} more" if len(files) > SHOWN else "")
     if name is None:
         raise RowError(f"{archive} holds {len(files):,} files, expected one: name it, as {archive}!NAME. There are: {shown}")

@@ -219,6 +219,8 @@ def _check_option(entry: Entry, option: str, default: Any, choices: Mapping[str,
         raise RowError(f"{entry.where}: {option} must be like {default!r}, got {value!r}")
     if option == "separator" and option not in choices and len(value) != 1 and value != "whitespace":
         raise RowError(f"{entry.where}: separator must be one character, got {value!r}")
+    if option == "escape" and (len(value) > 1 or value == '"' or not value.isascii()):
+        raise RowError(f"{entry.where}: escape must be one character such as '\\', or empty, got {value!r}")
     if option == "encoding" and value != "detect":
         try:
             check_encoding(value)

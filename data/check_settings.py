@@ -9,6 +9,7 @@ Shape = tuple[str, ...]
 SHAPES: tuple[Shape, ...] = (("text", "label"), ("tokens", "tags"), ("source", "target"), ("text",))
 KINDS = {
     "fields": "the row has another number of fields than its file, or a quote is never closed",
+    "header": "the row is the header of its file again",
     "not_json": "the line is not JSON",
     "wrong_type": "a value is of another type than its column must have",
     "not_utf8": "bytes that are no text in the file's encoding",

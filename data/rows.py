@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 from data.catalog import Dataset
 from data.checks import check, raw_of
 from data.errors import RowError
-from data.format import TEXT, all_formats
+from data.format import NOTES, TEXT, all_formats
 from data.formats.columnar import from_columns
 from data.removals import REMOVED, Removals, blanked
 from data.seen import Hashes, Seen
@@ -20,6 +21,7 @@ from data.splits import SPLIT_KEY, SPLITS, assign, hashes, normalised, row_hashe
 
 REFUSED = "refused"
 NOBODY = Removals()
+Note = dict[str, Any]  # how often something was noted (``count``), and the file and row where it was first
 TEST, VALIDATION, TRAIN = (SPLITS.index(name) for name in ("test", "validation", "train"))
 
 
@@ -55,14 +57,16 @@ def checked_tables(dataset: Dataset, piece: Piece, access: Access, removals: Rem
                 checked = check(table, rules, dataset.labels, roles=roles, is_characters=dataset.tokenizer == "characters")
                 yield blanked(checked, removals, roles[0])
     except RowError as error:
-        raise RowError(access.hide(f"{dataset.name}, {piece.name}: {error}")) from None
+        where = dataset.name if piece.name in str(error) else f"{dataset.name}, {piece.name}"
+        raise RowError(access.hide(f"{where}: {error}")) from None
 
 
 def _raw_tables(dataset: Dataset, piece: Piece, columns: dict[str, str | int], access: Access) -> Iterator[pa.Table]:
     source = dataset.source
     if dataset.format is not None:
         with source.open(piece, access) as streams:
-            yield from all_formats()[dataset.format["kind"]].read(streams, columns, dataset.format)
+            kind, has_compression = all_formats()[dataset.format["kind"]], hasattr(source, "compression")
+            yield from kind.rows(streams, columns, dataset.format, has_compression=has_compression)
         return
     names, first = {role: str(name) for role, name in columns.items()}, 1
     for table in source.tables(piece, names, access):
@@ -78,6 +82,7 @@ class Splitter:
         self.dataset = dataset
         self.seen, self.in_test, self.in_validation, self.trained = Seen(), Seen(), Seen(), Seen(trained)
         self.num_removed = 0
+        self.notes: dict[str, Note] = {}
 
     def parts(self, piece: Piece, table: pa.Table) -> Iterator[Part]:
         """Send each row of a checked table to its split or to the refused; who is to be forgotten to neither."""
@@ -85,10 +90,19 @@ class Splitter:
         if not pc.all(is_fine).as_py():
             is_removed = pc.fill_null(pc.equal(table["kind"], REMOVED), False)
             self.num_removed += pc.sum(is_removed, min_count=0).as_py()
-            yield from _refused(table.filter(pc.and_not(pc.invert(is_fine), is_removed)), piece)
+            is_note = pc.is_in(table["kind"], pa.array(list(NOTES), TEXT))
+            self._note(table.filter(is_note), piece)
+            is_refused = pc.invert(pc.or_(is_fine, pc.or_(is_removed, is_note)))
+            yield from _refused(table.filter(is_refused), piece)
             table = table.filter(is_fine)
         if table.num_rows:
             yield from self._fine_parts(piece, table)
+
+    def _note(self, table: pa.Table, piece: Piece) -> None:
+        """Count what is noted of a piece, with the first place of each kind."""
+        for kind, row in zip(table["kind"].to_pylist(), table["row"].to_pylist(), strict=True):
+            first = self.notes.setdefault(kind, {"count": 0, "file": piece.name, "row": row})
+            first["count"] += 1
 
     def _fine_parts(self, piece: Piece, table: pa.Table) -> Iterator[Part]:
         roles = self.dataset.roles

@@ -53,7 +53,8 @@ def page(entry: Dataset, snapshot: Snapshot) -> str:
         f"## {entry.name}",
         f"{report['read']:,} rows read, {report['kept']:,} kept, {report['refused']:,} refused ({_share(report)}).",
         "### What to do",
-        "\n".join(f"- {line}" for line in advice(report, entry.tokenizer, written=_name)) or "Nothing stands out.",
+        "\n".join(f"- {line}" for line in advice(report, entry.tokenizer, options=entry.format or (), written=_name))
+        or "Nothing stands out.",
         "### Splits",
         "\n".join(_splits_table(report)),
         _words_note(report),

@@ -96,7 +96,7 @@ def make_snapshot(entry: Dataset) -> tuple[Snapshot, bool]:
             for table in piece_tables(entry, piece, access, rows_key, living, removals)
             for part in splitter.parts(piece, table)
         )
-        snapshot, is_new = writer.commit(splitter.num_removed)
+        snapshot, is_new = writer.commit(splitter.num_removed, splitter.notes)
     history.append(
         Ingestion(
             snapshot=snapshot.digest, parent=parent.digest if parent else "", inputs=inputs, rows_key=rows_key,

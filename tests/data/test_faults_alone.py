@@ -60,7 +60,7 @@ def test_no_reduction_fails_where_no_row_is_whole(shape: Shape, num: int) -> Non
 @pytest.mark.case("42")
 def test_a_bad_sentence_in_a_file_of_its_own_leaves_the_others() -> None:
     dataset = made("conll", "ta O\n\n", {"tokens": 0, "tags": 1})
-    dataset.source.files.update({"train": "ta O\n\n".encode(), "test": b"lumo\n\n"})
+    dataset.source.files.update({"train": b"ta O\n\n", "test": b"lumo\n\n"})
     kept = [(part.split, part.table.num_rows) for part in parts_of(dataset)]
     assert ("refused", 1) in kept
     assert sum(num for split, num in kept if split != "refused") >= 1

@@ -13,6 +13,8 @@ from tests.data.reading import read, small_blocks, values
 TABLE: dict[str, str | int] = {"text": "text", "label": "label"}
 SENTENCES: dict[str, str | int] = {"tokens": "tokens", "tags": "tags"}
 
+CUT_FIRST = ". Texts and spans of characters must be cut into tokens with one tag each before they are read: see docs/data.md"
+
 
 def rows_of(*lines: str, columns: dict[str, str | int] = TABLE, **options: Any) -> list[dict[str, Any]]:
     return read("jsonl", "\n".join(lines).encode(), columns, **options)
@@ -102,7 +104,7 @@ def test_an_object_cannot_be_a_text_and_hold_one() -> None:
         ('{"tokens":["a","b"],"tags":["O"]}', (None, None, "2 tokens and 1 tags")),
         ('{"tokens":["a",null],"tags":["O","O"]}', (None, None, 'tokens: expected a list of texts, got ["a", null]')),
         ('{"tokens":[1],"tags":["O"]}', (None, None, "tokens: expected a list of texts, got [1]")),
-        ('{"tokens":"a","tags":["O"]}', (None, None, 'tokens: expected a list of texts, got "a"')),
+        ('{"tokens":"a","tags":["O"]}', (None, None, 'tokens: expected a list of texts, got "a"' + CUT_FIRST)),
         ('{"tokens":["a"],"tags":[true]}', (None, None, "tags: expected a list of texts or whole numbers, got [true]")),
     ],
 )  # fmt: skip
