@@ -16,6 +16,7 @@ from data.errors import RowError, nearest
 from data.format import FormatKind, all_formats
 from data.references import check_address, without_passwords
 from data.splits import SPLITS
+from data.tag_names import TAG
 from data.tokenizer import KINDS
 
 CATALOG = Path(__file__).with_name("catalog.yaml")
@@ -118,8 +119,13 @@ def _check_rules(entry: Entry, made: Dataset) -> None:
         rules_of(made.roles, part.content)
     except ValueError as error:
         raise RowError(f"{part.where}: {error}") from error
-    if made.labels and "label" not in made.roles:
-        raise RowError(f"{entry.where}, labels: the rows have {' and '.join(made.roles)}, no label")
+    if made.labels and not {"label", "tags"} & set(made.roles):
+        raise RowError(f"{entry.where}, labels: the rows have {' and '.join(made.roles)}, no label and no tags")
+    wrong = [name for name, tag in made.labels.items() if "tags" in made.roles and not TAG.fullmatch(tag)]
+    if wrong:
+        raise RowError(
+            f"{entry.where}, labels, {wrong[0]}: a tag is O, B-kind or I-kind, got {made.labels[wrong[0]]!r} (in quotes?)"
+        )
 
 
 def _path(text: str, folder: Path) -> str:
@@ -232,11 +238,14 @@ def _columns(entry: Entry, source: Any, read_as: Mapping[str, Any] | None) -> di
     part = entry.part("columns")
     kind = all_formats()[read_as["kind"]] if read_as else None
     if kind and kind.columns == "none":
-        if part.content:
+        own: dict[str, str | int] = {role: place for place, role in enumerate(kind.shapes[0])}
+        is_shape = {*own, *part.content} in [set(shape) for shape in SHAPES]
+        if part.content and (set(own) & set(part.content) or not is_shape):
             raise RowError(
-                f"{part.where}: a {read_as['kind'] if read_as else ''} file has no columns to be named: leave this key out"
+                f"{part.where}: a {read_as['kind'] if read_as else ''} file has no columns to be named: leave this key out, "
+                "but for a label that stands in the path, as the folder stars=pos"
             )
-        return {role: place for place, role in enumerate(kind.shapes[0])}
+        return own | {role: part.text(role, is_needed=True) for role in part.content}
     shapes = kind.shapes if kind else SHAPES
     if set(part.content) - {KEY} not in [set(shape) for shape in shapes]:
         expected = " or ".join(" and ".join(shape) for shape in shapes)

@@ -48,6 +48,7 @@ class FormatKind:
     ``columns`` says how a catalog names columns: by names only, by
     numbers from 0 only, by numbers or, if the option ``header`` is true, by
     names, or not at all. ``shapes`` are the roles that rows may have.
+    ``has_open_keys`` says that a column which is nowhere is null and no error.
     """
 
     read: Reader
@@ -56,6 +57,7 @@ class FormatKind:
     columns: Literal["names", "numbers", "header", "none"]
     shapes: tuple[tuple[str, ...], ...]
     num_streams: int = 1
+    has_open_keys: bool = False
     faults: Callable[[str], list[str]] | None = None
 
     def rows(

@@ -12,12 +12,14 @@ from numpy.typing import NDArray
 from data.catalog import Dataset
 from data.checks import check, raw_of
 from data.errors import RowError
-from data.format import NOTES, TEXT, all_formats
+from data.format import NOTES, TEXT, Columns, all_formats
 from data.formats.columnar import from_columns
+from data.path_columns import read_with_path
 from data.removals import REMOVED, Removals, blanked
 from data.seen import Hashes, Seen
 from data.source import Access, Piece
 from data.splits import SPLIT_KEY, SPLITS, assign, hashes, normalised, row_hashes
+from data.tag_names import named_tags
 
 REFUSED = "refused"
 NOBODY = Removals()
@@ -53,6 +55,8 @@ def checked_tables(dataset: Dataset, piece: Piece, access: Access, removals: Rem
                 is_wanted = pc.fill_null(pc.equal(table[f"where.{wanted}"], value), True)
                 table = table.filter(is_wanted).drop_columns([f"where.{wanted}"])
             if table.num_rows:
+                if "tags" in dataset.roles:
+                    table = named_tags(table, dataset.labels)
                 rules, roles = dataset.rules, dataset.roles
                 checked = check(table, rules, dataset.labels, roles=roles, is_characters=dataset.tokenizer == "characters")
                 yield blanked(checked, removals, roles[0])
@@ -64,9 +68,13 @@ def checked_tables(dataset: Dataset, piece: Piece, access: Access, removals: Rem
 def _raw_tables(dataset: Dataset, piece: Piece, columns: dict[str, str | int], access: Access) -> Iterator[pa.Table]:
     source = dataset.source
     if dataset.format is not None:
-        with source.open(piece, access) as streams:
-            kind, has_compression = all_formats()[dataset.format["kind"]], hasattr(source, "compression")
-            yield from kind.rows(streams, columns, dataset.format, has_compression=has_compression)
+        kind, options = all_formats()[dataset.format["kind"]], dataset.format
+
+        def rows(wanted: Columns) -> Iterator[pa.Table]:
+            with source.open(piece, access) as streams:
+                yield from kind.rows(streams, wanted, options, has_compression=hasattr(source, "compression"))
+
+        yield from read_with_path(rows, columns, piece.name, kind, has_header=bool(options.get("header")))
         return
     names, first = {role: str(name) for role, name in columns.items()}, 1
     for table in source.tables(piece, names, access):

@@ -9,11 +9,16 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from data.format import TEXT, Columns, Fault, FormatKind, as_table
+from data.format import TEXT, Columns, Fault, FormatKind, as_table, faults_table
 from data.formats.lines import Mask, is_blank, line_groups, mask
 from data.tags import SCHEMES, find_broken, to_bio
 
 WHITESPACE = "whitespace"
+# Marks of documents and comments, as the files of the CoNLL tasks and of Universal Dependencies have them.
+MARKS = (
+    r"^(#\s*(newdoc|newpar|sent_id|text|global\.columns)(\s*=|\s+id\s*=|\s*$)|#\s*id\s+\S+\s+domain="
+    r"|#(begin|end) document\b|-DOC(START|END)-(\s|$))"
+)
 
 
 @dataclass(frozen=True)
@@ -32,11 +37,11 @@ class _Sentences:
         """A sentence as it stood there."""
         return "\n".join(self.lines[self.offsets[sentence] : self.offsets[sentence + 1]].to_pylist())
 
-    def keep(self, is_kept: Mask) -> "_Sentences":
-        """Some of the sentences."""
-        lengths = np.diff(self.offsets)
-        places = np.flatnonzero(np.repeat(is_kept, lengths))
-        offsets = np.append(0, np.cumsum(lengths[is_kept])).astype(np.int32)
+    def without(self, is_left_out: Mask) -> "_Sentences":
+        """The sentences without some lines, and without those of which nothing is left."""
+        lengths = np.add.reduceat(~is_left_out, self.offsets[:-1], dtype=np.int32)
+        places = np.flatnonzero(~is_left_out)
+        offsets = np.append(0, np.cumsum(lengths[lengths > 0])).astype(np.int32)
         return _Sentences(self.lines.take(pa.array(places)), self.numbers[places], offsets)
 
 
@@ -52,8 +57,9 @@ def read_conll(streams: Sequence[IO[bytes]], columns: Columns, options: Mapping[
         columns: Role to the number of a column, from 0, or from -1 backwards.
         options: ``separator``: one character, or ``whitespace`` for any
             stretch of it; ``scheme`` of the tags; ``comments``: what a line
-            that is no token begins with; ``marks``: the token of a sentence
-            that is none, such as a document's start; ``strip_prefix``: of
+            that is no token begins with; ``marks``: a token that is none,
+            such as a document's start (empty: every line is a token; else
+            comments of CoNLL-U and marks of documents are none either); ``strip_prefix``: of
             every token; ``strip_suffix_digits``: whether digits behind a token
             are not its own; ``encoding``.
     """
@@ -75,9 +81,10 @@ def _sentences(lines: pa.Array, first: int, comments: str) -> _Sentences:
 def _read_sentences(sentences: _Sentences, columns: Columns, options: Mapping[str, Any]) -> Iterator[pa.Table]:
     values, is_short = _values(sentences.lines, columns, options["separator"])
     if options["marks"]:
-        is_mark = _are_marks(sentences, values["tokens"], options["marks"])
+        is_mark = _are_marks(sentences.lines, values["tokens"], options["marks"])
         if is_mark.any():
-            yield from _read_sentences(sentences.keep(~is_mark), columns, {**options, "marks": ""})
+            yield from _noted(sentences, is_mark, columns)
+            yield from _read_sentences(sentences.without(is_mark), columns, {**options, "marks": ""})
             return
     if not len(sentences.lines):
         return
@@ -104,9 +111,18 @@ def _values(lines: pa.Array, columns: Columns, separator: str) -> tuple[dict[str
     return found, is_short
 
 
-def _are_marks(sentences: _Sentences, tokens: pa.Array, text: str) -> Mask:
-    starts, lengths = sentences.offsets[:-1], np.diff(sentences.offsets)
-    return np.asarray(lengths == 1) & mask(pc.equal(tokens.take(pa.array(starts)), text))
+def _are_marks(lines: pa.Array, tokens: pa.Array, text: str) -> Mask:
+    """Say which lines are a publisher's marks, and no tokens."""
+    return mask(pc.equal(tokens, text)) | mask(pc.match_substring_regex(lines, MARKS))
+
+
+def _noted(sentences: _Sentences, is_mark: Mask, columns: Columns) -> Iterator[pa.Table]:
+    """Note the marks that stood among tokens; one that stands alone is left out as publishers mean it."""
+    lengths = np.diff(sentences.offsets)
+    places = np.flatnonzero(is_mark & np.repeat(lengths > 1, lengths)).tolist()
+    if places:
+        said = {int(sentences.numbers[at]): Fault("document_mark", "no token", sentences.lines[at].as_py()) for at in places}
+        yield faults_table(columns, said)
 
 
 def _short_lines(sentences: _Sentences, is_short: Mask, columns: Columns, separator: str) -> dict[int, Fault]:

@@ -236,5 +236,6 @@ FORMATS = {
         {},
         columns="names",
         shapes=(("text", "label"), ("tokens", "tags"), ("source", "target"), ("text",)),
+        has_open_keys=True,
     )
 }

@@ -73,7 +73,7 @@ def test_an_entry_stands_once_in_the_file(name: str) -> None:
 def test_an_entry_reads_as_it_is_written(tmp_path: Path) -> None:
     dataset = find_dataset("made", written(tmp_path, made_entry()))
     assert dataset.source == Package(**{k: v for k, v in made_entry()["source"].items() if k != "kind"})
-    assert dataset.format == {"kind": "csv", "separator": ",", "header": True, "quote": True, "encoding": "utf-8"}
+    assert dataset.format == {"kind": "csv", "separator": ",", "header": True, "quote": True, "escape": "", "encoding": "utf-8"}
     assert dataset.entry == made_entry()
 
 
