@@ -90,7 +90,8 @@ def _remedy(kind: str, options: Container[str] | None) -> str:
 def _noted(report: Mapping[str, Any], written: Callable[[str], str]) -> Iterator[str]:
     """Say what was found in the files that is no row."""
     for kind, found in report.get("notes", {}).items():
-        yield f"{found['count']:,} times {NOTES[kind]} (first: {written(found['file'])}, row {found['row']})."
+        name = str(found["file"]).rpartition("/")[2]
+        yield f"{NOTES[kind]}: {found['count']:,} (first: {written(name)}, row {found['row']})."
 
 
 def _empty(report: Mapping[str, Any]) -> Iterator[str]:

@@ -206,7 +206,7 @@ def _chosen(name: str | None, files: list[str], archive: str) -> str:
     if name is None and not files:
         raise RowError(f"{archive} holds no files, expected one")
     if name is None:
-        raise RowError(f"{archive} holds {len(files):,} files, expected one: name it, as {archive}!NAME. There are: {shown}")
+        raise RowError(f"{archive} holds {len(files):,} files, expected one: add !NAME to the path. There are: {shown}")
     said = nearest(name, files)
     raise RowError(f"{archive} has no member {name!r}: {said if said.startswith('did') else f'there are: {shown}'}")
 

@@ -22,9 +22,9 @@ TEXT, TOKENS = pa.string(), pa.list_(pa.string())
 LISTS = ("tokens", "tags")  # roles whose values are lists of texts; of all others, texts
 # Kinds of what is no row and is counted in the report: nothing of it is learnt, and nothing is wrong with it.
 NOTES = {
-    "empty_file": "files without a byte, which have no rows",
-    "joined_files": "byte order marks in the middle of a file: files were joined, and the marks are left out",
-    "document_mark": "marks of documents and comments among the tokens, which are left out",
+    "empty_file": "Empty files, which have no rows",
+    "joined_files": "Files with byte order marks in their middle, as where files were joined; the marks are left out",
+    "document_mark": "Marks of documents and comments among tokens, which are left out",
 }
 # The columns beside the roles: where the row stands, and why it cannot be read (null if it can).
 ROW, KIND, REASON, RAW = "row", "kind", "reason", "raw"

@@ -123,7 +123,7 @@ def test_of_many_members_only_some_are_named() -> None:
 
 @pytest.mark.parametrize("make", [zipped, tarred])
 def test_an_archive_of_several_files_asks_for_a_name(make: Callable[[Mapping[str, bytes]], bytes]) -> None:
-    said = r"a\.zip holds 2 files, expected one: name it, as a\.zip!NAME\. There are: b\.csv, c\.csv"
+    said = r"a\.zip holds 2 files, expected one: add !NAME to the path\. There are: b\.csv, c\.csv"
     with pytest.raises(RowError, match=said):
         unpacked(io.BytesIO(make({"b.csv": b"", "c.csv": b""})), "a.zip")
 
