@@ -12,6 +12,7 @@ FEW_ROWS = 10  # of a label or a kind of entity in train, too few to learn it
 UNKNOWN = 0.1  # share of running words that train does not have
 WIDE_POINTS = 3.0  # half of an interval, in percent points
 SHOWN = 5  # names in a sentence
+SCHEME_ROWS = 20_000  # rows by which schemes of tags are told apart
 REMEDIES = {
     "fields": "look at separator, quote, escape and header of its format",
     "header": "files were joined, each with its header: nothing of it is learnt; join them without headers, or list them "
@@ -24,6 +25,7 @@ REMEDIES = {
     "control_characters": "the text was decoded wrongly somewhere before: name its encoding there, or keep them "
     "(`checks: {control_characters: keep}`)",
     "unknown_label": "add the label to `labels`, or correct the rows",
+    "unknown_split": "write train, validation or test into the column of `splits`, or correct the rows",
     "lengths_differ": "look at separator and columns of its format",
     "bad_token": "look at separator and columns of its format, or at the tokenizer",
     "tag_scheme": "look at scheme of its format (BIO, IOB1, BMES or BIOES), or correct the rows",
@@ -64,6 +66,7 @@ def advice(
     """
     return [
         *_refused(report, options),
+        *_schemes(report),
         *_noted(report, written),
         *_empty(report),
         *_labels(report, "labels", "label", written),
@@ -85,6 +88,14 @@ def _remedy(kind: str, options: Container[str] | None) -> str:
     """What to do about a kind of fault, by options that the dataset's format has."""
     option, other = WITHOUT.get(kind, ("", ""))
     return other if option and options is not None and option not in options else REMEDIES[kind]
+
+
+def _schemes(report: Mapping[str, Any]) -> Iterator[str]:
+    """Say how many rows each scheme of tags rejects, where some were rejected for their tags."""
+    schemes = report.get("schemes")
+    if schemes:
+        counted = "; ".join(f"as {scheme}: {num:,} rows rejected" for scheme, num in sorted(schemes.items(), key=lambda s: s[1]))
+        yield f"scheme of the format, tried on up to {SCHEME_ROWS:,} rows: {counted}."
 
 
 def _noted(report: Mapping[str, Any], written: Callable[[str], str]) -> Iterator[str]:

@@ -4,7 +4,7 @@ import importlib
 import pkgutil
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import MISSING, dataclass, field, fields
+from dataclasses import MISSING, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +14,15 @@ from data.encoding import check_encoding
 from data.entries import Entry, read_entries
 from data.errors import RowError, nearest
 from data.format import FormatKind, all_formats
+from data.places import WILD
 from data.references import check_address, without_passwords
+from data.sources.files import SIDES
 from data.splits import SPLITS
 from data.tag_names import TAG
 from data.tokenizer import KINDS
 
 CATALOG = Path(__file__).with_name("catalog.yaml")
-KEY = "key"
+KEY, COLUMN = "key", "column"
 SQLITE = re.compile(r"^(sqlite(?:\+\w+)?:///)([^/:$?].*)$")  # with a relative path
 SPLIT_KEYS = ("members", "paths")  # of sources: split (or ``all``) to what lies there
 TEXTS = ("problem", "language", "licence", "origin")
@@ -41,6 +43,7 @@ class Dataset:
     where: Mapping[str, str] = field(default_factory=dict)
     labels: Mapping[str, str] = field(default_factory=dict)
     splits: Mapping[str, float] = field(default_factory=dict)
+    split_column: str | int = ""
     tokenizer: str
     checks: Mapping[str, Any] = field(default_factory=dict)
     removals: str = ""
@@ -96,14 +99,16 @@ def _dataset(name: str, file: Path, entry: Entry) -> Dataset:
     if not NAME.fullmatch(name):
         raise RowError(f"{entry.where}: a dataset's name has letters, digits, '_', '-' and '.' only, got {name!r}")
     names = {f.name: f.default is MISSING and f.default_factory is MISSING for f in fields(Dataset)}
-    known = set(names) - {"name", "entry", "file"}
+    known = set(names) - {"name", "entry", "file", "split_column"}
     entry.check_keys({n for n in known if names[n] and n != "columns"}, {n for n in known if not names[n] or n == "columns"})
     source = _source(entry.part("source"), file.parent)
     read_as = _format(entry, source)
+    source = _with_sides(entry, source, read_as)
     columns = _columns(entry, source, read_as)
     made = Dataset(
         name=name, source=source, format=read_as, columns=columns, where=entry.part("where").texts(),
         labels=entry.part("labels").texts(), splits=_shares(entry.part("splits"), source),
+        split_column=_split_column(entry.part("splits"), source),
         tokenizer=_tokenizer(entry, file.parent), checks=entry.part("checks").content,
         removals=_removals(entry, file.parent), entry=entry.content, file=file,
         about=entry.text("about"), **{key: entry.text(key, is_needed=True) for key in TEXTS},
@@ -271,14 +276,59 @@ def _check_column(entry: Entry, role: str, column: Any, kind: FormatKind | None,
 
 
 def _shares(entry: Entry, source: Any) -> dict[str, float]:
-    entry.check_keys(set(), {"validation", "test"})
+    entry.check_keys(set(), {"validation", "test", COLUMN})
     given = [split for name in SPLIT_KEYS for split in getattr(source, name, ())]
-    for split, share in entry.content.items():
+    if COLUMN in entry.content and "test" in entry.content:
+        raise RowError(f"{entry.where}: the column says which rows are test: leave the share of test out")
+    shares = {split: share for split, share in entry.content.items() if split != COLUMN}
+    for split, share in shares.items():
         if split in given:
             raise RowError(f"{entry.where}: the source gives {split} itself: leave its share out")
         if not isinstance(share, float) or not 0 < share <= 0.5:
             raise RowError(f"{entry.where}: {split} must be a share above 0 and up to 0.5, got {share!r}")
-    total = sum(entry.content.values())
+    total = sum(shares.values())
     if total >= 1:
         raise RowError(f"{entry.where}: the shares sum to {total:g}, which leaves no training rows")
-    return dict(entry.content)
+    return shares
+
+
+def _split_column(entry: Entry, source: Any) -> str | int:
+    """The column that says of each row which split it is in; empty if there is none."""
+    if COLUMN not in entry.content:
+        return ""
+    column = entry.content[COLUMN]
+    if not isinstance(column, str | int) or isinstance(column, bool) or column == "":
+        raise RowError(f"{entry.where}: {COLUMN} must be the name or the number of a column, got {column!r}")
+    if not any(set(getattr(source, name, ())) == {"all"} for name in SPLIT_KEYS):
+        raise RowError(f"{entry.where}: {COLUMN} needs a source that gives all rows at once, as paths: {{all: ...}}")
+    return column
+
+
+def _with_sides(entry: Entry, source: Any, read_as: Mapping[str, Any] | None) -> Any:
+    """Give a source of parallel text both sides of each split; a list of two paths is source and target.
+
+    Raises:
+        RowError: If a split has not two sides where the format needs them, or has them where it does not.
+    """
+    is_pair = read_as is not None and all_formats()[read_as["kind"]].num_streams == len(SIDES)
+    paths = getattr(source, "paths", None)
+    if is_pair and paths is None:
+        raise RowError(f"{entry.where}, format: parallel text lies in two files, which only a source of kind files gives")
+    sides = {split: _sides(f"{entry.where}, source, paths, {split}", given, is_pair) for split, given in (paths or {}).items()}
+    return replace(source, paths=sides) if is_pair else source
+
+
+def _sides(where: str, given: Any, is_pair: bool) -> Any:
+    if isinstance(given, dict):
+        if not is_pair:
+            raise RowError(f"{where}: source and target are for format parallel, expected a path or a list of paths")
+        return given
+    if not is_pair:
+        return given
+    is_clear = isinstance(given, list) and len(given) == len(SIDES) and not any(WILD.search(str(path)) for path in given)
+    if not is_clear:
+        raise RowError(
+            f"{where}: format parallel needs a file for each side, got {given!r}: write "
+            "{source: a.en.gz, target: a.fr.gz}, or a list of two files, source first"
+        )
+    return dict(zip(SIDES, ([path] for path in given), strict=True))

@@ -1,7 +1,9 @@
 """The rows of a dataset, from its source to their splits, as a stream of tables."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -9,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from data.advice import SCHEME_ROWS
 from data.catalog import Dataset
 from data.checks import check, raw_of
 from data.errors import RowError
@@ -18,8 +21,10 @@ from data.path_columns import read_with_path
 from data.removals import REMOVED, Removals, blanked
 from data.seen import Hashes, Seen
 from data.source import Access, Piece
+from data.split_column import SPLIT, rows_of_split
 from data.splits import SPLIT_KEY, SPLITS, assign, hashes, normalised, row_hashes
 from data.tag_names import named_tags
+from data.tags import SCHEMES
 
 REFUSED = "refused"
 NOBODY = Removals()
@@ -49,11 +54,15 @@ def checked_tables(dataset: Dataset, piece: Piece, access: Access, removals: Rem
         RowError: If the piece is not what the catalog says; names dataset and piece.
     """
     columns = {**dataset.columns, **{f"where.{name}": name for name in dataset.where}}
+    if dataset.split_column != "":
+        columns[SPLIT] = dataset.split_column
     try:
         for table in _raw_tables(dataset, piece, columns, access):
             for wanted, value in dataset.where.items():
                 is_wanted = pc.fill_null(pc.equal(table[f"where.{wanted}"], value), True)
                 table = table.filter(is_wanted).drop_columns([f"where.{wanted}"])
+            if SPLIT in columns:
+                table = rows_of_split(table, piece.split)
             if table.num_rows:
                 if "tags" in dataset.roles:
                     table = named_tags(table, dataset.labels)
@@ -63,6 +72,29 @@ def checked_tables(dataset: Dataset, piece: Piece, access: Access, removals: Rem
     except RowError as error:
         where = dataset.name if piece.name in str(error) else f"{dataset.name}, {piece.name}"
         raise RowError(access.hide(f"{where}: {error}")) from None
+
+
+def pieces_of(dataset: Dataset, access: Access, known: Sequence[Piece] = ()) -> list[Piece]:
+    """List what there is to read of a dataset now; where a column names the splits, once for each, test first."""
+    pieces = list(dataset.source.pieces(access, known))
+    if dataset.split_column == "":
+        return pieces
+    return [replace(piece, split=split) for split in ("test", "validation", "train") for piece in pieces]
+
+
+def rejected_by_scheme(dataset: Dataset, pieces: Sequence[Piece], access: Access) -> dict[str, int]:
+    """Count the rows whose tags are broken under each scheme of tags, in the first rows of a dataset."""
+    found = {}
+    for scheme in SCHEMES:
+        other = replace(dataset, format={**(dataset.format or {}), "scheme": scheme})
+        kinds, num = Counter[str](), 0
+        for table in chain.from_iterable(checked_tables(other, piece, access) for piece in pieces):
+            kinds.update(table["kind"].drop_null().to_pylist())
+            num += table.num_rows
+            if num >= SCHEME_ROWS:
+                break
+        found[scheme] = kinds["tag_scheme"]
+    return found
 
 
 def _raw_tables(dataset: Dataset, piece: Piece, columns: dict[str, str | int], access: Access) -> Iterator[pa.Table]:
