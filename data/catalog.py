@@ -24,6 +24,7 @@ from data.tokenizer import KINDS
 CATALOG = Path(__file__).with_name("catalog.yaml")
 KEY, COLUMN = "key", "column"
 SQLITE = re.compile(r"^(sqlite(?:\+\w+)?:///)([^/:$?].*)$")  # with a relative path
+NO_KEYS = {"name", "entry", "file", "split_column"}  # of a Dataset: what is no key of an entry
 SPLIT_KEYS = ("members", "paths")  # of sources: split (or ``all``) to what lies there
 TEXTS = ("problem", "language", "licence", "origin")
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")  # a folder, a model of MLflow and a flow run are called by it
@@ -99,7 +100,7 @@ def _dataset(name: str, file: Path, entry: Entry) -> Dataset:
     if not NAME.fullmatch(name):
         raise RowError(f"{entry.where}: a dataset's name has letters, digits, '_', '-' and '.' only, got {name!r}")
     names = {f.name: f.default is MISSING and f.default_factory is MISSING for f in fields(Dataset)}
-    known = set(names) - {"name", "entry", "file", "split_column"}
+    known = set(names) - NO_KEYS
     entry.check_keys({n for n in known if names[n] and n != "columns"}, {n for n in known if not names[n] or n == "columns"})
     source = _source(entry.part("source"), file.parent)
     read_as = _format(entry, source)

@@ -26,10 +26,17 @@ def object_lines(blocks: Iterable[bytes]) -> Iterator[bytes]:
     held = list[bytes]()
     while UNDECIDED.fullmatch(b"".join(held)) and (block := next(rest, b"")):
         held.append(block)
-    if ARRAY.match(b"".join(held)):
+    held.append(next(rest, b""))
+    if _is_array(b"".join(held)):
         yield from _elements(chain(held, rest))
         return
-    yield from chain(held, rest)
+    yield from (block for block in chain(held, rest) if block)
+
+
+def _is_array(start: bytes) -> bool:
+    """Whether a file is one array: it begins as one of objects, and no line after it follows on one that is a whole array."""
+    first, _, others = start.lstrip().partition(b"\n")
+    return bool(ARRAY.match(start)) and not (first.rstrip().endswith(b"]") and others.strip())
 
 
 def _elements(blocks: Iterator[bytes]) -> Iterator[bytes]:

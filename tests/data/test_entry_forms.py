@@ -2,6 +2,7 @@
 
 import gzip
 import json
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,8 @@ import pytest
 import yaml
 
 from data.advice import advice
-from data.catalog import find_dataset
+from data.catalog import NO_KEYS, Dataset, find_dataset
+from data.entry_keys import KEYS
 from data.errors import RowError
 from data.rows import REFUSED, Splitter, checked_tables, pieces_of, rejected_by_scheme
 from data.source import Access
@@ -123,6 +125,7 @@ def test_an_array_reads_as_lines_that_say_the_same(indent: int | None, size: int
 @pytest.mark.case("D17")
 def test_an_array_that_is_damaged_stops_its_file_and_one_without_rows_has_none() -> None:
     assert read("jsonl", b" [ ]\n", TEXTS) == []
+    assert values(read("jsonl", b'[{}]\n{"body": "ta"}\n', TEXTS), "row", "kind") == [(1, "not_json"), (2, None)]
     for content, said in {
         b'[{"body": "ta"}, {"body": mi}]': 'not JSON after object 1: .*got \'{"body": mi}',
         b'[{"body": "ta"},': "after object 1: the array has no end",
@@ -146,3 +149,8 @@ def test_other_schemes_of_tags_are_tried(tmp_path: Path) -> None:
     splits = {split: {"rows": 1, "labels": {}, "entities": {}, "lengths": {}} for split in ("train", "validation", "test")}
     report = {"reasons": {}, "kept": 3, "splits": splits, "words": {"rows": {"train": 0}, "sides": {}}, "schemes": schemes}
     assert "as IOB1: 0 rows rejected; as BIO: 3 rows rejected; as BMES: 5 rows rejected" in "\n".join(advice(report))
+
+
+@pytest.mark.case("D17")
+def test_the_table_of_keys_names_every_key_that_the_reader_knows() -> None:
+    assert set(KEYS) == {field.name for field in fields(Dataset)} - NO_KEYS

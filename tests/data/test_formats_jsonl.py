@@ -3,7 +3,7 @@ from typing import Any
 from unittest.mock import patch
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from data.encoding import BROKEN
@@ -165,6 +165,7 @@ def test_parsing_at_once_gives_what_reading_line_by_line_gives(
 @settings(max_examples=100, deadline=None)
 @given(st.lists(st.text(st.sampled_from('{}[]":,\\ \rtexlab1nu'), max_size=12), max_size=12))
 def test_every_line_that_is_not_blank_is_a_row_or_a_fault(lines: list[str]) -> None:
+    assume(not "".join(lines).lstrip().startswith("["))  # an array that is not JSON stops its file
     rows = rows_of(*lines, '{"text":"end"}')
     assert values(rows, "row") == [number for number, line in enumerate([*lines, "end"], 1) if line.strip()]
     assert all(row["kind"] for row in rows[:-1] if not isinstance(_parsed(lines[row["row"] - 1]), dict))
