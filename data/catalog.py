@@ -4,7 +4,7 @@ import importlib
 import pkgutil
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import MISSING, dataclass, field, fields, replace
+from dataclasses import MISSING, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -14,15 +14,15 @@ from data.encoding import check_encoding
 from data.entries import Entry, read_entries
 from data.errors import RowError, nearest
 from data.format import FormatKind, all_formats
-from data.places import WILD
+from data.pairs import with_sides
 from data.references import check_address, without_passwords
-from data.sources.files import SIDES
+from data.split_column import COLUMN, split_column_of
 from data.splits import SPLITS
 from data.tag_names import TAG
 from data.tokenizer import KINDS
 
 CATALOG = Path(__file__).with_name("catalog.yaml")
-KEY, COLUMN = "key", "column"
+KEY = "key"
 SQLITE = re.compile(r"^(sqlite(?:\+\w+)?:///)([^/:$?].*)$")  # with a relative path
 NO_KEYS = {"name", "entry", "file", "split_column"}  # of a Dataset: what is no key of an entry
 SPLIT_KEYS = ("members", "paths")  # of sources: split (or ``all``) to what lies there
@@ -104,12 +104,12 @@ def _dataset(name: str, file: Path, entry: Entry) -> Dataset:
     entry.check_keys({n for n in known if names[n] and n != "columns"}, {n for n in known if not names[n] or n == "columns"})
     source = _source(entry.part("source"), file.parent)
     read_as = _format(entry, source)
-    source = _with_sides(entry, source, read_as)
+    source = with_sides(entry, source, read_as)
     columns = _columns(entry, source, read_as)
     made = Dataset(
         name=name, source=source, format=read_as, columns=columns, where=entry.part("where").texts(),
         labels=entry.part("labels").texts(), splits=_shares(entry.part("splits"), source),
-        split_column=_split_column(entry.part("splits"), source),
+        split_column=split_column_of(entry.part("splits"), source, SPLIT_KEYS),
         tokenizer=_tokenizer(entry, file.parent), checks=entry.part("checks").content,
         removals=_removals(entry, file.parent), entry=entry.content, file=file,
         about=entry.text("about"), **{key: entry.text(key, is_needed=True) for key in TEXTS},
@@ -291,45 +291,3 @@ def _shares(entry: Entry, source: Any) -> dict[str, float]:
     if total >= 1:
         raise RowError(f"{entry.where}: the shares sum to {total:g}, which leaves no training rows")
     return shares
-
-
-def _split_column(entry: Entry, source: Any) -> str | int:
-    """The column that says of each row which split it is in; empty if there is none."""
-    if COLUMN not in entry.content:
-        return ""
-    column = entry.content[COLUMN]
-    if not isinstance(column, str | int) or isinstance(column, bool) or column == "":
-        raise RowError(f"{entry.where}: {COLUMN} must be the name or the number of a column, got {column!r}")
-    if not any(set(getattr(source, name, ())) == {"all"} for name in SPLIT_KEYS):
-        raise RowError(f"{entry.where}: {COLUMN} needs a source that gives all rows at once, as paths: {{all: ...}}")
-    return column
-
-
-def _with_sides(entry: Entry, source: Any, read_as: Mapping[str, Any] | None) -> Any:
-    """Give a source of parallel text both sides of each split; a list of two paths is source and target.
-
-    Raises:
-        RowError: If a split has not two sides where the format needs them, or has them where it does not.
-    """
-    is_pair = read_as is not None and all_formats()[read_as["kind"]].num_streams == len(SIDES)
-    paths = getattr(source, "paths", None)
-    if is_pair and paths is None:
-        raise RowError(f"{entry.where}, format: parallel text lies in two files, which only a source of kind files gives")
-    sides = {split: _sides(f"{entry.where}, source, paths, {split}", given, is_pair) for split, given in (paths or {}).items()}
-    return replace(source, paths=sides) if is_pair else source
-
-
-def _sides(where: str, given: Any, is_pair: bool) -> Any:
-    if isinstance(given, dict):
-        if not is_pair:
-            raise RowError(f"{where}: source and target are for format parallel, expected a path or a list of paths")
-        return given
-    if not is_pair:
-        return given
-    is_clear = isinstance(given, list) and len(given) == len(SIDES) and not any(WILD.search(str(path)) for path in given)
-    if not is_clear:
-        raise RowError(
-            f"{where}: format parallel needs a file for each side, got {given!r}: write "
-            "{source: a.en.gz, target: a.fr.gz}, or a list of two files, source first"
-        )
-    return dict(zip(SIDES, ([path] for path in given), strict=True))

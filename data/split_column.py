@@ -1,12 +1,18 @@
 """A column that says of each row which split it is in."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from data.entries import Entry
+from data.errors import RowError
 from data.format import KIND, RAW, REASON, TEXT
 
 SPLIT = "split"  # role of the column
+COLUMN = "column"  # its key in an entry
 SPELLINGS = {
     **dict.fromkeys(("train", "training", "trn", "tr"), "train"),
     **dict.fromkeys(("validation", "valid", "val", "dev", "devel", "development", "validate"), "validation"),
@@ -44,3 +50,24 @@ def _with_unknown(table: pa.Table, is_unknown: np.ndarray) -> pa.Table:
     for name, values in ((KIND, kinds), (REASON, reasons), (RAW, raw)):
         table = table.set_column(table.column_names.index(name), name, pa.chunked_array([pa.array(values, TEXT)]))
     return table
+
+
+def split_column_of(entry: Entry, source: Any, keys: Sequence[str]) -> str | int:
+    """The column that says of each row which split it is in; empty if there is none.
+
+    Args:
+        entry: The part ``splits`` of a catalog entry.
+        source: Of the dataset.
+        keys: Names of what sources give by split.
+
+    Raises:
+        RowError: If it is no column, or the source gives its splits itself.
+    """
+    if COLUMN not in entry.content:
+        return ""
+    column = entry.content[COLUMN]
+    if not isinstance(column, str | int) or isinstance(column, bool) or column == "":
+        raise RowError(f"{entry.where}: {COLUMN} must be the name or the number of a column, got {column!r}")
+    if not any(set(getattr(source, name, ())) == {"all"} for name in keys):
+        raise RowError(f"{entry.where}: {COLUMN} needs a source that gives all rows at once, as paths: {{all: ...}}")
+    return column

@@ -1,11 +1,8 @@
 """CSV and TSV: a row of fields a line, or over several lines where a field in quotes holds line ends."""
 
-import json
-import re
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from itertools import chain
 from typing import IO, Any
 
 import numpy as np
@@ -16,7 +13,8 @@ from numpy.typing import NDArray
 
 from data.encoding import ByteStream, utf8_blocks
 from data.errors import RowError
-from data.format import ROW, TEXT, Columns, Fault, FormatKind, as_table, faults_table, no_column, readable
+from data.format import ROW, TEXT, Columns, Fault, FormatKind, as_table, faults_table
+from data.formats.headers import MARK_OF_BYTES, is_name, place_of, true_where, with_separator
 from data.formats.quotes import MARK, bad_quotes, checked_quotes, unmarked
 
 BLOCK_BYTES = 1 << 21  # what a row has to fit into
@@ -24,13 +22,10 @@ BLOCKS_AHEAD = 3
 PATIENCE_SECONDS = 0.1  # with a block that gave nothing
 # After so many rows without one that can be read, the file is not what it should be; Arrow would read on to its end.
 MOST_WRONG = 1 << 18
-SEPARATOR_LINE = re.compile(rb'"?sep=([!-~\t ])"?(?:\r\n|\n|\r)', re.IGNORECASE)
-SEPARATORS = (",", ";", "\t", "|")
 # A last row of our own: if it is not read as a row, a quote was never closed.
 END = "\U0010fffe end of file"
 NUL = "\ufdd0"  # a noncharacter, which no real text holds
 AGAIN = "the header of the file stands here again, as where files were joined"
-MARK_OF_BYTES = "\ufeff"
 UNCLOSED = "a quote opens in this row and is never closed: all lines up to the end of the file fall into it"
 
 
@@ -51,7 +46,7 @@ def read_delimited(streams: Sequence[IO[bytes]], columns: Columns, options: Mapp
             is longer than a block.
     """
     nuls = _Nuls(utf8_blocks(streams[0], options["encoding"]))
-    options, blocks = _with_separator(nuls, options)
+    options, blocks = with_separator(nuls, options, FORMATS[options.get("kind", "csv")].options["separator"])
     if options["quote"]:
         blocks = checked_quotes(blocks, options["separator"], options["escape"])
     text = ByteStream(blocks)
@@ -61,25 +56,8 @@ def read_delimited(streams: Sequence[IO[bytes]], columns: Columns, options: Mapp
         yield faults_table(columns, {1: Fault("empty_file", "the file has no line with anything in it", "")})
         return
     names = _names(first, options)
-    places = [_place(names, column, options["separator"]) for column in columns.values()]
+    places = [place_of(names, column, options["separator"]) for column in columns.values()]
     yield from _Reader(columns, names, places, options, nuls).tables(_Paced(_ended(first, blocks)))
-
-
-def _with_separator(blocks: Iterable[bytes], options: Mapping[str, Any]) -> tuple[Mapping[str, Any], Iterator[bytes]]:
-    """Take away a first line that names the separator, as spreadsheets write it, and do as it says.
-
-    Raises:
-        RowError: If the format names another separator than the file.
-    """
-    rest = iter(blocks)
-    first = next(rest, b"")
-    found = SEPARATOR_LINE.match(first)
-    if not found:
-        return options, chain([first], rest)
-    separator, said = (found[1] or b" ").decode(), options["separator"]
-    if said not in (separator, FORMATS[options.get("kind", "csv")].options["separator"]):
-        raise RowError(f"its first line says that the separator is {separator!r}, and separator of its format is {said!r}")
-    return {**options, "separator": separator}, chain([first[found.end() :]], rest)
 
 
 def _names(first: bytes, options: Mapping[str, Any]) -> list[str]:
@@ -182,30 +160,6 @@ def _open(
     )  # fmt: skip
 
 
-def _place(names: list[str], column: str | int, separator: str) -> int:
-    if isinstance(column, int):
-        if column < len(names):
-            return column
-        hint = _separator_hint(names, separator)
-        raise RowError(f"has {len(names)} columns, column {column} (from 0) was asked for{': ' + hint if hint else ''}")
-    if names.count(column) > 1:
-        raise RowError(f"has {names.count(column)} columns {column!r}, expected one")
-    if column in names:
-        return names.index(column)
-    raise no_column(column, names, _separator_hint(names, separator))
-
-
-def _separator_hint(names: list[str], separator: str) -> str:
-    """Name the separator that cuts a header of one column into several."""
-    if len(names) > 1:
-        return ""
-    other = max(SEPARATORS, key=lambda sign: names[0].count(sign) if names and sign != separator else 0)
-    if not names or other == separator or other not in names[0]:
-        return ""
-    first = readable(names[0].replace("\t", " "))
-    return f"its first line, {first!r}, is one column and holds {other!r}: set format.separator: {json.dumps(other)}"
-
-
 class _Reader:
     """Reads rows block by block, and counts those that cannot be read."""
 
@@ -261,11 +215,11 @@ class _Reader:
         faults: dict[int, Fault] = {}
         if self.options["header"] and len(found):
             names = [self.names[place] for place in self.places]
-            is_header = np.logical_and.reduce([_is_name(column, name) for column, name in zip(found, names, strict=True)])
+            is_header = np.logical_and.reduce([is_name(column, name) for column, name in zip(found, names, strict=True)])
             raw = self.options["separator"].join(names)
             faults = {place: Fault("header", AGAIN, raw) for place in np.flatnonzero(is_header).tolist()}
         if len(self.names) == 1:
-            for place in np.flatnonzero(_mask(pc.starts_with(found[0], MARK))).tolist():
+            for place in np.flatnonzero(true_where(pc.starts_with(found[0], MARK))).tolist():
                 faults[place] = bad_quotes(unmarked(found[0][place].as_py()), self.options)
         return dict(sorted(faults.items()))
 
@@ -311,16 +265,6 @@ class _Reader:
         stood = [(table[role][last].as_py() or "").removesuffix("\n").removesuffix(END).rstrip("\n") for role in self.columns]
         values = {role: table[role] for role in self.columns}
         return as_table(values, table[ROW], {last: Fault("fields", UNCLOSED, self.options["separator"].join(stood))})
-
-
-def _mask(column: pa.Array) -> NDArray[np.bool_]:
-    return np.asarray(pc.fill_null(column, False).to_numpy(zero_copy_only=False), dtype=bool)
-
-
-def _is_name(column: pa.Array, name: str) -> NDArray[np.bool_]:
-    """Say where a column holds its own name, with or without a byte order mark and quotes after one."""
-    forms = [name, f"{MARK_OF_BYTES}{name}", f'{MARK_OF_BYTES}"{name}"']
-    return _mask(pc.is_in(column, pa.array(forms, TEXT)))
 
 
 def _whole_error(error: pa.ArrowInvalid, options: Mapping[str, Any], last_row: int) -> RowError:

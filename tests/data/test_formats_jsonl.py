@@ -151,6 +151,7 @@ OBJECTS = st.dictionaries(st.sampled_from(["text", "label", "tokens", "tags", "m
 def test_parsing_at_once_gives_what_reading_line_by_line_gives(
     found: list[Any], columns: dict[str, str | int], is_ascii: bool, size: int
 ) -> None:
+    assume(not (found and isinstance(found[0], list)))  # it may be an array of rows
     lines = [
         json.dumps(each, ensure_ascii=is_ascii).encode("utf-8", "surrogatepass").decode("utf-8", "replace") for each in found
     ]
