@@ -3,9 +3,10 @@
 import json
 import math
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from typing import Any
 
+from data.format import NOTES
 from data.invisible import alike
 from data.splits import SPLITS
 
@@ -14,16 +15,20 @@ FEW_ROWS = 10  # of a label or a kind of entity in train, too few to learn it
 UNKNOWN = 0.1  # share of running words that train does not have
 WIDE_POINTS = 3.0  # half of an interval, in percent points
 SHOWN = 5  # names in a sentence
+SCHEME_ROWS = 20_000  # rows by which schemes of tags are told apart
 REMEDIES = {
-    "fields": "look at separator, quote and header of its format",
+    "fields": "look at separator, quote, escape and header of its format",
+    "header": "files were joined, each with its header: nothing of it is learnt; join them without headers, or list them "
+    "in paths",
     "not_json": "each line of the file must be one JSON object",
-    "wrong_type": "look at columns: is it the right one?",
+    "wrong_type": "look at columns, and at the reason of such a row",
     "not_utf8": "name the file's encoding (format, encoding), or `detect` it",
     "no_text": "nothing to learn from there; look at columns if they are many",
     "one_side": "if both sides should be there, look whether the files are aligned",
     "control_characters": "the text was decoded wrongly somewhere before: name its encoding there, or keep them "
     "(`checks: {control_characters: keep}`)",
     "unknown_label": "add the label to `labels`, or correct the rows",
+    "unknown_split": "write train, validation or test into the column of `splits`, or correct the rows",
     "lengths_differ": "look at separator and columns of its format",
     "bad_token": "look at separator and columns of its format, or at the tokenizer",
     "tag_scheme": "look at scheme of its format (BIO, IOB1, BMES or BIOES), or correct the rows",
@@ -42,19 +47,38 @@ COPIES = {
 }
 
 
-def advice(report: Mapping[str, Any], tokenizer: str = "words", *, written: Callable[[str], str] = str) -> list[str]:
+# Of kinds whose remedy names an option: the option, and what to do where the format has none of that name.
+WITHOUT = {
+    "fields": ("header", "look at separator and prefix of its format, or correct the rows"),
+    "not_utf8": ("encoding", "the file holds bytes that are no UTF-8: write it anew as text"),
+    "lengths_differ": ("separator", "each token needs one tag: correct the rows, or look at columns"),
+    "bad_token": ("separator", "correct the rows, or look at columns and at the tokenizer"),
+    "tag_scheme": ("scheme", "write tags as O, B-kind and I-kind, or name what they are in `labels` ({S-PER: B-PER, 0: O})"),
+}
+
+
+def advice(
+    report: Mapping[str, Any],
+    tokenizer: str = "words",
+    *,
+    options: Container[str] | None = None,
+    written: Callable[[str], str] = str,
+) -> list[str]:
     """Say what stands out in a data report and what to do about it, the refused rows first.
 
     Args:
         report: As ``data/report.py`` makes it.
         tokenizer: Of the dataset.
+        options: Names of the options of its format, empty if it needs none; None for all.
         written: Writes a name from the data so that its signs are not taken
             for those of the page that it goes to.
     """
     return [
-        *_refused(report),
+        *_refused(report, options),
         *_copies(report),
         *_missing(report, written),
+        *_schemes(report),
+        *_noted(report, written),
         *_empty(report),
         *_labels(report, "labels", "label", written),
         *_labels(report, "entities", "entity", written),
@@ -66,12 +90,12 @@ def advice(report: Mapping[str, Any], tokenizer: str = "words", *, written: Call
     ]
 
 
-def _refused(report: Mapping[str, Any]) -> Iterator[str]:
+def _refused(report: Mapping[str, Any], options: Container[str] | None) -> Iterator[str]:
     """Say what to do about rejected rows; of conflicts, only about those that no missing value explains."""
     for kind, num in report["reasons"].items():
         rest = num - report.get("about_missing", {}).get(kind, 0)
         if kind in REMEDIES and rest:
-            yield f"{rest:,} refused as `{kind}`: {REMEDIES[kind]}."
+            yield f"{rest:,} refused as `{kind}`: {_remedy(kind, options)}."
 
 
 def _copies(report: Mapping[str, Any]) -> Iterator[str]:
@@ -109,6 +133,27 @@ def _counted(words: Counter[str], written: Callable[[str], str]) -> str:
 
 def _left_out(words: Iterable[str]) -> str:
     return f"`checks: {{missing: [{', '.join(json.dumps(word, ensure_ascii=False) for word in words)}]}}`"
+
+
+def _remedy(kind: str, options: Container[str] | None) -> str:
+    """What to do about a kind of fault, by options that the dataset's format has."""
+    option, other = WITHOUT.get(kind, ("", ""))
+    return other if option and options is not None and option not in options else REMEDIES[kind]
+
+
+def _schemes(report: Mapping[str, Any]) -> Iterator[str]:
+    """Say how many rows each scheme of tags rejects, where some were rejected for their tags."""
+    schemes = report.get("schemes")
+    if schemes:
+        counted = "; ".join(f"as {scheme}: {num:,} rows rejected" for scheme, num in sorted(schemes.items(), key=lambda s: s[1]))
+        yield f"scheme of the format, tried on up to {SCHEME_ROWS:,} rows: {counted}."
+
+
+def _noted(report: Mapping[str, Any], written: Callable[[str], str]) -> Iterator[str]:
+    """Say what was found in the files that is no row."""
+    for kind, found in report.get("notes", {}).items():
+        name = str(found["file"]).rpartition("/")[2]
+        yield f"{NOTES[kind]}: {found['count']:,} (first: {written(name)}, row {found['row']})."
 
 
 def _empty(report: Mapping[str, Any]) -> Iterator[str]:

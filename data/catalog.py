@@ -15,13 +15,17 @@ from data.entries import Entry, read_entries
 from data.errors import RowError, nearest
 from data.format import FormatKind, all_formats
 from data.invisible import trimmed_name
+from data.pairs import with_sides
 from data.references import check_address, without_passwords
+from data.split_column import COLUMN, split_column_of
 from data.splits import SPLITS
+from data.tag_names import TAG
 from data.tokenizer import KINDS
 
 CATALOG = Path(__file__).with_name("catalog.yaml")
 KEY = "key"
 SQLITE = re.compile(r"^(sqlite(?:\+\w+)?:///)([^/:$?].*)$")  # with a relative path
+NO_KEYS = {"name", "entry", "file", "split_column"}  # of a Dataset: what is no key of an entry
 SPLIT_KEYS = ("members", "paths")  # of sources: split (or ``all``) to what lies there
 TEXTS = ("problem", "language", "licence", "origin")
 NAME_CHARACTERS = 100  # with a digest behind it, it names files
@@ -42,6 +46,7 @@ class Dataset:
     where: Mapping[str, str] = field(default_factory=dict)
     labels: Mapping[str, str] = field(default_factory=dict)
     splits: Mapping[str, float] = field(default_factory=dict)
+    split_column: str | int = ""
     tokenizer: str
     checks: Mapping[str, Any] = field(default_factory=dict)
     removals: str = ""
@@ -101,14 +106,16 @@ def _dataset(name: str, file: Path, entry: Entry) -> Dataset:
             f"and has {NAME_CHARACTERS} characters at most, got {name!r}"
         )
     names = {f.name: f.default is MISSING and f.default_factory is MISSING for f in fields(Dataset)}
-    known = set(names) - {"name", "entry", "file"}
+    known = set(names) - NO_KEYS
     entry.check_keys({n for n in known if names[n] and n != "columns"}, {n for n in known if not names[n] or n == "columns"})
     source = _source(entry.part("source"), file.parent)
     read_as = _format(entry, source)
+    source = with_sides(entry, source, read_as)
     columns = _columns(entry, source, read_as)
     made = Dataset(
         name=name, source=source, format=read_as, columns=columns, where=entry.part("where").texts(),
         labels=_labels(entry.part("labels")), splits=_shares(entry.part("splits"), source),
+        split_column=split_column_of(entry.part("splits"), source, SPLIT_KEYS),
         tokenizer=_tokenizer(entry, file.parent), checks=entry.part("checks").content,
         removals=_removals(entry, file.parent), settings=entry.part("settings").content, entry=entry.content, file=file,
         about=entry.text("about"), **{key: entry.text(key, is_needed=True) for key in TEXTS},
@@ -135,8 +142,13 @@ def _check_rules(entry: Entry, made: Dataset) -> None:
         rules_of(made.roles, part.content)
     except ValueError as error:
         raise RowError(f"{part.where}: {error}") from error
-    if made.labels and "label" not in made.roles:
-        raise RowError(f"{entry.where}, labels: the rows have {' and '.join(made.roles)}, no label")
+    if made.labels and not {"label", "tags"} & set(made.roles):
+        raise RowError(f"{entry.where}, labels: the rows have {' and '.join(made.roles)}, no label and no tags")
+    wrong = [name for name, tag in made.labels.items() if "tags" in made.roles and not TAG.fullmatch(tag)]
+    if wrong:
+        raise RowError(
+            f"{entry.where}, labels, {wrong[0]}: a tag is O, B-kind or I-kind, got {made.labels[wrong[0]]!r} (in quotes?)"
+        )
 
 
 def _path(text: str, folder: Path) -> str:
@@ -236,6 +248,8 @@ def _check_option(entry: Entry, option: str, default: Any, choices: Mapping[str,
         raise RowError(f"{entry.where}: {option} must be like {default!r}, got {value!r}")
     if option == "separator" and option not in choices and len(value) != 1 and value != "whitespace":
         raise RowError(f"{entry.where}: separator must be one character, got {value!r}")
+    if option == "escape" and (len(value) > 1 or value == '"' or not value.isascii()):
+        raise RowError(f"{entry.where}: escape must be one character such as '\\', or empty, got {value!r}")
     if option == "encoding" and value != "detect":
         try:
             check_encoding(value)
@@ -247,11 +261,14 @@ def _columns(entry: Entry, source: Any, read_as: Mapping[str, Any] | None) -> di
     part = entry.part("columns")
     kind = all_formats()[read_as["kind"]] if read_as else None
     if kind and kind.columns == "none":
-        if part.content:
+        own: dict[str, str | int] = {role: place for place, role in enumerate(kind.shapes[0])}
+        is_shape = {*own, *part.content} in [set(shape) for shape in SHAPES]
+        if part.content and (set(own) & set(part.content) or not is_shape):
             raise RowError(
-                f"{part.where}: a {read_as['kind'] if read_as else ''} file has no columns to be named: leave this key out"
+                f"{part.where}: a {read_as['kind'] if read_as else ''} file has no columns to be named: leave this key out, "
+                "but for a label that stands in the path, as the folder stars=pos"
             )
-        return {role: place for place, role in enumerate(kind.shapes[0])}
+        return own | {role: part.text(role, is_needed=True) for role in part.content}
     shapes = kind.shapes if kind else SHAPES
     if set(part.content) - {KEY} not in [set(shape) for shape in shapes]:
         expected = " or ".join(" and ".join(shape) for shape in shapes)
@@ -277,14 +294,17 @@ def _check_column(entry: Entry, role: str, column: Any, kind: FormatKind | None,
 
 
 def _shares(entry: Entry, source: Any) -> dict[str, float]:
-    entry.check_keys(set(), {"validation", "test"})
+    entry.check_keys(set(), {"validation", "test", COLUMN})
     given = [split for name in SPLIT_KEYS for split in getattr(source, name, ())]
-    for split, share in entry.content.items():
+    if COLUMN in entry.content and "test" in entry.content:
+        raise RowError(f"{entry.where}: the column says which rows are test: leave the share of test out")
+    shares = {split: share for split, share in entry.content.items() if split != COLUMN}
+    for split, share in shares.items():
         if split in given:
             raise RowError(f"{entry.where}: the source gives {split} itself: leave its share out")
         if not isinstance(share, float) or not 0 < share <= 0.5:
             raise RowError(f"{entry.where}: {split} must be a share above 0 and up to 0.5, got {share!r}")
-    total = sum(entry.content.values())
+    total = sum(shares.values())
     if total >= 1:
         raise RowError(f"{entry.where}: the shares sum to {total:g}, which leaves no training rows")
-    return dict(entry.content)
+    return shares

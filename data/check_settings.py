@@ -9,6 +9,7 @@ Shape = tuple[str, ...]
 SHAPES: tuple[Shape, ...] = (("text", "label"), ("tokens", "tags"), ("source", "target"), ("text",))
 KINDS = {
     "fields": "the row has another number of fields than its file, or a quote is never closed",
+    "header": "the row is the header of its file again",
     "not_json": "the line is not JSON",
     "wrong_type": "a value is of another type than its column must have",
     "not_utf8": "bytes that are no text in the file's encoding",
@@ -16,6 +17,7 @@ KINDS = {
     "one_side": "one side of a pair is empty",
     "control_characters": "characters that no text has, such as NUL or those of a wrong encoding",
     "unknown_label": "a label that the catalog entry does not name",
+    "unknown_split": "the column that names the split holds another word",
     "lengths_differ": "tokens and tags are of different number",
     "bad_token": "a token is empty, has a space inside, or is no single character where characters are tagged",
     "tag_scheme": "a tag that is no valid one, or continues nothing",

@@ -245,4 +245,6 @@ def _check_tags(faults: Faults, tokens: pa.ListArray, rows: pa.ListArray, rules:
 
 
 def _kinds(tags: NDArray[np.str_]) -> NDArray[np.str_]:
+    if not len(tags):  # NumPy has no partition of nothing; a block in which no row is whole has no tags
+        return tags
     return np.char.partition(tags, "-")[:, 2]

@@ -2,11 +2,13 @@
 
 import re
 from collections.abc import Callable
-from dataclasses import fields
+from dataclasses import MISSING, fields
 from pathlib import Path
 
 from data.advice import REMEDIES
+from data.catalog import Dataset
 from data.check_settings import DEFAULTS, KINDS, CheckSettings
+from data.entry_keys import KEYS
 from data.format import all_formats
 
 PAGE = Path(__file__).with_name("data.md")
@@ -58,7 +60,14 @@ def _option(default: object) -> str:
     return {"\t": "tab", " ": "space", "": "none"}.get(str(default), f"{default}")
 
 
-TABLES: dict[str, Callable[[], str]] = {"kinds": kinds_table, "rules": rules_table, "formats": formats_table}
+def keys_table() -> str:
+    """Every key of a catalog entry."""
+    needed = {f.name for f in fields(Dataset) if f.default is MISSING and f.default_factory is MISSING}
+    rows = [f"| `{key}` | {'yes' if key in needed - {'columns'} else ''} | {meaning} |" for key, meaning in KEYS.items()]
+    return "\n".join(["| key | needed | what it says |", "|---|---|---|", *rows])
+
+
+TABLES: dict[str, Callable[[], str]] = {"kinds": kinds_table, "rules": rules_table, "formats": formats_table, "keys": keys_table}
 
 
 def with_tables(text: str) -> str:

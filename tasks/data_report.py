@@ -52,7 +52,10 @@ def page(entry: Dataset, snapshot: Snapshot, changes: Sequence[str] = ()) -> str
         f"## {entry.name}",
         f"{report['read']:,} rows read, {report['kept']:,} kept, {report['refused']:,} refused ({_share(report)}).",
         "### What to do",
-        "\n".join(f"- {line}" for line in advice(report, entry.tokenizer, written=_names(report, NAME_CHARACTERS, cell)))
+        "\n".join(
+            f"- {line}"
+            for line in advice(report, entry.tokenizer, options=entry.format or (), written=_names(report, NAME_CHARACTERS, cell))
+        )
         or "Nothing stands out.",
         *(["### What changed", "\n".join(f"- {cell(line)}" for line in changes)] if changes else []),
         "### Splits",

@@ -13,7 +13,7 @@ from data.check_settings import HARMLESS
 from data.errors import RowError
 from data.format import format_module
 from data.removals import Removals
-from data.rows import REFUSED, Splitter
+from data.rows import REFUSED, Splitter, pieces_of, rejected_by_scheme
 from data.source import Access, Piece
 from data.splits import SPLITS
 from tasks.artifacts import Snapshot, digest, home
@@ -109,7 +109,9 @@ def make_snapshot(entry: Dataset) -> tuple[Snapshot, bool]:
             for table in piece_tables(entry, piece, access, rows_key, living, removals)
             for part in splitter.parts(piece, table)
         )
-        snapshot, is_new = writer.commit(splitter.num_removed)
+        has_scheme = "scheme" in (entry.format or {}) and writer.tally.reasons["tag_scheme"]
+        schemes = rejected_by_scheme(entry, pieces, access) if has_scheme else {}
+        snapshot, is_new = writer.commit(splitter.num_removed, splitter.notes, schemes)
     history.append(
         Ingestion(
             snapshot=snapshot.digest, parent=parent.digest if parent else "", inputs=inputs, rows_key=rows_key,
@@ -136,7 +138,7 @@ def listed(entry: Dataset, access: Access, known: list[Piece]) -> list[Piece]:
         RowError: If there is nothing of what the entry names; says which entry.
     """
     try:
-        return list(entry.source.pieces(access, known))
+        return pieces_of(entry, access, known)
     except RowError as error:
         raise RowError(f"{entry.file}, entry {entry.name}, source: {error}") from None
 

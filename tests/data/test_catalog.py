@@ -73,7 +73,7 @@ def test_an_entry_stands_once_in_the_file(name: str) -> None:
 def test_an_entry_reads_as_it_is_written(tmp_path: Path) -> None:
     dataset = find_dataset("made", written(tmp_path, made_entry()))
     assert dataset.source == Package(**{k: v for k, v in made_entry()["source"].items() if k != "kind"})
-    assert dataset.format == {"kind": "csv", "separator": ",", "header": True, "quote": True, "encoding": "utf-8"}
+    assert dataset.format == {"kind": "csv", "separator": ",", "header": True, "quote": True, "escape": "", "encoding": "utf-8"}
     assert dataset.entry == made_entry()
 
 
@@ -295,14 +295,14 @@ def test_a_folder_is_no_catalog(tmp_path: Path) -> None:
 def test_paths_are_taken_from_the_folder_of_the_catalog_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "words.json").write_text("{}")
     entry = made_entry() | {"removals": "gone.txt", "tokenizer": "words.json"}
-    paths = {"train": ["a.csv", "/b.csv", "s3://c/c.csv", "${env:WHOLE}"], "test": {"source": "../x", "target": "~/y"}}
+    paths = {"train": ["a.csv", "/b.csv", "s3://c/c.csv", "${env:WHOLE}"], "test": ["../x", "~/y"]}
     entry["splits"] = {"validation": 0.1}
     entry["source"] = {"kind": "files", "paths": paths}
     monkeypatch.chdir("/")
     made = find_dataset("made", written(tmp_path, entry))
     assert made.source.paths == {
         "train": [f"{tmp_path}/a.csv", "/b.csv", "s3://c/c.csv", "${env:WHOLE}"],
-        "test": {"source": f"{tmp_path}/../x", "target": "~/y"},
+        "test": [f"{tmp_path}/../x", "~/y"],
     }
     assert (made.removals, made.tokenizer) == (f"{tmp_path}/gone.txt", f"{tmp_path}/words.json")
     entry["source"] = {"kind": "hub", "dataset": "./rows", "members": {"train": "train", "test": "test"}}
