@@ -29,6 +29,7 @@ from tasks.states import unchanged
 log = logging.getLogger(__name__)
 MODULES = (
     "columns",
+    "cuts",
     "markup",
     "spans",
     "spellings",
