@@ -44,10 +44,10 @@ def test_options_are_asked_of_the_model(models: dict[str, Served]) -> None:
     [
         (
             ["made_sentiment/1", "lumo", "--beam-width", "3"],
-            "beam_width may not be asked of made_sentiment version 1, only threshold",
+            "beam_width may not be asked of made_sentiment version 1, only threshold, max_characters",
         ),
         (["made_sentiment/1", "lumo", "--threshold", "3"], "threshold must be at most 1, got 3.0"),
-        (["made_sentiment/1"], "there is no text for made_sentiment to read"),
+        (["made_sentiment/1"], "made_sentiment version 1: row 1, text: there is no text"),
         (
             ["made_sentiment/1", "lumo", "--label", "pos"],
             "--label is for a model that goes on with texts, made_sentiment does not",
