@@ -74,10 +74,11 @@ def check_target(folder: Path) -> dict[Path, dict[str, str]]:
     return found
 
 
-def check_earlier(parts: Mapping[Path, Mapping[str, str]], model: str, names: Sequence[str]) -> None:
+def check_earlier(folder: Path, parts: Mapping[Path, Mapping[str, str]], model: str, names: Sequence[str]) -> None:
     """Refuse to replace the predictions of another model, or of other files.
 
     Args:
+        folder: The target.
         parts: What ``check_target`` found.
         model: The model that is to answer now.
         names: The files that are to be read now.
@@ -86,15 +87,14 @@ def check_earlier(parts: Mapping[Path, Mapping[str, str]], model: str, names: Se
         ValueError: If so, with what the folder holds.
     """
     advice = "nothing was written. Name another folder, or replace them with overwrite (--overwrite)"
-    for path, about in parts.items():
+    for about in parts.values():
         theirs = about.get("refrain.model", "")
         if theirs != model:
             raise ValueError(
-                f"{path.parent} holds predictions of {theirs} version {about.get('refrain.version')}, not of {model}; {advice}"
+                f"{folder} holds predictions of {theirs} version {about.get('refrain.version')}, not of {model}; {advice}"
             )
     before = {absolute(about.get("refrain.source", "")) for about in parts.values()}
     if before and before.isdisjoint(map(absolute, names)):
-        folder = next(iter(parts)).parent
         raise ValueError(f"{folder} holds predictions of other files, of {min(before)} for one; {advice}")
 
 

@@ -146,7 +146,7 @@ def write_predictions(
     check_sources(folder, sources, pieces)
     earlier = check_target(folder)
     if not settings.overwrite:
-        check_earlier(earlier, version.name, [piece.name for piece in pieces])
+        check_earlier(folder, earlier, version.name, [piece.name for piece in pieces])
     rows = refused = made = number = 0
     columns = settings.columns | {KEEP + name: name for name in settings.keep}
     for number, (piece, table) in enumerate(parts_of(files, pieces, columns, settings.part_rows, access), 1):
