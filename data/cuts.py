@@ -8,7 +8,7 @@ off where the training tokens have it apart more often than attached.
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cache
 from typing import Any
@@ -99,6 +99,15 @@ class Cuts:
             return True
         is_closing = begins in ("Pe", "Pf") or after[:1] in CLOSING
         return is_closing and all(map(is_sign, after)) and self.is_cut(after[0], self.trailing)
+
+    def together(self, tokens: Sequence[str]) -> tuple[str, list[Span]]:
+        """The text that training tokens make, as it is usually written, and where each stands in it."""
+        text, found = "", list[Span]()
+        for before, token in zip(("", *tokens), tokens, strict=False):
+            text += "" if not before or self.is_attached(before, token) else " "
+            found.append((len(text), len(text) + len(token)))
+            text += token
+        return text, found
 
     def is_cut(self, sign: str, where: str) -> bool:
         """Whether a character is a sign that is cut off at an edge; ``where`` is ``leading`` or ``trailing``."""
