@@ -12,6 +12,8 @@ from tasks.predictor import SAMPLING, Predictor, Row
 from tasks.texts import MAX_CHARACTERS, text_fault, tokens_fault
 
 MOST_CHARACTERS = 10_000_000
+# What a model is asked with where it answers rows of its dataset: these may be longer than what strangers may send.
+LONG_TEXTS: dict[str, Any] = {"max_characters": MOST_CHARACTERS}
 
 
 @dataclass(frozen=True, kw_only=True)
