@@ -196,6 +196,7 @@ class Scores(Noun):
     test_split: str
     metrics: dict[str, dict[str, Any]]
     baselines: dict[str, dict[str, float]]
+    raw_text: dict[str, float] = field(default_factory=dict)  # by metric, where raw text is cut another way than rows are
 
     @property
     def headline(self) -> str:

@@ -18,7 +18,7 @@ from tasks.artifacts import Checkpoint, ModelVersion, Promotion, Scores, Snapsho
 from tasks.catalogs import catalog_paths
 from tasks.code_digest import code_digest
 from tasks.pages import cell, table_row
-from tasks.report import digits, interval, title
+from tasks.report import RAW_TEXT, digits, interval, title
 from tasks.split_facts import SplitFacts, split_facts
 from tasks.versions import check_complete
 
@@ -172,6 +172,9 @@ def _score_rows(card: Card) -> Iterator[str]:
         beside = [*theirs, *(scores.baselines[name].get(metric) for name in names)]
         named = f"{title(metric)}{', lower is better' * find_metric(metric).is_cost}"
         yield table_row(named, [f"**{interval(metric, score)}**", *(_score(metric, value) for value in beside)])
+    for metric, value in scores.raw_text.items():
+        blanks = [""] * (len(heads) - 1 + len(names))
+        yield table_row(f"{title(metric)} of raw text ({RAW_TEXT})", [_score(metric, value), *blanks])
 
 
 def _score(metric: str, value: float | None) -> str:

@@ -21,6 +21,7 @@ from rnn_models.prediction import predict_all
 from rnn_models.problem import Problem, find_problem
 from tasks.artifacts import Checkpoint, Scores, TokenSet, digest
 from tasks.code_digest import code_digest, path_of
+from tasks.raw_text import raw_text_scores
 from tasks.registry import log_metrics, log_table, set_tags
 from tasks.samples import SAMPLES, write_samples
 from tasks.states import unchanged
@@ -46,9 +47,12 @@ def evaluate(checkpoint: Checkpoint, tokens: TokenSet) -> Scores:
         if problem.token_nats:
             metrics |= write_samples(folder, checkpoint, tokens, sources(tokens))
         baselines = score_baselines(folder, problem, tokens, is_joined=is_joined)
+        is_tagger = problem.rows[1] == "tags"
+        raw_text = raw_text_scores(checkpoint, tokens, sources(tokens), references(tokens)) if is_tagger else {}
         scores = Scores(
             dataset=checkpoint.dataset, digest=key, problem=problem.name, checkpoint=checkpoint.digest, tokens=tokens.digest,
             mlflow_run=checkpoint.mlflow_run, test_split=tokens.test_split, metrics=metrics, baselines=baselines,
+            raw_text=raw_text,
         )  # fmt: skip
         tell(scores, folder, speed)
         return scores.commit()
@@ -159,6 +163,9 @@ def tell(scores: Scores, folder: Path, rows_per_second: float) -> None:
     for name, values in scores.baselines.items():
         log.info("baseline %s: %s", name, ", ".join(f"{metric} {value:.2f}" for metric, value in values.items()))
         points |= {f"baseline_{name}_{metric}": value for metric, value in values.items()}
+    for name, value in scores.raw_text.items():
+        log.info("%s of raw text %.2f", name, value)
+        points[f"test_raw_text_{name}"] = value
     now = int(time.time() * 1000)
     log_metrics(scores.mlflow_run, [(name, value, 0, now) for name, value in points.items()])
     signatures = {f"refrain.signature.{n}": s["signature"] for n, s in scores.metrics.items() if s["signature"]}

@@ -25,6 +25,7 @@ from mlflow.types.schema import Array, Map, Object, Property
 
 from data.errors import nearest
 from tasks.artifacts import home
+from tasks.texts import broken_character
 from tasks.versions import model_names, versions_of
 
 # What serves a model is MLflow's small distribution: without its store, its own pages, scikit-learn and matplotlib.
@@ -49,6 +50,7 @@ SAYS: dict[str, dict[str, Any]] = {
     },
     "text": {"text": TEXT, "score": NUMBER, "continuation": TEXT},
 }
+UNFAMILIAR = {"unfamiliar": DataType.boolean}  # the last column of every answer
 
 
 def signature_of(target: str, columns: Sequence[str], asked: Mapping[str, Any]) -> ModelSignature:
@@ -62,7 +64,7 @@ def signature_of(target: str, columns: Sequence[str], asked: Mapping[str, Any]) 
     takes = {name: kind for name, kind in TAKES[target].items() if name != "[label]" or "label" in columns}
     return ModelSignature(
         inputs=Schema([ColSpec(kind, name.strip("[]"), required=name[0] != "[") for name, kind in takes.items()]),
-        outputs=Schema([ColSpec(kind, name) for name, kind in SAYS[target].items()]),
+        outputs=Schema([ColSpec(kind, name) for name, kind in (SAYS[target] | UNFAMILIAR).items()]),
         params=ParamSchema([ParamSpec(name, KINDS[type(value)], value) for name, value in asked.items()]),
     )
 
@@ -140,11 +142,26 @@ class Loaded:
         if unknown:
             known = f"only {', '.join(self.defaults)}" if self.defaults else "nothing may"
             raise ValueError(f"{unknown[0]} may not be asked of {self.name} version {self.number}, {known}")
+        self._check_characters(rows)
         try:
             predicted: pd.DataFrame = self.pyfunc.predict(rows, dict(params or {}))
         except MlflowException as error:
             raise ValueError(f"{self.name} version {self.number}: {error.message}") from error
         return predicted
+
+    def _check_characters(self, rows: pd.DataFrame) -> None:
+        """Refuse what is no text before MLflow converts it, with an error of its own."""
+        for name in rows:
+            for number, value in enumerate(rows[name].tolist(), 1):
+                broken = next(filter(None, map(broken_character, _texts_in(value))), "")
+                if broken:
+                    raise ValueError(f"{self.name} version {self.number}: row {number}, {name}: {broken}")
+
+
+def _texts_in(value: Any) -> list[str]:
+    """The texts of a cell, which may be a list."""
+    cells = value if isinstance(value, list | tuple | np.ndarray) else [value]
+    return [cell for cell in cells if isinstance(cell, str)]
 
 
 def predict_with(name: str, number: str, rows: pd.DataFrame, params: Mapping[str, Any] | None = None) -> pd.DataFrame:

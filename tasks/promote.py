@@ -13,6 +13,7 @@ from rnn_models.comparison import ClassChange, Comparison, compare, compare_clas
 from rnn_models.metrics import Statistics, find_metric
 from rnn_models.problem import find_problem
 from tasks import registry
+from tasks.answers import LONG_TEXTS
 from tasks.apart import predict_apart
 from tasks.artifacts import Checkpoint, ModelVersion, Promotion, Scores, TokenSet, digest
 from tasks.card import keep_card
@@ -91,7 +92,7 @@ def score_champion(name: str, version: str, scores: Scores, tokens: TokenSet) ->
     """Let the champion predict the challenger's test split, from its raw texts: what it says of each example."""
     rows, target = raw_rows(tokens.snapshot_of().table("test"), tokens)
     is_foretold = find_problem(scores.problem).token_nats is not None
-    predicted = predict_apart(name, version, rows, {"judge": True} if is_foretold else {})
+    predicted = predict_apart(name, version, rows, {**LONG_TEXTS, "judge": True} if is_foretold else LONG_TEXTS)
     return [np.asarray(nats) for nats in predicted["nats"]] if is_foretold else predicted[target].tolist()
 
 

@@ -23,6 +23,8 @@ CLASSES_SAID = (
     "Of few examples nothing can be told: one that loses all of four cannot be told from chance."
 )
 
+RAW_TEXT = "test tokens put together as text is written, and cut as it is served"
+
 
 def title(metric: str) -> str:
     """A metric as people write it."""
@@ -136,6 +138,8 @@ def _score_rows(scores: Scores) -> Iterator[str]:
     yield "|---|---|---|"
     for name, score in scores.metrics.items():
         yield f"| {title(name)} | {interval(name, score)} | {score['signature']} |"
+    for name, value in scores.raw_text.items():
+        yield f"| {title(name)} of raw text | {value:.{digits(name)}f} | {RAW_TEXT} |"
     for name, values in scores.baselines.items():
         for metric, value in values.items():
             yield f"| {title(metric)} of {name.replace('_', ' ')} | {value:.{digits(metric)}f} | |"
