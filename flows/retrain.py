@@ -5,9 +5,9 @@ from prefect import flow
 from tasks.artifacts import Promotion
 from tasks.evaluate import evaluate
 from tasks.ingest import ingest
-from tasks.promote import promote
+from tasks.promote import check_promotion, promote
 from tasks.register import register
-from tasks.settings import Settings
+from tasks.settings import PromotionSettings, Settings, changes
 from tasks.tokenize import tokenize
 from tasks.train import train
 
@@ -26,6 +26,7 @@ def retrain(dataset: str, settings: Settings = DEFAULTS, catalog: str | None = N
     """
     rows = ingest(dataset, catalog, snapshot)
     tokens = tokenize(rows, settings.tokens, catalog)
+    check_promotion(tokens, PromotionSettings(**changes(settings.promotion)))  # a mistake there costs no training
     checkpoint = train(tokens, settings.training)
     scores = evaluate(checkpoint, tokens)
     challenger = register(checkpoint, tokens, scores, catalog)

@@ -176,6 +176,8 @@ class TokenSet(Noun):
 class Checkpoint(Noun):
     """Weights of the best epoch, settings, history; ``mlflow_run`` is where it can be followed.
 
+    ``validation_score`` is that of the best epoch as it is shown, such as
+    ``entity F1 85.30``; ``ended`` names the setting that ended the training.
     ``machine`` is what trained it, as ``rnn_models/machine.py`` describes one.
     """
 
@@ -191,6 +193,13 @@ class Checkpoint(Noun):
     num_parameters: int
     settings: dict[str, Any]
     machine: dict[str, str] = field(default_factory=dict)
+    validation_score: str = ""
+    ended: str = ""
+
+    @property
+    def was_improving(self) -> bool:
+        """Whether a limit ended the training while its last epoch was its best; false where it is not known."""
+        return self.best_epoch == self.epochs and self.ended not in ("", "patience")
 
 
 @dataclass(frozen=True, kw_only=True)
