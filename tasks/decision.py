@@ -101,8 +101,11 @@ def improving_words(checkpoint: Checkpoint) -> str:
     if not checkpoint.was_improving:
         return ""
     where = f"in the last of {checkpoint.epochs} epochs" if checkpoint.epochs > 1 else "in the only epoch"
-    limit = f"training.{checkpoint.ended} (now {checkpoint.settings[checkpoint.ended]:g})"
-    return f"Validation was still improving {where} ({checkpoint.validation_score}), so more may help: raise {limit}"
+    more, limit = checkpoint.ended.removeprefix("max_"), f"training.{checkpoint.ended}"
+    return (
+        f"Validation was still improving {where} ({checkpoint.validation_score}), so more {more} may help: "
+        f"raise {limit} (now {checkpoint.settings[checkpoint.ended]:g})"
+    )
 
 
 def fallen_words(classes: Sequence[ClassChange], settings: PromotionSettings) -> list[str]:

@@ -161,10 +161,13 @@ def checkpoint(**more: Any) -> Checkpoint:
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({}, "in the last of 4 epochs (entity F1 88.30), so more may help: raise training.max_epochs (now 4)"),
-        ({"epochs": 1, "best_epoch": 1}, "in the only epoch (entity F1 88.30), so more may help: raise training.max_epochs"),
-        ({"ended": "max_steps"}, "raise training.max_steps (now 900)"),
-        ({"ended": "max_minutes"}, "raise training.max_minutes (now 2.5)"),
+        ({}, "in the last of 4 epochs (entity F1 88.30), so more epochs may help: raise training.max_epochs (now 4)"),
+        (
+            {"epochs": 1, "best_epoch": 1},
+            "in the only epoch (entity F1 88.30), so more epochs may help: raise training.max_epochs",
+        ),
+        ({"ended": "max_steps"}, "so more steps may help: raise training.max_steps (now 900)"),
+        ({"ended": "max_minutes"}, "so more minutes may help: raise training.max_minutes (now 2.5)"),
         ({"best_epoch": 3}, ""),
         ({"ended": "patience"}, ""),
         ({"ended": ""}, ""),  # of a checkpoint from before this was written down
