@@ -164,8 +164,18 @@ GOLD = {
 }
 
 
+def with_smoothing_shown(problem):
+    """The same problem, whose steps tell the loss that is minimised."""
+
+    def loss(model, batch):
+        found = problem.loss(model, batch)
+        return found._replace(plain=found.nats.detach())
+
+    return replace(problem, loss=loss)
+
+
 def test_the_first_five_losses_are_those_written_down(posed_larger):
-    history = fitted(posed_larger, max_epochs=1, dropout=0.0)
+    history = fitted(posed_larger, with_smoothing_shown(posed_larger.problem), max_epochs=1, dropout=0.0)
     assert [step.loss for step in history.steps[:5]] == pytest.approx(GOLD[posed_larger.problem.name], abs=1e-4)
 
 
