@@ -96,10 +96,16 @@ class History:
 
 
 def stalls(epochs: list[Epoch]) -> tuple[int, int]:
-    """Count the epochs that validate no better than one before: all of them, and those in a row."""
-    best, total, in_a_row = (True, -math.inf, -math.inf), 0, 0  # before any epoch: as bad as no number
+    """Count the epochs in which nothing became better, neither what decides nor the loss: all of them, and those in a row.
+
+    Early in a training a score may stand at nothing, below what chance gave in
+    the first epoch, while the loss falls: such a training is not at its end.
+    """
+    best, lowest = (True, -math.inf, -math.inf), math.inf  # before any epoch: as bad as no number
+    total, in_a_row = 0, 0
     for epoch in epochs:
-        is_better = epoch.cost < best
+        is_better = epoch.cost < best or epoch.validation_loss < lowest
         best = min(best, epoch.cost)
+        lowest = min(lowest, epoch.validation_loss)
         total, in_a_row = total + (not is_better), 0 if is_better else in_a_row + 1
     return total, in_a_row

@@ -86,11 +86,9 @@ class TrainSettings:
         0.1, "Share of texts a generator learns without their label, to start from none.", low=0, high=0.95
     )
     max_epochs: int = setting(10, "Passes over the training split, at most.", low=1)
-    patience: int = setting(3, "Epochs that validate no better before stopping.", low=1)
+    patience: int = setting(3, "Epochs in a row that improve neither score nor loss of validation, before stopping.", low=1)
     # The metric is what a champion is chosen by: a tagger's loss can rise while its entity F1 still rises.
-    stop_on: StopOn = setting(
-        "metric", "What decides on validation (best epoch, patience, plateau): the problem's first metric, or the loss."
-    )
+    stop_on: StopOn = setting("metric", "What chooses the best epoch: the problem's first metric on validation, or the loss.")
     max_steps: int = setting(0, "Optimiser updates, at most, which then ends the schedule too; 0 for no limit.", low=0)
     max_minutes: float = setting(0.0, "Minutes of training, at most; 0 for no limit.", low=0)
     batch_size: int = setting(64, "Examples per batch, at most.", low=1)

@@ -177,7 +177,9 @@ class Checkpoint(Noun):
     """Weights of the best epoch, settings, history; ``mlflow_run`` is where it can be followed.
 
     ``validation_score`` is that of the best epoch as it is shown, such as
-    ``entity F1 85.30``; ``ended`` names the setting that ended the training.
+    ``entity F1 85.30``. ``ended`` names the setting that ended the training,
+    and ``improving`` what was best in its last epoch, such as ``loss 0.805``,
+    empty where nothing was.
     ``machine`` is what trained it, as ``rnn_models/machine.py`` describes one.
     """
 
@@ -195,11 +197,7 @@ class Checkpoint(Noun):
     machine: dict[str, str] = field(default_factory=dict)
     validation_score: str = ""
     ended: str = ""
-
-    @property
-    def was_improving(self) -> bool:
-        """Whether a limit ended the training while its last epoch was its best; false where it is not known."""
-        return self.best_epoch == self.epochs and self.ended not in ("", "patience")
+    improving: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

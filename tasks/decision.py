@@ -98,12 +98,12 @@ def check_guards(names: Sequence[str], settings: PromotionSettings) -> None:
 
 def improving_words(checkpoint: Checkpoint) -> str:
     """Say that more epochs may help, where validation was still improving in the last one; empty where it was not."""
-    if not checkpoint.was_improving:
+    if not checkpoint.improving or checkpoint.ended == "patience":
         return ""
     where = f"in the last of {checkpoint.epochs} epochs" if checkpoint.epochs > 1 else "in the only epoch"
     more, limit = checkpoint.ended.removeprefix("max_"), f"training.{checkpoint.ended}"
     return (
-        f"Validation was still improving {where} ({checkpoint.validation_score}), so more {more} may help: "
+        f"Validation was still improving {where} ({checkpoint.improving}), so more {more} may help: "
         f"raise {limit} (now {checkpoint.settings[checkpoint.ended]:g})"
     )
 

@@ -14,7 +14,7 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from rnn_models.checkpoint import save_model
-from rnn_models.history import Epoch, History, Step
+from rnn_models.history import Epoch, History, Step, stalls
 from rnn_models.machine import describe_machine
 from rnn_models.problem import Problem, find_problem
 from rnn_models.settings import TrainSettings
@@ -161,6 +161,14 @@ def metric_points(run_id: str, score_name: str) -> Iterator[MetricPoints]:
         points.flush()
 
 
+def improving(history: History, problem: Problem) -> str:
+    """Name what of validation was best in the last epoch: the score, the loss, or nothing."""
+    last = history.epochs[-1]
+    if history.is_best_last:
+        return headline_of(problem).shown(last.validation_score)
+    return "" if stalls(history.epochs)[1] else f"loss {last.validation_loss:.3f}"
+
+
 def write_checkpoint(
     folder: Path, key: str, tokens: TokenSet, problem: Problem, settings: TrainSettings, history: History, run_id: str
 ) -> Checkpoint:
@@ -175,6 +183,7 @@ def write_checkpoint(
         dataset=tokens.dataset, digest=key, problem=problem.name, tokens=tokens.digest, mlflow_run=run_id,
         epochs=len(epochs), best_epoch=history.best.epoch, validation_loss=history.best.validation_loss,
         validation_score=headline_of(problem).shown(history.best.validation_score), ended=history.ended,
+        improving=improving(history, problem),
         clipped_share=sum(step.is_clipped for step in history.steps) / len(steps),
         train_seconds=sum(epoch.seconds for epoch in history.epochs),
         num_parameters=sum(weights.numel() for weights in history.weights.values()), settings=asdict(settings),

@@ -148,7 +148,7 @@ def test_a_guard_of_a_class_that_there_is_not_is_refused(names: list[str], said:
 
 def checkpoint(**more: Any) -> Checkpoint:
     known: dict[str, Any] = {
-        "epochs": 4, "best_epoch": 4, "ended": "max_epochs", "validation_score": "entity F1 88.30",
+        "epochs": 4, "best_epoch": 4, "ended": "max_epochs", "improving": "entity F1 88.30",
         "settings": {"max_epochs": 4, "max_steps": 900, "max_minutes": 2.5},
     }  # fmt: skip
     return Checkpoint(
@@ -168,9 +168,10 @@ def checkpoint(**more: Any) -> Checkpoint:
         ),
         ({"ended": "max_steps"}, "so more steps may help: raise training.max_steps (now 900)"),
         ({"ended": "max_minutes"}, "so more minutes may help: raise training.max_minutes (now 2.5)"),
-        ({"best_epoch": 3}, ""),
+        ({"best_epoch": 1, "improving": "loss 0.805"}, "in the last of 4 epochs (loss 0.805), so more epochs may help"),
+        ({"best_epoch": 3, "improving": ""}, ""),
         ({"ended": "patience"}, ""),
-        ({"ended": ""}, ""),  # of a checkpoint from before this was written down
+        ({"ended": "", "improving": ""}, ""),  # of a checkpoint from before this was written down
     ],
 )
 def test_a_training_that_was_still_improving_says_which_limit_to_raise(changes: dict[str, Any], words: str) -> None:

@@ -9,7 +9,7 @@ from rnn_models.problem import find_problem, problem_names
 from rnn_models.settings import TrainSettings
 from tasks import train as stage
 from tasks.report import clipping_words, training_figure
-from tasks.train import MetricPoints, training_code
+from tasks.train import MetricPoints, improving, training_code
 
 
 def test_each_problem_has_a_digest_of_its_own_code() -> None:
@@ -71,3 +71,21 @@ def test_mlflow_gets_comparable_losses_and_the_headline_of_each_epoch(monkeypatc
     assert found == {
         "epoch_train_loss": 0.5, "validation_loss": 0.6, "validation_span_f1": 85.3, "epoch_seconds": 2.0, "skipped_steps": 0.0,
     }  # fmt: skip
+
+
+@pytest.mark.case("D19")
+@pytest.mark.parametrize(
+    ("pairs", "words"),
+    [
+        ([(0.5, 80.0), (0.4, 82.0)], "entity F1 82.00"),
+        ([(0.5, 80.0), (0.6, 82.0)], "entity F1 82.00"),
+        ([(0.5, 80.0), (0.4, 79.0)], "loss 0.400"),
+        ([(0.5, 80.0), (0.6, 79.0)], ""),
+    ],
+)
+def test_what_was_best_in_the_last_epoch_is_named(pairs: list[tuple[float, float]], words: str) -> None:
+    epochs = [
+        Epoch(n, n, 1.0, loss, 0.0, 1.0, validation_score=score, is_chosen_by_score=True)
+        for n, (loss, score) in enumerate(pairs, 1)
+    ]
+    assert improving(History(epochs=epochs), find_problem("ner")) == words
