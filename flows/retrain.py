@@ -6,7 +6,7 @@ from tasks.artifacts import Promotion
 from tasks.dataset_settings import with_entry_settings
 from tasks.evaluate import evaluate
 from tasks.ingest import ingest
-from tasks.promote import promote
+from tasks.promote import check_promotion, promote
 from tasks.register import register
 from tasks.settings import Settings
 from tasks.tokenize import tokenize
@@ -31,6 +31,7 @@ def retrain(
     settings = with_entry_settings(dataset, settings, catalog)
     rows = ingest(dataset, catalog, snapshot, accept)
     tokens = tokenize(rows, settings.tokens, catalog)
+    check_promotion(tokens, settings.promotion)  # a mistake there costs no training
     checkpoint = train(tokens, settings.training)
     scores = evaluate(checkpoint, tokens)
     challenger = register(checkpoint, tokens, scores, catalog)

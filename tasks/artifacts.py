@@ -167,6 +167,10 @@ class TokenSet(Noun):
 class Checkpoint(Noun):
     """Weights of the best epoch, settings, history; ``mlflow_run`` is where it can be followed.
 
+    ``validation_score`` is that of the best epoch as it is shown, such as
+    ``entity F1 85.30``. ``ended`` names the setting that ended the training,
+    and ``improving`` what was best in its last epoch, such as ``loss 0.805``,
+    empty where nothing was.
     ``machine`` is what trained it, as ``rnn_models/machine.py`` describes one.
     """
 
@@ -182,6 +186,9 @@ class Checkpoint(Noun):
     num_parameters: int
     settings: dict[str, Any]
     machine: dict[str, str] = field(default_factory=dict)
+    validation_score: str = ""
+    ended: str = ""
+    improving: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

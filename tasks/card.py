@@ -130,7 +130,8 @@ def _facts(card: Card) -> Iterator[str]:
     yield table_row("problem", [f"{card.scores.problem}: {SHAPES[card.target]}"])
     yield table_row("model", [f"{architecture(card.target, settings)}; {checkpoint.num_parameters:,} parameters"])
     yield table_row("reads", [f"{cell(tokens.tokenizer)}, {tokens.sizes['target' if card.target == 'text' else 'source']:,} ids"])
-    epochs = f"epoch {checkpoint.best_epoch} of {checkpoint.epochs}"
+    score = f" ({checkpoint.validation_score} on validation)" if checkpoint.validation_score else ""
+    epochs = f"epoch {checkpoint.best_epoch} of {checkpoint.epochs}{score}"
     yield table_row("trained", [f"{card.trained}, {checkpoint.train_seconds:,.0f} s, {epochs}, seed {settings['seed']}"])
     yield table_row("rows", [f"{rows['train']} train{_limited(card)}, {rows['validation']} validation, {rows['test']} test"])
     origin, source = (cell(told.get(f"refrain.data.{name}", "")) for name in ("origin", "source"))

@@ -19,7 +19,7 @@ from tasks.artifacts import Checkpoint, ModelVersion, Promotion, Scores, TokenSe
 from tasks.card import keep_card
 from tasks.champions import rival, settle, was_overtaken, withdrawn
 from tasks.code_digest import code_digest
-from tasks.decision import Evidence, check_guards, decide, tags_of
+from tasks.decision import Evidence, check_guards, decide, improving_words, tags_of
 from tasks.evaluate import BASELINES, OUTPUTS, STATISTICS, best_baseline, paired, references
 from tasks.parity import check_parity
 from tasks.register import raw_rows
@@ -62,6 +62,18 @@ def deciding_code() -> str:
     return code_digest("tasks/decision.py", "rnn_models/comparison.py", alone=["tasks/promote.py"])
 
 
+def check_promotion(tokens: TokenSet, settings: PromotionChanges) -> None:
+    """Check what of the settings depends on the data; a retraining does so before it trains.
+
+    Raises:
+        ValueError: If a guard names a class that the test split does not have.
+    """
+    if settings.guards:
+        true = references(tokens)
+        chosen = PromotionSettings(**changes(settings))
+        check_guards(list(classes_of(find_problem(tokens.problem).metrics[0], true, true)), chosen)
+
+
 def gather(
     challenger: ModelVersion, champion: str | None, scores: Scores, tokens: TokenSet, settings: PromotionSettings
 ) -> Evidence:
@@ -71,13 +83,14 @@ def gather(
         ValueError: If a guard names no class, or the two cannot be compared.
     """
     metric, value = scores.headline, scores.metrics[scores.headline]["value"]
-    if settings.guards:
-        check_guards(list(classes_of(metric, references(tokens), references(tokens))), settings)
+    check_promotion(tokens, settings)
     if champion == challenger.version:
         return Evidence(metric=metric, score=value, against=f"version {champion} itself", is_champion=True)
     baseline = best_baseline(scores)[0] if champion is None else ""
     against = baseline.replace("_", " ") or f"champion version {champion}"
-    evidence = Evidence(metric=metric, score=value, against=against, is_first=champion is None)
+    checkpoint = Checkpoint.find(scores.dataset, scores.checkpoint)
+    improving = improving_words(checkpoint) if checkpoint else ""
+    evidence = Evidence(metric=metric, score=value, against=against, is_first=champion is None, improving=improving)
     if settings.policy == "always":
         return evidence
     if champion is None:

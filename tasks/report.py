@@ -9,7 +9,9 @@ from matplotlib.figure import Figure
 from rnn_models.comparison import ClassChange, Comparison
 from rnn_models.history import History
 from rnn_models.metrics import find_metric
+from rnn_models.problem import Problem
 from rnn_models.settings import TrainSettings
+from rnn_models.validation import headline_of
 from tasks.artifacts import Checkpoint, Promotion, Scores, Snapshot, TokenSet
 from tasks.decision import guard_of, has_fallen, level
 from tasks.evaluate import best_baseline
@@ -41,8 +43,8 @@ def clipping_words(settings: TrainSettings) -> str:
     }[settings.clipping]
 
 
-def training_figure(history: History, settings: TrainSettings) -> Figure:
-    """Loss and gradient norm by step, with the clip norm and the best epoch."""
+def training_figure(history: History, settings: TrainSettings, problem: Problem) -> Figure:
+    """Loss, validation score and gradient norm by step, with the clip norm and the best epoch."""
     figure = Figure(figsize=(9, 6), layout="constrained")
     loss, norm = figure.subplots(2, sharex=True)
     steps = [step.step for step in history.steps]
@@ -50,7 +52,8 @@ def training_figure(history: History, settings: TrainSettings) -> Figure:
     ends = [epoch.last_step for epoch in history.epochs]
     loss.plot(ends, [epoch.validation_loss for epoch in history.epochs], "o-", color="tab:orange", label="validation")
     loss.axvline(history.best.last_step, color="grey", linestyle=":", label=f"best epoch, {history.best.epoch}")
-    loss.set_ylabel("loss, nats")
+    loss.plot([], [], "s--", color="tab:purple", label=f"validation, {headline_of(problem).title}")
+    loss.set_ylabel("loss, nats, without label smoothing")
     loss.legend()
     norm.plot(steps, [step.gradient_norm for step in history.steps], linewidth=0.5, color="tab:green")
     clipped = sum(step.is_clipped for step in history.steps) / len(history.steps)
@@ -58,6 +61,9 @@ def training_figure(history: History, settings: TrainSettings) -> Figure:
     norm.plot(steps, allowed, color="tab:red", label=f"clipped by {clipping_words(settings)}: {clipped:.0%} of steps")
     norm.set(yscale="log", xlabel="step", ylabel="gradient norm before clipping")
     norm.legend()
+    score = loss.twinx()
+    score.plot(ends, [epoch.validation_score for epoch in history.epochs], "s--", color="tab:purple")
+    score.set_ylabel(headline_of(problem).title)
     return figure
 
 
