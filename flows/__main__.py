@@ -14,7 +14,7 @@ from flows import data_commands, model_commands, predict_commands, registry_comm
 from flows.environment import prepare
 from flows.errors import fail, plain_errors
 from flows.interruption import watch_signals
-from flows.options import Assignments, Catalog, Json, Limit, changed, joined, print_json
+from flows.options import Assignments, Catalog, Json, Limit, changed, check_names, joined, print_json
 
 # What `refrain run` does without a dataset: three problems in about ten minutes on two cores.
 MAIN_JOB: dict[str, dict[str, dict[str, Any]]] = {
@@ -103,9 +103,7 @@ def run(
         return
     names = datasets or list(MAIN_JOB)
     with plain_errors():
-        from tasks.listing import check_datasets
-
-        check_datasets(names, joined(catalog))  # a misspelt name is found before anything heavy is imported
+        check_names(names, catalog)
         if snapshot and len(names) != 1:
             raise ValueError(f"--snapshot belongs to one dataset, got {len(names)}: {', '.join(names)}")
         prepare(PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL="CRITICAL")

@@ -3,11 +3,15 @@
 Heavy imports stand inside the command, so that ``refrain --help`` answers at once.
 """
 
+import re
+import sys
 import time
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from typer.main import get_command
 
 from flows.environment import prepare
 from flows.errors import plain_errors
@@ -19,7 +23,7 @@ COLUMN_HELP = "Column of --file that holds text, tokens or label, as in text=bod
 app = typer.Typer()
 
 
-@app.command()
+@app.command(context_settings={"ignore_unknown_options": True})  # a text may begin with a dash
 def predict(
     model: Annotated[str, typer.Argument(metavar="MODEL", help="NAME, whose champion answers; NAME@ALIAS or NAME/VERSION.")],
     text: Annotated[str, typer.Argument(metavar="TEXT", help="What is read, or how a text begins.")] = "",
@@ -58,6 +62,8 @@ def predict(
 
         refrain predict rotten_tomatoes --file 'reviews/*.csv' --to answers --column text=body --keep id
     """  # fmt: skip
+    with plain_errors():
+        check_option_names(text)
     asked = {
         "threshold": threshold, "beam_width": beam_width, "num_best": num_best, "length_penalty": length_penalty,
         "temperature": temperature, "top_k": top_k, "top_p": top_p, "sample_length": length, "seed": seed,
@@ -93,6 +99,19 @@ def predict(
 
     for line in "\n".join(lines_of(said)).split("\n"):
         out.print(plain(line), markup=False, soft_wrap=True)
+
+
+def check_option_names(text: str) -> None:
+    """Refuse a text that reads like a misspelt option, unless ``--`` says that it is none.
+
+    Raises:
+        ValueError: If so, with the option that was probably meant.
+    """
+    if re.fullmatch(r"--?[a-z][a-z-]*(=.*)?", text) and "--" not in sys.argv:
+        known = [option for parameter in get_command(app).params for option in parameter.opts if option.startswith("--")]
+        close = get_close_matches(text.partition("=")[0], known, n=1)
+        meant = f"did you mean {close[0]}? " if close else ""
+        raise ValueError(f"there is no option {text.partition('=')[0]}: {meant}Write -- before a text that begins like one")
 
 
 def check_file_options(of_text: dict[str, Any], to: str | None) -> None:
