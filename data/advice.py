@@ -9,13 +9,13 @@ from typing import Any
 from data.format import NOTES
 from data.invisible import alike
 from data.splits import SPLITS
+from data.tags import SCHEME_ROWS
 
 MOST_COMMON = 0.8  # share of one label from which accuracy says little
 FEW_ROWS = 10  # of a label or a kind of entity in train, too few to learn it
 UNKNOWN = 0.1  # share of running words that train does not have
 WIDE_POINTS = 3.0  # half of an interval, in percent points
 SHOWN = 5  # names in a sentence
-SCHEME_ROWS = 20_000  # rows by which schemes of tags are told apart
 REMEDIES = {
     "fields": "look at separator, quote, escape and header of its format",
     "header": "files were joined, each with its header: nothing of it is learnt; join them without headers, or list them "

@@ -1,32 +1,27 @@
 """The catalog: every dataset's problem, source, columns and owner, read and checked."""
 
-import importlib
-import pkgutil
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from data import sources
 from data.check_settings import SHAPES, CheckSettings, Shape, rules_of
 from data.encoding import check_encoding
 from data.entries import Entry, read_entries
+from data.entry_source import SPLIT_KEYS, absolute_path, read_source
 from data.errors import RowError, nearest
 from data.format import FormatKind, all_formats
 from data.invisible import trimmed_name
 from data.pairs import with_sides
 from data.references import check_address, without_passwords
 from data.split_column import COLUMN, split_column_of
-from data.splits import SPLITS
 from data.tag_names import TAG
 from data.tokenizer import KINDS
 
 CATALOG = Path(__file__).with_name("catalog.yaml")
 KEY = "key"
-SQLITE = re.compile(r"^(sqlite(?:\+\w+)?:///)([^/:$?].*)$")  # with a relative path
 NO_KEYS = {"name", "entry", "file", "split_column"}  # of a Dataset: what is no key of an entry
-SPLIT_KEYS = ("members", "paths")  # of sources: split (or ``all``) to what lies there
 TEXTS = ("problem", "language", "licence", "origin")
 NAME_CHARACTERS = 100  # with a digest behind it, it names files
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")  # a folder, a model of MLflow and a flow run are called by it
@@ -108,7 +103,7 @@ def _dataset(name: str, file: Path, entry: Entry) -> Dataset:
     names = {f.name: f.default is MISSING and f.default_factory is MISSING for f in fields(Dataset)}
     known = set(names) - NO_KEYS
     entry.check_keys({n for n in known if names[n] and n != "columns"}, {n for n in known if not names[n] or n == "columns"})
-    source = _source(entry.part("source"), file.parent)
+    source = read_source(entry.part("source"), file.parent)
     read_as = _format(entry, source)
     source = with_sides(entry, source, read_as)
     columns = _columns(entry, source, read_as)
@@ -151,77 +146,23 @@ def _check_rules(entry: Entry, made: Dataset) -> None:
         )
 
 
-def _path(text: str, folder: Path) -> str:
-    """A path of a catalog file, from the folder of the file; an address stays as it is."""
-    return text if not text.strip() or "://" in text or text.startswith(("${", "~/")) else str(folder / text)
-
-
-def _address(text: str, folder: Path) -> str:
-    """A folder or the address of an SQLite file, from the folder of the catalog file as every path is."""
-    if text.startswith(("./", "../")):
-        return str(folder.resolve() / text)
-    return SQLITE.sub(lambda found: f"{found[1]}{folder.resolve() / found[2]}", text)
-
-
 def _removals(entry: Entry, folder: Path) -> str:
     text = entry.text("removals")
     try:
         check_address(text)
     except RowError as error:
         raise RowError(f"{entry.where}, removals: {error}") from None
-    return _path(text, folder)
+    return absolute_path(text, folder)
 
 
 def _tokenizer(entry: Entry, folder: Path) -> str:
     value = entry.text("tokenizer")
     if value.endswith(".json"):
-        path = _path(value, folder)
+        path = absolute_path(value, folder)
         if not Path(path).is_file():
             raise RowError(f"{entry.where}, tokenizer: there is no file {path}")
         return path
     return entry.choice("tokenizer", KINDS)
-
-
-def _source(entry: Entry, folder: Path) -> Any:
-    kinds = [module.name for module in pkgutil.iter_modules(sources.__path__)]
-    kind = entry.choice("kind", kinds)
-    source: type[Any] = importlib.import_module(f"{sources.__name__}.{kind}").SOURCE
-    declared = {f.name: f.default is MISSING and f.default_factory is MISSING for f in fields(source)}
-    entry.check_keys({name for name, is_needed in declared.items() if is_needed} | {"kind"}, set(declared))
-    values: dict[str, Any] = {}
-    for name in set(declared) & set(entry.content):
-        if name in SPLIT_KEYS:
-            values[name] = _by_split(entry.part(name), folder, is_path=name == "paths")
-        elif name == "options":
-            values[name] = entry.part(name).values()
-        else:
-            values[name] = _address(entry.text(name, is_needed=declared[name]), folder)
-    try:
-        return source(**values)
-    except RowError as error:
-        raise RowError(f"{entry.where}: {error}") from None
-
-
-def _by_split(entry: Entry, folder: Path, *, is_path: bool) -> dict[str, Any]:
-    for split in entry.content:
-        if split not in (*SPLITS, "all"):
-            raise RowError(f"{entry.where}: there is no split {split!r}: {nearest(split, (*SPLITS, 'all'))}")
-    given = set(entry.content)
-    if given != {"all"} and ("all" in given or not {"train", "test"} <= given):
-        found = ", ".join(entry.content) or "none"
-        raise RowError(f"{entry.where}: expected `all` alone, or `train` and `test`, got {found}")
-    if is_path:
-        return {split: _located(value, folder) for split, value in entry.content.items()}
-    return {split: entry.text(split) for split in entry.content}
-
-
-def _located(value: Any, folder: Path) -> Any:
-    """Paths as they stand in an entry, from the folder of the catalog."""
-    if isinstance(value, dict):
-        return {side: _located(paths, folder) for side, paths in value.items()}
-    if isinstance(value, list):
-        return [_located(path, folder) for path in value]
-    return _path(value, folder) if isinstance(value, str) else value
 
 
 def _format(entry: Entry, source: Any) -> dict[str, Any] | None:

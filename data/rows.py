@@ -11,7 +11,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from data.advice import SCHEME_ROWS
 from data.catalog import Dataset
 from data.checks import check, raw_of
 from data.errors import RowError
@@ -24,7 +23,7 @@ from data.source import Access, Piece
 from data.split_column import SPLIT, rows_of_split
 from data.splits import SPLIT_KEY, SPLITS, assign, hashes, normalised, row_hashes
 from data.tag_names import named_tags
-from data.tags import SCHEMES
+from data.tags import SCHEME_ROWS, SCHEMES
 
 REFUSED = "refused"
 NOBODY = Removals()

@@ -35,7 +35,7 @@ def check_names(names: list[str], catalogs: list[Path] | None) -> None:
     Raises:
         ValueError: With the nearest name.
     """
-    from tasks.listing import check_datasets  # reads the catalogs, which takes a moment that --help need not wait for
+    from tasks.listing import check_datasets
 
     check_datasets(names, joined(catalogs))
 
