@@ -44,6 +44,8 @@ def show_results(rows: list[dict[str, Any]]) -> None:
     out.print(table)
     for row in rows:
         out.print(f"[bold]{row['dataset']}[/bold]  {escape(row['reason'])}")
+        if signature := row["metrics"][row["metric"]]["signature"]:
+            out.print(f"  {row['metric_title']}: {escape(signature)}", soft_wrap=True)
     out.print("\nLook at the runs: [bold]make up[/bold] (or [bold]refrain up[/bold]), then")
     for row in rows:
         out.print(f"  {row['dataset']:<16} {row['link']}", soft_wrap=True)

@@ -113,6 +113,7 @@ def compare(
         from tasks.compare import compare as compare_systems
         from tasks.listing import check_datasets
         from tasks.ready import token_set
+        from tasks.scripts import bleu_tokenizer
         from tasks.settings import parse_settings
 
         chosen, settings = encoders or ["rnn", "gru", "lstm", "cnn"], parse_settings(changed(assignments, limit))
@@ -120,7 +121,8 @@ def compare(
         check_datasets([name], joined(catalog))
         show_progress()
         tokens = token_set(name, settings.tokens, joined(catalog))
-        rows = compare_systems(tokens, chosen, settings.training, split)
+        tokenizer = bleu_tokenizer(tokens, settings.evaluation, joined(catalog))
+        rows = compare_systems(tokens, chosen, settings.training, split, tokenizer)
     if as_json:
         print_json(rows)
         return

@@ -27,6 +27,6 @@ def retrain(dataset: str, settings: Settings = DEFAULTS, catalog: str | None = N
     rows = ingest(dataset, catalog, snapshot)
     tokens = tokenize(rows, settings.tokens, catalog)
     checkpoint = train(tokens, settings.training)
-    scores = evaluate(checkpoint, tokens)
+    scores = evaluate(checkpoint, tokens, settings.evaluation, catalog)
     challenger = register(checkpoint, tokens, scores, catalog)
     return promote(challenger, scores, tokens, settings.promotion)

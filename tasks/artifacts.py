@@ -197,7 +197,11 @@ class Checkpoint(Noun):
 
 @dataclass(frozen=True, kw_only=True)
 class Scores(Noun):
-    """Scores on one split with intervals, in percent, those of the baselines, and per-example results."""
+    """Scores on one split with intervals, in percent, those of the baselines, and per-example results.
+
+    ``baseline`` is the one that scored best on the validation split, empty in
+    scores of before that was asked; ``bleu_tokenizer`` cut the texts for BLEU.
+    """
 
     KIND: ClassVar[str] = "scores"
     problem: str
@@ -207,6 +211,8 @@ class Scores(Noun):
     test_split: str
     metrics: dict[str, dict[str, Any]]
     baselines: dict[str, dict[str, float]]
+    baseline: str = ""
+    bleu_tokenizer: str = ""
 
     @property
     def headline(self) -> str:
