@@ -1,5 +1,6 @@
 """The tables that the command line prints."""
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -134,7 +135,8 @@ def _score_of(tags: Mapping[str, str]) -> str:
     if not all(tags.get(name) for name in names):
         return "-"
     metric, score, interval = (tags[name] for name in names)
-    return f"{metric} {float(score):.1f} ({interval})"
+    cut = re.search(r"tok:([^|]+)", tags.get("refrain.signature", ""))  # of BLEU: without it a score means little
+    return f"{metric} {float(score):.1f} ({interval})" + (f", tok:{cut[1]}" if cut else "")
 
 
 def show_history(found: Mapping[str, Any]) -> None:

@@ -67,6 +67,11 @@ def target_language(language: str) -> str:
     return parts[-1].lower() if parts else ""
 
 
+def language_tokenizer(language: str) -> str:
+    """The tokenizer that a target language should have, whether or not it is installed; empty if it has none of its own."""
+    return OF_LANGUAGE.get(target_language(language), "")
+
+
 def choose_tokenizer(language: str, *, unspaced_share: float, han_share: float) -> str:
     """Choose how BLEU cuts texts: by their language or, where it has no tokenizer of its own, by their script.
 
@@ -75,7 +80,7 @@ def choose_tokenizer(language: str, *, unspaced_share: float, han_share: float) 
         unspaced_share: Share of the references' letters that belong to scripts without spaces between words.
         han_share: Share of Han characters among these.
     """
-    found = OF_LANGUAGE.get(target_language(language), "")
+    found = language_tokenizer(language)
     if found:
         return found if is_installed(found) else WITHOUT_DICTIONARY[found]
     if unspaced_share < 0.5:
