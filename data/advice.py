@@ -8,6 +8,7 @@ from typing import Any
 
 from data.format import NOTES
 from data.invisible import alike
+from data.scripts import MOST
 from data.splits import SPLITS
 from data.tags import SCHEME_ROWS
 
@@ -16,6 +17,7 @@ FEW_ROWS = 10  # of a label or a kind of entity in train, too few to learn it
 UNKNOWN = 0.1  # share of running words that train does not have
 WIDE_POINTS = 3.0  # half of an interval, in percent points
 SHOWN = 5  # names in a sentence
+CUT_AT_SPACES = ("words", "wordpiece")  # tokenizers to which a text without spaces is a word
 REMEDIES = {
     "fields": "look at separator, quote, escape and header of its format",
     "header": "files were joined, each with its header: nothing of it is learnt; join them without headers, or list them "
@@ -86,6 +88,7 @@ def advice(
         *_alike(report, "entities", "entity", written),
         *_sizes(report),
         *_words(report, tokenizer),
+        *_unspaced(report, tokenizer),
         *_repeats(report),
     ]
 
@@ -220,10 +223,25 @@ def _words(report: Mapping[str, Any], tokenizer: str) -> Iterator[str]:
         return
     for side, counts in report["words"]["sides"].items():
         share = counts.get("test", {}).get("unknown_share", 0.0)
+        if counts.get("unit") == "characters":  # _unspaced has the advice
+            continue
         if side != "tokens" and share > UNKNOWN:
             yield (
                 f"{share:.0%} of the words in test's {side} stand nowhere in train: "
                 "pieces of words (tokenizer bpe, unigram or wordpiece) read them all."
+            )
+
+
+def _unspaced(report: Mapping[str, Any], tokenizer: str) -> Iterator[str]:
+    """Look for texts without spaces between words whose tokenizer cuts at spaces."""
+    if tokenizer not in CUT_AT_SPACES:
+        return
+    for side, counts in report["words"]["sides"].items():
+        share = counts.get("unspaced_share", 0.0)
+        if side != "tokens" and share >= MOST:
+            yield (
+                f"{share:.0%} of the letters of {side} are of scripts without spaces between words, so tokenizer {tokenizer} "
+                "takes whole sentences as words: use characters or unigram."
             )
 
 

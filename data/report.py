@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from data.missing import count_missing_words, rejected_with_missing_words
 from data.rows import REFUSED, Part
+from data.scripts import count_scripts
 from data.seen import Hashes
 from data.splits import SPLITS, num_characters
 
@@ -106,7 +107,7 @@ def percentiles(counts: NDArray[np.int64]) -> dict[str, int]:
 
 
 def words_of(column: pa.ChunkedArray, *, is_characters: bool) -> Counter[str]:
-    """Words (or characters) of a column and how often each stands there."""
+    """Words (or characters) of a column and how often each stands there; spaces are no characters here."""
     if pa.types.is_list(column.type):
         flat = pc.list_flatten(column)
     elif is_characters:
@@ -170,7 +171,9 @@ class Tally:
                 if name in ("label", "tags"):
                     continue
                 side = found["sides"].setdefault(name, {})
-                words = words_of(table[name], is_characters=is_characters)
+                if "unspaced_share" not in side:
+                    side |= _unit(table[name], is_characters=is_characters)
+                words = words_of(table[name], is_characters=side["unit"] == "characters")
                 known = words if split == "train" else side.get("known", Counter())
                 side |= {"known": known} if split == "train" else {}
                 num = max(1, words.total())
@@ -179,6 +182,14 @@ class Tally:
         for side in found["sides"].values():
             side.pop("known", None)
         return found
+
+
+def _unit(column: pa.ChunkedArray, *, is_characters: bool) -> dict[str, Any]:
+    """What is counted of a side: words or, where spaces do not separate them, characters."""
+    scripts = count_scripts([column])
+    is_counted_so = is_characters or (scripts.is_unspaced and not pa.types.is_list(column.type))
+    unit = "characters" if is_counted_so else "words"
+    return {"unit": unit, "unspaced_share": scripts.unspaced_share, "han_share": scripts.han_share}
 
 
 def _short(row: dict[str, Any]) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """The tables that the command line prints."""
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -44,6 +45,8 @@ def show_results(rows: list[dict[str, Any]]) -> None:
     out.print(table)
     for row in rows:
         out.print(f"[bold]{row['dataset']}[/bold]  {escape(row['reason'])}")
+        if signature := row["metrics"][row["metric"]]["signature"]:
+            out.print(f"  {row['metric_title']}: {escape(signature)}", soft_wrap=True)
     out.print("\nLook at the runs: [bold]make up[/bold] (or [bold]refrain up[/bold]), then")
     for row in rows:
         out.print(f"  {row['dataset']:<16} {row['link']}", soft_wrap=True)
@@ -144,7 +147,8 @@ def _score_of(tags: Mapping[str, str]) -> str:
     if not all(tags.get(name) for name in names):
         return "-"
     metric, score, interval = (tags[name] for name in names)
-    return f"{metric} {float(score):.1f} ({interval})"
+    cut = re.search(r"tok:([^|]+)", tags.get("refrain.signature", ""))  # of BLEU: without it a score means little
+    return f"{metric} {float(score):.1f} ({interval})" + (f", tok:{cut[1]}" if cut else "")
 
 
 def show_history(found: Mapping[str, Any]) -> None:

@@ -114,6 +114,7 @@ def compare(
         from tasks.compare import compare as compare_systems
         from tasks.dataset_settings import with_entry_settings
         from tasks.ready import token_set
+        from tasks.scripts import bleu_tokenizer
         from tasks.settings import parse_settings
 
         chosen = encoders or ["rnn", "gru", "lstm", "cnn"]
@@ -121,7 +122,8 @@ def compare(
         check_comparison(chosen, settings.training, split)
         show_progress()
         tokens = token_set(name, settings.tokens, joined(catalog))
-        rows = compare_systems(tokens, chosen, settings.training, split)
+        tokenizer = bleu_tokenizer(tokens, settings.evaluation, joined(catalog))
+        rows = compare_systems(tokens, chosen, settings.training, split, tokenizer)
     if as_json:
         print_json(rows)
         return

@@ -33,6 +33,6 @@ def retrain(
     tokens = tokenize(rows, settings.tokens, catalog)
     check_promotion(tokens, settings.promotion)  # a mistake there costs no training
     checkpoint = train(tokens, settings.training)
-    scores = evaluate(checkpoint, tokens)
+    scores = evaluate(checkpoint, tokens, settings.evaluation, catalog)
     challenger = register(checkpoint, tokens, scores, catalog)
     return promote(challenger, scores, tokens, settings.promotion)

@@ -12,14 +12,19 @@ from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
-from sacrebleu.metrics.bleu import BLEU
-from sacrebleu.metrics.chrf import CHRF
 
 from rnn_models.problem import nearest
+from rnn_models.text_metrics import (
+    CHRF_METRIC,
+    DEFAULT_TOKENIZER,
+    bleu_metric,
+    bleu_scores,
+    chrf_scores,
+    segment_statistics,
+)
 
 Statistics = NDArray[np.float64]
 Number = TypeVar("Number", float, Statistics)
-BLEU_METRIC, CHRF_METRIC = BLEU(), CHRF()
 FEW_TEXTS, BLOCK_TOKENS = 30, 1000  # of fewer texts not texts are resampled, but blocks of them
 
 
@@ -203,51 +208,9 @@ def _perplexity(sums: Statistics) -> Statistics:
     return np.asarray(np.exp(sums[:, 0] / sums[:, 1]))
 
 
-def _bleu(sums: Statistics) -> Statistics:
-    """BLEU of lengths of hypotheses and references, and of right and of all n-grams, (R, 2 + 4 + 4).
-
-    Of orders without a right n-gram the first counts as a half, the next as a
-    quarter, and so on.
-
-    Origin:
-        Papineni et al. (2002); Chen and Cherry (2014), method 3, as sacreBLEU does by default.
-    """
-    said, true, right, all_said = sums[:, 0], sums[:, 1], sums[:, 2:6], sums[:, 6:]
-    halved = np.exp2(-np.cumsum((right == 0) & (all_said > 0), axis=1))
-    with np.errstate(divide="ignore", invalid="ignore"):
-        nats = np.log(np.where(right == 0, halved, right) / all_said)
-        too_short = np.minimum(0.0, 1 - true / said)
-        scores = 100 * np.exp(too_short + np.where(all_said > 0, nats, -np.inf).mean(1))
-    return np.where(right.any(1), scores, 0.0)
-
-
-def _chrf(sums: Statistics) -> Statistics:
-    """chrF2 of n-grams of characters said, true and right of each order, (R, orders * 3).
-
-    Origin:
-        Popovic (2015), with the orders that both sides have, as sacreBLEU does by default.
-    """
-    said, true, right = np.moveaxis(sums.reshape(len(sums), -1, 3), 2, 0)  # (R, orders) each
-    is_there = (said > 0) & (true > 0)
-    num = np.maximum(is_there.sum(1), 1)
-    precision, recall = ((right * is_there / np.maximum(each, 1)).sum(1) / num for each in (said, true))
-    weighted = CHRF_METRIC.beta**2 * precision + recall
-    scores: Statistics = 100 * (1 + CHRF_METRIC.beta**2) * precision * recall / np.where(weighted > 0, weighted, 1)
-    return scores
-
-
-def _text_metric(name: str, title: str, metric: Any, score: Callable[[Statistics], Statistics]) -> Metric:
-    """A metric with sacreBLEU's own counts of each segment, and a score of many sums at once.
-
-    The counts are private there, and those that its own significance tests
-    use; the version is pinned. A test compares scores with its public ones.
-    """
-
-    def rows(hypotheses: Sequence[str], references: Sequence[str]) -> Statistics:
-        segments = metric._extract_corpus_statistics(list(hypotheses), [list(references)])
-        return np.asarray(segments, dtype=np.float64)
-
-    return Metric(name, title, rows, score, lambda: str(metric.get_signature()))
+def text_metric(name: str, title: str, metric: Any, score: Callable[[Statistics], Statistics]) -> Metric:
+    """A metric of texts that sacreBLEU counts."""
+    return Metric(name, title, segment_statistics(metric), score, lambda: str(metric.get_signature()))
 
 
 METRICS = {
@@ -260,18 +223,24 @@ METRICS = {
         Metric("token_accuracy", "token accuracy", _token_rows, _share),
         Metric("bits_per_character", "bits per character", _nats_rows, _bits, lambda: "ends of texts counted", is_cost=True),
         Metric("perplexity", "perplexity", _nats_rows, _perplexity, lambda: "per token, ends counted", is_cost=True),
-        _text_metric("bleu", "BLEU", BLEU_METRIC, _bleu),
-        _text_metric("chrf", "chrF", CHRF_METRIC, _chrf),
+        text_metric("bleu", "BLEU", bleu_metric(DEFAULT_TOKENIZER), bleu_scores),
+        text_metric("chrf", "chrF", CHRF_METRIC, chrf_scores),
     )
 }
 
 
-def find_metric(name: str) -> Metric:
+def find_metric(name: str, *, tokenizer: str = "") -> Metric:
     """Find a metric by its name.
 
+    Args:
+        name: Of ``METRICS``.
+        tokenizer: The one of sacreBLEU that BLEU cuts texts with, ``13a`` if empty; other metrics have none.
+
     Raises:
-        ValueError: If there is none, with the nearest name.
+        ValueError: If there is none, with the nearest name, or the tokenizer is not installed.
     """
     if name not in METRICS:
         raise ValueError(f"there is no metric {name!r}: {nearest(name, list(METRICS))}")
-    return METRICS[name]
+    if name != "bleu" or tokenizer in ("", DEFAULT_TOKENIZER):
+        return METRICS[name]
+    return text_metric(name, METRICS[name].title, bleu_metric(tokenizer), bleu_scores)

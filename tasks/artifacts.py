@@ -193,7 +193,11 @@ class Checkpoint(Noun):
 
 @dataclass(frozen=True, kw_only=True)
 class Scores(Noun):
-    """Scores on one split with intervals, in percent, those of the baselines, and per-example results."""
+    """Scores on one split with intervals, in percent, those of the baselines, and per-example results.
+
+    ``baseline`` is the one that scored best on the validation split, empty in
+    scores of before that was asked; ``bleu_tokenizer`` cut the texts for BLEU.
+    """
 
     KIND: ClassVar[str] = "scores"
     problem: str
@@ -203,6 +207,8 @@ class Scores(Noun):
     test_split: str
     metrics: dict[str, dict[str, Any]]
     baselines: dict[str, dict[str, float]]
+    baseline: str = ""
+    bleu_tokenizer: str = ""
     raw_text: dict[str, float] = field(default_factory=dict)  # by metric, where raw text is cut another way than rows are
 
     @property

@@ -110,6 +110,7 @@ def card_text(card: Card) -> str:
         "## Scores",
         f"On the test split `{card.scores.test_split}`, {card.snapshot.rows['test']:,} rows, with 95 % intervals.",
         "\n".join(_score_rows(card)),
+        _signatures(card),
         _decision(card),
         "## Where it is weak",
         *_weak_parts(card),
@@ -180,6 +181,14 @@ def _score_rows(card: Card) -> Iterator[str]:
 
 def _score(metric: str, value: float | None) -> str:
     return "" if value is None else f"{value:.{digits(metric)}f}"
+
+
+def _signatures(card: Card) -> str:
+    """How each score was measured, where that needs to be known."""
+    scores = card.scores
+    told = [f"{title(name)}: `{score['signature']}`." for name, score in scores.metrics.items() if score["signature"]]
+    chosen = f"Best baseline on the validation split: {scores.baseline.replace('_', ' ')}."
+    return " ".join([*told, *([chosen] if len(scores.baselines) > 1 and scores.baseline else [])])
 
 
 def _decision(card: Card) -> str:

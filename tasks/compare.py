@@ -10,7 +10,7 @@ from dataclasses import asdict, replace
 from typing import Any, cast, get_args
 
 from data.errors import nearest
-from rnn_models.baselines import num_learnt
+from rnn_models.baselines import TEXT_BASELINES, num_learnt, num_learnt_of_texts
 from rnn_models.batch import Examples
 from rnn_models.checkpoint import load_model
 from rnn_models.encoders import has_recurrence
@@ -18,7 +18,7 @@ from rnn_models.metrics import find_metric, measure
 from rnn_models.problem import Problem, find_problem
 from rnn_models.settings import Encoder as EncoderName
 from tasks.artifacts import SystemScores, TokenSet, digest
-from tasks.evaluate import cheaply, references, say_all, scoring_code
+from tasks.evaluate import baselines_of, cheaply, references, say_all, scoring_code, training_texts
 from tasks.settings import TrainChanges, changes
 from tasks.states import directly
 from tasks.train import train
@@ -43,8 +43,10 @@ def check_comparison(encoders: Sequence[str], settings: TrainChanges, split: str
         raise ValueError("training.encoder is what is compared: name encoders with --encoders, as in --encoders lstm cnn")
 
 
-def compare(tokens: TokenSet, encoders: Sequence[str], settings: TrainChanges, split: str) -> list[dict[str, Any]]:
-    """Score a problem's cheap systems and some encoders on a split; what was done before is not done again.
+def compare(
+    tokens: TokenSet, encoders: Sequence[str], settings: TrainChanges, split: str, tokenizer: str = ""
+) -> list[dict[str, Any]]:
+    """Score a problem's baselines and some encoders on a split; what was done before is not done again.
 
     Returns:
         A row each: the fields of ``SystemScores``, and ``note``, which says
@@ -54,8 +56,12 @@ def compare(tokens: TokenSet, encoders: Sequence[str], settings: TrainChanges, s
         ValueError: If none of the encoders has any.
     """
     problem = find_problem(tokens.problem)
-    rows = [asdict(cheap_scores(tokens, problem, name, split)) | {"note": ""} for name in problem.baselines]
-    trained = [encoder_row(tokens, problem, name, with_encoder(settings, name), split) for name in dict.fromkeys(encoders)]
+    rows = [
+        asdict(cheap_scores(tokens, problem, name, split, tokenizer)) | {"note": ""} for name in baselines_of(problem, tokens)
+    ]
+    trained = [
+        encoder_row(tokens, problem, name, with_encoder(settings, name), split, tokenizer) for name in dict.fromkeys(encoders)
+    ]
     if not any(row["metrics"] for row in trained):
         raise ValueError("\n".join(f"{row['system']}: {row['note']}" for row in trained))
     return rows + trained
@@ -66,11 +72,13 @@ def with_encoder(settings: TrainChanges, name: str) -> TrainChanges:
     return replace(settings, encoder=cast(EncoderName, name))
 
 
-def encoder_row(tokens: TokenSet, problem: Problem, name: str, settings: TrainChanges, split: str) -> dict[str, Any]:
+def encoder_row(
+    tokens: TokenSet, problem: Problem, name: str, settings: TrainChanges, split: str, tokenizer: str
+) -> dict[str, Any]:
     """Train an encoder and score it, or say why that cannot be."""
     try:
         note = encoder_note(tokens, problem, settings)
-        return asdict(encoder_scores(tokens, problem, name, settings, split)) | {"note": note}
+        return asdict(encoder_scores(tokens, problem, name, settings, split, tokenizer)) | {"note": note}
     except (ValueError, FloatingPointError) as error:
         log.warning("%s has no scores: %s", name, error)
         return {"system": name, "metrics": {}, "note": f"no scores: {error}"}
@@ -84,10 +92,13 @@ def encoder_note(tokens: TokenSet, problem: Problem, settings: TrainChanges) -> 
     return "it reads the source only; what goes on token by token (a decoder, a reader of characters) is an LSTM all the same"
 
 
-def encoder_scores(tokens: TokenSet, problem: Problem, name: str, settings: TrainChanges, split: str) -> SystemScores:
+def encoder_scores(
+    tokens: TokenSet, problem: Problem, name: str, settings: TrainChanges, split: str, tokenizer: str
+) -> SystemScores:
     """Train as a retraining would, or take its checkpoint, and score that on a split."""
     checkpoint = directly(train, tokens, settings)
-    key = digest(checkpoint.digest, tokens.snapshot_of().splits[split], split, scoring_code(tokens, "tasks/compare.py"))
+    code = scoring_code(tokens, "tasks/compare.py")
+    key = digest(checkpoint.digest, tokens.snapshot_of().splits[split], split, code, tokenizer)
     found = SystemScores.find(tokens.dataset, key)
     if found:
         return found
@@ -98,16 +109,18 @@ def encoder_scores(tokens: TokenSet, problem: Problem, name: str, settings: Trai
         seconds = time.perf_counter() - started
         steps = json.loads((checkpoint.folder / "history.json").read_text())["steps"]
         return system_scores(
-            tokens, problem, key, name, split, said, checkpoint=checkpoint.digest, minutes=checkpoint.train_seconds / 60,
+            tokens, problem, key, name, split, said, tokenizer, checkpoint=checkpoint.digest,
+            minutes=checkpoint.train_seconds / 60,
             num_parameters=checkpoint.num_parameters,
             train_tokens_per_second=statistics.median(step["tokens_per_second"] for step in steps),
             predict_tokens_per_second=num_tokens(examples) / seconds,
         )  # fmt: skip
 
 
-def cheap_scores(tokens: TokenSet, problem: Problem, name: str, split: str) -> SystemScores:
+def cheap_scores(tokens: TokenSet, problem: Problem, name: str, split: str, tokenizer: str) -> SystemScores:
     """Score a cheap system on a split; its time is that of learning and predicting together."""
-    key = digest(tokens.digest, name, tokens.snapshot_of().splits[split], split, scoring_code(tokens, "tasks/compare.py"))
+    code = scoring_code(tokens, "tasks/compare.py")
+    key = digest(tokens.digest, name, tokens.snapshot_of().splits[split], split, code, tokenizer)
     found = SystemScores.find(tokens.dataset, key)
     if found:
         return found
@@ -116,8 +129,9 @@ def cheap_scores(tokens: TokenSet, problem: Problem, name: str, split: str) -> S
         said = cheaply(problem, tokens, name, split)
         seconds = time.perf_counter() - started
         return system_scores(
-            tokens, problem, key, name, split, said, checkpoint="", minutes=seconds / 60,
-            num_parameters=num_learnt(name, examples),
+            tokens, problem, key, name, split, said, tokenizer, checkpoint="", minutes=seconds / 60,
+            num_parameters=num_learnt_of_texts(name, *training_texts(tokens)) if name in TEXT_BASELINES
+            else num_learnt(name, examples),
             train_tokens_per_second=num_tokens(examples) / seconds, predict_tokens_per_second=None,
         )  # fmt: skip
 
@@ -128,12 +142,12 @@ def num_tokens(examples: Examples) -> int:
 
 
 def system_scores(
-    tokens: TokenSet, problem: Problem, key: str, name: str, split: str, said: list[Any], **costs: Any
+    tokens: TokenSet, problem: Problem, key: str, name: str, split: str, said: list[Any], tokenizer: str, **costs: Any
 ) -> SystemScores:
     """Score what a system said, and keep it."""
     true = references(tokens, split)
     metrics = {}
-    for metric in map(find_metric, problem.metrics):
+    for metric in (find_metric(name, tokenizer=tokenizer) for name in problem.metrics):
         metrics[metric.name] = asdict(measure(metric, metric.statistics(said, true)))
     return SystemScores(
         dataset=tokens.dataset, digest=key, tokens=tokens.digest, system=name, split=split,
@@ -147,12 +161,13 @@ def comparison_page(tokens: TokenSet, rows: Sequence[dict[str, Any]], split: str
     head = f"## {tokens.dataset}: {metric.title} on the {split} split"
     rank = sorted(rows, key=lambda row: metric.gain(row["metrics"][metric.name]["value"], 0.0) if row["metrics"] else -math.inf)
     rank.reverse()
+    signature = next((row["metrics"][metric.name]["signature"] for row in rows if row["metrics"]), "")
     notes = [f"- {row['system']}: {row['note']}" for row in rank if row["note"]]
     about = (
         f"Trained on {tokens.rows['train']:,} rows, scored on {tokens.rows[split]:,}; settings differ in the encoder only. "
         "Minutes of an encoder are those of training, its validation included; of a cheap system, of learning and predicting. "
         "Tokens per second, in training and in predicting, are the source's."
-    )
+    ) + (f" {metric.title}: `{signature}`." if signature else "")
     return "\n\n".join([head, "\n".join(_lines(rank, metric.name)), about, *(["\n".join(notes)] if notes else [])]) + "\n"
 
 

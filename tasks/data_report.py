@@ -14,10 +14,12 @@ from data.catalog import Dataset
 from data.check_settings import KINDS
 from data.rows import REFUSED
 from data.splits import SPLITS
+from rnn_models.problem import find_problem
 from tasks.artifacts import Snapshot
 from tasks.history import History
 from tasks.pages import cell, code, distinct_names, plain, table_row, write_html
 from tasks.run_pages import publish
+from tasks.scripts import bleu_advice
 from tasks.snapshot_writer import REPORT
 
 PAGE = "report.html"
@@ -52,11 +54,7 @@ def page(entry: Dataset, snapshot: Snapshot, changes: Sequence[str] = ()) -> str
         f"## {entry.name}",
         f"{report['read']:,} rows read, {report['kept']:,} kept, {report['refused']:,} refused ({_share(report)}).",
         "### What to do",
-        "\n".join(
-            f"- {line}"
-            for line in advice(report, entry.tokenizer, options=entry.format or (), written=_names(report, NAME_CHARACTERS, cell))
-        )
-        or "Nothing stands out.",
+        "\n".join(f"- {line}" for line in _advice(entry, report)) or "Nothing stands out.",
         *(["### What changed", "\n".join(f"- {cell(line)}" for line in changes)] if changes else []),
         "### Splits",
         "\n".join(_splits_table(report)),
@@ -66,6 +64,13 @@ def page(entry: Dataset, snapshot: Snapshot, changes: Sequence[str] = ()) -> str
         "\n".join(f"- {line}" for line in _origin(entry, snapshot, report)),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _advice(entry: Dataset, report: Mapping[str, Any]) -> list[str]:
+    """What to do about the rows, and about how a model of them would be scored."""
+    scoring = bleu_advice(entry.language, report) if "bleu" in find_problem(entry.problem).metrics else ()
+    written = _names(report, NAME_CHARACTERS, cell)
+    return [*advice(report, entry.tokenizer, options=entry.format or (), written=written), *scoring]
 
 
 def _share(report: Mapping[str, Any]) -> str:
@@ -89,8 +94,8 @@ def _splits_table(report: Mapping[str, Any]) -> Iterator[str]:
         unit = "tokens" if side == "tokens" else f"characters of {side}"
         for share, what in (("50", "median"), ("95", "95 % have at most"), ("100", "longest")):
             yield table_row(f"{unit}: {what}", [f"{split['lengths'].get(side, {}).get(share, 0):,}" for split in splits])
-    unit = report["words"]["unit"]
     for side, counts in report["words"]["sides"].items():
+        unit = counts.get("unit", report["words"]["unit"])
         of = "" if side in ("text", "tokens") else f" of {side}"
         yield table_row(f"distinct {unit}{of}", [f"{counts[s]['distinct']:,}" if s in counts else "-" for s in SPLITS])
         unknown = [f"{counts[s]['unknown_share']:.1%}" if s in counts else "-" for s in SPLITS[1:]]
@@ -105,7 +110,8 @@ def _counted(counts: Mapping[str, int], name: str) -> str:
 def _words_note(report: Mapping[str, Any]) -> str:
     sampled = {split: num for split, num in report["words"]["rows"].items() if num < report["splits"][split]["rows"]}
     told = ", ".join(f"{num:,} rows of {split}" for split, num in sampled.items())
-    return f"{report['words']['unit'].capitalize()} are counted in a sample: {told}." if told else ""
+    units = {side.get("unit", report["words"]["unit"]) for side in report["words"]["sides"].values()}
+    return f"{' and '.join(sorted(units)).capitalize()} are counted in a sample: {told}." if told else ""
 
 
 def _short(text: str, most: int) -> str:

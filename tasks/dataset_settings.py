@@ -11,9 +11,14 @@ from data.token_settings import TokenSettings, default_settings
 from rnn_models.problem import find_problem
 from rnn_models.settings import TrainSettings
 from tasks.catalogs import catalog_paths
-from tasks.settings import PromotionSettings, Settings, changes, read_settings
+from tasks.settings import EvaluationSettings, PromotionSettings, Settings, changes, read_settings
 
-STAGES: dict[str, type[Any]] = {"tokens": TokenSettings, "training": TrainSettings, "promotion": PromotionSettings}
+STAGES: dict[str, type[Any]] = {
+    "tokens": TokenSettings,
+    "training": TrainSettings,
+    "evaluation": EvaluationSettings,
+    "promotion": PromotionSettings,
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,6 +67,7 @@ def setting_rows(dataset: str, settings: Settings, catalog: str | None, origins:
     defaults = {
         "tokens": (default_settings(entry.tokenizer, is_said=is_text), f"default ({Path(entry.tokenizer).name})"),
         "training": (problem.defaults, f"default ({problem.name})"),
+        "evaluation": (EvaluationSettings(), "default"),
         "promotion": (PromotionSettings(), "default"),
     }
     ours, rows = entry_settings(entry), []

@@ -27,3 +27,11 @@ def checked_entry(dataset: str, catalog: str | None) -> Dataset:
 def sides_of(entry: Dataset) -> Shape:
     """The columns that the problem of an entry reads, source before target."""
     return find_problem(entry.problem).sides(entry.roles)
+
+
+def language_of(dataset: str, catalog: str | None) -> str:
+    """The language of a dataset's entry, empty if no catalog has it any more."""
+    try:
+        return find_dataset(dataset, *catalog_paths(catalog)).language
+    except RowError:
+        return ""

@@ -20,7 +20,7 @@ from tasks.card import keep_card
 from tasks.champions import rival, settle, was_overtaken, withdrawn
 from tasks.code_digest import code_digest
 from tasks.decision import Evidence, check_guards, decide, improving_words, tags_of
-from tasks.evaluate import BASELINES, OUTPUTS, STATISTICS, best_baseline, paired, references
+from tasks.evaluate import BASELINES, OUTPUTS, STATISTICS, best_baseline, headline_metric, paired, references
 from tasks.parity import check_parity
 from tasks.register import raw_rows
 from tasks.report import promotion_page
@@ -114,7 +114,7 @@ def statistics_of(said: list[Any], scores: Scores, tokens: TokenSet) -> Statisti
     checkpoint = Checkpoint.find(scores.dataset, scores.checkpoint)
     is_joined = bool(checkpoint and checkpoint.settings.get("joined_texts"))
     problem = find_problem(scores.problem)
-    return find_metric(scores.headline).statistics(*paired(problem, said, references(tokens), is_joined=is_joined))
+    return headline_metric(scores).statistics(*paired(problem, said, references(tokens), is_joined=is_joined))
 
 
 def compared(scores: Scores, theirs: Statistics, settings: PromotionSettings) -> Comparison:
@@ -125,7 +125,7 @@ def compared(scores: Scores, theirs: Statistics, settings: PromotionSettings) ->
     """
     ours = np.load(scores.folder / STATISTICS)[scores.headline]
     try:
-        return compare(find_metric(scores.headline), ours, theirs, alpha=settings.alpha)
+        return compare(headline_metric(scores), ours, theirs, alpha=settings.alpha)
     except ValueError as error:
         raise ValueError(f"{error}; promotion.policy=always promotes without a comparison") from error
 

@@ -110,5 +110,6 @@ def score_tags(checkpoint: Checkpoint, scores: Scores) -> dict[str, str]:
         "refrain.metric": find_metric(scores.headline).title,
         "refrain.score": f"{head['value']:.4f}",
         "refrain.interval": f"{head['low']:.2f} to {head['high']:.2f}",
+        "refrain.signature": head["signature"],
         "refrain.baseline": f"{name} {baseline:.2f}",
     }

@@ -148,7 +148,8 @@ def _score_rows(scores: Scores) -> Iterator[str]:
         yield f"| {title(name)} of raw text | {value:.{digits(name)}f} | {RAW_TEXT} |"
     for name, values in scores.baselines.items():
         for metric, value in values.items():
-            yield f"| {title(metric)} of {name.replace('_', ' ')} | {value:.{digits(metric)}f} | |"
+            best = "best baseline on the validation split" if name == scores.baseline and len(scores.baselines) > 1 else ""
+            yield f"| {title(metric)} of {name.replace('_', ' ')} | {value:.{digits(metric)}f} | {best} |"
 
 
 def summary(promotion: Promotion) -> dict[str, Any]:

@@ -9,14 +9,17 @@ from dataclasses import Field, dataclass, field, fields, make_dataclass
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias, get_type_hints
 
 import yaml
-from pydantic import BeforeValidator, ConfigDict, TypeAdapter, ValidationError
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, TypeAdapter, ValidationError
 from pydantic import Field as FormField
 
 from data.errors import nearest
 from data.tokenizer import TokenSettings
 from rnn_models.settings import TrainSettings, check_setting, setting
+from rnn_models.text_metrics import check_tokenizer
 
 Policy = Literal["superior", "not_worse", "always", "never"]
+# Those of sacreBLEU that need no file from the network (rnn_models/text_metrics.py).
+BleuTokenizer = Literal["auto", "13a", "intl", "zh", "char", "ja-mecab", "ko-mecab", "none"]
 Guards = dict[str, Annotated[float, FormField(ge=0, le=100)]]
 MAPPINGS = ("promotion.guards",)  # settings whose keys a name may go on with, as in promotion.guards.PER=1
 SYNONYMS = {  # names that other tools have for a setting
@@ -61,9 +64,25 @@ class PromotionSettings:
                 raise ValueError(f"guards: points of {name} must be from 0 to 100, got {points!r}")
 
 
+@dataclass(frozen=True, kw_only=True)
+class EvaluationSettings:
+    """How a model is scored; a change scores it again and trains nothing."""
+
+    bleu_tokenizer: BleuTokenizer = setting(
+        "auto", "How BLEU cuts texts into words; auto: by the target language, else by the script of the references."
+    )
+
+    def __post_init__(self) -> None:
+        for declared in fields(self):
+            check_setting(declared, getattr(self, declared.name))
+        if self.bleu_tokenizer != "auto":
+            check_tokenizer(self.bleu_tokenizer)
+
+
 if TYPE_CHECKING:  # to a type checker they are the settings themselves
     TokenChanges: TypeAlias = TokenSettings
     TrainChanges: TypeAlias = TrainSettings
+    EvaluationChanges: TypeAlias = EvaluationSettings
     PromotionChanges: TypeAlias = PromotionSettings
 
 
@@ -87,6 +106,7 @@ def _changes_of(name: str, settings: type[Any]) -> type[Any]:
 if not TYPE_CHECKING:
     TokenChanges = _changes_of("TokenChanges", TokenSettings)
     TrainChanges = _changes_of("TrainChanges", TrainSettings)
+    EvaluationChanges = _changes_of("EvaluationChanges", EvaluationSettings)
     PromotionChanges = _changes_of("PromotionChanges", PromotionSettings)
 
 
@@ -98,6 +118,12 @@ def _refuse_replaced(given: Any) -> Any:
     return given
 
 
+def _check_evaluation(given: EvaluationChanges) -> EvaluationChanges:
+    """Check before a training whether the scoring behind it can run on this machine."""
+    EvaluationSettings(**changes(given))
+    return given
+
+
 @dataclass(frozen=True, kw_only=True)
 class Settings:
     """What a deployment may change of a retraining; whatever is left out has a default."""
@@ -106,6 +132,7 @@ class Settings:
 
     tokens: TokenChanges = field(default_factory=TokenChanges)
     training: TrainChanges = field(default_factory=TrainChanges)
+    evaluation: Annotated[EvaluationChanges, AfterValidator(_check_evaluation)] = field(default_factory=EvaluationChanges)
     promotion: Annotated[PromotionChanges, BeforeValidator(_refuse_replaced)] = field(default_factory=PromotionChanges)
 
 
@@ -117,7 +144,12 @@ def changes(chosen: object) -> dict[str, Any]:
 
 def setting_names() -> dict[str, str]:
     """Every setting as ``stage.name``, with one line about it."""
-    stages = {"tokens": TokenSettings, "training": TrainSettings, "promotion": PromotionSettings}
+    stages = {
+        "tokens": TokenSettings,
+        "training": TrainSettings,
+        "evaluation": EvaluationSettings,
+        "promotion": PromotionSettings,
+    }
     return {f"{stage}.{f.name}": f.metadata["about"] for stage, kind in stages.items() for f in fields(kind)}
 
 

@@ -27,7 +27,7 @@ def find_promotion(
             rows = directly(ingest, dataset, catalog, snapshot, accept)
             tokens = directly(tokenize, rows, settings.tokens, catalog)
             checkpoint = directly(train, tokens, settings.training)
-            scores = directly(evaluate, checkpoint, tokens)
+            scores = directly(evaluate, checkpoint, tokens, settings.evaluation, catalog)
             challenger = directly(register, checkpoint, tokens, scores, catalog)
             return directly(promote, challenger, scores, tokens, settings.promotion)
     except WorkToDoError:

@@ -185,7 +185,7 @@ PROBLEM = Problem(
     is_source_optional=True,
     unit="token",
     metrics=("bits_per_character", "perplexity"),
-    baselines=("unigram", "bigram", "trigram"),
+    baselines=("unigram", "bigram", "trigram", "fourgram", "fivegram"),
     # Of characters there are few: a narrow embedding, and no weights shared with the projection.
     defaults=TrainSettings(
         embedding_size=64,

