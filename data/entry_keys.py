@@ -14,7 +14,8 @@ KEYS = {
     "tokenizer": "see Tokenizers",
     "checks": "rules that differ from their defaults, see Rules",
     "removals": "a list of who asked to be forgotten",
-    "settings": "settings of the stages `tokens`, `training`, `evaluation` and `promotion`, as in `settings: {training: {max_epochs: 5}}`; "
+    "settings": "settings of the stages `tokens`, `training`, `evaluation` and `promotion`, as in "
+    "`settings: {training: {max_epochs: 5}}`; "
     "`prefect.yaml` and `--set` override them",
     "licence": "of the rows",
     "origin": "whose rows they are",
