@@ -139,7 +139,8 @@ def _library() -> Any:
         from huggingface_hub import constants  # noqa: PLC0415, an optional extra
     except ImportError:
         raise RowError(
-            "datasets of the Hugging Face hub need a library that is not installed: make extras, or pip install 'refrain-rnn[hub]'"
+            "datasets of the Hugging Face hub need a library that is not installed: "
+            "make extras, or pip install 'refrain-rnn[hub]'"
         ) from None
     if os.environ["HF_HUB_DISABLE_TELEMETRY"].upper() in constants.ENV_VARS_TRUE_VALUES:
         constants.HF_HUB_DISABLE_TELEMETRY = True  # it may have been imported before
