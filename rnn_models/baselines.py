@@ -168,7 +168,7 @@ def num_learnt(name: str, train: Examples) -> int:
     if name == "frequent_tag":
         return _num_ids(train.source)
     if name == "tag_in_context":
-        return len(np.unique(np.stack(_with_neighbours(train.source)), axis=1).T)
+        return int(np.unique(np.stack(_with_neighbours(train.source)), axis=1).shape[1])
     return len(train.source.ids) + len(train.target.ids)
 
 

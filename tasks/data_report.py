@@ -110,7 +110,8 @@ def _counted(counts: Mapping[str, int], name: str) -> str:
 def _words_note(report: Mapping[str, Any]) -> str:
     sampled = {split: num for split, num in report["words"]["rows"].items() if num < report["splits"][split]["rows"]}
     told = ", ".join(f"{num:,} rows of {split}" for split, num in sampled.items())
-    units = {side.get("unit", report["words"]["unit"]) for side in report["words"]["sides"].values()}
+    words = report["words"]
+    units = {side.get("unit", words["unit"]) for side in words["sides"].values()} or {words["unit"]}
     return f"{' and '.join(sorted(units)).capitalize()} are counted in a sample: {told}." if told else ""
 
 

@@ -15,9 +15,9 @@ class Evidence:
     """What is known of a challenger: its headline score, and how it compares with whom it has to beat.
 
     ``against`` names that one, the champion or, for the first model of its
-    name, the best cheap system. There is no comparison where the policy asks
-    for none. ``improving`` says that training ended while it still helped,
-    empty where it did not.
+    name, the best baseline. There is no comparison where the policy asks for
+    none. ``improving`` says that training ended while it still helped, empty
+    where it did not.
     """
 
     metric: str
@@ -33,7 +33,7 @@ class Evidence:
 def decide(evidence: Evidence, settings: PromotionSettings) -> tuple[bool, str]:
     """Say whether the challenger becomes champion, and why, in a sentence.
 
-    The first of its name must score better than the best cheap system. That
+    The first of its name must score better than the best baseline. That
     this is more than chance is not asked for: it takes nobody's place, and the
     best of several was chosen on the very same rows. Any other must satisfy the policy.
     """
@@ -47,7 +47,7 @@ def decide(evidence: Evidence, settings: PromotionSettings) -> tuple[bool, str]:
     if settings.policy == "never":
         return False, f"not promoted, for policy never leaves it to a person: {compared}"
     if evidence.is_first:
-        lacking = [] if found.gain > TOLERANCE else ["the first model must beat the cheap systems"]
+        lacking = [] if found.gain > TOLERANCE else ["the first model must beat the baseline"]
     else:
         asked = {"superior": lacking_of_superior, "not_worse": lacking_of_not_worse}[settings.policy]
         lacking = asked(evidence, found, settings) + fallen_words(evidence.classes, settings)

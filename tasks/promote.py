@@ -77,7 +77,7 @@ def check_promotion(tokens: TokenSet, settings: PromotionChanges) -> None:
 def gather(
     challenger: ModelVersion, champion: str | None, scores: Scores, tokens: TokenSet, settings: PromotionSettings
 ) -> Evidence:
-    """Compare a challenger with the champion or, if there is none, with the best cheap system.
+    """Compare a challenger with the champion or, if there is none, with the best baseline.
 
     Raises:
         ValueError: If a guard names no class, or the two cannot be compared.

@@ -117,7 +117,7 @@ def _compared_rows(promotion: Promotion, scores: Scores) -> Iterator[str]:
 def policy_words(settings: PromotionSettings, *, is_first: bool) -> str:
     """What a policy asks for."""
     if is_first and settings.policy in ("superior", "not_worse"):
-        return "the first model of its name must score better than the cheap systems"
+        return "the first model of its name must score better than the baseline that is best on validation"
     guarded = "no class may fall beyond its guard"
     return {
         "superior": f"p at most {settings.alpha:g}, a gain of {settings.min_effect:g} points at least, {guarded}",

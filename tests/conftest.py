@@ -22,15 +22,17 @@ NAMES = ("Kalo Bren", "Ursa", "Tembo Sil", "Fara")
 
 
 def made_reviews(num: int, seed: int) -> list[tuple[str, str]]:
-    """Texts with a good word and a bad one; the later of them is the label, so a bag of words knows nothing."""
+    """Texts with a good word and a bad one, the later of which is the label.
+
+    Plain words stand around both, so neither a bag of words nor n-grams know anything.
+    """
     chance = random.Random(seed)
     rows = []
     for i in range(num):
         label = ("neg", "pos")[i % 2]
         decisive = [GOOD[0], BAD[0]] if label == "neg" else [BAD[0], GOOD[0]]
-        words = chance.choices(PLAIN, k=chance.randint(0, 3))
-        for place, word in zip(sorted(chance.sample(range(len(words) + 2), 2)), decisive, strict=True):
-            words.insert(place, word)
+        first, between, last = (chance.choices(PLAIN, k=chance.randint(1, 2)) for _ in range(3))
+        words = [*first, decisive[0], *between, decisive[1], *last]
         rows.append((" ".join([f"n{i}", *words]), label))
     return rows
 

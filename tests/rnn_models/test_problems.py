@@ -6,7 +6,7 @@ from typing import get_args
 import pytest
 import torch
 
-from rnn_models.baselines import BASELINES
+from rnn_models.baselines import BASELINES, TEXT_BASELINES
 from rnn_models.batch import BOS_ID, EOS_ID, PAD_ID, length_mask, shifted
 from rnn_models.metrics import METRICS
 from rnn_models.problem import find_problem, problem_names
@@ -24,7 +24,7 @@ def test_a_problem_is_found_by_the_name_it_gives_itself(posed):
 
 def test_the_metrics_and_baselines_of_a_problem_exist(posed):
     assert set() < set(posed.problem.metrics) <= set(METRICS)
-    assert set() < set(posed.problem.baselines) <= set(BASELINES)
+    assert set() < set(posed.problem.baselines) <= {*BASELINES, *TEXT_BASELINES}
 
 
 @pytest.mark.parametrize(

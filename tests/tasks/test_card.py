@@ -113,7 +113,9 @@ def test_a_card_is_written_anew_once_it_is_decided_on_and_not_again(mlflow_store
 def test_newer_scores_are_on_the_card(mlflow_store: Path) -> None:
     made = served("ner")
     newer = replace(
-        made.scores, digest="newer", metrics=made.scores.metrics | {"span_f1": {"value": 77.7, "low": 70.0, "high": 80.0}}
+        made.scores,
+        digest="newer",
+        metrics=made.scores.metrics | {"span_f1": {"value": 77.7, "low": 70.0, "high": 80.0, "signature": ""}},
     )
     made.scores.folder.rename(newer.folder)
     directly(register, made.checkpoint, made.tokens, newer)
@@ -148,7 +150,7 @@ def test_signs_of_markdown_in_labels_break_no_table(models: dict[str, Served]) -
     made = made_card(models["sentiment"], slices, **told)
     text = card_text(replace(made, promotion=decided(models["sentiment"], champion="7")))
     tables = [list(lines) for is_row, lines in groupby(text.splitlines(), lambda line: line.startswith("|")) if is_row]
-    assert [{len(re.findall(r"(?<!\\)(?:\\\\)*\|", line)) for line in table} for table in tables] == [{3}, {6}, {5}, {6}]
+    assert [{len(re.findall(r"(?<!\\)(?:\\\\)*\|", line)) for line in table} for table in tables] == [{3}, {7}, {5}, {6}]
     assert [line for line in text.splitlines() if line.startswith("# ")] == ["# made\\_sentiment, version 1"]
 
 

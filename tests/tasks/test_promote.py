@@ -26,9 +26,10 @@ TRUE = {
     "sentiment": ["pos" if i % 2 else "neg" for i in range(NUM)],
     "ner": [["B-PER", "O"] if i % 4 else ["O", "B-ORG"] for i in range(NUM)],
     "generation": ["lumo sela"] * NUM,
+    "translation": ["カサタナ" + "アイウエオ"[i % 5] + "ヌネノ" for i in range(NUM)],
 }
 WRONG = {"sentiment": {"pos": "neg", "neg": "pos"}, "ner": {"B-PER": "O", "B-ORG": "O", "O": "O"}}
-HEADLINE = {"sentiment": "accuracy", "ner": "span_f1", "generation": "bits_per_character"}
+HEADLINE = {"sentiment": "accuracy", "ner": "span_f1", "generation": "bits_per_character", "translation": "bleu"}
 
 
 def with_faults(problem: str, places: Sequence[int]) -> list[Any]:
@@ -48,11 +49,18 @@ def nats(cost: float) -> list[Any]:
 class Made:
     """What a challenger is decided on from, made without a training."""
 
-    def __init__(self, problem: str, said: list[Any], cheap: list[Any], *, is_joined: bool = False, name: str = "made") -> None:
-        metric, true = find_metric(HEADLINE[problem]), TRUE[problem]
+    def __init__(
+        self, problem: str, said: list[Any], cheap: list[Any], *, is_joined: bool = False, name: str = "made", tokenizer: str = ""
+    ) -> None:
+        metric, true = find_metric(HEADLINE[problem], tokenizer=tokenizer), TRUE[problem]
         key = digest(problem, str(said), name)
-        columns = {"sentiment": ("text", "label"), "ner": ("tokens", "tags"), "generation": ("text",)}[problem]
-        sides = {"text": ["lumo"] * NUM, "tokens": [["lumo", "sela"]] * NUM} | {columns[-1]: true}
+        columns = {
+            "sentiment": ("text", "label"),
+            "ner": ("tokens", "tags"),
+            "generation": ("text",),
+            "translation": ("source", "target"),
+        }[problem]
+        sides = {"text": ["lumo"] * NUM, "tokens": [["lumo", "sela"]] * NUM, "source": ["lumo"] * NUM} | {columns[-1]: true}
         self.snapshot = Snapshot(dataset=name, digest=digest(problem), rows={}, splits={"test": "t"}, reasons={})
         self.tokens = TokenSet(
             dataset=name, digest=digest(problem), problem=problem, tokenizer="words", snapshot=self.snapshot.digest, rows={},
@@ -69,7 +77,7 @@ class Made:
         self.scores = Scores(
             dataset=name, digest=key, problem=problem, checkpoint=key, tokens=self.tokens.digest, mlflow_run=run, test_split="t",
             metrics={metric.name: {"value": value, "low": value - 1, "high": value + 1, "signature": ""}},
-            baselines={majority.__name__: {metric.name: baseline}},
+            baselines={majority.__name__: {metric.name: baseline}}, bleu_tokenizer=tokenizer,
         )  # fmt: skip
         for noun in (self.snapshot, self.tokens, self.checkpoint, self.scores):
             noun.folder.mkdir(parents=True, exist_ok=True)
@@ -292,3 +300,29 @@ def test_the_page_of_a_policy_without_a_comparison_says_so() -> None:
     lines = promotion_text(made.decided(made.register(), policy="always"), made.scores).splitlines()
     assert "| policy | always: no comparison |" in lines
     assert not [line for line in lines if line.startswith(("| gain", "| F1 of"))]
+
+
+@pytest.mark.case("D13")
+def test_a_champion_is_scored_again_by_the_tokenizer_of_its_challenger(champion: dict[str, list[Any]]) -> None:
+    """By 13a both have 0 on texts without spaces, and 0 against 0 promotes nobody."""
+    worse = [text[:2] + "ヌヌ" + text[4:] for text in TRUE["translation"]]
+    for tokenizer, is_better in (("13a", False), ("char", True)):
+        made = Made("translation", with_last_wrong(3), ["ア"] * NUM, name=f"made_{tokenizer}", tokenizer=tokenizer)
+        old, new = made.register("champion"), made.register()
+        champion[old.version] = worse
+        found = made.decided(new)
+        assert found.is_promoted == is_better
+        assert (found.champion_score or 0) > 0 if is_better else found.champion_score == 0
+
+
+@pytest.mark.case("D13")
+def test_a_first_model_is_compared_with_its_baseline_by_the_same_tokenizer() -> None:
+    made = Made("translation", with_last_wrong(3), ["カサタナ"] * NUM, tokenizer="char")
+    found = made.decided(made.register())
+    assert found.is_promoted
+    assert found.comparison["theirs"] > 10  # half of each text is right
+
+
+def with_last_wrong(num: int) -> list[Any]:
+    """Translations without spaces, of which some end wrongly."""
+    return [text[:-1] + "ア" if i < num else text for i, text in enumerate(TRUE["translation"])]
