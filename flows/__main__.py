@@ -13,7 +13,7 @@ import typer
 from flows import data_commands, model_commands, predict_commands, registry_commands
 from flows.environment import prepare
 from flows.errors import fail, plain_errors
-from flows.interruption import watch_signals
+from flows.interruption import disarm, exit_status, was_interrupted, watch_signals
 from flows.options import Assignments, Catalog, Json, Limit, changed, check_names, joined, print_json
 
 # What `refrain run` does without a dataset: three problems in about ten minutes on two cores.
@@ -189,6 +189,11 @@ def main() -> None:
     watch_signals()
     try:
         app()
+    except SystemExit:
+        if was_interrupted():
+            disarm()
+            raise SystemExit(exit_status()) from None
+        raise
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise SystemExit(1) from None

@@ -10,7 +10,7 @@ from pathlib import Path
 import typer
 
 from flows.environment import home
-from flows.interruption import end_interrupted, is_interruption
+from flows.interruption import end_interrupted, is_interruption, was_interrupted
 
 
 @contextmanager
@@ -19,8 +19,8 @@ def plain_errors() -> Iterator[None]:
     try:
         yield
     except BaseException as error:
-        if is_interruption(error):
-            end_interrupted()
+        if is_interruption(error) or (was_interrupted() and not isinstance(error, SystemExit)):
+            end_interrupted()  # what a signal broke is no error of its own
         message = known_error(error)
         if message is None:
             raise

@@ -37,9 +37,19 @@ def is_interruption(error: BaseException) -> bool:
     return isinstance(error, KeyboardInterrupt) or type(error).__name__ == "TerminationSignal"
 
 
+def was_interrupted() -> bool:
+    """Tell whether a signal came."""
+    return bool(_signals)
+
+
+def disarm() -> None:
+    """Let the timer of a signal interrupt nothing any more: the command has ended by itself."""
+    signal.setitimer(signal.ITIMER_REAL, 0)
+
+
 def end_interrupted() -> NoReturn:
     """Say what is kept, and end with the status of the signal."""
-    signal.setitimer(signal.ITIMER_REAL, 0)
+    disarm()
     print("refrain: stopped. Finished stages are kept; the same command goes on from there.", file=sys.stderr, flush=True)
     _end_after(DRAIN_SECONDS)
     raise SystemExit(exit_status())

@@ -19,7 +19,11 @@ REFRAIN = [sys.executable, "-m", "flows"]
 
 def typed(*words: str, home: Path, **environment: str) -> subprocess.CompletedProcess[str]:
     """Run the command line in a process of its own."""
-    ours = {name: value for name, value in os.environ.items() if not name.startswith(("MLFLOW_TRACKING", "PREFECT_API"))}
+    ours = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("MLFLOW_TRACKING", "PREFECT_API", "PREFECT_HOME"))
+    }
     variables = ours | {"REFRAIN_HOME": str(home), "COLUMNS": "100", "OMP_NUM_THREADS": "1"} | environment
     return subprocess.run([*REFRAIN, *words], env=variables, capture_output=True, text=True, check=False, timeout=300)
 

@@ -105,7 +105,7 @@ def test_check_prints_the_whole_report_as_json(screen: Screen) -> None:
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        ("", "is empty, expected a header"),
+        ("", "split train has no rows"),
         ("text,label\n", "split train has no rows"),
         ("a,b\nc,d\n", "has no column 'label'"),
         (None, "expected a file, got a directory"),

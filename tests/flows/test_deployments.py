@@ -37,7 +37,7 @@ def test_its_schedules_have_a_slug_a_zone_and_a_next_time(name: str) -> None:
 
     for schedule in DEPLOYMENTS[name]["schedules"]:
         assert schedule["slug"]
-        assert isinstance(schedule["active"], bool)
+        assert "active" not in schedule  # or applying the file would switch a paused schedule on
         CronSchedule(cron=schedule["cron"], timezone=schedule["timezone"])
 
 

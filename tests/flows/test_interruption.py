@@ -63,7 +63,11 @@ def terminate_group(terminal: Terminal) -> None:
 
 @pytest.fixture
 def environment(made_catalog: Path, tmp_path: Path) -> dict[str, str]:
-    ours = {name: value for name, value in os.environ.items() if not name.startswith(("MLFLOW_TRACKING", "PREFECT_API"))}
+    ours = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("MLFLOW_TRACKING", "PREFECT_API", "PREFECT_HOME"))
+    }
     return ours | {"REFRAIN_HOME": str(tmp_path / "store"), "OMP_NUM_THREADS": "1", "REFRAIN_CATALOG": str(made_catalog)}
 
 
