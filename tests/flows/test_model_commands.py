@@ -69,7 +69,7 @@ def test_what_cannot_be_is_said_in_one_line(words: list[str], said: str, screen:
 def test_compare_trains_once_and_registers_nothing(screen: Screen, store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     words = ("compare", "mine", "--catalog", screen.catalog(), *TINY, "--encoders", "lstm", "cnn", "--json")
     rows = json.loads(screen.says(*words))
-    assert [row["system"] for row in rows] == ["majority", "bag_of_words", "lstm", "cnn"]
+    assert [row["system"] for row in rows] == ["majority", "bag_of_words", "character_ngrams", "lstm", "cnn"]
     assert all(0 <= row["metrics"]["accuracy"]["value"] <= 100 and row["num_parameters"] >= 1 for row in rows)
     assert {row["split"] for row in rows} == {"validation"}
     made = {path: path.stat().st_mtime_ns for path in (store / "checkpoints").rglob("*")}
@@ -77,9 +77,9 @@ def test_compare_trains_once_and_registers_nothing(screen: Screen, store: Path, 
     assert json.loads(screen.says(*words)) == rows
     assert {path: path.stat().st_mtime_ns for path in (store / "checkpoints").rglob("*")} == made
     assert versions.model_names() == []
-    lstm = Checkpoint.find("mine", rows[2]["checkpoint"])
+    lstm = Checkpoint.find("mine", rows[3]["checkpoint"])
     assert lstm is not None
-    assert (lstm.settings["encoder"], lstm.num_parameters) == ("lstm", rows[2]["num_parameters"])
+    assert (lstm.settings["encoder"], lstm.num_parameters) == ("lstm", rows[3]["num_parameters"])
     on_test = json.loads(screen.says(*words, "--split", "test"))
     assert [row["checkpoint"] for row in on_test] == [row["checkpoint"] for row in rows]
     assert {row["split"] for row in on_test} == {"test"}

@@ -238,7 +238,7 @@ def test_a_generator_is_judged_by_how_it_foresees_texts_and_its_samples_are_coun
     scores = Scores.find("made_generation", promotion.scores)
     assert scores is not None
     assert list(scores.metrics) == ["bits_per_character", "perplexity", "valid_texts"]
-    assert set(scores.baselines) == {"unigram", "bigram", "trigram"}
+    assert set(scores.baselines) == {"unigram", "bigram", "trigram", "fourgram", "fivegram"}
     drawn = pd.read_parquet(scores.folder / "samples.parquet")
     assert len(drawn) == 100
     assert scores.metrics["valid_texts"]["value"] == (drawn["faults"] == "").sum()
