@@ -1,5 +1,6 @@
 # make run    the main job: three datasets from raw rows to a champion
 # make test   everything that is checked: format, lint, types, tests
+# make extras the packages of optional sources and formats: hub, postgres, s3, music
 # make up     the dashboards, a worker, the scheduled deployments
 # make bench  measure the main job and write benchmarks/results/main_job.json
 # make bench-data  measure the data layer and write benchmarks/results/data.json
@@ -8,11 +9,13 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: run test up bench bench-data lock lock-check clean
+.PHONY: run test extras up bench bench-data lock lock-check clean
 .DELETE_ON_ERROR:
 
 run: .venv/ready
 	@$(BIN)/refrain run
+
+extras: .venv/extras
 
 up: .venv/extras
 	@$(BIN)/refrain up

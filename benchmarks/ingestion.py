@@ -77,7 +77,8 @@ def seconds_and_peak(whose: str, path: Path) -> tuple[float, float]:
 
 def convert_ours(path: Path, folder: Path) -> float:
     """Seconds of our whole path, without the start of Python."""
-    from tasks.ingest import checked_entry, make_snapshot
+    from tasks.entries import checked_entry
+    from tasks.ingest import make_snapshot
 
     catalog = folder / "catalog.yaml"
     catalog.write_text(yaml.safe_dump({"made": ENTRY | {"source": {"kind": "files", "paths": {"all": str(path)}}}}))

@@ -37,7 +37,7 @@ from benchmarks.promotion_pairs import SETTINGS, Pair, Three, read_pairs
 from flows.environment import prepare
 from rnn_models.comparison import Comparison, compare, compare_classes
 from rnn_models.metrics import Metric, Statistics
-from tasks.artifacts import code_digest
+from tasks.code_digest import code_digest
 from tasks.decision import Evidence, decide, has_fallen
 from tasks.settings import PromotionSettings
 

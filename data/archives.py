@@ -17,6 +17,7 @@ from typing import IO, Any
 import pyarrow as pa
 
 from data.errors import RowError, nearest
+from data.opened import HEAD_BYTES, first_words, is_text, kind_of_bytes
 
 ARCHIVE = re.compile(r"\.(tar(\.\w+)?|tgz|tbz2?|txz|tzst)$", re.IGNORECASE)
 SUFFIXES = {"gz": "gzip", "bz2": "bz2", "xz": "xz", "lzma": "xz", "zst": "zstd", "zip": "zip"}
@@ -30,6 +31,7 @@ COMPRESSIONS = ("infer", "none", *READERS, "zip", "tar")
 ZSTD, ZIP = b"\x28\xb5\x2f\xfd", b"PK"  # how such files begin
 DAMAGE = (EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile, tarfile.TarError, NotImplementedError)
 COPY_BYTES = 1 << 20
+CLUTTER = (".ds_store", "thumbs.db", "desktop.ini", "icon\r")  # what systems leave in folders
 SHOWN = 20  # names of members in a message
 
 
@@ -87,14 +89,37 @@ def unpacked(stream: Any, name: str, compression: str = "infer") -> IO[bytes]:
     """
     kind = kind_of(name) if compression == "infer" else compression
     if kind in ("zip", "tar"):
+        stream = _seekable(stream)
+        if not stream.read(1):
+            return stream  # type: ignore[no-any-return]
         inner, member = _member(stream, None, name)
         return unpacked(inner, f"{name}!{member}")
     if kind == "none":
         return stream  # type: ignore[no-any-return]
     # A network gives less than it is asked for.
     whole = io.BufferedReader(Once(stream), COPY_BYTES)
+    head = whole.peek(HEAD_BYTES)[:HEAD_BYTES]
+    if not head:
+        return whole
+    _check_kind(head, name, kind)
     with _damage_told(name):
         return Unpacked(READERS[kind](whole), name, whole)  # type: ignore[return-value]
+
+
+def _check_kind(head: bytes, name: str, kind: str) -> None:
+    """Refuse a file that is plain text, or packed in another way than it should be.
+
+    Raises:
+        RowError: Says what it is, and what to change.
+    """
+    found = kind_of_bytes(head)
+    if found and found != kind:
+        value = found if found in COMPRESSIONS else "none"
+    elif not found and is_text(head):
+        found, value = f"plain text that begins with {first_words(head)!r}", "none"
+    else:
+        return
+    raise RowError(f"{name} is {found}, and its name or source.compression says {kind}: set source.compression: {value}")
 
 
 def open_member(stream: Any, path: str, archive: str, compression: str = "infer") -> IO[bytes]:
@@ -160,14 +185,28 @@ def _tar_member(stream: IO[bytes], name: str | None, archive: str) -> tuple[IO[b
     return Unpacked(opened, f"{archive}!{found}", tar, stream), found  # type: ignore[return-value]
 
 
+def is_clutter(path: str) -> bool:
+    """Whether a file is none of the user's: one that an operating system leaves in folders and archives."""
+    *folders, name = path.replace("\\", "/").split("/")
+    return "__MACOSX" in folders or name.startswith("._") or name.lower() in CLUTTER
+
+
+def _is_hidden(path: str) -> bool:
+    parts = [part for part in path.split("/") if part not in (".", "..")]
+    return is_clutter(path) or any(part.startswith(".") for part in parts)
+
+
 def _chosen(name: str | None, files: list[str], archive: str) -> str:
-    if name is None and len(files) == 1:
-        return files[0]
     if name in files:
         return name
+    files = [file for file in files if not _is_hidden(file)]
+    if name is None and len(files) == 1:
+        return files[0]
     shown = ", ".join(files[:SHOWN]) + (f" and {len(files) - SHOWN:,} more" if len(files) > SHOWN else "")
+    if name is None and not files:
+        raise RowError(f"{archive} holds no files, expected one")
     if name is None:
-        raise RowError(f"{archive} holds {len(files):,} files, expected one: name it, as {archive}!NAME. There are: {shown}")
+        raise RowError(f"{archive} holds {len(files):,} files, expected one: add !NAME to the path. There are: {shown}")
     said = nearest(name, files)
     raise RowError(f"{archive} has no member {name!r}: {said if said.startswith('did') else f'there are: {shown}'}")
 

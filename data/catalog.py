@@ -1,28 +1,29 @@
 """The catalog: every dataset's problem, source, columns and owner, read and checked."""
 
-import importlib
-import pkgutil
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from data import sources
 from data.check_settings import SHAPES, CheckSettings, Shape, rules_of
 from data.encoding import check_encoding
 from data.entries import Entry, read_entries
+from data.entry_source import SPLIT_KEYS, absolute_path, read_source
 from data.errors import RowError, nearest
 from data.format import FormatKind, all_formats
+from data.invisible import trimmed_name
+from data.pairs import with_sides
 from data.references import check_address, without_passwords
-from data.splits import SPLITS
+from data.split_column import COLUMN, split_column_of
+from data.tag_names import TAG
 from data.tokenizer import KINDS
 
 CATALOG = Path(__file__).with_name("catalog.yaml")
 KEY = "key"
-SQLITE = re.compile(r"^(sqlite(?:\+\w+)?:///)([^/:$?].*)$")  # with a relative path
-SPLIT_KEYS = ("members", "paths")  # of sources: split (or ``all``) to what lies there
+NO_KEYS = {"name", "entry", "file", "split_column"}  # of a Dataset: what is no key of an entry
 TEXTS = ("problem", "language", "licence", "origin")
+NAME_CHARACTERS = 100  # with a digest behind it, it names files
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")  # a folder, a model of MLflow and a flow run are called by it
 
 
@@ -40,9 +41,11 @@ class Dataset:
     where: Mapping[str, str] = field(default_factory=dict)
     labels: Mapping[str, str] = field(default_factory=dict)
     splits: Mapping[str, float] = field(default_factory=dict)
+    split_column: str | int = ""
     tokenizer: str
     checks: Mapping[str, Any] = field(default_factory=dict)
     removals: str = ""
+    settings: Mapping[str, Any] = field(default_factory=dict)
     licence: str
     origin: str
     entry: Mapping[str, Any] = field(repr=False)
@@ -92,23 +95,39 @@ def _read(name: str, file: Path, entry: Entry) -> Dataset:
 
 
 def _dataset(name: str, file: Path, entry: Entry) -> Dataset:
-    if not NAME.fullmatch(name):
-        raise RowError(f"{entry.where}: a dataset's name has letters, digits, '_', '-' and '.' only, got {name!r}")
+    if not NAME.fullmatch(name) or len(name) > NAME_CHARACTERS:
+        raise RowError(
+            f"{entry.where}: a dataset's name has letters, digits, '_', '-' and '.' only, begins with a letter or digit, "
+            f"and has {NAME_CHARACTERS} characters at most, got {name!r}"
+        )
     names = {f.name: f.default is MISSING and f.default_factory is MISSING for f in fields(Dataset)}
-    known = set(names) - {"name", "entry", "file"}
+    known = set(names) - NO_KEYS
     entry.check_keys({n for n in known if names[n] and n != "columns"}, {n for n in known if not names[n] or n == "columns"})
-    source = _source(entry.part("source"), file.parent)
+    source = read_source(entry.part("source"), file.parent)
     read_as = _format(entry, source)
+    source = with_sides(entry, source, read_as)
     columns = _columns(entry, source, read_as)
     made = Dataset(
         name=name, source=source, format=read_as, columns=columns, where=entry.part("where").texts(),
-        labels=entry.part("labels").texts(), splits=_shares(entry.part("splits"), source),
+        labels=_labels(entry.part("labels")), splits=_shares(entry.part("splits"), source),
+        split_column=split_column_of(entry.part("splits"), source, SPLIT_KEYS),
         tokenizer=_tokenizer(entry, file.parent), checks=entry.part("checks").content,
-        removals=_removals(entry, file.parent), entry=entry.content, file=file,
+        removals=_removals(entry, file.parent), settings=entry.part("settings").content, entry=entry.content, file=file,
         about=entry.text("about"), **{key: entry.text(key, is_needed=True) for key in TEXTS},
     )  # fmt: skip
     _check_rules(entry, made)
     return made
+
+
+def _labels(entry: Entry) -> dict[str, str]:
+    """The publisher's labels to ours, without spaces and invisible characters at their edges, as those of the rows."""
+    found: dict[str, str] = {}
+    for label, ours in entry.texts().items():
+        name = trimmed_name(label)
+        if name in found:
+            raise RowError(f"{entry.where}: {label!r} is listed twice, apart from spaces or invisible characters at its edges")
+        found[name] = trimmed_name(ours)
+    return found
 
 
 def _check_rules(entry: Entry, made: Dataset) -> None:
@@ -118,20 +137,13 @@ def _check_rules(entry: Entry, made: Dataset) -> None:
         rules_of(made.roles, part.content)
     except ValueError as error:
         raise RowError(f"{part.where}: {error}") from error
-    if made.labels and "label" not in made.roles:
-        raise RowError(f"{entry.where}, labels: the rows have {' and '.join(made.roles)}, no label")
-
-
-def _path(text: str, folder: Path) -> str:
-    """A path of a catalog file, from the folder of the file; an address stays as it is."""
-    return text if not text.strip() or "://" in text or text.startswith(("${", "~/")) else str(folder / text)
-
-
-def _address(text: str, folder: Path) -> str:
-    """A folder or the address of an SQLite file, from the folder of the catalog file as every path is."""
-    if text.startswith(("./", "../")):
-        return str(folder.resolve() / text)
-    return SQLITE.sub(lambda found: f"{found[1]}{folder.resolve() / found[2]}", text)
+    if made.labels and not {"label", "tags"} & set(made.roles):
+        raise RowError(f"{entry.where}, labels: the rows have {' and '.join(made.roles)}, no label and no tags")
+    wrong = [name for name, tag in made.labels.items() if "tags" in made.roles and not TAG.fullmatch(tag)]
+    if wrong:
+        raise RowError(
+            f"{entry.where}, labels, {wrong[0]}: a tag is O, B-kind or I-kind, got {made.labels[wrong[0]]!r} (in quotes?)"
+        )
 
 
 def _removals(entry: Entry, folder: Path) -> str:
@@ -140,59 +152,17 @@ def _removals(entry: Entry, folder: Path) -> str:
         check_address(text)
     except RowError as error:
         raise RowError(f"{entry.where}, removals: {error}") from None
-    return _path(text, folder)
+    return absolute_path(text, folder)
 
 
 def _tokenizer(entry: Entry, folder: Path) -> str:
     value = entry.text("tokenizer")
     if value.endswith(".json"):
-        path = _path(value, folder)
+        path = absolute_path(value, folder)
         if not Path(path).is_file():
             raise RowError(f"{entry.where}, tokenizer: there is no file {path}")
         return path
     return entry.choice("tokenizer", KINDS)
-
-
-def _source(entry: Entry, folder: Path) -> Any:
-    kinds = [module.name for module in pkgutil.iter_modules(sources.__path__)]
-    kind = entry.choice("kind", kinds)
-    source: type[Any] = importlib.import_module(f"{sources.__name__}.{kind}").SOURCE
-    declared = {f.name: f.default is MISSING and f.default_factory is MISSING for f in fields(source)}
-    entry.check_keys({name for name, is_needed in declared.items() if is_needed} | {"kind"}, set(declared))
-    values: dict[str, Any] = {}
-    for name in set(declared) & set(entry.content):
-        if name in SPLIT_KEYS:
-            values[name] = _by_split(entry.part(name), folder, is_path=name == "paths")
-        elif name == "options":
-            values[name] = entry.part(name).values()
-        else:
-            values[name] = _address(entry.text(name, is_needed=declared[name]), folder)
-    try:
-        return source(**values)
-    except RowError as error:
-        raise RowError(f"{entry.where}: {error}") from None
-
-
-def _by_split(entry: Entry, folder: Path, *, is_path: bool) -> dict[str, Any]:
-    for split in entry.content:
-        if split not in (*SPLITS, "all"):
-            raise RowError(f"{entry.where}: there is no split {split!r}: {nearest(split, (*SPLITS, 'all'))}")
-    given = set(entry.content)
-    if given != {"all"} and ("all" in given or not {"train", "test"} <= given):
-        found = ", ".join(entry.content) or "none"
-        raise RowError(f"{entry.where}: expected `all` alone, or `train` and `test`, got {found}")
-    if is_path:
-        return {split: _located(value, folder) for split, value in entry.content.items()}
-    return {split: entry.text(split) for split in entry.content}
-
-
-def _located(value: Any, folder: Path) -> Any:
-    """Paths as they stand in an entry, from the folder of the catalog."""
-    if isinstance(value, dict):
-        return {side: _located(paths, folder) for side, paths in value.items()}
-    if isinstance(value, list):
-        return [_located(path, folder) for path in value]
-    return _path(value, folder) if isinstance(value, str) else value
 
 
 def _format(entry: Entry, source: Any) -> dict[str, Any] | None:
@@ -219,6 +189,8 @@ def _check_option(entry: Entry, option: str, default: Any, choices: Mapping[str,
         raise RowError(f"{entry.where}: {option} must be like {default!r}, got {value!r}")
     if option == "separator" and option not in choices and len(value) != 1 and value != "whitespace":
         raise RowError(f"{entry.where}: separator must be one character, got {value!r}")
+    if option == "escape" and (len(value) > 1 or value == '"' or not value.isascii()):
+        raise RowError(f"{entry.where}: escape must be one character such as '\\', or empty, got {value!r}")
     if option == "encoding" and value != "detect":
         try:
             check_encoding(value)
@@ -230,11 +202,14 @@ def _columns(entry: Entry, source: Any, read_as: Mapping[str, Any] | None) -> di
     part = entry.part("columns")
     kind = all_formats()[read_as["kind"]] if read_as else None
     if kind and kind.columns == "none":
-        if part.content:
+        own: dict[str, str | int] = {role: place for place, role in enumerate(kind.shapes[0])}
+        is_shape = {*own, *part.content} in [set(shape) for shape in SHAPES]
+        if part.content and (set(own) & set(part.content) or not is_shape):
             raise RowError(
-                f"{part.where}: a {read_as['kind'] if read_as else ''} file has no columns to be named: leave this key out"
+                f"{part.where}: a {read_as['kind'] if read_as else ''} file has no columns to be named: leave this key out, "
+                "but for a label that stands in the path, as the folder stars=pos"
             )
-        return {role: place for place, role in enumerate(kind.shapes[0])}
+        return own | {role: part.text(role, is_needed=True) for role in part.content}
     shapes = kind.shapes if kind else SHAPES
     if set(part.content) - {KEY} not in [set(shape) for shape in shapes]:
         expected = " or ".join(" and ".join(shape) for shape in shapes)
@@ -260,14 +235,17 @@ def _check_column(entry: Entry, role: str, column: Any, kind: FormatKind | None,
 
 
 def _shares(entry: Entry, source: Any) -> dict[str, float]:
-    entry.check_keys(set(), {"validation", "test"})
+    entry.check_keys(set(), {"validation", "test", COLUMN})
     given = [split for name in SPLIT_KEYS for split in getattr(source, name, ())]
-    for split, share in entry.content.items():
+    if COLUMN in entry.content and "test" in entry.content:
+        raise RowError(f"{entry.where}: the column says which rows are test: leave the share of test out")
+    shares = {split: share for split, share in entry.content.items() if split != COLUMN}
+    for split, share in shares.items():
         if split in given:
             raise RowError(f"{entry.where}: the source gives {split} itself: leave its share out")
         if not isinstance(share, float) or not 0 < share <= 0.5:
             raise RowError(f"{entry.where}: {split} must be a share above 0 and up to 0.5, got {share!r}")
-    total = sum(entry.content.values())
+    total = sum(shares.values())
     if total >= 1:
         raise RowError(f"{entry.where}: the shares sum to {total:g}, which leaves no training rows")
-    return dict(entry.content)
+    return shares

@@ -9,6 +9,7 @@ Shape = tuple[str, ...]
 SHAPES: tuple[Shape, ...] = (("text", "label"), ("tokens", "tags"), ("source", "target"), ("text",))
 KINDS = {
     "fields": "the row has another number of fields than its file, or a quote is never closed",
+    "header": "the row is the header of its file again",
     "not_json": "the line is not JSON",
     "wrong_type": "a value is of another type than its column must have",
     "not_utf8": "bytes that are no text in the file's encoding",
@@ -16,6 +17,7 @@ KINDS = {
     "one_side": "one side of a pair is empty",
     "control_characters": "characters that no text has, such as NUL or those of a wrong encoding",
     "unknown_label": "a label that the catalog entry does not name",
+    "unknown_split": "the column that names the split holds another word",
     "lengths_differ": "tokens and tags are of different number",
     "bad_token": "a token is empty, has a space inside, or is no single character where characters are tagged",
     "tag_scheme": "a tag that is no valid one, or continues nothing",
@@ -24,15 +26,32 @@ KINDS = {
     "too_long": "more text than checks.max_length",
     "length_ratio": "one side is more than checks.max_ratio times as long as the other",
     "source_equals_target": "both sides of a pair say the same",
+    "missing": "a text or label is one of the words that checks.missing lists",
     "duplicate": "the same row stood in the source before",
     "conflict": "the same text stood before with another label or other tags",
     "leak": "a training row whose text stands in validation or test, or a test row that was trained on once",
 }
 
+# Rows that are left out as they should be: nothing is wrong with the source, so they do not stop a training.
+HARMLESS = ("duplicate", "leak", "missing")
 
-def rule(default: Any, about: str, *, low: float | None = None, high: float | None = None, choices: tuple[str, ...] = ()) -> Any:
-    """Declare a rule with its line in the documents and its bounds."""
-    metadata = {"about": about, "low": low, "high": high, "choices": choices}
+# Rules about a whole snapshot: they reject no row.
+LIMITS = (
+    "max_refused_share", "max_shrink", "new_classes", "lost_classes", "max_share_change", "max_relabelled", "max_length_change",
+)  # fmt: skip
+
+
+def rule(
+    default: Any,
+    about: str,
+    *,
+    low: float | None = None,
+    high: float | None = None,
+    choices: tuple[str, ...] = (),
+    empty: str = "any",
+) -> Any:
+    """Declare a rule with its line in the documents and its bounds; ``empty`` is how an empty value is written there."""
+    metadata = {"about": about, "low": low, "high": high, "choices": choices, "empty": empty}
     return field(default=default, metadata=metadata)
 
 
@@ -49,7 +68,21 @@ class CheckSettings:
     # Kept only to meet a published protocol: a score on texts that were trained on is too good.
     leaks: str = rule("refuse", "Rows of a publisher's splits that share a text with another split.", choices=("refuse", "keep"))
     entities: tuple[str, ...] = rule((), "Kinds of entities that may stand there; empty for any.")
-    max_refused_share: float = rule(0.05, "Share of refused rows above which nothing is trained.", low=0, high=1)
+    missing: tuple[str, ...] = rule(
+        (), "Words that stand for a missing text or label, in any case; their rows are rejected.", empty="none"
+    )
+    max_refused_share: float = rule(
+        0.05, f"Share of refused rows, {', '.join(HARMLESS)} not counted, above which nothing is trained.", low=0, high=1
+    )
+    # A snapshot against the one that was accepted last.
+    max_shrink: float = rule(0.2, "Share of the rows by which a new snapshot may be smaller.", low=0, high=1)
+    new_classes: str = rule(
+        "stop", "A label or kind of entity that is new and not listed in the entry.", choices=("stop", "take")
+    )
+    lost_classes: str = rule("stop", "A label or kind of entity that no row has any more.", choices=("stop", "take"))
+    max_share_change: float = rule(0.1, "By how much the share of a class may move (0.1: ten points).", low=0, high=1)
+    max_relabelled: float = rule(0.01, "Share of the texts in both snapshots whose label or tags may differ.", low=0, high=1)
+    max_length_change: float = rule(2.0, "How many times longer or shorter the median text may become, not included.", low=1)
 
     def __post_init__(self) -> None:
         for declared in fields(self):
@@ -86,5 +119,13 @@ def rules_of(shape: Shape, changed: Mapping[str, Any]) -> CheckSettings:
     Raises:
         ValueError: If a value is not one the rule can have.
     """
-    given: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in changed.items()}
+    given: dict[str, Any] = {name: _words(name, value) if isinstance(value, list) else value for name, value in changed.items()}
     return replace(DEFAULTS[shape], **given)
+
+
+def _words(name: str, values: list[Any]) -> tuple[str, ...]:
+    """Read a list of words; YAML takes some for numbers, and `NULL` for nothing."""
+    for value in values:
+        if not isinstance(value, str | int | float | None) or isinstance(value, bool):
+            raise ValueError(f"{name} must list words, got {value!r}; write it in quotes")
+    return tuple("null" if value is None else str(value) for value in values)

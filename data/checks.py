@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 from data.check_settings import CheckSettings
 from data.encoding import BROKEN, shown_column
 from data.format import TEXT
+from data.invisible import BLANK, trimmed, without_invisible
+from data.missing import listed
 from data.splits import flat_bytes, has_controls, is_ascii, num_characters
 
 # What Python takes for a space; RE2's \s is ASCII only, and ``split_text`` cuts at all of them.
@@ -54,9 +56,12 @@ def check(
         The table with ``kind`` and ``reason`` filled where a row must be
         refused, and with what stood there as its ``raw``.
     """
+    original, table = table, with_trimmed_names(table)
     faults = Faults(table)
     for role in roles:
         _check_text(faults, table[role], role, rules, roles)
+    for role in roles if rules.missing else ():
+        _check_missing(faults, table[role], role, rules.missing)
     if "label" in roles:
         _check_label(faults, table["label"], labels)
     if "tokens" in roles:
@@ -66,13 +71,44 @@ def check(
         _check_length(faults, num_characters(table[roles[0]]), rules, "characters")
     if "source" in roles:
         _check_pair(faults, table, rules)
-    return _with_faults(table, faults, roles)
+    return _with_faults(table, original, faults, roles)
 
 
-def _with_faults(table: pa.Table, faults: Faults, roles: tuple[str, ...]) -> pa.Table:
+def with_trimmed_names(table: pa.Table) -> pa.Table:
+    """Take spaces and invisible characters from the edges of labels and tags: nobody means another class by them."""
+    for place, name in enumerate(table.column_names):
+        if name == "label":
+            table = table.set_column(place, name, _trimmed(table[name]))
+        elif name == "tags":
+            table = table.set_column(place, name, pa.chunked_array([_trimmed_tags(table[name].combine_chunks())]))
+    return table
+
+
+def _trimmed(names: pa.ChunkedArray) -> pa.ChunkedArray:
+    flat = flat_bytes(names)
+    is_plain = is_ascii(flat) and (not len(flat) or int(flat.min()) > ord(" "))
+    return names if is_plain else trimmed(names, is_ascii=is_ascii(flat))
+
+
+def _trimmed_tags(rows: pa.ListArray) -> pa.ListArray:
+    flat = pa.chunked_array([rows.flatten()])
+    clean = _trimmed(flat)
+    if clean is flat:
+        return rows
+    kinds = pc.utf8_ltrim_whitespace(pc.utf8_slice_codeunits(clean, 2))  # `B- PER`
+    clean = pc.if_else(pc.match_substring_regex(clean, r"^[BI]-\s"), pc.binary_join_element_wise(_head(clean), kinds, ""), clean)
+    offsets = pa.array(_starts(rows), pa.int32())
+    return pa.ListArray.from_arrays(offsets, clean.combine_chunks(), mask=rows.is_null() if rows.null_count else None)
+
+
+def _head(tags: pa.ChunkedArray) -> pa.ChunkedArray:
+    return pc.utf8_slice_codeunits(tags, 0, 2)
+
+
+def _with_faults(table: pa.Table, original: pa.Table, faults: Faults, roles: tuple[str, ...]) -> pa.Table:
     if faults.is_fine.all():
         return table
-    refused = table.filter(pa.array(~faults.is_fine))
+    refused = original.filter(pa.array(~faults.is_fine))
     raw = np.full(table.num_rows, None, dtype=object)
     raw[~faults.is_fine] = shown_column(pc.coalesce(refused["raw"], raw_of(refused, roles))).to_numpy()
     kind, reason = [table[name].to_numpy().astype(object, copy=True) for name in ("kind", "reason")]
@@ -102,7 +138,7 @@ def _check_text(faults: Faults, column: pa.ChunkedArray, role: str, rules: Check
     flat = flat_bytes(text)
     if not is_ascii(flat) and (flat == LAST_PLANE).any():
         faults.add(_mask(pc.match_substring(text, BROKEN)), "not_utf8", f"{role}: bytes that are no text in the file's encoding")
-    is_empty = _mask(pc.equal(pc.utf8_trim_whitespace(text), ""))
+    is_empty = _mask(pc.equal(pc.utf8_trim_whitespace(text), "") if is_ascii(flat) else pc.match_substring_regex(text, BLANK))
     kind = "one_side" if "source" in roles else "no_text"
     faults.add(is_empty, kind, f"{role}: empty")
     if rules.control_characters == "refuse" and _may_have_controls(flat):
@@ -125,6 +161,11 @@ def _may_have_controls(flat: NDArray[np.uint8]) -> bool:
 def _control_of(text: str) -> str:
     found = next(c for c in text if (ord(c) < 160 and not c.isprintable() and c not in "\t\n\r\x0c") or c in "\ufffe\uffff")
     return f"has the control character U+{ord(found):04X}"
+
+
+def _check_missing(faults: Faults, column: pa.ChunkedArray, role: str, words: tuple[str, ...]) -> None:
+    if not pa.types.is_list(column.type):  # of tokens, `-` and the like are what they are
+        faults.add(_mask(listed(column, words)), "missing", lambda i: f"{role}: {column[i].as_py()!r} stands for a missing value")
 
 
 def _check_label(faults: Faults, column: pa.ChunkedArray, labels: Mapping[str, str]) -> None:
@@ -153,7 +194,8 @@ def _check_pair(faults: Faults, table: pa.Table, rules: CheckSettings) -> None:
     most = f"expected at most {rules.max_length:,}"
     faults.add(sizes[1] > rules.max_length, "too_long", lambda i: f"target: {sizes[1, i]:,} characters, {most}")
     if rules.copies == "refuse":
-        faults.add(_mask(pc.equal(source, target)), "source_equals_target", "both sides say the same")
+        is_same = _mask(pc.equal(*(side if is_ascii(flat_bytes(side)) else without_invisible(side) for side in (source, target))))
+        faults.add(is_same, "source_equals_target", "both sides say the same")
 
 
 def _check_tokens(faults: Faults, rows: pa.ListArray, *, is_characters: bool) -> None:
@@ -203,4 +245,6 @@ def _check_tags(faults: Faults, tokens: pa.ListArray, rows: pa.ListArray, rules:
 
 
 def _kinds(tags: NDArray[np.str_]) -> NDArray[np.str_]:
+    if not len(tags):  # NumPy has no partition of nothing; a block in which no row is whole has no tags
+        return tags
     return np.char.partition(tags, "-")[:, 2]

@@ -101,8 +101,9 @@ def _engine(url: sa.URL, named: str) -> sa.Engine:
         raise RowError(f"SQLAlchemy has no dialect and driver {url.drivername!r}: look at the begin of {named}") from None
     except ImportError as error:
         missing = error.name or "the driver"
-        package = "'refrain-rnn[postgres]'" if missing in ("psycopg", "psycopg_binary") else missing
-        raise RowError(f"{url.drivername} addresses need {missing}, which is not installed: pip install {package}") from None
+        is_extra = missing in ("psycopg", "psycopg_binary")
+        command = "make extras, or pip install 'refrain-rnn[postgres]'" if is_extra else f"pip install {missing}"
+        raise RowError(f"{url.drivername} addresses need {missing}, which is not installed: {command}") from None
     if engine.dialect.is_async:
         raise RowError(f"{named} names a driver for asyncio; expected one without, such as postgresql+psycopg")
     path = url.database

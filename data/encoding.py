@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Iterator
 from difflib import get_close_matches
 from encodings.aliases import aliases
-from typing import IO
+from typing import IO, Any
 
 import numpy as np
 import pyarrow as pa
@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 from charset_normalizer import from_bytes
 
 from data.errors import RowError
+from data.opened import Opened
 
 # Stands for a byte that is not valid, two hex digits after it: a noncharacter, which no real text holds.
 BROKEN = "\U0010ffff"
@@ -38,6 +39,7 @@ PLAUSIBLE = [
 NO_TEXT = {"idna", "punycode", "undefined", "raw_unicode_escape", "unicode_escape", "utf_7", "mbcs", "oem"}
 _ESCAPES = 0xDC00  # half a surrogate pair stands for each byte that is not valid, as in Python's surrogateescape
 _HEX = np.frombuffer(b"0123456789abcdef", np.uint8).astype(np.uint32)
+_MARK = re.compile(rb"(?<=[\r\n])(?:\xef\xbb\xbf)+")
 _SHOWN = re.compile(BROKEN + "([0-9a-f]{2})")
 logger = logging.getLogger(__name__)
 
@@ -76,7 +78,7 @@ def _is_encoding(name: str) -> bool:
 def utf8_blocks(stream: IO[bytes], encoding: str = "utf-8") -> Iterator[bytes]:
     r"""Read a stream as UTF-8, whatever its encoding, in blocks of about ``BLOCK_BYTES``.
 
-    A byte order mark is taken away. Where ``encoding`` is UTF-8, that of
+    A byte order mark is taken away, at the start of a later line too. Where ``encoding`` is UTF-8, that of
     UTF-16 or UTF-32 overrides it. Each byte that is not valid comes out as
     ``BROKEN`` and its two hex digits. No character is cut by a block's end.
 
@@ -94,7 +96,21 @@ def utf8_blocks(stream: IO[bytes], encoding: str = "utf-8") -> Iterator[bytes]:
     first = next(blocks, b"")
     name = _encoding_of(first, encoding)
     blocks = _joined(first.removeprefix(codecs.BOM_UTF8) if name == "utf-8" else first, blocks)
-    return _checked(blocks) if name == "utf-8" else _decoded(blocks, name)
+    return _without_marks(_checked(blocks) if name == "utf-8" else _decoded(blocks, name), stream)
+
+
+def _without_marks(blocks: Iterable[bytes], stream: Any) -> Iterator[bytes]:
+    """Take away byte order marks at the start of a line, where files were joined, and count them if ``stream`` does."""
+    is_start = True
+    for block in blocks:
+        if codecs.BOM_UTF8 in block:
+            size = len(block)
+            block = _MARK.sub(b"", block.removeprefix(codecs.BOM_UTF8) if is_start else block)
+            if isinstance(stream, Opened):
+                stream.num_marks += (size - len(block)) // len(codecs.BOM_UTF8)
+        if block:
+            is_start = block.endswith((b"\n", b"\r"))
+            yield block
 
 
 def _full_blocks(stream: IO[bytes], least: int) -> Iterator[bytes]:

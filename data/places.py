@@ -9,7 +9,7 @@ from typing import IO, Any
 
 from fsspec.implementations.local import LocalFileSystem
 
-from data.archives import Once, kind_of, open_member, unpacked
+from data.archives import Once, is_clutter, kind_of, open_member, unpacked
 from data.errors import RowError
 from data.filesystem import UnreachableError, asked, explained, is_web, system_of
 from data.source import Access
@@ -111,7 +111,8 @@ def _globbed(system: Any, path: str, start: int) -> list[dict[str, Any]]:
     """What is known of the files of a glob, hidden ones apart."""
     found = system.glob(path, detail=True)
     first, is_hidden = path.rfind("/", 0, start) + 1, re.compile(r"(^|/)\.")
-    names = [name for name in sorted(found) if is_hidden.search(path[first:]) or not is_hidden.search(name[first:])]
+    names = [name for name in sorted(found) if not is_clutter(name[first:]) or is_clutter(path[first:])]
+    names = [name for name in names if is_hidden.search(path[first:]) or not is_hidden.search(name[first:])]
     if is_web(system) or isinstance(system, LocalFileSystem):  # their listings do not tell enough
         return [_info(system, name) for name in names if found[name]["type"] != "directory"]
     return [found[name] for name in names if found[name]["type"] == "file"]
@@ -128,7 +129,8 @@ def _info(system: Any, path: str) -> dict[str, Any]:
         raise RowError(f"expected a file, got a {info['type']}: for the files in a folder write its name and /*")
     if isinstance(system, LocalFileSystem):  # of a link it tells the time of the link
         stat = Path(path).stat()
-        info |= {"size": stat.st_size, "mtime": stat.st_mtime_ns}
+        # The time of the last change and the file's number tell of one that was replaced with size and time kept.
+        info |= {"size": stat.st_size, "mtime": stat.st_mtime_ns, "state": f"{stat.st_ctime_ns}-{stat.st_ino}"}
     return info
 
 
@@ -137,4 +139,5 @@ def version_of(info: Mapping[str, Any]) -> str:
     told = next((info[name] for name in VERSIONS if info.get(name)), None)
     if isinstance(told, datetime):  # where a listing gives a number, as that of memory does
         told = told.timestamp()
-    return f"{info.get('size')}-{str(told).strip(QUOTES)}" if told else ""
+    state = f"-{info['state']}" if "state" in info else ""  # of a file of this machine
+    return f"{info.get('size')}-{str(told).strip(QUOTES)}{state}" if told else ""

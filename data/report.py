@@ -8,6 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from data.missing import count_missing_words, rejected_with_missing_words
 from data.rows import REFUSED, Part
 from data.scripts import count_scripts
 from data.seen import Hashes
@@ -59,6 +60,7 @@ class SplitCount:
         """Begin with no rows."""
         self.rows, self.labels, self.entities = 0, Counter[str](), Counter[str]()
         self.lengths: dict[str, NDArray[np.int64]] = {}
+        self.missing: dict[str, Counter[str]] = {}  # side to words that read like a missing value
         self.sample = Sample(sample_rows)
 
     def add(self, part: Part) -> None:
@@ -74,6 +76,8 @@ class SplitCount:
                 self.entities.update({item["values"][2:]: item["counts"] for item in begun})
             else:
                 self._add_lengths(name, column)
+            if not pa.types.is_list(column.type):
+                self.missing.setdefault(name, Counter()).update(count_missing_words(column))
         self.sample.add(part.table, part.hashes)
 
     def _add_lengths(self, name: str, column: pa.ChunkedArray) -> None:
@@ -91,6 +95,7 @@ class SplitCount:
             "labels": dict(self.labels.most_common()),
             "entities": dict(self.entities.most_common()),
             "lengths": {name: percentiles(counts) for name, counts in self.lengths.items()},
+            "missing_words": {name: dict(counts.most_common()) for name, counts in self.missing.items() if counts},
         }
 
 
@@ -120,6 +125,9 @@ class Tally:
         self.splits = {split: SplitCount(SAMPLE_ROWS[split]) for split in SPLITS}
         self.reasons: Counter[str] = Counter()
         self.examples: dict[str, list[dict[str, Any]]] = {}
+        # Rejected rows of which a side reads like a missing value: how many of each kind, and the words.
+        self.about_missing: Counter[str] = Counter()
+        self.missing_words: Counter[str] = Counter()
 
     def add(self, part: Part) -> None:
         """Count some rows of a split, or some that were refused."""
@@ -129,6 +137,10 @@ class Tally:
         for kind in pc.unique(part.table["kind"]).to_pylist():
             of_kind = part.table.filter(pc.equal(part.table["kind"], kind))
             self.reasons[kind] += of_kind.num_rows
+            if kind in ("conflict", "duplicate", "unknown_label"):
+                num, words = rejected_with_missing_words(of_kind["raw"])
+                self.about_missing[kind] += num
+                self.missing_words.update(words)
             shown = self.examples.setdefault(kind, [])
             shown += [_short(row) for row in of_kind.slice(0, EXAMPLES - len(shown)).to_pylist()]
 
@@ -141,6 +153,8 @@ class Tally:
             "refused": refused,
             "reasons": dict(self.reasons.most_common()),
             "examples": self.examples,
+            "about_missing": {kind: num for kind, num in self.about_missing.items() if num},
+            "missing_words": dict(self.missing_words.most_common()),
             "splits": {split: count.told() for split, count in self.splits.items()},
             "words": self._words(is_characters=is_characters),
         }

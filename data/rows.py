@@ -1,7 +1,10 @@
 """The rows of a dataset, from its source to their splits, as a stream of tables."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import chain
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -11,15 +14,20 @@ from numpy.typing import NDArray
 from data.catalog import Dataset
 from data.checks import check, raw_of
 from data.errors import RowError
-from data.format import TEXT, all_formats
+from data.format import NOTES, TEXT, Columns, all_formats
 from data.formats.columnar import from_columns
+from data.path_columns import read_with_path
 from data.removals import REMOVED, Removals, blanked
 from data.seen import Hashes, Seen
 from data.source import Access, Piece
+from data.split_column import SPLIT, rows_of_split
 from data.splits import SPLIT_KEY, SPLITS, assign, hashes, normalised, row_hashes
+from data.tag_names import named_tags
+from data.tags import SCHEME_ROWS, SCHEMES
 
 REFUSED = "refused"
 NOBODY = Removals()
+Note = dict[str, Any]  # how often something was noted (``count``), and the file and row where it was first
 TEST, VALIDATION, TRAIN = (SPLITS.index(name) for name in ("test", "validation", "train"))
 
 
@@ -45,24 +53,59 @@ def checked_tables(dataset: Dataset, piece: Piece, access: Access, removals: Rem
         RowError: If the piece is not what the catalog says; names dataset and piece.
     """
     columns = {**dataset.columns, **{f"where.{name}": name for name in dataset.where}}
+    if dataset.split_column != "":
+        columns[SPLIT] = dataset.split_column
     try:
         for table in _raw_tables(dataset, piece, columns, access):
             for wanted, value in dataset.where.items():
                 is_wanted = pc.fill_null(pc.equal(table[f"where.{wanted}"], value), True)
                 table = table.filter(is_wanted).drop_columns([f"where.{wanted}"])
+            if SPLIT in columns:
+                table = rows_of_split(table, piece.split)
             if table.num_rows:
+                if "tags" in dataset.roles:
+                    table = named_tags(table, dataset.labels)
                 rules, roles = dataset.rules, dataset.roles
                 checked = check(table, rules, dataset.labels, roles=roles, is_characters=dataset.tokenizer == "characters")
                 yield blanked(checked, removals, roles[0])
     except RowError as error:
-        raise RowError(access.hide(f"{dataset.name}, {piece.name}: {error}")) from None
+        where = dataset.name if piece.name in str(error) else f"{dataset.name}, {piece.name}"
+        raise RowError(access.hide(f"{where}: {error}")) from None
+
+
+def pieces_of(dataset: Dataset, access: Access, known: Sequence[Piece] = ()) -> list[Piece]:
+    """List what there is to read of a dataset now; where a column names the splits, once for each, test first."""
+    pieces = list(dataset.source.pieces(access, known))
+    if dataset.split_column == "":
+        return pieces
+    return [replace(piece, split=split) for split in ("test", "validation", "train") for piece in pieces]
+
+
+def rejected_by_scheme(dataset: Dataset, pieces: Sequence[Piece], access: Access) -> dict[str, int]:
+    """Count the rows whose tags are broken under each scheme of tags, in the first rows of a dataset."""
+    found = {}
+    for scheme in SCHEMES:
+        other = replace(dataset, format={**(dataset.format or {}), "scheme": scheme})
+        kinds, num = Counter[str](), 0
+        for table in chain.from_iterable(checked_tables(other, piece, access) for piece in pieces):
+            kinds.update(table["kind"].drop_null().to_pylist())
+            num += table.num_rows
+            if num >= SCHEME_ROWS:
+                break
+        found[scheme] = kinds["tag_scheme"]
+    return found
 
 
 def _raw_tables(dataset: Dataset, piece: Piece, columns: dict[str, str | int], access: Access) -> Iterator[pa.Table]:
     source = dataset.source
     if dataset.format is not None:
-        with source.open(piece, access) as streams:
-            yield from all_formats()[dataset.format["kind"]].read(streams, columns, dataset.format)
+        kind, options = all_formats()[dataset.format["kind"]], dataset.format
+
+        def rows(wanted: Columns) -> Iterator[pa.Table]:
+            with source.open(piece, access) as streams:
+                yield from kind.rows(streams, wanted, options, has_compression=hasattr(source, "compression"))
+
+        yield from read_with_path(rows, columns, piece.name, kind, has_header=bool(options.get("header")))
         return
     names, first = {role: str(name) for role, name in columns.items()}, 1
     for table in source.tables(piece, names, access):
@@ -78,6 +121,7 @@ class Splitter:
         self.dataset = dataset
         self.seen, self.in_test, self.in_validation, self.trained = Seen(), Seen(), Seen(), Seen(trained)
         self.num_removed = 0
+        self.notes: dict[str, Note] = {}
 
     def parts(self, piece: Piece, table: pa.Table) -> Iterator[Part]:
         """Send each row of a checked table to its split or to the refused; who is to be forgotten to neither."""
@@ -85,10 +129,19 @@ class Splitter:
         if not pc.all(is_fine).as_py():
             is_removed = pc.fill_null(pc.equal(table["kind"], REMOVED), False)
             self.num_removed += pc.sum(is_removed, min_count=0).as_py()
-            yield from _refused(table.filter(pc.and_not(pc.invert(is_fine), is_removed)), piece)
+            is_note = pc.is_in(table["kind"], pa.array(list(NOTES), TEXT))
+            self._note(table.filter(is_note), piece)
+            is_refused = pc.invert(pc.or_(is_fine, pc.or_(is_removed, is_note)))
+            yield from _refused(table.filter(is_refused), piece)
             table = table.filter(is_fine)
         if table.num_rows:
             yield from self._fine_parts(piece, table)
+
+    def _note(self, table: pa.Table, piece: Piece) -> None:
+        """Count what is noted of a piece, with the first place of each kind."""
+        for kind, row in zip(table["kind"].to_pylist(), table["row"].to_pylist(), strict=True):
+            first = self.notes.setdefault(kind, {"count": 0, "file": piece.name, "row": row})
+            first["count"] += 1
 
     def _fine_parts(self, piece: Piece, table: pa.Table) -> Iterator[Part]:
         roles = self.dataset.roles

@@ -8,6 +8,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from data.hashing import hash_bytes
+from data.invisible import without_invisible
 
 SPLITS = ("train", "validation", "test")
 # Keys of the hash, written down once and for ever: with others every split would be another.
@@ -49,13 +50,14 @@ def num_characters(column: pa.ChunkedArray) -> pa.ChunkedArray:
 
 
 def normalised(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Write a text so that copies look alike: NFKC, small letters, single spaces."""
+    """Write a text so that copies look alike: nothing invisible, NFKC, small letters, single spaces."""
     text = pc.binary_join(column, " ") if pa.types.is_list(column.type) else column
     flat = flat_bytes(text)
     if is_ascii(flat):  # the same result, ten times as fast
         text = pc.ascii_lower(text)
     else:
-        text = pc.utf8_lower(pc.utf8_normalize(text, form="NFKC"))
+        # First: a letter and its accent are composed only where nothing stands between them.
+        text = pc.utf8_lower(pc.utf8_normalize(without_invisible(text), form="NFKC"))
         flat = flat_bytes(text)
     if _has_odd_spaces(flat):
         text = pc.replace_substring_regex(text, r"\s+", " ")

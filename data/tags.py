@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 # BIO: B- begins a span, I- goes on. IOB1: I- does both, B- only where two spans of a kind touch.
 # BMES and BIOES: the last token is E-, a span of one token S-; inside it is M- or I-.
+SCHEME_ROWS = 20_000  # rows by which schemes of tags are told apart
 SCHEMES = ("BIO", "IOB1", "BMES", "BIOES")
 INSIDE = {"BMES": "M", "BIOES": "I"}
 Offsets = NDArray[np.int32]

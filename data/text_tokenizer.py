@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from data.markup import read_html
 from data.spans import raw_spans
 from data.token_file import Renumbering, read_tokenizer_file
 from data.token_models import add_words, train_tokenizer
-from data.token_settings import UNK_ID, Html, TokenSettings, is_tokenizer_file
+from data.token_settings import SPECIAL, UNK_ID, Html, TokenSettings, is_tokenizer_file
 
 WHOLE_TOKENS = ("words", "characters")  # kinds that give a cut token one id
 WORD_START = "▁"  # what pieces of BPE and Unigram have in place of a space
@@ -71,6 +72,16 @@ class Tokenizer:
         by_own = {own: name for name, own in self.inner.get_vocab().items()}
         order = self.numbers.theirs.tolist() if self.numbers else range(self.size)
         return [by_own.get(own, "").removeprefix(WORD_START) for own in order]
+
+    @cached_property
+    def words(self) -> frozenset[str]:
+        """All words or pieces that have an id, but for the special ones."""
+        return frozenset(self.inner.get_vocab()) - {*SPECIAL}
+
+    def knows(self, token: str) -> bool:
+        """Whether a token, as this tokenizer reads it, has an id of its own."""
+        normaliser = self.inner.normalizer
+        return (normaliser.normalize_str(token) if normaliser else token) in self.words
 
     def with_words(self, words: Iterable[str], num: int) -> "Tokenizer":
         """The same with at most ``num`` more words, of those that it can meet, in their order."""

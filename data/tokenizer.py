@@ -12,8 +12,9 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from data.columns import ColumnsOf, Encoded, ragged
+from data.cuts import Cuts
 from data.errors import RowError
-from data.spans import split_spans, split_text
+from data.spans import Span, split_spans, split_text
 from data.spellings import Characters, Words, distinct_words
 from data.text_tokenizer import WHOLE_TOKENS, Tokenizer
 from data.token_settings import DEFAULTS, KINDS, SPECIAL, TokenSettings, default_settings, is_tokenizer_file
@@ -29,7 +30,8 @@ class Encoder:
 
     Words that get tags are spelled too, by ``characters``. A text that is to be
     gone on with is read as it is said; where it has a label, ``starts`` knows
-    it, and the label is the source side of the rows.
+    it, and the label is the source side of the rows. ``cuts`` says how raw
+    text is cut into the words that get tags; without, at spaces.
     """
 
     kind: str
@@ -38,6 +40,7 @@ class Encoder:
     target: Tokenizer | Labels
     characters: Characters | None = None
     starts: Labels | None = None
+    cuts: Cuts | None = None
 
     @classmethod
     def build(
@@ -82,7 +85,8 @@ class Encoder:
         read = Tokenizer.train(kind, first, settings)
         if words and kind in WHOLE_TOKENS:
             read = read.with_words(words, settings.vectors_limit)
-        return cls(name, (source, target), read, to_ids, characters)
+        cuts = Cuts.of(first) if target == "tags" and kind != "characters" else None
+        return cls(name, (source, target), read, to_ids, characters, cuts=cuts)
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -130,7 +134,7 @@ class Encoder:
         """Ids of raw texts as source, where each text starts, and the characters each id stands for, (ids, 2)."""
         if not self.source.is_cut:
             return self.source.encode_with_offsets(texts)
-        spans = [split_spans(self.kind, text) or [(0, 0)] for text in texts]
+        spans = [self.spans(text) or [(0, 0)] for text in texts]
         ids, offsets = self.source.encode([self.cut(text) for text in texts])
         return ids, offsets, np.asarray([*chain.from_iterable(spans)], dtype=np.int32).reshape(-1, 2)
 
@@ -153,11 +157,16 @@ class Encoder:
 
     def cut(self, text: str) -> Any:
         """A raw text as this encoder's source side takes it."""
-        return split_text(self.kind, text) if self.source.is_cut else text
+        return [text[start:stop] for start, stop in self.spans(text)] if self.source.is_cut else text
+
+    def spans(self, text: str) -> list[Span]:
+        """Where the tokens of a raw text stand that get tags, cut as the training tokens are."""
+        return self.cuts.spans(text, self.source.knows) if self.cuts else split_spans(self.kind, text)
 
     def save(self, folder: Path) -> None:
         """Write the vocabularies as JSON; a user's file goes with them, so its original may go."""
         told: dict[str, Any] = {"kind": self.kind, "roles": self.roles, "source": self.source.told(), "target": None}
+        told["cuts"] = self.cuts.told() if self.cuts else None
         told["starts"] = self.starts.names if self.starts else None
         self.source.inner.save(str(folder / SOURCE_FILE))
         if isinstance(self.target, Labels):
@@ -182,4 +191,5 @@ class Encoder:
             return cls(kind, roles, source, source, starts=Labels(tuple(told["starts"])) if told["starts"] else None)
         names, spelled = json.loads((folder / TARGET_FILE).read_text(encoding="utf-8")), folder / CHARACTERS_FILE
         characters = Characters(json.loads(spelled.read_text(encoding="utf-8"))) if spelled.exists() else None
-        return cls(kind, roles, source, Labels(tuple(names)), characters)
+        cuts = Cuts.read(told["cuts"]) if told.get("cuts") else None  # older token sets have none
+        return cls(kind, roles, source, Labels(tuple(names)), characters, cuts=cuts)

@@ -112,7 +112,9 @@ def _library() -> Any:
     try:
         import music21  # noqa: PLC0415, an optional extra
     except ImportError:
-        raise RowError("tunes are read by a library that is not installed: pip install 'refrain-rnn[music]'") from None
+        raise RowError(
+            "tunes are read by a library that is not installed: make extras, or pip install 'refrain-rnn[music]'"
+        ) from None
     return music21
 
 

@@ -2,11 +2,13 @@
 
 import re
 from collections.abc import Callable
-from dataclasses import fields
+from dataclasses import MISSING, fields
 from pathlib import Path
 
 from data.advice import REMEDIES
+from data.catalog import Dataset
 from data.check_settings import DEFAULTS, KINDS, CheckSettings
+from data.entry_keys import KEYS
 from data.format import all_formats
 
 PAGE = Path(__file__).with_name("data.md")
@@ -28,14 +30,17 @@ def rules_table() -> str:
     rows = []
     for rule in fields(CheckSettings):
         found = {shape: getattr(rules, rule.name) for shape, rules in DEFAULTS.items()}
-        special = [f"{_shown(value)} for {' and '.join(shape)}" for shape, value in found.items() if value != rule.default]
+        empty = rule.metadata["empty"]
+        special = [f"{_shown(value, empty)} for {' and '.join(shape)}" for shape, value in found.items() if value != rule.default]
         choices = f" One of {', '.join(rule.metadata['choices'])}." if rule.metadata["choices"] else ""
-        rows.append(f"| `{rule.name}` | {'; '.join([_shown(rule.default), *special])} | {rule.metadata['about']}{choices} |")
+        rows.append(
+            f"| `{rule.name}` | {'; '.join([_shown(rule.default, empty), *special])} | {rule.metadata['about']}{choices} |"
+        )
     return "\n".join(["| rule | default | what it says |", "|---|---|---|", *rows])
 
 
-def _shown(value: object) -> str:
-    return f"{value:,}" if isinstance(value, int) else str(value or "any")
+def _shown(value: object, empty: str) -> str:
+    return f"{value:,}" if isinstance(value, int) else str(value or empty)
 
 
 def formats_table() -> str:
@@ -55,7 +60,14 @@ def _option(default: object) -> str:
     return {"\t": "tab", " ": "space", "": "none"}.get(str(default), f"{default}")
 
 
-TABLES: dict[str, Callable[[], str]] = {"kinds": kinds_table, "rules": rules_table, "formats": formats_table}
+def keys_table() -> str:
+    """Every key of a catalog entry."""
+    needed = {f.name for f in fields(Dataset) if f.default is MISSING and f.default_factory is MISSING}
+    rows = [f"| `{key}` | {'yes' if key in needed - {'columns'} else ''} | {meaning} |" for key, meaning in KEYS.items()]
+    return "\n".join(["| key | needed | what it says |", "|---|---|---|", *rows])
+
+
+TABLES: dict[str, Callable[[], str]] = {"kinds": kinds_table, "rules": rules_table, "formats": formats_table, "keys": keys_table}
 
 
 def with_tables(text: str) -> str:

@@ -79,6 +79,18 @@ def show_dataset(entry: Mapping[str, Any], depth: int = 0) -> None:
             out.print(f"{begin}: {escape(shown)}", soft_wrap=True)
 
 
+def show_setting_rows(dataset: str, rows: Sequence[Any]) -> None:
+    """Print the settings of a dataset; those that are no defaults stand out."""
+    table = Table(title=f"Settings of {dataset}", title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+    for name in ("setting", "value", "comes from", "type", "bounds"):
+        table.add_column(name, no_wrap=name == "setting", overflow="fold")
+    for row in rows:
+        style = "" if row.origin.startswith("default") else "bold"
+        cells = (row.name, "-" if row.value is None else str(row.value), row.origin, row.kind, row.bounds)
+        table.add_row(*(escape(plain(cell)) for cell in cells), style=style)
+    out.print(table)
+
+
 def show_page(text: str) -> None:
     """Print a page of Markdown."""
     out.print(Markdown(text))

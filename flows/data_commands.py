@@ -11,7 +11,7 @@ import typer
 
 from flows.environment import prepare
 from flows.errors import fail, plain_errors
-from flows.options import Catalog, Json, Name, joined, print_json
+from flows.options import Catalog, Json, Name, check_names, joined, print_json
 
 app = typer.Typer()
 FEW_TRIES = "2"  # of MLflow's seven, which take four minutes, while a person waits
@@ -45,6 +45,7 @@ def check(name: Name, catalog: Catalog = None, as_json: Json = False) -> None:
     retraining would stop here.
     """
     with plain_errors():
+        check_names([name], catalog)
         prepare(PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL="CRITICAL")
         from flows.progress import show_progress
         from tasks.snapshots import check_dataset
@@ -70,11 +71,10 @@ def snapshots(name: Name, catalog: Catalog = None, as_json: Json = False) -> Non
     `refrain run DATASET --snapshot DIGEST` retrains on an old one.
     """
     with plain_errors():
+        check_names([name], catalog)
         prepare(MLFLOW_HTTP_REQUEST_MAX_RETRIES=FEW_TRIES)
-        from tasks.listing import check_datasets
         from tasks.snapshots import list_snapshots
 
-        check_datasets([name], joined(catalog))
         found = list_snapshots(name)
     if as_json:
         print_json(found)
@@ -98,8 +98,9 @@ def forget(
     kept as a hash only.
     """
     with plain_errors():
+        check_names([name], catalog)
         prepare()
-        from tasks.ingest import checked_entry
+        from tasks.entries import checked_entry
         from tasks.removals import forget as put_on_list
         from tasks.removals import holders, own_list
 

@@ -31,6 +31,8 @@ def known_error(error: BaseException) -> str | None:
     """The message of an error that a user can cause, None of any other."""
     if isinstance(error, OSError):
         return _said(error)
+    if any(kind.__name__ == "MlflowException" for kind in type(error).__mro__):  # by name: MLflow takes seconds to import
+        return f"MLflow refused: {str(error).splitlines()[0]}"
     return str(error) if isinstance(error, ValueError | FloatingPointError) else None
 
 

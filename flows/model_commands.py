@@ -12,7 +12,7 @@ from typer.core import TyperCommand
 
 from flows.environment import prepare
 from flows.errors import plain_errors
-from flows.options import Assignments, Catalog, Json, Limit, Name, changed, joined, print_json
+from flows.options import Assignments, Catalog, Json, Limit, Name, changed, check_names, joined, print_json
 
 app = typer.Typer()
 
@@ -39,16 +39,16 @@ def health(
         refrain health msra --steps 400 --set training.encoder=rnn --set training.clip_norm=1
     """  # fmt: skip
     with plain_errors():
+        check_names([name], catalog)
         prepare(PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL="CRITICAL")
         from flows.progress import show_progress
+        from tasks.dataset_settings import with_entry_settings
         from tasks.health import check_health, read_health
         from tasks.health_page import health_page, write_health
-        from tasks.listing import check_datasets
         from tasks.ready import token_set
         from tasks.settings import parse_settings
 
-        settings = parse_settings(changed(assignments, limit))
-        check_datasets([name], joined(catalog))
+        settings = with_entry_settings(name, parse_settings(changed(assignments, limit)), joined(catalog))
         show_progress()
         found = check_health(token_set(name, settings.tokens, joined(catalog)), settings.training, num_steps)
         path, report = write_health(found), read_health(found)
@@ -107,18 +107,19 @@ def compare(
         refrain compare msra --encoders lstm cnn --limit 5000 --set training.max_epochs=3
     """  # fmt: skip
     with plain_errors():
+        check_names([name], catalog)
         prepare(PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL="CRITICAL")
         from flows.progress import show_progress
         from tasks.compare import check_comparison, comparison_page
         from tasks.compare import compare as compare_systems
-        from tasks.listing import check_datasets
+        from tasks.dataset_settings import with_entry_settings
         from tasks.ready import token_set
         from tasks.scripts import bleu_tokenizer
         from tasks.settings import parse_settings
 
-        chosen, settings = encoders or ["rnn", "gru", "lstm", "cnn"], parse_settings(changed(assignments, limit))
+        chosen = encoders or ["rnn", "gru", "lstm", "cnn"]
+        settings = with_entry_settings(name, parse_settings(changed(assignments, limit)), joined(catalog))
         check_comparison(chosen, settings.training, split)
-        check_datasets([name], joined(catalog))
         show_progress()
         tokens = token_set(name, settings.tokens, joined(catalog))
         tokenizer = bleu_tokenizer(tokens, settings.evaluation, joined(catalog))

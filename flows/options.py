@@ -29,6 +29,17 @@ def joined(catalogs: list[Path] | None) -> str | None:
     return os.pathsep.join(str(path.resolve()) for path in catalogs) if catalogs else None
 
 
+def check_names(names: list[str], catalogs: list[Path] | None) -> None:
+    """Refuse a dataset that no catalog has, before anything heavy is imported.
+
+    Raises:
+        ValueError: With the nearest name.
+    """
+    from tasks.listing import check_datasets
+
+    check_datasets(names, joined(catalogs))
+
+
 def print_json(found: Any) -> None:
     """What ``--json`` asks for."""
     print(json.dumps(found, indent=2, ensure_ascii=False))

@@ -3,9 +3,10 @@
 from prefect import flow
 
 from tasks.artifacts import Promotion
+from tasks.dataset_settings import with_entry_settings
 from tasks.evaluate import evaluate
 from tasks.ingest import ingest
-from tasks.promote import promote
+from tasks.promote import check_promotion, promote
 from tasks.register import register
 from tasks.settings import Settings
 from tasks.tokenize import tokenize
@@ -15,17 +16,22 @@ DEFAULTS = Settings()
 
 
 @flow(flow_run_name="retrain-{dataset}")
-def retrain(dataset: str, settings: Settings = DEFAULTS, catalog: str | None = None, snapshot: str | None = None) -> Promotion:
+def retrain(
+    dataset: str, settings: Settings = DEFAULTS, catalog: str | None = None, snapshot: str | None = None, accept: bool = False
+) -> Promotion:
     """Take one dataset from its source to a champion.
 
     Args:
         dataset: Name of an entry of the catalog, such as rotten_tomatoes.
-        settings: What to change of the defaults; whatever is left out keeps its own.
+        settings: What to change of the settings of the catalog entry and of the defaults.
         catalog: Path of a catalog file of your own, or several with a colon between; read beside data/catalog.yaml.
         snapshot: Digest of an earlier snapshot to retrain on, or its beginning, in place of what the source holds now.
+        accept: Take a snapshot that differs from the one before by more than the limits of the catalog entry.
     """
-    rows = ingest(dataset, catalog, snapshot)
+    settings = with_entry_settings(dataset, settings, catalog)
+    rows = ingest(dataset, catalog, snapshot, accept)
     tokens = tokenize(rows, settings.tokens, catalog)
+    check_promotion(tokens, settings.promotion)  # a mistake there costs no training
     checkpoint = train(tokens, settings.training)
     scores = evaluate(checkpoint, tokens, settings.evaluation, catalog)
     challenger = register(checkpoint, tokens, scores, catalog)

@@ -23,7 +23,7 @@ __all__ = ["check_server", "retrain_all"]
 
 
 def retrain_all(
-    chosen: Mapping[str, Settings], catalog: str | None, snapshot: str | None
+    chosen: Mapping[str, Settings], catalog: str | None, snapshot: str | None, *, accept: bool = False
 ) -> tuple[list[dict[str, Any]], dict[str, str]]:
     """Retrain datasets, and start the engine only if one of them has something to do.
 
@@ -36,7 +36,7 @@ def retrain_all(
     for name, settings in chosen.items():
         started = time.monotonic()
         with _kept_going(name, failures), quiet():
-            if found := find_promotion(name, settings, catalog, snapshot):
+            if found := find_promotion(name, settings, catalog, snapshot, accept=accept):
                 rows[name] = _row(found, started)
                 print(f"{name:<16} Unchanged at every stage", file=sys.stderr, flush=True)
     waiting = [name for name in chosen if name not in rows and name not in failures]
@@ -47,7 +47,7 @@ def retrain_all(
             for name in waiting:
                 started = time.monotonic()
                 with _kept_going(name, failures):
-                    rows[name] = _row(outcome(retrain(name, chosen[name], catalog, snapshot)), started)
+                    rows[name] = _row(outcome(retrain(name, chosen[name], catalog, snapshot, accept)), started)
     return [rows[name] for name in chosen if name in rows], failures
 
 

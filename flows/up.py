@@ -14,7 +14,7 @@ from pathlib import Path
 from flows.deployments import POOL, Server, deploy
 from flows.environment import home
 from flows.services import Service, check_port, running, start, wait_for
-from tasks.links import UI_URL, ui_page
+from tasks.links import UI_URL, sqlite_url, ui_page
 
 LOOK_SECONDS = 30.0  # between two looks at schedules that somebody added in the dashboard
 
@@ -83,7 +83,7 @@ def environment_of(prefect_port: int) -> dict[str, str]:
 
 def mlflow_command(port: int) -> list[str]:
     """The MLflow server of this store."""
-    tracking = os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{home() / 'mlflow.db'}"
+    tracking = os.environ.get("MLFLOW_TRACKING_URI") or sqlite_url(home() / "mlflow.db")
     command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
     return [*command, "--backend-store-uri", tracking, "--artifacts-destination", (home() / "mlartifacts").as_uri()]
 

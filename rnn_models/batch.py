@@ -47,6 +47,11 @@ class Ragged:
         """Ids of one row."""
         return [int(i) for i in self.ids[self.offsets[index] : self.offsets[index + 1]]]
 
+    def select(self, indices: NDArray[np.int64]) -> "Ragged":
+        """Keep some rows, in the order of their indices."""
+        parts = [self.ids[self.offsets[i] : self.offsets[i + 1]] for i in indices]
+        return Ragged(np.concatenate([self.ids[:0], *parts]), np.cumsum([0, *map(len, parts)], dtype=np.int64))
+
     def take(self, indices: NDArray[np.int64]) -> tuple[Tensor, Tensor]:
         """Gather rows, padded on the right with ``PAD_ID``.
 
@@ -115,6 +120,11 @@ class Examples:
     def lengths(self) -> NDArray[np.int64]:
         """What an example costs in a batch: the longer of its two sides, (N,)."""
         return np.maximum(self.source.lengths, self.target.lengths)
+
+    def select(self, indices: NDArray[np.int64]) -> "Examples":
+        """Keep some examples, in the order of their indices."""
+        words = Words(self.words.forms.select(indices), self.words.spellings) if self.words else None
+        return Examples(self.source.select(indices), self.target.select(indices), words)
 
     def batch(self, indices: NDArray[np.int64]) -> "Batch":
         """Gather some examples into one padded batch."""

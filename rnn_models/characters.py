@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from rnn_models.batch import PAD_ID, Spelled, length_mask
 from rnn_models.layers import LockedDropout
-from rnn_models.recurrent import gather_steps, recurrence, reversal
+from rnn_models.recurrent import gather_steps, read, recurrence, reversal
 from rnn_models.settings import TrainSettings
 
 NUM_PARTS = 4  # words of near-equal lengths are read together: a long one pads a quarter of a batch at most
@@ -30,7 +30,7 @@ class CharacterLSTM(nn.Module):
     def forward(self, x: Tensor, lengths: Tensor) -> Tensor:
         """``x`` (F, C, E) to (F, 2 * H)."""
         mirrored = gather_steps(x, reversal(lengths, x.shape[1]))
-        states = torch.cat([self.ahead(x)[0], self.back(mirrored)[0]], dim=2)  # (F, C, 2 * H)
+        states = torch.cat([read(self.ahead, x, ())[0], read(self.back, mirrored, ())[0]], dim=2)  # (F, C, 2 * H)
         return gather_steps(states, lengths[:, None] - 1).squeeze(1)
 
 

@@ -1,5 +1,7 @@
 """Where a model computes, and with how many bits."""
 
+from functools import cache
+
 import torch
 
 
@@ -41,6 +43,38 @@ def autocast(device: torch.device, precision: str) -> torch.autocast:
         device: Where the model computes.
         precision: ``float32``, ``bfloat16``, or ``auto``: bfloat16 on a GPU that has it.
     """
+    return torch.autocast(device.type, dtype=torch.bfloat16, enabled=is_bfloat16(device, precision))
+
+
+def is_bfloat16(device: torch.device, precision: str) -> bool:
+    """Whether a setting of the precision means bfloat16 on a device."""
     is_fast = device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
-    is_on = precision == "bfloat16" or (precision == "auto" and is_fast)
-    return torch.autocast(device.type, dtype=torch.bfloat16, enabled=is_on)
+    return precision == "bfloat16" or (precision == "auto" and is_fast)
+
+
+def describe_precision(device: torch.device, precision: str) -> str:
+    """Name what a training really computes in: a processor may lack bfloat16 for LSTM layers."""
+    if not is_bfloat16(device, precision):
+        return "float32"
+    return "bfloat16" if has_bfloat16_lstm(device.type) else "bfloat16, LSTM layers in float32"
+
+
+@cache
+def has_bfloat16_lstm(kind: str) -> bool:
+    """Whether an LSTM layer can be trained in bfloat16 on a kind of device.
+
+    On a CPU autocast leaves it to oneDNN, which has none without AVX-512. Only
+    trying it tells, for oneDNN may also be held to fewer instructions
+    (``ONEDNN_MAX_CPU_ISA``) than the processor has.
+    """
+    if kind != "cpu":
+        return True
+    x, h, c = (torch.zeros(1, 1, 1) for _ in range(3))
+    weights = [torch.zeros(4, *more) for more in ((1,), (1,), (), ())]
+    try:
+        with torch.autocast(kind, dtype=torch.bfloat16), torch.inference_mode(False), torch.enable_grad():
+            weights[0].requires_grad_()
+            torch.lstm(x, (h, c), weights, True, 1, 0.0, True, False, True)[0].sum().backward()  # type: ignore[no-untyped-call]
+    except RuntimeError:
+        return False
+    return True

@@ -40,10 +40,10 @@ def gradient_decay(problem: Problem, model: nn.Module, batch: Batch | Window) ->
     try:
         if isinstance(batch, Window):
             assert problem.windows
-            nats, _, _ = problem.windows.loss(model, batch, ())
+            nats = problem.windows.loss(model, batch, ())[0].nats
             lengths = batch.lengths
         else:
-            nats, _ = problem.loss(model, batch)
+            nats = problem.loss(model, batch).nats
             lengths = batch.target_lengths + 1 if problem.token_nats else batch.source_lengths  # what the encoder reads
         followed = encoder.followed
         gradients = torch.autograd.grad(nats, [state for steps in followed for state in steps], allow_unused=True)

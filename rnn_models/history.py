@@ -8,7 +8,7 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class Step:
-    """One optimiser update. The loss is in nats per unit; the norm stands before clipping.
+    """One optimiser update. The loss is in nats per unit, without label smoothing; the norm stands before clipping.
 
     ``allowed_norm`` is the largest norm that clipping allowed, infinite where
     it goes by value or there is none. ``update_ratio`` is the norm of the
@@ -30,9 +30,12 @@ class Step:
 class Epoch:
     """One pass over the training split, or the part of one that a limit left; losses in nats per unit.
 
-    ``validation_score`` is the problem's headline metric, where that decides
-    which epoch is the best; higher is better, a cost is taken negative.
-    ``gradient_decay`` is what ``health.gradient_decay`` found at its end.
+    Both losses are plain negative log-likelihoods, without label smoothing, so
+    they can be compared. ``validation_score`` is the headline metric of
+    ``validation.headline_of``; ``is_chosen_by_score`` says that it decides
+    which epoch is the best (higher is better, equal scores by the lower loss),
+    otherwise the loss does. ``gradient_decay`` is what
+    ``health.gradient_decay`` found at its end.
     """
 
     epoch: int
@@ -42,14 +45,16 @@ class Epoch:
     clipped_share: float
     seconds: float
     num_skipped: int = 0
-    validation_score: float | None = None
+    validation_score: float = math.nan
+    is_chosen_by_score: bool = False
     is_whole: bool = True
     gradient_decay: dict[str, list[float]] = field(default_factory=dict)
 
     @property
-    def cost(self) -> float:
-        """What decides between epochs, lower is better."""
-        return self.validation_loss if self.validation_score is None else -self.validation_score
+    def cost(self) -> tuple[bool, float, float]:
+        """The order of epochs, lower is better: first whether it is not a number, then what decides, then the loss."""
+        first = -self.validation_score if self.is_chosen_by_score else self.validation_loss
+        return math.isnan(first) or math.isnan(self.validation_loss), first, self.validation_loss
 
 
 @dataclass
@@ -64,7 +69,7 @@ class History:
     @property
     def best(self) -> Epoch:
         """The epoch that validates best; the first of equals, nan the last of all."""
-        return min(self.epochs, key=lambda epoch: (math.isnan(epoch.cost), epoch.cost))
+        return min(self.epochs, key=lambda epoch: epoch.cost)
 
     @property
     def is_best_last(self) -> bool:
@@ -91,10 +96,16 @@ class History:
 
 
 def stalls(epochs: list[Epoch]) -> tuple[int, int]:
-    """Count the epochs that validate no better than one before: all of them, and those in a row."""
-    best, total, in_a_row = math.inf, 0, 0
+    """Count the epochs in which nothing became better, neither what decides nor the loss: all of them, and those in a row.
+
+    Early in a training a score may stand at nothing, below what chance gave in
+    the first epoch, while the loss falls: such a training is not at its end.
+    """
+    best, lowest = (True, -math.inf, -math.inf), math.inf  # before any epoch: as bad as no number
+    total, in_a_row = 0, 0
     for epoch in epochs:
-        is_better = epoch.cost < best
+        is_better = epoch.cost < best or epoch.validation_loss < lowest
         best = min(best, epoch.cost)
+        lowest = min(lowest, epoch.validation_loss)
         total, in_a_row = total + (not is_better), 0 if is_better else in_a_row + 1
     return total, in_a_row

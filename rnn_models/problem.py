@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -56,18 +56,29 @@ class Output:
     others: list["Output"] = field(default_factory=list)
 
 
+class Loss(NamedTuple):
+    """The loss of some examples: what is minimised, summed in nats, over how many units.
+
+    ``plain`` are the same nats without label smoothing and without a gradient,
+    so that losses of training and of validation can be compared.
+    """
+
+    nats: Tensor
+    units: int
+    plain: Tensor
+
+
 @dataclass(frozen=True, kw_only=True)
 class Windows:
     """How a problem is trained in windows, by truncated BPTT, the state carried from one to the next.
 
     ``cut`` makes the windows of an epoch (0 for validation) of examples: a pure
     function of the seed and the epoch. ``loss`` goes on from the state before
-    and gives the sum in nats, its units and the state after; the state of a
-    row that ``is_start`` marks is its own matter (``bptt.carried``).
+    and gives the loss and the state after; the state of a row that ``is_start`` marks is its own matter (``bptt.carried``).
     """
 
     cut: Callable[[Examples, TrainSettings, int], Sequence[Window]]
-    loss: Callable[[Any, Window, State], tuple[Tensor, int, State]]
+    loss: Callable[[Any, Window, State], tuple[Loss, State]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,8 +87,8 @@ class Problem:
 
     ``rows`` names the columns of its rows, source before target. ``metrics``
     and ``baselines`` are names from ``metrics.py`` and ``baselines.py``; the
-    first metric decides. ``loss`` gives the sum in nats over a batch and the
-    number of units (tokens or examples) it stands for. ``windows`` is there
+    first metric decides. ``loss`` gives the loss of a batch; its units are
+    tokens or examples. ``windows`` is there
     where ``bptt_window`` may cut a training into windows of their own updates.
     ``is_source_optional`` says that rows may have a target alone. ``token_nats``
     is there where a model is judged by how well it foresees the target texts:
@@ -92,7 +103,7 @@ class Problem:
     baselines: tuple[str, ...]
     defaults: TrainSettings
     build: Callable[[Sizes, TrainSettings], nn.Module]
-    loss: Callable[[Any, Batch], tuple[Tensor, int]]
+    loss: Callable[[Any, Batch], Loss]
     predict: Callable[[Any, Batch], list[Output]]
     windows: Windows | None = None
     token_nats: Callable[[Any, Examples], list[NDArray[np.float32]]] | None = None

@@ -21,8 +21,10 @@ REGISTER = 16  # floats of an AVX-512 register
 
 def projected_nats(
     states: Tensor, weight: Tensor, bias: Tensor, said: Tensor, *, smoothing: float = 0.0, at_once: int = 0
-) -> Tensor:
+) -> tuple[Tensor, Tensor]:
     """Cross entropy in nats between the softmax of ``states @ weight.T + bias`` and what was said, summed over all rows.
+
+    Both sums come from the same logits.
 
     Args:
         states: (N, O).
@@ -32,18 +34,31 @@ def projected_nats(
         smoothing: Share of each row's target that is spread evenly over all ids.
         at_once: Logits in memory together, but a row at least; 0 is what suits the device.
 
+    Returns:
+        The nats with the smoothing, and without it; the second has no gradient.
+
     Origin:
         Szegedy et al. (2016), section 7, the smoothing.
     """
     num_rows = rows_at_once(at_once or LOGITS_AT_ONCE[states.device.type], len(weight))
     if torch.is_grad_enabled() and len(states) > num_rows:  # with fewer, autograd is as fast
-        nats: Tensor = ProjectedNats.apply(states, weight, bias, said, smoothing, num_rows)  # type: ignore[no-untyped-call]
-        return nats
-    parts = [
-        cross_entropy(linear(states[rows], weight, bias), said[rows], reduction="sum", label_smoothing=smoothing)
-        for rows in stretches(len(states), num_rows)
-    ]
-    return torch.stack(parts).sum()
+        nats, plain = ProjectedNats.apply(states, weight, bias, said, smoothing, num_rows)  # type: ignore[no-untyped-call]
+        return nats, plain
+    parts = []
+    for rows in stretches(len(states), num_rows):
+        logits = linear(states[rows], weight, bias)
+        parts.append(torch.stack(smoothed_nats(logits, said[rows], smoothing)))
+    nats, plain = torch.stack(parts).sum(0)
+    return nats, plain.detach()
+
+
+def smoothed_nats(logits: Tensor, said: Tensor, smoothing: float) -> tuple[Tensor, Tensor]:
+    """Cross entropy of ``logits`` (N, V) in nats, summed, with label smoothing and without; the second has no gradient."""
+    nats = cross_entropy(logits, said, reduction="sum", label_smoothing=smoothing)
+    if not smoothing:
+        return nats, nats.detach()
+    known = logits.detach().to(nats.dtype)
+    return nats, nats.detach() - smoothing * (known.gather(1, said[:, None]).sum() - known.mean(1).sum())
 
 
 def rows_at_once(num_logits: int, num_ids: int) -> int:
@@ -61,8 +76,10 @@ class ProjectedNats(torch.autograd.Function):
     """Cross entropy of a projection with its gradients, which only wait to be scaled."""
 
     @staticmethod
-    def forward(ctx: Any, states: Tensor, weight: Tensor, bias: Tensor, said: Tensor, smoothing: float, num_rows: int) -> Tensor:
-        """Sum the nats of all rows.
+    def forward(
+        ctx: Any, states: Tensor, weight: Tensor, bias: Tensor, said: Tensor, smoothing: float, num_rows: int
+    ) -> tuple[Tensor, Tensor]:
+        """Sum the nats of all rows, with the smoothing and without.
 
         Args:
             ctx: Keeps the gradients.
@@ -81,10 +98,12 @@ class ProjectedNats(torch.autograd.Function):
             for tensor, is_needed in zip(given, ctx.needs_input_grad[:3], strict=True)
         )
         nats = torch.zeros((), dtype=torch.promote_types(kind, torch.float32), device=states.device)
+        plain = torch.zeros_like(nats)
         memory = w.new_empty(len(w), num_rows)
         for rows in stretches(len(x), num_rows):
-            more, slopes = nats_and_slopes(x[rows], w, b, said[rows], smoothing, memory)
+            more, more_plain, slopes = nats_and_slopes(x[rows], w, b, said[rows], smoothing, memory)
             nats += more
+            plain += more_plain
             if of_bias is not None:
                 of_bias += slopes.sum(1)
             slopes = slopes.to(kind)
@@ -93,7 +112,8 @@ class ProjectedNats(torch.autograd.Function):
             if of_weight is not None:
                 add_product(of_weight, slopes, x[rows])
         ctx.save_for_backward(of_states, of_weight, of_bias)
-        return nats
+        ctx.mark_non_differentiable(plain)
+        return nats, plain
 
     @staticmethod
     @torch.autograd.function.once_differentiable
@@ -104,8 +124,10 @@ class ProjectedNats(torch.autograd.Function):
 
 def nats_and_slopes(
     states: Tensor, weight: Tensor, bias: Tensor, said: Tensor, smoothing: float, memory: Tensor
-) -> tuple[Tensor, Tensor]:
-    """Nats summed over some rows, and their gradient by the logits (V, N), in float32 at least.
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Nats summed over some rows, the same without smoothing, and the gradient of the first by the logits (V, N).
+
+    The gradient is in float32 at least.
 
     Logits are written to ``memory`` (V, N or more), where they become their
     softmax, and this their gradient.
@@ -114,17 +136,19 @@ def nats_and_slopes(
     logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
     logits -= logits.amax(0)
     is_said = said[None]
-    nats = (smoothing - 1) * logits.gather(0, is_said).sum()
+    right = logits.gather(0, is_said).sum()
+    nats = (smoothing - 1) * right
     if smoothing:
         nats -= smoothing * logits.mean(0).sum()
     slopes = logits.exp_()
     totals = slopes.sum(0)
-    nats += totals.log().sum()
+    all_ids = totals.log().sum()
+    nats += all_ids
     slopes /= totals
     if smoothing:
         slopes -= smoothing / len(weight)
     slopes.scatter_(0, is_said, slopes.gather(0, is_said) + (smoothing - 1))
-    return nats, slopes
+    return nats, all_ids - right, slopes
 
 
 def add_product(total: Tensor, one: Tensor, other: Tensor) -> None:

@@ -6,6 +6,7 @@ B sequences, T time steps, E embedding, H hidden, D directions, L layers.
 import torch
 from torch import Tensor, nn
 
+from rnn_models.devices import has_bfloat16_lstm
 from rnn_models.layers import LockedDropout
 from rnn_models.settings import TrainSettings
 
@@ -53,6 +54,10 @@ def read(cell: nn.RNNBase, x: Tensor, state: State, *, weight_dropout: float = 0
     Origin:
         Merity, Keskar and Socher (2018), section 2, for the dropped weights.
     """
+    if is_too_short_for(cell, x):
+        with torch.autocast(x.device.type, enabled=False):
+            full = tuple(s.float() for s in state)
+            return read(cell, x.float(), full, weight_dropout=weight_dropout, window=window)
     weights: list[Tensor] = list(cell.parameters())
     if weight_dropout:
         weights[1] = nn.functional.dropout(weights[1], weight_dropout)
@@ -67,6 +72,12 @@ def read(cell: nn.RNNBase, x: Tensor, state: State, *, weight_dropout: float = 0
         parts.append(out)
     states = parts[0] if len(parts) == 1 else torch.cat(parts, dim=1)
     return states, tuple(s[0] for s in carried)
+
+
+def is_too_short_for(cell: nn.RNNBase, x: Tensor) -> bool:
+    """Whether numbers of bfloat16, which autocast would make of ``x``, are too short for this layer on this processor."""
+    kind = x.device.type
+    return cell.mode == "LSTM" and torch.is_autocast_enabled(kind) and not has_bfloat16_lstm(kind)
 
 
 def read_by_steps(cell: nn.RNNBase, x: Tensor, state: State, *, window: int = 0) -> tuple[list[Tensor], State]:

@@ -86,9 +86,9 @@ class TrainSettings:
         0.1, "Share of texts a generator learns without their label, to start from none.", low=0, high=0.95
     )
     max_epochs: int = setting(10, "Passes over the training split, at most.", low=1)
-    patience: int = setting(3, "Epochs that validate no better before stopping.", low=1)
-    # The loss says more per example, and costs no decoding; the score is what a champion is chosen by.
-    stop_on: StopOn = setting("loss", "What validation goes by: the loss, or the problem's first metric.")
+    patience: int = setting(3, "Epochs in a row that improve neither score nor loss of validation, before stopping.", low=1)
+    # The metric is what a champion is chosen by: a tagger's loss can rise while its entity F1 still rises.
+    stop_on: StopOn = setting("metric", "What chooses the best epoch: the problem's first metric on validation, or the loss.")
     max_steps: int = setting(0, "Optimiser updates, at most, which then ends the schedule too; 0 for no limit.", low=0)
     max_minutes: float = setting(0.0, "Minutes of training, at most; 0 for no limit.", low=0)
     batch_size: int = setting(64, "Examples per batch, at most.", low=1)
@@ -126,7 +126,11 @@ class TrainSettings:
         True, "Learn the word vectors of tokens.vectors on; off keeps the source embedding as it starts."
     )
     device: Device = setting("auto", "Where training computes; auto is a GPU if there is one.")
-    precision: Precision = setting("auto", "Bits of a training's products; auto is bfloat16 on a GPU, float32 on a CPU.")
+    precision: Precision = setting(
+        "auto",
+        "Bits of a training's products; auto is bfloat16 on a GPU, float32 on a CPU. "
+        "A CPU without AVX-512 computes LSTM layers in float32 either way.",
+    )
     measure_every: int = setting(10, "Steps between measurements of the update-to-weight ratio; 0 measures no health.", low=0)
     seed: int = setting(1, "Seed of weights, order and dropout.", low=0)
 

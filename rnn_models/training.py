@@ -16,12 +16,12 @@ from rnn_models.devices import autocast, find_device, seed_generators
 from rnn_models.health import gradient_decay
 from rnn_models.history import Epoch, History, Step, stalls
 from rnn_models.optimisation import Averaging, UpdateMeter, learning_rate, make_optimizer
-from rnn_models.problem import Problem, Sizes
+from rnn_models.problem import Loss, Problem, Sizes
 from rnn_models.progress import Progress
 from rnn_models.recurrent import State
 from rnn_models.resume import load_training, save_training
 from rnn_models.settings import TrainSettings
-from rnn_models.validation import headline_score, mean_loss
+from rnn_models.validation import headline_of, headline_score, how_chosen, is_chosen_by_score, mean_loss
 from rnn_models.word_vectors import Vectors, start_from_vectors
 
 log = logging.getLogger(__name__)
@@ -93,26 +93,26 @@ class Training:
         )  # fmt: skip
 
     def _backward(self, batches: Sequence[Batch | Window]) -> float:
-        """Leave the gradient of the mean loss per unit of all batches, and return that loss."""
+        """Leave the gradient of the mean loss per unit of all batches, and return that loss without label smoothing."""
         self.optimizer.zero_grad()
-        nats, units, first = torch.zeros((), device=self.device), 0, 0
+        plain, units, first = torch.zeros((), device=self.device), 0, 0
         for batch in batches:
-            more, num = self._loss(batch.to(self.device))
-            first = first or num
-            (more / first).backward()  # type: ignore[no-untyped-call]
-            nats, units = nats + more.detach(), units + num
+            found = self._loss(batch.to(self.device))
+            first = first or found.units
+            (found.nats / first).backward()  # type: ignore[no-untyped-call]
+            plain, units = plain + found.plain, units + found.units
         if units != first:  # the units of all batches are known only now
             torch._foreach_mul_([p.grad for p in self.parameters if p.grad is not None], first / units)
-        return float(nats / units)
+        return float(plain / units)
 
-    def _loss(self, batch: Batch | Window) -> tuple[torch.Tensor, int]:
+    def _loss(self, batch: Batch | Window) -> Loss:
         with autocast(self.device, self.settings.precision):
             if isinstance(batch, Batch):
                 return self.problem.loss(self.model, batch)
             assert self.problem.windows
-            nats, units, state = self.problem.windows.loss(self.model, batch, self.carried)
+            found, state = self.problem.windows.loss(self.model, batch, self.carried)
         self.carried = tuple(s.detach() for s in state)
-        return nats, units
+        return found
 
     def _update(self, number: int) -> float | None:
         """Change the weights, and say by how much where it is to be measured."""
@@ -190,7 +190,7 @@ class Training:
         self.averaging.add_epoch()
         with self.averaging.applied():
             loss = mean_loss(self.problem, self.model, validation, s)
-            score = headline_score(self.problem, self.model, validation, self.sizes) if s.stop_on == "metric" else None
+            score = headline_score(self.problem, self.model, validation, self.sizes, loss=loss)
         self.seconds = 0.0
         return Epoch(
             epoch=done[-1].epoch,
@@ -201,6 +201,7 @@ class Training:
             seconds=time.perf_counter() - started,
             num_skipped=sum(not math.isfinite(step.gradient_norm) for step in done),
             validation_score=score,
+            is_chosen_by_score=is_chosen_by_score(self.problem, s),
             is_whole=is_whole,
             gradient_decay=decay,
         )
@@ -231,11 +232,11 @@ class Training:
         if history.is_best_last:
             history.weights.clear()
             history.weights.update(self.averaging.weights())
-        score = "" if epoch.validation_score is None else f", score {epoch.validation_score:.2f}"
         log.info(
-            "epoch %d%s: train loss %.3f, validation loss %.3f%s%s, %.0f %% of steps clipped, %d skipped, %.0f s",
-            epoch.epoch, "" if epoch.is_whole else " in part", epoch.train_loss, epoch.validation_loss, score,
-            " (best)" if history.is_best_last else "", 100 * epoch.clipped_share, epoch.num_skipped, epoch.seconds,
+            "epoch %d%s: train loss %.3f, validation loss %.3f, %s%s, %.0f %% of steps clipped, %d skipped, %.0f s",
+            epoch.epoch, "" if epoch.is_whole else " in part", epoch.train_loss, epoch.validation_loss,
+            headline_of(self.problem).shown(epoch.validation_score), " (best)" if history.is_best_last else "",
+            100 * epoch.clipped_share, epoch.num_skipped, epoch.seconds,
         )  # fmt: skip
 
 
@@ -279,6 +280,7 @@ def fit(
         if resume and resume.exists():
             load_training(training, resume)
             log.info("going on after epoch %d and %d more steps", len(history.epochs), len(history.open_steps))
+        log.info(how_chosen(problem, settings, len(validation)))
         while history.open_steps or not training.reason_to_stop():
             epoch = training.train_epoch(train, validation, hooks, resume)
             training.add_epoch(epoch)
@@ -286,5 +288,7 @@ def fit(
                 training.save(resume, hooks)
             hooks.on_epoch(epoch)
         history.ended = training.reason_to_stop()
-        log.info("the training ended by %s; best is epoch %d", history.ended, history.best.epoch)
+        best = history.best
+        score = headline_of(problem).shown(best.validation_score)
+        log.info("the training ended by %s; best is epoch %d of %d, %s", history.ended, best.epoch, len(history.epochs), score)
     return history

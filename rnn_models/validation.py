@@ -1,5 +1,9 @@
-"""How good a model is between two epochs: its loss, or the score that its problem is judged by."""
+"""How good a model is between two epochs: its loss, and the score that its problem is judged by."""
 
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -15,6 +19,58 @@ from rnn_models.recurrent import State
 from rnn_models.settings import TrainSettings
 from rnn_models.workers import in_order
 
+MOST_ANSWERS, MOST_TEXTS = 10_000, 1_000  # rows that are scored after an epoch: a text is decoded token by token
+
+
+@dataclass(frozen=True)
+class Headline:
+    """The score of an epoch: its name in MLflow, its title on a page, and the digits behind the point that are shown."""
+
+    name: str
+    title: str
+    digits: int = 2
+
+    def shown(self, value: float) -> str:
+        """Title and value, as in ``entity F1 85.30``."""
+        return f"{self.title} {value:.{self.digits}f}"
+
+
+def headline_of(problem: Problem) -> Headline:
+    """What the score of an epoch is: the problem's first metric, as far as it can be computed without words.
+
+    Of texts only ids are known here, so BLEU is one of pieces; bits are bits
+    per token, which is the loss in another unit.
+    """
+    if problem.token_nats:
+        return Headline("bits_per_token", "bits per token", 3)
+    metric = find_metric(problem.metrics[0])
+    return Headline("bleu_of_pieces", "BLEU of pieces") if says_text(problem) else Headline(metric.name, metric.title)
+
+
+def is_chosen_by_score(problem: Problem, settings: TrainSettings) -> bool:
+    """Whether the score decides which epoch is the best; where the score is the loss in another unit, the loss does."""
+    return settings.stop_on == "metric" and not problem.token_nats
+
+
+def how_chosen(problem: Problem, settings: TrainSettings, num: int) -> str:
+    """Say in a sentence what the best of some epochs is chosen by.
+
+    Args:
+        problem: What is learnt.
+        settings: Of the training.
+        num: Rows of the validation split.
+    """
+    if not is_chosen_by_score(problem, settings):
+        return f"the best epoch has the lowest loss on {num:,} validation rows"
+    rows, way = len(scored_rows(problem, num)), ", decoded greedily" if says_text(problem) else ""
+    some = f"{rows:,} of {num:,}" if rows < num else f"{num:,}"
+    return f"the best epoch has the highest {headline_of(problem).title} on {some} validation rows{way}"
+
+
+def says_text(problem: Problem) -> bool:
+    """Whether an answer is a text, which is decoded token by token."""
+    return problem.rows[1] == "target"
+
 
 def mean_loss(problem: Problem, model: torch.nn.Module, examples: Examples, settings: TrainSettings) -> float:
     """Loss in nats per unit over all examples, without dropout.
@@ -27,8 +83,8 @@ def mean_loss(problem: Problem, model: torch.nn.Module, examples: Examples, sett
         return mean_loss_in_windows(problem.windows, model, examples, settings)
 
     def loss(indices: NDArray[np.int64]) -> tuple[float, int]:
-        total, num = problem.loss(model, examples.batch(indices).to(device))
-        return float(total), num
+        found = problem.loss(model, examples.batch(indices).to(device))
+        return float(found.nats), found.units
 
     costs = in_order(loss, sorted_batches(examples, size=256, tokens=settings.batch_tokens), device)
     return sum(nats for nats, _ in costs) / sum(num for _, num in costs)
@@ -40,25 +96,53 @@ def mean_loss_in_windows(windows: Windows, model: torch.nn.Module, examples: Exa
     device, nats, units = device_of(model), 0.0, 0
     state: State = ()
     for window in windows.cut(examples, settings, 0):
-        total, num, state = windows.loss(model, window.to(device), state)
-        nats, units = nats + float(total), units + num
+        found, state = windows.loss(model, window.to(device), state)
+        nats, units = nats + float(found.nats), units + found.units
     return nats / units
 
 
-def headline_score(problem: Problem, model: torch.nn.Module, examples: Examples, sizes: Sizes) -> float:
-    """The problem's first metric over all examples, higher is better: a cost is taken negative.
+def headline_score(problem: Problem, model: torch.nn.Module, examples: Examples, sizes: Sizes, *, loss: float) -> float:
+    """The score of ``headline_of``, of all examples or of ``scored_rows`` where they are many.
 
-    A text stands for itself by its ids, as words are unknown here; so a BLEU
-    is one over pieces, and compares epochs but nothing else.
+    Texts are decoded greedily: a beam costs many times as much and orders
+    epochs alike.
+
+    Args:
+        problem: What is learnt.
+        model: What answers.
+        examples: The validation split.
+        sizes: Of the vocabularies.
+        loss: Of the model on the same examples, in nats per unit.
     """
-    metric = find_metric(problem.metrics[0])
     if problem.token_nats:
-        nats = problem.token_nats(model, examples)
-        statistics = metric.statistics(nats, [" " * (len(costs) - 1) for costs in nats])
-        return metric.gain(float(metric.score(statistics.sum(0, keepdims=True))[0]), 0.0)
-    said = [told(output.ids, problem, sizes) for output in predict_all(problem, model, examples)]
-    true = [told(examples.target.row(i), problem, sizes) for i in range(len(examples))]
-    return float(metric.score(metric.statistics(said, true).sum(0, keepdims=True))[0])
+        return loss / math.log(2)
+    metric, rows = find_metric(problem.metrics[0]), scored_rows(problem, len(examples))
+    chosen = examples if len(rows) == len(examples) else examples.select(rows)
+    with plain_answers(model):
+        outputs = predict_all(problem, model, chosen)
+    predictions = [told(output.ids, problem, sizes) for output in outputs]
+    references = [told(chosen.target.row(i), problem, sizes) for i in range(len(chosen))]
+    return float(metric.score(metric.statistics(predictions, references).sum(0, keepdims=True))[0])
+
+
+def scored_rows(problem: Problem, num: int) -> NDArray[np.int64]:
+    """Choose the validation rows that are scored after each epoch: always the same, spread evenly over the split."""
+    most = MOST_TEXTS if says_text(problem) else MOST_ANSWERS
+    return np.linspace(0, num - 1, min(num, most)).round().astype(np.int64)
+
+
+@contextmanager
+def plain_answers(model: Any) -> Iterator[None]:
+    """Let a model give one answer for each example, the cheapest way, for a while."""
+    own = getattr(model, "settings", None)
+    if own is None:  # a classifier has no other way to answer
+        yield
+        return
+    model.settings = own.with_changes({"beam_width": 1, "num_best": 1, "confidences": False})
+    try:
+        yield
+    finally:
+        model.settings = own
 
 
 def told(ids: list[int], problem: Problem, sizes: Sizes) -> Any:

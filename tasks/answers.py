@@ -1,6 +1,5 @@
 """A table of raw rows in, a table of answers out: what a registered model does, and what may be asked of it at each call."""
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import Field, dataclass, fields
 from typing import Any
@@ -10,6 +9,11 @@ import pandas as pd
 
 from rnn_models.settings import check_setting, setting
 from tasks.predictor import SAMPLING, Predictor, Row
+from tasks.texts import MAX_CHARACTERS, text_fault, tokens_fault
+
+MOST_CHARACTERS = 10_000_000
+# What a model is asked with where it answers rows of its dataset: these may be longer than what strangers may send.
+LONG_TEXTS: dict[str, Any] = {"max_characters": MOST_CHARACTERS}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,15 +30,16 @@ class Asked:
     sample_length: int = setting(1000, "Tokens that a text is gone on with, at most.", low=1, high=100_000)
     seed: int = setting(1, "Of what is drawn.", low=0, high=2**63 - 1)
     judge: bool = setting(False, "Say what the tokens of each text cost, in nats, in place of going on with it.")
+    max_characters: int = setting(MAX_CHARACTERS, "Characters of the longest text that is read.", low=1, high=MOST_CHARACTERS)
 
 
 DECLARED: dict[str, Field[Any]] = {declared.name: declared for declared in fields(Asked)}
 # By the name of what a model says.
 ASKED = {
-    "label": ("threshold",),
-    "tags": ("threshold",),
-    "target": ("beam_width", "num_best", "length_penalty"),
-    "text": (*SAMPLING, "judge"),
+    "label": ("threshold", "max_characters"),
+    "tags": ("threshold", "max_characters"),
+    "target": ("beam_width", "num_best", "length_penalty", "max_characters"),
+    "text": (*SAMPLING, "judge", "max_characters"),
 }
 
 
@@ -71,7 +76,8 @@ def answer(predictor: Predictor, rows: pd.DataFrame, asked: Mapping[str, Any]) -
         asked: Some of what ``ASKED`` names.
 
     Returns:
-        A row for each. First the column named by the target, then ``score``.
+        A row for each. First the column named by the target, then ``score``;
+        last ``unfamiliar``, true where most of a row is unknown to the model.
 
     Raises:
         ValueError: If a row or what is asked is not as it must be.
@@ -80,12 +86,25 @@ def answer(predictor: Predictor, rows: pd.DataFrame, asked: Mapping[str, Any]) -
     settings = getattr(predictor.model, "settings", None)
     defaults = defaults_of(target, vars(settings) if settings else {})
     chosen = checked(target, defaults, asked)
-    return {"label": labelled, "tags": tagged, "target": translated, "text": gone_on}[target](predictor, rows, chosen)
+    if target == "tags":
+        given = token_rows_of(rows, max_characters=chosen["max_characters"])
+        return with_unfamiliar(tagged(predictor, given, chosen), predictor, given)
+    texts = texts_of(rows, max_characters=chosen["max_characters"], may_be_empty=target == "text")
+    if target == "text":
+        table = gone_on(predictor, texts, rows["label"].tolist() if "label" in rows else None, chosen)
+    else:
+        table = {"label": labelled, "target": translated}[target](predictor, texts, chosen)
+    return with_unfamiliar(table, predictor, texts)
 
 
-def labelled(predictor: Predictor, rows: pd.DataFrame, asked: Mapping[str, Any]) -> pd.DataFrame:
+def with_unfamiliar(table: pd.DataFrame, predictor: Predictor, rows: Sequence[Row]) -> pd.DataFrame:
+    """Add the column that says whether most of a row is unknown to the model."""
+    return table.assign(unfamiliar=np.array(predictor.unfamiliar(rows), dtype=bool))
+
+
+def labelled(predictor: Predictor, texts: Sequence[str], asked: Mapping[str, Any]) -> pd.DataFrame:
     """The likeliest label of each text, None where it is below the threshold, and how likely each label is."""
-    names, texts = predictor.encoder.labels, texts_of(rows)
+    names = predictor.encoder.labels
     table = predictor.probabilities(texts).reshape(len(texts), len(names))
     places, scores = table.argmax(1).tolist(), table.max(1).tolist()
     said = [names[place] if score >= asked["threshold"] else None for place, score in zip(places, scores, strict=True)]
@@ -94,10 +113,10 @@ def labelled(predictor: Predictor, rows: pd.DataFrame, asked: Mapping[str, Any])
     return pd.DataFrame({"label": labels, "score": scores, "probabilities": shares})
 
 
-def tagged(predictor: Predictor, rows: pd.DataFrame, asked: Mapping[str, Any]) -> pd.DataFrame:
+def tagged(predictor: Predictor, rows: Sequence[Row], asked: Mapping[str, Any]) -> pd.DataFrame:
     """The tags of each text, and its entities; one below the threshold is in neither."""
     columns: dict[str, list[Any]] = {"tags": [], "score": [], "entities": []}
-    for tags, score, entities in predictor.predict_entities(token_rows_of(rows), {"confidences": True}):
+    for tags, score, entities in predictor.predict_entities(rows, {"confidences": True}):
         is_said = [entity["score"] >= asked["threshold"] for entity in entities]
         columns["tags"].append(without(tags, is_said))
         columns["score"].append(score)
@@ -120,17 +139,17 @@ def without(tags: Sequence[str], is_said: Sequence[bool]) -> list[str]:
     return found
 
 
-def translated(predictor: Predictor, rows: pd.DataFrame, asked: Mapping[str, Any]) -> pd.DataFrame:
+def translated(predictor: Predictor, texts: Sequence[str], asked: Mapping[str, Any]) -> pd.DataFrame:
     """The best translation of each text, and as many as were asked for, best first."""
-    best = predictor.predict_best(texts_of(rows), asked)
+    decoding = {name: asked[name] for name in ("beam_width", "num_best", "length_penalty")}
+    best = predictor.predict_best(texts, decoding)
     listed = [[{"target": text, "score": score} for text, score in row] for row in best]
     first = [row[0] for row in best]
     return pd.DataFrame({"target": [text for text, _ in first], "score": [score for _, score in first], "n_best": listed})
 
 
-def gone_on(predictor: Predictor, rows: pd.DataFrame, asked: Mapping[str, Any]) -> pd.DataFrame:
+def gone_on(predictor: Predictor, texts: Sequence[str], labels: Sequence[Any] | None, asked: Mapping[str, Any]) -> pd.DataFrame:
     """The whole of each text, its score and what follows its beginning; or what its tokens cost, if that was asked."""
-    texts, labels = texts_of(rows), rows["label"].tolist() if "label" in rows else None
     if asked["judge"]:
         return pd.DataFrame({"nats": predictor.judge(texts, labels)})
     drawn = {name: asked[name] for name in SAMPLING}
@@ -139,18 +158,21 @@ def gone_on(predictor: Predictor, rows: pd.DataFrame, asked: Mapping[str, Any]) 
     return pd.DataFrame({"text": whole, "score": scores, "continuation": said})
 
 
-def texts_of(rows: pd.DataFrame) -> list[str]:
+def texts_of(rows: pd.DataFrame, *, max_characters: int = MAX_CHARACTERS, may_be_empty: bool = False) -> list[str]:
     """The raw texts of rows.
 
     Raises:
-        ValueError: If there is no such column, or a row has no text.
+        ValueError: If there is no such column, or a row has no text that is read.
     """
     if "text" not in rows:
         raise ValueError(f"rows must have a column text, got {', '.join(map(str, rows.columns)) or 'none'}")
-    return [readable(text, f"row {number}, text") for number, text in enumerate(rows["text"].tolist(), 1)]
+    texts: list[str] = rows["text"].tolist()
+    for number, text in enumerate(texts, 1):
+        _check(text_fault(text, may_be_empty=may_be_empty, max_characters=max_characters), f"row {number}, text")
+    return texts
 
 
-def token_rows_of(rows: pd.DataFrame) -> list[Row]:
+def token_rows_of(rows: pd.DataFrame, *, max_characters: int = MAX_CHARACTERS) -> list[Row]:
     """The tokens of rows where they have some, else their raw texts.
 
     Raises:
@@ -161,28 +183,21 @@ def token_rows_of(rows: pd.DataFrame) -> list[Row]:
             raise ValueError(f"rows must have a column text or tokens, got {', '.join(map(str, rows.columns)) or 'none'}")
         # Where a column may hold lists, MLflow makes one row of a body that names columns (``inputs``).
         is_one = len(rows) == 1 and isinstance(rows["text"].iloc[0], np.ndarray)
-        return [*texts_of(rows.explode("text") if is_one else rows)]
+        return [*texts_of(rows.explode("text") if is_one else rows, max_characters=max_characters)]
     found: list[Row] = []
     texts = rows["text"].tolist() if "text" in rows else [None] * len(rows)
     for number, (tokens, text) in enumerate(zip(rows["tokens"].tolist(), texts, strict=True), 1):
         if isinstance(tokens, str) or not hasattr(tokens, "__iter__"):
-            found.append(readable(text, f"row {number}, text (it has no tokens)"))
+            _check(text_fault(text, may_be_empty=False, max_characters=max_characters), f"row {number}, text (it has no tokens)")
+            found.append(text)
         else:
-            found.append([readable(token, f"row {number}, token {place}") for place, token in enumerate(tokens, 1)])
+            found.append([*tokens])
+            fault = tokens_fault(found[-1], max_characters=max_characters)
+            if fault:
+                raise ValueError(f"row {number}, {fault[1]}")
     return found
 
 
-def readable(text: object, place: str) -> str:
-    """A text that a tokenizer takes.
-
-    Raises:
-        ValueError: If it is none.
-    """
-    if not isinstance(text, str):
-        given = "nothing" if text is None or (isinstance(text, float) and math.isnan(text)) else repr(text)[:80]
-        raise ValueError(f"{place}: expected a string, got {given}")
-    try:
-        text.encode()
-    except UnicodeEncodeError as error:
-        raise ValueError(f"{place}: half a surrogate pair at character {error.start + 1} is no text") from error
-    return text
+def _check(fault: tuple[str, str] | None, place: str) -> None:
+    if fault:
+        raise ValueError(f"{place}: {fault[1]}")

@@ -12,8 +12,6 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
-from functools import cache
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -40,15 +38,6 @@ def digest(*parts: Any) -> str:
     """A short name for some plain values: equal values, equal names."""
     text = json.dumps(parts, sort_keys=True, ensure_ascii=False, default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
-
-
-@cache
-def code_digest(*places: str, libraries: tuple[str, ...] = ()) -> str:
-    """A digest of files or folders of our code and of the versions of some libraries."""
-    paths = [ROOT / place for place in places]
-    files = [file for path in paths for file in (sorted(path.rglob("*.py")) if path.is_dir() else [path])]
-    texts = [hashlib.sha256(path.read_bytes()).hexdigest() for path in files]
-    return digest(texts, [version(library) for library in libraries])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -178,6 +167,10 @@ class TokenSet(Noun):
 class Checkpoint(Noun):
     """Weights of the best epoch, settings, history; ``mlflow_run`` is where it can be followed.
 
+    ``validation_score`` is that of the best epoch as it is shown, such as
+    ``entity F1 85.30``. ``ended`` names the setting that ended the training,
+    and ``improving`` what was best in its last epoch, such as ``loss 0.805``,
+    empty where nothing was.
     ``machine`` is what trained it, as ``rnn_models/machine.py`` describes one.
     """
 
@@ -193,6 +186,9 @@ class Checkpoint(Noun):
     num_parameters: int
     settings: dict[str, Any]
     machine: dict[str, str] = field(default_factory=dict)
+    validation_score: str = ""
+    ended: str = ""
+    improving: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -213,6 +209,7 @@ class Scores(Noun):
     baselines: dict[str, dict[str, float]]
     baseline: str = ""
     bleu_tokenizer: str = ""
+    raw_text: dict[str, float] = field(default_factory=dict)  # by metric, where raw text is cut another way than rows are
 
     @property
     def headline(self) -> str:

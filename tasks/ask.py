@@ -29,9 +29,7 @@ def ask(model: str, text: str, asked: Mapping[str, Any], *, label: str | None = 
         for name, given in (("--label", label), ("--midi", midi)):
             if given is not None:
                 raise ValueError(f"{name} is for a model that goes on with texts, {loaded.name} does not")
-        if not text.strip():
-            raise ValueError(f"there is no text for {loaded.name} to read")
-    rows = pd.DataFrame({"text": [text], **({"label": [label]} if label is not None else {})})
+    rows = pd.DataFrame({"text": [text], **({"label": [label]} if label is not None else {})}, dtype=object)
     said = loaded.predict(rows, {name: value for name, value in asked.items() if value is not None})
     found = {"model": loaded.name, "version": loaded.number, **{name: plain(said[name].iloc[0]) for name in said}}
     if midi is not None:

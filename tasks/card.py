@@ -14,15 +14,15 @@ from rnn_models.problem import find_problem
 from rnn_models.slices import LEAST
 from tasks import registry
 from tasks.answers import DECLARED, defaults_of
-from tasks.artifacts import Checkpoint, ModelVersion, Promotion, Scores, Snapshot, TokenSet, code_digest, digest
+from tasks.artifacts import Checkpoint, ModelVersion, Promotion, Scores, Snapshot, TokenSet, digest
 from tasks.catalogs import catalog_paths
+from tasks.code_digest import code_digest
 from tasks.pages import cell, table_row
-from tasks.report import digits, interval, title
+from tasks.report import RAW_TEXT, digits, interval, title
 from tasks.split_facts import SplitFacts, split_facts
 from tasks.versions import check_complete
 
 CARD, DECISION = "refrain.card", "refrain.decision.digest"  # tags of a version: what its card was made of; the decision on it
-CODE = ("tasks/card.py", "tasks/split_facts.py", "rnn_models/slices.py")
 MOST_CHARACTERS = 5000  # that MLflow's database keeps of a description
 MOST_SLICES, MOST_LABELS, NAME_CHARACTERS, SENTENCE_CHARACTERS = 12, 20, 40, 600
 DATA = ("about", "language", "licence", "origin")  # keys of an entry that a version tells
@@ -87,7 +87,7 @@ def keep_card(version: ModelVersion, tokens: TokenSet, scores: Scores, promotion
     told = dict(check_complete(version.name, version.version).tags)
     decided = promotion.digest if promotion else told.get(DECISION, "")
     about = {name: value for name, value in told.items() if name.startswith("refrain.data.")}
-    key = digest(scores.digest, decided, about, code_digest(*CODE))
+    key = digest(scores.digest, decided, about, code_digest("tasks/card.py"))
     if told.get(CARD) == key:
         return
     checkpoint = Checkpoint.find(scores.dataset, scores.checkpoint)
@@ -131,7 +131,8 @@ def _facts(card: Card) -> Iterator[str]:
     yield table_row("problem", [f"{card.scores.problem}: {SHAPES[card.target]}"])
     yield table_row("model", [f"{architecture(card.target, settings)}; {checkpoint.num_parameters:,} parameters"])
     yield table_row("reads", [f"{cell(tokens.tokenizer)}, {tokens.sizes['target' if card.target == 'text' else 'source']:,} ids"])
-    epochs = f"epoch {checkpoint.best_epoch} of {checkpoint.epochs}"
+    score = f" ({checkpoint.validation_score} on validation)" if checkpoint.validation_score else ""
+    epochs = f"epoch {checkpoint.best_epoch} of {checkpoint.epochs}{score}"
     yield table_row("trained", [f"{card.trained}, {checkpoint.train_seconds:,.0f} s, {epochs}, seed {settings['seed']}"])
     yield table_row("rows", [f"{rows['train']} train{_limited(card)}, {rows['validation']} validation, {rows['test']} test"])
     origin, source = (cell(told.get(f"refrain.data.{name}", "")) for name in ("origin", "source"))
@@ -173,6 +174,9 @@ def _score_rows(card: Card) -> Iterator[str]:
         beside = [*theirs, *(scores.baselines[name].get(metric) for name in names)]
         named = f"{title(metric)}{', lower is better' * find_metric(metric).is_cost}"
         yield table_row(named, [f"**{interval(metric, score)}**", *(_score(metric, value) for value in beside)])
+    for metric, value in scores.raw_text.items():
+        blanks = [""] * (len(heads) - 1 + len(names))
+        yield table_row(f"{title(metric)} of raw text ({RAW_TEXT})", [_score(metric, value), *blanks])
 
 
 def _score(metric: str, value: float | None) -> str:

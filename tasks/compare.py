@@ -17,8 +17,8 @@ from rnn_models.encoders import has_recurrence
 from rnn_models.metrics import find_metric, measure
 from rnn_models.problem import Problem, find_problem
 from rnn_models.settings import Encoder as EncoderName
-from tasks.artifacts import SystemScores, TokenSet, code_digest, digest
-from tasks.evaluate import baselines_of, cheaply, references, say_all, training_texts
+from tasks.artifacts import SystemScores, TokenSet, digest
+from tasks.evaluate import baselines_of, cheaply, references, say_all, scoring_code, training_texts
 from tasks.settings import TrainChanges, changes
 from tasks.states import directly
 from tasks.train import train
@@ -97,7 +97,8 @@ def encoder_scores(
 ) -> SystemScores:
     """Train as a retraining would, or take its checkpoint, and score that on a split."""
     checkpoint = directly(train, tokens, settings)
-    key = digest(checkpoint.digest, tokens.snapshot_of().splits[split], split, scoring_code(), tokenizer)
+    code = scoring_code(tokens, "tasks/compare.py")
+    key = digest(checkpoint.digest, tokens.snapshot_of().splits[split], split, code, tokenizer)
     found = SystemScores.find(tokens.dataset, key)
     if found:
         return found
@@ -118,7 +119,8 @@ def encoder_scores(
 
 def cheap_scores(tokens: TokenSet, problem: Problem, name: str, split: str, tokenizer: str) -> SystemScores:
     """Score a cheap system on a split; its time is that of learning and predicting together."""
-    key = digest(tokens.digest, name, tokens.snapshot_of().splits[split], split, scoring_code(), tokenizer)
+    code = scoring_code(tokens, "tasks/compare.py")
+    key = digest(tokens.digest, name, tokens.snapshot_of().splits[split], split, code, tokenizer)
     found = SystemScores.find(tokens.dataset, key)
     if found:
         return found
@@ -137,11 +139,6 @@ def cheap_scores(tokens: TokenSet, problem: Problem, name: str, split: str, toke
 def num_tokens(examples: Examples) -> int:
     """Tokens of the side that is read: the source or, where nothing is given, the text that is foretold."""
     return int(examples.source.lengths.sum()) or int(examples.target.lengths.sum())
-
-
-def scoring_code() -> str:
-    """A digest of the code that scores."""
-    return code_digest("rnn_models", "tasks/compare.py", libraries=("torch", "sacrebleu", "scikit-learn"))
 
 
 def system_scores(

@@ -1,14 +1,13 @@
 """The data report for people: one page of Markdown, for the screen, for the Prefect run page and, with plots, as HTML."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from prefect.artifacts import create_markdown_artifact
-from prefect.context import TaskRunContext
 
 from data.advice import advice
 from data.catalog import Dataset
@@ -18,7 +17,8 @@ from data.splits import SPLITS
 from rnn_models.problem import find_problem
 from tasks.artifacts import Snapshot
 from tasks.history import History
-from tasks.pages import cell, code, plain, table_row, write_html
+from tasks.pages import cell, code, distinct_names, plain, table_row, write_html
+from tasks.run_pages import publish
 from tasks.scripts import bleu_advice
 from tasks.snapshot_writer import REPORT
 
@@ -35,27 +35,27 @@ def read_report(snapshot: Snapshot) -> dict[str, Any]:
     return found
 
 
-def show_data(entry: Dataset, snapshot: Snapshot) -> None:
+def show_data(entry: Dataset, snapshot: Snapshot, changes: Sequence[str] = ()) -> None:
     """Leave the report where people look: as HTML in the snapshot, and on the page of the flow run, if there is one."""
-    write_page(entry, snapshot)
-    if TaskRunContext.get():
-        key = "data-" + "".join(letter if letter.isalnum() and letter.isascii() else "-" for letter in entry.name.lower())
-        create_markdown_artifact(page(entry, snapshot), key=key, description=f"Rows of {entry.name}, snapshot {snapshot.digest}")
+    write_page(entry, snapshot, changes)
+    publish("data", entry.name, page(entry, snapshot, changes), f"Rows of {entry.name}, snapshot {snapshot.digest}")
 
 
-def write_page(entry: Dataset, snapshot: Snapshot) -> Path:
+def write_page(entry: Dataset, snapshot: Snapshot, changes: Sequence[str] = ()) -> Path:
     """Draw the report as one HTML file, unless it is there."""
-    return write_html(snapshot.folder / PAGE, entry.name, page(entry, snapshot), lambda: figure_of(read_report(snapshot)))
+    text = page(entry, snapshot, changes)
+    return write_html(snapshot.folder / PAGE, entry.name, text, lambda: figure_of(read_report(snapshot)))
 
 
-def page(entry: Dataset, snapshot: Snapshot) -> str:
-    """All that the report tells, in Markdown."""
+def page(entry: Dataset, snapshot: Snapshot, changes: Sequence[str] = ()) -> str:
+    """All that the report tells, in Markdown; ``changes`` are lines about the snapshot before."""
     report = read_report(snapshot)
     parts = [
         f"## {entry.name}",
         f"{report['read']:,} rows read, {report['kept']:,} kept, {report['refused']:,} refused ({_share(report)}).",
         "### What to do",
         "\n".join(f"- {line}" for line in _advice(entry, report)) or "Nothing stands out.",
+        *(["### What changed", "\n".join(f"- {cell(line)}" for line in changes)] if changes else []),
         "### Splits",
         "\n".join(_splits_table(report)),
         _words_note(report),
@@ -69,7 +69,8 @@ def page(entry: Dataset, snapshot: Snapshot) -> str:
 def _advice(entry: Dataset, report: Mapping[str, Any]) -> list[str]:
     """What to do about the rows, and about how a model of them would be scored."""
     scoring = bleu_advice(entry.language, report) if "bleu" in find_problem(entry.problem).metrics else ()
-    return [*advice(report, entry.tokenizer, written=_name), *scoring]
+    written = _names(report, NAME_CHARACTERS, cell)
+    return [*advice(report, entry.tokenizer, options=entry.format or (), written=written), *scoring]
 
 
 def _share(report: Mapping[str, Any]) -> str:
@@ -79,13 +80,14 @@ def _share(report: Mapping[str, Any]) -> str:
 
 def _splits_table(report: Mapping[str, Any]) -> Iterator[str]:
     splits = [report["splits"][split] for split in SPLITS]
+    written = _names(report, NAME_CHARACTERS, cell)
     yield "| |" + "".join(f" {split} |" for split in SPLITS)
     yield "|---|" + "---:|" * len(SPLITS)
     yield table_row("rows", [f"{split['rows']:,}" for split in splits])
     for counted, what in (("labels", "label"), ("entities", "entity")):
         names = list(dict.fromkeys(name for split in splits for name in split[counted]))
         for name in names[:MOST_NAMES]:
-            yield table_row(f"{what} {_name(name)}", [_counted(split[counted], name) for split in splits])
+            yield table_row(f"{what} {written(name)}", [_counted(split[counted], name) for split in splits])
         if len(names) > MOST_NAMES:
             yield table_row(f"and {len(names) - MOST_NAMES:,} more", [f"{len(split[counted]):,} in all" for split in splits])
     for side in dict.fromkeys(side for split in splits for side in split["lengths"]):
@@ -117,8 +119,15 @@ def _short(text: str, most: int) -> str:
     return text if len(text) <= most else text[:most] + " ..."
 
 
-def _name(text: str) -> str:
-    return cell(_short(text, NAME_CHARACTERS))
+def _names(report: Mapping[str, Any], most: int, escape: Callable[[str], str]) -> Callable[[str], str]:
+    """How to write the labels and kinds of entities of a report: short, and no two of them alike."""
+    counted = [report["splits"][split][names] for split in SPLITS for names in ("labels", "entities")]
+    distinct = distinct_names(name for counts in counted for name in counts)
+    num_of_short = Counter(_short(name, most) for name in distinct.values())
+    shown = {
+        name: escape(_short(text, most) if num_of_short[_short(text, most)] == 1 else text) for name, text in distinct.items()
+    }
+    return lambda name: shown.get(name) or escape(_short(plain(name), most))
 
 
 def _refused_list(report: Mapping[str, Any]) -> Iterator[str]:
@@ -167,7 +176,8 @@ def _draw_shares(ax: Axes, report: Mapping[str, Any], counted: str) -> None:
         counts = report["splits"][split][counted]
         shares = [100 * counts.get(name, 0) / max(sum(counts.values()), 1) for name in names]
         ax.bar([x + 0.27 * (place - 1) for x in range(len(names))], shares, 0.27, color=COLORS[split], label=split)
-    shown = [plain(_short(name, NAME_CHARACTERS // 2)) for name in names]
+    written = _names(report, NAME_CHARACTERS // 2, plain)
+    shown = [written(name) for name in names]
     ax.set_xticks(range(len(names)), shown, rotation=30 if len(names) > 6 else 0, parse_math=False)
     ax.set(title=f"Share of {counted} in each split", ylabel="%")
     ax.legend()

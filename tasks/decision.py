@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from rnn_models.comparison import TOLERANCE, ClassChange, Comparison
 from rnn_models.metrics import find_metric
 from rnn_models.problem import nearest
-from tasks.artifacts import Promotion
+from tasks.artifacts import Checkpoint, Promotion
 from tasks.settings import PromotionSettings
 
 
@@ -15,7 +15,9 @@ class Evidence:
     """What is known of a challenger: its headline score, and how it compares with whom it has to beat.
 
     ``against`` names that one, the champion or, for the first model of its
-    name, the best baseline. There is no comparison where the policy asks for none.
+    name, the best baseline. There is no comparison where the policy asks for
+    none. ``improving`` says that training ended while it still helped, empty
+    where it did not.
     """
 
     metric: str
@@ -23,6 +25,7 @@ class Evidence:
     against: str
     is_first: bool = False
     is_champion: bool = False
+    improving: str = ""
     comparison: Comparison | None = None
     classes: list[ClassChange] = field(default_factory=list)
 
@@ -49,7 +52,8 @@ def decide(evidence: Evidence, settings: PromotionSettings) -> tuple[bool, str]:
         asked = {"superior": lacking_of_superior, "not_worse": lacking_of_not_worse}[settings.policy]
         lacking = asked(evidence, found, settings) + fallen_words(evidence.classes, settings)
     if lacking:
-        return False, f"not promoted: {compared}: {'; '.join(lacking)}"
+        more = f". {evidence.improving}" if evidence.improving else ""
+        return False, f"not promoted: {compared}: {'; '.join(lacking)}{more}"
     return True, f"{'first champion' if evidence.is_first else 'promoted'}: {compared}"
 
 
@@ -90,6 +94,18 @@ def check_guards(names: Sequence[str], settings: PromotionSettings) -> None:
         if name not in names:
             expected = nearest(name, list(names)) if names else "its answers have no classes"
             raise ValueError(f"setting promotion.guards: the test split has no class {name!r}: {expected}")
+
+
+def improving_words(checkpoint: Checkpoint) -> str:
+    """Say that more epochs may help, where validation was still improving in the last one; empty where it was not."""
+    if not checkpoint.improving or checkpoint.ended == "patience":
+        return ""
+    where = f"in the last of {checkpoint.epochs} epochs" if checkpoint.epochs > 1 else "in the only epoch"
+    more, limit = checkpoint.ended.removeprefix("max_"), f"training.{checkpoint.ended}"
+    return (
+        f"Validation was still improving {where} ({checkpoint.improving}), so more {more} may help: "
+        f"raise {limit} (now {checkpoint.settings[checkpoint.ended]:g})"
+    )
 
 
 def fallen_words(classes: Sequence[ClassChange], settings: PromotionSettings) -> list[str]:

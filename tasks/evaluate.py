@@ -12,13 +12,16 @@ import pandas as pd
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
+from data.format import format_module
 from data.tokenizer import Encoder
 from rnn_models.baselines import TEXT_BASELINES, UNSPACED_ONLY, find_baseline
 from rnn_models.checkpoint import load_model
 from rnn_models.metrics import Metric, find_metric, measure
 from rnn_models.prediction import predict_all
 from rnn_models.problem import Problem, find_problem
-from tasks.artifacts import Checkpoint, Scores, TokenSet, code_digest, digest
+from tasks.artifacts import Checkpoint, Scores, TokenSet, digest
+from tasks.code_digest import code_digest, path_of
+from tasks.raw_text import raw_text_scores
 from tasks.registry import log_metrics, log_table, set_tags
 from tasks.samples import SAMPLES, write_samples
 from tasks.scripts import bleu_tokenizer, scripts_of
@@ -27,16 +30,6 @@ from tasks.states import unchanged
 from tasks.tokenize import streams_of
 
 log = logging.getLogger(__name__)
-CODE = (
-    "rnn_models",
-    "data/formats",
-    "data/tunes.py",
-    "data/scripts.py",
-    "tasks/evaluate.py",
-    "tasks/scripts.py",
-    "tasks/predictor.py",
-    "tasks/samples.py",
-)
 STATISTICS, BASELINES, OUTPUTS = "statistics.npz", "baselines.npz", "outputs.parquet"
 DEFAULTS = EvaluationChanges()
 NUM_SAMPLES = 200  # outputs shown in MLflow
@@ -47,9 +40,8 @@ def evaluate(
     checkpoint: Checkpoint, tokens: TokenSet, settings: EvaluationChanges = DEFAULTS, catalog: str | None = None
 ) -> Scores:
     """Score a model and the baselines on the test split."""
-    code = code_digest(*CODE, libraries=("torch", "sacrebleu", "scikit-learn"))
     tokenizer = bleu_tokenizer(tokens, settings, catalog)
-    key = digest(checkpoint.digest, tokens.test_split, code, tokenizer)
+    key = digest(checkpoint.digest, tokens.test_split, scoring_code(tokens), tokenizer)
     found = Scores.find(checkpoint.dataset, key)
     if found:
         return unchanged(found)
@@ -62,13 +54,23 @@ def evaluate(
         if problem.token_nats:
             metrics |= write_samples(folder, checkpoint, tokens, sources(tokens))
         baselines = score_baselines(folder, problem, tokens, is_joined=is_joined, tokenizer=tokenizer)
+        is_tagger = problem.rows[1] == "tags"
+        raw_text = raw_text_scores(checkpoint, tokens, sources(tokens), references(tokens)) if is_tagger else {}
         scores = Scores(
             dataset=checkpoint.dataset, digest=key, problem=problem.name, checkpoint=checkpoint.digest, tokens=tokens.digest,
             mlflow_run=checkpoint.mlflow_run, test_split=tokens.test_split, metrics=metrics, baselines=baselines,
-            baseline=choose_baseline(problem, tokens, list(baselines), tokenizer), bleu_tokenizer=tokenizer,
+            baseline=choose_baseline(problem, tokens, list(baselines), tokenizer), bleu_tokenizer=tokenizer, raw_text=raw_text,
         )  # fmt: skip
         tell(scores, folder, speed)
         return scores.commit()
+
+
+def scoring_code(tokens: TokenSet, *alone: str) -> str:
+    """A digest of the code that scores models and baselines of a token set's problem."""
+    looked_up = [f"rnn_models/problems/{tokens.problem}.py"]
+    if tokens.format:
+        looked_up.append(path_of(format_module(tokens.format)))
+    return code_digest("tasks/evaluate.py", *looked_up, alone=alone, libraries=("torch", "sacrebleu", "scikit-learn"))
 
 
 def side(tokens: TokenSet, place: int, split: str) -> list[Any]:
@@ -218,6 +220,9 @@ def tell(scores: Scores, folder: Path, rows_per_second: float) -> None:
     for name, values in scores.baselines.items():
         log.info("baseline %s: %s", name, ", ".join(f"{metric} {value:.2f}" for metric, value in values.items()))
         points |= {f"baseline_{name}_{metric}": value for metric, value in values.items()}
+    for name, value in scores.raw_text.items():
+        log.info("%s of raw text %.2f", name, value)
+        points[f"test_raw_text_{name}"] = value
     now = int(time.time() * 1000)
     log_metrics(scores.mlflow_run, [(name, value, 0, now) for name, value in points.items()])
     signatures = {f"refrain.signature.{n}": s["signature"] for n, s in scores.metrics.items() if s["signature"]}

@@ -11,14 +11,21 @@ from rnn_models.diagnosis import Diagnosis, advice, diagnose
 from rnn_models.probe import Probe, probe
 from rnn_models.problem import find_problem
 from rnn_models.settings import TrainSettings
-from tasks.artifacts import Health, TokenSet, code_digest, digest
+from tasks.artifacts import Health, TokenSet, digest
+from tasks.code_digest import code_digest
 from tasks.report import clipping_words
 from tasks.settings import TrainChanges, changes
 from tasks.train import training_code
 
 log = logging.getLogger(__name__)
 REPORT = "report.json"
-CODE = ("rnn_models/probe.py", "rnn_models/diagnosis.py", "tasks/health.py", "tasks/health_page.py", "tasks/pages.py")
+
+
+def health_code() -> str:
+    """A digest of the code that makes the probe and its page."""
+    return code_digest(
+        "rnn_models/probe.py", "rnn_models/diagnosis.py", alone=["tasks/health.py", "tasks/health_page.py", "tasks/pages.py"]
+    )
 
 
 def check_health(tokens: TokenSet, settings: TrainChanges, num_steps: int) -> Health:
@@ -29,7 +36,7 @@ def check_health(tokens: TokenSet, settings: TrainChanges, num_steps: int) -> He
     """
     problem = find_problem(tokens.problem)
     chosen = health_settings(problem.defaults.with_changes(changes(settings)))
-    key = digest(tokens.digest, asdict(chosen), num_steps, training_code(problem), code_digest(*CODE))
+    key = digest(tokens.digest, asdict(chosen), num_steps, training_code(problem), health_code())
     found = Health.find(tokens.dataset, key)
     if found:
         log.info("Unchanged")

@@ -34,6 +34,7 @@ class Ingestion:
     removed: int
     pieces: list[dict[str, Any]] = field(default_factory=list)
     shares: dict[str, float] = field(default_factory=dict)  # of the splits that were made here
+    entry_key: str = ""  # digest of what the catalog entry says about the rows
 
     def known_pieces(self) -> list[Piece]:
         """The pieces whose rows were kept."""
@@ -51,8 +52,7 @@ class History:
     def of(cls, dataset: str) -> "History":
         """Read it; a last line that was cut short by a crash does not count."""
         path = home() / Snapshot.KIND / f"{dataset}.jsonl"
-        lines = path.read_text(encoding="utf-8").split("\n")[:-1] if path.exists() else []
-        return cls(path, [Ingestion(**json.loads(line)) for line in lines if line])
+        return cls(path, [Ingestion(**line) for line in read_lines(path)])
 
     @property
     def last(self) -> Ingestion | None:
@@ -78,14 +78,25 @@ class History:
 
     def append(self, made: Ingestion) -> None:
         """Write one more line, whole and to the disk; only now the snapshot is the newest."""
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        line = json.dumps(asdict(made), ensure_ascii=False)
-        with self.path.open("a+b") as file:
-            file.seek(0)
-            file.truncate(file.read().rfind(b"\n") + 1)  # a line that a crash cut short goes
-            file.write(f"{line}\n".encode())
-            file.flush()
-            os.fsync(file.fileno())
+        append_line(self.path, asdict(made))
+
+
+def append_line(path: Path, content: dict[str, Any]) -> None:
+    """Write one more line of JSON to the end of a file, whole and to the disk."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    line = json.dumps(content, ensure_ascii=False)
+    with path.open("a+b") as file:
+        file.seek(0)
+        file.truncate(file.read().rfind(b"\n") + 1)  # a line that a crash cut short goes
+        file.write(f"{line}\n".encode())
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def read_lines(path: Path) -> list[dict[str, Any]]:
+    """Read what ``append_line`` wrote; a last line that a crash cut short does not count."""
+    lines = path.read_text(encoding="utf-8").split("\n")[:-1] if path.exists() else []
+    return [json.loads(line) for line in lines if line]
 
 
 def piece_record(piece: Piece) -> dict[str, Any]:

@@ -8,16 +8,20 @@ from typing import Any
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
-from data.catalog import Dataset, find_dataset
+from data.catalog import Dataset
+from data.check_settings import HARMLESS
 from data.errors import RowError
+from data.format import format_module
 from data.removals import Removals
-from data.rows import REFUSED, Splitter
+from data.rows import REFUSED, Splitter, pieces_of, rejected_by_scheme
 from data.source import Access, Piece
 from data.splits import SPLITS
-from rnn_models.problem import find_problem
-from tasks.artifacts import Snapshot, code_digest, digest, home
-from tasks.catalogs import catalog_paths
+from tasks.artifacts import Snapshot, digest, home
+from tasks.baseline import Comparison, check_changes, compare_with_accepted, entry_key, without_limits
+from tasks.baseline import accept as accept_snapshot
+from tasks.code_digest import code_digest, path_of
 from tasks.data_report import SHOWN, read_report, show_data
+from tasks.entries import checked_entry
 from tasks.frozen import check_frozen
 from tasks.history import History, Ingestion, piece_record
 from tasks.pieces import LateRowsError, living_rows, piece_tables
@@ -27,38 +31,47 @@ from tasks.snapshot_writer import SnapshotWriter
 from tasks.states import unchanged
 
 log = logging.getLogger(__name__)
-SAID_ONLY = ("about", "language", "licence", "origin")  # keys of an entry that change no row
+# What checks, splits, counts and writes rows.
+ROWS = ("data/rows.py", "data/report.py", "tasks/pieces.py", "tasks/snapshot_writer.py")
+SAID_ONLY = ("about", "language", "licence", "origin", "settings")  # keys of an entry that change no row
 
 
 # No retries here: the sources wait and ask again themselves, and a bad row stays bad.
 @task(task_run_name="ingest-{dataset}", cache_policy=NO_CACHE)
-def ingest(dataset: str, catalog: str | None = None, snapshot: str | None = None) -> Snapshot:
+def ingest(dataset: str, catalog: str | None = None, snapshot: str | None = None, accept: bool = False) -> Snapshot:
     """Read, check and split the rows of a dataset into a snapshot, or find that nothing is new.
 
     With ``snapshot``, the digest of an earlier one or its beginning, take that one.
+    With ``accept``, take a snapshot that differs from the accepted one by more than the limits.
     """
     entry = checked_entry(dataset, catalog)
-    found, is_new = (History.of(dataset).find(snapshot), False) if snapshot else make_snapshot(entry)
-    show_data(entry, found)
+    if snapshot:  # chosen by a person, and no measure for the nights that follow
+        found = History.of(dataset).find(snapshot)
+        show_data(entry, found)
+        check_share(entry, found)
+        return unchanged(found)
+    found, is_new = make_snapshot(entry)
+    comparison = compared(entry, found)
+    show_data(entry, found, comparison.lines())
     check_share(entry, found)
+    if not accept:
+        check_changes(comparison)
+    accept_snapshot(entry, comparison)
     return found if is_new else unchanged(found)
 
 
-def checked_entry(dataset: str, catalog: str | None) -> Dataset:
-    """Find a dataset whose problem exists and reads the columns that the entry names.
+def compared(entry: Dataset, snapshot: Snapshot) -> Comparison:
+    """Compare a snapshot with the one that was accepted last."""
+    return compare_with_accepted(entry, snapshot, lambda earlier: not fault_of(entry, earlier))
 
-    Raises:
-        ValueError: If not.
-    """
-    entry = find_dataset(dataset, *catalog_paths(catalog))
+
+def fault_of(entry: Dataset, snapshot: Snapshot) -> str:
+    """What forbids a training on a snapshot by itself; empty if nothing does."""
     try:
-        problem = find_problem(entry.problem)
-    except ValueError as error:
-        raise RowError(f"{entry.file}, entry {dataset}, problem: {error}") from error
-    if not problem.sides(entry.roles):
-        wanted = " and ".join(problem.rows)
-        raise RowError(f"{entry.file}, entry {dataset}, columns: {problem.name} reads {wanted}, got {' and '.join(entry.roles)}")
-    return entry
+        check_share(entry, snapshot)
+    except RowError as error:
+        return str(error)
+    return ""
 
 
 def make_snapshot(entry: Dataset) -> tuple[Snapshot, bool]:
@@ -71,8 +84,8 @@ def make_snapshot(entry: Dataset) -> tuple[Snapshot, bool]:
     check_frozen(entry, history)
     access = Access(home() / "downloads", secrets.reveal, secrets.hide)
     forgotten = removal_lines(entry, access)
-    told = {name: value for name, value in entry.entry.items() if name not in SAID_ONLY}
-    rows_key = digest(told, forgotten, code_digest("data", libraries=("pyarrow", "pandas")))
+    told = {name: value for name, value in entry.entry.items() if name not in (*SAID_ONLY, "checks")}
+    rows_key = digest(told, without_limits(entry), forgotten, rows_code(entry))
     last, removals = history.last, Removals.of(forgotten)
     pieces = listed(entry, access, last.known_pieces() if last and last.rows_key == rows_key else [])
     inputs = inputs_of(entry, pieces, access, rows_key)
@@ -96,16 +109,26 @@ def make_snapshot(entry: Dataset) -> tuple[Snapshot, bool]:
             for table in piece_tables(entry, piece, access, rows_key, living, removals)
             for part in splitter.parts(piece, table)
         )
-        snapshot, is_new = writer.commit(splitter.num_removed)
+        has_scheme = "scheme" in (entry.format or {}) and writer.tally.reasons["tag_scheme"]
+        schemes = rejected_by_scheme(entry, pieces, access) if has_scheme else {}
+        snapshot, is_new = writer.commit(splitter.num_removed, splitter.notes, schemes)
     history.append(
         Ingestion(
             snapshot=snapshot.digest, parent=parent.digest if parent else "", inputs=inputs, rows_key=rows_key,
             made=datetime.now(UTC).isoformat(timespec="seconds"), rows=snapshot.rows, new=writer.num_new, gone=writer.num_gone,
             removed=splitter.num_removed, pieces=[piece_record(piece) for piece in pieces],
-            shares=dict(entry.splits),
+            shares=dict(entry.splits), entry_key=entry_key(entry),
         )
     )  # fmt: skip
     return snapshot, is_new
+
+
+def rows_code(entry: Dataset) -> str:
+    """A digest of the code that makes the rows of a dataset and counts them: of its source and its format only."""
+    looked_up = [path_of(type(entry.source).__module__)]
+    if entry.format:
+        looked_up.append(path_of(format_module(entry.format["kind"])))
+    return code_digest(*ROWS, *looked_up, libraries=("pyarrow", "pandas"))
 
 
 def listed(entry: Dataset, access: Access, known: list[Piece]) -> list[Piece]:
@@ -115,7 +138,7 @@ def listed(entry: Dataset, access: Access, known: list[Piece]) -> list[Piece]:
         RowError: If there is nothing of what the entry names; says which entry.
     """
     try:
-        return list(entry.source.pieces(access, known))
+        return pieces_of(entry, access, known)
     except RowError as error:
         raise RowError(f"{entry.file}, entry {entry.name}, source: {error}") from None
 
@@ -134,14 +157,15 @@ def check_share(entry: Dataset, snapshot: Snapshot) -> None:
     Raises:
         RowError: With the reasons and some rows of each.
     """
-    total, refused = sum(snapshot.rows.values()), snapshot.rows.get(REFUSED, 0)
+    total = sum(snapshot.rows.values())
+    damaged = snapshot.rows.get(REFUSED, 0) - sum(snapshot.reasons.get(kind, 0) for kind in HARMLESS)
     reasons = "; ".join(f"{num:,} {kind}" for kind, num in snapshot.reasons.items())
-    if refused > entry.rules.max_refused_share * total:
-        shown = read_report(snapshot)["examples"]
+    if damaged > entry.rules.max_refused_share * total:
+        shown = {kind: rows for kind, rows in read_report(snapshot)["examples"].items() if kind not in HARMLESS}
         raise RowError(
-            f"{entry.name}: {refused:,} of {total:,} rows were refused, more than checks.max_refused_share "
-            f"{entry.rules.max_refused_share:.0%} allows, so nothing was trained. All of them: "
-            f"{snapshot.folder / 'refused.parquet'}. Some of each reason:\n{_shown(shown)}"
+            f"{entry.name}: {damaged:,} of {total:,} rows were refused, more than checks.max_refused_share "
+            f"{entry.rules.max_refused_share:.0%} allows ({', '.join(HARMLESS)} not counted), so nothing was trained. "
+            f"All of them: {snapshot.folder / 'refused.parquet'}. Some of each reason:\n{_shown(shown)}"
         )
     empty = [split for split in SPLITS if not snapshot.rows.get(split)]
     if empty:

@@ -10,14 +10,14 @@ import subprocess
 from collections.abc import Mapping
 from importlib.metadata import version
 
-from prefect.artifacts import create_markdown_artifact
-from prefect.context import TaskRunContext
 from prefect.runtime import flow_run
 from prefect.utilities.urls import url_for
 
-from tasks.artifacts import ROOT, Checkpoint, ModelVersion, TokenSet, code_digest, digest
+from tasks.artifacts import ROOT, Checkpoint, ModelVersion, TokenSet, digest
+from tasks.code_digest import code_digest
 from tasks.packing import training_modules
 from tasks.registry import run_link, version_link
+from tasks.run_pages import publish
 
 DASHBOARD = "http://127.0.0.1:4200"  # where `refrain up` starts it, for a flow run without a server
 LIBRARIES = ("torch", "numpy", "tokenizers", "safetensors", "pandas", "pyarrow", "scikit-learn", "mlflow", "prefect")
@@ -64,7 +64,7 @@ def libraries() -> dict[str, str]:
 
 def training_digest(problem: str) -> str:
     """What names the code that a training of a problem runs, by itself: libraries are told apart."""
-    return code_digest(*map(str, training_modules(problem)))
+    return code_digest(*training_modules(problem))
 
 
 def lineage_tags(checkpoint: Checkpoint, tokens: TokenSet, code: str) -> dict[str, str]:
@@ -95,10 +95,7 @@ def lineage_tags(checkpoint: Checkpoint, tokens: TokenSet, code: str) -> dict[st
 
 def version_page(made: ModelVersion, tags: Mapping[str, str]) -> None:
     """Show on the Prefect run page which version it is, with the ways to it and what it was made of."""
-    if not TaskRunContext.get():  # outside of a flow run there is no page
-        return
     links = f"[version {made.version}]({version_link(made.name, made.version)}), [MLflow run]({run_link(made.mlflow_run)})"
     rows = [f"| {name.removeprefix('refrain.').replace('_', ' ')} | `{value}` |" for name, value in tags.items()]
     text = "\n".join([f"# {made.name}, version {made.version}", links, "", "| made of and by | |", "|---|---|", *rows])
-    key = f"version-{made.name.replace('_', '-').lower()}"
-    create_markdown_artifact(text, key=key, description=f"{made.name} version {made.version}")
+    publish("version", made.name, text, f"{made.name} version {made.version}")

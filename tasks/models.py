@@ -1,12 +1,19 @@
 """Registered models as MLflow keeps and loads them: their signature, their requirements, what they answer here."""
 
+import atexit
 import math
+import shutil
+import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+# First, for it sets what MLflow reads when it is imported: without it, telemetry is on.
+from tasks.registry import CHAMPION, client, version_with_alias
+
+# isort: split
 import mlflow
 import numpy as np
 import pandas as pd
@@ -17,7 +24,8 @@ from mlflow.types import ColSpec, DataType, ParamSchema, ParamSpec, Schema
 from mlflow.types.schema import Array, Map, Object, Property
 
 from data.errors import nearest
-from tasks.registry import CHAMPION, client, version_with_alias
+from tasks.artifacts import home
+from tasks.texts import broken_character
 from tasks.versions import model_names, versions_of
 
 # What serves a model is MLflow's small distribution: without its store, its own pages, scikit-learn and matplotlib.
@@ -42,6 +50,7 @@ SAYS: dict[str, dict[str, Any]] = {
     },
     "text": {"text": TEXT, "score": NUMBER, "continuation": TEXT},
 }
+UNFAMILIAR = {"unfamiliar": DataType.boolean}  # the last column of every answer
 
 
 def signature_of(target: str, columns: Sequence[str], asked: Mapping[str, Any]) -> ModelSignature:
@@ -55,7 +64,7 @@ def signature_of(target: str, columns: Sequence[str], asked: Mapping[str, Any]) 
     takes = {name: kind for name, kind in TAKES[target].items() if name != "[label]" or "label" in columns}
     return ModelSignature(
         inputs=Schema([ColSpec(kind, name.strip("[]"), required=name[0] != "[") for name, kind in takes.items()]),
-        outputs=Schema([ColSpec(kind, name) for name, kind in SAYS[target].items()]),
+        outputs=Schema([ColSpec(kind, name) for name, kind in (SAYS[target] | UNFAMILIAR).items()]),
         params=ParamSchema([ParamSpec(name, KINDS[type(value)], value) for name, value in asked.items()]),
     )
 
@@ -110,7 +119,12 @@ class Loaded:
     def of(cls, name: str, number: str) -> "Loaded":
         """Load a version."""
         client()
-        return cls(name, number, mlflow.pyfunc.load_model(f"models:/{name}/{number}"))
+        address = f"models:/{name}/{number}"
+        if "%" in str(home()):  # MLflow would decode such a path twice
+            folder = Path(tempfile.mkdtemp(prefix="refrain-model-"))
+            atexit.register(shutil.rmtree, folder, ignore_errors=True)
+            address = str(download(name, number, folder))
+        return cls(name, number, mlflow.pyfunc.load_model(address))
 
     @property
     def defaults(self) -> dict[str, Any]:
@@ -128,11 +142,26 @@ class Loaded:
         if unknown:
             known = f"only {', '.join(self.defaults)}" if self.defaults else "nothing may"
             raise ValueError(f"{unknown[0]} may not be asked of {self.name} version {self.number}, {known}")
+        self._check_characters(rows)
         try:
             predicted: pd.DataFrame = self.pyfunc.predict(rows, dict(params or {}))
         except MlflowException as error:
             raise ValueError(f"{self.name} version {self.number}: {error.message}") from error
         return predicted
+
+    def _check_characters(self, rows: pd.DataFrame) -> None:
+        """Refuse what is no text before MLflow converts it, with an error of its own."""
+        for name in rows:
+            for number, value in enumerate(rows[name].tolist(), 1):
+                broken = next(filter(None, map(broken_character, _texts_in(value))), "")
+                if broken:
+                    raise ValueError(f"{self.name} version {self.number}: row {number}, {name}: {broken}")
+
+
+def _texts_in(value: Any) -> list[str]:
+    """The texts of a cell, which may be a list."""
+    cells = value if isinstance(value, list | tuple | np.ndarray) else [value]
+    return [cell for cell in cells if isinstance(cell, str)]
 
 
 def predict_with(name: str, number: str, rows: pd.DataFrame, params: Mapping[str, Any] | None = None) -> pd.DataFrame:

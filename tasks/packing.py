@@ -12,29 +12,11 @@ import sys
 from pathlib import Path
 
 from rnn_models.checkpoint import SETTINGS, WEIGHTS
-from tasks.artifacts import ROOT, Checkpoint, TokenSet, digest
+from tasks.artifacts import ROOT, Checkpoint, TokenSet
+from tasks.code_digest import OURS, modules_digest, needed_modules
 
-OURS = ("tasks", "rnn_models", "data")
 SERVING = Path("tasks/serving.py")
 IMPORT = re.compile(rf"^(\s*from|\s*import) ({'|'.join(OURS)})\b", flags=re.MULTILINE)
-
-
-def needed_modules(entries: list[Path], root: Path = ROOT) -> list[Path]:
-    """All our modules that some files import, themselves included, as paths from the root."""
-    found, waiting = set[Path](), list(entries)
-    while waiting:
-        path = waiting.pop()
-        if path in found:
-            continue
-        found.add(path)
-        for node in ast.walk(ast.parse((root / path).read_text())):
-            if isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] in OURS:
-                names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
-                places = [Path(*name.split(".")) for name in names]
-                modules = [p.with_suffix(".py") for p in places] + [p / "__init__.py" for p in places]
-                waiting += [module for module in modules if (root / module).is_file()]
-    packages = {parent / "__init__.py" for path in found for parent in path.parents if parent != Path()}
-    return sorted(found | packages)
 
 
 def needed_libraries(modules: list[Path], root: Path = ROOT) -> list[str]:
@@ -48,9 +30,9 @@ def needed_libraries(modules: list[Path], root: Path = ROOT) -> list[str]:
     return sorted(found - {*OURS, *sys.stdlib_module_names})
 
 
-def training_modules(problem: str) -> list[Path]:
-    """All our modules that a training of a problem runs."""
-    return needed_modules([Path("rnn_models/training.py"), Path(f"rnn_models/problems/{problem}.py")])
+def training_modules(problem: str) -> tuple[str, str]:
+    """The modules that a training of a problem begins in."""
+    return "rnn_models/training.py", f"rnn_models/problems/{problem}.py"
 
 
 def served_modules(problem: str) -> list[Path]:
@@ -66,7 +48,7 @@ def pack_code(problem: str, folder: Path) -> tuple[Path, Path]:
     """
     modules = served_modules(problem)
     texts = {path: (ROOT / path).read_text() for path in modules}
-    name = f"refrain_{digest({str(path): text for path, text in texts.items()})}"
+    name = f"refrain_{modules_digest(modules)}"  # code that does the same has the same name
     for path, text in texts.items():
         place = folder / "serving.py" if path == SERVING else folder / name / path
         place.parent.mkdir(parents=True, exist_ok=True)

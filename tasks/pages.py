@@ -4,12 +4,15 @@ import html
 import io
 import re
 import warnings
+from collections import Counter
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import matplotlib
 from markdown_it import MarkdownIt
 from matplotlib.figure import Figure
+
+from data.invisible import INVISIBLE_CHARACTER, skeleton
 
 SIGNS = re.compile(r"[\\`*_\[\]<>|~&#]")  # of Markdown and HTML
 STYLE = """
@@ -47,8 +50,27 @@ def table_row(name: str, cells: Iterable[str]) -> str:
 
 def plain(text: str) -> str:
     """A text in one line, without what a terminal or a page would take for its own."""
-    written = "".join(c if c.isprintable() else " " if c.isspace() else f"\\u{ord(c):04x}" for c in text)
+    written = "".join(c if _has_ink(c) else " " if c.isspace() else f"\\u{ord(c):04x}" for c in text)
     return " ".join(written.split())
+
+
+def _has_ink(character: str) -> bool:
+    return character.isprintable() and not INVISIBLE_CHARACTER.match(character)
+
+
+def distinct_names(names: Iterable[str]) -> dict[str, str]:
+    """Write names so that no two look the same: those that would are quoted, with their odd characters as escapes.
+
+    Returns:
+        Each name with what a page shows for it.
+    """
+    known = list(dict.fromkeys(names))
+    num_of_look = Counter(skeleton(name) for name in known)
+    return {name: plain(name) if num_of_look[skeleton(name)] == 1 else _escaped(name) for name in known}
+
+
+def _escaped(name: str) -> str:
+    return name if name.isascii() and name == plain(name) else ascii(name)
 
 
 def cell(text: str) -> str:

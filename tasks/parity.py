@@ -11,7 +11,7 @@ import pandas as pd
 
 from rnn_models.problem import find_problem
 from tasks import registry
-from tasks.answers import answer
+from tasks.answers import LONG_TEXTS, answer
 from tasks.apart import run_apart
 from tasks.artifacts import Checkpoint, ModelVersion, Scores, TokenSet
 from tasks.models import plain
@@ -57,8 +57,8 @@ def golden_rows(tokens: TokenSet) -> pd.DataFrame:
 def golden_asked(scores: Scores) -> list[dict[str, Any]]:
     """What is asked of a version; one that foretells texts is asked for these costs too, for they decide."""
     if find_problem(scores.problem).token_nats is None:
-        return [{}]
-    return [{"sample_length": GOLDEN_LENGTH}, {"judge": True}]
+        return [LONG_TEXTS]
+    return [LONG_TEXTS | {"sample_length": GOLDEN_LENGTH}, LONG_TEXTS | {"judge": True}]
 
 
 def training_says(scores: Scores, tokens: TokenSet, rows: pd.DataFrame, asked: dict[str, Any]) -> pd.DataFrame:

@@ -99,5 +99,5 @@ def tokens_of(past: Past, catalog: str | None = None) -> TokenSet:
         )
     log.info("token set %s is gone from the store: made again from snapshot %s", past.tags[TOKENS], snapshot.digest)
     told = {name: value for name, value in run_params(past.mlflow_run).items() if name.startswith("tokens.")}
-    settings = parse_settings([f"{name}={value}" for name, value in told.items()])
+    settings = parse_settings([f"{name}={value}" if value else f"{name}=''" for name, value in told.items()])
     return directly(tokenize, snapshot, settings.tokens, catalog)

@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from data.spans import Entity, Span, entities, split_spans
-from data.tokenizer import Encoder
+from data.spans import Entity, Span, entities
+from data.token_settings import UNK_ID
+from data.tokenizer import Encoder, Tokenizer
 from rnn_models.batch import EOS_ID, Examples, Ragged, Words
 from rnn_models.checkpoint import load_model
 from rnn_models.labels import label_probabilities
@@ -68,6 +69,30 @@ class Predictor:
         examples = self._examples(rows)
         with self._asked(asked):
             return predict_all(self.problem, self.model, examples)
+
+    def unfamiliar(self, rows: Sequence[Row]) -> list[bool]:
+        """Whether more than half of a row's characters stand in tokens that training does not know.
+
+        Where words are spelled, a word is unknown as far as its characters are: new names are what a tagger is for.
+        """
+        return [_is_most_unknown(*self._unknown(row)) for row in rows]
+
+    def _unknown(self, row: Row) -> tuple[NDArray[np.integer[Any]], NDArray[np.bool_]]:
+        """How many characters each token of a row has, and whether it is unknown; or the same of single characters."""
+        if self.encoder.characters:
+            letters = "".join(self.encoder.cut(row) if isinstance(row, str) else row)
+            known = self.encoder.characters.known
+            return np.ones(len(letters), np.int64), np.array([letter not in known for letter in letters], dtype=bool)
+        if isinstance(row, str):
+            ids, _, spans = self._read_by.encode_with_offsets([row])
+            return spans[:, 1] - spans[:, 0], ids == UNK_ID
+        ids, _ = self.encoder.source.encode([list(row)])
+        return np.array([len(token) for token in row] or [0]), ids == UNK_ID
+
+    @property
+    def _read_by(self) -> Encoder | Tokenizer:
+        """What reads raw texts: of a text that is continued, the tokenizer of what is said."""
+        return self.encoder.target if isinstance(self.encoder.target, Tokenizer) and self.target == "text" else self.encoder
 
     def probabilities(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """How likely each label of each text is, (N, K), in the order of the encoder's labels."""
@@ -190,7 +215,12 @@ class Predictor:
 
     def joined(self, row: Row) -> tuple[str, list[Span]]:
         """The text of a row, and where its tokens stand in it: a text as it is, tokens side by side."""
-        return (row, split_spans(self.encoder.kind, row)) if isinstance(row, str) else side_by_side(self.encoder.kind, row)
+        return (row, self.encoder.spans(row)) if isinstance(row, str) else side_by_side(self.encoder.kind, row)
+
+
+def _is_most_unknown(lengths: NDArray[np.integer[Any]], is_unknown: NDArray[np.bool_]) -> bool:
+    """Whether the unknown tokens have more than half of all characters."""
+    return bool(2 * lengths[is_unknown].sum() > lengths.sum())
 
 
 def side_by_side(kind: str, tokens: Sequence[str]) -> tuple[str, list[Span]]:

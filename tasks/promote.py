@@ -13,11 +13,13 @@ from rnn_models.comparison import ClassChange, Comparison, compare, compare_clas
 from rnn_models.metrics import Statistics, find_metric
 from rnn_models.problem import find_problem
 from tasks import registry
+from tasks.answers import LONG_TEXTS
 from tasks.apart import predict_apart
-from tasks.artifacts import Checkpoint, ModelVersion, Promotion, Scores, TokenSet, code_digest, digest
+from tasks.artifacts import Checkpoint, ModelVersion, Promotion, Scores, TokenSet, digest
 from tasks.card import keep_card
 from tasks.champions import rival, settle, was_overtaken, withdrawn
-from tasks.decision import Evidence, check_guards, decide, tags_of
+from tasks.code_digest import code_digest
+from tasks.decision import Evidence, check_guards, decide, improving_words, tags_of
 from tasks.evaluate import BASELINES, OUTPUTS, STATISTICS, best_baseline, headline_metric, paired, references
 from tasks.parity import check_parity
 from tasks.register import raw_rows
@@ -26,7 +28,6 @@ from tasks.settings import PromotionChanges, PromotionSettings, changes
 from tasks.states import unchanged
 
 log = logging.getLogger(__name__)
-CODE = ("tasks/promote.py", "tasks/decision.py", "rnn_models/comparison.py", "rnn_models/metrics.py")
 
 
 @task(task_run_name="promote-{challenger.name}", cache_policy=NO_CACHE, retries=3, retry_condition_fn=was_overtaken)
@@ -37,7 +38,7 @@ def promote(challenger: ModelVersion, scores: Scores, tokens: TokenSet, settings
     taken_back = withdrawn(name, challenger.version)
     decided_against = rival(name, challenger.version, champion)
     key = digest(
-        challenger.version, decided_against, scores.digest, scores.test_split, asdict(chosen), code_digest(*CODE), taken_back
+        challenger.version, decided_against, scores.digest, scores.test_split, asdict(chosen), deciding_code(), taken_back
     )  # fmt: skip
     found = Promotion.find(name, key)
     if found:
@@ -56,6 +57,23 @@ def promote(challenger: ModelVersion, scores: Scores, tokens: TokenSet, settings
         return promotion.commit()
 
 
+def deciding_code() -> str:
+    """A digest of the code that decides about a champion."""
+    return code_digest("tasks/decision.py", "rnn_models/comparison.py", alone=["tasks/promote.py"])
+
+
+def check_promotion(tokens: TokenSet, settings: PromotionChanges) -> None:
+    """Check what of the settings depends on the data; a retraining does so before it trains.
+
+    Raises:
+        ValueError: If a guard names a class that the test split does not have.
+    """
+    if settings.guards:
+        true = references(tokens)
+        chosen = PromotionSettings(**changes(settings))
+        check_guards(list(classes_of(find_problem(tokens.problem).metrics[0], true, true)), chosen)
+
+
 def gather(
     challenger: ModelVersion, champion: str | None, scores: Scores, tokens: TokenSet, settings: PromotionSettings
 ) -> Evidence:
@@ -65,13 +83,14 @@ def gather(
         ValueError: If a guard names no class, or the two cannot be compared.
     """
     metric, value = scores.headline, scores.metrics[scores.headline]["value"]
-    if settings.guards:
-        check_guards(list(classes_of(metric, references(tokens), references(tokens))), settings)
+    check_promotion(tokens, settings)
     if champion == challenger.version:
         return Evidence(metric=metric, score=value, against=f"version {champion} itself", is_champion=True)
     baseline = best_baseline(scores)[0] if champion is None else ""
     against = baseline.replace("_", " ") or f"champion version {champion}"
-    evidence = Evidence(metric=metric, score=value, against=against, is_first=champion is None)
+    checkpoint = Checkpoint.find(scores.dataset, scores.checkpoint)
+    improving = improving_words(checkpoint) if checkpoint else ""
+    evidence = Evidence(metric=metric, score=value, against=against, is_first=champion is None, improving=improving)
     if settings.policy == "always":
         return evidence
     if champion is None:
@@ -86,7 +105,7 @@ def score_champion(name: str, version: str, scores: Scores, tokens: TokenSet) ->
     """Let the champion predict the challenger's test split, from its raw texts: what it says of each example."""
     rows, target = raw_rows(tokens.snapshot_of().table("test"), tokens)
     is_foretold = find_problem(scores.problem).token_nats is not None
-    predicted = predict_apart(name, version, rows, {"judge": True} if is_foretold else {})
+    predicted = predict_apart(name, version, rows, {**LONG_TEXTS, "judge": True} if is_foretold else LONG_TEXTS)
     return [np.asarray(nats) for nats in predicted["nats"]] if is_foretold else predicted[target].tolist()
 
 

@@ -13,6 +13,7 @@ from typing import Any
 
 from data.errors import RowError, nearest
 from tasks.artifacts import MANIFEST, Checkpoint, Health, Noun, Promotion, Scores, Snapshot, SystemScores, TokenSet, home
+from tasks.baseline import last_accepted
 from tasks.history import History
 from tasks.pieces import PieceRows, piece_key
 from tasks.versions import model_names, registered_scores
@@ -139,10 +140,12 @@ Name = tuple[type[Noun], str, str]
 
 
 def _roots(names: Iterable[Name], *, only_aliased: bool) -> set[Name]:
-    """What is needed for itself: the newest snapshot of each dataset, its kept pieces, and the scores of versions."""
+    """What is needed for itself: the newest and the accepted snapshot of each dataset, kept pieces, scores of versions."""
     roots: set[Name] = set()
     for dataset in {dataset for _, dataset, _ in names}:
-        last = History.of(dataset).last
+        last, accepted = History.of(dataset).last, last_accepted(dataset)
+        if accepted:
+            roots.add((Snapshot, dataset, accepted["snapshot"]))
         if last:
             roots.add((Snapshot, dataset, last.snapshot))
             roots |= {(PieceRows, dataset, piece_key(piece, last.rows_key)) for piece in last.known_pieces()}

@@ -29,7 +29,8 @@ from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
 from tasks.artifacts import TokenSet, home
-from tasks.links import ui_page, ui_url
+from tasks.links import sqlite_url, ui_page, ui_url
+from tasks.moved_store import FOLDER, follow_move
 
 log = logging.getLogger(__name__)
 VersionInfo = ModelVersion  # what MLflow tells of a version, for modules that do not import it
@@ -41,7 +42,7 @@ GONE = "RESOURCE_DOES_NOT_EXIST"  # MLflow's word for what was deleted or never 
 
 def tracking_uri() -> str:
     """Where MLflow keeps its records: ``MLFLOW_TRACKING_URI``, else SQLite in the store."""
-    return CHOSEN_URI or f"sqlite:///{home() / 'mlflow.db'}"
+    return CHOSEN_URI or sqlite_url(home() / "mlflow.db")
 
 
 @cache
@@ -49,7 +50,14 @@ def _client_at(uri: str) -> MlflowClient:
     for noisy in ("mlflow", "alembic"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
     home().mkdir(parents=True, exist_ok=True)
+    if is_ours():
+        follow_move(home())
     return MlflowClient(uri)
+
+
+def is_ours() -> bool:
+    """Tell whether MLflow's records lie in the store."""
+    return not CHOSEN_URI
 
 
 def client() -> MlflowClient:
@@ -64,9 +72,12 @@ def experiment(dataset: str) -> str:
     """Id of the dataset's experiment, made if it is not there."""
     found = client().get_experiment_by_name(dataset)
     if found:
+        if found.lifecycle_stage != "active":
+            client().restore_experiment(found.experiment_id)
+            log.warning("experiment %s had been deleted in MLflow; it is restored, for this training is logged there", dataset)
         return str(found.experiment_id)
     is_local = tracking_uri().startswith("sqlite")
-    place = (home() / "mlartifacts" / dataset).as_uri() if is_local else None
+    place = (home() / FOLDER / dataset).as_uri() if is_local else None
     return str(client().create_experiment(dataset, artifact_location=place))
 
 
@@ -89,6 +100,15 @@ def start_run(tokens: TokenSet, name: str, settings: Mapping[str, Any], tags: Ma
     ]  # fmt: skip
     client().log_inputs(run.info.run_id, inputs)
     return str(run.info.run_id)
+
+
+def is_open_to_logs(run_id: str) -> bool:
+    """Tell whether an MLflow run is there and was not deleted."""
+    try:
+        run = client().get_run(run_id)
+    except MlflowException:
+        return False
+    return bool(run.info.lifecycle_stage == "active")
 
 
 def end_run(run_id: str, status: str) -> None:

@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 from data.catalog import Dataset
 from data.errors import RowError
 from data.filesystem import asked, explained, system_of
+from data.invisible import trimmed_name
 from data.removals import Removals, text_hash
 from data.rows import REFUSED
 from data.source import Access
@@ -79,7 +80,7 @@ def forget(entry: Dataset, texts: Iterable[str], keys: Iterable[str]) -> list[st
 
 
 def _filled(value: str, what: str) -> str:
-    if not value.strip() or (what == "key" and len(value.strip().splitlines()) > 1):
+    if not trimmed_name(value) or (what == "key" and len(value.strip().splitlines()) > 1):
         raise RowError(f"expected a {what} to be forgotten, got {value!r}")
     return value.strip() if what == "key" else value
 

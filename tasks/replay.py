@@ -5,15 +5,14 @@ import time
 from collections.abc import Iterator
 
 from prefect import task
-from prefect.artifacts import create_markdown_artifact
 from prefect.cache_policies import NO_CACHE
-from prefect.context import TaskRunContext
 
 from rnn_models.weights import Change
 from tasks.differences import Replay, compared, facts_of
 from tasks.pages import cell, table_row
 from tasks.past import find_past, tokens_of
 from tasks.registry import version_link
+from tasks.run_pages import publish
 from tasks.states import completed
 from tasks.train import fit_tokens
 
@@ -34,9 +33,7 @@ def train_again(model: str, version: str, catalog: str | None = None) -> Replay:
     minutes = (time.monotonic() - started) / 60
     made = compared(past, history.weights, facts, epochs=len(history.epochs), minutes=minutes)
     log.info("%s version %s: %s", made.model, made.version, told(made))
-    if TaskRunContext.get():  # outside of a flow run there is no page
-        key = f"replay-{made.model.replace('_', '-').lower()}"
-        create_markdown_artifact(replay_text(made), key=key, description=told(made))
+    publish("replay", made.model, replay_text(made), told(made))
     return completed(made, "Identical" if made.is_identical else "Differs", "the version was trained again")
 
 

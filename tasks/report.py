@@ -5,24 +5,27 @@ from collections.abc import Iterator
 from typing import Any
 
 from matplotlib.figure import Figure
-from prefect.artifacts import create_markdown_artifact
-from prefect.context import TaskRunContext
 
 from rnn_models.comparison import ClassChange, Comparison
 from rnn_models.history import History
 from rnn_models.metrics import find_metric
+from rnn_models.problem import Problem
 from rnn_models.settings import TrainSettings
+from rnn_models.validation import headline_of
 from tasks.artifacts import Checkpoint, Promotion, Scores, Snapshot, TokenSet
 from tasks.decision import guard_of, has_fallen, level
 from tasks.evaluate import best_baseline
 from tasks.pages import cell
 from tasks.registry import CHAMPION, run_link, version_link, version_with_alias
+from tasks.run_pages import publish
 from tasks.settings import PromotionSettings
 
 CLASSES_SAID = (
     "A class falls if it loses more than its guard and that is more than chance, all classes being counted (Holm). "
     "Of few examples nothing can be told: one that loses all of four cannot be told from chance."
 )
+
+RAW_TEXT = "test tokens put together as text is written, and cut as it is served"
 
 
 def title(metric: str) -> str:
@@ -40,8 +43,8 @@ def clipping_words(settings: TrainSettings) -> str:
     }[settings.clipping]
 
 
-def training_figure(history: History, settings: TrainSettings) -> Figure:
-    """Loss and gradient norm by step, with the clip norm and the best epoch."""
+def training_figure(history: History, settings: TrainSettings, problem: Problem) -> Figure:
+    """Loss, validation score and gradient norm by step, with the clip norm and the best epoch."""
     figure = Figure(figsize=(9, 6), layout="constrained")
     loss, norm = figure.subplots(2, sharex=True)
     steps = [step.step for step in history.steps]
@@ -49,7 +52,8 @@ def training_figure(history: History, settings: TrainSettings) -> Figure:
     ends = [epoch.last_step for epoch in history.epochs]
     loss.plot(ends, [epoch.validation_loss for epoch in history.epochs], "o-", color="tab:orange", label="validation")
     loss.axvline(history.best.last_step, color="grey", linestyle=":", label=f"best epoch, {history.best.epoch}")
-    loss.set_ylabel("loss, nats")
+    loss.plot([], [], "s--", color="tab:purple", label=f"validation, {headline_of(problem).title}")
+    loss.set_ylabel("loss, nats, without label smoothing")
     loss.legend()
     norm.plot(steps, [step.gradient_norm for step in history.steps], linewidth=0.5, color="tab:green")
     clipped = sum(step.is_clipped for step in history.steps) / len(history.steps)
@@ -57,6 +61,9 @@ def training_figure(history: History, settings: TrainSettings) -> Figure:
     norm.plot(steps, allowed, color="tab:red", label=f"clipped by {clipping_words(settings)}: {clipped:.0%} of steps")
     norm.set(yscale="log", xlabel="step", ylabel="gradient norm before clipping")
     norm.legend()
+    score = loss.twinx()
+    score.plot(ends, [epoch.validation_score for epoch in history.epochs], "s--", color="tab:purple")
+    score.set_ylabel(headline_of(problem).title)
     return figure
 
 
@@ -73,9 +80,7 @@ def interval(metric: str, score: dict[str, Any]) -> str:
 
 def promotion_page(promotion: Promotion, scores: Scores) -> None:
     """Show the decision and the scores on the Prefect run page."""
-    if TaskRunContext.get():  # outside of a flow run there is no page
-        key = f"promotion-{promotion.dataset.replace('_', '-').lower()}"
-        create_markdown_artifact(promotion_text(promotion, scores), key=key, description=promotion.reason)
+    publish("promotion", promotion.dataset, promotion_text(promotion, scores), promotion.reason)
 
 
 def promotion_text(promotion: Promotion, scores: Scores) -> str:
@@ -139,6 +144,8 @@ def _score_rows(scores: Scores) -> Iterator[str]:
     yield "|---|---|---|"
     for name, score in scores.metrics.items():
         yield f"| {title(name)} | {interval(name, score)} | {score['signature']} |"
+    for name, value in scores.raw_text.items():
+        yield f"| {title(name)} of raw text | {value:.{digits(name)}f} | {RAW_TEXT} |"
     for name, values in scores.baselines.items():
         for metric, value in values.items():
             best = "best baseline on the validation split" if name == scores.baseline and len(scores.baselines) > 1 else ""

@@ -4,14 +4,12 @@ import logging
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from data.catalog import find_dataset
-from data.errors import RowError
 from data.scripts import MOST, Scripts, count_scripts
 from data.streams import parquet_batches
 from rnn_models.problem import find_problem
 from rnn_models.text_metrics import DEFAULT_TOKENIZER, NEEDS, choose_tokenizer, is_installed, language_tokenizer
 from tasks.artifacts import TokenSet
-from tasks.catalogs import catalog_paths
+from tasks.entries import language_of
 from tasks.pages import cell
 from tasks.settings import EvaluationChanges, EvaluationSettings, changes
 
@@ -34,14 +32,6 @@ def bleu_tokenizer(tokens: TokenSet, settings: EvaluationChanges, catalog: str |
     found = choose_tokenizer(language, unspaced_share=scripts.unspaced_share, han_share=scripts.han_share)
     log.info("BLEU cuts texts by %s: language %s", found, language or "not known, decided by the script of the references")
     return found
-
-
-def language_of(dataset: str, catalog: str | None) -> str:
-    """The language of a dataset's entry, empty if no catalog has it any more."""
-    try:
-        return find_dataset(dataset, *catalog_paths(catalog)).language
-    except RowError:
-        return ""
 
 
 def scripts_of(tokens: TokenSet, *, place: int) -> Scripts:

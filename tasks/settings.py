@@ -21,6 +21,20 @@ Policy = Literal["superior", "not_worse", "always", "never"]
 # Those of sacreBLEU that need no file from the network (rnn_models/text_metrics.py).
 BleuTokenizer = Literal["auto", "13a", "intl", "zh", "char", "ja-mecab", "ko-mecab", "none"]
 Guards = dict[str, Annotated[float, FormField(ge=0, le=100)]]
+MAPPINGS = ("promotion.guards",)  # settings whose keys a name may go on with, as in promotion.guards.PER=1
+SYNONYMS = {  # names that other tools have for a setting
+    "lr": "learning_rate", "rate": "learning_rate", "epochs": "max_epochs", "num_epochs": "max_epochs", "steps": "max_steps",
+    "batch": "batch_size", "bs": "batch_size", "hidden": "hidden_size", "hidden_dim": "hidden_size", "units": "hidden_size",
+    "embedding": "embedding_size", "embedding_dim": "embedding_size", "emb_dim": "embedding_size", "layers": "num_layers",
+    "num_hidden_layers": "num_layers", "drop": "dropout", "dropout_rate": "dropout", "word_dropout": "token_dropout",
+    "wd": "weight_decay", "l2": "weight_decay", "clip": "clip_norm", "grad_clip": "clip_norm", "max_grad_norm": "clip_norm",
+    "gradient_clip_val": "clip_norm", "early_stopping": "patience", "warmup": "warmup_steps", "smoothing": "label_smoothing",
+    "optim": "optimizer", "cell": "encoder", "model": "encoder", "rnn_type": "encoder", "bptt": "bptt_window",
+    "beam": "beam_width", "beam_size": "beam_width", "num_beams": "beam_width", "fp16": "precision", "bf16": "precision",
+    "amp": "precision", "random_seed": "seed", "random_state": "seed", "metric": "stop_on", "scheduler": "schedule",
+    "lr_scheduler": "schedule", "vocab_size": "vocabulary_size", "max_vocab": "vocabulary_size", "min_freq": "min_frequency",
+    "max_rows": "limit", "num_rows": "limit", "embeddings": "vectors",
+}  # fmt: skip
 REPLACED = {"promotion.min_gain": "use promotion.min_effect; a gain must be more than chance as well (promotion.alpha)"}
 
 
@@ -153,16 +167,33 @@ def parse_settings(assignments: list[str], base: Mapping[str, Any] | None = None
     names = setting_names()
     chosen: dict[str, dict[str, Any]] = {stage: dict(values) for stage, values in (base or {}).items()}
     for assignment in assignments:
-        name, is_there, value = assignment.partition("=")
+        name, is_there, text = assignment.partition("=")
         if not is_there:
             raise ValueError(f"{assignment!r} is not a setting: write stage.name=value, as in training.max_epochs=2")
-        if name in REPLACED:
-            raise ValueError(f"there is no setting {name!r} any more: {REPLACED[name]}")
-        if name not in names:
-            raise ValueError(f"there is no setting {name!r}: {nearest(name, names)}")
-        stage, key = name.split(".")
-        chosen.setdefault(stage, {})[key] = yaml.safe_load(value)
+        if not text.strip():
+            raise ValueError(f"{name} has no value: write {name}=VALUE, or leave it out for its default")
+        stage, key, *part = find_setting(name, names)
+        value = yaml.safe_load(text)
+        stage_values = chosen.setdefault(stage, {})
+        stage_values[key] = {**(stage_values.get(key) or {}), part[0]: value} if part else value
     return read_settings(chosen)
+
+
+def find_setting(name: str, names: Mapping[str, str]) -> list[str]:
+    """Split a setting's name into stage, name and, of a mapping, the key within.
+
+    Raises:
+        ValueError: If there is none, with the one that was probably meant.
+    """
+    if name in REPLACED:
+        raise ValueError(f"there is no setting {name!r} any more: {REPLACED[name]}")
+    parts = name.split(".", 2)
+    if name in names or (len(parts) == 3 and ".".join(parts[:2]) in MAPPINGS):
+        return parts
+    stage, _, short = name.rpartition(".")
+    meant = SYNONYMS.get(short.lower(), "")
+    known = [known for known in names if known.rpartition(".")[2] == meant and stage in ("", known.partition(".")[0])]
+    raise ValueError(f"there is no setting {name!r}: {f'did you mean {known[0]}?' if known else nearest(name, names)}")
 
 
 def read_settings(chosen: Mapping[str, Mapping[str, Any]]) -> Settings:

@@ -6,7 +6,7 @@ import logging
 import shutil
 import uuid
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from pathlib import Path
 
@@ -20,14 +20,14 @@ from data.catalog import Dataset
 from data.columns import GrowingArray
 from data.hash_files import num_missing, num_repeated, write_distinct
 from data.report import Tally
-from data.rows import REFUSED, Part
+from data.rows import REFUSED, Note, Part
 from data.seen import Hashes
 from data.splits import SPLITS, flat_bytes
 from tasks.artifacts import Snapshot, digest
 from tasks.finding import begin_work
 
 log = logging.getLogger(__name__)
-HASHES, TRAINED, REPORT = "rows.npy", "trained.npy", "report.json"
+HASHES, SIDES, TRAINED, REPORT = "rows.npy", "sides.npy", "trained.npy", "report.json"
 IN_TRAIN, HANDED_ON = "in_train.npy", "handed_on.npy"  # while the snapshot is being made
 WHOLE_TEXTS = ("text", "source", "target", "raw", "row", "key")
 Content = defaultdict[tuple[str, str], "hashlib._Hash"]  # what a digest is of: column, and what of it
@@ -62,7 +62,7 @@ class SnapshotWriter:
         """Remove what a failure leaves behind."""
         begin_work()
         self.folder.mkdir(parents=True)
-        self.arrays = {name: GrowingArray(self.folder / name, np.uint64) for name in (HASHES, IN_TRAIN)}
+        self.arrays = {name: GrowingArray(self.folder / name, np.uint64) for name in (HASHES, SIDES, IN_TRAIN)}
         try:
             yield
         finally:
@@ -90,10 +90,11 @@ class SnapshotWriter:
         self.tally.add(part)
         _update(self.content[part.split], part.table)
         self.arrays[HASHES].append(part.hashes)
+        self.arrays[SIDES].append(part.sides)
         if part.split == "train" and not self.entry.splits.get("test"):
             self.arrays[IN_TRAIN].append(part.sides)
 
-    def commit(self, num_removed: int) -> tuple[Snapshot, bool]:
+    def commit(self, num_removed: int, notes: Mapping[str, Note], schemes: Mapping[str, int]) -> tuple[Snapshot, bool]:
         """Finish the files and give the folder its name, unless a snapshot of the same rows is there."""
         self._close()
         splits = {split: digest([made.hexdigest() for made in self.content[split].values()]) for split in (*SPLITS, REFUSED)}
@@ -103,7 +104,7 @@ class SnapshotWriter:
         if found:
             self._hand_on(found)
             return found, False
-        self._write_report(num_removed)
+        self._write_report(num_removed, notes, schemes)
         final = Snapshot.folder_of(self.entry.name, key)
         shutil.rmtree(final, ignore_errors=True)  # of a crash between the two lines below
         self.folder.rename(final)
@@ -129,9 +130,10 @@ class SnapshotWriter:
             write_distinct(self.folder / HANDED_ON, known)
             (self.folder / HANDED_ON).replace(found.folder / TRAINED)
 
-    def _write_report(self, num_removed: int) -> None:
+    def _write_report(self, num_removed: int, notes: Mapping[str, Note], schemes: Mapping[str, int]) -> None:
         told = self.tally.told(is_characters=self.entry.tokenizer == "characters")
         told |= {"dataset": self.entry.name, "new": self.num_new, "gone": self.num_gone, "removed": num_removed}
+        told |= {"notes": dict(notes), "schemes": dict(schemes)}
         keeps_copies = self.entry.rules.repeats == "own" and not self.entry.splits.get("test")  # those of a publisher
         told["repeated"] = num_repeated(self.folder / HASHES) if keeps_copies else 0
         (self.folder / REPORT).write_text(json.dumps(told, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")

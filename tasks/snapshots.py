@@ -6,9 +6,11 @@ from typing import Any
 
 from data.splits import SPLITS
 from tasks.artifacts import Checkpoint, Scores, Snapshot, TokenSet, home
+from tasks.baseline import check_changes
 from tasks.data_report import page, read_report, write_page
+from tasks.entries import checked_entry
 from tasks.history import History
-from tasks.ingest import check_share, checked_entry, make_snapshot
+from tasks.ingest import compared, fault_of, make_snapshot
 from tasks.versions import versions_by_scores
 
 
@@ -28,12 +30,15 @@ def check_dataset(dataset: str, catalog: str | None = None) -> Checked:
     """Ingest a dataset, as a retraining would, and tell what is in it."""
     entry = checked_entry(dataset, catalog)
     snapshot, is_new = make_snapshot(entry)
-    fault = ""
-    try:
-        check_share(entry, snapshot)
-    except ValueError as error:
-        fault = str(error)
-    return Checked(snapshot, is_new, page(entry, snapshot), write_page(entry, snapshot), read_report(snapshot), fault)
+    comparison, fault = compared(entry, snapshot), fault_of(entry, snapshot)
+    if not fault:
+        try:
+            check_changes(comparison)
+        except ValueError as error:
+            fault = str(error)
+    shown = page(entry, snapshot, comparison.lines())
+    path = write_page(entry, snapshot, comparison.lines())
+    return Checked(snapshot, is_new, shown, path, read_report(snapshot), fault)
 
 
 def list_snapshots(dataset: str) -> list[dict[str, Any]]:

@@ -20,30 +20,13 @@ from data.token_columns import write_ids
 from data.token_settings import TokenSettings, default_settings, is_tokenizer_file
 from data.tokenizer import Encoder
 from data.vectors import WordVectors, file_digest, file_words, read_vectors
-from rnn_models.problem import find_problem
-from tasks.artifacts import KNOWN, VECTORS, Snapshot, TokenSet, code_digest, digest
-from tasks.ingest import checked_entry
+from tasks.artifacts import KNOWN, VECTORS, Snapshot, TokenSet, digest
+from tasks.code_digest import code_digest
+from tasks.entries import checked_entry, sides_of
 from tasks.settings import TokenChanges, changes
 from tasks.states import unchanged
 
 log = logging.getLogger(__name__)
-MODULES = (
-    "columns",
-    "markup",
-    "spans",
-    "spellings",
-    "splits",
-    "streams",
-    "token_columns",
-    "token_file",
-    "token_models",
-    "token_settings",
-    "text_tokenizer",
-    "tokenizer",
-    "vectors",
-    "vocabulary",
-)
-CODE = (*(f"data/{name}.py" for name in MODULES), "tasks/tokenize.py")
 BATCH_ROWS = 8192
 
 
@@ -51,10 +34,9 @@ BATCH_ROWS = 8192
 def tokenize(snapshot: Snapshot, settings: TokenChanges, catalog: str | None = None) -> TokenSet:
     """Build vocabularies from the training rows and write all splits as ids."""
     entry = checked_entry(snapshot.dataset, catalog)
-    sides = find_problem(entry.problem).sides(entry.roles)
+    sides = sides_of(entry)
     chosen = replace(default_settings(entry.tokenizer, is_said=sides[-1] == "text"), **changes(settings))
-    code = code_digest(*CODE, libraries=("tokenizers",))
-    key = digest(snapshot.splits, identity(entry.tokenizer), identified(chosen), code)
+    key = digest(snapshot.splits, identity(entry.tokenizer), identified(chosen), sides, token_code())
     found = TokenSet.find(snapshot.dataset, key)
     if found:
         return unchanged(found)
@@ -73,6 +55,11 @@ def tokenize(snapshot: Snapshot, settings: TokenChanges, catalog: str | None = N
             settings=asdict(chosen),
             format=entry.format["kind"] if entry.format else "",
         ).commit()
+
+
+def token_code() -> str:
+    """A digest of the code that makes token sets."""
+    return code_digest("tasks/tokenize.py", libraries=("tokenizers",))
 
 
 def identity(tokenizer: str) -> str:

@@ -14,16 +14,18 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from rnn_models.checkpoint import save_model
-from rnn_models.history import Epoch, History, Step
+from rnn_models.history import Epoch, History, Step, stalls
 from rnn_models.machine import describe_machine
 from rnn_models.problem import Problem, find_problem
 from rnn_models.settings import TrainSettings
 from rnn_models.training import Hooks, fit
+from rnn_models.validation import headline_of
 from tasks import stopping
-from tasks.artifacts import Checkpoint, TokenSet, code_digest, digest
+from tasks.artifacts import Checkpoint, TokenSet, digest
+from tasks.code_digest import code_digest
 from tasks.data_report import PAGE
 from tasks.packing import training_modules
-from tasks.registry import closing, end_run, log_figure, log_file, log_metrics, start_run
+from tasks.registry import closing, end_run, is_open_to_logs, log_figure, log_file, log_metrics, start_run
 from tasks.report import clipping_words, training_figure
 from tasks.settings import TrainChanges, changes
 from tasks.snapshot_writer import REPORT
@@ -53,15 +55,16 @@ def train(tokens: TokenSet, settings: TrainChanges) -> Checkpoint:
 
 def training_code(problem: Problem) -> str:
     """A digest of all code that a training of a problem runs, and of torch's version."""
-    return code_digest(*map(str, training_modules(problem.name)), libraries=("torch",))
+    return code_digest(*training_modules(problem.name), libraries=("torch",))
 
 
 def followed_run(folder: Path, tokens: TokenSet, settings: TrainSettings) -> str:
     """Open an MLflow run, or the one that a killed training of the same key had."""
     path = folder / "mlflow_run"
-    if path.exists():
-        return path.read_text()
-    run_id = start_run(tokens, f"train-{tokens.dataset}", asdict(settings), {"refrain.tokens": tokens.digest})
+    if path.exists() and is_open_to_logs(known := path.read_text()):
+        return known
+    tags = {"refrain.tokens": tokens.digest, "refrain.precision": describe_machine(settings)["precision"]}
+    run_id = start_run(tokens, f"train-{tokens.dataset}", asdict(settings), tags)
     for report in (PAGE, REPORT):
         log_file(run_id, tokens.snapshot_of().folder / report, "data")
     path.write_text(run_id)
@@ -70,7 +73,7 @@ def followed_run(folder: Path, tokens: TokenSet, settings: TrainSettings) -> str
 
 def followed_fit(problem: Problem, tokens: TokenSet, settings: TrainSettings, folder: Path, run_id: str) -> History:
     """Train, and write what happens to the log and to MLflow."""
-    with metric_points(run_id) as points:
+    with metric_points(run_id, f"validation_{headline_of(problem).name}") as points:
         hooks = Hooks(points.add_step, points.add_epoch, points.flush, stopping.is_requested)
         return fit_tokens(problem, tokens, settings, hooks, folder / RESUME)
 
@@ -82,9 +85,9 @@ def fit_tokens(
     examples = {split: tokens.examples(split) for split in ("train", "validation")}
     read = examples["train"].target if problem.token_nats else examples["train"].source
     log.info(
-        "training on %s examples, %s tokens, with %s %d, gradients clipped by %s",
+        "training on %s examples, %s tokens, with %s %d in %s, gradients clipped by %s",
         f"{len(examples['train']):,}", f"{int(read.lengths.sum()):,}",
-        settings.encoder, settings.hidden_size, clipping_words(settings),
+        settings.encoder, settings.hidden_size, describe_machine(settings)["precision"], clipping_words(settings),
     )  # fmt: skip
     return fit(
         problem, examples["train"], examples["validation"], tokens.model_sizes(), settings, vectors=tokens.word_vectors(),
@@ -99,10 +102,15 @@ def mean(values: Iterable[float | None]) -> float | None:
 
 
 class MetricPoints:
-    """Metrics of steps, averaged over a few and kept until there are many to write."""
+    """Metrics of steps, averaged over a few and kept until there are many to write.
 
-    def __init__(self, run_id: str) -> None:
-        self.run_id = run_id
+    Args:
+        run_id: The MLflow run.
+        score_name: Name there of the score of an epoch on the validation split.
+    """
+
+    def __init__(self, run_id: str, score_name: str) -> None:
+        self.run_id, self.score_name = run_id, score_name
         self.steps: list[Step] = []
         self.points: list[tuple[str, float, int, int]] = []
 
@@ -125,12 +133,12 @@ class MetricPoints:
         self._put({name: value for name, value in means.items() if value is not None}, done[-1].step)
 
     def add_epoch(self, epoch: Epoch) -> None:
-        """Add the validation loss and write everything to MLflow."""
+        """Add the losses and the score of an epoch and write everything to MLflow."""
         values = {
-            "validation_loss": epoch.validation_loss, "validation_score": epoch.validation_score,
-            "epoch_seconds": epoch.seconds, "skipped_steps": epoch.num_skipped,
+            "epoch_train_loss": epoch.train_loss, "validation_loss": epoch.validation_loss,
+            self.score_name: epoch.validation_score, "epoch_seconds": epoch.seconds, "skipped_steps": epoch.num_skipped,
         }  # fmt: skip
-        self._put({name: float(value) for name, value in values.items() if value is not None}, epoch.last_step)
+        self._put({name: float(value) for name, value in values.items()}, epoch.last_step)
         self.flush()
 
     def _put(self, values: dict[str, float], step: int) -> None:
@@ -147,13 +155,21 @@ class MetricPoints:
 
 
 @contextmanager
-def metric_points(run_id: str) -> Iterator[MetricPoints]:
+def metric_points(run_id: str, score_name: str) -> Iterator[MetricPoints]:
     """Collect metrics, and write the last of them whatever happens."""
-    points = MetricPoints(run_id)
+    points = MetricPoints(run_id, score_name)
     try:
         yield points
     finally:
         points.flush()
+
+
+def improving(history: History, problem: Problem) -> str:
+    """Name what of validation was best in the last epoch: the score, the loss, or nothing."""
+    last = history.epochs[-1]
+    if history.is_best_last:
+        return headline_of(problem).shown(last.validation_score)
+    return "" if stalls(history.epochs)[1] else f"loss {last.validation_loss:.3f}"
 
 
 def write_checkpoint(
@@ -164,11 +180,13 @@ def write_checkpoint(
     steps, epochs = ([vars(item) for item in items] for items in (history.steps, history.epochs))
     (folder / "history.json").write_text(json.dumps({"steps": steps, "epochs": epochs, "ended": history.ended}))
     log_file(run_id, folder / "history.json")
-    log_figure(run_id, training_figure(history, settings), "training.png")
+    log_figure(run_id, training_figure(history, settings, problem), "training.png")
     end_run(run_id, "FINISHED")
     made = Checkpoint(
         dataset=tokens.dataset, digest=key, problem=problem.name, tokens=tokens.digest, mlflow_run=run_id,
         epochs=len(epochs), best_epoch=history.best.epoch, validation_loss=history.best.validation_loss,
+        validation_score=headline_of(problem).shown(history.best.validation_score), ended=history.ended,
+        improving=improving(history, problem),
         clipped_share=sum(step.is_clipped for step in history.steps) / len(steps),
         train_seconds=sum(epoch.seconds for epoch in history.epochs),
         num_parameters=sum(weights.numel() for weights in history.weights.values()), settings=asdict(settings),

@@ -1,6 +1,7 @@
 """The whole line for a dataset that nothing changed of: found in the store, without an engine."""
 
 from tasks.artifacts import Promotion
+from tasks.dataset_settings import with_entry_settings
 from tasks.evaluate import evaluate
 from tasks.finding import WorkToDoError, only_finding
 from tasks.ingest import ingest
@@ -12,7 +13,9 @@ from tasks.tokenize import tokenize
 from tasks.train import train
 
 
-def find_promotion(dataset: str, settings: Settings, catalog: str | None, snapshot: str | None) -> Promotion | None:
+def find_promotion(
+    dataset: str, settings: Settings, catalog: str | None, snapshot: str | None, *, accept: bool = False
+) -> Promotion | None:
     """Find the decision that a retraining would end with, if each of its stages is unchanged; None if one is not.
 
     Raises:
@@ -20,7 +23,8 @@ def find_promotion(dataset: str, settings: Settings, catalog: str | None, snapsh
     """
     try:
         with only_finding():
-            rows = directly(ingest, dataset, catalog, snapshot)
+            settings = with_entry_settings(dataset, settings, catalog)
+            rows = directly(ingest, dataset, catalog, snapshot, accept)
             tokens = directly(tokenize, rows, settings.tokens, catalog)
             checkpoint = directly(train, tokens, settings.training)
             scores = directly(evaluate, checkpoint, tokens, settings.evaluation, catalog)

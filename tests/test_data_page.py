@@ -59,7 +59,7 @@ def test_the_entries_of_the_page_name_every_kind_of_source_that_needs_no_network
     (tmp_path / "mine.yaml").write_text(entries(), encoding="utf-8")
     found = read_catalog(tmp_path / "mine.yaml")
     assert {entry.source.__class__.__name__ for entry in found.values()} == {"Files", "Sql"}
-    assert {entry.problem for entry in found.values()} == {"sentiment", "ner"}
+    assert {entry.problem for entry in found.values()} == {"sentiment", "ner", "translation"}
 
 
 def test_the_tables_of_the_page_are_those_of_the_code() -> None:

@@ -86,7 +86,15 @@ def from_values(picked: Mapping[str, pa.ChunkedArray], rows: NDArray[np.int64]) 
 
 def wrong_type(role: str, value: Any) -> str:
     """Say that a value is of a type that its role cannot have."""
-    return f"{role}: expected {EXPECTED.get(role, EXPECTED_NAME)}, got {brief(value)}"
+    return f"{role}: expected {EXPECTED.get(role, EXPECTED_NAME)}, got {brief(value)}{_cut_first(role, value)}"
+
+
+def _cut_first(role: str, value: Any) -> str:
+    """Say how a raw text, or spans of its characters, become tokens and tags."""
+    is_spans = role == "tags" and isinstance(value, list) and any(isinstance(item, list | dict) for item in value)
+    if is_spans or (role in LISTS and isinstance(value, str)):
+        return ". Texts and spans of characters must be cut into tokens with one tag each before they are read: see docs/data.md"
+    return ""
 
 
 def lengths_differ(num_tokens: int, num_tags: int) -> str:

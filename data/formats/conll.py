@@ -9,11 +9,16 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from data.format import TEXT, Columns, Fault, FormatKind, as_table
+from data.format import TEXT, Columns, Fault, FormatKind, as_table, faults_table
 from data.formats.lines import Mask, is_blank, line_groups, mask
 from data.tags import SCHEMES, find_broken, to_bio
 
 WHITESPACE = "whitespace"
+# Marks of documents and comments, as the files of the CoNLL tasks and of Universal Dependencies have them.
+MARKS = (
+    r"^(#\s*(newdoc|newpar|sent_id|text|global\.columns)(\s*=|\s+id\s*=|\s*$)|#\s*id\s+\S+\s+domain="
+    r"|#(begin|end) document\b|-DOC(START|END)-(\s|$))"
+)
 
 
 @dataclass(frozen=True)
@@ -32,11 +37,11 @@ class _Sentences:
         """A sentence as it stood there."""
         return "\n".join(self.lines[self.offsets[sentence] : self.offsets[sentence + 1]].to_pylist())
 
-    def keep(self, is_kept: Mask) -> "_Sentences":
-        """Some of the sentences."""
-        lengths = np.diff(self.offsets)
-        places = np.flatnonzero(np.repeat(is_kept, lengths))
-        offsets = np.append(0, np.cumsum(lengths[is_kept])).astype(np.int32)
+    def without(self, is_left_out: Mask) -> "_Sentences":
+        """The sentences without some lines, and without those of which nothing is left."""
+        lengths = np.add.reduceat(~is_left_out, self.offsets[:-1], dtype=np.int32)
+        places = np.flatnonzero(~is_left_out)
+        offsets = np.append(0, np.cumsum(lengths[lengths > 0])).astype(np.int32)
         return _Sentences(self.lines.take(pa.array(places)), self.numbers[places], offsets)
 
 
@@ -52,8 +57,9 @@ def read_conll(streams: Sequence[IO[bytes]], columns: Columns, options: Mapping[
         columns: Role to the number of a column, from 0, or from -1 backwards.
         options: ``separator``: one character, or ``whitespace`` for any
             stretch of it; ``scheme`` of the tags; ``comments``: what a line
-            that is no token begins with; ``marks``: the token of a sentence
-            that is none, such as a document's start; ``strip_prefix``: of
+            that is no token begins with; ``marks``: a token that is none,
+            such as a document's start (empty: every line is a token; else
+            comments of CoNLL-U and marks of documents are none either); ``strip_prefix``: of
             every token; ``strip_suffix_digits``: whether digits behind a token
             are not its own; ``encoding``.
     """
@@ -75,14 +81,15 @@ def _sentences(lines: pa.Array, first: int, comments: str) -> _Sentences:
 def _read_sentences(sentences: _Sentences, columns: Columns, options: Mapping[str, Any]) -> Iterator[pa.Table]:
     values, is_short = _values(sentences.lines, columns, options["separator"])
     if options["marks"]:
-        is_mark = _are_marks(sentences, values["tokens"], options["marks"])
+        is_mark = _are_marks(sentences.lines, values["tokens"], options["marks"])
         if is_mark.any():
-            yield from _read_sentences(sentences.keep(~is_mark), columns, {**options, "marks": ""})
+            yield from _noted(sentences, is_mark, columns)
+            yield from _read_sentences(sentences.without(is_mark), columns, {**options, "marks": ""})
             return
     if not len(sentences.lines):
         return
     tags, offsets = values["tags"], sentences.offsets
-    faults = _short_lines(sentences, is_short, columns)
+    faults = _short_lines(sentences, is_short, columns, options["separator"])
     for sentence, reason in find_broken(tags, offsets, options["scheme"]).items():
         faults.setdefault(sentence, Fault("tag_scheme", reason, sentences.raw(sentence)))
     values = {"tokens": _stripped(values["tokens"], options), "tags": to_bio(tags, offsets, options["scheme"])}
@@ -104,12 +111,21 @@ def _values(lines: pa.Array, columns: Columns, separator: str) -> tuple[dict[str
     return found, is_short
 
 
-def _are_marks(sentences: _Sentences, tokens: pa.Array, text: str) -> Mask:
-    starts, lengths = sentences.offsets[:-1], np.diff(sentences.offsets)
-    return np.asarray(lengths == 1) & mask(pc.equal(tokens.take(pa.array(starts)), text))
+def _are_marks(lines: pa.Array, tokens: pa.Array, text: str) -> Mask:
+    """Say which lines are a publisher's marks, and no tokens."""
+    return mask(pc.equal(tokens, text)) | mask(pc.match_substring_regex(lines, MARKS))
 
 
-def _short_lines(sentences: _Sentences, is_short: Mask, columns: Columns) -> dict[int, Fault]:
+def _noted(sentences: _Sentences, is_mark: Mask, columns: Columns) -> Iterator[pa.Table]:
+    """Note the marks that stood among tokens; one that stands alone is left out as publishers mean it."""
+    lengths = np.diff(sentences.offsets)
+    places = np.flatnonzero(is_mark & np.repeat(lengths > 1, lengths)).tolist()
+    if places:
+        said = {int(sentences.numbers[at]): Fault("document_mark", "no token", sentences.lines[at].as_py()) for at in places}
+        yield faults_table(columns, said)
+
+
+def _short_lines(sentences: _Sentences, is_short: Mask, columns: Columns, separator: str) -> dict[int, Fault]:
     faults: dict[int, Fault] = {}
     ahead = max(int(column) + 1 if int(column) >= 0 else -int(column) for column in columns.values())
     expected = max(ahead, 2)
@@ -117,8 +133,18 @@ def _short_lines(sentences: _Sentences, is_short: Mask, columns: Columns) -> dic
         sentence = sentences.at(place)
         if sentence not in faults:
             reason = f"line {sentences.numbers[place]} has too few columns, expected at least {expected}"
+            reason += _separator_hint(sentences.lines[place].as_py(), separator)
             faults[sentence] = Fault("lengths_differ", reason, sentences.raw(sentence))
     return faults
+
+
+def _separator_hint(line: str, separator: str) -> str:
+    """Name a separator that the line has, where the one of the format cuts it too seldom."""
+    if separator != "\t" and "\t" in line:
+        return ": it has tabs, look at separator of its format (a tab, or whitespace)"
+    if separator not in (" ", WHITESPACE) and " " in line.strip():
+        return ": it has spaces, look at separator of its format (a space, or whitespace)"
+    return ""
 
 
 def _stripped(tokens: pa.Array, options: Mapping[str, Any]) -> pa.Array:

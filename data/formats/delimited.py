@@ -13,7 +13,9 @@ from numpy.typing import NDArray
 
 from data.encoding import ByteStream, utf8_blocks
 from data.errors import RowError
-from data.format import ROW, TEXT, Columns, Fault, FormatKind, as_table, faults_table, no_column
+from data.format import ROW, TEXT, Columns, Fault, FormatKind, as_table, faults_table
+from data.formats.headers import MARK_OF_BYTES, is_name, place_of, true_where, with_separator
+from data.formats.quotes import MARK, bad_quotes, checked_quotes, unmarked
 
 BLOCK_BYTES = 1 << 21  # what a row has to fit into
 BLOCKS_AHEAD = 3
@@ -23,6 +25,7 @@ MOST_WRONG = 1 << 18
 # A last row of our own: if it is not read as a row, a quote was never closed.
 END = "\U0010fffe end of file"
 NUL = "\ufdd0"  # a noncharacter, which no real text holds
+AGAIN = "the header of the file stands here again, as where files were joined"
 UNCLOSED = "a quote opens in this row and is never closed: all lines up to the end of the file fall into it"
 
 
@@ -32,25 +35,28 @@ def read_delimited(streams: Sequence[IO[bytes]], columns: Columns, options: Mapp
     Args:
         streams: One.
         columns: Role to a name of the header or to a number, from 0.
-        options: ``separator``, one character; ``header``, whether the first
-            row names the columns; ``quote``, whether double quotes may
-            enclose a field; ``encoding``.
+        options: ``separator``, one character, which a first line such as
+            ``sep=;`` overrides; ``header``, whether the first row names the
+            columns; ``quote``, whether double quotes may enclose a field;
+            ``escape``, what stands before a character that means itself, or
+            nothing; ``encoding``.
 
     Raises:
-        RowError: If a column is not in the file or twice in it, if a header
-            is expected and the file is empty, or if a row is longer than a
-            block.
+        RowError: If a column is not in the file or twice in it, or if a row
+            is longer than a block.
     """
     nuls = _Nuls(utf8_blocks(streams[0], options["encoding"]))
-    text = ByteStream(nuls)
+    options, blocks = with_separator(nuls, options, FORMATS[options.get("kind", "csv")].options["separator"])
+    if options["quote"]:
+        blocks = checked_quotes(blocks, options["separator"], options["escape"])
+    text = ByteStream(blocks)
     blocks = iter(lambda: text.read(BLOCK_BYTES), b"")
     first = next(blocks, b"")
     if not first.strip(b"\r\n") and len(first) < BLOCK_BYTES:
-        if options["header"]:
-            raise RowError("is empty, expected a header")
+        yield faults_table(columns, {1: Fault("empty_file", "the file has no line with anything in it", "")})
         return
     names = _names(first, options)
-    places = [_place(names, column) for column in columns.values()]
+    places = [place_of(names, column, options["separator"]) for column in columns.values()]
     yield from _Reader(columns, names, places, options, nuls).tables(_Paced(_ended(first, blocks)))
 
 
@@ -59,9 +65,12 @@ def _names(first: bytes, options: Mapping[str, Any]) -> list[str]:
     head = first[: first.rfind(b"\n") + 1] or first + b"\n"  # a row cut inside a letter stops Arrow
     try:
         with _open(pa.BufferReader(head), options, []) as table:
-            return list(table.schema.names)
+            names = list(table.schema.names)
     except pa.ArrowInvalid as error:
         raise _whole_error(error, options, 0) from error
+    if names[0].startswith(MARK):
+        raise RowError(f"its first row: {bad_quotes(unmarked(names[0]), options).reason}")
+    return names
 
 
 def _ended(first: bytes, blocks: Iterable[bytes]) -> Iterator[bytes]:
@@ -140,6 +149,7 @@ def _open(
         parse_options=pa.csv.ParseOptions(
             delimiter=options["separator"],
             quote_char='"' if options["quote"] else False,
+            escape_char=options["escape"] or False,
             newlines_in_values=options["quote"],
             invalid_row_handler=skip,
         ),
@@ -148,18 +158,6 @@ def _open(
             check_utf8=False, column_types=dict.fromkeys(names, TEXT), strings_can_be_null=False, include_columns=list(included)
         ),
     )  # fmt: skip
-
-
-def _place(names: list[str], column: str | int) -> int:
-    if isinstance(column, int):
-        if column < len(names):
-            return column
-        raise RowError(f"has {len(names)} columns, column {column} (from 0) was asked for")
-    if names.count(column) > 1:
-        raise RowError(f"has {names.count(column)} columns {column!r}, expected one")
-    if column in names:
-        return names.index(column)
-    raise no_column(column, names)
 
 
 class _Reader:
@@ -210,7 +208,20 @@ class _Reader:
         rows = self._numbers(batch.num_rows)
         if len(self.names) == 1 and len(rows) and found[0][-1].as_py() == END:
             self.is_ended, rows, found = True, rows[:-1], [column[:-1] for column in found]
-        return as_table(dict(zip(self.columns, found, strict=True)), rows)
+        return as_table(dict(zip(self.columns, found, strict=True)), rows, self._wrong_rows(found))
+
+    def _wrong_rows(self, found: list[pa.Array]) -> dict[int, Fault]:
+        """Find rows that are the header again, and those of one column whose quotes are wrong."""
+        faults: dict[int, Fault] = {}
+        if self.options["header"] and len(found):
+            names = [self.names[place] for place in self.places]
+            is_header = np.logical_and.reduce([is_name(column, name) for column, name in zip(found, names, strict=True)])
+            raw = self.options["separator"].join(names)
+            faults = {place: Fault("header", AGAIN, raw) for place in np.flatnonzero(is_header).tolist()}
+        if len(self.names) == 1:
+            for place in np.flatnonzero(true_where(pc.starts_with(found[0], MARK))).tolist():
+                faults[place] = bad_quotes(unmarked(found[0][place].as_py()), self.options)
+        return dict(sorted(faults.items()))
 
     def _numbers(self, num: int) -> NDArray[np.int64]:
         """Number the next ``num`` rows, and leave out those the parser skipped."""
@@ -235,11 +246,15 @@ class _Reader:
 
     def _fault(self, row: pa.csv.InvalidRow) -> Fault:
         text = row.text.replace(NUL, "\0")
+        if text.startswith(MARK):
+            return bad_quotes(unmarked(text), self.options)
         if text.endswith(f"\n{END}"):
             self.is_ended = True
             return Fault("fields", UNCLOSED, text.removesuffix(END).rstrip("\n"))
         lines = text.count("\n")
         over = f" over {lines + 1:,} lines: is a quote never closed?" if lines else ""
+        if not over and MARK_OF_BYTES in text:
+            over = ": a byte order mark stands inside, so files were joined without a line end between them"
         return Fault("fields", f"{row.actual_columns} fields, expected {row.expected_columns}{over}", text)
 
     def _closed(self, table: pa.Table) -> pa.Table:
@@ -263,7 +278,7 @@ def _whole_error(error: pa.ArrowInvalid, options: Mapping[str, Any], last_row: i
 
 TABLE = FormatKind(
     read_delimited,
-    {"header": True, "quote": True, "encoding": "utf-8"},
+    {"header": True, "quote": True, "escape": "", "encoding": "utf-8"},
     {},
     columns="header",
     shapes=(("text", "label"), ("source", "target"), ("text",)),

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from data.format import LISTS, TEXT, TOKENS, Columns, Fault, FormatKind, as_table, type_of
 from data.formats.columnar import LARGEST_WHOLE, PROSE, brief, find_column, from_values, lengths_differ, wrong_type
+from data.formats.json_array import object_lines
 from data.formats.lines import line_blocks, mask
 
 CHUNK_BYTES = 1 << 20  # what one thread parses
@@ -24,6 +25,9 @@ Names = Mapping[str, str]
 def read_jsonl(streams: Sequence[IO[bytes]], columns: Columns, options: Mapping[str, Any]) -> Iterator[pa.Table]:
     """Read objects, numbered by lines; a line that is none is a fault, ``not_json``.
 
+    A file that is one array of objects is read as if each stood in a line of
+    its own, and numbered by them.
+
     Values are what ``columnar.from_columns`` takes; a key that is not there
     is null. Blocks are parsed by Arrow as long as their values are of one
     type each, and line by line else, several times as slow.
@@ -35,7 +39,7 @@ def read_jsonl(streams: Sequence[IO[bytes]], columns: Columns, options: Mapping[
     """
     names = {role: str(column) for role, column in columns.items()}
     first = 1
-    for block in line_blocks(streams[0], options["encoding"]):
+    for block in object_lines(line_blocks(streams[0], options["encoding"])):
         lines = _Lines(block, first)
         tables = list(_read_block(lines, names, is_threaded=True))
         yield pa.concat_tables(tables)
@@ -236,5 +240,6 @@ FORMATS = {
         {},
         columns="names",
         shapes=(("text", "label"), ("tokens", "tags"), ("source", "target"), ("text",)),
+        has_open_keys=True,
     )
 }

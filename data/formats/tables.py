@@ -1,11 +1,7 @@
 """Files of tables that say their types: Parquet, and Arrow's file and stream."""
 
-import bz2
-import gzip
-import lzma
 import shutil
 import tempfile
-import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -20,12 +16,11 @@ from data.encoding import ByteStream
 from data.errors import RowError
 from data.format import Columns, FormatKind
 from data.formats.columnar import find_column, from_columns
+from data.opened import COMPRESSED
 
 BLOCK_BYTES = 1 << 24  # of a table in memory, about
 MOST_ROWS = 1 << 16
 COPY_BYTES = 1 << 20
-# They say they can seek, and read all from the start again to go back.
-COMPRESSED = (gzip.GzipFile, bz2.BZ2File, lzma.LZMAFile, zipfile.ZipExtFile)
 FILE_MAGIC = b"ARROW1"
 
 

@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from data.archives import is_clutter
 from data.errors import RowError, nearest
 from data.formats.columnar import find_column
 from data.source import Access, Piece
@@ -138,7 +139,8 @@ def _library() -> Any:
         from huggingface_hub import constants  # noqa: PLC0415, an optional extra
     except ImportError:
         raise RowError(
-            "datasets of the Hugging Face hub need a library that is not installed: pip install 'refrain-rnn[hub]'"
+            "datasets of the Hugging Face hub need a library that is not installed: "
+            "make extras, or pip install 'refrain-rnn[hub]'"
         ) from None
     if os.environ["HF_HUB_DISABLE_TELEMETRY"].upper() in constants.ENV_VARS_TRUE_VALUES:
         constants.HF_HUB_DISABLE_TELEMETRY = True  # it may have been imported before
@@ -178,8 +180,9 @@ def _files_digest(folder: Path) -> str:
     digest = hashlib.sha256()
     for path in sorted(folder.rglob("*")):
         inside = path.relative_to(folder)
-        if path.is_file() and not any(part.startswith(".") for part in inside.parts):
-            digest.update(f"{inside}\n{path.stat().st_size}\n{path.stat().st_mtime_ns}\n".encode())
+        if path.is_file() and not any(part.startswith(".") for part in inside.parts) and not is_clutter(str(inside)):
+            stat = path.stat()
+            digest.update(f"{inside}\n{stat.st_size}\n{stat.st_mtime_ns}\n{stat.st_ctime_ns}\n{stat.st_ino}\n".encode())
     return digest.hexdigest()[:16]
 
 

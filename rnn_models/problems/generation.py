@@ -15,7 +15,7 @@ from rnn_models.batch import BOS_ID, EOS_ID, Batch, Examples, length_mask, shift
 from rnn_models.bptt import Window, bptt_windows, carried
 from rnn_models.devices import device_of
 from rnn_models.layers import Embedding
-from rnn_models.problem import Output, Problem, Sizes, Windows
+from rnn_models.problem import Loss, Output, Problem, Sizes, Windows
 from rnn_models.projected_loss import projected_nats
 from rnn_models.recurrent import Recurrent, State
 from rnn_models.sampling import Sampling, read_prompts, sample
@@ -95,12 +95,13 @@ class LanguageModel(nn.Module):
         return nn.functional.linear(self.narrow(states), *self.projection)
 
 
-def cost(model: LanguageModel, states: Tensor, said: Tensor, lengths: Tensor) -> tuple[Tensor, int]:
-    """Cross entropy in nats, summed over the real tokens of ``said`` (B, W), and their number."""
+def cost(model: LanguageModel, states: Tensor, said: Tensor, lengths: Tensor) -> Loss:
+    """Cross entropy of the real tokens of ``said`` (B, W)."""
     real = length_mask(lengths, said.shape[1])
     smoothing = model.settings.label_smoothing if model.training else 0.0
     narrow = model.narrow(states[real])  # (N, H or E): padding is never projected
-    return projected_nats(narrow, *model.projection, said[real], smoothing=smoothing), len(narrow)
+    nats, plain = projected_nats(narrow, *model.projection, said[real], smoothing=smoothing)
+    return Loss(nats, len(narrow), plain)
 
 
 def whole_texts(batch: Batch) -> Window:
@@ -111,17 +112,17 @@ def whole_texts(batch: Batch) -> Window:
     return Window(read, said, batch.target_lengths + 1, is_start, batch.indices)
 
 
-def loss(model: LanguageModel, batch: Batch) -> tuple[Tensor, int]:
-    """Nats of whole texts, and their tokens."""
+def loss(model: LanguageModel, batch: Batch) -> Loss:
+    """The loss of whole texts."""
     whole = whole_texts(batch)
     states, _ = model(whole.read, ())
     return cost(model, states, whole.said, whole.lengths)
 
 
-def window_loss(model: LanguageModel, window: Window, state: State) -> tuple[Tensor, int, State]:
-    """Nats of a window, its tokens, and the state after it."""
+def window_loss(model: LanguageModel, window: Window, state: State) -> tuple[Loss, State]:
+    """The loss of a window, and the state after it."""
     states, after = model(window.read, carried(state, window.is_start) if state else ())
-    return *cost(model, states, window.said, window.lengths), after
+    return cost(model, states, window.said, window.lengths), after
 
 
 def cut(examples: Examples, settings: TrainSettings, epoch: int) -> Sequence[Window]:

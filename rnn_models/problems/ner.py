@@ -14,7 +14,7 @@ from rnn_models.crf import CRF, NEVER
 from rnn_models.encoders import make_encoder
 from rnn_models.layers import Embedding
 from rnn_models.pairs import PairEmbedding
-from rnn_models.problem import Output, Problem, Sizes
+from rnn_models.problem import Loss, Output, Problem, Sizes
 from rnn_models.settings import TrainSettings
 from rnn_models.tag_schemes import Scheme, find_entities, lengthened_by, tag_steps
 
@@ -58,12 +58,12 @@ class Tagger(nn.Module):
         return emissions
 
 
-def loss(model: Tagger, batch: Batch) -> tuple[Tensor, int]:
-    """Negative log likelihood of the tag sequences in nats, summed, and their tokens."""
+def loss(model: Tagger, batch: Batch) -> Loss:
+    """Negative log likelihood of the tag sequences; its units are their tokens."""
     emissions = model(batch.source, batch.source_lengths, batch.spelled)
     tags = model.scheme.learnt(batch.target, batch.source_lengths)
     nats = model.crf(emissions, tags, batch.source_lengths).sum()
-    return nats, int(batch.source_lengths.sum())
+    return Loss(nats, int(batch.source_lengths.sum()), nats.detach())
 
 
 def predict(model: Tagger, batch: Batch) -> list[Output]:

@@ -9,7 +9,8 @@ from torch import Tensor, nn
 from rnn_models.batch import Batch, length_mask
 from rnn_models.encoders import make_encoder
 from rnn_models.layers import Embedding
-from rnn_models.problem import Output, Problem, Sizes
+from rnn_models.problem import Loss, Output, Problem, Sizes
+from rnn_models.projected_loss import smoothed_nats
 from rnn_models.settings import TrainSettings
 
 
@@ -79,12 +80,12 @@ class Classifier(nn.Module):
         return logits
 
 
-def loss(model: Classifier, batch: Batch) -> tuple[Tensor, int]:
-    """Cross entropy in nats, summed over the examples, and their number."""
+def loss(model: Classifier, batch: Batch) -> Loss:
+    """Cross entropy of the examples."""
     logits = model(batch.source, batch.source_lengths)
     smoothing = model.label_smoothing if model.training else 0.0
-    nats = nn.functional.cross_entropy(logits, batch.target[:, 0], reduction="sum", label_smoothing=smoothing)
-    return nats, len(batch)
+    nats, plain = smoothed_nats(logits, batch.target[:, 0], smoothing)
+    return Loss(nats, len(batch), plain)
 
 
 def predict(model: Classifier, batch: Batch) -> list[Output]:

@@ -16,9 +16,10 @@ from rnn_models.batch import BOS_ID, PAD_ID, UNK_ID, Batch, Ragged, length_mask,
 from rnn_models.encoders import make_encoder
 from rnn_models.feeding import read_fed
 from rnn_models.layers import Embedding, LockedDropout
-from rnn_models.problem import Output, Problem, Sizes
+from rnn_models.problem import Loss, Output, Problem, Sizes
 from rnn_models.projected_loss import projected_nats
 from rnn_models.recurrent import State, recurrence
+from rnn_models.recurrent import read as read_stretch
 from rnn_models.search import beam_search
 from rnn_models.settings import TrainSettings
 from rnn_models.stepping import decoder_step
@@ -87,10 +88,8 @@ class Translator(nn.Module):
         inputs = self.target_embedding(read)
         if self.settings.input_feeding:
             return read_fed(self.decoder, self.attention, inputs, memory, state, self.dropout)
-        hidden = tuple(s[None] for s in state)  # (1, B, H) each
-        states, after = self.decoder(inputs, hidden if len(hidden) == 2 else hidden[0])
+        states, after = read_stretch(self.decoder, inputs, state)
         attended, probabilities = self.attention(self.dropout(states), memory)
-        after = tuple(s[0] for s in (after if isinstance(after, tuple) else (after,)))
         return self.dropout(attended), probabilities, after
 
     @property
@@ -108,14 +107,15 @@ class Translator(nn.Module):
         return self.decode(read, *self.encode(source, lengths))[0]
 
 
-def loss(model: Translator, batch: Batch) -> tuple[Tensor, int]:
-    """Cross entropy in nats, summed over the real target tokens, and their number."""
+def loss(model: Translator, batch: Batch) -> Loss:
+    """Cross entropy of the real target tokens."""
     read, said = shifted(batch.target, batch.target_lengths)
     attended = model(batch.source, batch.source_lengths, read)
     real = length_mask(batch.target_lengths + 1, said.shape[1])
     smoothing = model.settings.label_smoothing if model.training else 0.0
     states = attended[real]  # (N, O): padding is never projected
-    return projected_nats(states, *model.projection, said[real], smoothing=smoothing), len(states)
+    nats, plain = projected_nats(states, *model.projection, said[real], smoothing=smoothing)
+    return Loss(nats, len(states), plain)
 
 
 def predict(model: Translator, batch: Batch) -> list[Output]:

@@ -7,7 +7,7 @@ from random import Random
 from typing import Any
 from unittest.mock import patch
 
-from data.format import TEXT, TOKENS, all_formats
+from data.format import NOTES, TEXT, TOKENS, all_formats
 
 FAULTS = ("kind", "reason", "raw")
 
@@ -43,11 +43,11 @@ def read(
     streams: list[Any] = [io.BytesIO(each) if seed is None else ShortReads(each, seed) for each in contents]
     form = all_formats()[kind]
     rows: list[dict[str, Any]] = []
-    for table in form.read(streams, columns, {**form.options, "kind": kind, **options}):
+    for table in form.rows(streams, columns, {**form.options, "kind": kind, **options}):
         for role in set(table.column_names) - {"row", *FAULTS}:
             assert table.schema.field(role).type == (TOKENS if role in ("tokens", "tags") else TEXT)
         assert str(table.schema.field("row").type) == "int64"
-        rows += table.to_pylist()
+        rows += [row for row in table.to_pylist() if row["kind"] not in NOTES]
     for row in rows:
         is_null = {row[name] is None for name in FAULTS}
         assert len(is_null) == 1

@@ -15,7 +15,7 @@ EVEN = {"neg": 500, "pos": 500}
 def report(**changes: Any) -> dict[str, Any]:
     """A report in which nothing stands out, and what is changed of it."""
     made = {
-        "kept": 10_000, "refused": 0, "reasons": {},
+        "read": 10_000, "kept": 10_000, "refused": 0, "reasons": {},
         "splits": {split: {"rows": 5_000, "labels": dict(EVEN), "entities": {}} for split in SPLITS},
         "words": {"unit": "words", "rows": dict.fromkeys(SPLITS, 5_000), "sides": {"text": {"test": {"unknown_share": 0.02}}}},
     }  # fmt: skip
@@ -149,3 +149,65 @@ def test_names_are_written_as_the_page_needs_them() -> None:
     assert advice(with_splits(**labels), written=lambda name: name.replace("|", r"\|")) == [
         r"90% of train is a\|b: read macro F1 rather than accuracy."
     ]
+
+
+LOOKALIKES = {
+    "case": ("pos", "Pos"),
+    "Unicode form": ("caf\u00e9", "cafe\u0301"),
+    "width": ("pos", "\uff50\uff4f\uff53"),
+    "invisible inside": ("pos", "p\u200bos"),
+    "spaces inside": ("very good", "very  good"),
+    "letters of another script": ("pos", "\u0440\u043e\u0455"),
+}
+
+
+@pytest.mark.case("01")
+@pytest.mark.parametrize("kind", LOOKALIKES)
+@pytest.mark.parametrize(
+    ("counted", "what", "remedy"), [("labels", "label", "in `labels`"), ("entities", "entity", "the source")]
+)
+def test_names_that_look_alike_are_listed(kind: str, counted: str, what: str, remedy: str) -> None:
+    one, other = LOOKALIKES[kind]
+    made = with_splits(train={counted: {one: 500, "neg": 500}}, test={counted: {one: 50, other: 50, "neg": 50}})
+    said = [line for line in advice(made) if "in case or Unicode form only" in line]
+    assert len(said) == 1
+    assert said[0].startswith(f"{what} {one} and {other} differ")
+    assert remedy in said[0]
+
+
+@pytest.mark.case("01")
+def test_names_that_differ_are_not_listed() -> None:
+    made = with_splits(train={"labels": {"pos": 400, "neg": 400, "very good": 400, "verygood": 400}})
+    assert not [line for line in advice(made) if "Unicode form" in line]
+
+
+@pytest.mark.case("02")
+def test_words_that_look_like_missing_values_are_named_with_the_key_that_leaves_them_out() -> None:
+    made = with_splits(train={"missing_words": {"label": {"NULL": 20, "nan": 9}}}, test={"missing_words": {"label": {"NULL": 5}}})
+    assert advice(made) == [
+        "label NULL (25), nan (9): this looks like a missing value and is learned as it stands. "
+        'Leave such rows out with `checks: {missing: ["NULL", "nan"]}`, or keep them if they are meant.'
+    ]
+
+
+@pytest.mark.case("02")
+def test_conflicts_about_missing_values_get_no_remedy_about_people() -> None:
+    made = report(
+        reasons={"conflict": 7, "duplicate": 8}, about_missing={"conflict": 7, "duplicate": 8}, missing_words={"nan": 15}
+    )
+    said = advice(made)
+    assert len(said) == 1
+    assert said[0].startswith(
+        "15 refused as `conflict`, `duplicate` have a text or label that looks like a missing value, nan (15)"
+    )
+    made["reasons"]["conflict"] = 9
+    assert f"2 refused as `conflict`: {REMEDIES['conflict']}." in advice(made)
+
+
+@pytest.mark.case("07")
+@pytest.mark.parametrize("kind", ["duplicate", "leak"])
+def test_many_copies_are_explained_and_few_are_not(kind: str) -> None:
+    assert advice(report(read=10_000, reasons={kind: 400})) == []
+    said = advice(report(read=10_000, reasons={kind: 6_000}))
+    assert said[0].startswith(f"6,000 rows left out as `{kind}`: ")
+    assert said[0].endswith("They do not count in `checks.max_refused_share`.")

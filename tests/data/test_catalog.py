@@ -73,7 +73,7 @@ def test_an_entry_stands_once_in_the_file(name: str) -> None:
 def test_an_entry_reads_as_it_is_written(tmp_path: Path) -> None:
     dataset = find_dataset("made", written(tmp_path, made_entry()))
     assert dataset.source == Package(**{k: v for k, v in made_entry()["source"].items() if k != "kind"})
-    assert dataset.format == {"kind": "csv", "separator": ",", "header": True, "quote": True, "encoding": "utf-8"}
+    assert dataset.format == {"kind": "csv", "separator": ",", "header": True, "quote": True, "escape": "", "encoding": "utf-8"}
     assert dataset.entry == made_entry()
 
 
@@ -94,6 +94,20 @@ ODD: list[Any] = [
     None, True, 0, -1, 1.5, float("nan"), 10**40, "", "  ", "zzz", "x" * 500, "${x}", "https://u:secret@h/x", "a\x00b",
     "*", "!", "~", [], [None], [[]], [{}], {}, {"zzz": 1}, {"a": {"b": [1]}}, {1: 2}, {None: "x"}, date(2020, 1, 1), b"abc",
 ]  # fmt: skip
+
+
+@pytest.mark.case("01")
+def test_spaces_and_invisible_characters_at_the_edges_of_labels_are_left_out(tmp_path: Path) -> None:
+    labels = {" 0\u200b": "neg ", "1\ufeff": "\u00a0pos"}
+    dataset = find_dataset("made", written(tmp_path, made_entry() | {"labels": labels}))
+    assert dataset.labels == {"0": "neg", "1": "pos"}
+
+
+@pytest.mark.case("01")
+def test_labels_that_are_one_without_their_edges_are_refused(tmp_path: Path) -> None:
+    path = written(tmp_path, made_entry() | {"labels": {"0": "neg", "0 ": "pos"}})
+    with pytest.raises(RowError, match="labels: '0 ' is listed twice, apart from spaces or invisible characters at its edges"):
+        find_dataset("made", path)
 
 
 def places(content: Any, at: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
@@ -261,7 +275,7 @@ def test_a_mistake_in_the_catalog_is_named_with_its_place(mistake: str, tmp_path
         (b"made: !!bool maybe", "is not a YAML file: 'maybe'"),
         (b"made: \x00", "is not a YAML file: "),
         (b"[" * 5_000, "is not a YAML file: maximum recursion depth exceeded"),
-        (b"my reviews: {}", "a dataset's name has letters, digits, '_', '-' and '.' only, got 'my reviews'"),
+        (b"my reviews: {}", "a dataset's name has letters, digits, '_', '-' and '.' only"),
     ],
 )
 def test_a_file_that_is_no_catalog_is_named(content: bytes, said: str, tmp_path: Path) -> None:
@@ -281,14 +295,14 @@ def test_a_folder_is_no_catalog(tmp_path: Path) -> None:
 def test_paths_are_taken_from_the_folder_of_the_catalog_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "words.json").write_text("{}")
     entry = made_entry() | {"removals": "gone.txt", "tokenizer": "words.json"}
-    paths = {"train": ["a.csv", "/b.csv", "s3://c/c.csv", "${env:WHOLE}"], "test": {"source": "../x", "target": "~/y"}}
+    paths = {"train": ["a.csv", "/b.csv", "s3://c/c.csv", "${env:WHOLE}"], "test": ["../x", "~/y"]}
     entry["splits"] = {"validation": 0.1}
     entry["source"] = {"kind": "files", "paths": paths}
     monkeypatch.chdir("/")
     made = find_dataset("made", written(tmp_path, entry))
     assert made.source.paths == {
         "train": [f"{tmp_path}/a.csv", "/b.csv", "s3://c/c.csv", "${env:WHOLE}"],
-        "test": {"source": f"{tmp_path}/../x", "target": "~/y"},
+        "test": [f"{tmp_path}/../x", "~/y"],
     }
     assert (made.removals, made.tokenizer) == (f"{tmp_path}/gone.txt", f"{tmp_path}/words.json")
     entry["source"] = {"kind": "hub", "dataset": "./rows", "members": {"train": "train", "test": "test"}}

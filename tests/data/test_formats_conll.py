@@ -75,7 +75,7 @@ def test_a_hash_is_a_token_where_there_are_no_comments() -> None:
 def test_marks_of_documents_are_no_sentences() -> None:
     content = b"-DOCSTART- -X- O O\n\na NN O O\n\n-DOCSTART- -X- O O\n\nb NN O O\n-DOCSTART- NN O O\n"
     columns: dict[str, str | int] = {"tokens": 0, "tags": 3}
-    assert values(read("conll", content, columns), "row", "tokens") == [(3, ["a"]), (7, ["b", "-DOCSTART-"])]
+    assert values(read("conll", content, columns), "row", "tokens") == [(3, ["a"]), (7, ["b"])]
     assert len(read("conll", content, columns, marks="")) == 4
 
 

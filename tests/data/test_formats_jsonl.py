@@ -3,7 +3,7 @@ from typing import Any
 from unittest.mock import patch
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from data.encoding import BROKEN
@@ -12,6 +12,8 @@ from tests.data.reading import read, small_blocks, values
 
 TABLE: dict[str, str | int] = {"text": "text", "label": "label"}
 SENTENCES: dict[str, str | int] = {"tokens": "tokens", "tags": "tags"}
+
+CUT_FIRST = ". Texts and spans of characters must be cut into tokens with one tag each before they are read: see docs/data.md"
 
 
 def rows_of(*lines: str, columns: dict[str, str | int] = TABLE, **options: Any) -> list[dict[str, Any]]:
@@ -102,7 +104,7 @@ def test_an_object_cannot_be_a_text_and_hold_one() -> None:
         ('{"tokens":["a","b"],"tags":["O"]}', (None, None, "2 tokens and 1 tags")),
         ('{"tokens":["a",null],"tags":["O","O"]}', (None, None, 'tokens: expected a list of texts, got ["a", null]')),
         ('{"tokens":[1],"tags":["O"]}', (None, None, "tokens: expected a list of texts, got [1]")),
-        ('{"tokens":"a","tags":["O"]}', (None, None, 'tokens: expected a list of texts, got "a"')),
+        ('{"tokens":"a","tags":["O"]}', (None, None, 'tokens: expected a list of texts, got "a"' + CUT_FIRST)),
         ('{"tokens":["a"],"tags":[true]}', (None, None, "tags: expected a list of texts or whole numbers, got [true]")),
     ],
 )  # fmt: skip
@@ -149,6 +151,7 @@ OBJECTS = st.dictionaries(st.sampled_from(["text", "label", "tokens", "tags", "m
 def test_parsing_at_once_gives_what_reading_line_by_line_gives(
     found: list[Any], columns: dict[str, str | int], is_ascii: bool, size: int
 ) -> None:
+    assume(not (found and isinstance(found[0], list)))  # it may be an array of rows
     lines = [
         json.dumps(each, ensure_ascii=is_ascii).encode("utf-8", "surrogatepass").decode("utf-8", "replace") for each in found
     ]
@@ -163,6 +166,7 @@ def test_parsing_at_once_gives_what_reading_line_by_line_gives(
 @settings(max_examples=100, deadline=None)
 @given(st.lists(st.text(st.sampled_from('{}[]":,\\ \rtexlab1nu'), max_size=12), max_size=12))
 def test_every_line_that_is_not_blank_is_a_row_or_a_fault(lines: list[str]) -> None:
+    assume(not "".join(lines).lstrip().startswith("["))  # an array that is not JSON stops its file
     rows = rows_of(*lines, '{"text":"end"}')
     assert values(rows, "row") == [number for number, line in enumerate([*lines, "end"], 1) if line.strip()]
     assert all(row["kind"] for row in rows[:-1] if not isinstance(_parsed(lines[row["row"] - 1]), dict))

@@ -80,10 +80,9 @@ def test_rows_are_read_in_blocks_of_bounded_size(name: str, monkeypatch: pytest.
 @pytest.mark.parametrize(
     ("kind", "content", "columns", "said"),
     [
-        ("parquet", b"PK\x03\x04 not Parquet at all", TABLE, "cannot be read as Parquet: Parquet magic bytes not found"),
-        ("parquet", b"", TABLE, "cannot be read as Parquet"),
-        ("arrow", b"text,label\na,b\n", TABLE, "cannot be read as Arrow"),
-        ("arrow", b"", TABLE, "cannot be read as Arrow"),
+        ("parquet", b"PK\x03\x04 not Parquet at all", TABLE, "its first bytes are those of zip, expected parquet"),
+        ("parquet", b"PAR1 not Parquet at all", TABLE, "cannot be read as Parquet: Parquet magic bytes not found"),
+        ("arrow", b"text,label\na,b\n", TABLE, "is text that begins with 'text,label', expected arrow"),
         ("arrow", WRITERS["arrow stream"](SAMPLE)[:-150], TABLE, "cannot be read as Arrow"),
         ("arrow", WRITERS["arrow file"](SAMPLE)[:-150], TABLE, "cannot be read as Arrow"),
         ("parquet", parquet(SAMPLE), {"text": "txet"}, r"has no column 'txet': did you mean text\?"),

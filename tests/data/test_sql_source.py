@@ -585,9 +585,15 @@ def test_a_relative_sqlite_path_is_taken_as_it_is(on_sqlite: Database, monkeypat
 @pytest.mark.parametrize(
     ("url", "message"),
     [
-        ("postgresql://host/shop", r"need psycopg, which is not installed: pip install 'refrain-rnn\[postgres\]'"),
-        ("postgres://host/shop", r"need psycopg, which is not installed: pip install 'refrain-rnn\[postgres\]'"),
-        ("postgresql+psycopg://host/shop", r"need psycopg, which is not installed: pip install 'refrain-rnn\[postgres\]'"),
+        (
+            "postgresql://host/shop",
+            r"need psycopg, which is not installed: make extras, or pip install 'refrain-rnn\[postgres\]'",
+        ),
+        ("postgres://host/shop", r"need psycopg, which is not installed: make extras, or pip install 'refrain-rnn\[postgres\]'"),
+        (
+            "postgresql+psycopg://host/shop",
+            r"need psycopg, which is not installed: make extras, or pip install 'refrain-rnn\[postgres\]'",
+        ),
         ("postgresql+psycopg2://host/shop", "need psycopg2, which is not installed: pip install psycopg2"),
         ("shopbase://host/shop", "no dialect and driver 'shopbase'"),
         ("postgresql+asyncpg://host/shop", "asyncio; expected one without"),

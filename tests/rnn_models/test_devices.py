@@ -1,14 +1,26 @@
 """Where a model computes and with how many bits."""
 
+import os
+import subprocess
+import sys
+from functools import cache
+from pathlib import Path
 from typing import get_args
 
 import pytest
 import torch
 
-from rnn_models.devices import autocast, find_device, seed_generators
-from rnn_models.settings import Encoder
+from rnn_models import devices, recurrent
+from rnn_models.devices import autocast, describe_precision, find_device, has_bfloat16_lstm, seed_generators
+from rnn_models.machine import describe_machine
+from rnn_models.problem import problem_names
+from rnn_models.settings import Encoder, TrainSettings
 from rnn_models.training import Training
 from tests.rnn_models.test_training import are_equal, fitted
+
+ROOT = Path(__file__).resolve().parents[2]
+# oneDNN held to what a processor without AVX-512 has, so that any machine shows what such a one does.
+SLOWER = {"ONEDNN_MAX_CPU_ISA": "AVX2", "ATEN_CPU_CAPABILITY": "avx2"}
 
 
 def test_a_gpu_is_taken_only_where_there_is_one_and_it_is_not_refused(monkeypatch):
@@ -57,6 +69,85 @@ def test_a_training_in_bfloat16_keeps_its_weights_in_float32_and_its_losses_clos
 def test_a_training_in_bfloat16_repeats_itself_to_the_last_bit(posed):
     first, second = (fitted(posed, max_epochs=1, precision="bfloat16") for _ in range(2))
     assert are_equal(first.weights, second.weights)
+
+
+BITS_OF_ALL = """
+import sys
+from rnn_models.devices import find_device, has_bfloat16_lstm
+from rnn_models.machine import describe_machine
+from rnn_models.problem import problem_names
+from rnn_models.settings import TrainSettings
+from tests.rnn_models.conftest import pose
+from tests.rnn_models.test_training import fitted
+print(has_bfloat16_lstm("cpu"))
+print(describe_machine(TrainSettings(device="cpu", precision="bfloat16"))["precision"])
+print(describe_machine(TrainSettings(device="cpu", precision="float32"))["precision"])
+print(describe_machine(TrainSettings(device="cpu"))["instructions"])
+for name in problem_names():
+    plain, fast = (fitted(pose(name, num=20), max_epochs=1, device="cpu", precision=bits) for bits in ("float32", "bfloat16"))
+    assert plain.steps[0].loss != fast.steps[0].loss, name
+    assert abs(plain.steps[0].loss - fast.steps[0].loss) < 0.03 * plain.steps[0].loss, name
+    print(name, fast.epochs[0].validation_loss)
+"""
+
+
+@cache
+def on_a_slower_processor() -> list[str]:
+    """What trainings in bfloat16 print in a process whose processor has no AVX-512."""
+    done = subprocess.run([sys.executable, "-c", BITS_OF_ALL], env=os.environ | SLOWER, cwd=ROOT, text=True, capture_output=True)
+    assert done.returncode == 0, done.stderr[-2000:]
+    return done.stdout.splitlines()
+
+
+@pytest.mark.case("E2")
+def test_a_processor_without_avx_512_trains_lstm_layers_in_float32_and_says_so():
+    has_it, short, full, instructions, *trained = on_a_slower_processor()
+    assert has_it == "False"
+    assert short == "bfloat16, LSTM layers in float32"
+    assert full == "float32"
+    assert instructions.endswith("AVX2, oneDNN at most AVX2")
+    assert [line.split()[0] for line in trained] == problem_names()
+
+
+@pytest.mark.case("E2")
+def test_what_is_written_down_of_a_machine_is_another_on_a_slower_processor(monkeypatch):
+    for name in SLOWER:
+        monkeypatch.delenv(name, raising=False)
+    here = describe_machine(TrainSettings(device="cpu", precision="bfloat16"))
+    assert here["instructions"] != on_a_slower_processor()[3]
+    assert list(here)[-1] == "device"  # by which a replay tells a GPU
+
+
+@pytest.mark.case("E2")
+@pytest.mark.parametrize("has_it", [True, False])
+def test_the_bits_that_are_told_are_those_that_compute(posed, monkeypatch, has_it):
+    """As if this processor had bfloat16 for LSTM layers, and as if it had not."""
+    if has_it and not has_bfloat16_lstm("cpu"):
+        assert describe_precision(torch.device("cpu"), "bfloat16") == "bfloat16, LSTM layers in float32"
+        return
+    for module in (devices, recurrent):
+        monkeypatch.setattr(module, "has_bfloat16_lstm", lambda kind: has_it)
+    kinds, plain_lstm = set(), torch.lstm
+
+    def watched(x, *given):
+        out = plain_lstm(x, *given)
+        kinds.add(out[0].dtype)
+        return out
+
+    monkeypatch.setattr(torch, "lstm", watched)
+    history = fitted(posed, encoder="lstm", max_epochs=1, device="cpu", precision="bfloat16")
+    assert describe_precision(torch.device("cpu"), "bfloat16") == ("bfloat16" if has_it else "bfloat16, LSTM layers in float32")
+    assert (torch.bfloat16 in kinds) is has_it  # validation is in float32 either way
+    assert history.weights
+
+
+def test_the_capability_is_tried_once(monkeypatch):
+    has_bfloat16_lstm.cache_clear()
+    calls, plain_lstm = [], torch.lstm
+    monkeypatch.setattr(torch, "lstm", lambda *given: calls.append(1) or plain_lstm(*given))
+    assert has_bfloat16_lstm("cpu") == has_bfloat16_lstm("cpu")
+    assert len(calls) == 1
+    assert has_bfloat16_lstm("cuda")
 
 
 def test_a_model_starts_alike_wherever_it_computes(posed):

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from rnn_models.health import gradient_decay, mean_by_distance
+from rnn_models.problem import Loss
 from rnn_models.settings import TrainSettings
 from rnn_models.training import Training
 from tests.rnn_models.test_encoders import STEPS
@@ -115,9 +116,10 @@ def test_a_recurrent_network_of_small_weights_forgets_and_one_with_gates_does_no
         batch = replace(batch, source=batch.target, source_lengths=batch.target_lengths)
 
         def at_the_end(model, batch):
-            return model(batch.target, ())[0][:, -1].square().sum(), 1
+            nats = model(batch.target, ())[0][:, -1].square().sum()
+            return Loss(nats, 1, nats.detach())
 
-        found = gradient_decay(replace(PROBLEM, loss=at_the_end), training.model, batch)["layer 1 forward"]
+        found = gradient_decay(replace(PROBLEM, loss=at_the_end, token_nats=None), training.model, batch)["layer 1 forward"]
         decays[encoder] = found[-1] / found[0]
     assert decays["rnn"] < 1e-10
     assert decays["lstm"] > 1e-4

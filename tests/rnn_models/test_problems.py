@@ -62,9 +62,9 @@ def test_padding_changes_neither_loss_nor_gradient(posed, encoder):
     for batches in ([posed.batch()], [posed.batch([i]) for i in range(len(posed.examples))]):
         model = posed.model(encoder=encoder)
         losses = [posed.problem.loss(model, batch) for batch in batches]
-        nats = sum(nats for nats, _ in losses)
+        nats = sum(loss.nats for loss in losses)
         nats.backward()
-        found.append((nats.detach(), sum(units for _, units in losses), [p.grad for p in model.parameters()]))
+        found.append((nats.detach(), sum(loss.units for loss in losses), [p.grad for p in model.parameters()]))
     torch.testing.assert_close(found[0], found[1], rtol=1e-4, atol=1e-4)
 
 
@@ -77,7 +77,7 @@ def test_the_order_of_a_batch_does_not_change_logits(posed):
 
 def test_a_loss_is_a_sum_in_nats_over_the_units_of_a_batch(posed):
     model, batch = posed.model(), posed.batch()
-    nats, units = posed.problem.loss(model, batch)
+    nats, units, _ = posed.problem.loss(model, batch)
     expected = {"example": len(batch), "token": int(batch.target_lengths.sum())}[posed.problem.unit]
     ends = len(batch) if posed.says_text else 0  # the end of a text is said too
     assert (nats.shape, units) == ((), expected + ends)

@@ -7,8 +7,9 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 import rnn_models.problems.generation as generation
 import rnn_models.problems.translation as translation
+from rnn_models import projected_loss
 from rnn_models.problem import find_problem
-from rnn_models.projected_loss import LOGITS_AT_ONCE, projected_nats
+from rnn_models.projected_loss import LOGITS_AT_ONCE
 
 N, O, V = 11, 5, 7  # noqa: E741
 CUTS = {"a row": 1, "rows that leave a rest": 3 * V, "all but one row": (N - 1) * V, "all rows": N * V}
@@ -22,6 +23,11 @@ def given(dtype=torch.float64):
 
 def plain_nats(states, weight, bias, said, *, smoothing=0.0):
     return cross_entropy(linear(states, weight, bias), said, reduction="sum", label_smoothing=smoothing)
+
+
+def projected_nats(*given, **options):
+    """The nats that are minimised."""
+    return projected_loss.projected_nats(*given, **options)[0]
 
 
 def with_gradients(nats, inputs):
@@ -51,6 +57,18 @@ def test_nats_are_the_same_where_no_gradient_is_asked_for(at_once):
         found = projected_nats(*inputs, said, smoothing=0.1, at_once=at_once)
     assert not found.requires_grad
     torch.testing.assert_close(found, plain_nats(*inputs, said, smoothing=0.1).detach())
+
+
+@pytest.mark.case("D18")
+@pytest.mark.parametrize("smoothing", [0.0, 0.1, 1.0])
+@pytest.mark.parametrize("at_once", CUTS.values(), ids=list(CUTS))
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_the_nats_without_smoothing_come_from_the_same_logits_and_have_no_gradient(dtype, at_once, smoothing):
+    *inputs, said = given(dtype)
+    nats, plain = projected_loss.projected_nats(*inputs, said, smoothing=smoothing, at_once=at_once)
+    assert not plain.requires_grad
+    torch.testing.assert_close(plain, plain_nats(*inputs, said).detach())
+    assert smoothing == 0.0 or float(plain) != pytest.approx(float(nats.detach()))
 
 
 def test_large_logits_neither_overflow_nor_lose_their_gradient():
@@ -130,12 +148,12 @@ def test_a_model_with_shared_weights_has_the_gradient_of_the_plain_loss(request,
     model, batch = posed.model(**changes), posed.batch()
     found = []
     for module in (translation, generation):
-        monkeypatch.setattr(module, "projected_nats", plain_nats)
+        monkeypatch.setattr(module, "projected_nats", lambda *given, **options: (plain_nats(*given, **options),) * 2)
     for at_once in (0, 40):
         if at_once:
             monkeypatch.undo()
             monkeypatch.setitem(LOGITS_AT_ONCE, "cpu", at_once)
         torch.manual_seed(3)
-        nats, num = find_problem(name).loss(model.train(), batch)
+        nats, num, _ = find_problem(name).loss(model.train(), batch)
         found.append((nats.detach(), num, torch.autograd.grad(nats / num, list(model.parameters()), allow_unused=True)))
     torch.testing.assert_close(found[1], found[0])

@@ -9,7 +9,7 @@ from torch import nn
 from rnn_models.batch import Examples, Ragged, length_mask, shifted
 from rnn_models.bptt import Window, carried
 from rnn_models.layers import Embedding
-from rnn_models.problem import Problem, Sizes, Windows, find_problem
+from rnn_models.problem import Loss, Problem, Sizes, Windows, find_problem
 from rnn_models.recurrent import Recurrent
 from rnn_models.settings import TrainSettings
 from rnn_models.streams import stream_windows
@@ -37,7 +37,8 @@ class LanguageModel(nn.Module):
 
 def said_loss(logits, said, lengths):
     real = length_mask(lengths, said.shape[1])
-    return nn.functional.cross_entropy(logits[real], said[real], reduction="sum"), int(real.sum())
+    nats = nn.functional.cross_entropy(logits[real], said[real], reduction="sum")
+    return Loss(nats, int(real.sum()), nats.detach())
 
 
 def loss(model, batch):
@@ -47,7 +48,7 @@ def loss(model, batch):
 
 def window_loss(model, window: Window, state):
     logits, after = model(window.read, carried(state, window.is_start) if state else ())
-    return *said_loss(logits, window.said, window.lengths), after
+    return said_loss(logits, window.said, window.lengths), after
 
 
 def cut(examples, settings, epoch):
@@ -55,7 +56,7 @@ def cut(examples, settings, epoch):
 
 
 PROBLEM: Problem = replace(
-    find_problem("translation"), name="tiny_language_model", build=LanguageModel, loss=loss,
+    find_problem("generation"), name="tiny_language_model", build=LanguageModel, loss=loss,
     windows=Windows(cut=cut, loss=window_loss),
 )  # fmt: skip
 

@@ -56,7 +56,7 @@ def marked(predictor: Predictor) -> Predictor:
 
 
 def test_an_entity_stands_where_it_says_with_its_confidence(load: Load) -> None:
-    texts = ["ta  Kalo\tBren", "Ursa", ""]
+    texts = ["ta  Kalo\tBren", "Ursa"]
     found = answer(marked(load("ner")), of(*texts), {})
     assert any(found["entities"])
     for text, tags, entities in zip(texts, found["tags"], found["entities"], strict=True):
@@ -141,7 +141,7 @@ def test_calls_from_several_threads_are_each_answered_as_asked(load: Load) -> No
     [
         ("label", {"threshold": 1.5}, "threshold must be at most 1, got 1.5"),
         ("label", {"threshold": math.nan}, "threshold must be at least 0, got nan"),
-        ("label", {"beam_width": 2}, "beam_width may not be asked of a model that says label, only threshold"),
+        ("label", {"beam_width": 2}, "beam_width may not be asked of a model that says label, only threshold, max_characters"),
         ("target", {"beam_width": 0}, "beam_width must be at least 1, got 0"),
         ("target", {"beam_width": 101}, "beam_width must be at most 100, got 101"),
         ("target", {"num_best": 6}, "num_best must be at most beam_width 5, got 6"),

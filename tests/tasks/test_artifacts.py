@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tasks.artifacts import Snapshot, code_digest, digest
+from tasks.artifacts import Snapshot, digest
 
 KEY = "0123456789abcdef"
 WHAT = {"rows": {"train": 1}, "splits": {"train": "a"}, "reasons": {}}
@@ -62,11 +62,3 @@ def test_equal_values_have_equal_digests_whatever_their_order() -> None:
 @pytest.mark.parametrize("other", [{"a": 2}, {"a": "1"}, {"a": 1, "b": None}, {}])
 def test_other_values_have_other_digests(other: dict[str, object]) -> None:
     assert digest({"a": 1}) != digest(other)
-
-
-def test_the_code_digest_differs_between_layers() -> None:
-    assert code_digest("data") != code_digest("rnn_models")
-
-
-def test_the_code_digest_depends_on_library_versions() -> None:
-    assert code_digest("data") != code_digest("data", libraries=("numpy",))

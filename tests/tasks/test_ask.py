@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
@@ -44,10 +45,10 @@ def test_options_are_asked_of_the_model(models: dict[str, Served]) -> None:
     [
         (
             ["made_sentiment/1", "lumo", "--beam-width", "3"],
-            "beam_width may not be asked of made_sentiment version 1, only threshold",
+            "beam_width may not be asked of made_sentiment version 1, only threshold, max_characters",
         ),
         (["made_sentiment/1", "lumo", "--threshold", "3"], "threshold must be at most 1, got 3.0"),
-        (["made_sentiment/1"], "there is no text for made_sentiment to read"),
+        (["made_sentiment/1"], "made_sentiment version 1: row 1, text: there is no text"),
         (
             ["made_sentiment/1", "lumo", "--label", "pos"],
             "--label is for a model that goes on with texts, made_sentiment does not",
@@ -80,3 +81,45 @@ def test_entities_are_shown_with_their_places() -> None:
     said = {"tags": ["O", "B-PER"], "entities": [{"kind": "PER", "text": "Kalo", "start": 3, "stop": 7, "confidence": 0.98765}]}
     assert lines_of(said) == ["O B-PER", "  0.988  PER  Kalo  (3 to 7)"]
     assert re.fullmatch(r"O\n  no entity", "\n".join(lines_of({"tags": ["O"], "entities": []})))
+
+
+@pytest.mark.case("D19")
+def test_files_are_answered_without_an_engine_and_keep_their_columns(models: dict[str, Served], tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("id,body\n7,lumo sela\n8,\n9,grak\n")
+    (tmp_path / "b.jsonl").write_text('{"id": 10, "body": "ta"}\n')
+    files = ["--file", str(tmp_path / "a.csv"), "--file", str(tmp_path / "b.js*"), "--to", str(tmp_path / "out")]
+    words = ["made_sentiment/1", *files, "--column", "text=body", "--keep", "id", "--threshold", "0.1", "--part-rows", "2"]
+    assert re.match(r"3 rows predicted, 1 rejected, [\d.]+ s, in .*out, reasons in .*out/_refused$", says(*words).strip())
+    found, rejected = pd.read_parquet(tmp_path / "out"), pd.read_parquet(tmp_path / "out" / "_refused")
+    assert found["id"].tolist() == ["7", "9", "10"]
+    assert found["text"].tolist() == ["lumo sela", "grak", "ta"]
+    assert [Path(name).name for name in found["file"]] == ["a.csv", "a.csv", "b.jsonl"]
+    assert (rejected["id"].tolist(), rejected["row"].tolist()) == (["8"], [3])
+    again = json.loads(says(*words, "--json"))
+    assert (again["rows"], again["refused"], again["made"]) == (3, 1, 0)
+
+
+@pytest.mark.case("D19")
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--file", "a.csv"], "--file needs --to FOLDER"),
+        (["b.csv", "--file", "a.csv", "--to", "out"], "TEXT 'b.csv' is for one text, not for --file: put a glob in quotes"),
+        (["--file", "a.csv", "--to", "out", "--label", "x"], "--label 'x' is for one text, not for --file"),
+        (["lumo", "--to", "out"], "--to is for files: name them with --file"),
+        (["lumo", "--keep", "id"], "--keep is for files: name them with --file"),
+        (["--file", "a.csv", "--to", "out", "--column", "body"], "--column body: expected ROLE=NAME, as in text=body"),
+        (["--file", "a.csv", "--to", "out", "--column", "txt=body"], "columns must name some of label, text, tokens, got txt"),
+        (["--file", "a.csv", "--to", "out", "--keep", "no"], "a.csv: has no column 'no'"),
+        (["--file", "a.csv", "--to", "out", "--keep", "label"], "keep: label is a column of the predictions already"),
+        (["--file", "none.csv", "--to", "out"], "none.csv"),
+        (["--file", "a.csv", "--to", "out", "--part-rows", "0"], "part_rows must be at least 1, got 0"),
+        (["--file", "a.csv", "--to", "out", "--beam-width", "3"], "beam_width may not be asked of made_sentiment"),
+    ],
+)
+def test_what_is_wrong_with_files_is_one_line(
+    models: dict[str, Served], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: list[str], said: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "a.csv").write_text("id,text,label\n7,lumo,pos\n")
+    assert said in says("made_sentiment/1", *words, status=1)

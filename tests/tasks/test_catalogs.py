@@ -9,7 +9,7 @@ import yaml
 from data.catalog import CATALOG, find_dataset, read_catalog
 from data.errors import RowError
 from tasks.catalogs import catalog_paths
-from tasks.ingest import checked_entry
+from tasks.entries import checked_entry
 from tests.data.test_catalog import made_entry
 
 

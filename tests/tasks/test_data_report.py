@@ -2,6 +2,7 @@
 
 import json
 import re
+import unicodedata
 import xml.etree.ElementTree as ET
 from collections import Counter
 from collections.abc import Callable, Iterable
@@ -17,6 +18,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 from data.catalog import Dataset
 from data.check_settings import KINDS
+from data.invisible import INVISIBLE_CHARACTER, LATIN_TWINS
 from data.splits import SPLITS
 from tasks.artifacts import Snapshot
 from tasks.data_report import figure_of, page, read_report, show_data, write_page
@@ -37,7 +39,7 @@ ODD = {
     "backslashes": r"\ta \* \| \\",
     "markup of the screen": "[red]ta[/red] [/] [link=x]mi",
     "Chinese": "好的 商品",
-    "Arabic from right to left": "\u202eمرحبا",
+    "Arabic from right to left": "مرحبا \u202eمرحبا",
     "mathematics": "$5 and $\\frac{1",
     "a colour of the screen": "\x1b[31mta\x1b[0m",
     "a title of the screen": "\x1b]0;mi\x07ro",
@@ -169,6 +171,34 @@ def test_many_labels_are_cut_short_and_counted(store: Path, tmp_path: Path) -> N
     assert "| label kind 19 |" in said
     assert "| label kind 20 |" not in said
     assert "| and 30 more | 50 in all | 50 in all | 50 in all |" in said
+
+
+ALIKE = {
+    "Unicode form": ("caf\u00e9", "cafe\u0301"),
+    "invisible inside": ("pos", "p\u200bos"),
+    "a filler inside": ("pos", "p\u3164os"),
+    "spaces inside": ("very good", "very  good"),
+    "letters of another script": ("pos", "\u0440\u043e\u0455"),
+    "an end that is cut off": ("lumo " * 20 + "1", "lumo " * 20 + "2"),
+}
+
+
+@pytest.mark.case("01")
+@pytest.mark.parametrize("kind", ALIKE)
+def test_no_two_labels_look_the_same_on_the_page(kind: str, store: Path, tmp_path: Path) -> None:
+    dataset = labelled(tmp_path, *ALIKE[kind])
+    seen = rendered(page(dataset, ingest(dataset))).said
+    rows = {unicodedata.normalize("NFKC", name) for name in re.findall(r"label (\S.*?) \d+ \(", seen)}
+    assert len(rows) >= 2
+    assert not [name for name in rows if INVISIBLE_CHARACTER.search(name) or name.translate(LATIN_TWINS) in rows - {name}]
+
+
+@pytest.mark.case("01")
+def test_labels_padded_by_a_table_are_one_label(store: Path, tmp_path: Path) -> None:
+    held = Table(tmp_path)
+    held.insert([(text, label.ljust(10)) for text, label in texts(20)])  # as CHAR(10) pads them
+    held.insert(texts(40)[20:])
+    assert read_report(ingest(of_table(tmp_path)))["splits"]["train"]["labels"].keys() == {"pos"}
 
 
 def test_a_sample_of_words_is_called_one(store: Path, tmp_path: Path) -> None:

@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from rnn_models.comparison import ClassChange, Comparison
-from tasks.decision import Evidence, check_guards, decide
+from tasks.artifacts import Checkpoint
+from tasks.decision import Evidence, check_guards, decide, improving_words
 from tasks.settings import PromotionSettings
 
 
@@ -143,3 +144,46 @@ def test_the_reason_says_a_lower_cost_as_a_gain() -> None:
 def test_a_guard_of_a_class_that_there_is_not_is_refused(names: list[str], said: str) -> None:
     with pytest.raises(ValueError, match=f"promotion.guards: .*{said}".replace("?", r"\?")):
         check_guards(names, PromotionSettings(guards={"PERS": 1.0}))
+
+
+def checkpoint(**more: Any) -> Checkpoint:
+    known: dict[str, Any] = {
+        "epochs": 4, "best_epoch": 4, "ended": "max_epochs", "improving": "entity F1 88.30",
+        "settings": {"max_epochs": 4, "max_steps": 900, "max_minutes": 2.5},
+    }  # fmt: skip
+    return Checkpoint(
+        dataset="made", digest="d", problem="ner", tokens="t", mlflow_run="", validation_loss=0.5, clipped_share=0.0,
+        train_seconds=1.0, num_parameters=1, **known | more,
+    )  # fmt: skip
+
+
+@pytest.mark.case("D19")
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({}, "in the last of 4 epochs (entity F1 88.30), so more epochs may help: raise training.max_epochs (now 4)"),
+        (
+            {"epochs": 1, "best_epoch": 1},
+            "in the only epoch (entity F1 88.30), so more epochs may help: raise training.max_epochs",
+        ),
+        ({"ended": "max_steps"}, "so more steps may help: raise training.max_steps (now 900)"),
+        ({"ended": "max_minutes"}, "so more minutes may help: raise training.max_minutes (now 2.5)"),
+        ({"best_epoch": 1, "improving": "loss 0.805"}, "in the last of 4 epochs (loss 0.805), so more epochs may help"),
+        ({"best_epoch": 3, "improving": ""}, ""),
+        ({"ended": "patience"}, ""),
+        ({"ended": "", "improving": ""}, ""),  # of a checkpoint from before this was written down
+    ],
+)
+def test_a_training_that_was_still_improving_says_which_limit_to_raise(changes: dict[str, Any], words: str) -> None:
+    found = improving_words(checkpoint(**changes))
+    assert words in found
+    assert bool(found) is bool(words)
+
+
+@pytest.mark.case("D19")
+@pytest.mark.parametrize(("ours", "is_promoted"), [(78.0, False), (81.0, True)])
+def test_only_a_model_that_is_not_promoted_says_that_more_may_help(ours: float, is_promoted: bool) -> None:
+    found, reason = decided(compared(ours, 79.0), improving="Validation was still improving")
+    assert found is is_promoted
+    assert reason.endswith(": it is worse. Validation was still improving") is not is_promoted
+    assert ("improving" in reason) is not is_promoted

@@ -13,8 +13,9 @@ from data.errors import RowError
 from data.rows import REFUSED
 from data.splits import SPLITS
 from tasks.artifacts import Snapshot
+from tasks.entries import checked_entry
 from tasks.history import History
-from tasks.ingest import check_share, checked_entry, make_snapshot
+from tasks.ingest import check_share, make_snapshot
 from tasks.pieces import PieceRows
 from tasks.snapshot_writer import SnapshotWriter
 from tests.tasks.growing import Table, all_texts, entry, ingest, last, of_files, of_table, texts, write
@@ -198,3 +199,34 @@ def test_rows_of_another_shape_than_the_problem_reads_are_said(store: Path, tmp_
 def test_an_entry_that_fits_its_problem_is_found(store: Path, tmp_path: Path) -> None:
     dataset = entry(tmp_path, FILES)
     assert checked_entry("made", str(tmp_path / "catalog.yaml")) == dataset == find_dataset("made", tmp_path / "catalog.yaml")
+
+
+@pytest.mark.case("07")
+def test_an_export_that_repeats_all_earlier_rows_stops_nothing(store: Path, tmp_path: Path) -> None:
+    for day in range(1, 6):
+        write(tmp_path / f"{day}.csv", texts(20 * day))
+    dataset = entry(tmp_path, FILES)
+    snapshot = ingest(dataset)
+    check_share(dataset, snapshot)
+    assert (snapshot.reasons, sum(snapshot.rows.values())) == ({"duplicate": 200}, 300)
+
+
+@pytest.mark.case("07")
+def test_copies_do_not_hide_damaged_rows(store: Path, tmp_path: Path) -> None:
+    write(tmp_path / "first.csv", texts(50))
+    write(tmp_path / "second.csv", [*texts(50), *[("", "pos")] * 10])
+    dataset = entry(tmp_path, FILES)
+    with pytest.raises(RowError, match=r"10 of 110 rows were refused") as said:
+        check_share(dataset, ingest(dataset))
+    assert "duplicate, leak, missing not counted" in str(said.value)
+    assert "the same row stood before" not in str(said.value)
+
+
+@pytest.mark.case("07")
+def test_leaks_into_a_publishers_test_split_stop_nothing(store: Path, tmp_path: Path) -> None:
+    write(tmp_path / "test.csv", texts(20))
+    write(tmp_path / "train.csv", texts(60))
+    dataset = of_files(tmp_path, train="train.csv", test="test.csv")
+    snapshot = ingest(dataset)
+    check_share(dataset, snapshot)
+    assert snapshot.reasons == {"leak": 20}

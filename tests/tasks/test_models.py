@@ -120,7 +120,7 @@ socket.socket.connect = refuse
 import mlflow, pandas as pd
 said = {{}}
 for problem, folder in {folders!r}.items():
-    found = mlflow.pyfunc.load_model(folder).predict(pd.DataFrame({{"text": ["lumo Kalo", ""]}}))
+    found = mlflow.pyfunc.load_model(folder).predict(pd.DataFrame({{"text": ["lumo Kalo", "Ursa"]}}))
     said[problem] = [list(x) if problem == "ner" else x for x in found.iloc[:, 0]]
 absent = ("tasks", "rnn_models", "data", "flows", "prefect", "sklearn", "sacrebleu", "sqlalchemy", "matplotlib")
 assert not [name for name in absent if name in sys.modules]
@@ -136,5 +136,5 @@ print("FOUND" + json.dumps(said))
     assert str(ROOT) not in done.stderr
     found = json.loads(done.stdout.split("FOUND")[1])
     for problem, made in models.items():
-        here = predict_with(made.version.name, made.version.version, pd.DataFrame({"text": ["lumo Kalo", ""]})).iloc[:, 0]
+        here = predict_with(made.version.name, made.version.version, pd.DataFrame({"text": ["lumo Kalo", "Ursa"]})).iloc[:, 0]
         assert found[problem] == [list(x) if problem == "ner" else x for x in here]

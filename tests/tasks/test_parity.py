@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from safetensors.numpy import load_file, save_file
 
-from tasks import registry
+from tasks import parity, registry
 from tasks.models import download
 from tasks.parity import check_parity, differences
 from tests.tasks.served import Served
@@ -86,3 +86,13 @@ def test_a_checkpoint_that_is_gone_is_said(models: dict[str, Served], monkeypatc
     monkeypatch.setenv("REFRAIN_HOME", str(home))
     with pytest.raises(ValueError, match=r"^checkpoint 0000000000000000 of made_ner is gone from the store: retrain$"):
         check_parity(made.version, made.scores, made.tokens)
+
+
+@pytest.mark.case("D15")
+def test_a_test_row_longer_than_strangers_may_send_stops_no_promotion(models: dict[str, Served]) -> None:
+    made = models["sentiment"]
+    rows = pd.DataFrame({"text": ["lumo " * 20_001]})
+    (asked,) = parity.golden_asked(made.scores)
+    assert len(parity.training_says(made.scores, made.tokens, rows, asked)) == 1
+    with pytest.raises(ValueError, match="max_characters"):
+        parity.training_says(made.scores, made.tokens, rows, {})

@@ -13,8 +13,9 @@ import pytest
 from data.errors import RowError
 from tasks import predictions
 from tasks.models import predict_with
-from tasks.predictions import Predictions, PredictSettings, choose, evenly, format_of, predict_files
+from tasks.predictions import Predictions, PredictSettings, choose, predict_files
 from tasks.states import directly
+from tasks.text_files import evenly, format_of
 from tests.tasks.served import TEXTS, Served
 
 ROWS = [*TEXTS, *(f"{text} {text}" for text in TEXTS)]

@@ -40,9 +40,9 @@ class Said(Predictor):
 
 def test_entities_are_found_where_they_stand_in_the_raw_text() -> None:
     texts = ["lumo  Kalo\tBren, sela", ""]
-    found = Said("tags", [["O", "B-PER", "I-PER", "O"], ["B-PER"]]).predict_entities(texts)
-    assert [entities for _, _, entities in found] == [[{"kind": "PER", "start": 6, "stop": 16, "text": "Kalo\tBren,"}], []]
-    assert [(tags, score) for tags, score, _ in found] == [(["O", "B-PER", "I-PER", "O"], 0.5), ([], 0.5)]
+    found = Said("tags", [["O", "B-PER", "I-PER", "O", "O"], ["B-PER"]]).predict_entities(texts)
+    assert [entities for _, _, entities in found] == [[{"kind": "PER", "start": 6, "stop": 15, "text": "Kalo\tBren"}], []]
+    assert [(tags, score) for tags, score, _ in found] == [(["O", "B-PER", "I-PER", "O", "O"], 0.5), ([], 0.5)]
 
 
 def test_a_model_of_labels_finds_no_entities() -> None:

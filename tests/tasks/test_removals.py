@@ -201,3 +201,19 @@ def test_nothing_that_is_kept_after_the_next_ingestion_holds_a_forgotten_text(st
     pieces = [PieceRows.folder_of("made", piece_key(piece, first.rows_key)) for piece in first.known_pieces()]
     holding = {path.parent for path in store.rglob("*.parquet") if asked in str(pq.read_table(path).to_pylist())}
     assert holding == {before.folder, pieces[1]}
+
+
+@pytest.mark.case("05")
+def test_copies_with_invisible_characters_are_forgotten_too(store: Path, tmp_path: Path) -> None:
+    dataset = of_rows(tmp_path, [*texts(30), ("\ufeffKalo B\u200bren wants 3 lum\u00ado", "pos")])
+    holding = ingest(dataset)
+    assert holders(dataset, [ASKED]) == [holding.digest]
+    forget(dataset, [ASKED], [])
+    assert all_texts(ingest(dataset)) == {text for text, _ in texts(30)}
+    assert last().removed == 1
+
+
+@pytest.mark.case("05")
+def test_a_text_of_invisible_characters_alone_cannot_be_forgotten(store: Path, tmp_path: Path) -> None:
+    with pytest.raises(RowError, match="expected a text to be forgotten"):
+        forget(of_rows(tmp_path), ["\u200b \ufeff"], [])

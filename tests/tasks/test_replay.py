@@ -188,7 +188,7 @@ def test_what_was_not_written_down_is_named(made: Made) -> None:
     tags = {name: value for name, value in past.tags.items() if name != "refrain.machine"}
     found = held(replace(past, tags=tags), made["sentiment"], off_by_one(past))
     assert found.reasons == [
-        "the version does not tell with what it was trained: processor, instructions, threads, device"
+        "the version does not tell with what it was trained: processor, instructions, threads, precision, device"
     ]  # fmt: skip
     assert "| device | not written down | cpu |" in replay_text(found)
 
@@ -249,7 +249,7 @@ def test_a_tag_that_somebody_wrote_into_counts_as_not_there(made: Made) -> None:
         replace(past, tags=past.tags | {"refrain.machine": "my laptop", "refrain.libraries": "[1]"}), made["sentiment"].tokens
     )
     assert [fact.what for fact in facts if not fact.then] == [
-        "python", "torch", "numpy", "processor", "instructions", "threads", "device",
+        "python", "torch", "numpy", "processor", "instructions", "threads", "precision", "device",
     ]  # fmt: skip
 
 

@@ -13,8 +13,9 @@ import yaml
 
 from data.errors import RowError
 from data.source import Access
+from tasks.entries import checked_entry
 from tasks.history import History, piece_record
-from tasks.ingest import checked_entry, make_snapshot
+from tasks.ingest import make_snapshot
 from tasks.secrets import Secrets
 from tests.conftest import made_reviews
 from tests.data.test_catalog import made_entry

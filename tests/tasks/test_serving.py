@@ -25,15 +25,15 @@ from tests.tasks.served import TABLES, Served
 
 Ask = Callable[..., tuple[int, str]]
 FIELDS = {
-    "sentiment": {"label", "score", "probabilities"},
-    "ner": {"tags", "score", "entities"},
-    "translation": {"target", "score", "n_best"},
-    "generation": {"text", "score", "continuation"},
+    "sentiment": {"label", "score", "probabilities", "unfamiliar"},
+    "ner": {"tags", "score", "entities", "unfamiliar"},
+    "translation": {"target", "score", "n_best", "unfamiliar"},
+    "generation": {"text", "score", "continuation", "unfamiliar"},
 }
 GOOD = [
-    {"dataframe_records": [{"text": "lumo Kalo"}, {"text": ""}]},
-    {"dataframe_split": {"columns": ["text"], "data": [["lumo Kalo"], [""]]}},
-    {"inputs": {"text": ["lumo Kalo", ""]}},
+    {"dataframe_records": [{"text": "lumo Kalo"}, {"text": "Ursa"}]},
+    {"dataframe_split": {"columns": ["text"], "data": [["lumo Kalo"], ["Ursa"]]}},
+    {"inputs": {"text": ["lumo Kalo", "Ursa"]}},
 ]
 BAD: list[bytes] = [
     b"", b"nonsense", b"\xff\xfe", b"null", b"5", b"[]", b"{}",
@@ -199,6 +199,6 @@ def test_a_champion_is_served_over_http(server: str) -> None:
     status, text = post(server, json.dumps(GOOD[0] | {"params": {"threshold": 0.0}}).encode())
     assert status == 200, text
     rows = json.loads(text)["predictions"]
-    assert [len(row["tags"]) for row in rows] == [2, 0]
+    assert [len(row["tags"]) for row in rows] == [2, 1]
     assert [body for body in BAD if not is_refused(*post(server, body))] == []
     assert post(server, json.dumps(GOOD[0]).encode())[0] == 200  # and lives on

@@ -7,8 +7,9 @@ import pytest
 from rnn_models.history import Epoch, History, Step
 from rnn_models.problem import find_problem, problem_names
 from rnn_models.settings import TrainSettings
+from tasks import train as stage
 from tasks.report import clipping_words, training_figure
-from tasks.train import MetricPoints, training_code
+from tasks.train import MetricPoints, improving, training_code
 
 
 def test_each_problem_has_a_digest_of_its_own_code() -> None:
@@ -29,14 +30,18 @@ def test_a_figure_shows_what_was_allowed_for_every_way_to_clip(changes: dict[str
     settings = TrainSettings().with_changes(changes)
     allowed = settings.clip_norm if settings.clipping == "norm" else float("inf")
     steps = [Step(1, number, 1.0, 3.0, number == 0, 0.1, 9.0, allowed) for number in range(4)]
-    figure = training_figure(History(steps=steps, epochs=[Epoch(1, 3, 1.0, 1.0, 0.25, 1.0)]), settings)
+    epoch = Epoch(1, 3, 1.0, 1.0, 0.25, 1.0, validation_score=85.3)
+    figure = training_figure(History(steps=steps, epochs=[epoch]), settings, find_problem("ner"))
     labels = [text.get_text() for text in figure.axes[1].get_legend().get_texts()]
     assert labels == [f"clipped by {clipping_words(settings)}: 25% of steps"]
     assert words in labels[0]
+    above = [text.get_text() for text in figure.axes[0].get_legend().get_texts()]
+    assert above == ["train, per step", "validation", "best epoch, 1", "validation, entity F1"]
+    assert figure.axes[2].get_lines()[0].get_ydata().tolist() == [85.3]
 
 
 def test_a_point_is_the_mean_of_ten_steps_as_far_as_their_values_are_known() -> None:
-    points = MetricPoints("")
+    points = MetricPoints("", "validation_span_f1")
     for number in range(1, 11):
         loss = math.nan if number == 10 else float(number)
         points.add_step(
@@ -48,9 +53,39 @@ def test_a_point_is_the_mean_of_ten_steps_as_far_as_their_values_are_known() -> 
 
 
 def test_what_no_step_knows_makes_no_point() -> None:
-    points = MetricPoints("")
+    points = MetricPoints("", "validation_span_f1")
     for number in range(10):
         points.add_step(Step(1, number, math.nan, math.inf, False, 0.1, 100.0))
     assert {name: value for name, value, *_ in points.points} == {
         "gradient_norm": math.inf, "clipped_share": 0.0, "learning_rate": 0.1, "tokens_per_second": 100.0,
     }  # fmt: skip
+
+
+@pytest.mark.case("D18")
+def test_mlflow_gets_comparable_losses_and_the_headline_of_each_epoch(monkeypatch: pytest.MonkeyPatch) -> None:
+    written: list[tuple[str, float, int, int]] = []
+    monkeypatch.setattr(stage, "log_metrics", lambda run_id, points: written.extend(points))
+    epoch = Epoch(1, 41, 0.5, 0.6, 0.0, 2.0, validation_score=85.3, is_chosen_by_score=True)
+    MetricPoints("", "validation_span_f1").add_epoch(epoch)
+    found = {name: value for name, value, step, _ in written if step == 41}
+    assert found == {
+        "epoch_train_loss": 0.5, "validation_loss": 0.6, "validation_span_f1": 85.3, "epoch_seconds": 2.0, "skipped_steps": 0.0,
+    }  # fmt: skip
+
+
+@pytest.mark.case("D19")
+@pytest.mark.parametrize(
+    ("pairs", "words"),
+    [
+        ([(0.5, 80.0), (0.4, 82.0)], "entity F1 82.00"),
+        ([(0.5, 80.0), (0.6, 82.0)], "entity F1 82.00"),
+        ([(0.5, 80.0), (0.4, 79.0)], "loss 0.400"),
+        ([(0.5, 80.0), (0.6, 79.0)], ""),
+    ],
+)
+def test_what_was_best_in_the_last_epoch_is_named(pairs: list[tuple[float, float]], words: str) -> None:
+    epochs = [
+        Epoch(n, n, 1.0, loss, 0.0, 1.0, validation_score=score, is_chosen_by_score=True)
+        for n, (loss, score) in enumerate(pairs, 1)
+    ]
+    assert improving(History(epochs=epochs), find_problem("ner")) == words

@@ -1,0 +1,28 @@
+"""A line on the screen that says how far a command is."""
+
+import sys
+from types import TracebackType
+from typing import Self
+
+
+class ProgressLine:
+    """One line that is written over again on a terminal; elsewhere nothing is written."""
+
+    def __init__(self) -> None:
+        self.is_shown = sys.stderr.isatty()
+        self.width = 0
+
+    def show(self, text: str) -> None:
+        """Write a text over the one before."""
+        if self.is_shown:
+            sys.stderr.write(f"\r{text.ljust(self.width)}")
+            sys.stderr.flush()
+            self.width = len(text)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        if self.width:
+            sys.stderr.write(f"\r{' ' * self.width}\r")
+            sys.stderr.flush()

@@ -1,0 +1,105 @@
+"""Settings of a dataset: what its catalog entry sets, what a caller changes, and where each value comes from."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import Any, get_args, get_type_hints
+
+from data.catalog import Dataset, find_dataset
+from data.errors import RowError
+from data.token_settings import TokenSettings, default_settings
+from rnn_models.problem import find_problem
+from rnn_models.settings import TrainSettings
+from tasks.catalogs import catalog_paths
+from tasks.settings import EvaluationSettings, PromotionSettings, Settings, changes, read_settings
+
+STAGES: dict[str, type[Any]] = {
+    "tokens": TokenSettings,
+    "training": TrainSettings,
+    "evaluation": EvaluationSettings,
+    "promotion": PromotionSettings,
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class SettingRow:
+    """One setting of a dataset as a table shows it."""
+
+    name: str
+    value: Any
+    origin: str
+    kind: str
+    bounds: str
+    about: str
+
+
+def with_entry_settings(dataset: str, settings: Settings, catalog: str | None = None) -> Settings:
+    """Fill what a caller left open with the settings of the dataset's catalog entry.
+
+    Raises:
+        RowError: If the entry's settings are wrong; names file, entry and setting.
+    """
+    entry = find_dataset(dataset, *catalog_paths(catalog))
+    ours = entry_settings(entry)
+    return Settings(**{stage: replace(getattr(ours, stage), **changes(getattr(settings, stage))) for stage in STAGES})
+
+
+def entry_settings(entry: Dataset) -> Settings:
+    """The settings of a catalog entry, checked as those of a deployment are."""
+    try:
+        return read_settings(entry.settings)
+    except ValueError as error:
+        raise RowError(f"{entry.file}, entry {entry.name}, settings: {error}") from None
+
+
+def setting_rows(dataset: str, settings: Settings, catalog: str | None, origins: Mapping[str, str]) -> list[SettingRow]:
+    """Every setting of a dataset with its value and where it comes from.
+
+    Args:
+        dataset: Name of the entry.
+        settings: What the caller changes.
+        catalog: Catalog files of the caller's own.
+        origins: Where each ``stage.name`` that the caller changes was set, such as ``--set``.
+    """
+    entry = find_dataset(dataset, *catalog_paths(catalog))
+    problem = find_problem(entry.problem)
+    is_text = problem.sides(entry.roles)[-1:] == ("text",)
+    defaults = {
+        "tokens": (default_settings(entry.tokenizer, is_said=is_text), f"default ({Path(entry.tokenizer).name})"),
+        "training": (problem.defaults, f"default ({problem.name})"),
+        "evaluation": (EvaluationSettings(), "default"),
+        "promotion": (PromotionSettings(), "default"),
+    }
+    ours, rows = entry_settings(entry), []
+    for stage, kind in STAGES.items():
+        values, origin = defaults[stage]
+        in_entry, changed = changes(getattr(ours, stage)), changes(getattr(settings, stage))
+        for declared in fields(kind):
+            name = f"{stage}.{declared.name}"
+            where = entry.file.name if declared.name in in_entry else origin
+            where = origins.get(name, "settings of the caller") if declared.name in changed else where
+            value = (vars(values) | in_entry | changed)[declared.name]
+            low, high = (declared.metadata[bound] for bound in ("low", "high"))
+            rows.append(
+                SettingRow(
+                    name=name, value=value, origin=where, kind=_kind(get_type_hints(kind)[declared.name]),
+                    bounds=_bounds(low, high), about=declared.metadata["about"],
+                )
+            )  # fmt: skip
+    return rows
+
+
+def _kind(hint: Any) -> str:
+    """A type in words: its choices where it has some."""
+    choices = get_args(hint)
+    if choices and all(isinstance(choice, str) for choice in choices):
+        return ", ".join(choices)
+    return getattr(hint, "__name__", str(hint)) if not choices else "mapping or null"
+
+
+def _bounds(low: float | None, high: float | None) -> str:
+    if low is None and high is None:
+        return ""
+    if high is None:
+        return f"at least {low:g}"
+    return f"{low:g} to {high:g}" if low is not None else f"at most {high:g}"

@@ -1,0 +1,32 @@
+"""Pages of a Prefect flow run: one way to publish them, under keys that every name has."""
+
+import hashlib
+import re
+
+from prefect.artifacts import create_markdown_artifact
+from prefect.context import TaskRunContext
+
+
+def publish(kind: str, name: str, text: str, description: str) -> None:
+    """Show a page of Markdown on the run page; outside of a flow run there is none.
+
+    Args:
+        kind: What it shows, such as ``promotion``.
+        name: The dataset or model.
+        text: Markdown.
+        description: One line for lists.
+    """
+    if TaskRunContext.get():
+        create_markdown_artifact(text, key=artifact_key(kind, name), description=description)
+
+
+def artifact_key(kind: str, name: str) -> str:
+    """The key of a page: lower-case letters, digits and dashes, as Prefect asks, and another one for each name.
+
+    Example:
+        >>> artifact_key("data", "rotten_tomatoes")
+        'data-rotten-tomatoes'
+    """
+    plain = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
+    is_plain = re.fullmatch(r"[a-z0-9]+(_[a-z0-9]+)*", name) is not None
+    return f"{kind}-{plain}" if is_plain else f"{kind}-{plain}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"

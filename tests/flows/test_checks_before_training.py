@@ -1,0 +1,43 @@
+"""What is checked once the data is known, before a training costs anything."""
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from flows import retrain as flow
+from tasks import promote as stage
+from tasks.settings import read_settings
+
+
+@pytest.fixture
+def trained(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The stages that were reached behind the checks."""
+    reached: list[str] = []
+    monkeypatch.setattr(flow, "ingest", lambda *given: None)
+    monkeypatch.setattr(flow, "tokenize", lambda *given: SimpleNamespace(problem="ner"))
+    monkeypatch.setattr(stage, "references", lambda tokens: [["B-PER", "O"], ["B-LOC", "I-LOC"]])
+
+    def reach(*given: Any) -> None:
+        reached.append("train")
+        raise InterruptedError
+
+    monkeypatch.setattr(flow, "train", reach)
+    return reached
+
+
+@pytest.mark.case("D18")
+@pytest.mark.parametrize(
+    ("guards", "message"), [({"PRE": 1}, r"has no class 'PRE': did you mean PER\?"), ({"PER": 1, "ORG": 2}, "has no class 'ORG'")]
+)
+def test_a_guard_of_no_class_is_found_before_training(trained: list[str], guards: dict[str, float], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        flow.retrain.fn("made", read_settings({"promotion": {"guards": guards}}))
+    assert trained == []
+
+
+@pytest.mark.parametrize("guards", [{"PER": 1.0}, {}])
+def test_guards_of_known_classes_let_a_training_begin(trained: list[str], guards: dict[str, float]) -> None:
+    with pytest.raises(InterruptedError):
+        flow.retrain.fn("made", read_settings({"promotion": {"guards": guards}}))
+    assert trained == ["train"]
