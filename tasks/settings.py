@@ -207,4 +207,5 @@ def read_settings(chosen: Mapping[str, Mapping[str, Any]]) -> Settings:
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"][:2])
-        raise ValueError(f"setting {place}: {first['msg'][0].lower()}{first['msg'][1:]}, got {first['input']!r}") from error
+        message = first["msg"].removeprefix("Value error, ")  # of our own checks; the rest is pydantic's
+        raise ValueError(f"setting {place}: {message[0].lower()}{message[1:]}, got {first['input']!r}") from error

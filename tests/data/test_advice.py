@@ -211,3 +211,33 @@ def test_many_copies_are_explained_and_few_are_not(kind: str) -> None:
     said = advice(report(read=10_000, reasons={kind: 6_000}))
     assert said[0].startswith(f"6,000 rows left out as `{kind}`: ")
     assert said[0].endswith("They do not count in `checks.max_refused_share`.")
+
+
+def with_scripts(share: float, side: str = "text") -> dict[str, Any]:
+    """A report of a side with such a share of letters of scripts without spaces, most of its characters unknown."""
+    counts = {"unit": "characters" if share >= 0.5 else "words", "unspaced_share": share, "test": {"unknown_share": 0.0}}
+    return report(words={"unit": "words", "rows": dict.fromkeys(SPLITS, 5_000), "sides": {side: counts}})
+
+
+@pytest.mark.case("D13")
+@pytest.mark.parametrize("tokenizer", ["words", "wordpiece"])
+def test_a_tokenizer_that_cuts_at_spaces_is_advised_against_where_there_are_none(tokenizer: str) -> None:
+    assert advice(with_scripts(0.97, side="target"), tokenizer) == [
+        f"97% of the letters of target are of scripts without spaces between words, so tokenizer {tokenizer} "
+        "takes whole sentences as words: use characters or unigram."
+    ]
+
+
+@pytest.mark.case("D13")
+@pytest.mark.parametrize(
+    ("share", "side", "tokenizer"),
+    [
+        (0.97, "text", "characters"),
+        (0.97, "text", "unigram"),
+        (0.97, "text", "bpe"),
+        (0.4, "text", "words"),
+        (1.0, "tokens", "words"),
+    ],
+)
+def test_nothing_is_advised_where_the_tokenizer_fits_the_script(share: float, side: str, tokenizer: str) -> None:
+    assert advice(with_scripts(share, side=side), tokenizer) == []

@@ -89,3 +89,18 @@ def test_unknown_words_are_those_that_train_does_not_have() -> None:
     side = tally.told(is_characters=False)["words"]["sides"]["text"]
     assert side["train"] == {"distinct": 2, "running": 3, "unknown_share": 0}
     assert side["test"] == {"distinct": 2, "running": 4, "unknown_share": 0.75}
+
+
+@pytest.mark.case("D13")
+def test_of_texts_without_spaces_characters_are_counted_side_by_side_with_words() -> None:
+    tally = Tally()
+    for split, targets in {"train": ["漢字文", "カナ文"], "test": ["漢カメ"]}.items():
+        pairs = pa.table({"source": ["lumo sela"] * len(targets), "target": targets})
+        tally.add(Part(split, pairs, places(len(targets))))
+    sides = tally.told(is_characters=False)["words"]["sides"]
+    assert [(side, found["unit"], found["train"]["distinct"]) for side, found in sides.items()] == [
+        ("source", "words", 2),
+        ("target", "characters", 5),
+    ]
+    assert sides["target"]["test"]["unknown_share"] == pytest.approx(1 / 3)
+    assert (sides["target"]["unspaced_share"], sides["target"]["han_share"]) == (1.0, pytest.approx(4 / 6))

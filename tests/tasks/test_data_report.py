@@ -16,7 +16,7 @@ import pytest
 from markdown_it import MarkdownIt
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 
-from data.catalog import Dataset
+from data.catalog import Dataset, find_dataset
 from data.check_settings import KINDS
 from data.invisible import INVISIBLE_CHARACTER, LATIN_TWINS
 from data.splits import SPLITS
@@ -354,3 +354,20 @@ def test_outside_of_a_flow_run_the_report_is_left_in_the_snapshot_alone(store: P
     snapshot = ingest(dataset)
     show_data(dataset, snapshot)
     assert (snapshot.folder / "report.html").exists()
+
+
+@pytest.mark.case("D13")
+def test_the_page_of_pairs_says_how_bleu_would_cut_them_and_counts_each_side_in_its_unit(store: Path, tmp_path: Path) -> None:
+    rows = [f"ta mi n{i},{''.join('アカサタナハマヤラワ'[int(digit)] for digit in str(1000 + i))}文" for i in range(60)]
+    (tmp_path / "rows.csv").write_text("source,target\n" + "\n".join(rows) + "\n", encoding="utf-8")
+    (tmp_path / "mine.yaml").write_text(
+        "pairs:\n  problem: translation\n  language: en-xx\n  source: {kind: files, paths: {all: rows.csv}}\n"
+        "  format: {kind: csv}\n  columns: {source: source, target: target}\n  splits: {validation: 0.2, test: 0.2}\n"
+        "  tokenizer: words\n  licence: ours\n  origin: made\n"
+    )
+    dataset = find_dataset("pairs", tmp_path / "mine.yaml")
+    text = page(dataset, make_snapshot(dataset)[0])
+    assert "BLEU will cut target by `char`, since 100% of its letters" in text
+    assert "of the letters of target are of scripts without spaces between words, so tokenizer words" in text
+    assert "| distinct words of source |" in text
+    assert "| characters of target unknown to train |" in text

@@ -7,7 +7,16 @@ from pydantic import TypeAdapter
 
 from data.tokenizer import TokenSettings
 from rnn_models.settings import TrainSettings
-from tasks.settings import PromotionSettings, Settings, TrainChanges, changes, parse_settings, read_settings, setting_names
+from tasks.settings import (
+    EvaluationSettings,
+    PromotionSettings,
+    Settings,
+    TrainChanges,
+    changes,
+    parse_settings,
+    read_settings,
+    setting_names,
+)
 
 
 def test_an_assignment_changes_one_setting_and_no_other() -> None:
@@ -48,7 +57,7 @@ def test_a_key_that_does_not_exist_is_refused_as_a_form_would() -> None:
         read_settings({"training": {"max_epoch": 2}})
 
 
-@pytest.mark.parametrize("settings", [TokenSettings, TrainSettings, PromotionSettings])
+@pytest.mark.parametrize("settings", [TokenSettings, TrainSettings, EvaluationSettings, PromotionSettings])
 def test_every_setting_has_a_line_about_it(settings: type) -> None:
     assert all(declared.metadata["about"].endswith(".") for declared in fields(settings))
 
