@@ -13,7 +13,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -53,28 +54,43 @@ def timed(home: Path, *words: str) -> tuple[float, str]:
 
 
 def measure_job(seeds: Sequence[int] = SEEDS) -> list[Figure]:
-    """Run the main job with each seed, and once more with the first; keep the first screen."""
-    minutes, rows = [], []
-    with tempfile.TemporaryDirectory(prefix="refrain-bench-") as folder:
-        fetch(Path(folder) / "downloads")
+    """Run the main job with each seed, and once more; keep the screen of the first seed.
+
+    With ``--keep FOLDER`` the stores stay there, so that an interrupted sitting goes on with the next seed.
+    """
+    minutes, reruns, rows = [], [], []
+    with _folder() as folder:
+        fetch(folder / "downloads")
         for seed in seeds:
-            home = Path(folder) / str(seed)
-            shutil.copytree(Path(folder) / "downloads", home / "downloads")
+            home = folder / str(seed)
             chosen = ["--set", f"training.seed={seed}"] if seed != seeds[0] else []
-            seconds, screen = timed(home, "run", *chosen)
-            minutes.append(seconds / 60)
+            if not (home / "minutes.json").exists():
+                shutil.copytree(folder / "downloads", home / "downloads", dirs_exist_ok=True)
+                seconds, screen = timed(home, "run", *chosen)
+                (home / "screen.txt").write_text(screen)
+                (home / "minutes.json").write_text(json.dumps(seconds / 60))
+            minutes.append(json.loads((home / "minutes.json").read_text()))
             again, printed = timed(home, "run", *chosen, "--json")
+            reruns.append(again)
             rows.append({row["dataset"]: row for row in json.loads(printed)})
-            if seed == seeds[0]:
-                (RESULTS / "main_job.screen.txt").write_text(screen)
-                rerun = again
             assert len(list((home / "checkpoints").glob("*/manifest.json"))) == len(SCORES), "the second run trained again"
+        (RESULTS / "main_job.screen.txt").write_text((folder / str(seeds[0]) / "screen.txt").read_text())
     note = f"three datasets, {len(seeds)} seeds, after download, the engine's start included"
     found = [score_figure(name, rows) for name in SCORES]
     found.append(mean_figure("run_minutes", minutes, unit="min", goal=10, better="lower", command=COMMAND, note=note))
     note = "the same command again, where every stage is `Unchanged`"
-    found.append(figure("rerun_seconds", rerun, unit="s", goal=10, better="lower", command=COMMAND, note=note))
+    found.append(mean_figure("rerun_seconds", reruns, unit="s", goal=10, better="lower", command=COMMAND, note=note))
     return found
+
+
+@contextmanager
+def _folder() -> Iterator[Path]:
+    """The folder of all stores: the one behind ``--keep``, else one that goes at the end."""
+    if "--keep" in sys.argv:
+        yield Path(sys.argv[sys.argv.index("--keep") + 1]).resolve()
+        return
+    with tempfile.TemporaryDirectory(prefix="refrain-bench-") as folder:
+        yield Path(folder)
 
 
 def score_figure(dataset: str, runs: Sequence[Mapping[str, Any]]) -> Figure:
