@@ -8,8 +8,18 @@ class RowError(ValueError):
     """Rows, a file or a catalog entry are not as they have to be."""
 
 
+# Names that others have for ours, where the nearest spelling would mislead.
+SYNONYMS = {
+    "iob2": "BIO", "iob": "IOB1", "bilou": "BIOES", "bioul": "BIOES", "iobes": "BIOES", "bmeso": "BMES", "tab": "tsv",
+    "ndjson": "jsonl", "json": "jsonl", "txt": "text", "iob-2": "BIO", "word": "words", "char": "characters",
+    "chars": "characters", "character": "characters", "sentencepiece": "unigram", "subword": "bpe", "classification": "sentiment",
+    "tagging": "ner", "mt": "translation", "lm": "generation", "dev": "validation", "val": "validation", "valid": "validation",
+}  # fmt: skip
+
+
 def nearest(name: object, names: Iterable[object]) -> str:
     """Say what was expected in place of ``name``, for the end of an error message."""
     known = sorted(map(str, names))
-    close = get_close_matches(str(name), known, n=1)
+    meant = SYNONYMS.get(str(name).lower())
+    close = [meant] if meant in known else get_close_matches(str(name), known, n=1)
     return f"did you mean {close[0]}?" if close else f"expected one of: {', '.join(known)}"
