@@ -4,6 +4,7 @@ import contextlib
 import json
 import subprocess
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from flows.environment import ROOT
 
 POOL = "refrain"
 NEXT_RUNS_SECONDS = 30.0  # the server schedules runs a few seconds after a deployment was applied
+WAITS = (0.5, 1.0, 2.0)  # before a request is sent again: on a busy machine SQLite is locked for a moment
 
 
 @dataclass(frozen=True)
@@ -25,9 +27,14 @@ class Server:
         """Send a request and return its answer."""
         data = None if body is None else json.dumps(body).encode()
         request = urllib.request.Request(f"{self.api}/{path}", data, {"Content-Type": "application/json"}, method=method)
-        with urllib.request.urlopen(request, timeout=30) as answer:
-            text = answer.read()
-        return json.loads(text) if text else None
+        for seconds in WAITS:
+            try:
+                return _answer(request)
+            except urllib.error.HTTPError as error:
+                if error.code < 500:
+                    raise
+                time.sleep(seconds)
+        return _answer(request)
 
     def deployments(self) -> list[dict[str, Any]]:
         """All deployments, with their schedules."""
@@ -90,6 +97,12 @@ class Server:
         }  # fmt: skip
         runs = self.call("POST", "flow_runs/filter", body)
         return runs[0]["expected_start_time"] if runs else ""
+
+
+def _answer(request: urllib.request.Request) -> Any:
+    with urllib.request.urlopen(request, timeout=60) as answer:
+        text = answer.read()
+    return json.loads(text) if text else None
 
 
 def deploy(prefect: Sequence[str], environment: Mapping[str, str]) -> None:
