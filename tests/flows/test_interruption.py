@@ -107,8 +107,8 @@ def test_a_training_that_is_interrupted_saves_and_goes_on_from_there(environment
     ("words", "until"),
     [
         (["run", "made_sentiment"], "Starting Prefect's engine"),
-        (["health", "made_ner", "--steps", "100000"], "training"),
-        (["compare", "made_ner", "--encoders", "rnn"], "epoch 1"),
+        (["health", "made_ner", "--steps", "100000", *QUICK], "training"),
+        (["compare", "made_ner", "--encoders", "rnn", *QUICK], "epoch 1"),
     ],
 )
 @pytest.mark.parametrize("act", [press, terminate_group])
