@@ -13,7 +13,7 @@ import typer
 from flows import data_commands, model_commands, predict_commands, registry_commands
 from flows.environment import prepare
 from flows.errors import fail, plain_errors
-from flows.interruption import disarm, exit_status, was_interrupted, watch_signals
+from flows.interruption import disarm, exit_status, stop_watching, was_interrupted, watch_signals
 from flows.options import Assignments, Catalog, Json, Limit, changed, check_names, joined, print_json
 
 # What `refrain run` does without a dataset: three problems in about ten minutes on two cores.
@@ -193,6 +193,7 @@ def main() -> None:
         if was_interrupted():
             disarm()
             raise SystemExit(exit_status()) from None
+        stop_watching()
         raise
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

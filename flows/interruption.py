@@ -47,6 +47,13 @@ def disarm() -> None:
     signal.setitimer(signal.ITIMER_REAL, 0)
 
 
+def stop_watching() -> None:
+    """End at once on a signal from now on: the command is done, and only threads are left to end."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        if signal.getsignal(number) is _handle:
+            signal.signal(number, lambda found, frame: os._exit(128 + found))
+
+
 def end_interrupted() -> NoReturn:
     """Say what is kept, and end with the status of the signal."""
     disarm()

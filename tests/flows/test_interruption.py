@@ -107,7 +107,7 @@ def test_a_training_that_is_interrupted_saves_and_goes_on_from_there(environment
     ("words", "until"),
     [
         (["run", "made_sentiment"], "Starting Prefect's engine"),
-        (["health", "made_ner", "--steps", "100000", *QUICK], "training"),
+        (["health", "made_ner", "--steps", "100000", *QUICK], "source ids"),
         (["compare", "made_ner", "--encoders", "rnn", *QUICK], "epoch 1"),
     ],
 )
