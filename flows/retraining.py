@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from flows.engine import check_server, engine
+from flows.engine import engine
 from flows.environment import home
 from flows.errors import known_error
 from flows.progress import quiet, show_progress
@@ -18,8 +18,6 @@ from tasks.report import summary
 from tasks.settings import Settings
 from tasks.states import outcome
 from tasks.unchanged import find_promotion
-
-__all__ = ["check_server", "retrain_all"]
 
 
 def retrain_all(

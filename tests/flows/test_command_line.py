@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import yaml
 
+from flows.services import free_port
 from tests.conftest import entry, write_reviews
 
 REFRAIN = [sys.executable, "-m", "flows"]
@@ -196,9 +197,3 @@ def test_a_taken_port_is_named_with_what_wanted_it_and_how_to_choose_another(opt
     assert done.returncode == 1
     assert f"port {port} for {what} is taken" in done.stderr
     assert f"refrain up {option} {port + 1}" in done.stderr
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

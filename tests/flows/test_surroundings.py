@@ -14,7 +14,8 @@ import pytest
 
 from flows.engine import check_server
 from flows.environment import ROOT, prepare
-from tests.flows.test_command_line import free_port, typed
+from flows.services import free_port
+from tests.flows.test_command_line import typed
 
 
 @pytest.fixture

@@ -16,8 +16,7 @@ import yaml
 
 from flows.deployments import Server
 from flows.environment import ROOT
-from flows.services import Service, rotate, start, stop
-from tests.flows.test_command_line import free_port
+from flows.services import Service, free_port, rotate, start, stop
 
 QUICK = {"training": {"max_epochs": 1, "hidden_size": 8, "embedding_size": 8}, "tokens": {"limit": 100}}
 PATIENCE_SECONDS = 300
