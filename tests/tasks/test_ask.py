@@ -89,7 +89,8 @@ def test_files_are_answered_without_an_engine_and_keep_their_columns(models: dic
     (tmp_path / "b.jsonl").write_text('{"id": 10, "body": "ta"}\n')
     files = ["--file", str(tmp_path / "a.csv"), "--file", str(tmp_path / "b.js*"), "--to", str(tmp_path / "out")]
     words = ["made_sentiment/1", *files, "--column", "text=body", "--keep", "id", "--threshold", "0.1", "--part-rows", "2"]
-    assert re.match(r"3 rows predicted, 1 rejected, [\d.]+ s, in .*out, reasons in .*out/_refused$", says(*words).strip())
+    last = says(*words).splitlines()[-1]  # a log line stands before it where an earlier test has set up Prefect's logging
+    assert re.match(r"3 rows predicted, 1 rejected, [\d.]+ s, in .*out, reasons in .*out/_refused$", last)
     found, rejected = pd.read_parquet(tmp_path / "out"), pd.read_parquet(tmp_path / "out" / "_refused")
     assert found["id"].tolist() == ["7", "9", "10"]
     assert found["text"].tolist() == ["lumo sela", "grak", "ta"]
