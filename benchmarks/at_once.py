@@ -14,9 +14,9 @@ from benchmarks.figures import RESULTS
 from benchmarks.figures import main as renew_documents
 from benchmarks.speed_ours import first, ner, sentiment, translation
 from benchmarks.speed_peers import prepare_inputs
-from rnn_models import workers
-from rnn_models.batch import Examples
-from rnn_models.prediction import predict_all
+from rnn_models import parallel_batches
+from rnn_models.batching.batch import Examples
+from rnn_models.decoding.predict import predict_all
 from rnn_models.problem import Problem
 
 ASKED = {"ner": (ner, 1024, 32), "sentiment": (sentiment, 1024, 32), "translation": (translation, 128, 32)}
@@ -25,7 +25,7 @@ REPETITIONS = 7
 
 def seconds(problem: Problem, model: torch.nn.Module, asked: Examples, size: int, most: int) -> float:
     """Seconds until some rows are answered, in batches of a size, ``most`` of them at a time."""
-    with patch.object(workers, "MOST", most):
+    with patch.object(parallel_batches, "MOST", most):
         started = time.perf_counter()
         predict_all(problem, model, asked, size=size)
         return time.perf_counter() - started
@@ -40,9 +40,10 @@ def main() -> None:
         row = make()
         model = row.problem.build(row.sizes, row.settings)
         asked = first(row.other if len(row.other) >= num else row.train, num)
-        turns = [[seconds(row.problem, model, asked, size, most) for most in (1, workers.MOST)] for _ in range(1 + REPETITIONS)][
-            1:
-        ]
+        turns = [
+            [seconds(row.problem, model, asked, size, most) for most in (1, parallel_batches.MOST)]
+            for _ in range(1 + REPETITIONS)
+        ][1:]
         alone, together = (num / statistics.median(times) for times in zip(*turns, strict=True))
         lines.append(f"| {name} | {alone:,.0f} | {together:,.0f} | {together / alone:.2f} |")
     (RESULTS / "at_once.md").write_text("\n".join(lines) + "\n")

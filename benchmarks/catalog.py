@@ -16,8 +16,8 @@ TITLES = {
 
 def rows() -> list[str]:
     """Ingest every dataset in a store of its own, and give a line of Markdown for each."""
-    from data.catalog import read_catalog
-    from tasks.ingest import make_snapshot
+    from data.catalog.catalog import read_catalog
+    from tasks.ingestion.snapshot import make_snapshot
 
     lines = ["| dataset | problem | language | train, validation, test | refused | licence |", "|---|---|---|---|---|---|"]
     for name, entry in read_catalog().items():

@@ -24,11 +24,11 @@ from benchmarks.damage import DAMAGES, LAYOUTS, Damage, Layout, Row
 from benchmarks.figures import Figure, figure
 from benchmarks.growth import leaked_figure
 from benchmarks.real_sets import CATALOG, SETS, own_store
-from data.catalog import Dataset, find_dataset
-from data.rows import REFUSED
-from data.splits import SPLITS
-from tasks.artifacts import Snapshot
-from tasks.ingest import make_snapshot
+from data.catalog.catalog import Dataset, find_dataset
+from data.ingestion.splitting import REFUSED
+from data.rows.splits import SPLITS
+from tasks.ingestion.snapshot import make_snapshot
+from tasks.store.artifacts import Snapshot
 
 COMMAND = "python -m benchmarks.corruption"
 SHARE = 0.05

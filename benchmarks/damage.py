@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from data.check_settings import DEFAULTS
+from data.rows.check_settings import DEFAULTS
 
 Row = tuple[Any, ...]  # its sides: text and label, tokens and tags, source and target
 Written = list[bytes]  # one for each file that a row stands in

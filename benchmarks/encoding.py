@@ -20,9 +20,9 @@ import pyarrow.parquet as pq
 
 from benchmarks.figures import Figure, figure
 from benchmarks.memory import memory_mib
-from data.streams import BATCH_ROWS, Stream, parquet_batches
-from data.token_columns import write_ids
-from data.tokenizer import DEFAULTS, Encoder
+from data.rows.streams import BATCH_ROWS, Stream, parquet_batches
+from data.text.encoder import DEFAULTS, Encoder
+from data.text.write_ids import write_ids
 
 COMMAND = "python -m benchmarks.encoding"
 ROUNDS = 5

@@ -21,9 +21,9 @@ import yaml
 from benchmarks.encoding import made_texts
 from benchmarks.figures import Figure, figure
 from benchmarks.real_sets import IN_TABLE, SETS, own_store
-from data.catalog import find_dataset
-from tasks.artifacts import Snapshot
-from tasks.ingest import make_snapshot
+from data.catalog.catalog import find_dataset
+from tasks.ingestion.snapshot import make_snapshot
+from tasks.store.artifacts import Snapshot
 
 COMMAND = "python -m benchmarks.growth"
 GROWTHS = 10

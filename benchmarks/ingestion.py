@@ -77,8 +77,8 @@ def seconds_and_peak(whose: str, path: Path) -> tuple[float, float]:
 
 def convert_ours(path: Path, folder: Path) -> float:
     """Seconds of our whole path, without the start of Python."""
-    from tasks.entries import checked_entry
-    from tasks.ingest import make_snapshot
+    from tasks.ingestion.catalog_entries import checked_entry
+    from tasks.ingestion.snapshot import make_snapshot
 
     catalog = folder / "catalog.yaml"
     catalog.write_text(yaml.safe_dump({"made": ENTRY | {"source": {"kind": "files", "paths": {"all": str(path)}}}}))
@@ -90,7 +90,7 @@ def convert_ours(path: Path, folder: Path) -> float:
 
 def convert_theirs(path: Path, folder: Path) -> float:
     """Seconds of pyarrow's own conversion: its reader as it is, and a writer like ours."""
-    from tasks.snapshot_writer import parquet_writer
+    from tasks.ingestion.snapshot_writer import parquet_writer
 
     started = time.perf_counter()
     with pa.csv.open_csv(path) as reader, parquet_writer(folder / "rows.parquet", reader.schema) as writer:

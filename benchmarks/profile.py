@@ -20,10 +20,10 @@ from benchmarks.figures import main as renew_documents
 from benchmarks.quality_files import lay_out
 from benchmarks.real_sets import own_store
 from benchmarks.stopwatch import OUTSIDE, STAGES, outside_share, watched
-from tasks.ready import token_set
-from tasks.registry import client
+from refrain.commands.training import token_set
+from tasks.registry.mlflow_client import client
 from tasks.settings import parse_settings
-from tasks.states import directly
+from tasks.task_states import directly
 from tasks.train import train
 
 CATALOGS = f"{ROOT / 'benchmarks/datasets.yaml'}:{ROOT / 'benchmarks/quality.yaml'}"

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy, linear
 
-from rnn_models.projected_loss import projected_nats
+from rnn_models.layers.projected_cross_entropy import projected_nats
 
 SIZES = ((900, 256, 7_070), (3_000, 256, 4_000), (4_096, 256, 100))  # rows, width of a state, ids
 SMOOTHING, WARMUP, REPETITIONS = 0.1, 2, 9

@@ -34,12 +34,12 @@ from scipy.stats import binomtest
 from benchmarks.figures import RESULTS, ROOT, Figure, figure, write
 from benchmarks.figures import main as write_tables
 from benchmarks.promotion_pairs import SETTINGS, Pair, Three, read_pairs
-from flows.environment import prepare
-from rnn_models.comparison import Comparison, compare, compare_classes
-from rnn_models.metrics import Metric, Statistics
-from tasks.code_digest import code_digest
-from tasks.decision import Evidence, decide, has_fallen
+from refrain.environment import prepare
+from rnn_models.evaluation.metrics import Metric, Statistics
+from rnn_models.evaluation.significance import Comparison, compare, compare_classes
+from tasks.promotion.rule import Evidence, decide, has_fallen
 from tasks.settings import PromotionSettings
+from tasks.store.code import code_digest
 
 HOME = ROOT / ".refrain-promotion"
 COMMAND = "python -m benchmarks.promotion"
@@ -48,7 +48,12 @@ GAINS = (0.5, 1.0, 2.0, 3.0)
 POWER_GAIN = 2.0  # points, for the figure
 HEADLINES = ("accuracy", "span_f1", "bleu", "bits_per_character")  # the metrics that decide; others are looked at as well
 NOT_COMPARED = ("token_accuracy",)
-CODE = ("rnn_models/comparison.py", "rnn_models/metrics.py", "tasks/decision.py", "benchmarks/promotion.py")
+CODE = (
+    "rnn_models/evaluation/significance.py",
+    "rnn_models/evaluation/metrics.py",
+    "tasks/promotion/rule.py",
+    "benchmarks/promotion.py",
+)
 RULE = PromotionSettings()
 
 

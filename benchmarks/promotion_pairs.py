@@ -10,14 +10,14 @@ from typing import Any
 
 import numpy as np
 
-from rnn_models.checkpoint import load_model
-from rnn_models.metrics import Metric, Statistics, find_metric
+from rnn_models.checkpoints.checkpoint import load_model
+from rnn_models.evaluation.metrics import Metric, Statistics, find_metric
 from rnn_models.problem import find_problem
-from tasks.artifacts import TokenSet
-from tasks.evaluate import references, say_all
 from tasks.ingest import ingest
+from tasks.scoring.outputs import references, say_all
 from tasks.settings import read_settings
-from tasks.states import directly
+from tasks.store.artifacts import TokenSet
+from tasks.task_states import directly
 from tasks.tokenize import tokenize
 from tasks.train import train
 

@@ -27,24 +27,26 @@ from benchmarks.encoding import made_texts
 from benchmarks.figures import Figure, figure
 from benchmarks.growth import write_rows
 from benchmarks.real_sets import own_store
-from data.catalog import Dataset, find_dataset
-from data.splits import SPLITS
-from data.tokenizer import Encoder
-from rnn_models.checkpoint import load_model
-from rnn_models.prediction import predict_all
-from tasks import registry
-from tasks.artifacts import Checkpoint, Scores, Snapshot, TokenSet, home
+from data.catalog.catalog import Dataset, find_dataset
+from data.rows.splits import SPLITS
+from data.text.encoder import Encoder
+from rnn_models.checkpoints.checkpoint import load_model
+from rnn_models.decoding.predict import predict_all
 from tasks.evaluate import evaluate
-from tasks.history import History
-from tasks.ingest import ingest, make_snapshot
-from tasks.models import predict_with
-from tasks.pieces import ROWS, PieceRows, piece_key
-from tasks.prune import KINDS, find_prunable, prune
+from tasks.ingest import ingest
+from tasks.ingestion.partitions import ROWS, PieceRows, piece_key
+from tasks.ingestion.snapshot import make_snapshot
+from tasks.ingestion.snapshot_log import History
+from tasks.maintenance.prune import KINDS, find_prunable, prune
 from tasks.register import register
+from tasks.registry import mlflow_client
+from tasks.registry.registered_model import predict_with
+from tasks.registry.versions import SCORES, versions_of
 from tasks.settings import read_settings
+from tasks.store.artifacts import Checkpoint, Scores, Snapshot, TokenSet
+from tasks.store.home import home
 from tasks.tokenize import tokenize
 from tasks.train import train
-from tasks.versions import SCORES, versions_of
 
 COMMAND = "python -m benchmarks.prune"
 NAME, GROWTHS, NEW_ROWS = "reviews", 4, 300
@@ -121,7 +123,7 @@ def fill(folder: Path, catalog: Path) -> None:
         if number:  # of the first snapshot nothing is registered
             scores = retrained(snapshot, catalog, 2, is_registered=True)
             if number in ALIASES:
-                registry.set_alias(NAME, ALIASES[number], number_of(scores))
+                mlflow_client.set_alias(NAME, ALIASES[number], number_of(scores))
     grow(folder, GROWTHS)
     make_snapshot(find_dataset(NAME, catalog))
     for kind in KILLED:
@@ -142,7 +144,7 @@ def versions(texts: list[str]) -> list[Version]:
         scores, number = Scores.find(NAME, info.tags[SCORES]), str(info.version)
         assert scores is not None
         said = predict_with(NAME, number, pd.DataFrame({"text": texts}))
-        found.append(Version(number, scores, registry.aliases_of(NAME, number), said.to_numpy().tolist()))
+        found.append(Version(number, scores, mlflow_client.aliases_of(NAME, number), said.to_numpy().tolist()))
     return found
 
 
@@ -237,7 +239,7 @@ def succeeds(check: Callable[[], None]) -> bool:
 def own_mlflow() -> Iterator[None]:
     """Register in the store, whatever the environment says, and without the words of MLflow."""
     logging.getLogger("mlflow").setLevel(logging.ERROR)
-    with patch.object(registry, "CHOSEN_URI", ""):
+    with patch.object(mlflow_client, "CHOSEN_URI", ""):
         yield
 
 

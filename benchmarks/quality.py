@@ -17,7 +17,7 @@ from typing import Any
 from benchmarks.figures import REPORTED, RESULTS, ROOT, figure, read, write
 from benchmarks.quality_files import lay_out
 from benchmarks.quality_rows import ROWS, Row
-from flows.environment import prepare
+from refrain.environment import prepare
 
 HOME = ROOT / ".refrain-quality"
 CURVES = RESULTS / "curves" / "quality.json"

@@ -9,11 +9,11 @@ from prefect.client.schemas.objects import State
 from sacrebleu.metrics.bleu import BLEU
 
 from benchmarks.quality_rows import Row
-from rnn_models.metrics import METRICS, Metric, measure
-from tasks.artifacts import Checkpoint, Scores
+from rnn_models.evaluation.metrics import METRICS, Metric, measure
 from tasks.evaluate import evaluate
 from tasks.ingest import ingest
 from tasks.settings import read_settings
+from tasks.store.artifacts import Checkpoint, Scores
 from tasks.tokenize import tokenize
 from tasks.train import train
 

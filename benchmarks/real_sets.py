@@ -20,14 +20,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.figures import ROOT, Figure, figure
-from data.catalog import Dataset, find_dataset, read_catalog
-from data.rows import REFUSED
-from data.source import Access
-from data.splits import SPLITS
-from tasks.artifacts import Snapshot
-from tasks.history import History
-from tasks.ingest import make_snapshot
-from tasks.pieces import kept_rows
+from data.catalog.catalog import Dataset, find_dataset, read_catalog
+from data.ingestion.splitting import REFUSED
+from data.rows.splits import SPLITS
+from data.sources.base import Access
+from tasks.ingestion.partitions import kept_rows
+from tasks.ingestion.snapshot import make_snapshot
+from tasks.ingestion.snapshot_log import History
+from tasks.store.artifacts import Snapshot
 
 SETS = ROOT.parent / "shared" / "data"
 CATALOG = Path(__file__).with_name("datasets.yaml")

@@ -30,18 +30,18 @@ from threading import Thread
 from benchmarks.figures import Figure, figure, write
 from benchmarks.prune import NAME, TRAINING, done, grow, own_mlflow, write_catalog
 from benchmarks.real_sets import own_store
-from tasks import registry
-from tasks.artifacts import Checkpoint, ModelVersion, Scores, TokenSet
-from tasks.champions import ChampionChangedError, caught_up, settle
 from tasks.evaluate import evaluate
 from tasks.ingest import ingest
-from tasks.ledger import PROMOTED, Ledger
-from tasks.locks import locked
+from tasks.promotion.champions import ChampionChangedError, caught_up, settle
+from tasks.promotion.ledger import PROMOTED, Ledger
 from tasks.register import register
+from tasks.registry import mlflow_client
+from tasks.registry.versions import COMPLETE, is_complete, make_version, version_info, versions_of
 from tasks.settings import read_settings
+from tasks.store.artifacts import Checkpoint, ModelVersion, Scores, TokenSet
+from tasks.store.locks import locked
 from tasks.tokenize import tokenize
 from tasks.train import train
-from tasks.versions import COMPLETE, is_complete, make_version, version_info, versions_of
 
 COMMAND = "python -m benchmarks.registry"
 PROCESSES, THREADS, TIMES, AFTERWARDS = 4, 5, 2, 10  # 50 registrations
@@ -122,7 +122,7 @@ def promoted(number: str, decision: str) -> tuple[str, int]:
     """Whether a version was promoted, and how often it was overtaken before."""
     overtaken = 0
     while True:
-        champion = registry.version_with_alias(RACED, registry.CHAMPION)
+        champion = mlflow_client.version_with_alias(RACED, mlflow_client.CHAMPION)
         try:
             settle(
                 ModelVersion(RACED, number, "", "s"), champion, is_promoted=True, why="a race", scores=SCORES, decision=decision
@@ -152,7 +152,7 @@ class Racer:
 
 def model_version(key: str) -> str:
     """A complete version of a model of one file."""
-    client, experiment = registry.client(), registry.experiment(RACED)
+    client, experiment = mlflow_client.client(), mlflow_client.experiment(RACED)
     run_id = str(client.create_run(experiment).info.run_id)
     model = client.create_logged_model(experiment, name="model", source_run_id=run_id)
     with TemporaryDirectory() as folder:
@@ -164,7 +164,7 @@ def model_version(key: str) -> str:
 
 def faults_now() -> Iterator[str]:
     """What is wrong with the champion at any moment."""
-    champion = registry.version_with_alias(RACED, registry.CHAMPION)
+    champion = mlflow_client.version_with_alias(RACED, mlflow_client.CHAMPION)
     info = version_info(RACED, champion) if champion else None
     if info is None or not is_complete(info):
         yield "champion not complete"
@@ -174,7 +174,7 @@ def faults_after(decisions: dict[str, str]) -> Iterator[str]:
     """What is wrong after a race whose decisions ended so."""
     yield from faults_now()
     ledger = Ledger.of(RACED)
-    if ledger.champion != registry.version_with_alias(RACED, registry.CHAMPION):
+    if ledger.champion != mlflow_client.version_with_alias(RACED, mlflow_client.CHAMPION):
         yield "champion not of the ledger"
     if ledger.pending or [line.number for line in ledger.lines] != list(range(1, len(ledger.lines) + 1)):
         yield "a line half done or missing"
@@ -194,7 +194,7 @@ def one_race(
     number: int, racers: list[Racer], candidates: list[str], half: str, chance: random.Random, found: Found
 ) -> list[str]:
     """Let two promote at once, perhaps kill one, and return what is wrong then."""
-    champion = registry.version_with_alias(RACED, registry.CHAMPION)
+    champion = mlflow_client.version_with_alias(RACED, mlflow_client.CHAMPION)
     chosen = chance.sample([version for version in candidates if version != champion], 2)
     if number % HALF_EVERY == 0:
         chosen[1] = half
@@ -236,7 +236,7 @@ def raced(races: int, found: Found) -> None:
     """Make versions and race for the champion."""
     candidates = [model_version(f"key {i}") for i in range(VERSIONS)]
     half = model_version("half")
-    registry.set_version_tag(RACED, half, COMPLETE, "")
+    mlflow_client.set_version_tag(RACED, half, COMPLETE, "")
     chance = random.Random(0)
     with racing() as racers:
         promoted(candidates[0], "first")
@@ -252,7 +252,7 @@ def raced(races: int, found: Found) -> None:
 def measure(races: int = RACES) -> Found:
     """Register and race in a store of the benchmark's own."""
     found = Found()
-    Fork.set_forkserver_preload(["benchmarks.prune", "tasks.champions"])
+    Fork.set_forkserver_preload(["benchmarks.prune", "tasks.promotion.champions"])
     with own_store() as folder, own_mlflow():
         found.registrations, found.extra = registered(trained(folder))
         print(f"{found.registrations} registrations, {found.extra} versions too many", flush=True)

@@ -15,12 +15,12 @@ from typing import Any
 from benchmarks.figures import ROOT, Figure, figure, main, write
 from benchmarks.prune import own_mlflow
 from benchmarks.real_sets import CATALOG, own_store
-from flows.registry_commands import DIFFERS
+from refrain.commands.registry import DIFFERS
+from refrain.commands.training import token_set
 from tasks.evaluate import evaluate
-from tasks.ready import token_set
 from tasks.register import register
 from tasks.settings import read_settings
-from tasks.states import directly
+from tasks.task_states import directly
 from tasks.train import train
 
 COMMAND = "python -m benchmarks.replay"
@@ -47,7 +47,7 @@ def trained(name: str) -> str:
 
 def replayed(name: str) -> dict[str, Any]:
     """What ``refrain replay`` says of the version."""
-    words = [sys.executable, "-m", "flows", "replay", name, "1", "--json"]
+    words = [sys.executable, "-m", "refrain", "replay", name, "1", "--json"]
     env = {key: value for key, value in os.environ.items() if key != "MLFLOW_TRACKING_URI"}
     done = subprocess.run(words, cwd=ROOT, env=env, capture_output=True, text=True, check=False)
     if done.returncode not in (0, DIFFERS):

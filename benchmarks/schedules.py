@@ -18,8 +18,8 @@ from typing import Any
 import yaml
 
 from benchmarks.figures import ROOT, Figure, figure, main, write
-from flows.deployments import Server
-from flows.services import free_port
+from refrain.deployments import Server
+from refrain.services import free_port
 
 NUM_SLOTS = 10
 PATIENCE_SECONDS = 600
@@ -96,7 +96,7 @@ def measure() -> list[Figure]:
         catalog, store = write_dataset(Path(folder)), Path(folder) / "store"
         environment = os.environ | {"REFRAIN_HOME": str(store), "REFRAIN_CATALOG": str(catalog), "COLUMNS": "200"}
         ports = [str(free_port()) for _ in range(2)]
-        command = [sys.executable, "-m", "flows", "up", "--prefect-port", ports[0], "--mlflow-port", ports[1]]
+        command = [sys.executable, "-m", "refrain", "up", "--prefect-port", ports[0], "--mlflow-port", ports[1]]
         screen = Path(folder) / "screen"
         started = time.monotonic()
         with screen.open("w") as file:
@@ -144,7 +144,7 @@ def _fire(server: Server, catalog: Path, environment: dict[str, str]) -> tuple[i
             break
         time.sleep(2)
     alone = environment | {"REFRAIN_HOME": str(catalog.parent / "alone")}
-    words = [sys.executable, "-m", "flows", "run", "made"]
+    words = [sys.executable, "-m", "refrain", "run", "made"]
     screen = subprocess.run(words, cwd=ROOT, env=alone, capture_output=True, text=True, check=True).stderr
     return len(runs), share_of_lines(server, runs[0], screen) if runs else 0.0
 

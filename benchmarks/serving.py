@@ -21,15 +21,17 @@ import pandas as pd
 from benchmarks.figures import ROOT, Figure, figure, main, write
 from benchmarks.memory import memory_mib
 from benchmarks.real_sets import own_store
-from tasks.apart import run_apart
-from tasks.artifacts import ModelVersion, TokenSet
+from refrain.commands.training import token_set
 from tasks.evaluate import evaluate
-from tasks.parity import golden_asked, golden_rows
-from tasks.predictions import PredictSettings, predict_files
-from tasks.ready import token_set
-from tasks.register import raw_rows, register
+from tasks.inference.isolation import run_apart
+from tasks.inference.predict_files import PredictSettings
+from tasks.predict import predict_files
+from tasks.promotion.parity import golden_asked, golden_rows
+from tasks.register import register
+from tasks.scoring.raw_rows import raw_rows
 from tasks.settings import read_settings
-from tasks.states import directly
+from tasks.store.artifacts import ModelVersion, TokenSet
+from tasks.task_states import directly
 from tasks.train import train
 
 COMMAND = "python -m benchmarks.serving"

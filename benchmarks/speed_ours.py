@@ -1,6 +1,6 @@
 """One run of our side of ``benchmarks.speed``, in a process of its own: prints one line of JSON.
 
-Trains with ``rnn_models.training.fit`` on what the peers read, and times the
+Trains with ``rnn_models.training.loop.fit`` on what the peers read, and times the
 steps after a warm-up from one call of its hook to the next, so that making
 batches, clipping, measuring and logging all count.
 """
@@ -23,13 +23,13 @@ from benchmarks.memory import memory_mib
 from benchmarks.speed_flop import Translated, Widths, model_bytes, training_flop
 from benchmarks.speed_peers import WORK
 from benchmarks.speed_weights import asked_examples, laid, read_joeynmt
-from rnn_models.batch import Examples, Ragged, Words, epoch_batches
-from rnn_models.checkpoint import load_weights
-from rnn_models.history import History
-from rnn_models.prediction import predict_all
+from rnn_models.batching.batch import Examples, Ragged, Words, epoch_batches
+from rnn_models.checkpoints.checkpoint import load_weights
+from rnn_models.decoding.predict import predict_all
 from rnn_models.problem import Problem, Sizes, find_problem
 from rnn_models.settings import TrainSettings
-from rnn_models.training import fit
+from rnn_models.training.history import History
+from rnn_models.training.loop import fit
 
 FIRST_ID, UNKNOWN = 4, 1
 SIDE = 2048  # of the square product that the limit is measured by

@@ -79,7 +79,7 @@ def ours(name: str, more: int = 1) -> Callable[[Asked], Values]:
         rows = asked.rows if is_beam else TAGGED * asked.rows
         words = ["--warmup", str(asked.warmup), "--steps", str(steps), "--asked", str(rows)]
         command = [sys.executable, "-m", "benchmarks.speed_ours", name, *words]
-        return last_json(said_by(command, asked.threads, GOMP_SPINCOUNT="2000"))  # as flows/environment.py
+        return last_json(said_by(command, asked.threads, GOMP_SPINCOUNT="2000"))  # as refrain/environment.py
 
     return run
 

@@ -9,7 +9,7 @@ from benchmarks.speed_ours import TRANSLATION, lines_of
 from benchmarks.speed_peers import WORK, prepare_inputs
 from benchmarks.speed_rows import BEAM, Asked, joeynmt_folder, joeynmt_search
 from benchmarks.speed_weights import asked_examples, laid, read_joeynmt, read_words
-from rnn_models.prediction import predict_all
+from rnn_models.decoding.predict import predict_all
 from rnn_models.problem import find_problem
 
 Texts = list[list[str]]

@@ -8,12 +8,12 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from rnn_models.attention import Memory
-from rnn_models.batch import EOS_ID, UNK_ID, Examples, Ragged
-from rnn_models.checkpoint import load_weights
+from rnn_models.batching.batch import EOS_ID, UNK_ID, Examples, Ragged
+from rnn_models.batching.windows import State
+from rnn_models.checkpoints.checkpoint import load_weights
+from rnn_models.layers.attention import Memory
 from rnn_models.problem import Sizes
 from rnn_models.problems.translation import Translator
-from rnn_models.recurrent import State
 from rnn_models.settings import TrainSettings
 
 OURS = [1, 0]  # the rows that JoeyNMT has for our ids 0 and 1: <pad> and <unk>, which it has the other way round

@@ -29,7 +29,7 @@ def help_seconds() -> list[float]:
     found = []
     for _ in range(TIMES + 1):
         started = time.perf_counter()
-        subprocess.run([sys.executable, "-m", "flows", "--help"], cwd=ROOT, stdout=subprocess.DEVNULL, check=True)
+        subprocess.run([sys.executable, "-m", "refrain", "--help"], cwd=ROOT, stdout=subprocess.DEVNULL, check=True)
         found.append(time.perf_counter() - started)
     return found[1:]
 
@@ -46,12 +46,12 @@ def first_step_seconds() -> float:
 
 def run_to_first_step() -> None:
     """Start ``refrain run``, and print the seconds once the first step is made; the rest is not waited for."""
-    from flows.environment import prepare
+    from refrain.environment import prepare
 
     os.environ["PYTHONPATH"] = str(ROOT)
     prepare(PREFECT_LOGGING_LEVEL="CRITICAL")
     from flows import retrain
-    from rnn_models.training import Training
+    from rnn_models.training.loop import Training
     from tasks.settings import Settings
 
     ingest, step, started = retrain.ingest, Training.train_step, 0.0

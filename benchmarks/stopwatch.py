@@ -19,19 +19,21 @@ import rnn_models.problems.generation as generation
 import rnn_models.problems.ner as ner
 import rnn_models.problems.sentiment as sentiment
 import rnn_models.problems.translation as translation
-import rnn_models.training as training
+import rnn_models.training.loop as training
 import tasks.train as task
-from rnn_models.attention import Attention
-from rnn_models.batch import Batch, Examples
-from rnn_models.bptt import Clipper, Window
-from rnn_models.characters import CharacterEncoder
-from rnn_models.convolutional import Convolutional
-from rnn_models.crf import CRF
-from rnn_models.layers import Embedding
-from rnn_models.optimisation import Averaging, UpdateMeter
-from rnn_models.progress import Progress
-from rnn_models.recurrent import Recurrent
-from rnn_models.streams import Streams
+from rnn_models.batching.batch import Batch, Examples
+from rnn_models.batching.lm_streams import Streams
+from rnn_models.batching.windows import Window
+from rnn_models.layers.attention import Attention
+from rnn_models.layers.char_encoder import CharacterEncoder
+from rnn_models.layers.cnn import Convolutional
+from rnn_models.layers.crf import CRF
+from rnn_models.layers.embedding import Embedding
+from rnn_models.layers.recurrent import Recurrent
+from rnn_models.training.clipping import Clipper
+from rnn_models.training.optimizer import Averaging, UpdateMeter
+from rnn_models.training.progress import Progress
+from tasks.registry.tracked_run import MetricPoints
 
 REST = "bookkeeping"
 # What each stage is made of: owners and the names of their functions.
@@ -55,7 +57,7 @@ PLACES: dict[str, tuple[tuple[Any, str], ...]] = {
     "validation": ((training, "mean_loss"), (training, "headline_score")),
     "health": ((UpdateMeter, "start"), (UpdateMeter, "ratio"), (training, "gradient_decay")),
     "logging": (
-        (task.MetricPoints, "add_step"), (task.MetricPoints, "add_epoch"), (task.MetricPoints, "flush"), (Progress, "show"),
+        (MetricPoints, "add_step"), (MetricPoints, "add_epoch"), (MetricPoints, "flush"), (Progress, "show"),
         (task, "followed_run"),
     ),
     "checkpoint": (

@@ -23,9 +23,9 @@ def milliseconds_per_step() -> float:
 
     import numpy as np
 
-    from rnn_models.batch import Examples, Ragged
+    from rnn_models.batching.batch import Examples, Ragged
     from rnn_models.problem import Sizes, find_problem
-    from rnn_models.training import Training
+    from rnn_models.training.loop import Training
 
     problem = find_problem("ner")
     labels = ("O", *(f"{prefix}-{kind}" for kind in ("PER", "LOC", "ORG") for prefix in "BI"))

@@ -22,9 +22,9 @@ from matplotlib.figure import Figure
 from benchmarks.figures import RESULTS
 from benchmarks.figures import main as renew_documents
 from benchmarks.speed_flop import Translated, Widths, training_flop
-from rnn_models.batch import Examples, Ragged
+from rnn_models.batching.batch import Examples, Ragged
 from rnn_models.problem import Sizes, find_problem
-from rnn_models.training import fit
+from rnn_models.training.loop import fit
 
 COMMAND = "python -m benchmarks.time_growth"
 KEPT = RESULTS / "curves" / "time_growth.json"

@@ -5,11 +5,11 @@ from collections.abc import Callable
 from dataclasses import MISSING, fields
 from pathlib import Path
 
-from data.advice import REMEDIES
-from data.catalog import Dataset
-from data.check_settings import DEFAULTS, KINDS, CheckSettings
-from data.entry_keys import KEYS
-from data.format import all_formats
+from data.catalog.catalog import Dataset
+from data.catalog.entry_keys import KEYS
+from data.formats.base import all_formats
+from data.ingestion.recommendations import REMEDIES
+from data.rows.check_settings import DEFAULTS, KINDS, CheckSettings
 
 PAGE = Path(__file__).with_name("data.md")
 MARKED = re.compile(r"<!-- table: (\w+) -->\n.*?<!-- end of table -->", flags=re.DOTALL)

@@ -2,7 +2,8 @@
 
 from prefect import flow
 
-from tasks.predictions import Predictions, PredictSettings, choose, predict_files
+from tasks.inference.predict_files import Predictions, PredictSettings
+from tasks.predict import choose, predict_files
 
 DEFAULTS = PredictSettings()
 

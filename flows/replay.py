@@ -2,7 +2,7 @@
 
 from prefect import flow
 
-from tasks.differences import Replay
+from tasks.registry.replay_report import Replay
 from tasks.replay import train_again
 
 

@@ -2,13 +2,14 @@
 
 from prefect import flow
 
-from tasks.artifacts import Promotion
 from tasks.dataset_settings import with_entry_settings
 from tasks.evaluate import evaluate
 from tasks.ingest import ingest
-from tasks.promote import check_promotion, promote
+from tasks.promote import promote
+from tasks.promotion.evidence import check_promotion
 from tasks.register import register
 from tasks.settings import Settings
+from tasks.store.artifacts import Promotion
 from tasks.tokenize import tokenize
 from tasks.train import train
 

@@ -2,7 +2,7 @@
 
 from prefect import flow
 
-from tasks.ledger import Line
+from tasks.promotion.ledger import Line
 from tasks.rollback import restore
 
 

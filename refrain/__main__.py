@@ -7,7 +7,7 @@ from pathlib import Path
 def main() -> None:
     """Run the command line."""
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-    from flows.__main__ import main as command_line
+    from refrain.app import main as command_line
 
     command_line()
 

@@ -78,3 +78,8 @@ def has_bfloat16_lstm(kind: str) -> bool:
     except RuntimeError:
         return False
     return True
+
+
+def num_threads() -> int:
+    """Threads of one operation in this process."""
+    return int(torch.get_num_threads())

@@ -4,7 +4,6 @@ import importlib
 import pkgutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from functools import cache
 from typing import Any, NamedTuple
 
@@ -13,9 +12,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from rnn_models import problems
-from rnn_models.batch import Batch, Examples
-from rnn_models.bptt import Window
-from rnn_models.recurrent import State
+from rnn_models.batching.batch import Batch, Examples
+from rnn_models.batching.windows import State, Window
+from rnn_models.names import nearest
 from rnn_models.settings import TrainSettings
 
 
@@ -113,12 +112,6 @@ class Problem:
         if set(roles) == set(self.rows):
             return self.rows
         return self.rows[1:] if self.is_source_optional and tuple(roles) == self.rows[1:] else ()
-
-
-def nearest(name: str, names: list[str]) -> str:
-    """Say what was expected in place of ``name``, for the end of an error message."""
-    close = get_close_matches(name, names, n=1)
-    return f"did you mean {close[0]}?" if close else f"expected one of {', '.join(sorted(names))}"
 
 
 @cache

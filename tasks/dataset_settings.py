@@ -5,12 +5,12 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
-from data.catalog import Dataset, find_dataset
+from data.catalog.catalog import Dataset, find_dataset
 from data.errors import RowError
-from data.token_settings import TokenSettings, default_settings
+from data.text.settings import TokenSettings, default_settings
 from rnn_models.problem import find_problem
 from rnn_models.settings import TrainSettings
-from tasks.catalogs import catalog_paths
+from tasks.ingestion.catalogs import catalog_paths
 from tasks.settings import EvaluationSettings, PromotionSettings, Settings, changes, read_settings
 
 STAGES: dict[str, type[Any]] = {

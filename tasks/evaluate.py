@@ -1,7 +1,6 @@
 """Checkpoint to scores: the field's own metrics on the test split, with intervals and baselines."""
 
 import logging
-import math
 import time
 from dataclasses import asdict
 from pathlib import Path
@@ -12,25 +11,22 @@ import pandas as pd
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
-from data.format import format_module
-from data.tokenizer import Encoder
-from rnn_models.baselines import TEXT_BASELINES, UNSPACED_ONLY, find_baseline
-from rnn_models.checkpoint import load_model
-from rnn_models.metrics import Metric, find_metric, measure
-from rnn_models.prediction import predict_all
-from rnn_models.problem import Problem, find_problem
-from tasks.artifacts import Checkpoint, Scores, TokenSet, digest
-from tasks.code_digest import code_digest, path_of
-from tasks.raw_text import raw_text_scores
-from tasks.registry import log_metrics, log_table, set_tags
-from tasks.samples import SAMPLES, write_samples
-from tasks.scripts import bleu_tokenizer, scripts_of
+from data.formats.base import format_module
+from rnn_models.checkpoints.checkpoint import load_model
+from rnn_models.evaluation.baselines import UNSPACED_ONLY
+from rnn_models.evaluation.metrics import Metric, find_metric, measure
+from rnn_models.problem import Problem
+from tasks.registry.mlflow_client import log_metrics, log_table, set_tags
+from tasks.scoring.bleu_tokenizer import bleu_tokenizer, scripts_of
+from tasks.scoring.outputs import BASELINES, OUTPUTS, STATISTICS, cheaply, paired, references, say_all, score_of, sources
+from tasks.scoring.raw_text import raw_text_scores
+from tasks.scoring.samples import SAMPLES, write_samples
 from tasks.settings import EvaluationChanges
-from tasks.states import unchanged
-from tasks.tokenize import streams_of
+from tasks.store.artifacts import Checkpoint, Scores, TokenSet
+from tasks.store.code import code_digest, digest, path_of
+from tasks.task_states import unchanged
 
 log = logging.getLogger(__name__)
-STATISTICS, BASELINES, OUTPUTS = "statistics.npz", "baselines.npz", "outputs.parquet"
 DEFAULTS = EvaluationChanges()
 NUM_SAMPLES = 200  # outputs shown in MLflow
 
@@ -73,49 +69,6 @@ def scoring_code(tokens: TokenSet, *alone: str) -> str:
     return code_digest("tasks/evaluate.py", *looked_up, alone=alone, libraries=("torch", "sacrebleu", "scikit-learn"))
 
 
-def side(tokens: TokenSet, place: int, split: str) -> list[Any]:
-    """One side of a split as the publisher wrote it, in the order of the examples; none of a side that is not there."""
-    table = tokens.snapshot_of().table(split)
-    names = ("", *find_problem(tokens.problem).sides(table.column_names))[-2:]
-    column: list[Any] = table[names[place]].to_pylist() if names[place] else [""] * table.num_rows
-    return column
-
-
-def sources(tokens: TokenSet, split: str = "test") -> list[Any]:
-    """What goes in."""
-    return side(tokens, 0, split)
-
-
-def references(tokens: TokenSet, split: str = "test") -> list[Any]:
-    """What should come out."""
-    return side(tokens, 1, split)
-
-
-def say_all(problem: Problem, model: Any, tokens: TokenSet, split: str = "test") -> tuple[list[Any], dict[str, list[Any]]]:
-    """What a model says of each example of a split, as a metric takes it, and what to show of it."""
-    return (foretold if problem.token_nats else answered)(problem, model, tokens, split)
-
-
-def answered(problem: Problem, model: Any, tokens: TokenSet, split: str) -> tuple[list[Any], dict[str, list[Any]]]:
-    """What a model answers to each source."""
-    encoder, outputs = Encoder.load(tokens.folder), predict_all(problem, model, tokens.examples(split))
-    rows = sources(tokens, split)
-    said = [encoder.decode(o.ids, copied=o.copied, source=row) for o, row in zip(outputs, rows, strict=True)]
-    return said, {"output": said, "score": [output.score for output in outputs]}
-
-
-def foretold(problem: Problem, model: Any, tokens: TokenSet, split: str) -> tuple[list[Any], dict[str, list[Any]]]:
-    """How well a model foresees each text, in nats per token, and the mean probability of a token to show."""
-    assert problem.token_nats
-    nats = problem.token_nats(model, tokens.examples(split))
-    return nats, {"score": [math.exp(-float(costs.mean())) for costs in nats]}
-
-
-def paired(problem: Problem, said: list[Any], true: list[Any], *, is_joined: bool) -> tuple[list[Any], list[Any]]:
-    """What is said and what is true, as a metric takes it: texts that go on, each with the one before, are one text."""
-    return ([np.concatenate(said)], ["\n".join(true)]) if is_joined and problem.token_nats else (said, true)
-
-
 def write_results(
     folder: Path, problem: Problem, tokens: TokenSet, said: list[Any], shown: dict[str, list[Any]],
     *, is_joined: bool, tokenizer: str,
@@ -130,28 +83,6 @@ def write_results(
     table = pd.DataFrame({"source": sources(tokens), "reference": true, **shown})
     table.to_parquet(folder / OUTPUTS)
     return measured
-
-
-def score_of(metric: Metric, said: list[Any], true: list[Any]) -> float:
-    """One score of all examples together."""
-    return float(metric.score(metric.statistics(said, true).sum(0, keepdims=True))[0])
-
-
-def cheaply(problem: Problem, tokens: TokenSet, name: str, split: str = "test") -> list[Any]:
-    """What a baseline that learns from the training split answers to each row of a split."""
-    if name in TEXT_BASELINES:
-        return list(TEXT_BASELINES[name](*training_texts(tokens), sources(tokens, split)))
-    encoder, answers = Encoder.load(tokens.folder), find_baseline(name)(tokens.examples("train"), tokens.examples(split))
-    return answers if problem.token_nats else [encoder.decode(ids) for ids in answers]
-
-
-def training_texts(tokens: TokenSet) -> tuple[list[Any], list[Any]]:
-    """Both sides of the training rows as the publisher wrote them, of those that the limit allows."""
-    snapshot = tokens.snapshot_of()
-    sides = find_problem(tokens.problem).sides(snapshot.table("test").column_names)
-    tables = list(streams_of(snapshot, tokens.limit, sides)["train"])
-    first, second = ([row for table in tables for row in table[side].to_pylist()] for side in sides)
-    return first, second
 
 
 def score_baselines(
@@ -193,22 +124,6 @@ def validation_score(problem: Problem, tokens: TokenSet, name: str, metric: Metr
     if len(said) > len(true):  # of raw rows; a token set has no others
         said = [row for row, is_known in zip(said, known, strict=True) if is_known]
     return score_of(metric, said, true)
-
-
-def best_baseline(scores: Scores) -> tuple[str, float]:
-    """Name and test score of the baseline that was best on the validation split.
-
-    In scores of before that was asked it is the best on the test split.
-    """
-    gain = find_metric(scores.headline).gain
-    best = max(scores.baselines, key=lambda name: gain(scores.baselines[name][scores.headline], 0.0))
-    name = scores.baseline or best
-    return name, scores.baselines[name][scores.headline]
-
-
-def headline_metric(scores: Scores) -> Metric:
-    """The metric that decides, cutting texts as it did for these scores."""
-    return find_metric(scores.headline, tokenizer=scores.bleu_tokenizer)
 
 
 def tell(scores: Scores, folder: Path, rows_per_second: float) -> None:

@@ -4,26 +4,25 @@ import logging
 from collections.abc import Mapping
 from pathlib import Path
 
-import pandas as pd
-import pyarrow as pa
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
-from rnn_models.metrics import find_metric
-from rnn_models.problem import find_problem
-from tasks import registry
-from tasks.answers import defaults_of
-from tasks.artifacts import Checkpoint, ModelVersion, Scores, TokenSet, digest
-from tasks.card import data_tags, keep_card
-from tasks.evaluate import best_baseline
-from tasks.finding import begin_work
-from tasks.lineage import lineage_tags, version_page
-from tasks.locks import lock_place, locked
-from tasks.models import log_model
-from tasks.packing import needed_libraries, pack_code, pack_model, served_modules
-from tasks.predictor import side_by_side
-from tasks.states import unchanged
-from tasks.versions import LOGGED_AT, SCORES, challenge, clear_left, find_version, make_version, tell
+from rnn_models.evaluation.metrics import find_metric
+from tasks.pages.model_card import data_tags, keep_card
+from tasks.pages.version import version_page
+from tasks.registry import mlflow_client
+from tasks.registry.lineage import lineage_tags
+from tasks.registry.registered_model import log_model
+from tasks.registry.versions import LOGGED_AT, SCORES, challenge, clear_left, find_version, make_version, tell
+from tasks.scoring.outputs import best_baseline
+from tasks.scoring.raw_rows import raw_rows
+from tasks.serving.packing import needed_libraries, pack_code, pack_model, served_modules
+from tasks.serving.predict_table import defaults_of
+from tasks.store.artifacts import Checkpoint, ModelVersion, Scores, TokenSet
+from tasks.store.code import digest
+from tasks.store.locks import lock_place, locked
+from tasks.store.lookup import begin_work
+from tasks.task_states import unchanged
 
 log = logging.getLogger(__name__)
 
@@ -32,7 +31,7 @@ log = logging.getLogger(__name__)
 def register(checkpoint: Checkpoint, tokens: TokenSet, scores: Scores, catalog: str | None = None) -> ModelVersion:
     """Register a model under its dataset's name, once, as ``challenger``, with a card that says what it is."""
     name, told = checkpoint.dataset, score_tags(checkpoint, scores) | data_tags(checkpoint.dataset, catalog)
-    with registry.staging() as folder, locked("versions", name):
+    with mlflow_client.staging() as folder, locked("versions", name):
         code, package = pack_code(checkpoint.problem, folder)
         key = version_key(checkpoint, package.name)
         found = find_version(name, key)
@@ -85,18 +84,6 @@ def logged(checkpoint: Checkpoint, tokens: TokenSet, code: Path, package: Path) 
         for path in folder.rglob("*")
         if path.is_file() and "__pycache__" not in path.parts
     }, str(model.model_id)
-
-
-def raw_rows(table: pa.Table, tokens: TokenSet) -> tuple[pd.DataFrame, str]:
-    """What a model is given of some rows, raw, and the name of what it says: of a text that is said, its label goes with it."""
-    source, target = ["", *find_problem(tokens.problem).sides(table.column_names)][-2:]
-    if target == "text":
-        return table.to_pandas(), target
-    rows = table[source].to_pylist()
-    if target != "tags":
-        return pd.DataFrame({"text": rows}), target
-    # A version of before tokens were taken reads the text.
-    return pd.DataFrame({"text": [side_by_side(tokens.tokenizer, row)[0] for row in rows], "tokens": rows}), target
 
 
 def score_tags(checkpoint: Checkpoint, scores: Scores) -> dict[str, str]:

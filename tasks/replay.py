@@ -2,22 +2,23 @@
 
 import logging
 import time
-from collections.abc import Iterator
 
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
-from rnn_models.weights import Change
-from tasks.differences import Replay, compared, facts_of
-from tasks.pages import cell, table_row
-from tasks.past import find_past, tokens_of
-from tasks.registry import version_link
-from tasks.run_pages import publish
-from tasks.states import completed
+from tasks.pages.replay import replay_text, told
+from tasks.pages.run_pages import publish
+from tasks.registry.mlflow_client import run_params
+from tasks.registry.registered_training import SNAPSHOT, TOKENS, Past, find_past
+from tasks.registry.replay_report import Replay, compared, facts_of
+from tasks.settings import parse_settings
+from tasks.store.artifacts import Snapshot, TokenSet
+from tasks.store.home import home
+from tasks.task_states import completed, directly
+from tasks.tokenize import tokenize
 from tasks.train import fit_tokens
 
 log = logging.getLogger(__name__)
-NUM_SHOWN = 10  # tensors of a page, those that are farthest off
 
 
 @task(task_run_name="replay-{model}", cache_policy=NO_CACHE)
@@ -37,51 +38,23 @@ def train_again(model: str, version: str, catalog: str | None = None) -> Replay:
     return completed(made, "Identical" if made.is_identical else "Differs", "the version was trained again")
 
 
-def told(made: Replay) -> str:
-    """What came of it, in a sentence."""
-    if made.is_identical:
-        return f"all {made.num_weights:,} weights in {len(made.tensors)} tensors are the same to the last bit"
-    parts = [f"{len(made.misfits)} tensors cannot be compared"] if made.misfits else []
-    if made.num_differing:
-        share = f"{made.num_differing:,} of {made.num_weights:,} weights ({100 * made.share_differing:.3g} %)"
-        parts.append(
-            f"{share} {'differs' if made.num_differing == 1 else 'differ'}, {off(made.largest)} at most, in {made.worst}"
+def tokens_of(past: Past, catalog: str | None = None) -> TokenSet:
+    """The token set that a version was trained on, made again from its snapshot if the store has it no more.
+
+    Raises:
+        ValueError: If the snapshot is gone too, or the catalogs do not have the dataset.
+    """
+    found = TokenSet.find(past.name, past.tags[TOKENS])
+    if found:
+        return found
+    snapshot = Snapshot.find(past.name, past.tags[SNAPSHOT])
+    if snapshot is None:
+        raise ValueError(
+            f"{past.name} version {past.number} cannot be trained again: neither its token set {past.tags[TOKENS]} nor its "
+            f"snapshot {past.tags[SNAPSHOT]} is in {home()}. They were pruned, or it was trained with another store: set "
+            f"REFRAIN_HOME to one that has them, or bring {Snapshot.folder_of(past.name, past.tags[SNAPSHOT])} back"
         )
-    return "; ".join(parts)
-
-
-def off(largest: float | None) -> str:
-    """By how much something is off."""
-    return "by what is no number" if largest is None else f"by {largest:.3g}"
-
-
-def replay_text(made: Replay) -> str:
-    """What came of it, where a difference may come from, which tensors are farthest off, and what was then and is now."""
-    parts = [
-        f"# {made.model}, version {made.version}, trained again",
-        f"**{cell(told(made))}**",
-        *(["Where that may come from:", "\n".join(f"- {cell(reason)}" for reason in made.reasons)] if made.reasons else []),
-        *(["\n".join(f"- {cell(misfit)}" for misfit in made.misfits)] if made.misfits else []),
-        *(["\n".join(_tensor_rows(made.tensors))] if made.num_differing else []),
-        "\n".join(_fact_rows(made)),
-        f"Snapshot `{made.snapshot}`, {made.epochs} epochs, {made.minutes:.1f} minutes; nothing was registered. "
-        f"[version {made.version}]({version_link(made.model, made.version)})",
-    ]
-    return "\n\n".join(parts) + "\n"
-
-
-def _tensor_rows(tensors: list[Change]) -> Iterator[str]:
-    yield from ("| tensor | weights | differ | at most |", "|---|---:|---:|---|")
-    differing = [each for each in tensors if each.num_differing]
-    for each in differing[:NUM_SHOWN]:
-        yield table_row(cell(each.name), [f"{each.num:,}", f"{each.num_differing:,}", off(each.largest)])
-    if len(differing) > NUM_SHOWN:
-        yield table_row(f"and {len(differing) - NUM_SHOWN} more", ["", "", ""])
-
-
-def _fact_rows(made: Replay) -> Iterator[str]:
-    yield from ("| | when it was trained | now |", "|---|---|---|")
-    for fact in made.facts:
-        yield table_row(
-            fact.what, [cell(fact.then or "not written down"), "the same" if fact.then == fact.now else cell(fact.now)]
-        )
+    log.info("token set %s is gone from the store: made again from snapshot %s", past.tags[TOKENS], snapshot.digest)
+    told = {name: value for name, value in run_params(past.mlflow_run).items() if name.startswith("tokens.")}
+    settings = parse_settings([f"{name}={value}" if value else f"{name}=''" for name, value in told.items()])
+    return directly(tokenize, snapshot, settings.tokens, catalog)

@@ -3,10 +3,10 @@
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
-from tasks.champions import roll_back, told
-from tasks.ledger import Line
-from tasks.registry import version_link
-from tasks.run_pages import publish
+from tasks.pages.run_pages import publish
+from tasks.promotion.champions import roll_back, told
+from tasks.promotion.ledger import Line
+from tasks.registry.mlflow_client import version_link
 
 
 @task(task_run_name="restore-{model}", cache_policy=NO_CACHE)

@@ -13,12 +13,12 @@ from pydantic import AfterValidator, BeforeValidator, ConfigDict, TypeAdapter, V
 from pydantic import Field as FormField
 
 from data.errors import nearest
-from data.tokenizer import TokenSettings
+from data.text.encoder import TokenSettings
+from rnn_models.evaluation.text_metrics import check_tokenizer
 from rnn_models.settings import TrainSettings, check_setting, setting
-from rnn_models.text_metrics import check_tokenizer
 
 Policy = Literal["superior", "not_worse", "always", "never"]
-# Those of sacreBLEU that need no file from the network (rnn_models/text_metrics.py).
+# Those of sacreBLEU that need no file from the network (rnn_models/evaluation/text_metrics.py).
 BleuTokenizer = Literal["auto", "13a", "intl", "zh", "char", "ja-mecab", "ko-mecab", "none"]
 Guards = dict[str, Annotated[float, FormField(ge=0, le=100)]]
 MAPPINGS = ("promotion.guards",)  # settings whose keys a name may go on with, as in promotion.guards.PER=1

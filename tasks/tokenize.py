@@ -1,33 +1,20 @@
 """Snapshot to token set: ids per split, memory-mapped, and vocabularies from training rows only."""
 
-import hashlib
 import logging
-from collections.abc import Iterator
 from dataclasses import asdict, replace
-from functools import partial
-from pathlib import Path
-from typing import Any
 
-import numpy as np
-import pyarrow as pa
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
-from data.errors import RowError
-from data.splits import SPLITS
-from data.streams import Stream, only_rows, parquet_batches, smallest_rows
-from data.token_columns import write_ids
-from data.token_settings import TokenSettings, default_settings, is_tokenizer_file
-from data.tokenizer import Encoder
-from data.vectors import WordVectors, file_digest, file_words, read_vectors
-from tasks.artifacts import KNOWN, VECTORS, Snapshot, TokenSet, digest
-from tasks.code_digest import code_digest
-from tasks.entries import checked_entry, sides_of
+from data.text.settings import default_settings
+from tasks.ingestion.catalog_entries import checked_entry, sides_of
 from tasks.settings import TokenChanges, changes
-from tasks.states import unchanged
+from tasks.store.artifacts import Snapshot, TokenSet
+from tasks.store.code import code_digest, digest
+from tasks.store.token_sets import identified, identity, sizes_of, streams_of, write_token_set
+from tasks.task_states import unchanged
 
 log = logging.getLogger(__name__)
-BATCH_ROWS = 8192
 
 
 @task(task_run_name="tokenize-{snapshot.dataset}", cache_policy=NO_CACHE)
@@ -60,74 +47,3 @@ def tokenize(snapshot: Snapshot, settings: TokenChanges, catalog: str | None = N
 def token_code() -> str:
     """A digest of the code that makes token sets."""
     return code_digest("tasks/tokenize.py", libraries=("tokenizers",))
-
-
-def identity(tokenizer: str) -> str:
-    """What names a tokenizer in a digest: its kind, or the content of a user's file wherever it lies.
-
-    Raises:
-        RowError: If there is no such file.
-    """
-    if not is_tokenizer_file(tokenizer):
-        return tokenizer
-    try:
-        return hashlib.sha256(Path(tokenizer).read_bytes()).hexdigest()
-    except OSError as error:
-        raise RowError(f"there is no tokenizer file {tokenizer}") from error
-
-
-def identified(settings: TokenSettings) -> dict[str, Any]:
-    """Settings as a digest counts them: word vectors by their content, wherever the file lies.
-
-    Raises:
-        RowError: If there is no such file.
-    """
-    return asdict(settings) | {"vectors": file_digest(settings.vectors) if settings.vectors else ""}
-
-
-def streams_of(snapshot: Snapshot, limit: int, sides: tuple[str, ...]) -> dict[str, Stream]:
-    """Both sides of all splits, batch by batch; of the training split the rows that ``limit`` allows."""
-    found = {split: Stream(partial(parquet_batches, snapshot.folder / f"{split}.parquet")) for split in SPLITS}
-    train = found["train"]
-    if 0 < limit < snapshot.rows["train"]:
-        rows = smallest_rows(train, limit)
-        found["train"] = Stream(lambda: only_rows(train, rows))
-    return {split: Stream(partial(columns_of, stream, sides)) for split, stream in found.items()}
-
-
-def columns_of(stream: Stream, names: tuple[str, ...]) -> Iterator[pa.Table]:
-    """Some columns of a stream of tables, in the order of their names."""
-    for table in stream:
-        yield table.select(list(names))
-
-
-def write_token_set(
-    folder: Path, streams: dict[str, Stream], tokenizer: str, settings: TokenSettings
-) -> tuple[Encoder, dict[str, int]]:
-    """Build the vocabularies and write every split; give the encoder and the rows of each split."""
-    words = file_words(settings.vectors) if settings.vectors else ()
-    encoder = Encoder.build(tokenizer, streams["train"], settings, words=words)
-    encoder.save(folder)
-    if settings.vectors:
-        write_vectors(folder, encoder, settings.vectors)
-    log.info("%s source ids, %s target ids", f"{encoder.source_size:,}", f"{encoder.target_size:,}")
-    return encoder, {split: write_ids(folder, split, tables, encoder, settings) for split, tables in streams.items()}
-
-
-def write_vectors(folder: Path, encoder: Encoder, address: str) -> None:
-    """Write the vectors of all source ids, and which of these have one."""
-    found, num_fixed = read_vectors(address, encoder.source.names), encoder.source.num_fixed
-    num_learnt = len(found.how) - num_fixed
-    of_train = WordVectors(found.table[:num_learnt], found.how[:num_learnt])
-    log.info("vectors for %s, and for %s that training lacks, from %s", of_train.coverage, f"{num_fixed:,}", address)
-    np.save(folder / VECTORS, found.table)
-    np.save(folder / KNOWN, found.is_known)
-
-
-def sizes_of(encoder: Encoder) -> dict[str, Any]:
-    """What a model must know of the vocabularies."""
-    return {
-        "source": encoder.source_size, "target": encoder.target_size,
-        "labels": encoder.labels, "is_shared": encoder.target is encoder.source,
-        "characters": encoder.characters.size if encoder.characters else 0, "fixed": encoder.source.num_fixed,
-    }  # fmt: skip

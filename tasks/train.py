@@ -2,39 +2,33 @@
 
 import json
 import logging
-import math
-import time
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from statistics import fmean
 
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
-from rnn_models.checkpoint import save_model
-from rnn_models.history import Epoch, History, Step, stalls
-from rnn_models.machine import describe_machine
+from rnn_models.checkpoints.checkpoint import save_model
+from rnn_models.checkpoints.machine import describe_machine
 from rnn_models.problem import Problem, find_problem
 from rnn_models.settings import TrainSettings
-from rnn_models.training import Hooks, fit
-from rnn_models.validation import headline_of
+from rnn_models.training.history import History, stalls
+from rnn_models.training.loop import Hooks, fit
+from rnn_models.training.validation import headline_of
 from tasks import stopping
-from tasks.artifacts import Checkpoint, TokenSet, digest
-from tasks.code_digest import code_digest
-from tasks.data_report import PAGE
-from tasks.packing import training_modules
-from tasks.registry import closing, end_run, is_open_to_logs, log_figure, log_file, log_metrics, start_run
-from tasks.report import clipping_words, training_figure
+from tasks.ingestion.snapshot_writer import REPORT
+from tasks.pages.data import PAGE
+from tasks.pages.training import clipping_words, training_figure
+from tasks.registry.mlflow_client import closing, end_run, is_open_to_logs, log_figure, log_file, start_run
+from tasks.registry.tracked_run import metric_points
 from tasks.settings import TrainChanges, changes
-from tasks.snapshot_writer import REPORT
-from tasks.states import unchanged
+from tasks.store.artifacts import Checkpoint, TokenSet
+from tasks.store.code import digest, training_code
+from tasks.task_states import unchanged
 
 log = logging.getLogger(__name__)
 RESUME = "resume.safetensors"
 HOOKS = Hooks()  # of a training that nobody follows
-STEPS_PER_POINT = 10  # MLflow's pages slow down with every point; the history file has all steps
 
 
 @task(task_run_name="train-{tokens.dataset}", cache_policy=NO_CACHE)
@@ -42,7 +36,7 @@ def train(tokens: TokenSet, settings: TrainChanges) -> Checkpoint:
     """Train one model on a token set and keep its best epoch."""
     problem = find_problem(tokens.problem)
     chosen = problem.defaults.with_changes(changes(settings))
-    key = digest(tokens.digest, asdict(chosen), training_code(problem))
+    key = digest(tokens.digest, asdict(chosen), training_code(problem.name))
     found = Checkpoint.find(tokens.dataset, key)
     if found:
         return unchanged(found)
@@ -51,11 +45,6 @@ def train(tokens: TokenSet, settings: TrainChanges) -> Checkpoint:
         with closing(run_id), stopping.listening():
             history = followed_fit(problem, tokens, chosen, folder, run_id)
         return write_checkpoint(folder, key, tokens, problem, chosen, history, run_id)
-
-
-def training_code(problem: Problem) -> str:
-    """A digest of all code that a training of a problem runs, and of torch's version."""
-    return code_digest(*training_modules(problem.name), libraries=("torch",))
 
 
 def followed_run(folder: Path, tokens: TokenSet, settings: TrainSettings) -> str:
@@ -93,75 +82,6 @@ def fit_tokens(
         problem, examples["train"], examples["validation"], tokens.model_sizes(), settings, vectors=tokens.word_vectors(),
         resume=resume, on_step=hooks.on_step, on_epoch=hooks.on_epoch, on_save=hooks.on_save, is_stopping=hooks.is_stopping,
     )  # fmt: skip
-
-
-def mean(values: Iterable[float | None]) -> float | None:
-    """Mean of the values that are known and numbers, none if there is no such one."""
-    known = [value for value in values if value is not None and not math.isnan(value)]
-    return fmean(known) if known else None
-
-
-class MetricPoints:
-    """Metrics of steps, averaged over a few and kept until there are many to write.
-
-    Args:
-        run_id: The MLflow run.
-        score_name: Name there of the score of an epoch on the validation split.
-    """
-
-    def __init__(self, run_id: str, score_name: str) -> None:
-        self.run_id, self.score_name = run_id, score_name
-        self.steps: list[Step] = []
-        self.points: list[tuple[str, float, int, int]] = []
-
-    def add_step(self, step: Step) -> None:
-        """Count a step; every tenth makes a point."""
-        self.steps.append(step)
-        if len(self.steps) == STEPS_PER_POINT:
-            self._make_points()
-
-    def _make_points(self) -> None:
-        done, self.steps = self.steps, []
-        means = {
-            "train_loss": mean(step.loss for step in done),
-            "gradient_norm": mean(step.gradient_norm for step in done),
-            "clipped_share": mean(step.is_clipped for step in done),
-            "learning_rate": done[-1].learning_rate,
-            "tokens_per_second": mean(step.tokens_per_second for step in done),
-            "update_ratio": mean(step.update_ratio for step in done),
-        }
-        self._put({name: value for name, value in means.items() if value is not None}, done[-1].step)
-
-    def add_epoch(self, epoch: Epoch) -> None:
-        """Add the losses and the score of an epoch and write everything to MLflow."""
-        values = {
-            "epoch_train_loss": epoch.train_loss, "validation_loss": epoch.validation_loss,
-            self.score_name: epoch.validation_score, "epoch_seconds": epoch.seconds, "skipped_steps": epoch.num_skipped,
-        }  # fmt: skip
-        self._put({name: float(value) for name, value in values.items()}, epoch.last_step)
-        self.flush()
-
-    def _put(self, values: dict[str, float], step: int) -> None:
-        now = int(time.time() * 1000)
-        self.points += [(name, value, step, now) for name, value in values.items()]
-
-    def flush(self) -> None:
-        """Write what is kept."""
-        if self.steps:
-            self._make_points()
-        points, self.points = self.points, []
-        if points:
-            log_metrics(self.run_id, points)
-
-
-@contextmanager
-def metric_points(run_id: str, score_name: str) -> Iterator[MetricPoints]:
-    """Collect metrics, and write the last of them whatever happens."""
-    points = MetricPoints(run_id, score_name)
-    try:
-        yield points
-    finally:
-        points.flush()
 
 
 def improving(history: History, problem: Problem) -> str:

@@ -1,14 +1,14 @@
 """The whole line for a dataset that nothing changed of: found in the store, without an engine."""
 
-from tasks.artifacts import Promotion
 from tasks.dataset_settings import with_entry_settings
 from tasks.evaluate import evaluate
-from tasks.finding import WorkToDoError, only_finding
 from tasks.ingest import ingest
 from tasks.promote import promote
 from tasks.register import register
 from tasks.settings import Settings
-from tasks.states import directly
+from tasks.store.artifacts import Promotion
+from tasks.store.lookup import WorkToDoError, only_finding
+from tasks.task_states import directly
 from tasks.tokenize import tokenize
 from tasks.train import train
 

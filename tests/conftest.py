@@ -3,6 +3,7 @@
 import os
 import random
 import socket
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,7 @@ os.environ["PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS"] = "240"
 os.environ["PREFECT_SERVER_ANALYTICS_ENABLED"] = "false"
 os.environ["DO_NOT_TRACK"] = "1"
 os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
-os.environ["GOMP_SPINCOUNT"] = "2000"  # before torch is imported; flows/environment.py says why
+os.environ["GOMP_SPINCOUNT"] = "2000"  # before torch is imported; refrain/environment.py says why
 
 GOOD, BAD, PLAIN = ("lumo", "sela", "nuri"), ("grak", "dosh", "vek"), ("ta", "mi", "ro", "ku", "pe", "so", "li", "da")
 NAMES = ("Kalo Bren", "Ursa", "Tembo Sil", "Fara")
@@ -88,6 +89,15 @@ def entry(problem: str, wheel: Path, sha256: str, member: str) -> dict[str, obje
         "problem": problem, "language": "xx", "licence": "ours", "origin": "made for the tests",
         "source": source | {"members": {"all": member}}, "splits": {"validation": 0.15, "test": 0.2}, **shapes[problem],
     }  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def engine() -> Iterator[None]:
+    """Prefect's embedded engine on a temporary database; it takes tens of seconds to start."""
+    from prefect.testing.utilities import prefect_test_harness
+
+    with prefect_test_harness(server_startup_timeout=240):
+        yield
 
 
 @pytest.fixture

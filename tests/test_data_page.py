@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.figures import ROOT
-from data.catalog import read_catalog
+from data.catalog.catalog import read_catalog
 from docs.make_tables import PAGE, with_tables
 
 TEXT = PAGE.read_text(encoding="utf-8")

@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from benchmarks.figures import DOCUMENTS, ROOT, read, with_tables
-from data.catalog import read_catalog
+from data.catalog.catalog import read_catalog
 from tasks.settings import setting_names
 
 README = (ROOT / "README.md").read_text()

@@ -1,1 +1,1 @@
-"""Formats, one module for each family; ``data.format.all_formats`` finds them by listing."""
+"""Formats, one module for each family; ``data.formats.base.all_formats`` finds them by listing."""

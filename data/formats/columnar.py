@@ -10,9 +10,9 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 from pyarrow import types
 
-from data.encoding import marked, shown
 from data.errors import RowError
-from data.format import LISTS, TEXT, TOKENS, Fault, as_table, no_column
+from data.formats.base import LISTS, TEXT, TOKENS, Fault, as_table, no_column
+from data.formats.encoding import marked, shown
 
 # Roles that are read or written by a model: numbers in them are a mistake, in others (labels, keys) they are names.
 PROSE = ("text", "source", "target")

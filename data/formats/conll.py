@@ -9,9 +9,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from data.format import TEXT, Columns, Fault, FormatKind, as_table, faults_table
+from data.formats.base import TEXT, Columns, Fault, FormatKind, as_table, faults_table
 from data.formats.lines import Mask, is_blank, line_groups, mask
-from data.tags import SCHEMES, find_broken, to_bio
+from data.formats.tags import SCHEMES, find_broken, to_bio
 
 WHITESPACE = "whitespace"
 # Marks of documents and comments, as the files of the CoNLL tasks and of Universal Dependencies have them.

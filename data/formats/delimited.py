@@ -11,9 +11,9 @@ import pyarrow.compute as pc
 import pyarrow.csv
 from numpy.typing import NDArray
 
-from data.encoding import ByteStream, utf8_blocks
 from data.errors import RowError
-from data.format import ROW, TEXT, Columns, Fault, FormatKind, as_table, faults_table
+from data.formats.base import ROW, TEXT, Columns, Fault, FormatKind, as_table, faults_table
+from data.formats.encoding import ByteStream, utf8_blocks
 from data.formats.headers import MARK_OF_BYTES, is_name, place_of, true_where, with_separator
 from data.formats.quotes import MARK, bad_quotes, checked_quotes, unmarked
 

@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from data.errors import RowError
-from data.format import TEXT, no_column, readable
+from data.formats.base import TEXT, no_column, readable
 
 SEPARATOR_LINE = re.compile(rb'"?sep=([!-~\t ])"?(?:\r\n|\n|\r)', re.IGNORECASE)
 SEPARATORS = (",", ";", "\t", "|")

@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 import pyarrow.json
 from numpy.typing import NDArray
 
-from data.format import LISTS, TEXT, TOKENS, Columns, Fault, FormatKind, as_table, type_of
+from data.formats.base import LISTS, TEXT, TOKENS, Columns, Fault, FormatKind, as_table, type_of
 from data.formats.columnar import LARGEST_WHOLE, PROSE, brief, find_column, from_values, lengths_differ, wrong_type
 from data.formats.json_array import object_lines
 from data.formats.lines import line_blocks, mask

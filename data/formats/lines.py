@@ -8,8 +8,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from data.encoding import utf8_blocks
 from data.errors import RowError
+from data.formats.encoding import utf8_blocks
 
 # A line, sentence or tune has to fit into memory; one that is longer is a file without line ends.
 LONGEST_BYTES = 1 << 28

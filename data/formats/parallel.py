@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 
 from data.errors import RowError
-from data.format import Columns, Fault, FormatKind, as_table
+from data.formats.base import Columns, Fault, FormatKind, as_table
 from data.formats.lines import as_lines, is_blank, line_blocks
 
 ROLES = ("source", "target")

@@ -6,9 +6,9 @@ from typing import IO, Any
 import numpy as np
 import pyarrow as pa
 
-from data.encoding import utf8_blocks
 from data.errors import RowError
-from data.format import Columns, FormatKind, as_table
+from data.formats.base import Columns, FormatKind, as_table
+from data.formats.encoding import utf8_blocks
 from data.formats.lines import LONGEST_BYTES, as_lines, is_blank, join_lines, line_blocks, line_groups
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pyarrow.compute as pc
 
-from data.format import Fault
+from data.formats.base import Fault
 from data.formats.lines import as_lines, mask
 
 LONGEST_BYTES = 1 << 21  # of a row; one that is longer is left to Arrow, which refuses it

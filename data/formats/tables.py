@@ -12,11 +12,11 @@ import pyarrow as pa
 import pyarrow.ipc
 import pyarrow.parquet as pq
 
-from data.encoding import ByteStream
 from data.errors import RowError
-from data.format import Columns, FormatKind
+from data.formats.base import Columns, FormatKind
 from data.formats.columnar import find_column, from_columns
-from data.opened import COMPRESSED
+from data.formats.encoding import ByteStream
+from data.sources.first_bytes import COMPRESSED
 
 BLOCK_BYTES = 1 << 24  # of a table in memory, about
 MOST_ROWS = 1 << 16

@@ -10,9 +10,9 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from data.errors import RowError
-from data.format import Columns, FormatKind, as_table
+from data.formats.abc_notation import faults
+from data.formats.base import Columns, FormatKind, as_table
 from data.formats.lines import Mask, is_blank, join_lines, line_groups, mask
-from data.tunes import faults
 
 TUNE = "tune"
 

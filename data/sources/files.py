@@ -5,12 +5,12 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import IO, Any, ClassVar
 
-from data.archives import COMPRESSIONS
 from data.errors import RowError, nearest
-from data.filesystem import explained
-from data.places import Place, find_files
-from data.references import check_address, check_options
-from data.source import Access, Piece
+from data.sources.archives import COMPRESSIONS
+from data.sources.base import Access, Piece
+from data.sources.filesystem import explained
+from data.sources.located_files import Place, find_files
+from data.sources.secret_references import check_address, check_options
 
 SIDES = ("source", "target")
 ORDER = ("test", "validation", "all", "train")  # held-out texts are known before the training rows come

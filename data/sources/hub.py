@@ -12,10 +12,10 @@ from typing import Any, ClassVar
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from data.archives import is_clutter
 from data.errors import RowError, nearest
 from data.formats.columnar import find_column
-from data.source import Access, Piece
+from data.sources.archives import is_clutter
+from data.sources.base import Access, Piece
 
 BATCH_ROWS = 10_000
 TIMEOUT_SECONDS = 20

@@ -21,9 +21,9 @@ from unearth.errors import HashMismatchError
 from unearth.fetchers.sync import PyPIClient
 from unearth.preparer import download_link
 
-from data.archives import open_member
 from data.errors import RowError, nearest
-from data.source import Access, Piece
+from data.sources.archives import open_member
+from data.sources.base import Access, Piece
 
 log = logging.getLogger(__name__)
 ATTEMPTS = 4

@@ -13,10 +13,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import sqlalchemy as sa
 
-from data.database import check_secrets, connected
 from data.errors import RowError, nearest
-from data.source import Access, Piece
-from data.splits import CONTENT_KEY, SPLITS, hashes
+from data.rows.arrow_text import hashes
+from data.rows.splits import CONTENT_KEY, SPLITS
+from data.sources.base import Access, Piece
+from data.sources.database import check_secrets, connected
 
 BATCH_ROWS = 10_000
 # In SQLAlchemy's text a colon before a name is a parameter, and a backslash takes that away.

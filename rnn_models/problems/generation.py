@@ -11,16 +11,16 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from rnn_models.batch import BOS_ID, EOS_ID, Batch, Examples, length_mask, shifted, sorted_batches
-from rnn_models.bptt import Window, bptt_windows, carried
+from rnn_models.batching.batch import BOS_ID, EOS_ID, Batch, Examples, length_mask, shifted, sorted_batches
+from rnn_models.batching.lm_streams import stream_windows
+from rnn_models.batching.windows import State, Window, bptt_windows, carried
+from rnn_models.decoding.sampling import Sampling, read_prompts, sample
 from rnn_models.devices import device_of
-from rnn_models.layers import Embedding
+from rnn_models.layers.embedding import Embedding
+from rnn_models.layers.projected_cross_entropy import projected_nats
+from rnn_models.layers.recurrent import Recurrent
 from rnn_models.problem import Loss, Output, Problem, Sizes, Windows
-from rnn_models.projected_loss import projected_nats
-from rnn_models.recurrent import Recurrent, State
-from rnn_models.sampling import Sampling, read_prompts, sample
 from rnn_models.settings import TrainSettings
-from rnn_models.streams import stream_windows
 
 READ_AT_ONCE = 512  # steps of a text whose logits are in memory together while it is scored
 

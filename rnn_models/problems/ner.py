@@ -8,15 +8,15 @@ from dataclasses import replace
 import torch
 from torch import Tensor, nn
 
-from rnn_models.batch import Batch, Spelled
-from rnn_models.characters import CharacterEncoder
-from rnn_models.crf import CRF, NEVER
-from rnn_models.encoders import make_encoder
-from rnn_models.layers import Embedding
-from rnn_models.pairs import PairEmbedding
+from rnn_models.batching.batch import Batch, Spelled
+from rnn_models.layers.bigram_embedding import PairEmbedding
+from rnn_models.layers.char_encoder import CharacterEncoder
+from rnn_models.layers.crf import CRF, NEVER
+from rnn_models.layers.embedding import Embedding
+from rnn_models.layers.encoder import make_encoder
+from rnn_models.layers.tag_schemes import Scheme, find_entities, lengthened_by, tag_steps
 from rnn_models.problem import Loss, Output, Problem, Sizes
 from rnn_models.settings import TrainSettings
-from rnn_models.tag_schemes import Scheme, find_entities, lengthened_by, tag_steps
 
 
 class Tagger(nn.Module):

@@ -6,11 +6,11 @@ B sequences, T time steps, E embedding, H width of the encoder, K labels.
 import torch
 from torch import Tensor, nn
 
-from rnn_models.batch import Batch, length_mask
-from rnn_models.encoders import make_encoder
-from rnn_models.layers import Embedding
+from rnn_models.batching.batch import Batch, length_mask
+from rnn_models.layers.embedding import Embedding
+from rnn_models.layers.encoder import make_encoder
+from rnn_models.layers.projected_cross_entropy import smoothed_nats
 from rnn_models.problem import Loss, Output, Problem, Sizes
-from rnn_models.projected_loss import smoothed_nats
 from rnn_models.settings import TrainSettings
 
 

@@ -11,18 +11,19 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from rnn_models.attention import Attention, Memory
-from rnn_models.batch import BOS_ID, PAD_ID, UNK_ID, Batch, Ragged, length_mask, shifted
-from rnn_models.encoders import make_encoder
-from rnn_models.feeding import read_fed
-from rnn_models.layers import Embedding, LockedDropout
+from rnn_models.batching.batch import BOS_ID, PAD_ID, UNK_ID, Batch, Ragged, length_mask, shifted
+from rnn_models.batching.windows import State
+from rnn_models.decoding.beam_search import beam_search
+from rnn_models.decoding.decoder_step import decoder_step
+from rnn_models.decoding.input_feeding import read_fed
+from rnn_models.layers.attention import Attention, Memory
+from rnn_models.layers.embedding import Embedding, LockedDropout
+from rnn_models.layers.encoder import make_encoder
+from rnn_models.layers.projected_cross_entropy import projected_nats
+from rnn_models.layers.recurrent import read as read_stretch
+from rnn_models.layers.recurrent import recurrence
 from rnn_models.problem import Loss, Output, Problem, Sizes
-from rnn_models.projected_loss import projected_nats
-from rnn_models.recurrent import State, recurrence
-from rnn_models.recurrent import read as read_stretch
-from rnn_models.search import beam_search
 from rnn_models.settings import TrainSettings
-from rnn_models.stepping import decoder_step
 
 
 def widths(settings: TrainSettings) -> tuple[int, int, int]:

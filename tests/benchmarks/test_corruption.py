@@ -13,9 +13,9 @@ import pytest
 
 from benchmarks.corruption import SHARE, chosen, measure_set, refused_of, share, whole_rows, write_entry, written
 from benchmarks.damage import DAMAGES, LAYOUTS, Damage, Row
-from data.catalog import Dataset
-from data.check_settings import DEFAULTS
-from tasks.ingest import make_snapshot
+from data.catalog.catalog import Dataset
+from data.rows.check_settings import DEFAULTS
+from tasks.ingestion.snapshot import make_snapshot
 from tests.tasks.growing import WORDS, entry, plain, texts
 
 NUM = 300

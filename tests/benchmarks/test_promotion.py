@@ -5,8 +5,8 @@ import pytest
 
 from benchmarks.promotion import Measured, draw, rate, share_for, table
 from benchmarks.promotion_pairs import SETTINGS, Pair
-from data.catalog import find_dataset
-from rnn_models.metrics import find_metric
+from data.catalog.catalog import find_dataset
+from rnn_models.evaluation.metrics import find_metric
 from rnn_models.problem import find_problem
 from tasks.settings import changes, read_settings
 

@@ -6,10 +6,10 @@ from benchmarks.figures import RESULTS, read
 from benchmarks.quality import CATALOGS, table
 from benchmarks.quality_rows import ROWS, Row
 from benchmarks.quality_run import tokenised_bleu
-from data.catalog import find_dataset
-from rnn_models.metrics import METRICS
+from data.catalog.catalog import find_dataset
+from rnn_models.evaluation.metrics import METRICS
 from rnn_models.problem import find_problem
-from tasks.catalogs import catalog_paths
+from tasks.ingestion.catalogs import catalog_paths
 from tasks.settings import changes, read_settings
 
 

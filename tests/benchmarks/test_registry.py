@@ -3,8 +3,8 @@
 import pytest
 
 from benchmarks.registry import RACED, Found, faults_after, faults_now, figures, model_version, promoted
-from tasks import registry
-from tasks.versions import COMPLETE
+from tasks.registry import mlflow_client
+from tasks.registry.versions import COMPLETE
 from tests.tasks.conftest import empty_mlflow, mlflow_store
 
 __all__ = ["empty_mlflow", "mlflow_store"]
@@ -13,7 +13,7 @@ pytestmark = pytest.mark.usefixtures("mlflow_store")
 
 def test_a_race_that_ended_well_has_no_fault() -> None:
     first, second, half = (model_version(key) for key in ("a", "b", "half"))
-    registry.set_version_tag(RACED, half, COMPLETE, "")
+    mlflow_client.set_version_tag(RACED, half, COMPLETE, "")
     ended = {"1": promoted(first, "1")[0], "2": promoted(second, "2")[0], "3": promoted(half, "3")[0]}
     assert ended == {"1": "promoted", "2": "promoted", "3": "refused"}
     assert list(faults_after(ended)) == []
@@ -24,8 +24,8 @@ def test_a_race_that_ended_well_has_no_fault() -> None:
 def test_a_champion_that_is_half_or_set_by_nobody_is_a_fault() -> None:
     first, half = (model_version(key) for key in ("a", "half"))
     promoted(first, "1")
-    registry.set_version_tag(RACED, half, COMPLETE, "")
-    registry.set_alias(RACED, "champion", half)
+    mlflow_client.set_version_tag(RACED, half, COMPLETE, "")
+    mlflow_client.set_alias(RACED, "champion", half)
     assert list(faults_now()) == ["champion not complete"]
     assert list(faults_after({})) == ["champion not complete", "champion not of the ledger"]
 

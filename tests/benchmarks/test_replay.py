@@ -6,7 +6,7 @@ import pytest
 
 from benchmarks.real_sets import CATALOG
 from benchmarks.replay import DATASETS, figures
-from data.catalog import read_catalog
+from data.catalog.catalog import read_catalog
 from rnn_models.problem import problem_names
 
 

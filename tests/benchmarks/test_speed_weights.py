@@ -6,8 +6,8 @@ from torch import nn
 
 from benchmarks.speed_ours import TRANSLATION
 from benchmarks.speed_weights import asked_examples, laid, read_words, swapped
-from rnn_models.batch import BOS_ID, EOS_ID, PAD_ID, UNK_ID
-from rnn_models.prediction import predict_all
+from rnn_models.batching.batch import BOS_ID, EOS_ID, PAD_ID, UNK_ID
+from rnn_models.decoding.predict import predict_all
 from rnn_models.problem import find_problem
 
 E, H, D, V = 5, 6, 7, 13  # widths of embeddings, of a direction and of the decoder, ids of each side

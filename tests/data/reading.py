@@ -7,7 +7,7 @@ from random import Random
 from typing import Any
 from unittest.mock import patch
 
-from data.format import NOTES, TEXT, TOKENS, all_formats
+from data.formats.base import NOTES, TEXT, TOKENS, all_formats
 
 FAULTS = ("kind", "reason", "raw")
 

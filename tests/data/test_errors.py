@@ -3,7 +3,7 @@
 import pytest
 
 from data.errors import nearest
-from data.tags import SCHEMES
+from data.formats.tags import SCHEMES
 
 
 @pytest.mark.case("D16")

@@ -8,8 +8,8 @@ import yaml
 from prefect.exceptions import ParameterTypeError
 from pydantic import ValidationError
 
-from data.catalog import read_catalog
-from tasks.artifacts import ROOT
+from data.catalog.catalog import read_catalog
+from tasks.store.code import ROOT
 
 FILE = yaml.safe_load((ROOT / "prefect.yaml").read_text())
 DEPLOYMENTS = {entry["name"]: entry for entry in FILE["deployments"]}

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.flows.test_data_commands import Screen, screen
+from tests.refrain.commands.test_data import Screen, screen
 from tests.tasks.conftest import empty_mlflow, mlflow_store
 from tests.tasks.served import Served, trained
 
@@ -15,10 +15,10 @@ __all__ = ["empty_mlflow", "mlflow_store", "screen"]
 @pytest.fixture
 def reviews(mlflow_store: Path) -> Served:
     """A version that was really trained, and is champion."""
-    from tasks import registry
+    from tasks.registry import mlflow_client
 
     made = trained("sentiment")
-    registry.set_alias("made_sentiment", "champion", "1")
+    mlflow_client.set_alias("made_sentiment", "champion", "1")
     return made
 
 
@@ -26,15 +26,15 @@ def altered(reviews: Served, folder: Path) -> str:
     """Another version of the same tags, one weight of which was changed."""
     from safetensors.numpy import load_file, save_file
 
-    from tasks import registry
-    from tasks.models import download
+    from tasks.registry import mlflow_client
+    from tasks.registry.registered_model import download
 
     files = download("made_sentiment", "1", folder / "altered")
     path = files / "artifacts" / "model" / "model.safetensors"
     weights = load_file(path)
     weights["project.bias"][0] += 0.5
     save_file(weights, path)
-    client = registry.client()
+    client = mlflow_client.client()
     tags = client.get_model_version("made_sentiment", "1").tags
     return str(client.create_model_version("made_sentiment", source=files.as_uri(), tags=tags).version)
 
@@ -72,8 +72,8 @@ def test_what_cannot_be_trained_again_is_said_in_one_line(mlflow_store: Path, sc
 @pytest.mark.usefixtures("engine")
 def test_the_flow_shows_its_page_and_a_state_that_says_what_came_of_it(reviews: Served) -> None:
     from flows.replay import replay
-    from tasks.replay import replay_text
-    from tasks.states import outcome
+    from tasks.pages.replay import replay_text
+    from tasks.task_states import outcome
     from tests.flows.test_retrain import states_of
     from tests.flows.test_rollback import markdown
 

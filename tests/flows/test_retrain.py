@@ -12,8 +12,8 @@ import pytest
 import yaml
 from safetensors.torch import load_file
 
-from data.catalog import find_dataset
-from tasks.ingest import make_snapshot
+from data.catalog.catalog import find_dataset
+from tasks.ingestion.snapshot import make_snapshot
 from tests.conftest import write_reviews
 
 pytestmark = pytest.mark.usefixtures("engine")
@@ -41,7 +41,7 @@ def line(made_package: tuple[Path, Path], tmp_path_factory: pytest.TempPathFacto
 def retrained(problem: str, catalog: str, **training: Any) -> Any:
     from flows.retrain import retrain
     from tasks.settings import read_settings
-    from tasks.states import outcome
+    from tasks.task_states import outcome
 
     chosen = read_settings({"tokens": TOKENS, "training": TRAINING | LONGER.get(problem, {}) | training})
     return outcome(retrain(f"made_{problem}", chosen, catalog))
@@ -63,9 +63,9 @@ def states_of(flow_run_name: str) -> list[tuple[str, str]]:
 
 @pytest.mark.parametrize("problem", PROBLEMS)
 def test_a_first_model_that_beats_its_baseline_becomes_champion(line: dict[str, Any], problem: str) -> None:
-    from rnn_models.metrics import find_metric
-    from tasks.artifacts import Scores
-    from tasks.evaluate import best_baseline
+    from rnn_models.evaluation.metrics import find_metric
+    from tasks.scoring.outputs import best_baseline
+    from tasks.store.artifacts import Scores
 
     promotion = line["first"][problem]
     scores = Scores.find(f"made_{problem}", promotion.scores)
@@ -80,9 +80,9 @@ def test_sentiment_of_made_up_reviews_is_learnt(line: dict[str, Any]) -> None:
 
 
 def test_a_second_run_does_nothing_and_says_so(line: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
-    from tasks import apart
+    from tasks.inference import isolation
 
-    monkeypatch.setattr(apart, "MAIN", Path("no process is started"))
+    monkeypatch.setattr(isolation, "MAIN", Path("no process is started"))
     again = retrained("sentiment", line["catalog"])
     stages = ["ingest", "tokenize", "train", "evaluate", "register", "promote"]
     assert states_of("retrain-made_sentiment") == [(stage, "Unchanged") for stage in stages]
@@ -92,8 +92,8 @@ def test_a_second_run_does_nothing_and_says_so(line: dict[str, Any], monkeypatch
 def test_a_training_that_was_killed_goes_on_and_ends_with_the_same_weights(
     line: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from tasks import train as stage
-    from tasks.artifacts import Checkpoint
+    from tasks.registry.tracked_run import MetricPoints
+    from tasks.store.artifacts import Checkpoint
 
     def killed(self: Any, epoch: Any) -> None:
         raise KeyboardInterrupt
@@ -105,7 +105,7 @@ def test_a_training_that_was_killed_goes_on_and_ends_with_the_same_weights(
     for path in whole.folder.iterdir():
         path.unlink()
     with monkeypatch.context() as patch:
-        patch.setattr(stage.MetricPoints, "add_epoch", killed)
+        patch.setattr(MetricPoints, "add_epoch", killed)
         with pytest.raises(KeyboardInterrupt):
             retrained("ner", line["catalog"], seed=7, max_epochs=2)
     assert {path.name for path in whole.folder.iterdir()} == {"mlflow_run", "resume.safetensors"}
@@ -115,7 +115,7 @@ def test_a_training_that_was_killed_goes_on_and_ends_with_the_same_weights(
 
 
 def checkpoint_of(promotion: Any) -> str:
-    from tasks.artifacts import Scores
+    from tasks.store.artifacts import Scores
 
     scores = Scores.find(promotion.dataset, promotion.scores)
     assert scores is not None
@@ -123,20 +123,20 @@ def checkpoint_of(promotion: Any) -> str:
 
 
 def test_a_worse_challenger_leaves_the_champion_in_place(line: dict[str, Any]) -> None:
-    from tasks import registry
+    from tasks.registry import mlflow_client
 
     champion = line["first"]["sentiment"].version
     promotion = retrained("sentiment", line["catalog"], learning_rate=0.0, max_epochs=1)
     assert not promotion.is_promoted
     assert promotion.champion_score == pytest.approx(line["first"]["sentiment"].challenger_score)
-    assert registry.version_with_alias("made_sentiment", "champion") == champion
-    assert registry.version_with_alias("made_sentiment", "challenger") == promotion.version != champion
+    assert mlflow_client.version_with_alias("made_sentiment", "champion") == champion
+    assert mlflow_client.version_with_alias("made_sentiment", "challenger") == promotion.version != champion
 
 
 def test_a_retraining_does_not_undo_a_rollback(line: dict[str, Any]) -> None:
-    from tasks import registry
-    from tasks.champions import roll_back
-    from tasks.ledger import Ledger
+    from tasks.promotion.champions import roll_back
+    from tasks.promotion.ledger import Ledger
+    from tasks.registry import mlflow_client
 
     better = line["first"]["sentiment"].version
     worse = retrained("sentiment", line["catalog"], learning_rate=0.0, max_epochs=1).version
@@ -145,7 +145,7 @@ def test_a_retraining_does_not_undo_a_rollback(line: dict[str, Any]) -> None:
         again = retrained("sentiment", line["catalog"])
         assert (again.version, again.is_promoted) == (better, False)
         assert "was rolled back" in again.reason
-        assert registry.version_with_alias("made_sentiment", "champion") == worse
+        assert mlflow_client.version_with_alias("made_sentiment", "champion") == worse
     roll_back("made_sentiment", better)
     assert retrained("sentiment", line["catalog"]).aliases == ["champion"]
     assert [made.event for made in Ledger.of("made_sentiment").lines[-3:]] == ["rolled back", "kept", "rolled back"]
@@ -155,9 +155,9 @@ def test_a_version_and_the_page_of_its_flow_run_lead_to_each_other(line: dict[st
     from prefect.client.orchestration import get_client
     from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterKey
 
-    from tasks.ledger import Ledger
-    from tasks.registry import run_link, version_link
-    from tasks.versions import check_complete
+    from tasks.promotion.ledger import Ledger
+    from tasks.registry.mlflow_client import run_link, version_link
+    from tasks.registry.versions import check_complete
 
     first = line["first"]["ner"]
     tags = check_complete("made_ner", first.version).tags
@@ -177,8 +177,8 @@ def test_a_version_and_the_page_of_its_flow_run_lead_to_each_other(line: dict[st
 
 @pytest.mark.parametrize("problem", PROBLEMS)
 def test_a_registered_model_says_of_raw_text_what_was_evaluated(line: dict[str, Any], problem: str) -> None:
-    from tasks.artifacts import Scores
-    from tasks.models import predict_with
+    from tasks.registry.registered_model import predict_with
+    from tasks.store.artifacts import Scores
 
     promotion = line["first"][problem]
     scores = Scores.find(f"made_{problem}", promotion.scores)
@@ -196,7 +196,7 @@ def test_a_registered_model_says_of_raw_text_what_was_evaluated(line: dict[str, 
 
 @pytest.mark.parametrize("problem", PROBLEMS)
 def test_a_champion_has_said_in_a_process_of_its_own_what_its_training_said(line: dict[str, Any], problem: str) -> None:
-    from tasks.registry import client
+    from tasks.registry.mlflow_client import client
 
     promotion = line["first"][problem]
     tags = client().get_model_version(f"made_{problem}", promotion.version).tags
@@ -208,8 +208,8 @@ def test_a_champion_has_said_in_a_process_of_its_own_what_its_training_said(line
 
 @pytest.mark.parametrize("problem", PROBLEMS)
 def test_a_version_has_a_card_with_the_decision_on_it(line: dict[str, Any], problem: str) -> None:
-    from tasks.pages import cell
-    from tasks.registry import client
+    from tasks.pages.markdown import cell
+    from tasks.registry.mlflow_client import client
 
     promotion = line["first"][problem]
     made = client().get_model_version(f"made_{problem}", promotion.version)
@@ -220,7 +220,7 @@ def test_a_version_has_a_card_with_the_decision_on_it(line: dict[str, Any], prob
 
 def test_files_of_texts_are_answered_by_a_flow_and_a_second_time_unchanged(line: dict[str, Any], tmp_path: Path) -> None:
     from flows.predict import predict
-    from tasks.states import outcome
+    from tasks.task_states import outcome
 
     rows = pd.DataFrame({"text": ["lumo ta grak", "grak ta lumo", ""]})
     rows.to_csv(tmp_path / "texts.csv", index=False)
@@ -232,7 +232,7 @@ def test_files_of_texts_are_answered_by_a_flow_and_a_second_time_unchanged(line:
 
 
 def test_a_generator_is_judged_by_how_it_foresees_texts_and_its_samples_are_counted(line: dict[str, Any]) -> None:
-    from tasks.artifacts import Scores
+    from tasks.store.artifacts import Scores
 
     promotion = line["first"]["generation"]
     scores = Scores.find("made_generation", promotion.scores)
@@ -261,7 +261,7 @@ def test_no_file_of_a_registered_model_is_a_pickle(line: dict[str, Any]) -> None
 
 
 def test_mlflow_has_metrics_data_and_figures_of_a_run(line: dict[str, Any]) -> None:
-    from tasks.registry import client
+    from tasks.registry.mlflow_client import client
 
     run_id = line["first"]["translation"].mlflow_run
     run = client().get_run(run_id)
@@ -274,8 +274,8 @@ def test_mlflow_has_metrics_data_and_figures_of_a_run(line: dict[str, Any]) -> N
 
 
 def test_mlflow_has_the_digest_of_each_split_and_the_report_of_the_data(line: dict[str, Any], tmp_path: Path) -> None:
-    from tasks.artifacts import Checkpoint, TokenSet
-    from tasks.registry import client
+    from tasks.registry.mlflow_client import client
+    from tasks.store.artifacts import Checkpoint, TokenSet
 
     checkpoint = Checkpoint.find("made_ner", checkpoint_of(line["first"]["ner"]))
     assert checkpoint is not None
@@ -294,8 +294,8 @@ def test_the_page_of_a_flow_run_shows_the_report_of_the_data(line: dict[str, Any
     from prefect.client.orchestration import get_client
     from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterKey
 
-    from tasks.artifacts import Snapshot
-    from tasks.data_report import page
+    from tasks.pages.data import page
+    from tasks.store.artifacts import Snapshot
 
     where = ArtifactFilter(key=ArtifactFilterKey(any_=["data-made-translation"]))
     with get_client(sync_client=True) as client:
@@ -324,15 +324,15 @@ def growing(line: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> d
 def grown_again(catalog: str, snapshot: str) -> Any:
     from flows.retrain import retrain
     from tasks.settings import read_settings
-    from tasks.states import outcome
+    from tasks.task_states import outcome
 
     chosen = read_settings({"tokens": TOKENS, "training": TRAINING | {"max_epochs": 1}})
     return outcome(retrain("made_growing", chosen, catalog, snapshot))
 
 
 def test_an_older_snapshot_is_retrained_on_by_the_beginning_of_its_digest(growing: dict[str, Any]) -> None:
-    from tasks.artifacts import Scores
-    from tasks.snapshots import list_snapshots
+    from tasks.maintenance.snapshot_overview import list_snapshots
+    from tasks.store.artifacts import Scores
 
     first, second = growing["snapshots"]
     scores = Scores.find("made_growing", growing["promotion"].scores)
@@ -344,8 +344,8 @@ def test_an_older_snapshot_is_retrained_on_by_the_beginning_of_its_digest(growin
 
 
 def test_after_prune_a_flow_run_still_finds_all_of_it_unchanged(growing: dict[str, Any]) -> None:
-    from tasks.artifacts import Checkpoint
-    from tasks.prune import find_prunable, prune
+    from tasks.maintenance.prune import find_prunable, prune
+    from tasks.store.artifacts import Checkpoint
 
     leftover = Checkpoint.folder_of("made_growing", "0" * 16)
     leftover.mkdir(parents=True)
@@ -358,7 +358,7 @@ def test_after_prune_a_flow_run_still_finds_all_of_it_unchanged(growing: dict[st
 
 
 def test_every_row_is_kept_or_refused_with_its_reason(line: dict[str, Any]) -> None:
-    from tasks.artifacts import Snapshot
+    from tasks.store.artifacts import Snapshot
 
     manifest = next((line["home"] / "snapshots").glob("made_sentiment-*/manifest.json"))
     snapshot = Snapshot(**json.loads(manifest.read_text()))

@@ -12,7 +12,7 @@ pytestmark = pytest.mark.usefixtures("engine", "mlflow_store")
 
 
 def promoted(num: int) -> None:
-    from tests.tasks.test_champions import promoted
+    from tests.tasks.promotion.test_champions import promoted
 
     promoted(num)
 
@@ -27,9 +27,9 @@ def markdown(key: str) -> list[Any]:
 
 def test_the_flow_puts_the_previous_champion_back_and_the_ledger_names_it(store: Path) -> None:
     from flows.rollback import rollback
-    from tasks import registry
-    from tasks.ledger import Ledger
-    from tasks.states import outcome
+    from tasks.promotion.ledger import Ledger
+    from tasks.registry import mlflow_client
+    from tasks.task_states import outcome
 
     promoted(2)
     done = outcome(rollback("made", None, "praises irony"))
@@ -37,7 +37,7 @@ def test_the_flow_puts_the_previous_champion_back_and_the_ledger_names_it(store:
     assert line == done
     assert (line.champion, line.why) == ("1", "praises irony")
     assert line.flow_run_url.endswith(f"/runs/flow-run/{line.flow_run}")
-    assert registry.version_with_alias("made", "champion") == "1"
+    assert mlflow_client.version_with_alias("made", "champion") == "1"
     (page,) = markdown("rollback-made")
     assert str(page.flow_run_id) == line.flow_run
     assert "version 1 is champion now, in place of version 2 (praises irony)" in page.data
@@ -46,9 +46,9 @@ def test_the_flow_puts_the_previous_champion_back_and_the_ledger_names_it(store:
 def test_a_promotion_that_was_overtaken_is_compared_anew() -> None:
     from prefect import flow, task
 
-    from tasks.champions import settle, was_overtaken
-    from tasks.ledger import Ledger
-    from tests.tasks.test_champions import SCORES, challenger
+    from tasks.promotion.champions import settle, was_overtaken
+    from tasks.promotion.ledger import Ledger
+    from tests.tasks.promotion.test_champions import SCORES, challenger
     from tests.tasks.trained import versioned
 
     promoted(2)
@@ -70,7 +70,7 @@ def test_a_promotion_that_was_overtaken_is_compared_anew() -> None:
 def test_another_failure_of_a_promotion_is_not_tried_again() -> None:
     from prefect import flow, task
 
-    from tasks.champions import was_overtaken
+    from tasks.promotion.champions import was_overtaken
 
     tries = []
 

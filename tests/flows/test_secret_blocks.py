@@ -7,7 +7,7 @@ import pytest
 from prefect.blocks.system import Secret
 
 from data.errors import RowError
-from tasks.secrets import Secrets
+from tasks.store.secrets import Secrets
 
 pytestmark = pytest.mark.usefixtures("engine")
 

@@ -15,8 +15,8 @@ import torch
 from hypothesis import settings
 from torch import Tensor, nn
 
-from rnn_models.batch import Batch, Examples, Ragged, Words, length_mask, shifted
-from rnn_models.prediction import predict_all
+from rnn_models.batching.batch import Batch, Examples, Ragged, Words, length_mask, shifted
+from rnn_models.decoding.predict import predict_all
 from rnn_models.problem import Problem, Sizes, find_problem, problem_names
 from rnn_models.problems.generation import whole_texts
 from rnn_models.settings import TrainSettings

@@ -10,13 +10,14 @@ from typing import get_args
 import pytest
 import torch
 
-from rnn_models import devices, recurrent
+from rnn_models import devices
+from rnn_models.checkpoints.machine import describe_machine
 from rnn_models.devices import autocast, describe_precision, find_device, has_bfloat16_lstm, seed_generators
-from rnn_models.machine import describe_machine
+from rnn_models.layers import recurrent
 from rnn_models.problem import problem_names
 from rnn_models.settings import Encoder, TrainSettings
-from rnn_models.training import Training
-from tests.rnn_models.test_training import are_equal, fitted
+from rnn_models.training.loop import Training
+from tests.rnn_models.training.test_loop import are_equal, fitted
 
 ROOT = Path(__file__).resolve().parents[2]
 # oneDNN held to what a processor without AVX-512 has, so that any machine shows what such a one does.
@@ -74,11 +75,11 @@ def test_a_training_in_bfloat16_repeats_itself_to_the_last_bit(posed):
 BITS_OF_ALL = """
 import sys
 from rnn_models.devices import find_device, has_bfloat16_lstm
-from rnn_models.machine import describe_machine
+from rnn_models.checkpoints.machine import describe_machine
 from rnn_models.problem import problem_names
 from rnn_models.settings import TrainSettings
 from tests.rnn_models.conftest import pose
-from tests.rnn_models.test_training import fitted
+from tests.rnn_models.training.test_loop import fitted
 print(has_bfloat16_lstm("cpu"))
 print(describe_machine(TrainSettings(device="cpu", precision="bfloat16"))["precision"])
 print(describe_machine(TrainSettings(device="cpu", precision="float32"))["precision"])

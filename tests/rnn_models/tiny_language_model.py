@@ -6,13 +6,13 @@ import numpy as np
 import torch
 from torch import nn
 
-from rnn_models.batch import Examples, Ragged, length_mask, shifted
-from rnn_models.bptt import Window, carried
-from rnn_models.layers import Embedding
+from rnn_models.batching.batch import Examples, Ragged, length_mask, shifted
+from rnn_models.batching.lm_streams import stream_windows
+from rnn_models.batching.windows import Window, carried
+from rnn_models.layers.embedding import Embedding
+from rnn_models.layers.recurrent import Recurrent
 from rnn_models.problem import Loss, Problem, Sizes, Windows, find_problem
-from rnn_models.recurrent import Recurrent
 from rnn_models.settings import TrainSettings
-from rnn_models.streams import stream_windows
 
 SIZES = Sizes(source=10, target=10)
 SETTINGS = TrainSettings(

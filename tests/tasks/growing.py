@@ -12,14 +12,14 @@ from unittest.mock import patch
 
 import yaml
 
-from data.catalog import Dataset, find_dataset
-from data.source import Access, Piece
+from data.catalog.catalog import Dataset, find_dataset
+from data.rows.splits import SPLITS
+from data.sources.base import Access, Piece
 from data.sources.files import Files
 from data.sources.sql import Sql
-from data.splits import SPLITS
-from tasks.artifacts import Snapshot
-from tasks.history import History, Ingestion
-from tasks.ingest import make_snapshot
+from tasks.ingestion.snapshot import make_snapshot
+from tasks.ingestion.snapshot_log import History, Ingestion
+from tasks.store.artifacts import Snapshot
 
 Rows = Iterable[tuple[str, str]]
 WORDS = ("lumo", "sela", "nuri", "grak", "dosh", "vek", "ta", "mi", "ëro", "жук")

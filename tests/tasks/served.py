@@ -11,22 +11,22 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
 
-from data.splits import SPLITS
-from data.streams import Stream
-from data.token_settings import default_settings
-from rnn_models.checkpoint import save_model, weights_of
-from rnn_models.metrics import find_metric
+from data.rows.splits import SPLITS
+from data.rows.streams import Stream
+from data.text.settings import default_settings
+from rnn_models.checkpoints.checkpoint import save_model, weights_of
+from rnn_models.evaluation.metrics import find_metric
 from rnn_models.problem import Sizes, find_problem
 from rnn_models.settings import TrainSettings
-from tasks import registry
-from tasks.artifacts import Checkpoint, ModelVersion, Scores, Snapshot, TokenSet
-from tasks.data_report import PAGE
-from tasks.evaluate import OUTPUTS, STATISTICS
+from tasks.ingestion.snapshot_writer import REPORT
+from tasks.pages.data import PAGE
 from tasks.register import register
+from tasks.registry import mlflow_client
+from tasks.scoring.outputs import OUTPUTS, STATISTICS
 from tasks.settings import TrainChanges
-from tasks.snapshot_writer import REPORT
-from tasks.states import directly
-from tasks.tokenize import sizes_of, write_token_set
+from tasks.store.artifacts import Checkpoint, ModelVersion, Scores, Snapshot, TokenSet
+from tasks.store.token_sets import sizes_of, write_token_set
+from tasks.task_states import directly
 from tasks.train import train
 
 TEXTS = ["lumo sela nuri", "grak", "dosh vek ta mi", "so li lumo", "pe so so", "nuri lumo"]
@@ -86,7 +86,7 @@ def checkpoint_of(tokens: TokenSet, key: str, seed: int) -> Checkpoint:
         save_model(folder, weights_of(model), problem, sizes, settings)
         return Checkpoint(
             dataset=tokens.dataset, digest=key, problem=problem.name, tokens=tokens.digest,
-            mlflow_run=registry.start_run(tokens, "made", {}, {}), epochs=1, best_epoch=1, validation_loss=1.0,
+            mlflow_run=mlflow_client.start_run(tokens, "made", {}, {}), epochs=1, best_epoch=1, validation_loss=1.0,
             clipped_share=0.0, train_seconds=1.0, num_parameters=1, settings=asdict(settings),
         ).commit()  # fmt: skip
 

@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-from data.catalog import find_dataset
+from data.catalog.catalog import find_dataset
 from data.errors import RowError
 from tasks.dataset_settings import setting_rows, with_entry_settings
-from tasks.ingest import make_snapshot
+from tasks.ingestion.snapshot import make_snapshot
 from tasks.settings import parse_settings
 from tests.conftest import write_reviews
 

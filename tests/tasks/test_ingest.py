@@ -8,16 +8,16 @@ from unittest.mock import patch
 
 import pytest
 
-from data.catalog import Dataset, find_dataset
+from data.catalog.catalog import Dataset, find_dataset
 from data.errors import RowError
-from data.rows import REFUSED
-from data.splits import SPLITS
-from tasks.artifacts import Snapshot
-from tasks.entries import checked_entry
-from tasks.history import History
-from tasks.ingest import check_share, make_snapshot
-from tasks.pieces import PieceRows
-from tasks.snapshot_writer import SnapshotWriter
+from data.ingestion.splitting import REFUSED
+from data.rows.splits import SPLITS
+from tasks.ingestion.catalog_entries import checked_entry
+from tasks.ingestion.partitions import PieceRows
+from tasks.ingestion.snapshot import check_share, make_snapshot
+from tasks.ingestion.snapshot_log import History
+from tasks.ingestion.snapshot_writer import SnapshotWriter
+from tasks.store.artifacts import Snapshot
 from tests.tasks.growing import Table, all_texts, entry, ingest, last, of_files, of_table, texts, write
 
 FILES = {"kind": "files", "paths": {"all": "*.csv"}}
@@ -119,7 +119,7 @@ def test_a_snapshot_has_the_same_digest_however_its_rows_were_cut_into_batches(s
     source = {"kind": "files", "paths": {"all": "rows.conll"}}
     shape: dict[str, Any] = {"problem": "ner", "format": {"kind": "conll"}, "columns": {"tokens": 0, "tags": 1}}
     first, _ = make_snapshot(entry(tmp_path, source, **shape))
-    with patch("data.encoding.BLOCK_BYTES", 64):
+    with patch("data.formats.encoding.BLOCK_BYTES", 64):
         again, is_new = make_snapshot(entry(tmp_path, source, **shape, checks={"min_length": 1}))
     assert last().rows_key != History.of("made").ingestions[0].rows_key
     assert (again, is_new) == (first, False)

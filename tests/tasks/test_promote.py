@@ -9,15 +9,17 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from rnn_models.baselines import majority
-from rnn_models.metrics import find_metric
+from rnn_models.evaluation.baselines import majority
+from rnn_models.evaluation.metrics import find_metric
 from tasks import promote as stage
-from tasks import registry
-from tasks.artifacts import Checkpoint, ModelVersion, Promotion, Scores, Snapshot, TokenSet, digest
+from tasks.pages.promotion import promotion_text
 from tasks.promote import promote
-from tasks.report import promotion_text
+from tasks.promotion import evidence
+from tasks.registry import mlflow_client
 from tasks.settings import PromotionChanges
-from tasks.states import directly
+from tasks.store.artifacts import Checkpoint, ModelVersion, Promotion, Scores, Snapshot, TokenSet
+from tasks.store.code import digest
+from tasks.task_states import directly
 from tests.tasks.trained import registered
 
 pytestmark = pytest.mark.usefixtures("mlflow_store")
@@ -73,7 +75,7 @@ class Made:
         paired = ([np.concatenate(said)], ["\n".join(true)]) if is_joined else (said, true)
         statistics, others = metric.statistics(*paired), metric.statistics(cheap, true)
         value, baseline = (float(metric.score(rows.sum(0)[None])[0]) for rows in (statistics, others))
-        run = registry.client().create_run(registry.experiment(name)).info.run_id
+        run = mlflow_client.client().create_run(mlflow_client.experiment(name)).info.run_id
         self.scores = Scores(
             dataset=name, digest=key, problem=problem, checkpoint=key, tokens=self.tokens.digest, mlflow_run=run, test_split="t",
             metrics={metric.name: {"value": value, "low": value - 1, "high": value + 1, "signature": ""}},
@@ -102,7 +104,7 @@ class Made:
 def champion(monkeypatch: pytest.MonkeyPatch) -> dict[str, list[Any]]:
     """What a champion says of the test split, by its version; it needs no model for that."""
     said: dict[str, list[Any]] = {}
-    monkeypatch.setattr(stage, "score_champion", lambda name, version, scores, tokens: said[version])
+    monkeypatch.setattr(evidence, "score_champion", lambda name, version, scores, tokens: said[version])
     return said
 
 
@@ -121,7 +123,7 @@ def without_cards(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def tags(version: ModelVersion) -> dict[str, str]:
-    return dict(registry.client().get_model_version(version.name, version.version).tags)
+    return dict(mlflow_client.client().get_model_version(version.name, version.version).tags)
 
 
 def test_the_first_model_is_compared_with_the_best_cheap_system_example_by_example() -> None:
@@ -139,7 +141,7 @@ def test_a_first_model_no_better_than_the_cheap_systems_gets_no_alias() -> None:
     found = made.decided(version)
     assert (found.is_promoted, found.aliases) == (False, [])
     assert tags(version)["refrain.decision"] == "not promoted"
-    assert registry.version_with_alias("made", "champion") is None
+    assert mlflow_client.version_with_alias("made", "champion") is None
 
 
 def test_a_better_challenger_takes_the_champion_s_place_and_its_version_says_why(champion: dict[str, list[Any]]) -> None:
@@ -149,7 +151,7 @@ def test_a_better_challenger_takes_the_champion_s_place_and_its_version_says_why
     found = made.decided(new)
     assert found.is_promoted
     assert (found.challenger_score, found.champion_score, found.champion_version) == (90.0, 85.0, old.version)
-    assert registry.version_with_alias("made", "champion") == new.version
+    assert mlflow_client.version_with_alias("made", "champion") == new.version
     told = {name.removeprefix("refrain.decision"): value for name, value in tags(new).items() if "decision" in name}
     assert told == {
         "": "promoted", ".digest": found.digest, ".policy": "superior", ".reason": found.reason, ".gain": "+5.0000",
@@ -171,7 +173,7 @@ def test_a_version_that_does_not_say_what_its_training_said_takes_nobody_s_place
     monkeypatch.setattr(stage, "check_parity", differs)
     with pytest.raises(ValueError, match="row 3: expected pos, found neg"):
         made.decided(new)
-    assert registry.version_with_alias("made", "champion") == old.version
+    assert mlflow_client.version_with_alias("made", "champion") == old.version
 
 
 def test_only_a_version_that_is_to_be_promoted_is_asked_apart(champion: dict[str, list[Any]], asked_apart: list[str]) -> None:
@@ -202,7 +204,7 @@ def test_a_tie_a_worse_and_a_luckier_challenger_leave_the_champion_in_place(
     champion[old.version] = with_faults("sentiment", theirs)
     found = made.decided(new)
     assert (found.is_promoted, reason in found.reason) == (False, True)
-    assert registry.version_with_alias("made", "champion") == old.version
+    assert mlflow_client.version_with_alias("made", "champion") == old.version
 
 
 def test_a_better_challenger_that_loses_a_kind_of_entity_is_kept_back(champion: dict[str, list[Any]]) -> None:
@@ -255,12 +257,12 @@ def test_decisions_against_two_champions_are_both_kept(champion: dict[str, list[
     old, other, new = made.register("champion"), made.register(), made.register()
     champion |= {old.version: with_faults("sentiment", range(60)), other.version: with_faults("sentiment", range(40))}
     first = made.decided(new)
-    registry.set_alias("made", "champion", other.version)
+    mlflow_client.set_alias("made", "champion", other.version)
     second = made.decided(new)
     assert ("equal scores" in first.reason, "it is worse" in second.reason) == (True, True)
     assert [Promotion.find("made", each.digest) for each in (first, second)] == [first, second]
     champion.clear()  # who asked again would fail
-    registry.set_alias("made", "champion", old.version)
+    mlflow_client.set_alias("made", "champion", old.version)
     assert made.decided(new) == first
 
 

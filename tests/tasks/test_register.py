@@ -10,14 +10,14 @@ from typing import Any
 import pytest
 
 from tasks import register as stage
-from tasks import registry, versions
-from tasks.artifacts import Checkpoint, Scores, TokenSet
 from tasks.evaluate import evaluate
 from tasks.ingest import ingest
-from tasks.lineage import git_commit, libraries
 from tasks.register import register
+from tasks.registry import mlflow_client, versions
+from tasks.registry.lineage import git_commit, libraries
 from tasks.settings import read_settings
-from tasks.states import directly
+from tasks.store.artifacts import Checkpoint, Scores, TokenSet
+from tasks.task_states import directly
 from tasks.tokenize import tokenize
 from tasks.train import train
 from tests.conftest import write_reviews
@@ -57,13 +57,13 @@ def test_a_model_is_registered_once_whole_and_as_challenger(made: Made) -> None:
     first = directly(register, *made)
     assert numbers() == [first.version]
     info = versions.check_complete("made", first.version)
-    files = registry.model_files(info.source.removeprefix("models:/"))
+    files = mlflow_client.model_files(info.source.removeprefix("models:/"))
     assert {"artifacts/model/model.safetensors", "MLmodel"} <= set(files)
     assert any(path.startswith(f"code/{info.tags['refrain.code']}/tasks/") for path in files)
     again = register.fn(*made)
     assert (again.name, again.data) == ("Unchanged", first)  # type: ignore[attr-defined]
     assert numbers() == [first.version]
-    assert registry.version_with_alias("made", "challenger") == first.version
+    assert mlflow_client.version_with_alias("made", "challenger") == first.version
 
 
 def test_a_version_tells_what_it_was_made_of(made: Made) -> None:
@@ -99,7 +99,7 @@ def test_a_registration_that_was_killed_ends_with_the_same_version(made: Made, m
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(registry, "set_version_tag", killed)  # the last tag, after which a version counts
+        patch.setattr(mlflow_client, "set_version_tag", killed)  # the last tag, after which a version counts
         with pytest.raises(KeyboardInterrupt):
             directly(register, other, tokens, scores)
     half = (set(numbers()) - set(before)).pop()
@@ -107,11 +107,11 @@ def test_a_registration_that_was_killed_ends_with_the_same_version(made: Made, m
     assert info is not None
     assert {"refrain.scores", "refrain.snapshot", "refrain.metric"} <= set(info.tags)
     assert "refrain.complete" not in info.tags
-    assert registry.version_with_alias("made", "challenger") != half
+    assert mlflow_client.version_with_alias("made", "challenger") != half
     with monkeypatch.context() as patch:
         patch.setattr(stage, "log_model", killed)  # nothing is logged again
         assert directly(register, other, tokens, scores).version == half
-    assert registry.version_with_alias("made", "challenger") == half
+    assert mlflow_client.version_with_alias("made", "challenger") == half
 
 
 def test_a_model_that_a_killed_registration_left_goes_and_those_of_others_stay(
@@ -121,17 +121,17 @@ def test_a_model_that_a_killed_registration_left_goes_and_those_of_others_stay(
         raise KeyboardInterrupt
 
     def models() -> set[str]:
-        return set(registry.models_of_run(made[0].mlflow_run))
+        return set(mlflow_client.models_of_run(made[0].mlflow_run))
 
     checkpoint, tokens, scores = made
     directly(register, *made)
-    other, client = another(checkpoint, "left"), registry.client()
+    other, client = another(checkpoint, "left"), mlflow_client.client()
     with monkeypatch.context() as patch:
         patch.setattr(stage, "lock_place", lambda: "another machine")
         patch.setattr(stage, "make_version", killed)
         with pytest.raises(KeyboardInterrupt):
             directly(register, other, tokens, scores)
-    theirs = client.create_logged_model(registry.experiment("made"), source_run_id=checkpoint.mlflow_run).model_id
+    theirs = client.create_logged_model(mlflow_client.experiment("made"), source_run_id=checkpoint.mlflow_run).model_id
     before = models()
     with monkeypatch.context() as patch:
         patch.setattr(stage, "make_version", killed)

@@ -12,19 +12,21 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
 
-from rnn_models.weights import read_weights
-from tasks import differences, registry
-from tasks.artifacts import Checkpoint, Snapshot, TokenSet, home
-from tasks.differences import Replay, compared, facts_of
+from rnn_models.checkpoints.weight_diff import read_weights
 from tasks.ingest import ingest
-from tasks.models import download
-from tasks.past import Past, find_past
-from tasks.replay import replay_text, told, train_again
+from tasks.pages.replay import replay_text, told
+from tasks.registry import mlflow_client, replay_report
+from tasks.registry.registered_model import download
+from tasks.registry.registered_training import Past, find_past
+from tasks.registry.replay_report import Replay, compared, facts_of
+from tasks.registry.versions import versions_of
+from tasks.replay import train_again
 from tasks.settings import read_settings
-from tasks.states import directly
+from tasks.store.artifacts import Checkpoint, Snapshot, TokenSet
+from tasks.store.home import home
+from tasks.task_states import directly
 from tasks.tokenize import tokenize
 from tasks.train import train
-from tasks.versions import versions_of
 from tests.conftest import write_reviews
 from tests.tasks.growing import of_files
 from tests.tasks.served import TABLES, Served, registered, trained
@@ -53,7 +55,7 @@ def made(shared: tuple[Path, Made], monkeypatch: pytest.MonkeyPatch) -> Made:
 def all_there_is() -> dict[str, Any]:
     """Every file of the store and what MLflow has of it."""
     files = {str(path): hashlib.sha256(path.read_bytes()).hexdigest() for path in home().rglob("*") if path.is_file()}
-    client = registry.client()
+    client = mlflow_client.client()
     runs = client.search_runs([each.experiment_id for each in client.search_experiments()])
     models = client.search_registered_models()
     told = [(m.name, dict(m.aliases), [(v.version, dict(v.tags)) for v in versions_of(m.name)]) for m in models]
@@ -62,7 +64,7 @@ def all_there_is() -> dict[str, Any]:
 
 def changed(served: Served, folder: Path, change: Callable[[Path], None], **tags: str) -> str:
     """Another version of the same tags whose files were changed by hand."""
-    files, client = download(served.version.name, served.version.version, folder / "changed"), registry.client()
+    files, client = download(served.version.name, served.version.version, folder / "changed"), mlflow_client.client()
     change(files / "artifacts" / "model")
     told = client.get_model_version(served.version.name, served.version.version).tags
     return str(client.create_model_version(served.version.name, source=files.as_uri(), tags={**told, **tags}).version)
@@ -238,7 +240,7 @@ def test_a_checkpoint_that_cannot_be_read_hides_no_difference(made: Made, monkey
     def damaged(folder: Path) -> None:
         raise ValueError("it is damaged")
 
-    monkeypatch.setattr(differences, "read_weights", damaged)
+    monkeypatch.setattr(replay_report, "read_weights", damaged)
     (reason,) = held(past, made["sentiment"], off_by_one(past)).reasons
     assert reason.endswith("cannot be told, for its checkpoint cannot be read: it is damaged")
 
@@ -259,7 +261,7 @@ def test_a_version_may_be_named_as_predict_names_it(made: Made) -> None:
 
 def test_a_version_that_others_made_cannot_be_trained_again(made: Made) -> None:
     model = logged("theirs")
-    registry.create_version("theirs", model, "", {})
+    mlflow_client.create_version("theirs", model, "", {})
     with pytest.raises(ValueError, match=r"^theirs version 1 cannot be trained again: it has no tag refrain.snapshot, so what"):
         directly(train_again, "theirs", "1")
     versioned("half", "key", is_complete=False)

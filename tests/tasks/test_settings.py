@@ -5,7 +5,7 @@ from dataclasses import fields
 import pytest
 from pydantic import TypeAdapter
 
-from data.tokenizer import TokenSettings
+from data.text.encoder import TokenSettings
 from rnn_models.settings import TrainSettings
 from tasks.settings import (
     EvaluationSettings,

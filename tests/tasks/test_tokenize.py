@@ -11,11 +11,11 @@ import pyarrow.parquet as pq
 import pytest
 
 from data.errors import RowError
-from data.splits import SPLITS
-from data.streams import Stream
-from data.tokenizer import Encoder, Tokenizer, TokenSettings, default_settings
-from tasks.artifacts import Snapshot, TokenSet
-from tasks.tokenize import identified, identity, sizes_of, streams_of, write_token_set
+from data.rows.splits import SPLITS
+from data.rows.streams import Stream
+from data.text.encoder import Encoder, Tokenizer, TokenSettings, default_settings
+from tasks.store.artifacts import Snapshot, TokenSet
+from tasks.store.token_sets import identified, identity, sizes_of, streams_of, write_token_set
 
 SIDES = ("source", "target")
 PAIRS = pa.table({"source": [f"lumo sela n{n}" for n in range(40)], "target": [f"grak n{n} dosh" for n in range(40)]})

@@ -3,8 +3,9 @@
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from tasks import registry, versions
-from tasks.artifacts import Checkpoint, Promotion, Scores, Snapshot, TokenSet, digest
+from tasks.registry import mlflow_client, versions
+from tasks.store.artifacts import Checkpoint, Promotion, Scores, Snapshot, TokenSet
+from tasks.store.code import digest
 
 METRICS = {"accuracy": {"value": 50.0, "low": 40.0, "high": 60.0, "signature": ""}}
 
@@ -33,12 +34,12 @@ def trained(snapshot: Snapshot, settings: str = "") -> Scores:
 
 def registered(scores: Scores, *aliases: str) -> str:
     """A version of these scores in MLflow, with aliases."""
-    client, name = registry.client(), scores.dataset
+    client, name = mlflow_client.client(), scores.dataset
     if not client.search_registered_models(f"name = '{name}'"):
         client.create_registered_model(name)
     made = client.create_model_version(name, source=str(scores.folder), tags={versions.SCORES: scores.digest})
     for alias in aliases:
-        registry.set_alias(name, alias, made.version)
+        mlflow_client.set_alias(name, alias, made.version)
     return str(made.version)
 
 
@@ -54,8 +55,8 @@ def decided(scores: Scores, version: str) -> Promotion:
 
 def logged(name: str) -> str:
     """The id of a model of two files in a real MLflow, as ``log_model`` leaves one."""
-    client = registry.client()
-    model = client.create_logged_model(registry.experiment(name), name="model", source_run_id=run_of(name))
+    client = mlflow_client.client()
+    model = client.create_logged_model(mlflow_client.experiment(name), name="model", source_run_id=run_of(name))
     with TemporaryDirectory() as folder:
         (Path(folder) / "artifacts" / "model").mkdir(parents=True)
         (Path(folder) / "artifacts" / "model" / "weights.bin").write_bytes(b"0123456789")
@@ -66,12 +67,12 @@ def logged(name: str) -> str:
 
 def run_of(name: str) -> str:
     """An MLflow run that nobody did."""
-    return str(registry.client().create_run(registry.experiment(name)).info.run_id)
+    return str(mlflow_client.client().create_run(mlflow_client.experiment(name)).info.run_id)
 
 
 def versioned(name: str, key: str, *, is_complete: bool = True) -> str:
     """A version with a key, as registration makes it; without its last tag, as a killed one leaves it."""
     number = versions.make_version(name, key, logged(name), run_of(name), tags={}, files={})
     if not is_complete:
-        registry.set_version_tag(name, number, versions.COMPLETE, "")
+        mlflow_client.set_version_tag(name, number, versions.COMPLETE, "")
     return number

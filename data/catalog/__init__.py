@@ -1,0 +1,1 @@
+"""The catalog: its entries, read and checked."""

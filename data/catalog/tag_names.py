@@ -1,0 +1,54 @@
+"""Names of tags: what ``labels`` of a catalog entry says of them, and numbers that nothing names."""
+
+import re
+from collections.abc import Mapping
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from data.formats.base import KIND, REASON, TEXT
+
+NUMBER = re.compile(r"-?\d+")
+TAG = re.compile(r"O|[BI]-.+")
+UNNAMED = "is a number without a name: name each number in labels of the entry, as {0: O, 1: B-PER, 2: I-PER}"
+
+
+def named_tags(table: pa.Table, labels: Mapping[str, str]) -> pa.Table:
+    """Write tags by the names that ``labels`` gives them; a row with a tag that has none is ``unknown_label``.
+
+    Args:
+        table: As a format yields it.
+        labels: The publisher's tags to tags in BIO; empty if they are taken
+            as they are, which whole numbers cannot be.
+    """
+    rows = table["tags"].combine_chunks()
+    flat = rows.flatten()
+    distinct = pc.unique(flat.drop_null()).to_pylist()
+    unnamed = [tag for tag in distinct if (tag not in labels if labels else NUMBER.fullmatch(tag))]
+    if not labels and not unnamed:
+        return table
+    lengths = pc.fill_null(pc.list_value_length(rows), 0).to_numpy(zero_copy_only=False)
+    if labels:
+        names = pa.array(list(labels.values()), TEXT).take(pc.index_in(flat, pa.array(list(labels), TEXT)))
+        offsets = pa.array(np.append(0, np.cumsum(lengths)), pa.int32())
+        named = pa.ListArray.from_arrays(offsets, pc.coalesce(names, flat), mask=pc.is_null(rows))
+        table = table.set_column(table.column_names.index("tags"), "tags", named)
+    return _with_unnamed(table, flat, lengths, unnamed, labels) if unnamed else table
+
+
+def _with_unnamed(
+    table: pa.Table, flat: pa.Array, lengths: np.ndarray, unnamed: list[str], labels: Mapping[str, str]
+) -> pa.Table:
+    """Write down the first tag without a name of each row that has no other fault."""
+    places = np.flatnonzero(pc.is_in(flat, pa.array(unnamed, TEXT)).to_numpy(zero_copy_only=False))
+    hit, first = np.unique(np.searchsorted(np.cumsum(lengths), places, side="right"), return_index=True)
+    kinds, reasons = table[KIND].to_pylist(), table[REASON].to_pylist()
+    known = ", ".join(labels)
+    for row, place in zip(hit.tolist(), places[first].tolist(), strict=True):
+        if kinds[row] is None:
+            why = f"has no name in labels, expected one of {known}" if labels else UNNAMED
+            kinds[row], reasons[row] = "unknown_label", f"tag {flat[place].as_py()!r} {why}"
+    for name, values in ((KIND, kinds), (REASON, reasons)):
+        table = table.set_column(table.column_names.index(name), name, pa.array(values, TEXT))
+    return table

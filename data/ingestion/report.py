@@ -1,0 +1,198 @@
+"""What is in a dataset, counted while its rows stream by: labels, lengths, words, what was refused."""
+
+from collections import Counter
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from data.ingestion.splitting import REFUSED, Part
+from data.rows.arrow_text import num_characters
+from data.rows.hash_set import Hashes
+from data.rows.missing_values import count_missing_words, rejected_with_missing_words
+from data.rows.splits import SPLITS
+from data.text.scripts import count_scripts
+
+# Rows whose words are counted: all would take all of the time. Of train more, for what is known is known from there.
+SAMPLE_ROWS = {"train": 20_000, "validation": 5_000, "test": 5_000}
+EXAMPLES = 5  # of each reason
+RAW_SHOWN = 300  # characters of a refused row
+PERCENTILES = (5, 25, 50, 75, 95, 99, 100)
+
+
+class Sample:
+    """Some rows of a stream: those with the smallest hashes, so the same ones in any order."""
+
+    def __init__(self, size: int) -> None:
+        """Keep up to ``size`` rows."""
+        self.size, self.bound = size, np.uint64(2**64 - 1)
+        self.tables: list[pa.Table] = []
+        self.hashes: Hashes = np.zeros(0, np.uint64)
+
+    def add(self, table: pa.Table, hashes: Hashes) -> None:
+        """Look at more rows."""
+        chosen = hashes <= self.bound
+        if not chosen.any():
+            return
+        self.tables.append(table.filter(pa.array(chosen)))
+        self.hashes = np.concatenate([self.hashes, hashes[chosen]])
+        if len(self.hashes) > 2 * self.size:
+            self._shrink()
+
+    def _shrink(self) -> None:
+        order = np.sort(np.argsort(self.hashes, kind="stable")[: self.size])
+        self.tables = [pa.concat_tables(self.tables).take(pa.array(order))]
+        self.hashes = self.hashes[order]
+        self.bound = self.hashes.max(initial=np.uint64(0))
+
+    def table(self) -> pa.Table | None:
+        """The rows."""
+        if len(self.hashes) > self.size:
+            self._shrink()
+        return pa.concat_tables(self.tables) if self.tables else None
+
+
+class SplitCount:
+    """Counts over the rows of one split."""
+
+    def __init__(self, sample_rows: int) -> None:
+        """Begin with no rows."""
+        self.rows, self.labels, self.entities = 0, Counter[str](), Counter[str]()
+        self.lengths: dict[str, NDArray[np.int64]] = {}
+        self.missing: dict[str, Counter[str]] = {}  # side to words that read like a missing value
+        self.sample = Sample(sample_rows)
+
+    def add(self, part: Part) -> None:
+        """Count some rows."""
+        self.rows += part.table.num_rows
+        for name in part.table.column_names:
+            column = part.table[name]
+            if name == "label":
+                self.labels.update({item["values"]: item["counts"] for item in pc.value_counts(column).to_pylist()})
+            elif name == "tags":
+                tags = pc.list_flatten(column)
+                begun = pc.value_counts(tags.filter(pc.starts_with(tags, "B-"))).to_pylist()
+                self.entities.update({item["values"][2:]: item["counts"] for item in begun})
+            else:
+                self._add_lengths(name, column)
+            if not pa.types.is_list(column.type):
+                self.missing.setdefault(name, Counter()).update(count_missing_words(column))
+        self.sample.add(part.table, part.hashes)
+
+    def _add_lengths(self, name: str, column: pa.ChunkedArray) -> None:
+        is_list = pa.types.is_list(column.type)
+        length = (pc.list_value_length(column) if is_list else num_characters(column)).to_numpy()
+        before = self.lengths.get(name, np.zeros(0, np.int64))
+        counts = np.bincount(length, minlength=len(before))
+        counts[: len(before)] += before
+        self.lengths[name] = counts
+
+    def told(self) -> dict[str, Any]:
+        """The counts as plain values."""
+        return {
+            "rows": self.rows,
+            "labels": dict(self.labels.most_common()),
+            "entities": dict(self.entities.most_common()),
+            "lengths": {name: percentiles(counts) for name, counts in self.lengths.items()},
+            "missing_words": {name: dict(counts.most_common()) for name, counts in self.missing.items() if counts},
+        }
+
+
+def percentiles(counts: NDArray[np.int64]) -> dict[str, int]:
+    """Percentiles of lengths, given how many rows have each."""
+    below = np.cumsum(counts)
+    places = np.searchsorted(below, np.asarray(PERCENTILES) / 100 * below[-1])
+    return {str(share): int(place) for share, place in zip(PERCENTILES, places, strict=True)}
+
+
+def words_of(column: pa.ChunkedArray, *, is_characters: bool) -> Counter[str]:
+    """Words (or characters) of a column and how often each stands there; spaces are no characters here."""
+    if pa.types.is_list(column.type):
+        flat = pc.list_flatten(column)
+    elif is_characters:
+        return Counter(character for text in column.to_pylist() for character in text if not character.isspace())
+    else:
+        flat = pc.list_flatten(pc.utf8_split_whitespace(pc.utf8_lower(column)))
+    return Counter({item["values"]: item["counts"] for item in pc.value_counts(flat).to_pylist() if item["values"]})
+
+
+class Tally:
+    """All that a data report tells of a dataset."""
+
+    def __init__(self) -> None:
+        """Begin with no rows."""
+        self.splits = {split: SplitCount(SAMPLE_ROWS[split]) for split in SPLITS}
+        self.reasons: Counter[str] = Counter()
+        self.examples: dict[str, list[dict[str, Any]]] = {}
+        # Rejected rows of which a side reads like a missing value: how many of each kind, and the words.
+        self.about_missing: Counter[str] = Counter()
+        self.missing_words: Counter[str] = Counter()
+
+    def add(self, part: Part) -> None:
+        """Count some rows of a split, or some that were refused."""
+        if part.split != REFUSED:
+            self.splits[part.split].add(part)
+            return
+        for kind in pc.unique(part.table["kind"]).to_pylist():
+            of_kind = part.table.filter(pc.equal(part.table["kind"], kind))
+            self.reasons[kind] += of_kind.num_rows
+            if kind in ("conflict", "duplicate", "unknown_label"):
+                num, words = rejected_with_missing_words(of_kind["raw"])
+                self.about_missing[kind] += num
+                self.missing_words.update(words)
+            shown = self.examples.setdefault(kind, [])
+            shown += [_short(row) for row in of_kind.slice(0, EXAMPLES - len(shown)).to_pylist()]
+
+    def told(self, *, is_characters: bool) -> dict[str, Any]:
+        """The report as plain values."""
+        refused, kept = sum(self.reasons.values()), sum(count.rows for count in self.splits.values())
+        return {
+            "read": refused + kept,
+            "kept": kept,
+            "refused": refused,
+            "reasons": dict(self.reasons.most_common()),
+            "examples": self.examples,
+            "about_missing": {kind: num for kind, num in self.about_missing.items() if num},
+            "missing_words": dict(self.missing_words.most_common()),
+            "splits": {split: count.told() for split, count in self.splits.items()},
+            "words": self._words(is_characters=is_characters),
+        }
+
+    def _words(self, *, is_characters: bool) -> dict[str, Any]:
+        """Vocabulary of each side in a sample, and the share of words that train's does not have."""
+        found: dict[str, Any] = {"unit": "characters" if is_characters else "words", "rows": {}, "sides": {}}
+        samples = {split: count.sample.table() for split, count in self.splits.items()}
+        for split, table in samples.items():
+            found["rows"][split] = table.num_rows if table is not None else 0
+            if table is None:
+                continue
+            for name in table.column_names:
+                if name in ("label", "tags"):
+                    continue
+                side = found["sides"].setdefault(name, {})
+                if "unspaced_share" not in side:
+                    side |= _unit(table[name], is_characters=is_characters)
+                words = words_of(table[name], is_characters=side["unit"] == "characters")
+                known = words if split == "train" else side.get("known", Counter())
+                side |= {"known": known} if split == "train" else {}
+                num = max(1, words.total())
+                unknown = sum(count for word, count in words.items() if word not in known)
+                side[split] = {"distinct": len(words), "running": words.total(), "unknown_share": unknown / num}
+        for side in found["sides"].values():
+            side.pop("known", None)
+        return found
+
+
+def _unit(column: pa.ChunkedArray, *, is_characters: bool) -> dict[str, Any]:
+    """What is counted of a side: words or, where spaces do not separate them, characters."""
+    scripts = count_scripts([column])
+    is_counted_so = is_characters or (scripts.is_unspaced and not pa.types.is_list(column.type))
+    unit = "characters" if is_counted_so else "words"
+    return {"unit": unit, "unspaced_share": scripts.unspaced_share, "han_share": scripts.han_share}
+
+
+def _short(row: dict[str, Any]) -> dict[str, Any]:
+    raw = row["raw"] or ""
+    return row | {"raw": raw if len(raw) <= RAW_SHOWN else raw[:RAW_SHOWN] + " ..."}

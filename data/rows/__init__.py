@@ -1,0 +1,1 @@
+"""Rows as tables: checks, hashes, splits and removals."""

@@ -1,0 +1,99 @@
+"""From tokens back to the characters of the raw text: what a tagger's or a reader's answer says."""
+
+import re
+from collections.abc import Sequence
+from typing import Any, NotRequired, TypedDict
+
+import numpy as np
+from numpy.typing import NDArray
+
+from data.text.html import html_places, read_html
+from data.text.settings import Html
+
+Span = tuple[int, int]
+
+
+class Entity(TypedDict):
+    """A named stretch of a raw text: ``text[start:stop]``; its score, where a model says one, is from 0 to 1."""
+
+    kind: str
+    start: int
+    stop: int
+    text: str
+    score: NotRequired[float]
+
+
+def split_spans(kind: str, text: str) -> list[Span]:
+    """Where the tokens that a tagger tags stand in a raw text: words, or characters without spaces."""
+    return [found.span() for found in re.finditer(r"\S" if kind == "characters" else r"\S+", text)]
+
+
+def split_text(kind: str, text: str) -> list[str]:
+    """Cut a raw text into the tokens that a tagger tags: words, or characters without spaces."""
+    return [text[start:stop] for start, stop in split_spans(kind, text)]
+
+
+def stretch(spans: Sequence[Span], start: int, stop: int) -> Span:
+    """The characters that the tokens from ``start`` to ``stop``, exclusive, stand for."""
+    return (int(spans[start][0]), int(spans[stop - 1][1]))
+
+
+def entities(text: str, spans: Sequence[Span], tags: Sequence[str]) -> list[Entity]:
+    """Entities of BIO tags as stretches of the raw text.
+
+    Strictly, as they are scored: an ``I-`` that continues nothing is no entity.
+    """
+    found: list[Entity] = []
+    opened = -1  # the token that opened the entity we are in
+    for i, tag in enumerate([*tags, "O"]):
+        if opened >= 0 and tag != f"I-{tags[opened][2:]}":
+            start, stop = stretch(spans, opened, i)
+            found.append({"kind": tags[opened][2:], "start": start, "stop": stop, "text": text[start:stop]})
+            opened = -1
+        if tag.startswith("B-"):
+            opened = i
+    return found
+
+
+def raw_spans(texts: Sequence[str], html: Html, encoded: tuple[NDArray[np.int64], NDArray[np.int32]]) -> NDArray[np.int32]:
+    """Spans of tokens as a tokenizer gives them, brought to the characters of the raw texts.
+
+    Spaces at the edges of a token are left out: to a tokenizer of pieces the
+    space before a word is part of its first piece.
+
+    Args:
+        texts: Raw texts, N of them.
+        html: How the tokenizer's texts were read.
+        encoded: Where the tokens of each text start, (N + 1,), and the
+            characters of each token within its own text as read, (tokens, 2).
+    """
+    offsets, spans = encoded
+    found = [np.zeros((0, 2), dtype=np.int64)]
+    for i, (raw, text) in enumerate(zip(texts, read_html(html, list(texts)), strict=True)):
+        inner = trimmed(text, spans[offsets[i] : offsets[i + 1]])
+        found.append(inner if raw == text else moved(inner, html_places(html, raw)))
+    return np.concatenate(found).astype(np.int32)
+
+
+def trimmed(text: str, spans: NDArray[np.integer[Any]]) -> NDArray[np.int64]:
+    """Spans without the spaces at their edges; one of nothing but spaces becomes empty, where it stops."""
+    is_space = np.fromiter(map(str.isspace, text), bool, len(text))
+    places = np.flatnonzero(~is_space)
+    first, last = np.searchsorted(places, spans[:, 0]), np.searchsorted(places, spans[:, 1]) - 1
+    edges = np.append(places, 0)  # for a text of nothing but spaces
+    trim = np.stack([edges[np.minimum(first, len(places))], edges[last] + 1], axis=1)
+    return np.where((last < first)[:, None], spans[:, 1:], trim)
+
+
+def moved(spans: NDArray[np.int64], places: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Spans within a text as it was read, as spans of the raw one.
+
+    Args:
+        spans: (tokens, 2).
+        places: Where each character that was read stands in the raw text, (N, 2).
+    """
+    starts, stops = spans.T
+    is_empty = stops <= starts
+    edges = np.concatenate([places, places[-1:, ::-1] if len(places) else np.zeros((1, 2), np.int64)])
+    begin = edges[starts, 0]
+    return np.stack([begin, np.where(is_empty, begin, edges[stops - 1, 1])], axis=1)

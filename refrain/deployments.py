@@ -1,0 +1,118 @@
+"""Deployments of ``prefect.yaml`` on a running server: apply them, keep what people changed, list their next runs."""
+
+import contextlib
+import json
+import subprocess
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from refrain.environment import ROOT
+
+POOL = "refrain"
+NEXT_RUNS_SECONDS = 30.0  # the server schedules runs a few seconds after a deployment was applied
+WAITS = (0.5, 1.0, 2.0)  # before a request is sent again: on a busy machine SQLite is locked for a moment
+
+
+@dataclass(frozen=True)
+class Server:
+    """A Prefect server's API, as far as deployments and their schedules are concerned."""
+
+    api: str
+
+    def call(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:
+        """Send a request and return its answer."""
+        data = None if body is None else json.dumps(body).encode()
+        request = urllib.request.Request(f"{self.api}/{path}", data, {"Content-Type": "application/json"}, method=method)
+        for seconds in WAITS:
+            try:
+                return _answer(request)
+            except urllib.error.HTTPError as error:
+                if error.code < 500:
+                    raise
+                time.sleep(seconds)
+        return _answer(request)
+
+    def deployments(self) -> list[dict[str, Any]]:
+        """All deployments, with their schedules."""
+        found: list[dict[str, Any]] = []
+        while True:
+            page: list[dict[str, Any]] = self.call("POST", "deployments/filter", {"limit": 200, "offset": len(found)})
+            found += page
+            if len(page) < 200:
+                return found
+
+    def name_schedules(self) -> None:
+        """Give a slug to each schedule that has none, as one that somebody added in the dashboard.
+
+        Prefect replaces all schedules of a deployment, and switches them on, where one of them has no slug.
+        """
+        for deployment in self.deployments():
+            for schedule in deployment["schedules"]:
+                if not schedule["slug"]:
+                    path = f"deployments/{deployment['id']}/schedules/{schedule['id']}"
+                    kept = {key: schedule[key] for key in ("active", "schedule", "parameters", "max_scheduled_runs")}
+                    self.call("PATCH", path, kept | {"slug": f"dashboard-{schedule['id'][:8]}"})
+
+    @contextlib.contextmanager
+    def pauses_kept(self) -> Iterator[None]:
+        """Keep what is paused while deployments are applied again; Prefect keeps it for schedules with a slug only."""
+        self.name_schedules()
+        paused = [deployment["id"] for deployment in self.deployments() if deployment["paused"]]
+        yield
+        for deployment in paused:
+            self.call("PATCH", f"deployments/{deployment}", {"paused": True})
+
+    def paused(self) -> Iterator[str]:
+        """What is paused, a line each."""
+        for deployment in self.deployments():
+            if deployment["paused"]:
+                yield f"{deployment['name']}: the deployment is paused"
+            for schedule in deployment["schedules"]:
+                if not schedule["active"]:
+                    yield f"{deployment['name']}: schedule {schedule['slug'] or schedule['id']} is paused"
+
+    def next_runs(self) -> dict[str, str]:
+        """The next scheduled run of each deployment that has an active schedule, waiting until the server has them."""
+        scheduled = {
+            deployment["id"]: deployment["name"]
+            for deployment in self.deployments()
+            if not deployment["paused"] and any(schedule["active"] for schedule in deployment["schedules"])
+        }
+        found: dict[str, str] = {}
+        deadline = time.monotonic() + NEXT_RUNS_SECONDS
+        while len(found) < len(scheduled) and time.monotonic() < deadline:
+            found |= {key: start for key in scheduled.keys() - found.keys() if (start := self._next_run(key))}
+            if len(found) < len(scheduled):
+                time.sleep(0.5)
+        return {name: found.get(key, "") for key, name in scheduled.items()}
+
+    def _next_run(self, deployment: str) -> str:
+        body = {
+            "sort": "EXPECTED_START_TIME_ASC", "limit": 1,
+            "flow_runs": {"deployment_id": {"any_": [deployment]}, "state": {"type": {"any_": ["SCHEDULED"]}}},
+        }  # fmt: skip
+        runs = self.call("POST", "flow_runs/filter", body)
+        return runs[0]["expected_start_time"] if runs else ""
+
+
+def _answer(request: urllib.request.Request) -> Any:
+    with urllib.request.urlopen(request, timeout=60) as answer:
+        text = answer.read()
+    return json.loads(text) if text else None
+
+
+def deploy(prefect: Sequence[str], environment: Mapping[str, str]) -> None:
+    """Make the work pool and apply every deployment of ``prefect.yaml``.
+
+    Raises:
+        ValueError: With the end of what Prefect printed.
+    """
+    commands = (["work-pool", "create", POOL, "--type", "process", "--overwrite"], ["--no-prompt", "deploy", "--all"])
+    for command in commands:
+        done = subprocess.run([*prefect, *command], cwd=ROOT, env=dict(environment), capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise ValueError(f"prefect {' '.join(command)} failed:\n{done.stdout[-2000:]}{done.stderr[-2000:]}")

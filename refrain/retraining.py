@@ -1,0 +1,69 @@
+"""Datasets retrained one after the other in this terminal; one dataset's fault does not stop the others."""
+
+import os
+import sys
+import time
+import traceback
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from flows.retrain import retrain
+from refrain.engine import engine
+from refrain.environment import home
+from refrain.errors import known_error
+from refrain.progress import quiet, show_progress
+from tasks.pages.promotion import summary
+from tasks.settings import Settings
+from tasks.store.artifacts import Promotion
+from tasks.task_states import outcome
+from tasks.unchanged import find_promotion
+
+
+def retrain_all(
+    chosen: Mapping[str, Settings], catalog: str | None, snapshot: str | None, *, accept: bool = False
+) -> tuple[list[dict[str, Any]], dict[str, str]]:
+    """Retrain datasets, and start the engine only if one of them has something to do.
+
+    Returns:
+        A row of results for each dataset that ended with a decision, in the order given, and the message of
+        each one that failed.
+    """
+    rows: dict[str, dict[str, Any]] = {}
+    failures: dict[str, str] = {}
+    for name, settings in chosen.items():
+        started = time.monotonic()
+        with _kept_going(name, failures), quiet():
+            if found := find_promotion(name, settings, catalog, snapshot, accept=accept):
+                rows[name] = _row(found, started)
+                print(f"{name:<16} Unchanged at every stage", file=sys.stderr, flush=True)
+    waiting = [name for name in chosen if name not in rows and name not in failures]
+    if waiting:
+        print(f"Everything is kept in {home()}. Starting Prefect's engine, which takes some 20 seconds ...", file=sys.stderr)
+        with engine():
+            show_progress()
+            for name in waiting:
+                started = time.monotonic()
+                with _kept_going(name, failures):
+                    rows[name] = _row(outcome(retrain(name, chosen[name], catalog, snapshot, accept)), started)
+    return [rows[name] for name in chosen if name in rows], failures
+
+
+def _row(promotion: Promotion, started: float) -> dict[str, Any]:
+    return summary(promotion) | {"minutes": (time.monotonic() - started) / 60}
+
+
+@contextmanager
+def _kept_going(name: str, failures: dict[str, str]) -> Iterator[None]:
+    """Write down what stops a dataset, and go on with the next one; a fault of ours leaves its trace in a file."""
+    try:
+        yield
+    except Exception as error:
+        message = known_error(error)
+        if message is None:
+            log = home() / "logs" / f"failed-{name}-{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}.log"
+            log.parent.mkdir(parents=True, exist_ok=True)
+            log.write_text(traceback.format_exc())
+            message = f"a fault of Refrain itself, {type(error).__name__}: {str(error)[:300]}. Its trace is in {log}"
+        failures[name] = message
+        print(f"{name:<16} failed: {message}", file=sys.stderr, flush=True)

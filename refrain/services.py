@@ -1,0 +1,157 @@
+"""Programs that run beside each other in one terminal: their start, their logs, their end."""
+
+import contextlib
+import itertools
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from refrain.environment import ROOT, home
+
+START_SECONDS = 600.0  # a busy machine of two cores needs minutes for both servers
+TERM_SECONDS, KILL_SECONDS = 8.0, 3.0
+NUM_OLD_LOGS = 5
+FAULT = re.compile(r"\b(ERROR|CRITICAL)\b|^Traceback \(most recent call last\)")
+SHOWN_FAULTS = 3  # different messages of one log in a minute; the rest stays in the log
+
+
+@dataclass
+class Service:
+    """A program in a process group of its own, with its log."""
+
+    name: str
+    process: subprocess.Popen[bytes]
+    log: Path
+    num_read: int = 0
+    shown: dict[str, float] = field(default_factory=dict)
+
+    def check(self) -> None:
+        """Make sure that it runs.
+
+        Raises:
+            ValueError: If it ended; names its log and shows its last lines.
+        """
+        if self.process.poll() is not None:
+            last = self.log.read_text(errors="replace").strip().splitlines()[-5:]
+            raise ValueError(
+                f"{self.name} ended with status {self.process.returncode}. The end of {self.log}:\n" + "\n".join(last)
+            )
+
+    def new_faults(self) -> Iterator[str]:
+        """Errors that its log got since the last call: each message once in ten minutes, few at a time."""
+        with self.log.open("rb") as log:
+            log.seek(self.num_read)
+            text = log.read()
+        whole = text[: text.rfind(b"\n") + 1]
+        self.num_read += len(whole)
+        now, num = time.monotonic(), 0
+        for line in whole.decode(errors="replace").splitlines():
+            message = re.sub(r"[\d.:]+", "", line)[:200]
+            if FAULT.search(line) and now - self.shown.get(message, -1e9) > 600 and num < SHOWN_FAULTS:
+                num += 1
+                self.shown[message] = now
+                yield line.strip()[:300]
+
+
+def rotate(log: Path) -> None:
+    """Keep earlier logs under the names ``NAME.1.log`` (the newest) to ``NAME.5.log``."""
+    olds = [log, *(log.with_suffix(f".{number}.log") for number in range(1, NUM_OLD_LOGS + 1))]
+    for old, older in reversed(list(itertools.pairwise(olds))):
+        if old.exists():
+            old.replace(older)
+
+
+@contextlib.contextmanager
+def running(services: list[Service]) -> Iterator[list[Service]]:
+    """Stop all services at the end, whatever happens."""
+    try:
+        yield services
+    finally:
+        stop(services)
+
+
+def start(name: str, command: Sequence[str], environment: Mapping[str, str]) -> Service:
+    """Start a program in a process group of its own, with a new log."""
+    log = home() / "logs" / f"{name}.log"
+    log.parent.mkdir(parents=True, exist_ok=True)
+    rotate(log)
+    with log.open("wb") as file:
+        process = subprocess.Popen(
+            command, cwd=ROOT, env=dict(environment), stdin=subprocess.DEVNULL, stdout=file, stderr=file, start_new_session=True
+        )
+    return Service(name, process, log)
+
+
+def stop(services: Sequence[Service], patience_seconds: float = TERM_SECONDS) -> None:
+    """End all process groups together: politely, then not."""
+    for number, patience in ((signal.SIGTERM, patience_seconds), (signal.SIGKILL, KILL_SECONDS)):
+        for service in services:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(service.process.pid, number)
+        deadline = time.monotonic() + patience
+        while time.monotonic() < deadline and any(_is_alive(service) for service in services):
+            time.sleep(0.1)
+
+
+def _is_alive(service: Service) -> bool:
+    """Tell whether any process of a service's group is left."""
+    service.process.poll()  # or the first of them would stay as a zombie
+    try:
+        os.killpg(service.process.pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def free_port() -> int:
+    """A port that nothing listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def check_port(port: int, what: str, option: str) -> None:
+    """Refuse a port that something else listens on.
+
+    Raises:
+        ValueError: Names the port, what wanted it and how to choose another.
+    """
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError as error:
+            raise ValueError(
+                f"port {port} for {what} is taken by another program ({error.strerror}). "
+                f"Stop that one, or choose another port: refrain up {option} {port + 1}"
+            ) from error
+
+
+def wait_for(url: str, service: Service, services: Sequence[Service]) -> None:
+    """Wait until a server answers, with a line of progress every ten seconds.
+
+    Raises:
+        ValueError: If a service ended, or this one did not answer in time; names its log.
+    """
+    started, printed = time.monotonic(), 0
+    while (seconds := time.monotonic() - started) < START_SECONDS:
+        for one in services:
+            one.check()
+        with contextlib.suppress(urllib.error.URLError, OSError), urllib.request.urlopen(url, timeout=2) as answer:
+            if answer.status == 200:
+                return
+        if seconds // 10 > printed:
+            printed = int(seconds // 10)
+            print(f"  {service.name} is starting, {seconds:.0f} s so far", file=sys.stderr, flush=True)
+        time.sleep(0.25)
+    raise ValueError(f"{service.name} did not answer at {url} within {START_SECONDS:.0f} s; its log is {service.log}")

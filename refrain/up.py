@@ -1,0 +1,157 @@
+"""The dashboards, a worker and the scheduled deployments, in one terminal."""
+
+import contextlib
+import fcntl
+import json
+import os
+import signal
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+
+from refrain.deployments import POOL, Server, deploy
+from refrain.environment import home
+from refrain.services import Service, check_port, running, start, wait_for
+from tasks.registry.links import UI_URL, sqlite_url, ui_page
+
+LOOK_SECONDS = 30.0  # between two looks at schedules that somebody added in the dashboard
+
+
+class Stopped(Exception):  # noqa: N818  (an end, not an error)
+    """Somebody ended the services; ``status`` is the exit status."""
+
+    def __init__(self, number: int) -> None:
+        self.status = 128 + number
+
+
+def serve(*, prefect_port: int, mlflow_port: int) -> int:
+    """Start everything, print where it is, and wait for Ctrl-C.
+
+    Returns:
+        The exit status: 130 after Ctrl-C, 143 after SIGTERM.
+
+    Raises:
+        ValueError: If something cannot start or ended by itself; names its log.
+    """
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _stop)  # SIGINT too: a script that starts programs in the background ignores it
+    addresses = {"Prefect dashboard": f"http://127.0.0.1:{prefect_port}", "MLflow UI": f"http://127.0.0.1:{mlflow_port}"}
+    try:
+        with only_one(addresses):
+            check_port(prefect_port, "the Prefect dashboard", "--prefect-port")
+            check_port(mlflow_port, "the MLflow UI", "--mlflow-port")
+            _serve(addresses, prefect_port, mlflow_port)
+    except Stopped as stopped:
+        return stopped.status
+    return 0
+
+
+def _serve(addresses: Mapping[str, str], prefect_port: int, mlflow_port: int) -> None:
+    environment = environment_of(prefect_port) | {UI_URL: addresses["MLflow UI"]}
+    api = environment["PREFECT_API_URL"]
+    prefect = [sys.executable, "-m", "prefect"]
+    print(f"Starting the Prefect and MLflow servers; logs and data lie in {home()} ...", flush=True)
+    with running([]) as services:
+        server = [*prefect, "server", "start", "--host", "127.0.0.1", "--port", str(prefect_port)]
+        services.append(start("prefect-server", server, environment))
+        services.append(start("mlflow-server", mlflow_command(mlflow_port), environment))
+        wait_for(f"{api}/health", services[0], services)
+        with Server(api).pauses_kept():
+            deploy(prefect, environment)
+        worker = [*prefect, "worker", "start", "--pool", POOL, "--type", "process"]
+        services.append(start("worker", worker, environment))
+        wait_for(f"http://127.0.0.1:{mlflow_port}/health", services[1], services)
+        announce(addresses, Server(api))
+        watch(services, Server(api))
+
+
+def environment_of(prefect_port: int) -> dict[str, str]:
+    """Environment of the servers, the worker and its flow runs."""
+    api = f"http://127.0.0.1:{prefect_port}/api"
+    temporary = home() / "tmp"
+    temporary.mkdir(parents=True, exist_ok=True)
+    return os.environ | {
+        "PREFECT_API_URL": api,
+        "PREFECT_SERVER_UI_API_URL": api,
+        # Prefect's worker keeps a folder in the temporary folder that it cannot share with other users.
+        "TMPDIR": str(temporary),
+        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",  # eight processes that nothing here uses
+    }
+
+
+def mlflow_command(port: int) -> list[str]:
+    """The MLflow server of this store."""
+    tracking = os.environ.get("MLFLOW_TRACKING_URI") or sqlite_url(home() / "mlflow.db")
+    command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
+    return [*command, "--backend-store-uri", tracking, "--artifacts-destination", (home() / "mlartifacts").as_uri()]
+
+
+@contextlib.contextmanager
+def only_one(addresses: Mapping[str, str]) -> Iterator[None]:
+    """Let no second one run on this store.
+
+    Raises:
+        ValueError: If one does; says where its dashboards are.
+    """
+    path = home() / "up.json"
+    with path.open("a+") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            file.seek(0)
+            found = json.loads(file.read() or "{}")
+            where = "".join(f"\n  {name:<17}  {address}" for name, address in found.get("addresses", {}).items())
+            raise ValueError(f"Refrain already runs on {home()} (process {found.get('process', 'unknown')}):{where}") from None
+        file.truncate(0)
+        json.dump({"process": os.getpid(), "addresses": dict(addresses)}, file)
+        file.flush()
+        try:
+            yield
+        finally:
+            file.truncate(0)
+
+
+def announce(addresses: Mapping[str, str], server: Server) -> None:
+    """Print where the dashboards are, when each deployment runs next, and what is paused."""
+    print(f"\n  Prefect dashboard  {addresses['Prefect dashboard']}")
+    print(f"  MLflow UI          {ui_page(addresses['MLflow UI'])}\n")
+    for name, time_text in server.next_runs().items():
+        print(f"  next: {name:<18} {_minute(time_text) if time_text else 'the server has scheduled no run yet; see its log'}")
+    for line in server.paused():
+        print(f"  left alone: {line}")
+    print("\nTo start a retraining now, use Quick run in the dashboard, or:")
+    print(f"  export PREFECT_API_URL={server.api}")
+    print(f"  {Path(sys.executable).with_name('prefect')} deployment run retrain/rotten_tomatoes")
+    print("Ctrl-C stops all.", flush=True)
+
+
+def _minute(time_text: str) -> str:
+    return f"{datetime.fromisoformat(time_text.replace('Z', '+00:00')):%Y-%m-%d %H:%M} UTC"
+
+
+def watch(services: Sequence[Service], server: Server) -> None:
+    """Show errors of the logs until a signal comes; name schedules that were added in the dashboard.
+
+    Raises:
+        ValueError: If a program ended by itself; names its log.
+    """
+    looked = time.monotonic()
+    while True:
+        for service in services:
+            service.check()
+            for line in service.new_faults():
+                print(f"{datetime.now():%H:%M:%S}  {service.log}: {line}", file=sys.stderr, flush=True)
+        if time.monotonic() - looked > LOOK_SECONDS:
+            looked = time.monotonic()
+            with contextlib.suppress(OSError):  # a busy server is asked again at the next look
+                server.name_schedules()
+        time.sleep(1)
+
+
+def _stop(number: int, frame: object) -> None:
+    for ignored in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(ignored, signal.SIG_IGN)  # the services are stopping, which takes a few seconds at most
+    print("\nStopping ...", flush=True)
+    raise Stopped(number)

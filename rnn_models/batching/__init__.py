@@ -1,0 +1,1 @@
+"""Examples to batches and to windows of a stream."""

@@ -1,0 +1,71 @@
+"""Windows of truncated BPTT: stretches of time steps, and the state carried from one to the next.
+
+Shapes: B sequences, W steps of a window.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+State = tuple[Tensor, ...]  # (B, H) each, layer by layer: h, of an LSTM h and c
+
+
+@dataclass(frozen=True)
+class Window:
+    """A stretch of time steps of some sequences.
+
+    ``read`` and ``said`` are (B, W): what a model reads, and what it should say
+    at each step. ``lengths`` (B,) counts the real steps and may be 0.
+    ``is_start`` (B,) is True where a sequence begins and the state starts anew.
+    """
+
+    read: Tensor
+    said: Tensor
+    lengths: Tensor
+    is_start: Tensor
+    indices: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+    @property
+    def num_tokens(self) -> int:
+        """Real steps."""
+        return int(self.lengths.sum())
+
+    def to(self, device: torch.device) -> "Window":
+        """The same window with its tensors on a device."""
+        read, said = self.read.to(device), self.said.to(device)
+        return Window(read, said, self.lengths.to(device), self.is_start.to(device), self.indices)
+
+
+def bptt_windows(whole: Window, size: int) -> Iterator[Window]:
+    """Cut sequences along time into windows of at most ``size`` steps.
+
+    Gradients stop at a window's edge; the hidden state does not. The caller
+    carries it over with ``carried``.
+
+    Yields:
+        Windows of (B, W), W <= size; only those in which a real step stands.
+
+    Origin:
+        Williams and Peng (1990), truncated backpropagation through time.
+    """
+    for start in range(0, max(1, int(whole.lengths.max())), size):
+        stop = start + size
+        yield replace(
+            whole,
+            read=whole.read[:, start:stop],
+            said=whole.said[:, start:stop],
+            lengths=(whole.lengths - start).clamp(0, size),
+            is_start=whole.is_start & (start == 0),
+        )
+
+
+def carried(state: State, is_start: Tensor) -> State:
+    """What a window begins with: the state before, cut from its gradient, and zeros where ``is_start`` (B,) is True."""
+    return tuple(s.detach().masked_fill(is_start[:, None], 0.0) for s in state)

@@ -1,0 +1,1 @@
+"""Weights and settings as files, and two sets of weights compared."""

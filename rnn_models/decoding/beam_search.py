@@ -1,0 +1,202 @@
+"""Search for the best target texts, a batch at a time.
+
+B sequences, W beams of each, V ids, U ids of a beam so far, C candidates of a
+beam; R rows: the beams that are still growing, of all sequences end to end; P
+of a state: those of the rows before that some row goes on from.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from rnn_models.batching.batch import BOS_ID, EOS_ID, PAD_ID
+from rnn_models.batching.windows import State
+from rnn_models.decoding.top_k import candidates
+
+NEVER = float("-inf")
+
+
+class Rows(NamedTuple):
+    """The beams that grow, (R,) each: their last ids, places among the B * W beams, rows of the state that they go on from."""
+
+    ids: Tensor
+    places: Tensor
+    origin: Tensor
+
+
+# Rows, what no step changes (B rows each) and the state (P rows each) to logits (R, V or a few more that are -inf),
+# which are overwritten, and the next state (R rows each).
+Step = Callable[[Rows, State, State], tuple[Tensor, State]]
+
+
+@dataclass(frozen=True)
+class Hypothesis:
+    """A text as ids, without special ids, and its score: log probability by length."""
+
+    ids: list[int]
+    score: float
+
+
+def beam_search(
+    step: Step, state: State, *, width: int, max_lengths: Tensor, length_penalty: float, num_best: int, fixed: State = ()
+) -> list[list[Hypothesis]]:
+    """Decode a batch with beams.
+
+    A finished beam keeps its place and its score, so it competes with longer
+    ones until the end, but no step is computed for it; a sequence leaves the
+    batch when nothing can come among its best any more. Of equal scores that
+    of the better beam before goes first. With ``width`` 1 this is greedy
+    decoding.
+
+    Args:
+        step: One decoder step for all rows.
+        state: Tensors with B rows each.
+        width: Beams per sequence, W.
+        max_lengths: (B,), steps after which a sequence is cut.
+        length_penalty: The score is the log probability divided by the length,
+            its end included, to this power, at least 0.
+        num_best: Hypotheses wanted of each sequence, at most W.
+        fixed: Tensors with B rows each that no step changes; a step is given
+            those of the sequences that are not over.
+
+    Returns:
+        The best hypotheses of each sequence, best first; fewer than wanted
+        where there are not as many texts.
+
+    Origin:
+        Graves (2012), beam search; the length norm of Koehn and Knowles
+        (2017), section 3.6: a power of the length, where Wu et al. (2016),
+        equation 14, take one of (5 + length) / 6.
+    """
+    found: list[list[Hypothesis]] = [[] for _ in range(len(max_lengths))]
+    beams, divisors = Beams.start(len(max_lengths), width, max_lengths.device), powers(max_lengths, length_penalty)
+    rows = Rows(beams.ids[:, 0, 0], beams.live_places(), beams.sequences)
+    while len(rows.places):
+        logits, state = step(rows, fixed, state)
+        beams, parents = beams.grown(rows.places, *candidates(logits, width), divisors)
+        is_over = beams.are_over(max_lengths[beams.sequences], divisors, num_best)
+        for i in is_over.nonzero().flatten().tolist():
+            found[int(beams.sequences[i])] = beams.hypotheses(i, num_best)
+        grows = beams.is_live & ~is_over[:, None]
+        # Beams that part go on from one row: what a step makes of it, it makes once.
+        used, origin = torch.unique(torch.searchsorted(rows.places, parents[grows]), return_inverse=True)
+        state = tuple(tensor.index_select(0, used) for tensor in state)
+        beams, fixed = beams.without(is_over, fixed)
+        rows = Rows(beams.ids[:, :, -1][beams.is_live], beams.live_places(), origin)
+    return found
+
+
+def powers(max_lengths: Tensor, exponent: float) -> Tensor:
+    """What a log probability is divided by, of each length up to the longest.
+
+    One number for each length, from powers in float64: torch rounds those in
+    float32 in another way at the end of a tensor than within it, and a text's
+    score would depend on its place in the batch.
+
+    Args:
+        max_lengths: (B,).
+        exponent: The length penalty.
+
+    Returns:
+        (longest + 1,), with 1 for the text of no ids.
+    """
+    longest = max(max_lengths.tolist(), default=0)
+    return (torch.arange(longest + 1, dtype=torch.float64, device=max_lengths.device).clamp(min=1) ** exponent).float()
+
+
+@dataclass(frozen=True)
+class Beams:
+    """The beams of the sequences that are not over, best first.
+
+    ``sequences`` (B,) are their places in the batch; ``ids`` is (B, W, U), all
+    else (B, W). ``totals`` are log probabilities, -inf for a beam that is none
+    yet; ``scores`` are these by length.
+    """
+
+    sequences: Tensor
+    ids: Tensor
+    totals: Tensor
+    scores: Tensor
+    lengths: Tensor
+    is_done: Tensor
+
+    @classmethod
+    def start(cls, num: int, width: int, device: torch.device) -> "Beams":
+        """One empty text for each sequence."""
+        totals = torch.full((num, width), NEVER, device=device)
+        totals[:, :1] = 0.0
+        zeros = torch.zeros(num, width, dtype=torch.long, device=device)
+        ids = torch.full((num, width, 1), BOS_ID, device=device)
+        return cls(torch.arange(num, device=device), ids, totals, totals, zeros, zeros.bool())
+
+    @property
+    def is_live(self) -> Tensor:
+        """Which beams grow."""
+        return ~self.is_done & (self.totals != NEVER)
+
+    def live_places(self) -> Tensor:
+        """Places of the rows among the B * W beams, (R,)."""
+        return self.is_live.flatten().nonzero().flatten()
+
+    def grown(self, places: Tensor, values: Tensor, tokens: Tensor, divisors: Tensor) -> tuple["Beams", Tensor]:
+        """The best beams one id later, and the beam that each comes from, as one of the B * W, (B, W).
+
+        No more than the W best ids of a row can be among the W best of its sequence.
+
+        Args:
+            places: (R,), the beams that grow, as places among the B * W.
+            values: (R, C), log probabilities of their best ids.
+            tokens: (R, C), these ids.
+            divisors: (longest + 1,), of each length; see ``powers``.
+        """
+        num, width = self.totals.shape
+        totals = values.new_full((num * width, values.shape[1]), NEVER)
+        totals[:, 0] = self.totals.flatten()  # a finished beam goes on as itself, one that is none stays none
+        totals[places] = values + self.totals.flatten()[places, None]
+        said = tokens.new_full(totals.shape, PAD_ID)
+        said[places] = tokens
+        lengths = self.lengths + self.is_live
+        ranked = totals.view(num, width, -1) / divisors[lengths][:, :, None]
+        scores, best = (found[:, :width] for found in ranked.flatten(1).sort(dim=1, descending=True, stable=True))  # (B, W)
+        beam = best // totals.shape[1]
+        said = said.view(num, -1).gather(1, best)
+        ids = self.ids.gather(1, beam[:, :, None].expand(-1, -1, self.ids.shape[2]))
+        grown = Beams(
+            self.sequences, torch.cat([ids, said[:, :, None]], dim=2), totals.view(num, -1).gather(1, best), scores,
+            lengths.gather(1, beam), self.is_done.gather(1, beam) | (said == EOS_ID),
+        )  # fmt: skip
+        return grown, beam + width * torch.arange(num, device=beam.device)[:, None]
+
+    def are_over(self, max_lengths: Tensor, divisors: Tensor, num_best: int) -> Tensor:
+        """Which sequences are at their longest, or have no beam that grows and can come among the best, (B,)."""
+        return self.are_decided(max_lengths, divisors, num_best) | (self.ids.shape[2] > max_lengths)
+
+    def are_decided(self, max_lengths: Tensor, divisors: Tensor, num_best: int) -> Tensor:
+        """Of which sequences the best texts are finished, whatever is still to come, (B,).
+
+        A log probability never rises, and the longest text divides it by most:
+        so much a beam that grows can still reach. At equal scores it goes on.
+        """
+        reach = self.totals.masked_fill(~self.is_live, NEVER).amax(1) / divisors[max_lengths]
+        finished = self.scores.masked_fill(~self.is_done, NEVER).topk(num_best, dim=1).values[:, -1]
+        return (finished > reach) | ~self.is_live.any(1)
+
+    def hypotheses(self, i: int, num_best: int) -> list[Hypothesis]:
+        """The best texts of one sequence."""
+        rows = zip(self.ids[i, :num_best].tolist(), self.scores[i, :num_best].tolist(), strict=True)
+        return [Hypothesis(_strip(ids), score) for n, (ids, score) in enumerate(rows) if n == 0 or score != NEVER]
+
+    def without(self, is_over: Tensor, fixed: State) -> tuple["Beams", State]:
+        """The sequences that are not over, and their rows of some tensors."""
+        if not bool(is_over.any()):
+            return self, fixed
+        kept = (~is_over).nonzero().flatten()
+        parts = (self.sequences, self.ids, self.totals, self.scores, self.lengths, self.is_done)
+        return Beams(*(t[kept] for t in parts)), tuple(t[kept] for t in fixed)
+
+
+def _strip(ids: list[int]) -> list[int]:
+    return [i for i in ids if i not in (PAD_ID, BOS_ID, EOS_ID)]

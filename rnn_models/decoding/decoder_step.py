@@ -1,0 +1,143 @@
+"""One step of a recurrence or of a decoder: what it needs of the weights is made once, before the first step.
+
+B sequences, W beams of each, R rows: those that are growing; P rows of a state, from each of which one row or some
+go on; T source steps, E width of a token, O of an attentional state, H hidden, G gates, V ids.
+"""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import linear, pad
+
+from rnn_models.batching.windows import State
+from rnn_models.decoding.beam_search import Rows
+from rnn_models.decoding.beam_search import Step as SearchStep
+from rnn_models.layers.attention import Attention, Memory
+from rnn_models.layers.embedding import Embedding
+
+# Ids of a projection are a multiple of this many: products whose rows fill no whole registers are slower.
+ALIGNED = 64
+
+
+class Step(Protocol):
+    """A step of a recurrence."""
+
+    def __call__(self, added: Tensor, inputs: Tensor, state: State, origin: Tensor | None = None) -> State:
+        """The next state.
+
+        Args:
+            added: What is added to the gates, (R, G * H).
+            inputs: The inputs that this does not count, (P, O).
+            state: (P, H) each.
+            origin: The row of both that each row goes on from, (R,); none if they are the same rows.
+        """
+
+
+def lstm_step(cell: nn.RNNBase, num_added: int) -> Step:
+    """One step of an LSTM; the first ``num_added`` of its inputs count in what is added."""
+    from_inputs, from_hidden, _, _ = cell.parameters()
+    weights = torch.cat([from_inputs[:, num_added:], from_hidden], dim=1).T
+
+    def step(added: Tensor, inputs: Tensor, state: State, origin: Tensor | None = None) -> State:
+        h, c = state
+        i, f, g, o = sums(added, torch.cat([inputs, h], dim=1), weights, origin).chunk(4, dim=1)
+        c = f.sigmoid() * rows_of(c, origin) + i.sigmoid() * g.tanh()
+        return o.sigmoid() * c.tanh(), c
+
+    return step
+
+
+def gru_step(cell: nn.RNNBase, num_added: int) -> Step:
+    """One step of a GRU; the reset gate meets the hidden state after its product, as in PyTorch."""
+    from_inputs, from_hidden, _, bias = cell.parameters()
+    from_others = from_inputs[:, num_added:].T
+
+    def step(added: Tensor, inputs: Tensor, state: State, origin: Tensor | None = None) -> State:
+        (h,) = state
+        xr, xz, xn = sums(added, inputs, from_others, origin).chunk(3, dim=1)
+        hr, hz, hn = rows_of(torch.addmm(bias, h, from_hidden.T), origin).chunk(3, dim=1)
+        n = (xn + (xr + hr).sigmoid() * hn).tanh()
+        return (torch.lerp(n, rows_of(h, origin), (xz + hz).sigmoid()),)
+
+    return step
+
+
+def rnn_step(cell: nn.RNNBase, num_added: int) -> Step:
+    """One step of a plain recurrence."""
+    from_inputs, from_hidden, _, _ = cell.parameters()
+    weights = torch.cat([from_inputs[:, num_added:], from_hidden], dim=1).T
+    squash = torch.relu if cell.mode == "RNN_RELU" else torch.tanh
+
+    def step(added: Tensor, inputs: Tensor, state: State, origin: Tensor | None = None) -> State:
+        return (squash(sums(added, torch.cat([inputs, state[0]], dim=1), weights, origin)),)
+
+    return step
+
+
+def sums(added: Tensor, inputs: Tensor, weights: Tensor, origin: Tensor | None) -> Tensor:
+    """What is added (R, G * H) to the product of inputs (P, K) and weights (K, G * H)."""
+    if origin is None:
+        return torch.addmm(added, inputs, weights)
+    return (inputs @ weights).index_select(0, origin).add_(added)
+
+
+def rows_of(tensor: Tensor, origin: Tensor | None) -> Tensor:
+    """What each row goes on from, (R, H) of (P, H)."""
+    return tensor if origin is None else tensor.index_select(0, origin)
+
+
+STEPS = {"LSTM": lstm_step, "GRU": gru_step, "RNN_TANH": rnn_step, "RNN_RELU": rnn_step}
+
+
+def gate_bias(cell: nn.RNNBase) -> Tensor:
+    """What is added to the gates of every token, (G * H,): both biases, but a GRU's second one is within its reset gate."""
+    _, _, bias, bias_hidden = cell.parameters()
+    return bias if cell.mode == "GRU" else bias + bias_hidden
+
+
+def decoder_step(
+    embedding: Embedding, cell: nn.RNNBase, attention: Attention, projection: tuple[Tensor, Tensor],
+    *, never_said: Sequence[int], width: int,
+) -> SearchStep:  # fmt: skip
+    """A step of a search with an attending decoder, which reads its last attentional state too if its cell has room for it.
+
+    Args:
+        embedding: Of ids that are said.
+        cell: A recurrence that reads a token (E) or, side by side, token and attentional state (E + O).
+        attention: Of its states over the source's; its memory is what is fixed.
+        projection: Weight (V, O) and bias (V,).
+        never_said: Ids whose logits are -inf.
+        width: W.
+
+    Returns:
+        A step whose state is the hidden state and, if it is fed, the last attentional state. The beams of a
+        sequence ask its memory together, as its time steps do in training, so it is there once for all of them.
+    """
+    from_tokens, add = next(cell.parameters())[:, : embedding.table.embedding_dim], gate_bias(cell)
+    advance, own = STEPS[cell.mode](cell, from_tokens.shape[1]), attention.own_weight.T
+    weight, bias = aligned(*projection, never_said)
+    num_hidden, is_fed = 2 if cell.mode == "LSTM" else 1, cell.input_size > from_tokens.shape[1]
+
+    def step(rows: Rows, fixed: State, state: State) -> tuple[Tensor, State]:
+        hidden, memory = state[:num_hidden], Memory(*fixed)
+        fed = state[num_hidden] if is_fed else hidden[0][:, :0]
+        ids, which = torch.unique(rows.ids, return_inverse=True)  # rows say few ids between them
+        added = linear(embedding(ids[:, None])[:, 0], from_tokens, add)[which]  # (R, G * H)
+        hidden = advance(added, fed, hidden, rows.origin)
+        queries = hidden[0].new_zeros(len(memory.keys) * width, cell.hidden_size).index_copy_(0, rows.places, hidden[0])
+        looked = attention.look(queries.view(-1, width, cell.hidden_size), memory)  # (B, W, T)
+        contexts = torch.bmm(looked, memory.values).flatten(0, 1)[rows.places]  # (R, O)
+        said = torch.addmm(contexts, hidden[0], own).tanh_()
+        return linear(said, weight, bias), (*hidden, said) if is_fed else hidden
+
+    return step
+
+
+def aligned(weight: Tensor, bias: Tensor, never_said: Sequence[int]) -> tuple[Tensor, Tensor]:
+    """A projection, weight (V, O) and bias (V,), to some ids more; the bias of these, and of what is never said, is -inf."""
+    barred = torch.tensor(never_said, dtype=torch.long, device=bias.device)
+    more = -len(bias) % ALIGNED
+    wide = pad(weight, (0, 0, 0, more))
+    return wide, pad(bias.index_fill(0, barred, float("-inf")), (0, more), value=float("-inf"))

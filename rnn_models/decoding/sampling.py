@@ -1,0 +1,172 @@
+"""Texts drawn from a model id by id, its state carried: temperature, top-k, top-p.
+
+B texts, R texts that are not over, V ids, U steps.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from rnn_models.batching.batch import BOS_ID, EOS_ID, PAD_ID, UNK_ID
+from rnn_models.batching.windows import State
+from rnn_models.settings import TrainSettings, check_setting, setting
+
+Step = Callable[[Tensor, State], tuple[Tensor, State]]
+NEVER_SAID = (PAD_ID, UNK_ID, BOS_ID)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sampling:
+    """How ids are drawn. First the temperature, then ``top_k``, then ``top_p`` of what is left."""
+
+    temperature: float = setting(1.0, "What divides logits; 0 takes the likeliest.", low=0)
+    top_k: int = setting(0, "Ids that may be drawn, the likeliest; 0 for all.", low=0)
+    top_p: float = setting(1.0, "Probability that the ids that may be drawn have together at least.", low=0, high=1)
+    max_length: int = setting(1000, "Ids of a text, at most.", low=1)
+    goes_on: bool = setting(False, "An <eos> ends a line of the text, not the text.")
+    seed: int = setting(1, "Of what is drawn.", low=0)
+
+    def __post_init__(self) -> None:
+        for declared in fields(self):
+            check_setting(declared, getattr(self, declared.name))
+
+    @classmethod
+    def of(cls, s: TrainSettings) -> "Sampling":
+        """What the settings of a model say."""
+        return cls(
+            temperature=s.temperature, top_k=s.top_k, top_p=s.top_p, max_length=s.sample_length, goes_on=s.joined_texts,
+            seed=s.seed,
+        )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A drawn text without its end, what it cost in nats by the model's own probabilities, and whether it ended."""
+
+    ids: list[int]
+    nats: float
+    is_ended: bool
+
+    @property
+    def mean_probability(self) -> float:
+        """Geometric mean of the probabilities of its ids, its end included."""
+        return float(np.exp(-self.nats / max(1, len(self.ids) + self.is_ended)))
+
+
+def probabilities_of(logits: Tensor, sampling: Sampling) -> Tensor:
+    """With which probability each id is drawn, (B, V), in float64.
+
+    Args:
+        logits: (B, V).
+        sampling: How it is drawn.
+
+    Origin:
+        Fan, Lewis and Dauphin (2018), top-k; Holtzman et al. (2020), top-p:
+        the fewest of the likeliest ids whose probability reaches p.
+    """
+    if sampling.temperature == 0:
+        return torch.nn.functional.one_hot(logits.argmax(1), logits.shape[1]).double()
+    scaled = logits.double() / sampling.temperature
+    if 0 < sampling.top_k < scaled.shape[1]:
+        highest, places = scaled.topk(sampling.top_k, dim=1)
+        scaled = torch.full_like(scaled, float("-inf")).scatter(1, places, highest)
+    probabilities = scaled.softmax(1)
+    if sampling.top_p < 1:
+        ordered, places = probabilities.sort(dim=1, descending=True, stable=True)
+        before = torch.nn.functional.pad(ordered.cumsum(1)[:, :-1], (1, 0))
+        is_kept = before < sampling.top_p
+        is_kept[:, 0] = True
+        kept = torch.zeros_like(probabilities).scatter(1, places, ordered * is_kept)
+        probabilities = kept / kept.sum(1, keepdim=True)
+    return probabilities
+
+
+def draw(probabilities: Tensor, chances: Tensor) -> Tensor:
+    """Draw an id of each row by the inverse of its distribution function.
+
+    Args:
+        probabilities: (B, V).
+        chances: (B,), each from 0 up to, but not, 1.
+
+    Returns:
+        (B,), never an id of probability 0.
+    """
+    reached = probabilities.cumsum(1)
+    whole = reached[:, -1:]
+    drawn = torch.searchsorted(reached, chances[:, None] * whole, right=True)
+    last = (reached < whole).sum(1, keepdim=True)  # where rounding would lead beyond all ids
+    return torch.minimum(drawn, last).squeeze(1)
+
+
+def chances_of(rows: NDArray[np.int64], sampling: Sampling) -> NDArray[np.float64]:
+    """A number from 0 to 1 for each step of each text, (B, U).
+
+    They follow from the seed and the text's number alone, so what is drawn
+    for a text does not depend on the batch that it is in.
+    """
+    drawn = [np.random.default_rng((sampling.seed, int(row))).random(sampling.max_length) for row in rows]
+    return np.stack(drawn) if drawn else np.zeros((0, sampling.max_length))
+
+
+def sample(step: Step, logits: Tensor, state: State, sampling: Sampling, rows: NDArray[np.int64]) -> list[Sample]:
+    """Draw texts side by side; each step reads one id of each text that is not over.
+
+    Args:
+        step: Takes the last ids (R,) and the state, gives logits (R, V) of the
+            next ids and the state after them.
+        logits: Of the first id of each text, (B, V).
+        state: What has been read so far, B rows each.
+        sampling: How.
+        rows: Number of each text, (B,), from which follows what is drawn.
+    """
+    chances = torch.from_numpy(chances_of(rows, sampling)).to(logits.device)
+    ids = torch.full(chances.shape, PAD_ID, device=logits.device)
+    nats = chances.new_zeros(len(rows))
+    never, live = torch.tensor(NEVER_SAID, device=logits.device), torch.arange(len(rows), device=logits.device)
+    for place in range(sampling.max_length):
+        drawn = draw(probabilities_of(logits.index_fill(1, never, float("-inf")), sampling), chances[live, place])
+        ids[live, place] = drawn
+        nats[live] -= logits.log_softmax(1).gather(1, drawn[:, None]).squeeze(1).double()
+        if not sampling.goes_on:
+            goes_on = (drawn != EOS_ID).nonzero().flatten()
+            live, drawn, state = live[goes_on], drawn[goes_on], tuple(s[goes_on] for s in state)
+        if place + 1 == sampling.max_length or not len(live):
+            break
+        logits, state = step(drawn, state)
+    return [_sample(row, cost, sampling) for row, cost in zip(ids.tolist(), nats.detach().tolist(), strict=True)]
+
+
+def _sample(ids: list[int], nats: float, sampling: Sampling) -> Sample:
+    is_ended = not sampling.goes_on and EOS_ID in ids
+    return Sample(ids[: ids.index(EOS_ID)] if is_ended else ids, nats, is_ended)
+
+
+def read_prompts(model: Any, read: Tensor, lengths: Tensor) -> tuple[Tensor, State]:
+    """Read the beginnings of texts, each once, and stop each where it ends.
+
+    Args:
+        model: Takes ids (R, W) and a state, gives states (R, W, H) and the state
+            after the last step; ``project`` makes logits of states.
+        read: (B, T), padded on the right.
+        lengths: (B,), at least 1.
+
+    Returns:
+        Logits of what comes next, (B, V), and the state to go on from.
+    """
+    order = lengths.argsort(stable=True)
+    edges, counts = torch.unique(lengths, return_counts=True)
+    start, state = 0, ()
+    rows, outputs, ends = order, list[Tensor](), list[State]()
+    for stop, num in zip(edges.tolist(), counts.tolist(), strict=True):
+        states, state = model(read[rows, start:stop], state)
+        outputs.append(model.project(states[:num, -1]))
+        ends.append(tuple(s[:num] for s in state))
+        rows, state, start = rows[num:], tuple(s[num:] for s in state), stop
+    back = order.argsort()
+    whole = tuple(torch.cat(parts)[back] for parts in zip(*ends, strict=True))
+    return torch.cat(outputs)[back], whole

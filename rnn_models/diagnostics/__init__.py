@@ -1,0 +1,1 @@
+"""Why a loss oscillates: gradients of the first steps of a training."""

@@ -1,0 +1,33 @@
+"""Tokens and their right neighbours: what a tagger of characters reads in place of words.
+
+B sequences, T time steps, P width of a pair's vector.
+"""
+
+import torch
+from torch import Tensor, nn
+
+from rnn_models.batching.batch import PAD_ID
+
+NUM_BUCKETS = 131_071  # 2 ** 17 - 1, a prime: pairs that share one are apart in nothing but their neighbours
+
+
+class PairEmbedding(nn.Module):
+    """A vector of each token with the one behind it, of a table that pairs share by chance.
+
+    Vectors start at zero, so a pair that training never saw says nothing.
+
+    Origin:
+        Zhang and Yang (2018), section 3.1, pairs of characters; Weinberger et al. (2009), hashed features.
+    """
+
+    def __init__(self, num_ids: int, width: int) -> None:
+        super().__init__()
+        self.num_ids = num_ids
+        self.table = nn.Embedding(NUM_BUCKETS, width)
+        nn.init.zeros_(self.table.weight)
+
+    def forward(self, ids: Tensor) -> Tensor:
+        """(B, T) to (B, T, P); behind the last token stands padding."""
+        behind = nn.functional.pad(ids[:, 1:], (0, 1), value=PAD_ID)
+        vectors: Tensor = self.table(torch.remainder(ids * self.num_ids + behind, NUM_BUCKETS))
+        return vectors

@@ -1,0 +1,85 @@
+"""Words from their characters, so that an unknown word is not nothing.
+
+F distinct words of a batch, C characters of a word, E embedding, H hidden;
+B sequences, T time steps.
+"""
+
+import torch
+from torch import Tensor, nn
+
+from rnn_models.batching.batch import PAD_ID, Spelled, length_mask
+from rnn_models.layers.embedding import LockedDropout
+from rnn_models.layers.recurrent import gather_steps, read, recurrence, reversal
+from rnn_models.settings import TrainSettings
+
+NUM_PARTS = 4  # words of near-equal lengths are read together: a long one pads a quarter of a batch at most
+CNN_WIDTH = 3
+
+
+class CharacterLSTM(nn.Module):
+    """The last states of both directions over the characters of a word.
+
+    Origin:
+        Lample et al. (2016), section 4.1.
+    """
+
+    def __init__(self, input_size: int, hidden_size: int) -> None:
+        super().__init__()
+        self.ahead, self.back = (recurrence("lstm", input_size, hidden_size) for _ in "fb")
+
+    def forward(self, x: Tensor, lengths: Tensor) -> Tensor:
+        """``x`` (F, C, E) to (F, 2 * H)."""
+        mirrored = gather_steps(x, reversal(lengths, x.shape[1]))
+        states = torch.cat([read(self.ahead, x, ())[0], read(self.back, mirrored, ())[0]], dim=2)  # (F, C, 2 * H)
+        return gather_steps(states, lengths[:, None] - 1).squeeze(1)
+
+
+class CharacterCNN(nn.Module):
+    """The highest of each filter over the characters of a word.
+
+    Origin:
+        Ma and Hovy (2016), section 2.1.
+    """
+
+    def __init__(self, input_size: int, num_filters: int) -> None:
+        super().__init__()
+        self.filters = nn.Linear(CNN_WIDTH * input_size, num_filters)
+
+    def forward(self, x: Tensor, lengths: Tensor) -> Tensor:
+        """``x`` (F, C, E) to (F, filters)."""
+        num_characters = x.shape[1]
+        real = length_mask(lengths, num_characters)[:, :, None]
+        around = nn.functional.pad(x * real, (0, 0, CNN_WIDTH // 2, CNN_WIDTH // 2))
+        # Side by side and through one matrix: for such small inputs a third faster than a convolution.
+        windows = torch.cat([around[:, i : i + num_characters] for i in range(CNN_WIDTH)], dim=2)  # (F, C, 3 * E)
+        found = self.filters(windows).masked_fill(~real, float("-inf"))
+        highest: Tensor = found.max(dim=1).values
+        return highest
+
+
+class CharacterEncoder(nn.Module):
+    """Words of a batch to vectors, each distinct word once."""
+
+    def __init__(self, num_characters: int, settings: TrainSettings) -> None:
+        super().__init__()
+        width, hidden = settings.char_embedding_size, settings.char_hidden_size
+        self.output_size = 2 * hidden
+        self.embedding = nn.Embedding(num_characters, width, padding_idx=PAD_ID)
+        nn.init.uniform_(self.embedding.weight, -((3 / width) ** 0.5), (3 / width) ** 0.5)
+        nn.init.zeros_(self.embedding.weight.data[PAD_ID])
+        is_lstm = settings.char_encoder == "lstm"
+        self.read = CharacterLSTM(width, hidden) if is_lstm else CharacterCNN(width, self.output_size)
+        self.dropout = LockedDropout(settings.dropout)
+
+    def forward(self, spelled: Spelled | None) -> Tensor:
+        """Vectors of all tokens of a batch, (B, T, 2 * H), 0 at padding.
+
+        Raises:
+            ValueError: If the batch has no characters.
+        """
+        if spelled is None:
+            raise ValueError("this model reads characters: give its examples with the spellings of their words")
+        parts = zip(spelled.characters.chunk(NUM_PARTS), spelled.lengths.chunk(NUM_PARTS), strict=True)
+        words = [self.read(self.dropout(self.embedding(ids[:, : int(n.max())])), n) for ids, n in parts]
+        table = nn.functional.pad(torch.cat(words), (0, 0, 0, 1))  # (F + 1, 2 * H): the last is padding's
+        return nn.functional.embedding(spelled.places, table)

@@ -1,0 +1,151 @@
+"""The log partition of a linear chain with its gradient written out: one product per step, no graph of autograd.
+
+B sequences, T time steps, K tags.
+"""
+
+import math
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from rnn_models.batching.batch import length_mask
+from rnn_models.layers.recurrent import gather_steps, reversal
+
+Gradients = tuple[Tensor | None, ...]
+# A float64 reaches from exp(-708) to exp(709).
+MOST_NATS = 500.0  # that sums of one step may lie apart
+BETWEEN = 50.0  # that sums may grow or fade from one scaling to the next
+MOST_STEPS = 8  # from any tag to any other
+
+
+def mixing_steps(allowed: Tensor, start: Tensor, end: Tensor) -> int:
+    """Say in how many steps, no fewer and no more, every tag is reached from every tag.
+
+    Args:
+        allowed: (K, K), True where the row's tag may be followed by the column's.
+        start: (K,), True where a sequence may start with the tag.
+        end: (K,), True where a sequence may end with the tag.
+
+    Returns:
+        0 where there is no such number up to ``MOST_STEPS``, or where some shorter sequence has no allowed path.
+    """
+    reached = torch.eye(len(allowed), dtype=torch.bool)
+    for num in range(1, MOST_STEPS + 1):
+        if not (reached[start][:, end]).any():
+            return 0
+        reached = (reached.float() @ allowed.float()) > 0
+        if reached.all():
+            return num
+    return 0
+
+
+def steps_between(emissions: Tensor, lengths: Tensor, weights: list[Tensor], mixing: int) -> int:
+    """Say how many steps scaled sums may take before they are scaled again.
+
+    A tag is never further behind the best than what ``mixing`` steps cost,
+    twice where both directions meet, so from the widest step follows that
+    nothing falls out of a float64.
+
+    Args:
+        emissions: (B, T, K).
+        lengths: (B,).
+        weights: Of transitions, start and end.
+        mixing: What ``mixing_steps`` found.
+
+    Returns:
+        0 where sums may lie too far apart for this way.
+    """
+    widths = (emissions.amax(2) - emissions.amin(2)).masked_fill(~length_mask(lengths, emissions.shape[1]), 0.0)
+    spreads = [widths.amax(), *(w.amax() - w.amin() for w in weights)]
+    widest, moves, start, end = torch.stack([spread.double() for spread in spreads]).tolist()
+    step = widest + moves + math.log(emissions.shape[2])
+    if not mixing or not (2 * mixing + 1) * step + start + end <= MOST_NATS:  # nor where one is not a number
+        return 0
+    return max(1, int(BETWEEN / step)) if step else emissions.shape[1]
+
+
+class LogPartition(torch.autograd.Function):
+    """Log of the sum over all paths. Its gradient are the probabilities of all tags and steps.
+
+    With what stands before and behind the sequence as e^start and e^end, and M = e^transitions:
+
+        a_t = (a_(t-1) M) * e^(x_t),    b_t = (M b_(t+1)) * e^(x_t)
+
+    Both are one recursion, b over the mirrored sequence. Each is divided by its sum now and then, in float64.
+
+    Origin:
+        Rabiner (1989), the forward and backward recursions and section V.A,
+        their scaling. Ours lets b count the step's own emission too, so that
+        both directions take the same steps.
+    """
+
+    @staticmethod
+    def forward(
+        ctx: Any, emissions: Tensor, lengths: Tensor, transitions: Tensor, start: Tensor, end: Tensor, every: int
+    ) -> Tensor:
+        """Sum over all paths of each sequence.
+
+        Args:
+            ctx: Keeps what the way back needs.
+            emissions: (B, T, K).
+            lengths: (B,).
+            transitions: (K, K).
+            start: (K,).
+            end: (K,).
+            every: Steps from one scaling to the next, as ``steps_between`` says.
+
+        Returns:
+            (B,).
+        """
+        mirrored, mask = reversal(lengths, emissions.shape[1]), length_mask(lengths, emissions.shape[1])
+        nats = emissions.double().masked_fill(~mask[:, :, None], 0.0)
+        highest, moves, edges = nats.amax(2, keepdim=True), transitions.double().exp(), torch.stack([start, end]).double().exp()
+        seen = (nats - highest).exp()  # (B, T, K)
+        sums, scales = both_sums(torch.stack([seen, gather_steps(seen, mirrored)]).permute(2, 0, 1, 3), moves, edges, every)
+        ahead, back = sums[:, 0].transpose(0, 1), gather_steps(sums[:, 1].transpose(0, 1), mirrored)  # (B, T, K)
+        ctx.dtypes = [x.dtype for x in (emissions, transitions, start, end)]
+        ctx.save_for_backward(ahead, back, seen, scales[:, 0].T, moves, mask, lengths)
+        last = gather_steps(ahead, lengths[:, None] - 1)[:, 0] @ edges[1]
+        scaled = ((highest.squeeze(2) + scales[:, 0].T.log()) * mask).sum(1)
+        return (last.log() + scaled).to(torch.result_type(emissions, transitions))
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> Gradients:
+        """Probabilities of tags and of steps, each weighed by its sequence's gradient."""
+        ahead, back, seen, scales, moves, mask, lengths = ctx.saved_tensors
+        together = ahead * back / seen  # both count the step's emission
+        totals = together.sum(2)  # (B, T)
+        weights = gradients[0].double()[:, None] * mask
+        of_emissions = together * (weights / totals)[:, :, None]
+        before = ahead[:, :-1] * (weights / (totals * scales))[:, 1:, None]
+        of_moves = moves * (before.flatten(0, 1).T @ back[:, 1:].flatten(0, 1))
+        of_end = gather_steps(of_emissions, lengths[:, None] - 1).sum((0, 1))
+        found = (of_emissions, of_moves, of_emissions[:, 0].sum(0), of_end)
+        of_emissions, *others = (x.to(dtype) for x, dtype in zip(found, ctx.dtypes, strict=True))
+        return of_emissions, None, *others, None
+
+
+def both_sums(seen: Tensor, moves: Tensor, edges: Tensor, every: int) -> tuple[Tensor, Tensor]:
+    """Take both directions through all steps.
+
+    Args:
+        seen: (T, 2, B, K), e to the emissions, mirrored in the second half.
+        moves: (K, K).
+        edges: (2, K), of start and end.
+        every: Steps from one scaling to the next.
+
+    Returns:
+        Sums (T, 2, B, K), and what each step's were divided by, (T, 2, B).
+    """
+    sums, scales = torch.empty_like(seen, memory_format=torch.contiguous_format), seen.new_ones(seen.shape[:3])
+    both = torch.stack([moves, moves.T])
+    steps = sums.unbind()
+    torch.mul(seen[0], edges[:, None], out=steps[0])
+    for t, emitted in enumerate(seen.unbind()):
+        if t:
+            torch.bmm(steps[t - 1], both, out=steps[t]).mul_(emitted)
+        if t % every == 0:
+            scales[t] = steps[t].sum(2)
+            steps[t].div_(scales[t, :, :, None])
+    return sums, scales

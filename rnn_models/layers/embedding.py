@@ -1,0 +1,88 @@
+"""What every model begins with: dropout with one mask over time, and embeddings.
+
+B sequences, T time steps, E embedding, H hidden, V ids.
+"""
+
+import torch
+from torch import Tensor, nn
+
+from rnn_models.batching.batch import PAD_ID, UNK_ID
+from rnn_models.settings import TrainSettings
+
+
+class LockedDropout(nn.Module):
+    """Dropout with one mask for all time steps of a sequence.
+
+    Origin:
+        Gal and Ghahramani (2016), variational dropout.
+    """
+
+    def __init__(self, share: float) -> None:
+        super().__init__()
+        self.share = share
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Drop units of ``x`` (B, T, H) while training."""
+        if not self.training or self.share == 0:
+            return x
+        kept = torch.empty(x.shape[0], 1, x.shape[2], device=x.device).bernoulli_(1 - self.share)
+        return x * (kept / (1 - self.share)).to(x.dtype)
+
+
+class Embedding(nn.Module):
+    """Ids to vectors, with dropout of units and, while training, of whole tokens.
+
+    The last ``num_fixed`` ids are of words that training does not learn. Their
+    vectors stay as they are given, zeros until then, and stand in a table of
+    their own: neither gradient nor optimiser nor decay has work with them.
+    """
+
+    def __init__(self, num_ids: int, settings: TrainSettings, num_fixed: int = 0) -> None:
+        super().__init__()
+        self.num_ids, width = num_ids, settings.embedding_size
+        self.table = nn.Embedding(num_ids - num_fixed, width, padding_idx=PAD_ID)
+        self.fixed = nn.Parameter(torch.zeros(num_fixed, width), requires_grad=False) if num_fixed else None
+        nn.init.normal_(self.table.weight, std=settings.embedding_size**-0.5)
+        nn.init.zeros_(self.table.weight.data[PAD_ID])
+        self.token_dropout = settings.token_dropout
+        self.dropout = LockedDropout(settings.dropout)
+
+    def start_from(self, vectors: Tensor, is_known: Tensor, *, is_tuned: bool) -> None:
+        """Start from word vectors instead of by chance; unknown ids keep their start.
+
+        Args:
+            vectors: (V, E).
+            is_known: (V,), True where there is a vector.
+            is_tuned: Whether those of training's words are learnt on; if not, the whole table stays as it is.
+
+        Raises:
+            ValueError: If the table is of another shape.
+        """
+        num_learnt, shape = self.table.num_embeddings, (self.num_ids, self.table.embedding_dim)
+        if tuple(vectors.shape) != shape:
+            raise ValueError(
+                f"word vectors have {vectors.shape[1]} numbers each for {len(vectors)} ids, the model's embedding "
+                f"has {shape[1]} for {shape[0]}: set embedding_size to {vectors.shape[1]}"
+            )
+        with torch.no_grad():
+            is_learnt = is_known[:num_learnt]
+            self.table.weight[is_learnt] = vectors[:num_learnt][is_learnt].to(self.table.weight)
+            if self.fixed is not None:
+                self.fixed.copy_(vectors[num_learnt:])
+        self.table.weight.requires_grad_(is_tuned)
+
+    def forward(self, ids: Tensor) -> Tensor:
+        """(B, T) to (B, T, E)."""
+        if self.training and self.token_dropout:
+            dropped = torch.rand(ids.shape, device=ids.device) < self.token_dropout
+            ids = ids.masked_fill(dropped & (ids != PAD_ID), UNK_ID)
+        vectors: Tensor = self.dropout(self._look_up(ids))
+        return vectors
+
+    def _look_up(self, ids: Tensor) -> Tensor:
+        if self.fixed is None:
+            found: Tensor = self.table(ids)
+            return found
+        beyond = ids - self.table.num_embeddings  # (B, T), not negative where a vector is fixed
+        fixed = nn.functional.embedding(beyond.clamp(min=0), self.fixed)
+        return torch.where(beyond[:, :, None] >= 0, fixed, self.table(ids.masked_fill(beyond >= 0, PAD_ID)))

@@ -1,0 +1,201 @@
+"""Recurrent layers in one direction or both, exact on padded batches.
+
+B sequences, T time steps, E embedding, H hidden, D directions, L layers.
+"""
+
+import torch
+from torch import Tensor, nn
+
+from rnn_models.batching.windows import State
+from rnn_models.devices import has_bfloat16_lstm
+from rnn_models.layers.embedding import LockedDropout
+from rnn_models.settings import TrainSettings
+
+CELLS = {"lstm": nn.LSTM, "gru": nn.GRU, "rnn": nn.RNN}
+
+
+def recurrence(kind: str, input_size: int, hidden_size: int, *, activation: str = "tanh") -> nn.RNNBase:
+    """Make one recurrent layer of one direction.
+
+    The recurrent weights start orthogonal, so that a gradient neither grows
+    nor fades at first; an LSTM's forget gate starts open.
+
+    Origin:
+        Saxe et al. (2014), orthogonal start; Jozefowicz et al. (2015), forget
+        bias of 1.
+    """
+    options = {"nonlinearity": activation} if kind == "rnn" else {}
+    cell = CELLS[kind](input_size, hidden_size, batch_first=True, **options)
+    for gate in cell.weight_hh_l0.data.split(hidden_size):
+        nn.init.orthogonal_(gate)
+    nn.init.xavier_uniform_(cell.weight_ih_l0)
+    nn.init.zeros_(cell.bias_ih_l0)
+    nn.init.zeros_(cell.bias_hh_l0)
+    if kind == "lstm":  # gates lie in the order input, forget, cell, output
+        nn.init.ones_(cell.bias_ih_l0.data[hidden_size : 2 * hidden_size])
+    layer: nn.RNNBase = cell
+    return layer
+
+
+def read(cell: nn.RNNBase, x: Tensor, state: State, *, weight_dropout: float = 0.0, window: int = 0) -> tuple[Tensor, State]:
+    """Read a stretch of time with one recurrent layer.
+
+    Args:
+        cell: Made by ``recurrence``.
+        x: (B, T, E).
+        state: (B, H) each to go on from, none to start from zeros.
+        weight_dropout: Share of the recurrent weights dropped, the same at all
+            steps. Weights and not units, so that time stays within one kernel.
+        window: Steps after which the gradient is cut, while the state goes on; 0 for never.
+
+    Returns:
+        Hidden states (B, T, H), and the state after the last step.
+
+    Origin:
+        Merity, Keskar and Socher (2018), section 2, for the dropped weights.
+    """
+    if is_too_short_for(cell, x):
+        with torch.autocast(x.device.type, enabled=False):
+            full = tuple(s.float() for s in state)
+            return read(cell, x.float(), full, weight_dropout=weight_dropout, window=window)
+    weights: list[Tensor] = list(cell.parameters())
+    if weight_dropout:
+        weights[1] = nn.functional.dropout(weights[1], weight_dropout)
+    run = getattr(torch, cell.mode.lower())  # lstm, gru, rnn_tanh or rnn_relu: what the module itself calls
+    carried = [s[None] for s in state] or [x.new_zeros(1, len(x), cell.hidden_size)] * (2 if cell.mode == "LSTM" else 1)
+    parts: list[Tensor] = []
+    for part in torch.split(x, window or x.shape[1], dim=1):
+        carried = [s.detach() for s in carried] if parts else carried
+        out, *carried = run(
+            part, tuple(carried) if cell.mode == "LSTM" else carried[0], weights, True, 1, 0.0, cell.training, False, True
+        )
+        parts.append(out)
+    states = parts[0] if len(parts) == 1 else torch.cat(parts, dim=1)
+    return states, tuple(s[0] for s in carried)
+
+
+def is_too_short_for(cell: nn.RNNBase, x: Tensor) -> bool:
+    """Whether numbers of bfloat16, which autocast would make of ``x``, are too short for this layer on this processor."""
+    kind = x.device.type
+    return cell.mode == "LSTM" and torch.is_autocast_enabled(kind) and not has_bfloat16_lstm(kind)
+
+
+def read_by_steps(cell: nn.RNNBase, x: Tensor, state: State, *, window: int = 0) -> tuple[list[Tensor], State]:
+    """Read like ``read``, one kernel call per step: slower, but each hidden state is a tensor with a gradient of its own.
+
+    Returns:
+        Hidden states (B, H) of all steps, and the state after the last.
+    """
+    states = []
+    for t in range(x.shape[1]):
+        state = tuple(s.detach() for s in state) if window and t and t % window == 0 else state
+        _, state = read(cell, x[:, t : t + 1], state)
+        states.append(state[0])
+    return states, state
+
+
+def reversal(lengths: Tensor, num_steps: int) -> Tensor:
+    """Say which step stands where when each sequence is read backwards.
+
+    Padding stays where it is, on the right. Applying it twice changes nothing.
+
+    Returns:
+        Indices (B, T).
+    """
+    steps = torch.arange(num_steps, device=lengths.device).expand(len(lengths), -1)
+    mirrored = lengths[:, None] - 1 - steps
+    return torch.where(mirrored >= 0, mirrored, steps)
+
+
+def gather_steps(x: Tensor, index: Tensor) -> Tensor:
+    """Pick time steps: ``x`` (B, T, H) by ``index`` (B, U) to (B, U, H)."""
+    return x.gather(1, index[:, :, None].expand(-1, -1, x.shape[2]))
+
+
+class Recurrent(nn.Module):
+    """Layers of a forward and, if both directions are asked for, a backward recurrence, side by side.
+
+    The backward direction reads each sequence from its own last real token, so
+    padding never enters a hidden state that counts. Two plain calls on padded
+    batches of near-equal lengths beat one call on packed sequences on a CPU.
+
+    Above a layer its input is added (``residual``, where it is as wide), then
+    each step's states are normalised (``layer_norm``).
+
+    Origin:
+        Schuster and Paliwal (1997), bidirectional recurrent networks; Ba, Kiros
+        and Hinton (2016), layer norm, here of a layer's outputs and not within
+        its gates, so that time stays within one kernel; Wu et al. (2016),
+        residual connections between layers.
+    """
+
+    def __init__(self, input_size: int, settings: TrainSettings) -> None:
+        super().__init__()
+        num_directions, self.hidden_size = 1 + settings.bidirectional, settings.hidden_size
+        self.output_size = num_directions * settings.hidden_size
+        sizes = [input_size] + [self.output_size] * (settings.num_layers - 1)
+        kind, directions = settings.cell, range(num_directions)
+        make = [recurrence(kind, n, self.hidden_size, activation=settings.activation) for n in sizes for _ in directions]
+        self.forwards = nn.ModuleList(make[::num_directions])
+        self.backwards = nn.ModuleList(make[1::2] if settings.bidirectional else [])
+        self.norms = nn.ModuleList(nn.LayerNorm(self.output_size) if settings.layer_norm else nn.Identity() for _ in sizes)
+        self.is_residual = [settings.residual and n == self.output_size for n in sizes]
+        self.dropout = LockedDropout(settings.dropout)
+        self.recurrent_dropout, self.window = settings.recurrent_dropout, settings.bptt_window
+        self.num_states = 2 if kind == "lstm" else 1
+        self.followed: list[list[Tensor]] | None = None  # hidden states by layer, direction and step, while health.py looks
+
+    def forward(self, x: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+        """Encode a padded batch.
+
+        Args:
+            x: (B, T, E).
+            lengths: (B,), at least 1 each.
+
+        Returns:
+            Hidden states (B, T, D * H), of no meaning at padding, and those
+            after the last token that each direction reads, (B, D * H).
+        """
+        ends = lengths[:, None] - 1
+        if not self.backwards:
+            x, _ = self.go_on(x, ())
+            return x, gather_steps(x, ends).squeeze(1)
+        backwards = reversal(lengths, x.shape[1])
+        for layer, (ahead, back) in enumerate(zip(self.forwards, self.backwards, strict=True)):
+            inputs = x if layer == 0 else self.dropout(x)
+            states, _ = self._read(ahead, inputs, ())  # (B, T, H)
+            mirrored, _ = self._read(back, gather_steps(inputs, backwards), ())  # (B, T, H), backwards in time
+            x = self._finish(layer, x, torch.cat([states, gather_steps(mirrored, backwards)], dim=2))  # (B, T, D * H)
+        last = gather_steps(x[:, :, : self.hidden_size], ends).squeeze(1)
+        return x, torch.cat([last, x[:, 0, self.hidden_size :]], dim=1)
+
+    def go_on(self, x: Tensor, state: State) -> tuple[Tensor, State]:
+        """Read on from a state, in one direction.
+
+        Args:
+            x: (B, T, E).
+            state: What the stretch before left, none at a start.
+
+        Returns:
+            Hidden states (B, T, H), and the state to go on from.
+        """
+        after: list[Tensor] = []
+        for layer, cell in enumerate(self.forwards):
+            inputs = x if layer == 0 else self.dropout(x)
+            states, left = self._read(cell, inputs, state[layer * self.num_states :][: self.num_states])
+            x = self._finish(layer, x, states)
+            after += left
+        return x, tuple(after)
+
+    def _read(self, cell: nn.Module, x: Tensor, state: State) -> tuple[Tensor, State]:
+        assert isinstance(cell, nn.RNNBase)
+        if self.followed is not None:
+            steps, after = read_by_steps(cell, x, state, window=self.window)
+            self.followed.append(steps)
+            return torch.stack(steps, dim=1), after
+        dropped = self.recurrent_dropout if self.training else 0.0
+        return read(cell, x, state, weight_dropout=dropped, window=self.window)
+
+    def _finish(self, layer: int, inputs: Tensor, states: Tensor) -> Tensor:
+        finished: Tensor = self.norms[layer](inputs + states if self.is_residual[layer] else states)
+        return finished

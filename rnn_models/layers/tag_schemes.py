@@ -1,0 +1,96 @@
+"""What tags say of entities: which may follow which, where entities lie, and BIO tags as BIOES.
+
+B sequences, T time steps, K tags of a dataset (BIO), L tags of a model, S entities.
+"""
+
+import torch
+from torch import Tensor, nn
+
+from rnn_models.batching.batch import length_mask
+
+CLOSING = {"B": "S", "I": "E"}  # what BIOES calls a tag with which an entity ends
+
+
+class Scheme(nn.Module):
+    """The tags that a model learns in place of a dataset's.
+
+    With ``bioes`` a tag also says whether its entity ends there: ``S`` is a
+    whole entity, ``E`` the last token of a longer one. Both ways of tagging say
+    the same, so a path of one has exactly one in the other.
+
+    Origin:
+        Ratinov and Roth (2009), section 3.3, BILOU.
+    """
+
+    closed: Tensor
+    letters: Tensor
+    said: Tensor
+
+    def __init__(self, tags: tuple[str, ...], kind: str) -> None:
+        super().__init__()
+        is_longer = [kind == "bioes" and tag[0] in CLOSING for tag in tags]
+        pairs = [(i, tag, longer) for i, (tag, longer) in enumerate(zip(tags, is_longer, strict=True))]
+        names = [(i, name) for i, tag, longer in pairs for name in ([tag, CLOSING[tag[0]] + tag[1:]] if longer else [tag])]
+        self.tags = tuple(name for _, name in names)
+        said = torch.tensor([i for i, _ in names])
+        first = torch.searchsorted(said, torch.arange(len(tags)))
+        self.register_buffer("said", said, persistent=False)
+        self.register_buffer("closed", torch.stack([first, first + torch.tensor(is_longer).long()], dim=1), persistent=False)
+        self.register_buffer("letters", torch.tensor(["OBI".index(tag[0]) for tag in tags]), persistent=False)
+
+    def learnt(self, tags: Tensor, lengths: Tensor) -> Tensor:
+        """The model's tags (B, T) of a dataset's (B, T), which must be valid."""
+        goes_on = (self.letters[tags] == 2) & length_mask(lengths, tags.shape[1])
+        is_last = ~nn.functional.pad(goes_on[:, 1:], (0, 1))
+        return self.closed[tags, is_last.long()]
+
+    def marginals(self, learnt: Tensor) -> Tensor:
+        """Probabilities of a dataset's tags (..., K) from those of the model's (..., L)."""
+        sums = learnt.new_zeros(*learnt.shape[:-1], len(self.letters))
+        return sums.index_add_(-1, self.said, learnt)
+
+
+def tag_steps(tags: tuple[str, ...]) -> tuple[Tensor, Tensor, Tensor]:
+    """Say which tags may follow which, which may start a sequence, and which may end it.
+
+    ``I-x`` and ``E-x`` stand only within an ``x``. Where a scheme has tags that
+    close an entity, one that is open goes on.
+
+    Args:
+        tags: Of BIO or of BIOES.
+
+    Returns:
+        (L, L), (L,) and (L,), True where allowed.
+    """
+    closes = {CLOSING[tag[0]] + tag[1:]: tag for tag in tags if tag[0] in CLOSING} if any(tag[0] in "SE" for tag in tags) else {}
+    must_go_on = torch.tensor([tag in closes.values() for tag in tags])
+    goes_on = torch.tensor([tag[0] in "IE" for tag in tags])
+    is_open = torch.tensor([tag[0] in "BI" for tag in tags])
+    is_same = torch.tensor([[before[1:] == tag[1:] for tag in tags] for before in tags])
+    allowed = torch.where(goes_on, is_open[:, None] & is_same, ~must_go_on[:, None])
+    return allowed, ~goes_on, ~must_go_on
+
+
+def lengthened_by(tags: tuple[str, ...]) -> Tensor:
+    """The number of the tag that would make an entity longer which ends in a tag; -1 for none, (L,)."""
+    is_closed = any(tag[0] in "SE" for tag in tags)
+    inside = {tag[2:]: i for i, tag in enumerate(tags) if tag[0] == "I"}
+    return torch.tensor([-1 if is_closed or tag[0] == "O" else inside.get(tag[2:], -1) for tag in tags])
+
+
+def find_entities(letters: Tensor, lengths: Tensor) -> Tensor:
+    """Find the entities of valid BIO tags.
+
+    Args:
+        letters: (B, T), 1 where a tag begins an entity, 2 where it goes on.
+        lengths: (B,).
+
+    Returns:
+        (S, 3): sequence, start, and stop, exclusive; in their order.
+    """
+    num_steps = letters.shape[1]
+    letters = nn.functional.pad(letters * length_mask(lengths, num_steps), (0, 1))
+    steps = torch.arange(num_steps + 1, device=letters.device)
+    ends = torch.where(letters != 2, steps, num_steps).flip(1).cummin(1).values.flip(1)  # (B, T + 1)
+    row, start = (letters == 1).nonzero().unbind(1)
+    return torch.stack([row, start, ends[row, start + 1]], dim=1)

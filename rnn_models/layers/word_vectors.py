@@ -1,0 +1,34 @@
+"""Word vectors as the start of a source embedding.
+
+V ids, E embedding.
+"""
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from rnn_models.layers.embedding import Embedding
+from rnn_models.problem import Sizes
+from rnn_models.settings import TrainSettings
+
+Vectors = tuple[NDArray[np.float32], NDArray[np.bool_]]  # (V, E), and (V,) True where a source id has one
+
+
+def source_embedding(model: nn.Module, sizes: Sizes) -> Embedding:
+    """The embedding that reads source ids: the first of a model that has as many ids.
+
+    Raises:
+        ValueError: If the model has none.
+    """
+    tables = [module for module in model.modules() if isinstance(module, Embedding)]
+    found = [module for module in tables if module.num_ids == sizes.source]
+    if not found:
+        raise ValueError(f"the model has no embedding of {sizes.source} source ids to start from word vectors")
+    return found[0]
+
+
+def start_from_vectors(model: nn.Module, vectors: Vectors, sizes: Sizes, settings: TrainSettings) -> None:
+    """Put word vectors into a model; ``tune_vectors`` says whether they are learnt on."""
+    table, is_known = map(torch.from_numpy, vectors)
+    source_embedding(model, sizes).start_from(table, is_known, is_tuned=settings.tune_vectors)

@@ -1,0 +1,1 @@
+"""The training loop: gradients, optimizer, validation, history and resume."""

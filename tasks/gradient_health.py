@@ -1,0 +1,106 @@
+"""Token set to gradient health: the first steps of one training, with clipping and without, and what they say."""
+
+import json
+import logging
+import math
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from rnn_models.diagnostics.diagnosis import Diagnosis, advice, diagnose
+from rnn_models.diagnostics.probe import Probe, probe
+from rnn_models.problem import find_problem
+from rnn_models.settings import TrainSettings
+from tasks.pages.health import REPORT
+from tasks.pages.training import clipping_words
+from tasks.settings import TrainChanges, changes
+from tasks.store.artifacts import Health, TokenSet
+from tasks.store.code import code_digest, digest, training_code
+
+log = logging.getLogger(__name__)
+
+
+def health_code() -> str:
+    """A digest of the code that makes the probe and its page."""
+    return code_digest(
+        "rnn_models/diagnostics/probe.py",
+        "rnn_models/diagnostics/diagnosis.py",
+        alone=["tasks/gradient_health.py", "tasks/pages/health.py", "tasks/pages/markdown.py"],
+    )
+
+
+def check_health(tokens: TokenSet, settings: TrainChanges, num_steps: int) -> Health:
+    """Make the first steps of a training twice, alike but for the clipping, or find that they were made before.
+
+    Raises:
+        ValueError: If the settings do not clip: then there is nothing to compare.
+    """
+    problem = find_problem(tokens.problem)
+    chosen = health_settings(problem.defaults.with_changes(changes(settings)))
+    key = digest(tokens.digest, asdict(chosen), num_steps, training_code(problem.name), health_code())
+    found = Health.find(tokens.dataset, key)
+    if found:
+        log.info("Unchanged")
+        return found
+    with Health.making(tokens.dataset, key) as folder:
+        clipped, free = (
+            followed_probe(tokens, chosen.with_changes({"clipping": how}), num_steps) for how in (chosen.clipping, "none")
+        )
+        said = diagnose(clipped, free, clipping_words(chosen))
+        write_report(folder, tokens, chosen, said, [clipped, free])
+        return Health(
+            dataset=tokens.dataset, digest=key, tokens=tokens.digest, verdict=said.verdict, clip_norm=said.clip_norm
+        ).commit()
+
+
+def health_settings(settings: TrainSettings) -> TrainSettings:
+    """Settings under which health can be seen.
+
+    Raises:
+        ValueError: If they do not clip.
+    """
+    if settings.clipping == "none":
+        raise ValueError(
+            "training.clipping must be norm, value or adaptive, got 'none': a training without it is compared anyway"
+        )
+    return settings if settings.measure_every else settings.with_changes({"measure_every": 10})
+
+
+def followed_probe(tokens: TokenSet, settings: TrainSettings, num_steps: int) -> Probe:
+    """Make the first steps of a training, and say so."""
+    log.info("%d steps of %s, gradients clipped by %s", num_steps, tokens.dataset, clipping_words(settings))
+    found = probe(
+        find_problem(tokens.problem), tokens.examples("train"), tokens.model_sizes(), settings, num_steps=num_steps,
+        vectors=tokens.word_vectors(),
+    )  # fmt: skip
+    log.info("%d steps made", len(found.steps))
+    return found
+
+
+def write_report(folder: Path, tokens: TokenSet, settings: TrainSettings, said: Diagnosis, probes: list[Probe]) -> None:
+    """Write all that the page tells and draws."""
+    told = {
+        "dataset": tokens.dataset, "problem": tokens.problem, "verdict": said.verdict, "clip_norm": said.clip_norm,
+        "sentences": said.sentences, "advice": advice(said, settings), "clipped_by": clipping_words(settings),
+        "clipped": asdict(said.clipped), "free": asdict(said.free),
+        "series": {name: series(probe) for name, probe in zip(("clipped", "free"), probes, strict=True)},
+        "settings": asdict(settings), "rows": tokens.rows["train"], "snapshot": tokens.snapshot, "tokens": tokens.digest,
+    }  # fmt: skip
+    text = json.dumps(finite(told), indent=2, ensure_ascii=False, allow_nan=False)
+    (folder / REPORT).write_text(f"{text}\n", encoding="utf-8")
+
+
+def series(probe: Probe) -> dict[str, Any]:
+    """A probe step by step, and its gradients by distance."""
+    names = ("loss", "gradient_norm", "allowed_norm", "is_clipped", "learning_rate", "update_ratio")
+    columns = {name: [getattr(step, name) for step in probe.steps] for name in names}
+    return columns | {"decay_before": probe.decay_before, "decay_after": probe.decay_after}
+
+
+def finite(value: Any) -> Any:
+    """The same with None for every number that JSON cannot write."""
+    if isinstance(value, dict):
+        return {name: finite(inner) for name, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [finite(inner) for inner in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -1,0 +1,81 @@
+"""Files of raw rows in any format that can be read, a part at a time."""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+
+import pyarrow as pa
+
+from data.errors import RowError, nearest
+from data.formats.base import all_formats
+from data.sources.base import Access, Piece
+from data.sources.files import Files
+
+FORMATS = {"csv": "csv", "tsv": "tsv", "jsonl": "jsonl", "ndjson": "jsonl", "parquet": "parquet"}
+PACKED = ("gz", "bz2", "xz", "zst")
+
+
+def pieces_of(sources: Sequence[str], access: Access) -> tuple[Files, list[Piece]]:
+    """The files that some addresses stand for.
+
+    Raises:
+        RowError: If there is none, or one is of no format that can be read.
+    """
+    for source in sources:
+        if not re.search(r"[*?\[\]][^/]*$", source):  # the format of a glob is that of each of its files
+            format_of(source)
+    files = Files(paths={"all": [*sources]})
+    pieces = files.pieces(access, [])
+    for piece in pieces:
+        format_of(piece.name)
+    return files, pieces
+
+
+def parts_of(
+    files: Files, pieces: Sequence[Piece], columns: Mapping[str, str], part_rows: int, access: Access
+) -> Iterator[tuple[Piece, pa.Table]]:
+    """The rows of some files, a part at a time, with the file of each part.
+
+    Args:
+        files: Where they are.
+        pieces: What ``pieces_of`` found.
+        columns: Name of a column that comes out to the name of one in the files.
+        part_rows: Rows of a part.
+        access: What may be used.
+
+    Raises:
+        RowError: If one has no such column; names the file.
+    """
+    for piece in pieces:
+        kind = all_formats()[format_of(piece.name)]
+        try:
+            with files.open(piece, access) as streams:
+                for table in evenly(kind.read(streams, columns, kind.options), part_rows):
+                    yield piece, table
+        except RowError as error:
+            raise RowError(access.hide(f"{piece.name}: {error}")) from None
+
+
+def format_of(source: str) -> str:
+    """The format that an address ends with, packed or not.
+
+    Raises:
+        RowError: If it is none of those that can be read.
+    """
+    *_, before, ending = ("", *source.partition("?")[0].lower().split("."))
+    ending = before if ending in PACKED else ending
+    if ending not in FORMATS:
+        raise RowError(f"{source}: a file to predict must end in one of {', '.join(FORMATS)}: {nearest(ending, FORMATS)}")
+    return FORMATS[ending]
+
+
+def evenly(tables: Iterator[pa.Table], size: int) -> Iterator[pa.Table]:
+    """The same rows in tables of ``size`` rows, the last with what is left."""
+    waiting: list[pa.Table] = []
+    for table in tables:
+        waiting.append(table)
+        while sum(each.num_rows for each in waiting) >= size:
+            whole = pa.concat_tables(waiting)
+            yield whole.slice(0, size)
+            waiting = [whole.slice(size)]
+    if sum(each.num_rows for each in waiting):
+        yield pa.concat_tables(waiting)

@@ -1,0 +1,1 @@
+"""Snapshots of a dataset: their partitions, files, log and removal lists."""

@@ -1,0 +1,43 @@
+"""What can be retrained: light enough to answer at once."""
+
+from dataclasses import asdict, fields
+from importlib import import_module
+from typing import Any
+
+from data.catalog.catalog import Dataset, find_dataset, read_catalog
+from data.text.settings import default_settings
+from tasks.ingestion.catalogs import catalog_paths
+
+SHOWN = ("problem", "language", "about", "licence", "origin", "tokenizer")
+NOT_SHOWN = ("name", "entry", "file", "checks")
+
+
+def list_datasets(catalog: str | None = None) -> list[dict[str, Any]]:
+    """Every dataset of the catalogs: name, problem, language, licence, origin."""
+    entries = read_catalog(*catalog_paths(catalog))
+    return [{"dataset": name, **{key: getattr(entry, key) for key in SHOWN}} for name, entry in entries.items()]
+
+
+def describe_dataset(name: str, catalog: str | None = None) -> dict[str, Any]:
+    """All of one dataset, with the values of what its entry leaves out.
+
+    Raises:
+        RowError: If there is none of that name, with the nearest.
+    """
+    entry = find_dataset(name, *catalog_paths(catalog))
+    shown = {f.name: getattr(entry, f.name) for f in fields(Dataset) if f.name not in NOT_SHOWN}
+    told = {"dataset": name, "catalog": str(entry.file), **shown, "source": entry.entry["source"], "checks": asdict(entry.rules)}
+    # Looked up by name: torch takes a second to import, and only this needs to know what a problem reads.
+    problem = import_module("rnn_models.problem").find_problem(entry.problem)
+    is_said = problem.sides(entry.roles)[-1:] == ("text",)
+    return told | {"tokens": asdict(default_settings(entry.tokenizer, is_said=is_said))}
+
+
+def check_datasets(names: list[str], catalog: str | None = None) -> None:
+    """Refuse a name that the catalogs do not have.
+
+    Raises:
+        RowError: With the nearest name.
+    """
+    for name in names:
+        find_dataset(name, *catalog_paths(catalog))

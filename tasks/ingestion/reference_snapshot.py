@@ -1,0 +1,144 @@
+"""The snapshot that a new one is compared with: the last one that was accepted for training."""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from data.catalog.catalog import Dataset
+from data.errors import RowError
+from data.ingestion.snapshot_changes import Change, find_changes
+from data.rows.check_settings import LIMITS
+from data.rows.hash_files import num_changed
+from tasks.ingestion.snapshot_log import History, append_line, read_lines
+from tasks.ingestion.snapshot_writer import HASHES, REPORT, SIDES
+from tasks.store.artifacts import Snapshot
+from tasks.store.code import digest
+from tasks.store.home import home
+
+UNRELATED = ("about", "language", "licence", "origin", "tokenizer", "removals")  # keys that explain no other rows
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A snapshot against the accepted one before it; without one (the first), there are no changes."""
+
+    dataset: str
+    snapshot: str
+    before: str
+    made: str  # when the one before was accepted, or made
+    changes: list[Change]
+    is_entry_changed: bool
+
+    @property
+    def beyond(self) -> list[Change]:
+        """The changes that stop a training: none where the catalog entry itself was changed, which explains them."""
+        return [] if self.is_entry_changed else [change for change in self.changes if change.limit]
+
+    def lines(self) -> list[str]:
+        """Say what changed, for a page."""
+        if not self.changes:
+            return []
+        entry = "; the catalog entry was changed since, so no limit holds" if self.is_entry_changed else ""
+        return [f"Against snapshot {self.before} ({self.made}), the last one accepted{entry}:", *map(str, self.changes)]
+
+
+def entry_key(entry: Dataset) -> str:
+    """A digest of what a catalog entry says about the rows, its limits left out."""
+    kept = {name: value for name, value in entry.entry.items() if name not in (*UNRELATED, "checks")}
+    return digest(kept, without_limits(entry))
+
+
+def without_limits(entry: Dataset) -> dict[str, Any]:
+    """The rules of an entry that reject rows."""
+    return {name: value for name, value in entry.checks.items() if name not in LIMITS}
+
+
+def accepted_path(dataset: str) -> Path:
+    """The file with a line for each snapshot that was accepted for training."""
+    return home() / "accepted" / f"{dataset}.jsonl"
+
+
+def last_accepted(dataset: str) -> dict[str, Any] | None:
+    """The newest acceptance of a dataset."""
+    lines = read_lines(accepted_path(dataset))
+    return lines[-1] if lines else None
+
+
+def compare_with_accepted(entry: Dataset, snapshot: Snapshot, is_sound: Callable[[Snapshot], bool]) -> Comparison:
+    """Compare a snapshot with the one that was accepted last.
+
+    Before the first training, that is the oldest one of the same catalog entry.
+
+    Args:
+        entry: Of the dataset.
+        snapshot: The new one.
+        is_sound: Whether a snapshot can be trained on by itself; others are no measure.
+    """
+    now_key = entry_key(entry)
+    accepted = last_accepted(entry.name) or _oldest(entry.name, now_key, is_sound)
+    before = Snapshot.find(entry.name, accepted["snapshot"]) if accepted else None
+    if accepted is None or before is None or before.digest == snapshot.digest:
+        return Comparison(entry.name, snapshot.digest, "", "", [], is_entry_changed=False)
+    known = {*entry.labels.values(), *entry.rules.entities}
+    changes = find_changes(
+        _report(before), _report(snapshot), entry.rules, relabelled=_relabelled(entry, before, snapshot), known=known
+    )
+    return Comparison(
+        entry.name, snapshot.digest, before.digest, accepted["made"], changes, is_entry_changed=accepted["entry_key"] != now_key
+    )
+
+
+def _oldest(dataset: str, key: str, is_sound: Callable[[Snapshot], bool]) -> dict[str, Any] | None:
+    for made in History.of(dataset).ingestions:
+        found = Snapshot.find(dataset, made.snapshot) if made.entry_key == key else None
+        if found and is_sound(found):
+            return {"snapshot": made.snapshot, "made": made.made, "entry_key": made.entry_key}
+    return None
+
+
+def _report(snapshot: Snapshot) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((snapshot.folder / REPORT).read_text(encoding="utf-8"))
+    return found
+
+
+def _relabelled(entry: Dataset, before: Snapshot, now: Snapshot) -> tuple[int, int]:
+    """Texts in both snapshots that have another label or other tags, and all in both."""
+    files = [(made.folder / SIDES, made.folder / HASHES) for made in (before, now)]
+    is_comparable = all(path.exists() for pair in files for path in pair) and entry.roles[1:] in (("label",), ("tags",))
+    return num_changed(*files) if is_comparable else (0, 0)
+
+
+def check_changes(comparison: Comparison) -> None:
+    """Refuse to train on a snapshot that differs from the accepted one by more than the limits.
+
+    Raises:
+        RowError: Says what changed, from what to what, and how to accept it.
+    """
+    if comparison.beyond:
+        changed = "\n".join(f"  {change}" for change in comparison.beyond)
+        raise RowError(
+            f"{comparison.dataset}: the source changed by more than the limits of its catalog entry, so nothing was trained. "
+            f"Snapshot {comparison.snapshot} against {comparison.before} ({comparison.made}), the last one accepted:\n{changed}\n"
+            f"If this is right, accept it once: refrain run {comparison.dataset} --accept (in a deployment, the parameter "
+            "accept). If it will happen again, change the limit in the entry's checks."
+        )
+
+
+def accept(entry: Dataset, comparison: Comparison) -> None:
+    """Record that a snapshot may be trained on: the next one is compared with it."""
+    key, last = entry_key(entry), last_accepted(entry.name)
+    if last and (last["snapshot"], last["entry_key"]) == (comparison.snapshot, key):
+        return
+    append_line(
+        accepted_path(entry.name),
+        {
+            "snapshot": comparison.snapshot,
+            "made": datetime.now(UTC).isoformat(timespec="seconds"),
+            "entry_key": key,
+            "before": comparison.before,
+            "beyond_limits": [str(change) for change in comparison.beyond],
+        },
+    )

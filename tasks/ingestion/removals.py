@@ -1,0 +1,105 @@
+"""Who asked to be forgotten: the list of a dataset's texts and keys that no later snapshot may hold."""
+
+import os
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from data.catalog.catalog import Dataset
+from data.errors import RowError
+from data.ingestion.splitting import REFUSED
+from data.rows.arrow_text import hashes, normalised
+from data.rows.removals import Removals, text_hash
+from data.rows.splits import SPLIT_KEY, SPLITS
+from data.rows.streams import parquet_batches
+from data.sources.base import Access
+from data.sources.filesystem import asked, explained, system_of
+from data.text.invisible_characters import trimmed_name
+from tasks.ingestion.snapshot_log import History
+from tasks.store.artifacts import Snapshot
+from tasks.store.home import home
+
+
+def own_list(dataset: str) -> Path:
+    """The removal list that ``refrain forget`` writes."""
+    return home() / "removals" / f"{dataset}.txt"
+
+
+def removal_lines(entry: Dataset, access: Access) -> list[str]:
+    """Lines of the removal lists of a dataset: that of its entry and that of ``refrain forget``.
+
+    Raises:
+        RowError: If the entry's list cannot be found, or a line of one is neither a text's nor a key's.
+        OSError: If the entry's list cannot be reached.
+    """
+    own = own_list(entry.name)
+    lines = _checked(own.read_text(encoding="utf-8"), str(own)) if own.exists() else []
+    if not entry.removals:
+        return lines
+    where = f"{entry.file}, entry {entry.name}, removals"
+    try:
+        with explained(entry.removals, access):
+            system, path = system_of(entry.removals, {}, access)
+            text = asked(lambda: system.read_text(path, encoding="utf-8"))
+    except RowError as error:
+        raise RowError(f"{where}: {error}") from None
+    return _checked(text, f"{where}: {entry.removals}") + lines
+
+
+def _checked(text: str, where: str) -> list[str]:
+    lines = text.splitlines()
+    try:
+        Removals.of(lines)
+    except RowError as error:
+        raise RowError(f"{where}, {error}") from None
+    return lines
+
+
+def forget(entry: Dataset, texts: Iterable[str], keys: Iterable[str]) -> list[str]:
+    """Add texts (as hashes, never as they are) and keys to a dataset's removal list.
+
+    Returns:
+        The lines that are new in it.
+
+    Raises:
+        RowError: If a text or a key is empty, or the source gives rows no key.
+    """
+    lines = [*(f"text:{text_hash(_filled(text, 'text'))}" for text in texts), *(f"key:{_filled(key, 'key')}" for key in keys)]
+    if any(line.startswith("key:") for line in lines) and "key" not in entry.columns:
+        raise RowError(f"{entry.name}: its rows have no key: name a text instead, or the key's column in columns")
+    path = own_list(entry.name)
+    known = set(path.read_text(encoding="utf-8").splitlines()) if path.exists() else set()
+    new = [line for line in dict.fromkeys(lines) if line not in known]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a", encoding="utf-8") as file:
+        file.writelines(f"{line}\n" for line in new)
+        file.flush()
+        os.fsync(file.fileno())
+    return new
+
+
+def _filled(value: str, what: str) -> str:
+    if not trimmed_name(value) or (what == "key" and len(value.strip().splitlines()) > 1):
+        raise RowError(f"expected a {what} to be forgotten, got {value!r}")
+    return value.strip() if what == "key" else value
+
+
+def holders(entry: Dataset, texts: Iterable[str]) -> list[str]:
+    """Digests of the stored snapshots that hold one of some texts, in a split or among the refused, the oldest first."""
+    wanted = np.asarray([int(text_hash(text), 16) for text in texts], np.uint64)
+    made = dict.fromkeys(made.snapshot for made in History.of(entry.name).ingestions if len(wanted))
+    there = [snapshot for digest in made if (snapshot := Snapshot.find(entry.name, digest))]
+    return [snapshot.digest for snapshot in there if any(np.isin(found, wanted).any() for found in _side_hashes(snapshot))]
+
+
+def _side_hashes(snapshot: Snapshot) -> Iterator[np.ndarray]:
+    for split in (*SPLITS, REFUSED):
+        path = snapshot.folder / f"{split}.parquet"
+        for table in parquet_batches(path) if path.exists() else ():
+            # What stood in a refused row has a tab behind its source side.
+            side = pc.replace_substring_regex(table["raw"], r"(?s)\t.*", "") if split == REFUSED else table.column(0)
+            column: pa.ChunkedArray = normalised(side)
+            yield hashes(column, SPLIT_KEY)

@@ -1,0 +1,1 @@
+"""What the store holds: listed, and removed where nothing needs it."""

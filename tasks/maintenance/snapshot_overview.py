@@ -1,0 +1,75 @@
+"""The snapshots of a dataset for people: what is in the newest, what came before it, which models each of them made."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from data.rows.splits import SPLITS
+from tasks.ingest import compared, fault_of
+from tasks.ingestion.catalog_entries import checked_entry
+from tasks.ingestion.reference_snapshot import check_changes
+from tasks.ingestion.snapshot import make_snapshot
+from tasks.ingestion.snapshot_log import History
+from tasks.ingestion.snapshot_writer import read_report
+from tasks.pages.data import page, write_page
+from tasks.registry.versions import versions_by_scores
+from tasks.store.artifacts import Checkpoint, Scores, Snapshot, TokenSet
+from tasks.store.home import home
+
+
+@dataclass(frozen=True)
+class Checked:
+    """A dataset looked at without training: its report, and what would stop a training (empty if nothing would)."""
+
+    snapshot: Snapshot
+    is_new: bool
+    page: str
+    path: Path
+    report: dict[str, Any]
+    fault: str
+
+
+def check_dataset(dataset: str, catalog: str | None = None) -> Checked:
+    """Ingest a dataset, as a retraining would, and tell what is in it."""
+    entry = checked_entry(dataset, catalog)
+    snapshot, is_new = make_snapshot(entry)
+    comparison, fault = compared(entry, snapshot), fault_of(entry, snapshot)
+    if not fault:
+        try:
+            check_changes(comparison)
+        except ValueError as error:
+            fault = str(error)
+    shown = page(entry, snapshot, comparison.lines())
+    path = write_page(entry, snapshot, comparison.lines())
+    return Checked(snapshot, is_new, shown, path, read_report(snapshot), fault)
+
+
+def list_snapshots(dataset: str) -> list[dict[str, Any]]:
+    """Every ingestion of a dataset that changed something, the oldest first, and the versions trained on each snapshot."""
+    used, rows = _versions_by_snapshot(dataset), []
+    for made in History.of(dataset).ingestions:
+        if made.snapshot == made.parent:  # read anew, by other code or checks, and the same rows came out
+            continue
+        there = Snapshot.find(dataset, made.snapshot)
+        rows.append(
+            {
+                "snapshot": made.snapshot, "parent": made.parent, "made": made.made,
+                "rows": {split: made.rows.get(split, 0) for split in (*SPLITS, "refused")},
+                "new": made.new, "gone": made.gone, "removed": made.removed,
+                "is_there": there is not None, "versions": used.get(made.snapshot, []),
+            }
+        )  # fmt: skip
+    return rows
+
+
+def _versions_by_snapshot(dataset: str) -> dict[str, list[str]]:
+    if not (home() / Scores.KIND).exists():
+        return {}
+    found: dict[str, list[str]] = {}
+    for key, version in versions_by_scores(dataset).items():
+        scores = Scores.find(dataset, key)
+        checkpoint = Checkpoint.find(dataset, scores.checkpoint) if scores else None
+        tokens = TokenSet.find(dataset, checkpoint.tokens) if checkpoint else None
+        if tokens:
+            found.setdefault(tokens.snapshot, []).append(version)
+    return found

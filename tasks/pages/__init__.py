@@ -1,0 +1,1 @@
+"""Pages in Markdown for the Prefect run, the MLflow run and the screen."""

@@ -1,0 +1,158 @@
+"""Gradient health for people: one page of Markdown, and figures of loss, norms and what is left of them over time."""
+
+import json
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from rnn_models.diagnostics.diagnosis import SMOOTHED
+from tasks.pages.markdown import table_row, write_html
+from tasks.store.artifacts import Health
+
+PAGE = "report.html"
+REPORT = "report.json"
+COLORS = {"free": "#e45756", "clipped": "#4c78a8"}  # in the order they are drawn
+NAMES = {"clipped": "with clipping", "free": "without"}
+VERDICTS = {
+    "explodes": "**The gradient explodes** where nothing bounds it.",
+    "vanishes": "**The gradient vanishes** on its way back through time.",
+    "healthy": "**The gradient is healthy**: it neither explodes nor vanishes.",
+}
+LESSON = (
+    "Each hidden state is made of the one before, H_t = phi(X_t W_xh + H_{t-1} W_hh + b_h), so what the loss at step t says of "
+    "H_{t-k} has passed k factors, each a product with phi' and with the transpose of W_hh (of an LSTM or GRU, the Jacobian of "
+    "its whole step). If all factors shrink every vector by a fixed share, this part of the gradient vanishes geometrically with "
+    "k, and only if some of them stretch can it grow so: then the weights, whose gradient is a sum over all steps, get a "
+    "norm far above the usual one, which clipping scales down without turning it."
+)
+ROWS = {
+    "num_steps": "steps", "num_clipped": "clipped", "num_not_finite": "not finite", "num_spikes": "above 10 times the usual norm",
+    "first_loss": "loss of the first step", "last_loss": "loss, mean of the last tenth", "oscillation": "oscillation of the loss",
+    "median_norm": "gradient norm: median", "high_norm": "9 in 10 are below", "largest_norm": "largest",
+    "update_ratio": "update to weights, median",
+}  # fmt: skip
+
+
+def write_health(health: Health) -> Path:
+    """Draw the report as one HTML file, unless it is there."""
+    report = read_health(health)
+    title = f"{health.dataset}: gradient health"
+    return write_html(health.folder / PAGE, title, health_page(report), lambda: health_figure(report))
+
+
+def health_page(report: Mapping[str, Any]) -> str:
+    """All that the report tells, in Markdown."""
+    parts = [
+        f"## {report['dataset']}: gradient health",
+        VERDICTS[report["verdict"]],
+        "### What to do",
+        "\n".join(f"- {line}" for line in report["advice"]) or "Nothing stands out.",
+        "### What the numbers say",
+        "\n".join(f"- {line}" for line in report["sentences"]),
+        "\n".join(_table(report)),
+        "### What the recurrence has to do with it",
+        LESSON.replace("_", r"\_").replace("*", r"\*"),
+        "### How it was measured",
+        "\n".join(f"- {line}" for line in _method(report)),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _table(report: Mapping[str, Any]) -> Iterator[str]:
+    yield table_row("", [f"clipped by {report['clipped_by']}", "not clipped"])
+    yield "|---|---:|---:|"
+    for key, name in ROWS.items():
+        yield table_row(name, [_number(report[side][key]) for side in ("clipped", "free")])
+
+
+def _number(value: float | None) -> str:
+    if value is None:
+        return "not finite"
+    return f"{value:,}" if isinstance(value, int) else f"{value:.3g}"
+
+
+def _method(report: Mapping[str, Any]) -> Iterator[str]:
+    s = report["settings"]
+    yield (
+        f"Two trainings of {s['encoder']} {s['hidden_size']} on the same {report['rows']:,} rows, in the same order, from the "
+        f"same seed {s['seed']}; their learning rate is that of the whole training's first steps"
+    )
+    yield "Norms: L2, of all gradients together, before clipping; usual is the median of the 20 steps before, or of all if more"
+    yield (
+        f"Oscillation: the loss as a mean over {SMOOTHED} steps; how far it stands above the lowest it has reached before, in "
+        "the mean over all steps, in shares of where it began. 0 only falls. Our own definition"
+    )
+    yield (
+        "The threshold is the norm that one step in ten exceeds, with clipping on: usual steps pass, long ones are bounded by "
+        "one that is still usual"
+    )
+    yield (
+        "What is left over time: the gradient of the loss of a batch of long sequences by each hidden state of the encoder, "
+        "exactly, without dropout"
+    )
+    yield f"Token set `{report['tokens']}` of snapshot `{report['snapshot']}`"
+
+
+def health_figure(report: Mapping[str, Any]) -> Figure:
+    """Draw loss and norm by step, with clipping and without, and what is left of a gradient over time."""
+    has_time = bool(report["series"]["clipped"]["decay_after"])
+    figure = Figure(figsize=(9, 9.5 if has_time else 6.5), layout="constrained")
+    axes = figure.subplots(2 + has_time)
+    _draw_losses(axes[0], report)
+    _draw_norms(axes[1], report)
+    if has_time:
+        _draw_decay(axes[2], report)
+    return figure
+
+
+def known(values: Sequence[float | None]) -> list[float]:
+    """Numbers to draw, a gap where one is not finite."""
+    return [math.nan if value is None else value for value in values]
+
+
+def _draw_losses(ax: Axes, report: Mapping[str, Any]) -> None:
+    for name, color in COLORS.items():
+        losses = known(report["series"][name]["loss"])
+        means = [sum(losses[i : i + SMOOTHED]) / SMOOTHED for i in range(len(losses) - SMOOTHED + 1)]
+        ax.plot(losses, color=color, linewidth=0.5, alpha=0.5)
+        ax.plot(range(SMOOTHED - 1, SMOOTHED - 1 + len(means)), means, color=color, label=NAMES[name])
+    ax.set(title=f"Loss by step, and its mean over {SMOOTHED}", ylabel="nats")
+    ax.legend()
+
+
+def _draw_norms(ax: Axes, report: Mapping[str, Any]) -> None:
+    for name, color in COLORS.items():
+        ax.plot(known(report["series"][name]["gradient_norm"]), color=color, linewidth=0.8, label=NAMES[name])
+    allowed = known(report["series"]["clipped"]["allowed_norm"])
+    if not all(map(math.isnan, allowed)):
+        ax.plot(allowed, color="#222222", linewidth=1, label=f"clipped by {report['clipped_by']}")
+    if report["clip_norm"]:
+        ax.axhline(report["clip_norm"], color="#54a24b", linestyle="--", label=f"suggested, {report['clip_norm']:g}")
+    ax.set(title="Gradient norm before clipping", xlabel="step", yscale="log")
+    ax.legend()
+
+
+def _draw_decay(ax: Axes, report: Mapping[str, Any]) -> None:
+    lines = ("-", "--", "-.", ":")
+    for name, color in COLORS.items():
+        for place, (way, norms) in enumerate(report["series"][name]["decay_after"].items()):
+            shown = [norm if norm > 0 else math.nan for norm in known(norms)]
+            ax.plot(shown, lines[place % len(lines)], color=color, label=f"{way}, {NAMES[name]}")
+    for place, norms in enumerate(report["series"]["clipped"]["decay_before"].values()):
+        shown = [norm if norm > 0 else math.nan for norm in known(norms)]
+        ax.plot(shown, lines[place % len(lines)], color="#bbbbbb", label="before the first step" if place == 0 else None)
+    ax.set(
+        title="Gradient of the loss by a hidden state of the encoder", xlabel="time steps before the one read last",
+        ylabel="norm", yscale="log",
+    )  # fmt: skip
+    ax.legend(fontsize="small")
+
+
+def read_health(health: Health) -> dict[str, Any]:
+    """What ``write_report`` wrote."""
+    found: dict[str, Any] = json.loads((health.folder / REPORT).read_text(encoding="utf-8"))
+    return found

@@ -1,0 +1,86 @@
+"""Pages for people: one text of Markdown, for the screen, for the Prefect run page and, with plots, as HTML."""
+
+import html
+import io
+import re
+import warnings
+from collections import Counter
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import matplotlib
+from markdown_it import MarkdownIt
+from matplotlib.figure import Figure
+
+from data.text.invisible_characters import INVISIBLE_CHARACTER, skeleton
+
+SIGNS = re.compile(r"[\\`*_\[\]<>|~&#]")  # of Markdown and HTML
+STYLE = """
+body { font: 15px/1.5 system-ui, sans-serif; max-width: 62em; margin: 2em auto; padding: 0 1em; color: #222 }
+table { border-collapse: collapse; margin: 1em 0 } th, td { padding: .25em .8em; border-bottom: 1px solid #ddd }
+th { text-align: left; border-bottom: 2px solid #999 } code { background: #f3f3f3; padding: 0 .2em; overflow-wrap: anywhere }
+svg { max-width: 100%; height: auto }
+"""
+
+
+def write_html(path: Path, title: str, text: str, draw: Callable[[], Figure]) -> Path:
+    """Write a page with its plots as one HTML file, unless it is there."""
+    if not path.exists():
+        body = MarkdownIt("commonmark", {"html": False}).enable("table").render(text)
+        head = f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{html.escape(title)}</title>'
+        partial = path.with_suffix(".partial")
+        partial.write_text(f"{head}<style>{STYLE}</style>{body}{svg(draw())}</html>\n", encoding="utf-8")
+        partial.replace(path)
+    return path
+
+
+def svg(figure: Figure) -> str:
+    """A figure whose texts stay texts, in the reader's own fonts: those here may lack the letters of a label."""
+    drawn = io.StringIO()
+    with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": "refrain"}), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Glyph .* missing from font")
+        figure.savefig(drawn, format="svg", metadata={"Date": None})
+    return drawn.getvalue()[drawn.getvalue().index("<svg") :]
+
+
+def table_row(name: str, cells: Iterable[str]) -> str:
+    """A line of a table of Markdown."""
+    return f"| {name} |" + "".join(f" {cell} |" for cell in cells)
+
+
+def plain(text: str) -> str:
+    """A text in one line, without what a terminal or a page would take for its own."""
+    written = "".join(c if _has_ink(c) else " " if c.isspace() else f"\\u{ord(c):04x}" for c in text)
+    return " ".join(written.split())
+
+
+def _has_ink(character: str) -> bool:
+    return character.isprintable() and not INVISIBLE_CHARACTER.match(character)
+
+
+def distinct_names(names: Iterable[str]) -> dict[str, str]:
+    """Write names so that no two look the same: those that would are quoted, with their odd characters as escapes.
+
+    Returns:
+        Each name with what a page shows for it.
+    """
+    known = list(dict.fromkeys(names))
+    num_of_look = Counter(skeleton(name) for name in known)
+    return {name: plain(name) if num_of_look[skeleton(name)] == 1 else _escaped(name) for name in known}
+
+
+def _escaped(name: str) -> str:
+    return name if name.isascii() and name == plain(name) else ascii(name)
+
+
+def cell(text: str) -> str:
+    """A text that may stand anywhere in a line of Markdown."""
+    return SIGNS.sub(r"\\\g<0>", plain(text))
+
+
+def code(text: str) -> str:
+    """A text as it is: between more backticks than it has itself."""
+    shown = plain(text)
+    fence = "`" * (1 + max((len(run) for run in re.findall("`+", shown)), default=0))
+    edge = " " if shown[:1] in ("", "`") or shown[-1:] == "`" else ""
+    return f"{fence}{edge}{shown}{edge}{fence}"

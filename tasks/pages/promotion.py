@@ -1,0 +1,132 @@
+"""Figures and tables, for MLflow, for the Prefect run page and for the screen."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from rnn_models.evaluation.significance import ClassChange, Comparison
+from tasks.pages.markdown import cell
+from tasks.pages.run_pages import publish
+from tasks.pages.scores import digits, interval, title
+from tasks.promotion.rule import guard_of, has_fallen, level
+from tasks.registry.mlflow_client import CHAMPION, run_link, version_link, version_with_alias
+from tasks.scoring.outputs import best_baseline
+from tasks.settings import PromotionSettings
+from tasks.store.artifacts import Checkpoint, Promotion, Scores, Snapshot, TokenSet
+
+CLASSES_SAID = (
+    "A class falls if it loses more than its guard and that is more than chance, all classes being counted (Holm). "
+    "Of few examples nothing can be told: one that loses all of four cannot be told from chance."
+)
+
+RAW_TEXT = "test tokens put together as text is written, and cut as it is served"
+
+
+def promotion_page(promotion: Promotion, scores: Scores) -> None:
+    """Show the decision and the scores on the Prefect run page."""
+    publish("promotion", promotion.dataset, promotion_text(promotion, scores), promotion.reason)
+
+
+def promotion_text(promotion: Promotion, scores: Scores) -> str:
+    """The decision, what it was made from, and all scores, in Markdown; the first sentence is the reason."""
+    parts = [
+        f"# {promotion.dataset}, version {promotion.version}",
+        f"**{cell(promotion.reason)}**",
+        "\n".join(_compared_rows(promotion, scores)),
+        *(["\n".join(_class_rows(promotion)), CLASSES_SAID] if promotion.classes else []),
+        "\n".join(_score_rows(scores)),
+        f"[MLflow run]({run_link(promotion.mlflow_run)}), [version {promotion.version}]"
+        f"({version_link(promotion.dataset, promotion.version)}), decision `{promotion.digest}` of the ledger "
+        f"(`refrain history {promotion.dataset}`), test split `{scores.test_split}`",
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _compared_rows(promotion: Promotion, scores: Scores) -> Iterator[str]:
+    settings, metric = PromotionSettings(**promotion.settings), promotion.metric
+    n = digits(metric)
+    yield f"| {title(metric)} | |"
+    yield "|---|---|"
+    yield f"| challenger, version {promotion.version} | {interval(metric, scores.metrics[metric])} |"
+    if promotion.comparison:
+        found = Comparison(**promotion.comparison)
+        yield f"| {promotion.against} | {found.theirs:.{n}f} |"
+        low, high = f"{found.low:+.{n + 1}f}", f"{found.high:+.{n + 1}f}"
+        yield f"| gain | {found.gain:+.{n + 1}f}, {level(found)} interval {low} to {high} |"
+        yield f"| p-value, one-sided | {found.p_value:.4f} (bootstrap {found.p_bootstrap:.4f}, swaps {found.p_swaps:.4f}) |"
+        yield f"| size | {found.num_examples:,} examples, {found.num_resamples:,} resamples |"
+    yield f"| policy | {settings.policy}: {policy_words(settings, is_first=not promotion.champion_version)} |"
+
+
+def policy_words(settings: PromotionSettings, *, is_first: bool) -> str:
+    """What a policy asks for."""
+    if is_first and settings.policy in ("superior", "not_worse"):
+        return "the first model of its name must score better than the baseline that is best on validation"
+    guarded = "no class may fall beyond its guard"
+    return {
+        "superior": f"p at most {settings.alpha:g}, a gain of {settings.min_effect:g} points at least, {guarded}",
+        "not_worse": f"the interval above -{settings.margin:g} points, {guarded}",
+        "always": "no comparison",
+        "never": "a person decides",
+    }[settings.policy]
+
+
+def _class_rows(promotion: Promotion) -> Iterator[str]:
+    settings = PromotionSettings(**promotion.settings)
+    yield "| F1 of | in the test split | challenger | champion | gain | p of a fall | may fall by | |"
+    yield "|---|---:|---:|---:|---:|---:|---:|---|"
+    for change in (ClassChange(**found) for found in promotion.classes):
+        guard, said = guard_of(change.name, settings), "**falls**" if has_fallen(change, settings) else "holds"
+        yield (
+            f"| {cell(change.name)} | {change.num_examples:,} | {change.ours:.1f} | {change.theirs:.1f} | {change.gain:+.1f} "
+            f"| {change.p_fall:.4f} | {guard:g} | {said} |"
+        )
+
+
+def _score_rows(scores: Scores) -> Iterator[str]:
+    yield "| on the test split | score, 95 % interval | how |"
+    yield "|---|---|---|"
+    for name, score in scores.metrics.items():
+        yield f"| {title(name)} | {interval(name, score)} | {score['signature']} |"
+    for name, value in scores.raw_text.items():
+        yield f"| {title(name)} of raw text | {value:.{digits(name)}f} | {RAW_TEXT} |"
+    for name, values in scores.baselines.items():
+        for metric, value in values.items():
+            best = "best baseline on the validation split" if name == scores.baseline and len(scores.baselines) > 1 else ""
+            yield f"| {title(metric)} of {name.replace('_', ' ')} | {value:.{digits(metric)}f} | {best} |"
+
+
+def summary(promotion: Promotion) -> dict[str, Any]:
+    """All that is worth a row on the screen after a retraining."""
+    scores = _there(Scores.find(promotion.dataset, promotion.scores), "scores")
+    checkpoint = _there(Checkpoint.find(promotion.dataset, scores.checkpoint), "checkpoint")
+    tokens = _there(TokenSet.find(promotion.dataset, scores.tokens), "tokens")
+    snapshot: Snapshot = tokens.snapshot_of()
+    baseline, cheap = best_baseline(scores)
+    return {
+        "dataset": promotion.dataset,
+        "problem": scores.problem,
+        "rows": tokens.rows,
+        "all_train_rows": snapshot.rows["train"],
+        "limit": tokens.limit,
+        "refused": snapshot.rows.get("refused", 0),
+        "metric": scores.headline,
+        "metric_title": title(scores.headline),
+        "digits": digits(scores.headline),
+        "metrics": scores.metrics,
+        "baseline": baseline,
+        "baseline_score": cheap,
+        "epochs": checkpoint.epochs,
+        "train_seconds": checkpoint.train_seconds,
+        "version": promotion.version,
+        "aliases": promotion.aliases,
+        "champion": version_with_alias(promotion.dataset, CHAMPION) or "",
+        "reason": promotion.reason,
+        "mlflow_run": promotion.mlflow_run,
+        "link": run_link(promotion.mlflow_run),
+    }
+
+
+def _there(noun: Any, what: str) -> Any:
+    if noun is None:
+        raise ValueError(f"the {what} behind this promotion are gone from the store: retrain")
+    return noun

@@ -1,0 +1,1 @@
+"""The rule of promotion, its evidence, the aliases and the ledger."""

@@ -1,0 +1,249 @@
+"""Who is champion: every change of the aliases, one at a time, written down in the ledger and verified.
+
+The aliases of a model are ``champion``, ``previous`` (whom a rollback puts
+back) and ``challenger`` (the newest version, set by registration).
+"""
+
+import logging
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, replace
+from typing import Any
+
+from prefect.client.schemas.objects import State
+
+from tasks.promotion.ledger import FOUND, KEPT, PROMOTED, ROLLED_BACK, Ledger, Line
+from tasks.registry import mlflow_client
+from tasks.registry.mlflow_client import CHAMPION, PREVIOUS
+from tasks.registry.versions import SCORES, check_complete, check_model, is_complete, version_info
+from tasks.store.artifacts import ModelVersion, Scores
+from tasks.store.locks import locked
+
+log = logging.getLogger(__name__)
+WITHDRAWN = "refrain.rolled_back"  # tag of a version that a person took back: when, and why
+MOVES = (PROMOTED, ROLLED_BACK)
+
+
+class ChampionChangedError(OSError):
+    """The champion is another than the one that was compared with: compare again."""
+
+
+def was_overtaken(task: Any, run: Any, state: State[Any]) -> bool:
+    """Whether a task failed only because the champion changed meanwhile, so that it should compare anew."""
+    return isinstance(state.result(raise_on_failure=False), ChampionChangedError)
+
+
+def rival(name: str, version: str, champion: str | None) -> str:
+    """Whom a version is decided on against: the champion; where it is that itself, whom its promotion replaced."""
+    if champion != version:
+        return champion or ""
+    replaced = [line.replaced for line in Ledger.of(name).lines if (line.event, line.version) == (PROMOTED, version)]
+    return replaced[-1] if replaced else version
+
+
+def settle(
+    challenger: ModelVersion, champion: str | None, *, is_promoted: bool, why: str, scores: Scores, decision: str
+) -> tuple[bool, str]:
+    """Carry out a decision: move the aliases if the challenger is promoted, and write it down either way.
+
+    A version that a person rolled back is not promoted again: only a person
+    puts it back.
+
+    Args:
+        challenger: The version that was decided on.
+        champion: The version that it was compared with, None if there was none.
+        is_promoted: What was decided.
+        why: The reason, as people read it.
+        scores: Those of the challenger.
+        decision: Digest of the Promotion.
+
+    Returns:
+        Whether the challenger is promoted, and why or why not.
+
+    Raises:
+        ChampionChangedError: If another is champion by now.
+        ValueError: If the challenger is not complete.
+    """
+    name, version = challenger.name, challenger.version
+    with locked("champion", name):
+        ledger = caught_up(name)
+        if ledger.champion == version:  # after a flow run that was stopped, or by hand
+            made = [line for line in ledger.lines if (line.event, line.decision) == (PROMOTED, decision)]
+            return (True, made[-1].why) if made else (is_promoted, why)
+        if ledger.champion != (champion or ""):
+            raise ChampionChangedError(_changed(name, version, champion, ledger.champion))
+        taken_back = check_complete(name, version).tags.get(WITHDRAWN)
+        if is_promoted and taken_back:
+            is_promoted = False
+            why = f"not promoted: version {version} was rolled back ({taken_back}); {_by_hand(name, version)}"
+        event, after = (PROMOTED, version) if is_promoted else (KEPT, ledger.champion)
+        line = ledger.next_line(event, version, after, why, scores=_values(scores), decision=decision)
+        if is_promoted or not _is_noted(ledger, line):
+            carry_out(ledger, line)
+        return is_promoted, why
+
+
+def _by_hand(name: str, version: str) -> str:
+    return f"refrain rollback {name} --to {version} makes it champion by hand"
+
+
+def roll_back(name: str, to: str | None = None, why: str = "") -> Line:
+    """Put the previous champion back, or the version that is named, and write it down.
+
+    Raises:
+        ValueError: If there is no such model or version, it is not complete, or is champion already.
+        OSError: If MLflow gave no answer.
+    """
+    check_model(name)
+    with locked("champion", name):
+        ledger = caught_up(name)
+        target = to or _previous(ledger)
+        if target == ledger.champion:
+            raise ValueError(f"{name} version {target} is champion already; refrain history {name} shows who was before")
+        check_complete(name, target)
+        scores = ledger.scores_of(target) or _stored_scores(name, target)
+        line = ledger.next_line(ROLLED_BACK, target, target, why or "by hand", scores=scores)
+        done = carry_out(ledger, line).lines[-1]
+    log.info(told(name, done))
+    return done
+
+
+def withdrawn(name: str, version: str) -> str:
+    """When and why a person rolled a version back; empty if nobody did, or it was put back since."""
+    info = version_info(name, version)
+    return str(info.tags.get(WITHDRAWN, "")) if info else ""
+
+
+def told(name: str, line: Line) -> str:
+    """What a rollback did, in a sentence."""
+    before = f"in place of version {line.replaced}" if line.replaced else "where there was none"
+    after = f"a further rollback goes to version {line.previous}" if line.previous else "there is none before it"
+    return f"{name}: version {line.champion} is champion now, {before} ({line.why}); {after}"
+
+
+def history(name: str) -> dict[str, Any]:
+    """All lines of a model's ledger, its aliases in MLflow, and where the two disagree.
+
+    Raises:
+        ValueError: If there is no such model.
+        OSError: If MLflow gave no answer.
+    """
+    check_model(name)
+    ledger, aliases = Ledger.of(name), mlflow_client.aliases(name)
+    lines = [asdict(line) for line in ledger.lines]
+    return {"model": name, "aliases": aliases, "lines": lines, "drift": list(_drift(ledger, aliases))}
+
+
+def caught_up(name: str) -> Ledger:
+    """The ledger, after what a crash left is finished and what was done without it is written down."""
+    ledger = _finished(Ledger.of(name))
+    champion = mlflow_client.aliases(name).get(CHAMPION, "")
+    if champion != ledger.champion:
+        why = "set in MLflow by hand, or from another store" if ledger.lines else "was champion before this ledger began"
+        log.warning("%s: champion is version %s, the ledger has %s", name, champion or "none", ledger.champion or "none")
+        line = ledger.next_line(FOUND, champion, champion, why, scores=_stored_scores(name, champion))
+        ledger = carry_out(ledger, line)
+    return ledger
+
+
+def carry_out(ledger: Ledger, line: Line) -> Ledger:
+    """Write a line, do what it says, and count it as done."""
+    before = (version for version in ledger.before(line) if _stands(ledger.name, version))
+    line = replace(line, previous=next(before, ""))
+    ledger.begin(line)
+    if line.event in MOVES:
+        _move(ledger.name, line)
+    return ledger.finish(line)
+
+
+def _finished(ledger: Ledger) -> Ledger:
+    line = ledger.pending
+    if line is None:
+        return ledger
+    now = mlflow_client.aliases(ledger.name).get(CHAMPION, "")
+    if line.event in MOVES and (now not in (line.replaced, line.champion) or not _stands(ledger.name, line.champion)):
+        log.warning("%s: %s version %s was begun and not done, and version %s is champion now: dropped", ledger.name, line.event,
+                    line.version, now or "none")  # fmt: skip
+        ledger.drop(line)
+        return ledger
+    log.warning("%s: %s version %s was begun and not done: finished", ledger.name, line.event, line.version)
+    return carry_out(ledger, line)
+
+
+def _move(name: str, line: Line) -> None:
+    """Point the aliases as a line says, and look whether they do.
+
+    Raises:
+        ValueError: If the version is not complete.
+        ChampionChangedError: If somebody else moved them at the same moment.
+    """
+    check_complete(name, line.champion)
+    mlflow_client.set_alias(name, CHAMPION, line.champion)
+    mlflow_client.set_alias(name, PREVIOUS, line.previous)
+    if line.event == ROLLED_BACK:
+        mlflow_client.set_version_tag(name, line.champion, WITHDRAWN, "")
+        if line.replaced:
+            mlflow_client.set_version_tag(name, line.replaced, WITHDRAWN, f"{line.when}, {line.why}")
+    now = mlflow_client.aliases(name).get(CHAMPION, "")
+    if now != line.champion:
+        raise ChampionChangedError(_changed(name, line.champion, line.replaced, now))
+
+
+def _changed(name: str, version: str, compared: str | None, now: str) -> str:
+    return (
+        f"{name}: version {version} was to replace {_named(compared)} as champion, which meanwhile is {_named(now)}: "
+        "start the flow again, and it is compared anew"
+    )
+
+
+def _is_noted(ledger: Ledger, line: Line) -> bool:
+    """Whether the very decision is the last that was made of a version."""
+    last = next((known for known in reversed(ledger.lines) if known.version == line.version), None)
+    return last is not None and (last.event, last.decision, last.champion) == (line.event, line.decision, line.champion)
+
+
+def _previous(ledger: Ledger) -> str:
+    found = mlflow_client.aliases(ledger.name).get(PREVIOUS) or (ledger.lines[-1].previous if ledger.lines else "")
+    if not found:
+        raise ValueError(
+            f"{ledger.name} has no previous champion: refrain history {ledger.name} shows its versions, "
+            f"and refrain rollback {ledger.name} --to VERSION takes any of them"
+        )
+    return found
+
+
+def _stands(name: str, version: str) -> bool:
+    info = version_info(name, version)
+    return info is not None and is_complete(info)
+
+
+def _values(scores: Scores) -> dict[str, float]:
+    return {name: score["value"] for name, score in scores.metrics.items()}
+
+
+def _stored_scores(name: str, version: str) -> dict[str, float]:
+    info = version_info(name, version)
+    found = Scores.find(name, info.tags[SCORES]) if info and info.tags.get(SCORES) else None
+    return _values(found) if found else {}
+
+
+def _drift(ledger: Ledger, aliases: Mapping[str, str]) -> Iterator[str]:
+    """Sentences about what MLflow has otherwise than the ledger, and what is missing in either."""
+    name, champion = ledger.name, aliases.get(CHAMPION, "")
+    lost = sorted(set(range(1, len(ledger.lines) + 1)) - {line.number for line in ledger.lines})
+    if lost:
+        yield f"line {lost[0]} of the ledger is missing: somebody removed its file"
+    if ledger.pending:
+        yield f"line {ledger.pending.number} was begun and not done: the next decision or rollback finishes it"
+    if champion != ledger.champion:
+        yield (
+            f"in MLflow {_named(champion)} is champion, in the ledger {_named(ledger.champion)}: set by hand, or from another "
+            "store; the next decision or rollback writes it down"
+        )
+    elif ledger.lines and aliases.get(PREVIOUS, "") != ledger.lines[-1].previous:
+        yield f"in MLflow {_named(aliases.get(PREVIOUS))} is previous, in the ledger {_named(ledger.lines[-1].previous)}"
+    if champion and not _stands(name, champion):
+        yield f"{_named(champion)} is champion and not complete: refrain rollback {name} puts another in its place"
+
+
+def _named(version: str | None) -> str:
+    return f"version {version}" if version else "nobody"

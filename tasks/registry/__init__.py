@@ -1,0 +1,1 @@
+"""MLflow: runs, model versions and their origin. Nothing else imports it here."""

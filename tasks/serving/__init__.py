@@ -1,0 +1,1 @@
+"""A registered model as MLflow loads it: raw rows in, predictions out."""

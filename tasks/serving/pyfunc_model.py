@@ -1,0 +1,33 @@
+"""The file that MLflow loads to serve a model (models from code)."""
+
+from pathlib import Path
+from typing import Any
+
+import mlflow
+import pandas as pd
+from mlflow.exceptions import MlflowException
+
+from tasks.serving.predict_table import answer
+from tasks.serving.predictor import Predictor
+
+
+class RefrainModel(mlflow.pyfunc.PythonModel):  # type: ignore[misc, name-defined]
+    """A table of raw rows in, a table of answers out, as ``answers.py`` says.
+
+    What a caller can do wrong comes back as an invalid value, which MLflow's
+    server answers with status 400; any other error would show a traceback.
+    """
+
+    def load_context(self, context: Any) -> None:
+        """Read weights and vocabularies."""
+        self.predictor = Predictor(Path(context.artifacts["model"]))
+
+    def predict(self, context: Any, model_input: pd.DataFrame, params: dict[str, Any] | None = None) -> pd.DataFrame:
+        """Answer each row of ``model_input``."""
+        try:
+            return answer(self.predictor, model_input, params or {})
+        except ValueError as error:
+            raise MlflowException.invalid_parameter_value(str(error)) from error
+
+
+mlflow.models.set_model(RefrainModel())

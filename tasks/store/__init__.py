@@ -1,0 +1,1 @@
+"""Artifacts and their folders, code digests, locks and secrets."""

@@ -1,0 +1,130 @@
+"""The one rule by which the code of a stage is digested: what its entry modules import, as syntax trees.
+
+Comments, docstrings, line breaks and positions do not count, so a formatter
+or a corrected sentence makes nothing anew. Modules that are looked up by
+their name (sources, formats, problems) are entries where a dataset uses them.
+"""
+
+import ast
+import hashlib
+import json
+from collections.abc import Iterable
+from functools import cache
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[2]
+OURS = ("tasks", "rnn_models", "data")
+# They name, find and follow what stages make, and make nothing of it: what they import is not followed.
+BOUNDARY = frozenset(
+    Path("tasks", name)
+    for name in (
+        "ingestion/catalog_entries.py",
+        "ingestion/catalogs.py",
+        "registry/mlflow_client.py",
+        "registry/versions.py",
+        "settings.py",
+        "store/artifacts.py",
+        "store/code.py",
+        "store/home.py",
+        "task_states.py",
+    )
+)
+DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+
+
+def code_digest(*entries: str, alone: Iterable[str] = (), libraries: tuple[str, ...] = (), root: Path = ROOT) -> str:
+    """Digest all code that some modules run.
+
+    Args:
+        entries: Modules as paths from the root; what they import counts too.
+        alone: Modules whose imports do not count: tasks that only call what the entries hold.
+        libraries: Whose versions count.
+        root: Folder of the packages.
+    """
+    modules = {*needed_modules(map(Path, entries), root, boundary=BOUNDARY), *map(Path, alone)}
+    return _digest(modules, libraries, root)
+
+
+def path_of(module: str) -> str:
+    """The path of a module that was looked up by its name, as ``code_digest`` takes it."""
+    return module.replace(".", "/") + ".py"
+
+
+def modules_digest(modules: Iterable[Path], root: Path = ROOT) -> str:
+    """Digest some modules, no others."""
+    return _digest(set(modules), (), root)
+
+
+def _digest(modules: set[Path], libraries: tuple[str, ...], root: Path) -> str:
+    parts = [f"{path.as_posix()} {shape_digest((root / path).read_text(encoding='utf-8'))}" for path in sorted(modules)]
+    parts += [f"{library} {version(library)}" for library in libraries]
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
+
+
+def needed_modules(entries: Iterable[Path], root: Path = ROOT, *, boundary: frozenset[Path] = frozenset()) -> list[Path]:
+    """All our modules that some modules import, themselves included, as paths from the root.
+
+    Args:
+        entries: Where to begin, as paths from the root.
+        root: Folder of the packages.
+        boundary: Modules that are left out, with what only they import.
+    """
+    found = set[Path]()
+    waiting = list(entries)
+    while waiting:
+        path = waiting.pop()
+        if path in found:
+            continue
+        found.add(path)
+        waiting += [module for module in _imports(path, root) if module not in boundary]
+    packages = {parent / "__init__.py" for path in found for parent in path.parents if parent != Path()}
+    return sorted(found | packages)
+
+
+def _imports(path: Path, root: Path) -> list[Path]:
+    places = [Path(*name.split(".")) for name in imported_names((root / path).read_text(encoding="utf-8"))]
+    modules = [place.with_suffix(".py") for place in places] + [place / "__init__.py" for place in places]
+    return [module for module in modules if (root / module).is_file()]
+
+
+def imported_names(text: str) -> tuple[str, ...]:
+    """Names of ours that a module imports; of `from a import b` both a and a.b, for b may be a module."""
+    return _read(text)[0]
+
+
+def shape_digest(text: str) -> str:
+    """Digest the syntax tree of a module without its docstrings and positions."""
+    return _read(text)[1]
+
+
+@cache
+def _read(text: str) -> tuple[tuple[str, ...], str]:
+    """The imports and the digest of a module: both at once, for reading the text is what takes the time."""
+    tree, names = ast.parse(text), list[str]()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            names += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+        elif isinstance(node, ast.Import):
+            names += [alias.name for alias in node.names]
+        elif isinstance(node, DOCUMENTED) and ast.get_docstring(node, clean=False) is not None:
+            node.body = node.body[1:]
+    ours = tuple(name for name in names if name.split(".")[0] in OURS)
+    return ours, hashlib.sha256(ast.dump(tree).encode()).hexdigest()
+
+
+def training_modules(problem: str) -> tuple[str, str]:
+    """The modules that a training of a problem begins in."""
+    return "rnn_models/training/loop.py", f"rnn_models/problems/{problem}.py"
+
+
+def digest(*parts: Any) -> str:
+    """A short name for some plain values: equal values, equal names."""
+    text = json.dumps(parts, sort_keys=True, ensure_ascii=False, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def training_code(problem: str) -> str:
+    """A digest of all code that a training of a problem runs, and of torch's version."""
+    return code_digest(*training_modules(problem), libraries=("torch",))

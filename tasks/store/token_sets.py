@@ -1,0 +1,95 @@
+"""Files of a token set: encoded columns, word vectors, and the identity of a tokenizer."""
+
+import hashlib
+import logging
+from collections.abc import Iterator
+from dataclasses import asdict
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from data.errors import RowError
+from data.rows.splits import SPLITS
+from data.rows.streams import Stream, only_rows, parquet_batches, smallest_rows
+from data.text.encoder import Encoder
+from data.text.settings import TokenSettings, is_tokenizer_file
+from data.text.word_vectors import WordVectors, file_digest, file_words, read_vectors
+from data.text.write_ids import write_ids
+from tasks.store.artifacts import KNOWN, VECTORS, Snapshot
+
+log = logging.getLogger(__name__)
+BATCH_ROWS = 8192
+
+
+def identity(tokenizer: str) -> str:
+    """What names a tokenizer in a digest: its kind, or the content of a user's file wherever it lies.
+
+    Raises:
+        RowError: If there is no such file.
+    """
+    if not is_tokenizer_file(tokenizer):
+        return tokenizer
+    try:
+        return hashlib.sha256(Path(tokenizer).read_bytes()).hexdigest()
+    except OSError as error:
+        raise RowError(f"there is no tokenizer file {tokenizer}") from error
+
+
+def identified(settings: TokenSettings) -> dict[str, Any]:
+    """Settings as a digest counts them: word vectors by their content, wherever the file lies.
+
+    Raises:
+        RowError: If there is no such file.
+    """
+    return asdict(settings) | {"vectors": file_digest(settings.vectors) if settings.vectors else ""}
+
+
+def streams_of(snapshot: Snapshot, limit: int, sides: tuple[str, ...]) -> dict[str, Stream]:
+    """Both sides of all splits, batch by batch; of the training split the rows that ``limit`` allows."""
+    found = {split: Stream(partial(parquet_batches, snapshot.folder / f"{split}.parquet")) for split in SPLITS}
+    train = found["train"]
+    if 0 < limit < snapshot.rows["train"]:
+        rows = smallest_rows(train, limit)
+        found["train"] = Stream(lambda: only_rows(train, rows))
+    return {split: Stream(partial(columns_of, stream, sides)) for split, stream in found.items()}
+
+
+def columns_of(stream: Stream, names: tuple[str, ...]) -> Iterator[pa.Table]:
+    """Some columns of a stream of tables, in the order of their names."""
+    for table in stream:
+        yield table.select(list(names))
+
+
+def write_token_set(
+    folder: Path, streams: dict[str, Stream], tokenizer: str, settings: TokenSettings
+) -> tuple[Encoder, dict[str, int]]:
+    """Build the vocabularies and write every split; give the encoder and the rows of each split."""
+    words = file_words(settings.vectors) if settings.vectors else ()
+    encoder = Encoder.build(tokenizer, streams["train"], settings, words=words)
+    encoder.save(folder)
+    if settings.vectors:
+        write_vectors(folder, encoder, settings.vectors)
+    log.info("%s source ids, %s target ids", f"{encoder.source_size:,}", f"{encoder.target_size:,}")
+    return encoder, {split: write_ids(folder, split, tables, encoder, settings) for split, tables in streams.items()}
+
+
+def write_vectors(folder: Path, encoder: Encoder, address: str) -> None:
+    """Write the vectors of all source ids, and which of these have one."""
+    found, num_fixed = read_vectors(address, encoder.source.names), encoder.source.num_fixed
+    num_learnt = len(found.how) - num_fixed
+    of_train = WordVectors(found.table[:num_learnt], found.how[:num_learnt])
+    log.info("vectors for %s, and for %s that training lacks, from %s", of_train.coverage, f"{num_fixed:,}", address)
+    np.save(folder / VECTORS, found.table)
+    np.save(folder / KNOWN, found.is_known)
+
+
+def sizes_of(encoder: Encoder) -> dict[str, Any]:
+    """What a model must know of the vocabularies."""
+    return {
+        "source": encoder.source_size, "target": encoder.target_size,
+        "labels": encoder.labels, "is_shared": encoder.target is encoder.source,
+        "characters": encoder.characters.size if encoder.characters else 0, "fixed": encoder.source.num_fixed,
+    }  # fmt: skip

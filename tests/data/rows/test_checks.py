@@ -1,0 +1,139 @@
+from typing import Any
+
+import pyarrow as pa
+import pytest
+
+from data.formats.base import TEXT, TOKENS
+from data.formats.encoding import BROKEN
+from data.rows.check_settings import SHAPES, rules_of
+from data.rows.checks import check
+
+LABELS = {"0": "neg", "1": "pos"}
+
+
+def checked(
+    rows: list[dict[str, Any]], labels: dict[str, str] | None = None, *, is_characters: bool = False
+) -> list[dict[str, Any]]:
+    columns = {role: pa.array([row[role] for row in rows], TOKENS if role in ("tokens", "tags") else TEXT) for role in rows[0]}
+    about = {"row": range(1, len(rows) + 1), **{name: pa.nulls(len(rows), TEXT) for name in ("kind", "reason", "raw")}}
+    table = pa.table(columns | {name: pa.array(values) for name, values in about.items()})
+    roles = next(shape for shape in SHAPES if set(shape) == set(rows[0]))
+    done = check(table, rules_of(roles, {}), labels or {}, roles=roles, is_characters=is_characters)
+    found: list[dict[str, Any]] = done.to_pylist()
+    return found
+
+
+def fault(row: dict[str, Any], *, is_characters: bool = False) -> str | None:
+    """The fault of a row that stands between two good ones, which must stay good."""
+    good = {"text": "ta", "label": "1", "source": "ta", "target": "mi", "tokens": ["o"], "tags": ["O"]}
+    around = {role: good[role] for role in row}
+    rows = checked([around, row, around], LABELS if "label" in row else None, is_characters=is_characters)
+    assert rows[0]["kind"] is rows[2]["kind"] is None
+    return f"{rows[1]['kind']}: {rows[1]['reason']}" if rows[1]["kind"] else None
+
+
+def tagged(*tags: str) -> dict[str, list[str]]:
+    return {"tokens": ["ta"] * len(tags), "tags": list(tags)}
+
+
+@pytest.mark.parametrize(
+    ("row", "said"),
+    [
+        ({"text": "", "label": "1"}, "no_text: text: empty"),
+        ({"text": " \t\u3000\n", "label": "1"}, "no_text: text: empty"),
+        ({"text": None, "label": "1"}, "no_text: text: empty"),
+        ({"text": "lumo", "label": "2"}, "unknown_label: label: expected one of 0, 1, got '2'"),
+        ({"text": "lumo", "label": "neg"}, "unknown_label: label: expected one of 0, 1, got 'neg'"),
+        ({"text": "lumo", "label": ""}, "no_text: label: empty"),
+        ({"text": f"lu{BROKEN}mo", "label": "1"}, "not_utf8: text: bytes that are no text in the file's encoding"),
+        ({"text": "lumo", "label": BROKEN}, "not_utf8: label: bytes that are no text in the file's encoding"),
+        ({"source": "", "target": "lumo"}, "one_side: source: empty"),
+        ({"source": "lumo", "target": " "}, "one_side: target: empty"),
+        ({"source": "lumo", "target": BROKEN}, "not_utf8: target: bytes that are no text in the file's encoding"),
+        ({"tokens": [], "tags": []}, "no_text: tokens: empty"),
+        ({"tokens": ["lumo", BROKEN], "tags": ["O", "O"]}, "not_utf8: tokens: bytes that are no text in the file's encoding"),
+        ({"tokens": ["lumo"], "tags": ["B-" + BROKEN]}, "not_utf8: tags: bytes that are no text in the file's encoding"),
+        (tagged("O", "I-PER"), "tag_scheme: token 2: I-PER follows O, expected a B- before"),
+        (tagged("I-PER", "O"), "tag_scheme: token 1: I-PER follows O, expected a B- before"),
+        (tagged("B-LOC", "I-PER"), "tag_scheme: token 2: I-PER follows B-LOC, expected a B- before"),
+        (tagged("O", "S-PER"), "tag_scheme: token 2: 'S-PER' is not O, B-kind or I-kind"),
+        (tagged("O", "PER"), "tag_scheme: token 2: 'PER' is not O, B-kind or I-kind"),
+        (tagged("O", "B-"), "tag_scheme: token 2: 'B-' is not O, B-kind or I-kind"),
+        (tagged("O", ""), "tag_scheme: token 2: '' is not O, B-kind or I-kind"),
+        (tagged("X", "I-PER", "Y"), "tag_scheme: token 1: 'X' is not O, B-kind or I-kind"),
+    ],
+)  # fmt: skip
+def test_a_row_that_is_refused_says_why(row: dict[str, Any], said: str) -> None:
+    assert fault(row) == said
+
+
+@pytest.mark.parametrize("token", ["ta mi", "ta\tmi", "ta\u00a0mi", "\u3000", "ta\u2028mi", ""])
+def test_a_token_that_a_raw_text_cannot_give_is_refused(token: str) -> None:
+    assert fault({"tokens": ["lumo", token], "tags": ["O", "O"]}) == f"bad_token: token 2: '{token}' is empty or has a space"
+
+
+@pytest.mark.parametrize("token", ["ab", "", "e\u0301", " ", "\u3000"])
+def test_a_token_that_is_not_one_character_is_refused_where_characters_are_tagged(token: str) -> None:
+    row = {"tokens": ["o", token], "tags": ["O", "O"]}
+    assert fault(row, is_characters=True) == f"bad_token: token 2: '{token}' is not one character"
+
+
+@pytest.mark.parametrize("token", ["o", "中", "😀", "é"])
+def test_any_single_character_may_be_a_token(token: str) -> None:
+    assert fault({"tokens": [token], "tags": ["O"]}, is_characters=True) is None
+
+
+@pytest.mark.parametrize(
+    "tags", [("O",), ("B-PER",), ("B-PER", "I-PER", "I-PER"), ("B-PER", "B-PER"), ("B-a-b", "I-a-b"), ("B-LOC", "O", "B-PER")]
+)
+def test_bio_tags_are_fine(tags: tuple[str, ...]) -> None:
+    assert fault(tagged(*tags)) is None
+
+
+def test_tags_do_not_continue_the_row_before() -> None:
+    rows = checked([tagged("O", "B-PER"), tagged("I-PER")])
+    assert rows[1]["reason"] == "token 1: I-PER follows O, expected a B- before"
+
+
+def test_labels_without_a_mapping_stay_as_they_are() -> None:
+    assert checked([{"text": "lumo", "label": "any"}])[0]["label"] == "any"
+
+
+def test_a_row_keeps_what_stood_there() -> None:
+    rows = checked([{"text": "lumo", "label": "1"}, {"text": "lumo ta", "label": "5"}, {"text": "", "label": "1"}], LABELS)
+    assert [row["raw"] for row in rows] == [None, "lumo ta\t5", "\t1"]
+
+
+def test_a_fault_of_the_format_is_not_overwritten() -> None:
+    table = pa.table(
+        {
+            "text": pa.nulls(1, TEXT),
+            "label": pa.nulls(1, TEXT),
+            "row": [7],
+            "kind": ["fields"],
+            "reason": ["1 fields"],
+            "raw": ["ta"],
+        }
+    )
+    roles = ("text", "label")
+    done = check(table, rules_of(roles, {}), LABELS, roles=roles)
+    assert done.select(["reason", "raw"]).to_pylist() == [{"reason": "1 fields", "raw": "ta"}]
+
+
+@pytest.mark.parametrize(("text", "code"), [("lu\x00mo", "0000"), ("ta\x85", "0085"), ("\x1cta", "001C"), ("\x7f", "007F")])
+def test_a_control_character_is_named(text: str, code: str) -> None:
+    assert fault({"text": text, "label": "1"}) == f"control_characters: text: has the control character U+{code}"
+
+
+@pytest.mark.parametrize(
+    ("row", "kind"),
+    [
+        ({"source": "lumo", "target": "lumo"}, "source_equals_target"),
+        ({"source": "lumo", "target": "ta mi " * 40}, "length_ratio"),
+        ({"source": "lumo" * 2000, "target": "sela" * 2000}, "too_long"),
+        ({"tokens": ["lumo", "ta"], "tags": ["O"]}, "lengths_differ"),
+        ({"tokens": ["ta"] * 2001, "tags": ["O"] * 2001}, "too_long"),
+    ],
+)
+def test_a_row_beyond_the_rules_is_refused_by_its_kind(row: dict[str, Any], kind: str) -> None:
+    assert (fault(row) or "").split(":")[0] == kind

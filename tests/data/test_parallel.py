@@ -1,0 +1,99 @@
+import contextvars
+import threading
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from data.parallel import ahead
+
+NAMED: contextvars.ContextVar[str] = contextvars.ContextVar("named")
+
+
+def wait_until(is_so: threading.Event) -> None:
+    assert is_so.wait(10)
+
+
+def test_items_come_in_their_order() -> None:
+    assert list(ahead(iter(range(1000)))) == list(range(1000))
+
+
+def test_a_stream_may_be_empty() -> None:
+    assert list(ahead(iter(()))) == []
+
+
+def test_the_next_item_is_made_while_the_last_is_worked_on() -> None:
+    is_begun = threading.Event()
+
+    def items() -> Iterator[int]:
+        yield 0
+        is_begun.set()
+        yield 1
+
+    made = ahead(items())
+    assert next(made) == 0
+    wait_until(is_begun)
+    assert list(made) == [1]
+
+
+def test_no_more_is_made_than_was_allowed() -> None:
+    taken: list[int] = []
+
+    def items() -> Iterator[int]:
+        for item in range(100):
+            taken.append(item)
+            yield item
+
+    made = ahead(items(), depth=3)
+    next(made)
+    time.sleep(0.3)  # as much as it would take to run far ahead
+    assert len(taken) <= 5  # one in use, three that wait, one that finds no room
+    made.close()
+
+
+class OwnError(Exception):
+    pass
+
+
+def test_an_error_is_raised_here_with_its_own_type_after_what_came_before() -> None:
+    def items() -> Iterator[int]:
+        yield 0
+        raise OwnError("at one")
+
+    made = ahead(items())
+    assert next(made) == 0
+    with pytest.raises(OwnError, match="at one"):
+        next(made)
+
+
+def test_who_stops_early_closes_the_stream_and_ends_its_thread() -> None:
+    is_closed = threading.Event()
+
+    def items() -> Iterator[int]:
+        try:
+            while True:
+                yield 0
+        finally:
+            is_closed.set()
+
+    before = threading.active_count()
+    made = ahead(items())
+    next(made)
+    made.close()
+    assert is_closed.is_set()
+    assert threading.active_count() == before
+
+
+def test_an_error_ends_the_thread() -> None:
+    before = threading.active_count()
+    with pytest.raises(ZeroDivisionError):
+        list(ahead(1 // item for item in (1, 0)))
+    assert threading.active_count() == before
+
+
+def test_the_stream_sees_the_context_of_who_reads_it() -> None:
+    def items() -> Iterator[str]:
+        yield NAMED.get()
+
+    NAMED.set("a flow run")
+    assert list(ahead(items())) == ["a flow run"]

@@ -1,0 +1,69 @@
+"""Unknown words of a model's text, written as the source has them."""
+
+import pyarrow as pa
+import pytest
+
+from data.text.encoder import Encoder, Tokenizer, TokenSettings, default_settings
+from data.text.settings import UNK_ID
+
+TEXTS = ["lumo sela nuri", "sela dosh vek", "nuri lumo", "dosh sela lumo vek"] * 3
+PAIRS = pa.table({"source": TEXTS, "target": TEXTS})
+SETTINGS = TokenSettings(min_frequency=2, lowercase=True)
+SOURCE = "lumo  Zürich, vek"
+# Of each kind, the source tokens that are unknown: a word, the letters that no training row has.
+COPIED = {"words": "Zürich", "bpe": "Z", "unigram": "Z", "wordpiece": "Zürich,", "characters": "Z"}
+
+
+def place_of(encoder, text):
+    """The source token that begins where a text does."""
+    spans = encoder.source.encode_with_offsets([SOURCE])[2]
+    return next(i for i, (start, stop) in enumerate(spans.tolist()) if stop > start and SOURCE[start:].startswith(text))
+
+
+def built(kind):
+    settings = SETTINGS if kind in COPIED else default_settings(kind)
+    return Encoder.build(kind, PAIRS, settings)
+
+
+@pytest.mark.parametrize("kind", COPIED)
+def test_an_unknown_word_becomes_the_piece_of_the_source_text_that_it_copies(kind):
+    encoder = built(kind)
+    before, after = (encoder.target.encode([text])[0].tolist() for text in ("sela", "lumo"))
+    copied = [-1] * len(before) + [place_of(encoder, COPIED[kind])] + [-1] * len(after)
+    said = encoder.decode([*before, UNK_ID, *after], copied=copied, source=SOURCE)
+    start = SOURCE.index("Z")
+    _, _, spans = encoder.source.encode_with_offsets([SOURCE])
+    piece = SOURCE[slice(*spans[place_of(encoder, COPIED[kind])])]
+    assert piece
+    assert SOURCE[start:].startswith(piece)
+    assert said.replace(" ", "") == f"sela{piece}lumo"
+
+
+@pytest.mark.parametrize("kind", ["words", "wordpiece"])
+def test_a_copied_word_stands_between_spaces(kind):
+    encoder = built(kind)
+    sela = encoder.target.encode(["sela"])[0].tolist()
+    said = encoder.decode([*sela, UNK_ID, *sela], copied=[-1, place_of(encoder, "Zürich"), -1], source=SOURCE)
+    assert said == f"sela {COPIED[kind]} sela"
+
+
+@pytest.mark.parametrize("kind", COPIED)
+def test_a_text_without_copies_is_decoded_as_ever(kind):
+    encoder = built(kind)
+    ids = encoder.target.encode(["dosh vek lumo"])[0].tolist()
+    assert encoder.decode(ids, copied=[], source=SOURCE) == encoder.decode(ids) == encoder.target.decode(ids)
+
+
+def test_two_copies_come_in_their_order():
+    encoder = built("words")
+    places = [place_of(encoder, "Zürich"), place_of(encoder, "lumo")]
+    assert encoder.decode([UNK_ID, UNK_ID], copied=places, source=SOURCE) == "Zürich lumo"
+
+
+def test_a_user_s_file_copies_too(tmp_path):
+    own = tmp_path / "own.json"
+    Tokenizer.train("words", [PAIRS["source"]], SETTINGS).inner.save(str(own))
+    encoder = built(str(own))
+    sela = encoder.target.encode(["sela"])[0].tolist()
+    said = encoder.decode([*sela, UNK_ID], copied=[-1, place_of(encoder, "Zürich")], source=SOURCE)
+    assert said == "sela Zürich"

@@ -1,0 +1,106 @@
+"""``refrain history`` and ``refrain rollback``, as a person types them and sees what they say."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tasks.promotion.champions import settle
+from tasks.registry import mlflow_client
+from tasks.store.artifacts import ModelVersion
+from tests.refrain.commands.test_data import Screen, screen
+from tests.tasks.conftest import empty_mlflow, mlflow_store
+from tests.tasks.promotion.test_champions import SCORES
+from tests.tasks.trained import logged, run_of, versioned
+
+__all__ = ["empty_mlflow", "mlflow_store", "screen"]
+pytestmark = pytest.mark.usefixtures("mlflow_store")
+
+
+@pytest.fixture
+def three(mlflow_store: Path) -> None:
+    """Three versions, two of which became champion."""
+    decided = [(None, True, "beats bag_of_words"), ("1", True, "+2.00 [of a gain]"), ("2", False, "not better")]
+    for number, (champion, is_promoted, why) in enumerate(decided, 1):
+        challenger = ModelVersion("made", versioned("made", f"key {number}"), "", "s")
+        settle(challenger, champion, is_promoted=is_promoted, why=why, scores=SCORES, decision=f"d{number}")
+
+
+def champion() -> str | None:
+    return mlflow_client.version_with_alias("made", "champion")
+
+
+@pytest.mark.usefixtures("three")
+def test_history_shows_every_decision_and_who_is_champion(screen: Screen) -> None:
+    said = screen.says("history", "made")
+    assert all(
+        part in said for part in ("promoted 1", "promoted 2", "in place of 1", "kept 3", "+2.00 [of a gain]", "accuracy 50.00")
+    )
+    assert "made  in MLflow champion is version 2, previous is version 1" in said
+    told = json.loads(screen.says("history", "made", "--json"))
+    assert [line["event"] for line in told["lines"]] == ["promoted", "promoted", "kept"]
+    assert (told["aliases"], told["drift"]) == ({"champion": "2", "previous": "1"}, [])
+
+
+@pytest.mark.usefixtures("three")
+def test_history_shows_what_was_done_without_it(screen: Screen) -> None:
+    mlflow_client.set_alias("made", "champion", "3")
+    assert "in MLflow version 3 is champion, in the ledger version 2: set by hand" in screen.says("history", "made")
+
+
+@pytest.mark.usefixtures("three")
+def test_rollback_puts_the_previous_champion_back_and_says_so(screen: Screen) -> None:
+    said = screen.says("rollback", "made", "--why", "praises irony")
+    assert said == (
+        "made: version 1 is champion now, in place of version 2 (praises irony); there is none before it\n"
+    )  # fmt: skip
+    assert champion() == "1"
+    assert "rolled back 1" in screen.says("history", "made")
+    line = json.loads(screen.says("rollback", "made", "--to", "3", "--json"))
+    assert (line["champion"], line["replaced"], line["previous"], line["why"]) == ("3", "1", "1", "by hand")
+
+
+@pytest.mark.usefixtures("three")
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["rollback", "maed"], "there is no model 'maed' in MLflow: did you mean made?"),
+        (["history", "maed"], "there is no model 'maed' in MLflow: did you mean made?"),
+        (["rollback", "made", "--to", "9"], "made has no version 9: there are 3, 2, 1"),
+        (["rollback", "made", "--to", "two"], "made has no version two: there are 3, 2, 1"),
+        (["rollback", "made", "--to", "2"], "made version 2 is champion already"),
+    ],
+)
+def test_what_cannot_be_is_said_in_one_line_and_changes_nothing(words: list[str], said: str, screen: Screen) -> None:
+    told = screen.says(*words, status=1)
+    assert told.startswith(f"refrain: {said}")
+    assert told.count("\n") == 1
+    assert champion() == "2"
+
+
+@pytest.mark.usefixtures("three")
+def test_a_first_champion_has_none_to_go_back_to(screen: Screen) -> None:
+    screen.says("rollback", "made")
+    assert "made has no previous champion: refrain history made shows" in screen.says("rollback", "made", status=1)
+    assert champion() == "1"
+
+
+def test_of_no_model_nothing_is_told(screen: Screen, store: Path) -> None:
+    assert "there is no model 'made' in MLflow: none is registered yet" in screen.says("history", "made", status=1)
+    versioned("made", "key")
+    assert "Nothing was decided about made yet." in screen.says("history", "made")
+    assert "no alias is set" in screen.says("history", "made")
+
+
+def test_models_shows_a_champion_that_others_registered(screen: Screen, store: Path) -> None:
+    mlflow_client.create_version("theirs", logged("theirs"), run_of("theirs"), {"stage": "live"})
+    mlflow_client.set_alias("theirs", "champion", "1")
+    said = screen.says("models")
+    assert [word for line in said.splitlines() if "theirs" in line for word in line.replace("│", " ").split()] == [
+        "theirs", "-", "1", "1", "-", "-", "-",
+    ]  # fmt: skip
+
+
+def test_the_help_of_prune_names_every_alias_that_keeps_a_past(screen: Screen) -> None:
+    said = " ".join(screen.says("prune", "--help").replace("│", " ").split())
+    assert "with an alias only (champion, previous, challenger)" in said

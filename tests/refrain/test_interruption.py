@@ -1,0 +1,124 @@
+"""Keys and signals in a terminal: one line, the exit status, no traceback, nothing left behind, nothing lost."""
+
+import os
+import pty
+import select
+import signal
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from refrain.environment import ROOT
+
+QUICK = ["--set", "training.hidden_size=8", "--set", "training.embedding_size=8", "--set", "training.max_epochs=400"]
+QUICK += ["--set", "training.patience=400"]
+
+
+class Terminal:
+    """A program in a pseudo-terminal, with the signal handlers that a shell gives."""
+
+    def __init__(self, words: list[str], environment: dict[str, str]) -> None:
+        self.seen = ""
+        self.process, self.file = pty.fork()
+        if not self.process:
+            signal.signal(signal.SIGINT, signal.SIG_DFL)
+            os.chdir(ROOT)
+            os.execve(sys.executable, [sys.executable, *words], environment)
+
+    def read(self, seconds: float) -> bool:
+        """Read what it prints for some time; False once it has ended."""
+        if not select.select([self.file], [], [], seconds)[0]:
+            return True
+        try:
+            part = os.read(self.file, 65536)
+        except OSError:
+            return False
+        self.seen += part.decode(errors="replace")
+        return bool(part)
+
+    def wait_for(self, text: str, seconds: float = 240) -> None:
+        deadline = time.monotonic() + seconds
+        while text not in self.seen:
+            assert self.read(0.5), self.seen
+            assert time.monotonic() < deadline, self.seen
+
+    def end(self, seconds: float) -> tuple[int, float]:
+        """Wait for its end: exit status and seconds until then."""
+        started = time.monotonic()
+        while self.read(0.1):
+            assert time.monotonic() - started < seconds, self.seen
+        return os.waitstatus_to_exitcode(os.waitpid(self.process, 0)[1]), time.monotonic() - started
+
+
+def press(terminal: Terminal) -> None:
+    os.write(terminal.file, b"\x03")
+
+
+def terminate_group(terminal: Terminal) -> None:
+    os.killpg(os.getpgid(terminal.process), signal.SIGTERM)
+
+
+@pytest.fixture
+def environment(made_catalog: Path, tmp_path: Path) -> dict[str, str]:
+    ours = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("MLFLOW_TRACKING", "PREFECT_API", "PREFECT_HOME"))
+    }
+    return ours | {"REFRAIN_HOME": str(tmp_path / "store"), "OMP_NUM_THREADS": "1", "REFRAIN_CATALOG": str(made_catalog)}
+
+
+def left_of(store: str) -> list[Path]:
+    """Processes that still run for a store."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/environ"):
+        try:
+            if f"REFRAIN_HOME={store}".encode() in path.read_bytes().split(b"\0"):
+                found.append(path)
+        except OSError:
+            continue
+    return found
+
+
+@pytest.mark.case("C12")
+def test_a_training_that_is_interrupted_saves_and_goes_on_from_there(environment: dict[str, str]) -> None:
+    """Ctrl-C, then SIGTERM to the whole group, within a training of the same command."""
+    words = ["-m", "refrain", "run", "made_sentiment", *QUICK]
+    steps = []
+    for act, status in ((press, 130), (terminate_group, 143)):
+        terminal = Terminal(words, environment)
+        terminal.wait_for("epoch 2")
+        act(terminal)
+        found, seconds = terminal.end(60)
+        assert (found, seconds < 10) == (status, True), (found, seconds, terminal.seen)
+        assert "refrain: stopped. Finished stages are kept; the same command goes on from there." in terminal.seen
+        assert "Traceback" not in terminal.seen
+        assert left_of(environment["REFRAIN_HOME"]) == []
+        steps.append(int(terminal.seen.rpartition("saved at step ")[2].split(",")[0]))
+    assert f"and {steps[0]}" in terminal.seen or "going on after epoch" in terminal.seen
+    assert steps[1] > steps[0]
+
+
+@pytest.mark.case("C12")
+@pytest.mark.parametrize(
+    ("words", "until"),
+    [
+        (["run", "made_sentiment"], "Starting Prefect's engine"),
+        (["health", "made_ner", "--steps", "100000", *QUICK], "source ids"),
+        (["compare", "made_ner", "--encoders", "rnn", *QUICK], "epoch 1"),
+    ],
+)
+@pytest.mark.parametrize("act", [press, terminate_group])
+def test_a_command_of_any_kind_ends_with_one_line_and_the_status_of_the_signal(
+    words: list[str], until: str, act: Callable[[Terminal], None], environment: dict[str, str]
+) -> None:
+    terminal = Terminal(["-m", "refrain", *words], environment)
+    terminal.wait_for(until)
+    act(terminal)
+    status, seconds = terminal.end(60)
+    assert (status, seconds < 12) == (130 if act is press else 143, True), (seconds, terminal.seen)
+    assert "Traceback" not in terminal.seen
+    assert left_of(environment["REFRAIN_HOME"]) == []

@@ -1,0 +1,272 @@
+"""`refrain up` with real servers: scheduled runs start by themselves, pauses survive, and it ends cleanly."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from refrain.deployments import Server
+from refrain.environment import ROOT
+from refrain.services import Service, free_port, rotate, start, stop
+
+QUICK = {"training": {"max_epochs": 1, "hidden_size": 8, "embedding_size": 8}, "tokens": {"limit": 100}}
+PATIENCE_SECONDS = 300
+
+
+@dataclass
+class Up:
+    """A running `refrain up`."""
+
+    process: subprocess.Popen[bytes]
+    environment: dict[str, str]
+    home: Path
+    screen: Path
+    catalog: Path
+    server: Server
+
+    def deployment(self, name: str) -> dict[str, Any]:
+        return next(found for found in self.server.deployments() if found["name"] == name)
+
+    def add_schedule(self, name: str, schedule: dict[str, Any]) -> None:
+        """Add a schedule as the dashboard does: without a slug."""
+        self.server.call("POST", f"deployments/{self.deployment(name)['id']}/schedules", [schedule])
+
+    def runs(self, name: str) -> list[dict[str, Any]]:
+        """The flow runs of a deployment that left the state Scheduled, the first first."""
+        chosen = {"deployment_id": {"any_": [self.deployment(name)["id"]]}, "state": {"type": {"not_any_": ["SCHEDULED"]}}}
+        return self.server.call("POST", "flow_runs/filter", {"sort": "EXPECTED_START_TIME_ASC", "flow_runs": chosen})
+
+    def logs(self, run: dict[str, Any]) -> list[str]:
+        body = {"logs": {"flow_run_id": {"any_": [run["id"]]}}, "sort": "TIMESTAMP_ASC", "limit": 200}
+        return [line["message"] for line in self.server.call("POST", "logs/filter", body)]
+
+    def apply(self, file: Path | None = None) -> None:
+        """Apply deployments as somebody does by hand."""
+        more = ["--prefect-file", str(file)] if file else []
+        command = [sys.executable, "-m", "prefect", "--no-prompt", "deploy", "--all", *more]
+        subprocess.run(command, cwd=ROOT, env=self.environment, capture_output=True, check=True, timeout=PATIENCE_SECONDS)
+
+    def wait(self, condition: Any) -> Any:
+        """Wait for a result that is not empty."""
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while not (found := condition()):
+            assert time.monotonic() < deadline, self.screen.read_text() + (self.home / "logs" / "worker.log").read_text()[-3000:]
+            time.sleep(1)
+        return found
+
+
+@pytest.fixture(scope="module")
+def up(made_package: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
+    """`refrain up` in a store of its own, started as a script starts programs in the background: without SIGINT."""
+    folder, catalog = made_package
+    home, prefect_port, mlflow_port = tmp_path_factory.mktemp("up"), free_port(), free_port()
+    temporary = tmp_path_factory.mktemp("shared")
+    (temporary / "runner_storage").write_text("of another user: no folder of this name can be made here")
+    ours = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("MLFLOW_TRACKING", "PREFECT_API", "PREFECT_HOME"))
+    }
+    environment = ours | {
+        "REFRAIN_HOME": str(home), "PIP_INDEX_URL": folder.as_uri(), "PIP_FIND_LINKS": str(folder), "PIP_EXTRA_INDEX_URL": "",
+        "OMP_NUM_THREADS": "1", "TMPDIR": str(temporary),
+    }  # fmt: skip
+    screen = home / "screen"
+    command = [sys.executable, "-m", "refrain", "up", "--prefect-port", str(prefect_port), "--mlflow-port", str(mlflow_port)]
+    with screen.open("w") as file:
+        process = subprocess.Popen(
+            command,
+            cwd=ROOT,
+            env=environment,
+            stdout=file,
+            stderr=file,
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_IGN),
+        )
+    api = f"http://127.0.0.1:{prefect_port}/api"
+    found = Up(
+        process, environment | {"PREFECT_API_URL": api, "PREFECT_HOME": str(home / "prefect")}, home, screen, catalog, Server(api)
+    )
+    try:
+        found.wait(lambda: "Ctrl-C stops all" in screen.read_text() or process.poll() is not None)
+        assert process.poll() is None, screen.read_text()
+        yield found
+    finally:
+        process.send_signal(signal.SIGTERM)
+        try:
+            process.wait(60)
+        finally:
+            process.kill()
+
+
+@pytest.fixture(scope="module")
+def scheduled_run(up: Up) -> dict[str, Any]:
+    """A run that a schedule of the dashboard started at its minute, when it ended."""
+    parameters = {"dataset": "made_sentiment", "catalog": str(up.catalog), "settings": QUICK}
+    schedule = {"schedule": {"cron": "* * * * *", "timezone": "UTC"}, "active": True, "parameters": parameters}
+    up.add_schedule("rotten_tomatoes", schedule)
+    return up.wait(lambda: [run for run in up.runs("rotten_tomatoes") if run["end_time"]])[0]
+
+
+@pytest.mark.case("A1")
+def test_the_server_has_scheduled_runs_of_every_deployment_with_a_schedule(up: Up) -> None:
+    expected = {
+        entry["name"] for entry in yaml.safe_load((ROOT / "prefect.yaml").read_text())["deployments"] if entry.get("schedules")
+    }
+    screen = up.screen.read_text()
+    found = up.server.next_runs()
+    assert set(found) == expected == {"rotten_tomatoes", "msra", "tatoeba_en_fr", "irish_tunes"}
+    assert all(found.values())
+    for name, time_text in found.items():
+        assert f"next: {name:<18} {time_text[:10]}" in screen
+
+
+@pytest.mark.case("A1")
+def test_a_schedule_of_the_dashboard_starts_a_run_at_its_minute_that_registers_a_model(
+    up: Up, scheduled_run: dict[str, Any]
+) -> None:
+    assert scheduled_run["state_type"] == "COMPLETED", "\n".join(up.logs(scheduled_run))
+    assert scheduled_run["auto_scheduled"]
+    command = [sys.executable, "-m", "refrain", "models", "--json"]
+    listed = subprocess.run(
+        command, cwd=ROOT, env=up.environment, capture_output=True, text=True, check=True, timeout=PATIENCE_SECONDS
+    )
+    assert [model["model"] for model in json.loads(listed.stdout)] == ["made_sentiment"]
+
+
+@pytest.mark.case("A2")
+def test_the_run_page_shows_the_lines_of_the_stages(up: Up, scheduled_run: dict[str, Any]) -> None:
+    lines = "\n".join(up.logs(scheduled_run))
+    for part in ("epoch 1", "training on", "baseline bag_of_words"):
+        assert part in lines
+
+
+@pytest.mark.case("A3")
+def test_what_is_paused_or_added_in_the_dashboard_survives_applying_the_file_again(up: Up, tmp_path: Path) -> None:
+    msra = up.deployment("msra")
+    up.server.call("PATCH", f"deployments/{msra['id']}/schedules/{msra['schedules'][0]['id']}", {"active": False})
+    up.server.call("PATCH", f"deployments/{up.deployment('irish_tunes')['id']}", {"paused": True})
+    up.add_schedule("tatoeba_en_fr", {"schedule": {"cron": "0 5 * * *", "timezone": "UTC"}, "active": True})
+    changed = (ROOT / "prefect.yaml").read_text().replace('cron: "0 3 * * 6"', 'cron: "30 4 * * 6"')
+    file = ROOT / f"prefect-{os.getpid()}.yaml"  # entrypoints are relative to the file's folder
+    try:
+        file.write_text(changed)
+        with up.server.pauses_kept():  # what `up` does around it
+            up.apply(file)
+    finally:
+        file.unlink()
+    schedule = up.deployment("msra")["schedules"][0]
+    assert (schedule["active"], schedule["schedule"]["cron"]) == (False, "30 4 * * 6")
+    assert sorted(schedule["schedule"]["cron"] for schedule in up.deployment("tatoeba_en_fr")["schedules"]) == [
+        "0 3 * * 0",
+        "0 5 * * *",
+    ]
+    up.apply()  # by hand, with nothing around it
+    schedule = up.deployment("msra")["schedules"][0]
+    assert (schedule["active"], schedule["schedule"]["cron"]) == (False, "0 3 * * 6")
+    assert list(up.server.paused())[-1] == "msra: schedule weekly is paused"
+
+
+@pytest.mark.case("A4")
+def test_a_second_one_on_the_same_store_says_where_the_first_is(up: Up) -> None:
+    command = [sys.executable, "-m", "refrain", "up", "--prefect-port", str(free_port()), "--mlflow-port", str(free_port())]
+    done = subprocess.run(command, cwd=ROOT, env=up.environment, capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 1
+    assert f"already runs on {up.home} (process {up.process.pid})" in done.stderr
+    assert up.server.api.removesuffix("/api") in done.stderr
+
+
+@pytest.mark.case("A4")
+def test_mlflow_starts_no_processes_for_jobs(up: Up) -> None:
+    parents = {int(stat[0]): int(stat[3]) for stat in _stats()}
+    children = {process for process, parent in parents.items() if parent == up.process.pid}
+    assert len(children) == 3
+    group = [stat for stat in _stats() if int(stat[4]) in children]
+    assert len(group) <= 6, group  # two of MLflow, the others one each, and a flow run
+
+
+@pytest.mark.case("A1")
+def test_no_log_holds_an_error(up: Up, scheduled_run: dict[str, Any]) -> None:
+    for log in (up.home / "logs").glob("*.log"):
+        assert list(Service("any", up.process, log).new_faults()) == [], log
+
+
+@pytest.mark.case("C12")
+def test_ctrl_c_stops_everything_within_seconds(up: Up) -> None:
+    started = time.monotonic()
+    up.process.send_signal(signal.SIGINT)
+    assert up.process.wait(60) == 130
+    assert time.monotonic() - started < 15
+    left = [path for path in Path("/proc").glob("[0-9]*/environ") if _holds(path, f"REFRAIN_HOME={up.home}")]
+    assert left == []
+    assert "Traceback" not in up.screen.read_text()
+
+
+@pytest.mark.case("A4")
+def test_logs_of_earlier_starts_are_kept_and_bounded_in_number(tmp_path: Path) -> None:
+    log = tmp_path / "worker.log"
+    for number in range(9):
+        rotate(log)
+        log.write_text(str(number))
+    rotate(log)
+    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {f"worker.{i}.log": str(9 - i) for i in range(1, 6)}
+
+
+@pytest.mark.case("A1")
+def test_an_error_in_a_log_is_shown_once_and_an_info_line_never(tmp_path: Path) -> None:
+    log = tmp_path / "server.log"
+    error = "12:00:0{} | ERROR   | prefect.server.services.scheduler - Unexpected error\n"
+    log.write_text("12:00:00 | INFO    | all is well\n" + error.format(1) + error.format(2) + "half a li")
+    service = Service("server", subprocess.Popen(["true"]), log)
+    assert list(service.new_faults()) == [error.format(1).strip()]
+    with log.open("a") as more:
+        more.write("ne\nTraceback (most recent call last):\n")
+    assert list(service.new_faults()) == ["Traceback (most recent call last):"]
+    assert list(service.new_faults()) == []
+
+
+@pytest.mark.case("C12")
+def test_services_are_stopped_together_and_one_that_does_not_listen_is_killed(store: Path) -> None:
+    deaf = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('ready', flush=True); time.sleep(99)"
+    services = [start(f"deaf-{i}", [sys.executable, "-c", deaf], os.environ) for i in range(3)]
+    while not all("ready" in service.log.read_text() for service in services):
+        time.sleep(0.05)
+    started = time.monotonic()
+    stop(services)
+    assert time.monotonic() - started < 14
+    assert [service.process.returncode for service in services] == [-signal.SIGKILL] * 3
+
+
+@pytest.mark.case("A4")
+def test_a_service_that_ended_is_an_error_with_the_end_of_its_log(store: Path) -> None:
+    service = start("short", [sys.executable, "-c", "print('no port is free'); raise SystemExit(3)"], os.environ)
+    service.process.wait()
+    with pytest.raises(ValueError, match=r"(?s)short ended with status 3. The end of .*short.log:\nno port is free"):
+        service.check()
+
+
+def _stats() -> list[list[str]]:
+    """The fields of each process: its number, name, state, parent, group."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            before, _, after = path.read_text().rpartition(")")
+        except OSError:
+            continue
+        found.append([*before.split(" (", 1), *after.split()])
+    return found
+
+
+def _holds(path: Path, text: str) -> bool:
+    try:
+        return text.encode() in path.read_bytes().split(b"\0")
+    except OSError:
+        return False

@@ -1,0 +1,57 @@
+"""What is written is what is read."""
+
+import pytest
+import torch
+
+from rnn_models.checkpoints.checkpoint import load_model, load_weights, save_model, weights_of
+from rnn_models.decoding.predict import predict_all
+
+
+def written(posed, model, folder, **changes):
+    save_model(folder, weights_of(model), posed.problem, posed.sizes, posed.settings.with_changes(changes))
+    return load_model(folder)
+
+
+@pytest.mark.parametrize("changes", [{}, {"encoder": "gru", "num_layers": 2}, {"encoder": "rnn", "pooling": "last"}])
+def test_a_checkpoint_read_back_gives_the_same_outputs_to_the_last_bit(posed, changes, tmp_path):
+    model = posed.model(**changes)
+    problem, read = written(posed, model, tmp_path, **changes)
+    assert problem is posed.problem
+    assert torch.equal(posed.logits(read, posed.batch()), posed.logits(model, posed.batch()))
+    assert predict_all(problem, read, posed.examples) == predict_all(problem, model, posed.examples)
+
+
+def test_a_shared_embedding_is_written_once_and_still_shared_when_read(shared_translation, tmp_path):
+    model = shared_translation.model()
+    assert "target_embedding.table.weight" not in weights_of(model)
+    _, read = written(shared_translation, model, tmp_path)
+    assert read.source_embedding is read.target_embedding
+    batch = shared_translation.batch()
+    assert torch.equal(shared_translation.logits(read, batch), shared_translation.logits(model, batch))
+
+
+def test_a_model_read_back_is_ready_to_predict(posed, tmp_path):
+    assert not written(posed, posed.model(), tmp_path)[1].training
+
+
+def test_copied_weights_do_not_follow_the_model(posed):
+    model = posed.model()
+    weights = weights_of(model)
+    before = {name: w.clone() for name, w in weights.items()}
+    for parameter in model.parameters():
+        parameter.data.zero_()
+    assert all(torch.equal(weights[name], before[name]) for name in before)
+
+
+def test_weights_of_other_names_are_refused_by_name(sentiment):
+    weights = weights_of(sentiment.model())
+    weights["project.scale"] = weights.pop("project.bias")
+    with pytest.raises(ValueError, match=r"weights do not fit: \['project.bias', 'project.scale'\] differ"):
+        load_weights(sentiment.model(), weights)
+
+
+def test_weights_of_another_shape_are_refused_by_name(sentiment):
+    weights = weights_of(sentiment.model())
+    weights["project.bias"] = torch.zeros(1)  # would spread over all labels
+    with pytest.raises(ValueError, match=r"project.bias must be of shape \(3,\), got \(1,\)"):
+        load_weights(sentiment.model(), weights)

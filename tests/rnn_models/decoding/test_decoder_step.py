@@ -1,0 +1,49 @@
+"""A decoder's step within a search, against the decoder as training runs it."""
+
+import pytest
+import torch
+
+from rnn_models.batching.batch import BOS_ID, PAD_ID
+from rnn_models.decoding.beam_search import Rows
+from rnn_models.decoding.decoder_step import ALIGNED, decoder_step
+from tests.rnn_models.problems.test_translation import DECODERS
+
+WIDTH = 3
+
+
+def stepping(model, never_said=()):
+    return decoder_step(
+        model.target_embedding, model.decoder, model.attention, model.projection, never_said=never_said, width=WIDTH
+    )
+
+
+@pytest.mark.parametrize("activation", ["tanh", "relu"])
+@DECODERS
+def test_steps_of_some_beams_are_those_of_training(translation, kind, activation):
+    """Each sequence has another number of beams that grow, all from one state; then each beam has its own and reads other ids."""
+    model, batch = translation.model(**kind, activation=activation).eval(), translation.batch()
+    memory, start = model.encode(batch.source, batch.source_lengths)
+    is_live = torch.rand(len(batch), WIDTH, generator=torch.Generator().manual_seed(1)) < 0.6
+    places = is_live.flatten().nonzero().flatten()
+    sequences = places // WIDTH
+    read = torch.randint(4, translation.sizes.target, (len(places), 4), generator=torch.Generator().manual_seed(2))
+    expected, _, after = model.decode(read, memory.rows(sequences), tuple(part[sequences] for part in start))
+    step, state, origin = stepping(model), start, sequences
+    for t in range(read.shape[1]):
+        logits, state = step(Rows(read[:, t], places, origin), memory, state)
+        origin = torch.arange(len(places))
+        wanted = model.project(expected[:, t])
+        torch.testing.assert_close(logits[:, : wanted.shape[1]], wanted, rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(state, after, rtol=1e-5, atol=1e-5)
+
+
+def test_what_is_never_said_and_what_is_no_id_has_no_probability(translation):
+    model, batch = translation.model().eval(), translation.batch()
+    memory, state = model.encode(batch.source, batch.source_lengths)
+    places = WIDTH * torch.arange(len(batch))
+    rows = Rows(torch.full_like(places, BOS_ID), places, torch.arange(len(batch)))
+    logits, _ = stepping(model, [PAD_ID, BOS_ID])(rows, memory, state)
+    is_barred = torch.ones(ALIGNED, dtype=torch.bool)
+    is_barred[: translation.sizes.target] = False
+    is_barred[[PAD_ID, BOS_ID]] = True
+    assert torch.equal(logits.isneginf(), is_barred.expand(len(batch), -1))

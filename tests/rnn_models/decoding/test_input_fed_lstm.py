@@ -1,0 +1,40 @@
+"""The gradients written out for an LSTM under input feeding, against finite differences."""
+
+import torch
+
+from rnn_models.decoding.input_fed_lstm import FedLSTM
+
+B, T, U, H, WIDTH = 3, 4, 5, 3, 2
+
+
+def made(*shape):
+    return torch.randn(*shape, dtype=torch.float64, requires_grad=True)
+
+
+def inputs_of_a_stretch():
+    torch.manual_seed(11)
+    barred = torch.zeros(B, 1, T, dtype=torch.float64)
+    barred[0, 0, 2:] = float("-inf")  # padding
+    masks = [2.0 * torch.randint(0, 2, (B, size)).double() for size in (H, WIDTH)]
+    state = [made(B, H), made(B, H), made(B, WIDTH)]
+    memory = [made(B, T, H), made(B, T, WIDTH), barred]
+    return [made(U, B, 4 * H), made(WIDTH + H, 4 * H), made(H, WIDTH), *state, *memory, *masks]
+
+
+def test_the_gradient_of_every_output_by_every_input_is_that_of_finite_differences():
+    assert torch.autograd.gradcheck(FedLSTM.apply, inputs_of_a_stretch())
+
+
+def test_two_stretches_with_the_state_carried_over_have_the_gradient_of_one():
+    given = inputs_of_a_stretch()
+    added, weights, own, *state = given[:6]
+    fixed = given[6:]
+    found = []
+    for cuts in ([U], [2, U - 2]):
+        carried, parts = tuple(state), []
+        for part in added.split(cuts):
+            said, looked, *carried = FedLSTM.apply(part, weights, own, *carried, *fixed)
+            parts += [said.square().sum(), looked.square().sum()]
+        total = sum(parts) + carried[1].sum()
+        found.append(torch.autograd.grad(total, [p for p in given if p.requires_grad]))
+    torch.testing.assert_close(found[0], found[1])

@@ -1,0 +1,195 @@
+"""Baselines on examples small enough to work by hand."""
+
+import re
+from collections import Counter
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rnn_models.batching.batch import Examples, Ragged
+from rnn_models.evaluation import baselines
+from rnn_models.evaluation.baselines import (
+    BASELINES,
+    NGRAMS,
+    TEXT_BASELINES,
+    character_ngrams,
+    count_matrix,
+    find_baseline,
+    nearest_characters,
+    num_learnt,
+    num_learnt_of_texts,
+)
+from rnn_models.evaluation.text_features import ngram_counts
+
+# Words: 4 good, 5 bad, 6 and 7 neither.
+LABELLED = Examples(
+    Ragged.of([[4, 6], [4, 7, 7], [6, 4], [5, 6], [7, 5]]),
+    Ragged.of([[1], [1], [1], [0], [0]]),
+)
+# 4 is tag 1 twice and tag 2 once; 5 is always 2; 6 is always 0; in all, 2 is the most frequent.
+TAGGED = Examples(
+    Ragged.of([[4, 5, 4], [5, 6, 4], [5, 6, 5]]),
+    Ragged.of([[1, 2, 1], [2, 0, 2], [2, 0, 2]]),
+)
+# 4 stands in every source, 5 to 7 in one each.
+PAIRED = Examples(Ragged.of([[4, 5], [4, 6], [4, 4, 7]]), Ragged.of([[15], [16, 16], [17]]))
+
+
+@pytest.mark.parametrize(
+    ("name", "train", "asked", "expected"),
+    [
+        ("majority", LABELLED, [[5], [9, 9, 9]], [[1], [1]]),
+        ("bag_of_words", LABELLED, [[4], [5], [7, 6, 4], [5, 5, 5]], [[1], [0], [1], [0]]),
+        # 9 was never seen: it gets the tag that is the most frequent of all.
+        ("frequent_tag", TAGGED, [[4, 6], [9], [6, 9, 4, 5]], [[1, 0], [2], [0, 2, 1, 2]]),
+        # 4 behind 6 and at the end was tag 2, else 1; 9 was never seen; 5 before 4 and at the start 2.
+        ("tag_in_context", TAGGED, [[5, 6, 4], [4], [9, 9], [4, 5]], [[2, 0, 2], [1], [2, 2], [1, 2]]),
+        # What a source shares with one training source decides over what it shares with all.
+        ("nearest_pair", PAIRED, [[6, 4], [7], [5, 4, 4, 4]], [[16, 16], [17], [15]]),
+    ],
+)
+def test_a_baseline_answers_as_worked_by_hand(name, train, asked, expected):
+    test = Examples(Ragged.of(asked), Ragged.of([[0]] * len(asked)))
+    assert find_baseline(name)(train, test) == expected
+
+
+def test_a_bag_of_words_sees_neighbours_and_nothing_farther_apart():
+    """The order of 4 and 5 is the label: known where they are neighbours, a coin where others stand between."""
+    near = [[4, 5] if i % 2 else [5, 4] for i in range(40)]
+    train = Examples(Ragged.of(near), Ragged.of([[i % 2] for i in range(40)]))
+    test = Examples(Ragged.of([[4, 5], [5, 4], [4, 9, 8, 5], [5, 9, 8, 4]]), Ragged.of([[0]] * 4))
+    first, second, third, fourth = find_baseline("bag_of_words")(train, test)
+    assert (first, second, third) == ([1], [0], fourth)
+
+
+def test_a_train_split_of_one_label_has_a_bag_of_words_all_the_same():
+    train = Examples(Ragged.of([[4, 5], [6]]), Ragged.of([[3], [3]]))
+    assert find_baseline("bag_of_words")(train, train) == [[3], [3]]
+
+
+@pytest.mark.case("D13")
+def test_character_ngrams_learn_from_texts_without_spaces():
+    """A word of three kana within others decides; no two texts share a whole word."""
+    random = np.random.default_rng(0)
+    others = ["".join(random.choice(list("アイウカキクサシス"), 8)) for _ in range(400)]
+    texts = [text[:4] + ("ナニヌ" if i % 2 else "ネノヌ") + text[4:] for i, text in enumerate(others)]
+    labels = [("neg", "pos")[i % 2] for i in range(400)]
+    assert character_ngrams(texts[:300], labels[:300], texts[300:]) == labels[300:]
+
+
+def test_character_ngrams_read_some_rows_of_a_large_split(monkeypatch):
+    monkeypatch.setattr(baselines, "MOST_ROWS", 10)
+    texts, labels = ["lu", "gr"] * 500 + ["zzz"], ["pos", "neg"] * 500 + ["rare"]
+    assert set(character_ngrams(texts, labels, texts[:2])) <= {"pos", "neg", "rare"}
+
+
+@pytest.mark.case("D13")
+def test_the_nearest_pair_by_characters_shares_a_stretch_of_them():
+    sources, targets = ["アイウエオ", "カキクケコ", "サシスセソ"], ["one", "two", "three"]
+    assert nearest_characters(sources, targets, ["キクケ", "ンアイウ", "セソ"]) == ["two", "one", "three"]
+
+
+@given(st.lists(st.lists(st.integers(0, 3), max_size=5), min_size=1, max_size=5), st.integers(1, 3))
+def test_ngrams_are_counted_as_by_hand(rows, order):
+    ragged = Ragged.of(rows)
+    counts = ngram_counts(ragged.ids.astype(np.int64), ragged.offsets, (order,))
+    expected = [Counter(tuple(row[i : i + order]) for i in range(len(row) - order + 1)) for row in rows]
+    found = [sorted(counts[i].data.astype(int).tolist()) for i in range(len(rows))]
+    assert found == [sorted(each.values()) for each in expected]
+
+
+def test_a_source_that_shares_nothing_gets_some_training_target():
+    test = Examples(Ragged.of([[9]]), Ragged.of([[0]]))
+    assert find_baseline("nearest_pair")(PAIRED, test)[0] in [[15], [16, 16], [17]]
+
+
+def test_ids_are_counted_by_row():
+    counts = count_matrix(Ragged.of([[3, 1, 3], [], [0]]), 4)
+    assert counts.toarray().tolist() == [[0, 1, 0, 2], [0, 0, 0, 0], [1, 0, 0, 0]]
+
+
+def mapped(column, folder):
+    """The same column on disk, memory-mapped, as a token set is: a write to it fails."""
+    folder.mkdir()
+    np.save(folder / "ids.npy", column.ids)
+    np.save(folder / "offsets.npy", column.offsets)
+    return Ragged(*(np.load(folder / f"{name}.npy", mmap_mode="r") for name in ("ids", "offsets")))
+
+
+@pytest.mark.parametrize(
+    ("name", "examples"),
+    [
+        ("majority", LABELLED),
+        ("bag_of_words", LABELLED),
+        ("frequent_tag", TAGGED),
+        ("tag_in_context", TAGGED),
+        ("nearest_pair", PAIRED),
+    ],
+)
+def test_a_baseline_reads_memory_mapped_ids_that_may_not_be_written(name, examples, tmp_path):
+    on_disk = Examples(mapped(examples.source, tmp_path / "source"), mapped(examples.target, tmp_path / "target"))
+    baseline = find_baseline(name)
+    assert baseline(on_disk, on_disk) == baseline(examples, examples)
+
+
+@pytest.mark.parametrize(
+    ("name", "examples"),
+    [
+        ("majority", LABELLED),
+        ("bag_of_words", LABELLED),
+        ("frequent_tag", TAGGED),
+        ("tag_in_context", TAGGED),
+        ("nearest_pair", PAIRED),
+    ],
+)
+def test_a_baseline_leaves_its_examples_as_they_were(name, examples):
+    arrays = [a for side in (examples.source, examples.target) for a in (side.ids, side.offsets)]
+    before = [a.copy() for a in arrays]
+    find_baseline(name)(examples, examples)
+    assert all(np.array_equal(a, b) for a, b in zip(arrays, before, strict=True))
+
+
+def test_every_baseline_is_tested_here():
+    tested = {"majority", "bag_of_words", "frequent_tag", "tag_in_context", "nearest_pair"}
+    assert set(BASELINES) == {*tested, *NGRAMS}  # of these in test_ngrams.py
+    assert set(TEXT_BASELINES) == {"character_ngrams", "nearest_characters"}
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("bag_of_word", "there is no baseline 'bag_of_word': did you mean bag_of_words?"),
+        ("xyz", f"there is no baseline 'xyz': expected one of {', '.join(sorted(BASELINES))}"),
+    ],
+)
+def test_an_unknown_baseline_is_refused_with_the_nearest_names(name, message):
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+        find_baseline(name)
+
+
+def test_the_parameters_of_a_bag_of_words_are_those_of_its_classifier() -> None:
+    from sklearn.feature_extraction.text import CountVectorizer
+    from sklearn.svm import LinearSVC
+
+    for labels in ([0, 1, 0, 1], [0, 1, 2, 1]):
+        train = Examples(Ragged.of([[4, 5], [6], [5, 7], [4]]), Ragged.of([[label] for label in labels]))
+        features = CountVectorizer(ngram_range=(1, 2), token_pattern=r"\S+").fit_transform(["4 5", "6", "5 7", "4"])
+        fitted = LinearSVC().fit(features, train.target.ids)
+        assert num_learnt("bag_of_words", train) == fitted.coef_.size + fitted.intercept_.size
+
+
+def test_what_character_ngrams_learn_is_counted_too() -> None:
+    # Of " ab ": 3 characters (a space twice), 3 pairs, 2 triples, 1 of four.
+    assert num_learnt_of_texts("character_ngrams", ["ab", "ab"], ["x", "y"]) == 3 + 3 + 2 + 1 + 1
+    assert num_learnt_of_texts("nearest_characters", ["ab", "c"], ["d", "ef"]) == 6
+
+
+def test_every_baseline_counts_what_it_learns() -> None:
+    train = Examples(Ragged.of([[4, 5], [6]]), Ragged.of([[0, 1], [1]]))
+    assert {name: num_learnt(name, train) for name in BASELINES} == {
+        "majority": 1, "bag_of_words": 4 + 1, "frequent_tag": 7, "tag_in_context": 3, "nearest_pair": 6,
+        # Of 0 1 and its end, 1 and its end.
+        "unigram": 3, "bigram": 3 + 4, "trigram": 3 + 4 + 5, "fourgram": 12 + 5, "fivegram": 17 + 5,
+    }  # fmt: skip

@@ -1,0 +1,52 @@
+"""Pairs of neighbouring tokens, one pair at a time."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from rnn_models.layers.bigram_embedding import NUM_BUCKETS, PairEmbedding
+from rnn_models.training.loop import fit
+
+NUM_IDS = 6_000  # as many characters as a Chinese corpus has
+
+
+@pytest.fixture
+def pairs():
+    torch.manual_seed(3)
+    made = PairEmbedding(NUM_IDS, 4)
+    torch.nn.init.normal_(made.table.weight)
+    return made
+
+
+def test_a_pair_has_one_vector_wherever_it_stands_and_the_last_token_is_paired_with_padding(pairs):
+    found = pairs(torch.tensor([[7, 8, 9, 7, 8], [9, 7, 8, 0, 0]]))
+    assert torch.equal(found[0, 0], found[0, 3])
+    assert torch.equal(found[0, 2], found[1, 0])
+    assert torch.equal(found[0, 4], found[1, 2])
+
+
+def test_pairs_are_apart_by_order_and_by_either_token(pairs):
+    said = [pairs(torch.tensor([pair]))[0, 0] for pair in ([7, 8], [8, 7], [7, 9], [5, 8])]
+    assert all(not torch.equal(a, b) for i, a in enumerate(said) for b in said[:i])
+
+
+def test_every_pair_of_a_large_vocabulary_finds_a_vector_and_few_share_one(pairs):
+    ids = torch.randint(4, NUM_IDS, (1, 20_001), generator=torch.Generator().manual_seed(1))
+    places = torch.remainder(ids[:, :-1] * NUM_IDS + ids[:, 1:], NUM_BUCKETS).unique()
+    assert pairs(ids).shape == (1, 20_001, 4)
+    assert len(places) > 0.9 * NUM_BUCKETS * (1 - (1 - 1 / NUM_BUCKETS) ** 20_000)  # as many as by chance
+
+
+def test_a_pair_that_training_never_saw_says_nothing():
+    assert not PairEmbedding(NUM_IDS, 4)(torch.tensor([[7, 8]])).any()
+
+
+def test_a_tagger_learns_vectors_of_pairs(ner):
+    settings = replace(ner.settings, pair_size=6)
+    history = fit(ner.problem, ner.examples, ner.examples, ner.sizes, settings)
+    assert history.weights["pairs.table.weight"].any()
+
+
+def test_words_that_are_spelled_are_not_paired(spelled_ner):
+    assert spelled_ner.model(pair_size=6).pairs is None

@@ -1,0 +1,109 @@
+"""Words from their characters, against one word at a time."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from rnn_models.batching.batch import Examples, Ragged, Spelled, Words
+from rnn_models.layers.char_encoder import CharacterEncoder
+from rnn_models.training.loop import fit
+
+F = 9
+
+
+@pytest.fixture
+def encoder(spelled_ner):
+    torch.manual_seed(5)
+    return CharacterEncoder(11, spelled_ner.settings).eval()
+
+
+def spellings(num=F):
+    """Characters of words of 1 to 6, in no order of length."""
+    random = np.random.default_rng(0)
+    return [random.integers(4, 11, 1 + (5 * i) % 6).tolist() for i in range(num)]
+
+
+def spelled(rows, places):
+    return Spelled(*Ragged.of(rows).take(np.arange(len(rows))), torch.tensor(places))
+
+
+def read_alone(encoder, row):
+    """One word, its equations written out or run by PyTorch without any padding."""
+    x = encoder.embedding(torch.tensor(row))
+    if hasattr(encoder.read, "ahead"):
+        return torch.cat([encoder.read.ahead(x[None])[0][0, -1], encoder.read.back(x.flip(0)[None])[0][0, -1]])
+    filters, around = encoder.read.filters, torch.nn.functional.pad(x, (0, 0, 1, 1))
+    weights = filters.weight.unflatten(1, (3, -1))  # (filters, 3, E)
+    found = [sum(weights[:, w] @ around[i + w] for w in range(3)) + filters.bias for i in range(len(row))]
+    return torch.stack(found).amax(0)
+
+
+def test_a_token_has_the_vector_of_its_word_read_alone(encoder):
+    rows, places = spellings(), [[4, 4, 8, 0], [1, 2, 3, 7]]
+    found = encoder(spelled(rows, places))
+    assert found.shape == (2, 4, 8)
+    expected = torch.stack([torch.stack([read_alone(encoder, rows[i]) for i in line]) for line in places])
+    torch.testing.assert_close(found, expected)
+
+
+def test_padding_has_a_vector_of_zeros(encoder):
+    found = encoder(spelled(spellings(), [[0, F], [F, 3]]))
+    assert not found[[0, 1], [1, 0]].any()
+    assert found[[0, 1], [0, 1]].all(dim=1).all()
+
+
+def test_padding_does_not_change_the_emissions_of_a_tagger_that_reads_characters(spelled_ner):
+    model = spelled_ner.model()
+    lone = [row for i in range(8) for row in spelled_ner.real_logits(model, spelled_ner.batch([i]))]
+    torch.testing.assert_close(spelled_ner.real_logits(model, spelled_ner.batch()), lone, rtol=1e-5, atol=1e-5)
+
+
+def test_padding_changes_neither_loss_nor_gradient_of_a_tagger_that_reads_characters(spelled_ner):
+    found = []
+    for batches in ([spelled_ner.batch()], [spelled_ner.batch([i]) for i in range(8)]):
+        model = spelled_ner.model()
+        nats = sum(spelled_ner.problem.loss(model, batch)[0] for batch in batches)
+        nats.backward()
+        found.append((nats.detach(), [p.grad for p in model.parameters()]))
+    torch.testing.assert_close(found[0], found[1], rtol=1e-4, atol=1e-4)
+
+
+def test_two_unknown_words_differ_by_their_characters(spelled_ner):
+    model, unknown = spelled_ner.model(), Ragged.of([[1], [1]])
+    words = Words(Ragged.of([[0], [1]]), Ragged.of([[4, 5], [6]]))
+    batch = Examples(unknown, unknown, words).batch(np.arange(2))
+    emissions = model(batch.source, batch.source_lengths, batch.spelled)
+    assert not torch.allclose(emissions[0], emissions[1])
+
+
+def test_a_tagger_learns_from_characters_what_no_id_tells(spelled_ner):
+    """All words are unknown; the tag is told by the first character alone."""
+    random = np.random.default_rng(0)
+    forms = [random.integers(0, 40, 5).tolist() for _ in range(30)]
+    letters = [[4 + word % 3, *random.integers(7, 11, word % 4).tolist()] for word in range(40)]
+    tags = Ragged.of([[(0, 1, 3)[word % 3] for word in row] for row in forms])
+    source = Ragged.of([[1] * 5] * 30)
+    examples = Examples(source, tags, Words(Ragged.of(forms), Ragged.of(letters)))
+    settings = replace(spelled_ner.settings, max_epochs=12, patience=12, dropout=0.0, token_dropout=0.0)
+    history = fit(spelled_ner.problem, examples, examples, spelled_ner.sizes, settings)
+    assert history.epochs[-1].validation_loss < 0.1 < 0.9 < history.epochs[0].train_loss
+
+
+def test_where_no_token_is_spelled_a_tagger_is_the_one_without_a_character_encoder(spelled_ner, ner):
+    asked = fit(ner.problem, ner.examples, ner.examples, ner.sizes, spelled_ner.settings)
+    plain = fit(ner.problem, ner.examples, ner.examples, ner.sizes, replace(spelled_ner.settings, char_encoder="none"))
+    assert [step.loss for step in asked.steps] == [step.loss for step in plain.steps]
+    assert asked.weights.keys() == plain.weights.keys()
+
+
+def test_words_are_spelled_to_a_tagger_unless_it_is_told_otherwise(spelled_ner):
+    model = spelled_ner.problem.build(spelled_ner.sizes, spelled_ner.problem.defaults)
+    assert model.characters is not None
+
+
+def test_a_batch_without_spellings_is_refused(spelled_ner):
+    model, batch = spelled_ner.model(), replace(spelled_ner.batch(), spelled=None)
+    with pytest.raises(ValueError, match="this model reads characters"):
+        spelled_ner.problem.predict(model, batch)

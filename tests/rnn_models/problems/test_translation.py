@@ -1,0 +1,206 @@
+"""The decoder's settings: how it attends, what it is fed, what it shares; its texts and its copies."""
+
+from itertools import product
+
+import pytest
+import torch
+
+from rnn_models.batching.batch import BOS_ID, PAD_ID, UNK_ID, shifted
+from tests.rnn_models.decoding.test_beam_search import slow_search
+from tests.rnn_models.training.test_loop import fitted
+
+KINDS = [
+    {"attention": attention, "input_feeding": fed, "encoder": encoder}
+    for attention, fed, encoder in product(["general", "dot", "additive"], [False, True], ["lstm", "gru", "rnn"])
+]
+DECODERS = pytest.mark.parametrize("kind", KINDS, ids=lambda kind: "-".join(map(str, kind.values())))
+FEEDING = pytest.mark.parametrize("input_feeding", [False, True])
+CELLS = pytest.mark.parametrize("encoder", ["lstm", "gru", "rnn"])
+
+
+def predicted(posed, model, indices=None):
+    with torch.inference_mode():
+        return posed.problem.predict(model, posed.batch(indices))
+
+
+def eager_to_say(model, token, nats=50.0):
+    """A model that says one id wherever it may."""
+    with torch.no_grad():
+        model.bias[token] += nats
+    return model
+
+
+@DECODERS
+def test_decoding_step_by_step_equals_teacher_forcing_for_each_decoder(translation, kind):
+    model, batch = translation.model(**kind), translation.batch()
+    read, _ = shifted(batch.target, batch.target_lengths)
+    memory, state = model.encode(batch.source, batch.source_lengths)
+    whole, looked, _ = model.decode(read, memory, state)
+    for t in range(read.shape[1]):
+        attended, place, state = model.decode(read[:, t : t + 1], memory, state)
+        torch.testing.assert_close(attended, whole[:, t : t + 1], rtol=1e-5, atol=1e-5)
+        torch.testing.assert_close(place, looked[:, t : t + 1], rtol=1e-5, atol=1e-5)
+
+
+@DECODERS
+def test_padding_changes_neither_logits_nor_texts_of_each_decoder(translation, kind):
+    model, num = translation.model(**kind), len(translation.examples)
+    lone = [logits for i in range(num) for logits in translation.real_logits(model, translation.batch([i]))]
+    torch.testing.assert_close(translation.real_logits(model, translation.batch()), lone, rtol=1e-5, atol=1e-5)
+    alone = [predicted(translation, model, [i])[0].ids for i in range(num)]
+    assert [output.ids for output in predicted(translation, model)] == alone
+
+
+@CELLS
+def test_input_feeding_equals_a_recurrence_that_is_run_one_step_at_a_time(translation, encoder):
+    """Attentional states and gradients, against PyTorch's own recurrence on inputs side by side."""
+    model, batch = translation.model(encoder=encoder, input_feeding=True), translation.batch()
+    read, _ = shifted(batch.target, batch.target_lengths)
+    found = []
+    for decode in (model.decode, lambda *args: stepwise(model, *args)):
+        model.zero_grad()
+        attended, looked, _ = decode(read, *model.encode(batch.source, batch.source_lengths))
+        (attended.square().sum() + looked.square().sum()).backward()
+        found.append((attended.detach(), looked.detach(), [p.grad for p in model.parameters() if p.grad is not None]))
+    torch.testing.assert_close(found[0], found[1], rtol=1e-4, atol=1e-4)
+
+
+def stepwise(model, read, memory, state):
+    *hidden, fed = state
+    steps, places = [], []
+    for t in range(read.shape[1]):
+        inputs = torch.cat([model.target_embedding(read[:, t : t + 1]), fed[:, None]], dim=2)
+        before = tuple(h[None] for h in hidden)
+        states, after = model.decoder(inputs, before if len(before) == 2 else before[0])
+        hidden = [h[0] for h in (after if len(before) == 2 else [after])]
+        attended, looked = model.attention(states, memory)
+        fed = attended[:, 0]
+        steps.append(attended)
+        places.append(looked)
+    return torch.cat(steps, dim=1), torch.cat(places, dim=1), None
+
+
+def test_what_is_fed_has_one_dropout_mask_for_all_steps(translation):
+    model, batch = translation.model(input_feeding=True, dropout=0.5).train(), translation.batch([1])
+    read, _ = shifted(batch.target, batch.target_lengths)
+    memory, state = model.encode(batch.source, batch.source_lengths)
+    is_dropped = model.decode(read, memory, state)[0][0] == 0  # (U, E)
+    assert is_dropped.any()
+    assert (is_dropped == is_dropped[0]).all()
+
+
+@DECODERS
+def test_each_decoder_learns_alike_with_fewer_bits(translation, kind):
+    plain, fast = (fitted(translation, **kind, dropout=0.0, max_epochs=2, precision=bits) for bits in ("float32", "bfloat16"))
+    assert [step.loss for step in fast.steps] == pytest.approx([step.loss for step in plain.steps], rel=0.03)
+
+
+@pytest.mark.parametrize(
+    ("tied", "is_source", "is_projection"), [("all", True, True), ("target", False, True), ("none", False, False)]
+)
+def test_an_embedding_is_shared_as_far_as_the_setting_says(shared_translation, tied, is_source, is_projection):
+    model = shared_translation.model(tied_embeddings=tied)
+    table, attended = model.target_embedding.table.weight, torch.randn(2, 10)
+    assert (table is model.source_embedding.table.weight) == is_source
+    by_table = torch.nn.functional.linear(attended, table, model.bias)
+    assert torch.allclose(model.project(attended), by_table) == is_projection
+
+
+def test_two_vocabularies_have_two_embeddings_whatever_is_tied(translation):
+    model = translation.model(tied_embeddings="all")
+    assert model.target_embedding is not model.source_embedding
+
+
+@FEEDING
+def test_a_decoder_may_be_wider_than_its_encoder_and_its_embeddings(translation, input_feeding):
+    model, batch = translation.model(decoder_size=7, tied_embeddings="none", input_feeding=input_feeding), translation.batch()
+    attended = model(batch.source, batch.source_lengths, batch.target)
+    assert attended.shape == (*batch.target.shape, 7)
+    memory, state = model.encode(batch.source, batch.source_lengths)
+    assert {tuple(part.shape) for part in state} == {(len(batch), 7)}
+    first, _, _ = model.decode(batch.target[:, :1], memory, state)
+    assert torch.allclose(attended[:, :1], first, atol=1e-6)
+    assert model.project(attended).shape == (*batch.target.shape, translation.sizes.target)
+
+
+def test_a_decoder_that_shares_the_embedding_must_be_as_wide(translation):
+    with pytest.raises(ValueError, match=r"decoder_size must be 0 or embedding_size 10 .*, got 7"):
+        translation.model(decoder_size=7)
+    assert translation.model(decoder_size=10).decoder.hidden_size == 10
+
+
+@FEEDING
+def test_texts_are_those_of_a_slow_search_over_the_model(translation, input_feeding):
+    model = translation.model(
+        input_feeding=input_feeding, beam_width=4, num_best=3, max_length_ratio=0.0, length_penalty=0.7, copy_unknown=False
+    )
+    for i, output in enumerate(predicted(translation, model)):
+        lines = Lines(model, translation.batch([i]))
+        slow, _ = slow_search(lines.log_probability, range(17), width=4, max_length=10, length_penalty=0.7, num_best=3)
+        assert [output.ids, *(other.ids for other in output.others)] == [ids for ids, _ in slow[:3]]
+
+
+class Lines:
+    """Log probabilities of a model's next id after a text, by teacher forcing."""
+
+    def __init__(self, model, batch):
+        self.model, self.batch, self.known = model, batch, {}
+
+    def log_probability(self, said):
+        return sum(self.following(tuple(said[:n]))[said[n]] for n in range(len(said)))
+
+    def following(self, text):
+        if text not in self.known:
+            with torch.inference_mode():
+                attended = self.model(self.batch.source, self.batch.source_lengths, torch.tensor([[BOS_ID, *text]]))
+                logits = self.model.project(attended[0, -1])
+                logits[[PAD_ID, UNK_ID, BOS_ID]] = float("-inf")
+            self.known[text] = logits.log_softmax(0).tolist()
+        return self.known[text]
+
+
+@FEEDING
+def test_the_best_texts_come_in_order_and_none_twice(translation, input_feeding):
+    for output in predicted(translation, translation.model(input_feeding=input_feeding, beam_width=4, num_best=4)):
+        texts = [output, *output.others]
+        assert len({tuple(text.ids) for text in texts}) == 4
+        scores = [text.score for text in texts]
+        assert scores == sorted(scores, reverse=True)
+
+
+def test_more_best_texts_than_beams_are_refused(translation):
+    with pytest.raises(ValueError, match="num_best must be at most beam_width 3, got 4"):
+        translation.model(num_best=4)
+
+
+def test_a_text_is_cut_at_the_ratio_of_its_source_and_ten_more(translation):
+    model = eager_to_say(translation.model(max_length_ratio=1.5), 9)
+    lengths = translation.examples.source.lengths
+    assert [len(output.ids) for output in predicted(translation, model)] == [int(1.5 * n + 10) for n in lengths]
+
+
+@FEEDING
+def test_an_unknown_word_is_never_said_where_it_may_not_be_copied(translation, input_feeding):
+    model = eager_to_say(translation.model(input_feeding=input_feeding, copy_unknown=False), UNK_ID)
+    assert all(UNK_ID not in output.ids and not output.copied for output in predicted(translation, model))
+
+
+@FEEDING
+def test_a_copy_is_of_the_source_word_that_is_attended_to_most(translation, input_feeding):
+    model = eager_to_say(translation.model(input_feeding=input_feeding, copy_unknown=True, num_best=2), UNK_ID, 2.0)
+    num_copies = 0
+    for i, output in enumerate(predicted(translation, model)):
+        batch = translation.batch([i])
+        for text in (output, *output.others):
+            _, looked, _ = model.decode(torch.tensor([[BOS_ID, *text.ids]]), *model.encode(batch.source, batch.source_lengths))
+            places = looked[0].argmax(1).tolist()
+            expected = [place if said == UNK_ID else -1 for said, place in zip(text.ids, places, strict=False)]
+            assert text.copied == (expected if UNK_ID in text.ids else [])
+            num_copies += UNK_ID in text.ids
+    assert num_copies > 3
+
+
+def test_a_known_word_is_no_copy(translation):
+    model = translation.model(copy_unknown=True)
+    model = eager_to_say(model, UNK_ID, -50.0)
+    assert not any(output.copied for output in predicted(translation, model))

@@ -1,0 +1,127 @@
+"""Texts gone on with: from nothing, a label, their beginning, and judged, through the files of a model."""
+
+import math
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+import torch
+
+from data.rows.splits import SPLITS
+from data.rows.streams import Stream
+from data.text.settings import default_settings
+from rnn_models.batching.batch import Examples, Ragged
+from rnn_models.checkpoints.checkpoint import save_model, weights_of
+from rnn_models.problem import Sizes, find_problem
+from rnn_models.problems.generation import token_nats
+from rnn_models.settings import TrainSettings
+from tasks.scoring.samples import faults_of
+from tasks.serving.predictor import Predictor
+from tasks.store.artifacts import TokenSet
+from tasks.store.token_sets import sizes_of, write_token_set
+
+TEXTS = ["lumo sela", "nuri, grak!", "dosh vek\nlumo"] * 3
+LABELLED = pa.table({"label": ["so", "no", "so"] * 3, "text": TEXTS})
+ALONE = LABELLED.select(["text"])
+
+
+def predictor(store: Path, table: pa.Table = LABELLED, kind: str = "characters", **changes: object) -> Predictor:
+    """An untrained model and its vocabularies, from one folder."""
+    tokens = TokenSet(
+        dataset="made", digest="1", problem="generation", tokenizer=kind, snapshot="0", rows={}, sizes={}, limit=0,
+        test_split="0", settings={},
+    )  # fmt: skip
+    tokens.folder.mkdir(parents=True)
+    chosen = default_settings(kind, is_said=True)
+    encoder, _ = write_token_set(tokens.folder, dict.fromkeys(SPLITS, Stream(lambda: iter([table]))), kind, chosen)
+    sizes, problem = Sizes(**sizes_of(encoder)), find_problem("generation")
+    settings = TrainSettings(embedding_size=8, hidden_size=8, sample_length=30, seed=2, **changes)  # type: ignore[arg-type]
+    torch.manual_seed(0)
+    model = problem.build(sizes, settings)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.add_(0.5 * torch.randn_like(parameter))
+    save_model(tokens.folder, weights_of(model), problem, sizes, settings)
+    return Predictor(tokens.folder)
+
+
+def test_a_text_begins_with_what_it_is_given(store: Path) -> None:
+    begun = ["", "lumo ", "nuri, grak! dosh\nvek", "?"]  # of the last no character is known
+    texts, scores = predictor(store).go_on(begun, ["so", None, "no", "so"])
+    assert all(text.startswith(beginning) for text, beginning in zip(texts, begun, strict=True))
+    assert all(len(text) <= len(beginning) + 30 for text, beginning in zip(texts, begun, strict=True))
+    assert all(0 <= score <= 1 for score in scores)
+
+
+@pytest.mark.parametrize("kind", ["words", "bpe", "unigram"])
+def test_pieces_go_on_with_a_text_too(store: Path, kind: str) -> None:
+    table = pa.table({"text": ["lumo sela nuri", "grak dosh vek", "lumo grak"] * 9})
+    texts, _ = predictor(store, table, kind).go_on(["lumo sela", ""])
+    assert texts[0].startswith("lumo sela")
+    assert texts[0] != "lumo sela"
+
+
+def test_what_is_drawn_is_asked_for_each_time_and_leaves_the_model_as_it_was(store: Path) -> None:
+    made = predictor(store)
+    plain = made.go_on(["lumo"] * 5)
+    cold = made.go_on(["lumo"] * 5, None, {"temperature": 0.0})[0]
+    assert len(set(cold)) == 1 < len(set(plain[0]))
+    short = made.go_on(["lumo"] * 5, None, {"sample_length": 2})[0]
+    assert all(whole.startswith(text) for whole, text in zip(plain[0], short, strict=True))
+    assert made.go_on(["lumo"] * 5, None, {"seed": 9})[0] != plain[0]
+    assert made.go_on(["lumo"] * 5) == plain == made.predict(["lumo"] * 5)
+
+
+def test_an_unknown_label_is_refused_with_the_known_ones(store: Path) -> None:
+    with pytest.raises(ValueError, match="label: there is no 'yes', expected one of no, so"):
+        predictor(store).go_on([""], ["yes"])
+
+
+def test_a_model_without_labels_takes_none(store: Path) -> None:
+    made = predictor(store, ALONE)
+    assert len(made.go_on(["", ""])[0]) == 2
+    with pytest.raises(ValueError, match="label: there is no 'so', this model was trained without labels"):
+        made.go_on([""], ["so"])
+
+
+def test_a_text_is_judged_as_its_row_is(store: Path) -> None:
+    made = predictor(store)
+    numbers = {"so": 1, "no": 0}
+    source = Ragged.of([[numbers[label]] for label in LABELLED["label"].to_pylist()])
+    rows = Ragged(*made.encoder.target.encode(TEXTS))  # type: ignore[arg-type]
+    expected = token_nats(made.model, Examples(source, rows))
+    found = made.judge(TEXTS, LABELLED["label"].to_pylist())
+    assert [len(costs) for costs in found] == [len(text) + 1 for text in TEXTS]
+    assert np.concatenate(found) == pytest.approx(np.concatenate(expected))
+
+
+def test_a_label_that_training_never_saw_is_judged_as_none(store: Path) -> None:
+    made = predictor(store)
+    assert made.judge(["lumo"], ["yes"]) == made.judge(["lumo"], [math.nan]) == made.judge(["lumo"])
+
+
+def test_a_running_text_is_gone_on_with_over_its_lines(store: Path) -> None:
+    made = predictor(store, pa.table({"text": ["lumo", "sela", "nuri"] * 5}), joined_texts=True, bidirectional=False)
+    texts, _ = made.go_on(["lumo\nse", "lumo\n", ""])
+    assert [text[:7] for text in texts[:1]] == ["lumo\nse"]
+    assert texts[1].startswith("lumo\n")
+    assert any("\n" in text[7:] for text in texts)  # an end of a line does not end the text
+    assert sum(map(len, made.judge(["lumo", "sela"]))) == 10
+
+
+def test_texts_are_held_against_the_rules_of_their_format() -> None:
+    tune = "X:1\nM:2/4\nL:1/8\nK:G\nGABc|"
+    found = faults_of([tune, "lumo"], "abc")
+    assert found is not None
+    assert (found[0], found[1][0]) == ([], "line 1: expected X: and a number, got 'lumo'")
+    assert faults_of([tune], "csv") is None
+    assert faults_of([tune], "") is None
+
+
+def test_texts_are_not_counted_where_the_library_is_missing(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setitem(__import__("sys").modules, "music21", None)
+    assert faults_of(["X:1\nM:2/4\nL:1/8\nK:G\nGABc|"], "abc") is None
+    assert "pip install 'refrain-rnn[music]'" in caplog.text

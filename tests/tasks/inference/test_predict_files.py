@@ -1,0 +1,225 @@
+"""Files of raw rows in, Parquet of answers out, part by part."""
+
+import gzip
+import json
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from data.errors import RowError
+from tasks.inference import predict_files as writing
+from tasks.inference.predict_files import Predictions, PredictSettings
+from tasks.inference.text_files import evenly, format_of
+from tasks.predict import choose, predict_files
+from tasks.registry.registered_model import predict_with
+from tasks.task_states import directly
+from tests.tasks.served import TEXTS, Served
+
+ROWS = [*TEXTS, *(f"{text} {text}" for text in TEXTS)]
+
+
+def answered(model: str, source: Path, target: Path, **changes: Any) -> Predictions:
+    return directly(predict_files, directly(choose, model), str(source), str(target), PredictSettings(**changes))
+
+
+@pytest.fixture
+def texts(models: dict[str, Served], tmp_path: Path) -> Path:
+    """A CSV file of twelve texts, beside a store with models."""
+    path = tmp_path / "texts.csv"
+    path.write_text("number,text\n" + "".join(f"{i},{text}\n" for i, text in enumerate(ROWS)))
+    return path
+
+
+def written(source: Path, kind: str) -> Path:
+    """The same texts in another format."""
+    path, table = source.with_suffix(f".{kind}"), pa.table({"text": ROWS})
+    if kind == "parquet":
+        pq.write_table(table, path)
+    elif kind == "jsonl":
+        path.write_text("".join(json.dumps({"text": text}) + "\n" for text in ROWS))
+    else:
+        path.write_bytes(gzip.compress(source.read_bytes()))
+    return path
+
+
+@pytest.mark.parametrize("kind", ["csv", "parquet", "jsonl", "csv.gz"])
+def test_each_row_is_answered_in_its_order_whatever_the_format(texts: Path, tmp_path: Path, kind: str) -> None:
+    source = texts if kind == "csv" else written(texts, kind)
+    told = answered("made_sentiment/1", source, tmp_path / "out", part_rows=5)
+    assert (told.rows, told.refused, told.version) == (12, 0, "1")
+    found = pd.read_parquet(tmp_path / "out")
+    parts = [ROWS[:5], ROWS[5:10], ROWS[10:]]
+    expected = pd.concat([predict_with("made_sentiment", "1", pd.DataFrame({"text": part})) for part in parts])
+    assert found["text"].tolist() == ROWS
+    assert found["label"].tolist() == expected["label"].tolist()
+    assert found["score"].tolist() == expected["score"].tolist()
+    assert found["probabilities"].tolist() == expected["probabilities"].tolist()
+    first = 2 if kind.startswith("csv") else 1  # a header is a row of its file
+    assert found["row"].tolist() == list(range(first, 12 + first))
+    assert len(list((tmp_path / "out").glob("part-*.parquet"))) == 3
+
+
+def test_a_part_says_what_made_it(texts: Path, models: dict[str, Served], tmp_path: Path) -> None:
+    answered("made_sentiment/1", texts, tmp_path / "out", params={"threshold": 0.1})
+    told = {k.decode(): v.decode() for k, v in pq.read_schema(tmp_path / "out" / "part-00001.parquet").metadata.items()}
+    made = models["sentiment"]
+    assert (told["refrain.model"], told["refrain.version"]) == ("made_sentiment", "1")
+    assert told["refrain.scores"] == made.scores.digest
+    assert (told["refrain.checkpoint"], told["refrain.tokens"]) == (made.checkpoint.digest, made.tokens.digest)
+    assert json.loads(told["refrain.params"]) == {"threshold": 0.1}
+    assert told["refrain.source"].endswith("texts.csv")
+
+
+def stamps(folder: Path) -> dict[str, int]:
+    return {path.name: path.stat().st_mtime_ns for path in folder.glob("part-*.parquet")}
+
+
+def test_a_second_time_only_what_is_missing_is_made(texts: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    answered("made_sentiment/1", texts, out, part_rows=5)
+    before, whole = stamps(out), (out / "part-00002.parquet").read_bytes()
+    assert answered("made_sentiment/1", texts, out, part_rows=5).rows == 12
+    assert stamps(out) == before
+    (out / "part-00002.parquet").unlink()
+    answered("made_sentiment/1", texts, out, part_rows=5)
+    after = stamps(out)
+    assert {name for name in after if after[name] != before[name]} == {"part-00002.parquet"}
+    assert (out / "part-00002.parquet").read_bytes() == whole
+
+
+def test_what_was_killed_between_two_parts_goes_on(texts: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    out, write = tmp_path / "out", writing.Answers.write
+
+    def killed(self: Any, table: pa.Table, path: Path, *rest: Any) -> None:
+        if path.name == "part-00002.parquet":
+            raise KeyboardInterrupt
+        write(self, table, path, *rest)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(writing.Answers, "write", killed)
+        with pytest.raises(KeyboardInterrupt):
+            answered("made_sentiment/1", texts, out, part_rows=5)
+    before = stamps(out)
+    assert list(before) == ["part-00001.parquet"]
+    assert answered("made_sentiment/1", texts, out, part_rows=5).rows == 12
+    assert stamps(out)["part-00001.parquet"] == before["part-00001.parquet"]
+    assert pd.read_parquet(out)["text"].tolist() == ROWS
+
+
+@pytest.mark.parametrize("changes", [{"params": {"threshold": 0.2}}, {"part_rows": 6}])
+def test_other_settings_are_other_answers(texts: Path, tmp_path: Path, changes: dict[str, Any]) -> None:
+    out = tmp_path / "out"
+    answered("made_sentiment/1", texts, out, part_rows=5)
+    before = stamps(out)
+    answered("made_sentiment/1", texts, out, **{"part_rows": 5, **changes})
+    after = stamps(out)
+    assert not before.items() & after.items()
+    assert len(after) == (2 if "part_rows" in changes else 3)  # no part of before is left
+
+
+def test_refused_rows_lie_apart_with_their_reasons(models: dict[str, Served], tmp_path: Path) -> None:
+    source = tmp_path / "rows.jsonl"
+    rows = ['{"text": "lumo"}', '{"text": ""}', "{broken", '{"text": null}', '{"text": "sela"}', '{"other": 1}']
+    source.write_text("\n".join(rows) + "\n")
+    told = answered("made_translation/1", source, tmp_path / "out", part_rows=4)
+    assert (told.rows, told.refused) == (2, 4)
+    found = pd.read_parquet(tmp_path / "out")
+    assert found["row"].tolist() == [1, 5]
+    refused = pd.read_parquet(tmp_path / "out" / "_refused").sort_values("row")
+    assert refused["row"].tolist() == [2, 3, 4, 6]
+    assert refused["kind"].tolist() == ["no_text", "not_json", "no_text", "no_text"]
+    assert refused["raw"].tolist()[1] == "{broken"
+
+
+def test_a_row_that_the_model_does_not_take_is_refused_alone(models: dict[str, Served], tmp_path: Path) -> None:
+    source = tmp_path / "starts.csv"
+    source.write_text("text,label\n" + "".join(f"lumo,{label}\n" for label in ("so", "no", "zz", "so", "yy")))
+    told = answered("made_generation/1", source, tmp_path / "out", columns={"text": "text", "label": "label"})
+    assert (told.rows, told.refused) == (3, 2)
+    found, refused = pd.read_parquet(tmp_path / "out"), pd.read_parquet(tmp_path / "out" / "_refused")
+    assert found["row"].tolist() == [2, 3, 5]
+    assert found["label"].tolist() == ["so", "no", "so"]
+    assert refused["row"].tolist() == [4, 6]
+    assert "there is no 'zz'" in refused["reason"].iloc[0]
+
+
+def test_the_same_beginning_goes_on_differently_in_each_part(models: dict[str, Served], tmp_path: Path) -> None:
+    source = tmp_path / "starts.jsonl"
+    source.write_text('{"text": ""}\n' * 4)
+    answered("made_generation/1", source, tmp_path / "out", part_rows=1, params={"seed": 5})
+    assert pd.read_parquet(tmp_path / "out")["text"].nunique() == 4
+
+
+def test_parts_with_and_without_entities_are_one_table(models: dict[str, Served], tmp_path: Path) -> None:
+    source = tmp_path / "rows.parquet"
+    pq.write_table(pa.table({"words": [["ta", "Kalo Bren"], ["lumo"]]}), source)
+    for threshold, out in ((0.0, "all"), (1.0, "none")):
+        answered("made_ner/1", source, tmp_path / out, columns={"tokens": "words"}, part_rows=1, params={"threshold": threshold})
+    found = pq.read_table(tmp_path / "none")
+    assert found.schema.equals(pq.read_table(tmp_path / "all").schema)
+    assert [len(tags) for tags in found["tags"].to_pylist()] == [2, 1]
+    assert found["tokens"].to_pylist() == [["ta", "Kalo Bren"], ["lumo"]]
+
+
+@pytest.mark.parametrize(
+    ("name", "changes", "said"),
+    [
+        ("texts.txt", {}, "texts.txt: a file to predict must end in one of csv, tsv, jsonl, ndjson, parquet"),
+        ("none.csv", {}, "none.csv"),
+        ("texts.csv", {"columns": {"text": "txt"}}, "texts.csv: has no column 'txt': did you mean text"),
+        ("texts.csv", {"params": {"beam_width": 2}}, "beam_width may not be asked of made_sentiment version 1, only threshold"),
+        ("texts.csv", {"params": {"threshold": 7.0}}, "threshold must be at most 1, got 7.0"),
+    ],
+)
+def test_what_cannot_be_predicted_is_said(texts: Path, tmp_path: Path, name: str, changes: dict[str, Any], said: str) -> None:
+    with pytest.raises((ValueError, OSError), match=said):
+        answered("made_sentiment/1", tmp_path / name, tmp_path / "out", **changes)
+
+
+@pytest.mark.parametrize(
+    ("model", "said"),
+    [
+        ("made_sentimnt", "there is no model 'made_sentimnt': did you mean made_sentiment"),
+        ("made_sentiment/9", "made_sentiment has no version '9': expected one of 1"),
+        ("made_sentiment@best", "made_sentiment has no best: name a version, as in made_sentiment/1"),
+    ],
+)
+def test_a_model_that_is_not_there_is_said(models: dict[str, Served], model: str, said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        directly(choose, model)
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"columns": {}}, "columns must name some of"),
+        ({"columns": {"txt": "a"}}, "got txt"),
+        ({"part_rows": 0}, "at least 1, got 0"),
+    ],
+)
+def test_settings_check_themselves(changes: dict[str, Any], said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        PredictSettings(**changes)
+
+
+def test_an_address_tells_its_format() -> None:
+    assert [format_of(name) for name in ("a.csv", "s3://b/c.JSONL.gz", "http://x/y.parquet?z=1.txt")] == [
+        "csv",
+        "jsonl",
+        "parquet",
+    ]
+    with pytest.raises(RowError, match="did you mean parquet"):
+        format_of("a.parqet")
+
+
+@pytest.mark.parametrize("size", [1, 3, 4, 100])
+def test_rows_are_cut_evenly_and_none_is_lost(size: int) -> None:
+    tables = [pa.table({"n": pa.array(range(start, stop), pa.int64())}) for start, stop in ((0, 5), (5, 5), (5, 6), (6, 14))]
+    parts = [part["n"].to_pylist() for part in evenly(iter(tables), size)]
+    assert [n for part in parts for n in part] == list(range(14))
+    assert all(len(part) == size for part in parts[:-1])
+    assert 0 < len(parts[-1]) <= size

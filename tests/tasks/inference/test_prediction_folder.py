@@ -1,0 +1,178 @@
+"""The folder of predictions: nothing in it that predictions did not write is ever changed."""
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from tasks.inference.predict_files import Predictions, PredictSettings, chosen_version, write_predictions
+from tasks.inference.prediction_folder import check_sources, check_target, local_folder, write_part
+from tests.tasks.served import Served
+
+pytestmark = pytest.mark.case("24")
+
+
+def predicted(model: str, source: str | Path | list[str], target: str | Path, **changes: Any) -> Predictions:
+    sources = source if isinstance(source, list) else str(source)
+    return write_predictions(chosen_version(model), sources, str(target), PredictSettings(**changes))
+
+
+def write_texts(path: Path, *texts: str) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pq.write_table(pa.table({"id": [f"{path.stem}-{i}" for i in range(len(texts))], "text": list(texts)}), path)
+    return path
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+
+
+@pytest.fixture
+def same(models: dict[str, Served], tmp_path: Path) -> Path:
+    """A folder of texts whose files are named as parts are."""
+    for number in (1, 2, 7):
+        write_texts(tmp_path / "same" / f"part-{number:05d}.parquet", "lumo", "sela")
+    return tmp_path / "same"
+
+
+@pytest.mark.parametrize("target", ["same", "./same", "same/../same", "link", "same/"])
+def test_a_target_that_holds_the_texts_is_left_alone_however_it_is_spelled(
+    same: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, target: str
+) -> None:
+    (tmp_path / "link").symlink_to(same)
+    monkeypatch.chdir(tmp_path)
+    before = contents(same)
+    with pytest.raises(ValueError, match="a file that is to be read; nothing was written"):
+        predicted("made_sentiment/1", "same/part-*.parquet", target, overwrite=True)
+    assert contents(same) == before
+
+
+def test_texts_that_are_links_into_the_target_count_as_its_files(same: Path, tmp_path: Path) -> None:
+    (tmp_path / "linked.parquet").symlink_to(same / "part-00002.parquet")
+    with pytest.raises(ValueError, match=r"part-00002\.parquet, a file that is to be read"):
+        predicted("made_sentiment/1", tmp_path / "linked.parquet", same)
+
+
+FOREIGN = [
+    "part-00001.parquet", "part-00002.parquet", "part-00099.parquet", "_refused/part-00001.parquet", "part-abc.parquet",
+    "notes.txt", "part-00001.partial", "more/notes.txt", "other.parquet", "_refused/notes.txt", "_refused",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", FOREIGN)
+def test_a_file_that_no_prediction_wrote_stops_everything_before_anything_is_written(
+    models: dict[str, Served], tmp_path: Path, name: str
+) -> None:
+    source, target = write_texts(tmp_path / "texts.parquet", "lumo"), tmp_path / "out"
+    path = target / name
+    if name.endswith("parquet"):
+        write_texts(path, "mine")
+    else:
+        path.parent.mkdir(parents=True)
+        path.write_text("mine")
+    before = contents(target)
+    with pytest.raises(ValueError, match="which no prediction wrote; nothing was written"):
+        predicted("made_sentiment/1", source, target, overwrite=True)
+    assert contents(target) == before
+
+
+def test_hidden_files_and_what_a_killed_run_left_are_no_hindrance(models: dict[str, Served], tmp_path: Path) -> None:
+    source, out = write_texts(tmp_path / "texts.parquet", "lumo", "sela"), tmp_path / "out"
+    predicted("made_sentiment/1", source, out, part_rows=1)
+    (out / ".listing").write_text("of the system")
+    killed = out / "_refrain-part-00002-0123456789abcdef.partial"
+    killed.write_bytes(b"half")
+    (out / "part-00002.parquet").unlink()
+    assert predicted("made_sentiment/1", source, out, part_rows=1).rows == 2
+    assert not killed.exists()
+    assert (out / ".listing").exists()
+    assert len(pd.read_parquet(out)) == 2
+
+
+def test_fewer_parts_than_before_leave_only_those_of_now(models: dict[str, Served], tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    source = write_texts(tmp_path / "texts.parquet", "lumo", "sela", "ta")
+    predicted("made_sentiment/1", source, out, part_rows=1)
+    write_texts(source, "lumo")
+    predicted("made_sentiment/1", source, out, part_rows=1)
+    assert [path.name for path in sorted(out.glob("*.parquet"))] == ["part-00001.parquet"]
+    assert [path.name for path in (out / "_refused").iterdir()] == ["part-00001.parquet"]
+
+
+@pytest.mark.parametrize("pattern", ["texts/**/*.parquet", "texts/**", "tex*/out/*.parquet", "texts/*/part-*.parquet"])
+def test_a_target_that_the_source_would_read_next_time_is_refused_the_first_time(
+    models: dict[str, Served], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pattern: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    write_texts(tmp_path / "texts" / "deep" / "part-9.parquet", "lumo")
+    with pytest.raises(ValueError, match="would be read as texts the next time"):
+        check_sources(local_folder("texts/out"), [pattern], [])
+    assert not (tmp_path / "texts" / "out").exists()
+
+
+def test_a_target_inside_the_folder_of_the_texts_is_taken_where_the_source_does_not_reach_it(
+    models: dict[str, Served], tmp_path: Path
+) -> None:
+    write_texts(tmp_path / "texts" / "a.parquet", "lumo")
+    for _ in range(2):
+        assert predicted("made_sentiment/1", str(tmp_path / "texts" / "*.parquet"), tmp_path / "texts" / "out").rows == 1
+
+
+@pytest.mark.parametrize(
+    ("target", "said"),
+    [
+        ("s3://bucket/out", "must be a folder on this machine, got 's3://bucket/out'"),
+        ("memory://out", "must be a folder on this machine"),
+        ("texts.parquet", r"texts\.parquet is a file"),
+        ("texts.parquet/out", r"texts\.parquet is a file"),
+        ("", "must be a folder on this machine, got ''"),
+    ],
+)
+def test_a_target_that_is_no_folder_is_refused(
+    models: dict[str, Served], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, target: str, said: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    write_texts(tmp_path / "texts.parquet", "lumo")
+    before = contents(tmp_path)
+    with pytest.raises(ValueError, match=said):
+        predicted("made_sentiment/1", "texts.parquet", target)
+    assert contents(tmp_path) == before
+    assert not (tmp_path / "s3:").exists()
+
+
+def test_predictions_of_another_model_or_of_other_files_are_replaced_only_if_that_is_said(
+    models: dict[str, Served], tmp_path: Path
+) -> None:
+    first, other, out = write_texts(tmp_path / "a.parquet", "lumo"), write_texts(tmp_path / "b.parquet", "ta"), tmp_path / "out"
+    predicted("made_sentiment/1", first, out)
+    before = contents(out)
+    with pytest.raises(ValueError, match="holds predictions of made_sentiment version 1, not of made_translation"):
+        predicted("made_translation/1", first, out)
+    with pytest.raises(ValueError, match=r"holds predictions of other files, of .*a\.parquet for one"):
+        predicted("made_sentiment/1", other, out)
+    assert contents(out) == before
+    assert predicted("made_translation/1", other, out, overwrite=True).rows == 1
+    assert pd.read_parquet(out)["text"].tolist() == ["ta"]
+
+
+def test_a_source_that_is_not_there_makes_no_folder(models: dict[str, Served], tmp_path: Path) -> None:
+    with pytest.raises((ValueError, OSError), match="none"):
+        predicted("made_sentiment/1", tmp_path / "none.csv", tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_file_that_appears_meanwhile_is_left_alone(tmp_path: Path) -> None:
+    path = write_texts(tmp_path / "part-00001.parquet", "mine")
+    before = contents(tmp_path)
+    with pytest.raises(FileExistsError, match="no prediction wrote it: it was left alone"):
+        write_part(pa.table({"a": [1]}), path, {"refrain.part": "0123456789abcdef"})
+    assert contents(tmp_path) == before
+
+
+def test_our_parts_are_known_by_what_they_say(tmp_path: Path) -> None:
+    path = tmp_path / "part-00001.parquet"
+    write_part(pa.table({"a": [1]}), path, {"refrain.part": "0123456789abcdef", "refrain.model": "m"})
+    assert check_target(tmp_path)[path]["refrain.model"] == "m"

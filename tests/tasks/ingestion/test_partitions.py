@@ -1,0 +1,146 @@
+"""Pieces whose rows are kept, and which of their rows still live."""
+
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from data.catalog.catalog import Dataset
+from data.errors import RowError
+from data.ingestion.splitting import checked_tables
+from data.rows.streams import parquet_batches
+from data.sources.base import Access, Piece
+from tasks.ingestion.partitions import ROWS, LateRowsError, PieceRows, kept_rows, living_rows, piece_tables
+from tests.tasks.growing import Table, of_files, of_table, pieces_read, texts, write
+
+ACCESS = Access(Path("unused"))
+KEY = "rows key"
+
+
+def files(folder: Path) -> tuple[Dataset, list[Piece]]:
+    write(folder / "a.csv", [*texts(20), ("", "pos")])
+    write(folder / "b.csv", texts(5, start=20))
+    dataset = of_files(folder, all="*.csv")
+    return dataset, dataset.source.pieces(ACCESS, [])
+
+
+def rows_of(tables: Any) -> list[dict[str, Any]]:
+    return pa.concat_tables(tables).to_pylist()
+
+
+def test_kept_rows_are_those_that_were_read_the_refused_among_them(store: Path, tmp_path: Path) -> None:
+    dataset, pieces = files(tmp_path)
+    for piece in pieces:
+        expected = rows_of(checked_tables(dataset, piece, ACCESS))
+        kept = kept_rows(dataset, piece, ACCESS, KEY)
+        assert (kept.rows, kept.name) == (len(expected), piece.name)
+        assert rows_of(parquet_batches(kept.folder / ROWS)) == expected
+        assert rows_of(piece_tables(dataset, piece, ACCESS, KEY)) == expected
+
+
+def test_a_kept_piece_is_read_once(store: Path, tmp_path: Path) -> None:
+    dataset, (piece, _) = files(tmp_path)
+    with pieces_read() as opened:
+        first = kept_rows(dataset, piece, ACCESS, KEY)
+        assert kept_rows(dataset, piece, ACCESS, KEY) == first
+        assert len(rows_of(piece_tables(dataset, piece, ACCESS, KEY))) == 21
+    assert opened == ["a.csv"]
+
+
+@pytest.mark.parametrize("changed", ["version", "split", "rows key"])
+def test_another_version_is_another_piece(changed: str, store: Path, tmp_path: Path) -> None:
+    dataset, (piece, _) = files(tmp_path)
+    other = {"version": "9", "split": "train"}
+    again = Piece(**{**vars(piece), **({changed: other[changed]} if changed in other else {})})
+    first = kept_rows(dataset, piece, ACCESS, KEY)
+    assert kept_rows(dataset, again, ACCESS, "another" if changed == "rows key" else KEY).digest != first.digest
+
+
+def test_a_piece_that_could_not_be_read_to_its_end_is_not_there(store: Path, tmp_path: Path) -> None:
+    dataset, (piece, _) = files(tmp_path)
+    (tmp_path / "a.csv").write_text("text,label\n" + "lumo,pos\n" * 9 + "a" * (9 << 20))
+    with pytest.raises(RowError, match="longer than"):
+        kept_rows(dataset, piece, ACCESS, KEY)
+    assert list((store / PieceRows.KIND).iterdir()) == []
+    write(tmp_path / "a.csv", texts(7))
+    assert kept_rows(dataset, dataset.source.pieces(ACCESS, [])[0], ACCESS, KEY).rows == 7
+
+
+def living(dataset: Dataset, pieces: list[Piece], **options: bool) -> list[tuple[str, str]]:
+    """Key and text of the rows that live, in their order."""
+    lives = living_rows(dataset, pieces, ACCESS, KEY, **options)
+    tables = [
+        table for piece, living in zip(pieces, lives, strict=True) for table in piece_tables(dataset, piece, ACCESS, KEY, living)
+    ]
+    return [(row["key"], row["text"]) for table in tables for row in table.to_pylist()]
+
+
+LATE = st.integers(0, 40)  # stamps below the newest; 0 is none
+STEP = st.tuples(st.sampled_from(["insert", "update", "delete"]), st.integers(1, 8), LATE)
+
+
+def do(step: tuple[str, int, int], held: Table, used: set[tuple[int, int]]) -> None:
+    """Change a table; a row never has a stamp again that it had before, for by that nobody could tell."""
+    kind, what, late = step
+    held.stamp += 7
+    stamp = held.stamp - late
+    if kind == "insert":
+        held.insert(texts(what % 3 + 1, start=10 * len(used)), stamp)
+        used |= {(key, stamp) for key, _ in held.rows()}
+    elif kind == "update" and (what, stamp) not in used:
+        held.update(what, f"changed {len(used)}", stamp)
+        used.add((what, stamp))
+    elif kind == "delete":
+        held.delete(what)
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.lists(st.lists(STEP, max_size=4), min_size=1, max_size=6))
+def test_the_rows_that_live_are_those_of_the_table(growths: list[list[tuple[str, int, int]]]) -> None:
+    with tempfile.TemporaryDirectory() as name, pytest.MonkeyPatch.context() as context:
+        context.setenv("REFRAIN_HOME", f"{name}/store")
+        held, dataset = Table(Path(name)), of_table(Path(name))
+        pieces: list[Piece] = []
+        used: set[tuple[int, int]] = set()
+        for steps in growths:
+            for step in steps:
+                do(step, held, used)
+            pieces = dataset.source.pieces(ACCESS, pieces)
+            try:
+                found = living(dataset, pieces)
+            except LateRowsError:
+                pieces = dataset.source.pieces(ACCESS, [])
+                found = living(dataset, pieces)
+            assert sorted(found) == sorted((str(key), text) for key, text in held.rows())
+
+
+def test_what_comes_after_the_listing_waits_and_is_not_late(store: Path, tmp_path: Path) -> None:
+    held, dataset = Table(tmp_path), of_table(tmp_path)
+    held.insert(texts(3))
+    pieces = dataset.source.pieces(ACCESS, [])
+    assert len(living(dataset, pieces)) == 3
+    held.insert(texts(2, start=3))
+    held.update(1, "changed")
+    assert living(dataset, pieces) == [(str(key + 1), text) for key, (text, _) in enumerate(texts(3))]
+
+
+@pytest.mark.parametrize("stamp", [0, 1])
+def test_what_is_late_is_said_unless_all_was_just_read(stamp: int, store: Path, tmp_path: Path) -> None:
+    held, dataset = Table(tmp_path), of_table(tmp_path)
+    held.insert(texts(3))
+    held.insert(texts(3, start=3))
+    pieces = dataset.source.pieces(ACCESS, [])
+    assert len(living(dataset, pieces)) == 6
+    held.insert([("late", "pos")], stamp=stamp)
+    with pytest.raises(LateRowsError):
+        living(dataset, pieces)
+    assert len(living(dataset, pieces, is_last=True)) == 6
+
+
+def test_rows_of_files_all_live(store: Path, tmp_path: Path) -> None:
+    dataset, pieces = files(tmp_path)
+    assert living_rows(dataset, pieces, ACCESS, KEY) == [None, None]

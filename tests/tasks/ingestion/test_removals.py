@@ -1,0 +1,219 @@
+"""Who asked to be forgotten: what the list holds, and what no later snapshot holds."""
+
+from pathlib import Path
+from random import Random
+
+import pyarrow.parquet as pq
+import pytest
+
+from data.catalog.catalog import Dataset
+from data.errors import RowError
+from data.ingestion.splitting import REFUSED
+from data.sources.base import Access
+from tasks.ingestion.partitions import PieceRows, piece_key
+from tasks.ingestion.removals import forget, holders, own_list, removal_lines
+from tasks.ingestion.snapshot import make_snapshot
+from tasks.ingestion.snapshot_log import History
+from tasks.ingestion.snapshot_writer import read_report
+from tasks.store.artifacts import Snapshot
+from tests.tasks.growing import Table, all_texts, copy_of, entry, ingest, last, of_files, of_table, plain, texts, write
+
+ASKED = "Kalo Bren wants 3 lumo"
+ROWS = [*texts(30), (ASKED, "pos")]
+
+
+def lines_of(dataset: Dataset) -> list[str]:
+    return own_list(dataset.name).read_text().splitlines()
+
+
+def of_rows(folder: Path, rows: list[tuple[str, str]] = ROWS, **changes: str) -> Dataset:
+    write(folder / "rows.csv", rows)
+    return entry(folder, {"kind": "files", "paths": {"all": "rows.csv"}}, **changes)
+
+
+def test_the_list_holds_hashes_and_never_a_text(store: Path, tmp_path: Path) -> None:
+    dataset = of_rows(tmp_path)
+    new = forget(dataset, [ASKED, "ta mi"], [])
+    assert lines_of(dataset) == new
+    assert all(line.startswith("text:") and len(line) == 21 for line in new)
+    ingest(dataset)
+    found = [path for path in store.rglob("*") if path.is_file() and ASKED.encode() in path.read_bytes()]
+    assert found == []
+
+
+def test_a_text_goes_on_the_list_once_however_it_is_written(store: Path, tmp_path: Path) -> None:
+    dataset, chance = of_rows(tmp_path), Random(0)
+    assert len(forget(dataset, [ASKED], [])) == 1
+    assert forget(dataset, [copy_of(ASKED, chance) for _ in range(50)], []) == []
+    assert len(lines_of(dataset)) == 1
+
+
+def test_a_forgotten_text_is_gone_with_its_copies_and_counted(store: Path, tmp_path: Path) -> None:
+    chance = Random(0)
+    copies = [(copy_of(ASKED, chance), ("neg", "pos")[i % 2]) for i in range(20)]
+    dataset = of_rows(tmp_path, [*ROWS, *copies, (f"{ASKED} too", "pos")])
+    before = ingest(dataset)
+    assert plain(ASKED) in {plain(text) for text in all_texts(before)}
+    forget(dataset, [copy_of(ASKED, chance)], [])
+    after = ingest(dataset)
+    assert plain(ASKED) not in {plain(text) for text in all_texts(after)}
+    assert all_texts(before) - all_texts(after) == {text for text in all_texts(before) if plain(text) == plain(ASKED)}
+    assert last().removed == read_report(after)["removed"] == 21
+    raw = after.table(REFUSED)["raw"].to_pylist() if after.rows.get(REFUSED) else []
+    assert [text for text in raw if plain(ASKED) in plain(text)] == []
+
+
+def test_a_text_that_was_forgotten_stays_so_when_its_row_comes_again(store: Path, tmp_path: Path) -> None:
+    write(tmp_path / "1.csv", ROWS)
+    dataset = of_files(tmp_path, all="*.csv")
+    forget(dataset, [ASKED], [])
+    ingest(dataset)
+    write(tmp_path / "2.csv", [(ASKED.upper(), "neg"), *texts(5, start=90)])
+    assert plain(ASKED) not in {plain(text) for text in all_texts(ingest(dataset))}
+    assert last().removed == 2
+
+
+def test_of_a_pair_the_source_text_is_what_is_forgotten(store: Path, tmp_path: Path) -> None:
+    (tmp_path / "rows.tsv").write_text("a\tb\n" + "".join(f"n{i} ta\tN{i} TA\n" for i in range(30)))
+    dataset = entry(
+        tmp_path, {"kind": "files", "paths": {"all": "rows.tsv"}}, problem="translation", format={"kind": "tsv"},
+        columns={"source": "a", "target": "b"},
+    )  # fmt: skip
+    forget(dataset, ["N3  ta"], [])
+    snapshot, _ = make_snapshot(dataset)
+    kept = {text for split in snapshot.splits if snapshot.rows.get(split) for text in snapshot.table(split)["source"].to_pylist()}
+    assert kept == {f"n{i} ta" for i in range(30)} - {"n3 ta"}
+
+
+def test_a_row_is_forgotten_by_its_key(store: Path, tmp_path: Path) -> None:
+    table = Table(tmp_path)
+    table.insert(texts(30))
+    dataset = of_table(tmp_path)
+    ingest(dataset)
+    assert forget(dataset, [], ["11", " 12 ", "11"]) == ["key:11", "key:12"]
+    after = ingest(dataset)
+    assert all_texts(after) == {text for key, text in table.rows() if key not in (11, 12)}
+    assert last().removed == 2
+    table.update(11, "nuri vek of another day")
+    assert "nuri vek of another day" not in all_texts(ingest(dataset))
+
+
+def test_a_key_is_refused_where_rows_have_none(store: Path, tmp_path: Path) -> None:
+    dataset = of_rows(tmp_path)
+    with pytest.raises(RowError, match="made: its rows have no key: name a text instead, or the key's column in columns"):
+        forget(dataset, [ASKED], ["11"])
+    assert not own_list("made").exists()
+
+
+@pytest.mark.parametrize(
+    ("asked", "keys"), [([""], []), ([" \t\u3000"], []), ([], [" "]), ([], ["1\n2"]), ([], ["1\u20282"]), ([], ["1\r2"])]
+)
+def test_what_names_nothing_is_refused_and_the_list_stays(asked: list[str], keys: list[str], store: Path, tmp_path: Path) -> None:
+    Table(tmp_path)
+    with pytest.raises(RowError, match=r"expected a (text|key) to be forgotten, got '"):
+        forget(of_table(tmp_path), [*asked], ["7", *keys])
+    assert not own_list("made").exists()
+
+
+def test_snapshots_that_hold_a_text_are_named_the_oldest_first(store: Path, tmp_path: Path) -> None:
+    made = []
+    for rows in (texts(30), ROWS, [*ROWS, ("ta mi ro", "neg")], texts(40)):
+        write(tmp_path / "rows.csv", rows)
+        made.append(ingest(of_files(tmp_path, all="rows.csv")).digest)
+    dataset = of_files(tmp_path, all="rows.csv")
+    assert holders(dataset, [ASKED.upper()]) == made[1:3]
+    assert holders(dataset, ["Ta  mi ro", "nobody said this"]) == made[2:3]
+    assert holders(dataset, ["nobody said this"]) == holders(dataset, []) == []
+
+
+def test_a_text_among_the_refused_rows_is_found_too(store: Path, tmp_path: Path) -> None:
+    dataset = of_rows(tmp_path, [*texts(30), (ASKED, "maybe")], labels={"pos": "pos"})  # type: ignore[arg-type]
+    snapshot = ingest(dataset)
+    assert snapshot.reasons == {"unknown_label": 1}
+    assert holders(dataset, [ASKED.lower()]) == [snapshot.digest]
+    forget(dataset, [ASKED.lower()], [])
+    assert holders(dataset, [ASKED]) == [snapshot.digest]
+    assert ingest(dataset).rows.get(REFUSED, 0) == 0
+
+
+def test_a_snapshot_that_was_pruned_holds_nothing(store: Path, tmp_path: Path) -> None:
+    dataset = of_rows(tmp_path)
+    snapshot = ingest(dataset)
+    (snapshot.folder / "manifest.json").unlink()
+    assert Snapshot.find("made", snapshot.digest) is None
+    assert holders(dataset, [ASKED]) == []
+
+
+def test_a_list_kept_elsewhere_counts_beside_our_own(store: Path, tmp_path: Path) -> None:
+    hashed = forget(of_rows(tmp_path), [ASKED], [])
+    (tmp_path / "removals.txt").write_text("# asked in spring\n\n" + hashed[0] + "\n")
+    own_list("made").unlink()
+    dataset = of_rows(tmp_path, removals="removals.txt")
+    first, _ = texts(1)[0]
+    forget(dataset, [first], [])
+    assert all_texts(ingest(dataset)) == {text for text, _ in ROWS} - {ASKED, first}
+
+
+def test_a_list_that_changed_makes_a_new_snapshot(store: Path, tmp_path: Path) -> None:
+    (tmp_path / "removals.txt").write_text("")
+    dataset = of_rows(tmp_path, removals="removals.txt")
+    assert ASKED in all_texts(ingest(dataset))
+    (tmp_path / "removals.txt").write_text(forget(dataset, [ASKED], [])[0])
+    own_list("made").unlink()
+    assert ASKED not in all_texts(ingest(dataset))
+
+
+@pytest.mark.parametrize(
+    ("given", "content", "said"),
+    [
+        ("nowhere.txt", None, "entry made, removals: there is no file .*nowhere.txt"),
+        ("removals.txt", b"text:0123456789abcdef\nKalo Bren\n", "removals.txt, line 2: expected text:HASH .* got 'Kalo Bren'"),
+        ("removals.txt", b"caf\xe9\n", "entry made, removals: cannot read .*removals.txt: .*utf-8"),
+        ("s4://bucket/list.txt", None, "entry made, removals: .*there are no s4 addresses: "),
+    ],
+)  # fmt: skip
+def test_a_list_that_cannot_be_read_is_named_and_nothing_is_ingested(
+    given: str, content: bytes | None, said: str, store: Path, tmp_path: Path
+) -> None:
+    if content is not None:
+        (tmp_path / given).write_bytes(content)
+    with pytest.raises(RowError, match=said):
+        make_snapshot(of_rows(tmp_path, removals=given))
+    assert list(store.glob("snapshots/*")) == []
+
+
+def test_a_fault_in_our_own_list_names_it(store: Path, tmp_path: Path) -> None:
+    own_list("made").parent.mkdir(parents=True)
+    own_list("made").write_text("text:short\n")
+    with pytest.raises(RowError, match=r"removals/made.txt, line 1: expected text:HASH"):
+        removal_lines(of_rows(tmp_path), Access(store))
+
+
+def test_nothing_that_is_kept_after_the_next_ingestion_holds_a_forgotten_text(store: Path, tmp_path: Path) -> None:
+    for number in range(2):
+        write(tmp_path / f"rows-{number}.csv", texts(30, start=30 * number))
+    dataset = entry(tmp_path, {"kind": "files", "paths": {"all": "rows-*.csv"}})
+    before, _ = make_snapshot(dataset)
+    asked = texts(60)[40][0]
+    forget(dataset, [asked], [])
+    make_snapshot(dataset)
+    first = History.of("made").ingestions[0]
+    pieces = [PieceRows.folder_of("made", piece_key(piece, first.rows_key)) for piece in first.known_pieces()]
+    holding = {path.parent for path in store.rglob("*.parquet") if asked in str(pq.read_table(path).to_pylist())}
+    assert holding == {before.folder, pieces[1]}
+
+
+@pytest.mark.case("05")
+def test_copies_with_invisible_characters_are_forgotten_too(store: Path, tmp_path: Path) -> None:
+    dataset = of_rows(tmp_path, [*texts(30), ("\ufeffKalo B\u200bren wants 3 lum\u00ado", "pos")])
+    holding = ingest(dataset)
+    assert holders(dataset, [ASKED]) == [holding.digest]
+    forget(dataset, [ASKED], [])
+    assert all_texts(ingest(dataset)) == {text for text, _ in texts(30)}
+    assert last().removed == 1
+
+
+@pytest.mark.case("05")
+def test_a_text_of_invisible_characters_alone_cannot_be_forgotten(store: Path, tmp_path: Path) -> None:
+    with pytest.raises(RowError, match="expected a text to be forgotten"):
+        forget(of_rows(tmp_path), ["\u200b \ufeff"], [])

@@ -1,0 +1,82 @@
+"""The file of ingestions: appended, cut short, read back."""
+
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from data.sources.base import Piece
+from tasks.ingestion.snapshot_log import History, Ingestion, piece_record
+from tests.tasks.growing import Table, ingest, last, of_files, of_table, texts, write
+
+KEPT = Piece(split="all", name="b.csv", version="2", is_kept=True, mark="[5]", place=("/b.csv",))
+READ_ANEW = Piece(split="test", name="a.csv", version="")
+
+
+def made(snapshot: str, *pieces: Piece) -> Ingestion:
+    return Ingestion(
+        snapshot=snapshot, parent="before", inputs="in", rows_key="key", made="2024-01-01T00:00:00+00:00",
+        rows={"train": 3, "tést": 1}, new=4, gone=0, removed=0, pieces=[piece_record(piece) for piece in pieces],
+    )  # fmt: skip
+
+
+def test_a_dataset_that_was_never_ingested_has_no_history(store: Path) -> None:
+    assert History.of("made").ingestions == []
+    assert History.of("made").last is None
+
+
+def test_ingestions_are_read_back_the_oldest_first(store: Path) -> None:
+    lines = [made("one"), made("two", KEPT, READ_ANEW)]
+    for line in lines:
+        History.of("made").append(line)
+    assert History.of("made").ingestions == lines
+    assert History.of("made").last == lines[-1]
+    assert History.of("other").ingestions == []
+
+
+def test_only_pieces_whose_rows_were_kept_are_known(store: Path) -> None:
+    assert made("one", KEPT, READ_ANEW).known_pieces() == [KEPT]
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(cut=st.integers(1, 400), num=st.integers(0, 2))
+def test_a_line_that_was_cut_short_does_not_count_and_goes_with_the_next(store: Path, cut: int, num: int) -> None:
+    history = History.of("made")
+    history.path.unlink(missing_ok=True)
+    whole = [made(f"{number}", KEPT) for number in range(num)]
+    for line in [*whole, made("lost", KEPT)]:
+        history.append(line)
+    content = history.path.read_bytes()
+    start = content.rfind(b"\n", 0, -1) + 1
+    history.path.write_bytes(content[: max(start, len(content) - cut)])
+    assert History.of("made").ingestions == whole
+    History.of("made").append(made("next"))
+    assert History.of("made").ingestions == [*whole, made("next")]
+
+
+def test_the_watermark_of_a_line_that_was_cut_short_has_not_moved(store: Path, tmp_path: Path) -> None:
+    held, dataset = Table(tmp_path), of_table(tmp_path)
+    held.insert(texts(20))
+    ingest(dataset)
+    before = last()
+    held.insert(texts(20, start=20))
+    grown = ingest(dataset)
+    path = History.of("made").path
+    path.write_bytes(path.read_bytes()[:-1])  # all but the end of the line
+    assert last() == before
+    assert ingest(dataset) == grown
+    assert last().pieces[:1] == before.pieces
+    assert last().parent == before.snapshot
+
+
+@pytest.mark.parametrize("num", [1, 4])
+def test_every_snapshot_names_its_parent(num: int, store: Path, tmp_path: Path) -> None:
+    dataset = of_files(tmp_path, all="*.csv")
+    digests = [""]
+    for number in range(num):
+        write(tmp_path / f"{number}.csv", texts(20, start=20 * number))
+        digests.append(ingest(dataset).digest)
+    found = History.of("made").ingestions
+    assert [(line.parent, line.snapshot) for line in found] == list(pairwise(digests))

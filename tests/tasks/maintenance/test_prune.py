@@ -1,0 +1,315 @@
+"""What can go from the store, and that nothing else goes."""
+
+import json
+import os
+import shutil
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from unittest.mock import patch
+
+import pytest
+
+from data.errors import RowError
+from tasks.ingestion.partitions import PieceRows, piece_key
+from tasks.ingestion.snapshot import make_snapshot
+from tasks.ingestion.snapshot_log import History
+from tasks.maintenance.prune import KINDS, MADE_OF, find_prunable, prune
+from tasks.registry import mlflow_client, versions
+from tasks.store.artifacts import Checkpoint, Noun, Scores, Snapshot, TokenSet
+from tasks.store.home import home
+from tests.tasks.growing import ingest, of_files, pieces_read, texts, write
+from tests.tasks.trained import decided, registered, trained
+
+pytestmark = pytest.mark.usefixtures("mlflow_store")
+
+
+def grown(folder: Path, *sizes: int) -> list[Snapshot]:
+    """Snapshots of one file that is written again and again."""
+    made = []
+    for size in sizes:
+        write(folder / "rows.csv", texts(size))
+        made.append(ingest(of_files(folder, all="rows.csv")))
+    return made
+
+
+def named(nouns: Iterable[Noun]) -> set[str]:
+    return {f"{noun.KIND}/{noun.folder.name}" for noun in nouns}
+
+
+def listed(*datasets: str, days: float = 0, only_aliased: bool = False) -> set[str]:
+    found = find_prunable(datasets, days=days, only_aliased=only_aliased)
+    return {str(item.path.relative_to(home())) for item in found}
+
+
+def line_of(scores: Scores) -> list[Noun]:
+    """Scores and all that they were made of."""
+    checkpoint = Checkpoint.find(scores.dataset, scores.checkpoint)
+    assert checkpoint is not None
+    tokens = TokenSet.find(scores.dataset, checkpoint.tokens)
+    assert tokens is not None
+    return [scores, checkpoint, tokens, tokens.snapshot_of()]
+
+
+def dangling() -> list[str]:
+    """Nouns of the store that were made of something which is not there."""
+    found = []
+    for kind in KINDS:
+        for path in (home() / kind.KIND).glob("*/manifest.json"):
+            said = json.loads(path.read_text())
+            found += [
+                f"{path.parent.name}: {key}"
+                for key, of in MADE_OF.get(kind, {}).items()
+                if of.find(said["dataset"], said[key]) is None
+            ]
+    return found
+
+
+def aged(path: Path, days: float) -> None:
+    """Make it look as if nothing in a folder was written to for some days."""
+    at = time.time() - days * 24 * 3600
+    for each in [*path.rglob("*"), path]:
+        os.utime(each, (at, at))
+
+
+def test_an_empty_store_has_nothing_to_prune() -> None:
+    assert listed() == set()
+
+
+def test_the_newest_snapshot_stays_and_older_ones_go(tmp_path: Path) -> None:
+    first, second, third = grown(tmp_path, 20, 30, 40)
+    assert listed() == named([first, second])
+    prune(find_prunable(days=0))
+    assert [Snapshot.find("made", each.digest) for each in (first, second, third)] == [None, None, third]
+    assert make_snapshot(of_files(tmp_path, all="rows.csv")) == (third, False)
+
+
+def test_all_that_a_registered_version_was_made_of_stays(tmp_path: Path) -> None:
+    first, second, _ = grown(tmp_path, 20, 30, 40)
+    kept, lost = trained(first), trained(second)
+    registered(kept)
+    assert listed() == named([*line_of(lost)])
+    prune(find_prunable(days=0))
+    assert all(type(noun).find("made", noun.digest) == noun for noun in line_of(kept))
+    assert dangling() == []
+
+
+def test_what_was_made_of_the_newest_snapshot_goes_too_if_no_version_needs_it(tmp_path: Path) -> None:
+    _, newest = grown(tmp_path, 20, 30)
+    scores, checkpoint, tokens, snapshot = line_of(trained(newest))
+    assert listed() >= named([scores, checkpoint, tokens])
+    assert named([snapshot]) & listed() == set()
+
+
+def test_a_token_set_that_two_trainings_share_stays_for_the_one_that_is_registered(tmp_path: Path) -> None:
+    first, _ = grown(tmp_path, 20, 30)
+    kept, lost = trained(first), trained(first, settings="other")
+    registered(kept)
+    assert listed() == named([lost, line_of(lost)[1]])
+
+
+@pytest.mark.parametrize("alias", ["champion", "previous", "challenger", "of_a_user"])
+def test_with_aliased_only_the_past_of_versions_with_an_alias_stays(alias: str, tmp_path: Path) -> None:
+    first, second, _ = grown(tmp_path, 20, 30, 40)
+    plain, aliased = trained(first), trained(second)
+    registered(plain)
+    registered(aliased, alias)
+    assert listed() == set()
+    assert listed(only_aliased=True) == named(line_of(plain))
+
+
+def test_a_version_that_was_deleted_in_mlflow_keeps_nothing(tmp_path: Path) -> None:
+    first, _ = grown(tmp_path, 20, 30)
+    scores = trained(first)
+    version = registered(scores)
+    registered(trained(first, settings="other"))
+    mlflow_client.client().delete_model_version("made", version)
+    assert listed() == named(line_of(scores)[:2])
+
+
+def test_versions_of_more_models_than_a_page_has_are_all_seen(tmp_path: Path) -> None:
+    (snapshot,) = grown(tmp_path, 20)
+    folder = snapshot.folder
+    for number in range(120):  # MLflow gives 100 at once
+        other = Snapshot(dataset=f"made{number:03}", digest="0", rows={}, splits=snapshot.splits, reasons={})
+        shutil.copytree(folder, other.folder)
+        registered(trained(other.commit()))
+    assert listed() == set()
+    assert len(versions.registered_scores()) == 120
+
+
+def test_the_kept_pieces_of_the_newest_snapshot_stay(tmp_path: Path) -> None:
+    for name in ("a", "b", "c"):
+        write(tmp_path / f"{name}.csv", texts(10, start=10 * ord(name)))
+    dataset = of_files(tmp_path, all="*.csv")
+    old = ingest(dataset)
+    write(tmp_path / "b.csv", texts(12, start=5_000))
+    (tmp_path / "c.csv").unlink()
+    newest = ingest(dataset)
+    last = History.of("made").last
+    assert last is not None
+    kept = {f"pieces/made-{piece_key(piece, last.rows_key)}" for piece in last.known_pieces()}
+    assert len(kept) == 2
+    there = {f"pieces/{path.name}" for path in (home() / PieceRows.KIND).iterdir()}
+    assert len(there) == 4
+    assert listed() == there - kept | named([old])
+    prune(find_prunable(days=0))
+    write(tmp_path / "d.csv", texts(10, start=9_000))
+    with pieces_read() as opened:
+        assert ingest(dataset).rows["train"] > newest.rows["train"]
+    assert opened == ["d.csv"]
+
+
+@pytest.mark.parametrize(("days", "is_listed"), [(3, True), (5, False)])
+def test_what_was_written_to_in_the_last_days_stays(days: float, is_listed: bool, tmp_path: Path) -> None:
+    first, _ = grown(tmp_path, 20, 30)
+    aged(first.folder, 4)
+    assert (named([first]) & listed(days=days) != set()) == is_listed
+
+
+def test_one_file_that_was_written_lately_keeps_a_folder(tmp_path: Path) -> None:
+    first, _ = grown(tmp_path, 20, 30)
+    aged(first.folder, 30)
+    os.utime(first.folder / "train.parquet")
+    assert listed(days=7) == set()
+
+
+def test_what_a_young_folder_was_made_of_stays_with_it(tmp_path: Path) -> None:
+    first, _ = grown(tmp_path, 20, 30)
+    scores = trained(first)
+    for noun in line_of(scores)[1:]:
+        aged(noun.folder, 30)
+    assert listed(days=7) == set()
+    prune(find_prunable(days=7))
+    assert dangling() == []
+
+
+def test_by_default_a_week_is_young(tmp_path: Path) -> None:
+    first, second, _ = grown(tmp_path, 20, 30, 40)
+    aged(first.folder, 6.9)
+    aged(second.folder, 7.1)
+    assert [item.path for item in find_prunable()] == [second.folder]
+
+
+def test_what_was_never_finished_goes_and_is_said_to_be_so(tmp_path: Path) -> None:
+    grown(tmp_path, 20)
+    unfinished = [Snapshot.folder_of("made", "partial-0123abcd"), Checkpoint.folder_of("made", "0" * 16)]
+    for folder in unfinished:
+        folder.mkdir(parents=True)
+        (folder / "resume.safetensors").write_bytes(b"0" * 1_000)
+    found = find_prunable(days=0)
+    assert {item.path for item in found} == set(unfinished)
+    assert {(item.why, item.num_bytes) for item in found} == {("never finished", 1_000)}
+    assert find_prunable(days=1) == []
+
+
+def test_only_the_datasets_that_are_named_are_looked_at(tmp_path: Path) -> None:
+    first, _ = grown(tmp_path, 20, 30)
+    other = Snapshot(dataset="other-one", digest="0" * 16, rows={}, splits=first.splits, reasons={})
+    unfinished = Snapshot.folder_of("other-one", "partial-0123abcd")
+    for folder in (other.folder, unfinished):
+        folder.mkdir(parents=True)
+    other.commit()
+    theirs = {*named([other]), f"snapshots/{unfinished.name}"}
+    assert listed("made") == named([first])
+    assert listed("other-one") == theirs
+    assert listed("made", "other-one") == listed() == named([first]) | theirs
+
+
+def test_a_dataset_that_is_misspelt_is_answered_with_the_nearest(tmp_path: Path) -> None:
+    grown(tmp_path, 20)
+    with pytest.raises(RowError, match=r"nothing of a dataset 'mede' lies in .*: did you mean made?"):
+        find_prunable(["made", "mede"])
+
+
+def test_why_and_how_large_is_said_of_each_folder(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        write(tmp_path / f"{name}.csv", texts(10, start=10 * ord(name)))
+    first = ingest(of_files(tmp_path, all="*.csv"))
+    scores = trained(first)
+    write(tmp_path / "b.csv", texts(10, start=999))
+    ingest(of_files(tmp_path, all="*.csv"))
+    found = find_prunable(days=0)
+    assert [(item.path.parent.name, item.why) for item in found] == [
+        ("scores", "of no registered version"),
+        ("checkpoints", "of no registered version"),
+        ("tokens", "of no registered version"),
+        ("snapshots", "an older snapshot that no registered version was trained on"),
+        ("pieces", "rows of a file or table that has changed since"),
+    ]
+    assert all(item.num_bytes == sum(p.stat().st_size for p in item.path.iterdir()) for item in found)
+    assert found[0].path == scores.folder
+    assert prune(found) == sum(item.num_bytes for item in found)
+    assert not any(item.path.exists() for item in found)
+
+
+def test_after_a_crash_between_any_two_removals_nothing_points_nowhere(tmp_path: Path) -> None:
+    first, second, _ = grown(tmp_path, 20, 30, 40)
+    for snapshot in (first, second):
+        for settings in ("", "other"):
+            trained(snapshot, settings)
+    registered(trained(second))
+    removed, number = shutil.rmtree, len(listed())
+    for _ in range(number):
+        calls: list[Path] = []
+
+        def crashing(path: Path, calls: list[Path] = calls) -> None:
+            if calls:
+                raise KeyboardInterrupt
+            calls.append(path)
+            removed(path)
+
+        with patch.object(shutil, "rmtree", crashing):
+            try:
+                prune(find_prunable(days=0))
+            except KeyboardInterrupt:
+                assert dangling() == []
+    assert listed() == set()
+    assert dangling() == []
+
+
+def test_a_folder_whose_removal_was_cut_short_is_none_and_goes_the_next_time(tmp_path: Path) -> None:
+    first, _ = grown(tmp_path, 20, 30)
+    with patch.object(shutil, "rmtree", side_effect=OSError("busy")), pytest.raises(OSError, match="busy"):
+        prune(find_prunable(days=0))
+    assert Snapshot.find("made", first.digest) is None
+    assert [(item.path, item.why) for item in find_prunable(days=0)] == [(first.folder, "never finished")]
+
+
+def unreachable(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    monkeypatch.setattr(mlflow_client, "CHOSEN_URI", "http://joe:hunter2@127.0.0.1:9")
+
+
+def damaged(_: pytest.MonkeyPatch) -> None:
+    (home() / "mlflow.db").write_text("no database")
+
+
+@pytest.mark.parametrize("lose", [unreachable, damaged])
+def test_an_mlflow_that_does_not_answer_is_said_and_nothing_is_listed(
+    lose: Callable[[pytest.MonkeyPatch], None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trained(grown(tmp_path, 20)[0])
+    lose(monkeypatch)
+    with pytest.raises(OSError, match=r"MLflow did not answer .*: look at MLFLOW_TRACKING_URI") as said:
+        find_prunable(days=0)
+    assert "hunter2" not in str(said.value)
+
+
+def test_an_mlflow_that_never_saw_the_models_is_not_believed(tmp_path: Path, empty_mlflow: Path) -> None:
+    scores = trained(grown(tmp_path, 20)[0])
+    decided(scores, registered(scores))
+    assert listed() == set()
+    shutil.copy(empty_mlflow, home() / "mlflow.db")
+    mlflow_client.client.__globals__["_client_at"].cache_clear()
+    with pytest.raises(RowError, match="MLflow knows no model made, but the store has a promotion of one"):
+        find_prunable(days=0)
+    for path in (home() / "promotions").glob("made-*"):
+        shutil.rmtree(path)
+    assert listed() == named(line_of(scores)[:3])
+
+
+def test_a_file_that_a_flow_run_moves_away_meanwhile_is_no_error(tmp_path: Path) -> None:
+    first, _ = grown(tmp_path, 20, 30)
+    (first.folder / "gone").symlink_to(tmp_path / "nowhere")
+    assert listed() == named([first])

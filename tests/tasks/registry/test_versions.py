@@ -1,0 +1,182 @@
+"""One version for each key: found again, completed after a kill, removed where files are missing."""
+
+import threading
+from pathlib import Path
+
+import pytest
+
+from tasks.registry import mlflow_client, versions
+from tasks.registry.versions import find_version, make_version
+from tasks.store.locks import locked
+from tests.tasks.trained import logged, run_of, versioned
+
+pytestmark = pytest.mark.usefixtures("mlflow_store")
+WEIGHTS = {"artifacts/model/weights.bin": 10}
+
+
+def numbers(name: str = "made") -> list[str]:
+    return sorted(str(info.version) for info in versions.versions_of(name))
+
+
+def made_version(tags: dict[str, str], files: dict[str, int], key: str = "k") -> str:
+    return make_version("made", key, logged("made"), run_of("made"), tags=tags, files=files)
+
+
+def test_a_version_is_found_by_its_key_and_tells_what_it_was_given() -> None:
+    assert find_version("made", "k") is None
+    number = made_version({"refrain.snapshot": "s"}, WEIGHTS)
+    assert (number, find_version("made", "k"), find_version("made", "other")) == ("1", "1", None)
+    info = versions.check_complete("made", number)
+    assert (info.status, info.tags["refrain.snapshot"], info.tags[versions.KEY]) == ("READY", "s", "k")
+
+
+def test_a_model_of_which_mlflow_kept_less_becomes_no_version() -> None:
+    for lost in ({"artifacts/model/weights.bin": 11}, {"code/lost.py": 3}):
+        with pytest.raises(OSError, match=rf"made: MLflow kept 1 of 2 files, not {next(iter(lost))}: is its disk full"):
+            made_version({}, {"MLmodel": 12, **lost})
+    assert numbers() == []
+
+
+def test_what_a_killed_registration_left_is_completed_if_its_files_are_there() -> None:
+    number = versioned("made", "k", is_complete=False)
+    with pytest.raises(ValueError, match=r"made version 1 is not complete: its registration was stopped"):
+        versions.check_complete("made", number)
+    assert find_version("made", "k") == number
+    assert versions.check_complete("made", number)
+
+
+def test_what_a_killed_registration_left_goes_if_a_file_is_missing(store: Path) -> None:
+    versioned("made", "k", is_complete=False)
+    next(store.rglob("weights.bin")).unlink()
+    assert find_version("made", "k") is None
+    assert numbers() == []
+    assert made_version({}, WEIGHTS) == find_version("made", "k")
+
+
+def test_a_model_that_is_gone_has_no_files() -> None:
+    assert mlflow_client.model_files(f"m-{'0' * 32}") == {}
+
+
+def double(key: str) -> None:
+    """A version of a key that is there, as a machine that does not share the lock makes it."""
+    model = logged("made")
+    there = mlflow_client.model_files(model)
+    mlflow_client.create_version("made", model, run_of("made"), {versions.KEY: key, versions.FILES: versions.digest(there)})
+
+
+def test_of_two_that_were_made_at_once_the_lower_stays() -> None:
+    assert versioned("made", "k") == "1"
+    double("k")
+    assert versioned("made", "other") == "3"
+    assert find_version("made", "k") == "1"
+    assert numbers() == ["1", "3"]
+
+
+def test_a_machine_that_made_the_higher_of_two_is_given_the_lower() -> None:
+    versioned("made", "k")
+    assert made_version({}, WEIGHTS) == "1"
+    assert numbers() == ["1"]
+
+
+def test_a_double_that_somebody_has_decided_for_stays() -> None:
+    versioned("made", "k")
+    double("k")
+    mlflow_client.set_alias("made", "kept_by_a_user", "2")
+    assert find_version("made", "k") == "1"
+    assert numbers() == ["1", "2"]
+
+
+def test_a_version_that_others_made_is_complete_and_never_touched() -> None:
+    model = logged("made")
+    mlflow_client.create_version("made", model, run_of("made"), {})
+    assert versions.check_complete("made", "1")
+    assert find_version("made", "") is None
+    assert numbers() == ["1"]
+
+
+def test_a_version_that_is_not_there_is_refused_with_those_that_are() -> None:
+    for key in ("a", "b"):
+        versioned("made", key)
+    with pytest.raises(ValueError, match=r"made has no version 7: there are 2, 1"):
+        versions.check_complete("made", "7")
+    with pytest.raises(ValueError, match=r"there is no model 'maed' in MLflow: did you mean made\?"):
+        versions.check_model("maed")
+
+
+def test_the_challenger_is_the_newest_whoever_comes_last() -> None:
+    first, second = (versioned("made", key) for key in ("a", "b"))
+    for number in (second, first):
+        versions.challenge("made", number)
+        assert mlflow_client.version_with_alias("made", "challenger") == second
+
+
+def test_tags_are_brought_up_to_date_and_others_stay() -> None:
+    number = made_version({"x": "old", "y": "same"}, WEIGHTS)
+    told = versions.tell("made", number, {"x": "new"})
+    kept = versions.check_complete("made", number).tags
+    assert told == dict(kept)
+    assert (kept["x"], kept["y"], kept[versions.KEY]) == ("new", "same", "k")
+
+
+def test_threads_that_register_the_same_key_make_one_version() -> None:
+    logged("made")  # the experiment is there
+    found: list[str] = []
+
+    def register() -> None:
+        with locked("versions", "made"):
+            found.append(find_version("made", "k") or made_version({}, WEIGHTS))
+
+    threads = [threading.Thread(target=register) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert found == ["1"] * 6
+    assert numbers() == ["1"]
+
+
+def test_machines_without_a_common_lock_agree_on_one_version() -> None:
+    logged("made")  # the experiment is there
+    for number in range(4):
+        key, start, found = f"key {number}", threading.Barrier(2), list[str]()
+
+        def register(key: str = key, start: threading.Barrier = start, found: list[str] = found) -> None:
+            assert find_version("made", key) is None
+            start.wait()
+            found.append(made_version({}, WEIGHTS, key))
+
+        threads = [threading.Thread(target=register) for _ in range(2)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert found == [find_version("made", key)] * 2
+        assert len(numbers()) == number + 1
+
+
+def test_a_tag_that_another_machine_writes_at_the_same_moment_is_written(monkeypatch: pytest.MonkeyPatch) -> None:
+    number, client = made_version({}, WEIGHTS), mlflow_client.client()
+    write, calls = client.set_model_version_tag, list[str]()
+
+    def overtaken(name: str, version: str, key: str, value: str) -> None:
+        calls.append(value)
+        if len(calls) == 1:  # the other's tag comes in between looking and inserting
+            write(name, version, key, "theirs")
+            raise mlflow_client.MlflowException("UNIQUE constraint failed: model_version_tags.key")
+        write(name, version, key, value)
+
+    monkeypatch.setattr(client, "set_model_version_tag", overtaken)
+    mlflow_client.set_version_tag("made", number, "refrain.seen", "ours")
+    assert calls == ["ours", "ours"]
+    assert versions.check_complete("made", number).tags["refrain.seen"] == "ours"
+
+
+def test_a_tag_that_cannot_be_written_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    number = made_version({}, WEIGHTS)
+
+    def broken(name: str, version: str, key: str, value: str) -> None:
+        raise mlflow_client.MlflowException("disk I/O error")
+
+    monkeypatch.setattr(mlflow_client.client(), "set_model_version_tag", broken)
+    with pytest.raises(mlflow_client.MlflowException, match="disk I/O error"):
+        mlflow_client.set_version_tag("made", number, "refrain.seen", "ours")

@@ -1,0 +1,199 @@
+"""What a model is asked and what it answers, as tables."""
+
+import math
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from tasks.serving.packing import pack_model
+from tasks.serving.predict_table import answer, checked, defaults_of, texts_of, token_rows_of, without
+from tasks.serving.predictor import Predictor
+from tests.tasks.served import TABLES, TEXTS, Served
+
+Load = Callable[[str], Predictor]
+
+
+@pytest.fixture
+def load(models: dict[str, Served], tmp_path: Path) -> Load:
+    """Read the model of a problem."""
+
+    def read(problem: str) -> Predictor:
+        made = models[problem]
+        return Predictor(pack_model(made.checkpoint, made.tokens, tmp_path / problem))
+
+    return read
+
+
+def of(*texts: str) -> pd.DataFrame:
+    return pd.DataFrame({"text": list(texts)}, dtype=object)
+
+
+def test_a_label_is_the_likeliest_of_all_and_as_the_model_says_it_alone(load: Load) -> None:
+    predictor = load("sentiment")
+    found = answer(predictor, of(*TEXTS), {})
+    assert all(math.isclose(sum(row.values()), 1, rel_tol=1e-6) for row in found["probabilities"])
+    assert [max(row, key=row.get) for row in found["probabilities"]] == found["label"].tolist()
+    said, scores = predictor.predict(TEXTS)
+    assert (found["label"].tolist(), found["score"].tolist()) == (said, scores)
+
+
+def test_a_label_below_the_threshold_is_not_said(load: Load) -> None:
+    predictor = load("sentiment")
+    score = answer(predictor, of("lumo"), {})["score"].iloc[0]
+    assert answer(predictor, of("lumo"), {"threshold": score})["label"].tolist() != [None]
+    assert answer(predictor, of("lumo"), {"threshold": np.nextafter(score, 1).item()})["label"].tolist() == [None]
+
+
+def marked(predictor: Predictor) -> Predictor:
+    """A tagger that finds a name in each token, as often as not."""
+    bias = dict(predictor.model.named_parameters())["project.bias"]
+    bias.data[predictor.encoder.labels.index("B-PER")] += 4
+    return predictor
+
+
+def test_an_entity_stands_where_it_says_with_its_confidence(load: Load) -> None:
+    texts = ["ta  Kalo\tBren", "Ursa"]
+    found = answer(marked(load("ner")), of(*texts), {})
+    assert any(found["entities"])
+    for text, tags, entities in zip(texts, found["tags"], found["entities"], strict=True):
+        assert len(tags) == len(text.split())
+        assert [tag[2:] for tag in tags if tag[0] == "B"] == [entity["kind"] for entity in entities]
+        assert all(text[e["start"] : e["stop"]] == e["text"] and 0 < e["confidence"] <= 1 for e in entities)
+
+
+def test_tokens_are_read_as_their_text_is(load: Load) -> None:
+    predictor, rows = marked(load("ner")), TABLES["ner"]["tokens"].to_pylist()
+    by_tokens = answer(predictor, pd.DataFrame({"tokens": rows, "text": "not read"}), {})
+    by_text = answer(predictor, of(*(" ".join(row) for row in rows)), {})
+    pd.testing.assert_frame_equal(by_tokens, by_text)
+
+
+def test_a_token_with_a_space_stays_one_token(load: Load) -> None:
+    found = answer(marked(load("ner")), pd.DataFrame({"tokens": [["ta", "Kalo Bren"]]}), {})
+    assert len(found["tags"].iloc[0]) == 2
+    assert {"ta Kalo Bren"[e["start"] : e["stop"]] for e in found["entities"].iloc[0]} <= {"ta", "Kalo Bren", "ta Kalo Bren"}
+
+
+def test_an_entity_below_the_threshold_is_in_neither_column(load: Load) -> None:
+    predictor, rows = marked(load("ner")), of("ta Kalo Bren lumo Ursa")
+    every = answer(predictor, rows, {})["entities"].iloc[0]
+    limit = sorted(entity["confidence"] for entity in every)[1]
+    found = answer(predictor, rows, {"threshold": limit})
+    assert found["entities"].iloc[0] == [entity for entity in every if entity["confidence"] >= limit]
+    assert sum(tag[0] == "B" for tag in found["tags"].iloc[0]) == len(found["entities"].iloc[0]) == len(every) - 1
+
+
+def test_tags_of_an_entity_that_is_not_said_are_o() -> None:
+    tags = ["B-PER", "I-PER", "O", "B-LOC", "B-PER", "I-PER"]
+    assert without(tags, [True, False, True]) == ["B-PER", "I-PER", "O", "O", "B-PER", "I-PER"]
+    assert without(tags, [False, True, False]) == ["O", "O", "O", "B-LOC", "O", "O"]
+
+
+def test_as_many_translations_as_are_asked_for_begin_with_the_best(load: Load) -> None:
+    predictor = load("translation")
+    found = answer(predictor, of("lumo sela", "grak"), {"num_best": 3})
+    assert [len(row) for row in found["n_best"]] == [3, 3]
+    assert [row[0] for row in found["n_best"]] == found[["target", "score"]].to_dict("records")
+    one = answer(predictor, of("lumo sela", "grak"), {})
+    assert [row[:1] for row in found["n_best"]] == one["n_best"].tolist()
+    greedy = answer(predictor, of("lumo sela", "grak"), {"beam_width": 1})
+    assert greedy["target"].tolist() == [best[0][0] for best in predictor.predict_best(["lumo sela", "grak"], {"beam_width": 1})]
+
+
+def test_a_text_is_its_beginning_and_what_follows(load: Load) -> None:
+    rows = pd.DataFrame({"text": ["", "lumo ", "se"], "label": ["so", None, "no"]})
+    found = answer(load("generation"), rows, {"seed": 3, "sample_length": 5})
+    assert (rows["text"] + found["continuation"]).tolist() == found["text"].tolist()
+    assert found["continuation"].str.len().max() <= 5
+    assert found["score"].between(0, 1).all()
+
+
+def test_a_model_that_foretells_texts_says_their_costs_if_asked(load: Load) -> None:
+    predictor = load("generation")
+    assert answer(predictor, of("lumo"), {"judge": True})["nats"].tolist() == predictor.judge(["lumo"])
+
+
+@pytest.mark.parametrize("problem", TABLES)
+def test_of_no_rows_nothing_is_said(load: Load, problem: str) -> None:
+    predictor = load(problem)
+    full, none = answer(predictor, of("lumo"), {}), answer(predictor, of(), {})
+    assert (list(none.columns), len(none)) == (list(full.columns), 0)
+
+
+def test_calls_from_several_threads_are_each_answered_as_asked(load: Load) -> None:
+    predictor = load("translation")
+
+    def ask(width: int) -> list[int]:
+        return [len(row) for row in answer(predictor, of("lumo sela", "grak"), {"num_best": width})["n_best"]]
+
+    widths = [1, 3, 2] * 20
+    with ThreadPoolExecutor(4) as threads:
+        assert list(threads.map(ask, widths)) == [[width, width] for width in widths]
+    assert predictor.model.settings.num_best == 1
+
+
+@pytest.mark.parametrize(
+    ("target", "asked", "said"),
+    [
+        ("label", {"threshold": 1.5}, "threshold must be at most 1, got 1.5"),
+        ("label", {"threshold": math.nan}, "threshold must be at least 0, got nan"),
+        ("label", {"beam_width": 2}, "beam_width may not be asked of a model that says label, only threshold, max_characters"),
+        ("target", {"beam_width": 0}, "beam_width must be at least 1, got 0"),
+        ("target", {"beam_width": 101}, "beam_width must be at most 100, got 101"),
+        ("target", {"num_best": 6}, "num_best must be at most beam_width 5, got 6"),
+        ("target", {"length_penalty": -1.0}, "length_penalty must be at least 0, got -1.0"),
+        ("text", {"temperature": -0.1}, "temperature must be at least 0, got -0.1"),
+        ("text", {"top_k": -1}, "top_k must be at least 0, got -1"),
+        ("text", {"top_p": 1.1}, "top_p must be at most 1, got 1.1"),
+        ("text", {"seed": -1}, "seed must be at least 0, got -1"),
+        ("text", {"sample_length": 10**6}, "sample_length must be at most 100000, got 1000000"),
+        ("text", {"judge": 1}, "judge must be of type bool, got 1"),
+    ],
+)
+def test_what_may_not_be_asked_is_said_with_its_bound(target: str, asked: dict[str, object], said: str) -> None:
+    with pytest.raises(ValueError, match=f"^{said}$"):
+        checked(target, defaults_of(target, {}), asked)
+
+
+def test_a_models_own_default_is_never_refused() -> None:
+    assert checked("target", defaults_of("target", {"beam_width": 200}), {"beam_width": 200})["beam_width"] == 200
+
+
+@pytest.mark.parametrize(
+    ("rows", "said"),
+    [
+        ({"txt": ["a"]}, "rows must have a column text, got txt"),
+        ({}, "rows must have a column text, got none"),
+        ({"text": ["a", None]}, "row 2, text: expected a string, got nothing"),
+        ({"text": [math.nan]}, "row 1, text: expected a string, got nothing"),
+        ({"text": [5]}, "row 1, text: expected a string, got 5"),
+        ({"text": [["a"]]}, r"row 1, text: expected a string, got \['a'\]"),
+        ({"text": ["ab\ud800"]}, "row 1, text: half a surrogate pair at character 3 is no text"),
+    ],
+)
+def test_a_row_without_a_text_is_named(rows: dict[str, list[object]], said: str) -> None:
+    with pytest.raises(ValueError, match=f"^{said}$"):
+        texts_of(pd.DataFrame(rows, dtype=object))
+
+
+@pytest.mark.parametrize(
+    ("rows", "said"),
+    [
+        ({"txt": ["a"]}, "rows must have a column text or tokens, got txt"),
+        ({"tokens": [["a", None]]}, "row 1, token 2: expected a string, got nothing"),
+        ({"tokens": [["a"], None]}, r"row 2, text \(it has no tokens\): expected a string, got nothing"),
+        ({"tokens": ["lumo"]}, r"row 1, text \(it has no tokens\): expected a string, got nothing"),
+    ],
+)
+def test_a_row_without_tokens_is_named(rows: dict[str, list[object]], said: str) -> None:
+    with pytest.raises(ValueError, match=f"^{said}$"):
+        token_rows_of(pd.DataFrame(rows, dtype=object))
+
+
+def test_a_row_without_tokens_gives_its_text() -> None:
+    rows = pd.DataFrame({"tokens": [["a", "b"], None, np.array(["c"], dtype=object)], "text": ["x", "a b", "y"]})
+    assert token_rows_of(rows) == [["a", "b"], "a b", ["c"]]

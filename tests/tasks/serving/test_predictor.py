@@ -1,0 +1,115 @@
+"""Raw texts in, entities of the raw text out."""
+
+from itertools import pairwise
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+import torch
+from torch import nn
+
+from data.rows.splits import SPLITS
+from data.rows.streams import Stream
+from data.text.encoder import DEFAULTS, Encoder
+from data.text.settings import UNK_ID
+from rnn_models.checkpoints.checkpoint import save_model, weights_of
+from rnn_models.decoding.predict import predict_all
+from rnn_models.problem import Output, Sizes, find_problem
+from rnn_models.settings import TrainSettings
+from tasks.serving.predictor import Predictor
+from tasks.store.artifacts import TokenSet
+from tasks.store.token_sets import sizes_of, write_token_set
+
+TABLES = {
+    "tags": pa.table({"tokens": [["Kalo", "Bren", "lumo"]] * 2, "tags": [["B-PER", "I-PER", "O"]] * 2}),
+    "label": pa.table({"text": ["Kalo", "lumo"], "label": ["n", "p"]}),
+}
+
+
+class Said(Predictor):
+    """A predictor whose model says what it is told."""
+
+    def __init__(self, target: str, told: list[list[str]]) -> None:
+        self.encoder = Encoder.build("words", TABLES[target], DEFAULTS["words"])
+        self.told = told
+
+    def outputs(self, rows: object, asked: object = None) -> list[Output]:
+        names = self.encoder.labels
+        return [Output([names.index(tag) for tag in tags], 0.5) for tags in self.told]
+
+
+def test_entities_are_found_where_they_stand_in_the_raw_text() -> None:
+    texts = ["lumo  Kalo\tBren, sela", ""]
+    found = Said("tags", [["O", "B-PER", "I-PER", "O", "O"], ["B-PER"]]).predict_entities(texts)
+    assert [entities for _, _, entities in found] == [[{"kind": "PER", "start": 6, "stop": 15, "text": "Kalo\tBren"}], []]
+    assert [(tags, score) for tags, score, _ in found] == [(["O", "B-PER", "I-PER", "O", "O"], 0.5), ([], 0.5)]
+
+
+def test_a_model_of_labels_finds_no_entities() -> None:
+    with pytest.raises(ValueError, match="entities are found by a model of tags, this one says label"):
+        Said("label", []).predict_entities(["lumo"])
+
+
+def saved(folder: Path, table: pa.Table, name: str, kind: str, **changes: object) -> tuple[TokenSet, nn.Module]:
+    """A token set whose folder also holds an untrained model of it, as a model's files lie together."""
+    tokens = TokenSet(
+        dataset="made", digest="1", problem=name, tokenizer=kind, snapshot="0", rows={}, sizes={}, limit=0, test_split="0",
+        settings={},
+    )  # fmt: skip
+    tokens.folder.mkdir(parents=True)
+    encoder, _ = write_token_set(tokens.folder, dict.fromkeys(SPLITS, Stream(lambda: iter([table]))), kind, DEFAULTS[kind])
+    sizes = Sizes(**sizes_of(encoder))
+    settings = TrainSettings(embedding_size=8, hidden_size=8, seed=2, **changes)  # type: ignore[arg-type]
+    torch.manual_seed(0)
+    model = find_problem(name).build(sizes, settings)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.add_(0.5 * torch.randn_like(parameter))
+    save_model(tokens.folder, weights_of(model), find_problem(name), sizes, settings)
+    return tokens, model
+
+
+def tagged() -> pa.Table:
+    rows = [["Kalo", "lumo"], ["lumo", "Tembo", "Sil"], ["sela"], ["sela", "Kalo", "Unseen"]] * 2
+    return pa.table({"tokens": rows, "tags": [["B-PER", "O", "I-PER"][: len(row)] for row in rows]})
+
+
+@pytest.mark.parametrize("char_encoder", ["none", "lstm", "cnn"])
+def test_a_raw_text_gets_the_tags_that_its_row_gets(store: Path, char_encoder: str) -> None:
+    rows = tagged()["tokens"].to_pylist()
+    tokens, model = saved(store, tagged(), "ner", "words", char_encoder=char_encoder)
+    outputs = predict_all(find_problem("ner"), model, tokens.examples("test"))
+    predictor = Predictor(tokens.folder)
+    said, scores = predictor.predict([" ".join(row) for row in rows])
+    assert said == [predictor.encoder.decode(output.ids) for output in outputs]
+    assert scores == pytest.approx([output.score for output in outputs], rel=1e-4)
+
+
+def test_an_unknown_word_of_a_raw_text_comes_out_as_it_went_in(store: Path) -> None:
+    texts = ["lumo sela", "sela nuri", "nuri lumo"] * 2
+    tokens, _ = saved(store, pa.table({"source": texts, "target": texts}), "translation", "words", max_length_ratio=0.0)
+    predictor = Predictor(tokens.folder)
+    with torch.no_grad():
+        dict(predictor.model.named_parameters())["bias"][UNK_ID] += 50  # it would say nothing else
+    said, _ = predictor.predict(["Zürich", "lumo"])
+    assert said == [" ".join(["Zürich"] * 10), " ".join(["lumo"] * 10)]
+
+
+def test_the_best_outputs_begin_with_the_one_that_is_predicted(store: Path) -> None:
+    tokens, _ = saved(store, tagged(), "ner", "words", num_best=3)
+    predictor, texts = Predictor(tokens.folder), ["Kalo lumo", "sela Tembo Sil"]
+    best, (said, scores) = predictor.predict_best(texts), predictor.predict(texts)
+    assert [row[0] for row in best] == list(zip(said, scores, strict=True))
+    assert [len(row) for row in best] == [3, 3]
+    assert all(a[1] > b[1] for row in best for a, b in pairwise(row))
+
+
+def test_an_entity_of_a_model_that_is_asked_for_confidences_has_a_score(store: Path) -> None:
+    tokens, _ = saved(store, tagged(), "ner", "words", confidences=True)
+    predictor = Predictor(tokens.folder)
+    with torch.no_grad():
+        dict(predictor.model.named_parameters())["project.bias"][predictor.encoder.labels.index("B-PER")] += 4
+    (_, score, found), (_, _, nothing) = predictor.predict_entities(["lumo Kalo", ""])
+    assert [(entity["start"], entity["stop"]) for entity in found] == [(0, 4), (5, 9)]
+    assert all(score < entity["score"] <= 1 for entity in found)  # an entity is likelier than all tags together
+    assert nothing == []
