@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from flows import retrain as flow
-from tasks import promote as stage
+from tasks.promotion import evidence as stage
 from tasks.settings import read_settings
 
 

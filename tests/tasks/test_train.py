@@ -7,8 +7,8 @@ import pytest
 from rnn_models.problem import find_problem, problem_names
 from rnn_models.settings import TrainSettings
 from rnn_models.training.history import Epoch, History, Step
-from tasks import train as stage
 from tasks.pages.training import clipping_words, training_figure
+from tasks.registry import tracked_run as stage
 from tasks.registry.tracked_run import MetricPoints
 from tasks.store.code import training_code
 from tasks.train import improving
