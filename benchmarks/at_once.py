@@ -19,11 +19,17 @@ from rnn_models.batching.batch import Examples
 from rnn_models.decoding.predict import predict_all
 from rnn_models.problem import Problem
 
-ASKED = {"ner": (ner, 1024, 32), "sentiment": (sentiment, 1024, 32), "translation": (translation, 128, 32)}
+ASKED = {
+    "ner": (ner, 1024, 32),
+    "sentiment": (sentiment, 1024, 32),
+    "translation": (translation, 128, 32),
+}
 REPETITIONS = 7
 
 
-def seconds(problem: Problem, model: torch.nn.Module, asked: Examples, size: int, most: int) -> float:
+def seconds(
+    problem: Problem, model: torch.nn.Module, asked: Examples, size: int, most: int
+) -> float:
     """Seconds until some rows are answered, in batches of a size, ``most`` of them at a time."""
     with patch.object(parallel_batches, "MOST", most):
         started = time.perf_counter()
@@ -34,7 +40,10 @@ def seconds(problem: Problem, model: torch.nn.Module, asked: Examples, size: int
 def main() -> None:
     """Print a table, and put it into ``SPEED.md``."""
     prepare_inputs()
-    lines = [f"| {torch.get_num_threads()} threads | rows/s in turn | rows/s at once | ratio |", "|---|---:|---:|---:|"]
+    lines = [
+        f"| {torch.get_num_threads()} threads | rows/s in turn | rows/s at once | ratio |",
+        "|---|---:|---:|---:|",
+    ]
     for name, (make, num, size) in ASKED.items():
         torch.manual_seed(0)
         row = make()

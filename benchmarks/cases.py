@@ -13,17 +13,36 @@ import pytest
 from benchmarks.figures import Figure, figure, main, write
 
 CASES = {
-    "01": "labels that look alike", "02": "words for missing values", "03": "files joined with their headers",
-    "04": "backslash before quotes", "05": "copies with invisible characters", "06": "a day without rows",
-    "07": "each export holds all rows", "08": "replaced with the same time and size", "09": "a zip of a Mac",
-    "10": "not packed as named", "11": "first line of a spreadsheet", "12": "tags are numbers",
-    "13": "document mark within a sentence", "14": "spans of an annotation tool", "16": "odd names",
-    "18": "an experiment in MLflow's bin", "19": "a store that moved", "20": "special characters in the path",
-    "22": "an ASCII terminal", "24": "predictions beside the texts", "25": "half a character",
-    "28": "raw text against tokens", "38": "a text that begins with a dash", "39": "label in the path",
-    "41": "generic package names", "42": "a file of faults alone", "43": "a server that does not answer",
-    "45": "one dataset stops the others", "46": "a proxy",
-}  # fmt: skip
+    "01": "labels that look alike",
+    "02": "words for missing values",
+    "03": "files joined with their headers",
+    "04": "backslash before quotes",
+    "05": "copies with invisible characters",
+    "06": "a day without rows",
+    "07": "each export holds all rows",
+    "08": "replaced with the same time and size",
+    "09": "a zip of a Mac",
+    "10": "not packed as named",
+    "11": "first line of a spreadsheet",
+    "12": "tags are numbers",
+    "13": "document mark within a sentence",
+    "14": "spans of an annotation tool",
+    "16": "odd names",
+    "18": "an experiment in MLflow's bin",
+    "19": "a store that moved",
+    "20": "special characters in the path",
+    "22": "an ASCII terminal",
+    "24": "predictions beside the texts",
+    "25": "half a character",
+    "28": "raw text against tokens",
+    "38": "a text that begins with a dash",
+    "39": "label in the path",
+    "41": "generic package names",
+    "42": "a file of faults alone",
+    "43": "a server that does not answer",
+    "45": "one dataset stops the others",
+    "46": "a proxy",
+}
 COMMAND = "python -m benchmarks.cases"
 
 
@@ -52,21 +71,41 @@ def measure() -> list[Figure]:
     pytest.main(["-q", "-m", "case", "-p", "no:cacheprovider", *sys.argv[1:]], plugins=[outcomes])
     right = [number for number in CASES if outcomes.passed[number] and all(outcomes.passed[number])]
     for number in CASES.keys() - set(right):
-        print(f"case {number}, {CASES[number]}: {'FAILED' if outcomes.passed[number] else 'no test'}")
+        print(
+            f"case {number}, {CASES[number]}: {'FAILED' if outcomes.passed[number] else 'no test'}"
+        )
     num = sum(len(outcomes.passed[number]) for number in CASES)
     siblings = num - len(right)
     note = "reported inputs; each has at least one test"
     return [
-        figure("cases", len(CASES), unit="cases", goal=len(CASES), better="higher", command=COMMAND, note=note),
         figure(
-            "cases_right", len(right), unit="cases", goal=len(CASES), better="higher", command=COMMAND,
+            "cases",
+            len(CASES),
+            unit="cases",
+            goal=len(CASES),
+            better="higher",
+            command=COMMAND,
+            note=note,
+        ),
+        figure(
+            "cases_right",
+            len(right),
+            unit="cases",
+            goal=len(CASES),
+            better="higher",
+            command=COMMAND,
             note="of these, all of whose tests pass",
         ),
         figure(
-            "siblings_tried", siblings, unit="tests", goal=len(CASES), better="higher", command=COMMAND,
+            "siblings_tried",
+            siblings,
+            unit="tests",
+            goal=len(CASES),
+            better="higher",
+            command=COMMAND,
             note="further tests of the same kinds, in other formats, sources, problems and commands",
         ),
-    ]  # fmt: skip
+    ]
 
 
 if __name__ == "__main__":

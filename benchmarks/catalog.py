@@ -19,12 +19,17 @@ def rows() -> list[str]:
     from data.catalog.catalog import read_catalog
     from tasks.ingestion.snapshot import make_snapshot
 
-    lines = ["| dataset | problem | language | train, validation, test | refused | licence |", "|---|---|---|---|---|---|"]
+    lines = [
+        "| dataset | problem | language | train, validation, test | refused | licence |",
+        "|---|---|---|---|---|---|",
+    ]
     for name, entry in read_catalog().items():
         snapshot, _ = make_snapshot(entry)
         counts = ", ".join(f"{snapshot.rows[split]:,}" for split in ("train", "validation", "test"))
         refused = f"{snapshot.rows.get('refused', 0):,}"
-        lines.append(f"| `{name}` | {TITLES[entry.problem]} | {entry.language} | {counts} | {refused} | {entry.licence} |")
+        lines.append(
+            f"| `{name}` | {TITLES[entry.problem]} | {entry.language} | {counts} | {refused} | {entry.licence} |"
+        )
     return lines
 
 

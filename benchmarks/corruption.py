@@ -34,11 +34,20 @@ COMMAND = "python -m benchmarks.corruption"
 SHARE = 0.05
 MOST_ROWS = 20_000  # of each set
 # Which real set is written in which format; without them, which dataset of the catalog.
-REAL = {"csv": "sst2", "jsonl": "hotels_zh", "conll": "conll2003", "tsv": "tatoeba_cmn", "parallel": "multi30k"}
+REAL = {
+    "csv": "sst2",
+    "jsonl": "hotels_zh",
+    "conll": "conll2003",
+    "tsv": "tatoeba_cmn",
+    "parallel": "multi30k",
+}
 CATALOGUED = {
-    "csv": "rotten_tomatoes", "jsonl": "rotten_tomatoes", "conll": "twitter_ner",
-    "tsv": "tatoeba_en_fr", "parallel": "tatoeba_en_fr",
-}  # fmt: skip
+    "csv": "rotten_tomatoes",
+    "jsonl": "rotten_tomatoes",
+    "conll": "twitter_ner",
+    "tsv": "tatoeba_en_fr",
+    "parallel": "tatoeba_en_fr",
+}
 Ledger = dict[int, Damage]
 
 
@@ -70,11 +79,15 @@ def written(
             part = damaged[place].make(layout, row, earlier[place])
             ledger[line] = damaged[place]
         parts.append(part)
-        line += part[0].count(b"\n") if layout.format["kind"] == "conll" else 1  # sentences go by their first line
+        line += (
+            part[0].count(b"\n") if layout.format["kind"] == "conll" else 1
+        )  # sentences go by their first line
     return [layout.head + b"".join(file) for file in zip(*parts, strict=True)], ledger
 
 
-def chosen(num: int, damages: Sequence[Damage], seed: int) -> tuple[dict[int, Damage], dict[int, int]]:
+def chosen(
+    num: int, damages: Sequence[Damage], seed: int
+) -> tuple[dict[int, Damage], dict[int, int]]:
     """Choose rows to damage, as many by each kind, and for each of them an earlier row that stays whole."""
     chance = random.Random(seed)
     spread = [damage for damage in damages if not damage.is_last]
@@ -92,12 +105,23 @@ def write_entry(folder: Path, like: Dataset, layout: Layout, files: list[bytes])
         (folder / name).write_bytes(content)
     paths = {"source": names[0], "target": names[1]} if len(names) > 1 else names[0]
     entry: dict[str, Any] = {
-        "problem": like.problem, "language": like.language, "licence": like.licence, "origin": like.origin,
-        "source": {"kind": "files", "paths": {"all": paths}}, "format": dict(layout.format), "columns": dict(layout.columns),
-        "splits": {"validation": 0.1, "test": 0.1}, "tokenizer": "words", "labels": dict(like.labels),
-        "checks": {rule: value for rule, value in like.checks.items() if rule == "entities"},  # else as they are by default
-    }  # fmt: skip
-    (folder / "catalog.yaml").write_text(yaml.safe_dump({"damaged": entry}, allow_unicode=True), encoding="utf-8")
+        "problem": like.problem,
+        "language": like.language,
+        "licence": like.licence,
+        "origin": like.origin,
+        "source": {"kind": "files", "paths": {"all": paths}},
+        "format": dict(layout.format),
+        "columns": dict(layout.columns),
+        "splits": {"validation": 0.1, "test": 0.1},
+        "tokenizer": "words",
+        "labels": dict(like.labels),
+        "checks": {
+            rule: value for rule, value in like.checks.items() if rule == "entities"
+        },  # else as they are by default
+    }
+    (folder / "catalog.yaml").write_text(
+        yaml.safe_dump({"damaged": entry}, allow_unicode=True), encoding="utf-8"
+    )
     return find_dataset("damaged", folder / "catalog.yaml")
 
 
@@ -143,7 +167,9 @@ def measure_set(folder: Path, name: str, entry: Dataset) -> Outcome:
     if name == "conll":
         entry = replace(entry, checks={**entry.checks, "entities": kinds_of(rows)})
     damaged, earlier = chosen(len(rows), damages, seed=2)
-    files, ledger = written(layout, rows, damaged, {place: rows[other] for place, other in earlier.items()})
+    files, ledger = written(
+        layout, rows, damaged, {place: rows[other] for place, other in earlier.items()}
+    )
     snapshot, _ = make_snapshot(again := write_entry(folder, entry, layout, files))
     refused, outcome = refused_of(snapshot), Outcome(entry.name, len(rows))
     for number, damage in ledger.items():
@@ -163,7 +189,9 @@ def measure() -> dict[str, Outcome]:
         for name, dataset in (REAL if is_real else CATALOGUED).items():
             folder = home / "damaged" / name
             folder.mkdir(parents=True)
-            found[name] = measure_set(folder, name, find_dataset(dataset, *([CATALOG] if is_real else [])))
+            found[name] = measure_set(
+                folder, name, find_dataset(dataset, *([CATALOG] if is_real else []))
+            )
     return found
 
 
@@ -175,32 +203,52 @@ def share(part: int, whole: int) -> float:
 def figures(found: dict[str, Outcome] | None = None) -> list[Figure]:
     """What is measured as figures with their goals."""
     found = found or measure()
-    injected, seen, named = (sum(getattr(of, name).total() for of in found.values()) for name in ("injected", "found", "named"))
+    injected, seen, named = (
+        sum(getattr(of, name).total() for of in found.values())
+        for name in ("injected", "found", "named")
+    )
     kinds = {damage.name for name in found for damage in DAMAGES[name]}
     rows, lost = sum(of.rows for of in found.values()), sum(of.lost for of in found.values())
     note = f"{injected:,} of {rows:,} rows damaged in {len(kinds)} ways, in {len(found)} formats"
     return [
         figure(
-            "corruption_found_share", share(seen, injected), unit="of damaged rows", goal=1, better="higher",
-            command=COMMAND, note=f"{note}; {injected - seen:,} missed",
+            "corruption_found_share",
+            share(seen, injected),
+            unit="of damaged rows",
+            goal=1,
+            better="higher",
+            command=COMMAND,
+            note=f"{note}; {injected - seen:,} missed",
         ),
         figure(
-            "corruption_reason_share", share(named, injected), unit="of damaged rows", goal=1, better="higher",
-            command=COMMAND, note=f"refused for the reason that was injected; {injected - named:,} otherwise",
+            "corruption_reason_share",
+            share(named, injected),
+            unit="of damaged rows",
+            goal=1,
+            better="higher",
+            command=COMMAND,
+            note=f"refused for the reason that was injected; {injected - named:,} otherwise",
         ),
         figure(
-            "corruption_clean_lost", lost, unit="rows", goal=0, better="lower",
-            command=COMMAND, note=f"of {rows - injected:,} rows that were left whole",
+            "corruption_clean_lost",
+            lost,
+            unit="rows",
+            goal=0,
+            better="lower",
+            command=COMMAND,
+            note=f"of {rows - injected:,} rows that were left whole",
         ),
         leaked_figure(COMMAND),
-    ]  # fmt: skip
+    ]
 
 
 def main() -> None:
     """Print the table."""
     found = measure()
     for name, of in found.items():
-        print(f"\n{name}, {of.rows:,} rows of {of.dataset}, {of.injected.total():,} damaged, {of.lost:,} whole rows lost")
+        print(
+            f"\n{name}, {of.rows:,} rows of {of.dataset}, {of.injected.total():,} damaged, {of.lost:,} whole rows lost"
+        )
         print(f"  {'':<32}{'damaged':>8}{'found':>8}{'reason right':>14}")
         for damage in DAMAGES[name]:
             counts = [counter[damage.name] for counter in (of.injected, of.found, of.named)]

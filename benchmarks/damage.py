@@ -67,7 +67,9 @@ def conll_row(row: Row) -> Written:
 
 def json_row(row: Row) -> Written:
     """A line of JSON; a side that is None has no key."""
-    named = {name: side for name, side in zip(("text", "label"), row, strict=True) if side is not None}
+    named = {
+        name: side for name, side in zip(("text", "label"), row, strict=True) if side is not None
+    }
     line = json.dumps(named, ensure_ascii=False).encode(errors="surrogateescape")
     return [line + b"\n"]
 
@@ -76,7 +78,9 @@ LAYOUTS = {
     "csv": Layout({"kind": "csv"}, {"text": "text", "label": "label"}, csv_row, b"text,label\n", 2),
     "jsonl": Layout({"kind": "jsonl"}, {"text": "text", "label": "label"}, json_row),
     "conll": Layout({"kind": "conll", "separator": "\t"}, {"tokens": 0, "tags": 1}, conll_row),
-    "tsv": Layout({"kind": "tsv", "header": False, "quote": False}, {"source": 0, "target": 1}, tab_row),
+    "tsv": Layout(
+        {"kind": "tsv", "header": False, "quote": False}, {"source": 0, "target": 1}, tab_row
+    ),
     "parallel": Layout({"kind": "parallel"}, {}, parallel_row),
 }
 
@@ -122,7 +126,10 @@ INTO_TEXT = {
     "a control character of C1": ("control_characters", "\x85"),  # what a wrong encoding leaves
 }
 # Of these, JSON writes only what a text may hold: the control characters as escapes, bytes of another encoding not at all.
-TEXTS = [_as(name, kind, lambda row, _, sign=sign: (_inside(row[0], sign), row[1])) for name, (kind, sign) in INTO_TEXT.items()]
+TEXTS = [
+    _as(name, kind, lambda row, _, sign=sign: (_inside(row[0], sign), row[1]))
+    for name, (kind, sign) in INTO_TEXT.items()
+]
 REVIEWS = [
     *TEXTS,
     _as("no text", "no_text", lambda row, _: ("", row[1])),
@@ -130,17 +137,36 @@ REVIEWS = [
     _as("no label", "no_text", lambda row, _: (row[0], "")),
     _as("an unknown label", "unknown_label", lambda row, _: (row[0], "maybe")),
     _as("the same row again", "duplicate", lambda _, earlier: earlier),
-    _as("the same row, other spacing", "duplicate", lambda _, earlier: (_spaced(earlier[0]), earlier[1])),
-    _as("the same text, another label", "conflict", lambda row, earlier: (earlier[0], "1" if earlier[1] == "0" else "0")),
-    _as("a text without end", "too_long", lambda row, _: (_to_length(row[0], LONG["text", "label"]), row[1])),
+    _as(
+        "the same row, other spacing",
+        "duplicate",
+        lambda _, earlier: (_spaced(earlier[0]), earlier[1]),
+    ),
+    _as(
+        "the same text, another label",
+        "conflict",
+        lambda row, earlier: (earlier[0], "1" if earlier[1] == "0" else "0"),
+    ),
+    _as(
+        "a text without end",
+        "too_long",
+        lambda row, _: (_to_length(row[0], LONG["text", "label"]), row[1]),
+    ),
 ]
 FIELDS = [
     _as("a field too few", "fields", lambda row, _: row[:1]),
     _as("a field too many", "fields", lambda row, _: (*row, "more")),
 ]
-QUOTE = Damage("a quote that is never closed", "fields", lambda layout, row, _: [b'"' + layout.write(row)[0]], is_last=True)
+QUOTE = Damage(
+    "a quote that is never closed",
+    "fields",
+    lambda layout, row, _: [b'"' + layout.write(row)[0]],
+    is_last=True,
+)
 JSON = [
-    Damage("a line cut short", "not_json", lambda layout, row, _: [layout.write(row)[0][:-3] + b"\n"]),
+    Damage(
+        "a line cut short", "not_json", lambda layout, row, _: [layout.write(row)[0][:-3] + b"\n"]
+    ),
     Damage("no JSON", "not_json", lambda layout, row, _: [b"lumo " + layout.write(row)[0]]),
     _as("a list for a text", "wrong_type", lambda row, _: ([row[0]], row[1])),
     _as("a number for a text", "wrong_type", lambda row, _: (7, row[1])),
@@ -151,11 +177,21 @@ PAIRS = [
     _as("no source", "one_side", lambda row, _: ("", row[1])),
     _as("no target", "one_side", lambda row, _: (row[0], "")),
     _as("only spaces", "one_side", lambda row, _: (row[0], " \u3000")),
-    _as("one side much longer", "length_ratio", lambda row, _: (row[0][:8], _to_length(row[1], 400))),
+    _as(
+        "one side much longer", "length_ratio", lambda row, _: (row[0][:8], _to_length(row[1], 400))
+    ),
     _as("the source copied", "source_equals_target", lambda row, _: (row[0], row[0])),
     _as("the same row again", "duplicate", lambda _, earlier: earlier),
-    _as("the same row, other spacing", "duplicate", lambda _, earlier: (_spaced(earlier[0]), earlier[1])),
-    _as("a text without end", "too_long", lambda row, _: tuple(_to_length(side, LONG["source", "target"]) for side in row)),
+    _as(
+        "the same row, other spacing",
+        "duplicate",
+        lambda _, earlier: (_spaced(earlier[0]), earlier[1]),
+    ),
+    _as(
+        "a text without end",
+        "too_long",
+        lambda row, _: tuple(_to_length(side, LONG["source", "target"]) for side in row),
+    ),
 ]
 TAGGED = [
     *(
@@ -163,19 +199,34 @@ TAGGED = [
         for name, (kind, sign) in INTO_TEXT.items()
     ),
     _as("a token without tag", "lengths_differ", lambda row, _: _put_first(row, ("zorp", None))),
-    _as("I- after O", "tag_scheme", lambda row, _: _put_first(row, ("zorp", "O"), ("zorp", "I-LOC"))),
-    _as("I- after another kind", "tag_scheme", lambda row, _: _put_first(row, ("zorp", "B-LOC"), ("zorp", "I-ORG"))),
+    _as(
+        "I- after O", "tag_scheme", lambda row, _: _put_first(row, ("zorp", "O"), ("zorp", "I-LOC"))
+    ),
+    _as(
+        "I- after another kind",
+        "tag_scheme",
+        lambda row, _: _put_first(row, ("zorp", "B-LOC"), ("zorp", "I-ORG")),
+    ),
     _as("a tag of another scheme", "tag_scheme", lambda row, _: _put_last(row, "zorp", "S-LOC")),
     _as("a tag in small letters", "tag_scheme", lambda row, _: _put_last(row, "zorp", "b-loc")),
-    _as("an unknown kind of entity", "unknown_entity", lambda row, _: _put_last(row, "zorp", "B-ZORP")),
+    _as(
+        "an unknown kind of entity",
+        "unknown_entity",
+        lambda row, _: _put_last(row, "zorp", "B-ZORP"),
+    ),
     _as("an empty token", "bad_token", lambda row, _: _put_last(row, "", "O")),
-    _as("a space inside a token", "bad_token", lambda row, _: _put_last(row, "zorp\u00a0zorp", "O")),
+    _as(
+        "a space inside a token", "bad_token", lambda row, _: _put_last(row, "zorp\u00a0zorp", "O")
+    ),
     _as("the same row again", "duplicate", lambda _, earlier: earlier),
     _as("the same tokens, other tags", "conflict", lambda _, earlier: _other_tags(earlier)),
     _as(
         "a sentence without end",
         "too_long",
-        lambda row, _: (row[0] * LONG["tokens", "tags"], ["O"] * len(row[0]) * LONG["tokens", "tags"]),
+        lambda row, _: (
+            row[0] * LONG["tokens", "tags"],
+            ["O"] * len(row[0]) * LONG["tokens", "tags"],
+        ),
     ),
 ]
 DAMAGES = {

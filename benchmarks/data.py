@@ -9,7 +9,13 @@ import argparse
 from benchmarks import corruption, encoding, ingestion, prune, real_sets
 from benchmarks.figures import Figure, main, write
 
-PARTS = {"corruption": corruption, "real_sets": real_sets, "prune": prune, "encoding": encoding, "ingestion": ingestion}
+PARTS = {
+    "corruption": corruption,
+    "real_sets": real_sets,
+    "prune": prune,
+    "encoding": encoding,
+    "ingestion": ingestion,
+}
 
 
 def show(figures: list[Figure]) -> None:

@@ -37,7 +37,10 @@ VOCABULARY = 30_000
 def made_words() -> np.ndarray:
     """Made-up words of one to four syllables."""
     random = np.random.default_rng(0)
-    return np.array(["".join(random.choice(SYLLABLES, random.integers(1, 5))) for _ in range(VOCABULARY)], dtype=object)
+    return np.array(
+        ["".join(random.choice(SYLLABLES, random.integers(1, 5))) for _ in range(VOCABULARY)],
+        dtype=object,
+    )
 
 
 def made_texts(random: np.random.Generator, num: int, mean: int) -> list[str]:
@@ -57,7 +60,9 @@ def made_tables(kind: str, num: int) -> Iterator[pa.Table]:
         size = min(BATCH_ROWS, num - start)
         source = made_texts(random, size, MEAN_WORDS[kind])
         other = (
-            made_texts(random, size, MEAN_WORDS[kind]) if kind == "bpe" else ["neg", "pos"] * (size // 2) + ["neg"] * (size % 2)
+            made_texts(random, size, MEAN_WORDS[kind])
+            if kind == "bpe"
+            else ["neg", "pos"] * (size // 2) + ["neg"] * (size % 2)
         )
         yield pa.table([pa.array(source), pa.array(other)], SHAPES[kind])
 
@@ -87,14 +92,23 @@ def measure_kind(kind: str) -> dict[str, float]:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         write_rows(folder / "rows.parquet", kind, NUM_ROWS[kind])
-        encoder = Encoder.build(kind, Stream(lambda: parquet_batches(folder / "rows.parquet")), DEFAULTS[kind])
+        encoder = Encoder.build(
+            kind, Stream(lambda: parquet_batches(folder / "rows.parquet")), DEFAULTS[kind]
+        )
         table = pq.read_table(folder / "rows.parquet")
         columns = [table[role].to_pylist() for role in SHAPES[kind] if role != "label"]
-        batches = [column[at : at + BATCH_ROWS] for column in columns for at in range(0, NUM_ROWS[kind], BATCH_ROWS)]
+        batches = [
+            column[at : at + BATCH_ROWS]
+            for column in columns
+            for at in range(0, NUM_ROWS[kind], BATCH_ROWS)
+        ]
         library, ours = [], []
         for turn in range(ROUNDS + 1):
             theirs = seconds(
-                lambda: [encoder.source.inner.encode_batch(batch, add_special_tokens=False) and None for batch in batches]
+                lambda: [
+                    encoder.source.inner.encode_batch(batch, add_special_tokens=False) and None
+                    for batch in batches
+                ]
             )
             mine = seconds(lambda: encode_all(folder, kind, encoder))
             if turn:  # the first warms caches up
@@ -124,7 +138,10 @@ def measure() -> dict[str, dict[str, float]]:
     """All that is measured, by kind."""
     found = {kind: measure_kind(kind) for kind in NUM_ROWS}
     for kind, num in NUM_ROWS.items():
-        found[kind] |= {"peak": peak_megabytes(kind, num), "peak of twice the rows": peak_megabytes(kind, 2 * num)}
+        found[kind] |= {
+            "peak": peak_megabytes(kind, num),
+            "peak of twice the rows": peak_megabytes(kind, 2 * num),
+        }
     return found
 
 
@@ -132,27 +149,44 @@ def figures(found: dict[str, dict[str, float]] | None = None) -> list[Figure]:
     """What is measured as figures with their goals."""
     found = found or measure()
     slower = min(found, key=lambda kind: found[kind]["ratio"])
-    fatter = max(found, key=lambda kind: found[kind]["peak of twice the rows"] / found[kind]["peak"])
+    fatter = max(
+        found, key=lambda kind: found[kind]["peak of twice the rows"] / found[kind]["peak"]
+    )
     note = ", ".join(f"{kind} {found[kind]['ratio']:.2f}" for kind in found)
     peaks = [found[fatter]["peak"], found[fatter]["peak of twice the rows"]]
     return [
         figure(
-            "encode_vs_tokenizers", found[slower]["ratio"], unit="of encode_batch's rows per second", goal=0.8, better="higher",
-            command=COMMAND, note=f"Parquet to memory-mapped ids against the library's encoding alone; {note}",
+            "encode_vs_tokenizers",
+            found[slower]["ratio"],
+            unit="of encode_batch's rows per second",
+            goal=0.8,
+            better="higher",
+            command=COMMAND,
+            note=f"Parquet to memory-mapped ids against the library's encoding alone; {note}",
         ),
         figure(
-            "encode_memory_growth", peaks[1] / peaks[0], unit="times the peak for twice the rows", goal=1.1, better="lower",
-            command=COMMAND, note=f"{fatter}: {peaks[0]:.0f} MB for {NUM_ROWS[fatter]:,} rows, {peaks[1]:.0f} MB for twice",
+            "encode_memory_growth",
+            peaks[1] / peaks[0],
+            unit="times the peak for twice the rows",
+            goal=1.1,
+            better="lower",
+            command=COMMAND,
+            note=f"{fatter}: {peaks[0]:.0f} MB for {NUM_ROWS[fatter]:,} rows, {peaks[1]:.0f} MB for twice",
         ),
-    ]  # fmt: skip
+    ]
 
 
 def main() -> None:
     """Print the table."""
-    print(f"{'':<12}{'encode_batch':>14}{'ours':>10}{'ratio':>8}{'peak MB':>10}{'twice the rows':>16}")
+    print(
+        f"{'':<12}{'encode_batch':>14}{'ours':>10}{'ratio':>8}{'peak MB':>10}{'twice the rows':>16}"
+    )
     for kind, of in measure().items():
         peaks = f"{of['peak']:>10.0f}{of['peak of twice the rows']:>16.0f}"
-        print(f"{kind:<12}{of['library']:>14,.0f}{of['ours']:>10,.0f}{of['ratio']:>8.2f}{peaks}", flush=True)
+        print(
+            f"{kind:<12}{of['library']:>14,.0f}{of['ours']:>10,.0f}{of['ratio']:>8.2f}{peaks}",
+            flush=True,
+        )
 
 
 if __name__ == "__main__":

@@ -58,19 +58,47 @@ class Figure:
 
 
 def figure(
-    name: str, value: float, *, unit: str, goal: float, better: Literal["higher", "lower"], command: str, note: str
+    name: str,
+    value: float,
+    *,
+    unit: str,
+    goal: float,
+    better: Literal["higher", "lower"],
+    command: str,
+    note: str,
 ) -> Figure:
     """A figure measured now, on this machine, at this commit."""
     today = datetime.now(UTC).date().isoformat()
     cores = os.cpu_count() or 1
-    return Figure(name, round(value, 2), unit, goal, better, command, cores, today, commit(), note, processor())
+    return Figure(
+        name,
+        round(value, 2),
+        unit,
+        goal,
+        better,
+        command,
+        cores,
+        today,
+        commit(),
+        note,
+        processor(),
+    )
 
 
 def mean_figure(
-    name: str, values: Sequence[float], *, unit: str, goal: float, better: Literal["higher", "lower"], command: str, note: str
+    name: str,
+    values: Sequence[float],
+    *,
+    unit: str,
+    goal: float,
+    better: Literal["higher", "lower"],
+    command: str,
+    note: str,
 ) -> Figure:
     """The mean of several measurements, with the lowest and the highest of them."""
-    made = figure(name, fmean(values), unit=unit, goal=goal, better=better, command=command, note=note)
+    made = figure(
+        name, fmean(values), unit=unit, goal=goal, better=better, command=command, note=note
+    )
     return replace(made, low=round(min(values), 2), high=round(max(values), 2))
 
 
@@ -82,7 +110,9 @@ def commit() -> str:
 
 
 def _git(*words: str) -> str:
-    return subprocess.run(["git", *words], cwd=ROOT, capture_output=True, text=True, check=True).stdout.strip()
+    return subprocess.run(
+        ["git", *words], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout.strip()
 
 
 def processor() -> str:
@@ -103,7 +133,9 @@ def write(name: str, figures: list[Figure]) -> None:
     kept = {item.figure: item for item in read(name)} if path.exists() else {}
     kept |= {item.figure: item for item in figures}
     RESULTS.mkdir(exist_ok=True)
-    path.write_text(json.dumps([asdict(item) for item in kept.values()], indent=2, ensure_ascii=False) + "\n")
+    path.write_text(
+        json.dumps([asdict(item) for item in kept.values()], indent=2, ensure_ascii=False) + "\n"
+    )
 
 
 def read(name: str) -> list[Figure]:
@@ -119,9 +151,15 @@ def table(name: str) -> str:
         bound = "at least" if item.better == "higher" else "at most"
         met = "" if item.is_met else " (missed)"
         spread = f" ({item.low:g} to {item.high:g})" if item.low is not None else ""
-        rows.append(f"| {item.figure} | **{item.value:g}** {item.unit}{spread} | {bound} {item.goal:g}{met} | {item.note} |")
-    commands = " and ".join(f"`{command}`" for command in dict.fromkeys(item.command for item in figures))
-    machines = " and ".join(dict.fromkeys(f"{item.cores} cores{_of(item.processor)}" for item in figures))
+        rows.append(
+            f"| {item.figure} | **{item.value:g}** {item.unit}{spread} | {bound} {item.goal:g}{met} | {item.note} |"
+        )
+    commands = " and ".join(
+        f"`{command}`" for command in dict.fromkeys(item.command for item in figures)
+    )
+    machines = " and ".join(
+        dict.fromkeys(f"{item.cores} cores{_of(item.processor)}" for item in figures)
+    )
     rows += ["", f"Measured by {commands} on {machines}, {max(item.date for item in figures)}."]
     return "\n".join(rows)
 
@@ -135,16 +173,33 @@ def brief(name: str) -> str:
     rows = [f"| {name} | measured | goal |", "|---|---:|---:|"]
     for item in read(name):
         bound = f"{'at least' if item.better == 'higher' else 'at most'} {item.goal:g}{'' if item.is_met else ' (missed)'}"
-        rows.append(f"| `{item.figure}` | **{item.value:g}** {item.unit} | {'' if item.note == REPORTED else bound} |")
+        rows.append(
+            f"| `{item.figure}` | **{item.value:g}** {item.unit} | {'' if item.note == REPORTED else bound} |"
+        )
     return "\n".join(rows)
 
 
 def with_tables(text: str) -> str:
     """A document with its tables and screens made anew."""
-    text = BRIEF.sub(lambda found: f"<!-- brief: {found[1]} -->\n{brief(found[1])}\n<!-- end of brief -->", text)
-    text = MARKED.sub(lambda found: f"<!-- figures: {found[1]} -->\n{table(found[1])}\n<!-- end of figures -->", text)
-    text = INCLUDED.sub(lambda found: f"<!-- include: {found[1]} -->\n{included(found[1])}\n<!-- end of include -->", text)
-    return SCREEN.sub(lambda found: f"<!-- screen: {found[1]} -->\n```\n{screen(found[1])}\n```\n<!-- end of screen -->", text)
+    text = BRIEF.sub(
+        lambda found: f"<!-- brief: {found[1]} -->\n{brief(found[1])}\n<!-- end of brief -->", text
+    )
+    text = MARKED.sub(
+        lambda found: f"<!-- figures: {found[1]} -->\n{table(found[1])}\n<!-- end of figures -->",
+        text,
+    )
+    text = INCLUDED.sub(
+        lambda found: (
+            f"<!-- include: {found[1]} -->\n{included(found[1])}\n<!-- end of include -->"
+        ),
+        text,
+    )
+    return SCREEN.sub(
+        lambda found: (
+            f"<!-- screen: {found[1]} -->\n```\n{screen(found[1])}\n```\n<!-- end of screen -->"
+        ),
+        text,
+    )
 
 
 def included(name: str) -> str:

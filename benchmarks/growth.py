@@ -41,7 +41,10 @@ def all_rows(num: int) -> Rows:
         return [(text, label) for text, label in random.Random(0).sample(rows, num)]
     import numpy as np
 
-    return [(text, "01"[place % 2]) for place, text in enumerate(made_texts(np.random.default_rng(0), num, mean=12))]
+    return [
+        (text, "01"[place % 2])
+        for place, text in enumerate(made_texts(np.random.default_rng(0), num, mean=12))
+    ]
 
 
 def plain(text: str) -> str:
@@ -52,12 +55,18 @@ def plain(text: str) -> str:
 def write_catalog(folder: Path) -> Path:
     """Write the entries of both datasets."""
     entry = {
-        "problem": "sentiment", "language": "en", "licence": "-", "origin": "-", "format": {"kind": "csv"}, "tokenizer": "words",
+        "problem": "sentiment",
+        "language": "en",
+        "licence": "-",
+        "origin": "-",
+        "format": {"kind": "csv"},
+        "tokenizer": "words",
         "columns": {"text": "text", "label": "label"},
-    }  # fmt: skip
+    }
     shares = {"ours": {"validation": 0.1, "test": 0.2}, "theirs": {"validation": 0.1}}
     entries = {
-        name: {**entry, "source": {"kind": "files", "paths": paths}, "splits": shares[name]} for name, paths in PATHS.items()
+        name: {**entry, "source": {"kind": "files", "paths": paths}, "splits": shares[name]}
+        for name, paths in PATHS.items()
     }
     path = folder / "catalog.yaml"
     path.write_text(yaml.safe_dump(entries))
@@ -101,22 +110,26 @@ def measure() -> dict[str, list[tuple[Snapshot, int]]]:
             grow(folder, number, rows[len(early) : len(early) + NEW_ROWS], early)
             for name in PATHS:
                 snapshot, _ = make_snapshot(find_dataset(name, catalog))
-                trained[name] |= {plain(text) for text in snapshot.table("train")["text"].to_pylist()}
+                trained[name] |= {
+                    plain(text) for text in snapshot.table("train")["text"].to_pylist()
+                }
                 tested = [plain(text) for text in snapshot.table("test")["text"].to_pylist()]
                 found[name].append((snapshot, sum(text in trained[name] for text in tested)))
     return found
 
 
-def leaked_figure(command: str = COMMAND, found: dict[str, list[tuple[Snapshot, int]]] | None = None) -> Figure:
+def leaked_figure(
+    command: str = COMMAND, found: dict[str, list[tuple[Snapshot, int]]] | None = None
+) -> Figure:
     """Rows of a test split that were ever trained on, over all growths."""
     found = found or measure()
     leaked = sum(num for snapshots in found.values() for _, num in snapshots)
     tested = sum(snapshots[-1][0].rows["test"] for snapshots in found.values())
     refused = sum(snapshots[-1][0].reasons.get("leak", 0) for snapshots in found.values())
-    note = (
-        f"test rows ever trained on, in {GROWTHS} growths of 2 datasets; at last {tested:,} test rows, {refused:,} leaks refused"
+    note = f"test rows ever trained on, in {GROWTHS} growths of 2 datasets; at last {tested:,} test rows, {refused:,} leaks refused"
+    return figure(
+        "leaked_rows", leaked, unit="rows", goal=0, better="lower", command=command, note=note
     )
-    return figure("leaked_rows", leaked, unit="rows", goal=0, better="lower", command=command, note=note)
 
 
 def figures() -> list[Figure]:
@@ -130,8 +143,12 @@ def main() -> None:
     for name, snapshots in found.items():
         print(f"\n{name:<10}{'train':>8}{'valid':>8}{'test':>8}{'refused':>9}{'leaked':>8}")
         for number, (snapshot, leaked) in enumerate(snapshots):
-            counts = [snapshot.rows.get(split, 0) for split in ("train", "validation", "test", "refused")]
-            print(f"growth {number:<3}{counts[0]:>8,}{counts[1]:>8,}{counts[2]:>8,}{counts[3]:>9,}{leaked:>8,}")
+            counts = [
+                snapshot.rows.get(split, 0) for split in ("train", "validation", "test", "refused")
+            ]
+            print(
+                f"growth {number:<3}{counts[0]:>8,}{counts[1]:>8,}{counts[2]:>8,}{counts[3]:>9,}{leaked:>8,}"
+            )
     item = leaked_figure(found=found)
     print(f"\n{item.figure}: {item.value:g} {item.unit} (goal {item.goal:g}); {item.note}")
 

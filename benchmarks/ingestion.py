@@ -30,9 +30,15 @@ MEAN_WORDS = 15  # with a label, about 100 bytes
 VOCABULARY = 30_000
 SYLLABLES = np.array([consonant + vowel for consonant in "bdfgklmnprstvz" for vowel in "aeiou"])
 ENTRY = {
-    "problem": "sentiment", "language": "xx", "format": {"kind": "csv"}, "columns": {"text": "text", "label": "label"},
-    "splits": {"validation": 0.1, "test": 0.1}, "tokenizer": "words", "licence": "ours", "origin": "made up",
-}  # fmt: skip
+    "problem": "sentiment",
+    "language": "xx",
+    "format": {"kind": "csv"},
+    "columns": {"text": "text", "label": "label"},
+    "splits": {"validation": 0.1, "test": 0.1},
+    "tokenizer": "words",
+    "licence": "ours",
+    "origin": "made up",
+}
 
 
 def made_words() -> pa.Array:
@@ -70,7 +76,9 @@ def seconds_and_peak(whose: str, path: Path) -> tuple[float, float]:
     with tempfile.TemporaryDirectory() as folder:
         run = [sys.executable, "-m", "benchmarks.ingestion", whose, str(path), folder]
         environment = os.environ | {"REFRAIN_HOME": folder}
-        printed = subprocess.run(run, capture_output=True, text=True, check=True, env=environment).stdout
+        printed = subprocess.run(
+            run, capture_output=True, text=True, check=True, env=environment
+        ).stdout
     seconds, peak = printed.split()[-2:]
     return float(seconds), float(peak)
 
@@ -81,7 +89,9 @@ def convert_ours(path: Path, folder: Path) -> float:
     from tasks.ingestion.snapshot import make_snapshot
 
     catalog = folder / "catalog.yaml"
-    catalog.write_text(yaml.safe_dump({"made": ENTRY | {"source": {"kind": "files", "paths": {"all": str(path)}}}}))
+    catalog.write_text(
+        yaml.safe_dump({"made": ENTRY | {"source": {"kind": "files", "paths": {"all": str(path)}}}})
+    )
     entry = checked_entry("made", str(catalog))
     started = time.perf_counter()
     make_snapshot(entry)
@@ -93,7 +103,10 @@ def convert_theirs(path: Path, folder: Path) -> float:
     from tasks.ingestion.snapshot_writer import parquet_writer
 
     started = time.perf_counter()
-    with pa.csv.open_csv(path) as reader, parquet_writer(folder / "rows.parquet", reader.schema) as writer:
+    with (
+        pa.csv.open_csv(path) as reader,
+        parquet_writer(folder / "rows.parquet", reader.schema) as writer,
+    ):
         for batch in reader:
             writer.write_batch(batch)
     return time.perf_counter() - started
@@ -106,7 +119,11 @@ def measure() -> dict[str, float]:
         write_csv(once, NUM_ROWS)
         write_csv(twice, 2 * NUM_ROWS)
         runs = [
-            [seconds_and_peak(*run)[0] for run in (("theirs", once), ("ours", once), ("ours", twice))] for _ in range(ROUNDS + 1)
+            [
+                seconds_and_peak(*run)[0]
+                for run in (("theirs", once), ("ours", once), ("ours", twice))
+            ]
+            for _ in range(ROUNDS + 1)
         ]
     theirs, ours, doubled = zip(*runs[1:], strict=True)  # the first warms caches up
     with tempfile.TemporaryDirectory() as name:
@@ -128,24 +145,41 @@ def figures(found: dict[str, float] | None = None) -> list[Figure]:
     speeds = f"{found['ours']:,.0f} rows per second against {found['pyarrow']:,.0f}"
     return [
         figure(
-            "ingest_peak_mb", found["peak"], unit="MB", goal=700, better="lower", command=COMMAND,
+            "ingest_peak_mb",
+            found["peak"],
+            unit="MB",
+            goal=700,
+            better="lower",
+            command=COMMAND,
             note=f"whole process, {PEAK_ROWS:,} rows of 100 bytes, at {found['ours, many']:,.0f} rows per second",
         ),
         figure(
-            "ingest_vs_pyarrow", found["ratio"], unit="of pyarrow's rows per second", goal=0.5, better="higher", command=COMMAND,
+            "ingest_vs_pyarrow",
+            found["ratio"],
+            unit="of pyarrow's rows per second",
+            goal=0.5,
+            better="higher",
+            command=COMMAND,
             note=f"CSV to checked, compared and split rows against CSV to Parquet alone; {speeds}",
         ),
         figure(
-            "ingest_doubling", found["doubling"], unit="times the time for twice the rows", goal=2.2, better="lower",
-            command=COMMAND, note=f"{2 * NUM_ROWS:,} rows against {NUM_ROWS:,}, median of {ROUNDS}",
+            "ingest_doubling",
+            found["doubling"],
+            unit="times the time for twice the rows",
+            goal=2.2,
+            better="lower",
+            command=COMMAND,
+            note=f"{2 * NUM_ROWS:,} rows against {NUM_ROWS:,}, median of {ROUNDS}",
         ),
-    ]  # fmt: skip
+    ]
 
 
 def main() -> None:
     """Print the table."""
     found = measure()
-    print(f"{'':<14}{'rows/s':>12}\n{'pyarrow':<14}{found['pyarrow']:>12,.0f}\n{'ours':<14}{found['ours']:>12,.0f}\n")
+    print(
+        f"{'':<14}{'rows/s':>12}\n{'pyarrow':<14}{found['pyarrow']:>12,.0f}\n{'ours':<14}{found['ours']:>12,.0f}\n"
+    )
     for item in figures(found):
         print(f"{item.figure:<20}{item.value:>8g}  {item.unit}, goal {item.goal:g}  ({item.note})")
 

@@ -11,10 +11,19 @@ from benchmarks.real_sets import own_store
 
 # A recurrence without gates or bounds, in the long texts that there are, under the plainest optimiser.
 BARE = ("encoder=rnn", "activation=relu", "optimizer=sgd", "learning_rate=0.1")
-HEALTH = ("health", "irish_tunes", "--steps", "150", *(word for change in BARE for word in ("--set", f"training.{change}")))
+HEALTH = (
+    "health",
+    "irish_tunes",
+    "--steps",
+    "150",
+    *(word for change in BARE for word in ("--set", f"training.{change}")),
+)
 COMPARE = ("compare", "rotten_tomatoes", "--encoders", "rnn", "gru", "lstm", "cnn")
 # Each is shown up to the line that begins so.
-SCREENS = {"lesson_health": (HEALTH, "What the recurrence has to do with it"), "lesson_compare": (COMPARE, "With figures:")}
+SCREENS = {
+    "lesson_health": (HEALTH, "What the recurrence has to do with it"),
+    "lesson_compare": (COMPARE, "With figures:"),
+}
 
 
 def main() -> None:

@@ -49,7 +49,9 @@ def timed(home: Path, *words: str) -> tuple[float, str]:
     started = time.monotonic()
     environment = os.environ | {"REFRAIN_HOME": str(home), "COLUMNS": "80"}
     command = [sys.executable, "-m", "refrain", *words]
-    done = subprocess.run(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True, check=True)
+    done = subprocess.run(
+        command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True, check=True
+    )
     return time.monotonic() - started, done.stdout
 
 
@@ -73,13 +75,25 @@ def measure_job(seeds: Sequence[int] = SEEDS) -> list[Figure]:
             again, printed = timed(home, "run", *chosen, "--json")
             reruns.append(again)
             rows.append({row["dataset"]: row for row in json.loads(printed)})
-            assert len(list((home / "checkpoints").glob("*/manifest.json"))) == len(SCORES), "the second run trained again"
-        (RESULTS / "main_job.screen.txt").write_text((folder / str(seeds[0]) / "screen.txt").read_text())
+            assert len(list((home / "checkpoints").glob("*/manifest.json"))) == len(SCORES), (
+                "the second run trained again"
+            )
+        (RESULTS / "main_job.screen.txt").write_text(
+            (folder / str(seeds[0]) / "screen.txt").read_text()
+        )
     note = f"three datasets, {len(seeds)} seeds, after download, the engine's start included"
     found = [score_figure(name, rows) for name in SCORES]
-    found.append(mean_figure("run_minutes", minutes, unit="min", goal=10, better="lower", command=COMMAND, note=note))
+    found.append(
+        mean_figure(
+            "run_minutes", minutes, unit="min", goal=10, better="lower", command=COMMAND, note=note
+        )
+    )
     note = "the same command again, where every stage is `Unchanged`"
-    found.append(mean_figure("rerun_seconds", reruns, unit="s", goal=10, better="lower", command=COMMAND, note=note))
+    found.append(
+        mean_figure(
+            "rerun_seconds", reruns, unit="s", goal=10, better="lower", command=COMMAND, note=note
+        )
+    )
     return found
 
 
@@ -99,10 +113,16 @@ def score_figure(dataset: str, runs: Sequence[Mapping[str, Any]]) -> Figure:
     rows = [run[dataset] for run in runs]
     scores = [row["metrics"][row["metric"]]["value"] for row in rows]
     first = rows[0]
-    limit = f"; {first['limit']:,} of {first['all_train_rows']:,} training rows" if first["limit"] else ""
+    limit = (
+        f"; {first['limit']:,} of {first['all_train_rows']:,} training rows"
+        if first["limit"]
+        else ""
+    )
     baseline = f"{first['baseline'].replace('_', ' ')} {first['baseline_score']:.1f}"
     note = f"mean and range of {len(rows)} seeds; {baseline}{limit}"
-    return mean_figure(name, scores, unit="%", goal=goal, better="higher", command=COMMAND, note=note)
+    return mean_figure(
+        name, scores, unit="%", goal=goal, better="higher", command=COMMAND, note=note
+    )
 
 
 def measure_install() -> list[Figure]:
@@ -115,13 +135,34 @@ def measure_install() -> list[Figure]:
         subprocess.run(["git", "clone", "--quiet", "--no-hardlinks", str(ROOT), folder], check=True)
         for purpose in ("ready", "tools"):
             started = time.monotonic()
-            subprocess.run(["make", f"PYTHON={python}", f".venv/{purpose}"], cwd=folder, env=environment, check=True)
+            subprocess.run(
+                ["make", f"PYTHON={python}", f".venv/{purpose}"],
+                cwd=folder,
+                env=environment,
+                check=True,
+            )
             seconds[purpose] = time.monotonic() - started
     note = "what `make run` installs in a clean clone, without caches"
     more = "what `make test` installs in addition"
     return [
-        figure("install_seconds", seconds["ready"], unit="s", goal=120, better="lower", command=command, note=note),
-        figure("install_tools_seconds", seconds["tools"], unit="s", goal=30, better="lower", command=command, note=more),
+        figure(
+            "install_seconds",
+            seconds["ready"],
+            unit="s",
+            goal=120,
+            better="lower",
+            command=command,
+            note=note,
+        ),
+        figure(
+            "install_tools_seconds",
+            seconds["tools"],
+            unit="s",
+            goal=30,
+            better="lower",
+            command=command,
+            note=more,
+        ),
     ]
 
 
@@ -132,7 +173,11 @@ def measure_tests() -> list[Figure]:
     subprocess.run(["make", "test"], cwd=ROOT, check=True)
     minutes = (time.monotonic() - started) / 60
     note = "`make test`: format, lint, types, tests"
-    return [figure("test_minutes", minutes, unit="min", goal=10, better="lower", command=command, note=note)]
+    return [
+        figure(
+            "test_minutes", minutes, unit="min", goal=10, better="lower", command=command, note=note
+        )
+    ]
 
 
 MEASURES = {"--install": measure_install, "--tests": measure_tests}

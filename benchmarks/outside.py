@@ -12,7 +12,14 @@ TRAININGS = {
     "conll2003": ["training.max_epochs=8"],
     "sst2_sentences": ["training.max_epochs=12"],
 }
-WANTED = (Wanted("outside_model_share", "data, logging, checkpoints and bookkeeping of a training", 5, "% of a training"),)
+WANTED = (
+    Wanted(
+        "outside_model_share",
+        "data, logging, checkpoints and bookkeeping of a training",
+        5,
+        "% of a training",
+    ),
+)
 
 
 def figures() -> list[Figure]:
@@ -21,8 +28,20 @@ def figures() -> list[Figure]:
     for dataset, assignments in TRAININGS.items():
         found = profiled(dataset, assignments)
         shares.append(outside_share(found.seconds))
-        parts = ", ".join(f"{stage} {100 * found.seconds.get(stage, 0) / found.total:.1f}" for stage in OUTSIDE)
+        parts = ", ".join(
+            f"{stage} {100 * found.seconds.get(stage, 0) / found.total:.1f}" for stage in OUTSIDE
+        )
         said.append(f"{dataset} {shares[-1]:.1f} ({parts}; {found.total:.0f} s)")
     note = f"the worst of {'; '.join(said)}"
     item = WANTED[0]
-    return [figure(item.figure, max(shares), unit=item.unit, goal=item.goal, better="lower", command=COMMAND, note=note)]
+    return [
+        figure(
+            item.figure,
+            max(shares),
+            unit=item.unit,
+            goal=item.goal,
+            better="lower",
+            command=COMMAND,
+            note=note,
+        )
+    ]

@@ -32,7 +32,10 @@ KEPT = RESULTS / "curves" / "profiles.json"
 TIMES = ("before", "after")
 # One of each problem; short enough to be made again after each change.
 SHOWN: dict[str, dict[str, dict[str, Any]]] = {
-    "multi30k_tok": {"tokens": {"limit": 6_000}, "training": {"max_epochs": 1, "input_feeding": True}},
+    "multi30k_tok": {
+        "tokens": {"limit": 6_000},
+        "training": {"max_epochs": 1, "input_feeding": True},
+    },
     "conll2003": {"training": {"max_epochs": 1}},
     "sst2_sentences": {"training": {"max_epochs": 3}},
     "irish": {"training": {"max_epochs": 1}},
@@ -65,7 +68,9 @@ def profiled(dataset: str, assignments: list[str]) -> Profile:
         history = json.loads((checkpoint.folder / "history.json").read_text())
         seconds = {stage: watch.seconds[stage] for stage in STAGES if watch.calls[stage]}
         return Profile(
-            seconds, len(history["steps"]), len(history["epochs"]) * int(tokens.examples("train").source.lengths.sum())
+            seconds,
+            len(history["steps"]),
+            len(history["epochs"]) * int(tokens.examples("train").source.lengths.sum()),
         )
 
 
@@ -74,9 +79,17 @@ def table(found: Profile) -> str:
     lines = ["| stage | seconds | ms per step | share |", "|---|---:|---:|---:|"]
     for stage, seconds in found.seconds.items():
         name = f"{stage} *" if stage in OUTSIDE else stage
-        lines.append(f"| {name} | {seconds:.2f} | {1000 * seconds / found.steps:.1f} | {100 * seconds / found.total:.1f} % |")
+        lines.append(
+            f"| {name} | {seconds:.2f} | {1000 * seconds / found.steps:.1f} | {100 * seconds / found.total:.1f} % |"
+        )
     lines.append(f"| all | {found.total:.2f} | {1000 * found.total / found.steps:.1f} | 100 % |")
-    return "\n".join([*lines, "", f"\\* outside the model: {outside_share(found.seconds):.1f} %; {found.steps:,} steps"])
+    return "\n".join(
+        [
+            *lines,
+            "",
+            f"\\* outside the model: {outside_share(found.seconds):.1f} %; {found.steps:,} steps",
+        ]
+    )
 
 
 def drawn(dataset: str, found: Profile) -> Figure:
@@ -85,8 +98,12 @@ def drawn(dataset: str, found: Profile) -> Figure:
     axes = figure.subplots()
     names = list(found.seconds)[::-1]
     colors = ["#e45756" if name in OUTSIDE else "#4c78a8" for name in names]
-    bars = axes.barh(names, [1000 * found.seconds[name] / found.steps for name in names], color=colors)
-    axes.bar_label(bars, [f"{100 * found.seconds[name] / found.total:.1f} %" for name in names], padding=3)
+    bars = axes.barh(
+        names, [1000 * found.seconds[name] / found.steps for name in names], color=colors
+    )
+    axes.bar_label(
+        bars, [f"{100 * found.seconds[name] / found.total:.1f} %" for name in names], padding=3
+    )
     axes.set(title=f"{dataset}: a training step, outside the model in red", xlabel="milliseconds")
     axes.margins(x=0.12)
     return figure
@@ -100,8 +117,12 @@ def kept_profiles() -> dict[str, dict[str, dict[str, float]]]:
 def kept_table() -> str:
     """The kept profiles side by side, in percent of their training and in milliseconds per step."""
     kept = kept_profiles()
-    columns = [(dataset, when, kept.get(dataset, {}).get(when)) for dataset in SHOWN for when in TIMES]
-    lines = [f"| ms per step | {' | '.join(f'`{dataset}` {when}' for dataset, when, _ in columns)} |"]
+    columns = [
+        (dataset, when, kept.get(dataset, {}).get(when)) for dataset in SHOWN for when in TIMES
+    ]
+    lines = [
+        f"| ms per step | {' | '.join(f'`{dataset}` {when}' for dataset, when, _ in columns)} |"
+    ]
     lines.append("|---|" + "---:|" * len(columns))
     for stage in (*STAGES, "all"):
         cells = [cell(seen, stage) for _, _, seen in columns]
@@ -118,7 +139,9 @@ def cell(seen: dict[str, float] | None, stage: str) -> str:
 
 def keep(dataset: str, when: str, found: Profile) -> None:
     """Put a profile into the tables of the document."""
-    milliseconds = {stage: round(1000 * seconds / found.steps, 2) for stage, seconds in found.seconds.items()}
+    milliseconds = {
+        stage: round(1000 * seconds / found.steps, 2) for stage, seconds in found.seconds.items()
+    }
     milliseconds["all"] = round(1000 * found.total / found.steps, 2)
     kept = kept_profiles()
     kept.setdefault(dataset, {})[when] = milliseconds
@@ -136,7 +159,9 @@ def main() -> None:
     """Profile a dataset."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.profile", description=__doc__)
     parser.add_argument("dataset")
-    parser.add_argument("--set", dest="assignments", action="append", default=[], metavar="STAGE.NAME=VALUE")
+    parser.add_argument(
+        "--set", dest="assignments", action="append", default=[], metavar="STAGE.NAME=VALUE"
+    )
     parser.add_argument("--rows", type=int, help="training rows, at most")
     parser.add_argument("--keep", choices=TIMES, help="put it into the tables of SPEED.md")
     asked = parser.parse_args()

@@ -23,17 +23,24 @@ SMOOTHING, WARMUP, REPETITIONS = 0.1, 2, 9
 
 def all_at_once(states: Tensor, weight: Tensor, bias: Tensor, said: Tensor) -> Tensor:
     """As autograd does it."""
-    return cross_entropy(linear(states, weight, bias), said, reduction="sum", label_smoothing=SMOOTHING)
+    return cross_entropy(
+        linear(states, weight, bias), said, reduction="sum", label_smoothing=SMOOTHING
+    )
 
 
-def some_at_once(states: Tensor, weight: Tensor, bias: Tensor, said: Tensor, *, at_once: int) -> Tensor:
+def some_at_once(
+    states: Tensor, weight: Tensor, bias: Tensor, said: Tensor, *, at_once: int
+) -> Tensor:
     """As training does it."""
     return projected_nats(states, weight, bias, said, smoothing=SMOOTHING, at_once=at_once)[0]
 
 
 WAYS: dict[str, Callable[..., Tensor]] = {
     "all at once": all_at_once,
-    **{f"{1 << bits:,} logits": partial(some_at_once, at_once=1 << bits) for bits in (19, 20, 21, 22)},
+    **{
+        f"{1 << bits:,} logits": partial(some_at_once, at_once=1 << bits)
+        for bits in (19, 20, 21, 22)
+    },
 }
 
 
@@ -41,7 +48,9 @@ def cost(way: Callable[..., Tensor], given: list[Tensor]) -> tuple[float, int]:
     """Milliseconds of CPU and new pages of one forward and backward."""
     pages, started = resource.getrusage(resource.RUSAGE_SELF).ru_minflt, time.thread_time()
     torch.autograd.grad(way(*given) / len(given[0]), given[:3])
-    return 1000 * (time.thread_time() - started), resource.getrusage(resource.RUSAGE_SELF).ru_minflt - pages
+    return 1000 * (time.thread_time() - started), resource.getrusage(
+        resource.RUSAGE_SELF
+    ).ru_minflt - pages
 
 
 def costs(size: tuple[int, int, int]) -> dict[str, tuple[float, float]]:
@@ -49,8 +58,13 @@ def costs(size: tuple[int, int, int]) -> dict[str, tuple[float, float]]:
     num, width, ids = size
     given = [torch.randn(num, width), 0.06 * torch.randn(ids, width), torch.zeros(ids)]
     given = [*(tensor.requires_grad_() for tensor in given), torch.randint(ids, (num,))]
-    turns = [{name: cost(way, given) for name, way in WAYS.items()} for _ in range(WARMUP + REPETITIONS)][WARMUP:]
-    return {name: (median(t[name][0] for t in turns), median(t[name][1] for t in turns)) for name in WAYS}
+    turns = [
+        {name: cost(way, given) for name, way in WAYS.items()} for _ in range(WARMUP + REPETITIONS)
+    ][WARMUP:]
+    return {
+        name: (median(t[name][0] for t in turns), median(t[name][1] for t in turns))
+        for name in WAYS
+    }
 
 
 def main() -> None:
@@ -59,7 +73,10 @@ def main() -> None:
     torch.manual_seed(0)
     print(f"| rows, width, ids | {' | '.join(WAYS)} |\n|---|{'---:|' * len(WAYS)}")
     for size in SIZES:
-        cells = " | ".join(f"{milliseconds:.0f} ms, {pages:,.0f} pages" for milliseconds, pages in costs(size).values())
+        cells = " | ".join(
+            f"{milliseconds:.0f} ms, {pages:,.0f} pages"
+            for milliseconds, pages in costs(size).values()
+        )
         print(f"| {size[0]:,} x {size[1]:,} x {size[2]:,} | {cells} |", flush=True)
 
 

@@ -46,7 +46,12 @@ COMMAND = "python -m benchmarks.promotion"
 NUM_PAIRS, NUM_BETTER = 200, 40
 GAINS = (0.5, 1.0, 2.0, 3.0)
 POWER_GAIN = 2.0  # points, for the figure
-HEADLINES = ("accuracy", "span_f1", "bleu", "bits_per_character")  # the metrics that decide; others are looked at as well
+HEADLINES = (
+    "accuracy",
+    "span_f1",
+    "bleu",
+    "bits_per_character",
+)  # the metrics that decide; others are looked at as well
 NOT_COMPARED = ("token_accuracy",)
 CODE = (
     "rnn_models/evaluation/significance.py",
@@ -85,11 +90,17 @@ class Drawn:
 def draw(pair: Pair, random: np.random.Generator, share: float = 0.0) -> Drawn:
     """Draw test rows and, for each, which seed is the challenger; ``share`` of its answers become better."""
     num = len(pair.rows[0])
-    rows, is_swapped, is_better = random.integers(num, size=num), random.random((num, 1)) < 0.5, random.random((num, 1)) < share
+    rows, is_swapped, is_better = (
+        random.integers(num, size=num),
+        random.random((num, 1)) < 0.5,
+        random.random((num, 1)) < share,
+    )
 
     def sides(three: Three) -> tuple[Statistics, Statistics]:
         first, second, better = (side[rows] for side in three)
-        return np.where(is_better, better, np.where(is_swapped, second, first)), np.where(is_swapped, first, second)
+        return np.where(is_better, better, np.where(is_swapped, second, first)), np.where(
+            is_swapped, first, second
+        )
 
     kinds = {name: sides(three) for name, three in pair.classes.items()}
     ours, theirs = ({name: both[side] for name, both in kinds.items()} for side in (0, 1))
@@ -100,7 +111,9 @@ def decided(metric: Metric, drawn: Drawn, seed: int) -> tuple[bool, Comparison, 
     """Whether the challenger is promoted, the comparison, and whether a guard stands in its way."""
     found = compare(metric, drawn.ours, drawn.theirs, alpha=RULE.alpha, seed=seed)
     classes = compare_classes(*drawn.classes, seed=seed)
-    evidence = Evidence(metric=metric.name, score=found.ours, against="champion", comparison=found, classes=classes)
+    evidence = Evidence(
+        metric=metric.name, score=found.ours, against="champion", comparison=found, classes=classes
+    )
     return decide(evidence, RULE)[0], found, any(has_fallen(change, RULE) for change in classes)
 
 
@@ -116,7 +129,9 @@ def share_for(pair: Pair, points: float) -> float:
     low, high = 0.0, 1.0
     for _ in range(40):
         middle = (low + high) / 2
-        low, high = (middle, high) if pair.metric.gain(score(middle), score(0)) < wanted else (low, middle)
+        low, high = (
+            (middle, high) if pair.metric.gain(score(middle), score(0)) < wanted else (low, middle)
+        )
     return high
 
 
@@ -131,10 +146,17 @@ def measure(dataset: str, pair: Pair) -> Measured:
         power[f"{points:g}"] = won / NUM_BETTER
     first, second = (float(metric.score(rows.sum(0)[None])[0]) for rows in pair.rows[:2])
     return Measured(
-        dataset, metric.name, metric.title, len(pair.rows[0]), (first, second), NUM_PAIRS,
-        sum(is_promoted for is_promoted, _, _ in outcomes), sum(found.gain >= 0 for _, found, _ in outcomes),
-        sum(is_guarded for _, _, is_guarded in outcomes), power,
-    )  # fmt: skip
+        dataset,
+        metric.name,
+        metric.title,
+        len(pair.rows[0]),
+        (first, second),
+        NUM_PAIRS,
+        sum(is_promoted for is_promoted, _, _ in outcomes),
+        sum(found.gain >= 0 for _, found, _ in outcomes),
+        sum(is_guarded for _, _, is_guarded in outcomes),
+        power,
+    )
 
 
 def kept(dataset: str, pair: Pair) -> Measured:
@@ -154,16 +176,31 @@ def rate(hits: int, num: int) -> str:
 
 def table(measured: list[Measured]) -> Iterator[str]:
     """Rates of each metric in Markdown."""
-    head = ["metric", "dataset, examples", "the two seeds", "A/A promoted", "`new >= old` would", "stopped by a guard"]
+    head = [
+        "metric",
+        "dataset, examples",
+        "the two seeds",
+        "A/A promoted",
+        "`new >= old` would",
+        "stopped by a guard",
+    ]
     head += [f"+{points:g}" for points in GAINS]
     yield f"| {' | '.join(head)} |"
     yield "|---|---|---|---:|---:|---:|" + "---:|" * len(GAINS)
     for item in measured:
-        guarded = f"{100 * item.guarded / item.num_pairs:.1f} %" if item.metric in ("accuracy", "macro_f1", "span_f1") else "-"
+        guarded = (
+            f"{100 * item.guarded / item.num_pairs:.1f} %"
+            if item.metric in ("accuracy", "macro_f1", "span_f1")
+            else "-"
+        )
         cells = [
-            item.title, f"`{item.dataset}`, {item.num_examples:,}", " and ".join(f"{score:.2f}" for score in item.seeds),
-            rate(item.promoted, item.num_pairs), f"{100 * item.as_good / item.num_pairs:.1f} %", guarded,
-        ]  # fmt: skip
+            item.title,
+            f"`{item.dataset}`, {item.num_examples:,}",
+            " and ".join(f"{score:.2f}" for score in item.seeds),
+            rate(item.promoted, item.num_pairs),
+            f"{100 * item.as_good / item.num_pairs:.1f} %",
+            guarded,
+        ]
         powers = [f"{100 * power:.0f} %" for power in item.power.values()] or ["-"] * len(GAINS)
         yield f"| {' | '.join(cells + powers)} |"
 
@@ -181,26 +218,54 @@ def seconds(pair: Pair) -> float:
 
 def figures(measured: list[Measured], taken: dict[str, float]) -> list[Figure]:
     """What is measured as figures with their goals."""
-    promoted, num = sum(item.promoted for item in measured), sum(item.num_pairs for item in measured)
+    promoted, num = (
+        sum(item.promoted for item in measured),
+        sum(item.num_pairs for item in measured),
+    )
     power = [(item, item.power[f"{POWER_GAIN:g}"]) for item in measured if item.power]
     naive = sum(item.as_good for item in measured) / num
     common: dict[str, Any] = {"command": COMMAND}
-    rates = f"{num:,} A/A pairs, {rate(promoted, num)}; `new >= old` would promote {100 * naive:.0f} %"
-    powers = ", ".join(f"{item.title} {100 * share:.0f} % ({item.num_examples:,} examples)" for item, share in power)
-    speeds = "10,000 resamples of 5,000 examples, bootstrap and swaps together, on one core; " + ", ".join(
-        f"{name} {value:.2f} s" for name, value in taken.items()
+    rates = (
+        f"{num:,} A/A pairs, {rate(promoted, num)}; `new >= old` would promote {100 * naive:.0f} %"
+    )
+    powers = ", ".join(
+        f"{item.title} {100 * share:.0f} % ({item.num_examples:,} examples)"
+        for item, share in power
+    )
+    speeds = (
+        "10,000 resamples of 5,000 examples, bootstrap and swaps together, on one core; "
+        + ", ".join(f"{name} {value:.2f} s" for name, value in taken.items())
     )
     found = [
-        (promoted / num, figure("aa_false_promotion_rate", 0, unit="of pairs", goal=0.05, better="lower", note=rates, **common)),
+        (
+            promoted / num,
+            figure(
+                "aa_false_promotion_rate",
+                0,
+                unit="of pairs",
+                goal=0.05,
+                better="lower",
+                note=rates,
+                **common,
+            ),
+        ),
         (
             sum(share for _, share in power) / len(power),
             figure(
-                "known_gain_power", 0, unit=f"of pairs with {POWER_GAIN:g} points of gain", goal=0.8, better="higher",
-                note=f"mean of {powers}", **common,
+                "known_gain_power",
+                0,
+                unit=f"of pairs with {POWER_GAIN:g} points of gain",
+                goal=0.8,
+                better="higher",
+                note=f"mean of {powers}",
+                **common,
             ),
         ),
-        (max(taken.values()), figure("bootstrap_seconds", 0, unit="s", goal=1, better="lower", note=speeds, **common)),
-    ]  # fmt: skip
+        (
+            max(taken.values()),
+            figure("bootstrap_seconds", 0, unit="s", goal=1, better="lower", note=speeds, **common),
+        ),
+    ]
     return [replace(item, value=round(value, 4)) for value, item in found]
 
 
@@ -209,9 +274,16 @@ def main() -> None:
     os.environ["REFRAIN_HOME"] = str(HOME)
     prepare()
     pairs = [
-        (dataset, pair) for dataset in SETTINGS for pair in read_pairs(dataset, HOME) if pair.metric.name not in NOT_COMPARED
+        (dataset, pair)
+        for dataset in SETTINGS
+        for pair in read_pairs(dataset, HOME)
+        if pair.metric.name not in NOT_COMPARED
     ]
-    taken = {pair.metric.title: seconds(pair) for _, pair in pairs if pair.metric.name in ("span_f1", "bleu", "chrf")}
+    taken = {
+        pair.metric.title: seconds(pair)
+        for _, pair in pairs
+        if pair.metric.name in ("span_f1", "bleu", "chrf")
+    }
     measured = []
     for dataset, pair in pairs:
         measured.append(kept(dataset, pair))

@@ -27,12 +27,20 @@ SETTINGS: dict[str, dict[str, dict[str, Any]]] = {
     "irish_tunes": {"training": {"max_epochs": 5, "hidden_size": 96}},
     "tatoeba_en_fr": {
         "tokens": {"limit": 20_000},
-        "training": {"max_epochs": 6, "hidden_size": 128, "embedding_size": 128, "batch_size": 64, "label_smoothing": 0.0},
+        "training": {
+            "max_epochs": 6,
+            "hidden_size": 128,
+            "embedding_size": 128,
+            "batch_size": 64,
+            "label_smoothing": 0.0,
+        },
     },
 }
 SEEDS = (1, 2)
 Three = tuple[Statistics, Statistics, Statistics]
-CHEAPER = 0.9  # a text that a known gain touches costs a tenth less; an answer becomes the right one
+CHEAPER = (
+    0.9  # a text that a known gain touches costs a tenth less; an answer becomes the right one
+)
 
 
 @dataclass(frozen=True)
@@ -63,11 +71,17 @@ def read_pairs(dataset: str, home: Path) -> list[Pair]:
 def said_by_two(dataset: str) -> dict[str, Statistics]:
     """Train both seeds and measure what they say of the test split."""
     settings = SETTINGS[dataset]
-    tokens = directly(tokenize, directly(ingest, dataset), read_settings({"tokens": settings.get("tokens", {})}).tokens)
+    tokens = directly(
+        tokenize,
+        directly(ingest, dataset),
+        read_settings({"tokens": settings.get("tokens", {})}).tokens,
+    )
     first, second = (say(tokens, settings["training"] | {"seed": seed}) for seed in SEEDS)
     true, found = references(tokens), dict[str, Statistics]()
     for metric in map(find_metric, find_problem(tokens.problem).metrics):
-        found[metric.name] = np.stack((costs if metric.is_cost else answers)(metric, first, second, true))
+        found[metric.name] = np.stack(
+            (costs if metric.is_cost else answers)(metric, first, second, true)
+        )
         for said in (first, second, true) if metric.classes else ():
             for kind, rows in metric.classes(said, true).items():  # type: ignore[misc]
                 key = f"{metric.name}/{kind}"
@@ -82,7 +96,9 @@ def say(tokens: TokenSet, training: dict[str, Any]) -> list[Any]:
     return said
 
 
-def answers(metric: Metric, first: list[Any], second: list[Any], true: list[Any]) -> list[Statistics]:
+def answers(
+    metric: Metric, first: list[Any], second: list[Any], true: list[Any]
+) -> list[Statistics]:
     """Statistics of both seeds and of right answers, measured together: so their columns mean the same."""
     return np.split(metric.statistics([*first, *second, *true], [*true, *true, *true]), 3)
 

@@ -51,7 +51,10 @@ from tasks.train import train
 COMMAND = "python -m benchmarks.prune"
 NAME, GROWTHS, NEW_ROWS = "reviews", 4, 300
 TRAINING = {"embedding_size": 8, "hidden_size": 8, "max_epochs": 1, "batch_size": 32}
-ALIASES = {1: "champion", 3: "kept_by_a_user"}  # growth to alias; the last version is the challenger anyway
+ALIASES = {
+    1: "champion",
+    3: "kept_by_a_user",
+}  # growth to alias; the last version is the challenger anyway
 KILLED = (Snapshot, TokenSet, Checkpoint, Scores, PieceRows)
 
 
@@ -80,7 +83,10 @@ def grow(folder: Path, number: int) -> None:
     """Bring a new file, and change the one before it."""
     chance = np.random.default_rng(number)
     texts = made_texts(chance, NEW_ROWS + 1, mean=8)
-    write_rows(folder / f"{number}.csv", [(text, ("neg", "pos")[i % 2]) for i, text in enumerate(texts[1:])])
+    write_rows(
+        folder / f"{number}.csv",
+        [(text, ("neg", "pos")[i % 2]) for i, text in enumerate(texts[1:])],
+    )
     if number:
         with (folder / f"{number - 1}.csv").open("a", encoding="utf-8") as file:
             file.write(f"{texts[0]},pos\n")
@@ -89,10 +95,16 @@ def grow(folder: Path, number: int) -> None:
 def write_catalog(folder: Path) -> Path:
     """Write the entry of the dataset."""
     entry = {
-        "problem": "sentiment", "language": "xx", "licence": "-", "origin": "made up", "format": {"kind": "csv"},
-        "source": {"kind": "files", "paths": {"all": "*.csv"}}, "columns": {"text": "text", "label": "label"},
-        "splits": {"validation": 0.1, "test": 0.2}, "tokenizer": "words",
-    }  # fmt: skip
+        "problem": "sentiment",
+        "language": "xx",
+        "licence": "-",
+        "origin": "made up",
+        "format": {"kind": "csv"},
+        "source": {"kind": "files", "paths": {"all": "*.csv"}},
+        "columns": {"text": "text", "label": "label"},
+        "splits": {"validation": 0.1, "test": 0.2},
+        "tokenizer": "words",
+    }
     path = folder / "catalog.yaml"
     path.write_text(yaml.safe_dump({NAME: entry}))
     return path
@@ -100,7 +112,9 @@ def write_catalog(folder: Path) -> Path:
 
 def retrained(snapshot: Snapshot, catalog: Path, seed: int, *, is_registered: bool) -> Scores:
     """Do what a flow run does, without the engine."""
-    settings = read_settings({"tokens": {"min_frequency": 1}, "training": TRAINING | {"seed": seed}})
+    settings = read_settings(
+        {"tokens": {"min_frequency": 1}, "training": TRAINING | {"seed": seed}}
+    )
     tokens = done(tokenize.fn(snapshot, settings.tokens, str(catalog)))
     checkpoint = done(train.fn(tokens, settings.training))
     scores: Scores = done(evaluate.fn(checkpoint, tokens))
@@ -134,7 +148,9 @@ def fill(folder: Path, catalog: Path) -> None:
 
 def number_of(scores: Scores) -> str:
     """The version that was made of some scores."""
-    return next(str(info.version) for info in versions_of(NAME) if info.tags[SCORES] == scores.digest)
+    return next(
+        str(info.version) for info in versions_of(NAME) if info.tags[SCORES] == scores.digest
+    )
 
 
 def versions(texts: list[str]) -> list[Version]:
@@ -144,7 +160,11 @@ def versions(texts: list[str]) -> list[Version]:
         scores, number = Scores.find(NAME, info.tags[SCORES]), str(info.version)
         assert scores is not None
         said = predict_with(NAME, number, pd.DataFrame({"text": texts}))
-        found.append(Version(number, scores, mlflow_client.aliases_of(NAME, number), said.to_numpy().tolist()))
+        found.append(
+            Version(
+                number, scores, mlflow_client.aliases_of(NAME, number), said.to_numpy().tolist()
+            )
+        )
     return found
 
 
@@ -154,11 +174,17 @@ def load_past(version: Version) -> None:
     assert Scores.find(NAME, scores.digest) == scores
     np.load(scores.folder / "statistics.npz")["accuracy"]
     outputs = pd.read_parquet(scores.folder / "outputs.parquet")
-    checkpoint, tokens = Checkpoint.find(NAME, scores.checkpoint), TokenSet.find(NAME, scores.tokens)
+    checkpoint, tokens = (
+        Checkpoint.find(NAME, scores.checkpoint),
+        TokenSet.find(NAME, scores.tokens),
+    )
     assert checkpoint is not None
     assert tokens is not None
     problem, model = load_model(checkpoint.folder)
-    encoder, examples = Encoder.load(tokens.folder), {split: tokens.examples(split) for split in SPLITS}
+    encoder, examples = (
+        Encoder.load(tokens.folder),
+        {split: tokens.examples(split) for split in SPLITS},
+    )
     said = [encoder.decode(output.ids) for output in predict_all(problem, model, examples["test"])]
     assert said == outputs["output"].tolist()
     load_rows(tokens.snapshot_of())
@@ -199,15 +225,21 @@ def predicts_alike(version: Version, texts: list[str]) -> None:
     assert said.to_numpy().tolist() == version.said
 
 
-def pruned(name: str, entry: Dataset, known: list[Version], texts: list[str], *, only_aliased: bool) -> Round:
+def pruned(
+    name: str, entry: Dataset, known: list[Version], texts: list[str], *, only_aliased: bool
+) -> Round:
     """Prune, then load all that is needed and count what does not."""
     found = find_prunable(days=0, only_aliased=only_aliased)
     prune(found)
     keeping = [version for version in known if version.aliases or not only_aliased]
     checks: list[tuple[str, Callable[[], None]]] = [("newest snapshot", lambda: load_newest(entry))]
     checks += [("kept piece", load) for load in piece_loads()]
-    checks += [("past of a version", lambda version=version: load_past(version)) for version in keeping]  # type: ignore[misc]
-    checks += [("model", lambda version=version: predicts_alike(version, texts)) for version in known]  # type: ignore[misc]
+    checks += [
+        ("past of a version", lambda version=version: load_past(version)) for version in keeping
+    ]  # type: ignore[misc]
+    checks += [
+        ("model", lambda version=version: predicts_alike(version, texts)) for version in known
+    ]  # type: ignore[misc]
     lost = Counter(kind for kind, check in checks if not succeeds(check))
     left = sum(len([*(home() / kind.KIND).glob("*/")]) for kind in KINDS) - num_needed(keeping)
     return Round(name, len(found), len(checks), lost, left)
@@ -218,7 +250,10 @@ def num_needed(keeping: list[Version]) -> int:
     folders = {version.scores.folder for version in keeping}
     for version in keeping:
         tokens = TokenSet.find(NAME, version.scores.tokens)
-        folders |= {Checkpoint.folder_of(NAME, version.scores.checkpoint), TokenSet.folder_of(NAME, version.scores.tokens)}
+        folders |= {
+            Checkpoint.folder_of(NAME, version.scores.checkpoint),
+            TokenSet.folder_of(NAME, version.scores.tokens),
+        }
         folders |= {Snapshot.folder_of(NAME, tokens.snapshot)} if tokens else set()
     last = History.of(NAME).last
     assert last is not None
@@ -248,7 +283,10 @@ def measure() -> list[Round]:
     with own_store() as folder, own_mlflow():
         catalog = write_catalog(folder)
         fill(folder, catalog)
-        entry, texts = find_dataset(NAME, catalog), made_texts(np.random.default_rng(99), 50, mean=8)
+        entry, texts = (
+            find_dataset(NAME, catalog),
+            made_texts(np.random.default_rng(99), 50, mean=8),
+        )
         known = versions(texts)
         return [
             pruned("every version", entry, known, texts, only_aliased=False),
@@ -261,7 +299,11 @@ def figures(found: list[Round] | None = None) -> list[Figure]:
     found = found or measure()
     lost, needed = sum(each.lost.total() for each in found), sum(each.needed for each in found)
     note = f"of {needed} needed things loaded after prune removed {sum(each.removed for each in found)} folders"
-    return [figure("prune_lost", lost, unit="things", goal=0, better="lower", command=COMMAND, note=note)]
+    return [
+        figure(
+            "prune_lost", lost, unit="things", goal=0, better="lower", command=COMMAND, note=note
+        )
+    ]
 
 
 def main() -> None:
@@ -269,7 +311,9 @@ def main() -> None:
     print(f"{'versions that keep':<20}{'removed':>9}{'needed':>8}{'lost':>6}{'left over':>11}")
     found = measure()
     for each in found:
-        print(f"{each.name:<20}{each.removed:>9}{each.needed:>8}{each.lost.total():>6}{each.left:>11}")
+        print(
+            f"{each.name:<20}{each.removed:>9}{each.needed:>8}{each.lost.total():>6}{each.left:>11}"
+        )
     (item,) = figures(found)
     print(f"\n{item.figure}: {item.value:g} {item.unit} (goal {item.goal:g}); {item.note}")
 

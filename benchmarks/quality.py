@@ -58,7 +58,9 @@ def measured(row: Row) -> tuple[float, str] | None:
     minutes = sum(run.minutes for run in done) / len(done)
     beside = kept_run(ROWS[row.beside], 1) if row.beside else None
     more = f"; {ROWS[row.beside].title} {beside.score:.2f}" if beside else ""
-    return sum(run.score for run in done) / len(done), f"{each}; {minutes:.0f} minutes of training{more}"
+    return sum(run.score for run in done) / len(
+        done
+    ), f"{each}; {minutes:.0f} minutes of training{more}"
 
 
 def write_figures(row: Row) -> None:
@@ -67,11 +69,31 @@ def write_figures(row: Row) -> None:
     if not (found and row.figure):
         return
     command = f"python -m benchmarks.quality {row.name}"
-    made = [figure(row.figure, found[0], unit=row.unit, goal=row.goal, better=row.better, command=command, note=found[1])]
+    made = [
+        figure(
+            row.figure,
+            found[0],
+            unit=row.unit,
+            goal=row.goal,
+            better=row.better,
+            command=command,
+            note=found[1],
+        )
+    ]
     if row.minutes_figure:
         runs = [run for seed in row.seeds if (run := kept_run(row, seed))]
         minutes = sum(run.minutes for run in runs) / len(runs)
-        made.append(figure(row.minutes_figure, minutes, unit="min", goal=minutes, better="lower", command=command, note=REPORTED))
+        made.append(
+            figure(
+                row.minutes_figure,
+                minutes,
+                unit="min",
+                goal=minutes,
+                better="lower",
+                command=command,
+                note=REPORTED,
+            )
+        )
     write("quality", made)
     write_pages()
 
@@ -80,9 +102,15 @@ def write_pages() -> None:
     """Write the table and, of the runs that this store has, how they learnt; the curves of others stay."""
     (RESULTS / "quality.md").write_text(table())
     kept = kept_curves()
-    runs = {f"{row.name}, seed {seed}": kept_run(row, seed) for row in ROWS.values() for seed in row.seeds}
+    runs = {
+        f"{row.name}, seed {seed}": kept_run(row, seed)
+        for row in ROWS.values()
+        for seed in row.seeds
+    }
     kept |= {name: run.curve for name, run in runs.items() if run}
-    CURVES.write_text(json.dumps({name: kept[name] for name in runs if name in kept}, indent=1) + "\n")
+    CURVES.write_text(
+        json.dumps({name: kept[name] for name in runs if name in kept}, indent=1) + "\n"
+    )
     (RESULTS / "quality_curves.md").write_text(curves())
 
 
@@ -98,7 +126,11 @@ def curves() -> str:
 
 def table() -> str:
     """What there is, what was published, what is wanted and what was measured, in Markdown."""
-    figures = {item.figure: item for item in read("quality")} if (RESULTS / "quality.json").exists() else {}
+    figures = (
+        {item.figure: item for item in read("quality")}
+        if (RESULTS / "quality.json").exists()
+        else {}
+    )
     lines = ["| row | protocol | published | goal | measured |", "|---|---|---|---|---|"]
     owners = {row.beside: row for row in ROWS.values()}
     for row in ROWS.values():
@@ -106,7 +138,11 @@ def table() -> str:
         said = f"**{item.value:g}** {item.unit}: {item.note}" if item else "not measured"
         if owner and owner.figure in figures:
             said = f"last in the note of `{owner.name}`"
-        bound = f"{'at least' if row.better == 'higher' else 'at most'} {row.goal:g}" if row.figure else "-"
+        bound = (
+            f"{'at least' if row.better == 'higher' else 'at most'} {row.goal:g}"
+            if row.figure
+            else "-"
+        )
         lines.append(f"| `{row.name}` | {row.protocol} | {row.published} | {bound} | {said} |")
     return "\n".join(lines) + "\n"
 
@@ -116,7 +152,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.quality")
     parser.add_argument("name", nargs="?", choices=list(ROWS))
     parser.add_argument("--seed", type=int)
-    parser.add_argument("--minutes", type=float, help="cut the training short; looks at no test row, leaves no figure")
+    parser.add_argument(
+        "--minutes",
+        type=float,
+        help="cut the training short; looks at no test row, leaves no figure",
+    )
     parser.add_argument("--limit", type=int, help="training rows, at most; likewise")
     asked = parser.parse_args()
     if asked.name is None:
@@ -136,7 +176,9 @@ def main() -> None:
         if found:
             run_path(row, seed).parent.mkdir(exist_ok=True)
             run_path(row, seed).write_text(json.dumps(found | {"settings": row.settings}))
-            print(f"{row.title}: {found['score']:.2f} ({found['low']:.2f} to {found['high']:.2f}), published {row.published}")
+            print(
+                f"{row.title}: {found['score']:.2f} ({found['low']:.2f} to {found['high']:.2f}), published {row.published}"
+            )
             print(f"goal: {row.goal:g}")
     write_figures(row)
 

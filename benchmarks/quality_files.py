@@ -8,7 +8,10 @@ from benchmarks.figures import ROOT
 SHARED = ROOT.parent / "shared/data"
 SST2_TEST = SHARED / "sentiment/sst2_sentences/stsa.binary.test"
 SHAKESPEARE = SHARED / "gen/tinyshakespeare/input.txt.gz"
-VALIDATION_FROM, TEST_FROM = 0.87, 0.9  # shares of the characters; the last tenth is what is published
+VALIDATION_FROM, TEST_FROM = (
+    0.87,
+    0.9,
+)  # shares of the characters; the last tenth is what is published
 
 
 def lay_out(home: Path) -> None:
@@ -22,7 +25,9 @@ def lay_out_sst2(home: Path) -> None:
     """The test sentences of SST-2 in the format of its phrases."""
     lines = SST2_TEST.read_text(encoding="utf-8").splitlines()
     rows = [f"{line[2:]}\t{line[0]}" for line in lines]
-    (home / "sst2_test.tsv").write_text("\n".join(["sentence\tlabel", *rows]) + "\n", encoding="utf-8")
+    (home / "sst2_test.tsv").write_text(
+        "\n".join(["sentence\tlabel", *rows]) + "\n", encoding="utf-8"
+    )
 
 
 def lay_out_shakespeare(home: Path) -> None:

@@ -40,9 +40,13 @@ def tokenised_bleu() -> Metric:
     from_ours, bleu = METRICS["bleu"], BLEU(tokenize="none")
 
     def rows(hypotheses: Any, references: Any) -> Any:
-        return pd.DataFrame(bleu._extract_corpus_statistics(list(hypotheses), [list(references)])).to_numpy(float)
+        return pd.DataFrame(
+            bleu._extract_corpus_statistics(list(hypotheses), [list(references)])
+        ).to_numpy(float)
 
-    return Metric("tokenised_bleu", "BLEU", rows, from_ours.score, lambda: str(bleu.get_signature()))
+    return Metric(
+        "tokenised_bleu", "BLEU", rows, from_ours.score, lambda: str(bleu.get_signature())
+    )
 
 
 def scored(row: Row, scores: Scores) -> dict[str, float]:
@@ -59,13 +63,20 @@ def scored(row: Row, scores: Scores) -> dict[str, float]:
     return {"value": score.value, "low": score.low, "high": score.high}
 
 
-def run(row: Row, seed: int, catalogs: str, *, minutes: float | None, limit: int | None) -> dict[str, Any] | None:
+def run(
+    row: Row, seed: int, catalogs: str, *, minutes: float | None, limit: int | None
+) -> dict[str, Any] | None:
     """Make a run and print how it learnt; None if it was cut short."""
     is_short = minutes is not None or limit is not None
-    tokens, training = dict(row.settings.get("tokens", {})), dict(row.settings.get("training", {})) | {"seed": seed}
+    tokens, training = (
+        dict(row.settings.get("tokens", {})),
+        dict(row.settings.get("training", {})) | {"seed": seed},
+    )
     if minutes is not None:
         training["max_minutes"] = minutes
-    settings = read_settings({"tokens": tokens | ({"limit": limit} if limit else {}), "training": training})
+    settings = read_settings(
+        {"tokens": tokens | ({"limit": limit} if limit else {}), "training": training}
+    )
     snapshot = noun(ingest.fn(row.dataset, catalogs))
     made = noun(tokenize.fn(snapshot, settings.tokens, catalogs))
     checkpoint = noun(train.fn(made, settings.training))
@@ -76,4 +87,10 @@ def run(row: Row, seed: int, catalogs: str, *, minutes: float | None, limit: int
         return None
     found = scored(row, noun(evaluate.fn(checkpoint, made)))
     minutes = checkpoint.train_seconds / 60
-    return {"score": found["value"], "low": found["low"], "high": found["high"], "minutes": minutes, "curve": learnt}
+    return {
+        "score": found["value"],
+        "low": found["low"],
+        "high": found["high"],
+        "minutes": minutes,
+        "curve": learnt,
+    }

@@ -54,7 +54,10 @@ class Ingested:
 
 def stated_rows() -> dict[str, int]:
     """The rows of each file as the README of the sets states them."""
-    return {file: int(rows) for file, rows in STATED.findall((SETS / "README.md").read_text(encoding="utf-8"))}
+    return {
+        file: int(rows)
+        for file, rows in STATED.findall((SETS / "README.md").read_text(encoding="utf-8"))
+    }
 
 
 @contextmanager
@@ -101,10 +104,16 @@ def read_by_file(entry: Dataset, snapshot: Snapshot) -> dict[str, int]:
         return {IN_TABLE: sum(snapshot.rows.values())}
     access = Access(Path("unused"))
     pieces = entry.source.pieces(access, [])
-    names = {piece.name: posixpath.relpath(piece.name.split(" + ")[0], SETS.as_posix()) for piece in pieces}
+    names = {
+        piece.name: posixpath.relpath(piece.name.split(" + ")[0], SETS.as_posix())
+        for piece in pieces
+    }
     if len(pieces) == 1:
         return {names[pieces[0].name]: sum(snapshot.rows.values())}
-    return {names[piece.name]: kept_rows(entry, piece, access, last.rows_key).rows for piece in last.known_pieces()}
+    return {
+        names[piece.name]: kept_rows(entry, piece, access, last.rows_key).rows
+        for piece in last.known_pieces()
+    }
 
 
 def figures(found: dict[str, Ingested] | None = None) -> list[Figure]:
@@ -116,7 +125,11 @@ def figures(found: dict[str, Ingested] | None = None) -> list[Figure]:
     rows = sum(sum(of.snapshot.rows.values()) for of in found.values())
     files = sum(len(of.read) for of in found.values())
     note = f"{len(found)} real sets, {files} files, {rows:,} rows: kept and refused against the README's counts"
-    return [figure("real_rows_off", off, unit="rows", goal=0, better="lower", command=COMMAND, note=note)]
+    return [
+        figure(
+            "real_rows_off", off, unit="rows", goal=0, better="lower", command=COMMAND, note=note
+        )
+    ]
 
 
 def told(name: str, of: Ingested) -> str:

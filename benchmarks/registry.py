@@ -49,9 +49,16 @@ RACES, KILLED_EVERY, HALF_EVERY = 200, 8, 10
 RACED, VERSIONS = "raced", 5
 LATEST_KILL_SECONDS = 0.6
 SCORES = Scores(
-    dataset=RACED, digest="s", problem="sentiment", checkpoint="c", tokens="t", mlflow_run="", test_split="x",
-    metrics={"accuracy": {"value": 50.0}}, baselines={},
-)  # fmt: skip
+    dataset=RACED,
+    digest="s",
+    problem="sentiment",
+    checkpoint="c",
+    tokens="t",
+    mlflow_run="",
+    test_split="x",
+    metrics={"accuracy": {"value": 50.0}},
+    baselines={},
+)
 # Children start from a process that has imported what takes long and opened nothing.
 Fork = multiprocessing.get_context("forkserver")
 Trained = tuple[Checkpoint, TokenSet, Scores]
@@ -125,8 +132,13 @@ def promoted(number: str, decision: str) -> tuple[str, int]:
         champion = mlflow_client.version_with_alias(RACED, mlflow_client.CHAMPION)
         try:
             settle(
-                ModelVersion(RACED, number, "", "s"), champion, is_promoted=True, why="a race", scores=SCORES, decision=decision
-            )  # fmt: skip
+                ModelVersion(RACED, number, "", "s"),
+                champion,
+                is_promoted=True,
+                why="a race",
+                scores=SCORES,
+                decision=decision,
+            )
         except ChampionChangedError:
             overtaken += 1
         except ValueError:  # a version that is not complete
@@ -176,12 +188,17 @@ def faults_after(decisions: dict[str, str]) -> Iterator[str]:
     ledger = Ledger.of(RACED)
     if ledger.champion != mlflow_client.version_with_alias(RACED, mlflow_client.CHAMPION):
         yield "champion not of the ledger"
-    if ledger.pending or [line.number for line in ledger.lines] != list(range(1, len(ledger.lines) + 1)):
+    if ledger.pending or [line.number for line in ledger.lines] != list(
+        range(1, len(ledger.lines) + 1)
+    ):
         yield "a line half done or missing"
     if any(line.event != PROMOTED for line in ledger.lines):
         yield "a line of nobody"
     if any(
-        line.replaced != before for line, before in zip(ledger.lines[1:], [line.champion for line in ledger.lines], strict=False)
+        line.replaced != before
+        for line, before in zip(
+            ledger.lines[1:], [line.champion for line in ledger.lines], strict=False
+        )
     ):
         yield "a line that replaced another than the champion before"
     lines = Counter(line.decision for line in ledger.lines)
@@ -191,7 +208,12 @@ def faults_after(decisions: dict[str, str]) -> Iterator[str]:
 
 
 def one_race(
-    number: int, racers: list[Racer], candidates: list[str], half: str, chance: random.Random, found: Found
+    number: int,
+    racers: list[Racer],
+    candidates: list[str],
+    half: str,
+    chance: random.Random,
+    found: Found,
 ) -> list[str]:
     """Let two promote at once, perhaps kill one, and return what is wrong then."""
     champion = mlflow_client.version_with_alias(RACED, mlflow_client.CHAMPION)
@@ -202,7 +224,11 @@ def one_race(
     waiting = {racer.commands: decision for racer, decision in zip(racers, ended, strict=True)}
     for racer, version, decision in zip(racers, chosen, ended, strict=True):
         racer.commands.send((version, decision, chance.uniform(0, 0.02)))
-    kill_at = time.monotonic() + chance.uniform(0, LATEST_KILL_SECONDS) if number % KILLED_EVERY == 0 else None
+    kill_at = (
+        time.monotonic() + chance.uniform(0, LATEST_KILL_SECONDS)
+        if number % KILLED_EVERY == 0
+        else None
+    )
     faults: list[str] = []
     while waiting:
         for answered in wait(list(waiting), timeout=0.1):
@@ -266,24 +292,44 @@ def figures(found: Found | None = None) -> list[Figure]:
     wrong = "; ".join(f"{kind}: {num}" for kind, num in found.faults.items())
     return [
         figure(
-            "extra_versions", found.extra, unit="versions", goal=0, better="lower", command=COMMAND,
+            "extra_versions",
+            found.extra,
+            unit="versions",
+            goal=0,
+            better="lower",
+            command=COMMAND,
             note=f"of {found.registrations} registrations of a training, {PROCESSES * THREADS} at once in {PROCESSES} processes",
         ),
         figure(
-            "inconsistent_races", found.inconsistent, unit="races", goal=0, better="lower", command=COMMAND,
+            "inconsistent_races",
+            found.inconsistent,
+            unit="races",
+            goal=0,
+            better="lower",
+            command=COMMAND,
             note=f"of {found.races} between two promoters, {found.killed} of whom were killed, {found.overtaken} overtaken"
             + (f"; {wrong}" if wrong else ""),
         ),
-    ]  # fmt: skip
+    ]
 
 
 def main() -> None:
     """Print and keep the figures."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--races", type=int, default=RACES, help="fewer are not kept")
     races = parser.parse_args().races
     found = measure(races)
-    print(json.dumps({"looks while racing": found.looks, "killed": found.killed, "overtaken": found.overtaken}))
+    print(
+        json.dumps(
+            {
+                "looks while racing": found.looks,
+                "killed": found.killed,
+                "overtaken": found.overtaken,
+            }
+        )
+    )
     for item in figures(found):
         print(f"{item.figure}: {item.value:g} {item.unit} (goal {item.goal:g}); {item.note}")
     if races >= RACES:

@@ -27,12 +27,23 @@ COMMAND = "python -m benchmarks.replay"
 # Of every problem enough for some hundred updates; how good they get is another matter.
 DATASETS: dict[str, dict[str, Any]] = {
     "sst2_sentences": {"tokens": {"limit": 2_000}, "training": {"max_epochs": 3}},
-    "wnut17": {"tokens": {"limit": 1_000}, "training": {"max_epochs": 3, "embedding_size": 64, "hidden_size": 64}},
+    "wnut17": {
+        "tokens": {"limit": 1_000},
+        "training": {"max_epochs": 3, "embedding_size": 64, "hidden_size": 64},
+    },
     "multi30k": {
         "tokens": {"limit": 1_000, "vocabulary_size": 1_000},
-        "training": {"max_epochs": 2, "embedding_size": 64, "hidden_size": 64, "batch_size": 32, "beam_width": 1},
+        "training": {
+            "max_epochs": 2,
+            "embedding_size": 64,
+            "hidden_size": 64,
+            "batch_size": 32,
+            "beam_width": 1,
+        },
     },
-    "irish": {"training": {"max_epochs": 2, "embedding_size": 32, "hidden_size": 64, "sample_length": 100}},
+    "irish": {
+        "training": {"max_epochs": 2, "embedding_size": 32, "hidden_size": 64, "sample_length": 100}
+    },
 }
 
 
@@ -63,7 +74,9 @@ def measure(names: list[str]) -> dict[str, dict[str, Any]]:
         for name in names:
             problem = trained(name)
             found[name] = replayed(name) | {"problem": problem}
-            differ = f"{found[name]['num_differing']:,} of {found[name]['num_weights']:,} weights differ"
+            differ = (
+                f"{found[name]['num_differing']:,} of {found[name]['num_weights']:,} weights differ"
+            )
             print("; ".join([f"{name}, {problem}: {differ}", *found[name]["reasons"]]), flush=True)
     return found
 
@@ -71,14 +84,32 @@ def measure(names: list[str]) -> dict[str, dict[str, Any]]:
 def figures(found: dict[str, dict[str, Any]]) -> list[Figure]:
     """Whether all are the same, as a figure."""
     same = [told["is_identical"] for told in found.values()]
-    threads = sorted({fact["now"] for told in found.values() for fact in told["facts"] if fact["what"] == "threads"})
+    threads = sorted(
+        {
+            fact["now"]
+            for told in found.values()
+            for fact in told["facts"]
+            if fact["what"] == "threads"
+        }
+    )
     note = (
         f"{sum(same)} of {len(same)} trained again in a process of their own (threads: {', '.join(threads)}): "
-        + ", ".join(f"{told['problem']} (`{name}`, {told['num_weights']:,} weights)" for name, told in found.items())
-    )  # fmt: skip
+        + ", ".join(
+            f"{told['problem']} (`{name}`, {told['num_weights']:,} weights)"
+            for name, told in found.items()
+        )
+    )
     return [
-        figure("replay_identical", float(all(same)), unit="(1 is yes)", goal=1, better="higher", command=COMMAND, note=note)
-    ]  # fmt: skip
+        figure(
+            "replay_identical",
+            float(all(same)),
+            unit="(1 is yes)",
+            goal=1,
+            better="higher",
+            command=COMMAND,
+            note=note,
+        )
+    ]
 
 
 if __name__ == "__main__":

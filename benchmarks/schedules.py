@@ -33,10 +33,17 @@ def write_dataset(folder: Path) -> Path:
     rows.mkdir()
     (rows / "first.csv").write_text("text,label\n" + "".join(rows_from(0, 400)))
     entry = {
-        "problem": "sentiment", "language": "xx", "licence": "ours", "origin": "made for the benchmark", "tokenizer": "words",
-        "source": {"kind": "files", "paths": {"all": "rows/*.csv"}}, "format": {"kind": "csv"},
-        "columns": {"text": "text", "label": "label"}, "splits": {"validation": 0.15, "test": 0.2}, "settings": SETTINGS,
-    }  # fmt: skip
+        "problem": "sentiment",
+        "language": "xx",
+        "licence": "ours",
+        "origin": "made for the benchmark",
+        "tokenizer": "words",
+        "source": {"kind": "files", "paths": {"all": "rows/*.csv"}},
+        "format": {"kind": "csv"},
+        "columns": {"text": "text", "label": "label"},
+        "splits": {"validation": 0.15, "test": 0.2},
+        "settings": SETTINGS,
+    }
     path = folder / "catalog.yaml"
     path.write_text(yaml.safe_dump({"made": entry}))
     return path
@@ -44,7 +51,10 @@ def write_dataset(folder: Path) -> Path:
 
 def rows_from(start: int, num: int) -> list[str]:
     """Rows whose label follows from their last word."""
-    return [f"row n{i} {('lumo', 'grak')[i % 2]},{('pos', 'neg')[i % 2]}\n" for i in range(start, start + num)]
+    return [
+        f"row n{i} {('lumo', 'grak')[i % 2]},{('pos', 'neg')[i % 2]}\n"
+        for i in range(start, start + num)
+    ]
 
 
 def memory_megabytes(store: Path) -> float:
@@ -73,7 +83,9 @@ def wait_until(condition: Any, what: str) -> Any:
 def completed(server: Server, deployment: str) -> list[dict[str, Any]]:
     """Scheduled runs of a deployment that completed, the first first."""
     chosen = {"deployment_id": {"any_": [deployment]}, "state": {"type": {"any_": ["COMPLETED"]}}}
-    runs = server.call("POST", "flow_runs/filter", {"sort": "EXPECTED_START_TIME_ASC", "flow_runs": chosen})
+    runs = server.call(
+        "POST", "flow_runs/filter", {"sort": "EXPECTED_START_TIME_ASC", "flow_runs": chosen}
+    )
     return [run for run in runs if run["auto_scheduled"]]
 
 
@@ -81,7 +93,11 @@ def share_of_lines(server: Server, run: dict[str, Any], screen: str) -> float:
     """Share of the kinds of lines in a terminal that the page of a run has: numbers and times do not count."""
     body = {"logs": {"flow_run_id": {"any_": [run["id"]]}}, "limit": 200}
     page = {kind(line["message"]) for line in server.call("POST", "logs/filter", body)}
-    shown = {kind(line[38:]) for line in screen.splitlines() if line[10:15].strip() == "made" or "made  " in line[:28]}
+    shown = {
+        kind(line[38:])
+        for line in screen.splitlines()
+        if line[10:15].strip() == "made" or "made  " in line[:28]
+    }
     return len(shown & page) / len(shown) if shown else 0.0
 
 
@@ -94,15 +110,31 @@ def measure() -> list[Figure]:
     """Start everything, wait for the slots, and stop it."""
     with tempfile.TemporaryDirectory(prefix="refrain-schedules-") as folder:
         catalog, store = write_dataset(Path(folder)), Path(folder) / "store"
-        environment = os.environ | {"REFRAIN_HOME": str(store), "REFRAIN_CATALOG": str(catalog), "COLUMNS": "200"}
+        environment = os.environ | {
+            "REFRAIN_HOME": str(store),
+            "REFRAIN_CATALOG": str(catalog),
+            "COLUMNS": "200",
+        }
         ports = [str(free_port()) for _ in range(2)]
-        command = [sys.executable, "-m", "refrain", "up", "--prefect-port", ports[0], "--mlflow-port", ports[1]]
+        command = [
+            sys.executable,
+            "-m",
+            "refrain",
+            "up",
+            "--prefect-port",
+            ports[0],
+            "--mlflow-port",
+            ports[1],
+        ]
         screen = Path(folder) / "screen"
         started = time.monotonic()
         with screen.open("w") as file:
             process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=file, stderr=file)
         try:
-            wait_until(lambda: "Ctrl-C stops all" in screen.read_text() or process.poll() is not None, "the start")
+            wait_until(
+                lambda: "Ctrl-C stops all" in screen.read_text() or process.poll() is not None,
+                "the start",
+            )
             up_seconds = time.monotonic() - started
             time.sleep(20)  # until the worker has settled
             megabytes = memory_megabytes(store)
@@ -111,41 +143,87 @@ def measure() -> list[Figure]:
             process.send_signal(signal.SIGINT)
             process.wait(60)
         for log in (store / "logs").glob("*.log"):
-            print(f"-- {log.name}: {sum('ERROR' in line for line in log.read_text().splitlines())} errors")
+            print(
+                f"-- {log.name}: {sum('ERROR' in line for line in log.read_text().splitlines())} errors"
+            )
     fired, lines = found
     return [
-        figure("scheduled_runs_fired", fired, unit=f"of {NUM_SLOTS} slots", goal=NUM_SLOTS, better="higher", command=COMMAND,
-               note="runs of a schedule of one a minute that started by themselves and completed"),
-        figure("log_lines_on_run_page", lines, unit="share", goal=1, better="higher", command=COMMAND,
-               note="kinds of lines of a retraining in a terminal that the run page has as well"),
-        figure("up_megabytes", megabytes, unit="MB", goal=1300, better="lower", command=COMMAND,
-               note="proportional set size of all processes of `refrain up`, no run at work"),
-        figure("up_seconds", up_seconds, unit="s", goal=30, better="lower", command=COMMAND,
-               note="until both dashboards answer and all deployments are applied, in an empty store"),
-    ]  # fmt: skip
+        figure(
+            "scheduled_runs_fired",
+            fired,
+            unit=f"of {NUM_SLOTS} slots",
+            goal=NUM_SLOTS,
+            better="higher",
+            command=COMMAND,
+            note="runs of a schedule of one a minute that started by themselves and completed",
+        ),
+        figure(
+            "log_lines_on_run_page",
+            lines,
+            unit="share",
+            goal=1,
+            better="higher",
+            command=COMMAND,
+            note="kinds of lines of a retraining in a terminal that the run page has as well",
+        ),
+        figure(
+            "up_megabytes",
+            megabytes,
+            unit="MB",
+            goal=1300,
+            better="lower",
+            command=COMMAND,
+            note="proportional set size of all processes of `refrain up`, no run at work",
+        ),
+        figure(
+            "up_seconds",
+            up_seconds,
+            unit="s",
+            goal=30,
+            better="lower",
+            command=COMMAND,
+            note="until both dashboards answer and all deployments are applied, in an empty store",
+        ),
+    ]
 
 
 def _fire(server: Server, catalog: Path, environment: dict[str, str]) -> tuple[int, float]:
     """Add the schedule as the dashboard does, bring new rows before each slot, and count the slots that completed."""
-    deployment = next(found for found in server.deployments() if found["name"] == "rotten_tomatoes")["id"]
+    deployment = next(
+        found for found in server.deployments() if found["name"] == "rotten_tomatoes"
+    )["id"]
     parameters = {"dataset": "made", "catalog": str(catalog)}
-    schedule = {"schedule": {"cron": "* * * * *", "timezone": "UTC"}, "active": True, "parameters": parameters}
+    schedule = {
+        "schedule": {"cron": "* * * * *", "timezone": "UTC"},
+        "active": True,
+        "parameters": parameters,
+    }
     server.call("POST", f"deployments/{deployment}/schedules", [schedule])
     first = (datetime.now(UTC) + timedelta(minutes=1)).replace(second=0, microsecond=0)
     for slot in range(NUM_SLOTS):
-        (catalog.parent / "rows" / f"more-{slot}.csv").write_text("text,label\n" + "".join(rows_from(1000 + 10 * slot, 10)))
-        time.sleep(max(0.0, (first + timedelta(minutes=slot) - datetime.now(UTC)).total_seconds() + 30))
+        (catalog.parent / "rows" / f"more-{slot}.csv").write_text(
+            "text,label\n" + "".join(rows_from(1000 + 10 * slot, 10))
+        )
+        time.sleep(
+            max(0.0, (first + timedelta(minutes=slot) - datetime.now(UTC)).total_seconds() + 30)
+        )
     last = first + timedelta(minutes=NUM_SLOTS - 1)
     slots = {(first + timedelta(minutes=slot)).strftime("%H:%M") for slot in range(NUM_SLOTS)}
     deadline = last + timedelta(minutes=3)
     while datetime.now(UTC) < deadline:
-        runs = [run for run in completed(server, deployment) if run["expected_start_time"][11:16] in slots]
+        runs = [
+            run
+            for run in completed(server, deployment)
+            if run["expected_start_time"][11:16] in slots
+        ]
         if len(runs) == NUM_SLOTS:
             break
         time.sleep(2)
     alone = environment | {"REFRAIN_HOME": str(catalog.parent / "alone")}
     words = [sys.executable, "-m", "refrain", "run", "made"]
-    screen = subprocess.run(words, cwd=ROOT, env=alone, capture_output=True, text=True, check=True).stderr
+    screen = subprocess.run(
+        words, cwd=ROOT, env=alone, capture_output=True, text=True, check=True
+    ).stderr
     return len(runs), share_of_lines(server, runs[0], screen) if runs else 0.0
 
 

@@ -36,14 +36,26 @@ from tasks.train import train
 
 COMMAND = "python -m benchmarks.serving"
 TIMES = 3
-MANY_ROWS, PART_ROWS = 8_192, 1_024  # N of the memory, and rows that are held together: several parts for both N and 4 N
+MANY_ROWS, PART_ROWS = (
+    8_192,
+    1_024,
+)  # N of the memory, and rows that are held together: several parts for both N and 4 N
 # Enough of a training for answers of usual lengths; speed does not depend on how right they are.
 DATASETS: dict[str, dict[str, Any]] = {
     "rotten_tomatoes": {"training": {"max_epochs": 2}},
-    "msra": {"tokens": {"limit": 5_000}, "training": {"max_epochs": 2, "embedding_size": 100, "hidden_size": 100}},
+    "msra": {
+        "tokens": {"limit": 5_000},
+        "training": {"max_epochs": 2, "embedding_size": 100, "hidden_size": 100},
+    },
     "tatoeba_en_fr": {
         "tokens": {"limit": 20_000, "vocabulary_size": 4_000},
-        "training": {"max_epochs": 1, "embedding_size": 128, "hidden_size": 192, "batch_size": 64, "learning_rate": 5e-3},
+        "training": {
+            "max_epochs": 1,
+            "embedding_size": 128,
+            "hidden_size": 192,
+            "batch_size": 64,
+            "learning_rate": 5e-3,
+        },
     },
     "irish_tunes": {"training": {"max_epochs": 4}},
 }
@@ -58,7 +70,9 @@ def made(name: str) -> tuple[ModelVersion, TokenSet, list[dict[str, Any]]]:
     return directly(register, checkpoint, tokens, scores), tokens, golden_asked(scores)
 
 
-def cold_starts(version: ModelVersion, tokens: TokenSet, asked: list[dict[str, Any]]) -> list[float]:
+def cold_starts(
+    version: ModelVersion, tokens: TokenSet, asked: list[dict[str, Any]]
+) -> list[float]:
     """Seconds from the start of a process to its first answer, some times."""
     calls = [(golden_rows(tokens), params) for params in asked]
     runs = [run_apart(version.name, version.version, calls, is_timed=True) for _ in range(TIMES)]
@@ -78,7 +92,13 @@ def rows_per_second(version: ModelVersion, rows: pd.DataFrame, folder: Path) -> 
     source, columns = folder / f"{version.name}.parquet", {name: name for name in rows.columns}
     rows.to_parquet(source, index=False)
     started = time.perf_counter()
-    told = directly(predict_files, version, str(source), str(folder / version.name), PredictSettings(columns=columns))
+    told = directly(
+        predict_files,
+        version,
+        str(source),
+        str(folder / version.name),
+        PredictSettings(columns=columns),
+    )
     assert (told.rows, told.refused) == (len(rows), 0)
     return told.rows / (time.perf_counter() - started)
 
@@ -87,7 +107,16 @@ def peak_megabytes(version: ModelVersion, rows: pd.DataFrame, num: int, folder: 
     """Most megabytes of a process that answers ``num`` rows, which are these over and over."""
     source = folder / f"{num}.csv"
     rows.iloc[list(islice(cycle(range(len(rows))), num))].to_csv(source, index=False)
-    run = [sys.executable, "-m", "benchmarks.serving", "peak", version.name, version.version, str(source), *rows.columns]
+    run = [
+        sys.executable,
+        "-m",
+        "benchmarks.serving",
+        "peak",
+        version.name,
+        version.version,
+        str(source),
+        *rows.columns,
+    ]
     printed = subprocess.run(run, cwd=ROOT, capture_output=True, text=True, check=True).stdout
     told = json.loads(printed.splitlines()[-1])
     assert told["rows"] == num
@@ -97,33 +126,46 @@ def peak_megabytes(version: ModelVersion, rows: pd.DataFrame, num: int, folder: 
 def answer_here(name: str, number: str, source: str, *columns: str) -> dict[str, float]:
     """Answer the rows of a file in this process: their number, and the most megabytes that it held."""
     settings = PredictSettings(columns={column: column for column in columns}, part_rows=PART_ROWS)
-    told = directly(predict_files, ModelVersion(name, number, "", ""), source, f"{source}-answers", settings)
+    told = directly(
+        predict_files, ModelVersion(name, number, "", ""), source, f"{source}-answers", settings
+    )
     return {"rows": told.rows, "megabytes": memory_mib("VmHWM")}
 
 
 def memory_figure(version: ModelVersion, rows: pd.DataFrame, folder: Path) -> Figure:
     """By how much the peak of memory grows with four times the rows."""
     once, more = (peak_megabytes(version, rows, num, folder) for num in (MANY_ROWS, 4 * MANY_ROWS))
-    note = (
-        f"{version.name}: whole process, {once:.0f} MB for {MANY_ROWS:,} rows, {more:.0f} MB for four times as many, in parts of"
-    )
+    note = f"{version.name}: whole process, {once:.0f} MB for {MANY_ROWS:,} rows, {more:.0f} MB for four times as many, in parts of"
     return figure(
-        "predict_memory_growth", more / once, unit="times the peak for four times the rows", goal=1.1, better="lower",
-        command=COMMAND, note=f"{note} {PART_ROWS:,}",
-    )  # fmt: skip
+        "predict_memory_growth",
+        more / once,
+        unit="times the peak for four times the rows",
+        goal=1.1,
+        better="lower",
+        command=COMMAND,
+        note=f"{note} {PART_ROWS:,}",
+    )
 
 
 def speed_figure(version: ModelVersion, rows: pd.DataFrame, folder: Path) -> Figure:
     """How fast files are answered."""
     return figure(
-        f"predict_rows_per_second_{version.name}", rows_per_second(version, rows, folder), unit="rows/s", goal=0, better="higher",
-        command=COMMAND, note=f"{len(rows):,} test rows, Parquet to Parquet, the load of the model included",
-    )  # fmt: skip
+        f"predict_rows_per_second_{version.name}",
+        rows_per_second(version, rows, folder),
+        unit="rows/s",
+        goal=0,
+        better="higher",
+        command=COMMAND,
+        note=f"{len(rows):,} test rows, Parquet to Parquet, the load of the model included",
+    )
 
 
 def told(item: Figure) -> Figure:
     """The same figure, printed as soon as it is measured."""
-    print(f"{item.figure:<40}{item.value:>10g}  {item.unit}, goal {item.goal:g}  ({item.note})", flush=True)
+    print(
+        f"{item.figure:<40}{item.value:>10g}  {item.unit}, goal {item.goal:g}  ({item.note})",
+        flush=True,
+    )
     return item
 
 
@@ -140,7 +182,20 @@ def measure(names: list[str]) -> list[Figure]:
                 found.append(told(memory_figure(version, rows, home)))
     start, spread = statistics.median(seconds), f"{min(seconds):.1f} to {max(seconds):.1f}"
     note = f"start of a process to its first answer, median of {len(seconds)}, {spread}; {', '.join(names)}"
-    return [told(figure("cold_start_seconds", start, unit="s", goal=10, better="lower", command=COMMAND, note=note)), *found]
+    return [
+        told(
+            figure(
+                "cold_start_seconds",
+                start,
+                unit="s",
+                goal=10,
+                better="lower",
+                command=COMMAND,
+                note=note,
+            )
+        ),
+        *found,
+    ]
 
 
 if __name__ == "__main__":

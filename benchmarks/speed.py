@@ -25,9 +25,17 @@ MEMORY = RESULTS / "curves" / "speed_memory.json"
 Runs = dict[str, list[Values]]
 ALONE = {"outside": outside, "startup": startup}  # rows without a peer
 WANTED = {
-    **{goal.figure: (f"{row.name}: {row.about}", goal.goal, goal.unit) for row in ROWS.values() for goal in row.goals},
-    **{item.figure: (item.about, item.goal, item.unit) for part in ALONE.values() for item in part.WANTED},
-}  # fmt: skip
+    **{
+        goal.figure: (f"{row.name}: {row.about}", goal.goal, goal.unit)
+        for row in ROWS.values()
+        for goal in row.goals
+    },
+    **{
+        item.figure: (item.about, item.goal, item.unit)
+        for part in ALONE.values()
+        for item in part.WANTED
+    },
+}
 
 
 def busy() -> float:
@@ -52,7 +60,15 @@ def made_figure(row: Row, goal: Goal, runs: Runs, loads: list[float]) -> Figure:
     """A figure of some runs."""
     said = f"{note(row, runs, goal)}; load before a turn {min(loads):.1f} to {max(loads):.1f}"
     command = f"{COMMAND} {row.name}"
-    return figure(goal.figure, ratio(runs, goal), unit=goal.unit, goal=goal.goal, better="higher", command=command, note=said)
+    return figure(
+        goal.figure,
+        ratio(runs, goal),
+        unit=goal.unit,
+        goal=goal.goal,
+        better="higher",
+        command=command,
+        note=said,
+    )
 
 
 def write_memory(row: Row, runs: Runs) -> None:
@@ -60,7 +76,12 @@ def write_memory(row: Row, runs: Runs) -> None:
     seen = medians(runs["ours"])
     if "used_mib" in seen:
         names = ("parameters", "needed_mib", "used_mib")
-        MEMORY.write_text(json.dumps(kept(MEMORY) | {row.name: {name: round(seen[name]) for name in names}}, indent=2) + "\n")
+        MEMORY.write_text(
+            json.dumps(
+                kept(MEMORY) | {row.name: {name: round(seen[name]) for name in names}}, indent=2
+            )
+            + "\n"
+        )
 
 
 def measure(row: Row, asked: Asked, repetitions: int, *, is_try: bool) -> None:
@@ -77,12 +98,18 @@ def measure(row: Row, asked: Asked, repetitions: int, *, is_try: bool) -> None:
 
 def table() -> str:
     """What is wanted and what was measured, in Markdown."""
-    found = {item.figure: item for item in read("speed")} if (RESULTS / "speed.json").exists() else {}
+    found = (
+        {item.figure: item for item in read("speed")} if (RESULTS / "speed.json").exists() else {}
+    )
     lines = ["| figure | what | goal | measured |", "|---|---|---|---|"]
     for name, (about, goal, unit) in WANTED.items():
         item = found.get(name)
         bound = "at most" if unit in ("s", "% of a training") else "at least"
-        said = f"**{item.value:g}**{'' if item.is_met else ' (missed)'}: {item.note}" if item else "not measured"
+        said = (
+            f"**{item.value:g}**{'' if item.is_met else ' (missed)'}: {item.note}"
+            if item
+            else "not measured"
+        )
         lines.append(f"| `{name}` | {about} | {bound} {goal:g} {unit} | {said} |")
     return "\n".join(lines) + "\n"
 
@@ -97,7 +124,9 @@ def memory_table() -> str:
     for name in ("translation", "ner", "sentiment"):
         seen = found.get(name)
         cells = (
-            [f"{seen['parameters']:,}", f"{seen['needed_mib']} MiB", f"{seen['used_mib']} MiB"] if seen else ["not measured"] * 3
+            [f"{seen['parameters']:,}", f"{seen['needed_mib']} MiB", f"{seen['used_mib']} MiB"]
+            if seen
+            else ["not measured"] * 3
         )
         lines.append(f"| {name} | {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
@@ -116,7 +145,9 @@ def main() -> None:
     parser.add_argument("row", nargs="?", choices=[*ROWS, *ALONE])
     parser.add_argument("--repetitions", type=int, default=REPETITIONS)
     parser.add_argument(
-        "--steps", type=int, help="steps that are timed, of JoeyNMT and OpenNMT-py, for a try; the faster ones make more"
+        "--steps",
+        type=int,
+        help="steps that are timed, of JoeyNMT and OpenNMT-py, for a try; the faster ones make more",
     )
     parser.add_argument("--threads", type=int, help="threads of each side, for a try")
     parser.add_argument("--tables", action="store_true", help="measure nothing, write the tables")
@@ -124,7 +155,12 @@ def main() -> None:
     is_try = bool(given.steps or given.threads) or given.repetitions < REPETITIONS
     asked = Asked()
     if given.steps:
-        asked = replace(asked, warmup=min(asked.warmup, given.steps), steps=given.steps, steps_before_beam=2 * given.steps)
+        asked = replace(
+            asked,
+            warmup=min(asked.warmup, given.steps),
+            steps=given.steps,
+            steps_before_beam=2 * given.steps,
+        )
     asked = replace(asked, threads=given.threads or asked.threads)
     for name in [] if given.tables else [given.row] if given.row else [*ROWS, *ALONE]:
         if name in ROWS:

@@ -49,7 +49,12 @@ def training_flop(done: Translated, widths: Widths) -> int:
     per_source = 2 * lstm(e, widths.encoder) + 2 * both * d
     per_target = lstm(e + d, d) + 2 * (both + d) * d + 2 * d * widths.ids
     per_pair = 2 * d + 2 * both
-    forward = done.source * per_source + done.target * per_target + done.pairs * per_pair + done.sentences * 2 * both * d
+    forward = (
+        done.source * per_source
+        + done.target * per_target
+        + done.pairs * per_pair
+        + done.sentences * 2 * both * d
+    )
     return BACKWARD_TOO * forward
 
 

@@ -34,17 +34,45 @@ from rnn_models.training.loop import fit
 FIRST_ID, UNKNOWN = 4, 1
 SIDE = 2048  # of the square product that the limit is measured by
 COPIES = 5  # of the weights: themselves, their gradient, AdamW's two averages, the best epoch's
-SHARED = {"encoder": "lstm", "precision": "float32", "device": "cpu", "max_epochs": 20, "batch_tokens": 1 << 20}
+SHARED = {
+    "encoder": "lstm",
+    "precision": "float32",
+    "device": "cpu",
+    "max_epochs": 20,
+    "batch_tokens": 1 << 20,
+}
 TRANSLATION = SHARED | {
-    "embedding_size": 256, "hidden_size": 256, "decoder_size": 512, "input_feeding": True, "tied_embeddings": "none",
-    "dropout": 0.2, "label_smoothing": 0.1, "learning_rate": 1e-3, "schedule": "constant", "batch_size": 64, "clip_norm": 1.0,
-    "beam_width": 5, "copy_unknown": False,
-}  # fmt: skip
+    "embedding_size": 256,
+    "hidden_size": 256,
+    "decoder_size": 512,
+    "input_feeding": True,
+    "tied_embeddings": "none",
+    "dropout": 0.2,
+    "label_smoothing": 0.1,
+    "learning_rate": 1e-3,
+    "schedule": "constant",
+    "batch_size": 64,
+    "clip_norm": 1.0,
+    "beam_width": 5,
+    "copy_unknown": False,
+}
 SGD = SHARED | {
-    "embedding_size": 100, "hidden_size": 256, "dropout": 0.5, "optimizer": "sgd", "momentum": 0.0, "learning_rate": 0.1,
-    "weight_decay": 0.0, "batch_size": 32, "clip_norm": 5.0,
-}  # fmt: skip
-TAGGING = SGD | {"token_dropout": 0.05, "char_encoder": "lstm", "char_embedding_size": 25, "char_hidden_size": 25}
+    "embedding_size": 100,
+    "hidden_size": 256,
+    "dropout": 0.5,
+    "optimizer": "sgd",
+    "momentum": 0.0,
+    "learning_rate": 0.1,
+    "weight_decay": 0.0,
+    "batch_size": 32,
+    "clip_norm": 5.0,
+}
+TAGGING = SGD | {
+    "token_dropout": 0.05,
+    "char_encoder": "lstm",
+    "char_embedding_size": 25,
+    "char_hidden_size": 25,
+}
 SENTIMENT = SGD | {"pooling": "last", "token_dropout": 0.0, "label_smoothing": 0.0}
 Lines = Sequence[Sequence[str]]
 
@@ -68,7 +96,10 @@ def lines_of(name: str) -> list[list[str]]:
 def known(lines: Lines, min_frequency: int = 1) -> dict[str, int]:
     """Ids of tokens, behind the special ones."""
     counted = Counter(token for line in lines for token in line)
-    return {token: FIRST_ID + i for i, token in enumerate(t for t, n in counted.most_common() if n >= min_frequency)}
+    return {
+        token: FIRST_ID + i
+        for i, token in enumerate(t for t, n in counted.most_common() if n >= min_frequency)
+    }
 
 
 def column(lines: Lines, ids: dict[str, int]) -> Ragged:
@@ -78,9 +109,14 @@ def column(lines: Lines, ids: dict[str, int]) -> Ragged:
 
 def translation() -> Row:
     """Captions in pieces of the BPE."""
-    train, test = ([lines_of(f"{split}.bpe.{language}") for language in ("en", "de")] for split in ("train", "test"))
+    train, test = (
+        [lines_of(f"{split}.bpe.{language}") for language in ("en", "de")]
+        for split in ("train", "test")
+    )
     source, target = (known(lines) for lines in train)
-    examples = [Examples(column(pair[0], source), column(pair[1], target)) for pair in (train, test)]
+    examples = [
+        Examples(column(pair[0], source), column(pair[1], target)) for pair in (train, test)
+    ]
     sizes = Sizes(source=FIRST_ID + len(source), target=FIRST_ID + len(target))
     problem = find_problem("translation")
     return Row(problem, sizes, problem.defaults.with_changes(TRANSLATION), *examples)
@@ -89,9 +125,14 @@ def translation() -> Row:
 def tagged(name: str) -> tuple[Lines, Lines]:
     """Words and tags of the sentences of a CoNLL file."""
     texts = (WORK / name).read_text(encoding="utf-8").split("\n\n")
-    rows = [[line.split() for line in text.split("\n") if line and not line.startswith("-DOCSTART-")] for text in texts]
+    rows = [
+        [line.split() for line in text.split("\n") if line and not line.startswith("-DOCSTART-")]
+        for text in texts
+    ]
     rows = [row for row in rows if row]
-    return [[cells[0] for cells in row] for row in rows], [[cells[3] for cells in row] for row in rows]
+    return [[cells[0] for cells in row] for row in rows], [
+        [cells[3] for cells in row] for row in rows
+    ]
 
 
 def ner() -> Row:
@@ -99,7 +140,12 @@ def ner() -> Row:
     (words, tags), (test_words, test_tags) = tagged("train.txt"), tagged("test.txt")
     ids, names = known(words, 2), sorted({tag for row in tags for tag in row} - {"O"})
     labels = {tag: i for i, tag in enumerate(["O", *names])}
-    forms = {word: i for i, word in enumerate(dict.fromkeys(word for row in (*words, *test_words) for word in row))}
+    forms = {
+        word: i
+        for i, word in enumerate(
+            dict.fromkeys(word for row in (*words, *test_words) for word in row)
+        )
+    }
     letters = known([list(word) for word in forms])
     spellings = column([list(word) for word in forms], letters)
 
@@ -107,7 +153,12 @@ def ner() -> Row:
         spelled = Words(Ragged.of([[forms[word] for word in row] for row in rows]), spellings)
         return Examples(column(rows, ids), column(said, labels), spelled)
 
-    sizes = Sizes(source=FIRST_ID + len(ids), target=len(labels), labels=tuple(labels), characters=FIRST_ID + len(letters))
+    sizes = Sizes(
+        source=FIRST_ID + len(ids),
+        target=len(labels),
+        labels=tuple(labels),
+        characters=FIRST_ID + len(letters),
+    )
     problem = find_problem("ner")
     settings = problem.defaults.with_changes(TAGGING)
     return Row(problem, sizes, settings, examples(words, tags), examples(test_words, test_tags))
@@ -115,7 +166,10 @@ def ner() -> Row:
 
 def sentiment() -> Row:
     """Film reviews, words that stand twice."""
-    rows = [line.split("\t") for line in (WORK / "reviews.tsv").read_text(encoding="utf-8").split("\n")[:-1]]
+    rows = [
+        line.split("\t")
+        for line in (WORK / "reviews.tsv").read_text(encoding="utf-8").split("\n")[:-1]
+    ]
     texts, labels = [text.split(" ") for _, text in rows], {"neg": 0, "pos": 1}
     ids = known(texts, 2)
     train = Examples(column(texts, ids), Ragged.of([[labels[label]] for label, _ in rows]))
@@ -128,7 +182,8 @@ def first(examples: Examples, num: int) -> Examples:
     """The first examples of many."""
     places = [Ragged(c.ids, c.offsets[: num + 1]) for c in (examples.source, examples.target)]
     words = examples.words and Words(
-        Ragged(examples.words.forms.ids, examples.words.forms.offsets[: num + 1]), examples.words.spellings
+        Ragged(examples.words.forms.ids, examples.words.forms.offsets[: num + 1]),
+        examples.words.spellings,
     )
     return Examples(*places, words)
 
@@ -136,7 +191,10 @@ def first(examples: Examples, num: int) -> Examples:
 def planned(row: Row) -> list[NDArray[np.int64]]:
     """The batches that a training takes first, in its order."""
     s = row.settings
-    epochs = (epoch_batches(row.train, size=s.batch_size, tokens=s.batch_tokens, seed=s.seed, epoch=n) for n in range(1, 4))
+    epochs = (
+        epoch_batches(row.train, size=s.batch_size, tokens=s.batch_tokens, seed=s.seed, epoch=n)
+        for n in range(1, 4)
+    )
     return [batch for epoch in epochs for batch in epoch]
 
 
@@ -145,7 +203,12 @@ def timed_training(row: Row, warmup: int, steps: int) -> tuple[History, float]:
     times: list[float] = []
     settings = row.settings.with_changes({"max_steps": warmup + steps})
     history = fit(
-        row.problem, row.train, first(row.other, 64), row.sizes, settings, on_step=lambda step: times.append(time.perf_counter())
+        row.problem,
+        row.train,
+        first(row.other, 64),
+        row.sizes,
+        settings,
+        on_step=lambda step: times.append(time.perf_counter()),
     )
     return history, times[-1] - times[warmup - 1]
 
@@ -155,10 +218,16 @@ def trained(row: Row, warmup: int, steps: int) -> tuple[History, dict[str, Any]]
     before = restart_peak()
     history, seconds = timed_training(row, warmup, steps)
     batches = planned(row)[warmup : warmup + steps]
-    side, ends = (row.train.target, 1) if row.problem.name == "translation" else (row.train.source, 0)
+    side, ends = (
+        (row.train.target, 1) if row.problem.name == "translation" else (row.train.source, 0)
+    )
     tokens = sum(int((side.lengths_of(batch) + ends).sum()) for batch in batches)
     weights = sum(tensor.numel() for tensor in history.weights.values())
-    memory = {"parameters": weights, "needed_mib": model_bytes(weights, COPIES) / 2**20, "used_mib": memory_mib("VmHWM") - before}
+    memory = {
+        "parameters": weights,
+        "needed_mib": model_bytes(weights, COPIES) / 2**20,
+        "used_mib": memory_mib("VmHWM") - before,
+    }
     return history, {"train": tokens / seconds, "tokens": tokens, "seconds": seconds, **memory}
 
 
@@ -185,16 +254,24 @@ def translation_train(asked: argparse.Namespace) -> dict[str, Any]:
     limit = products_per_second()
     _, found = trained(row, asked.warmup, asked.steps)
     limit = statistics.mean([limit, products_per_second()])
-    flop = training_flop(counted(row, planned(row)[asked.warmup : asked.warmup + asked.steps]), widths(row))
+    flop = training_flop(
+        counted(row, planned(row)[asked.warmup : asked.warmup + asked.steps]), widths(row)
+    )
     share = 100 * flop / found["seconds"] / limit
-    return found | {"roofline_share": share, "gflop_per_second": limit / 1e9, "mflop_per_token": flop / found["tokens"] / 1e6}
+    return found | {
+        "roofline_share": share,
+        "gflop_per_second": limit / 1e9,
+        "mflop_per_token": flop / found["tokens"] / 1e6,
+    }
 
 
 def counted(row: Row, batches: list[NDArray[np.int64]]) -> Translated:
     """What some batches hold."""
     indices = np.concatenate(batches)
     source, target = row.train.source.lengths_of(indices), row.train.target.lengths_of(indices) + 1
-    return Translated(len(indices), int(source.sum()), int(target.sum()), int((source * target).sum()))
+    return Translated(
+        len(indices), int(source.sum()), int(target.sum()), int((source * target).sum())
+    )
 
 
 def widths(row: Row) -> Widths:
@@ -227,12 +304,18 @@ def beam(asked: argparse.Namespace) -> dict[str, Any]:
     test = asked_examples(folder, lines_of("test.bpe.en")[: asked.asked])
     started = time.perf_counter()
     said = predict_all(problem, model, test, size=model.settings.batch_size)
-    return {"beam": len(test) / (time.perf_counter() - started), "length": statistics.mean(len(output.ids) for output in said)}
+    return {
+        "beam": len(test) / (time.perf_counter() - started),
+        "length": statistics.mean(len(output.ids) for output in said),
+    }
 
 
 RUNS: dict[str, Callable[[argparse.Namespace], dict[str, Any]]] = {
-    "translation": translation_train, "ner": ner_train, "sentiment": sentiment_train, "beam": beam,
-}  # fmt: skip
+    "translation": translation_train,
+    "ner": ner_train,
+    "sentiment": sentiment_train,
+    "beam": beam,
+}
 
 
 def main() -> None:

@@ -26,7 +26,9 @@ from benchmarks.speed_peers import (
 Values = dict[str, float]
 BEAM = 5
 TAGGED = 4  # sentences that are tagged for each that is translated
-TRAINED_A_LITTLE = 250  # steps of JoeyNMT after which its captions begin and end as captions do, and are as long
+TRAINED_A_LITTLE = (
+    250  # steps of JoeyNMT after which its captions begin and end as captions do, and are as long
+)
 
 
 @dataclass(frozen=True)
@@ -79,7 +81,9 @@ def ours(name: str, more: int = 1) -> Callable[[Asked], Values]:
         rows = asked.rows if is_beam else TAGGED * asked.rows
         words = ["--warmup", str(asked.warmup), "--steps", str(steps), "--asked", str(rows)]
         command = [sys.executable, "-m", "benchmarks.speed_ours", name, *words]
-        return last_json(said_by(command, asked.threads, GOMP_SPINCOUNT="2000"))  # as refrain/environment.py
+        return last_json(
+            said_by(command, asked.threads, GOMP_SPINCOUNT="2000")
+        )  # as refrain/environment.py
 
     return run
 
@@ -94,7 +98,9 @@ def joeynmt_train(asked: Asked) -> Values:
 
 def joeynmt(mode: str, settings: dict[str, Any], name: str, threads: int, *more: str) -> str:
     """What JoeyNMT says in a mode."""
-    return said_by([program("joeynmt"), "-m", "joeynmt", mode, write_settings(name, settings), *more], threads)
+    return said_by(
+        [program("joeynmt"), "-m", "joeynmt", mode, write_settings(name, settings), *more], threads
+    )
 
 
 def joeynmt_folder(asked: Asked) -> str:
@@ -106,16 +112,26 @@ def train_joeynmt_a_little(asked: Asked) -> None:
     """Make the model that is searched in, once."""
     folder, updates = joeynmt_folder(asked), asked.steps_before_beam
     if not (WORK / folder / "latest.ckpt").exists():
-        joeynmt("train", joeynmt_settings(folder, updates, updates), "joeynmt_beam.yaml", asked.threads, "--skip-test")
+        joeynmt(
+            "train",
+            joeynmt_settings(folder, updates, updates),
+            "joeynmt_beam.yaml",
+            asked.threads,
+            "--skip-test",
+        )
 
 
 def joeynmt_search(asked: Asked, *, beam_size: int) -> tuple[float, list[list[str]]]:
     """Seconds of a search of JoeyNMT's, and what it says of each sentence; with a beam of 1 it is greedy."""
     train_joeynmt_a_little(asked)
     for language in LANGUAGES:
-        lines = (WORK / f"test.bpe.{language}").read_text(encoding="utf-8").split("\n")[: asked.rows]
+        lines = (
+            (WORK / f"test.bpe.{language}").read_text(encoding="utf-8").split("\n")[: asked.rows]
+        )
         (WORK / f"asked.{language}").write_text("\n".join(lines) + "\n", encoding="utf-8")
-    settings = joeynmt_settings(joeynmt_folder(asked), asked.steps_before_beam, asked.steps_before_beam, "asked")
+    settings = joeynmt_settings(
+        joeynmt_folder(asked), asked.steps_before_beam, asked.steps_before_beam, "asked"
+    )
     settings["testing"]["beam_size"] = beam_size
     log = joeynmt("test", settings, "joeynmt_asked.yaml", asked.threads, "-o", "said")
     said = (WORK / "said.test").read_text(encoding="utf-8").split("\n")[:-1]
@@ -131,10 +147,17 @@ def joeynmt_beam(asked: Asked) -> Values:
 def opennmt_train(asked: Asked) -> Values:
     """A training of OpenNMT-py."""
     every = asked.warmup
-    path = write_settings("opennmt.yaml", opennmt_settings(asked.warmup + -(-asked.steps // every) * every, every))
+    path = write_settings(
+        "opennmt.yaml", opennmt_settings(asked.warmup + -(-asked.steps // every) * every, every)
+    )
     if not (WORK / "onmt.target").exists():
-        said_by([program("opennmt", "onmt_build_vocab"), "-config", path, "-n_sample", "-1"], asked.threads)
-    log = said_by([program("opennmt"), SCRIPTS / "opennmt_train.py", "-config", path], asked.threads)
+        said_by(
+            [program("opennmt", "onmt_build_vocab"), "-config", path, "-n_sample", "-1"],
+            asked.threads,
+        )
+    log = said_by(
+        [program("opennmt"), SCRIPTS / "opennmt_train.py", "-config", path], asked.threads
+    )
     return {"train": logged_speed(log, ONMT_SPEED, asked.warmup)}
 
 
@@ -142,8 +165,17 @@ def flair(model: str) -> Callable[[Asked], Values]:
     """A run of flair."""
 
     def run(asked: Asked) -> Values:
-        words = ["--warmup", str(asked.warmup), "--steps", str(2 * asked.steps), "--asked", str(TAGGED * asked.rows)]
-        return last_json(said_by([program("flair"), SCRIPTS / "flair_speed.py", model, *words], asked.threads))
+        words = [
+            "--warmup",
+            str(asked.warmup),
+            "--steps",
+            str(2 * asked.steps),
+            "--asked",
+            str(TAGGED * asked.rows),
+        ]
+        return last_json(
+            said_by([program("flair"), SCRIPTS / "flair_speed.py", model, *words], asked.threads)
+        )
 
     return run
 
@@ -152,7 +184,9 @@ ROWS = {
     row.name: row
     for row in (
         Row(
-            "translation", "Multi30k, BiLSTM 256, LSTM 512 with input feeding, batches of 64", "target tokens",
+            "translation",
+            "Multi30k, BiLSTM 256, LSTM 512 with input feeding, batches of 64",
+            "target tokens",
             {"ours": ours("translation", 2), "joeynmt": joeynmt_train, "opennmt": opennmt_train},
             (
                 Goal("translation_train_vs_joeynmt", "train", "joeynmt", 3.5),
@@ -161,21 +195,31 @@ ROWS = {
             ),
         ),
         Row(
-            "ner", "CoNLL-2003, words of 100, character LSTM, BiLSTM 256, CRF, batches of 32", "tokens",
+            "ner",
+            "CoNLL-2003, words of 100, character LSTM, BiLSTM 256, CRF, batches of 32",
+            "tokens",
             {"ours": ours("ner", 8), "flair": flair("tagger")},
-            (Goal("ner_train_vs_flair", "train", "flair", 10), Goal("ner_predict_vs_flair", "predict", "flair", 10)),
+            (
+                Goal("ner_train_vs_flair", "train", "flair", 10),
+                Goal("ner_predict_vs_flair", "predict", "flair", 10),
+            ),
         ),
         Row(
-            "sentiment", "film reviews, words of 100, BiLSTM 256, its last states, batches of 32", "tokens",
+            "sentiment",
+            "film reviews, words of 100, BiLSTM 256, its last states, batches of 32",
+            "tokens",
             {"ours": ours("sentiment", 8), "flair": flair("classifier")},
             (Goal("sentiment_train_vs_flair", "train", "flair", 5),),
         ),
         Row(
-            "beam", f"JoeyNMT's translation model after {TRAINED_A_LITTLE} steps, width {BEAM}, batches of 64", "sentences",
-            {"ours": ours("beam"), "joeynmt": joeynmt_beam}, (Goal("beam_vs_joeynmt", "beam", "joeynmt", 3),),
+            "beam",
+            f"JoeyNMT's translation model after {TRAINED_A_LITTLE} steps, width {BEAM}, batches of 64",
+            "sentences",
+            {"ours": ours("beam"), "joeynmt": joeynmt_beam},
+            (Goal("beam_vs_joeynmt", "beam", "joeynmt", 3),),
         ),
     )
-}  # fmt: skip
+}
 
 
 def medians(runs: list[Values]) -> Values:
@@ -201,7 +245,14 @@ def note(row: Row, runs: dict[str, list[Values]], goal: Goal) -> str:
     for side in ("ours", goal.peer):
         values = [run[goal.value] for run in runs[side]]
         said = f"{side} {statistics.median(values):,.0f} ({min(values):,.0f} to {max(values):,.0f})"
-        sides.append(said + (f", texts of {medians(runs[side])['length']:.1f} tokens" if "length" in runs[side][0] else ""))
+        sides.append(
+            said
+            + (
+                f", texts of {medians(runs[side])['length']:.1f} tokens"
+                if "length" in runs[side][0]
+                else ""
+            )
+        )
     return f"{row.per_second} per second, medians of {len(runs['ours'])}: {', '.join(sides)}"
 
 

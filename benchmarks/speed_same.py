@@ -13,17 +13,20 @@ from rnn_models.decoding.predict import predict_all
 from rnn_models.problem import find_problem
 
 Texts = list[list[str]]
-MOST = (
-    60  # tokens of a text of JoeyNMT's; our limit, which follows the source's length, is set so that it never is the shorter one
-)
+MOST = 60  # tokens of a text of JoeyNMT's; our limit, which follows the source's length, is set so that it never is the shorter one
 NO_LIMIT = {"max_length_ratio": float(MOST)}
 
 
 def our_texts(asked: Asked, beam_size: int) -> Texts:
     """What our code says with JoeyNMT's weights."""
     problem, folder = find_problem("translation"), WORK / joeynmt_folder(asked)
-    model = laid(read_joeynmt(folder), problem.defaults.with_changes(TRANSLATION | NO_LIMIT | {"beam_width": beam_size}))
-    outputs = predict_all(problem, model, asked_examples(folder, lines_of("test.bpe.en")[: asked.rows]))
+    model = laid(
+        read_joeynmt(folder),
+        problem.defaults.with_changes(TRANSLATION | NO_LIMIT | {"beam_width": beam_size}),
+    )
+    outputs = predict_all(
+        problem, model, asked_examples(folder, lines_of("test.bpe.en")[: asked.rows])
+    )
     words = read_words(folder / "trg_vocab.txt")
     return [[words[i] for i in output.ids[:MOST]] for output in outputs]
 
@@ -37,7 +40,9 @@ def main() -> None:
         ours = our_texts(asked, beam_size)
         num = sum(one == other for one, other in zip(ours, theirs, strict=True))
         longest = max(map(len, ours + theirs))
-        print(f"beams of {beam_size}: {num} of {len(ours)} texts are the same; the longest has {longest} tokens")
+        print(
+            f"beams of {beam_size}: {num} of {len(ours)} texts are the same; the longest has {longest} tokens"
+        )
 
 
 if __name__ == "__main__":

@@ -16,7 +16,10 @@ from rnn_models.problem import Sizes
 from rnn_models.problems.translation import Translator
 from rnn_models.settings import TrainSettings
 
-OURS = [1, 0]  # the rows that JoeyNMT has for our ids 0 and 1: <pad> and <unk>, which it has the other way round
+OURS = [
+    1,
+    0,
+]  # the rows that JoeyNMT has for our ids 0 and 1: <pad> and <unk>, which it has the other way round
 Weights = dict[str, Tensor]
 
 
@@ -45,7 +48,8 @@ def our_names(state: Weights) -> Weights:
     the query, then the context, and its projection has no bias.
     """
     combine, table, output = (
-        state[f"{name}.weight"] for name in ("decoder.att_vector_layer", "trg_embed.lut", "decoder.output_layer")
+        state[f"{name}.weight"]
+        for name in ("decoder.att_vector_layer", "trg_embed.lut", "decoder.output_layer")
     )
     hidden = len(combine)
     renamed = {
@@ -72,7 +76,9 @@ def swapped(table: Tensor) -> Tensor:
 
 def laid(state: Weights, settings: TrainSettings) -> LaidTranslator:
     """Our model with JoeyNMT's weights, ready to predict."""
-    sizes = Sizes(source=len(state["src_embed.lut.weight"]), target=len(state["trg_embed.lut.weight"]))
+    sizes = Sizes(
+        source=len(state["src_embed.lut.weight"]), target=len(state["trg_embed.lut.weight"])
+    )
     model = LaidTranslator(sizes, settings)
     load_weights(model, our_names(state))
     model.attentional_bias = state["decoder.att_vector_layer.bias"].clone()
@@ -81,7 +87,9 @@ def laid(state: Weights, settings: TrainSettings) -> LaidTranslator:
 
 def read_joeynmt(folder: Path) -> Weights:
     """The weights of its last checkpoint."""
-    found: Weights = torch.load(folder / "latest.ckpt", map_location="cpu", weights_only=True)["model_state"]
+    found: Weights = torch.load(folder / "latest.ckpt", map_location="cpu", weights_only=True)[
+        "model_state"
+    ]
     return found
 
 

@@ -20,7 +20,12 @@ TIMES = 7
 DATASET = "sst2_sentences"
 WANTED = (
     Wanted("help_seconds", "`refrain --help`", 0.5, "s"),
-    Wanted("first_step_seconds", "`refrain run` from the engine's being up to the first training step", 10, "s"),
+    Wanted(
+        "first_step_seconds",
+        "`refrain run` from the engine's being up to the first training step",
+        10,
+        "s",
+    ),
 )
 
 
@@ -29,7 +34,12 @@ def help_seconds() -> list[float]:
     found = []
     for _ in range(TIMES + 1):
         started = time.perf_counter()
-        subprocess.run([sys.executable, "-m", "refrain", "--help"], cwd=ROOT, stdout=subprocess.DEVNULL, check=True)
+        subprocess.run(
+            [sys.executable, "-m", "refrain", "--help"],
+            cwd=ROOT,
+            stdout=subprocess.DEVNULL,
+            check=True,
+        )
         found.append(time.perf_counter() - started)
     return found[1:]
 
@@ -66,7 +76,10 @@ def run_to_first_step() -> None:
         print(time.perf_counter() - started, flush=True)
         raise SystemExit(0)
 
-    with patch.object(retrain, "ingest", first_task), patch.object(Training, "train_step", first_step):
+    with (
+        patch.object(retrain, "ingest", first_task),
+        patch.object(Training, "train_step", first_step),
+    ):
         retrain.retrain(DATASET, Settings(), str(ROOT / "benchmarks/datasets.yaml"))
 
 
@@ -75,10 +88,21 @@ def figures() -> list[Figure]:
     helped, stepped = help_seconds(), [first_step_seconds() for _ in range(3)]
     values = (
         (helped, f"median of {TIMES}, {min(helped):.2f} to {max(helped):.2f}"),
-        (stepped, f"`{DATASET}`, a fresh store, median of 3, {min(stepped):.1f} to {max(stepped):.1f}; ingestion is within"),
+        (
+            stepped,
+            f"`{DATASET}`, a fresh store, median of 3, {min(stepped):.1f} to {max(stepped):.1f}; ingestion is within",
+        ),
     )
     return [
-        figure(item.figure, statistics.median(found), unit=item.unit, goal=item.goal, better="lower", command=COMMAND, note=note)
+        figure(
+            item.figure,
+            statistics.median(found),
+            unit=item.unit,
+            goal=item.goal,
+            better="lower",
+            command=COMMAND,
+            note=note,
+        )
         for item, (found, note) in zip(WANTED, values, strict=True)
     ]
 

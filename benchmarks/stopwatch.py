@@ -38,36 +38,65 @@ from tasks.registry.tracked_run import MetricPoints
 REST = "bookkeeping"
 # What each stage is made of: owners and the names of their functions.
 PLACES: dict[str, tuple[tuple[Any, str], ...]] = {
-    "start": ((training.Training, "__init__"),),  # the first optimiser of a process imports 800 modules of torch
+    "start": (
+        (training.Training, "__init__"),
+    ),  # the first optimiser of a process imports 800 modules of torch
     "data": (
-        (training.Training, "plan"), (Examples, "batch"), (Batch, "to"), (Window, "to"), (Streams, "__getitem__"),
+        (training.Training, "plan"),
+        (Examples, "batch"),
+        (Batch, "to"),
+        (Window, "to"),
+        (Streams, "__getitem__"),
     ),
     "embedding": ((Embedding, "forward"), (CharacterEncoder, "forward")),
-    "encoder": ((Recurrent, "forward"), (Recurrent, "go_on"), (Convolutional, "forward"), (translation.Translator, "encode")),
+    "encoder": (
+        (Recurrent, "forward"),
+        (Recurrent, "go_on"),
+        (Convolutional, "forward"),
+        (translation.Translator, "encode"),
+    ),
     "attention": ((Attention, "forward"), (Attention, "memory")),
     "decoder": ((translation.Translator, "decode"), (generation.LanguageModel, "forward")),
     "projection": (
-        (translation, "projected_nats"), (generation, "projected_nats"),
-        (ner.Tagger, "forward"), (sentiment.Classifier, "forward"),
+        (translation, "projected_nats"),
+        (generation, "projected_nats"),
+        (ner.Tagger, "forward"),
+        (sentiment.Classifier, "forward"),
     ),
     "loss": ((training.Training, "_loss"), (CRF, "forward")),
-    "backward": ((torch.Tensor, "backward"), (training.Training, "_backward")),  # with the graph's end, which frees its memory
+    "backward": (
+        (torch.Tensor, "backward"),
+        (training.Training, "_backward"),
+    ),  # with the graph's end, which frees its memory
     "clipping": ((Clipper, "__call__"),),
     "optimiser": ((training.Training, "_update"), (torch.optim.Optimizer, "zero_grad")),
     "validation": ((training, "mean_loss"), (training, "headline_score")),
     "health": ((UpdateMeter, "start"), (UpdateMeter, "ratio"), (training, "gradient_decay")),
     "logging": (
-        (MetricPoints, "add_step"), (MetricPoints, "add_epoch"), (MetricPoints, "flush"), (Progress, "show"),
+        (MetricPoints, "add_step"),
+        (MetricPoints, "add_epoch"),
+        (MetricPoints, "flush"),
+        (Progress, "show"),
         (task, "followed_run"),
     ),
     "checkpoint": (
-        (training, "save_training"), (training.Training, "add_epoch"), (Averaging, "add_epoch"), (Averaging, "add_step"),
+        (training, "save_training"),
+        (training.Training, "add_epoch"),
+        (Averaging, "add_epoch"),
+        (Averaging, "add_step"),
         (task, "write_checkpoint"),
     ),
-}  # fmt: skip
+}
 STAGES = (*PLACES, REST)
 WHOLE = ("validation", "health")  # they run the model too, and that is their time
-OUTSIDE = ("start", "data", "health", "logging", "checkpoint", REST)  # no part of the model, its gradient or its update
+OUTSIDE = (
+    "start",
+    "data",
+    "health",
+    "logging",
+    "checkpoint",
+    REST,
+)  # no part of the model, its gradient or its update
 
 
 class Stopwatch:
@@ -122,7 +151,9 @@ def watched() -> Iterator[Stopwatch]:
     with ExitStack() as stack:
         for name, places in PLACES.items():
             for owner, attribute in places:
-                stack.enter_context(patch.object(owner, attribute, watch.timed(name, getattr(owner, attribute))))
+                stack.enter_context(
+                    patch.object(owner, attribute, watch.timed(name, getattr(owner, attribute)))
+                )
         with watch.stage(REST):
             yield watch
 

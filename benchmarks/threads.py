@@ -29,9 +29,13 @@ def milliseconds_per_step() -> float:
 
     problem = find_problem("ner")
     labels = ("O", *(f"{prefix}-{kind}" for kind in ("PER", "LOC", "ORG") for prefix in "BI"))
-    training = Training(problem, Sizes(source=4000, target=len(labels), labels=labels), problem.defaults)
+    training = Training(
+        problem, Sizes(source=4000, target=len(labels), labels=labels), problem.defaults
+    )
     random = np.random.default_rng(0)
-    examples = Examples(Ragged.of(random.integers(4, 4000, (32, 46)).tolist()), Ragged.of([[0] * 46] * 32))
+    examples = Examples(
+        Ragged.of(random.integers(4, 4000, (32, 46)).tolist()), Ragged.of([[0] * 46] * 32)
+    )
     batch = examples.batch(np.arange(32))
     for _ in range(3):
         training.train_batch(batch, epoch=1, num_steps=100)
@@ -44,9 +48,17 @@ def milliseconds_per_step() -> float:
 
 def measure(environment: dict[str, str]) -> float:
     """The same in a process with an environment of its own."""
-    clean = {k: v for k, v in os.environ.items() if k not in ("OMP_NUM_THREADS", "OMP_WAIT_POLICY", "GOMP_SPINCOUNT")}
+    clean = {
+        k: v
+        for k, v in os.environ.items()
+        if k not in ("OMP_NUM_THREADS", "OMP_WAIT_POLICY", "GOMP_SPINCOUNT")
+    }
     command = [sys.executable, "-m", "benchmarks.threads", "step"]
-    return float(subprocess.run(command, env=clean | environment, capture_output=True, text=True, check=True).stdout)
+    return float(
+        subprocess.run(
+            command, env=clean | environment, capture_output=True, text=True, check=True
+        ).stdout
+    )
 
 
 def main() -> None:

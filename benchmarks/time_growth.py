@@ -59,7 +59,9 @@ class Axis:
 def examples(size: Size) -> Examples:
     """Made-up pairs of texts of one length."""
     random = np.random.default_rng(0)
-    source, target = (Ragged.of(random.integers(4, size.ids, (size.rows, size.length)).tolist()) for _ in "st")
+    source, target = (
+        Ragged.of(random.integers(4, size.ids, (size.rows, size.length)).tolist()) for _ in "st"
+    )
     return Examples(source, target)
 
 
@@ -69,14 +71,28 @@ def step_times(size: Size, steps: int) -> list[float]:
     problem, made = find_problem("translation"), examples(size)
     settings = problem.defaults.with_changes(
         {
-            "embedding_size": size.hidden, "hidden_size": size.hidden, "input_feeding": True, "tied_embeddings": "none",
-            "batch_size": size.batch, "batch_tokens": 1 << 20, "max_steps": steps, "measure_every": 0, "max_epochs": steps,
-            "patience": steps, "precision": "float32", "device": "cpu",
+            "embedding_size": size.hidden,
+            "hidden_size": size.hidden,
+            "input_feeding": True,
+            "tied_embeddings": "none",
+            "batch_size": size.batch,
+            "batch_tokens": 1 << 20,
+            "max_steps": steps,
+            "measure_every": 0,
+            "max_epochs": steps,
+            "patience": steps,
+            "precision": "float32",
+            "device": "cpu",
         }
-    )  # fmt: skip
+    )
     few, times = Examples(Ragged.of([[4]]), Ragged.of([[4]])), list[float]()
     fit(
-        problem, made, few, Sizes(source=size.ids, target=size.ids), settings, on_step=lambda _: times.append(time.perf_counter())
+        problem,
+        made,
+        few,
+        Sizes(source=size.ids, target=size.ids),
+        settings,
+        on_step=lambda _: times.append(time.perf_counter()),
     )
     return times
 
@@ -96,18 +112,38 @@ def epoch_seconds(size: Size) -> float:
 def step_flop(size: Size) -> float:
     """Operations of a step's matrix products."""
     target = size.length + 1
-    done = Translated(size.batch, size.batch * size.length, size.batch * target, size.batch * size.length * target)
+    done = Translated(
+        size.batch, size.batch * size.length, size.batch * target, size.batch * size.length * target
+    )
     return training_flop(done, Widths(size.hidden, size.hidden, size.hidden, size.ids))
 
 
 AXES = {
     axis.name: axis
     for axis in (
-        Axis("rows", (256, 512, 1024, 2048, 4096), "an epoch: as its rows", epoch_seconds, lambda size: size.rows),
+        Axis(
+            "rows",
+            (256, 512, 1024, 2048, 4096),
+            "an epoch: as its rows",
+            epoch_seconds,
+            lambda size: size.rows,
+        ),
         Axis("length", (8, 16, 32, 64, 128), "a step: as its products", step_seconds, step_flop),
         Axis("hidden", (64, 128, 256, 512), "a step: as its products", step_seconds, step_flop),
-        Axis("ids", (1_000, 2_000, 4_000, 8_000, 16_000), "a step: as its products", step_seconds, step_flop),
-        Axis("threads", (1, 2), "a step: one over threads, at best", step_seconds, lambda size: 1 / size.threads),
+        Axis(
+            "ids",
+            (1_000, 2_000, 4_000, 8_000, 16_000),
+            "a step: as its products",
+            step_seconds,
+            step_flop,
+        ),
+        Axis(
+            "threads",
+            (1, 2),
+            "a step: one over threads, at best",
+            step_seconds,
+            lambda size: 1 / size.threads,
+        ),
     )
 }
 
@@ -138,7 +174,9 @@ class Curve:
 
 def curve(values: Sequence[int], seconds: Sequence[float], law: Sequence[float]) -> Curve:
     """Measured times beside a law that starts where they start."""
-    return Curve(values, [1000 * s for s in seconds], [1000 * seconds[0] * of / law[0] for of in law])
+    return Curve(
+        values, [1000 * s for s in seconds], [1000 * seconds[0] * of / law[0] for of in law]
+    )
 
 
 def measured(axis: Axis, repetitions: int) -> Curve:
@@ -153,7 +191,9 @@ def drawn(axis: Axis, found: Curve) -> Figure:
     """A curve and its law, both axes in logarithms."""
     figure = Figure(figsize=(5, 3.6), layout="constrained")
     axes = figure.subplots()
-    axes.plot(found.values, found.expected, "--", color="#888888", label="the law, from the first point")
+    axes.plot(
+        found.values, found.expected, "--", color="#888888", label="the law, from the first point"
+    )
     axes.plot(found.values, found.measured, "o-", color="#4c78a8", label="measured")
     axes.set(title=axis.about, xlabel=axis.name, ylabel="milliseconds", xscale="log", yscale="log")
     axes.set_xticks(found.values, [f"{value:,}" for value in found.values])
@@ -164,7 +204,11 @@ def drawn(axis: Axis, found: Curve) -> Figure:
 
 def kept_curves() -> dict[str, Curve]:
     """The curves of the last sitting."""
-    return {name: Curve(**found) for name, found in json.loads(KEPT.read_text()).items()} if KEPT.exists() else {}
+    return (
+        {name: Curve(**found) for name, found in json.loads(KEPT.read_text()).items()}
+        if KEPT.exists()
+        else {}
+    )
 
 
 def page(found: dict[str, Curve]) -> str:
@@ -177,7 +221,9 @@ def page(found: dict[str, Curve]) -> str:
             lines.append(f"| {name} | {axis.about} | {ends} | | not measured | |")
             continue
         verdict = "" if seen.is_lawful else "**grows faster than it should**"
-        lines.append(f"| {name} | {axis.about} | {ends} | {seen.lawful_growth:.2f} times | {seen.growth:.2f} times | {verdict} |")
+        lines.append(
+            f"| {name} | {axis.about} | {ends} | {seen.lawful_growth:.2f} times | {seen.growth:.2f} times | {verdict} |"
+        )
     shown = [f"![time by {name}](results/time_growth/{name}.svg)" for name in AXES if name in found]
     return "\n".join([*lines, "", *shown]).rstrip() + "\n"
 
@@ -206,8 +252,14 @@ def main() -> None:
     asked = parser.parse_args()
     for name in asked.sizes or list(AXES):
         found = measured(AXES[name], asked.repetitions)
-        steps = ", ".join(f"{value:,}: {ms:.1f} ms" for value, ms in zip(found.values, found.measured, strict=True))
-        print(f"{name:<9} {found.growth:.2f} times, should be {found.lawful_growth:.2f}  ({steps})", flush=True)
+        steps = ", ".join(
+            f"{value:,}: {ms:.1f} ms"
+            for value, ms in zip(found.values, found.measured, strict=True)
+        )
+        print(
+            f"{name:<9} {found.growth:.2f} times, should be {found.lawful_growth:.2f}  ({steps})",
+            flush=True,
+        )
         if not asked.is_try:
             keep(name, found)
     if not asked.is_try:

@@ -63,7 +63,11 @@ class GrowingArray:
 
     def _write_header(self) -> None:
         # numpy leaves room in a header for its first dimension to grow, so the last one fits where the first stood.
-        told: dict[str, Any] = {"descr": npy.dtype_to_descr(self.dtype), "fortran_order": False, "shape": (self.length,)}
+        told: dict[str, Any] = {
+            "descr": npy.dtype_to_descr(self.dtype),
+            "fortran_order": False,
+            "shape": (self.length,),
+        }
         npy.write_array_header_1_0(self.file, told)
 
     def append(self, values: NDArray[Any]) -> None:
@@ -89,7 +93,12 @@ class RaggedFile:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
         self.ids.close()
         self.offsets.close()
 

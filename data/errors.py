@@ -10,11 +10,31 @@ class RowError(ValueError):
 
 # Names that others have for ours, where the nearest spelling would mislead.
 SYNONYMS = {
-    "iob2": "BIO", "iob": "IOB1", "bilou": "BIOES", "bioul": "BIOES", "iobes": "BIOES", "bmeso": "BMES", "tab": "tsv",
-    "ndjson": "jsonl", "json": "jsonl", "txt": "text", "iob-2": "BIO", "word": "words", "char": "characters",
-    "chars": "characters", "character": "characters", "sentencepiece": "unigram", "subword": "bpe", "classification": "sentiment",
-    "tagging": "ner", "mt": "translation", "lm": "generation", "dev": "validation", "val": "validation", "valid": "validation",
-}  # fmt: skip
+    "iob2": "BIO",
+    "iob": "IOB1",
+    "bilou": "BIOES",
+    "bioul": "BIOES",
+    "iobes": "BIOES",
+    "bmeso": "BMES",
+    "tab": "tsv",
+    "ndjson": "jsonl",
+    "json": "jsonl",
+    "txt": "text",
+    "iob-2": "BIO",
+    "word": "words",
+    "char": "characters",
+    "chars": "characters",
+    "character": "characters",
+    "sentencepiece": "unigram",
+    "subword": "bpe",
+    "classification": "sentiment",
+    "tagging": "ner",
+    "mt": "translation",
+    "lm": "generation",
+    "dev": "validation",
+    "val": "validation",
+    "valid": "validation",
+}
 
 
 def nearest(name: object, names: Iterable[object]) -> str:

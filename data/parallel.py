@@ -36,7 +36,9 @@ def ahead(items: Iterator[Item], depth: int = 2) -> Generator[Item, None, None]:
             said = ("error", error)
         _put(made, said, is_over)
 
-    thread = threading.Thread(target=contextvars.copy_context().run, args=(make,), name="ahead", daemon=True)
+    thread = threading.Thread(
+        target=contextvars.copy_context().run, args=(make,), name="ahead", daemon=True
+    )
     thread.start()
     try:
         while (said := made.get())[0] == "item":
@@ -48,7 +50,9 @@ def ahead(items: Iterator[Item], depth: int = 2) -> Generator[Item, None, None]:
         thread.join()
 
 
-def _put(made: "queue.Queue[tuple[str, Any]]", said: tuple[str, Any], is_over: threading.Event) -> bool:
+def _put(
+    made: "queue.Queue[tuple[str, Any]]", said: tuple[str, Any], is_over: threading.Event
+) -> bool:
     """Wait for room, unless nobody wants the rest any more."""
     while not is_over.is_set():
         try:
@@ -69,7 +73,9 @@ def spare_memory() -> None:
         pa.set_memory_pool(pa.jemalloc_memory_pool())
 
 
-def side_by_side(work: Callable[[Item], Made], items: Iterable[Item], workers: int = 2) -> Iterator[Made]:
+def side_by_side(
+    work: Callable[[Item], Made], items: Iterable[Item], workers: int = 2
+) -> Iterator[Made]:
     """Do some work on each item in threads, and give the results in the items' order.
 
     At most ``workers`` items are under way beside the one in use, so memory

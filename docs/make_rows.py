@@ -34,13 +34,22 @@ def write_first(folder: Path) -> None:
     """Write all three, with some rows that must be refused."""
     chance = random.Random(0)
     rows = [review(number, chance) for number in range(600)]
-    faulty = [("", "pos"), ("mi lumo ta", "postive"), rows[0], (rows[1][0], "neg" if rows[1][1] == "pos" else "pos")]
+    faulty = [
+        ("", "pos"),
+        ("mi lumo ta", "postive"),
+        rows[0],
+        (rows[1][0], "neg" if rows[1][1] == "pos" else "pos"),
+    ]
     lines = [f"{text},{label}" for text, label in [*rows, *faulty]]
     (folder / "reviews.csv").write_text("\n".join(["body,stars", *lines]) + "\n", encoding="utf-8")
     sentences = [sentence(number, chance) for number in range(400)]
-    (folder / "names.conll").write_text("".join([*sentences, "mi O\nFara I-PER\n\n"]), encoding="utf-8")
+    (folder / "names.conll").write_text(
+        "".join([*sentences, "mi O\nFara I-PER\n\n"]), encoding="utf-8"
+    )
     with sqlite3.connect(folder / "shop.db") as database:
-        database.execute("create table review (id integer primary key, body text, stars text, changed_at text)")
+        database.execute(
+            "create table review (id integer primary key, body text, stars text, changed_at text)"
+        )
         stamped = [
             (number, text, label, f"2026-01-01 00:{number // 60:02}:{number % 60:02}")
             for number, (text, label) in enumerate(rows)
@@ -53,10 +62,13 @@ def write_later(folder: Path) -> None:
     chance = random.Random(1)
     rows = [review(number, chance) for number in range(1000, 1200)]
     lines = [f"{text},{label}" for text, label in rows]
-    (folder / "reviews-2.csv").write_text("\n".join(["body,stars", *lines]) + "\n", encoding="utf-8")
+    (folder / "reviews-2.csv").write_text(
+        "\n".join(["body,stars", *lines]) + "\n", encoding="utf-8"
+    )
     with sqlite3.connect(folder / "shop.db") as database:
         stamped = [
-            (number, text, label, f"2026-01-08 00:00:{number % 60:02}") for number, (text, label) in enumerate(rows, start=1000)
+            (number, text, label, f"2026-01-08 00:00:{number % 60:02}")
+            for number, (text, label) in enumerate(rows, start=1000)
         ]
         database.executemany("insert into review values (?, ?, ?, ?)", stamped)
         database.execute("delete from review where id = 7")

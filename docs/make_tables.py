@@ -21,7 +21,10 @@ CURES = {
 
 def kinds_table() -> str:
     """Every kind of fault, what it means and what to do."""
-    rows = [f"| `{kind}` | {meaning} | {REMEDIES.get(kind) or CURES[kind]} |" for kind, meaning in KINDS.items()]
+    rows = [
+        f"| `{kind}` | {meaning} | {REMEDIES.get(kind) or CURES[kind]} |"
+        for kind, meaning in KINDS.items()
+    ]
     return "\n".join(["| kind | means | what to do |", "|---|---|---|", *rows])
 
 
@@ -31,8 +34,14 @@ def rules_table() -> str:
     for rule in fields(CheckSettings):
         found = {shape: getattr(rules, rule.name) for shape, rules in DEFAULTS.items()}
         empty = rule.metadata["empty"]
-        special = [f"{_shown(value, empty)} for {' and '.join(shape)}" for shape, value in found.items() if value != rule.default]
-        choices = f" One of {', '.join(rule.metadata['choices'])}." if rule.metadata["choices"] else ""
+        special = [
+            f"{_shown(value, empty)} for {' and '.join(shape)}"
+            for shape, value in found.items()
+            if value != rule.default
+        ]
+        choices = (
+            f" One of {', '.join(rule.metadata['choices'])}." if rule.metadata["choices"] else ""
+        )
         rows.append(
             f"| `{rule.name}` | {'; '.join([_shown(rule.default, empty), *special])} | {rule.metadata['about']}{choices} |"
         )
@@ -48,8 +57,12 @@ def formats_table() -> str:
     rows = []
     for name, kind in all_formats().items():
         shapes = "; ".join(" and ".join(shape) for shape in kind.shapes)
-        options = ", ".join(f"`{option}` {_option(default)}" for option, default in kind.options.items())
-        choices = "".join(f"; {option} is one of {', '.join(values)}" for option, values in kind.choices.items())
+        options = ", ".join(
+            f"`{option}` {_option(default)}" for option, default in kind.options.items()
+        )
+        choices = "".join(
+            f"; {option} is one of {', '.join(values)}" for option, values in kind.choices.items()
+        )
         rows.append(f"| `{name}` | {shapes} | {options or '-'}{choices} |")
     return "\n".join(["| `kind` | rows | options and their defaults |", "|---|---|---|", *rows])
 
@@ -62,17 +75,30 @@ def _option(default: object) -> str:
 
 def keys_table() -> str:
     """Every key of a catalog entry."""
-    needed = {f.name for f in fields(Dataset) if f.default is MISSING and f.default_factory is MISSING}
-    rows = [f"| `{key}` | {'yes' if key in needed - {'columns'} else ''} | {meaning} |" for key, meaning in KEYS.items()]
+    needed = {
+        f.name for f in fields(Dataset) if f.default is MISSING and f.default_factory is MISSING
+    }
+    rows = [
+        f"| `{key}` | {'yes' if key in needed - {'columns'} else ''} | {meaning} |"
+        for key, meaning in KEYS.items()
+    ]
     return "\n".join(["| key | needed | what it says |", "|---|---|---|", *rows])
 
 
-TABLES: dict[str, Callable[[], str]] = {"kinds": kinds_table, "rules": rules_table, "formats": formats_table, "keys": keys_table}
+TABLES: dict[str, Callable[[], str]] = {
+    "kinds": kinds_table,
+    "rules": rules_table,
+    "formats": formats_table,
+    "keys": keys_table,
+}
 
 
 def with_tables(text: str) -> str:
     """A document with its tables made anew."""
-    return MARKED.sub(lambda found: f"<!-- table: {found[1]} -->\n{TABLES[found[1]]()}\n<!-- end of table -->", text)
+    return MARKED.sub(
+        lambda found: f"<!-- table: {found[1]} -->\n{TABLES[found[1]]()}\n<!-- end of table -->",
+        text,
+    )
 
 
 if __name__ == "__main__":

@@ -9,7 +9,9 @@ DEFAULTS = PredictSettings()
 
 
 @flow(flow_run_name="predict-{model}")
-def predict(model: str, source: str | list[str], target: str, settings: PredictSettings = DEFAULTS) -> Predictions:
+def predict(
+    model: str, source: str | list[str], target: str, settings: PredictSettings = DEFAULTS
+) -> Predictions:
     """Answer the rows of files with a registered model.
 
     Args:

@@ -18,7 +18,11 @@ DEFAULTS = Settings()
 
 @flow(flow_run_name="retrain-{dataset}")
 def retrain(
-    dataset: str, settings: Settings = DEFAULTS, catalog: str | None = None, snapshot: str | None = None, accept: bool = False
+    dataset: str,
+    settings: Settings = DEFAULTS,
+    catalog: str | None = None,
+    snapshot: str | None = None,
+    accept: bool = False,
 ) -> Promotion:
     """Take one dataset from its source to a champion.
 

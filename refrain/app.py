@@ -14,12 +14,24 @@ from refrain.commands import data, predict, registry, training
 from refrain.environment import prepare
 from refrain.errors import fail, plain_errors
 from refrain.interruption import disarm, exit_status, stop_watching, was_interrupted, watch_signals
-from refrain.options import Assignments, Catalog, Json, Limit, changed, check_names, joined, print_json
+from refrain.options import (
+    Assignments,
+    Catalog,
+    Json,
+    Limit,
+    changed,
+    check_names,
+    joined,
+    print_json,
+)
 
 # What `refrain run` does without a dataset: three problems in about ten minutes on two cores.
 MAIN_JOB: dict[str, dict[str, dict[str, Any]]] = {
     "rotten_tomatoes": {},
-    "msra": {"tokens": {"limit": 23_000}, "training": {"max_epochs": 2, "embedding_size": 100, "hidden_size": 100}},
+    "msra": {
+        "tokens": {"limit": 23_000},
+        "training": {"max_epochs": 2, "embedding_size": 100, "hidden_size": 100},
+    },
     "tatoeba_en_fr": {
         "tokens": {"limit": 90_000, "vocabulary_size": 4_000},
         "training": {
@@ -46,7 +58,8 @@ app = typer.Typer(
     """,
 )
 Datasets = Annotated[
-    list[str] | None, typer.Argument(metavar="[DATASET]...", help="Names from the catalog; none for the main job.")
+    list[str] | None,
+    typer.Argument(metavar="[DATASET]...", help="Names from the catalog; none for the main job."),
 ]
 
 app.add_typer(data.app)
@@ -62,14 +75,24 @@ def run(
     limit: Limit = None,
     catalog: Catalog = None,
     snapshot: Annotated[
-        str | None, typer.Option(metavar="DIGEST", help="Retrain on an earlier snapshot (refrain snapshots DATASET).")
+        str | None,
+        typer.Option(
+            metavar="DIGEST", help="Retrain on an earlier snapshot (refrain snapshots DATASET)."
+        ),
     ] = None,
     accept: Annotated[
-        bool, typer.Option("--accept", help="Take a source that changed by more than its limits, once (refrain check DATASET).")
+        bool,
+        typer.Option(
+            "--accept",
+            help="Take a source that changed by more than its limits, once (refrain check DATASET).",
+        ),
     ] = False,
     as_json: Json = False,
     require_champion: Annotated[
-        bool, typer.Option("--require-champion", help="End with status 4 if a dataset has no champion at the end.")
+        bool,
+        typer.Option(
+            "--require-champion", help="End with status 4 if a dataset has no champion at the end."
+        ),
     ] = False,
     settings: Annotated[
         bool,
@@ -96,20 +119,27 @@ def run(
         refrain run twitter_ner --set training.max_epochs=20 --set training.hidden_size=64
 
         refrain run my_reviews --catalog my.yaml --limit 10000
-    """  # fmt: skip
+    """
     if settings:
         with plain_errors():
-            show_settings(datasets or [], changed(assignments, limit), joined(catalog), as_json=as_json)
+            show_settings(
+                datasets or [], changed(assignments, limit), joined(catalog), as_json=as_json
+            )
         return
     names = datasets or list(MAIN_JOB)
     with plain_errors():
         check_names(names, catalog)
         if snapshot and len(names) != 1:
-            raise ValueError(f"--snapshot belongs to one dataset, got {len(names)}: {', '.join(names)}")
+            raise ValueError(
+                f"--snapshot belongs to one dataset, got {len(names)}: {', '.join(names)}"
+            )
         prepare(PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL="CRITICAL")
         from tasks.settings import parse_settings
 
-        chosen = {name: parse_settings(changed(assignments, limit), {} if datasets else MAIN_JOB[name]) for name in names}
+        chosen = {
+            name: parse_settings(changed(assignments, limit), {} if datasets else MAIN_JOB[name])
+            for name in names
+        }
         if snapshot:
             from tasks.ingestion.snapshot_log import History
 
@@ -124,13 +154,22 @@ def run(
 
         show_results(rows)
     if failures:
-        fail("\n".join([f"{len(failures)} of {len(names)} datasets failed:", *(f"  {n}: {m}" for n, m in failures.items())]))
+        fail(
+            "\n".join(
+                [
+                    f"{len(failures)} of {len(names)} datasets failed:",
+                    *(f"  {n}: {m}" for n, m in failures.items()),
+                ]
+            )
+        )
     if require_champion and (without := [row["dataset"] for row in rows if not row["champion"]]):
         typer.secho(f"refrain: no champion at the end: {', '.join(without)}", err=True)
         raise SystemExit(NO_CHAMPION)
 
 
-def show_settings(datasets: list[str], assignments: list[str], catalog: str | None, *, as_json: bool) -> None:
+def show_settings(
+    datasets: list[str], assignments: list[str], catalog: str | None, *, as_json: bool
+) -> None:
     """List all settings, or those of datasets with their values and where each comes from."""
     from dataclasses import asdict
 
@@ -139,10 +178,14 @@ def show_settings(datasets: list[str], assignments: list[str], catalog: str | No
 
     if not datasets:
         names = setting_names()
-        print_json(names) if as_json else print("\n".join(f"{name:<28} {about}" for name, about in names.items()))
+        print_json(names) if as_json else print(
+            "\n".join(f"{name:<28} {about}" for name, about in names.items())
+        )
         return
     origins = {assignment.partition("=")[0]: "--set" for assignment in assignments}
-    found = {name: setting_rows(name, parse_settings(assignments), catalog, origins) for name in datasets}
+    found = {
+        name: setting_rows(name, parse_settings(assignments), catalog, origins) for name in datasets
+    }
     if as_json:
         print_json({name: [asdict(row) for row in rows] for name, rows in found.items()})
         return
@@ -183,7 +226,10 @@ def up(
 
 def main() -> None:
     """Run the command line; a closed pipe or Ctrl-C ends it without a traceback."""
-    for stream in (sys.stdout, sys.stderr):  # a screen that lacks a character shows another one in its place
+    for stream in (
+        sys.stdout,
+        sys.stderr,
+    ):  # a screen that lacks a character shows another one in its place
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
     watch_signals()

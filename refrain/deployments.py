@@ -14,7 +14,11 @@ from refrain.environment import ROOT
 
 POOL = "refrain"
 NEXT_RUNS_SECONDS = 30.0  # the server schedules runs a few seconds after a deployment was applied
-WAITS = (0.5, 1.0, 2.0)  # before a request is sent again: on a busy machine SQLite is locked for a moment
+WAITS = (
+    0.5,
+    1.0,
+    2.0,
+)  # before a request is sent again: on a busy machine SQLite is locked for a moment
 
 
 @dataclass(frozen=True)
@@ -26,7 +30,9 @@ class Server:
     def call(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:
         """Send a request and return its answer."""
         data = None if body is None else json.dumps(body).encode()
-        request = urllib.request.Request(f"{self.api}/{path}", data, {"Content-Type": "application/json"}, method=method)
+        request = urllib.request.Request(
+            f"{self.api}/{path}", data, {"Content-Type": "application/json"}, method=method
+        )
         for seconds in WAITS:
             try:
                 return _answer(request)
@@ -40,7 +46,9 @@ class Server:
         """All deployments, with their schedules."""
         found: list[dict[str, Any]] = []
         while True:
-            page: list[dict[str, Any]] = self.call("POST", "deployments/filter", {"limit": 200, "offset": len(found)})
+            page: list[dict[str, Any]] = self.call(
+                "POST", "deployments/filter", {"limit": 200, "offset": len(found)}
+            )
             found += page
             if len(page) < 200:
                 return found
@@ -54,7 +62,10 @@ class Server:
             for schedule in deployment["schedules"]:
                 if not schedule["slug"]:
                     path = f"deployments/{deployment['id']}/schedules/{schedule['id']}"
-                    kept = {key: schedule[key] for key in ("active", "schedule", "parameters", "max_scheduled_runs")}
+                    kept = {
+                        key: schedule[key]
+                        for key in ("active", "schedule", "parameters", "max_scheduled_runs")
+                    }
                     self.call("PATCH", path, kept | {"slug": f"dashboard-{schedule['id'][:8]}"})
 
     @contextlib.contextmanager
@@ -80,21 +91,30 @@ class Server:
         scheduled = {
             deployment["id"]: deployment["name"]
             for deployment in self.deployments()
-            if not deployment["paused"] and any(schedule["active"] for schedule in deployment["schedules"])
+            if not deployment["paused"]
+            and any(schedule["active"] for schedule in deployment["schedules"])
         }
         found: dict[str, str] = {}
         deadline = time.monotonic() + NEXT_RUNS_SECONDS
         while len(found) < len(scheduled) and time.monotonic() < deadline:
-            found |= {key: start for key in scheduled.keys() - found.keys() if (start := self._next_run(key))}
+            found |= {
+                key: start
+                for key in scheduled.keys() - found.keys()
+                if (start := self._next_run(key))
+            }
             if len(found) < len(scheduled):
                 time.sleep(0.5)
         return {name: found.get(key, "") for key, name in scheduled.items()}
 
     def _next_run(self, deployment: str) -> str:
         body = {
-            "sort": "EXPECTED_START_TIME_ASC", "limit": 1,
-            "flow_runs": {"deployment_id": {"any_": [deployment]}, "state": {"type": {"any_": ["SCHEDULED"]}}},
-        }  # fmt: skip
+            "sort": "EXPECTED_START_TIME_ASC",
+            "limit": 1,
+            "flow_runs": {
+                "deployment_id": {"any_": [deployment]},
+                "state": {"type": {"any_": ["SCHEDULED"]}},
+            },
+        }
         runs = self.call("POST", "flow_runs/filter", body)
         return runs[0]["expected_start_time"] if runs else ""
 
@@ -111,8 +131,20 @@ def deploy(prefect: Sequence[str], environment: Mapping[str, str]) -> None:
     Raises:
         ValueError: With the end of what Prefect printed.
     """
-    commands = (["work-pool", "create", POOL, "--type", "process", "--overwrite"], ["--no-prompt", "deploy", "--all"])
+    commands = (
+        ["work-pool", "create", POOL, "--type", "process", "--overwrite"],
+        ["--no-prompt", "deploy", "--all"],
+    )
     for command in commands:
-        done = subprocess.run([*prefect, *command], cwd=ROOT, env=dict(environment), capture_output=True, text=True, check=False)
+        done = subprocess.run(
+            [*prefect, *command],
+            cwd=ROOT,
+            env=dict(environment),
+            capture_output=True,
+            text=True,
+            check=False,
+        )
         if done.returncode:
-            raise ValueError(f"prefect {' '.join(command)} failed:\n{done.stdout[-2000:]}{done.stderr[-2000:]}")
+            raise ValueError(
+                f"prefect {' '.join(command)} failed:\n{done.stdout[-2000:]}{done.stderr[-2000:]}"
+            )

@@ -35,8 +35,12 @@ def engine() -> Iterator[None]:
         return
     port = free_port()
     api = f"http://127.0.0.1:{port}/api"
-    service = start("engine", _command(port), os.environ | {"PREFECT_UI_ENABLED": "0", "PREFECT_API_URL": api})
-    atexit.register(stop, [service])  # after Prefect's threads, which send their last logs and events to it
+    service = start(
+        "engine", _command(port), os.environ | {"PREFECT_UI_ENABLED": "0", "PREFECT_API_URL": api}
+    )
+    atexit.register(
+        stop, [service]
+    )  # after Prefect's threads, which send their last logs and events to it
     before_the_end(lambda: stop([service], 0.5))  # its database outlives a kill
     wait_for(f"{api}/health", service, [service])
     with temporary_settings({PREFECT_API_URL: api}):
@@ -51,18 +55,31 @@ def check_server(address: str) -> None:
     """
     advice = "Start that server, or unset PREFECT_API_URL (prefect config unset PREFECT_API_URL) to use one of our own."
     try:
-        with urllib.request.urlopen(f"{address.rstrip('/')}/health", timeout=ANSWER_SECONDS) as answer:
+        with urllib.request.urlopen(
+            f"{address.rstrip('/')}/health", timeout=ANSWER_SECONDS
+        ) as answer:
             found = answer.read(100).strip()
     except urllib.error.HTTPError as error:
         found = f"status {error.code}".encode()
     except (OSError, ValueError) as error:
         reason = getattr(error, "reason", error)
-        raise ValueError(f"PREFECT_API_URL is {address}, and no server answers there ({reason}). {advice}") from None
+        raise ValueError(
+            f"PREFECT_API_URL is {address}, and no server answers there ({reason}). {advice}"
+        ) from None
     if found != b"true":
-        raise ValueError(f"PREFECT_API_URL is {address}, and what answers there is no Prefect server: {found[:60]!r}. {advice}")
+        raise ValueError(
+            f"PREFECT_API_URL is {address}, and what answers there is no Prefect server: {found[:60]!r}. {advice}"
+        )
 
 
 def _command(port: int) -> list[str]:
     program = [sys.executable, "-m", "uvicorn", "--app-dir", str(Path(prefect.__file__).parents[1])]
-    served = ["--factory", "prefect.server.api.server:create_app", "--lifespan", "on", "--log-level", "error"]
+    served = [
+        "--factory",
+        "prefect.server.api.server:create_app",
+        "--lifespan",
+        "on",
+        "--log-level",
+        "error",
+    ]
     return [*program, *served, "--host", "127.0.0.1", "--port", str(port)]

@@ -31,7 +31,9 @@ def known_error(error: BaseException) -> str | None:
     """The message of an error that a user can cause, None of any other."""
     if isinstance(error, OSError):
         return _said(error)
-    if any(kind.__name__ == "MlflowException" for kind in type(error).__mro__):  # by name: MLflow takes seconds to import
+    if any(
+        kind.__name__ == "MlflowException" for kind in type(error).__mro__
+    ):  # by name: MLflow takes seconds to import
         return f"MLflow refused: {str(error).splitlines()[0]}"
     return str(error) if isinstance(error, ValueError | FloatingPointError) else None
 
@@ -46,7 +48,9 @@ def _said(error: OSError) -> str:
         path = Path(os.fsdecode(error.filename)).absolute()
         ours = f"Refrain writes to {home()}; REFRAIN_HOME names another folder."
         is_ours = path.is_relative_to(home()) or home().is_relative_to(path)
-        return f"{error.strerror}: {path}. {ours if is_ours else 'Refrain must be able to read it.'}"
+        return (
+            f"{error.strerror}: {path}. {ours if is_ours else 'Refrain must be able to read it.'}"
+        )
     return str(error)
 
 

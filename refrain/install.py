@@ -22,10 +22,23 @@ VENV = ROOT / ".venv"
 OLDEST, NEWEST = (3, 11), (3, 14)
 TORCH = "torch==2.13.0"  # its build differs by machine, so no lock names it: pip chooses the build
 PYTHON = VENV / "bin/python"
-PIP = [str(PYTHON), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--only-binary", ":all:"]
+PIP = [
+    str(PYTHON),
+    "-m",
+    "pip",
+    "install",
+    "--quiet",
+    "--disable-pip-version-check",
+    "--only-binary",
+    ":all:",
+]
 UV = [str(VENV / "bin/uv"), "pip", "install", "--quiet", "--python", str(PYTHON)]
 EXACT = ["--no-deps", "--only-binary", ":all:", "--require-hashes", "--requirement"]  # and a lock
-LOCKS = {"ready": "requirements.lock", "extras": "requirements-extras.lock", "tools": "requirements-tools.lock"}
+LOCKS = {
+    "ready": "requirements.lock",
+    "extras": "requirements-extras.lock",
+    "tools": "requirements-tools.lock",
+}
 NO_PIP = """\
 refrain: {python} cannot make a virtual environment with pip in it.
 On Debian and Ubuntu, install that part of Python: sudo apt install python3-venv
@@ -73,10 +86,14 @@ def is_usable(venv: Path) -> bool:
     """Tell whether a virtual environment is whole: its Python starts, has pip and is of this version."""
     question = "import sys, pip; print(*sys.version_info[:2])"
     try:
-        done = subprocess.run([venv / "bin/python", "-c", question], capture_output=True, text=True, check=False)
+        done = subprocess.run(
+            [venv / "bin/python", "-c", question], capture_output=True, text=True, check=False
+        )
     except OSError:
         return False
-    return done.returncode == 0 and done.stdout.split() == [str(part) for part in sys.version_info[:2]]
+    return done.returncode == 0 and done.stdout.split() == [
+        str(part) for part in sys.version_info[:2]
+    ]
 
 
 def make_environment(venv: Path) -> None:
@@ -88,9 +105,13 @@ def make_environment(venv: Path) -> None:
     if venv.exists():
         step(f"Removing {venv}, which is incomplete or of another Python")
         shutil.rmtree(venv)
-    python = getattr(sys, "_base_executable", "") or sys.executable  # not that of the environment itself
+    python = (
+        getattr(sys, "_base_executable", "") or sys.executable
+    )  # not that of the environment itself
     step(f"Making {venv} with Python {'.'.join(map(str, sys.version_info[:3]))}")
-    done = subprocess.run([python, "-m", "venv", str(venv)], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [python, "-m", "venv", str(venv)], capture_output=True, text=True, check=False
+    )
     if done.returncode or not is_usable(venv):
         shutil.rmtree(venv, ignore_errors=True)
         raise InstallError(NO_PIP.format(python=python, output=(done.stdout + done.stderr).strip()))
@@ -120,7 +141,11 @@ def install_lock(lock: str) -> None:
     try:
         run(f"Installing {lock}", [*UV, *EXACT, lock], uv_settings())
     except InstallError as error:
-        print(f"{error}\nTrying the same with pip, which takes some minutes.", file=sys.stderr, flush=True)
+        print(
+            f"{error}\nTrying the same with pip, which takes some minutes.",
+            file=sys.stderr,
+            flush=True,
+        )
         run(f"Installing {lock}", [*PIP, *EXACT, lock])
 
 
@@ -134,7 +159,9 @@ def uv_settings() -> dict[str, str]:
     return {name: value for name, value in wanted.items() if value and name not in os.environ}
 
 
-def run(title: str, command: Sequence[str], settings: Mapping[str, str] = MappingProxyType({})) -> None:
+def run(
+    title: str, command: Sequence[str], settings: Mapping[str, str] = MappingProxyType({})
+) -> None:
     """Run one step, and print what it does and how long it took.
 
     Raises:
@@ -142,7 +169,14 @@ def run(title: str, command: Sequence[str], settings: Mapping[str, str] = Mappin
     """
     step(title, end=" ")
     started = time.monotonic()
-    done = subprocess.run(command, cwd=ROOT, env={**os.environ, **settings}, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        command,
+        cwd=ROOT,
+        env={**os.environ, **settings},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     if done.returncode:
         print("failed", flush=True)
         output = "\n".join((done.stdout + done.stderr).strip().splitlines()[-15:])

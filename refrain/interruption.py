@@ -57,7 +57,11 @@ def stop_watching() -> None:
 def end_interrupted() -> NoReturn:
     """Say what is kept, and end with the status of the signal."""
     disarm()
-    print("refrain: stopped. Finished stages are kept; the same command goes on from there.", file=sys.stderr, flush=True)
+    print(
+        "refrain: stopped. Finished stages are kept; the same command goes on from there.",
+        file=sys.stderr,
+        flush=True,
+    )
     _end_after(DRAIN_SECONDS)
     raise SystemExit(exit_status())
 

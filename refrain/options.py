@@ -9,14 +9,21 @@ import typer
 
 Catalog = Annotated[
     list[Path] | None,
-    typer.Option("--catalog", metavar="FILE", help="Catalog file of your own, beside data/catalog.yaml; may be repeated."),
+    typer.Option(
+        "--catalog",
+        metavar="FILE",
+        help="Catalog file of your own, beside data/catalog.yaml; may be repeated.",
+    ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Name = Annotated[str, typer.Argument(metavar="DATASET", help="Name from the catalog.")]
 Assignments = Annotated[
-    list[str] | None, typer.Option("--set", metavar="STAGE.NAME=VALUE", help="Change a setting; may be repeated.")
+    list[str] | None,
+    typer.Option("--set", metavar="STAGE.NAME=VALUE", help="Change a setting; may be repeated."),
 ]
-Limit = Annotated[int | None, typer.Option(min=1, metavar="N", help="Training rows, at most (tokens.limit).")]
+Limit = Annotated[
+    int | None, typer.Option(min=1, metavar="N", help="Training rows, at most (tokens.limit).")
+]
 
 
 def changed(assignments: list[str] | None, limit: int | None) -> list[str]:

@@ -22,7 +22,13 @@ class StageHandler(logging.Handler):
         context = TaskRunContext.get()
         name = context.task_run.name if context else ""
         stage, _, dataset = name.partition("-")
-        style = "yellow" if record.levelno >= logging.WARNING else "green" if record.getMessage() == "Unchanged" else ""
+        style = (
+            "yellow"
+            if record.levelno >= logging.WARNING
+            else "green"
+            if record.getMessage() == "Unchanged"
+            else ""
+        )
         where = f"[bold]{escape(dataset):<16}[/bold]{stage:<10}" if context else ""
         place = f"[dim]{time.strftime('%H:%M:%S')}[/dim]  {where}"
         text = escape(record.getMessage())
@@ -34,7 +40,9 @@ def show_progress() -> None:
     """Send the facts of the stages to the terminal."""
     for name in LOGGERS.split(","):
         logger = logging.getLogger(name)
-        logger.handlers = [kept for kept in logger.handlers if not isinstance(kept, StageHandler)] + [StageHandler()]
+        logger.handlers = [
+            kept for kept in logger.handlers if not isinstance(kept, StageHandler)
+        ] + [StageHandler()]
         logger.setLevel(logging.INFO)
 
 

@@ -21,7 +21,11 @@ from tasks.unchanged import find_promotion
 
 
 def retrain_all(
-    chosen: Mapping[str, Settings], catalog: str | None, snapshot: str | None, *, accept: bool = False
+    chosen: Mapping[str, Settings],
+    catalog: str | None,
+    snapshot: str | None,
+    *,
+    accept: bool = False,
 ) -> tuple[list[dict[str, Any]], dict[str, str]]:
     """Retrain datasets, and start the engine only if one of them has something to do.
 
@@ -39,13 +43,18 @@ def retrain_all(
                 print(f"{name:<16} Unchanged at every stage", file=sys.stderr, flush=True)
     waiting = [name for name in chosen if name not in rows and name not in failures]
     if waiting:
-        print(f"Everything is kept in {home()}. Starting Prefect's engine, which takes some 20 seconds ...", file=sys.stderr)
+        print(
+            f"Everything is kept in {home()}. Starting Prefect's engine, which takes some 20 seconds ...",
+            file=sys.stderr,
+        )
         with engine():
             show_progress()
             for name in waiting:
                 started = time.monotonic()
                 with _kept_going(name, failures):
-                    rows[name] = _row(outcome(retrain(name, chosen[name], catalog, snapshot, accept)), started)
+                    rows[name] = _row(
+                        outcome(retrain(name, chosen[name], catalog, snapshot, accept)), started
+                    )
     return [rows[name] for name in chosen if name in rows], failures
 
 
@@ -61,7 +70,11 @@ def _kept_going(name: str, failures: dict[str, str]) -> Iterator[None]:
     except Exception as error:
         message = known_error(error)
         if message is None:
-            log = home() / "logs" / f"failed-{name}-{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}.log"
+            log = (
+                home()
+                / "logs"
+                / f"failed-{name}-{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}.log"
+            )
             log.parent.mkdir(parents=True, exist_ok=True)
             log.write_text(traceback.format_exc())
             message = f"a fault of Refrain itself, {type(error).__name__}: {str(error)[:300]}. Its trace is in {log}"

@@ -43,7 +43,8 @@ class Service:
         if self.process.poll() is not None:
             last = self.log.read_text(errors="replace").strip().splitlines()[-5:]
             raise ValueError(
-                f"{self.name} ended with status {self.process.returncode}. The end of {self.log}:\n" + "\n".join(last)
+                f"{self.name} ended with status {self.process.returncode}. The end of {self.log}:\n"
+                + "\n".join(last)
             )
 
     def new_faults(self) -> Iterator[str]:
@@ -56,7 +57,11 @@ class Service:
         now, num = time.monotonic(), 0
         for line in whole.decode(errors="replace").splitlines():
             message = re.sub(r"[\d.:]+", "", line)[:200]
-            if FAULT.search(line) and now - self.shown.get(message, -1e9) > 600 and num < SHOWN_FAULTS:
+            if (
+                FAULT.search(line)
+                and now - self.shown.get(message, -1e9) > 600
+                and num < SHOWN_FAULTS
+            ):
                 num += 1
                 self.shown[message] = now
                 yield line.strip()[:300]
@@ -86,7 +91,13 @@ def start(name: str, command: Sequence[str], environment: Mapping[str, str]) -> 
     rotate(log)
     with log.open("wb") as file:
         process = subprocess.Popen(
-            command, cwd=ROOT, env=dict(environment), stdin=subprocess.DEVNULL, stdout=file, stderr=file, start_new_session=True
+            command,
+            cwd=ROOT,
+            env=dict(environment),
+            stdin=subprocess.DEVNULL,
+            stdout=file,
+            stderr=file,
+            start_new_session=True,
         )
     return Service(name, process, log)
 
@@ -147,11 +158,18 @@ def wait_for(url: str, service: Service, services: Sequence[Service]) -> None:
     while (seconds := time.monotonic() - started) < START_SECONDS:
         for one in services:
             one.check()
-        with contextlib.suppress(urllib.error.URLError, OSError), urllib.request.urlopen(url, timeout=2) as answer:
+        with (
+            contextlib.suppress(urllib.error.URLError, OSError),
+            urllib.request.urlopen(url, timeout=2) as answer,
+        ):
             if answer.status == 200:
                 return
         if seconds // 10 > printed:
             printed = int(seconds // 10)
-            print(f"  {service.name} is starting, {seconds:.0f} s so far", file=sys.stderr, flush=True)
+            print(
+                f"  {service.name} is starting, {seconds:.0f} s so far", file=sys.stderr, flush=True
+            )
         time.sleep(0.25)
-    raise ValueError(f"{service.name} did not answer at {url} within {START_SECONDS:.0f} s; its log is {service.log}")
+    raise ValueError(
+        f"{service.name} did not answer at {url} within {START_SECONDS:.0f} s; its log is {service.log}"
+    )

@@ -20,7 +20,9 @@ def plain(text: str) -> str:
 
 def rows_text(row: dict[str, Any]) -> str:
     """Rows per split, a line each, and how many a limit left out."""
-    train, validation, test = (f"{row['rows'][split]:,}" for split in ("train", "validation", "test"))
+    train, validation, test = (
+        f"{row['rows'][split]:,}" for split in ("train", "validation", "test")
+    )
     limit = f"\n (limit, of {row['all_train_rows']:,})" if row["limit"] else ""
     return f"{train} train{limit}\n{validation} validation\n{test} test"
 
@@ -28,7 +30,14 @@ def rows_text(row: dict[str, Any]) -> str:
 def show_results(rows: list[dict[str, Any]]) -> None:
     """Print the table of retrained datasets, and where to look next."""
     title = "Scores on the test split, in percent where no unit is said, 95 % intervals, cheap baselines"
-    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, show_lines=True, collapse_padding=True, pad_edge=False)
+    table = Table(
+        title=title,
+        title_justify="left",
+        box=box.SIMPLE_HEAD,
+        show_lines=True,
+        collapse_padding=True,
+        pad_edge=False,
+    )
     for name in ("dataset", "rows", "test score", "min", "version"):
         table.add_column(name, justify="right" if name == "min" else "left", no_wrap=True)
     for row in rows:
@@ -50,8 +59,12 @@ def show_results(rows: list[dict[str, Any]]) -> None:
     out.print("\nLook at the runs: [bold]make up[/bold] (or [bold]refrain up[/bold]), then")
     for row in rows:
         out.print(f"  {row['dataset']:<16} {row['link']}", soft_wrap=True)
-    out.print("\nNext: [bold]refrain datasets[/bold] lists what else there is; [bold]refrain run --help[/bold] says how to")
-    out.print("change settings and add a dataset of your own; [bold]refrain models[/bold] shows the champions.")
+    out.print(
+        "\nNext: [bold]refrain datasets[/bold] lists what else there is; [bold]refrain run --help[/bold] says how to"
+    )
+    out.print(
+        "change settings and add a dataset of your own; [bold]refrain models[/bold] shows the champions."
+    )
 
 
 def show_datasets(entries: list[dict[str, Any]]) -> None:
@@ -62,7 +75,11 @@ def show_datasets(entries: list[dict[str, Any]]) -> None:
     for entry in entries:
         said = {name: escape(plain(value)) for name, value in entry.items()}
         what = f"{said['about']}\n[dim]{said['problem']}, {said['language']}[/dim]"
-        table.add_row(f"[bold]{said['dataset']}[/bold]", what, f"{said['licence']}\n[dim]{said['origin']}[/dim]")
+        table.add_row(
+            f"[bold]{said['dataset']}[/bold]",
+            what,
+            f"{said['licence']}\n[dim]{said['origin']}[/dim]",
+        )
     out.print(table)
 
 
@@ -81,12 +98,20 @@ def show_dataset(entry: Mapping[str, Any], depth: int = 0) -> None:
 
 def show_setting_rows(dataset: str, rows: Sequence[Any]) -> None:
     """Print the settings of a dataset; those that are no defaults stand out."""
-    table = Table(title=f"Settings of {dataset}", title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+    table = Table(
+        title=f"Settings of {dataset}", title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False
+    )
     for name in ("setting", "value", "comes from", "type", "bounds"):
         table.add_column(name, no_wrap=name == "setting", overflow="fold")
     for row in rows:
         style = "" if row.origin.startswith("default") else "bold"
-        cells = (row.name, "-" if row.value is None else str(row.value), row.origin, row.kind, row.bounds)
+        cells = (
+            row.name,
+            "-" if row.value is None else str(row.value),
+            row.origin,
+            row.kind,
+            row.bounds,
+        )
         table.add_row(*(escape(plain(cell)) for cell in cells), style=style)
     out.print(table)
 
@@ -99,13 +124,17 @@ def show_page(text: str) -> None:
 def show_snapshots(name: str, rows: Sequence[Mapping[str, Any]]) -> None:
     """Print the history of a dataset, the newest last."""
     if not rows:
-        out.print(f"{name} was never ingested: [bold]refrain check {name}[/bold] does it without training.")
+        out.print(
+            f"{name} was never ingested: [bold]refrain check {name}[/bold] does it without training."
+        )
         return
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_lines=True)
     for column in ("snapshot", "made (UTC)", "rows", "changes", "trained on it"):
         table.add_column(column, no_wrap=column != "trained on it", overflow="fold")
     for row in rows:
-        named = row["snapshot"][:8] + (f"\n[dim]after {row['parent'][:8]}[/dim]" if row["parent"] else "")
+        named = row["snapshot"][:8] + (
+            f"\n[dim]after {row['parent'][:8]}[/dim]" if row["parent"] else ""
+        )
         counts = [f"{num:,} {what}" for what, num in row["rows"].items()]
         changes = [f"{row[what]:,} {what}" for what in ("new", "gone", "removed") if row[what]]
         used = "\n".join(row["versions"]) or "-" if row["is_there"] else "pruned"
@@ -117,11 +146,18 @@ def show_snapshots(name: str, rows: Sequence[Mapping[str, Any]]) -> None:
 def show_prunable(found: Sequence[Any]) -> None:
     """Print what nothing needs, why, and its size."""
     if not found:
-        out.print("Nothing to prune: all there is, is needed, or was written to lately (--days 0 looks at that too).")
+        out.print(
+            "Nothing to prune: all there is, is needed, or was written to lately (--days 0 looks at that too)."
+        )
         return
     for item in found:
-        out.print(f"{item.num_bytes / 1e6:>10,.1f} MB  {escape(str(item.path))}  [dim]{escape(item.why)}[/dim]", soft_wrap=True)
-    out.print(f"[bold]{sum(item.num_bytes for item in found) / 1e6:>10,.1f} MB[/bold]  in {len(found)} folders")
+        out.print(
+            f"{item.num_bytes / 1e6:>10,.1f} MB  {escape(str(item.path))}  [dim]{escape(item.why)}[/dim]",
+            soft_wrap=True,
+        )
+    out.print(
+        f"[bold]{sum(item.num_bytes for item in found) / 1e6:>10,.1f} MB[/bold]  in {len(found)} folders"
+    )
 
 
 def show_models(models: list[dict[str, Any]]) -> None:
@@ -130,14 +166,27 @@ def show_models(models: list[dict[str, Any]]) -> None:
         out.print("No model is registered yet: [bold]refrain run rotten_tomatoes[/bold] makes one.")
         return
     table = Table()
-    for name in ("model", "problem", "versions", "champion", "challenger", "champion's test score", "baseline"):
+    for name in (
+        "model",
+        "problem",
+        "versions",
+        "champion",
+        "challenger",
+        "champion's test score",
+        "baseline",
+    ):
         table.add_column(name)
     for model in models:
         tags, aliases = model["champion"], model["aliases"]
         table.add_row(
-            escape(plain(model["model"])), tags.get("refrain.problem", "-"), str(model["versions"]), aliases.get("champion", "-"),
-            aliases.get("challenger", "-"), _score_of(tags), tags.get("refrain.baseline", "-"),
-        )  # fmt: skip
+            escape(plain(model["model"])),
+            tags.get("refrain.problem", "-"),
+            str(model["versions"]),
+            aliases.get("champion", "-"),
+            aliases.get("challenger", "-"),
+            _score_of(tags),
+            tags.get("refrain.baseline", "-"),
+        )
     out.print(table)
 
 
@@ -147,7 +196,9 @@ def _score_of(tags: Mapping[str, str]) -> str:
     if not all(tags.get(name) for name in names):
         return "-"
     metric, score, interval = (tags[name] for name in names)
-    cut = re.search(r"tok:([^|]+)", tags.get("refrain.signature", ""))  # of BLEU: without it a score means little
+    cut = re.search(
+        r"tok:([^|]+)", tags.get("refrain.signature", "")
+    )  # of BLEU: without it a score means little
     return f"{metric} {float(score):.1f} ({interval})" + (f", tok:{cut[1]}" if cut else "")
 
 
@@ -163,7 +214,10 @@ def show_history(found: Mapping[str, Any]) -> None:
         out.print(table)
     else:
         out.print(f"Nothing was decided about {name} yet.")
-    named = ", ".join(f"{alias} is version {number}" for alias, number in aliases.items()) or "no alias is set"
+    named = (
+        ", ".join(f"{alias} is version {number}" for alias, number in aliases.items())
+        or "no alias is set"
+    )
     out.print(f"[bold]{name}[/bold]  in MLflow {named}")
     for sentence in found["drift"]:
         out.print(f"[yellow]{escape(sentence)}[/yellow]", soft_wrap=True)
@@ -173,6 +227,15 @@ def _history_row(line: Mapping[str, Any]) -> list[str]:
     replaced = f"\n[dim]in place of {line['replaced']}[/dim]" if line["replaced"] else ""
     scores = "\n".join(f"{name} {value:.2f}" for name, value in line["scores"].items()) or "-"
     run = f"flow run {line['flow_run'][:8]}" if line["flow_run"] else line["person"]
-    by = f"[link={line['flow_run_url']}]{run}[/link]" if line["flow_run_url"] else escape(plain(run))
+    by = (
+        f"[link={line['flow_run_url']}]{run}[/link]" if line["flow_run_url"] else escape(plain(run))
+    )
     what = f"{line['event']} {line['version']}{replaced}"
-    return [str(line["number"]), line["when"][:19].replace("T", "\n"), what, scores, escape(plain(line["why"])), by]
+    return [
+        str(line["number"]),
+        line["when"][:19].replace("T", "\n"),
+        what,
+        scores,
+        escape(plain(line["why"])),
+        by,
+    ]

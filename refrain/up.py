@@ -36,8 +36,13 @@ def serve(*, prefect_port: int, mlflow_port: int) -> int:
         ValueError: If something cannot start or ended by itself; names its log.
     """
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, _stop)  # SIGINT too: a script that starts programs in the background ignores it
-    addresses = {"Prefect dashboard": f"http://127.0.0.1:{prefect_port}", "MLflow UI": f"http://127.0.0.1:{mlflow_port}"}
+        signal.signal(
+            number, _stop
+        )  # SIGINT too: a script that starts programs in the background ignores it
+    addresses = {
+        "Prefect dashboard": f"http://127.0.0.1:{prefect_port}",
+        "MLflow UI": f"http://127.0.0.1:{mlflow_port}",
+    }
     try:
         with only_one(addresses):
             check_port(prefect_port, "the Prefect dashboard", "--prefect-port")
@@ -84,8 +89,25 @@ def environment_of(prefect_port: int) -> dict[str, str]:
 def mlflow_command(port: int) -> list[str]:
     """The MLflow server of this store."""
     tracking = os.environ.get("MLFLOW_TRACKING_URI") or sqlite_url(home() / "mlflow.db")
-    command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
-    return [*command, "--backend-store-uri", tracking, "--artifacts-destination", (home() / "mlartifacts").as_uri()]
+    command = [
+        sys.executable,
+        "-m",
+        "mlflow",
+        "server",
+        "--host",
+        "127.0.0.1",
+        "--port",
+        str(port),
+        "--workers",
+        "1",
+    ]
+    return [
+        *command,
+        "--backend-store-uri",
+        tracking,
+        "--artifacts-destination",
+        (home() / "mlartifacts").as_uri(),
+    ]
 
 
 @contextlib.contextmanager
@@ -102,8 +124,12 @@ def only_one(addresses: Mapping[str, str]) -> Iterator[None]:
         except OSError:
             file.seek(0)
             found = json.loads(file.read() or "{}")
-            where = "".join(f"\n  {name:<17}  {address}" for name, address in found.get("addresses", {}).items())
-            raise ValueError(f"Refrain already runs on {home()} (process {found.get('process', 'unknown')}):{where}") from None
+            where = "".join(
+                f"\n  {name:<17}  {address}" for name, address in found.get("addresses", {}).items()
+            )
+            raise ValueError(
+                f"Refrain already runs on {home()} (process {found.get('process', 'unknown')}):{where}"
+            ) from None
         file.truncate(0)
         json.dump({"process": os.getpid(), "addresses": dict(addresses)}, file)
         file.flush()
@@ -118,7 +144,9 @@ def announce(addresses: Mapping[str, str], server: Server) -> None:
     print(f"\n  Prefect dashboard  {addresses['Prefect dashboard']}")
     print(f"  MLflow UI          {ui_page(addresses['MLflow UI'])}\n")
     for name, time_text in server.next_runs().items():
-        print(f"  next: {name:<18} {_minute(time_text) if time_text else 'the server has scheduled no run yet; see its log'}")
+        print(
+            f"  next: {name:<18} {_minute(time_text) if time_text else 'the server has scheduled no run yet; see its log'}"
+        )
     for line in server.paused():
         print(f"  left alone: {line}")
     print("\nTo start a retraining now, use Quick run in the dashboard, or:")
@@ -142,7 +170,9 @@ def watch(services: Sequence[Service], server: Server) -> None:
         for service in services:
             service.check()
             for line in service.new_faults():
-                print(f"{datetime.now():%H:%M:%S}  {service.log}: {line}", file=sys.stderr, flush=True)
+                print(
+                    f"{datetime.now():%H:%M:%S}  {service.log}: {line}", file=sys.stderr, flush=True
+                )
         if time.monotonic() - looked > LOOK_SECONDS:
             looked = time.monotonic()
             with contextlib.suppress(OSError):  # a busy server is asked again at the next look
@@ -152,6 +182,8 @@ def watch(services: Sequence[Service], server: Server) -> None:
 
 def _stop(number: int, frame: object) -> None:
     for ignored in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(ignored, signal.SIG_IGN)  # the services are stopping, which takes a few seconds at most
+        signal.signal(
+            ignored, signal.SIG_IGN
+        )  # the services are stopping, which takes a few seconds at most
     print("\nStopping ...", flush=True)
     raise Stopped(number)

@@ -13,7 +13,9 @@ def find_device(name: str) -> torch.device:
     """
     has_gpu = torch.cuda.is_available()
     if name == "cuda" and not has_gpu:
-        raise ValueError("device must be auto or cpu on a machine where torch finds no GPU, got 'cuda'")
+        raise ValueError(
+            "device must be auto or cpu on a machine where torch finds no GPU, got 'cuda'"
+        )
     return torch.device("cuda" if has_gpu and name != "cpu" else "cpu")
 
 
@@ -72,7 +74,11 @@ def has_bfloat16_lstm(kind: str) -> bool:
     x, h, c = (torch.zeros(1, 1, 1) for _ in range(3))
     weights = [torch.zeros(4, *more) for more in ((1,), (1,), (), ())]
     try:
-        with torch.autocast(kind, dtype=torch.bfloat16), torch.inference_mode(False), torch.enable_grad():
+        with (
+            torch.autocast(kind, dtype=torch.bfloat16),
+            torch.inference_mode(False),
+            torch.enable_grad(),
+        ):
             weights[0].requires_grad_()
             torch.lstm(x, (h, c), weights, True, 1, 0.0, True, False, True)[0].sum().backward()  # type: ignore[no-untyped-call]
     except RuntimeError:

@@ -15,7 +15,9 @@ Result = TypeVar("Result")
 MOST = 4  # at once: each takes memory of its own, and Python's lock lets one at a time begin an operation
 
 
-def in_order(do: Callable[[Item], Result], items: Sequence[Item], device: torch.device) -> list[Result]:
+def in_order(
+    do: Callable[[Item], Result], items: Sequence[Item], device: torch.device
+) -> list[Result]:
     """The results for some items, in their order; on a CPU several are worked on at a time.
 
     Args:
@@ -36,7 +38,9 @@ def in_order(do: Callable[[Item], Result], items: Sequence[Item], device: torch.
 
     def begin() -> None:
         torch.get_num_threads()  # when first asked, a thread takes the last number that any thread has set
-        torch.set_num_threads(threads // num)  # of this thread, and of those that ask first from now on
+        torch.set_num_threads(
+            threads // num
+        )  # of this thread, and of those that ask first from now on
         ready.wait()
 
     with ThreadPoolExecutor(num, thread_name_prefix="refrain", initializer=begin) as pool:

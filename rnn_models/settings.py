@@ -19,7 +19,9 @@ Device = Literal["auto", "cpu", "cuda"]
 Precision = Literal["auto", "float32", "bfloat16"]
 
 
-def setting(default: Any, about: str, *, low: float | None = None, high: float | None = None) -> Any:
+def setting(
+    default: Any, about: str, *, low: float | None = None, high: float | None = None
+) -> Any:
     """Declare a setting: its default, one line about it with its unit, and its bounds."""
     return field(default=default, metadata={"about": about, "low": low, "high": high})
 
@@ -53,77 +55,168 @@ class TrainSettings:
     where they differ (``PROBLEM.defaults``).
     """
 
-    encoder: Encoder = setting("lstm", "Recurrent cell of encoder and decoder; with cnn a decoder is an LSTM.")
+    encoder: Encoder = setting(
+        "lstm", "Recurrent cell of encoder and decoder; with cnn a decoder is an LSTM."
+    )
     embedding_size: int = setting(128, "Width of an embedding.", low=1)
     hidden_size: int = setting(128, "Width of a hidden state, per direction.", low=1)
     num_layers: int = setting(1, "Layers of the encoder on top of each other.", low=1)
-    bidirectional: bool = setting(True, "Read in both directions; off for a model that has to answer token by token.")
-    activation: Activation = setting("tanh", "What squashes the hidden state of encoder rnn; relu needs clipping more.")
-    layer_norm: bool = setting(False, "Normalise the states of each layer; steadies stacks of three and more.")
-    residual: bool = setting(False, "Add a layer's input to its states, where they are as wide; for three layers and more.")
+    bidirectional: bool = setting(
+        True, "Read in both directions; off for a model that has to answer token by token."
+    )
+    activation: Activation = setting(
+        "tanh", "What squashes the hidden state of encoder rnn; relu needs clipping more."
+    )
+    layer_norm: bool = setting(
+        False, "Normalise the states of each layer; steadies stacks of three and more."
+    )
+    residual: bool = setting(
+        False,
+        "Add a layer's input to its states, where they are as wide; for three layers and more.",
+    )
     pooling: Pooling = setting("mean_max", "How the hidden states of a text become one.")
-    char_encoder: CharEncoder = setting("none", "What reads the characters of each distinct word, for a tagger of words.")
+    char_encoder: CharEncoder = setting(
+        "none", "What reads the characters of each distinct word, for a tagger of words."
+    )
     char_embedding_size: int = setting(30, "Width of a character's embedding.", low=1)
-    char_hidden_size: int = setting(25, "Width of a character LSTM, per direction; a CNN has twice as many filters.", low=1)
+    char_hidden_size: int = setting(
+        25, "Width of a character LSTM, per direction; a CNN has twice as many filters.", low=1
+    )
     pair_size: int = setting(
-        0, "Width of the embedding of two neighbouring tokens, for a tagger of characters; 0 for none.", low=0
+        0,
+        "Width of the embedding of two neighbouring tokens, for a tagger of characters; 0 for none.",
+        low=0,
     )
-    tag_scheme: TagScheme = setting("bio", "What a tagger learns of an entity: where it begins; with bioes also where it ends.")
-    strict_likelihood: bool = setting(True, "A tagger's loss counts valid tag sequences only, as its decoding always does.")
-    attention: Scoring = setting("general", "How a decoder's state is held against the source's states.")
-    input_feeding: bool = setting(False, "A decoder reads its last attentional state with each token; slower to train.")
+    tag_scheme: TagScheme = setting(
+        "bio", "What a tagger learns of an entity: where it begins; with bioes also where it ends."
+    )
+    strict_likelihood: bool = setting(
+        True, "A tagger's loss counts valid tag sequences only, as its decoding always does."
+    )
+    attention: Scoring = setting(
+        "general", "How a decoder's state is held against the source's states."
+    )
+    input_feeding: bool = setting(
+        False, "A decoder reads its last attentional state with each token; slower to train."
+    )
     decoder_size: int = setting(
-        0, "Width of a decoder's states, hidden and attentional; 0 takes hidden_size and embedding_size.", low=0
+        0,
+        "Width of a decoder's states, hidden and attentional; 0 takes hidden_size and embedding_size.",
+        low=0,
     )
-    tied_embeddings: Tying = setting("all", "Weights that target embedding shares: projection and source, projection, none.")
-    dropout: float = setting(0.3, "Share of units dropped, one mask over all steps.", low=0, high=0.95)
-    recurrent_dropout: float = setting(0.0, "Share of recurrent weights dropped, the same at all steps.", low=0, high=0.95)
+    tied_embeddings: Tying = setting(
+        "all", "Weights that target embedding shares: projection and source, projection, none."
+    )
+    dropout: float = setting(
+        0.3, "Share of units dropped, one mask over all steps.", low=0, high=0.95
+    )
+    recurrent_dropout: float = setting(
+        0.0, "Share of recurrent weights dropped, the same at all steps.", low=0, high=0.95
+    )
     token_dropout: float = setting(0.0, "Share of source tokens read as unknown.", low=0, high=0.95)
-    label_smoothing: float = setting(0.0, "Share of the target spread over all ids.", low=0, high=0.95)
-    bptt_window: int = setting(0, "Time steps between two cuts of the gradient; 0 is full BPTT.", low=0)
-    joined_texts: bool = setting(False, "The texts of a split are one that goes on, in their order, as lines of a book are.")
+    label_smoothing: float = setting(
+        0.0, "Share of the target spread over all ids.", low=0, high=0.95
+    )
+    bptt_window: int = setting(
+        0, "Time steps between two cuts of the gradient; 0 is full BPTT.", low=0
+    )
+    joined_texts: bool = setting(
+        False, "The texts of a split are one that goes on, in their order, as lines of a book are."
+    )
     label_dropout: float = setting(
-        0.1, "Share of texts a generator learns without their label, to start from none.", low=0, high=0.95
+        0.1,
+        "Share of texts a generator learns without their label, to start from none.",
+        low=0,
+        high=0.95,
     )
     max_epochs: int = setting(10, "Passes over the training split, at most.", low=1)
-    patience: int = setting(3, "Epochs in a row that improve neither score nor loss of validation, before stopping.", low=1)
+    patience: int = setting(
+        3,
+        "Epochs in a row that improve neither score nor loss of validation, before stopping.",
+        low=1,
+    )
     # The metric is what a champion is chosen by: a tagger's loss can rise while its entity F1 still rises.
-    stop_on: StopOn = setting("metric", "What chooses the best epoch: the problem's first metric on validation, or the loss.")
-    max_steps: int = setting(0, "Optimiser updates, at most, which then ends the schedule too; 0 for no limit.", low=0)
+    stop_on: StopOn = setting(
+        "metric",
+        "What chooses the best epoch: the problem's first metric on validation, or the loss.",
+    )
+    max_steps: int = setting(
+        0, "Optimiser updates, at most, which then ends the schedule too; 0 for no limit.", low=0
+    )
     max_minutes: float = setting(0.0, "Minutes of training, at most; 0 for no limit.", low=0)
     batch_size: int = setting(64, "Examples per batch, at most.", low=1)
     batch_tokens: int = setting(4096, "Tokens per batch with their padding, at most.", low=1)
-    accumulate: int = setting(1, "Batches per optimiser update, for batches larger than memory holds.", low=1)
+    accumulate: int = setting(
+        1, "Batches per optimiser update, for batches larger than memory holds.", low=1
+    )
     # AdamW needs the least tuning for embeddings, whose rare rows SGD hardly moves.
     optimizer: Optimizer = setting("adamw", "What makes an update of a gradient.")
-    learning_rate: float = setting(2e-3, "Largest step size; of sgd some hundred times that of adamw.", low=0)
-    momentum: float = setting(0.9, "Share of the last update that goes on, of sgd.", low=0, high=0.999)
-    nesterov: bool = setting(True, "Take sgd's gradient where its momentum leads; steadier at large steps.")
+    learning_rate: float = setting(
+        2e-3, "Largest step size; of sgd some hundred times that of adamw.", low=0
+    )
+    momentum: float = setting(
+        0.9, "Share of the last update that goes on, of sgd.", low=0, high=0.999
+    )
+    nesterov: bool = setting(
+        True, "Take sgd's gradient where its momentum leads; steadier at large steps."
+    )
     schedule: Schedule = setting("cosine", "How the learning rate falls after its warm-up.")
     warmup_steps: int = setting(50, "Steps over which the learning rate rises.", low=0)
-    weight_decay: float = setting(0.01, "Decay of weights per unit of learning rate; of adam and sgd within the gradient.", low=0)
-    average_epochs: int = setting(1, "Last epochs whose weights are averaged into those kept; 1 keeps the last.", low=1)
-    average_steps: int = setting(0, "Steps over which a running average of weights forgets; 0 keeps the last.", low=0)
+    weight_decay: float = setting(
+        0.01,
+        "Decay of weights per unit of learning rate; of adam and sgd within the gradient.",
+        low=0,
+    )
+    average_epochs: int = setting(
+        1, "Last epochs whose weights are averaged into those kept; 1 keeps the last.", low=1
+    )
+    average_steps: int = setting(
+        0, "Steps over which a running average of weights forgets; 0 keeps the last.", low=0
+    )
     # By norm: the direction of a step is right where the gradient explodes, only its length is not.
-    clipping: Clipping = setting("norm", "How gradients are bounded; adaptive is a percentile of the norms so far.")
+    clipping: Clipping = setting(
+        "norm", "How gradients are bounded; adaptive is a percentile of the norms so far."
+    )
     clip_norm: float = setting(5.0, "Largest L2 norm of all gradients together.", low=1e-6)
-    clip_value: float = setting(1.0, "Largest absolute value of a gradient, where clipping is by value.", low=1e-6)
+    clip_value: float = setting(
+        1.0, "Largest absolute value of a gradient, where clipping is by value.", low=1e-6
+    )
     # 10 is what AutoClip's authors found good over five tasks.
-    clip_percentile: float = setting(10.0, "Percentile of the norms so far that adaptive clipping allows.", low=0, high=100)
+    clip_percentile: float = setting(
+        10.0, "Percentile of the norms so far that adaptive clipping allows.", low=0, high=100
+    )
     beam_width: int = setting(5, "Hypotheses kept while decoding text; 1 is greedy.", low=1)
-    length_penalty: float = setting(1.0, "Power of the length that divides a hypothesis' score.", low=0)
-    max_length_ratio: float = setting(2.0, "Tokens of a decoded text per source token, at most; ten more are free.", low=0)
-    copy_unknown: bool = setting(True, "An unknown word may be said: as a copy of the source word attended to most.")
+    length_penalty: float = setting(
+        1.0, "Power of the length that divides a hypothesis' score.", low=0
+    )
+    max_length_ratio: float = setting(
+        2.0, "Tokens of a decoded text per source token, at most; ten more are free.", low=0
+    )
+    copy_unknown: bool = setting(
+        True, "An unknown word may be said: as a copy of the source word attended to most."
+    )
     # As the model believes: colder texts repeat themselves, hotter ones fall apart.
-    temperature: float = setting(1.0, "What divides logits before an id of a text is drawn; 0 takes the likeliest.", low=0)
+    temperature: float = setting(
+        1.0, "What divides logits before an id of a text is drawn; 0 takes the likeliest.", low=0
+    )
     top_k: int = setting(0, "Ids that may be drawn, the likeliest; 0 for all.", low=0)
-    top_p: float = setting(1.0, "Probability that the likeliest ids, which may be drawn, have together at least.", low=0, high=1)
+    top_p: float = setting(
+        1.0,
+        "Probability that the likeliest ids, which may be drawn, have together at least.",
+        low=0,
+        high=1,
+    )
     sample_length: int = setting(1000, "Tokens of a generated text, at most.", low=1)
-    num_best: int = setting(1, "Outputs per example, best first; of a text as many as beam_width at most.", low=1)
-    confidences: bool = setting(False, "Say also how sure a tagger is of each tag and of each entity.")
+    num_best: int = setting(
+        1, "Outputs per example, best first; of a text as many as beam_width at most.", low=1
+    )
+    confidences: bool = setting(
+        False, "Say also how sure a tagger is of each tag and of each entity."
+    )
     # Off where training has few words: those that it lacks would stay behind the ones that move.
     tune_vectors: bool = setting(
-        True, "Learn the word vectors of tokens.vectors on; off keeps the source embedding as it starts."
+        True,
+        "Learn the word vectors of tokens.vectors on; off keeps the source embedding as it starts.",
     )
     device: Device = setting("auto", "Where training computes; auto is a GPU if there is one.")
     precision: Precision = setting(
@@ -131,7 +224,9 @@ class TrainSettings:
         "Bits of a training's products; auto is bfloat16 on a GPU, float32 on a CPU. "
         "A CPU without AVX-512 computes LSTM layers in float32 either way.",
     )
-    measure_every: int = setting(10, "Steps between measurements of the update-to-weight ratio; 0 measures no health.", low=0)
+    measure_every: int = setting(
+        10, "Steps between measurements of the update-to-weight ratio; 0 measures no health.", low=0
+    )
     seed: int = setting(1, "Seed of weights, order and dropout.", low=0)
 
     def __post_init__(self) -> None:

@@ -38,15 +38,23 @@ def check_comparison(encoders: Sequence[str], settings: TrainChanges, split: str
     """
     for name in encoders:
         if name not in ENCODERS:
-            raise ValueError(f"there is no encoder {name!r}: {nearest(name, ENCODERS)} (DATASET stands before --encoders)")
+            raise ValueError(
+                f"there is no encoder {name!r}: {nearest(name, ENCODERS)} (DATASET stands before --encoders)"
+            )
     if split not in SPLITS:
         raise ValueError(f"--split must be one of {', '.join(SPLITS)}, got {split!r}")
     if "encoder" in changes(settings):
-        raise ValueError("training.encoder is what is compared: name encoders with --encoders, as in --encoders lstm cnn")
+        raise ValueError(
+            "training.encoder is what is compared: name encoders with --encoders, as in --encoders lstm cnn"
+        )
 
 
 def compare(
-    tokens: TokenSet, encoders: Sequence[str], settings: TrainChanges, split: str, tokenizer: str = ""
+    tokens: TokenSet,
+    encoders: Sequence[str],
+    settings: TrainChanges,
+    split: str,
+    tokenizer: str = "",
 ) -> list[dict[str, Any]]:
     """Score a problem's baselines and some encoders on a split; what was done before is not done again.
 
@@ -59,10 +67,12 @@ def compare(
     """
     problem = find_problem(tokens.problem)
     rows = [
-        asdict(cheap_scores(tokens, problem, name, split, tokenizer)) | {"note": ""} for name in baselines_of(problem, tokens)
+        asdict(cheap_scores(tokens, problem, name, split, tokenizer)) | {"note": ""}
+        for name in baselines_of(problem, tokens)
     ]
     trained = [
-        encoder_row(tokens, problem, name, with_encoder(settings, name), split, tokenizer) for name in dict.fromkeys(encoders)
+        encoder_row(tokens, problem, name, with_encoder(settings, name), split, tokenizer)
+        for name in dict.fromkeys(encoders)
     ]
     if not any(row["metrics"] for row in trained):
         raise ValueError("\n".join(f"{row['system']}: {row['note']}" for row in trained))
@@ -75,12 +85,19 @@ def with_encoder(settings: TrainChanges, name: str) -> TrainChanges:
 
 
 def encoder_row(
-    tokens: TokenSet, problem: Problem, name: str, settings: TrainChanges, split: str, tokenizer: str
+    tokens: TokenSet,
+    problem: Problem,
+    name: str,
+    settings: TrainChanges,
+    split: str,
+    tokenizer: str,
 ) -> dict[str, Any]:
     """Train an encoder and score it, or say why that cannot be."""
     try:
         note = encoder_note(tokens, problem, settings)
-        return asdict(encoder_scores(tokens, problem, name, settings, split, tokenizer)) | {"note": note}
+        return asdict(encoder_scores(tokens, problem, name, settings, split, tokenizer)) | {
+            "note": note
+        }
     except (ValueError, FloatingPointError) as error:
         log.warning("%s has no scores: %s", name, error)
         return {"system": name, "metrics": {}, "note": f"no scores: {error}"}
@@ -95,7 +112,12 @@ def encoder_note(tokens: TokenSet, problem: Problem, settings: TrainChanges) -> 
 
 
 def encoder_scores(
-    tokens: TokenSet, problem: Problem, name: str, settings: TrainChanges, split: str, tokenizer: str
+    tokens: TokenSet,
+    problem: Problem,
+    name: str,
+    settings: TrainChanges,
+    split: str,
+    tokenizer: str,
 ) -> SystemScores:
     """Train as a retraining would, or take its checkpoint, and score that on a split."""
     checkpoint = directly(train, tokens, settings)
@@ -111,15 +133,24 @@ def encoder_scores(
         seconds = time.perf_counter() - started
         steps = json.loads((checkpoint.folder / "history.json").read_text())["steps"]
         return system_scores(
-            tokens, problem, key, name, split, said, tokenizer, checkpoint=checkpoint.digest,
+            tokens,
+            problem,
+            key,
+            name,
+            split,
+            said,
+            tokenizer,
+            checkpoint=checkpoint.digest,
             minutes=checkpoint.train_seconds / 60,
             num_parameters=checkpoint.num_parameters,
             train_tokens_per_second=statistics.median(step["tokens_per_second"] for step in steps),
             predict_tokens_per_second=num_tokens(examples) / seconds,
-        )  # fmt: skip
+        )
 
 
-def cheap_scores(tokens: TokenSet, problem: Problem, name: str, split: str, tokenizer: str) -> SystemScores:
+def cheap_scores(
+    tokens: TokenSet, problem: Problem, name: str, split: str, tokenizer: str
+) -> SystemScores:
     """Score a cheap system on a split; its time is that of learning and predicting together."""
     code = scoring_code(tokens, "tasks/compare_systems.py")
     key = digest(tokens.digest, name, tokens.snapshot_of().splits[split], split, code, tokenizer)
@@ -131,11 +162,21 @@ def cheap_scores(tokens: TokenSet, problem: Problem, name: str, split: str, toke
         said = cheaply(problem, tokens, name, split)
         seconds = time.perf_counter() - started
         return system_scores(
-            tokens, problem, key, name, split, said, tokenizer, checkpoint="", minutes=seconds / 60,
-            num_parameters=num_learnt_of_texts(name, *training_texts(tokens)) if name in TEXT_BASELINES
+            tokens,
+            problem,
+            key,
+            name,
+            split,
+            said,
+            tokenizer,
+            checkpoint="",
+            minutes=seconds / 60,
+            num_parameters=num_learnt_of_texts(name, *training_texts(tokens))
+            if name in TEXT_BASELINES
             else num_learnt(name, examples),
-            train_tokens_per_second=num_tokens(examples) / seconds, predict_tokens_per_second=None,
-        )  # fmt: skip
+            train_tokens_per_second=num_tokens(examples) / seconds,
+            predict_tokens_per_second=None,
+        )
 
 
 def num_tokens(examples: Examples) -> int:
@@ -144,7 +185,14 @@ def num_tokens(examples: Examples) -> int:
 
 
 def system_scores(
-    tokens: TokenSet, problem: Problem, key: str, name: str, split: str, said: list[Any], tokenizer: str, **costs: Any
+    tokens: TokenSet,
+    problem: Problem,
+    key: str,
+    name: str,
+    split: str,
+    said: list[Any],
+    tokenizer: str,
+    **costs: Any,
 ) -> SystemScores:
     """Score what a system said, and keep it."""
     true = references(tokens, split)
@@ -152,25 +200,48 @@ def system_scores(
     for metric in (find_metric(name, tokenizer=tokenizer) for name in problem.metrics):
         metrics[metric.name] = asdict(measure(metric, metric.statistics(said, true)))
     return SystemScores(
-        dataset=tokens.dataset, digest=key, tokens=tokens.digest, system=name, split=split,
-        split_digest=tokens.snapshot_of().splits[split], metrics=metrics, **costs,
-    ).commit()  # fmt: skip
+        dataset=tokens.dataset,
+        digest=key,
+        tokens=tokens.digest,
+        system=name,
+        split=split,
+        split_digest=tokens.snapshot_of().splits[split],
+        metrics=metrics,
+        **costs,
+    ).commit()
 
 
 def comparison_page(tokens: TokenSet, rows: Sequence[dict[str, Any]], split: str) -> str:
     """The comparison in Markdown."""
     metric = find_metric(find_problem(tokens.problem).metrics[0])
     head = f"## {tokens.dataset}: {metric.title} on the {split} split"
-    rank = sorted(rows, key=lambda row: metric.gain(row["metrics"][metric.name]["value"], 0.0) if row["metrics"] else -math.inf)
+    rank = sorted(
+        rows,
+        key=lambda row: (
+            metric.gain(row["metrics"][metric.name]["value"], 0.0) if row["metrics"] else -math.inf
+        ),
+    )
     rank.reverse()
-    signature = next((row["metrics"][metric.name]["signature"] for row in rows if row["metrics"]), "")
+    signature = next(
+        (row["metrics"][metric.name]["signature"] for row in rows if row["metrics"]), ""
+    )
     notes = [f"- {row['system']}: {row['note']}" for row in rank if row["note"]]
     about = (
         f"Trained on {tokens.rows['train']:,} rows, scored on {tokens.rows[split]:,}; settings differ in the encoder only. "
         "Minutes of an encoder are those of training, its validation included; of a cheap system, of learning and predicting. "
         "Tokens per second, in training and in predicting, are the source's."
     ) + (f" {metric.title}: `{signature}`." if signature else "")
-    return "\n\n".join([head, "\n".join(_lines(rank, metric.name)), about, *(["\n".join(notes)] if notes else [])]) + "\n"
+    return (
+        "\n\n".join(
+            [
+                head,
+                "\n".join(_lines(rank, metric.name)),
+                about,
+                *(["\n".join(notes)] if notes else []),
+            ]
+        )
+        + "\n"
+    )
 
 
 def _lines(rows: Sequence[dict[str, Any]], metric: str) -> Iterator[str]:

@@ -41,7 +41,12 @@ def with_entry_settings(dataset: str, settings: Settings, catalog: str | None = 
     """
     entry = find_dataset(dataset, *catalog_paths(catalog))
     ours = entry_settings(entry)
-    return Settings(**{stage: replace(getattr(ours, stage), **changes(getattr(settings, stage))) for stage in STAGES})
+    return Settings(
+        **{
+            stage: replace(getattr(ours, stage), **changes(getattr(settings, stage)))
+            for stage in STAGES
+        }
+    )
 
 
 def entry_settings(entry: Dataset) -> Settings:
@@ -52,7 +57,9 @@ def entry_settings(entry: Dataset) -> Settings:
         raise RowError(f"{entry.file}, entry {entry.name}, settings: {error}") from None
 
 
-def setting_rows(dataset: str, settings: Settings, catalog: str | None, origins: Mapping[str, str]) -> list[SettingRow]:
+def setting_rows(
+    dataset: str, settings: Settings, catalog: str | None, origins: Mapping[str, str]
+) -> list[SettingRow]:
     """Every setting of a dataset with its value and where it comes from.
 
     Args:
@@ -65,7 +72,10 @@ def setting_rows(dataset: str, settings: Settings, catalog: str | None, origins:
     problem = find_problem(entry.problem)
     is_text = problem.sides(entry.roles)[-1:] == ("text",)
     defaults = {
-        "tokens": (default_settings(entry.tokenizer, is_said=is_text), f"default ({Path(entry.tokenizer).name})"),
+        "tokens": (
+            default_settings(entry.tokenizer, is_said=is_text),
+            f"default ({Path(entry.tokenizer).name})",
+        ),
         "training": (problem.defaults, f"default ({problem.name})"),
         "evaluation": (EvaluationSettings(), "default"),
         "promotion": (PromotionSettings(), "default"),
@@ -77,15 +87,21 @@ def setting_rows(dataset: str, settings: Settings, catalog: str | None, origins:
         for declared in fields(kind):
             name = f"{stage}.{declared.name}"
             where = entry.file.name if declared.name in in_entry else origin
-            where = origins.get(name, "settings of the caller") if declared.name in changed else where
+            where = (
+                origins.get(name, "settings of the caller") if declared.name in changed else where
+            )
             value = (vars(values) | in_entry | changed)[declared.name]
             low, high = (declared.metadata[bound] for bound in ("low", "high"))
             rows.append(
                 SettingRow(
-                    name=name, value=value, origin=where, kind=_kind(get_type_hints(kind)[declared.name]),
-                    bounds=_bounds(low, high), about=declared.metadata["about"],
+                    name=name,
+                    value=value,
+                    origin=where,
+                    kind=_kind(get_type_hints(kind)[declared.name]),
+                    bounds=_bounds(low, high),
+                    about=declared.metadata["about"],
                 )
-            )  # fmt: skip
+            )
     return rows
 
 

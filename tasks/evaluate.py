@@ -18,7 +18,17 @@ from rnn_models.evaluation.metrics import Metric, find_metric, measure
 from rnn_models.problem import Problem
 from tasks.registry.mlflow_client import log_metrics, log_table, set_tags
 from tasks.scoring.bleu_tokenizer import bleu_tokenizer, scripts_of
-from tasks.scoring.outputs import BASELINES, OUTPUTS, STATISTICS, cheaply, paired, references, say_all, score_of, sources
+from tasks.scoring.outputs import (
+    BASELINES,
+    OUTPUTS,
+    STATISTICS,
+    cheaply,
+    paired,
+    references,
+    say_all,
+    score_of,
+    sources,
+)
 from tasks.scoring.raw_text import raw_text_scores
 from tasks.scoring.samples import SAMPLES, write_samples
 from tasks.settings import EvaluationChanges
@@ -33,7 +43,10 @@ NUM_SAMPLES = 200  # outputs shown in MLflow
 
 @task(task_run_name="evaluate-{checkpoint.dataset}", cache_policy=NO_CACHE)
 def evaluate(
-    checkpoint: Checkpoint, tokens: TokenSet, settings: EvaluationChanges = DEFAULTS, catalog: str | None = None
+    checkpoint: Checkpoint,
+    tokens: TokenSet,
+    settings: EvaluationChanges = DEFAULTS,
+    catalog: str | None = None,
 ) -> Scores:
     """Score a model and the baselines on the test split."""
     tokenizer = bleu_tokenizer(tokens, settings, catalog)
@@ -46,17 +59,34 @@ def evaluate(
         is_joined, started = bool(checkpoint.settings["joined_texts"]), time.perf_counter()
         said, shown = say_all(problem, model, tokens)
         speed = len(said) / (time.perf_counter() - started)
-        metrics = write_results(folder, problem, tokens, said, shown, is_joined=is_joined, tokenizer=tokenizer)
+        metrics = write_results(
+            folder, problem, tokens, said, shown, is_joined=is_joined, tokenizer=tokenizer
+        )
         if problem.token_nats:
             metrics |= write_samples(folder, checkpoint, tokens, sources(tokens))
-        baselines = score_baselines(folder, problem, tokens, is_joined=is_joined, tokenizer=tokenizer)
+        baselines = score_baselines(
+            folder, problem, tokens, is_joined=is_joined, tokenizer=tokenizer
+        )
         is_tagger = problem.rows[1] == "tags"
-        raw_text = raw_text_scores(checkpoint, tokens, sources(tokens), references(tokens)) if is_tagger else {}
+        raw_text = (
+            raw_text_scores(checkpoint, tokens, sources(tokens), references(tokens))
+            if is_tagger
+            else {}
+        )
         scores = Scores(
-            dataset=checkpoint.dataset, digest=key, problem=problem.name, checkpoint=checkpoint.digest, tokens=tokens.digest,
-            mlflow_run=checkpoint.mlflow_run, test_split=tokens.test_split, metrics=metrics, baselines=baselines,
-            baseline=choose_baseline(problem, tokens, list(baselines), tokenizer), bleu_tokenizer=tokenizer, raw_text=raw_text,
-        )  # fmt: skip
+            dataset=checkpoint.dataset,
+            digest=key,
+            problem=problem.name,
+            checkpoint=checkpoint.digest,
+            tokens=tokens.digest,
+            mlflow_run=checkpoint.mlflow_run,
+            test_split=tokens.test_split,
+            metrics=metrics,
+            baselines=baselines,
+            baseline=choose_baseline(problem, tokens, list(baselines), tokenizer),
+            bleu_tokenizer=tokenizer,
+            raw_text=raw_text,
+        )
         tell(scores, folder, speed)
         return scores.commit()
 
@@ -66,13 +96,24 @@ def scoring_code(tokens: TokenSet, *alone: str) -> str:
     looked_up = [f"rnn_models/problems/{tokens.problem}.py"]
     if tokens.format:
         looked_up.append(path_of(format_module(tokens.format)))
-    return code_digest("tasks/evaluate.py", *looked_up, alone=alone, libraries=("torch", "sacrebleu", "scikit-learn"))
+    return code_digest(
+        "tasks/evaluate.py",
+        *looked_up,
+        alone=alone,
+        libraries=("torch", "sacrebleu", "scikit-learn"),
+    )
 
 
 def write_results(
-    folder: Path, problem: Problem, tokens: TokenSet, said: list[Any], shown: dict[str, list[Any]],
-    *, is_joined: bool, tokenizer: str,
-) -> dict[str, dict[str, Any]]:  # fmt: skip
+    folder: Path,
+    problem: Problem,
+    tokens: TokenSet,
+    said: list[Any],
+    shown: dict[str, list[Any]],
+    *,
+    is_joined: bool,
+    tokenizer: str,
+) -> dict[str, dict[str, Any]]:
     """Score what a model says and write it, and the statistics of each example, to a folder."""
     true, measured, statistics = references(tokens), {}, {}
     for name in problem.metrics:
@@ -111,7 +152,9 @@ def choose_baseline(problem: Problem, tokens: TokenSet, names: list[str], tokeni
     if len(names) == 1:
         return names[0]
     metric = find_metric(problem.metrics[0], tokenizer=tokenizer)
-    gains = {name: metric.gain(validation_score(problem, tokens, name, metric), 0.0) for name in names}
+    gains = {
+        name: metric.gain(validation_score(problem, tokens, name, metric), 0.0) for name in names
+    }
     return max(gains, key=lambda name: gains[name])
 
 
@@ -119,7 +162,12 @@ def validation_score(problem: Problem, tokens: TokenSet, name: str, metric: Metr
     """A baseline's score on the validation rows that have an answer which training rows have too."""
     said, true = cheaply(problem, tokens, name, "validation"), references(tokens, "validation")
     labels = tokens.sizes["labels"]
-    known = [bool(problem.token_nats) or not labels or set([row] if isinstance(row, str) else row) <= {*labels} for row in true]
+    known = [
+        bool(problem.token_nats)
+        or not labels
+        or set([row] if isinstance(row, str) else row) <= {*labels}
+        for row in true
+    ]
     true = [row for row, is_known in zip(true, known, strict=True) if is_known]
     if len(said) > len(true):  # of raw rows; a token set has no others
         said = [row for row, is_known in zip(said, known, strict=True) if is_known]
@@ -130,19 +178,42 @@ def tell(scores: Scores, folder: Path, rows_per_second: float) -> None:
     """Write scores to the log and, with sample outputs, to MLflow."""
     points = {"test_rows_per_second": rows_per_second}
     for name, score in scores.metrics.items():
-        log.info("%s %.2f (%.2f to %.2f) %s", name, score["value"], score["low"], score["high"], score["signature"])
-        points |= {f"test_{name}": score["value"], f"test_{name}_low": score["low"], f"test_{name}_high": score["high"]}
+        log.info(
+            "%s %.2f (%.2f to %.2f) %s",
+            name,
+            score["value"],
+            score["low"],
+            score["high"],
+            score["signature"],
+        )
+        points |= {
+            f"test_{name}": score["value"],
+            f"test_{name}_low": score["low"],
+            f"test_{name}_high": score["high"],
+        }
     for name, values in scores.baselines.items():
-        log.info("baseline %s: %s", name, ", ".join(f"{metric} {value:.2f}" for metric, value in values.items()))
+        log.info(
+            "baseline %s: %s",
+            name,
+            ", ".join(f"{metric} {value:.2f}" for metric, value in values.items()),
+        )
         points |= {f"baseline_{name}_{metric}": value for metric, value in values.items()}
     for name, value in scores.raw_text.items():
         log.info("%s of raw text %.2f", name, value)
         points[f"test_raw_text_{name}"] = value
     now = int(time.time() * 1000)
     log_metrics(scores.mlflow_run, [(name, value, 0, now) for name, value in points.items()])
-    signatures = {f"refrain.signature.{n}": s["signature"] for n, s in scores.metrics.items() if s["signature"]}
+    signatures = {
+        f"refrain.signature.{n}": s["signature"]
+        for n, s in scores.metrics.items()
+        if s["signature"]
+    }
     set_tags(scores.mlflow_run, {"refrain.test_split": scores.test_split, **signatures})
     drawn = folder / SAMPLES
-    samples = pd.read_parquet(drawn if drawn.exists() else folder / OUTPUTS).head(NUM_SAMPLES).astype({"score": float})
+    samples = (
+        pd.read_parquet(drawn if drawn.exists() else folder / OUTPUTS)
+        .head(NUM_SAMPLES)
+        .astype({"score": float})
+    )
     shown = samples.map(lambda cell: " ".join(cell) if isinstance(cell, np.ndarray) else cell)
     log_table(scores.mlflow_run, shown, "outputs.json")

@@ -37,19 +37,26 @@ def check_health(tokens: TokenSet, settings: TrainChanges, num_steps: int) -> He
     """
     problem = find_problem(tokens.problem)
     chosen = health_settings(problem.defaults.with_changes(changes(settings)))
-    key = digest(tokens.digest, asdict(chosen), num_steps, training_code(problem.name), health_code())
+    key = digest(
+        tokens.digest, asdict(chosen), num_steps, training_code(problem.name), health_code()
+    )
     found = Health.find(tokens.dataset, key)
     if found:
         log.info("Unchanged")
         return found
     with Health.making(tokens.dataset, key) as folder:
         clipped, free = (
-            followed_probe(tokens, chosen.with_changes({"clipping": how}), num_steps) for how in (chosen.clipping, "none")
+            followed_probe(tokens, chosen.with_changes({"clipping": how}), num_steps)
+            for how in (chosen.clipping, "none")
         )
         said = diagnose(clipped, free, clipping_words(chosen))
         write_report(folder, tokens, chosen, said, [clipped, free])
         return Health(
-            dataset=tokens.dataset, digest=key, tokens=tokens.digest, verdict=said.verdict, clip_norm=said.clip_norm
+            dataset=tokens.dataset,
+            digest=key,
+            tokens=tokens.digest,
+            verdict=said.verdict,
+            clip_norm=said.clip_norm,
         ).commit()
 
 
@@ -68,24 +75,46 @@ def health_settings(settings: TrainSettings) -> TrainSettings:
 
 def followed_probe(tokens: TokenSet, settings: TrainSettings, num_steps: int) -> Probe:
     """Make the first steps of a training, and say so."""
-    log.info("%d steps of %s, gradients clipped by %s", num_steps, tokens.dataset, clipping_words(settings))
+    log.info(
+        "%d steps of %s, gradients clipped by %s",
+        num_steps,
+        tokens.dataset,
+        clipping_words(settings),
+    )
     found = probe(
-        find_problem(tokens.problem), tokens.examples("train"), tokens.model_sizes(), settings, num_steps=num_steps,
+        find_problem(tokens.problem),
+        tokens.examples("train"),
+        tokens.model_sizes(),
+        settings,
+        num_steps=num_steps,
         vectors=tokens.word_vectors(),
-    )  # fmt: skip
+    )
     log.info("%d steps made", len(found.steps))
     return found
 
 
-def write_report(folder: Path, tokens: TokenSet, settings: TrainSettings, said: Diagnosis, probes: list[Probe]) -> None:
+def write_report(
+    folder: Path, tokens: TokenSet, settings: TrainSettings, said: Diagnosis, probes: list[Probe]
+) -> None:
     """Write all that the page tells and draws."""
     told = {
-        "dataset": tokens.dataset, "problem": tokens.problem, "verdict": said.verdict, "clip_norm": said.clip_norm,
-        "sentences": said.sentences, "advice": advice(said, settings), "clipped_by": clipping_words(settings),
-        "clipped": asdict(said.clipped), "free": asdict(said.free),
-        "series": {name: series(probe) for name, probe in zip(("clipped", "free"), probes, strict=True)},
-        "settings": asdict(settings), "rows": tokens.rows["train"], "snapshot": tokens.snapshot, "tokens": tokens.digest,
-    }  # fmt: skip
+        "dataset": tokens.dataset,
+        "problem": tokens.problem,
+        "verdict": said.verdict,
+        "clip_norm": said.clip_norm,
+        "sentences": said.sentences,
+        "advice": advice(said, settings),
+        "clipped_by": clipping_words(settings),
+        "clipped": asdict(said.clipped),
+        "free": asdict(said.free),
+        "series": {
+            name: series(probe) for name, probe in zip(("clipped", "free"), probes, strict=True)
+        },
+        "settings": asdict(settings),
+        "rows": tokens.rows["train"],
+        "snapshot": tokens.snapshot,
+        "tokens": tokens.digest,
+    }
     text = json.dumps(finite(told), indent=2, ensure_ascii=False, allow_nan=False)
     (folder / REPORT).write_text(f"{text}\n", encoding="utf-8")
 

@@ -21,7 +21,9 @@ log = logging.getLogger(__name__)
 
 # No retries here: the sources wait and ask again themselves, and a bad row stays bad.
 @task(task_run_name="ingest-{dataset}", cache_policy=NO_CACHE)
-def ingest(dataset: str, catalog: str | None = None, snapshot: str | None = None, accept: bool = False) -> Snapshot:
+def ingest(
+    dataset: str, catalog: str | None = None, snapshot: str | None = None, accept: bool = False
+) -> Snapshot:
     """Read, check and split the rows of a dataset into a snapshot, or find that nothing is new.
 
     With ``snapshot``, the digest of an earlier one or its beginning, take that one.

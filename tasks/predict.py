@@ -5,7 +5,12 @@ from collections.abc import Sequence
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
-from tasks.inference.predict_files import Predictions, PredictSettings, chosen_version, write_predictions
+from tasks.inference.predict_files import (
+    Predictions,
+    PredictSettings,
+    chosen_version,
+    write_predictions,
+)
 from tasks.store.artifacts import ModelVersion
 from tasks.task_states import unchanged
 
@@ -17,7 +22,9 @@ def choose(model: str) -> ModelVersion:
 
 
 @task(task_run_name="predict-{version.name}", cache_policy=NO_CACHE)
-def predict_files(version: ModelVersion, source: str | Sequence[str], target: str, settings: PredictSettings) -> Predictions:
+def predict_files(
+    version: ModelVersion, source: str | Sequence[str], target: str, settings: PredictSettings
+) -> Predictions:
     """Answer all rows of files, and write the parts that are not there yet."""
     found = write_predictions(version, source, target, settings)
     return found if found.made else unchanged(found)

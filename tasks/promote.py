@@ -21,16 +21,29 @@ from tasks.task_states import unchanged
 log = logging.getLogger(__name__)
 
 
-@task(task_run_name="promote-{challenger.name}", cache_policy=NO_CACHE, retries=3, retry_condition_fn=was_overtaken)
-def promote(challenger: ModelVersion, scores: Scores, tokens: TokenSet, settings: PromotionChanges) -> Promotion:
+@task(
+    task_run_name="promote-{challenger.name}",
+    cache_policy=NO_CACHE,
+    retries=3,
+    retry_condition_fn=was_overtaken,
+)
+def promote(
+    challenger: ModelVersion, scores: Scores, tokens: TokenSet, settings: PromotionChanges
+) -> Promotion:
     """Make the challenger champion if the policy is satisfied, and write down why or why not."""
     name, chosen = challenger.name, PromotionSettings(**changes(settings))
     champion = mlflow_client.version_with_alias(name, mlflow_client.CHAMPION)
     taken_back = withdrawn(name, challenger.version)
     decided_against = rival(name, challenger.version, champion)
     key = digest(
-        challenger.version, decided_against, scores.digest, scores.test_split, asdict(chosen), deciding_code(), taken_back
-    )  # fmt: skip
+        challenger.version,
+        decided_against,
+        scores.digest,
+        scores.test_split,
+        asdict(chosen),
+        deciding_code(),
+        taken_back,
+    )
     found = Promotion.find(name, key)
     if found:
         return unchanged(found.seen_now(mlflow_client.aliases_of(name, challenger.version)))
@@ -39,9 +52,20 @@ def promote(challenger: ModelVersion, scores: Scores, tokens: TokenSet, settings
         is_promoted, reason = decide(evidence, chosen)
         if is_promoted:
             check_parity(challenger, scores, tokens)
-        is_promoted, reason = settle(challenger, champion, is_promoted=is_promoted, why=reason, scores=scores, decision=key)
+        is_promoted, reason = settle(
+            challenger, champion, is_promoted=is_promoted, why=reason, scores=scores, decision=key
+        )
         log.info(reason)
-        promotion = written(key, challenger, champion, scores, evidence, chosen, is_promoted=is_promoted, reason=reason)
+        promotion = written(
+            key,
+            challenger,
+            champion,
+            scores,
+            evidence,
+            chosen,
+            is_promoted=is_promoted,
+            reason=reason,
+        )
         mlflow_client.set_version_tags(name, challenger.version, tags_of(promotion))
         keep_card(challenger, tokens, scores, promotion)
         promotion_page(promotion, scores)
@@ -50,19 +74,41 @@ def promote(challenger: ModelVersion, scores: Scores, tokens: TokenSet, settings
 
 def deciding_code() -> str:
     """A digest of the code that decides about a champion."""
-    return code_digest("tasks/promotion/rule.py", "rnn_models/evaluation/significance.py", alone=["tasks/promote.py"])
+    return code_digest(
+        "tasks/promotion/rule.py",
+        "rnn_models/evaluation/significance.py",
+        alone=["tasks/promote.py"],
+    )
 
 
 def written(
-    key: str, challenger: ModelVersion, champion: str | None, scores: Scores, evidence: Evidence, settings: PromotionSettings,
-    *, is_promoted: bool, reason: str,
-) -> Promotion:  # fmt: skip
+    key: str,
+    challenger: ModelVersion,
+    champion: str | None,
+    scores: Scores,
+    evidence: Evidence,
+    settings: PromotionSettings,
+    *,
+    is_promoted: bool,
+    reason: str,
+) -> Promotion:
     """The decision as a noun."""
     found, other = evidence.comparison, champion if champion != challenger.version else None
     return Promotion(
-        dataset=challenger.name, digest=key, version=challenger.version, is_promoted=is_promoted, reason=reason,
-        metric=scores.headline, challenger_score=evidence.score, champion_version=other or "",
-        champion_score=found.theirs if found and other else None, scores=scores.digest, mlflow_run=challenger.mlflow_run,
-        against=evidence.against, comparison=asdict(found) if found else {}, classes=[asdict(c) for c in evidence.classes],
-        settings=asdict(settings), aliases=mlflow_client.aliases_of(challenger.name, challenger.version),
-    )  # fmt: skip
+        dataset=challenger.name,
+        digest=key,
+        version=challenger.version,
+        is_promoted=is_promoted,
+        reason=reason,
+        metric=scores.headline,
+        challenger_score=evidence.score,
+        champion_version=other or "",
+        champion_score=found.theirs if found and other else None,
+        scores=scores.digest,
+        mlflow_run=challenger.mlflow_run,
+        against=evidence.against,
+        comparison=asdict(found) if found else {},
+        classes=[asdict(c) for c in evidence.classes],
+        settings=asdict(settings),
+        aliases=mlflow_client.aliases_of(challenger.name, challenger.version),
+    )

@@ -13,7 +13,15 @@ from tasks.pages.version import version_page
 from tasks.registry import mlflow_client
 from tasks.registry.lineage import lineage_tags
 from tasks.registry.registered_model import log_model
-from tasks.registry.versions import LOGGED_AT, SCORES, challenge, clear_left, find_version, make_version, tell
+from tasks.registry.versions import (
+    LOGGED_AT,
+    SCORES,
+    challenge,
+    clear_left,
+    find_version,
+    make_version,
+    tell,
+)
 from tasks.scoring.outputs import best_baseline
 from tasks.scoring.raw_rows import raw_rows
 from tasks.serving.packing import needed_libraries, pack_code, pack_model, served_modules
@@ -28,9 +36,14 @@ log = logging.getLogger(__name__)
 
 
 @task(task_run_name="register-{checkpoint.dataset}", cache_policy=NO_CACHE)
-def register(checkpoint: Checkpoint, tokens: TokenSet, scores: Scores, catalog: str | None = None) -> ModelVersion:
+def register(
+    checkpoint: Checkpoint, tokens: TokenSet, scores: Scores, catalog: str | None = None
+) -> ModelVersion:
     """Register a model under its dataset's name, once, as ``challenger``, with a card that says what it is."""
-    name, told = checkpoint.dataset, score_tags(checkpoint, scores) | data_tags(checkpoint.dataset, catalog)
+    name, told = (
+        checkpoint.dataset,
+        score_tags(checkpoint, scores) | data_tags(checkpoint.dataset, catalog),
+    )
     with mlflow_client.staging() as folder, locked("versions", name):
         code, package = pack_code(checkpoint.problem, folder)
         key = version_key(checkpoint, package.name)
@@ -45,12 +58,22 @@ def register(checkpoint: Checkpoint, tokens: TokenSet, scores: Scores, catalog: 
     return unchanged(made) if found else made
 
 
-def make(checkpoint: Checkpoint, tokens: TokenSet, *, key: str, code: Path, package: Path, told: Mapping[str, str]) -> str:
+def make(
+    checkpoint: Checkpoint,
+    tokens: TokenSet,
+    *,
+    key: str,
+    code: Path,
+    package: Path,
+    told: Mapping[str, str],
+) -> str:
     """Log a model with MLflow, make a version of it that tells its scores and where it comes from, and return its number."""
     begin_work()
     files, model_id = logged(checkpoint, tokens, code, package)
     tags = lineage_tags(checkpoint, tokens, package.name) | dict(told)
-    number = make_version(checkpoint.dataset, key, model_id, checkpoint.mlflow_run, tags=tags, files=files)
+    number = make_version(
+        checkpoint.dataset, key, model_id, checkpoint.mlflow_run, tags=tags, files=files
+    )
     log.info("registered %s version %s, challenger", checkpoint.dataset, number)
     return number
 
@@ -64,7 +87,9 @@ def version_key(checkpoint: Checkpoint, code: str) -> str:
     return digest(checkpoint.digest, code)
 
 
-def logged(checkpoint: Checkpoint, tokens: TokenSet, code: Path, package: Path) -> tuple[dict[str, int], str]:
+def logged(
+    checkpoint: Checkpoint, tokens: TokenSet, code: Path, package: Path
+) -> tuple[dict[str, int], str]:
     """Log a model with MLflow.
 
     Returns:
@@ -73,10 +98,16 @@ def logged(checkpoint: Checkpoint, tokens: TokenSet, code: Path, package: Path) 
     files = pack_model(checkpoint, tokens, package.parent / "model")
     rows, target = raw_rows(tokens.snapshot_of().table("test").slice(0, 1), tokens)
     model = log_model(
-        checkpoint.mlflow_run, code, files, package, target=target, example=rows,
-        asked=defaults_of(target, checkpoint.settings), libraries=needed_libraries(served_modules(checkpoint.problem)),
+        checkpoint.mlflow_run,
+        code,
+        files,
+        package,
+        target=target,
+        example=rows,
+        asked=defaults_of(target, checkpoint.settings),
+        libraries=needed_libraries(served_modules(checkpoint.problem)),
         tags={LOGGED_AT: lock_place()},
-    )  # fmt: skip
+    )
     kept = {"artifacts": files, "code": package}
     return {
         f"{place}/{path.relative_to(folder.parent).as_posix()}": path.stat().st_size

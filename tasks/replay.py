@@ -27,15 +27,21 @@ def train_again(model: str, version: str, catalog: str | None = None) -> Replay:
     past = find_past(model, version)
     tokens, started = tokens_of(past, catalog), time.monotonic()
     facts = facts_of(past, tokens)
-    log.info("%s version %s is trained again, on snapshot %s", past.name, past.number, tokens.snapshot)
+    log.info(
+        "%s version %s is trained again, on snapshot %s", past.name, past.number, tokens.snapshot
+    )
     for fact in (fact for fact in facts if fact.differs):
-        log.warning("%s: %s then, %s now; weights may differ by that", fact.what, fact.then, fact.now)
+        log.warning(
+            "%s: %s then, %s now; weights may differ by that", fact.what, fact.then, fact.now
+        )
     history = fit_tokens(past.problem, tokens, past.train_settings())
     minutes = (time.monotonic() - started) / 60
     made = compared(past, history.weights, facts, epochs=len(history.epochs), minutes=minutes)
     log.info("%s version %s: %s", made.model, made.version, told(made))
     publish("replay", made.model, replay_text(made), told(made))
-    return completed(made, "Identical" if made.is_identical else "Differs", "the version was trained again")
+    return completed(
+        made, "Identical" if made.is_identical else "Differs", "the version was trained again"
+    )
 
 
 def tokens_of(past: Past, catalog: str | None = None) -> TokenSet:
@@ -54,7 +60,17 @@ def tokens_of(past: Past, catalog: str | None = None) -> TokenSet:
             f"snapshot {past.tags[SNAPSHOT]} is in {home()}. They were pruned, or it was trained with another store: set "
             f"REFRAIN_HOME to one that has them, or bring {Snapshot.folder_of(past.name, past.tags[SNAPSHOT])} back"
         )
-    log.info("token set %s is gone from the store: made again from snapshot %s", past.tags[TOKENS], snapshot.digest)
-    told = {name: value for name, value in run_params(past.mlflow_run).items() if name.startswith("tokens.")}
-    settings = parse_settings([f"{name}={value}" if value else f"{name}=''" for name, value in told.items()])
+    log.info(
+        "token set %s is gone from the store: made again from snapshot %s",
+        past.tags[TOKENS],
+        snapshot.digest,
+    )
+    told = {
+        name: value
+        for name, value in run_params(past.mlflow_run).items()
+        if name.startswith("tokens.")
+    }
+    settings = parse_settings(
+        [f"{name}={value}" if value else f"{name}=''" for name, value in told.items()]
+    )
     return directly(tokenize, snapshot, settings.tokens, catalog)

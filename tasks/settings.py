@@ -21,21 +21,63 @@ Policy = Literal["superior", "not_worse", "always", "never"]
 # Those of sacreBLEU that need no file from the network (rnn_models/evaluation/text_metrics.py).
 BleuTokenizer = Literal["auto", "13a", "intl", "zh", "char", "ja-mecab", "ko-mecab", "none"]
 Guards = dict[str, Annotated[float, FormField(ge=0, le=100)]]
-MAPPINGS = ("promotion.guards",)  # settings whose keys a name may go on with, as in promotion.guards.PER=1
+MAPPINGS = (
+    "promotion.guards",
+)  # settings whose keys a name may go on with, as in promotion.guards.PER=1
 SYNONYMS = {  # names that other tools have for a setting
-    "lr": "learning_rate", "rate": "learning_rate", "epochs": "max_epochs", "num_epochs": "max_epochs", "steps": "max_steps",
-    "batch": "batch_size", "bs": "batch_size", "hidden": "hidden_size", "hidden_dim": "hidden_size", "units": "hidden_size",
-    "embedding": "embedding_size", "embedding_dim": "embedding_size", "emb_dim": "embedding_size", "layers": "num_layers",
-    "num_hidden_layers": "num_layers", "drop": "dropout", "dropout_rate": "dropout", "word_dropout": "token_dropout",
-    "wd": "weight_decay", "l2": "weight_decay", "clip": "clip_norm", "grad_clip": "clip_norm", "max_grad_norm": "clip_norm",
-    "gradient_clip_val": "clip_norm", "early_stopping": "patience", "warmup": "warmup_steps", "smoothing": "label_smoothing",
-    "optim": "optimizer", "cell": "encoder", "model": "encoder", "rnn_type": "encoder", "bptt": "bptt_window",
-    "beam": "beam_width", "beam_size": "beam_width", "num_beams": "beam_width", "fp16": "precision", "bf16": "precision",
-    "amp": "precision", "random_seed": "seed", "random_state": "seed", "metric": "stop_on", "scheduler": "schedule",
-    "lr_scheduler": "schedule", "vocab_size": "vocabulary_size", "max_vocab": "vocabulary_size", "min_freq": "min_frequency",
-    "max_rows": "limit", "num_rows": "limit", "embeddings": "vectors",
-}  # fmt: skip
-REPLACED = {"promotion.min_gain": "use promotion.min_effect; a gain must be more than chance as well (promotion.alpha)"}
+    "lr": "learning_rate",
+    "rate": "learning_rate",
+    "epochs": "max_epochs",
+    "num_epochs": "max_epochs",
+    "steps": "max_steps",
+    "batch": "batch_size",
+    "bs": "batch_size",
+    "hidden": "hidden_size",
+    "hidden_dim": "hidden_size",
+    "units": "hidden_size",
+    "embedding": "embedding_size",
+    "embedding_dim": "embedding_size",
+    "emb_dim": "embedding_size",
+    "layers": "num_layers",
+    "num_hidden_layers": "num_layers",
+    "drop": "dropout",
+    "dropout_rate": "dropout",
+    "word_dropout": "token_dropout",
+    "wd": "weight_decay",
+    "l2": "weight_decay",
+    "clip": "clip_norm",
+    "grad_clip": "clip_norm",
+    "max_grad_norm": "clip_norm",
+    "gradient_clip_val": "clip_norm",
+    "early_stopping": "patience",
+    "warmup": "warmup_steps",
+    "smoothing": "label_smoothing",
+    "optim": "optimizer",
+    "cell": "encoder",
+    "model": "encoder",
+    "rnn_type": "encoder",
+    "bptt": "bptt_window",
+    "beam": "beam_width",
+    "beam_size": "beam_width",
+    "num_beams": "beam_width",
+    "fp16": "precision",
+    "bf16": "precision",
+    "amp": "precision",
+    "random_seed": "seed",
+    "random_state": "seed",
+    "metric": "stop_on",
+    "scheduler": "schedule",
+    "lr_scheduler": "schedule",
+    "vocab_size": "vocabulary_size",
+    "max_vocab": "vocabulary_size",
+    "min_freq": "min_frequency",
+    "max_rows": "limit",
+    "num_rows": "limit",
+    "embeddings": "vectors",
+}
+REPLACED = {
+    "promotion.min_gain": "use promotion.min_effect; a gain must be more than chance as well (promotion.alpha)"
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,12 +89,24 @@ class PromotionSettings:
     """
 
     policy: Policy = setting(
-        "superior", "superior: better beyond chance; not_worse: for fresh data; always; never: a person decides."
+        "superior",
+        "superior: better beyond chance; not_worse: for fresh data; always; never: a person decides.",
     )
-    alpha: float = setting(0.05, "Chance at most that an equal challenger is promoted.", low=0.0001, high=0.5)
-    min_effect: float = setting(0.1, "Points of gain below which a change is not worth it (superior).", low=0, high=100)
-    margin: float = setting(1.0, "Points that a challenger may be worse, by its lower bound (not_worse).", low=0, high=100)
-    guard: float = setting(2.0, "Points of F1 that no class may fall by, beyond chance.", low=0, high=100)
+    alpha: float = setting(
+        0.05, "Chance at most that an equal challenger is promoted.", low=0.0001, high=0.5
+    )
+    min_effect: float = setting(
+        0.1, "Points of gain below which a change is not worth it (superior).", low=0, high=100
+    )
+    margin: float = setting(
+        1.0,
+        "Points that a challenger may be worse, by its lower bound (not_worse).",
+        low=0,
+        high=100,
+    )
+    guard: float = setting(
+        2.0, "Points of F1 that no class may fall by, beyond chance.", low=0, high=100
+    )
     guards: Guards | None = setting(None, "Guards of single classes that differ, as in {PER: 1}.")
 
     def __post_init__(self) -> None:
@@ -69,7 +123,8 @@ class EvaluationSettings:
     """How a model is scored; a change scores it again and trains nothing."""
 
     bleu_tokenizer: BleuTokenizer = setting(
-        "auto", "How BLEU cuts texts into words; auto: by the target language, else by the script of the references."
+        "auto",
+        "How BLEU cuts texts into words; auto: by the target language, else by the script of the references.",
     )
 
     def __post_init__(self) -> None:
@@ -96,9 +151,12 @@ def _changes_of(name: str, settings: type[Any]) -> type[Any]:
         return Annotated[kinds[declared.name] | None, shown]
 
     made = make_dataclass(
-        name, [(f.name, form(f), None) for f in fields(settings)], frozen=True, kw_only=True,
+        name,
+        [(f.name, form(f), None) for f in fields(settings)],
+        frozen=True,
+        kw_only=True,
         namespace={"__doc__": settings.__doc__, "__pydantic_config__": ConfigDict(extra="forbid")},
-    )  # fmt: skip
+    )
     made.__module__ = __name__
     return made
 
@@ -114,7 +172,9 @@ def _refuse_replaced(given: Any) -> Any:
     """Say what to use in place of a setting of promotion that is no more, before it is refused as unknown."""
     for name in given if isinstance(given, Mapping) else ():
         if f"promotion.{name}" in REPLACED:
-            raise ValueError(f"there is no setting {name!r} any more: {REPLACED[f'promotion.{name}']}")
+            raise ValueError(
+                f"there is no setting {name!r} any more: {REPLACED[f'promotion.{name}']}"
+            )
     return given
 
 
@@ -132,8 +192,12 @@ class Settings:
 
     tokens: TokenChanges = field(default_factory=TokenChanges)
     training: TrainChanges = field(default_factory=TrainChanges)
-    evaluation: Annotated[EvaluationChanges, AfterValidator(_check_evaluation)] = field(default_factory=EvaluationChanges)
-    promotion: Annotated[PromotionChanges, BeforeValidator(_refuse_replaced)] = field(default_factory=PromotionChanges)
+    evaluation: Annotated[EvaluationChanges, AfterValidator(_check_evaluation)] = field(
+        default_factory=EvaluationChanges
+    )
+    promotion: Annotated[PromotionChanges, BeforeValidator(_refuse_replaced)] = field(
+        default_factory=PromotionChanges
+    )
 
 
 def changes(chosen: object) -> dict[str, Any]:
@@ -150,7 +214,11 @@ def setting_names() -> dict[str, str]:
         "evaluation": EvaluationSettings,
         "promotion": PromotionSettings,
     }
-    return {f"{stage}.{f.name}": f.metadata["about"] for stage, kind in stages.items() for f in fields(kind)}
+    return {
+        f"{stage}.{f.name}": f.metadata["about"]
+        for stage, kind in stages.items()
+        for f in fields(kind)
+    }
 
 
 def parse_settings(assignments: list[str], base: Mapping[str, Any] | None = None) -> Settings:
@@ -165,13 +233,19 @@ def parse_settings(assignments: list[str], base: Mapping[str, Any] | None = None
             value is not one it can have.
     """
     names = setting_names()
-    chosen: dict[str, dict[str, Any]] = {stage: dict(values) for stage, values in (base or {}).items()}
+    chosen: dict[str, dict[str, Any]] = {
+        stage: dict(values) for stage, values in (base or {}).items()
+    }
     for assignment in assignments:
         name, is_there, text = assignment.partition("=")
         if not is_there:
-            raise ValueError(f"{assignment!r} is not a setting: write stage.name=value, as in training.max_epochs=2")
+            raise ValueError(
+                f"{assignment!r} is not a setting: write stage.name=value, as in training.max_epochs=2"
+            )
         if not text.strip():
-            raise ValueError(f"{name} has no value: write {name}=VALUE, or leave it out for its default")
+            raise ValueError(
+                f"{name} has no value: write {name}=VALUE, or leave it out for its default"
+            )
         stage, key, *part = find_setting(name, names)
         value = yaml.safe_load(text)
         stage_values = chosen.setdefault(stage, {})
@@ -192,8 +266,14 @@ def find_setting(name: str, names: Mapping[str, str]) -> list[str]:
         return parts
     stage, _, short = name.rpartition(".")
     meant = SYNONYMS.get(short.lower(), "")
-    known = [known for known in names if known.rpartition(".")[2] == meant and stage in ("", known.partition(".")[0])]
-    raise ValueError(f"there is no setting {name!r}: {f'did you mean {known[0]}?' if known else nearest(name, names)}")
+    known = [
+        known
+        for known in names
+        if known.rpartition(".")[2] == meant and stage in ("", known.partition(".")[0])
+    ]
+    raise ValueError(
+        f"there is no setting {name!r}: {f'did you mean {known[0]}?' if known else nearest(name, names)}"
+    )
 
 
 def read_settings(chosen: Mapping[str, Mapping[str, Any]]) -> Settings:
@@ -207,5 +287,9 @@ def read_settings(chosen: Mapping[str, Mapping[str, Any]]) -> Settings:
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"][:2])
-        message = first["msg"].removeprefix("Value error, ")  # of our own checks; the rest is pydantic's
-        raise ValueError(f"setting {place}: {message[0].lower()}{message[1:]}, got {first['input']!r}") from error
+        message = first["msg"].removeprefix(
+            "Value error, "
+        )  # of our own checks; the rest is pydantic's
+        raise ValueError(
+            f"setting {place}: {message[0].lower()}{message[1:]}, got {first['input']!r}"
+        ) from error

@@ -38,5 +38,7 @@ def request() -> None:
 def is_requested() -> bool:
     """Tell whether somebody asked, and take the time that saving needs."""
     if _requested.is_set():
-        signal.setitimer(signal.ITIMER_REAL, 0)  # of `refrain/interruption.py`, for work that does not look here
+        signal.setitimer(
+            signal.ITIMER_REAL, 0
+        )  # of `refrain/interruption.py`, for work that does not look here
     return _requested.is_set()

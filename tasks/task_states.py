@@ -34,6 +34,8 @@ def outcome(result: Any) -> Any:
     return result
 
 
-def directly(task: Task[Parameters, Result], *args: Parameters.args, **kwargs: Parameters.kwargs) -> Result:
+def directly(
+    task: Task[Parameters, Result], *args: Parameters.args, **kwargs: Parameters.kwargs
+) -> Result:
     """Do a task's work without the engine: for a command that a person waits for and that no flow run is to follow."""
     return cast(Result, outcome(task.fn(*args, **kwargs)))

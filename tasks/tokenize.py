@@ -22,13 +22,19 @@ def tokenize(snapshot: Snapshot, settings: TokenChanges, catalog: str | None = N
     """Build vocabularies from the training rows and write all splits as ids."""
     entry = checked_entry(snapshot.dataset, catalog)
     sides = sides_of(entry)
-    chosen = replace(default_settings(entry.tokenizer, is_said=sides[-1] == "text"), **changes(settings))
-    key = digest(snapshot.splits, identity(entry.tokenizer), identified(chosen), sides, token_code())
+    chosen = replace(
+        default_settings(entry.tokenizer, is_said=sides[-1] == "text"), **changes(settings)
+    )
+    key = digest(
+        snapshot.splits, identity(entry.tokenizer), identified(chosen), sides, token_code()
+    )
     found = TokenSet.find(snapshot.dataset, key)
     if found:
         return unchanged(found)
     with TokenSet.making(snapshot.dataset, key) as folder:
-        encoder, rows = write_token_set(folder, streams_of(snapshot, chosen.limit, sides), entry.tokenizer, chosen)
+        encoder, rows = write_token_set(
+            folder, streams_of(snapshot, chosen.limit, sides), entry.tokenizer, chosen
+        )
         return TokenSet(
             dataset=snapshot.dataset,
             digest=key,

@@ -19,7 +19,14 @@ from tasks import stopping
 from tasks.ingestion.snapshot_writer import REPORT
 from tasks.pages.data import PAGE
 from tasks.pages.training import clipping_words, training_figure
-from tasks.registry.mlflow_client import closing, end_run, is_open_to_logs, log_figure, log_file, start_run
+from tasks.registry.mlflow_client import (
+    closing,
+    end_run,
+    is_open_to_logs,
+    log_figure,
+    log_file,
+    start_run,
+)
 from tasks.registry.tracked_run import metric_points
 from tasks.settings import TrainChanges, changes
 from tasks.store.artifacts import Checkpoint, TokenSet
@@ -52,7 +59,10 @@ def followed_run(folder: Path, tokens: TokenSet, settings: TrainSettings) -> str
     path = folder / "mlflow_run"
     if path.exists() and is_open_to_logs(known := path.read_text()):
         return known
-    tags = {"refrain.tokens": tokens.digest, "refrain.precision": describe_machine(settings)["precision"]}
+    tags = {
+        "refrain.tokens": tokens.digest,
+        "refrain.precision": describe_machine(settings)["precision"],
+    }
     run_id = start_run(tokens, f"train-{tokens.dataset}", asdict(settings), tags)
     for report in (PAGE, REPORT):
         log_file(run_id, tokens.snapshot_of().folder / report, "data")
@@ -60,7 +70,9 @@ def followed_run(folder: Path, tokens: TokenSet, settings: TrainSettings) -> str
     return run_id
 
 
-def followed_fit(problem: Problem, tokens: TokenSet, settings: TrainSettings, folder: Path, run_id: str) -> History:
+def followed_fit(
+    problem: Problem, tokens: TokenSet, settings: TrainSettings, folder: Path, run_id: str
+) -> History:
     """Train, and write what happens to the log and to MLflow."""
     with metric_points(run_id, f"validation_{headline_of(problem).name}") as points:
         hooks = Hooks(points.add_step, points.add_epoch, points.flush, stopping.is_requested)
@@ -68,20 +80,37 @@ def followed_fit(problem: Problem, tokens: TokenSet, settings: TrainSettings, fo
 
 
 def fit_tokens(
-    problem: Problem, tokens: TokenSet, settings: TrainSettings, hooks: Hooks = HOOKS, resume: Path | None = None
+    problem: Problem,
+    tokens: TokenSet,
+    settings: TrainSettings,
+    hooks: Hooks = HOOKS,
+    resume: Path | None = None,
 ) -> History:
     """Train on a token set."""
     examples = {split: tokens.examples(split) for split in ("train", "validation")}
     read = examples["train"].target if problem.token_nats else examples["train"].source
     log.info(
         "training on %s examples, %s tokens, with %s %d in %s, gradients clipped by %s",
-        f"{len(examples['train']):,}", f"{int(read.lengths.sum()):,}",
-        settings.encoder, settings.hidden_size, describe_machine(settings)["precision"], clipping_words(settings),
-    )  # fmt: skip
+        f"{len(examples['train']):,}",
+        f"{int(read.lengths.sum()):,}",
+        settings.encoder,
+        settings.hidden_size,
+        describe_machine(settings)["precision"],
+        clipping_words(settings),
+    )
     return fit(
-        problem, examples["train"], examples["validation"], tokens.model_sizes(), settings, vectors=tokens.word_vectors(),
-        resume=resume, on_step=hooks.on_step, on_epoch=hooks.on_epoch, on_save=hooks.on_save, is_stopping=hooks.is_stopping,
-    )  # fmt: skip
+        problem,
+        examples["train"],
+        examples["validation"],
+        tokens.model_sizes(),
+        settings,
+        vectors=tokens.word_vectors(),
+        resume=resume,
+        on_step=hooks.on_step,
+        on_epoch=hooks.on_epoch,
+        on_save=hooks.on_save,
+        is_stopping=hooks.is_stopping,
+    )
 
 
 def improving(history: History, problem: Problem) -> str:
@@ -93,24 +122,40 @@ def improving(history: History, problem: Problem) -> str:
 
 
 def write_checkpoint(
-    folder: Path, key: str, tokens: TokenSet, problem: Problem, settings: TrainSettings, history: History, run_id: str
+    folder: Path,
+    key: str,
+    tokens: TokenSet,
+    problem: Problem,
+    settings: TrainSettings,
+    history: History,
+    run_id: str,
 ) -> Checkpoint:
     """Write weights, settings and history, then the manifest; the file to resume from goes."""
     save_model(folder, history.weights, problem, tokens.model_sizes(), settings)
     steps, epochs = ([vars(item) for item in items] for items in (history.steps, history.epochs))
-    (folder / "history.json").write_text(json.dumps({"steps": steps, "epochs": epochs, "ended": history.ended}))
+    (folder / "history.json").write_text(
+        json.dumps({"steps": steps, "epochs": epochs, "ended": history.ended})
+    )
     log_file(run_id, folder / "history.json")
     log_figure(run_id, training_figure(history, settings, problem), "training.png")
     end_run(run_id, "FINISHED")
     made = Checkpoint(
-        dataset=tokens.dataset, digest=key, problem=problem.name, tokens=tokens.digest, mlflow_run=run_id,
-        epochs=len(epochs), best_epoch=history.best.epoch, validation_loss=history.best.validation_loss,
-        validation_score=headline_of(problem).shown(history.best.validation_score), ended=history.ended,
+        dataset=tokens.dataset,
+        digest=key,
+        problem=problem.name,
+        tokens=tokens.digest,
+        mlflow_run=run_id,
+        epochs=len(epochs),
+        best_epoch=history.best.epoch,
+        validation_loss=history.best.validation_loss,
+        validation_score=headline_of(problem).shown(history.best.validation_score),
+        ended=history.ended,
         improving=improving(history, problem),
         clipped_share=sum(step.is_clipped for step in history.steps) / len(steps),
         train_seconds=sum(epoch.seconds for epoch in history.epochs),
-        num_parameters=sum(weights.numel() for weights in history.weights.values()), settings=asdict(settings),
+        num_parameters=sum(weights.numel() for weights in history.weights.values()),
+        settings=asdict(settings),
         machine=describe_machine(settings),
-    ).commit()  # fmt: skip
+    ).commit()
     (folder / RESUME).unlink(missing_ok=True)
     return made

@@ -14,7 +14,12 @@ from tasks.train import train
 
 
 def find_promotion(
-    dataset: str, settings: Settings, catalog: str | None, snapshot: str | None, *, accept: bool = False
+    dataset: str,
+    settings: Settings,
+    catalog: str | None,
+    snapshot: str | None,
+    *,
+    accept: bool = False,
 ) -> Promotion | None:
     """Find the decision that a retraining would end with, if each of its stages is unchanged; None if one is not.
 

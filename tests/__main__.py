@@ -21,7 +21,10 @@ def main() -> None:
         status = subprocess.run(command, check=False).returncode
         failed = failed or status
         if name != "tests":  # pytest's own summary is the last line
-            print(f"   {'passed' if status == 0 else 'FAILED'} in {time.monotonic() - started:.0f} s", flush=True)
+            print(
+                f"   {'passed' if status == 0 else 'FAILED'} in {time.monotonic() - started:.0f} s",
+                flush=True,
+            )
     sys.exit(failed)
 
 

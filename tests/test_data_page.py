@@ -31,10 +31,23 @@ def said(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[str, str]]:
     unwanted = ("MLFLOW_TRACKING", "PREFECT_API", "REFRAIN_")
     ours = {name: value for name, value in os.environ.items() if not name.startswith(unwanted)}
     path = f"{Path(sys.executable).parent}{os.pathsep}{ours['PATH']}"
-    ours |= {"PATH": path, "REFRAIN": str(ROOT), "REFRAIN_HOME": str(folder / "store"), "COLUMNS": "200", "OMP_NUM_THREADS": "1"}
+    ours |= {
+        "PATH": path,
+        "REFRAIN": str(ROOT),
+        "REFRAIN_HOME": str(folder / "store"),
+        "COLUMNS": "200",
+        "OMP_NUM_THREADS": "1",
+    }
     command = ["bash", "-euo", "pipefail", "-c", script]
     done = subprocess.run(
-        command, cwd=folder, env=ours, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, timeout=500
+        command,
+        cwd=folder,
+        env=ours,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=500,
     )
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     return list(zip(blocks, done.stdout.split(MARK)[1:], strict=True))
@@ -51,11 +64,15 @@ def test_every_command_works_and_says_what_the_page_shows(said: list[tuple[str, 
         number += kind == "sh"
         if kind == "output":
             screen = plain(outputs[commands[number]])
-            missing += [(commands[number], line) for line in block.splitlines() if plain(line) not in screen]
+            missing += [
+                (commands[number], line) for line in block.splitlines() if plain(line) not in screen
+            ]
     assert missing == []
 
 
-def test_the_entries_of_the_page_name_every_kind_of_source_that_needs_no_network(tmp_path: Path) -> None:
+def test_the_entries_of_the_page_name_every_kind_of_source_that_needs_no_network(
+    tmp_path: Path,
+) -> None:
     (tmp_path / "mine.yaml").write_text(entries(), encoding="utf-8")
     found = read_catalog(tmp_path / "mine.yaml")
     assert {entry.source.__class__.__name__ for entry in found.values()} == {"Files", "Sql"}

@@ -19,7 +19,9 @@ def test_the_tables_are_made_of_the_measured_figures(name: str) -> None:
     assert text == with_tables(text), "run python -m benchmarks.figures"
 
 
-@pytest.mark.parametrize("path", sorted((ROOT / "benchmarks" / "results").glob("*.json")), ids=lambda path: path.stem)
+@pytest.mark.parametrize(
+    "path", sorted((ROOT / "benchmarks" / "results").glob("*.json")), ids=lambda path: path.stem
+)
 def test_every_figure_has_a_goal_a_command_and_a_commit(path: Path) -> None:
     for item in read(path.stem):
         assert all((item.command, item.commit, item.unit, item.date)), item
@@ -46,13 +48,21 @@ def test_everything_that_the_page_on_rnns_names_stands_in_the_file_that_it_links
     named = re.findall(r"\[`(\w+)`\]\(\.\./([\w./]+)\)", page)
     assert len(named) > 20
     assert [
-        (name, file) for name, file in named if not re.search(rf"^(def|class) {name}\b", (ROOT / file).read_text(), re.M)
+        (name, file)
+        for name, file in named
+        if not re.search(rf"^(def|class) {name}\b", (ROOT / file).read_text(), re.M)
     ] == []
-    assert [file for file in re.findall(r"\]\(\.\./([\w./]+)\)", page) if not (ROOT / file).exists()] == []
+    assert [
+        file for file in re.findall(r"\]\(\.\./([\w./]+)\)", page) if not (ROOT / file).exists()
+    ] == []
 
 
 def test_the_catalog_entry_in_the_readme_is_read_without_complaint(tmp_path: Path) -> None:
-    blocks = [block for block in re.findall(r"```yaml\n(.*?)```", README, flags=re.DOTALL) if "problem:" in block]
+    blocks = [
+        block
+        for block in re.findall(r"```yaml\n(.*?)```", README, flags=re.DOTALL)
+        if "problem:" in block
+    ]
     assert blocks
     for block in blocks:
         (tmp_path / "mine.yaml").write_text(block)
@@ -60,6 +70,10 @@ def test_the_catalog_entry_in_the_readme_is_read_without_complaint(tmp_path: Pat
 
 
 def test_the_deployment_in_the_readme_has_the_keys_of_prefect_yaml() -> None:
-    block = next(block for block in re.findall(r"```yaml\n(.*?)```", README, flags=re.DOTALL) if "cron:" in block)
+    block = next(
+        block
+        for block in re.findall(r"```yaml\n(.*?)```", README, flags=re.DOTALL)
+        if "cron:" in block
+    )
     entry = yaml.safe_load(block.replace("<<: *retraining", "x: 1"))[0]
     assert {"name", "parameters", "schedules"} <= set(entry)

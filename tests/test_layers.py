@@ -30,8 +30,14 @@ ALSO = {
     "data/formats/abc_notation.py": {"music21"},
 }  # fmt: skip
 # What an optional extra brings is imported when it is needed.
-EXTRAS = (Path("data/sources/hub.py"), Path("data/sources/filesystem.py"), Path("data/formats/abc_notation.py"))
-MODULES = sorted(path.relative_to(ROOT) for folder in MAY_IMPORT for path in (ROOT / folder).rglob("*.py"))
+EXTRAS = (
+    Path("data/sources/hub.py"),
+    Path("data/sources/filesystem.py"),
+    Path("data/formats/abc_notation.py"),
+)
+MODULES = sorted(
+    path.relative_to(ROOT) for folder in MAY_IMPORT for path in (ROOT / folder).rglob("*.py")
+)
 
 
 def imported(path: Path) -> Iterator[str]:
@@ -49,11 +55,20 @@ def test_a_module_imports_only_what_its_layer_may(path: Path) -> None:
     assert set(imported(path)) <= allowed
 
 
-@pytest.mark.parametrize("path", [p for p in MODULES if p.parts[0] != "refrain" and p not in EXTRAS], ids=str)
+@pytest.mark.parametrize(
+    "path", [p for p in MODULES if p.parts[0] != "refrain" and p not in EXTRAS], ids=str
+)
 def test_no_module_below_the_flows_imports_inside_a_function(path: Path) -> None:
     tree = ast.parse((ROOT / path).read_text())
-    functions = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
-    assert not [n.lineno for f in functions for n in ast.walk(f) if isinstance(n, ast.Import | ast.ImportFrom)]
+    functions = [
+        node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+    ]
+    assert not [
+        n.lineno
+        for f in functions
+        for n in ast.walk(f)
+        if isinstance(n, ast.Import | ast.ImportFrom)
+    ]
 
 
 @pytest.mark.parametrize("path", [p for p in MODULES if p.name == "__init__.py"], ids=str)

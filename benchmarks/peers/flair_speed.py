@@ -12,7 +12,12 @@ import flair
 import torch
 from flair.data import Corpus, Dictionary, Sentence
 from flair.datasets import ColumnCorpus
-from flair.embeddings import CharacterEmbeddings, DocumentRNNEmbeddings, OneHotEmbeddings, StackedEmbeddings
+from flair.embeddings import (
+    CharacterEmbeddings,
+    DocumentRNNEmbeddings,
+    OneHotEmbeddings,
+    StackedEmbeddings,
+)
 from flair.models import SequenceTagger, TextClassifier
 
 BATCH = 32
@@ -28,7 +33,9 @@ def words(corpus):
 def characters(corpus):
     """The characters of the training split: flair's own list would be downloaded."""
     known = Dictionary()
-    for character in sorted({character for sentence in corpus.train for token in sentence for character in token.text}):
+    for character in sorted(
+        {character for sentence in corpus.train for token in sentence for character in token.text}
+    ):
         known.add_item(character)
     known.save("flair.characters")
     return CharacterEmbeddings(path_to_char_dict="flair.characters")
@@ -40,9 +47,14 @@ def make_tagger():
     corpus = ColumnCorpus(".", {0: "text", 3: "ner"}, **files)
     tags = corpus.make_label_dictionary("ner", add_unk=False)
     model = SequenceTagger(
-        hidden_size=HIDDEN, embeddings=StackedEmbeddings([words(corpus), characters(corpus)]), tag_dictionary=tags,
-        tag_type="ner", use_crf=True, rnn_layers=1, reproject_embeddings=False,
-    )  # fmt: skip
+        hidden_size=HIDDEN,
+        embeddings=StackedEmbeddings([words(corpus), characters(corpus)]),
+        tag_dictionary=tags,
+        tag_type="ner",
+        use_crf=True,
+        rnn_layers=1,
+        reproject_embeddings=False,
+    )
     return model, list(corpus.train), list(corpus.test)
 
 
@@ -54,7 +66,13 @@ def make_classifier():
         rows.append(labelled(text, label))
     corpus = Corpus(train=rows, dev=rows[:2], test=rows[:2])
     document = DocumentRNNEmbeddings(
-        [words(corpus)], hidden_size=HIDDEN, rnn_layers=1, rnn_type="LSTM", bidirectional=True, reproject_words=False, dropout=0.5
+        [words(corpus)],
+        hidden_size=HIDDEN,
+        rnn_layers=1,
+        rnn_type="LSTM",
+        bidirectional=True,
+        reproject_words=False,
+        dropout=0.5,
     )
     labels = corpus.make_label_dictionary("mood", add_unk=False)
     return TextClassifier(document, label_type="mood", label_dictionary=labels), rows, []

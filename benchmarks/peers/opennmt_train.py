@@ -10,7 +10,11 @@ least = builtins.min
 
 def least_or_zero(*values, **options):
     """``min`` that gives 0 of an empty list."""
-    return 0 if len(values) == 1 and isinstance(values[0], list) and not values[0] else least(*values, **options)
+    return (
+        0
+        if len(values) == 1 and isinstance(values[0], list) and not values[0]
+        else least(*values, **options)
+    )
 
 
 if __name__ == "__main__":

@@ -24,7 +24,9 @@ KEY = "key"
 NO_KEYS = {"name", "entry", "file", "split_column"}  # of a Dataset: what is no key of an entry
 TEXTS = ("problem", "language", "licence", "origin")
 NAME_CHARACTERS = 100  # with a digest behind it, it names files
-NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")  # a folder, a model of MLflow and a flow run are called by it
+NAME = re.compile(
+    r"[A-Za-z0-9][A-Za-z0-9_.-]*"
+)  # a folder, a model of MLflow and a flow run are called by it
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,19 +104,32 @@ def _dataset(name: str, file: Path, entry: Entry) -> Dataset:
         )
     names = {f.name: f.default is MISSING and f.default_factory is MISSING for f in fields(Dataset)}
     known = set(names) - NO_KEYS
-    entry.check_keys({n for n in known if names[n] and n != "columns"}, {n for n in known if not names[n] or n == "columns"})
+    entry.check_keys(
+        {n for n in known if names[n] and n != "columns"},
+        {n for n in known if not names[n] or n == "columns"},
+    )
     source = read_source(entry.part("source"), file.parent)
     read_as = _format(entry, source)
     source = with_sides(entry, source, read_as)
     columns = _columns(entry, source, read_as)
     made = Dataset(
-        name=name, source=source, format=read_as, columns=columns, where=entry.part("where").texts(),
-        labels=_labels(entry.part("labels")), splits=_shares(entry.part("splits"), source),
+        name=name,
+        source=source,
+        format=read_as,
+        columns=columns,
+        where=entry.part("where").texts(),
+        labels=_labels(entry.part("labels")),
+        splits=_shares(entry.part("splits"), source),
         split_column=split_column_of(entry.part("splits"), source, SPLIT_KEYS),
-        tokenizer=_tokenizer(entry, file.parent), checks=entry.part("checks").content,
-        removals=_removals(entry, file.parent), settings=entry.part("settings").content, entry=entry.content, file=file,
-        about=entry.text("about"), **{key: entry.text(key, is_needed=True) for key in TEXTS},
-    )  # fmt: skip
+        tokenizer=_tokenizer(entry, file.parent),
+        checks=entry.part("checks").content,
+        removals=_removals(entry, file.parent),
+        settings=entry.part("settings").content,
+        entry=entry.content,
+        file=file,
+        about=entry.text("about"),
+        **{key: entry.text(key, is_needed=True) for key in TEXTS},
+    )
     _check_rules(entry, made)
     return made
 
@@ -125,7 +140,9 @@ def _labels(entry: Entry) -> dict[str, str]:
     for label, ours in entry.texts().items():
         name = trimmed_name(label)
         if name in found:
-            raise RowError(f"{entry.where}: {label!r} is listed twice, apart from spaces or invisible characters at its edges")
+            raise RowError(
+                f"{entry.where}: {label!r} is listed twice, apart from spaces or invisible characters at its edges"
+            )
         found[name] = trimmed_name(ours)
     return found
 
@@ -138,8 +155,12 @@ def _check_rules(entry: Entry, made: Dataset) -> None:
     except ValueError as error:
         raise RowError(f"{part.where}: {error}") from error
     if made.labels and not {"label", "tags"} & set(made.roles):
-        raise RowError(f"{entry.where}, labels: the rows have {' and '.join(made.roles)}, no label and no tags")
-    wrong = [name for name, tag in made.labels.items() if "tags" in made.roles and not TAG.fullmatch(tag)]
+        raise RowError(
+            f"{entry.where}, labels: the rows have {' and '.join(made.roles)}, no label and no tags"
+        )
+    wrong = [
+        name for name, tag in made.labels.items() if "tags" in made.roles and not TAG.fullmatch(tag)
+    ]
     if wrong:
         raise RowError(
             f"{entry.where}, labels, {wrong[0]}: a tag is O, B-kind or I-kind, got {made.labels[wrong[0]]!r} (in quotes?)"
@@ -181,16 +202,25 @@ def _format(entry: Entry, source: Any) -> dict[str, Any] | None:
     return {**kind.options, **part.content}
 
 
-def _check_option(entry: Entry, option: str, default: Any, choices: Mapping[str, Sequence[str]]) -> None:
+def _check_option(
+    entry: Entry, option: str, default: Any, choices: Mapping[str, Sequence[str]]
+) -> None:
     value = entry.content[option]
     if option in choices:
         entry.choice(option, choices[option])
     if type(value) is not type(default):
         raise RowError(f"{entry.where}: {option} must be like {default!r}, got {value!r}")
-    if option == "separator" and option not in choices and len(value) != 1 and value != "whitespace":
+    if (
+        option == "separator"
+        and option not in choices
+        and len(value) != 1
+        and value != "whitespace"
+    ):
         raise RowError(f"{entry.where}: separator must be one character, got {value!r}")
     if option == "escape" and (len(value) > 1 or value == '"' or not value.isascii()):
-        raise RowError(f"{entry.where}: escape must be one character such as '\\', or empty, got {value!r}")
+        raise RowError(
+            f"{entry.where}: escape must be one character such as '\\', or empty, got {value!r}"
+        )
     if option == "encoding" and value != "detect":
         try:
             check_encoding(value)
@@ -214,7 +244,9 @@ def _columns(entry: Entry, source: Any, read_as: Mapping[str, Any] | None) -> di
     if set(part.content) - {KEY} not in [set(shape) for shape in shapes]:
         expected = " or ".join(" and ".join(shape) for shape in shapes)
         of = f" of a {read_as['kind']} file" if read_as else ""
-        raise RowError(f"{part.where}: expected {expected}{of}, got {', '.join(map(str, part.content)) or 'none'}")
+        raise RowError(
+            f"{part.where}: expected {expected}{of}, got {', '.join(map(str, part.content)) or 'none'}"
+        )
     for role, column in part.content.items():
         _check_column(part, role, column, kind, has_header=bool(read_as and read_as.get("header")))
     named = getattr(source, KEY, "")
@@ -223,7 +255,9 @@ def _columns(entry: Entry, source: Any, read_as: Mapping[str, Any] | None) -> di
     return {**part.content, **({KEY: named} if named else {})}
 
 
-def _check_column(entry: Entry, role: str, column: Any, kind: FormatKind | None, *, has_header: bool) -> None:
+def _check_column(
+    entry: Entry, role: str, column: Any, kind: FormatKind | None, *, has_header: bool
+) -> None:
     way = kind.columns if kind else "names"
     is_name = isinstance(column, str) and (way == "names" or (way == "header" and has_header))
     is_number = type(column) is int and way != "names" and (column >= 0 or way == "numbers")
@@ -238,13 +272,17 @@ def _shares(entry: Entry, source: Any) -> dict[str, float]:
     entry.check_keys(set(), {"validation", "test", COLUMN})
     given = [split for name in SPLIT_KEYS for split in getattr(source, name, ())]
     if COLUMN in entry.content and "test" in entry.content:
-        raise RowError(f"{entry.where}: the column says which rows are test: leave the share of test out")
+        raise RowError(
+            f"{entry.where}: the column says which rows are test: leave the share of test out"
+        )
     shares = {split: share for split, share in entry.content.items() if split != COLUMN}
     for split, share in shares.items():
         if split in given:
             raise RowError(f"{entry.where}: the source gives {split} itself: leave its share out")
         if not isinstance(share, float) or not 0 < share <= 0.5:
-            raise RowError(f"{entry.where}: {split} must be a share above 0 and up to 0.5, got {share!r}")
+            raise RowError(
+                f"{entry.where}: {split} must be a share above 0 and up to 0.5, got {share!r}"
+            )
     total = sum(shares.values())
     if total >= 1:
         raise RowError(f"{entry.where}: the shares sum to {total:g}, which leaves no training rows")

@@ -23,8 +23,12 @@ def read_source(entry: Entry, folder: Path) -> Any:
         RowError: Names file, entry and key.
     """
     source = _source_of(entry)
-    declared = {f.name: f.default is MISSING and f.default_factory is MISSING for f in fields(source)}
-    entry.check_keys({name for name, is_needed in declared.items() if is_needed} | {"kind"}, set(declared))
+    declared = {
+        f.name: f.default is MISSING and f.default_factory is MISSING for f in fields(source)
+    }
+    entry.check_keys(
+        {name for name, is_needed in declared.items() if is_needed} | {"kind"}, set(declared)
+    )
     values: dict[str, Any] = {}
     for name in set(declared) & set(entry.content):
         if name in SPLIT_KEYS:
@@ -57,7 +61,9 @@ def _source_in(name: str) -> type[Any] | None:
 def _by_split(entry: Entry, folder: Path, *, is_path: bool) -> dict[str, Any]:
     for split in entry.content:
         if split not in (*SPLITS, "all"):
-            raise RowError(f"{entry.where}: there is no split {split!r}: {nearest(split, (*SPLITS, 'all'))}")
+            raise RowError(
+                f"{entry.where}: there is no split {split!r}: {nearest(split, (*SPLITS, 'all'))}"
+            )
     given = set(entry.content)
     if given != {"all"} and ("all" in given or not {"train", "test"} <= given):
         found = ", ".join(entry.content) or "none"
@@ -78,7 +84,11 @@ def _located(value: Any, folder: Path) -> Any:
 
 def absolute_path(text: str, folder: Path) -> str:
     """A path of a catalog file, from the folder of the file; an address stays as it is."""
-    return text if not text.strip() or "://" in text or text.startswith(("${", "~/")) else str(folder / text)
+    return (
+        text
+        if not text.strip() or "://" in text or text.startswith(("${", "~/"))
+        else str(folder / text)
+    )
 
 
 def _address(text: str, folder: Path) -> str:

@@ -20,19 +20,30 @@ def with_sides(entry: Entry, source: Any, read_as: Mapping[str, Any] | None) -> 
     is_pair = read_as is not None and all_formats()[read_as["kind"]].num_streams == len(SIDES)
     paths = getattr(source, "paths", None)
     if is_pair and paths is None:
-        raise RowError(f"{entry.where}, format: parallel text lies in two files, which only a source of kind files gives")
-    sides = {split: _sides(f"{entry.where}, source, paths, {split}", given, is_pair) for split, given in (paths or {}).items()}
+        raise RowError(
+            f"{entry.where}, format: parallel text lies in two files, which only a source of kind files gives"
+        )
+    sides = {
+        split: _sides(f"{entry.where}, source, paths, {split}", given, is_pair)
+        for split, given in (paths or {}).items()
+    }
     return replace(source, paths=sides) if is_pair else source
 
 
 def _sides(where: str, given: Any, is_pair: bool) -> Any:
     if isinstance(given, dict):
         if not is_pair:
-            raise RowError(f"{where}: source and target are for format parallel, expected a path or a list of paths")
+            raise RowError(
+                f"{where}: source and target are for format parallel, expected a path or a list of paths"
+            )
         return given
     if not is_pair:
         return given
-    is_clear = isinstance(given, list) and len(given) == len(SIDES) and not any(WILD.search(str(path)) for path in given)
+    is_clear = (
+        isinstance(given, list)
+        and len(given) == len(SIDES)
+        and not any(WILD.search(str(path)) for path in given)
+    )
     if not is_clear:
         raise RowError(
             f"{where}: format parallel needs a file for each side, got {given!r}: write "

@@ -30,7 +30,9 @@ def named_tags(table: pa.Table, labels: Mapping[str, str]) -> pa.Table:
         return table
     lengths = pc.fill_null(pc.list_value_length(rows), 0).to_numpy(zero_copy_only=False)
     if labels:
-        names = pa.array(list(labels.values()), TEXT).take(pc.index_in(flat, pa.array(list(labels), TEXT)))
+        names = pa.array(list(labels.values()), TEXT).take(
+            pc.index_in(flat, pa.array(list(labels), TEXT))
+        )
         offsets = pa.array(np.append(0, np.cumsum(lengths)), pa.int32())
         named = pa.ListArray.from_arrays(offsets, pc.coalesce(names, flat), mask=pc.is_null(rows))
         table = table.set_column(table.column_names.index("tags"), "tags", named)
@@ -38,11 +40,17 @@ def named_tags(table: pa.Table, labels: Mapping[str, str]) -> pa.Table:
 
 
 def _with_unnamed(
-    table: pa.Table, flat: pa.Array, lengths: np.ndarray, unnamed: list[str], labels: Mapping[str, str]
+    table: pa.Table,
+    flat: pa.Array,
+    lengths: np.ndarray,
+    unnamed: list[str],
+    labels: Mapping[str, str],
 ) -> pa.Table:
     """Write down the first tag without a name of each row that has no other fault."""
     places = np.flatnonzero(pc.is_in(flat, pa.array(unnamed, TEXT)).to_numpy(zero_copy_only=False))
-    hit, first = np.unique(np.searchsorted(np.cumsum(lengths), places, side="right"), return_index=True)
+    hit, first = np.unique(
+        np.searchsorted(np.cumsum(lengths), places, side="right"), return_index=True
+    )
     kinds, reasons = table[KIND].to_pylist(), table[REASON].to_pylist()
     known = ", ".join(labels)
     for row, place in zip(hit.tolist(), places[first].tolist(), strict=True):

@@ -30,7 +30,9 @@ class Entry:
         """Refuse keys that are not known (with the nearest) and those that are missing."""
         for key in self.content:
             if key not in required | optional:
-                raise RowError(f"{self.where}: there is no key {key!r}: {nearest(key, required | optional)}")
+                raise RowError(
+                    f"{self.where}: there is no key {key!r}: {nearest(key, required | optional)}"
+                )
         for key in sorted(required - set(self.content)):
             raise RowError(f"{self.where}: key {key!r} is missing")
 
@@ -38,7 +40,9 @@ class Entry:
         """The text of a key; empty if it is not there and not needed."""
         value = self.content.get(key, "")
         if not isinstance(value, str):
-            raise RowError(f"{self.where}: {key} must be text, got {shown(value)}{_in_quotes(value)}")
+            raise RowError(
+                f"{self.where}: {key} must be text, got {shown(value)}{_in_quotes(value)}"
+            )
         if is_needed and not value.strip():
             raise RowError(f"{self.where}: {key} must say something, got {value!r}")
         return value
@@ -47,7 +51,9 @@ class Entry:
         """All as texts; keys may be whole numbers too, as many labels are."""
         for key in self.content:
             if type(key) not in (str, int):
-                raise RowError(f"{self.where}: keys must be text, got {shown(key)}{_in_quotes(key)}")
+                raise RowError(
+                    f"{self.where}: keys must be text, got {shown(key)}{_in_quotes(key)}"
+                )
         texts = Entry(self.where, {str(key): value for key, value in self.content.items()})
         return {key: texts.text(key) for key in texts.content}
 
@@ -55,11 +61,15 @@ class Entry:
         """All as they are: texts, numbers, switches, and mappings of such."""
         for key, value in self.content.items():
             if not isinstance(key, str):
-                raise RowError(f"{self.where}: keys must be text, got {shown(key)}{_in_quotes(key)}")
+                raise RowError(
+                    f"{self.where}: keys must be text, got {shown(key)}{_in_quotes(key)}"
+                )
             if isinstance(value, dict):
                 self.part(key).values()
             elif not isinstance(value, str | int | float | bool | None):
-                raise RowError(f"{self.where}: {key} must be text, a number, true or false, got {type(value).__name__}")
+                raise RowError(
+                    f"{self.where}: {key} must be text, a number, true or false, got {type(value).__name__}"
+                )
         return dict(self.content)
 
     def part(self, key: str) -> "Entry":
@@ -72,7 +82,9 @@ class Entry:
         if value is None:
             raise RowError(f"{self.where}: key {key!r} is missing: {nearest('', known)}")
         if not isinstance(value, str) or value not in known:
-            raise RowError(f"{self.where}: there is no {key} {shown(value)}: {nearest(value, known)}")
+            raise RowError(
+                f"{self.where}: there is no {key} {shown(value)}: {nearest(value, known)}"
+            )
         return value
 
 
@@ -99,7 +111,9 @@ class _Loader(yaml.SafeLoader):
         for key, _ in node.value:
             if isinstance(key, yaml.ScalarNode) and key.tag != "tag:yaml.org,2002:merge":
                 if key.value in seen:
-                    raise yaml.constructor.ConstructorError(None, None, f"{key.value!r} stands there twice", key.start_mark)
+                    raise yaml.constructor.ConstructorError(
+                        None, None, f"{key.value!r} stands there twice", key.start_mark
+                    )
                 seen.add(key.value)
         return super().construct_mapping(node, deep)
 
@@ -116,7 +130,9 @@ def read_entries(paths: Sequence[Path]) -> dict[str, tuple[Path, Entry]]:
         for name, content in _read_file(path).items():
             if str(name) in found:
                 other = found[str(name)][0]
-                raise RowError(f"dataset {str(name)!r} stands in two catalogs, {other} and {path}: rename one of them")
+                raise RowError(
+                    f"dataset {str(name)!r} stands in two catalogs, {other} and {path}: rename one of them"
+                )
             found[str(name)] = path, Entry(f"{path}, entry {name}", content)
     return found
 
@@ -132,8 +148,16 @@ def _read_file(path: Path) -> dict[Any, Any]:
         mark = error.problem_mark or error.context_mark
         place = f", line {mark.line + 1}, column {mark.column + 1}" if mark else ""
         raise RowError(f"{path} is not a YAML file{place}: {error.problem}") from None
-    except (yaml.YAMLError, ValueError, KeyError, AttributeError, RecursionError) as error:  # of odd values under odd tags
-        raise RowError(f"{path} is not a YAML file: {' '.join(str(error).split())[:SHOWN_CHARS]}") from None
+    except (
+        yaml.YAMLError,
+        ValueError,
+        KeyError,
+        AttributeError,
+        RecursionError,
+    ) as error:  # of odd values under odd tags
+        raise RowError(
+            f"{path} is not a YAML file: {' '.join(str(error).split())[:SHOWN_CHARS]}"
+        ) from None
     if not isinstance(entries, dict) or not entries:
         raise RowError(f"{path} must map names of datasets to entries, as data/catalog.yaml does")
     return entries

@@ -26,7 +26,12 @@ FIELDS = {
         re.IGNORECASE,
     ),
 }
-EXPECTED = {"X": "a number", "M": "a meter, such as 6/8", "L": "a length, such as 1/8", "K": "a key, such as G or A dorian"}
+EXPECTED = {
+    "X": "a number",
+    "M": "a meter, such as 6/8",
+    "L": "a length, such as 1/8",
+    "K": "a key, such as G or A dorian",
+}
 # What stands between its own marks: text and chords, decorations, inline fields, comments.
 MARKED = re.compile(r'"[^"\n]*"|![^!\s|]+!|\[[A-Za-z]:[^\]\n]*\]|%.*')
 UNKNOWN = re.compile(r"""[^\sA-Ga-gxXyzZ0-9_^='/,|:\[\]()<>{}~.HLMOPSTuv!*`\\&-]""")
@@ -86,7 +91,11 @@ def _header_faults(lines: Sequence[str]) -> Iterator[str]:
             yield f"line {number}: expected a field before K:, got {line[:40]!r}"
         if field and field[1] == "X" and number > 1:
             yield f"line {number}: X: begins a tune, and stands there again"
-        if field and field[1] in FIELDS and not FIELDS[field[1]].fullmatch(field[2].split("%")[0].strip()):
+        if (
+            field
+            and field[1] in FIELDS
+            and not FIELDS[field[1]].fullmatch(field[2].split("%")[0].strip())
+        ):
             yield f"line {number}: {field[1]}: expected {EXPECTED[field[1]]}, got {field[2].strip()[:40]!r}"
 
 
@@ -101,7 +110,9 @@ def _music_faults(lines: Sequence[str]) -> Iterator[str]:
             yield f"line {number}: {unknown[0]!r} is no note nor anything else of ABC"
         has_note = has_note or bool(NOTE.search(music))
         for opened, closed in ("[]", "{}"):
-            inner = re.sub(r"\|\]|\[\||\[\d|\|\[", "", music) if opened == "[" else music  # thick bars, endings
+            inner = (
+                re.sub(r"\|\]|\[\||\[\d|\|\[", "", music) if opened == "[" else music
+            )  # thick bars, endings
             if inner.count(opened) != inner.count(closed):
                 yield f"line {number}: {inner.count(opened)} {opened} and {inner.count(closed)} {closed}"
     if not has_note:
@@ -152,7 +163,11 @@ def _bars(tune: str) -> list[Bar]:
             elif found:
                 found[-1] = replace(found[-1], is_end=found[-1].is_end or is_end)
             length = Fraction(0)
-    return [*found, Bar(length.limit_denominator(LONGEST_DENOMINATOR), whole, False)] if length else found
+    return (
+        [*found, Bar(length.limit_denominator(LONGEST_DENOMINATOR), whole, False)]
+        if length
+        else found
+    )
 
 
 def bar_faults(bars: Sequence[Bar]) -> Iterator[str]:
@@ -182,6 +197,8 @@ def write_midi(tune: str, path: Path) -> None:
         raise RowError(f"not a valid tune: {'; '.join(found)}")
     music21 = _library()
     score = music21.converter.parseData(_plain(tune), format="abc")
-    with suppress(music21.exceptions21.Music21Exception):  # odd repeats, or too few bars to have any: played as written
+    with suppress(
+        music21.exceptions21.Music21Exception
+    ):  # odd repeats, or too few bars to have any: played as written
         score = score.expandRepeats()
     score.write("midi", str(path))

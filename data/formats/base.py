@@ -62,7 +62,12 @@ class FormatKind:
     faults: Callable[[str], list[str]] | None = None
 
     def rows(
-        self, streams: Sequence[IO[bytes]], columns: Columns, options: Mapping[str, Any], *, has_compression: bool = False
+        self,
+        streams: Sequence[IO[bytes]],
+        columns: Columns,
+        options: Mapping[str, Any],
+        *,
+        has_compression: bool = False,
     ) -> Iterator[pa.Table]:
         """Read what ``read`` does, after a look at the first bytes: a file without a byte has no rows in any format.
 
@@ -90,7 +95,10 @@ class FormatKind:
             yield table
         num_marks = sum(stream.num_marks for stream in opened)
         if num_marks:
-            yield faults_table(columns, {last: Fault("joined_files", f"{num_marks:,} byte order marks in its middle", "")})
+            yield faults_table(
+                columns,
+                {last: Fault("joined_files", f"{num_marks:,} byte order marks in its middle", "")},
+            )
 
 
 class Fault(NamedTuple):
@@ -104,7 +112,9 @@ class Fault(NamedTuple):
 @cache
 def all_formats() -> dict[str, FormatKind]:
     """Find every format by its name, in the modules of ``data/formats``."""
-    return {name: kind for module in _modules() for name, kind in getattr(module, "FORMATS", {}).items()}
+    return {
+        name: kind for module in _modules() for name, kind in getattr(module, "FORMATS", {}).items()
+    }
 
 
 def format_module(kind: str) -> str:
@@ -124,7 +134,9 @@ def type_of(role: str) -> pa.DataType:
 
 
 def as_table(
-    values: Mapping[str, Any], rows: NDArray[np.int64] | Sequence[int], faults: Mapping[int, Fault] | None = None
+    values: Mapping[str, Any],
+    rows: NDArray[np.int64] | Sequence[int],
+    faults: Mapping[int, Fault] | None = None,
 ) -> pa.Table:
     """Put what was read into a table as every format yields it.
 
@@ -144,9 +156,14 @@ def as_table(
     places = pa.array(index, mask=index < 0)
     said = {
         name: pa.array(column, TEXT).take(places)
-        for name, column in zip((KIND, REASON, RAW), zip(*faults.values(), strict=True), strict=True)
+        for name, column in zip(
+            (KIND, REASON, RAW), zip(*faults.values(), strict=True), strict=True
+        )
     }
-    kept = {role: pc.if_else(is_wrong, pa.scalar(None, type_of(role)), column) for role, column in values.items()}
+    kept = {
+        role: pc.if_else(is_wrong, pa.scalar(None, type_of(role)), column)
+        for role, column in values.items()
+    }
     return pa.table({**kept, ROW: rows, **said})
 
 
@@ -156,7 +173,9 @@ def faults_table(columns: Columns, faults: Mapping[int, Fault]) -> pa.Table:
     return as_table(values, list(faults), dict(enumerate(faults.values())))
 
 
-def check_head(head: bytes, options: Mapping[str, Any], *, is_text: bool, has_compression: bool) -> None:
+def check_head(
+    head: bytes, options: Mapping[str, Any], *, is_text: bool, has_compression: bool
+) -> None:
     """Refuse a file whose first bytes say that it is of another kind than its format.
 
     Raises:
@@ -164,14 +183,30 @@ def check_head(head: bytes, options: Mapping[str, Any], *, is_text: bool, has_co
     """
     kind, found = str(options.get("kind", "text")), kind_of_bytes(head)
     if found in PACKED:
-        how = f"set source.compression: {found}" if has_compression else "name the member inside it, or unpack it"
-        raise RowError(f"its first bytes are those of {found}, expected {kind}: {how}, if the name of the file does not say so")
+        how = (
+            f"set source.compression: {found}"
+            if has_compression
+            else "name the member inside it, or unpack it"
+        )
+        raise RowError(
+            f"its first bytes are those of {found}, expected {kind}: {how}, if the name of the file does not say so"
+        )
     if is_text and found:
-        way = f"set format.kind: {found.lower()}" if found.lower() in all_formats() else f"save it as {kind}"
+        way = (
+            f"set format.kind: {found.lower()}"
+            if found.lower() in all_formats()
+            else f"save it as {kind}"
+        )
         raise RowError(f"its first bytes are those of {found}, expected {kind}: {way}")
-    if is_text and options.get("encoding", "").lower().replace("_", "-") in ("utf-8", "utf8") and utf16_without_mark(head):
+    if (
+        is_text
+        and options.get("encoding", "").lower().replace("_", "-") in ("utf-8", "utf8")
+        and utf16_without_mark(head)
+    ):
         name = utf16_without_mark(head)
-        raise RowError(f"looks like {name} without a byte order mark, expected utf-8: set format.encoding: {name}")
+        raise RowError(
+            f"looks like {name} without a byte order mark, expected utf-8: set format.encoding: {name}"
+        )
     if not is_text and not found and is_text_head(head):
         raise RowError(
             f"is text that begins with {first_words(head)!r}, expected {kind}: look at kind of its format (csv, jsonl ...)"
@@ -196,5 +231,8 @@ def no_column(name: str | int, names: Sequence[str], hint: str = "") -> NoColumn
 
 def readable(name: str) -> str:
     """Write a name for a person: bytes and signs that cannot be shown by their codes, and not all of a long one."""
-    text = "".join(sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in shown(name))
+    text = "".join(
+        sign if sign.isprintable() else sign.encode("unicode_escape").decode()
+        for sign in shown(name)
+    )
     return text if len(text) <= NAME_CHARS else text[:NAME_CHARS] + "..."

@@ -16,7 +16,10 @@ from data.formats.encoding import marked, shown
 
 # Roles that are read or written by a model: numbers in them are a mistake, in others (labels, keys) they are names.
 PROSE = ("text", "source", "target")
-EXPECTED = {"tokens": "a list of texts", "tags": "a list of texts or whole numbers"} | dict.fromkeys(PROSE, "text")
+EXPECTED = {
+    "tokens": "a list of texts",
+    "tags": "a list of texts or whole numbers",
+} | dict.fromkeys(PROSE, "text")
 EXPECTED_NAME = "text or a whole number"
 # Up to here every whole number has a float of its own.
 LARGEST_WHOLE = 2.0**53
@@ -72,13 +75,21 @@ def from_values(picked: Mapping[str, pa.ChunkedArray], rows: NDArray[np.int64]) 
     """Turn columns of any types, by their roles, into a table as every format yields it; ``rows`` numbers them."""
     values, faults = {}, {}
     for role, column in picked.items():
-        values[role], is_wrong = _as_tokens(column, role) if role in LISTS else _as_text(column, role)
+        values[role], is_wrong = (
+            _as_tokens(column, role) if role in LISTS else _as_text(column, role)
+        )
         for place in np.flatnonzero(is_wrong).tolist():
             if place not in faults:
-                faults[place] = Fault("wrong_type", wrong_type(role, column[place].as_py()), _raw(picked, place))
+                faults[place] = Fault(
+                    "wrong_type", wrong_type(role, column[place].as_py()), _raw(picked, place)
+                )
     if "tokens" in values and "tags" in values:
-        tokens, tags = (pc.list_value_length(values[role]).to_numpy(zero_copy_only=False) for role in LISTS)
-        for place in np.flatnonzero((tokens != tags) & ~np.isnan(tokens) & ~np.isnan(tags)).tolist():
+        tokens, tags = (
+            pc.list_value_length(values[role]).to_numpy(zero_copy_only=False) for role in LISTS
+        )
+        for place in np.flatnonzero(
+            (tokens != tags) & ~np.isnan(tokens) & ~np.isnan(tags)
+        ).tolist():
             reason = lengths_differ(int(tokens[place]), int(tags[place]))
             faults.setdefault(place, Fault("lengths_differ", reason, _raw(picked, place)))
     return as_table(values, rows, faults)
@@ -91,7 +102,11 @@ def wrong_type(role: str, value: Any) -> str:
 
 def _cut_first(role: str, value: Any) -> str:
     """Say how a raw text, or spans of its characters, become tokens and tags."""
-    is_spans = role == "tags" and isinstance(value, list) and any(isinstance(item, list | dict) for item in value)
+    is_spans = (
+        role == "tags"
+        and isinstance(value, list)
+        and any(isinstance(item, list | dict) for item in value)
+    )
     if is_spans or (role in LISTS and isinstance(value, str)):
         return ". Texts and spans of characters must be cut into tokens with one tag each before they are read: see docs/data.md"
     return ""
@@ -104,7 +119,11 @@ def lengths_differ(num_tokens: int, num_tags: int) -> str:
 
 def brief(value: Any) -> str:
     """Show a value in a message."""
-    text = shown(json.dumps(value, ensure_ascii=False, default=str).encode(errors="backslashreplace").decode())
+    text = shown(
+        json.dumps(value, ensure_ascii=False, default=str)
+        .encode(errors="backslashreplace")
+        .decode()
+    )
     return text if len(text) <= SHOWN_CHARS else text[:SHOWN_CHARS] + "..."
 
 
@@ -125,7 +144,12 @@ def _is_any(type_: pa.DataType, *tests: Callable[[pa.DataType], bool]) -> bool:
 
 
 IS_STRING = (types.is_string, types.is_large_string, types.is_string_view)
-IS_BINARY = (types.is_binary, types.is_large_binary, types.is_binary_view, types.is_fixed_size_binary)
+IS_BINARY = (
+    types.is_binary,
+    types.is_large_binary,
+    types.is_binary_view,
+    types.is_fixed_size_binary,
+)
 IS_NAME = (types.is_integer, types.is_boolean, types.is_date, types.is_timestamp, types.is_time)
 
 
@@ -156,11 +180,19 @@ def _decoded(column: pa.ChunkedArray) -> pa.ChunkedArray:
     try:
         return column.cast(pa.binary()).cast(TEXT)
     except pa.ArrowInvalid:
-        return pa.chunked_array([pa.array([None if value is None else marked(value) for value in column.to_pylist()], TEXT)])
+        return pa.chunked_array(
+            [
+                pa.array(
+                    [None if value is None else marked(value) for value in column.to_pylist()], TEXT
+                )
+            ]
+        )
 
 
 def _whole(column: pa.ChunkedArray) -> tuple[pa.ChunkedArray, NDArray[np.bool_]]:
-    is_whole = pc.and_(pc.equal(pc.floor(column), column), pc.less_equal(pc.abs(column), LARGEST_WHOLE))
+    is_whole = pc.and_(
+        pc.equal(pc.floor(column), column), pc.less_equal(pc.abs(column), LARGEST_WHOLE)
+    )
     whole = pc.if_else(is_whole, column, pa.scalar(None, pa.float64())).cast(pa.int64()).cast(TEXT)
     return whole, _mask(pc.fill_null(pc.invert(is_whole), False))
 
@@ -168,7 +200,9 @@ def _whole(column: pa.ChunkedArray) -> tuple[pa.ChunkedArray, NDArray[np.bool_]]
 def _whole_decimal(column: pa.ChunkedArray) -> tuple[pa.ChunkedArray, NDArray[np.bool_]]:
     text = pc.replace_substring_regex(column.cast(TEXT), r"\.0+$", "")
     is_whole = pc.match_substring_regex(text, r"^-?\d+$")
-    return pc.if_else(is_whole, text, pa.scalar(None, TEXT)), _mask(pc.fill_null(pc.invert(is_whole), False))
+    return pc.if_else(is_whole, text, pa.scalar(None, TEXT)), _mask(
+        pc.fill_null(pc.invert(is_whole), False)
+    )
 
 
 def _as_tokens(column: pa.ChunkedArray, role: str) -> tuple[Any, NDArray[np.bool_]]:
@@ -178,7 +212,9 @@ def _as_tokens(column: pa.ChunkedArray, role: str) -> tuple[Any, NDArray[np.bool
     if not hasattr(column.type, "value_type"):  # not a list of any kind
         return pa.nulls(len(column), TOKENS), _mask(pc.is_valid(column))
     lists = column.cast(pa.list_(column.type.value_type)).combine_chunks()
-    lists = pa.concat_arrays([lists, lists[:0]])  # a slice has values before its first and after its last
+    lists = pa.concat_arrays(
+        [lists, lists[:0]]
+    )  # a slice has values before its first and after its last
     values = _plain(pa.chunked_array([lists.values]))
     is_text = _is_any(values.type, *IS_STRING, *IS_BINARY, types.is_null)
     if not is_text and not (role == "tags" and types.is_integer(values.type)):

@@ -35,7 +35,9 @@ class _Sentences:
 
     def raw(self, sentence: int) -> str:
         """A sentence as it stood there."""
-        return "\n".join(self.lines[self.offsets[sentence] : self.offsets[sentence + 1]].to_pylist())
+        return "\n".join(
+            self.lines[self.offsets[sentence] : self.offsets[sentence + 1]].to_pylist()
+        )
 
     def without(self, is_left_out: Mask) -> "_Sentences":
         """The sentences without some lines, and without those of which nothing is left."""
@@ -45,7 +47,9 @@ class _Sentences:
         return _Sentences(self.lines.take(pa.array(places)), self.numbers[places], offsets)
 
 
-def read_conll(streams: Sequence[IO[bytes]], columns: Columns, options: Mapping[str, Any]) -> Iterator[pa.Table]:
+def read_conll(
+    streams: Sequence[IO[bytes]], columns: Columns, options: Mapping[str, Any]
+) -> Iterator[pa.Table]:
     """Read sentences, numbered by their first line; their tags become BIO.
 
     A line that has too few columns is a fault of its sentence,
@@ -75,16 +79,24 @@ def _sentences(lines: pa.Array, first: int, comments: str) -> _Sentences:
     places = np.flatnonzero(is_token)
     gaps = np.cumsum(is_gap)[places]  # before each token
     starts = np.flatnonzero(np.diff(gaps, prepend=-1))
-    return _Sentences(lines.take(pa.array(places)), places + first, np.append(starts, len(places)).astype(np.int32))
+    return _Sentences(
+        lines.take(pa.array(places)),
+        places + first,
+        np.append(starts, len(places)).astype(np.int32),
+    )
 
 
-def _read_sentences(sentences: _Sentences, columns: Columns, options: Mapping[str, Any]) -> Iterator[pa.Table]:
+def _read_sentences(
+    sentences: _Sentences, columns: Columns, options: Mapping[str, Any]
+) -> Iterator[pa.Table]:
     values, is_short = _values(sentences.lines, columns, options["separator"])
     if options["marks"]:
         is_mark = _are_marks(sentences.lines, values["tokens"], options["marks"])
         if is_mark.any():
             yield from _noted(sentences, is_mark, columns)
-            yield from _read_sentences(sentences.without(is_mark), columns, {**options, "marks": ""})
+            yield from _read_sentences(
+                sentences.without(is_mark), columns, {**options, "marks": ""}
+            )
             return
     if not len(sentences.lines):
         return
@@ -92,8 +104,13 @@ def _read_sentences(sentences: _Sentences, columns: Columns, options: Mapping[st
     faults = _short_lines(sentences, is_short, columns, options["separator"])
     for sentence, reason in find_broken(tags, offsets, options["scheme"]).items():
         faults.setdefault(sentence, Fault("tag_scheme", reason, sentences.raw(sentence)))
-    values = {"tokens": _stripped(values["tokens"], options), "tags": to_bio(tags, offsets, options["scheme"])}
-    lists = {role: pa.ListArray.from_arrays(pa.array(offsets), column) for role, column in values.items()}
+    values = {
+        "tokens": _stripped(values["tokens"], options),
+        "tags": to_bio(tags, offsets, options["scheme"]),
+    }
+    lists = {
+        role: pa.ListArray.from_arrays(pa.array(offsets), column) for role, column in values.items()
+    }
     yield as_table(lists, sentences.numbers[offsets[:-1]], faults)
 
 
@@ -104,10 +121,15 @@ def _values(lines: pa.Array, columns: Columns, separator: str) -> tuple[dict[str
     else:
         fields = pc.split_pattern(lines, separator)
     first, width = fields.offsets.to_numpy()[:-1], pc.list_value_length(fields).to_numpy()
-    at = {role: np.where(int(column) < 0, width, 0) + int(column) for role, column in columns.items()}
+    at = {
+        role: np.where(int(column) < 0, width, 0) + int(column) for role, column in columns.items()
+    }
     is_short = np.logical_or.reduce([(place < 0) | (place >= width) for place in at.values()])
     is_short |= at["tokens"] == at["tags"]  # a column from the front and one from the back may meet
-    found = {role: fields.values.take(pa.array(first + np.clip(place, 0, width - 1))) for role, place in at.items()}
+    found = {
+        role: fields.values.take(pa.array(first + np.clip(place, 0, width - 1)))
+        for role, place in at.items()
+    }
     return found, is_short
 
 
@@ -121,18 +143,29 @@ def _noted(sentences: _Sentences, is_mark: Mask, columns: Columns) -> Iterator[p
     lengths = np.diff(sentences.offsets)
     places = np.flatnonzero(is_mark & np.repeat(lengths > 1, lengths)).tolist()
     if places:
-        said = {int(sentences.numbers[at]): Fault("document_mark", "no token", sentences.lines[at].as_py()) for at in places}
+        said = {
+            int(sentences.numbers[at]): Fault(
+                "document_mark", "no token", sentences.lines[at].as_py()
+            )
+            for at in places
+        }
         yield faults_table(columns, said)
 
 
-def _short_lines(sentences: _Sentences, is_short: Mask, columns: Columns, separator: str) -> dict[int, Fault]:
+def _short_lines(
+    sentences: _Sentences, is_short: Mask, columns: Columns, separator: str
+) -> dict[int, Fault]:
     faults: dict[int, Fault] = {}
-    ahead = max(int(column) + 1 if int(column) >= 0 else -int(column) for column in columns.values())
+    ahead = max(
+        int(column) + 1 if int(column) >= 0 else -int(column) for column in columns.values()
+    )
     expected = max(ahead, 2)
     for place in np.flatnonzero(is_short).tolist():
         sentence = sentences.at(place)
         if sentence not in faults:
-            reason = f"line {sentences.numbers[place]} has too few columns, expected at least {expected}"
+            reason = (
+                f"line {sentences.numbers[place]} has too few columns, expected at least {expected}"
+            )
             reason += _separator_hint(sentences.lines[place].as_py(), separator)
             faults[sentence] = Fault("lengths_differ", reason, sentences.raw(sentence))
     return faults
@@ -150,7 +183,9 @@ def _separator_hint(line: str, separator: str) -> str:
 def _stripped(tokens: pa.Array, options: Mapping[str, Any]) -> pa.Array:
     prefix = options["strip_prefix"]
     if prefix:
-        tokens = pc.if_else(pc.starts_with(tokens, prefix), pc.utf8_slice_codeunits(tokens, len(prefix)), tokens)
+        tokens = pc.if_else(
+            pc.starts_with(tokens, prefix), pc.utf8_slice_codeunits(tokens, len(prefix)), tokens
+        )
     if options["strip_suffix_digits"]:
         tokens = pc.replace_substring_regex(tokens, r"(?s)^(.+?)[0-9]+$", r"\1")
     return tokens.cast(TEXT)

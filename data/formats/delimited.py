@@ -29,7 +29,9 @@ AGAIN = "the header of the file stands here again, as where files were joined"
 UNCLOSED = "a quote opens in this row and is never closed: all lines up to the end of the file fall into it"
 
 
-def read_delimited(streams: Sequence[IO[bytes]], columns: Columns, options: Mapping[str, Any]) -> Iterator[pa.Table]:
+def read_delimited(
+    streams: Sequence[IO[bytes]], columns: Columns, options: Mapping[str, Any]
+) -> Iterator[pa.Table]:
     """Read CSV or TSV, numbered by rows from the header on; blank lines do not count.
 
     Args:
@@ -46,14 +48,18 @@ def read_delimited(streams: Sequence[IO[bytes]], columns: Columns, options: Mapp
             is longer than a block.
     """
     nuls = _Nuls(utf8_blocks(streams[0], options["encoding"]))
-    options, blocks = with_separator(nuls, options, FORMATS[options.get("kind", "csv")].options["separator"])
+    options, blocks = with_separator(
+        nuls, options, FORMATS[options.get("kind", "csv")].options["separator"]
+    )
     if options["quote"]:
         blocks = checked_quotes(blocks, options["separator"], options["escape"])
     text = ByteStream(blocks)
     blocks = iter(lambda: text.read(BLOCK_BYTES), b"")
     first = next(blocks, b"")
     if not first.strip(b"\r\n") and len(first) < BLOCK_BYTES:
-        yield faults_table(columns, {1: Fault("empty_file", "the file has no line with anything in it", "")})
+        yield faults_table(
+            columns, {1: Fault("empty_file", "the file has no line with anything in it", "")}
+        )
         return
     names = _names(first, options)
     places = [place_of(names, column, options["separator"]) for column in columns.values()]
@@ -102,12 +108,19 @@ class _Paced:
     """Blocks for Arrow's reader, which would take 32 of them ahead."""
 
     def __init__(self, blocks: Iterator[bytes]) -> None:
-        self.blocks, self.num_ahead, self.is_over, self.moved = blocks, 0, False, threading.Condition()
+        self.blocks, self.num_ahead, self.is_over, self.moved = (
+            blocks,
+            0,
+            False,
+            threading.Condition(),
+        )
 
     def __iter__(self) -> Iterator[bytes]:
         for block in self.blocks:
             with self.moved:
-                self.moved.wait_for(lambda: self.is_over or self.num_ahead < BLOCKS_AHEAD, timeout=PATIENCE_SECONDS)
+                self.moved.wait_for(
+                    lambda: self.is_over or self.num_ahead < BLOCKS_AHEAD, timeout=PATIENCE_SECONDS
+                )
                 self.num_ahead += 1
             if self.is_over:
                 return
@@ -144,7 +157,9 @@ def _open(
         file,
         read_options=pa.csv.ReadOptions(
             # With threads, rows that cannot be read come without their numbers.
-            use_threads=False, autogenerate_column_names=not options["header"], block_size=BLOCK_BYTES
+            use_threads=False,
+            autogenerate_column_names=not options["header"],
+            block_size=BLOCK_BYTES,
         ),
         parse_options=pa.csv.ParseOptions(
             delimiter=options["separator"],
@@ -155,18 +170,36 @@ def _open(
         ),
         convert_options=pa.csv.ConvertOptions(
             # What utf8_blocks gives is valid: it need not be looked at again.
-            check_utf8=False, column_types=dict.fromkeys(names, TEXT), strings_can_be_null=False, include_columns=list(included)
+            check_utf8=False,
+            column_types=dict.fromkeys(names, TEXT),
+            strings_can_be_null=False,
+            include_columns=list(included),
         ),
-    )  # fmt: skip
+    )
 
 
 class _Reader:
     """Reads rows block by block, and counts those that cannot be read."""
 
-    def __init__(self, columns: Columns, names: list[str], places: list[int], options: Mapping[str, Any], nuls: _Nuls) -> None:
-        self.columns, self.names, self.places, self.options, self.nuls = columns, names, places, options, nuls
+    def __init__(
+        self,
+        columns: Columns,
+        names: list[str],
+        places: list[int],
+        options: Mapping[str, Any],
+        nuls: _Nuls,
+    ) -> None:
+        self.columns, self.names, self.places, self.options, self.nuls = (
+            columns,
+            names,
+            places,
+            options,
+            nuls,
+        )
         # By name only where names are told apart; else every column is read.
-        self.included = sorted({names[place] for place in places}) if len(set(names)) == len(names) else []
+        self.included = (
+            sorted({names[place] for place in places}) if len(set(names)) == len(names) else []
+        )
         self.wrong: list[pa.csv.InvalidRow] = []  # not yielded yet
         self.row = 1 + bool(options["header"])  # number of the next
         self.is_ended = False
@@ -194,7 +227,9 @@ class _Reader:
             last, is_hopeless = self.wrong[-1:], len(self.wrong) >= MOST_WRONG
             yield from [*held, *self._faults(is_over=True)]
             if is_hopeless:
-                raise RowError(f"{MOST_WRONG:,} rows one after another cannot be read: {self._fault(last[0]).reason}") from error
+                raise RowError(
+                    f"{MOST_WRONG:,} rows one after another cannot be read: {self._fault(last[0]).reason}"
+                ) from error
             raise _whole_error(error, self.options, self.row - 1) from error
         finally:
             blocks.stop()
@@ -204,7 +239,10 @@ class _Reader:
     def _table(self, batch: pa.RecordBatch) -> pa.Table:
         """Give a batch the names of the roles, and its rows their numbers."""
         at = {name: place for place, name in enumerate(self.included)} if self.included else {}
-        found = [self.nuls.put_back(batch.column(at[self.names[place]] if at else place)) for place in self.places]
+        found = [
+            self.nuls.put_back(batch.column(at[self.names[place]] if at else place))
+            for place in self.places
+        ]
         rows = self._numbers(batch.num_rows)
         if len(self.names) == 1 and len(rows) and found[0][-1].as_py() == END:
             self.is_ended, rows, found = True, rows[:-1], [column[:-1] for column in found]
@@ -215,9 +253,13 @@ class _Reader:
         faults: dict[int, Fault] = {}
         if self.options["header"] and len(found):
             names = [self.names[place] for place in self.places]
-            is_header = np.logical_and.reduce([is_name(column, name) for column, name in zip(found, names, strict=True)])
+            is_header = np.logical_and.reduce(
+                [is_name(column, name) for column, name in zip(found, names, strict=True)]
+            )
             raw = self.options["separator"].join(names)
-            faults = {place: Fault("header", AGAIN, raw) for place in np.flatnonzero(is_header).tolist()}
+            faults = {
+                place: Fault("header", AGAIN, raw) for place in np.flatnonzero(is_header).tolist()
+            }
         if len(self.names) == 1:
             for place in np.flatnonzero(true_where(pc.starts_with(found[0], MARK))).tolist():
                 faults[place] = bad_quotes(unmarked(found[0][place].as_py()), self.options)
@@ -238,7 +280,9 @@ class _Reader:
     def _faults(self, *, is_over: bool = False) -> Iterator[pa.Table]:
         """Give out the rows that cannot be read, up to where all have their numbers."""
         done = [row for row in self.wrong if row.number < self.row or is_over]
-        self.wrong[:] = [row for row in self.wrong if not (row.number < self.row or is_over)]  # pyarrow has the same list
+        self.wrong[:] = [
+            row for row in self.wrong if not (row.number < self.row or is_over)
+        ]  # pyarrow has the same list
         self.is_ended |= any(row.text == END for row in done)
         faults = {row.number: self._fault(row) for row in done if row.text != END}
         if faults:
@@ -255,22 +299,33 @@ class _Reader:
         over = f" over {lines + 1:,} lines: is a quote never closed?" if lines else ""
         if not over and MARK_OF_BYTES in text:
             over = ": a byte order mark stands inside, so files were joined without a line end between them"
-        return Fault("fields", f"{row.actual_columns} fields, expected {row.expected_columns}{over}", text)
+        return Fault(
+            "fields", f"{row.actual_columns} fields, expected {row.expected_columns}{over}", text
+        )
 
     def _closed(self, table: pa.Table) -> pa.Table:
         """Refuse the last row if the end of the file fell into it."""
         if self.is_ended:
             return table
         last = table.num_rows - 1
-        stood = [(table[role][last].as_py() or "").removesuffix("\n").removesuffix(END).rstrip("\n") for role in self.columns]
+        stood = [
+            (table[role][last].as_py() or "").removesuffix("\n").removesuffix(END).rstrip("\n")
+            for role in self.columns
+        ]
         values = {role: table[role] for role in self.columns}
-        return as_table(values, table[ROW], {last: Fault("fields", UNCLOSED, self.options["separator"].join(stood))})
+        return as_table(
+            values,
+            table[ROW],
+            {last: Fault("fields", UNCLOSED, self.options["separator"].join(stood))},
+        )
 
 
 def _whole_error(error: pa.ArrowInvalid, options: Mapping[str, Any], last_row: int) -> RowError:
     """Say what stops a whole file."""
     if "straddl" not in str(error) and "cannot infer" not in str(error):
-        return RowError(f"cannot be read as {options.get('kind', 'a table')}: {str(error).splitlines()[0]}")
+        return RowError(
+            f"cannot be read as {options.get('kind', 'a table')}: {str(error).splitlines()[0]}"
+        )
     which = f"a row after row {last_row:,}" if last_row else "the first row"
     why = ", or a quote in it is never closed" if options["quote"] else ""
     return RowError(f"{which} is longer than {BLOCK_BYTES:,} bytes{why}")

@@ -29,14 +29,46 @@ BYTE_ORDER_MARKS = {
     codecs.BOM_UTF16_LE: "utf-16",
     codecs.BOM_UTF16_BE: "utf-16",
 }
-COMMON = ("utf-8", "utf-16", "cp1252", "latin-1", "gb18030", "big5", "shift_jis", "euc_kr", "koi8_r", DETECT)
+COMMON = (
+    "utf-8",
+    "utf-16",
+    "cp1252",
+    "latin-1",
+    "gb18030",
+    "big5",
+    "shift_jis",
+    "euc_kr",
+    "koi8_r",
+    DETECT,
+)
 # What files of texts are in; with all code pages to choose from, French is taken for mac_latin2.
 PLAUSIBLE = [
-    *("utf_16_le", "utf_16_be", "gb18030", "big5", "shift_jis", "cp932", "euc_jp", "euc_kr", "cp949", "koi8_r", "cp874"),
+    *(
+        "utf_16_le",
+        "utf_16_be",
+        "gb18030",
+        "big5",
+        "shift_jis",
+        "cp932",
+        "euc_jp",
+        "euc_kr",
+        "cp949",
+        "koi8_r",
+        "cp874",
+    ),
     *(f"cp125{number}" for number in range(9)),
 ]
 # Codecs of Python that are no encodings of files of text.
-NO_TEXT = {"idna", "punycode", "undefined", "raw_unicode_escape", "unicode_escape", "utf_7", "mbcs", "oem"}
+NO_TEXT = {
+    "idna",
+    "punycode",
+    "undefined",
+    "raw_unicode_escape",
+    "unicode_escape",
+    "utf_7",
+    "mbcs",
+    "oem",
+}
 _ESCAPES = 0xDC00  # half a surrogate pair stands for each byte that is not valid, as in Python's surrogateescape
 _HEX = np.frombuffer(b"0123456789abcdef", np.uint8).astype(np.uint32)
 _MARK = re.compile(rb"(?<=[\r\n])(?:\xef\xbb\xbf)+")
@@ -46,7 +78,9 @@ logger = logging.getLogger(__name__)
 
 def _escape(error: UnicodeError) -> tuple[str, int]:
     assert isinstance(error, UnicodeDecodeError)
-    return "".join(chr(_ESCAPES + byte) for byte in error.object[error.start : error.end]), error.end
+    return "".join(
+        chr(_ESCAPES + byte) for byte in error.object[error.start : error.end]
+    ), error.end
 
 
 # Python's own refuses bytes below 128, of which a broken character of UTF-16 may consist.
@@ -62,7 +96,11 @@ def check_encoding(name: str) -> None:
     if name != DETECT and not _is_encoding(name):
         known = [*COMMON, *(alias.replace("_", "-") for alias in aliases if _is_encoding(alias))]
         close = get_close_matches(name.lower().replace("_", "-"), known, n=1)
-        hint = f"did you mean {close[0]}?" if close else f"expected {', '.join(COMMON)} or another that Python knows"
+        hint = (
+            f"did you mean {close[0]}?"
+            if close
+            else f"expected {', '.join(COMMON)} or another that Python knows"
+        )
         raise ValueError(f"there is no encoding {name!r}: {hint}")
 
 
@@ -142,10 +180,14 @@ def _encoding_of(sample: bytes, encoding: str) -> str:
         sample = sample[:SAMPLE_BYTES]
         found = suggest_encoding(sample)
         if found is None:
-            raise RowError(f"the encoding cannot be told from {len(sample):,} bytes: name it, such as {', '.join(COMMON[:4])}")
+            raise RowError(
+                f"the encoding cannot be told from {len(sample):,} bytes: name it, such as {', '.join(COMMON[:4])}"
+            )
     if found != "utf-8":
         logger.info(
-            "read as %s, by %s", found, "its byte order mark" if _byte_order(sample) else f"its first {len(sample):,} bytes"
+            "read as %s, by %s",
+            found,
+            "its byte order mark" if _byte_order(sample) else f"its first {len(sample):,} bytes",
         )
     return found
 
@@ -155,7 +197,9 @@ def _check_mark(sample: bytes, encoding: str) -> None:
     name = codecs.lookup(encoding).name
     marks = tuple(mark for mark, known in BYTE_ORDER_MARKS.items() if known == name != "utf-8")
     if marks and sample and not sample.startswith(marks):
-        raise RowError(f"has no byte order mark, expected one of {name}: else name {name}-le or {name}-be")
+        raise RowError(
+            f"has no byte order mark, expected one of {name}: else name {name}-le or {name}-be"
+        )
 
 
 def _byte_order(sample: bytes) -> str | None:
@@ -171,14 +215,23 @@ def suggest_encoding(sample: bytes) -> str | None:
     named = _byte_order(sample)
     if named is not None:
         return named
-    has_nulls = sample.count(0) > len(sample) // 8  # UTF-16 without a mark; in ASCII letters, valid UTF-8 too
+    has_nulls = (
+        sample.count(0) > len(sample) // 8
+    )  # UTF-16 without a mark; in ASCII letters, valid UTF-8 too
     if not has_nulls and _is_valid(sample[: len(sample) - _num_cut(sample)]):
         return "utf-8"
-    matches = from_bytes(sample[: sample.rfind(b"\n") + 1 - has_nulls] or sample, cp_isolation=PLAUSIBLE)
+    matches = from_bytes(
+        sample[: sample.rfind(b"\n") + 1 - has_nulls] or sample, cp_isolation=PLAUSIBLE
+    )
     best = matches.best()
     if best is None:
         return None
-    alike = {name for match in matches if match.chaos <= best.chaos for name in match.could_be_from_charset}
+    alike = {
+        name
+        for match in matches
+        if match.chaos <= best.chaos
+        for name in match.could_be_from_charset
+    }
     return "cp1252" if "cp1252" in alike else best.encoding
 
 
@@ -190,7 +243,9 @@ def _checked(blocks: Iterable[bytes]) -> Iterator[bytes]:
         cut = len(block) - _num_cut(block)
         block, rest = block[:cut], block[cut:]
         if block:
-            yield block if _is_valid(block) else _spelled_out(block.decode(errors="surrogateescape"))
+            yield (
+                block if _is_valid(block) else _spelled_out(block.decode(errors="surrogateescape"))
+            )
     if rest:
         yield _spelled_out(rest.decode(errors="surrogateescape"))
 

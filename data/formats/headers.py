@@ -34,7 +34,9 @@ def with_separator(
         return options, chain([first], rest)
     separator, said = (found[1] or b" ").decode(), options["separator"]
     if said not in (separator, default):
-        raise RowError(f"its first line says that the separator is {separator!r}, and separator of its format is {said!r}")
+        raise RowError(
+            f"its first line says that the separator is {separator!r}, and separator of its format is {said!r}"
+        )
     return {**options, "separator": separator}, chain([first[found.end() :]], rest)
 
 
@@ -42,7 +44,9 @@ def separator_hint(names: list[str], separator: str) -> str:
     """Name the separator that cuts a header of one column into several."""
     if len(names) > 1:
         return ""
-    other = max(SEPARATORS, key=lambda sign: names[0].count(sign) if names and sign != separator else 0)
+    other = max(
+        SEPARATORS, key=lambda sign: names[0].count(sign) if names and sign != separator else 0
+    )
     if not names or other == separator or other not in names[0]:
         return ""
     first = readable(names[0].replace("\t", " "))
@@ -70,7 +74,9 @@ def place_of(names: list[str], column: str | int, separator: str) -> int:
         if column < len(names):
             return column
         hint = separator_hint(names, separator)
-        raise RowError(f"has {len(names)} columns, column {column} (from 0) was asked for{': ' + hint if hint else ''}")
+        raise RowError(
+            f"has {len(names)} columns, column {column} (from 0) was asked for{': ' + hint if hint else ''}"
+        )
     if names.count(column) > 1:
         raise RowError(f"has {names.count(column)} columns {column!r}, expected one")
     if column in names:

@@ -62,9 +62,13 @@ def _elements(blocks: Iterator[bytes]) -> Iterator[bytes]:
         if lines:
             yield b"".join(lines)
         if len(text) > LONGEST_CHARS:
-            raise RowError(f"the object after object {num:,} of its array is longer than {LONGEST_CHARS:,} characters")
+            raise RowError(
+                f"the object after object {num:,} of its array is longer than {LONGEST_CHARS:,} characters"
+            )
     if text or is_open:
-        raise RowError(f"its array is not JSON after object {num:,}: {_why(text)}. Write one object a line (JSON Lines) instead")
+        raise RowError(
+            f"its array is not JSON after object {num:,}: {_why(text)}. Write one object a line (JSON Lines) instead"
+        )
 
 
 def _next(reader: json.JSONDecoder, text: str, at: int) -> tuple[object, int] | None:
@@ -85,4 +89,8 @@ def _line(value: object) -> bytes:
 
 
 def _why(text: str) -> str:
-    return f"expected an object, a comma or the end of the array, got {text[:40]!r}" if text else "the array has no end"
+    return (
+        f"expected an object, a comma or the end of the array, got {text[:40]!r}"
+        if text
+        else "the array has no end"
+    )

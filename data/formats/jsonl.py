@@ -11,7 +11,15 @@ import pyarrow.json
 from numpy.typing import NDArray
 
 from data.formats.base import LISTS, TEXT, TOKENS, Columns, Fault, FormatKind, as_table, type_of
-from data.formats.columnar import LARGEST_WHOLE, PROSE, brief, find_column, from_values, lengths_differ, wrong_type
+from data.formats.columnar import (
+    LARGEST_WHOLE,
+    PROSE,
+    brief,
+    find_column,
+    from_values,
+    lengths_differ,
+    wrong_type,
+)
 from data.formats.json_array import object_lines
 from data.formats.lines import line_blocks, mask
 
@@ -22,7 +30,9 @@ NAME_TYPES = {bool: pa.bool_(), int: pa.int64()}  # of labels and keys; TEXT els
 Names = Mapping[str, str]
 
 
-def read_jsonl(streams: Sequence[IO[bytes]], columns: Columns, options: Mapping[str, Any]) -> Iterator[pa.Table]:
+def read_jsonl(
+    streams: Sequence[IO[bytes]], columns: Columns, options: Mapping[str, Any]
+) -> Iterator[pa.Table]:
     """Read objects, numbered by lines; a line that is none is a fault, ``not_json``.
 
     A file that is one array of objects is read as if each stood in a line of
@@ -100,15 +110,20 @@ def _read_at_once(lines: _Lines, names: Names, *, is_threaded: bool = False) -> 
         parsed = pa.json.read_json(
             pa.BufferReader(lines.block),
             read_options=pa.json.ReadOptions(
-                use_threads=is_threaded, block_size=CHUNK_BYTES if is_threaded else len(lines.block) + 1
+                use_threads=is_threaded,
+                block_size=CHUNK_BYTES if is_threaded else len(lines.block) + 1,
             ),
-            parse_options=pa.json.ParseOptions(explicit_schema=schema, unexpected_field_behavior="ignore"),
+            parse_options=pa.json.ParseOptions(
+                explicit_schema=schema, unexpected_field_behavior="ignore"
+            ),
         )
     except pa.ArrowInvalid:
         return None
     if parsed.num_rows != len(lines.filled):
         return None
-    table = from_values({role: find_column(parsed, name) for role, name in names.items()}, lines.rows)
+    table = from_values(
+        {role: find_column(parsed, name) for role, name in names.items()}, lines.rows
+    )
     return _with_nulls_read_again(table, lines, names)
 
 
@@ -136,7 +151,10 @@ def _guess_schema(lines: _Lines, names: Names) -> pa.Schema | None:
             type_ = _guess_type(role, _find(first, name))
             if inner.setdefault(leaf, type_) != type_:
                 return None
-    except (ValueError, AttributeError):  # AttributeError: a key is an object for one role, a value for another
+    except (
+        ValueError,
+        AttributeError,
+    ):  # AttributeError: a key is an object for one role, a value for another
         return None
     return pa.schema(_fields(fields))
 
@@ -149,7 +167,10 @@ def _guess_type(role: str, value: Any) -> pa.DataType:
 
 
 def _fields(types: Mapping[str, Any]) -> list[pa.Field]:
-    return [pa.field(name, pa.struct(_fields(type_)) if isinstance(type_, dict) else type_) for name, type_ in types.items()]
+    return [
+        pa.field(name, pa.struct(_fields(type_)) if isinstance(type_, dict) else type_)
+        for name, type_ in types.items()
+    ]
 
 
 def _read_slowly(lines: _Lines, places: NDArray[np.int64], names: Names) -> pa.Table:
@@ -162,8 +183,12 @@ def _read_slowly(lines: _Lines, places: NDArray[np.int64], names: Names) -> pa.T
             found.append(_read_line(line, names))
             rows.append(lines.first + place)
     faults = {place: row for place, row in enumerate(found) if isinstance(row, Fault)}
-    values = {role: [None if isinstance(row, Fault) else row[role] for row in found] for role in names}
-    return as_table({role: pa.array(column, type_of(role)) for role, column in values.items()}, rows, faults)
+    values = {
+        role: [None if isinstance(row, Fault) else row[role] for row in found] for role in names
+    }
+    return as_table(
+        {role: pa.array(column, type_of(role)) for role, column in values.items()}, rows, faults
+    )
 
 
 def _read_line(line: str, names: Names) -> dict[str, Any] | Fault:
@@ -175,7 +200,11 @@ def _read_line(line: str, names: Names) -> dict[str, Any] | Fault:
         row = {role: _convert(role, _find(found, name)) for role, name in names.items()}
     except ValueError as error:
         return Fault("wrong_type", str(error), line)
-    if row.get("tokens") is not None and row.get("tags") is not None and len(row["tokens"]) != len(row["tags"]):
+    if (
+        row.get("tokens") is not None
+        and row.get("tags") is not None
+        and len(row["tokens"]) != len(row["tags"])
+    ):
         return Fault("lengths_differ", lengths_differ(len(row["tokens"]), len(row["tags"])), line)
     return row
 
@@ -219,7 +248,9 @@ def _convert(role: str, value: Any) -> Any:
     elif role not in PROSE:
         if isinstance(value, bool):
             return str(value).lower()
-        if isinstance(value, int) or (isinstance(value, float) and value.is_integer() and abs(value) <= LARGEST_WHOLE):
+        if isinstance(value, int) or (
+            isinstance(value, float) and value.is_integer() and abs(value) <= LARGEST_WHOLE
+        ):
             return str(int(value))
     raise ValueError(wrong_type(role, value))
 
@@ -229,7 +260,9 @@ def _whole_text(role: str, text: str) -> str:
         try:
             text.encode()
         except UnicodeEncodeError:
-            raise ValueError(f"{role}: expected text, got half of a surrogate pair in {brief(text)}") from None
+            raise ValueError(
+                f"{role}: expected text, got half of a surrogate pair in {brief(text)}"
+            ) from None
     return text
 
 

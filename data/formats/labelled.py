@@ -11,7 +11,9 @@ from data.formats.base import Columns, Fault, FormatKind, as_table
 from data.formats.lines import as_lines, is_blank, line_blocks, mask
 
 
-def read_labelled(streams: Sequence[IO[bytes]], columns: Columns, options: Mapping[str, Any]) -> Iterator[pa.Table]:
+def read_labelled(
+    streams: Sequence[IO[bytes]], columns: Columns, options: Mapping[str, Any]
+) -> Iterator[pa.Table]:
     """Read lines, numbered from 1; what is blank is no row.
 
     A line without a text behind its label, without the prefix, or with a
@@ -29,14 +31,20 @@ def read_labelled(streams: Sequence[IO[bytes]], columns: Columns, options: Mappi
         is_text = ~is_blank(lines)
         if is_text.any():
             yield _table(
-                lines.filter(pa.array(is_text)), np.flatnonzero(is_text) + first, options["separator"], options["prefix"]
+                lines.filter(pa.array(is_text)),
+                np.flatnonzero(is_text) + first,
+                options["separator"],
+                options["prefix"],
             )
         first += len(lines)
 
 
 def _table(lines: pa.Array, rows: Any, separator: str, prefix: str) -> pa.Table:
     cut = pc.split_pattern(lines, separator, max_splits=1)
-    label, text = (pc.list_element(pc.if_else(_has_two(cut), cut, pa.scalar(["", ""])), place) for place in (0, 1))
+    label, text = (
+        pc.list_element(pc.if_else(_has_two(cut), cut, pa.scalar(["", ""])), place)
+        for place in (0, 1)
+    )
     wrong = {f"no text behind the label and a {separator!r}": ~mask(_has_two(cut))}
     if prefix:
         wrong[f"does not begin with {prefix!r}"] = ~mask(pc.starts_with(lines, prefix))

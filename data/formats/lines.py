@@ -49,7 +49,9 @@ def as_lines(block: bytes) -> pa.StringArray:
     """Cut a block of ``line_blocks`` into its lines, without their ends."""
     ends = np.flatnonzero(np.frombuffer(block, np.uint8) == ord("\n"))
     offsets = np.zeros(len(ends) + 1, np.int32)
-    offsets[1:] = ends - np.arange(len(ends))  # where each line ends once the line ends are taken out
+    offsets[1:] = ends - np.arange(
+        len(ends)
+    )  # where each line ends once the line ends are taken out
     content = block.replace(b"\n", b"")
     return pa.StringArray.from_buffers(len(ends), pa.py_buffer(offsets), pa.py_buffer(content))
 

@@ -13,7 +13,9 @@ from data.formats.lines import as_lines, is_blank, line_blocks
 ROLES = ("source", "target")
 
 
-def read_parallel(streams: Sequence[IO[bytes]], columns: Columns, options: Mapping[str, Any]) -> Iterator[pa.Table]:
+def read_parallel(
+    streams: Sequence[IO[bytes]], columns: Columns, options: Mapping[str, Any]
+) -> Iterator[pa.Table]:
     """Read two files line by line; a pair of which one side is blank is a fault, ``one_side``.
 
     Args:
@@ -45,15 +47,25 @@ def _pairs(lines: list[pa.Array], row: int) -> pa.Table:
     for place in np.flatnonzero(blank[0] != blank[1]).tolist():
         empty, full = ROLES if blank[0][place] else ROLES[::-1]
         raw = "\t".join(side[place].as_py() for side in lines)
-        faults[place] = Fault("one_side", f"the {empty} of line {row + place} is empty, its {full} is not", raw)
-    return as_table(dict(zip(ROLES, lines, strict=True)), np.arange(row, row + len(lines[0])), faults)
+        faults[place] = Fault(
+            "one_side", f"the {empty} of line {row + place} is empty, its {full} is not", raw
+        )
+    return as_table(
+        dict(zip(ROLES, lines, strict=True)), np.arange(row, row + len(lines[0])), faults
+    )
 
 
 def _check_ends(sides: list[Iterator[bytes]], num_lines: list[int]) -> None:
     for side, blocks in enumerate(sides):
         num_lines[side] += sum(block.count(b"\n") for block in blocks)
     if num_lines[0] != num_lines[1]:
-        raise RowError(f"the source has {num_lines[0]:,} lines and the target {num_lines[1]:,}, expected as many")
+        raise RowError(
+            f"the source has {num_lines[0]:,} lines and the target {num_lines[1]:,}, expected as many"
+        )
 
 
-FORMATS = {"parallel": FormatKind(read_parallel, {"encoding": "utf-8"}, {}, columns="none", shapes=(ROLES,), num_streams=2)}
+FORMATS = {
+    "parallel": FormatKind(
+        read_parallel, {"encoding": "utf-8"}, {}, columns="none", shapes=(ROLES,), num_streams=2
+    )
+}

@@ -9,10 +9,19 @@ import pyarrow as pa
 from data.errors import RowError
 from data.formats.base import Columns, FormatKind, as_table
 from data.formats.encoding import utf8_blocks
-from data.formats.lines import LONGEST_BYTES, as_lines, is_blank, join_lines, line_blocks, line_groups
+from data.formats.lines import (
+    LONGEST_BYTES,
+    as_lines,
+    is_blank,
+    join_lines,
+    line_blocks,
+    line_groups,
+)
 
 
-def read_text(streams: Sequence[IO[bytes]], columns: Columns, options: Mapping[str, Any]) -> Iterator[pa.Table]:
+def read_text(
+    streams: Sequence[IO[bytes]], columns: Columns, options: Mapping[str, Any]
+) -> Iterator[pa.Table]:
     """Read plain text, numbered by lines; what is blank is no row.
 
     Args:

@@ -15,7 +15,14 @@ from data.formats.lines import as_lines, mask
 
 LONGEST_BYTES = 1 << 21  # of a row; one that is longer is left to Arrow, which refuses it
 # Noncharacters, which no real text holds: the first begins a wrong row, the others stand for what would cut it.
-MARK, SEPARATOR, LINE_FEED, RETURN, QUOTE, ESCAPE = "\ufdd1", "\ufdd2", "\ufdd3", "\ufdd4", "\ufdd5", "\ufdd6"
+MARK, SEPARATOR, LINE_FEED, RETURN, QUOTE, ESCAPE = (
+    "\ufdd1",
+    "\ufdd2",
+    "\ufdd3",
+    "\ufdd4",
+    "\ufdd5",
+    "\ufdd6",
+)
 END_OF_LINE = rb"(?:\r\n|\r|\n)"
 
 
@@ -25,7 +32,9 @@ class _Rows:
     def __init__(self, separator: str, escape: str) -> None:
         self.sign, self.escape, self.num_fields = re.escape(separator).encode(), escape, 0
         self.good = _row(_field(self.sign, escape), self.sign)
-        self.loose = _row(_field(self.sign, escape, behind=rb"[^" + self.sign + rb"\r\n]*+"), self.sign)
+        self.loose = _row(
+            _field(self.sign, escape, behind=rb"[^" + self.sign + rb"\r\n]*+"), self.sign
+        )
         self.escaped = _row(_field(self.sign, "\\"), self.sign)
         self.line = _line(separator, escape)
         kept = {separator: SEPARATOR, "\n": LINE_FEED, "\r": RETURN, '"': QUOTE, escape: ESCAPE}
@@ -44,7 +53,9 @@ class _Rows:
                 continue
             parts.append(block[at:start])
             at = start
-            while at == start or (at < len(block) and block[at - 1 : at] != b"\n"):  # up to the end of a line
+            while at == start or (
+                at < len(block) and block[at - 1 : at] != b"\n"
+            ):  # up to the end of a line
                 stop, is_wrong = self.row_at(block, at)
                 if not stop:
                     return b"".join(parts), at
@@ -59,7 +70,11 @@ class _Rows:
         if good and (is_plain or self.num_fields in (0, self.count_fields(good[0]))):
             return good.end(), False
         escaped = None if self.escape else self.escaped.match(block, start)
-        if escaped and b'\\"' in escaped[0] and self.count_fields(escaped[0], "\\") == self.num_fields:
+        if (
+            escaped
+            and b'\\"' in escaped[0]
+            and self.count_fields(escaped[0], "\\") == self.num_fields
+        ):
             return escaped.end(), True
         if good:
             return good.end(), False
@@ -68,7 +83,14 @@ class _Rows:
 
     def count_fields(self, row: bytes, escape: str = "") -> int:
         """Count the fields of a row that is well formed."""
-        field = _field(self.sign, escape or self.escape) + rb"(?:" + self.sign + rb"|" + END_OF_LINE + rb")"
+        field = (
+            _field(self.sign, escape or self.escape)
+            + rb"(?:"
+            + self.sign
+            + rb"|"
+            + END_OF_LINE
+            + rb")"
+        )
         return sum(1 for _ in re.finditer(field, row))
 
     def marked(self, row: bytes) -> bytes:
@@ -93,7 +115,19 @@ def _field(sign: bytes, escape: str, behind: bytes = b"") -> bytes:
     if escape:
         way = re.escape(escape).encode()
         quoted = rb'"(?:[^"' + way + rb']++|""|' + way + rb'[\s\S])*+"'
-        plain = rb'(?:[^"' + way + sign + rb"\r\n]|" + way + rb"[\s\S])(?:[^" + way + sign + rb"\r\n]|" + way + rb"[\s\S])*+"
+        plain = (
+            rb'(?:[^"'
+            + way
+            + sign
+            + rb"\r\n]|"
+            + way
+            + rb"[\s\S])(?:[^"
+            + way
+            + sign
+            + rb"\r\n]|"
+            + way
+            + rb"[\s\S])*+"
+        )
     else:
         quoted = rb'"(?:[^"]++|"")*+"'
         plain = rb'[^"' + sign + rb"\r\n][^" + sign + rb"\r\n]*+"
@@ -167,4 +201,8 @@ def bad_quotes(row: str, options: Mapping[str, Any]) -> Fault:
     if not options["escape"] and '\\"' in raw:
         reason = "a backslash stands before a quote, which ends the field there: set escape of its format to a backslash"
         return Fault("fields", f"{reason} (escape: '\\'), or write quotes twice.{over}", raw)
-    return Fault("fields", f"something stands behind a closing quote, expected a separator or the end of the row.{over}", raw)
+    return Fault(
+        "fields",
+        f"something stands behind a closing quote, expected a separator or the end of the row.{over}",
+        raw,
+    )

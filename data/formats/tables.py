@@ -24,7 +24,9 @@ COPY_BYTES = 1 << 20
 FILE_MAGIC = b"ARROW1"
 
 
-def read_parquet(streams: Sequence[IO[bytes]], columns: Columns, options: Mapping[str, Any]) -> Iterator[pa.Table]:
+def read_parquet(
+    streams: Sequence[IO[bytes]], columns: Columns, options: Mapping[str, Any]
+) -> Iterator[pa.Table]:
     """Read the wanted columns of a Parquet file, numbered by rows.
 
     Args:
@@ -39,13 +41,17 @@ def read_parquet(streams: Sequence[IO[bytes]], columns: Columns, options: Mappin
     names = {role: str(column) for role, column in columns.items()}
     with _seekable(streams[0]) as stream, _told_apart("Parquet"):
         # Without buffers of its own, Arrow takes whole row groups into memory.
-        file = pq.ParquetFile(pa.PythonFile(stream, mode="r"), pre_buffer=False, buffer_size=COPY_BYTES)
+        file = pq.ParquetFile(
+            pa.PythonFile(stream, mode="r"), pre_buffer=False, buffer_size=COPY_BYTES
+        )
         empty = file.schema_arrow.empty_table()
         for name in names.values():
             find_column(empty, name)
         first = 1
         for batch in file.iter_batches(
-            batch_size=_num_rows(file.metadata), columns=sorted(set(names.values())), use_threads=True
+            batch_size=_num_rows(file.metadata),
+            columns=sorted(set(names.values())),
+            use_threads=True,
         ):
             batch.validate(full=True)
             yield from_columns(pa.Table.from_batches([batch]), names, first)
@@ -59,7 +65,9 @@ def _num_rows(metadata: pq.FileMetaData) -> int:
     return int(min(max(BLOCK_BYTES / max(widest, 1), 1), MOST_ROWS))
 
 
-def read_arrow(streams: Sequence[IO[bytes]], columns: Columns, options: Mapping[str, Any]) -> Iterator[pa.Table]:
+def read_arrow(
+    streams: Sequence[IO[bytes]], columns: Columns, options: Mapping[str, Any]
+) -> Iterator[pa.Table]:
     """Read the wanted columns of an Arrow (IPC, Feather) file or stream, numbered by rows.
 
     Args:
@@ -124,6 +132,10 @@ def _told_apart(kind: str) -> Iterator[None]:
 
 
 PARQUET = FormatKind(
-    read_parquet, {}, {}, columns="names", shapes=(("text", "label"), ("tokens", "tags"), ("source", "target"), ("text",))
+    read_parquet,
+    {},
+    {},
+    columns="names",
+    shapes=(("text", "label"), ("tokens", "tags"), ("source", "target"), ("text",)),
 )
 FORMATS = {"parquet": PARQUET, "arrow": replace(PARQUET, read=read_arrow)}

@@ -24,7 +24,10 @@ class _Letters:
     def __init__(self, tags: pa.Array, offsets: Offsets, letters: str) -> None:
         names = tags.dictionary_encode()
         names, index = names.dictionary.to_pylist(), names.indices.fill_null(-1).to_numpy()
-        names = [name if name[1:2] == "-" and len(name) > 2 and name[0] in letters else "O" for name in names] + ["O"]
+        names = [
+            name if name[1:2] == "-" and len(name) > 2 and name[0] in letters else "O"
+            for name in names
+        ] + ["O"]
         kinds: dict[str, int] = {}
         self.letter = np.array([name[0] for name in names])[index]
         self.kind = np.array([kinds.setdefault(name[2:], len(kinds)) for name in names])[index]
@@ -81,7 +84,11 @@ def find_broken(tags: pa.Array, offsets: Offsets, scheme: str) -> dict[int, str]
     for place in np.flatnonzero(is_loose | is_cut).tolist():
         sentence = int(np.searchsorted(offsets, place, side="right")) - 1
         tag, number = tags[place].as_py(), place - int(offsets[sentence]) + 1
-        why = f"needs B-{tag[2:]} or {inside}-{tag[2:]} before it" if is_loose[place] else f"is not ended by E-{tag[2:]}"
+        why = (
+            f"needs B-{tag[2:]} or {inside}-{tag[2:]} before it"
+            if is_loose[place]
+            else f"is not ended by E-{tag[2:]}"
+        )
         found.setdefault(sentence, f"token {number}: {tag} {why}")
     return found
 

@@ -17,7 +17,9 @@ from data.formats.lines import Mask, is_blank, join_lines, line_groups, mask
 TUNE = "tune"
 
 
-def read_abc(streams: Sequence[IO[bytes]], columns: Columns, options: Mapping[str, Any]) -> Iterator[pa.Table]:
+def read_abc(
+    streams: Sequence[IO[bytes]], columns: Columns, options: Mapping[str, Any]
+) -> Iterator[pa.Table]:
     """Read tunes, numbered by the line of their ``X:``.
 
     A tune goes on to the next ``X:``. Its blank lines are left out: files in
@@ -36,14 +38,18 @@ def read_abc(streams: Sequence[IO[bytes]], columns: Columns, options: Mapping[st
     """
     for column in columns.values():
         if column != TUNE and not re.fullmatch("[A-Za-z]", str(column)):
-            raise RowError(f"has no column {column!r}: expected {TUNE}, or the letter of a field, such as R")
+            raise RowError(
+                f"has no column {column!r}: expected {TUNE}, or the letter of a field, such as R"
+            )
     for first, lines in line_groups(streams[0], options["encoding"], _is_start, "tune"):
         places = np.flatnonzero(~is_blank(lines) & (np.cumsum(_is_start(lines)) > 0))
         kept = lines.take(pa.array(places))
         starts = np.flatnonzero(_is_start(kept))
         if len(starts):
             values = {
-                role: join_lines(kept, starts) if column == TUNE else _field(kept, starts, str(column))
+                role: join_lines(kept, starts)
+                if column == TUNE
+                else _field(kept, starts, str(column))
                 for role, column in columns.items()
             }
             yield as_table(values, places[starts] + first)
@@ -65,5 +71,12 @@ def _field(lines: pa.Array, starts: NDArray[np.int64], letter: str) -> pa.Array:
 
 
 FORMATS = {
-    "abc": FormatKind(read_abc, {"encoding": "utf-8"}, {}, columns="names", shapes=(("text",), ("text", "label")), faults=faults)
+    "abc": FormatKind(
+        read_abc,
+        {"encoding": "utf-8"},
+        {},
+        columns="names",
+        shapes=(("text",), ("text", "label")),
+        faults=faults,
+    )
 }

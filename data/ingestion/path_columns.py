@@ -19,10 +19,16 @@ def path_values(name: str) -> dict[str, str | None]:
     path = name.partition("?")[0] if "://" in name else name
     folders = [folder for part in path.split("!") for folder in part.split("/")[:-1]]
     pairs = [folder.partition("=") for folder in folders]
-    return {unquote(key): None if value == NOTHING else unquote(value) for key, sign, value in pairs if key and sign}
+    return {
+        unquote(key): None if value == NOTHING else unquote(value)
+        for key, sign, value in pairs
+        if key and sign
+    }
 
 
-def read_with_path(rows: Rows, columns: Columns, name: str, kind: FormatKind, *, has_header: bool) -> Iterator[pa.Table]:
+def read_with_path(
+    rows: Rows, columns: Columns, name: str, kind: FormatKind, *, has_header: bool
+) -> Iterator[pa.Table]:
     """Read rows, and take the columns that the file does not have from its path.
 
     Args:
@@ -35,17 +41,25 @@ def read_with_path(rows: Rows, columns: Columns, name: str, kind: FormatKind, *,
     Raises:
         RowError: If a column is in neither.
     """
-    told, can_name = path_values(name), kind.columns == "names" or (kind.columns == "header" and has_header)
+    told, can_name = (
+        path_values(name),
+        kind.columns == "names" or (kind.columns == "header" and has_header),
+    )
     in_path: dict[str, str | None] = {}
     for role, column in columns.items() if not can_name else ():
         if isinstance(column, str):
             in_path[role] = _value(told, column)
     while True:
-        wanted, is_started = {role: column for role, column in columns.items() if role not in in_path}, False
+        wanted, is_started = (
+            {role: column for role, column in columns.items() if role not in in_path},
+            False,
+        )
         try:
             for table in rows(wanted):
                 is_started = True
-                yield _filled(_with_values(table, in_path), columns, told if kind.has_open_keys else {})
+                yield _filled(
+                    _with_values(table, in_path), columns, told if kind.has_open_keys else {}
+                )
             return
         except NoColumnError as error:
             missing = [role for role, column in wanted.items() if column == error.name]

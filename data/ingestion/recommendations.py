@@ -53,9 +53,15 @@ COPIES = {
 WITHOUT = {
     "fields": ("header", "look at separator and prefix of its format, or correct the rows"),
     "not_utf8": ("encoding", "the file holds bytes that are no UTF-8: write it anew as text"),
-    "lengths_differ": ("separator", "each token needs one tag: correct the rows, or look at columns"),
+    "lengths_differ": (
+        "separator",
+        "each token needs one tag: correct the rows, or look at columns",
+    ),
     "bad_token": ("separator", "correct the rows, or look at columns and at the tokenizer"),
-    "tag_scheme": ("scheme", "write tags as O, B-kind and I-kind, or name what they are in `labels` ({S-PER: B-PER, 0: O})"),
+    "tag_scheme": (
+        "scheme",
+        "write tags as O, B-kind and I-kind, or name what they are in `labels` ({S-PER: B-PER, 0: O})",
+    ),
 }
 
 
@@ -148,7 +154,10 @@ def _schemes(report: Mapping[str, Any]) -> Iterator[str]:
     """Say how many rows each scheme of tags rejects, where some were rejected for their tags."""
     schemes = report.get("schemes")
     if schemes:
-        counted = "; ".join(f"as {scheme}: {num:,} rows rejected" for scheme, num in sorted(schemes.items(), key=lambda s: s[1]))
+        counted = "; ".join(
+            f"as {scheme}: {num:,} rows rejected"
+            for scheme, num in sorted(schemes.items(), key=lambda s: s[1])
+        )
         yield f"scheme of the format, tried on up to {SCHEME_ROWS:,} rows: {counted}."
 
 
@@ -169,7 +178,9 @@ def _empty(report: Mapping[str, Any]) -> Iterator[str]:
         yield f"{' and '.join(empty)} has no rows, so nothing can be trained: bring more rows, or look at splits and source."
 
 
-def _labels(report: Mapping[str, Any], counted: str, what: str, written: Callable[[str], str]) -> Iterator[str]:
+def _labels(
+    report: Mapping[str, Any], counted: str, what: str, written: Callable[[str], str]
+) -> Iterator[str]:
     """Look for labels, or kinds of entities, that are too many or too few."""
     found = report["splits"]["train"][counted]
     unseen = {name for split in SPLITS for name in report["splits"][split][counted]} - set(found)
@@ -188,15 +199,23 @@ def _listed(names: Iterable[str], written: Callable[[str], str]) -> str:
     return ", ".join(map(written, ordered[:SHOWN])) + more
 
 
-def _alike(report: Mapping[str, Any], counted: str, what: str, written: Callable[[str], str]) -> Iterator[str]:
+def _alike(
+    report: Mapping[str, Any], counted: str, what: str, written: Callable[[str], str]
+) -> Iterator[str]:
     """List names that a reader takes for one: they differ in case, Unicode form, inner spaces or look-alike letters only."""
     groups: dict[str, list[str]] = {}
-    for name in dict.fromkeys(name for split in SPLITS for name in report["splits"][split][counted]):
+    for name in dict.fromkeys(
+        name for split in SPLITS for name in report["splits"][split][counted]
+    ):
         groups.setdefault(alike(name), []).append(name)
     for names in groups.values():
         if len(names) > 1:
             shown = f"{', '.join(written(name) for name in names[:-1])} and {written(names[-1])}"
-            remedy = "name both in `labels` with one name behind them" if counted == "labels" else "correct the source"
+            remedy = (
+                "name both in `labels` with one name behind them"
+                if counted == "labels"
+                else "correct the source"
+            )
             yield f"{what} {shown} differ in case or Unicode form only, and are learned as {len(names)} classes: {remedy}."
 
 

@@ -70,7 +70,9 @@ class SplitCount:
         for name in part.table.column_names:
             column = part.table[name]
             if name == "label":
-                self.labels.update({item["values"]: item["counts"] for item in pc.value_counts(column).to_pylist()})
+                self.labels.update(
+                    {item["values"]: item["counts"] for item in pc.value_counts(column).to_pylist()}
+                )
             elif name == "tags":
                 tags = pc.list_flatten(column)
                 begun = pc.value_counts(tags.filter(pc.starts_with(tags, "B-"))).to_pylist()
@@ -96,7 +98,9 @@ class SplitCount:
             "labels": dict(self.labels.most_common()),
             "entities": dict(self.entities.most_common()),
             "lengths": {name: percentiles(counts) for name, counts in self.lengths.items()},
-            "missing_words": {name: dict(counts.most_common()) for name, counts in self.missing.items() if counts},
+            "missing_words": {
+                name: dict(counts.most_common()) for name, counts in self.missing.items() if counts
+            },
         }
 
 
@@ -112,10 +116,21 @@ def words_of(column: pa.ChunkedArray, *, is_characters: bool) -> Counter[str]:
     if pa.types.is_list(column.type):
         flat = pc.list_flatten(column)
     elif is_characters:
-        return Counter(character for text in column.to_pylist() for character in text if not character.isspace())
+        return Counter(
+            character
+            for text in column.to_pylist()
+            for character in text
+            if not character.isspace()
+        )
     else:
         flat = pc.list_flatten(pc.utf8_split_whitespace(pc.utf8_lower(column)))
-    return Counter({item["values"]: item["counts"] for item in pc.value_counts(flat).to_pylist() if item["values"]})
+    return Counter(
+        {
+            item["values"]: item["counts"]
+            for item in pc.value_counts(flat).to_pylist()
+            if item["values"]
+        }
+    )
 
 
 class Tally:
@@ -147,7 +162,10 @@ class Tally:
 
     def told(self, *, is_characters: bool) -> dict[str, Any]:
         """The report as plain values."""
-        refused, kept = sum(self.reasons.values()), sum(count.rows for count in self.splits.values())
+        refused, kept = (
+            sum(self.reasons.values()),
+            sum(count.rows for count in self.splits.values()),
+        )
         return {
             "read": refused + kept,
             "kept": kept,
@@ -162,7 +180,11 @@ class Tally:
 
     def _words(self, *, is_characters: bool) -> dict[str, Any]:
         """Vocabulary of each side in a sample, and the share of words that train's does not have."""
-        found: dict[str, Any] = {"unit": "characters" if is_characters else "words", "rows": {}, "sides": {}}
+        found: dict[str, Any] = {
+            "unit": "characters" if is_characters else "words",
+            "rows": {},
+            "sides": {},
+        }
         samples = {split: count.sample.table() for split, count in self.splits.items()}
         for split, table in samples.items():
             found["rows"][split] = table.num_rows if table is not None else 0
@@ -179,7 +201,11 @@ class Tally:
                 side |= {"known": known} if split == "train" else {}
                 num = max(1, words.total())
                 unknown = sum(count for word, count in words.items() if word not in known)
-                side[split] = {"distinct": len(words), "running": words.total(), "unknown_share": unknown / num}
+                side[split] = {
+                    "distinct": len(words),
+                    "running": words.total(),
+                    "unknown_share": unknown / num,
+                }
         for side in found["sides"].values():
             side.pop("known", None)
         return found

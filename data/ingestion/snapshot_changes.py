@@ -30,7 +30,12 @@ class Change:
 
 
 def find_changes(
-    before: Report, now: Report, rules: CheckSettings, *, relabelled: tuple[int, int], known: Collection[str] = ()
+    before: Report,
+    now: Report,
+    rules: CheckSettings,
+    *,
+    relabelled: tuple[int, int],
+    known: Collection[str] = (),
 ) -> list[Change]:
     """Compare the reports of two snapshots.
 
@@ -62,13 +67,17 @@ def _rows(before: Report, now: Report, rules: CheckSettings) -> Iterator[Change]
             yield Change(f"rows of {split}", f"{was:,}", f"{found:,}", shrunk)
 
 
-def _classes(before: Report, now: Report, rules: CheckSettings, known: Collection[str]) -> Iterator[Change]:
+def _classes(
+    before: Report, now: Report, rules: CheckSettings, known: Collection[str]
+) -> Iterator[Change]:
     for counted, noun in NOUNS.items():
         was, found = _counts(before, counted), _counts(now, counted)
         if not was:  # nothing was counted, or the dataset had no rows
             continue
         for name in found.keys() - was.keys():
-            limit = "" if name in known or rules.new_classes == "take" else "checks.new_classes is stop"
+            limit = (
+                "" if name in known or rules.new_classes == "take" else "checks.new_classes is stop"
+            )
             yield Change(f"{noun} {name!r}", "none", f"{found[name]:,}", limit)
         for name in was.keys() - found.keys():
             limit = "" if rules.lost_classes == "take" else "checks.lost_classes is stop"
@@ -83,7 +92,9 @@ def _counts(report: Report, counted: str) -> Counter[str]:
     return found
 
 
-def _shares(was: Counter[str], found: Counter[str], noun: str, rules: CheckSettings) -> Iterator[Change]:
+def _shares(
+    was: Counter[str], found: Counter[str], noun: str, rules: CheckSettings
+) -> Iterator[Change]:
     num_was, num_found = was.total(), found.total()
     for name in sorted(was.keys() & found.keys()):
         before, now = was[name] / num_was, found[name] / num_found
@@ -101,11 +112,25 @@ def _lengths(before: Report, now: Report, rules: CheckSettings) -> Iterator[Chan
         if long >= rules.max_length_change * max(short, 1) and long - short >= FEW_UNITS:
             unit = "tokens" if side == "tokens" else "characters"
             limit = f"checks.max_length_change is {rules.max_length_change:g} times"
-            yield Change(f"median length of {side}", f"{was[side]['50']:,} {unit}", f"{found[side]['50']:,}", limit)
+            yield Change(
+                f"median length of {side}",
+                f"{was[side]['50']:,} {unit}",
+                f"{found[side]['50']:,}",
+                limit,
+            )
 
 
 def _relabelled(relabelled: tuple[int, int], rules: CheckSettings) -> Iterator[Change]:
     num, common = relabelled
     if num:
-        limit = f"checks.max_relabelled allows {rules.max_relabelled:.0%}" if num > rules.max_relabelled * common else ""
-        yield Change(f"labels of the {common:,} texts in both", "as they were", f"{num:,} others ({num / common:.1%})", limit)
+        limit = (
+            f"checks.max_relabelled allows {rules.max_relabelled:.0%}"
+            if num > rules.max_relabelled * common
+            else ""
+        )
+        yield Change(
+            f"labels of the {common:,} texts in both",
+            "as they were",
+            f"{num:,} others ({num / common:.1%})",
+            limit,
+        )

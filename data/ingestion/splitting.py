@@ -28,7 +28,9 @@ from data.sources.base import Access, Piece
 
 REFUSED = "refused"
 NOBODY = Removals()
-Note = dict[str, Any]  # how often something was noted (``count``), and the file and row where it was first
+Note = dict[
+    str, Any
+]  # how often something was noted (``count``), and the file and row where it was first
 TEST, VALIDATION, TRAIN = (SPLITS.index(name) for name in ("test", "validation", "train"))
 
 
@@ -42,7 +44,9 @@ class Part:
     sides: Hashes = field(default_factory=lambda: np.zeros(0, np.uint64))
 
 
-def checked_tables(dataset: Dataset, piece: Piece, access: Access, removals: Removals = NOBODY) -> Iterator[pa.Table]:
+def checked_tables(
+    dataset: Dataset, piece: Piece, access: Access, removals: Removals = NOBODY
+) -> Iterator[pa.Table]:
     """Read one piece of a source and check each row by itself.
 
     Yields:
@@ -67,7 +71,13 @@ def checked_tables(dataset: Dataset, piece: Piece, access: Access, removals: Rem
                 if "tags" in dataset.roles:
                     table = named_tags(table, dataset.labels)
                 rules, roles = dataset.rules, dataset.roles
-                checked = check(table, rules, dataset.labels, roles=roles, is_characters=dataset.tokenizer == "characters")
+                checked = check(
+                    table,
+                    rules,
+                    dataset.labels,
+                    roles=roles,
+                    is_characters=dataset.tokenizer == "characters",
+                )
                 yield blanked(checked, removals, roles[0])
     except RowError as error:
         where = dataset.name if piece.name in str(error) else f"{dataset.name}, {piece.name}"
@@ -79,7 +89,9 @@ def pieces_of(dataset: Dataset, access: Access, known: Sequence[Piece] = ()) -> 
     pieces = list(dataset.source.pieces(access, known))
     if dataset.split_column == "":
         return pieces
-    return [replace(piece, split=split) for split in ("test", "validation", "train") for piece in pieces]
+    return [
+        replace(piece, split=split) for split in ("test", "validation", "train") for piece in pieces
+    ]
 
 
 def rejected_by_scheme(dataset: Dataset, pieces: Sequence[Piece], access: Access) -> dict[str, int]:
@@ -97,16 +109,22 @@ def rejected_by_scheme(dataset: Dataset, pieces: Sequence[Piece], access: Access
     return found
 
 
-def _raw_tables(dataset: Dataset, piece: Piece, columns: dict[str, str | int], access: Access) -> Iterator[pa.Table]:
+def _raw_tables(
+    dataset: Dataset, piece: Piece, columns: dict[str, str | int], access: Access
+) -> Iterator[pa.Table]:
     source = dataset.source
     if dataset.format is not None:
         kind, options = all_formats()[dataset.format["kind"]], dataset.format
 
         def rows(wanted: Columns) -> Iterator[pa.Table]:
             with source.open(piece, access) as streams:
-                yield from kind.rows(streams, wanted, options, has_compression=hasattr(source, "compression"))
+                yield from kind.rows(
+                    streams, wanted, options, has_compression=hasattr(source, "compression")
+                )
 
-        yield from read_with_path(rows, columns, piece.name, kind, has_header=bool(options.get("header")))
+        yield from read_with_path(
+            rows, columns, piece.name, kind, has_header=bool(options.get("header"))
+        )
         return
     names, first = {role: str(name) for role, name in columns.items()}, 1
     for table in source.tables(piece, names, access):
@@ -120,7 +138,12 @@ class Splitter:
     def __init__(self, dataset: Dataset, trained: Hashes | None = None) -> None:
         """Begin a dataset; ``trained`` are hashes of the texts that were ever trained on."""
         self.dataset = dataset
-        self.seen, self.in_test, self.in_validation, self.trained = Seen(), Seen(), Seen(), Seen(trained)
+        self.seen, self.in_test, self.in_validation, self.trained = (
+            Seen(),
+            Seen(),
+            Seen(),
+            Seen(trained),
+        )
         self.num_removed = 0
         self.notes: dict[str, Note] = {}
 
@@ -157,29 +180,46 @@ class Splitter:
         for place, name in enumerate(SPLITS):
             chosen = is_kept & (split == place)
             if chosen.any():
-                yield Part(name, named.select(list(roles)).filter(pa.array(chosen)), rows[chosen], sides[chosen])
+                yield Part(
+                    name,
+                    named.select(list(roles)).filter(pa.array(chosen)),
+                    rows[chosen],
+                    sides[chosen],
+                )
 
     def _with_our_labels(self, table: pa.Table) -> pa.Table:
         labels = self.dataset.labels
         if "label" not in self.dataset.roles or not labels:
             return table
-        ours = pa.array(list(labels.values())).take(pc.index_in(table["label"].combine_chunks(), pa.array(list(labels), TEXT)))
-        return table.set_column(table.column_names.index("label"), "label", pa.chunked_array([ours]))
+        ours = pa.array(list(labels.values())).take(
+            pc.index_in(table["label"].combine_chunks(), pa.array(list(labels), TEXT))
+        )
+        return table.set_column(
+            table.column_names.index("label"), "label", pa.chunked_array([ours])
+        )
 
     def _split_of(self, piece: Piece, sides: Hashes) -> NDArray[np.int8]:
         if piece.split in ("all", "train"):
-            shares = {name: share for name, share in self.dataset.splits.items() if piece.split == "all" or name != "test"}
+            shares = {
+                name: share
+                for name, share in self.dataset.splits.items()
+                if piece.split == "all" or name != "test"
+            }
             return assign(sides, shares)
         return np.full(len(sides), SPLITS.index(piece.split), dtype=np.int8)
 
-    def _faults(self, piece: Piece, split: NDArray[np.int8], sides: Hashes, rows: Hashes) -> NDArray[np.int8]:
+    def _faults(
+        self, piece: Piece, split: NDArray[np.int8], sides: Hashes, rows: Hashes
+    ) -> NDArray[np.int8]:
         """Number the rows that must go: 1 leak, 2 duplicate, 3 conflict; 0 stays."""
         found = np.zeros(len(sides), dtype=np.int8)
         if (
             piece.split != "all" and self.dataset.rules.leaks == "refuse"
         ):  # where we split, the text alone decides, and no text stands in two
             found[self._leaks(split, sides)] = 1
-        if self.dataset.rules.repeats == "keep" or (self.dataset.rules.repeats == "own" and piece.split != "all"):
+        if self.dataset.rules.repeats == "keep" or (
+            self.dataset.rules.repeats == "own" and piece.split != "all"
+        ):
             return found
         stays = np.flatnonzero(found == 0)
         is_text_key = self.dataset.roles[1:] in (("label",), ("tags",))  # one text, one target
@@ -192,13 +232,17 @@ class Splitter:
     def _leaks(self, split: NDArray[np.int8], sides: Hashes) -> NDArray[np.bool_]:
         """Mark rows whose text stands in a split that goes before theirs: test, then validation, then train."""
         is_test, is_validation = split == TEST, split == VALIDATION
-        leaks = is_test & self.trained.has(sides) if is_test.any() else np.zeros(len(sides), dtype=bool)
+        leaks = (
+            is_test & self.trained.has(sides) if is_test.any() else np.zeros(len(sides), dtype=bool)
+        )
         self.in_test.put(sides[is_test & ~leaks])
         leaks |= ~is_test & self.in_test.has(sides)
         self.in_validation.put(sides[is_validation & ~leaks])
         return np.asarray(leaks | (split == TRAIN) & self.in_validation.has(sides))
 
-    def _refused_copies(self, piece: Piece, table: pa.Table, split: NDArray[np.int8], kinds: NDArray[np.int8]) -> Iterator[Part]:
+    def _refused_copies(
+        self, piece: Piece, table: pa.Table, split: NDArray[np.int8], kinds: NDArray[np.int8]
+    ) -> Iterator[Part]:
         """Refuse rows because of other rows, with the publisher's label in what stood there."""
         gone = np.flatnonzero(kinds)
         other = ("tags",) if "tags" in self.dataset.roles else ("label",)
@@ -206,10 +250,17 @@ class Splitter:
             2: "the same row stood before",
             3: f"the same text stood before with another {other[0].removesuffix('s')}",
         }
-        reasons = [says.get(kind) or _leak(place) for kind, place in zip(kinds[gone].tolist(), split[gone].tolist(), strict=True)]
+        reasons = [
+            says.get(kind) or _leak(place)
+            for kind, place in zip(kinds[gone].tolist(), split[gone].tolist(), strict=True)
+        ]
         names = np.asarray(["", "leak", "duplicate", "conflict"], dtype=object)[kinds[gone]]
         refused = table.take(pa.array(gone))
-        columns = {"kind": pa.array(names, TEXT), "reason": pa.array(reasons, TEXT), "raw": raw_of(refused, self.dataset.roles)}
+        columns = {
+            "kind": pa.array(names, TEXT),
+            "reason": pa.array(reasons, TEXT),
+            "raw": raw_of(refused, self.dataset.roles),
+        }
         for name, values in columns.items():
             refused = refused.set_column(refused.column_names.index(name), name, values)
         yield from _refused(refused, piece)
@@ -223,5 +274,8 @@ def _leak(split: int) -> str:
 
 def _refused(table: pa.Table, piece: Piece) -> Iterator[Part]:
     if table.num_rows:
-        columns = [pa.array([piece.name] * table.num_rows), *(table[name] for name in ("row", "kind", "reason", "raw"))]
+        columns = [
+            pa.array([piece.name] * table.num_rows),
+            *(table[name] for name in ("row", "kind", "reason", "raw")),
+        ]
         yield Part(REFUSED, pa.table(columns, names=["file", "row", "kind", "reason", "raw"]))

@@ -13,7 +13,9 @@ from data.text.invisible_characters import without_invisible
 PART_BYTES = 1 << 17
 
 
-SPACES = np.isin(np.arange(256), [9, 10, 12, 13])  # what one space stands for, beside the space itself
+SPACES = np.isin(
+    np.arange(256), [9, 10, 12, 13]
+)  # what one space stands for, beside the space itself
 
 
 MIX = np.uint64(0x9E3779B97F4A7C15)  # of splitmix64
@@ -42,7 +44,9 @@ def is_ascii(flat: NDArray[np.uint8]) -> bool:
 
 def has_controls(flat: NDArray[np.uint8]) -> bool:
     """Whether some bytes are control characters of ASCII, a tab or an end of line among them."""
-    return len(flat) > 0 and (int(flat.min()) < 32 or any(bool((part == 127).any()) for part in _parts(flat)))
+    return len(flat) > 0 and (
+        int(flat.min()) < 32 or any(bool((part == 127).any()) for part in _parts(flat))
+    )
 
 
 def num_characters(column: pa.ChunkedArray) -> pa.ChunkedArray:
@@ -68,7 +72,9 @@ def normalised(column: pa.ChunkedArray) -> pa.ChunkedArray:
 def _has_odd_spaces(flat: NDArray[np.uint8]) -> bool:
     """Whether spaces follow each other somewhere, or others stand than the space itself."""
     for part in _parts(flat):
-        is_space = (part == 32).view(np.uint8)  # of bytes numpy joins many at once, of truths only one
+        is_space = (part == 32).view(
+            np.uint8
+        )  # of bytes numpy joins many at once, of truths only one
         if (is_space[1:] & is_space[:-1]).any():
             return True
     return has_controls(flat) and any(bool(SPACES[part].any()) for part in _parts(flat))
@@ -82,4 +88,6 @@ def _parts(flat: NDArray[np.uint8]) -> Iterator[NDArray[np.uint8]]:
 def hashes(column: pa.ChunkedArray, key: str) -> NDArray[np.uint64]:
     """Keyed 64-bit hashes of texts, the same on every machine and day; what is null counts as empty."""
     texts = pc.fill_null(column.cast(pa.string()), "")
-    return np.concatenate([np.zeros(0, np.uint64), *(hash_bytes(*flat_text(chunk), key) for chunk in texts.chunks)])
+    return np.concatenate(
+        [np.zeros(0, np.uint64), *(hash_bytes(*flat_text(chunk), key) for chunk in texts.chunks)]
+    )

@@ -37,8 +37,14 @@ HARMLESS = ("duplicate", "leak", "missing")
 
 # Rules about a whole snapshot: they reject no row.
 LIMITS = (
-    "max_refused_share", "max_shrink", "new_classes", "lost_classes", "max_share_change", "max_relabelled", "max_length_change",
-)  # fmt: skip
+    "max_refused_share",
+    "max_shrink",
+    "new_classes",
+    "lost_classes",
+    "max_share_change",
+    "max_relabelled",
+    "max_length_change",
+)
 
 
 def rule(
@@ -61,35 +67,66 @@ class CheckSettings:
 
     min_length: int = rule(1, "Characters (or tokens) of a row, at least.", low=1)
     max_length: int = rule(100_000, "Characters (or tokens) of a row, at most.", low=1)
-    max_ratio: float = rule(20.0, "How many times longer one side of a pair may be, in characters; short pairs may be.", low=1)
+    max_ratio: float = rule(
+        20.0,
+        "How many times longer one side of a pair may be, in characters; short pairs may be.",
+        low=1,
+    )
     copies: str = rule("refuse", "Pairs whose sides say the same.", choices=("refuse", "keep"))
-    control_characters: str = rule("refuse", "Texts with control characters.", choices=("refuse", "keep"))
-    repeats: str = rule("own", "Which copies and contradictions are refused.", choices=("own", "all", "keep"))
+    control_characters: str = rule(
+        "refuse", "Texts with control characters.", choices=("refuse", "keep")
+    )
+    repeats: str = rule(
+        "own", "Which copies and contradictions are refused.", choices=("own", "all", "keep")
+    )
     # Kept only to meet a published protocol: a score on texts that were trained on is too good.
-    leaks: str = rule("refuse", "Rows of a publisher's splits that share a text with another split.", choices=("refuse", "keep"))
+    leaks: str = rule(
+        "refuse",
+        "Rows of a publisher's splits that share a text with another split.",
+        choices=("refuse", "keep"),
+    )
     entities: tuple[str, ...] = rule((), "Kinds of entities that may stand there; empty for any.")
     missing: tuple[str, ...] = rule(
-        (), "Words that stand for a missing text or label, in any case; their rows are rejected.", empty="none"
+        (),
+        "Words that stand for a missing text or label, in any case; their rows are rejected.",
+        empty="none",
     )
     max_refused_share: float = rule(
-        0.05, f"Share of refused rows, {', '.join(HARMLESS)} not counted, above which nothing is trained.", low=0, high=1
+        0.05,
+        f"Share of refused rows, {', '.join(HARMLESS)} not counted, above which nothing is trained.",
+        low=0,
+        high=1,
     )
     # A snapshot against the one that was accepted last.
-    max_shrink: float = rule(0.2, "Share of the rows by which a new snapshot may be smaller.", low=0, high=1)
-    new_classes: str = rule(
-        "stop", "A label or kind of entity that is new and not listed in the entry.", choices=("stop", "take")
+    max_shrink: float = rule(
+        0.2, "Share of the rows by which a new snapshot may be smaller.", low=0, high=1
     )
-    lost_classes: str = rule("stop", "A label or kind of entity that no row has any more.", choices=("stop", "take"))
-    max_share_change: float = rule(0.1, "By how much the share of a class may move (0.1: ten points).", low=0, high=1)
-    max_relabelled: float = rule(0.01, "Share of the texts in both snapshots whose label or tags may differ.", low=0, high=1)
-    max_length_change: float = rule(2.0, "How many times longer or shorter the median text may become, not included.", low=1)
+    new_classes: str = rule(
+        "stop",
+        "A label or kind of entity that is new and not listed in the entry.",
+        choices=("stop", "take"),
+    )
+    lost_classes: str = rule(
+        "stop", "A label or kind of entity that no row has any more.", choices=("stop", "take")
+    )
+    max_share_change: float = rule(
+        0.1, "By how much the share of a class may move (0.1: ten points).", low=0, high=1
+    )
+    max_relabelled: float = rule(
+        0.01, "Share of the texts in both snapshots whose label or tags may differ.", low=0, high=1
+    )
+    max_length_change: float = rule(
+        2.0, "How many times longer or shorter the median text may become, not included.", low=1
+    )
 
     def __post_init__(self) -> None:
         for declared in fields(self):
             value, about = getattr(self, declared.name), declared.metadata
             _check_value(declared.name, value, declared.default, about)
         if self.min_length > self.max_length:
-            raise ValueError(f"min_length must be at most max_length, got {self.min_length} and {self.max_length}")
+            raise ValueError(
+                f"min_length must be at most max_length, got {self.min_length} and {self.max_length}"
+            )
 
 
 def _check_value(name: str, value: Any, default: Any, about: Mapping[str, Any]) -> None:
@@ -119,7 +156,10 @@ def rules_of(shape: Shape, changed: Mapping[str, Any]) -> CheckSettings:
     Raises:
         ValueError: If a value is not one the rule can have.
     """
-    given: dict[str, Any] = {name: _words(name, value) if isinstance(value, list) else value for name, value in changed.items()}
+    given: dict[str, Any] = {
+        name: _words(name, value) if isinstance(value, list) else value
+        for name, value in changed.items()
+    }
     return replace(DEFAULTS[shape], **given)
 
 

@@ -41,7 +41,12 @@ class Faults:
 
 
 def check(
-    table: pa.Table, rules: CheckSettings, labels: Mapping[str, str], *, roles: tuple[str, ...], is_characters: bool = False
+    table: pa.Table,
+    rules: CheckSettings,
+    labels: Mapping[str, str],
+    *,
+    roles: tuple[str, ...],
+    is_characters: bool = False,
 ) -> pa.Table:
     """Write down the first fault of each row.
 
@@ -80,7 +85,9 @@ def with_trimmed_names(table: pa.Table) -> pa.Table:
         if name == "label":
             table = table.set_column(place, name, _trimmed(table[name]))
         elif name == "tags":
-            table = table.set_column(place, name, pa.chunked_array([_trimmed_tags(table[name].combine_chunks())]))
+            table = table.set_column(
+                place, name, pa.chunked_array([_trimmed_tags(table[name].combine_chunks())])
+            )
     return table
 
 
@@ -96,49 +103,75 @@ def _trimmed_tags(rows: pa.ListArray) -> pa.ListArray:
     if clean is flat:
         return rows
     kinds = pc.utf8_ltrim_whitespace(pc.utf8_slice_codeunits(clean, 2))  # `B- PER`
-    clean = pc.if_else(pc.match_substring_regex(clean, r"^[BI]-\s"), pc.binary_join_element_wise(_head(clean), kinds, ""), clean)
+    clean = pc.if_else(
+        pc.match_substring_regex(clean, r"^[BI]-\s"),
+        pc.binary_join_element_wise(_head(clean), kinds, ""),
+        clean,
+    )
     offsets = pa.array(_starts(rows), pa.int32())
-    return pa.ListArray.from_arrays(offsets, clean.combine_chunks(), mask=rows.is_null() if rows.null_count else None)
+    return pa.ListArray.from_arrays(
+        offsets, clean.combine_chunks(), mask=rows.is_null() if rows.null_count else None
+    )
 
 
 def _head(tags: pa.ChunkedArray) -> pa.ChunkedArray:
     return pc.utf8_slice_codeunits(tags, 0, 2)
 
 
-def _with_faults(table: pa.Table, original: pa.Table, faults: Faults, roles: tuple[str, ...]) -> pa.Table:
+def _with_faults(
+    table: pa.Table, original: pa.Table, faults: Faults, roles: tuple[str, ...]
+) -> pa.Table:
     if faults.is_fine.all():
         return table
     refused = original.filter(pa.array(~faults.is_fine))
     raw = np.full(table.num_rows, None, dtype=object)
-    raw[~faults.is_fine] = shown_column(pc.coalesce(refused["raw"], raw_of(refused, roles))).to_numpy()
+    raw[~faults.is_fine] = shown_column(
+        pc.coalesce(refused["raw"], raw_of(refused, roles))
+    ).to_numpy()
     kind, reason = [table[name].to_numpy().astype(object, copy=True) for name in ("kind", "reason")]
     for i, said in faults.said.items():
         kind[i], reason[i] = said
     for name, values in {"kind": kind, "reason": reason, "raw": raw}.items():
-        table = table.set_column(table.column_names.index(name), name, pa.chunked_array([pa.array(values, TEXT)]))
+        table = table.set_column(
+            table.column_names.index(name), name, pa.chunked_array([pa.array(values, TEXT)])
+        )
     return table
 
 
 def raw_of(table: pa.Table, roles: tuple[str, ...]) -> pa.ChunkedArray:
     """What stood in some rows: their sides with a tab between."""
-    return pc.binary_join_element_wise(*(pc.fill_null(_joined(table[role]), "") for role in roles), "\t")
+    return pc.binary_join_element_wise(
+        *(pc.fill_null(_joined(table[role]), "") for role in roles), "\t"
+    )
 
 
 def _joined(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    return pc.binary_join(pc.fill_null(column, []), " ") if pa.types.is_list(column.type) else column
+    return (
+        pc.binary_join(pc.fill_null(column, []), " ") if pa.types.is_list(column.type) else column
+    )
 
 
 def _mask(found: pa.ChunkedArray) -> Mask:
     return np.asarray(pc.fill_null(found, False).to_numpy())
 
 
-def _check_text(faults: Faults, column: pa.ChunkedArray, role: str, rules: CheckSettings, roles: tuple[str, ...]) -> None:
+def _check_text(
+    faults: Faults, column: pa.ChunkedArray, role: str, rules: CheckSettings, roles: tuple[str, ...]
+) -> None:
     """Look for what no text is: broken bytes, nothing, control characters."""
     text = pc.fill_null(_joined(column), "")
     flat = flat_bytes(text)
     if not is_ascii(flat) and (flat == LAST_PLANE).any():
-        faults.add(_mask(pc.match_substring(text, BROKEN)), "not_utf8", f"{role}: bytes that are no text in the file's encoding")
-    is_empty = _mask(pc.equal(pc.utf8_trim_whitespace(text), "") if is_ascii(flat) else pc.match_substring_regex(text, BLANK))
+        faults.add(
+            _mask(pc.match_substring(text, BROKEN)),
+            "not_utf8",
+            f"{role}: bytes that are no text in the file's encoding",
+        )
+    is_empty = _mask(
+        pc.equal(pc.utf8_trim_whitespace(text), "")
+        if is_ascii(flat)
+        else pc.match_substring_regex(text, BLANK)
+    )
     kind = "one_side" if "source" in roles else "no_text"
     faults.add(is_empty, kind, f"{role}: empty")
     if rules.control_characters == "refuse" and _may_have_controls(flat):
@@ -154,32 +187,54 @@ def _may_have_controls(flat: NDArray[np.uint8]) -> bool:
         return False
     second, third = flat[1:], flat[2:]
     is_c1 = (flat[:-1] == C1) & (second < 0xA0)  # U+0080 to U+009F
-    is_last = (flat[:-2] == LAST_OF_BMP) & (second[:-1] == 0xBF) & (third >= 0xBE)  # U+FFFE and U+FFFF
+    is_last = (
+        (flat[:-2] == LAST_OF_BMP) & (second[:-1] == 0xBF) & (third >= 0xBE)
+    )  # U+FFFE and U+FFFF
     return bool(is_c1.any() or is_last.any())
 
 
 def _control_of(text: str) -> str:
-    found = next(c for c in text if (ord(c) < 160 and not c.isprintable() and c not in "\t\n\r\x0c") or c in "\ufffe\uffff")
+    found = next(
+        c
+        for c in text
+        if (ord(c) < 160 and not c.isprintable() and c not in "\t\n\r\x0c") or c in "\ufffe\uffff"
+    )
     return f"has the control character U+{ord(found):04X}"
 
 
-def _check_missing(faults: Faults, column: pa.ChunkedArray, role: str, words: tuple[str, ...]) -> None:
+def _check_missing(
+    faults: Faults, column: pa.ChunkedArray, role: str, words: tuple[str, ...]
+) -> None:
     if not pa.types.is_list(column.type):  # of tokens, `-` and the like are what they are
-        faults.add(_mask(listed(column, words)), "missing", lambda i: f"{role}: {column[i].as_py()!r} stands for a missing value")
+        faults.add(
+            _mask(listed(column, words)),
+            "missing",
+            lambda i: f"{role}: {column[i].as_py()!r} stands for a missing value",
+        )
 
 
 def _check_label(faults: Faults, column: pa.ChunkedArray, labels: Mapping[str, str]) -> None:
     if labels:
         known, place = ", ".join(labels), pc.index_in(column, pa.array(list(labels), TEXT))
         faults.add(
-            _mask(pc.is_null(place)), "unknown_label", lambda i: f"label: expected one of {known}, got {column[i].as_py()!r}"
+            _mask(pc.is_null(place)),
+            "unknown_label",
+            lambda i: f"label: expected one of {known}, got {column[i].as_py()!r}",
         )
 
 
 def _check_length(faults: Faults, length: pa.ChunkedArray, rules: CheckSettings, unit: str) -> None:
     found = pc.fill_null(length, 0).to_numpy()
-    faults.add(found < rules.min_length, "too_short", lambda i: f"{found[i]:,} {unit}, expected at least {rules.min_length:,}")
-    faults.add(found > rules.max_length, "too_long", lambda i: f"{found[i]:,} {unit}, expected at most {rules.max_length:,}")
+    faults.add(
+        found < rules.min_length,
+        "too_short",
+        lambda i: f"{found[i]:,} {unit}, expected at least {rules.min_length:,}",
+    )
+    faults.add(
+        found > rules.max_length,
+        "too_long",
+        lambda i: f"{found[i]:,} {unit}, expected at most {rules.max_length:,}",
+    )
 
 
 def _check_pair(faults: Faults, table: pa.Table, rules: CheckSettings) -> None:
@@ -188,13 +243,27 @@ def _check_pair(faults: Faults, table: pa.Table, rules: CheckSettings) -> None:
     long, short = sizes.max(0), sizes.min(0)
     ratio = long / np.maximum(short, 1)
     faults.add(
-        (ratio > rules.max_ratio) & (long > SHORT), "length_ratio",
-        lambda i: f"{sizes[0, i]:,} characters against {sizes[1, i]:,}, expected at most {rules.max_ratio:g} times as many",
-    )  # fmt: skip
+        (ratio > rules.max_ratio) & (long > SHORT),
+        "length_ratio",
+        lambda i: (
+            f"{sizes[0, i]:,} characters against {sizes[1, i]:,}, expected at most {rules.max_ratio:g} times as many"
+        ),
+    )
     most = f"expected at most {rules.max_length:,}"
-    faults.add(sizes[1] > rules.max_length, "too_long", lambda i: f"target: {sizes[1, i]:,} characters, {most}")
+    faults.add(
+        sizes[1] > rules.max_length,
+        "too_long",
+        lambda i: f"target: {sizes[1, i]:,} characters, {most}",
+    )
     if rules.copies == "refuse":
-        is_same = _mask(pc.equal(*(side if is_ascii(flat_bytes(side)) else without_invisible(side) for side in (source, target))))
+        is_same = _mask(
+            pc.equal(
+                *(
+                    side if is_ascii(flat_bytes(side)) else without_invisible(side)
+                    for side in (source, target)
+                )
+            )
+        )
         faults.add(is_same, "source_equals_target", "both sides say the same")
 
 
@@ -205,7 +274,9 @@ def _check_tokens(faults: Faults, rows: pa.ListArray, *, is_characters: bool) ->
     say = "'{}' is empty or has a space"
     if is_characters:
         odd, say = pc.or_(odd, pc.not_equal(pc.utf8_length(flat), 1)), "'{}' is not one character"
-    _add_by_token(faults, rows, odd.to_numpy(zero_copy_only=False), "bad_token", lambda i: say.format(flat[i]))
+    _add_by_token(
+        faults, rows, odd.to_numpy(zero_copy_only=False), "bad_token", lambda i: say.format(flat[i])
+    )
 
 
 def _starts(rows: pa.ListArray) -> NDArray[np.int64]:
@@ -213,7 +284,9 @@ def _starts(rows: pa.ListArray) -> NDArray[np.int64]:
     return np.cumsum(np.append(0, pc.fill_null(pc.list_value_length(rows), 0).to_numpy()))
 
 
-def _add_by_token(faults: Faults, rows: pa.ListArray, mask: Mask, kind: str, say: Callable[[int], str]) -> None:
+def _add_by_token(
+    faults: Faults, rows: pa.ListArray, mask: Mask, kind: str, say: Callable[[int], str]
+) -> None:
     """Refuse rows by the first of their marked tokens."""
     places, starts = np.flatnonzero(mask), _starts(rows)
     row_of = np.searchsorted(starts, places, side="right") - 1
@@ -224,10 +297,16 @@ def _add_by_token(faults: Faults, rows: pa.ListArray, mask: Mask, kind: str, say
     faults.add(marked, kind, lambda i: f"token {place_of[i] - starts[i] + 1}: {say(place_of[i])}")
 
 
-def _check_tags(faults: Faults, tokens: pa.ListArray, rows: pa.ListArray, rules: CheckSettings) -> None:
+def _check_tags(
+    faults: Faults, tokens: pa.ListArray, rows: pa.ListArray, rules: CheckSettings
+) -> None:
     """Find tags that are too few or many, not BIO, ``I-`` tags that continue nothing, kinds that are not known."""
     sizes = [np.diff(_starts(side)) for side in (tokens, rows)]
-    faults.add(sizes[0] != sizes[1], "lengths_differ", lambda i: f"{sizes[0][i]:,} tokens and {sizes[1][i]:,} tags")
+    faults.add(
+        sizes[0] != sizes[1],
+        "lengths_differ",
+        lambda i: f"{sizes[0][i]:,} tokens and {sizes[1][i]:,} tags",
+    )
     _check_length(faults, pa.chunked_array([pa.array(sizes[0])]), rules, "tokens")
     starts, flat = _starts(rows), pc.fill_null(rows.flatten(), "")
     tags = np.concatenate([["O"], flat.to_numpy(zero_copy_only=False).astype(str)])
@@ -235,16 +314,36 @@ def _check_tags(faults: Faults, tokens: pa.ListArray, rows: pa.ListArray, rules:
     is_first[starts[:-1][np.diff(starts) > 0]] = True
     before = np.where(is_first, "O", tags[:-1])
     is_odd = ~pc.match_substring_regex(flat, r"^(O|[BI]-.+)$").to_numpy(zero_copy_only=False)
-    _add_by_token(faults, rows, is_odd, "tag_scheme", lambda i: f"{str(tags[i + 1])!r} is not O, B-kind or I-kind")
+    _add_by_token(
+        faults,
+        rows,
+        is_odd,
+        "tag_scheme",
+        lambda i: f"{str(tags[i + 1])!r} is not O, B-kind or I-kind",
+    )
     kind, kind_before = _kinds(tags[1:]), _kinds(before)
     is_loose = (tags[1:].astype("U1") == "I") & ((before == "O") | (kind != kind_before))
-    _add_by_token(faults, rows, is_loose, "tag_scheme", lambda i: f"{tags[i + 1]} follows {before[i]}, expected a B- before")
+    _add_by_token(
+        faults,
+        rows,
+        is_loose,
+        "tag_scheme",
+        lambda i: f"{tags[i + 1]} follows {before[i]}, expected a B- before",
+    )
     if rules.entities:
         is_unknown, known = (kind != "") & ~np.isin(kind, rules.entities), ", ".join(rules.entities)
-        _add_by_token(faults, rows, is_unknown, "unknown_entity", lambda i: f"entity {kind[i]}, expected one of {known}")
+        _add_by_token(
+            faults,
+            rows,
+            is_unknown,
+            "unknown_entity",
+            lambda i: f"entity {kind[i]}, expected one of {known}",
+        )
 
 
 def _kinds(tags: NDArray[np.str_]) -> NDArray[np.str_]:
-    if not len(tags):  # NumPy has no partition of nothing; a block in which no row is whole has no tags
+    if not len(
+        tags
+    ):  # NumPy has no partition of nothing; a block in which no row is whole has no tags
         return tags
     return np.char.partition(tags, "-")[:, 2]

@@ -21,7 +21,11 @@ def num_missing(path: Path, other: Path | None) -> int:
     num = 0
     for ours, theirs in _ranges([path, other]):
         places = np.searchsorted(theirs, ours)
-        num += len(ours) - int((theirs[np.minimum(places, len(theirs) - 1)] == ours).sum()) if len(theirs) else len(ours)
+        num += (
+            len(ours) - int((theirs[np.minimum(places, len(theirs) - 1)] == ours).sum())
+            if len(theirs)
+            else len(ours)
+        )
     return num
 
 
@@ -45,7 +49,9 @@ def num_changed(first: tuple[Path, Path], second: tuple[Path, Path]) -> tuple[in
     for low, high in _edges(rows):
         our_keys, our_values = _pairs_within(first, low, high - 1)
         their_keys, their_values = _pairs_within(second, low, high - 1)
-        common, ours, theirs = np.intersect1d(our_keys, their_keys, assume_unique=True, return_indices=True)
+        common, ours, theirs = np.intersect1d(
+            our_keys, their_keys, assume_unique=True, return_indices=True
+        )
         num_common += len(common)
         num_other += int((our_values[ours] != their_values[theirs]).sum())
     return num_other, num_common

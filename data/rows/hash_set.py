@@ -33,9 +33,15 @@ class Seen:
 
     def has(self, keys: Hashes) -> NDArray[np.bool_]:
         """Mark the keys that were put, (N,)."""
-        return self.keys[self._find(_not_zero(keys))] != 0 if self.num else np.zeros(len(keys), dtype=bool)
+        return (
+            self.keys[self._find(_not_zero(keys))] != 0
+            if self.num
+            else np.zeros(len(keys), dtype=bool)
+        )
 
-    def put(self, keys: Hashes, values: NDArray[np.uint32] | None = None) -> tuple[NDArray[np.bool_], NDArray[np.uint32]]:
+    def put(
+        self, keys: Hashes, values: NDArray[np.uint32] | None = None
+    ) -> tuple[NDArray[np.bool_], NDArray[np.uint32]]:
         """Put keys, each with a value; a key that is there keeps the value it has.
 
         Returns:
@@ -46,7 +52,9 @@ class Seen:
         keys = _not_zero(keys)
         order = stable_order(keys)
         ordered = keys[order]
-        is_first = np.append(True, ordered[1:] != ordered[:-1]) if len(keys) else np.zeros(0, dtype=bool)
+        is_first = (
+            np.append(True, ordered[1:] != ordered[:-1]) if len(keys) else np.zeros(0, dtype=bool)
+        )
         first, distinct = order[is_first], ordered[is_first]
         self._grow(self.num + len(first))
         place = self._find(distinct)
@@ -69,7 +77,9 @@ class Seen:
             waiting = waiting[(there != keys[waiting]) & (there != 0)]
         return place
 
-    def _place(self, keys: Hashes, values: NDArray[np.uint32], place: NDArray[np.int64]) -> NDArray[np.int64]:
+    def _place(
+        self, keys: Hashes, values: NDArray[np.uint32], place: NDArray[np.int64]
+    ) -> NDArray[np.int64]:
         """Write distinct new keys from the slots on where their search ended, and say where they are."""
         place, waiting = place.copy(), np.arange(len(keys))
         while len(waiting):

@@ -20,7 +20,10 @@ from numpy.typing import NDArray
 Words = NDArray[np.uint64]
 Places = NDArray[np.int64]
 STEP = np.uint64(0x9E3779B97F4A7C15)
-ROUNDS = ((np.uint64(30), np.uint64(0xBF58476D1CE4E5B9)), (np.uint64(27), np.uint64(0x94D049BB133111EB)))
+ROUNDS = (
+    (np.uint64(30), np.uint64(0xBF58476D1CE4E5B9)),
+    (np.uint64(27), np.uint64(0x94D049BB133111EB)),
+)
 LAST_SHIFT = np.uint64(31)
 BLOCK_BYTES = 1 << 18  # hashed at once: what is made of them stays in a core's cache
 
@@ -37,7 +40,10 @@ def hash_bytes(flat: NDArray[np.uint8], offsets: NDArray[np.integer], key: str) 
         The hashes, (N,).
     """
     seed = np.frombuffer(hashlib.sha256(key.encode()).digest()[:8], "<u8").astype(np.uint64)
-    blocks = [_hash_block(flat[at[0] : at[-1]], at - at[0], seed) for at in _blocks(offsets.astype(np.int64, copy=False))]
+    blocks = [
+        _hash_block(flat[at[0] : at[-1]], at - at[0], seed)
+        for at in _blocks(offsets.astype(np.int64, copy=False))
+    ]
     return np.concatenate([np.zeros(0, np.uint64), *blocks])
 
 
@@ -62,7 +68,9 @@ def _hash_block(flat: NDArray[np.uint8], offsets: Places, seed: Words) -> Words:
     one = np.uint64(1)
     words[last] = (words[last] & ((one << bits) - one)) | (np.uint64(0x80) << bits)
     keys = mix(np.asarray(seed + STEP * np.arange(1, num.max() + 1, dtype=np.uint64)))
-    words ^= np.take(keys, _count(first, np.zeros_like(first), 1, places, spare), mode="clip", out=spare)
+    words ^= np.take(
+        keys, _count(first, np.zeros_like(first), 1, places, spare), mode="clip", out=spare
+    )
     return mix(np.add.reduceat(mix(words, spare), first))
 
 

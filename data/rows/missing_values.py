@@ -10,9 +10,36 @@ from data.formats.base import TEXT
 
 # As pandas, R, SQL, JSON, Excel and spreadsheets write a missing value, in small letters.
 WORDS = (
-    "nan", "null", "none", "na", "n/a", "n.a.", "<na>", "<nan>", "<null>", "#n/a", "#na", "#null!", "#value!", "#ref!", "nat",
-    "nil", "(null)", "\\n", "-nan", "1.#qnan", "-", "--", "---", "?", ".", "undefined", "missing", "[null]", "_na_",
-)  # fmt: skip
+    "nan",
+    "null",
+    "none",
+    "na",
+    "n/a",
+    "n.a.",
+    "<na>",
+    "<nan>",
+    "<null>",
+    "#n/a",
+    "#na",
+    "#null!",
+    "#value!",
+    "#ref!",
+    "nat",
+    "nil",
+    "(null)",
+    "\\n",
+    "-nan",
+    "1.#qnan",
+    "-",
+    "--",
+    "---",
+    "?",
+    ".",
+    "undefined",
+    "missing",
+    "[null]",
+    "_na_",
+)
 LONGEST = max(map(len, WORDS))
 
 
@@ -31,7 +58,9 @@ def count_missing_words(column: pa.ChunkedArray) -> Counter[str]:
     """Count the values that read like a missing one, each as it is written."""
     short = column.filter(pc.less_equal(pc.binary_length(column), LONGEST + 4))  # and some spaces
     found = short.filter(listed(short, WORDS)) if len(short) else short
-    return Counter({item["values"].strip(): item["counts"] for item in pc.value_counts(found).to_pylist()})
+    return Counter(
+        {item["values"].strip(): item["counts"] for item in pc.value_counts(found).to_pylist()}
+    )
 
 
 def rejected_with_missing_words(raw: pa.ChunkedArray) -> tuple[int, Counter[str]]:

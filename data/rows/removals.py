@@ -13,7 +13,9 @@ from data.rows.hash_set import Seen
 from data.rows.splits import CONTENT_KEY, SPLIT_KEY
 
 KEY = "key"  # role of the column that names a row, where a source has one
-REMOVED = "removed"  # stands as the kind of a row of which nothing else is left but its number and key
+REMOVED = (
+    "removed"  # stands as the kind of a row of which nothing else is left but its number and key
+)
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,9 @@ SPLIT = "split"  # role of the column
 COLUMN = "column"  # its key in an entry
 SPELLINGS = {
     **dict.fromkeys(("train", "training", "trn", "tr"), "train"),
-    **dict.fromkeys(("validation", "valid", "val", "dev", "devel", "development", "validate"), "validation"),
+    **dict.fromkeys(
+        ("validation", "valid", "val", "dev", "devel", "development", "validate"), "validation"
+    ),
     **dict.fromkeys(("test", "testing", "tst", "te"), "test"),
 }
 
@@ -33,7 +35,9 @@ def rows_of_split(table: pa.Table, split: str) -> pa.Table:
     given = pc.utf8_lower(pc.utf8_trim_whitespace(table[SPLIT]))
     names = pc.index_in(given, pa.array(list(SPELLINGS), TEXT)).combine_chunks()
     meant = pa.array(list(SPELLINGS.values()), TEXT).take(names)
-    is_wanted = pc.fill_null(pc.equal(meant, split), split == "train").to_numpy(zero_copy_only=False)
+    is_wanted = pc.fill_null(pc.equal(meant, split), split == "train").to_numpy(
+        zero_copy_only=False
+    )
     chosen, meant = table.filter(pa.array(is_wanted)), meant.filter(pa.array(is_wanted))
     is_unknown = pc.and_(pc.is_null(meant), pc.is_null(chosen[KIND])).to_numpy()
     if np.any(is_unknown):
@@ -46,9 +50,13 @@ def _with_unknown(table: pa.Table, is_unknown: np.ndarray) -> pa.Table:
     for place in np.flatnonzero(is_unknown).tolist():
         value = table[SPLIT][place].as_py()
         kinds[place] = "unknown_split"
-        reasons[place] = f"expected train, validation or test (or dev, val, valid, testing ...) as its split, got {value!r}"
+        reasons[place] = (
+            f"expected train, validation or test (or dev, val, valid, testing ...) as its split, got {value!r}"
+        )
     for name, values in ((KIND, kinds), (REASON, reasons), (RAW, raw)):
-        table = table.set_column(table.column_names.index(name), name, pa.chunked_array([pa.array(values, TEXT)]))
+        table = table.set_column(
+            table.column_names.index(name), name, pa.chunked_array([pa.array(values, TEXT)])
+        )
     return table
 
 
@@ -67,7 +75,11 @@ def split_column_of(entry: Entry, source: Any, keys: Sequence[str]) -> str | int
         return ""
     column = entry.content[COLUMN]
     if not isinstance(column, str | int) or isinstance(column, bool) or column == "":
-        raise RowError(f"{entry.where}: {COLUMN} must be the name or the number of a column, got {column!r}")
+        raise RowError(
+            f"{entry.where}: {COLUMN} must be the name or the number of a column, got {column!r}"
+        )
     if not any(set(getattr(source, name, ())) == {"all"} for name in keys):
-        raise RowError(f"{entry.where}: {COLUMN} needs a source that gives all rows at once, as paths: {{all: ...}}")
+        raise RowError(
+            f"{entry.where}: {COLUMN} needs a source that gives all rows at once, as paths: {{all: ...}}"
+        )
     return column

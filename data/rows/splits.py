@@ -24,7 +24,9 @@ def row_hashes(sides: NDArray[np.uint64], target: pa.ChunkedArray | None) -> NDA
         return sides
     coded = target.combine_chunks().dictionary_encode()  # labels are few
     distinct = hashes(pa.chunked_array([coded.dictionary]), CONTENT_KEY)
-    mixed = (sides ^ (sides >> np.uint64(29))) * MIX + distinct[coded.indices.to_numpy(zero_copy_only=False)]
+    mixed = (sides ^ (sides >> np.uint64(29))) * MIX + distinct[
+        coded.indices.to_numpy(zero_copy_only=False)
+    ]
     return np.asarray(mixed ^ (mixed >> np.uint64(32)))
 
 

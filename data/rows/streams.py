@@ -27,7 +27,9 @@ class Stream:
 
 def parquet_batches(path: Path, size: int = BATCH_ROWS) -> Iterator[pa.Table]:
     """The rows of a file, ``size`` at a time."""
-    with pq.ParquetFile(path, pre_buffer=False) as file:  # buffering ahead holds a whole file's columns in memory
+    with pq.ParquetFile(
+        path, pre_buffer=False
+    ) as file:  # buffering ahead holds a whole file's columns in memory
         yield from (pa.Table.from_batches([batch]) for batch in file.iter_batches(size))
 
 
@@ -39,7 +41,9 @@ def smallest_rows(tables: Iterable[pa.Table], limit: int) -> NDArray[np.int64]:
     """
     places, rows, seen = np.zeros(0, dtype=np.uint64), np.zeros(0, dtype=np.int64), 0
     for table in tables:
-        places = np.concatenate([places, hashes(normalised(table[table.column_names[0]]), CONTENT_KEY)])
+        places = np.concatenate(
+            [places, hashes(normalised(table[table.column_names[0]]), CONTENT_KEY)]
+        )
         rows = np.concatenate([rows, np.arange(seen, seen + table.num_rows)])
         best = np.argsort(places, kind="stable")[:limit]  # of equal rows, the first
         places, rows, seen = places[best], rows[best], seen + table.num_rows

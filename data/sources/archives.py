@@ -29,7 +29,14 @@ READERS: dict[str, Callable[[Any], Any]] = {
 }
 COMPRESSIONS = ("infer", "none", *READERS, "zip", "tar")
 ZSTD, ZIP = b"\x28\xb5\x2f\xfd", b"PK"  # how such files begin
-DAMAGE = (EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile, tarfile.TarError, NotImplementedError)
+DAMAGE = (
+    EOFError,
+    zlib.error,
+    lzma.LZMAError,
+    zipfile.BadZipFile,
+    tarfile.TarError,
+    NotImplementedError,
+)
 COPY_BYTES = 1 << 20
 CLUTTER = (".ds_store", "thumbs.db", "desktop.ini", "icon\r")  # what systems leave in folders
 SHOWN = 20  # names of members in a message
@@ -119,7 +126,9 @@ def _check_kind(head: bytes, name: str, kind: str) -> None:
         found, value = f"plain text that begins with {first_words(head)!r}", "none"
     else:
         return
-    raise RowError(f"{name} is {found}, and its name or source.compression says {kind}: set source.compression: {value}")
+    raise RowError(
+        f"{name} is {found}, and its name or source.compression says {kind}: set source.compression: {value}"
+    )
 
 
 def open_member(stream: Any, path: str, archive: str, compression: str = "infer") -> IO[bytes]:
@@ -145,8 +154,12 @@ def _member(stream: Any, name: str | None, archive: str) -> tuple[IO[bytes], str
     with _damage_told(archive), ExitStack() as opened:
         stream = opened.enter_context(_seekable(stream))
         if _head(stream) == ZSTD:
-            stream = opened.enter_context(_seekable(Unpacked(READERS["zstd"](stream), archive, stream)))
-        is_zip = _head(stream).startswith(ZIP)  # not by its end, for a tar may hold a zip, and then ends like one
+            stream = opened.enter_context(
+                _seekable(Unpacked(READERS["zstd"](stream), archive, stream))
+            )
+        is_zip = _head(stream).startswith(
+            ZIP
+        )  # not by its end, for a tar may hold a zip, and then ends like one
         found = (_zip_member if is_zip else _tar_member)(stream, name, archive)
         opened.pop_all()
         return found
@@ -161,7 +174,9 @@ def _head(stream: IO[bytes]) -> bytes:
 
 def _zip_member(stream: IO[bytes], name: str | None, archive: str) -> tuple[IO[bytes], str]:
     zipped = zipfile.ZipFile(stream)
-    found = _chosen(name, [info.filename for info in zipped.infolist() if not info.is_dir()], archive)
+    found = _chosen(
+        name, [info.filename for info in zipped.infolist() if not info.is_dir()], archive
+    )
     if zipped.getinfo(found).flag_bits & 1:
         raise RowError(f"{archive}!{found} is encrypted, expected an archive without a password")
     return Unpacked(zipped.open(found), f"{archive}!{found}", zipped, stream), found  # type: ignore[return-value]
@@ -171,7 +186,9 @@ def _tar_member(stream: IO[bytes], name: str | None, archive: str) -> tuple[IO[b
     try:
         tar = tarfile.open(fileobj=stream)  # noqa: SIM115, lives as long as its member
     except tarfile.ReadError as error:
-        raise RowError(f"{archive} is neither a zip nor a tar archive, or is damaged: {_line(error)}") from None
+        raise RowError(
+            f"{archive} is neither a zip nor a tar archive, or is damaged: {_line(error)}"
+        ) from None
     files = []
     for member in tar:  # up to the one that is wanted: what is compressed is not read twice
         if not member.isdir():
@@ -202,13 +219,19 @@ def _chosen(name: str | None, files: list[str], archive: str) -> str:
     files = [file for file in files if not _is_hidden(file)]
     if name is None and len(files) == 1:
         return files[0]
-    shown = ", ".join(files[:SHOWN]) + (f" and {len(files) - SHOWN:,} more" if len(files) > SHOWN else "")
+    shown = ", ".join(files[:SHOWN]) + (
+        f" and {len(files) - SHOWN:,} more" if len(files) > SHOWN else ""
+    )
     if name is None and not files:
         raise RowError(f"{archive} holds no files, expected one")
     if name is None:
-        raise RowError(f"{archive} holds {len(files):,} files, expected one: add !NAME to the path. There are: {shown}")
+        raise RowError(
+            f"{archive} holds {len(files):,} files, expected one: add !NAME to the path. There are: {shown}"
+        )
     said = nearest(name, files)
-    raise RowError(f"{archive} has no member {name!r}: {said if said.startswith('did') else f'there are: {shown}'}")
+    raise RowError(
+        f"{archive} has no member {name!r}: {said if said.startswith('did') else f'there are: {shown}'}"
+    )
 
 
 def _seekable(stream: Any) -> IO[bytes]:
@@ -230,10 +253,14 @@ def _damage_told(name: str) -> Iterator[None]:
         yield
     except (*DAMAGE, OSError) as error:
         # Of an OSError only what bz2, gzip and Arrow say; a disk or a network gives a number or a class of its own.
-        if isinstance(error, OSError) and (type(error) not in (OSError, gzip.BadGzipFile) or error.errno is not None):
+        if isinstance(error, OSError) and (
+            type(error) not in (OSError, gzip.BadGzipFile) or error.errno is not None
+        ):
             raise
         said = f"{name} is damaged, cut short or of another kind than its name says: {_line(error)}"
-        raise RowError(f"{said}. Get it again; if it is not compressed so, say so with source.compression") from None
+        raise RowError(
+            f"{said}. Get it again; if it is not compressed so, say so with source.compression"
+        ) from None
 
 
 def _line(error: Exception) -> str:

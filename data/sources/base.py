@@ -69,7 +69,9 @@ class TableSource(Source, Protocol):
 
     has_format: ClassVar[bool] = False
 
-    def tables(self, piece: Piece, columns: Mapping[str, str], access: Access) -> Iterator[pa.Table]:
+    def tables(
+        self, piece: Piece, columns: Mapping[str, str], access: Access
+    ) -> Iterator[pa.Table]:
         """Read a piece in batches of constant size.
 
         Args:

@@ -16,10 +16,15 @@ from data.sources.base import Access
 
 TIMEOUT_SECONDS = 10  # for a server that does not answer; the system's own limit is minutes
 TIMED = {"psycopg", "psycopg2", "pymysql", "mysqldb"}  # drivers that know connect_timeout
-WITHOUT_DRIVER = {"postgresql", "postgres"}  # SQLAlchemy 2.0 would take psycopg2, which is no extra of ours
+WITHOUT_DRIVER = {
+    "postgresql",
+    "postgres",
+}  # SQLAlchemy 2.0 would take psycopg2, which is no extra of ours
 REPEATABLE = {"postgresql", "mysql", "mariadb"}
 REFERENCE = re.compile(r"\$\{[^{}]*\}")
-STAND_IN = "7316110{:04}"  # for a reference while an address is read: digits may stand anywhere in one
+STAND_IN = (
+    "7316110{:04}"  # for a reference while an address is read: digits may stand anywhere in one
+)
 SECRET_OPTION = re.compile(r"pass|pwd|secret|token", re.IGNORECASE)
 
 
@@ -36,10 +41,16 @@ def check_secrets(url: str) -> None:
     if REFERENCE.fullmatch(url):
         return
     read = _with_stand_ins(url, "url")
-    secret = [value for name, value in read.query.items() if SECRET_OPTION.search(name + str(value) * ("=" in str(value)))]
+    secret = [
+        value
+        for name, value in read.query.items()
+        if SECRET_OPTION.search(name + str(value) * ("=" in str(value)))
+    ]
     for value in [read.password or "", *map(str, secret)]:
         if value and value not in _stand_ins(url):
-            raise RowError("a password stands in url; write it as ${env:NAME}, and set that variable where the flow runs")
+            raise RowError(
+                "a password stands in url; write it as ${env:NAME}, and set that variable where the flow runs"
+            )
 
 
 @contextmanager
@@ -61,7 +72,9 @@ def connected(url: str, origin: str, access: Access) -> Iterator[sa.Connection]:
         connection = engine.connect()
     except SQLAlchemyError as error:
         help_ = "Look at the address, the user, the password and the network"
-        raise DatabaseError(f"cannot connect to the database {url}: {_said(error, known, access)}. {help_}") from None
+        raise DatabaseError(
+            f"cannot connect to the database {url}: {_said(error, known, access)}. {help_}"
+        ) from None
     with connection:
         try:
             _begin(connection)
@@ -69,7 +82,9 @@ def connected(url: str, origin: str, access: Access) -> Iterator[sa.Connection]:
         except SQLAlchemyError as error:
             said = _said(error, known, access)
             if _may_pass(error):
-                raise DatabaseError(f"the database {url} failed while {origin} was read: {said}") from None
+                raise DatabaseError(
+                    f"the database {url} failed while {origin} was read: {said}"
+                ) from None
             raise RowError(f"{origin} of the database {url} cannot be read: {said}") from None
 
 
@@ -82,7 +97,9 @@ def _begin(connection: sa.Connection) -> None:
         connection.execution_options(postgresql_readonly=True)
     if dialect == "sqlite":
         connection.exec_driver_sql("PRAGMA query_only = ON")
-        connection.exec_driver_sql("BEGIN")  # Python's driver begins at the first change, which never comes
+        connection.exec_driver_sql(
+            "BEGIN"
+        )  # Python's driver begins at the first change, which never comes
 
 
 def _engine(url: sa.URL, named: str) -> sa.Engine:
@@ -94,27 +111,52 @@ def _engine(url: sa.URL, named: str) -> sa.Engine:
     if url.drivername in WITHOUT_DRIVER:
         url = url.set(drivername="postgresql+psycopg")
     is_timed = url.drivername.partition("+")[2] in TIMED
-    options = {"connect_timeout": TIMEOUT_SECONDS} if is_timed and "connect_timeout" not in url.query else {}
+    options = (
+        {"connect_timeout": TIMEOUT_SECONDS}
+        if is_timed and "connect_timeout" not in url.query
+        else {}
+    )
     try:
-        engine = sa.create_engine(url, poolclass=NullPool, hide_parameters=True, connect_args=options)
+        engine = sa.create_engine(
+            url, poolclass=NullPool, hide_parameters=True, connect_args=options
+        )
     except NoSuchModuleError:
-        raise RowError(f"SQLAlchemy has no dialect and driver {url.drivername!r}: look at the begin of {named}") from None
+        raise RowError(
+            f"SQLAlchemy has no dialect and driver {url.drivername!r}: look at the begin of {named}"
+        ) from None
     except ImportError as error:
         missing = error.name or "the driver"
         is_extra = missing in ("psycopg", "psycopg_binary")
-        command = "make extras, or pip install 'refrain-rnn[postgres]'" if is_extra else f"pip install {missing}"
-        raise RowError(f"{url.drivername} addresses need {missing}, which is not installed: {command}") from None
+        command = (
+            "make extras, or pip install 'refrain-rnn[postgres]'"
+            if is_extra
+            else f"pip install {missing}"
+        )
+        raise RowError(
+            f"{url.drivername} addresses need {missing}, which is not installed: {command}"
+        ) from None
     if engine.dialect.is_async:
-        raise RowError(f"{named} names a driver for asyncio; expected one without, such as postgresql+psycopg")
+        raise RowError(
+            f"{named} names a driver for asyncio; expected one without, such as postgresql+psycopg"
+        )
     path = url.database
-    if engine.dialect.name == "sqlite" and path and not path.startswith((":", "file:")) and not Path(path).is_file():
-        raise RowError(f"there is no SQLite file {path if path in named else named}")  # SQLite would make an empty one
+    if (
+        engine.dialect.name == "sqlite"
+        and path
+        and not path.startswith((":", "file:"))
+        and not Path(path).is_file()
+    ):
+        raise RowError(
+            f"there is no SQLite file {path if path in named else named}"
+        )  # SQLite would make an empty one
     return engine
 
 
 def _said(error: SQLAlchemyError, url: sa.URL, access: Access) -> str:
     """What the driver said, in one line and without the password, which may be part of a longer secret."""
-    said = " ".join(str(getattr(error, "orig", None) or error).split()).partition(" (Background on this error")[0]
+    said = " ".join(str(getattr(error, "orig", None) or error).split()).partition(
+        " (Background on this error"
+    )[0]
     said = access.hide(said)
     password = str(url.password or "")
     for written in {password, quote(password, safe=""), quote_plus(password)} - {""}:
@@ -141,7 +183,9 @@ def _parsed(url: str, named: str) -> sa.URL:
 
 
 def _stand_ins(url: str) -> dict[str, str]:
-    return {STAND_IN.format(place): reference for place, reference in enumerate(REFERENCE.findall(url))}
+    return {
+        STAND_IN.format(place): reference for place, reference in enumerate(REFERENCE.findall(url))
+    }
 
 
 def _with_stand_ins(url: str, named: str) -> sa.URL:
@@ -163,11 +207,19 @@ def _revealed(url: str, access: Access) -> sa.URL:
         return text
 
     read = _with_stand_ins(url, url)
-    query = {name: tuple(map(filled, value)) if isinstance(value, tuple) else filled(value) for name, value in read.query.items()}
+    query = {
+        name: tuple(map(filled, value)) if isinstance(value, tuple) else filled(value)
+        for name, value in read.query.items()
+    }
     port = filled(read.port)
     if port and not port.isdecimal():
         raise RowError(f"the port in {url} must be a number")
     return sa.URL.create(
-        filled(read.drivername), filled(read.username) or None, filled(read.password) or None, filled(read.host) or None,
-        int(port) if port else None, filled(read.database) or None, query,
-    )  # fmt: skip
+        filled(read.drivername),
+        filled(read.username) or None,
+        filled(read.password) or None,
+        filled(read.host) or None,
+        int(port) if port else None,
+        filled(read.database) or None,
+        query,
+    )

@@ -13,7 +13,12 @@ from data.sources.located_files import Place, find_files
 from data.sources.secret_references import check_address, check_options
 
 SIDES = ("source", "target")
-ORDER = ("test", "validation", "all", "train")  # held-out texts are known before the training rows come
+ORDER = (
+    "test",
+    "validation",
+    "all",
+    "train",
+)  # held-out texts are known before the training rows come
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,7 +38,9 @@ class Files:
 
     def __post_init__(self) -> None:
         if self.compression not in COMPRESSIONS:
-            raise RowError(f"there is no compression {self.compression!r}: {nearest(self.compression, COMPRESSIONS)}")
+            raise RowError(
+                f"there is no compression {self.compression!r}: {nearest(self.compression, COMPRESSIONS)}"
+            )
         for split, given in self.paths.items():
             for path in (path for side in _sides(given, split) for path in side):
                 try:
@@ -44,8 +51,14 @@ class Files:
 
     def pieces(self, access: Access, known: Sequence[Piece]) -> list[Piece]:
         """List the files that are there; their versions are digests of the content or times, as their system has them."""
-        found = [piece for split in sorted(self.paths, key=ORDER.index) for piece in self._split_pieces(split, access)]
-        is_growing = len(found) > 1 or any(place.stem is not None for piece in found for place in piece["place"])
+        found = [
+            piece
+            for split in sorted(self.paths, key=ORDER.index)
+            for piece in self._split_pieces(split, access)
+        ]
+        is_growing = len(found) > 1 or any(
+            place.stem is not None for piece in found for place in piece["place"]
+        )
         return [Piece(**piece, is_kept=is_growing) for piece in found]
 
     def _split_pieces(self, split: str, access: Access) -> Iterator[dict[str, Any]]:
@@ -57,7 +70,12 @@ class Files:
         for places in zip(*sides, strict=True):
             versions = [place.version for place in places]
             version = " + ".join(versions) if all(versions) else ""
-            yield {"split": split, "name": " + ".join(place.name for place in places), "version": version, "place": places}
+            yield {
+                "split": split,
+                "name": " + ".join(place.name for place in places),
+                "version": version,
+                "place": places,
+            }
 
     @contextmanager
     def open(self, piece: Piece, access: Access) -> Iterator[Sequence[IO[bytes]]]:
@@ -82,7 +100,9 @@ def _sides(given: Any, split: str) -> list[list[str]]:
     """The paths of a split: one list, or those of source and target."""
     if isinstance(given, Mapping):
         if set(given) != set(SIDES):
-            raise RowError(f"paths, {split}: expected source and target, got {', '.join(map(str, given)) or 'nothing'}")
+            raise RowError(
+                f"paths, {split}: expected source and target, got {', '.join(map(str, given)) or 'nothing'}"
+            )
         return [_paths(given[side], f"{split}, {side}") for side in SIDES]
     return [_paths(given, split)]
 
@@ -101,12 +121,22 @@ def _check_pairs(sides: list[list[Place]], split: str) -> None:
         RowError: If there is one.
     """
     stems = [[place.stem for place in places] for places in sides]
-    for side, other, places, others in zip(SIDES, SIDES[::-1], sides, stems[::-1], strict=True) if len(sides) > 1 else ():
-        alone = [place for place in places if place.stem is not None and None not in others and place.stem not in others]
+    for side, other, places, others in (
+        zip(SIDES, SIDES[::-1], sides, stems[::-1], strict=True) if len(sides) > 1 else ()
+    ):
+        alone = [
+            place
+            for place in places
+            if place.stem is not None and None not in others and place.stem not in others
+        ]
         if alone:
-            raise RowError(f"paths, {split}: {alone[0].name} of {side} has no file of {other} beside it")
+            raise RowError(
+                f"paths, {split}: {alone[0].name} of {side} has no file of {other} beside it"
+            )
     if len({len(places) for places in sides}) > 1:
-        raise RowError(f"paths, {split}: {len(sides[0])} files of source and {len(sides[1])} of target, expected as many")
+        raise RowError(
+            f"paths, {split}: {len(sides[0])} files of source and {len(sides[1])} of target, expected as many"
+        )
 
 
 SOURCE = Files

@@ -20,13 +20,27 @@ Made = TypeVar("Made")
 ATTEMPTS = 3  # over http; the libraries of the others ask again themselves
 TIMEOUT_SECONDS = 60.0  # without a byte
 EXTRAS = {  # of ours, by what an address begins with
-    **dict.fromkeys(("s3", "s3a"), "s3"), **dict.fromkeys(("gs", "gcs"), "gs"),
-    **dict.fromkeys(("az", "abfs", "abfss"), "az"), **dict.fromkeys(("http", "https"), "http"),
-}  # fmt: skip
+    **dict.fromkeys(("s3", "s3a"), "s3"),
+    **dict.fromkeys(("gs", "gcs"), "gs"),
+    **dict.fromkeys(("az", "abfs", "abfss"), "az"),
+    **dict.fromkeys(("http", "https"), "http"),
+}
 WEB = ("http", "https")
 WEB_OPTIONS = ("headers", "cookies", "proxy", "ssl")  # of each request
 # Whose exceptions say that a file could not be read, where they are no OSError.
-LIBRARIES = ("aiohttp", "botocore", "aiobotocore", "s3fs", "google", "gcsfs", "azure", "adlfs", "msal", "fsspec", "yarl")
+LIBRARIES = (
+    "aiohttp",
+    "botocore",
+    "aiobotocore",
+    "s3fs",
+    "google",
+    "gcsfs",
+    "azure",
+    "adlfs",
+    "msal",
+    "fsspec",
+    "yarl",
+)
 OF_THIS_MACHINE = (errno.ENOSPC, errno.EDQUOT, errno.EMFILE, errno.ENFILE, errno.ENOMEM)
 ADVICE = "Look at the address, at options and the secrets they name, and at the network; nothing of it was used"
 SAID_CHARS = 300
@@ -54,12 +68,20 @@ def system_of(address: str, options: Mapping[str, Any], access: Access) -> tuple
     try:
         known = _options_of(get_filesystem_class(kind))
     except ImportError:
-        extra = f"'refrain-rnn[{EXTRAS[kind]}]'" if kind in EXTRAS else f"what fsspec needs for {kind}"
-        raise RowError(f"{kind} addresses need a library that is not installed: pip install {extra}") from None
+        extra = (
+            f"'refrain-rnn[{EXTRAS[kind]}]'" if kind in EXTRAS else f"what fsspec needs for {kind}"
+        )
+        raise RowError(
+            f"{kind} addresses need a library that is not installed: pip install {extra}"
+        ) from None
     except ValueError:
-        raise RowError(f"there are no {kind} addresses: {nearest(kind, ('file', *EXTRAS))}") from None
+        raise RowError(
+            f"there are no {kind} addresses: {nearest(kind, ('file', *EXTRAS))}"
+        ) from None
     if kind in EXTRAS and (unknown := next((name for name in given if name not in known), None)):
-        raise RowError(f"options: there is no option {unknown!r} for {kind} addresses: {nearest(unknown, known)}")
+        raise RowError(
+            f"options: there is no option {unknown!r} for {kind} addresses: {nearest(unknown, known)}"
+        )
     if kind in WEB:
         given = {"get_client": _web_client, **given}
     system, path = url_to_fs(url, use_listings_cache=False, skip_instance_cache=True, **given)
@@ -71,14 +93,18 @@ def _options_of(system: type[Any]) -> list[str]:
     makers = [vars(kind)["__init__"] for kind in system.__mro__[:-1] if "__init__" in vars(kind)]
     known = {name for maker in makers for name in signature(maker).parameters}
     known |= set(WEB_OPTIONS) if set(WEB) & {*system.protocol} else set()
-    return sorted(known - {"self", "args", "kwargs", "storage_options", "asynchronous", "loop", "fs"})
+    return sorted(
+        known - {"self", "args", "kwargs", "storage_options", "asynchronous", "loop", "fs"}
+    )
 
 
 async def _web_client(**options: Any) -> Any:
     """A client that waits for each byte, not for the whole of a file, and knows the proxies of the environment."""
     import aiohttp  # noqa: PLC0415, an optional extra
 
-    timeout = aiohttp.ClientTimeout(total=None, sock_connect=TIMEOUT_SECONDS / 2, sock_read=TIMEOUT_SECONDS)
+    timeout = aiohttp.ClientTimeout(
+        total=None, sock_connect=TIMEOUT_SECONDS / 2, sock_read=TIMEOUT_SECONDS
+    )
     return aiohttp.ClientSession(**{"timeout": timeout, "trust_env": True, **options})
 
 
@@ -89,7 +115,12 @@ def _revealed(address: str, access: Access) -> str:
     end = found.end() if (found := USER.match(address)) else 0
     user = NAMED.sub(lambda name: quote(access.reveal(name[0]), safe=""), address[:end])
     path, query, values = address[end:].partition("?")
-    return user + access.reveal(path) + query + NAMED.sub(lambda name: _in_query(access.reveal(name[0]), name), values)
+    return (
+        user
+        + access.reveal(path)
+        + query
+        + NAMED.sub(lambda name: _in_query(access.reveal(name[0]), name), values)
+    )
 
 
 def _in_query(value: str, name: re.Match[str]) -> str:
@@ -106,7 +137,12 @@ def _revealed_options(value: Any, access: Access) -> Any:
 def asked(ask: Callable[[], Made]) -> Made:
     """Ask again, a little later, if a web server did not answer or failed."""
     wait = wait_exponential(multiplier=0.2, max=4)
-    return Retrying(retry=retry_if_exception(_may_pass), stop=stop_after_attempt(ATTEMPTS), wait=wait, reraise=True)(ask)
+    return Retrying(
+        retry=retry_if_exception(_may_pass),
+        stop=stop_after_attempt(ATTEMPTS),
+        wait=wait,
+        reraise=True,
+    )(ask)
 
 
 def _may_pass(error: BaseException) -> bool:
@@ -156,7 +192,9 @@ def _in_words(error: BaseException, where: str, access: Access) -> Exception:
     if isinstance(error, OSError) and error.filename is not None and error.strerror:
         return OSError(f"cannot read {where}: {error.strerror}")
     if isinstance(error, PermissionError) or status in (401, 403, 407):
-        return RowError(f"{where} may not be read: {said}. Look at the user, key or token that the catalog names")
+        return RowError(
+            f"{where} may not be read: {said}. Look at the user, key or token that the catalog names"
+        )
     if isinstance(error, OSError) or _library(error) in LIBRARIES:
         return UnreachableError(f"cannot read {where}: {said}. {ADVICE}")
     return RowError(f"cannot read {where}: {said}. Look at the address and at options")

@@ -29,7 +29,11 @@ SIGNATURES: tuple[tuple[bytes, str], ...] = (
 )
 PACKED = ("gzip", "zstd", "xz", "bz2", "zip", "tar")  # values of source.compression
 TAR_MAGIC, TAR_AT = b"ustar", 257
-SPREADSHEET = (b"[Content_Types].xml", b"_rels/", b"xl/")  # how the first member of an xlsx is called
+SPREADSHEET = (
+    b"[Content_Types].xml",
+    b"_rels/",
+    b"xl/",
+)  # how the first member of an xlsx is called
 BZ2_LEVELS, BZ2_MAGIC = b"123456789", (b"1AY&SY", b"\x17rE8P\x90")
 SHOWN_CHARS = 40
 
@@ -92,7 +96,9 @@ def kind_of_bytes(head: bytes) -> str:
 def is_text(head: bytes) -> bool:
     """Tell whether bytes are UTF-8 without control characters, as texts are."""
     text = head.decode(errors="replace")[:-1] or head.decode(errors="replace")
-    return "\ufffd" not in text and all(sign.isprintable() or sign in "\t\n\r\x0c\ufeff" for sign in text)
+    return "\ufffd" not in text and all(
+        sign.isprintable() or sign in "\t\n\r\x0c\ufeff" for sign in text
+    )
 
 
 def utf16_without_mark(head: bytes) -> str:
@@ -100,7 +106,10 @@ def utf16_without_mark(head: bytes) -> str:
     if len(head) < 8 or head.startswith((b"\xff\xfe", b"\xfe\xff")):
         return ""
     half = len(head) // 2
-    for name, zeros, others in (("utf-16-le", head[1::2], head[::2]), ("utf-16-be", head[::2], head[1::2])):
+    for name, zeros, others in (
+        ("utf-16-le", head[1::2], head[::2]),
+        ("utf-16-be", head[::2], head[1::2]),
+    ):
         if zeros.count(0) > 0.8 * half and others.count(0) < 0.1 * half:
             return name
     return ""
@@ -109,4 +118,6 @@ def utf16_without_mark(head: bytes) -> str:
 def first_words(head: bytes) -> str:
     """The beginning of a text for a message."""
     line = head.decode(errors="replace").lstrip("\ufeff").splitlines()
-    return "".join(sign if sign.isprintable() else " " for sign in (line[0] if line else ""))[:SHOWN_CHARS]
+    return "".join(sign if sign.isprintable() else " " for sign in (line[0] if line else ""))[
+        :SHOWN_CHARS
+    ]

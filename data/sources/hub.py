@@ -20,7 +20,12 @@ from data.sources.base import Access, Piece
 BATCH_ROWS = 10_000
 TIMEOUT_SECONDS = 20
 ATTEMPTS = 3  # to read on after the network was lost; the library's own 20 take minutes
-ORDER = ("test", "validation", "all", "train")  # held-out texts are known before the training rows come
+ORDER = (
+    "test",
+    "validation",
+    "all",
+    "train",
+)  # held-out texts are known before the training rows come
 REPOSITORY = re.compile(r"[\w.-]+/[\w.-]+")
 COMMIT = re.compile(r"[0-9a-f]{40}")
 REFERENCE = re.compile(r"\$\{(env|secret):[\w-]+\}")
@@ -53,13 +58,19 @@ class Hub:
 
     def __post_init__(self) -> None:
         if self.token and not REFERENCE.fullmatch(self.token):
-            raise RowError("token must name a secret, as ${env:HF_TOKEN} or ${secret:NAME}, and not be one")
+            raise RowError(
+                "token must name a secret, as ${env:HF_TOKEN} or ${secret:NAME}, and not be one"
+            )
         if self._is_folder:
             if self.revision:
-                raise RowError(f"revision has no meaning for the folder {self.dataset}: leave it out")
+                raise RowError(
+                    f"revision has no meaning for the folder {self.dataset}: leave it out"
+                )
             return
         if not REPOSITORY.fullmatch(self.dataset):
-            raise RowError(f"dataset must be owner/name, or a folder as /path or ./path, got {self.dataset!r}")
+            raise RowError(
+                f"dataset must be owner/name, or a folder as /path or ./path, got {self.dataset!r}"
+            )
         if not COMMIT.fullmatch(self.revision):
             raise RowError(
                 f"revision of {self.dataset} must be a full commit of 40 hexadecimal digits, got {self.revision!r}: a branch or "
@@ -72,16 +83,27 @@ class Hub:
 
         The hub is not asked: a commit does not change.
         """
-        version, named = (_files_digest(self._folder) if self._is_folder else self.revision), self._named
+        version, named = (
+            (_files_digest(self._folder) if self._is_folder else self.revision),
+            self._named,
+        )
         splits = sorted(self.members, key=ORDER.index)
-        return [Piece(split=split, name=f"{named}, {self.members[split]}", version=version) for split in splits]
+        return [
+            Piece(split=split, name=f"{named}, {self.members[split]}", version=version)
+            for split in splits
+        ]
 
-    def tables(self, piece: Piece, columns: Mapping[str, str], access: Access) -> Iterator[pa.Table]:
+    def tables(
+        self, piece: Piece, columns: Mapping[str, str], access: Access
+    ) -> Iterator[pa.Table]:
         """Stream a split in batches of 10,000 rows; in a column's name, dots lead into structs (``translation.de``)."""
         with _explained(self._named, access):
             stream = self._stream(self.members[piece.split], access)
             if stream.features:
-                first = [name if name in stream.features else name.partition(".")[0] for name in columns.values()]
+                first = [
+                    name if name in stream.features else name.partition(".")[0]
+                    for name in columns.values()
+                ]
                 known = [name for name in dict.fromkeys(first) if name in stream.features]
                 if len(known) == len(set(first)):  # if not, the first batch says so
                     stream = stream.select_columns(known)
@@ -112,12 +134,18 @@ class Hub:
             address = str(self._folder)
         else:
             self._check_commit(token)
-            address = f"hf://datasets/{self.dataset}"  # a folder or a reader of that name is not meant
+            address = (
+                f"hf://datasets/{self.dataset}"  # a folder or a reader of that name is not meant
+            )
         # A cache of our own: where the hub fails, the library takes whatever commit it has in its own one.
         found = datasets.load_dataset(
-            address, self.name or None, revision=self.revision or None, token=token, streaming=True,
+            address,
+            self.name or None,
+            revision=self.revision or None,
+            token=token,
+            streaming=True,
             cache_dir=str(access.downloads / "hub" / (self.revision or "folders")),
-        )  # fmt: skip
+        )
         if split not in found:
             raise RowError(f"{self._named} has no split {split!r}: {nearest(split, found)}")
         return found[split]
@@ -126,7 +154,9 @@ class Hub:
         """Ask the hub once, so that a network that is not there is told in seconds."""
         from huggingface_hub import HfApi  # noqa: PLC0415, an optional extra
 
-        found = HfApi(token=token).dataset_info(self.dataset, revision=self.revision, timeout=TIMEOUT_SECONDS)
+        found = HfApi(token=token).dataset_info(
+            self.dataset, revision=self.revision, timeout=TIMEOUT_SECONDS
+        )
         if found.sha != self.revision:
             raise RowError(f"{self.dataset}: the hub gives commit {found.sha} for {self.revision}")
 
@@ -144,7 +174,9 @@ def _library() -> Any:
         ) from None
     if os.environ["HF_HUB_DISABLE_TELEMETRY"].upper() in constants.ENV_VARS_TRUE_VALUES:
         constants.HF_HUB_DISABLE_TELEMETRY = True  # it may have been imported before
-    datasets.config.STREAMING_READ_MAX_RETRIES = datasets.config.STREAMING_OPEN_MAX_RETRIES = ATTEMPTS
+    datasets.config.STREAMING_READ_MAX_RETRIES = datasets.config.STREAMING_OPEN_MAX_RETRIES = (
+        ATTEMPTS
+    )
     datasets.disable_progress_bars()
     return datasets
 
@@ -160,12 +192,21 @@ def _explained(named: str, access: Access) -> Iterator[None]:
         said = access.hide(" ".join(str(error).split()) or type(error).__name__).rstrip(".")
         status = getattr(getattr(error, "response", None), "status_code", None)
         if status in REFUSALS:
-            raise RowError(f"the hub does not give {named}: {said}. Look at dataset, revision and token") from None
-        if isinstance(error, FileNotFoundError | ValueError | RuntimeError | ArithmeticError | TypeError | KeyError):
+            raise RowError(
+                f"the hub does not give {named}: {said}. Look at dataset, revision and token"
+            ) from None
+        if isinstance(
+            error,
+            FileNotFoundError | ValueError | RuntimeError | ArithmeticError | TypeError | KeyError,
+        ):
             raise RowError(f"{named} cannot be read: {said}") from None
         if isinstance(error, OSError) or type(error).__module__.partition(".")[0] in NETWORKS:
-            advice = "Look at the network and try again, or download the dataset and name its folder"
-            raise HubError(f"cannot read {named} from the Hugging Face hub: {said}. {advice}") from None
+            advice = (
+                "Look at the network and try again, or download the dataset and name its folder"
+            )
+            raise HubError(
+                f"cannot read {named} from the Hugging Face hub: {said}. {advice}"
+            ) from None
         raise
 
 
@@ -180,9 +221,15 @@ def _files_digest(folder: Path) -> str:
     digest = hashlib.sha256()
     for path in sorted(folder.rglob("*")):
         inside = path.relative_to(folder)
-        if path.is_file() and not any(part.startswith(".") for part in inside.parts) and not is_clutter(str(inside)):
+        if (
+            path.is_file()
+            and not any(part.startswith(".") for part in inside.parts)
+            and not is_clutter(str(inside))
+        ):
             stat = path.stat()
-            digest.update(f"{inside}\n{stat.st_size}\n{stat.st_mtime_ns}\n{stat.st_ctime_ns}\n{stat.st_ino}\n".encode())
+            digest.update(
+                f"{inside}\n{stat.st_size}\n{stat.st_mtime_ns}\n{stat.st_ctime_ns}\n{stat.st_ino}\n".encode()
+            )
     return digest.hexdigest()[:16]
 
 
@@ -198,7 +245,9 @@ def _with_class_names(table: pa.Table, features: Mapping[str, Any]) -> pa.Table:
             lengths = pc.fill_null(pc.list_value_length(lists), 0).cast(pa.int32())
             offsets = pa.concat_arrays([pa.array([0], pa.int32()), pc.cumulative_sum(lengths)])
             texts = _names(pc.list_flatten(lists), of_items.names)
-            table = table.set_column(place, name, pa.ListArray.from_arrays(offsets, texts, mask=pc.is_null(lists)))
+            table = table.set_column(
+                place, name, pa.ListArray.from_arrays(offsets, texts, mask=pc.is_null(lists))
+            )
     return table
 
 

@@ -16,8 +16,17 @@ from data.sources.filesystem import UnreachableError, asked, explained, is_web, 
 
 # What tells that a file is another one, the surest first: digests of its content, then times.
 VERSIONS = (
-    "md5Hash", "ETag", "etag", "Content-MD5", "Digest", "mtime", "LastModified", "Last-Modified", "last_modified", "created",
-)  # fmt: skip
+    "md5Hash",
+    "ETag",
+    "etag",
+    "Content-MD5",
+    "Digest",
+    "mtime",
+    "LastModified",
+    "Last-Modified",
+    "last_modified",
+    "created",
+)
 WILD = re.compile(r"[*?\[]")
 QUOTES = '"'  # of an etag; not every listing has them
 
@@ -45,8 +54,12 @@ class Place:
         else:
             stream = self.system.open(self.path, "rb")
         if self.member:
-            return open_member(stream, self.member, self.name.removesuffix(f"!{self.member}"), compression)
-        kind = kind_of(self.path) if compression == "infer" else compression  # the name may be that of a secret
+            return open_member(
+                stream, self.member, self.name.removesuffix(f"!{self.member}"), compression
+            )
+        kind = (
+            kind_of(self.path) if compression == "infer" else compression
+        )  # the name may be that of a secret
         return unpacked(stream, self.name, kind)
 
     def check_unchanged(self) -> None:
@@ -56,7 +69,9 @@ class Place:
             UnreachableError: If so.
         """
         if self.version and version_of(_info(self.system, self.path)) != self.version:
-            raise UnreachableError(f"{self.name} changed while it was read: start again when it is complete")
+            raise UnreachableError(
+                f"{self.name} changed while it was read: start again when it is complete"
+            )
 
 
 def find_files(pattern: str, options: Mapping[str, Any], access: Access) -> list[Place]:
@@ -70,21 +85,42 @@ def find_files(pattern: str, options: Mapping[str, Any], access: Access) -> list
     with explained(pattern, access):
         system, path = system_of(outer, options, access)
         if isinstance(system, LocalFileSystem):
-            if Path(whole := str(system._strip_protocol(pattern))).is_file():  # the sign may stand in a name
+            if Path(
+                whole := str(system._strip_protocol(pattern))
+            ).is_file():  # the sign may stand in a name
                 path, mark, member = whole, "", ""
             outer = path
         inside = mark + member
         if not _is_glob(system, outer):
             info = asked(lambda: _info(system, path))
             name = access.hide(outer) + inside
-            return [Place(name=name, version=version_of(info), stem=None, member=member, system=system, path=path)]
+            return [
+                Place(
+                    name=name,
+                    version=version_of(info),
+                    stem=None,
+                    member=member,
+                    system=system,
+                    path=path,
+                )
+            ]
         first, (start, stop) = WILD.search(outer).start(), _wildcards(path)  # type: ignore[union-attr]
         places = []
         for info in asked(lambda: _globbed(system, path, start)):
             found = str(info["name"])
-            name, stem = access.hide(outer[:first] + found[start:]), found[start : len(found) - len(path) + stop]
+            name, stem = (
+                access.hide(outer[:first] + found[start:]),
+                found[start : len(found) - len(path) + stop],
+            )
             places.append(
-                Place(name=name + inside, version=version_of(info), stem=stem, member=member, system=system, path=found)
+                Place(
+                    name=name + inside,
+                    version=version_of(info),
+                    stem=stem,
+                    member=member,
+                    system=system,
+                    path=found,
+                )
             )
     if not places:
         raise RowError(f"there is no file {pattern}")
@@ -95,7 +131,9 @@ def _is_glob(system: Any, outer: str) -> bool:
     if is_web(system):
         address, query, _ = outer.partition("?")
         if "*" in address and query:
-            raise RowError("an address with a query cannot have a *, for the links of a listing have no query")
+            raise RowError(
+                "an address with a query cannot have a *, for the links of a listing have no query"
+            )
         return "*" in address
     is_file = isinstance(system, LocalFileSystem) and Path(outer).is_file()
     return bool(WILD.search(outer)) and not is_file
@@ -111,8 +149,14 @@ def _globbed(system: Any, path: str, start: int) -> list[dict[str, Any]]:
     """What is known of the files of a glob, hidden ones apart."""
     found = system.glob(path, detail=True)
     first, is_hidden = path.rfind("/", 0, start) + 1, re.compile(r"(^|/)\.")
-    names = [name for name in sorted(found) if not is_clutter(name[first:]) or is_clutter(path[first:])]
-    names = [name for name in names if is_hidden.search(path[first:]) or not is_hidden.search(name[first:])]
+    names = [
+        name for name in sorted(found) if not is_clutter(name[first:]) or is_clutter(path[first:])
+    ]
+    names = [
+        name
+        for name in names
+        if is_hidden.search(path[first:]) or not is_hidden.search(name[first:])
+    ]
     if is_web(system) or isinstance(system, LocalFileSystem):  # their listings do not tell enough
         return [_info(system, name) for name in names if found[name]["type"] != "directory"]
     return [found[name] for name in names if found[name]["type"] == "file"]
@@ -126,11 +170,17 @@ def _info(system: Any, path: str) -> dict[str, Any]:
     """
     info = dict(system.info(path))
     if info["type"] != "file":
-        raise RowError(f"expected a file, got a {info['type']}: for the files in a folder write its name and /*")
+        raise RowError(
+            f"expected a file, got a {info['type']}: for the files in a folder write its name and /*"
+        )
     if isinstance(system, LocalFileSystem):  # of a link it tells the time of the link
         stat = Path(path).stat()
         # The time of the last change and the file's number tell of one that was replaced with size and time kept.
-        info |= {"size": stat.st_size, "mtime": stat.st_mtime_ns, "state": f"{stat.st_ctime_ns}-{stat.st_ino}"}
+        info |= {
+            "size": stat.st_size,
+            "mtime": stat.st_mtime_ns,
+            "state": f"{stat.st_ctime_ns}-{stat.st_ino}",
+        }
     return info
 
 

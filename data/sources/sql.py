@@ -23,8 +23,19 @@ BATCH_ROWS = 10_000
 # In SQLAlchemy's text a colon before a name is a parameter, and a backslash takes that away.
 COLON = re.compile(r"(?<![:\w\\]):(?=\w+(?![:\w]))|\\(?=:\w*(?![:\w]))")
 # The types that a watermark may have, and how each is read from the text of a mark.
-TYPES = {"int": int, "float": float, "decimal": Decimal, "text": str, "time": datetime, "date": date}
-READ: dict[str, Callable[[str], Any]] = {**TYPES, "time": datetime.fromisoformat, "date": date.fromisoformat}
+TYPES = {
+    "int": int,
+    "float": float,
+    "decimal": Decimal,
+    "text": str,
+    "time": datetime,
+    "date": date,
+}
+READ: dict[str, Callable[[str], Any]] = {
+    **TYPES,
+    "time": datetime.fromisoformat,
+    "date": date.fromisoformat,
+}
 
 
 @dataclass(frozen=True)
@@ -71,9 +82,13 @@ class Sql:
 
     def __post_init__(self) -> None:
         if bool(self.table) == bool(self.query):
-            raise RowError(f"expected one of table and query, got {'both' if self.table else 'neither'}")
+            raise RowError(
+                f"expected one of table and query, got {'both' if self.table else 'neither'}"
+            )
         if self.split not in (*SPLITS, "all"):
-            raise RowError(f"there is no split {self.split!r}: {nearest(self.split, (*SPLITS, 'all'))}")
+            raise RowError(
+                f"there is no split {self.split!r}: {nearest(self.split, (*SPLITS, 'all'))}"
+            )
         if self.watermark and not self.key:
             raise RowError(
                 f"watermark {self.watermark!r} needs key, the column that names a row: "
@@ -100,7 +115,9 @@ class Sql:
         """
         if not self.watermark:
             return [Piece(split=self.split, name=self._origin, version="")]
-        ours = [piece for piece in known if piece.mark and piece.mark.startswith(f'["{self._digest}"')]
+        ours = [
+            piece for piece in known if piece.mark and piece.mark.startswith(f'["{self._digest}"')
+        ]
         last = _Mark.read(ours[-1].mark or "") if ours else None
         with connected(self.url, self._origin, access) as connection:
             rows = self._rows(connection)
@@ -108,7 +125,9 @@ class Sql:
             new = self._new_stretch(connection, rows, last)
             return ours + ([self._piece(connection, rows, new)] if new else [])
 
-    def tables(self, piece: Piece, columns: Mapping[str, str], access: Access) -> Iterator[pa.Table]:
+    def tables(
+        self, piece: Piece, columns: Mapping[str, str], access: Access
+    ) -> Iterator[pa.Table]:
         """Read a piece in batches of 10,000 rows, with a cursor that the server keeps.
 
         Rows come in the order of watermark and key, of the key alone or, if
@@ -122,11 +141,17 @@ class Sql:
             picked = [rows.c[name] for name in columns.values()]
             order = [rows.c[name] for name in (self.watermark, self.key) if name] or picked
             within = self._within(rows, mark.low, mark.top) if mark else []
-            yield from _batches(connection, sa.select(*picked).where(*within).order_by(*order), list(columns))
+            yield from _batches(
+                connection, sa.select(*picked).where(*within).order_by(*order), list(columns)
+            )
 
     def keys(self, access: Access) -> Iterator[pa.Array] | None:
         """The keys of all rows that are there now, as text; None without a key."""
-        return (table["key"].combine_chunks() for table in self._all_stamps(access, None, None)) if self.key else None
+        return (
+            (table["key"].combine_chunks() for table in self._all_stamps(access, None, None))
+            if self.key
+            else None
+        )
 
     def stamps(self, access: Access, until: Piece, *, is_alone: bool = False) -> Iterator[pa.Table]:
         """Key and watermark, as text, of the rows there are now that the pieces up to ``until`` (or it alone) should hold.
@@ -135,7 +160,9 @@ class Sql:
         watermark, cast to text) is of a row that was committed late.
         """
         mark = _Mark.read(until.mark) if until.mark else None
-        return self._all_stamps(access, mark.low if mark and is_alone else None, mark.top if mark else None)
+        return self._all_stamps(
+            access, mark.low if mark and is_alone else None, mark.top if mark else None
+        )
 
     def state(self, access: Access) -> str:
         """Digest of all keys and watermarks: equal as long as no row comes, changes or goes.
@@ -153,9 +180,15 @@ class Sql:
         """What a mark belongs to: it means nothing for another table."""
         return hashlib.sha256(json.dumps(astuple(self)).encode()).hexdigest()[:16]
 
-    def _new_stretch(self, connection: sa.Connection, rows: sa.FromClause, last: _Mark | None) -> _Mark | None:
+    def _new_stretch(
+        self, connection: sa.Connection, rows: sa.FromClause, last: _Mark | None
+    ) -> _Mark | None:
         low = last.top if last else None
-        top = _in_utc(connection.scalar(sa.select(sa.func.max(rows.c[self.watermark])).where(*self._within(rows, low, None))))
+        top = _in_utc(
+            connection.scalar(
+                sa.select(sa.func.max(rows.c[self.watermark])).where(*self._within(rows, low, None))
+            )
+        )
         if top is None:
             return None
         _written(top)  # refuses what is no watermark
@@ -164,10 +197,18 @@ class Sql:
             raise RowError(
                 f"watermark {self.watermark}: no row equals its largest value {top}; take one that is compared exactly"
             )
-        return None if last and edge == last.edge and top == low else _Mark(self._digest, low, top, edge)
+        return (
+            None
+            if last and edge == last.edge and top == low
+            else _Mark(self._digest, low, top, edge)
+        )
 
     def _piece(self, connection: sa.Connection, rows: sa.FromClause, mark: _Mark) -> Piece:
-        reach = f"up to {_text(mark.top)}" if mark.low is None else f"from {_text(mark.low)} to {_text(mark.top)}"
+        reach = (
+            f"up to {_text(mark.top)}"
+            if mark.low is None
+            else f"from {_text(mark.low)} to {_text(mark.top)}"
+        )
         version = _digest_of(self._stamps(connection, rows, mark.low, mark.top))
         name = f"{self._origin}, {self.watermark} {reach}"
         return Piece(split=self.split, name=name, version=version, is_kept=True, mark=mark.text)
@@ -176,13 +217,19 @@ class Sql:
         above = [] if low is None else [rows.c[self.watermark] >= _bound(low)]
         return above + ([] if top is None else [rows.c[self.watermark] <= _bound(top)])
 
-    def _stamps(self, connection: sa.Connection, rows: sa.FromClause, low: Any, top: Any) -> Iterator[pa.Table]:
+    def _stamps(
+        self, connection: sa.Connection, rows: sa.FromClause, low: Any, top: Any
+    ) -> Iterator[pa.Table]:
         names = {"key": self.key} | ({"watermark": self.watermark} if self.watermark else {})
-        chosen = sa.select(*[rows.c[name] for name in names.values()]).where(*self._within(rows, low, top))
+        chosen = sa.select(*[rows.c[name] for name in names.values()]).where(
+            *self._within(rows, low, top)
+        )
         for table in _batches(connection, chosen, list(names)):
             for role, column in zip(names, table.columns, strict=True):
                 if pa.types.is_binary(column.type) or pa.types.is_nested(column.type):
-                    raise RowError(f"{role} {names[role]!r} must hold numbers, text or times, got {column.type}")
+                    raise RowError(
+                        f"{role} {names[role]!r} must hold numbers, text or times, got {column.type}"
+                    )
             yield table.cast(pa.schema([(role, pa.string()) for role in names]))
 
     def _all_stamps(self, access: Access, low: Any, top: Any) -> Iterator[pa.Table]:
@@ -192,12 +239,18 @@ class Sql:
     def _check_stamps(self, connection: sa.Connection, rows: sa.FromClause) -> None:
         key = rows.c[self.key]
         for role, name in {"watermark": self.watermark, "key": self.key}.items():
-            empty = connection.scalar(sa.select(sa.func.count()).select_from(rows).where(rows.c[name].is_(None)))
+            empty = connection.scalar(
+                sa.select(sa.func.count()).select_from(rows).where(rows.c[name].is_(None))
+            )
             if empty:
-                raise RowError(f"{role} {name!r} has no value in {empty:,} rows of {self._origin}; expected one in every row")
+                raise RowError(
+                    f"{role} {name!r} has no value in {empty:,} rows of {self._origin}; expected one in every row"
+                )
         twice = connection.scalar(sa.select(key).group_by(key).having(sa.func.count() > 1).limit(1))
         if twice is not None:
-            raise RowError(f"key {self.key!r} must name one row, got {_text(twice)!r} in several rows of {self._origin}")
+            raise RowError(
+                f"key {self.key!r} must name one row, got {_text(twice)!r} in several rows of {self._origin}"
+            )
 
     def _rows(self, connection: sa.Connection, names: Iterable[str] = ()) -> sa.FromClause:
         """What is selected from, with the columns that are needed.
@@ -205,8 +258,14 @@ class Sql:
         Raises:
             RowError: If there is no such table or column, with the nearest.
         """
-        whole = self._table(connection) if self.table else _verbatim(self.query).columns().subquery("rows")
-        found = connection.execute(sa.select(sa.literal_column("*")).select_from(whole).where(sa.false())).keys()
+        whole = (
+            self._table(connection)
+            if self.table
+            else _verbatim(self.query).columns().subquery("rows")
+        )
+        found = connection.execute(
+            sa.select(sa.literal_column("*")).select_from(whole).where(sa.false())
+        ).keys()
         needed = dict.fromkeys(name for name in (*names, self.watermark, self.key) if name)
         for name in needed:
             if name not in found:
@@ -224,14 +283,18 @@ class Sql:
         if schema and inspector.has_table(name, schema):
             return sa.table(name, schema=schema)
         is_schema = schema in inspector.get_schema_names()
-        names = inspector.get_table_names(schema if is_schema else None) + inspector.get_view_names(schema if is_schema else None)
+        names = inspector.get_table_names(schema if is_schema else None) + inspector.get_view_names(
+            schema if is_schema else None
+        )
         known = [f"{schema}.{name}" if is_schema else name for name in names]
         raise RowError(
             f"there is no table {self.table!r}: {nearest(self.table, known) if known else 'the database has no tables'}"
         )
 
 
-def _batches(connection: sa.Connection, chosen: sa.Select[Any], names: list[str]) -> Iterator[pa.Table]:
+def _batches(
+    connection: sa.Connection, chosen: sa.Select[Any], names: list[str]
+) -> Iterator[pa.Table]:
     with connection.execute(chosen, execution_options={"yield_per": BATCH_ROWS}) as result:
         for batch in result.partitions():
             yield pa.table([_array(values) for values in zip(*batch, strict=True)], names=names)
@@ -241,13 +304,24 @@ def _array(values: Sequence[Any]) -> pa.Array:
     """Turn values of a column as the driver gives them into an array: types without a twin become text."""
     try:
         array = pa.array(values)
-    except (pa.ArrowException, OverflowError):  # several types in one column, or numbers beyond 64 bits
+    except (
+        pa.ArrowException,
+        OverflowError,
+    ):  # several types in one column, or numbers beyond 64 bits
         return pa.array([_text(value) for value in values], pa.string())
     if pa.types.is_timestamp(array.type):
         in_utc = array.cast(pa.timestamp("us", array.type.tz and "UTC")).cast(pa.string())
         return pc.binary_replace_slice(in_utc, 10, 11, "T")
-    is_plain = pa.types.is_integer(array.type) or pa.types.is_floating(array.type) or pa.types.is_boolean(array.type)
-    is_plain = is_plain or pa.types.is_nested(array.type) or array.type in (pa.string(), pa.binary(), pa.null())
+    is_plain = (
+        pa.types.is_integer(array.type)
+        or pa.types.is_floating(array.type)
+        or pa.types.is_boolean(array.type)
+    )
+    is_plain = (
+        is_plain
+        or pa.types.is_nested(array.type)
+        or array.type in (pa.string(), pa.binary(), pa.null())
+    )
     return array if is_plain else pa.array([_text(value) for value in values], pa.string())
 
 
@@ -260,7 +334,9 @@ def _text(value: Any) -> str | None:
     value = _in_utc(value)
     if isinstance(value, Decimal):
         return f"{value:f}"
-    return None if value is None else value.isoformat() if hasattr(value, "isoformat") else str(value)
+    return (
+        None if value is None else value.isoformat() if hasattr(value, "isoformat") else str(value)
+    )
 
 
 def _digest_of(stamps: Iterable[pa.Table]) -> str:
@@ -288,7 +364,9 @@ def _bound(value: Any) -> sa.BindParameter[Any]:
 
 
 def _verbatim(query: str) -> sa.TextClause:
-    return sa.text(COLON.sub(r"\\\g<0>", query.strip().rstrip(";")) + "\n")  # the last line may be a comment
+    return sa.text(
+        COLON.sub(r"\\\g<0>", query.strip().rstrip(";")) + "\n"
+    )  # the last line may be a comment
 
 
 SOURCE = Sql

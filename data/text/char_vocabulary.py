@@ -17,7 +17,9 @@ from data.text.settings import SPECIAL, UNK_ID
 
 Words = tuple[list[str], Encoded]  # distinct words, and rows as numbers of these
 
-MAX_CHARACTERS = 30  # longer words are addresses and the like, and one of them pads all others of a batch
+MAX_CHARACTERS = (
+    30  # longer words are addresses and the like, and one of them pads all others of a batch
+)
 MIN_WORDS = 2  # a character of one word says no more than the word, and what stands for unknown ones is learnt from them
 NOTHING = "\0"  # how an empty word reads: as one unknown character
 
@@ -35,7 +37,9 @@ class Characters:
         for column in columns:
             words.update(pc.unique(pc.list_flatten(column)).to_pylist())
         counts = Counter(character for word in words for character in set(word))
-        return cls("".join(sorted(c for c, count in counts.items() if count >= MIN_WORDS and c != NOTHING)))
+        return cls(
+            "".join(sorted(c for c, count in counts.items() if count >= MIN_WORDS and c != NOTHING))
+        )
 
     @property
     def size(self) -> int:
@@ -50,7 +54,9 @@ class Characters:
         if not len(known):
             return np.full(len(codes), UNK_ID, dtype=np.int32), offsets
         places = np.searchsorted(known, codes).clip(max=len(known) - 1)
-        return np.where(known[places] == codes, places + len(SPECIAL), UNK_ID).astype(np.int32), offsets
+        return np.where(known[places] == codes, places + len(SPECIAL), UNK_ID).astype(
+            np.int32
+        ), offsets
 
 
 def _codes(text: str) -> NDArray[np.uint32]:
@@ -77,12 +83,20 @@ class WordFiles:
     def __init__(self, folder: Path, split: str, characters: Characters) -> None:
         self.characters = characters
         self.numbers: dict[str, int] = {}
-        self.forms, self.spellings = RaggedFile(folder, f"{split}.forms"), RaggedFile(folder, f"{split}.spellings")
+        self.forms, self.spellings = (
+            RaggedFile(folder, f"{split}.forms"),
+            RaggedFile(folder, f"{split}.spellings"),
+        )
 
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
         self.forms.__exit__(kind, error, trace)
         self.spellings.__exit__(kind, error, trace)
 
@@ -91,7 +105,9 @@ class WordFiles:
         words, rows = found
         kept_rows = kept(rows if max_length is None else cut(rows, max_length), keep)
         new = [word for word in words if word not in self.numbers]
-        self.numbers.update(zip(new, range(len(self.numbers), len(self.numbers) + len(new)), strict=True))
+        self.numbers.update(
+            zip(new, range(len(self.numbers), len(self.numbers) + len(new)), strict=True)
+        )
         self.spellings.append(self.characters.spell(new))
         numbers = np.asarray([self.numbers[word] for word in words], dtype=np.int32)
         self.forms.append((numbers[kept_rows[0]], kept_rows[1]))

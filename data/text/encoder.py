@@ -16,12 +16,33 @@ from data.errors import RowError
 from data.text.char_vocabulary import Characters, Words, distinct_words
 from data.text.labels import Labels
 from data.text.pre_tokenizers import Cuts
-from data.text.settings import DEFAULTS, KINDS, SPECIAL, TokenSettings, default_settings, is_tokenizer_file
+from data.text.settings import (
+    DEFAULTS,
+    KINDS,
+    SPECIAL,
+    TokenSettings,
+    default_settings,
+    is_tokenizer_file,
+)
 from data.text.spans import Span, split_spans, split_text
 from data.text.tokenizer import WHOLE_TOKENS, Tokenizer
 
-__all__ = ["DEFAULTS", "KINDS", "SPECIAL", "Encoder", "TokenSettings", "Tokenizer", "default_settings", "split_text"]
-SOURCE_FILE, TARGET_FILE, ENCODER_FILE, CHARACTERS_FILE = "source.json", "target.json", "encoder.json", "characters.json"
+__all__ = [
+    "DEFAULTS",
+    "KINDS",
+    "SPECIAL",
+    "Encoder",
+    "TokenSettings",
+    "Tokenizer",
+    "default_settings",
+    "split_text",
+]
+SOURCE_FILE, TARGET_FILE, ENCODER_FILE, CHARACTERS_FILE = (
+    "source.json",
+    "target.json",
+    "encoder.json",
+    "characters.json",
+)
 
 
 @dataclass(frozen=True)
@@ -44,7 +65,12 @@ class Encoder:
 
     @classmethod
     def build(
-        cls, kind: str, train: pa.Table | Iterable[pa.Table], settings: TokenSettings, *, words: Iterable[str] = ()
+        cls,
+        kind: str,
+        train: pa.Table | Iterable[pa.Table],
+        settings: TokenSettings,
+        *,
+        words: Iterable[str] = (),
     ) -> "Encoder":
         """Build vocabularies from a training split with two columns, source and target, or a text alone.
 
@@ -74,7 +100,9 @@ class Encoder:
             said = Tokenizer.train(kind, ColumnsOf(tables, (target,)), settings)
             return cls(name, tuple(names), said, said, starts=starts)
         if target == "tags" and kind in KINDS and kind not in WHOLE_TOKENS:
-            raise RowError(f"tags need one id for each token: tokenizer must be one of {', '.join(WHOLE_TOKENS)}, got {kind!r}")
+            raise RowError(
+                f"tags need one id for each token: tokenizer must be one of {', '.join(WHOLE_TOKENS)}, got {kind!r}"
+            )
         if (source, target) == ("source", "target") and settings.joint:
             shared = Tokenizer.train(kind, ColumnsOf(tables, (source, target)), settings)
             return cls(name, (source, target), shared, shared)
@@ -117,7 +145,9 @@ class Encoder:
     def encode(self, table: pa.Table) -> tuple[Encoded, Encoded]:
         """Ids of both sides; a text alone has no source."""
         target = self.encode_target(table.column(table.num_columns - 1))
-        return self.encode_source(table.column(0)) if table.num_columns > 1 else ragged([()] * table.num_rows), target
+        return self.encode_source(table.column(0)) if table.num_columns > 1 else ragged(
+            [()] * table.num_rows
+        ), target
 
     def words(self, rows: pa.ChunkedArray | pa.Array) -> Words | None:
         """The distinct words of rows of words and the rows as their numbers; none where words are not spelled."""
@@ -130,13 +160,19 @@ class Encoder:
         words, numbers = distinct_words(pa.array(rows, pa.list_(pa.string())))
         return numbers, self.characters.spell(words)
 
-    def encode_with_offsets(self, texts: Sequence[str]) -> tuple[NDArray[np.int32], NDArray[np.int64], NDArray[np.int32]]:
+    def encode_with_offsets(
+        self, texts: Sequence[str]
+    ) -> tuple[NDArray[np.int32], NDArray[np.int64], NDArray[np.int32]]:
         """Ids of raw texts as source, where each text starts, and the characters each id stands for, (ids, 2)."""
         if not self.source.is_cut:
             return self.source.encode_with_offsets(texts)
         spans = [self.spans(text) or [(0, 0)] for text in texts]
         ids, offsets = self.source.encode([self.cut(text) for text in texts])
-        return ids, offsets, np.asarray([*chain.from_iterable(spans)], dtype=np.int32).reshape(-1, 2)
+        return (
+            ids,
+            offsets,
+            np.asarray([*chain.from_iterable(spans)], dtype=np.int32).reshape(-1, 2),
+        )
 
     def decode(self, ids: Sequence[int], *, copied: Sequence[int] = (), source: str = "") -> Any:
         """What a model says: a label, a list of tags, or a text.
@@ -157,20 +193,31 @@ class Encoder:
 
     def cut(self, text: str) -> Any:
         """A raw text as this encoder's source side takes it."""
-        return [text[start:stop] for start, stop in self.spans(text)] if self.source.is_cut else text
+        return (
+            [text[start:stop] for start, stop in self.spans(text)] if self.source.is_cut else text
+        )
 
     def spans(self, text: str) -> list[Span]:
         """Where the tokens of a raw text stand that get tags, cut as the training tokens are."""
-        return self.cuts.spans(text, self.source.knows) if self.cuts else split_spans(self.kind, text)
+        return (
+            self.cuts.spans(text, self.source.knows) if self.cuts else split_spans(self.kind, text)
+        )
 
     def save(self, folder: Path) -> None:
         """Write the vocabularies as JSON; a user's file goes with them, so its original may go."""
-        told: dict[str, Any] = {"kind": self.kind, "roles": self.roles, "source": self.source.told(), "target": None}
+        told: dict[str, Any] = {
+            "kind": self.kind,
+            "roles": self.roles,
+            "source": self.source.told(),
+            "target": None,
+        }
         told["cuts"] = self.cuts.told() if self.cuts else None
         told["starts"] = self.starts.names if self.starts else None
         self.source.inner.save(str(folder / SOURCE_FILE))
         if isinstance(self.target, Labels):
-            (folder / TARGET_FILE).write_text(json.dumps(self.target.names, ensure_ascii=False) + "\n", encoding="utf-8")
+            (folder / TARGET_FILE).write_text(
+                json.dumps(self.target.names, ensure_ascii=False) + "\n", encoding="utf-8"
+            )
         elif self.target is not self.source:
             self.target.inner.save(str(folder / TARGET_FILE))
             told["target"] = self.target.told()
@@ -188,8 +235,21 @@ class Encoder:
         if told["target"]:
             return cls(kind, roles, source, Tokenizer.read(folder / TARGET_FILE, told["target"]))
         if not (folder / TARGET_FILE).exists():
-            return cls(kind, roles, source, source, starts=Labels(tuple(told["starts"])) if told["starts"] else None)
-        names, spelled = json.loads((folder / TARGET_FILE).read_text(encoding="utf-8")), folder / CHARACTERS_FILE
-        characters = Characters(json.loads(spelled.read_text(encoding="utf-8"))) if spelled.exists() else None
+            return cls(
+                kind,
+                roles,
+                source,
+                source,
+                starts=Labels(tuple(told["starts"])) if told["starts"] else None,
+            )
+        names, spelled = (
+            json.loads((folder / TARGET_FILE).read_text(encoding="utf-8")),
+            folder / CHARACTERS_FILE,
+        )
+        characters = (
+            Characters(json.loads(spelled.read_text(encoding="utf-8")))
+            if spelled.exists()
+            else None
+        )
         cuts = Cuts.read(told["cuts"]) if told.get("cuts") else None  # older token sets have none
         return cls(kind, roles, source, Labels(tuple(names)), characters, cuts=cuts)

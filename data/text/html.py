@@ -23,7 +23,9 @@ def _said(found: re.Match[str]) -> str:
     text = found[0]
     if text.startswith("<"):
         return " "
-    return unescape(text) if text.startswith("&#") else html5.get(text[1:], text)  # unescape reads &nothing; as ¬hing;
+    return (
+        unescape(text) if text.startswith("&#") else html5.get(text[1:], text)
+    )  # unescape reads &nothing; as ¬hing;
 
 
 def read_html(html: Html, texts: list[str]) -> list[str]:
@@ -37,9 +39,16 @@ def read_html(html: Html, texts: list[str]) -> list[str]:
 def html_places(html: Html, text: str) -> NDArray[np.int64]:
     """Where each character of a text that was read starts and stops in the raw one, (N, 2)."""
     parts, last = [], 0
-    cuts = [] if html == "keep" else [(*found.span(), len(_said(found))) for found in READ[html].finditer(text)]
+    cuts = (
+        []
+        if html == "keep"
+        else [(*found.span(), len(_said(found))) for found in READ[html].finditer(text)]
+    )
     for start, stop, num in [*cuts, (len(text), len(text), 0)]:
         alone = np.arange(last, start)
-        parts += [np.stack([alone, alone + 1], axis=1), np.tile(np.array([[start, stop]]), (num, 1))]
+        parts += [
+            np.stack([alone, alone + 1], axis=1),
+            np.tile(np.array([[start, stop]]), (num, 1)),
+        ]
         last = stop
     return np.concatenate(parts)

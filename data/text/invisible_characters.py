@@ -16,18 +16,35 @@ import pyarrow.compute as pc
 
 # Unicode 16, DerivedCoreProperties.txt; then U+2800 and U+FFF9 to U+FFFB.
 RANGES = (
-    (0xAD, 0xAD), (0x34F, 0x34F), (0x61C, 0x61C), (0x115F, 0x1160), (0x17B4, 0x17B5), (0x180B, 0x180F), (0x200B, 0x200F),
-    (0x202A, 0x202E), (0x2060, 0x206F), (0x3164, 0x3164), (0xFE00, 0xFE0F), (0xFEFF, 0xFEFF), (0xFFA0, 0xFFA0),
-    (0xFFF0, 0xFFF8), (0x1BCA0, 0x1BCA3), (0x1D173, 0x1D17A), (0xE0000, 0xE0FFF),
-    (0x2800, 0x2800), (0xFFF9, 0xFFFB),
-)  # fmt: skip
+    (0xAD, 0xAD),
+    (0x34F, 0x34F),
+    (0x61C, 0x61C),
+    (0x115F, 0x1160),
+    (0x17B4, 0x17B5),
+    (0x180B, 0x180F),
+    (0x200B, 0x200F),
+    (0x202A, 0x202E),
+    (0x2060, 0x206F),
+    (0x3164, 0x3164),
+    (0xFE00, 0xFE0F),
+    (0xFEFF, 0xFEFF),
+    (0xFFA0, 0xFFA0),
+    (0xFFF0, 0xFFF8),
+    (0x1BCA0, 0x1BCA3),
+    (0x1D173, 0x1D17A),
+    (0xE0000, 0xE0FFF),
+    (0x2800, 0x2800),
+    (0xFFF9, 0xFFFB),
+)
 _CLASS = "".join(f"\\x{{{first:x}}}-\\x{{{last:x}}}" for first, last in RANGES)
 INVISIBLE = f"[{_CLASS}]"  # for RE2, as Arrow has it
 _SPACE_OR_INVISIBLE = rf"[\s\pZ\x{{85}}{_CLASS}]+"
 BLANK = f"^(?:{_SPACE_OR_INVISIBLE})?$"  # a text of nothing that is seen
 _EDGES = f"^{_SPACE_OR_INVISIBLE}|{_SPACE_OR_INVISIBLE}$"
 # For Python's own patterns, which write code points in another way.
-INVISIBLE_CHARACTER = re.compile("[" + "".join(f"\\U{first:08x}-\\U{last:08x}" for first, last in RANGES) + "]")
+INVISIBLE_CHARACTER = re.compile(
+    "[" + "".join(f"\\U{first:08x}-\\U{last:08x}" for first, last in RANGES) + "]"
+)
 # Letters of Cyrillic and Greek whose glyphs are those of Latin letters in common fonts.
 LATIN_TWINS = str.maketrans(
     "\u0430\u0441\u0435\u0456\u0458\u043e\u0440\u0455\u0443\u0445\u0410\u0412\u0421\u0415\u041d\u0406\u0408\u041a\u041c\u041e"

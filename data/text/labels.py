@@ -30,7 +30,9 @@ class Labels:
             found.update(pc.unique(flat).to_pylist())
         names = sorted(found, key=lambda name: (name != "O", name))
         if len(names) < 2:
-            raise RowError(f"the training split has {len(names)} label ({', '.join(names)}), expected at least two")
+            raise RowError(
+                f"the training split has {len(names)} label ({', '.join(names)}), expected at least two"
+            )
         return cls(tuple(names))
 
     def encode(self, column: pa.ChunkedArray) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
@@ -41,7 +43,9 @@ class Labels:
         rows = column.combine_chunks()
         is_list = pa.types.is_list(rows.type)
         flat = rows.flatten() if is_list else rows
-        ids = pc.fill_null(pc.index_in(flat, pa.array(self.names)), -1).to_numpy(zero_copy_only=False)
+        ids = pc.fill_null(pc.index_in(flat, pa.array(self.names)), -1).to_numpy(
+            zero_copy_only=False
+        )
         lengths = pc.list_value_length(rows).to_numpy() if is_list else np.ones(len(rows), np.int64)
         return ids.astype(np.int32), np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
 

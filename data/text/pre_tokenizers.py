@@ -19,12 +19,17 @@ import pyarrow.compute as pc
 Span = tuple[int, int]
 HAS_SIGN = r"[\p{P}\p{S}]"  # as pyarrow's RE2 reads it
 APOSTROPHES = "'\u2019\u02bc"
-ENDINGS = re.compile(rf"(?:[{APOSTROPHES}][^\W\d_]{{1,3}}|n[{APOSTROPHES}]t)\Z", re.IGNORECASE)  # 's, 'll, n't
+ENDINGS = re.compile(
+    rf"(?:[{APOSTROPHES}][^\W\d_]{{1,3}}|n[{APOSTROPHES}]t)\Z", re.IGNORECASE
+)  # 's, 'll, n't
 BEGINNINGS = re.compile(rf"[^\W\d_]{{1,4}}[{APOSTROPHES}]\Z", re.IGNORECASE)  # l', qu'
 INITIALS = re.compile(r"(?:[^\W\d_]\.){2,}\Z")  # U.S.
 ADDRESS = re.compile(r"(?:[a-z][a-z0-9+.-]*://|www\.)\S|\S+@\S+\.\S", re.IGNORECASE)
 CLOSING = ",.;:!?%\u3001\u3002\uff0c\uff01\uff1f\uff1b\uff1a\u2026"
-LONGEST, LONGEST_RUN = 2000, 8  # characters of a word that may be known or an address; signs of one token
+LONGEST, LONGEST_RUN = (
+    2000,
+    8,
+)  # characters of a word that may be known or an address; signs of one token
 FEW = 0.1  # a sign inside words is cut there if it is attached in less than this share of what it is apart
 
 
@@ -70,7 +75,10 @@ class Cuts:
     @classmethod
     def read(cls, found: Mapping[str, Any]) -> "Cuts":
         """Read what ``told`` gave."""
-        chosen: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in found.items()}
+        chosen: dict[str, Any] = {
+            name: tuple(value) if isinstance(value, list) else value
+            for name, value in found.items()
+        }
         return cls(**chosen)
 
     def told(self) -> dict[str, Any]:
@@ -94,7 +102,10 @@ class Cuts:
         """Whether two training tokens stand without a space between them in usual text, as far as they tell."""
         if plainly(after) in self.endings or plainly(before) in self.beginnings:
             return True
-        ends, begins = unicodedata.category(before[-1:] or " "), unicodedata.category(after[:1] or " ")
+        ends, begins = (
+            unicodedata.category(before[-1:] or " "),
+            unicodedata.category(after[:1] or " "),
+        )
         if ends in ("Ps", "Pi") and self.is_cut(before[-1], self.leading):
             return True
         is_closing = begins in ("Pe", "Pf") or after[:1] in CLOSING
@@ -182,8 +193,16 @@ class _Stretch:
         lower = plainly(word)
         if len(lower) != len(word):  # a letter that becomes two
             return []
-        ends = [len(word) - len(end) for end in self.cuts.endings if lower.endswith(end) and len(end) < len(word)]
-        begins = [len(begin) for begin in self.cuts.beginnings if lower.startswith(begin) and len(begin) < len(word)]
+        ends = [
+            len(word) - len(end)
+            for end in self.cuts.endings
+            if lower.endswith(end) and len(end) < len(word)
+        ]
+        begins = [
+            len(begin)
+            for begin in self.cuts.beginnings
+            if lower.startswith(begin) and len(begin) < len(word)
+        ]
         return (ends or begins)[:1]
 
     def _run_end(self, start: int, stop: int) -> int:
@@ -191,14 +210,20 @@ class _Stretch:
         end = start + 1
         while end < min(stop, start + LONGEST_RUN) and is_sign(self.text[end]):
             end += 1
-        return next((place for place in range(end, start, -1) if self.is_known(self.text[start:place])), start + 1)
+        return next(
+            (place for place in range(end, start, -1) if self.is_known(self.text[start:place])),
+            start + 1,
+        )
 
     def _run_start(self, start: int, stop: int) -> int:
         """Where such a sign at the end begins."""
         begin = stop - 1
         while begin > max(start, stop - LONGEST_RUN) and is_sign(self.text[begin - 1]):
             begin -= 1
-        return next((place for place in range(begin, stop) if self.is_known(self.text[place:stop])), stop - 1)
+        return next(
+            (place for place in range(begin, stop) if self.is_known(self.text[place:stop])),
+            stop - 1,
+        )
 
 
 def _counted(columns: Iterable[pa.ChunkedArray]) -> Counter[str]:
@@ -207,7 +232,9 @@ def _counted(columns: Iterable[pa.ChunkedArray]) -> Counter[str]:
     for column in columns:
         for chunk in column.chunks:
             flat = pc.list_flatten(chunk)
-            for each in pc.value_counts(flat.filter(pc.match_substring_regex(flat, HAS_SIGN))).to_pylist():
+            for each in pc.value_counts(
+                flat.filter(pc.match_substring_regex(flat, HAS_SIGN))
+            ).to_pylist():
                 counts[each["values"]] += each["counts"]
     return counts
 
@@ -230,12 +257,19 @@ def _learnt(counts: Counter[str]) -> Cuts:
     inside = {sign for sign in apart if sign not in APOSTROPHES and inner[sign] < FEW * apart[sign]}
     is_apart = apart.total() >= lead.total() + trail.total()
     return Cuts(
-        leading=_joined(leading), trailing=_joined(trailing), inner=_joined(inside), kept=_joined(seen), others=is_apart,
-        endings=_apart(endings, counts, str.endswith), beginnings=_apart(beginnings, counts, str.startswith),
-    )  # fmt: skip
+        leading=_joined(leading),
+        trailing=_joined(trailing),
+        inner=_joined(inside),
+        kept=_joined(seen),
+        others=is_apart,
+        endings=_apart(endings, counts, str.endswith),
+        beginnings=_apart(beginnings, counts, str.startswith),
+    )
 
 
-def _count_word(token: str, count: int, lead: Counter[str], trail: Counter[str], inner: Counter[str]) -> None:
+def _count_word(
+    token: str, count: int, lead: Counter[str], trail: Counter[str], inner: Counter[str]
+) -> None:
     """Count the signs of a token that has letters or digits too; numbers, initials and addresses tell nothing of inner ones."""
     if is_sign(token[0]):
         lead[token[0]] += count
@@ -244,7 +278,11 @@ def _count_word(token: str, count: int, lead: Counter[str], trail: Counter[str],
     if ADDRESS.match(token) or INITIALS.match(token):
         return
     places = [place for place in range(1, len(token) - 1) if is_sign(token[place])]
-    words = {token[place] for place in places if not (token[place - 1].isdigit() and token[place + 1].isdigit())}
+    words = {
+        token[place]
+        for place in places
+        if not (token[place - 1].isdigit() and token[place + 1].isdigit())
+    }
     inner.update(dict.fromkeys(words, count))
 
 
@@ -255,7 +293,16 @@ def _joined(signs: Collection[str]) -> str:
 def _apart(found: Counter[str], counts: Counter[str], has: Any) -> tuple[str, ...]:
     """Endings or beginnings that stand apart more often than in one token with their word, the longest first."""
     whole = {
-        part: sum(count for token, count in counts.items() if len(token) > len(part) and has(plainly(token), part))
+        part: sum(
+            count
+            for token, count in counts.items()
+            if len(token) > len(part) and has(plainly(token), part)
+        )
         for part in found
     }
-    return tuple(sorted((part for part in found if found[part] > whole[part]), key=lambda part: (-len(part), part)))
+    return tuple(
+        sorted(
+            (part for part in found if found[part] > whole[part]),
+            key=lambda part: (-len(part), part),
+        )
+    )

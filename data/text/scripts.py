@@ -8,10 +8,27 @@ import pyarrow.compute as pc
 
 # Unicode scripts whose users write words without spaces, named as RE2's Unicode tables name them.
 UNSPACED_SCRIPTS = (
-    "Han", "Hiragana", "Katakana", "Bopomofo", "Yi", "Tangut", "Nushu", "Khitan_Small_Script",
-    "Thai", "Lao", "Khmer", "Myanmar", "Tibetan", "Tai_Le", "New_Tai_Lue", "Tai_Tham", "Tai_Viet", "Ahom",
-    "Javanese", "Balinese",
-)  # fmt: skip
+    "Han",
+    "Hiragana",
+    "Katakana",
+    "Bopomofo",
+    "Yi",
+    "Tangut",
+    "Nushu",
+    "Khitan_Small_Script",
+    "Thai",
+    "Lao",
+    "Khmer",
+    "Myanmar",
+    "Tibetan",
+    "Tai_Le",
+    "New_Tai_Lue",
+    "Tai_Tham",
+    "Tai_Viet",
+    "Ahom",
+    "Javanese",
+    "Balinese",
+)
 LETTERS = r"[\pL\pM]"  # with marks: vowels of Thai and Khmer are marks
 UNSPACED_LETTERS = "[" + "".join(rf"\p{{{name}}}" for name in UNSPACED_SCRIPTS) + "]"
 HAN_LETTERS = r"\p{Han}"

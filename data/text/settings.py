@@ -20,36 +20,62 @@ class TokenSettings:
     """What steers tokenization; each kind of tokenizer has defaults of its own (``DEFAULTS``)."""
 
     vocabulary_size: int = _about(20_000, "Ids of a vocabulary, at most.", low=5)
-    min_frequency: int = _about(2, "Times a token must stand in the training split; of unigram, each of its characters.", low=1)
-    unicode: UnicodeForm = _about("NFC", "Unicode form that texts are brought to; NFKC also reads ﬁ as fi and ½ as 1⁄2.")
+    min_frequency: int = _about(
+        2,
+        "Times a token must stand in the training split; of unigram, each of its characters.",
+        low=1,
+    )
+    unicode: UnicodeForm = _about(
+        "NFC", "Unicode form that texts are brought to; NFKC also reads ﬁ as fi and ½ as 1⁄2."
+    )
     lowercase: bool = _about(False, "Read capital letters as small ones.")
     strip_accents: bool = _about(False, "Read letters without their accents.")
-    html: Html = _about("keep", "Strip markup from texts, or also unescape entities such as &amp;; cut tokens keep theirs.")
+    html: Html = _about(
+        "keep",
+        "Strip markup from texts, or also unescape entities such as &amp;; cut tokens keep theirs.",
+    )
     digits: bool = _about(False, "Read every digit as 0.")
-    joint: bool = _about(True, "Source and target text share one vocabulary; else each has its own.")
-    max_length: int = _about(400, "Tokens of a training example, at most; longer ones are cut, pairs left out.", low=1)
-    vectors: str = _about("", "File of word vectors that training starts from, in text as of GloVe or word2vec; empty for none.")
+    joint: bool = _about(
+        True, "Source and target text share one vocabulary; else each has its own."
+    )
+    max_length: int = _about(
+        400, "Tokens of a training example, at most; longer ones are cut, pairs left out.", low=1
+    )
+    vectors: str = _about(
+        "",
+        "File of word vectors that training starts from, in text as of GloVe or word2vec; empty for none.",
+    )
     # 100,000 words of 100 numbers are 40 MB of every model.
-    vectors_limit: int = _about(100_000, "Words of that file known beside those of training, at most, in its order.", low=0)
-    limit: int = _about(0, "Rows of the training split, at most, chosen by their content; 0 takes all.", low=0)
+    vectors_limit: int = _about(
+        100_000, "Words of that file known beside those of training, at most, in its order.", low=0
+    )
+    limit: int = _about(
+        0, "Rows of the training split, at most, chosen by their content; 0 takes all.", low=0
+    )
 
     def __post_init__(self) -> None:
         for declared in fields(self):
             name, kind, value = declared.name, declared.type, getattr(self, declared.name)
             if get_origin(kind) is Literal:
                 if value not in get_args(kind):
-                    raise ValueError(f"{name} must be one of {', '.join(get_args(kind))}, got {value!r}")
+                    raise ValueError(
+                        f"{name} must be one of {', '.join(get_args(kind))}, got {value!r}"
+                    )
             elif type(value) is not kind:
                 raise ValueError(f"{name} must be of type {kind.__name__}, got {value!r}")  # type: ignore[union-attr]
             elif declared.metadata["low"] is not None and value < declared.metadata["low"]:
-                raise ValueError(f"{name} must be at least {declared.metadata['low']}, got {value!r}")
+                raise ValueError(
+                    f"{name} must be at least {declared.metadata['low']}, got {value!r}"
+                )
 
 
 DEFAULTS = {
     # What is only read may lose what does not change its meaning: forms of a letter, capitals, markup.
     "words": TokenSettings(unicode="NFKC", html="strip", lowercase=True),
     # Rare characters still say something (they are often names), and there are few.
-    "characters": TokenSettings(unicode="NFKC", html="strip", vocabulary_size=8_000, max_length=200),
+    "characters": TokenSettings(
+        unicode="NFKC", html="strip", vocabulary_size=8_000, max_length=200
+    ),
     # What is written comes out as its publisher writes it, so pieces keep all but the composition of letters.
     "bpe": TokenSettings(vocabulary_size=6_000, max_length=60),
     "unigram": TokenSettings(vocabulary_size=6_000, max_length=60),
@@ -71,5 +97,7 @@ def default_settings(kind: str, *, is_said: bool = False) -> TokenSettings:
     """Defaults of a kind, or of a user's tokenizer.json; ``is_said`` for texts that are read only to be said."""
     if is_tokenizer_file(kind):
         return replace(FILE_DEFAULTS, max_length=WHOLE) if is_said else FILE_DEFAULTS
-    rare: dict[str, Any] = {"min_frequency": 1} if kind == "characters" else {}  # what is unknown cannot be said
+    rare: dict[str, Any] = (
+        {"min_frequency": 1} if kind == "characters" else {}
+    )  # what is unknown cannot be said
     return replace(DEFAULTS[kind], **SAID, **rare) if is_said else DEFAULTS[kind]

@@ -48,14 +48,18 @@ def entities(text: str, spans: Sequence[Span], tags: Sequence[str]) -> list[Enti
     for i, tag in enumerate([*tags, "O"]):
         if opened >= 0 and tag != f"I-{tags[opened][2:]}":
             start, stop = stretch(spans, opened, i)
-            found.append({"kind": tags[opened][2:], "start": start, "stop": stop, "text": text[start:stop]})
+            found.append(
+                {"kind": tags[opened][2:], "start": start, "stop": stop, "text": text[start:stop]}
+            )
             opened = -1
         if tag.startswith("B-"):
             opened = i
     return found
 
 
-def raw_spans(texts: Sequence[str], html: Html, encoded: tuple[NDArray[np.int64], NDArray[np.int32]]) -> NDArray[np.int32]:
+def raw_spans(
+    texts: Sequence[str], html: Html, encoded: tuple[NDArray[np.int64], NDArray[np.int32]]
+) -> NDArray[np.int32]:
     """Spans of tokens as a tokenizer gives them, brought to the characters of the raw texts.
 
     Spaces at the edges of a token are left out: to a tokenizer of pieces the
@@ -94,6 +98,8 @@ def moved(spans: NDArray[np.int64], places: NDArray[np.int64]) -> NDArray[np.int
     """
     starts, stops = spans.T
     is_empty = stops <= starts
-    edges = np.concatenate([places, places[-1:, ::-1] if len(places) else np.zeros((1, 2), np.int64)])
+    edges = np.concatenate(
+        [places, places[-1:, ::-1] if len(places) else np.zeros((1, 2), np.int64)]
+    )
     begin = edges[starts, 0]
     return np.stack([begin, np.where(is_empty, begin, edges[stops - 1, 1])], axis=1)

@@ -42,10 +42,14 @@ class Tokenizer:
     num_fixed: int = 0
 
     def __post_init__(self) -> None:
-        self.inner.encode_special_tokens = True  # a text that says <eos> does not end there; not saved in its file
+        self.inner.encode_special_tokens = (
+            True  # a text that says <eos> does not end there; not saved in its file
+        )
 
     @classmethod
-    def train(cls, kind: str, columns: Iterable[pa.ChunkedArray], settings: TokenSettings) -> "Tokenizer":
+    def train(
+        cls, kind: str, columns: Iterable[pa.ChunkedArray], settings: TokenSettings
+    ) -> "Tokenizer":
         """Build a vocabulary from columns of texts or of lists of tokens.
 
         Args:
@@ -102,7 +106,9 @@ class Tokenizer:
             _check_counts(encoded, texts)
         return self._ours(encoded[0]), encoded[1]
 
-    def encode_with_offsets(self, texts: Sequence[str]) -> tuple[NDArray[np.int32], NDArray[np.int64], NDArray[np.int32]]:
+    def encode_with_offsets(
+        self, texts: Sequence[str]
+    ) -> tuple[NDArray[np.int32], NDArray[np.int64], NDArray[np.int32]]:
         """Encode texts, and say which characters each token stands for.
 
         Returns:
@@ -121,17 +127,29 @@ class Tokenizer:
 
     def decode(self, ids: Sequence[int], copies: Sequence[str] = ()) -> str:
         """Text of ids; unknown ones become the copies, in their order, or nothing."""
-        known = self.numbers.theirs[np.asarray(ids, dtype=np.int64)].tolist() if self.numbers else list(ids)
+        known = (
+            self.numbers.theirs[np.asarray(ids, dtype=np.int64)].tolist()
+            if self.numbers
+            else list(ids)
+        )
         if not copies:
             return str(self.inner.decode(known))
         waiting = iter(copies)
-        tokens = [next(waiting) if i == UNK_ID else str(self.inner.id_to_token(own)) for i, own in zip(ids, known, strict=True)]
+        tokens = [
+            next(waiting) if i == UNK_ID else str(self.inner.id_to_token(own))
+            for i, own in zip(ids, known, strict=True)
+        ]
         return str(self.inner.decoder.decode(tokens)) if self.inner.decoder else " ".join(tokens)
 
     def told(self) -> dict[str, Any]:
         """What its file does not say."""
         is_renumbered = self.numbers is not None
-        return {"is_cut": self.is_cut, "html": self.html, "is_renumbered": is_renumbered, "num_fixed": self.num_fixed}
+        return {
+            "is_cut": self.is_cut,
+            "html": self.html,
+            "is_renumbered": is_renumbered,
+            "num_fixed": self.num_fixed,
+        }
 
     @classmethod
     def read(cls, path: Path, told: dict[str, Any]) -> "Tokenizer":
@@ -154,4 +172,6 @@ def _check_counts(encoded: Encoded, rows: Sequence[Sequence[str]]) -> None:
     wrong = np.flatnonzero(counts != np.maximum([len(row) for row in rows], 1))
     if len(wrong):
         row, num = rows[wrong[0]], counts[wrong[0]]
-        raise RowError(f"tags need one id for each token, but the tokenizer gives {num} for the {len(row)} tokens {row[:8]}")
+        raise RowError(
+            f"tags need one id for each token, but the tokenizer gives {num} for the {len(row)} tokens {row[:8]}"
+        )

@@ -33,7 +33,9 @@ class Renumbering:
         """Put the special ids first; the others keep their order, holes closed."""
         vocabulary = inner.get_vocab()
         special = [vocabulary[name] for name in special_names(inner) if name]
-        theirs = np.asarray([*special, *sorted(set(vocabulary.values()) - set(special))], dtype=np.int32)
+        theirs = np.asarray(
+            [*special, *sorted(set(vocabulary.values()) - set(special))], dtype=np.int32
+        )
         ours = np.full(int(theirs.max()) + 1, UNK_ID, dtype=np.int32)
         ours[theirs] = np.arange(len(theirs))
         ours[theirs[[PAD_ID, BOS_ID, EOS_ID]]] = UNK_ID  # a text that says </s> does not end there
@@ -58,11 +60,17 @@ def read_tokenizer_file(path: Path, settings: TokenSettings) -> hf.Tokenizer:
     except FileNotFoundError as error:
         raise RowError(f"there is no tokenizer file {path}") from error
     except Exception as error:  # the library raises nothing narrower
-        raise RowError(f"{path} is not a tokenizer.json as tokenizers {hf.__version__} reads it: {error}") from error
+        raise RowError(
+            f"{path} is not a tokenizer.json as tokenizers {hf.__version__} reads it: {error}"
+        ) from error
     inner.no_padding()
     inner.no_truncation()
-    inner.add_special_tokens([ours for ours, theirs in zip(SPECIAL, special_names(inner), strict=True) if not theirs])
+    inner.add_special_tokens(
+        [ours for ours, theirs in zip(SPECIAL, special_names(inner), strict=True) if not theirs]
+    )
     steps = normaliser_steps(settings)
     if steps:
-        inner.normalizer = normalizers.Sequence([*steps, *([inner.normalizer] if inner.normalizer else [])])
+        inner.normalizer = normalizers.Sequence(
+            [*steps, *([inner.normalizer] if inner.normalizer else [])]
+        )
     return inner

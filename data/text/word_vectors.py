@@ -35,7 +35,10 @@ class WordVectors:
     @property
     def coverage(self) -> str:
         """How many words have one, for a log."""
-        num, exact, lowered = len(self.how) - len(SPECIAL), *(int((self.how == how).sum()) for how in (EXACT, LOWERED))
+        num, exact, lowered = (
+            len(self.how) - len(SPECIAL),
+            *(int((self.how == how).sum()) for how in (EXACT, LOWERED)),
+        )
         share = (exact + lowered) / max(1, num)
         return f"{exact + lowered:,} of {num:,} words ({share:.1%}): {exact:,} as they are, {lowered:,} in small letters"
 
@@ -82,7 +85,9 @@ def file_lines(address: str) -> Iterator[tuple[int, str, list[bytes]]]:
             size = size or fields
             parts = line.rstrip().rsplit(b" ", size)
             if len(parts) <= size or size == 0:
-                raise RowError(f"{address}, line {number}: expected a word and {size or 'some'} numbers, found {shown(line)}")
+                raise RowError(
+                    f"{address}, line {number}: expected a word and {size or 'some'} numbers, found {shown(line)}"
+                )
             yield number, parts[0].decode(errors="replace"), parts[1:]
 
 
@@ -101,7 +106,9 @@ def file_words(address: str) -> Iterator[str]:
 
 def forms(word: str) -> Iterable[str]:
     """A word as texts write it, without repeats."""
-    return dict.fromkeys((word, word.capitalize(), word.upper())) if word == word.lower() else (word,)
+    return (
+        dict.fromkeys((word, word.capitalize(), word.upper())) if word == word.lower() else (word,)
+    )
 
 
 def read_vectors(address: str, names: Sequence[str]) -> WordVectors:
@@ -122,12 +129,16 @@ def read_vectors(address: str, names: Sequence[str]) -> WordVectors:
     for number, word, fields in file_lines(address):
         if not table.size:
             table = np.zeros((len(names), len(fields)), dtype=np.float32)
-        ids = [(i, EXACT) for i in exact.get(word, ())] + [(i, LOWERED) for i in lowered.get(word, ())]
+        ids = [(i, EXACT) for i in exact.get(word, ())] + [
+            (i, LOWERED) for i in lowered.get(word, ())
+        ]
         for i, kind in ids:
             if how[i] < kind:
                 table[i], how[i] = numbers(fields, address, number), kind
     if not how.any():
-        raise RowError(f"{address}: none of the {len(names) - len(SPECIAL):,} words has a vector there, such as {names[-1]!r}")
+        raise RowError(
+            f"{address}: none of the {len(names) - len(SPECIAL):,} words has a vector there, such as {names[-1]!r}"
+        )
     return WordVectors(table, how)
 
 
@@ -151,9 +162,13 @@ def numbers(fields: list[bytes], address: str, line: int) -> NDArray[np.float32]
     try:
         found = np.array(fields, dtype=np.float64).astype(np.float32)
     except ValueError as error:
-        raise RowError(f"{address}, line {line}: {error}, expected {len(fields)} numbers after a word") from error
+        raise RowError(
+            f"{address}, line {line}: {error}, expected {len(fields)} numbers after a word"
+        ) from error
     if not np.isfinite(found).all():
-        raise RowError(f"{address}, line {line}: expected {len(fields)} finite numbers, found {shown(b' '.join(fields))}")
+        raise RowError(
+            f"{address}, line {line}: expected {len(fields)} finite numbers, found {shown(b' '.join(fields))}"
+        )
     return found
 
 

@@ -19,7 +19,9 @@ from data.text.settings import TokenSettings
 log = logging.getLogger(__name__)
 
 
-def write_ids(folder: Path, split: str, tables: Iterable[pa.Table], encoder: Encoder, settings: TokenSettings) -> int:
+def write_ids(
+    folder: Path, split: str, tables: Iterable[pa.Table], encoder: Encoder, settings: TokenSettings
+) -> int:
     """Write both sides of a split as flat ids and offsets, batch by batch, and return its rows.
 
     Beside them go the words of the source, where the encoder spells them.
@@ -29,9 +31,18 @@ def write_ids(folder: Path, split: str, tables: Iterable[pa.Table], encoder: Enc
     """
     num_rows = num_left_out = 0
     with ExitStack() as files:
-        sources, targets = (files.enter_context(RaggedFile(folder, f"{split}.{side}")) for side in ("source", "target"))
-        words = files.enter_context(WordFiles(folder, split, encoder.characters)) if encoder.characters else None
-        for encoded, found in side_by_side(lambda table: (encoder.encode(table), encoder.words(table.column(0))), tables):
+        sources, targets = (
+            files.enter_context(RaggedFile(folder, f"{split}.{side}"))
+            for side in ("source", "target")
+        )
+        words = (
+            files.enter_context(WordFiles(folder, split, encoder.characters))
+            if encoder.characters
+            else None
+        )
+        for encoded, found in side_by_side(
+            lambda table: (encoder.encode(table), encoder.words(table.column(0))), tables
+        ):
             source, target, keep = usable(split, encoded, encoder, settings.max_length)
             if words and found:
                 words.append(found, keep, settings.max_length if split == "train" else None)
@@ -40,8 +51,15 @@ def write_ids(folder: Path, split: str, tables: Iterable[pa.Table], encoder: Enc
             num_kept = int(keep.sum())
             num_rows, num_left_out = num_rows + num_kept, num_left_out + len(keep) - num_kept
     if not num_rows:
-        raise RowError(f"no row of {split} is left within max_length {settings.max_length}: raise tokens.max_length")
-    log.info("%s: %s rows%s", split, f"{num_rows:,}", f", {num_left_out:,} left out" if num_left_out else "")
+        raise RowError(
+            f"no row of {split} is left within max_length {settings.max_length}: raise tokens.max_length"
+        )
+    log.info(
+        "%s: %s rows%s",
+        split,
+        f"{num_rows:,}",
+        f", {num_left_out:,} left out" if num_left_out else "",
+    )
     return num_rows
 
 

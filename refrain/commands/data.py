@@ -19,7 +19,9 @@ FEW_TRIES = "2"  # of MLflow's seven, which take four minutes, while a person wa
 
 @app.command()
 def datasets(
-    name: Annotated[str | None, typer.Argument(metavar="[DATASET]", help="Show all of this one.")] = None,
+    name: Annotated[
+        str | None, typer.Argument(metavar="[DATASET]", help="Show all of this one.")
+    ] = None,
     catalog: Catalog = None,
     as_json: Json = False,
 ) -> None:
@@ -53,7 +55,12 @@ def check(name: Name, catalog: Catalog = None, as_json: Json = False) -> None:
         show_progress()
         checked = check_dataset(name, joined(catalog))
     if as_json:
-        told = {"snapshot": checked.snapshot.digest, "is_new": checked.is_new, "fault": checked.fault, **checked.report}
+        told = {
+            "snapshot": checked.snapshot.digest,
+            "is_new": checked.is_new,
+            "fault": checked.fault,
+            **checked.report,
+        }
         print_json(told)
     else:
         from refrain.tables import show_page
@@ -87,9 +94,15 @@ def snapshots(name: Name, catalog: Catalog = None, as_json: Json = False) -> Non
 @app.command()
 def forget(
     name: Name,
-    texts: Annotated[list[str] | None, typer.Option("--text", metavar="TEXT", help="A text; may be repeated.")] = None,
-    keys: Annotated[list[str] | None, typer.Option("--key", metavar="KEY", help="A row's key; may be repeated.")] = None,
-    file: Annotated[Path | None, typer.Option("--file", metavar="FILE", help="A file of texts, one a line.")] = None,
+    texts: Annotated[
+        list[str] | None, typer.Option("--text", metavar="TEXT", help="A text; may be repeated.")
+    ] = None,
+    keys: Annotated[
+        list[str] | None, typer.Option("--key", metavar="KEY", help="A row's key; may be repeated.")
+    ] = None,
+    file: Annotated[
+        Path | None, typer.Option("--file", metavar="FILE", help="A file of texts, one a line.")
+    ] = None,
     catalog: Catalog = None,
 ) -> None:
     """Put texts or keys on a dataset's removal list: no later snapshot holds them.
@@ -111,12 +124,18 @@ def forget(
         new = put_on_list(entry, named, keys or [])
         old = holders(entry, named)
     print(f"{len(new)} new on the removal list {own_list(name)}")
-    print(f"The next ingestion of {name} leaves them out: refrain check {name}, or refrain run {name}")
+    print(
+        f"The next ingestion of {name} leaves them out: refrain check {name}, or refrain run {name}"
+    )
     if old:
-        print(f"Snapshots that hold such a text until they are pruned (refrain prune): {', '.join(old)}")
+        print(
+            f"Snapshots that hold such a text until they are pruned (refrain prune): {', '.join(old)}"
+        )
         print(f"Which models were trained on them: refrain snapshots {name}")
     elif named:
-        print("No snapshot in the store holds such a text. Only a whole text counts, in any case and spacing.")
+        print(
+            "No snapshot in the store holds such a text. Only a whole text counts, in any case and spacing."
+        )
 
 
 def _lines(file: Path) -> list[str]:
@@ -124,15 +143,29 @@ def _lines(file: Path) -> list[str]:
     try:
         return [line for line in file.read_text(encoding="utf-8").split("\n") if line.strip()]
     except UnicodeDecodeError as error:
-        raise ValueError(f"{file}: expected a text a line in UTF-8, got {error.reason} at byte {error.start:,}") from None
+        raise ValueError(
+            f"{file}: expected a text a line in UTF-8, got {error.reason} at byte {error.start:,}"
+        ) from None
 
 
 @app.command()
 def prune(
-    names: Annotated[list[str] | None, typer.Argument(metavar="[DATASET]...", help="Only of these; none for all.")] = None,
-    days: Annotated[float, typer.Option("--days", min=0, metavar="N", help="Keep what was written to in the last N days.")] = 7.0,
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[DATASET]...", help="Only of these; none for all."),
+    ] = None,
+    days: Annotated[
+        float,
+        typer.Option(
+            "--days", min=0, metavar="N", help="Keep what was written to in the last N days."
+        ),
+    ] = 7.0,
     only_aliased: Annotated[
-        bool, typer.Option("--aliased", help="Keep the past of versions with an alias only (champion, previous, challenger).")
+        bool,
+        typer.Option(
+            "--aliased",
+            help="Keep the past of versions with an alias only (champion, previous, challenger).",
+        ),
     ] = False,
     is_sure: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
     as_json: Json = False,
@@ -150,16 +183,29 @@ def prune(
 
         found = find_prunable(names or [], days=days, only_aliased=only_aliased)
         if as_json:
-            listed = [{"path": str(item.path), "why": item.why, "bytes": item.num_bytes} for item in found]
+            listed = [
+                {"path": str(item.path), "why": item.why, "bytes": item.num_bytes} for item in found
+            ]
             print_json(listed)
         else:
             from refrain.tables import show_prunable
 
             show_prunable(found)
-        if found and not is_sure and not as_json and sys.stdin.isatty() and typer.confirm("Remove them?"):
-            again = find_prunable(names or [], days=days, only_aliased=only_aliased)  # a model may have come while you thought
+        if (
+            found
+            and not is_sure
+            and not as_json
+            and sys.stdin.isatty()
+            and typer.confirm("Remove them?")
+        ):
+            again = find_prunable(
+                names or [], days=days, only_aliased=only_aliased
+            )  # a model may have come while you thought
             found, is_sure = [item for item in found if item in again], True
         if found and is_sure:
-            print(f"removed {len(found)} folders, {remove(found) / 1e6:,.1f} MB", file=sys.stderr if as_json else sys.stdout)
+            print(
+                f"removed {len(found)} folders, {remove(found) / 1e6:,.1f} MB",
+                file=sys.stderr if as_json else sys.stdout,
+            )
         elif found and not as_json:
             print("Nothing was removed; --yes removes them.")

@@ -17,7 +17,9 @@ from refrain.options import Catalog, Json, joined, print_json
 
 app = typer.Typer()
 DIFFERS = 3  # exit status of a replay whose weights are others: 1 is an error, 2 a wrong option
-Model = Annotated[str, typer.Argument(metavar="MODEL", help="Name of a registered model (refrain models).")]
+Model = Annotated[
+    str, typer.Argument(metavar="MODEL", help="Name of a registered model (refrain models).")
+]
 
 
 @app.command()
@@ -44,9 +46,12 @@ def history(model: Model, as_json: Json = False) -> None:
 def rollback(
     model: Model,
     version: Annotated[
-        str | None, typer.Option("--to", metavar="VERSION", help="This version, not the previous champion.")
+        str | None,
+        typer.Option("--to", metavar="VERSION", help="This version, not the previous champion."),
     ] = None,
-    why: Annotated[str, typer.Option("--why", metavar="TEXT", help="What is wrong, for the ledger.")] = "",
+    why: Annotated[
+        str, typer.Option("--why", metavar="TEXT", help="What is wrong, for the ledger.")
+    ] = "",
     as_json: Json = False,
 ) -> None:
     """Put the previous champion of a model back, and write that down.
@@ -59,7 +64,7 @@ def rollback(
         refrain rollback rotten_tomatoes --why "calls every irony praise"
 
         refrain rollback rotten_tomatoes --to 3
-    """  # fmt: skip
+    """
     with plain_errors():
         prepare(MLFLOW_HTTP_REQUEST_MAX_RETRIES=FEW_TRIES)
         from dataclasses import asdict
@@ -73,7 +78,9 @@ def rollback(
 @app.command()
 def replay(
     model: Model,
-    version: Annotated[str, typer.Argument(metavar="[VERSION]", help="Its number, or an alias such as previous.")] = "champion",
+    version: Annotated[
+        str, typer.Argument(metavar="[VERSION]", help="Its number, or an alias such as previous.")
+    ] = "champion",
     catalog: Catalog = None,
     as_json: Json = False,
 ) -> None:
@@ -92,9 +99,12 @@ def replay(
         refrain replay rotten_tomatoes
 
         refrain replay msra 3
-    """  # fmt: skip
+    """
     with plain_errors():
-        prepare(MLFLOW_HTTP_REQUEST_MAX_RETRIES=FEW_TRIES, PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL="CRITICAL")
+        prepare(
+            MLFLOW_HTTP_REQUEST_MAX_RETRIES=FEW_TRIES,
+            PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL="CRITICAL",
+        )
         from dataclasses import asdict
 
         from refrain.progress import show_progress

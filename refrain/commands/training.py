@@ -12,7 +12,17 @@ from typer.core import TyperCommand
 
 from refrain.environment import prepare
 from refrain.errors import plain_errors
-from refrain.options import Assignments, Catalog, Json, Limit, Name, changed, check_names, joined, print_json
+from refrain.options import (
+    Assignments,
+    Catalog,
+    Json,
+    Limit,
+    Name,
+    changed,
+    check_names,
+    joined,
+    print_json,
+)
 
 app = typer.Typer()
 
@@ -20,7 +30,9 @@ app = typer.Typer()
 @app.command()
 def health(
     name: Name,
-    num_steps: Annotated[int, typer.Option("--steps", min=1, metavar="N", help="Steps to look at, at most.")] = 200,
+    num_steps: Annotated[
+        int, typer.Option("--steps", min=1, metavar="N", help="Steps to look at, at most.")
+    ] = 200,
     assignments: Assignments = None,
     limit: Limit = None,
     catalog: Catalog = None,
@@ -37,7 +49,7 @@ def health(
         refrain health rotten_tomatoes
 
         refrain health msra --steps 400 --set training.encoder=rnn --set training.clip_norm=1
-    """  # fmt: skip
+    """
     with plain_errors():
         check_names([name], catalog)
         prepare(PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL="CRITICAL")
@@ -47,9 +59,13 @@ def health(
         from tasks.pages.health import health_page, read_health, write_health
         from tasks.settings import parse_settings
 
-        settings = with_entry_settings(name, parse_settings(changed(assignments, limit)), joined(catalog))
+        settings = with_entry_settings(
+            name, parse_settings(changed(assignments, limit)), joined(catalog)
+        )
         show_progress()
-        found = check_health(token_set(name, settings.tokens, joined(catalog)), settings.training, num_steps)
+        found = check_health(
+            token_set(name, settings.tokens, joined(catalog)), settings.training, num_steps
+        )
         path, report = write_health(found), read_health(found)
     if as_json:
         print_json(report | {"page": str(path)})
@@ -85,9 +101,14 @@ def spread(words: list[str], option: str) -> list[str]:
 def compare(
     name: Name,
     encoders: Annotated[
-        list[str] | None, typer.Option("--encoders", metavar="NAME ...", help="Of rnn, gru, lstm and cnn; all by default.")
+        list[str] | None,
+        typer.Option(
+            "--encoders", metavar="NAME ...", help="Of rnn, gru, lstm and cnn; all by default."
+        ),
     ] = None,
-    split: Annotated[str, typer.Option(metavar="SPLIT", help="Split to score on: validation, or test.")] = "validation",
+    split: Annotated[
+        str, typer.Option(metavar="SPLIT", help="Split to score on: validation, or test.")
+    ] = "validation",
     assignments: Assignments = None,
     limit: Limit = None,
     catalog: Catalog = None,
@@ -104,7 +125,7 @@ def compare(
         refrain compare rotten_tomatoes --encoders rnn gru lstm cnn
 
         refrain compare msra --encoders lstm cnn --limit 5000 --set training.max_epochs=3
-    """  # fmt: skip
+    """
     with plain_errors():
         check_names([name], catalog)
         prepare(PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL="CRITICAL")
@@ -116,7 +137,9 @@ def compare(
         from tasks.settings import parse_settings
 
         chosen = encoders or ["rnn", "gru", "lstm", "cnn"]
-        settings = with_entry_settings(name, parse_settings(changed(assignments, limit)), joined(catalog))
+        settings = with_entry_settings(
+            name, parse_settings(changed(assignments, limit)), joined(catalog)
+        )
         check_comparison(chosen, settings.training, split)
         show_progress()
         tokens = token_set(name, settings.tokens, joined(catalog))

@@ -50,7 +50,9 @@ class Ragged:
     def select(self, indices: NDArray[np.int64]) -> "Ragged":
         """Keep some rows, in the order of their indices."""
         parts = [self.ids[self.offsets[i] : self.offsets[i + 1]] for i in indices]
-        return Ragged(np.concatenate([self.ids[:0], *parts]), np.cumsum([0, *map(len, parts)], dtype=np.int64))
+        return Ragged(
+            np.concatenate([self.ids[:0], *parts]), np.cumsum([0, *map(len, parts)], dtype=np.int64)
+        )
 
     def take(self, indices: NDArray[np.int64]) -> tuple[Tensor, Tensor]:
         """Gather rows, padded on the right with ``PAD_ID``.
@@ -80,7 +82,9 @@ class Spelled:
 
     def to(self, device: torch.device) -> "Spelled":
         """The same with its tensors on a device."""
-        return Spelled(*(tensor.to(device) for tensor in (self.characters, self.lengths, self.places)))
+        return Spelled(
+            *(tensor.to(device) for tensor in (self.characters, self.lengths, self.places))
+        )
 
 
 @dataclass(frozen=True)
@@ -123,7 +127,9 @@ class Examples:
 
     def select(self, indices: NDArray[np.int64]) -> "Examples":
         """Keep some examples, in the order of their indices."""
-        words = Words(self.words.forms.select(indices), self.words.spellings) if self.words else None
+        words = (
+            Words(self.words.forms.select(indices), self.words.spellings) if self.words else None
+        )
         return Examples(self.source.select(indices), self.target.select(indices), words)
 
     def batch(self, indices: NDArray[np.int64]) -> "Batch":
@@ -176,7 +182,9 @@ def shifted(target: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
     return read, said.scatter(1, lengths[:, None], EOS_ID)
 
 
-def cut_by_length(lengths: NDArray[np.int64], order: NDArray[np.int64], *, size: int, tokens: int) -> Iterator[NDArray[np.int64]]:
+def cut_by_length(
+    lengths: NDArray[np.int64], order: NDArray[np.int64], *, size: int, tokens: int
+) -> Iterator[NDArray[np.int64]]:
     """Cut ``order``, sorted by length, into batches of at most ``size`` examples.
 
     A batch holds at most ``tokens`` tokens with its padding, but always one example.
@@ -190,7 +198,9 @@ def cut_by_length(lengths: NDArray[np.int64], order: NDArray[np.int64], *, size:
         start = stop
 
 
-def epoch_batches(examples: Examples, *, size: int, tokens: int, seed: int, epoch: int) -> list[NDArray[np.int64]]:
+def epoch_batches(
+    examples: Examples, *, size: int, tokens: int, seed: int, epoch: int
+) -> list[NDArray[np.int64]]:
     """Order an epoch: batches of examples of near-equal lengths, in random order.
 
     A pure function of the lengths, the seed and the epoch, so a training that

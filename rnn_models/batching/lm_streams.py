@@ -50,7 +50,9 @@ class Streams(Sequence[Window]):
         at = self.starts[place][:, None] + steps  # (B, W)
         is_real = steps < self.lengths[place][:, None]
         at = np.where(is_real, at, 0)
-        read, said = (np.where(is_real, ids[at], PAD_ID).astype(np.int64) for ids in (self.read, self.said))
+        read, said = (
+            np.where(is_real, ids[at], PAD_ID).astype(np.int64) for ids in (self.read, self.said)
+        )
         return Window(
             read=torch.from_numpy(read),
             said=torch.from_numpy(said),
@@ -76,7 +78,9 @@ def end_to_end(texts: Ragged, order: Ints, *, is_joined: bool) -> tuple[Ids, Ids
     return read, said, np.repeat(order, lengths).astype(np.int32)
 
 
-def pieces(start: int, stop: int, breaks: Ints, *, window: int, first: int) -> Iterator[tuple[int, int, bool]]:
+def pieces(
+    start: int, stop: int, breaks: Ints, *, window: int, first: int
+) -> Iterator[tuple[int, int, bool]]:
     """Cut the stretch of one stream at each break and, between two, after each ``window`` steps.
 
     Args:
@@ -98,7 +102,9 @@ def pieces(start: int, stop: int, breaks: Ints, *, window: int, first: int) -> I
             at += length
 
 
-def stream_windows(texts: Ragged, *, size: int, window: int, seed: int, epoch: int, is_joined: bool = False) -> Streams:
+def stream_windows(
+    texts: Ragged, *, size: int, window: int, seed: int, epoch: int, is_joined: bool = False
+) -> Streams:
     """Cut texts into ``size`` streams of equal length, and these into windows.
 
     Each token is predicted exactly once. The order is a pure function of the
@@ -122,7 +128,11 @@ def stream_windows(texts: Ragged, *, size: int, window: int, seed: int, epoch: i
     breaks = np.zeros(0, dtype=np.int64) if is_joined else np.flatnonzero(read == BOS_ID)
     edges = np.linspace(0, len(said), min(size, len(said)) + 1).astype(np.int64)
     streams = [
-        list(pieces(a, b, breaks[slice(*np.searchsorted(breaks, (a, b)))], window=window, first=first))
+        list(
+            pieces(
+                a, b, breaks[slice(*np.searchsorted(breaks, (a, b)))], window=window, first=first
+            )
+        )
         for a, b in pairwise(edges.tolist())
     ]
     table = np.zeros((3, max(map(len, streams)), len(streams)), dtype=np.int64)

@@ -19,7 +19,13 @@ def weights_of(model: nn.Module) -> dict[str, Tensor]:
     return {name: p.detach().cpu().clone() for name, p in model.named_parameters()}
 
 
-def save_model(folder: Path, weights: dict[str, Tensor], problem: Problem, sizes: Sizes, settings: TrainSettings) -> None:
+def save_model(
+    folder: Path,
+    weights: dict[str, Tensor],
+    problem: Problem,
+    sizes: Sizes,
+    settings: TrainSettings,
+) -> None:
     """Write a model's weights and all that is needed to build it again."""
     save_file(weights, folder / WEIGHTS)
     built = {"problem": problem.name, "sizes": asdict(sizes), "settings": asdict(settings)}

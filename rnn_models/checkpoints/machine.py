@@ -26,7 +26,9 @@ def describe_machine(settings: TrainSettings) -> dict[str, str]:
 
 def _instructions() -> str:
     limit = os.environ.get("ONEDNN_MAX_CPU_ISA", "")
-    return f"{platform.machine()} {torch.backends.cpu.get_cpu_capability()}" + (f", oneDNN at most {limit}" if limit else "")
+    return f"{platform.machine()} {torch.backends.cpu.get_cpu_capability()}" + (
+        f", oneDNN at most {limit}" if limit else ""
+    )
 
 
 def _processor() -> str:

@@ -63,11 +63,21 @@ def _changes(names: list[str], expected: Weights, found: Weights) -> Iterator[Ch
     for name in names:
         ours, theirs = expected[name].contiguous().flatten(), found[name].contiguous().flatten()
         # As bytes: 0 is not -0, and what is no number may still be the same.
-        differs = (ours.view(torch.uint8) != theirs.view(torch.uint8)).view(len(ours), ours.element_size()).any(1)
+        differs = (
+            (ours.view(torch.uint8) != theirs.view(torch.uint8))
+            .view(len(ours), ours.element_size())
+            .any(1)
+        )
         off = (ours[differs].double() - theirs[differs].double()).abs()
         largest = float(off.nan_to_num(nan=math.inf, posinf=math.inf).max()) if len(off) else 0.0
-        yield Change(name, len(ours), int(differs.sum()), largest if math.isfinite(largest) else None)
+        yield Change(
+            name, len(ours), int(differs.sum()), largest if math.isfinite(largest) else None
+        )
 
 
 def _said(tensor: Tensor | None) -> str:
-    return "none" if tensor is None else f"{str(tensor.dtype).removeprefix('torch.')} {tuple(tensor.shape)}"
+    return (
+        "none"
+        if tensor is None
+        else f"{str(tensor.dtype).removeprefix('torch.')} {tuple(tensor.shape)}"
+    )

@@ -41,7 +41,14 @@ class Hypothesis:
 
 
 def beam_search(
-    step: Step, state: State, *, width: int, max_lengths: Tensor, length_penalty: float, num_best: int, fixed: State = ()
+    step: Step,
+    state: State,
+    *,
+    width: int,
+    max_lengths: Tensor,
+    length_penalty: float,
+    num_best: int,
+    fixed: State = (),
 ) -> list[list[Hypothesis]]:
     """Decode a batch with beams.
 
@@ -72,7 +79,10 @@ def beam_search(
         equation 14, take one of (5 + length) / 6.
     """
     found: list[list[Hypothesis]] = [[] for _ in range(len(max_lengths))]
-    beams, divisors = Beams.start(len(max_lengths), width, max_lengths.device), powers(max_lengths, length_penalty)
+    beams, divisors = (
+        Beams.start(len(max_lengths), width, max_lengths.device),
+        powers(max_lengths, length_penalty),
+    )
     rows = Rows(beams.ids[:, 0, 0], beams.live_places(), beams.sequences)
     while len(rows.places):
         logits, state = step(rows, fixed, state)
@@ -82,7 +92,9 @@ def beam_search(
             found[int(beams.sequences[i])] = beams.hypotheses(i, num_best)
         grows = beams.is_live & ~is_over[:, None]
         # Beams that part go on from one row: what a step makes of it, it makes once.
-        used, origin = torch.unique(torch.searchsorted(rows.places, parents[grows]), return_inverse=True)
+        used, origin = torch.unique(
+            torch.searchsorted(rows.places, parents[grows]), return_inverse=True
+        )
         state = tuple(tensor.index_select(0, used) for tensor in state)
         beams, fixed = beams.without(is_over, fixed)
         rows = Rows(beams.ids[:, :, -1][beams.is_live], beams.live_places(), origin)
@@ -104,7 +116,10 @@ def powers(max_lengths: Tensor, exponent: float) -> Tensor:
         (longest + 1,), with 1 for the text of no ids.
     """
     longest = max(max_lengths.tolist(), default=0)
-    return (torch.arange(longest + 1, dtype=torch.float64, device=max_lengths.device).clamp(min=1) ** exponent).float()
+    return (
+        torch.arange(longest + 1, dtype=torch.float64, device=max_lengths.device).clamp(min=1)
+        ** exponent
+    ).float()
 
 
 @dataclass(frozen=True)
@@ -141,7 +156,9 @@ class Beams:
         """Places of the rows among the B * W beams, (R,)."""
         return self.is_live.flatten().nonzero().flatten()
 
-    def grown(self, places: Tensor, values: Tensor, tokens: Tensor, divisors: Tensor) -> tuple["Beams", Tensor]:
+    def grown(
+        self, places: Tensor, values: Tensor, tokens: Tensor, divisors: Tensor
+    ) -> tuple["Beams", Tensor]:
         """The best beams one id later, and the beam that each comes from, as one of the B * W, (B, W).
 
         No more than the W best ids of a row can be among the W best of its sequence.
@@ -154,20 +171,29 @@ class Beams:
         """
         num, width = self.totals.shape
         totals = values.new_full((num * width, values.shape[1]), NEVER)
-        totals[:, 0] = self.totals.flatten()  # a finished beam goes on as itself, one that is none stays none
+        totals[:, 0] = (
+            self.totals.flatten()
+        )  # a finished beam goes on as itself, one that is none stays none
         totals[places] = values + self.totals.flatten()[places, None]
         said = tokens.new_full(totals.shape, PAD_ID)
         said[places] = tokens
         lengths = self.lengths + self.is_live
         ranked = totals.view(num, width, -1) / divisors[lengths][:, :, None]
-        scores, best = (found[:, :width] for found in ranked.flatten(1).sort(dim=1, descending=True, stable=True))  # (B, W)
+        scores, best = (
+            found[:, :width]
+            for found in ranked.flatten(1).sort(dim=1, descending=True, stable=True)
+        )  # (B, W)
         beam = best // totals.shape[1]
         said = said.view(num, -1).gather(1, best)
         ids = self.ids.gather(1, beam[:, :, None].expand(-1, -1, self.ids.shape[2]))
         grown = Beams(
-            self.sequences, torch.cat([ids, said[:, :, None]], dim=2), totals.view(num, -1).gather(1, best), scores,
-            lengths.gather(1, beam), self.is_done.gather(1, beam) | (said == EOS_ID),
-        )  # fmt: skip
+            self.sequences,
+            torch.cat([ids, said[:, :, None]], dim=2),
+            totals.view(num, -1).gather(1, best),
+            scores,
+            lengths.gather(1, beam),
+            self.is_done.gather(1, beam) | (said == EOS_ID),
+        )
         return grown, beam + width * torch.arange(num, device=beam.device)[:, None]
 
     def are_over(self, max_lengths: Tensor, divisors: Tensor, num_best: int) -> Tensor:
@@ -187,7 +213,11 @@ class Beams:
     def hypotheses(self, i: int, num_best: int) -> list[Hypothesis]:
         """The best texts of one sequence."""
         rows = zip(self.ids[i, :num_best].tolist(), self.scores[i, :num_best].tolist(), strict=True)
-        return [Hypothesis(_strip(ids), score) for n, (ids, score) in enumerate(rows) if n == 0 or score != NEVER]
+        return [
+            Hypothesis(_strip(ids), score)
+            for n, (ids, score) in enumerate(rows)
+            if n == 0 or score != NEVER
+        ]
 
     def without(self, is_over: Tensor, fixed: State) -> tuple["Beams", State]:
         """The sequences that are not over, and their rows of some tensors."""

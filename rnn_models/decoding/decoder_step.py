@@ -24,7 +24,9 @@ ALIGNED = 64
 class Step(Protocol):
     """A step of a recurrence."""
 
-    def __call__(self, added: Tensor, inputs: Tensor, state: State, origin: Tensor | None = None) -> State:
+    def __call__(
+        self, added: Tensor, inputs: Tensor, state: State, origin: Tensor | None = None
+    ) -> State:
         """The next state.
 
         Args:
@@ -98,9 +100,14 @@ def gate_bias(cell: nn.RNNBase) -> Tensor:
 
 
 def decoder_step(
-    embedding: Embedding, cell: nn.RNNBase, attention: Attention, projection: tuple[Tensor, Tensor],
-    *, never_said: Sequence[int], width: int,
-) -> SearchStep:  # fmt: skip
+    embedding: Embedding,
+    cell: nn.RNNBase,
+    attention: Attention,
+    projection: tuple[Tensor, Tensor],
+    *,
+    never_said: Sequence[int],
+    width: int,
+) -> SearchStep:
     """A step of a search with an attending decoder, which reads its last attentional state too if its cell has room for it.
 
     Args:
@@ -126,7 +133,11 @@ def decoder_step(
         ids, which = torch.unique(rows.ids, return_inverse=True)  # rows say few ids between them
         added = linear(embedding(ids[:, None])[:, 0], from_tokens, add)[which]  # (R, G * H)
         hidden = advance(added, fed, hidden, rows.origin)
-        queries = hidden[0].new_zeros(len(memory.keys) * width, cell.hidden_size).index_copy_(0, rows.places, hidden[0])
+        queries = (
+            hidden[0]
+            .new_zeros(len(memory.keys) * width, cell.hidden_size)
+            .index_copy_(0, rows.places, hidden[0])
+        )
         looked = attention.look(queries.view(-1, width, cell.hidden_size), memory)  # (B, W, T)
         contexts = torch.bmm(looked, memory.values).flatten(0, 1)[rows.places]  # (R, O)
         said = torch.addmm(contexts, hidden[0], own).tanh_()

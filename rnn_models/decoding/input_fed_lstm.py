@@ -34,9 +34,19 @@ class FedLSTM(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any, added: Tensor, weights: Tensor, own: Tensor, h: Tensor, c: Tensor, fed: Tensor,
-        keys: Tensor, values: Tensor, barred: Tensor, kept_hidden: Tensor, kept: Tensor,
-    ) -> tuple[Tensor, ...]:  # fmt: skip
+        ctx: Any,
+        added: Tensor,
+        weights: Tensor,
+        own: Tensor,
+        h: Tensor,
+        c: Tensor,
+        fed: Tensor,
+        keys: Tensor,
+        values: Tensor,
+        barred: Tensor,
+        kept_hidden: Tensor,
+        kept: Tensor,
+    ) -> tuple[Tensor, ...]:
         """Read all steps.
 
         Args:
@@ -58,7 +68,10 @@ class FedLSTM(torch.autograd.Function):
         """
         (num_steps, num, _), (hidden, width) = added.shape, own.shape
         gates, inputs = torch.empty_like(added), added.new_empty(num_steps, num, width + hidden)
-        cells, squashed = added.new_empty(num_steps + 1, num, hidden), added.new_empty(num_steps, num, hidden)
+        cells, squashed = (
+            added.new_empty(num_steps + 1, num, hidden),
+            added.new_empty(num_steps, num, hidden),
+        )
         read, said = added.new_empty(num, num_steps, hidden), added.new_empty(num, num_steps, width)
         looked = added.new_empty(num, num_steps, keys.shape[1])
         cells[0] = c
@@ -70,21 +83,57 @@ class FedLSTM(torch.autograd.Function):
             torch.addcmul(i * g.tanh_(), f, cells[t], out=cells[t + 1])
             h = o * torch.tanh(cells[t + 1], out=squashed[t])
             queries = h * kept_hidden
-            probabilities = torch.baddbmm(barred, queries[:, None], keys.mT).softmax(dim=2)  # (B, 1, T)
+            probabilities = torch.baddbmm(barred, queries[:, None], keys.mT).softmax(
+                dim=2
+            )  # (B, 1, T)
             attended = torch.baddbmm((queries @ own)[:, None], probabilities, values)[:, 0].tanh_()
             fed = attended * kept
             read[:, t], looked[:, t], said[:, t] = queries, probabilities[:, 0], attended
-        ctx.save_for_backward(weights, own, keys, values, kept_hidden, kept, gates, inputs, cells, squashed, read, looked, said)
+        ctx.save_for_backward(
+            weights,
+            own,
+            keys,
+            values,
+            kept_hidden,
+            kept,
+            gates,
+            inputs,
+            cells,
+            squashed,
+            read,
+            looked,
+            said,
+        )
         return said * kept[:, None], looked.clone(), h, cells[-1].clone(), fed
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> Gradients:
         """Go back from the last step to the first."""
-        weights, own, keys, values, kept_hidden, kept, gates, inputs, cells, squashed, read, looked, said = ctx.saved_tensors
+        (
+            weights,
+            own,
+            keys,
+            values,
+            kept_hidden,
+            kept,
+            gates,
+            inputs,
+            cells,
+            squashed,
+            read,
+            looked,
+            said,
+        ) = ctx.saved_tensors
         of_said, of_looked, of_h, of_c, of_fed = gradients
         (hidden, width), num_steps = own.shape, len(gates)
-        of_gates, of_sum, of_energy = torch.empty_like(gates), torch.empty_like(said), torch.empty_like(looked)
-        to_read = kept[:, None] * (1 - said * said)  # (B, U, O), what a gradient is multiplied by on its way to the sum
+        of_gates, of_sum, of_energy = (
+            torch.empty_like(gates),
+            torch.empty_like(said),
+            torch.empty_like(looked),
+        )
+        to_read = kept[:, None] * (
+            1 - said * said
+        )  # (B, U, O), what a gradient is multiplied by on its way to the sum
         slopes = gate_slopes(gates, cells, squashed)
         for t in range(num_steps - 1, -1, -1):
             of_sum[:, t] = one = (of_said[:, t] + of_fed) * to_read[:, t]
@@ -102,7 +151,19 @@ class FedLSTM(torch.autograd.Function):
         of_weights = inputs.flatten(0, 1).T @ of_gates.flatten(0, 1)
         of_own = read.flatten(0, 1).T @ of_sum.flatten(0, 1)
         of_keys, of_values = torch.bmm(of_energy.mT, read), torch.bmm(looked.mT, of_sum)
-        return of_gates, of_weights, of_own, of_h, of_c, of_fed, of_keys, of_values, None, None, None
+        return (
+            of_gates,
+            of_weights,
+            of_own,
+            of_h,
+            of_c,
+            of_fed,
+            of_keys,
+            of_values,
+            None,
+            None,
+            None,
+        )
 
 
 def gate_slopes(gates: Tensor, cells: Tensor, squashed: Tensor) -> tuple[Tensor, Tensor, Tensor]:

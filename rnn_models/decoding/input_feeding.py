@@ -15,7 +15,12 @@ from rnn_models.layers.attention import Attention, Memory
 
 
 def read_fed(
-    cell: nn.RNNBase, attention: Attention, tokens: Tensor, memory: Memory, state: State, dropout: nn.Module
+    cell: nn.RNNBase,
+    attention: Attention,
+    tokens: Tensor,
+    memory: Memory,
+    state: State,
+    dropout: nn.Module,
 ) -> tuple[Tensor, Tensor, State]:
     """Read a stretch of target tokens, each with the attentional state before it.
 
@@ -38,7 +43,9 @@ def read_fed(
     """
     *hidden, fed = state
     from_inputs, from_hidden, _, _ = cell.parameters()
-    added = linear(tokens.transpose(0, 1), from_inputs[:, : tokens.shape[2]], gate_bias(cell))  # (U, B, G * H)
+    added = linear(
+        tokens.transpose(0, 1), from_inputs[:, : tokens.shape[2]], gate_bias(cell)
+    )  # (U, B, G * H)
     kept_hidden = dropout(torch.ones_like(hidden[0])[:, None])  # (B, 1, H): one mask for all steps
     kept = dropout(torch.ones_like(fed)[:, None])
     if cell.mode == "LSTM" and attention.is_product and added.dtype == from_inputs.dtype:

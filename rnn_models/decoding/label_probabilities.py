@@ -21,7 +21,9 @@ def label_probabilities(model: Any, examples: Examples) -> NDArray[np.float32]:
     """
 
     def say(batch: Batch) -> NDArray[np.float32]:
-        table: NDArray[np.float32] = model(batch.source, batch.source_lengths).softmax(1).float().cpu().numpy()  # (B, K)
+        table: NDArray[np.float32] = (
+            model(batch.source, batch.source_lengths).softmax(1).float().cpu().numpy()
+        )  # (B, K)
         return table
 
     return np.array(say_in_batches(say, model, examples))

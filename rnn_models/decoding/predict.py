@@ -17,14 +17,26 @@ Said = TypeVar("Said")
 
 
 def predict_all(
-    problem: Problem, model: torch.nn.Module, examples: Examples, *, size: int = 64, tokens: int = 8192
+    problem: Problem,
+    model: torch.nn.Module,
+    examples: Examples,
+    *,
+    size: int = 64,
+    tokens: int = 8192,
 ) -> list[Output]:
     """Outputs of all examples, in their order."""
-    return say_in_batches(partial(problem.predict, model), model, examples, size=size, tokens=tokens)
+    return say_in_batches(
+        partial(problem.predict, model), model, examples, size=size, tokens=tokens
+    )
 
 
 def say_in_batches(
-    say: Callable[[Batch], Iterable[Said]], model: torch.nn.Module, examples: Examples, *, size: int = 64, tokens: int = 8192
+    say: Callable[[Batch], Iterable[Said]],
+    model: torch.nn.Module,
+    examples: Examples,
+    *,
+    size: int = 64,
+    tokens: int = 8192,
 ) -> list[Said]:
     """What is said of all examples, in their order; on a CPU of several batches at a time.
 

@@ -26,7 +26,9 @@ class Sampling:
 
     temperature: float = setting(1.0, "What divides logits; 0 takes the likeliest.", low=0)
     top_k: int = setting(0, "Ids that may be drawn, the likeliest; 0 for all.", low=0)
-    top_p: float = setting(1.0, "Probability that the ids that may be drawn have together at least.", low=0, high=1)
+    top_p: float = setting(
+        1.0, "Probability that the ids that may be drawn have together at least.", low=0, high=1
+    )
     max_length: int = setting(1000, "Ids of a text, at most.", low=1)
     goes_on: bool = setting(False, "An <eos> ends a line of the text, not the text.")
     seed: int = setting(1, "Of what is drawn.", low=0)
@@ -39,9 +41,13 @@ class Sampling:
     def of(cls, s: TrainSettings) -> "Sampling":
         """What the settings of a model say."""
         return cls(
-            temperature=s.temperature, top_k=s.top_k, top_p=s.top_p, max_length=s.sample_length, goes_on=s.joined_texts,
+            temperature=s.temperature,
+            top_k=s.top_k,
+            top_p=s.top_p,
+            max_length=s.sample_length,
+            goes_on=s.joined_texts,
             seed=s.seed,
-        )  # fmt: skip
+        )
 
 
 @dataclass(frozen=True)
@@ -109,11 +115,15 @@ def chances_of(rows: NDArray[np.int64], sampling: Sampling) -> NDArray[np.float6
     They follow from the seed and the text's number alone, so what is drawn
     for a text does not depend on the batch that it is in.
     """
-    drawn = [np.random.default_rng((sampling.seed, int(row))).random(sampling.max_length) for row in rows]
+    drawn = [
+        np.random.default_rng((sampling.seed, int(row))).random(sampling.max_length) for row in rows
+    ]
     return np.stack(drawn) if drawn else np.zeros((0, sampling.max_length))
 
 
-def sample(step: Step, logits: Tensor, state: State, sampling: Sampling, rows: NDArray[np.int64]) -> list[Sample]:
+def sample(
+    step: Step, logits: Tensor, state: State, sampling: Sampling, rows: NDArray[np.int64]
+) -> list[Sample]:
     """Draw texts side by side; each step reads one id of each text that is not over.
 
     Args:
@@ -127,9 +137,15 @@ def sample(step: Step, logits: Tensor, state: State, sampling: Sampling, rows: N
     chances = torch.from_numpy(chances_of(rows, sampling)).to(logits.device)
     ids = torch.full(chances.shape, PAD_ID, device=logits.device)
     nats = chances.new_zeros(len(rows))
-    never, live = torch.tensor(NEVER_SAID, device=logits.device), torch.arange(len(rows), device=logits.device)
+    never, live = (
+        torch.tensor(NEVER_SAID, device=logits.device),
+        torch.arange(len(rows), device=logits.device),
+    )
     for place in range(sampling.max_length):
-        drawn = draw(probabilities_of(logits.index_fill(1, never, float("-inf")), sampling), chances[live, place])
+        drawn = draw(
+            probabilities_of(logits.index_fill(1, never, float("-inf")), sampling),
+            chances[live, place],
+        )
         ids[live, place] = drawn
         nats[live] -= logits.log_softmax(1).gather(1, drawn[:, None]).squeeze(1).double()
         if not sampling.goes_on:
@@ -138,7 +154,10 @@ def sample(step: Step, logits: Tensor, state: State, sampling: Sampling, rows: N
         if place + 1 == sampling.max_length or not len(live):
             break
         logits, state = step(drawn, state)
-    return [_sample(row, cost, sampling) for row, cost in zip(ids.tolist(), nats.detach().tolist(), strict=True)]
+    return [
+        _sample(row, cost, sampling)
+        for row, cost in zip(ids.tolist(), nats.detach().tolist(), strict=True)
+    ]
 
 
 def _sample(ids: list[int], nats: float, sampling: Sampling) -> Sample:

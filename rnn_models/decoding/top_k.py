@@ -38,10 +38,14 @@ def highest(logits: Tensor, num: int) -> tuple[Tensor, Tensor]:
     num_stretches = num_ids // STRETCH
     if num_stretches <= num:
         return logits.topk(min(num, num_ids), dim=1)
-    stretches = logits[:, : num_stretches * STRETCH].view(-1, num_stretches, STRETCH)  # (R, N, STRETCH)
+    stretches = logits[:, : num_stretches * STRETCH].view(
+        -1, num_stretches, STRETCH
+    )  # (R, N, STRETCH)
     chosen = stretches.amax(2).topk(num, dim=1).indices
     inside = stretches.gather(1, chosen[:, :, None].expand(-1, -1, STRETCH)).flatten(1)
-    values, places = torch.cat([inside, logits[:, num_stretches * STRETCH :]], dim=1).topk(num, dim=1)
+    values, places = torch.cat([inside, logits[:, num_stretches * STRETCH :]], dim=1).topk(
+        num, dim=1
+    )
     is_inside = places < inside.shape[1]
     stretch = chosen.gather(1, (places // STRETCH).clamp(max=num - 1))
     beyond = num_stretches * STRETCH - inside.shape[1]

@@ -14,7 +14,9 @@ from rnn_models.settings import TrainSettings
 from rnn_models.training.clipping import percentile
 
 Verdict = Literal["explodes", "vanishes", "healthy"]
-SMOOTHED = 10  # steps whose losses are averaged: one batch is harder than another, which is no oscillation
+SMOOTHED = (
+    10  # steps whose losses are averaged: one batch is harder than another, which is no oscillation
+)
 LOOKED_BACK = 20  # steps before one that say what norm is usual there
 SPIKE = 10.0  # times the usual norm: one such step undoes what ten made
 # Of a gradient at the far end of a sequence, as a share of that at its near end. Where each step has a loss of its own,
@@ -109,7 +111,9 @@ def num_spikes(norms: Sequence[float]) -> int:
     if not finite:
         return 0
     usual = median(finite)
-    before = [median(finite[max(0, i - LOOKED_BACK) : i] or [norm]) for i, norm in enumerate(finite)]
+    before = [
+        median(finite[max(0, i - LOOKED_BACK) : i] or [norm]) for i, norm in enumerate(finite)
+    ]
     return sum(norm > SPIKE * max(usual, there) for norm, there in zip(finite, before, strict=True))
 
 
@@ -157,7 +161,12 @@ def diagnose(clipped: Probe, free: Probe, clipped_by: str) -> Diagnosis:
     with_it, without = summary_of(clipped), summary_of(free)
     suggested = suggested_norm([step.gradient_norm for step in clipped.steps])
     found = verdict(without, with_it)
-    said = [_of_norms(without), *_of_time(with_it), _of_clipping(with_it, without, clipped_by), *_of_faults(with_it, without)]
+    said = [
+        _of_norms(without),
+        *_of_time(with_it),
+        _of_clipping(with_it, without, clipped_by),
+        *_of_faults(with_it, without),
+    ]
     return Diagnosis(found, with_it, without, suggested, said)
 
 
@@ -179,25 +188,41 @@ def _of_norms(free: Summary) -> str:
         f"Without clipping the gradient norm is {free.median_norm:.3g} in the median and {free.largest_norm:.3g} at most; "
         f"{free.num_spikes:,} of {free.num_steps:,} steps have more than {SPIKE:g} times what is usual there"
     )
-    return f"{told}, and {free.num_not_finite:,} are not finite." if free.num_not_finite else f"{told}, and all are finite."
+    return (
+        f"{told}, and {free.num_not_finite:,} are not finite."
+        if free.num_not_finite
+        else f"{told}, and all are finite."
+    )
 
 
 def _of_time(clipped: Summary) -> list[str]:
     """What becomes of a gradient on its way back through time."""
     if not clipped.far_end:
         return ["The encoder has no recurrence, so no gradient runs back through time."]
-    told = {way: f"{end:.2g} {_said(end, clipped.num_back)}" for way, end in clipped.far_end.items()}
+    told = {
+        way: f"{end:.2g} {_said(end, clipped.num_back)}" for way, end in clipped.far_end.items()
+    }
     ends = "; ".join(f"{way} {what}" for way, what in told.items())
-    return [f"What is left of a gradient {clipped.num_back} time steps before the hidden state read last, as a share: {ends}."]
+    return [
+        f"What is left of a gradient {clipped.num_back} time steps before the hidden state read last, as a share: {ends}."
+    ]
 
 
 def _said(end: float, num_back: int) -> str:
-    return "(it grows)" if has_grown(end, num_back) else "(it fades)" if end < FADED else "(it arrives)"
+    return (
+        "(it grows)"
+        if has_grown(end, num_back)
+        else "(it fades)"
+        if end < FADED
+        else "(it arrives)"
+    )
 
 
 def _of_clipping(clipped: Summary, free: Summary, by: str) -> str:
     if not clipped.num_clipped:
-        return f"Clipping by {by} changed no step: with it and without it this is the same training."
+        return (
+            f"Clipping by {by} changed no step: with it and without it this is the same training."
+        )
     return (
         f"Clipping by {by} shortened {clipped.num_clipped:,} of {clipped.num_steps:,} steps "
         f"({clipped.num_clipped / clipped.num_steps:.0%}). Loss at the end: {_number(clipped.last_loss)} with it, "
@@ -212,16 +237,26 @@ def _number(value: float) -> str:
 
 def _of_faults(clipped: Summary, free: Summary) -> list[str]:
     said = [f"Without clipping the {free.fault}"] if free.fault else []
-    return said + ([f"Clipping alone does not help here: with it, too, the {clipped.fault}"] if clipped.fault else [])
+    return said + (
+        [f"Clipping alone does not help here: with it, too, the {clipped.fault}"]
+        if clipped.fault
+        else []
+    )
 
 
 def advice(found: Diagnosis, settings: TrainSettings) -> list[str]:
     """What to do about a diagnosis, most urgent first; each setting by its full name."""
-    said, seen, lower = [], found.clipped, f"Lower training.learning_rate (now {settings.learning_rate:g})"
+    said, seen, lower = (
+        [],
+        found.clipped,
+        f"Lower training.learning_rate (now {settings.learning_rate:g})",
+    )
     if seen.fault or seen.last_loss > seen.first_loss:
         said.append(f"{lower}: the loss does not come down.")
     elif seen.oscillation > SWINGS:
-        said.append(f"{lower}: with clipping, too, the loss swings (oscillation {seen.oscillation:.3g}).")
+        said.append(
+            f"{lower}: with clipping, too, the loss swings (oscillation {seen.oscillation:.3g})."
+        )
     if found.verdict == "explodes":
         said.append("Keep clipping on: where nothing bounds the gradient, it explodes.")
     if found.verdict == "vanishes":
@@ -229,8 +264,16 @@ def advice(found: Diagnosis, settings: TrainSettings) -> list[str]:
             f"What lies far back teaches nothing (training.encoder is {settings.encoder}, training.pooling {settings.pooling}): "
             "an lstm or gru lets more of a gradient through than an rnn, and pooling over all states gives each a way of its own."
         )
-    if settings.clipping == "norm" and found.clip_norm and not 0.5 <= settings.clip_norm / found.clip_norm <= 2:
-        said.append(f"Try training.clip_norm={found.clip_norm:g} (now {settings.clip_norm:g}): nine norms in ten are below it.")
+    if (
+        settings.clipping == "norm"
+        and found.clip_norm
+        and not 0.5 <= settings.clip_norm / found.clip_norm <= 2
+    ):
+        said.append(
+            f"Try training.clip_norm={found.clip_norm:g} (now {settings.clip_norm:g}): nine norms in ten are below it."
+        )
     elif found.clip_norm:
-        said.append(f"A threshold of the norm would be {found.clip_norm:g}: nine norms in ten are below it.")
+        said.append(
+            f"A threshold of the norm would be {found.clip_norm:g}: nine norms in ten are below it."
+        )
     return said

@@ -39,7 +39,13 @@ class Probe:
 
 
 def probe(
-    problem: Problem, train: Examples, sizes: Sizes, settings: TrainSettings, *, num_steps: int, vectors: Vectors | None = None
+    problem: Problem,
+    train: Examples,
+    sizes: Sizes,
+    settings: TrainSettings,
+    *,
+    num_steps: int,
+    vectors: Vectors | None = None,
 ) -> Probe:
     """Make the first steps of a training: the very ones that ``fit`` would make, without its validation.
 
@@ -60,13 +66,17 @@ def probe(
         try:
             for step in first_steps(training, train, num_steps):
                 progress.show(
-                    loss=step.loss, gradient_norm=step.gradient_norm, is_clipped=step.is_clipped,
+                    loss=step.loss,
+                    gradient_norm=step.gradient_norm,
+                    is_clipped=step.is_clipped,
                     tokens_per_second=step.tokens_per_second,
-                )  # fmt: skip
+                )
         except FloatingPointError as error:
             fault = str(error)
             log.warning("%s", fault)
-        return Probe(training.history.steps, before, gradient_decay(problem, training.model, batch), fault)
+        return Probe(
+            training.history.steps, before, gradient_decay(problem, training.model, batch), fault
+        )
 
 
 def first_steps(training: Training, train: Examples, num_steps: int) -> Iterator[Step]:

@@ -19,7 +19,9 @@ from rnn_models.evaluation.text_features import character_ids, ngram_counts
 from rnn_models.names import nearest
 
 Targets = list[list[int]]
-Baseline = Callable[[Examples, Examples], list[Any]]  # targets, or the nats of each token of each text
+Baseline = Callable[
+    [Examples, Examples], list[Any]
+]  # targets, or the nats of each token of each text
 # Sources and targets of the training split and the sources to answer, all raw; gives targets.
 TextBaseline = Callable[[Sequence[str], Sequence[str], Sequence[str]], list[str]]
 NGRAMS = ("unigram", "bigram", "trigram", "fourgram", "fivegram")
@@ -50,11 +52,18 @@ def majority(train: Examples, test: Examples) -> Targets:
 
 def bag_of_words(train: Examples, test: Examples) -> Targets:
     """A linear classifier of which words and pairs of neighbours a text has."""
-    parts = [ngram_counts(rows.ids.astype(np.int64), rows.offsets, (1, 2)) for rows in (train.source, test.source)]
-    return [[int(label)] for label in _classified(parts[0], train.target.ids, parts[1], penalty=0.5)]
+    parts = [
+        ngram_counts(rows.ids.astype(np.int64), rows.offsets, (1, 2))
+        for rows in (train.source, test.source)
+    ]
+    return [
+        [int(label)] for label in _classified(parts[0], train.target.ids, parts[1], penalty=0.5)
+    ]
 
 
-def character_ngrams(sources: Sequence[str], targets: Sequence[str], asked: Sequence[str]) -> list[str]:
+def character_ngrams(
+    sources: Sequence[str], targets: Sequence[str], asked: Sequence[str]
+) -> list[str]:
     """A linear classifier of which stretches of one to four characters a text has.
 
     Needs no words, so it serves texts that do not separate them. Of large
@@ -62,12 +71,22 @@ def character_ngrams(sources: Sequence[str], targets: Sequence[str], asked: Sequ
     """
     rows = np.unique(np.linspace(0, len(sources) - 1, min(len(sources), MOST_ROWS)).astype(int))
     most = max(1, MOST_CHARACTERS // len(rows))
-    known, new = (ngram_counts(*character_ids(texts, most), ORDERS) for texts in ([sources[i] for i in rows], asked))
-    return [str(label) for label in _classified(known, np.asarray([targets[i] for i in rows]), new, penalty=0.3)]
+    known, new = (
+        ngram_counts(*character_ids(texts, most), ORDERS)
+        for texts in ([sources[i] for i in rows], asked)
+    )
+    return [
+        str(label)
+        for label in _classified(known, np.asarray([targets[i] for i in rows]), new, penalty=0.3)
+    ]
 
 
 def _classified(
-    known: scipy.sparse.csr_matrix, labels: NDArray[Any], asked: scipy.sparse.csr_matrix, *, penalty: float
+    known: scipy.sparse.csr_matrix,
+    labels: NDArray[Any],
+    asked: scipy.sparse.csr_matrix,
+    *,
+    penalty: float,
 ) -> NDArray[Any]:
     """Labels of texts by a linear support vector machine over tf-idf; penalties were chosen on rotten_tomatoes' validation."""
     if len(np.unique(labels)) == 1:
@@ -99,14 +118,18 @@ def tag_in_context(train: Examples, test: Examples) -> Targets:
         number = _numbered(context)
         cells = number[:num_train] * num_tags + train.target.ids
         kinds, counts = np.unique(cells, return_counts=True)
-        order = np.argsort(counts, kind="stable")  # the most frequent tag of a context is written last
+        order = np.argsort(
+            counts, kind="stable"
+        )  # the most frequent tag of a context is written last
         best = np.full(int(number.max(initial=0)) + 1, -1)
         best[kinds[order] // num_tags] = kinds[order] % num_tags
         tags = np.where(best[number] >= 0, best[number], tags)
     return [row.tolist() for row in np.split(tags[num_train:], test.source.offsets[1:-1])]
 
 
-def _with_neighbours(rows: Ragged) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+def _with_neighbours(
+    rows: Ragged,
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
     """The token before each token, the token and the one behind it, their ids moved up by one; 0 where there is none."""
     here = rows.ids.astype(np.int64) + 1
     before, behind = np.zeros_like(here), np.zeros_like(here)
@@ -128,10 +151,14 @@ def nearest_pair(train: Examples, test: Examples) -> Targets:
     return [train.target.row(i) for i in found]
 
 
-def nearest_characters(sources: Sequence[str], targets: Sequence[str], asked: Sequence[str]) -> list[str]:
+def nearest_characters(
+    sources: Sequence[str], targets: Sequence[str], asked: Sequence[str]
+) -> list[str]:
     """The target of the training pair whose source shares the rarest stretches of one to three characters."""
     most = max(1, MOST_CHARACTERS // len(sources))
-    known, new = (ngram_counts(*character_ids(texts, most), (1, 2, 3)) for texts in (sources, asked))
+    known, new = (
+        ngram_counts(*character_ids(texts, most), (1, 2, 3)) for texts in (sources, asked)
+    )
     return [targets[i] for i in _nearest(known, new)]
 
 
@@ -148,10 +175,15 @@ def _nearest(sources: scipy.sparse.csr_matrix, others: scipy.sparse.csr_matrix) 
 
 
 BASELINES: dict[str, Baseline] = {
-    baseline.__name__: baseline for baseline in (majority, bag_of_words, frequent_tag, tag_in_context, nearest_pair)
+    baseline.__name__: baseline
+    for baseline in (majority, bag_of_words, frequent_tag, tag_in_context, nearest_pair)
 }
-TEXT_BASELINES: dict[str, TextBaseline] = {baseline.__name__: baseline for baseline in (character_ngrams, nearest_characters)}
-UNSPACED_ONLY = ("nearest_characters",)  # where words stand apart, the pair nearest by tokens costs less
+TEXT_BASELINES: dict[str, TextBaseline] = {
+    baseline.__name__: baseline for baseline in (character_ngrams, nearest_characters)
+}
+UNSPACED_ONLY = (
+    "nearest_characters",
+)  # where words stand apart, the pair nearest by tokens costs less
 BASELINES |= {name: partial(ngram_nats, order=order) for order, name in enumerate(NGRAMS, start=1)}
 
 
@@ -163,8 +195,16 @@ def num_learnt(name: str, train: Examples) -> int:
         return 1
     if name == "bag_of_words":
         num_labels = _num_ids(train.target)
-        num_features = len(np.unique(ngram_counts(train.source.ids.astype(np.int64), train.source.offsets, (1, 2)).indices))
-        return (num_features + 1) * (1 if num_labels == 2 else num_labels)  # two labels need one border
+        num_features = len(
+            np.unique(
+                ngram_counts(
+                    train.source.ids.astype(np.int64), train.source.offsets, (1, 2)
+                ).indices
+            )
+        )
+        return (num_features + 1) * (
+            1 if num_labels == 2 else num_labels
+        )  # two labels need one border
     if name == "frequent_tag":
         return _num_ids(train.source)
     if name == "tag_in_context":
@@ -177,7 +217,9 @@ def num_learnt_of_texts(name: str, sources: Sequence[str], targets: Sequence[str
     if name == "nearest_characters":
         return sum(map(len, (*sources, *targets)))
     num_labels = len(set(targets))
-    features = ngram_counts(*character_ids(sources, max(1, MOST_CHARACTERS // len(sources))), ORDERS).indices
+    features = ngram_counts(
+        *character_ids(sources, max(1, MOST_CHARACTERS // len(sources))), ORDERS
+    ).indices
     return (len(np.unique(features)) + 1) * (1 if num_labels == 2 else num_labels)
 
 

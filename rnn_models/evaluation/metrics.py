@@ -61,7 +61,9 @@ class Score:
     signature: str = ""
 
 
-def measure(metric: Metric, statistics: Statistics, *, num_resamples: int = 1000, seed: int = 0) -> Score:
+def measure(
+    metric: Metric, statistics: Statistics, *, num_resamples: int = 1000, seed: int = 0
+) -> Score:
     """Score all examples together, with a 95 % percentile bootstrap interval.
 
     Args:
@@ -102,7 +104,9 @@ def label_classes(hypotheses: Sequence[str], references: Sequence[str]) -> dict[
     """Per label that the references have, (N, 3): right, said, true."""
     said, true = np.asarray(hypotheses), np.asarray(references)
     pairs = {str(name): (said == name, true == name) for name in np.unique(true)}
-    return {name: np.column_stack([s & t, s, t]).astype(np.float64) for name, (s, t) in pairs.items()}
+    return {
+        name: np.column_stack([s & t, s, t]).astype(np.float64) for name, (s, t) in pairs.items()
+    }
 
 
 def _macro_f1(sums: Statistics) -> Statistics:
@@ -151,24 +155,36 @@ def _entities(
         raise ValueError(f"row {wrong[0]} has {h} predicted tags for {r} tokens")
     said, row_of = spans(hypotheses)
     true, _ = spans(references)
-    said_kind, true_kind = (np.asarray([tag[2:] for row in rows for tag in row], dtype=str) for rows in (hypotheses, references))
+    said_kind, true_kind = (
+        np.asarray([tag[2:] for row in rows for tag in row], dtype=str)
+        for rows in (hypotheses, references)
+    )
     is_hit = (said > 0) & (said == true) & (said_kind == true_kind)
     return row_of, [(is_hit, true_kind), (said > 0, said_kind), (true > 0, true_kind)]
 
 
-def _span_rows(hypotheses: Sequence[Sequence[str]], references: Sequence[Sequence[str]]) -> Statistics:
+def _span_rows(
+    hypotheses: Sequence[Sequence[str]], references: Sequence[Sequence[str]]
+) -> Statistics:
     """Per row: entities found rightly, found, and true."""
     row_of, found = _entities(hypotheses, references)
-    return np.column_stack([np.bincount(row_of, weights=starts, minlength=len(references)) for starts, _ in found])
+    return np.column_stack(
+        [np.bincount(row_of, weights=starts, minlength=len(references)) for starts, _ in found]
+    )
 
 
-def span_classes(hypotheses: Sequence[Sequence[str]], references: Sequence[Sequence[str]]) -> dict[str, Statistics]:
+def span_classes(
+    hypotheses: Sequence[Sequence[str]], references: Sequence[Sequence[str]]
+) -> dict[str, Statistics]:
     """Per kind of entity that the references have, (N, 3): found rightly, found, true."""
     row_of, found = _entities(hypotheses, references)
     is_true, kinds = found[2]
     return {
         str(kind): np.column_stack(
-            [np.bincount(row_of, weights=starts & (of == kind), minlength=len(references)) for starts, of in found]
+            [
+                np.bincount(row_of, weights=starts & (of == kind), minlength=len(references))
+                for starts, of in found
+            ]
         )
         for kind in np.unique(kinds[is_true])
     }
@@ -179,7 +195,9 @@ def f1(sums: Statistics) -> Statistics:
     return 200 * sums[:, 0] / np.maximum(sums[:, 1] + sums[:, 2], 1)
 
 
-def _token_rows(hypotheses: Sequence[Sequence[str]], references: Sequence[Sequence[str]]) -> Statistics:
+def _token_rows(
+    hypotheses: Sequence[Sequence[str]], references: Sequence[Sequence[str]]
+) -> Statistics:
     pairs = zip(hypotheses, references, strict=True)
     hits = [sum(a == b for a, b in zip(h, r, strict=True)) for h, r in pairs]
     return np.column_stack([hits, [len(r) for r in references]]).astype(np.float64)
@@ -208,9 +226,13 @@ def _perplexity(sums: Statistics) -> Statistics:
     return np.asarray(np.exp(sums[:, 0] / sums[:, 1]))
 
 
-def text_metric(name: str, title: str, metric: Any, score: Callable[[Statistics], Statistics]) -> Metric:
+def text_metric(
+    name: str, title: str, metric: Any, score: Callable[[Statistics], Statistics]
+) -> Metric:
     """A metric of texts that sacreBLEU counts."""
-    return Metric(name, title, segment_statistics(metric), score, lambda: str(metric.get_signature()))
+    return Metric(
+        name, title, segment_statistics(metric), score, lambda: str(metric.get_signature())
+    )
 
 
 METRICS = {
@@ -219,10 +241,31 @@ METRICS = {
         Metric("accuracy", "accuracy", _accuracy_rows, _share, classes=label_classes),
         Metric("valid_texts", "valid texts", _accuracy_rows, _share),
         Metric("macro_f1", "macro F1", _class_rows, _macro_f1, classes=label_classes),
-        Metric("span_f1", "entity F1", _span_rows, f1, lambda: "strict IOB2, micro", classes=span_classes),
+        Metric(
+            "span_f1",
+            "entity F1",
+            _span_rows,
+            f1,
+            lambda: "strict IOB2, micro",
+            classes=span_classes,
+        ),
         Metric("token_accuracy", "token accuracy", _token_rows, _share),
-        Metric("bits_per_character", "bits per character", _nats_rows, _bits, lambda: "ends of texts counted", is_cost=True),
-        Metric("perplexity", "perplexity", _nats_rows, _perplexity, lambda: "per token, ends counted", is_cost=True),
+        Metric(
+            "bits_per_character",
+            "bits per character",
+            _nats_rows,
+            _bits,
+            lambda: "ends of texts counted",
+            is_cost=True,
+        ),
+        Metric(
+            "perplexity",
+            "perplexity",
+            _nats_rows,
+            _perplexity,
+            lambda: "per token, ends counted",
+            is_cost=True,
+        ),
         text_metric("bleu", "BLEU", bleu_metric(DEFAULT_TOKENIZER), bleu_scores),
         text_metric("chrf", "chrF", CHRF_METRIC, chrf_scores),
     )

@@ -33,7 +33,9 @@ def ngram_nats(train: Examples, test: Examples, *, order: int) -> list[NDArray[n
     said, before = (np.concatenate(parts, axis=-1) for parts in zip(*sides, strict=True))
     is_train = np.arange(len(said)) < len(sides[0][0])
     probability = np.full(len(said), 1 / (num_ids - len(NEVER_SAID)))
-    context = np.zeros(len(said), dtype=np.int64)  # contexts by number, so that no key outgrows 64 bits
+    context = np.zeros(
+        len(said), dtype=np.int64
+    )  # contexts by number, so that no key outgrows 64 bits
     for length in range(order):
         if length:
             context = _numbered(context * num_ids + before[length - 1])
@@ -69,7 +71,9 @@ def _numbered(keys: Ints) -> Ints:
     return np.asarray(np.unique(keys, return_inverse=True)[1], dtype=np.int64)
 
 
-def _mixed(said: Ints, context: Ints, num_ids: int, is_train: NDArray[np.bool_], shorter: Floats) -> Floats:
+def _mixed(
+    said: Ints, context: Ints, num_ids: int, is_train: NDArray[np.bool_], shorter: Floats
+) -> Floats:
     """The probability of each token after its context, mixed with that after a shorter one, (T,)."""
     pair = _numbered(context * num_ids + said)
     num_contexts, num_pairs = int(context.max()) + 1, int(pair.max()) + 1

@@ -104,12 +104,17 @@ def compare(
     swapped = swapped_gains(metric, ours, theirs, num_resamples=num_resamples, seed=seed)
     low, high = np.percentile(drawn, [100 * alpha, 100 * (1 - alpha)])
     return Comparison(
-        ours=float(metric.score(whole[0])[0]), theirs=float(metric.score(whole[1])[0]), gain=gain,
-        low=float(low), high=float(high),
+        ours=float(metric.score(whole[0])[0]),
+        theirs=float(metric.score(whole[1])[0]),
+        gain=gain,
+        low=float(low),
+        high=float(high),
         p_bootstrap=_share_of(drawn - drawn.mean() >= gain - TOLERANCE),
         p_swaps=_share_of(swapped >= gain - TOLERANCE),
-        alpha=alpha, num_examples=len(ours), num_resamples=num_resamples,
-    )  # fmt: skip
+        alpha=alpha,
+        num_examples=len(ours),
+        num_resamples=num_resamples,
+    )
 
 
 def check_pairs(metric: Metric, ours: Statistics, theirs: Statistics) -> None:
@@ -130,22 +135,32 @@ def check_pairs(metric: Metric, ours: Statistics, theirs: Statistics) -> None:
         )
 
 
-def resampled_gains(metric: Metric, ours: Statistics, theirs: Statistics, *, num_resamples: int, seed: int) -> Statistics:
+def resampled_gains(
+    metric: Metric, ours: Statistics, theirs: Statistics, *, num_resamples: int, seed: int
+) -> Statistics:
     """Gains (R,) over N examples drawn with replacement, the same ones for both systems."""
     both, width = np.concatenate([ours, theirs], axis=1), ours.shape[1]
     sums = drawn_sums(both, num_resamples, seed)  # (r, 2 * S)
     return np.concatenate([_gains(metric, each[:, :width], each[:, width:]) for each in sums])
 
 
-def swapped_gains(metric: Metric, ours: Statistics, theirs: Statistics, *, num_resamples: int, seed: int) -> Statistics:
+def swapped_gains(
+    metric: Metric, ours: Statistics, theirs: Statistics, *, num_resamples: int, seed: int
+) -> Statistics:
     """Gains (R,) where the two answers to an example are swapped with probability one half."""
     whole_ours, whole_theirs = ours.sum(0), theirs.sum(0)
     moved = _swapped_sums(theirs - ours, num_resamples, seed)  # (r, S)
-    return np.concatenate([_gains(metric, whole_ours + each, whole_theirs - each) for each in moved])
+    return np.concatenate(
+        [_gains(metric, whole_ours + each, whole_theirs - each) for each in moved]
+    )
 
 
 def compare_classes(
-    ours: Mapping[str, Statistics], theirs: Mapping[str, Statistics], *, num_resamples: int = NUM_RESAMPLES, seed: int = 0
+    ours: Mapping[str, Statistics],
+    theirs: Mapping[str, Statistics],
+    *,
+    num_resamples: int = NUM_RESAMPLES,
+    seed: int = 0,
 ) -> list[ClassChange]:
     """Say of each class how it changed, and whether a fall is more than chance.
 
@@ -167,7 +182,9 @@ def compare_classes(
     """
     if not ours:
         return []
-    rows, others = (np.concatenate([kind[name] for name in ours], axis=1) for kind in (ours, theirs))  # (N, K * 3)
+    rows, others = (
+        np.concatenate([kind[name] for name in ours], axis=1) for kind in (ours, theirs)
+    )  # (N, K * 3)
     before, after = _class_scores(others.sum(0)[None])[0], _class_scores(rows.sum(0)[None])[0]
     falls = np.zeros(len(ours))
     for moved in _swapped_sums(others - rows, num_resamples, seed):  # (r, K * 3)
@@ -175,7 +192,10 @@ def compare_classes(
         falls += (gains <= after - before + TOLERANCE).sum(0)
     likely = holm((1 + falls) / (1 + num_resamples))
     nums = [int(ours[name][:, 2].sum()) for name in ours]
-    return [ClassChange(*row) for row in zip(ours, nums, after.tolist(), before.tolist(), likely.tolist(), strict=True)]
+    return [
+        ClassChange(*row)
+        for row in zip(ours, nums, after.tolist(), before.tolist(), likely.tolist(), strict=True)
+    ]
 
 
 def holm(p_values: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -205,11 +225,24 @@ def drawn_sums(rows: Statistics, num_resamples: int, seed: int) -> Iterator[Stat
     random, num = np.random.default_rng(seed), len(rows)
     kinds, counts = _kinds_of(rows)
     if FEW * len(kinds) < num:
-        yield from (random.multinomial(num, counts / num, size=size) @ kinds for size in _sizes(len(kinds), num_resamples))
+        yield from (
+            random.multinomial(num, counts / num, size=size) @ kinds
+            for size in _sizes(len(kinds), num_resamples)
+        )
         return
-    for size in _sizes(num, num_resamples):  # multinomial counts too, at a tenth of the time where there are many
-        places = random.integers(num, size=(size, num), dtype=np.min_scalar_type(num - 1)) + num * np.arange(size)[:, None]
-        yield np.bincount(places.ravel(), minlength=places.size).reshape(places.shape).astype(np.float64) @ rows
+    for size in _sizes(
+        num, num_resamples
+    ):  # multinomial counts too, at a tenth of the time where there are many
+        places = (
+            random.integers(num, size=(size, num), dtype=np.min_scalar_type(num - 1))
+            + num * np.arange(size)[:, None]
+        )
+        yield (
+            np.bincount(places.ravel(), minlength=places.size)
+            .reshape(places.shape)
+            .astype(np.float64)
+            @ rows
+        )
 
 
 def _swapped_sums(change: Statistics, num_resamples: int, seed: int) -> Iterator[Statistics]:
@@ -217,10 +250,15 @@ def _swapped_sums(change: Statistics, num_resamples: int, seed: int) -> Iterator
     random, change = np.random.default_rng(seed), change[change.any(1)]
     kinds, counts = _kinds_of(change)
     if FEW * len(kinds) < len(change):
-        yield from (random.binomial(counts, 0.5, size=(size, len(kinds))) @ kinds for size in _sizes(len(kinds), num_resamples))
+        yield from (
+            random.binomial(counts, 0.5, size=(size, len(kinds))) @ kinds
+            for size in _sizes(len(kinds), num_resamples)
+        )
         return
     for size in _sizes(len(change), num_resamples):
-        yield random.integers(2, size=(size, len(change)), dtype=np.int8).astype(np.float64) @ change
+        yield (
+            random.integers(2, size=(size, len(change)), dtype=np.int8).astype(np.float64) @ change
+        )
 
 
 def _kinds_of(rows: Statistics) -> tuple[Statistics, NDArray[np.int64]]:

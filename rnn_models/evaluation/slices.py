@@ -36,7 +36,10 @@ class Slice:
 
 
 def score_slices(
-    metric: Metric, statistics: Statistics, masks: Mapping[str, NDArray[np.bool_]], classes: Mapping[str, Statistics]
+    metric: Metric,
+    statistics: Statistics,
+    masks: Mapping[str, NDArray[np.bool_]],
+    classes: Mapping[str, Statistics],
 ) -> list[Slice]:
     """Score parts of a test split.
 
@@ -51,17 +54,25 @@ def score_slices(
         classes: (N, 3) for each class: right, said, true.
     """
     whole = float(metric.score(statistics.sum(0, keepdims=True))[0])
-    parts = [(name, statistics[mask], metric.score, int(mask.sum())) for name, mask in masks.items()]
+    parts = [
+        (name, statistics[mask], metric.score, int(mask.sum())) for name, mask in masks.items()
+    ]
     parts += [(name, rows, f1, int(rows[:, 2].sum())) for name, rows in classes.items()]
     found = []
     for name, rows, score, num in parts:
         value, low, high = _bounds(rows, score, ALPHA / len(parts))
         best = low if metric.is_cost else high
-        found.append(Slice(name, num, value, low, high, num >= LEAST and metric.gain(best, whole) < -TOLERANCE))
+        found.append(
+            Slice(
+                name, num, value, low, high, num >= LEAST and metric.gain(best, whole) < -TOLERANCE
+            )
+        )
     return found
 
 
-def _bounds(rows: Statistics, score: Callable[[Statistics], Statistics], alpha: float) -> tuple[float, float, float]:
+def _bounds(
+    rows: Statistics, score: Callable[[Statistics], Statistics], alpha: float
+) -> tuple[float, float, float]:
     """A score, and the interval that misses it with probability ``alpha``."""
     drawn = np.concatenate([score(sums) for sums in drawn_sums(rows, NUM_RESAMPLES, seed=0)])
     low, high = np.percentile(drawn, [50 * alpha, 100 - 50 * alpha])
@@ -73,9 +84,13 @@ def by_length(lengths: NDArray[np.int64], max_length: int) -> Masks:
     short = lengths[lengths <= max_length]
     num = min(3, len(short) // LEAST)
     edges = np.quantile(short, np.arange(1, num) / num, method="lower") if num else short[:0]
-    spans = [(int(lengths[mask].min()), int(lengths[mask].max()), mask) for mask in _binned(lengths, [*edges, max_length])]
+    spans = [
+        (int(lengths[mask].min()), int(lengths[mask].max()), mask)
+        for mask in _binned(lengths, [*edges, max_length])
+    ]
     return {
-        f"{low:,} to {high:,} tokens{', longer than in training' if low > max_length else ''}": mask for low, high, mask in spans
+        f"{low:,} to {high:,} tokens{', longer than in training' if low > max_length else ''}": mask
+        for low, high, mask in spans
     }
 
 
@@ -87,7 +102,10 @@ def by_unknown(shares: NDArray[np.float64], unit: str) -> Masks:
         1: f"up to {100 * MANY_UNKNOWN:g} % unknown {unit}",
         2: f"over {100 * MANY_UNKNOWN:g} % unknown {unit}",
     }
-    return {said[int(shares[mask].max() > 0) + int(shares[mask].max() > MANY_UNKNOWN)]: mask for mask in masks}
+    return {
+        said[int(shares[mask].max() > 0) + int(shares[mask].max() > MANY_UNKNOWN)]: mask
+        for mask in masks
+    }
 
 
 def _binned(values: NDArray[np.number], edges: list[float]) -> list[NDArray[np.bool_]]:

@@ -11,7 +11,9 @@ from numpy.typing import NDArray
 
 NUM_BITS = 20
 NUM_FEATURES = 2**NUM_BITS
-MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)  # 2 ** 64 over the golden ratio: Knuth's multiplicative hash
+MULTIPLIER = np.uint64(
+    0x9E3779B97F4A7C15
+)  # 2 ** 64 over the golden ratio: Knuth's multiplicative hash
 
 
 def character_ids(texts: Sequence[str], most: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -22,10 +24,14 @@ def character_ids(texts: Sequence[str], most: int) -> tuple[NDArray[np.int64], N
     """
     shown = [f" {' '.join(text[:most].lower().split())} " for text in texts]
     offsets = np.cumsum([0, *map(len, shown)], dtype=np.int64)
-    return np.frombuffer("".join(shown).encode("utf-32-le", "surrogatepass"), dtype="<u4").astype(np.int64), offsets
+    return np.frombuffer("".join(shown).encode("utf-32-le", "surrogatepass"), dtype="<u4").astype(
+        np.int64
+    ), offsets
 
 
-def ngram_counts(ids: NDArray[np.int64], offsets: NDArray[np.int64], orders: Sequence[int]) -> scipy.sparse.csr_matrix:
+def ngram_counts(
+    ids: NDArray[np.int64], offsets: NDArray[np.int64], orders: Sequence[int]
+) -> scipy.sparse.csr_matrix:
     """How often each n-gram of some orders stands in each text, by its hash, (N, F).
 
     Args:
@@ -34,17 +40,24 @@ def ngram_counts(ids: NDArray[np.int64], offsets: NDArray[np.int64], orders: Seq
         orders: Lengths of the n-grams.
     """
     lengths = np.diff(offsets)
-    row_of, left = np.repeat(np.arange(len(lengths)), lengths), np.repeat(offsets[1:], lengths) - np.arange(len(ids))
+    row_of, left = (
+        np.repeat(np.arange(len(lengths)), lengths),
+        np.repeat(offsets[1:], lengths) - np.arange(len(ids)),
+    )
     rows, columns = [], []
     hashed = np.zeros(len(ids), dtype=np.uint64)
     for order in range(1, max(orders) + 1):
-        hashed = (hashed[: len(ids) - order + 1] + ids[order - 1 :].astype(np.uint64) + np.uint64(order)) * MULTIPLIER
+        hashed = (
+            hashed[: len(ids) - order + 1] + ids[order - 1 :].astype(np.uint64) + np.uint64(order)
+        ) * MULTIPLIER
         is_whole = left[: len(hashed)] >= order  # an n-gram ends where its text does
         if order in orders:
             rows.append(row_of[: len(hashed)][is_whole])
             columns.append((hashed[is_whole] >> np.uint64(64 - NUM_BITS)).astype(np.int32))
     found = np.concatenate(rows), np.concatenate(columns)
     shape = (len(lengths), NUM_FEATURES)
-    counts = scipy.sparse.coo_matrix((np.ones(len(found[0]), dtype=np.float32), found), shape=shape).tocsr()
+    counts = scipy.sparse.coo_matrix(
+        (np.ones(len(found[0]), dtype=np.float32), found), shape=shape
+    ).tocsr()
     counts.sum_duplicates()
     return counts

@@ -24,12 +24,33 @@ NEEDS = {"ja-mecab": ("ja", "MeCab", "ipadic"), "ko-mecab": ("ko", "mecab_ko", "
 OF_LANGUAGE = dict.fromkeys(("zh", "zho", "chi", "cmn", "yue", "wuu", "nan", "hak", "lzh"), "zh")
 OF_LANGUAGE |= dict.fromkeys(("ja", "jpn"), "ja-mecab") | dict.fromkeys(("ko", "kor"), "ko-mecab")
 OF_LANGUAGE |= dict.fromkeys(
-    ("th", "tha", "lo", "lao", "km", "khm", "my", "mya", "bur", "bo", "bod", "tib", "dz", "dzo", "shn", "kjg", "khb", "tdd"),
+    (
+        "th",
+        "tha",
+        "lo",
+        "lao",
+        "km",
+        "khm",
+        "my",
+        "mya",
+        "bur",
+        "bo",
+        "bod",
+        "tib",
+        "dz",
+        "dzo",
+        "shn",
+        "kjg",
+        "khb",
+        "tdd",
+    ),
     CHARACTERS,
 )
 # What stands in where a tokenizer's dictionary is not installed: Korean words are separated by spaces.
 WITHOUT_DICTIONARY = {"ja-mecab": CHARACTERS, "ko-mecab": DEFAULT_TOKENIZER}
-MOST_HAN = 0.9  # share of Han characters from which a text without a known language is cut as Chinese
+MOST_HAN = (
+    0.9  # share of Han characters from which a text without a known language is cut as Chinese
+)
 CHRF_METRIC = CHRF()
 
 
@@ -96,7 +117,9 @@ def bleu_metric(tokenizer: str) -> Any:
         ValueError: If there is no such tokenizer, or its dictionary is not installed.
     """
     if tokenizer not in TOKENIZERS:
-        raise ValueError(f"there is no tokenizer {tokenizer!r} of BLEU: expected one of {', '.join(TOKENIZERS)}")
+        raise ValueError(
+            f"there is no tokenizer {tokenizer!r} of BLEU: expected one of {', '.join(TOKENIZERS)}"
+        )
     check_tokenizer(tokenizer)
     return BLEU(tokenize=tokenizer)
 
@@ -142,7 +165,11 @@ def chrf_scores(sums: Statistics) -> Statistics:
     said, true, right = np.moveaxis(sums.reshape(len(sums), -1, 3), 2, 0)  # (R, orders) each
     is_there = (said > 0) & (true > 0)
     num = np.maximum(is_there.sum(1), 1)
-    precision, recall = ((right * is_there / np.maximum(each, 1)).sum(1) / num for each in (said, true))
+    precision, recall = (
+        (right * is_there / np.maximum(each, 1)).sum(1) / num for each in (said, true)
+    )
     weighted = CHRF_METRIC.beta**2 * precision + recall
-    scores: Statistics = 100 * (1 + CHRF_METRIC.beta**2) * precision * recall / np.where(weighted > 0, weighted, 1)
+    scores: Statistics = (
+        100 * (1 + CHRF_METRIC.beta**2) * precision * recall / np.where(weighted > 0, weighted, 1)
+    )
     return scores

@@ -41,13 +41,19 @@ class Attention(nn.Module):
         appendix A.1.2, the additive score.
     """
 
-    def __init__(self, query_size: int, key_size: int, output_size: int, scoring: str = "general") -> None:
+    def __init__(
+        self, query_size: int, key_size: int, output_size: int, scoring: str = "general"
+    ) -> None:
         super().__init__()
         self.query_size, self.key_size, self.scoring = query_size, key_size, scoring
         if scoring != "dot":
-            self.query = nn.Linear(query_size, key_size if scoring == "general" else query_size, bias=False)
+            self.query = nn.Linear(
+                query_size, key_size if scoring == "general" else query_size, bias=False
+            )
         elif key_size % query_size:
-            raise ValueError(f"attention dot needs source states of {query_size} or a multiple of it, got {key_size}")
+            raise ValueError(
+                f"attention dot needs source states of {query_size} or a multiple of it, got {key_size}"
+            )
         if scoring == "additive":
             self.key = nn.Linear(key_size, query_size)
             self.energy = nn.Linear(query_size, 1, bias=False)
@@ -69,9 +75,13 @@ class Attention(nn.Module):
         elif self.scoring == "additive":
             keys = self.key(states)
         else:
-            keys = states.reshape(*states.shape[:2], -1, self.query_size).sum(2)  # (B, T, directions, Q) to (B, T, Q)
+            keys = states.reshape(*states.shape[:2], -1, self.query_size).sum(
+                2
+            )  # (B, T, directions, Q) to (B, T, Q)
         values = linear(states, self.combine.weight[:, : self.key_size])
-        barred = torch.zeros(mask.shape, dtype=states.dtype, device=mask.device).masked_fill(~mask, float("-inf"))
+        barred = torch.zeros(mask.shape, dtype=states.dtype, device=mask.device).masked_fill(
+            ~mask, float("-inf")
+        )
         return Memory(keys, values, barred[:, None])
 
     def forward(self, queries: Tensor, memory: Memory) -> tuple[Tensor, Tensor]:

@@ -12,7 +12,9 @@ from rnn_models.layers.embedding import LockedDropout
 from rnn_models.layers.recurrent import gather_steps, read, recurrence, reversal
 from rnn_models.settings import TrainSettings
 
-NUM_PARTS = 4  # words of near-equal lengths are read together: a long one pads a quarter of a batch at most
+NUM_PARTS = (
+    4  # words of near-equal lengths are read together: a long one pads a quarter of a batch at most
+)
 CNN_WIDTH = 3
 
 
@@ -30,7 +32,9 @@ class CharacterLSTM(nn.Module):
     def forward(self, x: Tensor, lengths: Tensor) -> Tensor:
         """``x`` (F, C, E) to (F, 2 * H)."""
         mirrored = gather_steps(x, reversal(lengths, x.shape[1]))
-        states = torch.cat([read(self.ahead, x, ())[0], read(self.back, mirrored, ())[0]], dim=2)  # (F, C, 2 * H)
+        states = torch.cat(
+            [read(self.ahead, x, ())[0], read(self.back, mirrored, ())[0]], dim=2
+        )  # (F, C, 2 * H)
         return gather_steps(states, lengths[:, None] - 1).squeeze(1)
 
 
@@ -51,7 +55,9 @@ class CharacterCNN(nn.Module):
         real = length_mask(lengths, num_characters)[:, :, None]
         around = nn.functional.pad(x * real, (0, 0, CNN_WIDTH // 2, CNN_WIDTH // 2))
         # Side by side and through one matrix: for such small inputs a third faster than a convolution.
-        windows = torch.cat([around[:, i : i + num_characters] for i in range(CNN_WIDTH)], dim=2)  # (F, C, 3 * E)
+        windows = torch.cat(
+            [around[:, i : i + num_characters] for i in range(CNN_WIDTH)], dim=2
+        )  # (F, C, 3 * E)
         found = self.filters(windows).masked_fill(~real, float("-inf"))
         highest: Tensor = found.max(dim=1).values
         return highest
@@ -68,7 +74,9 @@ class CharacterEncoder(nn.Module):
         nn.init.uniform_(self.embedding.weight, -((3 / width) ** 0.5), (3 / width) ** 0.5)
         nn.init.zeros_(self.embedding.weight.data[PAD_ID])
         is_lstm = settings.char_encoder == "lstm"
-        self.read = CharacterLSTM(width, hidden) if is_lstm else CharacterCNN(width, self.output_size)
+        self.read = (
+            CharacterLSTM(width, hidden) if is_lstm else CharacterCNN(width, self.output_size)
+        )
         self.dropout = LockedDropout(settings.dropout)
 
     def forward(self, spelled: Spelled | None) -> Tensor:
@@ -78,8 +86,16 @@ class CharacterEncoder(nn.Module):
             ValueError: If the batch has no characters.
         """
         if spelled is None:
-            raise ValueError("this model reads characters: give its examples with the spellings of their words")
-        parts = zip(spelled.characters.chunk(NUM_PARTS), spelled.lengths.chunk(NUM_PARTS), strict=True)
-        words = [self.read(self.dropout(self.embedding(ids[:, : int(n.max())])), n) for ids, n in parts]
-        table = nn.functional.pad(torch.cat(words), (0, 0, 0, 1))  # (F + 1, 2 * H): the last is padding's
+            raise ValueError(
+                "this model reads characters: give its examples with the spellings of their words"
+            )
+        parts = zip(
+            spelled.characters.chunk(NUM_PARTS), spelled.lengths.chunk(NUM_PARTS), strict=True
+        )
+        words = [
+            self.read(self.dropout(self.embedding(ids[:, : int(n.max())])), n) for ids, n in parts
+        ]
+        table = nn.functional.pad(
+            torch.cat(words), (0, 0, 0, 1)
+        )  # (F + 1, 2 * H): the last is padding's
         return nn.functional.embedding(spelled.places, table)

@@ -36,12 +36,17 @@ class Convolutional(nn.Module):
         self.output_size = (1 + settings.bidirectional) * settings.hidden_size
         self.is_causal = not settings.bidirectional
         numbers = zip(WIDTHS, shares(self.output_size, len(WIDTHS)), strict=True)
-        self.first = nn.ModuleList(nn.Conv1d(input_size, num, width) for width, num in numbers if num)
+        self.first = nn.ModuleList(
+            nn.Conv1d(input_size, num, width) for width, num in numbers if num
+        )
         dilations = [2**layer for layer in range(1, settings.num_layers)]
-        self.above = nn.ModuleList(nn.Conv1d(self.output_size, self.output_size, 3, dilation=d) for d in dilations)
+        self.above = nn.ModuleList(
+            nn.Conv1d(self.output_size, self.output_size, 3, dilation=d) for d in dilations
+        )
         num_norms = settings.num_layers
         self.norms = nn.ModuleList(
-            nn.LayerNorm(self.output_size) if settings.layer_norm else nn.Identity() for _ in range(num_norms)
+            nn.LayerNorm(self.output_size) if settings.layer_norm else nn.Identity()
+            for _ in range(num_norms)
         )
         self.is_residual = settings.residual
         self.dropout = LockedDropout(settings.dropout)

@@ -26,7 +26,9 @@ class CRF(nn.Module):
     is_forbidden_start: Tensor
     is_forbidden_end: Tensor
 
-    def __init__(self, allowed: Tensor, allowed_start: Tensor, allowed_end: Tensor, *, is_strict: bool = True) -> None:
+    def __init__(
+        self, allowed: Tensor, allowed_start: Tensor, allowed_end: Tensor, *, is_strict: bool = True
+    ) -> None:
         """Make a CRF whose forbidden steps no decoded path takes.
 
         Args:
@@ -69,20 +71,26 @@ class CRF(nn.Module):
 
     def forward(self, emissions: Tensor, tags: Tensor, lengths: Tensor) -> Tensor:
         """Negative log likelihood of each sequence in nats, (B,)."""
-        return self._log_sum(emissions, lengths, self._likely_steps()) - self.path_score(emissions, tags, lengths)
+        return self._log_sum(emissions, lengths, self._likely_steps()) - self.path_score(
+            emissions, tags, lengths
+        )
 
     def log_partition(self, emissions: Tensor, lengths: Tensor) -> Tensor:
         """Log of the sum over all allowed paths: (B, T, K) to (B,)."""
         return self._log_sum(emissions, lengths, self.steps(FORBIDDEN))
 
-    def _log_sum(self, emissions: Tensor, lengths: Tensor, steps: tuple[Tensor, Tensor, Tensor]) -> Tensor:
+    def _log_sum(
+        self, emissions: Tensor, lengths: Tensor, steps: tuple[Tensor, Tensor, Tensor]
+    ) -> Tensor:
         weights = [self.transitions.detach(), self.start.detach(), self.end.detach()]
         every = steps_between(emissions.detach(), lengths, weights, self.mixing)
         if every:
             found: Tensor = LogPartition.apply(emissions, lengths, *steps, every)  # type: ignore[no-untyped-call]
             return found
         transitions, start, end = steps  # too far apart to be scaled: in logarithms, by autograd
-        return torch.logsumexp(_forward_sums(emissions, lengths, transitions, start)[-1] + end, dim=1)
+        return torch.logsumexp(
+            _forward_sums(emissions, lengths, transitions, start)[-1] + end, dim=1
+        )
 
     def sums(self, emissions: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
         """Log sums over all allowed ways to a step, and over all ways on from it.
@@ -100,7 +108,9 @@ class CRF(nn.Module):
         beta = end.expand_as(alphas[0])
         betas = [beta]
         for t in range(emissions.shape[1] - 1, 0, -1):
-            grown = torch.logsumexp(transitions + (emissions[:, t] + beta)[:, None], dim=2)  # (B, K)
+            grown = torch.logsumexp(
+                transitions + (emissions[:, t] + beta)[:, None], dim=2
+            )  # (B, K)
             beta = torch.where((t < lengths)[:, None], grown, beta)
             betas.append(beta)
         return torch.stack(alphas, dim=1), torch.stack(betas[::-1], dim=1)
@@ -140,7 +150,11 @@ class CRF(nn.Module):
         first, last = tags[row, start], tags[row, stop - 1]
         ways = alphas[row, start, first] + passed[row, stop - 1] - passed[row, start] - total
         after, following = stop.clamp(max=tags.shape[1] - 1), goes_on[last]
-        longer = transitions[last, following] + emissions[row, after, following] + betas[row, after, following]
+        longer = (
+            transitions[last, following]
+            + emissions[row, after, following]
+            + betas[row, after, following]
+        )
         longer = longer.masked_fill((stop >= lengths[row]) | (following < 0), NEVER)
         probabilities = (ways + betas[row, stop - 1, last]).exp() - (ways + longer).exp()
         return probabilities.clamp(0, 1)
@@ -156,7 +170,9 @@ class CRF(nn.Module):
         """
         transitions, start, end = self.steps(NEVER)
         backwards = reversal(lengths, emissions.shape[1])
-        first, *others = emissions.permute(1, 2, 0).contiguous().unbind()  # (K, B) each: a step is a few tags and many sequences
+        first, *others = (
+            emissions.permute(1, 2, 0).contiguous().unbind()
+        )  # (K, B) each: a step is a few tags and many sequences
         best, moves = [start[:, None] + first], transitions[:, :, None]
         for emitted in others:
             best.append((best[-1][:, None] + moves).amax(dim=0) + emitted)
@@ -201,18 +217,25 @@ class CRF(nn.Module):
         return torch.stack(path[::-1], dim=2), score
 
 
-def _forward_sums(emissions: Tensor, lengths: Tensor, transitions: Tensor, start: Tensor) -> list[Tensor]:
+def _forward_sums(
+    emissions: Tensor, lengths: Tensor, transitions: Tensor, start: Tensor
+) -> list[Tensor]:
     """Log sums over all ways to each step, (B, K) each; at padding those of the last real step."""
     alphas = [start + emissions[:, 0]]
     shortest = int(lengths.min())
     for t in range(1, emissions.shape[1]):
         grown = torch.logsumexp(alphas[-1][:, :, None] + transitions, dim=1) + emissions[:, t]
         # Most steps stand before the shortest sequence's end and need no mask.
-        alphas.append(grown if t < shortest else torch.where((t < lengths)[:, None], grown, alphas[-1]))
+        alphas.append(
+            grown if t < shortest else torch.where((t < lengths)[:, None], grown, alphas[-1])
+        )
     return alphas
 
 
 def _passed(emissions: Tensor, tags: Tensor, transitions: Tensor) -> Tensor:
     """What a path has gathered from its second step to each step, (B, T), its first left out."""
-    gained = emissions.gather(2, tags[:, :, None]).squeeze(2)[:, 1:] + transitions[tags[:, :-1], tags[:, 1:]]
+    gained = (
+        emissions.gather(2, tags[:, :, None]).squeeze(2)[:, 1:]
+        + transitions[tags[:, :-1], tags[:, 1:]]
+    )
     return nn.functional.pad(gained.cumsum(1), (1, 0))

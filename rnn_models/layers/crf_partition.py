@@ -56,11 +56,15 @@ def steps_between(emissions: Tensor, lengths: Tensor, weights: list[Tensor], mix
     Returns:
         0 where sums may lie too far apart for this way.
     """
-    widths = (emissions.amax(2) - emissions.amin(2)).masked_fill(~length_mask(lengths, emissions.shape[1]), 0.0)
+    widths = (emissions.amax(2) - emissions.amin(2)).masked_fill(
+        ~length_mask(lengths, emissions.shape[1]), 0.0
+    )
     spreads = [widths.amax(), *(w.amax() - w.amin() for w in weights)]
     widest, moves, start, end = torch.stack([spread.double() for spread in spreads]).tolist()
     step = widest + moves + math.log(emissions.shape[2])
-    if not mixing or not (2 * mixing + 1) * step + start + end <= MOST_NATS:  # nor where one is not a number
+    if (
+        not mixing or not (2 * mixing + 1) * step + start + end <= MOST_NATS
+    ):  # nor where one is not a number
         return 0
     return max(1, int(BETWEEN / step)) if step else emissions.shape[1]
 
@@ -82,7 +86,13 @@ class LogPartition(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any, emissions: Tensor, lengths: Tensor, transitions: Tensor, start: Tensor, end: Tensor, every: int
+        ctx: Any,
+        emissions: Tensor,
+        lengths: Tensor,
+        transitions: Tensor,
+        start: Tensor,
+        end: Tensor,
+        every: int,
     ) -> Tensor:
         """Sum over all paths of each sequence.
 
@@ -98,12 +108,27 @@ class LogPartition(torch.autograd.Function):
         Returns:
             (B,).
         """
-        mirrored, mask = reversal(lengths, emissions.shape[1]), length_mask(lengths, emissions.shape[1])
+        mirrored, mask = (
+            reversal(lengths, emissions.shape[1]),
+            length_mask(lengths, emissions.shape[1]),
+        )
         nats = emissions.double().masked_fill(~mask[:, :, None], 0.0)
-        highest, moves, edges = nats.amax(2, keepdim=True), transitions.double().exp(), torch.stack([start, end]).double().exp()
+        highest, moves, edges = (
+            nats.amax(2, keepdim=True),
+            transitions.double().exp(),
+            torch.stack([start, end]).double().exp(),
+        )
         seen = (nats - highest).exp()  # (B, T, K)
-        sums, scales = both_sums(torch.stack([seen, gather_steps(seen, mirrored)]).permute(2, 0, 1, 3), moves, edges, every)
-        ahead, back = sums[:, 0].transpose(0, 1), gather_steps(sums[:, 1].transpose(0, 1), mirrored)  # (B, T, K)
+        sums, scales = both_sums(
+            torch.stack([seen, gather_steps(seen, mirrored)]).permute(2, 0, 1, 3),
+            moves,
+            edges,
+            every,
+        )
+        ahead, back = (
+            sums[:, 0].transpose(0, 1),
+            gather_steps(sums[:, 1].transpose(0, 1), mirrored),
+        )  # (B, T, K)
         ctx.dtypes = [x.dtype for x in (emissions, transitions, start, end)]
         ctx.save_for_backward(ahead, back, seen, scales[:, 0].T, moves, mask, lengths)
         last = gather_steps(ahead, lengths[:, None] - 1)[:, 0] @ edges[1]
@@ -138,7 +163,10 @@ def both_sums(seen: Tensor, moves: Tensor, edges: Tensor, every: int) -> tuple[T
     Returns:
         Sums (T, 2, B, K), and what each step's were divided by, (T, 2, B).
     """
-    sums, scales = torch.empty_like(seen, memory_format=torch.contiguous_format), seen.new_ones(seen.shape[:3])
+    sums, scales = (
+        torch.empty_like(seen, memory_format=torch.contiguous_format),
+        seen.new_ones(seen.shape[:3]),
+    )
     both = torch.stack([moves, moves.T])
     steps = sums.unbind()
     torch.mul(seen[0], edges[:, None], out=steps[0])

@@ -41,7 +41,9 @@ class Embedding(nn.Module):
         super().__init__()
         self.num_ids, width = num_ids, settings.embedding_size
         self.table = nn.Embedding(num_ids - num_fixed, width, padding_idx=PAD_ID)
-        self.fixed = nn.Parameter(torch.zeros(num_fixed, width), requires_grad=False) if num_fixed else None
+        self.fixed = (
+            nn.Parameter(torch.zeros(num_fixed, width), requires_grad=False) if num_fixed else None
+        )
         nn.init.normal_(self.table.weight, std=settings.embedding_size**-0.5)
         nn.init.zeros_(self.table.weight.data[PAD_ID])
         self.token_dropout = settings.token_dropout
@@ -85,4 +87,6 @@ class Embedding(nn.Module):
             return found
         beyond = ids - self.table.num_embeddings  # (B, T), not negative where a vector is fixed
         fixed = nn.functional.embedding(beyond.clamp(min=0), self.fixed)
-        return torch.where(beyond[:, :, None] >= 0, fixed, self.table(ids.masked_fill(beyond >= 0, PAD_ID)))
+        return torch.where(
+            beyond[:, :, None] >= 0, fixed, self.table(ids.masked_fill(beyond >= 0, PAD_ID))
+        )

@@ -11,7 +11,11 @@ Encoder = Recurrent | Convolutional
 
 def make_encoder(input_size: int, settings: TrainSettings) -> Encoder:
     """Make the encoder of some settings for inputs of a width."""
-    return Convolutional(input_size, settings) if settings.encoder == "cnn" else Recurrent(input_size, settings)
+    return (
+        Convolutional(input_size, settings)
+        if settings.encoder == "cnn"
+        else Recurrent(input_size, settings)
+    )
 
 
 def has_recurrence(model: nn.Module) -> bool:

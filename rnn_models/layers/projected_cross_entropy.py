@@ -20,7 +20,13 @@ REGISTER = 16  # floats of an AVX-512 register
 
 
 def projected_nats(
-    states: Tensor, weight: Tensor, bias: Tensor, said: Tensor, *, smoothing: float = 0.0, at_once: int = 0
+    states: Tensor,
+    weight: Tensor,
+    bias: Tensor,
+    said: Tensor,
+    *,
+    smoothing: float = 0.0,
+    at_once: int = 0,
 ) -> tuple[Tensor, Tensor]:
     """Cross entropy in nats between the softmax of ``states @ weight.T + bias`` and what was said, summed over all rows.
 
@@ -58,7 +64,9 @@ def smoothed_nats(logits: Tensor, said: Tensor, smoothing: float) -> tuple[Tenso
     if not smoothing:
         return nats, nats.detach()
     known = logits.detach().to(nats.dtype)
-    return nats, nats.detach() - smoothing * (known.gather(1, said[:, None]).sum() - known.mean(1).sum())
+    return nats, nats.detach() - smoothing * (
+        known.gather(1, said[:, None]).sum() - known.mean(1).sum()
+    )
 
 
 def rows_at_once(num_logits: int, num_ids: int) -> int:
@@ -77,7 +85,13 @@ class ProjectedNats(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any, states: Tensor, weight: Tensor, bias: Tensor, said: Tensor, smoothing: float, num_rows: int
+        ctx: Any,
+        states: Tensor,
+        weight: Tensor,
+        bias: Tensor,
+        said: Tensor,
+        smoothing: float,
+        num_rows: int,
     ) -> tuple[Tensor, Tensor]:
         """Sum the nats of all rows, with the smoothing and without.
 
@@ -91,7 +105,9 @@ class ProjectedNats(torch.autograd.Function):
             num_rows: Rows whose logits are in memory together.
         """
         device, given = states.device.type, (states, weight, bias)
-        kind = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else weight.dtype
+        kind = (
+            torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else weight.dtype
+        )
         x, w, b = (tensor.to(kind) for tensor in given)
         of_states, of_weight, of_bias = (
             torch.zeros_like(tensor) if is_needed else None
@@ -119,7 +135,12 @@ class ProjectedNats(torch.autograd.Function):
     @torch.autograd.function.once_differentiable
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         """Scale the gradients."""
-        return *(found if found is None else found * gradients[0] for found in ctx.saved_tensors), None, None, None
+        return (
+            *(found if found is None else found * gradients[0] for found in ctx.saved_tensors),
+            None,
+            None,
+            None,
+        )
 
 
 def nats_and_slopes(

@@ -14,7 +14,9 @@ from rnn_models.settings import TrainSettings
 CELLS = {"lstm": nn.LSTM, "gru": nn.GRU, "rnn": nn.RNN}
 
 
-def recurrence(kind: str, input_size: int, hidden_size: int, *, activation: str = "tanh") -> nn.RNNBase:
+def recurrence(
+    kind: str, input_size: int, hidden_size: int, *, activation: str = "tanh"
+) -> nn.RNNBase:
     """Make one recurrent layer of one direction.
 
     The recurrent weights start orthogonal, so that a gradient neither grows
@@ -37,7 +39,9 @@ def recurrence(kind: str, input_size: int, hidden_size: int, *, activation: str 
     return layer
 
 
-def read(cell: nn.RNNBase, x: Tensor, state: State, *, weight_dropout: float = 0.0, window: int = 0) -> tuple[Tensor, State]:
+def read(
+    cell: nn.RNNBase, x: Tensor, state: State, *, weight_dropout: float = 0.0, window: int = 0
+) -> tuple[Tensor, State]:
     """Read a stretch of time with one recurrent layer.
 
     Args:
@@ -61,13 +65,25 @@ def read(cell: nn.RNNBase, x: Tensor, state: State, *, weight_dropout: float = 0
     weights: list[Tensor] = list(cell.parameters())
     if weight_dropout:
         weights[1] = nn.functional.dropout(weights[1], weight_dropout)
-    run = getattr(torch, cell.mode.lower())  # lstm, gru, rnn_tanh or rnn_relu: what the module itself calls
-    carried = [s[None] for s in state] or [x.new_zeros(1, len(x), cell.hidden_size)] * (2 if cell.mode == "LSTM" else 1)
+    run = getattr(
+        torch, cell.mode.lower()
+    )  # lstm, gru, rnn_tanh or rnn_relu: what the module itself calls
+    carried = [s[None] for s in state] or [x.new_zeros(1, len(x), cell.hidden_size)] * (
+        2 if cell.mode == "LSTM" else 1
+    )
     parts: list[Tensor] = []
     for part in torch.split(x, window or x.shape[1], dim=1):
         carried = [s.detach() for s in carried] if parts else carried
         out, *carried = run(
-            part, tuple(carried) if cell.mode == "LSTM" else carried[0], weights, True, 1, 0.0, cell.training, False, True
+            part,
+            tuple(carried) if cell.mode == "LSTM" else carried[0],
+            weights,
+            True,
+            1,
+            0.0,
+            cell.training,
+            False,
+            True,
         )
         parts.append(out)
     states = parts[0] if len(parts) == 1 else torch.cat(parts, dim=1)
@@ -80,7 +96,9 @@ def is_too_short_for(cell: nn.RNNBase, x: Tensor) -> bool:
     return cell.mode == "LSTM" and torch.is_autocast_enabled(kind) and not has_bfloat16_lstm(kind)
 
 
-def read_by_steps(cell: nn.RNNBase, x: Tensor, state: State, *, window: int = 0) -> tuple[list[Tensor], State]:
+def read_by_steps(
+    cell: nn.RNNBase, x: Tensor, state: State, *, window: int = 0
+) -> tuple[list[Tensor], State]:
     """Read like ``read``, one kernel call per step: slower, but each hidden state is a tensor with a gradient of its own.
 
     Returns:
@@ -135,15 +153,23 @@ class Recurrent(nn.Module):
         self.output_size = num_directions * settings.hidden_size
         sizes = [input_size] + [self.output_size] * (settings.num_layers - 1)
         kind, directions = settings.cell, range(num_directions)
-        make = [recurrence(kind, n, self.hidden_size, activation=settings.activation) for n in sizes for _ in directions]
+        make = [
+            recurrence(kind, n, self.hidden_size, activation=settings.activation)
+            for n in sizes
+            for _ in directions
+        ]
         self.forwards = nn.ModuleList(make[::num_directions])
         self.backwards = nn.ModuleList(make[1::2] if settings.bidirectional else [])
-        self.norms = nn.ModuleList(nn.LayerNorm(self.output_size) if settings.layer_norm else nn.Identity() for _ in sizes)
+        self.norms = nn.ModuleList(
+            nn.LayerNorm(self.output_size) if settings.layer_norm else nn.Identity() for _ in sizes
+        )
         self.is_residual = [settings.residual and n == self.output_size for n in sizes]
         self.dropout = LockedDropout(settings.dropout)
         self.recurrent_dropout, self.window = settings.recurrent_dropout, settings.bptt_window
         self.num_states = 2 if kind == "lstm" else 1
-        self.followed: list[list[Tensor]] | None = None  # hidden states by layer, direction and step, while health.py looks
+        self.followed: list[list[Tensor]] | None = (
+            None  # hidden states by layer, direction and step, while health.py looks
+        )
 
     def forward(self, x: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
         """Encode a padded batch.
@@ -164,8 +190,12 @@ class Recurrent(nn.Module):
         for layer, (ahead, back) in enumerate(zip(self.forwards, self.backwards, strict=True)):
             inputs = x if layer == 0 else self.dropout(x)
             states, _ = self._read(ahead, inputs, ())  # (B, T, H)
-            mirrored, _ = self._read(back, gather_steps(inputs, backwards), ())  # (B, T, H), backwards in time
-            x = self._finish(layer, x, torch.cat([states, gather_steps(mirrored, backwards)], dim=2))  # (B, T, D * H)
+            mirrored, _ = self._read(
+                back, gather_steps(inputs, backwards), ()
+            )  # (B, T, H), backwards in time
+            x = self._finish(
+                layer, x, torch.cat([states, gather_steps(mirrored, backwards)], dim=2)
+            )  # (B, T, D * H)
         last = gather_steps(x[:, :, : self.hidden_size], ends).squeeze(1)
         return x, torch.cat([last, x[:, 0, self.hidden_size :]], dim=1)
 
@@ -182,7 +212,9 @@ class Recurrent(nn.Module):
         after: list[Tensor] = []
         for layer, cell in enumerate(self.forwards):
             inputs = x if layer == 0 else self.dropout(x)
-            states, left = self._read(cell, inputs, state[layer * self.num_states :][: self.num_states])
+            states, left = self._read(
+                cell, inputs, state[layer * self.num_states :][: self.num_states]
+            )
             x = self._finish(layer, x, states)
             after += left
         return x, tuple(after)

@@ -29,14 +29,26 @@ class Scheme(nn.Module):
     def __init__(self, tags: tuple[str, ...], kind: str) -> None:
         super().__init__()
         is_longer = [kind == "bioes" and tag[0] in CLOSING for tag in tags]
-        pairs = [(i, tag, longer) for i, (tag, longer) in enumerate(zip(tags, is_longer, strict=True))]
-        names = [(i, name) for i, tag, longer in pairs for name in ([tag, CLOSING[tag[0]] + tag[1:]] if longer else [tag])]
+        pairs = [
+            (i, tag, longer) for i, (tag, longer) in enumerate(zip(tags, is_longer, strict=True))
+        ]
+        names = [
+            (i, name)
+            for i, tag, longer in pairs
+            for name in ([tag, CLOSING[tag[0]] + tag[1:]] if longer else [tag])
+        ]
         self.tags = tuple(name for _, name in names)
         said = torch.tensor([i for i, _ in names])
         first = torch.searchsorted(said, torch.arange(len(tags)))
         self.register_buffer("said", said, persistent=False)
-        self.register_buffer("closed", torch.stack([first, first + torch.tensor(is_longer).long()], dim=1), persistent=False)
-        self.register_buffer("letters", torch.tensor(["OBI".index(tag[0]) for tag in tags]), persistent=False)
+        self.register_buffer(
+            "closed",
+            torch.stack([first, first + torch.tensor(is_longer).long()], dim=1),
+            persistent=False,
+        )
+        self.register_buffer(
+            "letters", torch.tensor(["OBI".index(tag[0]) for tag in tags]), persistent=False
+        )
 
     def learnt(self, tags: Tensor, lengths: Tensor) -> Tensor:
         """The model's tags (B, T) of a dataset's (B, T), which must be valid."""
@@ -62,7 +74,11 @@ def tag_steps(tags: tuple[str, ...]) -> tuple[Tensor, Tensor, Tensor]:
     Returns:
         (L, L), (L,) and (L,), True where allowed.
     """
-    closes = {CLOSING[tag[0]] + tag[1:]: tag for tag in tags if tag[0] in CLOSING} if any(tag[0] in "SE" for tag in tags) else {}
+    closes = (
+        {CLOSING[tag[0]] + tag[1:]: tag for tag in tags if tag[0] in CLOSING}
+        if any(tag[0] in "SE" for tag in tags)
+        else {}
+    )
     must_go_on = torch.tensor([tag in closes.values() for tag in tags])
     goes_on = torch.tensor([tag[0] in "IE" for tag in tags])
     is_open = torch.tensor([tag[0] in "BI" for tag in tags])
@@ -75,7 +91,9 @@ def lengthened_by(tags: tuple[str, ...]) -> Tensor:
     """The number of the tag that would make an entity longer which ends in a tag; -1 for none, (L,)."""
     is_closed = any(tag[0] in "SE" for tag in tags)
     inside = {tag[2:]: i for i, tag in enumerate(tags) if tag[0] == "I"}
-    return torch.tensor([-1 if is_closed or tag[0] == "O" else inside.get(tag[2:], -1) for tag in tags])
+    return torch.tensor(
+        [-1 if is_closed or tag[0] == "O" else inside.get(tag[2:], -1) for tag in tags]
+    )
 
 
 def find_entities(letters: Tensor, lengths: Tensor) -> Tensor:
@@ -91,6 +109,8 @@ def find_entities(letters: Tensor, lengths: Tensor) -> Tensor:
     num_steps = letters.shape[1]
     letters = nn.functional.pad(letters * length_mask(lengths, num_steps), (0, 1))
     steps = torch.arange(num_steps + 1, device=letters.device)
-    ends = torch.where(letters != 2, steps, num_steps).flip(1).cummin(1).values.flip(1)  # (B, T + 1)
+    ends = (
+        torch.where(letters != 2, steps, num_steps).flip(1).cummin(1).values.flip(1)
+    )  # (B, T + 1)
     row, start = (letters == 1).nonzero().unbind(1)
     return torch.stack([row, start, ends[row, start + 1]], dim=1)

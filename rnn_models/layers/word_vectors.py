@@ -12,7 +12,9 @@ from rnn_models.layers.embedding import Embedding
 from rnn_models.problem import Sizes
 from rnn_models.settings import TrainSettings
 
-Vectors = tuple[NDArray[np.float32], NDArray[np.bool_]]  # (V, E), and (V,) True where a source id has one
+Vectors = tuple[
+    NDArray[np.float32], NDArray[np.bool_]
+]  # (V, E), and (V,) True where a source id has one
 
 
 def source_embedding(model: nn.Module, sizes: Sizes) -> Embedding:
@@ -24,11 +26,15 @@ def source_embedding(model: nn.Module, sizes: Sizes) -> Embedding:
     tables = [module for module in model.modules() if isinstance(module, Embedding)]
     found = [module for module in tables if module.num_ids == sizes.source]
     if not found:
-        raise ValueError(f"the model has no embedding of {sizes.source} source ids to start from word vectors")
+        raise ValueError(
+            f"the model has no embedding of {sizes.source} source ids to start from word vectors"
+        )
     return found[0]
 
 
-def start_from_vectors(model: nn.Module, vectors: Vectors, sizes: Sizes, settings: TrainSettings) -> None:
+def start_from_vectors(
+    model: nn.Module, vectors: Vectors, sizes: Sizes, settings: TrainSettings
+) -> None:
     """Put word vectors into a model; ``tune_vectors`` says whether they are learnt on."""
     table, is_known = map(torch.from_numpy, vectors)
     source_embedding(model, sizes).start_from(table, is_known, is_tuned=settings.tune_vectors)

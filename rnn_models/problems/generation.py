@@ -11,7 +11,15 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from rnn_models.batching.batch import BOS_ID, EOS_ID, Batch, Examples, length_mask, shifted, sorted_batches
+from rnn_models.batching.batch import (
+    BOS_ID,
+    EOS_ID,
+    Batch,
+    Examples,
+    length_mask,
+    shifted,
+    sorted_batches,
+)
 from rnn_models.batching.lm_streams import stream_windows
 from rnn_models.batching.windows import State, Window, bptt_windows, carried
 from rnn_models.decoding.sampling import Sampling, read_prompts, sample
@@ -60,7 +68,9 @@ class LanguageModel(nn.Module):
         nn.init.normal_(self.labels.weight, std=width**-0.5)
         self.encoder = Recurrent(width, replace(settings, bidirectional=False))
         self.is_tied = settings.tied_embeddings != "none"
-        self.narrow = nn.Linear(hidden, width) if self.is_tied and hidden != width else nn.Identity()
+        self.narrow = (
+            nn.Linear(hidden, width) if self.is_tied and hidden != width else nn.Identity()
+        )
         self.bias = nn.Parameter(torch.zeros(sizes.target))
         if not self.is_tied:
             self.output = nn.Linear(hidden, sizes.target, bias=False)
@@ -81,7 +91,9 @@ class LanguageModel(nn.Module):
             is_label &= torch.rand(read.shape, device=read.device) >= self.settings.label_dropout
         rows, steps = is_label.nonzero(as_tuple=True)
         if len(rows):
-            x = x.index_put((rows, steps), self.labels(-1 - read[rows, steps]).to(x.dtype), accumulate=True)
+            x = x.index_put(
+                (rows, steps), self.labels(-1 - read[rows, steps]).to(x.dtype), accumulate=True
+            )
         states, after = self.encoder.go_on(x, state)
         return self.encoder.dropout(states), after
 
@@ -128,11 +140,17 @@ def window_loss(model: LanguageModel, window: Window, state: State) -> tuple[Los
 def cut(examples: Examples, settings: TrainSettings, epoch: int) -> Sequence[Window]:
     """The windows of an epoch: as many streams as a batch has examples, each text with its start."""
     streams = stream_windows(
-        examples.target, size=settings.batch_size, window=settings.bptt_window, seed=settings.seed, epoch=epoch,
+        examples.target,
+        size=settings.batch_size,
+        window=settings.bptt_window,
+        seed=settings.seed,
+        epoch=epoch,
         is_joined=settings.joined_texts,
-    )  # fmt: skip
+    )
     starts = start_ids(*examples.source.take(np.arange(len(examples)))).numpy().astype(np.int32)
-    return replace(streams, read=np.where(streams.read == BOS_ID, starts[streams.owner], streams.read))
+    return replace(
+        streams, read=np.where(streams.read == BOS_ID, starts[streams.owner], streams.read)
+    )
 
 
 def token_nats(model: LanguageModel, examples: Examples) -> list[NDArray[np.float32]]:
@@ -141,14 +159,18 @@ def token_nats(model: LanguageModel, examples: Examples) -> list[NDArray[np.floa
     found: dict[int, NDArray[np.float32]] = {}
     with torch.inference_mode():
         if model.settings.joined_texts:
-            stream = cut(examples, replace(model.settings, batch_size=1, bptt_window=READ_AT_ONCE), 0)
+            stream = cut(
+                examples, replace(model.settings, batch_size=1, bptt_window=READ_AT_ONCE), 0
+            )
             ends = np.cumsum(examples.target.lengths + 1)[:-1]
             return np.split(window_nats(model, stream)[0], ends)
         for indices in sorted_batches(examples, size=64, tokens=1 << 16):
             whole = whole_texts(examples.batch(indices))
             nats = window_nats(model, list(bptt_windows(whole, READ_AT_ONCE)))
             lengths = whole.lengths.tolist()
-            found |= {int(i): row[:length] for i, row, length in zip(indices, nats, lengths, strict=True)}
+            found |= {
+                int(i): row[:length] for i, row, length in zip(indices, nats, lengths, strict=True)
+            }
     return [found[i] for i in range(len(examples))]
 
 
@@ -159,7 +181,9 @@ def window_nats(model: LanguageModel, windows: Sequence[Window]) -> NDArray[np.f
     for window in windows:
         states, state = model(window.read.to(device), state)
         logits = model.project(states)
-        per_step = nn.functional.cross_entropy(logits.mT, window.said.to(device), reduction="none")  # (B, W)
+        per_step = nn.functional.cross_entropy(
+            logits.mT, window.said.to(device), reduction="none"
+        )  # (B, W)
         nats.append(per_step.float().cpu().numpy())
     return np.concatenate(nats, axis=1)
 

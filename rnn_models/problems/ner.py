@@ -68,31 +68,55 @@ def loss(model: Tagger, batch: Batch) -> Loss:
 
 def predict(model: Tagger, batch: Batch) -> list[Output]:
     """The likeliest tag sequences of each example and their probabilities."""
-    emissions, lengths = model(batch.source, batch.source_lengths, batch.spelled), batch.source_lengths
+    emissions, lengths = (
+        model(batch.source, batch.source_lengths, batch.spelled),
+        batch.source_lengths,
+    )
     if model.settings.num_best == 1:
         tags, scores = (found[:, None] for found in model.crf.viterbi(emissions, lengths))
     else:
         tags, scores = model.crf.best_paths(emissions, lengths, model.settings.num_best)
-    sure = (scores - model.crf.log_partition(emissions, lengths)[:, None]).exp().clamp(max=1)  # (B, N)
+    sure = (
+        (scores - model.crf.log_partition(emissions, lengths)[:, None]).exp().clamp(max=1)
+    )  # (B, N)
     outputs = []
     for row, length, probabilities, nats in zip(
-        model.scheme.said[tags].tolist(), lengths.tolist(), sure.tolist(), scores.tolist(), strict=True
+        model.scheme.said[tags].tolist(),
+        lengths.tolist(),
+        sure.tolist(),
+        scores.tolist(),
+        strict=True,
     ):
         paths = zip(row, probabilities, nats, strict=True)
         first, *others = [Output(path[:length], p) for path, p, score in paths if score > NEVER]
         outputs.append(replace(first, others=others))
-    return confident(model, outputs, emissions, batch, tags[:, 0]) if model.settings.confidences else outputs
+    return (
+        confident(model, outputs, emissions, batch, tags[:, 0])
+        if model.settings.confidences
+        else outputs
+    )
 
 
-def confident(model: Tagger, outputs: list[Output], emissions: Tensor, batch: Batch, tags: Tensor) -> list[Output]:
+def confident(
+    model: Tagger, outputs: list[Output], emissions: Tensor, batch: Batch, tags: Tensor
+) -> list[Output]:
     """Outputs of best paths, the model's ``tags`` (B, T), that say how sure each of their tags and entities is."""
     lengths, said = batch.source_lengths, model.scheme.said[tags]
-    per_tag = model.scheme.marginals(model.crf.marginals(emissions, lengths)).gather(2, said[:, :, None]).squeeze(2)  # (B, T)
+    per_tag = (
+        model.scheme.marginals(model.crf.marginals(emissions, lengths))
+        .gather(2, said[:, :, None])
+        .squeeze(2)
+    )  # (B, T)
     found = find_entities(model.scheme.letters[said], lengths)
     per_entity = model.crf.segment_probabilities(emissions, lengths, tags, found, model.goes_on)
     counts = torch.bincount(found[:, 0], minlength=len(batch)).tolist()
-    rows = zip(outputs, per_tag.tolist(), lengths.tolist(), torch.split(per_entity, counts), strict=True)
-    return [replace(o, tag_scores=row[:n], entity_scores=entities.tolist()) for o, row, n, entities in rows]
+    rows = zip(
+        outputs, per_tag.tolist(), lengths.tolist(), torch.split(per_entity, counts), strict=True
+    )
+    return [
+        replace(o, tag_scores=row[:n], entity_scores=entities.tolist())
+        for o, row, n, entities in rows
+    ]
 
 
 PROBLEM = Problem(

@@ -65,7 +65,9 @@ class Classifier(nn.Module):
         self.embedding = Embedding(sizes.source, settings, sizes.fixed)
         self.encoder = make_encoder(settings.embedding_size, settings)
         self.pooling = settings.pooling
-        self.attention = AttentionPooling(self.encoder.output_size) if settings.pooling == "attention" else None
+        self.attention = (
+            AttentionPooling(self.encoder.output_size) if settings.pooling == "attention" else None
+        )
         self.label_smoothing = settings.label_smoothing
         width = self.encoder.output_size * (2 if settings.pooling == "mean_max" else 1)
         self.dropout = nn.Dropout(settings.dropout)
@@ -75,7 +77,11 @@ class Classifier(nn.Module):
         """Logits (B, K) of ``source`` (B, T)."""
         states, last = self.encoder(self.embedding(source), lengths)
         mask = length_mask(lengths, source.shape[1])
-        pooled = self.attention(states, mask) if self.attention else pool(states, last, mask, self.pooling)
+        pooled = (
+            self.attention(states, mask)
+            if self.attention
+            else pool(states, last, mask, self.pooling)
+        )
         logits: Tensor = self.project(self.dropout(pooled))
         return logits
 

@@ -56,16 +56,24 @@ class Translator(nn.Module):
     def __init__(self, sizes: Sizes, settings: TrainSettings) -> None:
         super().__init__()
         if settings.num_best > settings.beam_width:
-            raise ValueError(f"num_best must be at most beam_width {settings.beam_width}, got {settings.num_best}")
+            raise ValueError(
+                f"num_best must be at most beam_width {settings.beam_width}, got {settings.num_best}"
+            )
         self.settings = settings
         width, hidden, self.attentional = widths(settings)
         is_one = sizes.is_shared and settings.tied_embeddings == "all"
         self.source_embedding = Embedding(sizes.source, settings, sizes.fixed)
-        self.target_embedding = self.source_embedding if is_one else Embedding(sizes.target, settings)
+        self.target_embedding = (
+            self.source_embedding if is_one else Embedding(sizes.target, settings)
+        )
         self.encoder = make_encoder(width, settings)
         self.bridge = nn.Linear(self.encoder.output_size, hidden)
-        self.decoder = recurrence(settings.cell, width + (self.attentional if settings.input_feeding else 0), hidden)
-        self.attention = Attention(hidden, self.encoder.output_size, self.attentional, settings.attention)
+        self.decoder = recurrence(
+            settings.cell, width + (self.attentional if settings.input_feeding else 0), hidden
+        )
+        self.attention = Attention(
+            hidden, self.encoder.output_size, self.attentional, settings.attention
+        )
         self.dropout = LockedDropout(settings.dropout)
         self.bias = nn.Parameter(torch.zeros(sizes.target))
         if settings.tied_embeddings == "none":
@@ -124,18 +132,32 @@ def predict(model: Translator, batch: Batch) -> list[Output]:
     s = model.settings
     memory, state = model.encode(batch.source, batch.source_lengths)
     step = decoder_step(
-        model.target_embedding, model.decoder, model.attention, model.projection, width=s.beam_width,
+        model.target_embedding,
+        model.decoder,
+        model.attention,
+        model.projection,
+        width=s.beam_width,
         never_said=[PAD_ID, BOS_ID] + [UNK_ID] * (not s.copy_unknown),
-    )  # fmt: skip
+    )
     found = beam_search(
-        step, state, fixed=memory, width=s.beam_width, num_best=s.num_best, length_penalty=s.length_penalty,
+        step,
+        state,
+        fixed=memory,
+        width=s.beam_width,
+        num_best=s.num_best,
+        length_penalty=s.length_penalty,
         max_lengths=(s.max_length_ratio * batch.source_lengths + 10).long(),
-    )  # fmt: skip
-    places = copied_places(model, memory, state, [[h.ids for h in hypotheses] for hypotheses in found]) if s.copy_unknown else {}
+    )
+    places = (
+        copied_places(model, memory, state, [[h.ids for h in hypotheses] for hypotheses in found])
+        if s.copy_unknown
+        else {}
+    )
     outputs = []
     for i, hypotheses in enumerate(found):
         first, *others = [
-            Output(h.ids, min(1.0, math.exp(h.score)), copied=places.get((i, n), [])) for n, h in enumerate(hypotheses)
+            Output(h.ids, min(1.0, math.exp(h.score)), copied=places.get((i, n), []))
+            for n, h in enumerate(hypotheses)
         ]
         outputs.append(replace(first, others=others))
     return outputs
@@ -172,7 +194,9 @@ def copied_places(
     read, _ = shifted(ids, lengths)
     _, probabilities, _ = model.decode(read, memory.rows(rows), tuple(part[rows] for part in state))
     places = probabilities.argmax(2)[:, :-1].masked_fill(ids != UNK_ID, -1).tolist()
-    return {key: row[:length] for key, row, length in zip(asked, places, lengths.tolist(), strict=True)}
+    return {
+        key: row[:length] for key, row, length in zip(asked, places, lengths.tolist(), strict=True)
+    }
 
 
 PROBLEM = Problem(

@@ -58,7 +58,9 @@ def clip_values(parameters: Iterable[nn.Parameter], clip_value: float) -> tuple[
 
 def largest_gradient(parameters: Iterable[nn.Parameter]) -> Tensor:
     """Largest absolute value in all gradients, a scalar."""
-    return torch.nn.utils.get_total_norm([p.grad for p in parameters if p.grad is not None], norm_type=math.inf)
+    return torch.nn.utils.get_total_norm(
+        [p.grad for p in parameters if p.grad is not None], norm_type=math.inf
+    )
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,9 @@ from rnn_models.layers.recurrent import Recurrent
 from rnn_models.problem import Problem
 
 
-def gradient_decay(problem: Problem, model: nn.Module, batch: Batch | Window) -> dict[str, list[float]]:
+def gradient_decay(
+    problem: Problem, model: nn.Module, batch: Batch | Window
+) -> dict[str, list[float]]:
     """Measure how strongly the loss of one batch depends on the hidden states of its encoder, exactly.
 
     The gradient of a hidden state counts all ways from it to the loss, through
@@ -35,7 +37,9 @@ def gradient_decay(problem: Problem, model: nn.Module, batch: Batch | Window) ->
     was_training, encoder.followed = model.training, []
     model.eval()
     for module in model.modules():
-        if isinstance(module, nn.RNNBase):  # has no dropout of its own, and cuDNN gives no gradient outside of training
+        if isinstance(
+            module, nn.RNNBase
+        ):  # has no dropout of its own, and cuDNN gives no gradient outside of training
             module.train()
     try:
         if isinstance(batch, Window):
@@ -44,22 +48,32 @@ def gradient_decay(problem: Problem, model: nn.Module, batch: Batch | Window) ->
             lengths = batch.lengths
         else:
             nats = problem.loss(model, batch).nats
-            lengths = batch.target_lengths + 1 if problem.token_nats else batch.source_lengths  # what the encoder reads
+            lengths = (
+                batch.target_lengths + 1 if problem.token_nats else batch.source_lengths
+            )  # what the encoder reads
         followed = encoder.followed
-        gradients = torch.autograd.grad(nats, [state for steps in followed for state in steps], allow_unused=True)
+        gradients = torch.autograd.grad(
+            nats, [state for steps in followed for state in steps], allow_unused=True
+        )
     finally:
         encoder.followed = None
         model.train(was_training)
     directions = ("forward", "backward") if encoder.backwards else ("forward",)
-    names = [f"layer {layer + 1} {way}" for layer in range(len(encoder.forwards)) for way in directions]
+    names = [
+        f"layer {layer + 1} {way}" for layer in range(len(encoder.forwards)) for way in directions
+    ]
     num = len(followed[0])
     norms = [norms_of(gradients[i * num : (i + 1) * num], followed[i]) for i in range(len(names))]
-    return {name: mean_by_distance(found, lengths) for name, found in zip(names, norms, strict=True)}
+    return {
+        name: mean_by_distance(found, lengths) for name, found in zip(names, norms, strict=True)
+    }
 
 
 def norms_of(gradients: tuple[Tensor | None, ...], states: list[Tensor]) -> Tensor:
     """Norm of each step's gradient, (B, T); one that the loss does not hang on has none."""
-    found = [torch.zeros_like(s) if g is None else g for g, s in zip(gradients, states, strict=True)]
+    found = [
+        torch.zeros_like(s) if g is None else g for g, s in zip(gradients, states, strict=True)
+    ]
     norms: Tensor = torch.linalg.vector_norm(torch.stack(found, dim=1), dim=2)
     return norms
 

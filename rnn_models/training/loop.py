@@ -22,7 +22,13 @@ from rnn_models.training.history import Epoch, History, Step, stalls
 from rnn_models.training.optimizer import Averaging, UpdateMeter, learning_rate, make_optimizer
 from rnn_models.training.progress import Progress
 from rnn_models.training.resume import load_training, save_training
-from rnn_models.training.validation import headline_of, headline_score, how_chosen, is_chosen_by_score, mean_loss
+from rnn_models.training.validation import (
+    headline_of,
+    headline_score,
+    how_chosen,
+    is_chosen_by_score,
+    mean_loss,
+)
 
 log = logging.getLogger(__name__)
 BOUNDS = {"norm": "clip_norm", "value": "clip_value", "adaptive": "clip_percentile", "none": ""}
@@ -48,11 +54,19 @@ class Training:
     very weights of one that was not.
     """
 
-    def __init__(self, problem: Problem, sizes: Sizes, settings: TrainSettings, vectors: Vectors | None = None) -> None:
+    def __init__(
+        self,
+        problem: Problem,
+        sizes: Sizes,
+        settings: TrainSettings,
+        vectors: Vectors | None = None,
+    ) -> None:
         torch.manual_seed(settings.seed)
         self.problem, self.sizes, self.settings = problem, sizes, settings
         self.device = find_device(settings.device)
-        self.model = problem.build(sizes, settings)  # on the CPU, so that it starts alike on every device
+        self.model = problem.build(
+            sizes, settings
+        )  # on the CPU, so that it starts alike on every device
         if vectors:
             start_from_vectors(self.model, vectors, sizes, settings)
         self.model.to(self.device)
@@ -88,9 +102,16 @@ class Training:
             self._skip(clipped.norm, batches, number)
         speed = sum(batch.num_tokens for batch in batches) / (time.perf_counter() - started)
         return Step(
-            epoch=epoch, step=number, loss=loss, gradient_norm=clipped.norm, is_clipped=clipped.is_clipped, learning_rate=rate,
-            tokens_per_second=speed, allowed_norm=clipped.allowed, update_ratio=ratio,
-        )  # fmt: skip
+            epoch=epoch,
+            step=number,
+            loss=loss,
+            gradient_norm=clipped.norm,
+            is_clipped=clipped.is_clipped,
+            learning_rate=rate,
+            tokens_per_second=speed,
+            allowed_norm=clipped.allowed,
+            update_ratio=ratio,
+        )
 
     def _backward(self, batches: Sequence[Batch | Window]) -> float:
         """Leave the gradient of the mean loss per unit of all batches, and return that loss without label smoothing."""
@@ -102,7 +123,9 @@ class Training:
             (found.nats / first).backward()  # type: ignore[no-untyped-call]
             plain, units = plain + found.plain, units + found.units
         if units != first:  # the units of all batches are known only now
-            torch._foreach_mul_([p.grad for p in self.parameters if p.grad is not None], first / units)
+            torch._foreach_mul_(
+                [p.grad for p in self.parameters if p.grad is not None], first / units
+            )
         return float(plain / units)
 
     def _loss(self, batch: Batch | Window) -> Loss:
@@ -130,24 +153,38 @@ class Training:
         self.carried = ()  # a state that is not finite would spoil all windows after it
         if self.history.num_non_finite + 1 >= MAX_NON_FINITE:
             name = BOUNDS[self.settings.clipping]
-            bound = f"{name} (now {getattr(self.settings, name):g})" if name else "turn clipping on (now none)"
+            bound = (
+                f"{name} (now {getattr(self.settings, name):g})"
+                if name
+                else "turn clipping on (now none)"
+            )
             raise FloatingPointError(
                 f"training stopped at step {number}: the gradient was not finite {MAX_NON_FINITE} times "
                 f"in a row. Lower learning_rate (now {self.settings.learning_rate:g}) or {bound}, and look at the examples "
                 "named above."
             )
 
-    def plan(self, train: Examples, number: int) -> tuple[Sequence[Any], Callable[[Any], Batch | Window]]:
+    def plan(
+        self, train: Examples, number: int
+    ) -> tuple[Sequence[Any], Callable[[Any], Batch | Window]]:
         """The batches of an epoch by name, and what makes one of its name."""
         s = self.settings
         if s.bptt_window and self.problem.windows:
             windows = self.problem.windows.cut(train, s, number)
             return range(len(windows)), windows.__getitem__
-        return epoch_batches(train, size=s.batch_size, tokens=s.batch_tokens, seed=s.seed, epoch=number), train.batch
+        return epoch_batches(
+            train, size=s.batch_size, tokens=s.batch_tokens, seed=s.seed, epoch=number
+        ), train.batch
 
-    def train_epoch(self, train: Examples, validation: Examples, hooks: Hooks, resume: Path | None) -> Epoch:
+    def train_epoch(
+        self, train: Examples, validation: Examples, hooks: Hooks, resume: Path | None
+    ) -> Epoch:
         """Pass once over the training split, or to a limit or from where it was left, and validate."""
-        started, number, s = time.perf_counter() - self.seconds, len(self.history.epochs) + 1, self.settings
+        started, number, s = (
+            time.perf_counter() - self.seconds,
+            len(self.history.epochs) + 1,
+            self.settings,
+        )
         order, make = self.plan(train, number)
         num_steps = -(-len(order) // s.accumulate)
         all_steps = min(num_steps * s.max_epochs, s.max_steps or math.inf)
@@ -156,13 +193,17 @@ class Training:
         self.carried = self.carried if done else ()
         self.model.train()
         while done < num_steps and not (done and self._limit()):
-            batches = [make(name) for name in order[done * s.accumulate : (done + 1) * s.accumulate]]
+            batches = [
+                make(name) for name in order[done * s.accumulate : (done + 1) * s.accumulate]
+            ]
             step = self.train_step(batches, epoch=number, num_steps=int(all_steps))
             self.history.steps.append(step)
             progress.show(
-                loss=step.loss, gradient_norm=step.gradient_norm, is_clipped=step.is_clipped,
+                loss=step.loss,
+                gradient_norm=step.gradient_norm,
+                is_clipped=step.is_clipped,
                 tokens_per_second=step.tokens_per_second,
-            )  # fmt: skip
+            )
             hooks.on_step(step)
             done, self.seconds = done + 1, time.perf_counter() - started
             if hooks.is_stopping():
@@ -171,7 +212,11 @@ class Training:
             if resume and (is_cut or time.perf_counter() - saved > SAVE_EVERY_SECONDS):
                 self.save(resume, hooks)
                 saved = time.perf_counter()
-        decay = gradient_decay(self.problem, self.model, make(order[0]).to(self.device)) if s.measure_every else {}
+        decay = (
+            gradient_decay(self.problem, self.model, make(order[0]).to(self.device))
+            if s.measure_every
+            else {}
+        )
         return self._end_epoch(validation, started, is_whole=done == num_steps, decay=decay)
 
     def _stop(self, resume: Path | None, hooks: Hooks) -> None:
@@ -182,10 +227,16 @@ class Training:
         """
         if resume:
             self.save(resume, hooks)
-            log.info("saved at step %d, in epoch %d", len(self.history.steps), len(self.history.epochs) + 1)
+            log.info(
+                "saved at step %d, in epoch %d",
+                len(self.history.steps),
+                len(self.history.epochs) + 1,
+            )
         raise KeyboardInterrupt
 
-    def _end_epoch(self, validation: Examples, started: float, *, is_whole: bool, decay: dict[str, list[float]]) -> Epoch:
+    def _end_epoch(
+        self, validation: Examples, started: float, *, is_whole: bool, decay: dict[str, list[float]]
+    ) -> Epoch:
         done, s = self.history.open_steps, self.settings
         self.averaging.add_epoch()
         with self.averaging.applied():
@@ -208,7 +259,10 @@ class Training:
 
     def _limit(self) -> str:
         """Which limit is reached, if any."""
-        s, minutes = self.settings, (sum(epoch.seconds for epoch in self.history.epochs) + self.seconds) / 60
+        s, minutes = (
+            self.settings,
+            (sum(epoch.seconds for epoch in self.history.epochs) + self.seconds) / 60,
+        )
         if s.max_steps and len(self.history.steps) >= s.max_steps:
             return "max_steps"
         return "max_minutes" if s.max_minutes and minutes >= s.max_minutes else ""
@@ -234,10 +288,16 @@ class Training:
             history.weights.update(self.averaging.weights())
         log.info(
             "epoch %d%s: train loss %.3f, validation loss %.3f, %s%s, %.0f %% of steps clipped, %d skipped, %.0f s",
-            epoch.epoch, "" if epoch.is_whole else " in part", epoch.train_loss, epoch.validation_loss,
-            headline_of(self.problem).shown(epoch.validation_score), " (best)" if history.is_best_last else "",
-            100 * epoch.clipped_share, epoch.num_skipped, epoch.seconds,
-        )  # fmt: skip
+            epoch.epoch,
+            "" if epoch.is_whole else " in part",
+            epoch.train_loss,
+            epoch.validation_loss,
+            headline_of(self.problem).shown(epoch.validation_score),
+            " (best)" if history.is_best_last else "",
+            100 * epoch.clipped_share,
+            epoch.num_skipped,
+            epoch.seconds,
+        )
 
 
 def fit(
@@ -279,7 +339,11 @@ def fit(
         history = training.history
         if resume and resume.exists():
             load_training(training, resume)
-            log.info("going on after epoch %d and %d more steps", len(history.epochs), len(history.open_steps))
+            log.info(
+                "going on after epoch %d and %d more steps",
+                len(history.epochs),
+                len(history.open_steps),
+            )
         log.info(how_chosen(problem, settings, len(validation)))
         while history.open_steps or not training.reason_to_stop():
             epoch = training.train_epoch(train, validation, hooks, resume)
@@ -290,5 +354,11 @@ def fit(
         history.ended = training.reason_to_stop()
         best = history.best
         score = headline_of(problem).shown(best.validation_score)
-        log.info("the training ended by %s; best is epoch %d of %d, %s", history.ended, best.epoch, len(history.epochs), score)
+        log.info(
+            "the training ended by %s; best is epoch %d of %d, %s",
+            history.ended,
+            best.epoch,
+            len(history.epochs),
+            score,
+        )
     return history

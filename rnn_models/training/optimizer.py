@@ -12,7 +12,9 @@ from rnn_models.checkpoints.checkpoint import load_weights, weights_of
 from rnn_models.settings import TrainSettings
 
 
-def make_optimizer(parameters: list[nn.Parameter], settings: TrainSettings) -> torch.optim.Optimizer:
+def make_optimizer(
+    parameters: list[nn.Parameter], settings: TrainSettings
+) -> torch.optim.Optimizer:
     """Make the optimiser of some settings.
 
     Origin:
@@ -23,9 +25,13 @@ def make_optimizer(parameters: list[nn.Parameter], settings: TrainSettings) -> t
     s = settings
     if s.optimizer == "sgd":
         made = torch.optim.SGD(
-            parameters, lr=s.learning_rate, momentum=s.momentum, nesterov=s.nesterov and s.momentum > 0,
-            weight_decay=s.weight_decay, fused=True,
-        )  # fmt: skip
+            parameters,
+            lr=s.learning_rate,
+            momentum=s.momentum,
+            nesterov=s.nesterov and s.momentum > 0,
+            weight_decay=s.weight_decay,
+            fused=True,
+        )
         if s.momentum:  # the fused kernel wants all or none, but a window without a start has no gradient for labels
             for p in parameters:
                 made.state[p]["momentum_buffer"] = torch.zeros_like(p)
@@ -128,7 +134,9 @@ class Averaging:
             return {name: w.detach().cpu().clone() for name, w in self.running.items()}
         if not self.is_on:
             return weights_of(self.model)
-        return {name: torch.stack([w[name] for w in self.epochs]).mean(0) for name in self.epochs[-1]}
+        return {
+            name: torch.stack([w[name] for w in self.epochs]).mean(0) for name in self.epochs[-1]
+        }
 
     @contextmanager
     def applied(self) -> Iterator[None]:

@@ -16,10 +16,14 @@ class Progress:
         self.done = 0
         self.speed = 0.0
 
-    def show(self, *, loss: float, gradient_norm: float, is_clipped: bool, tokens_per_second: float) -> None:
+    def show(
+        self, *, loss: float, gradient_norm: float, is_clipped: bool, tokens_per_second: float
+    ) -> None:
         """Count a step and, if the last line is old enough, log where things stand."""
         self.done += 1
-        self.speed = 0.95 * self.speed + 0.05 * tokens_per_second if self.speed else tokens_per_second
+        self.speed = (
+            0.95 * self.speed + 0.05 * tokens_per_second if self.speed else tokens_per_second
+        )
         now = time.perf_counter()
         if now - self.shown < LOG_EVERY_SECONDS:
             return
@@ -28,6 +32,13 @@ class Progress:
         seconds = round(left * (now - self.started) / self.done)
         log.info(
             "epoch %d of %d, step %d of %d: loss %.3f, gradient norm %.2f%s, %s source tokens/s, at most %d:%02d left",
-            self.epoch, self.max_epochs, self.done, self.num_steps, loss, gradient_norm,
-            " (clipped)" if is_clipped else "", f"{self.speed:,.0f}", *divmod(seconds, 60),
-        )  # fmt: skip
+            self.epoch,
+            self.max_epochs,
+            self.done,
+            self.num_steps,
+            loss,
+            gradient_norm,
+            " (clipped)" if is_clipped else "",
+            f"{self.speed:,.0f}",
+            *divmod(seconds, 60),
+        )

@@ -44,7 +44,11 @@ def save_training(training: Resumable, path: Path) -> None:
             if isinstance(value, Tensor)  # SGD without momentum has None
         },
     }
-    tensors = {f"{group}.{name}": t.detach().cpu().contiguous() for group, named in groups.items() for name, t in named.items()}
+    tensors = {
+        f"{group}.{name}": t.detach().cpu().contiguous()
+        for group, named in groups.items()
+        for name, t in named.items()
+    }
     told = {
         "steps": json.dumps([vars(step) for step in history.steps]),
         "epochs": json.dumps([vars(epoch) for epoch in history.epochs]),
@@ -59,7 +63,9 @@ def save_training(training: Resumable, path: Path) -> None:
 
 def load_training(training: Resumable, path: Path) -> None:
     """Go on from what ``save_training`` wrote."""
-    groups: dict[str, dict[str, Tensor]] = {name: {} for name in ("now", "best", "average", "carried", "optimizer")}
+    groups: dict[str, dict[str, Tensor]] = {
+        name: {} for name in ("now", "best", "average", "carried", "optimizer")
+    }
     with safe_open(path, framework="pt") as file:
         told = file.metadata()
         for key in file.keys():  # noqa: SIM118, not a dict
@@ -67,7 +73,9 @@ def load_training(training: Resumable, path: Path) -> None:
             groups[group][name] = file.get_tensor(key)
     load_weights(training.model, groups["now"])
     training.averaging.restore(groups["average"])
-    training.carried = tuple(groups["carried"][str(i)].to(training.device) for i in range(len(groups["carried"])))
+    training.carried = tuple(
+        groups["carried"][str(i)].to(training.device) for i in range(len(groups["carried"]))
+    )
     state: dict[int, dict[str, Tensor]] = {}
     for key, value in groups["optimizer"].items():
         number, name = key.split(".")

@@ -19,7 +19,10 @@ from rnn_models.parallel_batches import in_order
 from rnn_models.problem import Problem, Sizes, Windows
 from rnn_models.settings import TrainSettings
 
-MOST_ANSWERS, MOST_TEXTS = 10_000, 1_000  # rows that are scored after an epoch: a text is decoded token by token
+MOST_ANSWERS, MOST_TEXTS = (
+    10_000,
+    1_000,
+)  # rows that are scored after an epoch: a text is decoded token by token
 
 
 @dataclass(frozen=True)
@@ -44,7 +47,11 @@ def headline_of(problem: Problem) -> Headline:
     if problem.token_nats:
         return Headline("bits_per_token", "bits per token", 3)
     metric = find_metric(problem.metrics[0])
-    return Headline("bleu_of_pieces", "BLEU of pieces") if says_text(problem) else Headline(metric.name, metric.title)
+    return (
+        Headline("bleu_of_pieces", "BLEU of pieces")
+        if says_text(problem)
+        else Headline(metric.name, metric.title)
+    )
 
 
 def is_chosen_by_score(problem: Problem, settings: TrainSettings) -> bool:
@@ -72,7 +79,9 @@ def says_text(problem: Problem) -> bool:
     return problem.rows[1] == "target"
 
 
-def mean_loss(problem: Problem, model: torch.nn.Module, examples: Examples, settings: TrainSettings) -> float:
+def mean_loss(
+    problem: Problem, model: torch.nn.Module, examples: Examples, settings: TrainSettings
+) -> float:
     """Loss in nats per unit over all examples, without dropout.
 
     What is trained in windows is validated in windows, their state carried.
@@ -91,7 +100,9 @@ def mean_loss(problem: Problem, model: torch.nn.Module, examples: Examples, sett
 
 
 @torch.inference_mode()
-def mean_loss_in_windows(windows: Windows, model: torch.nn.Module, examples: Examples, settings: TrainSettings) -> float:
+def mean_loss_in_windows(
+    windows: Windows, model: torch.nn.Module, examples: Examples, settings: TrainSettings
+) -> float:
     """The same in windows, each of which needs the state of the one before."""
     device, nats, units = device_of(model), 0.0, 0
     state: State = ()
@@ -101,7 +112,9 @@ def mean_loss_in_windows(windows: Windows, model: torch.nn.Module, examples: Exa
     return nats / units
 
 
-def headline_score(problem: Problem, model: torch.nn.Module, examples: Examples, sizes: Sizes, *, loss: float) -> float:
+def headline_score(
+    problem: Problem, model: torch.nn.Module, examples: Examples, sizes: Sizes, *, loss: float
+) -> float:
     """The score of ``headline_of``, of all examples or of ``scored_rows`` where they are many.
 
     Texts are decoded greedily: a beam costs many times as much and orders

@@ -46,7 +46,11 @@ def speed(model: Any, rows: pd.DataFrame, params: dict[str, Any]) -> dict[str, f
         say(model, row, params)
         seconds.append(time.perf_counter() - started)
     p50, p99 = np.percentile(seconds, [50, 99]) * 1000
-    return told | {"p50_milliseconds": float(p50), "p99_milliseconds": float(p99), "single_rows": len(seconds)}
+    return told | {
+        "p50_milliseconds": float(p50),
+        "p99_milliseconds": float(p99),
+        "single_rows": len(seconds),
+    }
 
 
 def main(folder: Path) -> None:
@@ -54,12 +58,16 @@ def main(folder: Path) -> None:
     job, place = json.loads((folder / "job.json").read_text()), folder / "model"
     socket.socket.connect = refuse  # type: ignore[method-assign]
     model = mlflow.pyfunc.load_model(str(place))
-    tables = [pd.read_parquet(folder / f"rows-{number}.parquet") for number in range(len(job["params"]))]
+    tables = [
+        pd.read_parquet(folder / f"rows-{number}.parquet") for number in range(len(job["params"]))
+    ]
     told: dict[str, float] = {}
     if job["is_timed"]:
         say(model, tables[0].iloc[:1], job["params"][0])
         told["cold_start_seconds"] = time.time() - job["started"]
-        told["megabytes"] = sum(path.stat().st_size for path in place.rglob("*") if path.is_file()) / 1e6
+        told["megabytes"] = (
+            sum(path.stat().st_size for path in place.rglob("*") if path.is_file()) / 1e6
+        )
     for number, (rows, params) in enumerate(zip(tables, job["params"], strict=True)):
         say(model, rows, params).to_parquet(folder / f"said-{number}.parquet")
     if job["is_timed"]:
@@ -71,6 +79,8 @@ if __name__ == "__main__":
     try:
         main(Path(sys.argv[1]))
     except Exception as error:  # whatever it is: the process that waits says it in one line
-        (Path(sys.argv[1]) / "failed.txt").write_text(" ".join(str(error).split()) or type(error).__name__)
+        (Path(sys.argv[1]) / "failed.txt").write_text(
+            " ".join(str(error).split()) or type(error).__name__
+        )
         traceback.print_exc()
         raise SystemExit(1) from None

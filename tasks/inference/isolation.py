@@ -25,7 +25,9 @@ from tasks.store.code import ROOT
 
 log = logging.getLogger(__name__)
 MAIN = ROOT / "tasks" / "inference" / "isolated_worker.py"
-TIMEOUT_SECONDS = 2 * 3600  # a large test split takes minutes; a process that hangs must not keep a flow run for ever
+TIMEOUT_SECONDS = (
+    2 * 3600
+)  # a large test split takes minutes; a process that hangs must not keep a flow run for ever
 Call = tuple[pd.DataFrame, Mapping[str, Any]]  # raw rows, and what is asked
 
 
@@ -37,7 +39,9 @@ class Said:
     speed: dict[str, float] = field(default_factory=dict)
 
 
-def predict_apart(name: str, number: str, rows: pd.DataFrame, params: Mapping[str, Any] | None = None) -> pd.DataFrame:
+def predict_apart(
+    name: str, number: str, rows: pd.DataFrame, params: Mapping[str, Any] | None = None
+) -> pd.DataFrame:
     """What a registered version says of raw rows, in a process of its own."""
     return run_apart(name, number, [(rows, params or {})]).tables[0]
 
@@ -53,11 +57,17 @@ def run_apart(name: str, number: str, calls: Sequence[Call], *, is_timed: bool =
         for call, (rows, _) in enumerate(calls):
             rows.to_parquet(folder / f"rows-{call}.parquet")
         download(name, number, folder / "model")
-        job = {"params": [dict(params) for _, params in calls], "is_timed": is_timed, "started": time.time()}
+        job = {
+            "params": [dict(params) for _, params in calls],
+            "is_timed": is_timed,
+            "started": time.time(),
+        }
         (folder / "job.json").write_text(json.dumps(job))
         failure = _failure_of(folder)
         if failure:
-            raise ValueError(f"{name} version {number} did not run in a process of its own: {failure}")
+            raise ValueError(
+                f"{name} version {number} did not run in a process of its own: {failure}"
+            )
         tables = [_read(folder / f"said-{call}.parquet") for call in range(len(calls))]
         return Said(tables, json.loads((folder / "told.json").read_text()))
 
@@ -65,7 +75,9 @@ def run_apart(name: str, number: str, calls: Sequence[Call], *, is_timed: bool =
 def _read(path: Path) -> pd.DataFrame:
     """What a version said, with lists where Parquet gives arrays: a metric compares them."""
     table = pd.read_parquet(path)
-    return table.assign(**{name: table[name].map(plain) for name in table if table[name].dtype == object})
+    return table.assign(
+        **{name: table[name].map(plain) for name in table if table[name].dtype == object}
+    )
 
 
 def _failure_of(folder: Path) -> str:
@@ -74,7 +86,13 @@ def _failure_of(folder: Path) -> str:
     command = [sys.executable, "-P", str(MAIN), str(folder)]
     try:
         done = subprocess.run(
-            command, cwd=folder, env=environment(), capture_output=True, text=True, check=False, timeout=TIMEOUT_SECONDS
+            command,
+            cwd=folder,
+            env=environment(),
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=TIMEOUT_SECONDS,
         )
     except subprocess.TimeoutExpired:
         return f"it took more than {TIMEOUT_SECONDS / 60:.0f} minutes"
@@ -94,4 +112,6 @@ def environment() -> dict[str, str]:
     paths = os.environ.get("PYTHONPATH", "").split(os.pathsep)
     kept = os.pathsep.join(path for path in paths if path and Path(path).resolve() != ROOT)
     threads = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS"), str(num_threads()))
-    return os.environ | threads | {"PYTHONPATH": kept, "MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false"}
+    return (
+        os.environ | threads | {"PYTHONPATH": kept, "MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false"}
+    )

@@ -42,24 +42,38 @@ from tasks.store.home import home
 from tasks.store.secrets import Secrets
 
 log = logging.getLogger(__name__)
-FILE, KEEP = "file", "keep:"  # the column that names a row's file; what marks a column that is kept while it is read
+FILE, KEEP = (
+    "file",
+    "keep:",
+)  # the column that names a row's file; what marks a column that is kept while it is read
 CODE = (
     "tasks/inference/predict_files.py",
     "tasks/inference/prediction_folder.py",
     "tasks/inference/text_files.py",
     "tasks/serving/input_texts.py",
 )
-DIGESTS = (SCORES, "refrain.checkpoint", "refrain.tokens", "refrain.test_split")  # tags of a version
+DIGESTS = (
+    SCORES,
+    "refrain.checkpoint",
+    "refrain.tokens",
+    "refrain.test_split",
+)  # tags of a version
 TEXT, NUMBER, PLACE = pa.string(), pa.float64(), pa.int64()
 # Types of what models say; the labels of probabilities are each model's own.
 TYPES: dict[str, pa.DataType] = {
-    "label": TEXT, "score": NUMBER, "tags": pa.list_(TEXT), "target": TEXT, "text": TEXT, "continuation": TEXT,
+    "label": TEXT,
+    "score": NUMBER,
+    "tags": pa.list_(TEXT),
+    "target": TEXT,
+    "text": TEXT,
+    "continuation": TEXT,
     "entities": pa.list_(
         pa.struct({"kind": TEXT, "text": TEXT, "start": PLACE, "stop": PLACE, "confidence": NUMBER})
     ),
-    "n_best": pa.list_(pa.struct({"target": TEXT, "score": NUMBER})), "nats": pa.list_(NUMBER),
+    "n_best": pa.list_(pa.struct({"target": TEXT, "score": NUMBER})),
+    "nats": pa.list_(NUMBER),
     "unfamiliar": pa.bool_(),
-}  # fmt: skip
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,9 +100,13 @@ class PredictSettings:
         known = {"text", "tokens", "label"}
         wrong = sorted(set(self.columns) - known)
         if wrong or not self.columns:
-            raise ValueError(f"columns must name some of {', '.join(sorted(known))}, got {', '.join(wrong) or 'none'}")
+            raise ValueError(
+                f"columns must name some of {', '.join(sorted(known))}, got {', '.join(wrong) or 'none'}"
+            )
         if len(set(self.keep)) < len(self.keep) or not all(self.keep):
-            raise ValueError(f"keep must name different columns, got {', '.join(map(repr, self.keep))}")
+            raise ValueError(
+                f"keep must name different columns, got {', '.join(map(repr, self.keep))}"
+            )
         if self.part_rows < 1:
             raise ValueError(f"part_rows must be at least 1, got {self.part_rows}")
 
@@ -115,9 +133,12 @@ def chosen_version(model: str) -> ModelVersion:
 
 
 def write_predictions(
-    version: ModelVersion, source: str | Sequence[str], target: str, settings: PredictSettings,
+    version: ModelVersion,
+    source: str | Sequence[str],
+    target: str,
+    settings: PredictSettings,
     progress: Progress = lambda rows, rejected: None,
-) -> Predictions:  # fmt: skip
+) -> Predictions:
     """Answer all rows of files, and write the parts that are not there yet.
 
     Args:
@@ -140,7 +161,9 @@ def write_predictions(
         check_earlier(folder, earlier, version.name, [piece.name for piece in pieces])
     rows = refused = made = number = 0
     columns = settings.columns | {KEEP + name: name for name in settings.keep}
-    for number, (piece, table) in enumerate(parts_of(files, pieces, columns, settings.part_rows, access), 1):
+    for number, (piece, table) in enumerate(
+        parts_of(files, pieces, columns, settings.part_rows, access), 1
+    ):
         (folder / REFUSED).mkdir(parents=True, exist_ok=True)
         path, key = folder / f"part-{number:05d}.parquet", answers.key_of(piece, number)
         if not piece.version or key_of_part(path) != key:
@@ -150,7 +173,13 @@ def write_predictions(
         rows, refused = rows + num_rows, refused + table.num_rows - num_rows
         progress(rows, refused)
     remove_parts(folder, number + 1)
-    log.info("%s rows answered, %d rejected, by %s version %s", f"{rows:,}", refused, version.name, version.version)
+    log.info(
+        "%s rows answered, %d rejected, by %s version %s",
+        f"{rows:,}",
+        refused,
+        version.name,
+        version.version,
+    )
     return Predictions(str(folder), version.version, rows, refused, made)
 
 
@@ -168,9 +197,18 @@ class Answers:
         """What a part is made of."""
         settings = self.settings
         parts = (
-            self.version.name, self.version.version, self.told, piece.name, piece.version, number,
-            settings.columns, settings.keep, settings.params, settings.part_rows, code_digest(*CODE),
-        )  # fmt: skip
+            self.version.name,
+            self.version.version,
+            self.told,
+            piece.name,
+            piece.version,
+            number,
+            settings.columns,
+            settings.keep,
+            settings.params,
+            settings.part_rows,
+            code_digest(*CODE),
+        )
         return digest(*parts).encode()
 
     def model(self) -> Loaded:
@@ -182,10 +220,21 @@ class Answers:
         if self.loaded is None:
             loaded = Loaded.of(self.version.name, self.version.version)
             said = loaded.predict(pd.DataFrame({"text": ["a"]}), self.settings.params)
-            columns = {name: TYPES.get(name) or pa.array([plain(said[name].iloc[0])]).type for name in said}
-            taken = next((name for name in self.settings.keep if name in (*columns, *self.settings.columns, ROW, FILE)), None)
+            columns = {
+                name: TYPES.get(name) or pa.array([plain(said[name].iloc[0])]).type for name in said
+            }
+            taken = next(
+                (
+                    name
+                    for name in self.settings.keep
+                    if name in (*columns, *self.settings.columns, ROW, FILE)
+                ),
+                None,
+            )
             if taken is not None:
-                raise ValueError(f"keep: {taken} is a column of the predictions already: rename it in the file")
+                raise ValueError(
+                    f"keep: {taken} is a column of the predictions already: rename it in the file"
+                )
             self.schema, self.loaded = pa.schema(columns), loaded
         return self.loaded
 
@@ -194,7 +243,9 @@ class Answers:
         model = self.model()
         assert self.schema is not None
         params = dict(self.settings.params)
-        if "seed" in model.defaults:  # or texts of the same beginning would be the same in every part
+        if (
+            "seed" in model.defaults
+        ):  # or texts of the same beginning would be the same in every part
             params["seed"] = params.get("seed", model.defaults["seed"]) + number
         limit = params.get("max_characters", model.defaults.get("max_characters", MAX_CHARACTERS))
         is_beginning = bool({"continuation", "nats"} & set(self.schema.names))
@@ -202,24 +253,36 @@ class Answers:
         said, wrong = self._answered(model, table, params)
         refused = pa.concat_tables([refused, *wrong], promote_options="default")
         about = {
-            "refrain.model": self.version.name, "refrain.version": self.version.version, **self.told,
-            "refrain.params": json.dumps(params), "refrain.source": piece.name, "refrain.source_version": piece.version,
+            "refrain.model": self.version.name,
+            "refrain.version": self.version.version,
+            **self.told,
+            "refrain.params": json.dumps(params),
+            "refrain.source": piece.name,
+            "refrain.source_version": piece.version,
             KEY.decode(): key.decode(),
-        }  # fmt: skip
+        }
         for each, place in ((refused, path.parent / REFUSED / path.name), (said, path)):
-            write_part(each.append_column(FILE, pa.array([piece.name] * each.num_rows, TEXT)), place, about)
+            write_part(
+                each.append_column(FILE, pa.array([piece.name] * each.num_rows, TEXT)), place, about
+            )
 
-    def _answered(self, model: Loaded, table: pa.Table, params: Mapping[str, Any]) -> tuple[pa.Table, list[pa.Table]]:
+    def _answered(
+        self, model: Loaded, table: pa.Table, params: Mapping[str, Any]
+    ) -> tuple[pa.Table, list[pa.Table]]:
         """The answers of rows; those that the model does not take are rejected."""
         try:
             return self._joined(model, table, params), []
         except ValueError:
             wrong = dict(self._wrong_rows(model, table, params, 0))
         is_right = pa.array([place not in wrong for place in range(table.num_rows)])
-        refused = [_refused_row(table.slice(place, 1), "not_taken", said) for place, said in wrong.items()]
+        refused = [
+            _refused_row(table.slice(place, 1), "not_taken", said) for place, said in wrong.items()
+        ]
         return self._joined(model, table.filter(is_right), params), refused
 
-    def _wrong_rows(self, model: Loaded, table: pa.Table, params: Mapping[str, Any], first: int) -> Iterator[tuple[int, str]]:
+    def _wrong_rows(
+        self, model: Loaded, table: pa.Table, params: Mapping[str, Any], first: int
+    ) -> Iterator[tuple[int, str]]:
         """Places of rows that the model does not take, and why, found by halves."""
         try:
             self._joined(model, table, params)
@@ -235,30 +298,45 @@ class Answers:
         """Rows beside their answers; a column of a row gives way to an answer of the same name."""
         asked = [name for name in self.settings.columns if name in table.column_names]
         assert self.schema is not None
-        said = model.predict(table.select(asked).to_pandas(), params) if table.num_rows else pd.DataFrame()
+        said = (
+            model.predict(table.select(asked).to_pandas(), params)
+            if table.num_rows
+            else pd.DataFrame()
+        )
         columns = {
-            each.name: pa.array([plain(value) for value in said[each.name]] if table.num_rows else [], each.type)
+            each.name: pa.array(
+                [plain(value) for value in said[each.name]] if table.num_rows else [], each.type
+            )
             for each in self.schema
-        }  # fmt: skip
+        }
         kept = {name: table[KEEP + name] for name in self.settings.keep}
         own = {name: table[name] for name in (ROW, *asked) if name not in columns}
         return pa.table(own | kept | columns)
 
 
-def refuse(table: pa.Table, *, may_be_empty: bool, max_characters: int = MAX_CHARACTERS) -> tuple[pa.Table, pa.Table]:
+def refuse(
+    table: pa.Table, *, may_be_empty: bool, max_characters: int = MAX_CHARACTERS
+) -> tuple[pa.Table, pa.Table]:
     """Part rows that can be answered from those that cannot: not read, or without a text that a model reads."""
     is_read = pc.is_null(table[KIND])
     wrong = table.filter(pc.invert(is_read)).select([ROW, KIND, REASON, RAW, *_kept(table)])
     table = table.filter(is_read)
-    columns = [table[name].to_pylist() if name in table.column_names else [None] * table.num_rows for name in ("text", "tokens")]
+    columns = [
+        table[name].to_pylist() if name in table.column_names else [None] * table.num_rows
+        for name in ("text", "tokens")
+    ]
     limits: dict[str, Any] = {"may_be_empty": may_be_empty, "max_characters": max_characters}
     faults = [_fault(text, tokens, limits) for text, tokens in zip(*columns, strict=True)]
-    found = [_refused_row(table.slice(place, 1), *fault) for place, fault in enumerate(faults) if fault]
+    found = [
+        _refused_row(table.slice(place, 1), *fault) for place, fault in enumerate(faults) if fault
+    ]
     rejected = pa.concat_tables([_named(wrong), *found], promote_options="default")
     return table.filter(pa.array([fault is None for fault in faults], pa.bool_())), rejected
 
 
-def _fault(text: str | None, tokens: list[str] | None, limits: Mapping[str, Any]) -> tuple[str, str] | None:
+def _fault(
+    text: str | None, tokens: list[str] | None, limits: Mapping[str, Any]
+) -> tuple[str, str] | None:
     """Why a row is not read, by the rule of every route; tokens come before a text."""
     if tokens is not None:
         return tokens_fault(tokens, max_characters=limits["max_characters"])

@@ -10,7 +10,14 @@ from data.formats.abc_notation import write_midi
 from tasks.registry.registered_model import Loaded, find_model, plain
 
 
-def ask(model: str, text: str, asked: Mapping[str, Any], *, label: str | None = None, midi: Path | None = None) -> dict[str, Any]:
+def ask(
+    model: str,
+    text: str,
+    asked: Mapping[str, Any],
+    *,
+    label: str | None = None,
+    midi: Path | None = None,
+) -> dict[str, Any]:
     """What a model says of one text.
 
     Args:
@@ -28,10 +35,18 @@ def ask(model: str, text: str, asked: Mapping[str, Any], *, label: str | None = 
     if not is_beginning:
         for name, given in (("--label", label), ("--midi", midi)):
             if given is not None:
-                raise ValueError(f"{name} is for a model that goes on with texts, {loaded.name} does not")
-    rows = pd.DataFrame({"text": [text], **({"label": [label]} if label is not None else {})}, dtype=object)
+                raise ValueError(
+                    f"{name} is for a model that goes on with texts, {loaded.name} does not"
+                )
+    rows = pd.DataFrame(
+        {"text": [text], **({"label": [label]} if label is not None else {})}, dtype=object
+    )
     said = loaded.predict(rows, {name: value for name, value in asked.items() if value is not None})
-    found = {"model": loaded.name, "version": loaded.number, **{name: plain(said[name].iloc[0]) for name in said}}
+    found = {
+        "model": loaded.name,
+        "version": loaded.number,
+        **{name: plain(said[name].iloc[0]) for name in said},
+    }
     if midi is not None:
         write_midi(found["text"], midi)
     return found

@@ -16,7 +16,9 @@ from data.sources.located_files import WILD
 log = logging.getLogger(__name__)
 REFUSED, KEY = "_refused", b"refrain.part"
 PART = re.compile(r"part-(\d{5,})\.parquet")
-PARTIAL = re.compile(r"_refrain-part-\d{5,}-[0-9a-f]{16}\.partial")  # a part that a killed run was writing
+PARTIAL = re.compile(
+    r"_refrain-part-\d{5,}-[0-9a-f]{16}\.partial"
+)  # a part that a killed run was writing
 NOTHING_WRITTEN = "nothing was written. Name a folder that is empty or not there yet"
 
 
@@ -27,7 +29,9 @@ def local_folder(target: str) -> Path:
         ValueError: If it is an address, or cannot be a folder.
     """
     if "://" in target or not target.strip():
-        raise ValueError(f"the target must be a folder on this machine, got {target!r}; {NOTHING_WRITTEN}")
+        raise ValueError(
+            f"the target must be a folder on this machine, got {target!r}; {NOTHING_WRITTEN}"
+        )
     folder = Path(target).expanduser().resolve()
     there = next(path for path in (folder, *folder.parents) if path.exists())
     if not there.is_dir():
@@ -69,12 +73,16 @@ def check_target(folder: Path) -> dict[Path, dict[str, str]]:
             continue
         about = about_part(path) if PART.fullmatch(path.name) and path.is_file() else {}
         if KEY.decode() not in about:
-            raise ValueError(f"{folder} holds {path.relative_to(folder)}, which no prediction wrote; {NOTHING_WRITTEN}")
+            raise ValueError(
+                f"{folder} holds {path.relative_to(folder)}, which no prediction wrote; {NOTHING_WRITTEN}"
+            )
         found[path] = about
     return found
 
 
-def check_earlier(folder: Path, parts: Mapping[Path, Mapping[str, str]], model: str, names: Sequence[str]) -> None:
+def check_earlier(
+    folder: Path, parts: Mapping[Path, Mapping[str, str]], model: str, names: Sequence[str]
+) -> None:
     """Refuse to replace the predictions of another model, or of other files.
 
     Args:
@@ -86,7 +94,9 @@ def check_earlier(folder: Path, parts: Mapping[Path, Mapping[str, str]], model: 
     Raises:
         ValueError: If so, with what the folder holds.
     """
-    advice = "nothing was written. Name another folder, or replace them with overwrite (--overwrite)"
+    advice = (
+        "nothing was written. Name another folder, or replace them with overwrite (--overwrite)"
+    )
     for about in parts.values():
         theirs = about.get("refrain.model", "")
         if theirs != model:
@@ -95,7 +105,9 @@ def check_earlier(folder: Path, parts: Mapping[Path, Mapping[str, str]], model: 
             )
     before = {absolute(about.get("refrain.source", "")) for about in parts.values()}
     if before and before.isdisjoint(map(absolute, names)):
-        raise ValueError(f"{folder} holds predictions of other files, of {min(before)} for one; {advice}")
+        raise ValueError(
+            f"{folder} holds predictions of other files, of {min(before)} for one; {advice}"
+        )
 
 
 def absolute(name: str) -> str:
@@ -109,7 +121,10 @@ def about_part(path: Path) -> dict[str, str]:
         metadata = pq.read_schema(path).metadata or {}
     except (OSError, pa.ArrowInvalid):
         return {}
-    return {name.decode(errors="replace"): value.decode(errors="replace") for name, value in metadata.items()}
+    return {
+        name.decode(errors="replace"): value.decode(errors="replace")
+        for name, value in metadata.items()
+    }
 
 
 def key_of_part(path: Path) -> bytes:
@@ -129,7 +144,9 @@ def write_part(table: pa.Table, path: Path, about: Mapping[str, str]) -> None:
     pq.write_table(table.replace_schema_metadata(metadata), partial)
     if path.exists() and not key_of_part(path):
         partial.unlink()
-        raise FileExistsError(f"{path} appeared meanwhile and no prediction wrote it: it was left alone. Name another folder")
+        raise FileExistsError(
+            f"{path} appeared meanwhile and no prediction wrote it: it was left alone. Name another folder"
+        )
     partial.replace(path)
 
 

@@ -21,7 +21,9 @@ def pieces_of(sources: Sequence[str], access: Access) -> tuple[Files, list[Piece
         RowError: If there is none, or one is of no format that can be read.
     """
     for source in sources:
-        if not re.search(r"[*?\[\]][^/]*$", source):  # the format of a glob is that of each of its files
+        if not re.search(
+            r"[*?\[\]][^/]*$", source
+        ):  # the format of a glob is that of each of its files
             format_of(source)
     files = Files(paths={"all": [*sources]})
     pieces = files.pieces(access, [])
@@ -31,7 +33,11 @@ def pieces_of(sources: Sequence[str], access: Access) -> tuple[Files, list[Piece
 
 
 def parts_of(
-    files: Files, pieces: Sequence[Piece], columns: Mapping[str, str], part_rows: int, access: Access
+    files: Files,
+    pieces: Sequence[Piece],
+    columns: Mapping[str, str],
+    part_rows: int,
+    access: Access,
 ) -> Iterator[tuple[Piece, pa.Table]]:
     """The rows of some files, a part at a time, with the file of each part.
 
@@ -64,7 +70,9 @@ def format_of(source: str) -> str:
     *_, before, ending = ("", *source.partition("?")[0].lower().split("."))
     ending = before if ending in PACKED else ending
     if ending not in FORMATS:
-        raise RowError(f"{source}: a file to predict must end in one of {', '.join(FORMATS)}: {nearest(ending, FORMATS)}")
+        raise RowError(
+            f"{source}: a file to predict must end in one of {', '.join(FORMATS)}: {nearest(ending, FORMATS)}"
+        )
     return FORMATS[ending]
 
 

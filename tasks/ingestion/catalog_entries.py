@@ -20,7 +20,9 @@ def checked_entry(dataset: str, catalog: str | None) -> Dataset:
         raise RowError(f"{entry.file}, entry {dataset}, problem: {error}") from error
     if not problem.sides(entry.roles):
         wanted = " and ".join(problem.rows)
-        raise RowError(f"{entry.file}, entry {dataset}, columns: {problem.name} reads {wanted}, got {' and '.join(entry.roles)}")
+        raise RowError(
+            f"{entry.file}, entry {dataset}, columns: {problem.name} reads {wanted}, got {' and '.join(entry.roles)}"
+        )
     return entry
 
 

@@ -27,4 +27,8 @@ def catalog_paths(catalog: str | None) -> list[Path]:
 
 def _paths(text: str) -> list[Path]:
     names = (name.strip() for name in text.split(os.pathsep))
-    return [Path(f"{Path.home()}{name[1:]}" if name.startswith("~/") else name) for name in names if name]
+    return [
+        Path(f"{Path.home()}{name[1:]}" if name.startswith("~/") else name)
+        for name in names
+        if name
+    ]

@@ -15,7 +15,10 @@ NOT_SHOWN = ("name", "entry", "file", "checks")
 def list_datasets(catalog: str | None = None) -> list[dict[str, Any]]:
     """Every dataset of the catalogs: name, problem, language, licence, origin."""
     entries = read_catalog(*catalog_paths(catalog))
-    return [{"dataset": name, **{key: getattr(entry, key) for key in SHOWN}} for name, entry in entries.items()]
+    return [
+        {"dataset": name, **{key: getattr(entry, key) for key in SHOWN}}
+        for name, entry in entries.items()
+    ]
 
 
 def describe_dataset(name: str, catalog: str | None = None) -> dict[str, Any]:
@@ -26,7 +29,13 @@ def describe_dataset(name: str, catalog: str | None = None) -> dict[str, Any]:
     """
     entry = find_dataset(name, *catalog_paths(catalog))
     shown = {f.name: getattr(entry, f.name) for f in fields(Dataset) if f.name not in NOT_SHOWN}
-    told = {"dataset": name, "catalog": str(entry.file), **shown, "source": entry.entry["source"], "checks": asdict(entry.rules)}
+    told = {
+        "dataset": name,
+        "catalog": str(entry.file),
+        **shown,
+        "source": entry.entry["source"],
+        "checks": asdict(entry.rules),
+    }
     # Looked up by name: torch takes a second to import, and only this needs to know what a problem reads.
     problem = import_module("rnn_models.problem").find_problem(entry.problem)
     is_said = problem.sides(entry.roles)[-1:] == ("text",)

@@ -39,14 +39,18 @@ def piece_key(piece: Piece, rows_key: str) -> str:
     return digest(rows_key, piece.split, piece.name, piece.version, piece.mark)
 
 
-def kept_rows(entry: Dataset, piece: Piece, access: Access, rows_key: str, removals: Removals = NOBODY) -> PieceRows:
+def kept_rows(
+    entry: Dataset, piece: Piece, access: Access, rows_key: str, removals: Removals = NOBODY
+) -> PieceRows:
     """Find the rows of a piece in the store, or read them into it; of who is to be forgotten nothing is kept."""
     key = piece_key(piece, rows_key)
     found = PieceRows.find(entry.name, key)
     if found:
         return found
     with PieceRows.making(entry.name, key) as folder:
-        if piece.mark is not None:  # before the rows: a row that comes in between counts as late, and is read again
+        if (
+            piece.mark is not None
+        ):  # before the rows: a row that comes in between counts as late, and is read again
             np.save(folder / STAMPS, _pairs(entry.source.stamps(access, piece, is_alone=True)))
         writer, num = None, 0
         for table in checked_tables(entry, piece, access, removals):
@@ -82,7 +86,13 @@ class LateRowsError(Exception):
 
 
 def living_rows(
-    entry: Dataset, pieces: list[Piece], access: Access, rows_key: str, removals: Removals = NOBODY, *, is_last: bool = False
+    entry: Dataset,
+    pieces: list[Piece],
+    access: Access,
+    rows_key: str,
+    removals: Removals = NOBODY,
+    *,
+    is_last: bool = False,
 ) -> list[NDArray[np.bool_] | None]:
     """Mark the rows of each piece that are still in the source and have not come again since.
 
@@ -94,7 +104,12 @@ def living_rows(
         return [None] * len(pieces)
     kept = [kept_rows(entry, piece, access, rows_key, removals) for piece in pieces]
     if not is_last:
-        _check_late(Seen(np.concatenate([np.load(piece.folder / STAMPS) for piece in kept])), entry, pieces[-1], access)
+        _check_late(
+            Seen(np.concatenate([np.load(piece.folder / STAMPS) for piece in kept])),
+            entry,
+            pieces[-1],
+            access,
+        )
     alive = Seen()
     for batch in entry.source.keys(access):
         alive.put(hashes(pa.chunked_array([batch.cast(TEXT)]), CONTENT_KEY))
@@ -114,11 +129,15 @@ def _check_late(known: Seen, entry: Dataset, until: Piece, access: Access) -> No
 def _pairs(stamps: Iterable[pa.Table]) -> Hashes:
     """Hashes of keys with their watermarks."""
     joined = [pc.binary_join_element_wise(*table.columns, "\x1f") for table in stamps]
-    return np.concatenate([np.zeros(0, np.uint64), *(hashes(pairs, CONTENT_KEY) for pairs in joined)])
+    return np.concatenate(
+        [np.zeros(0, np.uint64), *(hashes(pairs, CONTENT_KEY) for pairs in joined)]
+    )
 
 
 def _keys_of(kept: PieceRows) -> NDArray[np.uint64]:
     found = [np.zeros(0, np.uint64)]
     for table in parquet_batches(kept.folder / ROWS) if kept.rows else ():
-        found.append(hashes(pa.chunked_array([table[KEY].combine_chunks().fill_null("")]), CONTENT_KEY))
+        found.append(
+            hashes(pa.chunked_array([table[KEY].combine_chunks().fill_null("")]), CONTENT_KEY)
+        )
     return np.concatenate(found)

@@ -18,7 +18,14 @@ from tasks.store.artifacts import Snapshot
 from tasks.store.code import digest
 from tasks.store.home import home
 
-UNRELATED = ("about", "language", "licence", "origin", "tokenizer", "removals")  # keys that explain no other rows
+UNRELATED = (
+    "about",
+    "language",
+    "licence",
+    "origin",
+    "tokenizer",
+    "removals",
+)  # keys that explain no other rows
 
 
 @dataclass(frozen=True)
@@ -41,13 +48,22 @@ class Comparison:
         """Say what changed, for a page."""
         if not self.changes:
             return []
-        entry = "; the catalog entry was changed since, so no limit holds" if self.is_entry_changed else ""
-        return [f"Against snapshot {self.before} ({self.made}), the last one accepted{entry}:", *map(str, self.changes)]
+        entry = (
+            "; the catalog entry was changed since, so no limit holds"
+            if self.is_entry_changed
+            else ""
+        )
+        return [
+            f"Against snapshot {self.before} ({self.made}), the last one accepted{entry}:",
+            *map(str, self.changes),
+        ]
 
 
 def entry_key(entry: Dataset) -> str:
     """A digest of what a catalog entry says about the rows, its limits left out."""
-    kept = {name: value for name, value in entry.entry.items() if name not in (*UNRELATED, "checks")}
+    kept = {
+        name: value for name, value in entry.entry.items() if name not in (*UNRELATED, "checks")
+    }
     return digest(kept, without_limits(entry))
 
 
@@ -67,7 +83,9 @@ def last_accepted(dataset: str) -> dict[str, Any] | None:
     return lines[-1] if lines else None
 
 
-def compare_with_accepted(entry: Dataset, snapshot: Snapshot, is_sound: Callable[[Snapshot], bool]) -> Comparison:
+def compare_with_accepted(
+    entry: Dataset, snapshot: Snapshot, is_sound: Callable[[Snapshot], bool]
+) -> Comparison:
     """Compare a snapshot with the one that was accepted last.
 
     Before the first training, that is the oldest one of the same catalog entry.
@@ -84,10 +102,19 @@ def compare_with_accepted(entry: Dataset, snapshot: Snapshot, is_sound: Callable
         return Comparison(entry.name, snapshot.digest, "", "", [], is_entry_changed=False)
     known = {*entry.labels.values(), *entry.rules.entities}
     changes = find_changes(
-        _report(before), _report(snapshot), entry.rules, relabelled=_relabelled(entry, before, snapshot), known=known
+        _report(before),
+        _report(snapshot),
+        entry.rules,
+        relabelled=_relabelled(entry, before, snapshot),
+        known=known,
     )
     return Comparison(
-        entry.name, snapshot.digest, before.digest, accepted["made"], changes, is_entry_changed=accepted["entry_key"] != now_key
+        entry.name,
+        snapshot.digest,
+        before.digest,
+        accepted["made"],
+        changes,
+        is_entry_changed=accepted["entry_key"] != now_key,
     )
 
 
@@ -107,7 +134,10 @@ def _report(snapshot: Snapshot) -> dict[str, Any]:
 def _relabelled(entry: Dataset, before: Snapshot, now: Snapshot) -> tuple[int, int]:
     """Texts in both snapshots that have another label or other tags, and all in both."""
     files = [(made.folder / SIDES, made.folder / HASHES) for made in (before, now)]
-    is_comparable = all(path.exists() for pair in files for path in pair) and entry.roles[1:] in (("label",), ("tags",))
+    is_comparable = all(path.exists() for pair in files for path in pair) and entry.roles[1:] in (
+        ("label",),
+        ("tags",),
+    )
     return num_changed(*files) if is_comparable else (0, 0)
 
 

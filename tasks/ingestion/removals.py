@@ -67,9 +67,14 @@ def forget(entry: Dataset, texts: Iterable[str], keys: Iterable[str]) -> list[st
     Raises:
         RowError: If a text or a key is empty, or the source gives rows no key.
     """
-    lines = [*(f"text:{text_hash(_filled(text, 'text'))}" for text in texts), *(f"key:{_filled(key, 'key')}" for key in keys)]
+    lines = [
+        *(f"text:{text_hash(_filled(text, 'text'))}" for text in texts),
+        *(f"key:{_filled(key, 'key')}" for key in keys),
+    ]
     if any(line.startswith("key:") for line in lines) and "key" not in entry.columns:
-        raise RowError(f"{entry.name}: its rows have no key: name a text instead, or the key's column in columns")
+        raise RowError(
+            f"{entry.name}: its rows have no key: name a text instead, or the key's column in columns"
+        )
     path = own_list(entry.name)
     known = set(path.read_text(encoding="utf-8").splitlines()) if path.exists() else set()
     new = [line for line in dict.fromkeys(lines) if line not in known]
@@ -92,7 +97,11 @@ def holders(entry: Dataset, texts: Iterable[str]) -> list[str]:
     wanted = np.asarray([int(text_hash(text), 16) for text in texts], np.uint64)
     made = dict.fromkeys(made.snapshot for made in History.of(entry.name).ingestions if len(wanted))
     there = [snapshot for digest in made if (snapshot := Snapshot.find(entry.name, digest))]
-    return [snapshot.digest for snapshot in there if any(np.isin(found, wanted).any() for found in _side_hashes(snapshot))]
+    return [
+        snapshot.digest
+        for snapshot in there
+        if any(np.isin(found, wanted).any() for found in _side_hashes(snapshot))
+    ]
 
 
 def _side_hashes(snapshot: Snapshot) -> Iterator[np.ndarray]:
@@ -100,6 +109,10 @@ def _side_hashes(snapshot: Snapshot) -> Iterator[np.ndarray]:
         path = snapshot.folder / f"{split}.parquet"
         for table in parquet_batches(path) if path.exists() else ():
             # What stood in a refused row has a tab behind its source side.
-            side = pc.replace_substring_regex(table["raw"], r"(?s)\t.*", "") if split == REFUSED else table.column(0)
+            side = (
+                pc.replace_substring_regex(table["raw"], r"(?s)\t.*", "")
+                if split == REFUSED
+                else table.column(0)
+            )
             column: pa.ChunkedArray = normalised(side)
             yield hashes(column, SPLIT_KEY)

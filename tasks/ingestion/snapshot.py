@@ -32,7 +32,13 @@ ROWS = (
     "tasks/ingestion/partitions.py",
     "tasks/ingestion/snapshot_writer.py",
 )
-SAID_ONLY = ("about", "language", "licence", "origin", "settings")  # keys of an entry that change no row
+SAID_ONLY = (
+    "about",
+    "language",
+    "licence",
+    "origin",
+    "settings",
+)  # keys of an entry that change no row
 
 
 def make_snapshot(entry: Dataset) -> tuple[Snapshot, bool]:
@@ -45,10 +51,14 @@ def make_snapshot(entry: Dataset) -> tuple[Snapshot, bool]:
     check_frozen(entry, history)
     access = Access(home() / "downloads", secrets.reveal, secrets.hide)
     forgotten = removal_lines(entry, access)
-    told = {name: value for name, value in entry.entry.items() if name not in (*SAID_ONLY, "checks")}
+    told = {
+        name: value for name, value in entry.entry.items() if name not in (*SAID_ONLY, "checks")
+    }
     rows_key = digest(told, without_limits(entry), forgotten, rows_code(entry))
     last, removals = history.last, Removals.of(forgotten)
-    pieces = listed(entry, access, last.known_pieces() if last and last.rows_key == rows_key else [])
+    pieces = listed(
+        entry, access, last.known_pieces() if last and last.rows_key == rows_key else []
+    )
     inputs = inputs_of(entry, pieces, access, rows_key)
     found = next((i for i in reversed(history.ingestions) if i.inputs == inputs), None)
     if found and found is last and (snapshot := Snapshot.find(entry.name, found.snapshot)):
@@ -75,12 +85,20 @@ def make_snapshot(entry: Dataset) -> tuple[Snapshot, bool]:
         snapshot, is_new = writer.commit(splitter.num_removed, splitter.notes, schemes)
     history.append(
         Ingestion(
-            snapshot=snapshot.digest, parent=parent.digest if parent else "", inputs=inputs, rows_key=rows_key,
-            made=datetime.now(UTC).isoformat(timespec="seconds"), rows=snapshot.rows, new=writer.num_new, gone=writer.num_gone,
-            removed=splitter.num_removed, pieces=[piece_record(piece) for piece in pieces],
-            shares=dict(entry.splits), entry_key=entry_key(entry),
+            snapshot=snapshot.digest,
+            parent=parent.digest if parent else "",
+            inputs=inputs,
+            rows_key=rows_key,
+            made=datetime.now(UTC).isoformat(timespec="seconds"),
+            rows=snapshot.rows,
+            new=writer.num_new,
+            gone=writer.num_gone,
+            removed=splitter.num_removed,
+            pieces=[piece_record(piece) for piece in pieces],
+            shares=dict(entry.splits),
+            entry_key=entry_key(entry),
         )
-    )  # fmt: skip
+    )
     return snapshot, is_new
 
 
@@ -99,7 +117,11 @@ def listed(entry: Dataset, access: Access, known: list[Piece]) -> list[Piece]:
 def inputs_of(entry: Dataset, pieces: list[Piece], access: Access, rows_key: str) -> str:
     """A digest of all that a snapshot is made from; never the same where a source cannot tell."""
     versions = [(piece.split, piece.name, piece.version, piece.mark) for piece in pieces]
-    state = "" if entry.source.has_format or not hasattr(entry.source, "state") else entry.source.state(access)
+    state = (
+        ""
+        if entry.source.has_format or not hasattr(entry.source, "state")
+        else entry.source.state(access)
+    )
     is_unknown = any(not piece.version for piece in pieces)
     return digest(rows_key, versions, state, uuid.uuid4().hex if is_unknown else "")
 
@@ -111,10 +133,16 @@ def check_share(entry: Dataset, snapshot: Snapshot) -> None:
         RowError: With the reasons and some rows of each.
     """
     total = sum(snapshot.rows.values())
-    damaged = snapshot.rows.get(REFUSED, 0) - sum(snapshot.reasons.get(kind, 0) for kind in HARMLESS)
+    damaged = snapshot.rows.get(REFUSED, 0) - sum(
+        snapshot.reasons.get(kind, 0) for kind in HARMLESS
+    )
     reasons = "; ".join(f"{num:,} {kind}" for kind, num in snapshot.reasons.items())
     if damaged > entry.rules.max_refused_share * total:
-        shown = {kind: rows for kind, rows in read_report(snapshot)["examples"].items() if kind not in HARMLESS}
+        shown = {
+            kind: rows
+            for kind, rows in read_report(snapshot)["examples"].items()
+            if kind not in HARMLESS
+        }
         raise RowError(
             f"{entry.name}: {damaged:,} of {total:,} rows were refused, more than checks.max_refused_share "
             f"{entry.rules.max_refused_share:.0%} allows ({', '.join(HARMLESS)} not counted), so nothing was trained. "
@@ -133,7 +161,10 @@ def _shown(examples: dict[str, list[dict[str, Any]]]) -> str:
     lines = []
     for kind, rows in examples.items():
         lines.append(f"  {kind}")
-        lines += [f"    {row['file']}, row {row['row']}: {row['reason']}: {row['raw']!r}" for row in rows[:SHOWN]]
+        lines += [
+            f"    {row['file']}, row {row['row']}: {row['reason']}: {row['raw']!r}"
+            for row in rows[:SHOWN]
+        ]
     return "\n".join(lines)
 
 

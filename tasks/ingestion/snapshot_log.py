@@ -66,15 +66,26 @@ class History:
         Raises:
             RowError: If there is none, several, or it was pruned.
         """
-        dataset, known = self.path.stem, list(dict.fromkeys(made.snapshot for made in self.ingestions))
+        dataset, known = (
+            self.path.stem,
+            list(dict.fromkeys(made.snapshot for made in self.ingestions)),
+        )
         meant = [name for name in known if name.startswith(start)] if len(start) >= SHORTEST else []
         if len(meant) != 1:
-            said = f"begins {len(meant)} digests" if meant else f"is none, or fewer than {SHORTEST} digits of one"
+            said = (
+                f"begins {len(meant)} digests"
+                if meant
+                else f"is none, or fewer than {SHORTEST} digits of one"
+            )
             listed = ", ".join(known[-5:]) or "none yet"
-            raise RowError(f"there is no snapshot {start!r} of {dataset}: it {said}; the latest are {listed}")
+            raise RowError(
+                f"there is no snapshot {start!r} of {dataset}: it {said}; the latest are {listed}"
+            )
         found = Snapshot.find(dataset, meant[0])
         if found is None:
-            raise RowError(f"snapshot {meant[0]} of {dataset} was pruned: refrain snapshots {dataset} shows which are there")
+            raise RowError(
+                f"snapshot {meant[0]} of {dataset} was pruned: refrain snapshots {dataset} shows which are there"
+            )
         return found
 
     def append(self, made: Ingestion) -> None:

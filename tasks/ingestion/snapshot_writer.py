@@ -33,7 +33,9 @@ log = logging.getLogger(__name__)
 HASHES, SIDES, TRAINED, REPORT = "rows.npy", "sides.npy", "trained.npy", "report.json"
 IN_TRAIN, HANDED_ON = "in_train.npy", "handed_on.npy"  # while the snapshot is being made
 WHOLE_TEXTS = ("text", "source", "target", "raw", "row", "key")
-Content = defaultdict[tuple[str, str], "hashlib._Hash"]  # what a digest is of: column, and what of it
+Content = defaultdict[
+    tuple[str, str], "hashlib._Hash"
+]  # what a digest is of: column, and what of it
 
 
 class SnapshotWriter:
@@ -44,7 +46,9 @@ class SnapshotWriter:
         self.entry, self.parent = entry, parent
         self.folder = Snapshot.folder_of(entry.name, f"partial-{uuid.uuid4().hex[:8]}")
         self.writers: dict[str, pq.ParquetWriter] = {}
-        self.content: dict[str, Content] = {split: defaultdict(hashlib.sha256) for split in (*SPLITS, REFUSED)}
+        self.content: dict[str, Content] = {
+            split: defaultdict(hashlib.sha256) for split in (*SPLITS, REFUSED)
+        }
         self.rows, self.tally = Counter[str](), Tally()
         self.arrays: dict[str, GrowingArray] = {}
         self.num_new = self.num_gone = 0
@@ -65,7 +69,9 @@ class SnapshotWriter:
         """Remove what a failure leaves behind."""
         begin_work()
         self.folder.mkdir(parents=True)
-        self.arrays = {name: GrowingArray(self.folder / name, np.uint64) for name in (HASHES, SIDES, IN_TRAIN)}
+        self.arrays = {
+            name: GrowingArray(self.folder / name, np.uint64) for name in (HASHES, SIDES, IN_TRAIN)
+        }
         try:
             yield
         finally:
@@ -87,7 +93,9 @@ class SnapshotWriter:
     def add(self, part: Part) -> None:
         """Write some rows of a split, or some that were refused."""
         if part.split not in self.writers:
-            self.writers[part.split] = parquet_writer(self.folder / f"{part.split}.parquet", part.table.schema)
+            self.writers[part.split] = parquet_writer(
+                self.folder / f"{part.split}.parquet", part.table.schema
+            )
         self.writers[part.split].write_table(part.table)
         self.rows[part.split] += part.table.num_rows
         self.tally.add(part)
@@ -97,10 +105,15 @@ class SnapshotWriter:
         if part.split == "train" and not self.entry.splits.get("test"):
             self.arrays[IN_TRAIN].append(part.sides)
 
-    def commit(self, num_removed: int, notes: Mapping[str, Note], schemes: Mapping[str, int]) -> tuple[Snapshot, bool]:
+    def commit(
+        self, num_removed: int, notes: Mapping[str, Note], schemes: Mapping[str, int]
+    ) -> tuple[Snapshot, bool]:
         """Finish the files and give the folder its name, unless a snapshot of the same rows is there."""
         self._close()
-        splits = {split: digest([made.hexdigest() for made in self.content[split].values()]) for split in (*SPLITS, REFUSED)}
+        splits = {
+            split: digest([made.hexdigest() for made in self.content[split].values()])
+            for split in (*SPLITS, REFUSED)
+        }
         key = digest(self.entry.roles, splits)
         self._count_changes()
         found = Snapshot.find(self.entry.name, key)
@@ -113,7 +126,13 @@ class SnapshotWriter:
         self.folder.rename(final)
         splits.pop(REFUSED)
         reasons = dict(self.tally.reasons.most_common())
-        made = Snapshot(dataset=self.entry.name, digest=key, rows=dict(self.rows), splits=splits, reasons=reasons).commit()
+        made = Snapshot(
+            dataset=self.entry.name,
+            digest=key,
+            rows=dict(self.rows),
+            splits=splits,
+            reasons=reasons,
+        ).commit()
         self._say()
         return made, True
 
@@ -133,20 +152,35 @@ class SnapshotWriter:
             write_distinct(self.folder / HANDED_ON, known)
             (self.folder / HANDED_ON).replace(found.folder / TRAINED)
 
-    def _write_report(self, num_removed: int, notes: Mapping[str, Note], schemes: Mapping[str, int]) -> None:
+    def _write_report(
+        self, num_removed: int, notes: Mapping[str, Note], schemes: Mapping[str, int]
+    ) -> None:
         told = self.tally.told(is_characters=self.entry.tokenizer == "characters")
-        told |= {"dataset": self.entry.name, "new": self.num_new, "gone": self.num_gone, "removed": num_removed}
+        told |= {
+            "dataset": self.entry.name,
+            "new": self.num_new,
+            "gone": self.num_gone,
+            "removed": num_removed,
+        }
         told |= {"notes": dict(notes), "schemes": dict(schemes)}
-        keeps_copies = self.entry.rules.repeats == "own" and not self.entry.splits.get("test")  # those of a publisher
+        keeps_copies = self.entry.rules.repeats == "own" and not self.entry.splits.get(
+            "test"
+        )  # those of a publisher
         told["repeated"] = num_repeated(self.folder / HASHES) if keeps_copies else 0
-        (self.folder / REPORT).write_text(json.dumps(told, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        (self.folder / REPORT).write_text(
+            json.dumps(told, indent=2, ensure_ascii=False) + "\n", encoding="utf-8"
+        )
 
     def _say(self) -> None:
         total = sum(self.rows.values())
         counts = ", ".join(f"{split} {self.rows[split]:,}" for split in SPLITS)
         log.info("kept %s of %s rows: %s", f"{total - self.rows[REFUSED]:,}", f"{total:,}", counts)
         if self.parent:
-            log.info("%s rows are new and %s are gone since the last snapshot", f"{self.num_new:,}", f"{self.num_gone:,}")
+            log.info(
+                "%s rows are new and %s are gone since the last snapshot",
+                f"{self.num_new:,}",
+                f"{self.num_gone:,}",
+            )
         for reason, num in self.tally.reasons.most_common(5):
             log.info("refused %s: %s", f"{num:,}", reason)
 
@@ -157,9 +191,16 @@ def parquet_writer(path: Path, schema: pa.Schema) -> pq.ParquetWriter:
     Words and labels stand there again and again, and a dictionary pays; of
     whole texts it is given up after a megabyte, which is work for nothing.
     """
-    coded = [f"{field.name}.list.element" if pa.types.is_list(field.type) else field.name for field in schema]
+    coded = [
+        f"{field.name}.list.element" if pa.types.is_list(field.type) else field.name
+        for field in schema
+    ]
     return pq.ParquetWriter(
-        path, schema, compression="zstd", compression_level=1, use_dictionary=[name for name in coded if name not in WHOLE_TEXTS]
+        path,
+        schema,
+        compression="zstd",
+        compression_level=1,
+        use_dictionary=[name for name in coded if name not in WHOLE_TEXTS],
     )
 
 
@@ -177,7 +218,9 @@ def _update(content: Content, table: pa.Table) -> None:
 
 def _lengths(column: pa.ChunkedArray) -> NDArray[np.int32]:
     array = column.combine_chunks()
-    counted = array.value_lengths() if pa.types.is_list(array.type) else pa.compute.binary_length(array)
+    counted = (
+        array.value_lengths() if pa.types.is_list(array.type) else pa.compute.binary_length(array)
+    )
     return np.asarray(counted.fill_null(-1).to_numpy(zero_copy_only=False), dtype=np.int32)
 
 

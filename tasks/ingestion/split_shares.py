@@ -37,10 +37,15 @@ def _moves_to_test(was: Mapping[str, float], now: Mapping[str, float]) -> bool:
 
 
 def _said(shares: Mapping[str, float]) -> str:
-    return f"{shares['test']:g} is test by content" if "test" in shares else "test is the publisher's"
+    return (
+        f"{shares['test']:g} is test by content" if "test" in shares else "test is the publisher's"
+    )
 
 
 def _tokenized_snapshots(dataset: str) -> set[str]:
     """Digests of the snapshots of which a token set was made, as every training needs one."""
-    manifests = [json.loads(path.read_text()) for path in (home() / TokenSet.KIND).glob(f"{dataset}-*/{MANIFEST}")]
+    manifests = [
+        json.loads(path.read_text())
+        for path in (home() / TokenSet.KIND).glob(f"{dataset}-*/{MANIFEST}")
+    ]
     return {manifest["snapshot"] for manifest in manifests if manifest["dataset"] == dataset}

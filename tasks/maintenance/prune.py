@@ -16,11 +16,29 @@ from tasks.ingestion.partitions import PieceRows, piece_key
 from tasks.ingestion.reference_snapshot import last_accepted
 from tasks.ingestion.snapshot_log import History
 from tasks.registry.versions import model_names, registered_scores
-from tasks.store.artifacts import MANIFEST, Checkpoint, Health, Noun, Promotion, Scores, Snapshot, SystemScores, TokenSet
+from tasks.store.artifacts import (
+    MANIFEST,
+    Checkpoint,
+    Health,
+    Noun,
+    Promotion,
+    Scores,
+    Snapshot,
+    SystemScores,
+    TokenSet,
+)
 from tasks.store.home import home
 
 # What is made of something comes before it, so a crash between two of them leaves nothing that points nowhere.
-KINDS: tuple[type[Noun], ...] = (SystemScores, Health, Scores, Checkpoint, TokenSet, Snapshot, PieceRows)
+KINDS: tuple[type[Noun], ...] = (
+    SystemScores,
+    Health,
+    Scores,
+    Checkpoint,
+    TokenSet,
+    Snapshot,
+    PieceRows,
+)
 # The fields of a manifest that name what it was made of.
 MADE_OF: dict[type[Noun], dict[str, type[Noun]]] = {
     SystemScores: {"tokens": TokenSet},
@@ -43,7 +61,11 @@ class Found:
     @property
     def name(self) -> tuple[type[Noun], str, str] | None:
         """Kind, dataset and digest, if it was finished."""
-        return (self.kind, self.manifest["dataset"], self.manifest["digest"]) if self.manifest else None
+        return (
+            (self.kind, self.manifest["dataset"], self.manifest["digest"])
+            if self.manifest
+            else None
+        )
 
     @property
     def num_bytes(self) -> int:
@@ -70,7 +92,9 @@ class Prunable:
     num_bytes: int
 
 
-def find_prunable(datasets: Iterable[str] = (), *, days: float = 7.0, only_aliased: bool = False) -> list[Prunable]:
+def find_prunable(
+    datasets: Iterable[str] = (), *, days: float = 7.0, only_aliased: bool = False
+) -> list[Prunable]:
     """List what nothing needs: neither the newest snapshot of a dataset nor a registered version.
 
     Args:
@@ -95,13 +119,18 @@ def find_prunable(datasets: Iterable[str] = (), *, days: float = 7.0, only_alias
     return [
         Prunable(found.path, _why(found), found.num_bytes)
         for found in store
-        if found.name not in needed and found.touched <= youngest and (not wanted or _dataset_of(found) in wanted)
+        if found.name not in needed
+        and found.touched <= youngest
+        and (not wanted or _dataset_of(found) in wanted)
     ]
 
 
 def _check_names(wanted: set[str], known: set[str]) -> None:
     for name in sorted(wanted - known):
-        raise RowError(f"nothing of a dataset {name!r} lies in {home()}" + (f": {nearest(name, known)}" if known else ""))
+        raise RowError(
+            f"nothing of a dataset {name!r} lies in {home()}"
+            + (f": {nearest(name, known)}" if known else "")
+        )
 
 
 def _check_registry(wanted: set[str]) -> None:
@@ -134,7 +163,11 @@ def _store() -> Iterator[Found]:
     for kind in KINDS:
         for path in _folders(kind).values():
             manifest = path / MANIFEST
-            yield Found(kind, path, json.loads(manifest.read_text(encoding="utf-8")) if manifest.exists() else None)
+            yield Found(
+                kind,
+                path,
+                json.loads(manifest.read_text(encoding="utf-8")) if manifest.exists() else None,
+            )
 
 
 Name = tuple[type[Noun], str, str]
@@ -149,9 +182,14 @@ def _roots(names: Iterable[Name], *, only_aliased: bool) -> set[Name]:
             roots.add((Snapshot, dataset, accepted["snapshot"]))
         if last:
             roots.add((Snapshot, dataset, last.snapshot))
-            roots |= {(PieceRows, dataset, piece_key(piece, last.rows_key)) for piece in last.known_pieces()}
+            roots |= {
+                (PieceRows, dataset, piece_key(piece, last.rows_key))
+                for piece in last.known_pieces()
+            }
     if any(kind is Scores for kind, _, _ in names):
-        roots |= {(Scores, dataset, key) for dataset, key in registered_scores(only_aliased=only_aliased)}
+        roots |= {
+            (Scores, dataset, key) for dataset, key in registered_scores(only_aliased=only_aliased)
+        }
     return roots
 
 
@@ -161,7 +199,8 @@ def _needed(names: dict[Name, Found], roots: set[Name]) -> set[Name]:
         found = names.get(waiting.pop())
         if found and found.manifest:
             made_of = {
-                (kind, found.manifest["dataset"], found.manifest[key]) for key, kind in MADE_OF.get(found.kind, {}).items()
+                (kind, found.manifest["dataset"], found.manifest[key])
+                for key, kind in MADE_OF.get(found.kind, {}).items()
             }
             waiting += made_of - needed
             needed |= made_of
@@ -173,8 +212,16 @@ def _why(found: Found) -> str:
         return "never finished"
     if found.kind is Snapshot:
         return "an older snapshot that no registered version was trained on"
-    return "rows of a file or table that has changed since" if found.kind is PieceRows else "of no registered version"
+    return (
+        "rows of a file or table that has changed since"
+        if found.kind is PieceRows
+        else "of no registered version"
+    )
 
 
 def _dataset_of(found: Found) -> str:
-    return found.manifest["dataset"] if found.manifest else found.path.name.rpartition("-")[0].removesuffix("-partial")
+    return (
+        found.manifest["dataset"]
+        if found.manifest
+        else found.path.name.rpartition("-")[0].removesuffix("-partial")
+    )

@@ -48,17 +48,24 @@ def list_snapshots(dataset: str) -> list[dict[str, Any]]:
     """Every ingestion of a dataset that changed something, the oldest first, and the versions trained on each snapshot."""
     used, rows = _versions_by_snapshot(dataset), []
     for made in History.of(dataset).ingestions:
-        if made.snapshot == made.parent:  # read anew, by other code or checks, and the same rows came out
+        if (
+            made.snapshot == made.parent
+        ):  # read anew, by other code or checks, and the same rows came out
             continue
         there = Snapshot.find(dataset, made.snapshot)
         rows.append(
             {
-                "snapshot": made.snapshot, "parent": made.parent, "made": made.made,
+                "snapshot": made.snapshot,
+                "parent": made.parent,
+                "made": made.made,
                 "rows": {split: made.rows.get(split, 0) for split in (*SPLITS, "refused")},
-                "new": made.new, "gone": made.gone, "removed": made.removed,
-                "is_there": there is not None, "versions": used.get(made.snapshot, []),
+                "new": made.new,
+                "gone": made.gone,
+                "removed": made.removed,
+                "is_there": there is not None,
+                "versions": used.get(made.snapshot, []),
             }
-        )  # fmt: skip
+        )
     return rows
 
 

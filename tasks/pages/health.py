@@ -30,18 +30,27 @@ LESSON = (
     "norm far above the usual one, which clipping scales down without turning it."
 )
 ROWS = {
-    "num_steps": "steps", "num_clipped": "clipped", "num_not_finite": "not finite", "num_spikes": "above 10 times the usual norm",
-    "first_loss": "loss of the first step", "last_loss": "loss, mean of the last tenth", "oscillation": "oscillation of the loss",
-    "median_norm": "gradient norm: median", "high_norm": "9 in 10 are below", "largest_norm": "largest",
+    "num_steps": "steps",
+    "num_clipped": "clipped",
+    "num_not_finite": "not finite",
+    "num_spikes": "above 10 times the usual norm",
+    "first_loss": "loss of the first step",
+    "last_loss": "loss, mean of the last tenth",
+    "oscillation": "oscillation of the loss",
+    "median_norm": "gradient norm: median",
+    "high_norm": "9 in 10 are below",
+    "largest_norm": "largest",
     "update_ratio": "update to weights, median",
-}  # fmt: skip
+}
 
 
 def write_health(health: Health) -> Path:
     """Draw the report as one HTML file, unless it is there."""
     report = read_health(health)
     title = f"{health.dataset}: gradient health"
-    return write_html(health.folder / PAGE, title, health_page(report), lambda: health_figure(report))
+    return write_html(
+        health.folder / PAGE, title, health_page(report), lambda: health_figure(report)
+    )
 
 
 def health_page(report: Mapping[str, Any]) -> str:
@@ -117,21 +126,35 @@ def known(values: Sequence[float | None]) -> list[float]:
 def _draw_losses(ax: Axes, report: Mapping[str, Any]) -> None:
     for name, color in COLORS.items():
         losses = known(report["series"][name]["loss"])
-        means = [sum(losses[i : i + SMOOTHED]) / SMOOTHED for i in range(len(losses) - SMOOTHED + 1)]
+        means = [
+            sum(losses[i : i + SMOOTHED]) / SMOOTHED for i in range(len(losses) - SMOOTHED + 1)
+        ]
         ax.plot(losses, color=color, linewidth=0.5, alpha=0.5)
-        ax.plot(range(SMOOTHED - 1, SMOOTHED - 1 + len(means)), means, color=color, label=NAMES[name])
+        ax.plot(
+            range(SMOOTHED - 1, SMOOTHED - 1 + len(means)), means, color=color, label=NAMES[name]
+        )
     ax.set(title=f"Loss by step, and its mean over {SMOOTHED}", ylabel="nats")
     ax.legend()
 
 
 def _draw_norms(ax: Axes, report: Mapping[str, Any]) -> None:
     for name, color in COLORS.items():
-        ax.plot(known(report["series"][name]["gradient_norm"]), color=color, linewidth=0.8, label=NAMES[name])
+        ax.plot(
+            known(report["series"][name]["gradient_norm"]),
+            color=color,
+            linewidth=0.8,
+            label=NAMES[name],
+        )
     allowed = known(report["series"]["clipped"]["allowed_norm"])
     if not all(map(math.isnan, allowed)):
         ax.plot(allowed, color="#222222", linewidth=1, label=f"clipped by {report['clipped_by']}")
     if report["clip_norm"]:
-        ax.axhline(report["clip_norm"], color="#54a24b", linestyle="--", label=f"suggested, {report['clip_norm']:g}")
+        ax.axhline(
+            report["clip_norm"],
+            color="#54a24b",
+            linestyle="--",
+            label=f"suggested, {report['clip_norm']:g}",
+        )
     ax.set(title="Gradient norm before clipping", xlabel="step", yscale="log")
     ax.legend()
 
@@ -144,11 +167,18 @@ def _draw_decay(ax: Axes, report: Mapping[str, Any]) -> None:
             ax.plot(shown, lines[place % len(lines)], color=color, label=f"{way}, {NAMES[name]}")
     for place, norms in enumerate(report["series"]["clipped"]["decay_before"].values()):
         shown = [norm if norm > 0 else math.nan for norm in known(norms)]
-        ax.plot(shown, lines[place % len(lines)], color="#bbbbbb", label="before the first step" if place == 0 else None)
+        ax.plot(
+            shown,
+            lines[place % len(lines)],
+            color="#bbbbbb",
+            label="before the first step" if place == 0 else None,
+        )
     ax.set(
-        title="Gradient of the loss by a hidden state of the encoder", xlabel="time steps before the one read last",
-        ylabel="norm", yscale="log",
-    )  # fmt: skip
+        title="Gradient of the loss by a hidden state of the encoder",
+        xlabel="time steps before the one read last",
+        ylabel="norm",
+        yscale="log",
+    )
     ax.legend(fontsize="small")
 
 

@@ -29,7 +29,9 @@ def write_html(path: Path, title: str, text: str, draw: Callable[[], Figure]) ->
         body = MarkdownIt("commonmark", {"html": False}).enable("table").render(text)
         head = f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{html.escape(title)}</title>'
         partial = path.with_suffix(".partial")
-        partial.write_text(f"{head}<style>{STYLE}</style>{body}{svg(draw())}</html>\n", encoding="utf-8")
+        partial.write_text(
+            f"{head}<style>{STYLE}</style>{body}{svg(draw())}</html>\n", encoding="utf-8"
+        )
         partial.replace(path)
     return path
 
@@ -37,7 +39,10 @@ def write_html(path: Path, title: str, text: str, draw: Callable[[], Figure]) ->
 def svg(figure: Figure) -> str:
     """A figure whose texts stay texts, in the reader's own fonts: those here may lack the letters of a label."""
     drawn = io.StringIO()
-    with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": "refrain"}), warnings.catch_warnings():
+    with (
+        matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": "refrain"}),
+        warnings.catch_warnings(),
+    ):
         warnings.filterwarnings("ignore", message="Glyph .* missing from font")
         figure.savefig(drawn, format="svg", metadata={"Date": None})
     return drawn.getvalue()[drawn.getvalue().index("<svg") :]
@@ -50,7 +55,9 @@ def table_row(name: str, cells: Iterable[str]) -> str:
 
 def plain(text: str) -> str:
     """A text in one line, without what a terminal or a page would take for its own."""
-    written = "".join(c if _has_ink(c) else " " if c.isspace() else f"\\u{ord(c):04x}" for c in text)
+    written = "".join(
+        c if _has_ink(c) else " " if c.isspace() else f"\\u{ord(c):04x}" for c in text
+    )
     return " ".join(written.split())
 
 
@@ -66,7 +73,9 @@ def distinct_names(names: Iterable[str]) -> dict[str, str]:
     """
     known = list(dict.fromkeys(names))
     num_of_look = Counter(skeleton(name) for name in known)
-    return {name: plain(name) if num_of_look[skeleton(name)] == 1 else _escaped(name) for name in known}
+    return {
+        name: plain(name) if num_of_look[skeleton(name)] == 1 else _escaped(name) for name in known
+    }
 
 
 def _escaped(name: str) -> str:

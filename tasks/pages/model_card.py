@@ -23,7 +23,10 @@ from tasks.serving.predict_table import DECLARED, defaults_of
 from tasks.store.artifacts import Checkpoint, ModelVersion, Promotion, Scores, Snapshot, TokenSet
 from tasks.store.code import code_digest, digest
 
-CARD, DECISION = "refrain.card", "refrain.decision.digest"  # tags of a version: what its card was made of; the decision on it
+CARD, DECISION = (
+    "refrain.card",
+    "refrain.decision.digest",
+)  # tags of a version: what its card was made of; the decision on it
 MOST_CHARACTERS = 5000  # that MLflow's database keeps of a description
 MOST_SLICES, MOST_LABELS, NAME_CHARACTERS, SENTENCE_CHARACTERS = 12, 20, 40, 600
 DATA = ("about", "language", "licence", "origin")  # keys of an entry that a version tells
@@ -76,7 +79,9 @@ def data_tags(dataset: str, catalog: str | None) -> dict[str, str]:
     return {f"refrain.data.{name}": value for name, value in told.items() if value}
 
 
-def keep_card(version: ModelVersion, tokens: TokenSet, scores: Scores, promotion: Promotion | None = None) -> None:
+def keep_card(
+    version: ModelVersion, tokens: TokenSet, scores: Scores, promotion: Promotion | None = None
+) -> None:
     """Write a version's card as its description in MLflow, unless the one that is there was made of the same.
 
     Args:
@@ -94,10 +99,16 @@ def keep_card(version: ModelVersion, tokens: TokenSet, scores: Scores, promotion
     checkpoint = Checkpoint.find(scores.dataset, scores.checkpoint)
     assert checkpoint, "a version is registered and promoted by those who have its checkpoint"
     made = Card(
-        version=version, checkpoint=checkpoint, snapshot=tokens.snapshot_of(), tokens=tokens, scores=scores,
-        facts=split_facts(scores, tokens), told=told, trained=mlflow_client.day_of(checkpoint.mlflow_run),
+        version=version,
+        checkpoint=checkpoint,
+        snapshot=tokens.snapshot_of(),
+        tokens=tokens,
+        scores=scores,
+        facts=split_facts(scores, tokens),
+        told=told,
+        trained=mlflow_client.day_of(checkpoint.mlflow_run),
         promotion=promotion or Promotion.find(version.name, decided),
-    )  # fmt: skip
+    )
     mlflow_client.describe_version(version.name, version.version, card_text(made))
     mlflow_client.set_version_tag(version.name, version.version, CARD, key)
 
@@ -121,24 +132,52 @@ def card_text(card: Card) -> str:
         *_calls(card),
     ]
     text = "\n\n".join(part for part in parts if part) + "\n"
-    return text if len(text) <= MOST_CHARACTERS else text[: MOST_CHARACTERS - 1].rsplit("\n", 1)[0] + "\n"
+    return (
+        text
+        if len(text) <= MOST_CHARACTERS
+        else text[: MOST_CHARACTERS - 1].rsplit("\n", 1)[0] + "\n"
+    )
 
 
 def _facts(card: Card) -> Iterator[str]:
-    told, tokens, checkpoint, settings = card.told, card.tokens, card.checkpoint, card.checkpoint.settings
+    told, tokens, checkpoint, settings = (
+        card.told,
+        card.tokens,
+        card.checkpoint,
+        card.checkpoint.settings,
+    )
     rows = {split: f"{num:,}" for split, num in tokens.rows.items()}
     yield "| what it is | |"
     yield "|---|---|"
     yield table_row("problem", [f"{card.scores.problem}: {SHAPES[card.target]}"])
-    yield table_row("model", [f"{architecture(card.target, settings)}; {checkpoint.num_parameters:,} parameters"])
-    yield table_row("reads", [f"{cell(tokens.tokenizer)}, {tokens.sizes['target' if card.target == 'text' else 'source']:,} ids"])
+    yield table_row(
+        "model",
+        [f"{architecture(card.target, settings)}; {checkpoint.num_parameters:,} parameters"],
+    )
+    yield table_row(
+        "reads",
+        [
+            f"{cell(tokens.tokenizer)}, {tokens.sizes['target' if card.target == 'text' else 'source']:,} ids"
+        ],
+    )
     score = f" ({checkpoint.validation_score} on validation)" if checkpoint.validation_score else ""
     epochs = f"epoch {checkpoint.best_epoch} of {checkpoint.epochs}{score}"
-    yield table_row("trained", [f"{card.trained}, {checkpoint.train_seconds:,.0f} s, {epochs}, seed {settings['seed']}"])
-    yield table_row("rows", [f"{rows['train']} train{_limited(card)}, {rows['validation']} validation, {rows['test']} test"])
+    yield table_row(
+        "trained",
+        [f"{card.trained}, {checkpoint.train_seconds:,.0f} s, {epochs}, seed {settings['seed']}"],
+    )
+    yield table_row(
+        "rows",
+        [
+            f"{rows['train']} train{_limited(card)}, {rows['validation']} validation, {rows['test']} test"
+        ],
+    )
     origin, source = (cell(told.get(f"refrain.data.{name}", "")) for name in ("origin", "source"))
     yield table_row(
-        "data", [f"{origin or 'in no catalog'}{f' (source: {source})' if source else ''}, snapshot `{tokens.snapshot}`"]
+        "data",
+        [
+            f"{origin or 'in no catalog'}{f' (source: {source})' if source else ''}, snapshot `{tokens.snapshot}`"
+        ],
     )
     yield table_row("language", [cell(told.get("refrain.data.language", "not stated"))])
     yield table_row("licence of the data", [cell(told.get("refrain.data.licence", "not stated"))])
@@ -152,7 +191,9 @@ def _limited(card: Card) -> str:
 def architecture(target: str, settings: Mapping[str, Any]) -> str:
     """A model in a few words."""
     way = "bidirectional " if settings["bidirectional"] else ""
-    encoder = "convolutions" if settings["encoder"] == "cnn" else f"{way}{settings['encoder'].upper()}"
+    encoder = (
+        "convolutions" if settings["encoder"] == "cnn" else f"{way}{settings['encoder'].upper()}"
+    )
     layers = f"{settings['num_layers']} layer{'s' * (settings['num_layers'] > 1)} of {settings['hidden_size']}"
     more = {
         "label": f"pooling {settings['pooling']}",
@@ -167,17 +208,28 @@ def _score_rows(card: Card) -> Iterator[str]:
     scores, promotion = card.scores, card.promotion
     champion = promotion.champion_version if promotion else ""
     names = list(scores.baselines)
-    heads = [f"version {card.version.version}", *([f"champion then, version {champion}"] if champion else [])]
+    heads = [
+        f"version {card.version.version}",
+        *([f"champion then, version {champion}"] if champion else []),
+    ]
     yield table_row("", [*heads, *(name.replace("_", " ") for name in names)])
     yield "|---|" + "---:|" * (len(heads) + len(names))
     for metric, score in scores.metrics.items():
-        theirs = [promotion.champion_score if metric == promotion.metric else None] if promotion and champion else []
+        theirs = (
+            [promotion.champion_score if metric == promotion.metric else None]
+            if promotion and champion
+            else []
+        )
         beside = [*theirs, *(scores.baselines[name].get(metric) for name in names)]
         named = f"{title(metric)}{', lower is better' * find_metric(metric).is_cost}"
-        yield table_row(named, [f"**{interval(metric, score)}**", *(_score(metric, value) for value in beside)])
+        yield table_row(
+            named, [f"**{interval(metric, score)}**", *(_score(metric, value) for value in beside)]
+        )
     for metric, value in scores.raw_text.items():
         blanks = [""] * (len(heads) - 1 + len(names))
-        yield table_row(f"{title(metric)} of raw text ({RAW_TEXT})", [_score(metric, value), *blanks])
+        yield table_row(
+            f"{title(metric)} of raw text ({RAW_TEXT})", [_score(metric, value), *blanks]
+        )
 
 
 def _score(metric: str, value: float | None) -> str:
@@ -187,7 +239,11 @@ def _score(metric: str, value: float | None) -> str:
 def _signatures(card: Card) -> str:
     """How each score was measured, where that needs to be known."""
     scores = card.scores
-    told = [f"{title(name)}: `{score['signature']}`." for name, score in scores.metrics.items() if score["signature"]]
+    told = [
+        f"{title(name)}: `{score['signature']}`."
+        for name, score in scores.metrics.items()
+        if score["signature"]
+    ]
     chosen = f"Best baseline on the validation split: {scores.baseline.replace('_', ' ')}."
     return " ".join([*told, *([chosen] if len(scores.baselines) > 1 and scores.baseline else [])])
 
@@ -203,17 +259,25 @@ def _weak_parts(card: Card) -> Iterator[str]:
         yield "The test texts are scored as one, so no part of them has a score."
         return
     weak = [each for each in slices if each.is_weak]
-    few = f" Of fewer than {LEAST} examples nothing is said." if any(each.num_examples < LEAST for each in slices) else ""
-    said = (
-        f"Weak is a part whose interval lies wholly on the worse side of the overall score; the intervals of all {len(slices)} "
+    few = (
+        f" Of fewer than {LEAST} examples nothing is said."
+        if any(each.num_examples < LEAST for each in slices)
+        else ""
     )
+    said = f"Weak is a part whose interval lies wholly on the worse side of the overall score; the intervals of all {len(slices)} "
     yield f"{said}parts together hold with 95 %.{few}"
-    yield f"**{_listed([each.name for each in weak], MOST_SLICES)}**" if weak else "No part is weak beyond chance."
+    yield (
+        f"**{_listed([each.name for each in weak], MOST_SLICES)}**"
+        if weak
+        else "No part is weak beyond chance."
+    )
     yield "\n".join(_slice_rows(card))
 
 
 def _listed(names: list[str], most: int) -> str:
-    return ", ".join([*map(_name, names[:most]), *([f"{len(names) - most} more"] if len(names) > most else [])])
+    return ", ".join(
+        [*map(_name, names[:most]), *([f"{len(names) - most} more"] if len(names) > most else [])]
+    )
 
 
 def _name(name: str) -> str:
@@ -226,13 +290,20 @@ def _slice_rows(card: Card) -> Iterator[str]:
     shown = sorted(slices, key=lambda each: not each.is_weak)[:MOST_SLICES]
     yield f"| part of the test split | examples | {title(metric)}{'; of a class its F1' * is_f1} | |"
     yield "|---|---:|---:|---|"
-    yield table_row("all", [f"{card.tokens.rows['test']:,}", _score(metric, card.scores.metrics[metric]["value"]), ""])
+    yield table_row(
+        "all",
+        [f"{card.tokens.rows['test']:,}", _score(metric, card.scores.metrics[metric]["value"]), ""],
+    )
     for each in (each for each in slices if each in shown):
         said = "**weak**" if each.is_weak else "too few" if each.num_examples < LEAST else ""
-        yield table_row(_name(each.name), [f"{each.num_examples:,}", interval(metric, vars(each)), said])
+        yield table_row(
+            _name(each.name), [f"{each.num_examples:,}", interval(metric, vars(each)), said]
+        )
     if len(slices) > len(shown):
         hidden = sum(each.is_weak for each in slices) - sum(each.is_weak for each in shown)
-        yield table_row(f"{len(slices) - len(shown)} more, {hidden or 'none'} of them weak", ["", "", ""])
+        yield table_row(
+            f"{len(slices) - len(shown)} more, {hidden or 'none'} of them weak", ["", "", ""]
+        )
 
 
 def _limits(card: Card) -> Iterator[str]:
@@ -246,7 +317,11 @@ def _limits(card: Card) -> Iterator[str]:
     )
     most = tokens.settings["max_length"]
     cut = "left out" if card.target == "target" else "cut"
-    trained = f"; in training, texts beyond {most:,} are {cut}" if most < 10 * max(1, facts.longest) else ""
+    trained = (
+        f"; in training, texts beyond {most:,} are {cut}"
+        if most < 10 * max(1, facts.longest)
+        else ""
+    )
     yield f"The longest text of its test has {facts.longest:,} tokens{trained}."
     if tokens.tokenizer in WHOLE_TOKENS:
         read = "by its characters alone" if tokens.sizes["characters"] else "as one id for all"
@@ -257,7 +332,10 @@ def _limits(card: Card) -> Iterator[str]:
 
 
 def _calls(card: Card) -> Iterator[str]:
-    named, served = f"{card.version.name}/{card.version.version}", f"models:/{card.version.name}/{card.version.version}"
+    named, served = (
+        f"{card.version.name}/{card.version.version}",
+        f"models:/{card.version.name}/{card.version.version}",
+    )
     asked = defaults_of(card.target, card.checkpoint.settings)
     start = {"label": card.facts.starts[0]} if card.facts.starts else {}
     row = {"text": "" if card.target == "text" else "a text of yours", **start}
@@ -265,14 +343,18 @@ def _calls(card: Card) -> Iterator[str]:
     body = json.dumps({"dataframe_records": [row], "params": params}, ensure_ascii=False)
     label = "".join(f" --label {shlex.quote(name)}" for name in start.values())
     yield _block(
-        "python", "import mlflow, pandas", "", f'model = mlflow.pyfunc.load_model("{served}")',
+        "python",
+        "import mlflow, pandas",
+        "",
+        f'model = mlflow.pyfunc.load_model("{served}")',
         f"model.predict(pandas.DataFrame([{json.dumps(row, ensure_ascii=False)}]), {json.dumps(params)})",
-    )  # fmt: skip
+    )
     yield _block(
-        "", f"mlflow models serve -m {served} --env-manager local --port 5001",
+        "",
+        f"mlflow models serve -m {served} --env-manager local --port 5001",
         f"curl localhost:5001/invocations -H 'Content-Type: application/json' -d {shlex.quote(body)}",
         f"refrain predict {named} {shlex.quote(row['text'])}{label}",
-    )  # fmt: skip
+    )
     yield "\n".join(_param_rows(asked))
 
 

@@ -75,7 +75,10 @@ def _class_rows(promotion: Promotion) -> Iterator[str]:
     yield "| F1 of | in the test split | challenger | champion | gain | p of a fall | may fall by | |"
     yield "|---|---:|---:|---:|---:|---:|---:|---|"
     for change in (ClassChange(**found) for found in promotion.classes):
-        guard, said = guard_of(change.name, settings), "**falls**" if has_fallen(change, settings) else "holds"
+        guard, said = (
+            guard_of(change.name, settings),
+            "**falls**" if has_fallen(change, settings) else "holds",
+        )
         yield (
             f"| {cell(change.name)} | {change.num_examples:,} | {change.ours:.1f} | {change.theirs:.1f} | {change.gain:+.1f} "
             f"| {change.p_fall:.4f} | {guard:g} | {said} |"
@@ -91,7 +94,11 @@ def _score_rows(scores: Scores) -> Iterator[str]:
         yield f"| {title(name)} of raw text | {value:.{digits(name)}f} | {RAW_TEXT} |"
     for name, values in scores.baselines.items():
         for metric, value in values.items():
-            best = "best baseline on the validation split" if name == scores.baseline and len(scores.baselines) > 1 else ""
+            best = (
+                "best baseline on the validation split"
+                if name == scores.baseline and len(scores.baselines) > 1
+                else ""
+            )
             yield f"| {title(metric)} of {name.replace('_', ' ')} | {value:.{digits(metric)}f} | {best} |"
 
 

@@ -33,7 +33,11 @@ def replay_text(made: Replay) -> str:
     parts = [
         f"# {made.model}, version {made.version}, trained again",
         f"**{cell(told(made))}**",
-        *(["Where that may come from:", "\n".join(f"- {cell(reason)}" for reason in made.reasons)] if made.reasons else []),
+        *(
+            ["Where that may come from:", "\n".join(f"- {cell(reason)}" for reason in made.reasons)]
+            if made.reasons
+            else []
+        ),
         *(["\n".join(f"- {cell(misfit)}" for misfit in made.misfits)] if made.misfits else []),
         *(["\n".join(_tensor_rows(made.tensors))] if made.num_differing else []),
         "\n".join(_fact_rows(made)),
@@ -47,7 +51,9 @@ def _tensor_rows(tensors: list[Change]) -> Iterator[str]:
     yield from ("| tensor | weights | differ | at most |", "|---|---:|---:|---|")
     differing = [each for each in tensors if each.num_differing]
     for each in differing[:NUM_SHOWN]:
-        yield table_row(cell(each.name), [f"{each.num:,}", f"{each.num_differing:,}", off(each.largest)])
+        yield table_row(
+            cell(each.name), [f"{each.num:,}", f"{each.num_differing:,}", off(each.largest)]
+        )
     if len(differing) > NUM_SHOWN:
         yield table_row(f"and {len(differing) - NUM_SHOWN} more", ["", "", ""])
 
@@ -56,5 +62,9 @@ def _fact_rows(made: Replay) -> Iterator[str]:
     yield from ("| | when it was trained | now |", "|---|---|---|")
     for fact in made.facts:
         yield table_row(
-            fact.what, [cell(fact.then or "not written down"), "the same" if fact.then == fact.now else cell(fact.now)]
+            fact.what,
+            [
+                cell(fact.then or "not written down"),
+                "the same" if fact.then == fact.now else cell(fact.now),
+            ],
         )

@@ -29,4 +29,8 @@ def artifact_key(kind: str, name: str) -> str:
     """
     plain = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
     is_plain = re.fullmatch(r"[a-z0-9]+(_[a-z0-9]+)*", name) is not None
-    return f"{kind}-{plain}" if is_plain else f"{kind}-{plain}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
+    return (
+        f"{kind}-{plain}"
+        if is_plain
+        else f"{kind}-{plain}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
+    )

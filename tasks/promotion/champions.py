@@ -36,12 +36,22 @@ def rival(name: str, version: str, champion: str | None) -> str:
     """Whom a version is decided on against: the champion; where it is that itself, whom its promotion replaced."""
     if champion != version:
         return champion or ""
-    replaced = [line.replaced for line in Ledger.of(name).lines if (line.event, line.version) == (PROMOTED, version)]
+    replaced = [
+        line.replaced
+        for line in Ledger.of(name).lines
+        if (line.event, line.version) == (PROMOTED, version)
+    ]
     return replaced[-1] if replaced else version
 
 
 def settle(
-    challenger: ModelVersion, champion: str | None, *, is_promoted: bool, why: str, scores: Scores, decision: str
+    challenger: ModelVersion,
+    champion: str | None,
+    *,
+    is_promoted: bool,
+    why: str,
+    scores: Scores,
+    decision: str,
 ) -> tuple[bool, str]:
     """Carry out a decision: move the aliases if the challenger is promoted, and write it down either way.
 
@@ -67,7 +77,9 @@ def settle(
     with locked("champion", name):
         ledger = caught_up(name)
         if ledger.champion == version:  # after a flow run that was stopped, or by hand
-            made = [line for line in ledger.lines if (line.event, line.decision) == (PROMOTED, decision)]
+            made = [
+                line for line in ledger.lines if (line.event, line.decision) == (PROMOTED, decision)
+            ]
             return (True, made[-1].why) if made else (is_promoted, why)
         if ledger.champion != (champion or ""):
             raise ChampionChangedError(_changed(name, version, champion, ledger.champion))
@@ -76,7 +88,9 @@ def settle(
             is_promoted = False
             why = f"not promoted: version {version} was rolled back ({taken_back}); {_by_hand(name, version)}"
         event, after = (PROMOTED, version) if is_promoted else (KEPT, ledger.champion)
-        line = ledger.next_line(event, version, after, why, scores=_values(scores), decision=decision)
+        line = ledger.next_line(
+            event, version, after, why, scores=_values(scores), decision=decision
+        )
         if is_promoted or not _is_noted(ledger, line):
             carry_out(ledger, line)
         return is_promoted, why
@@ -98,7 +112,9 @@ def roll_back(name: str, to: str | None = None, why: str = "") -> Line:
         ledger = caught_up(name)
         target = to or _previous(ledger)
         if target == ledger.champion:
-            raise ValueError(f"{name} version {target} is champion already; refrain history {name} shows who was before")
+            raise ValueError(
+                f"{name} version {target} is champion already; refrain history {name} shows who was before"
+            )
         check_complete(name, target)
         scores = ledger.scores_of(target) or _stored_scores(name, target)
         line = ledger.next_line(ROLLED_BACK, target, target, why or "by hand", scores=scores)
@@ -116,7 +132,11 @@ def withdrawn(name: str, version: str) -> str:
 def told(name: str, line: Line) -> str:
     """What a rollback did, in a sentence."""
     before = f"in place of version {line.replaced}" if line.replaced else "where there was none"
-    after = f"a further rollback goes to version {line.previous}" if line.previous else "there is none before it"
+    after = (
+        f"a further rollback goes to version {line.previous}"
+        if line.previous
+        else "there is none before it"
+    )
     return f"{name}: version {line.champion} is champion now, {before} ({line.why}); {after}"
 
 
@@ -130,7 +150,12 @@ def history(name: str) -> dict[str, Any]:
     check_model(name)
     ledger, aliases = Ledger.of(name), mlflow_client.aliases(name)
     lines = [asdict(line) for line in ledger.lines]
-    return {"model": name, "aliases": aliases, "lines": lines, "drift": list(_drift(ledger, aliases))}
+    return {
+        "model": name,
+        "aliases": aliases,
+        "lines": lines,
+        "drift": list(_drift(ledger, aliases)),
+    }
 
 
 def caught_up(name: str) -> Ledger:
@@ -138,9 +163,20 @@ def caught_up(name: str) -> Ledger:
     ledger = _finished(Ledger.of(name))
     champion = mlflow_client.aliases(name).get(CHAMPION, "")
     if champion != ledger.champion:
-        why = "set in MLflow by hand, or from another store" if ledger.lines else "was champion before this ledger began"
-        log.warning("%s: champion is version %s, the ledger has %s", name, champion or "none", ledger.champion or "none")
-        line = ledger.next_line(FOUND, champion, champion, why, scores=_stored_scores(name, champion))
+        why = (
+            "set in MLflow by hand, or from another store"
+            if ledger.lines
+            else "was champion before this ledger began"
+        )
+        log.warning(
+            "%s: champion is version %s, the ledger has %s",
+            name,
+            champion or "none",
+            ledger.champion or "none",
+        )
+        line = ledger.next_line(
+            FOUND, champion, champion, why, scores=_stored_scores(name, champion)
+        )
         ledger = carry_out(ledger, line)
     return ledger
 
@@ -160,12 +196,21 @@ def _finished(ledger: Ledger) -> Ledger:
     if line is None:
         return ledger
     now = mlflow_client.aliases(ledger.name).get(CHAMPION, "")
-    if line.event in MOVES and (now not in (line.replaced, line.champion) or not _stands(ledger.name, line.champion)):
-        log.warning("%s: %s version %s was begun and not done, and version %s is champion now: dropped", ledger.name, line.event,
-                    line.version, now or "none")  # fmt: skip
+    if line.event in MOVES and (
+        now not in (line.replaced, line.champion) or not _stands(ledger.name, line.champion)
+    ):
+        log.warning(
+            "%s: %s version %s was begun and not done, and version %s is champion now: dropped",
+            ledger.name,
+            line.event,
+            line.version,
+            now or "none",
+        )
         ledger.drop(line)
         return ledger
-    log.warning("%s: %s version %s was begun and not done: finished", ledger.name, line.event, line.version)
+    log.warning(
+        "%s: %s version %s was begun and not done: finished", ledger.name, line.event, line.version
+    )
     return carry_out(ledger, line)
 
 
@@ -182,7 +227,9 @@ def _move(name: str, line: Line) -> None:
     if line.event == ROLLED_BACK:
         mlflow_client.set_version_tag(name, line.champion, WITHDRAWN, "")
         if line.replaced:
-            mlflow_client.set_version_tag(name, line.replaced, WITHDRAWN, f"{line.when}, {line.why}")
+            mlflow_client.set_version_tag(
+                name, line.replaced, WITHDRAWN, f"{line.when}, {line.why}"
+            )
     now = mlflow_client.aliases(name).get(CHAMPION, "")
     if now != line.champion:
         raise ChampionChangedError(_changed(name, line.champion, line.replaced, now))
@@ -198,11 +245,17 @@ def _changed(name: str, version: str, compared: str | None, now: str) -> str:
 def _is_noted(ledger: Ledger, line: Line) -> bool:
     """Whether the very decision is the last that was made of a version."""
     last = next((known for known in reversed(ledger.lines) if known.version == line.version), None)
-    return last is not None and (last.event, last.decision, last.champion) == (line.event, line.decision, line.champion)
+    return last is not None and (last.event, last.decision, last.champion) == (
+        line.event,
+        line.decision,
+        line.champion,
+    )
 
 
 def _previous(ledger: Ledger) -> str:
-    found = mlflow_client.aliases(ledger.name).get(PREVIOUS) or (ledger.lines[-1].previous if ledger.lines else "")
+    found = mlflow_client.aliases(ledger.name).get(PREVIOUS) or (
+        ledger.lines[-1].previous if ledger.lines else ""
+    )
     if not found:
         raise ValueError(
             f"{ledger.name} has no previous champion: refrain history {ledger.name} shows its versions, "

@@ -77,19 +77,42 @@ class Ledger:
 
     def scores_of(self, version: str) -> dict[str, float]:
         """The latest scores that are written down for a version."""
-        return next((line.scores for line in reversed(self.lines) if line.version == version and line.scores), {})
+        return next(
+            (
+                line.scores
+                for line in reversed(self.lines)
+                if line.version == version and line.scores
+            ),
+            {},
+        )
 
     def next_line(
-        self, event: str, version: str, champion: str, why: str, *, scores: Mapping[str, float], decision: str = ""
+        self,
+        event: str,
+        version: str,
+        champion: str,
+        why: str,
+        *,
+        scores: Mapping[str, float],
+        decision: str = "",
     ) -> Line:
         """The line that comes after these, but for ``previous``: some of who was champion before may be gone."""
         flow_run, url = flow_run_now()
         return Line(
-            number=max((line.number for line in self.lines), default=0) + 1, event=event, version=version, champion=champion,
-            replaced=self.champion if champion != self.champion else "", previous="",
-            when=datetime.now(UTC).isoformat(timespec="seconds"), why=why,
-            flow_run=flow_run, flow_run_url=url, person=person(), scores=dict(scores), decision=decision,
-        )  # fmt: skip
+            number=max((line.number for line in self.lines), default=0) + 1,
+            event=event,
+            version=version,
+            champion=champion,
+            replaced=self.champion if champion != self.champion else "",
+            previous="",
+            when=datetime.now(UTC).isoformat(timespec="seconds"),
+            why=why,
+            flow_run=flow_run,
+            flow_run_url=url,
+            person=person(),
+            scores=dict(scores),
+            decision=decision,
+        )
 
     def before(self, line: Line) -> list[str]:
         """Who was champion before the one of a line that comes next, the latest first."""
@@ -117,7 +140,9 @@ class Ledger:
         """Make a line that was begun one of the ledger, and return that."""
         path = _path(self.name, line, LINE)
         if path.exists():
-            raise OSError(f"{path} is there already: another program writes this ledger without its lock")
+            raise OSError(
+                f"{path} is there already: another program writes this ledger without its lock"
+            )
         _rename(_path(self.name, line, PENDING), path)
         return Ledger(self.name, (*self.lines, line))
 

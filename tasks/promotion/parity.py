@@ -21,7 +21,9 @@ from tasks.store.artifacts import Checkpoint, ModelVersion, Scores, TokenSet
 
 log = logging.getLogger(__name__)
 NUM_GOLDEN = 64  # test rows that are said again: a batch
-GOLDEN_LENGTH = 64  # tokens that a text is gone on with, of a model that does; a whole text may take a thousand
+GOLDEN_LENGTH = (
+    64  # tokens that a text is gone on with, of a model that does; a whole text may take a thousand
+)
 
 
 def check_parity(version: ModelVersion, scores: Scores, tokens: TokenSet) -> dict[str, float]:
@@ -36,7 +38,9 @@ def check_parity(version: ModelVersion, scores: Scores, tokens: TokenSet) -> dic
     """
     rows, asked = golden_rows(tokens), golden_asked(scores)
     expected = [training_says(scores, tokens, rows, params) for params in asked]
-    found = run_apart(version.name, version.version, [(rows, params) for params in asked], is_timed=True)
+    found = run_apart(
+        version.name, version.version, [(rows, params) for params in asked], is_timed=True
+    )
     for ours, theirs in zip(expected, found.tables, strict=True):
         difference = next(differences(ours, theirs), "")
         if difference:
@@ -61,7 +65,9 @@ def golden_asked(scores: Scores) -> list[dict[str, Any]]:
     return [LONG_TEXTS | {"sample_length": GOLDEN_LENGTH}, LONG_TEXTS | {"judge": True}]
 
 
-def training_says(scores: Scores, tokens: TokenSet, rows: pd.DataFrame, asked: dict[str, Any]) -> pd.DataFrame:
+def training_says(
+    scores: Scores, tokens: TokenSet, rows: pd.DataFrame, asked: dict[str, Any]
+) -> pd.DataFrame:
     """What the checkpoint behind some scores says of raw rows.
 
     Raises:
@@ -69,7 +75,9 @@ def training_says(scores: Scores, tokens: TokenSet, rows: pd.DataFrame, asked: d
     """
     checkpoint = Checkpoint.find(scores.dataset, scores.checkpoint)
     if checkpoint is None:
-        raise ValueError(f"checkpoint {scores.checkpoint} of {scores.dataset} is gone from the store: retrain")
+        raise ValueError(
+            f"checkpoint {scores.checkpoint} of {scores.dataset} is gone from the store: retrain"
+        )
     with TemporaryDirectory(prefix="refrain-parity-") as folder:
         return answer(Predictor(pack_model(checkpoint, tokens, Path(folder))), rows, asked)
 
@@ -86,7 +94,10 @@ def differences(expected: pd.DataFrame, found: pd.DataFrame) -> Iterator[str]:
             # As JSON a float is written with as many digits as tell it from its neighbours.
             want, got = (json.dumps(plain(value), ensure_ascii=False) for value in (ours, theirs))
             if want != got:
-                place = next((i for i, (a, b) in enumerate(zip(want, got, strict=False)) if a != b), min(len(want), len(got)))
+                place = next(
+                    (i for i, (a, b) in enumerate(zip(want, got, strict=False)) if a != b),
+                    min(len(want), len(got)),
+                )
                 start = max(0, place - 40)
                 yield f"row {number}, {column}: expected {want[start : place + 40]}, found {got[start : place + 40]}"
 
@@ -97,6 +108,11 @@ def write_tags(version: ModelVersion, told: dict[str, float]) -> None:
     mlflow_client.set_version_tags(version.name, version.version, tags)
     log.info(
         "version %s says what its training said, %d rows: %.0f rows/s, one row %.1f ms (p99 %.1f), %.1f MB, cold start %.1f s",
-        version.version, told["parity_rows"], told["rows_per_second"], told["p50_milliseconds"], told["p99_milliseconds"],
-        told["megabytes"], told["cold_start_seconds"],
-    )  # fmt: skip
+        version.version,
+        told["parity_rows"],
+        told["rows_per_second"],
+        told["p50_milliseconds"],
+        told["p99_milliseconds"],
+        told["megabytes"],
+        told["cold_start_seconds"],
+    )

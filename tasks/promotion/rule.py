@@ -40,7 +40,10 @@ def decide(evidence: Evidence, settings: PromotionSettings) -> tuple[bool, str]:
     if evidence.is_champion:
         return True, f"champion already: {_title(evidence)} {_points(evidence, evidence.score)}"
     if settings.policy == "always":
-        return True, f"promoted by policy always, without a comparison: {_title(evidence)} {_points(evidence, evidence.score)}"
+        return (
+            True,
+            f"promoted by policy always, without a comparison: {_title(evidence)} {_points(evidence, evidence.score)}",
+        )
     found = evidence.comparison
     assert found, "every other policy compares"
     compared = compared_words(evidence, found)
@@ -49,7 +52,9 @@ def decide(evidence: Evidence, settings: PromotionSettings) -> tuple[bool, str]:
     if evidence.is_first:
         lacking = [] if found.gain > TOLERANCE else ["the first model must beat the baseline"]
     else:
-        asked = {"superior": lacking_of_superior, "not_worse": lacking_of_not_worse}[settings.policy]
+        asked = {"superior": lacking_of_superior, "not_worse": lacking_of_not_worse}[
+            settings.policy
+        ]
         lacking = asked(evidence, found, settings) + fallen_words(evidence.classes, settings)
     if lacking:
         more = f". {evidence.improving}" if evidence.improving else ""
@@ -57,26 +62,45 @@ def decide(evidence: Evidence, settings: PromotionSettings) -> tuple[bool, str]:
     return True, f"{'first champion' if evidence.is_first else 'promoted'}: {compared}"
 
 
-def lacking_of_superior(evidence: Evidence, found: Comparison, settings: PromotionSettings) -> list[str]:
+def lacking_of_superior(
+    evidence: Evidence, found: Comparison, settings: PromotionSettings
+) -> list[str]:
     """What a challenger lacks to be better beyond chance; equal scores keep the champion."""
     if abs(found.gain) <= TOLERANCE:
         return ["equal scores keep the champion"]
     if found.gain < 0:
         return ["it is worse"]
     least = in_unit(evidence, found, settings.min_effect)
-    lacking = [] if found.p_value <= settings.alpha else [f"that may be chance, p must be at most {settings.alpha:g}"]
-    return lacking + ([] if found.gain >= least - TOLERANCE else [f"a gain below {_points(evidence, least)} is not worth it"])
+    lacking = (
+        []
+        if found.p_value <= settings.alpha
+        else [f"that may be chance, p must be at most {settings.alpha:g}"]
+    )
+    return lacking + (
+        []
+        if found.gain >= least - TOLERANCE
+        else [f"a gain below {_points(evidence, least)} is not worth it"]
+    )
 
 
-def lacking_of_not_worse(evidence: Evidence, found: Comparison, settings: PromotionSettings) -> list[str]:
+def lacking_of_not_worse(
+    evidence: Evidence, found: Comparison, settings: PromotionSettings
+) -> list[str]:
     """What a challenger lacks to be as good but for a margin; an equal one lacks nothing."""
     least = -in_unit(evidence, found, settings.margin)
-    return [] if found.low > least else [f"it may be worse, the interval must lie above {_signed(evidence, least)}"]
+    return (
+        []
+        if found.low > least
+        else [f"it may be worse, the interval must lie above {_signed(evidence, least)}"]
+    )
 
 
 def has_fallen(change: ClassChange, settings: PromotionSettings) -> bool:
     """Whether a class has fallen beyond chance, and by more than its guard."""
-    return change.p_fall <= settings.alpha and -change.gain > guard_of(change.name, settings) + TOLERANCE
+    return (
+        change.p_fall <= settings.alpha
+        and -change.gain > guard_of(change.name, settings) + TOLERANCE
+    )
 
 
 def guard_of(name: str, settings: PromotionSettings) -> float:
@@ -93,14 +117,20 @@ def check_guards(names: Sequence[str], settings: PromotionSettings) -> None:
     for name in settings.guards or {}:
         if name not in names:
             expected = nearest(name, list(names)) if names else "its answers have no classes"
-            raise ValueError(f"setting promotion.guards: the test split has no class {name!r}: {expected}")
+            raise ValueError(
+                f"setting promotion.guards: the test split has no class {name!r}: {expected}"
+            )
 
 
 def improving_words(checkpoint: Checkpoint) -> str:
     """Say that more epochs may help, where validation was still improving in the last one; empty where it was not."""
     if not checkpoint.improving or checkpoint.ended == "patience":
         return ""
-    where = f"in the last of {checkpoint.epochs} epochs" if checkpoint.epochs > 1 else "in the only epoch"
+    where = (
+        f"in the last of {checkpoint.epochs} epochs"
+        if checkpoint.epochs > 1
+        else "in the only epoch"
+    )
     more, limit = checkpoint.ended.removeprefix("max_"), f"training.{checkpoint.ended}"
     return (
         f"Validation was still improving {where} ({checkpoint.improving}), so more {more} may help: "
@@ -115,7 +145,7 @@ def fallen_words(classes: Sequence[ClassChange], settings: PromotionSettings) ->
         f"more than its guard of {guard_of(change.name, settings):g}"
         for change in classes
         if has_fallen(change, settings)
-    ]  # fmt: skip
+    ]
 
 
 def compared_words(evidence: Evidence, found: Comparison) -> str:

@@ -16,7 +16,17 @@ from tasks.store.artifacts import Checkpoint, TokenSet
 from tasks.store.code import ROOT, code_digest, digest, training_modules
 
 DASHBOARD = "http://127.0.0.1:4200"  # where `refrain up` starts it, for a flow run without a server
-LIBRARIES = ("torch", "numpy", "tokenizers", "safetensors", "pandas", "pyarrow", "scikit-learn", "mlflow", "prefect")
+LIBRARIES = (
+    "torch",
+    "numpy",
+    "tokenizers",
+    "safetensors",
+    "pandas",
+    "pyarrow",
+    "scikit-learn",
+    "mlflow",
+    "prefect",
+)
 
 
 def flow_run_now() -> tuple[str, str]:
@@ -42,12 +52,18 @@ def person() -> str:
 def git_commit() -> str:
     """The commit of our code, ``-dirty`` behind it if files differ; empty if it was installed without its repository."""
     where = _git("rev-parse", "--show-toplevel")
-    return _git("describe", "--always", "--dirty", "--abbrev=40", "--exclude=*") if where == str(ROOT) else ""
+    return (
+        _git("describe", "--always", "--dirty", "--abbrev=40", "--exclude=*")
+        if where == str(ROOT)
+        else ""
+    )
 
 
 def _git(*words: str) -> str:
     try:
-        done = subprocess.run(["git", *words], cwd=ROOT, capture_output=True, text=True, check=False)
+        done = subprocess.run(
+            ["git", *words], cwd=ROOT, capture_output=True, text=True, check=False
+        )
     except OSError:  # no git on this machine
         return ""
     return done.stdout.strip() if done.returncode == 0 else ""

@@ -24,5 +24,7 @@ def sqlite_url(path: Path) -> str:
         ValueError: If the path has a question mark.
     """
     if "?" in str(path):
-        raise ValueError(f"the store cannot lie in {path.parent}: SQLite's addresses have no way to write '?'")
+        raise ValueError(
+            f"the store cannot lie in {path.parent}: SQLite's addresses have no way to write '?'"
+        )
     return f"sqlite:///{path}"

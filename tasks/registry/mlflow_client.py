@@ -16,7 +16,9 @@ from urllib.parse import quote
 
 # Set before MLflow is imported, which reads some of them then.
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-os.environ.setdefault("MLFLOW_SKIP_PIP_REQUIREMENTS_CHECK", "true")  # it would ask the package index
+os.environ.setdefault(
+    "MLFLOW_SKIP_PIP_REQUIREMENTS_CHECK", "true"
+)  # it would ask the package index
 os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
 os.environ.setdefault("MLFLOW_ALLOW_PICKLE_DESERIALIZATION", "false")
 
@@ -75,30 +77,42 @@ def experiment(dataset: str) -> str:
     if found:
         if found.lifecycle_stage != "active":
             client().restore_experiment(found.experiment_id)
-            log.warning("experiment %s had been deleted in MLflow; it is restored, for this training is logged there", dataset)
+            log.warning(
+                "experiment %s had been deleted in MLflow; it is restored, for this training is logged there",
+                dataset,
+            )
         return str(found.experiment_id)
     is_local = tracking_uri().startswith("sqlite")
     place = (home() / FOLDER / dataset).as_uri() if is_local else None
     return str(client().create_experiment(dataset, artifact_location=place))
 
 
-def start_run(tokens: TokenSet, name: str, settings: Mapping[str, Any], tags: Mapping[str, str]) -> str:
+def start_run(
+    tokens: TokenSet, name: str, settings: Mapping[str, Any], tags: Mapping[str, str]
+) -> str:
     """Open an MLflow run with its settings and the data that go into it, and return its id."""
-    run = client().create_run(experiment(tokens.dataset), run_name=name, tags={"refrain.problem": tokens.problem, **tags})
+    run = client().create_run(
+        experiment(tokens.dataset), run_name=name, tags={"refrain.problem": tokens.problem, **tags}
+    )
     told = {"dataset": tokens.dataset, "problem": tokens.problem, **settings}
     told |= {f"tokens.{name}": value for name, value in tokens.settings.items()}
-    client().log_batch(run.info.run_id, params=[Param(key, str(value)) for key, value in told.items()])
+    client().log_batch(
+        run.info.run_id, params=[Param(key, str(value)) for key, value in told.items()]
+    )
     snapshot = tokens.snapshot_of()
     inputs = [
         DatasetInput(
             Dataset(
-                name=f"{tokens.dataset}-{split}", digest=snapshot.splits[split], source_type="local",
-                source=(snapshot.folder / f"{split}.parquet").as_uri(), profile=f'{{"num_rows": {tokens.rows[split]}}}',
+                name=f"{tokens.dataset}-{split}",
+                digest=snapshot.splits[split],
+                source_type="local",
+                source=(snapshot.folder / f"{split}.parquet").as_uri(),
+                profile=f'{{"num_rows": {tokens.rows[split]}}}',
             ),
             tags=[InputTag("mlflow.data.context", split)],
         )
         for split in snapshot.splits
-    ]  # fmt: skip
+    ]
     client().log_inputs(run.info.run_id, inputs)
     return str(run.info.run_id)
 
@@ -158,7 +172,9 @@ def _put_version_tag(name: str, number: str, tag: str, value: str) -> None:
     except MlflowException:
         if tag not in client().get_model_version(name, number).tags:
             raise
-        client().set_model_version_tag(name, number, tag, value)  # it is there by now, so this changes it
+        client().set_model_version_tag(
+            name, number, tag, value
+        )  # it is there by now, so this changes it
 
 
 def log_figure(run_id: str, figure: Figure, name: str) -> None:
@@ -178,12 +194,18 @@ def log_file(run_id: str, path: Path, folder: str = "") -> None:
 
 def server_link() -> str:
     """Where the MLflow UI is, once it is started; without a password that stands in the address."""
-    return re.sub(r"//[^/@]*@", "//", CHOSEN_URI.rstrip("/")) if CHOSEN_URI.startswith("http") else ui_url()
+    return (
+        re.sub(r"//[^/@]*@", "//", CHOSEN_URI.rstrip("/"))
+        if CHOSEN_URI.startswith("http")
+        else ui_url()
+    )
 
 
 def run_link(run_id: str) -> str:
     """Where the MLflow UI shows a run."""
-    return ui_page(server_link(), f"experiments/{client().get_run(run_id).info.experiment_id}/runs/{run_id}")
+    return ui_page(
+        server_link(), f"experiments/{client().get_run(run_id).info.experiment_id}/runs/{run_id}"
+    )
 
 
 def version_link(name: str, number: str) -> str:
@@ -208,9 +230,15 @@ def model_files(model_id: str) -> dict[str, int]:
 
 def models_of_run(run_id: str) -> dict[str, dict[str, str]]:
     """Tags of all models that were logged with an MLflow run, by their ids."""
-    where, found, token = [client().get_run(run_id).info.experiment_id], dict[str, dict[str, str]](), None
+    where, found, token = (
+        [client().get_run(run_id).info.experiment_id],
+        dict[str, dict[str, str]](),
+        None,
+    )
     while True:
-        page = client().search_logged_models(where, filter_string=f"source_run_id = '{run_id}'", page_token=token)
+        page = client().search_logged_models(
+            where, filter_string=f"source_run_id = '{run_id}'", page_token=token
+        )
         found |= {str(model.model_id): dict(model.tags) for model in page}
         token = page.token
         if not token:
@@ -228,7 +256,9 @@ def create_version(name: str, model_id: str, run_id: str, tags: Mapping[str, str
         client().create_registered_model(name)
     except MlflowException:
         log.debug("model %s is registered already", name)
-    client().create_model_version(name, source=f"models:/{model_id}", run_id=run_id, model_id=model_id, tags=dict(tags))
+    client().create_model_version(
+        name, source=f"models:/{model_id}", run_id=run_id, model_id=model_id, tags=dict(tags)
+    )
 
 
 def delete_version(name: str, number: str) -> None:
@@ -255,13 +285,19 @@ def describe_version(name: str, number: str, text: str) -> None:
 
 def day_of(run_id: str) -> str:
     """The day on which an MLflow run began, in UTC."""
-    return datetime.fromtimestamp(client().get_run(run_id).info.start_time / 1000, UTC).date().isoformat()
+    return (
+        datetime.fromtimestamp(client().get_run(run_id).info.start_time / 1000, UTC)
+        .date()
+        .isoformat()
+    )
 
 
 def aliases(name: str) -> dict[str, str]:
     """Versions of a model by the aliases that point to them; none if there is no such model."""
     found = client().search_registered_models(f"name = '{name}'")
-    return {alias: str(number) for alias, number in sorted(found[0].aliases.items())} if found else {}
+    return (
+        {alias: str(number) for alias, number in sorted(found[0].aliases.items())} if found else {}
+    )
 
 
 def version_with_alias(name: str, alias: str) -> str | None:

@@ -36,7 +36,9 @@ def _earlier_places(connection: sqlite3.Connection) -> set[str]:
     """Folders of the stores that experiments point into."""
     if not _columns(connection, "experiments"):
         return set()
-    rows = connection.execute("SELECT name, artifact_location FROM experiments WHERE artifact_location LIKE 'file://%'")
+    rows = connection.execute(
+        "SELECT name, artifact_location FROM experiments WHERE artifact_location LIKE 'file://%'"
+    )
     ends = ((location, f"/{FOLDER}/{name}") for name, location in rows)
     return {location.removesuffix(end) for location, end in ends if location.endswith(end)}
 

@@ -42,7 +42,11 @@ TAKES: dict[str, dict[str, Any]] = {
 }
 SAYS: dict[str, dict[str, Any]] = {
     "label": {"label": TEXT, "score": NUMBER, "probabilities": Map(NUMBER)},
-    "tags": {"tags": Array(TEXT), "score": NUMBER, "entities": Array(Object([*map(Property, ENTITY, ENTITY.values())]))},
+    "tags": {
+        "tags": Array(TEXT),
+        "score": NUMBER,
+        "entities": Array(Object([*map(Property, ENTITY, ENTITY.values())])),
+    },
     "target": {
         "target": TEXT,
         "score": NUMBER,
@@ -61,11 +65,22 @@ def signature_of(target: str, columns: Sequence[str], asked: Mapping[str, Any]) 
         columns: Those of its rows: a text without a label has no such column.
         asked: Its params with their defaults.
     """
-    takes = {name: kind for name, kind in TAKES[target].items() if name != "[label]" or "label" in columns}
+    takes = {
+        name: kind
+        for name, kind in TAKES[target].items()
+        if name != "[label]" or "label" in columns
+    }
     return ModelSignature(
-        inputs=Schema([ColSpec(kind, name.strip("[]"), required=name[0] != "[") for name, kind in takes.items()]),
+        inputs=Schema(
+            [
+                ColSpec(kind, name.strip("[]"), required=name[0] != "[")
+                for name, kind in takes.items()
+            ]
+        ),
         outputs=Schema([ColSpec(kind, name) for name, kind in (SAYS[target] | UNFAMILIAR).items()]),
-        params=ParamSchema([ParamSpec(name, KINDS[type(value)], value) for name, value in asked.items()]),
+        params=ParamSchema(
+            [ParamSpec(name, KINDS[type(value)], value) for name, value in asked.items()]
+        ),
     )
 
 
@@ -76,9 +91,17 @@ def requirements_of(libraries: Sequence[str]) -> list[str]:
 
 
 def log_model(
-    run_id: str, code: Path, files: Path, package: Path, *,
-    target: str, example: pd.DataFrame, asked: Mapping[str, Any], libraries: Sequence[str], tags: Mapping[str, str],
-) -> LoggedModel:  # fmt: skip
+    run_id: str,
+    code: Path,
+    files: Path,
+    package: Path,
+    *,
+    target: str,
+    example: pd.DataFrame,
+    asked: Mapping[str, Any],
+    libraries: Sequence[str],
+    tags: Mapping[str, str],
+) -> LoggedModel:
     """Log a model as a pyfunc made of a Python file, weights and JSON, none pickled.
 
     Args:
@@ -94,17 +117,24 @@ def log_model(
     """
     with mlflow.start_run(run_id=run_id):
         model: LoggedModel = mlflow.pyfunc.log_model(
-            name="model", python_model=str(code), artifacts={"model": str(files)}, code_paths=[str(package)],
-            input_example=(example, dict(asked)), signature=signature_of(target, list(example.columns), asked),
-            pip_requirements=requirements_of(libraries), tags=dict(tags),
-        )  # fmt: skip
+            name="model",
+            python_model=str(code),
+            artifacts={"model": str(files)},
+            code_paths=[str(package)],
+            input_example=(example, dict(asked)),
+            signature=signature_of(target, list(example.columns), asked),
+            pip_requirements=requirements_of(libraries),
+            tags=dict(tags),
+        )
     return model
 
 
 def download(name: str, number: str, folder: Path) -> Path:
     """Fetch a registered version's files from MLflow into a folder."""
     client()
-    return Path(mlflow.artifacts.download_artifacts(f"models:/{name}/{number}", dst_path=str(folder)))
+    return Path(
+        mlflow.artifacts.download_artifacts(f"models:/{name}/{number}", dst_path=str(folder))
+    )
 
 
 @dataclass(frozen=True)
@@ -141,7 +171,9 @@ class Loaded:
         unknown = sorted(set(params or ()) - set(self.defaults))
         if unknown:
             known = f"only {', '.join(self.defaults)}" if self.defaults else "nothing may"
-            raise ValueError(f"{unknown[0]} may not be asked of {self.name} version {self.number}, {known}")
+            raise ValueError(
+                f"{unknown[0]} may not be asked of {self.name} version {self.number}, {known}"
+            )
         self._check_characters(rows)
         try:
             predicted: pd.DataFrame = self.pyfunc.predict(rows, dict(params or {}))
@@ -155,7 +187,9 @@ class Loaded:
             for number, value in enumerate(rows[name].tolist(), 1):
                 broken = next(filter(None, map(broken_character, _texts_in(value))), "")
                 if broken:
-                    raise ValueError(f"{self.name} version {self.number}: row {number}, {name}: {broken}")
+                    raise ValueError(
+                        f"{self.name} version {self.number}: row {number}, {name}: {broken}"
+                    )
 
 
 def _texts_in(value: Any) -> list[str]:
@@ -164,7 +198,9 @@ def _texts_in(value: Any) -> list[str]:
     return [cell for cell in cells if isinstance(cell, str)]
 
 
-def predict_with(name: str, number: str, rows: pd.DataFrame, params: Mapping[str, Any] | None = None) -> pd.DataFrame:
+def predict_with(
+    name: str, number: str, rows: pd.DataFrame, params: Mapping[str, Any] | None = None
+) -> pd.DataFrame:
     """Load a registered version and let it answer raw rows in this process."""
     return Loaded.of(name, number).predict(rows, params)
 
@@ -179,15 +215,21 @@ def find_model(said: str) -> tuple[str, str]:
     name, _, alias = name.partition("@")
     names = model_names()
     if name not in names:
-        raise ValueError(f"there is no model {name!r}: {nearest(name, names) if names else 'none is registered yet'}")
+        raise ValueError(
+            f"there is no model {name!r}: {nearest(name, names) if names else 'none is registered yet'}"
+        )
     versions = [str(made.version) for made in versions_of(name)]
     if is_number:
         if number not in versions:
-            raise ValueError(f"{name} has no version {number!r}: expected one of {', '.join(sorted(versions, key=int))}")
+            raise ValueError(
+                f"{name} has no version {number!r}: expected one of {', '.join(sorted(versions, key=int))}"
+            )
         return name, number
     found = version_with_alias(name, alias or CHAMPION)
     if found is None:
-        raise ValueError(f"{name} has no {alias or CHAMPION}: name a version, as in {name}/{max(versions, key=int, default='1')}")
+        raise ValueError(
+            f"{name} has no {alias or CHAMPION}: name a version, as in {name}/{max(versions, key=int, default='1')}"
+        )
     return name, found
 
 

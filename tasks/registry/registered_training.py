@@ -38,7 +38,13 @@ class Past:
 
     def train_settings(self) -> TrainSettings:
         """The settings as they are read today; one that came since has its default."""
-        return TrainSettings(**{name: value for name, value in self.settings.items() if name not in self.lost_settings})
+        return TrainSettings(
+            **{
+                name: value
+                for name, value in self.settings.items()
+                if name not in self.lost_settings
+            }
+        )
 
 
 def find_past(model: str, version: str) -> Past:
@@ -51,7 +57,9 @@ def find_past(model: str, version: str) -> Past:
     Raises:
         ValueError: If there is no such version, it is not complete, or nothing tells what it was trained on.
     """
-    said = model if {"/", "@"} & set(model) else f"{model}{'/' if version.isdigit() else '@'}{version}"
+    said = (
+        model if {"/", "@"} & set(model) else f"{model}{'/' if version.isdigit() else '@'}{version}"
+    )
     name, number = find_model(said)
     info = check_complete(name, number)
     _check_ours(name, number, info.tags)
@@ -64,7 +72,9 @@ def find_past(model: str, version: str) -> Past:
                 f"{name} version {number} cannot be trained again, its files in MLflow are not whole: {error}"
             ) from error
     problem = find_problem(built["problem"])
-    return Past(name, number, dict(info.tags), str(info.run_id or ""), problem, built["settings"], weights)
+    return Past(
+        name, number, dict(info.tags), str(info.run_id or ""), problem, built["settings"], weights
+    )
 
 
 def _check_ours(name: str, number: str, tags: Mapping[str, str]) -> None:

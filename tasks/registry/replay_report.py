@@ -5,7 +5,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from rnn_models.checkpoints.machine import describe_machine
-from rnn_models.checkpoints.weight_diff import Change, Weights, changes_of_weights, misfits, read_weights
+from rnn_models.checkpoints.weight_diff import (
+    Change,
+    Weights,
+    changes_of_weights,
+    misfits,
+    read_weights,
+)
 from tasks.registry.lineage import git_commit, libraries, training_digest
 from tasks.registry.registered_training import CHECKPOINT, SNAPSHOT, TOKENS, Past
 from tasks.store.artifacts import Checkpoint, TokenSet
@@ -55,24 +61,40 @@ class Replay:
     minutes: float
 
 
-def compared(past: Past, weights: Weights, facts: list[Fact], *, epochs: int, minutes: float) -> Replay:
+def compared(
+    past: Past, weights: Weights, facts: list[Fact], *, epochs: int, minutes: float
+) -> Replay:
     """Hold new weights against those of a version, and say where differences may come from."""
     tensors, unlike = changes_of_weights(past.weights, weights), misfits(past.weights, weights)
     num, differing = sum(each.num for each in tensors), sum(each.num_differing for each in tensors)
     is_identical = not differing and not unlike
     return Replay(
-        model=past.name, version=past.number, is_identical=is_identical, num_weights=num, num_differing=differing,
-        share_differing=differing / max(1, num), largest=tensors[0].largest if tensors else None,
-        worst=tensors[0].name if differing else "", misfits=unlike, facts=facts, tensors=tensors,
+        model=past.name,
+        version=past.number,
+        is_identical=is_identical,
+        num_weights=num,
+        num_differing=differing,
+        share_differing=differing / max(1, num),
+        largest=tensors[0].largest if tensors else None,
+        worst=tensors[0].name if differing else "",
+        misfits=unlike,
+        facts=facts,
+        tensors=tensors,
         reasons=[] if is_identical else list(reasons_of(past, facts, weights)),
-        snapshot=past.tags[SNAPSHOT], epochs=epochs, minutes=minutes,
-    )  # fmt: skip
+        snapshot=past.tags[SNAPSHOT],
+        epochs=epochs,
+        minutes=minutes,
+    )
 
 
 def facts_of(past: Past, tokens: TokenSet) -> list[Fact]:
     """All that weights depend on, then and now."""
     tags, ours = past.tags, past.train_settings()
-    known, built, here = _listed(tags, "refrain.libraries"), _listed(tags, "refrain.machine"), libraries()
+    known, built, here = (
+        _listed(tags, "refrain.libraries"),
+        _listed(tags, "refrain.machine"),
+        libraries(),
+    )
     return [
         Fact("token set", tags[TOKENS], tokens.digest),
         Fact("settings", tags.get("refrain.settings", ""), digest(tokens.settings, past.settings)),
@@ -93,10 +115,14 @@ def _listed(tags: Mapping[str, str], name: str) -> dict[str, str]:
 
 def reasons_of(past: Past, facts: list[Fact], weights: Weights) -> Iterator[str]:
     """Say where a difference may come from, what is certain first."""
-    certain = list(_changed_files(past, weights)) + [f"there is no setting {name} any more" for name in past.lost_settings]
+    certain = list(_changed_files(past, weights)) + [
+        f"there is no setting {name} any more" for name in past.lost_settings
+    ]
     told = [_said(past, fact) for fact in facts if fact.differs]
     if past.settings.get("max_minutes"):
-        told.append("max_minutes is set: where a clock ends a training, it decides how many steps there are")
+        told.append(
+            "max_minutes is set: where a clock ends a training, it decides how many steps there are"
+        )
     yield from certain + told
     unknown = [fact.what for fact in facts if not fact.then]
     if unknown:
@@ -111,7 +137,9 @@ def reasons_of(past: Past, facts: list[Fact], weights: Weights) -> Iterator[str]
 
 def _said(past: Past, fact: Fact) -> str:
     told = f"{fact.what}: {fact.then} then, {fact.now} now"
-    commits = [commit or "not known" for commit in (past.tags.get("refrain.git_commit"), git_commit())]
+    commits = [
+        commit or "not known" for commit in (past.tags.get("refrain.git_commit"), git_commit())
+    ]
     return f"{told} (commit {commits[0]} then, {commits[1]} now)" if fact.what == CODE else told
 
 
@@ -132,4 +160,6 @@ def _changed_files(past: Past, weights: Weights) -> Iterator[str]:
 
 
 def _are_same(ours: Weights, theirs: Weights) -> bool:
-    return not misfits(ours, theirs) and not any(change.num_differing for change in changes_of_weights(ours, theirs))
+    return not misfits(ours, theirs) and not any(
+        change.num_differing for change in changes_of_weights(ours, theirs)
+    )

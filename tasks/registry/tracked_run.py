@@ -47,14 +47,19 @@ class MetricPoints:
             "tokens_per_second": mean(step.tokens_per_second for step in done),
             "update_ratio": mean(step.update_ratio for step in done),
         }
-        self._put({name: value for name, value in means.items() if value is not None}, done[-1].step)
+        self._put(
+            {name: value for name, value in means.items() if value is not None}, done[-1].step
+        )
 
     def add_epoch(self, epoch: Epoch) -> None:
         """Add the losses and the score of an epoch and write everything to MLflow."""
         values = {
-            "epoch_train_loss": epoch.train_loss, "validation_loss": epoch.validation_loss,
-            self.score_name: epoch.validation_score, "epoch_seconds": epoch.seconds, "skipped_steps": epoch.num_skipped,
-        }  # fmt: skip
+            "epoch_train_loss": epoch.train_loss,
+            "validation_loss": epoch.validation_loss,
+            self.score_name: epoch.validation_score,
+            "epoch_seconds": epoch.seconds,
+            "skipped_steps": epoch.num_skipped,
+        }
         self._put({name: float(value) for name, value in values.items()}, epoch.last_step)
         self.flush()
 

@@ -16,7 +16,14 @@ from typing import Any
 
 from data.errors import nearest
 from tasks.registry import mlflow_client
-from tasks.registry.mlflow_client import CHALLENGER, CHAMPION, VersionInfo, aliases, client, model_files
+from tasks.registry.mlflow_client import (
+    CHALLENGER,
+    CHAMPION,
+    VersionInfo,
+    aliases,
+    client,
+    model_files,
+)
 from tasks.store.code import digest
 
 log = logging.getLogger(__name__)
@@ -38,7 +45,9 @@ def find_version(name: str, key: str) -> str | None:
     What a killed registration left is completed if all its files are there,
     else removed. Of several, which two machines made at once, the lowest stays.
     """
-    same = _all_pages(partial(client().search_model_versions, f"name = '{name}' and tags.`{KEY}` = '{key}'"))
+    same = _all_pages(
+        partial(client().search_model_versions, f"name = '{name}' and tags.`{KEY}` = '{key}'")
+    )
     kept = None
     for info in sorted(same, key=lambda info: int(info.version)):
         if kept is None and (is_complete(info) or _completed(info)):
@@ -49,22 +58,40 @@ def find_version(name: str, key: str) -> str | None:
 
 
 def _completed(info: VersionInfo) -> bool:
-    if info.status != "READY" or digest(model_files(str(info.source).removeprefix("models:/"))) != info.tags.get(FILES):
+    if info.status != "READY" or digest(
+        model_files(str(info.source).removeprefix("models:/"))
+    ) != info.tags.get(FILES):
         return False
-    mlflow_client.set_version_tag(info.name, info.version, COMPLETE, datetime.now(UTC).isoformat(timespec="seconds"))
+    mlflow_client.set_version_tag(
+        info.name, info.version, COMPLETE, datetime.now(UTC).isoformat(timespec="seconds")
+    )
     return True
 
 
 def _remove(info: VersionInfo, why: str) -> None:
     named = mlflow_client.aliases_of(info.name, str(info.version))
     if named:  # somebody has decided for it: that is not ours to undo
-        log.warning("%s version %s %s, but is %s, so it stays", info.name, info.version, why, ", ".join(named))
+        log.warning(
+            "%s version %s %s, but is %s, so it stays",
+            info.name,
+            info.version,
+            why,
+            ", ".join(named),
+        )
         return
     log.warning("%s version %s %s: removed", info.name, info.version, why)
     mlflow_client.delete_version(info.name, str(info.version))
 
 
-def make_version(name: str, key: str, model_id: str, run_id: str, *, tags: Mapping[str, str], files: Mapping[str, int]) -> str:
+def make_version(
+    name: str,
+    key: str,
+    model_id: str,
+    run_id: str,
+    *,
+    tags: Mapping[str, str],
+    files: Mapping[str, int],
+) -> str:
     """Make the version of a key, verify it, and only then call it complete.
 
     Args:
@@ -81,11 +108,15 @@ def make_version(name: str, key: str, model_id: str, run_id: str, *, tags: Mappi
     there = model_files(model_id)
     lost = sorted(path for path, num_bytes in files.items() if there.get(path) != num_bytes)
     if lost:
-        raise OSError(f"{name}: MLflow kept {len(files) - len(lost)} of {len(files)} files, not {lost[0]}: is its disk full?")
+        raise OSError(
+            f"{name}: MLflow kept {len(files) - len(lost)} of {len(files)} files, not {lost[0]}: is its disk full?"
+        )
     mlflow_client.create_version(name, model_id, run_id, {**tags, KEY: key, FILES: digest(there)})
     number = find_version(name, key)
     if number is None:
-        raise OSError(f"{name}: the version that was just made is not there: did another program delete it? Start again")
+        raise OSError(
+            f"{name}: the version that was just made is not there: did another program delete it? Start again"
+        )
     return number
 
 
@@ -98,7 +129,9 @@ def clear_left(name: str, run_id: str, place: str) -> None:
     of_versions = {str(info.source).removeprefix("models:/") for info in versions_of(name)}
     for model_id, tags in mlflow_client.models_of_run(run_id).items():
         if tags.get(LOGGED_AT) == place and model_id not in of_versions:
-            log.warning("%s: model %s was logged and no version made of it: removed", name, model_id)
+            log.warning(
+                "%s: model %s was logged and no version made of it: removed", name, model_id
+            )
             mlflow_client.delete_model(model_id)
 
 
@@ -131,7 +164,9 @@ def check_complete(name: str, number: str) -> VersionInfo:
     info = version_info(name, number)
     if info is None:
         known = sorted((int(info.version) for info in versions_of(name)), reverse=True)
-        raise ValueError(f"{name} has no version {number}: there are {', '.join(map(str, known[:10])) or 'none'}")
+        raise ValueError(
+            f"{name} has no version {number}: there are {', '.join(map(str, known[:10])) or 'none'}"
+        )
     if not is_complete(info):
         raise ValueError(
             f"{name} version {number} is not complete: its registration was stopped; the same flow run again completes it"
@@ -163,7 +198,9 @@ def asking() -> Iterator[None]:
         yield
     except Exception as error:  # of MLflow, of the database below it, of the network between
         said = re.sub(r"//[^/@\s]*@", "//***@", " ".join(str(error).split()))
-        raise OSError(f"MLflow did not answer ({said[:300]}): look at MLFLOW_TRACKING_URI, and whether it runs") from error
+        raise OSError(
+            f"MLflow did not answer ({said[:300]}): look at MLFLOW_TRACKING_URI, and whether it runs"
+        ) from error
 
 
 @asking()
@@ -196,7 +233,11 @@ def registered_scores(*, only_aliased: bool = False) -> list[tuple[str, str]]:
     found = []
     for model in _all_pages(client().search_registered_models):
         aliased = {str(number) for number in model.aliases.values()}
-        named = [made for made in versions_of(model.name) if not only_aliased or str(made.version) in aliased]
+        named = [
+            made
+            for made in versions_of(model.name)
+            if not only_aliased or str(made.version) in aliased
+        ]
         found += [(model.name, made.tags.get(SCORES, "")) for made in named]
     return found
 

@@ -6,7 +6,13 @@ from typing import Any
 
 from data.rows.streams import parquet_batches
 from data.text.scripts import MOST, Scripts, count_scripts
-from rnn_models.evaluation.text_metrics import DEFAULT_TOKENIZER, NEEDS, choose_tokenizer, is_installed, language_tokenizer
+from rnn_models.evaluation.text_metrics import (
+    DEFAULT_TOKENIZER,
+    NEEDS,
+    choose_tokenizer,
+    is_installed,
+    language_tokenizer,
+)
 from rnn_models.problem import find_problem
 from tasks.ingestion.catalog_entries import language_of
 from tasks.pages.markdown import cell
@@ -17,7 +23,9 @@ log = logging.getLogger(__name__)
 FEW_WORDS = 4.0  # of a text; BLEU counts runs of up to four
 
 
-def bleu_tokenizer(tokens: TokenSet, settings: EvaluationChanges, catalog: str | None = None) -> str:
+def bleu_tokenizer(
+    tokens: TokenSet, settings: EvaluationChanges, catalog: str | None = None
+) -> str:
     """Name the tokenizer of BLEU; empty where a problem is not judged by BLEU.
 
     It follows from the settings, the entry and the training rows alone, and
@@ -29,8 +37,14 @@ def bleu_tokenizer(tokens: TokenSet, settings: EvaluationChanges, catalog: str |
     if chosen != "auto":
         return chosen
     scripts, language = scripts_of(tokens, place=1), language_of(tokens.dataset, catalog)
-    found = choose_tokenizer(language, unspaced_share=scripts.unspaced_share, han_share=scripts.han_share)
-    log.info("BLEU cuts texts by %s: language %s", found, language or "not known, decided by the script of the references")
+    found = choose_tokenizer(
+        language, unspaced_share=scripts.unspaced_share, han_share=scripts.han_share
+    )
+    log.info(
+        "BLEU cuts texts by %s: language %s",
+        found,
+        language or "not known, decided by the script of the references",
+    )
     return found
 
 
@@ -39,13 +53,17 @@ def scripts_of(tokens: TokenSet, *, place: int) -> Scripts:
     snapshot = tokens.snapshot_of()
     batches = parquet_batches(snapshot.folder / "train.parquet")
     problem = find_problem(tokens.problem)
-    return count_scripts(table[("", *problem.sides(table.column_names))[-2:][place]] for table in batches)
+    return count_scripts(
+        table[("", *problem.sides(table.column_names))[-2:][place]] for table in batches
+    )
 
 
 def bleu_advice(language: str, report: Mapping[str, Any]) -> Iterator[str]:
     """Say where BLEU would cut the references of a dataset in a way that may not be meant, and what to do."""
     side = report["words"]["sides"].get("target", {})
-    if "unspaced_share" not in side or not report["kept"]:  # a report of before scripts were counted
+    if (
+        "unspaced_share" not in side or not report["kept"]
+    ):  # a report of before scripts were counted
         return
     share, wanted = side["unspaced_share"], language_tokenizer(language)
     used = choose_tokenizer(language, unspaced_share=share, han_share=side["han_share"])

@@ -36,29 +36,47 @@ def references(tokens: TokenSet, split: str = "test") -> list[Any]:
     return side(tokens, 1, split)
 
 
-def say_all(problem: Problem, model: Any, tokens: TokenSet, split: str = "test") -> tuple[list[Any], dict[str, list[Any]]]:
+def say_all(
+    problem: Problem, model: Any, tokens: TokenSet, split: str = "test"
+) -> tuple[list[Any], dict[str, list[Any]]]:
     """What a model says of each example of a split, as a metric takes it, and what to show of it."""
     return (foretold if problem.token_nats else answered)(problem, model, tokens, split)
 
 
-def answered(problem: Problem, model: Any, tokens: TokenSet, split: str) -> tuple[list[Any], dict[str, list[Any]]]:
+def answered(
+    problem: Problem, model: Any, tokens: TokenSet, split: str
+) -> tuple[list[Any], dict[str, list[Any]]]:
     """What a model answers to each source."""
-    encoder, outputs = Encoder.load(tokens.folder), predict_all(problem, model, tokens.examples(split))
+    encoder, outputs = (
+        Encoder.load(tokens.folder),
+        predict_all(problem, model, tokens.examples(split)),
+    )
     rows = sources(tokens, split)
-    said = [encoder.decode(o.ids, copied=o.copied, source=row) for o, row in zip(outputs, rows, strict=True)]
+    said = [
+        encoder.decode(o.ids, copied=o.copied, source=row)
+        for o, row in zip(outputs, rows, strict=True)
+    ]
     return said, {"output": said, "score": [output.score for output in outputs]}
 
 
-def foretold(problem: Problem, model: Any, tokens: TokenSet, split: str) -> tuple[list[Any], dict[str, list[Any]]]:
+def foretold(
+    problem: Problem, model: Any, tokens: TokenSet, split: str
+) -> tuple[list[Any], dict[str, list[Any]]]:
     """How well a model foresees each text, in nats per token, and the mean probability of a token to show."""
     assert problem.token_nats
     nats = problem.token_nats(model, tokens.examples(split))
     return nats, {"score": [math.exp(-float(costs.mean())) for costs in nats]}
 
 
-def paired(problem: Problem, said: list[Any], true: list[Any], *, is_joined: bool) -> tuple[list[Any], list[Any]]:
+def paired(
+    problem: Problem, said: list[Any], true: list[Any], *, is_joined: bool
+) -> tuple[list[Any], list[Any]]:
     """What is said and what is true, as a metric takes it: texts that go on, each with the one before, are one text."""
-    return ([np.concatenate(said)], ["\n".join(true)]) if is_joined and problem.token_nats else (said, true)
+    return (
+        ([np.concatenate(said)], ["\n".join(true)])
+        if is_joined and problem.token_nats
+        else (said, true)
+    )
 
 
 def score_of(metric: Metric, said: list[Any], true: list[Any]) -> float:
@@ -70,7 +88,10 @@ def cheaply(problem: Problem, tokens: TokenSet, name: str, split: str = "test") 
     """What a baseline that learns from the training split answers to each row of a split."""
     if name in TEXT_BASELINES:
         return list(TEXT_BASELINES[name](*training_texts(tokens), sources(tokens, split)))
-    encoder, answers = Encoder.load(tokens.folder), find_baseline(name)(tokens.examples("train"), tokens.examples(split))
+    encoder, answers = (
+        Encoder.load(tokens.folder),
+        find_baseline(name)(tokens.examples("train"), tokens.examples(split)),
+    )
     return answers if problem.token_nats else [encoder.decode(ids) for ids in answers]
 
 
@@ -80,7 +101,9 @@ def best_baseline(scores: Scores) -> tuple[str, float]:
     In scores of before that was asked it is the best on the test split.
     """
     gain = find_metric(scores.headline).gain
-    best = max(scores.baselines, key=lambda name: gain(scores.baselines[name][scores.headline], 0.0))
+    best = max(
+        scores.baselines, key=lambda name: gain(scores.baselines[name][scores.headline], 0.0)
+    )
     name = scores.baseline or best
     return name, scores.baselines[name][scores.headline]
 

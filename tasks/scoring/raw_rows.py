@@ -17,4 +17,6 @@ def raw_rows(table: pa.Table, tokens: TokenSet) -> tuple[pd.DataFrame, str]:
     if target != "tags":
         return pd.DataFrame({"text": rows}), target
     # A version of before tokens were taken reads the text.
-    return pd.DataFrame({"text": [side_by_side(tokens.tokenizer, row)[0] for row in rows], "tokens": rows}), target
+    return pd.DataFrame(
+        {"text": [side_by_side(tokens.tokenizer, row)[0] for row in rows], "tokens": rows}
+    ), target

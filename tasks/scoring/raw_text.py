@@ -13,7 +13,10 @@ Places = set[tuple[str, int, int]]
 
 
 def raw_text_scores(
-    checkpoint: Checkpoint, tokens: TokenSet, rows: Sequence[Sequence[str]], tags: Sequence[Sequence[str]]
+    checkpoint: Checkpoint,
+    tokens: TokenSet,
+    rows: Sequence[Sequence[str]],
+    tags: Sequence[Sequence[str]],
 ) -> dict[str, float]:
     """Score a tagger of words on raw text; a model of anything else, or of characters, reads raw text as it reads rows.
 
@@ -32,8 +35,13 @@ def raw_text_scores(
     if cuts is None:
         return {}
     joined = [cuts.together(row) for row in rows]
-    true = [_places(entities(text, spans, right)) for (text, spans), right in zip(joined, tags, strict=True)]
-    found = [_places(said) for _, _, said in predictor.predict_entities([text for text, _ in joined])]
+    true = [
+        _places(entities(text, spans, right))
+        for (text, spans), right in zip(joined, tags, strict=True)
+    ]
+    found = [
+        _places(said) for _, _, said in predictor.predict_entities([text for text, _ in joined])
+    ]
     return {"span_f1": places_f1(found, true)}
 
 

@@ -21,12 +21,16 @@ SAMPLES = "samples.parquet"
 NUM_DRAWN = 100
 
 
-def write_samples(folder: Path, checkpoint: Checkpoint, tokens: TokenSet, labels: list[str]) -> dict[str, dict[str, Any]]:
+def write_samples(
+    folder: Path, checkpoint: Checkpoint, tokens: TokenSet, labels: list[str]
+) -> dict[str, dict[str, Any]]:
     """Let a model say texts from the labels of the first test rows, and count those that are valid where that can be told."""
     with TemporaryDirectory() as packed:
         predictor = Predictor(pack_model(checkpoint, tokens, Path(packed)))
     labels = [*islice(cycle(labels), NUM_DRAWN)]
-    texts, scores = predictor.go_on([""] * NUM_DRAWN, [label or None for label in labels], is_strict=False)
+    texts, scores = predictor.go_on(
+        [""] * NUM_DRAWN, [label or None for label in labels], is_strict=False
+    )
     table = {"source": labels, "output": texts, "score": scores}
     said = faults_of(texts, tokens.format)
     if said is not None:

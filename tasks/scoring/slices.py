@@ -42,31 +42,49 @@ def split_facts(scores: Scores, tokens: TokenSet) -> SplitFacts:
     sides, examples = find_problem(tokens.problem).sides(test.column_names), tokens.examples("test")
     read = examples.target if sides[-1] == "text" else examples.source
     starts = test["label"].to_pylist() if sides == ("label", "text") else []
-    is_unspaced = sides[-1] != "tags" and scripts_of(tokens, place=1 if sides[-1] == "text" else 0).is_unspaced
+    is_unspaced = (
+        sides[-1] != "tags"
+        and scripts_of(tokens, place=1 if sides[-1] == "text" else 0).is_unspaced
+    )
     unknown, total = count_unknown(tokens, read, sides, is_unspaced=is_unspaced)
-    is_by_character = tokens.tokenizer == "characters" or (is_unspaced and tokens.tokenizer not in WHOLE_TOKENS)
+    is_by_character = tokens.tokenizer == "characters" or (
+        is_unspaced and tokens.tokenizer not in WHOLE_TOKENS
+    )
     unit = "characters" if is_by_character else "words"
-    masks = by_length(read.lengths, tokens.settings["max_length"]) | by_unknown(unknown / np.maximum(total, 1), unit)
+    masks = by_length(read.lengths, tokens.settings["max_length"]) | by_unknown(
+        unknown / np.maximum(total, 1), unit
+    )
     masks |= {f"label {name}": np.asarray(starts) == name for name in sorted(set(starts))}
     slices = slices_of(scores, masks, "entities" if sides[-1] == "tags" else "label")
     return SplitFacts(
-        int(read.lengths.max(initial=0)), float(unknown.sum() / max(1, total.sum())), unit, sorted(set(starts)), slices
+        int(read.lengths.max(initial=0)),
+        float(unknown.sum() / max(1, total.sum())),
+        unit,
+        sorted(set(starts)),
+        slices,
     )
 
 
 def slices_of(scores: Scores, masks: Masks, kind: str) -> list[Slice]:
     """Score parts of the examples, and classes where answers have some; nothing where texts are scored as one."""
-    metric, statistics = find_metric(scores.headline), np.load(scores.folder / STATISTICS)[scores.headline]
+    metric, statistics = (
+        find_metric(scores.headline),
+        np.load(scores.folder / STATISTICS)[scores.headline],
+    )
     if any(len(mask) != len(statistics) for mask in masks.values()):
         return []
     classes: dict[str, Statistics] = {}
     if metric.classes:
         outputs = pd.read_parquet(scores.folder / OUTPUTS)
         classes = metric.classes(outputs["output"].tolist(), outputs["reference"].tolist())
-    return score_slices(metric, statistics, masks, {f"{kind} {name}": rows for name, rows in classes.items()})
+    return score_slices(
+        metric, statistics, masks, {f"{kind} {name}": rows for name, rows in classes.items()}
+    )
 
 
-def count_unknown(tokens: TokenSet, read: Ragged, sides: tuple[str, ...], *, is_unspaced: bool = False) -> tuple[Counts, Counts]:
+def count_unknown(
+    tokens: TokenSet, read: Ragged, sides: tuple[str, ...], *, is_unspaced: bool = False
+) -> tuple[Counts, Counts]:
     """Unknown words and all words of each test text, (N,) each.
 
     Where whole words or characters are read, unknown is what has no id of its
@@ -79,9 +97,14 @@ def count_unknown(tokens: TokenSet, read: Ragged, sides: tuple[str, ...], *, is_
         row_of = np.repeat(np.arange(num), read.lengths)
         return _sums(row_of, np.asarray(read.ids) == UNK_ID, num), read.lengths.astype(np.float64)
     column, snapshot = sides[-1] if sides[-1] == "text" else sides[0], tokens.snapshot_of()
-    train = [words_of(table[column], is_unspaced=is_unspaced)[1] for table in streams_of(snapshot, tokens.limit, sides)["train"]]
+    train = [
+        words_of(table[column], is_unspaced=is_unspaced)[1]
+        for table in streams_of(snapshot, tokens.limit, sides)["train"]
+    ]
     row_of, words = words_of(snapshot.table("test")[column], is_unspaced=is_unspaced)
-    is_known = pc.is_in(words, pc.unique(pa.chunked_array(train, pa.string()))).to_numpy(zero_copy_only=False)
+    is_known = pc.is_in(words, pc.unique(pa.chunked_array(train, pa.string()))).to_numpy(
+        zero_copy_only=False
+    )
     return _sums(row_of, ~is_known, num), _sums(row_of, np.ones(len(row_of), bool), num)
 
 
@@ -90,7 +113,9 @@ def _sums(row_of: NDArray[np.int64], hits: NDArray[np.bool_], num: int) -> Count
     return np.bincount(row_of, weights=hits, minlength=num).astype(np.float64)
 
 
-def words_of(column: pa.ChunkedArray, *, is_unspaced: bool = False) -> tuple[NDArray[np.int64], pa.Array]:
+def words_of(
+    column: pa.ChunkedArray, *, is_unspaced: bool = False
+) -> tuple[NDArray[np.int64], pa.Array]:
     """Runs of letters and digits of texts, in small letters, each with the number of its text; or each letter and digit."""
     texts = pc.utf8_lower(pa.concat_arrays([chunk.cast(pa.string()) for chunk in column.chunks]))
     if is_unspaced:

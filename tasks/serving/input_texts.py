@@ -31,15 +31,27 @@ def text_fault(text: object, *, may_be_empty: bool, max_characters: int) -> tupl
         A short name of the fault and a sentence; None if the text is read.
     """
     if not isinstance(text, str):
-        given = "nothing" if text is None or (isinstance(text, float) and math.isnan(text)) else repr(text)[:80]
+        given = (
+            "nothing"
+            if text is None or (isinstance(text, float) and math.isnan(text))
+            else repr(text)[:80]
+        )
         return ("no_text" if given == "nothing" else "not_taken"), f"expected a string, got {given}"
     broken = broken_character(text)
     if broken:
         return "not_taken", broken
     if len(text) > max_characters:
-        return "too_long", f"{len(text):,} characters, expected at most {max_characters:,} (max_characters)"
+        return (
+            "too_long",
+            f"{len(text):,} characters, expected at most {max_characters:,} (max_characters)",
+        )
     if is_blank(text) and not may_be_empty:
-        return "no_text", "there is no text" if not text else "there is no text, only spaces or invisible characters"
+        return (
+            "no_text",
+            "there is no text"
+            if not text
+            else "there is no text, only spaces or invisible characters",
+        )
     return None
 
 
@@ -58,5 +70,7 @@ def tokens_fault(tokens: Sequence[object], *, max_characters: int) -> tuple[str,
         fault = text_fault(token, may_be_empty=True, max_characters=max_characters)
         if fault:
             return "not_taken", f"token {place}: {fault[1]}"
-    fault = text_fault(" ".join(map(str, tokens)), may_be_empty=False, max_characters=max_characters)
+    fault = text_fault(
+        " ".join(map(str, tokens)), may_be_empty=False, max_characters=max_characters
+    )
     return fault and (fault[0], f"tokens: {fault[1]}")

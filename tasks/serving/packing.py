@@ -22,7 +22,9 @@ IMPORT = re.compile(rf"^(\s*from|\s*import) ({'|'.join(OURS)})\b", flags=re.MULT
 def needed_libraries(modules: list[Path], root: Path = ROOT) -> list[str]:
     """All libraries that some modules import, ours and Python's own left out."""
     found = set[str]()
-    for node in (node for path in modules for node in ast.walk(ast.parse((root / path).read_text()))):
+    for node in (
+        node for path in modules for node in ast.walk(ast.parse((root / path).read_text()))
+    ):
         if isinstance(node, ast.Import):
             found |= {alias.name.split(".")[0] for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
@@ -55,7 +57,11 @@ def pack_code(problem: str, folder: Path) -> tuple[Path, Path]:
 def pack_model(checkpoint: Checkpoint, tokens: TokenSet, folder: Path) -> Path:
     """Copy weights, settings and vocabularies into one folder."""
     folder.mkdir(parents=True, exist_ok=True)
-    for path in (checkpoint.folder / WEIGHTS, checkpoint.folder / SETTINGS, *tokens.folder.glob("*.json")):
+    for path in (
+        checkpoint.folder / WEIGHTS,
+        checkpoint.folder / SETTINGS,
+        *tokens.folder.glob("*.json"),
+    ):
         if path.name != "manifest.json":
             shutil.copy(path, folder / path.name)
     return folder

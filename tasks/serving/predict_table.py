@@ -20,17 +20,37 @@ LONG_TEXTS: dict[str, Any] = {"max_characters": MOST_CHARACTERS}
 class Asked:
     """What may be asked at each call; ``ASKED`` says of which models. A setting's default is the model's own."""
 
-    threshold: float = setting(0.0, "Probability that a label or an entity needs, or it is not said.", low=0, high=1)
-    beam_width: int = setting(5, "Hypotheses kept while a text is decoded; 1 is greedy.", low=1, high=100)
-    num_best: int = setting(1, "Texts for each source text, best first; as many as beam_width at most.", low=1, high=100)
-    length_penalty: float = setting(1.0, "Power of the length that divides a hypothesis' score.", low=0, high=10)
-    temperature: float = setting(1.0, "What divides logits before an id is drawn; 0 takes the likeliest.", low=0, high=100)
-    top_k: int = setting(0, "Ids that may be drawn, the likeliest; 0 for all.", low=0, high=1_000_000)
-    top_p: float = setting(1.0, "Probability that the ids that may be drawn have together at least.", low=0, high=1)
-    sample_length: int = setting(1000, "Tokens that a text is gone on with, at most.", low=1, high=100_000)
+    threshold: float = setting(
+        0.0, "Probability that a label or an entity needs, or it is not said.", low=0, high=1
+    )
+    beam_width: int = setting(
+        5, "Hypotheses kept while a text is decoded; 1 is greedy.", low=1, high=100
+    )
+    num_best: int = setting(
+        1, "Texts for each source text, best first; as many as beam_width at most.", low=1, high=100
+    )
+    length_penalty: float = setting(
+        1.0, "Power of the length that divides a hypothesis' score.", low=0, high=10
+    )
+    temperature: float = setting(
+        1.0, "What divides logits before an id is drawn; 0 takes the likeliest.", low=0, high=100
+    )
+    top_k: int = setting(
+        0, "Ids that may be drawn, the likeliest; 0 for all.", low=0, high=1_000_000
+    )
+    top_p: float = setting(
+        1.0, "Probability that the ids that may be drawn have together at least.", low=0, high=1
+    )
+    sample_length: int = setting(
+        1000, "Tokens that a text is gone on with, at most.", low=1, high=100_000
+    )
     seed: int = setting(1, "Of what is drawn.", low=0, high=2**63 - 1)
-    judge: bool = setting(False, "Say what the tokens of each text cost, in nats, in place of going on with it.")
-    max_characters: int = setting(MAX_CHARACTERS, "Characters of the longest text that is read.", low=1, high=MOST_CHARACTERS)
+    judge: bool = setting(
+        False, "Say what the tokens of each text cost, in nats, in place of going on with it."
+    )
+    max_characters: int = setting(
+        MAX_CHARACTERS, "Characters of the longest text that is read.", low=1, high=MOST_CHARACTERS
+    )
 
 
 DECLARED: dict[str, Field[Any]] = {declared.name: declared for declared in fields(Asked)}
@@ -56,13 +76,17 @@ def checked(target: str, defaults: Mapping[str, Any], asked: Mapping[str, Any]) 
     """
     unknown = sorted(set(asked) - set(defaults))
     if unknown:
-        raise ValueError(f"{unknown[0]} may not be asked of a model that says {target}, only {', '.join(defaults)}")
+        raise ValueError(
+            f"{unknown[0]} may not be asked of a model that says {target}, only {', '.join(defaults)}"
+        )
     for name, value in asked.items():
         if value != defaults[name]:
             check_setting(DECLARED[name], value)
     chosen = {**defaults, **asked}
     if chosen.get("num_best", 1) > chosen.get("beam_width", 1):
-        raise ValueError(f"num_best must be at most beam_width {chosen['beam_width']}, got {chosen['num_best']}")
+        raise ValueError(
+            f"num_best must be at most beam_width {chosen['beam_width']}, got {chosen['num_best']}"
+        )
     return chosen
 
 
@@ -91,7 +115,9 @@ def answer(predictor: Predictor, rows: pd.DataFrame, asked: Mapping[str, Any]) -
         return with_unfamiliar(tagged(predictor, given, chosen), predictor, given)
     texts = texts_of(rows, max_characters=chosen["max_characters"], may_be_empty=target == "text")
     if target == "text":
-        table = gone_on(predictor, texts, rows["label"].tolist() if "label" in rows else None, chosen)
+        table = gone_on(
+            predictor, texts, rows["label"].tolist() if "label" in rows else None, chosen
+        )
     else:
         table = {"label": labelled, "target": translated}[target](predictor, texts, chosen)
     return with_unfamiliar(table, predictor, texts)
@@ -107,9 +133,14 @@ def labelled(predictor: Predictor, texts: Sequence[str], asked: Mapping[str, Any
     names = predictor.encoder.labels
     table = predictor.probabilities(texts).reshape(len(texts), len(names))
     places, scores = table.argmax(1).tolist(), table.max(1).tolist()
-    said = [names[place] if score >= asked["threshold"] else None for place, score in zip(places, scores, strict=True)]
+    said = [
+        names[place] if score >= asked["threshold"] else None
+        for place, score in zip(places, scores, strict=True)
+    ]
     shares = [dict(zip(names, row, strict=True)) for row in table.tolist()]
-    labels = pd.Series(said, dtype=object)  # a column of strings would make nan of None, which is no JSON
+    labels = pd.Series(
+        said, dtype=object
+    )  # a column of strings would make nan of None, which is no JSON
     return pd.DataFrame({"label": labels, "score": scores, "probabilities": shares})
 
 
@@ -122,7 +153,13 @@ def tagged(predictor: Predictor, rows: Sequence[Row], asked: Mapping[str, Any]) 
         columns["score"].append(score)
         columns["entities"].append(
             [
-                {"kind": e["kind"], "text": e["text"], "start": e["start"], "stop": e["stop"], "confidence": e["score"]}
+                {
+                    "kind": e["kind"],
+                    "text": e["text"],
+                    "start": e["start"],
+                    "stop": e["stop"],
+                    "confidence": e["score"],
+                }
                 for e, is_kept in zip(entities, is_said, strict=True)
                 if is_kept
             ]
@@ -139,16 +176,29 @@ def without(tags: Sequence[str], is_said: Sequence[bool]) -> list[str]:
     return found
 
 
-def translated(predictor: Predictor, texts: Sequence[str], asked: Mapping[str, Any]) -> pd.DataFrame:
+def translated(
+    predictor: Predictor, texts: Sequence[str], asked: Mapping[str, Any]
+) -> pd.DataFrame:
     """The best translation of each text, and as many as were asked for, best first."""
     decoding = {name: asked[name] for name in ("beam_width", "num_best", "length_penalty")}
     best = predictor.predict_best(texts, decoding)
     listed = [[{"target": text, "score": score} for text, score in row] for row in best]
     first = [row[0] for row in best]
-    return pd.DataFrame({"target": [text for text, _ in first], "score": [score for _, score in first], "n_best": listed})
+    return pd.DataFrame(
+        {
+            "target": [text for text, _ in first],
+            "score": [score for _, score in first],
+            "n_best": listed,
+        }
+    )
 
 
-def gone_on(predictor: Predictor, texts: Sequence[str], labels: Sequence[Any] | None, asked: Mapping[str, Any]) -> pd.DataFrame:
+def gone_on(
+    predictor: Predictor,
+    texts: Sequence[str],
+    labels: Sequence[Any] | None,
+    asked: Mapping[str, Any],
+) -> pd.DataFrame:
     """The whole of each text, its score and what follows its beginning; or what its tokens cost, if that was asked."""
     if asked["judge"]:
         return pd.DataFrame({"nats": predictor.judge(texts, labels)})
@@ -158,17 +208,24 @@ def gone_on(predictor: Predictor, texts: Sequence[str], labels: Sequence[Any] | 
     return pd.DataFrame({"text": whole, "score": scores, "continuation": said})
 
 
-def texts_of(rows: pd.DataFrame, *, max_characters: int = MAX_CHARACTERS, may_be_empty: bool = False) -> list[str]:
+def texts_of(
+    rows: pd.DataFrame, *, max_characters: int = MAX_CHARACTERS, may_be_empty: bool = False
+) -> list[str]:
     """The raw texts of rows.
 
     Raises:
         ValueError: If there is no such column, or a row has no text that is read.
     """
     if "text" not in rows:
-        raise ValueError(f"rows must have a column text, got {', '.join(map(str, rows.columns)) or 'none'}")
+        raise ValueError(
+            f"rows must have a column text, got {', '.join(map(str, rows.columns)) or 'none'}"
+        )
     texts: list[str] = rows["text"].tolist()
     for number, text in enumerate(texts, 1):
-        _check(text_fault(text, may_be_empty=may_be_empty, max_characters=max_characters), f"row {number}, text")
+        _check(
+            text_fault(text, may_be_empty=may_be_empty, max_characters=max_characters),
+            f"row {number}, text",
+        )
     return texts
 
 
@@ -180,7 +237,9 @@ def token_rows_of(rows: pd.DataFrame, *, max_characters: int = MAX_CHARACTERS) -
     """
     if "tokens" not in rows:
         if "text" not in rows:
-            raise ValueError(f"rows must have a column text or tokens, got {', '.join(map(str, rows.columns)) or 'none'}")
+            raise ValueError(
+                f"rows must have a column text or tokens, got {', '.join(map(str, rows.columns)) or 'none'}"
+            )
         # Where a column may hold lists, MLflow makes one row of a body that names columns (``inputs``).
         is_one = len(rows) == 1 and isinstance(rows["text"].iloc[0], np.ndarray)
         return [*texts_of(rows.explode("text") if is_one else rows, max_characters=max_characters)]
@@ -188,7 +247,10 @@ def token_rows_of(rows: pd.DataFrame, *, max_characters: int = MAX_CHARACTERS) -
     texts = rows["text"].tolist() if "text" in rows else [None] * len(rows)
     for number, (tokens, text) in enumerate(zip(rows["tokens"].tolist(), texts, strict=True), 1):
         if isinstance(tokens, str) or not hasattr(tokens, "__iter__"):
-            _check(text_fault(text, may_be_empty=False, max_characters=max_characters), f"row {number}, text (it has no tokens)")
+            _check(
+                text_fault(text, may_be_empty=False, max_characters=max_characters),
+                f"row {number}, text (it has no tokens)",
+            )
             found.append(text)
         else:
             found.append([*tokens])

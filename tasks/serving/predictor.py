@@ -19,7 +19,13 @@ from rnn_models.decoding.label_probabilities import label_probabilities
 from rnn_models.decoding.predict import predict_all
 from rnn_models.problem import Output
 
-SAMPLING = ("temperature", "top_k", "top_p", "sample_length", "seed")  # settings that may be others each time
+SAMPLING = (
+    "temperature",
+    "top_k",
+    "top_p",
+    "sample_length",
+    "seed",
+)  # settings that may be others each time
 Row = str | Sequence[str]  # a raw text, or one that is cut already
 Changes = Mapping[str, Any]
 NOTHING: Changes = {}
@@ -47,7 +53,9 @@ class Predictor:
     @contextmanager
     def _asked(self, asked: Changes) -> Iterator[None]:
         with self.lock:
-            own = getattr(self.model, "settings", None)  # a classifier has none: nothing of it may be asked for
+            own = getattr(
+                self.model, "settings", None
+            )  # a classifier has none: nothing of it may be asked for
             if own is None or not asked:
                 yield
                 return
@@ -82,7 +90,9 @@ class Predictor:
         if self.encoder.characters:
             letters = "".join(self.encoder.cut(row) if isinstance(row, str) else row)
             known = self.encoder.characters.known
-            return np.ones(len(letters), np.int64), np.array([letter not in known for letter in letters], dtype=bool)
+            return np.ones(len(letters), np.int64), np.array(
+                [letter not in known for letter in letters], dtype=bool
+            )
         if isinstance(row, str):
             ids, _, spans = self._read_by.encode_with_offsets([row])
             return spans[:, 1] - spans[:, 0], ids == UNK_ID
@@ -92,7 +102,11 @@ class Predictor:
     @property
     def _read_by(self) -> Encoder | Tokenizer:
         """What reads raw texts: of a text that is continued, the tokenizer of what is said."""
-        return self.encoder.target if isinstance(self.encoder.target, Tokenizer) and self.target == "text" else self.encoder
+        return (
+            self.encoder.target
+            if isinstance(self.encoder.target, Tokenizer) and self.target == "text"
+            else self.encoder
+        )
 
     def probabilities(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """How likely each label of each text is, (N, K), in the order of the encoder's labels."""
@@ -108,17 +122,29 @@ class Predictor:
         if self.target == "text":
             return self.go_on(texts)
         outputs = self.outputs(texts)
-        return [self.said(o, text) for o, text in zip(outputs, texts, strict=True)], [o.score for o in outputs]
+        return [self.said(o, text) for o, text in zip(outputs, texts, strict=True)], [
+            o.score for o in outputs
+        ]
 
     def go_on(
-        self, beginnings: Sequence[str], labels: Sequence[Any] | None = None, asked: Changes = NOTHING, *, is_strict: bool = True
+        self,
+        beginnings: Sequence[str],
+        labels: Sequence[Any] | None = None,
+        asked: Changes = NOTHING,
+        *,
+        is_strict: bool = True,
     ) -> tuple[list[str], list[float]]:
         """Say texts from their beginnings, as ``continuations`` does, those included."""
         said, scores = self.continuations(beginnings, labels, asked, is_strict=is_strict)
         return [text + more for text, more in zip(beginnings, said, strict=True)], scores
 
     def continuations(
-        self, beginnings: Sequence[str], labels: Sequence[Any] | None = None, asked: Changes = NOTHING, *, is_strict: bool = True
+        self,
+        beginnings: Sequence[str],
+        labels: Sequence[Any] | None = None,
+        asked: Changes = NOTHING,
+        *,
+        is_strict: bool = True,
     ) -> tuple[list[str], list[float]]:
         """Go on with texts from their beginnings, which may be empty, and from their labels.
 
@@ -135,12 +161,18 @@ class Predictor:
             ValueError: If the model does not say texts from their beginning, or a label is unknown.
         """
         if self.target != "text":
-            raise ValueError(f"a text is gone on with by a model that says texts, this one says {self.target}")
+            raise ValueError(
+                f"a text is gone on with by a model that says texts, this one says {self.target}"
+            )
         begun = self._text_ids(beginnings)
-        examples = Examples(self._starts(labels, len(beginnings), is_strict=is_strict), Ragged.of(begun))
+        examples = Examples(
+            self._starts(labels, len(beginnings), is_strict=is_strict), Ragged.of(begun)
+        )
         with self._asked(asked):
             outputs = predict_all(self.problem, self.model, examples)
-        return [self._after(ids, o.ids) for ids, o in zip(begun, outputs, strict=True)], [o.score for o in outputs]
+        return [self._after(ids, o.ids) for ids, o in zip(begun, outputs, strict=True)], [
+            o.score for o in outputs
+        ]
 
     def judge(self, texts: Sequence[str], labels: Sequence[Any] | None = None) -> list[list[float]]:
         """What each token of each text costs in nats, its end included."""
@@ -177,19 +209,32 @@ class Predictor:
             ValueError: If a label is one that the model was not trained with.
         """
         known = self.encoder.starts.names if self.encoder.starts else ()
-        given = [None if label is None or label != label else str(label) for label in labels or [None] * num]
+        given = [
+            None if label is None or label != label else str(label)
+            for label in labels or [None] * num
+        ]
         unknown = next((label for label in given if label is not None and label not in known), None)
         if unknown is not None and is_strict:
-            expected = f"expected one of {', '.join(known)}" if known else "this model was trained without labels"
+            expected = (
+                f"expected one of {', '.join(known)}"
+                if known
+                else "this model was trained without labels"
+            )
             raise ValueError(f"label: there is no {unknown!r}, {expected}")
         return Ragged.of([[known.index(label)] if label in known else [] for label in given])
 
-    def predict_best(self, texts: Sequence[str], asked: Changes = NOTHING) -> list[list[tuple[Any, float]]]:
+    def predict_best(
+        self, texts: Sequence[str], asked: Changes = NOTHING
+    ) -> list[list[tuple[Any, float]]]:
         """Say what may belong to each text, best first, as many as the setting ``num_best``, and how sure it is of each."""
         pairs = zip(self.outputs(texts, asked), texts, strict=True)
-        return [[(self.said(o, text), o.score) for o in (first, *first.others)] for first, text in pairs]
+        return [
+            [(self.said(o, text), o.score) for o in (first, *first.others)] for first, text in pairs
+        ]
 
-    def predict_entities(self, rows: Sequence[Row], asked: Changes = NOTHING) -> list[tuple[list[str], float, list[Entity]]]:
+    def predict_entities(
+        self, rows: Sequence[Row], asked: Changes = NOTHING
+    ) -> list[tuple[list[str], float, list[Entity]]]:
         """Say the tags of each text, how sure it is of them, and the entities with their characters in the raw text.
 
         With the setting ``confidences`` each entity has a score of its own.
@@ -206,7 +251,9 @@ class Predictor:
         found = []
         for output, row in zip(self.outputs(rows, asked), rows, strict=True):
             text, spans = self.joined(row)
-            tags = self.encoder.decode(output.ids)[: len(spans)]  # an empty text is read as one token
+            tags = self.encoder.decode(output.ids)[
+                : len(spans)
+            ]  # an empty text is read as one token
             marked = entities(text, spans, tags)
             for entity, score in zip(marked, output.entity_scores, strict=False):
                 entity["score"] = score
@@ -215,7 +262,11 @@ class Predictor:
 
     def joined(self, row: Row) -> tuple[str, list[Span]]:
         """The text of a row, and where its tokens stand in it: a text as it is, tokens side by side."""
-        return (row, self.encoder.spans(row)) if isinstance(row, str) else side_by_side(self.encoder.kind, row)
+        return (
+            (row, self.encoder.spans(row))
+            if isinstance(row, str)
+            else side_by_side(self.encoder.kind, row)
+        )
 
 
 def _is_most_unknown(lengths: NDArray[np.integer[Any]], is_unknown: NDArray[np.bool_]) -> bool:
@@ -227,4 +278,6 @@ def side_by_side(kind: str, tokens: Sequence[str]) -> tuple[str, list[Span]]:
     """The text that tokens of a kind of tokenizer make, and where each stands in it; characters stand without spaces."""
     joint = "" if kind == "characters" else " "
     starts = [0, *accumulate(len(token) + len(joint) for token in tokens)]
-    return joint.join(tokens), [(start, start + len(token)) for start, token in zip(starts, tokens, strict=False)]
+    return joint.join(tokens), [
+        (start, start + len(token)) for start, token in zip(starts, tokens, strict=False)
+    ]

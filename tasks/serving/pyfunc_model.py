@@ -22,7 +22,9 @@ class RefrainModel(mlflow.pyfunc.PythonModel):  # type: ignore[misc, name-define
         """Read weights and vocabularies."""
         self.predictor = Predictor(Path(context.artifacts["model"]))
 
-    def predict(self, context: Any, model_input: pd.DataFrame, params: dict[str, Any] | None = None) -> pd.DataFrame:
+    def predict(
+        self, context: Any, model_input: pd.DataFrame, params: dict[str, Any] | None = None
+    ) -> pd.DataFrame:
         """Answer each row of ``model_input``."""
         try:
             return answer(self.predictor, model_input, params or {})

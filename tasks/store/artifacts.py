@@ -122,7 +122,11 @@ class TokenSet(Noun):
     def examples(self, split: str) -> Examples:
         """The ids of a split, mapped from disk."""
         is_spelled = (self.folder / f"{split}.forms.npy").exists()
-        words = Words(self._column(split, "forms"), self._column(split, "spellings")) if is_spelled else None
+        words = (
+            Words(self._column(split, "forms"), self._column(split, "spellings"))
+            if is_spelled
+            else None
+        )
         return Examples(self._column(split, "source"), self._column(split, "target"), words)
 
     def _column(self, split: str, name: str) -> Ragged:
@@ -147,7 +151,9 @@ class TokenSet(Noun):
         """
         found = Snapshot.find(self.dataset, self.snapshot)
         if found is None:
-            raise ValueError(f"snapshot {self.snapshot} of {self.dataset} is gone from {home()}: ingest again")
+            raise ValueError(
+                f"snapshot {self.snapshot} of {self.dataset} is gone from {home()}: ingest again"
+            )
         return found
 
 
@@ -197,7 +203,9 @@ class Scores(Noun):
     baselines: dict[str, dict[str, float]]
     baseline: str = ""
     bleu_tokenizer: str = ""
-    raw_text: dict[str, float] = field(default_factory=dict)  # by metric, where raw text is cut another way than rows are
+    raw_text: dict[str, float] = field(
+        default_factory=dict
+    )  # by metric, where raw text is cut another way than rows are
 
     @property
     def headline(self) -> str:

@@ -34,7 +34,9 @@ BOUNDARY = frozenset(
 DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 
 
-def code_digest(*entries: str, alone: Iterable[str] = (), libraries: tuple[str, ...] = (), root: Path = ROOT) -> str:
+def code_digest(
+    *entries: str, alone: Iterable[str] = (), libraries: tuple[str, ...] = (), root: Path = ROOT
+) -> str:
     """Digest all code that some modules run.
 
     Args:
@@ -58,12 +60,17 @@ def modules_digest(modules: Iterable[Path], root: Path = ROOT) -> str:
 
 
 def _digest(modules: set[Path], libraries: tuple[str, ...], root: Path) -> str:
-    parts = [f"{path.as_posix()} {shape_digest((root / path).read_text(encoding='utf-8'))}" for path in sorted(modules)]
+    parts = [
+        f"{path.as_posix()} {shape_digest((root / path).read_text(encoding='utf-8'))}"
+        for path in sorted(modules)
+    ]
     parts += [f"{library} {version(library)}" for library in libraries]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
 
 
-def needed_modules(entries: Iterable[Path], root: Path = ROOT, *, boundary: frozenset[Path] = frozenset()) -> list[Path]:
+def needed_modules(
+    entries: Iterable[Path], root: Path = ROOT, *, boundary: frozenset[Path] = frozenset()
+) -> list[Path]:
     """All our modules that some modules import, themselves included, as paths from the root.
 
     Args:
@@ -79,13 +86,19 @@ def needed_modules(entries: Iterable[Path], root: Path = ROOT, *, boundary: froz
             continue
         found.add(path)
         waiting += [module for module in _imports(path, root) if module not in boundary]
-    packages = {parent / "__init__.py" for path in found for parent in path.parents if parent != Path()}
+    packages = {
+        parent / "__init__.py" for path in found for parent in path.parents if parent != Path()
+    }
     return sorted(found | packages)
 
 
 def _imports(path: Path, root: Path) -> list[Path]:
-    places = [Path(*name.split(".")) for name in imported_names((root / path).read_text(encoding="utf-8"))]
-    modules = [place.with_suffix(".py") for place in places] + [place / "__init__.py" for place in places]
+    places = [
+        Path(*name.split(".")) for name in imported_names((root / path).read_text(encoding="utf-8"))
+    ]
+    modules = [place.with_suffix(".py") for place in places] + [
+        place / "__init__.py" for place in places
+    ]
     return [module for module in modules if (root / module).is_file()]
 
 

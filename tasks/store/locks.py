@@ -50,9 +50,13 @@ def locked(what: str, name: str, *, patience_seconds: float = PATIENCE_SECONDS) 
     try:
         _acquire(lock, path, name, patience_seconds)
     except Timeout:
-        raise OSError(f"{name}: {_holder(path)} has held {path} for {patience_seconds:.0f} s; wait for it, or end it") from None
+        raise OSError(
+            f"{name}: {_holder(path)} has held {path} for {patience_seconds:.0f} s; wait for it, or end it"
+        ) from None
     try:
-        path.write_text(f"process {os.getpid()} on {socket.gethostname()}, since {datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC")
+        path.write_text(
+            f"process {os.getpid()} on {socket.gethostname()}, since {datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC"
+        )
         yield
     finally:
         lock.release()

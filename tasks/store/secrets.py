@@ -33,10 +33,21 @@ class Secrets:
     def _value(self, kind: str, name: str) -> str:
         value = os.environ.get(name) if kind == "env" else _block(name)
         if not value:
-            place = "the environment has no variable" if kind == "env" else "Prefect has no Secret block"
-            raise RowError(f"{place} {name!r}, which the catalog names as ${{{kind}:{name}}}: set it where the flow runs")
+            place = (
+                "the environment has no variable"
+                if kind == "env"
+                else "Prefect has no Secret block"
+            )
+            raise RowError(
+                f"{place} {name!r}, which the catalog names as ${{{kind}:{name}}}: set it where the flow runs"
+            )
         # A part is a secret too: libraries say less than all of an address.
-        self.values |= {value, value.strip(), *value.strip().splitlines(), *written_secrets(value)} - {""}
+        self.values |= {
+            value,
+            value.strip(),
+            *value.strip().splitlines(),
+            *written_secrets(value),
+        } - {""}
         return value
 
     def hide(self, text: str) -> str:
@@ -50,7 +61,14 @@ class Secrets:
 def _forms(value: str) -> Iterator[str]:
     """A value as it may stand in an address, in JSON or in what Python shows."""
     for text in {value, unquote(value), unquote_plus(value)}:
-        yield from (text, quote(text, safe=""), quote(text), quote_plus(text), json.dumps(text)[1:-1], repr(text)[1:-1])
+        yield from (
+            text,
+            quote(text, safe=""),
+            quote(text),
+            quote_plus(text),
+            json.dumps(text)[1:-1],
+            repr(text)[1:-1],
+        )
 
 
 def _block(name: str) -> str:
@@ -61,6 +79,8 @@ def _block(name: str) -> str:
         return ""
     except Exception as error:
         said = " ".join(str(error).split()) or type(error).__name__
-        raise OSError(f"the Secret block {name!r} cannot be read: {said}. Look at the server of Prefect") from None
+        raise OSError(
+            f"the Secret block {name!r} cannot be read: {said}. Look at the server of Prefect"
+        ) from None
     value = block.value.get_secret_value()  # type: ignore[union-attr]
     return value if isinstance(value, str) else json.dumps(value)

@@ -49,7 +49,10 @@ def identified(settings: TokenSettings) -> dict[str, Any]:
 
 def streams_of(snapshot: Snapshot, limit: int, sides: tuple[str, ...]) -> dict[str, Stream]:
     """Both sides of all splits, batch by batch; of the training split the rows that ``limit`` allows."""
-    found = {split: Stream(partial(parquet_batches, snapshot.folder / f"{split}.parquet")) for split in SPLITS}
+    found = {
+        split: Stream(partial(parquet_batches, snapshot.folder / f"{split}.parquet"))
+        for split in SPLITS
+    }
     train = found["train"]
     if 0 < limit < snapshot.rows["train"]:
         rows = smallest_rows(train, limit)
@@ -73,7 +76,10 @@ def write_token_set(
     if settings.vectors:
         write_vectors(folder, encoder, settings.vectors)
     log.info("%s source ids, %s target ids", f"{encoder.source_size:,}", f"{encoder.target_size:,}")
-    return encoder, {split: write_ids(folder, split, tables, encoder, settings) for split, tables in streams.items()}
+    return encoder, {
+        split: write_ids(folder, split, tables, encoder, settings)
+        for split, tables in streams.items()
+    }
 
 
 def write_vectors(folder: Path, encoder: Encoder, address: str) -> None:
@@ -81,7 +87,12 @@ def write_vectors(folder: Path, encoder: Encoder, address: str) -> None:
     found, num_fixed = read_vectors(address, encoder.source.names), encoder.source.num_fixed
     num_learnt = len(found.how) - num_fixed
     of_train = WordVectors(found.table[:num_learnt], found.how[:num_learnt])
-    log.info("vectors for %s, and for %s that training lacks, from %s", of_train.coverage, f"{num_fixed:,}", address)
+    log.info(
+        "vectors for %s, and for %s that training lacks, from %s",
+        of_train.coverage,
+        f"{num_fixed:,}",
+        address,
+    )
     np.save(folder / VECTORS, found.table)
     np.save(folder / KNOWN, found.is_known)
 
@@ -89,7 +100,10 @@ def write_vectors(folder: Path, encoder: Encoder, address: str) -> None:
 def sizes_of(encoder: Encoder) -> dict[str, Any]:
     """What a model must know of the vocabularies."""
     return {
-        "source": encoder.source_size, "target": encoder.target_size,
-        "labels": encoder.labels, "is_shared": encoder.target is encoder.source,
-        "characters": encoder.characters.size if encoder.characters else 0, "fixed": encoder.source.num_fixed,
-    }  # fmt: skip
+        "source": encoder.source_size,
+        "target": encoder.target_size,
+        "labels": encoder.labels,
+        "is_shared": encoder.target is encoder.source,
+        "characters": encoder.characters.size if encoder.characters else 0,
+        "fixed": encoder.source.num_fixed,
+    }

@@ -11,7 +11,16 @@ from typing import Any
 
 import pytest
 
-from benchmarks.corruption import SHARE, chosen, measure_set, refused_of, share, whole_rows, write_entry, written
+from benchmarks.corruption import (
+    SHARE,
+    chosen,
+    measure_set,
+    refused_of,
+    share,
+    whole_rows,
+    write_entry,
+    written,
+)
 from benchmarks.damage import DAMAGES, LAYOUTS, Damage, Row
 from data.catalog.catalog import Dataset
 from data.rows.check_settings import DEFAULTS
@@ -48,7 +57,11 @@ def parsed(name: str, files: list[bytes]) -> list[Any]:
     if name == "conll":
         lines = [line.split("\t") for line in written[0].removesuffix("\n\n").split("\n")]
         return [[line[0] for line in lines], [line[1] for line in lines if len(line) > 1]]
-    return written[0].removesuffix("\n").split("\t") if name == "tsv" else [side.removesuffix("\n") for side in written]
+    return (
+        written[0].removesuffix("\n").split("\t")
+        if name == "tsv"
+        else [side.removesuffix("\n") for side in written]
+    )
 
 
 def is_broken_bio(tags: list[str]) -> bool:
@@ -57,7 +70,11 @@ def is_broken_bio(tags: list[str]) -> bool:
     return not all(known) or any(tag[0] == "I" and before[2:] != tag[2:] for before, tag in follows)
 
 
-LIMITS = {"text": DEFAULTS["text", "label"], "pair": DEFAULTS["source", "target"], "tokens": DEFAULTS["tokens", "tags"]}
+LIMITS = {
+    "text": DEFAULTS["text", "label"],
+    "pair": DEFAULTS["source", "target"],
+    "tokens": DEFAULTS["tokens", "tags"],
+}
 HOLDS: dict[str, Callable[[list[Any], Row], bool]] = {
     "control_characters": lambda row, _: any(re.search(r"[\x00-\x08\x7f-\x9f]", "".join(side)) for side in row),
     "no_text": lambda row, _: any(side is None or not side.strip() for side in row),
@@ -78,7 +95,9 @@ HOLDS: dict[str, Callable[[list[Any], Row], bool]] = {
 FAILS = {"not_utf8": UnicodeDecodeError, "not_json": json.JSONDecodeError}
 
 
-@pytest.mark.parametrize(("name", "damage"), CASES, ids=[f"{name}, {damage.name}" for name, damage in CASES])
+@pytest.mark.parametrize(
+    ("name", "damage"), CASES, ids=[f"{name}, {damage.name}" for name, damage in CASES]
+)
 def test_damage_is_what_it_says(name: str, damage: Damage) -> None:
     layout, rows = LAYOUTS[name], made_rows(name)
     assert parsed(name, layout.write(rows[7])) == list(rows[7])
@@ -91,11 +110,15 @@ def test_damage_is_what_it_says(name: str, damage: Damage) -> None:
         with pytest.raises(FAILS[damage.kind]):
             parsed(name, made)
     elif damage.kind == "too_long":
-        limit = LIMITS["tokens" if name == "conll" else "pair" if name in ("tsv", "parallel") else "text"].max_length
+        limit = LIMITS[
+            "tokens" if name == "conll" else "pair" if name in ("tsv", "parallel") else "text"
+        ].max_length
         assert len(parsed(name, made)[0]) > limit
     else:
         assert HOLDS[damage.kind](parsed(name, made), rows[3])
-        assert damage.kind in ("duplicate", "conflict") or not HOLDS[damage.kind](list(rows[7]), rows[3])
+        assert damage.kind in ("duplicate", "conflict") or not HOLDS[damage.kind](
+            list(rows[7]), rows[3]
+        )
 
 
 @pytest.mark.parametrize("name", DAMAGES)
@@ -112,23 +135,37 @@ def test_five_percent_of_the_rows_are_damaged_as_many_by_each_kind(name: str) ->
 @pytest.mark.parametrize("name", ["csv", "jsonl", "tsv", "parallel"])
 def test_the_ledger_names_the_lines_that_differ(name: str) -> None:
     layout, rows = LAYOUTS[name], made_rows(name)
-    damaged, earlier = chosen(NUM, [damage for damage in DAMAGES[name] if not damage.is_last], seed=1)
-    files, ledger = written(layout, rows, damaged, {place: rows[other] for place, other in earlier.items()})
+    damaged, earlier = chosen(
+        NUM, [damage for damage in DAMAGES[name] if not damage.is_last], seed=1
+    )
+    files, ledger = written(
+        layout, rows, damaged, {place: rows[other] for place, other in earlier.items()}
+    )
     whole, _ = written(layout, rows, {}, {})
-    lines = [list(zip(*(file.split(b"\n") for file in made), strict=True)) for made in (files, whole)]
-    assert {number for number, (one, two) in enumerate(zip(*lines, strict=True), 1) if one != two} == set(ledger)
-    assert [ledger[number] for number in sorted(ledger)] == [damaged[place] for place in sorted(damaged)]
+    lines = [
+        list(zip(*(file.split(b"\n") for file in made), strict=True)) for made in (files, whole)
+    ]
+    assert {
+        number for number, (one, two) in enumerate(zip(*lines, strict=True), 1) if one != two
+    } == set(ledger)
+    assert [ledger[number] for number in sorted(ledger)] == [
+        damaged[place] for place in sorted(damaged)
+    ]
 
 
 def made_entry(folder: Path, name: str) -> Dataset:
     """An entry whose rows are made up, in the layout of a name."""
     more = {"labels": {"0": "neg", "1": "pos"}} if name in ("csv", "jsonl") else {}
     like = entry(folder, {"kind": "files", "paths": {"all": "none"}}, checks={}, **more)
-    return write_entry(folder, like, LAYOUTS[name], written(LAYOUTS[name], made_rows(name), {}, {})[0])
+    return write_entry(
+        folder, like, LAYOUTS[name], written(LAYOUTS[name], made_rows(name), {}, {})[0]
+    )
 
 
 @pytest.mark.parametrize("name", DAMAGES)
-def test_the_checks_find_all_of_it_name_it_rightly_and_lose_nothing(name: str, store: Path, tmp_path: Path) -> None:
+def test_the_checks_find_all_of_it_name_it_rightly_and_lose_nothing(
+    name: str, store: Path, tmp_path: Path
+) -> None:
     (tmp_path / "again").mkdir()
     dataset = made_entry(tmp_path, name)
     outcome = measure_set(tmp_path / "again", name, dataset)
@@ -140,10 +177,17 @@ def test_the_checks_find_all_of_it_name_it_rightly_and_lose_nothing(name: str, s
 
 def test_what_is_refused_without_damage_is_taken_out_first(store: Path, tmp_path: Path) -> None:
     (tmp_path / "again").mkdir()
-    layout, rows = LAYOUTS["csv"], [*made_rows("csv"), ("", "0"), ("lumo", "2"), made_rows("csv")[0]]
+    layout, rows = (
+        LAYOUTS["csv"],
+        [*made_rows("csv"), ("", "0"), ("lumo", "2"), made_rows("csv")[0]],
+    )
     dataset = made_entry(tmp_path, "csv")
     (tmp_path / "rows0").write_bytes(written(layout, rows, {}, {})[0][0])
-    assert sorted(refused_of(make_snapshot(dataset)[0]).values()) == ["duplicate", "no_text", "unknown_label"]
+    assert sorted(refused_of(make_snapshot(dataset)[0]).values()) == [
+        "duplicate",
+        "no_text",
+        "unknown_label",
+    ]
     assert sorted(whole_rows(tmp_path / "again", dataset, layout)) == sorted(made_rows("csv"))
 
 

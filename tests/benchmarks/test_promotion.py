@@ -24,7 +24,11 @@ def made_pair(name: str, num: int = 500) -> Pair:
     assert metric.classes
     kinds = [metric.classes(answers, true) for answers in (*said, true)]
     first, second, better = sides
-    return Pair(metric, (first, second, better), {name: (kinds[0][name], kinds[1][name], kinds[2][name]) for name in kinds[0]})
+    return Pair(
+        metric,
+        (first, second, better),
+        {name: (kinds[0][name], kinds[1][name], kinds[2][name]) for name in kinds[0]},
+    )
 
 
 def gain(pair: Pair, share: float, num: int = 200) -> tuple[float, float]:
@@ -32,7 +36,9 @@ def gain(pair: Pair, share: float, num: int = 200) -> tuple[float, float]:
     random, gains = np.random.default_rng(1), []
     for _ in range(num):
         drawn = draw(pair, random, share)
-        ours, theirs = (float(pair.metric.score(rows.sum(0)[None])[0]) for rows in (drawn.ours, drawn.theirs))
+        ours, theirs = (
+            float(pair.metric.score(rows.sum(0)[None])[0]) for rows in (drawn.ours, drawn.theirs)
+        )
         gains.append(pair.metric.gain(ours, theirs))
     return float(np.mean(gains)), float(np.std(gains) / np.sqrt(num))
 
@@ -52,7 +58,9 @@ def test_a_known_gain_is_the_one_that_was_asked_for(name: str, points: float) ->
     pair = made_pair(name)
     found, error = gain(pair, share_for(pair, points), num=400)
     mixture = (pair.rows[0].sum(0) + pair.rows[1].sum(0)) / 2
-    wanted = points / 100 * float(pair.metric.score(mixture[None])[0]) if pair.metric.is_cost else points
+    wanted = (
+        points / 100 * float(pair.metric.score(mixture[None])[0]) if pair.metric.is_cost else points
+    )
     assert found == pytest.approx(wanted, abs=4 * error)
 
 
@@ -71,7 +79,16 @@ def test_the_settings_of_both_seeds_are_settings(dataset: str) -> None:
 
 def test_the_table_has_a_row_for_each_metric_with_its_exact_interval() -> None:
     item = Measured(
-        "made", "accuracy", "accuracy", 500, (70.0, 71.0), 200, 10, 104, 3, {"0.5": 0.1, "1": 0.3, "2": 0.9, "3": 1.0}
+        "made",
+        "accuracy",
+        "accuracy",
+        500,
+        (70.0, 71.0),
+        200,
+        10,
+        104,
+        3,
+        {"0.5": 0.1, "1": 0.3, "2": 0.9, "3": 1.0},
     )
     head, rule, row = table([item])
     assert head.count("|") == rule.count("|") == row.count("|")

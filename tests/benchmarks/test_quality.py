@@ -36,7 +36,9 @@ def test_the_table_in_the_document_is_the_one_that_follows_from_the_figures() ->
 
 
 def test_a_row_without_a_figure_says_so() -> None:
-    known = {item.figure for item in read("quality")} if (RESULTS / "quality.json").exists() else set()
+    known = (
+        {item.figure for item in read("quality")} if (RESULTS / "quality.json").exists() else set()
+    )
     beside = {row.beside for row in ROWS.values() if row.figure in known}
     missing = [row for row in ROWS.values() if row.figure not in known and row.name not in beside]
     assert table().count("| not measured |") == len(missing)
@@ -44,7 +46,12 @@ def test_a_row_without_a_figure_says_so() -> None:
 
 
 def test_bleu_of_tokens_cuts_nothing_that_the_publisher_left_whole() -> None:
-    metric, said = tokenised_bleu(), ["ein mann mit saftig-grünem hut .", "zwei hunde laufen im gras"]
-    assert metric.score(metric.statistics(said, said).sum(0, keepdims=True))[0] == pytest.approx(100)
+    metric, said = (
+        tokenised_bleu(),
+        ["ein mann mit saftig-grünem hut .", "zwei hunde laufen im gras"],
+    )
+    assert metric.score(metric.statistics(said, said).sum(0, keepdims=True))[0] == pytest.approx(
+        100
+    )
     assert metric.statistics(said, said)[0, 0] == 6  # tokens of the first, its compound one of them
     assert "tok:none" in metric.signature()

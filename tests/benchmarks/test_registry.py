@@ -2,7 +2,15 @@
 
 import pytest
 
-from benchmarks.registry import RACED, Found, faults_after, faults_now, figures, model_version, promoted
+from benchmarks.registry import (
+    RACED,
+    Found,
+    faults_after,
+    faults_now,
+    figures,
+    model_version,
+    promoted,
+)
 from tasks.registry import mlflow_client
 from tasks.registry.versions import COMPLETE
 from tests.tasks.conftest import empty_mlflow, mlflow_store
@@ -14,11 +22,17 @@ pytestmark = pytest.mark.usefixtures("mlflow_store")
 def test_a_race_that_ended_well_has_no_fault() -> None:
     first, second, half = (model_version(key) for key in ("a", "b", "half"))
     mlflow_client.set_version_tag(RACED, half, COMPLETE, "")
-    ended = {"1": promoted(first, "1")[0], "2": promoted(second, "2")[0], "3": promoted(half, "3")[0]}
+    ended = {
+        "1": promoted(first, "1")[0],
+        "2": promoted(second, "2")[0],
+        "3": promoted(half, "3")[0],
+    }
     assert ended == {"1": "promoted", "2": "promoted", "3": "refused"}
     assert list(faults_after(ended)) == []
     assert list(faults_after({**ended, "4": "killed"})) == []
-    assert list(faults_after({**ended, "4": "promoted"})) == ["a promotion without its line, or with two"]
+    assert list(faults_after({**ended, "4": "promoted"})) == [
+        "a promotion without its line, or with two"
+    ]
 
 
 def test_a_champion_that_is_half_or_set_by_nobody_is_a_fault() -> None:

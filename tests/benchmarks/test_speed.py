@@ -50,7 +50,9 @@ def test_a_step_of_an_lstm_costs_what_its_eight_products_cost() -> None:
 
 def test_the_flop_of_a_tiny_training_are_those_counted_by_hand() -> None:
     # One sentence of 2 source and 3 target tokens; embedding 2, encoder 3 each way, decoder 4, 5 ids.
-    encoder = 2 * 2 * (4 * 2 * (2 * 3 + 3 * 3))  # tokens, directions, gates, products by input and by hidden state
+    encoder = (
+        2 * 2 * (4 * 2 * (2 * 3 + 3 * 3))
+    )  # tokens, directions, gates, products by input and by hidden state
     keys = 2 * (2 * 6 * 4)
     decoder = 3 * (4 * 2 * ((2 + 4) * 4 + 4 * 4))
     attended = 3 * (2 * (6 + 4) * 4)
@@ -82,7 +84,9 @@ def test_the_weights_of_the_row_are_as_many_as_the_peers() -> None:
     assert model_bytes(10, 5) == 200
 
 
-@pytest.mark.parametrize(("log", "pattern"), [(JOEY_LOG, JOEY_SPEED), (ONMT_LOG, ONMT_SPEED)], ids=["joeynmt", "opennmt"])
+@pytest.mark.parametrize(
+    ("log", "pattern"), [(JOEY_LOG, JOEY_SPEED), (ONMT_LOG, ONMT_SPEED)], ids=["joeynmt", "opennmt"]
+)
 def test_the_speed_of_a_log_is_all_tokens_by_all_seconds_after_the_warm_up(log, pattern) -> None:
     # As many tokens at 300 and at 600 a second: 2 in 1/300 + 1/600.
     assert logged_speed(log, pattern, 10) == pytest.approx(400)
@@ -90,7 +94,9 @@ def test_the_speed_of_a_log_is_all_tokens_by_all_seconds_after_the_warm_up(log, 
 
 
 def test_a_log_without_a_speed_is_refused_with_its_end() -> None:
-    with pytest.raises(ValueError, match=r"no speed after step 30 in the log; its end:\n.*Generation took"):
+    with pytest.raises(
+        ValueError, match=r"no speed after step 30 in the log; its end:\n.*Generation took"
+    ):
         logged_speed(JOEY_LOG.replace("\n", " "), JOEY_SPEED, 30)
     with pytest.raises(ValueError, match="no time of a generation"):
         decoded_seconds(ONMT_LOG)
@@ -105,15 +111,24 @@ def test_what_a_run_prints_before_its_last_line_is_no_value() -> None:
 
 
 def test_a_ratio_is_of_medians_and_a_share_is_our_own() -> None:
-    runs = {"ours": [{"train": v, "share": v / 10} for v in (300, 900, 310)], "peer": [{"train": v} for v in (100, 90, 155)]}
+    runs = {
+        "ours": [{"train": v, "share": v / 10} for v in (300, 900, 310)],
+        "peer": [{"train": v} for v in (100, 90, 155)],
+    }
     assert ratio(runs, Goal("f", "train", "peer", 1)) == pytest.approx(3.1)
     assert ratio(runs, Goal("f", "share", "", 1)) == pytest.approx(31)
 
 
 def test_a_note_names_both_medians_and_their_spread() -> None:
-    runs = {"ours": [{"train": v} for v in (3000, 9000, 3100)], "flair": [{"train": v} for v in (100, 90, 155)]}
+    runs = {
+        "ours": [{"train": v} for v in (3000, 9000, 3100)],
+        "flair": [{"train": v} for v in (100, 90, 155)],
+    }
     said = note(ROWS["ner"], runs, Goal("f", "train", "flair", 1))
-    assert said == "tokens per second, medians of 3: ours 3,100 (3,000 to 9,000), flair 100 (90 to 155)"
+    assert (
+        said
+        == "tokens per second, medians of 3: ours 3,100 (3,000 to 9,000), flair 100 (90 to 155)"
+    )
 
 
 def test_the_goals_are_those_of_the_issue() -> None:
@@ -127,7 +142,9 @@ def test_each_figure_compares_sides_that_run(row) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "changes"), [("translation", TRANSLATION), ("ner", TAGGING), ("sentiment", SENTIMENT)], ids=lambda v: str(v)[:11]
+    ("name", "changes"),
+    [("translation", TRANSLATION), ("ner", TAGGING), ("sentiment", SENTIMENT)],
+    ids=lambda v: str(v)[:11],
 )
 def test_our_settings_are_settings(name, changes) -> None:
     assert find_problem(name).defaults.with_changes(changes).precision == "float32"
@@ -136,7 +153,13 @@ def test_our_settings_are_settings(name, changes) -> None:
 def test_all_three_translators_have_the_same_sizes() -> None:
     joey, onmt, ours = joeynmt_settings("m", 30, 10), opennmt_settings(30, 10), TRANSLATION
     encoder, decoder = joey["model"]["encoder"], joey["model"]["decoder"]
-    sizes = (ours["embedding_size"], 2 * ours["hidden_size"], ours["decoder_size"], ours["batch_size"], ours["dropout"])
+    sizes = (
+        ours["embedding_size"],
+        2 * ours["hidden_size"],
+        ours["decoder_size"],
+        ours["batch_size"],
+        ours["dropout"],
+    )
     assert sizes == (
         encoder["embeddings"]["embedding_dim"], 2 * encoder["hidden_size"], decoder["hidden_size"],
         joey["training"]["batch_size"], encoder["dropout"],
@@ -171,14 +194,23 @@ def test_the_share_outside_is_of_all_seconds() -> None:
 
 
 def test_every_function_that_is_timed_is_there() -> None:
-    missing = [(owner, name) for places in PLACES.values() for owner, name in places if not callable(getattr(owner, name, None))]
+    missing = [
+        (owner, name)
+        for places in PLACES.values()
+        for owner, name in places
+        if not callable(getattr(owner, name, None))
+    ]
     assert missing == []
 
 
 def test_a_law_starts_where_the_measured_curve_starts() -> None:
     found = curve((1, 2, 4), (0.01, 0.015, 0.05), (10, 20, 40))
     assert found == Curve((1, 2, 4), pytest.approx([10, 15, 50]), pytest.approx([10, 20, 40]))
-    assert (found.growth, found.lawful_growth, found.is_lawful) == (pytest.approx(5), pytest.approx(4), False)
+    assert (found.growth, found.lawful_growth, found.is_lawful) == (
+        pytest.approx(5),
+        pytest.approx(4),
+        False,
+    )
 
 
 def test_an_axis_changes_a_size_that_there_is() -> None:
@@ -207,7 +239,9 @@ def test_a_figure_that_was_not_measured_says_so() -> None:
 
 def test_a_kept_profile_shows_its_stages(tmp_path, monkeypatch) -> None:
     monkeypatch.setattr("benchmarks.profile.KEPT", tmp_path / "profiles.json")
-    (tmp_path / "profiles.json").write_text(json.dumps({"irish": {"after": {"encoder": 12.345, "all": 20.0}}}))
+    (tmp_path / "profiles.json").write_text(
+        json.dumps({"irish": {"after": {"encoder": 12.345, "all": 20.0}}})
+    )
     rows = [line.split("|")[-2].strip() for line in kept_table().splitlines()[2:]]
     assert rows[[*STAGES, "all"].index("encoder")] == "12.3"
     assert (rows[0], rows[-1]) == ("-", "20.0")

@@ -10,7 +10,12 @@ from rnn_models.batching.batch import BOS_ID, EOS_ID, PAD_ID, UNK_ID
 from rnn_models.decoding.predict import predict_all
 from rnn_models.problem import find_problem
 
-E, H, D, V = 5, 6, 7, 13  # widths of embeddings, of a direction and of the decoder, ids of each side
+E, H, D, V = (
+    5,
+    6,
+    7,
+    13,
+)  # widths of embeddings, of a direction and of the decoder, ids of each side
 SMALL = {"embedding_size": E, "hidden_size": H, "decoder_size": D}
 SOURCES = [[5, 7, 9, 3], [4, 12, 3]]  # ids of JoeyNMT, each with its end
 
@@ -52,23 +57,33 @@ def logits_of(theirs, source, said):
 
 
 def test_logits_are_those_of_its_formulas(theirs):
-    model = laid(theirs.state_dict(), find_problem("translation").defaults.with_changes(TRANSLATION | SMALL))
+    model = laid(
+        theirs.state_dict(), find_problem("translation").defaults.with_changes(TRANSLATION | SMALL)
+    )
     said = [2, 8, 11, 4]  # begins with <s>; from id 2 on both sides have the same ids
     lengths = torch.tensor([len(source) for source in SOURCES])
-    source = nn.utils.rnn.pad_sequence([torch.tensor(row) for row in SOURCES], batch_first=True, padding_value=PAD_ID)
+    source = nn.utils.rnn.pad_sequence(
+        [torch.tensor(row) for row in SOURCES], batch_first=True, padding_value=PAD_ID
+    )
     with torch.inference_mode():
         logits = model.project(model(source, lengths, torch.tensor([said] * len(SOURCES))))
     for row, ours in zip(SOURCES, logits, strict=True):
-        torch.testing.assert_close(ours, swapped(logits_of(theirs, row, said).T).T, rtol=1e-4, atol=1e-4)
+        torch.testing.assert_close(
+            ours, swapped(logits_of(theirs, row, said).T).T, rtol=1e-4, atol=1e-4
+        )
 
 
 def test_a_greedy_text_is_that_of_its_formulas(theirs, tmp_path):
     words = ["<unk>", "<pad>", "<s>", "</s>", *(f"w{i}" for i in range(4, V))]
     (tmp_path / "src_vocab.txt").write_text("\n".join(words) + "\n")
-    settings = find_problem("translation").defaults.with_changes(TRANSLATION | SMALL | {"beam_width": 1})
+    settings = find_problem("translation").defaults.with_changes(
+        TRANSLATION | SMALL | {"beam_width": 1}
+    )
     model = laid(theirs.state_dict(), settings)
     examples = asked_examples(tmp_path, [[words[i] for i in row[:-1]] for row in SOURCES])
-    for row, output in zip(SOURCES, predict_all(find_problem("translation"), model, examples), strict=True):
+    for row, output in zip(
+        SOURCES, predict_all(find_problem("translation"), model, examples), strict=True
+    ):
         said = [BOS_ID]
         while said[-1] != EOS_ID and len(said) <= 2 * len(row) + 10:
             logits = logits_of(theirs, row, said)[-1]
@@ -80,6 +95,16 @@ def test_a_greedy_text_is_that_of_its_formulas(theirs, tmp_path):
 def test_special_words_have_our_ids(tmp_path):
     (tmp_path / "src_vocab.txt").write_text("<unk>\n<pad>\n<s>\n</s>\na\nb\n")
     words = read_words(tmp_path / "src_vocab.txt")
-    assert [words[i] for i in (PAD_ID, UNK_ID, BOS_ID, EOS_ID, 4, 5)] == ["<pad>", "<unk>", "<s>", "</s>", "a", "b"]
+    assert [words[i] for i in (PAD_ID, UNK_ID, BOS_ID, EOS_ID, 4, 5)] == [
+        "<pad>",
+        "<unk>",
+        "<s>",
+        "</s>",
+        "a",
+        "b",
+    ]
     examples = asked_examples(tmp_path, [["b", "never seen"], ["a"]])
-    assert (examples.source.ids.tolist(), examples.source.lengths.tolist()) == ([5, UNK_ID, EOS_ID, 4, EOS_ID], [3, 2])
+    assert (examples.source.ids.tolist(), examples.source.lengths.tolist()) == (
+        [5, UNK_ID, EOS_ID, 4, EOS_ID],
+        [3, 2],
+    )

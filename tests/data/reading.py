@@ -36,11 +36,18 @@ def small_blocks(size: int) -> Iterator[None]:
 
 
 def read(
-    kind: str, content: bytes | Sequence[bytes], columns: Mapping[str, str | int], *, seed: int | None = None, **options: Any
+    kind: str,
+    content: bytes | Sequence[bytes],
+    columns: Mapping[str, str | int],
+    *,
+    seed: int | None = None,
+    **options: Any,
 ) -> list[dict[str, Any]]:
     """Read rows with a format, and check what every table of every format promises."""
     contents = [content] if isinstance(content, bytes) else content
-    streams: list[Any] = [io.BytesIO(each) if seed is None else ShortReads(each, seed) for each in contents]
+    streams: list[Any] = [
+        io.BytesIO(each) if seed is None else ShortReads(each, seed) for each in contents
+    ]
     form = all_formats()[kind]
     rows: list[dict[str, Any]] = []
     for table in form.rows(streams, columns, {**form.options, "kind": kind, **options}):
@@ -51,10 +58,15 @@ def read(
     for row in rows:
         is_null = {row[name] is None for name in FAULTS}
         assert len(is_null) == 1
-        assert is_null == {True} or all(value is None for name, value in row.items() if name not in ("row", *FAULTS))
+        assert is_null == {True} or all(
+            value is None for name, value in row.items() if name not in ("row", *FAULTS)
+        )
     return rows
 
 
 def values(rows: Sequence[Mapping[str, Any]], *columns: str) -> list[Any]:
     """Some columns of rows: tuples, or the values themselves of one column."""
-    return [row[columns[0]] if len(columns) == 1 else tuple(row[column] for column in columns) for row in rows]
+    return [
+        row[columns[0]] if len(columns) == 1 else tuple(row[column] for column in columns)
+        for row in rows
+    ]

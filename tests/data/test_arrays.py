@@ -32,14 +32,20 @@ def test_cutting_keeps_the_first_ids_of_each_row(rows: list[list[int]], length: 
 
 @settings(max_examples=50, deadline=None)
 @given(ROWS, st.data())
-def test_keeping_rows_keeps_them_whole_and_in_order(rows: list[list[int]], data: st.DataObject) -> None:
+def test_keeping_rows_keeps_them_whole_and_in_order(
+    rows: list[list[int]], data: st.DataObject
+) -> None:
     keep = data.draw(st.lists(st.booleans(), min_size=len(rows), max_size=len(rows)))
-    assert rows_of(kept(ragged(rows), np.asarray(keep))) == [row for row, is_kept in zip(rows, keep, strict=True) if is_kept]
+    assert rows_of(kept(ragged(rows), np.asarray(keep))) == [
+        row for row, is_kept in zip(rows, keep, strict=True) if is_kept
+    ]
 
 
 @pytest.mark.parametrize("parts", [[], [0], [3, 0, 5], [10_000, 123_456]])
 @pytest.mark.parametrize("dtype", [np.int32, np.int64])
-def test_a_file_that_grew_is_what_numpy_saves_at_once(tmp_path: Path, parts: list[int], dtype: type) -> None:
+def test_a_file_that_grew_is_what_numpy_saves_at_once(
+    tmp_path: Path, parts: list[int], dtype: type
+) -> None:
     values = [np.arange(num, dtype=dtype) for num in parts]
     array = GrowingArray(tmp_path / "grown.npy", dtype)
     for part in values:

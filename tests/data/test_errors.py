@@ -14,7 +14,9 @@ from data.formats.tags import SCHEMES
         ("dev", ("train", "validation", "test"), "validation"), ("char", ("words", "characters", "bpe"), "characters"),
     ],
 )  # fmt: skip
-def test_a_name_of_others_is_answered_with_ours(name: str, names: tuple[str, ...], meant: str) -> None:
+def test_a_name_of_others_is_answered_with_ours(
+    name: str, names: tuple[str, ...], meant: str
+) -> None:
     assert nearest(name, names) == f"did you mean {meant}?"
 
 

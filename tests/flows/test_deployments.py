@@ -28,7 +28,9 @@ def flow_of(entry: dict[str, Any]) -> Any:
 def test_its_flow_loads_and_takes_its_parameters(name: str) -> None:
     entry = DEPLOYMENTS[name]
     checked = flow_of(entry).validate_parameters(entry["parameters"])
-    assert checked.get("dataset", checked.get("model")) in read_catalog()  # a model has its dataset's name
+    assert (
+        checked.get("dataset", checked.get("model")) in read_catalog()
+    )  # a model has its dataset's name
 
 
 @each_scheduled
@@ -44,7 +46,10 @@ def test_its_schedules_have_a_slug_a_zone_and_a_next_time(name: str) -> None:
 def test_a_rollback_is_started_by_hand_and_names_its_model() -> None:
     entry = DEPLOYMENTS["rollback"]
     assert "schedules" not in entry
-    assert flow_of(entry).validate_parameters({"model": "msra", "version": "3", "why": "x"})["version"] == "3"
+    assert (
+        flow_of(entry).validate_parameters({"model": "msra", "version": "3", "why": "x"})["version"]
+        == "3"
+    )
     with pytest.raises(ParameterTypeError):
         flow_of(entry).validate_parameters({"version": "3"})
 

@@ -36,7 +36,9 @@ def altered(reviews: Served, folder: Path) -> str:
     save_file(weights, path)
     client = mlflow_client.client()
     tags = client.get_model_version("made_sentiment", "1").tags
-    return str(client.create_model_version("made_sentiment", source=files.as_uri(), tags=tags).version)
+    return str(
+        client.create_model_version("made_sentiment", source=files.as_uri(), tags=tags).version
+    )
 
 
 def test_the_same_weights_are_said_to_be_so_while_others_end_with_a_status_of_their_own(
@@ -46,7 +48,12 @@ def test_the_same_weights_are_said_to_be_so_while_others_end_with_a_status_of_th
     assert "made_sentiment, version 1, trained again" in said
     assert "tensors are the same to the last bit" in said
     told = json.loads(screen.says("replay", "made_sentiment", "1", "--json"))
-    assert (told["is_identical"], told["version"], told["num_differing"], told["reasons"]) == (True, "1", 0, [])
+    assert (told["is_identical"], told["version"], told["num_differing"], told["reasons"]) == (
+        True,
+        "1",
+        0,
+        [],
+    )
     number = altered(reviews, tmp_path)
     said = screen.says("replay", "made_sentiment", number, status=3)
     assert "differs, by 0.5 at most, in project.bias" in said
@@ -54,7 +61,9 @@ def test_the_same_weights_are_said_to_be_so_while_others_end_with_a_status_of_th
     assert "epoch 2: train loss" in said  # while it trained
 
 
-def test_what_cannot_be_trained_again_is_said_in_one_line(mlflow_store: Path, screen: Screen) -> None:
+def test_what_cannot_be_trained_again_is_said_in_one_line(
+    mlflow_store: Path, screen: Screen
+) -> None:
     from tests.tasks.trained import versioned
 
     versioned("made", "key")

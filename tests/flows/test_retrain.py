@@ -19,13 +19,22 @@ from tests.conftest import write_reviews
 pytestmark = pytest.mark.usefixtures("engine")
 PROBLEMS = ("sentiment", "ner", "translation", "generation")
 TOKENS = {"vocabulary_size": 200, "min_frequency": 1}
-TRAINING = {"embedding_size": 16, "hidden_size": 16, "max_epochs": 6, "learning_rate": 0.02, "dropout": 0.1, "batch_size": 8}
+TRAINING = {
+    "embedding_size": 16,
+    "hidden_size": 16,
+    "max_epochs": 6,
+    "learning_rate": 0.02,
+    "dropout": 0.1,
+    "batch_size": 8,
+}
 # Note by note a tune is long: some hundred updates until a model beats its trigrams.
 LONGER = {"generation": {"hidden_size": 48, "max_epochs": 20, "bptt_window": 32}}
 
 
 @pytest.fixture(scope="session")
-def line(made_package: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
+def line(
+    made_package: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[dict[str, Any]]:
     """Every problem retrained once, in a store that the tests below share."""
     folder, catalog = made_package
     home = tmp_path_factory.mktemp("line")
@@ -35,7 +44,11 @@ def line(made_package: tuple[Path, Path], tmp_path_factory: pytest.TempPathFacto
         patch.setenv("PIP_INDEX_URL", folder.as_uri())
         patch.setenv("PIP_FIND_LINKS", str(folder))
         patch.setenv("PIP_EXTRA_INDEX_URL", "")
-        yield {"home": home / "store", "catalog": str(catalog), "first": {p: retrained(p, str(catalog)) for p in PROBLEMS}}
+        yield {
+            "home": home / "store",
+            "catalog": str(catalog),
+            "first": {p: retrained(p, str(catalog)) for p in PROBLEMS},
+        }
 
 
 def retrained(problem: str, catalog: str, **training: Any) -> Any:
@@ -43,7 +56,9 @@ def retrained(problem: str, catalog: str, **training: Any) -> Any:
     from tasks.settings import read_settings
     from tasks.task_states import outcome
 
-    chosen = read_settings({"tokens": TOKENS, "training": TRAINING | LONGER.get(problem, {}) | training})
+    chosen = read_settings(
+        {"tokens": TOKENS, "training": TRAINING | LONGER.get(problem, {}) | training}
+    )
     return outcome(retrain(f"made_{problem}", chosen, catalog))
 
 
@@ -55,14 +70,23 @@ def states_of(flow_run_name: str) -> list[tuple[str, str]]:
 
     with get_client(sync_client=True) as client:
         where = FlowRunFilter.model_validate({"name": {"any_": [flow_run_name]}})
-        latest = client.read_flow_runs(flow_run_filter=where, sort=FlowRunSort.START_TIME_DESC, limit=1)[0]
+        latest = client.read_flow_runs(
+            flow_run_filter=where, sort=FlowRunSort.START_TIME_DESC, limit=1
+        )[0]
         those = FlowRunFilter.model_validate({"id": {"any_": [latest.id]}})
-        runs = client.read_task_runs(flow_run_filter=those, sort=TaskRunSort.EXPECTED_START_TIME_ASC, limit=50)
-    return [(run.name.split("-")[0], run.state_name) for run in sorted(runs, key=lambda run: run.start_time)]
+        runs = client.read_task_runs(
+            flow_run_filter=those, sort=TaskRunSort.EXPECTED_START_TIME_ASC, limit=50
+        )
+    return [
+        (run.name.split("-")[0], run.state_name)
+        for run in sorted(runs, key=lambda run: run.start_time)
+    ]
 
 
 @pytest.mark.parametrize("problem", PROBLEMS)
-def test_a_first_model_that_beats_its_baseline_becomes_champion(line: dict[str, Any], problem: str) -> None:
+def test_a_first_model_that_beats_its_baseline_becomes_champion(
+    line: dict[str, Any], problem: str
+) -> None:
     from rnn_models.evaluation.metrics import find_metric
     from tasks.scoring.outputs import best_baseline
     from tasks.store.artifacts import Scores
@@ -79,7 +103,9 @@ def test_sentiment_of_made_up_reviews_is_learnt(line: dict[str, Any]) -> None:
     assert line["first"]["sentiment"].challenger_score > 90
 
 
-def test_a_second_run_does_nothing_and_says_so(line: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_second_run_does_nothing_and_says_so(
+    line: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
     from tasks.inference import isolation
 
     monkeypatch.setattr(isolation, "MAIN", Path("no process is started"))
@@ -130,7 +156,11 @@ def test_a_worse_challenger_leaves_the_champion_in_place(line: dict[str, Any]) -
     assert not promotion.is_promoted
     assert promotion.champion_score == pytest.approx(line["first"]["sentiment"].challenger_score)
     assert mlflow_client.version_with_alias("made_sentiment", "champion") == champion
-    assert mlflow_client.version_with_alias("made_sentiment", "challenger") == promotion.version != champion
+    assert (
+        mlflow_client.version_with_alias("made_sentiment", "challenger")
+        == promotion.version
+        != champion
+    )
 
 
 def test_a_retraining_does_not_undo_a_rollback(line: dict[str, Any]) -> None:
@@ -148,7 +178,11 @@ def test_a_retraining_does_not_undo_a_rollback(line: dict[str, Any]) -> None:
         assert mlflow_client.version_with_alias("made_sentiment", "champion") == worse
     roll_back("made_sentiment", better)
     assert retrained("sentiment", line["catalog"]).aliases == ["champion"]
-    assert [made.event for made in Ledger.of("made_sentiment").lines[-3:]] == ["rolled back", "kept", "rolled back"]
+    assert [made.event for made in Ledger.of("made_sentiment").lines[-3:]] == [
+        "rolled back",
+        "kept",
+        "rolled back",
+    ]
 
 
 def test_a_version_and_the_page_of_its_flow_run_lead_to_each_other(line: dict[str, Any]) -> None:
@@ -163,8 +197,14 @@ def test_a_version_and_the_page_of_its_flow_run_lead_to_each_other(line: dict[st
     tags = check_complete("made_ner", first.version).tags
     with get_client(sync_client=True) as client:
         flow_run = client.read_flow_run(tags["refrain.flow_run"])
-        where = ArtifactFilter(key=ArtifactFilterKey(any_=["version-made-ner", "promotion-made-ner"]))
-        pages = [each for each in client.read_artifacts(artifact_filter=where) if each.flow_run_id == flow_run.id]
+        where = ArtifactFilter(
+            key=ArtifactFilterKey(any_=["version-made-ner", "promotion-made-ner"])
+        )
+        pages = [
+            each
+            for each in client.read_artifacts(artifact_filter=where)
+            if each.flow_run_id == flow_run.id
+        ]
     assert flow_run.name == "retrain-made_ner"
     assert tags["refrain.flow_run_url"].endswith(f"/runs/flow-run/{flow_run.id}")
     assert {page.key for page in pages} == {"version-made-ner", "promotion-made-ner"}
@@ -172,20 +212,32 @@ def test_a_version_and_the_page_of_its_flow_run_lead_to_each_other(line: dict[st
         assert version_link("made_ner", first.version) in page.data
         assert run_link(first.mlflow_run) in page.data
     (decided,) = [made for made in Ledger.of("made_ner").lines if made.decision == first.digest]
-    assert (decided.flow_run, decided.version, decided.why) == (str(flow_run.id), first.version, first.reason)
+    assert (decided.flow_run, decided.version, decided.why) == (
+        str(flow_run.id),
+        first.version,
+        first.reason,
+    )
 
 
 @pytest.mark.parametrize("problem", PROBLEMS)
-def test_a_registered_model_says_of_raw_text_what_was_evaluated(line: dict[str, Any], problem: str) -> None:
+def test_a_registered_model_says_of_raw_text_what_was_evaluated(
+    line: dict[str, Any], problem: str
+) -> None:
     from tasks.registry.registered_model import predict_with
     from tasks.store.artifacts import Scores
 
     promotion = line["first"][problem]
     scores = Scores.find(f"made_{problem}", promotion.scores)
     assert scores is not None
-    samples = scores.folder / "samples.parquet"  # of a model that says texts from nothing but their label
-    expected = pd.read_parquet(samples if samples.exists() else scores.folder / "outputs.parquet").head(20)
-    asked = {"text": [text if isinstance(text, str) else " ".join(text) for text in expected["source"]]}
+    samples = (
+        scores.folder / "samples.parquet"
+    )  # of a model that says texts from nothing but their label
+    expected = pd.read_parquet(
+        samples if samples.exists() else scores.folder / "outputs.parquet"
+    ).head(20)
+    asked = {
+        "text": [text if isinstance(text, str) else " ".join(text) for text in expected["source"]]
+    }
     if samples.exists():
         asked = {"text": [""] * 20, "label": asked["text"]}
     found = predict_with(f"made_{problem}", promotion.version, pd.DataFrame(asked)).iloc[:, 0]
@@ -195,7 +247,9 @@ def test_a_registered_model_says_of_raw_text_what_was_evaluated(line: dict[str, 
 
 
 @pytest.mark.parametrize("problem", PROBLEMS)
-def test_a_champion_has_said_in_a_process_of_its_own_what_its_training_said(line: dict[str, Any], problem: str) -> None:
+def test_a_champion_has_said_in_a_process_of_its_own_what_its_training_said(
+    line: dict[str, Any], problem: str
+) -> None:
     from tasks.registry.mlflow_client import client
 
     promotion = line["first"][problem]
@@ -213,25 +267,33 @@ def test_a_version_has_a_card_with_the_decision_on_it(line: dict[str, Any], prob
 
     promotion = line["first"][problem]
     made = client().get_model_version(f"made_{problem}", promotion.version)
-    assert f"Decision: {cell(made.tags['refrain.decision.reason'])}" in made.description  # the newest: one may be rolled back
+    assert (
+        f"Decision: {cell(made.tags['refrain.decision.reason'])}" in made.description
+    )  # the newest: one may be rolled back
     assert "| licence of the data | ours |" in made.description
     assert f"models:/made_{problem}/{promotion.version}" in made.description
 
 
-def test_files_of_texts_are_answered_by_a_flow_and_a_second_time_unchanged(line: dict[str, Any], tmp_path: Path) -> None:
+def test_files_of_texts_are_answered_by_a_flow_and_a_second_time_unchanged(
+    line: dict[str, Any], tmp_path: Path
+) -> None:
     from flows.predict import predict
     from tasks.task_states import outcome
 
     rows = pd.DataFrame({"text": ["lumo ta grak", "grak ta lumo", ""]})
     rows.to_csv(tmp_path / "texts.csv", index=False)
     for last in ("Completed", "Unchanged"):
-        told = outcome(predict("made_sentiment", str(tmp_path / "texts.csv"), str(tmp_path / "out")))
+        told = outcome(
+            predict("made_sentiment", str(tmp_path / "texts.csv"), str(tmp_path / "out"))
+        )
         assert (told.rows, told.refused) == (2, 1)
         assert states_of("predict-made_sentiment") == [("choose", "Completed"), ("predict", last)]
     assert pd.read_parquet(tmp_path / "out")["label"].tolist() == ["neg", "pos"]
 
 
-def test_a_generator_is_judged_by_how_it_foresees_texts_and_its_samples_are_counted(line: dict[str, Any]) -> None:
+def test_a_generator_is_judged_by_how_it_foresees_texts_and_its_samples_are_counted(
+    line: dict[str, Any],
+) -> None:
     from tasks.store.artifacts import Scores
 
     promotion = line["first"]["generation"]
@@ -245,7 +307,9 @@ def test_a_generator_is_judged_by_how_it_foresees_texts_and_its_samples_are_coun
     assert set(drawn["source"]) == {"6/8", "2/4"}
 
 
-def test_a_champion_that_says_texts_is_judged_again_and_the_lower_cost_wins(line: dict[str, Any]) -> None:
+def test_a_champion_that_says_texts_is_judged_again_and_the_lower_cost_wins(
+    line: dict[str, Any],
+) -> None:
     first = line["first"]["generation"]
     assert first.is_promoted
     worse = retrained("generation", line["catalog"], max_epochs=1, learning_rate=0.001)
@@ -265,15 +329,31 @@ def test_mlflow_has_metrics_data_and_figures_of_a_run(line: dict[str, Any]) -> N
 
     run_id = line["first"]["translation"].mlflow_run
     run = client().get_run(run_id)
-    shown = {"train_loss", "gradient_norm", "clipped_share", "validation_loss", "test_bleu", "test_bleu_low"}
+    shown = {
+        "train_loss",
+        "gradient_norm",
+        "clipped_share",
+        "validation_loss",
+        "test_bleu",
+        "test_bleu_low",
+    }
     assert shown <= set(run.data.metrics)
-    assert {item.dataset.name for item in run.inputs.dataset_inputs} >= {"made_translation-train", "made_translation-test"}
-    assert {item.path for item in client().list_artifacts(run_id)} >= {"training.png", "outputs.json", "history.json"}
+    assert {item.dataset.name for item in run.inputs.dataset_inputs} >= {
+        "made_translation-train",
+        "made_translation-test",
+    }
+    assert {item.path for item in client().list_artifacts(run_id)} >= {
+        "training.png",
+        "outputs.json",
+        "history.json",
+    }
     assert "tok:13a" in run.data.tags["refrain.signature.bleu"]
     assert run.info.status == "FINISHED"
 
 
-def test_mlflow_has_the_digest_of_each_split_and_the_report_of_the_data(line: dict[str, Any], tmp_path: Path) -> None:
+def test_mlflow_has_the_digest_of_each_split_and_the_report_of_the_data(
+    line: dict[str, Any], tmp_path: Path
+) -> None:
     from tasks.registry.mlflow_client import client
     from tasks.store.artifacts import Checkpoint, TokenSet
 
@@ -282,9 +362,14 @@ def test_mlflow_has_the_digest_of_each_split_and_the_report_of_the_data(line: di
     tokens = TokenSet.find("made_ner", checkpoint.tokens)
     assert tokens is not None
     snapshot = tokens.snapshot_of()
-    inputs = {each.tags[0].value: each.dataset for each in client().get_run(checkpoint.mlflow_run).inputs.dataset_inputs}
+    inputs = {
+        each.tags[0].value: each.dataset
+        for each in client().get_run(checkpoint.mlflow_run).inputs.dataset_inputs
+    }
     assert {split: each.digest for split, each in inputs.items()} == snapshot.splits
-    assert {split: json.loads(each.profile)["num_rows"] for split, each in inputs.items()} == tokens.rows
+    assert {
+        split: json.loads(each.profile)["num_rows"] for split, each in inputs.items()
+    } == tokens.rows
     for name in ("report.html", "report.json"):
         kept = client().download_artifacts(checkpoint.mlflow_run, f"data/{name}", str(tmp_path))
         assert Path(kept).read_bytes() == (snapshot.folder / name).read_bytes()
@@ -313,12 +398,20 @@ def growing(line: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> d
     folder = tmp_path_factory.mktemp("growing")
     made = yaml.safe_load(Path(line["catalog"]).read_text())["made_sentiment"]
     catalog = folder / "catalog.yaml"
-    catalog.write_text(yaml.safe_dump({"made_growing": made | {"source": {"kind": "files", "paths": {"all": "rows.csv"}}}}))
+    catalog.write_text(
+        yaml.safe_dump(
+            {"made_growing": made | {"source": {"kind": "files", "paths": {"all": "rows.csv"}}}}
+        )
+    )
     snapshots = []
     for num in (100, 140):
         write_reviews(folder / "rows.csv", num)
         snapshots.append(make_snapshot(find_dataset("made_growing", catalog))[0])
-    return {"catalog": str(catalog), "snapshots": snapshots, "promotion": grown_again(str(catalog), snapshots[0].digest[:6])}
+    return {
+        "catalog": str(catalog),
+        "snapshots": snapshots,
+        "promotion": grown_again(str(catalog), snapshots[0].digest[:6]),
+    }
 
 
 def grown_again(catalog: str, snapshot: str) -> Any:
@@ -330,7 +423,9 @@ def grown_again(catalog: str, snapshot: str) -> Any:
     return outcome(retrain("made_growing", chosen, catalog, snapshot))
 
 
-def test_an_older_snapshot_is_retrained_on_by_the_beginning_of_its_digest(growing: dict[str, Any]) -> None:
+def test_an_older_snapshot_is_retrained_on_by_the_beginning_of_its_digest(
+    growing: dict[str, Any],
+) -> None:
     from tasks.maintenance.snapshot_overview import list_snapshots
     from tasks.store.artifacts import Scores
 
@@ -385,6 +480,8 @@ def test_two_versions_with_other_code_predict_side_by_side_in_one_process(tmp_pa
         mlflow.pyfunc.save_model(tmp_path / f"model-{word}", **model)
         sys.path.remove(str(tmp_path / word))
         del sys.modules[f"refrain_{word}"]
-    models = [mlflow.pyfunc.load_model(str(tmp_path / f"model-{word}")) for word in ("first", "second")]
+    models = [
+        mlflow.pyfunc.load_model(str(tmp_path / f"model-{word}")) for word in ("first", "second")
+    ]
     said = [model.predict(pd.DataFrame({"text": ["x"]}))[0] for model in models]
     assert said == ["first", "second"]

@@ -22,7 +22,9 @@ def markdown(key: str) -> list[Any]:
     from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterKey
 
     with get_client(sync_client=True) as client:
-        return client.read_artifacts(artifact_filter=ArtifactFilter(key=ArtifactFilterKey(any_=[key])))
+        return client.read_artifacts(
+            artifact_filter=ArtifactFilter(key=ArtifactFilterKey(any_=[key]))
+        )
 
 
 def test_the_flow_puts_the_previous_champion_back_and_the_ledger_names_it(store: Path) -> None:
@@ -57,7 +59,14 @@ def test_a_promotion_that_was_overtaken_is_compared_anew() -> None:
 
     @task(retries=3, retry_condition_fn=was_overtaken)
     def compare() -> tuple[bool, str]:
-        return settle(challenger("3"), next(compared), is_promoted=True, why="better", scores=SCORES, decision="d3")
+        return settle(
+            challenger("3"),
+            next(compared),
+            is_promoted=True,
+            why="better",
+            scores=SCORES,
+            decision="d3",
+        )
 
     @flow
     def compared_anew() -> tuple[bool, str]:

@@ -14,7 +14,17 @@ pytestmark = pytest.mark.usefixtures("engine")
 
 # What a block gives must be what was saved, though some of these are JSON too.
 @pytest.mark.parametrize(
-    "value", ["lumo/s@la", "1.10", "007", "1e5", "true", '"quoted"', '{"type": "made"}', "12345678901234567890"]
+    "value",
+    [
+        "lumo/s@la",
+        "1.10",
+        "007",
+        "1e5",
+        "true",
+        '"quoted"',
+        '{"type": "made"}',
+        "12345678901234567890",
+    ],
 )
 def test_a_block_gives_its_value_as_it_was_saved_and_it_is_hidden_again(value: str) -> None:
     Secret(value=value).save("made-password", overwrite=True)
@@ -36,7 +46,10 @@ def test_a_block_that_is_not_there_is_named(name: str) -> None:
 
 
 def test_a_flow_that_fails_shows_no_secret_on_its_page(
-    made_catalog: Any, tmp_path: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    made_catalog: Any,
+    tmp_path: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     import yaml
     from prefect.client.orchestration import get_client
@@ -45,13 +58,21 @@ def test_a_flow_that_fails_shows_no_secret_on_its_page(
 
     Secret(value="gr@k/lumo").save("made-password", overwrite=True)
     entry = yaml.safe_load(made_catalog.read_text())["made_sentiment"]
-    entry["source"] = {"kind": "files", "paths": {"all": "http://r:${secret:made-password}@127.0.0.1:1/a.csv"}}
+    entry["source"] = {
+        "kind": "files",
+        "paths": {"all": "http://r:${secret:made-password}@127.0.0.1:1/a.csv"},
+    }
     (tmp_path / "mine.yaml").write_text(yaml.safe_dump({"mine": entry}))
     monkeypatch.setenv("REFRAIN_HOME", str(tmp_path / "store"))
     state: Any = retrain("mine", catalog=str(tmp_path / "mine.yaml"), return_state=True)
-    with pytest.raises(OSError, match=r"cannot read http://r:\$\{secret:made-password\}@127\.0\.0\.1:1/a\.csv: ") as caught:
+    with pytest.raises(
+        OSError, match=r"cannot read http://r:\$\{secret:made-password\}@127\.0\.0\.1:1/a\.csv: "
+    ) as caught:
         state.result()
     with get_client(sync_client=True) as client:
-        shown = [client.read_flow_run(state.state_details.flow_run_id).model_dump_json(), caplog.text]
+        shown = [
+            client.read_flow_run(state.state_details.flow_run_id).model_dump_json(),
+            caplog.text,
+        ]
     shown += ["".join(traceback.format_exception(caught.value)), repr(state)]
     assert not [text for text in shown if "gr@k" in text or "gr%40k" in text]

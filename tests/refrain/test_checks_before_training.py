@@ -28,16 +28,24 @@ def trained(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 @pytest.mark.case("D18")
 @pytest.mark.parametrize(
-    ("guards", "message"), [({"PRE": 1}, r"has no class 'PRE': did you mean PER\?"), ({"PER": 1, "ORG": 2}, "has no class 'ORG'")]
+    ("guards", "message"),
+    [
+        ({"PRE": 1}, r"has no class 'PRE': did you mean PER\?"),
+        ({"PER": 1, "ORG": 2}, "has no class 'ORG'"),
+    ],
 )
-def test_a_guard_of_no_class_is_found_before_training(trained: list[str], guards: dict[str, float], message: str) -> None:
+def test_a_guard_of_no_class_is_found_before_training(
+    trained: list[str], guards: dict[str, float], message: str
+) -> None:
     with pytest.raises(ValueError, match=message):
         flow.retrain.fn("msra", read_settings({"promotion": {"guards": guards}}))
     assert trained == []
 
 
 @pytest.mark.parametrize("guards", [{"PER": 1.0}, {}])
-def test_guards_of_known_classes_let_a_training_begin(trained: list[str], guards: dict[str, float]) -> None:
+def test_guards_of_known_classes_let_a_training_begin(
+    trained: list[str], guards: dict[str, float]
+) -> None:
     with pytest.raises(InterruptedError):
         flow.retrain.fn("msra", read_settings({"promotion": {"guards": guards}}))
     assert trained == ["train"]

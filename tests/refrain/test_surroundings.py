@@ -47,26 +47,41 @@ def website() -> Iterator[str]:
 
 
 @pytest.mark.case("43")
-def test_a_prefect_server_that_is_down_is_named_with_the_setting(made_catalog: Path, tmp_path: Path) -> None:
+def test_a_prefect_server_that_is_down_is_named_with_the_setting(
+    made_catalog: Path, tmp_path: Path
+) -> None:
     address = f"http://127.0.0.1:{free_port()}/api"
-    done = typed("run", "made_sentiment", "--catalog", str(made_catalog), home=tmp_path, PREFECT_API_URL=address)
+    done = typed(
+        "run",
+        "made_sentiment",
+        "--catalog",
+        str(made_catalog),
+        home=tmp_path,
+        PREFECT_API_URL=address,
+    )
     assert done.returncode == 1
     assert f"PREFECT_API_URL is {address}, and no server answers there" in done.stderr
     assert "Traceback" not in done.stderr
 
 
 @pytest.mark.case("43")
-def test_a_prefect_server_of_a_profile_that_is_down_is_named(made_catalog: Path, tmp_path: Path) -> None:
+def test_a_prefect_server_of_a_profile_that_is_down_is_named(
+    made_catalog: Path, tmp_path: Path
+) -> None:
     address = f"http://127.0.0.1:{free_port()}/api"
     (tmp_path / "prefect").mkdir()
-    (tmp_path / "prefect" / "profiles.toml").write_text(f'active = "mine"\n[profiles.mine]\nPREFECT_API_URL = "{address}"\n')
+    (tmp_path / "prefect" / "profiles.toml").write_text(
+        f'active = "mine"\n[profiles.mine]\nPREFECT_API_URL = "{address}"\n'
+    )
     done = typed("run", "made_sentiment", "--catalog", str(made_catalog), home=tmp_path)
     assert done.returncode == 1
     assert f"PREFECT_API_URL is {address}, and no server answers there" in done.stderr
 
 
 @pytest.mark.case("43")
-def test_a_server_that_never_answers_is_named_soon(silent: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_server_that_never_answers_is_named_soon(
+    silent: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("refrain.engine.ANSWER_SECONDS", 0.3)
     started = time.monotonic()
     with pytest.raises(ValueError, match="no server answers there"):
@@ -83,7 +98,9 @@ def test_an_address_that_is_none_is_named(address: str) -> None:
 
 @pytest.mark.case("43")
 def test_what_is_no_prefect_server_is_named(website: str) -> None:
-    with pytest.raises(ValueError, match=r"what answers there is no Prefect server: b'<html>welcome"):
+    with pytest.raises(
+        ValueError, match=r"what answers there is no Prefect server: b'<html>welcome"
+    ):
         check_server(website)
 
 
@@ -91,7 +108,11 @@ def test_what_is_no_prefect_server_is_named(website: str) -> None:
 def test_a_proxy_is_not_used_for_this_machine(monkeypatch: pytest.MonkeyPatch, store: Path) -> None:
     before = dict(os.environ)
     try:
-        os.environ |= {"HTTP_PROXY": "http://127.0.0.1:9", "NO_PROXY": "example.org", "no_proxy": ""}
+        os.environ |= {
+            "HTTP_PROXY": "http://127.0.0.1:9",
+            "NO_PROXY": "example.org",
+            "no_proxy": "",
+        }
         prepare()
         assert os.environ["NO_PROXY"] == "example.org,127.0.0.1,localhost,::1"
         assert os.environ["no_proxy"] == "127.0.0.1,localhost,::1"
@@ -102,8 +123,17 @@ def test_a_proxy_is_not_used_for_this_machine(monkeypatch: pytest.MonkeyPatch, s
 
 @pytest.mark.case("46")
 def test_a_retraining_works_behind_a_proxy_that_is_dead(made_catalog: Path, tmp_path: Path) -> None:
-    proxy = dict.fromkeys(("HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy"), "http://127.0.0.1:9")
-    quick = ["--set", "training.max_epochs=1", "--set", "training.hidden_size=8", "--set", "training.embedding_size=8"]
+    proxy = dict.fromkeys(
+        ("HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy"), "http://127.0.0.1:9"
+    )
+    quick = [
+        "--set",
+        "training.max_epochs=1",
+        "--set",
+        "training.hidden_size=8",
+        "--set",
+        "training.embedding_size=8",
+    ]
     words = ["run", "made_sentiment", "--catalog", str(made_catalog), *quick]
     done = typed(*words, home=tmp_path, NO_PROXY="", no_proxy="", **proxy)
     assert done.returncode == 0, done.stderr
@@ -113,11 +143,18 @@ def test_a_retraining_works_behind_a_proxy_that_is_dead(made_catalog: Path, tmp_
 
 
 @pytest.mark.case("22")
-@pytest.mark.parametrize("words", [["datasets"], ["--help"], ["run", "--settings"], ["check", "made_ner"], ["models"]])
+@pytest.mark.parametrize(
+    "words", [["datasets"], ["--help"], ["run", "--settings"], ["check", "made_ner"], ["models"]]
+)
 def test_a_screen_of_ascii_shows_other_characters_and_changes_no_status(
     words: list[str], made_catalog: Path, tmp_path: Path
 ) -> None:
-    screen = {"PYTHONIOENCODING": "ascii", "LC_ALL": "C", "LANG": "C", "REFRAIN_CATALOG": str(made_catalog)}
+    screen = {
+        "PYTHONIOENCODING": "ascii",
+        "LC_ALL": "C",
+        "LANG": "C",
+        "REFRAIN_CATALOG": str(made_catalog),
+    }
     done = typed(*words, home=tmp_path, **screen)
     assert done.returncode == 0, done.stderr
     assert "UnicodeEncodeError" not in done.stderr
@@ -125,27 +162,46 @@ def test_a_screen_of_ascii_shows_other_characters_and_changes_no_status(
 
 
 @pytest.mark.case("41")
-@pytest.mark.parametrize("command", [["-m", "refrain"], ["-c", "from refrain.__main__ import main; main()"]])
-def test_a_tasks_module_of_the_user_is_in_nobodys_way(command: list[str], made_catalog: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "command", [["-m", "refrain"], ["-c", "from refrain.__main__ import main; main()"]]
+)
+def test_a_tasks_module_of_the_user_is_in_nobodys_way(
+    command: list[str], made_catalog: Path, tmp_path: Path
+) -> None:
     app = tmp_path / "app"
     app.mkdir()
     for name in ("tasks", "data", "flows", "rnn_models"):
         (app / f"{name}.py").write_text("raise SystemExit('the module of the user')\n")
-    environment = os.environ | {"PYTHONPATH": f"{app}:{ROOT}", "REFRAIN_HOME": str(tmp_path / "store")}
+    environment = os.environ | {
+        "PYTHONPATH": f"{app}:{ROOT}",
+        "REFRAIN_HOME": str(tmp_path / "store"),
+    }
     words = [sys.executable, *command, "check", "made_ner", "--catalog", str(made_catalog)]
-    done = subprocess.run(words, cwd=app, env=environment, capture_output=True, text=True, check=False, timeout=300)
+    done = subprocess.run(
+        words, cwd=app, env=environment, capture_output=True, text=True, check=False, timeout=300
+    )
     assert done.returncode == 0, done.stderr
 
 
 @pytest.mark.case("D18")
-@pytest.mark.parametrize("words", [["run", "rotten_tomatos"], ["check", "rotten_tomatos"], ["health", "rotten_tomatos"]])
-def test_a_misspelt_dataset_is_found_before_anything_heavy_is_imported(words: list[str], tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "words", [["run", "rotten_tomatos"], ["check", "rotten_tomatos"], ["health", "rotten_tomatos"]]
+)
+def test_a_misspelt_dataset_is_found_before_anything_heavy_is_imported(
+    words: list[str], tmp_path: Path
+) -> None:
     environment = os.environ | {"REFRAIN_HOME": str(tmp_path)}
     command = [sys.executable, "-X", "importtime", "-m", "refrain", *words]
-    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False, timeout=120)
+    done = subprocess.run(
+        command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False, timeout=120
+    )
     assert done.returncode == 1
     assert "did you mean rotten_tomatoes?" in done.stderr
-    imported = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines() if line.startswith("import time:")}
+    imported = {
+        line.rpartition("|")[2].strip()
+        for line in done.stderr.splitlines()
+        if line.startswith("import time:")
+    }
     assert imported.isdisjoint({"torch", "prefect", "mlflow"})
 
 
@@ -160,6 +216,9 @@ def test_a_text_may_begin_with_a_dash(text: str, tmp_path: Path) -> None:
 def test_a_misspelt_option_is_no_text(tmp_path: Path) -> None:
     done = typed("predict", "plain", "--lable", home=tmp_path)
     assert done.returncode == 1
-    assert "there is no option --lable: did you mean --label? Write -- before a text that begins like one" in done.stderr
+    assert (
+        "there is no option --lable: did you mean --label? Write -- before a text that begins like one"
+        in done.stderr
+    )
     done = typed("predict", "plain", "--", "--lable", home=tmp_path)
     assert "there is no model 'plain'" in done.stderr

@@ -18,7 +18,10 @@ from refrain.deployments import Server
 from refrain.environment import ROOT
 from refrain.services import Service, free_port, rotate, start, stop
 
-QUICK = {"training": {"max_epochs": 1, "hidden_size": 8, "embedding_size": 8}, "tokens": {"limit": 100}}
+QUICK = {
+    "training": {"max_epochs": 1, "hidden_size": 8, "embedding_size": 8},
+    "tokens": {"limit": 100},
+}
 PATIENCE_SECONDS = 300
 
 
@@ -42,24 +45,42 @@ class Up:
 
     def runs(self, name: str) -> list[dict[str, Any]]:
         """The flow runs of a deployment that left the state Scheduled, the first first."""
-        chosen = {"deployment_id": {"any_": [self.deployment(name)["id"]]}, "state": {"type": {"not_any_": ["SCHEDULED"]}}}
-        return self.server.call("POST", "flow_runs/filter", {"sort": "EXPECTED_START_TIME_ASC", "flow_runs": chosen})
+        chosen = {
+            "deployment_id": {"any_": [self.deployment(name)["id"]]},
+            "state": {"type": {"not_any_": ["SCHEDULED"]}},
+        }
+        return self.server.call(
+            "POST", "flow_runs/filter", {"sort": "EXPECTED_START_TIME_ASC", "flow_runs": chosen}
+        )
 
     def logs(self, run: dict[str, Any]) -> list[str]:
-        body = {"logs": {"flow_run_id": {"any_": [run["id"]]}}, "sort": "TIMESTAMP_ASC", "limit": 200}
+        body = {
+            "logs": {"flow_run_id": {"any_": [run["id"]]}},
+            "sort": "TIMESTAMP_ASC",
+            "limit": 200,
+        }
         return [line["message"] for line in self.server.call("POST", "logs/filter", body)]
 
     def apply(self, file: Path | None = None) -> None:
         """Apply deployments as somebody does by hand."""
         more = ["--prefect-file", str(file)] if file else []
         command = [sys.executable, "-m", "prefect", "--no-prompt", "deploy", "--all", *more]
-        subprocess.run(command, cwd=ROOT, env=self.environment, capture_output=True, check=True, timeout=PATIENCE_SECONDS)
+        subprocess.run(
+            command,
+            cwd=ROOT,
+            env=self.environment,
+            capture_output=True,
+            check=True,
+            timeout=PATIENCE_SECONDS,
+        )
 
     def wait(self, condition: Any) -> Any:
         """Wait for a result that is not empty."""
         deadline = time.monotonic() + PATIENCE_SECONDS
         while not (found := condition()):
-            assert time.monotonic() < deadline, self.screen.read_text() + (self.home / "logs" / "worker.log").read_text()[-3000:]
+            assert time.monotonic() < deadline, (
+                self.screen.read_text() + (self.home / "logs" / "worker.log").read_text()[-3000:]
+            )
             time.sleep(1)
         return found
 
@@ -70,7 +91,9 @@ def up(made_package: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory
     folder, catalog = made_package
     home, prefect_port, mlflow_port = tmp_path_factory.mktemp("up"), free_port(), free_port()
     temporary = tmp_path_factory.mktemp("shared")
-    (temporary / "runner_storage").write_text("of another user: no folder of this name can be made here")
+    (temporary / "runner_storage").write_text(
+        "of another user: no folder of this name can be made here"
+    )
     ours = {
         name: value
         for name, value in os.environ.items()
@@ -81,7 +104,16 @@ def up(made_package: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory
         "OMP_NUM_THREADS": "1", "TMPDIR": str(temporary),
     }  # fmt: skip
     screen = home / "screen"
-    command = [sys.executable, "-m", "refrain", "up", "--prefect-port", str(prefect_port), "--mlflow-port", str(mlflow_port)]
+    command = [
+        sys.executable,
+        "-m",
+        "refrain",
+        "up",
+        "--prefect-port",
+        str(prefect_port),
+        "--mlflow-port",
+        str(mlflow_port),
+    ]
     with screen.open("w") as file:
         process = subprocess.Popen(
             command,
@@ -93,7 +125,12 @@ def up(made_package: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory
         )
     api = f"http://127.0.0.1:{prefect_port}/api"
     found = Up(
-        process, environment | {"PREFECT_API_URL": api, "PREFECT_HOME": str(home / "prefect")}, home, screen, catalog, Server(api)
+        process,
+        environment | {"PREFECT_API_URL": api, "PREFECT_HOME": str(home / "prefect")},
+        home,
+        screen,
+        catalog,
+        Server(api),
     )
     try:
         found.wait(lambda: "Ctrl-C stops all" in screen.read_text() or process.poll() is not None)
@@ -111,7 +148,11 @@ def up(made_package: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory
 def scheduled_run(up: Up) -> dict[str, Any]:
     """A run that a schedule of the dashboard started at its minute, when it ended."""
     parameters = {"dataset": "made_sentiment", "catalog": str(up.catalog), "settings": QUICK}
-    schedule = {"schedule": {"cron": "* * * * *", "timezone": "UTC"}, "active": True, "parameters": parameters}
+    schedule = {
+        "schedule": {"cron": "* * * * *", "timezone": "UTC"},
+        "active": True,
+        "parameters": parameters,
+    }
     up.add_schedule("rotten_tomatoes", schedule)
     return up.wait(lambda: [run for run in up.runs("rotten_tomatoes") if run["end_time"]])[0]
 
@@ -119,7 +160,9 @@ def scheduled_run(up: Up) -> dict[str, Any]:
 @pytest.mark.case("A1")
 def test_the_server_has_scheduled_runs_of_every_deployment_with_a_schedule(up: Up) -> None:
     expected = {
-        entry["name"] for entry in yaml.safe_load((ROOT / "prefect.yaml").read_text())["deployments"] if entry.get("schedules")
+        entry["name"]
+        for entry in yaml.safe_load((ROOT / "prefect.yaml").read_text())["deployments"]
+        if entry.get("schedules")
     }
     screen = up.screen.read_text()
     found = up.server.next_runs()
@@ -137,7 +180,13 @@ def test_a_schedule_of_the_dashboard_starts_a_run_at_its_minute_that_registers_a
     assert scheduled_run["auto_scheduled"]
     command = [sys.executable, "-m", "refrain", "models", "--json"]
     listed = subprocess.run(
-        command, cwd=ROOT, env=up.environment, capture_output=True, text=True, check=True, timeout=PATIENCE_SECONDS
+        command,
+        cwd=ROOT,
+        env=up.environment,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=PATIENCE_SECONDS,
     )
     assert [model["model"] for model in json.loads(listed.stdout)] == ["made_sentiment"]
 
@@ -150,11 +199,19 @@ def test_the_run_page_shows_the_lines_of_the_stages(up: Up, scheduled_run: dict[
 
 
 @pytest.mark.case("A3")
-def test_what_is_paused_or_added_in_the_dashboard_survives_applying_the_file_again(up: Up, tmp_path: Path) -> None:
+def test_what_is_paused_or_added_in_the_dashboard_survives_applying_the_file_again(
+    up: Up, tmp_path: Path
+) -> None:
     msra = up.deployment("msra")
-    up.server.call("PATCH", f"deployments/{msra['id']}/schedules/{msra['schedules'][0]['id']}", {"active": False})
+    up.server.call(
+        "PATCH",
+        f"deployments/{msra['id']}/schedules/{msra['schedules'][0]['id']}",
+        {"active": False},
+    )
     up.server.call("PATCH", f"deployments/{up.deployment('irish_tunes')['id']}", {"paused": True})
-    up.add_schedule("tatoeba_en_fr", {"schedule": {"cron": "0 5 * * *", "timezone": "UTC"}, "active": True})
+    up.add_schedule(
+        "tatoeba_en_fr", {"schedule": {"cron": "0 5 * * *", "timezone": "UTC"}, "active": True}
+    )
     changed = (ROOT / "prefect.yaml").read_text().replace('cron: "0 3 * * 6"', 'cron: "30 4 * * 6"')
     file = ROOT / f"prefect-{os.getpid()}.yaml"  # entrypoints are relative to the file's folder
     try:
@@ -165,7 +222,9 @@ def test_what_is_paused_or_added_in_the_dashboard_survives_applying_the_file_aga
         file.unlink()
     schedule = up.deployment("msra")["schedules"][0]
     assert (schedule["active"], schedule["schedule"]["cron"]) == (False, "30 4 * * 6")
-    assert sorted(schedule["schedule"]["cron"] for schedule in up.deployment("tatoeba_en_fr")["schedules"]) == [
+    assert sorted(
+        schedule["schedule"]["cron"] for schedule in up.deployment("tatoeba_en_fr")["schedules"]
+    ) == [
         "0 3 * * 0",
         "0 5 * * *",
     ]
@@ -177,8 +236,25 @@ def test_what_is_paused_or_added_in_the_dashboard_survives_applying_the_file_aga
 
 @pytest.mark.case("A4")
 def test_a_second_one_on_the_same_store_says_where_the_first_is(up: Up) -> None:
-    command = [sys.executable, "-m", "refrain", "up", "--prefect-port", str(free_port()), "--mlflow-port", str(free_port())]
-    done = subprocess.run(command, cwd=ROOT, env=up.environment, capture_output=True, text=True, check=False, timeout=60)
+    command = [
+        sys.executable,
+        "-m",
+        "refrain",
+        "up",
+        "--prefect-port",
+        str(free_port()),
+        "--mlflow-port",
+        str(free_port()),
+    ]
+    done = subprocess.run(
+        command,
+        cwd=ROOT,
+        env=up.environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
     assert done.returncode == 1
     assert f"already runs on {up.home} (process {up.process.pid})" in done.stderr
     assert up.server.api.removesuffix("/api") in done.stderr
@@ -205,7 +281,11 @@ def test_ctrl_c_stops_everything_within_seconds(up: Up) -> None:
     up.process.send_signal(signal.SIGINT)
     assert up.process.wait(60) == 130
     assert time.monotonic() - started < 15
-    left = [path for path in Path("/proc").glob("[0-9]*/environ") if _holds(path, f"REFRAIN_HOME={up.home}")]
+    left = [
+        path
+        for path in Path("/proc").glob("[0-9]*/environ")
+        if _holds(path, f"REFRAIN_HOME={up.home}")
+    ]
     assert left == []
     assert "Traceback" not in up.screen.read_text()
 
@@ -217,14 +297,18 @@ def test_logs_of_earlier_starts_are_kept_and_bounded_in_number(tmp_path: Path) -
         rotate(log)
         log.write_text(str(number))
     rotate(log)
-    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {f"worker.{i}.log": str(9 - i) for i in range(1, 6)}
+    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {
+        f"worker.{i}.log": str(9 - i) for i in range(1, 6)
+    }
 
 
 @pytest.mark.case("A1")
 def test_an_error_in_a_log_is_shown_once_and_an_info_line_never(tmp_path: Path) -> None:
     log = tmp_path / "server.log"
     error = "12:00:0{} | ERROR   | prefect.server.services.scheduler - Unexpected error\n"
-    log.write_text("12:00:00 | INFO    | all is well\n" + error.format(1) + error.format(2) + "half a li")
+    log.write_text(
+        "12:00:00 | INFO    | all is well\n" + error.format(1) + error.format(2) + "half a li"
+    )
     service = Service("server", subprocess.Popen(["true"]), log)
     assert list(service.new_faults()) == [error.format(1).strip()]
     with log.open("a") as more:
@@ -247,9 +331,13 @@ def test_services_are_stopped_together_and_one_that_does_not_listen_is_killed(st
 
 @pytest.mark.case("A4")
 def test_a_service_that_ended_is_an_error_with_the_end_of_its_log(store: Path) -> None:
-    service = start("short", [sys.executable, "-c", "print('no port is free'); raise SystemExit(3)"], os.environ)
+    service = start(
+        "short", [sys.executable, "-c", "print('no port is free'); raise SystemExit(3)"], os.environ
+    )
     service.process.wait()
-    with pytest.raises(ValueError, match=r"(?s)short ended with status 3. The end of .*short.log:\nno port is free"):
+    with pytest.raises(
+        ValueError, match=r"(?s)short ended with status 3. The end of .*short.log:\nno port is free"
+    ):
         service.check()
 
 

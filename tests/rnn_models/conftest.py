@@ -21,9 +21,13 @@ from rnn_models.problem import Problem, Sizes, find_problem, problem_names
 from rnn_models.problems.generation import whole_texts
 from rnn_models.settings import TrainSettings
 
-settings.register_profile("rnn_models", max_examples=40, deadline=None)  # a busy machine is no failure
+settings.register_profile(
+    "rnn_models", max_examples=40, deadline=None
+)  # a busy machine is no failure
 settings.load_profile("rnn_models")
-torch.set_num_threads(1)  # on tiny tensors two threads mostly wait for one another: 480 s in place of 26 s on a busy machine
+torch.set_num_threads(
+    1
+)  # on tiny tensors two threads mostly wait for one another: 480 s in place of 26 s on a busy machine
 
 NUM_WORDS = 12
 TAGS = ("O", "B-ka", "I-ka", "B-mo", "I-mo")
@@ -41,7 +45,9 @@ def tags_of(text: list[int]) -> list[int]:
     tags: list[int] = []
     for word in text:
         goes_on = word % 2 == 0 and bool(tags) and tags[-1] > 0
-        tags.append(2 * ((tags[-1] + 1) // 2) if goes_on else (1 if word % 4 == 1 else 3) if word % 2 else 0)
+        tags.append(
+            2 * ((tags[-1] + 1) // 2) if goes_on else (1 if word % 4 == 1 else 3) if word % 2 else 0
+        )
     return tags
 
 
@@ -51,9 +57,15 @@ def translation_of(text: list[int]) -> list[int]:
 
 # A new problem of new rows needs a line here: how its target follows from a text.
 LANGUAGES: dict[tuple[str, str], tuple[Callable[[list[int]], list[int]], Sizes]] = {
-    ("text", "label"): (label_of, Sizes(source=4 + NUM_WORDS, target=3, labels=("no", "so", "yes"))),
+    ("text", "label"): (
+        label_of,
+        Sizes(source=4 + NUM_WORDS, target=3, labels=("no", "so", "yes")),
+    ),
     ("tokens", "tags"): (tags_of, Sizes(source=4 + NUM_WORDS, target=len(TAGS), labels=TAGS)),
-    ("label", "text"): (label_of, Sizes(source=3, target=4 + NUM_WORDS, labels=("no", "so", "yes"))),
+    ("label", "text"): (
+        label_of,
+        Sizes(source=3, target=4 + NUM_WORDS, labels=("no", "so", "yes")),
+    ),
     ("source", "target"): (translation_of, Sizes(source=4 + NUM_WORDS, target=5 + NUM_WORDS)),
 }
 
@@ -88,7 +100,9 @@ class Posed:
 
     def batch(self, indices: object = None) -> Batch:
         """The examples of these indices, or all, in one padded batch."""
-        return self.examples.batch(np.arange(len(self.examples)) if indices is None else np.asarray(indices))
+        return self.examples.batch(
+            np.arange(len(self.examples)) if indices is None else np.asarray(indices)
+        )
 
     def recited(self, model: nn.Module) -> tuple[list[list[int]], list[list[int]]]:
         """What a model says of each example, and what it was taught to.
@@ -102,8 +116,13 @@ class Posed:
         if self.problem.rows[1] == "text":
             starts = whole_texts(self.batch()).read[:, 0].tolist()
             texts = [[start, *text, 0] for start, text in zip(starts, targets, strict=True)]
-            known = [max(shared(text, other) for other in texts if other is not text) for text in texts]
-            examples = replace(examples, target=Ragged.of([text[:n] for text, n in zip(targets, known, strict=True)]))
+            known = [
+                max(shared(text, other) for other in texts if other is not text) for text in texts
+            ]
+            examples = replace(
+                examples,
+                target=Ragged.of([text[:n] for text, n in zip(targets, known, strict=True)]),
+            )
         said = [output.ids for output in predict_all(self.problem, model, examples)]
         pairs = zip(said, targets, known, strict=True)
         kept = [(ids, text[n:]) for ids, text, n in pairs if n <= len(text)]
@@ -126,7 +145,10 @@ class Posed:
         if logits.dim() == 2:
             return list(logits)
         lengths = batch.target_lengths + self.says_text
-        return [row[real] for row, real in zip(logits, length_mask(lengths, logits.shape[1]), strict=True)]
+        return [
+            row[real]
+            for row, real in zip(logits, length_mask(lengths, logits.shape[1]), strict=True)
+        ]
 
 
 def pose(name: str, num: int = 8, seed: int = 0, longest: int = 7) -> Posed:
@@ -139,7 +161,10 @@ def pose(name: str, num: int = 8, seed: int = 0, longest: int = 7) -> Posed:
     texts = [(4 + random.permutation(NUM_WORDS)[:length]).tolist() for length in lengths]
     examples = Examples(Ragged.of(texts), Ragged.of([answer(text) for text in texts]))
     if problem.rows == ("label", "text"):
-        examples = Examples(Ragged.of([answer(text) if i % 3 else [] for i, text in enumerate(texts)]), examples.source)
+        examples = Examples(
+            Ragged.of([answer(text) if i % 3 else [] for i, text in enumerate(texts)]),
+            examples.source,
+        )
     return Posed(problem, sizes, examples, TINY)
 
 
@@ -175,9 +200,13 @@ def ner() -> Posed:
 def spelled_ner(request: pytest.FixtureRequest) -> Posed:
     """Words have characters, from 1 to 5, and a model reads them in each way in turn."""
     posed = pose("ner")
-    spellings = Ragged.of([[4 + (3 * word + i) % 7 for i in range(1 + word % 5)] for word in range(NUM_WORDS)])
+    spellings = Ragged.of(
+        [[4 + (3 * word + i) % 7 for i in range(1 + word % 5)] for word in range(NUM_WORDS)]
+    )
     words = Words(Ragged(posed.examples.source.ids - 4, posed.examples.source.offsets), spellings)
-    settings = replace(posed.settings, char_encoder=request.param, char_embedding_size=3, char_hidden_size=4)
+    settings = replace(
+        posed.settings, char_encoder=request.param, char_embedding_size=3, char_hidden_size=4
+    )
     sizes, examples = replace(posed.sizes, characters=11), replace(posed.examples, words=words)
     return Posed(posed.problem, sizes, examples, settings)
 

@@ -12,7 +12,13 @@ import torch
 
 from rnn_models import devices
 from rnn_models.checkpoints.machine import describe_machine
-from rnn_models.devices import autocast, describe_precision, find_device, has_bfloat16_lstm, seed_generators
+from rnn_models.devices import (
+    autocast,
+    describe_precision,
+    find_device,
+    has_bfloat16_lstm,
+    seed_generators,
+)
 from rnn_models.layers import recurrent
 from rnn_models.problem import problem_names
 from rnn_models.settings import Encoder, TrainSettings
@@ -34,7 +40,10 @@ def test_a_gpu_is_taken_only_where_there_is_one_and_it_is_not_refused(monkeypatc
 
 def test_a_gpu_that_is_asked_for_and_not_there_is_refused(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    with pytest.raises(ValueError, match="device must be auto or cpu on a machine where torch finds no GPU, got 'cuda'"):
+    with pytest.raises(
+        ValueError,
+        match="device must be auto or cpu on a machine where torch finds no GPU, got 'cuda'",
+    ):
         find_device("cuda")
 
 
@@ -43,13 +52,16 @@ def test_seeds_give_the_numbers_that_torch_gives_of_them():
     for seed in (torch.manual_seed, lambda number: seed_generators(torch.device("cpu"), number)):
         for number in (0, 7 * 1_000_003 + 12):
             seed(number)
-            drawn.append(torch.cat([torch.rand(5), torch.empty(5).bernoulli_(0.5), torch.randperm(5)]))
+            drawn.append(
+                torch.cat([torch.rand(5), torch.empty(5).bernoulli_(0.5), torch.randperm(5)])
+            )
     assert are_equal(dict(enumerate(drawn[:2])), dict(enumerate(drawn[2:])))
     assert not torch.equal(drawn[0], drawn[1])
 
 
 @pytest.mark.parametrize(
-    ("precision", "kind"), [("auto", torch.float32), ("float32", torch.float32), ("bfloat16", torch.bfloat16)]
+    ("precision", "kind"),
+    [("auto", torch.float32), ("float32", torch.float32), ("bfloat16", torch.bfloat16)],
 )
 def test_products_on_a_cpu_have_the_bits_that_were_asked_for(precision, kind):
     with autocast(torch.device("cpu"), precision):
@@ -58,8 +70,15 @@ def test_products_on_a_cpu_have_the_bits_that_were_asked_for(precision, kind):
 
 @pytest.mark.parametrize("num_layers", [1, 2])
 @pytest.mark.parametrize("encoder", get_args(Encoder))
-def test_a_training_in_bfloat16_keeps_its_weights_in_float32_and_its_losses_close(posed, encoder, num_layers):
-    options = {"encoder": encoder, "num_layers": num_layers, "layer_norm": num_layers == 2, "residual": num_layers == 2}
+def test_a_training_in_bfloat16_keeps_its_weights_in_float32_and_its_losses_close(
+    posed, encoder, num_layers
+):
+    options = {
+        "encoder": encoder,
+        "num_layers": num_layers,
+        "layer_norm": num_layers == 2,
+        "residual": num_layers == 2,
+    }
     options |= {"dropout": 0.0, "token_dropout": 0.0, "max_epochs": 2}
     plain, fast = fitted(posed, **options), fitted(posed, **options, precision="bfloat16")
     assert {w.dtype for w in fast.weights.values()} == {torch.float32}
@@ -95,7 +114,13 @@ for name in problem_names():
 @cache
 def on_a_slower_processor() -> list[str]:
     """What trainings in bfloat16 print in a process whose processor has no AVX-512."""
-    done = subprocess.run([sys.executable, "-c", BITS_OF_ALL], env=os.environ | SLOWER, cwd=ROOT, text=True, capture_output=True)
+    done = subprocess.run(
+        [sys.executable, "-c", BITS_OF_ALL],
+        env=os.environ | SLOWER,
+        cwd=ROOT,
+        text=True,
+        capture_output=True,
+    )
     assert done.returncode == 0, done.stderr[-2000:]
     return done.stdout.splitlines()
 
@@ -124,7 +149,10 @@ def test_what_is_written_down_of_a_machine_is_another_on_a_slower_processor(monk
 def test_the_bits_that_are_told_are_those_that_compute(posed, monkeypatch, has_it):
     """As if this processor had bfloat16 for LSTM layers, and as if it had not."""
     if has_it and not has_bfloat16_lstm("cpu"):
-        assert describe_precision(torch.device("cpu"), "bfloat16") == "bfloat16, LSTM layers in float32"
+        assert (
+            describe_precision(torch.device("cpu"), "bfloat16")
+            == "bfloat16, LSTM layers in float32"
+        )
         return
     for module in (devices, recurrent):
         monkeypatch.setattr(module, "has_bfloat16_lstm", lambda kind: has_it)
@@ -137,7 +165,9 @@ def test_the_bits_that_are_told_are_those_that_compute(posed, monkeypatch, has_i
 
     monkeypatch.setattr(torch, "lstm", watched)
     history = fitted(posed, encoder="lstm", max_epochs=1, device="cpu", precision="bfloat16")
-    assert describe_precision(torch.device("cpu"), "bfloat16") == ("bfloat16" if has_it else "bfloat16, LSTM layers in float32")
+    assert describe_precision(torch.device("cpu"), "bfloat16") == (
+        "bfloat16" if has_it else "bfloat16, LSTM layers in float32"
+    )
     assert (torch.bfloat16 in kinds) is has_it  # validation is in float32 either way
     assert history.weights
 

@@ -30,12 +30,16 @@ def test_results_stand_in_the_order_of_the_items(threads):
 def test_as_many_are_worked_on_at_once_as_there_are_threads(threads):
     at_once = min(threads, MOST)
     meeting = Barrier(at_once)  # passed only if so many are at work together
-    found = in_order(lambda n: (meeting.wait(timeout=60), current_thread().name)[1], range(2 * at_once), CPU)
+    found = in_order(
+        lambda n: (meeting.wait(timeout=60), current_thread().name)[1], range(2 * at_once), CPU
+    )
     assert len(set(found)) <= at_once
 
 
 def test_each_has_its_share_of_the_threads_and_the_caller_keeps_its_own(threads):
-    assert set(in_order(lambda n: torch.get_num_threads(), range(12), CPU)) == {threads // min(threads, MOST)}
+    assert set(in_order(lambda n: torch.get_num_threads(), range(12), CPU)) == {
+        threads // min(threads, MOST)
+    }
     assert torch.get_num_threads() == threads
     seen: list[int] = []
     later = Thread(target=lambda: seen.append(torch.get_num_threads()))
@@ -62,11 +66,17 @@ def test_work_within_work_is_done_in_turn_where_no_thread_is_left(threads):
 
 def test_answers_and_loss_are_the_same_to_the_last_bit(posed_answer):
     p, model = posed_answer, posed_answer.model()
-    alone = predict_all(p.problem, model, p.examples, size=2), mean_loss(p.problem, model, p.examples, p.settings)
+    alone = (
+        predict_all(p.problem, model, p.examples, size=2),
+        mean_loss(p.problem, model, p.examples, p.settings),
+    )
     assert torch.get_num_threads() == 1
     torch.set_num_threads(3)
     try:
-        together = predict_all(p.problem, model, p.examples, size=2), mean_loss(p.problem, model, p.examples, p.settings)
+        together = (
+            predict_all(p.problem, model, p.examples, size=2),
+            mean_loss(p.problem, model, p.examples, p.settings),
+        )
     finally:
         torch.set_num_threads(1)
     assert together == alone

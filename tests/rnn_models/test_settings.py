@@ -12,8 +12,16 @@ from rnn_models.settings import TrainSettings
     ("name", "value", "message"),
     [
         ("encoder", "transformer", "encoder must be one of lstm, gru, rnn, cnn, got 'transformer'"),
-        ("pooling", "sum", "pooling must be one of mean_max, mean, max, last, attention, got 'sum'"),
-        ("schedule", None, "schedule must be one of cosine, plateau, constant, inverse_square_root, got None"),
+        (
+            "pooling",
+            "sum",
+            "pooling must be one of mean_max, mean, max, last, attention, got 'sum'",
+        ),
+        (
+            "schedule",
+            None,
+            "schedule must be one of cosine, plateau, constant, inverse_square_root, got None",
+        ),
         ("hidden_size", 0, "hidden_size must be at least 1, got 0"),
         ("num_layers", 1.0, "num_layers must be of type int, got 1.0"),
         ("max_epochs", "8", "max_epochs must be of type int, got '8'"),
@@ -37,7 +45,9 @@ def test_a_whole_number_passes_where_a_fraction_is_expected():
 
 @pytest.mark.parametrize("bound", ["low", "high"])
 def test_every_bound_belongs_to_the_range(bound):
-    values = {f.name: f.metadata[bound] for f in fields(TrainSettings) if f.metadata[bound] is not None}
+    values = {
+        f.name: f.metadata[bound] for f in fields(TrainSettings) if f.metadata[bound] is not None
+    }
     assert values
     TrainSettings(**values)
 

@@ -52,7 +52,13 @@ def window_loss(model, window: Window, state):
 
 
 def cut(examples, settings, epoch):
-    return stream_windows(examples.target, size=settings.batch_size, window=settings.bptt_window, seed=settings.seed, epoch=epoch)
+    return stream_windows(
+        examples.target,
+        size=settings.batch_size,
+        window=settings.bptt_window,
+        seed=settings.seed,
+        epoch=epoch,
+    )
 
 
 PROBLEM: Problem = replace(

@@ -31,7 +31,9 @@ def mlflow_store(store: Path, empty_mlflow: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
-def served_store(empty_mlflow: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, "Served"]]:
+def served_store(
+    empty_mlflow: Path, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Path, dict[str, "Served"]]:
     """A store with a registered model of every problem."""
     from tests.tasks.served import TABLES, served
 
@@ -44,7 +46,9 @@ def served_store(empty_mlflow: Path, tmp_path_factory: pytest.TempPathFactory) -
 
 
 @pytest.fixture
-def models(served_store: tuple[Path, dict[str, "Served"]], monkeypatch: pytest.MonkeyPatch) -> dict[str, "Served"]:
+def models(
+    served_store: tuple[Path, dict[str, "Served"]], monkeypatch: pytest.MonkeyPatch
+) -> dict[str, "Served"]:
     """The same with the store named, as long as a test takes."""
     monkeypatch.setenv("REFRAIN_HOME", str(served_store[0]))
     return served_store[1]

@@ -41,13 +41,25 @@ def entry(folder: Path, source: dict[str, Any], **changes: Any) -> Dataset:
 
 def of_files(folder: Path, **paths: Any) -> Dataset:
     """A dataset of CSV files; the splits of a publisher leave a share for validation at most."""
-    given = {} if set(paths) == {"all"} else {"splits": {}} if "validation" in paths else {"splits": {"validation": 0.2}}
+    given = (
+        {}
+        if set(paths) == {"all"}
+        else {"splits": {}}
+        if "validation" in paths
+        else {"splits": {"validation": 0.2}}
+    )
     return entry(folder, {"kind": "files", "paths": paths}, **given)
 
 
 def of_table(folder: Path, **changes: Any) -> Dataset:
     """A dataset of the table of ``Table``."""
-    source = {"kind": "sql", "url": f"sqlite:///{folder}/shop.db", "table": "reviews", "key": "id", "watermark": "stamp"}
+    source = {
+        "kind": "sql",
+        "url": f"sqlite:///{folder}/shop.db",
+        "table": "reviews",
+        "key": "id",
+        "watermark": "stamp",
+    }
     return entry(folder, source | changes.pop("source", {}), **changes)
 
 
@@ -59,7 +71,9 @@ def write(path: Path, rows: Rows) -> None:
 
 def texts(num: int, start: int = 0) -> list[tuple[str, str]]:
     """Rows of texts that differ."""
-    return [(f"{WORDS[i % 10]} {WORDS[i // 10 % 10]} {i}", "pos") for i in range(start, start + num)]
+    return [
+        (f"{WORDS[i % 10]} {WORDS[i // 10 % 10]} {i}", "pos") for i in range(start, start + num)
+    ]
 
 
 class Table:
@@ -67,12 +81,18 @@ class Table:
 
     def __init__(self, folder: Path) -> None:
         self.path, self.stamp = folder / "shop.db", 0
-        self.execute("CREATE TABLE reviews (id INTEGER PRIMARY KEY AUTOINCREMENT, text TEXT, label TEXT, stamp INTEGER)")
+        self.execute(
+            "CREATE TABLE reviews (id INTEGER PRIMARY KEY AUTOINCREMENT, text TEXT, label TEXT, stamp INTEGER)"
+        )
 
     def execute(self, statement: str, *rows: tuple[Any, ...]) -> list[tuple[Any, ...]]:
         """Execute a statement, for each of some rows."""
         with sqlite3.connect(self.path) as connection:
-            done = connection.executemany(statement, rows).fetchall() if rows else connection.execute(statement).fetchall()
+            done = (
+                connection.executemany(statement, rows).fetchall()
+                if rows
+                else connection.execute(statement).fetchall()
+            )
         connection.close()
         return done
 
@@ -80,12 +100,18 @@ class Table:
         """Add rows with the next stamp, or with one of their own."""
         self.stamp += stamp is None
         at = self.stamp if stamp is None else stamp
-        self.execute("INSERT INTO reviews (text, label, stamp) VALUES (?, ?, ?)", *((*row, at) for row in rows))
+        self.execute(
+            "INSERT INTO reviews (text, label, stamp) VALUES (?, ?, ?)",
+            *((*row, at) for row in rows),
+        )
 
     def update(self, key: int, text: str, stamp: int | None = None) -> None:
         """Change a row, which gets the next stamp or one of its own."""
         self.stamp += stamp is None
-        self.execute("UPDATE reviews SET text = ?, stamp = ? WHERE id = ?", (text, self.stamp if stamp is None else stamp, key))
+        self.execute(
+            "UPDATE reviews SET text = ?, stamp = ? WHERE id = ?",
+            (text, self.stamp if stamp is None else stamp, key),
+        )
 
     def delete(self, *keys: int) -> None:
         """Take rows away."""
@@ -104,7 +130,9 @@ def plain(text: str) -> str:
 def copy_of(text: str, chance: Random) -> str:
     """A copy that differs in case, spacing or width at most."""
     wide = "".join(chr(ord(sign) + 0xFEE0) if "!" <= sign <= "~" else sign for sign in text)
-    return chance.choice([text, text.upper(), f"  {text.title()} ", text.replace(" ", "\t\u3000"), wide])
+    return chance.choice(
+        [text, text.upper(), f"  {text.title()} ", text.replace(" ", "\t\u3000"), wide]
+    )
 
 
 def texts_of(snapshot: Snapshot, split: str) -> list[str]:

@@ -57,7 +57,10 @@ def token_set_of(problem: str, key: str, test: pa.Table | None = None) -> TokenS
     """A snapshot and its ids, all splits alike but for the test split, if one is given."""
     table, name = TABLES[problem], f"made_{problem}"
     tables = dict.fromkeys(SPLITS, table) | ({"test": test} if test else {})
-    rows, splits = {split: each.num_rows for split, each in tables.items()}, dict.fromkeys(SPLITS, key)
+    rows, splits = (
+        {split: each.num_rows for split, each in tables.items()},
+        dict.fromkeys(SPLITS, key),
+    )
     with Snapshot.making(name, key) as folder:
         for split in SPLITS:
             pq.write_table(tables[split], folder / f"{split}.parquet")
@@ -96,7 +99,11 @@ def trained(problem: str, **changes: Any) -> Served:
     tokens = token_set_of(problem, "trained")
     for report in (PAGE, REPORT):  # the run of a training keeps them
         (tokens.snapshot_of().folder / report).write_text("made")
-    chosen = CHANGES.get(problem, {}) | {"embedding_size": 8, "hidden_size": 8, "max_epochs": 2, "batch_size": 4} | changes
+    chosen = (
+        CHANGES.get(problem, {})
+        | {"embedding_size": 8, "hidden_size": 8, "max_epochs": 2, "batch_size": 4}
+        | changes
+    )
     return registered(tokens, directly(train, tokens, TrainChanges(**chosen)))
 
 
@@ -104,7 +111,9 @@ def write_outputs(folder: Path, problem: str) -> None:
     """What an evaluation leaves of answers that are all right, or of texts that cost a nat a token."""
     table, headline = TABLES[problem], find_metric(find_problem(problem).metrics[0])
     source, true = (column.to_pylist() for column in table.columns)
-    said = [np.ones(len(text) + 1, np.float32) for text in true] if problem == "generation" else true
+    said = (
+        [np.ones(len(text) + 1, np.float32) for text in true] if problem == "generation" else true
+    )
     np.savez(folder / STATISTICS, **{headline.name: headline.statistics(said, true)})  # type: ignore[arg-type]
     shown = {} if problem == "generation" else {"output": said}
     pd.DataFrame({"source": source, "reference": true, **shown}).to_parquet(folder / OUTPUTS)

@@ -17,7 +17,11 @@ from tests.conftest import write_reviews
 def catalog(tmp_path: Path) -> Path:
     """A catalog whose entry sets tokens, training and promotion."""
     write_reviews(tmp_path / "rows.csv", num=60)
-    chosen = {"training": {"max_epochs": 3, "hidden_size": 24}, "promotion": {"guards": {"pos": 1}}, "tokens": {"limit": 40}}
+    chosen = {
+        "training": {"max_epochs": 3, "hidden_size": 24},
+        "promotion": {"guards": {"pos": 1}},
+        "tokens": {"limit": 40},
+    }
     entry = {
         "problem": "sentiment", "language": "xx", "licence": "ours", "origin": "made here", "tokenizer": "words",
         "source": {"kind": "files", "paths": {"all": "rows.csv"}}, "format": {"kind": "csv"},
@@ -38,16 +42,26 @@ def rewrite(path: Path, settings: object) -> None:
 @pytest.mark.case("D16")
 def test_an_entry_sets_what_the_caller_leaves_open_and_the_caller_wins(catalog: Path) -> None:
     chosen = with_entry_settings("mine", parse_settings(["training.max_epochs=7"]), str(catalog))
-    assert (chosen.training.max_epochs, chosen.training.hidden_size, chosen.training.dropout) == (7, 24, None)
+    assert (chosen.training.max_epochs, chosen.training.hidden_size, chosen.training.dropout) == (
+        7,
+        24,
+        None,
+    )
     assert (chosen.tokens.limit, chosen.promotion.guards) == (40, {"pos": 1})
 
 
 @pytest.mark.case("D16")
 def test_each_setting_is_shown_with_its_value_and_origin(catalog: Path) -> None:
     settings = parse_settings(["training.max_epochs=7"])
-    rows = {row.name: row for row in setting_rows("mine", settings, str(catalog), {"training.max_epochs": "--set"})}
+    rows = {
+        row.name: row
+        for row in setting_rows("mine", settings, str(catalog), {"training.max_epochs": "--set"})
+    }
     assert (rows["training.max_epochs"].value, rows["training.max_epochs"].origin) == (7, "--set")
-    assert (rows["training.hidden_size"].value, rows["training.hidden_size"].origin) == (24, "mine.yaml")
+    assert (rows["training.hidden_size"].value, rows["training.hidden_size"].origin) == (
+        24,
+        "mine.yaml",
+    )
     assert rows["training.dropout"].origin == "default (sentiment)"
     assert rows["tokens.min_frequency"].origin == "default (words)"
     assert rows["promotion.alpha"].origin == "default"
@@ -59,12 +73,17 @@ def test_each_setting_is_shown_with_its_value_and_origin(catalog: Path) -> None:
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"training": {"max_epochs": -1}}, r"mine.yaml, entry mine, settings: setting training.max_epochs: .*got -1"),
+        (
+            {"training": {"max_epochs": -1}},
+            r"mine.yaml, entry mine, settings: setting training.max_epochs: .*got -1",
+        ),
         ({"training": {"lr": 1}}, r"mine.yaml, entry mine, settings: setting training.lr: .*"),
         ({"trainin": {}}, r"mine.yaml, entry mine, settings: setting trainin"),
     ],
 )
-def test_wrong_settings_of_an_entry_name_file_entry_and_setting(settings: object, message: str, catalog: Path) -> None:
+def test_wrong_settings_of_an_entry_name_file_entry_and_setting(
+    settings: object, message: str, catalog: Path
+) -> None:
     rewrite(catalog, settings)
     with pytest.raises(RowError, match=message):
         with_entry_settings("mine", parse_settings([]), str(catalog))
@@ -94,7 +113,9 @@ def test_a_name_of_another_tool_is_answered_with_ours(typed: str, meant: str) ->
 
 @pytest.mark.case("D16")
 def test_a_key_within_a_mapping_is_set_by_its_dotted_name() -> None:
-    assert parse_settings(["promotion.guards.PER=1", "promotion.guards.LOC=2"]).promotion.guards == {"PER": 1, "LOC": 2}
+    assert parse_settings(
+        ["promotion.guards.PER=1", "promotion.guards.LOC=2"]
+    ).promotion.guards == {"PER": 1, "LOC": 2}
     with pytest.raises(ValueError, match=r"there is no setting 'training.max_epochs.x'"):
         parse_settings(["training.max_epochs.x=1"])
 
@@ -102,5 +123,7 @@ def test_a_key_within_a_mapping_is_set_by_its_dotted_name() -> None:
 @pytest.mark.case("D16")
 @pytest.mark.parametrize("typed", ["training.max_epochs=", "training.max_epochs=  "])
 def test_an_empty_value_is_an_error(typed: str) -> None:
-    with pytest.raises(ValueError, match=r"training.max_epochs has no value: write training.max_epochs=VALUE"):
+    with pytest.raises(
+        ValueError, match=r"training.max_epochs has no value: write training.max_epochs=VALUE"
+    ):
         parse_settings([typed])

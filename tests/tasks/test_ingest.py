@@ -18,7 +18,17 @@ from tasks.ingestion.snapshot import check_share, make_snapshot
 from tasks.ingestion.snapshot_log import History
 from tasks.ingestion.snapshot_writer import SnapshotWriter
 from tasks.store.artifacts import Snapshot
-from tests.tasks.growing import Table, all_texts, entry, ingest, last, of_files, of_table, texts, write
+from tests.tasks.growing import (
+    Table,
+    all_texts,
+    entry,
+    ingest,
+    last,
+    of_files,
+    of_table,
+    texts,
+    write,
+)
 
 FILES = {"kind": "files", "paths": {"all": "*.csv"}}
 
@@ -38,7 +48,9 @@ CRASHES: dict[str, tuple[type, str]] = {
 
 def with_files(folder: Path) -> tuple[Dataset, Callable[[int], None]]:
     write(folder / "first.csv", texts(20))
-    return of_files(folder, all="*.csv"), lambda number: write(folder / f"{number}.csv", texts(20, start=20 * number))
+    return of_files(folder, all="*.csv"), lambda number: write(
+        folder / f"{number}.csv", texts(20, start=20 * number)
+    )
 
 
 def with_table(folder: Path) -> tuple[Dataset, Callable[[int], None]]:
@@ -50,7 +62,10 @@ def with_table(folder: Path) -> tuple[Dataset, Callable[[int], None]]:
 @pytest.mark.parametrize("make", [with_files, with_table])
 @pytest.mark.parametrize("crash", CRASHES)
 def test_a_crash_moves_no_watermark_and_loses_nothing(
-    crash: str, make: Callable[[Path], tuple[Dataset, Callable[[int], None]]], store: Path, tmp_path: Path
+    crash: str,
+    make: Callable[[Path], tuple[Dataset, Callable[[int], None]]],
+    store: Path,
+    tmp_path: Path,
 ) -> None:
     dataset, grow = make(tmp_path)
     ingest(dataset)
@@ -86,7 +101,9 @@ MATTERS: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.parametrize("key", SAID_ONLY)
-def test_what_is_only_said_of_a_dataset_makes_no_new_snapshot(key: str, store: Path, tmp_path: Path) -> None:
+def test_what_is_only_said_of_a_dataset_makes_no_new_snapshot(
+    key: str, store: Path, tmp_path: Path
+) -> None:
     write(tmp_path / "rows.csv", texts(20))
     first = ingest(entry(tmp_path, FILES))
     assert make_snapshot(entry(tmp_path, FILES, **{key: SAID_ONLY[key]})) == (first, False)
@@ -114,10 +131,16 @@ def test_other_rules_hold_for_old_rows_too(store: Path, tmp_path: Path) -> None:
 CONLL = "".join(f"lumo{number} B-PER\n" + "ta O\n" * (number % 4) + "\n" for number in range(200))
 
 
-def test_a_snapshot_has_the_same_digest_however_its_rows_were_cut_into_batches(store: Path, tmp_path: Path) -> None:
+def test_a_snapshot_has_the_same_digest_however_its_rows_were_cut_into_batches(
+    store: Path, tmp_path: Path
+) -> None:
     (tmp_path / "rows.conll").write_text(CONLL)
     source = {"kind": "files", "paths": {"all": "rows.conll"}}
-    shape: dict[str, Any] = {"problem": "ner", "format": {"kind": "conll"}, "columns": {"tokens": 0, "tags": 1}}
+    shape: dict[str, Any] = {
+        "problem": "ner",
+        "format": {"kind": "conll"},
+        "columns": {"tokens": 0, "tags": 1},
+    }
     first, _ = make_snapshot(entry(tmp_path, source, **shape))
     with patch("data.formats.encoding.BLOCK_BYTES", 64):
         again, is_new = make_snapshot(entry(tmp_path, source, **shape, checks={"min_length": 1}))
@@ -125,7 +148,9 @@ def test_a_snapshot_has_the_same_digest_however_its_rows_were_cut_into_batches(s
     assert (again, is_new) == (first, False)
 
 
-@pytest.mark.parametrize("change", ["a text", "a label", "two sides that flow into each other", "a row more"])
+@pytest.mark.parametrize(
+    "change", ["a text", "a label", "two sides that flow into each other", "a row more"]
+)
 def test_other_rows_have_another_digest(change: str, store: Path, tmp_path: Path) -> None:
     rows = texts(20)
     write(tmp_path / "rows.csv", rows)
@@ -141,7 +166,10 @@ def test_other_rows_have_another_digest(change: str, store: Path, tmp_path: Path
 
 
 def test_the_report_counts_what_was_read_kept_and_refused(store: Path, tmp_path: Path) -> None:
-    write(tmp_path / "rows.csv", [*texts(50), ("", "pos"), ("lumo", ""), texts(1)[0], (texts(1)[0][0], "neg")])
+    write(
+        tmp_path / "rows.csv",
+        [*texts(50), ("", "pos"), ("lumo", ""), texts(1)[0], (texts(1)[0][0], "neg")],
+    )
     snapshot = ingest(of_files(tmp_path, all="rows.csv"))
     told = json.loads((snapshot.folder / "report.json").read_text())
     reasons = {"no_text": 2, "duplicate": 1, "conflict": 1}
@@ -150,37 +178,54 @@ def test_the_report_counts_what_was_read_kept_and_refused(store: Path, tmp_path:
     assert sum(snapshot.rows.values()) == 54
     assert (told["new"], told["gone"], told["removed"]) == (50, 0, 0)
     assert {kind: len(rows) for kind, rows in told["examples"].items()} == reasons
-    assert {split: told["splits"][split]["rows"] for split in SPLITS} == {split: snapshot.rows.get(split, 0) for split in SPLITS}
+    assert {split: told["splits"][split]["rows"] for split in SPLITS} == {
+        split: snapshot.rows.get(split, 0) for split in SPLITS
+    }
 
 
 def test_a_line_of_a_removal_list_that_is_none_is_said(store: Path, tmp_path: Path) -> None:
     write(tmp_path / "rows.csv", texts(20))
     (tmp_path / "gone.txt").write_text("# people\n\nlumo ta\n")
-    with pytest.raises(RowError, match=r"line 3: expected text:HASH \(16 hexadecimal digits\) or key:VALUE, got 'lumo ta'"):
+    with pytest.raises(
+        RowError,
+        match=r"line 3: expected text:HASH \(16 hexadecimal digits\) or key:VALUE, got 'lumo ta'",
+    ):
         make_snapshot(entry(tmp_path, FILES, removals="gone.txt"))
 
 
-def snapshot_of(folder: Path, num_fine: int, num_refused: int, **changes: Any) -> tuple[Dataset, Snapshot]:
+def snapshot_of(
+    folder: Path, num_fine: int, num_refused: int, **changes: Any
+) -> tuple[Dataset, Snapshot]:
     write(folder / "rows.csv", [*texts(num_fine), *[("", "pos")] * num_refused])
     dataset = entry(folder, FILES, **changes)
     return dataset, ingest(dataset)
 
 
-def test_too_many_refused_rows_stop_with_examples_of_each_reason(store: Path, tmp_path: Path) -> None:
+def test_too_many_refused_rows_stop_with_examples_of_each_reason(
+    store: Path, tmp_path: Path
+) -> None:
     dataset, snapshot = snapshot_of(tmp_path, num_fine=90, num_refused=10)
-    with pytest.raises(RowError, match=r"10 of 100 rows were refused, more than checks.max_refused_share 5% allows") as said:
+    with pytest.raises(
+        RowError, match=r"10 of 100 rows were refused, more than checks.max_refused_share 5% allows"
+    ) as said:
         check_share(dataset, snapshot)
     assert str(snapshot.folder / f"{REFUSED}.parquet") in str(said.value)
     assert f"{tmp_path}/rows.csv, row 92: text: empty" in str(said.value)
 
 
 def test_as_many_refused_rows_as_the_entry_allows_stop_nothing(store: Path, tmp_path: Path) -> None:
-    check_share(*snapshot_of(tmp_path, num_fine=90, num_refused=10, checks={"max_refused_share": 0.1}))
+    check_share(
+        *snapshot_of(tmp_path, num_fine=90, num_refused=10, checks={"max_refused_share": 0.1})
+    )
 
 
 def test_an_empty_split_stops_and_says_which(store: Path, tmp_path: Path) -> None:
-    dataset, snapshot = snapshot_of(tmp_path, num_fine=90, num_refused=1, splits={"validation": 0.2})
-    with pytest.raises(RowError, match=r"made: split test has no rows \(91 read; refused: 1 no_text\)"):
+    dataset, snapshot = snapshot_of(
+        tmp_path, num_fine=90, num_refused=1, splits={"validation": 0.2}
+    )
+    with pytest.raises(
+        RowError, match=r"made: split test has no rows \(91 read; refused: 1 no_text\)"
+    ):
         check_share(dataset, snapshot)
 
 
@@ -192,13 +237,20 @@ def test_a_problem_that_is_not_known_is_said_with_the_nearest(store: Path, tmp_p
 
 def test_rows_of_another_shape_than_the_problem_reads_are_said(store: Path, tmp_path: Path) -> None:
     entry(tmp_path, FILES, problem="translation")
-    with pytest.raises(RowError, match="entry made, columns: translation reads source and target, got text and label"):
+    with pytest.raises(
+        RowError,
+        match="entry made, columns: translation reads source and target, got text and label",
+    ):
         checked_entry("made", str(tmp_path / "catalog.yaml"))
 
 
 def test_an_entry_that_fits_its_problem_is_found(store: Path, tmp_path: Path) -> None:
     dataset = entry(tmp_path, FILES)
-    assert checked_entry("made", str(tmp_path / "catalog.yaml")) == dataset == find_dataset("made", tmp_path / "catalog.yaml")
+    assert (
+        checked_entry("made", str(tmp_path / "catalog.yaml"))
+        == dataset
+        == find_dataset("made", tmp_path / "catalog.yaml")
+    )
 
 
 @pytest.mark.case("07")

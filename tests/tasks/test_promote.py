@@ -31,7 +31,12 @@ TRUE = {
     "translation": ["カサタナ" + "アイウエオ"[i % 5] + "ヌネノ" for i in range(NUM)],
 }
 WRONG = {"sentiment": {"pos": "neg", "neg": "pos"}, "ner": {"B-PER": "O", "B-ORG": "O", "O": "O"}}
-HEADLINE = {"sentiment": "accuracy", "ner": "span_f1", "generation": "bits_per_character", "translation": "bleu"}
+HEADLINE = {
+    "sentiment": "accuracy",
+    "ner": "span_f1",
+    "generation": "bits_per_character",
+    "translation": "bleu",
+}
 
 
 def with_faults(problem: str, places: Sequence[int]) -> list[Any]:
@@ -39,7 +44,9 @@ def with_faults(problem: str, places: Sequence[int]) -> list[Any]:
     said = list(TRUE[problem])
     for place in places:
         row = said[place]
-        said[place] = WRONG[problem][row] if isinstance(row, str) else [WRONG[problem][tag] for tag in row]
+        said[place] = (
+            WRONG[problem][row] if isinstance(row, str) else [WRONG[problem][tag] for tag in row]
+        )
     return said
 
 
@@ -52,7 +59,14 @@ class Made:
     """What a challenger is decided on from, made without a training."""
 
     def __init__(
-        self, problem: str, said: list[Any], cheap: list[Any], *, is_joined: bool = False, name: str = "made", tokenizer: str = ""
+        self,
+        problem: str,
+        said: list[Any],
+        cheap: list[Any],
+        *,
+        is_joined: bool = False,
+        name: str = "made",
+        tokenizer: str = "",
     ) -> None:
         metric, true = find_metric(HEADLINE[problem], tokenizer=tokenizer), TRUE[problem]
         key = digest(problem, str(said), name)
@@ -62,8 +76,14 @@ class Made:
             "generation": ("text",),
             "translation": ("source", "target"),
         }[problem]
-        sides = {"text": ["lumo"] * NUM, "tokens": [["lumo", "sela"]] * NUM, "source": ["lumo"] * NUM} | {columns[-1]: true}
-        self.snapshot = Snapshot(dataset=name, digest=digest(problem), rows={}, splits={"test": "t"}, reasons={})
+        sides = {
+            "text": ["lumo"] * NUM,
+            "tokens": [["lumo", "sela"]] * NUM,
+            "source": ["lumo"] * NUM,
+        } | {columns[-1]: true}
+        self.snapshot = Snapshot(
+            dataset=name, digest=digest(problem), rows={}, splits={"test": "t"}, reasons={}
+        )
         self.tokens = TokenSet(
             dataset=name, digest=digest(problem), problem=problem, tokenizer="words", snapshot=self.snapshot.digest, rows={},
             sizes={}, limit=0, test_split="t", settings={},
@@ -74,7 +94,9 @@ class Made:
         )  # fmt: skip
         paired = ([np.concatenate(said)], ["\n".join(true)]) if is_joined else (said, true)
         statistics, others = metric.statistics(*paired), metric.statistics(cheap, true)
-        value, baseline = (float(metric.score(rows.sum(0)[None])[0]) for rows in (statistics, others))
+        value, baseline = (
+            float(metric.score(rows.sum(0)[None])[0]) for rows in (statistics, others)
+        )
         run = mlflow_client.client().create_run(mlflow_client.experiment(name)).info.run_id
         self.scores = Scores(
             dataset=name, digest=key, problem=problem, checkpoint=key, tokens=self.tokens.digest, mlflow_run=run, test_split="t",
@@ -84,7 +106,10 @@ class Made:
         for noun in (self.snapshot, self.tokens, self.checkpoint, self.scores):
             noun.folder.mkdir(parents=True, exist_ok=True)
             noun.commit()
-        pq.write_table(pa.table({column: sides[column] for column in columns}), self.snapshot.folder / "test.parquet")
+        pq.write_table(
+            pa.table({column: sides[column] for column in columns}),
+            self.snapshot.folder / "test.parquet",
+        )
         np.savez(self.scores.folder / "statistics.npz", **{metric.name: statistics})
         np.savez(self.scores.folder / "baselines.npz", **{majority.__name__: others})
         if problem != "generation":
@@ -104,7 +129,9 @@ class Made:
 def champion(monkeypatch: pytest.MonkeyPatch) -> dict[str, list[Any]]:
     """What a champion says of the test split, by its version; it needs no model for that."""
     said: dict[str, list[Any]] = {}
-    monkeypatch.setattr(evidence, "score_champion", lambda name, version, scores, tokens: said[version])
+    monkeypatch.setattr(
+        evidence, "score_champion", lambda name, version, scores, tokens: said[version]
+    )
     return said
 
 
@@ -112,7 +139,9 @@ def champion(monkeypatch: pytest.MonkeyPatch) -> dict[str, list[Any]]:
 def asked_apart(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The versions asked in a process of their own before they were promoted; these here have no weights to answer with."""
     asked: list[str] = []
-    monkeypatch.setattr(stage, "check_parity", lambda version, scores, tokens: asked.append(version.version))
+    monkeypatch.setattr(
+        stage, "check_parity", lambda version, scores, tokens: asked.append(version.version)
+    )
     return asked
 
 
@@ -129,7 +158,9 @@ def tags(version: ModelVersion) -> dict[str, str]:
 def test_the_first_model_is_compared_with_the_best_cheap_system_example_by_example() -> None:
     made = Made("sentiment", with_faults("sentiment", range(40)), ["pos"] * NUM)
     found = made.decided(made.register())
-    assert found.reason.startswith("first champion: accuracy 90.00 against 50.00 of majority, gain +40.00")
+    assert found.reason.startswith(
+        "first champion: accuracy 90.00 against 50.00 of majority, gain +40.00"
+    )
     assert (found.against, found.champion_version, found.champion_score) == ("majority", "", None)
     assert found.comparison["num_examples"] == NUM
     assert found.aliases == ["champion"]
@@ -144,15 +175,25 @@ def test_a_first_model_no_better_than_the_cheap_systems_gets_no_alias() -> None:
     assert mlflow_client.version_with_alias("made", "champion") is None
 
 
-def test_a_better_challenger_takes_the_champion_s_place_and_its_version_says_why(champion: dict[str, list[Any]]) -> None:
+def test_a_better_challenger_takes_the_champion_s_place_and_its_version_says_why(
+    champion: dict[str, list[Any]],
+) -> None:
     made = Made("sentiment", with_faults("sentiment", range(40)), ["pos"] * NUM)
     old, new = made.register("champion"), made.register()
     champion[old.version] = with_faults("sentiment", range(60))
     found = made.decided(new)
     assert found.is_promoted
-    assert (found.challenger_score, found.champion_score, found.champion_version) == (90.0, 85.0, old.version)
+    assert (found.challenger_score, found.champion_score, found.champion_version) == (
+        90.0,
+        85.0,
+        old.version,
+    )
     assert mlflow_client.version_with_alias("made", "champion") == new.version
-    told = {name.removeprefix("refrain.decision"): value for name, value in tags(new).items() if "decision" in name}
+    told = {
+        name.removeprefix("refrain.decision"): value
+        for name, value in tags(new).items()
+        if "decision" in name
+    }
     assert told == {
         "": "promoted", ".digest": found.digest, ".policy": "superior", ".reason": found.reason, ".gain": "+5.0000",
         ".against": f"champion version {old.version}", ".p_value": "0.0001", ".examples": "400",
@@ -176,7 +217,9 @@ def test_a_version_that_does_not_say_what_its_training_said_takes_nobody_s_place
     assert mlflow_client.version_with_alias("made", "champion") == old.version
 
 
-def test_only_a_version_that_is_to_be_promoted_is_asked_apart(champion: dict[str, list[Any]], asked_apart: list[str]) -> None:
+def test_only_a_version_that_is_to_be_promoted_is_asked_apart(
+    champion: dict[str, list[Any]], asked_apart: list[str]
+) -> None:
     made = Made("sentiment", with_faults("sentiment", range(40)), ["pos"] * NUM)
     old, new = made.register("champion"), made.register()
     champion[old.version] = with_faults("sentiment", range(40))
@@ -207,7 +250,9 @@ def test_a_tie_a_worse_and_a_luckier_challenger_leave_the_champion_in_place(
     assert mlflow_client.version_with_alias("made", "champion") == old.version
 
 
-def test_a_better_challenger_that_loses_a_kind_of_entity_is_kept_back(champion: dict[str, list[Any]]) -> None:
+def test_a_better_challenger_that_loses_a_kind_of_entity_is_kept_back(
+    champion: dict[str, list[Any]],
+) -> None:
     orgs, persons = [i for i in range(NUM) if i % 4 == 0], [i for i in range(NUM) if i % 4]
     made = Made("ner", with_faults("ner", orgs[:12]), [["O", "O"]] * NUM)
     old, new = made.register("champion"), made.register()
@@ -216,11 +261,16 @@ def test_a_better_challenger_that_loses_a_kind_of_entity_is_kept_back(champion: 
     assert not found.is_promoted
     assert found.comparison["gain"] > 5
     assert "F1 of ORG falls by 6.38 to 93.62" in found.reason  # 12 of 100 lost: 2 * 88 / 188
-    assert [(change["name"], change["num_examples"]) for change in found.classes] == [("ORG", 100), ("PER", 300)]
+    assert [(change["name"], change["num_examples"]) for change in found.classes] == [
+        ("ORG", 100),
+        ("PER", 300),
+    ]
     assert made.decided(new, guards={"ORG": 10.0}).is_promoted
 
 
-def test_a_lower_cost_wins_and_texts_that_go_on_are_compared_in_blocks(champion: dict[str, list[Any]]) -> None:
+def test_a_lower_cost_wins_and_texts_that_go_on_are_compared_in_blocks(
+    champion: dict[str, list[Any]],
+) -> None:
     made = Made("generation", nats(1.9), nats(3.0), is_joined=True)
     old, new = made.register("champion"), made.register()
     champion[old.version] = nats(2.0)
@@ -230,16 +280,25 @@ def test_a_lower_cost_wins_and_texts_that_go_on_are_compared_in_blocks(champion:
     assert not found.is_promoted  # of four blocks nothing can be told
 
 
-def test_blocks_of_another_number_are_refused_with_the_way_out(champion: dict[str, list[Any]]) -> None:
+def test_blocks_of_another_number_are_refused_with_the_way_out(
+    champion: dict[str, list[Any]],
+) -> None:
     made = Made("generation", nats(1.9), nats(3.0), is_joined=True)
     old, new = made.register("champion"), made.register()
     champion[old.version] = [np.repeat(row, 2) / 2 for row in nats(2.0)]
-    with pytest.raises(ValueError, match=r"4 rows of ours cannot be paired with 8 of theirs.*promotion.policy=always"):
+    with pytest.raises(
+        ValueError,
+        match=r"4 rows of ours cannot be paired with 8 of theirs.*promotion.policy=always",
+    ):
         made.decided(new)
-    assert made.decided(new, policy="always").reason.startswith("promoted by policy always, without a comparison")
+    assert made.decided(new, policy="always").reason.startswith(
+        "promoted by policy always, without a comparison"
+    )
 
 
-def test_a_decision_is_made_once_and_another_policy_is_another_decision(champion: dict[str, list[Any]]) -> None:
+def test_a_decision_is_made_once_and_another_policy_is_another_decision(
+    champion: dict[str, list[Any]],
+) -> None:
     made = Made("sentiment", with_faults("sentiment", range(60)), ["pos"] * NUM)
     old, new = made.register("champion"), made.register()
     champion[old.version] = with_faults("sentiment", range(60))
@@ -255,7 +314,10 @@ def test_a_decision_is_made_once_and_another_policy_is_another_decision(champion
 def test_decisions_against_two_champions_are_both_kept(champion: dict[str, list[Any]]) -> None:
     made = Made("sentiment", with_faults("sentiment", range(60)), ["pos"] * NUM)
     old, other, new = made.register("champion"), made.register(), made.register()
-    champion |= {old.version: with_faults("sentiment", range(60)), other.version: with_faults("sentiment", range(40))}
+    champion |= {
+        old.version: with_faults("sentiment", range(60)),
+        other.version: with_faults("sentiment", range(40)),
+    }
     first = made.decided(new)
     mlflow_client.set_alias("made", "champion", other.version)
     second = made.decided(new)
@@ -266,7 +328,9 @@ def test_decisions_against_two_champions_are_both_kept(champion: dict[str, list[
     assert made.decided(new) == first
 
 
-def test_a_champion_is_found_with_the_decision_that_made_it_one(champion: dict[str, list[Any]]) -> None:
+def test_a_champion_is_found_with_the_decision_that_made_it_one(
+    champion: dict[str, list[Any]],
+) -> None:
     made = Made("sentiment", with_faults("sentiment", range(40)), ["pos"] * NUM)
     old, new = made.register("champion"), made.register()
     champion[old.version] = with_faults("sentiment", range(60))
@@ -276,14 +340,21 @@ def test_a_champion_is_found_with_the_decision_that_made_it_one(champion: dict[s
     assert (first.champion_version, first.aliases) == (old.version, ["champion"])
 
 
-def test_a_guard_of_no_class_is_refused_before_anybody_is_asked(champion: dict[str, list[Any]]) -> None:
+def test_a_guard_of_no_class_is_refused_before_anybody_is_asked(
+    champion: dict[str, list[Any]],
+) -> None:
     made = Made("ner", with_faults("ner", [1]), [["O", "O"]] * NUM)
     made.register("champion")
-    with pytest.raises(ValueError, match=r"promotion.guards: the test split has no class 'PERS': did you mean PER\?"):
+    with pytest.raises(
+        ValueError,
+        match=r"promotion.guards: the test split has no class 'PERS': did you mean PER\?",
+    ):
         made.decided(made.register(), guards={"PERS": 1.0})
 
 
-def test_the_page_opens_with_the_reason_and_shows_what_it_was_made_from(champion: dict[str, list[Any]]) -> None:
+def test_the_page_opens_with_the_reason_and_shows_what_it_was_made_from(
+    champion: dict[str, list[Any]],
+) -> None:
     made = Made("ner", with_faults("ner", [0, 4, 8, 1]), [["O", "O"]] * NUM)
     old, new = made.register("champion"), made.register()
     champion[old.version] = with_faults("ner", range(1, 60))
@@ -292,9 +363,17 @@ def test_the_page_opens_with_the_reason_and_shows_what_it_was_made_from(champion
     assert lines[:3] == [f"# made, version {new.version}", "", f"**{found.reason}**"]
     assert f"| champion version {old.version} | 92.0 |" in lines
     assert "| size | 400 examples, 10,000 resamples |" in lines
-    assert "| policy | superior: p at most 0.05, a gain of 0.1 points at least, no class may fall beyond its guard |" in lines
-    assert next(line for line in lines if line.startswith("| PER")).endswith("| 1.0000 | 2 | holds |")
-    assert sum(line.startswith("| p-value, one-sided | 0.0001 (bootstrap 0.0001") for line in lines) == 1
+    assert (
+        "| policy | superior: p at most 0.05, a gain of 0.1 points at least, no class may fall beyond its guard |"
+        in lines
+    )
+    assert next(line for line in lines if line.startswith("| PER")).endswith(
+        "| 1.0000 | 2 | holds |"
+    )
+    assert (
+        sum(line.startswith("| p-value, one-sided | 0.0001 (bootstrap 0.0001") for line in lines)
+        == 1
+    )
 
 
 def test_the_page_of_a_policy_without_a_comparison_says_so() -> None:
@@ -305,11 +384,19 @@ def test_the_page_of_a_policy_without_a_comparison_says_so() -> None:
 
 
 @pytest.mark.case("D13")
-def test_a_champion_is_scored_again_by_the_tokenizer_of_its_challenger(champion: dict[str, list[Any]]) -> None:
+def test_a_champion_is_scored_again_by_the_tokenizer_of_its_challenger(
+    champion: dict[str, list[Any]],
+) -> None:
     """By 13a both have 0 on texts without spaces, and 0 against 0 promotes nobody."""
     worse = [text[:2] + "ヌヌ" + text[4:] for text in TRUE["translation"]]
     for tokenizer, is_better in (("13a", False), ("char", True)):
-        made = Made("translation", with_last_wrong(3), ["ア"] * NUM, name=f"made_{tokenizer}", tokenizer=tokenizer)
+        made = Made(
+            "translation",
+            with_last_wrong(3),
+            ["ア"] * NUM,
+            name=f"made_{tokenizer}",
+            tokenizer=tokenizer,
+        )
         old, new = made.register("champion"), made.register()
         champion[old.version] = worse
         found = made.decided(new)

@@ -24,7 +24,10 @@ from tests.conftest import write_reviews
 from tests.tasks.growing import of_files
 
 SETTINGS = read_settings(
-    {"tokens": {"min_frequency": 1}, "training": {"embedding_size": 4, "hidden_size": 4, "max_epochs": 1, "seed": 3}}
+    {
+        "tokens": {"min_frequency": 1},
+        "training": {"embedding_size": 4, "hidden_size": 4, "max_epochs": 1, "seed": 3},
+    }
 )
 Made = tuple[Checkpoint, TokenSet, Scores]
 
@@ -90,7 +93,9 @@ def test_other_code_that_scores_makes_no_other_version(made: Made) -> None:
     assert versions.check_complete("made", number).tags["refrain.scores"] == scores.digest
 
 
-def test_a_registration_that_was_killed_ends_with_the_same_version(made: Made, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_registration_that_was_killed_ends_with_the_same_version(
+    made: Made, monkeypatch: pytest.MonkeyPatch
+) -> None:
     checkpoint, tokens, scores = made
     other = another(checkpoint, "killed")
     before = numbers()
@@ -99,7 +104,9 @@ def test_a_registration_that_was_killed_ends_with_the_same_version(made: Made, m
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(mlflow_client, "set_version_tag", killed)  # the last tag, after which a version counts
+        patch.setattr(
+            mlflow_client, "set_version_tag", killed
+        )  # the last tag, after which a version counts
         with pytest.raises(KeyboardInterrupt):
             directly(register, other, tokens, scores)
     half = (set(numbers()) - set(before)).pop()
@@ -131,7 +138,9 @@ def test_a_model_that_a_killed_registration_left_goes_and_those_of_others_stay(
         patch.setattr(stage, "make_version", killed)
         with pytest.raises(KeyboardInterrupt):
             directly(register, other, tokens, scores)
-    theirs = client.create_logged_model(mlflow_client.experiment("made"), source_run_id=checkpoint.mlflow_run).model_id
+    theirs = client.create_logged_model(
+        mlflow_client.experiment("made"), source_run_id=checkpoint.mlflow_run
+    ).model_id
     before = models()
     with monkeypatch.context() as patch:
         patch.setattr(stage, "make_version", killed)
@@ -154,7 +163,12 @@ def test_threads_that_register_the_same_training_get_the_same_version(made: Made
     checkpoint, tokens, scores = made
     before, found = numbers(), list[str]()
     other = another(checkpoint, "threads")
-    threads = [threading.Thread(target=lambda: found.append(directly(register, other, tokens, scores).version)) for _ in range(4)]
+    threads = [
+        threading.Thread(
+            target=lambda: found.append(directly(register, other, tokens, scores).version)
+        )
+        for _ in range(4)
+    ]
     for thread in threads:
         thread.start()
     for thread in threads:

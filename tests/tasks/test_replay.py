@@ -54,20 +54,36 @@ def made(shared: tuple[Path, Made], monkeypatch: pytest.MonkeyPatch) -> Made:
 
 def all_there_is() -> dict[str, Any]:
     """Every file of the store and what MLflow has of it."""
-    files = {str(path): hashlib.sha256(path.read_bytes()).hexdigest() for path in home().rglob("*") if path.is_file()}
+    files = {
+        str(path): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in home().rglob("*")
+        if path.is_file()
+    }
     client = mlflow_client.client()
     runs = client.search_runs([each.experiment_id for each in client.search_experiments()])
     models = client.search_registered_models()
-    told = [(m.name, dict(m.aliases), [(v.version, dict(v.tags)) for v in versions_of(m.name)]) for m in models]
-    return {"runs": len(runs), "models": told} | {name: kept for name, kept in files.items() if "mlflow.db" not in name}
+    told = [
+        (m.name, dict(m.aliases), [(v.version, dict(v.tags)) for v in versions_of(m.name)])
+        for m in models
+    ]
+    return {"runs": len(runs), "models": told} | {
+        name: kept for name, kept in files.items() if "mlflow.db" not in name
+    }
 
 
 def changed(served: Served, folder: Path, change: Callable[[Path], None], **tags: str) -> str:
     """Another version of the same tags whose files were changed by hand."""
-    files, client = download(served.version.name, served.version.version, folder / "changed"), mlflow_client.client()
+    files, client = (
+        download(served.version.name, served.version.version, folder / "changed"),
+        mlflow_client.client(),
+    )
     change(files / "artifacts" / "model")
     told = client.get_model_version(served.version.name, served.version.version).tags
-    return str(client.create_model_version(served.version.name, source=files.as_uri(), tags={**told, **tags}).version)
+    return str(
+        client.create_model_version(
+            served.version.name, source=files.as_uri(), tags={**told, **tags}
+        ).version
+    )
 
 
 def with_setting(name: str, value: object) -> Callable[[Path], None]:
@@ -80,14 +96,27 @@ def with_setting(name: str, value: object) -> Callable[[Path], None]:
 
 
 @pytest.mark.parametrize("problem", TABLES)
-def test_a_version_trained_again_has_the_same_bits_and_nothing_else_changes(problem: str, made: Made) -> None:
+def test_a_version_trained_again_has_the_same_bits_and_nothing_else_changes(
+    problem: str, made: Made
+) -> None:
     before, version = all_there_is(), made[problem].version
     found = directly(train_again, version.name, version.version)
-    assert (found.is_identical, found.num_differing, found.largest, found.worst) == (True, 0, 0.0, "")
+    assert (found.is_identical, found.num_differing, found.largest, found.worst) == (
+        True,
+        0,
+        0.0,
+        "",
+    )
     assert (found.misfits, found.reasons, found.epochs) == ([], [], 2)
     weights = read_weights(made[problem].checkpoint.folder)
-    assert (found.num_weights, len(found.tensors)) == (sum(each.numel() for each in weights.values()), len(weights))
-    assert told(found) == f"all {found.num_weights:,} weights in {len(weights)} tensors are the same to the last bit"
+    assert (found.num_weights, len(found.tensors)) == (
+        sum(each.numel() for each in weights.values()),
+        len(weights),
+    )
+    assert (
+        told(found)
+        == f"all {found.num_weights:,} weights in {len(weights)} tensors are the same to the last bit"
+    )
     assert not any(fact.differs or not fact.then for fact in found.facts)
     assert all_there_is() == before
 
@@ -102,7 +131,9 @@ def test_the_kept_checkpoint_is_no_part_of_it(made: Made) -> None:
         kept.write_bytes(before)
 
 
-def test_one_bit_of_one_weight_is_found_with_its_tensor_and_its_size(made: Made, tmp_path: Path) -> None:
+def test_one_bit_of_one_weight_is_found_with_its_tensor_and_its_size(
+    made: Made, tmp_path: Path
+) -> None:
     served, gap = made["sentiment"], []
 
     def flip(files: Path) -> None:
@@ -127,7 +158,9 @@ def test_one_bit_of_one_weight_is_found_with_its_tensor_and_its_size(made: Made,
     assert "- the weights in MLflow were changed" in text
 
 
-def test_another_seed_in_its_files_gives_other_weights_and_is_said(made: Made, tmp_path: Path) -> None:
+def test_another_seed_in_its_files_gives_other_weights_and_is_said(
+    made: Made, tmp_path: Path
+) -> None:
     number = changed(made["sentiment"], tmp_path, with_setting("seed", 2))
     found = directly(train_again, "made_sentiment", number)
     assert found.share_differing > 0.5
@@ -135,9 +168,17 @@ def test_another_seed_in_its_files_gives_other_weights_and_is_said(made: Made, t
     assert found.reasons[1] == "seed: 1 then, 2 now"
 
 
-def test_another_shape_in_its_files_is_said_and_the_rest_compared(made: Made, tmp_path: Path) -> None:
-    found = directly(train_again, "made_sentiment", changed(made["sentiment"], tmp_path, with_setting("hidden_size", 4)))
-    assert any(misfit.startswith("project.weight: expected float32 (2, ") for misfit in found.misfits)
+def test_another_shape_in_its_files_is_said_and_the_rest_compared(
+    made: Made, tmp_path: Path
+) -> None:
+    found = directly(
+        train_again,
+        "made_sentiment",
+        changed(made["sentiment"], tmp_path, with_setting("hidden_size", 4)),
+    )
+    assert any(
+        misfit.startswith("project.weight: expected float32 (2, ") for misfit in found.misfits
+    )
     assert told(found).startswith(f"{len(found.misfits)} tensors cannot be compared; ")
     assert "- project.weight: expected float32" in replay_text(found)
 
@@ -168,7 +209,9 @@ def off_by_one(past: Past) -> dict[str, Any]:
         ("refrain.machine", "device", "device: 1.0 then, cpu now"),
     ],
 )
-def test_what_is_another_now_is_said_where_weights_differ(tag: str, name: str, said: str, made: Made) -> None:
+def test_what_is_another_now_is_said_where_weights_differ(
+    tag: str, name: str, said: str, made: Made
+) -> None:
     past = find_past("made_sentiment", made["sentiment"].version.version)
     there = json.loads(past.tags[tag])
     other = replace(past, tags=past.tags | {tag: json.dumps(there | {name: "1.0"})})
@@ -182,7 +225,9 @@ def test_other_code_is_said_with_both_commits(made: Made) -> None:
     tags = past.tags | {"refrain.training_code": "other", "refrain.git_commit": "abc"}
     weights = {name: tensor + 1 for name, tensor in past.weights.items()}
     (reason,) = held(replace(past, tags=tags), made["ner"], weights).reasons
-    assert reason.startswith(f"training code: other then, {past.tags['refrain.training_code']} now (commit abc then, ")
+    assert reason.startswith(
+        f"training code: other then, {past.tags['refrain.training_code']} now (commit abc then, "
+    )
 
 
 def test_what_was_not_written_down_is_named(made: Made) -> None:
@@ -195,7 +240,9 @@ def test_what_was_not_written_down_is_named(made: Made) -> None:
     assert "| device | not written down | cpu |" in replay_text(found)
 
 
-def test_a_difference_without_a_reason_is_said_to_have_none(made: Made, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_difference_without_a_reason_is_said_to_have_none(
+    made: Made, monkeypatch: pytest.MonkeyPatch
+) -> None:
     past = find_past("made_sentiment", made["sentiment"].version.version)
     monkeypatch.setattr(Checkpoint, "find", lambda name, key: None)
     found = held(past, made["sentiment"], off_by_one(past))
@@ -217,8 +264,16 @@ def test_a_training_that_a_clock_ends_says_so(made: Made) -> None:
     [
         ("made_sentimant", "1", "there is no model 'made_sentimant': did you mean made_sentiment?"),
         ("made_sentiment", "99", "made_sentiment has no version '99': expected one of 1, "),
-        ("made_generation", "champion", "made_generation has no champion: name a version, as in made_generation/1"),
-        ("made_generation", "beta", "made_generation has no beta: name a version, as in made_generation/1"),
+        (
+            "made_generation",
+            "champion",
+            "made_generation has no champion: name a version, as in made_generation/1",
+        ),
+        (
+            "made_generation",
+            "beta",
+            "made_generation has no beta: name a version, as in made_generation/1",
+        ),
     ],
 )
 def test_what_there_is_not_is_said(model: str, version: str, said: str, made: Made) -> None:
@@ -227,14 +282,19 @@ def test_what_there_is_not_is_said(model: str, version: str, said: str, made: Ma
 
 
 def test_files_that_are_not_whole_are_said(made: Made, tmp_path: Path) -> None:
-    number = changed(made["sentiment"], tmp_path, lambda files: (files / "model.safetensors").unlink())
+    number = changed(
+        made["sentiment"], tmp_path, lambda files: (files / "model.safetensors").unlink()
+    )
     with pytest.raises(
-        ValueError, match=rf"^made_sentiment version {number} cannot be trained again, its files in MLflow are not"
+        ValueError,
+        match=rf"^made_sentiment version {number} cannot be trained again, its files in MLflow are not",
     ):
         directly(train_again, "made_sentiment", number)
 
 
-def test_a_checkpoint_that_cannot_be_read_hides_no_difference(made: Made, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_checkpoint_that_cannot_be_read_hides_no_difference(
+    made: Made, monkeypatch: pytest.MonkeyPatch
+) -> None:
     past = find_past("made_sentiment", made["sentiment"].version.version)
 
     def damaged(folder: Path) -> None:
@@ -248,7 +308,10 @@ def test_a_checkpoint_that_cannot_be_read_hides_no_difference(made: Made, monkey
 def test_a_tag_that_somebody_wrote_into_counts_as_not_there(made: Made) -> None:
     past = find_past("made_sentiment", made["sentiment"].version.version)
     facts = facts_of(
-        replace(past, tags=past.tags | {"refrain.machine": "my laptop", "refrain.libraries": "[1]"}), made["sentiment"].tokens
+        replace(
+            past, tags=past.tags | {"refrain.machine": "my laptop", "refrain.libraries": "[1]"}
+        ),
+        made["sentiment"].tokens,
     )
     assert [fact.what for fact in facts if not fact.then] == [
         "python", "torch", "numpy", "processor", "instructions", "threads", "precision", "device",
@@ -256,13 +319,20 @@ def test_a_tag_that_somebody_wrote_into_counts_as_not_there(made: Made) -> None:
 
 
 def test_a_version_may_be_named_as_predict_names_it(made: Made) -> None:
-    assert find_past("made_ner/1", "champion").number == find_past("made_ner@challenger", "champion").number == "1"
+    assert (
+        find_past("made_ner/1", "champion").number
+        == find_past("made_ner@challenger", "champion").number
+        == "1"
+    )
 
 
 def test_a_version_that_others_made_cannot_be_trained_again(made: Made) -> None:
     model = logged("theirs")
     mlflow_client.create_version("theirs", model, "", {})
-    with pytest.raises(ValueError, match=r"^theirs version 1 cannot be trained again: it has no tag refrain.snapshot, so what"):
+    with pytest.raises(
+        ValueError,
+        match=r"^theirs version 1 cannot be trained again: it has no tag refrain.snapshot, so what",
+    ):
         directly(train_again, "theirs", "1")
     versioned("half", "key", is_complete=False)
     with pytest.raises(ValueError, match=r"^half version 1 is not complete"):
@@ -275,7 +345,10 @@ def reviews(mlflow_store: Path, tmp_path: Path) -> tuple[Served, str]:
     write_reviews(tmp_path / "rows.csv", 60)
     catalog = str(of_files(tmp_path, all="rows.csv").file)
     chosen = read_settings(
-        {"tokens": {"min_frequency": 1, "unicode": "NFC"}, "training": {"embedding_size": 4, "hidden_size": 4, "max_epochs": 1}}
+        {
+            "tokens": {"min_frequency": 1, "unicode": "NFC"},
+            "training": {"embedding_size": 4, "hidden_size": 4, "max_epochs": 1},
+        }
     )
     tokens = directly(tokenize, directly(ingest, "made", catalog), chosen.tokens, catalog)
     return registered(tokens, directly(train, tokens, chosen.training)), catalog
@@ -287,7 +360,9 @@ def removed(folder: Path) -> None:
     folder.rmdir()
 
 
-def test_a_token_set_that_is_gone_is_made_again_and_without_its_snapshot_it_is_said(reviews: tuple[Served, str]) -> None:
+def test_a_token_set_that_is_gone_is_made_again_and_without_its_snapshot_it_is_said(
+    reviews: tuple[Served, str],
+) -> None:
     (served, catalog), tokens = reviews, reviews[0].tokens
     removed(tokens.folder)
     found = directly(train_again, "made", "1", catalog)

@@ -42,9 +42,15 @@ def test_an_assignment_wins_over_the_base() -> None:
         ("training.dropout=2", "training.dropout: .*less than or equal to 0.95, got 2"),
         ("training.encoder=lstn", "training.encoder: .*'lstm', 'gru', 'rnn' or 'cnn', got 'lstn'"),
         ("promotion.min_effect=-1", "promotion.min_effect: .*greater than or equal to 0, got -1"),
-        ("promotion.policy=better", "promotion.policy: .*'superior', 'not_worse', 'always' or 'never', got 'better'"),
+        (
+            "promotion.policy=better",
+            "promotion.policy: .*'superior', 'not_worse', 'always' or 'never', got 'better'",
+        ),
         ("promotion.guards={PER: -1}", "promotion.guards: .*greater than or equal to 0, got -1"),
-        ("promotion.min_gain=1", "no setting 'promotion.min_gain' any more: use promotion.min_effect"),
+        (
+            "promotion.min_gain=1",
+            "no setting 'promotion.min_gain' any more: use promotion.min_effect",
+        ),
     ],
 )
 def test_a_wrong_assignment_says_what_was_expected(typed: str, said: str) -> None:
@@ -57,7 +63,9 @@ def test_a_key_that_does_not_exist_is_refused_as_a_form_would() -> None:
         read_settings({"training": {"max_epoch": 2}})
 
 
-@pytest.mark.parametrize("settings", [TokenSettings, TrainSettings, EvaluationSettings, PromotionSettings])
+@pytest.mark.parametrize(
+    "settings", [TokenSettings, TrainSettings, EvaluationSettings, PromotionSettings]
+)
 def test_every_setting_has_a_line_about_it(settings: type) -> None:
     assert all(declared.metadata["about"].endswith(".") for declared in fields(settings))
 
@@ -69,21 +77,30 @@ def test_every_setting_can_be_typed() -> None:
 
 
 def test_settings_kept_from_before_say_what_to_use_in_place_of_what_is_no_more() -> None:
-    with pytest.raises(ValueError, match=r"no setting 'min_gain' any more: use promotion.min_effect"):
+    with pytest.raises(
+        ValueError, match=r"no setting 'min_gain' any more: use promotion.min_effect"
+    ):
         read_settings({"promotion": {"min_gain": 0.5}})
 
 
 def test_a_guard_of_a_class_of_its_own_is_typed_as_a_mapping() -> None:
     chosen = parse_settings(["promotion.guards={PER: 0.5, LOC: 3}", "promotion.policy=not_worse"])
     settings = PromotionSettings(**changes(chosen.promotion))
-    assert (settings.policy, settings.guards, settings.alpha) == ("not_worse", {"PER": 0.5, "LOC": 3}, 0.05)
+    assert (settings.policy, settings.guards, settings.alpha) == (
+        "not_worse",
+        {"PER": 0.5, "LOC": 3},
+        0.05,
+    )
 
 
 @pytest.mark.parametrize(
     ("given", "said"),
     [
         ({"alpha": 0.0}, "alpha must be at least 0.0001, got 0.0"),
-        ({"policy": "maybe"}, "policy must be one of superior, not_worse, always, never, got 'maybe'"),
+        (
+            {"policy": "maybe"},
+            "policy must be one of superior, not_worse, always, never, got 'maybe'",
+        ),
         ({"guards": {"PER": 101.0}}, "guards: points of PER must be from 0 to 100, got 101.0"),
     ],
 )
@@ -100,4 +117,6 @@ def test_the_form_shows_bounds_and_descriptions() -> None:
 
 
 def test_a_setting_left_alone_takes_the_problem_s_default() -> None:
-    assert TrainSettings(dropout=0.7).with_changes(changes(TrainChanges())) == TrainSettings(dropout=0.7)
+    assert TrainSettings(dropout=0.7).with_changes(changes(TrainChanges())) == TrainSettings(
+        dropout=0.7
+    )

@@ -18,12 +18,23 @@ from tasks.store.artifacts import Snapshot, TokenSet
 from tasks.store.token_sets import identified, identity, sizes_of, streams_of, write_token_set
 
 SIDES = ("source", "target")
-PAIRS = pa.table({"source": [f"lumo sela n{n}" for n in range(40)], "target": [f"grak n{n} dosh" for n in range(40)]})
+PAIRS = pa.table(
+    {
+        "source": [f"lumo sela n{n}" for n in range(40)],
+        "target": [f"grak n{n} dosh" for n in range(40)],
+    }
+)
 
 
 @pytest.fixture
 def snapshot(store: Path) -> Snapshot:
-    found = Snapshot(dataset="made", digest="0", rows=dict.fromkeys(SPLITS, 40), splits=dict.fromkeys(SPLITS, "0"), reasons={})
+    found = Snapshot(
+        dataset="made",
+        digest="0",
+        rows=dict.fromkeys(SPLITS, 40),
+        splits=dict.fromkeys(SPLITS, "0"),
+        reasons={},
+    )
     found.folder.mkdir(parents=True)
     for split in SPLITS:
         pq.write_table(PAIRS, found.folder / f"{split}.parquet", row_group_size=16)
@@ -35,7 +46,9 @@ def test_a_kind_names_itself() -> None:
 
 
 def test_a_file_is_named_by_its_content_wherever_it_lies(tmp_path: Path) -> None:
-    Tokenizer.train("words", [PAIRS["source"]], TokenSettings()).inner.save(str(tmp_path / "one.json"))
+    Tokenizer.train("words", [PAIRS["source"]], TokenSettings()).inner.save(
+        str(tmp_path / "one.json")
+    )
     shutil.copy(tmp_path / "one.json", tmp_path / "other.json")
     named = identity(str(tmp_path / "one.json"))
     assert named == identity(str(tmp_path / "other.json"))
@@ -86,13 +99,17 @@ def test_a_user_s_file_goes_into_the_token_set(snapshot: Snapshot, tmp_path: Pat
     Tokenizer.train("bpe", [PAIRS["source"], PAIRS["target"]], TokenSettings()).inner.save(str(own))
     folder = tmp_path / "tokens"
     folder.mkdir()
-    encoder, _ = write_token_set(folder, streams_of(snapshot, 0, SIDES), str(own), default_settings(str(own)))
+    encoder, _ = write_token_set(
+        folder, streams_of(snapshot, 0, SIDES), str(own), default_settings(str(own))
+    )
     assert encoder.target is encoder.source
     assert {path.name for path in folder.glob("*.json")} == {"source.json", "encoder.json"}
 
 
 VECTORS = "vek 5 6\nlumo 1 2\ngrak 3 4\nWirrel 7 8\ntebo 9 10\n"
-TRAIN = pa.table({"text": ["lumo sela", "Grak lumo", "sela nuri"] * 4, "label": ["a", "b", "a"] * 4})
+TRAIN = pa.table(
+    {"text": ["lumo sela", "Grak lumo", "sela nuri"] * 4, "label": ["a", "b", "a"] * 4}
+)
 OTHERS = pa.table({"text": ["vek lumo", "TEBO dosh"], "label": ["a", "b"]})
 
 
@@ -109,14 +126,17 @@ def made_with_vectors(path: Path, **changes: object) -> TokenSet:
     )  # fmt: skip
     made.folder.mkdir(parents=True)
     streams = {
-        split: Stream(lambda table=table: iter([table])) for split, table in zip(SPLITS, (TRAIN, OTHERS, OTHERS), strict=True)
+        split: Stream(lambda table=table: iter([table]))
+        for split, table in zip(SPLITS, (TRAIN, OTHERS, OTHERS), strict=True)
     }
     settings = TokenSettings(min_frequency=1, vectors=written(path), **changes)  # type: ignore[arg-type]
     encoder, _ = write_token_set(made.folder, streams, "words", settings)
     return replace(made, sizes=sizes_of(encoder))
 
 
-def test_every_id_has_the_vector_of_its_word(store: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_every_id_has_the_vector_of_its_word(
+    store: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     with caplog.at_level(logging.INFO, logger="tasks.tokenize"):
         tokens = made_with_vectors(tmp_path / "v.txt", lowercase=False)
     found = tokens.word_vectors()
@@ -124,9 +144,16 @@ def test_every_id_has_the_vector_of_its_word(store: Path, tmp_path: Path, caplog
     names = Encoder.load(tokens.folder).source.names
     with_vector = {names[i]: found[0][i].tolist() for i in np.flatnonzero(found[1])}
     in_file = {"lumo": [1, 2], "grak": [3, 4], "vek": [5, 6], "tebo": [9, 10]}
-    forms = {form: vector for word, vector in in_file.items() for form in (word, word.capitalize(), word.upper())}
+    forms = {
+        form: vector
+        for word, vector in in_file.items()
+        for form in (word, word.capitalize(), word.upper())
+    }
     assert with_vector == forms | {"Wirrel": [7, 8]}
-    assert "2 of 4 words (50.0%): 1 as they are, 1 in small letters, and for 11 that training lacks" in caplog.text
+    assert (
+        "2 of 4 words (50.0%): 1 as they are, 1 in small letters, and for 11 that training lacks"
+        in caplog.text
+    )
 
 
 def test_a_word_that_only_the_vectors_have_is_known_to_validation_and_test_in_its_small_letters(
@@ -140,31 +167,47 @@ def test_a_word_that_only_the_vectors_have_is_known_to_validation_and_test_in_it
     assert "Wirrel" not in names  # no text that is read in small letters says it
 
 
-def test_words_of_the_vectors_are_the_last_ids_which_training_does_not_learn(store: Path, tmp_path: Path) -> None:
+def test_words_of_the_vectors_are_the_last_ids_which_training_does_not_learn(
+    store: Path, tmp_path: Path
+) -> None:
     tokens = made_with_vectors(tmp_path / "v.txt", lowercase=True)
     assert Encoder.load(tokens.folder).source.names[-2:] == ["vek", "tebo"]
     sizes = tokens.model_sizes()
     assert (sizes.source, sizes.fixed) == (4 + 4 + 2, 2)
 
 
-@pytest.mark.parametrize(("limit", "more"), [(0, []), (1, ["vek"]), (2, ["vek", "tebo"]), (9, ["vek", "tebo"])])
-def test_a_limit_on_the_words_of_the_vectors_takes_the_first(store: Path, tmp_path: Path, limit: int, more: list[str]) -> None:
+@pytest.mark.parametrize(
+    ("limit", "more"), [(0, []), (1, ["vek"]), (2, ["vek", "tebo"]), (9, ["vek", "tebo"])]
+)
+def test_a_limit_on_the_words_of_the_vectors_takes_the_first(
+    store: Path, tmp_path: Path, limit: int, more: list[str]
+) -> None:
     tokens = made_with_vectors(tmp_path / "v.txt", lowercase=True, vectors_limit=limit)
     assert Encoder.load(tokens.folder).source.names[8:] == more
 
 
-def test_a_text_that_is_said_gets_no_words_from_the_vectors(snapshot: Snapshot, tmp_path: Path) -> None:
+def test_a_text_that_is_said_gets_no_words_from_the_vectors(
+    snapshot: Snapshot, tmp_path: Path
+) -> None:
     settings = TokenSettings(min_frequency=1, vectors=written(tmp_path / "v.txt"))
-    for is_joint, num_fixed in ((True, 0), (False, 12)):  # three forms of four words and one of a name, less one that is learnt
+    for is_joint, num_fixed in (
+        (True, 0),
+        (False, 12),
+    ):  # three forms of four words and one of a name, less one that is learnt
         encoder, _ = write_token_set(
-            tmp_path, streams_of(snapshot, 0, ("source", "target")), "words", replace(settings, joint=is_joint)
+            tmp_path,
+            streams_of(snapshot, 0, ("source", "target")),
+            "words",
+            replace(settings, joint=is_joint),
         )
         assert isinstance(encoder.target, Tokenizer)
         assert (encoder.source.num_fixed, encoder.target.num_fixed) == (num_fixed, 0)
 
 
 def test_without_a_file_there_are_no_word_vectors(snapshot: Snapshot, tmp_path: Path) -> None:
-    encoder, _ = write_token_set(tmp_path, streams_of(snapshot, 0, ("source", "target")), "words", TokenSettings())
+    encoder, _ = write_token_set(
+        tmp_path, streams_of(snapshot, 0, ("source", "target")), "words", TokenSettings()
+    )
     assert sizes_of(encoder)["fixed"] == 0
     assert not list(tmp_path.glob("vectors*"))
 

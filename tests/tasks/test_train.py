@@ -28,7 +28,9 @@ def test_each_problem_has_a_digest_of_its_own_code() -> None:
         ({"clipping": "none"}, "nothing"),
     ],
 )
-def test_a_figure_shows_what_was_allowed_for_every_way_to_clip(changes: dict[str, object], words: str) -> None:
+def test_a_figure_shows_what_was_allowed_for_every_way_to_clip(
+    changes: dict[str, object], words: str
+) -> None:
     settings = TrainSettings().with_changes(changes)
     allowed = settings.clip_norm if settings.clipping == "norm" else float("inf")
     steps = [Step(1, number, 1.0, 3.0, number == 0, 0.1, 9.0, allowed) for number in range(4)]
@@ -47,10 +49,25 @@ def test_a_point_is_the_mean_of_ten_steps_as_far_as_their_values_are_known() -> 
     for number in range(1, 11):
         loss = math.nan if number == 10 else float(number)
         points.add_step(
-            Step(1, number, loss, 2.0 * number, number > 7, 0.1 * number, 100.0, update_ratio=0.5 if number == 1 else None)
+            Step(
+                1,
+                number,
+                loss,
+                2.0 * number,
+                number > 7,
+                0.1 * number,
+                100.0,
+                update_ratio=0.5 if number == 1 else None,
+            )
         )
     found = {name: value for name, value, step, _ in points.points if step == 10}
-    expected = {"train_loss": 5.0, "gradient_norm": 11.0, "clipped_share": 0.3, "learning_rate": 1.0, "tokens_per_second": 100.0}
+    expected = {
+        "train_loss": 5.0,
+        "gradient_norm": 11.0,
+        "clipped_share": 0.3,
+        "learning_rate": 1.0,
+        "tokens_per_second": 100.0,
+    }
     assert found == pytest.approx(expected | {"update_ratio": 0.5})
 
 
@@ -64,7 +81,9 @@ def test_what_no_step_knows_makes_no_point() -> None:
 
 
 @pytest.mark.case("D18")
-def test_mlflow_gets_comparable_losses_and_the_headline_of_each_epoch(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_mlflow_gets_comparable_losses_and_the_headline_of_each_epoch(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     written: list[tuple[str, float, int, int]] = []
     monkeypatch.setattr(stage, "log_metrics", lambda run_id, points: written.extend(points))
     epoch = Epoch(1, 41, 0.5, 0.6, 0.0, 2.0, validation_score=85.3, is_chosen_by_score=True)
@@ -85,7 +104,9 @@ def test_mlflow_gets_comparable_losses_and_the_headline_of_each_epoch(monkeypatc
         ([(0.5, 80.0), (0.6, 79.0)], ""),
     ],
 )
-def test_what_was_best_in_the_last_epoch_is_named(pairs: list[tuple[float, float]], words: str) -> None:
+def test_what_was_best_in_the_last_epoch_is_named(
+    pairs: list[tuple[float, float]], words: str
+) -> None:
     epochs = [
         Epoch(n, n, 1.0, loss, 0.0, 1.0, validation_score=score, is_chosen_by_score=True)
         for n, (loss, score) in enumerate(pairs, 1)

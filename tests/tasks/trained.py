@@ -37,7 +37,9 @@ def registered(scores: Scores, *aliases: str) -> str:
     client, name = mlflow_client.client(), scores.dataset
     if not client.search_registered_models(f"name = '{name}'"):
         client.create_registered_model(name)
-    made = client.create_model_version(name, source=str(scores.folder), tags={versions.SCORES: scores.digest})
+    made = client.create_model_version(
+        name, source=str(scores.folder), tags={versions.SCORES: scores.digest}
+    )
     for alias in aliases:
         mlflow_client.set_alias(name, alias, made.version)
     return str(made.version)
@@ -56,7 +58,9 @@ def decided(scores: Scores, version: str) -> Promotion:
 def logged(name: str) -> str:
     """The id of a model of two files in a real MLflow, as ``log_model`` leaves one."""
     client = mlflow_client.client()
-    model = client.create_logged_model(mlflow_client.experiment(name), name="model", source_run_id=run_of(name))
+    model = client.create_logged_model(
+        mlflow_client.experiment(name), name="model", source_run_id=run_of(name)
+    )
     with TemporaryDirectory() as folder:
         (Path(folder) / "artifacts" / "model").mkdir(parents=True)
         (Path(folder) / "artifacts" / "model" / "weights.bin").write_bytes(b"0123456789")

@@ -72,13 +72,24 @@ def test_an_entry_stands_once_in_the_file(name: str) -> None:
 
 def test_an_entry_reads_as_it_is_written(tmp_path: Path) -> None:
     dataset = find_dataset("made", written(tmp_path, made_entry()))
-    assert dataset.source == Package(**{k: v for k, v in made_entry()["source"].items() if k != "kind"})
-    assert dataset.format == {"kind": "csv", "separator": ",", "header": True, "quote": True, "escape": "", "encoding": "utf-8"}
+    assert dataset.source == Package(
+        **{k: v for k, v in made_entry()["source"].items() if k != "kind"}
+    )
+    assert dataset.format == {
+        "kind": "csv",
+        "separator": ",",
+        "header": True,
+        "quote": True,
+        "escape": "",
+        "encoding": "utf-8",
+    }
     assert dataset.entry == made_entry()
 
 
 def test_labels_may_be_whole_numbers(tmp_path: Path) -> None:
-    dataset = find_dataset("made", written(tmp_path, made_entry() | {"labels": {0: "neg", 1: "pos"}}))
+    dataset = find_dataset(
+        "made", written(tmp_path, made_entry() | {"labels": {0: "neg", 1: "pos"}})
+    )
     assert dataset.labels == {"0": "neg", "1": "pos"}
 
 
@@ -97,7 +108,9 @@ ODD: list[Any] = [
 
 
 @pytest.mark.case("01")
-def test_spaces_and_invisible_characters_at_the_edges_of_labels_are_left_out(tmp_path: Path) -> None:
+def test_spaces_and_invisible_characters_at_the_edges_of_labels_are_left_out(
+    tmp_path: Path,
+) -> None:
     labels = {" 0\u200b": "neg ", "1\ufeff": "\u00a0pos"}
     dataset = find_dataset("made", written(tmp_path, made_entry() | {"labels": labels}))
     assert dataset.labels == {"0": "neg", "1": "pos"}
@@ -106,14 +119,23 @@ def test_spaces_and_invisible_characters_at_the_edges_of_labels_are_left_out(tmp
 @pytest.mark.case("01")
 def test_labels_that_are_one_without_their_edges_are_refused(tmp_path: Path) -> None:
     path = written(tmp_path, made_entry() | {"labels": {"0": "neg", "0 ": "pos"}})
-    with pytest.raises(RowError, match="labels: '0 ' is listed twice, apart from spaces or invisible characters at its edges"):
+    with pytest.raises(
+        RowError,
+        match="labels: '0 ' is listed twice, apart from spaces or invisible characters at its edges",
+    ):
         find_dataset("made", path)
 
 
 def places(content: Any, at: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
     """Where each value of an entry stands, the entry itself first."""
     yield at
-    inside = content.items() if isinstance(content, dict) else enumerate(content) if isinstance(content, list) else ()
+    inside = (
+        content.items()
+        if isinstance(content, dict)
+        else enumerate(content)
+        if isinstance(content, list)
+        else ()
+    )
     for key, value in inside:
         yield from places(value, (*at, key))
 
@@ -128,9 +150,14 @@ def refusal(path: Path) -> str:
 
 
 @pytest.mark.parametrize("kind", ["package", *SOURCES])
-def test_whatever_stands_anywhere_in_an_entry_it_is_read_or_refused_with_its_place(kind: str, tmp_path: Path) -> None:
+def test_whatever_stands_anywhere_in_an_entry_it_is_read_or_refused_with_its_place(
+    kind: str, tmp_path: Path
+) -> None:
     whole = made_entry() | {"about": "x", "where": {"a": "b"}, "removals": "r.txt"}
-    whole |= {"labels": {"0": "neg"}, "checks": {"min_length": 1, "max_ratio": 2.0, "entities": ["PER"], "copies": "keep"}}
+    whole |= {
+        "labels": {"0": "neg"},
+        "checks": {"min_length": 1, "max_ratio": 2.0, "entities": ["PER"], "copies": "keep"},
+    }
     if kind in SOURCES:
         whole["source"] = {"kind": kind, **SOURCES[kind]}
     if kind in ("sql", "hub"):
@@ -270,7 +297,10 @@ def test_a_mistake_in_the_catalog_is_named_with_its_place(mistake: str, tmp_path
         (b"- made", "must map names of datasets to entries"),
         (b"made: text", "entry made: expected keys and values, got 'text'"),
         (b"made:\n  a: 1\n  a: 2", "is not a YAML file, line 3, column 3: 'a' stands there twice"),
-        (b"made: {a: 'secret", "is not a YAML file, line 1, column 18: found unexpected end of stream"),
+        (
+            b"made: {a: 'secret",
+            "is not a YAML file, line 1, column 18: found unexpected end of stream",
+        ),
         (b"made: 2020-13-45", "is not a YAML file: month must be in 1..12"),
         (b"made: !!bool maybe", "is not a YAML file: 'maybe'"),
         (b"made: \x00", "is not a YAML file: "),
@@ -288,11 +318,15 @@ def test_a_file_that_is_no_catalog_is_named(content: bytes, said: str, tmp_path:
 
 
 def test_a_folder_is_no_catalog(tmp_path: Path) -> None:
-    with pytest.raises(RowError, match=re.escape(f"the catalog file {tmp_path} cannot be read: Is a directory")):
+    with pytest.raises(
+        RowError, match=re.escape(f"the catalog file {tmp_path} cannot be read: Is a directory")
+    ):
         read_catalog(tmp_path)
 
 
-def test_paths_are_taken_from_the_folder_of_the_catalog_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_paths_are_taken_from_the_folder_of_the_catalog_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "words.json").write_text("{}")
     entry = made_entry() | {"removals": "gone.txt", "tokenizer": "words.json"}
     paths = {"train": ["a.csv", "/b.csv", "s3://c/c.csv", "${env:WHOLE}"], "test": ["../x", "~/y"]}
@@ -305,26 +339,39 @@ def test_paths_are_taken_from_the_folder_of_the_catalog_file(tmp_path: Path, mon
         "test": [f"{tmp_path}/../x", "~/y"],
     }
     assert (made.removals, made.tokenizer) == (f"{tmp_path}/gone.txt", f"{tmp_path}/words.json")
-    entry["source"] = {"kind": "hub", "dataset": "./rows", "members": {"train": "train", "test": "test"}}
+    entry["source"] = {
+        "kind": "hub",
+        "dataset": "./rows",
+        "members": {"train": "train", "test": "test"},
+    }
     del entry["format"]
     assert find_dataset("made", written(tmp_path, entry)).source.dataset == str(tmp_path / "rows")
 
 
 def test_a_missing_catalog_is_named(tmp_path: Path) -> None:
-    with pytest.raises(RowError, match=re.escape(f"there is no catalog file {tmp_path / 'none.yaml'}")):
+    with pytest.raises(
+        RowError, match=re.escape(f"there is no catalog file {tmp_path / 'none.yaml'}")
+    ):
         read_catalog(tmp_path / "none.yaml")
 
 
 def test_an_unknown_dataset_is_answered_with_the_nearest_name() -> None:
-    with pytest.raises(RowError, match=re.escape(f"there is no dataset 'imbd' in {CATALOG}: did you mean imdb?")):
+    with pytest.raises(
+        RowError, match=re.escape(f"there is no dataset 'imbd' in {CATALOG}: did you mean imdb?")
+    ):
         find_dataset("imbd")
 
 
 def test_shares_that_leave_no_training_rows_are_refused(tmp_path: Path) -> None:
     from data.catalog.catalog import CATALOG
 
-    text = CATALOG.read_text().replace("splits: {validation: 0.1, test: 0.1}", "splits: {validation: 0.5, test: 0.5}", 1)
+    text = CATALOG.read_text().replace(
+        "splits: {validation: 0.1, test: 0.1}", "splits: {validation: 0.5, test: 0.5}", 1
+    )
     path = tmp_path / "catalog.yaml"
     path.write_text(text)
-    with pytest.raises(RowError, match="rotten_tomatoes, splits: the shares sum to 1, which leaves no training rows"):
+    with pytest.raises(
+        RowError,
+        match="rotten_tomatoes, splits: the shares sum to 1, which leaves no training rows",
+    ):
         read_catalog(path)

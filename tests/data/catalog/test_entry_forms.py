@@ -13,11 +13,23 @@ from data.catalog.catalog import NO_KEYS, Dataset, find_dataset
 from data.catalog.entry_keys import KEYS
 from data.errors import RowError
 from data.ingestion.recommendations import advice
-from data.ingestion.splitting import REFUSED, Splitter, checked_tables, pieces_of, rejected_by_scheme
+from data.ingestion.splitting import (
+    REFUSED,
+    Splitter,
+    checked_tables,
+    pieces_of,
+    rejected_by_scheme,
+)
 from data.sources.base import Access
 from tests.data.reading import read, small_blocks, values
 
-BASE = {"problem": "sentiment", "language": "xx", "tokenizer": "words", "licence": "ours", "origin": "invented rows"}
+BASE = {
+    "problem": "sentiment",
+    "language": "xx",
+    "tokenizer": "words",
+    "licence": "ours",
+    "origin": "invented rows",
+}
 TEXTS = {"text": "body", "label": "stars"}
 TABLE = "body,stars,part\nta mi,pos,Train\nku ro,neg, dev\nso li,pos,TESTING\nta mi,neg,test\nvek,pos,holdout\nnuri,neg\n"
 
@@ -39,19 +51,33 @@ def rows_of(dataset: Any, folder: Path) -> tuple[dict[str, list[Any]], list[str]
                 if part.split == REFUSED:
                     rejected += part.table["kind"].to_pylist()
                 else:
-                    found.setdefault(part.split, []).extend(tuple(row.values()) for row in part.table.to_pylist())
+                    found.setdefault(part.split, []).extend(
+                        tuple(row.values()) for row in part.table.to_pylist()
+                    )
     return found, rejected
 
 
 @pytest.mark.case("D17")
-@pytest.mark.parametrize("given", [["a.en.gz", "a.fr.gz"], {"source": "a.en.gz", "target": "a.fr.gz"}])
+@pytest.mark.parametrize(
+    "given", [["a.en.gz", "a.fr.gz"], {"source": "a.en.gz", "target": "a.fr.gz"}]
+)
 def test_a_list_of_two_files_is_a_pair_of_parallel_text(given: Any, tmp_path: Path) -> None:
-    files: dict[str, bytes | str] = {"a.en.gz": gzip.compress(b"ta\nmi\n"), "a.fr.gz": gzip.compress(b"lo\nse\n")}
+    files: dict[str, bytes | str] = {
+        "a.en.gz": gzip.compress(b"ta\nmi\n"),
+        "a.fr.gz": gzip.compress(b"lo\nse\n"),
+    }
     source = {"kind": "files", "paths": {"train": given, "test": given}}
     dataset = entry(
-        tmp_path, files, problem="translation", source=source, format={"kind": "parallel"}, splits={"validation": 0.5}
+        tmp_path,
+        files,
+        problem="translation",
+        source=source,
+        format={"kind": "parallel"},
+        splits={"validation": 0.5},
     )
-    with dataset.source.open(dataset.source.pieces(Access(tmp_path), [])[0], Access(tmp_path)) as streams:
+    with dataset.source.open(
+        dataset.source.pieces(Access(tmp_path), [])[0], Access(tmp_path)
+    ) as streams:
         assert [stream.read() for stream in streams] == [b"ta\nmi\n", b"lo\nse\n"]
 
 
@@ -59,7 +85,9 @@ def test_a_list_of_two_files_is_a_pair_of_parallel_text(given: Any, tmp_path: Pa
 @pytest.mark.parametrize("given", ["a.en", ["a.en"], ["a.en", "a.fr", "b.en"], ["*.en", "*.fr"]])
 def test_where_a_pair_is_not_clear_the_form_is_shown(given: Any, tmp_path: Path) -> None:
     source = {"kind": "files", "paths": {"all": given}}
-    with pytest.raises(RowError, match=r"needs a file for each side.*\{source: a.en.gz, target: a.fr.gz\}"):
+    with pytest.raises(
+        RowError, match=r"needs a file for each side.*\{source: a.en.gz, target: a.fr.gz\}"
+    ):
         entry(tmp_path, {}, problem="translation", source=source, format={"kind": "parallel"})
     with pytest.raises(RowError, match="source and target are for format parallel"):
         pair = {"kind": "files", "paths": {"all": {"source": "a", "target": "b"}}}
@@ -69,23 +97,57 @@ def test_where_a_pair_is_not_clear_the_form_is_shown(given: Any, tmp_path: Path)
 @pytest.mark.case("D17")
 def test_a_column_names_the_split(tmp_path: Path) -> None:
     source = {"kind": "files", "paths": {"all": "a.csv"}}
-    dataset = entry(tmp_path, {"a.csv": TABLE}, source=source, format={"kind": "csv"}, columns=TEXTS, splits={"column": "part"})
+    dataset = entry(
+        tmp_path,
+        {"a.csv": TABLE},
+        source=source,
+        format={"kind": "csv"},
+        columns=TEXTS,
+        splits={"column": "part"},
+    )
     found, rejected = rows_of(dataset, tmp_path)
     assert found == {"validation": [("ku ro", "neg")], "test": [("so li", "pos"), ("ta mi", "neg")]}
-    assert sorted(rejected) == ["fields", "leak", "unknown_split"]  # the training row's text stands in test
+    assert sorted(rejected) == [
+        "fields",
+        "leak",
+        "unknown_split",
+    ]  # the training row's text stands in test
 
 
 @pytest.mark.case("D17")
-def test_a_column_of_splits_works_for_lines_of_json_and_for_columns_by_number(tmp_path: Path) -> None:
-    lines = [{"body": f"ta n{i}", "stars": "pos", "part": part} for i, part in enumerate(("train", "val", "test"))]
+def test_a_column_of_splits_works_for_lines_of_json_and_for_columns_by_number(
+    tmp_path: Path,
+) -> None:
+    lines = [
+        {"body": f"ta n{i}", "stars": "pos", "part": part}
+        for i, part in enumerate(("train", "val", "test"))
+    ]
     source = {"kind": "files", "paths": {"all": "a.x"}}
     content = "".join(json.dumps(line) + "\n" for line in lines)
-    dataset = entry(tmp_path, {"a.x": content}, source=source, format={"kind": "jsonl"}, columns=TEXTS, splits={"column": "part"})
-    expected = {"train": [("ta n0", "pos")], "validation": [("ta n1", "pos")], "test": [("ta n2", "pos")]}
+    dataset = entry(
+        tmp_path,
+        {"a.x": content},
+        source=source,
+        format={"kind": "jsonl"},
+        columns=TEXTS,
+        splits={"column": "part"},
+    )
+    expected = {
+        "train": [("ta n0", "pos")],
+        "validation": [("ta n1", "pos")],
+        "test": [("ta n2", "pos")],
+    }
     assert rows_of(dataset, tmp_path) == (expected, [])
     content = "".join(",".join(line.values()) + "\n" for line in lines)
-    made = {"format": {"kind": "csv", "header": False}, "columns": {"text": 0, "label": 1}, "splits": {"column": 2}}
-    assert rows_of(entry(tmp_path, {"a.x": content}, source=source, **made), tmp_path) == (expected, [])
+    made = {
+        "format": {"kind": "csv", "header": False},
+        "columns": {"text": 0, "label": 1},
+        "splits": {"column": 2},
+    }
+    assert rows_of(entry(tmp_path, {"a.x": content}, source=source, **made), tmp_path) == (
+        expected,
+        [],
+    )
 
 
 @pytest.mark.case("D17")
@@ -94,12 +156,25 @@ def test_a_column_of_splits_works_for_lines_of_json_and_for_columns_by_number(tm
     [
         ({"column": "part", "test": 0.1}, {"all": "a.csv"}, "leave the share of test out"),
         ({"column": True}, {"all": "a.csv"}, "column must be the name or the number of a column"),
-        ({"column": "part"}, {"train": "a.csv", "test": "b.csv"}, "needs a source that gives all rows at once"),
+        (
+            {"column": "part"},
+            {"train": "a.csv", "test": "b.csv"},
+            "needs a source that gives all rows at once",
+        ),
     ],
 )
-def test_a_column_of_splits_that_cannot_be_is_an_error(splits: Any, paths: Any, said: str, tmp_path: Path) -> None:
+def test_a_column_of_splits_that_cannot_be_is_an_error(
+    splits: Any, paths: Any, said: str, tmp_path: Path
+) -> None:
     with pytest.raises(RowError, match=said):
-        entry(tmp_path, {}, source={"kind": "files", "paths": paths}, format={"kind": "csv"}, columns=TEXTS, splits=splits)
+        entry(
+            tmp_path,
+            {},
+            source={"kind": "files", "paths": paths},
+            format={"kind": "csv"},
+            columns=TEXTS,
+            splits=splits,
+        )
 
 
 ROWS = [
@@ -115,17 +190,26 @@ ROWS = [
 @pytest.mark.parametrize("indent", [None, 0, 2])
 @pytest.mark.parametrize("size", [4, 17, 1 << 20])
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
-def test_an_array_reads_as_lines_that_say_the_same(indent: int | None, size: int, encoding: str) -> None:
+def test_an_array_reads_as_lines_that_say_the_same(
+    indent: int | None, size: int, encoding: str
+) -> None:
     lines = read("jsonl", "".join(json.dumps(row) + "\n" for row in ROWS).encode(), TEXTS)
     with small_blocks(size):
-        found = read("jsonl", json.dumps(ROWS, indent=indent, ensure_ascii=False).encode(encoding), TEXTS)
-    assert values(found, "row", "text", "label", "kind") == values(lines, "row", "text", "label", "kind")
+        found = read(
+            "jsonl", json.dumps(ROWS, indent=indent, ensure_ascii=False).encode(encoding), TEXTS
+        )
+    assert values(found, "row", "text", "label", "kind") == values(
+        lines, "row", "text", "label", "kind"
+    )
 
 
 @pytest.mark.case("D17")
 def test_an_array_that_is_damaged_stops_its_file_and_one_without_rows_has_none() -> None:
     assert read("jsonl", b" [ ]\n", TEXTS) == []
-    assert values(read("jsonl", b'[{}]\n{"body": "ta"}\n', TEXTS), "row", "kind") == [(1, "not_json"), (2, None)]
+    assert values(read("jsonl", b'[{}]\n{"body": "ta"}\n', TEXTS), "row", "kind") == [
+        (1, "not_json"),
+        (2, None),
+    ]
     for content, said in {
         b'[{"body": "ta"}, {"body": mi}]': 'not JSON after object 1: .*got \'{"body": mi}',
         b'[{"body": "ta"},': "after object 1: the array has no end",
@@ -146,9 +230,21 @@ def test_other_schemes_of_tags_are_tried(tmp_path: Path) -> None:
     dataset = entry(tmp_path, {"a.x": content}, problem="ner", **made)
     schemes = rejected_by_scheme(dataset, pieces_of(dataset, Access(tmp_path)), Access(tmp_path))
     assert schemes == {"BIO": 3, "IOB1": 0, "BMES": 5, "BIOES": 5}
-    splits = {split: {"rows": 1, "labels": {}, "entities": {}, "lengths": {}} for split in ("train", "validation", "test")}
-    report = {"reasons": {}, "kept": 3, "splits": splits, "words": {"rows": {"train": 0}, "sides": {}}, "schemes": schemes}
-    assert "as IOB1: 0 rows rejected; as BIO: 3 rows rejected; as BMES: 5 rows rejected" in "\n".join(advice(report))
+    splits = {
+        split: {"rows": 1, "labels": {}, "entities": {}, "lengths": {}}
+        for split in ("train", "validation", "test")
+    }
+    report = {
+        "reasons": {},
+        "kept": 3,
+        "splits": splits,
+        "words": {"rows": {"train": 0}, "sides": {}},
+        "schemes": schemes,
+    }
+    assert (
+        "as IOB1: 0 rows rejected; as BIO: 3 rows rejected; as BMES: 5 rows rejected"
+        in "\n".join(advice(report))
+    )
 
 
 @pytest.mark.case("D17")

@@ -45,8 +45,14 @@ def test_music_that_is_written_in_many_ways_is_valid(music: str) -> None:
         ("X:one\nK:G\nG8|", "line 1: X: expected a number, got 'one'"),
         ("X:1\nT:Lumo\nGAB|", "there is no K:, which ends the header"),
         ("X:1\nGAB|\nK:G\nG8|", "line 2: expected a field before K:, got 'GAB|'"),
-        (HEADER.replace("K:G", "K:Hmaj") + "G6|", "line 5: K: expected a key, such as G or A dorian, got 'Hmaj'"),
-        (HEADER.replace("6/8", "6/7") + "G6|", "line 3: M: expected a meter, such as 6/8, got '6/7'"),
+        (
+            HEADER.replace("K:G", "K:Hmaj") + "G6|",
+            "line 5: K: expected a key, such as G or A dorian, got 'Hmaj'",
+        ),
+        (
+            HEADER.replace("6/8", "6/7") + "G6|",
+            "line 3: M: expected a meter, such as 6/8, got '6/7'",
+        ),
         (HEADER.replace("1/8", "8") + "G6|", "line 4: L: expected a length, such as 1/8, got '8'"),
         (HEADER + "G6|\nX:2\nG6|", "line 7: X: begins a tune, and stands there again"),
         (HEADER, "there is no note"),
@@ -58,7 +64,10 @@ def test_music_that_is_written_in_many_ways_is_valid(music: str) -> None:
         (HEADER + "{GB d2B|G6|", "line 6: 1 { and 0 }"),
         (HEADER + "G6|GAB d3B|G6|", "bar 2: 7/2 quarter notes, its meter has 3"),
         (HEADER + "G6|GAB d2|G6|G6|", "bar 2: 5/2 quarter notes, its meter has 3"),
-        (HEADER.replace("M:6/8", "M:C") + "G6|G8|G6|G8|", "bar 3: 3 quarter notes, its meter has 4"),
+        (
+            HEADER.replace("M:6/8", "M:C") + "G6|G8|G6|G8|",
+            "bar 3: 3 quarter notes, its meter has 4",
+        ),
     ],
 )
 def test_a_fault_is_said_with_its_place(tune: str, fault: str) -> None:
@@ -77,7 +86,10 @@ def test_not_more_faults_are_said_than_somebody_would_read() -> None:
 
 
 def bars(*lengths: int, ends: tuple[int, ...] = (), whole: int = 3) -> list[Bar]:
-    return [Bar(Fraction(length), Fraction(whole), place in ends) for place, length in enumerate(lengths)]
+    return [
+        Bar(Fraction(length), Fraction(whole), place in ends)
+        for place, length in enumerate(lengths)
+    ]
 
 
 @pytest.mark.parametrize(
@@ -94,8 +106,12 @@ def bars(*lengths: int, ends: tuple[int, ...] = (), whole: int = 3) -> list[Bar]
         ([], []),
     ],
 )
-def test_bars_are_as_long_as_the_meter_or_make_whole_ones(found: list[Bar], wrong: list[int]) -> None:
-    assert [said.split(":")[0] for said in bar_faults(found)] == [f"bar {number}" for number in wrong]
+def test_bars_are_as_long_as_the_meter_or_make_whole_ones(
+    found: list[Bar], wrong: list[int]
+) -> None:
+    assert [said.split(":")[0] for said in bar_faults(found)] == [
+        f"bar {number}" for number in wrong
+    ]
 
 
 def notes_of(midi: Path) -> list[tuple[int, float]]:
@@ -135,7 +151,15 @@ def notes_of(midi: Path) -> list[tuple[int, float]]:
 def test_a_tune_is_written_as_midi_with_its_notes_and_their_lengths(tmp_path: Path) -> None:
     write_midi("X:1\nM:2/4\nL:1/8\nK:D\nDF A2|c^c/B/ =c2|]", tmp_path / "tune.mid")
     # In D major F and C are sharp; ^c lasts to the bar's end; =c is natural.
-    assert notes_of(tmp_path / "tune.mid") == [(62, 0.5), (66, 0.5), (69, 1.0), (73, 0.5), (73, 0.25), (71, 0.25), (72, 1.0)]
+    assert notes_of(tmp_path / "tune.mid") == [
+        (62, 0.5),
+        (66, 0.5),
+        (69, 1.0),
+        (73, 0.5),
+        (73, 0.25),
+        (71, 0.25),
+        (72, 1.0),
+    ]
 
 
 def test_repeats_are_played(tmp_path: Path) -> None:
@@ -144,7 +168,9 @@ def test_repeats_are_played(tmp_path: Path) -> None:
 
 
 def test_what_is_no_tune_is_not_written(tmp_path: Path) -> None:
-    with pytest.raises(RowError, match="not a valid tune: line 1: expected X: and a number, got 'lumo'"):
+    with pytest.raises(
+        RowError, match="not a valid tune: line 1: expected X: and a number, got 'lumo'"
+    ):
         write_midi("lumo", tmp_path / "tune.mid")
     assert list(tmp_path.iterdir()) == []
 

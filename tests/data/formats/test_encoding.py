@@ -9,7 +9,16 @@ from hypothesis import strategies as st
 
 from data.errors import RowError
 from data.formats import encoding
-from data.formats.encoding import BROKEN, ByteStream, check_encoding, marked, shown, shown_column, suggest_encoding, utf8_blocks
+from data.formats.encoding import (
+    BROKEN,
+    ByteStream,
+    check_encoding,
+    marked,
+    shown,
+    shown_column,
+    suggest_encoding,
+    utf8_blocks,
+)
 from tests.data.reading import ShortReads, small_blocks
 
 FRENCH = "Déjà vu, le café était fermé à côté.\n"
@@ -56,8 +65,14 @@ def test_each_byte_that_is_not_valid_is_marked_and_shown(content: bytes, expecte
 
 
 @settings(max_examples=200, deadline=None)
-@given(st.lists(st.binary(max_size=6) | st.text(max_size=6).map(str.encode), max_size=8), st.integers(4, 9), st.integers(0, 9))
-def test_marks_do_not_depend_on_how_the_stream_is_cut(parts: list[bytes], size: int, seed: int) -> None:
+@given(
+    st.lists(st.binary(max_size=6) | st.text(max_size=6).map(str.encode), max_size=8),
+    st.integers(4, 9),
+    st.integers(0, 9),
+)
+def test_marks_do_not_depend_on_how_the_stream_is_cut(
+    parts: list[bytes], size: int, seed: int
+) -> None:
     content = b"x" + b"".join(parts)  # no byte order mark
     with small_blocks(size):
         blocks = list(utf8_blocks(ShortReads(content, seed)))
@@ -68,7 +83,18 @@ def test_marks_do_not_depend_on_how_the_stream_is_cut(parts: list[bytes], size: 
 
 
 @pytest.mark.parametrize(
-    "name", ["utf-16", "utf-16-le", "utf-16-be", "utf-32", "cp1252", "gb18030", "shift_jis", "koi8-r", "latin-1"]
+    "name",
+    [
+        "utf-16",
+        "utf-16-le",
+        "utf-16-be",
+        "utf-32",
+        "cp1252",
+        "gb18030",
+        "shift_jis",
+        "koi8-r",
+        "latin-1",
+    ],
 )
 @settings(max_examples=40, deadline=None)
 @given(content=st.binary(max_size=40), size=st.integers(4, 9), seed=st.integers(0, 9))
@@ -88,15 +114,21 @@ def test_no_bytes_break_an_encoding(name: str, content: bytes, size: int, seed: 
 )
 def test_a_named_encoding_reads_back_what_was_written(text: str, name: str, size: int) -> None:
     with small_blocks(size):
-        assert b"".join(utf8_blocks(io.BytesIO(f"x{text}".encode(name)), name)).decode() == f"x{text}"
+        assert (
+            b"".join(utf8_blocks(io.BytesIO(f"x{text}".encode(name)), name)).decode() == f"x{text}"
+        )
 
 
 @pytest.mark.parametrize("name", ["utf-8-sig", "utf-16", "utf-32"])
 @pytest.mark.parametrize("wanted", ["utf-8", "UTF8", "utf_8_sig", "detect"])
-def test_a_byte_order_mark_tells_the_encoding(name: str, wanted: str, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_byte_order_mark_tells_the_encoding(
+    name: str, wanted: str, caplog: pytest.LogCaptureFixture
+) -> None:
     with caplog.at_level(logging.INFO, "data.formats.encoding"):
         assert read(FRENCH.encode(name), wanted) == FRENCH
-    assert caplog.messages == ([] if name == "utf-8-sig" else [f"read as {name}, by its byte order mark"])
+    assert caplog.messages == (
+        [] if name == "utf-8-sig" else [f"read as {name}, by its byte order mark"]
+    )
 
 
 def test_both_byte_orders_are_known() -> None:
@@ -110,7 +142,10 @@ def test_a_byte_order_mark_overrides_no_other_name() -> None:
 
 @pytest.mark.parametrize("name", ["utf-16", "utf_32"])
 def test_an_order_of_bytes_that_nothing_says_is_not_guessed(name: str) -> None:
-    with pytest.raises(RowError, match=r"has no byte order mark, expected one of utf-.*: else name utf-.*-le or utf-.*-be"):
+    with pytest.raises(
+        RowError,
+        match=r"has no byte order mark, expected one of utf-.*: else name utf-.*-le or utf-.*-be",
+    ):
         read(FRENCH.encode(f"{name}-le"), name)
     assert read(b"", name) == ""
 
@@ -125,14 +160,20 @@ def test_bytes_without_a_character_are_marked_in_any_encoding() -> None:
 
 
 @pytest.mark.parametrize(("text", "name"), ENCODED)
-def test_an_encoding_is_detected_and_logged(text: str, name: str, caplog: pytest.LogCaptureFixture) -> None:
+def test_an_encoding_is_detected_and_logged(
+    text: str, name: str, caplog: pytest.LogCaptureFixture
+) -> None:
     content = (text * 20 if name != "cp1252" else text).encode(name)
     with caplog.at_level(logging.INFO, "data.formats.encoding"):
         assert read(content, "detect") == content.decode(name)
-    assert caplog.messages == ([] if name == "utf-8" else [f"read as {name}, by its first {len(content):,} bytes"])
+    assert caplog.messages == (
+        [] if name == "utf-8" else [f"read as {name}, by its first {len(content):,} bytes"]
+    )
 
 
-def test_utf8_is_detected_where_the_sample_cuts_a_character(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_utf8_is_detected_where_the_sample_cuts_a_character(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(encoding, "SAMPLE_BYTES", 10)
     assert read("今天天气很好".encode(), "detect") == "今天天气很好"
 
@@ -151,7 +192,9 @@ def test_nothing_is_suggested_for_what_is_no_text() -> None:
     assert suggest_encoding(bytes(range(128, 256)) * 9) is None
 
 
-@pytest.mark.parametrize("name", ["utf-8", "UTF8", "latin1", "cp1252", "GB18030", "utf-16-le", "detect"])
+@pytest.mark.parametrize(
+    "name", ["utf-8", "UTF8", "latin1", "cp1252", "GB18030", "utf-16-le", "detect"]
+)
 def test_an_encoding_that_python_knows_is_fine(name: str) -> None:
     check_encoding(name)
 

@@ -25,7 +25,18 @@ def columns_of(kind: str) -> dict[str, str | int]:
 
 
 def test_every_format_that_the_catalog_may_name_is_there() -> None:
-    assert sorted(all_formats()) == ["abc", "arrow", "conll", "csv", "jsonl", "labelled", "parallel", "parquet", "text", "tsv"]
+    assert sorted(all_formats()) == [
+        "abc",
+        "arrow",
+        "conll",
+        "csv",
+        "jsonl",
+        "labelled",
+        "parallel",
+        "parquet",
+        "text",
+        "tsv",
+    ]
 
 
 @pytest.mark.parametrize("kind", all_formats())
@@ -40,7 +51,11 @@ def test_a_format_says_what_it_can_be_told_and_give(kind: str) -> None:
 
 @pytest.mark.parametrize("kind", all_formats())
 @settings(max_examples=60, deadline=None)
-@given(contents=st.lists(st.binary(max_size=300), min_size=2, max_size=2), seed=st.integers(0, 9), size=st.integers(4, 40))
+@given(
+    contents=st.lists(st.binary(max_size=300), min_size=2, max_size=2),
+    seed=st.integers(0, 9),
+    size=st.integers(4, 40),
+)
 def test_no_bytes_break_a_format(kind: str, contents: list[bytes], seed: int, size: int) -> None:
     numbers: list[int] = []
     with small_blocks(size), suppress(RowError):
@@ -52,13 +67,21 @@ def test_no_bytes_break_a_format(kind: str, contents: list[bytes], seed: int, si
 LINES = st.lists(st.text(st.sampled_from('ab ,"\t:X{}[]\\\r#é\u2028'), max_size=8), max_size=12)
 
 
-@pytest.mark.parametrize("kind", [kind for kind in all_formats() if kind not in ("csv", "tsv", "parquet", "arrow")])
+@pytest.mark.parametrize(
+    "kind", [kind for kind in all_formats() if kind not in ("csv", "tsv", "parquet", "arrow")]
+)
 @settings(max_examples=60, deadline=None)
 @given(lines=st.tuples(LINES, LINES), seed=st.integers(0, 9), size=st.integers(4, 40))
-def test_rows_do_not_depend_on_how_the_stream_is_cut(kind: str, lines: tuple[list[str], list[str]], seed: int, size: int) -> None:
+def test_rows_do_not_depend_on_how_the_stream_is_cut(
+    kind: str, lines: tuple[list[str], list[str]], seed: int, size: int
+) -> None:
     num = min(map(len, lines))
-    contents = ["\n".join([*side[:num], "end"]).encode() for side in lines][: all_formats()[kind].num_streams]
-    assume(kind != "jsonl" or not contents[0].lstrip().startswith(b"["))  # an array that is not JSON stops its file
+    contents = ["\n".join([*side[:num], "end"]).encode() for side in lines][
+        : all_formats()[kind].num_streams
+    ]
+    assume(
+        kind != "jsonl" or not contents[0].lstrip().startswith(b"[")
+    )  # an array that is not JSON stops its file
     whole = read(kind, contents, columns_of(kind))
     with small_blocks(size):
         assert read(kind, contents, columns_of(kind), seed=seed) == whole
@@ -82,7 +105,11 @@ def test_a_byte_order_mark_is_not_part_of_the_text(kind: str) -> None:
 
 
 def test_the_values_of_a_row_with_a_fault_are_taken_away() -> None:
-    table = as_table({"text": pa.array(["a", "b"]), "label": pa.array(["x", "y"])}, [4, 5], {1: Fault("fields", "why", "b,y")})
+    table = as_table(
+        {"text": pa.array(["a", "b"]), "label": pa.array(["x", "y"])},
+        [4, 5],
+        {1: Fault("fields", "why", "b,y")},
+    )
     assert table.to_pylist() == [
         {"text": "a", "label": "x", "row": 4, "kind": None, "reason": None, "raw": None},
         {"text": None, "label": None, "row": 5, "kind": "fields", "reason": "why", "raw": "b,y"},
@@ -91,4 +118,6 @@ def test_the_values_of_a_row_with_a_fault_are_taken_away() -> None:
 
 def test_a_table_of_faults_alone_has_the_same_columns() -> None:
     table = faults_table({"text": 0, "label": 1}, {7: Fault("fields", "why", "raw")})
-    assert table.schema == as_table({"text": pa.array(["a"]), "label": pa.nulls(1, TEXT)}, [1]).schema
+    assert (
+        table.schema == as_table({"text": pa.array(["a"]), "label": pa.nulls(1, TEXT)}, [1]).schema
+    )

@@ -23,11 +23,22 @@ CONLL: dict[str, str | int] = {"tokens": 0, "tags": 1}
         b"Ursa B-PER\nta O\n \r\nmi O\n",
         b"Ursa B-PER more\nta O more\n\nmi O more\n",
     ],
-    ids=["plain", "no final newline", "CRLF", "many blank lines", "lone tab", "lone space", "more columns"],
+    ids=[
+        "plain",
+        "no final newline",
+        "CRLF",
+        "many blank lines",
+        "lone tab",
+        "lone space",
+        "more columns",
+    ],
 )
 def test_a_sentence_ends_at_a_blank_line(content: bytes) -> None:
     rows = read("conll", content, CONLL)
-    assert values(rows, "tokens", "tags", "kind") == [(["Ursa", "ta"], ["B-PER", "O"], None), (["mi"], ["O"], None)]
+    assert values(rows, "tokens", "tags", "kind") == [
+        (["Ursa", "ta"], ["B-PER", "O"], None),
+        (["mi"], ["O"], None),
+    ]
 
 
 def test_a_sentence_is_numbered_by_its_first_line() -> None:
@@ -55,7 +66,12 @@ def test_columns_are_counted_from_the_end_too() -> None:
 
 
 def test_whitespace_separates_whatever_its_length() -> None:
-    rows = read("conll", b"a  NN\t O \n b\tNN O\n\xe3\x80\x80 NN O\n", {"tokens": 0, "tags": 2}, separator="whitespace")
+    rows = read(
+        "conll",
+        b"a  NN\t O \n b\tNN O\n\xe3\x80\x80 NN O\n",
+        {"tokens": 0, "tags": 2},
+        separator="whitespace",
+    )
     assert values(rows, "tokens", "tags") == [(["a", "b", "\u3000"], ["O", "O", "O"])]
 
 
@@ -65,7 +81,10 @@ def test_an_empty_token_is_left_to_the_checks() -> None:
 
 def test_comments_are_skipped_and_end_no_sentence() -> None:
     content = b"# id 1\na O\n# more\nb O\n\n# id 2\nc O\n\n# alone\n\n"
-    assert values(read("conll", content, CONLL, comments="#"), "row", "tokens") == [(2, ["a", "b"]), (7, ["c"])]
+    assert values(read("conll", content, CONLL, comments="#"), "row", "tokens") == [
+        (2, ["a", "b"]),
+        (7, ["c"]),
+    ]
 
 
 def test_a_hash_is_a_token_where_there_are_no_comments() -> None:
@@ -73,7 +92,9 @@ def test_a_hash_is_a_token_where_there_are_no_comments() -> None:
 
 
 def test_marks_of_documents_are_no_sentences() -> None:
-    content = b"-DOCSTART- -X- O O\n\na NN O O\n\n-DOCSTART- -X- O O\n\nb NN O O\n-DOCSTART- NN O O\n"
+    content = (
+        b"-DOCSTART- -X- O O\n\na NN O O\n\n-DOCSTART- -X- O O\n\nb NN O O\n-DOCSTART- NN O O\n"
+    )
     columns: dict[str, str | int] = {"tokens": 0, "tags": 3}
     assert values(read("conll", content, columns), "row", "tokens") == [(3, ["a"]), (7, ["b"])]
     assert len(read("conll", content, columns, marks="")) == 4
@@ -82,7 +103,9 @@ def test_marks_of_documents_are_no_sentences() -> None:
 def test_what_a_publisher_glued_to_tokens_is_taken_off() -> None:
     rows = read("conll", b"en:Ursa O\nen:en:mi O\nta O\n", CONLL, strip_prefix="en:")
     assert values(rows, "tokens") == [["Ursa", "en:mi", "ta"]]
-    rows = read("conll", "今0 O\n天11 O\n20 O\n7 O\na O\n".encode(), CONLL, strip_suffix_digits=True)
+    rows = read(
+        "conll", "今0 O\n天11 O\n20 O\n7 O\na O\n".encode(), CONLL, strip_suffix_digits=True
+    )
     assert values(rows, "tokens") == [["今", "天", "2", "7", "a"]]
 
 
@@ -114,7 +137,10 @@ def test_a_span_that_is_not_ended_is_a_fault_with_its_token() -> None:
 
 
 def test_sentences_do_not_continue_each_other() -> None:
-    assert values(read("conll", b"a I-PER\n\nb I-PER\n", CONLL, scheme="IOB1"), "tags") == [["B-PER"], ["B-PER"]]
+    assert values(read("conll", b"a I-PER\n\nb I-PER\n", CONLL, scheme="IOB1"), "tags") == [
+        ["B-PER"],
+        ["B-PER"],
+    ]
 
 
 def test_a_sentence_may_be_longer_than_a_block() -> None:
@@ -125,15 +151,22 @@ def test_a_sentence_may_be_longer_than_a_block() -> None:
     assert values(rows, "row") == [1, 3, 504]
 
 
-def test_a_sentence_without_an_end_does_not_fill_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_sentence_without_an_end_does_not_fill_the_memory(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr("data.formats.lines.LONGEST_BYTES", 1000)
-    with small_blocks(64), pytest.raises(RowError, match="the sentence at line 2 is longer than 1,000 bytes"):
+    with (
+        small_blocks(64),
+        pytest.raises(RowError, match="the sentence at line 2 is longer than 1,000 bytes"),
+    ):
         read("conll", b"a O\n\n" + b"lumo O\n" * 1000, CONLL)
 
 
 PIECE = st.text(st.characters(codec="utf-8", exclude_categories=["Z", "C"]), min_size=1, max_size=8)
 TAG = st.sampled_from(["B-PER", "B-LOC", "I", "O"])
-SENTENCES = st.lists(st.lists(st.tuples(PIECE, TAG), min_size=1, max_size=6), min_size=1, max_size=8)
+SENTENCES = st.lists(
+    st.lists(st.tuples(PIECE, TAG), min_size=1, max_size=6), min_size=1, max_size=8
+)
 
 
 def valid(sentence: list[tuple[str, str]]) -> list[tuple[str, str]]:
@@ -155,13 +188,21 @@ def valid(sentence: list[tuple[str, str]]) -> list[tuple[str, str]]:
     st.tuples(st.integers(0, 9), st.integers(4, 40)),
 )
 def test_sentences_written_as_conll_read_back_equal(
-    sentences: list[list[tuple[str, str]]], separator: str, newline: str, is_ended: bool, scheme: str, cut: tuple[int, int]
+    sentences: list[list[tuple[str, str]]],
+    separator: str,
+    newline: str,
+    is_ended: bool,
+    scheme: str,
+    cut: tuple[int, int],
 ) -> None:
     sentences = [valid(sentence) for sentence in sentences]
     between = "  " if separator == "whitespace" else separator
     blocks = [
         newline.join(
-            token + between + tag for (token, _), tag in zip(sentence, from_bio([t for _, t in sentence], scheme), strict=True)
+            token + between + tag
+            for (token, _), tag in zip(
+                sentence, from_bio([t for _, t in sentence], scheme), strict=True
+            )
         )
         for sentence in sentences
     ]
@@ -174,9 +215,14 @@ def test_sentences_written_as_conll_read_back_equal(
 
 @settings(max_examples=100, deadline=None)
 @given(
-    st.lists(st.sampled_from(["a O", "b B-X", "c E-X", "d", "", " ", "#", "-DOCSTART- O"]), max_size=20), st.sampled_from(SCHEMES)
+    st.lists(
+        st.sampled_from(["a O", "b B-X", "c E-X", "d", "", " ", "#", "-DOCSTART- O"]), max_size=20
+    ),
+    st.sampled_from(SCHEMES),
 )
 def test_every_line_of_a_token_is_in_a_row_or_a_fault(lines: list[str], scheme: str) -> None:
     rows = read("conll", "\n".join(lines).encode(), CONLL, scheme=scheme, marks="")
-    found = [len(row["tokens"]) if row["kind"] is None else row["raw"].count("\n") + 1 for row in rows]
+    found = [
+        len(row["tokens"]) if row["kind"] is None else row["raw"].count("\n") + 1 for row in rows
+    ]
     assert sum(found) == sum(bool(line.strip()) for line in lines)

@@ -33,7 +33,18 @@ BARE = {"header": False, "quote": False}
         (b"text,label\n2020-01-01,true\n", ("2020-01-01", "true")),
         (b'text,label\n"",x\n', ("", "x")),
     ],
-    ids=["newline", "separator", "quotes", "CRLF", "no final newline", "order", "null words", "numbers", "dates", "empty"],
+    ids=[
+        "newline",
+        "separator",
+        "quotes",
+        "CRLF",
+        "no final newline",
+        "order",
+        "null words",
+        "numbers",
+        "dates",
+        "empty",
+    ],
 )
 def test_a_table_gives_the_text_of_its_fields(content: bytes, expected: tuple[str, str]) -> None:
     assert values(read("csv", content, TABLE), "text", "label") == [expected]
@@ -59,18 +70,25 @@ def test_rows_keep_their_numbers_across_blocks() -> None:
     lines = [f"{'lumo ' * 40}{i},x" if i % 1000 else "short" for i in range(2, 50_000)]
     rows = read("csv", ("text,label\n" + "\n".join(lines)).encode(), TABLE)
     assert len("\n".join(lines)) > 2 * BLOCK_BYTES
-    assert all(row["text"].endswith(f" {row['row']}") if row["kind"] is None else row["row"] % 1000 == 0 for row in rows)
+    assert all(
+        row["text"].endswith(f" {row['row']}") if row["kind"] is None else row["row"] % 1000 == 0
+        for row in rows
+    )
     assert sorted(values(rows, "row")) == list(range(2, 50_000))
 
 
-@pytest.mark.parametrize("broken", [b"caf\xe9 mi", b"\xff\xfe", b"\xc3"], ids=["latin-1", "UTF-16 mark", "half a letter"])
+@pytest.mark.parametrize(
+    "broken", [b"caf\xe9 mi", b"\xff\xfe", b"\xc3"], ids=["latin-1", "UTF-16 mark", "half a letter"]
+)
 def test_bytes_that_are_not_utf8_mark_their_own_row(broken: bytes) -> None:
     rows = read("csv", b"text,label\na,x\n" + broken + b",y\nb,z\n", TABLE)
     assert [BROKEN in row["text"] for row in rows] == [False, True, False]
 
 
 def test_broken_bytes_that_fill_a_block_lose_no_row() -> None:
-    rows = read("csv", b"text,label\n" + (b"\xff" * 1000 + b",x\n") * 1500, TABLE)  # each byte is read as six
+    rows = read(
+        "csv", b"text,label\n" + (b"\xff" * 1000 + b",x\n") * 1500, TABLE
+    )  # each byte is read as six
     assert values(rows, "row") == list(range(2, 1502))
 
 
@@ -81,7 +99,9 @@ def test_letters_cut_by_every_block_lose_no_row() -> None:
 
 
 def test_the_types_of_other_columns_do_not_matter() -> None:
-    content = b"text,label,id\n" + b"lumo,x,1\n" * (BLOCK_BYTES // 8) + b"lumo,x,one\n"  # a guess from the first block fails
+    content = (
+        b"text,label,id\n" + b"lumo,x,1\n" * (BLOCK_BYTES // 8) + b"lumo,x,one\n"
+    )  # a guess from the first block fails
     assert len(read("csv", content, TABLE)) == BLOCK_BYTES // 8 + 1
 
 
@@ -89,7 +109,9 @@ def test_the_types_of_other_columns_do_not_matter() -> None:
 def test_rows_with_nuls_are_not_lost_at_the_edges_of_blocks(num: int) -> None:
     lines = ["t" * (place * num % 9) + ",l" + "\0" * (place % 3) for place in range(40)]
     with patch("data.formats.delimited.BLOCK_BYTES", 100 + num):
-        rows = read("csv", ("text,label\n" + "".join(f"{line}\n" for line in lines)).encode(), TABLE)
+        rows = read(
+            "csv", ("text,label\n" + "".join(f"{line}\n" for line in lines)).encode(), TABLE
+        )
     assert [f"{row['text']},{row['label']}" for row in rows] == lines
 
 
@@ -107,7 +129,9 @@ def test_quotes_mean_nothing_where_they_are_off() -> None:
 
 
 def test_a_column_without_a_name_of_its_own_is_found_by_number() -> None:
-    assert values(read("csv", b"a,a,b\n1,2,3\n", {"text": 1, "label": 2}), "text", "label") == [("2", "3")]
+    assert values(read("csv", b"a,a,b\n1,2,3\n", {"text": 1, "label": 2}), "text", "label") == [
+        ("2", "3")
+    ]
 
 
 @pytest.mark.parametrize("header", ["text,label", "text,label\n", "text,label\r\n\r\n"])
@@ -128,7 +152,9 @@ def test_an_empty_table_without_a_header_has_no_rows() -> None:
     ],
     ids=["fields missing", "last field", "no final newline"],
 )
-def test_a_quote_that_is_never_closed_is_a_fault_of_the_row_it_opens_in(content: bytes, raw: str) -> None:
+def test_a_quote_that_is_never_closed_is_a_fault_of_the_row_it_opens_in(
+    content: bytes, raw: str
+) -> None:
     rows = read("csv", content, TABLE)
     assert values(rows, "row", "kind", "raw") == [(2, None, None), (3, "fields", raw)]
     assert "never closed" in rows[1]["reason"]
@@ -136,7 +162,10 @@ def test_a_quote_that_is_never_closed_is_a_fault_of_the_row_it_opens_in(content:
 
 def test_a_quote_that_is_never_closed_in_the_only_column_is_found() -> None:
     rows = read("csv", b'text\na\n"b\nc\n', {"text": "text"})
-    assert values(rows, "row", "text", "kind", "raw") == [(2, "a", None, None), (3, None, "fields", "b\nc")]
+    assert values(rows, "row", "text", "kind", "raw") == [
+        (2, "a", None, None),
+        (3, None, "fields", "b\nc"),
+    ]
 
 
 def test_a_quote_that_is_never_closed_in_a_column_of_no_role_is_found() -> None:
@@ -155,7 +184,11 @@ def test_a_quote_that_swallows_more_than_a_block_is_named() -> None:
 @pytest.mark.parametrize("columns", [1, 2, 3])
 def test_the_row_we_add_at_the_end_is_never_seen(columns: int) -> None:
     names = ["text", "label", "other"][:columns]
-    rows = read("csv", (",".join(names) + "\n" + ",".join("abc"[:columns]) + "\n").encode(), {"text": "text"})
+    rows = read(
+        "csv",
+        (",".join(names) + "\n" + ",".join("abc"[:columns]) + "\n").encode(),
+        {"text": "text"},
+    )
     assert values(rows, "text") == ["a"]
     assert END not in str(rows)
 
@@ -165,9 +198,24 @@ def test_the_row_we_add_at_the_end_is_never_seen(columns: int) -> None:
     [
         (b"text,lable\na,x\n", TABLE, {}, r"has no column 'label': did you mean lable\?"),
         (b"text,text,label\na,b,x\n", TABLE, {}, "has 2 columns 'text', expected one"),
-        (b"a,b\n", {"source": 0, "target": 2}, BARE, r"has 2 columns, column 2 \(from 0\) was asked for"),
-        (b'"text,label\na,x\n', TABLE, {}, "the first row is longer than .* or a quote in it is never closed"),
-        (b"text,label\n" + b"a" * (2 * BLOCK_BYTES + 9) + b",x\n", TABLE, {}, "a row after row 1 is longer than 2,097,152 bytes"),
+        (
+            b"a,b\n",
+            {"source": 0, "target": 2},
+            BARE,
+            r"has 2 columns, column 2 \(from 0\) was asked for",
+        ),
+        (
+            b'"text,label\na,x\n',
+            TABLE,
+            {},
+            "the first row is longer than .* or a quote in it is never closed",
+        ),
+        (
+            b"text,label\n" + b"a" * (2 * BLOCK_BYTES + 9) + b",x\n",
+            TABLE,
+            {},
+            "a row after row 1 is longer than 2,097,152 bytes",
+        ),
     ],
     ids=["no such name", "two of a name", "no such number", "open quote", "long row"],
 )
@@ -204,14 +252,22 @@ def test_rows_written_as_csv_read_back_equal_however_the_stream_is_cut(
     rows: list[tuple[str, str]], seed: int, size: int, is_bare: bool
 ) -> None:
     text = io.StringIO()
-    csv.writer(text, quoting=csv.QUOTE_ALL, lineterminator="\n").writerows([("text", "label"), *rows])
+    csv.writer(text, quoting=csv.QUOTE_ALL, lineterminator="\n").writerows(
+        [("text", "label"), *rows]
+    )
     with small_blocks(size):
-        found = read("csv", text.getvalue().encode().removesuffix(b"\n" * is_bare), TABLE, seed=seed)
+        found = read(
+            "csv", text.getvalue().encode().removesuffix(b"\n" * is_bare), TABLE, seed=seed
+        )
     assert values(found, "text", "label") == rows
     assert values(found, "row") == list(range(2, len(rows) + 2))
 
 
-PLAIN = st.text(st.characters(codec="utf-8", exclude_categories=["C", "Z"], exclude_characters='"'), min_size=1, max_size=8)
+PLAIN = st.text(
+    st.characters(codec="utf-8", exclude_categories=["C", "Z"], exclude_characters='"'),
+    min_size=1,
+    max_size=8,
+)
 
 
 @settings(max_examples=100, deadline=None)
@@ -240,20 +296,28 @@ class Counted(io.BytesIO):
 def test_a_file_is_not_read_far_ahead_of_its_rows() -> None:
     size, file = 4096, Counted(b"text,label\n" + b"lumo ta mi,x\n" * 100_000)
     options = {**all_formats()["csv"].options}
-    with small_blocks(size), patch.multiple("data.formats.delimited", BLOCK_BYTES=size, PATIENCE_SECONDS=60):
+    with (
+        small_blocks(size),
+        patch.multiple("data.formats.delimited", BLOCK_BYTES=size, PATIENCE_SECONDS=60),
+    ):
         tables = all_formats()["csv"].read([file], TABLE, options)
         next(tables)
         is_still, before = False, -1
         while not is_still:  # whoever reads ahead has stopped once nothing moves
             time.sleep(0.2)
             is_still, before = before == file.num, file.num
-        assert file.num <= 10 * size  # of 318; some lie in Arrow, in the table that is held back, and in ours
+        assert (
+            file.num <= 10 * size
+        )  # of 318; some lie in Arrow, in the table that is held back, and in ours
         tables.close()  # type: ignore[attr-defined]
 
 
 def test_blocks_that_give_no_rows_stop_nothing() -> None:
     content = b"text,label\n" + b"lumo,x,more\n" * 3000 + b"sela,x\n"
-    with small_blocks(4096), patch.multiple("data.formats.delimited", BLOCK_BYTES=4096, PATIENCE_SECONDS=0.01):
+    with (
+        small_blocks(4096),
+        patch.multiple("data.formats.delimited", BLOCK_BYTES=4096, PATIENCE_SECONDS=0.01),
+    ):
         rows = read("csv", content, TABLE)
     assert len(rows) == 3001
     assert sum(row["kind"] == "fields" for row in rows) == 3000

@@ -16,7 +16,9 @@ SENTENCES: dict[str, str | int] = {"tokens": "tokens", "tags": "tags"}
 CUT_FIRST = ". Texts and spans of characters must be cut into tokens with one tag each before they are read: see docs/data.md"
 
 
-def rows_of(*lines: str, columns: dict[str, str | int] = TABLE, **options: Any) -> list[dict[str, Any]]:
+def rows_of(
+    *lines: str, columns: dict[str, str | int] = TABLE, **options: Any
+) -> list[dict[str, Any]]:
     return read("jsonl", "\n".join(lines).encode(), columns, **options)
 
 
@@ -54,17 +56,37 @@ def test_values_become_texts(line: str, expected: tuple[str | None, str | None])
         ("null", "not_json", "expected an object, got null"),
         ('{"text":12,"label":"x"}', "wrong_type", "text: expected text, got 12"),
         ('{"text":true}', "wrong_type", "text: expected text, got true"),
-        ('{"text":"a","label":2.5}', "wrong_type", "label: expected text or a whole number, got 2.5"),
-        ('{"text":"a","label":NaN}', "wrong_type", "label: expected text or a whole number, got NaN"),
-        ('{"text":"a","label":1e300}', "wrong_type", "label: expected text or a whole number, got 1e+300"),
+        (
+            '{"text":"a","label":2.5}',
+            "wrong_type",
+            "label: expected text or a whole number, got 2.5",
+        ),
+        (
+            '{"text":"a","label":NaN}',
+            "wrong_type",
+            "label: expected text or a whole number, got NaN",
+        ),
+        (
+            '{"text":"a","label":1e300}',
+            "wrong_type",
+            "label: expected text or a whole number, got 1e+300",
+        ),
         ('{"text":["a"]}', "wrong_type", 'text: expected text, got ["a"]'),
         ('{"text":{"b":1}}', "wrong_type", 'text: expected text, got {"b": 1}'),
-        ('{"text":"\\ud83d"}', "wrong_type", 'text: expected text, got half of a surrogate pair in "\\ud83d"'),
+        (
+            '{"text":"\\ud83d"}',
+            "wrong_type",
+            'text: expected text, got half of a surrogate pair in "\\ud83d"',
+        ),
     ],
 )
 def test_a_line_that_is_no_row_is_kept_with_its_reason(line: str, kind: str, reason: str) -> None:
     rows = rows_of('{"text":"a","label":1}', line, '{"text":"b","label":1}')
-    assert values(rows, "row", "kind", "reason", "raw") == [(1, None, None, None), (2, kind, reason, line), (3, None, None, None)]
+    assert values(rows, "row", "kind", "reason", "raw") == [
+        (1, None, None, None),
+        (2, kind, reason, line),
+        (3, None, None, None),
+    ]
 
 
 def test_deep_nesting_is_a_fault() -> None:
@@ -74,7 +96,10 @@ def test_deep_nesting_is_a_fault() -> None:
 
 
 def test_blank_lines_are_no_rows_but_count() -> None:
-    assert values(rows_of("", '{"text":"a"}', " \t", "", '{"text":"b"}\r', ""), "row", "text") == [(2, "a"), (5, "b")]
+    assert values(rows_of("", '{"text":"a"}', " \t", "", '{"text":"b"}\r', ""), "row", "text") == [
+        (2, "a"),
+        (5, "b"),
+    ]
 
 
 def test_a_file_of_nothing_has_no_rows() -> None:
@@ -82,7 +107,13 @@ def test_a_file_of_nothing_has_no_rows() -> None:
 
 
 def test_dots_lead_into_objects() -> None:
-    lines = ['{"meta":{"text":"a"}}', '{"meta":null}', '{"meta":{}}', '{"meta":"b"}', '{"meta.text":"c"}']
+    lines = [
+        '{"meta":{"text":"a"}}',
+        '{"meta":null}',
+        '{"meta":{}}',
+        '{"meta":"b"}',
+        '{"meta.text":"c"}',
+    ]
     rows = rows_of(*lines, columns={"text": "meta.text"})
     assert values(rows, "text", "reason") == [
         ("a", None), (None, None), (None, None), (None, 'meta.text: expected an object, got "b"'), ("c", None),
@@ -90,7 +121,9 @@ def test_dots_lead_into_objects() -> None:
 
 
 def test_an_object_cannot_be_a_text_and_hold_one() -> None:
-    rows = rows_of('{"meta":{"text":"a"}}', '{"meta":"b"}', columns={"text": "meta.text", "label": "meta"})
+    rows = rows_of(
+        '{"meta":{"text":"a"}}', '{"meta":"b"}', columns={"text": "meta.text", "label": "meta"}
+    )
     assert values(rows, "kind") == ["wrong_type", "wrong_type"]
 
 
@@ -122,7 +155,11 @@ def test_one_odd_line_among_many_changes_no_other() -> None:
     lines[4321] = "odd"
     rows = rows_of(*lines)
     assert values(rows, "row") == list(range(1, 9001))
-    assert all(row["text"] == f"lumo {i}" and row["label"] == str(i) for i, row in enumerate(rows) if i != 4321)
+    assert all(
+        row["text"] == f"lumo {i}" and row["label"] == str(i)
+        for i, row in enumerate(rows)
+        if i != 4321
+    )
     assert rows[4321]["kind"] == "not_json"
 
 
@@ -131,14 +168,27 @@ def test_a_long_line_beside_an_odd_one_is_read(is_last: bool) -> None:
     long = json.dumps({"text": "lumo " * 9000, "label": "x"})
     lines = ["odd", long] if is_last else [long, "odd"]
     with patch.object(jsonl, "SMALLEST_BYTES", 64):
-        assert values(rows_of(*lines, ""), "kind") == (["not_json", None] if is_last else [None, "not_json"])
+        assert values(rows_of(*lines, ""), "kind") == (
+            ["not_json", None] if is_last else [None, "not_json"]
+        )
 
 
 SCALARS = (
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5) | st.sampled_from(["\ud800", "2020-01-01", "1"])
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text(max_size=5)
+    | st.sampled_from(["\ud800", "2020-01-01", "1"])
 )
-VALUES = SCALARS | st.lists(SCALARS, max_size=3) | st.dictionaries(st.sampled_from(["text", "b"]), SCALARS, max_size=2)
-OBJECTS = st.dictionaries(st.sampled_from(["text", "label", "tokens", "tags", "meta"]), VALUES, max_size=5)
+VALUES = (
+    SCALARS
+    | st.lists(SCALARS, max_size=3)
+    | st.dictionaries(st.sampled_from(["text", "b"]), SCALARS, max_size=2)
+)
+OBJECTS = st.dictionaries(
+    st.sampled_from(["text", "label", "tokens", "tags", "meta"]), VALUES, max_size=5
+)
 
 
 @settings(max_examples=200, deadline=None)
@@ -153,12 +203,17 @@ def test_parsing_at_once_gives_what_reading_line_by_line_gives(
 ) -> None:
     assume(not (found and isinstance(found[0], list)))  # it may be an array of rows
     lines = [
-        json.dumps(each, ensure_ascii=is_ascii).encode("utf-8", "surrogatepass").decode("utf-8", "replace") for each in found
+        json.dumps(each, ensure_ascii=is_ascii)
+        .encode("utf-8", "surrogatepass")
+        .decode("utf-8", "replace")
+        for each in found
     ]
     with patch.object(jsonl, "_read_at_once", lambda *_, **__: None):
         slow = rows_of(*lines, columns=columns)
     with small_blocks(size):
-        assert rows_of(*lines, columns=columns, seed=size) == rows_of(*lines, columns=columns) == slow
+        assert (
+            rows_of(*lines, columns=columns, seed=size) == rows_of(*lines, columns=columns) == slow
+        )
     assert rows_of(*lines, columns=columns) == slow
     assert values(slow, "row") == list(range(1, len(lines) + 1))
 
@@ -168,8 +223,12 @@ def test_parsing_at_once_gives_what_reading_line_by_line_gives(
 def test_every_line_that_is_not_blank_is_a_row_or_a_fault(lines: list[str]) -> None:
     assume(not "".join(lines).lstrip().startswith("["))  # an array that is not JSON stops its file
     rows = rows_of(*lines, '{"text":"end"}')
-    assert values(rows, "row") == [number for number, line in enumerate([*lines, "end"], 1) if line.strip()]
-    assert all(row["kind"] for row in rows[:-1] if not isinstance(_parsed(lines[row["row"] - 1]), dict))
+    assert values(rows, "row") == [
+        number for number, line in enumerate([*lines, "end"], 1) if line.strip()
+    ]
+    assert all(
+        row["kind"] for row in rows[:-1] if not isinstance(_parsed(lines[row["row"] - 1]), dict)
+    )
 
 
 def _parsed(line: str) -> Any:

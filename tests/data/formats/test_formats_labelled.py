@@ -7,7 +7,10 @@ from hypothesis import strategies as st
 from data.formats.encoding import BROKEN
 from tests.data.reading import read, small_blocks, values
 
-LABELS, TEXTS = st.sampled_from(["0", "1", "sehr gut"[:4], "é"]), st.text("ab é今\t", min_size=1, max_size=9).filter(str.strip)
+LABELS, TEXTS = (
+    st.sampled_from(["0", "1", "sehr gut"[:4], "é"]),
+    st.text("ab é今\t", min_size=1, max_size=9).filter(str.strip),
+)
 
 
 def rows(content: str, **options: Any) -> list[tuple[Any, ...]]:
@@ -15,11 +18,16 @@ def rows(content: str, **options: Any) -> list[tuple[Any, ...]]:
 
 
 def test_the_first_word_is_the_label_and_the_rest_the_text() -> None:
-    assert rows("1 lumo sela , ta\n\n0  grak\r\n") == [(1, "1", "lumo sela , ta", None), (3, "0", " grak", None)]
+    assert rows("1 lumo sela , ta\n\n0  grak\r\n") == [
+        (1, "1", "lumo sela , ta", None),
+        (3, "0", " grak", None),
+    ]
 
 
 def test_a_prefix_is_taken_away_and_another_separator_cuts() -> None:
-    assert rows("__label__pos\tlumo ta\n", prefix="__label__", separator="\t") == [(1, "pos", "lumo ta", None)]
+    assert rows("__label__pos\tlumo ta\n", prefix="__label__", separator="\t") == [
+        (1, "pos", "lumo ta", None)
+    ]
 
 
 @pytest.mark.parametrize(
@@ -41,7 +49,9 @@ def test_bytes_of_another_encoding_are_marked() -> None:
 
 
 @given(st.lists(st.tuples(LABELS, TEXTS), max_size=8), st.integers(4, 40))
-def test_lines_read_back_equal_in_blocks_of_any_size(pairs: list[tuple[str, str]], size: int) -> None:
+def test_lines_read_back_equal_in_blocks_of_any_size(
+    pairs: list[tuple[str, str]], size: int
+) -> None:
     content = "".join(f"{label} {text}\n" for label, text in pairs)
     with small_blocks(size):
         assert [row[1:3] for row in rows(content)] == pairs

@@ -40,19 +40,28 @@ def test_only_newlines_end_lines(unit: str) -> None:
 
 @settings(max_examples=60, deadline=None)
 @given(
-    st.lists(st.lists(st.text("aé 今\t", max_size=9).filter(str.strip), min_size=1, max_size=4), max_size=6),
+    st.lists(
+        st.lists(st.text("aé 今\t", max_size=9).filter(str.strip), min_size=1, max_size=4),
+        max_size=6,
+    ),
     st.integers(4, 40),
     st.integers(0, 9),
 )
 def test_paragraphs_read_back_equal(paragraphs: list[list[str]], size: int, seed: int) -> None:
     content = "\n \n\n".join("\n".join(lines) for lines in paragraphs)
     with small_blocks(size):
-        assert [text for _, text in texts(content, "paragraph", seed=seed)] == ["\n".join(lines) for lines in paragraphs]
-        assert [text for _, text in texts(content, "line", seed=seed)] == [line for lines in paragraphs for line in lines]
+        assert [text for _, text in texts(content, "paragraph", seed=seed)] == [
+            "\n".join(lines) for lines in paragraphs
+        ]
+        assert [text for _, text in texts(content, "line", seed=seed)] == [
+            line for lines in paragraphs for line in lines
+        ]
 
 
 @pytest.mark.parametrize("unit", ["line", "paragraph", "file"])
-def test_a_text_without_an_end_does_not_fill_the_memory(unit: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_text_without_an_end_does_not_fill_the_memory(
+    unit: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for module in ("lines", "plain"):
         monkeypatch.setattr(f"data.formats.{module}.LONGEST_BYTES", 1000)
     with small_blocks(64), pytest.raises(RowError, match="is longer than 1,000 bytes"):
@@ -60,11 +69,21 @@ def test_a_text_without_an_end_does_not_fill_the_memory(unit: str, monkeypatch: 
 
 
 def pairs(source: str, target: str, **options: Any) -> list[tuple[Any, ...]]:
-    return values(read("parallel", [source.encode(), target.encode()], {}, **options), "row", "source", "target", "kind")
+    return values(
+        read("parallel", [source.encode(), target.encode()], {}, **options),
+        "row",
+        "source",
+        "target",
+        "kind",
+    )
 
 
 def test_line_i_goes_with_line_i() -> None:
-    assert pairs("a\nb\r\nc", "x\ny\nz\n") == [(1, "a", "x", None), (2, "b", "y", None), (3, "c", "z", None)]
+    assert pairs("a\nb\r\nc", "x\ny\nz\n") == [
+        (1, "a", "x", None),
+        (2, "b", "y", None),
+        (3, "c", "z", None),
+    ]
 
 
 def test_only_newlines_end_the_lines_of_a_pair() -> None:
@@ -91,15 +110,25 @@ def test_files_of_different_lengths_are_named_after_their_pairs(swapped: bool, m
 
 
 @settings(max_examples=60, deadline=None)
-@given(st.lists(st.tuples(*[st.text("aé今 ", max_size=30)] * 2), max_size=20), st.integers(4, 60), st.integers(0, 9))
-def test_pairs_read_back_equal_however_the_streams_are_cut(lines: list[tuple[str, str]], size: int, seed: int) -> None:
+@given(
+    st.lists(st.tuples(*[st.text("aé今 ", max_size=30)] * 2), max_size=20),
+    st.integers(4, 60),
+    st.integers(0, 9),
+)
+def test_pairs_read_back_equal_however_the_streams_are_cut(
+    lines: list[tuple[str, str]], size: int, seed: int
+) -> None:
     contents = ["".join(side[number] + "\n" for side in lines) for number in (0, 1)]
     with small_blocks(size):
         rows = read("parallel", [content.encode() for content in contents], {}, seed=seed)
     assert values(rows, "row") == list(range(1, len(lines) + 1))
     for row, pair in zip(rows, lines, strict=True):
         is_odd = bool(pair[0].strip()) != bool(pair[1].strip())
-        assert (row["kind"] == "one_side" and row["raw"] == "\t".join(pair)) if is_odd else (row["source"], row["target"]) == pair
+        assert (
+            (row["kind"] == "one_side" and row["raw"] == "\t".join(pair))
+            if is_odd
+            else (row["source"], row["target"]) == pair
+        )
 
 
 TUNES = "%abc-2.1\nfree text\nX:1\nT:Lumo\nR: jig \nK:D\nabc|\n\ndef|\n\n\nX: 2\nT:Mi\nT:Ta\nK:G\ngab|\n"
@@ -122,12 +151,19 @@ def test_a_file_without_tunes_has_no_rows() -> None:
 
 
 def test_a_column_of_a_tune_is_a_letter() -> None:
-    with pytest.raises(RowError, match="has no column 'rhythm': expected tune, or the letter of a field, such as R"):
+    with pytest.raises(
+        RowError, match="has no column 'rhythm': expected tune, or the letter of a field, such as R"
+    ):
         read("abc", TUNES.encode(), {"text": "tune", "label": "rhythm"})
 
 
 @settings(max_examples=60, deadline=None)
-@given(st.lists(st.lists(st.sampled_from(["T:a", "R:jig", "K:D", "abc|", "é"]), max_size=5), max_size=8), st.integers(4, 40))
+@given(
+    st.lists(
+        st.lists(st.sampled_from(["T:a", "R:jig", "K:D", "abc|", "é"]), max_size=5), max_size=8
+    ),
+    st.integers(4, 40),
+)
 def test_tunes_read_back_equal_however_the_stream_is_cut(tunes: list[list[str]], size: int) -> None:
     found = ["\n".join([f"X:{number}", *lines]) for number, lines in enumerate(tunes)]
     with small_blocks(size):

@@ -21,7 +21,9 @@ from data.formats.encoding import BROKEN
 from tests.data.reading import read, values
 
 TABLE: dict[str, str | int] = {"text": "text", "label": "label"}
-SAMPLE = pa.table({"text": ["ab", "cd", None], "label": pa.array([1, None, 3]), "other": [b"x", b"y", b"z"]})
+SAMPLE = pa.table(
+    {"text": ["ab", "cd", None], "label": pa.array([1, None, 3]), "other": [b"x", b"y", b"z"]}
+)
 
 
 def parquet(table: pa.Table, **options: Any) -> bytes:
@@ -40,7 +42,11 @@ def arrow(new: Callable[..., Any]) -> Callable[..., bytes]:
     return write
 
 
-WRITERS = {"parquet": parquet, "arrow file": arrow(pa.ipc.new_file), "arrow stream": arrow(pa.ipc.new_stream)}
+WRITERS = {
+    "parquet": parquet,
+    "arrow file": arrow(pa.ipc.new_file),
+    "arrow stream": arrow(pa.ipc.new_stream),
+}
 
 
 @pytest.mark.parametrize("name", WRITERS)
@@ -56,7 +62,9 @@ def test_a_stream_that_cannot_go_back_is_read_all_the_same(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", WRITERS)
-def test_a_packed_file_is_not_unpacked_twice(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_packed_file_is_not_unpacked_twice(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("gzip._GzipReader._rewind", None)  # called to go back
     path = tmp_path / "packed.gz"
     path.write_bytes(gzip.compress(WRITERS[name](SAMPLE)))
@@ -67,9 +75,13 @@ def test_a_packed_file_is_not_unpacked_twice(name: str, tmp_path: Path, monkeypa
 
 
 @pytest.mark.parametrize("name", WRITERS)
-def test_rows_are_read_in_blocks_of_bounded_size(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_rows_are_read_in_blocks_of_bounded_size(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(tables, "BLOCK_BYTES", 50_000)
-    table = pa.table({"text": [f"lumo {number} " * 20 for number in range(5000)], "label": [1] * 5000})
+    table = pa.table(
+        {"text": [f"lumo {number} " * 20 for number in range(5000)], "label": [1] * 5000}
+    )
     content = parquet(table, row_group_size=2500) if name == "parquet" else WRITERS[name](table)
     form = all_formats()[name.split()[0]]
     found = list(form.read([io.BytesIO(content)], TABLE, {}))
@@ -80,12 +92,32 @@ def test_rows_are_read_in_blocks_of_bounded_size(name: str, monkeypatch: pytest.
 @pytest.mark.parametrize(
     ("kind", "content", "columns", "said"),
     [
-        ("parquet", b"PK\x03\x04 not Parquet at all", TABLE, "its first bytes are those of zip, expected parquet"),
-        ("parquet", b"PAR1 not Parquet at all", TABLE, "cannot be read as Parquet: Parquet magic bytes not found"),
-        ("arrow", b"text,label\na,b\n", TABLE, "is text that begins with 'text,label', expected arrow"),
+        (
+            "parquet",
+            b"PK\x03\x04 not Parquet at all",
+            TABLE,
+            "its first bytes are those of zip, expected parquet",
+        ),
+        (
+            "parquet",
+            b"PAR1 not Parquet at all",
+            TABLE,
+            "cannot be read as Parquet: Parquet magic bytes not found",
+        ),
+        (
+            "arrow",
+            b"text,label\na,b\n",
+            TABLE,
+            "is text that begins with 'text,label', expected arrow",
+        ),
         ("arrow", WRITERS["arrow stream"](SAMPLE)[:-150], TABLE, "cannot be read as Arrow"),
         ("arrow", WRITERS["arrow file"](SAMPLE)[:-150], TABLE, "cannot be read as Arrow"),
-        ("parquet", parquet(SAMPLE), {"text": "txet"}, r"has no column 'txet': did you mean text\?"),
+        (
+            "parquet",
+            parquet(SAMPLE),
+            {"text": "txet"},
+            r"has no column 'txet': did you mean text\?",
+        ),
         ("arrow", WRITERS["arrow file"](SAMPLE), {"text": "text.a"}, "has no column 'text.a'"),
     ],
 )
@@ -120,16 +152,30 @@ def one(column: pa.Array, role: str = "label") -> list[tuple[Any, Any]]:
 
 
 @pytest.mark.parametrize(
-    "type_", [pa.string(), pa.large_string(), pa.string_view(), pa.binary(), pa.large_binary(), pa.binary_view()]
+    "type_",
+    [
+        pa.string(),
+        pa.large_string(),
+        pa.string_view(),
+        pa.binary(),
+        pa.large_binary(),
+        pa.binary_view(),
+    ],
 )
 @pytest.mark.parametrize("role", ["text", "label", "key", "where.x"])
 def test_texts_of_any_type_are_texts(type_: pa.DataType, role: str) -> None:
-    assert one(pa.array(["a", None, "é"]).cast(type_), role) == [("a", None), (None, None), ("é", None)]
+    assert one(pa.array(["a", None, "é"]).cast(type_), role) == [
+        ("a", None),
+        (None, None),
+        ("é", None),
+    ]
 
 
 @pytest.mark.parametrize("index", [pa.int8(), pa.int32()])
 def test_dictionaries_are_looked_up(index: pa.DataType) -> None:
-    column = pa.array(["a", None, "b", "a"]).dictionary_encode().cast(pa.dictionary(index, pa.string()))
+    column = (
+        pa.array(["a", None, "b", "a"]).dictionary_encode().cast(pa.dictionary(index, pa.string()))
+    )
     assert one(column, "text") == [("a", None), (None, None), ("b", None), ("a", None)]
 
 
@@ -146,12 +192,15 @@ def test_dictionaries_are_looked_up(index: pa.DataType) -> None:
         (pa.nulls(2), [None, None]),
     ],
 )  # fmt: skip
-def test_labels_and_keys_may_be_numbers_booleans_and_dates(column: pa.Array, expected: list[str | None]) -> None:
+def test_labels_and_keys_may_be_numbers_booleans_and_dates(
+    column: pa.Array, expected: list[str | None]
+) -> None:
     assert one(column) == one(column, "key") == [(value, None) for value in expected]
 
 
 @pytest.mark.parametrize(
-    "column", [pa.array([12, None]), pa.array([12.0, None]), pa.array([True, None]), pa.array([["a"], None])]
+    "column",
+    [pa.array([12, None]), pa.array([12.0, None]), pa.array([True, None]), pa.array([["a"], None])],
 )
 def test_a_text_that_is_no_text_is_a_fault_but_null_is_not(column: pa.Array) -> None:
     (value, reason), empty = one(column, "text")
@@ -178,7 +227,11 @@ def test_a_label_that_is_no_name_is_a_fault(column: pa.Array, got: str) -> None:
 
 
 def test_bytes_that_are_not_utf8_mark_their_own_row() -> None:
-    assert one(pa.array([b"a", b"caf\xe9", None]), "text") == [("a", None), (f"caf{BROKEN}e9", None), (None, None)]
+    assert one(pa.array([b"a", b"caf\xe9", None]), "text") == [
+        ("a", None),
+        (f"caf{BROKEN}e9", None),
+        (None, None),
+    ]
 
 
 @pytest.mark.parametrize(
@@ -202,10 +255,18 @@ def test_tags_may_be_numbers_and_tokens_may_not() -> None:
 
 
 def test_a_slice_of_lists_is_read_as_itself() -> None:
-    table = pa.table({"tokens": [["a"], ["b", "c"], None, ["d", None]], "tags": [["O"], ["O", "O"], ["O"], ["O", "O"]]})
+    table = pa.table(
+        {
+            "tokens": [["a"], ["b", "c"], None, ["d", None]],
+            "tags": [["O"], ["O", "O"], ["O"], ["O", "O"]],
+        }
+    )
     columns = {"tokens": "tokens", "tags": "tags"}
     for start in range(4):
-        whole, part = from_columns(table, columns, 1), from_columns(table.slice(start, 2), columns, 1 + start)
+        whole, part = (
+            from_columns(table, columns, 1),
+            from_columns(table.slice(start, 2), columns, 1 + start),
+        )
         assert part.to_pylist() == whole.slice(start, 2).to_pylist()
 
 
@@ -220,7 +281,10 @@ def test_tokens_and_tags_must_be_as_many() -> None:
 
 def test_a_name_with_a_dot_goes_before_a_way_into_structs() -> None:
     nested = pa.array([{"x": {"y": "1"}}, None])
-    assert from_columns(pa.table({"m": nested}), {"key": "m.x.y"}, 1)["key"].to_pylist() == ["1", None]
+    assert from_columns(pa.table({"m": nested}), {"key": "m.x.y"}, 1)["key"].to_pylist() == [
+        "1",
+        None,
+    ]
     flat = pa.table({"m": nested, "m.x.y": ["2", "3"]})
     assert from_columns(flat, {"key": "m.x.y"}, 1)["key"].to_pylist() == ["2", "3"]
 
@@ -235,14 +299,24 @@ def test_the_nearest_name_is_said_at_each_depth() -> None:
 
 @settings(max_examples=50, deadline=None)
 @given(
-    st.lists(st.tuples(st.none() | st.text(max_size=9), st.none() | st.integers(-(2**63), 2**63 - 1)), min_size=1, max_size=20),
+    st.lists(
+        st.tuples(st.none() | st.text(max_size=9), st.none() | st.integers(-(2**63), 2**63 - 1)),
+        min_size=1,
+        max_size=20,
+    ),
     st.integers(1, 7),
 )
-def test_rows_written_as_parquet_read_back_equal(rows: list[tuple[str | None, int | None]], group: int) -> None:
+def test_rows_written_as_parquet_read_back_equal(
+    rows: list[tuple[str | None, int | None]], group: int
+) -> None:
     table = pa.table(
-        {"text": pa.array([row[0] for row in rows], pa.string()), "label": pa.array([row[1] for row in rows], pa.int64())}
+        {
+            "text": pa.array([row[0] for row in rows], pa.string()),
+            "label": pa.array([row[1] for row in rows], pa.int64()),
+        }
     )
     found = read("parquet", parquet(table, row_group_size=group), TABLE)
     assert values(found, "row", "text", "label") == [
-        (number, text, None if label is None else str(label)) for number, (text, label) in enumerate(rows, 1)
+        (number, text, None if label is None else str(label))
+        for number, (text, label) in enumerate(rows, 1)
     ]

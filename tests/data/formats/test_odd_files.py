@@ -51,7 +51,9 @@ class Reads:
                 for part in splitter.parts(piece, table):
                     tally.add(part)
                     if part.split == REFUSED:
-                        self.rejected += [(row["kind"], row["reason"]) for row in part.table.to_pylist()]
+                        self.rejected += [
+                            (row["kind"], row["reason"]) for row in part.table.to_pylist()
+                        ]
                     else:
                         self.rows += [tuple(row.values()) for row in part.table.to_pylist()]
         self.rows.sort(key=str)
@@ -61,7 +63,13 @@ class Reads:
 
 
 def reads(
-    folder: Path, kind: str, files: dict[str, bytes | str], *, columns: str = TEXTS, paths: str = "**", **entry: str
+    folder: Path,
+    kind: str,
+    files: dict[str, bytes | str],
+    *,
+    columns: str = TEXTS,
+    paths: str = "**",
+    **entry: str,
 ) -> Reads:
     for name, content in files.items():
         path = folder / "files" / name
@@ -103,7 +111,9 @@ PACKERS = {"": bytes, ".gz": gzip.compress, ".bz2": bz2.compress, ".xz": lzma.co
 @pytest.mark.parametrize("kind", FILES)
 def test_a_file_without_a_byte_has_no_rows_in_any_format(kind: str, tmp_path: Path) -> None:
     content, columns = FILES[kind]
-    found = reads(tmp_path, kind, {"a.x": content, "b.x": b"", "c.x.gz": gzip.compress(b"")}, columns=columns)
+    found = reads(
+        tmp_path, kind, {"a.x": content, "b.x": b"", "c.x.gz": gzip.compress(b"")}, columns=columns
+    )
     assert len(found.rows) == 2
     assert not found.rejected
     assert found.notes == {"empty_file": 2}
@@ -120,7 +130,9 @@ def test_a_packed_file_without_a_byte_has_no_rows(suffix: str, tmp_path: Path) -
 @pytest.mark.case("06")
 @pytest.mark.parametrize("content", [b"\xef\xbb\xbf", b"\n\r\n", b"\xff\xfe"])
 def test_a_table_without_a_line_is_an_empty_file(content: bytes, tmp_path: Path) -> None:
-    found = reads(tmp_path, "csv", {"a.csv": CSV, "b.csv": content, "c.zip": zipped({"c.csv": b""})})
+    found = reads(
+        tmp_path, "csv", {"a.csv": CSV, "b.csv": content, "c.zip": zipped({"c.csv": b""})}
+    )
     assert (len(found.rows), found.notes) == (2, {"empty_file": 2})
 
 
@@ -128,7 +140,9 @@ def test_a_table_without_a_line_is_an_empty_file(content: bytes, tmp_path: Path)
 @pytest.mark.parametrize("kind", ["csv", "tsv"])
 @pytest.mark.parametrize("mark", ["", "\ufeff"])
 @pytest.mark.parametrize("quote", ["", '"'])
-def test_a_header_that_stands_again_is_rejected(kind: str, mark: str, quote: str, tmp_path: Path) -> None:
+def test_a_header_that_stands_again_is_rejected(
+    kind: str, mark: str, quote: str, tmp_path: Path
+) -> None:
     sign = "," if kind == "csv" else "\t"
     header = mark + sign.join(f"{quote}{name}{quote}" for name in ("id", "body", "stars")) + "\n"
     days = [header + sign.join([str(day), f"ta n{day}", "pos"]) + "\n" for day in range(3)]
@@ -142,7 +156,9 @@ def test_a_header_that_stands_again_is_rejected(kind: str, mark: str, quote: str
 @pytest.mark.case("03")
 @pytest.mark.parametrize("kind", ["jsonl", "labelled", "text", "conll", "abc"])
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
-def test_marks_in_the_middle_of_a_file_are_left_out(kind: str, encoding: str, tmp_path: Path) -> None:
+def test_marks_in_the_middle_of_a_file_are_left_out(
+    kind: str, encoding: str, tmp_path: Path
+) -> None:
     content, columns = FILES[kind]
     plain = reads(tmp_path / "plain", kind, {"a.x": content}, columns=columns).rows
     joined = "\ufeff".join(["", *content.decode().splitlines(keepends=True)]).encode(encoding)
@@ -164,12 +180,17 @@ lines",neg
 @pytest.mark.case("04")
 @pytest.mark.parametrize("kind", ["csv", "tsv"])
 @pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
-def test_quotes_behind_a_backslash_are_rejected_or_read(kind: str, end: str, tmp_path: Path) -> None:
+def test_quotes_behind_a_backslash_are_rejected_or_read(
+    kind: str, end: str, tmp_path: Path
+) -> None:
     content = ESCAPED.replace(",", "," if kind == "csv" else "\t").replace("\n", end)
     found = reads(tmp_path / "plain", kind, {"a.csv": content})
     assert found.rows == [("ro", "neg")]
     assert [fault for fault, _ in found.rejected] == ["fields"] * 4
-    assert all("a backslash stands before a quote" in reason and "escape" in reason for _, reason in found.rejected)
+    assert all(
+        "a backslash stands before a quote" in reason and "escape" in reason
+        for _, reason in found.rejected
+    )
     found = reads(tmp_path / "escape", kind, {"a.csv": content}, options=r', escape: "\\"')
     sign = "," if kind == "csv" else "\t"
     expected = ['ta "li" so', f'ta "li{sign} ku" so', 'ends "so"', f'over "two"{end}lines', "ro"]
@@ -178,18 +199,36 @@ def test_quotes_behind_a_backslash_are_rejected_or_read(kind: str, end: str, tmp
 
 
 @pytest.mark.case("04")
-@pytest.mark.parametrize("row", ['"ta" ,pos', '"ta"mi,pos', '""ta,pos', 'ta,"pos"x', '"ta, "mi" ro",pos', '"ta"mi'])
+@pytest.mark.parametrize(
+    "row", ['"ta" ,pos', '"ta"mi,pos', '""ta,pos', 'ta,"pos"x', '"ta, "mi" ro",pos', '"ta"mi']
+)
 def test_what_stands_behind_a_closing_quote_is_rejected(row: str, tmp_path: Path) -> None:
     columns = TEXTS if row != '"ta"mi' else "columns: {text: body}"
     header = "body,stars" if row != '"ta"mi' else "body"
-    found = reads(tmp_path, "csv", {"a.csv": f"{header}\n{row}\n{row.replace(chr(34), '')}\n"}, columns=columns)
-    assert ("fields", "something stands behind a closing quote, expected a separator or the end of the row.") in found.rejected
+    found = reads(
+        tmp_path,
+        "csv",
+        {"a.csv": f"{header}\n{row}\n{row.replace(chr(34), '')}\n"},
+        columns=columns,
+    )
+    assert (
+        "fields",
+        "something stands behind a closing quote, expected a separator or the end of the row.",
+    ) in found.rejected
     assert len([fault for fault, reason in found.rejected if "closing quote" in reason]) == 1
 
 
 @pytest.mark.case("04")
 @pytest.mark.parametrize(
-    "row", ['5" disk,pos', '"C:\\dir\\",pos', '"a ""b"" c",pos', '"a\nb",pos', '"",pos\n"x",pos', '"""a""",pos']
+    "row",
+    [
+        '5" disk,pos',
+        '"C:\\dir\\",pos',
+        '"a ""b"" c",pos',
+        '"a\nb",pos',
+        '"",pos\n"x",pos',
+        '"""a""",pos',
+    ],
 )
 def test_quotes_that_are_well_formed_are_read(row: str, tmp_path: Path) -> None:
     found = reads(tmp_path, "csv", {"a.csv": f"body,stars\n{row}\n"})
@@ -198,9 +237,15 @@ def test_quotes_that_are_well_formed_are_read(row: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.case("08")
-def test_a_file_that_is_replaced_with_size_and_time_kept_has_another_version(tmp_path: Path) -> None:
+def test_a_file_that_is_replaced_with_size_and_time_kept_has_another_version(
+    tmp_path: Path,
+) -> None:
     reads(tmp_path, "csv", {"a.csv": CSV})
-    dataset, access, path = find_dataset("made", tmp_path / "mine.yaml"), Access(tmp_path), tmp_path / "files" / "a.csv"
+    dataset, access, path = (
+        find_dataset("made", tmp_path / "mine.yaml"),
+        Access(tmp_path),
+        tmp_path / "files" / "a.csv",
+    )
     before, stat = dataset.source.pieces(access, [])[0].version, path.stat()
     assert dataset.source.pieces(access, [])[0].version == before
     path.write_text(CSV.replace("pos", "xxx"))
@@ -223,7 +268,9 @@ def test_files_of_an_operating_system_in_archives_do_not_count(pack: Any, tmp_pa
     name = "a.zip" if pack is zipped else "a.tar"
     members = {"reviews/a.csv": CSV.encode(), **dict.fromkeys(CLUTTER, b"\0\5\x16\7")}
     assert len(reads(tmp_path, "csv", {name: pack(members)}).rows) == 2
-    with pytest.raises(RowError, match=r"holds 2 files, expected one: .*There are: b.csv, reviews/a.csv$") as caught:
+    with pytest.raises(
+        RowError, match=r"holds 2 files, expected one: .*There are: b.csv, reviews/a.csv$"
+    ) as caught:
         reads(tmp_path, "csv", {name: pack({"b.csv": b"2", **members})}, paths="*")
     assert str(caught.value).count(f"{name} holds") == 1
     assert str(caught.value).count(str(tmp_path)) == 1
@@ -240,21 +287,67 @@ def test_files_of_an_operating_system_stand_for_no_wildcard(tmp_path: Path) -> N
 @pytest.mark.parametrize(
     ("name", "content", "said"),
     [
-        ("a.csv", gzip.compress(CSV.encode()), "first bytes are those of gzip, expected csv: set source.compression: gzip"),
-        ("a.csv", bz2.compress(CSV.encode()), "first bytes are those of bz2, expected csv: set source.compression: bz2"),
-        ("a.csv", lzma.compress(CSV.encode()), "first bytes are those of xz, expected csv: set source.compression: xz"),
-        ("a.csv", pa.compress(CSV.encode(), "zstd").to_pybytes(), "first bytes are those of zstd, expected csv"),
-        ("a.csv", zipped({"a.csv": CSV.encode()}), "first bytes are those of zip, expected csv: set source.compression: zip"),
-        ("a.csv", tarred({"a.csv": CSV.encode()}), "first bytes are those of tar, expected csv: set source.compression: tar"),
-        ("a.csv", zipped({"[Content_Types].xml": b"<x/>"}), "those of a spreadsheet .xlsx., expected csv: save it as csv"),
-        ("a.csv", FILES["parquet"][0], "first bytes are those of Parquet, expected csv: set format.kind: parquet"),
-        ("a.csv", CSV.encode("utf-16-le"), "looks like utf-16-le without a byte order mark.*set format.encoding: utf-16-le"),
-        ("a.csv.gz", CSV.encode(), "a.csv.gz is plain text that begins with 'body,stars'.*set source.compression: none"),
-        ("a.csv.gz", bz2.compress(CSV.encode()), "a.csv.gz is bz2.* says gzip: set source.compression: bz2"),
+        (
+            "a.csv",
+            gzip.compress(CSV.encode()),
+            "first bytes are those of gzip, expected csv: set source.compression: gzip",
+        ),
+        (
+            "a.csv",
+            bz2.compress(CSV.encode()),
+            "first bytes are those of bz2, expected csv: set source.compression: bz2",
+        ),
+        (
+            "a.csv",
+            lzma.compress(CSV.encode()),
+            "first bytes are those of xz, expected csv: set source.compression: xz",
+        ),
+        (
+            "a.csv",
+            pa.compress(CSV.encode(), "zstd").to_pybytes(),
+            "first bytes are those of zstd, expected csv",
+        ),
+        (
+            "a.csv",
+            zipped({"a.csv": CSV.encode()}),
+            "first bytes are those of zip, expected csv: set source.compression: zip",
+        ),
+        (
+            "a.csv",
+            tarred({"a.csv": CSV.encode()}),
+            "first bytes are those of tar, expected csv: set source.compression: tar",
+        ),
+        (
+            "a.csv",
+            zipped({"[Content_Types].xml": b"<x/>"}),
+            "those of a spreadsheet .xlsx., expected csv: save it as csv",
+        ),
+        (
+            "a.csv",
+            FILES["parquet"][0],
+            "first bytes are those of Parquet, expected csv: set format.kind: parquet",
+        ),
+        (
+            "a.csv",
+            CSV.encode("utf-16-le"),
+            "looks like utf-16-le without a byte order mark.*set format.encoding: utf-16-le",
+        ),
+        (
+            "a.csv.gz",
+            CSV.encode(),
+            "a.csv.gz is plain text that begins with 'body,stars'.*set source.compression: none",
+        ),
+        (
+            "a.csv.gz",
+            bz2.compress(CSV.encode()),
+            "a.csv.gz is bz2.* says gzip: set source.compression: bz2",
+        ),
         ("a.csv", b"\xfe\x01\x02,\x80\nab,c\n", "has no column 'body'"),
     ],
 )
-def test_a_file_that_is_not_what_its_name_says_is_named(name: str, content: bytes, said: str, tmp_path: Path) -> None:
+def test_a_file_that_is_not_what_its_name_says_is_named(
+    name: str, content: bytes, said: str, tmp_path: Path
+) -> None:
     with pytest.raises(RowError, match=said) as caught:
         reads(tmp_path, "csv", {name: content}, paths=name)
     assert all(sign.isprintable() for sign in str(caught.value))
@@ -272,7 +365,10 @@ def test_text_in_place_of_a_table_with_types_is_named(kind: str, tmp_path: Path)
 @pytest.mark.parametrize("kind", ["jsonl", "conll", "text", "labelled", "abc"])
 def test_a_packed_file_is_named_in_every_format_of_text(kind: str, tmp_path: Path) -> None:
     content, columns = FILES[kind]
-    with pytest.raises(RowError, match=f"first bytes are those of gzip, expected {kind}: set source.compression: gzip"):
+    with pytest.raises(
+        RowError,
+        match=f"first bytes are those of gzip, expected {kind}: set source.compression: gzip",
+    ):
         reads(tmp_path, kind, {"a.x": gzip.compress(content)}, columns=columns)
 
 
@@ -285,11 +381,15 @@ def test_a_separator_line_is_obeyed(head: str, encoding: str, tmp_path: Path) ->
 
 
 @pytest.mark.case("11")
-@pytest.mark.parametrize(("kind", "sign"), [("csv", ";"), ("csv", "\t"), ("csv", "|"), ("tsv", ","), ("tsv", ";")])
+@pytest.mark.parametrize(
+    ("kind", "sign"), [("csv", ";"), ("csv", "\t"), ("csv", "|"), ("tsv", ","), ("tsv", ";")]
+)
 def test_a_header_with_another_separator_says_which(kind: str, sign: str, tmp_path: Path) -> None:
     with pytest.raises(RowError) as caught:
         reads(tmp_path, kind, {"a.csv": CSV.replace(",", sign)})
-    assert f"is one column and holds {sign!r}: set format.separator: {json.dumps(sign)}" in str(caught.value)
+    assert f"is one column and holds {sign!r}: set format.separator: {json.dumps(sign)}" in str(
+        caught.value
+    )
 
 
 NUMBERED = {
@@ -304,7 +404,9 @@ NUMBERED = {
 @pytest.mark.parametrize("kind", NUMBERED)
 def test_tags_that_are_numbers_get_names_from_labels(kind: str, tmp_path: Path) -> None:
     columns = "columns: {tokens: 0, tags: 1}" if kind == "conll" else TAGS
-    found = reads(tmp_path, kind, {"a.x": NUMBERED[kind]}, columns=columns, more="labels: {0: O, 1: B-PER}")
+    found = reads(
+        tmp_path, kind, {"a.x": NUMBERED[kind]}, columns=columns, more="labels: {0: O, 1: B-PER}"
+    )
     assert found.rows == [(["ta", "mi"], ["O", "B-PER"])]
     found = reads(tmp_path, kind, {"a.x": NUMBERED[kind]}, columns=columns)
     assert [fault for fault, _ in found.rejected] == ["unknown_label"]
@@ -332,7 +434,12 @@ def test_a_remedy_names_no_option_that_the_format_does_not_have(tmp_path: Path) 
 def test_a_mark_among_tokens_is_left_out_and_counted(line: str, at: int, tmp_path: Path) -> None:
     lines = ["ta O", "mi B-PER"]
     lines.insert(at, line)
-    found = reads(tmp_path, "conll", {"a.x": "\n".join(lines) + "\n\nku O\n"}, columns="columns: {tokens: 0, tags: -1}")
+    found = reads(
+        tmp_path,
+        "conll",
+        {"a.x": "\n".join(lines) + "\n\nku O\n"},
+        columns="columns: {tokens: 0, tags: -1}",
+    )
     assert found.rows == [(["ku"], ["O"]), (["ta", "mi"], ["O", "B-PER"])]
     assert (found.rejected, found.notes) == ([], {"document_mark": 1})
     assert "Marks of documents and comments among tokens, which are left out: 1" in found.advice
@@ -348,7 +455,8 @@ def test_a_column_that_stands_in_the_path_is_read_from_there(kind: str, tmp_path
     columns = "columns: {label: stars}" if kind == "text" else TEXTS
     folders = ("stars=so%20%C3%A9%2F1", "year=2026/stars=neg", "stars=__HIVE_DEFAULT_PARTITION__")
     files: dict[str, bytes | str] = {
-        f"{folder}/a.x": contents[kind].replace(b"ta mi", b"ta m%d" % place) for place, folder in enumerate(folders)
+        f"{folder}/a.x": contents[kind].replace(b"ta mi", b"ta m%d" % place)
+        for place, folder in enumerate(folders)
     }
     found = reads(tmp_path, kind, files, columns=columns)
     assert found.rows == [("ta m0", "so é/1"), ("ta m1", "neg")]
@@ -357,7 +465,10 @@ def test_a_column_that_stands_in_the_path_is_read_from_there(kind: str, tmp_path
 
 @pytest.mark.case("39")
 def test_a_column_of_the_file_goes_before_one_of_the_path(tmp_path: Path) -> None:
-    assert reads(tmp_path, "csv", {"stars=path/a.csv": CSV}).rows == [("ku ro", "neg"), ("ta mi", "pos")]
+    assert reads(tmp_path, "csv", {"stars=path/a.csv": CSV}).rows == [
+        ("ku ro", "neg"),
+        ("ta mi", "pos"),
+    ]
     with pytest.raises(RowError, match="has no column 'stars'"):
         reads(tmp_path / "none", "csv", {"other=path/a.csv": "body\nta\n"})
 

@@ -39,7 +39,9 @@ class Written:
 
 
 def text_of(excluded: str = "", *, min_size: int = 0) -> st.SearchStrategy[str]:
-    odd = st.sampled_from([sign for sign in "\",; \t\n'\\\u2028\u3000\x85\x00éж中😀" if sign not in excluded])
+    odd = st.sampled_from(
+        [sign for sign in "\",; \t\n'\\\u2028\u3000\x85\x00éж中😀" if sign not in excluded]
+    )
     signs = st.characters(codec="utf-8", exclude_characters=excluded + NOT_OURS)
     return st.text(odd | signs, min_size=min_size, max_size=10)
 
@@ -67,13 +69,21 @@ def as_csv(head: Rows, **options: Any) -> Callable[[Rows], list[bytes]]:
 
 def as_jsonl(rows: Rows) -> list[bytes]:
     roles = ("text", "label") if isinstance(rows[0][0], str) else ("tokens", "tags")
-    return ["\n".join(json.dumps(dict(zip(roles, row, strict=True)), ensure_ascii=False) for row in rows).encode()]
+    return [
+        "\n".join(
+            json.dumps(dict(zip(roles, row, strict=True)), ensure_ascii=False) for row in rows
+        ).encode()
+    ]
 
 
 def as_conll(scheme: str, separator: str) -> Callable[[Rows], list[bytes]]:
     def write(rows: Rows) -> list[bytes]:
         sentences = [zip(tokens, from_bio(tags, scheme), strict=True) for tokens, tags in rows]
-        return ["\n".join("".join(f"{token}{separator}{tag}\n" for token, tag in lines) for lines in sentences).encode()]
+        return [
+            "\n".join(
+                "".join(f"{token}{separator}{tag}\n" for token, tag in lines) for lines in sentences
+            ).encode()
+        ]
 
     return write
 
@@ -88,12 +98,17 @@ def as_lines(between: str) -> Callable[[Rows], list[bytes]]:
 
 def after_texts(gap: int) -> Callable[[Rows], list[int]]:
     """Numbers of lines of texts with ``gap`` line ends between."""
-    return lambda rows: [1 + sum(text.count("\n") + gap for (text,) in rows[:place]) for place in range(len(rows))]
+    return lambda rows: [
+        1 + sum(text.count("\n") + gap for (text,) in rows[:place]) for place in range(len(rows))
+    ]
 
 
 def as_columns(roles: tuple[str, ...], new: Callable[..., Any]) -> Callable[[Rows], list[bytes]]:
     def write(rows: Rows) -> list[bytes]:
-        table, file = pa.table(dict(zip(roles, map(list, zip(*rows, strict=True)), strict=True))), io.BytesIO()
+        table, file = (
+            pa.table(dict(zip(roles, map(list, zip(*rows, strict=True)), strict=True))),
+            io.BytesIO(),
+        )
         with new(file, table.schema) as writer:
             for start in range(0, table.num_rows, 3):
                 writer.write_table(table.slice(start, 3))
@@ -116,7 +131,9 @@ def tagged(rows: list[list[tuple[str, str]]]) -> Rows:
 
 TOKEN = st.text(st.characters(codec="utf-8", exclude_categories=["Z", "C"]), min_size=1, max_size=6)
 TAGGED = st.lists(
-    st.lists(st.tuples(TOKEN, st.sampled_from(["O", "B-a", "B-b-c", "I"])), min_size=1, max_size=5), min_size=1, max_size=8
+    st.lists(st.tuples(TOKEN, st.sampled_from(["O", "B-a", "B-b-c", "I"])), min_size=1, max_size=5),
+    min_size=1,
+    max_size=8,
 ).map(tagged)
 LINE = text_of("\n\r", min_size=1).filter(str.strip)
 TEXT_LABEL, SIDES, TOKENS = ("text", "label"), ("source", "target"), ("tokens", "tags")
@@ -124,10 +141,16 @@ NAMED: dict[str, str | int] = {"text": "text", "label": "label"}
 NUMBERED: dict[str, str | int] = {"source": 0, "target": 1}
 NAMED_TOKENS: dict[str, str | int] = {"tokens": "tokens", "tags": "tags"}
 PLACES: dict[str, str | int] = {"tokens": 0, "tags": 1}
-TUNES = st.lists(st.lists(LINE.filter(lambda line: not line.startswith("X:")), max_size=3), min_size=1, max_size=6).map(
-    lambda tunes: [("\n".join([f"X:{number}", *lines]),) for number, lines in enumerate(tunes)]
+TUNES = st.lists(
+    st.lists(LINE.filter(lambda line: not line.startswith("X:")), max_size=3),
+    min_size=1,
+    max_size=6,
+).map(lambda tunes: [("\n".join([f"X:{number}", *lines]),) for number, lines in enumerate(tunes)])
+ONE_TEXT = (
+    text_of("\r")
+    .filter(lambda text: bool(text.strip()) and not text.endswith("\n"))
+    .map(lambda text: [(text,)])
 )
-ONE_TEXT = text_of("\r").filter(lambda text: bool(text.strip()) and not text.endswith("\n")).map(lambda text: [(text,)])
 WAYS = {
     "csv": Written("csv", TEXT_LABEL, pairs_of(text_of("\r")), as_csv([TEXT_LABEL]), from_two, NAMED),
     "csv, all in quotes": Written(
@@ -212,7 +235,11 @@ def test_rows_read_back_equal_with_their_numbers_however_the_stream_is_cut(
 
 
 CHANGES = st.lists(
-    st.tuples(st.floats(0, 1, exclude_max=True), st.sampled_from(["cut", "put", "end"]), st.binary(min_size=1, max_size=4)),
+    st.tuples(
+        st.floats(0, 1, exclude_max=True),
+        st.sampled_from(["cut", "put", "end"]),
+        st.binary(min_size=1, max_size=4),
+    ),
     min_size=1,
     max_size=4,
 )
@@ -222,7 +249,13 @@ def damaged(content: bytes, changes: list[tuple[float, str, bytes]]) -> bytes:
     """Take bytes out, put some in, or end a file early."""
     for share, how, added in changes:
         at = int(share * len(content))
-        content = content[:at] + (b"" if how == "end" else added + content[at:] if how == "put" else content[at + len(added) :])
+        content = content[:at] + (
+            b""
+            if how == "end"
+            else added + content[at:]
+            if how == "put"
+            else content[at + len(added) :]
+        )
     return content
 
 
@@ -233,11 +266,18 @@ def damaged(content: bytes, changes: list[tuple[float, str, bytes]]) -> bytes:
     encoding=st.sampled_from(["utf-8", "latin-1", "utf-16-le", "gb18030", "detect"]),
 )  # fmt: skip
 def test_a_damaged_file_gives_rows_or_a_row_error(
-    name: str, data: st.DataObject, changes: list[tuple[float, str, bytes]], size: int, seed: int | None, encoding: str
+    name: str,
+    data: st.DataObject,
+    changes: list[tuple[float, str, bytes]],
+    size: int,
+    seed: int | None,
+    encoding: str,
 ) -> None:
     way = WAYS[name]
     files = [damaged(content, changes) for content in way.write(data.draw(way.rows))]
-    options = way.options | ({"encoding": encoding} if "encoding" in all_formats()[way.kind].options else {})
+    options = way.options | (
+        {"encoding": encoding} if "encoding" in all_formats()[way.kind].options else {}
+    )
     with tiny_blocks(size, [b"0" * 400]), suppress(RowError):
         numbers = [row["row"] for row in read(way.kind, files, way.columns, seed=seed, **options)]
         assert len(set(numbers)) == len(numbers)

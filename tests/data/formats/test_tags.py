@@ -24,7 +24,12 @@ def broken(tags: str, scheme: str) -> str | None:
 @st.composite
 def spans(draw: st.DrawFn) -> list[str]:
     """Valid BIO tags of a sentence, as spans of some kind and stretches of O."""
-    parts = draw(st.lists(st.tuples(st.sampled_from(["O", "PER", "LOC", "I-S", "é"]), st.integers(1, 4)), max_size=6))
+    parts = draw(
+        st.lists(
+            st.tuples(st.sampled_from(["O", "PER", "LOC", "I-S", "é"]), st.integers(1, 4)),
+            max_size=6,
+        )
+    )
     return [
         "O" if kind == "O" else f"{'I' if number else 'B'}-{kind}" for kind, length in parts for number in range(length)
     ]  # fmt: skip
@@ -32,7 +37,9 @@ def spans(draw: st.DrawFn) -> list[str]:
 
 @pytest.mark.parametrize("scheme", SCHEMES)
 @given(st.lists(spans(), max_size=5))
-def test_tags_written_in_a_scheme_become_the_same_bio(scheme: str, sentences: list[list[str]]) -> None:
+def test_tags_written_in_a_scheme_become_the_same_bio(
+    scheme: str, sentences: list[list[str]]
+) -> None:
     written = [from_bio(tags, scheme) for tags in sentences]
     assert bio(written, scheme) == sentences
     assert find_broken(*laid_out(written), scheme) == {}
@@ -92,7 +99,10 @@ def test_schemes_without_ends_have_none_to_miss(scheme: str) -> None:
 
 def test_a_span_ends_with_its_sentence() -> None:
     found = find_broken(*laid_out([["B-PER"], [], ["E-PER"], ["S-PER"]]), "BMES")
-    assert found == {0: "token 1: B-PER is not ended by E-PER", 2: "token 1: E-PER needs B-PER or M-PER before it"}
+    assert found == {
+        0: "token 1: B-PER is not ended by E-PER",
+        2: "token 1: E-PER needs B-PER or M-PER before it",
+    }
     assert bio([["I-PER"], [], ["I-PER"]], "IOB1") == [["B-PER"], [], ["B-PER"]]
 
 
@@ -108,11 +118,17 @@ def machine(tags: list[str], inside: str) -> bool:
 
 @pytest.mark.parametrize(("scheme", "inside"), [("BMES", "M"), ("BIOES", "I")])
 @given(st.data())
-def test_broken_sentences_are_those_that_a_machine_refuses(scheme: str, inside: str, data: st.DataObject) -> None:
-    tag = st.sampled_from(["O", *(f"{letter}-{kind}" for letter in f"B{inside}ES" for kind in ("X", "Y"))])
+def test_broken_sentences_are_those_that_a_machine_refuses(
+    scheme: str, inside: str, data: st.DataObject
+) -> None:
+    tag = st.sampled_from(
+        ["O", *(f"{letter}-{kind}" for letter in f"B{inside}ES" for kind in ("X", "Y"))]
+    )
     sentences = data.draw(st.lists(st.lists(tag, max_size=5), max_size=4))
     found = find_broken(*laid_out(sentences), scheme)
-    assert set(found) == {number for number, tags in enumerate(sentences) if not machine(tags, inside)}
+    assert set(found) == {
+        number for number, tags in enumerate(sentences) if not machine(tags, inside)
+    }
 
 
 def test_no_tags_are_no_trouble() -> None:

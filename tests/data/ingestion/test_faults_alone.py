@@ -18,7 +18,11 @@ from tests.data.ingestion.test_splitting import parts_of, reviews
 PIECE = Piece(split="all", name="day.txt", version="1")
 BAD_LINES = {
     "conll": ("lumo\n\n", {"tokens": 0, "tags": -1}, "lengths_differ"),
-    "jsonl": ('{"tokens": "ta mi", "tags": [[0, 2, "PER"]]}\n', {"tokens": "tokens", "tags": "tags"}, "wrong_type"),
+    "jsonl": (
+        '{"tokens": "ta mi", "tags": [[0, 2, "PER"]]}\n',
+        {"tokens": "tokens", "tags": "tags"},
+        "wrong_type",
+    ),
     "csv": ("text,label\na,b,c\n", {"text": "text", "label": "label"}, "fields"),
     "tsv": ("text\tlabel\na\tb\tc\n", {"text": "text", "label": "label"}, "fields"),
     "labelled": ("lumo\n", {"text": 0, "label": 1}, "fields"),
@@ -45,10 +49,18 @@ def test_a_file_of_faults_alone_is_rejected_row_by_row(kind: str, num: int) -> N
 @pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize("num", [0, 1, 2])
 def test_no_reduction_fails_where_no_row_is_whole(shape: Shape, num: int) -> None:
-    about = {"row": pa.array(range(1, num + 1), pa.int64()), **{name: pa.nulls(num, pa.string()) for name in ("reason", "raw")}}
+    about = {
+        "row": pa.array(range(1, num + 1), pa.int64()),
+        **{name: pa.nulls(num, pa.string()) for name in ("reason", "raw")},
+    }
     kinds = pa.array(["fields"] * num, pa.string())
-    table = pa.table({**{role: pa.nulls(num, type_of(role)) for role in shape}, **about, "kind": kinds})
-    for tested in (table, table.set_column(table.column_names.index("kind"), "kind", pa.nulls(num, pa.string()))):
+    table = pa.table(
+        {**{role: pa.nulls(num, type_of(role)) for role in shape}, **about, "kind": kinds}
+    )
+    for tested in (
+        table,
+        table.set_column(table.column_names.index("kind"), "kind", pa.nulls(num, pa.string())),
+    ):
         done = check(tested, rules_of(shape, {"entities": ["PER"]}), {}, roles=shape)
         assert done["kind"].null_count == 0
         tally, columns = Tally(), {role: role for role in shape}
@@ -68,7 +80,8 @@ def test_a_bad_sentence_in_a_file_of_its_own_leaves_the_others() -> None:
 
 @pytest.mark.case("42")
 @pytest.mark.parametrize(
-    ("line", "separator", "hint"), [("ta\tO", " ", "tabs"), ("ta O", "\t", "spaces"), ("ta O", "|", "spaces")]
+    ("line", "separator", "hint"),
+    [("ta\tO", " ", "tabs"), ("ta O", "\t", "spaces"), ("ta O", "|", "spaces")],
 )
 def test_a_line_with_another_separator_says_which(line: str, separator: str, hint: str) -> None:
     dataset = made("conll", f"{line}\n\n", {"tokens": 0, "tags": 1})

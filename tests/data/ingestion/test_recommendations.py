@@ -30,9 +30,17 @@ def with_splits(**counted: Mapping[str, Any]) -> dict[str, Any]:
     return made
 
 
-def with_words(share: float, *, side: str = "text", unit: str = "words", sampled: int = 5_000) -> dict[str, Any]:
+def with_words(
+    share: float, *, side: str = "text", unit: str = "words", sampled: int = 5_000
+) -> dict[str, Any]:
     sides = {side: {"test": {"unknown_share": share}}}
-    return report(words={"unit": unit, "rows": {"train": sampled, "validation": 5_000, "test": 5_000}, "sides": sides})
+    return report(
+        words={
+            "unit": unit,
+            "rows": {"train": sampled, "validation": 5_000, "test": 5_000},
+            "sides": sides,
+        }
+    )
 
 
 def test_nothing_is_said_of_a_dataset_in_which_nothing_stands_out() -> None:
@@ -45,7 +53,9 @@ def test_each_kind_of_refused_row_has_a_remedy_but_those_whose_refusal_is_the_cu
 
 @pytest.mark.parametrize("kind", REMEDIES)
 def test_refused_rows_are_said_with_number_and_remedy(kind: str) -> None:
-    assert advice(report(reasons={kind: 1_234})) == [f"1,234 refused as `{kind}`: {REMEDIES[kind]}."]
+    assert advice(report(reasons={kind: 1_234})) == [
+        f"1,234 refused as `{kind}`: {REMEDIES[kind]}."
+    ]
 
 
 @pytest.mark.parametrize("kind", ["duplicate", "leak"])
@@ -54,9 +64,14 @@ def test_nothing_is_to_be_done_about_copies(kind: str) -> None:
 
 
 def test_refused_rows_come_in_the_order_of_the_report_and_before_all_else() -> None:
-    made = with_splits(train={"labels": {"neg": 990, "pos": 10}}) | {"reasons": {"no_text": 9, "fields": 3}}
+    made = with_splits(train={"labels": {"neg": 990, "pos": 10}}) | {
+        "reasons": {"no_text": 9, "fields": 3}
+    }
     said = advice(made)
-    assert [line.split(":")[0] for line in said[:2]] == ["9 refused as `no_text`", "3 refused as `fields`"]
+    assert [line.split(":")[0] for line in said[:2]] == [
+        "9 refused as `no_text`",
+        "3 refused as `fields`",
+    ]
     assert len(said) == 3
 
 
@@ -116,7 +131,9 @@ def test_what_stands_out_is_said_and_nothing_else(case: str) -> None:
 LIMITS = {
     "ten of a label": with_splits(train={"labels": {**EVEN, "odd": 10}}),
     "four of five with one label": with_splits(train={"labels": {"neg": 800, "pos": 200}}),
-    "a test split that is large enough": with_splits(test={"rows": 1_068}),  # 98 / sqrt(1068) = 3.0 points
+    "a test split that is large enough": with_splits(
+        test={"rows": 1_068}
+    ),  # 98 / sqrt(1068) = 3.0 points
     "one word of ten": with_words(0.1),
     "characters": with_words(0.5, unit="characters"),
     "tokens, which the tagger gives": with_words(0.5, side="tokens"),
@@ -164,11 +181,14 @@ LOOKALIKES = {
 @pytest.mark.case("01")
 @pytest.mark.parametrize("kind", LOOKALIKES)
 @pytest.mark.parametrize(
-    ("counted", "what", "remedy"), [("labels", "label", "in `labels`"), ("entities", "entity", "the source")]
+    ("counted", "what", "remedy"),
+    [("labels", "label", "in `labels`"), ("entities", "entity", "the source")],
 )
 def test_names_that_look_alike_are_listed(kind: str, counted: str, what: str, remedy: str) -> None:
     one, other = LOOKALIKES[kind]
-    made = with_splits(train={counted: {one: 500, "neg": 500}}, test={counted: {one: 50, other: 50, "neg": 50}})
+    made = with_splits(
+        train={counted: {one: 500, "neg": 500}}, test={counted: {one: 50, other: 50, "neg": 50}}
+    )
     said = [line for line in advice(made) if "in case or Unicode form only" in line]
     assert len(said) == 1
     assert said[0].startswith(f"{what} {one} and {other} differ")
@@ -177,13 +197,18 @@ def test_names_that_look_alike_are_listed(kind: str, counted: str, what: str, re
 
 @pytest.mark.case("01")
 def test_names_that_differ_are_not_listed() -> None:
-    made = with_splits(train={"labels": {"pos": 400, "neg": 400, "very good": 400, "verygood": 400}})
+    made = with_splits(
+        train={"labels": {"pos": 400, "neg": 400, "very good": 400, "verygood": 400}}
+    )
     assert not [line for line in advice(made) if "Unicode form" in line]
 
 
 @pytest.mark.case("02")
 def test_words_that_look_like_missing_values_are_named_with_the_key_that_leaves_them_out() -> None:
-    made = with_splits(train={"missing_words": {"label": {"NULL": 20, "nan": 9}}}, test={"missing_words": {"label": {"NULL": 5}}})
+    made = with_splits(
+        train={"missing_words": {"label": {"NULL": 20, "nan": 9}}},
+        test={"missing_words": {"label": {"NULL": 5}}},
+    )
     assert advice(made) == [
         "label NULL (25), nan (9): this looks like a missing value and is learned as it stands. "
         'Leave such rows out with `checks: {missing: ["NULL", "nan"]}`, or keep them if they are meant.'
@@ -193,7 +218,9 @@ def test_words_that_look_like_missing_values_are_named_with_the_key_that_leaves_
 @pytest.mark.case("02")
 def test_conflicts_about_missing_values_get_no_remedy_about_people() -> None:
     made = report(
-        reasons={"conflict": 7, "duplicate": 8}, about_missing={"conflict": 7, "duplicate": 8}, missing_words={"nan": 15}
+        reasons={"conflict": 7, "duplicate": 8},
+        about_missing={"conflict": 7, "duplicate": 8},
+        missing_words={"nan": 15},
     )
     said = advice(made)
     assert len(said) == 1
@@ -215,13 +242,21 @@ def test_many_copies_are_explained_and_few_are_not(kind: str) -> None:
 
 def with_scripts(share: float, side: str = "text") -> dict[str, Any]:
     """A report of a side with such a share of letters of scripts without spaces, most of its characters unknown."""
-    counts = {"unit": "characters" if share >= 0.5 else "words", "unspaced_share": share, "test": {"unknown_share": 0.0}}
-    return report(words={"unit": "words", "rows": dict.fromkeys(SPLITS, 5_000), "sides": {side: counts}})
+    counts = {
+        "unit": "characters" if share >= 0.5 else "words",
+        "unspaced_share": share,
+        "test": {"unknown_share": 0.0},
+    }
+    return report(
+        words={"unit": "words", "rows": dict.fromkeys(SPLITS, 5_000), "sides": {side: counts}}
+    )
 
 
 @pytest.mark.case("D13")
 @pytest.mark.parametrize("tokenizer", ["words", "wordpiece"])
-def test_a_tokenizer_that_cuts_at_spaces_is_advised_against_where_there_are_none(tokenizer: str) -> None:
+def test_a_tokenizer_that_cuts_at_spaces_is_advised_against_where_there_are_none(
+    tokenizer: str,
+) -> None:
     assert advice(with_scripts(0.97, side="target"), tokenizer) == [
         f"97% of the letters of target are of scripts without spaces between words, so tokenizer {tokenizer} "
         "takes whole sentences as words: use characters or unigram."
@@ -239,5 +274,7 @@ def test_a_tokenizer_that_cuts_at_spaces_is_advised_against_where_there_are_none
         (1.0, "tokens", "words"),
     ],
 )
-def test_nothing_is_advised_where_the_tokenizer_fits_the_script(share: float, side: str, tokenizer: str) -> None:
+def test_nothing_is_advised_where_the_tokenizer_fits_the_script(
+    share: float, side: str, tokenizer: str
+) -> None:
     assert advice(with_scripts(share, side=side), tokenizer) == []

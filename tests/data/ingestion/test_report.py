@@ -41,7 +41,11 @@ def sampled(order: list[int], size: int, batch: int) -> set[int]:
 @pytest.mark.parametrize("batch", [1, 7, 200])
 def test_a_sample_is_of_the_smallest_hashes_in_any_order(batch: int) -> None:
     expected = set(np.argsort(places(200))[:20].tolist())
-    assert sampled(list(range(200)), 20, batch) == sampled(list(reversed(range(200))), 20, batch) == expected
+    assert (
+        sampled(list(range(200)), 20, batch)
+        == sampled(list(reversed(range(200))), 20, batch)
+        == expected
+    )
 
 
 def test_a_sample_of_fewer_rows_than_it_may_have_is_all_of_them() -> None:
@@ -60,7 +64,9 @@ def test_lengths_are_counted_in_characters_over_all_batches(words: tuple[str, ..
     tally, texts = Tally(), [" ".join(words[: 1 + i % len(words)]) for i in range(90)]
     for at in range(0, 90, 40):
         tally.add(part(texts[at : at + 40]))
-    assert tally.told(is_characters=False)["splits"]["train"]["lengths"]["text"]["100"] == max(map(len, texts))
+    assert tally.told(is_characters=False)["splits"]["train"]["lengths"]["text"]["100"] == max(
+        map(len, texts)
+    )
 
 
 def test_labels_are_counted_by_split() -> None:
@@ -103,4 +109,7 @@ def test_of_texts_without_spaces_characters_are_counted_side_by_side_with_words(
         ("target", "characters", 5),
     ]
     assert sides["target"]["test"]["unknown_share"] == pytest.approx(1 / 3)
-    assert (sides["target"]["unspaced_share"], sides["target"]["han_share"]) == (1.0, pytest.approx(4 / 6))
+    assert (sides["target"]["unspaced_share"], sides["target"]["han_share"]) == (
+        1.0,
+        pytest.approx(4 / 6),
+    )

@@ -39,7 +39,9 @@ class Held:
 
 
 def reviews(files: Mapping[str, str | bytes], **changes: Any) -> Dataset:
-    held = Held({split: text if isinstance(text, bytes) else text.encode() for split, text in files.items()})
+    held = Held(
+        {split: text if isinstance(text, bytes) else text.encode() for split, text in files.items()}
+    )
     values: dict[str, Any] = {
         "name": "made", "problem": "sentiment", "language": "xx", "source": held,
         "format": {"kind": "csv", **all_formats()["csv"].options}, "columns": {"text": "text", "label": "label"},
@@ -50,7 +52,9 @@ def reviews(files: Mapping[str, str | bytes], **changes: Any) -> Dataset:
 
 def pairs(content: str) -> Dataset:
     format_ = {**all_formats()["tsv"].options, "kind": "tsv", "header": False, "quote": False}
-    return reviews({"all": content}, format=format_, columns={"source": 0, "target": 1}, tokenizer="bpe")
+    return reviews(
+        {"all": content}, format=format_, columns={"source": 0, "target": 1}, tokenizer="bpe"
+    )
 
 
 def tagged(files: Mapping[str, str], **changes: Any) -> Dataset:
@@ -69,7 +73,9 @@ def read(dataset: Dataset) -> Parts:
     """The rows of each split and of the refused, in the order in which they came."""
     found: Parts = {split: [] for split in (*SPLITS, "refused")}
     for part in parts_of(dataset):
-        columns = ["file", "row", "reason", "raw"] if part.split == "refused" else part.table.column_names
+        columns = (
+            ["file", "row", "reason", "raw"] if part.split == "refused" else part.table.column_names
+        )
         found[part.split] += [tuple(row.values()) for row in part.table.select(columns).to_pylist()]
     return found
 
@@ -94,7 +100,9 @@ def test_each_row_comes_out_once_under_its_roles() -> None:
 
 
 def test_the_columns_are_the_roles_source_before_target() -> None:
-    dataset = reviews({"all": table("pos,lumo", header="label,text")}, columns={"label": "label", "text": "text"})
+    dataset = reviews(
+        {"all": table("pos,lumo", header="label,text")}, columns={"label": "label", "text": "text"}
+    )
     assert [part.table.column_names for part in parts_of(dataset)] == [["text", "label"]]
 
 
@@ -116,7 +124,12 @@ def test_a_text_that_comes_again_with_another_label_is_refused() -> None:
 
 def test_a_file_with_refused_rows_only_has_no_splits() -> None:
     parts = read(reviews({"all": table("lumo,pos,more", ",pos")}))
-    assert {split: len(rows) for split, rows in parts.items()} == {"train": 0, "validation": 0, "test": 0, "refused": 2}
+    assert {split: len(rows) for split, rows in parts.items()} == {
+        "train": 0,
+        "validation": 0,
+        "test": 0,
+        "refused": 2,
+    }
 
 
 def test_a_row_of_the_wrong_width_is_refused_beside_good_ones() -> None:
@@ -126,7 +139,9 @@ def test_a_row_of_the_wrong_width_is_refused_beside_good_ones() -> None:
 
 def test_bytes_that_are_not_utf8_refuse_their_row_alone() -> None:
     parts = read(reviews({"all": b"text,label\nlumo,pos\nsel\xe1,pos\nnuri,neg\n"}))
-    assert [row[:3] for row in parts["refused"]] == [("all.txt", 3, "text: bytes that are no text in the file's encoding")]
+    assert [row[:3] for row in parts["refused"]] == [
+        ("all.txt", 3, "text: bytes that are no text in the file's encoding")
+    ]
 
 
 GIVEN_TEST = [f"{text},pos" for text in texts(50)] + ["lumo lumo 0,pos", "Lumo  LUMO 0,neg"]
@@ -142,17 +157,25 @@ def test_train_loses_the_rows_whose_text_stands_in_the_publishers_test_split() -
     train = table(*(f"{text.upper()},neg" for text in texts(200)))
     parts = read(reviews({"test": table(*GIVEN_TEST), "train": train}, splits={}))
     assert [row[0] for row in parts["train"]] == [text.upper() for text in texts(200)[50:]]
-    assert {row[2] for row in parts["refused"]} == {"train: the same text stands in validation or test"}
+    assert {row[2] for row in parts["refused"]} == {
+        "train: the same text stands in validation or test"
+    }
 
 
 def test_copies_within_the_publishers_train_split_are_kept() -> None:
-    parts = read(reviews({"test": table("sela,pos"), "train": table("lumo,pos", "lumo,pos")}, splits={}))
+    parts = read(
+        reviews({"test": table("sela,pos"), "train": table("lumo,pos", "lumo,pos")}, splits={})
+    )
     assert parts["train"] == [("lumo", "pos")] * 2
 
 
 def test_the_publishers_train_split_gives_nothing_to_test() -> None:
     train = table(*(f"{text},pos" for text in texts(500)))
-    parts = read(reviews({"test": table("sela,pos"), "train": train}, splits={"validation": 0.2, "test": 0.5}))
+    parts = read(
+        reviews(
+            {"test": table("sela,pos"), "train": train}, splits={"validation": 0.2, "test": 0.5}
+        )
+    )
     assert parts["test"] == [("sela", "pos")]
     assert 60 <= len(parts["validation"]) <= 140
 
@@ -160,7 +183,12 @@ def test_the_publishers_train_split_gives_nothing_to_test() -> None:
 def test_only_the_rows_that_are_asked_for_are_read() -> None:
     rows = table("lumo,pos,a", "sela,neg,b", "nuri,neg,a", header="text,label,origin")
     parts = read(reviews({"all": rows}, where={"origin": "a"}, splits={}))
-    assert parts == {"train": [("lumo", "pos"), ("nuri", "neg")], "validation": [], "test": [], "refused": []}
+    assert parts == {
+        "train": [("lumo", "pos"), ("nuri", "neg")],
+        "validation": [],
+        "test": [],
+        "refused": [],
+    }
 
 
 def test_a_row_too_broken_to_say_where_it_belongs_is_refused() -> None:
@@ -187,20 +215,31 @@ def test_a_sentence_is_read_as_lists() -> None:
 
 
 @pytest.mark.parametrize(("tokenizer", "num_refused"), [("words", 0), ("characters", 1)])
-def test_tokens_must_be_single_characters_only_where_characters_are_tagged(tokenizer: str, num_refused: int) -> None:
+def test_tokens_must_be_single_characters_only_where_characters_are_tagged(
+    tokenizer: str, num_refused: int
+) -> None:
     parts = read(tagged({"all": "Ursa B-PER\nta O\n\n中 O\n"}, tokenizer=tokenizer))
     assert len(parts["refused"]) == num_refused
 
 
 def test_an_error_in_a_file_names_the_dataset_and_the_file() -> None:
-    with pytest.raises(RowError, match=re.escape("made, all.txt: has no column 'label': did you mean lable?")):
+    with pytest.raises(
+        RowError, match=re.escape("made, all.txt: has no column 'label': did you mean lable?")
+    ):
         read(reviews({"all": table("lumo,pos", header="text,lable")}))
 
 
 LINES = st.lists(
     st.one_of(
-        st.builds("{} {},{}".format, st.sampled_from(WORDS), st.sampled_from(["Ta", "ta", " MI"]), st.sampled_from("013")),
-        st.sampled_from(["lumo", ",1", "lumo,", '"lumo\n",0', "sel\udce1,1", "lumo,1,2", "\u3000,0"]),
+        st.builds(
+            "{} {},{}".format,
+            st.sampled_from(WORDS),
+            st.sampled_from(["Ta", "ta", " MI"]),
+            st.sampled_from("013"),
+        ),
+        st.sampled_from(
+            ["lumo", ",1", "lumo,", '"lumo\n",0', "sel\udce1,1", "lumo,1,2", "\u3000,0"]
+        ),
     ),
     min_size=1,
     max_size=40,
@@ -209,9 +248,13 @@ LINES = st.lists(
 
 @settings(max_examples=50, deadline=None)
 @given(LINES, LINES, st.booleans())
-def test_every_row_is_in_one_split_or_refused(first: list[str], second: list[str], is_given: bool) -> None:
+def test_every_row_is_in_one_split_or_refused(
+    first: list[str], second: list[str], is_given: bool
+) -> None:
     files = {"test": first, "train": second} if is_given else {"all": first + second}
-    content = {split: table(*rows).encode(errors="surrogateescape") for split, rows in files.items()}
+    content = {
+        split: table(*rows).encode(errors="surrogateescape") for split, rows in files.items()
+    }
     parts = read(reviews(content, labels={"0": "neg", "1": "pos"}))
     assert sum(map(len, parts.values())) == len(first) + len(second)
 
@@ -224,9 +267,19 @@ def test_reading_twice_gives_the_same_rows_in_the_same_order(lines: list[str]) -
 
 
 @settings(max_examples=30, deadline=None)
-@given(st.lists(st.sampled_from([f"{text},{label}" for text in texts(60) for label in "01"]), max_size=60), st.booleans())
-def test_a_dataset_that_grows_moves_no_text_to_another_split(more: list[str], is_given: bool) -> None:
-    early, given_test = [f"{text},1" for text in texts(30)], {"test": table("vek,0")} if is_given else {}
+@given(
+    st.lists(
+        st.sampled_from([f"{text},{label}" for text in texts(60) for label in "01"]), max_size=60
+    ),
+    st.booleans(),
+)
+def test_a_dataset_that_grows_moves_no_text_to_another_split(
+    more: list[str], is_given: bool
+) -> None:
+    early, given_test = (
+        [f"{text},1" for text in texts(30)],
+        {"test": table("vek,0")} if is_given else {},
+    )
     name = "train" if is_given else "all"
     before = splits_of(read(reviews({**given_test, name: table(*early)})))
     after = splits_of(read(reviews({**given_test, name: table(*more, *early)})))

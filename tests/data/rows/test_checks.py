@@ -14,8 +14,14 @@ LABELS = {"0": "neg", "1": "pos"}
 def checked(
     rows: list[dict[str, Any]], labels: dict[str, str] | None = None, *, is_characters: bool = False
 ) -> list[dict[str, Any]]:
-    columns = {role: pa.array([row[role] for row in rows], TOKENS if role in ("tokens", "tags") else TEXT) for role in rows[0]}
-    about = {"row": range(1, len(rows) + 1), **{name: pa.nulls(len(rows), TEXT) for name in ("kind", "reason", "raw")}}
+    columns = {
+        role: pa.array([row[role] for row in rows], TOKENS if role in ("tokens", "tags") else TEXT)
+        for role in rows[0]
+    }
+    about = {
+        "row": range(1, len(rows) + 1),
+        **{name: pa.nulls(len(rows), TEXT) for name in ("kind", "reason", "raw")},
+    }
     table = pa.table(columns | {name: pa.array(values) for name, values in about.items()})
     roles = next(shape for shape in SHAPES if set(shape) == set(rows[0]))
     done = check(table, rules_of(roles, {}), labels or {}, roles=roles, is_characters=is_characters)
@@ -25,9 +31,18 @@ def checked(
 
 def fault(row: dict[str, Any], *, is_characters: bool = False) -> str | None:
     """The fault of a row that stands between two good ones, which must stay good."""
-    good = {"text": "ta", "label": "1", "source": "ta", "target": "mi", "tokens": ["o"], "tags": ["O"]}
+    good = {
+        "text": "ta",
+        "label": "1",
+        "source": "ta",
+        "target": "mi",
+        "tokens": ["o"],
+        "tags": ["O"],
+    }
     around = {role: good[role] for role in row}
-    rows = checked([around, row, around], LABELS if "label" in row else None, is_characters=is_characters)
+    rows = checked(
+        [around, row, around], LABELS if "label" in row else None, is_characters=is_characters
+    )
     assert rows[0]["kind"] is rows[2]["kind"] is None
     return f"{rows[1]['kind']}: {rows[1]['reason']}" if rows[1]["kind"] else None
 
@@ -69,11 +84,16 @@ def test_a_row_that_is_refused_says_why(row: dict[str, Any], said: str) -> None:
 
 @pytest.mark.parametrize("token", ["ta mi", "ta\tmi", "ta\u00a0mi", "\u3000", "ta\u2028mi", ""])
 def test_a_token_that_a_raw_text_cannot_give_is_refused(token: str) -> None:
-    assert fault({"tokens": ["lumo", token], "tags": ["O", "O"]}) == f"bad_token: token 2: '{token}' is empty or has a space"
+    assert (
+        fault({"tokens": ["lumo", token], "tags": ["O", "O"]})
+        == f"bad_token: token 2: '{token}' is empty or has a space"
+    )
 
 
 @pytest.mark.parametrize("token", ["ab", "", "e\u0301", " ", "\u3000"])
-def test_a_token_that_is_not_one_character_is_refused_where_characters_are_tagged(token: str) -> None:
+def test_a_token_that_is_not_one_character_is_refused_where_characters_are_tagged(
+    token: str,
+) -> None:
     row = {"tokens": ["o", token], "tags": ["O", "O"]}
     assert fault(row, is_characters=True) == f"bad_token: token 2: '{token}' is not one character"
 
@@ -84,7 +104,15 @@ def test_any_single_character_may_be_a_token(token: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "tags", [("O",), ("B-PER",), ("B-PER", "I-PER", "I-PER"), ("B-PER", "B-PER"), ("B-a-b", "I-a-b"), ("B-LOC", "O", "B-PER")]
+    "tags",
+    [
+        ("O",),
+        ("B-PER",),
+        ("B-PER", "I-PER", "I-PER"),
+        ("B-PER", "B-PER"),
+        ("B-a-b", "I-a-b"),
+        ("B-LOC", "O", "B-PER"),
+    ],
 )
 def test_bio_tags_are_fine(tags: tuple[str, ...]) -> None:
     assert fault(tagged(*tags)) is None
@@ -100,7 +128,14 @@ def test_labels_without_a_mapping_stay_as_they_are() -> None:
 
 
 def test_a_row_keeps_what_stood_there() -> None:
-    rows = checked([{"text": "lumo", "label": "1"}, {"text": "lumo ta", "label": "5"}, {"text": "", "label": "1"}], LABELS)
+    rows = checked(
+        [
+            {"text": "lumo", "label": "1"},
+            {"text": "lumo ta", "label": "5"},
+            {"text": "", "label": "1"},
+        ],
+        LABELS,
+    )
     assert [row["raw"] for row in rows] == [None, "lumo ta\t5", "\t1"]
 
 
@@ -120,9 +155,15 @@ def test_a_fault_of_the_format_is_not_overwritten() -> None:
     assert done.select(["reason", "raw"]).to_pylist() == [{"reason": "1 fields", "raw": "ta"}]
 
 
-@pytest.mark.parametrize(("text", "code"), [("lu\x00mo", "0000"), ("ta\x85", "0085"), ("\x1cta", "001C"), ("\x7f", "007F")])
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [("lu\x00mo", "0000"), ("ta\x85", "0085"), ("\x1cta", "001C"), ("\x7f", "007F")],
+)
 def test_a_control_character_is_named(text: str, code: str) -> None:
-    assert fault({"text": text, "label": "1"}) == f"control_characters: text: has the control character U+{code}"
+    assert (
+        fault({"text": text, "label": "1"})
+        == f"control_characters: text: has the control character U+{code}"
+    )
 
 
 @pytest.mark.parametrize(

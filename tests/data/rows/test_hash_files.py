@@ -9,7 +9,10 @@ from hypothesis import strategies as st
 from data.rows.hash_files import num_missing, write_distinct
 from data.rows.hash_set import Hashes
 
-HASHES = st.lists(st.one_of(st.integers(0, 2**64 - 1), st.sampled_from([0, 1, 2**63 - 1, 2**63, 2**64 - 1])), max_size=40)
+HASHES = st.lists(
+    st.one_of(st.integers(0, 2**64 - 1), st.sampled_from([0, 1, 2**63 - 1, 2**63, 2**64 - 1])),
+    max_size=40,
+)
 SIZES = st.sampled_from([1, 3, 1000])  # rows of a range: all at once, or many ranges
 
 
@@ -25,9 +28,13 @@ def written(path: Path, hashes: list[int]) -> Path:
 
 @settings(max_examples=100, deadline=None)
 @given(HASHES, HASHES, SIZES)
-def test_those_that_another_file_lacks_are_counted(folder: Path, ours: list[int], theirs: list[int], size: int) -> None:
+def test_those_that_another_file_lacks_are_counted(
+    folder: Path, ours: list[int], theirs: list[int], size: int
+) -> None:
     with patch("data.rows.hash_files.RANGE_ROWS", size):
-        num = num_missing(written(folder / "ours.npy", ours), written(folder / "theirs.npy", theirs))
+        num = num_missing(
+            written(folder / "ours.npy", ours), written(folder / "theirs.npy", theirs)
+        )
     assert num == sum(value not in theirs for value in ours)
 
 
@@ -37,7 +44,9 @@ def test_without_another_file_all_are_missing(folder: Path) -> None:
 
 @settings(max_examples=100, deadline=None)
 @given(st.lists(HASHES, min_size=1, max_size=3), SIZES)
-def test_files_are_joined_into_one_of_distinct_hashes(folder: Path, parts: list[list[int]], size: int) -> None:
+def test_files_are_joined_into_one_of_distinct_hashes(
+    folder: Path, parts: list[list[int]], size: int
+) -> None:
     paths = [written(folder / f"{number}.npy", part) for number, part in enumerate(parts)]
     with patch("data.rows.hash_files.RANGE_ROWS", size):
         write_distinct(folder / "all.npy", paths)
@@ -48,4 +57,10 @@ def test_files_are_joined_into_one_of_distinct_hashes(folder: Path, parts: list[
 def test_a_file_is_read_in_more_than_one_stretch(folder: Path) -> None:
     values = list(range(0, 1000, 3))
     with patch("data.rows.hash_files.READ_ROWS", 7):
-        assert num_missing(written(folder / "ours.npy", list(range(1000))), written(folder / "theirs.npy", values)) == 666
+        assert (
+            num_missing(
+                written(folder / "ours.npy", list(range(1000))),
+                written(folder / "theirs.npy", values),
+            )
+            == 666
+        )

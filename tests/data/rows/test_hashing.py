@@ -56,7 +56,11 @@ def test_the_hash_of_some_bytes_never_changes(text: bytes, key: str) -> None:
 
 
 @settings(max_examples=200, deadline=None)
-@given(st.lists(st.binary(max_size=40), max_size=12), st.text(max_size=5), st.sampled_from([1, 16, 1 << 20]))
+@given(
+    st.lists(st.binary(max_size=40), max_size=12),
+    st.text(max_size=5),
+    st.sampled_from([1, 16, 1 << 20]),
+)
 def test_many_at_once_are_hashed_as_one_by_one(texts: list[bytes], key: str, size: int) -> None:
     with patch("data.rows.hashing.BLOCK_BYTES", size):
         assert hashed(texts, key).tolist() == [hash_one(text, key) for text in texts]

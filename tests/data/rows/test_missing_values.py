@@ -15,7 +15,23 @@ from data.rows.splits import SPLITS
 from tests.data.ingestion.test_splitting import pairs, parts_of, read, reviews, tagged, texts
 
 pytestmark = pytest.mark.case("02")
-FOUND = ["nan", "NaN", "NULL", "null", "None", "N/A", "n/a", "NA", "<NA>", "-", "#N/A", "#VALUE!", "NaT", "\\N", " nan "]
+FOUND = [
+    "nan",
+    "NaN",
+    "NULL",
+    "null",
+    "None",
+    "N/A",
+    "n/a",
+    "NA",
+    "<NA>",
+    "-",
+    "#N/A",
+    "#VALUE!",
+    "NaT",
+    "\\N",
+    " nan ",
+]
 NOT_FOUND = ["nano", "no", "nan nan", "neutral", "0", "none of it", "a-b", "Nana"]
 JSONL = {"kind": "jsonl", **all_formats()["jsonl"].options}
 
@@ -28,7 +44,9 @@ def of_rows(*rows: tuple[str | None, str | None], **changes: Any) -> Any:
 @pytest.mark.parametrize("word", FOUND)
 def test_a_word_that_stands_for_nothing_is_known(word: str) -> None:
     assert is_missing_word(word)
-    assert count_missing_words(pa.chunked_array([["lumo", word, word]])) == Counter({word.strip(): 2})
+    assert count_missing_words(pa.chunked_array([["lumo", word, word]])) == Counter(
+        {word.strip(): 2}
+    )
 
 
 @pytest.mark.parametrize("word", NOT_FOUND)
@@ -45,7 +63,13 @@ def told(dataset: Any) -> dict[str, Any]:
 
 
 def test_the_report_counts_them_in_texts_and_labels_and_among_the_rejected() -> None:
-    rows = [*((text, "pos") for text in texts(60)), ("NaN", "pos"), ("nan", "neg"), ("nan", "pos"), ("lumo sela", "NULL")]
+    rows = [
+        *((text, "pos") for text in texts(60)),
+        ("NaN", "pos"),
+        ("nan", "neg"),
+        ("nan", "pos"),
+        ("lumo sela", "NULL"),
+    ]
     report = told(of_rows(*rows))
     found = [report["splits"][split]["missing_words"] for split in SPLITS]
     assert Counter(word for counts in found for word in counts.get("text", {})) == {"NaN": 1}
@@ -55,8 +79,13 @@ def test_the_report_counts_them_in_texts_and_labels_and_among_the_rejected() -> 
 
 
 def test_an_unknown_label_that_is_a_word_for_nothing_is_counted() -> None:
-    report = told(of_rows(("lumo", "pos"), ("sela", "nan"), ("vek", "other"), labels={"pos": "pos"}))
-    assert (report["reasons"], report["about_missing"]) == ({"unknown_label": 2}, {"unknown_label": 1})
+    report = told(
+        of_rows(("lumo", "pos"), ("sela", "nan"), ("vek", "other"), labels={"pos": "pos"})
+    )
+    assert (report["reasons"], report["about_missing"]) == (
+        {"unknown_label": 2},
+        {"unknown_label": 1},
+    )
 
 
 def test_both_sides_of_pairs_are_looked_at_and_tokens_are_not() -> None:
@@ -74,9 +103,13 @@ def test_both_sides_of_pairs_are_looked_at_and_tokens_are_not() -> None:
 def test_listed_words_are_rejected_in_any_case_and_the_others_are_kept(words: list[Any]) -> None:
     rows = [("lumo", "pos"), ("sela", "nan"), ("mi", "NULL"), ("NaN", "pos"), ("vek nan", "none")]
     found = read(of_rows(*rows, checks={"missing": words}))
-    assert {row for split in SPLITS for row in found[split]} == {("lumo", "pos"), ("vek nan", "none")}
+    assert {row for split in SPLITS for row in found[split]} == {
+        ("lumo", "pos"),
+        ("vek nan", "none"),
+    }
     assert sorted(row[2] for row in found["refused"]) == sorted(
-        f"{side}: {word!r} stands for a missing value" for side, word in [("label", "nan"), ("label", "NULL"), ("text", "NaN")]
+        f"{side}: {word!r} stands for a missing value"
+        for side, word in [("label", "nan"), ("label", "NULL"), ("text", "NaN")]
     )
 
 

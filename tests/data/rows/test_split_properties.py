@@ -24,7 +24,13 @@ Sides = dict[str, list[tuple[str, str]]]
 SHARES = {"validation": 0.2, "test": 0.3}
 ORDER = ("test", "validation", "all", "train")  # in which every source gives its pieces
 SHAPES: dict[str, tuple[str, str]] = {"reviews": ("text", "label"), "pairs": ("source", "target")}
-MIXTURES = [("all",), ("all", "all"), ("train", "test"), ("train", "train", "test", "test"), ("train", "validation", "test")]
+MIXTURES = [
+    ("all",),
+    ("all", "all"),
+    ("train", "test"),
+    ("train", "train", "test", "test"),
+    ("train", "validation", "test"),
+]
 
 
 def dataset(shape: str, shares: dict[str, float], checks: dict[str, Any]) -> Dataset:
@@ -35,21 +41,36 @@ def dataset(shape: str, shares: dict[str, float], checks: dict[str, Any]) -> Dat
     )  # fmt: skip
 
 
-def split_up(shape: str, pieces: Sequence[tuple[str, Rows]], batch: int = 99, trained: Any = None, **checks: Any) -> Sides:
+def split_up(
+    shape: str,
+    pieces: Sequence[tuple[str, Rows]],
+    batch: int = 99,
+    trained: Any = None,
+    **checks: Any,
+) -> Sides:
     """Send the rows of pieces through a splitter, ``batch`` at a time."""
     given_splits = {split for split, _ in pieces}
     shares = {
-        name: share for name, share in SHARES.items() if name not in given_splits and ("all" in given_splits or name != "test")
+        name: share
+        for name, share in SHARES.items()
+        if name not in given_splits and ("all" in given_splits or name != "test")
     }
     splitter, roles = Splitter(dataset(shape, shares, checks), trained), SHAPES[shape]
     found: Sides = {name: [] for name in (*SPLITS, "refused")}
     for split, rows in sorted(pieces, key=lambda piece: ORDER.index(piece[0])):
         for start in range(0, len(rows), batch):
             some = rows[start : start + batch]
-            sides = {role: pa.array(side, TEXT) for role, side in zip(roles, zip(*some, strict=True), strict=True)}
-            for part in splitter.parts(Piece(split=split, name=split, version=""), as_table(sides, range(1, len(some) + 1))):
+            sides = {
+                role: pa.array(side, TEXT)
+                for role, side in zip(roles, zip(*some, strict=True), strict=True)
+            }
+            for part in splitter.parts(
+                Piece(split=split, name=split, version=""), as_table(sides, range(1, len(some) + 1))
+            ):
                 columns = ("kind", "reason") if part.split == "refused" else roles
-                found[part.split] += zip(*(part.table[name].to_pylist() for name in columns), strict=True)
+                found[part.split] += zip(
+                    *(part.table[name].to_pylist() for name in columns), strict=True
+                )
     return found
 
 
@@ -62,7 +83,14 @@ def wide(text: str) -> str:
     return "".join(chr(ord(sign) + 0xFEE0) if "!" <= sign <= "~" else sign for sign in text)
 
 
-COPIES = [str, str.upper, str.title, wide, lambda text: f" {text}\n", lambda text: text.replace(" ", " \t\u3000")]
+COPIES = [
+    str,
+    str.upper,
+    str.title,
+    wide,
+    lambda text: f" {text}\n",
+    lambda text: text.replace(" ", " \t\u3000"),
+]
 WORD = st.text("abcdezäéжю中0-", min_size=1, max_size=3)
 TEXT_OF_WORDS = st.lists(WORD, min_size=1, max_size=3).map(" ".join)
 FEW = st.builds(
@@ -74,19 +102,30 @@ ROWS = st.lists(st.tuples(FEW | TEXT_OF_WORDS, st.sampled_from(["pos", "neg"])),
 
 
 def split_of(texts: Sequence[str]) -> list[str]:
-    places = assign(hashes(normalised(pa.chunked_array([pa.array(texts, TEXT)])), SPLIT_KEY), SHARES)
+    places = assign(
+        hashes(normalised(pa.chunked_array([pa.array(texts, TEXT)])), SPLIT_KEY), SHARES
+    )
     return [SPLITS[place] for place in places]
 
 
 @settings(max_examples=100, deadline=None)
-@given(st.lists(st.text(st.characters(codec="utf-8") | st.sampled_from(" \t\n\v\f\r\x1c\x85\u2028\u3000AÉßİ")), max_size=8))
+@given(
+    st.lists(
+        st.text(
+            st.characters(codec="utf-8") | st.sampled_from(" \t\n\v\f\r\x1c\x85\u2028\u3000AÉßİ")
+        ),
+        max_size=8,
+    )
+)
 def test_the_company_of_a_text_does_not_change_its_split(texts: list[str]) -> None:
     assert split_of(texts) == [split_of([text])[0] for text in texts]
 
 
 @settings(max_examples=100, deadline=None)
 @given(TEXT_OF_WORDS, st.lists(st.sampled_from(COPIES), min_size=1, max_size=3))
-def test_a_copy_in_other_case_spacing_or_width_has_the_split_of_its_text(text: str, copies: list[Any]) -> None:
+def test_a_copy_in_other_case_spacing_or_width_has_the_split_of_its_text(
+    text: str, copies: list[Any]
+) -> None:
     copy = text
     for change in copies:
         copy = change(copy)
@@ -95,14 +134,21 @@ def test_a_copy_in_other_case_spacing_or_width_has_the_split_of_its_text(text: s
 
 @settings(max_examples=60, deadline=None)
 @given(ROWS, st.integers(1, 9), st.randoms(use_true_random=False), st.sampled_from(list(SHAPES)))
-def test_neither_order_nor_batches_change_the_split_of_a_text(rows: Rows, batch: int, random: Random, shape: str) -> None:
+def test_neither_order_nor_batches_change_the_split_of_a_text(
+    rows: Rows, batch: int, random: Random, shape: str
+) -> None:
     shuffled = random.sample(rows, len(rows))
-    one, two = split_up(shape, [("all", rows)]), split_up(shape, [("all", shuffled[:7]), ("all", shuffled[7:])], batch)
+    one, two = (
+        split_up(shape, [("all", rows)]),
+        split_up(shape, [("all", shuffled[:7]), ("all", shuffled[7:])], batch),
+    )
     for split in SPLITS:
         assert {plain(text) for text, _ in one[split]} == {plain(text) for text, _ in two[split]}
 
 
-PIECES = st.sampled_from(MIXTURES).flatmap(lambda names: st.tuples(*(st.tuples(st.just(name), ROWS) for name in names)))
+PIECES = st.sampled_from(MIXTURES).flatmap(
+    lambda names: st.tuples(*(st.tuples(st.just(name), ROWS) for name in names))
+)
 
 
 @pytest.mark.parametrize("shape", SHAPES)
@@ -123,12 +169,21 @@ def test_the_publishers_test_split_is_whole_and_train_loses_what_stands_in_it(
     pieces: Sequence[tuple[str, Rows]], batch: int
 ) -> None:
     found = split_up("reviews", pieces, batch)
-    held = {split: [row for name, rows in pieces if name == split for row in rows] for split in ("test", "validation", "train")}
-    in_test, in_validation = ({plain(text) for text, _ in held[split]} for split in ("test", "validation"))
+    held = {
+        split: [row for name, rows in pieces if name == split for row in rows]
+        for split in ("test", "validation", "train")
+    }
+    in_test, in_validation = (
+        {plain(text) for text, _ in held[split]} for split in ("test", "validation")
+    )
     assert found["test"] == held["test"]
     if held["validation"]:
-        assert found["validation"] == [row for row in held["validation"] if plain(row[0]) not in in_test]
-        assert found["train"] == [row for row in held["train"] if plain(row[0]) not in in_test | in_validation]
+        assert found["validation"] == [
+            row for row in held["validation"] if plain(row[0]) not in in_test
+        ]
+        assert found["train"] == [
+            row for row in held["train"] if plain(row[0]) not in in_test | in_validation
+        ]
     assert {kind for kind, _ in found["refused"]} <= {"leak"}
     stays = {text for text, _ in found["train"] + found["validation"]}
     assert not {plain(text) for text in stays} & in_test
@@ -136,8 +191,13 @@ def test_the_publishers_test_split_is_whole_and_train_loses_what_stands_in_it(
 
 @settings(max_examples=60, deadline=None)
 @given(pieces=PIECES.filter(lambda pieces: pieces[0][0] != "all"), batch=st.integers(1, 30))
-def test_a_publishers_splits_stay_as_they_are_where_leaks_are_kept(pieces: Sequence[tuple[str, Rows]], batch: int) -> None:
-    trained = hashes(normalised(pa.chunked_array([[text for _, rows in pieces for text, _ in rows]], TEXT)), SPLIT_KEY)
+def test_a_publishers_splits_stay_as_they_are_where_leaks_are_kept(
+    pieces: Sequence[tuple[str, Rows]], batch: int
+) -> None:
+    trained = hashes(
+        normalised(pa.chunked_array([[text for _, rows in pieces for text, _ in rows]], TEXT)),
+        SPLIT_KEY,
+    )
     found = split_up("reviews", pieces, batch, trained, leaks="keep")
     assert not found["refused"]
     assert found["test"] == [row for name, rows in pieces if name == "test" for row in rows]
@@ -163,10 +223,19 @@ def test_where_we_split_each_text_stays_once_with_its_first_label(rows: Rows, ba
 
 @settings(max_examples=60, deadline=None)
 @given(tested=ROWS, trained=st.lists(FEW | TEXT_OF_WORDS, max_size=9), batch=st.integers(1, 30))
-def test_what_was_ever_trained_on_is_never_tested(tested: Rows, trained: list[str], batch: int) -> None:
+def test_what_was_ever_trained_on_is_never_tested(
+    tested: Rows, trained: list[str], batch: int
+) -> None:
     earlier = np.unique(hashes(normalised(pa.chunked_array([pa.array(trained, TEXT)])), SPLIT_KEY))
-    found = split_up("reviews", [("test", tested), ("train", [(text, "pos") for text in trained])], batch, earlier)
+    found = split_up(
+        "reviews",
+        [("test", tested), ("train", [(text, "pos") for text in trained])],
+        batch,
+        earlier,
+    )
     known = {plain(text) for text in trained}
     assert found["test"] == [row for row in tested if plain(row[0]) not in known]
     assert sorted(text for text, _ in found["train"] + found["validation"]) == sorted(trained)
-    assert {reason for _, reason in found["refused"]} <= {"test: the text was trained on in an earlier snapshot"}
+    assert {reason for _, reason in found["refused"]} <= {
+        "test: the text was trained on in an earlier snapshot"
+    }

@@ -68,7 +68,11 @@ def test_the_split_of_a_text_never_changes(text: str) -> None:
     assert split_of([text]) == [GOLD_SPLITS[text]]
 
 
-@pytest.mark.parametrize("shares", [SHARES, {"validation": 0.05}, {"test": 0.5}, {"validation": 0.01, "test": 0.02}, {}], ids=str)
+@pytest.mark.parametrize(
+    "shares",
+    [SHARES, {"validation": 0.05}, {"test": 0.5}, {"validation": 0.01, "test": 0.02}, {}],
+    ids=str,
+)
 def test_the_splits_have_their_shares(shares: dict[str, float]) -> None:
     num = 20_000
     found = split_of([f"lumo {i}" for i in range(num)], shares)
@@ -93,7 +97,9 @@ def test_a_dataset_that_grows_tenfold_moves_no_row(texts: list[str], seed: int) 
 def test_a_text_of_the_test_split_was_never_one_of_train(early: list[str], late: list[str]) -> None:
     trained = {text for text, split in zip(early, split_of(early), strict=True) if split == "train"}
     grown = early + late
-    assert not trained & {text for text, split in zip(grown, split_of(grown), strict=True) if split == "test"}
+    assert not trained & {
+        text for text, split in zip(grown, split_of(grown), strict=True) if split == "test"
+    }
 
 
 def test_a_smaller_test_share_takes_from_no_text_of_train() -> None:
@@ -105,7 +111,15 @@ def test_a_smaller_test_share_takes_from_no_text_of_train() -> None:
 
 @pytest.mark.parametrize(
     "copy",
-    ["lumo ta mi", "LUMO Ta mI", "  lumo ta mi ", "lumo  ta\t\tmi", "lumo\nta\r\nmi", "lumo\u00a0ta\u3000mi", "ｌｕｍｏ ta mi"],
+    [
+        "lumo ta mi",
+        "LUMO Ta mI",
+        "  lumo ta mi ",
+        "lumo  ta\t\tmi",
+        "lumo\nta\r\nmi",
+        "lumo\u00a0ta\u3000mi",
+        "ｌｕｍｏ ta mi",
+    ],
     ids=["same", "case", "around", "tabs", "newlines", "wide spaces", "wide letters"],
 )
 def test_a_copy_in_other_case_or_spacing_reads_the_same(copy: str) -> None:
@@ -113,7 +127,16 @@ def test_a_copy_in_other_case_or_spacing_reads_the_same(copy: str) -> None:
 
 
 def test_composed_and_decomposed_letters_read_the_same() -> None:
-    assert len(set(normalised(pa.chunked_array([["caf\u00e9", "cafe\u0301", "CAFE\u0301"]])).to_pylist())) == 1
+    assert (
+        len(
+            set(
+                normalised(
+                    pa.chunked_array([["caf\u00e9", "cafe\u0301", "CAFE\u0301"]])
+                ).to_pylist()
+            )
+        )
+        == 1
+    )
 
 
 WORDS = st.lists(st.text("abcdefghäéñжю中", min_size=1), min_size=1, max_size=6)

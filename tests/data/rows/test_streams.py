@@ -24,7 +24,11 @@ def parts_of(table: pa.Table, size: int) -> list[pa.Table]:
 
 def limited(table: pa.Table, limit: int, size: int = 7) -> list[str]:
     tables = parts_of(table, size)
-    return [text for part in only_rows(tables, smallest_rows(tables, limit)) for text in part["text"].to_pylist()]
+    return [
+        text
+        for part in only_rows(tables, smallest_rows(tables, limit))
+        for text in part["text"].to_pylist()
+    ]
 
 
 def test_a_limit_takes_the_same_rows_whatever_their_order() -> None:

@@ -65,18 +65,26 @@ COMPRESSED = [name for name in PACKED if name != "a.txt"]
 
 @pytest.mark.parametrize("name", PACKED)
 @pytest.mark.parametrize("seed", [None, 1])
-def test_a_file_is_unpacked_as_its_name_says_from_streams_of_all_kinds(name: str, seed: int | None) -> None:
+def test_a_file_is_unpacked_as_its_name_says_from_streams_of_all_kinds(
+    name: str, seed: int | None
+) -> None:
     packed = PACKED[name](CONTENT)
-    with unpacked(io.BytesIO(packed) if seed is None else ShortReads(packed, seed), name.partition(" ")[0]) as stream:
+    with unpacked(
+        io.BytesIO(packed) if seed is None else ShortReads(packed, seed), name.partition(" ")[0]
+    ) as stream:
         assert stream.read() == CONTENT
 
 
 def test_a_name_of_the_web_is_what_stands_before_its_query() -> None:
-    assert unpacked(io.BytesIO(gzip.compress(b"ta")), "https://host/a.txt.gz?version=1.bz2").read() == b"ta"
+    assert (
+        unpacked(io.BytesIO(gzip.compress(b"ta")), "https://host/a.txt.gz?version=1.bz2").read()
+        == b"ta"
+    )
 
 
 @pytest.mark.parametrize(
-    ("compression", "name"), [("gzip", "a.txt.gz"), ("xz", "a.txt.xz"), ("zstd", "a.txt.zst"), ("zip", "a.zip")]
+    ("compression", "name"),
+    [("gzip", "a.txt.gz"), ("xz", "a.txt.xz"), ("zstd", "a.txt.zst"), ("zip", "a.zip")],
 )
 def test_a_compression_that_is_named_counts_and_not_the_name(compression: str, name: str) -> None:
     assert unpacked(io.BytesIO(PACKED[name](CONTENT)), "rows.bz2", compression).read() == CONTENT
@@ -89,18 +97,27 @@ def test_no_compression_leaves_a_file_as_it_is() -> None:
 @pytest.mark.parametrize("compress", [gzip.compress, bz2.compress, lzma.compress, zstd])
 def test_files_that_were_joined_are_read_to_the_end(compress: Callable[[bytes], bytes]) -> None:
     suffix = {gzip.compress: "gz", bz2.compress: "bz2", lzma.compress: "xz", zstd: "zst"}[compress]
-    assert unpacked(io.BytesIO(compress(b"lumo\n") + compress(b"sela\n")), f"a.{suffix}").read() == b"lumo\nsela\n"
+    assert (
+        unpacked(io.BytesIO(compress(b"lumo\n") + compress(b"sela\n")), f"a.{suffix}").read()
+        == b"lumo\nsela\n"
+    )
 
 
 @pytest.mark.parametrize("outer", [zipped, tarred, lambda members: tarred(members, "w:gz")])
 @pytest.mark.parametrize("inner", ["a.txt", "a.txt.xz", "b.zip", "b.tar.gz"])
-def test_a_member_is_opened_however_deep_it_lies(outer: Callable[[Mapping[str, bytes]], bytes], inner: str) -> None:
-    content = {"b.zip": zipped, "b.tar.gz": lambda members: tarred(members, "w:gz")}.get(inner, lambda members: members["a.txt"])(
-        {"a.txt": CONTENT, "c.txt": b"ta"}
-    )
+def test_a_member_is_opened_however_deep_it_lies(
+    outer: Callable[[Mapping[str, bytes]], bytes], inner: str
+) -> None:
+    content = {"b.zip": zipped, "b.tar.gz": lambda members: tarred(members, "w:gz")}.get(
+        inner, lambda members: members["a.txt"]
+    )({"a.txt": CONTENT, "c.txt": b"ta"})
     content = lzma.compress(content) if inner.endswith("xz") else content
     path = f"x/{inner}!a.txt" if inner.startswith("b") else f"x/{inner}"
-    with open_member(io.BytesIO(outer({"x/0.txt": b"no", f"x/{inner}": content, "x/z.txt": b"no"})), path, "o.zip") as stream:
+    with open_member(
+        io.BytesIO(outer({"x/0.txt": b"no", f"x/{inner}": content, "x/z.txt": b"no"})),
+        path,
+        "o.zip",
+    ) as stream:
         assert stream.read() == CONTENT
 
 
@@ -110,19 +127,27 @@ def test_a_tar_with_a_zip_as_it_is_at_its_end_is_still_a_tar() -> None:
 
 
 @pytest.mark.parametrize("make", [zipped, tarred])
-def test_a_member_that_is_not_there_is_answered_with_the_nearest(make: Callable[[Mapping[str, bytes]], bytes]) -> None:
-    with pytest.raises(RowError, match=r"rows\.zip has no member 'trian\.csv': did you mean train\.csv\?"):
+def test_a_member_that_is_not_there_is_answered_with_the_nearest(
+    make: Callable[[Mapping[str, bytes]], bytes],
+) -> None:
+    with pytest.raises(
+        RowError, match=r"rows\.zip has no member 'trian\.csv': did you mean train\.csv\?"
+    ):
         open_member(io.BytesIO(make({"train.csv": b"", "test.csv": b""})), "trian.csv", "rows.zip")
 
 
 def test_of_many_members_only_some_are_named() -> None:
     archive = zipped({f"{number:04}": b"" for number in range(1_000)})
-    with pytest.raises(RowError, match=r"has no member 'rows': there are: 0000, 0001, .*, 0019 and 980 more$"):
+    with pytest.raises(
+        RowError, match=r"has no member 'rows': there are: 0000, 0001, .*, 0019 and 980 more$"
+    ):
         open_member(io.BytesIO(archive), "rows", "a.zip")
 
 
 @pytest.mark.parametrize("make", [zipped, tarred])
-def test_an_archive_of_several_files_asks_for_a_name(make: Callable[[Mapping[str, bytes]], bytes]) -> None:
+def test_an_archive_of_several_files_asks_for_a_name(
+    make: Callable[[Mapping[str, bytes]], bytes],
+) -> None:
     said = r"a\.zip holds 2 files, expected one: add !NAME to the path\. There are: b\.csv, c\.csv"
     with pytest.raises(RowError, match=said):
         unpacked(io.BytesIO(make({"b.csv": b"", "c.csv": b""})), "a.zip")
@@ -130,7 +155,9 @@ def test_an_archive_of_several_files_asks_for_a_name(make: Callable[[Mapping[str
 
 @pytest.mark.parametrize("member", ["folder", "b.txt!c.txt"])
 def test_what_is_no_file_or_no_archive_is_said(member: str) -> None:
-    with pytest.raises(RowError, match=r"a\.tar has no member 'folder'|a\.tar!b\.txt is neither a zip nor a tar"):
+    with pytest.raises(
+        RowError, match=r"a\.tar has no member 'folder'|a\.tar!b\.txt is neither a zip nor a tar"
+    ):
         open_member(io.BytesIO(tarred({"b.txt": b"ta"})), member, "a.tar")
 
 
@@ -138,7 +165,9 @@ def test_an_encrypted_member_is_said() -> None:
     content = bytearray(zipped({"a.txt": b"ta"}))
     content[6] |= 1  # the flag in the member's header
     content[content.index(b"PK\x01\x02") + 8] |= 1  # and in the directory
-    with pytest.raises(RowError, match=r"a\.zip!a\.txt is encrypted, expected an archive without a password"):
+    with pytest.raises(
+        RowError, match=r"a\.zip!a\.txt is encrypted, expected an archive without a password"
+    ):
         unpacked(io.BytesIO(bytes(content)), "a.zip")
 
 
@@ -148,7 +177,9 @@ def damaged(packed: bytes, how: str) -> bytes:
         "cut in the middle": packed[:middle],
         "cut at the end": packed[:-3],
         "cut at the begin": packed[: min(12, middle)],
-        "changed": packed[:middle] + bytes(byte ^ 0xFF for byte in packed[middle : middle + 8]) + packed[middle + 8 :],
+        "changed": packed[:middle]
+        + bytes(byte ^ 0xFF for byte in packed[middle : middle + 8])
+        + packed[middle + 8 :],
         "another kind": b"text,label\nlumo,pos\n" * 40,
     }[how]
 
@@ -156,15 +187,23 @@ def damaged(packed: bytes, how: str) -> bytes:
 HOW = ("cut in the middle", "cut at the end", "cut at the begin", "changed", "another kind")
 # Neither a plain tar nor what Arrow packs has sums of the content; a tar ends in zeros that mean nothing.
 UNSEEN = {("a.tar", "changed"), ("a.txt.zst", "changed"), ("a.tar.zst", "changed")}
-UNSEEN |= {(name, "cut at the end") for name in COMPRESSED if ".t" in name and not name.startswith("a.txt")}
+UNSEEN |= {
+    (name, "cut at the end") for name in COMPRESSED if ".t" in name and not name.startswith("a.txt")
+}
 
 
-@pytest.mark.parametrize(("name", "how"), [(name, how) for name in COMPRESSED for how in HOW if (name, how) not in UNSEEN])
+@pytest.mark.parametrize(
+    ("name", "how"),
+    [(name, how) for name in COMPRESSED for how in HOW if (name, how) not in UNSEEN],
+)
 def test_damage_is_said_with_the_file_and_what_to_do(name: str, how: str) -> None:
     stream = ShortReads(damaged(PACKED[name](CONTENT), how), seed=0)
     name = name.partition(" ")[0]
     with (
-        pytest.raises(RowError, match=r"is damaged, cut short|is neither a zip nor a tar|set source.compression: none") as caught,
+        pytest.raises(
+            RowError,
+            match=r"is damaged, cut short|is neither a zip nor a tar|set source.compression: none",
+        ) as caught,
         unpacked(stream, name) as opened,
     ):
         while opened.read(1 << 16):
@@ -180,9 +219,16 @@ def test_every_kind_of_format_lets_it_be_said(kind: str, name: str, tmp_path: Pa
     from data.sources.base import Access
 
     (tmp_path / name).write_bytes(damaged(PACKED[name](CONTENT), "cut in the middle"))
-    source, access, form = Files(paths={"all": str(tmp_path / name)}), Access(tmp_path), all_formats()[kind]
+    source, access, form = (
+        Files(paths={"all": str(tmp_path / name)}),
+        Access(tmp_path),
+        all_formats()[kind],
+    )
     columns: dict[str, str | int] = {"text": 0} if form.columns == "none" else {"text": "text"}
-    piece, said = source.pieces(access, [])[0], "is damaged, cut short or of another|cannot be read as Parquet"
+    piece, said = (
+        source.pieces(access, [])[0],
+        "is damaged, cut short or of another|cannot be read as Parquet",
+    )
     with pytest.raises(RowError, match=said), source.open(piece, access) as streams:
         list(form.read(streams, columns, {**form.options, "kind": kind}))
 

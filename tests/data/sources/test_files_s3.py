@@ -30,13 +30,19 @@ def address() -> Iterator[str]:
 
 @pytest.fixture
 def access(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Access:
-    for name in [name for name in os.environ if name.startswith("AWS_") or name.lower().endswith("_proxy")]:
+    for name in [
+        name for name in os.environ if name.startswith("AWS_") or name.lower().endswith("_proxy")
+    ]:
         monkeypatch.delenv(name)
 
     def hide(text: str) -> str:
         return text.replace(SECRET, "***")
 
-    return Access(tmp_path, lambda text: text.replace("${env:KEY}", "reader").replace("${env:SECRET}", SECRET), hide)
+    return Access(
+        tmp_path,
+        lambda text: text.replace("${env:KEY}", "reader").replace("${env:SECRET}", SECRET),
+        hide,
+    )
 
 
 @pytest.fixture
@@ -46,39 +52,64 @@ def options(address: str) -> dict[str, Any]:
 
 @pytest.fixture
 def bucket(address: str, access: Access) -> Any:
-    system = fsspec.filesystem("s3", key="writer", secret="made", endpoint_url=address, skip_instance_cache=True)
+    system = fsspec.filesystem(
+        "s3", key="writer", secret="made", endpoint_url=address, skip_instance_cache=True
+    )
     if not system.exists("made"):
         system.mkdir("made")
-    system.pipe({"made/x/a.csv": b"1", "made/x/b.csv.gz": gzip.compress(b"2"), "made/x/.hidden": b"no", "made/y.csv": b"3"})
+    system.pipe(
+        {
+            "made/x/a.csv": b"1",
+            "made/x/b.csv.gz": gzip.compress(b"2"),
+            "made/x/.hidden": b"no",
+            "made/y.csv": b"3",
+        }
+    )
     yield system
     system.rm("made/x", recursive=True)
 
 
-def test_a_glob_finds_what_is_there_unpacked(bucket: Any, options: dict[str, Any], access: Access) -> None:
+def test_a_glob_finds_what_is_there_unpacked(
+    bucket: Any, options: dict[str, Any], access: Access
+) -> None:
     source = Files(paths={"all": "s3://made/x/*"}, options=options)
     assert read(source, access) == [(b"1",), (b"2",)]
     assert list(listed(source, access)) == ["s3://made/x/a.csv", "s3://made/x/b.csv.gz"]
 
 
-def test_only_what_is_new_or_changed_has_another_version(bucket: Any, options: dict[str, Any], access: Access) -> None:
+def test_only_what_is_new_or_changed_has_another_version(
+    bucket: Any, options: dict[str, Any], access: Access
+) -> None:
     source = Files(paths={"all": "s3://made/x/*"}, options=options)
     before = listed(source, access)
     assert listed(source, access) == before
     bucket.pipe({"made/x/a.csv": b"9", "made/x/c.csv": b"4"})
     after = listed(source, access)
-    assert [name for name in after if after[name] != before.get(name)] == ["s3://made/x/a.csv", "s3://made/x/c.csv"]
+    assert [name for name in after if after[name] != before.get(name)] == [
+        "s3://made/x/a.csv",
+        "s3://made/x/c.csv",
+    ]
 
 
-def test_a_file_has_the_version_that_a_listing_gives_it(bucket: Any, options: dict[str, Any], access: Access) -> None:
-    one, glob = (listed(Files(paths={"all": f"s3://made/x/{path}"}, options=options), access) for path in ("a.csv", "*.csv"))
+def test_a_file_has_the_version_that_a_listing_gives_it(
+    bucket: Any, options: dict[str, Any], access: Access
+) -> None:
+    one, glob = (
+        listed(Files(paths={"all": f"s3://made/x/{path}"}, options=options), access)
+        for path in ("a.csv", "*.csv")
+    )
     assert one == glob
     assert all(one.values())
 
 
-def test_a_large_file_is_read_part_by_part(bucket: Any, options: dict[str, Any], access: Access) -> None:
+def test_a_large_file_is_read_part_by_part(
+    bucket: Any, options: dict[str, Any], access: Access
+) -> None:
     content = os.urandom(1 << 20) * 12
     bucket.pipe("made/x/large.bin", content)
-    assert read(Files(paths={"all": "s3://made/x/large.bin"}, options=options), access) == [(content,)]
+    assert read(Files(paths={"all": "s3://made/x/large.bin"}, options=options), access) == [
+        (content,)
+    ]
 
 
 @pytest.mark.parametrize(
@@ -88,10 +119,15 @@ def test_a_large_file_is_read_part_by_part(bucket: Any, options: dict[str, Any],
         ("made/none/*.csv", "there is no file s3://made/none/*.csv"),
         ("nobody/a.csv", "there is no file s3://nobody/a.csv"),
         ("nobody/*.csv", "there is no file s3://nobody/*.csv"),
-        ("made/x", "s3://made/x: expected a file, got a directory: for the files in a folder write its name and /*"),
+        (
+            "made/x",
+            "s3://made/x: expected a file, got a directory: for the files in a folder write its name and /*",
+        ),
     ],
 )
-def test_what_is_not_there_is_said(path: str, said: str, bucket: Any, options: dict[str, Any], access: Access) -> None:
+def test_what_is_not_there_is_said(
+    path: str, said: str, bucket: Any, options: dict[str, Any], access: Access
+) -> None:
     with pytest.raises(RowError) as caught:
         Files(paths={"all": f"s3://{path}"}, options=options).pieces(access, [])
     assert str(caught.value) == said
@@ -104,6 +140,13 @@ def test_no_error_shows_a_secret(options: dict[str, Any], access: Access) -> Non
     assert SECRET not in "".join(traceback.format_exception(caught.value))
 
 
-def test_a_misspelt_option_is_answered_with_the_nearest(options: dict[str, Any], access: Access) -> None:
-    with pytest.raises(RowError, match=r"there is no option 'endpoint' for s3 addresses: did you mean endpoint_url\?"):
-        Files(paths={"all": "s3://made/a.csv"}, options={"endpoint": "http://127.0.0.1:1"}).pieces(access, [])
+def test_a_misspelt_option_is_answered_with_the_nearest(
+    options: dict[str, Any], access: Access
+) -> None:
+    with pytest.raises(
+        RowError,
+        match=r"there is no option 'endpoint' for s3 addresses: did you mean endpoint_url\?",
+    ):
+        Files(paths={"all": "s3://made/a.csv"}, options={"endpoint": "http://127.0.0.1:1"}).pieces(
+            access, []
+        )

@@ -22,7 +22,12 @@ from data.sources.filesystem import UnreachableError
 from data.sources.located_files import version_of
 from tests.data.sources.test_archives import zipped
 
-SECRETS = {"${env:PW}": "p@ss/w:rd?&#", "${env:USER}": "reader", "${env:TOKEN}": "tok+en/=", "${env:SIGNED}": "sig=a%2Fb&se=1"}
+SECRETS = {
+    "${env:PW}": "p@ss/w:rd?&#",
+    "${env:USER}": "reader",
+    "${env:TOKEN}": "tok+en/=",
+    "${env:SIGNED}": "sig=a%2Fb&se=1",
+}
 
 
 def reveal(text: str) -> str:
@@ -53,11 +58,23 @@ def listed(source: Files, access: Access) -> dict[str, str]:
     return {piece.name: piece.version for piece in source.pieces(access, [])}
 
 
-def test_files_come_split_by_split_and_in_the_order_of_their_names(tmp_path: Path, access: Access) -> None:
+def test_files_come_split_by_split_and_in_the_order_of_their_names(
+    tmp_path: Path, access: Access
+) -> None:
     wrote(tmp_path, b_csv="2", a_csv="1", c_csv="3", t_csv="0")
-    source = Files(paths={"train": [str(tmp_path / "c.csv"), str(tmp_path / "[ab].csv")], "test": str(tmp_path / "t.csv")})
+    source = Files(
+        paths={
+            "train": [str(tmp_path / "c.csv"), str(tmp_path / "[ab].csv")],
+            "test": str(tmp_path / "t.csv"),
+        }
+    )
     assert read(source, access) == [(b"0",), (b"3",), (b"1",), (b"2",)]
-    assert [piece.split for piece in source.pieces(access, [])] == ["test", "train", "train", "train"]
+    assert [piece.split for piece in source.pieces(access, [])] == [
+        "test",
+        "train",
+        "train",
+        "train",
+    ]
 
 
 def test_only_what_is_new_or_changed_has_another_version(tmp_path: Path, access: Access) -> None:
@@ -65,7 +82,10 @@ def test_only_what_is_new_or_changed_has_another_version(tmp_path: Path, access:
     source = Files(paths={"all": str(tmp_path / "*.csv")})
     before = listed(source, access)
     wrote(tmp_path, c_csv="3")
-    assert listed(source, access) == {**before, str(tmp_path / "c.csv"): listed(source, access)[str(tmp_path / "c.csv")]}
+    assert listed(source, access) == {
+        **before,
+        str(tmp_path / "c.csv"): listed(source, access)[str(tmp_path / "c.csv")],
+    }
     (tmp_path / "a.csv").unlink()
     assert set(listed(source, access)) == {str(tmp_path / "b.csv"), str(tmp_path / "c.csv")}
     os.utime(tmp_path / "b.csv", ns=(1, 1))
@@ -86,14 +106,18 @@ def test_pieces_are_kept_where_there_are_several_or_may_be(tmp_path: Path, acces
     wrote(tmp_path, a_csv="1")
     one, glob = (Files(paths={"all": str(tmp_path / path)}) for path in ("a.csv", "*.csv"))
     two = Files(paths={"train": str(tmp_path / "a.csv"), "test": str(tmp_path / "a.csv")})
-    assert [[piece.is_kept for piece in source.pieces(access, [])] for source in (one, glob, two)] == [
+    assert [
+        [piece.is_kept for piece in source.pieces(access, [])] for source in (one, glob, two)
+    ] == [
         [False],
         [True],
         [True] * 2,
     ]
 
 
-def test_hidden_files_and_folders_stand_for_no_wildcard_but_one_with_a_dot(tmp_path: Path, access: Access) -> None:
+def test_hidden_files_and_folders_stand_for_no_wildcard_but_one_with_a_dot(
+    tmp_path: Path, access: Access
+) -> None:
     for name in ("a.csv", ".b.csv", "x/c.csv", ".x/d.csv"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text(name)
@@ -101,11 +125,17 @@ def test_hidden_files_and_folders_stand_for_no_wildcard_but_one_with_a_dot(tmp_p
     assert read(Files(paths={"all": str(tmp_path / ".*")}), access) == [(b".b.csv",)]
 
 
-@pytest.mark.parametrize("name", ["what[1]?.csv", "wow!.csv", "a*b.csv", "łódź.csv", "a b.csv", "50%.csv", "a#b.csv"])
-def test_a_name_with_signs_in_it_is_the_file_if_there_is_one(name: str, tmp_path: Path, access: Access) -> None:
+@pytest.mark.parametrize(
+    "name", ["what[1]?.csv", "wow!.csv", "a*b.csv", "łódź.csv", "a b.csv", "50%.csv", "a#b.csv"]
+)
+def test_a_name_with_signs_in_it_is_the_file_if_there_is_one(
+    name: str, tmp_path: Path, access: Access
+) -> None:
     (tmp_path / name).write_text("1")
     assert read(Files(paths={"all": str(tmp_path / name)}), access) == [(b"1",)]
-    assert list(listed(Files(paths={"all": str(tmp_path / name)}), access)) == [str(tmp_path / name)]
+    assert list(listed(Files(paths={"all": str(tmp_path / name)}), access)) == [
+        str(tmp_path / name)
+    ]
 
 
 def test_files_of_one_name_in_two_folders_are_two_pieces(tmp_path: Path, access: Access) -> None:
@@ -116,10 +146,15 @@ def test_files_of_one_name_in_two_folders_are_two_pieces(tmp_path: Path, access:
 
 
 def test_members_of_an_archive_are_files(tmp_path: Path, access: Access) -> None:
-    (tmp_path / "a.zip").write_bytes(zipped({"x/train.csv": b"1", "x/test.csv.gz": gzip.compress(b"2")}))
+    (tmp_path / "a.zip").write_bytes(
+        zipped({"x/train.csv": b"1", "x/test.csv.gz": gzip.compress(b"2")})
+    )
     paths = {"train": f"{tmp_path}/a.zip!x/train.csv", "test": f"{tmp_path}/a.zip!x/test.csv.gz"}
     assert read(Files(paths=paths), access) == [(b"2",), (b"1",)]
-    with pytest.raises(RowError, match=rf"{tmp_path}/a\.zip has no member 'x/trian\.csv': did you mean x/train\.csv"):
+    with pytest.raises(
+        RowError,
+        match=rf"{tmp_path}/a\.zip has no member 'x/trian\.csv': did you mean x/train\.csv",
+    ):
         read(Files(paths={"all": f"{tmp_path}/a.zip!x/trian.csv"}), access)
 
 
@@ -128,11 +163,16 @@ def test_members_of_an_archive_are_files(tmp_path: Path, access: Access) -> None
     [
         ("none.csv", "there is no file {}/none.csv"),
         ("*.parquet", "there is no file {}/*.parquet"),
-        ("folder", "{}/folder: expected a file, got a directory: for the files in a folder write its name and /*"),
+        (
+            "folder",
+            "{}/folder: expected a file, got a directory: for the files in a folder write its name and /*",
+        ),
         ("none.zip!a.csv", "there is no file {}/none.zip!a.csv"),
     ],
 )
-def test_what_is_not_there_is_said_as_it_is_written(path: str, said: str, tmp_path: Path, access: Access) -> None:
+def test_what_is_not_there_is_said_as_it_is_written(
+    path: str, said: str, tmp_path: Path, access: Access
+) -> None:
     (tmp_path / "folder").mkdir()
     with pytest.raises(RowError) as caught:
         Files(paths={"all": f"{tmp_path}/{path}"}).pieces(access, [])
@@ -145,7 +185,10 @@ def test_a_file_that_may_not_be_read_is_said(tmp_path: Path, access: Access) -> 
     piece = source.pieces(access, [])[0]
     (tmp_path / "a.csv").unlink()
     (tmp_path / "a.csv").mkdir()
-    with pytest.raises(OSError, match=rf"^cannot read {tmp_path}/a\.csv: Is a directory$"), source.open(piece, access):
+    with (
+        pytest.raises(OSError, match=rf"^cannot read {tmp_path}/a\.csv: Is a directory$"),
+        source.open(piece, access),
+    ):
         pass
 
 
@@ -161,13 +204,17 @@ def test_a_file_that_changes_while_it_is_read_is_refused(tmp_path: Path, access:
 
 
 def pairs(tmp_path: Path, source: str = "*.en", target: str = "*.fr") -> Files:
-    return Files(paths={"all": {"source": str(tmp_path / source), "target": str(tmp_path / target)}})
+    return Files(
+        paths={"all": {"source": str(tmp_path / source), "target": str(tmp_path / target)}}
+    )
 
 
 def test_globs_pair_files_by_what_their_wildcards_stand_for(tmp_path: Path, access: Access) -> None:
     wrote(tmp_path, a_en="1", b_en="2", a_fr="I", b_fr="II")
     assert read(pairs(tmp_path), access) == [(b"1", b"I"), (b"2", b"II")]
-    assert list(listed(pairs(tmp_path), access)) == [f"{tmp_path}/{x}.en + {tmp_path}/{x}.fr" for x in "ab"]
+    assert list(listed(pairs(tmp_path), access)) == [
+        f"{tmp_path}/{x}.en + {tmp_path}/{x}.fr" for x in "ab"
+    ]
 
 
 def test_a_new_pair_is_all_that_is_new(tmp_path: Path, access: Access) -> None:
@@ -177,22 +224,32 @@ def test_a_new_pair_is_all_that_is_new(tmp_path: Path, access: Access) -> None:
     after = listed(pairs(tmp_path), access)
     assert before.items() <= after.items()
     os.utime(tmp_path / "b.fr", ns=(1, 1))
-    assert {name for name, version in listed(pairs(tmp_path), access).items() if after[name] != version} == set(before)
+    assert {
+        name for name, version in listed(pairs(tmp_path), access).items() if after[name] != version
+    } == set(before)
 
 
-def test_a_file_without_a_partner_is_named_though_there_are_as_many(tmp_path: Path, access: Access) -> None:
+def test_a_file_without_a_partner_is_named_though_there_are_as_many(
+    tmp_path: Path, access: Access
+) -> None:
     wrote(tmp_path, a_en="1", b_en="2", b_fr="II", c_fr="III")
-    with pytest.raises(RowError, match=rf"^paths, all: {tmp_path}/a\.en of source has no file of target beside it$"):
+    with pytest.raises(
+        RowError, match=rf"^paths, all: {tmp_path}/a\.en of source has no file of target beside it$"
+    ):
         pairs(tmp_path).pieces(access, [])
     (tmp_path / "a.en").unlink()
     with pytest.raises(RowError, match=r"c\.fr of target has no file of source beside it"):
         pairs(tmp_path).pieces(access, [])
 
 
-def test_lists_pair_files_by_their_order_and_must_be_as_long(tmp_path: Path, access: Access) -> None:
+def test_lists_pair_files_by_their_order_and_must_be_as_long(
+    tmp_path: Path, access: Access
+) -> None:
     wrote(tmp_path, a_en="1", b_en="2", x_fr="I")
     assert read(pairs(tmp_path, "a.en", "x.fr"), access) == [(b"1", b"I")]
-    with pytest.raises(RowError, match="paths, all: 2 files of source and 1 of target, expected as many"):
+    with pytest.raises(
+        RowError, match="paths, all: 2 files of source and 1 of target, expected as many"
+    ):
         pairs(tmp_path, "*.en", "x.fr").pieces(access, [])
 
 
@@ -259,13 +316,17 @@ def test_files_in_memory_are_found_by_a_glob_and_told_apart(access: Access) -> N
         ("htp://h/a.csv", "htp://h/a.csv: there are no htp addresses: did you mean http?"),
     ],
 )
-def test_an_address_of_no_kind_is_answered_with_the_nearest(path: str, said: str, access: Access) -> None:
+def test_an_address_of_no_kind_is_answered_with_the_nearest(
+    path: str, said: str, access: Access
+) -> None:
     with pytest.raises(RowError) as caught:
         Files(paths={"all": path}).pieces(access, [])
     assert str(caught.value) == said
 
 
-@pytest.mark.parametrize(("kind", "extra"), [("s3", "s3"), ("gs", "gs"), ("abfs", "az"), ("https", "http")])
+@pytest.mark.parametrize(
+    ("kind", "extra"), [("s3", "s3"), ("gs", "gs"), ("abfs", "az"), ("https", "http")]
+)
 def test_without_its_library_an_address_says_what_to_install(
     kind: str, extra: str, access: Access, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -273,25 +334,42 @@ def test_without_its_library_an_address_says_what_to_install(
         raise ImportError("Install it")
 
     monkeypatch.setattr("data.sources.filesystem.get_filesystem_class", missing)
-    with pytest.raises(RowError, match=rf"{kind} addresses need a library .*: pip install 'refrain-rnn\[{extra}\]'"):
+    with pytest.raises(
+        RowError, match=rf"{kind} addresses need a library .*: pip install 'refrain-rnn\[{extra}\]'"
+    ):
         Files(paths={"all": f"{kind}://b/a.csv"}).pieces(access, [])
 
 
-def test_an_option_that_the_file_system_does_not_have_is_answered_with_the_nearest(access: Access) -> None:
-    with pytest.raises(RowError, match=r"there is no option 'header' for http addresses: did you mean headers\?"):
-        Files(paths={"all": "http://127.0.0.1/a.csv"}, options={"header": {"X-Day": "1"}}).pieces(access, [])
+def test_an_option_that_the_file_system_does_not_have_is_answered_with_the_nearest(
+    access: Access,
+) -> None:
+    with pytest.raises(
+        RowError, match=r"there is no option 'header' for http addresses: did you mean headers\?"
+    ):
+        Files(paths={"all": "http://127.0.0.1/a.csv"}, options={"header": {"X-Day": "1"}}).pieces(
+            access, []
+        )
 
 
 @pytest.mark.parametrize(
     ("change", "said"),
     [
         ({"compression": "gz"}, "there is no compression 'gz': did you mean gzip?"),
-        ({"compression": "brotli"}, f"there is no compression 'brotli': expected one of: {', '.join(sorted(COMPRESSIONS))}"),
+        (
+            {"compression": "brotli"},
+            f"there is no compression 'brotli': expected one of: {', '.join(sorted(COMPRESSIONS))}",
+        ),
         ({"paths": {"all": []}}, "paths, all: expected a path or a list of paths, got []"),
         ({"paths": {"all": 7}}, "paths, all: expected a path or a list of paths, got 7"),
-        ({"paths": {"all": ["a", ""]}}, "paths, all: expected a path or a list of paths, got ['a', '']"),
+        (
+            {"paths": {"all": ["a", ""]}},
+            "paths, all: expected a path or a list of paths, got ['a', '']",
+        ),
         ({"paths": {"all": {"source": "a"}}}, "paths, all: expected source and target, got source"),
-        ({"paths": {"all": {"source": "a", "target": None}}}, "paths, all, target: expected a path or a list of paths, got None"),
+        (
+            {"paths": {"all": {"source": "a", "target": None}}},
+            "paths, all, target: expected a path or a list of paths, got None",
+        ),
     ],
 )
 def test_a_fault_of_the_entry_is_said(change: dict[str, Any], said: str) -> None:
@@ -304,7 +382,9 @@ class Served(BaseHTTPRequestHandler):
     """A server of files, with whatever else a server may do."""
 
     files: dict[str, bytes]
-    headers_of: Callable[[bytes], dict[str, str]] = staticmethod(lambda content: {"ETag": f'"{hash(content)}"'})
+    headers_of: Callable[[bytes], dict[str, str]] = staticmethod(
+        lambda content: {"ETag": f'"{hash(content)}"'}
+    )
     asked: list[tuple[str, str, str]]
     status = 200
     failures = 0
@@ -318,7 +398,13 @@ class Served(BaseHTTPRequestHandler):
 
     def answer(self, *, is_whole: bool) -> None:
         kind = type(self)
-        kind.asked.append((self.command, self.path, self.headers.get("authorization", self.headers.get("x-key", ""))))
+        kind.asked.append(
+            (
+                self.command,
+                self.path,
+                self.headers.get("authorization", self.headers.get("x-key", "")),
+            )
+        )
         content, status = kind.files.get(self.path.partition("?")[0], b""), kind.status
         if kind.failures:
             kind.failures, status = kind.failures - 1, 503
@@ -327,7 +413,10 @@ class Served(BaseHTTPRequestHandler):
         elif self.path.partition("?")[0] not in kind.files:
             status = 404
         self.send_response(status)
-        for name, value in {"Content-Length": str(len(content)), **kind.headers_of(content)}.items():
+        for name, value in {
+            "Content-Length": str(len(content)),
+            **kind.headers_of(content),
+        }.items():
             self.send_header(name, value)
         self.end_headers()
         if is_whole:
@@ -356,7 +445,9 @@ def web(served: type[Served], path: str, user: str = "", **options: Any) -> File
     return Files(paths={"all": f"http://{user}{served.address}/{path}"}, options=options)
 
 
-def test_a_file_of_the_web_is_read_and_its_etag_is_its_version(served: type[Served], access: Access) -> None:
+def test_a_file_of_the_web_is_read_and_its_etag_is_its_version(
+    served: type[Served], access: Access
+) -> None:
     source = web(served, "a.csv?day=1")
     assert read(source, access) == [(b"1",)]
     before = listed(source, access)
@@ -366,14 +457,21 @@ def test_a_file_of_the_web_is_read_and_its_etag_is_its_version(served: type[Serv
     assert listed(source, access) != before
 
 
-def test_a_large_file_comes_whole_in_one_answer_from_a_server_that_gives_no_parts(served: type[Served], access: Access) -> None:
+def test_a_large_file_comes_whole_in_one_answer_from_a_server_that_gives_no_parts(
+    served: type[Served], access: Access
+) -> None:
     served.files["/a.csv"] = os.urandom(1 << 20) * 12
     assert read(web(served, "a.csv"), access) == [(served.files["/a.csv"],)]
     assert [method for method, _, _ in served.asked].count("GET") == 1
 
 
 @pytest.mark.parametrize(
-    ("headers", "is_known"), [({"Last-Modified": "Fri, 02 Jan 2026 03:04:05 GMT"}, True), ({"ETag": 'W/"1"'}, True), ({}, False)]
+    ("headers", "is_known"),
+    [
+        ({"Last-Modified": "Fri, 02 Jan 2026 03:04:05 GMT"}, True),
+        ({"ETag": 'W/"1"'}, True),
+        ({}, False),
+    ],
 )
 def test_without_etag_and_time_nothing_tells_whether_a_file_is_the_same(
     headers: dict[str, str], is_known: bool, served: type[Served], access: Access
@@ -386,20 +484,25 @@ def test_without_etag_and_time_nothing_tells_whether_a_file_is_the_same(
 def test_a_glob_is_read_from_the_links_of_a_page(served: type[Served], access: Access) -> None:
     source = web(served, "*.csv", "${env:USER}:${env:PW}@")
     assert read(source, access) == [(b"1",), (b"2",)]
-    assert list(listed(source, access)) == [f"http://${{env:USER}}:${{env:PW}}@{served.address}/{name}.csv" for name in "ab"]
+    assert list(listed(source, access)) == [
+        f"http://${{env:USER}}:${{env:PW}}@{served.address}/{name}.csv" for name in "ab"
+    ]
     assert all(sent.startswith("Basic ") for _, _, sent in served.asked)
     with pytest.raises(RowError, match=r"an address with a query cannot have a \*"):
         web(served, "*.csv?x=1").pieces(access, [])
 
 
-def test_archives_and_packed_files_of_the_web_are_read(served: type[Served], access: Access) -> None:
+def test_archives_and_packed_files_of_the_web_are_read(
+    served: type[Served], access: Access
+) -> None:
     served.files |= {"/a.zip": zipped({"x.csv": b"3", "y.csv": b"4"}), "/a.gz": gzip.compress(b"5")}
     assert read(web(served, "a.zip!y.csv"), access) == [(b"4",)]
     assert read(web(served, "a.gz?x=1"), access) == [(b"5",)]
 
 
 @pytest.mark.parametrize(
-    ("path", "written"), [("a.csv?t=${env:TOKEN}", "t=tok%2Ben%2F%3D"), ("a.csv?${env:SIGNED}", "sig=a%2Fb&se=1")]
+    ("path", "written"),
+    [("a.csv?t=${env:TOKEN}", "t=tok%2Ben%2F%3D"), ("a.csv?${env:SIGNED}", "sig=a%2Fb&se=1")],
 )
 def test_secrets_are_written_so_that_no_sign_ends_their_part(
     path: str, written: str, served: type[Served], access: Access
@@ -408,7 +511,9 @@ def test_secrets_are_written_so_that_no_sign_ends_their_part(
     import base64
     from urllib.parse import unquote
 
-    assert {sent for _, _, sent in served.asked} == {"Basic " + base64.b64encode(b"reader:p@ss/w:rd?&#").decode()}
+    assert {sent for _, _, sent in served.asked} == {
+        "Basic " + base64.b64encode(b"reader:p@ss/w:rd?&#").decode()
+    }
     assert {unquote(asked) for _, asked, _ in served.asked} == {f"/a.csv?{unquote(written)}"}
     assert all("+" not in asked for _, asked, _ in served.asked)
 
@@ -424,7 +529,9 @@ def test_an_address_that_is_all_secret_is_unpacked_as_it_says(
 
 
 def test_headers_may_hold_secrets(served: type[Served], access: Access) -> None:
-    assert read(web(served, "a.csv", headers={"Authorization": "Bearer ${env:TOKEN}"}), access) == [(b"1",)]
+    assert read(web(served, "a.csv", headers={"Authorization": "Bearer ${env:TOKEN}"}), access) == [
+        (b"1",)
+    ]
     assert {sent for _, _, sent in served.asked} == {"Bearer tok+en/="}
 
 
@@ -434,12 +541,16 @@ def test_a_server_that_fails_once_is_asked_again(served: type[Served], access: A
 
 
 REFUSED = {404: (RowError, "^there is no file "), 410: (RowError, "^there is no file ")}
-REFUSED |= dict.fromkeys((401, 403, 407), (RowError, "may not be read: .*Look at the user, key or token"))
+REFUSED |= dict.fromkeys(
+    (401, 403, 407), (RowError, "may not be read: .*Look at the user, key or token")
+)
 REFUSED |= dict.fromkeys((400, 500, 503), (UnreachableError, "^cannot read .*Look at the address"))
 
 
 @pytest.mark.parametrize("status", REFUSED)
-def test_what_a_server_refuses_is_told_apart_and_without_secrets(status: int, served: type[Served], access: Access) -> None:
+def test_what_a_server_refuses_is_told_apart_and_without_secrets(
+    status: int, served: type[Served], access: Access
+) -> None:
     served.status = status
     kind, said = REFUSED[status]
     with pytest.raises(kind, match=said) as caught:
@@ -449,16 +560,25 @@ def test_what_a_server_refuses_is_told_apart_and_without_secrets(status: int, se
     assert not [part for part in ("tok+", "tok%2B", "p@ss", "p%40ss") if part in whole]
 
 
-def test_a_server_that_is_not_there_may_be_there_next_time(access: Access, served: type[Served]) -> None:
-    with pytest.raises(UnreachableError, match=r"cannot read http://127\.0\.0\.1:1/a\.csv: .*Look at the address"):
+def test_a_server_that_is_not_there_may_be_there_next_time(
+    access: Access, served: type[Served]
+) -> None:
+    with pytest.raises(
+        UnreachableError, match=r"cannot read http://127\.0\.0\.1:1/a\.csv: .*Look at the address"
+    ):
         Files(paths={"all": "http://127.0.0.1:1/a.csv"}).pieces(access, [])
 
 
-def test_an_answer_that_is_cut_short_is_never_taken_for_all(served: type[Served], access: Access) -> None:
+def test_an_answer_that_is_cut_short_is_never_taken_for_all(
+    served: type[Served], access: Access
+) -> None:
     served.files["/a.csv"], served.cut = b"1" * 100_000, 10
     source = web(served, "a.csv")
     piece = source.pieces(access, [])[0]
-    with pytest.raises(UnreachableError, match=r"cannot read http://.*a\.csv: "), source.open(piece, access) as streams:
+    with (
+        pytest.raises(UnreachableError, match=r"cannot read http://.*a\.csv: "),
+        source.open(piece, access) as streams,
+    ):
         streams[0].read()
 
 

@@ -70,8 +70,14 @@ def write_reviews(folder: Path) -> Path:
         "test-0": [(None, None)],
     }
     for name, pairs in rows.items():
-        texts, labels = pa.array([text for text, _ in pairs], pa.string()), pa.array([label for _, label in pairs], pa.int64())
-        pq.write_table(pa.table({"text": texts, "label": labels, "stars": labels}), folder / f"data/{name}.parquet")
+        texts, labels = (
+            pa.array([text for text, _ in pairs], pa.string()),
+            pa.array([label for _, label in pairs], pa.int64()),
+        )
+        pq.write_table(
+            pa.table({"text": texts, "label": labels, "stars": labels}),
+            folder / f"data/{name}.parquet",
+        )
     return folder
 
 
@@ -103,7 +109,11 @@ def access(tmp_path: Path) -> Access:
 
 
 def read(source: Hub, columns: dict[str, str], access: Access) -> list[tuple[Any, ...]]:
-    tables = [table for piece in source.pieces(access, []) for table in source.tables(piece, columns, access)]
+    tables = [
+        table
+        for piece in source.pieces(access, [])
+        for table in source.tables(piece, columns, access)
+    ]
     return [tuple(row.values()) for table in tables for row in table.to_pylist()]
 
 
@@ -118,25 +128,43 @@ def test_a_folder_is_read_split_by_split_test_before_train(folder: Path, access:
         ("test", f"{folder}, test"),
         ("train", f"{folder}, train"),
     ]
-    assert read(source, COLUMNS, access) == [(None, None), ("lumo ta", "pos"), ("grak mi", "neg"), ("vek — łódź 😀", None)]
+    assert read(source, COLUMNS, access) == [
+        (None, None),
+        ("lumo ta", "pos"),
+        ("grak mi", "neg"),
+        ("vek — łódź 😀", None),
+    ]
     assert source.keys(access) is None
 
 
 def test_numbers_that_are_no_class_stay_numbers(folder: Path, access: Access) -> None:
-    assert read(Hub(dataset=str(folder), members={"all": "train"}), {"label": "stars"}, access) == [(1,), (0,), (-1,)]
+    assert read(Hub(dataset=str(folder), members={"all": "train"}), {"label": "stars"}, access) == [
+        (1,),
+        (0,),
+        (-1,),
+    ]
 
 
 def test_tags_come_as_their_names(tagged: Path, access: Access) -> None:
-    rows = read(Hub(dataset=str(tagged), name="names", members={"all": "train"}), {"tokens": "tokens", "tags": "tags"}, access)
+    rows = read(
+        Hub(dataset=str(tagged), name="names", members={"all": "train"}),
+        {"tokens": "tokens", "tags": "tags"},
+        access,
+    )
     assert rows == [(["ta", "Ursa"], ["O", "B-PER"]), ([], []), (None, None), (["mi"], ["O"])]
 
 
 def test_dots_lead_into_structs(tagged: Path, access: Access) -> None:
     source = Hub(dataset=str(tagged), name="pairs", members={"all": "train"})
-    assert read(source, {"source": "translation.en", "target": "translation.de"}, access) == [("ta", "TA"), ("mi", None)]
+    assert read(source, {"source": "translation.en", "target": "translation.de"}, access) == [
+        ("ta", "TA"),
+        ("mi", None),
+    ]
 
 
-def test_a_configuration_must_be_named_if_there_are_several(tagged: Path, tmp_path: Path, access: Access) -> None:
+def test_a_configuration_must_be_named_if_there_are_several(
+    tagged: Path, tmp_path: Path, access: Access
+) -> None:
     folder = Path(shutil.copytree(tagged, tmp_path / "tagged"))
     (folder / "README.md").write_text(TAGGED.partition("dataset_info")[0] + "---\n")
     with pytest.raises(RowError, match=r"among the available configs: \['names', 'pairs'\]"):
@@ -146,7 +174,11 @@ def test_a_configuration_must_be_named_if_there_are_several(tagged: Path, tmp_pa
 def test_many_rows_come_in_batches(tmp_path: Path, access: Access) -> None:
     num = 2 * BATCH_ROWS + 5
     (tmp_path / "many").mkdir()
-    pq.write_table(pa.table({"text": [f"text {i}" for i in range(num)]}), tmp_path / "many/train.parquet", row_group_size=3000)
+    pq.write_table(
+        pa.table({"text": [f"text {i}" for i in range(num)]}),
+        tmp_path / "many/train.parquet",
+        row_group_size=3000,
+    )
     source = Hub(dataset=str(tmp_path / "many"), members={"all": "train"})
     tables = list(source.tables(source.pieces(access, [])[0], {"text": "text"}, access))
     assert [table.num_rows for table in tables] == [BATCH_ROWS, BATCH_ROWS, 5]
@@ -166,7 +198,9 @@ def test_the_version_of_a_folder_changes_with_its_files(tmp_path: Path, access: 
 
 def test_the_version_of_a_repository_is_its_commit_and_nothing_is_asked(access: Access) -> None:
     source = Hub(dataset="ours/made-up", name="names", revision=COMMIT, members={"all": "train"})
-    assert source.pieces(access, []) == [Piece(split="all", name="ours/made-up (names), train", version=COMMIT)]
+    assert source.pieces(access, []) == [
+        Piece(split="all", name="ours/made-up (names), train", version=COMMIT)
+    ]
 
 
 @pytest.mark.parametrize(
@@ -182,7 +216,9 @@ def test_what_is_not_there_is_named(
     folder: Path, access: Access, fields: dict[str, Any], columns: dict[str, str], message: str
 ) -> None:
     with pytest.raises(RowError, match=message):
-        read(Hub(**{"dataset": str(folder), "members": {"all": "train"}, **fields}), columns, access)
+        read(
+            Hub(**{"dataset": str(folder), "members": {"all": "train"}, **fields}), columns, access
+        )
 
 
 def test_a_broken_file_is_a_row_error(tmp_path: Path, access: Access) -> None:
@@ -202,7 +238,10 @@ def test_code_in_a_folder_is_not_run(tmp_path: Path, access: Access) -> None:
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
-        ({"revision": ""}, r"must be a full commit of 40 hexadecimal digits, got ''.*'History'.*write \./ours/made-up"),
+        (
+            {"revision": ""},
+            r"must be a full commit of 40 hexadecimal digits, got ''.*'History'.*write \./ours/made-up",
+        ),
         ({"revision": "main"}, "a branch or a tag may move"),
         ({"revision": COMMIT[:8]}, "got '01234567'"),
         ({"dataset": "csv"}, "must be owner/name, or a folder"),
@@ -212,19 +251,29 @@ def test_code_in_a_folder_is_not_run(tmp_path: Path, access: Access) -> None:
 )
 def test_an_entry_that_makes_no_sense_is_refused(fields: dict[str, str], message: str) -> None:
     with pytest.raises(RowError, match=message) as caught:
-        Hub(**{"dataset": "ours/made-up", "revision": COMMIT, "members": {"all": "train"}, **fields})  # type: ignore[arg-type]
+        Hub(
+            **{"dataset": "ours/made-up", "revision": COMMIT, "members": {"all": "train"}, **fields}
+        )  # type: ignore[arg-type]
     assert "hunter2" not in str(caught.value)
 
 
 def test_without_a_network_it_is_told_at_once(access: Access) -> None:
-    source, began = Hub(dataset="ours/made-up", revision=COMMIT, members={"all": "train"}), time.monotonic()
-    with pytest.raises(HubError, match=r"cannot read ours/made-up from the Hugging Face hub: .*\. Look at the network"):
+    source, began = (
+        Hub(dataset="ours/made-up", revision=COMMIT, members={"all": "train"}),
+        time.monotonic(),
+    )
+    with pytest.raises(
+        HubError,
+        match=r"cannot read ours/made-up from the Hugging Face hub: .*\. Look at the network",
+    ):
         read(source, COLUMNS, access)
     assert time.monotonic() - began < 15
     assert issubclass(HubError, OSError)
 
 
-def test_without_the_library_it_is_told_what_to_install(folder: Path, access: Access, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_the_library_it_is_told_what_to_install(
+    folder: Path, access: Access, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setitem(sys.modules, "datasets", None)
     with pytest.raises(RowError, match=r"pip install 'refrain-rnn\[hub\]'"):
         read(Hub(dataset=str(folder), members={"all": "train"}), COLUMNS, access)
@@ -251,18 +300,32 @@ class FakeHub(BaseHTTPRequestHandler):
         self.asked.append((self.command, path, self.headers.get("authorization", "")))
         api, files = "/api/datasets/ours/made-up/", f"/datasets/ours/made-up/resolve/{COMMIT}/"
         if self.headers.get("authorization") != f"Bearer {self.token}":
-            self.send(b'{"error": "Repository not found"}', {"x-error-code": "RepoNotFound"}, status=401)
+            self.send(
+                b'{"error": "Repository not found"}', {"x-error-code": "RepoNotFound"}, status=401
+            )
         elif path == f"{api}revision/{COMMIT}":
             self.send(json.dumps({"id": "ours/made-up", "sha": COMMIT, "siblings": []}).encode())
         elif path.startswith(f"{api}tree/{COMMIT}"):
             below = path.removeprefix(f"{api}tree/{COMMIT}").strip("/")
             if (self.folder / below).is_dir():
-                inside = (self.folder / below).rglob("*") if "recursive=True" in self.path else (self.folder / below).iterdir()
+                inside = (
+                    (self.folder / below).rglob("*")
+                    if "recursive=True" in self.path
+                    else (self.folder / below).iterdir()
+                )
                 self.send(json.dumps([self.info(item) for item in sorted(inside)]).encode())
             else:
                 self.missing()
         elif path == f"{api}paths-info/{COMMIT}" and form:
-            self.send(json.dumps([self.info(item) for name in form["paths"] if (item := self.folder / name).exists()]).encode())
+            self.send(
+                json.dumps(
+                    [
+                        self.info(item)
+                        for name in form["paths"]
+                        if (item := self.folder / name).exists()
+                    ]
+                ).encode()
+            )
         elif path.startswith(files) and (self.folder / path.removeprefix(files)).is_file():
             self.send_file(self.folder / path.removeprefix(files))
         else:
@@ -272,7 +335,9 @@ class FakeHub(BaseHTTPRequestHandler):
         name = str(path.relative_to(self.folder))
         oid = hashlib.sha1(name.encode()).hexdigest()
         return {"path": name, "oid": oid} | (
-            {"type": "directory"} if path.is_dir() else {"type": "file", "size": path.stat().st_size}
+            {"type": "directory"}
+            if path.is_dir()
+            else {"type": "file", "size": path.stat().st_size}
         )
 
     def missing(self) -> None:
@@ -280,7 +345,11 @@ class FakeHub(BaseHTTPRequestHandler):
 
     def send_file(self, path: Path) -> None:
         content = path.read_bytes()
-        headers = {"x-repo-commit": COMMIT, "etag": f'"{hashlib.sha1(content).hexdigest()}"', "accept-ranges": "bytes"}
+        headers = {
+            "x-repo-commit": COMMIT,
+            "etag": f'"{hashlib.sha1(content).hexdigest()}"',
+            "accept-ranges": "bytes",
+        }
         if (asked := self.headers.get("range")) and self.command == "GET":
             first, _, last = asked.removeprefix("bytes=").partition("-")
             headers["content-range"] = f"bytes {first}-{last or len(content) - 1}/{len(content)}"
@@ -288,9 +357,15 @@ class FakeHub(BaseHTTPRequestHandler):
         else:
             self.send(content, headers)
 
-    def send(self, content: bytes, headers: dict[str, str] | None = None, *, status: int = 200) -> None:
+    def send(
+        self, content: bytes, headers: dict[str, str] | None = None, *, status: int = 200
+    ) -> None:
         self.send_response(status)
-        for name, value in {"content-type": "application/json", "content-length": str(len(content)), **(headers or {})}.items():
+        for name, value in {
+            "content-type": "application/json",
+            "content-length": str(len(content)),
+            **(headers or {}),
+        }.items():
             self.send_header(name, value)
         self.end_headers()
         if self.command != "HEAD":
@@ -332,8 +407,17 @@ print(json.dumps(rows))
 
 
 def read_apart(endpoint: str, home: Path, commit: str = COMMIT, token: str = FakeHub.token) -> Any:
-    environ = {name: value for name, value in os.environ.items() if not name.startswith("HF_") and "proxy" not in name.lower()}
-    environ |= {"HF_ENDPOINT": endpoint, "HF_HOME": str(home), "TOKEN": token, "HF_TOKEN": "hf_of_somebody"}
+    environ = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith("HF_") and "proxy" not in name.lower()
+    }
+    environ |= {
+        "HF_ENDPOINT": endpoint,
+        "HF_HOME": str(home),
+        "TOKEN": token,
+        "HF_TOKEN": "hf_of_somebody",
+    }
     command = [sys.executable, "-c", SCRIPT, str(home / "downloads"), commit]
     done = subprocess.run(command, env=environ, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
@@ -341,18 +425,34 @@ def read_apart(endpoint: str, home: Path, commit: str = COMMIT, token: str = Fak
     return json.loads(done.stdout.splitlines()[-1])
 
 
-def test_a_private_repository_is_streamed_at_its_commit(fake_hub: tuple[str, type[FakeHub]], tmp_path: Path) -> None:
+def test_a_private_repository_is_streamed_at_its_commit(
+    fake_hub: tuple[str, type[FakeHub]], tmp_path: Path
+) -> None:
     endpoint, served = fake_hub
     rows = read_apart(endpoint, tmp_path)
-    assert [(row["text"], row["label"]) for row in rows] == [("lumo ta", "pos"), ("grak mi", "neg"), ("vek — łódź 😀", None)]
+    assert [(row["text"], row["label"]) for row in rows] == [
+        ("lumo ta", "pos"),
+        ("grak mi", "neg"),
+        ("vek — łódź 😀", None),
+    ]
     assert {sent for _, _, sent in served.asked} == {f"Bearer {FakeHub.token}"}
     assert not [path for _, path, _ in served.asked if "telemetry" in path]
-    got = {path.rpartition("/")[2] for method, path, _ in served.asked if method == "GET" and "/resolve/" in path}
-    assert not [name for name in got if name.startswith("test") or name.endswith((".jsonl", ".py"))]  # of what is read only
-    assert not [path for path in tmp_path.rglob("*.parquet") if path.is_file()]  # streamed, not stored
+    got = {
+        path.rpartition("/")[2]
+        for method, path, _ in served.asked
+        if method == "GET" and "/resolve/" in path
+    }
+    assert not [
+        name for name in got if name.startswith("test") or name.endswith((".jsonl", ".py"))
+    ]  # of what is read only
+    assert not [
+        path for path in tmp_path.rglob("*.parquet") if path.is_file()
+    ]  # streamed, not stored
 
 
-@pytest.mark.parametrize(("commit", "token"), [(COMMIT, "hf_wrong"), (COMMIT, ""), (COMMIT[::-1], FakeHub.token)])
+@pytest.mark.parametrize(
+    ("commit", "token"), [(COMMIT, "hf_wrong"), (COMMIT, ""), (COMMIT[::-1], FakeHub.token)]
+)
 def test_what_the_hub_refuses_is_a_row_error(
     fake_hub: tuple[str, type[FakeHub]], tmp_path: Path, commit: str, token: str
 ) -> None:
@@ -360,4 +460,6 @@ def test_what_the_hub_refuses_is_a_row_error(
     said = read_apart(endpoint, tmp_path, commit, token)
     assert said.startswith("RowError: the hub does not give ours/made-up: ")
     assert said.endswith("Look at dataset, revision and token")
-    assert {sent for _, _, sent in served.asked} == {f"Bearer {token}" if token else ""}  # of nobody who is logged in here
+    assert {sent for _, _, sent in served.asked} == {
+        f"Bearer {token}" if token else ""
+    }  # of nobody who is logged in here

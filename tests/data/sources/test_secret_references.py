@@ -27,17 +27,21 @@ def test_an_address_without_a_written_secret_passes(address: str) -> None:
 @pytest.mark.parametrize("address", WRITTEN)
 def test_a_secret_in_an_address_is_refused_and_not_repeated(address: str) -> None:
     with pytest.raises(
-        RowError, match=r"a password, token or key stands in the address; name it instead: \$\{env:NAME\}"
+        RowError,
+        match=r"a password, token or key stands in the address; name it instead: \$\{env:NAME\}",
     ) as caught:
         check_address(address)
     assert "abc" not in str(caught.value)
     assert "a$b" not in str(caught.value)
 
 
-@pytest.mark.parametrize("text", ["${NAME}", "${ENV:NAME}", "${env:}", "${env:A B}", "a${vault:x}b", "${env:NAME", "${}"])
+@pytest.mark.parametrize(
+    "text", ["${NAME}", "${ENV:NAME}", "${env:}", "${env:A B}", "a${vault:x}b", "${env:NAME", "${}"]
+)
 def test_what_looks_like_a_reference_and_is_none_is_refused(text: str) -> None:
     with pytest.raises(
-        RowError, match=r"names no secret: expected \$\{env:NAME\} for a variable of the environment, \$\{secret:"
+        RowError,
+        match=r"names no secret: expected \$\{env:NAME\} for a variable of the environment, \$\{secret:",
     ):
         check_address(text)
 
@@ -67,7 +71,9 @@ def test_options_with_named_secrets_pass(options: dict[str, object]) -> None:
         ({"proxy": "http://u:abc@host:80"}, "options, proxy"), ({"cookies": {"session": "abc"}}, "options, cookies, session"),
     ],
 )  # fmt: skip
-def test_a_secret_in_options_is_refused_with_its_key_and_not_repeated(options: dict[str, object], where: str) -> None:
+def test_a_secret_in_options_is_refused_with_its_key_and_not_repeated(
+    options: dict[str, object], where: str
+) -> None:
     with pytest.raises(RowError, match=rf"{where}: .* name it instead: ") as caught:
         check_options(options)
     assert "abc" not in str(caught.value)

@@ -45,7 +45,9 @@ class Database:
     def source(self, **fields: str) -> Sql:
         return Sql(url=self.url, **fields)
 
-    def read(self, source: Sql, pieces: list[Piece], columns: dict[str, str] = COLUMNS) -> list[tuple[Any, ...]]:
+    def read(
+        self, source: Sql, pieces: list[Piece], columns: dict[str, str] = COLUMNS
+    ) -> list[tuple[Any, ...]]:
         """The rows of pieces: of a key in several, the last row; those whose key is gone are dropped."""
         tables = [table for piece in pieces for table in source.tables(piece, columns, self.access)]
         rows = [tuple(row.values()) for table in tables for row in table.to_pylist()]
@@ -53,7 +55,11 @@ class Database:
             return rows
         place = list(columns).index("key")
         there = {key for batch in source.keys(self.access) or [] for key in batch.to_pylist()}
-        return [row for row in {str(row[place]): row for row in rows}.values() if str(row[place]) in there]
+        return [
+            row
+            for row in {str(row[place]): row for row in rows}.values()
+            if str(row[place]) in there
+        ]
 
     def pieces(self, source: Sql, *known: Piece) -> list[Piece]:
         return source.pieces(self.access, known)
@@ -84,12 +90,17 @@ def secret_access(folder: Path, **secrets: str) -> Access:
 def on_postgres(server: Server, tmp_path: Path) -> Iterator[Database]:
     """A database whose whole address is a secret, as hosts hand it out."""
     name = f"of_{tmp_path.name}".lower()[:60]
-    address = sa.URL.create("postgresql+psycopg", server.user, server.password, "127.0.0.1", server.port, name)
+    address = sa.URL.create(
+        "postgresql+psycopg", server.user, server.password, "127.0.0.1", server.port, name
+    )
     with psycopg.connect(
-        address.set(drivername="postgresql", database="postgres").render_as_string(False), autocommit=True
+        address.set(drivername="postgresql", database="postgres").render_as_string(False),
+        autocommit=True,
     ) as admin:
         admin.execute(f'CREATE DATABASE "{name}"')
-        yield Database("postgres", "${env:SHOP}", secret_access(tmp_path, SHOP=address.render_as_string(False)))
+        yield Database(
+            "postgres", "${env:SHOP}", secret_access(tmp_path, SHOP=address.render_as_string(False))
+        )
         admin.execute(f'DROP DATABASE "{name}"')  # fails if a connection was left open
 
 
@@ -122,7 +133,11 @@ def test_a_whole_table_is_read(shop: Database) -> None:
     source = shop.source(table="reviews", key="id")
     pieces = shop.pieces(source)
     assert pieces == [Piece(split="all", name="table reviews", version="")]
-    assert shop.read(source, pieces) == [("lumo ta", "pos", 1), ("grak mi", "neg", 2), ("vek — łódź 😀", "neg", 3)]
+    assert shop.read(source, pieces) == [
+        ("lumo ta", "pos", 1),
+        ("grak mi", "neg", 2),
+        ("vek — łódź 😀", "neg", 3),
+    ]
 
 
 def test_a_query_is_read_as_it_stands(shop: Database) -> None:
@@ -133,7 +148,22 @@ def test_a_query_is_read_as_it_stands(shop: Database) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", [":a", "x:a", "::a", ":a:", r"\:a", r"\\:a", "':a', :b::c", "a::b", ": a", r"\::a", "12:30:15", "é:é", r"\:"]
+    "text",
+    [
+        ":a",
+        "x:a",
+        "::a",
+        ":a:",
+        r"\:a",
+        r"\\:a",
+        "':a', :b::c",
+        "a::b",
+        ": a",
+        r"\::a",
+        "12:30:15",
+        "é:é",
+        r"\:",
+    ],
 )
 def test_no_colon_of_a_query_is_a_parameter(text: str) -> None:
     assert str(_verbatim(text).compile()) == text + "\n"
@@ -178,12 +208,18 @@ def test_thousands_of_rows_come_in_batches_in_the_order_of_the_key(db: Database)
     tables = list(source.tables(db.pieces(source)[0], {"text": "text"}, db.access))
     assert [table.num_rows for table in tables] == [BATCH_ROWS, BATCH_ROWS, 5]
     assert pa.concat_tables(tables)["text"].to_pylist() == [f"text {i}" for i in range(num)]
-    assert db.source(table="reviews", key="id", watermark="id").state(db.access).startswith(f"{num}-")
+    assert (
+        db.source(table="reviews", key="id", watermark="id").state(db.access).startswith(f"{num}-")
+    )
 
 
 def test_without_a_key_the_order_is_that_of_the_columns(shop: Database) -> None:
     source = shop.source(query="SELECT label, text FROM reviews ORDER BY stamp")
-    assert [row[0] for row in shop.read(source, shop.pieces(source), {"text": "text"})] == ["grak mi", "lumo ta", "vek — łódź 😀"]
+    assert [row[0] for row in shop.read(source, shop.pieces(source), {"text": "text"})] == [
+        "grak mi",
+        "lumo ta",
+        "vek — łódź 😀",
+    ]
 
 
 def test_a_reader_that_stops_early_leaves_no_connection(shop: Database) -> None:
@@ -194,7 +230,9 @@ def test_a_reader_that_stops_early_leaves_no_connection(shop: Database) -> None:
 
 
 def test_postgres_keeps_the_rows_until_they_are_asked_for(on_postgres: Database) -> None:
-    on_postgres.execute("CREATE TABLE reviews AS SELECT i AS id, repeat('x', 50) AS text FROM generate_series(1, 50000) i")
+    on_postgres.execute(
+        "CREATE TABLE reviews AS SELECT i AS id, repeat('x', 50) AS text FROM generate_series(1, 50000) i"
+    )
     source = on_postgres.source(table="reviews", key="id")
     tables = source.tables(on_postgres.pieces(source)[0], {"text": "text"}, on_postgres.access)
     next(tables)
@@ -227,7 +265,9 @@ def test_nothing_is_written_by_a_query(on_postgres: Database) -> None:
 def test_nothing_new_lists_exactly_what_is_known(shop: Database) -> None:
     source = shop.source(**GROWING)
     pieces = shop.pieces(source)
-    assert [(piece.name, piece.is_kept) for piece in pieces] == [("table reviews, stamp up to 20", True)]
+    assert [(piece.name, piece.is_kept) for piece in pieces] == [
+        ("table reviews, stamp up to 20", True)
+    ]
     assert shop.pieces(source, *pieces) == pieces
     assert shop.pieces(source) == pieces
 
@@ -239,7 +279,11 @@ def test_new_rows_make_a_stretch_from_the_last_watermark_on(shop: Database) -> N
     second = shop.pieces(source, *first)
     assert second[:1] == first
     assert second[1].name == "table reviews, stamp from 20 to 30"
-    stretch = [row for table in source.tables(second[1], COLUMNS, shop.access) for row in table["key"].to_pylist()]
+    stretch = [
+        row
+        for table in source.tables(second[1], COLUMNS, shop.access)
+        for row in table["key"].to_pylist()
+    ]
     assert stretch == [2, 3, 4]
     assert len(shop.read(source, second)) == 4
     assert shop.pieces(source, *second) == second
@@ -280,7 +324,13 @@ def test_pieces_of_another_table_are_not_listed_again(shop: Database) -> None:
     pieces = shop.pieces(shop.source(**GROWING))
     other = shop.source(query="SELECT * FROM reviews WHERE id > 1", watermark="stamp", key="id")
     assert [piece.name for piece in shop.pieces(other, *pieces)] == ["query, stamp up to 20"]
-    assert shop.pieces(shop.source(**GROWING), Piece(split="all", name="a", version="b", mark="of another source")) == pieces
+    assert (
+        shop.pieces(
+            shop.source(**GROWING),
+            Piece(split="all", name="a", version="b", mark="of another source"),
+        )
+        == pieces
+    )
 
 
 def test_a_piece_can_be_read_from_its_mark_alone(shop: Database) -> None:
@@ -305,12 +355,19 @@ def test_a_deletion_changes_state_and_keys_but_not_the_pieces(shop: Database) ->
     shop.execute("DELETE FROM reviews WHERE id = 1")
     assert source.state(shop.access) != state
     assert shop.pieces(source, *pieces) == pieces
-    assert [key for batch in source.keys(shop.access) or [] for key in batch.to_pylist()] == ["2", "3"]
+    assert [key for batch in source.keys(shop.access) or [] for key in batch.to_pylist()] == [
+        "2",
+        "3",
+    ]
 
 
 @pytest.mark.parametrize(
     "change",
-    ["DELETE FROM reviews WHERE id = 1", "UPDATE reviews SET stamp = 11 WHERE id = 1", "UPDATE reviews SET id = 9 WHERE id = 1"],
+    [
+        "DELETE FROM reviews WHERE id = 1",
+        "UPDATE reviews SET stamp = 11 WHERE id = 1",
+        "UPDATE reviews SET id = 9 WHERE id = 1",
+    ],
 )
 def test_state_changes_with_every_row(shop: Database, change: str) -> None:
     source = shop.source(**GROWING)
@@ -336,7 +393,11 @@ def pairs(source: Sql, pieces: list[Piece], access: Access) -> set[tuple[str, st
     columns = {"key": "id", "watermark": "stamp"}
     tables = [table for piece in pieces for table in source.tables(piece, columns, access)]
     return {
-        pair for table in tables for pair in zip(*[column.cast(pa.string()).to_pylist() for column in table.columns], strict=True)
+        pair
+        for table in tables
+        for pair in zip(
+            *[column.cast(pa.string()).to_pylist() for column in table.columns], strict=True
+        )
     }
 
 
@@ -346,13 +407,21 @@ def test_what_was_committed_late_is_found_by_its_stamp(shop: Database, late: str
     pieces = shop.pieces(source)
     read = pairs(source, pieces, shop.access)
     shop.insert((5, "da", "neg", 99))  # not late: it came after the listing
-    due = {tuple(row.values()) for table in source.stamps(shop.access, pieces[-1]) for row in table.to_pylist()}
+    due = {
+        tuple(row.values())
+        for table in source.stamps(shop.access, pieces[-1])
+        for row in table.to_pylist()
+    }
     assert due == read
     if late == "row":
         shop.insert((4, "sela so", "pos", 15))
     else:
         shop.execute("UPDATE reviews SET stamp = 15 WHERE id = 1")
-    due = {tuple(row.values()) for table in source.stamps(shop.access, pieces[-1]) for row in table.to_pylist()}
+    due = {
+        tuple(row.values())
+        for table in source.stamps(shop.access, pieces[-1])
+        for row in table.to_pylist()
+    }
     assert due - read == ({("4", "15")} if late == "row" else {("1", "15")})
 
 
@@ -367,15 +436,23 @@ def test_types_are_those_of_the_database_or_text(on_postgres: Database) -> None:
         "bytes": ("'\\x00ff'::bytea", pa.binary(), b"\x00\xff"), "none": ("NULL::text", pa.null(), None),
         "list": ("ARRAY['a','b']", pa.list_(pa.string()), ["a", "b"]), "json": ("'[\"a\"]'::json", pa.list_(pa.string()), ["a"]),
     }  # fmt: skip
-    query = "SELECT 1 AS id, " + ", ".join(f'{value} AS "{name}"' for name, (value, _, _) in values.items())
+    query = "SELECT 1 AS id, " + ", ".join(
+        f'{value} AS "{name}"' for name, (value, _, _) in values.items()
+    )
     source = on_postgres.source(query=query, key="id")
-    [table] = source.tables(on_postgres.pieces(source)[0], {name: name for name in values}, on_postgres.access)
-    assert {field.name: field.type for field in table.schema} == {name: type_ for name, (_, type_, _) in values.items()}
+    [table] = source.tables(
+        on_postgres.pieces(source)[0], {name: name for name in values}, on_postgres.access
+    )
+    assert {field.name: field.type for field in table.schema} == {
+        name: type_ for name, (_, type_, _) in values.items()
+    }
     assert table.to_pylist()[0] == {name: value for name, (_, _, value) in values.items()}
 
 
 def test_a_column_of_several_types_becomes_text(on_sqlite: Database) -> None:
-    source = on_sqlite.source(query="SELECT 1 AS x, 1 AS id UNION ALL SELECT 'a', 2 UNION ALL SELECT NULL, 3", key="id")
+    source = on_sqlite.source(
+        query="SELECT 1 AS x, 1 AS id UNION ALL SELECT 'a', 2 UNION ALL SELECT NULL, 3", key="id"
+    )
     [table] = source.tables(on_sqlite.pieces(source)[0], {"text": "x"}, on_sqlite.access)
     assert table["text"].to_pylist() == ["1", "a", None]
 
@@ -395,7 +472,9 @@ def test_a_column_of_several_types_becomes_text(on_sqlite: Database) -> None:
         ("text", ["a", "b", "ł"]),
     ],
 )
-def test_a_watermark_of_any_type_grows(on_postgres: Database, type_: str, values: list[str]) -> None:
+def test_a_watermark_of_any_type_grows(
+    on_postgres: Database, type_: str, values: list[str]
+) -> None:
     on_postgres.execute(
         f"ALTER DATABASE {sa.make_url(on_postgres.access.reveal(on_postgres.url)).database} SET timezone TO 'Europe/Warsaw'"
     )
@@ -407,7 +486,11 @@ def test_a_watermark_of_any_type_grows(on_postgres: Database, type_: str, values
         assert len(pieces) == place + 1
         assert on_postgres.pieces(source, *pieces) == pieces
         assert [row[2] for row in on_postgres.read(source, pieces)] == list(range(place + 1))
-    due = {tuple(row.values()) for table in source.stamps(on_postgres.access, pieces[-1]) for row in table.to_pylist()}
+    due = {
+        tuple(row.values())
+        for table in source.stamps(on_postgres.access, pieces[-1])
+        for row in table.to_pylist()
+    }
     assert due == pairs(source, pieces, on_postgres.access)
 
 
@@ -418,7 +501,9 @@ def test_a_watermark_that_is_not_compared_exactly_is_refused(on_postgres: Databa
 
 
 def test_time_zone_aware_times_keep_their_microseconds(on_postgres: Database) -> None:
-    on_postgres.execute("CREATE TABLE reviews (id INTEGER PRIMARY KEY, stamp timestamptz DEFAULT clock_timestamp())")
+    on_postgres.execute(
+        "CREATE TABLE reviews (id INTEGER PRIMARY KEY, stamp timestamptz DEFAULT clock_timestamp())"
+    )
     source = on_postgres.source(**GROWING)
     on_postgres.execute("INSERT INTO reviews SELECT generate_series(1, 1000)")
     [piece] = on_postgres.pieces(source)
@@ -430,9 +515,18 @@ def test_time_zone_aware_times_keep_their_microseconds(on_postgres: Database) ->
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ("UPDATE reviews SET stamp = NULL WHERE id > 1", "watermark 'stamp' has no value in 2 rows of table reviews"),
-        ("INSERT INTO reviews VALUES (2, 'a', 'b', 5)", "key 'id' must name one row, got '2' in several rows of table reviews"),
-        ("INSERT INTO reviews VALUES (NULL, 'a', 'b', 5)", "key 'id' has no value in 1 rows of table reviews"),
+        (
+            "UPDATE reviews SET stamp = NULL WHERE id > 1",
+            "watermark 'stamp' has no value in 2 rows of table reviews",
+        ),
+        (
+            "INSERT INTO reviews VALUES (2, 'a', 'b', 5)",
+            "key 'id' must name one row, got '2' in several rows of table reviews",
+        ),
+        (
+            "INSERT INTO reviews VALUES (NULL, 'a', 'b', 5)",
+            "key 'id' has no value in 1 rows of table reviews",
+        ),
     ],
 )
 def test_rows_that_nothing_can_name_are_refused(db: Database, change: str, message: str) -> None:
@@ -467,13 +561,17 @@ def test_a_missing_table_is_named_with_the_nearest(shop: Database) -> None:
 
 def test_a_missing_table_in_a_schema_is_named_with_the_nearest(shop: Database) -> None:
     schema = "main" if shop.kind == "sqlite" else "public"
-    with pytest.raises(RowError, match=rf"there is no table '{schema}.review': did you mean {schema}.reviews\?"):
+    with pytest.raises(
+        RowError, match=rf"there is no table '{schema}.review': did you mean {schema}.reviews\?"
+    ):
         shop.pieces(shop.source(**GROWING | {"table": f"{schema}.review"}))
 
 
 def test_a_wrong_query_is_a_row_error_in_one_line(db: Database) -> None:
     source = db.source(query="SELEC 1")
-    with pytest.raises(RowError, match=r"^query of the database .* cannot be read: .*syntax error.*$") as caught:
+    with pytest.raises(
+        RowError, match=r"^query of the database .* cannot be read: .*syntax error.*$"
+    ) as caught:
         list(source.tables(db.pieces(source)[0], COLUMNS, db.access))
     assert "\n" not in str(caught.value)
 
@@ -485,7 +583,10 @@ def test_a_wrong_query_is_a_row_error_in_one_line(db: Database) -> None:
         ({"table": "a", "query": "b"}, "expected one of table and query, got both"),
         ({"table": "a", "split": "dev"}, "there is no split 'dev'"),
         ({"table": "a", "watermark": "w"}, "watermark 'w' needs key.*could not be told"),
-        ({"table": "a", "url": "reviews.db"}, "url is not the address of a database: expected one like postgresql"),
+        (
+            {"table": "a", "url": "reviews.db"},
+            "url is not the address of a database: expected one like postgresql",
+        ),
     ],
 )
 def test_an_entry_that_makes_no_sense_is_refused(fields: dict[str, str], message: str) -> None:
@@ -519,17 +620,27 @@ def test_references_may_stand_anywhere_in_the_address(url: str) -> None:
 
 def test_secrets_in_parts_may_hold_any_sign(server: Server, tmp_path: Path) -> None:
     access = secret_access(tmp_path, USER=server.user, PW=server.password, PORT=str(server.port))
-    source = Sql(url="postgresql://${env:USER}:${env:PW}@127.0.0.1:${env:PORT}/postgres", query="SELECT 'ta' AS text", key="text")
+    source = Sql(
+        url="postgresql://${env:USER}:${env:PW}@127.0.0.1:${env:PORT}/postgres",
+        query="SELECT 'ta' AS text",
+        key="text",
+    )
     assert [key for batch in source.keys(access) or [] for key in batch.to_pylist()] == ["ta"]
 
 
 @pytest.mark.parametrize("is_whole", [True, False])
-def test_a_wrong_password_is_told_without_it(server: Server, tmp_path: Path, is_whole: bool) -> None:
+def test_a_wrong_password_is_told_without_it(
+    server: Server, tmp_path: Path, is_whole: bool
+) -> None:
     wrong = "hunter2-wrong"
     whole = server.url(wrong)
     access = secret_access(tmp_path, SHOP=whole, PW=wrong)
-    source = Sql(url="${env:SHOP}" if is_whole else server.url("${env:PW}"), table="reviews", key="id")
-    with pytest.raises(DatabaseError, match=r"cannot connect to the database .*password authentication failed") as caught:
+    source = Sql(
+        url="${env:SHOP}" if is_whole else server.url("${env:PW}"), table="reviews", key="id"
+    )
+    with pytest.raises(
+        DatabaseError, match=r"cannot connect to the database .*password authentication failed"
+    ) as caught:
         list(source.keys(access) or [])
     assert wrong not in str(caught.value)
     assert caught.value.__suppress_context__
@@ -538,8 +649,16 @@ def test_a_wrong_password_is_told_without_it(server: Server, tmp_path: Path, is_
 
 def test_a_server_that_does_not_answer_is_an_os_error(tmp_path: Path) -> None:
     source = Sql(url="postgresql://reader:${env:PW}@127.0.0.1:9/shop", table="reviews")
-    with pytest.raises(DatabaseError, match=r"cannot connect to the database .*refused.*Look at the address"):
-        list(source.tables(source.pieces(Access(tmp_path), [])[0], COLUMNS, secret_access(tmp_path, PW="hunter2")))
+    with pytest.raises(
+        DatabaseError, match=r"cannot connect to the database .*refused.*Look at the address"
+    ):
+        list(
+            source.tables(
+                source.pieces(Access(tmp_path), [])[0],
+                COLUMNS,
+                secret_access(tmp_path, PW="hunter2"),
+            )
+        )
     assert issubclass(DatabaseError, OSError)
 
 
@@ -576,7 +695,9 @@ def test_a_missing_sqlite_file_is_not_made(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
-def test_a_relative_sqlite_path_is_taken_as_it_is(on_sqlite: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_relative_sqlite_path_is_taken_as_it_is(
+    on_sqlite: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(on_sqlite.access.downloads)
     source = Sql(url="sqlite:///shop.db", query="SELECT 1 AS id", key="id")
     assert [batch.to_pylist() for batch in source.keys(on_sqlite.access) or []] == [["1"]]
@@ -589,24 +710,34 @@ def test_a_relative_sqlite_path_is_taken_as_it_is(on_sqlite: Database, monkeypat
             "postgresql://host/shop",
             r"need psycopg, which is not installed: make extras, or pip install 'refrain-rnn\[postgres\]'",
         ),
-        ("postgres://host/shop", r"need psycopg, which is not installed: make extras, or pip install 'refrain-rnn\[postgres\]'"),
+        (
+            "postgres://host/shop",
+            r"need psycopg, which is not installed: make extras, or pip install 'refrain-rnn\[postgres\]'",
+        ),
         (
             "postgresql+psycopg://host/shop",
             r"need psycopg, which is not installed: make extras, or pip install 'refrain-rnn\[postgres\]'",
         ),
-        ("postgresql+psycopg2://host/shop", "need psycopg2, which is not installed: pip install psycopg2"),
+        (
+            "postgresql+psycopg2://host/shop",
+            "need psycopg2, which is not installed: pip install psycopg2",
+        ),
         ("shopbase://host/shop", "no dialect and driver 'shopbase'"),
         ("postgresql+asyncpg://host/shop", "asyncio; expected one without"),
     ],
 )
-def test_a_missing_driver_is_named(url: str, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_driver_is_named(
+    url: str, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setitem(__import__("sys").modules, "psycopg", None)
     source = Sql(url=url, table="reviews", key="id")
     with pytest.raises(RowError, match=message):
         list(source.keys(Access(tmp_path)) or [])
 
 
-def test_without_a_server_the_tests_say_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_server_the_tests_say_what_to_install(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("shutil.which", lambda name: None)
     monkeypatch.setattr("tests.postgres.DEBIAN", tmp_path)
     with pytest.raises(FileNotFoundError, match="apt-get install postgresql"):

@@ -15,7 +15,12 @@ from data.text.settings import SPECIAL, UNK_ID
 from data.text.write_ids import write_ids
 
 SETTINGS = TokenSettings(min_frequency=2, max_length=3)
-ROWS = [["Lumo", "sela"], ["nuri", "Lumo", "sela", "dosh", "nuri"], ["nuri"], ["sela", "très", "LUMO"]]
+ROWS = [
+    ["Lumo", "sela"],
+    ["nuri", "Lumo", "sela", "dosh", "nuri"],
+    ["nuri"],
+    ["sela", "très", "LUMO"],
+]
 TAGGED = pa.table({"tokens": ROWS, "tags": [["O"] * (len(row) - 1) + ["B-X"] for row in ROWS]})
 
 
@@ -25,7 +30,9 @@ def rows_of(encoded):
 
 
 def read(folder: Path, name: str):
-    return rows_of((np.load(folder / f"{name}.npy", mmap_mode="r"), np.load(folder / f"{name}.offsets.npy")))
+    return rows_of(
+        (np.load(folder / f"{name}.npy", mmap_mode="r"), np.load(folder / f"{name}.offsets.npy"))
+    )
 
 
 def column(*rows):
@@ -46,10 +53,16 @@ def test_no_characters_spell_everything_as_unknown():
 
 
 def test_characters_of_two_words_are_known_however_often_the_one_word_stands():
-    assert Characters.of([column(["lumo", "lumo", "q"], ["loq"]), column(["ma"], ["zz"])]).known == "".join(sorted("lomq"))
+    assert Characters.of(
+        [column(["lumo", "lumo", "q"], ["loq"]), column(["ma"], ["zz"])]
+    ).known == "".join(sorted("lomq"))
 
 
-@given(st.lists(st.lists(st.sampled_from(["lumo", "sela", "", "nuri"]), max_size=5), min_size=1, max_size=9))
+@given(
+    st.lists(
+        st.lists(st.sampled_from(["lumo", "sela", "", "nuri"]), max_size=5), min_size=1, max_size=9
+    )
+)
 def test_rows_are_their_distinct_words_and_an_empty_row_is_one_empty_word(rows):
     words, numbers = distinct_words(column(*rows))
     assert len(set(words)) == len(words)
@@ -60,7 +73,9 @@ def test_rows_are_their_distinct_words_and_an_empty_row_is_one_empty_word(rows):
 @pytest.mark.parametrize("split", ["train", "test"])
 def test_the_words_of_a_split_are_those_of_its_tokens(split, size, tmp_path):
     encoder = Encoder.build("words", TAGGED, SETTINGS)
-    write_ids(tmp_path, split, [TAGGED.slice(at, size) for at in range(0, 4, size)], encoder, SETTINGS)
+    write_ids(
+        tmp_path, split, [TAGGED.slice(at, size) for at in range(0, 4, size)], encoder, SETTINGS
+    )
     assert encoder.characters is not None
     spelled = read(tmp_path, f"{split}.spellings")
     assert len({tuple(ids) for ids in spelled[:6]}) == len(spelled) == 6  # each distinct word once
@@ -84,8 +99,12 @@ def test_raw_words_are_spelled_as_those_of_a_split(tmp_path):
     asked = [encoder.cut("Lumo très Lumo"), encoder.cut("")]
     numbers, spellings = encoder.spell(asked)
     found = [[rows_of(spellings)[form] for form in row] for row in rows_of(numbers)]
-    assert found == [rows_of(encoder.characters.spell(row)) for row in (["Lumo", "très", "Lumo"], [""])]
-    assert [len(row) for row in found] == [len(row) for row in rows_of(encoder.source.encode(asked))]
+    assert found == [
+        rows_of(encoder.characters.spell(row)) for row in (["Lumo", "très", "Lumo"], [""])
+    ]
+    assert [len(row) for row in found] == [
+        len(row) for row in rows_of(encoder.source.encode(asked))
+    ]
 
 
 def test_capitals_are_spelled_though_the_words_lose_them():

@@ -17,7 +17,11 @@ COPIED = {"words": "Zürich", "bpe": "Z", "unigram": "Z", "wordpiece": "Zürich,
 def place_of(encoder, text):
     """The source token that begins where a text does."""
     spans = encoder.source.encode_with_offsets([SOURCE])[2]
-    return next(i for i, (start, stop) in enumerate(spans.tolist()) if stop > start and SOURCE[start:].startswith(text))
+    return next(
+        i
+        for i, (start, stop) in enumerate(spans.tolist())
+        if stop > start and SOURCE[start:].startswith(text)
+    )
 
 
 def built(kind):
@@ -43,7 +47,9 @@ def test_an_unknown_word_becomes_the_piece_of_the_source_text_that_it_copies(kin
 def test_a_copied_word_stands_between_spaces(kind):
     encoder = built(kind)
     sela = encoder.target.encode(["sela"])[0].tolist()
-    said = encoder.decode([*sela, UNK_ID, *sela], copied=[-1, place_of(encoder, "Zürich"), -1], source=SOURCE)
+    said = encoder.decode(
+        [*sela, UNK_ID, *sela], copied=[-1, place_of(encoder, "Zürich"), -1], source=SOURCE
+    )
     assert said == f"sela {COPIED[kind]} sela"
 
 
@@ -51,7 +57,11 @@ def test_a_copied_word_stands_between_spaces(kind):
 def test_a_text_without_copies_is_decoded_as_ever(kind):
     encoder = built(kind)
     ids = encoder.target.encode(["dosh vek lumo"])[0].tolist()
-    assert encoder.decode(ids, copied=[], source=SOURCE) == encoder.decode(ids) == encoder.target.decode(ids)
+    assert (
+        encoder.decode(ids, copied=[], source=SOURCE)
+        == encoder.decode(ids)
+        == encoder.target.decode(ids)
+    )
 
 
 def test_two_copies_come_in_their_order():

@@ -10,10 +10,33 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from data.errors import RowError
-from data.text.encoder import DEFAULTS, KINDS, SPECIAL, WHOLE_TOKENS, Encoder, Tokenizer, TokenSettings, split_text
+from data.text.encoder import (
+    DEFAULTS,
+    KINDS,
+    SPECIAL,
+    WHOLE_TOKENS,
+    Encoder,
+    Tokenizer,
+    TokenSettings,
+    split_text,
+)
 from data.text.train_tokenizer import settled_scores
 
-WORDS = ("lumo", "sela", "nuri", "grak", "dosh", "vek", "Ursa", "Kalo", "中文", "très", "naïf", "5", "!")
+WORDS = (
+    "lumo",
+    "sela",
+    "nuri",
+    "grak",
+    "dosh",
+    "vek",
+    "Ursa",
+    "Kalo",
+    "中文",
+    "très",
+    "naïf",
+    "5",
+    "!",
+)
 ANY = TokenSettings(min_frequency=1)
 SHAPES = {"label": ("text", "label"), "tags": ("tokens", "tags"), "text": ("source", "target")}
 
@@ -27,8 +50,18 @@ def made_table(shape: str, kind: str = "words", num: int = 200) -> pa.Table:
     texts, roles = made_texts(num), SHAPES[shape]
     if shape == "tags":
         rows = [split_text(kind, text) for text in texts]
-        return pa.table({roles[0]: rows, roles[1]: [["B-X" if token[0] in "UK" else "O" for token in row] for row in rows]})
-    return pa.table({roles[0]: texts, roles[1]: [text[::-1] if shape == "text" else "np"[len(text) % 2] for text in texts]})
+        return pa.table(
+            {
+                roles[0]: rows,
+                roles[1]: [["B-X" if token[0] in "UK" else "O" for token in row] for row in rows],
+            }
+        )
+    return pa.table(
+        {
+            roles[0]: texts,
+            roles[1]: [text[::-1] if shape == "text" else "np"[len(text) % 2] for text in texts],
+        }
+    )
 
 
 def column(*rows: Any) -> pa.ChunkedArray:
@@ -47,7 +80,13 @@ def known(tokenizer: Tokenizer) -> dict[str, int]:
 
 each_kind = pytest.mark.parametrize("kind", KINDS)
 each_kind_and_shape = pytest.mark.parametrize(
-    ("kind", "shape"), [(kind, shape) for kind in KINDS for shape in SHAPES if shape != "tags" or kind in WHOLE_TOKENS]
+    ("kind", "shape"),
+    [
+        (kind, shape)
+        for kind in KINDS
+        for shape in SHAPES
+        if shape != "tags" or kind in WHOLE_TOKENS
+    ],
 )
 
 
@@ -65,9 +104,13 @@ def test_special_ids_are_the_same_in_every_vocabulary(kind: str, shape: str) -> 
 NAMED = ["<pad>", "<eos>", "<unk>", "<bos>"], "<pad> lumo<eos> <unk>x <PAD> <bos>"
 
 
-@pytest.mark.parametrize(("kind", "row"), [(kind, row) for kind in KINDS for row in NAMED[kind not in WHOLE_TOKENS :]])
+@pytest.mark.parametrize(
+    ("kind", "row"), [(kind, row) for kind in KINDS for row in NAMED[kind not in WHOLE_TOKENS :]]
+)
 def test_rows_that_hold_the_names_of_special_ids_do_not_take_them(kind: str, row: Any) -> None:
-    tokenizer = Tokenizer.train(kind, [column(*[row] * 3)], TokenSettings(min_frequency=1, lowercase=True))
+    tokenizer = Tokenizer.train(
+        kind, [column(*[row] * 3)], TokenSettings(min_frequency=1, lowercase=True)
+    )
     assert [known(tokenizer)[name] for name in SPECIAL] == [0, 1, 2, 3]
     assert not {0, 2, 3} & set(tokenizer.encode([row])[0].tolist())
 
@@ -82,7 +125,10 @@ def test_ids_lie_within_the_vocabulary(kind: str, shape: str) -> None:
 @each_kind
 def test_what_the_training_split_does_not_have_is_unknown(kind: str) -> None:
     tokenizer = Tokenizer.train(kind, [column(*["lumo sela"] * 3)], ANY)
-    assert set(tokenizer.encode(["ж"])[0].tolist()) <= {1, *(known(tokenizer)[t] for t in known(tokenizer) if t == "▁")}
+    assert set(tokenizer.encode(["ж"])[0].tolist()) <= {
+        1,
+        *(known(tokenizer)[t] for t in known(tokenizer) if t == "▁"),
+    }
 
 
 @each_kind
@@ -100,11 +146,22 @@ def test_a_saved_encoder_gives_the_same_ids(kind: str, shape: str, tmp_path: Pat
     encoder.save(tmp_path)
     loaded = Encoder.load(tmp_path)
     strange = ["<eos>lumo", "ж", "<pad>"]
-    seen = pa.chunked_array([*table.column(0).chunks, pa.array([strange] if shape == "tags" else strange)])
+    seen = pa.chunked_array(
+        [*table.column(0).chunks, pa.array([strange] if shape == "tags" else strange)]
+    )
     assert rows_of(loaded.encode_source(seen)) == rows_of(encoder.encode_source(seen))
-    assert rows_of(loaded.encode_target(table.column(1))) == rows_of(encoder.encode_target(table.column(1)))
-    assert (loaded.kind, loaded.roles, loaded.labels) == (encoder.kind, encoder.roles, encoder.labels)
-    assert (loaded.target_size, loaded.target is loaded.source) == (encoder.target_size, encoder.target is encoder.source)
+    assert rows_of(loaded.encode_target(table.column(1))) == rows_of(
+        encoder.encode_target(table.column(1))
+    )
+    assert (loaded.kind, loaded.roles, loaded.labels) == (
+        encoder.kind,
+        encoder.roles,
+        encoder.labels,
+    )
+    assert (loaded.target_size, loaded.target is loaded.source) == (
+        encoder.target_size,
+        encoder.target is encoder.source,
+    )
 
 
 @each_kind_and_shape
@@ -125,7 +182,10 @@ def test_encoding_other_rows_does_not_change_a_vocabulary(kind: str) -> None:
 @each_kind
 @pytest.mark.parametrize("size", [5, 8, 12, 20])
 def test_a_vocabulary_is_not_larger_than_its_settings_say(kind: str, size: int) -> None:
-    assert Tokenizer.train(kind, [column(*made_texts(100))], TokenSettings(vocabulary_size=size)).size <= size
+    assert (
+        Tokenizer.train(kind, [column(*made_texts(100))], TokenSettings(vocabulary_size=size)).size
+        <= size
+    )
 
 
 @pytest.mark.parametrize("kind", ["words", "characters"])
@@ -135,9 +195,13 @@ def test_a_full_vocabulary_keeps_what_is_frequent(kind: str) -> None:
     assert set(known(tokenizer)) - set(SPECIAL) == {"a", "b"}
 
 
-@pytest.mark.parametrize(("min_frequency", "kept"), [(1, {"a", "b", "c"}), (2, {"a", "b"}), (3, {"a"}), (4, set())])
+@pytest.mark.parametrize(
+    ("min_frequency", "kept"), [(1, {"a", "b", "c"}), (2, {"a", "b"}), (3, {"a"}), (4, set())]
+)
 @pytest.mark.parametrize("is_cut", [False, True])
-def test_a_word_below_the_minimal_frequency_is_left_out(min_frequency: int, kept: set[str], is_cut: bool) -> None:
+def test_a_word_below_the_minimal_frequency_is_left_out(
+    min_frequency: int, kept: set[str], is_cut: bool
+) -> None:
     texts = ["a b a", "b a c"]
     rows = column(*([text.split() for text in texts] if is_cut else texts))
     tokenizer = Tokenizer.train("words", [rows], TokenSettings(min_frequency=min_frequency))
@@ -145,17 +209,23 @@ def test_a_word_below_the_minimal_frequency_is_left_out(min_frequency: int, kept
 
 
 def test_a_word_is_the_same_in_capitals_if_settings_say_so() -> None:
-    tokenizer = Tokenizer.train("words", [column("lumo sela")], TokenSettings(min_frequency=1, lowercase=True))
+    tokenizer = Tokenizer.train(
+        "words", [column("lumo sela")], TokenSettings(min_frequency=1, lowercase=True)
+    )
     assert rows_of(tokenizer.encode(["LUMO Sela"])) == rows_of(tokenizer.encode(["lumo sela"]))
 
 
 def test_markup_is_no_word_unless_settings_keep_it() -> None:
-    tokenizer = Tokenizer.train("words", [column("lumo<br />sela")], replace(DEFAULTS["words"], min_frequency=1))
+    tokenizer = Tokenizer.train(
+        "words", [column("lumo<br />sela")], replace(DEFAULTS["words"], min_frequency=1)
+    )
     assert set(known(tokenizer)) - set(SPECIAL) == {"lumo", "sela"}
 
 
 def test_source_and_target_texts_share_a_vocabulary() -> None:
-    encoder = Encoder.build("bpe", pa.table({"source": ["lumo 5"] * 3, "target": ["sela 5"] * 3}), ANY)
+    encoder = Encoder.build(
+        "bpe", pa.table({"source": ["lumo 5"] * 3, "target": ["sela 5"] * 3}), ANY
+    )
     assert encoder.target is encoder.source
     assert {"▁lumo", "▁sela"} <= set(known(encoder.source))
 
@@ -195,15 +265,23 @@ def decoded(tokenizer: Tokenizer, text: str) -> str:
     return tokenizer.decode(tokenizer.encode([text])[0].tolist())
 
 
-PAIRS = {kind: Encoder.build(kind, made_table("text"), replace(DEFAULTS[kind], min_frequency=1)).source for kind in KINDS}
-TAGGERS = {kind: Tokenizer.train(kind, [made_table("tags", kind).column(0)], ANY) for kind in ("words", "characters")}
+PAIRS = {
+    kind: Encoder.build(kind, made_table("text"), replace(DEFAULTS[kind], min_frequency=1)).source
+    for kind in KINDS
+}
+TAGGERS = {
+    kind: Tokenizer.train(kind, [made_table("tags", kind).column(0)], ANY)
+    for kind in ("words", "characters")
+}
 LETTERS = sorted(set("".join(WORDS)) - {"5"})
 
 
 @pytest.mark.parametrize("kind", ["bpe", "unigram", "characters"])
 @settings(max_examples=50, deadline=None)
 @given(st.text(LETTERS, min_size=1), st.text([*LETTERS, " "]))
-def test_a_text_of_known_letters_comes_back_from_its_pieces(kind: str, first: str, rest: str) -> None:
+def test_a_text_of_known_letters_comes_back_from_its_pieces(
+    kind: str, first: str, rest: str
+) -> None:
     text = first + rest
     assert decoded(PAIRS[kind], text) == (text.lower() if DEFAULTS[kind].lowercase else text)
 
@@ -224,7 +302,9 @@ def test_known_words_come_back_in_small_letters(words: list[str]) -> None:
 @given(st.text("ab \n\r\u2028", min_size=1))
 def test_a_line_that_ends_is_a_character_like_any_other(text: str) -> None:
     table = pa.table({"source": ["a b\n\r\u2028"], "target": ["a"]})
-    tokenizer = Encoder.build("characters", table, replace(DEFAULTS["characters"], min_frequency=1)).source
+    tokenizer = Encoder.build(
+        "characters", table, replace(DEFAULTS["characters"], min_frequency=1)
+    ).source
     ids = tokenizer.encode([text])[0].tolist()
     assert len(ids) == len(text)
     assert tokenizer.decode(ids) == text
@@ -251,7 +331,9 @@ def test_special_ids_are_not_written_into_a_text(kind: str) -> None:
         ({"html": "unescape"}, "1 &lt; 2", "1 < 2"),
     ],
 )
-def test_settings_say_which_texts_read_the_same(kind: str, changed: dict[str, Any], one: str, other: str) -> None:
+def test_settings_say_which_texts_read_the_same(
+    kind: str, changed: dict[str, Any], one: str, other: str
+) -> None:
     rows = [column(*[one, other, "lumo sela 0 1 2 3 5"] * 3)]
     plain = {"min_frequency": 1, "unicode": "none"}
     tokenizer = Tokenizer.train(kind, rows, TokenSettings(**plain | changed))
@@ -261,13 +343,30 @@ def test_settings_say_which_texts_read_the_same(kind: str, changed: dict[str, An
 
 
 def test_what_cannot_be_done_to_letters_is_left_alone() -> None:
-    tokenizer = Tokenizer.train("characters", [column("한국")], TokenSettings(min_frequency=1, strip_accents=True))
+    tokenizer = Tokenizer.train(
+        "characters", [column("한국")], TokenSettings(min_frequency=1, strip_accents=True)
+    )
     assert {"한", "국"} <= set(known(tokenizer))
 
 
 TOKEN = st.one_of(
     st.text(st.characters(codec="utf-8"), min_size=1),
-    st.sampled_from([*SPECIAL, *WORDS, "a<pad>b", "<b>", "▁", "\ufdfa", "\u0301", "½", "\u200b", "\u00ad", "ﬃ", "\U000e0001"]),
+    st.sampled_from(
+        [
+            *SPECIAL,
+            *WORDS,
+            "a<pad>b",
+            "<b>",
+            "▁",
+            "\ufdfa",
+            "\u0301",
+            "½",
+            "\u200b",
+            "\u00ad",
+            "ﬃ",
+            "\U000e0001",
+        ]
+    ),
 )
 
 
@@ -277,21 +376,34 @@ EVERYTHING = TokenSettings(
 
 
 @settings(max_examples=50, deadline=None)
-@given(st.lists(st.lists(TOKEN, min_size=1, max_size=8), min_size=1, max_size=6), st.sampled_from(["words", "characters"]))
-def test_a_row_of_tokens_has_one_id_for_each_whatever_is_normalised(rows: list[list[str]], kind: str) -> None:
+@given(
+    st.lists(st.lists(TOKEN, min_size=1, max_size=8), min_size=1, max_size=6),
+    st.sampled_from(["words", "characters"]),
+)
+def test_a_row_of_tokens_has_one_id_for_each_whatever_is_normalised(
+    rows: list[list[str]], kind: str
+) -> None:
     tokenizer = Tokenizer.train(kind, [column(*rows)], EVERYTHING)
     assert [len(ids) for ids in rows_of(tokenizer.encode(rows))] == [len(row) for row in rows]
 
 
 @settings(max_examples=50, deadline=None)
-@given(st.lists(st.lists(TOKEN, min_size=1, max_size=8), min_size=1, max_size=6), st.sampled_from(["words", "characters"]))
+@given(
+    st.lists(st.lists(TOKEN, min_size=1, max_size=8), min_size=1, max_size=6),
+    st.sampled_from(["words", "characters"]),
+)
 def test_a_row_of_tokens_has_one_id_for_each(rows: list[list[str]], kind: str) -> None:
     assert [len(ids) for ids in rows_of(TAGGERS[kind].encode(rows))] == [len(row) for row in rows]
 
 
 @settings(max_examples=50, deadline=None)
-@given(st.lists(st.lists(TOKEN, min_size=1, max_size=8), min_size=1, max_size=6), st.sampled_from(["words", "characters"]))
-def test_a_row_of_tokens_learnt_by_heart_has_one_id_for_each(rows: list[list[str]], kind: str) -> None:
+@given(
+    st.lists(st.lists(TOKEN, min_size=1, max_size=8), min_size=1, max_size=6),
+    st.sampled_from(["words", "characters"]),
+)
+def test_a_row_of_tokens_learnt_by_heart_has_one_id_for_each(
+    rows: list[list[str]], kind: str
+) -> None:
     tokenizer = Tokenizer.train(kind, [column(*rows)], ANY)
     found = rows_of(tokenizer.encode(rows))
     assert [len(ids) for ids in found] == [len(row) for row in rows]
@@ -351,22 +463,33 @@ def test_settings_that_cannot_be_are_refused(changes: dict[str, Any], said: str)
 def test_the_order_in_which_a_library_lines_up_characters_does_not_matter() -> None:
     pieces = {"lumo": -2.0, "a": -3.0, "sela": -9.0}
     one = settled_scores(pieces | {"b": -8.9999, "c": -8.9998}, 3)
-    assert one == settled_scores(pieces | {"c": -8.9999000001, "b": -8.9998}, 3) == pieces | {"b": -9.0, "c": -9.0}
+    assert (
+        one
+        == settled_scores(pieces | {"c": -8.9999000001, "b": -8.9998}, 3)
+        == pieces | {"b": -9.0, "c": -9.0}
+    )
 
 
 def test_a_script_of_more_characters_than_ids_keeps_the_frequent_ones() -> None:
     rows = [chr(0x4E00 + n) * (100 - n) for n in range(60)]
-    tokenizer = Tokenizer.train("unigram", [column(*rows)], TokenSettings(vocabulary_size=30, min_frequency=1))
+    tokenizer = Tokenizer.train(
+        "unigram", [column(*rows)], TokenSettings(vocabulary_size=30, min_frequency=1)
+    )
     assert tokenizer.size == 30
     assert {chr(0x4E00 + n) for n in range(5)} <= set("".join(known(tokenizer)))
 
 
 def test_more_words_get_the_ids_behind_and_only_those_that_a_text_can_say():
-    plain = Tokenizer.train("words", [pa.chunked_array([["lumo sela lumo sela"]])], TokenSettings(lowercase=True))
+    plain = Tokenizer.train(
+        "words", [pa.chunked_array([["lumo sela lumo sela"]])], TokenSettings(lowercase=True)
+    )
     asked = ["vek", "lumo", "Wirrel", "u.s.", "<unk>", "vek", "tebo", "", "a b", "drom"]
     found = plain.with_words(asked, 2)
     assert (found.num_fixed, found.names) == (2, [*plain.names, "vek", "tebo"])
-    assert found.encode(["VEK lumo drom"])[0].tolist() == [plain.size, *plain.encode(["lumo drom"])[0]]
+    assert found.encode(["VEK lumo drom"])[0].tolist() == [
+        plain.size,
+        *plain.encode(["lumo drom"])[0],
+    ]
 
 
 def test_more_words_of_cut_tokens_may_hold_what_a_splitter_would_cut():
@@ -376,7 +499,9 @@ def test_more_words_of_cut_tokens_may_hold_what_a_splitter_would_cut():
 
 
 def test_more_words_are_there_when_a_tokenizer_is_read_back(tmp_path):
-    found = Tokenizer.train("words", [pa.chunked_array([["lumo lumo"]])], TokenSettings()).with_words(["vek"], 5)
+    found = Tokenizer.train(
+        "words", [pa.chunked_array([["lumo lumo"]])], TokenSettings()
+    ).with_words(["vek"], 5)
     found.inner.save(str(tmp_path / "one.json"))
     again = Tokenizer.read(tmp_path / "one.json", found.told())
     assert (again.names, again.num_fixed) == (found.names, 1)

@@ -7,7 +7,24 @@ from hypothesis import strategies as st
 from data.text.html import html_places, read_html
 
 PIECES = st.lists(
-    st.sampled_from(["a", "é", "<b>", "</b>", "<", ">", "&amp;", "&#233;", "&#x1;", "&foo;", "&", ";", " ", "&NotEqualTilde;"])
+    st.sampled_from(
+        [
+            "a",
+            "é",
+            "<b>",
+            "</b>",
+            "<",
+            ">",
+            "&amp;",
+            "&#233;",
+            "&#x1;",
+            "&foo;",
+            "&",
+            ";",
+            " ",
+            "&NotEqualTilde;",
+        ]
+    )
 )
 each_way = pytest.mark.parametrize("html", ["strip", "unescape"])
 

@@ -11,8 +11,21 @@ from hypothesis import strategies as st
 from data.formats.base import all_formats
 from data.rows.removals import text_hash
 from data.rows.splits import SPLITS
-from data.text.invisible_characters import INVISIBLE_CHARACTER, RANGES, trimmed_name, without_invisible
-from tests.data.ingestion.test_splitting import pairs, read, reviews, splits_of, table, tagged, texts
+from data.text.invisible_characters import (
+    INVISIBLE_CHARACTER,
+    RANGES,
+    trimmed_name,
+    without_invisible,
+)
+from tests.data.ingestion.test_splitting import (
+    pairs,
+    read,
+    reviews,
+    splits_of,
+    table,
+    tagged,
+    texts,
+)
 from tests.data.rows.test_checks import checked
 from tests.data.rows.test_split_properties import split_up
 
@@ -37,20 +50,30 @@ def with_inserted(text: str, places: list[tuple[int, str]]) -> str:
     return text
 
 
-INSERTED = st.lists(st.tuples(st.integers(0, 99), st.sampled_from(sorted(UNSEEN.values()))), min_size=1, max_size=5)
-MANY = st.lists(st.tuples(st.text(LETTERS, min_size=1).filter(str.strip), INSERTED), min_size=1, max_size=30)
+INSERTED = st.lists(
+    st.tuples(st.integers(0, 99), st.sampled_from(sorted(UNSEEN.values()))), min_size=1, max_size=5
+)
+MANY = st.lists(
+    st.tuples(st.text(LETTERS, min_size=1).filter(str.strip), INSERTED), min_size=1, max_size=30
+)
 
 
 @CASE
 @pytest.mark.parametrize("name", UNSEEN)
 def test_every_kind_of_invisible_character_is_left_out_of_the_hash(name: str) -> None:
-    for copy in (f"{UNSEEN[name]}lumo tá", f"lu{UNSEEN[name]}mo tá", f"lumo {UNSEEN[name]} tá{UNSEEN[name]}"):
+    for copy in (
+        f"{UNSEEN[name]}lumo tá",
+        f"lu{UNSEEN[name]}mo tá",
+        f"lumo {UNSEEN[name]} tá{UNSEEN[name]}",
+    ):
         assert text_hash(copy) == text_hash("lumo tá")
 
 
 @CASE
 def test_what_is_seen_is_never_left_out() -> None:
-    seen = [chr(code) for code in range(0x20, 0x30000) if unicodedata.category(chr(code))[0] in "LNP"]
+    seen = [
+        chr(code) for code in range(0x20, 0x30000) if unicodedata.category(chr(code))[0] in "LNP"
+    ]
     fillers = set("\u115f\u1160\u3164\uffa0")  # letters by their category, and yet nothing to see
     assert {sign for sign in seen if INVISIBLE_CHARACTER.match(sign)} == fillers
 
@@ -75,24 +98,37 @@ def test_both_patterns_take_out_the_same() -> None:
 def test_no_text_stands_in_two_splits_whatever_nobody_sees_in_it(
     rows: list[tuple[str, list[tuple[int, str]]]], shape: str
 ) -> None:
-    both = [text for original, places in rows for text in (original, with_inserted(original, places))]
+    both = [
+        text for original, places in rows for text in (original, with_inserted(original, places))
+    ]
     found = split_up(shape, [("all", [(text, "pos") for text in both])])
     kept = {split: {text_hash(row[0]) for row in found[split]} for split in SPLITS}
-    assert sum(map(len, kept.values())) == len(set().union(*kept.values())) == sum(len(found[split]) for split in SPLITS)
+    assert (
+        sum(map(len, kept.values()))
+        == len(set().union(*kept.values()))
+        == sum(len(found[split]) for split in SPLITS)
+    )
     assert len(found["refused"]) >= len(rows)
 
 
 @CASE
 def test_a_copy_that_looks_the_same_is_a_duplicate_and_the_kept_text_is_unchanged() -> None:
     first = "کتاب‌ها خوب 👩‍👩‍👧"  # a non-joiner and joiners that carry meaning
-    parts = read(reviews({"all": table(f"{first},pos", f"\ufeff{first.replace(chr(0x200C), '')}\u200b,pos")}))
+    parts = read(
+        reviews({"all": table(f"{first},pos", f"\ufeff{first.replace(chr(0x200C), '')}\u200b,pos")})
+    )
     assert [row for split in SPLITS for row in parts[split]] == [(first, "pos")]
     assert [row[2] for row in parts["refused"]] == ["the same row stood before"]
 
 
 @CASE
 def test_a_publishers_training_row_that_looks_like_a_test_row_is_a_leak() -> None:
-    parts = read(reviews({"test": table("lumo tá,pos"), "train": table("lu\u200bmo tá,pos", "sela ro,neg")}, splits={}))
+    parts = read(
+        reviews(
+            {"test": table("lumo tá,pos"), "train": table("lu\u200bmo tá,pos", "sela ro,neg")},
+            splits={},
+        )
+    )
     assert [row[0] for row in parts["train"]] == ["sela ro"]
     assert parts["refused"][0][2].startswith("train: the same text stands in validation or test")
 
@@ -116,14 +152,21 @@ def test_pairs_and_tunes_that_look_the_same_are_duplicates() -> None:
     assert len(read(pairs("lumo tá\tmi\nlu\u200bmo tá\tm\u2060i\n"))["refused"]) == 1
     tune = "X:1\nT:Lumó\nM:2/4\nK:G\nGA|]\n"
     abc = {"kind": "abc", **all_formats()["abc"].options}
-    dataset = reviews({"all": f"{tune}\n{tune.replace('Lumó', 'Lu' + chr(0x200B) + 'mó')}"}, format=abc, columns={"text": "tune"})
+    dataset = reviews(
+        {"all": f"{tune}\n{tune.replace('Lumó', 'Lu' + chr(0x200B) + 'mó')}"},
+        format=abc,
+        columns={"text": "tune"},
+    )
     assert len(read(dataset)["refused"]) == 1
 
 
 @CASE
 @pytest.mark.parametrize("name", UNSEEN)
 def test_a_text_of_nothing_else_is_no_text(name: str) -> None:
-    rows = [{"text": f" {UNSEEN[name]}\u00a0{UNSEEN[name]}", "label": "1"}, {"text": "lumo", "label": UNSEEN[name]}]
+    rows = [
+        {"text": f" {UNSEEN[name]}\u00a0{UNSEEN[name]}", "label": "1"},
+        {"text": "lumo", "label": UNSEEN[name]},
+    ]
     assert [row["kind"] for row in checked(rows)] == ["no_text", "no_text"]
     assert checked([{"source": "lumo", "target": UNSEEN[name]}])[0]["kind"] == "one_side"
     assert checked([{"tokens": [UNSEEN[name]], "tags": ["O"]}])[0]["kind"] == "no_text"
@@ -131,7 +174,9 @@ def test_a_text_of_nothing_else_is_no_text(name: str) -> None:
 
 @CASE
 def test_a_pair_whose_sides_look_the_same_is_a_copy() -> None:
-    assert checked([{"source": "lumo", "target": "lu\u200bmo"}])[0]["kind"] == "source_equals_target"
+    assert (
+        checked([{"source": "lumo", "target": "lu\u200bmo"}])[0]["kind"] == "source_equals_target"
+    )
 
 
 EDGES = {
@@ -143,23 +188,36 @@ EDGES = {
 @pytest.mark.case("01")
 @pytest.mark.parametrize("edge", EDGES)
 def test_spaces_and_invisible_characters_at_the_edges_of_a_label_go(edge: str) -> None:
-    rows = [("lumo ta", "pos"), ("sela mi", EDGES[edge].format("pos")), ("vek ro", EDGES[edge].format("très bon"))]
+    rows = [
+        ("lumo ta", "pos"),
+        ("sela mi", EDGES[edge].format("pos")),
+        ("vek ro", EDGES[edge].format("très bon")),
+    ]
     jsonl = {"kind": "jsonl", **all_formats()["jsonl"].options}
     lines = "\n".join(json.dumps({"text": text, "label": label}) for text, label in rows)
     found = read(reviews({"all": lines}, format=jsonl))
-    assert {row for split in SPLITS for row in found[split]} == {("lumo ta", "pos"), ("sela mi", "pos"), ("vek ro", "très bon")}
+    assert {row for split in SPLITS for row in found[split]} == {
+        ("lumo ta", "pos"),
+        ("sela mi", "pos"),
+        ("vek ro", "très bon"),
+    }
 
 
 @pytest.mark.case("01")
 def test_a_padded_label_is_one_that_the_entry_names() -> None:
-    parts = read(reviews({"all": table("lumo ta,1 ", "sela mi, 2")}, labels={"1": "pos", "2": "neg"}))
+    parts = read(
+        reviews({"all": table("lumo ta,1 ", "sela mi, 2")}, labels={"1": "pos", "2": "neg"})
+    )
     assert splits_of(parts).keys() == {"lumo ta", "sela mi"}
     assert {row[1] for split in SPLITS for row in parts[split]} == {"pos", "neg"}
 
 
 @pytest.mark.case("01")
 def test_a_rejected_row_keeps_its_label_as_it_stood() -> None:
-    assert read(reviews({"all": table("lumo, pos ")}, labels={"1": "a"}))["refused"][0][3] == "lumo\t pos "
+    assert (
+        read(reviews({"all": table("lumo, pos ")}, labels={"1": "a"}))["refused"][0][3]
+        == "lumo\t pos "
+    )
 
 
 @pytest.mark.case("01")

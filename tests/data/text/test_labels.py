@@ -13,15 +13,28 @@ def column(*chunks: list[Any], is_list: bool = False) -> pa.ChunkedArray:
 
 
 def test_labels_are_numbered_in_the_order_of_their_names() -> None:
-    assert Labels.of([column(["pos", "neg"]), column(["zero", "neg"])]).names == ("neg", "pos", "zero")
+    assert Labels.of([column(["pos", "neg"]), column(["zero", "neg"])]).names == (
+        "neg",
+        "pos",
+        "zero",
+    )
 
 
 def test_no_entity_is_tag_zero() -> None:
-    assert Labels.of([column([["B-PER", "I-PER"], ["O", "B-LOC"]], is_list=True)]).names == ("O", "B-LOC", "B-PER", "I-PER")
+    assert Labels.of([column([["B-PER", "I-PER"], ["O", "B-LOC"]], is_list=True)]).names == (
+        "O",
+        "B-LOC",
+        "B-PER",
+        "I-PER",
+    )
 
 
 @pytest.mark.parametrize(
-    ("labels", "said"), [(["pos", "pos"], "the training split has 1 label (pos), expected at least two"), ([], "has 0 label")]
+    ("labels", "said"),
+    [
+        (["pos", "pos"], "the training split has 1 label (pos), expected at least two"),
+        ([], "has 0 label"),
+    ],
 )
 def test_fewer_than_two_labels_are_an_error(labels: list[str], said: str) -> None:
     with pytest.raises(RowError, match=re.escape(said)):
@@ -43,11 +56,16 @@ def test_an_unknown_label_is_minus_one() -> None:
 
 
 def test_an_unknown_tag_is_minus_one() -> None:
-    assert Labels(("O", "B-X")).encode(column([["B-Y", "B-X"]], is_list=True))[0].tolist() == [-1, 1]
+    assert Labels(("O", "B-X")).encode(column([["B-Y", "B-X"]], is_list=True))[0].tolist() == [
+        -1,
+        1,
+    ]
 
 
 def test_a_part_of_a_column_reads_as_itself() -> None:
-    ids, offsets = Labels(("O", "B-X")).encode(column([["O"], ["B-X", "O"], ["B-X"]], is_list=True).slice(1))
+    ids, offsets = Labels(("O", "B-X")).encode(
+        column([["O"], ["B-X", "O"], ["B-X"]], is_list=True).slice(1)
+    )
     assert (ids.tolist(), offsets.tolist()) == ([1, 0, 1], [0, 2, 3])
 
 
@@ -59,4 +77,6 @@ def test_no_rows_have_no_numbers(is_list: bool) -> None:
 
 def test_numbers_become_names_again() -> None:
     labels = Labels(("O", "B-X", "I-X"))
-    assert labels.decode(labels.encode(column([["B-X", "I-X", "O"]], is_list=True))[0].tolist()) == ["B-X", "I-X", "O"]
+    assert labels.decode(
+        labels.encode(column([["B-X", "I-X", "O"]], is_list=True))[0].tolist()
+    ) == ["B-X", "I-X", "O"]

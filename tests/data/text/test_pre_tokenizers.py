@@ -43,11 +43,17 @@ def tokens(rows: list[list[str]], text: str) -> list[str]:
         ("U.S. U.K., Mr. Dr.", "U.S.|U.K.|,|Mr.|Dr|."),
         ("1,000.5 2,300,400.75. 3.5, 10:30", "1,000.5|2,300,400.75|.|3.5|,|10:30"),
         ("well-made half-made - so", "well-made|half-made|-|so"),
-        ("http://a.b/c,d?e=f. me@ursa.ro, www.ro.ku/mi", "http://a.b/c,d?e=f|.|me@ursa.ro|,|www.ro.ku/mi"),
+        (
+            "http://a.b/c,d?e=f. me@ursa.ro, www.ro.ku/mi",
+            "http://a.b/c,d?e=f|.|me@ursa.ro|,|www.ro.ku/mi",
+        ),
         ("ro/ku he,she", "ro|/|ku|he|,|she"),
         ("so... so.. (so)!", "so|...|so|.|.|(|so|)|!"),
         ("\u4f60\u597d\uff0c\u4e16\u754c\u3002", "\u4f60\u597d\uff0c\u4e16\u754c|\u3002"),
-        ("\u00abta\u00bb \u201cmi\u201d \u00bfku?", "\u00ab|ta|\u00bb|\u201c|mi|\u201d|\u00bf|ku|?"),
+        (
+            "\u00abta\u00bb \u201cmi\u201d \u00bfku?",
+            "\u00ab|ta|\u00bb|\u201c|mi|\u201d|\u00bf|ku|?",
+        ),
         (" \t ", ""),
         (",", ","),
     ],
@@ -103,7 +109,9 @@ def test_an_encoder_keeps_how_it_cuts(tmp_path: Path, rows: list[list[str]]) -> 
 def test_an_older_token_set_cuts_at_spaces(tmp_path: Path) -> None:
 
     folder = tmp_path
-    table = pa.table({"tokens": APART, "tags": [["B-PER", *["O"] * (len(row) - 1)] for row in APART]})
+    table = pa.table(
+        {"tokens": APART, "tags": [["B-PER", *["O"] * (len(row) - 1)] for row in APART]}
+    )
     Encoder.build("words", table, default_settings("words", is_said=False)).save(folder)
     found = json.loads((folder / "encoder.json").read_text())
     del found["cuts"]

@@ -12,14 +12,20 @@ def counted(*texts: object) -> Scripts:
     return count_scripts([pa.chunked_array([list(texts)])])
 
 
-@pytest.mark.parametrize("text", ["漢字", "ひらがな", "カタカナ", "ไทย", "ລາວ", "ខ្មែរ", "မြန်မာ", "བོད", "ꆈꌠ", "ꦗꦮ", "𠀀𠀁"])
+@pytest.mark.parametrize(
+    "text",
+    ["漢字", "ひらがな", "カタカナ", "ไทย", "ລາວ", "ខ្មែរ", "မြန်မာ", "བོད", "ꆈꌠ", "ꦗꦮ", "𠀀𠀁"],
+)
 def test_scripts_without_spaces_are_known(text: str) -> None:
     found = counted(text)
     assert found.unspaced_share > 0.6
     assert found.is_unspaced
 
 
-@pytest.mark.parametrize("text", ["lumo sela", "Λάμδα", "жук", "한국어", "اردو", "हिन्दी", "עברית", "தமிழ்", "ქართული", "አማርኛ"])
+@pytest.mark.parametrize(
+    "text",
+    ["lumo sela", "Λάμδα", "жук", "한국어", "اردو", "हिन्दी", "עברית", "தமிழ்", "ქართული", "አማርኛ"],
+)
 def test_scripts_with_spaces_are_no_others(text: str) -> None:
     assert counted(text) == Scripts(letters=counted(text).letters, unspaced=0, han=0)
     assert not counted(text).is_unspaced

@@ -18,7 +18,9 @@ def test_words_are_cut_where_python_cuts_them(text: str) -> None:
 @settings(max_examples=200, deadline=None)
 @given(TEXT)
 def test_characters_are_all_but_the_spaces(text: str) -> None:
-    assert split_text("characters", text) == [character for character in text if not character.isspace()]
+    assert split_text("characters", text) == [
+        character for character in text if not character.isspace()
+    ]
 
 
 @settings(max_examples=100, deadline=None)
@@ -37,7 +39,9 @@ def test_a_span_holds_exactly_its_token(kind: str, text: str) -> None:
         (["O"] * 4, []),
     ],
 )
-def test_tags_become_stretches_of_the_text(tags: list[str], expected: list[tuple[str, str]]) -> None:
+def test_tags_become_stretches_of_the_text(
+    tags: list[str], expected: list[tuple[str, str]]
+) -> None:
     text = " in Kalo  Bren Ursa"
     found = entities(text, split_spans("words", text), tags)
     assert [(entity["kind"], entity["text"]) for entity in found] == expected
@@ -48,7 +52,17 @@ def test_tags_become_stretches_of_the_text(tags: list[str], expected: list[tuple
 @given(KIND, TEXT, st.data())
 def test_entities_are_those_that_are_scored(kind: str, text: str, data: st.DataObject) -> None:
     spans = split_spans(kind, text)
-    tags = data.draw(st.lists(st.sampled_from(["O", "B-X", "I-X", "B-Y", "I-Y"]), min_size=len(spans), max_size=len(spans)))
+    tags = data.draw(
+        st.lists(
+            st.sampled_from(["O", "B-X", "I-X", "B-Y", "I-Y"]),
+            min_size=len(spans),
+            max_size=len(spans),
+        )
+    )
     stops = scored_spans([tags])[0]
-    expected = [(tags[i][2:], *stretch(spans, i, int(stops[i]))) for i in range(len(tags)) if stops[i]]
-    assert [(entity["kind"], entity["start"], entity["stop"]) for entity in entities(text, spans, tags)] == expected
+    expected = [
+        (tags[i][2:], *stretch(spans, i, int(stops[i]))) for i in range(len(tags)) if stops[i]
+    ]
+    assert [
+        (entity["kind"], entity["start"], entity["stop"]) for entity in entities(text, spans, tags)
+    ] == expected

@@ -13,21 +13,40 @@ from data.text.encoder import DEFAULTS, KINDS, Encoder, Tokenizer
 
 WORDS = ("lumo", "Sela", "très", "5", "中文", "ﬁne", "½", "İs", "a\u0323")
 TEXTS = [" ".join(WORDS), "Sela lumo.", "lumo <b>Sela</b> &eacute;"]
-READ = {"words": "words", "unescaped words": "words"} | {kind: kind for kind in KINDS if kind != "words"}
+READ = {"words": "words", "unescaped words": "words"} | {
+    kind: kind for kind in KINDS if kind != "words"
+}
 
 
 def made(name: str) -> Tokenizer:
     kind = READ[name]
-    changed = replace(DEFAULTS[kind], min_frequency=1, html="unescape" if name.startswith("unescaped") else DEFAULTS[kind].html)
+    changed = replace(
+        DEFAULTS[kind],
+        min_frequency=1,
+        html="unescape" if name.startswith("unescaped") else DEFAULTS[kind].html,
+    )
     return Tokenizer.train(kind, [pa.chunked_array([pa.array(TEXTS)])], changed)
 
 
 TOKENIZERS = {name: made(name) for name in READ}
 ANY_TEXT = st.one_of(
     st.text(st.characters(codec="utf-8")),
-    st.lists(st.sampled_from([*WORDS, "<b>", "&amp;", "&#x1;", "&NotEqualTilde;", "<", "\u0301", " ", "\u00a0", "<pad>"])).map(
-        "".join
-    ),
+    st.lists(
+        st.sampled_from(
+            [
+                *WORDS,
+                "<b>",
+                "&amp;",
+                "&#x1;",
+                "&NotEqualTilde;",
+                "<",
+                "\u0301",
+                " ",
+                "\u00a0",
+                "<pad>",
+            ]
+        )
+    ).map("".join),
 )
 each_tokenizer = pytest.mark.parametrize("name", READ)
 
@@ -45,7 +64,9 @@ def test_offsets_do_not_change_ids(name: str, texts: list[str]) -> None:
 @each_tokenizer
 @settings(max_examples=100, deadline=None)
 @given(ANY_TEXT)
-def test_spans_lie_in_the_text_in_order_and_have_no_space_at_their_edges(name: str, text: str) -> None:
+def test_spans_lie_in_the_text_in_order_and_have_no_space_at_their_edges(
+    name: str, text: str
+) -> None:
     _, _, spans = TOKENIZERS[name].encode_with_offsets([text])
     assert ((spans[:, 0] >= 0) & (spans[:, 0] <= spans[:, 1]) & (spans[:, 1] <= len(text))).all()
     assert (np.diff(spans[:, 0]) >= 0).all()
@@ -57,7 +78,13 @@ def test_spans_lie_in_the_text_in_order_and_have_no_space_at_their_edges(name: s
 @pytest.mark.parametrize("name", ["words", "unescaped words"])
 @settings(max_examples=100, deadline=None)
 @given(
-    st.lists(st.tuples(st.sampled_from([" ", "  ", "\n", "\u00a0", "<br/>", " <i> "]), st.sampled_from(WORDS[:5])), min_size=1)
+    st.lists(
+        st.tuples(
+            st.sampled_from([" ", "  ", "\n", "\u00a0", "<br/>", " <i> "]),
+            st.sampled_from(WORDS[:5]),
+        ),
+        min_size=1,
+    )
 )
 def test_a_word_stands_where_its_span_says(name: str, parts: list[tuple[str, str]]) -> None:
     text = "".join(space + word for space, word in parts) + "<p>"
@@ -78,7 +105,13 @@ def test_pieces_of_known_words_cover_all_but_the_spaces(name: str, words: list[s
 def test_an_entity_is_as_long_as_it_is_written() -> None:
     text = "lumo &eacute; <b>Sela</b>&amp;lumo"
     _, _, spans = TOKENIZERS["unescaped words"].encode_with_offsets([text])
-    assert [text[start:stop] for start, stop in spans] == ["lumo", "&eacute;", "Sela", "&amp;", "lumo"]
+    assert [text[start:stop] for start, stop in spans] == [
+        "lumo",
+        "&eacute;",
+        "Sela",
+        "&amp;",
+        "lumo",
+    ]
 
 
 @each_tokenizer
@@ -101,6 +134,12 @@ def test_a_cut_text_has_the_spans_of_its_tokens(kind: str, texts: list[str]) -> 
 
 def test_offsets_outlive_a_folder(tmp_path: Path) -> None:
     settings = replace(DEFAULTS["words"], html="unescape")
-    Encoder.build("words", pa.table({"text": TEXTS * 2, "label": ["n", "p", "n"] * 2}), settings).save(tmp_path)
+    Encoder.build(
+        "words", pa.table({"text": TEXTS * 2, "label": ["n", "p", "n"] * 2}), settings
+    ).save(tmp_path)
     text = "Sela&amp;lumo"
-    assert Encoder.load(tmp_path).encode_with_offsets([text])[2].tolist() == [[0, 4], [4, 9], [9, 13]]
+    assert Encoder.load(tmp_path).encode_with_offsets([text])[2].tolist() == [
+        [0, 4],
+        [4, 9],
+        [9, 13],
+    ]

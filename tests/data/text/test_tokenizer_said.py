@@ -31,7 +31,11 @@ def test_a_text_alone_has_no_source_and_comes_out_as_it_was() -> None:
     source, target = (rows_of(side) for side in encoder.encode(ALONE))
     assert source == [[], [], []]
     assert [encoder.decode(row) for row in target] == TUNES
-    assert (encoder.source_size, encoder.target_size, encoder.roles) == (0, encoder.source.size, ("text",))
+    assert (encoder.source_size, encoder.target_size, encoder.roles) == (
+        0,
+        encoder.source.size,
+        ("text",),
+    )
 
 
 def test_a_label_is_the_source_of_a_text_and_an_unknown_one_is_minus_one() -> None:
@@ -47,16 +51,30 @@ def test_an_encoder_is_read_as_it_was_written(table: pa.Table, tmp_path: Path) -
     encoder = Encoder.build("characters", table, SAID)
     encoder.save(tmp_path)
     again = Encoder.load(tmp_path)
-    assert [rows_of(side) for side in again.encode(table)] == [rows_of(side) for side in encoder.encode(table)]
-    assert (again.roles, again.source_size, again.target_size) == (encoder.roles, encoder.source_size, encoder.target_size)
+    assert [rows_of(side) for side in again.encode(table)] == [
+        rows_of(side) for side in encoder.encode(table)
+    ]
+    assert (again.roles, again.source_size, again.target_size) == (
+        encoder.roles,
+        encoder.source_size,
+        encoder.target_size,
+    )
     assert again.target is again.source
 
 
-@given(st.lists(st.text(st.characters(exclude_categories=("Cs", "Cc")) | st.just("\n"), min_size=1), min_size=1, max_size=5))
+@given(
+    st.lists(
+        st.text(st.characters(exclude_categories=("Cs", "Cc")) | st.just("\n"), min_size=1),
+        min_size=1,
+        max_size=5,
+    )
+)
 def test_characters_that_are_composed_come_out_as_they_were(texts: list[str]) -> None:
     rows = [unicodedata.normalize("NFC", text) for text in texts]
     encoder = Encoder.build("characters", pa.table({"text": rows}), SAID)
-    assert [encoder.decode(row) for row in rows_of(encoder.encode_target(pa.chunked_array([rows])))] == rows
+    assert [
+        encoder.decode(row) for row in rows_of(encoder.encode_target(pa.chunked_array([rows])))
+    ] == rows
 
 
 @pytest.mark.parametrize("kind", KINDS)

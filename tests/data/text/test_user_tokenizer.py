@@ -27,7 +27,9 @@ def words_file(path: Path, vocabulary: dict[str, int] = WORDS, unknown: str = "[
     made.pre_tokenizer, made.normalizer = pre_tokenizers.WhitespaceSplit(), normalizers.Lowercase()
     made.add_special_tokens([name for name in vocabulary if name[0] in "[<"])
     if "[CLS]" in vocabulary:
-        made.post_processor = processors.BertProcessing(("[SEP]", vocabulary["[SEP]"]), ("[CLS]", vocabulary["[CLS]"]))
+        made.post_processor = processors.BertProcessing(
+            ("[SEP]", vocabulary["[SEP]"]), ("[CLS]", vocabulary["[CLS]"])
+        )
     made.enable_padding(length=12)
     made.enable_truncation(3)
     made.save(str(path))
@@ -38,7 +40,10 @@ def bytes_file(path: Path) -> str:
     """Pieces of bytes as GPT-2 has them, with no special token but one."""
     alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
     made = hf.Tokenizer(models.BPE({character: i for i, character in enumerate(alphabet)}, []))
-    made.pre_tokenizer, made.decoder = pre_tokenizers.ByteLevel(add_prefix_space=False), decoders.ByteLevel()
+    made.pre_tokenizer, made.decoder = (
+        pre_tokenizers.ByteLevel(add_prefix_space=False),
+        decoders.ByteLevel(),
+    )
     made.add_special_tokens(["<|endoftext|>"])
     made.save(str(path))
     return str(path)
@@ -46,7 +51,15 @@ def bytes_file(path: Path) -> str:
 
 def unigram_file(path: Path) -> str:
     """Pieces as SentencePiece numbers them."""
-    vocabulary = [("<s>", 0.0), ("<pad>", 0.0), ("</s>", 0.0), ("<unk>", 0.0), ("▁lumo", -1.0), ("▁", -2.0), ("s", -3.0)]
+    vocabulary = [
+        ("<s>", 0.0),
+        ("<pad>", 0.0),
+        ("</s>", 0.0),
+        ("<unk>", 0.0),
+        ("▁lumo", -1.0),
+        ("▁", -2.0),
+        ("s", -3.0),
+    ]
     made = hf.Tokenizer(models.Unigram(vocabulary, 3, False))
     made.pre_tokenizer, made.decoder = pre_tokenizers.Metaspace(), decoders.Metaspace()
     made.add_special_tokens(["<s>", "<pad>", "</s>", "<unk>"])
@@ -70,12 +83,19 @@ def test_special_ids_come_first_and_no_id_has_a_hole(write: Any, tmp_path: Path)
     assert names[:4] == special_names(source.inner)
     assert sorted(names) == sorted(source.inner.get_vocab())
     assert source.size == len(names)
-    assert source.numbers.ours[source.numbers.theirs][[1, *range(4, len(names))]].tolist() == [1, *range(4, len(names))]
+    assert source.numbers.ours[source.numbers.theirs][[1, *range(4, len(names))]].tolist() == [
+        1,
+        *range(4, len(names)),
+    ]
 
 
 def test_a_file_s_ids_keep_their_order_behind_the_special_ones(tmp_path: Path) -> None:
     source = built(words_file(tmp_path / "own.json")).source
-    assert rows_of(source.encode(["lumo SELA nuri dosh lumo", "", "lumo"])) == [[4, 5, 6, 1, 4], [1], [4]]
+    assert rows_of(source.encode(["lumo SELA nuri dosh lumo", "", "lumo"])) == [
+        [4, 5, 6, 1, 4],
+        [1],
+        [4],
+    ]
     assert source.decode([2, 4, 5, 6, 3, 0]) == "lumo sela nuri"
 
 
@@ -93,9 +113,16 @@ def test_pieces_of_bytes_give_the_text_back(text: str, tmp_path: Path) -> None:
     assert source.decode(ids.tolist()) == text
 
 
-@pytest.mark.parametrize(("write", "text"), [(words_file, "[SEP] [PAD] [CLS] lumo"), (unigram_file, "</s> <s> <pad> lumo")])
-def test_a_text_that_names_special_tokens_does_not_take_their_ids(write: Any, text: str, tmp_path: Path) -> None:
-    assert not {0, 2, 3} & set(built(write(tmp_path / "own.json")).source.encode([text])[0].tolist())
+@pytest.mark.parametrize(
+    ("write", "text"),
+    [(words_file, "[SEP] [PAD] [CLS] lumo"), (unigram_file, "</s> <s> <pad> lumo")],
+)
+def test_a_text_that_names_special_tokens_does_not_take_their_ids(
+    write: Any, text: str, tmp_path: Path
+) -> None:
+    assert not {0, 2, 3} & set(
+        built(write(tmp_path / "own.json")).source.encode([text])[0].tolist()
+    )
 
 
 def test_the_model_s_own_unknown_token_is_ours(tmp_path: Path) -> None:
@@ -136,13 +163,19 @@ def test_tokens_of_a_file_stand_where_their_spans_say(tmp_path: Path) -> None:
 
 def test_tags_can_be_learnt_with_a_file_of_whole_words(tmp_path: Path) -> None:
     encoder = built(words_file(tmp_path / "own.json"), TAGS)
-    assert rows_of(encoder.encode_source(pa.chunked_array([[["lumo", "dosh", "SELA"], []]]))) == [[4, 1, 5], [1]]
+    assert rows_of(encoder.encode_source(pa.chunked_array([[["lumo", "dosh", "SELA"], []]]))) == [
+        [4, 1, 5],
+        [1],
+    ]
     assert encoder.cut("lumo  sela") == ["lumo", "sela"]
 
 
 def test_tags_cannot_be_learnt_with_a_file_that_cuts_words(tmp_path: Path) -> None:
     encoder = built(bytes_file(tmp_path / "own.json"), TAGS)
-    with pytest.raises(RowError, match=r"one id for each token, but the tokenizer gives 8 for the 2 tokens \['lumo', 'sela'\]"):
+    with pytest.raises(
+        RowError,
+        match=r"one id for each token, but the tokenizer gives 8 for the 2 tokens \['lumo', 'sela'\]",
+    ):
         encoder.encode_source(TAGS["tokens"])
 
 

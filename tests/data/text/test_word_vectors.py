@@ -28,17 +28,23 @@ def written(path: Path, lines: list[str]) -> str:
 
 def test_a_word_has_the_vector_of_its_line_and_others_have_none(tmp_path: Path) -> None:
     found = read_vectors(written(tmp_path / "v.txt", LINES), names("sela", "grak", "lumo"))
-    assert found.table.tolist() == pytest.approx(np.array([[0] * 3] * 4 + [[0.25, 0, 1e-3], [0] * 3, [1, -2, 3.5]]))
+    assert found.table.tolist() == pytest.approx(
+        np.array([[0] * 3] * 4 + [[0.25, 0, 1e-3], [0] * 3, [1, -2, 3.5]])
+    )
     assert found.is_known.tolist() == [False] * 4 + [True, False, True]
 
 
 def test_a_word_is_taken_as_it_is_before_it_is_taken_in_small_letters(tmp_path: Path) -> None:
     found = read_vectors(written(tmp_path / "v.txt", LINES), names("KALO", "Kalo", "kalo", "Sela"))
-    assert found.table[4:].tolist() == pytest.approx(np.array([[7, 8, 9], [4, 5, 6], [4, 5, 6], [0.25, 0, 1e-3]]))
+    assert found.table[4:].tolist() == pytest.approx(
+        np.array([[7, 8, 9], [4, 5, 6], [4, 5, 6], [0.25, 0, 1e-3]])
+    )
 
 
 def test_what_comes_later_in_the_file_may_still_be_the_word_as_it_is(tmp_path: Path) -> None:
-    found = read_vectors(written(tmp_path / "v.txt", ["kalo 1 2", "Kalo 3 4", "kalo 5 6"]), names("Kalo"))
+    found = read_vectors(
+        written(tmp_path / "v.txt", ["kalo 1 2", "Kalo 3 4", "kalo 5 6"]), names("Kalo")
+    )
     assert found.table[4].tolist() == [3, 4]
 
 
@@ -54,7 +60,9 @@ def test_the_counts_of_word2vec_are_passed_over(tmp_path: Path) -> None:
 
 
 def test_a_word_with_spaces_in_it_does_not_shift_its_numbers(tmp_path: Path) -> None:
-    found = read_vectors(written(tmp_path / "v.txt", ["lumo 1 2", ". . sela 3 4", "sela 5 6"]), names("sela"))
+    found = read_vectors(
+        written(tmp_path / "v.txt", ["lumo 1 2", ". . sela 3 4", "sela 5 6"]), names("sela")
+    )
     assert found.table[4].tolist() == [5, 6]
 
 
@@ -67,7 +75,9 @@ def test_a_compressed_file_is_read_like_the_plain_one(tmp_path: Path) -> None:
 
 
 def test_another_content_has_another_digest(tmp_path: Path) -> None:
-    assert file_digest(written(tmp_path / "a", LINES)) != file_digest(written(tmp_path / "b", LINES[1:]))
+    assert file_digest(written(tmp_path / "a", LINES)) != file_digest(
+        written(tmp_path / "b", LINES[1:])
+    )
 
 
 @pytest.mark.parametrize(
@@ -96,22 +106,38 @@ def test_an_empty_file_is_refused(tmp_path: Path) -> None:
         read_vectors(str(tmp_path / "v.txt"), names("lumo"))
 
 
-@pytest.mark.parametrize("read", [file_digest, lambda address: read_vectors(address, names("lumo"))])
+@pytest.mark.parametrize(
+    "read", [file_digest, lambda address: read_vectors(address, names("lumo"))]
+)
 def test_a_file_that_is_not_there_is_refused_by_its_name(tmp_path: Path, read: object) -> None:
     with pytest.raises(RowError, match=r"word vectors cannot be read from .*nothing\.txt"):
         read(str(tmp_path / "nothing.txt"))  # type: ignore[operator]
 
 
 @pytest.mark.parametrize("head", [[], ["5 3"]])
-def test_the_words_of_a_file_come_in_its_order_each_as_a_text_may_write_it(tmp_path: Path, head: list[str]) -> None:
+def test_the_words_of_a_file_come_in_its_order_each_as_a_text_may_write_it(
+    tmp_path: Path, head: list[str]
+) -> None:
     address = written(tmp_path / "v.txt", [*head, *LINES[:3], ". . ta 1 2 3"])
-    assert list(file_words(address)) == ["lumo", "Lumo", "LUMO", "sela", "Sela", "SELA", "KALO", ". . ta", ". . TA"]
+    assert list(file_words(address)) == [
+        "lumo",
+        "Lumo",
+        "LUMO",
+        "sela",
+        "Sela",
+        "SELA",
+        "KALO",
+        ". . ta",
+        ". . TA",
+    ]
 
 
 def test_a_name_that_training_never_saw_has_the_vector_of_its_small_letters(tmp_path: Path) -> None:
     address = written(tmp_path / "v.txt", LINES[:2])
     column = pa.chunked_array([[["lumo", "lumo"]]])
-    tokenizer = Tokenizer.train("words", [column], TokenSettings(lowercase=False)).with_words(file_words(address), 9)
+    tokenizer = Tokenizer.train("words", [column], TokenSettings(lowercase=False)).with_words(
+        file_words(address), 9
+    )
     found = read_vectors(address, tokenizer.names)
     assert found.table[tokenizer.encode([["Sela"]])[0]].tolist() == [[0.25, 0, np.float32(1e-3)]]
 
@@ -134,11 +160,17 @@ def test_the_name_of_an_id_is_what_encodes_to_it(kind: str) -> None:
 words = st.lists(st.text("abAB", min_size=1, max_size=3), min_size=1, max_size=12)
 
 
-@given(in_file=words, asked=st.lists(st.text("abAB", min_size=1, max_size=3), min_size=1, max_size=12, unique=True))
+@given(
+    in_file=words,
+    asked=st.lists(st.text("abAB", min_size=1, max_size=3), min_size=1, max_size=12, unique=True),
+)
 def test_every_vector_is_that_of_the_first_line_of_the_best_match(
     tmp_path_factory: pytest.TempPathFactory, in_file: list[str], asked: list[str]
 ) -> None:
-    address = written(tmp_path_factory.mktemp("v") / "v.txt", [f"{word} {place} 1" for place, word in enumerate(in_file, 1)])
+    address = written(
+        tmp_path_factory.mktemp("v") / "v.txt",
+        [f"{word} {place} 1" for place, word in enumerate(in_file, 1)],
+    )
     expected = [
         next((in_file.index(form) + 1 for form in (word, word.lower()) if form in in_file), 0) for word in asked
     ]  # fmt: skip

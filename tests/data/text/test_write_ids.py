@@ -16,15 +16,25 @@ SETTINGS = TokenSettings(min_frequency=1, max_length=3)
 TEXTS = ["lumo sela", "lumo sela nuri dosh vek", "nuri", "dosh lumo sela nuri"]
 LABELLED = pa.table({"text": TEXTS, "label": ["n", "p", "n", "p"]})
 PAIRS = pa.table({"source": TEXTS, "target": ["a", "b", "a b a b", "b"]})
-TAGGED = pa.table({"tokens": [text.split() for text in TEXTS], "tags": [["B-X"] + ["O"] * text.count(" ") for text in TEXTS]})
+TAGGED = pa.table(
+    {
+        "tokens": [text.split() for text in TEXTS],
+        "tags": [["B-X"] + ["O"] * text.count(" ") for text in TEXTS],
+    }
+)
 
 
 def read(folder: Path, name: str) -> list[list[int]]:
-    ids, offsets = np.load(folder / f"{name}.npy", mmap_mode="r"), np.load(folder / f"{name}.offsets.npy")
+    ids, offsets = (
+        np.load(folder / f"{name}.npy", mmap_mode="r"),
+        np.load(folder / f"{name}.offsets.npy"),
+    )
     return [ids[a:b].tolist() for a, b in pairwise(offsets)]
 
 
-def written(folder: Path, split: str, train: pa.Table, rows: pa.Table | None = None, size: int = 2) -> tuple[int, Encoder]:
+def written(
+    folder: Path, split: str, train: pa.Table, rows: pa.Table | None = None, size: int = 2
+) -> tuple[int, Encoder]:
     encoder = Encoder.build("words", train, SETTINGS)
     table = train if rows is None else rows
     tables = [table.slice(at, size) for at in range(0, table.num_rows, size)]
@@ -61,7 +71,9 @@ def test_rows_of_the_test_split_all_stay_whole(table: pa.Table, tmp_path: Path) 
 
 
 @pytest.mark.parametrize("split", ["validation", "test"])
-def test_only_the_validation_split_loses_rows_with_labels_that_cannot_be_learnt(split: str, tmp_path: Path) -> None:
+def test_only_the_validation_split_loses_rows_with_labels_that_cannot_be_learnt(
+    split: str, tmp_path: Path
+) -> None:
     rows = pa.table({"text": TEXTS, "label": ["n", "new", "p", "new"]})
     assert written(tmp_path, split, LABELLED, rows)[0] == {"validation": 2, "test": 4}[split]
 
@@ -78,10 +90,14 @@ def test_batches_do_not_change_what_is_written(size: int, tmp_path: Path) -> Non
     written(tmp_path, "train", TAGGED, size=100)
     written(tmp_path / "parts", "train", TAGGED, size=size)
     names = sorted(path.name for path in tmp_path.glob("*.npy"))
-    assert [(tmp_path / name).read_bytes() for name in names] == [(tmp_path / "parts" / name).read_bytes() for name in names]
+    assert [(tmp_path / name).read_bytes() for name in names] == [
+        (tmp_path / "parts" / name).read_bytes() for name in names
+    ]
 
 
 @pytest.mark.parametrize("rows", [PAIRS.slice(1, 1), PAIRS.slice(0, 0)], ids=["too long", "none"])
 def test_a_training_split_of_which_nothing_is_left_is_an_error(rows: Any, tmp_path: Path) -> None:
-    with pytest.raises(RowError, match=r"no row of train is left within max_length 3: raise tokens\.max_length"):
+    with pytest.raises(
+        RowError, match=r"no row of train is left within max_length 3: raise tokens\.max_length"
+    ):
         written(tmp_path, "train", PAIRS, rows)

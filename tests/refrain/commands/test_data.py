@@ -58,7 +58,9 @@ class Screen:
 
 
 @pytest.fixture
-def screen(tmp_path: Path, store: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Screen:
+def screen(
+    tmp_path: Path, store: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Screen:
     monkeypatch.setattr(tables, "out", Console(file=Out(), width=200, highlight=False))
     monkeypatch.delenv("REFRAIN_CATALOG", raising=False)
     made = Screen(tmp_path, capsys)
@@ -76,13 +78,24 @@ class Out(io.TextIOBase):
 def test_check_shows_the_report_and_where_it_is_drawn(screen: Screen, store: Path) -> None:
     said = screen.says("check", "mine", "--catalog", screen.catalog())
     assert "100 rows read, 100 kept, 0 refused (0.0%)." in said
-    assert all(word in said for word in ("What to do", "Splits", "label neg", "characters of text: median", "distinct words"))
+    assert all(
+        word in said
+        for word in (
+            "What to do",
+            "Splits",
+            "label neg",
+            "characters of text: median",
+            "distinct words",
+        )
+    )
     page = Path(said.split("With plots: file://")[1].strip())
     assert page.is_relative_to(store)
     assert page.read_text().startswith("<!doctype html>")
 
 
-def test_check_ends_with_1_where_a_retraining_would_stop_and_shows_the_report_first(screen: Screen) -> None:
+def test_check_ends_with_1_where_a_retraining_would_stop_and_shows_the_report_first(
+    screen: Screen,
+) -> None:
     screen.rows(40, *[",pos"] * 10)
     said = screen.says("check", "mine", "--catalog", screen.catalog(), status=1)
     assert "10 no_text: nothing stands where the text should be" in said
@@ -98,7 +111,12 @@ def test_check_prints_the_whole_report_as_json(screen: Screen) -> None:
     with pytest.raises(SystemExit):
         app(list(words), standalone_mode=False)
     told = json.loads(screen.capsys.readouterr().out)
-    assert (told["read"], told["kept"], told["reasons"], told["is_new"]) == (50, 40, {"no_text": 10}, True)
+    assert (told["read"], told["kept"], told["reasons"], told["is_new"]) == (
+        50,
+        40,
+        {"no_text": 10},
+        True,
+    )
     assert "10 of 50 rows were refused" in told["fault"]
     assert len(told["examples"]["no_text"]) == 5
 
@@ -113,36 +131,58 @@ def test_check_prints_the_whole_report_as_json(screen: Screen) -> None:
     ],
     ids=["empty", "only a header", "other columns", "a directory"],
 )
-def test_a_file_without_rows_is_said_in_a_line(content: str | None, said: str, screen: Screen) -> None:
+def test_a_file_without_rows_is_said_in_a_line(
+    content: str | None, said: str, screen: Screen
+) -> None:
     path = screen.folder / "rows.csv"
     path.unlink()
     path.mkdir() if content is None else path.write_text(content)
     assert said in screen.says("check", "mine", "--catalog", screen.catalog(), status=1)
 
 
-def test_a_file_that_may_not_be_read_is_said_in_a_line(screen: Screen, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_that_may_not_be_read_is_said_in_a_line(
+    screen: Screen, monkeypatch: pytest.MonkeyPatch
+) -> None:
     opened, path = io.open, screen.folder / "rows.csv"
 
-    def refusing(file: Any, *rest: Any, **more: Any) -> Any:  # who runs the tests may be root, who may read all
+    def refusing(
+        file: Any, *rest: Any, **more: Any
+    ) -> Any:  # who runs the tests may be root, who may read all
         if str(file) == str(path):
             raise PermissionError(errno.EACCES, "Permission denied", str(file))
         return opened(file, *rest, **more)
 
     monkeypatch.setattr("builtins.open", refusing)
-    assert f"cannot read {path}: Permission denied" in screen.says("check", "mine", "--catalog", screen.catalog(), status=1)
+    assert f"cannot read {path}: Permission denied" in screen.says(
+        "check", "mine", "--catalog", screen.catalog(), status=1
+    )
 
 
 FAULTS: dict[str, tuple[int, str, str]] = {
-    "of a store": (errno.EACCES, "{home}/snapshots/x", "Permission denied: {home}/snapshots/x. Refrain writes to {home}"),
-    "above a store": (errno.EACCES, "{above}", "Refrain writes to {home}; REFRAIN_HOME names another folder."),
-    "elsewhere": (errno.EACCES, "/srv/rows.csv", "Permission denied: /srv/rows.csv. Refrain must be able to read it."),
+    "of a store": (
+        errno.EACCES,
+        "{home}/snapshots/x",
+        "Permission denied: {home}/snapshots/x. Refrain writes to {home}",
+    ),
+    "above a store": (
+        errno.EACCES,
+        "{above}",
+        "Refrain writes to {home}; REFRAIN_HOME names another folder.",
+    ),
+    "elsewhere": (
+        errno.EACCES,
+        "/srv/rows.csv",
+        "Permission denied: /srv/rows.csv. Refrain must be able to read it.",
+    ),
     "missing": (errno.ENOENT, "/srv/rows.csv", "there is no file /srv/rows.csv"),
     "full": (errno.ENOSPC, "/srv/x", "the disk is full: {home} could not be written"),
 }
 
 
 @pytest.mark.parametrize("kind", FAULTS)
-def test_a_fault_of_a_file_is_said_with_what_to_do(kind: str, store: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_fault_of_a_file_is_said_with_what_to_do(
+    kind: str, store: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     number, path, said = FAULTS[kind]
     names = {"home": str(store), "above": str(store.parent)}
     with pytest.raises(SystemExit), plain_errors():
@@ -157,19 +197,29 @@ def test_no_row_writes_to_the_screen_what_a_terminal_obeys(odd: str, screen: Scr
     said = screen.says("check", "mine", "--catalog", screen.catalog(checks=rules))
     assert re.sub(r"[\n\t]", "", said).isprintable()
     screen.rows(60, *[f"{odd},{odd}"] * 10)
-    told = screen.says("check", "mine", "--catalog", screen.catalog(checks=rules, labels={"neg": "neg", "pos": "pos"}), status=1)
+    told = screen.says(
+        "check",
+        "mine",
+        "--catalog",
+        screen.catalog(checks=rules, labels={"neg": "neg", "pos": "pos"}),
+        status=1,
+    )
     assert re.sub(r"[\n\t]", "", told).isprintable()
 
 
 def test_markup_of_the_screen_is_shown_as_it_is(screen: Screen) -> None:
     screen.rows(60, *["[red]ta[/red],[/]"] * 20)
-    catalog = screen.catalog(about="[bold]a[/bold]", origin="[/red]", licence="[link=x]l[/link]", where={"label": "[/]"})
+    catalog = screen.catalog(
+        about="[bold]a[/bold]", origin="[/red]", licence="[link=x]l[/link]", where={"label": "[/]"}
+    )
     assert "[bold]a[/bold]" in screen.says("datasets", "mine", "--catalog", catalog)
     assert "[link=x]l[/link]" in screen.says("datasets", "--catalog", catalog)
     assert "label [/]" in screen.says("check", "mine", "--catalog", catalog, status=1)
 
 
-def test_all_of_a_dataset_is_shown_with_the_values_that_its_entry_leaves_out(screen: Screen) -> None:
+def test_all_of_a_dataset_is_shown_with_the_values_that_its_entry_leaves_out(
+    screen: Screen,
+) -> None:
     catalog = screen.catalog(checks={"max_length": 77}, format={"kind": "csv", "separator": "\t"})
     lines = screen.says("datasets", "mine", "--catalog", catalog).splitlines()
     expected = [
@@ -186,10 +236,14 @@ def test_all_of_a_dataset_is_shown_with_the_values_that_its_entry_leaves_out(scr
     assert told["source"] == ENTRY["source"]
 
 
-def test_a_secret_is_shown_by_its_name_only(screen: Screen, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_secret_is_shown_by_its_name_only(
+    screen: Screen, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("PLACE", str(screen.folder))
     catalog = screen.catalog(source={"kind": "files", "paths": {"all": "${env:PLACE}/rows.csv"}})
-    said = screen.says("datasets", "mine", "--catalog", catalog) + screen.says("datasets", "mine", "--json", "--catalog", catalog)
+    said = screen.says("datasets", "mine", "--catalog", catalog) + screen.says(
+        "datasets", "mine", "--json", "--catalog", catalog
+    )
     assert said.count("${env:PLACE}/rows.csv") == 2
     assert str(screen.folder) not in said.replace(catalog, "")
 
@@ -214,23 +268,32 @@ def test_several_catalogs_are_read_together_from_options_and_the_environment(
         (None, "there is no catalog file .*other.yaml"),
     ],
 )  # fmt: skip
-def test_a_catalog_that_clashes_or_cannot_be_read_is_named(content: str | None, said: str, screen: Screen) -> None:
+def test_a_catalog_that_clashes_or_cannot_be_read_is_named(
+    content: str | None, said: str, screen: Screen
+) -> None:
     other = screen.folder / "other.yaml"
     if content is not None:
         other.write_text(content)
-    told = screen.says("check", "mine", "--catalog", screen.catalog(), "--catalog", str(other), status=1)
+    told = screen.says(
+        "check", "mine", "--catalog", screen.catalog(), "--catalog", str(other), status=1
+    )
     assert re.search(said, told)
 
 
 def test_catalogs_are_named_by_whole_paths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    assert joined([Path("a.yaml"), Path("b/c.yaml")]) == f"{tmp_path}/a.yaml{os.pathsep}{tmp_path}/b/c.yaml"
+    assert (
+        joined([Path("a.yaml"), Path("b/c.yaml")])
+        == f"{tmp_path}/a.yaml{os.pathsep}{tmp_path}/b/c.yaml"
+    )
     assert joined(None) is None
 
 
 def test_snapshots_show_how_a_dataset_grew(screen: Screen) -> None:
     catalog = screen.catalog()
-    assert "mine was never ingested: refrain check mine" in screen.says("snapshots", "mine", "--catalog", catalog)
+    assert "mine was never ingested: refrain check mine" in screen.says(
+        "snapshots", "mine", "--catalog", catalog
+    )
     for num in (40, 60):
         screen.rows(num)
         screen.says("check", "mine", "--catalog", catalog)
@@ -244,7 +307,9 @@ def test_snapshots_show_how_a_dataset_grew(screen: Screen) -> None:
     assert "pruned" in screen.says("snapshots", "mine", "--catalog", catalog)
 
 
-def test_the_history_fits_on_a_narrow_screen(screen: Screen, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_history_fits_on_a_narrow_screen(
+    screen: Screen, monkeypatch: pytest.MonkeyPatch
+) -> None:
     row = {
         "snapshot": "0123456789abcdef", "parent": "f" * 16, "made": "2031-02-03T04:05:06+00:00",
         "rows": {"train": 9_000_000, "validation": 900_000, "test": 900_000, "refused": 0},
@@ -271,12 +336,20 @@ def test_forgetting_says_what_holds_the_text_and_what_to_do(screen: Screen) -> N
     catalog = screen.catalog()
     text = made_reviews(100, 0)[7][0]
     screen.says("check", "mine", "--catalog", catalog)
-    digest = json.loads(screen.says("snapshots", "mine", "--json", "--catalog", catalog))[0]["snapshot"]
-    said = screen.says("forget", "mine", "--catalog", catalog, "--text", text.upper(), "--text", f" {text}")
+    digest = json.loads(screen.says("snapshots", "mine", "--json", "--catalog", catalog))[0][
+        "snapshot"
+    ]
+    said = screen.says(
+        "forget", "mine", "--catalog", catalog, "--text", text.upper(), "--text", f" {text}"
+    )
     assert "1 new on the removal list" in said
-    assert f"Snapshots that hold such a text until they are pruned (refrain prune): {digest}" in said
+    assert (
+        f"Snapshots that hold such a text until they are pruned (refrain prune): {digest}" in said
+    )
     assert text not in (screen.folder / "store" / "removals" / "mine.txt").read_text()
-    assert "1 rows stand on a removal list and are in no split" in screen.says("check", "mine", "--catalog", catalog)
+    assert "1 rows stand on a removal list and are in no split" in screen.says(
+        "check", "mine", "--catalog", catalog
+    )
 
 
 def test_a_text_that_no_snapshot_holds_is_said_to_be_so(screen: Screen) -> None:
@@ -291,7 +364,9 @@ def test_texts_to_forget_are_read_from_a_file(screen: Screen) -> None:
     texts = [text for text, _ in made_reviews(100, 0)[:3]]
     asked.write_bytes(("\r\n".join(texts) + "\n\n \n").encode())
     catalog = screen.catalog()
-    assert "3 new on the removal list" in screen.says("forget", "mine", "--catalog", catalog, "--file", str(asked))
+    assert "3 new on the removal list" in screen.says(
+        "forget", "mine", "--catalog", catalog, "--file", str(asked)
+    )
     assert "97 rows read, 97 kept" in screen.says("check", "mine", "--catalog", catalog)
 
 
@@ -300,10 +375,21 @@ def test_a_row_of_a_table_is_forgotten_by_its_key(screen: Screen) -> None:
         shop.execute("CREATE TABLE review (id INTEGER PRIMARY KEY, text TEXT, label TEXT)")
         shop.executemany("INSERT INTO review (text, label) VALUES (?, ?)", made_reviews(60, 0))
     shop.close()
-    source = {"kind": "sql", "url": f"sqlite:///{screen.folder}/shop.db", "table": "review", "key": "id"}
+    source = {
+        "kind": "sql",
+        "url": f"sqlite:///{screen.folder}/shop.db",
+        "table": "review",
+        "key": "id",
+    }
     path = screen.folder / "shop.yaml"
-    path.write_text(yaml.safe_dump({"shop": {**{k: v for k, v in ENTRY.items() if k != "format"}, "source": source}}))
-    assert "2 new on" in screen.says("forget", "shop", "--key", "3", "--key", "4", "--catalog", str(path))
+    path.write_text(
+        yaml.safe_dump(
+            {"shop": {**{k: v for k, v in ENTRY.items() if k != "format"}, "source": source}}
+        )
+    )
+    assert "2 new on" in screen.says(
+        "forget", "shop", "--key", "3", "--key", "4", "--catalog", str(path)
+    )
     assert "2 rows stand on a removal list" in screen.says("check", "shop", "--catalog", str(path))
 
 
@@ -323,7 +409,9 @@ def test_a_row_of_a_table_is_forgotten_by_its_key(screen: Screen) -> None:
         (["run", "mine", "msra", "--snapshot", "abcd"], "--snapshot belongs to one dataset, got 2: mine, msra"),
     ],
 )  # fmt: skip
-def test_bad_input_is_answered_in_one_line(words: list[str], said: str, screen: Screen, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_bad_input_is_answered_in_one_line(
+    words: list[str], said: str, screen: Screen, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(screen.folder)
     (screen.folder / "latin.txt").write_bytes(b"caf\xe9\n")
     monkeypatch.setenv("REFRAIN_CATALOG", screen.catalog())
@@ -372,7 +460,9 @@ def test_what_came_to_be_needed_while_somebody_thought_stays(
 ) -> None:
     def thinking(asked: str) -> bool:
         screen.rows(40)
-        app(["check", "mine", "--catalog", screen.catalog()], standalone_mode=False)  # the older one is the newest again
+        app(
+            ["check", "mine", "--catalog", screen.catalog()], standalone_mode=False
+        )  # the older one is the newest again
         return True
 
     monkeypatch.setattr(sys.stdin, "isatty", lambda: True)
@@ -400,8 +490,13 @@ def test_prune_of_a_dataset_leaves_the_others(screen: Screen, grown: Path) -> No
 def test_an_mlflow_that_does_not_answer_stops_prune_and_models(tmp_path: Path) -> None:
     folder = tmp_path / "scores" / f"mine-{'0' * 16}"
     folder.mkdir(parents=True)
-    (folder / "manifest.json").write_text(json.dumps({"dataset": "mine", "digest": "0" * 16, "checkpoint": "", "tokens": ""}))
-    nowhere = {"MLFLOW_TRACKING_URI": "http://joe:hunter2@127.0.0.1:9", "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0"}
+    (folder / "manifest.json").write_text(
+        json.dumps({"dataset": "mine", "digest": "0" * 16, "checkpoint": "", "tokens": ""})
+    )
+    nowhere = {
+        "MLFLOW_TRACKING_URI": "http://joe:hunter2@127.0.0.1:9",
+        "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",
+    }
     for words in (["prune", "--days", "0", "--yes"], ["models"]):
         done = typed(*words, home=tmp_path, **nowhere)
         assert done.returncode == 1

@@ -20,10 +20,21 @@ pytestmark = pytest.mark.usefixtures("mlflow_store")
 @pytest.fixture
 def three(mlflow_store: Path) -> None:
     """Three versions, two of which became champion."""
-    decided = [(None, True, "beats bag_of_words"), ("1", True, "+2.00 [of a gain]"), ("2", False, "not better")]
+    decided = [
+        (None, True, "beats bag_of_words"),
+        ("1", True, "+2.00 [of a gain]"),
+        ("2", False, "not better"),
+    ]
     for number, (champion, is_promoted, why) in enumerate(decided, 1):
         challenger = ModelVersion("made", versioned("made", f"key {number}"), "", "s")
-        settle(challenger, champion, is_promoted=is_promoted, why=why, scores=SCORES, decision=f"d{number}")
+        settle(
+            challenger,
+            champion,
+            is_promoted=is_promoted,
+            why=why,
+            scores=SCORES,
+            decision=f"d{number}",
+        )
 
 
 def champion() -> str | None:
@@ -34,7 +45,15 @@ def champion() -> str | None:
 def test_history_shows_every_decision_and_who_is_champion(screen: Screen) -> None:
     said = screen.says("history", "made")
     assert all(
-        part in said for part in ("promoted 1", "promoted 2", "in place of 1", "kept 3", "+2.00 [of a gain]", "accuracy 50.00")
+        part in said
+        for part in (
+            "promoted 1",
+            "promoted 2",
+            "in place of 1",
+            "kept 3",
+            "+2.00 [of a gain]",
+            "accuracy 50.00",
+        )
     )
     assert "made  in MLflow champion is version 2, previous is version 1" in said
     told = json.loads(screen.says("history", "made", "--json"))
@@ -45,7 +64,9 @@ def test_history_shows_every_decision_and_who_is_champion(screen: Screen) -> Non
 @pytest.mark.usefixtures("three")
 def test_history_shows_what_was_done_without_it(screen: Screen) -> None:
     mlflow_client.set_alias("made", "champion", "3")
-    assert "in MLflow version 3 is champion, in the ledger version 2: set by hand" in screen.says("history", "made")
+    assert "in MLflow version 3 is champion, in the ledger version 2: set by hand" in screen.says(
+        "history", "made"
+    )
 
 
 @pytest.mark.usefixtures("three")
@@ -57,7 +78,12 @@ def test_rollback_puts_the_previous_champion_back_and_says_so(screen: Screen) ->
     assert champion() == "1"
     assert "rolled back 1" in screen.says("history", "made")
     line = json.loads(screen.says("rollback", "made", "--to", "3", "--json"))
-    assert (line["champion"], line["replaced"], line["previous"], line["why"]) == ("3", "1", "1", "by hand")
+    assert (line["champion"], line["replaced"], line["previous"], line["why"]) == (
+        "3",
+        "1",
+        "1",
+        "by hand",
+    )
 
 
 @pytest.mark.usefixtures("three")
@@ -71,7 +97,9 @@ def test_rollback_puts_the_previous_champion_back_and_says_so(screen: Screen) ->
         (["rollback", "made", "--to", "2"], "made version 2 is champion already"),
     ],
 )
-def test_what_cannot_be_is_said_in_one_line_and_changes_nothing(words: list[str], said: str, screen: Screen) -> None:
+def test_what_cannot_be_is_said_in_one_line_and_changes_nothing(
+    words: list[str], said: str, screen: Screen
+) -> None:
     told = screen.says(*words, status=1)
     assert told.startswith(f"refrain: {said}")
     assert told.count("\n") == 1
@@ -81,12 +109,16 @@ def test_what_cannot_be_is_said_in_one_line_and_changes_nothing(words: list[str]
 @pytest.mark.usefixtures("three")
 def test_a_first_champion_has_none_to_go_back_to(screen: Screen) -> None:
     screen.says("rollback", "made")
-    assert "made has no previous champion: refrain history made shows" in screen.says("rollback", "made", status=1)
+    assert "made has no previous champion: refrain history made shows" in screen.says(
+        "rollback", "made", status=1
+    )
     assert champion() == "1"
 
 
 def test_of_no_model_nothing_is_told(screen: Screen, store: Path) -> None:
-    assert "there is no model 'made' in MLflow: none is registered yet" in screen.says("history", "made", status=1)
+    assert "there is no model 'made' in MLflow: none is registered yet" in screen.says(
+        "history", "made", status=1
+    )
     versioned("made", "key")
     assert "Nothing was decided about made yet." in screen.says("history", "made")
     assert "no alias is set" in screen.says("history", "made")

@@ -12,20 +12,56 @@ from tests.refrain.commands.test_data import Screen, screen
 from tests.tasks.conftest import empty_mlflow
 
 __all__ = ["empty_mlflow", "screen"]
-TINY = [f"--set=training.{name}" for name in ("hidden_size=8", "embedding_size=8", "max_epochs=1", "device=cpu")]
+TINY = [
+    f"--set=training.{name}"
+    for name in ("hidden_size=8", "embedding_size=8", "max_epochs=1", "device=cpu")
+]
 
 
 def test_a_word_after_encoders_is_one_up_to_the_next_option() -> None:
     words = ["made", "--encoders", "rnn", "cnn", "--json", "--limit", "5"]
-    assert spread(words, "--encoders") == ["made", "--encoders", "rnn", "--encoders", "cnn", "--json", "--limit", "5"]
+    assert spread(words, "--encoders") == [
+        "made",
+        "--encoders",
+        "rnn",
+        "--encoders",
+        "cnn",
+        "--json",
+        "--limit",
+        "5",
+    ]
 
 
-def test_health_tells_the_same_on_the_screen_as_json_and_as_a_page(screen: Screen, store: Path) -> None:
-    words = ("health", "mine", "--catalog", screen.catalog(), "--steps", "6", "--set=training.batch_size=8", *TINY)
+def test_health_tells_the_same_on_the_screen_as_json_and_as_a_page(
+    screen: Screen, store: Path
+) -> None:
+    words = (
+        "health",
+        "mine",
+        "--catalog",
+        screen.catalog(),
+        "--steps",
+        "6",
+        "--set=training.batch_size=8",
+        *TINY,
+    )
     said = screen.says(*words)
-    assert all(part in said for part in ("gradient health", "What to do", "oscillation of the loss", "clipped by norm 5"))
+    assert all(
+        part in said
+        for part in (
+            "gradient health",
+            "What to do",
+            "oscillation of the loss",
+            "clipped by norm 5",
+        )
+    )
     told = json.loads(screen.says(*words, "--json"))
-    assert len(told["series"]["free"]["loss"]) == len(told["series"]["clipped"]["loss"]) == told["clipped"]["num_steps"] == 6
+    assert (
+        len(told["series"]["free"]["loss"])
+        == len(told["series"]["clipped"]["loss"])
+        == told["clipped"]["num_steps"]
+        == 6
+    )
     page = Path(told["page"])
     assert page.is_relative_to(store)
     text = page.read_text()
@@ -42,7 +78,17 @@ def test_health_of_a_training_that_explodes_is_a_report(screen: Screen) -> None:
         "--set=training.warmup_steps=0",
         "--set=training.max_epochs=5",
     )
-    words = ("health", "mine", "--catalog", screen.catalog(), "--steps", "30", "--set=training.batch_size=8", *TINY, *sgd)
+    words = (
+        "health",
+        "mine",
+        "--catalog",
+        screen.catalog(),
+        "--steps",
+        "30",
+        "--set=training.batch_size=8",
+        *TINY,
+        *sgd,
+    )
     told = json.loads(screen.says(*words, "--json"))
     assert told["verdict"] == "explodes"
     assert told["free"]["oscillation"] is None
@@ -54,11 +100,23 @@ def test_health_of_a_training_that_explodes_is_a_report(screen: Screen) -> None:
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["health", "mine", "--set=training.clipping=none"], "training.clipping must be norm, value or adaptive, got 'none'"),
-        (["health", "mine", "--set=training.clip_nrm=1"], "there is no setting 'training.clip_nrm': did you mean"),
+        (
+            ["health", "mine", "--set=training.clipping=none"],
+            "training.clipping must be norm, value or adaptive, got 'none'",
+        ),
+        (
+            ["health", "mine", "--set=training.clip_nrm=1"],
+            "there is no setting 'training.clip_nrm': did you mean",
+        ),
         (["health", "mien"], "there is no dataset 'mien'"),
-        (["compare", "mine", "--encoders", "lstn"], "there is no encoder 'lstn': did you mean lstm"),
-        (["compare", "mine", "--split", "train"], "--split must be one of validation, test, got 'train'"),
+        (
+            ["compare", "mine", "--encoders", "lstn"],
+            "there is no encoder 'lstn': did you mean lstm",
+        ),
+        (
+            ["compare", "mine", "--split", "train"],
+            "--split must be one of validation, test, got 'train'",
+        ),
         (["compare", "mine", "--set=training.encoder=rnn"], "name encoders with --encoders"),
     ],
 )
@@ -66,11 +124,32 @@ def test_what_cannot_be_is_said_in_one_line(words: list[str], said: str, screen:
     assert said in screen.says(*words, "--catalog", screen.catalog(), status=1)
 
 
-def test_compare_trains_once_and_registers_nothing(screen: Screen, store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    words = ("compare", "mine", "--catalog", screen.catalog(), *TINY, "--encoders", "lstm", "cnn", "--json")
+def test_compare_trains_once_and_registers_nothing(
+    screen: Screen, store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = (
+        "compare",
+        "mine",
+        "--catalog",
+        screen.catalog(),
+        *TINY,
+        "--encoders",
+        "lstm",
+        "cnn",
+        "--json",
+    )
     rows = json.loads(screen.says(*words))
-    assert [row["system"] for row in rows] == ["majority", "bag_of_words", "character_ngrams", "lstm", "cnn"]
-    assert all(0 <= row["metrics"]["accuracy"]["value"] <= 100 and row["num_parameters"] >= 1 for row in rows)
+    assert [row["system"] for row in rows] == [
+        "majority",
+        "bag_of_words",
+        "character_ngrams",
+        "lstm",
+        "cnn",
+    ]
+    assert all(
+        0 <= row["metrics"]["accuracy"]["value"] <= 100 and row["num_parameters"] >= 1
+        for row in rows
+    )
     assert {row["split"] for row in rows} == {"validation"}
     made = {path: path.stat().st_mtime_ns for path in (store / "checkpoints").rglob("*")}
     assert len(list((store / "checkpoints").iterdir())) == 2
@@ -94,8 +173,20 @@ def test_settings_under_which_no_encoder_can_be_trained_are_an_error(screen: Scr
 
 
 def test_a_cnn_whose_decoder_is_recurrent_is_noted(made_catalog: Path, screen: Screen) -> None:
-    words = ("compare", "made_translation", "--catalog", str(made_catalog), *TINY, "--limit", "40", "--set=training.beam_width=1")
-    rows = {row["system"]: row for row in json.loads(screen.says(*words, "--encoders", "gru", "cnn", "--json"))}
+    words = (
+        "compare",
+        "made_translation",
+        "--catalog",
+        str(made_catalog),
+        *TINY,
+        "--limit",
+        "40",
+        "--set=training.beam_width=1",
+    )
+    rows = {
+        row["system"]: row
+        for row in json.loads(screen.says(*words, "--encoders", "gru", "cnn", "--json"))
+    }
     assert rows.keys() == {"nearest_pair", "gru", "cnn"}
     assert "a decoder" in rows["cnn"]["note"]
     assert rows["gru"]["note"] == ""

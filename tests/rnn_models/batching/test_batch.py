@@ -8,7 +8,15 @@ import torch
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from rnn_models.batching.batch import PAD_ID, Examples, Ragged, Words, epoch_batches, length_mask, sorted_batches
+from rnn_models.batching.batch import (
+    PAD_ID,
+    Examples,
+    Ragged,
+    Words,
+    epoch_batches,
+    length_mask,
+    sorted_batches,
+)
 
 rows = st.lists(st.lists(st.integers(4, 99), max_size=9), min_size=1, max_size=20)
 lengths = st.lists(st.tuples(st.integers(1, 30), st.integers(1, 30)), min_size=1, max_size=60)
@@ -50,14 +58,25 @@ def test_a_batch_keeps_source_and_target_of_an_example_together():
 
 @given(rows, st.randoms())
 def test_the_words_of_a_batch_are_spelled_once_each_and_found_at_their_places(rows, random):
-    spellings = [[random.randrange(4, 9) for _ in range(random.randrange(1, 6))] for _ in range(100)]
-    examples = Examples(Ragged.of(rows), Ragged.of(rows), Words(Ragged.of(rows), Ragged.of(spellings)))
+    spellings = [
+        [random.randrange(4, 9) for _ in range(random.randrange(1, 6))] for _ in range(100)
+    ]
+    examples = Examples(
+        Ragged.of(rows), Ragged.of(rows), Words(Ragged.of(rows), Ragged.of(spellings))
+    )
     indices = [random.randrange(len(rows)) for _ in rows]
     spelled = examples.batch(np.asarray(indices)).spelled
     asked = [rows[i] for i in indices]
-    assert len(spelled.characters) == len(spelled.lengths) == len({word for row in asked for word in row})
+    assert (
+        len(spelled.characters)
+        == len(spelled.lengths)
+        == len({word for row in asked for word in row})
+    )
     assert spelled.lengths.tolist() == sorted(spelled.lengths.tolist())
-    table = [ids[:n] for ids, n in zip(spelled.characters.tolist(), spelled.lengths.tolist(), strict=True)]
+    table = [
+        ids[:n]
+        for ids, n in zip(spelled.characters.tolist(), spelled.lengths.tolist(), strict=True)
+    ]
     for row, places in zip(asked, spelled.places.tolist(), strict=True):
         assert [table[place] for place in places[: len(row)]] == [spellings[word] for word in row]
         assert set(places[len(row) :]) <= {len(table)}
@@ -69,8 +88,15 @@ def test_a_batch_without_words_has_none():
 
 def test_a_batch_takes_its_words_to_a_device():
     words = Words(Ragged.of([[0, 1]]), Ragged.of([[4], [5, 6]]))
-    batch = Examples(Ragged.of([[7, 8]]), Ragged.of([[0]]), words).batch(np.array([0])).to(torch.device("meta"))
-    assert {tensor.device.type for tensor in (batch.spelled.characters, batch.spelled.lengths, batch.spelled.places)} == {"meta"}
+    batch = (
+        Examples(Ragged.of([[7, 8]]), Ragged.of([[0]]), words)
+        .batch(np.array([0]))
+        .to(torch.device("meta"))
+    )
+    assert {
+        tensor.device.type
+        for tensor in (batch.spelled.characters, batch.spelled.lengths, batch.spelled.places)
+    } == {"meta"}
 
 
 def test_a_length_mask_marks_the_real_tokens():
@@ -85,7 +111,9 @@ def test_an_epoch_covers_each_example_exactly_once(pairs, budget, seed, epoch):
 
 
 @given(lengths, orders)
-@pytest.mark.parametrize("make", [sorted_batches, lambda examples, **b: epoch_batches(examples, **b, seed=1, epoch=1)])
+@pytest.mark.parametrize(
+    "make", [sorted_batches, lambda examples, **b: epoch_batches(examples, **b, seed=1, epoch=1)]
+)
 def test_a_batch_holds_to_its_size_and_to_its_tokens_with_padding(make, pairs, budget):
     examples = of_lengths(pairs)
     for batch in make(examples, **budget):
@@ -122,7 +150,10 @@ def test_another_seed_or_epoch_has_another_order_and_other_company(other):
 
 def test_batches_of_an_epoch_do_not_come_sorted_by_length():
     examples = of_lengths([(n, 1) for n in range(1, 41)])
-    first = [examples.lengths[batch][0] for batch in epoch_batches(examples, size=4, tokens=999, seed=1, epoch=1)]
+    first = [
+        examples.lengths[batch][0]
+        for batch in epoch_batches(examples, size=4, tokens=999, seed=1, epoch=1)
+    ]
     assert first not in (sorted(first), sorted(first, reverse=True))
 
 

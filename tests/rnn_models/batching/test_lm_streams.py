@@ -15,7 +15,9 @@ texts = st.lists(st.lists(st.integers(4, 9), max_size=12), min_size=1, max_size=
 
 
 def made(rows, size=3, window=4, seed=1, epoch=1, is_joined=False):
-    return stream_windows(Ragged.of(rows), size=size, window=window, seed=seed, epoch=epoch, is_joined=is_joined)
+    return stream_windows(
+        Ragged.of(rows), size=size, window=window, seed=seed, epoch=epoch, is_joined=is_joined
+    )
 
 
 def read_by_stream(streams):
@@ -33,7 +35,11 @@ def read_by_stream(streams):
 
 @given(texts, st.integers(1, 5), st.integers(1, 6), st.integers(1, 3), st.booleans())
 def test_each_token_and_each_end_is_said_exactly_once(rows, size, window, epoch, is_joined):
-    said = [i for _, said, _ in read_by_stream(made(rows, size, window, epoch=epoch, is_joined=is_joined)) for i in said]
+    said = [
+        i
+        for _, said, _ in read_by_stream(made(rows, size, window, epoch=epoch, is_joined=is_joined))
+        for i in said
+    ]
     assert sorted(said) == sorted([i for row in rows for i in row] + [EOS_ID] * len(rows))
 
 
@@ -59,21 +65,27 @@ def test_joined_texts_are_one_text_in_their_order(rows, size, window):
 
 
 @given(texts, st.integers(1, 5), st.integers(1, 6), st.booleans())
-def test_a_state_starts_anew_where_a_stream_or_a_separate_text_begins_and_nowhere_else(rows, size, window, is_joined):
+def test_a_state_starts_anew_where_a_stream_or_a_separate_text_begins_and_nowhere_else(
+    rows, size, window, is_joined
+):
     for read, _, starts in read_by_stream(made(rows, size, window, is_joined=is_joined)):
         begins = {i for i, token in enumerate(read) if token == BOS_ID and not is_joined}
         assert starts == sorted({0} | begins)
 
 
 @given(texts, st.integers(1, 5), st.integers(1, 6), st.booleans())
-def test_streams_are_of_equal_length_and_their_windows_no_longer_than_asked(rows, size, window, is_joined):
+def test_streams_are_of_equal_length_and_their_windows_no_longer_than_asked(
+    rows, size, window, is_joined
+):
     streams = made(rows, size, window, is_joined=is_joined)
     lengths = streams.lengths.sum(0)
     assert len(lengths) == min(size, sum(len(row) + 1 for row in rows))
     assert lengths.max() - lengths.min() <= 1
     assert streams.lengths.max() <= window
     for found in streams:
-        assert found.read.shape == found.said.shape == (len(lengths), max(1, int(found.lengths.max())))
+        assert (
+            found.read.shape == found.said.shape == (len(lengths), max(1, int(found.lengths.max())))
+        )
         padding = torch.arange(found.read.shape[1]) >= found.lengths[:, None]
         assert (found.read[padding] == PAD_ID).all()
         assert (found.said[padding] == PAD_ID).all()
@@ -94,18 +106,24 @@ def test_a_window_names_the_texts_it_reads():
 
 
 def windows_of(streams):
-    return [(w.read.tolist(), w.said.tolist(), w.lengths.tolist(), w.is_start.tolist()) for w in streams]
+    return [
+        (w.read.tolist(), w.said.tolist(), w.lengths.tolist(), w.is_start.tolist()) for w in streams
+    ]
 
 
 @given(texts, st.integers(1, 3), st.integers(1, 3))
 def test_the_windows_follow_from_seed_and_epoch(rows, seed, epoch):
     np.random.seed(0)  # the state of the global generator must not matter
-    assert windows_of(made(rows, seed=seed, epoch=epoch)) == windows_of(made(rows, seed=seed, epoch=epoch))
+    assert windows_of(made(rows, seed=seed, epoch=epoch)) == windows_of(
+        made(rows, seed=seed, epoch=epoch)
+    )
 
 
 def test_another_seed_or_epoch_gives_other_windows():
     rows = [[4 + i % 6] * (5 + i % 7) for i in range(40)]
-    orders = [windows_of(made(rows, seed=seed, epoch=epoch)) for seed, epoch in [(1, 1), (1, 2), (2, 1)]]
+    orders = [
+        windows_of(made(rows, seed=seed, epoch=epoch)) for seed, epoch in [(1, 1), (1, 2), (2, 1)]
+    ]
     assert all(a != b for a, b in pairwise([*orders, orders[0]]))
 
 

@@ -8,11 +8,15 @@ from rnn_models.decoding.predict import predict_all
 
 
 def written(posed, model, folder, **changes):
-    save_model(folder, weights_of(model), posed.problem, posed.sizes, posed.settings.with_changes(changes))
+    save_model(
+        folder, weights_of(model), posed.problem, posed.sizes, posed.settings.with_changes(changes)
+    )
     return load_model(folder)
 
 
-@pytest.mark.parametrize("changes", [{}, {"encoder": "gru", "num_layers": 2}, {"encoder": "rnn", "pooling": "last"}])
+@pytest.mark.parametrize(
+    "changes", [{}, {"encoder": "gru", "num_layers": 2}, {"encoder": "rnn", "pooling": "last"}]
+)
 def test_a_checkpoint_read_back_gives_the_same_outputs_to_the_last_bit(posed, changes, tmp_path):
     model = posed.model(**changes)
     problem, read = written(posed, model, tmp_path, **changes)
@@ -21,13 +25,17 @@ def test_a_checkpoint_read_back_gives_the_same_outputs_to_the_last_bit(posed, ch
     assert predict_all(problem, read, posed.examples) == predict_all(problem, model, posed.examples)
 
 
-def test_a_shared_embedding_is_written_once_and_still_shared_when_read(shared_translation, tmp_path):
+def test_a_shared_embedding_is_written_once_and_still_shared_when_read(
+    shared_translation, tmp_path
+):
     model = shared_translation.model()
     assert "target_embedding.table.weight" not in weights_of(model)
     _, read = written(shared_translation, model, tmp_path)
     assert read.source_embedding is read.target_embedding
     batch = shared_translation.batch()
-    assert torch.equal(shared_translation.logits(read, batch), shared_translation.logits(model, batch))
+    assert torch.equal(
+        shared_translation.logits(read, batch), shared_translation.logits(model, batch)
+    )
 
 
 def test_a_model_read_back_is_ready_to_predict(posed, tmp_path):
@@ -46,7 +54,9 @@ def test_copied_weights_do_not_follow_the_model(posed):
 def test_weights_of_other_names_are_refused_by_name(sentiment):
     weights = weights_of(sentiment.model())
     weights["project.scale"] = weights.pop("project.bias")
-    with pytest.raises(ValueError, match=r"weights do not fit: \['project.bias', 'project.scale'\] differ"):
+    with pytest.raises(
+        ValueError, match=r"weights do not fit: \['project.bias', 'project.scale'\] differ"
+    ):
         load_weights(sentiment.model(), weights)
 
 

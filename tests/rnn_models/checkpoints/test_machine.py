@@ -23,9 +23,14 @@ def test_threads_and_device_are_those_that_compute() -> None:
 
 @pytest.mark.parametrize(
     ("said", "named"),
-    [("processor : 0\nmodel name\t: Lumo 9 @ 3 GHz\nmodel name : other\n", "Lumo 9 @ 3 GHz"), ("cpu : 1\n", "")],
+    [
+        ("processor : 0\nmodel name\t: Lumo 9 @ 3 GHz\nmodel name : other\n", "Lumo 9 @ 3 GHz"),
+        ("cpu : 1\n", ""),
+    ],
 )
-def test_a_processor_has_a_name(said: str, named: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_processor_has_a_name(
+    said: str, named: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "cpuinfo").write_text(said)
     for place in ("cpuinfo", "nowhere"):
         monkeypatch.setattr(machine, "CPUS", tmp_path / place)

@@ -12,9 +12,15 @@ from rnn_models.problem import Sizes, find_problem
 
 
 def test_the_same_bits_are_no_change_whatever_they_say() -> None:
-    weights = {"a": torch.tensor([1.0, -0.0, math.nan, math.inf]), "b": torch.zeros(0), "c": torch.tensor(2.0)}
+    weights = {
+        "a": torch.tensor([1.0, -0.0, math.nan, math.inf]),
+        "b": torch.zeros(0),
+        "c": torch.tensor(2.0),
+    }
     copies = {name: tensor.clone() for name, tensor in weights.items()}
-    assert [(each.num_differing, each.largest) for each in changes_of_weights(weights, copies)] == [(0, 0.0)] * 3
+    assert [(each.num_differing, each.largest) for each in changes_of_weights(weights, copies)] == [
+        (0, 0.0)
+    ] * 3
     assert misfits(weights, copies) == []
 
 
@@ -27,13 +33,18 @@ def test_changes_are_those_that_a_loop_over_all_numbers_finds() -> None:
     found = {each.name: each for each in changes_of_weights(ours, theirs)}
     assert list(found) == ["far", "near", "same"]
     for name, change in found.items():
-        pairs = list(zip(ours[name].flatten().tolist(), theirs[name].flatten().tolist(), strict=True))
+        pairs = list(
+            zip(ours[name].flatten().tolist(), theirs[name].flatten().tolist(), strict=True)
+        )
         gaps = [abs(a - b) for a, b in pairs if a != b]
         assert change == Change(name, len(pairs), len(gaps), max(gaps, default=0.0))
 
 
 def test_a_zero_with_a_sign_differs_by_nothing_and_comes_before_what_is_the_same() -> None:
-    ours, theirs = {"a": torch.ones(2), "b": torch.tensor([0.0, 1.0])}, {"a": torch.ones(2), "b": torch.tensor([-0.0, 1.0])}
+    ours, theirs = (
+        {"a": torch.ones(2), "b": torch.tensor([0.0, 1.0])},
+        {"a": torch.ones(2), "b": torch.tensor([-0.0, 1.0])},
+    )
     assert changes_of_weights(ours, theirs) == [Change("b", 2, 1, 0.0), Change("a", 2, 0, 0.0)]
 
 
@@ -45,13 +56,21 @@ def test_a_damaged_file_is_said(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("value", [math.nan, math.inf])
 def test_what_is_no_number_is_the_farthest_off(value: float) -> None:
-    ours, theirs = {"a": torch.ones(2), "b": torch.ones(2)}, {"a": torch.full((2,), 9.0), "b": torch.tensor([1.0, value])}
+    ours, theirs = (
+        {"a": torch.ones(2), "b": torch.ones(2)},
+        {"a": torch.full((2,), 9.0), "b": torch.tensor([1.0, value])},
+    )
     assert changes_of_weights(ours, theirs) == [Change("b", 2, 1, None), Change("a", 2, 2, 8.0)]
 
 
 def test_tensors_of_another_shape_or_type_or_on_one_side_cannot_be_compared() -> None:
     ours = {"a": torch.ones(2, 3), "b": torch.ones(2), "c": torch.ones(1), "e": torch.ones(1)}
-    theirs = {"a": torch.ones(3, 2), "b": torch.ones(2, dtype=torch.float64), "d": torch.ones(1), "e": torch.ones(1)}
+    theirs = {
+        "a": torch.ones(3, 2),
+        "b": torch.ones(2, dtype=torch.float64),
+        "d": torch.ones(1),
+        "e": torch.ones(1),
+    }
     assert misfits(ours, theirs) == [
         "a: expected float32 (2, 3), found float32 (3, 2)",
         "b: expected float32 (2,), found float64 (2,)",

@@ -37,7 +37,9 @@ def search(table, *, width, max_lengths, length_penalty=1.0, places=None):
 
     places = torch.arange(len(table)) if places is None else torch.tensor(places)
     state, steps = (places, torch.zeros_like(places)), torch.tensor(max_lengths)
-    found = beam_search(step, state, width=width, max_lengths=steps, length_penalty=length_penalty, num_best=1)
+    found = beam_search(
+        step, state, width=width, max_lengths=steps, length_penalty=length_penalty, num_best=1
+    )
     return [hypotheses[0] for hypotheses in found]
 
 
@@ -68,8 +70,13 @@ def slow_search(log_probability, ids, *, width, max_length, length_penalty, num_
         growing = [said for _, _, said in beams if EOS_ID not in said]
         if not growing:
             break
-        reach = max(total for _, total, said in beams if EOS_ID not in said) / max_length**length_penalty
-        is_open = is_open and sum(score > reach for score, _, said in beams if EOS_ID in said) < num_best
+        reach = (
+            max(total for _, total, said in beams if EOS_ID not in said)
+            / max_length**length_penalty
+        )
+        is_open = (
+            is_open and sum(score > reach for score, _, said in beams if EOS_ID in said) < num_best
+        )
         counts.extend([len(growing)] * is_open)
         beams = [beam for beam in beams if EOS_ID in beam[2]] + [
             (total / len(said) ** length_penalty, total, said)
@@ -92,13 +99,18 @@ def best_of_all(rows, max_length, length_penalty):
     """Try every text that ends in time or is cut."""
     ended = [[*text, EOS_ID] for n in range(max_length) for text in product(IDS, repeat=n)]
     cut = [list(text) for text in product(IDS, repeat=max_length)]
-    scores = [(log_probability(rows, said) / len(said) ** length_penalty, said) for said in ended + cut]
+    scores = [
+        (log_probability(rows, said) / len(said) ** length_penalty, said) for said in ended + cut
+    ]
     score, said = max(scores)
     return [i for i in said if i != EOS_ID], score
 
 
 @pytest.mark.parametrize("length_penalty", [0.0, 0.6, 1.0, 2.0])
-@given(seed=st.integers(0, 9999), max_lengths=st.lists(st.integers(1, MAX_LENGTH), min_size=1, max_size=3))
+@given(
+    seed=st.integers(0, 9999),
+    max_lengths=st.lists(st.integers(1, MAX_LENGTH), min_size=1, max_size=3),
+)
 def test_a_beam_wide_enough_for_all_texts_finds_the_best(length_penalty, seed, max_lengths):
     table = drawn(seed, len(max_lengths))
     found = search(table, width=150, max_lengths=max_lengths, length_penalty=length_penalty)
@@ -110,11 +122,21 @@ def test_a_beam_wide_enough_for_all_texts_finds_the_best(length_penalty, seed, m
 @pytest.mark.parametrize("length_penalty", [0.0, 0.6, 1.0, 2.0])
 @pytest.mark.parametrize("num_best", [1, 2, 3])
 @given(
-    seed=st.integers(0, 9999), width=st.integers(3, 9), max_lengths=st.lists(st.integers(1, MAX_LENGTH), min_size=1, max_size=4)
+    seed=st.integers(0, 9999),
+    width=st.integers(3, 9),
+    max_lengths=st.lists(st.integers(1, MAX_LENGTH), min_size=1, max_size=4),
 )
-def test_the_best_texts_are_those_of_a_slow_search(length_penalty, num_best, seed, width, max_lengths):
+def test_the_best_texts_are_those_of_a_slow_search(
+    length_penalty, num_best, seed, width, max_lengths
+):
     table = drawn(seed, len(max_lengths))
-    found, counts = search_all(table, width=width, max_lengths=max_lengths, length_penalty=length_penalty, num_best=num_best)
+    found, counts = search_all(
+        table,
+        width=width,
+        max_lengths=max_lengths,
+        length_penalty=length_penalty,
+        num_best=num_best,
+    )
     expected_counts = [0] * MAX_LENGTH
     for hypotheses, rows, max_length in zip(found, table, max_lengths, strict=True):
         slow, grown = slow_search(
@@ -122,9 +144,13 @@ def test_the_best_texts_are_those_of_a_slow_search(length_penalty, num_best, see
             num_best=num_best,
         )  # fmt: skip
         assert [hypothesis.ids for hypothesis in hypotheses] == [ids for ids, _ in slow[:num_best]]
-        assert [h.score for h in hypotheses] == pytest.approx([score for _, score in slow[:num_best]], rel=1e-5)
+        assert [h.score for h in hypotheses] == pytest.approx(
+            [score for _, score in slow[:num_best]], rel=1e-5
+        )
         expected_counts = [a + b for a, b in zip_longest(expected_counts, grown, fillvalue=0)]
-    assert counts == [count for count in expected_counts if count]  # no step for what is finished or decided, nor for padding
+    assert counts == [
+        count for count in expected_counts if count
+    ]  # no step for what is finished or decided, nor for padding
 
 
 @pytest.mark.parametrize("length_penalty", [0.0, 0.6, 1.0, 2.0])
@@ -133,13 +159,26 @@ def test_the_best_texts_are_those_of_a_slow_search(length_penalty, num_best, see
     seed=st.integers(0, 9999), width=st.integers(3, 9), max_lengths=st.lists(st.integers(1, MAX_LENGTH), min_size=1, max_size=4),
     has_ties=st.booleans(),
 )  # fmt: skip
-@example(seed=0, width=8, max_lengths=[3, 3, 3, 3], has_ties=False)  # fewer rows, other ends of the tensors
-def test_an_early_end_changes_no_text_and_no_score(length_penalty, num_best, seed, width, max_lengths, has_ties):
+@example(
+    seed=0, width=8, max_lengths=[3, 3, 3, 3], has_ties=False
+)  # fewer rows, other ends of the tensors
+def test_an_early_end_changes_no_text_and_no_score(
+    length_penalty, num_best, seed, width, max_lengths, has_ties
+):
     """With ties too: of scores that are 0, -1 and -2 for each id many texts have the same."""
     table = drawn(seed, len(max_lengths))
-    table = table.clamp(min=-2).round().masked_fill(table.isneginf(), float("-inf")) if has_ties else table
+    table = (
+        table.clamp(min=-2).round().masked_fill(table.isneginf(), float("-inf"))
+        if has_ties
+        else table
+    )
     table = table - table.logsumexp(2, keepdim=True)
-    wanted = {"width": width, "max_lengths": max_lengths, "length_penalty": length_penalty, "num_best": num_best}
+    wanted = {
+        "width": width,
+        "max_lengths": max_lengths,
+        "length_penalty": length_penalty,
+        "num_best": num_best,
+    }
     early, early_counts = search_all(table, **wanted)
     with patch.object(Beams, "are_decided", lambda beams, *_: ~beams.is_live.any(1)):
         late, late_counts = search_all(table, **wanted)
@@ -152,7 +191,10 @@ def test_a_length_has_one_divisor_whatever_the_batch(exponent):
     """Powers in float32 have another last bit in the last few numbers of a tensor than before."""
     expected = torch.tensor([max(n, 1) ** exponent for n in range(201)])
     for longest in range(1, 200):
-        assert powers(torch.tensor([1, longest]), exponent).tolist() == expected[: longest + 1].tolist()
+        assert (
+            powers(torch.tensor([1, longest]), exponent).tolist()
+            == expected[: longest + 1].tolist()
+        )
 
 
 def test_a_divisor_beyond_all_numbers_is_infinite():
@@ -163,7 +205,9 @@ def test_a_sequence_is_over_when_its_best_are_finished():
     """<eos> has 0.9 at each step: the empty text is the best at once, the second best is known a step later."""
     table = torch.full((1, V**MAX_LENGTH, V), math.log(0.02), dtype=torch.float64)
     table[:, :, EOS_ID] = math.log(0.9)
-    found, counts = search_all(table, width=3, max_lengths=[MAX_LENGTH], length_penalty=1.0, num_best=1)
+    found, counts = search_all(
+        table, width=3, max_lengths=[MAX_LENGTH], length_penalty=1.0, num_best=1
+    )
     assert (found[0][0].ids, found[0][0].score) == ([], pytest.approx(math.log(0.9)))
     assert counts == [1]
     _, counts = search_all(table, width=3, max_lengths=[MAX_LENGTH], length_penalty=1.0, num_best=2)
@@ -192,12 +236,16 @@ def test_the_score_of_a_hypothesis_is_its_log_probability_by_its_length(seed, wi
     assert found.score == pytest.approx(log_probability(table[0], said) / len(said), rel=1e-5)
 
 
-@given(seed=st.integers(0, 9999), width=st.integers(1, 4), length_penalty=st.sampled_from([0.0, 1.0]))
+@given(
+    seed=st.integers(0, 9999), width=st.integers(1, 4), length_penalty=st.sampled_from([0.0, 1.0])
+)
 def test_a_batch_decodes_as_its_sequences_do_one_by_one(seed, width, length_penalty):
     table, max_lengths = drawn(seed, 4), [4, 1, 3, 2]
     together = search(table, width=width, max_lengths=max_lengths, length_penalty=length_penalty)
     for i, max_length in enumerate(max_lengths):
-        (alone,) = search(table, width=width, max_lengths=[max_length], length_penalty=length_penalty, places=[i])
+        (alone,) = search(
+            table, width=width, max_lengths=[max_length], length_penalty=length_penalty, places=[i]
+        )
         assert (together[i].ids, together[i].score) == (alone.ids, pytest.approx(alone.score))
 
 
@@ -207,7 +255,10 @@ def test_a_hypothesis_has_no_padding_start_or_end_even_if_a_model_says_them(seed
     assert not {PAD_ID, BOS_ID, EOS_ID} & {i for hypothesis in found for i in hypothesis.ids}
 
 
-@given(width=st.integers(1, 4), max_lengths=st.lists(st.integers(1, MAX_LENGTH), min_size=1, max_size=4))
+@given(
+    width=st.integers(1, 4),
+    max_lengths=st.lists(st.integers(1, MAX_LENGTH), min_size=1, max_size=4),
+)
 def test_a_text_that_never_ends_is_cut_at_its_own_longest(width, max_lengths):
     table = drawn(1, len(max_lengths))
     table[:, :, EOS_ID] = float("-inf")
@@ -218,7 +269,10 @@ def test_a_text_that_never_ends_is_cut_at_its_own_longest(width, max_lengths):
 def test_a_higher_length_penalty_never_prefers_a_shorter_text():
     table = drawn(5, 20)
     lengths = [
-        [len(h.ids) for h in search(table, width=150, max_lengths=[MAX_LENGTH] * 20, length_penalty=penalty)]
+        [
+            len(h.ids)
+            for h in search(table, width=150, max_lengths=[MAX_LENGTH] * 20, length_penalty=penalty)
+        ]
         for penalty in (0.0, 1.0, 2.0)
     ]
     assert all(low <= mid <= high for low, mid, high in zip(*lengths, strict=True))

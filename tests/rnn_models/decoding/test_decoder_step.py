@@ -13,7 +13,12 @@ WIDTH = 3
 
 def stepping(model, never_said=()):
     return decoder_step(
-        model.target_embedding, model.decoder, model.attention, model.projection, never_said=never_said, width=WIDTH
+        model.target_embedding,
+        model.decoder,
+        model.attention,
+        model.projection,
+        never_said=never_said,
+        width=WIDTH,
     )
 
 
@@ -26,8 +31,12 @@ def test_steps_of_some_beams_are_those_of_training(translation, kind, activation
     is_live = torch.rand(len(batch), WIDTH, generator=torch.Generator().manual_seed(1)) < 0.6
     places = is_live.flatten().nonzero().flatten()
     sequences = places // WIDTH
-    read = torch.randint(4, translation.sizes.target, (len(places), 4), generator=torch.Generator().manual_seed(2))
-    expected, _, after = model.decode(read, memory.rows(sequences), tuple(part[sequences] for part in start))
+    read = torch.randint(
+        4, translation.sizes.target, (len(places), 4), generator=torch.Generator().manual_seed(2)
+    )
+    expected, _, after = model.decode(
+        read, memory.rows(sequences), tuple(part[sequences] for part in start)
+    )
     step, state, origin = stepping(model), start, sequences
     for t in range(read.shape[1]):
         logits, state = step(Rows(read[:, t], places, origin), memory, state)

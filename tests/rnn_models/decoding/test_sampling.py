@@ -16,7 +16,9 @@ from rnn_models.settings import TrainSettings
 from tests.rnn_models.layers.test_encoder import EVERY_CELL
 from tests.rnn_models.tiny_language_model import SETTINGS, SIZES
 
-logit_rows = st.lists(st.floats(-6, 6, width=32), min_size=1, max_size=12).map(lambda row: torch.tensor([row]))
+logit_rows = st.lists(st.floats(-6, 6, width=32), min_size=1, max_size=12).map(
+    lambda row: torch.tensor([row])
+)
 # 6 ids can be said: 4 to 8, and <eos>.
 SMALL = Sampling(max_length=3, seed=5)
 
@@ -70,7 +72,9 @@ def test_top_p_keeps_the_fewest_likeliest_ids_that_reach_p(logits, p):
     found = probabilities_of(logits, Sampling(top_p=p))[0]
     whole = logits.double().softmax(1)[0]
     ordered = sorted(whole.tolist(), reverse=True)
-    needed = next((n for n in range(1, len(ordered)) if sum(ordered[:n]) >= p - 1e-12), len(ordered))
+    needed = next(
+        (n for n in range(1, len(ordered)) if sum(ordered[:n]) >= p - 1e-12), len(ordered)
+    )
     num = int((found > 0).sum())
     assert num == needed or math.isclose(sum(ordered[: min(num, needed)]), p, abs_tol=1e-9)
     assert sorted(whole[found > 0].tolist(), reverse=True) == ordered[:num]
@@ -79,7 +83,9 @@ def test_top_p_keeps_the_fewest_likeliest_ids_that_reach_p(logits, p):
 
 def test_a_share_of_what_top_k_left_is_taken_by_top_p():
     logits = torch.tensor([[0.4, 0.3, 0.2, 0.1]]).log()
-    found = probabilities_of(logits, Sampling(top_k=3, top_p=0.5))  # of 0.4, 0.3, 0.2 the first is 0.44
+    found = probabilities_of(
+        logits, Sampling(top_k=3, top_p=0.5)
+    )  # of 0.4, 0.3, 0.2 the first is 0.44
     torch.testing.assert_close(found, torch.tensor([[4 / 7, 3 / 7, 0, 0]], dtype=torch.float64))
 
 
@@ -94,19 +100,32 @@ def test_cold_draws_are_the_likeliest_and_hot_ones_all_alike(logits):
 
 def test_a_lower_temperature_approaches_the_likeliest():
     logits = torch.tensor([[1.0, 2.0, 0.5]])
-    shares = [float(probabilities_of(logits, Sampling(temperature=t))[0, 1]) for t in (2.0, 1.0, 0.5, 0.1, 0.01)]
+    shares = [
+        float(probabilities_of(logits, Sampling(temperature=t))[0, 1])
+        for t in (2.0, 1.0, 0.5, 0.1, 0.01)
+    ]
     assert shares == sorted(shares)
     assert shares[-1] == pytest.approx(1)
 
 
-@given(st.lists(st.sampled_from([0.0, 0.0, 0.1, 0.5, 1e-9]), min_size=1, max_size=9), st.floats(0, 1, exclude_max=True))
+@given(
+    st.lists(st.sampled_from([0.0, 0.0, 0.1, 0.5, 1e-9]), min_size=1, max_size=9),
+    st.floats(0, 1, exclude_max=True),
+)
 def test_an_id_without_probability_is_never_drawn(weights, chance):
     row = torch.tensor([[*weights, 0.2, 0.0]], dtype=torch.float64)
     assert float(row[0, draw(row, torch.tensor([chance], dtype=torch.float64))]) > 0
 
 
 @pytest.mark.parametrize(
-    "changes", [{}, {"temperature": 0.6}, {"top_k": 3}, {"top_p": 0.7}, {"temperature": 1.5, "top_k": 4, "top_p": 0.8}]
+    "changes",
+    [
+        {},
+        {"temperature": 0.6},
+        {"top_k": 3},
+        {"top_p": 0.7},
+        {"temperature": 1.5, "top_k": 4, "top_p": 0.8},
+    ],
 )
 def test_texts_come_as_often_as_their_enumerated_probability_says(changes):
     """All texts of up to 3 ids, each with the product of its filtered probabilities, against 20,000 draws."""
@@ -135,20 +154,28 @@ def test_texts_come_as_often_as_their_enumerated_probability_says(changes):
     pairs += [(num - sum(found[text] for text in frequent), rest)] if rest >= 5 else []
     statistic = sum((seen - times) ** 2 / times for seen, times in pairs)
     degrees = len(pairs) - 1
-    assert statistic < degrees + 4 * math.sqrt(2 * degrees)  # mean and deviation of chi-square; 4 of them are one in thousands
+    assert statistic < degrees + 4 * math.sqrt(
+        2 * degrees
+    )  # mean and deviation of chi-square; 4 of them are one in thousands
 
 
 @EVERY_CELL
 @pytest.mark.parametrize(
-    "sampling", [Sampling(max_length=9), Sampling(max_length=9, temperature=0.4, top_k=3)], ids=["plain", "filtered"]
+    "sampling",
+    [Sampling(max_length=9), Sampling(max_length=9, temperature=0.4, top_k=3)],
+    ids=["plain", "filtered"],
 )
 def test_a_drawn_text_costs_what_teacher_forcing_says(kind, activation, sampling):
     model = made(0.1, encoder=kind, activation=activation, num_layers=2)
     with torch.no_grad():
-        model.bias[EOS_ID] = model.project(model(torch.tensor([[BOS_ID]]), ())[0]).max() + 0.5  # some end soon
+        model.bias[EOS_ID] = (
+            model.project(model(torch.tensor([[BOS_ID]]), ())[0]).max() + 0.5
+        )  # some end soon
     texts = drawn(model, 40, sampling, prompt=(5, 4, 8))
     for text in texts:
-        assert -text.nats == pytest.approx(forced(model, text.ids, is_ended=text.is_ended, prompt=(5, 4, 8)), abs=1e-4)
+        assert -text.nats == pytest.approx(
+            forced(model, text.ids, is_ended=text.is_ended, prompt=(5, 4, 8)), abs=1e-4
+        )
 
 
 def test_a_text_stops_at_its_end_or_at_the_longest_length():
@@ -187,7 +214,9 @@ def test_each_step_reads_one_id_of_the_texts_that_are_not_over():
         return step(previous, state)
 
     with torch.inference_mode():
-        logits, state = read_prompts(model, torch.full((30, 1), BOS_ID), torch.ones(30, dtype=torch.int64))
+        logits, state = read_prompts(
+            model, torch.full((30, 1), BOS_ID), torch.ones(30, dtype=torch.int64)
+        )
         texts = sample(watched, logits, state, Sampling(max_length=8), np.arange(30))
     alive = [sum(len(text.ids) > place for text in texts) for place in range(7)]
     assert shapes == [(num, num) for num in alive if num]
@@ -196,7 +225,10 @@ def test_each_step_reads_one_id_of_the_texts_that_are_not_over():
 @EVERY_CELL
 @given(lengths=st.lists(st.integers(1, 6), min_size=1, max_size=6))
 def test_prompts_of_different_lengths_are_read_as_each_alone(kind, activation, lengths):
-    model, random = made(encoder=kind, activation=activation, num_layers=2), np.random.default_rng(sum(lengths))
+    model, random = (
+        made(encoder=kind, activation=activation, num_layers=2),
+        np.random.default_rng(sum(lengths)),
+    )
     rows = [[BOS_ID, *random.integers(4, 10, length - 1).tolist()] for length in lengths]
     read = torch.full((len(rows), max(lengths)), PAD_ID)
     for i, row in enumerate(rows):
@@ -205,8 +237,12 @@ def test_prompts_of_different_lengths_are_read_as_each_alone(kind, activation, l
         logits, state = read_prompts(model, read, torch.tensor(lengths))
         for i, row in enumerate(rows):
             states, after = model(torch.tensor([row]), ())
-            torch.testing.assert_close(logits[i : i + 1], model.project(states[:, -1]), rtol=1e-4, atol=1e-5)
-            torch.testing.assert_close(tuple(s[i : i + 1] for s in state), after, rtol=1e-4, atol=1e-5)
+            torch.testing.assert_close(
+                logits[i : i + 1], model.project(states[:, -1]), rtol=1e-4, atol=1e-5
+            )
+            torch.testing.assert_close(
+                tuple(s[i : i + 1] for s in state), after, rtol=1e-4, atol=1e-5
+            )
 
 
 @pytest.mark.parametrize(
@@ -224,6 +260,8 @@ def test_a_way_to_draw_that_makes_no_sense_is_refused(changes, message):
 
 
 def test_a_model_draws_as_its_settings_say():
-    settings = TrainSettings(temperature=0.5, top_k=7, top_p=0.9, sample_length=12, joined_texts=True, seed=4)
+    settings = TrainSettings(
+        temperature=0.5, top_k=7, top_p=0.9, sample_length=12, joined_texts=True, seed=4
+    )
     expected = Sampling(temperature=0.5, top_k=7, top_p=0.9, max_length=12, goes_on=True, seed=4)
     assert Sampling.of(settings) == expected

@@ -7,7 +7,14 @@ import numpy as np
 import pytest
 import torch
 
-from rnn_models.diagnostics.diagnosis import advice, diagnose, far_end, num_spikes, oscillation, suggested_norm
+from rnn_models.diagnostics.diagnosis import (
+    advice,
+    diagnose,
+    far_end,
+    num_spikes,
+    oscillation,
+    suggested_norm,
+)
 from rnn_models.diagnostics.probe import Probe, probe
 from rnn_models.settings import TrainSettings
 from rnn_models.training.history import Step
@@ -21,7 +28,9 @@ def test_a_loss_that_only_falls_does_not_oscillate():
 
 def test_the_oscillation_is_the_mean_height_above_the_lowest_so_far():
     # Above the lowest: 0, 0, 1, 0, 2, of 4 at the start.
-    assert oscillation([4.0, 2.0, 3.0, 1.0, 3.0], window=1) == pytest.approx((0 + 0 + 1 + 0 + 2) / 5 / 4)
+    assert oscillation([4.0, 2.0, 3.0, 1.0, 3.0], window=1) == pytest.approx(
+        (0 + 0 + 1 + 0 + 2) / 5 / 4
+    )
 
 
 def test_noise_of_single_batches_is_no_oscillation_and_a_climb_is():
@@ -78,7 +87,13 @@ def recurrent(scale: float, **changes: object):
         learning_rate=1e-3, clip_norm=1.0, dropout=0.0,
     ).with_changes(changes)  # fmt: skip
     probes = [
-        probe(replace(posed.problem, build=build), posed.examples, posed.sizes, settings.with_changes(free), num_steps=30)
+        probe(
+            replace(posed.problem, build=build),
+            posed.examples,
+            posed.sizes,
+            settings.with_changes(free),
+            num_steps=30,
+        )
         for free in ({}, {"clipping": "none"})
     ]
     return settings, diagnose(*probes, "norm 1")
@@ -109,19 +124,29 @@ def test_a_training_whose_gradients_are_not_finite_is_told_and_not_raised():
     assert found.verdict == "explodes"
     assert found.free.num_not_finite >= 5
     assert found.free.oscillation == math.inf
-    assert any(line.startswith("Without clipping the training stopped at step") for line in found.sentences)
-    assert advice(found, settings)[0] == "Lower training.learning_rate (now 0.001): the loss does not come down."
+    assert any(
+        line.startswith("Without clipping the training stopped at step") for line in found.sentences
+    )
+    assert (
+        advice(found, settings)[0]
+        == "Lower training.learning_rate (now 0.001): the loss does not come down."
+    )
 
 
 def test_a_loss_that_falls_but_swings_is_said_to_swing(sentiment):
-    made = probe(sentiment.problem, sentiment.examples, sentiment.sizes, sentiment.settings, num_steps=3)
+    made = probe(
+        sentiment.problem, sentiment.examples, sentiment.sizes, sentiment.settings, num_steps=3
+    )
     found = diagnose(made, made, "norm 5")
     fallen = replace(found.clipped, first_loss=2.0, last_loss=1.0, oscillation=0.5, fault="")
     assert advice(replace(found, clipped=fallen), sentiment.settings)[0] == (
         "Lower training.learning_rate (now 0.01): with clipping, too, the loss swings (oscillation 0.5)."
     )
     assert not any(
-        "Lower" in line for line in advice(replace(found, clipped=replace(fallen, oscillation=0.1)), sentiment.settings)
+        "Lower" in line
+        for line in advice(
+            replace(found, clipped=replace(fallen, oscillation=0.1)), sentiment.settings
+        )
     )
 
 
@@ -132,7 +157,14 @@ def test_a_probe_makes_the_very_steps_of_the_training(posed_larger, changes):
     probed = probe(p.problem, p.examples, p.sizes, settings, num_steps=10).steps
 
     def told(step: Step) -> tuple[object, ...]:
-        return step.epoch, step.step, step.loss, step.gradient_norm, step.learning_rate, step.update_ratio
+        return (
+            step.epoch,
+            step.step,
+            step.loss,
+            step.gradient_norm,
+            step.learning_rate,
+            step.update_ratio,
+        )
 
     assert [told(step) for step in probed] == [told(step) for step in whole[:10]]
     assert len(probed) > 5
@@ -142,21 +174,39 @@ def test_a_probe_ends_where_the_training_would(sentiment):
     settings = sentiment.settings.with_changes({"max_epochs": 1})
     probed = probe(sentiment.problem, sentiment.examples, sentiment.sizes, settings, num_steps=1000)
     assert len(probed.steps) == 3
-    assert probed.decay_before.keys() == probed.decay_after.keys() == {"layer 1 forward", "layer 1 backward"}
+    assert (
+        probed.decay_before.keys()
+        == probed.decay_after.keys()
+        == {"layer 1 forward", "layer 1 backward"}
+    )
     assert probed.decay_before != probed.decay_after
 
 
 def test_clipping_that_never_clips_is_said_to_change_nothing(sentiment):
-    made = probe(sentiment.problem, sentiment.examples, sentiment.sizes, sentiment.settings, num_steps=3)
+    made = probe(
+        sentiment.problem, sentiment.examples, sentiment.sizes, sentiment.settings, num_steps=3
+    )
     found = diagnose(made, made, "norm 5")
     assert found.clipped.num_clipped == 0
     assert any("changed no step" in line for line in found.sentences)
 
 
 def test_a_model_without_recurrence_has_no_way_through_time():
-    step = Step(epoch=1, step=0, loss=1.0, gradient_norm=2.0, is_clipped=True, learning_rate=1.0, tokens_per_second=1.0)
-    found = diagnose(Probe([step]), Probe([replace(step, is_clipped=False, loss=math.inf)]), "norm 1")
+    step = Step(
+        epoch=1,
+        step=0,
+        loss=1.0,
+        gradient_norm=2.0,
+        is_clipped=True,
+        learning_rate=1.0,
+        tokens_per_second=1.0,
+    )
+    found = diagnose(
+        Probe([step]), Probe([replace(step, is_clipped=False, loss=math.inf)]), "norm 1"
+    )
     assert found.verdict == "healthy"
-    assert any("Loss at the end: 1 with it, not finite without it" in line for line in found.sentences)
+    assert any(
+        "Loss at the end: 1 with it, not finite without it" in line for line in found.sentences
+    )
     assert any("no recurrence" in line for line in found.sentences)
     assert any("1 of 1 steps (100%)" in line for line in found.sentences)

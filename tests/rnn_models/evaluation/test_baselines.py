@@ -45,7 +45,12 @@ PAIRED = Examples(Ragged.of([[4, 5], [4, 6], [4, 4, 7]]), Ragged.of([[15], [16, 
         # 9 was never seen: it gets the tag that is the most frequent of all.
         ("frequent_tag", TAGGED, [[4, 6], [9], [6, 9, 4, 5]], [[1, 0], [2], [0, 2, 1, 2]]),
         # 4 behind 6 and at the end was tag 2, else 1; 9 was never seen; 5 before 4 and at the start 2.
-        ("tag_in_context", TAGGED, [[5, 6, 4], [4], [9, 9], [4, 5]], [[2, 0, 2], [1], [2, 2], [1, 2]]),
+        (
+            "tag_in_context",
+            TAGGED,
+            [[5, 6, 4], [4], [9, 9], [4, 5]],
+            [[2, 0, 2], [1], [2, 2], [1, 2]],
+        ),
         # What a source shares with one training source decides over what it shares with all.
         ("nearest_pair", PAIRED, [[6, 4], [7], [5, 4, 4, 4]], [[16, 16], [17], [15]]),
     ],
@@ -74,7 +79,9 @@ def test_character_ngrams_learn_from_texts_without_spaces():
     """A word of three kana within others decides; no two texts share a whole word."""
     random = np.random.default_rng(0)
     others = ["".join(random.choice(list("アイウカキクサシス"), 8)) for _ in range(400)]
-    texts = [text[:4] + ("ナニヌ" if i % 2 else "ネノヌ") + text[4:] for i, text in enumerate(others)]
+    texts = [
+        text[:4] + ("ナニヌ" if i % 2 else "ネノヌ") + text[4:] for i, text in enumerate(others)
+    ]
     labels = [("neg", "pos")[i % 2] for i in range(400)]
     assert character_ngrams(texts[:300], labels[:300], texts[300:]) == labels[300:]
 
@@ -88,14 +95,20 @@ def test_character_ngrams_read_some_rows_of_a_large_split(monkeypatch):
 @pytest.mark.case("D13")
 def test_the_nearest_pair_by_characters_shares_a_stretch_of_them():
     sources, targets = ["アイウエオ", "カキクケコ", "サシスセソ"], ["one", "two", "three"]
-    assert nearest_characters(sources, targets, ["キクケ", "ンアイウ", "セソ"]) == ["two", "one", "three"]
+    assert nearest_characters(sources, targets, ["キクケ", "ンアイウ", "セソ"]) == [
+        "two",
+        "one",
+        "three",
+    ]
 
 
 @given(st.lists(st.lists(st.integers(0, 3), max_size=5), min_size=1, max_size=5), st.integers(1, 3))
 def test_ngrams_are_counted_as_by_hand(rows, order):
     ragged = Ragged.of(rows)
     counts = ngram_counts(ragged.ids.astype(np.int64), ragged.offsets, (order,))
-    expected = [Counter(tuple(row[i : i + order]) for i in range(len(row) - order + 1)) for row in rows]
+    expected = [
+        Counter(tuple(row[i : i + order]) for i in range(len(row) - order + 1)) for row in rows
+    ]
     found = [sorted(counts[i].data.astype(int).tolist()) for i in range(len(rows))]
     assert found == [sorted(each.values()) for each in expected]
 
@@ -129,7 +142,9 @@ def mapped(column, folder):
     ],
 )
 def test_a_baseline_reads_memory_mapped_ids_that_may_not_be_written(name, examples, tmp_path):
-    on_disk = Examples(mapped(examples.source, tmp_path / "source"), mapped(examples.target, tmp_path / "target"))
+    on_disk = Examples(
+        mapped(examples.source, tmp_path / "source"), mapped(examples.target, tmp_path / "target")
+    )
     baseline = find_baseline(name)
     assert baseline(on_disk, on_disk) == baseline(examples, examples)
 
@@ -174,8 +189,12 @@ def test_the_parameters_of_a_bag_of_words_are_those_of_its_classifier() -> None:
     from sklearn.svm import LinearSVC
 
     for labels in ([0, 1, 0, 1], [0, 1, 2, 1]):
-        train = Examples(Ragged.of([[4, 5], [6], [5, 7], [4]]), Ragged.of([[label] for label in labels]))
-        features = CountVectorizer(ngram_range=(1, 2), token_pattern=r"\S+").fit_transform(["4 5", "6", "5 7", "4"])
+        train = Examples(
+            Ragged.of([[4, 5], [6], [5, 7], [4]]), Ragged.of([[label] for label in labels])
+        )
+        features = CountVectorizer(ngram_range=(1, 2), token_pattern=r"\S+").fit_transform(
+            ["4 5", "6", "5 7", "4"]
+        )
         fitted = LinearSVC().fit(features, train.target.ids)
         assert num_learnt("bag_of_words", train) == fitted.coef_.size + fitted.intercept_.size
 

@@ -14,12 +14,18 @@ from sklearn.metrics import accuracy_score, f1_score
 from rnn_models.evaluation.metrics import METRICS, f1, find_metric, measure, spans
 
 tags = st.sampled_from(["O", "B-ka", "I-ka", "B-mo", "I-mo"])
-tag_pairs = st.lists(st.lists(st.tuples(tags, tags), min_size=1, max_size=8), min_size=1, max_size=6)
+tag_pairs = st.lists(
+    st.lists(st.tuples(tags, tags), min_size=1, max_size=8), min_size=1, max_size=6
+)
 labels = st.sampled_from(["no", "so", "yes"])
 label_pairs = st.lists(st.tuples(labels, labels), min_size=1, max_size=30)
-texts = st.lists(st.sampled_from(["ba", "lu", "mi", "tok", "rena", "."]), min_size=1, max_size=9).map(" ".join)
+texts = st.lists(
+    st.sampled_from(["ba", "lu", "mi", "tok", "rena", "."]), min_size=1, max_size=9
+).map(" ".join)
 text_pairs = st.lists(st.tuples(texts, texts), min_size=1, max_size=8)
-costs = st.lists(st.floats(0.0625, 9.0, width=32), min_size=1, max_size=9).map(lambda nats: np.asarray(nats, dtype=np.float32))
+costs = st.lists(st.floats(0.0625, 9.0, width=32), min_size=1, max_size=9).map(
+    lambda nats: np.asarray(nats, dtype=np.float32)
+)
 costed_texts = st.lists(st.tuples(costs, texts), min_size=1, max_size=8)
 
 PAIRS = {
@@ -38,7 +44,9 @@ PAIRS = {
 def score(name, pairs):
     """Score pairs of hypothesis and reference."""
     metric = find_metric(name)
-    return float(metric.score(metric.statistics(*zip(*pairs, strict=True)).sum(0, keepdims=True))[0])
+    return float(
+        metric.score(metric.statistics(*zip(*pairs, strict=True)).sum(0, keepdims=True))[0]
+    )
 
 
 @given(label_pairs)
@@ -113,7 +121,9 @@ def split_sides(rows):
 
 @pytest.mark.parametrize(("said", "true", "expected", "kinds"), SEQEVAL)
 def test_span_f1_equals_what_seqeval_computed_in_its_strict_mode(said, true, expected, kinds):
-    pairs = [(s.split(), t.split()) for s, t in zip(said.split(" | "), true.split(" | "), strict=True)]
+    pairs = [
+        (s.split(), t.split()) for s, t in zip(said.split(" | "), true.split(" | "), strict=True)
+    ]
     assert score("span_f1", pairs) == pytest.approx(expected, abs=1e-6)
     assert class_scores("span_f1", pairs) == pytest.approx(kinds, abs=1e-6)
 
@@ -121,7 +131,9 @@ def test_span_f1_equals_what_seqeval_computed_in_its_strict_mode(said, true, exp
 @given(tag_pairs)
 def test_span_f1_equals_f1_of_the_sets_of_entities(rows):
     said, true = split_sides(rows)
-    assert score("span_f1", list(zip(said, true, strict=True))) == pytest.approx(f1_of(entities(said), entities(true)))
+    assert score("span_f1", list(zip(said, true, strict=True))) == pytest.approx(
+        f1_of(entities(said), entities(true))
+    )
 
 
 @pytest.mark.parametrize(
@@ -149,7 +161,9 @@ def test_an_entity_does_not_reach_into_the_next_row():
 def class_scores(name, pairs):
     """F1 of each class of pairs of hypothesis and reference."""
     rows = find_metric(name).classes(*zip(*pairs, strict=True))
-    return {kind: float(f1(statistics.sum(0, keepdims=True))[0]) for kind, statistics in rows.items()}
+    return {
+        kind: float(f1(statistics.sum(0, keepdims=True))[0]) for kind, statistics in rows.items()
+    }
 
 
 @given(label_pairs)
@@ -163,8 +177,13 @@ def test_f1_of_each_class_equals_scikit_learn(pairs):
 @given(tag_pairs)
 def test_f1_of_each_kind_equals_f1_of_the_sets_of_its_entities(rows):
     said, true = split_sides(rows)
-    found, meant = ([{e for e in entities(side) if e[3] == kind} for kind in ("ka", "mo")] for side in (said, true))
-    expected = {kind: f1_of(s, t) for kind, s, t in zip(("ka", "mo"), found, meant, strict=True) if t}
+    found, meant = (
+        [{e for e in entities(side) if e[3] == kind} for kind in ("ka", "mo")]
+        for side in (said, true)
+    )
+    expected = {
+        kind: f1_of(s, t) for kind, s, t in zip(("ka", "mo"), found, meant, strict=True) if t
+    }
     assert class_scores("span_f1", list(zip(said, true, strict=True))) == pytest.approx(expected)
 
 
@@ -184,7 +203,9 @@ def test_rows_of_unequal_tags_are_refused_by_number():
 
 
 def test_token_accuracy_counts_tokens_and_not_rows():
-    assert score("token_accuracy", [(["O"], ["O"]), (["O", "O", "B-ka"], ["O", "B-ka", "O"])]) == 50.0
+    assert (
+        score("token_accuracy", [(["O"], ["O"]), (["O", "O", "B-ka"], ["O", "B-ka", "O"])]) == 50.0
+    )
 
 
 @pytest.mark.parametrize(("name", "tool"), [("bleu", BLEU), ("chrf", CHRF)])
@@ -199,15 +220,23 @@ ORDERS = st.lists(st.tuples(st.integers(0, 9), st.integers(0, 9)), min_size=4, m
 
 @given(lengths=st.tuples(st.integers(0, 20), st.integers(1, 20)), orders=ORDERS)
 def test_bleu_of_any_counts_equals_sacrebleu_orders_without_matches_included(lengths, orders):
-    all_said = sorted((a for a, _ in orders), reverse=True)  # there are fewer long n-grams than short ones
+    all_said = sorted(
+        (a for a, _ in orders), reverse=True
+    )  # there are fewer long n-grams than short ones
     right = [min(b, n) for (_, b), n in zip(orders, all_said, strict=True)]
     lengths = (max(lengths[0], all_said[0]), lengths[1])
     counts = [*lengths, *right, *all_said]
     expected = BLEU()._compute_score_from_stats(counts).score
-    assert find_metric("bleu").score(np.asarray([counts], dtype=float))[0] == pytest.approx(expected)
+    assert find_metric("bleu").score(np.asarray([counts], dtype=float))[0] == pytest.approx(
+        expected
+    )
 
 
-@given(orders=st.lists(st.tuples(st.integers(0, 9), st.integers(0, 9), st.integers(0, 9)), min_size=6, max_size=6))
+@given(
+    orders=st.lists(
+        st.tuples(st.integers(0, 9), st.integers(0, 9), st.integers(0, 9)), min_size=6, max_size=6
+    )
+)
 def test_chrf_of_any_counts_equals_sacrebleu_orders_that_one_side_lacks_included(orders):
     counts = [(said, true, min(said, true, right)) for said, true, right in orders]
     flat = [number for order in counts for number in order]
@@ -221,7 +250,9 @@ def test_rows_of_statistics_sum_to_the_score_of_just_those_examples(name, data):
     pairs, metric = data.draw(PAIRS[name]), find_metric(name)
     kept = data.draw(st.sets(st.integers(0, len(pairs) - 1), min_size=1).map(sorted))
     rows = metric.statistics(*zip(*pairs, strict=True))
-    assert metric.score(rows[kept].sum(0, keepdims=True))[0] == pytest.approx(score(name, [pairs[i] for i in kept]))
+    assert metric.score(rows[kept].sum(0, keepdims=True))[0] == pytest.approx(
+        score(name, [pairs[i] for i in kept])
+    )
 
 
 PERFECT = {label_pairs: "so", text_pairs: "lu mi tok ba"}
@@ -246,14 +277,19 @@ def test_perplexity_is_that_of_a_token():
     assert score("perplexity", [(nats(math.log(8), math.log(2)), "lu")] * 3) == pytest.approx(4)
 
 
-@pytest.mark.parametrize(("num_texts", "num_tokens", "num_rows"), [(1, 2600, 3), (29, 2600, 87), (30, 2600, 30), (29, 300, 29)])
+@pytest.mark.parametrize(
+    ("num_texts", "num_tokens", "num_rows"),
+    [(1, 2600, 3), (29, 2600, 87), (30, 2600, 30), (29, 300, 29)],
+)
 def test_blocks_of_few_long_texts_are_resampled_in_place_of_them(num_texts, num_tokens, num_rows):
     metric = find_metric("bits_per_character")
     random = np.random.default_rng(0)
     costs = [random.random(num_tokens, dtype=np.float32) for _ in range(num_texts)]
     rows = metric.statistics(costs, ["b" * (num_tokens - 1)] * num_texts)
     assert len(rows) == num_rows
-    assert rows.sum(0) == pytest.approx([np.concatenate(costs).sum(dtype=np.float64), *2 * [num_texts * num_tokens]])
+    assert rows.sum(0) == pytest.approx(
+        [np.concatenate(costs).sum(dtype=np.float64), *2 * [num_texts * num_tokens]]
+    )
 
 
 @pytest.mark.parametrize("name", METRICS)
@@ -265,7 +301,11 @@ def test_a_gain_is_positive_for_the_better_of_two(name):
 
 @pytest.mark.parametrize(
     ("name", "answer", "needed"),
-    [("bleu", "lu mi", "version:2."), ("chrf", "lu mi", "version:2."), ("span_f1", ["O"], "strict IOB2, micro")],
+    [
+        ("bleu", "lu mi", "version:2."),
+        ("chrf", "lu mi", "version:2."),
+        ("span_f1", ["O"], "strict IOB2, micro"),
+    ],
 )
 def test_a_score_carries_the_signature_of_its_measure(name, answer, needed):
     metric = find_metric(name)
@@ -274,9 +314,15 @@ def test_a_score_carries_the_signature_of_its_measure(name, answer, needed):
 
 def test_the_interval_of_a_share_is_near_the_normal_one():
     hits = np.arange(400) < 280
-    found = measure(find_metric("accuracy"), np.column_stack([hits, np.ones(400)]).astype(float), num_resamples=4000)
+    found = measure(
+        find_metric("accuracy"),
+        np.column_stack([hits, np.ones(400)]).astype(float),
+        num_resamples=4000,
+    )
     half = 100 * 1.96 * math.sqrt(0.7 * 0.3 / 400)  # 4.49
-    assert (found.value, found.low, found.high) == pytest.approx((70, 70 - half, 70 + half), abs=0.4)
+    assert (found.value, found.low, found.high) == pytest.approx(
+        (70, 70 - half, 70 + half), abs=0.4
+    )
 
 
 @given(label_pairs, st.sampled_from(["accuracy", "macro_f1"]))
@@ -290,7 +336,11 @@ def test_an_interval_lies_within_0_and_100_and_a_share_within_its_own(pairs, nam
 def test_an_interval_follows_from_its_seed():
     statistics = np.column_stack([np.arange(50) % 3 == 0, np.ones(50)]).astype(float)
     metric = find_metric("accuracy")
-    assert measure(metric, statistics, seed=4) == measure(metric, statistics, seed=4) != measure(metric, statistics, seed=5)
+    assert (
+        measure(metric, statistics, seed=4)
+        == measure(metric, statistics, seed=4)
+        != measure(metric, statistics, seed=5)
+    )
 
 
 @pytest.mark.parametrize(

@@ -31,7 +31,9 @@ def by_hand(train, context, token, num_ids):
     """Witten and Bell's estimate, written out as a recursion over ever shorter contexts."""
     if context is None:
         return 1 / (num_ids - 2)  # all but <pad> and <bos>, which are never said
-    followers = Counter(said for before, said in histories(train, len(context) + 1) if before == context)
+    followers = Counter(
+        said for before, said in histories(train, len(context) + 1) if before == context
+    )
     shorter = by_hand(train, context[1:] if context else None, token, num_ids)
     kinds, times = len(followers), followers.total()
     return (followers[token] + kinds * shorter) / (times + kinds) if times else shorter
@@ -42,20 +44,29 @@ def test_each_token_costs_what_counting_by_hand_says(train, test, order):
     num_ids = 1 + max([EOS_ID, *(i for rows in (train, test) for row in rows for i in row)])
     found = ngram_nats(texts(train), texts(test), order=order)
     assert [len(costs) for costs in found] == [len(row) + 1 for row in test]
-    expected = [-math.log(by_hand(train, before, said, num_ids)) for before, said in histories(test, order)]
+    expected = [
+        -math.log(by_hand(train, before, said, num_ids)) for before, said in histories(test, order)
+    ]
     assert np.concatenate(found) == pytest.approx(expected, rel=1e-5)
 
 
 @given(columns, st.lists(st.integers(4, 7), max_size=4), st.integers(1, 4))
 def test_the_probabilities_of_all_that_can_follow_sum_to_one(train, beginning, order):
     every = [[*beginning, i] for i in (UNK_ID, 4, 5, 6, 7)]
-    found = ngram_nats(texts(train), texts([*every, beginning]), order=order)  # the last is followed by its end
-    assert sum(math.exp(-float(costs[len(beginning)])) for costs in found) == pytest.approx(1, rel=1e-5)
+    found = ngram_nats(
+        texts(train), texts([*every, beginning]), order=order
+    )  # the last is followed by its end
+    assert sum(math.exp(-float(costs[len(beginning)])) for costs in found) == pytest.approx(
+        1, rel=1e-5
+    )
 
 
 def test_longer_contexts_foretell_a_text_with_a_rule_better():
     rows = [[4, 5, 5, 6] * 8] * 20
-    costs = [np.mean(np.concatenate(find_baseline(name)(texts(rows), texts(rows[:2])))) for name in NGRAMS]
+    costs = [
+        np.mean(np.concatenate(find_baseline(name)(texts(rows), texts(rows[:2]))))
+        for name in NGRAMS
+    ]
     assert costs[0] > 2 * costs[1] > 4 * costs[2]
 
 

@@ -14,7 +14,13 @@ from sacrebleu.significance import PairedTest
 from scipy.stats import binomtest
 
 from rnn_models.evaluation.metrics import METRICS, find_metric
-from rnn_models.evaluation.significance import compare, compare_classes, holm, resampled_gains, swapped_gains
+from rnn_models.evaluation.significance import (
+    compare,
+    compare_classes,
+    holm,
+    resampled_gains,
+    swapped_gains,
+)
 
 WORDS = ("ba", "lu", "mi", "tok", "rena", "so", "pe", "kal", "dor", "vi")
 ACCURACY = find_metric("accuracy")
@@ -28,10 +34,15 @@ def hits(*answers):
 def translations(num, *, worse, seed):
     """References and two systems' texts of them; the second gets more words wrong."""
     random = np.random.default_rng(seed)
-    references = [[str(word) for word in random.choice(WORDS, random.integers(6, 12))] for _ in range(num)]
+    references = [
+        [str(word) for word in random.choice(WORDS, random.integers(6, 12))] for _ in range(num)
+    ]
 
     def said(share):
-        return [" ".join(str(random.choice(WORDS)) if random.random() < share else w for w in row) for row in references]
+        return [
+            " ".join(str(random.choice(WORDS)) if random.random() < share else w for w in row)
+            for row in references
+        ]
 
     return [" ".join(row) for row in references], said(0.3), said(0.3 + worse)
 
@@ -42,8 +53,12 @@ def test_a_p_value_equals_sacrebleu_s_own_but_for_the_resampling(name, tool, wor
     # A gain of two standard errors or so: nearer to none, sacreBLEU's test is two-sided and folds the other side over.
     true, ours, theirs = translations(250, worse=worse, seed=seed)
     metric = find_metric(name)
-    found = compare(metric, metric.statistics(ours, true), metric.statistics(theirs, true), num_resamples=4000)
-    test = PairedTest([("theirs", theirs), ("ours", ours)], {name: tool()}, [true], test_type="bs", n_samples=4000)
+    found = compare(
+        metric, metric.statistics(ours, true), metric.statistics(theirs, true), num_resamples=4000
+    )
+    test = PairedTest(
+        [("theirs", theirs), ("ours", ours)], {name: tool()}, [true], test_type="bs", n_samples=4000
+    )
     _, results = test()
     expected = results[next(key for key in results if key != "System")][1].p_value
     error = np.sqrt(2 * max(expected, 0.001) * (1 - expected) / 4000)
@@ -58,27 +73,46 @@ def test_resampled_gains_give_sacrebleu_s_p_value_by_its_formula(seed):
     gains = np.abs(resampled_gains(metric, *both, num_resamples=4000, seed=0))
     observed = abs(metric.gain(*(float(metric.score(rows.sum(0)[None])[0]) for rows in both)))
     p_value = (1 + (gains - gains.mean() > observed).sum()) / 4001
-    _, results = PairedTest([("a", theirs), ("b", ours)], {"bleu": BLEU()}, [true], test_type="bs", n_samples=4000)()
+    _, results = PairedTest(
+        [("a", theirs), ("b", ours)], {"bleu": BLEU()}, [true], test_type="bs", n_samples=4000
+    )()
     expected = results["BLEU"][1].p_value
-    assert p_value == pytest.approx(expected, abs=4 * np.sqrt(2 * expected * (1 - expected) / 4000) + 0.001)
+    assert p_value == pytest.approx(
+        expected, abs=4 * np.sqrt(2 * expected * (1 - expected) / 4000) + 0.001
+    )
 
 
-@pytest.mark.parametrize(("won", "lost"), [(1, 0), (3, 0), (5, 0), (6, 1), (9, 3), (4, 4), (2, 5), (30, 18)])
+@pytest.mark.parametrize(
+    ("won", "lost"), [(1, 0), (3, 0), (5, 0), (6, 1), (9, 3), (4, 4), (2, 5), (30, 18)]
+)
 def test_swaps_are_the_sign_test_where_an_answer_is_right_or_wrong(won, lost):
-    ours, theirs = hits(*[1] * won, *[0] * lost, *[1] * 20), hits(*[0] * won, *[1] * lost, *[1] * 20)
+    ours, theirs = (
+        hits(*[1] * won, *[0] * lost, *[1] * 20),
+        hits(*[0] * won, *[1] * lost, *[1] * 20),
+    )
     found = compare(ACCURACY, ours, theirs, num_resamples=20_000)
     expected = binomtest(won, won + lost, alternative="greater").pvalue
-    assert found.p_swaps == pytest.approx(expected, abs=4 * np.sqrt(expected * (1 - expected) / 20_000) + 1e-4)
+    assert found.p_swaps == pytest.approx(
+        expected, abs=4 * np.sqrt(expected * (1 - expected) / 20_000) + 1e-4
+    )
 
 
 def test_resampled_gains_have_the_exact_distribution_of_all_resamples_of_three_examples():
     ours, theirs = hits(1, 1, 0), hits(0, 1, 0)
-    every = [sum(int(ours[i, 0] - theirs[i, 0]) for i in drawn) for drawn in product(range(3), repeat=3)]
+    every = [
+        sum(int(ours[i, 0] - theirs[i, 0]) for i in drawn) for drawn in product(range(3), repeat=3)
+    ]
     expected = {gain: Fraction(every.count(gain), 27) for gain in set(every)}
-    assert expected == {k: Fraction(comb(3, k) * 2 ** (3 - k), 27) for k in range(4)}  # drawn k times of three
-    gains = np.round(resampled_gains(ACCURACY, ours, theirs, num_resamples=50_000, seed=3) * 3 / 100).astype(int)
+    assert expected == {
+        k: Fraction(comb(3, k) * 2 ** (3 - k), 27) for k in range(4)
+    }  # drawn k times of three
+    gains = np.round(
+        resampled_gains(ACCURACY, ours, theirs, num_resamples=50_000, seed=3) * 3 / 100
+    ).astype(int)
     for gain, share in expected.items():
-        assert (gains == gain).mean() == pytest.approx(float(share), abs=4 * np.sqrt(float(share) / 50_000))
+        assert (gains == gain).mean() == pytest.approx(
+            float(share), abs=4 * np.sqrt(float(share) / 50_000)
+        )
 
 
 def test_swapped_gains_have_the_exact_distribution_of_all_swaps():
@@ -94,7 +128,9 @@ def test_swapped_gains_have_the_exact_distribution_of_all_swaps():
     gains = swapped_gains(metric, ours, theirs, num_resamples=40_000, seed=1)
     for gain in set(np.round(every, 6)):
         expected = float(np.mean(np.isclose(every, gain)))
-        assert np.isclose(gains, gain, atol=1e-6).mean() == pytest.approx(expected, abs=4 * np.sqrt(expected / 40_000))
+        assert np.isclose(gains, gain, atol=1e-6).mean() == pytest.approx(
+            expected, abs=4 * np.sqrt(expected / 40_000)
+        )
 
 
 def random_pair(name, num, seed):
@@ -105,7 +141,10 @@ def random_pair(name, num, seed):
         return [METRICS[name].statistics(said, true) for said in (first, second)]
     if METRICS[name].is_cost:
         tokens = random.integers(3, 30, (num, 1))
-        return [np.hstack([tokens * random.uniform(1, 3, (num, 1)), tokens, tokens * 1.5]) for _ in range(2)]
+        return [
+            np.hstack([tokens * random.uniform(1, 3, (num, 1)), tokens, tokens * 1.5])
+            for _ in range(2)
+        ]
     true, *said = random.choice(["no", "so", "yes"], (3, num)).tolist()
     if name in ("span_f1", "token_accuracy"):
         true, *said = ([[f"B-{word}", "O"] for word in side] for side in (true, *said))
@@ -117,7 +156,10 @@ def random_pair(name, num, seed):
 @given(seed=st.integers(0, 10_000))
 def test_swapping_the_two_systems_mirrors_gain_and_interval(name, seed):
     ours, theirs = random_pair(name, 40, seed)
-    one, other = (compare(METRICS[name], *pair, num_resamples=300) for pair in ((ours, theirs), (theirs, ours)))
+    one, other = (
+        compare(METRICS[name], *pair, num_resamples=300)
+        for pair in ((ours, theirs), (theirs, ours))
+    )
     assert (one.ours, one.theirs) == (other.theirs, other.ours)
     assert (one.gain, one.low, one.high) == pytest.approx((-other.gain, -other.high, -other.low))
     assert one.low <= one.high
@@ -133,7 +175,9 @@ def test_what_is_the_same_for_both_has_no_gain_and_is_no_evidence(name):
 def test_a_lower_cost_is_a_gain():
     _, theirs = random_pair("bits_per_character", 60, 2)
     found = compare(METRICS["bits_per_character"], theirs * [0.9, 1, 1], theirs)
-    assert found.gain == pytest.approx(found.theirs - found.ours) == pytest.approx(0.1 * found.theirs)
+    assert (
+        found.gain == pytest.approx(found.theirs - found.ours) == pytest.approx(0.1 * found.theirs)
+    )
     assert 0 < found.low < found.gain < found.high
     assert found.p_value < 0.001
 
@@ -146,7 +190,10 @@ def test_few_examples_are_no_evidence_however_sure_a_bootstrap_is():
 
 def test_the_interval_of_a_difference_is_near_the_normal_one():
     won, lost, same = 60, 40, 400
-    ours, theirs = hits(*[1] * won, *[0] * lost, *[1] * same), hits(*[0] * won, *[1] * lost, *[1] * same)
+    ours, theirs = (
+        hits(*[1] * won, *[0] * lost, *[1] * same),
+        hits(*[0] * won, *[1] * lost, *[1] * same),
+    )
     found = compare(ACCURACY, ours, theirs)
     half = 100 * 1.645 * np.sqrt((won + lost) / 500 - (20 / 500) ** 2) / np.sqrt(500)  # 3.24 points
     assert (found.gain, found.low, found.high) == pytest.approx((4, 4 - half, 4 + half), abs=0.25)
@@ -155,17 +202,25 @@ def test_the_interval_of_a_difference_is_near_the_normal_one():
 def test_blocks_of_resamples_are_the_same_draws_whatever_else_is_compared():
     ours, theirs = random_pair("accuracy", 500, 4)
     first = resampled_gains(ACCURACY, ours, theirs, num_resamples=2000, seed=5)
-    assert np.array_equal(first, resampled_gains(ACCURACY, ours, theirs, num_resamples=2000, seed=5))
+    assert np.array_equal(
+        first, resampled_gains(ACCURACY, ours, theirs, num_resamples=2000, seed=5)
+    )
     assert len(first) == 2000
-    assert not np.array_equal(first, resampled_gains(ACCURACY, ours, theirs, num_resamples=2000, seed=6))
+    assert not np.array_equal(
+        first, resampled_gains(ACCURACY, ours, theirs, num_resamples=2000, seed=6)
+    )
 
 
-@pytest.mark.parametrize("are_distinct", [False, True])  # equal rows are drawn by their number, others one by one
+@pytest.mark.parametrize(
+    "are_distinct", [False, True]
+)  # equal rows are drawn by their number, others one by one
 def test_every_example_is_drawn_as_often_as_any_other(are_distinct):
     num = 300  # more than a byte counts
     shares = []
     for place in (0, 1, 150, 298, 299):
-        ours = hits(*[int(i == place) for i in range(num)]) + are_distinct * np.outer(np.arange(num), [1e-9, 0])
+        ours = hits(*[int(i == place) for i in range(num)]) + are_distinct * np.outer(
+            np.arange(num), [1e-9, 0]
+        )
         gains = resampled_gains(ACCURACY, ours, hits(*[0] * num), num_resamples=4000, seed=place)
         shares.append(gains.mean() * num / 100)
     assert shares == pytest.approx([1] * 5, abs=4 / np.sqrt(4000))
@@ -174,7 +229,10 @@ def test_every_example_is_drawn_as_often_as_any_other(are_distinct):
 def test_equal_rows_are_swapped_as_distinct_ones_are():
     ours, theirs = hits(*[1] * 30, *[0] * 20, *[1] * 50), hits(*[0] * 30, *[1] * 20, *[1] * 50)
     distinct = theirs + np.outer(np.arange(100), [1e-9, 0])
-    found = [np.sort(swapped_gains(ACCURACY, ours, each, num_resamples=20_000, seed=2)) for each in (theirs, distinct)]
+    found = [
+        np.sort(swapped_gains(ACCURACY, ours, each, num_resamples=20_000, seed=2))
+        for each in (theirs, distinct)
+    ]
     deciles = [np.percentile(np.round(gains), range(10, 100, 10)) for gains in found]
     assert deciles[0] == pytest.approx(deciles[1], abs=2)  # gains go by twos
 
@@ -182,8 +240,16 @@ def test_equal_rows_are_swapped_as_distinct_ones_are():
 @pytest.mark.parametrize(
     ("ours", "theirs", "said"),
     [
-        (np.ones((9, 2)), np.ones((12, 2)), "9 rows of ours cannot be paired with 12 of theirs.*cut into blocks"),
-        (np.ones((9, 6)), np.ones((9, 9)), "6 statistics of ours stand against 9 of theirs: measure both together"),
+        (
+            np.ones((9, 2)),
+            np.ones((12, 2)),
+            "9 rows of ours cannot be paired with 12 of theirs.*cut into blocks",
+        ),
+        (
+            np.ones((9, 6)),
+            np.ones((9, 9)),
+            "6 statistics of ours stand against 9 of theirs: measure both together",
+        ),
     ],
 )
 def test_what_is_not_of_the_same_examples_is_refused_with_both_sizes(ours, theirs, said):
@@ -204,14 +270,21 @@ def test_a_class_that_loses_all_its_examples_may_do_so_by_chance_in_one_of_two_t
     found = {change.name: change for change in compare_classes(rows, others, num_resamples=20_000)}
     expected = 2 * 2.0**-num  # two classes are tested
     assert found["ka"].p_fall == pytest.approx(min(1, expected), abs=8 * np.sqrt(expected / 20_000))
-    assert (found["ka"].ours, found["ka"].theirs, found["ka"].gain, found["ka"].num_examples) == (0, 100, -100, num)
+    assert (found["ka"].ours, found["ka"].theirs, found["ka"].gain, found["ka"].num_examples) == (
+        0,
+        100,
+        -100,
+        num,
+    )
     assert found["mo"].p_fall == 1
 
 
 def test_a_class_that_rises_has_not_fallen():
     true = ["ka"] * 20 + ["mo"] * 20
     worse = ["mo"] * 10 + true[10:]
-    found = compare_classes(*(labelled("accuracy", list(zip(said, true, strict=True))) for said in (true, worse)))
+    found = compare_classes(
+        *(labelled("accuracy", list(zip(said, true, strict=True))) for said in (true, worse))
+    )
     assert [change.gain > 0 and change.p_fall > 0.9 for change in found] == [True, True]
 
 
@@ -223,7 +296,10 @@ def test_of_answers_without_classes_there_is_nothing_to_say():
     ("p_values", "expected"),
     [
         ([0.01], [0.01]),
-        ([0.01, 0.04, 0.03, 0.005], [0.03, 0.06, 0.06, 0.02]),  # Holm by hand: 4 * 0.005, 3 * 0.01, 2 * 0.03, and not less
+        (
+            [0.01, 0.04, 0.03, 0.005],
+            [0.03, 0.06, 0.06, 0.02],
+        ),  # Holm by hand: 4 * 0.005, 3 * 0.01, 2 * 0.03, and not less
         ([0.5, 0.9], [1.0, 1.0]),
     ],
 )

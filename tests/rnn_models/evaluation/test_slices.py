@@ -26,13 +26,23 @@ def test_a_part_scores_as_its_examples_alone_do():
 
 def test_a_class_scores_its_f1_and_counts_how_often_it_is_true():
     said, true = ["a", "a", "b", "c", "a"], ["a", "b", "b", "b", "a"]
-    found = score_slices(ACCURACY, hits([s == t for s, t in zip(said, true, strict=True)]), {}, ACCURACY.classes(said, true))
+    found = score_slices(
+        ACCURACY,
+        hits([s == t for s, t in zip(said, true, strict=True)]),
+        {},
+        ACCURACY.classes(said, true),
+    )
     # a: 2 right, said 3 times, true twice; b: 1 right, said once, true three times.
-    assert [(each.name, each.num_examples, each.value) for each in found] == [("a", 2, 80.0), ("b", 3, 50.0)]
+    assert [(each.name, each.num_examples, each.value) for each in found] == [
+        ("a", 2, 80.0),
+        ("b", 3, 50.0),
+    ]
 
 
 def test_a_part_that_is_worse_beyond_chance_is_weak_and_nothing_else_is():
-    answers = np.asarray([1] * 180 + [0] * 20 + [1, 0] * 100)  # 90 % of the first half, 50 % of the second
+    answers = np.asarray(
+        [1] * 180 + [0] * 20 + [1, 0] * 100
+    )  # 90 % of the first half, 50 % of the second
     is_first = np.arange(400) < 200
     found = score_slices(ACCURACY, hits(answers), {"first": is_first, "second": ~is_first}, {})
     assert [(each.name, each.is_weak) for each in found] == [("first", False), ("second", True)]
@@ -43,7 +53,9 @@ def test_of_a_cost_the_dearer_part_is_weak():
     nats = np.where(np.arange(200) < 100, 10.0, 30.0) + np.random.default_rng(0).normal(size=200)
     rows = np.column_stack([nats, np.full(200, 10.0), np.full(200, 10.0)])
     is_dear = np.arange(200) >= 100
-    assert [each.is_weak for each in score_slices(BITS, rows, {"cheap": ~is_dear, "dear": is_dear}, {})] == [False, True]
+    assert [
+        each.is_weak for each in score_slices(BITS, rows, {"cheap": ~is_dear, "dear": is_dear}, {})
+    ] == [False, True]
 
 
 @pytest.mark.parametrize(("num", "is_weak"), [(LEAST - 1, False), (LEAST, True)])
@@ -58,8 +70,13 @@ def test_where_no_part_is_worse_one_is_seldom_called_weak():
     parts = np.arange(300) % 10
     masks = {str(part): parts == part for part in range(10)}
     for _ in range(100):
-        alarms += any(each.is_weak for each in score_slices(ACCURACY, hits(random.random(300) < 0.7), masks, {}))
-    assert alarms <= 9  # 2.5 % are expected; more than 9 of 100 come by chance once in a thousand times
+        alarms += any(
+            each.is_weak
+            for each in score_slices(ACCURACY, hits(random.random(300) < 0.7), masks, {})
+        )
+    assert (
+        alarms <= 9
+    )  # 2.5 % are expected; more than 9 of 100 come by chance once in a thousand times
 
 
 def test_lengths_are_cut_into_thirds_and_what_training_cut_stands_apart():
@@ -73,7 +90,10 @@ def test_lengths_are_cut_into_thirds_and_what_training_cut_stands_apart():
 
 def test_few_texts_are_cut_into_fewer_parts():
     assert list(by_length(np.arange(60), 100)) == ["0 to 29 tokens", "30 to 59 tokens"]
-    assert list(by_length(np.asarray([1, 2, 50]), 20)) == ["1 to 2 tokens", "50 to 50 tokens, longer than in training"]
+    assert list(by_length(np.asarray([1, 2, 50]), 20)) == [
+        "1 to 2 tokens",
+        "50 to 50 tokens, longer than in training",
+    ]
 
 
 @pytest.mark.parametrize("lengths", [[4, 4, 4], [50, 60], []])
@@ -86,5 +106,8 @@ def test_shares_of_unknown_words_fall_into_none_some_and_many():
     assert {name: np.flatnonzero(mask).tolist() for name, mask in found.items()} == {
         "no unknown words": [0, 5], "up to 10 % unknown words": [1, 2], "over 10 % unknown words": [3, 4],
     }  # fmt: skip
-    assert list(by_unknown(np.asarray([0.5, 0.0]), "characters")) == ["no unknown characters", "over 10 % unknown characters"]
+    assert list(by_unknown(np.asarray([0.5, 0.0]), "characters")) == [
+        "no unknown characters",
+        "over 10 % unknown characters",
+    ]
     assert by_unknown(np.asarray([0.0, 0.0]), "words") == {}

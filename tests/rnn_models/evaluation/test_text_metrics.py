@@ -11,13 +11,22 @@ from sacrebleu.metrics.bleu import BLEU
 from rnn_models.evaluation import text_metrics
 from rnn_models.evaluation.metrics import find_metric, measure
 from rnn_models.evaluation.significance import compare
-from rnn_models.evaluation.text_metrics import TOKENIZERS, choose_tokenizer, is_installed, target_language
+from rnn_models.evaluation.text_metrics import (
+    TOKENIZERS,
+    choose_tokenizer,
+    is_installed,
+    target_language,
+)
 
 pytestmark = pytest.mark.case("D13")
 INSTALLED = [name for name in TOKENIZERS if is_installed(name)]
 # Letters of a few scripts with and without spaces, and what stands between words.
 LETTERS = "アカサ漢字文กขค가나lumoé 。、,. 5"
-texts = st.lists(st.tuples(st.text(LETTERS, max_size=12), st.text(LETTERS, min_size=1, max_size=12)), min_size=1, max_size=6)
+texts = st.lists(
+    st.tuples(st.text(LETTERS, max_size=12), st.text(LETTERS, min_size=1, max_size=12)),
+    min_size=1,
+    max_size=6,
+)
 
 
 @pytest.mark.parametrize("tokenizer", INSTALLED)
@@ -28,7 +37,9 @@ def test_bleu_is_sacrebleus_own_with_every_tokenizer(tokenizer, pairs):
     said, true = map(list, zip(*pairs, strict=True))
     metric = find_metric("bleu", tokenizer=tokenizer)
     expected = BLEU(tokenize=tokenizer).corpus_score(said, [true]).score
-    assert float(metric.score(metric.statistics(said, true).sum(0)[None])[0]) == pytest.approx(expected)
+    assert float(metric.score(metric.statistics(said, true).sum(0)[None])[0]) == pytest.approx(
+        expected
+    )
 
 
 @pytest.mark.parametrize("tokenizer", INSTALLED)
@@ -55,14 +66,22 @@ def test_a_better_system_without_spaces_is_better_beyond_chance():
     better, worse = [text[:-1] + "漢" for text in true], [text[:3] + "漢漢漢漢漢" for text in true]
     for tokenizer, is_better in (("char", True), ("13a", False)):
         metric = find_metric("bleu", tokenizer=tokenizer)
-        found = compare(metric, metric.statistics(better, true), metric.statistics(worse, true), num_resamples=300)
+        found = compare(
+            metric,
+            metric.statistics(better, true),
+            metric.statistics(worse, true),
+            num_resamples=300,
+        )
         assert (found.p_value < 0.05) == is_better
 
 
 def test_chrf_has_no_tokenizer():
     metric, other = find_metric("chrf"), find_metric("chrf", tokenizer="char")
     assert metric is other
-    rows = metric.statistics(["漢字 文字"], ["漢字文 字"]), metric.statistics(["漢字文字"], ["漢字文字"])
+    rows = (
+        metric.statistics(["漢字 文字"], ["漢字文 字"]),
+        metric.statistics(["漢字文字"], ["漢字文字"]),
+    )
     assert np.array_equal(*rows)  # spaces do not count
 
 
@@ -94,17 +113,31 @@ def test_the_tokenizer_follows_the_language_and_else_the_script(language, unspac
 
 @pytest.mark.parametrize(
     ("language", "is_there", "expected"),
-    [("en-ja", True, "ja-mecab"), ("en-ja", False, "char"), ("en-ko", True, "ko-mecab"), ("en-ko", False, "13a")],
+    [
+        ("en-ja", True, "ja-mecab"),
+        ("en-ja", False, "char"),
+        ("en-ko", True, "ko-mecab"),
+        ("en-ko", False, "13a"),
+    ],
 )
-def test_without_its_dictionary_another_tokenizer_stands_in(monkeypatch, language, is_there, expected):
+def test_without_its_dictionary_another_tokenizer_stands_in(
+    monkeypatch, language, is_there, expected
+):
     monkeypatch.setattr(text_metrics, "is_installed", lambda tokenizer: is_there)
     assert choose_tokenizer(language, unspaced_share=0.9, han_share=0.5) == expected
 
 
 def test_a_tokenizer_that_is_not_there_is_refused_with_what_to_do(monkeypatch):
-    with pytest.raises(ValueError, match="there is no tokenizer 'mecab' of BLEU: expected one of 13a, "):
+    with pytest.raises(
+        ValueError, match="there is no tokenizer 'mecab' of BLEU: expected one of 13a, "
+    ):
         find_metric("bleu", tokenizer="mecab")
-    monkeypatch.setattr(text_metrics, "find_spec", lambda module: None if module == "ipadic" else module)
+    monkeypatch.setattr(
+        text_metrics, "find_spec", lambda module: None if module == "ipadic" else module
+    )
     text_metrics.bleu_metric.cache_clear()
-    with pytest.raises(ValueError, match=r'ja-mecab needs MeCab and ipadic.*pip install "sacrebleu\[ja\]", or choose char'):
+    with pytest.raises(
+        ValueError,
+        match=r'ja-mecab needs MeCab and ipadic.*pip install "sacrebleu\[ja\]", or choose char',
+    ):
         find_metric("bleu", tokenizer="ja-mecab")

@@ -12,7 +12,11 @@ SCORINGS = pytest.mark.parametrize("scoring", ["general", "dot", "additive"])
 
 def attend(scoring, states=None):
     torch.manual_seed(1)
-    module, queries, drawn = Attention(QUERY, KEY, OUT, scoring), torch.randn(B, U, QUERY), torch.randn(B, T, KEY)
+    module, queries, drawn = (
+        Attention(QUERY, KEY, OUT, scoring),
+        torch.randn(B, U, QUERY),
+        torch.randn(B, T, KEY),
+    )
     states = drawn if states is None else states
     return module, queries, states, *module(queries, module.memory(states, MASK))
 
@@ -23,7 +27,9 @@ def energy(module, query, state):
         return state @ (module.query.weight @ query)
     if module.scoring == "dot":
         return state[:QUERY] @ query + state[QUERY:] @ query
-    return module.energy.weight[0] @ torch.tanh(module.query.weight @ query + module.key.weight @ state + module.key.bias)
+    return module.energy.weight[0] @ torch.tanh(
+        module.query.weight @ query + module.key.weight @ state + module.key.bias
+    )
 
 
 @SCORINGS
@@ -43,7 +49,9 @@ def test_attention_equals_its_equations(scoring):
             weights = weights / weights.sum()
             context = sum(w * state for w, state in zip(weights, real, strict=True))
             state = torch.tanh(module.combine.weight @ torch.cat([context, query]))
-            torch.testing.assert_close(probabilities[b, u, : len(real)], weights, rtol=1e-5, atol=1e-6)
+            torch.testing.assert_close(
+                probabilities[b, u, : len(real)], weights, rtol=1e-5, atol=1e-6
+            )
             torch.testing.assert_close(states[b, u], state, rtol=1e-5, atol=1e-6)
 
 
@@ -56,7 +64,9 @@ def test_no_probability_falls_on_padding(scoring):
 @SCORINGS
 def test_what_stands_at_padding_changes_no_state(scoring):
     _, _, sources, states, _ = attend(scoring)
-    *_, other, _ = attend(scoring, torch.where(MASK[:, :, None], sources, torch.full_like(sources, 1e4)))
+    *_, other, _ = attend(
+        scoring, torch.where(MASK[:, :, None], sources, torch.full_like(sources, 1e4))
+    )
     assert torch.equal(states, other)
 
 
@@ -68,5 +78,7 @@ def test_the_memory_of_some_rows_is_that_of_their_sources():
 
 
 def test_a_dot_of_sizes_that_do_not_meet_is_refused():
-    with pytest.raises(ValueError, match="attention dot needs source states of 4 or a multiple of it, got 6"):
+    with pytest.raises(
+        ValueError, match="attention dot needs source states of 4 or a multiple of it, got 6"
+    ):
         Attention(4, 6, 3, "dot")

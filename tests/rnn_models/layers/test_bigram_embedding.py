@@ -35,7 +35,9 @@ def test_every_pair_of_a_large_vocabulary_finds_a_vector_and_few_share_one(pairs
     ids = torch.randint(4, NUM_IDS, (1, 20_001), generator=torch.Generator().manual_seed(1))
     places = torch.remainder(ids[:, :-1] * NUM_IDS + ids[:, 1:], NUM_BUCKETS).unique()
     assert pairs(ids).shape == (1, 20_001, 4)
-    assert len(places) > 0.9 * NUM_BUCKETS * (1 - (1 - 1 / NUM_BUCKETS) ** 20_000)  # as many as by chance
+    assert len(places) > 0.9 * NUM_BUCKETS * (
+        1 - (1 - 1 / NUM_BUCKETS) ** 20_000
+    )  # as many as by chance
 
 
 def test_a_pair_that_training_never_saw_says_nothing():

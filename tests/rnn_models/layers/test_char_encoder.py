@@ -33,10 +33,14 @@ def read_alone(encoder, row):
     """One word, its equations written out or run by PyTorch without any padding."""
     x = encoder.embedding(torch.tensor(row))
     if hasattr(encoder.read, "ahead"):
-        return torch.cat([encoder.read.ahead(x[None])[0][0, -1], encoder.read.back(x.flip(0)[None])[0][0, -1]])
+        return torch.cat(
+            [encoder.read.ahead(x[None])[0][0, -1], encoder.read.back(x.flip(0)[None])[0][0, -1]]
+        )
     filters, around = encoder.read.filters, torch.nn.functional.pad(x, (0, 0, 1, 1))
     weights = filters.weight.unflatten(1, (3, -1))  # (filters, 3, E)
-    found = [sum(weights[:, w] @ around[i + w] for w in range(3)) + filters.bias for i in range(len(row))]
+    found = [
+        sum(weights[:, w] @ around[i + w] for w in range(3)) + filters.bias for i in range(len(row))
+    ]
     return torch.stack(found).amax(0)
 
 
@@ -44,7 +48,9 @@ def test_a_token_has_the_vector_of_its_word_read_alone(encoder):
     rows, places = spellings(), [[4, 4, 8, 0], [1, 2, 3, 7]]
     found = encoder(spelled(rows, places))
     assert found.shape == (2, 4, 8)
-    expected = torch.stack([torch.stack([read_alone(encoder, rows[i]) for i in line]) for line in places])
+    expected = torch.stack(
+        [torch.stack([read_alone(encoder, rows[i]) for i in line]) for line in places]
+    )
     torch.testing.assert_close(found, expected)
 
 
@@ -57,7 +63,9 @@ def test_padding_has_a_vector_of_zeros(encoder):
 def test_padding_does_not_change_the_emissions_of_a_tagger_that_reads_characters(spelled_ner):
     model = spelled_ner.model()
     lone = [row for i in range(8) for row in spelled_ner.real_logits(model, spelled_ner.batch([i]))]
-    torch.testing.assert_close(spelled_ner.real_logits(model, spelled_ner.batch()), lone, rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(
+        spelled_ner.real_logits(model, spelled_ner.batch()), lone, rtol=1e-5, atol=1e-5
+    )
 
 
 def test_padding_changes_neither_loss_nor_gradient_of_a_tagger_that_reads_characters(spelled_ner):
@@ -86,14 +94,24 @@ def test_a_tagger_learns_from_characters_what_no_id_tells(spelled_ner):
     tags = Ragged.of([[(0, 1, 3)[word % 3] for word in row] for row in forms])
     source = Ragged.of([[1] * 5] * 30)
     examples = Examples(source, tags, Words(Ragged.of(forms), Ragged.of(letters)))
-    settings = replace(spelled_ner.settings, max_epochs=12, patience=12, dropout=0.0, token_dropout=0.0)
+    settings = replace(
+        spelled_ner.settings, max_epochs=12, patience=12, dropout=0.0, token_dropout=0.0
+    )
     history = fit(spelled_ner.problem, examples, examples, spelled_ner.sizes, settings)
     assert history.epochs[-1].validation_loss < 0.1 < 0.9 < history.epochs[0].train_loss
 
 
-def test_where_no_token_is_spelled_a_tagger_is_the_one_without_a_character_encoder(spelled_ner, ner):
+def test_where_no_token_is_spelled_a_tagger_is_the_one_without_a_character_encoder(
+    spelled_ner, ner
+):
     asked = fit(ner.problem, ner.examples, ner.examples, ner.sizes, spelled_ner.settings)
-    plain = fit(ner.problem, ner.examples, ner.examples, ner.sizes, replace(spelled_ner.settings, char_encoder="none"))
+    plain = fit(
+        ner.problem,
+        ner.examples,
+        ner.examples,
+        ner.sizes,
+        replace(spelled_ner.settings, char_encoder="none"),
+    )
     assert [step.loss for step in asked.steps] == [step.loss for step in plain.steps]
     assert asked.weights.keys() == plain.weights.keys()
 

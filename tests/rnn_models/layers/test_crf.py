@@ -14,8 +14,16 @@ from rnn_models.layers.crf import CRF
 
 LENGTHS = [4, 1, 3, 2]
 # Every tag may start, follow or end; then: no start with 1, no 0 to 1, no 2 to 2; then also no end with 2.
-FREE = (torch.ones(3, 3, dtype=torch.bool), torch.ones(3, dtype=torch.bool), torch.ones(3, dtype=torch.bool))
-BARRED = (torch.tensor([[1, 0, 1], [1, 1, 1], [1, 1, 0]]).bool(), torch.tensor([1, 0, 1]).bool(), FREE[2])
+FREE = (
+    torch.ones(3, 3, dtype=torch.bool),
+    torch.ones(3, dtype=torch.bool),
+    torch.ones(3, dtype=torch.bool),
+)
+BARRED = (
+    torch.tensor([[1, 0, 1], [1, 1, 1], [1, 1, 0]]).bool(),
+    torch.tensor([1, 0, 1]).bool(),
+    FREE[2],
+)
 OPEN = (*BARRED[:2], torch.tensor([1, 1, 0]).bool())
 RULES = pytest.mark.parametrize("rules", [FREE, BARRED, OPEN], ids=["free", "barred", "open"])
 
@@ -26,17 +34,29 @@ def drawn(rules, seed=0, lengths=LENGTHS, *, is_strict=True) -> tuple[CRF, Tenso
     crf = CRF(*rules, is_strict=is_strict).double()
     for weight in crf.parameters():
         torch.nn.init.normal_(weight, std=2.0)
-    return crf, 2 * torch.randn(len(lengths), max(lengths), 3, dtype=torch.float64), torch.tensor(lengths)
+    return (
+        crf,
+        2 * torch.randn(len(lengths), max(lengths), 3, dtype=torch.float64),
+        torch.tensor(lengths),
+    )
 
 
 def is_allowed(path, rules):
     allowed, start, end = rules
-    return bool(start[path[0]]) and bool(end[path[-1]]) and all(allowed[a, b] for a, b in pairwise(path))
+    return (
+        bool(start[path[0]])
+        and bool(end[path[-1]])
+        and all(allowed[a, b] for a, b in pairwise(path))
+    )
 
 
 def score(crf, emissions, path):
     """Add up one path, term by term."""
-    total = crf.start[path[0]] + crf.end[path[-1]] + sum(emissions[t, tag] for t, tag in enumerate(path))
+    total = (
+        crf.start[path[0]]
+        + crf.end[path[-1]]
+        + sum(emissions[t, tag] for t, tag in enumerate(path))
+    )
     return total + sum(crf.transitions[a, b] for a, b in pairwise(path))
 
 
@@ -81,7 +101,10 @@ def test_viterbi_finds_the_best_of_all_allowed_paths_and_its_score(rules, seed):
 @RULES
 def test_a_path_score_is_the_sum_of_its_terms(rules):
     crf, emissions, lengths = drawn(rules)
-    paths = [next(iter(all_scores(crf, row, n, rules))) for row, n in zip(emissions, LENGTHS, strict=True)]
+    paths = [
+        next(iter(all_scores(crf, row, n, rules)))
+        for row, n in zip(emissions, LENGTHS, strict=True)
+    ]
     tags = torch.tensor([[*path, *[0] * (max(LENGTHS) - len(path))] for path in paths])
     expected = [score(crf, row, path) for row, path in zip(emissions, paths, strict=True)]
     torch.testing.assert_close(crf.path_score(emissions, tags, lengths), torch.stack(expected))
@@ -112,7 +135,9 @@ def test_the_gradient_of_the_likelihood_is_that_of_small_differences():
         return torch.func.functional_call(crf, weights, (emissions, tags, lengths))
 
     inputs = (emissions, crf.transitions, crf.start, crf.end)
-    assert torch.autograd.gradcheck(nats, tuple(x.detach().clone().requires_grad_() for x in inputs))
+    assert torch.autograd.gradcheck(
+        nats, tuple(x.detach().clone().requires_grad_() for x in inputs)
+    )
 
 
 def test_a_forbidden_step_leaves_every_gradient_finite():
@@ -151,8 +176,12 @@ def test_a_marginal_sums_the_probabilities_of_all_allowed_paths_through_a_tag(ru
 def test_the_best_paths_are_the_first_of_all_allowed_ones_in_their_order(rules, num, seed):
     crf, emissions, lengths = drawn(rules, seed)
     tags, scores = crf.best_paths(emissions, lengths, num)
-    for row, n, paths, found in zip(emissions, LENGTHS, tags.tolist(), scores.tolist(), strict=True):
-        listed = sorted(all_scores(crf, row, n, rules).items(), key=lambda item: -float(item[1]))[:num]
+    for row, n, paths, found in zip(
+        emissions, LENGTHS, tags.tolist(), scores.tolist(), strict=True
+    ):
+        listed = sorted(all_scores(crf, row, n, rules).items(), key=lambda item: -float(item[1]))[
+            :num
+        ]
         assert [tuple(path[:n]) for path in paths[: len(listed)]] == [path for path, _ in listed]
         assert found[: len(listed)] == pytest.approx([float(s) for _, s in listed])
         assert found[len(listed) :] == [-math.inf] * (num - len(listed))
@@ -164,13 +193,19 @@ def test_the_best_paths_are_the_first_of_all_allowed_ones_in_their_order(rules, 
 def test_a_segment_is_as_likely_as_all_paths_that_have_it_and_end_it_there(rules, seed):
     crf, emissions, lengths = drawn(rules, seed)
     tags, _ = crf.viterbi(emissions, lengths)
-    stretches = [(b, i, j) for b, n in enumerate(LENGTHS) for i in range(n) for j in range(i + 1, n + 1)]
-    goes_on = torch.tensor([2, 0, -1])  # what would lengthen a stretch that ends in 0 or in 1; nothing after 2
+    stretches = [
+        (b, i, j) for b, n in enumerate(LENGTHS) for i in range(n) for j in range(i + 1, n + 1)
+    ]
+    goes_on = torch.tensor(
+        [2, 0, -1]
+    )  # what would lengthen a stretch that ends in 0 or in 1; nothing after 2
     found = crf.segment_probabilities(emissions, lengths, tags, torch.tensor(stretches), goes_on)
     for (b, i, j), probability in zip(stretches, found.tolist(), strict=True):
         stretch, longer = tags[b, i:j].tolist(), int(goes_on[tags[b, j - 1]])
         likely = path_probabilities(crf, emissions[b], LENGTHS[b], rules).items()
-        expected = sum(p for path, p in likely if [*path[i:j]] == stretch and path[j : j + 1] != (longer,))
+        expected = sum(
+            p for path, p in likely if [*path[i:j]] == stretch and path[j : j + 1] != (longer,)
+        )
         assert probability == pytest.approx(float(expected), abs=1e-9)
 
 
@@ -181,17 +216,31 @@ def test_a_likelihood_that_is_not_strict_counts_forbidden_paths_and_decoding_sti
     tags = torch.ones(emissions.shape[:2], dtype=torch.int64)
     assert torch.equal(crf(emissions, tags, lengths), free(emissions, tags, lengths))
     strict, _, _ = drawn(BARRED)
-    assert torch.equal(crf.log_partition(emissions, lengths), strict.log_partition(emissions, lengths))
-    for paths in (crf.viterbi(emissions, lengths)[0][:, None], crf.best_paths(emissions, lengths, 2)[0]):
-        assert all(is_allowed(path[:n], BARRED) for row, n in zip(paths.tolist(), LENGTHS, strict=True) for path in row[:1])
+    assert torch.equal(
+        crf.log_partition(emissions, lengths), strict.log_partition(emissions, lengths)
+    )
+    for paths in (
+        crf.viterbi(emissions, lengths)[0][:, None],
+        crf.best_paths(emissions, lengths, 2)[0],
+    ):
+        assert all(
+            is_allowed(path[:n], BARRED)
+            for row, n in zip(paths.tolist(), LENGTHS, strict=True)
+            for path in row[:1]
+        )
 
 
 def test_no_emission_is_high_enough_for_a_forbidden_step():
     crf, _, lengths = drawn(BARRED)
     emissions = torch.zeros(4, 4, 3, dtype=torch.float64)
     emissions[:, 0, 1] = emissions[:, 1:, 2] = 1e9
-    for paths in (crf.viterbi(emissions, lengths)[0], crf.best_paths(emissions, lengths, 2)[0][:, 0]):
-        assert all(is_allowed(row[:n], BARRED) for row, n in zip(paths.tolist(), LENGTHS, strict=True))
+    for paths in (
+        crf.viterbi(emissions, lengths)[0],
+        crf.best_paths(emissions, lengths, 2)[0][:, 0],
+    ):
+        assert all(
+            is_allowed(row[:n], BARRED) for row, n in zip(paths.tolist(), LENGTHS, strict=True)
+        )
 
 
 @RULES
@@ -200,4 +249,6 @@ def test_what_stands_at_padding_changes_no_marginal_and_no_best_path(rules):
     padding = torch.arange(4) >= lengths[:, None]
     noisy = emissions.masked_fill(padding[:, :, None], 1e3)
     assert torch.equal(crf.marginals(emissions, lengths), crf.marginals(noisy, lengths))
-    assert torch.equal(crf.best_paths(emissions, lengths, 3)[1], crf.best_paths(noisy, lengths, 3)[1])
+    assert torch.equal(
+        crf.best_paths(emissions, lengths, 3)[1], crf.best_paths(noisy, lengths, 3)[1]
+    )

@@ -16,14 +16,20 @@ TAGS = ("O", "B-ka", "I-ka", "B-mo", "I-mo")
 SCHEMES = pytest.mark.parametrize("scheme", ["bio", "bioes"])
 
 
-def drawn(scheme: str, lengths: list[int], *, spread: float = 2.0, seed: int = 0) -> tuple[CRF, Tensor, Tensor]:
+def drawn(
+    scheme: str, lengths: list[int], *, spread: float = 2.0, seed: int = 0
+) -> tuple[CRF, Tensor, Tensor]:
     """A tagger's CRF of random weights in float64, emissions (B, T, K), lengths (B,)."""
     torch.manual_seed(seed)
     tags = Scheme(TAGS, scheme).tags
     crf = CRF(*tag_steps(tags)).double()
     for weight in crf.parameters():
         torch.nn.init.normal_(weight, std=2.0)
-    return crf, spread * torch.randn(len(lengths), max(lengths), len(tags), dtype=torch.float64), torch.tensor(lengths)
+    return (
+        crf,
+        spread * torch.randn(len(lengths), max(lengths), len(tags), dtype=torch.float64),
+        torch.tensor(lengths),
+    )
 
 
 def every(crf: CRF, emissions: Tensor, lengths: Tensor) -> int:
@@ -35,7 +41,10 @@ def with_gradients(crf: CRF, emissions: Tensor, lengths: Tensor) -> list[Tensor]
     inputs = [emissions.detach().requires_grad_(), *crf.parameters()]
     found = crf.log_partition(inputs[0], lengths)
     weights = torch.linspace(0.5, 1.5, len(lengths), dtype=found.dtype)
-    return [found.detach(), *torch.autograd.grad((found * weights).sum(), inputs, materialize_grads=True)]
+    return [
+        found.detach(),
+        *torch.autograd.grad((found * weights).sum(), inputs, materialize_grads=True),
+    ]
 
 
 def in_logarithms(crf: CRF, emissions: Tensor, lengths: Tensor) -> list[Tensor]:
@@ -53,9 +62,13 @@ def in_logarithms(crf: CRF, emissions: Tensor, lengths: Tensor) -> list[Tensor]:
     lengths=st.lists(st.integers(1, 9), min_size=1, max_size=5),
     spread=st.sampled_from([0.0, 2.0, 5.0, 20.0, 100.0]),
 )
-def test_sums_that_are_scaled_and_sums_of_logarithms_are_the_same_and_have_the_same_gradients(scheme, seed, lengths, spread):
+def test_sums_that_are_scaled_and_sums_of_logarithms_are_the_same_and_have_the_same_gradients(
+    scheme, seed, lengths, spread
+):
     crf, emissions, lengths = drawn(scheme, lengths, spread=spread, seed=seed)
-    for found, expected in zip(with_gradients(crf, emissions, lengths), in_logarithms(crf, emissions, lengths), strict=True):
+    for found, expected in zip(
+        with_gradients(crf, emissions, lengths), in_logarithms(crf, emissions, lengths), strict=True
+    ):
         torch.testing.assert_close(found, expected)
 
 
@@ -78,7 +91,9 @@ def test_two_hundred_steps_in_float32_lose_no_more_than_their_last_digits(scheme
     crf, emissions, lengths = drawn(scheme, [200, 150, 7], spread=spread)
     crf, emissions = crf.float(), emissions.float()
     assert every(crf, emissions, lengths)
-    for found, expected in zip(with_gradients(crf, emissions, lengths), in_logarithms(crf, emissions, lengths), strict=True):
+    for found, expected in zip(
+        with_gradients(crf, emissions, lengths), in_logarithms(crf, emissions, lengths), strict=True
+    ):
         assert found.dtype == torch.float32
         torch.testing.assert_close(found, expected.float(), rtol=1e-6, atol=1e-6)
 
@@ -87,7 +102,9 @@ def test_two_hundred_steps_in_float32_lose_no_more_than_their_last_digits(scheme
 def test_a_path_that_only_rules_keep_alive_is_not_lost_at_the_largest_spread(scheme):
     crf, emissions, lengths = drawn(scheme, [40], spread=0.0)
     torch.nn.init.zeros_(crf.transitions)
-    while every(crf, emissions, lengths):  # O begs for each step but the last two, which only an entity may take
+    while every(
+        crf, emissions, lengths
+    ):  # O begs for each step but the last two, which only an entity may take
         last, emissions = emissions, emissions.clone()
         emissions[:, :-2, 0] += 1.0
         emissions[:, -2:, 0] -= 1.0
@@ -114,9 +131,12 @@ def all_paths(allowed: Tensor, num: int) -> list[tuple[int, ...]]:
 
 @settings(max_examples=60)
 @given(bits=st.integers(0, 2**9 - 1), start=st.integers(0, 7), end=st.integers(0, 7))
-def test_tags_are_mixed_after_the_first_number_of_steps_that_lead_from_each_to_each(bits, start, end):
+def test_tags_are_mixed_after_the_first_number_of_steps_that_lead_from_each_to_each(
+    bits, start, end
+):
     allowed, start, end = (
-        torch.tensor([n >> i & 1 for i in range(size)]).bool() for n, size in ((bits, 9), (start, 3), (end, 3))
+        torch.tensor([n >> i & 1 for i in range(size)]).bool()
+        for n, size in ((bits, 9), (start, 3), (end, 3))
     )
     allowed = allowed.view(3, 3)
     num = mixing_steps(allowed, start, end)
@@ -128,7 +148,10 @@ def test_tags_are_mixed_after_the_first_number_of_steps_that_lead_from_each_to_e
         assert len({(path[0], path[-1]) for path in all_paths(allowed, num)}) == 9
     else:  # five steps are the most that three tags need, if they ever mix (Wielandt, 1950)
         reached = torch.linalg.matrix_power(allowed.double(), 5)
-        has_path = [(torch.linalg.matrix_power(allowed.double(), n)[start][:, end] > 0).any() for n in range(5)]
+        has_path = [
+            (torch.linalg.matrix_power(allowed.double(), n)[start][:, end] > 0).any()
+            for n in range(5)
+        ]
         assert not (bool((reached > 0).all()) and all(has_path))
 
 

@@ -73,7 +73,9 @@ def encoded_by_steps(encoder, x, kind, activation):
         states = x + states if encoder.is_residual[layer] else states
         norm = encoder.norms[layer]
         if isinstance(norm, nn.LayerNorm):
-            scaled = (states - states.mean(2, keepdim=True)) / (states.var(2, unbiased=False, keepdim=True) + 1e-5).sqrt()
+            scaled = (states - states.mean(2, keepdim=True)) / (
+                states.var(2, unbiased=False, keepdim=True) + 1e-5
+            ).sqrt()
             states = scaled * norm.weight + norm.bias
         x = states
     return x[0]
@@ -102,12 +104,23 @@ def make(kind="lstm", activation="tanh", **changes):
     return shaken(make_encoder(E, settings)), settings
 
 
-@pytest.mark.parametrize(("layer_norm", "residual"), [(False, False), (True, False), (False, True), (True, True)])
-@pytest.mark.parametrize(("num_layers", "bidirectional"), [(1, True), (2, True), (3, True), (1, False), (3, False)])
+@pytest.mark.parametrize(
+    ("layer_norm", "residual"), [(False, False), (True, False), (False, True), (True, True)]
+)
+@pytest.mark.parametrize(
+    ("num_layers", "bidirectional"), [(1, True), (2, True), (3, True), (1, False), (3, False)]
+)
 @EVERY_CELL
-def test_an_encoder_follows_the_equations_of_all_its_layers(kind, activation, num_layers, bidirectional, layer_norm, residual):
+def test_an_encoder_follows_the_equations_of_all_its_layers(
+    kind, activation, num_layers, bidirectional, layer_norm, residual
+):
     encoder, _ = make(
-        kind, activation, num_layers=num_layers, bidirectional=bidirectional, layer_norm=layer_norm, residual=residual
+        kind,
+        activation,
+        num_layers=num_layers,
+        bidirectional=bidirectional,
+        layer_norm=layer_norm,
+        residual=residual,
     )
     x = torch.randn(B, T, E)
     states, last = encoder.eval()(x, LENGTHS)
@@ -148,7 +161,9 @@ def test_one_direction_does_not_see_what_comes_later():
 
 
 @EVERY_CELL
-def test_a_recurrent_weight_is_dropped_at_all_steps_alike_and_the_rest_makes_up_for_it(kind, activation):
+def test_a_recurrent_weight_is_dropped_at_all_steps_alike_and_the_rest_makes_up_for_it(
+    kind, activation
+):
     torch.manual_seed(6)
     cell, x = shaken(recurrence(kind, E, H, activation=activation)), torch.randn(B, T, E)
     torch.manual_seed(7)
@@ -190,7 +205,10 @@ def test_a_convolution_follows_its_equation_at_every_step(num_layers, bidirectio
     for i, length in enumerate(LENGTHS.tolist()):
         row = x[i, :length]
         lefts = [(w - 1) // 2 if bidirectional else w - 1 for w in (3, 4, 5)]
-        made = torch.cat([convolved_by_hand(c, row, left) for c, left in zip(encoder.first, lefts, strict=True)], dim=1)
+        made = torch.cat(
+            [convolved_by_hand(c, row, left) for c, left in zip(encoder.first, lefts, strict=True)],
+            dim=1,
+        )
         for layer, conv in enumerate(encoder.above, 1):
             above = convolved_by_hand(conv, made, 2**layer if bidirectional else 2 ** (layer + 1))
             made = made + above if residual else above
@@ -231,7 +249,9 @@ def packed_reference(encoder, kind, num_layers):
     for layer in range(num_layers):
         for cells, suffix in ((encoder.forwards, ""), (encoder.backwards, "_reverse")):
             for name in ("weight_ih_l", "weight_hh_l", "bias_ih_l", "bias_hh_l"):
-                getattr(reference, f"{name}{layer}{suffix}").data.copy_(getattr(cells[layer], f"{name}0"))
+                getattr(reference, f"{name}{layer}{suffix}").data.copy_(
+                    getattr(cells[layer], f"{name}0")
+                )
     return reference
 
 
@@ -258,9 +278,16 @@ def test_the_encoder_equals_packed_sequences_in_values_and_gradients(kind, num_l
         ((states * mask * upstream).sum() + (last * upstream_last).sum()).backward()
         found.append((states * mask, last, leaf.grad))
     ours, theirs = found
-    weights = [p.grad for pair in zip(encoder.forwards, encoder.backwards, strict=True) for c in pair for p in c.parameters()]
+    weights = [
+        p.grad
+        for pair in zip(encoder.forwards, encoder.backwards, strict=True)
+        for c in pair
+        for p in c.parameters()
+    ]
     torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-5)
-    torch.testing.assert_close(weights, [p.grad for p in reference.parameters()], rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(
+        weights, [p.grad for p in reference.parameters()], rtol=1e-4, atol=1e-5
+    )
 
 
 def test_an_encoder_says_a_state_of_both_directions_for_each_step_and_one_last():
@@ -270,14 +297,19 @@ def test_an_encoder_says_a_state_of_both_directions_for_each_step_and_one_last()
 
 @pytest.mark.parametrize(("num_layers", "is_random"), [(1, False), (2, True)])
 def test_an_encoder_drops_units_between_its_layers_only(num_layers, is_random):
-    encoder, x = Recurrent(E, TrainSettings(hidden_size=H, num_layers=num_layers, dropout=0.5)), torch.randn(B, T, E)
+    encoder, x = (
+        Recurrent(E, TrainSettings(hidden_size=H, num_layers=num_layers, dropout=0.5)),
+        torch.randn(B, T, E),
+    )
     assert torch.equal(encoder(x, LENGTHS)[0], encoder(x, LENGTHS)[0]) != is_random
 
 
 @pytest.mark.parametrize("kind", ["lstm", "gru", "rnn", "cnn"])
 @pytest.mark.parametrize("bidirectional", [True, False])
 def test_what_stands_at_padding_does_not_reach_a_real_state(kind, bidirectional):
-    encoder, _ = make(kind, num_layers=2, bidirectional=bidirectional, layer_norm=True, residual=True)
+    encoder, _ = make(
+        kind, num_layers=2, bidirectional=bidirectional, layer_norm=True, residual=True
+    )
     x = torch.randn(B, T, E)
     encoder.eval()
     mask = torch.arange(T) < LENGTHS[:, None]
@@ -292,7 +324,9 @@ def test_a_reversal_mirrors_the_real_steps_and_leaves_padding(lengths, more):
     num_steps = max(lengths) + more
     x = torch.arange(len(lengths) * num_steps).view(len(lengths), num_steps, 1)
     index = reversal(torch.tensor(lengths), num_steps)
-    expected = [row[:n][::-1] + row[n:] for row, n in zip(x[:, :, 0].tolist(), lengths, strict=True)]
+    expected = [
+        row[:n][::-1] + row[n:] for row, n in zip(x[:, :, 0].tolist(), lengths, strict=True)
+    ]
     assert gather_steps(x, index)[:, :, 0].tolist() == expected
 
 
@@ -350,5 +384,7 @@ def test_word_vectors_are_learnt_on_only_if_asked_for(is_tuned):
 
 
 def test_word_vectors_of_another_width_are_refused_with_what_to_set():
-    with pytest.raises(ValueError, match=r"have 2 numbers each for 9 ids.*has 3 for 9: set embedding_size to 2"):
+    with pytest.raises(
+        ValueError, match=r"have 2 numbers each for 9 ids.*has 3 for 9: set embedding_size to 2"
+    ):
         embedding().start_from(torch.randn(9, 2), torch.ones(9, dtype=torch.bool), is_tuned=True)

@@ -12,17 +12,26 @@ from rnn_models.layers.projected_cross_entropy import LOGITS_AT_ONCE
 from rnn_models.problem import find_problem
 
 N, O, V = 11, 5, 7  # noqa: E741
-CUTS = {"a row": 1, "rows that leave a rest": 3 * V, "all but one row": (N - 1) * V, "all rows": N * V}
+CUTS = {
+    "a row": 1,
+    "rows that leave a rest": 3 * V,
+    "all but one row": (N - 1) * V,
+    "all rows": N * V,
+}
 
 
 def given(dtype=torch.float64):
     torch.manual_seed(5)
-    states, weight, bias = (torch.randn(*shape, dtype=dtype, requires_grad=True) for shape in ((N, O), (V, O), (V,)))
+    states, weight, bias = (
+        torch.randn(*shape, dtype=dtype, requires_grad=True) for shape in ((N, O), (V, O), (V,))
+    )
     return states, weight, bias, torch.arange(N) % V
 
 
 def plain_nats(states, weight, bias, said, *, smoothing=0.0):
-    return cross_entropy(linear(states, weight, bias), said, reduction="sum", label_smoothing=smoothing)
+    return cross_entropy(
+        linear(states, weight, bias), said, reduction="sum", label_smoothing=smoothing
+    )
 
 
 def projected_nats(*given, **options):
@@ -38,7 +47,9 @@ def with_gradients(nats, inputs):
 @pytest.mark.parametrize("at_once", [1, 3 * V])
 def test_the_gradient_by_every_input_is_that_of_finite_differences(at_once, smoothing):
     *inputs, said = given()
-    assert torch.autograd.gradcheck(lambda *x: projected_nats(*x, said, smoothing=smoothing, at_once=at_once), inputs)
+    assert torch.autograd.gradcheck(
+        lambda *x: projected_nats(*x, said, smoothing=smoothing, at_once=at_once), inputs
+    )
 
 
 @pytest.mark.parametrize("smoothing", [0.0, 0.1])
@@ -46,8 +57,12 @@ def test_the_gradient_by_every_input_is_that_of_finite_differences(at_once, smoo
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_nats_and_gradients_are_those_of_the_plain_cross_entropy(dtype, at_once, smoothing):
     *inputs, said = given(dtype)
-    found = with_gradients(projected_nats(*inputs, said, smoothing=smoothing, at_once=at_once), inputs)
-    torch.testing.assert_close(found, with_gradients(plain_nats(*inputs, said, smoothing=smoothing), inputs))
+    found = with_gradients(
+        projected_nats(*inputs, said, smoothing=smoothing, at_once=at_once), inputs
+    )
+    torch.testing.assert_close(
+        found, with_gradients(plain_nats(*inputs, said, smoothing=smoothing), inputs)
+    )
 
 
 @pytest.mark.parametrize("at_once", CUTS.values(), ids=list(CUTS))
@@ -63,9 +78,13 @@ def test_nats_are_the_same_where_no_gradient_is_asked_for(at_once):
 @pytest.mark.parametrize("smoothing", [0.0, 0.1, 1.0])
 @pytest.mark.parametrize("at_once", CUTS.values(), ids=list(CUTS))
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-def test_the_nats_without_smoothing_come_from_the_same_logits_and_have_no_gradient(dtype, at_once, smoothing):
+def test_the_nats_without_smoothing_come_from_the_same_logits_and_have_no_gradient(
+    dtype, at_once, smoothing
+):
     *inputs, said = given(dtype)
-    nats, plain = projected_cross_entropy.projected_nats(*inputs, said, smoothing=smoothing, at_once=at_once)
+    nats, plain = projected_cross_entropy.projected_nats(
+        *inputs, said, smoothing=smoothing, at_once=at_once
+    )
     assert not plain.requires_grad
     torch.testing.assert_close(plain, plain_nats(*inputs, said).detach())
     assert smoothing == 0.0 or float(plain) != pytest.approx(float(nats.detach()))
@@ -76,7 +95,12 @@ def test_large_logits_neither_overflow_nor_lose_their_gradient():
     inputs = [(1e4 * states).detach().requires_grad_(), weight, bias]
     found = with_gradients(projected_nats(*inputs, said, smoothing=0.1, at_once=V), inputs)
     assert all(bool(gradient.isfinite().all()) for gradient in found[1])
-    torch.testing.assert_close(found, with_gradients(plain_nats(*inputs, said, smoothing=0.1), inputs), rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(
+        found,
+        with_gradients(plain_nats(*inputs, said, smoothing=0.1), inputs),
+        rtol=1e-4,
+        atol=1e-5,
+    )
 
 
 @pytest.mark.parametrize("fixed", [0, 1, 2])
@@ -93,7 +117,10 @@ def test_what_needs_no_gradient_gets_none_and_changes_no_other(fixed):
 def test_of_no_rows_there_are_no_nats():
     states, weight, bias, said = given()
     nats = projected_nats(states[:0], weight, bias, said[:0], smoothing=0.1, at_once=V)
-    assert [float(nats.detach()), *(float(g.abs().sum()) for g in torch.autograd.grad(nats, [weight, bias]))] == [0.0, 0.0, 0.0]
+    assert [
+        float(nats.detach()),
+        *(float(g.abs().sum()) for g in torch.autograd.grad(nats, [weight, bias])),
+    ] == [0.0, 0.0, 0.0]
 
 
 @pytest.mark.parametrize("at_once", [1, 3 * V])
@@ -104,7 +131,9 @@ def test_products_have_the_bits_that_were_asked_for_and_sums_all(at_once):
         plain = plain_nats(*inputs, said, smoothing=0.1)
     found, expected = with_gradients(nats, inputs), with_gradients(plain, inputs)
     assert {found[0].dtype, *(gradient.dtype for gradient in found[1])} == {torch.float32}
-    torch.testing.assert_close(found[0], expected[0], rtol=1e-5, atol=0)  # the same logits, rounded alike
+    torch.testing.assert_close(
+        found[0], expected[0], rtol=1e-5, atol=0
+    )  # the same logits, rounded alike
     torch.testing.assert_close(found[1], expected[1], rtol=0.02, atol=0.005)
     assert abs(float(found[0] - plain_nats(*inputs, said, smoothing=0.1).detach())) > 1e-4
 
@@ -122,7 +151,9 @@ class Largest(TorchDispatchMode):
 
 @pytest.mark.parametrize("is_trained", [True, False])
 def test_no_more_logits_are_in_memory_than_may_be(is_trained):
-    states, weight, bias = (torch.randn(*shape, requires_grad=True) for shape in ((60, 2), (50, 2), (50,)))
+    states, weight, bias = (
+        torch.randn(*shape, requires_grad=True) for shape in ((60, 2), (50, 2), (50,))
+    )
     said = torch.zeros(60, dtype=torch.long)
     sizes = []
     for nats_of in (plain_nats, lambda *given: projected_nats(*given, at_once=300)):
@@ -143,17 +174,27 @@ MODELS += [("generation", {"tied_embeddings": tied}) for tied in ("target", "non
 
 
 @pytest.mark.parametrize(("name", "changes"), MODELS)
-def test_a_model_with_shared_weights_has_the_gradient_of_the_plain_loss(request, monkeypatch, name, changes):
+def test_a_model_with_shared_weights_has_the_gradient_of_the_plain_loss(
+    request, monkeypatch, name, changes
+):
     posed = request.getfixturevalue("shared_translation" if name == "translation" else name)
     model, batch = posed.model(**changes), posed.batch()
     found = []
     for module in (translation, generation):
-        monkeypatch.setattr(module, "projected_nats", lambda *given, **options: (plain_nats(*given, **options),) * 2)
+        monkeypatch.setattr(
+            module, "projected_nats", lambda *given, **options: (plain_nats(*given, **options),) * 2
+        )
     for at_once in (0, 40):
         if at_once:
             monkeypatch.undo()
             monkeypatch.setitem(LOGITS_AT_ONCE, "cpu", at_once)
         torch.manual_seed(3)
         nats, num, _ = find_problem(name).loss(model.train(), batch)
-        found.append((nats.detach(), num, torch.autograd.grad(nats / num, list(model.parameters()), allow_unused=True)))
+        found.append(
+            (
+                nats.detach(),
+                num,
+                torch.autograd.grad(nats / num, list(model.parameters()), allow_unused=True),
+            )
+        )
     torch.testing.assert_close(found[1], found[0])

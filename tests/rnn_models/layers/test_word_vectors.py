@@ -25,7 +25,9 @@ def posed(request):
 @pytest.fixture
 def vectors(posed):
     random = np.random.default_rng(9)
-    table = random.normal(size=(posed.sizes.source, posed.settings.embedding_size)).astype(np.float32)
+    table = random.normal(size=(posed.sizes.source, posed.settings.embedding_size)).astype(
+        np.float32
+    )
     return table, np.isin(np.arange(len(table)), KNOWN)
 
 
@@ -38,7 +40,9 @@ def table_of(posed, weights):
 def test_every_problem_starts_from_them(posed, vectors):
     with_vectors = Training(posed.problem, posed.sizes, posed.settings, vectors)
     without = Training(posed.problem, posed.sizes, posed.settings)
-    table, plain = (source_embedding(t.model, posed.sizes).table.weight for t in (with_vectors, without))
+    table, plain = (
+        source_embedding(t.model, posed.sizes).table.weight for t in (with_vectors, without)
+    )
     assert torch.equal(table[KNOWN], torch.from_numpy(vectors[0][KNOWN]))
     others = [i for i in range(posed.sizes.source) if i not in KNOWN]
     assert torch.equal(table[others], plain[others])
@@ -47,26 +51,38 @@ def test_every_problem_starts_from_them(posed, vectors):
 @pytest.mark.parametrize("tune_vectors", [True, False])
 def test_they_are_learnt_on_only_if_asked_for(posed, vectors, tune_vectors):
     weights = fitted(posed, vectors=vectors, tune_vectors=tune_vectors, max_epochs=1).weights
-    assert torch.equal(table_of(posed, weights)[KNOWN], torch.from_numpy(vectors[0][KNOWN])) != tune_vectors
+    assert (
+        torch.equal(table_of(posed, weights)[KNOWN], torch.from_numpy(vectors[0][KNOWN]))
+        != tune_vectors
+    )
 
 
 def test_a_model_with_vectors_that_stay_is_written_and_read_whole(posed, vectors, tmp_path):
     history = fitted(posed, vectors=vectors, tune_vectors=False, max_epochs=1)
     save_model(tmp_path, history.weights, posed.problem, posed.sizes, posed.settings)
     _, model = load_model(tmp_path)
-    assert torch.equal(source_embedding(model, posed.sizes).table.weight[KNOWN], torch.from_numpy(vectors[0][KNOWN]))
+    assert torch.equal(
+        source_embedding(model, posed.sizes).table.weight[KNOWN],
+        torch.from_numpy(vectors[0][KNOWN]),
+    )
 
 
 @pytest.fixture
 def with_fixed(posed, vectors):
     """The last three source ids stand for words that training does not have, so ids of examples end before."""
-    more = np.random.default_rng(2).normal(size=(3, posed.settings.embedding_size)).astype(np.float32)
+    more = (
+        np.random.default_rng(2).normal(size=(3, posed.settings.embedding_size)).astype(np.float32)
+    )
     sizes = replace(posed.sizes, source=posed.sizes.source + 3, fixed=3)
-    return replace(posed, sizes=sizes), (np.concatenate([vectors[0], more]), np.append(vectors[1], [True] * 3))
+    return replace(posed, sizes=sizes), (
+        np.concatenate([vectors[0], more]),
+        np.append(vectors[1], [True] * 3),
+    )
 
 
 @pytest.mark.parametrize(
-    "changes", [{}, {"optimizer": "adam"}, {"optimizer": "sgd"}, {"average_steps": 2}, {"average_epochs": 2}]
+    "changes",
+    [{}, {"optimizer": "adam"}, {"optimizer": "sgd"}, {"average_steps": 2}, {"average_epochs": 2}],
 )
 def test_vectors_of_words_that_training_lacks_stay_as_they_were_given(with_fixed, changes):
     posed, vectors = with_fixed
@@ -83,7 +99,9 @@ def test_words_that_training_lacks_change_nothing_for_the_others(with_fixed, pos
 
 def test_a_fixed_id_reads_as_its_vector_and_takes_no_gradient_from_padding(with_fixed):
     posed, vectors = with_fixed
-    embedding = source_embedding(Training(posed.problem, posed.sizes, posed.settings, vectors).model, posed.sizes).eval()
+    embedding = source_embedding(
+        Training(posed.problem, posed.sizes, posed.settings, vectors).model, posed.sizes
+    ).eval()
     ids = torch.tensor([[posed.sizes.source - 1, KNOWN[0]], [KNOWN[1], posed.sizes.source - 3]])
     found = embedding(ids)
     assert torch.equal(found, torch.from_numpy(vectors[0])[ids])
@@ -93,12 +111,20 @@ def test_a_fixed_id_reads_as_its_vector_and_takes_no_gradient_from_padding(with_
 
 def test_a_model_with_fixed_vectors_is_written_and_read_whole(with_fixed, tmp_path):
     posed, vectors = with_fixed
-    save_model(tmp_path, fitted(posed, vectors=vectors, max_epochs=1).weights, posed.problem, posed.sizes, posed.settings)
+    save_model(
+        tmp_path,
+        fitted(posed, vectors=vectors, max_epochs=1).weights,
+        posed.problem,
+        posed.sizes,
+        posed.settings,
+    )
     embedding = source_embedding(load_model(tmp_path)[1], posed.sizes)
     assert torch.equal(embedding.fixed, torch.from_numpy(vectors[0][-3:]))
 
 
 def test_a_model_without_such_an_embedding_is_refused(posed):
     sizes = replace(posed.sizes, source=999)
-    with pytest.raises(ValueError, match="no embedding of 999 source ids to start from word vectors"):
+    with pytest.raises(
+        ValueError, match="no embedding of 999 source ids to start from word vectors"
+    ):
         source_embedding(posed.model(), sizes)

@@ -61,7 +61,9 @@ def test_each_token_costs_what_reading_step_by_step_says(kind, activation, tied)
     examples = texts(9, 0, 30, 4, labels=[[1], [], [2], [-1]])
     found = token_nats(model, examples)
     for i, start in enumerate((-2, BOS_ID, -3, BOS_ID)):
-        assert found[i] == pytest.approx(alone(model, start, examples.target.row(i)), rel=1e-4, abs=1e-4)
+        assert found[i] == pytest.approx(
+            alone(model, start, examples.target.row(i)), rel=1e-4, abs=1e-4
+        )
 
 
 @given(st.lists(st.integers(0, 40), min_size=1, max_size=5), st.integers(1, 9))
@@ -73,7 +75,9 @@ def test_joined_texts_cost_what_one_text_with_ends_within_it_costs(lengths, at_o
         patch.setattr("rnn_models.problems.generation.READ_AT_ONCE", at_once)
         found = token_nats(model, examples)
     assert [len(costs) for costs in found] == [length + 1 for length in lengths]
-    assert np.concatenate(found) == pytest.approx(alone(model, BOS_ID, whole[:-1]), rel=1e-4, abs=1e-4)
+    assert np.concatenate(found) == pytest.approx(
+        alone(model, BOS_ID, whole[:-1]), rel=1e-4, abs=1e-4
+    )
 
 
 def test_a_text_longer_than_what_is_read_at_once_is_scored_with_its_state_carried(monkeypatch):
@@ -86,18 +90,30 @@ def test_a_text_longer_than_what_is_read_at_once_is_scored_with_its_state_carrie
 
 @EVERY_CELL
 def test_scores_are_the_loss_of_whole_texts(kind, activation):
-    model, examples = built(encoder=kind, activation=activation), texts(12, 5, 8, labels=[[0], [], [2]])
+    model, examples = (
+        built(encoder=kind, activation=activation),
+        texts(12, 5, 8, labels=[[0], [], [2]]),
+    )
     costs = np.concatenate(token_nats(model, examples))
     assert costs.mean() == pytest.approx(mean_loss(PROBLEM, model, examples, SETTINGS), rel=1e-5)
 
 
-@given(st.lists(st.integers(0, 30), min_size=1, max_size=6), st.integers(1, 4), st.integers(1, 9), st.integers(1, 3))
-def test_the_windows_of_an_epoch_say_each_token_once_and_start_each_text_from_its_label(lengths, size, window, epoch):
+@given(
+    st.lists(st.integers(0, 30), min_size=1, max_size=6),
+    st.integers(1, 4),
+    st.integers(1, 9),
+    st.integers(1, 3),
+)
+def test_the_windows_of_an_epoch_say_each_token_once_and_start_each_text_from_its_label(
+    lengths, size, window, epoch
+):
     labels = [[[0], [], [2], [-1]][i % 4] for i in range(len(lengths))]
     examples, seen = texts(*lengths, labels=labels), {i: [] for i in range(len(lengths))}
     starts = dict(enumerate(start_ids(*examples.source.take(np.arange(len(lengths)))).tolist()))
     begun = []
-    for piece in cut(examples, SETTINGS.with_changes({"batch_size": size, "bptt_window": window}), epoch):
+    for piece in cut(
+        examples, SETTINGS.with_changes({"batch_size": size, "bptt_window": window}), epoch
+    ):
         for b, owner in enumerate(piece.indices.tolist()):
             num = int(piece.lengths[b])
             seen[owner] += [] if num == 0 else piece.said[b, :num].tolist()
@@ -158,7 +174,11 @@ def test_what_follows_a_label_is_learnt_and_said(window):
     examples = Examples(Ragged.of([[k] for k, _ in rows]), Ragged.of([song for _, song in rows]))
     model = fitted(examples, bptt_window=window, temperature=0.0, batch_size=12)
     asked = Examples(Ragged.of([[2], [0], [1]]), Ragged.of([[], [], []]))
-    assert [output.ids for output in predict(model, asked.batch(np.arange(3)))] == [songs[2], songs[0], songs[1]]
+    assert [output.ids for output in predict(model, asked.batch(np.arange(3)))] == [
+        songs[2],
+        songs[0],
+        songs[1],
+    ]
     begun = Examples(Ragged.of([[1]]), Ragged.of([songs[1][:3]]))
     assert predict(model, begun.batch(np.arange(1)))[0].ids == songs[1][3:]
 
@@ -168,7 +188,14 @@ def test_a_label_that_is_hidden_at_times_lets_a_text_start_from_nothing():
     examples = Examples(Ragged.of([[0], [1]] * 30), Ragged.of(songs * 30))
     nothing = Examples(Ragged.of([[], []]), Ragged.of(songs))
     always, at_times = (
-        np.mean([costs.sum() for costs in token_nats(fitted(examples, label_dropout=share, batch_size=12), nothing)])
+        np.mean(
+            [
+                costs.sum()
+                for costs in token_nats(
+                    fitted(examples, label_dropout=share, batch_size=12), nothing
+                )
+            ]
+        )
         for share in (0.0, 0.3)
     )
     assert at_times == pytest.approx(math.log(2), abs=0.1)  # one of two songs, all else is sure
@@ -181,9 +208,22 @@ def test_a_running_text_goes_on_over_its_lines():
     examples = Examples(Ragged.of([[]] * 60), Ragged.of(lines))
     joined = fitted(examples, joined_texts=True, bptt_window=6, temperature=0.0, sample_length=8)
     apart = fitted(examples, bptt_window=6)
-    assert np.concatenate(token_nats(joined, examples)).mean() < 0.1 < np.concatenate(token_nats(apart, examples)).mean()
+    assert (
+        np.concatenate(token_nats(joined, examples)).mean()
+        < 0.1
+        < np.concatenate(token_nats(apart, examples)).mean()
+    )
     begun = Examples(Ragged.of([[]]), Ragged.of([[5, 5, EOS_ID, 6]]))
-    assert predict(joined, begun.batch(np.arange(1)))[0].ids == [6, EOS_ID, 4, 4, EOS_ID, 5, 5, EOS_ID]
+    assert predict(joined, begun.batch(np.arange(1)))[0].ids == [
+        6,
+        EOS_ID,
+        4,
+        4,
+        EOS_ID,
+        5,
+        5,
+        EOS_ID,
+    ]
 
 
 def test_one_to_one_is_a_text_of_length_one():
@@ -198,7 +238,9 @@ def test_the_score_of_an_epoch_is_the_bits_of_a_token_and_costs_no_second_pass()
     model, examples = built(), texts(12, 7)
     nats = np.concatenate(token_nats(model, examples)).mean()
     loss = mean_loss(PROBLEM, model, examples, SETTINGS)
-    assert headline_score(PROBLEM, model, examples, SIZES, loss=loss) == pytest.approx(nats / math.log(2), rel=1e-5)
+    assert headline_score(PROBLEM, model, examples, SIZES, loss=loss) == pytest.approx(
+        nats / math.log(2), rel=1e-5
+    )
 
 
 @pytest.mark.case("B7")
@@ -239,7 +281,11 @@ def test_the_sides_of_rows_are_source_before_target_and_the_source_may_be_missin
 
 def test_a_problem_that_needs_a_source_takes_no_rows_without():
     sentiment = find_problem("sentiment")
-    assert (sentiment.sides(("text", "label")), sentiment.sides(("text",)), sentiment.sides(("label",))) == (
+    assert (
+        sentiment.sides(("text", "label")),
+        sentiment.sides(("text",)),
+        sentiment.sides(("label",)),
+    ) == (
         ("text", "label"),
         (),
         (),

@@ -25,7 +25,10 @@ def valid_paths(length):
     """All valid tag sequences of a length, as numbers."""
     for path in product(range(len(TAGS)), repeat=length):
         before = ["O", *(TAGS[i] for i in path)]
-        if all(not TAGS[i].startswith("I-") or b[2:] == TAGS[i][2:] for i, b in zip(path, before, strict=False)):
+        if all(
+            not TAGS[i].startswith("I-") or b[2:] == TAGS[i][2:]
+            for i, b in zip(path, before, strict=False)
+        ):
             yield path
 
 
@@ -52,15 +55,23 @@ each_scheme = pytest.mark.parametrize("scheme", ["bio", "bioes"])
 
 @each_scheme
 @pytest.mark.parametrize("length", [1, 2, 4])
-def test_how_sure_a_tagger_is_of_a_tag_sums_all_paths_that_have_it(ner_of_all_lengths, length, scheme):
-    output, likely = asked(ner_of_all_lengths, short(ner_of_all_lengths, length), confidences=True, tag_scheme=scheme)
-    expected = [sum(p for path, p in likely.items() if path[t] == tag) for t, tag in enumerate(output.ids)]
+def test_how_sure_a_tagger_is_of_a_tag_sums_all_paths_that_have_it(
+    ner_of_all_lengths, length, scheme
+):
+    output, likely = asked(
+        ner_of_all_lengths, short(ner_of_all_lengths, length), confidences=True, tag_scheme=scheme
+    )
+    expected = [
+        sum(p for path, p in likely.items() if path[t] == tag) for t, tag in enumerate(output.ids)
+    ]
     assert output.tag_scores == pytest.approx(expected, abs=1e-5)
 
 
 @each_scheme
 @pytest.mark.parametrize("length", [1, 2, 4])
-def test_how_sure_a_tagger_is_of_an_entity_sums_all_paths_that_have_just_it(ner_of_all_lengths, length, scheme):
+def test_how_sure_a_tagger_is_of_an_entity_sums_all_paths_that_have_just_it(
+    ner_of_all_lengths, length, scheme
+):
     posed = ner_of_all_lengths
     index = short(posed, length)
     output, likely = asked(posed, index, confidences=True, tag_scheme=scheme)
@@ -80,10 +91,14 @@ def has(path, entity, kind):
 
 @each_scheme
 def test_the_other_outputs_are_the_next_likeliest_paths(ner_of_all_lengths, scheme):
-    output, likely = asked(ner_of_all_lengths, short(ner_of_all_lengths, 4), num_best=6, tag_scheme=scheme)
+    output, likely = asked(
+        ner_of_all_lengths, short(ner_of_all_lengths, 4), num_best=6, tag_scheme=scheme
+    )
     best = sorted(likely.items(), key=lambda item: -item[1])[:6]
     assert [output.ids, *(other.ids for other in output.others)] == [list(path) for path, _ in best]
-    assert [output.score, *(other.score for other in output.others)] == pytest.approx([p for _, p in best], rel=1e-3)
+    assert [output.score, *(other.score for other in output.others)] == pytest.approx(
+        [p for _, p in best], rel=1e-3
+    )
 
 
 def test_a_single_token_has_no_more_outputs_than_valid_tags(ner_of_all_lengths):
@@ -96,7 +111,9 @@ def test_asking_for_more_changes_neither_the_best_path_nor_its_probability(ner):
         plain = ner.problem.predict(ner.model(), ner.batch())
         asked_more = ner.problem.predict(ner.model(num_best=4, confidences=True), ner.batch())
     assert [output.ids for output in asked_more] == [output.ids for output in plain]
-    assert [output.score for output in asked_more] == pytest.approx([output.score for output in plain])
+    assert [output.score for output in asked_more] == pytest.approx(
+        [output.score for output in plain]
+    )
 
 
 def test_padding_changes_no_confidence_and_no_other_output(ner):
@@ -141,7 +158,9 @@ def test_every_valid_path_of_one_scheme_is_exactly_one_of_the_other(length):
         if start[path[0]] and end[path[-1]] and all(allowed[a, b] for a, b in pairwise(path))
     }
     assert lawful == {
-        path for path in product(range(len(scheme.tags)), repeat=length) if is_valid([scheme.tags[i] for i in path])
+        path
+        for path in product(range(len(scheme.tags)), repeat=length)
+        if is_valid([scheme.tags[i] for i in path])
     }
     paths = torch.tensor(list(valid_paths(length)))
     learnt = scheme.learnt(paths, torch.full((len(paths),), length))

@@ -29,7 +29,10 @@ def test_the_metrics_and_baselines_of_a_problem_exist(posed):
 
 @pytest.mark.parametrize(
     ("name", "message"),
-    [("sentimant", "there is no problem 'sentimant': did you mean sentiment?"), ("xyz", "expected one of generation, ner")],
+    [
+        ("sentimant", "there is no problem 'sentimant': did you mean sentiment?"),
+        ("xyz", "expected one of generation, ner"),
+    ],
 )
 def test_an_unknown_problem_is_refused_with_the_nearest_names(name, message):
     with pytest.raises(ValueError, match=message):
@@ -51,9 +54,13 @@ def test_padding_does_not_change_outputs(posed, encoder, num_layers):
     model = posed.model(encoder=encoder, num_layers=num_layers)
     with torch.inference_mode():
         together = posed.problem.predict(model, posed.batch())
-        alone = [posed.problem.predict(model, posed.batch([i]))[0] for i in range(len(posed.examples))]
+        alone = [
+            posed.problem.predict(model, posed.batch([i]))[0] for i in range(len(posed.examples))
+        ]
     assert [output.ids for output in together] == [output.ids for output in alone]
-    assert [output.score for output in together] == pytest.approx([output.score for output in alone], abs=1e-5)
+    assert [output.score for output in together] == pytest.approx(
+        [output.score for output in alone], abs=1e-5
+    )
 
 
 @CELLS
@@ -64,7 +71,13 @@ def test_padding_changes_neither_loss_nor_gradient(posed, encoder):
         losses = [posed.problem.loss(model, batch) for batch in batches]
         nats = sum(loss.nats for loss in losses)
         nats.backward()
-        found.append((nats.detach(), sum(loss.units for loss in losses), [p.grad for p in model.parameters()]))
+        found.append(
+            (
+                nats.detach(),
+                sum(loss.units for loss in losses),
+                [p.grad for p in model.parameters()],
+            )
+        )
     torch.testing.assert_close(found[0], found[1], rtol=1e-4, atol=1e-4)
 
 
@@ -86,7 +99,9 @@ def test_a_loss_is_a_sum_in_nats_over_the_units_of_a_batch(posed):
 
 def test_a_score_of_an_output_lies_within_0_and_1(posed):
     with torch.inference_mode():
-        assert all(0 <= output.score <= 1 for output in posed.problem.predict(posed.model(), posed.batch()))
+        assert all(
+            0 <= output.score <= 1 for output in posed.problem.predict(posed.model(), posed.batch())
+        )
 
 
 @pytest.mark.parametrize("pooling", ["mean_max", "mean", "max", "last", "attention"])
@@ -101,14 +116,23 @@ def test_a_tagger_says_an_emission_for_each_step_and_tag(ner):
 
 @CELLS
 def test_a_translator_says_a_logit_for_each_target_step_and_id(translation, encoder):
-    model, source, read = translation.model(encoder=encoder), torch.randint(4, 16, (3, 7)), torch.randint(4, 16, (3, 5))
+    model, source, read = (
+        translation.model(encoder=encoder),
+        torch.randint(4, 16, (3, 7)),
+        torch.randint(4, 16, (3, 5)),
+    )
     attended = model(source, torch.tensor([7, 2, 1]), read)
     assert (attended.shape, model.project(attended).shape) == ((3, 5, 10), (3, 5, 17))
 
 
 @pytest.mark.parametrize(
     ("how", "expected"),
-    [("mean", [[2.0, 3.0]]), ("max", [[3.0, 4.0]]), ("last", [[9.0, 8.0]]), ("mean_max", [[2.0, 3.0, 3.0, 4.0]])],
+    [
+        ("mean", [[2.0, 3.0]]),
+        ("max", [[3.0, 4.0]]),
+        ("last", [[9.0, 8.0]]),
+        ("mean_max", [[2.0, 3.0, 3.0, 4.0]]),
+    ],
 )
 def test_pooling_sees_real_steps_only(how, expected):
     states = torch.tensor([[[1.0, 2.0], [3.0, 4.0], [100.0, -100.0]]])
@@ -127,7 +151,13 @@ def test_an_output_is_the_likeliest_label_and_its_probability(sentiment):
 
 def test_an_inside_tag_may_only_follow_its_own_kind():
     allowed, start, end = tag_steps(("O", "B-ka", "I-ka", "B-mo", "I-mo"))
-    assert allowed.int().tolist() == [[1, 1, 0, 1, 0], [1, 1, 1, 1, 0], [1, 1, 1, 1, 0], [1, 1, 0, 1, 1], [1, 1, 0, 1, 1]]
+    assert allowed.int().tolist() == [
+        [1, 1, 0, 1, 0],
+        [1, 1, 1, 1, 0],
+        [1, 1, 1, 1, 0],
+        [1, 1, 0, 1, 1],
+        [1, 1, 0, 1, 1],
+    ]
     assert start.int().tolist() == [1, 1, 0, 1, 0]
     assert end.all()
 
@@ -188,7 +218,9 @@ def test_the_score_of_a_translation_is_the_mean_probability_of_its_tokens(transl
     with torch.inference_mode():
         (output,) = translation.problem.predict(model, batch)
         said = [*output.ids, EOS_ID][: int(2 * batch.source_lengths[0] + 10)]
-        logits = model.project(model(batch.source, batch.source_lengths, torch.tensor([[BOS_ID, *said[:-1]]])))[0]
+        logits = model.project(
+            model(batch.source, batch.source_lengths, torch.tensor([[BOS_ID, *said[:-1]]]))
+        )[0]
         logits[:, [PAD_ID, BOS_ID]] = float("-inf")  # what a decoder never says
     nats = -logits.log_softmax(1)[range(len(said)), said].mean()
     assert output.score == pytest.approx(float((-nats).exp()), rel=1e-4)
@@ -215,7 +247,10 @@ def test_a_smoothed_loss_of_labels_is_as_defined(sentiment):
 
 def test_a_smoothed_loss_of_text_is_as_defined_and_as_in_pytorch(translation):
     model, batch = smoothed_batch(translation)
-    logits, (_, said) = translation.logits(model, batch), shifted(batch.target, batch.target_lengths)
+    logits, (_, said) = (
+        translation.logits(model, batch),
+        shifted(batch.target, batch.target_lengths),
+    )
     found = translation.problem.loss(model, batch)[0]
     torch.testing.assert_close(found, smoothed_by_hand(logits, said, 0.3))
     pytorch = torch.nn.CrossEntropyLoss(reduction="sum", label_smoothing=0.3)
@@ -224,7 +259,9 @@ def test_a_smoothed_loss_of_text_is_as_defined_and_as_in_pytorch(translation):
 
 def test_a_loss_is_smoothed_in_training_only(posed):
     smooth, plain = (posed.model(label_smoothing=share) for share in (0.3, 0.0))
-    assert torch.equal(posed.problem.loss(smooth, posed.batch())[0], posed.problem.loss(plain, posed.batch())[0])
+    assert torch.equal(
+        posed.problem.loss(smooth, posed.batch())[0], posed.problem.loss(plain, posed.batch())[0]
+    )
 
 
 def test_every_problem_is_listed():
@@ -234,4 +271,7 @@ def test_every_problem_is_listed():
 def test_the_examples_of_these_tests_have_padding_on_both_sides(posed):
     batch = posed.batch()
     assert not length_mask(batch.source_lengths, batch.source.shape[1]).all()
-    assert posed.problem.unit == "example" or not length_mask(batch.target_lengths, batch.target.shape[1]).all()
+    assert (
+        posed.problem.unit == "example"
+        or not length_mask(batch.target_lengths, batch.target.shape[1]).all()
+    )

@@ -19,9 +19,14 @@ def test_attention_pooling_is_the_weighted_mean_of_its_equations(pooling):
     states, lengths = torch.randn(B, T, H), [5, 2, 1]
     found = pooling(states, torch.arange(T) < torch.tensor(lengths)[:, None])
     for i, length in enumerate(lengths):
-        energies = [pooling.query.weight[0] @ torch.tanh(pooling.key.weight @ h + pooling.key.bias) for h in states[i, :length]]
+        energies = [
+            pooling.query.weight[0] @ torch.tanh(pooling.key.weight @ h + pooling.key.bias)
+            for h in states[i, :length]
+        ]
         total = sum(energy.exp() for energy in energies)
-        expected = sum(energy.exp() / total * h for energy, h in zip(energies, states[i], strict=False))
+        expected = sum(
+            energy.exp() / total * h for energy, h in zip(energies, states[i], strict=False)
+        )
         torch.testing.assert_close(found[i], expected, rtol=1e-5, atol=1e-6)
 
 
@@ -37,11 +42,15 @@ def test_a_label_is_said_of_the_last_hidden_states_as_the_equation_of_the_output
     sentiment, kind, activation, bidirectional
 ):
     """O_T = H_T W_hq + b_q, with H_T the last states of the directions side by side."""
-    model = sentiment.model(pooling="last", encoder=kind, activation=activation, bidirectional=bidirectional)
+    model = sentiment.model(
+        pooling="last", encoder=kind, activation=activation, bidirectional=bidirectional
+    )
     batch, hidden = sentiment.batch(), sentiment.settings.hidden_size
     logits = model(batch.source, batch.source_lengths)
     for i, length in enumerate(batch.source_lengths.tolist()):
-        states = encoded_by_steps(model.encoder, model.embedding.table.weight[batch.source[i, :length]], kind, activation)
+        states = encoded_by_steps(
+            model.encoder, model.embedding.table.weight[batch.source[i, :length]], kind, activation
+        )
         last = torch.cat([states[-1, :hidden], states[0, hidden:]])
         expected = last @ model.project.weight.mT + model.project.bias
         torch.testing.assert_close(logits[i], expected, rtol=1e-4, atol=1e-5)

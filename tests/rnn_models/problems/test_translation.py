@@ -11,9 +11,13 @@ from tests.rnn_models.training.test_loop import fitted
 
 KINDS = [
     {"attention": attention, "input_feeding": fed, "encoder": encoder}
-    for attention, fed, encoder in product(["general", "dot", "additive"], [False, True], ["lstm", "gru", "rnn"])
+    for attention, fed, encoder in product(
+        ["general", "dot", "additive"], [False, True], ["lstm", "gru", "rnn"]
+    )
 ]
-DECODERS = pytest.mark.parametrize("kind", KINDS, ids=lambda kind: "-".join(map(str, kind.values())))
+DECODERS = pytest.mark.parametrize(
+    "kind", KINDS, ids=lambda kind: "-".join(map(str, kind.values()))
+)
 FEEDING = pytest.mark.parametrize("input_feeding", [False, True])
 CELLS = pytest.mark.parametrize("encoder", ["lstm", "gru", "rnn"])
 
@@ -45,8 +49,14 @@ def test_decoding_step_by_step_equals_teacher_forcing_for_each_decoder(translati
 @DECODERS
 def test_padding_changes_neither_logits_nor_texts_of_each_decoder(translation, kind):
     model, num = translation.model(**kind), len(translation.examples)
-    lone = [logits for i in range(num) for logits in translation.real_logits(model, translation.batch([i]))]
-    torch.testing.assert_close(translation.real_logits(model, translation.batch()), lone, rtol=1e-5, atol=1e-5)
+    lone = [
+        logits
+        for i in range(num)
+        for logits in translation.real_logits(model, translation.batch([i]))
+    ]
+    torch.testing.assert_close(
+        translation.real_logits(model, translation.batch()), lone, rtol=1e-5, atol=1e-5
+    )
     alone = [predicted(translation, model, [i])[0].ids for i in range(num)]
     assert [output.ids for output in predicted(translation, model)] == alone
 
@@ -61,7 +71,13 @@ def test_input_feeding_equals_a_recurrence_that_is_run_one_step_at_a_time(transl
         model.zero_grad()
         attended, looked, _ = decode(read, *model.encode(batch.source, batch.source_lengths))
         (attended.square().sum() + looked.square().sum()).backward()
-        found.append((attended.detach(), looked.detach(), [p.grad for p in model.parameters() if p.grad is not None]))
+        found.append(
+            (
+                attended.detach(),
+                looked.detach(),
+                [p.grad for p in model.parameters() if p.grad is not None],
+            )
+        )
     torch.testing.assert_close(found[0], found[1], rtol=1e-4, atol=1e-4)
 
 
@@ -81,7 +97,10 @@ def stepwise(model, read, memory, state):
 
 
 def test_what_is_fed_has_one_dropout_mask_for_all_steps(translation):
-    model, batch = translation.model(input_feeding=True, dropout=0.5).train(), translation.batch([1])
+    model, batch = (
+        translation.model(input_feeding=True, dropout=0.5).train(),
+        translation.batch([1]),
+    )
     read, _ = shifted(batch.target, batch.target_lengths)
     memory, state = model.encode(batch.source, batch.source_lengths)
     is_dropped = model.decode(read, memory, state)[0][0] == 0  # (U, E)
@@ -91,14 +110,22 @@ def test_what_is_fed_has_one_dropout_mask_for_all_steps(translation):
 
 @DECODERS
 def test_each_decoder_learns_alike_with_fewer_bits(translation, kind):
-    plain, fast = (fitted(translation, **kind, dropout=0.0, max_epochs=2, precision=bits) for bits in ("float32", "bfloat16"))
-    assert [step.loss for step in fast.steps] == pytest.approx([step.loss for step in plain.steps], rel=0.03)
+    plain, fast = (
+        fitted(translation, **kind, dropout=0.0, max_epochs=2, precision=bits)
+        for bits in ("float32", "bfloat16")
+    )
+    assert [step.loss for step in fast.steps] == pytest.approx(
+        [step.loss for step in plain.steps], rel=0.03
+    )
 
 
 @pytest.mark.parametrize(
-    ("tied", "is_source", "is_projection"), [("all", True, True), ("target", False, True), ("none", False, False)]
+    ("tied", "is_source", "is_projection"),
+    [("all", True, True), ("target", False, True), ("none", False, False)],
 )
-def test_an_embedding_is_shared_as_far_as_the_setting_says(shared_translation, tied, is_source, is_projection):
+def test_an_embedding_is_shared_as_far_as_the_setting_says(
+    shared_translation, tied, is_source, is_projection
+):
     model = shared_translation.model(tied_embeddings=tied)
     table, attended = model.target_embedding.table.weight, torch.randn(2, 10)
     assert (table is model.source_embedding.table.weight) == is_source
@@ -113,7 +140,10 @@ def test_two_vocabularies_have_two_embeddings_whatever_is_tied(translation):
 
 @FEEDING
 def test_a_decoder_may_be_wider_than_its_encoder_and_its_embeddings(translation, input_feeding):
-    model, batch = translation.model(decoder_size=7, tied_embeddings="none", input_feeding=input_feeding), translation.batch()
+    model, batch = (
+        translation.model(decoder_size=7, tied_embeddings="none", input_feeding=input_feeding),
+        translation.batch(),
+    )
     attended = model(batch.source, batch.source_lengths, batch.target)
     assert attended.shape == (*batch.target.shape, 7)
     memory, state = model.encode(batch.source, batch.source_lengths)
@@ -132,11 +162,18 @@ def test_a_decoder_that_shares_the_embedding_must_be_as_wide(translation):
 @FEEDING
 def test_texts_are_those_of_a_slow_search_over_the_model(translation, input_feeding):
     model = translation.model(
-        input_feeding=input_feeding, beam_width=4, num_best=3, max_length_ratio=0.0, length_penalty=0.7, copy_unknown=False
+        input_feeding=input_feeding,
+        beam_width=4,
+        num_best=3,
+        max_length_ratio=0.0,
+        length_penalty=0.7,
+        copy_unknown=False,
     )
     for i, output in enumerate(predicted(translation, model)):
         lines = Lines(model, translation.batch([i]))
-        slow, _ = slow_search(lines.log_probability, range(17), width=4, max_length=10, length_penalty=0.7, num_best=3)
+        slow, _ = slow_search(
+            lines.log_probability, range(17), width=4, max_length=10, length_penalty=0.7, num_best=3
+        )
         assert [output.ids, *(other.ids for other in output.others)] == [ids for ids, _ in slow[:3]]
 
 
@@ -152,7 +189,9 @@ class Lines:
     def following(self, text):
         if text not in self.known:
             with torch.inference_mode():
-                attended = self.model(self.batch.source, self.batch.source_lengths, torch.tensor([[BOS_ID, *text]]))
+                attended = self.model(
+                    self.batch.source, self.batch.source_lengths, torch.tensor([[BOS_ID, *text]])
+                )
                 logits = self.model.project(attended[0, -1])
                 logits[[PAD_ID, UNK_ID, BOS_ID]] = float("-inf")
             self.known[text] = logits.log_softmax(0).tolist()
@@ -161,7 +200,9 @@ class Lines:
 
 @FEEDING
 def test_the_best_texts_come_in_order_and_none_twice(translation, input_feeding):
-    for output in predicted(translation, translation.model(input_feeding=input_feeding, beam_width=4, num_best=4)):
+    for output in predicted(
+        translation, translation.model(input_feeding=input_feeding, beam_width=4, num_best=4)
+    ):
         texts = [output, *output.others]
         assert len({tuple(text.ids) for text in texts}) == 4
         scores = [text.score for text in texts]
@@ -176,25 +217,37 @@ def test_more_best_texts_than_beams_are_refused(translation):
 def test_a_text_is_cut_at_the_ratio_of_its_source_and_ten_more(translation):
     model = eager_to_say(translation.model(max_length_ratio=1.5), 9)
     lengths = translation.examples.source.lengths
-    assert [len(output.ids) for output in predicted(translation, model)] == [int(1.5 * n + 10) for n in lengths]
+    assert [len(output.ids) for output in predicted(translation, model)] == [
+        int(1.5 * n + 10) for n in lengths
+    ]
 
 
 @FEEDING
 def test_an_unknown_word_is_never_said_where_it_may_not_be_copied(translation, input_feeding):
     model = eager_to_say(translation.model(input_feeding=input_feeding, copy_unknown=False), UNK_ID)
-    assert all(UNK_ID not in output.ids and not output.copied for output in predicted(translation, model))
+    assert all(
+        UNK_ID not in output.ids and not output.copied for output in predicted(translation, model)
+    )
 
 
 @FEEDING
 def test_a_copy_is_of_the_source_word_that_is_attended_to_most(translation, input_feeding):
-    model = eager_to_say(translation.model(input_feeding=input_feeding, copy_unknown=True, num_best=2), UNK_ID, 2.0)
+    model = eager_to_say(
+        translation.model(input_feeding=input_feeding, copy_unknown=True, num_best=2), UNK_ID, 2.0
+    )
     num_copies = 0
     for i, output in enumerate(predicted(translation, model)):
         batch = translation.batch([i])
         for text in (output, *output.others):
-            _, looked, _ = model.decode(torch.tensor([[BOS_ID, *text.ids]]), *model.encode(batch.source, batch.source_lengths))
+            _, looked, _ = model.decode(
+                torch.tensor([[BOS_ID, *text.ids]]),
+                *model.encode(batch.source, batch.source_lengths),
+            )
             places = looked[0].argmax(1).tolist()
-            expected = [place if said == UNK_ID else -1 for said, place in zip(text.ids, places, strict=False)]
+            expected = [
+                place if said == UNK_ID else -1
+                for said, place in zip(text.ids, places, strict=False)
+            ]
             assert text.copied == (expected if UNK_ID in text.ids else [])
             num_copies += UNK_ID in text.ids
     assert num_copies > 3

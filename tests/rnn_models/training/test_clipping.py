@@ -39,12 +39,16 @@ def values(parameters):
 
 @given(gradients)
 def test_the_norm_is_the_root_of_the_sum_of_all_squares(gradients):
-    assert float(gradient_norm(with_gradients(gradients))) == pytest.approx(norm_by_hand(gradients), rel=1e-5, abs=1e-6)
+    assert float(gradient_norm(with_gradients(gradients))) == pytest.approx(
+        norm_by_hand(gradients), rel=1e-5, abs=1e-6
+    )
 
 
 @given(gradients, st.floats(0.1, 300))
 def test_clip_returns_the_norm_before_clipping(gradients, clip_norm):
-    assert clip(with_gradients(gradients), clip_norm) == pytest.approx(norm_by_hand(gradients), rel=1e-5, abs=1e-6)
+    assert clip(with_gradients(gradients), clip_norm) == pytest.approx(
+        norm_by_hand(gradients), rel=1e-5, abs=1e-6
+    )
 
 
 @given(gradients, st.floats(0.1, 300))
@@ -89,7 +93,13 @@ def hand_written_gradients(cell, x, upstream, window):
     states = [np.zeros((B, H))]
     for t in range(T):
         states.append(phi(x[:, t] @ w_xh.T + states[-1] @ w_hh.T + b_x + b_h))
-    d_xh, d_hh, d_b, d_x, delta = np.zeros_like(w_xh), np.zeros_like(w_hh), np.zeros(H), np.zeros_like(x), np.zeros((B, H))
+    d_xh, d_hh, d_b, d_x, delta = (
+        np.zeros_like(w_xh),
+        np.zeros_like(w_hh),
+        np.zeros(H),
+        np.zeros_like(x),
+        np.zeros((B, H)),
+    )
     for t in reversed(range(T)):
         is_cut = window > 0 and (t + 1) % window == 0
         delta = (upstream[:, t] + (0 if is_cut else delta @ w_hh)) * slope(states[t + 1])
@@ -103,23 +113,37 @@ def hand_written_gradients(cell, x, upstream, window):
 def test_gradients_equal_the_hand_written_recursion_full_and_truncated(activation, window):
     torch.manual_seed(1)
     cell = shaken(recurrence("rnn", E, H, activation=activation)).double()
-    x, upstream = torch.randn(B, T, E, dtype=torch.float64, requires_grad=True), torch.randn(B, T, H, dtype=torch.float64)
+    x, upstream = (
+        torch.randn(B, T, E, dtype=torch.float64, requires_grad=True),
+        torch.randn(B, T, H, dtype=torch.float64),
+    )
     states, _ = read(cell, x, (), window=window)
     (states * upstream).sum().backward()
     expected = hand_written_gradients(cell, x.detach().numpy(), upstream.numpy(), window)
-    for found, by_hand in zip([*(p.grad for p in cell.parameters()), x.grad], expected, strict=True):
+    for found, by_hand in zip(
+        [*(p.grad for p in cell.parameters()), x.grad], expected, strict=True
+    ):
         np.testing.assert_allclose(found.numpy(), by_hand, rtol=1e-10, atol=1e-12)
 
 
 def made(kind, activation, **changes):
     torch.manual_seed(2)
-    settings = TrainSettings(encoder=kind, activation=activation, hidden_size=H, bidirectional=False, dropout=0.0, **changes)
+    settings = TrainSettings(
+        encoder=kind,
+        activation=activation,
+        hidden_size=H,
+        bidirectional=False,
+        dropout=0.0,
+        **changes,
+    )
     return shaken(Recurrent(E, settings))
 
 
 @pytest.mark.parametrize("num_layers", [1, 3])
 @EVERY_CELL
-def test_a_window_as_long_as_the_sequence_is_full_bptt_to_the_last_bit(kind, activation, num_layers):
+def test_a_window_as_long_as_the_sequence_is_full_bptt_to_the_last_bit(
+    kind, activation, num_layers
+):
     found = []
     for window in (0, T, 10 * T):
         encoder = made(kind, activation, num_layers=num_layers, bptt_window=window)
@@ -135,7 +159,12 @@ def test_a_window_as_long_as_the_sequence_is_full_bptt_to_the_last_bit(kind, act
 @pytest.mark.parametrize("num_layers", [1, 3])
 @EVERY_CELL
 def test_no_gradient_crosses_a_cut_but_the_state_does(kind, activation, num_layers):
-    encoder, window = made(kind, activation, num_layers=num_layers, layer_norm=True, residual=True, bptt_window=3), 3
+    encoder, window = (
+        made(
+            kind, activation, num_layers=num_layers, layer_norm=True, residual=True, bptt_window=3
+        ),
+        3,
+    )
     x = torch.randn(B, T, E, requires_grad=True)
     states, _ = encoder.go_on(x, ())
     for t in range(T):
@@ -144,8 +173,12 @@ def test_no_gradient_crosses_a_cut_but_the_state_does(kind, activation, num_laye
         assert not reached[:, :begin].any()
         assert not reached[:, t + 1 :].any()
         assert reached[:, begin : t + 1].flatten(2).any(2).all()
-    untouched, _ = made(kind, activation, num_layers=num_layers, layer_norm=True, residual=True).go_on(x, ())
-    torch.testing.assert_close(states, untouched, rtol=1e-5, atol=1e-6)  # what is cut is the gradient, not the state
+    untouched, _ = made(
+        kind, activation, num_layers=num_layers, layer_norm=True, residual=True
+    ).go_on(x, ())
+    torch.testing.assert_close(
+        states, untouched, rtol=1e-5, atol=1e-6
+    )  # what is cut is the gradient, not the state
 
 
 @EVERY_CELL
@@ -155,7 +188,9 @@ def test_windows_read_one_after_the_other_equal_cuts_within_one_reading(kind, ac
     (whole.go_on(x, ())[0] * upstream).sum().backward()
     parts, state = made(kind, activation, num_layers=2), ()
     for start in range(0, T, 3):
-        states, state = parts.go_on(x[:, start : start + 3], carried(state, torch.zeros(B, dtype=torch.bool)))
+        states, state = parts.go_on(
+            x[:, start : start + 3], carried(state, torch.zeros(B, dtype=torch.bool))
+        )
         (states * upstream[:, start : start + 3]).sum().backward()
     for one, other in zip(whole.parameters(), parts.parameters(), strict=True):
         torch.testing.assert_close(one.grad, other.grad, rtol=1e-4, atol=1e-5)
@@ -194,14 +229,18 @@ def test_a_clip_by_value_cuts_each_number_off(gradients, clip_value):
     parameters = with_gradients(gradients)
     norm, is_clipped = clip_values(parameters, clip_value)
     flat = [float(np.float32(x)) for gradient in gradients for x in gradient]
-    assert values(parameters) == pytest.approx([min(max(x, -clip_value), clip_value) for x in flat], rel=1e-6)
+    assert values(parameters) == pytest.approx(
+        [min(max(x, -clip_value), clip_value) for x in flat], rel=1e-6
+    )
     assert norm == pytest.approx(norm_by_hand(gradients), rel=1e-5, abs=1e-6)
     assert is_clipped == any(abs(x) > clip_value for x in flat)
 
 
 @given(st.lists(st.floats(0, 1e6), min_size=1), st.floats(0, 100))
 def test_a_percentile_is_that_of_numpy(numbers, share):
-    assert percentile(sorted(numbers), share) == pytest.approx(float(np.percentile(numbers, share)), rel=1e-9, abs=1e-9)
+    assert percentile(sorted(numbers), share) == pytest.approx(
+        float(np.percentile(numbers, share)), rel=1e-9, abs=1e-9
+    )
 
 
 def clipped(clipper, gradients):
@@ -209,13 +248,21 @@ def clipped(clipper, gradients):
     return clipper(parameters), values(parameters)
 
 
-@given(st.lists(st.floats(0.125, 1000, width=32), min_size=1, max_size=20), st.sampled_from([0.0, 10.0, 50.0, 100.0]))
+@given(
+    st.lists(st.floats(0.125, 1000, width=32), min_size=1, max_size=20),
+    st.sampled_from([0.0, 10.0, 50.0, 100.0]),
+)
 def test_an_adaptive_clip_allows_a_percentile_of_the_norms_so_far(norms, share):
     clipper = Clipper(TrainSettings(clipping="adaptive", clip_percentile=share))
     for number, norm in enumerate(norms, 1):
-        allowed = float(np.percentile(np.asarray(norms[:number], dtype=np.float32).astype(np.float64), share))
+        allowed = float(
+            np.percentile(np.asarray(norms[:number], dtype=np.float32).astype(np.float64), share)
+        )
         found, after = clipped(clipper, [[norm]])
-        assert (found.norm, found.allowed) == (pytest.approx(norm, rel=1e-6), pytest.approx(allowed, rel=1e-6))
+        assert (found.norm, found.allowed) == (
+            pytest.approx(norm, rel=1e-6),
+            pytest.approx(allowed, rel=1e-6),
+        )
         assert found.is_clipped == (found.norm > found.allowed)
         assert after == pytest.approx([min(norm, allowed)], rel=1e-4)
 
@@ -238,7 +285,9 @@ def test_a_norm_that_is_not_finite_is_not_remembered():
     ("clipping", "expected", "is_clipped"),
     [("norm", [1.5, 2.0], True), ("value", [3.0, 3.5], True), ("none", [3.0, 4.0], False)],
 )
-def test_gradients_are_clipped_as_settings_say_and_measured_in_any_case(clipping, expected, is_clipped):
+def test_gradients_are_clipped_as_settings_say_and_measured_in_any_case(
+    clipping, expected, is_clipped
+):
     settings = TrainSettings(clipping=clipping, clip_norm=2.5, clip_value=3.5)
     found, after = clipped(Clipper(settings), [[3.0], [4.0]])
     assert (found.norm, found.is_clipped) == (5.0, is_clipped)

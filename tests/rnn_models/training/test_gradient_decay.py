@@ -23,10 +23,19 @@ def decay_by_hand(model, source, lengths, target, kind, activation):
     found = []
     for row, length, label in zip(source, lengths.tolist(), target[:, 0], strict=True):
         states_of, last = {}, []
-        for way, cell in (("forward", model.encoder.forwards[0]), ("backward", model.encoder.backwards[0])):
+        for way, cell in (
+            ("forward", model.encoder.forwards[0]),
+            ("backward", model.encoder.backwards[0]),
+        ):
             ids = row[:length] if way == "forward" else row[:length].flip(0)
             bx, bh = cell.bias_ih_l0, cell.bias_hh_l0
-            w = {"xi": cell.weight_ih_l0.mT, "hi": cell.weight_hh_l0.mT, "bx": bx, "bh": bh, "bi": bx + bh}
+            w = {
+                "xi": cell.weight_ih_l0.mT,
+                "hi": cell.weight_hh_l0.mT,
+                "bx": bx,
+                "bh": bh,
+                "bi": bx + bh,
+            }
             state, hidden = (torch.zeros(1, cell.hidden_size),) * num_states, []
             for x in model.embedding.table.weight[ids]:
                 state = step(x[None], state, w)
@@ -47,24 +56,42 @@ def decay_by_hand(model, source, lengths, target, kind, activation):
 
 @KINDS
 def test_the_decay_is_that_of_the_recursion_written_out(sentiment, encoder, activation):
-    model, batch = sentiment.model(pooling="last", encoder=encoder, activation=activation), sentiment.batch()
+    model, batch = (
+        sentiment.model(pooling="last", encoder=encoder, activation=activation),
+        sentiment.batch(),
+    )
     found = gradient_decay(sentiment.problem, model, batch)
-    expected = decay_by_hand(model, batch.source, batch.source_lengths, batch.target, encoder, activation)
+    expected = decay_by_hand(
+        model, batch.source, batch.source_lengths, batch.target, encoder, activation
+    )
     assert found.keys() == expected.keys()
     for name, norms in expected.items():
         assert found[name] == pytest.approx(norms, rel=1e-4, abs=1e-7)
 
 
 def test_every_layer_and_direction_is_told(posed_answer):
-    found = gradient_decay(posed_answer.problem, posed_answer.model(num_layers=2), posed_answer.batch())
-    assert list(found) == [f"layer {layer} {way}" for layer in (1, 2) for way in ("forward", "backward")]
-    assert {len(norms) for norms in found.values()} == {int(posed_answer.batch().source_lengths.max())}
-    one_way = gradient_decay(posed_answer.problem, posed_answer.model(bidirectional=False), posed_answer.batch())
+    found = gradient_decay(
+        posed_answer.problem, posed_answer.model(num_layers=2), posed_answer.batch()
+    )
+    assert list(found) == [
+        f"layer {layer} {way}" for layer in (1, 2) for way in ("forward", "backward")
+    ]
+    assert {len(norms) for norms in found.values()} == {
+        int(posed_answer.batch().source_lengths.max())
+    }
+    one_way = gradient_decay(
+        posed_answer.problem, posed_answer.model(bidirectional=False), posed_answer.batch()
+    )
     assert list(one_way) == ["layer 1 forward"]
 
 
 def test_an_encoder_without_recurrence_has_no_decay(posed_answer):
-    assert gradient_decay(posed_answer.problem, posed_answer.model(encoder="cnn"), posed_answer.batch()) == {}
+    assert (
+        gradient_decay(
+            posed_answer.problem, posed_answer.model(encoder="cnn"), posed_answer.batch()
+        )
+        == {}
+    )
 
 
 def test_looking_changes_nothing(posed):
@@ -98,14 +125,18 @@ def test_a_mean_is_taken_over_the_sequences_that_are_so_long():
 
 def test_each_epoch_tells_its_decay_unless_no_health_is_measured(posed):
     assert all(epoch.gradient_decay for epoch in fitted(posed, max_epochs=2).epochs)
-    assert not any(epoch.gradient_decay for epoch in fitted(posed, max_epochs=2, measure_every=0).epochs)
+    assert not any(
+        epoch.gradient_decay for epoch in fitted(posed, max_epochs=2, measure_every=0).epochs
+    )
 
 
 def test_a_recurrent_network_of_small_weights_forgets_and_one_with_gates_does_not():
     """What the lesson says of RNN and LSTM: the gradient of a plain network vanishes over fifty steps."""
     decays = {}
     for encoder in ("rnn", "lstm"):
-        settings = TrainSettings(encoder=encoder, hidden_size=16, embedding_size=8, bidirectional=False, dropout=0.0)
+        settings = TrainSettings(
+            encoder=encoder, hidden_size=16, embedding_size=8, bidirectional=False, dropout=0.0
+        )
         training = Training(PROBLEM, SIZES, settings)
         with torch.no_grad():
             cell = training.model.encoder.forwards[0]
@@ -119,7 +150,9 @@ def test_a_recurrent_network_of_small_weights_forgets_and_one_with_gates_does_no
             nats = model(batch.target, ())[0][:, -1].square().sum()
             return Loss(nats, 1, nats.detach())
 
-        found = gradient_decay(replace(PROBLEM, loss=at_the_end, token_nats=None), training.model, batch)["layer 1 forward"]
+        found = gradient_decay(
+            replace(PROBLEM, loss=at_the_end, token_nats=None), training.model, batch
+        )["layer 1 forward"]
         decays[encoder] = found[-1] / found[0]
     assert decays["rnn"] < 1e-10
     assert decays["lstm"] > 1e-4

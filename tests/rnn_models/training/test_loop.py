@@ -39,7 +39,9 @@ def fitted(posed, problem=None, **options):
     """Train on a posed problem's examples, validated on themselves."""
     changes = {k: options.pop(k) for k in list(options) if hasattr(posed.settings, k)}
     settings = posed.settings.with_changes(changes)
-    return fit(problem or posed.problem, posed.examples, posed.examples, posed.sizes, settings, **options)
+    return fit(
+        problem or posed.problem, posed.examples, posed.examples, posed.sizes, settings, **options
+    )
 
 
 def told(history):
@@ -66,7 +68,12 @@ def test_a_tiny_model_learns_eight_rows_by_heart(posed, encoder):
 @pytest.mark.parametrize("activation", get_args(Activation))
 @pytest.mark.parametrize("encoder", get_args(Encoder))
 def test_the_same_seed_gives_the_same_training_to_the_last_bit(posed_larger, encoder, activation):
-    options = {"encoder": encoder, "activation": activation, "recurrent_dropout": 0.1, "max_epochs": 2}
+    options = {
+        "encoder": encoder,
+        "activation": activation,
+        "recurrent_dropout": 0.1,
+        "max_epochs": 2,
+    }
     first = fitted(posed_larger, **options)
     torch.rand(7)  # the state of the global generator must not matter
     second = fitted(posed_larger, **options)
@@ -75,7 +82,9 @@ def test_the_same_seed_gives_the_same_training_to_the_last_bit(posed_larger, enc
 
 
 def test_another_seed_gives_other_weights(posed):
-    assert not are_equal(fitted(posed, max_epochs=1).weights, fitted(posed, max_epochs=1, seed=8).weights)
+    assert not are_equal(
+        fitted(posed, max_epochs=1).weights, fitted(posed, max_epochs=1, seed=8).weights
+    )
 
 
 WEIGHTS_OF_ALL = """
@@ -119,12 +128,16 @@ def go_on_until_done(posed, path, **options):
 
 
 @pytest.mark.parametrize("schedule", ["cosine", "plateau"])
-def test_a_training_killed_after_each_epoch_ends_as_one_that_was_not(posed_larger, schedule, tmp_path):
+def test_a_training_killed_after_each_epoch_ends_as_one_that_was_not(
+    posed_larger, schedule, tmp_path
+):
     def kill(_):
         raise KilledError
 
     whole = fitted(posed_larger, schedule=schedule, resume=tmp_path / "whole.safetensors")
-    parts, kills = go_on_until_done(posed_larger, tmp_path / "parts.safetensors", schedule=schedule, on_epoch=kill)
+    parts, kills = go_on_until_done(
+        posed_larger, tmp_path / "parts.safetensors", schedule=schedule, on_epoch=kill
+    )
     assert kills == 3
     assert told(parts) == told(whole)
     assert are_equal(parts.weights, whole.weights)
@@ -175,8 +188,12 @@ def with_smoothing_shown(problem):
 
 
 def test_the_first_five_losses_are_those_written_down(posed_larger):
-    history = fitted(posed_larger, with_smoothing_shown(posed_larger.problem), max_epochs=1, dropout=0.0)
-    assert [step.loss for step in history.steps[:5]] == pytest.approx(GOLD[posed_larger.problem.name], abs=1e-4)
+    history = fitted(
+        posed_larger, with_smoothing_shown(posed_larger.problem), max_epochs=1, dropout=0.0
+    )
+    assert [step.loss for step in history.steps[:5]] == pytest.approx(
+        GOLD[posed_larger.problem.name], abs=1e-4
+    )
 
 
 @pytest.mark.parametrize(
@@ -202,7 +219,9 @@ def test_the_first_five_losses_are_those_written_down(posed_larger):
     ],
 )
 def test_the_learning_rate_follows_its_schedule(sentiment, schedule, step, num_stalls, expected):
-    settings = sentiment.settings.with_changes({"schedule": schedule, "warmup_steps": 4, "learning_rate": 2.0})
+    settings = sentiment.settings.with_changes(
+        {"schedule": schedule, "warmup_steps": 4, "learning_rate": 2.0}
+    )
     assert learning_rate(step, 104, num_stalls, settings) == pytest.approx(2 * expected)
 
 
@@ -219,13 +238,22 @@ def epochs_of(losses):
 
 @pytest.mark.parametrize(
     ("losses", "expected"),
-    [([], (0, 0)), ([3, 2, 1], (0, 0)), ([1, 1, 1], (2, 2)), ([3, 4, 2, 5, 2.5], (3, 2)), ([3, math.nan, 2], (1, 0))],
+    [
+        ([], (0, 0)),
+        ([3, 2, 1], (0, 0)),
+        ([1, 1, 1], (2, 2)),
+        ([3, 4, 2, 5, 2.5], (3, 2)),
+        ([3, math.nan, 2], (1, 0)),
+    ],
 )
 def test_stalls_are_counted_in_all_and_in_a_row(losses, expected):
     assert stalls(epochs_of(losses)) == expected
 
 
-@pytest.mark.parametrize(("losses", "expected"), [([3, 1, 2], 2), ([1, 1], 1), ([math.nan, 2, 3], 2), ([math.nan] * 2, 1)])
+@pytest.mark.parametrize(
+    ("losses", "expected"),
+    [([3, 1, 2], 2), ([1, 1], 1), ([math.nan, 2, 3], 2), ([math.nan] * 2, 1)],
+)
 def test_the_best_epoch_has_the_lowest_validation_loss(losses, expected):
     assert History(epochs=epochs_of(losses)).best.epoch == expected
 
@@ -243,10 +271,20 @@ def judged(problem, factors):
 
 
 def test_a_plateau_halves_the_learning_rate_for_each_stall_there_ever_was(posed):
-    problem = judged(posed.problem, [1.0, 100.0, 0.01, 100.0, 0.0001])  # worse, better, worse, better
-    options = {"schedule": "plateau", "warmup_steps": 0, "max_epochs": 5, "patience": 5, "batch_size": 8}
+    problem = judged(
+        posed.problem, [1.0, 100.0, 0.01, 100.0, 0.0001]
+    )  # worse, better, worse, better
+    options = {
+        "schedule": "plateau",
+        "warmup_steps": 0,
+        "max_epochs": 5,
+        "patience": 5,
+        "batch_size": 8,
+    }
     history = fitted(posed, problem, **options, stop_on="loss")
-    assert [step.learning_rate for step in history.steps] == pytest.approx([0.01, 0.01, 0.005, 0.005, 0.0025])
+    assert [step.learning_rate for step in history.steps] == pytest.approx(
+        [0.01, 0.01, 0.005, 0.005, 0.0025]
+    )
 
 
 def test_a_training_that_gets_no_better_stops_after_its_patience(posed):
@@ -259,7 +297,9 @@ def test_a_training_stops_after_its_epochs(posed):
 
 
 def test_the_weights_kept_are_those_of_the_best_epoch(posed):
-    history = fitted(posed, judged(posed.problem, [1.0, 100.0, 100.0]), schedule="constant", stop_on="loss")
+    history = fitted(
+        posed, judged(posed.problem, [1.0, 100.0, 100.0]), schedule="constant", stop_on="loss"
+    )
     assert history.best.epoch == 1
     assert are_equal(history.weights, fitted(posed, schedule="constant", max_epochs=1).weights)
 
@@ -272,12 +312,17 @@ def test_an_epoch_tells_its_steps_and_its_share_of_clipped_ones(posed_larger):
     for epoch in history.epochs:
         own = [s for s in steps if s.epoch == epoch.epoch]
         assert epoch.last_step == own[-1].step
-        assert epoch.clipped_share == pytest.approx(sum(s.gradient_norm > 1.0 for s in own) / len(own))
+        assert epoch.clipped_share == pytest.approx(
+            sum(s.gradient_norm > 1.0 for s in own) / len(own)
+        )
 
 
 def test_a_mean_loss_does_not_depend_on_the_size_of_batches(posed):
     model = posed.model()
-    losses = [mean_loss(posed.problem, model, posed.examples, replace(posed.settings, batch_tokens=n)) for n in (1, 999)]
+    losses = [
+        mean_loss(posed.problem, model, posed.examples, replace(posed.settings, batch_tokens=n))
+        for n in (1, 999)
+    ]
     assert losses[0] == pytest.approx(losses[1], rel=1e-5)
 
 
@@ -285,7 +330,10 @@ def test_outputs_come_in_the_order_of_the_examples(posed):
     model = posed.model()
     together = [output.ids for output in predict_all(posed.problem, model, posed.examples, size=3)]
     with torch.inference_mode():
-        alone = [posed.problem.predict(model, posed.batch([i]))[0].ids for i in range(len(posed.examples))]
+        alone = [
+            posed.problem.predict(model, posed.batch([i]))[0].ids
+            for i in range(len(posed.examples))
+        ]
     assert together == alone
 
 
@@ -312,7 +360,12 @@ def spoilt(problem, is_spoilt):
 )
 def test_a_training_without_finite_gradients_stops_and_says_what_to_do(posed, clipping, bound):
     with pytest.raises(FloatingPointError) as stop:
-        fitted(posed, spoilt(posed.problem, lambda number: number >= 1), max_epochs=9, clipping=clipping)
+        fitted(
+            posed,
+            spoilt(posed.problem, lambda number: number >= 1),
+            max_epochs=9,
+            clipping=clipping,
+        )
     assert str(stop.value) == (
         f"training stopped at step {MAX_NON_FINITE}: the gradient was not finite {MAX_NON_FINITE} times in a row. "
         f"Lower learning_rate (now 0.01) or {bound}, and look at the examples named above."
@@ -327,10 +380,17 @@ def test_single_gradients_that_are_not_finite_do_not_stop_a_training(posed_large
 def test_skipped_steps_are_counted_by_epoch(posed_larger):
     history = fitted(posed_larger, spoilt(posed_larger.problem, lambda number: number in (1, 2)))
     assert [epoch.num_skipped for epoch in history.epochs] == [2, 0, 0]
-    assert [math.isfinite(step.gradient_norm) for step in history.steps[:4]] == [True, False, False, True]
+    assert [math.isfinite(step.gradient_norm) for step in history.steps[:4]] == [
+        True,
+        False,
+        False,
+        True,
+    ]
 
 
-def test_steps_skipped_in_a_row_are_counted_across_a_lost_machine(posed_larger, tmp_path, monkeypatch):
+def test_steps_skipped_in_a_row_are_counted_across_a_lost_machine(
+    posed_larger, tmp_path, monkeypatch
+):
     monkeypatch.setattr(training_module, "SAVE_EVERY_SECONDS", -1.0)
     seen = []
 
@@ -348,15 +408,21 @@ def test_steps_skipped_in_a_row_are_counted_across_a_lost_machine(posed_larger, 
 
 
 def test_a_skipped_step_changes_no_weight(posed):
-    training = Training(spoilt(posed.problem, lambda number: number > 0), posed.sizes, posed.settings)
-    training.train_batch(posed.batch(), epoch=1, num_steps=9)  # so that there is momentum that could move a weight
+    training = Training(
+        spoilt(posed.problem, lambda number: number > 0), posed.sizes, posed.settings
+    )
+    training.train_batch(
+        posed.batch(), epoch=1, num_steps=9
+    )  # so that there is momentum that could move a weight
     before = weights_of(training.model)
     training.train_batch(posed.batch(), epoch=1, num_steps=9)
     assert are_equal(weights_of(training.model), before)
 
 
 def test_a_skipped_step_names_its_examples_in_the_log(sentiment, caplog):
-    training = Training(spoilt(sentiment.problem, lambda number: True), sentiment.sizes, sentiment.settings)
+    training = Training(
+        spoilt(sentiment.problem, lambda number: True), sentiment.sizes, sentiment.settings
+    )
     with caplog.at_level(logging.WARNING, logger="rnn_models.training.loop"):
         training.train_batch(sentiment.batch([6, 2]), epoch=1, num_steps=9)
     assert "step 0 skipped: gradient norm is nan, examples [6, 2]" in caplog.text

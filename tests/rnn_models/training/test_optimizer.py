@@ -37,8 +37,14 @@ BY_HAND = {
     "adamw": ({"optimizer": "adamw"}, lambda w, g: adam_by_hand(w, g, True)),
     "adam": ({"optimizer": "adam"}, lambda w, g: adam_by_hand(w, g, False)),
     "sgd": ({"optimizer": "sgd", "momentum": 0.0}, lambda w, g: sgd_by_hand(w, g, 0.0, False)),
-    "momentum": ({"optimizer": "sgd", "momentum": 0.8, "nesterov": False}, lambda w, g: sgd_by_hand(w, g, 0.8, False)),
-    "nesterov": ({"optimizer": "sgd", "momentum": 0.8, "nesterov": True}, lambda w, g: sgd_by_hand(w, g, 0.8, True)),
+    "momentum": (
+        {"optimizer": "sgd", "momentum": 0.8, "nesterov": False},
+        lambda w, g: sgd_by_hand(w, g, 0.8, False),
+    ),
+    "nesterov": (
+        {"optimizer": "sgd", "momentum": 0.8, "nesterov": True},
+        lambda w, g: sgd_by_hand(w, g, 0.8, True),
+    ),
 }
 
 
@@ -47,11 +53,15 @@ def test_an_optimiser_follows_its_equations(changes, by_hand):
     random = np.random.default_rng(1)
     start, gradients = random.normal(size=6), random.normal(size=(5, 6))
     parameter = nn.Parameter(torch.tensor(start))
-    optimizer = make_optimizer([parameter], TrainSettings(learning_rate=RATE, weight_decay=DECAY, **changes))
+    optimizer = make_optimizer(
+        [parameter], TrainSettings(learning_rate=RATE, weight_decay=DECAY, **changes)
+    )
     for gradient in gradients:
         parameter.grad = torch.tensor(gradient)
         optimizer.step()
-    np.testing.assert_allclose(parameter.detach().numpy(), by_hand(start, gradients), rtol=1e-9, atol=1e-12)
+    np.testing.assert_allclose(
+        parameter.detach().numpy(), by_hand(start, gradients), rtol=1e-9, atol=1e-12
+    )
 
 
 @pytest.mark.parametrize(("changes", "by_hand"), BY_HAND.values(), ids=list(BY_HAND))
@@ -59,13 +69,19 @@ def test_a_parameter_whose_first_gradient_comes_late_follows_them_from_there(cha
     random = np.random.default_rng(2)
     start, gradients = random.normal(size=6), random.normal(size=(5, 6))
     early, late = (nn.Parameter(torch.tensor(start)) for _ in range(2))
-    optimizer = make_optimizer([early, late], TrainSettings(learning_rate=RATE, weight_decay=DECAY, **changes))
+    optimizer = make_optimizer(
+        [early, late], TrainSettings(learning_rate=RATE, weight_decay=DECAY, **changes)
+    )
     for number, gradient in enumerate(gradients):
         early.grad = torch.tensor(gradient)
         late.grad = torch.tensor(gradient) if number >= 2 else None
         optimizer.step()
-    np.testing.assert_allclose(early.detach().numpy(), by_hand(start, gradients), rtol=1e-9, atol=1e-12)
-    np.testing.assert_allclose(late.detach().numpy(), by_hand(start, gradients[2:]), rtol=1e-9, atol=1e-12)
+    np.testing.assert_allclose(
+        early.detach().numpy(), by_hand(start, gradients), rtol=1e-9, atol=1e-12
+    )
+    np.testing.assert_allclose(
+        late.detach().numpy(), by_hand(start, gradients[2:]), rtol=1e-9, atol=1e-12
+    )
 
 
 def test_the_update_ratio_is_the_length_of_the_change_to_that_of_the_weights():
@@ -80,19 +96,25 @@ def test_the_update_ratio_is_the_length_of_the_change_to_that_of_the_weights():
 
 
 def test_an_update_is_measured_as_by_the_plain_formula(posed):
-    training = Training(posed.problem, posed.sizes, posed.settings.with_changes({"measure_every": 1}))
+    training = Training(
+        posed.problem, posed.sizes, posed.settings.with_changes({"measure_every": 1})
+    )
     for number in range(3):
         before = torch.cat([p.detach().flatten().double() for p in training.parameters])
         step = training.train_step([posed.batch([0, 1, 2])], epoch=1, num_steps=9)
         training.history.steps.append(step)
         after = torch.cat([p.detach().flatten().double() for p in training.parameters])
-        assert step.update_ratio == pytest.approx(float((after - before).norm() / before.norm()), rel=1e-5), number
+        assert step.update_ratio == pytest.approx(
+            float((after - before).norm() / before.norm()), rel=1e-5
+        ), number
 
 
 @pytest.mark.parametrize("every", [0, 1, 3])
 def test_the_update_ratio_is_measured_as_often_as_asked(posed_larger, every):
     steps = fitted(posed_larger, measure_every=every, max_epochs=1).steps
-    assert [step.update_ratio is not None for step in steps] == [every > 0 and step.step % every == 0 for step in steps]
+    assert [step.update_ratio is not None for step in steps] == [
+        every > 0 and step.step % every == 0 for step in steps
+    ]
     assert all(step.update_ratio > 0 for step in steps if step.update_ratio is not None)
 
 
@@ -168,25 +190,34 @@ def test_an_average_goes_on_from_what_was_saved(changes):
 def test_what_is_kept_and_validated_is_the_average(posed_larger, changes):
     plain = fitted(posed_larger, schedule="constant", max_epochs=2)
     history = fitted(posed_larger, schedule="constant", max_epochs=2, **changes)
-    assert [step.loss for step in history.steps] == [step.loss for step in plain.steps]  # the training itself is the same
+    assert [step.loss for step in history.steps] == [
+        step.loss for step in plain.steps
+    ]  # the training itself is the same
     assert history.epochs[1].validation_loss != plain.epochs[1].validation_loss
     assert not are_equal(history.weights, plain.weights)
 
 
 def test_two_ways_to_average_at_once_are_refused():
-    with pytest.raises(ValueError, match=r"set average_epochs to 1, got 2, or average_steps to 0, got 5"):
+    with pytest.raises(
+        ValueError, match=r"set average_epochs to 1, got 2, or average_steps to 0, got 5"
+    ):
         TrainSettings(average_epochs=2, average_steps=5)
 
 
 def trained(posed, parts):
-    settings = posed.settings.with_changes({"dropout": 0.0, "token_dropout": 0.0, "label_dropout": 0.0})
+    settings = posed.settings.with_changes(
+        {"dropout": 0.0, "token_dropout": 0.0, "label_dropout": 0.0}
+    )
     training = Training(posed.problem, posed.sizes, settings)
     step = training.train_step([posed.batch(part) for part in parts], epoch=1, num_steps=9)
     return step, {name: p.grad for name, p in training.model.named_parameters()}
 
 
 def test_gradients_of_several_batches_are_those_of_one_of_all_their_examples(posed):
-    (whole, gradients), (parts, summed) = trained(posed, [range(8)]), trained(posed, [[0, 1, 2], [3, 4, 5, 6], [7]])
+    (whole, gradients), (parts, summed) = (
+        trained(posed, [range(8)]),
+        trained(posed, [[0, 1, 2], [3, 4, 5, 6], [7]]),
+    )
     assert parts.loss == pytest.approx(whole.loss, rel=1e-5)
     assert parts.gradient_norm == pytest.approx(whole.gradient_norm, rel=1e-4)
     torch.testing.assert_close(summed, gradients, rtol=1e-4, atol=1e-6)

@@ -6,7 +6,13 @@ import pytest
 from safetensors.torch import load_file
 
 from rnn_models.training import loop as training_module
-from tests.rnn_models.training.test_loop import KilledError, are_equal, fitted, go_on_until_done, told
+from tests.rnn_models.training.test_loop import (
+    KilledError,
+    are_equal,
+    fitted,
+    go_on_until_done,
+    told,
+)
 
 WAYS = {
     "plain": {},
@@ -38,7 +44,9 @@ def test_a_training_killed_at_any_step_ends_as_one_that_was_not(posed_larger, ch
             raise KilledError
 
     whole = fitted(posed_larger, resume=tmp_path / "whole.safetensors", **changes)
-    parts, kills = go_on_until_done(posed_larger, tmp_path / "parts.safetensors", on_step=kill_every_third, **changes)
+    parts, kills = go_on_until_done(
+        posed_larger, tmp_path / "parts.safetensors", on_step=kill_every_third, **changes
+    )
     assert kills > 2
     assert len(seen) <= len(whole.steps) + kills  # of each kill one step is made again, no epoch
     assert told(parts) == told(whole)
@@ -72,7 +80,11 @@ def test_a_limit_of_minutes_ends_a_training_after_its_first_step_at_the_earliest
 
 @pytest.mark.parametrize(
     ("changes", "ended"),
-    [({}, "max_epochs"), ({"learning_rate": 0.0, "patience": 1}, "patience"), ({"max_steps": 1}, "max_steps")],
+    [
+        ({}, "max_epochs"),
+        ({"learning_rate": 0.0, "patience": 1}, "patience"),
+        ({"max_steps": 1}, "max_steps"),
+    ],
 )
 def test_a_history_says_which_setting_ended_the_training(sentiment, changes, ended):
     assert fitted(sentiment, **changes).ended == ended
@@ -97,7 +109,9 @@ def test_a_limited_training_started_again_comes_to_the_same_end(posed_larger, tm
 
 
 def test_a_cosine_ends_where_the_steps_end(posed_larger):
-    rates = [step.learning_rate for step in fitted(posed_larger, schedule="cosine", max_steps=10).steps]
+    rates = [
+        step.learning_rate for step in fitted(posed_larger, schedule="cosine", max_steps=10).steps
+    ]
     assert rates[-1] < 0.1 * max(rates)
 
 

@@ -29,7 +29,9 @@ from tests.rnn_models.training.test_loop import KEEN, are_equal, fitted
 
 def epochs_of(pairs, *, is_chosen_by_score=True):
     return [
-        Epoch(n, n, 1.0, loss, 0.0, 1.0, validation_score=score, is_chosen_by_score=is_chosen_by_score)
+        Epoch(
+            n, n, 1.0, loss, 0.0, 1.0, validation_score=score, is_chosen_by_score=is_chosen_by_score
+        )
         for n, (loss, score) in enumerate(pairs, 1)
     ]
 
@@ -92,23 +94,36 @@ def fitted_weights(posed, max_epochs, options):
 
 @pytest.mark.case("B7")
 def test_patience_and_the_learning_rate_follow_the_score_too(ner, scored):
-    options = {"schedule": "plateau", "warmup_steps": 0, "patience": 2, "max_epochs": 9, "batch_size": 8, "learning_rate": 0.01}
+    options = {
+        "schedule": "plateau",
+        "warmup_steps": 0,
+        "patience": 2,
+        "max_epochs": 9,
+        "batch_size": 8,
+        "learning_rate": 0.01,
+    }
     scored((1.0, 50.0), (2.0, 40.0), (3.0, 60.0), (4.0, 55.0), (5.0, 58.0))
     history = fitted(ner, **options)
     assert (history.ended, history.best.epoch, len(history.epochs)) == ("patience", 3, 5)
-    assert [step.learning_rate for step in history.steps] == pytest.approx([0.01, 0.01, 0.005, 0.005, 0.0025])
+    assert [step.learning_rate for step in history.steps] == pytest.approx(
+        [0.01, 0.01, 0.005, 0.005, 0.0025]
+    )
 
 
 @pytest.mark.case("B7")
 def test_a_score_that_begins_by_chance_does_not_end_a_training_whose_loss_falls(ner, scored):
     """A tagger first learns that most tokens are no entity, and finds none for some epochs."""
-    scored((1.27, 7.3), (1.11, 0.0), (0.88, 0.0), (0.81, 0.0), (0.60, 0.0), (0.62, 41.0), (0.63, 41.0))
+    scored(
+        (1.27, 7.3), (1.11, 0.0), (0.88, 0.0), (0.81, 0.0), (0.60, 0.0), (0.62, 41.0), (0.63, 41.0)
+    )
     history = fitted(ner, patience=2, max_epochs=7)
     assert (history.ended, history.best.epoch, len(history.epochs)) == ("max_epochs", 6, 7)
 
 
 @pytest.mark.case("B7")
-@pytest.mark.parametrize("average", [{}, {"average_epochs": 2}, {"average_steps": 4}], ids=["last", "epochs", "steps"])
+@pytest.mark.parametrize(
+    "average", [{}, {"average_epochs": 2}, {"average_steps": 4}], ids=["last", "epochs", "steps"]
+)
 def test_the_best_epoch_is_the_highest_score_of_the_weights_that_are_kept(posed_answer, average):
     posed = posed_answer
     history = fitted(posed, max_epochs=4, patience=4, learning_rate=0.05, **average)
@@ -119,7 +134,10 @@ def test_the_best_epoch_is_the_highest_score_of_the_weights_that_are_kept(posed_
     load_weights(model, history.weights)
     loss = mean_loss(posed.problem, model, posed.examples, posed.settings)
     assert loss == history.best.validation_loss
-    assert headline_score(posed.problem, model, posed.examples, posed.sizes, loss=loss) == history.best.validation_score
+    assert (
+        headline_score(posed.problem, model, posed.examples, posed.sizes, loss=loss)
+        == history.best.validation_score
+    )
 
 
 def test_the_score_of_an_epoch_is_the_first_metric_of_what_its_weights_say(posed_answer):
@@ -130,7 +148,10 @@ def test_the_score_of_an_epoch_is_the_first_metric_of_what_its_weights_say(posed
     targets = [posed.examples.target.row(i) for i in range(len(posed.examples))]
     said, true = (
         [told(ids, posed.problem, posed.sizes) for ids in rows]
-        for rows in ([output.ids for output in predict_all(posed.problem, model, posed.examples)], targets)
+        for rows in (
+            [output.ids for output in predict_all(posed.problem, model, posed.examples)],
+            targets,
+        )
     )
     metric = find_metric(posed.problem.metrics[0])
     expected = metric.score(metric.statistics(said, true).sum(0, keepdims=True))[0]
@@ -141,7 +162,9 @@ def test_what_is_learnt_by_heart_scores_100(posed_answer):
     posed = posed_answer
     model = posed.problem.build(posed.sizes, posed.settings.with_changes(KEEN))
     load_weights(model, fitted(posed, **KEEN).weights)
-    assert headline_score(posed.problem, model, posed.examples, posed.sizes, loss=0.0) == pytest.approx(100.0)
+    assert headline_score(
+        posed.problem, model, posed.examples, posed.sizes, loss=0.0
+    ) == pytest.approx(100.0)
 
 
 @pytest.mark.case("B7")
@@ -164,11 +187,17 @@ def test_of_many_rows_some_are_scored_always_the_same_ones(posed_answer, monkeyp
     monkeypatch.setattr(validation, "MOST_TEXTS", 3)
     monkeypatch.setattr(validation, "MOST_ANSWERS", 3)
     model, asked = posed.model(), []
-    monkeypatch.setattr(validation, "predict_all", lambda *given: asked.append(given[2]) or predict_all(*given))
+    monkeypatch.setattr(
+        validation, "predict_all", lambda *given: asked.append(given[2]) or predict_all(*given)
+    )
     headline_score(posed.problem, model, posed.examples, posed.sizes, loss=0.0)
     chosen = scored_rows(posed.problem, len(posed.examples))
-    assert [asked[0].source.row(i) for i in range(3)] == [posed.examples.source.row(int(i)) for i in chosen]
-    assert [asked[0].target.row(i) for i in range(3)] == [posed.examples.target.row(int(i)) for i in chosen]
+    assert [asked[0].source.row(i) for i in range(3)] == [
+        posed.examples.source.row(int(i)) for i in chosen
+    ]
+    assert [asked[0].target.row(i) for i in range(3)] == [
+        posed.examples.target.row(int(i)) for i in chosen
+    ]
 
 
 def test_examples_that_are_selected_keep_their_spellings(spelled_ner):
@@ -192,19 +221,34 @@ def test_the_line_of_an_epoch_has_comparable_losses_and_the_headline(request, na
     caplog.set_level(logging.INFO)
     posed, title = request.getfixturevalue(name), headline_of(find_problem(name)).title
     history = fitted(posed, max_epochs=1)
-    (line,) = [record.getMessage() for record in caplog.records if record.getMessage().startswith("epoch 1: ")]
+    (line,) = [
+        record.getMessage()
+        for record in caplog.records
+        if record.getMessage().startswith("epoch 1: ")
+    ]
     epoch = history.epochs[0]
     shown = headline_of(posed.problem).shown(epoch.validation_score)
-    assert f"train loss {epoch.train_loss:.3f}, validation loss {epoch.validation_loss:.3f}, {shown} (best)" in line
-    assert any(title in record.getMessage() for record in caplog.records if "best epoch has" in record.getMessage()) or (
-        name == "generation"
+    assert (
+        f"train loss {epoch.train_loss:.3f}, validation loss {epoch.validation_loss:.3f}, {shown} (best)"
+        in line
     )
+    assert any(
+        title in record.getMessage()
+        for record in caplog.records
+        if "best epoch has" in record.getMessage()
+    ) or (name == "generation")
 
 
 @pytest.mark.case("D18")
 def test_the_loss_of_training_is_without_label_smoothing(posed):
     """Before its first update a model without dropout has the same loss in training and in validation."""
-    options = {"label_smoothing": 0.4, "dropout": 0.0, "token_dropout": 0.0, "label_dropout": 0.0, "learning_rate": 0.0}
+    options = {
+        "label_smoothing": 0.4,
+        "dropout": 0.0,
+        "token_dropout": 0.0,
+        "label_dropout": 0.0,
+        "learning_rate": 0.0,
+    }
     batches = {"batch_size": 99, "batch_tokens": 9999, "max_epochs": 1}
     (epoch,) = fitted(posed, **options, **batches).epochs
     assert epoch.train_loss == pytest.approx(epoch.validation_loss, rel=1e-4)

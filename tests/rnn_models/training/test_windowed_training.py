@@ -13,12 +13,28 @@ from rnn_models.training import loop as training_module
 from rnn_models.training.loop import Training, fit
 from rnn_models.training.validation import mean_loss
 from tests.rnn_models.layers.test_encoder import EVERY_CELL
-from tests.rnn_models.tiny_language_model import PROBLEM, SETTINGS, SIZES, cut, made, texts, window_loss
+from tests.rnn_models.tiny_language_model import (
+    PROBLEM,
+    SETTINGS,
+    SIZES,
+    cut,
+    made,
+    texts,
+    window_loss,
+)
 from tests.rnn_models.training.test_loop import KilledError, are_equal, told
 
 
 def fitted(examples, problem=PROBLEM, *, resume=None, on_step=lambda step: None, **changes):
-    return fit(problem, examples, examples, SIZES, SETTINGS.with_changes(changes), resume=resume, on_step=on_step)
+    return fit(
+        problem,
+        examples,
+        examples,
+        SIZES,
+        SETTINGS.with_changes(changes),
+        resume=resume,
+        on_step=on_step,
+    )
 
 
 @EVERY_CELL
@@ -60,7 +76,9 @@ def test_the_loss_in_windows_is_that_of_the_whole_text(kind, activation):
     model = made(encoder=kind, activation=activation)
     whole = mean_loss(PROBLEM, model, examples, replace(SETTINGS, bptt_window=0))
     for window in (1, 5, 99):
-        found = mean_loss(PROBLEM, model, examples, replace(SETTINGS, bptt_window=window, batch_size=1))
+        found = mean_loss(
+            PROBLEM, model, examples, replace(SETTINGS, bptt_window=window, batch_size=1)
+        )
         assert found == pytest.approx(whole, rel=1e-5)
 
 
@@ -68,7 +86,9 @@ def test_the_loss_in_windows_is_that_of_the_whole_text(kind, activation):
 def test_a_text_within_one_window_gives_the_gradients_of_full_bptt(kind, activation):
     examples, found = texts(17), []
     for window in (0, 99):
-        settings = replace(SETTINGS, encoder=kind, activation=activation, bptt_window=window, batch_size=1)
+        settings = replace(
+            SETTINGS, encoder=kind, activation=activation, bptt_window=window, batch_size=1
+        )
         training = Training(PROBLEM, SIZES, settings)
         made_by = cut(examples, settings, 1)[0] if window else examples.batch(np.asarray([0]))
         training.train_batch(made_by, epoch=1, num_steps=9)
@@ -78,7 +98,9 @@ def test_a_text_within_one_window_gives_the_gradients_of_full_bptt(kind, activat
 
 @pytest.mark.parametrize("encoder", ["lstm", "gru", "rnn"])
 def test_a_training_in_windows_repeats_itself_to_the_last_bit(encoder):
-    first, second = (fitted(texts(50, 20), encoder=encoder, dropout=0.2, recurrent_dropout=0.2) for _ in range(2))
+    first, second = (
+        fitted(texts(50, 20), encoder=encoder, dropout=0.2, recurrent_dropout=0.2) for _ in range(2)
+    )
     assert told(first) == told(second)
     assert are_equal(first.weights, second.weights)
 
@@ -96,7 +118,12 @@ def test_the_carried_state_survives_a_lost_machine(encoder, tmp_path, monkeypatc
     def go_on():
         while True:
             try:
-                return fitted(examples, encoder=encoder, resume=tmp_path / "state.safetensors", on_step=kill_every_third)
+                return fitted(
+                    examples,
+                    encoder=encoder,
+                    resume=tmp_path / "state.safetensors",
+                    on_step=kill_every_third,
+                )
             except KilledError:
                 continue
 
@@ -109,13 +136,21 @@ def test_the_carried_state_survives_a_lost_machine(encoder, tmp_path, monkeypatc
 def test_a_model_that_carries_its_state_predicts_what_lies_beyond_its_window():
     """Every sixth id of a text is another one: a window of 4 may hold none of them."""
     examples = replace(texts(1), target=Ragged.of([[4, 4, 4, 4, 4, 5] * 60]))
-    keen = {"learning_rate": 0.02, "max_epochs": 15, "patience": 15, "hidden_size": 16, "batch_size": 2}
+    keen = {
+        "learning_rate": 0.02,
+        "max_epochs": 15,
+        "patience": 15,
+        "hidden_size": 16,
+        "batch_size": 2,
+    }
     carrying = fitted(examples, **keen).best.validation_loss
 
     def forgetful(model, window, state):
         return window_loss(model, window, ())
 
-    forgetting = fitted(examples, replace(PROBLEM, windows=Windows(cut=cut, loss=forgetful)), **keen).best.validation_loss
+    forgetting = fitted(
+        examples, replace(PROBLEM, windows=Windows(cut=cut, loss=forgetful)), **keen
+    ).best.validation_loss
     assert carrying < 0.5 * forgetting
 
 

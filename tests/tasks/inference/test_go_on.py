@@ -26,7 +26,9 @@ LABELLED = pa.table({"label": ["so", "no", "so"] * 3, "text": TEXTS})
 ALONE = LABELLED.select(["text"])
 
 
-def predictor(store: Path, table: pa.Table = LABELLED, kind: str = "characters", **changes: object) -> Predictor:
+def predictor(
+    store: Path, table: pa.Table = LABELLED, kind: str = "characters", **changes: object
+) -> Predictor:
     """An untrained model and its vocabularies, from one folder."""
     tokens = TokenSet(
         dataset="made", digest="1", problem="generation", tokenizer=kind, snapshot="0", rows={}, sizes={}, limit=0,
@@ -34,7 +36,9 @@ def predictor(store: Path, table: pa.Table = LABELLED, kind: str = "characters",
     )  # fmt: skip
     tokens.folder.mkdir(parents=True)
     chosen = default_settings(kind, is_said=True)
-    encoder, _ = write_token_set(tokens.folder, dict.fromkeys(SPLITS, Stream(lambda: iter([table]))), kind, chosen)
+    encoder, _ = write_token_set(
+        tokens.folder, dict.fromkeys(SPLITS, Stream(lambda: iter([table]))), kind, chosen
+    )
     sizes, problem = Sizes(**sizes_of(encoder)), find_problem("generation")
     settings = TrainSettings(embedding_size=8, hidden_size=8, sample_length=30, seed=2, **changes)  # type: ignore[arg-type]
     torch.manual_seed(0)
@@ -50,7 +54,9 @@ def test_a_text_begins_with_what_it_is_given(store: Path) -> None:
     begun = ["", "lumo ", "nuri, grak! dosh\nvek", "?"]  # of the last no character is known
     texts, scores = predictor(store).go_on(begun, ["so", None, "no", "so"])
     assert all(text.startswith(beginning) for text, beginning in zip(texts, begun, strict=True))
-    assert all(len(text) <= len(beginning) + 30 for text, beginning in zip(texts, begun, strict=True))
+    assert all(
+        len(text) <= len(beginning) + 30 for text, beginning in zip(texts, begun, strict=True)
+    )
     assert all(0 <= score <= 1 for score in scores)
 
 
@@ -81,7 +87,9 @@ def test_an_unknown_label_is_refused_with_the_known_ones(store: Path) -> None:
 def test_a_model_without_labels_takes_none(store: Path) -> None:
     made = predictor(store, ALONE)
     assert len(made.go_on(["", ""])[0]) == 2
-    with pytest.raises(ValueError, match="label: there is no 'so', this model was trained without labels"):
+    with pytest.raises(
+        ValueError, match="label: there is no 'so', this model was trained without labels"
+    ):
         made.go_on([""], ["so"])
 
 
@@ -102,7 +110,12 @@ def test_a_label_that_training_never_saw_is_judged_as_none(store: Path) -> None:
 
 
 def test_a_running_text_is_gone_on_with_over_its_lines(store: Path) -> None:
-    made = predictor(store, pa.table({"text": ["lumo", "sela", "nuri"] * 5}), joined_texts=True, bidirectional=False)
+    made = predictor(
+        store,
+        pa.table({"text": ["lumo", "sela", "nuri"] * 5}),
+        joined_texts=True,
+        bidirectional=False,
+    )
     texts, _ = made.go_on(["lumo\nse", "lumo\n", ""])
     assert [text[:7] for text in texts[:1]] == ["lumo\nse"]
     assert texts[1].startswith("lumo\n")

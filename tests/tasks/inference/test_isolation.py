@@ -58,7 +58,12 @@ def register_words(word: str, folder: Path) -> str:
     client = mlflow_client.client()
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(str(folder / word))
-        mlflow.pyfunc.save_model(folder / word / "model", python_model=str(code), code_paths=[str(package)], pip_requirements=[])
+        mlflow.pyfunc.save_model(
+            folder / word / "model",
+            python_model=str(code),
+            code_paths=[str(package)],
+            pip_requirements=[],
+        )
     del sys.modules["words"]
     if not client.search_registered_models(f"name = '{NAME}'"):
         client.create_registered_model(NAME)
@@ -75,7 +80,10 @@ def test_two_versions_whose_code_differs_each_say_their_own(versions: list[str])
     first, second = (predict_apart(NAME, number, rows) for number in versions)
     assert first["word"].tolist() == ["first"] * 2
     assert second["word"].tolist() == ["second"] * 2
-    assert first["ours"].tolist() == [[], []]  # nothing of this repository can be imported; a list, as it was said
+    assert first["ours"].tolist() == [
+        [],
+        [],
+    ]  # nothing of this repository can be imported; a list, as it was said
     assert set(first["network"]) == {"a model tried to reach the network"}
     assert set(first["pickle"]) == {"false"}
     assert set(first["threads"]) == {num_threads()}
@@ -83,7 +91,8 @@ def test_two_versions_whose_code_differs_each_say_their_own(versions: list[str])
 
 def test_an_error_of_the_process_is_one_message(versions: list[str]) -> None:
     with pytest.raises(
-        ValueError, match=r"^made_words version 2 did not run in a process of its own: second fails, in two lines$"
+        ValueError,
+        match=r"^made_words version 2 did not run in a process of its own: second fails, in two lines$",
     ):
         predict_apart(NAME, versions[1], pd.DataFrame({"text": ["fail"]}))
 
@@ -91,8 +100,14 @@ def test_an_error_of_the_process_is_one_message(versions: list[str]) -> None:
 @pytest.mark.parametrize(
     ("script", "said"),
     [
-        ("import os\nos.kill(os.getpid(), 9)", "signal 9 ended it, as it does where memory is short"),
-        ("def f():\n    import no_such_library\nf()", "ModuleNotFoundError: No module named 'no_such_library'"),
+        (
+            "import os\nos.kill(os.getpid(), 9)",
+            "signal 9 ended it, as it does where memory is short",
+        ),
+        (
+            "def f():\n    import no_such_library\nf()",
+            "ModuleNotFoundError: No module named 'no_such_library'",
+        ),
         ("raise SystemExit(3)", "it ended with status 3"),
         ("import time\ntime.sleep(60)", "it took more than 0 minutes"),
     ],
@@ -107,6 +122,8 @@ def test_a_process_that_ends_before_its_work_is_one_message(
         run_apart(NAME, versions[0], [(pd.DataFrame({"text": ["a"]}), {})])
 
 
-def test_this_repository_is_not_on_the_path_of_a_process(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_this_repository_is_not_on_the_path_of_a_process(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(ROOT), str(tmp_path)]))
     assert environment()["PYTHONPATH"] == str(tmp_path)

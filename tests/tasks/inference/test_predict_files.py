@@ -23,7 +23,9 @@ ROWS = [*TEXTS, *(f"{text} {text}" for text in TEXTS)]
 
 
 def answered(model: str, source: Path, target: Path, **changes: Any) -> Predictions:
-    return directly(predict_files, directly(choose, model), str(source), str(target), PredictSettings(**changes))
+    return directly(
+        predict_files, directly(choose, model), str(source), str(target), PredictSettings(**changes)
+    )
 
 
 @pytest.fixture
@@ -47,13 +49,17 @@ def written(source: Path, kind: str) -> Path:
 
 
 @pytest.mark.parametrize("kind", ["csv", "parquet", "jsonl", "csv.gz"])
-def test_each_row_is_answered_in_its_order_whatever_the_format(texts: Path, tmp_path: Path, kind: str) -> None:
+def test_each_row_is_answered_in_its_order_whatever_the_format(
+    texts: Path, tmp_path: Path, kind: str
+) -> None:
     source = texts if kind == "csv" else written(texts, kind)
     told = answered("made_sentiment/1", source, tmp_path / "out", part_rows=5)
     assert (told.rows, told.refused, told.version) == (12, 0, "1")
     found = pd.read_parquet(tmp_path / "out")
     parts = [ROWS[:5], ROWS[5:10], ROWS[10:]]
-    expected = pd.concat([predict_with("made_sentiment", "1", pd.DataFrame({"text": part})) for part in parts])
+    expected = pd.concat(
+        [predict_with("made_sentiment", "1", pd.DataFrame({"text": part})) for part in parts]
+    )
     assert found["text"].tolist() == ROWS
     assert found["label"].tolist() == expected["label"].tolist()
     assert found["score"].tolist() == expected["score"].tolist()
@@ -65,11 +71,17 @@ def test_each_row_is_answered_in_its_order_whatever_the_format(texts: Path, tmp_
 
 def test_a_part_says_what_made_it(texts: Path, models: dict[str, Served], tmp_path: Path) -> None:
     answered("made_sentiment/1", texts, tmp_path / "out", params={"threshold": 0.1})
-    told = {k.decode(): v.decode() for k, v in pq.read_schema(tmp_path / "out" / "part-00001.parquet").metadata.items()}
+    told = {
+        k.decode(): v.decode()
+        for k, v in pq.read_schema(tmp_path / "out" / "part-00001.parquet").metadata.items()
+    }
     made = models["sentiment"]
     assert (told["refrain.model"], told["refrain.version"]) == ("made_sentiment", "1")
     assert told["refrain.scores"] == made.scores.digest
-    assert (told["refrain.checkpoint"], told["refrain.tokens"]) == (made.checkpoint.digest, made.tokens.digest)
+    assert (told["refrain.checkpoint"], told["refrain.tokens"]) == (
+        made.checkpoint.digest,
+        made.tokens.digest,
+    )
     assert json.loads(told["refrain.params"]) == {"threshold": 0.1}
     assert told["refrain.source"].endswith("texts.csv")
 
@@ -91,7 +103,9 @@ def test_a_second_time_only_what_is_missing_is_made(texts: Path, tmp_path: Path)
     assert (out / "part-00002.parquet").read_bytes() == whole
 
 
-def test_what_was_killed_between_two_parts_goes_on(texts: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_was_killed_between_two_parts_goes_on(
+    texts: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     out, write = tmp_path / "out", writing.Answers.write
 
     def killed(self: Any, table: pa.Table, path: Path, *rest: Any) -> None:
@@ -111,7 +125,9 @@ def test_what_was_killed_between_two_parts_goes_on(texts: Path, tmp_path: Path, 
 
 
 @pytest.mark.parametrize("changes", [{"params": {"threshold": 0.2}}, {"part_rows": 6}])
-def test_other_settings_are_other_answers(texts: Path, tmp_path: Path, changes: dict[str, Any]) -> None:
+def test_other_settings_are_other_answers(
+    texts: Path, tmp_path: Path, changes: dict[str, Any]
+) -> None:
     out = tmp_path / "out"
     answered("made_sentiment/1", texts, out, part_rows=5)
     before = stamps(out)
@@ -121,9 +137,18 @@ def test_other_settings_are_other_answers(texts: Path, tmp_path: Path, changes: 
     assert len(after) == (2 if "part_rows" in changes else 3)  # no part of before is left
 
 
-def test_refused_rows_lie_apart_with_their_reasons(models: dict[str, Served], tmp_path: Path) -> None:
+def test_refused_rows_lie_apart_with_their_reasons(
+    models: dict[str, Served], tmp_path: Path
+) -> None:
     source = tmp_path / "rows.jsonl"
-    rows = ['{"text": "lumo"}', '{"text": ""}', "{broken", '{"text": null}', '{"text": "sela"}', '{"other": 1}']
+    rows = [
+        '{"text": "lumo"}',
+        '{"text": ""}',
+        "{broken",
+        '{"text": null}',
+        '{"text": "sela"}',
+        '{"other": 1}',
+    ]
     source.write_text("\n".join(rows) + "\n")
     told = answered("made_translation/1", source, tmp_path / "out", part_rows=4)
     assert (told.rows, told.refused) == (2, 4)
@@ -135,30 +160,50 @@ def test_refused_rows_lie_apart_with_their_reasons(models: dict[str, Served], tm
     assert refused["raw"].tolist()[1] == "{broken"
 
 
-def test_a_row_that_the_model_does_not_take_is_refused_alone(models: dict[str, Served], tmp_path: Path) -> None:
+def test_a_row_that_the_model_does_not_take_is_refused_alone(
+    models: dict[str, Served], tmp_path: Path
+) -> None:
     source = tmp_path / "starts.csv"
-    source.write_text("text,label\n" + "".join(f"lumo,{label}\n" for label in ("so", "no", "zz", "so", "yy")))
-    told = answered("made_generation/1", source, tmp_path / "out", columns={"text": "text", "label": "label"})
+    source.write_text(
+        "text,label\n" + "".join(f"lumo,{label}\n" for label in ("so", "no", "zz", "so", "yy"))
+    )
+    told = answered(
+        "made_generation/1", source, tmp_path / "out", columns={"text": "text", "label": "label"}
+    )
     assert (told.rows, told.refused) == (3, 2)
-    found, refused = pd.read_parquet(tmp_path / "out"), pd.read_parquet(tmp_path / "out" / "_refused")
+    found, refused = (
+        pd.read_parquet(tmp_path / "out"),
+        pd.read_parquet(tmp_path / "out" / "_refused"),
+    )
     assert found["row"].tolist() == [2, 3, 5]
     assert found["label"].tolist() == ["so", "no", "so"]
     assert refused["row"].tolist() == [4, 6]
     assert "there is no 'zz'" in refused["reason"].iloc[0]
 
 
-def test_the_same_beginning_goes_on_differently_in_each_part(models: dict[str, Served], tmp_path: Path) -> None:
+def test_the_same_beginning_goes_on_differently_in_each_part(
+    models: dict[str, Served], tmp_path: Path
+) -> None:
     source = tmp_path / "starts.jsonl"
     source.write_text('{"text": ""}\n' * 4)
     answered("made_generation/1", source, tmp_path / "out", part_rows=1, params={"seed": 5})
     assert pd.read_parquet(tmp_path / "out")["text"].nunique() == 4
 
 
-def test_parts_with_and_without_entities_are_one_table(models: dict[str, Served], tmp_path: Path) -> None:
+def test_parts_with_and_without_entities_are_one_table(
+    models: dict[str, Served], tmp_path: Path
+) -> None:
     source = tmp_path / "rows.parquet"
     pq.write_table(pa.table({"words": [["ta", "Kalo Bren"], ["lumo"]]}), source)
     for threshold, out in ((0.0, "all"), (1.0, "none")):
-        answered("made_ner/1", source, tmp_path / out, columns={"tokens": "words"}, part_rows=1, params={"threshold": threshold})
+        answered(
+            "made_ner/1",
+            source,
+            tmp_path / out,
+            columns={"tokens": "words"},
+            part_rows=1,
+            params={"threshold": threshold},
+        )
     found = pq.read_table(tmp_path / "none")
     assert found.schema.equals(pq.read_table(tmp_path / "all").schema)
     assert [len(tags) for tags in found["tags"].to_pylist()] == [2, 1]
@@ -168,14 +213,28 @@ def test_parts_with_and_without_entities_are_one_table(models: dict[str, Served]
 @pytest.mark.parametrize(
     ("name", "changes", "said"),
     [
-        ("texts.txt", {}, "texts.txt: a file to predict must end in one of csv, tsv, jsonl, ndjson, parquet"),
+        (
+            "texts.txt",
+            {},
+            "texts.txt: a file to predict must end in one of csv, tsv, jsonl, ndjson, parquet",
+        ),
         ("none.csv", {}, "none.csv"),
-        ("texts.csv", {"columns": {"text": "txt"}}, "texts.csv: has no column 'txt': did you mean text"),
-        ("texts.csv", {"params": {"beam_width": 2}}, "beam_width may not be asked of made_sentiment version 1, only threshold"),
+        (
+            "texts.csv",
+            {"columns": {"text": "txt"}},
+            "texts.csv: has no column 'txt': did you mean text",
+        ),
+        (
+            "texts.csv",
+            {"params": {"beam_width": 2}},
+            "beam_width may not be asked of made_sentiment version 1, only threshold",
+        ),
         ("texts.csv", {"params": {"threshold": 7.0}}, "threshold must be at most 1, got 7.0"),
     ],
 )
-def test_what_cannot_be_predicted_is_said(texts: Path, tmp_path: Path, name: str, changes: dict[str, Any], said: str) -> None:
+def test_what_cannot_be_predicted_is_said(
+    texts: Path, tmp_path: Path, name: str, changes: dict[str, Any], said: str
+) -> None:
     with pytest.raises((ValueError, OSError), match=said):
         answered("made_sentiment/1", tmp_path / name, tmp_path / "out", **changes)
 
@@ -185,10 +244,15 @@ def test_what_cannot_be_predicted_is_said(texts: Path, tmp_path: Path, name: str
     [
         ("made_sentimnt", "there is no model 'made_sentimnt': did you mean made_sentiment"),
         ("made_sentiment/9", "made_sentiment has no version '9': expected one of 1"),
-        ("made_sentiment@best", "made_sentiment has no best: name a version, as in made_sentiment/1"),
+        (
+            "made_sentiment@best",
+            "made_sentiment has no best: name a version, as in made_sentiment/1",
+        ),
     ],
 )
-def test_a_model_that_is_not_there_is_said(models: dict[str, Served], model: str, said: str) -> None:
+def test_a_model_that_is_not_there_is_said(
+    models: dict[str, Served], model: str, said: str
+) -> None:
     with pytest.raises(ValueError, match=said):
         directly(choose, model)
 
@@ -207,7 +271,9 @@ def test_settings_check_themselves(changes: dict[str, Any], said: str) -> None:
 
 
 def test_an_address_tells_its_format() -> None:
-    assert [format_of(name) for name in ("a.csv", "s3://b/c.JSONL.gz", "http://x/y.parquet?z=1.txt")] == [
+    assert [
+        format_of(name) for name in ("a.csv", "s3://b/c.JSONL.gz", "http://x/y.parquet?z=1.txt")
+    ] == [
         "csv",
         "jsonl",
         "parquet",
@@ -218,7 +284,10 @@ def test_an_address_tells_its_format() -> None:
 
 @pytest.mark.parametrize("size", [1, 3, 4, 100])
 def test_rows_are_cut_evenly_and_none_is_lost(size: int) -> None:
-    tables = [pa.table({"n": pa.array(range(start, stop), pa.int64())}) for start, stop in ((0, 5), (5, 5), (5, 6), (6, 14))]
+    tables = [
+        pa.table({"n": pa.array(range(start, stop), pa.int64())})
+        for start, stop in ((0, 5), (5, 5), (5, 6), (6, 14))
+    ]
     parts = [part["n"].to_pylist() for part in evenly(iter(tables), size)]
     assert [n for part in parts for n in part] == list(range(14))
     assert all(len(part) == size for part in parts[:-1])

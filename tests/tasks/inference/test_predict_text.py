@@ -29,15 +29,21 @@ def test_a_text_is_answered_on_the_screen_as_in_json(models: dict[str, Served]) 
     assert (told["model"], told["version"]) == ("made_sentiment", "1")
     shown = says("made_sentiment/1", "lumo sela").splitlines()
     assert shown[0] == told["label"]
-    assert {line.split()[1]: float(line.split()[0]) for line in shown[1:]} == pytest.approx(told["probabilities"], abs=1e-3)
+    assert {line.split()[1]: float(line.split()[0]) for line in shown[1:]} == pytest.approx(
+        told["probabilities"], abs=1e-3
+    )
 
 
 def test_options_are_asked_of_the_model(models: dict[str, Served]) -> None:
     assert len(says("made_translation/1", "lumo", "--num-best", "3").splitlines()) == 3
-    begun = says("made_generation/1", "lumo", "--label", "so", "--length", "3", "--temperature", "0")
+    begun = says(
+        "made_generation/1", "lumo", "--label", "so", "--length", "3", "--temperature", "0"
+    )
     assert begun.startswith("lumo")
     assert len(begun.rstrip("\n")) <= len("lumo") + 3
-    assert says("made_generation/1", "--length", "3", "--seed", "4") == says("made_generation/1", "--length", "3", "--seed", "4")
+    assert says("made_generation/1", "--length", "3", "--seed", "4") == says(
+        "made_generation/1", "--length", "3", "--seed", "4"
+    )
 
 
 @pytest.mark.parametrize(
@@ -54,16 +60,23 @@ def test_options_are_asked_of_the_model(models: dict[str, Served]) -> None:
             "--label is for a model that goes on with texts, made_sentiment does not",
         ),
         (["made_generation/1", "--label", "zz"], "label: there is no 'zz', expected one of no, so"),
-        (["made_sentimen", "lumo"], "there is no model 'made_sentimen': did you mean made_sentiment"),
+        (
+            ["made_sentimen", "lumo"],
+            "there is no model 'made_sentimen': did you mean made_sentiment",
+        ),
     ],
 )
-def test_what_cannot_be_asked_is_said_in_one_line(models: dict[str, Served], words: list[str], said: str) -> None:
+def test_what_cannot_be_asked_is_said_in_one_line(
+    models: dict[str, Served], words: list[str], said: str
+) -> None:
     shown = says(*words, status=1)
     assert said in shown
     assert "Traceback" not in shown
 
 
-def test_a_tune_is_written_as_midi(models: dict[str, Served], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_tune_is_written_as_midi(
+    models: dict[str, Served], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     tune = "X:1\nM:2/4\nL:1/8\nK:G\nGABc|"
 
     class Composer:
@@ -78,20 +91,50 @@ def test_a_tune_is_written_as_midi(models: dict[str, Served], tmp_path: Path, mo
 
 
 def test_entities_are_shown_with_their_places() -> None:
-    said = {"tags": ["O", "B-PER"], "entities": [{"kind": "PER", "text": "Kalo", "start": 3, "stop": 7, "confidence": 0.98765}]}
+    said = {
+        "tags": ["O", "B-PER"],
+        "entities": [{"kind": "PER", "text": "Kalo", "start": 3, "stop": 7, "confidence": 0.98765}],
+    }
     assert lines_of(said) == ["O B-PER", "  0.988  PER  Kalo  (3 to 7)"]
     assert re.fullmatch(r"O\n  no entity", "\n".join(lines_of({"tags": ["O"], "entities": []})))
 
 
 @pytest.mark.case("D19")
-def test_files_are_answered_without_an_engine_and_keep_their_columns(models: dict[str, Served], tmp_path: Path) -> None:
+def test_files_are_answered_without_an_engine_and_keep_their_columns(
+    models: dict[str, Served], tmp_path: Path
+) -> None:
     (tmp_path / "a.csv").write_text("id,body\n7,lumo sela\n8,\n9,grak\n")
     (tmp_path / "b.jsonl").write_text('{"id": 10, "body": "ta"}\n')
-    files = ["--file", str(tmp_path / "a.csv"), "--file", str(tmp_path / "b.js*"), "--to", str(tmp_path / "out")]
-    words = ["made_sentiment/1", *files, "--column", "text=body", "--keep", "id", "--threshold", "0.1", "--part-rows", "2"]
-    last = says(*words).splitlines()[-1]  # a log line stands before it where an earlier test has set up Prefect's logging
-    assert re.match(r"3 rows predicted, 1 rejected, [\d.]+ s, in .*out, reasons in .*out/_refused$", last)
-    found, rejected = pd.read_parquet(tmp_path / "out"), pd.read_parquet(tmp_path / "out" / "_refused")
+    files = [
+        "--file",
+        str(tmp_path / "a.csv"),
+        "--file",
+        str(tmp_path / "b.js*"),
+        "--to",
+        str(tmp_path / "out"),
+    ]
+    words = [
+        "made_sentiment/1",
+        *files,
+        "--column",
+        "text=body",
+        "--keep",
+        "id",
+        "--threshold",
+        "0.1",
+        "--part-rows",
+        "2",
+    ]
+    last = says(*words).splitlines()[
+        -1
+    ]  # a log line stands before it where an earlier test has set up Prefect's logging
+    assert re.match(
+        r"3 rows predicted, 1 rejected, [\d.]+ s, in .*out, reasons in .*out/_refused$", last
+    )
+    found, rejected = (
+        pd.read_parquet(tmp_path / "out"),
+        pd.read_parquet(tmp_path / "out" / "_refused"),
+    )
     assert found["id"].tolist() == ["7", "9", "10"]
     assert found["text"].tolist() == ["lumo sela", "grak", "ta"]
     assert [Path(name).name for name in found["file"]] == ["a.csv", "a.csv", "b.jsonl"]
@@ -105,21 +148,46 @@ def test_files_are_answered_without_an_engine_and_keep_their_columns(models: dic
     ("words", "said"),
     [
         (["--file", "a.csv"], "--file needs --to FOLDER"),
-        (["b.csv", "--file", "a.csv", "--to", "out"], "TEXT 'b.csv' is for one text, not for --file: put a glob in quotes"),
-        (["--file", "a.csv", "--to", "out", "--label", "x"], "--label 'x' is for one text, not for --file"),
+        (
+            ["b.csv", "--file", "a.csv", "--to", "out"],
+            "TEXT 'b.csv' is for one text, not for --file: put a glob in quotes",
+        ),
+        (
+            ["--file", "a.csv", "--to", "out", "--label", "x"],
+            "--label 'x' is for one text, not for --file",
+        ),
         (["lumo", "--to", "out"], "--to is for files: name them with --file"),
         (["lumo", "--keep", "id"], "--keep is for files: name them with --file"),
-        (["--file", "a.csv", "--to", "out", "--column", "body"], "--column body: expected ROLE=NAME, as in text=body"),
-        (["--file", "a.csv", "--to", "out", "--column", "txt=body"], "columns must name some of label, text, tokens, got txt"),
+        (
+            ["--file", "a.csv", "--to", "out", "--column", "body"],
+            "--column body: expected ROLE=NAME, as in text=body",
+        ),
+        (
+            ["--file", "a.csv", "--to", "out", "--column", "txt=body"],
+            "columns must name some of label, text, tokens, got txt",
+        ),
         (["--file", "a.csv", "--to", "out", "--keep", "no"], "a.csv: has no column 'no'"),
-        (["--file", "a.csv", "--to", "out", "--keep", "label"], "keep: label is a column of the predictions already"),
+        (
+            ["--file", "a.csv", "--to", "out", "--keep", "label"],
+            "keep: label is a column of the predictions already",
+        ),
         (["--file", "none.csv", "--to", "out"], "none.csv"),
-        (["--file", "a.csv", "--to", "out", "--part-rows", "0"], "part_rows must be at least 1, got 0"),
-        (["--file", "a.csv", "--to", "out", "--beam-width", "3"], "beam_width may not be asked of made_sentiment"),
+        (
+            ["--file", "a.csv", "--to", "out", "--part-rows", "0"],
+            "part_rows must be at least 1, got 0",
+        ),
+        (
+            ["--file", "a.csv", "--to", "out", "--beam-width", "3"],
+            "beam_width may not be asked of made_sentiment",
+        ),
     ],
 )
 def test_what_is_wrong_with_files_is_one_line(
-    models: dict[str, Served], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: list[str], said: str
+    models: dict[str, Served],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    words: list[str],
+    said: str,
 ) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "a.csv").write_text("id,text,label\n7,lumo,pos\n")

@@ -8,26 +8,41 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from tasks.inference.predict_files import Predictions, PredictSettings, chosen_version, write_predictions
+from tasks.inference.predict_files import (
+    Predictions,
+    PredictSettings,
+    chosen_version,
+    write_predictions,
+)
 from tasks.inference.prediction_folder import check_sources, check_target, local_folder, write_part
 from tests.tasks.served import Served
 
 pytestmark = pytest.mark.case("24")
 
 
-def predicted(model: str, source: str | Path | list[str], target: str | Path, **changes: Any) -> Predictions:
+def predicted(
+    model: str, source: str | Path | list[str], target: str | Path, **changes: Any
+) -> Predictions:
     sources = source if isinstance(source, list) else str(source)
-    return write_predictions(chosen_version(model), sources, str(target), PredictSettings(**changes))
+    return write_predictions(
+        chosen_version(model), sources, str(target), PredictSettings(**changes)
+    )
 
 
 def write_texts(path: Path, *texts: str) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
-    pq.write_table(pa.table({"id": [f"{path.stem}-{i}" for i in range(len(texts))], "text": list(texts)}), path)
+    pq.write_table(
+        pa.table({"id": [f"{path.stem}-{i}" for i in range(len(texts))], "text": list(texts)}), path
+    )
     return path
 
 
 def contents(folder: Path) -> dict[str, bytes]:
-    return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
 
 
 @pytest.fixture
@@ -50,7 +65,9 @@ def test_a_target_that_holds_the_texts_is_left_alone_however_it_is_spelled(
     assert contents(same) == before
 
 
-def test_texts_that_are_links_into_the_target_count_as_its_files(same: Path, tmp_path: Path) -> None:
+def test_texts_that_are_links_into_the_target_count_as_its_files(
+    same: Path, tmp_path: Path
+) -> None:
     (tmp_path / "linked.parquet").symlink_to(same / "part-00002.parquet")
     with pytest.raises(ValueError, match=r"part-00002\.parquet, a file that is to be read"):
         predicted("made_sentiment/1", tmp_path / "linked.parquet", same)
@@ -79,7 +96,9 @@ def test_a_file_that_no_prediction_wrote_stops_everything_before_anything_is_wri
     assert contents(target) == before
 
 
-def test_hidden_files_and_what_a_killed_run_left_are_no_hindrance(models: dict[str, Served], tmp_path: Path) -> None:
+def test_hidden_files_and_what_a_killed_run_left_are_no_hindrance(
+    models: dict[str, Served], tmp_path: Path
+) -> None:
     source, out = write_texts(tmp_path / "texts.parquet", "lumo", "sela"), tmp_path / "out"
     predicted("made_sentiment/1", source, out, part_rows=1)
     (out / ".listing").write_text("of the system")
@@ -92,7 +111,9 @@ def test_hidden_files_and_what_a_killed_run_left_are_no_hindrance(models: dict[s
     assert len(pd.read_parquet(out)) == 2
 
 
-def test_fewer_parts_than_before_leave_only_those_of_now(models: dict[str, Served], tmp_path: Path) -> None:
+def test_fewer_parts_than_before_leave_only_those_of_now(
+    models: dict[str, Served], tmp_path: Path
+) -> None:
     out = tmp_path / "out"
     source = write_texts(tmp_path / "texts.parquet", "lumo", "sela", "ta")
     predicted("made_sentiment/1", source, out, part_rows=1)
@@ -102,7 +123,9 @@ def test_fewer_parts_than_before_leave_only_those_of_now(models: dict[str, Serve
     assert [path.name for path in (out / "_refused").iterdir()] == ["part-00001.parquet"]
 
 
-@pytest.mark.parametrize("pattern", ["texts/**/*.parquet", "texts/**", "tex*/out/*.parquet", "texts/*/part-*.parquet"])
+@pytest.mark.parametrize(
+    "pattern", ["texts/**/*.parquet", "texts/**", "tex*/out/*.parquet", "texts/*/part-*.parquet"]
+)
 def test_a_target_that_the_source_would_read_next_time_is_refused_the_first_time(
     models: dict[str, Served], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pattern: str
 ) -> None:
@@ -118,7 +141,14 @@ def test_a_target_inside_the_folder_of_the_texts_is_taken_where_the_source_does_
 ) -> None:
     write_texts(tmp_path / "texts" / "a.parquet", "lumo")
     for _ in range(2):
-        assert predicted("made_sentiment/1", str(tmp_path / "texts" / "*.parquet"), tmp_path / "texts" / "out").rows == 1
+        assert (
+            predicted(
+                "made_sentiment/1",
+                str(tmp_path / "texts" / "*.parquet"),
+                tmp_path / "texts" / "out",
+            ).rows
+            == 1
+        )
 
 
 @pytest.mark.parametrize(
@@ -132,7 +162,11 @@ def test_a_target_inside_the_folder_of_the_texts_is_taken_where_the_source_does_
     ],
 )
 def test_a_target_that_is_no_folder_is_refused(
-    models: dict[str, Served], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, target: str, said: str
+    models: dict[str, Served],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    target: str,
+    said: str,
 ) -> None:
     monkeypatch.chdir(tmp_path)
     write_texts(tmp_path / "texts.parquet", "lumo")
@@ -146,19 +180,29 @@ def test_a_target_that_is_no_folder_is_refused(
 def test_predictions_of_another_model_or_of_other_files_are_replaced_only_if_that_is_said(
     models: dict[str, Served], tmp_path: Path
 ) -> None:
-    first, other, out = write_texts(tmp_path / "a.parquet", "lumo"), write_texts(tmp_path / "b.parquet", "ta"), tmp_path / "out"
+    first, other, out = (
+        write_texts(tmp_path / "a.parquet", "lumo"),
+        write_texts(tmp_path / "b.parquet", "ta"),
+        tmp_path / "out",
+    )
     predicted("made_sentiment/1", first, out)
     before = contents(out)
-    with pytest.raises(ValueError, match="holds predictions of made_sentiment version 1, not of made_translation"):
+    with pytest.raises(
+        ValueError, match="holds predictions of made_sentiment version 1, not of made_translation"
+    ):
         predicted("made_translation/1", first, out)
-    with pytest.raises(ValueError, match=r"holds predictions of other files, of .*a\.parquet for one"):
+    with pytest.raises(
+        ValueError, match=r"holds predictions of other files, of .*a\.parquet for one"
+    ):
         predicted("made_sentiment/1", other, out)
     assert contents(out) == before
     assert predicted("made_translation/1", other, out, overwrite=True).rows == 1
     assert pd.read_parquet(out)["text"].tolist() == ["ta"]
 
 
-def test_a_source_that_is_not_there_makes_no_folder(models: dict[str, Served], tmp_path: Path) -> None:
+def test_a_source_that_is_not_there_makes_no_folder(
+    models: dict[str, Served], tmp_path: Path
+) -> None:
     with pytest.raises((ValueError, OSError), match="none"):
         predicted("made_sentiment/1", tmp_path / "none.csv", tmp_path / "out")
     assert not (tmp_path / "out").exists()
@@ -174,5 +218,7 @@ def test_a_file_that_appears_meanwhile_is_left_alone(tmp_path: Path) -> None:
 
 def test_our_parts_are_known_by_what_they_say(tmp_path: Path) -> None:
     path = tmp_path / "part-00001.parquet"
-    write_part(pa.table({"a": [1]}), path, {"refrain.part": "0123456789abcdef", "refrain.model": "m"})
+    write_part(
+        pa.table({"a": [1]}), path, {"refrain.part": "0123456789abcdef", "refrain.model": "m"}
+    )
     assert check_target(tmp_path)[path]["refrain.model"] == "m"

@@ -15,7 +15,9 @@ from tests.data.catalog.test_catalog import made_entry
 
 def catalog(path: Path, *names: str, **changes: object) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(yaml.safe_dump({name: made_entry() | changes for name in names}), encoding="utf-8")
+    path.write_text(
+        yaml.safe_dump({name: made_entry() | changes for name in names}), encoding="utf-8"
+    )
     return path
 
 
@@ -39,18 +41,27 @@ def test_catalogs_of_the_environment_and_by_name_hold_beside_ours(three: list[Pa
     assert checked_entry("one", None).file == three[0]
 
 
-def test_several_are_named_with_the_sign_of_the_system_between(three: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_several_are_named_with_the_sign_of_the_system_between(
+    three: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.delenv("REFRAIN_CATALOG")
     names = os.pathsep.join(["", *map(str, three), ""])
     assert {"one", "two", "three"} <= set(read_catalog(*catalog_paths(names)))
 
 
-def test_a_file_that_is_named_twice_counts_once(three: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_that_is_named_twice_counts_once(
+    three: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "link.yaml").symlink_to(three[0])
     monkeypatch.chdir(tmp_path)
     names = ["one.yaml", f"{tmp_path}/x/../two.yaml", "link.yaml", str(CATALOG), str(three[2])]
     (tmp_path / "x").mkdir()
-    assert set(read_catalog(*catalog_paths(os.pathsep.join(names)))) == {"one", "two", "three", *read_catalog()}
+    assert set(read_catalog(*catalog_paths(os.pathsep.join(names)))) == {
+        "one",
+        "two",
+        "three",
+        *read_catalog(),
+    }
 
 
 def test_a_home_folder_may_be_short(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -63,7 +74,9 @@ def test_a_home_folder_may_be_short(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 def test_a_clash_names_both_files_whoever_asks(three: list[Path], tmp_path: Path) -> None:
     other = catalog(tmp_path / "other.yaml", "two", "other")
     for name in ("two", "imdb"):
-        with pytest.raises(RowError, match=r"dataset 'two' stands in two catalogs, .*: rename one of them") as caught:
+        with pytest.raises(
+            RowError, match=r"dataset 'two' stands in two catalogs, .*: rename one of them"
+        ) as caught:
             find_dataset(name, *catalog_paths(str(other)))
         assert str(three[1]) in str(caught.value)
         assert str(other) in str(caught.value)
@@ -71,22 +84,29 @@ def test_a_clash_names_both_files_whoever_asks(three: list[Path], tmp_path: Path
 
 def test_a_clash_with_ours_is_one_too(tmp_path: Path) -> None:
     mine = catalog(tmp_path / "mine.yaml", "imdb")
-    with pytest.raises(RowError, match=f"dataset 'imdb' stands in two catalogs, {CATALOG} and {mine}"):
+    with pytest.raises(
+        RowError, match=f"dataset 'imdb' stands in two catalogs, {CATALOG} and {mine}"
+    ):
         checked_entry("imdb", str(mine))
 
 
-def test_a_missing_file_is_said_and_who_names_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_file_is_said_and_who_names_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with pytest.raises(RowError, match=rf"^there is no catalog file {tmp_path}/none\.yaml$"):
         read_catalog(*catalog_paths(f"{tmp_path}/none.yaml"))
     monkeypatch.setenv("REFRAIN_CATALOG", f"{tmp_path}/none.yaml")
     with pytest.raises(
-        RowError, match=rf"there is no catalog file {tmp_path}/none\.yaml, which the variable REFRAIN_CATALOG names"
+        RowError,
+        match=rf"there is no catalog file {tmp_path}/none\.yaml, which the variable REFRAIN_CATALOG names",
     ):
         catalog_paths(None)
 
 
 def test_an_unknown_dataset_is_looked_for_in_all(three: list[Path]) -> None:
-    with pytest.raises(RowError, match=r"there is no dataset 'thre' in .*: did you mean three\?") as caught:
+    with pytest.raises(
+        RowError, match=r"there is no dataset 'thre' in .*: did you mean three\?"
+    ) as caught:
         checked_entry("thre", str(three[2]))
     assert all(str(path) in str(caught.value) for path in (CATALOG, *three))
 
@@ -95,10 +115,15 @@ def test_an_unknown_dataset_is_looked_for_in_all(three: list[Path]) -> None:
     ("changes", "said"),
     [
         ({"problem": "sentimant"}, r"entry mine, problem: .*'sentimant': did you mean sentiment\?"),
-        ({"problem": "translation"}, r"entry mine, columns: translation reads source and target, got text and label"),
+        (
+            {"problem": "translation"},
+            r"entry mine, columns: translation reads source and target, got text and label",
+        ),
     ],
 )
-def test_a_problem_that_does_not_fit_is_said_with_file_and_entry(changes: dict[str, str], said: str, tmp_path: Path) -> None:
+def test_a_problem_that_does_not_fit_is_said_with_file_and_entry(
+    changes: dict[str, str], said: str, tmp_path: Path
+) -> None:
     mine = catalog(tmp_path / "mine.yaml", "mine", **changes)
     with pytest.raises(RowError, match=said) as caught:
         checked_entry("mine", str(mine))

@@ -73,7 +73,9 @@ def table(path: Path) -> tuple[Dataset, Grow]:
         if number % 3 == 1:
             held.insert(drawn(chance, 3), stamp=chance.randint(0, held.stamp))
         if number % 4 == 2:
-            held.update(chance.choice(keys[: len(keys) // 2]), "nuri", stamp=chance.randint(0, held.stamp))
+            held.update(
+                chance.choice(keys[: len(keys) // 2]), "nuri", stamp=chance.randint(0, held.stamp)
+            )
 
     return of_table(path), grow
 
@@ -123,7 +125,10 @@ def test_no_row_of_test_was_ever_one_of_train(
 
 @pytest.mark.parametrize("make", [folder, one_file, table])
 def test_what_grew_has_the_rows_of_what_is_read_at_once(
-    make: Callable[[Path], tuple[Dataset, Grow]], store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    make: Callable[[Path], tuple[Dataset, Grow]],
+    store: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     dataset, grow = make(tmp_path)
     for number in range(GROWTHS + 1):
@@ -135,7 +140,9 @@ def test_what_grew_has_the_rows_of_what_is_read_at_once(
         assert grown.splits == once.splits, f"growth {number}"
 
 
-def test_a_row_of_test_that_was_trained_on_once_is_refused_as_leak(store: Path, tmp_path: Path) -> None:
+def test_a_row_of_test_that_was_trained_on_once_is_refused_as_leak(
+    store: Path, tmp_path: Path
+) -> None:
     dataset = of_files(tmp_path, train="train-*.csv", test="test-*.csv")
     write(tmp_path / "train-0.csv", texts(40))
     write(tmp_path / "test-0.csv", texts(10, start=100))
@@ -146,7 +153,9 @@ def test_a_row_of_test_that_was_trained_on_once_is_refused_as_leak(store: Path, 
     assert snapshot.reasons == {"leak": 1}
 
 
-def test_what_was_trained_on_is_known_after_snapshots_without_it(store: Path, tmp_path: Path) -> None:
+def test_what_was_trained_on_is_known_after_snapshots_without_it(
+    store: Path, tmp_path: Path
+) -> None:
     dataset = of_files(tmp_path, train="train-*.csv", test="test-*.csv")
     write(tmp_path / "train-0.csv", texts(40))
     write(tmp_path / "test-0.csv", texts(10, start=100))
@@ -161,7 +170,9 @@ def test_what_was_trained_on_is_known_after_snapshots_without_it(store: Path, tm
 
 def test_a_share_of_a_split_that_the_publisher_gives_is_refused(tmp_path: Path) -> None:
     source = {"kind": "files", "paths": {"train": "train.csv", "test": "test.csv"}}
-    with pytest.raises(RowError, match="entry made, splits: the source gives test itself: leave its share out"):
+    with pytest.raises(
+        RowError, match="entry made, splits: the source gives test itself: leave its share out"
+    ):
         entry(tmp_path, source, splits={"validation": 0.2, "test": 0.1})
 
 
@@ -222,7 +233,9 @@ def test_a_row_that_left_the_removal_list_comes_back(store: Path, tmp_path: Path
     files_of_three(tmp_path)
     path = tmp_path / "gone.txt"
     path.write_text("")
-    dataset = entry(tmp_path, {"kind": "files", "paths": {"all": "rows-*.csv"}}, removals="gone.txt")
+    dataset = entry(
+        tmp_path, {"kind": "files", "paths": {"all": "rows-*.csv"}}, removals="gone.txt"
+    )
     before = ingest(dataset)
     path.write_text(f"text:{text_hash(texts(1)[0][0])}\n")
     ingest(dataset)
@@ -230,7 +243,9 @@ def test_a_row_that_left_the_removal_list_comes_back(store: Path, tmp_path: Path
     assert ingest(dataset).digest == before.digest
 
 
-def test_rows_deleted_from_a_table_are_gone_though_nothing_is_new(store: Path, tmp_path: Path) -> None:
+def test_rows_deleted_from_a_table_are_gone_though_nothing_is_new(
+    store: Path, tmp_path: Path
+) -> None:
     held, dataset = Table(tmp_path), of_table(tmp_path)
     held.insert(texts(40))
     held.insert(texts(1, start=40))
@@ -253,7 +268,9 @@ def test_a_changed_row_of_a_table_counts_in_its_last_form(store: Path, tmp_path:
 
 @pytest.mark.parametrize("is_new", [True, False])
 @pytest.mark.parametrize("with_more", [True, False])
-def test_what_was_committed_below_the_watermark_is_not_missed(is_new: bool, with_more: bool, store: Path, tmp_path: Path) -> None:
+def test_what_was_committed_below_the_watermark_is_not_missed(
+    is_new: bool, with_more: bool, store: Path, tmp_path: Path
+) -> None:
     held, dataset = Table(tmp_path), of_table(tmp_path)
     for start in (0, 20, 40):
         held.insert(texts(20, start=start))
@@ -291,7 +308,9 @@ def test_only_new_and_changed_files_are_read(store: Path, tmp_path: Path) -> Non
     assert sorted(opened) == ["rows-1.csv", "rows-3.csv"]
 
 
-def test_the_first_file_of_a_folder_is_not_read_again_when_the_second_comes(store: Path, tmp_path: Path) -> None:
+def test_the_first_file_of_a_folder_is_not_read_again_when_the_second_comes(
+    store: Path, tmp_path: Path
+) -> None:
     write(tmp_path / "rows-0.csv", texts(60))
     dataset = of_files(tmp_path, all="rows-*.csv")
     ingest(dataset)
@@ -309,10 +328,14 @@ def test_only_the_rows_above_the_watermark_are_read(store: Path, tmp_path: Path)
         with pieces_read() as opened:
             ingest(dataset)
         names.append(opened)
-    assert names == [[f"table reviews, stamp {reach}"] for reach in ("up to 1", "from 1 to 2", "from 2 to 3")]
+    assert names == [
+        [f"table reviews, stamp {reach}"] for reach in ("up to 1", "from 1 to 2", "from 2 to 3")
+    ]
 
 
-def test_rows_that_are_not_wanted_do_not_make_the_others_be_read_again(store: Path, tmp_path: Path) -> None:
+def test_rows_that_are_not_wanted_do_not_make_the_others_be_read_again(
+    store: Path, tmp_path: Path
+) -> None:
     held, dataset = Table(tmp_path), of_table(tmp_path, where={"label": "pos"})
     for start in (0, 20):
         held.insert([*texts(20, start=start), (f"unwanted {start}", "neg")])
@@ -339,11 +362,15 @@ def test_the_same_content_again_gives_the_same_snapshot(store: Path, tmp_path: P
     assert last().parent == second.digest
 
 
-def test_another_order_of_keys_in_a_row_makes_no_other_snapshot(store: Path, tmp_path: Path) -> None:
+def test_another_order_of_keys_in_a_row_makes_no_other_snapshot(
+    store: Path, tmp_path: Path
+) -> None:
     write(tmp_path / "rows.csv", texts(60))
     first = ingest(of_files(tmp_path, all="rows.csv"))
     swapped = of_files(tmp_path, all="rows.csv")
-    (tmp_path / "rows.csv").write_text("label,text\n" + "".join(f"{label},{text}\n" for text, label in texts(60)))
+    (tmp_path / "rows.csv").write_text(
+        "label,text\n" + "".join(f"{label},{text}\n" for text, label in texts(60))
+    )
     assert ingest(swapped).splits == first.splits
 
 

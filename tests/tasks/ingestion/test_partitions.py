@@ -14,7 +14,14 @@ from data.errors import RowError
 from data.ingestion.splitting import checked_tables
 from data.rows.streams import parquet_batches
 from data.sources.base import Access, Piece
-from tasks.ingestion.partitions import ROWS, LateRowsError, PieceRows, kept_rows, living_rows, piece_tables
+from tasks.ingestion.partitions import (
+    ROWS,
+    LateRowsError,
+    PieceRows,
+    kept_rows,
+    living_rows,
+    piece_tables,
+)
 from tests.tasks.growing import Table, of_files, of_table, pieces_read, texts, write
 
 ACCESS = Access(Path("unused"))
@@ -32,7 +39,9 @@ def rows_of(tables: Any) -> list[dict[str, Any]]:
     return pa.concat_tables(tables).to_pylist()
 
 
-def test_kept_rows_are_those_that_were_read_the_refused_among_them(store: Path, tmp_path: Path) -> None:
+def test_kept_rows_are_those_that_were_read_the_refused_among_them(
+    store: Path, tmp_path: Path
+) -> None:
     dataset, pieces = files(tmp_path)
     for piece in pieces:
         expected = rows_of(checked_tables(dataset, piece, ACCESS))
@@ -57,10 +66,15 @@ def test_another_version_is_another_piece(changed: str, store: Path, tmp_path: P
     other = {"version": "9", "split": "train"}
     again = Piece(**{**vars(piece), **({changed: other[changed]} if changed in other else {})})
     first = kept_rows(dataset, piece, ACCESS, KEY)
-    assert kept_rows(dataset, again, ACCESS, "another" if changed == "rows key" else KEY).digest != first.digest
+    assert (
+        kept_rows(dataset, again, ACCESS, "another" if changed == "rows key" else KEY).digest
+        != first.digest
+    )
 
 
-def test_a_piece_that_could_not_be_read_to_its_end_is_not_there(store: Path, tmp_path: Path) -> None:
+def test_a_piece_that_could_not_be_read_to_its_end_is_not_there(
+    store: Path, tmp_path: Path
+) -> None:
     dataset, (piece, _) = files(tmp_path)
     (tmp_path / "a.csv").write_text("text,label\n" + "lumo,pos\n" * 9 + "a" * (9 << 20))
     with pytest.raises(RowError, match="longer than"):
@@ -74,7 +88,9 @@ def living(dataset: Dataset, pieces: list[Piece], **options: bool) -> list[tuple
     """Key and text of the rows that live, in their order."""
     lives = living_rows(dataset, pieces, ACCESS, KEY, **options)
     tables = [
-        table for piece, living in zip(pieces, lives, strict=True) for table in piece_tables(dataset, piece, ACCESS, KEY, living)
+        table
+        for piece, living in zip(pieces, lives, strict=True)
+        for table in piece_tables(dataset, piece, ACCESS, KEY, living)
     ]
     return [(row["key"], row["text"]) for table in tables for row in table.to_pylist()]
 
@@ -100,7 +116,9 @@ def do(step: tuple[str, int, int], held: Table, used: set[tuple[int, int]]) -> N
 
 @settings(max_examples=20, deadline=None)
 @given(st.lists(st.lists(STEP, max_size=4), min_size=1, max_size=6))
-def test_the_rows_that_live_are_those_of_the_table(growths: list[list[tuple[str, int, int]]]) -> None:
+def test_the_rows_that_live_are_those_of_the_table(
+    growths: list[list[tuple[str, int, int]]],
+) -> None:
     with tempfile.TemporaryDirectory() as name, pytest.MonkeyPatch.context() as context:
         context.setenv("REFRAIN_HOME", f"{name}/store")
         held, dataset = Table(Path(name)), of_table(Path(name))
@@ -125,11 +143,15 @@ def test_what_comes_after_the_listing_waits_and_is_not_late(store: Path, tmp_pat
     assert len(living(dataset, pieces)) == 3
     held.insert(texts(2, start=3))
     held.update(1, "changed")
-    assert living(dataset, pieces) == [(str(key + 1), text) for key, (text, _) in enumerate(texts(3))]
+    assert living(dataset, pieces) == [
+        (str(key + 1), text) for key, (text, _) in enumerate(texts(3))
+    ]
 
 
 @pytest.mark.parametrize("stamp", [0, 1])
-def test_what_is_late_is_said_unless_all_was_just_read(stamp: int, store: Path, tmp_path: Path) -> None:
+def test_what_is_late_is_said_unless_all_was_just_read(
+    stamp: int, store: Path, tmp_path: Path
+) -> None:
     held, dataset = Table(tmp_path), of_table(tmp_path)
     held.insert(texts(3))
     held.insert(texts(3, start=3))

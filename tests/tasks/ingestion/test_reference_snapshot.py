@@ -21,7 +21,10 @@ FILES = {"kind": "files", "paths": {"all": "rows.csv"}}
 
 
 def rows(num: int, start: int = 0, labels: tuple[str, ...] = ("pos", "neg")) -> Rows:
-    return [(f"{WORDS[i % 10]} {WORDS[i // 10 % 10]} {i}", labels[i % len(labels)]) for i in range(start, start + num)]
+    return [
+        (f"{WORDS[i % 10]} {WORDS[i // 10 % 10]} {i}", labels[i % len(labels)])
+        for i in range(start, start + num)
+    ]
 
 
 def night(folder: Path, found: Rows, *, accept: bool = False, **changes: Any) -> Snapshot:
@@ -45,14 +48,26 @@ def long(found: Rows) -> Rows:
 
 
 def relabelled(found: Rows, num: int) -> Rows:
-    return [(text, {"pos": "neg", "neg": "pos"}[label]) if i < num else (text, label) for i, (text, label) in enumerate(found)]
+    return [
+        (text, {"pos": "neg", "neg": "pos"}[label]) if i < num else (text, label)
+        for i, (text, label) in enumerate(found)
+    ]
 
 
 FIRST = rows(400)
 STOPS: dict[str, tuple[Rows, str]] = {
-    "a collapsed source": (rows(50), r"rows: 400 before, 50 now \(checks.max_shrink allows 20% fewer\)"),
-    "a new label": ([*FIRST, ("lumo", "spam")], r"label 'spam': none before, 1 now \(checks.new_classes is stop\)"),
-    "a label that is gone": (rows(400, labels=("pos",)), r"label 'neg': 200 before, none now \(checks.lost_classes is stop\)"),
+    "a collapsed source": (
+        rows(50),
+        r"rows: 400 before, 50 now \(checks.max_shrink allows 20% fewer\)",
+    ),
+    "a new label": (
+        [*FIRST, ("lumo", "spam")],
+        r"label 'spam': none before, 1 now \(checks.new_classes is stop\)",
+    ),
+    "a label that is gone": (
+        rows(400, labels=("pos",)),
+        r"label 'neg': 200 before, none now \(checks.lost_classes is stop\)",
+    ),
     "another share": (
         [*FIRST, *rows(300, start=400, labels=("pos",))],
         r"share of label 'neg': 50.0% before, 28.6% now \(checks.max_share_change allows 10 points\)",
@@ -75,7 +90,11 @@ FINE: dict[str, Rows] = {
 TAKEN: dict[str, dict[str, Any]] = {
     "a collapsed source": {"max_shrink": 0.9},
     "a new label": {"new_classes": "take"},
-    "a label that is gone": {"lost_classes": "take", "max_relabelled": 1.0, "max_share_change": 1.0},
+    "a label that is gone": {
+        "lost_classes": "take",
+        "max_relabelled": 1.0,
+        "max_share_change": 1.0,
+    },
     "another share": {"max_share_change": 0.3},
     "flipped labels": {"max_relabelled": 0.02},
     "longer texts": {"max_length_change": 4.0},
@@ -83,7 +102,9 @@ TAKEN: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.parametrize("change", STOPS)
-def test_a_change_beyond_its_limit_stops_and_is_accepted_once(change: str, store: Path, tmp_path: Path) -> None:
+def test_a_change_beyond_its_limit_stops_and_is_accepted_once(
+    change: str, store: Path, tmp_path: Path
+) -> None:
     found, said = STOPS[change]
     first = night(tmp_path, FIRST)
     for _ in range(2):  # a stopped night is no measure for the next one
@@ -117,7 +138,9 @@ def test_a_source_that_grows_every_night_never_stops(store: Path, tmp_path: Path
         night(tmp_path, rows(30 * day * day, labels=("pos", "neg", "pos")))
 
 
-def test_a_check_shows_the_changes_and_the_fault_of_a_retraining(store: Path, tmp_path: Path) -> None:
+def test_a_check_shows_the_changes_and_the_fault_of_a_retraining(
+    store: Path, tmp_path: Path
+) -> None:
     night(tmp_path, FIRST)
     write(tmp_path / "rows.csv", rows(50))
     checked = check_dataset("made", str(tmp_path / "catalog.yaml"))
@@ -126,7 +149,9 @@ def test_a_check_shows_the_changes_and_the_fault_of_a_retraining(store: Path, tm
     assert checked.fault.startswith("made: the source changed by more than the limits")
 
 
-def test_before_the_first_training_checks_compare_with_the_oldest_sound_snapshot(store: Path, tmp_path: Path) -> None:
+def test_before_the_first_training_checks_compare_with_the_oldest_sound_snapshot(
+    store: Path, tmp_path: Path
+) -> None:
     catalog = entry(tmp_path, FILES).file
     faults = []
     for found in ([*rows(40), *[("", "pos")] * 40], FIRST, rows(50), rows(410)):
@@ -144,7 +169,9 @@ BY_ENTRY: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.parametrize("key", BY_ENTRY)
-def test_what_a_changed_entry_explains_is_shown_and_stops_nothing(key: str, store: Path, tmp_path: Path) -> None:
+def test_what_a_changed_entry_explains_is_shown_and_stops_nothing(
+    key: str, store: Path, tmp_path: Path
+) -> None:
     night(tmp_path, FIRST)
     night(tmp_path, FIRST, **BY_ENTRY[key])
     checked = check_dataset("made", str(tmp_path / "catalog.yaml"))
@@ -180,12 +207,16 @@ def conll(folder: Path, *kinds: str) -> None:
 
 TAGGED: dict[str, Callable[[Path], None]] = {
     r"entity 'LOC': none before, 50 now": lambda folder: conll(folder, "PER", "PER", "PER", "LOC"),
-    r"labels of the 200 texts in both: as they were before, 200 others": lambda folder: conll(folder, "ORG"),
+    r"labels of the 200 texts in both: as they were before, 200 others": lambda folder: conll(
+        folder, "ORG"
+    ),
 }
 
 
 @pytest.mark.parametrize("said", TAGGED)
-def test_kinds_of_entities_and_tags_are_compared_too(said: str, store: Path, tmp_path: Path) -> None:
+def test_kinds_of_entities_and_tags_are_compared_too(
+    said: str, store: Path, tmp_path: Path
+) -> None:
     shape = {"problem": "ner", "format": {"kind": "conll"}, "columns": {"tokens": 0, "tags": 1}}
     conll(tmp_path, "PER")
     dataset = entry(tmp_path, FILES, **shape)

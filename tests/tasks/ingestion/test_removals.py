@@ -16,7 +16,19 @@ from tasks.ingestion.snapshot import make_snapshot
 from tasks.ingestion.snapshot_log import History
 from tasks.ingestion.snapshot_writer import read_report
 from tasks.store.artifacts import Snapshot
-from tests.tasks.growing import Table, all_texts, copy_of, entry, ingest, last, of_files, of_table, plain, texts, write
+from tests.tasks.growing import (
+    Table,
+    all_texts,
+    copy_of,
+    entry,
+    ingest,
+    last,
+    of_files,
+    of_table,
+    plain,
+    texts,
+    write,
+)
 
 ASKED = "Kalo Bren wants 3 lumo"
 ROWS = [*texts(30), (ASKED, "pos")]
@@ -37,7 +49,9 @@ def test_the_list_holds_hashes_and_never_a_text(store: Path, tmp_path: Path) -> 
     assert lines_of(dataset) == new
     assert all(line.startswith("text:") and len(line) == 21 for line in new)
     ingest(dataset)
-    found = [path for path in store.rglob("*") if path.is_file() and ASKED.encode() in path.read_bytes()]
+    found = [
+        path for path in store.rglob("*") if path.is_file() and ASKED.encode() in path.read_bytes()
+    ]
     assert found == []
 
 
@@ -57,13 +71,17 @@ def test_a_forgotten_text_is_gone_with_its_copies_and_counted(store: Path, tmp_p
     forget(dataset, [copy_of(ASKED, chance)], [])
     after = ingest(dataset)
     assert plain(ASKED) not in {plain(text) for text in all_texts(after)}
-    assert all_texts(before) - all_texts(after) == {text for text in all_texts(before) if plain(text) == plain(ASKED)}
+    assert all_texts(before) - all_texts(after) == {
+        text for text in all_texts(before) if plain(text) == plain(ASKED)
+    }
     assert last().removed == read_report(after)["removed"] == 21
     raw = after.table(REFUSED)["raw"].to_pylist() if after.rows.get(REFUSED) else []
     assert [text for text in raw if plain(ASKED) in plain(text)] == []
 
 
-def test_a_text_that_was_forgotten_stays_so_when_its_row_comes_again(store: Path, tmp_path: Path) -> None:
+def test_a_text_that_was_forgotten_stays_so_when_its_row_comes_again(
+    store: Path, tmp_path: Path
+) -> None:
     write(tmp_path / "1.csv", ROWS)
     dataset = of_files(tmp_path, all="*.csv")
     forget(dataset, [ASKED], [])
@@ -81,7 +99,12 @@ def test_of_a_pair_the_source_text_is_what_is_forgotten(store: Path, tmp_path: P
     )  # fmt: skip
     forget(dataset, ["N3  ta"], [])
     snapshot, _ = make_snapshot(dataset)
-    kept = {text for split in snapshot.splits if snapshot.rows.get(split) for text in snapshot.table(split)["source"].to_pylist()}
+    kept = {
+        text
+        for split in snapshot.splits
+        if snapshot.rows.get(split)
+        for text in snapshot.table(split)["source"].to_pylist()
+    }
     assert kept == {f"n{i} ta" for i in range(30)} - {"n3 ta"}
 
 
@@ -100,15 +123,28 @@ def test_a_row_is_forgotten_by_its_key(store: Path, tmp_path: Path) -> None:
 
 def test_a_key_is_refused_where_rows_have_none(store: Path, tmp_path: Path) -> None:
     dataset = of_rows(tmp_path)
-    with pytest.raises(RowError, match="made: its rows have no key: name a text instead, or the key's column in columns"):
+    with pytest.raises(
+        RowError,
+        match="made: its rows have no key: name a text instead, or the key's column in columns",
+    ):
         forget(dataset, [ASKED], ["11"])
     assert not own_list("made").exists()
 
 
 @pytest.mark.parametrize(
-    ("asked", "keys"), [([""], []), ([" \t\u3000"], []), ([], [" "]), ([], ["1\n2"]), ([], ["1\u20282"]), ([], ["1\r2"])]
+    ("asked", "keys"),
+    [
+        ([""], []),
+        ([" \t\u3000"], []),
+        ([], [" "]),
+        ([], ["1\n2"]),
+        ([], ["1\u20282"]),
+        ([], ["1\r2"]),
+    ],
 )
-def test_what_names_nothing_is_refused_and_the_list_stays(asked: list[str], keys: list[str], store: Path, tmp_path: Path) -> None:
+def test_what_names_nothing_is_refused_and_the_list_stays(
+    asked: list[str], keys: list[str], store: Path, tmp_path: Path
+) -> None:
     Table(tmp_path)
     with pytest.raises(RowError, match=r"expected a (text|key) to be forgotten, got '"):
         forget(of_table(tmp_path), [*asked], ["7", *keys])
@@ -189,7 +225,9 @@ def test_a_fault_in_our_own_list_names_it(store: Path, tmp_path: Path) -> None:
         removal_lines(of_rows(tmp_path), Access(store))
 
 
-def test_nothing_that_is_kept_after_the_next_ingestion_holds_a_forgotten_text(store: Path, tmp_path: Path) -> None:
+def test_nothing_that_is_kept_after_the_next_ingestion_holds_a_forgotten_text(
+    store: Path, tmp_path: Path
+) -> None:
     for number in range(2):
         write(tmp_path / f"rows-{number}.csv", texts(30, start=30 * number))
     dataset = entry(tmp_path, {"kind": "files", "paths": {"all": "rows-*.csv"}})
@@ -198,8 +236,15 @@ def test_nothing_that_is_kept_after_the_next_ingestion_holds_a_forgotten_text(st
     forget(dataset, [asked], [])
     make_snapshot(dataset)
     first = History.of("made").ingestions[0]
-    pieces = [PieceRows.folder_of("made", piece_key(piece, first.rows_key)) for piece in first.known_pieces()]
-    holding = {path.parent for path in store.rglob("*.parquet") if asked in str(pq.read_table(path).to_pylist())}
+    pieces = [
+        PieceRows.folder_of("made", piece_key(piece, first.rows_key))
+        for piece in first.known_pieces()
+    ]
+    holding = {
+        path.parent
+        for path in store.rglob("*.parquet")
+        if asked in str(pq.read_table(path).to_pylist())
+    }
     assert holding == {before.folder, pieces[1]}
 
 
@@ -214,6 +259,8 @@ def test_copies_with_invisible_characters_are_forgotten_too(store: Path, tmp_pat
 
 
 @pytest.mark.case("05")
-def test_a_text_of_invisible_characters_alone_cannot_be_forgotten(store: Path, tmp_path: Path) -> None:
+def test_a_text_of_invisible_characters_alone_cannot_be_forgotten(
+    store: Path, tmp_path: Path
+) -> None:
     with pytest.raises(RowError, match="expected a text to be forgotten"):
         forget(of_rows(tmp_path), ["\u200b \ufeff"], [])

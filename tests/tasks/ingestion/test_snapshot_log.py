@@ -40,9 +40,13 @@ def test_only_pieces_whose_rows_were_kept_are_known(store: Path) -> None:
     assert made("one", KEPT, READ_ANEW).known_pieces() == [KEPT]
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(cut=st.integers(1, 400), num=st.integers(0, 2))
-def test_a_line_that_was_cut_short_does_not_count_and_goes_with_the_next(store: Path, cut: int, num: int) -> None:
+def test_a_line_that_was_cut_short_does_not_count_and_goes_with_the_next(
+    store: Path, cut: int, num: int
+) -> None:
     history = History.of("made")
     history.path.unlink(missing_ok=True)
     whole = [made(f"{number}", KEPT) for number in range(num)]
@@ -56,7 +60,9 @@ def test_a_line_that_was_cut_short_does_not_count_and_goes_with_the_next(store: 
     assert History.of("made").ingestions == [*whole, made("next")]
 
 
-def test_the_watermark_of_a_line_that_was_cut_short_has_not_moved(store: Path, tmp_path: Path) -> None:
+def test_the_watermark_of_a_line_that_was_cut_short_has_not_moved(
+    store: Path, tmp_path: Path
+) -> None:
     held, dataset = Table(tmp_path), of_table(tmp_path)
     held.insert(texts(20))
     ingest(dataset)

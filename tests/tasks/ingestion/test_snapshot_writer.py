@@ -26,7 +26,9 @@ def contents(snapshot: Snapshot) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in sorted(snapshot.folder.iterdir())}
 
 
-def test_the_same_rows_make_the_same_files_to_the_byte(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, store: Path) -> None:
+def test_the_same_rows_make_the_same_files_to_the_byte(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, store: Path
+) -> None:
     monkeypatch.setattr("data.formats.delimited.BLOCK_BYTES", 4096)
     found = []
     for name in ("one", "other"):
@@ -35,7 +37,9 @@ def test_the_same_rows_make_the_same_files_to_the_byte(tmp_path: Path, monkeypat
     assert found[0] == found[1]
 
 
-def test_rows_stand_in_their_order_in_the_source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, store: Path) -> None:
+def test_rows_stand_in_their_order_in_the_source(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, store: Path
+) -> None:
     monkeypatch.setattr("data.formats.delimited.BLOCK_BYTES", 4096)
     snapshot = made(tmp_path)
     for split in SPLITS:
@@ -48,12 +52,17 @@ class OwnError(Exception):
     pass
 
 
-def test_an_error_in_the_source_is_raised_with_its_own_type_and_leaves_nothing(tmp_path: Path, store: Path) -> None:
+def test_an_error_in_the_source_is_raised_with_its_own_type_and_leaves_nothing(
+    tmp_path: Path, store: Path
+) -> None:
     def parts() -> Iterator[Part]:
         raise OwnError
         yield
 
-    before, writer = threading.active_count(), SnapshotWriter(of_files(tmp_path, all="all.csv"), None)
+    before, writer = (
+        threading.active_count(),
+        SnapshotWriter(of_files(tmp_path, all="all.csv"), None),
+    )
     with pytest.raises(OwnError), writer.writing():
         writer.add_all(parts())
     assert threading.active_count() == before
@@ -76,7 +85,12 @@ def test_an_error_while_writing_ends_the_thread_that_reads(tmp_path: Path, store
     assert is_closed.is_set()
 
 
-def test_labels_are_written_as_a_dictionary_and_whole_texts_are_not(tmp_path: Path, store: Path) -> None:
+def test_labels_are_written_as_a_dictionary_and_whole_texts_are_not(
+    tmp_path: Path, store: Path
+) -> None:
     columns = pq.ParquetFile(made(tmp_path).folder / "train.parquet").metadata.row_group(0)
-    is_coded = {columns.column(i).path_in_schema: columns.column(i).has_dictionary_page for i in range(columns.num_columns)}
+    is_coded = {
+        columns.column(i).path_in_schema: columns.column(i).has_dictionary_page
+        for i in range(columns.num_columns)
+    }
     assert is_coded == {"text": False, "label": True}

@@ -33,17 +33,25 @@ def begun(store: Path, tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize(
     ("source", "splits"),
-    [(FILES, {"validation": 0.1, "test": 0.31}), (FILES, {"test": 0.4}), (GIVEN, {"validation": 0.1})],
+    [
+        (FILES, {"validation": 0.1, "test": 0.31}),
+        (FILES, {"test": 0.4}),
+        (GIVEN, {"validation": 0.1}),
+    ],
 )
 def test_shares_by_which_trained_texts_would_become_test_rows_are_refused(
     begun: Path, source: dict[str, Any], splits: dict[str, float]
 ) -> None:
-    said = r"entry made, splits: models were trained on .* 0.2 is test by content, and now .*new name"
+    said = (
+        r"entry made, splits: models were trained on .* 0.2 is test by content, and now .*new name"
+    )
     with pytest.raises(RowError, match=said):
         make_snapshot(entry(begun, source, splits=splits))
 
 
-@pytest.mark.parametrize("splits", [{"validation": 0.1, "test": 0.3}, {"validation": 0.3, "test": 0.1}, {"test": 0.2}])
+@pytest.mark.parametrize(
+    "splits", [{"validation": 0.1, "test": 0.3}, {"validation": 0.3, "test": 0.1}, {"test": 0.2}]
+)
 def test_other_shares_move_no_trained_text_to_test(begun: Path, splits: dict[str, float]) -> None:
     first, _ = make_snapshot(entry(begun, FILES, splits={"validation": 0.1, "test": 0.2}))
     second, _ = make_snapshot(entry(begun, FILES, splits=splits))
@@ -54,6 +62,8 @@ def test_other_shares_move_no_trained_text_to_test(begun: Path, splits: dict[str
 def test_shares_may_change_as_long_as_nothing_was_trained(store: Path, tmp_path: Path) -> None:
     write(tmp_path / "first.csv", texts(60))
     make_snapshot(entry(tmp_path, FILES, splits={"validation": 0.1, "test": 0.2}))
-    snapshot, is_new = make_snapshot(entry(tmp_path, FILES, splits={"validation": 0.1, "test": 0.5}))
+    snapshot, is_new = make_snapshot(
+        entry(tmp_path, FILES, splits={"validation": 0.1, "test": 0.5})
+    )
     assert is_new
     assert snapshot.rows["test"] > 15

@@ -80,7 +80,11 @@ def test_the_newest_snapshot_stays_and_older_ones_go(tmp_path: Path) -> None:
     first, second, third = grown(tmp_path, 20, 30, 40)
     assert listed() == named([first, second])
     prune(find_prunable(days=0))
-    assert [Snapshot.find("made", each.digest) for each in (first, second, third)] == [None, None, third]
+    assert [Snapshot.find("made", each.digest) for each in (first, second, third)] == [
+        None,
+        None,
+        third,
+    ]
     assert make_snapshot(of_files(tmp_path, all="rows.csv")) == (third, False)
 
 
@@ -94,14 +98,18 @@ def test_all_that_a_registered_version_was_made_of_stays(tmp_path: Path) -> None
     assert dangling() == []
 
 
-def test_what_was_made_of_the_newest_snapshot_goes_too_if_no_version_needs_it(tmp_path: Path) -> None:
+def test_what_was_made_of_the_newest_snapshot_goes_too_if_no_version_needs_it(
+    tmp_path: Path,
+) -> None:
     _, newest = grown(tmp_path, 20, 30)
     scores, checkpoint, tokens, snapshot = line_of(trained(newest))
     assert listed() >= named([scores, checkpoint, tokens])
     assert named([snapshot]) & listed() == set()
 
 
-def test_a_token_set_that_two_trainings_share_stays_for_the_one_that_is_registered(tmp_path: Path) -> None:
+def test_a_token_set_that_two_trainings_share_stays_for_the_one_that_is_registered(
+    tmp_path: Path,
+) -> None:
     first, _ = grown(tmp_path, 20, 30)
     kept, lost = trained(first), trained(first, settings="other")
     registered(kept)
@@ -109,7 +117,9 @@ def test_a_token_set_that_two_trainings_share_stays_for_the_one_that_is_register
 
 
 @pytest.mark.parametrize("alias", ["champion", "previous", "challenger", "of_a_user"])
-def test_with_aliased_only_the_past_of_versions_with_an_alias_stays(alias: str, tmp_path: Path) -> None:
+def test_with_aliased_only_the_past_of_versions_with_an_alias_stays(
+    alias: str, tmp_path: Path
+) -> None:
     first, second, _ = grown(tmp_path, 20, 30, 40)
     plain, aliased = trained(first), trained(second)
     registered(plain)
@@ -131,7 +141,9 @@ def test_versions_of_more_models_than_a_page_has_are_all_seen(tmp_path: Path) ->
     (snapshot,) = grown(tmp_path, 20)
     folder = snapshot.folder
     for number in range(120):  # MLflow gives 100 at once
-        other = Snapshot(dataset=f"made{number:03}", digest="0", rows={}, splits=snapshot.splits, reasons={})
+        other = Snapshot(
+            dataset=f"made{number:03}", digest="0", rows={}, splits=snapshot.splits, reasons={}
+        )
         shutil.copytree(folder, other.folder)
         registered(trained(other.commit()))
     assert listed() == set()
@@ -161,7 +173,9 @@ def test_the_kept_pieces_of_the_newest_snapshot_stay(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("days", "is_listed"), [(3, True), (5, False)])
-def test_what_was_written_to_in_the_last_days_stays(days: float, is_listed: bool, tmp_path: Path) -> None:
+def test_what_was_written_to_in_the_last_days_stays(
+    days: float, is_listed: bool, tmp_path: Path
+) -> None:
     first, _ = grown(tmp_path, 20, 30)
     aged(first.folder, 4)
     assert (named([first]) & listed(days=days) != set()) == is_listed
@@ -193,7 +207,10 @@ def test_by_default_a_week_is_young(tmp_path: Path) -> None:
 
 def test_what_was_never_finished_goes_and_is_said_to_be_so(tmp_path: Path) -> None:
     grown(tmp_path, 20)
-    unfinished = [Snapshot.folder_of("made", "partial-0123abcd"), Checkpoint.folder_of("made", "0" * 16)]
+    unfinished = [
+        Snapshot.folder_of("made", "partial-0123abcd"),
+        Checkpoint.folder_of("made", "0" * 16),
+    ]
     for folder in unfinished:
         folder.mkdir(parents=True)
         (folder / "resume.safetensors").write_bytes(b"0" * 1_000)
@@ -218,7 +235,9 @@ def test_only_the_datasets_that_are_named_are_looked_at(tmp_path: Path) -> None:
 
 def test_a_dataset_that_is_misspelt_is_answered_with_the_nearest(tmp_path: Path) -> None:
     grown(tmp_path, 20)
-    with pytest.raises(RowError, match=r"nothing of a dataset 'mede' lies in .*: did you mean made?"):
+    with pytest.raises(
+        RowError, match=r"nothing of a dataset 'mede' lies in .*: did you mean made?"
+    ):
         find_prunable(["made", "mede"])
 
 
@@ -237,7 +256,9 @@ def test_why_and_how_large_is_said_of_each_folder(tmp_path: Path) -> None:
         ("snapshots", "an older snapshot that no registered version was trained on"),
         ("pieces", "rows of a file or table that has changed since"),
     ]
-    assert all(item.num_bytes == sum(p.stat().st_size for p in item.path.iterdir()) for item in found)
+    assert all(
+        item.num_bytes == sum(p.stat().st_size for p in item.path.iterdir()) for item in found
+    )
     assert found[0].path == scores.folder
     assert prune(found) == sum(item.num_bytes for item in found)
     assert not any(item.path.exists() for item in found)
@@ -268,12 +289,19 @@ def test_after_a_crash_between_any_two_removals_nothing_points_nowhere(tmp_path:
     assert dangling() == []
 
 
-def test_a_folder_whose_removal_was_cut_short_is_none_and_goes_the_next_time(tmp_path: Path) -> None:
+def test_a_folder_whose_removal_was_cut_short_is_none_and_goes_the_next_time(
+    tmp_path: Path,
+) -> None:
     first, _ = grown(tmp_path, 20, 30)
-    with patch.object(shutil, "rmtree", side_effect=OSError("busy")), pytest.raises(OSError, match="busy"):
+    with (
+        patch.object(shutil, "rmtree", side_effect=OSError("busy")),
+        pytest.raises(OSError, match="busy"),
+    ):
         prune(find_prunable(days=0))
     assert Snapshot.find("made", first.digest) is None
-    assert [(item.path, item.why) for item in find_prunable(days=0)] == [(first.folder, "never finished")]
+    assert [(item.path, item.why) for item in find_prunable(days=0)] == [
+        (first.folder, "never finished")
+    ]
 
 
 def unreachable(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -291,18 +319,24 @@ def test_an_mlflow_that_does_not_answer_is_said_and_nothing_is_listed(
 ) -> None:
     trained(grown(tmp_path, 20)[0])
     lose(monkeypatch)
-    with pytest.raises(OSError, match=r"MLflow did not answer .*: look at MLFLOW_TRACKING_URI") as said:
+    with pytest.raises(
+        OSError, match=r"MLflow did not answer .*: look at MLFLOW_TRACKING_URI"
+    ) as said:
         find_prunable(days=0)
     assert "hunter2" not in str(said.value)
 
 
-def test_an_mlflow_that_never_saw_the_models_is_not_believed(tmp_path: Path, empty_mlflow: Path) -> None:
+def test_an_mlflow_that_never_saw_the_models_is_not_believed(
+    tmp_path: Path, empty_mlflow: Path
+) -> None:
     scores = trained(grown(tmp_path, 20)[0])
     decided(scores, registered(scores))
     assert listed() == set()
     shutil.copy(empty_mlflow, home() / "mlflow.db")
     mlflow_client.client.__globals__["_client_at"].cache_clear()
-    with pytest.raises(RowError, match="MLflow knows no model made, but the store has a promotion of one"):
+    with pytest.raises(
+        RowError, match="MLflow knows no model made, but the store has a promotion of one"
+    ):
         find_prunable(days=0)
     for path in (home() / "promotions").glob("made-*"):
         shutil.rmtree(path)

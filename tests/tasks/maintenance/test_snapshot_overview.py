@@ -32,7 +32,9 @@ def test_a_dataset_that_was_never_ingested_has_no_history(store: Path) -> None:
     assert list_snapshots("made") == []
 
 
-def test_each_snapshot_is_told_with_its_parent_and_what_changed(store: Path, tmp_path: Path) -> None:
+def test_each_snapshot_is_told_with_its_parent_and_what_changed(
+    store: Path, tmp_path: Path
+) -> None:
     write(tmp_path / "rows.csv", texts(40))
     dataset = of_files(tmp_path, all="rows.csv")
     first = ingest(dataset)
@@ -67,7 +69,9 @@ def test_rows_that_came_again_are_told_again(store: Path, tmp_path: Path) -> Non
     assert (told[2]["new"], told[2]["gone"]) == (0, 20)
 
 
-def test_versions_are_told_beside_the_snapshot_they_were_trained_on(mlflow_store: Path, tmp_path: Path) -> None:
+def test_versions_are_told_beside_the_snapshot_they_were_trained_on(
+    mlflow_store: Path, tmp_path: Path
+) -> None:
     made = []
     for num in (40, 60, 80):
         write(tmp_path / "rows.csv", texts(num))
@@ -107,7 +111,9 @@ def test_the_task_takes_an_older_snapshot_by_the_beginning_of_its_digest(
     assert last.snapshot == second.digest
 
 
-def test_a_check_ingests_as_a_retraining_would_and_a_second_finds_nothing_new(store: Path, tmp_path: Path) -> None:
+def test_a_check_ingests_as_a_retraining_would_and_a_second_finds_nothing_new(
+    store: Path, tmp_path: Path
+) -> None:
     write(tmp_path / "rows.csv", texts(40))
     first, second = (check_dataset("made", catalog(tmp_path)) for _ in range(2))
     assert (first.is_new, second.is_new) == (True, False)
@@ -127,7 +133,9 @@ FAULTS = {
 
 
 @pytest.mark.parametrize("case", FAULTS)
-def test_what_would_stop_a_training_is_told_with_the_report(case: str, store: Path, tmp_path: Path) -> None:
+def test_what_would_stop_a_training_is_told_with_the_report(
+    case: str, store: Path, tmp_path: Path
+) -> None:
     rows, changes, said = FAULTS[case]
     write(tmp_path / "rows.csv", rows)
     checked = check_dataset("made", catalog(tmp_path, **changes))
@@ -142,7 +150,10 @@ def test_an_empty_test_file_of_a_publisher_is_told(store: Path, tmp_path: Path) 
     write(tmp_path / "rows.csv", texts(40))
     write(tmp_path / "test.csv", [])
     paths = {"train": "rows.csv", "test": "test.csv"}
-    checked = check_dataset("made", catalog(tmp_path, source={"kind": "files", "paths": paths}, splits={"validation": 0.2}))
+    checked = check_dataset(
+        "made",
+        catalog(tmp_path, source={"kind": "files", "paths": paths}, splits={"validation": 0.2}),
+    )
     assert "split test has no rows" in checked.fault
     assert "test has no rows, so nothing can be trained" in checked.page
 
@@ -150,12 +161,17 @@ def test_an_empty_test_file_of_a_publisher_is_told(store: Path, tmp_path: Path) 
 @pytest.mark.parametrize(
     ("make", "said"),
     [
-        (lambda path: path.mkdir(), "expected a file, got a directory: for the files in a folder write its name and /\\*"),
+        (
+            lambda path: path.mkdir(),
+            "expected a file, got a directory: for the files in a folder write its name and /\\*",
+        ),
         (lambda path: None, "there is no file .*rows.csv"),
     ],
     ids=["directory", "missing"],
 )
-def test_what_is_no_file_of_rows_is_said_and_leaves_nothing(make: Any, said: str, store: Path, tmp_path: Path) -> None:
+def test_what_is_no_file_of_rows_is_said_and_leaves_nothing(
+    make: Any, said: str, store: Path, tmp_path: Path
+) -> None:
     make(tmp_path / "rows.csv")
     with pytest.raises(RowError, match=said):
         check_dataset("made", catalog(tmp_path))

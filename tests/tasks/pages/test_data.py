@@ -95,11 +95,18 @@ def labelled(folder: Path, *labels: str) -> Dataset:
 def refusing(folder: Path, text: str) -> Dataset:
     """Rows of which one has a text and a label that are odd."""
     fine = [(f"n{i}", ("neg", "pos")[i % 2]) for i in range(40)]
-    return rows_of(folder, [*fine, (text, text)], labels={"neg": "neg", "pos": "pos"}, checks={"control_characters": "keep"})
+    return rows_of(
+        folder,
+        [*fine, (text, text)],
+        labels={"neg": "neg", "pos": "pos"},
+        checks={"control_characters": "keep"},
+    )
 
 
 @pytest.mark.parametrize("name", ODD)
-def test_a_label_is_shown_as_it_is_and_nothing_in_it_is_obeyed(name: str, store: Path, tmp_path: Path) -> None:
+def test_a_label_is_shown_as_it_is_and_nothing_in_it_is_obeyed(
+    name: str, store: Path, tmp_path: Path
+) -> None:
     dataset = labelled(tmp_path, "pos", ODD[name])
     seen = rendered(page(dataset, ingest(dataset)))
     assert f"label {shown(ODD[name])}" in seen.said
@@ -109,28 +116,44 @@ def test_a_label_is_shown_as_it_is_and_nothing_in_it_is_obeyed(name: str, store:
 
 
 @pytest.mark.parametrize("name", ODD)
-def test_a_refused_row_is_shown_as_it_stood_and_nothing_in_it_is_obeyed(name: str, store: Path, tmp_path: Path) -> None:
+def test_a_refused_row_is_shown_as_it_stood_and_nothing_in_it_is_obeyed(
+    name: str, store: Path, tmp_path: Path
+) -> None:
     dataset = refusing(tmp_path, ODD[name])
     seen = rendered(page(dataset, ingest(dataset)))
-    assert squeezed(f"label: expected one of neg, pos, got {ODD[name]!r}: {shown(ODD[name])} {shown(ODD[name])}") in seen.said
+    assert (
+        squeezed(
+            f"label: expected one of neg, pos, got {ODD[name]!r}: {shown(ODD[name])} {shown(ODD[name])}"
+        )
+        in seen.said
+    )
     assert set(seen.elements) <= OURS
     assert seen.elements["strong"] == 1
     assert seen.said.isprintable()
 
 
 @pytest.mark.parametrize("name", ODD)
-def test_a_browser_finds_no_element_of_a_row_in_the_page_with_plots(name: str, store: Path, tmp_path: Path) -> None:
+def test_a_browser_finds_no_element_of_a_row_in_the_page_with_plots(
+    name: str, store: Path, tmp_path: Path
+) -> None:
     dataset = labelled(tmp_path, "pos", ODD[name])
     text = write_page(dataset, ingest(dataset)).read_text(encoding="utf-8")
     assert not {"script", "img", "a", "em"} & set(Seen(text).elements)
     drawing = ET.fromstring(text[text.index("<svg") : text.index("</svg>") + len("</svg>")])
-    drawn = [squeezed("".join(each.itertext())) for each in drawing.iter() if each.tag.endswith("text")]
+    drawn = [
+        squeezed("".join(each.itertext())) for each in drawing.iter() if each.tag.endswith("text")
+    ]
     assert [text for text in drawn if text.startswith(shown(ODD[name])[:16])]
 
 
 def made_report(**changes: Any) -> dict[str, Any]:
     """A report by hand, of a dataset of one column."""
-    split = {"rows": 100, "labels": {}, "entities": {}, "lengths": {"text": {"5": 1, "50": 7, "95": 9, "100": 12}}}
+    split = {
+        "rows": 100,
+        "labels": {},
+        "entities": {},
+        "lengths": {"text": {"5": 1, "50": 7, "95": 9, "100": 12}},
+    }
     words = {"unit": "words", "rows": dict.fromkeys(SPLITS, 100), "sides": {}}
     counts = {"read": 300, "kept": 300, "refused": 0, "reasons": {}, "examples": {}, "removed": 0}
     return {**counts, "splits": dict.fromkeys(SPLITS, split), "words": words, **changes}
@@ -145,25 +168,46 @@ def page_of(report: dict[str, Any], folder: Path) -> str:
     return page(entry(folder, ROWS), snapshot)
 
 
-def test_every_kind_of_refused_row_is_named_with_its_meaning_and_five_rows(store: Path, tmp_path: Path) -> None:
+def test_every_kind_of_refused_row_is_named_with_its_meaning_and_five_rows(
+    store: Path, tmp_path: Path
+) -> None:
     row = {"file": "a.csv", "reason": "why", "kind": ""}
     examples = {kind: [row | {"row": i, "raw": f"{kind} {i}"} for i in range(7)] for kind in KINDS}
-    said = page_of(made_report(reasons=dict.fromkeys(KINDS, 1_007), refused=9, examples=examples), tmp_path)
+    said = page_of(
+        made_report(reasons=dict.fromkeys(KINDS, 1_007), refused=9, examples=examples), tmp_path
+    )
     for kind, meaning in KINDS.items():
-        listed = [f"- **1,007 {kind}**: {meaning}", *(f"  - a.csv, row {i}: why: `{kind} {i}`" for i in range(5))]
+        listed = [
+            f"- **1,007 {kind}**: {meaning}",
+            *(f"  - a.csv, row {i}: why: `{kind} {i}`" for i in range(5)),
+        ]
         assert "\n".join(listed) in said
         assert f"{kind} 5" not in said
 
 
 def test_what_stood_in_a_row_is_cut_short_and_its_file_is_not(store: Path, tmp_path: Path) -> None:
-    row = {"file": "long/" * 50 + "a.csv", "row": 3, "reason": "why", "raw": "ta " * 100, "kind": ""}
-    said = page_of(made_report(reasons={"no_text": 1}, refused=1, examples={"no_text": [row]}), tmp_path)
+    row = {
+        "file": "long/" * 50 + "a.csv",
+        "row": 3,
+        "reason": "why",
+        "raw": "ta " * 100,
+        "kind": "",
+    }
+    said = page_of(
+        made_report(reasons={"no_text": 1}, refused=1, examples={"no_text": [row]}), tmp_path
+    )
     assert f"{row['file']}, row 3: why: `{('ta ' * 40).strip()} ...`" in said
 
 
-@pytest.mark.parametrize(("refused", "share"), [(0, "0.0%"), (1, "less than 0.1%"), (30, "1.0%"), (3_000, "100.0%")])
-def test_a_share_of_refused_rows_is_never_rounded_to_none(refused: int, share: str, store: Path, tmp_path: Path) -> None:
-    assert f"{refused:,} refused ({share})." in page_of(made_report(read=3_000, refused=refused), tmp_path)
+@pytest.mark.parametrize(
+    ("refused", "share"), [(0, "0.0%"), (1, "less than 0.1%"), (30, "1.0%"), (3_000, "100.0%")]
+)
+def test_a_share_of_refused_rows_is_never_rounded_to_none(
+    refused: int, share: str, store: Path, tmp_path: Path
+) -> None:
+    assert f"{refused:,} refused ({share})." in page_of(
+        made_report(read=3_000, refused=refused), tmp_path
+    )
 
 
 def test_many_labels_are_cut_short_and_counted(store: Path, tmp_path: Path) -> None:
@@ -189,9 +233,15 @@ ALIKE = {
 def test_no_two_labels_look_the_same_on_the_page(kind: str, store: Path, tmp_path: Path) -> None:
     dataset = labelled(tmp_path, *ALIKE[kind])
     seen = rendered(page(dataset, ingest(dataset))).said
-    rows = {unicodedata.normalize("NFKC", name) for name in re.findall(r"label (\S.*?) \d+ \(", seen)}
+    rows = {
+        unicodedata.normalize("NFKC", name) for name in re.findall(r"label (\S.*?) \d+ \(", seen)
+    }
     assert len(rows) >= 2
-    assert not [name for name in rows if INVISIBLE_CHARACTER.search(name) or name.translate(LATIN_TWINS) in rows - {name}]
+    assert not [
+        name
+        for name in rows
+        if INVISIBLE_CHARACTER.search(name) or name.translate(LATIN_TWINS) in rows - {name}
+    ]
 
 
 @pytest.mark.case("01")
@@ -203,8 +253,14 @@ def test_labels_padded_by_a_table_are_one_label(store: Path, tmp_path: Path) -> 
 
 
 def test_a_sample_of_words_is_called_one(store: Path, tmp_path: Path) -> None:
-    words = {"unit": "characters", "rows": {"train": 40, "validation": 100, "test": 100}, "sides": {}}
-    assert "Characters are counted in a sample: 40 rows of train." in page_of(made_report(words=words), tmp_path)
+    words = {
+        "unit": "characters",
+        "rows": {"train": 40, "validation": 100, "test": 100},
+        "sides": {},
+    }
+    assert "Characters are counted in a sample: 40 rows of train." in page_of(
+        made_report(words=words), tmp_path
+    )
     assert "sample" not in page_of_whole(tmp_path)
 
 
@@ -214,27 +270,43 @@ def page_of_whole(folder: Path) -> str:
 
 
 def test_the_table_says_what_counting_by_hand_says(store: Path, tmp_path: Path) -> None:
-    rows = [(" ".join(["ta", "Mi", f"n{i % 50}"][: 1 + i % 3]) + f" {i}", ("neg", "pos")[i % 3 == 0]) for i in range(300)]
+    rows = [
+        (" ".join(["ta", "Mi", f"n{i % 50}"][: 1 + i % 3]) + f" {i}", ("neg", "pos")[i % 3 == 0])
+        for i in range(300)
+    ]
     dataset = rows_of(tmp_path, rows)
     snapshot = ingest(dataset)
     said, of = page(dataset, snapshot), {split: texts_of(snapshot, split) for split in SPLITS}
-    words = {split: [word for text in of[split] for word in text.lower().split()] for split in SPLITS}
+    words = {
+        split: [word for text in of[split] for word in text.lower().split()] for split in SPLITS
+    }
     labels = {split: Counter(snapshot.table(split)["label"].to_pylist()) for split in SPLITS}
-    unknown = [sum(word not in words["train"] for word in words[split]) / len(words[split]) for split in SPLITS[1:]]
+    unknown = [
+        sum(word not in words["train"] for word in words[split]) / len(words[split])
+        for split in SPLITS[1:]
+    ]
 
     def row(name: str, told: Callable[[str], str]) -> str:
         return f"| {name} |" + "".join(f" {told(split)} |" for split in SPLITS)
 
     assert row("rows", lambda split: str(len(of[split]))) in said
     for label in ("neg", "pos"):
-        assert row(f"label {label}", lambda s: f"{labels[s][label]} ({labels[s][label] / len(of[s]):.1%})") in said  # noqa: B023
+        assert (
+            row(
+                f"label {label}",
+                lambda s: f"{labels[s][label]} ({labels[s][label] / len(of[s]):.1%})",
+            )
+            in said
+        )  # noqa: B023
     assert row("characters of text: longest", lambda split: str(max(map(len, of[split])))) in said
     assert row("distinct words", lambda split: str(len(set(words[split])))) in said
     assert f"| words unknown to train | - | {unknown[0]:.1%} | {unknown[1]:.1%} |" in said
     halves = re.search(r"\| characters of text: median \| (\d+) \| (\d+) \| (\d+) \|", said)
     assert halves is not None
     expected = [median(map(len, of[split])) for split in SPLITS]
-    assert all(abs(int(found) - each) <= 1 for found, each in zip(halves.groups(), expected, strict=True))
+    assert all(
+        abs(int(found) - each) <= 1 for found, each in zip(halves.groups(), expected, strict=True)
+    )
 
 
 def test_a_snapshot_says_what_came_before_it_and_what_changed(store: Path, tmp_path: Path) -> None:
@@ -248,9 +320,13 @@ def test_a_snapshot_says_what_came_before_it_and_what_changed(store: Path, tmp_p
 
 
 @pytest.mark.parametrize(("repeats", "num"), [("own", 3), ("all", 0)])
-def test_copies_that_a_publishers_splits_keep_are_counted(repeats: str, num: int, store: Path, tmp_path: Path) -> None:
+def test_copies_that_a_publishers_splits_keep_are_counted(
+    repeats: str, num: int, store: Path, tmp_path: Path
+) -> None:
     rows = texts(40)
-    write(tmp_path / "train.csv", [*rows, *rows[:2], (rows[0][0].upper(), "pos"), (rows[5][0], "neg")])
+    write(
+        tmp_path / "train.csv", [*rows, *rows[:2], (rows[0][0].upper(), "pos"), (rows[5][0], "neg")]
+    )
     write(tmp_path / "test.csv", texts(20, start=100))
     paths = {"train": "train.csv", "test": "test.csv"}
     dataset = entry(
@@ -276,24 +352,34 @@ def test_who_was_forgotten_is_counted(store: Path, tmp_path: Path) -> None:
 def test_origin_and_licence_are_told_in_full(store: Path, tmp_path: Path) -> None:
     origin, licence = "Kalo and Bren (2031), " + "of a shop, " * 20, "CC BY 2.0 FR [see] <there>"
     dataset = rows_of(tmp_path, texts(20), origin=origin, licence=licence)
-    assert f"{squeezed(origin)}; licence: {licence}" in rendered(page(dataset, ingest(dataset))).said
+    assert (
+        f"{squeezed(origin)}; licence: {licence}" in rendered(page(dataset, ingest(dataset))).said
+    )
 
 
-def test_no_secret_is_in_anything_that_an_ingestion_leaves(store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_secret_is_in_anything_that_an_ingestion_leaves(
+    store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     folder = tmp_path / "hunter2"
     folder.mkdir()
     monkeypatch.setenv("PLACE", str(folder))
-    (folder / "rows.csv").write_text("text,label\n,pos\n" + "".join(f"{text},{label}\n" for text, label in texts(30)))
+    (folder / "rows.csv").write_text(
+        "text,label\n,pos\n" + "".join(f"{text},{label}\n" for text, label in texts(30))
+    )
     dataset = entry(tmp_path, {"kind": "files", "paths": {"all": "${env:PLACE}/rows.csv"}})
     snapshot = ingest(dataset)
     said = page(dataset, snapshot)
     write_page(dataset, snapshot)
     assert "rows.csv, row 2: text: empty" in said
     assert "hunter2" not in said
-    assert [path for path in store.rglob("*") if path.is_file() and b"hunter2" in path.read_bytes()] == []
+    assert [
+        path for path in store.rglob("*") if path.is_file() and b"hunter2" in path.read_bytes()
+    ] == []
 
 
-def test_a_table_shows_no_secret_either(store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_table_shows_no_secret_either(
+    store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     table = Table(tmp_path)
     table.insert([*texts(30), ("", "pos")])
     monkeypatch.setenv("PLACE", f"{tmp_path}/shop.db")
@@ -304,14 +390,37 @@ def test_a_table_shows_no_secret_either(store: Path, tmp_path: Path, monkeypatch
 
 
 SHAPED = {
-    "label": ("sentiment", "csv", "text,label\n", "n{0} ta,pos\n", {"text": "text", "label": "label"}, ["labels", "text"]),
-    "tags": ("ner", "conll", "", "n{0} O\nKalo B-PER\n\n", {"tokens": 0, "tags": 1}, ["entities", "tokens"]),
-    "pairs": ("translation", "tsv", "a\tb\n", "n{0} ta\tN{0} TA\n", {"source": "a", "target": "b"}, ["source", "target"]),
+    "label": (
+        "sentiment",
+        "csv",
+        "text,label\n",
+        "n{0} ta,pos\n",
+        {"text": "text", "label": "label"},
+        ["labels", "text"],
+    ),
+    "tags": (
+        "ner",
+        "conll",
+        "",
+        "n{0} O\nKalo B-PER\n\n",
+        {"tokens": 0, "tags": 1},
+        ["entities", "tokens"],
+    ),
+    "pairs": (
+        "translation",
+        "tsv",
+        "a\tb\n",
+        "n{0} ta\tN{0} TA\n",
+        {"source": "a", "target": "b"},
+        ["source", "target"],
+    ),
 }
 
 
 @pytest.mark.parametrize("shape", SHAPED)
-def test_each_shape_of_rows_is_drawn_with_a_panel_for_each_thing_that_is_counted(shape: str, store: Path, tmp_path: Path) -> None:
+def test_each_shape_of_rows_is_drawn_with_a_panel_for_each_thing_that_is_counted(
+    shape: str, store: Path, tmp_path: Path
+) -> None:
     problem, kind, head, row, columns, panels = SHAPED[shape]
     (tmp_path / "rows.csv").write_text(head + "".join(row.format(i) for i in range(40)))
     dataset = entry(tmp_path, ROWS, problem=problem, format={"kind": kind}, columns=columns)
@@ -332,7 +441,10 @@ def test_a_dataset_without_a_row_has_a_page_and_it_says_so(store: Path, tmp_path
 def test_the_page_is_drawn_once_and_whole(store: Path, tmp_path: Path) -> None:
     dataset = rows_of(tmp_path, texts(30))
     snapshot = ingest(dataset)
-    with patch.object(Path, "replace", side_effect=OSError("the disk is full")), pytest.raises(OSError, match="full"):
+    with (
+        patch.object(Path, "replace", side_effect=OSError("the disk is full")),
+        pytest.raises(OSError, match="full"),
+    ):
         write_page(dataset, snapshot)
     assert not (snapshot.folder / "report.html").exists()
     path = write_page(dataset, snapshot)
@@ -350,7 +462,9 @@ def test_the_same_rows_are_drawn_to_the_same_bytes(store: Path, tmp_path: Path) 
     assert write_page(dataset, snapshot).read_bytes() == before
 
 
-def test_outside_of_a_flow_run_the_report_is_left_in_the_snapshot_alone(store: Path, tmp_path: Path) -> None:
+def test_outside_of_a_flow_run_the_report_is_left_in_the_snapshot_alone(
+    store: Path, tmp_path: Path
+) -> None:
     dataset = rows_of(tmp_path, texts(30))
     snapshot = ingest(dataset)
     show_data(dataset, snapshot)
@@ -358,8 +472,13 @@ def test_outside_of_a_flow_run_the_report_is_left_in_the_snapshot_alone(store: P
 
 
 @pytest.mark.case("D13")
-def test_the_page_of_pairs_says_how_bleu_would_cut_them_and_counts_each_side_in_its_unit(store: Path, tmp_path: Path) -> None:
-    rows = [f"ta mi n{i},{''.join('アカサタナハマヤラワ'[int(digit)] for digit in str(1000 + i))}文" for i in range(60)]
+def test_the_page_of_pairs_says_how_bleu_would_cut_them_and_counts_each_side_in_its_unit(
+    store: Path, tmp_path: Path
+) -> None:
+    rows = [
+        f"ta mi n{i},{''.join('アカサタナハマヤラワ'[int(digit)] for digit in str(1000 + i))}文"
+        for i in range(60)
+    ]
     (tmp_path / "rows.csv").write_text("source,target\n" + "\n".join(rows) + "\n", encoding="utf-8")
     (tmp_path / "mine.yaml").write_text(
         "pairs:\n  problem: translation\n  language: en-xx\n  source: {kind: files, paths: {all: rows.csv}}\n"
@@ -369,6 +488,9 @@ def test_the_page_of_pairs_says_how_bleu_would_cut_them_and_counts_each_side_in_
     dataset = find_dataset("pairs", tmp_path / "mine.yaml")
     text = page(dataset, make_snapshot(dataset)[0])
     assert "BLEU will cut target by `char`, since 100% of its letters" in text
-    assert "of the letters of target are of scripts without spaces between words, so tokenizer words" in text
+    assert (
+        "of the letters of target are of scripts without spaces between words, so tokenizer words"
+        in text
+    )
     assert "| distinct words of source |" in text
     assert "| characters of target unknown to train |" in text

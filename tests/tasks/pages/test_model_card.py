@@ -27,15 +27,39 @@ from tests.tasks.growing import of_files
 from tests.tasks.served import TABLES, Served, served
 
 SAID = {
-    "sentiment": ("one label out", "It says one of neg, pos of any text", "| label neg | 12 |", "majority"),
-    "ner": ("a tag for each out", "It finds LOC, PER and nothing else", "| entities LOC | 3 |", "CRF, tags BIO"),
-    "translation": ("another text out", "It may leave out what a text says", "stand in no training text", "beam of 3"),
-    "generation": ("the beginning of a text in", "drawn by chance", "| label no | 6 |", "lower is better"),
+    "sentiment": (
+        "one label out",
+        "It says one of neg, pos of any text",
+        "| label neg | 12 |",
+        "majority",
+    ),
+    "ner": (
+        "a tag for each out",
+        "It finds LOC, PER and nothing else",
+        "| entities LOC | 3 |",
+        "CRF, tags BIO",
+    ),
+    "translation": (
+        "another text out",
+        "It may leave out what a text says",
+        "stand in no training text",
+        "beam of 3",
+    ),
+    "generation": (
+        "the beginning of a text in",
+        "drawn by chance",
+        "| label no | 6 |",
+        "lower is better",
+    ),
 }
 
 
 def card_of(made: Served) -> str:
-    return str(mlflow_client.client().get_model_version(made.version.name, made.version.version).description)
+    return str(
+        mlflow_client.client()
+        .get_model_version(made.version.name, made.version.version)
+        .description
+    )
 
 
 def decided(made: Served, *, champion: str = "") -> Promotion:
@@ -64,9 +88,13 @@ def test_a_registered_version_has_a_card(models: dict[str, Served], problem: str
         f"snapshot `{made.tokens.snapshot}`",
     )  # fmt: skip
     assert [
-        said for said in (*always, *SAID[problem]) if said not in text.replace("40.000", "40.0").replace("60.000", "60.0")
+        said
+        for said in (*always, *SAID[problem])
+        if said not in text.replace("40.000", "40.0").replace("60.000", "60.0")
     ] == []
-    assert re.findall(r"^\| `(\w+)` \|", text, flags=re.MULTILINE) == list(ASKED[find_target(problem)])
+    assert re.findall(r"^\| `(\w+)` \|", text, flags=re.MULTILINE) == list(
+        ASKED[find_target(problem)]
+    )
 
 
 def find_target(problem: str) -> str:
@@ -81,20 +109,29 @@ def test_the_lines_of_a_card_are_answered(models: dict[str, Served], problem: st
     names: dict[str, Any] = {}
     exec("\n".join(lines), names)
     said = eval(call, names)
-    curl, command = (re.findall(rf"^{word} .*$", text, flags=re.MULTILINE)[0] for word in ("curl", "refrain predict"))
+    curl, command = (
+        re.findall(rf"^{word} .*$", text, flags=re.MULTILINE)[0]
+        for word in ("curl", "refrain predict")
+    )
     body = json.loads(shlex.split(curl)[-1])
-    again = predict_with(version.name, version.version, pd.DataFrame(body["dataframe_records"]), body["params"])
+    again = predict_with(
+        version.name, version.version, pd.DataFrame(body["dataframe_records"]), body["params"]
+    )
     pd.testing.assert_frame_equal(said, again)
     _, _, model, words, *options = shlex.split(command)
     asked = ask(model, words, {}, label=options[1] if options else None)
     assert asked[said.columns[0]] == said.iloc[0, 0]
 
 
-def test_a_card_is_written_anew_once_it_is_decided_on_and_not_again(mlflow_store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_card_is_written_anew_once_it_is_decided_on_and_not_again(
+    mlflow_store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     made = served("sentiment")
     written: list[str] = []
     describe = mlflow_client.describe_version
-    monkeypatch.setattr(mlflow_client, "describe_version", lambda *args: (written.append(args[2]), describe(*args)))
+    monkeypatch.setattr(
+        mlflow_client, "describe_version", lambda *args: (written.append(args[2]), describe(*args))
+    )
     directly(register, made.checkpoint, made.tokens, made.scores)
     assert written == []
     decision = decided(made, champion="7")
@@ -115,14 +152,17 @@ def test_newer_scores_are_on_the_card(mlflow_store: Path) -> None:
     newer = replace(
         made.scores,
         digest="newer",
-        metrics=made.scores.metrics | {"span_f1": {"value": 77.7, "low": 70.0, "high": 80.0, "signature": ""}},
+        metrics=made.scores.metrics
+        | {"span_f1": {"value": 77.7, "low": 70.0, "high": 80.0, "signature": ""}},
     )
     made.scores.folder.rename(newer.folder)
     directly(register, made.checkpoint, made.tokens, newer)
     assert "**77.7 (70.0 to 80.0)**" in card_of(made)
 
 
-def test_data_and_licence_stand_on_the_card_as_the_catalog_says_them(tmp_path: Path, models: dict[str, Served]) -> None:
+def test_data_and_licence_stand_on_the_card_as_the_catalog_says_them(
+    tmp_path: Path, models: dict[str, Served]
+) -> None:
     catalog = str(of_files(tmp_path, all="rows.csv").file)
     told = data_tags("made", catalog)
     assert told == {
@@ -135,8 +175,13 @@ def test_data_and_licence_stand_on_the_card_as_the_catalog_says_them(tmp_path: P
     assert data_tags("made", None) == {}  # the catalog that had it is not named any more
 
 
-def test_a_weak_part_is_named_and_one_of_few_examples_is_not_called_so(models: dict[str, Served]) -> None:
-    slices = [Slice("label neg", 40, 20.0, 10.0, 30.0, True), Slice("label pos", 4, 0.0, 0.0, 0.0, False)]
+def test_a_weak_part_is_named_and_one_of_few_examples_is_not_called_so(
+    models: dict[str, Served],
+) -> None:
+    slices = [
+        Slice("label neg", 40, 20.0, 10.0, 30.0, True),
+        Slice("label pos", 4, 0.0, 0.0, 0.0, False),
+    ]
     lines = card_text(made_card(models["sentiment"], slices)).splitlines()
     assert "**label neg**" in lines
     assert "| label neg | 40 | 20.0 (10.0 to 30.0) | **weak** |" in lines
@@ -145,18 +190,37 @@ def test_a_weak_part_is_named_and_one_of_few_examples_is_not_called_so(models: d
 
 
 def test_signs_of_markdown_in_labels_break_no_table(models: dict[str, Served]) -> None:
-    slices = [Slice("label a|b\n| c |", 40, 20.0, 10.0, 30.0, True), Slice("label `|`", 40, 50.0, 10.0, 90.0, False)]
-    told = {"refrain.data.licence": "ours | theirs", "refrain.data.about": "# texts\n| x |", "refrain.data.origin": "a\\|b"}
+    slices = [
+        Slice("label a|b\n| c |", 40, 20.0, 10.0, 30.0, True),
+        Slice("label `|`", 40, 50.0, 10.0, 90.0, False),
+    ]
+    told = {
+        "refrain.data.licence": "ours | theirs",
+        "refrain.data.about": "# texts\n| x |",
+        "refrain.data.origin": "a\\|b",
+    }
     made = made_card(models["sentiment"], slices, **told)
     text = card_text(replace(made, promotion=decided(models["sentiment"], champion="7")))
-    tables = [list(lines) for is_row, lines in groupby(text.splitlines(), lambda line: line.startswith("|")) if is_row]
-    assert [{len(re.findall(r"(?<!\\)(?:\\\\)*\|", line)) for line in table} for table in tables] == [{3}, {7}, {5}, {6}]
-    assert [line for line in text.splitlines() if line.startswith("# ")] == ["# made\\_sentiment, version 1"]
+    tables = [
+        list(lines)
+        for is_row, lines in groupby(text.splitlines(), lambda line: line.startswith("|"))
+        if is_row
+    ]
+    assert [
+        {len(re.findall(r"(?<!\\)(?:\\\\)*\|", line)) for line in table} for table in tables
+    ] == [{3}, {7}, {5}, {6}]
+    assert [line for line in text.splitlines() if line.startswith("# ")] == [
+        "# made\\_sentiment, version 1"
+    ]
 
 
-def test_a_card_of_very_many_classes_is_no_longer_than_mlflow_keeps(models: dict[str, Served]) -> None:
+def test_a_card_of_very_many_classes_is_no_longer_than_mlflow_keeps(
+    models: dict[str, Served],
+) -> None:
     slices = [Slice(f"label {'very ' * 20}{i}", 40, 20.0, 10.0, 30.0, True) for i in range(200)]
-    text = card_text(made_card(models["sentiment"], slices, **{"refrain.data.about": "long " * 300}))
+    text = card_text(
+        made_card(models["sentiment"], slices, **{"refrain.data.about": "long " * 300})
+    )
     assert len(text) <= MOST_CHARACTERS
     assert text.endswith("\n")
     assert "| 188 more, 188 of them weak |" in text
@@ -164,4 +228,6 @@ def test_a_card_of_very_many_classes_is_no_longer_than_mlflow_keeps(models: dict
 
 
 def test_texts_that_are_scored_as_one_have_no_weak_part(models: dict[str, Served]) -> None:
-    assert "The test texts are scored as one, so no part of them has a score." in card_text(made_card(models["generation"], []))
+    assert "The test texts are scored as one, so no part of them has a score." in card_text(
+        made_card(models["generation"], [])
+    )

@@ -27,7 +27,12 @@ def challenger(number: str) -> ModelVersion:
 
 
 def decide(
-    number: str, champion: str | None, *, is_promoted: bool = True, why: str = "better", decision: str = ""
+    number: str,
+    champion: str | None,
+    *,
+    is_promoted: bool = True,
+    why: str = "better",
+    decision: str = "",
 ) -> tuple[bool, str]:
     return settle(
         challenger(number), champion, is_promoted=is_promoted, why=why, scores=SCORES, decision=decision or f"d{number}"
@@ -47,11 +52,15 @@ def promoted(num: int) -> list[str]:
 
 
 def aliases() -> tuple[str | None, str | None]:
-    return mlflow_client.version_with_alias("made", "champion"), mlflow_client.version_with_alias("made", "previous")
+    return mlflow_client.version_with_alias("made", "champion"), mlflow_client.version_with_alias(
+        "made", "previous"
+    )
 
 
 def events() -> list[tuple[str, str, str, str]]:
-    return [(line.event, line.version, line.champion, line.replaced) for line in Ledger.of("made").lines]
+    return [
+        (line.event, line.version, line.champion, line.replaced) for line in Ledger.of("made").lines
+    ]
 
 
 def drift() -> list[str]:
@@ -61,9 +70,19 @@ def drift() -> list[str]:
 def test_a_promotion_moves_the_aliases_and_is_a_line() -> None:
     promoted(3)
     assert aliases() == ("3", "2")
-    assert events() == [(PROMOTED, "1", "1", ""), (PROMOTED, "2", "2", "1"), (PROMOTED, "3", "3", "2")]
+    assert events() == [
+        (PROMOTED, "1", "1", ""),
+        (PROMOTED, "2", "2", "1"),
+        (PROMOTED, "3", "3", "2"),
+    ]
     last = Ledger.of("made").lines[-1]
-    assert (last.number, last.previous, last.why, last.scores, last.decision) == (3, "2", "better", {"accuracy": 50.0}, "d3")
+    assert (last.number, last.previous, last.why, last.scores, last.decision) == (
+        3,
+        "2",
+        "better",
+        {"accuracy": 50.0},
+        "d3",
+    )
     assert drift() == []
 
 
@@ -83,7 +102,10 @@ def test_a_champion_that_changed_since_the_comparison_is_compared_anew() -> None
     decide("1", None)
     decide("2", "1")
     for is_promoted in (True, False):
-        with pytest.raises(ChampionChangedError, match=r"version 3 was to replace version 1 as champion, .* is version 2: start"):
+        with pytest.raises(
+            ChampionChangedError,
+            match=r"version 3 was to replace version 1 as champion, .* is version 2: start",
+        ):
             decide("3", "1", is_promoted=is_promoted)
     assert aliases() == ("2", "1")
     assert len(events()) == 2
@@ -108,7 +130,10 @@ def test_an_incomplete_version_never_becomes_champion() -> None:
 def test_a_decision_that_was_carried_out_is_not_carried_out_again() -> None:
     promoted(2)
     assert decide("2", "2", why="decided after a crash") == (True, "better")
-    assert decide("2", "2", is_promoted=False, why="worse than a baseline", decision="new") == (False, "worse than a baseline")
+    assert decide("2", "2", is_promoted=False, why="worse than a baseline", decision="new") == (
+        False,
+        "worse than a baseline",
+    )
     assert len(events()) == 2
     assert aliases() == ("2", "1")
 
@@ -116,12 +141,20 @@ def test_a_decision_that_was_carried_out_is_not_carried_out_again() -> None:
 def test_a_rollback_goes_back_step_by_step_and_is_written_down() -> None:
     promoted(3)
     line = roll_back("made", why="praises irony")
-    assert (line.event, line.champion, line.replaced, line.previous, line.why) == (ROLLED_BACK, "2", "3", "1", "praises irony")
+    assert (line.event, line.champion, line.replaced, line.previous, line.why) == (
+        ROLLED_BACK,
+        "2",
+        "3",
+        "1",
+        "praises irony",
+    )
     assert line.scores == {"accuracy": 50.0}
     assert aliases() == ("2", "1")
     assert roll_back("made").previous == ""
     assert aliases() == ("1", None)
-    with pytest.raises(ValueError, match=r"made has no previous champion: .*refrain rollback made --to VERSION"):
+    with pytest.raises(
+        ValueError, match=r"made has no previous champion: .*refrain rollback made --to VERSION"
+    ):
         roll_back("made")
     assert [event for event, *_ in events()] == [PROMOTED] * 3 + [ROLLED_BACK] * 2
     assert drift() == []
@@ -175,12 +208,18 @@ def test_two_that_promote_at_the_same_time_lose_no_line() -> None:
             while True:
                 try:
                     number = numbers[turn % 2]
-                    decide(number, mlflow_client.version_with_alias("made", "champion"), decision=f"{number}, turn {turn}")
+                    decide(
+                        number,
+                        mlflow_client.version_with_alias("made", "champion"),
+                        decision=f"{number}, turn {turn}",
+                    )
                     break
                 except ChampionChangedError:
                     continue
 
-    threads = [threading.Thread(target=promote, args=(numbers,)) for numbers in (made[:2], made[2:])]
+    threads = [
+        threading.Thread(target=promote, args=(numbers,)) for numbers in (made[:2], made[2:])
+    ]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -199,7 +238,11 @@ def killed(*args: Any) -> None:
     raise KeyboardInterrupt
 
 
-CRASHES: list[tuple[Any, str]] = [(mlflow_client, "set_alias"), (champions, "_move"), (Ledger, "finish")]
+CRASHES: list[tuple[Any, str]] = [
+    (mlflow_client, "set_alias"),
+    (champions, "_move"),
+    (Ledger, "finish"),
+]
 
 
 @pytest.mark.parametrize(("where", "what"), CRASHES)
@@ -222,12 +265,16 @@ def test_what_a_crash_left_half_done_is_finished_by_the_next_change(
     }
     follow[after]()
     assert events()[2] == (PROMOTED, "3", "3", "2")
-    assert aliases() == {"promotion": ("3", "2"), "rollback": ("1", None), "other": ("4", "3")}[after]
+    assert (
+        aliases() == {"promotion": ("3", "2"), "rollback": ("1", None), "other": ("4", "3")}[after]
+    )
     assert len(events()) == (3 if after == "promotion" else 4)
     assert drift() == []
 
 
-def test_what_a_crash_left_is_dropped_if_somebody_decided_otherwise_since(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_a_crash_left_is_dropped_if_somebody_decided_otherwise_since(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     promoted(2)
     versions_made = versions_of_two_more()
     with monkeypatch.context() as patch:
@@ -244,7 +291,9 @@ def versions_of_two_more() -> list[str]:
     return [versioned("made", "third"), versioned("made", "fourth")]
 
 
-def test_an_alias_that_is_moved_at_the_same_moment_is_not_called_ours(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_alias_that_is_moved_at_the_same_moment_is_not_called_ours(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     promoted(1)
     versions_of_two_more()
     ours = mlflow_client.set_alias
@@ -259,7 +308,11 @@ def test_an_alias_that_is_moved_at_the_same_moment_is_not_called_ours(monkeypatc
             decide("2", "1")
     assert aliases()[0] == "3"
     roll_back("made", "1")
-    assert events() == [(PROMOTED, "1", "1", ""), (FOUND, "3", "3", "1"), (ROLLED_BACK, "1", "1", "3")]
+    assert events() == [
+        (PROMOTED, "1", "1", ""),
+        (FOUND, "3", "3", "1"),
+        (ROLLED_BACK, "1", "1", "3"),
+    ]
 
 
 def test_an_alias_that_was_set_in_mlflow_is_shown_and_then_written_down() -> None:
@@ -284,18 +337,26 @@ def test_another_store_at_the_same_mlflow_is_shown_what_was_done_here(
         patch.setenv("REFRAIN_HOME", str(tmp_path / "elsewhere"))
         roll_back("made", "1", "praises irony")
         assert events() == [(FOUND, "2", "2", ""), (ROLLED_BACK, "1", "1", "2")]
-    assert drift()[0].startswith("in MLflow version 1 is champion, in the ledger version 2: set by hand, or from another store")
+    assert drift()[0].startswith(
+        "in MLflow version 1 is champion, in the ledger version 2: set by hand, or from another store"
+    )
     assert "praises irony" in decide("2", "1", decision="again")[1]
     assert events()[2:] == [(FOUND, "1", "1", "2"), (KEPT, "2", "1", "")]
 
 
 def test_a_champion_from_before_the_ledger_is_its_first_line(store: Path) -> None:
-    snapshot = Snapshot(dataset="made", digest="0" * 16, rows={}, splits=dict.fromkeys(SPLITS, "x"), reasons={})
+    snapshot = Snapshot(
+        dataset="made", digest="0" * 16, rows={}, splits=dict.fromkeys(SPLITS, "x"), reasons={}
+    )
     registered(trained(snapshot), "champion")
     versioned("made", "new")
     decide("2", "1")
     first, second = Ledger.of("made").lines
-    assert (first.event, first.champion, first.why) == (FOUND, "1", "was champion before this ledger began")
+    assert (first.event, first.champion, first.why) == (
+        FOUND,
+        "1",
+        "was champion before this ledger began",
+    )
     assert first.scores == {"accuracy": 50.0}
     assert (second.event, second.replaced) == (PROMOTED, "1")
     assert aliases() == ("2", "1")

@@ -74,7 +74,12 @@ def test_the_next_line_follows_the_last_number_even_where_one_is_missing(store: 
     written(*(line(number, PROMOTED, str(number)) for number in range(1, 4)))
     (store / "ledger" / "made" / "000002.json").unlink()
     made = Ledger.of("made").next_line(PROMOTED, "9", "9", "better", scores={"accuracy": 51.0})
-    assert (made.number, made.champion, made.replaced, made.scores) == (4, "9", "3", {"accuracy": 51.0})
+    assert (made.number, made.champion, made.replaced, made.scores) == (
+        4,
+        "9",
+        "3",
+        {"accuracy": 51.0},
+    )
     assert made.when.endswith("+00:00")
     assert "@" in made.person
     assert (made.flow_run, made.flow_run_url) == ("", "")
@@ -98,7 +103,16 @@ def test_a_line_is_json_that_a_person_can_read(store: Path) -> None:
         ([(PROMOTED, "1"), (PROMOTED, "2"), (PROMOTED, "3")], ["1", "2", "3"]),
         ([(PROMOTED, "1"), (KEPT, "1"), (PROMOTED, "3")], ["1", "3"]),
         ([(PROMOTED, "1"), (PROMOTED, "2"), (ROLLED_BACK, "1")], ["1"]),
-        ([(PROMOTED, "1"), (PROMOTED, "2"), (PROMOTED, "3"), (ROLLED_BACK, "2"), (ROLLED_BACK, "1")], ["1"]),
+        (
+            [
+                (PROMOTED, "1"),
+                (PROMOTED, "2"),
+                (PROMOTED, "3"),
+                (ROLLED_BACK, "2"),
+                (ROLLED_BACK, "1"),
+            ],
+            ["1"],
+        ),
         ([(PROMOTED, "1"), (PROMOTED, "2"), (PROMOTED, "3"), (ROLLED_BACK, "1")], ["1"]),
         ([(PROMOTED, "1"), (PROMOTED, "2"), (ROLLED_BACK, "1"), (ROLLED_BACK, "2")], ["1", "2"]),
         ([(PROMOTED, "1"), (PROMOTED, "2"), (PROMOTED, "1")], ["2", "1"]),
@@ -106,12 +120,21 @@ def test_a_line_is_json_that_a_person_can_read(store: Path) -> None:
         ([(PROMOTED, "1"), (FOUND, ""), (PROMOTED, "2")], ["1", "2"]),
     ],
 )
-def test_the_reign_leaves_out_what_was_gone_back_over(events: list[tuple[str, str]], reign: list[str]) -> None:
+def test_the_reign_leaves_out_what_was_gone_back_over(
+    events: list[tuple[str, str]], reign: list[str]
+) -> None:
     assert ledger(*events).reign == reign
 
 
-@given(st.lists(st.tuples(st.sampled_from([PROMOTED, ROLLED_BACK, FOUND]), st.sampled_from("12345")), min_size=1))
-def test_the_champion_is_the_last_of_a_reign_that_names_nobody_twice(events: list[tuple[str, str]]) -> None:
+@given(
+    st.lists(
+        st.tuples(st.sampled_from([PROMOTED, ROLLED_BACK, FOUND]), st.sampled_from("12345")),
+        min_size=1,
+    )
+)
+def test_the_champion_is_the_last_of_a_reign_that_names_nobody_twice(
+    events: list[tuple[str, str]],
+) -> None:
     found = ledger(*events)
     assert found.reign[-1] == found.champion
     assert len(set(found.reign)) == len(found.reign)

@@ -33,7 +33,9 @@ def test_a_difference_in_the_last_bit_is_said_with_its_row() -> None:
 
 
 def test_another_answer_is_said_with_its_row() -> None:
-    assert list(differences(table(), table(tags=["O", "O"]))) == ['row 2, tags: expected ["O", "B-PER"], found ["O", "O"]']
+    assert list(differences(table(), table(tags=["O", "O"]))) == [
+        'row 2, tags: expected ["O", "B-PER"], found ["O", "O"]'
+    ]
 
 
 def test_another_shape_is_a_difference() -> None:
@@ -46,7 +48,10 @@ def test_another_shape_is_a_difference() -> None:
 
 
 def test_nothing_is_nothing_however_it_is_written() -> None:
-    said = [pd.DataFrame({"label": pd.Series([empty, "pos"], dtype=object)}) for empty in (None, float("nan"))]
+    said = [
+        pd.DataFrame({"label": pd.Series([empty, "pos"], dtype=object)})
+        for empty in (None, float("nan"))
+    ]
     assert list(differences(*said)) == []
 
 
@@ -55,7 +60,13 @@ def test_a_version_that_says_the_same_is_measured(models: dict[str, Served]) -> 
     told = check_parity(made.version, made.scores, made.tokens)
     tags = mlflow_client.client().get_model_version(made.version.name, made.version.version).tags
     assert tags["refrain.parity_rows"] == "18"
-    names = ("rows_per_second", "p50_milliseconds", "p99_milliseconds", "cold_start_seconds", "megabytes")
+    names = (
+        "rows_per_second",
+        "p50_milliseconds",
+        "p99_milliseconds",
+        "cold_start_seconds",
+        "megabytes",
+    )
     assert {name: float(tags[f"refrain.{name}"]) for name in names} == pytest.approx(
         {name: told[name] for name in names}, rel=1e-3
     )
@@ -63,7 +74,9 @@ def test_a_version_that_says_the_same_is_measured(models: dict[str, Served]) -> 
     assert 0 < told["megabytes"] < 1
 
 
-def test_a_version_whose_weights_differ_in_one_bit_is_stopped(models: dict[str, Served], tmp_path: Path) -> None:
+def test_a_version_whose_weights_differ_in_one_bit_is_stopped(
+    models: dict[str, Served], tmp_path: Path
+) -> None:
     made, client = models["sentiment"], mlflow_client.client()
     folder = download(made.version.name, made.version.version, tmp_path / "changed")
     path = next(folder.rglob("*.safetensors"))
@@ -73,24 +86,41 @@ def test_a_version_whose_weights_differ_in_one_bit_is_stopped(models: dict[str, 
     save_file(weights, path)
     changed = client.create_model_version(made.version.name, source=folder.as_uri())
     with pytest.raises(
-        ValueError, match=r"^made_sentiment version \d+ does not say what its training said, so it is not promoted"
+        ValueError,
+        match=r"^made_sentiment version \d+ does not say what its training said, so it is not promoted",
     ) as told:
-        check_parity(type(made.version)(made.version.name, changed.version, "", ""), made.scores, made.tokens)
+        check_parity(
+            type(made.version)(made.version.name, changed.version, "", ""), made.scores, made.tokens
+        )
     assert ", score: expected 0." in str(told.value)
-    assert "refrain.parity_rows" not in client.get_model_version(made.version.name, changed.version).tags
+    assert (
+        "refrain.parity_rows"
+        not in client.get_model_version(made.version.name, changed.version).tags
+    )
     client.delete_model_version(made.version.name, changed.version)
 
 
-def test_a_checkpoint_that_is_gone_is_said(models: dict[str, Served], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_checkpoint_that_is_gone_is_said(
+    models: dict[str, Served], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     made = models["ner"]
-    home = shutil.copytree(made.tokens.folder.parents[1], tmp_path / "copy", ignore=shutil.ignore_patterns("checkpoints"))
+    home = shutil.copytree(
+        made.tokens.folder.parents[1],
+        tmp_path / "copy",
+        ignore=shutil.ignore_patterns("checkpoints"),
+    )
     monkeypatch.setenv("REFRAIN_HOME", str(home))
-    with pytest.raises(ValueError, match=r"^checkpoint 0000000000000000 of made_ner is gone from the store: retrain$"):
+    with pytest.raises(
+        ValueError,
+        match=r"^checkpoint 0000000000000000 of made_ner is gone from the store: retrain$",
+    ):
         check_parity(made.version, made.scores, made.tokens)
 
 
 @pytest.mark.case("D15")
-def test_a_test_row_longer_than_strangers_may_send_stops_no_promotion(models: dict[str, Served]) -> None:
+def test_a_test_row_longer_than_strangers_may_send_stops_no_promotion(
+    models: dict[str, Served],
+) -> None:
     made = models["sentiment"]
     rows = pd.DataFrame({"text": ["lumo " * 20_001]})
     (asked,) = parity.golden_asked(made.scores)

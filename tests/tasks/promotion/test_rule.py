@@ -10,7 +10,9 @@ from tasks.settings import PromotionSettings
 from tasks.store.artifacts import Checkpoint
 
 
-def compared(ours: float, theirs: float, *, half: float = 1.0, p: float = 0.01, is_cost: bool = False) -> Comparison:
+def compared(
+    ours: float, theirs: float, *, half: float = 1.0, p: float = 0.01, is_cost: bool = False
+) -> Comparison:
     """A comparison whose interval reaches ``half`` to both sides."""
     gain = theirs - ours if is_cost else ours - theirs
     return Comparison(
@@ -20,11 +22,17 @@ def compared(ours: float, theirs: float, *, half: float = 1.0, p: float = 0.01, 
 
 
 def evidence(found: Comparison | None, **more: Any) -> Evidence:
-    chosen = {"metric": "accuracy", "score": found.ours if found else 80.0, "against": "champion version 3"} | more
+    chosen = {
+        "metric": "accuracy",
+        "score": found.ours if found else 80.0,
+        "against": "champion version 3",
+    } | more
     return Evidence(**chosen, comparison=found)
 
 
-def decided(found: Comparison | None, settings: dict[str, Any] | None = None, **more: Any) -> tuple[bool, str]:
+def decided(
+    found: Comparison | None, settings: dict[str, Any] | None = None, **more: Any
+) -> tuple[bool, str]:
     return decide(evidence(found, **more), PromotionSettings(**(settings or {})))
 
 
@@ -37,7 +45,12 @@ def decided(found: Comparison | None, settings: dict[str, Any] | None = None, **
         (81.0, 0.01, {"alpha": 0.005}, "that may be chance, p must be at most 0.005"),
         (79.4, 0.01, {"min_effect": 0.5}, "a gain below 0.50 is not worth it"),
         (79.6, 0.01, {"min_effect": 0.6}, ""),
-        (79.6, 0.2, {"min_effect": 1.0}, "that may be chance, p must be at most 0.05; a gain below 1.00 is not worth it"),
+        (
+            79.6,
+            0.2,
+            {"min_effect": 1.0},
+            "that may be chance, p must be at most 0.05; a gain below 1.00 is not worth it",
+        ),
         (79.0, 0.01, {"min_effect": 0.0}, "equal scores keep the champion"),
         (78.0, 1.0, {}, "it is worse"),
     ],
@@ -51,7 +64,9 @@ def test_superior_asks_for_more_than_chance_and_for_the_least_effect(
 
 
 @pytest.mark.parametrize(("margin", "is_promoted"), [(2.0, True), (1.4, False), (1.5, False)])
-def test_not_worse_asks_for_the_lower_bound_above_the_margin(margin: float, is_promoted: bool) -> None:
+def test_not_worse_asks_for_the_lower_bound_above_the_margin(
+    margin: float, is_promoted: bool
+) -> None:
     found = compared(78.5, 79.0, half=1.0, p=0.9)  # from -1.5 to +0.5
     assert decided(found, {"policy": "not_worse", "margin": margin})[0] is is_promoted
 
@@ -66,7 +81,9 @@ def test_always_needs_no_comparison_and_never_leaves_it_to_a_person() -> None:
     )  # fmt: skip
     is_promoted, reason = decided(compared(90.0, 79.0, p=0.0001), {"policy": "never"})
     assert not is_promoted
-    assert reason.startswith("not promoted, for policy never leaves it to a person: accuracy 90.00 against 79.00")
+    assert reason.startswith(
+        "not promoted, for policy never leaves it to a person: accuracy 90.00 against 79.00"
+    )
 
 
 @pytest.mark.parametrize("policy", ["superior", "not_worse"])
@@ -86,13 +103,24 @@ def test_always_needs_no_comparison_and_never_leaves_it_to_a_person() -> None:
 def test_no_class_may_fall_beyond_chance_by_more_than_its_guard(
     policy: str, fall: float, p_fall: float, guards: dict[str, float] | None, is_promoted: bool
 ) -> None:
-    classes = [ClassChange("PER", 900, 80.0, 78.0, 1.0), ClassChange("ORG", 300, 70.0 - fall, 70.0, p_fall)]
-    found, reason = decided(compared(81.0, 79.0), {"policy": policy, "guards": guards}, classes=classes)
+    classes = [
+        ClassChange("PER", 900, 80.0, 78.0, 1.0),
+        ClassChange("ORG", 300, 70.0 - fall, 70.0, p_fall),
+    ]
+    found, reason = decided(
+        compared(81.0, 79.0), {"policy": policy, "guards": guards}, classes=classes
+    )
     assert found is is_promoted
-    assert is_promoted or f"F1 of ORG falls by {fall:.2f} to {70 - fall:.2f} (p 0.0100), more than its guard of" in reason
+    assert (
+        is_promoted
+        or f"F1 of ORG falls by {fall:.2f} to {70 - fall:.2f} (p 0.0100), more than its guard of"
+        in reason
+    )
 
 
-def test_the_first_model_must_score_better_than_the_best_cheap_system_whatever_chance_says() -> None:
+def test_the_first_model_must_score_better_than_the_best_cheap_system_whatever_chance_says() -> (
+    None
+):
     beaten = {"against": "bag of words", "is_first": True}
     assert decided(compared(51.0, 50.0, p=0.4), **beaten) == (
         True,
@@ -115,7 +143,11 @@ def test_a_champion_is_not_compared_with_itself() -> None:
         (2.1, {}, False),
         (1.9, {"min_effect": 5.0}, True),  # 5 percent of the champion's 2.0 are 0.1
         (1.901, {"min_effect": 5.0}, False),
-        (2.01, {"policy": "not_worse", "margin": 2.0}, True),  # down to -0.035, and 2 percent are 0.04
+        (
+            2.01,
+            {"policy": "not_worse", "margin": 2.0},
+            True,
+        ),  # down to -0.035, and 2 percent are 0.04
         (2.01, {"policy": "not_worse", "margin": 1.5}, False),
     ],
 )
@@ -161,20 +193,31 @@ def checkpoint(**more: Any) -> Checkpoint:
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({}, "in the last of 4 epochs (entity F1 88.30), so more epochs may help: raise training.max_epochs (now 4)"),
+        (
+            {},
+            "in the last of 4 epochs (entity F1 88.30), so more epochs may help: raise training.max_epochs (now 4)",
+        ),
         (
             {"epochs": 1, "best_epoch": 1},
             "in the only epoch (entity F1 88.30), so more epochs may help: raise training.max_epochs",
         ),
         ({"ended": "max_steps"}, "so more steps may help: raise training.max_steps (now 900)"),
-        ({"ended": "max_minutes"}, "so more minutes may help: raise training.max_minutes (now 2.5)"),
-        ({"best_epoch": 1, "improving": "loss 0.805"}, "in the last of 4 epochs (loss 0.805), so more epochs may help"),
+        (
+            {"ended": "max_minutes"},
+            "so more minutes may help: raise training.max_minutes (now 2.5)",
+        ),
+        (
+            {"best_epoch": 1, "improving": "loss 0.805"},
+            "in the last of 4 epochs (loss 0.805), so more epochs may help",
+        ),
         ({"best_epoch": 3, "improving": ""}, ""),
         ({"ended": "patience"}, ""),
         ({"ended": "", "improving": ""}, ""),  # of a checkpoint from before this was written down
     ],
 )
-def test_a_training_that_was_still_improving_says_which_limit_to_raise(changes: dict[str, Any], words: str) -> None:
+def test_a_training_that_was_still_improving_says_which_limit_to_raise(
+    changes: dict[str, Any], words: str
+) -> None:
     found = improving_words(checkpoint(**changes))
     assert words in found
     assert bool(found) is bool(words)
@@ -182,7 +225,9 @@ def test_a_training_that_was_still_improving_says_which_limit_to_raise(changes: 
 
 @pytest.mark.case("D19")
 @pytest.mark.parametrize(("ours", "is_promoted"), [(78.0, False), (81.0, True)])
-def test_only_a_model_that_is_not_promoted_says_that_more_may_help(ours: float, is_promoted: bool) -> None:
+def test_only_a_model_that_is_not_promoted_says_that_more_may_help(
+    ours: float, is_promoted: bool
+) -> None:
     found, reason = decided(compared(ours, 79.0), improving="Validation was still improving")
     assert found is is_promoted
     assert reason.endswith(": it is worse. Validation was still improving") is not is_promoted

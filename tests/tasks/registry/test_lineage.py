@@ -19,9 +19,15 @@ PAGE = f"/runs/flow-run/{RUN}"
     [
         ({PREFECT_API_URL: None}, f"http://127.0.0.1:4200{PAGE}"),
         ({PREFECT_API_URL: "http://127.0.0.1:4311/api"}, f"http://127.0.0.1:4311{PAGE}"),
-        ({PREFECT_API_URL: "https://flows.example.org/prefect/api"}, f"https://flows.example.org/prefect{PAGE}"),
         (
-            {PREFECT_API_URL: "http://prefect:4200/api", PREFECT_UI_URL: "https://flows.example.org"},
+            {PREFECT_API_URL: "https://flows.example.org/prefect/api"},
+            f"https://flows.example.org/prefect{PAGE}",
+        ),
+        (
+            {
+                PREFECT_API_URL: "http://prefect:4200/api",
+                PREFECT_UI_URL: "https://flows.example.org",
+            },
             f"https://flows.example.org{PAGE}",
         ),
         ({PREFECT_API_URL: "http://joe:hunter2@10.0.0.1:4200/api"}, f"http://10.0.0.1:4200{PAGE}"),
@@ -47,14 +53,19 @@ def test_links_into_mlflow_hold_no_password(monkeypatch: pytest.MonkeyPatch) -> 
     )
     monkeypatch.setattr(mlflow_client, "CHOSEN_URI", "sqlite:////srv/mlflow.db")
     assert (
-        mlflow_client.version_link("made", "3") == "http://127.0.0.1:5000/#/models/made/versions/3?workflowType=machine_learning"
+        mlflow_client.version_link("made", "3")
+        == "http://127.0.0.1:5000/#/models/made/versions/3?workflowType=machine_learning"
     )
 
 
-def test_the_commit_is_that_of_our_code_and_no_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_commit_is_that_of_our_code_and_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def git(*words: str) -> str:
         who = ["-c", "user.name=joe", "-c", "user.email=joe@example.org"]
-        return subprocess.run(["git", *who, *words], cwd=tmp_path, check=True, capture_output=True, text=True).stdout.strip()
+        return subprocess.run(
+            ["git", *who, *words], cwd=tmp_path, check=True, capture_output=True, text=True
+        ).stdout.strip()
 
     monkeypatch.setattr(lineage, "ROOT", tmp_path)
     assert git_commit() == ""

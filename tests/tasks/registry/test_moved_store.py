@@ -31,8 +31,14 @@ def test_a_copied_store_reads_and_writes_in_its_new_place_only(
     before = {path: path.read_bytes() for path in store.rglob("*") if path.is_file()}
     monkeypatch.setenv("REFRAIN_HOME", str(place))
     client = mlflow_client.client()
-    assert client.get_experiment(experiment).artifact_location == (place / "mlartifacts" / "made").as_uri()
-    assert client.get_run(run_id).info.artifact_uri == (place / "mlartifacts" / "made" / run_id / "artifacts").as_uri()
+    assert (
+        client.get_experiment(experiment).artifact_location
+        == (place / "mlartifacts" / "made").as_uri()
+    )
+    assert (
+        client.get_run(run_id).info.artifact_uri
+        == (place / "mlartifacts" / "made" / run_id / "artifacts").as_uri()
+    )
     assert logged("after")[1] == experiment
     assert sorted(path.read_text() for path in place.rglob("note.txt")) == ["after", "before"]
     assert {path: path.read_bytes() for path in store.rglob("*") if path.is_file()} == before
@@ -48,7 +54,9 @@ def test_a_store_that_was_moved_away_and_back_is_followed_both_ways(
     follow_move(place)
     place.rename(store)
     follow_move(store)
-    assert Path(mlflow_client.client().download_artifacts(run_id, "note.txt")).read_text() == "first"
+    assert (
+        Path(mlflow_client.client().download_artifacts(run_id, "note.txt")).read_text() == "first"
+    )
 
 
 @pytest.mark.case("19")
@@ -71,22 +79,35 @@ def test_a_store_without_a_database_has_nothing_to_follow(tmp_path: Path) -> Non
 
 
 @pytest.mark.case("20")
-@pytest.mark.parametrize("name", ["my store #1", "50%25 off", "feature%2Fx", "é;&=+", "a'b\"c", "x" * 150])
-def test_a_store_may_lie_below_any_folder(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    "name", ["my store #1", "50%25 off", "feature%2Fx", "é;&=+", "a'b\"c", "x" * 150]
+)
+def test_a_store_may_lie_below_any_folder(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("REFRAIN_HOME", str(tmp_path / name / "store"))
     logged("here")
-    assert [path.read_text() for path in (tmp_path / name / "store" / "mlartifacts").rglob("note.txt")] == ["here"]
+    assert [
+        path.read_text() for path in (tmp_path / name / "store" / "mlartifacts").rglob("note.txt")
+    ] == ["here"]
     assert (tmp_path / name / "store" / "mlflow.db").exists()
 
 
 @pytest.mark.case("20")
-def test_a_question_mark_that_sqlite_cannot_write_is_refused_in_one_sentence(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match=r"the store cannot lie in .*what\?: SQLite's addresses have no way to write '\?'"):
+def test_a_question_mark_that_sqlite_cannot_write_is_refused_in_one_sentence(
+    tmp_path: Path,
+) -> None:
+    with pytest.raises(
+        ValueError,
+        match=r"the store cannot lie in .*what\?: SQLite's addresses have no way to write '\?'",
+    ):
         sqlite_url(tmp_path / "what?" / "mlflow.db")
 
 
 @pytest.mark.case("18")
-def test_a_deleted_experiment_is_restored_and_this_is_logged(store: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_deleted_experiment_is_restored_and_this_is_logged(
+    store: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     _, experiment = logged("before")
     mlflow_client.client().delete_experiment(experiment)
     assert mlflow_client.experiment("made") == experiment
@@ -105,7 +126,18 @@ def test_a_deleted_run_takes_no_more_logs(store: Path) -> None:
 
 @pytest.mark.case("16")
 def test_every_name_has_a_page_key_of_its_own_that_prefect_takes() -> None:
-    names = ["a_b", "a-b", "a.b", "A_b", "a__b", "a_b_", "Odd.Names-1", "odd_names_1", "x" * NAME_CHARACTERS, "-".join("ab")]
+    names = [
+        "a_b",
+        "a-b",
+        "a.b",
+        "A_b",
+        "a__b",
+        "a_b_",
+        "Odd.Names-1",
+        "odd_names_1",
+        "x" * NAME_CHARACTERS,
+        "-".join("ab"),
+    ]
     keys = {artifact_key("data", name) for name in names}
     assert len(keys) == len(set(names))
     assert all(set(key) <= set("abcdefghijklmnopqrstuvwxyz0123456789-") for key in keys)
@@ -113,8 +145,12 @@ def test_every_name_has_a_page_key_of_its_own_that_prefect_takes() -> None:
 
 
 @pytest.mark.case("16")
-@pytest.mark.parametrize("name", ["x" * (NAME_CHARACTERS + 1), ".hidden", "-x", "..", "a/b", "a b", "é"])
-def test_a_name_that_no_folder_or_model_can_have_is_refused_when_the_catalog_is_read(name: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "name", ["x" * (NAME_CHARACTERS + 1), ".hidden", "-x", "..", "a/b", "a b", "é"]
+)
+def test_a_name_that_no_folder_or_model_can_have_is_refused_when_the_catalog_is_read(
+    name: str, tmp_path: Path
+) -> None:
     (tmp_path / "mine.yaml").write_text(f"'{name}': {{}}\n")
     with pytest.raises(RowError, match="a dataset's name has letters, digits"):
         read_catalog(tmp_path / "mine.yaml")

@@ -35,20 +35,34 @@ def test_there_is_a_served_model_of_every_problem() -> None:
 
 
 @each
-def test_no_file_of_a_version_is_a_pickle(models: dict[str, Served], problem: str, tmp_path: Path) -> None:
+def test_no_file_of_a_version_is_a_pickle(
+    models: dict[str, Served], problem: str, tmp_path: Path
+) -> None:
     files = [path for path in folder_of(models[problem], tmp_path).rglob("*") if path.is_file()]
     assert {path.suffix for path in files} == {".py", ".json", ".safetensors", ".yaml", ".txt", ""}
-    assert {path.name for path in files if not path.suffix} == {"MLmodel", "registered_model_meta"}  # both YAML
+    assert {path.name for path in files if not path.suffix} == {
+        "MLmodel",
+        "registered_model_meta",
+    }  # both YAML
     starts = {path.name: path.read_bytes()[:1] for path in files if path.suffix != ".safetensors"}
     assert b"\x80" not in starts.values()  # a pickle's first byte
     weights = next(path for path in files if path.suffix == ".safetensors").read_bytes()
-    header = json.loads(weights[8 : 8 + int.from_bytes(weights[:8], "little")])  # nothing but names, shapes and numbers
-    last = max(stop for name, told in header.items() if name != "__metadata__" for stop in told["data_offsets"])
+    header = json.loads(
+        weights[8 : 8 + int.from_bytes(weights[:8], "little")]
+    )  # nothing but names, shapes and numbers
+    last = max(
+        stop
+        for name, told in header.items()
+        if name != "__metadata__"
+        for stop in told["data_offsets"]
+    )
     assert len(weights) == 8 + int.from_bytes(weights[:8], "little") + last
 
 
 @each
-def test_its_input_example_is_answered(models: dict[str, Served], problem: str, tmp_path: Path) -> None:
+def test_its_input_example_is_answered(
+    models: dict[str, Served], problem: str, tmp_path: Path
+) -> None:
     folder = folder_of(models[problem], tmp_path)
     client = TestClient(scoring_server.init(mlflow.pyfunc.load_model(str(folder))))
     body = (folder / "serving_input_example.json").read_bytes()
@@ -58,7 +72,9 @@ def test_its_input_example_is_answered(models: dict[str, Served], problem: str, 
 
 
 @each
-def test_its_signature_has_the_columns_that_come_out(models: dict[str, Served], problem: str, tmp_path: Path) -> None:
+def test_its_signature_has_the_columns_that_come_out(
+    models: dict[str, Served], problem: str, tmp_path: Path
+) -> None:
     made = models[problem].version
     signature = Model.load(str(folder_of(models[problem], tmp_path))).signature
     said = predict_with(made.name, made.version, pd.DataFrame({"text": ["lumo"]}))
@@ -68,22 +84,33 @@ def test_its_signature_has_the_columns_that_come_out(models: dict[str, Served], 
 
 
 @each
-def test_what_is_asked_of_a_model_is_checked_with_a_clear_message(models: dict[str, Served], problem: str) -> None:
+def test_what_is_asked_of_a_model_is_checked_with_a_clear_message(
+    models: dict[str, Served], problem: str
+) -> None:
     made = models[problem].version
-    wrong: dict[str, Any] = {"translation": {"beam_width": 0}, "generation": {"temperature": -1.0}}.get(
-        problem, {"threshold": 2.0}
-    )
-    with pytest.raises(ValueError, match=f"^made_{problem} version 1: {next(iter(wrong))} must be at (least|most)"):
+    wrong: dict[str, Any] = {
+        "translation": {"beam_width": 0},
+        "generation": {"temperature": -1.0},
+    }.get(problem, {"threshold": 2.0})
+    with pytest.raises(
+        ValueError, match=f"^made_{problem} version 1: {next(iter(wrong))} must be at (least|most)"
+    ):
         predict_with(made.name, made.version, pd.DataFrame({"text": ["lumo"]}), wrong)
 
 
 @each
-def test_it_asks_for_what_its_code_imports_and_no_more(models: dict[str, Served], problem: str, tmp_path: Path) -> None:
+def test_it_asks_for_what_its_code_imports_and_no_more(
+    models: dict[str, Served], problem: str, tmp_path: Path
+) -> None:
     folder = folder_of(models[problem], tmp_path)
     imported = set()
     for path in folder.rglob("*.py"):
         lines = re.findall(r"^\s*(?:from|import) (\w+)", path.read_text(), flags=re.MULTILINE)
-        imported |= {name for name in lines if name not in sys.stdlib_module_names and not name.startswith("refrain_")}
+        imported |= {
+            name
+            for name in lines
+            if name not in sys.stdlib_module_names and not name.startswith("refrain_")
+        }
     names = {"mlflow-skinny" if name == "mlflow" else name for name in imported}
     asked = (folder / "requirements.txt").read_text().split()
     assert {line.split("==")[0] for line in asked} == names
@@ -99,20 +126,32 @@ def closure(names: list[str]) -> list[str]:
             continue
         found.add(name)
         needed = [Requirement(line) for line in distribution(name).requires or ()]
-        waiting += [each.name for each in needed if each.marker is None or each.marker.evaluate({"extra": ""})]
+        waiting += [
+            each.name
+            for each in needed
+            if each.marker is None or each.marker.evaluate({"extra": ""})
+        ]
     return sorted(found)
 
 
-def test_every_version_runs_where_nothing_but_its_requirements_is_installed(models: dict[str, Served], tmp_path: Path) -> None:
+def test_every_version_runs_where_nothing_but_its_requirements_is_installed(
+    models: dict[str, Served], tmp_path: Path
+) -> None:
     libraries = tmp_path / "libraries"
     libraries.mkdir()
     asked = requirements_of(needed_libraries(served_modules("ner")))
     for name in closure([line.split("==")[0] for line in asked]):
         for file in distribution(name).files or ():
             top = file.parts[0]
-            if top not in ("..", "__pycache__") and not top.endswith(".pth") and not (libraries / top).is_symlink():
+            if (
+                top not in ("..", "__pycache__")
+                and not top.endswith(".pth")
+                and not (libraries / top).is_symlink()
+            ):
                 (libraries / top).symlink_to(Path(str(distribution(name).locate_file(top))))
-    folders = {problem: str(folder_of(made, tmp_path / problem)) for problem, made in models.items()}
+    folders = {
+        problem: str(folder_of(made, tmp_path / problem)) for problem, made in models.items()
+    }
     script = f"""
 import json, socket, sys
 def refuse(*_): raise OSError("reached out")
@@ -136,5 +175,7 @@ print("FOUND" + json.dumps(said))
     assert str(ROOT) not in done.stderr
     found = json.loads(done.stdout.split("FOUND")[1])
     for problem, made in models.items():
-        here = predict_with(made.version.name, made.version.version, pd.DataFrame({"text": ["lumo Kalo", "Ursa"]})).iloc[:, 0]
+        here = predict_with(
+            made.version.name, made.version.version, pd.DataFrame({"text": ["lumo Kalo", "Ursa"]})
+        ).iloc[:, 0]
         assert found[problem] == [list(x) if problem == "ner" else x for x in here]

@@ -27,19 +27,28 @@ def test_a_version_is_found_by_its_key_and_tells_what_it_was_given() -> None:
     number = made_version({"refrain.snapshot": "s"}, WEIGHTS)
     assert (number, find_version("made", "k"), find_version("made", "other")) == ("1", "1", None)
     info = versions.check_complete("made", number)
-    assert (info.status, info.tags["refrain.snapshot"], info.tags[versions.KEY]) == ("READY", "s", "k")
+    assert (info.status, info.tags["refrain.snapshot"], info.tags[versions.KEY]) == (
+        "READY",
+        "s",
+        "k",
+    )
 
 
 def test_a_model_of_which_mlflow_kept_less_becomes_no_version() -> None:
     for lost in ({"artifacts/model/weights.bin": 11}, {"code/lost.py": 3}):
-        with pytest.raises(OSError, match=rf"made: MLflow kept 1 of 2 files, not {next(iter(lost))}: is its disk full"):
+        with pytest.raises(
+            OSError,
+            match=rf"made: MLflow kept 1 of 2 files, not {next(iter(lost))}: is its disk full",
+        ):
             made_version({}, {"MLmodel": 12, **lost})
     assert numbers() == []
 
 
 def test_what_a_killed_registration_left_is_completed_if_its_files_are_there() -> None:
     number = versioned("made", "k", is_complete=False)
-    with pytest.raises(ValueError, match=r"made version 1 is not complete: its registration was stopped"):
+    with pytest.raises(
+        ValueError, match=r"made version 1 is not complete: its registration was stopped"
+    ):
         versions.check_complete("made", number)
     assert find_version("made", "k") == number
     assert versions.check_complete("made", number)
@@ -61,7 +70,9 @@ def double(key: str) -> None:
     """A version of a key that is there, as a machine that does not share the lock makes it."""
     model = logged("made")
     there = mlflow_client.model_files(model)
-    mlflow_client.create_version("made", model, run_of("made"), {versions.KEY: key, versions.FILES: versions.digest(there)})
+    mlflow_client.create_version(
+        "made", model, run_of("made"), {versions.KEY: key, versions.FILES: versions.digest(there)}
+    )
 
 
 def test_of_two_that_were_made_at_once_the_lower_stays() -> None:
@@ -99,7 +110,9 @@ def test_a_version_that_is_not_there_is_refused_with_those_that_are() -> None:
         versioned("made", key)
     with pytest.raises(ValueError, match=r"made has no version 7: there are 2, 1"):
         versions.check_complete("made", "7")
-    with pytest.raises(ValueError, match=r"there is no model 'maed' in MLflow: did you mean made\?"):
+    with pytest.raises(
+        ValueError, match=r"there is no model 'maed' in MLflow: did you mean made\?"
+    ):
         versions.check_model("maed")
 
 
@@ -140,7 +153,9 @@ def test_machines_without_a_common_lock_agree_on_one_version() -> None:
     for number in range(4):
         key, start, found = f"key {number}", threading.Barrier(2), list[str]()
 
-        def register(key: str = key, start: threading.Barrier = start, found: list[str] = found) -> None:
+        def register(
+            key: str = key, start: threading.Barrier = start, found: list[str] = found
+        ) -> None:
             assert find_version("made", key) is None
             start.wait()
             found.append(made_version({}, WEIGHTS, key))
@@ -154,7 +169,9 @@ def test_machines_without_a_common_lock_agree_on_one_version() -> None:
         assert len(numbers()) == number + 1
 
 
-def test_a_tag_that_another_machine_writes_at_the_same_moment_is_written(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_tag_that_another_machine_writes_at_the_same_moment_is_written(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     number, client = made_version({}, WEIGHTS), mlflow_client.client()
     write, calls = client.set_model_version_tag, list[str]()
 

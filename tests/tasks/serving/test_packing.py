@@ -25,7 +25,9 @@ assert find_problem({problem!r}).name == {problem!r}
 from {package.name}.tasks.predictor import Predictor
 assert not [name for name in sys.modules if name.split(".")[0] in ("tasks", "rnn_models", "data", "flows", "prefect")]
 """
-    done = subprocess.run([sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stderr
 
 
@@ -45,10 +47,17 @@ def test_a_package_holds_the_one_problem_and_no_training_data_code(tmp_path: Pat
 
 
 def test_the_same_code_has_the_same_name_and_other_code_another(tmp_path: Path) -> None:
-    names = {pack_code(problem, tmp_path / str(i))[1].name for i, problem in enumerate(["ner", "ner", "sentiment"])}
+    names = {
+        pack_code(problem, tmp_path / str(i))[1].name
+        for i, problem in enumerate(["ner", "ner", "sentiment"])
+    }
     assert len(names) == 2
 
 
 def test_modules_are_followed_through_their_imports() -> None:
     found = {str(path) for path in needed_modules([Path("rnn_models/problems/translation.py")])}
-    assert {"rnn_models/layers/attention.py", "rnn_models/batching/batch.py", "rnn_models/__init__.py"} <= found
+    assert {
+        "rnn_models/layers/attention.py",
+        "rnn_models/batching/batch.py",
+        "rnn_models/__init__.py",
+    } <= found

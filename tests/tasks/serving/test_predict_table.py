@@ -10,7 +10,14 @@ import pandas as pd
 import pytest
 
 from tasks.serving.packing import pack_model
-from tasks.serving.predict_table import answer, checked, defaults_of, texts_of, token_rows_of, without
+from tasks.serving.predict_table import (
+    answer,
+    checked,
+    defaults_of,
+    texts_of,
+    token_rows_of,
+    without,
+)
 from tasks.serving.predictor import Predictor
 from tests.tasks.served import TABLES, TEXTS, Served
 
@@ -45,7 +52,9 @@ def test_a_label_below_the_threshold_is_not_said(load: Load) -> None:
     predictor = load("sentiment")
     score = answer(predictor, of("lumo"), {})["score"].iloc[0]
     assert answer(predictor, of("lumo"), {"threshold": score})["label"].tolist() != [None]
-    assert answer(predictor, of("lumo"), {"threshold": np.nextafter(score, 1).item()})["label"].tolist() == [None]
+    assert answer(predictor, of("lumo"), {"threshold": np.nextafter(score, 1).item()})[
+        "label"
+    ].tolist() == [None]
 
 
 def marked(predictor: Predictor) -> Predictor:
@@ -62,7 +71,9 @@ def test_an_entity_stands_where_it_says_with_its_confidence(load: Load) -> None:
     for text, tags, entities in zip(texts, found["tags"], found["entities"], strict=True):
         assert len(tags) == len(text.split())
         assert [tag[2:] for tag in tags if tag[0] == "B"] == [entity["kind"] for entity in entities]
-        assert all(text[e["start"] : e["stop"]] == e["text"] and 0 < e["confidence"] <= 1 for e in entities)
+        assert all(
+            text[e["start"] : e["stop"]] == e["text"] and 0 < e["confidence"] <= 1 for e in entities
+        )
 
 
 def test_tokens_are_read_as_their_text_is(load: Load) -> None:
@@ -75,7 +86,11 @@ def test_tokens_are_read_as_their_text_is(load: Load) -> None:
 def test_a_token_with_a_space_stays_one_token(load: Load) -> None:
     found = answer(marked(load("ner")), pd.DataFrame({"tokens": [["ta", "Kalo Bren"]]}), {})
     assert len(found["tags"].iloc[0]) == 2
-    assert {"ta Kalo Bren"[e["start"] : e["stop"]] for e in found["entities"].iloc[0]} <= {"ta", "Kalo Bren", "ta Kalo Bren"}
+    assert {"ta Kalo Bren"[e["start"] : e["stop"]] for e in found["entities"].iloc[0]} <= {
+        "ta",
+        "Kalo Bren",
+        "ta Kalo Bren",
+    }
 
 
 def test_an_entity_below_the_threshold_is_in_neither_column(load: Load) -> None:
@@ -83,8 +98,14 @@ def test_an_entity_below_the_threshold_is_in_neither_column(load: Load) -> None:
     every = answer(predictor, rows, {})["entities"].iloc[0]
     limit = sorted(entity["confidence"] for entity in every)[1]
     found = answer(predictor, rows, {"threshold": limit})
-    assert found["entities"].iloc[0] == [entity for entity in every if entity["confidence"] >= limit]
-    assert sum(tag[0] == "B" for tag in found["tags"].iloc[0]) == len(found["entities"].iloc[0]) == len(every) - 1
+    assert found["entities"].iloc[0] == [
+        entity for entity in every if entity["confidence"] >= limit
+    ]
+    assert (
+        sum(tag[0] == "B" for tag in found["tags"].iloc[0])
+        == len(found["entities"].iloc[0])
+        == len(every) - 1
+    )
 
 
 def test_tags_of_an_entity_that_is_not_said_are_o() -> None:
@@ -101,7 +122,9 @@ def test_as_many_translations_as_are_asked_for_begin_with_the_best(load: Load) -
     one = answer(predictor, of("lumo sela", "grak"), {})
     assert [row[:1] for row in found["n_best"]] == one["n_best"].tolist()
     greedy = answer(predictor, of("lumo sela", "grak"), {"beam_width": 1})
-    assert greedy["target"].tolist() == [best[0][0] for best in predictor.predict_best(["lumo sela", "grak"], {"beam_width": 1})]
+    assert greedy["target"].tolist() == [
+        best[0][0] for best in predictor.predict_best(["lumo sela", "grak"], {"beam_width": 1})
+    ]
 
 
 def test_a_text_is_its_beginning_and_what_follows(load: Load) -> None:
@@ -114,7 +137,9 @@ def test_a_text_is_its_beginning_and_what_follows(load: Load) -> None:
 
 def test_a_model_that_foretells_texts_says_their_costs_if_asked(load: Load) -> None:
     predictor = load("generation")
-    assert answer(predictor, of("lumo"), {"judge": True})["nats"].tolist() == predictor.judge(["lumo"])
+    assert answer(predictor, of("lumo"), {"judge": True})["nats"].tolist() == predictor.judge(
+        ["lumo"]
+    )
 
 
 @pytest.mark.parametrize("problem", TABLES)
@@ -128,7 +153,10 @@ def test_calls_from_several_threads_are_each_answered_as_asked(load: Load) -> No
     predictor = load("translation")
 
     def ask(width: int) -> list[int]:
-        return [len(row) for row in answer(predictor, of("lumo sela", "grak"), {"num_best": width})["n_best"]]
+        return [
+            len(row)
+            for row in answer(predictor, of("lumo sela", "grak"), {"num_best": width})["n_best"]
+        ]
 
     widths = [1, 3, 2] * 20
     with ThreadPoolExecutor(4) as threads:
@@ -141,7 +169,11 @@ def test_calls_from_several_threads_are_each_answered_as_asked(load: Load) -> No
     [
         ("label", {"threshold": 1.5}, "threshold must be at most 1, got 1.5"),
         ("label", {"threshold": math.nan}, "threshold must be at least 0, got nan"),
-        ("label", {"beam_width": 2}, "beam_width may not be asked of a model that says label, only threshold, max_characters"),
+        (
+            "label",
+            {"beam_width": 2},
+            "beam_width may not be asked of a model that says label, only threshold, max_characters",
+        ),
         ("target", {"beam_width": 0}, "beam_width must be at least 1, got 0"),
         ("target", {"beam_width": 101}, "beam_width must be at most 100, got 101"),
         ("target", {"num_best": 6}, "num_best must be at most beam_width 5, got 6"),
@@ -154,13 +186,20 @@ def test_calls_from_several_threads_are_each_answered_as_asked(load: Load) -> No
         ("text", {"judge": 1}, "judge must be of type bool, got 1"),
     ],
 )
-def test_what_may_not_be_asked_is_said_with_its_bound(target: str, asked: dict[str, object], said: str) -> None:
+def test_what_may_not_be_asked_is_said_with_its_bound(
+    target: str, asked: dict[str, object], said: str
+) -> None:
     with pytest.raises(ValueError, match=f"^{said}$"):
         checked(target, defaults_of(target, {}), asked)
 
 
 def test_a_models_own_default_is_never_refused() -> None:
-    assert checked("target", defaults_of("target", {"beam_width": 200}), {"beam_width": 200})["beam_width"] == 200
+    assert (
+        checked("target", defaults_of("target", {"beam_width": 200}), {"beam_width": 200})[
+            "beam_width"
+        ]
+        == 200
+    )
 
 
 @pytest.mark.parametrize(
@@ -185,7 +224,10 @@ def test_a_row_without_a_text_is_named(rows: dict[str, list[object]], said: str)
     [
         ({"txt": ["a"]}, "rows must have a column text or tokens, got txt"),
         ({"tokens": [["a", None]]}, "row 1, token 2: expected a string, got nothing"),
-        ({"tokens": [["a"], None]}, r"row 2, text \(it has no tokens\): expected a string, got nothing"),
+        (
+            {"tokens": [["a"], None]},
+            r"row 2, text \(it has no tokens\): expected a string, got nothing",
+        ),
         ({"tokens": ["lumo"]}, r"row 1, text \(it has no tokens\): expected a string, got nothing"),
     ],
 )
@@ -195,5 +237,7 @@ def test_a_row_without_tokens_is_named(rows: dict[str, list[object]], said: str)
 
 
 def test_a_row_without_tokens_gives_its_text() -> None:
-    rows = pd.DataFrame({"tokens": [["a", "b"], None, np.array(["c"], dtype=object)], "text": ["x", "a b", "y"]})
+    rows = pd.DataFrame(
+        {"tokens": [["a", "b"], None, np.array(["c"], dtype=object)], "text": ["x", "a b", "y"]}
+    )
     assert token_rows_of(rows) == [["a", "b"], "a b", ["c"]]

@@ -21,7 +21,9 @@ from tasks.store.artifacts import TokenSet
 from tasks.store.token_sets import sizes_of, write_token_set
 
 TABLES = {
-    "tags": pa.table({"tokens": [["Kalo", "Bren", "lumo"]] * 2, "tags": [["B-PER", "I-PER", "O"]] * 2}),
+    "tags": pa.table(
+        {"tokens": [["Kalo", "Bren", "lumo"]] * 2, "tags": [["B-PER", "I-PER", "O"]] * 2}
+    ),
     "label": pa.table({"text": ["Kalo", "lumo"], "label": ["n", "p"]}),
 }
 
@@ -41,23 +43,35 @@ class Said(Predictor):
 def test_entities_are_found_where_they_stand_in_the_raw_text() -> None:
     texts = ["lumo  Kalo\tBren, sela", ""]
     found = Said("tags", [["O", "B-PER", "I-PER", "O", "O"], ["B-PER"]]).predict_entities(texts)
-    assert [entities for _, _, entities in found] == [[{"kind": "PER", "start": 6, "stop": 15, "text": "Kalo\tBren"}], []]
-    assert [(tags, score) for tags, score, _ in found] == [(["O", "B-PER", "I-PER", "O", "O"], 0.5), ([], 0.5)]
+    assert [entities for _, _, entities in found] == [
+        [{"kind": "PER", "start": 6, "stop": 15, "text": "Kalo\tBren"}],
+        [],
+    ]
+    assert [(tags, score) for tags, score, _ in found] == [
+        (["O", "B-PER", "I-PER", "O", "O"], 0.5),
+        ([], 0.5),
+    ]
 
 
 def test_a_model_of_labels_finds_no_entities() -> None:
-    with pytest.raises(ValueError, match="entities are found by a model of tags, this one says label"):
+    with pytest.raises(
+        ValueError, match="entities are found by a model of tags, this one says label"
+    ):
         Said("label", []).predict_entities(["lumo"])
 
 
-def saved(folder: Path, table: pa.Table, name: str, kind: str, **changes: object) -> tuple[TokenSet, nn.Module]:
+def saved(
+    folder: Path, table: pa.Table, name: str, kind: str, **changes: object
+) -> tuple[TokenSet, nn.Module]:
     """A token set whose folder also holds an untrained model of it, as a model's files lie together."""
     tokens = TokenSet(
         dataset="made", digest="1", problem=name, tokenizer=kind, snapshot="0", rows={}, sizes={}, limit=0, test_split="0",
         settings={},
     )  # fmt: skip
     tokens.folder.mkdir(parents=True)
-    encoder, _ = write_token_set(tokens.folder, dict.fromkeys(SPLITS, Stream(lambda: iter([table]))), kind, DEFAULTS[kind])
+    encoder, _ = write_token_set(
+        tokens.folder, dict.fromkeys(SPLITS, Stream(lambda: iter([table]))), kind, DEFAULTS[kind]
+    )
     sizes = Sizes(**sizes_of(encoder))
     settings = TrainSettings(embedding_size=8, hidden_size=8, seed=2, **changes)  # type: ignore[arg-type]
     torch.manual_seed(0)
@@ -87,7 +101,13 @@ def test_a_raw_text_gets_the_tags_that_its_row_gets(store: Path, char_encoder: s
 
 def test_an_unknown_word_of_a_raw_text_comes_out_as_it_went_in(store: Path) -> None:
     texts = ["lumo sela", "sela nuri", "nuri lumo"] * 2
-    tokens, _ = saved(store, pa.table({"source": texts, "target": texts}), "translation", "words", max_length_ratio=0.0)
+    tokens, _ = saved(
+        store,
+        pa.table({"source": texts, "target": texts}),
+        "translation",
+        "words",
+        max_length_ratio=0.0,
+    )
     predictor = Predictor(tokens.folder)
     with torch.no_grad():
         dict(predictor.model.named_parameters())["bias"][UNK_ID] += 50  # it would say nothing else
@@ -108,8 +128,12 @@ def test_an_entity_of_a_model_that_is_asked_for_confidences_has_a_score(store: P
     tokens, _ = saved(store, tagged(), "ner", "words", confidences=True)
     predictor = Predictor(tokens.folder)
     with torch.no_grad():
-        dict(predictor.model.named_parameters())["project.bias"][predictor.encoder.labels.index("B-PER")] += 4
+        dict(predictor.model.named_parameters())["project.bias"][
+            predictor.encoder.labels.index("B-PER")
+        ] += 4
     (_, score, found), (_, _, nothing) = predictor.predict_entities(["lumo Kalo", ""])
     assert [(entity["start"], entity["stop"]) for entity in found] == [(0, 4), (5, 9)]
-    assert all(score < entity["score"] <= 1 for entity in found)  # an entity is likelier than all tags together
+    assert all(
+        score < entity["score"] <= 1 for entity in found
+    )  # an entity is likelier than all tags together
     assert nothing == []

@@ -48,8 +48,14 @@ BAD: list[bytes] = [
     b'{"inputs": null}', b'{"instances": 5}', b'{"inputs": [["a", "b"]]}', b'{"messages": []}', b'{"input": "x"}',
 ]  # fmt: skip
 ASKED_WRONG: dict[str, list[tuple[dict[str, Any], str]]] = {
-    "sentiment": [({"threshold": 2.0}, "threshold must be at most 1, got 2.0"), ({"threshold": "x"}, "threshold")],
-    "ner": [({"threshold": -1.0}, "threshold must be at least 0, got -1.0"), ({"threshold": None}, "must be of type float")],
+    "sentiment": [
+        ({"threshold": 2.0}, "threshold must be at most 1, got 2.0"),
+        ({"threshold": "x"}, "threshold"),
+    ],
+    "ner": [
+        ({"threshold": -1.0}, "threshold must be at least 0, got -1.0"),
+        ({"threshold": None}, "must be of type float"),
+    ],
     "translation": [
         ({"beam_width": 0}, "beam_width must be at least 1, got 0"),
         ({"num_best": 4}, "num_best must be at most beam_width 3, got 4"),
@@ -82,7 +88,12 @@ def ask(models: dict[str, Served]) -> Ask:
 
 def is_refused(status: int, text: str) -> bool:
     """Whether a caller is told what is wrong, and sees nothing of the inside."""
-    return status == 400 and bool(json.loads(text)["message"]) and "Traceback" not in text and "stack_trace" not in text
+    return (
+        status == 400
+        and bool(json.loads(text)["message"])
+        and "Traceback" not in text
+        and "stack_trace" not in text
+    )
 
 
 @pytest.mark.parametrize("problem", TABLES)
@@ -100,17 +111,27 @@ def test_a_bad_body_is_the_callers_fault(ask: Ask, problem: str) -> None:
 
 
 @pytest.mark.parametrize("problem", [problem for problem in TABLES if problem != "ner"])
-def test_a_body_of_csv_is_answered_and_wrong_rows_in_it_are_the_callers_fault(ask: Ask, problem: str) -> None:
+def test_a_body_of_csv_is_answered_and_wrong_rows_in_it_are_the_callers_fault(
+    ask: Ask, problem: str
+) -> None:
     status, text = ask(problem, b"text\nlumo grak\n5\n", "text/csv")
     assert (status, len(json.loads(text)["predictions"])) == (200, 2)
     for bad in (b"txt\nlumo\n", b"text,label\n,so\n", b"text\n\xff\n"):
         assert is_refused(*ask(problem, bad, "text/csv"))
 
 
-@pytest.mark.parametrize(("problem", "body"), [("ner", b"text\nlumo\n"), ("sentiment", b'text\n"lumo'), ("sentiment", b"")])
-def test_csv_that_mlflow_cannot_read_is_answered_by_mlflow_alone(ask: Ask, problem: str, body: bytes) -> None:
+@pytest.mark.parametrize(
+    ("problem", "body"),
+    [("ner", b"text\nlumo\n"), ("sentiment", b'text\n"lumo'), ("sentiment", b"")],
+)
+def test_csv_that_mlflow_cannot_read_is_answered_by_mlflow_alone(
+    ask: Ask, problem: str, body: bytes
+) -> None:
     status, text = ask(problem, body, "text/csv")
-    assert (status, json.loads(text)["message"][:38]) == (400, "Failed to parse input as a Pandas Data")
+    assert (status, json.loads(text)["message"][:38]) == (
+        400,
+        "Failed to parse input as a Pandas Data",
+    )
 
 
 @pytest.mark.parametrize("problem", TABLES)
@@ -124,10 +145,15 @@ def test_a_param_out_of_bounds_is_the_callers_fault(ask: Ask, problem: str) -> N
 
 @pytest.mark.parametrize(("place", "problem"), enumerate(TABLES))
 def test_the_line_of_the_readme_is_answered(ask: Ask, place: int, problem: str) -> None:
-    lines = re.findall(r"^curl .*/invocations .*-d '(.*)'$", (ROOT / "README.md").read_text(), flags=re.MULTILINE)
+    lines = re.findall(
+        r"^curl .*/invocations .*-d '(.*)'$", (ROOT / "README.md").read_text(), flags=re.MULTILINE
+    )
     assert len(lines) == len(TABLES)
     body = json.loads(lines[place])
-    assert body["dataframe_records"][0].pop("label", "") in ("", "6/8")  # no label of the made-up texts
+    assert body["dataframe_records"][0].pop("label", "") in (
+        "",
+        "6/8",
+    )  # no label of the made-up texts
     status, text = ask(problem, json.dumps(body).encode())
     assert status == 200, text
 
@@ -142,7 +168,10 @@ def test_a_sentence_of_tokens_is_tagged(ask: Ask) -> None:
     status, text = ask("ner", b'{"dataframe_records": [{"tokens": ["ta", "Kalo Bren", "lumo"]}]}')
     assert status == 200, text
     assert len(json.loads(text)["predictions"][0]["tags"]) == 3
-    for bad in (b'{"dataframe_records": [{"tokens": "lumo"}]}', b'{"dataframe_records": [{"tokens": [1, 2]}]}'):
+    for bad in (
+        b'{"dataframe_records": [{"tokens": "lumo"}]}',
+        b'{"dataframe_records": [{"tokens": [1, 2]}]}',
+    ):
         assert is_refused(*ask("ner", bad))
 
 
@@ -165,7 +194,9 @@ def server(models: dict[str, Served], tmp_path: Path) -> Iterator[str]:
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
     }  # fmt: skip
     with (tmp_path / "log").open("wb") as log:
-        process = subprocess.Popen(command, cwd=tmp_path, env=told, stdout=log, stderr=log, start_new_session=True)
+        process = subprocess.Popen(
+            command, cwd=tmp_path, env=told, stdout=log, stderr=log, start_new_session=True
+        )
     try:
         wait_for(f"http://127.0.0.1:{port}/ping", process, tmp_path / "log")
         yield f"http://127.0.0.1:{port}/invocations"

@@ -19,7 +19,9 @@ from tasks.registry import mlflow_client
 from tests.tasks.served import TABLES, Served
 
 pytestmark = pytest.mark.case("D15")
-Route = Callable[[str, str, Path], tuple[bool | None, str]]  # whether a text is unfamiliar, or None and why it is refused
+Route = Callable[
+    [str, str, Path], tuple[bool | None, str]
+]  # whether a text is unfamiliar, or None and why it is refused
 LIMIT = "characters, expected at most 100,000 (max_characters)"
 BLANK = "there is no text, only spaces or invisible characters"
 TEXTS: dict[str, tuple[str, bool | None, str]] = {
@@ -39,12 +41,19 @@ TEXTS: dict[str, tuple[str, bool | None, str]] = {
 def by_command_line(problem: str, text: str, folder: Path) -> tuple[bool | None, str]:
     done = CliRunner().invoke(app, ["predict", f"made_{problem}/1", text, "--json"])
     assert done.exception is None or isinstance(done.exception, SystemExit), done.exception
-    return (json.loads(done.output)["unfamiliar"], "") if done.exit_code == 0 else (None, done.output)
+    return (
+        (json.loads(done.output)["unfamiliar"], "") if done.exit_code == 0 else (None, done.output)
+    )
 
 
 def by_files(problem: str, text: str, folder: Path) -> tuple[bool | None, str]:
     (folder / "texts.jsonl").write_text(json.dumps({"text": text}) + "\n")
-    write_predictions(chosen_version(f"made_{problem}/1"), str(folder / "texts.jsonl"), str(folder / "out"), PredictSettings())
+    write_predictions(
+        chosen_version(f"made_{problem}/1"),
+        str(folder / "texts.jsonl"),
+        str(folder / "out"),
+        PredictSettings(),
+    )
     found = pd.read_parquet(folder / "out")
     if len(found):
         return bool(found["unfamiliar"].iloc[0]), ""
@@ -58,7 +67,11 @@ def loaded(problem: str) -> Any:
 
 def by_pyfunc(problem: str, text: str, folder: Path) -> tuple[bool | None, str]:
     try:
-        return bool(loaded(problem).predict(pd.DataFrame({"text": [text]}, dtype=object))["unfamiliar"].iloc[0]), ""
+        return bool(
+            loaded(problem)
+            .predict(pd.DataFrame({"text": [text]}, dtype=object))["unfamiliar"]
+            .iloc[0]
+        ), ""
     except MlflowException as error:
         return None, error.message
 
@@ -66,10 +79,16 @@ def by_pyfunc(problem: str, text: str, folder: Path) -> tuple[bool | None, str]:
 def by_http(problem: str, text: str, folder: Path) -> tuple[bool | None, str]:
     client = TestClient(scoring_server.init(loaded(problem)), raise_server_exceptions=False)
     said = client.post(
-        "/invocations", content=json.dumps({"dataframe_records": [{"text": text}]}), headers={"content-type": "application/json"}
+        "/invocations",
+        content=json.dumps({"dataframe_records": [{"text": text}]}),
+        headers={"content-type": "application/json"},
     )
     body = said.json()
-    return (body["predictions"][0]["unfamiliar"], "") if said.status_code == 200 else (None, body["message"])
+    return (
+        (body["predictions"][0]["unfamiliar"], "")
+        if said.status_code == 200
+        else (None, body["message"])
+    )
 
 
 ROUTES: list[Route] = [by_command_line, by_files, by_pyfunc, by_http]
@@ -113,7 +132,10 @@ def test_half_a_surrogate_pair_is_told_with_its_place(
     found, said = route(problem, "caf\udce9 lumo", tmp_path)
     assert found is None
     # The reader of JSON Lines and MLflow's server come before any model, and tell it in words of their own.
-    theirs = {by_files: "text: expected text, got half of a surrogate pair", by_http: "in position 3: surrogates not allowed"}
+    theirs = {
+        by_files: "text: expected text, got half of a surrogate pair",
+        by_http: "in position 3: surrogates not allowed",
+    }
     assert theirs.get(route, "half a surrogate pair at character 4 is no text") in said
 
 
@@ -121,7 +143,10 @@ def test_half_a_surrogate_pair_is_told_with_its_place(
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["made_generation/1", "lumo", "--label", "s\udce9"], "row 1, label: half a surrogate pair at character 2 is no text"),
+        (
+            ["made_generation/1", "lumo", "--label", "s\udce9"],
+            "row 1, label: half a surrogate pair at character 2 is no text",
+        ),
         (["made_sent\udce9", "lumo"], "there is no model"),
     ],
 )

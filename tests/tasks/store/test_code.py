@@ -17,7 +17,16 @@ from tasks.promote import deciding_code
 from tasks.registry.lineage import training_digest
 from tasks.store import code as rule
 from tasks.store.artifacts import TokenSet
-from tasks.store.code import BOUNDARY, OURS, ROOT, code_digest, imported_names, needed_modules, path_of, shape_digest
+from tasks.store.code import (
+    BOUNDARY,
+    OURS,
+    ROOT,
+    code_digest,
+    imported_names,
+    needed_modules,
+    path_of,
+    shape_digest,
+)
 from tasks.tokenize import token_code
 
 pytestmark = pytest.mark.case("B10")
@@ -36,10 +45,14 @@ class Thing:
 '''
 SAME: dict[str, Callable[[str], str]] = {
     "another docstring of the module": lambda text: text.replace("A module.", "Other words."),
-    "another docstring of a function": lambda text: text.replace("Act.", "Act at once.\n\n        Twice."),
+    "another docstring of a function": lambda text: text.replace(
+        "Act.", "Act at once.\n\n        Twice."
+    ),
     "no docstring of a class": lambda text: text.replace('    """A thing."""\n\n', ""),
     "another comment": lambda text: text.replace("# why", "# because"),
-    "a line break": lambda text: text.replace("return value + x", "return (\n            value\n            + x\n        )"),
+    "a line break": lambda text: text.replace(
+        "return value + x", "return (\n            value\n            + x\n        )"
+    ),
     "empty lines": lambda text: text.replace("\n\n", "\n\n\n\n"),
     "other quotes": lambda text: text.replace('"""Act."""', "'Act.'"),
 }
@@ -48,7 +61,9 @@ OTHER: dict[str, Callable[[str], str]] = {
     "another default": lambda text: text.replace("= 1", "= 2"),
     "another import": lambda text: text.replace("data.other", "data.others"),
     "another name": lambda text: text.replace("act", "do"),
-    "a text that is no docstring": lambda text: text.replace("        return", '        note = "x"\n        return'),
+    "a text that is no docstring": lambda text: text.replace(
+        "        return", '        note = "x"\n        return'
+    ),
 }
 
 
@@ -138,14 +153,24 @@ DOES_NOT_RUN = {
         "rnn_models/layers/recurrent.py",
         "tasks/ingest.py",
     ],
-    "train": ["rnn_models/problems/ner.py", "rnn_models/evaluation/significance.py", "tasks/train.py", "data/rows/splits.py"],
+    "train": [
+        "rnn_models/problems/ner.py",
+        "rnn_models/evaluation/significance.py",
+        "tasks/train.py",
+        "data/rows/splits.py",
+    ],
     "evaluate": [
         "rnn_models/problems/ner.py",
         "rnn_models/training/loop.py",
         "tasks/promote.py",
         "tasks/registry/mlflow_client.py",
     ],
-    "promote": ["tasks/pages/model_card.py", "tasks/register.py", "rnn_models/training/loop.py", "data/rows/splits.py"],
+    "promote": [
+        "tasks/pages/model_card.py",
+        "tasks/register.py",
+        "rnn_models/training/loop.py",
+        "data/rows/splits.py",
+    ],
     "health": ["tasks/promote.py", "data/rows/splits.py", "tasks/pages/model_card.py"],
 }
 
@@ -154,7 +179,11 @@ DOES_NOT_RUN = {
 def copy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A copy of our packages, which the digests are made of."""
     for package in OURS:
-        shutil.copytree(ROOT / package, tmp_path / package, ignore=shutil.ignore_patterns("__pycache__", "*.yaml"))
+        shutil.copytree(
+            ROOT / package,
+            tmp_path / package,
+            ignore=shutil.ignore_patterns("__pycache__", "*.yaml"),
+        )
     monkeypatch.setitem(code_digest.__kwdefaults__, "root", tmp_path)  # type: ignore[index]
     return tmp_path
 
@@ -173,7 +202,9 @@ def test_a_changed_function_in_what_a_stage_runs_changes_its_digest(stage: str, 
 
 
 @pytest.mark.parametrize("stage", STAGES)
-def test_comments_and_modules_that_a_stage_does_not_run_change_nothing(stage: str, copy: Path) -> None:
+def test_comments_and_modules_that_a_stage_does_not_run_change_nothing(
+    stage: str, copy: Path
+) -> None:
     before = STAGES[stage]()
     for module in DOES_NOT_RUN[stage]:
         add(copy / module, "\n\ndef more() -> int:\n    return 1\n")
@@ -202,7 +233,9 @@ def test_a_module_of_the_boundary_exists_and_is_never_entered() -> None:
 
 
 def test_versions_of_libraries_count() -> None:
-    assert code_digest("data/rows/splits.py") != code_digest("data/rows/splits.py", libraries=("numpy",))
+    assert code_digest("data/rows/splits.py") != code_digest(
+        "data/rows/splits.py", libraries=("numpy",)
+    )
 
 
 def test_the_digests_of_all_stages_are_kept_within_a_process() -> None:

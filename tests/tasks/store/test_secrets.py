@@ -34,8 +34,14 @@ def secrets(monkeypatch: pytest.MonkeyPatch) -> Secrets:
 
 def is_clean(text: str) -> bool:
     """Whether neither secret stands in a text, however it is written."""
-    forms = [form for secret in (PASSWORD, TOKEN) for form in (secret, quote(secret, safe=""), quote(secret), repr(secret)[1:-1])]
-    return not [form for form in (*forms, "Gr@ak", "Gr%40ak", "lumo+nuri", "lumo%2Bnuri") if form in text]
+    forms = [
+        form
+        for secret in (PASSWORD, TOKEN)
+        for form in (secret, quote(secret, safe=""), quote(secret), repr(secret)[1:-1])
+    ]
+    return not [
+        form for form in (*forms, "Gr@ak", "Gr%40ak", "lumo+nuri", "lumo%2Bnuri") if form in text
+    ]
 
 
 def test_names_are_filled_in_and_hidden_again(secrets: Secrets) -> None:
@@ -43,7 +49,9 @@ def test_names_are_filled_in_and_hidden_again(secrets: Secrets) -> None:
     shown = secrets.reveal(text)
     assert shown == f"https://reader:{PASSWORD}@host/a.csv?t={TOKEN}"
     assert secrets.hide(shown) == "https://reader:***@host/a.csv?t=***"
-    assert secrets.hide(f"{json.dumps(PASSWORD)} {PASSWORD!r} {quote(TOKEN)}") == "\"***\" '***' ***"
+    assert (
+        secrets.hide(f"{json.dumps(PASSWORD)} {PASSWORD!r} {quote(TOKEN)}") == "\"***\" '***' ***"
+    )
     assert secrets.hide(quote(PASSWORD, safe="").lower()) == "***"
 
 
@@ -52,16 +60,23 @@ def test_a_text_without_names_stays(secrets: Secrets) -> None:
     assert secrets.hide(PASSWORD) == PASSWORD  # nobody revealed it
 
 
-def test_parts_of_a_secret_are_hidden_too(secrets: Secrets, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_parts_of_a_secret_are_hidden_too(
+    secrets: Secrets, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("MADE_ADDRESS", "https://reader:abc%2F1@host/a.csv?sig=d%2Fe&day=1\n")
     monkeypatch.setenv("MADE_CONNECTION", "AccountName=ours;AccountKey=f+g/h==;Protocol=http")
     secrets.reveal("${env:MADE_ADDRESS} ${env:MADE_CONNECTION}")
-    assert secrets.hide("user reader, password abc/1, got sig=d/e") == "user reader, password ***, got sig=***"
+    assert (
+        secrets.hide("user reader, password abc/1, got sig=d/e")
+        == "user reader, password ***, got sig=***"
+    )
     assert secrets.hide("key f+g/h== of ours") == "key *** of ours"
 
 
 @pytest.mark.parametrize("value", [None, ""])
-def test_a_variable_that_is_not_set_is_named(value: str | None, secrets: Secrets, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_variable_that_is_not_set_is_named(
+    value: str | None, secrets: Secrets, monkeypatch: pytest.MonkeyPatch
+) -> None:
     if value is not None:
         monkeypatch.setenv("MADE_OTHER", value)
     said = r"the environment has no variable 'MADE_OTHER', which the catalog names as \$\{env:MADE_OTHER\}: set it where the flow"
@@ -77,20 +92,32 @@ def catalog(folder: Path, **source: Any) -> str:
 
 def stored(home: Path) -> str:
     """All that an ingestion leaves behind, but the rows."""
-    files = [path for path in home.rglob("*") if path.is_file() and path.suffix in (".json", ".jsonl", ".txt", ".md")]
+    files = [
+        path
+        for path in home.rglob("*")
+        if path.is_file() and path.suffix in (".json", ".jsonl", ".txt", ".md")
+    ]
     assert files
-    return "\n".join([*map(str, home.rglob("*")), *(path.read_text(encoding="utf-8") for path in files)])
+    return "\n".join(
+        [*map(str, home.rglob("*")), *(path.read_text(encoding="utf-8") for path in files)]
+    )
 
 
 @pytest.mark.usefixtures("secrets")
 def test_an_ingestion_with_secrets_leaves_them_nowhere(
     served: type[Served], store: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    rows = "text,label\n" + "".join(f"{text},{label}\n" for text, label in made_reviews(200, seed=0)) + "odd,row,here\n"
+    rows = (
+        "text,label\n"
+        + "".join(f"{text},{label}\n" for text, label in made_reviews(200, seed=0))
+        + "odd,row,here\n"
+    )
     served.files = {"/a.csv": rows.encode(), "/b.csv": rows.replace("n", "m").encode()}
     address = f"http://reader:${{env:MADE_PASSWORD}}@{served.address}"
     paths = [f"{address}/a.csv?t=${{env:MADE_TOKEN}}", f"{address}/b*.csv"]
-    mine = catalog(tmp_path, paths={"all": paths}, options={"headers": {"X-Key": "${env:MADE_TOKEN}"}})
+    mine = catalog(
+        tmp_path, paths={"all": paths}, options={"headers": {"X-Key": "${env:MADE_TOKEN}"}}
+    )
     with caplog.at_level(logging.INFO):
         snapshot, is_new = make_snapshot(entry := checked_entry("mine", mine))
     assert is_new
@@ -105,14 +132,24 @@ def test_an_ingestion_with_secrets_leaves_them_nowhere(
 
 
 FAULTS: dict[str, dict[str, Any]] = {
-    "nobody there": {"paths": {"all": "http://r:${env:MADE_PASSWORD}@127.0.0.1:1/a.csv?t=${env:MADE_TOKEN}"}},
-    "refused": {"paths": {"all": "http://r:${env:MADE_PASSWORD}@ADDRESS/none.csv?t=${env:MADE_TOKEN}"}},
+    "nobody there": {
+        "paths": {"all": "http://r:${env:MADE_PASSWORD}@127.0.0.1:1/a.csv?t=${env:MADE_TOKEN}"}
+    },
+    "refused": {
+        "paths": {"all": "http://r:${env:MADE_PASSWORD}@ADDRESS/none.csv?t=${env:MADE_TOKEN}"}
+    },
     "no such glob": {"paths": {"all": "http://r:${env:MADE_PASSWORD}@ADDRESS/*.tsv"}},
     "a password for a port": {"paths": {"all": "http://host:${env:MADE_PASSWORD}/a.csv"}},
     "a password for all of it": {"paths": {"all": "${env:MADE_PASSWORD}"}},
     "a kind of address": {"paths": {"all": "${env:MADE_TOKEN}://a.csv"}},
-    "a header": {"paths": {"all": "http://127.0.0.1:1/a.csv"}, "options": {"headers": {"X-Key": "${env:MADE_TOKEN}\r\n"}}},
-    "a proxy": {"paths": {"all": "http://ADDRESS/a.csv"}, "options": {"proxy": "http://u:${env:MADE_PASSWORD}@x"}},
+    "a header": {
+        "paths": {"all": "http://127.0.0.1:1/a.csv"},
+        "options": {"headers": {"X-Key": "${env:MADE_TOKEN}\r\n"}},
+    },
+    "a proxy": {
+        "paths": {"all": "http://ADDRESS/a.csv"},
+        "options": {"proxy": "http://u:${env:MADE_PASSWORD}@x"},
+    },
     "a local path": {"paths": {"all": "/none/${env:MADE_TOKEN}/a.csv"}},
     "a damaged file": {"paths": {"all": "http://ADDRESS/a.gz?t=${env:MADE_TOKEN}"}},
     "a member": {"paths": {"all": "http://ADDRESS/a.zip?t=${env:MADE_TOKEN}!a.csv"}},
@@ -122,7 +159,9 @@ FAULTS: dict[str, dict[str, Any]] = {
 
 @pytest.mark.usefixtures("secrets")
 @pytest.mark.parametrize("fault", FAULTS)
-def test_no_error_nor_what_led_to_it_shows_a_secret(fault: str, served: type[Served], store: Path, tmp_path: Path) -> None:
+def test_no_error_nor_what_led_to_it_shows_a_secret(
+    fault: str, served: type[Served], store: Path, tmp_path: Path
+) -> None:
     served.files = {"/a.gz": b"no", "/a.zip": b"PKno", "/a.csv": f"txt\n{TOKEN}\n".encode()}
     source = json.loads(json.dumps(FAULTS[fault]).replace("ADDRESS", served.address))
     with pytest.raises((RowError, OSError)) as caught:
@@ -152,9 +191,12 @@ def test_a_piece_shows_nothing_of_a_secret_path(
         {"paths": {"all": "https://host/a.csv?token=abc"}},
     ],
 )
-def test_a_catalog_with_a_secret_written_in_it_is_refused(source: dict[str, Any], tmp_path: Path) -> None:
+def test_a_catalog_with_a_secret_written_in_it_is_refused(
+    source: dict[str, Any], tmp_path: Path
+) -> None:
     with pytest.raises(
-        RowError, match=r"mine\.yaml, entry mine, source: .*name it instead: \$\{env:NAME\} for a variable"
+        RowError,
+        match=r"mine\.yaml, entry mine, source: .*name it instead: \$\{env:NAME\} for a variable",
     ) as caught:
         checked_entry("mine", catalog(tmp_path, **source))
     assert "abc" not in "".join(traceback.format_exception(caught.value))
