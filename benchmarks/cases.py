@@ -10,7 +10,7 @@ from collections import defaultdict
 
 import pytest
 
-from benchmarks.figures import Figure, figure, main, write
+from benchmarks.lib.figures import Figure, figure, main, write
 
 CASES = {
     "01": "labels that look alike",

@@ -18,7 +18,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from benchmarks.figures import RESULTS, ROOT, Figure, figure, main, mean_figure, write
+from benchmarks.lib.figures import RESULTS, ROOT, Figure, figure, main, mean_figure, write
 
 SCORES = {
     "rotten_tomatoes": ("rotten_tomatoes_accuracy", 75.0),

@@ -17,7 +17,7 @@ from typing import Any
 
 import yaml
 
-from benchmarks.figures import ROOT, Figure, figure, main, write
+from benchmarks.lib.figures import ROOT, Figure, figure, main, write
 from refrain.deployments import Server
 from refrain.services import free_port
 

@@ -18,9 +18,9 @@ from typing import Any
 
 import pandas as pd
 
-from benchmarks.figures import ROOT, Figure, figure, main, write
-from benchmarks.memory import memory_mib
-from benchmarks.real_sets import own_store
+from benchmarks.data.real_sets import own_store
+from benchmarks.lib.figures import ROOT, Figure, figure, main, write
+from benchmarks.lib.memory import memory_mib
 from refrain.commands.training import token_set
 from tasks.evaluate import evaluate
 from tasks.inference.isolation import run_apart

@@ -26,7 +26,7 @@ def prepare(**more: str) -> None:
         "DO_NOT_TRACK": "1",
         # Threads that wait spin for a moment only, then sleep. By default they spin for milliseconds,
         # and as soon as any other program wants a core, each of the thousands of parallel loops of a
-        # step loses a time slice. `python -m benchmarks.threads` prints what that costs.
+        # step loses a time slice. `python -m benchmarks.speed.threads` prints what that costs.
         "GOMP_SPINCOUNT": "2000",
         "PREFECT_LOGGING_EXTRA_LOGGERS": LOGGERS,
         "PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW": "ignore",  # as in `refrain check`, which starts no engine

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.figures import ROOT
+from benchmarks.lib.figures import ROOT
 from data.catalog.catalog import read_catalog
 from docs.make_tables import PAGE, with_tables
 

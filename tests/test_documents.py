@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from benchmarks.figures import DOCUMENTS, ROOT, read, with_tables
+from benchmarks.lib.figures import DOCUMENTS, ROOT, read, with_tables
 from data.catalog.catalog import read_catalog
 from tasks.settings import setting_names
 
@@ -16,7 +16,7 @@ README = (ROOT / "README.md").read_text()
 @pytest.mark.parametrize("name", DOCUMENTS)
 def test_the_tables_are_made_of_the_measured_figures(name: str) -> None:
     text = (ROOT / name).read_text()
-    assert text == with_tables(text), "run python -m benchmarks.figures"
+    assert text == with_tables(text), "run python -m benchmarks.lib.figures"
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,1 @@
+"""The data layer: speed, memory, damage and real datasets."""

@@ -1,0 +1,1 @@
+"""How often promotion, the registry and replay are wrong."""

@@ -1,0 +1,1 @@
+"""How fast Refrain is: beside its peers, and where the time goes."""

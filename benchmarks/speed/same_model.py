@@ -1,0 +1,49 @@
+"""Whether JoeyNMT's model says with our code what it says with JoeyNMT's.
+
+``python -m benchmarks.speed.same_model`` asks both greedily, where their searches are
+the same, then with beams, where lengths count otherwise (``benchmarks/SPEED.md``),
+and prints how many texts are the same.
+"""
+
+from benchmarks.speed.joeynmt_weights import asked_examples, laid, read_joeynmt, read_words
+from benchmarks.speed.ours import TRANSLATION, lines_of
+from benchmarks.speed.peer_environments import WORK, prepare_inputs
+from benchmarks.speed.rows import BEAM, Asked, joeynmt_folder, joeynmt_search
+from rnn_models.decoding.predict import predict_all
+from rnn_models.problem import find_problem
+
+Texts = list[list[str]]
+MOST = 60  # tokens of a text of JoeyNMT's; our limit, which follows the source's length, is set so that it never is the shorter one
+NO_LIMIT = {"max_length_ratio": float(MOST)}
+
+
+def our_texts(asked: Asked, beam_size: int) -> Texts:
+    """What our code says with JoeyNMT's weights."""
+    problem, folder = find_problem("translation"), WORK / joeynmt_folder(asked)
+    model = laid(
+        read_joeynmt(folder),
+        problem.defaults.with_changes(TRANSLATION | NO_LIMIT | {"beam_width": beam_size}),
+    )
+    outputs = predict_all(
+        problem, model, asked_examples(folder, lines_of("test.bpe.en")[: asked.rows])
+    )
+    words = read_words(folder / "trg_vocab.txt")
+    return [[words[i] for i in output.ids[:MOST]] for output in outputs]
+
+
+def main() -> None:
+    """Let both sides say the same sentences, and compare."""
+    prepare_inputs()
+    asked = Asked()
+    for beam_size in (1, BEAM):
+        _, theirs = joeynmt_search(asked, beam_size=beam_size)
+        ours = our_texts(asked, beam_size)
+        num = sum(one == other for one, other in zip(ours, theirs, strict=True))
+        longest = max(map(len, ours + theirs))
+        print(
+            f"beams of {beam_size}: {num} of {len(ours)} texts are the same; the longest has {longest} tokens"
+        )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,34 @@
+"""The benchmark of replays counts one that differs."""
+
+from typing import Any
+
+import pytest
+
+from benchmarks.data.real_sets import CATALOG
+from benchmarks.promotion.replay import DATASETS, figures
+from data.catalog.catalog import read_catalog
+from rnn_models.problem import problem_names
+
+
+def said(problem: str, *, is_identical: bool) -> dict[str, Any]:
+    facts = [
+        {"what": "threads", "then": "2", "now": "2"},
+        {"what": "device", "then": "cpu", "now": "cpu"},
+    ]
+    return {"problem": problem, "is_identical": is_identical, "num_weights": 1_234, "facts": facts}
+
+
+@pytest.mark.parametrize(("is_identical", "value"), [(True, 1), (False, 0)])
+def test_the_figure_is_one_only_if_all_are_the_same(is_identical: bool, value: float) -> None:
+    (found,) = figures(
+        {"a": said("ner", is_identical=True), "b": said("sentiment", is_identical=is_identical)}
+    )
+    assert (found.figure, found.value, found.is_met) == ("replay_identical", value, is_identical)
+    assert found.note.startswith(
+        f"{1 + is_identical} of 2 trained again in a process of their own (threads: 2): ner (`a`, 1,234"
+    )
+
+
+def test_every_problem_is_trained_again() -> None:
+    entries = read_catalog(CATALOG)
+    assert sorted(entries[name].problem for name in DATASETS) == problem_names()
