@@ -6,7 +6,9 @@ from pathlib import Path
 
 def main() -> None:
     """Run the command line."""
-    sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+    root = Path(__file__).resolve().parents[1]
+    if (root / "pyproject.toml").is_file():  # a checkout: others have packages called tasks too
+        sys.path.insert(0, str(root))
     from refrain.app import main as command_line
 
     command_line()

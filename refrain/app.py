@@ -10,7 +10,8 @@ from typing import Annotated, Any
 
 import typer
 
-from refrain.commands import data, predict, registry, training
+from refrain.commands import data, predict, project, registry, training
+from refrain.commands.project import project_datasets
 from refrain.environment import prepare
 from refrain.errors import fail, plain_errors
 from refrain.interruption import disarm, exit_status, stop_watching, was_interrupted, watch_signals
@@ -62,6 +63,7 @@ Datasets = Annotated[
     typer.Argument(metavar="[DATASET]...", help="Names from the catalog; none for the main job."),
 ]
 
+app.add_typer(project.app)
 app.add_typer(data.app)
 app.add_typer(training.app)
 app.add_typer(predict.app)
@@ -101,7 +103,8 @@ def run(
 ) -> None:
     """Retrain datasets, one after the other: ingest, tokenize, train, evaluate, register, promote.
 
-    Without a dataset it does the main job: rotten_tomatoes (sentiment), msra
+    In a project (see `refrain init`) it retrains all datasets of the project's catalog.
+    Elsewhere, without a dataset, it does the main job: rotten_tomatoes (sentiment), msra
     (NER) and tatoeba_en_fr (translation), the last two on a limited number of
     training rows, so that all three take about ten minutes on two cores.
 
@@ -126,8 +129,9 @@ def run(
                 datasets or [], changed(assignments, limit), joined(catalog), as_json=as_json
             )
         return
-    names = datasets or list(MAIN_JOB)
     with plain_errors():
+        own = [] if datasets else project_datasets()
+        names = datasets or own or list(MAIN_JOB)
         check_names(names, catalog)
         if snapshot and len(names) != 1:
             raise ValueError(
@@ -137,7 +141,9 @@ def run(
         from tasks.settings import parse_settings
 
         chosen = {
-            name: parse_settings(changed(assignments, limit), {} if datasets else MAIN_JOB[name])
+            name: parse_settings(
+                changed(assignments, limit), {} if datasets or own else MAIN_JOB[name]
+            )
             for name in names
         }
         if snapshot:

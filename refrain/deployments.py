@@ -8,9 +8,10 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-from refrain.environment import ROOT
+from tasks.store.installation import DEPLOYMENTS, ROOT, project
 
 POOL = "refrain"
 NEXT_RUNS_SECONDS = 30.0  # the server schedules runs a few seconds after a deployment was applied
@@ -125,6 +126,12 @@ def _answer(request: urllib.request.Request) -> Any:
     return json.loads(text) if text else None
 
 
+def deployments_file() -> Path:
+    """``prefect.yaml`` of the project, else the one that comes with Refrain."""
+    own = project() / DEPLOYMENTS
+    return own if own.is_file() else ROOT / DEPLOYMENTS
+
+
 def deploy(prefect: Sequence[str], environment: Mapping[str, str]) -> None:
     """Make the work pool and apply every deployment of ``prefect.yaml``.
 
@@ -133,13 +140,13 @@ def deploy(prefect: Sequence[str], environment: Mapping[str, str]) -> None:
     """
     commands = (
         ["work-pool", "create", POOL, "--type", "process", "--overwrite"],
-        ["--no-prompt", "deploy", "--all"],
+        ["--no-prompt", "deploy", "--all", "--prefect-file", str(deployments_file())],
     )
     for command in commands:
         done = subprocess.run(
             [*prefect, *command],
-            cwd=ROOT,
-            env=dict(environment),
+            cwd=project(),
+            env={**environment, "PYTHONSAFEPATH": "1"},
             capture_output=True,
             text=True,
             check=False,

@@ -1,15 +1,11 @@
 """Where Prefect and MLflow keep their things, decided before either is imported."""
 
 import os
-from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[1]
-LOGGERS = "data,rnn_models,tasks"
+from tasks.store.home import home
+from tasks.store.installation import IS_CHECKOUT, PACKAGE, ROOT
 
-
-def home() -> Path:
-    """The folder that holds everything: ``REFRAIN_HOME``, else ``.refrain`` in the repo."""
-    return Path(os.environ.get("REFRAIN_HOME") or ROOT / ".refrain").resolve()
+LOGGERS = f"{PACKAGE}data,rnn_models,{PACKAGE}tasks"
 
 
 def prepare(**more: str) -> None:
@@ -35,7 +31,8 @@ def prepare(**more: str) -> None:
     for name, value in (chosen | more).items():
         os.environ.setdefault(name, value)
     _reach_this_machine_directly()
-    _be_found_first()
+    if IS_CHECKOUT:
+        _be_found_first()
     home().mkdir(parents=True, exist_ok=True)
 
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import typer
 
-from refrain.environment import home
 from refrain.interruption import end_interrupted, is_interruption, was_interrupted
+from tasks.store.home import home
 
 
 @contextmanager

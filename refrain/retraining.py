@@ -10,12 +10,12 @@ from typing import Any
 
 from flows.retrain import retrain
 from refrain.engine import engine
-from refrain.environment import home
 from refrain.errors import known_error
 from refrain.progress import quiet, show_progress
 from tasks.pages.promotion import summary
 from tasks.settings import Settings
 from tasks.store.artifacts import Promotion
+from tasks.store.home import home
 from tasks.task_states import outcome
 from tasks.unchanged import find_promotion
 

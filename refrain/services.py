@@ -15,7 +15,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from refrain.environment import ROOT, home
+from tasks.store.home import home
+from tasks.store.installation import project
 
 START_SECONDS = 600.0  # a busy machine of two cores needs minutes for both servers
 TERM_SECONDS, KILL_SECONDS = 8.0, 3.0
@@ -92,8 +93,11 @@ def start(name: str, command: Sequence[str], environment: Mapping[str, str]) -> 
     with log.open("wb") as file:
         process = subprocess.Popen(
             command,
-            cwd=ROOT,
-            env=dict(environment),
+            cwd=project(),
+            env={
+                **environment,
+                "PYTHONSAFEPATH": "1",
+            },  # no module of the project shadows a library's
             stdin=subprocess.DEVNULL,
             stdout=file,
             stderr=file,

@@ -12,9 +12,10 @@ from datetime import datetime
 from pathlib import Path
 
 from refrain.deployments import POOL, Server, deploy
-from refrain.environment import home
 from refrain.services import Service, check_port, running, start, wait_for
+from tasks.ingestion.catalogs import own_catalogs
 from tasks.registry.links import UI_URL, sqlite_url, ui_page
+from tasks.store.home import home
 
 LOOK_SECONDS = 30.0  # between two looks at schedules that somebody added in the dashboard
 
@@ -80,6 +81,8 @@ def environment_of(prefect_port: int) -> dict[str, str]:
     return os.environ | {
         "PREFECT_API_URL": api,
         "PREFECT_SERVER_UI_API_URL": api,
+        "REFRAIN_HOME": str(home()),  # a flow run may have another current folder
+        "REFRAIN_CATALOG": os.pathsep.join(str(path) for path in own_catalogs()),
         # Prefect's worker keeps a folder in the temporary folder that it cannot share with other users.
         "TMPDIR": str(temporary),
         "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",  # eight processes that nothing here uses

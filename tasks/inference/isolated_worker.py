@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 # As if they were not installed: a version brings its own code, under a name of its own.
-for ours in ("flows", "tasks", "rnn_models", "data"):
+for ours in ("refrain", "flows", "tasks", "rnn_models", "data"):
     sys.modules[ours] = None  # type: ignore[assignment]
 
 import mlflow

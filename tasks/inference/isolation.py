@@ -21,7 +21,7 @@ import pandas as pd
 
 from rnn_models.devices import num_threads
 from tasks.registry.registered_model import download, plain
-from tasks.store.code import ROOT
+from tasks.store.installation import ROOT
 
 log = logging.getLogger(__name__)
 MAIN = ROOT / "tasks" / "inference" / "isolated_worker.py"

@@ -5,12 +5,17 @@ from pathlib import Path
 
 from data.catalog.catalog import CATALOG
 from data.errors import RowError
+from tasks.store.installation import CATALOG as PROJECT_CATALOG
+from tasks.store.installation import project
 
 VARIABLE = "REFRAIN_CATALOG"
 
 
 def catalog_paths(catalog: str | None) -> list[Path]:
-    """The catalog of Refrain, those of ``REFRAIN_CATALOG``, and those that are named here, with ``:`` between.
+    """Catalog files in use: ours, the project's, those of ``REFRAIN_CATALOG``, and ``catalog``.
+
+    Args:
+        catalog: Further files, with ``:`` between them.
 
     Raises:
         RowError: If the variable names a file that is not there.
@@ -20,9 +25,20 @@ def catalog_paths(catalog: str | None) -> list[Path]:
         if not path.exists():
             raise RowError(f"there is no catalog file {path}, which the variable {VARIABLE} names")
     found: dict[Path, Path] = {}
-    for path in (CATALOG, *ours, *theirs):
+    for path in (CATALOG, *project_catalog(), *ours, *theirs):
         found.setdefault(path.resolve(), path)  # by where it lies, for one may be named twice
     return list(found.values())
+
+
+def project_catalog() -> list[Path]:
+    """The project's own catalog, if it has one."""
+    path = project() / PROJECT_CATALOG
+    return [path] if path.is_file() else []
+
+
+def own_catalogs() -> list[Path]:
+    """Catalogs beside ours that every command reads: the project's and those of ``REFRAIN_CATALOG``."""
+    return [*project_catalog(), *(path.resolve() for path in _paths(os.environ.get(VARIABLE, "")))]
 
 
 def _paths(text: str) -> list[Path]:

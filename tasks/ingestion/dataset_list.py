@@ -2,9 +2,11 @@
 
 from dataclasses import asdict, fields
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 from data.catalog.catalog import Dataset, find_dataset, read_catalog
+from data.catalog.yaml_entries import read_entries
 from data.text.settings import default_settings
 from tasks.ingestion.catalogs import catalog_paths
 
@@ -50,3 +52,8 @@ def check_datasets(names: list[str], catalog: str | None = None) -> None:
     """
     for name in names:
         find_dataset(name, *catalog_paths(catalog))
+
+
+def names_in(catalog: Path) -> list[str]:
+    """Names of the datasets of one catalog file, in its order."""
+    return list(read_entries([catalog]))

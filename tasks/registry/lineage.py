@@ -13,7 +13,8 @@ from prefect.runtime import flow_run
 from prefect.utilities.urls import url_for
 
 from tasks.store.artifacts import Checkpoint, TokenSet
-from tasks.store.code import ROOT, code_digest, digest, training_modules
+from tasks.store.code import code_digest, digest, training_modules
+from tasks.store.installation import ROOT
 
 DASHBOARD = "http://127.0.0.1:4200"  # where `refrain up` starts it, for a flow run without a server
 LIBRARIES = (

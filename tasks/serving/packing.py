@@ -13,7 +13,8 @@ from pathlib import Path
 
 from rnn_models.checkpoints.checkpoint import SETTINGS, WEIGHTS
 from tasks.store.artifacts import Checkpoint, TokenSet
-from tasks.store.code import OURS, ROOT, modules_digest, needed_modules
+from tasks.store.code import OURS, modules_digest, needed_modules
+from tasks.store.installation import ROOT, source_text
 
 SERVING = Path("tasks/serving/pyfunc_model.py")
 IMPORT = re.compile(rf"^(\s*from|\s*import) ({'|'.join(OURS)})\b", flags=re.MULTILINE)
@@ -22,9 +23,7 @@ IMPORT = re.compile(rf"^(\s*from|\s*import) ({'|'.join(OURS)})\b", flags=re.MULT
 def needed_libraries(modules: list[Path], root: Path = ROOT) -> list[str]:
     """All libraries that some modules import, ours and Python's own left out."""
     found = set[str]()
-    for node in (
-        node for path in modules for node in ast.walk(ast.parse((root / path).read_text()))
-    ):
+    for node in (node for path in modules for node in ast.walk(ast.parse(source_text(path, root)))):
         if isinstance(node, ast.Import):
             found |= {alias.name.split(".")[0] for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
@@ -44,7 +43,7 @@ def pack_code(problem: str, folder: Path) -> tuple[Path, Path]:
         The file for MLflow, and the package's folder.
     """
     modules = served_modules(problem)
-    texts = {path: (ROOT / path).read_text() for path in modules}
+    texts = {path: source_text(path) for path in modules}
     name = f"refrain_{modules_digest(modules)}"  # code that does the same has the same name
     for path, text in texts.items():
         place = folder / "serving.py" if path == SERVING else folder / name / path

@@ -14,7 +14,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parents[2]
+from tasks.store.installation import PACKAGE, ROOT, path_of_module, source_text
+
 OURS = ("tasks", "rnn_models", "data")
 # They name, find and follow what stages make, and make nothing of it: what they import is not followed.
 BOUNDARY = frozenset(
@@ -28,6 +29,7 @@ BOUNDARY = frozenset(
         "store/artifacts.py",
         "store/code.py",
         "store/home.py",
+        "store/installation.py",
         "task_states.py",
     )
 )
@@ -51,7 +53,7 @@ def code_digest(
 
 def path_of(module: str) -> str:
     """The path of a module that was looked up by its name, as ``code_digest`` takes it."""
-    return module.replace(".", "/") + ".py"
+    return module.removeprefix(PACKAGE).replace(".", "/") + ".py"
 
 
 def modules_digest(modules: Iterable[Path], root: Path = ROOT) -> str:
@@ -61,8 +63,7 @@ def modules_digest(modules: Iterable[Path], root: Path = ROOT) -> str:
 
 def _digest(modules: set[Path], libraries: tuple[str, ...], root: Path) -> str:
     parts = [
-        f"{path.as_posix()} {shape_digest((root / path).read_text(encoding='utf-8'))}"
-        for path in sorted(modules)
+        f"{path.as_posix()} {shape_digest(source_text(path, root))}" for path in sorted(modules)
     ]
     parts += [f"{library} {version(library)}" for library in libraries]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
@@ -93,13 +94,11 @@ def needed_modules(
 
 
 def _imports(path: Path, root: Path) -> list[Path]:
-    places = [
-        Path(*name.split(".")) for name in imported_names((root / path).read_text(encoding="utf-8"))
-    ]
+    places = [Path(*name.split(".")) for name in imported_names(source_text(path, root))]
     modules = [place.with_suffix(".py") for place in places] + [
         place / "__init__.py" for place in places
     ]
-    return [module for module in modules if (root / module).is_file()]
+    return [module for module in modules if path_of_module(module, root).is_file()]
 
 
 def imported_names(text: str) -> tuple[str, ...]:

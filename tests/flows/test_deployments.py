@@ -9,7 +9,7 @@ from prefect.exceptions import ParameterTypeError
 from pydantic import ValidationError
 
 from data.catalog.catalog import read_catalog
-from tasks.store.code import ROOT
+from tasks.store.installation import ROOT
 
 FILE = yaml.safe_load((ROOT / "prefect.yaml").read_text())
 DEPLOYMENTS = {entry["name"]: entry for entry in FILE["deployments"]}

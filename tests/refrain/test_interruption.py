@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from refrain.environment import ROOT
+from tasks.store.installation import ROOT
 
 QUICK = [
     "--set",

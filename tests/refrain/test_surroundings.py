@@ -13,8 +13,9 @@ from pathlib import Path
 import pytest
 
 from refrain.engine import check_server
-from refrain.environment import ROOT, prepare
+from refrain.environment import prepare
 from refrain.services import free_port
+from tasks.store.installation import ROOT
 from tests.refrain.test_command_line import typed
 
 

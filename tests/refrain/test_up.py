@@ -15,8 +15,8 @@ import pytest
 import yaml
 
 from refrain.deployments import Server
-from refrain.environment import ROOT
 from refrain.services import Service, free_port, rotate, start, stop
+from tasks.store.installation import ROOT
 
 QUICK = {
     "training": {"max_epochs": 1, "hidden_size": 8, "embedding_size": 8},

@@ -12,7 +12,7 @@ from rnn_models.devices import num_threads
 from tasks.inference import isolation
 from tasks.inference.isolation import environment, predict_apart, run_apart
 from tasks.registry import mlflow_client
-from tasks.store.code import ROOT
+from tasks.store.installation import ROOT
 
 NAME = "made_words"
 CODE = """

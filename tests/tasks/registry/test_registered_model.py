@@ -20,7 +20,7 @@ from packaging.requirements import Requirement
 from rnn_models.problem import problem_names
 from tasks.registry.registered_model import download, predict_with, requirements_of
 from tasks.serving.packing import needed_libraries, served_modules
-from tasks.store.code import ROOT
+from tasks.store.installation import ROOT
 from tests.tasks.served import TABLES, Served
 
 each = pytest.mark.parametrize("problem", TABLES)

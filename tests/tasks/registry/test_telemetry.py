@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from tasks.store.code import ROOT
+from tasks.store.installation import ROOT
 
 SCRIPT = """
 import importlib, sys

@@ -8,7 +8,7 @@ import pytest
 
 from rnn_models.problem import problem_names
 from tasks.serving.packing import needed_modules, pack_code
-from tasks.store.code import ROOT
+from tasks.store.installation import ROOT
 
 
 @pytest.mark.parametrize("problem", problem_names())

@@ -20,7 +20,7 @@ from fastapi.testclient import TestClient
 from mlflow.pyfunc import scoring_server
 
 from tasks.registry import mlflow_client
-from tasks.store.code import ROOT
+from tasks.store.installation import ROOT
 from tests.tasks.served import TABLES, Served
 
 Ask = Callable[..., tuple[int, str]]

@@ -20,13 +20,13 @@ from tasks.store.artifacts import TokenSet
 from tasks.store.code import (
     BOUNDARY,
     OURS,
-    ROOT,
     code_digest,
     imported_names,
     needed_modules,
     path_of,
     shape_digest,
 )
+from tasks.store.installation import ROOT
 from tasks.tokenize import token_code
 
 pytestmark = pytest.mark.case("B10")
