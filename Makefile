@@ -1,5 +1,6 @@
 # make run    the main job: three datasets from raw rows to a champion
 # make test   everything that is checked: format, lint, types, tests
+# make check  the same with quick tests only, in about 90 seconds
 # make extras the packages of optional sources and formats: hub, postgres, s3, music
 # make up     the dashboards, a worker, the scheduled deployments
 # make bench  measure the main job and write benchmarks/results/main_job.json
@@ -9,7 +10,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: run test extras up bench bench-data lock lock-check clean
+.PHONY: run test check extras up bench bench-data lock lock-check clean
 .DELETE_ON_ERROR:
 
 run: .venv/ready
@@ -22,6 +23,9 @@ up: .venv/extras
 
 test: .venv/tools
 	@$(BIN)/python -m tests
+
+check: .venv/tools
+	@$(BIN)/python -m tests --quick
 
 bench: .venv/extras
 	@$(BIN)/python -m benchmarks.main_job

@@ -18,12 +18,57 @@ os.environ["DO_NOT_TRACK"] = "1"
 os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
 os.environ["GOMP_SPINCOUNT"] = "2000"  # before torch is imported; refrain/environment.py says why
 
+# Modules whose tests start programs of ours.
+PROGRAMS = (
+    "test_interruption.py",
+    "test_surroundings.py",
+    "test_retraining.py",
+    "test_command_line.py",
+    "test_isolation.py",
+    "test_telemetry.py",
+    "test_install.py",
+)
 GOOD, BAD, PLAIN = (
     ("lumo", "sela", "nuri"),
     ("grak", "dosh", "vek"),
     ("ta", "mi", "ro", "ku", "pe", "so", "li", "da"),
 )
 NAMES = ("Kalo Bren", "Ursa", "Tembo Sil", "Fara")
+
+
+# Fixtures that cost seconds: tests that share one run in one process of pytest-xdist, one after the other.
+SHARED = {
+    "up": "up",
+    "bin_folder": "wheel",
+    "engine": "engine",
+    "line": "engine",
+    "server": "postgres",
+    "served_store": "served",
+    "shared": "replay",
+}
+END_TO_END = {"up", "bin_folder", "engine", "line", "served_store", "shared", "made", "said"}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark tests by their fixtures, and keep those together that share what is expensive."""
+    for item in items:
+        names = set(getattr(item, "fixturenames", ()))
+        if names & END_TO_END or item.path.name in PROGRAMS:
+            item.add_marker("e2e")
+        if "server" in names and "sql" in item.path.name:
+            item.add_marker("postgres")
+        group = next((group for name, group in SHARED.items() if name in names), None)
+        if group is None and has_module_fixture(item):
+            group = item.path.stem
+        if group is not None:
+            item.add_marker(pytest.mark.xdist_group(group))
+
+
+def has_module_fixture(item: pytest.Item) -> bool:
+    """Whether a test uses a fixture that is made once for its module."""
+    info = getattr(item, "_fixtureinfo", None)
+    found = info.name2fixturedefs.values() if info else ()
+    return any(each[-1].scope == "module" for each in found)
 
 
 def made_reviews(num: int, seed: int) -> list[tuple[str, str]]:
