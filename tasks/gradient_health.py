@@ -16,6 +16,7 @@ from tasks.pages.training import clipping_words
 from tasks.settings import TrainChanges, changes
 from tasks.store.artifacts import Health, TokenSet
 from tasks.store.code import code_digest, digest, training_code
+from tasks.store.durable import write_text
 
 log = logging.getLogger(__name__)
 
@@ -116,7 +117,7 @@ def write_report(
         "tokens": tokens.digest,
     }
     text = json.dumps(finite(told), indent=2, ensure_ascii=False, allow_nan=False)
-    (folder / REPORT).write_text(f"{text}\n", encoding="utf-8")
+    write_text(folder / REPORT, f"{text}\n")
 
 
 def series(probe: Probe) -> dict[str, Any]:

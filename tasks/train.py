@@ -19,7 +19,8 @@ from tasks import stopping
 from tasks.ingestion.snapshot_writer import REPORT
 from tasks.pages.data import PAGE
 from tasks.pages.training import clipping_words, training_figure
-from tasks.registry.mlflow_client import (
+from tasks.registry.tracked_run import metric_points
+from tasks.registry.training_run import (
     closing,
     end_run,
     is_open_to_logs,
@@ -27,10 +28,10 @@ from tasks.registry.mlflow_client import (
     log_file,
     start_run,
 )
-from tasks.registry.tracked_run import metric_points
 from tasks.settings import TrainChanges, changes
 from tasks.store.artifacts import Checkpoint, TokenSet
 from tasks.store.code import digest, training_code
+from tasks.store.durable import write_text
 from tasks.task_states import unchanged
 
 log = logging.getLogger(__name__)
@@ -66,7 +67,7 @@ def followed_run(folder: Path, tokens: TokenSet, settings: TrainSettings) -> str
     run_id = start_run(tokens, f"train-{tokens.dataset}", asdict(settings), tags)
     for report in (PAGE, REPORT):
         log_file(run_id, tokens.snapshot_of().folder / report, "data")
-    path.write_text(run_id)
+    write_text(path, run_id)
     return run_id
 
 
@@ -133,9 +134,8 @@ def write_checkpoint(
     """Write weights, settings and history, then the manifest; the file to resume from goes."""
     save_model(folder, history.weights, problem, tokens.model_sizes(), settings)
     steps, epochs = ([vars(item) for item in items] for items in (history.steps, history.epochs))
-    (folder / "history.json").write_text(
-        json.dumps({"steps": steps, "epochs": epochs, "ended": history.ended})
-    )
+    text = json.dumps({"steps": steps, "epochs": epochs, "ended": history.ended})
+    write_text(folder / "history.json", text)
     log_file(run_id, folder / "history.json")
     log_figure(run_id, training_figure(history, settings, problem), "training.png")
     end_run(run_id, "FINISHED")

@@ -12,10 +12,11 @@ from data.errors import RowError
 from data.ingestion.snapshot_changes import Change, find_changes
 from data.rows.check_settings import LIMITS
 from data.rows.hash_files import num_changed
-from tasks.ingestion.snapshot_log import History, append_line, read_lines
+from tasks.ingestion.snapshot_log import History
 from tasks.ingestion.snapshot_writer import HASHES, REPORT, SIDES
 from tasks.store.artifacts import Snapshot
 from tasks.store.code import digest
+from tasks.store.durable import append_line, read_lines
 from tasks.store.home import home
 
 UNRELATED = (

@@ -1,6 +1,5 @@
 """Who asked to be forgotten: the list of a dataset's texts and keys that no later snapshot may hold."""
 
-import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -20,7 +19,9 @@ from data.sources.filesystem import asked, explained, system_of
 from data.text.invisible_characters import trimmed_name
 from tasks.ingestion.snapshot_log import History
 from tasks.store.artifacts import Snapshot
+from tasks.store.durable import write_text
 from tasks.store.home import home
+from tasks.store.locks import locked
 
 
 def own_list(dataset: str) -> Path:
@@ -76,13 +77,10 @@ def forget(entry: Dataset, texts: Iterable[str], keys: Iterable[str]) -> list[st
             f"{entry.name}: its rows have no key: name a text instead, or the key's column in columns"
         )
     path = own_list(entry.name)
-    known = set(path.read_text(encoding="utf-8").splitlines()) if path.exists() else set()
-    new = [line for line in dict.fromkeys(lines) if line not in known]
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a", encoding="utf-8") as file:
-        file.writelines(f"{line}\n" for line in new)
-        file.flush()
-        os.fsync(file.fileno())
+    with locked("removals", entry.name):  # two requests at once must not lose one
+        known = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+        new = [line for line in dict.fromkeys(lines) if line not in known]
+        write_text(path, "".join(f"{line}\n" for line in [*known, *new]))
     return new
 
 

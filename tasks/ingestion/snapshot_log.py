@@ -1,7 +1,5 @@
 """The snapshots of a dataset, one after the other: an append-only file, its last line the newest."""
 
-import json
-import os
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -9,6 +7,7 @@ from typing import Any
 from data.errors import RowError
 from data.sources.base import Piece
 from tasks.store.artifacts import Snapshot
+from tasks.store.durable import append_line, read_lines
 from tasks.store.home import home
 
 SHORTEST = 4  # hexadecimal digits that name a snapshot
@@ -91,24 +90,6 @@ class History:
     def append(self, made: Ingestion) -> None:
         """Write one more line, whole and to the disk; only now the snapshot is the newest."""
         append_line(self.path, asdict(made))
-
-
-def append_line(path: Path, content: dict[str, Any]) -> None:
-    """Write one more line of JSON to the end of a file, whole and to the disk."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    line = json.dumps(content, ensure_ascii=False)
-    with path.open("a+b") as file:
-        file.seek(0)
-        file.truncate(file.read().rfind(b"\n") + 1)  # a line that a crash cut short goes
-        file.write(f"{line}\n".encode())
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def read_lines(path: Path) -> list[dict[str, Any]]:
-    """Read what ``append_line`` wrote; a last line that a crash cut short does not count."""
-    lines = path.read_text(encoding="utf-8").split("\n")[:-1] if path.exists() else []
-    return [json.loads(line) for line in lines if line]
 
 
 def piece_record(piece: Piece) -> dict[str, Any]:

@@ -25,6 +25,7 @@ from data.rows.arrow_text import flat_bytes
 from data.rows.hash_files import num_missing, num_repeated, write_distinct
 from data.rows.hash_set import Hashes
 from data.rows.splits import SPLITS
+from tasks.store import durable
 from tasks.store.artifacts import Snapshot
 from tasks.store.code import digest
 from tasks.store.lookup import begin_work
@@ -123,7 +124,7 @@ class SnapshotWriter:
         self._write_report(num_removed, notes, schemes)
         final = Snapshot.folder_of(self.entry.name, key)
         shutil.rmtree(final, ignore_errors=True)  # of a crash between the two lines below
-        self.folder.rename(final)
+        durable.rename(self.folder, final)
         splits.pop(REFUSED)
         reasons = dict(self.tally.reasons.most_common())
         made = Snapshot(
@@ -150,7 +151,7 @@ class SnapshotWriter:
         known = [path for path in (self.folder / TRAINED, found.folder / TRAINED) if path.exists()]
         if known:
             write_distinct(self.folder / HANDED_ON, known)
-            (self.folder / HANDED_ON).replace(found.folder / TRAINED)
+            durable.rename(self.folder / HANDED_ON, found.folder / TRAINED)
 
     def _write_report(
         self, num_removed: int, notes: Mapping[str, Note], schemes: Mapping[str, int]
@@ -167,9 +168,7 @@ class SnapshotWriter:
             "test"
         )  # those of a publisher
         told["repeated"] = num_repeated(self.folder / HASHES) if keeps_copies else 0
-        (self.folder / REPORT).write_text(
-            json.dumps(told, indent=2, ensure_ascii=False) + "\n", encoding="utf-8"
-        )
+        durable.write_json(self.folder / REPORT, told)
 
     def _say(self) -> None:
         total = sum(self.rows.values())

@@ -13,6 +13,7 @@ from markdown_it import MarkdownIt
 from matplotlib.figure import Figure
 
 from data.text.invisible_characters import INVISIBLE_CHARACTER, skeleton
+from tasks.store.durable import write_text
 
 SIGNS = re.compile(r"[\\`*_\[\]<>|~&#]")  # of Markdown and HTML
 STYLE = """
@@ -28,11 +29,7 @@ def write_html(path: Path, title: str, text: str, draw: Callable[[], Figure]) ->
     if not path.exists():
         body = MarkdownIt("commonmark", {"html": False}).enable("table").render(text)
         head = f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{html.escape(title)}</title>'
-        partial = path.with_suffix(".partial")
-        partial.write_text(
-            f"{head}<style>{STYLE}</style>{body}{svg(draw())}</html>\n", encoding="utf-8"
-        )
-        partial.replace(path)
+        write_text(path, f"{head}<style>{STYLE}</style>{body}{svg(draw())}</html>\n")
     return path
 
 

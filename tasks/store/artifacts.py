@@ -6,7 +6,6 @@ to it and of the code that makes it. Files are written first and
 """
 
 import json
-import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,6 +20,7 @@ import pyarrow.parquet as pq
 from rnn_models.batching.batch import Examples, Ragged, Words
 from rnn_models.layers.word_vectors import Vectors
 from rnn_models.problem import Sizes
+from tasks.store import durable
 from tasks.store.home import home
 from tasks.store.lookup import begin_work
 
@@ -75,14 +75,9 @@ class Noun:
             raise
 
     def commit(self) -> Self:
-        """Write the manifest, last of all and at once: now the noun exists."""
-        partial = self.folder / f"{MANIFEST}.partial"
-        with partial.open("w", encoding="utf-8") as file:
-            json.dump(asdict(self), file, indent=2, ensure_ascii=False)
-            file.write("\n")
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(self.folder / MANIFEST)
+        """Flush all files, then write the manifest: from now on the artifact exists."""
+        durable.flush(self.folder)
+        durable.write_json(self.folder / MANIFEST, asdict(self))
         return self
 
 
