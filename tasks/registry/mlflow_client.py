@@ -11,28 +11,20 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
-from typing import Any
 from urllib.parse import quote
 
-# Set before MLflow is imported, which reads some of them then.
-os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-os.environ.setdefault(
-    "MLFLOW_SKIP_PIP_REQUIREMENTS_CHECK", "true"
-)  # it would ask the package index
-os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
-os.environ.setdefault("MLFLOW_ALLOW_PICKLE_DESERIALIZATION", "false")
-
-import mlflow
 import pandas as pd
-from matplotlib.figure import Figure
-from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunTag
-from mlflow.entities.model_registry import ModelVersion
-from mlflow.exceptions import MlflowException
-from mlflow.tracking import MlflowClient
 
 from tasks.registry.links import sqlite_url, ui_page, ui_url
+from tasks.registry.mlflow_library import (
+    Metric,
+    MlflowClient,
+    MlflowException,
+    ModelVersion,
+    RunTag,
+    mlflow,
+)
 from tasks.registry.moved_store import FOLDER, follow_move
-from tasks.store.artifacts import TokenSet
 from tasks.store.home import home
 
 log = logging.getLogger(__name__)
@@ -87,71 +79,11 @@ def experiment(dataset: str) -> str:
     return str(client().create_experiment(dataset, artifact_location=place))
 
 
-def start_run(
-    tokens: TokenSet, name: str, settings: Mapping[str, Any], tags: Mapping[str, str]
-) -> str:
-    """Open an MLflow run with its settings and the data that go into it, and return its id."""
-    run = client().create_run(
-        experiment(tokens.dataset), run_name=name, tags={"refrain.problem": tokens.problem, **tags}
-    )
-    told = {"dataset": tokens.dataset, "problem": tokens.problem, **settings}
-    told |= {f"tokens.{name}": value for name, value in tokens.settings.items()}
-    client().log_batch(
-        run.info.run_id, params=[Param(key, str(value)) for key, value in told.items()]
-    )
-    snapshot = tokens.snapshot_of()
-    inputs = [
-        DatasetInput(
-            Dataset(
-                name=f"{tokens.dataset}-{split}",
-                digest=snapshot.splits[split],
-                source_type="local",
-                source=(snapshot.folder / f"{split}.parquet").as_uri(),
-                profile=f'{{"num_rows": {tokens.rows[split]}}}',
-            ),
-            tags=[InputTag("mlflow.data.context", split)],
-        )
-        for split in snapshot.splits
-    ]
-    client().log_inputs(run.info.run_id, inputs)
-    return str(run.info.run_id)
-
-
-def is_open_to_logs(run_id: str) -> bool:
-    """Tell whether an MLflow run is there and was not deleted."""
-    try:
-        run = client().get_run(run_id)
-    except MlflowException:
-        return False
-    return bool(run.info.lifecycle_stage == "active")
-
-
-def end_run(run_id: str, status: str) -> None:
-    """Close an MLflow run as ``FINISHED``, ``FAILED`` or ``KILLED``."""
-    client().set_terminated(run_id, status)
-
-
-@contextmanager
-def closing(run_id: str) -> Iterator[None]:
-    """Close an MLflow run as failed or killed if the block does not end well."""
-    client().update_run(run_id, status="RUNNING")
-    try:
-        yield
-    except BaseException as error:
-        end_run(run_id, "FAILED" if isinstance(error, Exception) else "KILLED")
-        raise
-
-
 def log_metrics(run_id: str, metrics: list[tuple[str, float, int, int]]) -> None:
     """Write metrics, many at once: name, value, step, milliseconds since 1970."""
     rows = [Metric(name, value, at, step) for name, value, step, at in metrics]
     for start in range(0, len(rows), 1000):  # MLflow takes no more at once
         client().log_batch(run_id, metrics=rows[start : start + 1000])
-
-
-def run_params(run_id: str) -> dict[str, str]:
-    """Settings of an MLflow run, as they were written down."""
-    return dict(client().get_run(run_id).data.params)
 
 
 def set_tags(run_id: str, tags: Mapping[str, str]) -> None:
@@ -177,19 +109,9 @@ def _put_version_tag(name: str, number: str, tag: str, value: str) -> None:
         )  # it is there by now, so this changes it
 
 
-def log_figure(run_id: str, figure: Figure, name: str) -> None:
-    """Keep a figure with an MLflow run."""
-    client().log_figure(run_id, figure, name)
-
-
 def log_table(run_id: str, table: pd.DataFrame, name: str) -> None:
     """Keep a table with an MLflow run, as its own page shows tables."""
     client().log_table(run_id, table, name)
-
-
-def log_file(run_id: str, path: Path, folder: str = "") -> None:
-    """Keep a file with an MLflow run."""
-    client().log_artifact(run_id, str(path), folder or None)
 
 
 def server_link() -> str:

@@ -11,6 +11,7 @@ from tasks.pages.run_pages import artifact_key
 from tasks.registry import mlflow_client
 from tasks.registry.links import sqlite_url
 from tasks.registry.moved_store import follow_move
+from tasks.registry.training_run import is_open_to_logs
 
 
 def logged(text: str) -> tuple[str, str]:
@@ -118,10 +119,10 @@ def test_a_deleted_experiment_is_restored_and_this_is_logged(
 @pytest.mark.case("18")
 def test_a_deleted_run_takes_no_more_logs(store: Path) -> None:
     run_id, _ = logged("before")
-    assert mlflow_client.is_open_to_logs(run_id)
+    assert is_open_to_logs(run_id)
     mlflow_client.client().delete_run(run_id)
-    assert not mlflow_client.is_open_to_logs(run_id)
-    assert not mlflow_client.is_open_to_logs("0" * 32)
+    assert not is_open_to_logs(run_id)
+    assert not is_open_to_logs("0" * 32)
 
 
 @pytest.mark.case("16")
