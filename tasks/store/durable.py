@@ -69,5 +69,6 @@ def append_line(path: Path, content: Mapping[str, Any]) -> None:
 
 def read_lines(path: Path) -> list[dict[str, Any]]:
     """Read what ``append_line`` wrote, without a last line that a crash cut short."""
-    lines = path.read_text(encoding="utf-8").split("\n")[:-1] if path.exists() else []
+    # As bytes: a crash may cut the last line inside a character.
+    lines = path.read_bytes().split(b"\n")[:-1] if path.exists() else []
     return [json.loads(line) for line in lines if line]

@@ -1,4 +1,4 @@
-"""Trainings that nobody did: their nouns, made by hand, and their versions in a real MLflow."""
+"""Trainings that nobody did: their artifacts, made by hand, and their versions in a real MLflow."""
 
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -25,10 +25,10 @@ def trained(snapshot: Snapshot, settings: str = "") -> Scores:
         dataset=name, digest=key, problem="sentiment", checkpoint=key, tokens=tokens.digest, mlflow_run="",
         test_split=tokens.test_split, metrics=METRICS, baselines={},
     )  # fmt: skip
-    for noun in (tokens, checkpoint, scores):
-        noun.folder.mkdir(parents=True, exist_ok=True)
-        (noun.folder / "content.bin").write_bytes(b"0123456789")
-        noun.commit()
+    for artifact in (tokens, checkpoint, scores):
+        artifact.folder.mkdir(parents=True, exist_ok=True)
+        (artifact.folder / "content.bin").write_bytes(b"0123456789")
+        artifact.commit()
     return scores
 
 

@@ -16,7 +16,7 @@ from tasks.ingestion.snapshot import make_snapshot
 from tasks.ingestion.snapshot_log import History
 from tasks.maintenance.prune import KINDS, MADE_OF, find_prunable, prune
 from tasks.registry import mlflow_client, versions
-from tasks.store.artifacts import Checkpoint, Noun, Scores, Snapshot, TokenSet
+from tasks.store.artifacts import Checkpoint, Artifact, Scores, Snapshot, TokenSet
 from tasks.store.home import home
 from tests.tasks.growing import ingest, of_files, pieces_read, texts, write
 from tests.tasks.trained import decided, registered, trained
@@ -33,8 +33,8 @@ def grown(folder: Path, *sizes: int) -> list[Snapshot]:
     return made
 
 
-def named(nouns: Iterable[Noun]) -> set[str]:
-    return {f"{noun.KIND}/{noun.folder.name}" for noun in nouns}
+def named(artifacts: Iterable[Artifact]) -> set[str]:
+    return {f"{artifact.KIND}/{artifact.folder.name}" for artifact in artifacts}
 
 
 def listed(*datasets: str, days: float = 0, only_aliased: bool = False) -> set[str]:
@@ -42,7 +42,7 @@ def listed(*datasets: str, days: float = 0, only_aliased: bool = False) -> set[s
     return {str(item.path.relative_to(home())) for item in found}
 
 
-def line_of(scores: Scores) -> list[Noun]:
+def line_of(scores: Scores) -> list[Artifact]:
     """Scores and all that they were made of."""
     checkpoint = Checkpoint.find(scores.dataset, scores.checkpoint)
     assert checkpoint is not None
@@ -94,7 +94,7 @@ def test_all_that_a_registered_version_was_made_of_stays(tmp_path: Path) -> None
     registered(kept)
     assert listed() == named([*line_of(lost)])
     prune(find_prunable(days=0))
-    assert all(type(noun).find("made", noun.digest) == noun for noun in line_of(kept))
+    assert all(type(artifact).find("made", artifact.digest) == artifact for artifact in line_of(kept))
     assert dangling() == []
 
 
@@ -191,8 +191,8 @@ def test_one_file_that_was_written_lately_keeps_a_folder(tmp_path: Path) -> None
 def test_what_a_young_folder_was_made_of_stays_with_it(tmp_path: Path) -> None:
     first, _ = grown(tmp_path, 20, 30)
     scores = trained(first)
-    for noun in line_of(scores)[1:]:
-        aged(noun.folder, 30)
+    for artifact in line_of(scores)[1:]:
+        aged(artifact.folder, 30)
     assert listed(days=7) == set()
     prune(find_prunable(days=7))
     assert dangling() == []

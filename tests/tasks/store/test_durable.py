@@ -89,8 +89,8 @@ def test_the_folder_is_flushed_with_the_first_line_only(tmp_path: Path, calls: l
 def test_a_line_that_a_crash_cut_short_goes_with_the_next_one(tmp_path: Path) -> None:
     path = tmp_path / "made.jsonl"
     durable.append_line(path, {"number": 1})
-    with path.open("a") as file:
-        file.write('{"numb')
+    with path.open("ab") as file:
+        file.write(b'{"text": "\xc3')  # the first byte of a character
     assert durable.read_lines(path) == [{"number": 1}]
     durable.append_line(path, {"number": 2})
     assert durable.read_lines(path) == [{"number": 1}, {"number": 2}]
