@@ -46,7 +46,7 @@ def test_the_same_weights_are_said_to_be_so_while_others_end_with_a_status_of_th
 ) -> None:
     said = screen.says("replay", "made_sentiment")
     assert "made_sentiment, version 1, trained again" in said
-    assert "tensors are the same to the last bit" in said
+    assert "tensors are bit-identical" in said
     told = json.loads(screen.says("replay", "made_sentiment", "1", "--json"))
     assert (told["is_identical"], told["version"], told["num_differing"], told["reasons"]) == (
         True,

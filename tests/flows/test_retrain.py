@@ -472,7 +472,8 @@ def test_two_versions_with_other_code_predict_side_by_side_in_one_process(tmp_pa
         code.write_text(
             f"import mlflow\nfrom refrain_{word} import WORD\n"
             "class M(mlflow.pyfunc.PythonModel):\n"
-            "    def predict(self, context, model_input, params=None):\n        return [WORD] * len(model_input)\n"
+            "    def predict(self, context, model_input, params=None):\n"
+            "        return [WORD] * len(model_input)\n"
             "mlflow.models.set_model(M())\n"
         )
         sys.path.insert(0, str(tmp_path / word))

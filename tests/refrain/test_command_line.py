@@ -69,13 +69,19 @@ def test_no_models_is_an_empty_list(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["run", "rotten_tomatos"], "there is no dataset 'rotten_tomatos' .*did you mean rotten_tomatoes?"),
-        (["run", "msra", "--set", "training.max_epoch=1"], "no setting 'training.max_epoch': did you mean training.max_epochs"),
+        (
+            ["run", "rotten_tomatos"],
+            "there is no dataset 'rotten_tomatos' .*did you mean rotten_tomatoes?",
+        ),
+        (
+            ["run", "msra", "--set", "training.max_epoch=1"],
+            "no setting 'training.max_epoch': did you mean training.max_epochs",
+        ),
         (["run", "msra", "--set", "training.clip_norm=-1"], "training.clip_norm: .* got -1"),
         (["datasets", "--catalog", "nowhere.yaml"], "there is no catalog file .*nowhere.yaml"),
         (["run", "msra", "--catalog", "nowhere.yaml"], "there is no catalog file .*nowhere.yaml"),
     ],
-)  # fmt: skip
+)
 def test_a_misspelt_name_is_answered_at_once_with_the_nearest(
     words: list[str], said: str, tmp_path: Path
 ) -> None:
@@ -112,7 +118,7 @@ FAULTS = {
     "package": "has no file 'made_up-9.9-py3-none-any.whl'",
     "labels": "label: expected one of bad, good, got",
     "column": "has no column 'txt': did you mean text?",
-    "one class": "200 of 400 rows were refused, more than checks.max_refused_share 5% allows",
+    "one class": "200 of 400 rows were rejected, more than checks.max_refused_share 5% allows",
 }
 
 
@@ -198,8 +204,10 @@ def test_rows_that_are_not_utf8_or_empty_are_refused_with_reasons_and_the_rest_i
     assert snapshot.rows["refused"] == 3
     refused = snapshot.table("refused").to_pylist()
     assert sorted((row["row"], row["reason"]) for row in refused) == [
-        (102, "text: bytes that are no text in the file's encoding"), (103, "text: empty"), (104, "3 fields, expected 2"),
-    ]  # fmt: skip
+        (102, "text: bytes that are no text in the file's encoding"),
+        (103, "text: empty"),
+        (104, "3 fields, expected 2"),
+    ]
 
 
 def test_no_network_on_the_first_run_is_said_with_what_to_look_at(
@@ -232,5 +240,5 @@ def test_a_taken_port_is_named_with_what_wanted_it_and_how_to_choose_another(
         other = "--mlflow-port" if option == "--prefect-port" else "--prefect-port"
         done = typed("up", option, str(port), other, str(free_port()), home=tmp_path)
     assert done.returncode == 1
-    assert f"port {port} for {what} is taken" in done.stderr
+    assert f"port {port} for {what} is used" in done.stderr
     assert f"refrain up {option} {port + 1}" in done.stderr

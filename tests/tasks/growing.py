@@ -29,9 +29,16 @@ SHARES = {"validation": 0.2, "test": 0.3}
 def entry(folder: Path, source: dict[str, Any], **changes: Any) -> Dataset:
     """The entry ``made`` of a catalog in a folder, for rows of text and label."""
     content = {
-        "problem": "sentiment", "language": "xx", "licence": "ours", "origin": "made for the tests", "source": source,
-        "format": {"kind": "csv"}, "columns": {"text": "text", "label": "label"}, "splits": SHARES, "tokenizer": "words",
-    }  # fmt: skip
+        "problem": "sentiment",
+        "language": "xx",
+        "licence": "ours",
+        "origin": "made for the tests",
+        "source": source,
+        "format": {"kind": "csv"},
+        "columns": {"text": "text", "label": "label"},
+        "splits": SHARES,
+        "tokenizer": "words",
+    }
     if source["kind"] == "sql":
         content.pop("format")
     path = folder / "catalog.yaml"
@@ -82,7 +89,8 @@ class Table:
     def __init__(self, folder: Path) -> None:
         self.path, self.stamp = folder / "shop.db", 0
         self.execute(
-            "CREATE TABLE reviews (id INTEGER PRIMARY KEY AUTOINCREMENT, text TEXT, label TEXT, stamp INTEGER)"
+            "CREATE TABLE reviews "
+            "(id INTEGER PRIMARY KEY AUTOINCREMENT, text TEXT, label TEXT, stamp INTEGER)"
         )
 
     def execute(self, statement: str, *rows: tuple[Any, ...]) -> list[tuple[Any, ...]]:

@@ -206,7 +206,8 @@ def test_too_many_refused_rows_stop_with_examples_of_each_reason(
 ) -> None:
     dataset, snapshot = snapshot_of(tmp_path, num_fine=90, num_refused=10)
     with pytest.raises(
-        RowError, match=r"10 of 100 rows were refused, more than checks.max_refused_share 5% allows"
+        RowError,
+        match=r"10 of 100 rows were rejected, more than checks.max_refused_share 5% allows",
     ) as said:
         check_share(dataset, snapshot)
     assert str(snapshot.folder / f"{REFUSED}.parquet") in str(said.value)
@@ -224,7 +225,7 @@ def test_an_empty_split_stops_and_says_which(store: Path, tmp_path: Path) -> Non
         tmp_path, num_fine=90, num_refused=1, splits={"validation": 0.2}
     )
     with pytest.raises(
-        RowError, match=r"made: split test has no rows \(91 read; refused: 1 no_text\)"
+        RowError, match=r"made: split test has no rows \(91 read; rejected: 1 no_text\)"
     ):
         check_share(dataset, snapshot)
 
@@ -268,7 +269,7 @@ def test_copies_do_not_hide_damaged_rows(store: Path, tmp_path: Path) -> None:
     write(tmp_path / "first.csv", texts(50))
     write(tmp_path / "second.csv", [*texts(50), *[("", "pos")] * 10])
     dataset = entry(tmp_path, FILES)
-    with pytest.raises(RowError, match=r"10 of 110 rows were refused") as said:
+    with pytest.raises(RowError, match=r"10 of 110 rows were rejected") as said:
         check_share(dataset, ingest(dataset))
     assert "duplicate, leak, missing not counted" in str(said.value)
     assert "the same row stood before" not in str(said.value)

@@ -49,7 +49,7 @@ def test_an_assignment_wins_over_the_base() -> None:
         ("promotion.guards={PER: -1}", "promotion.guards: .*greater than or equal to 0, got -1"),
         (
             "promotion.min_gain=1",
-            "no setting 'promotion.min_gain' any more: use promotion.min_effect",
+            "setting 'promotion.min_gain' no longer exists: use promotion.min_effect",
         ),
     ],
 )
@@ -78,7 +78,7 @@ def test_every_setting_can_be_typed() -> None:
 
 def test_settings_kept_from_before_say_what_to_use_in_place_of_what_is_no_more() -> None:
     with pytest.raises(
-        ValueError, match=r"no setting 'min_gain' any more: use promotion.min_effect"
+        ValueError, match=r"setting 'min_gain' no longer exists: use promotion.min_effect"
     ):
         read_settings({"promotion": {"min_gain": 0.5}})
 

@@ -23,10 +23,16 @@ from tests.conftest import made_reviews
 from tests.refrain.test_command_line import typed
 
 ENTRY = {
-    "problem": "sentiment", "language": "xx", "licence": "ours", "origin": "made for the tests",
-    "source": {"kind": "files", "paths": {"all": "rows.csv"}}, "format": {"kind": "csv"},
-    "columns": {"text": "text", "label": "label"}, "splits": {"validation": 0.2, "test": 0.3}, "tokenizer": "words",
-}  # fmt: skip
+    "problem": "sentiment",
+    "language": "xx",
+    "licence": "ours",
+    "origin": "made for the tests",
+    "source": {"kind": "files", "paths": {"all": "rows.csv"}},
+    "format": {"kind": "csv"},
+    "columns": {"text": "text", "label": "label"},
+    "splits": {"validation": 0.2, "test": 0.3},
+    "tokenizer": "words",
+}
 
 
 class Screen:
@@ -45,7 +51,7 @@ class Screen:
         (self.folder / "rows.csv").write_text("\n".join(["text,label", *lines, *more, ""]))
 
     def says(self, *words: str, status: int = 0) -> str:
-        """Type a command, expect an exit status, and give what it printed, its lines not wrapped."""
+        """Run a command, check its exit status, and return its unwrapped output."""
         found = 0
         try:
             app(list(words), standalone_mode=False)
@@ -77,11 +83,11 @@ class Out(io.TextIOBase):
 
 def test_check_shows_the_report_and_where_it_is_drawn(screen: Screen, store: Path) -> None:
     said = screen.says("check", "mine", "--catalog", screen.catalog())
-    assert "100 rows read, 100 kept, 0 refused (0.0%)." in said
+    assert "100 rows read, 100 kept, 0 rejected (0.0%)." in said
     assert all(
         word in said
         for word in (
-            "What to do",
+            "Recommendations",
             "Splits",
             "label neg",
             "characters of text: median",
@@ -100,8 +106,8 @@ def test_check_ends_with_1_where_a_retraining_would_stop_and_shows_the_report_fi
     said = screen.says("check", "mine", "--catalog", screen.catalog(), status=1)
     assert "10 no_text: nothing stands where the text should be" in said
     assert said.count("row 42: text: empty") == 2  # on the page, and in the message at the end
-    assert said.index("Refused rows") < said.index(
-        "refrain: mine: 10 of 50 rows were refused, more than checks.max_refused_share"
+    assert said.index("Rejected rows") < said.index(
+        "refrain: mine: 10 of 50 rows were rejected, more than checks.max_refused_share"
     )
 
 
@@ -117,7 +123,7 @@ def test_check_prints_the_whole_report_as_json(screen: Screen) -> None:
         {"no_text": 10},
         True,
     )
-    assert "10 of 50 rows were refused" in told["fault"]
+    assert "10 of 50 rows were rejected" in told["fault"]
     assert len(told["examples"]["no_text"]) == 5
 
 
@@ -167,7 +173,7 @@ FAULTS: dict[str, tuple[int, str, str]] = {
     "above a store": (
         errno.EACCES,
         "{above}",
-        "Refrain writes to {home}; REFRAIN_HOME names another folder.",
+        "Refrain writes to {home}; set REFRAIN_HOME to use another folder.",
     ),
     "elsewhere": (
         errno.EACCES,
@@ -267,7 +273,7 @@ def test_several_catalogs_are_read_together_from_options_and_the_environment(
         ("", "other.yaml must map names of datasets to entries"),
         (None, "there is no catalog file .*other.yaml"),
     ],
-)  # fmt: skip
+)
 def test_a_catalog_that_clashes_or_cannot_be_read_is_named(
     content: str | None, said: str, screen: Screen
 ) -> None:
@@ -311,10 +317,16 @@ def test_the_history_fits_on_a_narrow_screen(
     screen: Screen, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     row = {
-        "snapshot": "0123456789abcdef", "parent": "f" * 16, "made": "2031-02-03T04:05:06+00:00",
+        "snapshot": "0123456789abcdef",
+        "parent": "f" * 16,
+        "made": "2031-02-03T04:05:06+00:00",
         "rows": {"train": 9_000_000, "validation": 900_000, "test": 900_000, "refused": 0},
-        "new": 9_000_000, "gone": 8_000_000, "removed": 12, "is_there": True, "versions": ["version 12 (champion)"],
-    }  # fmt: skip
+        "new": 9_000_000,
+        "gone": 8_000_000,
+        "removed": 12,
+        "is_there": True,
+        "versions": ["version 12 (champion)"],
+    }
     monkeypatch.setattr(tables, "out", Console(file=Out(), width=80, highlight=False))
     tables.show_snapshots("mine", [row])
     said = screen.capsys.readouterr().out
@@ -396,19 +408,28 @@ def test_a_row_of_a_table_is_forgotten_by_its_key(screen: Screen) -> None:
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["forget", "mine"], "nothing to forget was named: give --text, --key or --file"),
+        (["forget", "mine"], "there is nothing to forget: give --text, --key or --file"),
         (["forget", "mine", "--text", " "], "expected a text to be forgotten, got ' '"),
         (["forget", "mine", "--key", "3"], "mine: its rows have no key"),
         (["forget", "mine", "--file", "/nowhere/asked.txt"], "there is no file /nowhere/asked.txt"),
-        (["forget", "mine", "--file", "latin.txt"], "latin.txt: expected a text a line in UTF-8, got .* at byte 3"),
+        (
+            ["forget", "mine", "--file", "latin.txt"],
+            "latin.txt: expected one text per line in UTF-8, got .* at byte 3",
+        ),
         (["forget", "mino", "--text", "ta"], "there is no dataset 'mino' .*did you mean mine?"),
         (["check", "mino"], "there is no dataset 'mino' .*did you mean mine?"),
         (["snapshots", "mino"], "there is no dataset 'mino' .*did you mean mine?"),
         (["datasets", "mino"], "there is no dataset 'mino' .*did you mean mine?"),
-        (["run", "mine", "--snapshot", "abcd"], "there is no snapshot 'abcd' of mine: .* the latest are none yet"),
-        (["run", "mine", "msra", "--snapshot", "abcd"], "--snapshot belongs to one dataset, got 2: mine, msra"),
+        (
+            ["run", "mine", "--snapshot", "abcd"],
+            "there is no snapshot 'abcd' of mine: .* the latest are none yet",
+        ),
+        (
+            ["run", "mine", "msra", "--snapshot", "abcd"],
+            "--snapshot belongs to one dataset, got 2: mine, msra",
+        ),
     ],
-)  # fmt: skip
+)
 def test_bad_input_is_answered_in_one_line(
     words: list[str], said: str, screen: Screen, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -500,7 +521,7 @@ def test_an_mlflow_that_does_not_answer_stops_prune_and_models(tmp_path: Path) -
     for words in (["prune", "--days", "0", "--yes"], ["models"]):
         done = typed(*words, home=tmp_path, **nowhere)
         assert done.returncode == 1
-        assert done.stderr.startswith("refrain: MLflow did not answer")
+        assert done.stderr.startswith("refrain: MLflow did not respond")
         assert done.stderr.count("\n") == 1
         assert "hunter2" not in done.stderr
     assert folder.exists()

@@ -50,7 +50,7 @@ def test_health_tells_the_same_on_the_screen_as_json_and_as_a_page(
         part in said
         for part in (
             "gradient health",
-            "What to do",
+            "Recommendations",
             "oscillation of the loss",
             "clipped by norm 5",
         )

@@ -98,7 +98,8 @@ def test_a_missing_file_is_said_and_who_names_it(
     monkeypatch.setenv("REFRAIN_CATALOG", f"{tmp_path}/none.yaml")
     with pytest.raises(
         RowError,
-        match=rf"there is no catalog file {tmp_path}/none\.yaml, which the variable REFRAIN_CATALOG names",
+        match=rf"there is no catalog file {tmp_path}/none\.yaml, "
+        "which the variable REFRAIN_CATALOG names",
     ):
         catalog_paths(None)
 

@@ -1,4 +1,4 @@
-"""Datasets grow ten times through the store: nothing leaks, nothing is lost, nothing is read twice."""
+"""Datasets that grow tenfold: nothing leaks, nothing is lost, nothing is read twice."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -28,7 +28,7 @@ from tests.tasks.growing import (
     texts,
     texts_of,
     write,
-)  # fmt: skip
+)
 
 GROWTHS = 10
 Grow = Callable[[int, Random], None]
@@ -81,7 +81,7 @@ def table(path: Path) -> tuple[Dataset, Grow]:
 
 
 def given(path: Path, *, has_validation: bool) -> tuple[Dataset, Grow]:
-    """A publisher's test split that grows, with texts that stood in train; train files go and come back."""
+    """A published test split grows by training texts; training files disappear and return."""
     names = ("train", "test", *(("validation",) if has_validation else ()))
 
     def grow(number: int, chance: Random) -> None:

@@ -100,7 +100,7 @@ STEP = st.tuples(st.sampled_from(["insert", "update", "delete"]), st.integers(1,
 
 
 def do(step: tuple[str, int, int], held: Table, used: set[tuple[int, int]]) -> None:
-    """Change a table; a row never has a stamp again that it had before, for by that nobody could tell."""
+    """Change a table; no row reuses an earlier stamp, as that change would be invisible."""
     kind, what, late = step
     held.stamp += 7
     stamp = held.stamp - late

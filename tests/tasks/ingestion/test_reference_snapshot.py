@@ -1,4 +1,4 @@
-"""A snapshot against the last one that was accepted: what stops a training, what does not, and how it is accepted."""
+"""A snapshot compared with the last accepted one: which changes stop a training."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -70,15 +70,18 @@ STOPS: dict[str, tuple[Rows, str]] = {
     ),
     "another share": (
         [*FIRST, *rows(300, start=400, labels=("pos",))],
-        r"share of label 'neg': 50.0% before, 28.6% now \(checks.max_share_change allows 10 points\)",
+        r"share of label 'neg': 50.0% before, 28.6% now "
+        r"\(checks.max_share_change allows 10 points\)",
     ),
     "flipped labels": (
         relabelled(FIRST, 6),
-        r"labels of the 400 texts in both: as they were before, 6 others \(1.5%\) now \(checks.max_relabelled allows 1%\)",
+        r"labels of the 400 texts in both: as they were before, 6 others \(1.5%\) now "
+        r"\(checks.max_relabelled allows 1%\)",
     ),
     "longer texts": (
         long(FIRST),
-        r"median length of text: \d+ characters before, \d+ now \(checks.max_length_change is 2 times\)",
+        r"median length of text: \d+ characters before, \d+ now "
+        r"\(checks.max_length_change is 2 times\)",
     ),
 }
 FINE: dict[str, Rows] = {
@@ -144,7 +147,7 @@ def test_a_check_shows_the_changes_and_the_fault_of_a_retraining(
     night(tmp_path, FIRST)
     write(tmp_path / "rows.csv", rows(50))
     checked = check_dataset("made", str(tmp_path / "catalog.yaml"))
-    assert "### What changed" in checked.page
+    assert "### Changes" in checked.page
     assert "rows: 400 before, 50 now" in checked.page
     assert checked.fault.startswith("made: the source changed by more than the limits")
 

@@ -17,9 +17,17 @@ READ_ANEW = Piece(split="test", name="a.csv", version="")
 
 def made(snapshot: str, *pieces: Piece) -> Ingestion:
     return Ingestion(
-        snapshot=snapshot, parent="before", inputs="in", rows_key="key", made="2024-01-01T00:00:00+00:00",
-        rows={"train": 3, "tést": 1}, new=4, gone=0, removed=0, pieces=[piece_record(piece) for piece in pieces],
-    )  # fmt: skip
+        snapshot=snapshot,
+        parent="before",
+        inputs="in",
+        rows_key="key",
+        made="2024-01-01T00:00:00+00:00",
+        rows={"train": 3, "tést": 1},
+        new=4,
+        gone=0,
+        removed=0,
+        pieces=[piece_record(piece) for piece in pieces],
+    )
 
 
 def test_a_dataset_that_was_never_ingested_has_no_history(store: Path) -> None:

@@ -16,7 +16,7 @@ from tasks.ingestion.snapshot import make_snapshot
 from tasks.ingestion.snapshot_log import History
 from tasks.maintenance.prune import KINDS, MADE_OF, find_prunable, prune
 from tasks.registry import mlflow_client, versions
-from tasks.store.artifacts import Checkpoint, Artifact, Scores, Snapshot, TokenSet
+from tasks.store.artifacts import Artifact, Checkpoint, Scores, Snapshot, TokenSet
 from tasks.store.home import home
 from tests.tasks.growing import ingest, of_files, pieces_read, texts, write
 from tests.tasks.trained import decided, registered, trained
@@ -94,7 +94,9 @@ def test_all_that_a_registered_version_was_made_of_stays(tmp_path: Path) -> None
     registered(kept)
     assert listed() == named([*line_of(lost)])
     prune(find_prunable(days=0))
-    assert all(type(artifact).find("made", artifact.digest) == artifact for artifact in line_of(kept))
+    assert all(
+        type(artifact).find("made", artifact.digest) == artifact for artifact in line_of(kept)
+    )
     assert dangling() == []
 
 
@@ -235,9 +237,7 @@ def test_only_the_datasets_that_are_named_are_looked_at(tmp_path: Path) -> None:
 
 def test_a_dataset_that_is_misspelt_is_answered_with_the_nearest(tmp_path: Path) -> None:
     grown(tmp_path, 20)
-    with pytest.raises(
-        RowError, match=r"nothing of a dataset 'mede' lies in .*: did you mean made?"
-    ):
+    with pytest.raises(RowError, match=r"nothing of a dataset 'mede' in .*: did you mean made?"):
         find_prunable(["made", "mede"])
 
 
@@ -320,7 +320,7 @@ def test_an_mlflow_that_does_not_answer_is_said_and_nothing_is_listed(
     trained(grown(tmp_path, 20)[0])
     lose(monkeypatch)
     with pytest.raises(
-        OSError, match=r"MLflow did not answer .*: look at MLFLOW_TRACKING_URI"
+        OSError, match=r"MLflow did not respond .*: check MLFLOW_TRACKING_URI"
     ) as said:
         find_prunable(days=0)
     assert "hunter2" not in str(said.value)

@@ -16,10 +16,16 @@ from tests.tasks.growing import entry, ingest, of_files, texts, write
 from tests.tasks.trained import registered, trained
 
 ENTRY = {
-    "problem": "sentiment", "language": "xx", "licence": "ours", "origin": "made for the tests",
-    "source": {"kind": "files", "paths": {"all": "rows.csv"}}, "format": {"kind": "csv"},
-    "columns": {"text": "text", "label": "label"}, "splits": {"validation": 0.2, "test": 0.3}, "tokenizer": "words",
-}  # fmt: skip
+    "problem": "sentiment",
+    "language": "xx",
+    "licence": "ours",
+    "origin": "made for the tests",
+    "source": {"kind": "files", "paths": {"all": "rows.csv"}},
+    "format": {"kind": "csv"},
+    "columns": {"text": "text", "label": "label"},
+    "splits": {"validation": 0.2, "test": 0.3},
+    "tokenizer": "words",
+}
 
 
 def catalog(folder: Path, **changes: Any) -> str:
@@ -80,8 +86,10 @@ def test_versions_are_told_beside_the_snapshot_they_were_trained_on(
     registered(trained(made[0], settings="other"))
     registered(trained(made[2]), "challenger", "newest")
     assert [row["versions"] for row in list_snapshots("made")] == [
-        ["version 1 (champion)", "version 2"], [], ["version 3 (challenger, newest)"],
-    ]  # fmt: skip
+        ["version 1 (champion)", "version 2"],
+        [],
+        ["version 3 (challenger, newest)"],
+    ]
 
 
 def test_a_pruned_snapshot_is_told_and_said_to_be_gone(store: Path, tmp_path: Path) -> None:
@@ -128,8 +136,12 @@ def test_a_check_ingests_as_a_retraining_would_and_a_second_finds_nothing_new(
 FAULTS = {
     "only a header": ([], {}, "split train has no rows"),
     "no test split": (texts(40), {"splits": {"validation": 0.2}}, "split test has no rows"),
-    "too many refused": ([*texts(10), *[("", "pos")] * 10], {}, "10 of 20 rows were refused, more than checks.max_refused_share"),
-}  # fmt: skip
+    "too many refused": (
+        [*texts(10), *[("", "pos")] * 10],
+        {},
+        "10 of 20 rows were rejected, more than checks.max_refused_share",
+    ),
+}
 
 
 @pytest.mark.parametrize("case", FAULTS)

@@ -1,4 +1,4 @@
-"""The report on a page: what it tells, and that no row of a dataset can make it say something else."""
+"""The data report: its content, and that no row of a dataset can change it."""
 
 import json
 import re
@@ -123,7 +123,8 @@ def test_a_refused_row_is_shown_as_it_stood_and_nothing_in_it_is_obeyed(
     seen = rendered(page(dataset, ingest(dataset)))
     assert (
         squeezed(
-            f"label: expected one of neg, pos, got {ODD[name]!r}: {shown(ODD[name])} {shown(ODD[name])}"
+            f"label: expected one of neg, pos, got {ODD[name]!r}: "
+            f"{shown(ODD[name])} {shown(ODD[name])}"
         )
         in seen.said
     )
@@ -205,7 +206,7 @@ def test_what_stood_in_a_row_is_cut_short_and_its_file_is_not(store: Path, tmp_p
 def test_a_share_of_refused_rows_is_never_rounded_to_none(
     refused: int, share: str, store: Path, tmp_path: Path
 ) -> None:
-    assert f"{refused:,} refused ({share})." in page_of(
+    assert f"{refused:,} rejected ({share})." in page_of(
         made_report(read=3_000, refused=refused), tmp_path
     )
 
@@ -291,16 +292,12 @@ def test_the_table_says_what_counting_by_hand_says(store: Path, tmp_path: Path) 
 
     assert row("rows", lambda split: str(len(of[split]))) in said
     for label in ("neg", "pos"):
-        assert (
-            row(
-                f"label {label}",
-                lambda s: f"{labels[s][label]} ({labels[s][label] / len(of[s]):.1%})",
-            )
-            in said
-        )  # noqa: B023
-    assert row("characters of text: longest", lambda split: str(max(map(len, of[split])))) in said
+        counts = {s: labels[s][label] for s in SPLITS}
+        shares = {s: f"{counts[s]} ({counts[s] / len(of[s]):.1%})" for s in SPLITS}
+        assert row(f"label {label}", shares.__getitem__) in said
+    assert row("characters of text: maximum", lambda split: str(max(map(len, of[split])))) in said
     assert row("distinct words", lambda split: str(len(set(words[split])))) in said
-    assert f"| words unknown to train | - | {unknown[0]:.1%} | {unknown[1]:.1%} |" in said
+    assert f"| words not in train | - | {unknown[0]:.1%} | {unknown[1]:.1%} |" in said
     halves = re.search(r"\| characters of text: median \| (\d+) \| (\d+) \| (\d+) \|", said)
     assert halves is not None
     expected = [median(map(len, of[split])) for split in SPLITS]
@@ -316,7 +313,10 @@ def test_a_snapshot_says_what_came_before_it_and_what_changed(store: Path, tmp_p
     assert "before it" not in page(dataset, first)
     write(tmp_path / "rows.csv", texts(1_200)[10:])
     said = page(dataset, ingest(dataset))
-    assert f"Against snapshot `{first.digest}` before it: 1,170 rows are new, 10 are gone" in said
+    assert (
+        f"Compared with the previous snapshot `{first.digest}`: 1,170 rows are new, 10 are gone"
+        in said
+    )
 
 
 @pytest.mark.parametrize(("repeats", "num"), [("own", 3), ("all", 0)])
@@ -481,8 +481,9 @@ def test_the_page_of_pairs_says_how_bleu_would_cut_them_and_counts_each_side_in_
     ]
     (tmp_path / "rows.csv").write_text("source,target\n" + "\n".join(rows) + "\n", encoding="utf-8")
     (tmp_path / "mine.yaml").write_text(
-        "pairs:\n  problem: translation\n  language: en-xx\n  source: {kind: files, paths: {all: rows.csv}}\n"
-        "  format: {kind: csv}\n  columns: {source: source, target: target}\n  splits: {validation: 0.2, test: 0.2}\n"
+        "pairs:\n  problem: translation\n  language: en-xx\n"
+        "  source: {kind: files, paths: {all: rows.csv}}\n  format: {kind: csv}\n"
+        "  columns: {source: source, target: target}\n  splits: {validation: 0.2, test: 0.2}\n"
         "  tokenizer: words\n  licence: ours\n  origin: made\n"
     )
     dataset = find_dataset("pairs", tmp_path / "mine.yaml")

@@ -1,4 +1,4 @@
-"""A store that is moved or copied, that lies at an odd place, and what people delete in MLflow's UI."""
+"""A moved or copied store, a store with an odd path, and deletions in MLflow's UI."""
 
 import shutil
 from pathlib import Path
@@ -113,7 +113,7 @@ def test_a_deleted_experiment_is_restored_and_this_is_logged(
     mlflow_client.client().delete_experiment(experiment)
     assert mlflow_client.experiment("made") == experiment
     assert mlflow_client.client().get_experiment(experiment).lifecycle_stage == "active"
-    assert "experiment made had been deleted in MLflow; it is restored" in caplog.text
+    assert "experiment made was deleted in MLflow; it is restored" in caplog.text
 
 
 @pytest.mark.case("18")

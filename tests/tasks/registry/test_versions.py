@@ -1,4 +1,4 @@
-"""One version for each key: found again, completed after a kill, removed where files are missing."""
+"""One version per key: found again, completed after a kill, removed if files are missing."""
 
 import threading
 from pathlib import Path

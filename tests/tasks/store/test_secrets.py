@@ -79,7 +79,10 @@ def test_a_variable_that_is_not_set_is_named(
 ) -> None:
     if value is not None:
         monkeypatch.setenv("MADE_OTHER", value)
-    said = r"the environment has no variable 'MADE_OTHER', which the catalog names as \$\{env:MADE_OTHER\}: set it where the flow"
+    said = (
+        r"the environment has no variable 'MADE_OTHER', which the catalog names as "
+        r"\$\{env:MADE_OTHER\}: set it where the flow"
+    )
     with pytest.raises(RowError, match=said):
         secrets.reveal("${env:MADE_OTHER}")
 
