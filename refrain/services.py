@@ -53,11 +53,11 @@ class Service:
         with self.log.open("rb") as log:
             log.seek(self.num_read)
             text = log.read()
-        whole = text[: text.rfind(b"\n") + 1]
-        self.num_read += len(whole)
+        complete_lines = text[: text.rfind(b"\n") + 1]
+        self.num_read += len(complete_lines)
         now = time.monotonic()
         num = 0
-        for line in whole.decode(errors="replace").splitlines():
+        for line in complete_lines.decode(errors="replace").splitlines():
             message = re.sub(r"[\d.:]+", "", line)[:200]
             if (
                 FAULT.search(line)

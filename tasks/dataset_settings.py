@@ -40,10 +40,10 @@ def with_entry_settings(dataset: str, settings: Settings, catalog: str | None = 
         RowError: If the entry's settings are wrong; names file, entry and setting.
     """
     entry = find_dataset(dataset, *catalog_paths(catalog))
-    ours = entry_settings(entry)
+    of_entry = entry_settings(entry)
     return Settings(
         **{
-            stage: replace(getattr(ours, stage), **changes(getattr(settings, stage)))
+            stage: replace(getattr(of_entry, stage), **changes(getattr(settings, stage)))
             for stage in STAGES
         }
     )
@@ -80,11 +80,11 @@ def setting_rows(
         "evaluation": (EvaluationSettings(), "default"),
         "promotion": (PromotionSettings(), "default"),
     }
-    ours = entry_settings(entry)
+    of_entry = entry_settings(entry)
     rows = []
     for stage, kind in STAGES.items():
         values, origin = defaults[stage]
-        in_entry = changes(getattr(ours, stage))
+        in_entry = changes(getattr(of_entry, stage))
         changed = changes(getattr(settings, stage))
         for declared in fields(kind):
             name = f"{stage}.{declared.name}"

@@ -265,11 +265,11 @@ def find_setting(name: str, names: Mapping[str, str]) -> list[str]:
     if name in names or (len(parts) == 3 and ".".join(parts[:2]) in MAPPINGS):
         return parts
     stage, _, short = name.rpartition(".")
-    meant = SYNONYMS.get(short.lower(), "")
+    synonym = SYNONYMS.get(short.lower(), "")
     known = [
         known
         for known in names
-        if known.rpartition(".")[2] == meant and stage in ("", known.partition(".")[0])
+        if known.rpartition(".")[2] == synonym and stage in ("", known.partition(".")[0])
     ]
     hint = f"did you mean {known[0]}?" if known else nearest(name, names)
     raise ValueError(f"there is no setting {name!r}: {hint}")

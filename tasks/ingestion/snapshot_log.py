@@ -69,19 +69,21 @@ class History:
         """
         dataset = self.path.stem
         known = list(dict.fromkeys(made.snapshot for made in self.ingestions))
-        meant = [name for name in known if name.startswith(start)] if len(start) >= SHORTEST else []
-        if len(meant) != 1:
+        matching = (
+            [name for name in known if name.startswith(start)] if len(start) >= SHORTEST else []
+        )
+        if len(matching) != 1:
             problem = f"no digest begins so, or it has fewer than {SHORTEST} digits"
-            if meant:
-                problem = f"{len(meant)} digests begin so"
+            if matching:
+                problem = f"{len(matching)} digests begin so"
             listed = ", ".join(known[-5:]) or "none yet"
             raise RowError(
                 f"there is no snapshot {start!r} of {dataset}: {problem}; the latest are {listed}"
             )
-        found = Snapshot.find(dataset, meant[0])
+        found = Snapshot.find(dataset, matching[0])
         if found is None:
             raise RowError(
-                f"snapshot {meant[0]} of {dataset} was pruned: "
+                f"snapshot {matching[0]} of {dataset} was pruned: "
                 f"refrain snapshots {dataset} lists the existing ones"
             )
         return found

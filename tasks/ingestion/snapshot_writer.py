@@ -145,15 +145,15 @@ class SnapshotWriter:
         return made, True
 
     def _count_changes(self) -> None:
-        ours = self.folder / HASHES
+        now = self.folder / HASHES
         before = self._earlier(HASHES)
         earlier = self._earlier(TRAINED)
         in_train = self.folder / IN_TRAIN
         if not self.entry.splits.get("test"):
             write_distinct(self.folder / TRAINED, [in_train, *([earlier] if earlier else [])])
         in_train.unlink()
-        self.num_new = num_missing(ours, before)
-        self.num_gone = num_missing(before, ours) if before else 0
+        self.num_new = num_missing(now, before)
+        self.num_gone = num_missing(before, now) if before else 0
 
     def _hand_on(self, found: Snapshot) -> None:
         """Add the texts trained on since to an earlier snapshot whose rows came again."""

@@ -153,23 +153,23 @@ def _changed_files(past: Past, weights: Weights) -> Iterator[str]:
     if kept is None:
         return
     try:
-        theirs = read_weights(kept.folder)
+        stored = read_weights(kept.folder)
     except (ValueError, OSError) as error:
         yield (
             "its weights in MLflow cannot be compared with its checkpoint, "
             f"which cannot be read: {error}"
         )
         return
-    if _are_same(theirs, past.weights):
+    if _are_same(stored, past.weights):
         return
-    also = ", which the replay reproduces bit by bit" if _are_same(theirs, weights) else ""
+    also = ", which the replay reproduces bit by bit" if _are_same(stored, weights) else ""
     yield (
         "the weights in MLflow were changed: they differ from the checkpoint "
         f"in {kept.folder}{also}"
     )
 
 
-def _are_same(ours: Weights, theirs: Weights) -> bool:
-    return not misfits(ours, theirs) and not any(
-        change.num_differing for change in changes_of_weights(ours, theirs)
+def _are_same(some: Weights, others: Weights) -> bool:
+    return not misfits(some, others) and not any(
+        change.num_differing for change in changes_of_weights(some, others)
     )

@@ -105,11 +105,11 @@ def make_version(
         OSError: If MLflow has not stored all files.
     """
     there = model_files(model_id)
-    lost = sorted(path for path, num_bytes in files.items() if there.get(path) != num_bytes)
-    if lost:
+    missing = sorted(path for path, num_bytes in files.items() if there.get(path) != num_bytes)
+    if missing:
         raise OSError(
-            f"{name}: MLflow stored {len(files) - len(lost)} of {len(files)} files, "
-            f"not {lost[0]}: is its disk full?"
+            f"{name}: MLflow stored {len(files) - len(missing)} of {len(files)} files, "
+            f"not {missing[0]}: is its disk full?"
         )
     mlflow_client.create_version(name, model_id, run_id, {**tags, KEY: key, FILES: digest(there)})
     number = find_version(name, key)
@@ -187,7 +187,7 @@ def check_model(name: str) -> None:
 
 
 @contextmanager
-def asking() -> Iterator[None]:
+def one_line_errors() -> Iterator[None]:
     """Turn any error of MLflow into one line, without a password of its address.
 
     Raises:
@@ -202,13 +202,13 @@ def asking() -> Iterator[None]:
         ) from error
 
 
-@asking()
+@one_line_errors()
 def model_names() -> list[str]:
     """List the names of all registered models."""
     return [str(model.name) for model in _all_pages(client().search_registered_models)]
 
 
-@asking()
+@one_line_errors()
 def list_models() -> list[dict[str, Any]]:
     """List all registered models: name, versions, aliases, and the tags of their champions."""
     found = []
@@ -226,7 +226,7 @@ def versions_of(name: str) -> list[VersionInfo]:
     return _all_pages(partial(client().search_model_versions, f"name = '{name}'"))
 
 
-@asking()
+@one_line_errors()
 def registered_scores(*, only_aliased: bool = False) -> list[tuple[str, str]]:
     """List the model name and scores of every registered version, or of every aliased one."""
     found = []
@@ -241,16 +241,16 @@ def registered_scores(*, only_aliased: bool = False) -> list[tuple[str, str]]:
     return found
 
 
-@asking()
+@one_line_errors()
 def versions_by_scores(name: str) -> dict[str, str]:
     """Describe the versions of a model with their aliases, oldest first, by scores digest."""
     made = sorted(versions_of(name), key=lambda each: int(each.version))
     named = aliases(name) if made else {}
     described = {}
     for each in made:
-        ours = ", ".join(alias for alias, number in named.items() if number == str(each.version))
+        shown = ", ".join(alias for alias, number in named.items() if number == str(each.version))
         described[each.tags.get(SCORES, "")] = f"version {each.version}" + (
-            f" ({ours})" if ours else ""
+            f" ({shown})" if shown else ""
         )
     return described
 

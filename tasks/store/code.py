@@ -124,8 +124,8 @@ def _read(text: str) -> tuple[tuple[str, ...], str]:
             names += [alias.name for alias in node.names]
         elif isinstance(node, DOCUMENTED) and ast.get_docstring(node, clean=False) is not None:
             node.body = node.body[1:]
-    ours = tuple(name for name in names if name.split(".")[0] in OURS)
-    return ours, hashlib.sha256(ast.dump(tree).encode()).hexdigest()
+    found = tuple(name for name in names if name.split(".")[0] in OURS)
+    return found, hashlib.sha256(ast.dump(tree).encode()).hexdigest()
 
 
 def training_modules(problem: str) -> tuple[str, str]:
