@@ -119,14 +119,15 @@ def test_a_change_beyond_its_limit_stops_and_is_accepted_once(
     taken = night(tmp_path, found, accept=True)
     assert last_accepted("made")["snapshot"] == taken.digest  # type: ignore[index]
     night(tmp_path, found)
-    with pytest.raises(RowError, match=f"against {taken.digest}"):
+    with pytest.raises(RowError, match=f"compared with {taken.digest}"):
         night(tmp_path, rows(400, labels=("other", "more")))
 
 
 @pytest.mark.parametrize("change", STOPS)
 def test_a_limit_of_the_entry_takes_it(change: str, store: Path, tmp_path: Path) -> None:
     night(tmp_path, FIRST)
-    night(tmp_path, STOPS[change][0], checks=TAKEN[change])
+    taken = night(tmp_path, STOPS[change][0], checks=TAKEN[change])
+    assert last_accepted("made")["snapshot"] == taken.digest  # type: ignore[index]
 
 
 @pytest.mark.parametrize("change", FINE)
@@ -138,7 +139,8 @@ def test_a_change_within_the_limits_stops_nothing(change: str, store: Path, tmp_
 
 def test_a_source_that_grows_every_night_never_stops(store: Path, tmp_path: Path) -> None:
     for day in range(1, 8):
-        night(tmp_path, rows(30 * day * day, labels=("pos", "neg", "pos")))
+        grown = night(tmp_path, rows(30 * day * day, labels=("pos", "neg", "pos")))
+        assert last_accepted("made")["snapshot"] == grown.digest  # type: ignore[index]
 
 
 def test_a_check_shows_the_changes_and_the_fault_of_a_retraining(
@@ -186,7 +188,8 @@ def test_what_a_changed_entry_explains_is_shown_and_stops_nothing(
 def test_a_label_that_the_entry_lists_is_no_surprise(store: Path, tmp_path: Path) -> None:
     listed = {"labels": {"pos": "pos", "neg": "neg", "spam": "spam"}}
     night(tmp_path, FIRST, **listed)
-    night(tmp_path, [*FIRST, ("lumo", "spam")], **listed)
+    found = night(tmp_path, [*FIRST, ("lumo", "spam")], **listed)
+    assert last_accepted("made")["snapshot"] == found.digest  # type: ignore[index]
 
 
 def test_a_snapshot_that_a_person_names_is_not_compared(store: Path, tmp_path: Path) -> None:
