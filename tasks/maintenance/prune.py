@@ -215,7 +215,7 @@ def _why(found: Found) -> str:
     if found.manifest is None:
         return "never finished"
     if found.kind is Snapshot:
-        return "an older snapshot without a registered version"
+        return "an older snapshot that no registered version was trained on"
     return (
         "rows of a file or table that has changed since"
         if found.kind is PieceRows

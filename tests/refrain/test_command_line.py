@@ -40,8 +40,8 @@ def files_of(folder: Path) -> set[Path]:
 
 
 def test_help_names_every_command_and_the_folder(tmp_path: Path) -> None:
-    said = typed("--help", home=tmp_path).stdout
-    assert all(word in said for word in ("run", "datasets", "models", "up", "REFRAIN_HOME"))
+    output = typed("--help", home=tmp_path).stdout
+    assert all(word in output for word in ("run", "datasets", "models", "up", "REFRAIN_HOME"))
 
 
 def test_help_of_run_shows_examples(tmp_path: Path) -> None:
@@ -67,7 +67,7 @@ def test_no_models_is_an_empty_list(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "expected"),
     [
         (
             ["run", "rotten_tomatos"],
@@ -83,13 +83,13 @@ def test_no_models_is_an_empty_list(tmp_path: Path) -> None:
     ],
 )
 def test_a_misspelt_name_is_answered_at_once_with_the_nearest(
-    words: list[str], said: str, tmp_path: Path
+    words: list[str], expected: str, tmp_path: Path
 ) -> None:
     import re
 
     done = typed(*words, home=tmp_path)
     assert done.returncode == 1
-    assert re.search(said, " ".join(done.stderr.split()))
+    assert re.search(expected, " ".join(done.stderr.split()))
     assert "Traceback" not in done.stderr
 
 
@@ -134,15 +134,16 @@ def test_bad_input_is_said_in_one_message_and_the_store_stays_as_it_was(
     from refrain.app import app
 
     good = yaml.safe_load(made_catalog.read_text())["made_sentiment"]
-    catalog, home = tmp_path / "catalog.yaml", tmp_path / "store"
+    catalog = tmp_path / "catalog.yaml"
+    home = tmp_path / "store"
     catalog.write_text(yaml.safe_dump({"mine": broken(kind, tmp_path, good)}))
     monkeypatch.setenv("REFRAIN_HOME", str(home))
     with pytest.raises(SystemExit) as ended:
         app(["run", "mine", "--catalog", str(catalog)], standalone_mode=False)
-    said = capsys.readouterr().err
+    output = capsys.readouterr().err
     assert ended.value.code == 1
-    assert FAULTS[kind] in said
-    assert "Traceback" not in said
+    assert FAULTS[kind] in output
+    assert "Traceback" not in output
     assert not [
         p
         for p in files_of(home)

@@ -89,7 +89,9 @@ class Up:
 def up(made_package: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
     """`refrain up` in a store of its own, without SIGINT, as a script starts background jobs."""
     folder, catalog = made_package
-    home, prefect_port, mlflow_port = tmp_path_factory.mktemp("up"), free_port(), free_port()
+    home = tmp_path_factory.mktemp("up")
+    prefect_port = free_port()
+    mlflow_port = free_port()
     temporary = tmp_path_factory.mktemp("shared")
     (temporary / "runner_storage").write_text(
         "of another user: no folder of this name can be made here"

@@ -87,7 +87,8 @@ class Table:
     """A table of reviews whose rows have a stamp that grows."""
 
     def __init__(self, folder: Path) -> None:
-        self.path, self.stamp = folder / "shop.db", 0
+        self.path = folder / "shop.db"
+        self.stamp = 0
         self.execute(
             "CREATE TABLE reviews "
             "(id INTEGER PRIMARY KEY AUTOINCREMENT, text TEXT, label TEXT, stamp INTEGER)"
@@ -173,7 +174,8 @@ def ingest(dataset: Dataset) -> Snapshot:
 def pieces_read() -> Iterator[list[str]]:
     """Note the names of the pieces that a source reads from, while it reads them."""
     opened: list[str] = []
-    open_file, tables = Files.open, Sql.tables
+    open_file = Files.open
+    tables = Sql.tables
 
     def noted(self: Files, piece: Piece, access: Access) -> Any:
         opened.append(piece.name.rpartition("/")[2])

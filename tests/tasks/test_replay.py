@@ -62,26 +62,24 @@ def all_there_is() -> dict[str, Any]:
     client = mlflow_client.client()
     runs = client.search_runs([each.experiment_id for each in client.search_experiments()])
     models = client.search_registered_models()
-    told = [
+    models = [
         (m.name, dict(m.aliases), [(v.version, dict(v.tags)) for v in versions_of(m.name)])
         for m in models
     ]
-    return {"runs": len(runs), "models": told} | {
+    return {"runs": len(runs), "models": models} | {
         name: kept for name, kept in files.items() if "mlflow.db" not in name
     }
 
 
 def changed(served: Served, folder: Path, change: Callable[[Path], None], **tags: str) -> str:
     """Another version of the same tags whose files were changed by hand."""
-    files, client = (
-        download(served.version.name, served.version.version, folder / "changed"),
-        mlflow_client.client(),
-    )
+    files = download(served.version.name, served.version.version, folder / "changed")
+    client = mlflow_client.client()
     change(files / "artifacts" / "model")
-    told = client.get_model_version(served.version.name, served.version.version).tags
+    known = client.get_model_version(served.version.name, served.version.version).tags
     return str(
         client.create_model_version(
-            served.version.name, source=files.as_uri(), tags={**told, **tags}
+            served.version.name, source=files.as_uri(), tags={**known, **tags}
         ).version
     )
 
@@ -99,7 +97,8 @@ def with_setting(name: str, value: object) -> Callable[[Path], None]:
 def test_a_version_trained_again_has_the_same_bits_and_nothing_else_changes(
     problem: str, made: Made
 ) -> None:
-    before, version = all_there_is(), made[problem].version
+    before = all_there_is()
+    version = made[problem].version
     found = directly(train_again, version.name, version.version)
     assert (found.is_identical, found.num_differing, found.largest, found.worst) == (
         True,
@@ -134,7 +133,8 @@ def test_the_kept_checkpoint_is_no_part_of_it(made: Made) -> None:
 def test_one_bit_of_one_weight_is_found_with_its_tensor_and_its_size(
     made: Made, tmp_path: Path
 ) -> None:
-    served, gap = made["sentiment"], []
+    served = made["sentiment"]
+    gap = []
 
     def flip(files: Path) -> None:
         weights = load_file(files / "model.safetensors")
@@ -201,7 +201,7 @@ def off_by_one(past: Past) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(
-    ("tag", "name", "said"),
+    ("tag", "name", "expected"),
     [
         ("refrain.libraries", "torch", "torch: 1.0 then, "),
         ("refrain.libraries", "python", "python: 1.0 then, "),
@@ -211,13 +211,13 @@ def off_by_one(past: Past) -> dict[str, Any]:
     ],
 )
 def test_what_is_another_now_is_said_where_weights_differ(
-    tag: str, name: str, said: str, made: Made
+    tag: str, name: str, expected: str, made: Made
 ) -> None:
     past = find_past("made_sentiment", made["sentiment"].version.version)
     there = json.loads(past.tags[tag])
     other = replace(past, tags=past.tags | {tag: json.dumps(there | {name: "1.0"})})
     found = held(other, made["sentiment"], off_by_one(past))
-    assert [reason[: len(said)] for reason in found.reasons] == [said]
+    assert [reason[: len(expected)] for reason in found.reasons] == [expected]
     assert held(other, made["sentiment"], past.weights).reasons == []
 
 
@@ -261,7 +261,7 @@ def test_a_training_that_a_clock_ends_says_so(made: Made) -> None:
 
 
 @pytest.mark.parametrize(
-    ("model", "version", "said"),
+    ("model", "version", "expected"),
     [
         ("made_sentimant", "1", "there is no model 'made_sentimant': did you mean made_sentiment?"),
         ("made_sentiment", "99", "made_sentiment has no version '99': expected one of 1, "),
@@ -277,8 +277,8 @@ def test_a_training_that_a_clock_ends_says_so(made: Made) -> None:
         ),
     ],
 )
-def test_what_there_is_not_is_said(model: str, version: str, said: str, made: Made) -> None:
-    with pytest.raises(ValueError, match=f"^{re.escape(said)}"):
+def test_what_there_is_not_is_said(model: str, version: str, expected: str, made: Made) -> None:
+    with pytest.raises(ValueError, match=f"^{re.escape(expected)}"):
         directly(train_again, model, version)
 
 
@@ -371,7 +371,8 @@ def removed(folder: Path) -> None:
 def test_a_token_set_that_is_gone_is_made_again_and_without_its_snapshot_it_is_said(
     reviews: tuple[Served, str],
 ) -> None:
-    (served, catalog), tokens = reviews, reviews[0].tokens
+    (served, catalog) = reviews
+    tokens = reviews[0].tokens
     removed(tokens.folder)
     found = directly(train_again, "made", "1", catalog)
     assert found.is_identical
@@ -379,11 +380,11 @@ def test_a_token_set_that_is_gone_is_made_again_and_without_its_snapshot_it_is_s
     assert TokenSet.find("made", tokens.digest)
     for folder in (tokens.folder, tokens.snapshot_of().folder, served.checkpoint.folder):
         removed(folder)
-    said = (
+    message = (
         f"made version 1 cannot be trained again: neither its token set {tokens.digest} nor its "
         f"snapshot {tokens.snapshot} is in {home()}. They were pruned, or it was trained with "
         "another store: set REFRAIN_HOME to a store that has them, or restore "
         f"{Snapshot.folder_of('made', tokens.snapshot)}"
     )
-    with pytest.raises(ValueError, match=f"^{re.escape(said)}$"):
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
         directly(train_again, "made", "1", catalog)

@@ -229,7 +229,8 @@ def test_without_a_file_there_are_no_word_vectors(snapshot: Snapshot, tmp_path: 
 
 
 def test_word_vectors_are_named_by_their_content_wherever_they_lie(tmp_path: Path) -> None:
-    one, other = written(tmp_path / "one.txt"), written(tmp_path / "other.txt")
+    one = written(tmp_path / "one.txt")
+    other = written(tmp_path / "other.txt")
     assert identified(TokenSettings(vectors=one)) == identified(TokenSettings(vectors=other))
     changed = written(tmp_path / "other.txt", "lumo 1 3\n")
     assert identified(TokenSettings(vectors=one)) != identified(TokenSettings(vectors=changed))

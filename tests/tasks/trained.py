@@ -12,7 +12,8 @@ METRICS = {"accuracy": {"value": 50.0, "low": 40.0, "high": 60.0, "signature": "
 
 def trained(snapshot: Snapshot, settings: str = "") -> Scores:
     """A token set, a checkpoint and scores of a snapshot, each with a file of its own."""
-    name, key = snapshot.dataset, digest(snapshot.digest, settings)
+    name = snapshot.dataset
+    key = digest(snapshot.digest, settings)
     tokens = TokenSet(
         dataset=name,
         digest=digest(snapshot.splits),
@@ -59,7 +60,8 @@ def trained(snapshot: Snapshot, settings: str = "") -> Scores:
 
 def registered(scores: Scores, *aliases: str) -> str:
     """A version of these scores in MLflow, with aliases."""
-    client, name = mlflow_client.client(), scores.dataset
+    client = mlflow_client.client()
+    name = scores.dataset
     if not client.search_registered_models(f"name = '{name}'"):
         client.create_registered_model(name)
     made = client.create_model_version(

@@ -108,10 +108,10 @@ TAKEN: dict[str, dict[str, Any]] = {
 def test_a_change_beyond_its_limit_stops_and_is_accepted_once(
     change: str, store: Path, tmp_path: Path
 ) -> None:
-    found, said = STOPS[change]
+    found, expected = STOPS[change]
     first = night(tmp_path, FIRST)
     for _ in range(2):  # a stopped night is no measure for the next one
-        with pytest.raises(RowError, match=said) as stopped:
+        with pytest.raises(RowError, match=expected) as stopped:
             night(tmp_path, found)
     assert f"against {first.digest}" in str(stopped.value)
     assert "refrain run made --accept" in str(stopped.value)
@@ -219,14 +219,14 @@ TAGGED: dict[str, Callable[[Path], None]] = {
 }
 
 
-@pytest.mark.parametrize("said", TAGGED)
+@pytest.mark.parametrize("expected", TAGGED)
 def test_kinds_of_entities_and_tags_are_compared_too(
-    said: str, store: Path, tmp_path: Path
+    expected: str, store: Path, tmp_path: Path
 ) -> None:
     shape = {"problem": "ner", "format": {"kind": "conll"}, "columns": {"tokens": 0, "tags": 1}}
     conll(tmp_path, "PER")
     dataset = entry(tmp_path, FILES, **shape)
     ingest.fn("made", str(dataset.file))
-    TAGGED[said](tmp_path)
-    with pytest.raises(RowError, match=said):
+    TAGGED[expected](tmp_path)
+    with pytest.raises(RowError, match=expected):
         ingest.fn("made", str(dataset.file))

@@ -56,7 +56,8 @@ def test_the_list_holds_hashes_and_never_a_text(store: Path, tmp_path: Path) -> 
 
 
 def test_a_text_goes_on_the_list_once_however_it_is_written(store: Path, tmp_path: Path) -> None:
-    dataset, chance = of_rows(tmp_path), Random(0)
+    dataset = of_rows(tmp_path)
+    chance = Random(0)
     assert len(forget(dataset, [ASKED], [])) == 1
     assert forget(dataset, [copy_of(ASKED, chance) for _ in range(50)], []) == []
     assert len(lines_of(dataset)) == 1
@@ -203,7 +204,7 @@ def test_a_list_that_changed_makes_a_new_snapshot(store: Path, tmp_path: Path) -
 
 
 @pytest.mark.parametrize(
-    ("given", "content", "said"),
+    ("given", "content", "expected"),
     [
         ("nowhere.txt", None, "entry made, removals: there is no file .*nowhere.txt"),
         (
@@ -216,11 +217,11 @@ def test_a_list_that_changed_makes_a_new_snapshot(store: Path, tmp_path: Path) -
     ],
 )
 def test_a_list_that_cannot_be_read_is_named_and_nothing_is_ingested(
-    given: str, content: bytes | None, said: str, store: Path, tmp_path: Path
+    given: str, content: bytes | None, expected: str, store: Path, tmp_path: Path
 ) -> None:
     if content is not None:
         (tmp_path / given).write_bytes(content)
-    with pytest.raises(RowError, match=said):
+    with pytest.raises(RowError, match=expected):
         make_snapshot(of_rows(tmp_path, removals=given))
     assert list(store.glob("snapshots/*")) == []
 

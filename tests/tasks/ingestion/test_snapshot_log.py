@@ -71,7 +71,8 @@ def test_a_line_that_was_cut_short_does_not_count_and_goes_with_the_next(
 def test_the_watermark_of_a_line_that_was_cut_short_has_not_moved(
     store: Path, tmp_path: Path
 ) -> None:
-    held, dataset = Table(tmp_path), of_table(tmp_path)
+    held = Table(tmp_path)
+    dataset = of_table(tmp_path)
     held.insert(texts(20))
     ingest(dataset)
     before = last()

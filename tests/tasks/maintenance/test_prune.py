@@ -56,11 +56,11 @@ def dangling() -> list[str]:
     found = []
     for kind in KINDS:
         for path in (home() / kind.KIND).glob("*/manifest.json"):
-            said = json.loads(path.read_text())
+            report = json.loads(path.read_text())
             found += [
                 f"{path.parent.name}: {key}"
                 for key, of in MADE_OF.get(kind, {}).items()
-                if of.find(said["dataset"], said[key]) is None
+                if of.find(report["dataset"], report[key]) is None
             ]
     return found
 
@@ -90,7 +90,8 @@ def test_the_newest_snapshot_stays_and_older_ones_go(tmp_path: Path) -> None:
 
 def test_all_that_a_registered_version_was_made_of_stays(tmp_path: Path) -> None:
     first, second, _ = grown(tmp_path, 20, 30, 40)
-    kept, lost = trained(first), trained(second)
+    kept = trained(first)
+    lost = trained(second)
     registered(kept)
     assert listed() == named([*line_of(lost)])
     prune(find_prunable(days=0))
@@ -113,7 +114,8 @@ def test_a_token_set_that_two_trainings_share_stays_for_the_one_that_is_register
     tmp_path: Path,
 ) -> None:
     first, _ = grown(tmp_path, 20, 30)
-    kept, lost = trained(first), trained(first, settings="other")
+    kept = trained(first)
+    lost = trained(first, settings="other")
     registered(kept)
     assert listed() == named([lost, line_of(lost)[1]])
 
@@ -123,7 +125,8 @@ def test_with_aliased_only_the_past_of_versions_with_an_alias_stays(
     alias: str, tmp_path: Path
 ) -> None:
     first, second, _ = grown(tmp_path, 20, 30, 40)
-    plain, aliased = trained(first), trained(second)
+    plain = trained(first)
+    aliased = trained(second)
     registered(plain)
     registered(aliased, alias)
     assert listed() == set()
@@ -250,9 +253,9 @@ def test_why_and_how_large_is_said_of_each_folder(tmp_path: Path) -> None:
     ingest(of_files(tmp_path, all="*.csv"))
     found = find_prunable(days=0)
     assert [(item.path.parent.name, item.why) for item in found] == [
-        ("scores", "of no registered version"),
-        ("checkpoints", "of no registered version"),
-        ("tokens", "of no registered version"),
+        ("scores", "not used by any registered version"),
+        ("checkpoints", "not used by any registered version"),
+        ("tokens", "not used by any registered version"),
         ("snapshots", "an older snapshot that no registered version was trained on"),
         ("pieces", "rows of a file or table that has changed since"),
     ]
@@ -270,7 +273,8 @@ def test_after_a_crash_between_any_two_removals_nothing_points_nowhere(tmp_path:
         for settings in ("", "other"):
             trained(snapshot, settings)
     registered(trained(second))
-    removed, number = shutil.rmtree, len(listed())
+    removed = shutil.rmtree
+    number = len(listed())
     for _ in range(number):
         calls: list[Path] = []
 
@@ -321,9 +325,9 @@ def test_an_mlflow_that_does_not_answer_is_said_and_nothing_is_listed(
     lose(monkeypatch)
     with pytest.raises(
         OSError, match=r"MLflow did not respond .*: check MLFLOW_TRACKING_URI"
-    ) as said:
+    ) as error:
         find_prunable(days=0)
-    assert "hunter2" not in str(said.value)
+    assert "hunter2" not in str(error.value)
 
 
 def test_an_mlflow_that_never_saw_the_models_is_not_believed(
