@@ -1,11 +1,11 @@
 # make run    the main job: three datasets from raw rows to a champion
-# make test   everything that is checked: format, lint, types, tests
-# make check  the same with quick tests only, in about 90 seconds
-# make extras the packages of optional sources and formats: hub, postgres, s3, music
-# make up     the dashboards, a worker, the scheduled deployments
+# make test   all checks: format, lint, layers, types, tests
+# make check  the same with the quick tests only, in about 90 seconds
+# make extras install the packages of optional sources and formats: hub, postgres, s3, music
+# make up     start the dashboards, a worker, the scheduled deployments
 # make bench  measure the main job and write benchmarks/results/main_job.json
 # make bench-data  measure the data layer and write benchmarks/results/data.json
-# make lock   renew the locks after a change of pyproject.toml
+# make lock   update the lock files after a change of pyproject.toml
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -33,14 +33,14 @@ bench: .venv/extras
 bench-data: .venv/extras
 	@$(BIN)/python -m benchmarks.data
 
-# Run-time packages, optional sources and formats, tools of the tests: refrain/install.py has the steps.
+# Run-time packages, optional sources and formats, tools of the tests: see refrain/install.py.
 .venv/ready: requirements.lock
 .venv/extras: requirements.lock requirements-extras.lock
 .venv/tools: requirements.lock requirements-extras.lock requirements-tools.lock
 .venv/ready .venv/extras .venv/tools: requirements-uv.lock pyproject.toml refrain/install.py
 	@$(PYTHON) refrain/install.py $(@F)
 
-# Packages that have no wheel are left out of consideration: they would be built on each user's machine.
+# Packages without a wheel are excluded: each user's machine would have to build them.
 COMPILE := $(BIN)/uv pip compile --quiet --universal --only-binary :all: --generate-hashes --python-version 3.11 \
 	--no-annotate --custom-compile-command "make lock"
 SKIP = $$(grep --no-filename --only-matching '^[a-z0-9._-]*==' $(1) | sed 's/==//; s/^/--no-emit-package /')
@@ -54,7 +54,7 @@ lock: .venv/ready
 		$(call SKIP,requirements.lock requirements-extras.lock) --output-file requirements-tools.lock pyproject.toml
 	$(MAKE) lock-check
 
-# Every locked package has a wheel for each Python and platform that the README names.
+# Check that every locked package has a wheel for each Python and platform of the README.
 lock-check: .venv/ready
 	@for version in 3.11 3.12 3.13 3.14; do \
 	for platform in x86_64-manylinux_2_28 aarch64-manylinux_2_28 aarch64-apple-darwin; do \

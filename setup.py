@@ -36,6 +36,7 @@ def move_packages(folder: Path) -> None:
     deployments = Path("prefect.yaml").read_text("utf-8")
     deployments = ENTRYPOINT.sub(r"\1refrain.flows.\2.\3", deployments)
     (folder / "refrain" / "prefect.yaml").write_text(deployments, "utf-8")
+    shutil.copy("main_job.yaml", folder / "refrain")
 
 
 setup(cmdclass={"build_py": BuildPackages})

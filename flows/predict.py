@@ -1,4 +1,4 @@
-"""Files of raw rows, answered by a registered model."""
+"""Predictions of a registered model for files of raw rows."""
 
 from prefect import flow
 
@@ -12,13 +12,15 @@ DEFAULTS = PredictSettings()
 def predict(
     model: str, source: str | list[str], target: str, settings: PredictSettings = DEFAULTS
 ) -> Predictions:
-    """Answer the rows of files with a registered model.
+    """Predict the rows of files with a registered model.
 
     Args:
-        model: NAME, whose champion answers; or NAME@ALIAS, or NAME/VERSION.
-        source: CSV, TSV, JSON Lines or Parquet: paths, globs or addresses; may be packed as gz, bz2, xz or zst.
-        target: Folder for the predictions alone, as Parquet; rejected rows lie in its folder _refused.
-        settings: Where the rows stand, columns to keep, params of the model, rows of a part.
+        model: NAME for its champion; or NAME@ALIAS, or NAME/VERSION.
+        source: CSV, TSV, JSON Lines or Parquet: paths, globs or addresses; gz, bz2, xz or zst
+            compressed files too.
+        target: Folder for the predictions only, as Parquet; rejected rows are in its folder
+            _refused.
+        settings: Columns of the rows, columns to keep, parameters of the model, rows per file.
     """
     version = choose(model)
     return predict_files(version, source, target, settings)

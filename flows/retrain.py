@@ -28,15 +28,17 @@ def retrain(
 
     Args:
         dataset: Name of an entry of the catalog, such as rotten_tomatoes.
-        settings: What to change of the settings of the catalog entry and of the defaults.
-        catalog: Path of a catalog file of your own, or several with a colon between; read beside data/catalog.yaml.
-        snapshot: Digest of an earlier snapshot to retrain on, or its beginning, in place of what the source holds now.
-        accept: Take a snapshot that differs from the one before by more than the limits of the catalog entry.
+        settings: Settings that override the catalog entry and the defaults.
+        catalog: Catalog files to read in addition to data/catalog.yaml, separated by colons.
+        snapshot: Digest of an earlier snapshot to retrain on, or its first digits; the source
+            is not read.
+        accept: Accept a snapshot that differs from the one before by more than the limits of
+            the catalog entry.
     """
     settings = with_entry_settings(dataset, settings, catalog)
     rows = ingest(dataset, catalog, snapshot, accept)
     tokens = tokenize(rows, settings.tokens, catalog)
-    check_promotion(tokens, settings.promotion)  # a mistake there costs no training
+    check_promotion(tokens, settings.promotion)  # before the training, which a mistake would waste
     checkpoint = train(tokens, settings.training)
     scores = evaluate(checkpoint, tokens, settings.evaluation, catalog)
     challenger = register(checkpoint, tokens, scores, catalog)

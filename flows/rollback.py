@@ -1,4 +1,4 @@
-"""The previous champion comes back."""
+"""A rollback to the previous champion."""
 
 from prefect import flow
 
@@ -8,11 +8,11 @@ from tasks.rollback import restore
 
 @flow(flow_run_name="rollback-{model}")
 def rollback(model: str, version: str | None = None, why: str = "") -> Line:
-    """Put the previous champion of a model back, or a version that is named, and write it down.
+    """Restore the previous champion of a model, or a given version, and record the reason.
 
     Args:
         model: Name of a registered model, such as rotten_tomatoes.
-        version: Number of the version to make champion; empty for the one with the alias previous.
-        why: What is wrong with the champion, for the ledger.
+        version: Version to make champion; by default the one with the alias previous.
+        why: Reason, for the ledger.
     """
     return restore(model, version, why)

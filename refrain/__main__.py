@@ -1,4 +1,4 @@
-"""``refrain``, and ``python -m refrain``: our folder is searched first, for others have packages called ``tasks`` too."""
+"""``refrain`` and ``python -m refrain``: our folder comes first, as others have a ``tasks`` too."""
 
 import sys
 from pathlib import Path

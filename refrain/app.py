@@ -1,11 +1,12 @@
-"""The command line: ``refrain run``, ``models``, ``up``, and what the modules of commands add.
+"""The command line: ``refrain run``, ``models``, ``up``, and the commands of ``refrain/commands``.
 
-Heavy imports stand inside the commands, so that ``refrain --help`` answers at once.
+Heavy imports are inside the commands, so that ``refrain --help`` answers at once.
 """
 
 import io
 import os
 import sys
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 import typer
@@ -15,6 +16,7 @@ from refrain.commands.project import project_datasets
 from refrain.environment import prepare
 from refrain.errors import fail, plain_errors
 from refrain.interruption import disarm, exit_status, stop_watching, was_interrupted, watch_signals
+from refrain.main_job import main_job
 from refrain.options import (
     Assignments,
     Catalog,
@@ -26,26 +28,6 @@ from refrain.options import (
     print_json,
 )
 
-# What `refrain run` does without a dataset: three problems in about ten minutes on two cores.
-MAIN_JOB: dict[str, dict[str, dict[str, Any]]] = {
-    "rotten_tomatoes": {},
-    "msra": {
-        "tokens": {"limit": 23_000},
-        "training": {"max_epochs": 2, "embedding_size": 100, "hidden_size": 100},
-    },
-    "tatoeba_en_fr": {
-        "tokens": {"limit": 90_000, "vocabulary_size": 4_000},
-        "training": {
-            "max_epochs": 2,
-            "embedding_size": 128,
-            "hidden_size": 192,
-            "batch_size": 32,  # with 64, attention began late for some seeds: one had 27.0 BLEU where it has 33.5 now
-            "dropout": 0.05,
-            "learning_rate": 4e-3,
-        },
-    },
-}
-
 NO_CHAMPION = 4  # exit status
 
 app = typer.Typer(
@@ -55,12 +37,36 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="""Scheduled retraining of recurrent networks: from raw rows to a champion.
 
-    Everything lies in one folder: REFRAIN_HOME, or `.refrain` in the repository.
+    All data is in one folder: REFRAIN_HOME, or `.refrain` in the project.
     """,
 )
 Datasets = Annotated[
     list[str] | None,
     typer.Argument(metavar="[DATASET]...", help="Names from the catalog; none for the main job."),
+]
+
+Snapshot = Annotated[
+    str | None,
+    typer.Option(
+        metavar="DIGEST", help="Retrain on an earlier snapshot (refrain snapshots DATASET)."
+    ),
+]
+Accept = Annotated[
+    bool,
+    typer.Option(
+        "--accept",
+        help="Accept a source that changed by more than its limits, once (refrain check DATASET).",
+    ),
+]
+RequireChampion = Annotated[
+    bool,
+    typer.Option(
+        "--require-champion", help="End with status 4 if a dataset has no champion at the end."
+    ),
+]
+ListSettings = Annotated[
+    bool,
+    typer.Option("--settings", help="List all settings, or those of DATASET; retrain nothing."),
 ]
 
 app.add_typer(project.app)
@@ -76,30 +82,11 @@ def run(
     assignments: Assignments = None,
     limit: Limit = None,
     catalog: Catalog = None,
-    snapshot: Annotated[
-        str | None,
-        typer.Option(
-            metavar="DIGEST", help="Retrain on an earlier snapshot (refrain snapshots DATASET)."
-        ),
-    ] = None,
-    accept: Annotated[
-        bool,
-        typer.Option(
-            "--accept",
-            help="Take a source that changed by more than its limits, once (refrain check DATASET).",
-        ),
-    ] = False,
+    snapshot: Snapshot = None,
+    accept: Accept = False,
     as_json: Json = False,
-    require_champion: Annotated[
-        bool,
-        typer.Option(
-            "--require-champion", help="End with status 4 if a dataset has no champion at the end."
-        ),
-    ] = False,
-    settings: Annotated[
-        bool,
-        typer.Option("--settings", help="List all settings, or those of DATASET; retrain nothing."),
-    ] = False,
+    require_champion: RequireChampion = False,
+    settings: ListSettings = False,
 ) -> None:
     """Retrain datasets, one after the other: ingest, tokenize, train, evaluate, register, promote.
 
@@ -108,8 +95,8 @@ def run(
     (NER) and tatoeba_en_fr (translation), the last two on a limited number of
     training rows, so that all three take about ten minutes on two cores.
 
-    What was done before from the same rows, settings and code is not done
-    again, and what was killed goes on where it was. Ctrl-C saves and ends.
+    A stage whose rows, settings and code are unchanged is not repeated, and an
+    interrupted training resumes. Ctrl-C saves and ends.
 
     **Exit status**: 0 if each dataset ended with a decision, whatever it was;
     1 if one failed, after the others were retrained; 4 with
@@ -123,36 +110,60 @@ def run(
 
         refrain run my_reviews --catalog my.yaml --limit 10000
     """
-    if settings:
-        with plain_errors():
-            show_settings(
-                datasets or [], changed(assignments, limit), joined(catalog), as_json=as_json
-            )
-        return
+    changes = changed(assignments, limit)
     with plain_errors():
-        own = [] if datasets else project_datasets()
-        names = datasets or own or list(MAIN_JOB)
-        check_names(names, catalog)
-        if snapshot and len(names) != 1:
-            raise ValueError(
-                f"--snapshot belongs to one dataset, got {len(names)}: {', '.join(names)}"
-            )
-        prepare(PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL="CRITICAL")
-        from tasks.settings import parse_settings
+        if settings:
+            show_settings(datasets or [], changes, joined(catalog), as_json=as_json)
+            return
+        names = datasets or project_datasets()
+        jobs: dict[str, dict[str, Any]] = {name: {} for name in names} or main_job()
+        check_names(list(jobs), catalog)
+        rows, failures = retrain_jobs(jobs, changes, joined(catalog), snapshot, accept=accept)
+    show_outcome(rows, failures, as_json=as_json)
+    without = [row["dataset"] for row in rows if not row["champion"]]
+    if require_champion and without:
+        typer.secho(f"refrain: no champion at the end: {', '.join(without)}", err=True)
+        raise SystemExit(NO_CHAMPION)
 
-        chosen = {
-            name: parse_settings(
-                changed(assignments, limit), {} if datasets or own else MAIN_JOB[name]
-            )
-            for name in names
-        }
-        if snapshot:
-            from tasks.ingestion.snapshot_log import History
 
-            History.of(names[0]).find(snapshot)
-        from refrain.retraining import retrain_all
+def retrain_jobs(
+    jobs: Mapping[str, Mapping[str, Any]],
+    changes: list[str],
+    catalog: str | None,
+    snapshot: str | None,
+    *,
+    accept: bool,
+) -> tuple[list[dict[str, Any]], dict[str, str]]:
+    """Check the settings of all datasets, then retrain one after the other.
 
-        rows, failures = retrain_all(chosen, joined(catalog), snapshot, accept=accept)
+    Args:
+        jobs: Datasets with their settings by stage.
+        changes: Settings of the command line, as ``stage.name=value``.
+        catalog: Further catalog files.
+        snapshot: Digest of the snapshot to train on, of a single dataset.
+        accept: Accept a source that changed by more than its limits.
+
+    Returns:
+        A row of results for each dataset that ended with a decision, and the
+        message of each one that failed.
+    """
+    if snapshot and len(jobs) != 1:
+        raise ValueError(f"--snapshot belongs to one dataset, got {len(jobs)}: {', '.join(jobs)}")
+    prepare(PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL="CRITICAL")
+    from tasks.settings import parse_settings
+
+    settings = {name: parse_settings(changes, values) for name, values in jobs.items()}
+    if snapshot:
+        from tasks.ingestion.snapshot_log import History
+
+        History.of(next(iter(jobs))).find(snapshot)
+    from refrain.retraining import retrain_all
+
+    return retrain_all(settings, catalog, snapshot, accept=accept)
+
+
+def show_outcome(rows: list[dict[str, Any]], failures: Mapping[str, str], *, as_json: bool) -> None:
+    """Print the results, and end with an error if a dataset failed."""
     if as_json:
         print_json(rows)
     else:
@@ -160,34 +171,23 @@ def run(
 
         show_results(rows)
     if failures:
-        fail(
-            "\n".join(
-                [
-                    f"{len(failures)} of {len(names)} datasets failed:",
-                    *(f"  {n}: {m}" for n, m in failures.items()),
-                ]
-            )
-        )
-    if require_champion and (without := [row["dataset"] for row in rows if not row["champion"]]):
-        typer.secho(f"refrain: no champion at the end: {', '.join(without)}", err=True)
-        raise SystemExit(NO_CHAMPION)
+        lines = [f"{len(failures)} of {len(rows) + len(failures)} datasets failed:"]
+        lines += [f"  {name}: {message}" for name, message in failures.items()]
+        fail("\n".join(lines))
 
 
 def show_settings(
     datasets: list[str], assignments: list[str], catalog: str | None, *, as_json: bool
 ) -> None:
-    """List all settings, or those of datasets with their values and where each comes from."""
+    """List all settings, or those of some datasets with their values and origins."""
+    if not datasets:
+        show_setting_names(as_json=as_json)
+        return
     from dataclasses import asdict
 
     from tasks.dataset_settings import setting_rows
-    from tasks.settings import parse_settings, setting_names
+    from tasks.settings import parse_settings
 
-    if not datasets:
-        names = setting_names()
-        print_json(names) if as_json else print(
-            "\n".join(f"{name:<28} {about}" for name, about in names.items())
-        )
-        return
     origins = {assignment.partition("=")[0]: "--set" for assignment in assignments}
     found = {
         name: setting_rows(name, parse_settings(assignments), catalog, origins) for name in datasets
@@ -199,6 +199,18 @@ def show_settings(
 
     for name, rows in found.items():
         show_setting_rows(name, rows)
+
+
+def show_setting_names(*, as_json: bool) -> None:
+    """List all settings, each with its description."""
+    from tasks.settings import setting_names
+
+    names = setting_names()
+    if as_json:
+        print_json(names)
+        return
+    for name, about in names.items():
+        print(f"{name:<28} {about}")
 
 
 @app.command()
@@ -232,10 +244,8 @@ def up(
 
 def main() -> None:
     """Run the command line; a closed pipe or Ctrl-C ends it without a traceback."""
-    for stream in (
-        sys.stdout,
-        sys.stderr,
-    ):  # a screen that lacks a character shows another one in its place
+    for stream in (sys.stdout, sys.stderr):
+        # A terminal that lacks a character shows a replacement.
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
     watch_signals()

@@ -1,4 +1,4 @@
-"""Deployments of ``prefect.yaml`` on a running server: apply them, keep what people changed, list their next runs."""
+"""Deployments of ``prefect.yaml`` on a running server: apply them, keep pauses, list next runs."""
 
 import contextlib
 import json
@@ -15,36 +15,33 @@ from tasks.store.installation import DEPLOYMENTS, ROOT, project
 
 POOL = "refrain"
 NEXT_RUNS_SECONDS = 30.0  # the server schedules runs a few seconds after a deployment was applied
-WAITS = (
-    0.5,
-    1.0,
-    2.0,
-)  # before a request is sent again: on a busy machine SQLite is locked for a moment
+# Seconds before a request is repeated: on a busy machine SQLite is locked for a moment.
+WAITS = (0.5, 1.0, 2.0)
 
 
 @dataclass(frozen=True)
 class Server:
-    """A Prefect server's API, as far as deployments and their schedules are concerned."""
+    """The part of a Prefect server's API that handles deployments and their schedules."""
 
     api: str
 
     def call(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:
-        """Send a request and return its answer."""
+        """Send a request and return its response."""
         data = None if body is None else json.dumps(body).encode()
         request = urllib.request.Request(
             f"{self.api}/{path}", data, {"Content-Type": "application/json"}, method=method
         )
         for seconds in WAITS:
             try:
-                return _answer(request)
+                return _response(request)
             except urllib.error.HTTPError as error:
                 if error.code < 500:
                     raise
                 time.sleep(seconds)
-        return _answer(request)
+        return _response(request)
 
     def deployments(self) -> list[dict[str, Any]]:
-        """All deployments, with their schedules."""
+        """List all deployments with their schedules."""
         found: list[dict[str, Any]] = []
         while True:
             page: list[dict[str, Any]] = self.call(
@@ -55,9 +52,10 @@ class Server:
                 return found
 
     def name_schedules(self) -> None:
-        """Give a slug to each schedule that has none, as one that somebody added in the dashboard.
+        """Give a slug to each schedule without one, such as a schedule added in the dashboard.
 
-        Prefect replaces all schedules of a deployment, and switches them on, where one of them has no slug.
+        If one schedule of a deployment has no slug, Prefect replaces all of
+        them, and switches them on.
         """
         for deployment in self.deployments():
             for schedule in deployment["schedules"]:
@@ -71,7 +69,10 @@ class Server:
 
     @contextlib.contextmanager
     def pauses_kept(self) -> Iterator[None]:
-        """Keep what is paused while deployments are applied again; Prefect keeps it for schedules with a slug only."""
+        """Keep pauses while deployments are applied again.
+
+        Prefect itself keeps only the pauses of schedules with a slug.
+        """
         self.name_schedules()
         paused = [deployment["id"] for deployment in self.deployments() if deployment["paused"]]
         yield
@@ -79,16 +80,20 @@ class Server:
             self.call("PATCH", f"deployments/{deployment}", {"paused": True})
 
     def paused(self) -> Iterator[str]:
-        """What is paused, a line each."""
+        """Describe each paused deployment and schedule in a line."""
         for deployment in self.deployments():
             if deployment["paused"]:
                 yield f"{deployment['name']}: the deployment is paused"
             for schedule in deployment["schedules"]:
                 if not schedule["active"]:
-                    yield f"{deployment['name']}: schedule {schedule['slug'] or schedule['id']} is paused"
+                    name = schedule["slug"] or schedule["id"]
+                    yield f"{deployment['name']}: schedule {name} is paused"
 
     def next_runs(self) -> dict[str, str]:
-        """The next scheduled run of each deployment that has an active schedule, waiting until the server has them."""
+        """Find the next scheduled run of each deployment that has an active schedule.
+
+        It waits until the server has scheduled them.
+        """
         scheduled = {
             deployment["id"]: deployment["name"]
             for deployment in self.deployments()
@@ -120,9 +125,9 @@ class Server:
         return runs[0]["expected_start_time"] if runs else ""
 
 
-def _answer(request: urllib.request.Request) -> Any:
-    with urllib.request.urlopen(request, timeout=60) as answer:
-        text = answer.read()
+def _response(request: urllib.request.Request) -> Any:
+    with urllib.request.urlopen(request, timeout=60) as response:
+        text = response.read()
     return json.loads(text) if text else None
 
 
@@ -133,10 +138,10 @@ def deployments_file() -> Path:
 
 
 def deploy(prefect: Sequence[str], environment: Mapping[str, str]) -> None:
-    """Make the work pool and apply every deployment of ``prefect.yaml``.
+    """Create the work pool and apply every deployment of ``prefect.yaml``.
 
     Raises:
-        ValueError: With the end of what Prefect printed.
+        ValueError: If Prefect fails; with the end of its output.
     """
     commands = (
         ["work-pool", "create", POOL, "--type", "process", "--overwrite"],

@@ -1,4 +1,4 @@
-"""Prefect's engine for one command: the server that is set, or one of our own for as long as the command runs."""
+"""Prefect's engine for one command: the configured server, or a temporary one of its own."""
 
 import atexit
 import os
@@ -15,18 +15,18 @@ from prefect.settings import PREFECT_API_URL, temporary_settings
 from refrain.interruption import before_the_end
 from refrain.services import free_port, start, stop, wait_for
 
-ANSWER_SECONDS = 10
+RESPONSE_SECONDS = 10
 
 
 @contextmanager
 def engine() -> Iterator[None]:
-    """Have an engine.
+    """Provide an engine.
 
-    One of our own is a process group of its own, so that a key pressed in this
-    terminal does not reach it: it ends last, after the flow runs have ended.
+    A temporary server has its own process group, so that Ctrl-C in this
+    terminal does not reach it: it ends last, after the flow runs.
 
     Raises:
-        ValueError: If the server that PREFECT_API_URL names does not answer.
+        ValueError: If the server of PREFECT_API_URL does not respond.
     """
     address = PREFECT_API_URL.value()
     if address:
@@ -38,37 +38,40 @@ def engine() -> Iterator[None]:
     service = start(
         "engine", _command(port), os.environ | {"PREFECT_UI_ENABLED": "0", "PREFECT_API_URL": api}
     )
-    atexit.register(
-        stop, [service]
-    )  # after Prefect's threads, which send their last logs and events to it
-    before_the_end(lambda: stop([service], 0.5))  # its database outlives a kill
+    # It ends after Prefect's threads, which send their last logs and events to it.
+    atexit.register(stop, [service])
+    before_the_end(lambda: stop([service], 0.5))  # its database survives a kill
     wait_for(f"{api}/health", service, [service])
     with temporary_settings({PREFECT_API_URL: api}):
         yield
 
 
 def check_server(address: str) -> None:
-    """Make sure that a Prefect server answers.
+    """Check that a Prefect server responds.
 
     Raises:
-        ValueError: If not; names the setting and its value.
+        ValueError: If it does not; names the setting and its value.
     """
-    advice = "Start that server, or unset PREFECT_API_URL (prefect config unset PREFECT_API_URL) to use one of our own."
+    advice = (
+        "Start that server, or unset PREFECT_API_URL (prefect config unset PREFECT_API_URL) "
+        "to use a temporary one."
+    )
     try:
         with urllib.request.urlopen(
-            f"{address.rstrip('/')}/health", timeout=ANSWER_SECONDS
-        ) as answer:
-            found = answer.read(100).strip()
+            f"{address.rstrip('/')}/health", timeout=RESPONSE_SECONDS
+        ) as response:
+            found = response.read(100).strip()
     except urllib.error.HTTPError as error:
         found = f"status {error.code}".encode()
     except (OSError, ValueError) as error:
         reason = getattr(error, "reason", error)
         raise ValueError(
-            f"PREFECT_API_URL is {address}, and no server answers there ({reason}). {advice}"
+            f"PREFECT_API_URL is {address}, and no server responds there ({reason}). {advice}"
         ) from None
     if found != b"true":
         raise ValueError(
-            f"PREFECT_API_URL is {address}, and what answers there is no Prefect server: {found[:60]!r}. {advice}"
+            f"PREFECT_API_URL is {address}, and the server there is not a Prefect server: "
+            f"it responded {found[:60]!r}. {advice}"
         )
 
 

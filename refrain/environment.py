@@ -1,4 +1,4 @@
-"""Where Prefect and MLflow keep their things, decided before either is imported."""
+"""The environment of Prefect and MLflow, set before either is imported."""
 
 import os
 
@@ -9,7 +9,7 @@ LOGGERS = f"{PACKAGE}data,rnn_models,{PACKAGE}tasks"
 
 
 def prepare(**more: str) -> None:
-    """Set what the engine reads when it starts; whatever the user has set stays.
+    """Set the variables that the engine reads when it starts; keep those the user has set.
 
     Args:
         more: Further variables, set in the same way.
@@ -20,12 +20,14 @@ def prepare(**more: str) -> None:
         "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "180",
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
         "DO_NOT_TRACK": "1",
-        # Threads that wait spin for a moment only, then sleep. By default they spin for milliseconds,
-        # and as soon as any other program wants a core, each of the thousands of parallel loops of a
-        # step loses a time slice. `python -m benchmarks.speed.threads` prints what that costs.
+        # Waiting threads spin for a moment only, then sleep. By default they spin for
+        # milliseconds, and as soon as another program wants a core, each of the thousands of
+        # parallel loops of a step loses a time slice. `python -m benchmarks.speed.threads`
+        # measures the cost.
         "GOMP_SPINCOUNT": "2000",
         "PREFECT_LOGGING_EXTRA_LOGGERS": LOGGERS,
-        "PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW": "ignore",  # as in `refrain check`, which starts no engine
+        # `refrain check` and others run tasks without a flow run.
+        "PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW": "ignore",
         "MLFLOW_DISABLE_TELEMETRY": "true",
     }
     for name, value in (chosen | more).items():
@@ -37,13 +39,13 @@ def prepare(**more: str) -> None:
 
 
 def _reach_this_machine_directly() -> None:
-    """Leave this machine out of what goes through a proxy: the engine and the servers listen on it."""
+    """Reach this machine without a proxy: the engine and the servers listen on it."""
     for name in ("no_proxy", "NO_PROXY"):
         hosts = [host for host in os.environ.get(name, "").split(",") if host]
         os.environ[name] = ",".join(dict.fromkeys([*hosts, "127.0.0.1", "localhost", "::1"]))
 
 
 def _be_found_first() -> None:
-    """Put our folder before all others in the path of the programs that we start: a user may have a tasks.py too."""
+    """Put our folder first in the path of child processes: a user may have a tasks.py too."""
     paths = [str(ROOT), *os.environ.get("PYTHONPATH", "").split(os.pathsep)]
     os.environ["PYTHONPATH"] = os.pathsep.join(dict.fromkeys(path for path in paths if path))

@@ -1,4 +1,4 @@
-"""Options that several commands have."""
+"""Options and arguments that several commands share."""
 
 import json
 import os
@@ -12,35 +12,36 @@ Catalog = Annotated[
     typer.Option(
         "--catalog",
         metavar="FILE",
-        help="Catalog file of your own, beside data/catalog.yaml; may be repeated.",
+        help="Catalog file to read in addition to data/catalog.yaml; repeatable.",
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Name = Annotated[str, typer.Argument(metavar="DATASET", help="Name from the catalog.")]
 Assignments = Annotated[
     list[str] | None,
-    typer.Option("--set", metavar="STAGE.NAME=VALUE", help="Change a setting; may be repeated."),
+    typer.Option("--set", metavar="STAGE.NAME=VALUE", help="Change a setting; repeatable."),
 ]
 Limit = Annotated[
-    int | None, typer.Option(min=1, metavar="N", help="Training rows, at most (tokens.limit).")
+    int | None,
+    typer.Option(min=1, metavar="N", help="Largest number of training rows (tokens.limit)."),
 ]
 
 
 def changed(assignments: list[str] | None, limit: int | None) -> list[str]:
-    """The settings that a command line changes."""
+    """List the settings that a command line changes."""
     return [*(assignments or []), *([f"tokens.limit={limit}"] if limit else [])]
 
 
 def joined(catalogs: list[Path] | None) -> str | None:
-    """Catalog files as a flow's parameter names them: whole paths, with ``:`` between."""
+    """Join catalog files as a flow's parameter: absolute paths, separated by ``:``."""
     return os.pathsep.join(str(path.resolve()) for path in catalogs) if catalogs else None
 
 
 def check_names(names: list[str], catalogs: list[Path] | None) -> None:
-    """Refuse a dataset that no catalog has, before anything heavy is imported.
+    """Check that the catalogs have all datasets, before anything heavy is imported.
 
     Raises:
-        ValueError: With the nearest name.
+        ValueError: If one is missing; with the nearest name.
     """
     from tasks.ingestion.dataset_list import check_datasets
 
@@ -48,5 +49,5 @@ def check_names(names: list[str], catalogs: list[Path] | None) -> None:
 
 
 def print_json(found: Any) -> None:
-    """What ``--json`` asks for."""
+    """Print the output of ``--json``."""
     print(json.dumps(found, indent=2, ensure_ascii=False))

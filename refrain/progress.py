@@ -1,4 +1,4 @@
-"""What a person sees while flows run in this terminal."""
+"""Log lines in the terminal while flows run."""
 
 import logging
 import time
@@ -15,29 +15,29 @@ err = Console(stderr=True, highlight=False)
 
 
 class StageHandler(logging.Handler):
-    """Writes a log line behind the stage that it comes from."""
+    """Write each log line with the stage it comes from."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Write one line: time, stage and dataset, fact."""
+        """Write one line: time, dataset, stage, message."""
         context = TaskRunContext.get()
         name = context.task_run.name if context else ""
         stage, _, dataset = name.partition("-")
-        style = (
-            "yellow"
-            if record.levelno >= logging.WARNING
-            else "green"
-            if record.getMessage() == "Unchanged"
-            else ""
-        )
+        style = _style(record)
         where = f"[bold]{escape(dataset):<16}[/bold]{stage:<10}" if context else ""
-        place = f"[dim]{time.strftime('%H:%M:%S')}[/dim]  {where}"
+        prefix = f"[dim]{time.strftime('%H:%M:%S')}[/dim]  {where}"
         text = escape(record.getMessage())
         with suppress(BrokenPipeError):
-            err.print(f"{place}{f'[{style}]{text}[/{style}]' if style else text}", soft_wrap=True)
+            err.print(f"{prefix}{f'[{style}]{text}[/{style}]' if style else text}", soft_wrap=True)
+
+
+def _style(record: logging.LogRecord) -> str:
+    if record.levelno >= logging.WARNING:
+        return "yellow"
+    return "green" if record.getMessage() == "Unchanged" else ""
 
 
 def show_progress() -> None:
-    """Send the facts of the stages to the terminal."""
+    """Send the log lines of the stages to the terminal."""
     for name in LOGGERS.split(","):
         logger = logging.getLogger(name)
         logger.handlers = [
@@ -48,7 +48,7 @@ def show_progress() -> None:
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Keep the facts of the stages to themselves, as long as nothing is made."""
+    """Hide the log lines of the stages while they only look for finished work."""
     loggers = [logging.getLogger(name) for name in LOGGERS.split(",")]
     levels = [logger.level for logger in loggers]
     for logger in loggers:

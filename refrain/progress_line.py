@@ -1,4 +1,4 @@
-"""A line on the screen that says how far a command is."""
+"""A line in the terminal with the progress of a command."""
 
 import sys
 from types import TracebackType
@@ -6,14 +6,14 @@ from typing import Self
 
 
 class ProgressLine:
-    """One line that is written over again on a terminal; elsewhere nothing is written."""
+    """One line that is overwritten in a terminal; nothing is written elsewhere."""
 
     def __init__(self) -> None:
         self.is_shown = sys.stderr.isatty()
         self.width = 0
 
     def show(self, text: str) -> None:
-        """Write a text over the one before."""
+        """Overwrite the line with a text."""
         if self.is_shown:
             sys.stderr.write(f"\r{text.ljust(self.width)}")
             sys.stderr.flush()

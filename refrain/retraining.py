@@ -1,4 +1,4 @@
-"""Datasets retrained one after the other in this terminal; one dataset's fault does not stop the others."""
+"""Datasets retrained one after the other; a failure of one does not stop the others."""
 
 import os
 import sys
@@ -15,6 +15,7 @@ from refrain.progress import quiet, show_progress
 from tasks.pages.promotion import summary
 from tasks.settings import Settings
 from tasks.store.artifacts import Promotion
+from tasks.store.durable import write_text
 from tasks.store.home import home
 from tasks.task_states import outcome
 from tasks.unchanged import find_promotion
@@ -27,34 +28,33 @@ def retrain_all(
     *,
     accept: bool = False,
 ) -> tuple[list[dict[str, Any]], dict[str, str]]:
-    """Retrain datasets, and start the engine only if one of them has something to do.
+    """Retrain datasets, and start the engine only if a stage of one has changed.
 
     Returns:
-        A row of results for each dataset that ended with a decision, in the order given, and the message of
-        each one that failed.
+        A row of results for each dataset that ended with a decision, in the
+        order given, and the message of each one that failed.
     """
     rows: dict[str, dict[str, Any]] = {}
     failures: dict[str, str] = {}
     for name, settings in chosen.items():
         started = time.monotonic()
-        with _kept_going(name, failures), quiet():
+        with _recorded_failure(name, failures), quiet():
             if found := find_promotion(name, settings, catalog, snapshot, accept=accept):
                 rows[name] = _row(found, started)
                 print(f"{name:<16} Unchanged at every stage", file=sys.stderr, flush=True)
     waiting = [name for name in chosen if name not in rows and name not in failures]
     if waiting:
         print(
-            f"Everything is kept in {home()}. Starting Prefect's engine, which takes some 20 seconds ...",
+            f"All data is in {home()}. Starting Prefect's engine, which takes about 20 seconds ...",
             file=sys.stderr,
         )
         with engine():
             show_progress()
             for name in waiting:
                 started = time.monotonic()
-                with _kept_going(name, failures):
-                    rows[name] = _row(
-                        outcome(retrain(name, chosen[name], catalog, snapshot, accept)), started
-                    )
+                with _recorded_failure(name, failures):
+                    made = outcome(retrain(name, chosen[name], catalog, snapshot, accept))
+                    rows[name] = _row(made, started)
     return [rows[name] for name in chosen if name in rows], failures
 
 
@@ -63,20 +63,19 @@ def _row(promotion: Promotion, started: float) -> dict[str, Any]:
 
 
 @contextmanager
-def _kept_going(name: str, failures: dict[str, str]) -> Iterator[None]:
-    """Write down what stops a dataset, and go on with the next one; a fault of ours leaves its trace in a file."""
+def _recorded_failure(name: str, failures: dict[str, str]) -> Iterator[None]:
+    """Record the failure of a dataset instead of raising; write an internal error to a log."""
     try:
         yield
     except Exception as error:
         message = known_error(error)
         if message is None:
-            log = (
-                home()
-                / "logs"
-                / f"failed-{name}-{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}.log"
+            now = time.strftime("%Y%m%d-%H%M%S")
+            log = home() / "logs" / f"failed-{name}-{now}-{os.getpid()}.log"
+            write_text(log, traceback.format_exc())
+            message = (
+                f"an error inside Refrain, {type(error).__name__}: {str(error)[:300]}. "
+                f"The traceback is in {log}"
             )
-            log.parent.mkdir(parents=True, exist_ok=True)
-            log.write_text(traceback.format_exc())
-            message = f"a fault of Refrain itself, {type(error).__name__}: {str(error)[:300]}. Its trace is in {log}"
         failures[name] = message
         print(f"{name:<16} failed: {message}", file=sys.stderr, flush=True)

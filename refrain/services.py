@@ -1,4 +1,4 @@
-"""Programs that run beside each other in one terminal: their start, their logs, their end."""
+"""Programs that run side by side in one terminal: start, logs, stop."""
 
 import contextlib
 import itertools
@@ -19,7 +19,8 @@ from tasks.store.home import home
 from tasks.store.installation import project
 
 START_SECONDS = 600.0  # a busy machine of two cores needs minutes for both servers
-TERM_SECONDS, KILL_SECONDS = 8.0, 3.0
+TERM_SECONDS = 8.0
+KILL_SECONDS = 3.0
 NUM_OLD_LOGS = 5
 FAULT = re.compile(r"\b(ERROR|CRITICAL)\b|^Traceback \(most recent call last\)")
 SHOWN_FAULTS = 3  # different messages of one log in a minute; the rest stays in the log
@@ -27,7 +28,7 @@ SHOWN_FAULTS = 3  # different messages of one log in a minute; the rest stays in
 
 @dataclass
 class Service:
-    """A program in a process group of its own, with its log."""
+    """A program in its own process group, with its log."""
 
     name: str
     process: subprocess.Popen[bytes]
@@ -36,10 +37,10 @@ class Service:
     shown: dict[str, float] = field(default_factory=dict)
 
     def check(self) -> None:
-        """Make sure that it runs.
+        """Check that the program runs.
 
         Raises:
-            ValueError: If it ended; names its log and shows its last lines.
+            ValueError: If it ended; with its log and the last lines of it.
         """
         if self.process.poll() is not None:
             last = self.log.read_text(errors="replace").strip().splitlines()[-5:]
@@ -49,14 +50,15 @@ class Service:
             )
 
     def new_faults(self) -> Iterator[str]:
-        """Errors that its log got since the last call: each message once in ten minutes, few at a time."""
+        """Find errors in its log since the last call: each once in ten minutes, few at a time."""
         with self.log.open("rb") as log:
             log.seek(self.num_read)
             text = log.read()
-        whole = text[: text.rfind(b"\n") + 1]
-        self.num_read += len(whole)
-        now, num = time.monotonic(), 0
-        for line in whole.decode(errors="replace").splitlines():
+        complete_lines = text[: text.rfind(b"\n") + 1]
+        self.num_read += len(complete_lines)
+        now = time.monotonic()
+        num = 0
+        for line in complete_lines.decode(errors="replace").splitlines():
             message = re.sub(r"[\d.:]+", "", line)[:200]
             if (
                 FAULT.search(line)
@@ -86,7 +88,7 @@ def running(services: list[Service]) -> Iterator[list[Service]]:
 
 
 def start(name: str, command: Sequence[str], environment: Mapping[str, str]) -> Service:
-    """Start a program in a process group of its own, with a new log."""
+    """Start a program in its own process group, with a new log."""
     log = home() / "logs" / f"{name}.log"
     log.parent.mkdir(parents=True, exist_ok=True)
     rotate(log)
@@ -107,7 +109,7 @@ def start(name: str, command: Sequence[str], environment: Mapping[str, str]) -> 
 
 
 def stop(services: Sequence[Service], patience_seconds: float = TERM_SECONDS) -> None:
-    """End all process groups together: politely, then not."""
+    """End all process groups: first with SIGTERM, then with SIGKILL."""
     for number, patience in ((signal.SIGTERM, patience_seconds), (signal.SIGKILL, KILL_SECONDS)):
         for service in services:
             with contextlib.suppress(ProcessLookupError):
@@ -118,8 +120,8 @@ def stop(services: Sequence[Service], patience_seconds: float = TERM_SECONDS) ->
 
 
 def _is_alive(service: Service) -> bool:
-    """Tell whether any process of a service's group is left."""
-    service.process.poll()  # or the first of them would stay as a zombie
+    """Tell whether any process of a service's group is alive."""
+    service.process.poll()  # else the first of them would stay as a zombie
     try:
         os.killpg(service.process.pid, 0)
     except ProcessLookupError:
@@ -128,7 +130,7 @@ def _is_alive(service: Service) -> bool:
 
 
 def free_port() -> int:
-    """A port that nothing listens on."""
+    """Find a free port."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
@@ -136,10 +138,10 @@ def free_port() -> int:
 
 
 def check_port(port: int, what: str, option: str) -> None:
-    """Refuse a port that something else listens on.
+    """Check that a port is free.
 
     Raises:
-        ValueError: Names the port, what wanted it and how to choose another.
+        ValueError: If it is not; with the port, the service and how to choose another.
     """
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -147,26 +149,27 @@ def check_port(port: int, what: str, option: str) -> None:
             probe.bind(("127.0.0.1", port))
         except OSError as error:
             raise ValueError(
-                f"port {port} for {what} is taken by another program ({error.strerror}). "
-                f"Stop that one, or choose another port: refrain up {option} {port + 1}"
+                f"port {port} for {what} is used by another program ({error.strerror}). "
+                f"Stop that program, or choose another port: refrain up {option} {port + 1}"
             ) from error
 
 
 def wait_for(url: str, service: Service, services: Sequence[Service]) -> None:
-    """Wait until a server answers, with a line of progress every ten seconds.
+    """Wait until a server responds, with a line of progress every ten seconds.
 
     Raises:
-        ValueError: If a service ended, or this one did not answer in time; names its log.
+        ValueError: If a service ended, or the server did not respond in time; names its log.
     """
-    started, printed = time.monotonic(), 0
+    started = time.monotonic()
+    printed = 0
     while (seconds := time.monotonic() - started) < START_SECONDS:
         for one in services:
             one.check()
         with (
             contextlib.suppress(urllib.error.URLError, OSError),
-            urllib.request.urlopen(url, timeout=2) as answer,
+            urllib.request.urlopen(url, timeout=2) as response,
         ):
-            if answer.status == 200:
+            if response.status == 200:
                 return
         if seconds // 10 > printed:
             printed = int(seconds // 10)
@@ -175,5 +178,6 @@ def wait_for(url: str, service: Service, services: Sequence[Service]) -> None:
             )
         time.sleep(0.25)
     raise ValueError(
-        f"{service.name} did not answer at {url} within {START_SECONDS:.0f} s; its log is {service.log}"
+        f"{service.name} did not respond at {url} within {START_SECONDS:.0f} s; "
+        f"its log is {service.log}"
     )

@@ -14,12 +14,12 @@ out = Console(highlight=False)
 
 
 def plain(text: str) -> str:
-    """A text without what a terminal would take for a command."""
+    """Escape the characters that a terminal would read as commands."""
     return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
 
 
 def rows_text(row: dict[str, Any]) -> str:
-    """Rows per split, a line each, and how many a limit left out."""
+    """List the rows of each split in a line, with the rows before a limit."""
     train, validation, test = (
         f"{row['rows'][split]:,}" for split in ("train", "validation", "test")
     )
@@ -28,8 +28,10 @@ def rows_text(row: dict[str, Any]) -> str:
 
 
 def show_results(rows: list[dict[str, Any]]) -> None:
-    """Print the table of retrained datasets, and where to look next."""
-    title = "Scores on the test split, in percent where no unit is said, 95 % intervals, cheap baselines"
+    """Print the table of retrained datasets, and links to their runs."""
+    title = (
+        "Scores on the test split (percent unless a unit is shown), 95 % intervals, best baselines"
+    )
     table = Table(
         title=title,
         title_justify="left",
@@ -41,12 +43,14 @@ def show_results(rows: list[dict[str, Any]]) -> None:
     for name in ("dataset", "rows", "test score", "min", "version"):
         table.add_column(name, justify="right" if name == "min" else "left", no_wrap=True)
     for row in rows:
-        score, n = row["metrics"][row["metric"]], row["digits"]
+        score = row["metrics"][row["metric"]]
+        n = row["digits"]
         alias = "champion" if "champion" in row["aliases"] else ", ".join(row["aliases"]) or "-"
         table.add_row(
             f"[bold]{row['dataset']}[/bold]\n{row['problem']}",
             rows_text(row),
-            f"[bold]{row['metric_title']} {score['value']:.{n}f}[/bold]\n{score['low']:.{n}f} to {score['high']:.{n}f}\n"
+            f"[bold]{row['metric_title']} {score['value']:.{n}f}[/bold]\n"
+            f"{score['low']:.{n}f} to {score['high']:.{n}f}\n"
             f"{row['baseline'].replace('_', ' ')} {row['baseline_score']:.{n}f}",
             f"{row['minutes']:.1f}",
             f"{row['version']}\n{alias}",
@@ -56,35 +60,36 @@ def show_results(rows: list[dict[str, Any]]) -> None:
         out.print(f"[bold]{row['dataset']}[/bold]  {escape(row['reason'])}")
         if signature := row["metrics"][row["metric"]]["signature"]:
             out.print(f"  {row['metric_title']}: {escape(signature)}", soft_wrap=True)
-    out.print("\nLook at the runs: [bold]make up[/bold] (or [bold]refrain up[/bold]), then")
+    out.print(
+        "\nTo see the runs, start [bold]make up[/bold] (or [bold]refrain up[/bold]), then open"
+    )
     for row in rows:
         out.print(f"  {row['dataset']:<16} {row['link']}", soft_wrap=True)
     out.print(
-        "\nNext: [bold]refrain datasets[/bold] lists what else there is; [bold]refrain run --help[/bold] says how to"
+        "\nNext: [bold]refrain datasets[/bold] lists the catalog; "
+        "[bold]refrain run --help[/bold] explains how to"
     )
-    out.print(
-        "change settings and add a dataset of your own; [bold]refrain models[/bold] shows the champions."
-    )
+    out.print("change settings and add a dataset; [bold]refrain models[/bold] lists the champions.")
 
 
 def show_datasets(entries: list[dict[str, Any]]) -> None:
     """Print the catalog."""
     table = Table(show_lines=True)
-    for name in ("dataset", "what it is", "licence and origin"):
+    for name in ("dataset", "description", "licence and origin"):
         table.add_column(name, no_wrap=name == "dataset")
     for entry in entries:
-        said = {name: escape(plain(value)) for name, value in entry.items()}
-        what = f"{said['about']}\n[dim]{said['problem']}, {said['language']}[/dim]"
+        texts = {name: escape(plain(value)) for name, value in entry.items()}
+        about = f"{texts['about']}\n[dim]{texts['problem']}, {texts['language']}[/dim]"
         table.add_row(
-            f"[bold]{said['dataset']}[/bold]",
-            what,
-            f"{said['licence']}\n[dim]{said['origin']}[/dim]",
+            f"[bold]{texts['dataset']}[/bold]",
+            about,
+            f"{texts['licence']}\n[dim]{texts['origin']}[/dim]",
         )
     out.print(table)
 
 
 def show_dataset(entry: Mapping[str, Any], depth: int = 0) -> None:
-    """Print all keys of one dataset, those of its parts behind them."""
+    """Print all keys of one dataset, nested keys indented."""
     for name, value in entry.items():
         begin = f"{'  ' * depth}[bold]{escape(plain(str(name)))}[/bold]"
         if isinstance(value, Mapping) and value:
@@ -97,11 +102,11 @@ def show_dataset(entry: Mapping[str, Any], depth: int = 0) -> None:
 
 
 def show_setting_rows(dataset: str, rows: Sequence[Any]) -> None:
-    """Print the settings of a dataset; those that are no defaults stand out."""
+    """Print the settings of a dataset; those that differ from defaults are bold."""
     table = Table(
         title=f"Settings of {dataset}", title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False
     )
-    for name in ("setting", "value", "comes from", "type", "bounds"):
+    for name in ("setting", "value", "origin", "type", "bounds"):
         table.add_column(name, no_wrap=name == "setting", overflow="fold")
     for row in rows:
         style = "" if row.origin.startswith("default") else "bold"
@@ -122,19 +127,19 @@ def show_page(text: str) -> None:
 
 
 def show_snapshots(name: str, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Print the history of a dataset, the newest last."""
+    """Print the snapshots of a dataset, the newest last."""
     if not rows:
         out.print(
-            f"{name} was never ingested: [bold]refrain check {name}[/bold] does it without training."
+            f"{name} was never ingested: "
+            f"[bold]refrain check {name}[/bold] ingests it without training."
         )
         return
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_lines=True)
-    for column in ("snapshot", "made (UTC)", "rows", "changes", "trained on it"):
-        table.add_column(column, no_wrap=column != "trained on it", overflow="fold")
+    for column in ("snapshot", "made (UTC)", "rows", "changes", "models trained on it"):
+        table.add_column(column, no_wrap=column != "models trained on it", overflow="fold")
     for row in rows:
-        named = row["snapshot"][:8] + (
-            f"\n[dim]after {row['parent'][:8]}[/dim]" if row["parent"] else ""
-        )
+        parent = f"\n[dim]after {row['parent'][:8]}[/dim]" if row["parent"] else ""
+        named = row["snapshot"][:8] + parent
         counts = [f"{num:,} {what}" for what, num in row["rows"].items()]
         changes = [f"{row[what]:,} {what}" for what in ("new", "gone", "removed") if row[what]]
         used = "\n".join(row["versions"]) or "-" if row["is_there"] else "pruned"
@@ -144,26 +149,29 @@ def show_snapshots(name: str, rows: Sequence[Mapping[str, Any]]) -> None:
 
 
 def show_prunable(found: Sequence[Any]) -> None:
-    """Print what nothing needs, why, and its size."""
+    """Print each folder that is not needed, with the reason and its size."""
     if not found:
         out.print(
-            "Nothing to prune: all there is, is needed, or was written to lately (--days 0 looks at that too)."
+            "Nothing to prune: everything is needed or was written recently "
+            "(--days 0 includes recent folders)."
         )
         return
     for item in found:
         out.print(
-            f"{item.num_bytes / 1e6:>10,.1f} MB  {escape(str(item.path))}  [dim]{escape(item.why)}[/dim]",
+            f"{item.num_bytes / 1e6:>10,.1f} MB  {escape(str(item.path))}  "
+            f"[dim]{escape(item.why)}[/dim]",
             soft_wrap=True,
         )
-    out.print(
-        f"[bold]{sum(item.num_bytes for item in found) / 1e6:>10,.1f} MB[/bold]  in {len(found)} folders"
-    )
+    megabytes = sum(item.num_bytes for item in found) / 1e6
+    out.print(f"[bold]{megabytes:>10,.1f} MB[/bold]  in {len(found)} folders")
 
 
 def show_models(models: list[dict[str, Any]]) -> None:
     """Print the registered models."""
     if not models:
-        out.print("No model is registered yet: [bold]refrain run rotten_tomatoes[/bold] makes one.")
+        out.print(
+            "No model is registered yet: [bold]refrain run rotten_tomatoes[/bold] trains one."
+        )
         return
     table = Table()
     for name in (
@@ -177,7 +185,8 @@ def show_models(models: list[dict[str, Any]]) -> None:
     ):
         table.add_column(name)
     for model in models:
-        tags, aliases = model["champion"], model["aliases"]
+        tags = model["champion"]
+        aliases = model["aliases"]
         table.add_row(
             escape(plain(model["model"])),
             tags.get("refrain.problem", "-"),
@@ -191,34 +200,35 @@ def show_models(models: list[dict[str, Any]]) -> None:
 
 
 def _score_of(tags: Mapping[str, str]) -> str:
-    """A version's score with its interval, where it tells them: one that others registered does not."""
+    """Format a version's score with its interval; other programs may register neither."""
     names = ("refrain.metric", "refrain.score", "refrain.interval")
     if not all(tags.get(name) for name in names):
         return "-"
     metric, score, interval = (tags[name] for name in names)
-    cut = re.search(
-        r"tok:([^|]+)", tags.get("refrain.signature", "")
-    )  # of BLEU: without it a score means little
-    return f"{metric} {float(score):.1f} ({interval})" + (f", tok:{cut[1]}" if cut else "")
+    # BLEU scores are comparable only with the same tokenizer.
+    tokenizer = re.search(r"tok:([^|]+)", tags.get("refrain.signature", ""))
+    shown = f"{metric} {float(score):.1f} ({interval})"
+    return f"{shown}, tok:{tokenizer[1]}" if tokenizer else shown
 
 
 def show_history(found: Mapping[str, Any]) -> None:
-    """Print the ledger of a model, the newest last, and what MLflow has otherwise."""
-    name, aliases = found["model"], found["aliases"]
+    """Print the ledger of a model, the newest last, and how MLflow differs from it."""
+    name = found["model"]
+    aliases = found["aliases"]
     if found["lines"]:
         table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_lines=True)
-        for column in ("line", "when (UTC)", "what", "scores", "why", "by"):
-            table.add_column(column, no_wrap=column in ("line", "what"), overflow="fold")
+        for column in ("line", "time (UTC)", "decision", "scores", "reason", "by"):
+            table.add_column(column, no_wrap=column in ("line", "decision"), overflow="fold")
         for line in found["lines"]:
             table.add_row(*_history_row(line))
         out.print(table)
     else:
-        out.print(f"Nothing was decided about {name} yet.")
+        out.print(f"The ledger has no decision about {name} yet.")
     named = (
         ", ".join(f"{alias} is version {number}" for alias, number in aliases.items())
         or "no alias is set"
     )
-    out.print(f"[bold]{name}[/bold]  in MLflow {named}")
+    out.print(f"[bold]{name}[/bold]  in MLflow: {named}")
     for sentence in found["drift"]:
         out.print(f"[yellow]{escape(sentence)}[/yellow]", soft_wrap=True)
 
@@ -230,11 +240,11 @@ def _history_row(line: Mapping[str, Any]) -> list[str]:
     by = (
         f"[link={line['flow_run_url']}]{run}[/link]" if line["flow_run_url"] else escape(plain(run))
     )
-    what = f"{line['event']} {line['version']}{replaced}"
+    decision = f"{line['event']} {line['version']}{replaced}"
     return [
         str(line["number"]),
         line["when"][:19].replace("T", "\n"),
-        what,
+        decision,
         scores,
         escape(plain(line["why"])),
         by,

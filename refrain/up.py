@@ -1,4 +1,4 @@
-"""The dashboards, a worker and the scheduled deployments, in one terminal."""
+"""The dashboards, a worker and the scheduled deployments in one terminal."""
 
 import contextlib
 import fcntl
@@ -17,29 +17,28 @@ from tasks.ingestion.catalogs import own_catalogs
 from tasks.registry.links import UI_URL, sqlite_url, ui_page
 from tasks.store.home import home
 
-LOOK_SECONDS = 30.0  # between two looks at schedules that somebody added in the dashboard
+CHECK_SECONDS = 30.0  # between two checks for schedules added in the dashboard
 
 
 class Stopped(Exception):  # noqa: N818  (an end, not an error)
-    """Somebody ended the services; ``status`` is the exit status."""
+    """A signal ended the services; ``status`` is the exit status."""
 
     def __init__(self, number: int) -> None:
         self.status = 128 + number
 
 
 def serve(*, prefect_port: int, mlflow_port: int) -> int:
-    """Start everything, print where it is, and wait for Ctrl-C.
+    """Start all services, print their addresses, and wait for Ctrl-C.
 
     Returns:
         The exit status: 130 after Ctrl-C, 143 after SIGTERM.
 
     Raises:
-        ValueError: If something cannot start or ended by itself; names its log.
+        ValueError: If a service cannot start or ends by itself; names its log.
     """
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(
-            number, _stop
-        )  # SIGINT too: a script that starts programs in the background ignores it
+        # SIGINT too: a script that starts programs in the background ignores it.
+        signal.signal(number, _stop)
     addresses = {
         "Prefect dashboard": f"http://127.0.0.1:{prefect_port}",
         "MLflow UI": f"http://127.0.0.1:{mlflow_port}",
@@ -58,7 +57,7 @@ def _serve(addresses: Mapping[str, str], prefect_port: int, mlflow_port: int) ->
     environment = environment_of(prefect_port) | {UI_URL: addresses["MLflow UI"]}
     api = environment["PREFECT_API_URL"]
     prefect = [sys.executable, "-m", "prefect"]
-    print(f"Starting the Prefect and MLflow servers; logs and data lie in {home()} ...", flush=True)
+    print(f"Starting the Prefect and MLflow servers; logs and data are in {home()} ...", flush=True)
     with running([]) as services:
         server = [*prefect, "server", "start", "--host", "127.0.0.1", "--port", str(prefect_port)]
         services.append(start("prefect-server", server, environment))
@@ -74,7 +73,7 @@ def _serve(addresses: Mapping[str, str], prefect_port: int, mlflow_port: int) ->
 
 
 def environment_of(prefect_port: int) -> dict[str, str]:
-    """Environment of the servers, the worker and its flow runs."""
+    """Return the environment of the servers, the worker and its flow runs."""
     api = f"http://127.0.0.1:{prefect_port}/api"
     temporary = home() / "tmp"
     temporary.mkdir(parents=True, exist_ok=True)
@@ -83,14 +82,14 @@ def environment_of(prefect_port: int) -> dict[str, str]:
         "PREFECT_SERVER_UI_API_URL": api,
         "REFRAIN_HOME": str(home()),  # a flow run may have another current folder
         "REFRAIN_CATALOG": os.pathsep.join(str(path) for path in own_catalogs()),
-        # Prefect's worker keeps a folder in the temporary folder that it cannot share with other users.
+        # Prefect's worker keeps a folder there that it cannot share with other users.
         "TMPDIR": str(temporary),
-        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",  # eight processes that nothing here uses
+        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",  # eight processes that are not used here
     }
 
 
 def mlflow_command(port: int) -> list[str]:
-    """The MLflow server of this store."""
+    """Return the command of the MLflow server of this store."""
     tracking = os.environ.get("MLFLOW_TRACKING_URI") or sqlite_url(home() / "mlflow.db")
     command = [
         sys.executable,
@@ -115,10 +114,13 @@ def mlflow_command(port: int) -> list[str]:
 
 @contextlib.contextmanager
 def only_one(addresses: Mapping[str, str]) -> Iterator[None]:
-    """Let no second one run on this store.
+    """Hold the store's lock of ``refrain up``, with the addresses for a second caller.
+
+    The file is overwritten in place: the lock belongs to the open file, and a
+    rename would release it. Its content does not have to survive a crash.
 
     Raises:
-        ValueError: If one does; says where its dashboards are.
+        ValueError: If another process holds it; with the addresses of its dashboards.
     """
     path = home() / "up.json"
     with path.open("a+") as file:
@@ -131,7 +133,8 @@ def only_one(addresses: Mapping[str, str]) -> Iterator[None]:
                 f"\n  {name:<17}  {address}" for name, address in found.get("addresses", {}).items()
             )
             raise ValueError(
-                f"Refrain already runs on {home()} (process {found.get('process', 'unknown')}):{where}"
+                f"Refrain already runs on {home()} "
+                f"(process {found.get('process', 'unknown')}):{where}"
             ) from None
         file.truncate(0)
         json.dump({"process": os.getpid(), "addresses": dict(addresses)}, file)
@@ -143,15 +146,14 @@ def only_one(addresses: Mapping[str, str]) -> Iterator[None]:
 
 
 def announce(addresses: Mapping[str, str], server: Server) -> None:
-    """Print where the dashboards are, when each deployment runs next, and what is paused."""
+    """Print the dashboards' addresses, each deployment's next run, and what is paused."""
     print(f"\n  Prefect dashboard  {addresses['Prefect dashboard']}")
     print(f"  MLflow UI          {ui_page(addresses['MLflow UI'])}\n")
     for name, time_text in server.next_runs().items():
-        print(
-            f"  next: {name:<18} {_minute(time_text) if time_text else 'the server has scheduled no run yet; see its log'}"
-        )
+        next_run = _minute(time_text) if time_text else "not scheduled yet; see the server's log"
+        print(f"  next: {name:<18} {next_run}")
     for line in server.paused():
-        print(f"  left alone: {line}")
+        print(f"  paused: {line}")
     print("\nTo start a retraining now, use Quick run in the dashboard, or:")
     print(f"  export PREFECT_API_URL={server.api}")
     print(f"  {Path(sys.executable).with_name('prefect')} deployment run retrain/rotten_tomatoes")
@@ -163,12 +165,12 @@ def _minute(time_text: str) -> str:
 
 
 def watch(services: Sequence[Service], server: Server) -> None:
-    """Show errors of the logs until a signal comes; name schedules that were added in the dashboard.
+    """Print errors of the logs until a signal arrives; name schedules added in the dashboard.
 
     Raises:
-        ValueError: If a program ended by itself; names its log.
+        ValueError: If a service ends by itself; names its log.
     """
-    looked = time.monotonic()
+    checked = time.monotonic()
     while True:
         for service in services:
             service.check()
@@ -176,17 +178,16 @@ def watch(services: Sequence[Service], server: Server) -> None:
                 print(
                     f"{datetime.now():%H:%M:%S}  {service.log}: {line}", file=sys.stderr, flush=True
                 )
-        if time.monotonic() - looked > LOOK_SECONDS:
-            looked = time.monotonic()
-            with contextlib.suppress(OSError):  # a busy server is asked again at the next look
+        if time.monotonic() - checked > CHECK_SECONDS:
+            checked = time.monotonic()
+            with contextlib.suppress(OSError):  # a busy server is checked again next time
                 server.name_schedules()
         time.sleep(1)
 
 
 def _stop(number: int, frame: object) -> None:
     for ignored in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(
-            ignored, signal.SIG_IGN
-        )  # the services are stopping, which takes a few seconds at most
+        # The services are stopping, which takes a few seconds at most.
+        signal.signal(ignored, signal.SIG_IGN)
     print("\nStopping ...", flush=True)
     raise Stopped(number)

@@ -1,4 +1,4 @@
-"""Encoders and cheap systems side by side on one dataset: score, minutes, parameters, speed. Registers nothing."""
+"""Encoders and baselines compared on one dataset: score, minutes, parameters, speed."""
 
 import json
 import logging
@@ -31,21 +31,23 @@ ENCODERS: tuple[str, ...] = get_args(EncoderName)
 
 
 def check_comparison(encoders: Sequence[str], settings: TrainChanges, split: str) -> None:
-    """Refuse what cannot be compared, before anything is read.
+    """Check the request for a comparison, before anything is read.
 
     Raises:
-        ValueError: Names what was asked for and what there is.
+        ValueError: If it is wrong; with the request and the choices.
     """
     for name in encoders:
         if name not in ENCODERS:
             raise ValueError(
-                f"there is no encoder {name!r}: {nearest(name, ENCODERS)} (DATASET stands before --encoders)"
+                f"there is no encoder {name!r}: {nearest(name, ENCODERS)} "
+                "(DATASET comes before --encoders)"
             )
     if split not in SPLITS:
         raise ValueError(f"--split must be one of {', '.join(SPLITS)}, got {split!r}")
     if "encoder" in changes(settings):
         raise ValueError(
-            "training.encoder is what is compared: name encoders with --encoders, as in --encoders lstm cnn"
+            "training.encoder cannot be set in a comparison: use --encoders, as in "
+            "--encoders lstm cnn"
         )
 
 
@@ -56,18 +58,18 @@ def compare(
     split: str,
     tokenizer: str = "",
 ) -> list[dict[str, Any]]:
-    """Score a problem's baselines and some encoders on a split; what was done before is not done again.
+    """Score a problem's baselines and some encoders on a split; reuse earlier results.
 
     Returns:
-        A row each: the fields of ``SystemScores``, and ``note``, which says
-        what else differs, or why a system has no scores.
+        A row for each system: the fields of ``SystemScores``, and ``note``,
+        which names other differences, or the reason for missing scores.
 
     Raises:
-        ValueError: If none of the encoders has any.
+        ValueError: If no encoder has scores.
     """
     problem = find_problem(tokens.problem)
     rows = [
-        asdict(cheap_scores(tokens, problem, name, split, tokenizer)) | {"note": ""}
+        asdict(baseline_scores(tokens, problem, name, split, tokenizer)) | {"note": ""}
         for name in baselines_of(problem, tokens)
     ]
     trained = [
@@ -80,7 +82,7 @@ def compare(
 
 
 def with_encoder(settings: TrainChanges, name: str) -> TrainChanges:
-    """Settings with an encoder."""
+    """Return settings with another encoder."""
     return replace(settings, encoder=cast(EncoderName, name))
 
 
@@ -92,7 +94,7 @@ def encoder_row(
     split: str,
     tokenizer: str,
 ) -> dict[str, Any]:
-    """Train an encoder and score it, or say why that cannot be."""
+    """Train an encoder and score it, or give the reason for missing scores."""
     try:
         note = encoder_note(tokens, problem, settings)
         return asdict(encoder_scores(tokens, problem, name, settings, split, tokenizer)) | {
@@ -104,11 +106,11 @@ def encoder_row(
 
 
 def encoder_note(tokens: TokenSet, problem: Problem, settings: TrainChanges) -> str:
-    """Say what of a model is recurrent although its encoder is not."""
+    """Describe the recurrent parts of a model with a convolutional encoder."""
     chosen = problem.defaults.with_changes(changes(settings))
     if chosen.encoder != "cnn" or not has_recurrence(problem.build(tokens.model_sizes(), chosen)):
         return ""
-    return "it reads the source only; what goes on token by token (a decoder, a reader of characters) is an LSTM all the same"
+    return "it encodes the source only; the decoder or the character encoder is still an LSTM"
 
 
 def encoder_scores(
@@ -119,7 +121,7 @@ def encoder_scores(
     split: str,
     tokenizer: str,
 ) -> SystemScores:
-    """Train as a retraining would, or take its checkpoint, and score that on a split."""
+    """Train as a retraining would, or reuse its checkpoint, and score it on a split."""
     checkpoint = directly(train, tokens, settings)
     code = scoring_code(tokens, "tasks/compare_systems.py")
     key = digest(checkpoint.digest, tokens.snapshot_of().splits[split], split, code, tokenizer)
@@ -128,8 +130,9 @@ def encoder_scores(
         return found
     with SystemScores.making(tokens.dataset, key):
         _, model = load_model(checkpoint.folder)
-        examples, started = tokens.examples(split), time.perf_counter()
-        said, _ = say_all(problem, model, tokens, split)
+        examples = tokens.examples(split)
+        started = time.perf_counter()
+        predictions, _ = say_all(problem, model, tokens, split)
         seconds = time.perf_counter() - started
         steps = json.loads((checkpoint.folder / "history.json").read_text())["steps"]
         return system_scores(
@@ -138,7 +141,7 @@ def encoder_scores(
             key,
             name,
             split,
-            said,
+            predictions,
             tokenizer,
             checkpoint=checkpoint.digest,
             minutes=checkpoint.train_seconds / 60,
@@ -148,18 +151,19 @@ def encoder_scores(
         )
 
 
-def cheap_scores(
+def baseline_scores(
     tokens: TokenSet, problem: Problem, name: str, split: str, tokenizer: str
 ) -> SystemScores:
-    """Score a cheap system on a split; its time is that of learning and predicting together."""
+    """Score a baseline on a split; its time covers fitting and predicting together."""
     code = scoring_code(tokens, "tasks/compare_systems.py")
     key = digest(tokens.digest, name, tokens.snapshot_of().splits[split], split, code, tokenizer)
     found = SystemScores.find(tokens.dataset, key)
     if found:
         return found
     with SystemScores.making(tokens.dataset, key):
-        examples, started = tokens.examples("train"), time.perf_counter()
-        said = cheaply(problem, tokens, name, split)
+        examples = tokens.examples("train")
+        started = time.perf_counter()
+        predictions = cheaply(problem, tokens, name, split)
         seconds = time.perf_counter() - started
         return system_scores(
             tokens,
@@ -167,7 +171,7 @@ def cheap_scores(
             key,
             name,
             split,
-            said,
+            predictions,
             tokenizer,
             checkpoint="",
             minutes=seconds / 60,
@@ -180,7 +184,7 @@ def cheap_scores(
 
 
 def num_tokens(examples: Examples) -> int:
-    """Tokens of the side that is read: the source or, where nothing is given, the text that is foretold."""
+    """Count the source tokens, or the target tokens of a problem without a source."""
     return int(examples.source.lengths.sum()) or int(examples.target.lengths.sum())
 
 
@@ -190,15 +194,15 @@ def system_scores(
     key: str,
     name: str,
     split: str,
-    said: list[Any],
+    predictions: list[Any],
     tokenizer: str,
     **costs: Any,
 ) -> SystemScores:
-    """Score what a system said, and keep it."""
-    true = references(tokens, split)
+    """Score the predictions of a system, and store the scores."""
+    expected = references(tokens, split)
     metrics = {}
     for metric in (find_metric(name, tokenizer=tokenizer) for name in problem.metrics):
-        metrics[metric.name] = asdict(measure(metric, metric.statistics(said, true)))
+        metrics[metric.name] = asdict(measure(metric, metric.statistics(predictions, expected)))
     return SystemScores(
         dataset=tokens.dataset,
         digest=key,
@@ -212,7 +216,7 @@ def system_scores(
 
 
 def comparison_page(tokens: TokenSet, rows: Sequence[dict[str, Any]], split: str) -> str:
-    """The comparison in Markdown."""
+    """Write the comparison in Markdown."""
     metric = find_metric(find_problem(tokens.problem).metrics[0])
     head = f"## {tokens.dataset}: {metric.title} on the {split} split"
     rank = sorted(
@@ -227,9 +231,9 @@ def comparison_page(tokens: TokenSet, rows: Sequence[dict[str, Any]], split: str
     )
     notes = [f"- {row['system']}: {row['note']}" for row in rank if row["note"]]
     about = (
-        f"Trained on {tokens.rows['train']:,} rows, scored on {tokens.rows[split]:,}; settings differ in the encoder only. "
-        "Minutes of an encoder are those of training, its validation included; of a cheap system, of learning and predicting. "
-        "Tokens per second, in training and in predicting, are the source's."
+        f"Trained on {tokens.rows['train']:,} rows, scored on {tokens.rows[split]:,}; the settings "
+        "differ in the encoder only. Minutes of an encoder: training with validation; of a "
+        "baseline: fitting and predicting. Speeds are in source tokens per second."
     ) + (f" {metric.title}: `{signature}`." if signature else "")
     return (
         "\n\n".join(
@@ -245,15 +249,17 @@ def comparison_page(tokens: TokenSet, rows: Sequence[dict[str, Any]], split: str
 
 
 def _lines(rows: Sequence[dict[str, Any]], metric: str) -> Iterator[str]:
-    yield "| system | score | 95 % interval | min | parameters | tokens/s | predicting |"
+    yield "| system | score | 95 % interval | min | parameters | tokens/s | tokens/s predicting |"
     yield "|---|---:|---|---:|---:|---:|---:|"
     for row in rows:
         if not row["metrics"]:
             yield f"| {row['system']} | - | | | | | |"
             continue
-        score, speed = row["metrics"][metric], row["predict_tokens_per_second"]
+        score = row["metrics"][metric]
+        speed = row["predict_tokens_per_second"]
         yield (
-            f"| {row['system'].replace('_', ' ')} | {score['value']:.1f} | {score['low']:.1f} to {score['high']:.1f} "
-            f"| {row['minutes']:.2f} | {row['num_parameters']:,} | {row['train_tokens_per_second']:,.0f} "
+            f"| {row['system'].replace('_', ' ')} | {score['value']:.1f} "
+            f"| {score['low']:.1f} to {score['high']:.1f} | {row['minutes']:.2f} "
+            f"| {row['num_parameters']:,} | {row['train_tokens_per_second']:,.0f} "
             f"| {f'{speed:,.0f}' if speed else '-'} |"
         )

@@ -1,4 +1,4 @@
-"""Settings of a dataset: what its catalog entry sets, what a caller changes, and where each value comes from."""
+"""Settings of a dataset: those of its catalog entry, a caller's changes, each value's origin."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
@@ -23,7 +23,7 @@ STAGES: dict[str, type[Any]] = {
 
 @dataclass(frozen=True, kw_only=True)
 class SettingRow:
-    """One setting of a dataset as a table shows it."""
+    """One setting of a dataset, for a table."""
 
     name: str
     value: Any
@@ -34,23 +34,23 @@ class SettingRow:
 
 
 def with_entry_settings(dataset: str, settings: Settings, catalog: str | None = None) -> Settings:
-    """Fill what a caller left open with the settings of the dataset's catalog entry.
+    """Complete a caller's settings with those of the dataset's catalog entry.
 
     Raises:
         RowError: If the entry's settings are wrong; names file, entry and setting.
     """
     entry = find_dataset(dataset, *catalog_paths(catalog))
-    ours = entry_settings(entry)
+    of_entry = entry_settings(entry)
     return Settings(
         **{
-            stage: replace(getattr(ours, stage), **changes(getattr(settings, stage)))
+            stage: replace(getattr(of_entry, stage), **changes(getattr(settings, stage)))
             for stage in STAGES
         }
     )
 
 
 def entry_settings(entry: Dataset) -> Settings:
-    """The settings of a catalog entry, checked as those of a deployment are."""
+    """Read the settings of a catalog entry, with the checks of a deployment's settings."""
     try:
         return read_settings(entry.settings)
     except ValueError as error:
@@ -60,13 +60,13 @@ def entry_settings(entry: Dataset) -> Settings:
 def setting_rows(
     dataset: str, settings: Settings, catalog: str | None, origins: Mapping[str, str]
 ) -> list[SettingRow]:
-    """Every setting of a dataset with its value and where it comes from.
+    """List every setting of a dataset with its value and its origin.
 
     Args:
         dataset: Name of the entry.
-        settings: What the caller changes.
-        catalog: Catalog files of the caller's own.
-        origins: Where each ``stage.name`` that the caller changes was set, such as ``--set``.
+        settings: Settings that the caller changes.
+        catalog: Further catalog files.
+        origins: The origin of each changed ``stage.name``, such as ``--set``.
     """
     entry = find_dataset(dataset, *catalog_paths(catalog))
     problem = find_problem(entry.problem)
@@ -80,16 +80,17 @@ def setting_rows(
         "evaluation": (EvaluationSettings(), "default"),
         "promotion": (PromotionSettings(), "default"),
     }
-    ours, rows = entry_settings(entry), []
+    of_entry = entry_settings(entry)
+    rows = []
     for stage, kind in STAGES.items():
         values, origin = defaults[stage]
-        in_entry, changed = changes(getattr(ours, stage)), changes(getattr(settings, stage))
+        in_entry = changes(getattr(of_entry, stage))
+        changed = changes(getattr(settings, stage))
         for declared in fields(kind):
             name = f"{stage}.{declared.name}"
             where = entry.file.name if declared.name in in_entry else origin
-            where = (
-                origins.get(name, "settings of the caller") if declared.name in changed else where
-            )
+            if declared.name in changed:
+                where = origins.get(name, "settings of the caller")
             value = (vars(values) | in_entry | changed)[declared.name]
             low, high = (declared.metadata[bound] for bound in ("low", "high"))
             rows.append(
@@ -106,7 +107,7 @@ def setting_rows(
 
 
 def _kind(hint: Any) -> str:
-    """A type in words: its choices where it has some."""
+    """Describe a type in words, by its choices if it has some."""
     choices = get_args(hint)
     if choices and all(isinstance(choice, str) for choice in choices):
         return ", ".join(choices)

@@ -1,4 +1,4 @@
-"""Token set to gradient health: the first steps of one training, with clipping and without, and what they say."""
+"""Token set to gradient health: the first steps of a training, with and without clipping."""
 
 import json
 import logging
@@ -16,12 +16,13 @@ from tasks.pages.training import clipping_words
 from tasks.settings import TrainChanges, changes
 from tasks.store.artifacts import Health, TokenSet
 from tasks.store.code import code_digest, digest, training_code
+from tasks.store.durable import write_text
 
 log = logging.getLogger(__name__)
 
 
 def health_code() -> str:
-    """A digest of the code that makes the probe and its page."""
+    """Digest the code of the probe and its page."""
     return code_digest(
         "rnn_models/diagnostics/probe.py",
         "rnn_models/diagnostics/diagnosis.py",
@@ -30,7 +31,7 @@ def health_code() -> str:
 
 
 def check_health(tokens: TokenSet, settings: TrainChanges, num_steps: int) -> Health:
-    """Make the first steps of a training twice, alike but for the clipping, or find that they were made before.
+    """Probe the first steps of a training with and without clipping, or find an earlier report.
 
     Raises:
         ValueError: If the settings do not clip: then there is nothing to compare.
@@ -49,32 +50,33 @@ def check_health(tokens: TokenSet, settings: TrainChanges, num_steps: int) -> He
             followed_probe(tokens, chosen.with_changes({"clipping": how}), num_steps)
             for how in (chosen.clipping, "none")
         )
-        said = diagnose(clipped, free, clipping_words(chosen))
-        write_report(folder, tokens, chosen, said, [clipped, free])
+        diagnosis = diagnose(clipped, free, clipping_words(chosen))
+        write_report(folder, tokens, chosen, diagnosis, [clipped, free])
         return Health(
             dataset=tokens.dataset,
             digest=key,
             tokens=tokens.digest,
-            verdict=said.verdict,
-            clip_norm=said.clip_norm,
+            verdict=diagnosis.verdict,
+            clip_norm=diagnosis.clip_norm,
         ).commit()
 
 
 def health_settings(settings: TrainSettings) -> TrainSettings:
-    """Settings under which health can be seen.
+    """Return settings with the measurements that the report needs.
 
     Raises:
-        ValueError: If they do not clip.
+        ValueError: If the settings do not clip.
     """
     if settings.clipping == "none":
         raise ValueError(
-            "training.clipping must be norm, value or adaptive, got 'none': a training without it is compared anyway"
+            "training.clipping must be norm, value or adaptive, got 'none': "
+            "the report includes a training without clipping"
         )
     return settings if settings.measure_every else settings.with_changes({"measure_every": 10})
 
 
 def followed_probe(tokens: TokenSet, settings: TrainSettings, num_steps: int) -> Probe:
-    """Make the first steps of a training, and say so."""
+    """Run the first steps of a training, and log it."""
     log.info(
         "%d steps of %s, gradients clipped by %s",
         num_steps,
@@ -89,24 +91,28 @@ def followed_probe(tokens: TokenSet, settings: TrainSettings, num_steps: int) ->
         num_steps=num_steps,
         vectors=tokens.word_vectors(),
     )
-    log.info("%d steps made", len(found.steps))
+    log.info("%d steps done", len(found.steps))
     return found
 
 
 def write_report(
-    folder: Path, tokens: TokenSet, settings: TrainSettings, said: Diagnosis, probes: list[Probe]
+    folder: Path,
+    tokens: TokenSet,
+    settings: TrainSettings,
+    diagnosis: Diagnosis,
+    probes: list[Probe],
 ) -> None:
-    """Write all that the page tells and draws."""
-    told = {
+    """Write the data of the page and its figures."""
+    report = {
         "dataset": tokens.dataset,
         "problem": tokens.problem,
-        "verdict": said.verdict,
-        "clip_norm": said.clip_norm,
-        "sentences": said.sentences,
-        "advice": advice(said, settings),
+        "verdict": diagnosis.verdict,
+        "clip_norm": diagnosis.clip_norm,
+        "sentences": diagnosis.sentences,
+        "advice": advice(diagnosis, settings),
         "clipped_by": clipping_words(settings),
-        "clipped": asdict(said.clipped),
-        "free": asdict(said.free),
+        "clipped": asdict(diagnosis.clipped),
+        "free": asdict(diagnosis.free),
         "series": {
             name: series(probe) for name, probe in zip(("clipped", "free"), probes, strict=True)
         },
@@ -115,19 +121,19 @@ def write_report(
         "snapshot": tokens.snapshot,
         "tokens": tokens.digest,
     }
-    text = json.dumps(finite(told), indent=2, ensure_ascii=False, allow_nan=False)
-    (folder / REPORT).write_text(f"{text}\n", encoding="utf-8")
+    text = json.dumps(finite(report), indent=2, ensure_ascii=False, allow_nan=False)
+    write_text(folder / REPORT, f"{text}\n")
 
 
 def series(probe: Probe) -> dict[str, Any]:
-    """A probe step by step, and its gradients by distance."""
+    """Return the steps of a probe as columns, and its gradients by distance."""
     names = ("loss", "gradient_norm", "allowed_norm", "is_clipped", "learning_rate", "update_ratio")
     columns = {name: [getattr(step, name) for step in probe.steps] for name in names}
     return columns | {"decay_before": probe.decay_before, "decay_after": probe.decay_after}
 
 
 def finite(value: Any) -> Any:
-    """The same with None for every number that JSON cannot write."""
+    """Replace numbers that JSON cannot write with None."""
     if isinstance(value, dict):
         return {name: finite(inner) for name, inner in value.items()}
     if isinstance(value, list | tuple):

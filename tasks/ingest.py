@@ -1,4 +1,4 @@
-"""Source to snapshot: checked rows to Parquet, refused rows with their reasons beside them."""
+"""Source to snapshot: checked rows as Parquet, with the rejected rows and their reasons."""
 
 import logging
 
@@ -19,18 +19,21 @@ from tasks.task_states import unchanged
 log = logging.getLogger(__name__)
 
 
-# No retries here: the sources wait and ask again themselves, and a bad row stays bad.
+# No retries here: the sources repeat their requests themselves, and a bad row stays bad.
 @task(task_run_name="ingest-{dataset}", cache_policy=NO_CACHE)
 def ingest(
     dataset: str, catalog: str | None = None, snapshot: str | None = None, accept: bool = False
 ) -> Snapshot:
-    """Read, check and split the rows of a dataset into a snapshot, or find that nothing is new.
+    """Read, check and split the rows of a dataset into a snapshot, or find the current one.
 
-    With ``snapshot``, the digest of an earlier one or its beginning, take that one.
-    With ``accept``, take a snapshot that differs from the accepted one by more than the limits.
+    Args:
+        dataset: Name of the dataset.
+        catalog: Further catalog files.
+        snapshot: Digest of an earlier snapshot, or its first digits, to use instead.
+        accept: Accept a snapshot that differs from the accepted one by more than the limits.
     """
     entry = checked_entry(dataset, catalog)
-    if snapshot:  # chosen by a person, and no measure for the nights that follow
+    if snapshot:  # chosen by a person, so it is not the reference of later snapshots
         found = History.of(dataset).find(snapshot)
         show_data(entry, found)
         check_share(entry, found)
@@ -46,12 +49,12 @@ def ingest(
 
 
 def compared(entry: Dataset, snapshot: Snapshot) -> Comparison:
-    """Compare a snapshot with the one that was accepted last."""
+    """Compare a snapshot with the last accepted one."""
     return compare_with_accepted(entry, snapshot, lambda earlier: not fault_of(entry, earlier))
 
 
 def fault_of(entry: Dataset, snapshot: Snapshot) -> str:
-    """What forbids a training on a snapshot by itself; empty if nothing does."""
+    """Describe why a snapshot cannot be trained on; empty if it can."""
     try:
         check_share(entry, snapshot)
     except RowError as error:

@@ -1,4 +1,4 @@
-"""Files of raw rows, predicted by a registered version."""
+"""Predictions of a registered version for files of raw rows."""
 
 from collections.abc import Sequence
 
@@ -17,7 +17,7 @@ from tasks.task_states import unchanged
 
 @task(task_run_name="choose-{model}", cache_policy=NO_CACHE)
 def choose(model: str) -> ModelVersion:
-    """Find the version that a name stands for now, so that all parts are answered by the same."""
+    """Find the version of a name now, so that one version predicts all parts."""
     return chosen_version(model)
 
 
@@ -25,6 +25,6 @@ def choose(model: str) -> ModelVersion:
 def predict_files(
     version: ModelVersion, source: str | Sequence[str], target: str, settings: PredictSettings
 ) -> Predictions:
-    """Answer all rows of files, and write the parts that are not there yet."""
+    """Predict all rows of files, and write the missing parts."""
     found = write_predictions(version, source, target, settings)
     return found if found.made else unchanged(found)

@@ -1,4 +1,4 @@
-"""The previous champion comes back: the task of the flow, and its page."""
+"""A rollback: the task of the flow, and its page."""
 
 from prefect import task
 from prefect.cache_policies import NO_CACHE

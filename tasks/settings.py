@@ -1,7 +1,7 @@
-"""All that a deployment may set, gathered from the layers below.
+"""The settings of a deployment, collected from the layers below.
 
-Every field of a stage is optional: left alone it takes the default of the
-dataset's problem or tokenizer.
+Every field of a stage is optional; its default comes from the dataset's
+problem or tokenizer.
 """
 
 from collections.abc import Mapping
@@ -21,10 +21,9 @@ Policy = Literal["superior", "not_worse", "always", "never"]
 # Those of sacreBLEU that need no file from the network (rnn_models/evaluation/text_metrics.py).
 BleuTokenizer = Literal["auto", "13a", "intl", "zh", "char", "ja-mecab", "ko-mecab", "none"]
 Guards = dict[str, Annotated[float, FormField(ge=0, le=100)]]
-MAPPINGS = (
-    "promotion.guards",
-)  # settings whose keys a name may go on with, as in promotion.guards.PER=1
-SYNONYMS = {  # names that other tools have for a setting
+# Settings that are mappings: a name may include a key, as in promotion.guards.PER=1.
+MAPPINGS = ("promotion.guards",)
+SYNONYMS = {  # names of other tools for a setting
     "lr": "learning_rate",
     "rate": "learning_rate",
     "epochs": "max_epochs",
@@ -76,38 +75,41 @@ SYNONYMS = {  # names that other tools have for a setting
     "embeddings": "vectors",
 }
 REPLACED = {
-    "promotion.min_gain": "use promotion.min_effect; a gain must be more than chance as well (promotion.alpha)"
+    "promotion.min_gain": "use promotion.min_effect; a gain must also be significant "
+    "(promotion.alpha)"
 }
 
 
 @dataclass(frozen=True, kw_only=True)
 class PromotionSettings:
-    """When a challenger becomes champion, both being asked about the same test split.
+    """When a challenger becomes champion; both are scored on the same test split.
 
-    Points are percent points of the headline score; of a cost, such as bits
+    Points are percentage points of the headline score; for a cost, such as bits
     per character, they are percent of the champion's cost.
     """
 
     policy: Policy = setting(
         "superior",
-        "superior: better beyond chance; not_worse: for fresh data; always; never: a person decides.",
+        "superior: significantly better; not_worse: for fresh data; always; never: by hand.",
     )
     alpha: float = setting(
-        0.05, "Chance at most that an equal challenger is promoted.", low=0.0001, high=0.5
+        0.05, "Largest probability of promoting an equal challenger.", low=0.0001, high=0.5
     )
     min_effect: float = setting(
-        0.1, "Points of gain below which a change is not worth it (superior).", low=0, high=100
+        0.1, "Smallest gain in points for a promotion (superior).", low=0, high=100
     )
     margin: float = setting(
         1.0,
-        "Points that a challenger may be worse, by its lower bound (not_worse).",
+        "Largest loss in points, by the lower bound of its interval (not_worse).",
         low=0,
         high=100,
     )
     guard: float = setting(
-        2.0, "Points of F1 that no class may fall by, beyond chance.", low=0, high=100
+        2.0, "Largest significant loss of F1 of any class, in points.", low=0, high=100
     )
-    guards: Guards | None = setting(None, "Guards of single classes that differ, as in {PER: 1}.")
+    guards: Guards | None = setting(
+        None, "Guards of single classes with other values, as in {PER: 1}."
+    )
 
     def __post_init__(self) -> None:
         for declared in fields(self):
@@ -120,11 +122,11 @@ class PromotionSettings:
 
 @dataclass(frozen=True, kw_only=True)
 class EvaluationSettings:
-    """How a model is scored; a change scores it again and trains nothing."""
+    """How a model is scored; a change scores it again without training."""
 
     bleu_tokenizer: BleuTokenizer = setting(
         "auto",
-        "How BLEU cuts texts into words; auto: by the target language, else by the script of the references.",
+        "Tokenizer of BLEU; auto: by the target language, else by the script of the references.",
     )
 
     def __post_init__(self) -> None:
@@ -134,7 +136,7 @@ class EvaluationSettings:
             check_tokenizer(self.bleu_tokenizer)
 
 
-if TYPE_CHECKING:  # to a type checker they are the settings themselves
+if TYPE_CHECKING:  # a type checker sees the settings themselves
     TokenChanges: TypeAlias = TokenSettings
     TrainChanges: TypeAlias = TrainSettings
     EvaluationChanges: TypeAlias = EvaluationSettings
@@ -142,11 +144,12 @@ if TYPE_CHECKING:  # to a type checker they are the settings themselves
 
 
 def _changes_of(name: str, settings: type[Any]) -> type[Any]:
-    """The same fields, each None unless it is to be changed, as a form can show them."""
+    """Make a class with the same fields, each None unless it is changed, for forms."""
     kinds = get_type_hints(settings, include_extras=True)
 
     def form(declared: Field[Any]) -> Any:
-        low, high = declared.metadata["low"], declared.metadata["high"]
+        low = declared.metadata["low"]
+        high = declared.metadata["high"]
         shown = FormField(description=declared.metadata["about"], ge=low, le=high)
         return Annotated[kinds[declared.name] | None, shown]
 
@@ -168,25 +171,23 @@ if not TYPE_CHECKING:
     PromotionChanges = _changes_of("PromotionChanges", PromotionSettings)
 
 
-def _refuse_replaced(given: Any) -> Any:
-    """Say what to use in place of a setting of promotion that is no more, before it is refused as unknown."""
+def _reject_replaced(given: Any) -> Any:
+    """Name the replacement of a removed promotion setting, before it is rejected as unknown."""
     for name in given if isinstance(given, Mapping) else ():
         if f"promotion.{name}" in REPLACED:
-            raise ValueError(
-                f"there is no setting {name!r} any more: {REPLACED[f'promotion.{name}']}"
-            )
+            raise ValueError(f"setting {name!r} no longer exists: {REPLACED[f'promotion.{name}']}")
     return given
 
 
 def _check_evaluation(given: EvaluationChanges) -> EvaluationChanges:
-    """Check before a training whether the scoring behind it can run on this machine."""
+    """Check before a training whether its scoring can run on this machine."""
     EvaluationSettings(**changes(given))
     return given
 
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """What a deployment may change of a retraining; whatever is left out has a default."""
+    """The settings of a retraining that a deployment may change; all have defaults."""
 
     __pydantic_config__ = ConfigDict(extra="forbid")
 
@@ -195,19 +196,19 @@ class Settings:
     evaluation: Annotated[EvaluationChanges, AfterValidator(_check_evaluation)] = field(
         default_factory=EvaluationChanges
     )
-    promotion: Annotated[PromotionChanges, BeforeValidator(_refuse_replaced)] = field(
+    promotion: Annotated[PromotionChanges, BeforeValidator(_reject_replaced)] = field(
         default_factory=PromotionChanges
     )
 
 
 def changes(chosen: object) -> dict[str, Any]:
-    """The settings of a stage that were changed."""
+    """Return the changed settings of a stage."""
     found = {declared.name: getattr(chosen, declared.name) for declared in fields(chosen)}  # type: ignore[arg-type]
     return {name: value for name, value in found.items() if value is not None}
 
 
 def setting_names() -> dict[str, str]:
-    """Every setting as ``stage.name``, with one line about it."""
+    """List every setting as ``stage.name``, with one line of description."""
     stages = {
         "tokens": TokenSettings,
         "training": TrainSettings,
@@ -222,30 +223,29 @@ def setting_names() -> dict[str, str]:
 
 
 def parse_settings(assignments: list[str], base: Mapping[str, Any] | None = None) -> Settings:
-    """Read settings as they are typed: ``training.max_epochs=2``.
+    """Read settings of the command line, such as ``training.max_epochs=2``.
 
     Args:
-        assignments: One ``stage.name=value`` each; the last of equals holds.
-        base: Stages and their settings that hold where nothing else is said.
+        assignments: One ``stage.name=value`` each; the last one of a name wins.
+        base: Settings by stage, overridden by the assignments.
 
     Raises:
         ValueError: If there is no such setting (with the nearest name), or the
-            value is not one it can have.
+            value is invalid.
     """
     names = setting_names()
     chosen: dict[str, dict[str, Any]] = {
         stage: dict(values) for stage, values in (base or {}).items()
     }
     for assignment in assignments:
-        name, is_there, text = assignment.partition("=")
-        if not is_there:
+        name, has_value, text = assignment.partition("=")
+        if not has_value:
             raise ValueError(
-                f"{assignment!r} is not a setting: write stage.name=value, as in training.max_epochs=2"
+                f"{assignment!r} is not a setting: write stage.name=value, "
+                "as in training.max_epochs=2"
             )
         if not text.strip():
-            raise ValueError(
-                f"{name} has no value: write {name}=VALUE, or leave it out for its default"
-            )
+            raise ValueError(f"{name} has no value: write {name}=VALUE, or omit it for its default")
         stage, key, *part = find_setting(name, names)
         value = yaml.safe_load(text)
         stage_values = chosen.setdefault(stage, {})
@@ -254,42 +254,39 @@ def parse_settings(assignments: list[str], base: Mapping[str, Any] | None = None
 
 
 def find_setting(name: str, names: Mapping[str, str]) -> list[str]:
-    """Split a setting's name into stage, name and, of a mapping, the key within.
+    """Split a setting's name into stage, name and, for a mapping, the key.
 
     Raises:
-        ValueError: If there is none, with the one that was probably meant.
+        ValueError: If there is none; with the one that was probably meant.
     """
     if name in REPLACED:
-        raise ValueError(f"there is no setting {name!r} any more: {REPLACED[name]}")
+        raise ValueError(f"setting {name!r} no longer exists: {REPLACED[name]}")
     parts = name.split(".", 2)
     if name in names or (len(parts) == 3 and ".".join(parts[:2]) in MAPPINGS):
         return parts
     stage, _, short = name.rpartition(".")
-    meant = SYNONYMS.get(short.lower(), "")
+    synonym = SYNONYMS.get(short.lower(), "")
     known = [
         known
         for known in names
-        if known.rpartition(".")[2] == meant and stage in ("", known.partition(".")[0])
+        if known.rpartition(".")[2] == synonym and stage in ("", known.partition(".")[0])
     ]
-    raise ValueError(
-        f"there is no setting {name!r}: {f'did you mean {known[0]}?' if known else nearest(name, names)}"
-    )
+    hint = f"did you mean {known[0]}?" if known else nearest(name, names)
+    raise ValueError(f"there is no setting {name!r}: {hint}")
 
 
 def read_settings(chosen: Mapping[str, Mapping[str, Any]]) -> Settings:
-    """Make settings of plain values, checked as Prefect checks a form.
+    """Make settings from plain values, with Prefect's checks of a form.
 
     Raises:
-        ValueError: Names the setting, what was expected and what came.
+        ValueError: If one is wrong; with the setting, the expected and the given value.
     """
     try:
         return TypeAdapter(Settings).validate_python(dict(chosen))
     except ValidationError as error:
         first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"][:2])
-        message = first["msg"].removeprefix(
-            "Value error, "
-        )  # of our own checks; the rest is pydantic's
+        name = ".".join(str(part) for part in first["loc"][:2])
+        message = first["msg"].removeprefix("Value error, ")  # pydantic's prefix
         raise ValueError(
-            f"setting {place}: {message[0].lower()}{message[1:]}, got {first['input']!r}"
+            f"setting {name}: {message[0].lower()}{message[1:]}, got {first['input']!r}"
         ) from error

@@ -1,4 +1,4 @@
-"""A request to stop: a training saves its state at its next step and ends."""
+"""Requests to stop: a training saves its state at its next step and ends."""
 
 import signal
 import threading
@@ -10,15 +10,15 @@ _handlers: list[Callable[[int, object], None]] = []
 
 
 def handle_with(handler: Callable[[int, object], None]) -> None:
-    """Name the handler of SIGTERM that holds while a training runs."""
+    """Register the handler of SIGTERM for the time a training runs."""
     _handlers.append(handler)
 
 
 @contextmanager
 def listening() -> Iterator[None]:
-    """Let the named handler have SIGTERM, which Prefect takes for the length of a flow run and answers by an exception.
+    """Use the registered handler of SIGTERM instead of Prefect's, which raises an exception.
 
-    Without a named handler, as in a worker's flow run, Prefect's stays.
+    Without a registered handler, as in a worker's flow run, Prefect's stays.
     """
     if not _handlers or threading.current_thread() is not threading.main_thread():
         yield
@@ -31,14 +31,13 @@ def listening() -> Iterator[None]:
 
 
 def request() -> None:
-    """Ask a running training to save and to end."""
+    """Request that a running training save its state and end."""
     _requested.set()
 
 
 def is_requested() -> bool:
-    """Tell whether somebody asked, and take the time that saving needs."""
+    """Tell whether a stop was requested; if so, cancel the timer, as saving takes time."""
     if _requested.is_set():
-        signal.setitimer(
-            signal.ITIMER_REAL, 0
-        )  # of `refrain/interruption.py`, for work that does not look here
+        # The timer of `refrain/interruption.py` interrupts work that does not check here.
+        signal.setitimer(signal.ITIMER_REAL, 0)
     return _requested.is_set()

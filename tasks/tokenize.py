@@ -51,5 +51,5 @@ def tokenize(snapshot: Snapshot, settings: TokenChanges, catalog: str | None = N
 
 
 def token_code() -> str:
-    """A digest of the code that makes token sets."""
+    """Digest the code that makes token sets."""
     return code_digest("tasks/tokenize.py", libraries=("tokenizers",))

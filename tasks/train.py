@@ -1,4 +1,4 @@
-"""Token set to checkpoint: one training, followed in MLflow, gone on with if it was killed."""
+"""Token set to checkpoint: one training, tracked in MLflow, resumed after an interruption."""
 
 import json
 import logging
@@ -19,7 +19,8 @@ from tasks import stopping
 from tasks.ingestion.snapshot_writer import REPORT
 from tasks.pages.data import PAGE
 from tasks.pages.training import clipping_words, training_figure
-from tasks.registry.mlflow_client import (
+from tasks.registry.tracked_run import metric_points
+from tasks.registry.training_run import (
     closing,
     end_run,
     is_open_to_logs,
@@ -27,15 +28,15 @@ from tasks.registry.mlflow_client import (
     log_file,
     start_run,
 )
-from tasks.registry.tracked_run import metric_points
 from tasks.settings import TrainChanges, changes
 from tasks.store.artifacts import Checkpoint, TokenSet
 from tasks.store.code import digest, training_code
+from tasks.store.durable import write_text
 from tasks.task_states import unchanged
 
 log = logging.getLogger(__name__)
 RESUME = "resume.safetensors"
-HOOKS = Hooks()  # of a training that nobody follows
+HOOKS = Hooks()  # of a training that is not tracked
 
 
 @task(task_run_name="train-{tokens.dataset}", cache_policy=NO_CACHE)
@@ -48,14 +49,14 @@ def train(tokens: TokenSet, settings: TrainChanges) -> Checkpoint:
     if found:
         return unchanged(found)
     with Checkpoint.making(tokens.dataset, key, keep_partial=True) as folder:
-        run_id = followed_run(folder, tokens, chosen)
+        run_id = tracked_run(folder, tokens, chosen)
         with closing(run_id), stopping.listening():
-            history = followed_fit(problem, tokens, chosen, folder, run_id)
+            history = tracked_fit(problem, tokens, chosen, folder, run_id)
         return write_checkpoint(folder, key, tokens, problem, chosen, history, run_id)
 
 
-def followed_run(folder: Path, tokens: TokenSet, settings: TrainSettings) -> str:
-    """Open an MLflow run, or the one that a killed training of the same key had."""
+def tracked_run(folder: Path, tokens: TokenSet, settings: TrainSettings) -> str:
+    """Open an MLflow run, or reopen that of an interrupted training of the same key."""
     path = folder / "mlflow_run"
     if path.exists() and is_open_to_logs(known := path.read_text()):
         return known
@@ -66,14 +67,14 @@ def followed_run(folder: Path, tokens: TokenSet, settings: TrainSettings) -> str
     run_id = start_run(tokens, f"train-{tokens.dataset}", asdict(settings), tags)
     for report in (PAGE, REPORT):
         log_file(run_id, tokens.snapshot_of().folder / report, "data")
-    path.write_text(run_id)
+    write_text(path, run_id)
     return run_id
 
 
-def followed_fit(
+def tracked_fit(
     problem: Problem, tokens: TokenSet, settings: TrainSettings, folder: Path, run_id: str
 ) -> History:
-    """Train, and write what happens to the log and to MLflow."""
+    """Train, and write metrics to the log and to MLflow."""
     with metric_points(run_id, f"validation_{headline_of(problem).name}") as points:
         hooks = Hooks(points.add_step, points.add_epoch, points.flush, stopping.is_requested)
         return fit_tokens(problem, tokens, settings, hooks, folder / RESUME)
@@ -114,7 +115,7 @@ def fit_tokens(
 
 
 def improving(history: History, problem: Problem) -> str:
-    """Name what of validation was best in the last epoch: the score, the loss, or nothing."""
+    """Name the validation metric that was best in the last epoch: score, loss or none."""
     last = history.epochs[-1]
     if history.is_best_last:
         return headline_of(problem).shown(last.validation_score)
@@ -130,12 +131,11 @@ def write_checkpoint(
     history: History,
     run_id: str,
 ) -> Checkpoint:
-    """Write weights, settings and history, then the manifest; the file to resume from goes."""
+    """Write weights, settings and training history, then the manifest; drop the resume file."""
     save_model(folder, history.weights, problem, tokens.model_sizes(), settings)
     steps, epochs = ([vars(item) for item in items] for items in (history.steps, history.epochs))
-    (folder / "history.json").write_text(
-        json.dumps({"steps": steps, "epochs": epochs, "ended": history.ended})
-    )
+    text = json.dumps({"steps": steps, "epochs": epochs, "ended": history.ended})
+    write_text(folder / "history.json", text)
     log_file(run_id, folder / "history.json")
     log_figure(run_id, training_figure(history, settings, problem), "training.png")
     end_run(run_id, "FINISHED")

@@ -1,4 +1,4 @@
-"""The whole line for a dataset that nothing changed of: found in the store, without an engine."""
+"""Find the result of a retraining in the store, without the engine, if nothing changed."""
 
 from tasks.dataset_settings import with_entry_settings
 from tasks.evaluate import evaluate
@@ -21,7 +21,7 @@ def find_promotion(
     *,
     accept: bool = False,
 ) -> Promotion | None:
-    """Find the decision that a retraining would end with, if each of its stages is unchanged; None if one is not.
+    """Find the promotion decision of a retraining whose stages are all unchanged, else None.
 
     Raises:
         ValueError: If the source or the settings are wrong, as in a retraining.

@@ -22,7 +22,7 @@ MAY_IMPORT = {
     },
 }  # fmt: skip
 ALSO = {
-    "tasks/registry/mlflow_client.py": {"mlflow"}, "tasks/registry/registered_model.py": {"mlflow"},
+    "tasks/registry/mlflow_library.py": {"mlflow"},
     # They run elsewhere: in whatever serves a model, and in a process without our packages.
     "tasks/serving/pyfunc_model.py": {"mlflow"}, "tasks/inference/isolated_worker.py": {"mlflow"},
     "tasks/store/locks.py": {"filelock"},

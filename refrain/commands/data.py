@@ -1,11 +1,13 @@
 """Commands about rows: ``refrain datasets``, ``check``, ``snapshots``, ``forget``, ``prune``.
 
-Heavy imports stand inside the commands, so that ``refrain --help`` answers at once.
+Heavy imports are inside the commands, so that ``refrain --help`` answers at once.
 """
 
 import sys
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -14,18 +16,18 @@ from refrain.errors import fail, plain_errors
 from refrain.options import Catalog, Json, Name, check_names, joined, print_json
 
 app = typer.Typer()
-FEW_TRIES = "2"  # of MLflow's seven, which take four minutes, while a person waits
+FEW_TRIES = "2"  # instead of MLflow's seven, which take four minutes, while a person waits
 
 
 @app.command()
 def datasets(
     name: Annotated[
-        str | None, typer.Argument(metavar="[DATASET]", help="Show all of this one.")
+        str | None, typer.Argument(metavar="[DATASET]", help="Show this dataset in detail.")
     ] = None,
     catalog: Catalog = None,
     as_json: Json = False,
 ) -> None:
-    """List the datasets of the catalog, or show all of one."""
+    """List the datasets of the catalog, or show one in detail."""
     from tasks.ingestion.dataset_list import describe_dataset, list_datasets
 
     with plain_errors():
@@ -40,11 +42,11 @@ def datasets(
 
 @app.command()
 def check(name: Name, catalog: Catalog = None, as_json: Json = False) -> None:
-    """Read a dataset, as a retraining would, and say what is in it, without training.
+    """Ingest a dataset as a retraining would, and report on its rows; train nothing.
 
-    Rows, labels and entities, lengths, words unknown to train, copies, leaks,
-    refused rows with reasons, and what to do. The exit status is 1 if a
-    retraining would stop here.
+    The report has rows, labels and entities, lengths, words that the training
+    split lacks, duplicates, leaks, rejected rows with their reasons, and
+    recommendations. The exit status is 1 if a retraining would stop here.
     """
     with plain_errors():
         check_names([name], catalog)
@@ -55,13 +57,13 @@ def check(name: Name, catalog: Catalog = None, as_json: Json = False) -> None:
         show_progress()
         checked = check_dataset(name, joined(catalog))
     if as_json:
-        told = {
+        report = {
             "snapshot": checked.snapshot.digest,
             "is_new": checked.is_new,
             "fault": checked.fault,
             **checked.report,
         }
-        print_json(told)
+        print_json(report)
     else:
         from refrain.tables import show_page
 
@@ -73,9 +75,9 @@ def check(name: Name, catalog: Catalog = None, as_json: Json = False) -> None:
 
 @app.command()
 def snapshots(name: Name, catalog: Catalog = None, as_json: Json = False) -> None:
-    """Show how a dataset grew, and which model versions were trained on what.
+    """List the snapshots of a dataset, and the model versions trained on each.
 
-    `refrain run DATASET --snapshot DIGEST` retrains on an old one.
+    `refrain run DATASET --snapshot DIGEST` retrains on an earlier one.
     """
     with plain_errors():
         check_names([name], catalog)
@@ -95,33 +97,35 @@ def snapshots(name: Name, catalog: Catalog = None, as_json: Json = False) -> Non
 def forget(
     name: Name,
     texts: Annotated[
-        list[str] | None, typer.Option("--text", metavar="TEXT", help="A text; may be repeated.")
+        list[str] | None,
+        typer.Option("--text", metavar="TEXT", help="A text to remove; repeatable."),
     ] = None,
     keys: Annotated[
-        list[str] | None, typer.Option("--key", metavar="KEY", help="A row's key; may be repeated.")
+        list[str] | None,
+        typer.Option("--key", metavar="KEY", help="The key of a row to remove; repeatable."),
     ] = None,
     file: Annotated[
-        Path | None, typer.Option("--file", metavar="FILE", help="A file of texts, one a line.")
+        Path | None, typer.Option("--file", metavar="FILE", help="A file of texts, one per line.")
     ] = None,
     catalog: Catalog = None,
 ) -> None:
-    """Put texts or keys on a dataset's removal list: no later snapshot holds them.
+    """Add texts or keys to a dataset's removal list: later snapshots leave them out.
 
-    A text goes with all its copies, whatever their case and spacing, and is
-    kept as a hash only.
+    A text is removed with all its copies, whatever their case and spacing. The
+    list stores a hash of it only.
     """
     with plain_errors():
         check_names([name], catalog)
         prepare()
         from tasks.ingestion.catalog_entries import checked_entry
-        from tasks.ingestion.removals import forget as put_on_list
+        from tasks.ingestion.removals import forget as add_to_list
         from tasks.ingestion.removals import holders, own_list
 
         named = [*(texts or []), *(_lines(file) if file else [])]
         if not named and not keys:
-            raise ValueError("nothing to forget was named: give --text, --key or --file")
+            raise ValueError("there is nothing to forget: give --text, --key or --file")
         entry = checked_entry(name, joined(catalog))
-        new = put_on_list(entry, named, keys or [])
+        new = add_to_list(entry, named, keys or [])
         old = holders(entry, named)
     print(f"{len(new)} new on the removal list {own_list(name)}")
     print(
@@ -129,22 +133,25 @@ def forget(
     )
     if old:
         print(
-            f"Snapshots that hold such a text until they are pruned (refrain prune): {', '.join(old)}"
+            "Snapshots that hold such a text until they are pruned (refrain prune): "
+            + ", ".join(old)
         )
-        print(f"Which models were trained on them: refrain snapshots {name}")
+        print(f"Models that were trained on them: refrain snapshots {name}")
     elif named:
         print(
-            "No snapshot in the store holds such a text. Only a whole text counts, in any case and spacing."
+            "No snapshot in the store holds such a text. "
+            "Only a whole text counts, in any case and spacing."
         )
 
 
 def _lines(file: Path) -> list[str]:
-    """The lines of a file that say something."""
+    """Read the lines of a file that are not blank."""
     try:
         return [line for line in file.read_text(encoding="utf-8").split("\n") if line.strip()]
     except UnicodeDecodeError as error:
         raise ValueError(
-            f"{file}: expected a text a line in UTF-8, got {error.reason} at byte {error.start:,}"
+            f"{file}: expected one text per line in UTF-8, "
+            f"got {error.reason} at byte {error.start:,}"
         ) from None
 
 
@@ -152,60 +159,63 @@ def _lines(file: Path) -> list[str]:
 def prune(
     names: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[DATASET]...", help="Only of these; none for all."),
+        typer.Argument(metavar="[DATASET]...", help="Only these datasets; all by default."),
     ] = None,
     days: Annotated[
         float,
         typer.Option(
-            "--days", min=0, metavar="N", help="Keep what was written to in the last N days."
+            "--days", min=0, metavar="N", help="Keep everything written in the last N days."
         ),
     ] = 7.0,
     only_aliased: Annotated[
         bool,
         typer.Option(
             "--aliased",
-            help="Keep the past of versions with an alias only (champion, previous, challenger).",
+            help="Keep the history of aliased versions only (champion, previous, challenger).",
         ),
     ] = False,
-    is_sure: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    is_sure: Annotated[bool, typer.Option("--yes", help="Remove without confirmation.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Remove from the store what nothing needs, and show it first.
+    """List what the store no longer needs, and remove it after a confirmation.
 
-    Needed is the newest snapshot of each dataset, with what it grows from, and
-    all that any registered version was made of. Versions themselves are
-    MLflow's and stay.
+    The store keeps the newest snapshot of each dataset, with the partitions it
+    grows from, and everything a registered version was made from. The versions
+    themselves are in MLflow and stay.
     """
     with plain_errors():
         prepare(MLFLOW_HTTP_REQUEST_MAX_RETRIES=FEW_TRIES)
         from tasks.maintenance.prune import find_prunable
         from tasks.maintenance.prune import prune as remove
 
-        found = find_prunable(names or [], days=days, only_aliased=only_aliased)
-        if as_json:
-            listed = [
-                {"path": str(item.path), "why": item.why, "bytes": item.num_bytes} for item in found
-            ]
-            print_json(listed)
-        else:
-            from refrain.tables import show_prunable
-
-            show_prunable(found)
-        if (
-            found
-            and not is_sure
-            and not as_json
-            and sys.stdin.isatty()
-            and typer.confirm("Remove them?")
-        ):
-            again = find_prunable(
-                names or [], days=days, only_aliased=only_aliased
-            )  # a model may have come while you thought
-            found, is_sure = [item for item in found if item in again], True
+        find = partial(find_prunable, names or [], days=days, only_aliased=only_aliased)
+        found = find()
+        _show_prunable(found, as_json=as_json)
+        if found and not is_sure and not as_json and _is_confirmed():
+            # A version may have been registered in the meantime.
+            still_prunable = find()
+            found = [item for item in found if item in still_prunable]
+            is_sure = True
         if found and is_sure:
-            print(
-                f"removed {len(found)} folders, {remove(found) / 1e6:,.1f} MB",
-                file=sys.stderr if as_json else sys.stdout,
-            )
+            freed = remove(found) / 1e6
+            stream = sys.stderr if as_json else sys.stdout
+            print(f"removed {len(found)} folders, {freed:,.1f} MB", file=stream)
         elif found and not as_json:
             print("Nothing was removed; --yes removes them.")
+
+
+def _show_prunable(found: Sequence[Any], *, as_json: bool) -> None:
+    """Print the folders that can be removed, each with the reason and its size."""
+    if as_json:
+        print_json(
+            [{"path": str(item.path), "why": item.why, "bytes": item.num_bytes} for item in found]
+        )
+        return
+    from refrain.tables import show_prunable
+
+    show_prunable(found)
+
+
+def _is_confirmed() -> bool:
+    """Ask for a confirmation, if there is a terminal to ask in."""
+    return sys.stdin.isatty() and typer.confirm("Remove them?")

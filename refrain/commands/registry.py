@@ -1,9 +1,9 @@
 """Commands about registered models: ``refrain history``, ``rollback`` and ``replay``.
 
-Heavy imports stand inside the commands, so that ``refrain --help`` answers at
-once. What is typed needs no engine: whoever goes back is in a hurry, and a
-replay is watched here. The deployments ``rollback`` and ``replay`` do the same
-in the dashboard.
+Heavy imports are inside the commands, so that ``refrain --help`` answers at
+once. These commands need no engine: a rollback is urgent, and a replay is
+followed in this terminal. The deployments ``rollback`` and ``replay`` do the
+same in the dashboard.
 """
 
 from typing import Annotated
@@ -16,7 +16,7 @@ from refrain.errors import plain_errors
 from refrain.options import Catalog, Json, joined, print_json
 
 app = typer.Typer()
-DIFFERS = 3  # exit status of a replay whose weights are others: 1 is an error, 2 a wrong option
+DIFFERS = 3  # exit status of a replay whose weights differ: 1 is an error, 2 a wrong option
 Model = Annotated[
     str, typer.Argument(metavar="MODEL", help="Name of a registered model (refrain models).")
 ]
@@ -24,10 +24,10 @@ Model = Annotated[
 
 @app.command()
 def history(model: Model, as_json: Json = False) -> None:
-    """Show who was champion of a model when and why, and where MLflow says otherwise.
+    """List the champions of a model with dates and reasons, and any difference from MLflow.
 
-    A line for every decision: a version that was promoted, one that was not,
-    a rollback, an alias that was set by hand.
+    Each decision has a line: a promoted version, one that was not promoted, a
+    rollback, an alias set by hand.
     """
     with plain_errors():
         prepare(MLFLOW_HTTP_REQUEST_MAX_RETRIES=FEW_TRIES)
@@ -47,21 +47,21 @@ def rollback(
     model: Model,
     version: Annotated[
         str | None,
-        typer.Option("--to", metavar="VERSION", help="This version, not the previous champion."),
+        typer.Option(
+            "--to", metavar="VERSION", help="Version to restore instead of the previous champion."
+        ),
     ] = None,
-    why: Annotated[
-        str, typer.Option("--why", metavar="TEXT", help="What is wrong, for the ledger.")
-    ] = "",
+    why: Annotated[str, typer.Option("--why", metavar="TEXT", help="Reason, for the ledger.")] = "",
     as_json: Json = False,
 ) -> None:
-    """Put the previous champion of a model back, and write that down.
+    """Restore the previous champion of a model, and record the reason.
 
-    The version that goes is not promoted again by a retraining, only by hand:
+    A retraining never promotes the withdrawn version again; only a person can:
     `refrain rollback MODEL --to VERSION`.
 
     **Examples**
 
-        refrain rollback rotten_tomatoes --why "calls every irony praise"
+        refrain rollback rotten_tomatoes --why "reads irony as praise"
 
         refrain rollback rotten_tomatoes --to 3
     """
@@ -79,20 +79,22 @@ def rollback(
 def replay(
     model: Model,
     version: Annotated[
-        str, typer.Argument(metavar="[VERSION]", help="Its number, or an alias such as previous.")
+        str,
+        typer.Argument(metavar="[VERSION]", help="A version number, or an alias such as previous."),
     ] = "champion",
     catalog: Catalog = None,
     as_json: Json = False,
 ) -> None:
-    """Train a version again, and say whether its weights are the same to the last bit.
+    """Train a version again, and compare the weights bit by bit.
 
-    Rows, settings and seed are the version's own. Where weights differ: how
-    many, how far, in which tensor, and what is another now than when it was
-    trained (libraries, code, processor, threads, device). The version stays as
-    it is, and nothing is registered or promoted. What is stopped begins anew.
+    Rows, settings and seed are those of the version. If weights differ, the
+    report says how many, by how much, in which tensors, and what changed since
+    the version was trained (libraries, code, processor, threads, device). The
+    version is unchanged, and nothing is registered or promoted. An interrupted
+    replay starts from the beginning.
 
-    The exit status is 0 if all weights are the same, 3 if any differs, 1 if it
-    could not be trained again.
+    The exit status is 0 if all weights are identical, 3 if any differs, 1 if
+    the version cannot be trained again.
 
     **Examples**
 

@@ -1,8 +1,8 @@
-"""Commands about models in the making: ``refrain health`` and ``refrain compare``; they register nothing.
+"""Commands that train and register nothing: ``refrain health`` and ``refrain compare``.
 
-Heavy imports stand inside the commands, so that ``refrain --help`` answers at
-once. Both work without the engine: nobody follows them in a dashboard, and
-they start twenty seconds earlier.
+Heavy imports are inside the commands, so that ``refrain --help`` answers at
+once. Both run without the engine: nobody follows them in a dashboard, and they
+start twenty seconds earlier.
 """
 
 from typing import Annotated, Any
@@ -31,18 +31,18 @@ app = typer.Typer()
 def health(
     name: Name,
     num_steps: Annotated[
-        int, typer.Option("--steps", min=1, metavar="N", help="Steps to look at, at most.")
+        int, typer.Option("--steps", min=1, metavar="N", help="Largest number of training steps.")
     ] = 200,
     assignments: Assignments = None,
     limit: Limit = None,
     catalog: Catalog = None,
     as_json: Json = False,
 ) -> None:
-    """Look at the gradients of a dataset's first training steps, with clipping and without.
+    """Measure the gradients of a dataset's first training steps, with and without clipping.
 
-    Loss, norms, oscillation and what is left of a gradient over time, a
-    threshold to clip at, and what to do; a training that explodes is part of
-    the report. Registers nothing.
+    The report has the loss, gradient norms, the oscillation of the loss, the
+    decay of gradients over time, a suggested clip norm, and recommendations.
+    It also covers a training that explodes. Registers nothing.
 
     **Examples**
 
@@ -66,7 +66,8 @@ def health(
         found = check_health(
             token_set(name, settings.tokens, joined(catalog)), settings.training, num_steps
         )
-        path, report = write_health(found), read_health(found)
+        path = write_health(found)
+        report = read_health(found)
     if as_json:
         print_json(report | {"page": str(path)})
         return
@@ -103,22 +104,22 @@ def compare(
     encoders: Annotated[
         list[str] | None,
         typer.Option(
-            "--encoders", metavar="NAME ...", help="Of rnn, gru, lstm and cnn; all by default."
+            "--encoders", metavar="NAME ...", help="Some of rnn, gru, lstm, cnn; all by default."
         ),
     ] = None,
     split: Annotated[
-        str, typer.Option(metavar="SPLIT", help="Split to score on: validation, or test.")
+        str, typer.Option(metavar="SPLIT", help="Split to score on: validation or test.")
     ] = "validation",
     assignments: Assignments = None,
     limit: Limit = None,
     catalog: Catalog = None,
     as_json: Json = False,
 ) -> None:
-    """Train encoders on a dataset and show them beside its cheap systems, such as a bag of words.
+    """Train encoders on a dataset and compare them with its baselines, such as a bag of words.
 
-    Score, minutes, parameters and tokens per second. Trainings are kept, so
-    the same again answers at once, and `refrain run` with the same settings
-    takes them. Registers nothing.
+    The table has scores, minutes, parameters and tokens per second. Trainings
+    are stored: the same command answers at once, and `refrain run` with the
+    same settings reuses them. Registers nothing.
 
     **Examples**
 
@@ -154,7 +155,7 @@ def compare(
 
 
 def token_set(dataset: str, settings: Any, catalog: str | None = None) -> Any:
-    """The token set that ``refrain run`` with the same settings would train on, made without the engine."""
+    """Make the token set of ``refrain run`` with the same settings, without the engine."""
     from tasks.ingest import ingest
     from tasks.task_states import directly
     from tasks.tokenize import tokenize

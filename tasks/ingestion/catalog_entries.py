@@ -1,4 +1,4 @@
-"""Catalog entries whose problem exists and reads the columns that the entry names."""
+"""Catalog entries, checked against the problems they pose."""
 
 from data.catalog.catalog import Dataset, find_dataset
 from data.errors import RowError
@@ -8,10 +8,10 @@ from tasks.ingestion.catalogs import catalog_paths
 
 
 def checked_entry(dataset: str, catalog: str | None) -> Dataset:
-    """Find a dataset whose problem exists and reads the columns that the entry names.
+    """Find a dataset, and check that its problem exists and reads its columns.
 
     Raises:
-        ValueError: If not.
+        ValueError: If there is no such dataset or problem, or the columns differ.
     """
     entry = find_dataset(dataset, *catalog_paths(catalog))
     try:
@@ -21,18 +21,19 @@ def checked_entry(dataset: str, catalog: str | None) -> Dataset:
     if not problem.sides(entry.roles):
         wanted = " and ".join(problem.rows)
         raise RowError(
-            f"{entry.file}, entry {dataset}, columns: {problem.name} reads {wanted}, got {' and '.join(entry.roles)}"
+            f"{entry.file}, entry {dataset}, columns: {problem.name} reads {wanted}, "
+            f"got {' and '.join(entry.roles)}"
         )
     return entry
 
 
 def sides_of(entry: Dataset) -> Shape:
-    """The columns that the problem of an entry reads, source before target."""
+    """Return the columns that the problem of an entry reads, source before target."""
     return find_problem(entry.problem).sides(entry.roles)
 
 
 def language_of(dataset: str, catalog: str | None) -> str:
-    """The language of a dataset's entry, empty if no catalog has it any more."""
+    """Return the language of a dataset's entry, empty if no catalog has the dataset."""
     try:
         return find_dataset(dataset, *catalog_paths(catalog)).language
     except RowError:

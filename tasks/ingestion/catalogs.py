@@ -1,4 +1,4 @@
-"""Which catalog files hold: light enough for the command line."""
+"""The catalog files to read; light enough for the command line."""
 
 import os
 from pathlib import Path
@@ -12,21 +12,21 @@ VARIABLE = "REFRAIN_CATALOG"
 
 
 def catalog_paths(catalog: str | None) -> list[Path]:
-    """Catalog files in use: ours, the project's, those of ``REFRAIN_CATALOG``, and ``catalog``.
+    """List the catalogs: Refrain's, the project's, those of ``REFRAIN_CATALOG`` and the argument's.
 
     Args:
-        catalog: Further files, with ``:`` between them.
+        catalog: Paths separated by ``:``.
 
     Raises:
-        RowError: If the variable names a file that is not there.
+        RowError: If the variable names a missing file.
     """
-    ours, theirs = _paths(os.environ.get(VARIABLE, "")), _paths(catalog or "")
-    for path in ours:
+    of_variable = _paths(os.environ.get(VARIABLE, ""))
+    for path in of_variable:
         if not path.exists():
             raise RowError(f"there is no catalog file {path}, which the variable {VARIABLE} names")
     found: dict[Path, Path] = {}
-    for path in (CATALOG, *project_catalog(), *ours, *theirs):
-        found.setdefault(path.resolve(), path)  # by where it lies, for one may be named twice
+    for path in (CATALOG, *project_catalog(), *of_variable, *_paths(catalog or "")):
+        found.setdefault(path.resolve(), path)  # a file may be named twice
     return list(found.values())
 
 

@@ -1,4 +1,4 @@
-"""What can be retrained: light enough to answer at once."""
+"""The datasets of the catalogs; light enough to respond at once."""
 
 from dataclasses import asdict, fields
 from importlib import import_module
@@ -15,7 +15,7 @@ NOT_SHOWN = ("name", "entry", "file", "checks")
 
 
 def list_datasets(catalog: str | None = None) -> list[dict[str, Any]]:
-    """Every dataset of the catalogs: name, problem, language, licence, origin."""
+    """List every dataset of the catalogs: name, problem, language, licence, origin."""
     entries = read_catalog(*catalog_paths(catalog))
     return [
         {"dataset": name, **{key: getattr(entry, key) for key in SHOWN}}
@@ -24,31 +24,31 @@ def list_datasets(catalog: str | None = None) -> list[dict[str, Any]]:
 
 
 def describe_dataset(name: str, catalog: str | None = None) -> dict[str, Any]:
-    """All of one dataset, with the values of what its entry leaves out.
+    """Describe one dataset in full, with the defaults of omitted keys.
 
     Raises:
-        RowError: If there is none of that name, with the nearest.
+        RowError: If there is no such dataset; with the nearest name.
     """
     entry = find_dataset(name, *catalog_paths(catalog))
     shown = {f.name: getattr(entry, f.name) for f in fields(Dataset) if f.name not in NOT_SHOWN}
-    told = {
+    described = {
         "dataset": name,
         "catalog": str(entry.file),
         **shown,
         "source": entry.entry["source"],
         "checks": asdict(entry.rules),
     }
-    # Looked up by name: torch takes a second to import, and only this needs to know what a problem reads.
+    # Imported here: torch takes a second to import, and only this function needs a problem.
     problem = import_module("rnn_models.problem").find_problem(entry.problem)
-    is_said = problem.sides(entry.roles)[-1:] == ("text",)
-    return told | {"tokens": asdict(default_settings(entry.tokenizer, is_said=is_said))}
+    is_text = problem.sides(entry.roles)[-1:] == ("text",)
+    return described | {"tokens": asdict(default_settings(entry.tokenizer, is_said=is_text))}
 
 
 def check_datasets(names: list[str], catalog: str | None = None) -> None:
-    """Refuse a name that the catalogs do not have.
+    """Check that the catalogs have all names.
 
     Raises:
-        RowError: With the nearest name.
+        RowError: If one is missing; with the nearest name.
     """
     for name in names:
         find_dataset(name, *catalog_paths(catalog))

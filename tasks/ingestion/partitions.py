@@ -1,4 +1,4 @@
-"""Pieces of a source whose checked rows are kept, so that a growing dataset reads only what is new."""
+"""Partitions of a source: checked rows are stored, so a growing dataset reads only new ones."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -19,15 +19,16 @@ from data.rows.splits import CONTENT_KEY
 from data.rows.streams import parquet_batches
 from data.sources.base import Access, Piece
 from tasks.ingestion.snapshot_writer import parquet_writer
-from tasks.store.artifacts import Noun
+from tasks.store.artifacts import Artifact
 from tasks.store.code import digest
 
-ROWS, STAMPS = "rows.parquet", "stamps.npy"
+ROWS = "rows.parquet"
+STAMPS = "stamps.npy"
 
 
 @dataclass(frozen=True, kw_only=True)
-class PieceRows(Noun):
-    """The checked rows of one piece, before any row is compared with another."""
+class PieceRows(Artifact):
+    """The checked rows of one partition, before rows are compared with each other."""
 
     KIND: ClassVar[str] = "pieces"
     name: str
@@ -35,24 +36,24 @@ class PieceRows(Noun):
 
 
 def piece_key(piece: Piece, rows_key: str) -> str:
-    """Digest of a kept piece: of what names it, and of what makes its rows."""
+    """Digest the name and version of a partition and the key of its rows."""
     return digest(rows_key, piece.split, piece.name, piece.version, piece.mark)
 
 
 def kept_rows(
     entry: Dataset, piece: Piece, access: Access, rows_key: str, removals: Removals = NOBODY
 ) -> PieceRows:
-    """Find the rows of a piece in the store, or read them into it; of who is to be forgotten nothing is kept."""
+    """Find the rows of a partition in the store, or read them, without the removed ones."""
     key = piece_key(piece, rows_key)
     found = PieceRows.find(entry.name, key)
     if found:
         return found
     with PieceRows.making(entry.name, key) as folder:
-        if (
-            piece.mark is not None
-        ):  # before the rows: a row that comes in between counts as late, and is read again
+        if piece.mark is not None:
+            # Before the rows: a row inserted in between counts as late, and is read again.
             np.save(folder / STAMPS, _pairs(entry.source.stamps(access, piece, is_alone=True)))
-        writer, num = None, 0
+        writer = None
+        num = 0
         for table in checked_tables(entry, piece, access, removals):
             writer = writer or parquet_writer(folder / ROWS, table.schema)
             writer.write_table(table)
@@ -70,11 +71,12 @@ def piece_tables(
     lives: NDArray[np.bool_] | None = None,
     removals: Removals = NOBODY,
 ) -> Iterator[pa.Table]:
-    """The checked rows of a piece; of a kept one only those marked in ``lives``, (N,)."""
+    """Yield the checked rows of a partition; of a stored one, those marked in ``lives``, (N,)."""
     if not piece.is_kept:
         yield from checked_tables(entry, piece, access, removals)
         return
-    kept, start = kept_rows(entry, piece, access, rows_key, removals), 0
+    kept = kept_rows(entry, piece, access, rows_key, removals)
+    start = 0
     for table in parquet_batches(kept.folder / ROWS) if kept.rows else ():
         stop = start + table.num_rows
         yield table if lives is None else table.filter(pa.array(lives[start:stop]))
@@ -82,7 +84,7 @@ def piece_tables(
 
 
 class LateRowsError(Exception):
-    """Rows stand in the source that no piece has: they came or changed below the last watermark."""
+    """The source has rows that no partition has: they are new below the last watermark."""
 
 
 def living_rows(
@@ -94,27 +96,24 @@ def living_rows(
     *,
     is_last: bool = False,
 ) -> list[NDArray[np.bool_] | None]:
-    """Mark the rows of each piece that are still in the source and have not come again since.
+    """Mark the rows of each partition that are still in the source and were not replaced.
 
     Raises:
-        LateRowsError: If the source has rows, in the form they have now, that
-            no piece has; with ``is_last`` they wait for the next ingestion.
+        LateRowsError: If the source has rows that no partition has; with
+            ``is_last`` they wait for the next ingestion.
     """
     if entry.source.has_format or not pieces or any(piece.mark is None for piece in pieces):
         return [None] * len(pieces)
     kept = [kept_rows(entry, piece, access, rows_key, removals) for piece in pieces]
     if not is_last:
-        _check_late(
-            Seen(np.concatenate([np.load(piece.folder / STAMPS) for piece in kept])),
-            entry,
-            pieces[-1],
-            access,
-        )
+        stamps = np.concatenate([np.load(piece.folder / STAMPS) for piece in kept])
+        _check_late(Seen(stamps), entry, pieces[-1], access)
     alive = Seen()
     for batch in entry.source.keys(access):
         alive.put(hashes(pa.chunked_array([batch.cast(TEXT)]), CONTENT_KEY))
-    marks, later = [], Seen()
-    for keys in map(_keys_of, reversed(kept)):  # a key's last row is the one that counts
+    marks = []
+    later = Seen()
+    for keys in map(_keys_of, reversed(kept)):  # the last row of a key is the current one
         is_newest, _ = later.put(keys[::-1])
         marks.append(is_newest[::-1] & alive.has(keys))
     return [*reversed(marks)]
@@ -127,7 +126,7 @@ def _check_late(known: Seen, entry: Dataset, until: Piece, access: Access) -> No
 
 
 def _pairs(stamps: Iterable[pa.Table]) -> Hashes:
-    """Hashes of keys with their watermarks."""
+    """Hash keys together with their watermarks."""
     joined = [pc.binary_join_element_wise(*table.columns, "\x1f") for table in stamps]
     return np.concatenate(
         [np.zeros(0, np.uint64), *(hashes(pairs, CONTENT_KEY) for pairs in joined)]

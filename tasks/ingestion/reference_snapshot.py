@@ -1,4 +1,4 @@
-"""The snapshot that a new one is compared with: the last one that was accepted for training."""
+"""The reference of a new snapshot: the last one that was accepted for training."""
 
 import json
 from collections.abc import Callable
@@ -12,55 +12,46 @@ from data.errors import RowError
 from data.ingestion.snapshot_changes import Change, find_changes
 from data.rows.check_settings import LIMITS
 from data.rows.hash_files import num_changed
-from tasks.ingestion.snapshot_log import History, append_line, read_lines
+from tasks.ingestion.snapshot_log import History
 from tasks.ingestion.snapshot_writer import HASHES, REPORT, SIDES
 from tasks.store.artifacts import Snapshot
 from tasks.store.code import digest
+from tasks.store.durable import append_line, read_lines
 from tasks.store.home import home
 
-UNRELATED = (
-    "about",
-    "language",
-    "licence",
-    "origin",
-    "tokenizer",
-    "removals",
-)  # keys that explain no other rows
+# Keys of an entry whose change explains no change of rows.
+UNRELATED = ("about", "language", "licence", "origin", "tokenizer", "removals")
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """A snapshot against the accepted one before it; without one (the first), there are no changes."""
+    """A snapshot compared with the last accepted one; the first has no changes."""
 
     dataset: str
     snapshot: str
     before: str
-    made: str  # when the one before was accepted, or made
+    made: str  # when the one before was accepted or made
     changes: list[Change]
     is_entry_changed: bool
 
     @property
     def beyond(self) -> list[Change]:
-        """The changes that stop a training: none where the catalog entry itself was changed, which explains them."""
+        """The changes that stop a training; none if the catalog entry changed and explains them."""
         return [] if self.is_entry_changed else [change for change in self.changes if change.limit]
 
     def lines(self) -> list[str]:
-        """Say what changed, for a page."""
+        """Describe the changes for a page."""
         if not self.changes:
             return []
-        entry = (
-            "; the catalog entry was changed since, so no limit holds"
-            if self.is_entry_changed
-            else ""
-        )
-        return [
-            f"Against snapshot {self.before} ({self.made}), the last one accepted{entry}:",
-            *map(str, self.changes),
-        ]
+        note = ""
+        if self.is_entry_changed:
+            note = "; the catalog entry changed since, so no limit applies"
+        head = f"Compared with snapshot {self.before} ({self.made}), the last one accepted{note}:"
+        return [head, *map(str, self.changes)]
 
 
 def entry_key(entry: Dataset) -> str:
-    """A digest of what a catalog entry says about the rows, its limits left out."""
+    """Digest the keys of a catalog entry that affect its rows, without the limits."""
     kept = {
         name: value for name, value in entry.entry.items() if name not in (*UNRELATED, "checks")
     }
@@ -68,17 +59,17 @@ def entry_key(entry: Dataset) -> str:
 
 
 def without_limits(entry: Dataset) -> dict[str, Any]:
-    """The rules of an entry that reject rows."""
+    """Return the rules of an entry that reject rows."""
     return {name: value for name, value in entry.checks.items() if name not in LIMITS}
 
 
 def accepted_path(dataset: str) -> Path:
-    """The file with a line for each snapshot that was accepted for training."""
+    """Return the file with a line for each snapshot accepted for training."""
     return home() / "accepted" / f"{dataset}.jsonl"
 
 
 def last_accepted(dataset: str) -> dict[str, Any] | None:
-    """The newest acceptance of a dataset."""
+    """Read the newest acceptance of a dataset."""
     lines = read_lines(accepted_path(dataset))
     return lines[-1] if lines else None
 
@@ -86,14 +77,15 @@ def last_accepted(dataset: str) -> dict[str, Any] | None:
 def compare_with_accepted(
     entry: Dataset, snapshot: Snapshot, is_sound: Callable[[Snapshot], bool]
 ) -> Comparison:
-    """Compare a snapshot with the one that was accepted last.
+    """Compare a snapshot with the last accepted one.
 
-    Before the first training, that is the oldest one of the same catalog entry.
+    Before the first training, the reference is the oldest snapshot of the same
+    catalog entry.
 
     Args:
-        entry: Of the dataset.
-        snapshot: The new one.
-        is_sound: Whether a snapshot can be trained on by itself; others are no measure.
+        entry: The dataset.
+        snapshot: The new snapshot.
+        is_sound: Tells whether a snapshot can be trained on; only those are references.
     """
     now_key = entry_key(entry)
     accepted = last_accepted(entry.name) or _oldest(entry.name, now_key, is_sound)
@@ -132,34 +124,36 @@ def _report(snapshot: Snapshot) -> dict[str, Any]:
 
 
 def _relabelled(entry: Dataset, before: Snapshot, now: Snapshot) -> tuple[int, int]:
-    """Texts in both snapshots that have another label or other tags, and all in both."""
+    """Count the texts of both snapshots whose label or tags changed, and all texts of both."""
     files = [(made.folder / SIDES, made.folder / HASHES) for made in (before, now)]
-    is_comparable = all(path.exists() for pair in files for path in pair) and entry.roles[1:] in (
-        ("label",),
-        ("tags",),
-    )
-    return num_changed(*files) if is_comparable else (0, 0)
+    if entry.roles[1:] not in (("label",), ("tags",)):
+        return 0, 0
+    has_files = all(path.exists() for pair in files for path in pair)
+    return num_changed(*files) if has_files else (0, 0)
 
 
 def check_changes(comparison: Comparison) -> None:
-    """Refuse to train on a snapshot that differs from the accepted one by more than the limits.
+    """Check that a snapshot differs from the accepted one by no more than the limits.
 
     Raises:
-        RowError: Says what changed, from what to what, and how to accept it.
+        RowError: If it differs more; with the changes and how to accept them.
     """
     if comparison.beyond:
         changed = "\n".join(f"  {change}" for change in comparison.beyond)
         raise RowError(
-            f"{comparison.dataset}: the source changed by more than the limits of its catalog entry, so nothing was trained. "
-            f"Snapshot {comparison.snapshot} against {comparison.before} ({comparison.made}), the last one accepted:\n{changed}\n"
-            f"If this is right, accept it once: refrain run {comparison.dataset} --accept (in a deployment, the parameter "
-            "accept). If it will happen again, change the limit in the entry's checks."
+            f"{comparison.dataset}: the source changed by more than the limits of its catalog "
+            f"entry, so nothing was trained. Snapshot {comparison.snapshot} compared with "
+            f"{comparison.before} ({comparison.made}), the last one accepted:\n{changed}\n"
+            f"If this is right, accept it once: refrain run {comparison.dataset} --accept "
+            "(in a deployment, the parameter accept). If it will happen again, change the limit "
+            "in the entry's checks."
         )
 
 
 def accept(entry: Dataset, comparison: Comparison) -> None:
-    """Record that a snapshot may be trained on: the next one is compared with it."""
-    key, last = entry_key(entry), last_accepted(entry.name)
+    """Record that a snapshot may be trained on: it is the reference of the next one."""
+    key = entry_key(entry)
+    last = last_accepted(entry.name)
     if last and (last["snapshot"], last["entry_key"]) == (comparison.snapshot, key):
         return
     append_line(

@@ -1,6 +1,5 @@
-"""Who asked to be forgotten: the list of a dataset's texts and keys that no later snapshot may hold."""
+"""Removal lists: the texts and keys of a dataset that no later snapshot may hold."""
 
-import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -20,19 +19,21 @@ from data.sources.filesystem import asked, explained, system_of
 from data.text.invisible_characters import trimmed_name
 from tasks.ingestion.snapshot_log import History
 from tasks.store.artifacts import Snapshot
+from tasks.store.durable import write_text
 from tasks.store.home import home
+from tasks.store.locks import locked
 
 
 def own_list(dataset: str) -> Path:
-    """The removal list that ``refrain forget`` writes."""
+    """Return the path of the removal list that ``refrain forget`` writes."""
     return home() / "removals" / f"{dataset}.txt"
 
 
 def removal_lines(entry: Dataset, access: Access) -> list[str]:
-    """Lines of the removal lists of a dataset: that of its entry and that of ``refrain forget``.
+    """Read the removal lists of a dataset: that of its entry and that of ``refrain forget``.
 
     Raises:
-        RowError: If the entry's list cannot be found, or a line of one is neither a text's nor a key's.
+        RowError: If the entry's list is missing, or a line is neither a text nor a key.
         OSError: If the entry's list cannot be reached.
     """
     own = own_list(entry.name)
@@ -59,10 +60,10 @@ def _checked(text: str, where: str) -> list[str]:
 
 
 def forget(entry: Dataset, texts: Iterable[str], keys: Iterable[str]) -> list[str]:
-    """Add texts (as hashes, never as they are) and keys to a dataset's removal list.
+    """Add texts, as hashes, and keys to a dataset's removal list.
 
     Returns:
-        The lines that are new in it.
+        The new lines of the list.
 
     Raises:
         RowError: If a text or a key is empty, or the source gives rows no key.
@@ -73,16 +74,14 @@ def forget(entry: Dataset, texts: Iterable[str], keys: Iterable[str]) -> list[st
     ]
     if any(line.startswith("key:") for line in lines) and "key" not in entry.columns:
         raise RowError(
-            f"{entry.name}: its rows have no key: name a text instead, or the key's column in columns"
+            f"{entry.name}: its rows have no key: "
+            "give a text instead, or name the key's column in columns"
         )
     path = own_list(entry.name)
-    known = set(path.read_text(encoding="utf-8").splitlines()) if path.exists() else set()
-    new = [line for line in dict.fromkeys(lines) if line not in known]
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a", encoding="utf-8") as file:
-        file.writelines(f"{line}\n" for line in new)
-        file.flush()
-        os.fsync(file.fileno())
+    with locked("removals", entry.name):  # two requests at once must not lose one
+        known = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+        new = [line for line in dict.fromkeys(lines) if line not in known]
+        write_text(path, "".join(f"{line}\n" for line in [*known, *new]))
     return new
 
 
@@ -93,7 +92,7 @@ def _filled(value: str, what: str) -> str:
 
 
 def holders(entry: Dataset, texts: Iterable[str]) -> list[str]:
-    """Digests of the stored snapshots that hold one of some texts, in a split or among the refused, the oldest first."""
+    """Find the stored snapshots with one of some texts, rejected rows included, oldest first."""
     wanted = np.asarray([int(text_hash(text), 16) for text in texts], np.uint64)
     made = dict.fromkeys(made.snapshot for made in History.of(entry.name).ingestions if len(wanted))
     there = [snapshot for digest in made if (snapshot := Snapshot.find(entry.name, digest))]
@@ -108,7 +107,7 @@ def _side_hashes(snapshot: Snapshot) -> Iterator[np.ndarray]:
     for split in (*SPLITS, REFUSED):
         path = snapshot.folder / f"{split}.parquet"
         for table in parquet_batches(path) if path.exists() else ():
-            # What stood in a refused row has a tab behind its source side.
+            # The raw text of a rejected row has a tab after its source side.
             side = (
                 pc.replace_substring_regex(table["raw"], r"(?s)\t.*", "")
                 if split == REFUSED

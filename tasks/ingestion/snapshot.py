@@ -1,4 +1,4 @@
-"""A snapshot of what a source holds now: found, or made from its partitions."""
+"""A snapshot of the current rows of a source: found, or made from its partitions."""
 
 import logging
 import uuid
@@ -25,68 +25,58 @@ from tasks.store.home import home
 from tasks.store.secrets import Secrets
 
 log = logging.getLogger(__name__)
-# What checks, splits, counts and writes rows.
+# The modules that check, split, count and write rows.
 ROWS = (
     "data/ingestion/splitting.py",
     "data/ingestion/report.py",
     "tasks/ingestion/partitions.py",
     "tasks/ingestion/snapshot_writer.py",
 )
-SAID_ONLY = (
-    "about",
-    "language",
-    "licence",
-    "origin",
-    "settings",
-)  # keys of an entry that change no row
+# Keys of an entry that affect no row.
+DESCRIPTIVE = ("about", "language", "licence", "origin", "settings")
 
 
 def make_snapshot(entry: Dataset) -> tuple[Snapshot, bool]:
-    """Make a snapshot of what the source holds now, or find the one that was made of it.
+    """Make a snapshot of the current rows of a source, or find the existing one.
 
     Returns:
         The snapshot, and whether it is new.
     """
-    secrets, history = Secrets(), History.of(entry.name)
+    history = History.of(entry.name)
     check_frozen(entry, history)
+    secrets = Secrets()
     access = Access(home() / "downloads", secrets.reveal, secrets.hide)
     forgotten = removal_lines(entry, access)
-    told = {
-        name: value for name, value in entry.entry.items() if name not in (*SAID_ONLY, "checks")
-    }
-    rows_key = digest(told, without_limits(entry), forgotten, rows_code(entry))
-    last, removals = history.last, Removals.of(forgotten)
-    pieces = listed(
-        entry, access, last.known_pieces() if last and last.rows_key == rows_key else []
-    )
+    removals = Removals.of(forgotten)
+    rows_key = rows_key_of(entry, forgotten)
+    last = history.last
+    known = last.known_pieces() if last and last.rows_key == rows_key else []
+    pieces = listed(entry, access, known)
     inputs = inputs_of(entry, pieces, access, rows_key)
-    found = next((i for i in reversed(history.ingestions) if i.inputs == inputs), None)
-    if found and found is last and (snapshot := Snapshot.find(entry.name, found.snapshot)):
+    if last and last.inputs == inputs and (snapshot := Snapshot.find(entry.name, last.snapshot)):
         return snapshot, False
     try:
         lives = living_rows(entry, pieces, access, rows_key, removals)
     except LateRowsError:
-        log.info("rows came late, below the last watermark: reading all of the source")
+        log.info("some rows arrived below the last watermark: reading the whole source")
         pieces = listed(entry, access, [])
         inputs = inputs_of(entry, pieces, access, rows_key)
         lives = living_rows(entry, pieces, access, rows_key, removals, is_last=True)
-    parent = Snapshot.find(entry.name, last.snapshot) if last else None
-    writer = SnapshotWriter(entry, parent)
+    writer = SnapshotWriter(entry, Snapshot.find(entry.name, last.snapshot) if last else None)
     with writer.writing():
         splitter = Splitter(entry, writer.trained)
-        writer.add_all(
-            part
+        tables = (
+            (piece, table)
             for piece, living in zip(pieces, lives, strict=True)
             for table in piece_tables(entry, piece, access, rows_key, living, removals)
-            for part in splitter.parts(piece, table)
         )
-        has_scheme = "scheme" in (entry.format or {}) and writer.tally.reasons["tag_scheme"]
-        schemes = rejected_by_scheme(entry, pieces, access) if has_scheme else {}
+        writer.add_all(part for piece, table in tables for part in splitter.parts(piece, table))
+        schemes = rejected_schemes(entry, pieces, access, writer)
         snapshot, is_new = writer.commit(splitter.num_removed, splitter.notes, schemes)
     history.append(
         Ingestion(
             snapshot=snapshot.digest,
-            parent=parent.digest if parent else "",
+            parent=writer.parent.digest if writer.parent else "",
             inputs=inputs,
             rows_key=rows_key,
             made=datetime.now(UTC).isoformat(timespec="seconds"),
@@ -102,11 +92,28 @@ def make_snapshot(entry: Dataset) -> tuple[Snapshot, bool]:
     return snapshot, is_new
 
 
+def rows_key_of(entry: Dataset, forgotten: list[str]) -> str:
+    """Digest everything that affects the rows read from a source."""
+    kept = {
+        name: value for name, value in entry.entry.items() if name not in (*DESCRIPTIVE, "checks")
+    }
+    return digest(kept, without_limits(entry), forgotten, rows_code(entry))
+
+
+def rejected_schemes(
+    entry: Dataset, pieces: list[Piece], access: Access, writer: SnapshotWriter
+) -> dict[str, int]:
+    """Count the rows that each other tagging scheme would reject, if this one rejected some."""
+    if "scheme" in (entry.format or {}) and writer.tally.reasons["tag_scheme"]:
+        return rejected_by_scheme(entry, pieces, access)
+    return {}
+
+
 def listed(entry: Dataset, access: Access, known: list[Piece]) -> list[Piece]:
-    """The pieces of a dataset's source.
+    """List the partitions of a dataset's source.
 
     Raises:
-        RowError: If there is nothing of what the entry names; says which entry.
+        RowError: If the source has none; with the entry.
     """
     try:
         return pieces_of(entry, access, known)
@@ -115,22 +122,19 @@ def listed(entry: Dataset, access: Access, known: list[Piece]) -> list[Piece]:
 
 
 def inputs_of(entry: Dataset, pieces: list[Piece], access: Access, rows_key: str) -> str:
-    """A digest of all that a snapshot is made from; never the same where a source cannot tell."""
+    """Digest all inputs of a snapshot; always different for a source without versions."""
     versions = [(piece.split, piece.name, piece.version, piece.mark) for piece in pieces]
-    state = (
-        ""
-        if entry.source.has_format or not hasattr(entry.source, "state")
-        else entry.source.state(access)
-    )
+    has_state = not entry.source.has_format and hasattr(entry.source, "state")
+    state = entry.source.state(access) if has_state else ""
     is_unknown = any(not piece.version for piece in pieces)
     return digest(rows_key, versions, state, uuid.uuid4().hex if is_unknown else "")
 
 
 def check_share(entry: Dataset, snapshot: Snapshot) -> None:
-    """Refuse to go on with a snapshot of which too many rows were refused, or a split is empty.
+    """Check that few rows of a snapshot were rejected and that no split is empty.
 
     Raises:
-        RowError: With the reasons and some rows of each.
+        RowError: If not; with the reasons and some rejected rows of each.
     """
     total = sum(snapshot.rows.values())
     damaged = snapshot.rows.get(REFUSED, 0) - sum(
@@ -144,16 +148,19 @@ def check_share(entry: Dataset, snapshot: Snapshot) -> None:
             if kind not in HARMLESS
         }
         raise RowError(
-            f"{entry.name}: {damaged:,} of {total:,} rows were refused, more than checks.max_refused_share "
-            f"{entry.rules.max_refused_share:.0%} allows ({', '.join(HARMLESS)} not counted), so nothing was trained. "
-            f"All of them: {snapshot.folder / 'refused.parquet'}. Some of each reason:\n{_shown(shown)}"
+            f"{entry.name}: {damaged:,} of {total:,} rows were rejected, more than "
+            f"checks.max_refused_share {entry.rules.max_refused_share:.0%} allows "
+            f"({', '.join(HARMLESS)} not counted), so nothing was trained. "
+            f"All rejected rows: {snapshot.folder / 'refused.parquet'}. "
+            f"Examples of each reason:\n{_shown(shown)}"
         )
     empty = [split for split in SPLITS if not snapshot.rows.get(split)]
     if empty:
         raise RowError(
-            f"{entry.name}: split {empty[0]} has no rows ({total} read{'; refused: ' + reasons if reasons else ''}). "
-            "Expected at least one in each of train, validation and test: look at columns, where, labels "
-            "and splits of its catalog entry."
+            f"{entry.name}: split {empty[0]} has no rows "
+            f"({total} read{'; rejected: ' + reasons if reasons else ''}). "
+            "Expected at least one in each of train, validation and test: check columns, where, "
+            "labels and splits of its catalog entry."
         )
 
 
@@ -169,7 +176,7 @@ def _shown(examples: dict[str, list[dict[str, Any]]]) -> str:
 
 
 def rows_code(entry: Dataset) -> str:
-    """A digest of the code that makes the rows of a dataset and counts them: of its source and its format only."""
+    """Digest the code that makes and counts a dataset's rows, with its own source and format."""
     looked_up = [path_of(type(entry.source).__module__)]
     if entry.format:
         looked_up.append(path_of(format_module(entry.format["kind"])))

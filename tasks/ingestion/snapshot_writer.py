@@ -1,4 +1,4 @@
-"""Rows to a snapshot's files: one Parquet file per split, the refused, a report, and digests of it all."""
+"""The files of a snapshot: a Parquet file per split, rejected rows, a report, and digests."""
 
 import hashlib
 import json
@@ -25,48 +25,55 @@ from data.rows.arrow_text import flat_bytes
 from data.rows.hash_files import num_missing, num_repeated, write_distinct
 from data.rows.hash_set import Hashes
 from data.rows.splits import SPLITS
+from tasks.store import durable
 from tasks.store.artifacts import Snapshot
 from tasks.store.code import digest
 from tasks.store.lookup import begin_work
 
 log = logging.getLogger(__name__)
-HASHES, SIDES, TRAINED, REPORT = "rows.npy", "sides.npy", "trained.npy", "report.json"
-IN_TRAIN, HANDED_ON = "in_train.npy", "handed_on.npy"  # while the snapshot is being made
+HASHES = "rows.npy"
+SIDES = "sides.npy"
+TRAINED = "trained.npy"
+REPORT = "report.json"
+IN_TRAIN = "in_train.npy"  # only while the snapshot is written
+HANDED_ON = "handed_on.npy"  # likewise
+SHOWN = 5  # rejected rows of each kind in the report
 WHOLE_TEXTS = ("text", "source", "target", "raw", "row", "key")
-Content = defaultdict[
-    tuple[str, str], "hashlib._Hash"
-]  # what a digest is of: column, and what of it
+Content = defaultdict[tuple[str, str], "hashlib._Hash"]  # digests by column and aspect of it
 
 
 class SnapshotWriter:
-    """Writes rows into a folder of its own, which becomes a snapshot when all are there."""
+    """Write rows into a temporary folder, which becomes a snapshot when it is complete."""
 
     def __init__(self, entry: Dataset, parent: Snapshot | None) -> None:
         """Begin a snapshot that follows ``parent``."""
-        self.entry, self.parent = entry, parent
+        self.entry = entry
+        self.parent = parent
         self.folder = Snapshot.folder_of(entry.name, f"partial-{uuid.uuid4().hex[:8]}")
         self.writers: dict[str, pq.ParquetWriter] = {}
         self.content: dict[str, Content] = {
             split: defaultdict(hashlib.sha256) for split in (*SPLITS, REFUSED)
         }
-        self.rows, self.tally = Counter[str](), Tally()
+        self.rows = Counter[str]()
+        self.tally = Tally()
         self.arrays: dict[str, GrowingArray] = {}
-        self.num_new = self.num_gone = 0
+        self.num_new = 0
+        self.num_gone = 0
 
     @property
     def trained(self) -> Hashes | None:
-        """Texts that were ever trained on, where a publisher gives a test split that could take one of them."""
+        """The texts of all earlier training splits, as a published test split may repeat one."""
         path = self._earlier(TRAINED)
         return np.load(path) if path else None
 
     def _earlier(self, name: str) -> Path | None:
-        """A file of the parent, if there is one."""
+        """Return a file of the parent snapshot, if it exists."""
         path = self.parent.folder / name if self.parent else None
         return path if path and path.exists() else None
 
     @contextmanager
     def writing(self) -> Iterator[None]:
-        """Remove what a failure leaves behind."""
+        """Open the files, and remove the folder after a failure."""
         begin_work()
         self.folder.mkdir(parents=True)
         self.arrays = {
@@ -81,17 +88,18 @@ class SnapshotWriter:
     def _close(self) -> None:
         for file in (*self.writers.values(), *self.arrays.values()):
             file.close()
-        self.writers, self.arrays = {}, {}
+        self.writers = {}
+        self.arrays = {}
 
     def add_all(self, parts: Iterator[Part]) -> None:
-        """Write parts while a thread makes the next ones."""
+        """Write parts while a thread reads the next ones."""
         spare_memory()
         with closing(ahead(parts)) as made:
             for part in made:
                 self.add(part)
 
     def add(self, part: Part) -> None:
-        """Write some rows of a split, or some that were refused."""
+        """Write some rows of a split, or some rejected rows."""
         if part.split not in self.writers:
             self.writers[part.split] = parquet_writer(
                 self.folder / f"{part.split}.parquet", part.table.schema
@@ -108,7 +116,7 @@ class SnapshotWriter:
     def commit(
         self, num_removed: int, notes: Mapping[str, Note], schemes: Mapping[str, int]
     ) -> tuple[Snapshot, bool]:
-        """Finish the files and give the folder its name, unless a snapshot of the same rows is there."""
+        """Finish the files and name the folder, unless a snapshot of the same rows exists."""
         self._close()
         splits = {
             split: digest([made.hexdigest() for made in self.content[split].values()])
@@ -122,8 +130,8 @@ class SnapshotWriter:
             return found, False
         self._write_report(num_removed, notes, schemes)
         final = Snapshot.folder_of(self.entry.name, key)
-        shutil.rmtree(final, ignore_errors=True)  # of a crash between the two lines below
-        self.folder.rename(final)
+        shutil.rmtree(final, ignore_errors=True)  # left by a crash between the two steps below
+        durable.rename(self.folder, final)
         splits.pop(REFUSED)
         reasons = dict(self.tally.reasons.most_common())
         made = Snapshot(
@@ -133,45 +141,44 @@ class SnapshotWriter:
             splits=splits,
             reasons=reasons,
         ).commit()
-        self._say()
+        self._log()
         return made, True
 
     def _count_changes(self) -> None:
-        ours, before, earlier = self.folder / HASHES, self._earlier(HASHES), self._earlier(TRAINED)
+        now = self.folder / HASHES
+        before = self._earlier(HASHES)
+        earlier = self._earlier(TRAINED)
         in_train = self.folder / IN_TRAIN
         if not self.entry.splits.get("test"):
             write_distinct(self.folder / TRAINED, [in_train, *([earlier] if earlier else [])])
         in_train.unlink()
-        self.num_new = num_missing(ours, before)
-        self.num_gone = num_missing(before, ours) if before else 0
+        self.num_new = num_missing(now, before)
+        self.num_gone = num_missing(before, now) if before else 0
 
     def _hand_on(self, found: Snapshot) -> None:
-        """Tell a snapshot that was made before, whose rows came again, what was trained on since."""
+        """Add the texts trained on since to an earlier snapshot whose rows came again."""
         known = [path for path in (self.folder / TRAINED, found.folder / TRAINED) if path.exists()]
         if known:
             write_distinct(self.folder / HANDED_ON, known)
-            (self.folder / HANDED_ON).replace(found.folder / TRAINED)
+            durable.rename(self.folder / HANDED_ON, found.folder / TRAINED)
 
     def _write_report(
         self, num_removed: int, notes: Mapping[str, Note], schemes: Mapping[str, int]
     ) -> None:
-        told = self.tally.told(is_characters=self.entry.tokenizer == "characters")
-        told |= {
+        report = self.tally.told(is_characters=self.entry.tokenizer == "characters")
+        report |= {
             "dataset": self.entry.name,
             "new": self.num_new,
             "gone": self.num_gone,
             "removed": num_removed,
         }
-        told |= {"notes": dict(notes), "schemes": dict(schemes)}
-        keeps_copies = self.entry.rules.repeats == "own" and not self.entry.splits.get(
-            "test"
-        )  # those of a publisher
-        told["repeated"] = num_repeated(self.folder / HASHES) if keeps_copies else 0
-        (self.folder / REPORT).write_text(
-            json.dumps(told, indent=2, ensure_ascii=False) + "\n", encoding="utf-8"
-        )
+        report |= {"notes": dict(notes), "schemes": dict(schemes)}
+        # A publisher's split keeps its duplicates.
+        keeps_copies = self.entry.rules.repeats == "own" and not self.entry.splits.get("test")
+        report["repeated"] = num_repeated(self.folder / HASHES) if keeps_copies else 0
+        durable.write_json(self.folder / REPORT, report)
 
-    def _say(self) -> None:
+    def _log(self) -> None:
         total = sum(self.rows.values())
         counts = ", ".join(f"{split} {self.rows[split]:,}" for split in SPLITS)
         log.info("kept %s of %s rows: %s", f"{total - self.rows[REFUSED]:,}", f"{total:,}", counts)
@@ -182,14 +189,14 @@ class SnapshotWriter:
                 f"{self.num_gone:,}",
             )
         for reason, num in self.tally.reasons.most_common(5):
-            log.info("refused %s: %s", f"{num:,}", reason)
+            log.info("rejected %s: %s", f"{num:,}", reason)
 
 
 def parquet_writer(path: Path, schema: pa.Schema) -> pq.ParquetWriter:
-    """A Parquet file as a snapshot has them.
+    """Open a Parquet file of a snapshot.
 
-    Words and labels stand there again and again, and a dictionary pays; of
-    whole texts it is given up after a megabyte, which is work for nothing.
+    Words and labels repeat, so a dictionary pays off. For whole texts the
+    writer would drop the dictionary after a megabyte, which is wasted work.
     """
     coded = [
         f"{field.name}.list.element" if pa.types.is_list(field.type) else field.name
@@ -205,7 +212,7 @@ def parquet_writer(path: Path, schema: pa.Schema) -> pq.ParquetWriter:
 
 
 def _update(content: Content, table: pa.Table) -> None:
-    """Digest bytes and lengths of each column by themselves: the same however rows were cut into batches."""
+    """Digest the bytes and lengths of each column, independent of the batch size."""
     for name, column in zip(table.column_names, table.columns, strict=True):
         if pa.types.is_list(column.type):
             content[name, "tokens"].update(_lengths(column).data)
@@ -224,10 +231,7 @@ def _lengths(column: pa.ChunkedArray) -> NDArray[np.int32]:
     return np.asarray(counted.fill_null(-1).to_numpy(zero_copy_only=False), dtype=np.int32)
 
 
-SHOWN = 5  # refused rows of each kind
-
-
 def read_report(snapshot: Snapshot) -> dict[str, Any]:
-    """What an ingestion counted; ``data/ingestion/report.py`` makes it."""
+    """Read the counts of an ingestion, made by ``data/ingestion/report.py``."""
     found: dict[str, Any] = json.loads((snapshot.folder / REPORT).read_text(encoding="utf-8"))
     return found

@@ -1,4 +1,4 @@
-"""The way in which a dataset is split is frozen once something was trained on it."""
+"""The split shares of a dataset, frozen once a model was trained on it."""
 
 import json
 from collections.abc import Mapping
@@ -11,22 +11,24 @@ from tasks.store.home import home
 
 
 def check_frozen(entry: Dataset, history: History) -> None:
-    """Refuse shares of an entry by which texts that were trained on would become test rows.
+    """Check that no text of an earlier training split becomes a test row.
 
-    A smaller test share is fine, and a larger one as far as validation
-    reached: the place of a text among the splits is fixed, test first.
+    A smaller test share is fine, and a larger one up to the validation share:
+    the position of a text among the splits is fixed, test first.
 
     Raises:
-        RowError: Says what the shares were.
+        RowError: If one would; with the earlier shares.
     """
-    used, now = _tokenized_snapshots(entry.name), entry.splits
+    used = _tokenized_snapshots(entry.name)
+    now = entry.splits
     for made in history.ingestions:
         if made.snapshot not in used or not _moves_to_test(made.shares, now):
             continue
         raise RowError(
-            f"{entry.file}, entry {entry.name}, splits: models were trained on snapshot {made.snapshot}, of which "
-            f"{_said(made.shares)}, and now {_said(now)}: texts they have seen would become test rows. "
-            "Take the shares back, or give the dataset a new name: its old models and history keep the old one"
+            f"{entry.file}, entry {entry.name}, splits: models were trained on snapshot "
+            f"{made.snapshot}, of which {_describe(made.shares)}, and now {_describe(now)}: "
+            "texts of their training split would become test rows. Restore the shares, or give "
+            "the dataset a new name: its models and history keep the old name"
         )
 
 
@@ -36,14 +38,14 @@ def _moves_to_test(was: Mapping[str, float], now: Mapping[str, float]) -> bool:
     return now.get("test", 0.0) > was.get("test", 0.0) + was.get("validation", 0.0)
 
 
-def _said(shares: Mapping[str, float]) -> str:
+def _describe(shares: Mapping[str, float]) -> str:
     return (
         f"{shares['test']:g} is test by content" if "test" in shares else "test is the publisher's"
     )
 
 
 def _tokenized_snapshots(dataset: str) -> set[str]:
-    """Digests of the snapshots of which a token set was made, as every training needs one."""
+    """Find the snapshots that have a token set, as every training needs one."""
     manifests = [
         json.loads(path.read_text())
         for path in (home() / TokenSet.KIND).glob(f"{dataset}-*/{MANIFEST}")

@@ -1,1 +1,1 @@
-"""What the store holds: listed, and removed where nothing needs it."""
+"""The content of the store: listed, and removed if it is not needed."""

@@ -1,4 +1,4 @@
-"""What the store holds and nothing needs any more: found, shown, and only then removed."""
+"""Folders of the store that are no longer needed: found, shown, and only then removed."""
 
 import json
 import os
@@ -18,9 +18,9 @@ from tasks.ingestion.snapshot_log import History
 from tasks.registry.versions import model_names, registered_scores
 from tasks.store.artifacts import (
     MANIFEST,
+    Artifact,
     Checkpoint,
     Health,
-    Noun,
     Promotion,
     Scores,
     Snapshot,
@@ -29,8 +29,8 @@ from tasks.store.artifacts import (
 )
 from tasks.store.home import home
 
-# What is made of something comes before it, so a crash between two of them leaves nothing that points nowhere.
-KINDS: tuple[type[Noun], ...] = (
+# A kind comes before the kinds it is made from, so a crash in between leaves no dangling reference.
+KINDS: tuple[type[Artifact], ...] = (
     SystemScores,
     Health,
     Scores,
@@ -39,8 +39,8 @@ KINDS: tuple[type[Noun], ...] = (
     Snapshot,
     PieceRows,
 )
-# The fields of a manifest that name what it was made of.
-MADE_OF: dict[type[Noun], dict[str, type[Noun]]] = {
+# The fields of a manifest that name the artifacts it was made from.
+MADE_OF: dict[type[Artifact], dict[str, type[Artifact]]] = {
     SystemScores: {"tokens": TokenSet},
     Health: {"tokens": TokenSet},
     Scores: {"checkpoint": Checkpoint, "tokens": TokenSet},
@@ -54,12 +54,12 @@ SECONDS_PER_DAY = 24 * 3600
 class Found:
     """A folder of the store."""
 
-    kind: type[Noun]
+    kind: type[Artifact]
     path: Path
     manifest: dict[str, Any] | None  # None if it was never finished
 
     @property
-    def name(self) -> tuple[type[Noun], str, str] | None:
+    def name(self) -> tuple[type[Artifact], str, str] | None:
         """Kind, dataset and digest, if it was finished."""
         return (
             (self.kind, self.manifest["dataset"], self.manifest["digest"])
@@ -69,23 +69,23 @@ class Found:
 
     @property
     def num_bytes(self) -> int:
-        """What its files take."""
+        """The size of its files."""
         return sum(status.st_size for status in self._statuses() if stat.S_ISREG(status.st_mode))
 
     @property
     def touched(self) -> float:
-        """When it or one of its files was last written, seconds since 1970."""
+        """The last change of the folder or one of its files, in seconds since 1970."""
         return max((status.st_mtime for status in self._statuses()), default=0.0)
 
     def _statuses(self) -> Iterator[os.stat_result]:
         for path in [self.path, *self.path.rglob("*")]:
-            with suppress(FileNotFoundError):  # a flow run at work has moved it
+            with suppress(FileNotFoundError):  # a flow run has just moved it
                 yield path.stat()
 
 
 @dataclass(frozen=True)
 class Prunable:
-    """What can go: where it lies, why nothing needs it, and how large it is."""
+    """A folder that can be removed, the reason, and its size."""
 
     path: Path
     why: str
@@ -95,21 +95,22 @@ class Prunable:
 def find_prunable(
     datasets: Iterable[str] = (), *, days: float = 7.0, only_aliased: bool = False
 ) -> list[Prunable]:
-    """List what nothing needs: neither the newest snapshot of a dataset nor a registered version.
+    """List the folders that no registered version and no newest snapshot needs.
 
     Args:
-        datasets: Names of the datasets to look at; none for all.
-        days: What was written to in the last so many days stays, for a flow
-            run may be at work on it or go on with it.
-        only_aliased: Of the registered versions, only those with an alias
-            (champion, previous, challenger) keep what they were made of.
+        datasets: Names of the datasets; none for all.
+        days: Keep folders written in the last so many days, as a flow run may
+            still use them.
+        only_aliased: Keep the artifacts of versions with an alias only
+            (champion, previous, challenger).
 
     Raises:
-        RowError: If nothing of a dataset is in the store, or its models are
-            registered elsewhere than in the MLflow that is asked.
-        OSError: If MLflow cannot be asked.
+        RowError: If the store has nothing of a dataset, or its models are not
+            in the MLflow of MLFLOW_TRACKING_URI.
+        OSError: If MLflow does not respond.
     """
-    store, wanted = list(_store()), set(datasets)
+    store = list(_store())
+    wanted = set(datasets)
     _check_names(wanted, {_dataset_of(found) for found in store})
     _check_registry(wanted)
     youngest = time.time() - days * SECONDS_PER_DAY
@@ -128,25 +129,26 @@ def find_prunable(
 def _check_names(wanted: set[str], known: set[str]) -> None:
     for name in sorted(wanted - known):
         raise RowError(
-            f"nothing of a dataset {name!r} lies in {home()}"
+            f"there is nothing of a dataset {name!r} in {home()}"
             + (f": {nearest(name, known)}" if known else "")
         )
 
 
 def _check_registry(wanted: set[str]) -> None:
-    """Refuse to take an MLflow that never saw the models of this store for one in which they were deleted."""
-    made = {name.rpartition("-")[0] for name in _folders(Promotion)}
-    made = made & wanted if wanted else made
-    lost = sorted(made - set(model_names())) if made else []
-    if lost:
+    """Check that MLflow has the models of this store: it may be the wrong MLflow."""
+    promoted = {name.rpartition("-")[0] for name in _folders(Promotion)}
+    promoted = promoted & wanted if wanted else promoted
+    missing = sorted(promoted - set(model_names())) if promoted else []
+    if missing:
         raise RowError(
-            f"MLflow knows no model {lost[0]}, but the store has a promotion of one, so what is needed cannot be told: "
-            f"set MLFLOW_TRACKING_URI to what it was then. If you deleted it, remove {home() / Promotion.KIND}/{lost[0]}-*"
+            f"MLflow has no model {missing[0]}, but the store has a promotion of it, so it is not "
+            "known which folders are needed: set MLFLOW_TRACKING_URI to its value at that time. "
+            f"If you deleted the model, remove {home() / Promotion.KIND}/{missing[0]}-*"
         )
 
 
 def prune(prunable: Iterable[Prunable]) -> int:
-    """Remove what ``find_prunable`` listed, and say how many bytes that freed; each folder ends to exist at once."""
+    """Remove the folders of ``find_prunable``, each manifest first; return the freed bytes."""
     freed = 0
     for item in prunable:
         (item.path / MANIFEST).unlink(missing_ok=True)
@@ -155,7 +157,7 @@ def prune(prunable: Iterable[Prunable]) -> int:
     return freed
 
 
-def _folders(kind: type[Noun]) -> dict[str, Path]:
+def _folders(kind: type[Artifact]) -> dict[str, Path]:
     return {path.name: path for path in sorted((home() / kind.KIND).glob("*/"))}
 
 
@@ -170,14 +172,15 @@ def _store() -> Iterator[Found]:
             )
 
 
-Name = tuple[type[Noun], str, str]
+Name = tuple[type[Artifact], str, str]
 
 
 def _roots(names: Iterable[Name], *, only_aliased: bool) -> set[Name]:
-    """What is needed for itself: the newest and the accepted snapshot of each dataset, kept pieces, scores of versions."""
+    """Find the artifacts to keep: newest and accepted snapshots, partitions, scores of versions."""
     roots: set[Name] = set()
     for dataset in {dataset for _, dataset, _ in names}:
-        last, accepted = History.of(dataset).last, last_accepted(dataset)
+        last = History.of(dataset).last
+        accepted = last_accepted(dataset)
         if accepted:
             roots.add((Snapshot, dataset, accepted["snapshot"]))
         if last:
@@ -194,7 +197,8 @@ def _roots(names: Iterable[Name], *, only_aliased: bool) -> set[Name]:
 
 
 def _needed(names: dict[Name, Found], roots: set[Name]) -> set[Name]:
-    needed, waiting = set(roots), list(roots)
+    needed = set(roots)
+    waiting = list(roots)
     while waiting:
         found = names.get(waiting.pop())
         if found and found.manifest:
@@ -215,7 +219,7 @@ def _why(found: Found) -> str:
     return (
         "rows of a file or table that has changed since"
         if found.kind is PieceRows
-        else "of no registered version"
+        else "not used by any registered version"
     )
 
 

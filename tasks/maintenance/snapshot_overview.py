@@ -1,4 +1,4 @@
-"""The snapshots of a dataset for people: what is in the newest, what came before it, which models each of them made."""
+"""The snapshots of a dataset: a report on the newest, the earlier ones, and their models."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +19,7 @@ from tasks.store.home import home
 
 @dataclass(frozen=True)
 class Checked:
-    """A dataset looked at without training: its report, and what would stop a training (empty if nothing would)."""
+    """The report on a dataset, and the fault that would stop a training (empty if none)."""
 
     snapshot: Snapshot
     is_new: bool
@@ -30,10 +30,11 @@ class Checked:
 
 
 def check_dataset(dataset: str, catalog: str | None = None) -> Checked:
-    """Ingest a dataset, as a retraining would, and tell what is in it."""
+    """Ingest a dataset, as a retraining would, and report on it."""
     entry = checked_entry(dataset, catalog)
     snapshot, is_new = make_snapshot(entry)
-    comparison, fault = compared(entry, snapshot), fault_of(entry, snapshot)
+    comparison = compared(entry, snapshot)
+    fault = fault_of(entry, snapshot)
     if not fault:
         try:
             check_changes(comparison)
@@ -45,12 +46,11 @@ def check_dataset(dataset: str, catalog: str | None = None) -> Checked:
 
 
 def list_snapshots(dataset: str) -> list[dict[str, Any]]:
-    """Every ingestion of a dataset that changed something, the oldest first, and the versions trained on each snapshot."""
-    used, rows = _versions_by_snapshot(dataset), []
+    """List the ingestions of a dataset with changes, oldest first, and the versions of each."""
+    used = _versions_by_snapshot(dataset)
+    rows = []
     for made in History.of(dataset).ingestions:
-        if (
-            made.snapshot == made.parent
-        ):  # read anew, by other code or checks, and the same rows came out
+        if made.snapshot == made.parent:  # other code or checks gave the same rows
             continue
         there = Snapshot.find(dataset, made.snapshot)
         rows.append(

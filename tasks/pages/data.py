@@ -1,4 +1,4 @@
-"""The data report for people: one page of Markdown, for the screen, for the Prefect run page and, with plots, as HTML."""
+"""The data report: one page of Markdown for the terminal and the run page, HTML with plots."""
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -22,13 +22,14 @@ from tasks.scoring.bleu_tokenizer import bleu_advice
 from tasks.store.artifacts import Snapshot
 
 PAGE = "report.html"
-RAW_CHARACTERS, NAME_CHARACTERS = 120, 40  # of a refused row and of a label, on a page
+RAW_CHARACTERS = 120  # shown of a rejected row
+NAME_CHARACTERS = 40  # shown of a label
 MOST_NAMES = 20  # labels on a page
 COLORS = {"train": "#4c78a8", "validation": "#f58518", "test": "#54a24b"}
 
 
 def show_data(entry: Dataset, snapshot: Snapshot, changes: Sequence[str] = ()) -> None:
-    """Leave the report where people look: as HTML in the snapshot, and on the page of the flow run, if there is one."""
+    """Write the report as HTML into the snapshot, and publish it on the page of the flow run."""
     write_page(entry, snapshot, changes)
     publish(
         "data",
@@ -39,7 +40,7 @@ def show_data(entry: Dataset, snapshot: Snapshot, changes: Sequence[str] = ()) -
 
 
 def write_page(entry: Dataset, snapshot: Snapshot, changes: Sequence[str] = ()) -> Path:
-    """Draw the report as one HTML file, unless it is there."""
+    """Write the report as one HTML file, unless it exists."""
     text = page(entry, snapshot, changes)
     return write_html(
         snapshot.folder / PAGE, entry.name, text, lambda: figure_of(read_report(snapshot))
@@ -47,30 +48,27 @@ def write_page(entry: Dataset, snapshot: Snapshot, changes: Sequence[str] = ()) 
 
 
 def page(entry: Dataset, snapshot: Snapshot, changes: Sequence[str] = ()) -> str:
-    """All that the report tells, in Markdown; ``changes`` are lines about the snapshot before."""
+    """Write the report in Markdown; ``changes`` are lines about the snapshot before."""
     report = read_report(snapshot)
     parts = [
         f"## {entry.name}",
-        f"{report['read']:,} rows read, {report['kept']:,} kept, {report['refused']:,} refused ({_share(report)}).",
-        "### What to do",
-        "\n".join(f"- {line}" for line in _advice(entry, report)) or "Nothing stands out.",
-        *(
-            ["### What changed", "\n".join(f"- {cell(line)}" for line in changes)]
-            if changes
-            else []
-        ),
+        f"{report['read']:,} rows read, {report['kept']:,} kept, "
+        f"{report['refused']:,} rejected ({_share(report)}).",
+        "### Recommendations",
+        "\n".join(f"- {line}" for line in _advice(entry, report)) or "None.",
+        *(["### Changes", "\n".join(f"- {cell(line)}" for line in changes)] if changes else []),
         "### Splits",
         "\n".join(_splits_table(report)),
         _words_note(report),
-        *(["### Refused rows", "\n".join(_refused_list(report))] if report["refused"] else []),
-        "### Where this comes from",
+        *(["### Rejected rows", "\n".join(_rejected_list(report))] if report["refused"] else []),
+        "### Origin",
         "\n".join(f"- {line}" for line in _origin(entry, snapshot, report)),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
 def _advice(entry: Dataset, report: Mapping[str, Any]) -> list[str]:
-    """What to do about the rows, and about how a model of them would be scored."""
+    """List recommendations about the rows and about the scoring of their models."""
     scoring = (
         bleu_advice(entry.language, report) if "bleu" in find_problem(entry.problem).metrics else ()
     )
@@ -102,7 +100,7 @@ def _splits_table(report: Mapping[str, Any]) -> Iterator[str]:
             )
     for side in dict.fromkeys(side for split in splits for side in split["lengths"]):
         unit = "tokens" if side == "tokens" else f"characters of {side}"
-        for share, what in (("50", "median"), ("95", "95 % have at most"), ("100", "longest")):
+        for share, what in (("50", "median"), ("95", "95th percentile"), ("100", "maximum")):
             yield table_row(
                 f"{unit}: {what}",
                 [f"{split['lengths'].get(side, {}).get(share, 0):,}" for split in splits],
@@ -115,7 +113,7 @@ def _splits_table(report: Mapping[str, Any]) -> Iterator[str]:
             [f"{counts[s]['distinct']:,}" if s in counts else "-" for s in SPLITS],
         )
         unknown = [f"{counts[s]['unknown_share']:.1%}" if s in counts else "-" for s in SPLITS[1:]]
-        yield table_row(f"{unit}{of} unknown to train", ["-", *unknown])
+        yield table_row(f"{unit}{of} not in train", ["-", *unknown])
 
 
 def _counted(counts: Mapping[str, int], name: str) -> str:
@@ -129,14 +127,12 @@ def _words_note(report: Mapping[str, Any]) -> str:
         for split, num in report["words"]["rows"].items()
         if num < report["splits"][split]["rows"]
     }
-    told = ", ".join(f"{num:,} rows of {split}" for split, num in sampled.items())
+    if not sampled:
+        return ""
+    samples = ", ".join(f"{num:,} rows of {split}" for split, num in sampled.items())
     words = report["words"]
     units = {side.get("unit", words["unit"]) for side in words["sides"].values()} or {words["unit"]}
-    return (
-        f"{' and '.join(sorted(units)).capitalize()} are counted in a sample: {told}."
-        if told
-        else ""
-    )
+    return f"{' and '.join(sorted(units)).capitalize()} are counted in a sample: {samples}."
 
 
 def _short(text: str, most: int) -> str:
@@ -146,7 +142,7 @@ def _short(text: str, most: int) -> str:
 def _names(
     report: Mapping[str, Any], most: int, escape: Callable[[str], str]
 ) -> Callable[[str], str]:
-    """How to write the labels and kinds of entities of a report: short, and no two of them alike."""
+    """Return a function that shortens labels and entity kinds and keeps them distinct."""
     counted = [
         report["splits"][split][names] for split in SPLITS for names in ("labels", "entities")
     ]
@@ -159,8 +155,8 @@ def _names(
     return lambda name: shown.get(name) or escape(_short(plain(name), most))
 
 
-def _refused_list(report: Mapping[str, Any]) -> Iterator[str]:
-    """Name each reason, what it means, and some of its rows."""
+def _rejected_list(report: Mapping[str, Any]) -> Iterator[str]:
+    """List each reason with its meaning and some of its rows."""
     for kind, num in report["reasons"].items():
         yield f"- **{num:,} {kind}**: {KINDS[kind]}"
         for row in report["examples"][kind][:SHOWN]:
@@ -174,16 +170,19 @@ def _origin(entry: Dataset, snapshot: Snapshot, report: Mapping[str, Any]) -> It
     )
     yield f"Snapshot `{snapshot.digest}`" + (f", made {made.made}" if made else "")
     if made and made.parent:
-        yield f"Against snapshot `{made.parent}` before it: {made.new:,} rows are new, {made.gone:,} are gone"
+        yield (
+            f"Compared with the previous snapshot `{made.parent}`: "
+            f"{made.new:,} rows are new, {made.gone:,} are gone"
+        )
     if report["removed"]:
-        yield f"{report['removed']:,} rows stand on a removal list and are in no split"
+        yield f"{report['removed']:,} rows are on a removal list and in no split"
     yield f"{cell(entry.origin)}; licence: {cell(entry.licence)}"
     if report["refused"]:
-        yield f"Refused rows, all of them: {code(str(snapshot.folder / f'{REFUSED}.parquet'))}"
+        yield f"All rejected rows: {code(str(snapshot.folder / f'{REFUSED}.parquet'))}"
 
 
 def figure_of(report: Mapping[str, Any]) -> Figure:
-    """Draw labels or entities, lengths and refused rows."""
+    """Draw labels or entities, lengths and rejected rows."""
     sides = list(
         dict.fromkeys(side for split in SPLITS for side in report["splits"][split]["lengths"])
     )
@@ -194,7 +193,7 @@ def figure_of(report: Mapping[str, Any]) -> Figure:
     ]
     panels = [*names, *sides, *(["reasons"] if report["reasons"] else [])]
     figure = Figure(figsize=(9, 2.6 * len(panels)), layout="constrained")
-    axes = [figure.add_subplot(len(panels), 1, place + 1) for place in range(len(panels))]
+    axes = [figure.add_subplot(len(panels), 1, index + 1) for index in range(len(panels))]
     for panel, ax in zip(panels, axes, strict=True):
         if panel in names:
             _draw_shares(ax, report, panel)
@@ -206,18 +205,18 @@ def figure_of(report: Mapping[str, Any]) -> Figure:
                 list(report["reasons"].values())[::-1],
                 color="#b279a2",
             )
-            ax.set(title="Refused rows by reason", xlabel="rows")
+            ax.set(title="Rejected rows by reason", xlabel="rows")
     return figure
 
 
 def _draw_shares(ax: Axes, report: Mapping[str, Any], counted: str) -> None:
-    """Draw the share of each label or kind of entity in each split, side by side."""
+    """Draw the share of each label or entity kind in each split, side by side."""
     names = list(report["splits"]["train"][counted])[:MOST_NAMES]
-    for place, split in enumerate(SPLITS):
+    for index, split in enumerate(SPLITS):
         counts = report["splits"][split][counted]
         shares = [100 * counts.get(name, 0) / max(sum(counts.values()), 1) for name in names]
         ax.bar(
-            [x + 0.27 * (place - 1) for x in range(len(names))],
+            [x + 0.27 * (index - 1) for x in range(len(names))],
             shares,
             0.27,
             color=COLORS[split],
@@ -231,7 +230,7 @@ def _draw_shares(ax: Axes, report: Mapping[str, Any], counted: str) -> None:
 
 
 def _draw_lengths(ax: Axes, report: Mapping[str, Any], side: str) -> None:
-    """Draw how many rows have at most so many characters or tokens, by the percentiles of the report."""
+    """Draw the cumulative distribution of lengths, from the percentiles of the report."""
     for split in SPLITS:
         found = report["splits"][split]["lengths"].get(side, {})
         ax.plot(
@@ -242,7 +241,5 @@ def _draw_lengths(ax: Axes, report: Mapping[str, Any], side: str) -> None:
             label=split,
         )
     unit = "tokens" if side == "tokens" else f"characters of {side}"
-    ax.set(
-        title=f"Share of rows with at most so many {unit}", xlabel=unit, ylabel="%", xscale="log"
-    )
+    ax.set(title=f"Cumulative share of rows by {unit}", xlabel=unit, ylabel="%", xscale="log")
     ax.legend()

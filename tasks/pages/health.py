@@ -1,4 +1,4 @@
-"""Gradient health for people: one page of Markdown, and figures of loss, norms and what is left of them over time."""
+"""The gradient health report: one page of Markdown, figures of loss, norms and their decay."""
 
 import json
 import math
@@ -15,19 +15,20 @@ from tasks.store.artifacts import Health
 
 PAGE = "report.html"
 REPORT = "report.json"
-COLORS = {"free": "#e45756", "clipped": "#4c78a8"}  # in the order they are drawn
+COLORS = {"free": "#e45756", "clipped": "#4c78a8"}  # in drawing order
 NAMES = {"clipped": "with clipping", "free": "without"}
 VERDICTS = {
-    "explodes": "**The gradient explodes** where nothing bounds it.",
+    "explodes": "**The gradient explodes** without clipping.",
     "vanishes": "**The gradient vanishes** on its way back through time.",
     "healthy": "**The gradient is healthy**: it neither explodes nor vanishes.",
 }
 LESSON = (
-    "Each hidden state is made of the one before, H_t = phi(X_t W_xh + H_{t-1} W_hh + b_h), so what the loss at step t says of "
-    "H_{t-k} has passed k factors, each a product with phi' and with the transpose of W_hh (of an LSTM or GRU, the Jacobian of "
-    "its whole step). If all factors shrink every vector by a fixed share, this part of the gradient vanishes geometrically with "
-    "k, and only if some of them stretch can it grow so: then the weights, whose gradient is a sum over all steps, get a "
-    "norm far above the usual one, which clipping scales down without turning it."
+    "Each hidden state depends on the one before, H_t = phi(X_t W_xh + H_{t-1} W_hh + b_h), so the "
+    "gradient of the loss at step t by H_{t-k} is a product of k factors, each with phi' and the "
+    "transpose of W_hh (for an LSTM or GRU, the Jacobian of its whole step). If all factors shrink "
+    "every vector by a fixed share, this part of the gradient vanishes geometrically with k. Only "
+    "if some factors stretch vectors can it explode: then the gradient of the weights, a sum over "
+    "all steps, has a norm far above the usual one. Clipping scales it without turning it."
 )
 ROWS = {
     "num_steps": "steps",
@@ -38,14 +39,14 @@ ROWS = {
     "last_loss": "loss, mean of the last tenth",
     "oscillation": "oscillation of the loss",
     "median_norm": "gradient norm: median",
-    "high_norm": "9 in 10 are below",
+    "high_norm": "90th percentile",
     "largest_norm": "largest",
-    "update_ratio": "update to weights, median",
+    "update_ratio": "median update-to-weight ratio",
 }
 
 
 def write_health(health: Health) -> Path:
-    """Draw the report as one HTML file, unless it is there."""
+    """Write the report as one HTML file, unless it exists."""
     report = read_health(health)
     title = f"{health.dataset}: gradient health"
     return write_html(
@@ -54,18 +55,18 @@ def write_health(health: Health) -> Path:
 
 
 def health_page(report: Mapping[str, Any]) -> str:
-    """All that the report tells, in Markdown."""
+    """Write the report in Markdown."""
     parts = [
         f"## {report['dataset']}: gradient health",
         VERDICTS[report["verdict"]],
-        "### What to do",
-        "\n".join(f"- {line}" for line in report["advice"]) or "Nothing stands out.",
-        "### What the numbers say",
+        "### Recommendations",
+        "\n".join(f"- {line}" for line in report["advice"]) or "None.",
+        "### Findings",
         "\n".join(f"- {line}" for line in report["sentences"]),
         "\n".join(_table(report)),
-        "### What the recurrence has to do with it",
+        "### Background: gradients through time",
         LESSON.replace("_", r"\_").replace("*", r"\*"),
-        "### How it was measured",
+        "### Method",
         "\n".join(f"- {line}" for line in _method(report)),
     ]
     return "\n\n".join(parts) + "\n"
@@ -85,29 +86,33 @@ def _number(value: float | None) -> str:
 
 
 def _method(report: Mapping[str, Any]) -> Iterator[str]:
-    s = report["settings"]
+    settings = report["settings"]
     yield (
-        f"Two trainings of {s['encoder']} {s['hidden_size']} on the same {report['rows']:,} rows, in the same order, from the "
-        f"same seed {s['seed']}; their learning rate is that of the whole training's first steps"
-    )
-    yield "Norms: L2, of all gradients together, before clipping; usual is the median of the 20 steps before, or of all if more"
-    yield (
-        f"Oscillation: the loss as a mean over {SMOOTHED} steps; how far it stands above the lowest it has reached before, in "
-        "the mean over all steps, in shares of where it began. 0 only falls. Our own definition"
+        f"Two trainings of {settings['encoder']} {settings['hidden_size']} on the same "
+        f"{report['rows']:,} rows, in the same order, with the same seed {settings['seed']}; "
+        "the learning rates are those of the first steps of a whole training"
     )
     yield (
-        "The threshold is the norm that one step in ten exceeds, with clipping on: usual steps pass, long ones are bounded by "
-        "one that is still usual"
+        "Norms: L2 norm of all gradients together, before clipping; the usual norm is the median "
+        "of the 20 steps before, or of all steps if larger"
     )
     yield (
-        "What is left over time: the gradient of the loss of a batch of long sequences by each hidden state of the encoder, "
-        "exactly, without dropout"
+        f"Oscillation: the loss averaged over {SMOOTHED} steps, its mean distance above the lowest "
+        "value before, divided by the first value; 0 for a loss that only falls. Defined here"
+    )
+    yield (
+        "The suggested threshold is the norm that one step in ten exceeds, with clipping: usual "
+        "steps are not clipped, larger ones are scaled to a usual norm"
+    )
+    yield (
+        "Decay over time: the exact gradient of the loss of a batch of long sequences by each "
+        "hidden state of the encoder, without dropout"
     )
     yield f"Token set `{report['tokens']}` of snapshot `{report['snapshot']}`"
 
 
 def health_figure(report: Mapping[str, Any]) -> Figure:
-    """Draw loss and norm by step, with clipping and without, and what is left of a gradient over time."""
+    """Draw loss and norm by step, with and without clipping, and the decay over time."""
     has_time = bool(report["series"]["clipped"]["decay_after"])
     figure = Figure(figsize=(9, 9.5 if has_time else 6.5), layout="constrained")
     axes = figure.subplots(2 + has_time)
@@ -119,7 +124,7 @@ def health_figure(report: Mapping[str, Any]) -> Figure:
 
 
 def known(values: Sequence[float | None]) -> list[float]:
-    """Numbers to draw, a gap where one is not finite."""
+    """Replace missing numbers with NaN, which is drawn as a gap."""
     return [math.nan if value is None else value for value in values]
 
 
@@ -133,7 +138,7 @@ def _draw_losses(ax: Axes, report: Mapping[str, Any]) -> None:
         ax.plot(
             range(SMOOTHED - 1, SMOOTHED - 1 + len(means)), means, color=color, label=NAMES[name]
         )
-    ax.set(title=f"Loss by step, and its mean over {SMOOTHED}", ylabel="nats")
+    ax.set(title=f"Loss by step, and its mean over {SMOOTHED}", ylabel="loss, nats per token")
     ax.legend()
 
 
@@ -162,20 +167,22 @@ def _draw_norms(ax: Axes, report: Mapping[str, Any]) -> None:
 def _draw_decay(ax: Axes, report: Mapping[str, Any]) -> None:
     lines = ("-", "--", "-.", ":")
     for name, color in COLORS.items():
-        for place, (way, norms) in enumerate(report["series"][name]["decay_after"].items()):
+        for index, (direction, norms) in enumerate(report["series"][name]["decay_after"].items()):
             shown = [norm if norm > 0 else math.nan for norm in known(norms)]
-            ax.plot(shown, lines[place % len(lines)], color=color, label=f"{way}, {NAMES[name]}")
-    for place, norms in enumerate(report["series"]["clipped"]["decay_before"].values()):
+            ax.plot(
+                shown, lines[index % len(lines)], color=color, label=f"{direction}, {NAMES[name]}"
+            )
+    for index, norms in enumerate(report["series"]["clipped"]["decay_before"].values()):
         shown = [norm if norm > 0 else math.nan for norm in known(norms)]
         ax.plot(
             shown,
-            lines[place % len(lines)],
+            lines[index % len(lines)],
             color="#bbbbbb",
-            label="before the first step" if place == 0 else None,
+            label="before the first step" if index == 0 else None,
         )
     ax.set(
         title="Gradient of the loss by a hidden state of the encoder",
-        xlabel="time steps before the one read last",
+        xlabel="time steps before the last one",
         ylabel="norm",
         yscale="log",
     )
@@ -183,6 +190,6 @@ def _draw_decay(ax: Axes, report: Mapping[str, Any]) -> None:
 
 
 def read_health(health: Health) -> dict[str, Any]:
-    """What ``write_report`` wrote."""
+    """Read the report of a probe."""
     found: dict[str, Any] = json.loads((health.folder / REPORT).read_text(encoding="utf-8"))
     return found

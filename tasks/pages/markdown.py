@@ -1,4 +1,4 @@
-"""Pages for people: one text of Markdown, for the screen, for the Prefect run page and, with plots, as HTML."""
+"""Pages: Markdown for the terminal and the run page, HTML with plots."""
 
 import html
 import io
@@ -13,31 +13,32 @@ from markdown_it import MarkdownIt
 from matplotlib.figure import Figure
 
 from data.text.invisible_characters import INVISIBLE_CHARACTER, skeleton
+from tasks.store.durable import write_text
 
 SIGNS = re.compile(r"[\\`*_\[\]<>|~&#]")  # of Markdown and HTML
 STYLE = """
-body { font: 15px/1.5 system-ui, sans-serif; max-width: 62em; margin: 2em auto; padding: 0 1em; color: #222 }
-table { border-collapse: collapse; margin: 1em 0 } th, td { padding: .25em .8em; border-bottom: 1px solid #ddd }
-th { text-align: left; border-bottom: 2px solid #999 } code { background: #f3f3f3; padding: 0 .2em; overflow-wrap: anywhere }
+body { font: 15px/1.5 system-ui, sans-serif; max-width: 62em; margin: 2em auto }
+body { padding: 0 1em; color: #222 }
+table { border-collapse: collapse; margin: 1em 0 }
+th, td { padding: .25em .8em; border-bottom: 1px solid #ddd }
+th { text-align: left; border-bottom: 2px solid #999 }
+code { background: #f3f3f3; padding: 0 .2em; overflow-wrap: anywhere }
 svg { max-width: 100%; height: auto }
 """
 
 
 def write_html(path: Path, title: str, text: str, draw: Callable[[], Figure]) -> Path:
-    """Write a page with its plots as one HTML file, unless it is there."""
+    """Write a page with its plots as one HTML file, unless it exists."""
     if not path.exists():
         body = MarkdownIt("commonmark", {"html": False}).enable("table").render(text)
-        head = f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{html.escape(title)}</title>'
-        partial = path.with_suffix(".partial")
-        partial.write_text(
-            f"{head}<style>{STYLE}</style>{body}{svg(draw())}</html>\n", encoding="utf-8"
-        )
-        partial.replace(path)
+        head = '<!doctype html><html lang="en"><meta charset="utf-8">'
+        head += f"<title>{html.escape(title)}</title>"
+        write_text(path, f"{head}<style>{STYLE}</style>{body}{svg(draw())}</html>\n")
     return path
 
 
 def svg(figure: Figure) -> str:
-    """A figure whose texts stay texts, in the reader's own fonts: those here may lack the letters of a label."""
+    """Draw a figure as SVG with real text: fonts on this machine may lack characters."""
     drawn = io.StringIO()
     with (
         matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": "refrain"}),
@@ -49,12 +50,12 @@ def svg(figure: Figure) -> str:
 
 
 def table_row(name: str, cells: Iterable[str]) -> str:
-    """A line of a table of Markdown."""
+    """Format a row of a Markdown table."""
     return f"| {name} |" + "".join(f" {cell} |" for cell in cells)
 
 
 def plain(text: str) -> str:
-    """A text in one line, without what a terminal or a page would take for its own."""
+    """Write a text in one line, without control and invisible characters."""
     written = "".join(
         c if _has_ink(c) else " " if c.isspace() else f"\\u{ord(c):04x}" for c in text
     )
@@ -66,10 +67,10 @@ def _has_ink(character: str) -> bool:
 
 
 def distinct_names(names: Iterable[str]) -> dict[str, str]:
-    """Write names so that no two look the same: those that would are quoted, with their odd characters as escapes.
+    """Write names so that no two look the same: look-alikes are quoted with escapes.
 
     Returns:
-        Each name with what a page shows for it.
+        The text to show for each name.
     """
     known = list(dict.fromkeys(names))
     num_of_look = Counter(skeleton(name) for name in known)
@@ -83,12 +84,12 @@ def _escaped(name: str) -> str:
 
 
 def cell(text: str) -> str:
-    """A text that may stand anywhere in a line of Markdown."""
+    """Escape a text for any position in a line of Markdown."""
     return SIGNS.sub(r"\\\g<0>", plain(text))
 
 
 def code(text: str) -> str:
-    """A text as it is: between more backticks than it has itself."""
+    """Format a text as code, between more backticks than it contains."""
     shown = plain(text)
     fence = "`" * (1 + max((len(run) for run in re.findall("`+", shown)), default=0))
     edge = " " if shown[:1] in ("", "`") or shown[-1:] == "`" else ""

@@ -7,48 +7,51 @@ from tasks.pages.markdown import cell, table_row
 from tasks.registry.mlflow_client import version_link
 from tasks.registry.replay_report import Replay
 
-NUM_SHOWN = 10  # tensors of a page, those that are farthest off
+NUM_SHOWN = 10  # tensors on a page, those with the largest differences
 
 
-def told(made: Replay) -> str:
-    """What came of it, in a sentence."""
+def describe_result(made: Replay) -> str:
+    """Describe the result of a replay in a sentence."""
     if made.is_identical:
-        return f"all {made.num_weights:,} weights in {len(made.tensors)} tensors are the same to the last bit"
+        return f"all {made.num_weights:,} weights in {len(made.tensors)} tensors are bit-identical"
     parts = [f"{len(made.misfits)} tensors cannot be compared"] if made.misfits else []
     if made.num_differing:
-        share = f"{made.num_differing:,} of {made.num_weights:,} weights ({100 * made.share_differing:.3g} %)"
+        percent = f"{100 * made.share_differing:.3g} %"
+        differ = "differs" if made.num_differing == 1 else "differ"
         parts.append(
-            f"{share} {'differs' if made.num_differing == 1 else 'differ'}, {off(made.largest)} at most, in {made.worst}"
+            f"{made.num_differing:,} of {made.num_weights:,} weights ({percent}) {differ}, "
+            f"{off(made.largest)} at most, in {made.worst}"
         )
     return "; ".join(parts)
 
 
 def off(largest: float | None) -> str:
-    """By how much something is off."""
-    return "by what is no number" if largest is None else f"by {largest:.3g}"
+    """Format the size of a difference."""
+    return "by NaN" if largest is None else f"by {largest:.3g}"
 
 
 def replay_text(made: Replay) -> str:
-    """What came of it, where a difference may come from, which tensors are farthest off, and what was then and is now."""
+    """Write the page: the result, possible causes, the tensors that differ most, the facts."""
     parts = [
         f"# {made.model}, version {made.version}, trained again",
-        f"**{cell(told(made))}**",
+        f"**{cell(describe_result(made))}**",
         *(
-            ["Where that may come from:", "\n".join(f"- {cell(reason)}" for reason in made.reasons)]
+            ["Possible causes:", "\n".join(f"- {cell(reason)}" for reason in made.reasons)]
             if made.reasons
             else []
         ),
         *(["\n".join(f"- {cell(misfit)}" for misfit in made.misfits)] if made.misfits else []),
         *(["\n".join(_tensor_rows(made.tensors))] if made.num_differing else []),
         "\n".join(_fact_rows(made)),
-        f"Snapshot `{made.snapshot}`, {made.epochs} epochs, {made.minutes:.1f} minutes; nothing was registered. "
+        f"Snapshot `{made.snapshot}`, {made.epochs} epochs, {made.minutes:.1f} minutes; "
+        "nothing was registered. "
         f"[version {made.version}]({version_link(made.model, made.version)})",
     ]
     return "\n\n".join(parts) + "\n"
 
 
 def _tensor_rows(tensors: list[Change]) -> Iterator[str]:
-    yield from ("| tensor | weights | differ | at most |", "|---|---:|---:|---|")
+    yield from ("| tensor | weights | differing | largest difference |", "|---|---:|---:|---|")
     differing = [each for each in tensors if each.num_differing]
     for each in differing[:NUM_SHOWN]:
         yield table_row(
@@ -59,12 +62,12 @@ def _tensor_rows(tensors: list[Change]) -> Iterator[str]:
 
 
 def _fact_rows(made: Replay) -> Iterator[str]:
-    yield from ("| | when it was trained | now |", "|---|---|---|")
+    yield from ("| | at training | now |", "|---|---|---|")
     for fact in made.facts:
         yield table_row(
             fact.what,
             [
-                cell(fact.then or "not written down"),
+                cell(fact.then or "not recorded"),
                 "the same" if fact.then == fact.now else cell(fact.now),
             ],
         )

@@ -1,4 +1,4 @@
-"""Pages of a Prefect flow run: one way to publish them, under keys that every name has."""
+"""Pages of a Prefect flow run: one function publishes them, under valid keys for any name."""
 
 import hashlib
 import re
@@ -8,10 +8,10 @@ from prefect.context import TaskRunContext
 
 
 def publish(kind: str, name: str, text: str, description: str) -> None:
-    """Show a page of Markdown on the run page; outside of a flow run there is none.
+    """Show a page of Markdown on the run page; do nothing outside of a flow run.
 
     Args:
-        kind: What it shows, such as ``promotion``.
+        kind: Kind of page, such as ``promotion``.
         name: The dataset or model.
         text: Markdown.
         description: One line for lists.
@@ -21,7 +21,7 @@ def publish(kind: str, name: str, text: str, description: str) -> None:
 
 
 def artifact_key(kind: str, name: str) -> str:
-    """The key of a page: lower-case letters, digits and dashes, as Prefect asks, and another one for each name.
+    """Return the key of a page: lower-case letters, digits and dashes, unique for each name.
 
     Example:
         >>> artifact_key("data", "rotten_tomatoes")

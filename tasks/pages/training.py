@@ -1,4 +1,4 @@
-"""Figures and phrases about a training."""
+"""Figures and descriptions of a training."""
 
 import math
 
@@ -11,7 +11,7 @@ from rnn_models.training.validation import headline_of
 
 
 def clipping_words(settings: TrainSettings) -> str:
-    """How gradients are clipped, as people write it."""
+    """Describe how gradients are clipped."""
     return {
         "norm": f"norm {settings.clip_norm:g}",
         "value": f"value {settings.clip_value:g}",
@@ -21,7 +21,7 @@ def clipping_words(settings: TrainSettings) -> str:
 
 
 def training_figure(history: History, settings: TrainSettings, problem: Problem) -> Figure:
-    """Loss, validation score and gradient norm by step, with the clip norm and the best epoch."""
+    """Draw loss, validation score and gradient norm by step, with clip norm and best epoch."""
     figure = Figure(figsize=(9, 6), layout="constrained")
     loss, norm = figure.subplots(2, sharex=True)
     steps = [step.step for step in history.steps]

@@ -1,4 +1,4 @@
-"""The page of a model version: its links and its origin."""
+"""The page of a model version: its links and its lineage."""
 
 from collections.abc import Mapping
 
@@ -8,8 +8,11 @@ from tasks.store.artifacts import ModelVersion
 
 
 def version_page(made: ModelVersion, tags: Mapping[str, str]) -> None:
-    """Show on the Prefect run page which version it is, with the ways to it and what it was made of."""
-    links = f"[version {made.version}]({version_link(made.name, made.version)}), [MLflow run]({run_link(made.mlflow_run)})"
+    """Publish the links and the lineage of a version on the run page."""
+    links = (
+        f"[version {made.version}]({version_link(made.name, made.version)}), "
+        f"[MLflow run]({run_link(made.mlflow_run)})"
+    )
     rows = [
         f"| {name.removeprefix('refrain.').replace('_', ' ')} | `{value}` |"
         for name, value in tags.items()
@@ -19,7 +22,7 @@ def version_page(made: ModelVersion, tags: Mapping[str, str]) -> None:
             f"# {made.name}, version {made.version}",
             links,
             "",
-            "| made of and by | |",
+            "| lineage | |",
             "|---|---|",
             *rows,
         ]

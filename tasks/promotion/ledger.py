@@ -8,7 +8,6 @@ cut short, and nothing would say whether its aliases were moved.
 """
 
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -16,6 +15,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from tasks.registry.lineage import flow_run_now, person
+from tasks.store import durable
 from tasks.store.home import home
 
 PROMOTED, KEPT, ROLLED_BACK, FOUND = "promoted", "kept", "rolled back", "found"
@@ -126,15 +126,7 @@ class Ledger:
 
     def begin(self, line: Line) -> None:
         """Write a line before what it says is done."""
-        path = _path(self.name, line, PENDING)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial = path.with_suffix(".partial")
-        with partial.open("w", encoding="utf-8") as file:
-            json.dump(asdict(line), file, indent=2, ensure_ascii=False)
-            file.write("\n")
-            file.flush()
-            os.fsync(file.fileno())
-        _rename(partial, path)
+        durable.write_json(_path(self.name, line, PENDING), asdict(line))
 
     def finish(self, line: Line) -> "Ledger":
         """Make a line that was begun one of the ledger, and return that."""
@@ -143,7 +135,7 @@ class Ledger:
             raise OSError(
                 f"{path} is there already: another program writes this ledger without its lock"
             )
-        _rename(_path(self.name, line, PENDING), path)
+        durable.rename(_path(self.name, line, PENDING), path)
         return Ledger(self.name, (*self.lines, line))
 
     def drop(self, line: Line) -> None:
@@ -161,13 +153,3 @@ def _path(name: str, line: Line, suffix: str) -> Path:
 
 def _read(path: Path) -> Line:
     return Line(**json.loads(path.read_text(encoding="utf-8")))
-
-
-def _rename(before: Path, after: Path) -> None:
-    """Give a file its name so that it has it after a power cut too."""
-    before.replace(after)
-    folder = os.open(after.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)

@@ -1,1 +1,1 @@
-"""MLflow: runs, model versions and their origin. Nothing else imports it here."""
+"""MLflow: runs, model versions and their lineage."""

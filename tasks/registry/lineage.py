@@ -1,4 +1,4 @@
-"""Where a version comes from: flow run, commit, libraries, and what it was made of; and the way there from the run page."""
+"""The lineage of a version: flow run, commit, libraries and the artifacts it was made from."""
 
 import getpass
 import json
@@ -31,10 +31,10 @@ LIBRARIES = (
 
 
 def flow_run_now() -> tuple[str, str]:
-    """Id of the flow run at work and its page in the dashboard, both empty outside of one.
+    """Return the id of the current flow run and its dashboard page; both empty outside of one.
 
-    The dashboard is where ``PREFECT_UI_URL`` says, else where
-    ``PREFECT_API_URL`` does; a password in either is left out.
+    The dashboard's address comes from ``PREFECT_UI_URL``, else from
+    ``PREFECT_API_URL``, without a password.
     """
     run_id = str(flow_run.id or "")
     url = url_for("flow-run", run_id, default_base_url=DASHBOARD) if run_id else ""
@@ -42,7 +42,7 @@ def flow_run_now() -> tuple[str, str]:
 
 
 def person() -> str:
-    """Who is at work on which machine."""
+    """Return the user and the machine."""
     try:
         user = getpass.getuser()
     except (OSError, KeyError, ImportError):  # a container's user without a name
@@ -51,7 +51,7 @@ def person() -> str:
 
 
 def git_commit() -> str:
-    """The commit of our code, ``-dirty`` behind it if files differ; empty if it was installed without its repository."""
+    """Return the code's commit, with ``-dirty`` if files differ; empty without a repository."""
     where = _git("rev-parse", "--show-toplevel")
     return (
         _git("describe", "--always", "--dirty", "--abbrev=40", "--exclude=*")
@@ -71,25 +71,25 @@ def _git(*words: str) -> str:
 
 
 def libraries() -> dict[str, str]:
-    """Versions of Python and of what can move a number."""
+    """Return the versions of Python and of the libraries that can change a number."""
     return {"python": platform.python_version()} | {name: version(name) for name in LIBRARIES}
 
 
 def training_digest(problem: str) -> str:
-    """What names the code that a training of a problem runs, by itself: libraries are told apart."""
+    """Digest the code that a training of a problem runs, without libraries."""
     return code_digest(*training_modules(problem))
 
 
 def lineage_tags(checkpoint: Checkpoint, tokens: TokenSet, code: str) -> dict[str, str]:
-    """What a version's tags say of where it comes from; without what is not known.
+    """Make the tags of a version's lineage, without unknown ones.
 
     Args:
-        checkpoint: What it was made of.
-        tokens: What that was trained on.
-        code: Name of the package that it runs.
+        checkpoint: The version's checkpoint.
+        tokens: The token set of the training.
+        code: Name of the package that the version runs.
     """
     run_id, url = flow_run_now()
-    told = {
+    tags = {
         "refrain.flow_run": run_id,
         "refrain.flow_run_url": url,
         "refrain.snapshot": tokens.snapshot,
@@ -103,4 +103,4 @@ def lineage_tags(checkpoint: Checkpoint, tokens: TokenSet, code: str) -> dict[st
         "refrain.git_commit": git_commit(),
         "refrain.libraries": json.dumps(libraries()),
     }
-    return {name: value for name, value in told.items() if value}
+    return {name: value for name, value in tags.items() if value}

@@ -1,4 +1,4 @@
-"""MLflow: one experiment per dataset, its runs, versions and aliases; with models.py all that talks to it from here."""
+"""MLflow's client: one experiment per dataset, with its runs, versions and aliases."""
 
 import logging
 import os
@@ -11,40 +11,34 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
-from typing import Any
 from urllib.parse import quote
 
-# Set before MLflow is imported, which reads some of them then.
-os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-os.environ.setdefault(
-    "MLFLOW_SKIP_PIP_REQUIREMENTS_CHECK", "true"
-)  # it would ask the package index
-os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
-os.environ.setdefault("MLFLOW_ALLOW_PICKLE_DESERIALIZATION", "false")
-
-import mlflow
 import pandas as pd
-from matplotlib.figure import Figure
-from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunTag
-from mlflow.entities.model_registry import ModelVersion
-from mlflow.exceptions import MlflowException
-from mlflow.tracking import MlflowClient
 
 from tasks.registry.links import sqlite_url, ui_page, ui_url
+from tasks.registry.mlflow_library import (
+    Metric,
+    MlflowClient,
+    MlflowException,
+    ModelVersion,
+    RunTag,
+    mlflow,
+)
 from tasks.registry.moved_store import FOLDER, follow_move
-from tasks.store.artifacts import TokenSet
 from tasks.store.home import home
 
 log = logging.getLogger(__name__)
-VersionInfo = ModelVersion  # what MLflow tells of a version, for modules that do not import it
-# Read once: MLflow writes the address it is given into this very variable.
+VersionInfo = ModelVersion  # MLflow's own class; tasks.store.artifacts has another of its name
+# Read once: MLflow writes its address into this variable.
 CHOSEN_URI = os.environ.get("MLFLOW_TRACKING_URI", "")
-CHAMPION, CHALLENGER, PREVIOUS = "champion", "challenger", "previous"
-GONE = "RESOURCE_DOES_NOT_EXIST"  # MLflow's word for what was deleted or never there
+CHAMPION = "champion"
+CHALLENGER = "challenger"
+PREVIOUS = "previous"
+GONE = "RESOURCE_DOES_NOT_EXIST"  # MLflow's code for a deleted or unknown object
 
 
 def tracking_uri() -> str:
-    """Where MLflow keeps its records: ``MLFLOW_TRACKING_URI``, else SQLite in the store."""
+    """Return MLflow's address: ``MLFLOW_TRACKING_URI``, else SQLite in the store."""
     return CHOSEN_URI or sqlite_url(home() / "mlflow.db")
 
 
@@ -59,12 +53,12 @@ def _client_at(uri: str) -> MlflowClient:
 
 
 def is_ours() -> bool:
-    """Tell whether MLflow's records lie in the store."""
+    """Tell whether MLflow's database is in the store."""
     return not CHOSEN_URI
 
 
 def client() -> MlflowClient:
-    """The client of the one MLflow there is."""
+    """Return the client of MLflow."""
     uri = tracking_uri()
     if mlflow.get_tracking_uri() != uri:
         mlflow.set_tracking_uri(uri)
@@ -72,86 +66,26 @@ def client() -> MlflowClient:
 
 
 def experiment(dataset: str) -> str:
-    """Id of the dataset's experiment, made if it is not there."""
+    """Return the id of a dataset's experiment; create or restore it if necessary."""
     found = client().get_experiment_by_name(dataset)
     if found:
         if found.lifecycle_stage != "active":
             client().restore_experiment(found.experiment_id)
             log.warning(
-                "experiment %s had been deleted in MLflow; it is restored, for this training is logged there",
+                "experiment %s was deleted in MLflow; it is restored to log this training",
                 dataset,
             )
         return str(found.experiment_id)
     is_local = tracking_uri().startswith("sqlite")
-    place = (home() / FOLDER / dataset).as_uri() if is_local else None
-    return str(client().create_experiment(dataset, artifact_location=place))
-
-
-def start_run(
-    tokens: TokenSet, name: str, settings: Mapping[str, Any], tags: Mapping[str, str]
-) -> str:
-    """Open an MLflow run with its settings and the data that go into it, and return its id."""
-    run = client().create_run(
-        experiment(tokens.dataset), run_name=name, tags={"refrain.problem": tokens.problem, **tags}
-    )
-    told = {"dataset": tokens.dataset, "problem": tokens.problem, **settings}
-    told |= {f"tokens.{name}": value for name, value in tokens.settings.items()}
-    client().log_batch(
-        run.info.run_id, params=[Param(key, str(value)) for key, value in told.items()]
-    )
-    snapshot = tokens.snapshot_of()
-    inputs = [
-        DatasetInput(
-            Dataset(
-                name=f"{tokens.dataset}-{split}",
-                digest=snapshot.splits[split],
-                source_type="local",
-                source=(snapshot.folder / f"{split}.parquet").as_uri(),
-                profile=f'{{"num_rows": {tokens.rows[split]}}}',
-            ),
-            tags=[InputTag("mlflow.data.context", split)],
-        )
-        for split in snapshot.splits
-    ]
-    client().log_inputs(run.info.run_id, inputs)
-    return str(run.info.run_id)
-
-
-def is_open_to_logs(run_id: str) -> bool:
-    """Tell whether an MLflow run is there and was not deleted."""
-    try:
-        run = client().get_run(run_id)
-    except MlflowException:
-        return False
-    return bool(run.info.lifecycle_stage == "active")
-
-
-def end_run(run_id: str, status: str) -> None:
-    """Close an MLflow run as ``FINISHED``, ``FAILED`` or ``KILLED``."""
-    client().set_terminated(run_id, status)
-
-
-@contextmanager
-def closing(run_id: str) -> Iterator[None]:
-    """Close an MLflow run as failed or killed if the block does not end well."""
-    client().update_run(run_id, status="RUNNING")
-    try:
-        yield
-    except BaseException as error:
-        end_run(run_id, "FAILED" if isinstance(error, Exception) else "KILLED")
-        raise
+    location = (home() / FOLDER / dataset).as_uri() if is_local else None
+    return str(client().create_experiment(dataset, artifact_location=location))
 
 
 def log_metrics(run_id: str, metrics: list[tuple[str, float, int, int]]) -> None:
-    """Write metrics, many at once: name, value, step, milliseconds since 1970."""
+    """Write metrics in batches: name, value, step, milliseconds since 1970."""
     rows = [Metric(name, value, at, step) for name, value, step, at in metrics]
-    for start in range(0, len(rows), 1000):  # MLflow takes no more at once
+    for start in range(0, len(rows), 1000):  # the most that MLflow accepts at once
         client().log_batch(run_id, metrics=rows[start : start + 1000])
-
-
-def run_params(run_id: str) -> dict[str, str]:
-    """Settings of an MLflow run, as they were written down."""
-    return dict(client().get_run(run_id).data.params)
 
 
 def set_tags(run_id: str, tags: Mapping[str, str]) -> None:
@@ -166,56 +100,46 @@ def set_version_tags(name: str, number: str, tags: Mapping[str, str]) -> None:
 
 
 def _put_version_tag(name: str, number: str, tag: str, value: str) -> None:
-    """Write a tag. MLflow looks whether it is there and then inserts it, so of two first writers at once one fails."""
+    """Write a tag; retry if another process created it at the same time.
+
+    MLflow checks whether a tag exists and then inserts it, so of two first
+    writers at once one fails.
+    """
     try:
         client().set_model_version_tag(name, number, tag, value)
     except MlflowException:
         if tag not in client().get_model_version(name, number).tags:
             raise
-        client().set_model_version_tag(
-            name, number, tag, value
-        )  # it is there by now, so this changes it
-
-
-def log_figure(run_id: str, figure: Figure, name: str) -> None:
-    """Keep a figure with an MLflow run."""
-    client().log_figure(run_id, figure, name)
+        client().set_model_version_tag(name, number, tag, value)  # now an update
 
 
 def log_table(run_id: str, table: pd.DataFrame, name: str) -> None:
-    """Keep a table with an MLflow run, as its own page shows tables."""
+    """Store a table with an MLflow run, in the format that MLflow shows."""
     client().log_table(run_id, table, name)
 
 
-def log_file(run_id: str, path: Path, folder: str = "") -> None:
-    """Keep a file with an MLflow run."""
-    client().log_artifact(run_id, str(path), folder or None)
-
-
 def server_link() -> str:
-    """Where the MLflow UI is, once it is started; without a password that stands in the address."""
-    return (
-        re.sub(r"//[^/@]*@", "//", CHOSEN_URI.rstrip("/"))
-        if CHOSEN_URI.startswith("http")
-        else ui_url()
-    )
+    """Return the address of the MLflow UI, without a password."""
+    if CHOSEN_URI.startswith("http"):
+        return re.sub(r"//[^/@]*@", "//", CHOSEN_URI.rstrip("/"))
+    return ui_url()
 
 
 def run_link(run_id: str) -> str:
-    """Where the MLflow UI shows a run."""
-    return ui_page(
-        server_link(), f"experiments/{client().get_run(run_id).info.experiment_id}/runs/{run_id}"
-    )
+    """Return the address of a run in the MLflow UI."""
+    number = client().get_run(run_id).info.experiment_id
+    return ui_page(server_link(), f"experiments/{number}/runs/{run_id}")
 
 
 def version_link(name: str, number: str) -> str:
-    """Where the MLflow UI shows a version."""
+    """Return the address of a version in the MLflow UI."""
     return ui_page(server_link(), f"models/{quote(name, safe='')}/versions/{number}")
 
 
 def model_files(model_id: str) -> dict[str, int]:
-    """All files that MLflow keeps of a logged model, with their bytes; none if the model is gone."""
-    found, waiting = dict[str, int](), [""]
+    """List the files of a logged model with their sizes; none if the model was deleted."""
+    found: dict[str, int] = {}
+    waiting = [""]
     while waiting:
         try:
             listed = client().list_logged_model_artifacts(model_id, waiting.pop() or None)
@@ -229,15 +153,13 @@ def model_files(model_id: str) -> dict[str, int]:
 
 
 def models_of_run(run_id: str) -> dict[str, dict[str, str]]:
-    """Tags of all models that were logged with an MLflow run, by their ids."""
-    where, found, token = (
-        [client().get_run(run_id).info.experiment_id],
-        dict[str, dict[str, str]](),
-        None,
-    )
+    """Return the tags of all models logged with an MLflow run, by model id."""
+    experiments = [client().get_run(run_id).info.experiment_id]
+    found: dict[str, dict[str, str]] = {}
+    token = None
     while True:
         page = client().search_logged_models(
-            where, filter_string=f"source_run_id = '{run_id}'", page_token=token
+            experiments, filter_string=f"source_run_id = '{run_id}'", page_token=token
         )
         found |= {str(model.model_id): dict(model.tags) for model in page}
         token = page.token
@@ -246,12 +168,12 @@ def models_of_run(run_id: str) -> dict[str, dict[str, str]]:
 
 
 def delete_model(model_id: str) -> None:
-    """Delete a logged model; ``mlflow gc`` frees what its files take."""
+    """Delete a logged model; ``mlflow gc`` removes its files."""
     client().delete_logged_model(model_id)
 
 
 def create_version(name: str, model_id: str, run_id: str, tags: Mapping[str, str]) -> None:
-    """Make a version of a model, and the model if there is none of its name."""
+    """Create a version of a model, and the model if it does not exist."""
     try:
         client().create_registered_model(name)
     except MlflowException:
@@ -262,7 +184,7 @@ def create_version(name: str, model_id: str, run_id: str, tags: Mapping[str, str
 
 
 def delete_version(name: str, number: str) -> None:
-    """Delete a version, if another has not done so already."""
+    """Delete a version, unless it is deleted already."""
     try:
         client().delete_model_version(name, number)
     except MlflowException as error:
@@ -271,7 +193,7 @@ def delete_version(name: str, number: str) -> None:
 
 
 def set_version_tag(name: str, number: str, tag: str, value: str) -> None:
-    """Write a tag of a version; an empty one goes."""
+    """Write a tag of a version; delete it if the value is empty."""
     if value:
         _put_version_tag(name, number, tag, value)
     else:
@@ -279,21 +201,18 @@ def set_version_tag(name: str, number: str, tag: str, value: str) -> None:
 
 
 def describe_version(name: str, number: str, text: str) -> None:
-    """Write what MLflow shows of a version, in Markdown."""
+    """Write the description of a version, in Markdown."""
     client().update_model_version(name, number, text)
 
 
 def day_of(run_id: str) -> str:
-    """The day on which an MLflow run began, in UTC."""
-    return (
-        datetime.fromtimestamp(client().get_run(run_id).info.start_time / 1000, UTC)
-        .date()
-        .isoformat()
-    )
+    """Return the date on which an MLflow run started, in UTC."""
+    started = client().get_run(run_id).info.start_time / 1000
+    return datetime.fromtimestamp(started, UTC).date().isoformat()
 
 
 def aliases(name: str) -> dict[str, str]:
-    """Versions of a model by the aliases that point to them; none if there is no such model."""
+    """Return the versions of a model by alias; none if there is no such model."""
     found = client().search_registered_models(f"name = '{name}'")
     return (
         {alias: str(number) for alias, number in sorted(found[0].aliases.items())} if found else {}
@@ -301,12 +220,12 @@ def aliases(name: str) -> dict[str, str]:
 
 
 def version_with_alias(name: str, alias: str) -> str | None:
-    """The version that an alias points to, if any."""
+    """Return the version of an alias, if any."""
     return aliases(name).get(alias)
 
 
 def set_alias(name: str, alias: str, number: str) -> None:
-    """Point an alias to a version; to none, and it goes."""
+    """Set an alias to a version; delete it if the version is empty."""
     if number:
         client().set_registered_model_alias(name, alias, number)
     else:
@@ -314,13 +233,13 @@ def set_alias(name: str, alias: str, number: str) -> None:
 
 
 def aliases_of(name: str, number: str) -> list[str]:
-    """The aliases that point to a version today."""
+    """Return the current aliases of a version."""
     return [alias for alias, pointed in aliases(name).items() if pointed == number]
 
 
 @contextmanager
 def staging() -> Iterator[Path]:
-    """A folder to put the files of a model together in, from which MLflow can import its code."""
+    """Provide a folder for the files of a model, from which MLflow can import its code."""
     folder = Path(tempfile.mkdtemp(prefix="refrain-model-"))
     sys.path.insert(0, str(folder))
     try:

@@ -1,4 +1,4 @@
-"""A store that was moved, copied or mounted elsewhere: MLflow keeps whole addresses of its files in its database."""
+"""A moved, copied or remounted store: MLflow's database has absolute addresses of its files."""
 
 import logging
 import sqlite3
@@ -17,23 +17,23 @@ ADDRESSES = {
 
 
 def follow_move(store: Path) -> None:
-    """Point MLflow's database to where the store is now, if its files lay in another folder when they were written.
+    """Update the addresses in MLflow's database if the store was in another folder before.
 
-    Only addresses below the folder that the experiments name are changed, all in one transaction, so that a copy of a
-    store never writes into the store that it was copied from.
+    Only addresses below the folder of the experiments change, in one
+    transaction, so that a copy of a store never writes into the original.
     """
     database = store / "mlflow.db"
     if not database.exists():
         return
     new = store.as_uri()
     with closing(sqlite3.connect(database, timeout=60)) as connection:
-        for old in _earlier_places(connection) - {new}:
+        for old in _earlier_stores(connection) - {new}:
             _replace(connection, old, new)
-            log.warning("the store was at %s and is at %s now: MLflow's addresses follow", old, new)
+            log.warning("the store moved from %s to %s: updated MLflow's addresses", old, new)
 
 
-def _earlier_places(connection: sqlite3.Connection) -> set[str]:
-    """Folders of the stores that experiments point into."""
+def _earlier_stores(connection: sqlite3.Connection) -> set[str]:
+    """Find the folders of the stores that experiments refer to."""
     if not _columns(connection, "experiments"):
         return set()
     rows = connection.execute(
@@ -49,7 +49,8 @@ def _replace(connection: sqlite3.Connection, old: str, new: str) -> None:
         for table, names in ADDRESSES.items():
             for name in _columns(connection, table) & set(names):
                 connection.execute(
-                    f"UPDATE {table} SET {name} = ? || substr({name}, ?) WHERE substr({name}, 1, ?) = ?",
+                    f"UPDATE {table} SET {name} = ? || substr({name}, ?) "
+                    f"WHERE substr({name}, 1, ?) = ?",
                     (new, len(old) + 1, len(old) + 1, f"{old}/"),
                 )
 

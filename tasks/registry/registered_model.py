@@ -10,20 +10,26 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-# First, for it sets what MLflow reads when it is imported: without it, telemetry is on.
-from tasks.registry.mlflow_client import CHAMPION, client, version_with_alias
-
-# isort: split
-import mlflow
 import numpy as np
 import pandas as pd
-from mlflow.entities import LoggedModel
-from mlflow.exceptions import MlflowException
-from mlflow.models import ModelSignature
-from mlflow.types import ColSpec, DataType, ParamSchema, ParamSpec, Schema
-from mlflow.types.schema import Array, Map, Object, Property
 
 from data.errors import nearest
+from tasks.registry.mlflow_client import CHAMPION, client, version_with_alias
+from tasks.registry.mlflow_library import (
+    Array,
+    ColSpec,
+    DataType,
+    LoggedModel,
+    Map,
+    MlflowException,
+    ModelSignature,
+    Object,
+    ParamSchema,
+    ParamSpec,
+    Property,
+    Schema,
+    mlflow,
+)
 from tasks.registry.versions import model_names, versions_of
 from tasks.serving.input_texts import broken_character
 from tasks.store.home import home

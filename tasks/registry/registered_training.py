@@ -1,4 +1,4 @@
-"""What a registered version was made of: its weights and settings from MLflow, its token set from the store."""
+"""The training of a registered version: weights and settings from MLflow, tags of its inputs."""
 
 import json
 import logging
@@ -16,12 +16,14 @@ from tasks.registry.registered_model import download, find_model
 from tasks.registry.versions import check_complete
 
 log = logging.getLogger(__name__)
-SNAPSHOT, TOKENS, CHECKPOINT = "refrain.snapshot", "refrain.tokens", "refrain.checkpoint"
+SNAPSHOT = "refrain.snapshot"
+TOKENS = "refrain.tokens"
+CHECKPOINT = "refrain.checkpoint"
 
 
 @dataclass(frozen=True)
 class Past:
-    """A version as it was registered: its tags, its MLflow run, settings as its files have them, and its weights."""
+    """A version as it was registered: tags, MLflow run, stored settings, and weights."""
 
     name: str
     number: str
@@ -33,11 +35,11 @@ class Past:
 
     @property
     def lost_settings(self) -> list[str]:
-        """Names of settings that there are no more."""
+        """Names of settings that no longer exist."""
         return sorted(self.settings.keys() - {declared.name for declared in fields(TrainSettings)})
 
     def train_settings(self) -> TrainSettings:
-        """The settings as they are read today; one that came since has its default."""
+        """Read the settings with today's code; newer settings have their defaults."""
         return TrainSettings(
             **{
                 name: value
@@ -48,28 +50,31 @@ class Past:
 
 
 def find_past(model: str, version: str) -> Past:
-    """Fetch a version and what it tells of itself.
+    """Download a version with its tags, settings and weights.
 
     Args:
-        model: Name of a registered model; or as ``find_model`` reads it, and then ``version`` is not looked at.
-        version: Its number or an alias.
+        model: Name of a registered model; or a name with a version or an alias, as ``find_model``
+            reads it, and ``version`` is ignored.
+        version: A version number or an alias.
 
     Raises:
-        ValueError: If there is no such version, it is not complete, or nothing tells what it was trained on.
+        ValueError: If there is no such version, it is not complete, or its tags lack its inputs.
     """
-    said = (
-        model if {"/", "@"} & set(model) else f"{model}{'/' if version.isdigit() else '@'}{version}"
-    )
-    name, number = find_model(said)
+    reference = model
+    if not {"/", "@"} & set(model):
+        reference = f"{model}{'/' if version.isdigit() else '@'}{version}"
+    name, number = find_model(reference)
     info = check_complete(name, number)
     _check_ours(name, number, info.tags)
     with TemporaryDirectory(prefix="refrain-replay-") as folder:
         files = download(name, number, Path(folder)) / "artifacts" / "model"
         try:
-            built, weights = json.loads((files / SETTINGS).read_text()), read_weights(files)
+            built = json.loads((files / SETTINGS).read_text())
+            weights = read_weights(files)
         except (ValueError, OSError) as error:
             raise ValueError(
-                f"{name} version {number} cannot be trained again, its files in MLflow are not whole: {error}"
+                f"{name} version {number} cannot be trained again, "
+                f"its files in MLflow are damaged: {error}"
             ) from error
     problem = find_problem(built["problem"])
     return Past(
@@ -78,9 +83,10 @@ def find_past(model: str, version: str) -> Past:
 
 
 def _check_ours(name: str, number: str, tags: Mapping[str, str]) -> None:
-    lacking = [tag for tag in (SNAPSHOT, TOKENS, CHECKPOINT) if not tags.get(tag)]
-    if lacking:
+    missing = [tag for tag in (SNAPSHOT, TOKENS, CHECKPOINT) if not tags.get(tag)]
+    if missing:
         raise ValueError(
-            f"{name} version {number} cannot be trained again: it has no tag {lacking[0]}, so what it was trained on is not "
-            f"known. Another program registered it, or its tags were removed in MLflow: name one that refrain run registered"
+            f"{name} version {number} cannot be trained again: it has no tag {missing[0]}, so its "
+            "training data is not known. Another program registered it, or its tags were removed "
+            "in MLflow: choose a version that refrain run registered"
         )

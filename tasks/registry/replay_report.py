@@ -1,4 +1,4 @@
-"""A version's weights held against those of the same training done again: how far off they are, and why."""
+"""A version's weights compared with those of the repeated training: differences and causes."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -17,13 +17,13 @@ from tasks.registry.registered_training import CHECKPOINT, SNAPSHOT, TOKENS, Pas
 from tasks.store.artifacts import Checkpoint, TokenSet
 from tasks.store.code import digest
 
-MOVING = ("python", "torch", "numpy")  # what of the libraries computes in a training
+MOVING = ("python", "torch", "numpy")  # the libraries that compute in a training
 CODE = "training code"
 
 
 @dataclass(frozen=True)
 class Fact:
-    """Something that weights depend on, as the version tells it and as it is now; empty where it was not written down."""
+    """Something that weights depend on, then and now; ``then`` is empty if it is not known."""
 
     what: str
     then: str
@@ -31,17 +31,17 @@ class Fact:
 
     @property
     def differs(self) -> bool:
-        """Whether it is known to be another."""
+        """Whether it is known to have changed."""
         return bool(self.then) and self.then != self.now
 
 
 @dataclass(frozen=True, kw_only=True)
 class Replay:
-    """What came of training a version again.
+    """The result of training a version again.
 
-    ``largest`` is the largest absolute difference of a weight, None where it is
-    no number; ``worst`` names its tensor. ``misfits`` are tensors that cannot
-    be compared at all, ``reasons`` say where a difference may come from.
+    ``largest`` is the largest absolute difference of a weight, None if it is
+    not a number; ``worst`` names its tensor. ``misfits`` are tensors that
+    cannot be compared, ``reasons`` the possible causes of a difference.
     """
 
     model: str
@@ -64,9 +64,11 @@ class Replay:
 def compared(
     past: Past, weights: Weights, facts: list[Fact], *, epochs: int, minutes: float
 ) -> Replay:
-    """Hold new weights against those of a version, and say where differences may come from."""
-    tensors, unlike = changes_of_weights(past.weights, weights), misfits(past.weights, weights)
-    num, differing = sum(each.num for each in tensors), sum(each.num_differing for each in tensors)
+    """Compare new weights with those of a version, and find possible causes of differences."""
+    tensors = changes_of_weights(past.weights, weights)
+    unlike = misfits(past.weights, weights)
+    num = sum(each.num for each in tensors)
+    differing = sum(each.num_differing for each in tensors)
     is_identical = not differing and not unlike
     return Replay(
         model=past.name,
@@ -88,25 +90,27 @@ def compared(
 
 
 def facts_of(past: Past, tokens: TokenSet) -> list[Fact]:
-    """All that weights depend on, then and now."""
-    tags, ours = past.tags, past.train_settings()
-    known, built, here = (
-        _listed(tags, "refrain.libraries"),
-        _listed(tags, "refrain.machine"),
-        libraries(),
-    )
+    """List everything that weights depend on, then and now."""
+    tags = past.tags
+    settings = past.train_settings()
+    known = _listed(tags, "refrain.libraries")
+    machine = _listed(tags, "refrain.machine")
+    here = libraries()
     return [
         Fact("token set", tags[TOKENS], tokens.digest),
         Fact("settings", tags.get("refrain.settings", ""), digest(tokens.settings, past.settings)),
-        Fact("seed", tags.get("refrain.seed", ""), str(ours.seed)),
+        Fact("seed", tags.get("refrain.seed", ""), str(settings.seed)),
         Fact(CODE, tags.get("refrain.training_code", ""), training_digest(past.problem.name)),
         *(Fact(name, known.get(name, ""), here[name]) for name in MOVING),
-        *(Fact(name, built.get(name, ""), now) for name, now in describe_machine(ours).items()),
+        *(
+            Fact(name, machine.get(name, ""), now)
+            for name, now in describe_machine(settings).items()
+        ),
     ]
 
 
 def _listed(tags: Mapping[str, str], name: str) -> dict[str, str]:
-    """What a tag lists; nothing if it is not there, or somebody wrote something else into it."""
+    """Read the JSON object of a tag; empty if the tag is missing or has other content."""
     try:
         return dict(json.loads(tags.get(name) or "{}"))
     except (ValueError, TypeError):
@@ -114,52 +118,58 @@ def _listed(tags: Mapping[str, str], name: str) -> dict[str, str]:
 
 
 def reasons_of(past: Past, facts: list[Fact], weights: Weights) -> Iterator[str]:
-    """Say where a difference may come from, what is certain first."""
+    """Yield possible causes of a difference, certain ones first."""
     certain = list(_changed_files(past, weights)) + [
-        f"there is no setting {name} any more" for name in past.lost_settings
+        f"setting {name} no longer exists" for name in past.lost_settings
     ]
-    told = [_said(past, fact) for fact in facts if fact.differs]
+    likely = [_describe(past, fact) for fact in facts if fact.differs]
     if past.settings.get("max_minutes"):
-        told.append(
-            "max_minutes is set: where a clock ends a training, it decides how many steps there are"
-        )
-    yield from certain + told
+        likely.append("max_minutes is set: the number of steps depends on the speed of the machine")
+    yield from certain + likely
     unknown = [fact.what for fact in facts if not fact.then]
     if unknown:
-        yield f"the version does not tell with what it was trained: {', '.join(unknown)}"
-    elif not certain and not told:
-        yield "nothing that it tells of itself is another now: " + (
-            "on a GPU the same bits are not promised"
+        yield f"the tags of the version lack: {', '.join(unknown)}"
+    elif not certain and not likely:
+        yield "none of its tags differs now: " + (
+            "a GPU does not guarantee identical bits"
             if facts[-1].now != "cpu"
-            else "replay it again, and if the difference stays, its weights in MLflow are not those that were registered"
+            else "replay it again; if the difference stays, its weights in MLflow were changed"
         )
 
 
-def _said(past: Past, fact: Fact) -> str:
-    told = f"{fact.what}: {fact.then} then, {fact.now} now"
+def _describe(past: Past, fact: Fact) -> str:
+    text = f"{fact.what}: {fact.then} then, {fact.now} now"
     commits = [
         commit or "not known" for commit in (past.tags.get("refrain.git_commit"), git_commit())
     ]
-    return f"{told} (commit {commits[0]} then, {commits[1]} now)" if fact.what == CODE else told
+    if fact.what != CODE:
+        return text
+    return f"{text} (commit {commits[0]} then, {commits[1]} now)"
 
 
 def _changed_files(past: Past, weights: Weights) -> Iterator[str]:
-    """Say if a version's weights are not those of the checkpoint that it was made of, where that is still there."""
+    """Yield a cause if a version's weights differ from its checkpoint, if that still exists."""
     kept = Checkpoint.find(past.name, past.tags[CHECKPOINT])
     if kept is None:
         return
     try:
-        theirs = read_weights(kept.folder)
+        stored = read_weights(kept.folder)
     except (ValueError, OSError) as error:
-        yield f"whether its weights in MLflow were changed cannot be told, for its checkpoint cannot be read: {error}"
+        yield (
+            "its weights in MLflow cannot be compared with its checkpoint, "
+            f"which cannot be read: {error}"
+        )
         return
-    if _are_same(theirs, past.weights):
+    if _are_same(stored, past.weights):
         return
-    also = ", which the replay has to the last bit" if _are_same(theirs, weights) else ""
-    yield f"the weights in MLflow were changed: they are not those of the checkpoint in {kept.folder}{also}"
+    also = ", which the replay reproduces bit by bit" if _are_same(stored, weights) else ""
+    yield (
+        "the weights in MLflow were changed: they differ from the checkpoint "
+        f"in {kept.folder}{also}"
+    )
 
 
-def _are_same(ours: Weights, theirs: Weights) -> bool:
-    return not misfits(ours, theirs) and not any(
-        change.num_differing for change in changes_of_weights(ours, theirs)
+def _are_same(some: Weights, others: Weights) -> bool:
+    return not misfits(some, others) and not any(
+        change.num_differing for change in changes_of_weights(some, others)
     )

@@ -13,21 +13,22 @@ STEPS_PER_POINT = 10  # MLflow's pages slow down with every point; the history f
 
 
 def mean(values: Iterable[float | None]) -> float | None:
-    """Mean of the values that are known and numbers, none if there is no such one."""
+    """Return the mean of the known values, without NaN; None if there is none."""
     known = [value for value in values if value is not None and not math.isnan(value)]
     return fmean(known) if known else None
 
 
 class MetricPoints:
-    """Metrics of steps, averaged over a few and kept until there are many to write.
+    """Metrics of steps, averaged over a few and buffered until there are many to write.
 
     Args:
         run_id: The MLflow run.
-        score_name: Name there of the score of an epoch on the validation split.
+        score_name: Name of the metric of an epoch's validation score.
     """
 
     def __init__(self, run_id: str, score_name: str) -> None:
-        self.run_id, self.score_name = run_id, score_name
+        self.run_id = run_id
+        self.score_name = score_name
         self.steps: list[Step] = []
         self.points: list[tuple[str, float, int, int]] = []
 
@@ -38,7 +39,8 @@ class MetricPoints:
             self._make_points()
 
     def _make_points(self) -> None:
-        done, self.steps = self.steps, []
+        done = self.steps
+        self.steps = []
         means = {
             "train_loss": mean(step.loss for step in done),
             "gradient_norm": mean(step.gradient_norm for step in done),
@@ -68,17 +70,18 @@ class MetricPoints:
         self.points += [(name, value, step, now) for name, value in values.items()]
 
     def flush(self) -> None:
-        """Write what is kept."""
+        """Write the buffered points."""
         if self.steps:
             self._make_points()
-        points, self.points = self.points, []
+        points = self.points
+        self.points = []
         if points:
             log_metrics(self.run_id, points)
 
 
 @contextmanager
 def metric_points(run_id: str, score_name: str) -> Iterator[MetricPoints]:
-    """Collect metrics, and write the last of them whatever happens."""
+    """Collect metrics, and write the last of them even after an error."""
     points = MetricPoints(run_id, score_name)
     try:
         yield points

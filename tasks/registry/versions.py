@@ -1,9 +1,8 @@
-"""The versions of models in MLflow: one for each key, whole or not counted; found, completed and listed.
+"""The versions of models in MLflow: one per key, complete or ignored; found, completed, listed.
 
-MLflow gives a new number to whoever asks for one. So a version carries its
-key, and is looked for before it is made and again afterwards; a tag that is
-written last of all says that it is complete. What changes versions is done
-under a lock (``tasks/store/locks.py``).
+MLflow gives a new number to each request. So a version carries its key, and is
+looked up before it is made and again afterwards; a tag written last marks it as
+complete. Versions are changed under a lock (``tasks/store/locks.py``).
 """
 
 import logging
@@ -27,23 +26,23 @@ from tasks.registry.mlflow_client import (
 from tasks.store.code import digest
 
 log = logging.getLogger(__name__)
-KEY = "refrain.key"  # names all that went into a version
-SCORES = "refrain.scores"  # names its newest scores
+KEY = "refrain.key"  # a digest of all inputs of a version
+SCORES = "refrain.scores"  # the digest of its newest scores
 FILES = "refrain.files"  # a digest of the names and sizes of its files
-COMPLETE = "refrain.complete"  # when it was, written last
-LOGGED_AT = "refrain.logged_at"  # of a logged model: whose lock it was made under
+COMPLETE = "refrain.complete"  # the time it was completed, written last
+LOGGED_AT = "refrain.logged_at"  # of a logged model: the machine and store of its lock
 
 
 def is_complete(info: VersionInfo) -> bool:
-    """Whether nothing of a version is missing; of one that others made, MLflow's own word counts."""
+    """Tell whether a version is complete; for other programs' versions, MLflow's status counts."""
     return info.status == "READY" and (COMPLETE in info.tags or KEY not in info.tags)
 
 
 def find_version(name: str, key: str) -> str | None:
-    """The complete version that carries a key, if there is one.
+    """Find the complete version of a key, if there is one.
 
-    What a killed registration left is completed if all its files are there,
-    else removed. Of several, which two machines made at once, the lowest stays.
+    The version of a killed registration is completed if it has all files, else
+    removed. If two machines made one at the same time, the lowest stays.
     """
     same = _all_pages(
         partial(client().search_model_versions, f"name = '{name}' and tags.`{KEY}` = '{key}'")
@@ -70,7 +69,7 @@ def _completed(info: VersionInfo) -> bool:
 
 def _remove(info: VersionInfo, why: str) -> None:
     named = mlflow_client.aliases_of(info.name, str(info.version))
-    if named:  # somebody has decided for it: that is not ours to undo
+    if named:  # a person or a promotion set the alias: keep it
         log.warning(
             "%s version %s %s, but is %s, so it stays",
             info.name,
@@ -92,51 +91,50 @@ def make_version(
     tags: Mapping[str, str],
     files: Mapping[str, int],
 ) -> str:
-    """Make the version of a key, verify it, and only then call it complete.
+    """Make the version of a key, verify it, and mark it as complete.
 
     Args:
-        name: Under which it is registered.
-        key: Names all that went into it.
-        model_id: The model as it was logged.
-        run_id: The MLflow run that it came from.
-        tags: What it tells about itself.
-        files: Files that must be among its own, with their bytes.
+        name: Name of the registered model.
+        key: Digest of all its inputs.
+        model_id: Id of the logged model.
+        run_id: The MLflow run of its training.
+        tags: Its tags.
+        files: Files that it must have, with their sizes.
 
     Raises:
-        OSError: If MLflow has not kept all of it.
+        OSError: If MLflow has not stored all files.
     """
     there = model_files(model_id)
-    lost = sorted(path for path, num_bytes in files.items() if there.get(path) != num_bytes)
-    if lost:
+    missing = sorted(path for path, num_bytes in files.items() if there.get(path) != num_bytes)
+    if missing:
         raise OSError(
-            f"{name}: MLflow kept {len(files) - len(lost)} of {len(files)} files, not {lost[0]}: is its disk full?"
+            f"{name}: MLflow stored {len(files) - len(missing)} of {len(files)} files, "
+            f"not {missing[0]}: is its disk full?"
         )
     mlflow_client.create_version(name, model_id, run_id, {**tags, KEY: key, FILES: digest(there)})
     number = find_version(name, key)
     if number is None:
         raise OSError(
-            f"{name}: the version that was just made is not there: did another program delete it? Start again"
+            f"{name}: the new version is missing: did another program delete it? Start again"
         )
     return number
 
 
 def clear_left(name: str, run_id: str, place: str) -> None:
-    """Delete the models that killed registrations of an MLflow run left, of which no version was made.
+    """Delete the logged models of killed registrations of an MLflow run.
 
-    Only what was logged at ``place`` goes, where the caller holds the lock of
-    registrations: elsewhere another may be about to make a version of its own.
+    Only models logged at ``place`` are deleted, where the caller holds the lock
+    of registrations: elsewhere another process may be about to register one.
     """
     of_versions = {str(info.source).removeprefix("models:/") for info in versions_of(name)}
     for model_id, tags in mlflow_client.models_of_run(run_id).items():
         if tags.get(LOGGED_AT) == place and model_id not in of_versions:
-            log.warning(
-                "%s: model %s was logged and no version made of it: removed", name, model_id
-            )
+            log.warning("%s: model %s was logged but not registered: removed", name, model_id)
             mlflow_client.delete_model(model_id)
 
 
 def tell(name: str, number: str, tags: Mapping[str, str]) -> dict[str, str]:
-    """Bring tags of a version up to date, and return all that it has."""
+    """Update tags of a version, and return all its tags."""
     known = dict(check_complete(name, number).tags)
     for tag, value in tags.items():
         if known.get(tag) != value:
@@ -151,67 +149,68 @@ def challenge(name: str, number: str) -> None:
 
 
 def version_info(name: str, number: str) -> VersionInfo | None:
-    """What MLflow tells of a version, if there is one of this number."""
+    """Find a version by its number."""
     return next((info for info in versions_of(name) if str(info.version) == number), None)
 
 
 def check_complete(name: str, number: str) -> VersionInfo:
-    """Refuse a version that nothing must point to.
+    """Check that a version is complete, as an alias must not point to an incomplete one.
 
     Raises:
-        ValueError: If it is not there, or not whole.
+        ValueError: If it does not exist or is not complete.
     """
     info = version_info(name, number)
     if info is None:
         known = sorted((int(info.version) for info in versions_of(name)), reverse=True)
         raise ValueError(
-            f"{name} has no version {number}: there are {', '.join(map(str, known[:10])) or 'none'}"
+            f"{name} has no version {number}: it has {', '.join(map(str, known[:10])) or 'none'}"
         )
     if not is_complete(info):
         raise ValueError(
-            f"{name} version {number} is not complete: its registration was stopped; the same flow run again completes it"
+            f"{name} version {number} is not complete: its registration was interrupted; "
+            "the same flow run again completes it"
         )
     return info
 
 
 def check_model(name: str) -> None:
-    """Refuse a model that MLflow does not have.
+    """Check that MLflow has a model.
 
     Raises:
-        ValueError: With the nearest name.
-        OSError: If MLflow gave no answer.
+        ValueError: If it has not; with the nearest name.
+        OSError: If MLflow does not respond.
     """
     known = model_names()
     if name not in known:
-        said = nearest(name, known) if known else "none is registered yet"
-        raise ValueError(f"there is no model {name!r} in MLflow: {said}")
+        hint = nearest(name, known) if known else "none is registered yet"
+        raise ValueError(f"there is no model {name!r} in MLflow: {hint}")
 
 
 @contextmanager
-def asking() -> Iterator[None]:
-    """Say in one line that MLflow gave no answer, without a password that stands in its address.
+def one_line_errors() -> Iterator[None]:
+    """Turn any error of MLflow into one line, without a password of its address.
 
     Raises:
-        OSError: If it gave none.
+        OSError: If MLflow does not respond.
     """
     try:
         yield
     except Exception as error:  # of MLflow, of the database below it, of the network between
-        said = re.sub(r"//[^/@\s]*@", "//***@", " ".join(str(error).split()))
+        message = re.sub(r"//[^/@\s]*@", "//***@", " ".join(str(error).split()))
         raise OSError(
-            f"MLflow did not answer ({said[:300]}): look at MLFLOW_TRACKING_URI, and whether it runs"
+            f"MLflow did not respond ({message[:300]}): check MLFLOW_TRACKING_URI and the server"
         ) from error
 
 
-@asking()
+@one_line_errors()
 def model_names() -> list[str]:
-    """Names of all registered models."""
+    """List the names of all registered models."""
     return [str(model.name) for model in _all_pages(client().search_registered_models)]
 
 
-@asking()
+@one_line_errors()
 def list_models() -> list[dict[str, Any]]:
-    """All registered models: name, versions, aliases, and what is known of their champions."""
+    """List all registered models: name, versions, aliases, and the tags of their champions."""
     found = []
     for model in _all_pages(client().search_registered_models):
         named = {alias: str(number) for alias, number in sorted(model.aliases.items())}
@@ -223,13 +222,13 @@ def list_models() -> list[dict[str, Any]]:
 
 
 def versions_of(name: str) -> list[VersionInfo]:
-    """All versions of a model, however many; none if it is not registered."""
+    """List all versions of a model; none if it is not registered."""
     return _all_pages(partial(client().search_model_versions, f"name = '{name}'"))
 
 
-@asking()
+@one_line_errors()
 def registered_scores(*, only_aliased: bool = False) -> list[tuple[str, str]]:
-    """Model name and scores of every registered version, or of those that an alias points to."""
+    """List the model name and scores of every registered version, or of every aliased one."""
     found = []
     for model in _all_pages(client().search_registered_models):
         aliased = {str(number) for number in model.aliases.values()}
@@ -242,16 +241,18 @@ def registered_scores(*, only_aliased: bool = False) -> list[tuple[str, str]]:
     return found
 
 
-@asking()
+@one_line_errors()
 def versions_by_scores(name: str) -> dict[str, str]:
-    """Registered versions of a model with their aliases, the oldest first, by the digest of their scores."""
+    """Describe the versions of a model with their aliases, oldest first, by scores digest."""
     made = sorted(versions_of(name), key=lambda each: int(each.version))
     named = aliases(name) if made else {}
-    told = {}
+    described = {}
     for each in made:
-        ours = ", ".join(alias for alias, number in named.items() if number == str(each.version))
-        told[each.tags.get(SCORES, "")] = f"version {each.version}" + (f" ({ours})" if ours else "")
-    return told
+        shown = ", ".join(alias for alias, number in named.items() if number == str(each.version))
+        described[each.tags.get(SCORES, "")] = f"version {each.version}" + (
+            f" ({shown})" if shown else ""
+        )
+    return described
 
 
 def _all_pages(search: Callable[..., Any]) -> list[Any]:

@@ -1,12 +1,11 @@
-"""The nouns that travel between tasks, their digests and their folders.
+"""The artifacts that tasks pass on, their digests and their folders.
 
-A noun's folder is named by a digest of its inputs, of the settings that matter
-to it and of the code that makes it. Files are written first and
-``manifest.json`` last, so a folder without a manifest does not exist.
+An artifact's folder is named by a digest of its inputs, of the settings that
+affect it and of the code that makes it. Its files are written first and
+``manifest.json`` last, so a folder without a manifest counts as missing.
 """
 
 import json
-import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,16 +20,18 @@ import pyarrow.parquet as pq
 from rnn_models.batching.batch import Examples, Ragged, Words
 from rnn_models.layers.word_vectors import Vectors
 from rnn_models.problem import Sizes
+from tasks.store import durable
 from tasks.store.home import home
 from tasks.store.lookup import begin_work
 
 MANIFEST = "manifest.json"
-VECTORS, KNOWN = "vectors.npy", "vectors.known.npy"
+VECTORS = "vectors.npy"
+KNOWN = "vectors.known.npy"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Noun:
-    """Something a task made: what it is and where it lies."""
+class Artifact:
+    """The result of a task: its description and its folder."""
 
     KIND: ClassVar[str]
     dataset: str
@@ -38,29 +39,29 @@ class Noun:
 
     @classmethod
     def folder_of(cls, dataset: str, key: str) -> Path:
-        """The folder of a noun, whether it is there or not."""
+        """Return the folder of an artifact, whether it exists or not."""
         return home() / cls.KIND / f"{dataset}-{key}"
 
     @property
     def folder(self) -> Path:
-        """Where its files lie."""
+        """The folder of its files."""
         return self.folder_of(self.dataset, self.digest)
 
     @classmethod
     def find(cls, dataset: str, key: str) -> Self | None:
-        """The noun, if it was made and finished before."""
+        """Find an artifact that was finished before."""
         path = cls.folder_of(dataset, key) / MANIFEST
         return cls(**json.loads(path.read_text())) if path.exists() else None
 
     @classmethod
     @contextmanager
     def making(cls, dataset: str, key: str, *, keep_partial: bool = False) -> Iterator[Path]:
-        """Give the folder to write into; what a failure leaves behind is removed.
+        """Provide the folder to write to; remove it after a failure.
 
         Args:
             dataset: Name of the dataset.
-            key: Digest of the noun.
-            keep_partial: Keep what is there, before and after a failure, to go on from it.
+            key: Digest of the artifact.
+            keep_partial: Keep existing files, before and after a failure, to resume from them.
         """
         begin_work()
         folder = cls.folder_of(dataset, key)
@@ -75,23 +76,18 @@ class Noun:
             raise
 
     def commit(self) -> Self:
-        """Write the manifest, last of all and at once: now the noun exists."""
-        partial = self.folder / f"{MANIFEST}.partial"
-        with partial.open("w", encoding="utf-8") as file:
-            json.dump(asdict(self), file, indent=2, ensure_ascii=False)
-            file.write("\n")
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(self.folder / MANIFEST)
+        """Flush all files, then write the manifest: from now on the artifact exists."""
+        durable.flush(self.folder)
+        durable.write_json(self.folder / MANIFEST, asdict(self))
         return self
 
 
 @dataclass(frozen=True, kw_only=True)
-class Snapshot(Noun):
-    """Checked rows, Parquet per split, and the refused ones with their reasons.
+class Snapshot(Artifact):
+    """Checked rows, one Parquet file per split, and the rejected rows with their reasons.
 
-    ``splits`` maps each split to a digest of its rows: what two scores must
-    have in common to be compared.
+    ``splits`` maps each split to a digest of its rows: two scores are compared
+    only if the digests of their splits are equal.
     """
 
     KIND: ClassVar[str] = "snapshots"
@@ -100,13 +96,13 @@ class Snapshot(Noun):
     reasons: dict[str, int]
 
     def table(self, split: str) -> pa.Table:
-        """The rows of a split."""
+        """Read the rows of a split."""
         return pq.read_table(self.folder / f"{split}.parquet")
 
 
 @dataclass(frozen=True, kw_only=True)
-class TokenSet(Noun):
-    """Ids per split, memory-mapped, and the vocabularies they were made with."""
+class TokenSet(Artifact):
+    """Ids per split, memory-mapped, and the vocabularies that encode them."""
 
     KIND: ClassVar[str] = "tokens"
     problem: str
@@ -120,7 +116,7 @@ class TokenSet(Noun):
     format: str = ""
 
     def examples(self, split: str) -> Examples:
-        """The ids of a split, mapped from disk."""
+        """Map the ids of a split from disk."""
         is_spelled = (self.folder / f"{split}.forms.npy").exists()
         words = (
             Words(self._column(split, "forms"), self._column(split, "spellings"))
@@ -134,38 +130,39 @@ class TokenSet(Noun):
         return Ragged(ids, np.load(self.folder / f"{split}.{name}.offsets.npy"))
 
     def word_vectors(self) -> Vectors | None:
-        """The vectors that the source ids start from, where settings name a file of them."""
+        """Load the pretrained vectors of the source ids, if the settings name a file of them."""
         if not (self.folder / VECTORS).exists():
             return None
         return np.load(self.folder / VECTORS), np.load(self.folder / KNOWN)
 
     def model_sizes(self) -> Sizes:
-        """What a model must know of the vocabularies."""
+        """Return the vocabulary sizes and labels that a model is built with."""
         return Sizes(**self.sizes | {"labels": tuple(self.sizes["labels"])})
 
     def snapshot_of(self) -> Snapshot:
-        """The snapshot the ids were made from.
+        """Find the snapshot of these ids.
 
         Raises:
-            ValueError: If somebody removed it from the store.
+            ValueError: If it was removed from the store.
         """
         found = Snapshot.find(self.dataset, self.snapshot)
         if found is None:
             raise ValueError(
-                f"snapshot {self.snapshot} of {self.dataset} is gone from {home()}: ingest again"
+                f"snapshot {self.snapshot} of {self.dataset} is missing in {home()}: ingest again"
             )
         return found
 
 
 @dataclass(frozen=True, kw_only=True)
-class Checkpoint(Noun):
-    """Weights of the best epoch, settings, history; ``mlflow_run`` is where it can be followed.
+class Checkpoint(Artifact):
+    """Weights of the best epoch, settings and training history.
 
-    ``validation_score`` is that of the best epoch as it is shown, such as
-    ``entity F1 85.30``. ``ended`` names the setting that ended the training,
-    and ``improving`` what was best in its last epoch, such as ``loss 0.805``,
-    empty where nothing was.
-    ``machine`` is what trained it, as ``rnn_models/checkpoints/machine.py`` describes one.
+    ``mlflow_run`` is the id of the training's MLflow run. ``validation_score``
+    is the formatted score of the best epoch, such as ``entity F1 85.30``.
+    ``ended`` names the setting that ended the training. ``improving`` names the
+    metric that was best in the last epoch, such as ``loss 0.805``; empty if
+    none was. ``machine`` describes the machine of the training (see
+    ``rnn_models/checkpoints/machine.py``).
     """
 
     KIND: ClassVar[str] = "checkpoints"
@@ -186,11 +183,12 @@ class Checkpoint(Noun):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Scores(Noun):
-    """Scores on one split with intervals, in percent, those of the baselines, and per-example results.
+class Scores(Artifact):
+    """Scores on one split in percent with intervals, baselines, and per-example results.
 
-    ``baseline`` is the one that scored best on the validation split, empty in
-    scores of before that was asked; ``bleu_tokenizer`` cut the texts for BLEU.
+    ``baseline`` names the best baseline on the validation split; empty in old
+    scores. ``bleu_tokenizer`` names the tokenizer of BLEU. ``raw_text`` has the
+    scores, by metric, on raw text that is tokenized differently from the rows.
     """
 
     KIND: ClassVar[str] = "scores"
@@ -203,22 +201,21 @@ class Scores(Noun):
     baselines: dict[str, dict[str, float]]
     baseline: str = ""
     bleu_tokenizer: str = ""
-    raw_text: dict[str, float] = field(
-        default_factory=dict
-    )  # by metric, where raw text is cut another way than rows are
+    raw_text: dict[str, float] = field(default_factory=dict)
 
     @property
     def headline(self) -> str:
-        """Name of the metric that decides."""
+        """The name of the metric that promotions compare."""
         return next(iter(self.metrics))
 
 
 @dataclass(frozen=True, kw_only=True)
-class SystemScores(Noun):
-    """How one system does on one split, in percent, and what it costs: an encoder or a cheap system, by its name.
+class SystemScores(Artifact):
+    """Scores in percent, training time and size of one system, an encoder or a baseline.
 
-    ``num_parameters`` counts what it takes from the training split; speeds are
-    in source tokens per second, that of a cheap system's predictions unknown.
+    ``num_parameters`` counts the values learned from the training split. Speeds
+    are in source tokens per second; the prediction speed of a baseline is not
+    measured.
     """
 
     KIND: ClassVar[str] = "comparisons"
@@ -235,8 +232,8 @@ class SystemScores(Noun):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Health(Noun):
-    """How gradients fare in the first steps of a training, with clipping and without: a report and its page."""
+class Health(Artifact):
+    """Gradients in the first steps of a training, with and without clipping: report and page."""
 
     KIND: ClassVar[str] = "health"
     tokens: str
@@ -246,7 +243,7 @@ class Health(Noun):
 
 @dataclass(frozen=True)
 class ModelVersion:
-    """A registered model: nothing of it is in the store, it lies in MLflow."""
+    """A registered model version; its files are in MLflow, not in the store."""
 
     name: str
     version: str
@@ -255,11 +252,12 @@ class ModelVersion:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Promotion(Noun):
-    """Whether a challenger became champion, why or why not, and what that was decided from.
+class Promotion(Artifact):
+    """The decision whether a challenger became champion, its reason and its evidence.
 
-    ``against`` is whom it had to beat. ``comparison`` and ``classes`` are those
-    of ``rnn_models/evaluation/significance.py``, empty where none was made; ``settings`` are all of promotion.
+    ``against`` names the system to beat. ``comparison`` and ``classes`` come
+    from ``rnn_models/evaluation/significance.py``; empty if no comparison was
+    made. ``settings`` are all promotion settings.
     """
 
     KIND: ClassVar[str] = "promotions"
@@ -279,5 +277,5 @@ class Promotion(Noun):
     aliases: list[str] = field(default_factory=list)
 
     def seen_now(self, aliases: list[str]) -> "Promotion":
-        """The same decision with the aliases that the version has today."""
+        """Return this decision with the current aliases of the version."""
         return replace(self, aliases=aliases)

@@ -1,8 +1,8 @@
-"""The one rule by which the code of a stage is digested: what its entry modules import, as syntax trees.
+"""Code digests: the imports of a stage's modules, as syntax trees.
 
-Comments, docstrings, line breaks and positions do not count, so a formatter
-or a corrected sentence makes nothing anew. Modules that are looked up by
-their name (sources, formats, problems) are entries where a dataset uses them.
+Comments, docstrings, line breaks and positions are ignored, so formatting or
+a corrected sentence invalidates nothing. Modules found by name (sources,
+formats, problems) are entries of the datasets that use them.
 """
 
 import ast
@@ -17,7 +17,8 @@ from typing import Any
 from tasks.store.installation import PACKAGE, ROOT, path_of_module, source_text
 
 OURS = ("tasks", "rnn_models", "data")
-# They name, find and follow what stages make, and make nothing of it: what they import is not followed.
+# These modules name, find or track artifacts, but do not affect their content. Their imports are
+# not followed.
 BOUNDARY = frozenset(
     Path("tasks", name)
     for name in (
@@ -42,9 +43,9 @@ def code_digest(
     """Digest all code that some modules run.
 
     Args:
-        entries: Modules as paths from the root; what they import counts too.
-        alone: Modules whose imports do not count: tasks that only call what the entries hold.
-        libraries: Whose versions count.
+        entries: Modules as paths from the root, digested with their imports.
+        alone: Modules digested without their imports: tasks that only call the entries.
+        libraries: Libraries whose versions are included.
         root: Folder of the packages.
     """
     modules = {*needed_modules(map(Path, entries), root, boundary=BOUNDARY), *map(Path, alone)}
@@ -52,12 +53,12 @@ def code_digest(
 
 
 def path_of(module: str) -> str:
-    """The path of a module that was looked up by its name, as ``code_digest`` takes it."""
+    """Return the path of a module from its dotted name, for ``code_digest``."""
     return module.removeprefix(PACKAGE).replace(".", "/") + ".py"
 
 
 def modules_digest(modules: Iterable[Path], root: Path = ROOT) -> str:
-    """Digest some modules, no others."""
+    """Digest some modules without their imports."""
     return _digest(set(modules), (), root)
 
 
@@ -72,12 +73,12 @@ def _digest(modules: set[Path], libraries: tuple[str, ...], root: Path) -> str:
 def needed_modules(
     entries: Iterable[Path], root: Path = ROOT, *, boundary: frozenset[Path] = frozenset()
 ) -> list[Path]:
-    """All our modules that some modules import, themselves included, as paths from the root.
+    """Find all modules of this project that some modules import, including themselves.
 
     Args:
-        entries: Where to begin, as paths from the root.
+        entries: Modules to start from, as paths from the root.
         root: Folder of the packages.
-        boundary: Modules that are left out, with what only they import.
+        boundary: Modules to exclude, with everything that only they import.
     """
     found = set[Path]()
     waiting = list(entries)
@@ -94,15 +95,14 @@ def needed_modules(
 
 
 def _imports(path: Path, root: Path) -> list[Path]:
-    places = [Path(*name.split(".")) for name in imported_names(source_text(path, root))]
-    modules = [place.with_suffix(".py") for place in places] + [
-        place / "__init__.py" for place in places
-    ]
+    paths = [Path(*name.split(".")) for name in imported_names(source_text(path, root))]
+    modules = [path.with_suffix(".py") for path in paths]
+    modules += [path / "__init__.py" for path in paths]
     return [module for module in modules if path_of_module(module, root).is_file()]
 
 
 def imported_names(text: str) -> tuple[str, ...]:
-    """Names of ours that a module imports; of `from a import b` both a and a.b, for b may be a module."""
+    """List the project modules a module imports; for `from a import b`, both a and a.b."""
     return _read(text)[0]
 
 
@@ -113,8 +113,9 @@ def shape_digest(text: str) -> str:
 
 @cache
 def _read(text: str) -> tuple[tuple[str, ...], str]:
-    """The imports and the digest of a module: both at once, for reading the text is what takes the time."""
-    tree, names = ast.parse(text), list[str]()
+    """Return the imports and the digest of a module; parsing takes most of the time."""
+    tree = ast.parse(text)
+    names: list[str] = []
     for node in ast.walk(tree):
         if isinstance(node, ast.ImportFrom) and node.module:
             names += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
@@ -122,21 +123,21 @@ def _read(text: str) -> tuple[tuple[str, ...], str]:
             names += [alias.name for alias in node.names]
         elif isinstance(node, DOCUMENTED) and ast.get_docstring(node, clean=False) is not None:
             node.body = node.body[1:]
-    ours = tuple(name for name in names if name.split(".")[0] in OURS)
-    return ours, hashlib.sha256(ast.dump(tree).encode()).hexdigest()
+    found = tuple(name for name in names if name.split(".")[0] in OURS)
+    return found, hashlib.sha256(ast.dump(tree).encode()).hexdigest()
 
 
 def training_modules(problem: str) -> tuple[str, str]:
-    """The modules that a training of a problem begins in."""
+    """Return the entry modules of a training of a problem."""
     return "rnn_models/training/loop.py", f"rnn_models/problems/{problem}.py"
 
 
 def digest(*parts: Any) -> str:
-    """A short name for some plain values: equal values, equal names."""
+    """Digest plain values: equal values have equal digests."""
     text = json.dumps(parts, sort_keys=True, ensure_ascii=False, default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def training_code(problem: str) -> str:
-    """A digest of all code that a training of a problem runs, and of torch's version."""
+    """Digest all code that a training of a problem runs, and torch's version."""
     return code_digest(*training_modules(problem), libraries=("torch",))

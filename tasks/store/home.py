@@ -1,4 +1,4 @@
-"""The folder that holds everything Refrain keeps."""
+"""The folder of all of Refrain's data."""
 
 import os
 from pathlib import Path
@@ -7,5 +7,5 @@ from tasks.store.installation import project
 
 
 def home() -> Path:
-    """The folder that holds everything Refrain keeps: ``REFRAIN_HOME``, else ``.refrain`` in the project."""
+    """Return the folder of all data: ``REFRAIN_HOME``, else ``.refrain`` in the project."""
     return Path(os.environ.get("REFRAIN_HOME") or project() / ".refrain").resolve()

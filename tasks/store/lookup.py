@@ -1,4 +1,4 @@
-"""Look for what was made before, without making anything."""
+"""Look up finished artifacts without making any."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,12 +8,12 @@ _is_finding: ContextVar[bool] = ContextVar("is_finding", default=False)
 
 
 class WorkToDoError(Exception):
-    """Something is not there and would have to be made."""
+    """An artifact is missing and would have to be made."""
 
 
 @contextmanager
 def only_finding() -> Iterator[None]:
-    """Let whatever would begin to make an artifact raise ``WorkToDoError`` instead."""
+    """Raise ``WorkToDoError`` wherever a task would begin to make an artifact."""
     token = _is_finding.set(True)
     try:
         yield
@@ -22,7 +22,7 @@ def only_finding() -> Iterator[None]:
 
 
 def begin_work() -> None:
-    """Stand where the making of an artifact begins.
+    """Mark the point where the making of an artifact begins.
 
     Raises:
         WorkToDoError: Within ``only_finding``.

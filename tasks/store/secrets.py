@@ -1,4 +1,4 @@
-"""Values that a catalog only names: from the environment, or from a Prefect Secret block."""
+"""Secrets that a catalog names: from the environment or from a Prefect Secret block."""
 
 import json
 import os
@@ -15,33 +15,32 @@ HIDDEN = "***"
 
 
 class Secrets:
-    """Fills names of secrets in just before they are used, and takes the values out of messages again."""
+    """Replace names of secrets with their values, and hide the values in messages."""
 
     def __init__(self) -> None:
-        """Begin with no value known."""
+        """Start without known values."""
         self.values: set[str] = set()
 
     def reveal(self, text: str) -> str:
-        """Write values in place of ``${env:NAME}`` and ``${secret:NAME}``.
+        """Replace ``${env:NAME}`` and ``${secret:NAME}`` with their values.
 
         Raises:
             RowError: If there is no such variable or block.
-            OSError: If Prefect cannot be asked.
+            OSError: If Prefect does not respond.
         """
         return NAMED.sub(lambda found: self._value(found[1], found[2]), text)
 
     def _value(self, kind: str, name: str) -> str:
         value = os.environ.get(name) if kind == "env" else _block(name)
         if not value:
-            place = (
-                "the environment has no variable"
-                if kind == "env"
-                else "Prefect has no Secret block"
-            )
+            where = "the environment has no variable"
+            if kind != "env":
+                where = "Prefect has no Secret block"
             raise RowError(
-                f"{place} {name!r}, which the catalog names as ${{{kind}:{name}}}: set it where the flow runs"
+                f"{where} {name!r}, which the catalog names as ${{{kind}:{name}}}: "
+                "set it where the flow runs"
             )
-        # A part is a secret too: libraries say less than all of an address.
+        # Parts are secret too: messages of libraries may show a part of an address.
         self.values |= {
             value,
             value.strip(),
@@ -51,7 +50,7 @@ class Secrets:
         return value
 
     def hide(self, text: str) -> str:
-        """Take the values that were revealed out of a text, however they are written in it."""
+        """Hide the revealed values in a text, in every encoding of them."""
         written = {form for value in self.values for form in _forms(value)}
         for form in sorted(written, key=len, reverse=True):
             text = re.sub(re.escape(form), HIDDEN, text, flags=re.IGNORECASE if "%" in form else 0)
@@ -59,7 +58,7 @@ class Secrets:
 
 
 def _forms(value: str) -> Iterator[str]:
-    """A value as it may stand in an address, in JSON or in what Python shows."""
+    """Yield the forms of a value in addresses, in JSON and in Python literals."""
     for text in {value, unquote(value), unquote_plus(value)}:
         yield from (
             text,
@@ -72,15 +71,15 @@ def _forms(value: str) -> Iterator[str]:
 
 
 def _block(name: str) -> str:
-    """The value of a block as it was saved, empty if there is none; ``get`` would read it as JSON."""
+    """Return the stored value of a block, empty if there is none; ``get`` would parse JSON."""
     try:
         block = Secret.load(name, _sync=True)  # type: ignore[call-arg]
-    except ValueError:  # Prefect's word for a block that is not there
+    except ValueError:  # Prefect's error for a missing block
         return ""
     except Exception as error:
-        said = " ".join(str(error).split()) or type(error).__name__
+        message = " ".join(str(error).split()) or type(error).__name__
         raise OSError(
-            f"the Secret block {name!r} cannot be read: {said}. Look at the server of Prefect"
+            f"the Secret block {name!r} cannot be read: {message}. Check the Prefect server"
         ) from None
     value = block.value.get_secret_value()  # type: ignore[union-attr]
     return value if isinstance(value, str) else json.dumps(value)

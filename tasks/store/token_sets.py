@@ -25,7 +25,7 @@ BATCH_ROWS = 8192
 
 
 def identity(tokenizer: str) -> str:
-    """What names a tokenizer in a digest: its kind, or the content of a user's file wherever it lies.
+    """Identify a tokenizer in a digest: by its kind, or by the content of a user's file.
 
     Raises:
         RowError: If there is no such file.
@@ -39,7 +39,7 @@ def identity(tokenizer: str) -> str:
 
 
 def identified(settings: TokenSettings) -> dict[str, Any]:
-    """Settings as a digest counts them: word vectors by their content, wherever the file lies.
+    """Return settings for a digest: word vectors by the content of their file.
 
     Raises:
         RowError: If there is no such file.
@@ -48,7 +48,7 @@ def identified(settings: TokenSettings) -> dict[str, Any]:
 
 
 def streams_of(snapshot: Snapshot, limit: int, sides: tuple[str, ...]) -> dict[str, Stream]:
-    """Both sides of all splits, batch by batch; of the training split the rows that ``limit`` allows."""
+    """Stream both sides of all splits in batches, the training split up to ``limit`` rows."""
     found = {
         split: Stream(partial(parquet_batches, snapshot.folder / f"{split}.parquet"))
         for split in SPLITS
@@ -61,7 +61,7 @@ def streams_of(snapshot: Snapshot, limit: int, sides: tuple[str, ...]) -> dict[s
 
 
 def columns_of(stream: Stream, names: tuple[str, ...]) -> Iterator[pa.Table]:
-    """Some columns of a stream of tables, in the order of their names."""
+    """Select some columns of a stream of tables, in the given order."""
     for table in stream:
         yield table.select(list(names))
 
@@ -69,7 +69,7 @@ def columns_of(stream: Stream, names: tuple[str, ...]) -> Iterator[pa.Table]:
 def write_token_set(
     folder: Path, streams: dict[str, Stream], tokenizer: str, settings: TokenSettings
 ) -> tuple[Encoder, dict[str, int]]:
-    """Build the vocabularies and write every split; give the encoder and the rows of each split."""
+    """Build the vocabularies and encode every split; return the encoder and rows per split."""
     words = file_words(settings.vectors) if settings.vectors else ()
     encoder = Encoder.build(tokenizer, streams["train"], settings, words=words)
     encoder.save(folder)
@@ -83,12 +83,13 @@ def write_token_set(
 
 
 def write_vectors(folder: Path, encoder: Encoder, address: str) -> None:
-    """Write the vectors of all source ids, and which of these have one."""
-    found, num_fixed = read_vectors(address, encoder.source.names), encoder.source.num_fixed
-    num_learnt = len(found.how) - num_fixed
-    of_train = WordVectors(found.table[:num_learnt], found.how[:num_learnt])
+    """Write the vectors of all source ids, and a mask of the ids that have one."""
+    found = read_vectors(address, encoder.source.names)
+    num_fixed = encoder.source.num_fixed
+    num_learned = len(found.how) - num_fixed
+    of_train = WordVectors(found.table[:num_learned], found.how[:num_learned])
     log.info(
-        "vectors for %s, and for %s that training lacks, from %s",
+        "vectors for %s, and for %s words outside the training split, from %s",
         of_train.coverage,
         f"{num_fixed:,}",
         address,
@@ -98,7 +99,7 @@ def write_vectors(folder: Path, encoder: Encoder, address: str) -> None:
 
 
 def sizes_of(encoder: Encoder) -> dict[str, Any]:
-    """What a model must know of the vocabularies."""
+    """Return the vocabulary sizes and labels that a model is built with."""
     return {
         "source": encoder.source_size,
         "target": encoder.target_size,

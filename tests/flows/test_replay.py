@@ -44,21 +44,26 @@ def altered(reviews: Served, folder: Path) -> str:
 def test_the_same_weights_are_said_to_be_so_while_others_end_with_a_status_of_their_own(
     reviews: Served, screen: Screen, tmp_path: Path
 ) -> None:
-    said = screen.says("replay", "made_sentiment")
-    assert "made_sentiment, version 1, trained again" in said
-    assert "tensors are the same to the last bit" in said
-    told = json.loads(screen.says("replay", "made_sentiment", "1", "--json"))
-    assert (told["is_identical"], told["version"], told["num_differing"], told["reasons"]) == (
+    output = screen.says("replay", "made_sentiment")
+    assert "made_sentiment, version 1, trained again" in output
+    assert "tensors are bit-identical" in output
+    report = json.loads(screen.says("replay", "made_sentiment", "1", "--json"))
+    assert (
+        report["is_identical"],
+        report["version"],
+        report["num_differing"],
+        report["reasons"],
+    ) == (
         True,
         "1",
         0,
         [],
     )
     number = altered(reviews, tmp_path)
-    said = screen.says("replay", "made_sentiment", number, status=3)
-    assert "differs, by 0.5 at most, in project.bias" in said
-    assert "the weights in MLflow were changed" in said
-    assert "epoch 2: train loss" in said  # while it trained
+    output = screen.says("replay", "made_sentiment", number, status=3)
+    assert "differs, by 0.5 at most, in project.bias" in output
+    assert "the weights in MLflow were changed" in output
+    assert "epoch 2: train loss" in output  # while it trained
 
 
 def test_what_cannot_be_trained_again_is_said_in_one_line(
@@ -67,15 +72,15 @@ def test_what_cannot_be_trained_again_is_said_in_one_line(
     from tests.tasks.trained import versioned
 
     versioned("made", "key")
-    for words, said in (
+    for words, expected in (
         (["maed"], "there is no model 'maed': did you mean made?"),
         (["made"], "made has no champion: name a version, as in made/1"),
         (["made", "7"], "made has no version '7': expected one of 1"),
         (["made", "1"], "made version 1 cannot be trained again: it has no tag refrain.snapshot"),
     ):
-        told = screen.says("replay", *words, status=1)
-        assert told.startswith(f"refrain: {said}")
-        assert told.count("\n") == 1
+        text = screen.says("replay", *words, status=1)
+        assert text.startswith(f"refrain: {expected}")
+        assert text.count("\n") == 1
 
 
 @pytest.mark.usefixtures("engine")

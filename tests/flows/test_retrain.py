@@ -283,10 +283,10 @@ def test_files_of_texts_are_answered_by_a_flow_and_a_second_time_unchanged(
     rows = pd.DataFrame({"text": ["lumo ta grak", "grak ta lumo", ""]})
     rows.to_csv(tmp_path / "texts.csv", index=False)
     for last in ("Completed", "Unchanged"):
-        told = outcome(
+        output = outcome(
             predict("made_sentiment", str(tmp_path / "texts.csv"), str(tmp_path / "out"))
         )
-        assert (told.rows, told.refused) == (2, 1)
+        assert (output.rows, output.refused) == (2, 1)
         assert states_of("predict-made_sentiment") == [("choose", "Completed"), ("predict", last)]
     assert pd.read_parquet(tmp_path / "out")["label"].tolist() == ["neg", "pos"]
 
@@ -433,9 +433,9 @@ def test_an_older_snapshot_is_retrained_on_by_the_beginning_of_its_digest(
     scores = Scores.find("made_growing", growing["promotion"].scores)
     assert scores is not None
     assert scores.test_split == first.splits["test"] != second.splits["test"]
-    told = {row["snapshot"]: row["versions"] for row in list_snapshots("made_growing")}
-    assert told[second.digest] == []
-    assert [version.split(" (")[0] for version in told[first.digest]] == ["version 1"]
+    output = {row["snapshot"]: row["versions"] for row in list_snapshots("made_growing")}
+    assert output[second.digest] == []
+    assert [version.split(" (")[0] for version in output[first.digest]] == ["version 1"]
 
 
 def test_after_prune_a_flow_run_still_finds_all_of_it_unchanged(growing: dict[str, Any]) -> None:
@@ -472,7 +472,8 @@ def test_two_versions_with_other_code_predict_side_by_side_in_one_process(tmp_pa
         code.write_text(
             f"import mlflow\nfrom refrain_{word} import WORD\n"
             "class M(mlflow.pyfunc.PythonModel):\n"
-            "    def predict(self, context, model_input, params=None):\n        return [WORD] * len(model_input)\n"
+            "    def predict(self, context, model_input, params=None):\n"
+            "        return [WORD] * len(model_input)\n"
             "mlflow.models.set_model(M())\n"
         )
         sys.path.insert(0, str(tmp_path / word))
@@ -483,5 +484,5 @@ def test_two_versions_with_other_code_predict_side_by_side_in_one_process(tmp_pa
     models = [
         mlflow.pyfunc.load_model(str(tmp_path / f"model-{word}")) for word in ("first", "second")
     ]
-    said = [model.predict(pd.DataFrame({"text": ["x"]}))[0] for model in models]
-    assert said == ["first", "second"]
+    output = [model.predict(pd.DataFrame({"text": ["x"]}))[0] for model in models]
+    assert output == ["first", "second"]

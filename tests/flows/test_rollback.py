@@ -1,4 +1,4 @@
-"""The deployment that goes back, followed in the dashboard; and a task that was overtaken, which tries again."""
+"""The rollback deployment in the dashboard; and a task that repeats after a lost race."""
 
 from pathlib import Path
 from typing import Any

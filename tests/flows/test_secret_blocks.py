@@ -40,8 +40,11 @@ def test_a_block_of_several_values_is_written_as_json() -> None:
 
 @pytest.mark.parametrize("name", ["made-nothing", "MADE_NOTHING"])
 def test_a_block_that_is_not_there_is_named(name: str) -> None:
-    said = rf"Prefect has no Secret block '{name}', which the catalog names as \$\{{secret:{name}\}}: set it where the flow runs"
-    with pytest.raises(RowError, match=said):
+    message = (
+        rf"Prefect has no Secret block '{name}', which the catalog names as "
+        rf"\$\{{secret:{name}\}}: set it where the flow runs"
+    )
+    with pytest.raises(RowError, match=message):
         Secrets().reveal(f"${{secret:{name}}}")
 
 

@@ -40,8 +40,8 @@ def files_of(folder: Path) -> set[Path]:
 
 
 def test_help_names_every_command_and_the_folder(tmp_path: Path) -> None:
-    said = typed("--help", home=tmp_path).stdout
-    assert all(word in said for word in ("run", "datasets", "models", "up", "REFRAIN_HOME"))
+    output = typed("--help", home=tmp_path).stdout
+    assert all(word in output for word in ("run", "datasets", "models", "up", "REFRAIN_HOME"))
 
 
 def test_help_of_run_shows_examples(tmp_path: Path) -> None:
@@ -67,23 +67,29 @@ def test_no_models_is_an_empty_list(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "expected"),
     [
-        (["run", "rotten_tomatos"], "there is no dataset 'rotten_tomatos' .*did you mean rotten_tomatoes?"),
-        (["run", "msra", "--set", "training.max_epoch=1"], "no setting 'training.max_epoch': did you mean training.max_epochs"),
+        (
+            ["run", "rotten_tomatos"],
+            "there is no dataset 'rotten_tomatos' .*did you mean rotten_tomatoes?",
+        ),
+        (
+            ["run", "msra", "--set", "training.max_epoch=1"],
+            "no setting 'training.max_epoch': did you mean training.max_epochs",
+        ),
         (["run", "msra", "--set", "training.clip_norm=-1"], "training.clip_norm: .* got -1"),
         (["datasets", "--catalog", "nowhere.yaml"], "there is no catalog file .*nowhere.yaml"),
         (["run", "msra", "--catalog", "nowhere.yaml"], "there is no catalog file .*nowhere.yaml"),
     ],
-)  # fmt: skip
+)
 def test_a_misspelt_name_is_answered_at_once_with_the_nearest(
-    words: list[str], said: str, tmp_path: Path
+    words: list[str], expected: str, tmp_path: Path
 ) -> None:
     import re
 
     done = typed(*words, home=tmp_path)
     assert done.returncode == 1
-    assert re.search(said, " ".join(done.stderr.split()))
+    assert re.search(expected, " ".join(done.stderr.split()))
     assert "Traceback" not in done.stderr
 
 
@@ -112,7 +118,7 @@ FAULTS = {
     "package": "has no file 'made_up-9.9-py3-none-any.whl'",
     "labels": "label: expected one of bad, good, got",
     "column": "has no column 'txt': did you mean text?",
-    "one class": "200 of 400 rows were refused, more than checks.max_refused_share 5% allows",
+    "one class": "200 of 400 rows were rejected, more than checks.max_refused_share 5% allows",
 }
 
 
@@ -128,15 +134,16 @@ def test_bad_input_is_said_in_one_message_and_the_store_stays_as_it_was(
     from refrain.app import app
 
     good = yaml.safe_load(made_catalog.read_text())["made_sentiment"]
-    catalog, home = tmp_path / "catalog.yaml", tmp_path / "store"
+    catalog = tmp_path / "catalog.yaml"
+    home = tmp_path / "store"
     catalog.write_text(yaml.safe_dump({"mine": broken(kind, tmp_path, good)}))
     monkeypatch.setenv("REFRAIN_HOME", str(home))
     with pytest.raises(SystemExit) as ended:
         app(["run", "mine", "--catalog", str(catalog)], standalone_mode=False)
-    said = capsys.readouterr().err
+    output = capsys.readouterr().err
     assert ended.value.code == 1
-    assert FAULTS[kind] in said
-    assert "Traceback" not in said
+    assert FAULTS[kind] in output
+    assert "Traceback" not in output
     assert not [
         p
         for p in files_of(home)
@@ -198,8 +205,10 @@ def test_rows_that_are_not_utf8_or_empty_are_refused_with_reasons_and_the_rest_i
     assert snapshot.rows["refused"] == 3
     refused = snapshot.table("refused").to_pylist()
     assert sorted((row["row"], row["reason"]) for row in refused) == [
-        (102, "text: bytes that are no text in the file's encoding"), (103, "text: empty"), (104, "3 fields, expected 2"),
-    ]  # fmt: skip
+        (102, "text: bytes that are no text in the file's encoding"),
+        (103, "text: empty"),
+        (104, "3 fields, expected 2"),
+    ]
 
 
 def test_no_network_on_the_first_run_is_said_with_what_to_look_at(
@@ -232,5 +241,5 @@ def test_a_taken_port_is_named_with_what_wanted_it_and_how_to_choose_another(
         other = "--mlflow-port" if option == "--prefect-port" else "--prefect-port"
         done = typed("up", option, str(port), other, str(free_port()), home=tmp_path)
     assert done.returncode == 1
-    assert f"port {port} for {what} is taken" in done.stderr
+    assert f"port {port} for {what} is used" in done.stderr
     assert f"refrain up {option} {port + 1}" in done.stderr

@@ -1,4 +1,4 @@
-"""The installation: which Pythons, a broken environment made anew, locks that are complete and exact."""
+"""The installation: Python versions, repair of a broken environment, complete and exact locks."""
 
 import re
 import subprocess

@@ -1,4 +1,4 @@
-"""Keys and signals in a terminal: one line, the exit status, no traceback, nothing left behind, nothing lost."""
+"""Keys and signals in a terminal: one line, the exit status, no traceback, nothing lost."""
 
 import os
 import pty
@@ -108,7 +108,7 @@ def test_a_training_that_is_interrupted_saves_and_goes_on_from_there(
         found, seconds = terminal.end(60)
         assert (found, seconds < 10) == (status, True), (found, seconds, terminal.seen)
         assert (
-            "refrain: stopped. Finished stages are kept; the same command goes on from there."
+            "refrain: stopped. Finished stages are kept; the same command continues from there."
             in terminal.seen
         )
         assert "Traceback" not in terminal.seen

@@ -1,4 +1,4 @@
-"""Several datasets in one command: one's fault does not stop the others, and what the exit status says."""
+"""Several datasets in one command: a failure does not stop the others; the exit status."""
 
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ QUICK = [
 
 @pytest.fixture
 def found(monkeypatch: pytest.MonkeyPatch, store: Path) -> dict[str, Any]:
-    """What each dataset answers: an exception, a decision, or None where something is to do; and what was retrained."""
+    """The result of each dataset (an exception, a decision, or None), and the retrained ones."""
     answers: dict[str, Any] = {}
 
     def find(name: str, *rest: Any, **more: Any) -> Any:

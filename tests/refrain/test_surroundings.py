@@ -1,4 +1,4 @@
-"""What the machine around a command brings: servers that are down, a proxy, an ASCII screen, a user's own tasks.py."""
+"""The environment of a command: stopped servers, a proxy, an ASCII terminal, a user's tasks.py."""
 
 import http.server
 import os
@@ -61,7 +61,7 @@ def test_a_prefect_server_that_is_down_is_named_with_the_setting(
         PREFECT_API_URL=address,
     )
     assert done.returncode == 1
-    assert f"PREFECT_API_URL is {address}, and no server answers there" in done.stderr
+    assert f"PREFECT_API_URL is {address}, and no server responds there" in done.stderr
     assert "Traceback" not in done.stderr
 
 
@@ -76,16 +76,16 @@ def test_a_prefect_server_of_a_profile_that_is_down_is_named(
     )
     done = typed("run", "made_sentiment", "--catalog", str(made_catalog), home=tmp_path)
     assert done.returncode == 1
-    assert f"PREFECT_API_URL is {address}, and no server answers there" in done.stderr
+    assert f"PREFECT_API_URL is {address}, and no server responds there" in done.stderr
 
 
 @pytest.mark.case("43")
 def test_a_server_that_never_answers_is_named_soon(
     silent: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("refrain.engine.ANSWER_SECONDS", 0.3)
+    monkeypatch.setattr("refrain.engine.RESPONSE_SECONDS", 0.3)
     started = time.monotonic()
-    with pytest.raises(ValueError, match="no server answers there"):
+    with pytest.raises(ValueError, match="no server responds there"):
         check_server(silent)
     assert time.monotonic() - started < 5
 
@@ -100,7 +100,7 @@ def test_an_address_that_is_none_is_named(address: str) -> None:
 @pytest.mark.case("43")
 def test_what_is_no_prefect_server_is_named(website: str) -> None:
     with pytest.raises(
-        ValueError, match=r"what answers there is no Prefect server: b'<html>welcome"
+        ValueError, match=r"the server there is not a Prefect server: it responded b'<html>welcome"
     ):
         check_server(website)
 
@@ -217,9 +217,7 @@ def test_a_text_may_begin_with_a_dash(text: str, tmp_path: Path) -> None:
 def test_a_misspelt_option_is_no_text(tmp_path: Path) -> None:
     done = typed("predict", "plain", "--lable", home=tmp_path)
     assert done.returncode == 1
-    assert (
-        "there is no option --lable: did you mean --label? Write -- before a text that begins like one"
-        in done.stderr
-    )
+    message = "there is no option --lable: did you mean --label? Write -- before a text that begins"
+    assert f"{message} like one" in done.stderr
     done = typed("predict", "plain", "--", "--lable", home=tmp_path)
     assert "there is no model 'plain'" in done.stderr

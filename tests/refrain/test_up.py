@@ -1,4 +1,4 @@
-"""`refrain up` with real servers: scheduled runs start by themselves, pauses survive, and it ends cleanly."""
+"""`refrain up` with real servers: scheduled runs start, pauses survive, and it ends cleanly."""
 
 import json
 import os
@@ -87,9 +87,11 @@ class Up:
 
 @pytest.fixture(scope="module")
 def up(made_package: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
-    """`refrain up` in a store of its own, started as a script starts programs in the background: without SIGINT."""
+    """`refrain up` in a store of its own, without SIGINT, as a script starts background jobs."""
     folder, catalog = made_package
-    home, prefect_port, mlflow_port = tmp_path_factory.mktemp("up"), free_port(), free_port()
+    home = tmp_path_factory.mktemp("up")
+    prefect_port = free_port()
+    mlflow_port = free_port()
     temporary = tmp_path_factory.mktemp("shared")
     (temporary / "runner_storage").write_text(
         "of another user: no folder of this name can be made here"
@@ -100,9 +102,13 @@ def up(made_package: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory
         if not name.startswith(("MLFLOW_TRACKING", "PREFECT_API", "PREFECT_HOME"))
     }
     environment = ours | {
-        "REFRAIN_HOME": str(home), "PIP_INDEX_URL": folder.as_uri(), "PIP_FIND_LINKS": str(folder), "PIP_EXTRA_INDEX_URL": "",
-        "OMP_NUM_THREADS": "1", "TMPDIR": str(temporary),
-    }  # fmt: skip
+        "REFRAIN_HOME": str(home),
+        "PIP_INDEX_URL": folder.as_uri(),
+        "PIP_FIND_LINKS": str(folder),
+        "PIP_EXTRA_INDEX_URL": "",
+        "OMP_NUM_THREADS": "1",
+        "TMPDIR": str(temporary),
+    }
     screen = home / "screen"
     command = [
         sys.executable,
@@ -319,7 +325,10 @@ def test_an_error_in_a_log_is_shown_once_and_an_info_line_never(tmp_path: Path) 
 
 @pytest.mark.case("C12")
 def test_services_are_stopped_together_and_one_that_does_not_listen_is_killed(store: Path) -> None:
-    deaf = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('ready', flush=True); time.sleep(99)"
+    deaf = (
+        "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); "
+        "print('ready', flush=True); time.sleep(99)"
+    )
     services = [start(f"deaf-{i}", [sys.executable, "-c", deaf], os.environ) for i in range(3)]
     while not all("ready" in service.log.read_text() for service in services):
         time.sleep(0.05)

@@ -1,4 +1,4 @@
-"""An MLflow that knows nothing yet, and one that knows a model of every problem: each is made once, for it takes seconds."""
+"""An empty MLflow, and one with a model of every problem; each is made once, in seconds."""
 
 import shutil
 from pathlib import Path

@@ -29,9 +29,16 @@ SHARES = {"validation": 0.2, "test": 0.3}
 def entry(folder: Path, source: dict[str, Any], **changes: Any) -> Dataset:
     """The entry ``made`` of a catalog in a folder, for rows of text and label."""
     content = {
-        "problem": "sentiment", "language": "xx", "licence": "ours", "origin": "made for the tests", "source": source,
-        "format": {"kind": "csv"}, "columns": {"text": "text", "label": "label"}, "splits": SHARES, "tokenizer": "words",
-    }  # fmt: skip
+        "problem": "sentiment",
+        "language": "xx",
+        "licence": "ours",
+        "origin": "made for the tests",
+        "source": source,
+        "format": {"kind": "csv"},
+        "columns": {"text": "text", "label": "label"},
+        "splits": SHARES,
+        "tokenizer": "words",
+    }
     if source["kind"] == "sql":
         content.pop("format")
     path = folder / "catalog.yaml"
@@ -80,9 +87,11 @@ class Table:
     """A table of reviews whose rows have a stamp that grows."""
 
     def __init__(self, folder: Path) -> None:
-        self.path, self.stamp = folder / "shop.db", 0
+        self.path = folder / "shop.db"
+        self.stamp = 0
         self.execute(
-            "CREATE TABLE reviews (id INTEGER PRIMARY KEY AUTOINCREMENT, text TEXT, label TEXT, stamp INTEGER)"
+            "CREATE TABLE reviews "
+            "(id INTEGER PRIMARY KEY AUTOINCREMENT, text TEXT, label TEXT, stamp INTEGER)"
         )
 
     def execute(self, statement: str, *rows: tuple[Any, ...]) -> list[tuple[Any, ...]]:
@@ -165,7 +174,8 @@ def ingest(dataset: Dataset) -> Snapshot:
 def pieces_read() -> Iterator[list[str]]:
     """Note the names of the pieces that a source reads from, while it reads them."""
     opened: list[str] = []
-    open_file, tables = Files.open, Sql.tables
+    open_file = Files.open
+    tables = Sql.tables
 
     def noted(self: Files, piece: Piece, access: Access) -> Any:
         opened.append(piece.name.rpartition("/")[2])

@@ -21,7 +21,7 @@ from rnn_models.settings import TrainSettings
 from tasks.ingestion.snapshot_writer import REPORT
 from tasks.pages.data import PAGE
 from tasks.register import register
-from tasks.registry import mlflow_client
+from tasks.registry.training_run import start_run
 from tasks.scoring.outputs import OUTPUTS, STATISTICS
 from tasks.settings import TrainChanges
 from tasks.store.artifacts import Checkpoint, ModelVersion, Scores, Snapshot, TokenSet
@@ -89,7 +89,7 @@ def checkpoint_of(tokens: TokenSet, key: str, seed: int) -> Checkpoint:
         save_model(folder, weights_of(model), problem, sizes, settings)
         return Checkpoint(
             dataset=tokens.dataset, digest=key, problem=problem.name, tokens=tokens.digest,
-            mlflow_run=mlflow_client.start_run(tokens, "made", {}, {}), epochs=1, best_epoch=1, validation_loss=1.0,
+            mlflow_run=start_run(tokens, "made", {}, {}), epochs=1, best_epoch=1, validation_loss=1.0,
             clipped_share=0.0, train_seconds=1.0, num_parameters=1, settings=asdict(settings),
         ).commit()  # fmt: skip
 

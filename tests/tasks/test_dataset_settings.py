@@ -1,4 +1,4 @@
-"""Settings that stand in a catalog entry: who overrides whom, and what each command shows of them."""
+"""Settings of a catalog entry: their precedence, and how commands show them."""
 
 from pathlib import Path
 
@@ -23,10 +23,17 @@ def catalog(tmp_path: Path) -> Path:
         "tokens": {"limit": 40},
     }
     entry = {
-        "problem": "sentiment", "language": "xx", "licence": "ours", "origin": "made here", "tokenizer": "words",
-        "source": {"kind": "files", "paths": {"all": "rows.csv"}}, "format": {"kind": "csv"},
-        "columns": {"text": "text", "label": "label"}, "splits": {"validation": 0.2, "test": 0.2}, "settings": chosen,
-    }  # fmt: skip
+        "problem": "sentiment",
+        "language": "xx",
+        "licence": "ours",
+        "origin": "made here",
+        "tokenizer": "words",
+        "source": {"kind": "files", "paths": {"all": "rows.csv"}},
+        "format": {"kind": "csv"},
+        "columns": {"text": "text", "label": "label"},
+        "splits": {"validation": 0.2, "test": 0.2},
+        "settings": chosen,
+    }
     path = tmp_path / "mine.yaml"
     path.write_text(yaml.safe_dump({"mine": entry}))
     return path
@@ -101,11 +108,14 @@ def test_changed_settings_make_no_other_snapshot(catalog: Path, store: Path) -> 
 @pytest.mark.parametrize(
     ("typed", "meant"),
     [
-        ("training.lr=1", "training.learning_rate"), ("training.epochs=1", "training.max_epochs"),
-        ("lr=1", "training.learning_rate"), ("tokens.vocab_size=9", "tokens.vocabulary_size"),
-        ("training.max_grad_norm=1", "training.clip_norm"), ("training.hiden_size=1", "training.hidden_size"),
+        ("training.lr=1", "training.learning_rate"),
+        ("training.epochs=1", "training.max_epochs"),
+        ("lr=1", "training.learning_rate"),
+        ("tokens.vocab_size=9", "tokens.vocabulary_size"),
+        ("training.max_grad_norm=1", "training.clip_norm"),
+        ("training.hiden_size=1", "training.hidden_size"),
     ],
-)  # fmt: skip
+)
 def test_a_name_of_another_tool_is_answered_with_ours(typed: str, meant: str) -> None:
     with pytest.raises(ValueError, match=f"did you mean {meant}"):
         parse_settings([typed])

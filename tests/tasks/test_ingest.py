@@ -171,14 +171,15 @@ def test_the_report_counts_what_was_read_kept_and_refused(store: Path, tmp_path:
         [*texts(50), ("", "pos"), ("lumo", ""), texts(1)[0], (texts(1)[0][0], "neg")],
     )
     snapshot = ingest(of_files(tmp_path, all="rows.csv"))
-    told = json.loads((snapshot.folder / "report.json").read_text())
+    report = json.loads((snapshot.folder / "report.json").read_text())
     reasons = {"no_text": 2, "duplicate": 1, "conflict": 1}
-    assert (told["read"], told["kept"], told["refused"], told["reasons"]) == (54, 50, 4, reasons)
+    assert (report["read"], report["kept"], report["refused"]) == (54, 50, 4)
+    assert report["reasons"] == reasons
     assert snapshot.reasons == reasons
     assert sum(snapshot.rows.values()) == 54
-    assert (told["new"], told["gone"], told["removed"]) == (50, 0, 0)
-    assert {kind: len(rows) for kind, rows in told["examples"].items()} == reasons
-    assert {split: told["splits"][split]["rows"] for split in SPLITS} == {
+    assert (report["new"], report["gone"], report["removed"]) == (50, 0, 0)
+    assert {kind: len(rows) for kind, rows in report["examples"].items()} == reasons
+    assert {split: report["splits"][split]["rows"] for split in SPLITS} == {
         split: snapshot.rows.get(split, 0) for split in SPLITS
     }
 
@@ -206,11 +207,12 @@ def test_too_many_refused_rows_stop_with_examples_of_each_reason(
 ) -> None:
     dataset, snapshot = snapshot_of(tmp_path, num_fine=90, num_refused=10)
     with pytest.raises(
-        RowError, match=r"10 of 100 rows were refused, more than checks.max_refused_share 5% allows"
-    ) as said:
+        RowError,
+        match=r"10 of 100 rows were rejected, more than checks.max_refused_share 5% allows",
+    ) as error:
         check_share(dataset, snapshot)
-    assert str(snapshot.folder / f"{REFUSED}.parquet") in str(said.value)
-    assert f"{tmp_path}/rows.csv, row 92: text: empty" in str(said.value)
+    assert str(snapshot.folder / f"{REFUSED}.parquet") in str(error.value)
+    assert f"{tmp_path}/rows.csv, row 92: text: empty" in str(error.value)
 
 
 def test_as_many_refused_rows_as_the_entry_allows_stop_nothing(store: Path, tmp_path: Path) -> None:
@@ -224,7 +226,7 @@ def test_an_empty_split_stops_and_says_which(store: Path, tmp_path: Path) -> Non
         tmp_path, num_fine=90, num_refused=1, splits={"validation": 0.2}
     )
     with pytest.raises(
-        RowError, match=r"made: split test has no rows \(91 read; refused: 1 no_text\)"
+        RowError, match=r"made: split test has no rows \(91 read; rejected: 1 no_text\)"
     ):
         check_share(dataset, snapshot)
 
@@ -268,10 +270,10 @@ def test_copies_do_not_hide_damaged_rows(store: Path, tmp_path: Path) -> None:
     write(tmp_path / "first.csv", texts(50))
     write(tmp_path / "second.csv", [*texts(50), *[("", "pos")] * 10])
     dataset = entry(tmp_path, FILES)
-    with pytest.raises(RowError, match=r"10 of 110 rows were refused") as said:
+    with pytest.raises(RowError, match=r"10 of 110 rows were rejected") as error:
         check_share(dataset, ingest(dataset))
-    assert "duplicate, leak, missing not counted" in str(said.value)
-    assert "the same row stood before" not in str(said.value)
+    assert "duplicate, leak, missing not counted" in str(error.value)
+    assert "the same row stood before" not in str(error.value)
 
 
 @pytest.mark.case("07")

@@ -1,4 +1,4 @@
-"""A version trained again: the same bits, or how far off and why; and everything stays as it was."""
+"""A version trained again: identical bits, or the differences and causes; nothing changes."""
 
 import hashlib
 import json
@@ -14,7 +14,7 @@ from safetensors.numpy import load_file, save_file
 
 from rnn_models.checkpoints.weight_diff import read_weights
 from tasks.ingest import ingest
-from tasks.pages.replay import replay_text, told
+from tasks.pages.replay import describe_result, replay_text
 from tasks.registry import mlflow_client, replay_report
 from tasks.registry.registered_model import download
 from tasks.registry.registered_training import Past, find_past
@@ -62,26 +62,24 @@ def all_there_is() -> dict[str, Any]:
     client = mlflow_client.client()
     runs = client.search_runs([each.experiment_id for each in client.search_experiments()])
     models = client.search_registered_models()
-    told = [
+    models = [
         (m.name, dict(m.aliases), [(v.version, dict(v.tags)) for v in versions_of(m.name)])
         for m in models
     ]
-    return {"runs": len(runs), "models": told} | {
+    return {"runs": len(runs), "models": models} | {
         name: kept for name, kept in files.items() if "mlflow.db" not in name
     }
 
 
 def changed(served: Served, folder: Path, change: Callable[[Path], None], **tags: str) -> str:
     """Another version of the same tags whose files were changed by hand."""
-    files, client = (
-        download(served.version.name, served.version.version, folder / "changed"),
-        mlflow_client.client(),
-    )
+    files = download(served.version.name, served.version.version, folder / "changed")
+    client = mlflow_client.client()
     change(files / "artifacts" / "model")
-    told = client.get_model_version(served.version.name, served.version.version).tags
+    known = client.get_model_version(served.version.name, served.version.version).tags
     return str(
         client.create_model_version(
-            served.version.name, source=files.as_uri(), tags={**told, **tags}
+            served.version.name, source=files.as_uri(), tags={**known, **tags}
         ).version
     )
 
@@ -99,7 +97,8 @@ def with_setting(name: str, value: object) -> Callable[[Path], None]:
 def test_a_version_trained_again_has_the_same_bits_and_nothing_else_changes(
     problem: str, made: Made
 ) -> None:
-    before, version = all_there_is(), made[problem].version
+    before = all_there_is()
+    version = made[problem].version
     found = directly(train_again, version.name, version.version)
     assert (found.is_identical, found.num_differing, found.largest, found.worst) == (
         True,
@@ -114,8 +113,8 @@ def test_a_version_trained_again_has_the_same_bits_and_nothing_else_changes(
         len(weights),
     )
     assert (
-        told(found)
-        == f"all {found.num_weights:,} weights in {len(weights)} tensors are the same to the last bit"
+        describe_result(found)
+        == f"all {found.num_weights:,} weights in {len(weights)} tensors are bit-identical"
     )
     assert not any(fact.differs or not fact.then for fact in found.facts)
     assert all_there_is() == before
@@ -134,7 +133,8 @@ def test_the_kept_checkpoint_is_no_part_of_it(made: Made) -> None:
 def test_one_bit_of_one_weight_is_found_with_its_tensor_and_its_size(
     made: Made, tmp_path: Path
 ) -> None:
-    served, gap = made["sentiment"], []
+    served = made["sentiment"]
+    gap = []
 
     def flip(files: Path) -> None:
         weights = load_file(files / "model.safetensors")
@@ -147,11 +147,12 @@ def test_one_bit_of_one_weight_is_found_with_its_tensor_and_its_size(
     assert not found.is_identical
     assert (found.worst, found.num_differing, found.largest) == ("project.bias", 1, gap[0])
     assert found.share_differing == 1 / found.num_weights
-    assert f"1 of {found.num_weights:,} weights" in told(found)
-    assert f"differs, by {gap[0]:.3g} at most, in project.bias" in told(found)
+    assert f"1 of {found.num_weights:,} weights" in describe_result(found)
+    assert f"differs, by {gap[0]:.3g} at most, in project.bias" in describe_result(found)
     assert found.reasons == [
-        f"the weights in MLflow were changed: they are not those of the checkpoint in {served.checkpoint.folder}, "
-        "which the replay has to the last bit"
+        "the weights in MLflow were changed: they differ from the checkpoint in "
+        f"{served.checkpoint.folder}, "
+        "which the replay reproduces bit by bit"
     ]
     text = replay_text(found)
     assert "| project.bias | 2 | 1 | by " in text
@@ -179,7 +180,7 @@ def test_another_shape_in_its_files_is_said_and_the_rest_compared(
     assert any(
         misfit.startswith("project.weight: expected float32 (2, ") for misfit in found.misfits
     )
-    assert told(found).startswith(f"{len(found.misfits)} tensors cannot be compared; ")
+    assert describe_result(found).startswith(f"{len(found.misfits)} tensors cannot be compared; ")
     assert "- project.weight: expected float32" in replay_text(found)
 
 
@@ -200,7 +201,7 @@ def off_by_one(past: Past) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(
-    ("tag", "name", "said"),
+    ("tag", "name", "expected"),
     [
         ("refrain.libraries", "torch", "torch: 1.0 then, "),
         ("refrain.libraries", "python", "python: 1.0 then, "),
@@ -210,13 +211,13 @@ def off_by_one(past: Past) -> dict[str, Any]:
     ],
 )
 def test_what_is_another_now_is_said_where_weights_differ(
-    tag: str, name: str, said: str, made: Made
+    tag: str, name: str, expected: str, made: Made
 ) -> None:
     past = find_past("made_sentiment", made["sentiment"].version.version)
     there = json.loads(past.tags[tag])
     other = replace(past, tags=past.tags | {tag: json.dumps(there | {name: "1.0"})})
     found = held(other, made["sentiment"], off_by_one(past))
-    assert [reason[: len(said)] for reason in found.reasons] == [said]
+    assert [reason[: len(expected)] for reason in found.reasons] == [expected]
     assert held(other, made["sentiment"], past.weights).reasons == []
 
 
@@ -235,9 +236,9 @@ def test_what_was_not_written_down_is_named(made: Made) -> None:
     tags = {name: value for name, value in past.tags.items() if name != "refrain.machine"}
     found = held(replace(past, tags=tags), made["sentiment"], off_by_one(past))
     assert found.reasons == [
-        "the version does not tell with what it was trained: processor, instructions, threads, precision, device"
-    ]  # fmt: skip
-    assert "| device | not written down | cpu |" in replay_text(found)
+        "the tags of the version lack: processor, instructions, threads, precision, device"
+    ]
+    assert "| device | not recorded | cpu |" in replay_text(found)
 
 
 def test_a_difference_without_a_reason_is_said_to_have_none(
@@ -247,8 +248,8 @@ def test_a_difference_without_a_reason_is_said_to_have_none(
     monkeypatch.setattr(Checkpoint, "find", lambda name, key: None)
     found = held(past, made["sentiment"], off_by_one(past))
     assert found.reasons == [
-        "nothing that it tells of itself is another now: replay it again, and if the difference stays, "
-        "its weights in MLflow are not those that were registered"
+        "none of its tags differs now: replay it again; if the difference stays, "
+        "its weights in MLflow were changed"
     ]
 
 
@@ -256,11 +257,11 @@ def test_a_training_that_a_clock_ends_says_so(made: Made) -> None:
     past = find_past("made_sentiment", made["sentiment"].version.version)
     timed = replace(past, settings=past.settings | {"max_minutes": 0.5})
     found = held(timed, made["sentiment"], off_by_one(past))
-    assert found.reasons[-1].startswith("max_minutes is set: where a clock ends a training")
+    assert found.reasons[-1].startswith("max_minutes is set: the number of steps")
 
 
 @pytest.mark.parametrize(
-    ("model", "version", "said"),
+    ("model", "version", "expected"),
     [
         ("made_sentimant", "1", "there is no model 'made_sentimant': did you mean made_sentiment?"),
         ("made_sentiment", "99", "made_sentiment has no version '99': expected one of 1, "),
@@ -276,8 +277,8 @@ def test_a_training_that_a_clock_ends_says_so(made: Made) -> None:
         ),
     ],
 )
-def test_what_there_is_not_is_said(model: str, version: str, said: str, made: Made) -> None:
-    with pytest.raises(ValueError, match=f"^{re.escape(said)}"):
+def test_what_there_is_not_is_said(model: str, version: str, expected: str, made: Made) -> None:
+    with pytest.raises(ValueError, match=f"^{re.escape(expected)}"):
         directly(train_again, model, version)
 
 
@@ -287,7 +288,7 @@ def test_files_that_are_not_whole_are_said(made: Made, tmp_path: Path) -> None:
     )
     with pytest.raises(
         ValueError,
-        match=rf"^made_sentiment version {number} cannot be trained again, its files in MLflow are not",
+        match=rf"^made_sentiment version {number} .*, its files in MLflow are damaged",
     ):
         directly(train_again, "made_sentiment", number)
 
@@ -302,7 +303,7 @@ def test_a_checkpoint_that_cannot_be_read_hides_no_difference(
 
     monkeypatch.setattr(replay_report, "read_weights", damaged)
     (reason,) = held(past, made["sentiment"], off_by_one(past)).reasons
-    assert reason.endswith("cannot be told, for its checkpoint cannot be read: it is damaged")
+    assert reason.endswith("with its checkpoint, which cannot be read: it is damaged")
 
 
 def test_a_tag_that_somebody_wrote_into_counts_as_not_there(made: Made) -> None:
@@ -314,8 +315,15 @@ def test_a_tag_that_somebody_wrote_into_counts_as_not_there(made: Made) -> None:
         made["sentiment"].tokens,
     )
     assert [fact.what for fact in facts if not fact.then] == [
-        "python", "torch", "numpy", "processor", "instructions", "threads", "precision", "device",
-    ]  # fmt: skip
+        "python",
+        "torch",
+        "numpy",
+        "processor",
+        "instructions",
+        "threads",
+        "precision",
+        "device",
+    ]
 
 
 def test_a_version_may_be_named_as_predict_names_it(made: Made) -> None:
@@ -363,7 +371,8 @@ def removed(folder: Path) -> None:
 def test_a_token_set_that_is_gone_is_made_again_and_without_its_snapshot_it_is_said(
     reviews: tuple[Served, str],
 ) -> None:
-    (served, catalog), tokens = reviews, reviews[0].tokens
+    (served, catalog) = reviews
+    tokens = reviews[0].tokens
     removed(tokens.folder)
     found = directly(train_again, "made", "1", catalog)
     assert found.is_identical
@@ -371,10 +380,11 @@ def test_a_token_set_that_is_gone_is_made_again_and_without_its_snapshot_it_is_s
     assert TokenSet.find("made", tokens.digest)
     for folder in (tokens.folder, tokens.snapshot_of().folder, served.checkpoint.folder):
         removed(folder)
-    said = (
-        f"made version 1 cannot be trained again: neither its token set {tokens.digest} nor its snapshot {tokens.snapshot} is in "
-        f"{home()}. They were pruned, or it was trained with another store: set REFRAIN_HOME to one that has them, or bring "
-        f"{Snapshot.folder_of('made', tokens.snapshot)} back"
+    message = (
+        f"made version 1 cannot be trained again: neither its token set {tokens.digest} nor its "
+        f"snapshot {tokens.snapshot} is in {home()}. They were pruned, or it was trained with "
+        "another store: set REFRAIN_HOME to a store that has them, or restore "
+        f"{Snapshot.folder_of('made', tokens.snapshot)}"
     )
-    with pytest.raises(ValueError, match=f"^{re.escape(said)}$"):
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
         directly(train_again, "made", "1", catalog)

@@ -33,7 +33,7 @@ def test_an_assignment_wins_over_the_base() -> None:
 
 
 @pytest.mark.parametrize(
-    ("typed", "said"),
+    ("typed", "expected"),
     [
         ("training.max_epoch=2", "did you mean training.max_epochs"),
         ("trainning.max_epochs=2", "did you mean training.max_epochs"),
@@ -49,12 +49,12 @@ def test_an_assignment_wins_over_the_base() -> None:
         ("promotion.guards={PER: -1}", "promotion.guards: .*greater than or equal to 0, got -1"),
         (
             "promotion.min_gain=1",
-            "no setting 'promotion.min_gain' any more: use promotion.min_effect",
+            "setting 'promotion.min_gain' no longer exists: use promotion.min_effect",
         ),
     ],
 )
-def test_a_wrong_assignment_says_what_was_expected(typed: str, said: str) -> None:
-    with pytest.raises(ValueError, match=said):
+def test_a_wrong_assignment_says_what_was_expected(typed: str, expected: str) -> None:
+    with pytest.raises(ValueError, match=expected):
         parse_settings([typed])
 
 
@@ -78,7 +78,7 @@ def test_every_setting_can_be_typed() -> None:
 
 def test_settings_kept_from_before_say_what_to_use_in_place_of_what_is_no_more() -> None:
     with pytest.raises(
-        ValueError, match=r"no setting 'min_gain' any more: use promotion.min_effect"
+        ValueError, match=r"setting 'min_gain' no longer exists: use promotion.min_effect"
     ):
         read_settings({"promotion": {"min_gain": 0.5}})
 
@@ -94,7 +94,7 @@ def test_a_guard_of_a_class_of_its_own_is_typed_as_a_mapping() -> None:
 
 
 @pytest.mark.parametrize(
-    ("given", "said"),
+    ("given", "expected"),
     [
         ({"alpha": 0.0}, "alpha must be at least 0.0001, got 0.0"),
         (
@@ -104,8 +104,8 @@ def test_a_guard_of_a_class_of_its_own_is_typed_as_a_mapping() -> None:
         ({"guards": {"PER": 101.0}}, "guards: points of PER must be from 0 to 100, got 101.0"),
     ],
 )
-def test_settings_of_promotion_check_themselves(given: dict[str, object], said: str) -> None:
-    with pytest.raises(ValueError, match=said):
+def test_settings_of_promotion_check_themselves(given: dict[str, object], expected: str) -> None:
+    with pytest.raises(ValueError, match=expected):
         PromotionSettings(**given)  # type: ignore[arg-type]
 
 

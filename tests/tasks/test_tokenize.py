@@ -1,4 +1,4 @@
-"""What the task adds: what names a token set, which rows it is made of, and the word vectors beside them."""
+"""The task: the digest of a token set, its rows, and its word vectors."""
 
 import logging
 import shutil
@@ -79,9 +79,17 @@ def test_a_limit_that_is_none_takes_everything(snapshot: Snapshot, limit: int) -
 def test_a_token_set_is_read_as_examples(snapshot: Snapshot, is_joint: bool) -> None:
     settings = TokenSettings(joint=is_joint, max_length=60)
     tokens = TokenSet(
-        dataset="made", digest="1", problem="translation", tokenizer="bpe", snapshot="0", rows={}, sizes={}, limit=0,
-        test_split="0", settings={},
-    )  # fmt: skip
+        dataset="made",
+        digest="1",
+        problem="translation",
+        tokenizer="bpe",
+        snapshot="0",
+        rows={},
+        sizes={},
+        limit=0,
+        test_split="0",
+        settings={},
+    )
     tokens.folder.mkdir(parents=True)
     encoder, rows = write_token_set(tokens.folder, streams_of(snapshot, 0, SIDES), "bpe", settings)
     assert rows == dict.fromkeys(SPLITS, 40)
@@ -119,11 +127,19 @@ def written(path: Path, text: str = VECTORS) -> str:
 
 
 def made_with_vectors(path: Path, **changes: object) -> TokenSet:
-    """A token set of a few rows and a file of word vectors; validation and test have words that training lacks."""
+    """A token set of a few rows and word vectors; only validation and test have some words."""
     made = TokenSet(
-        dataset="made", digest="2", problem="sentiment", tokenizer="words", snapshot="0", rows={}, sizes={}, limit=0,
-        test_split="0", settings={},
-    )  # fmt: skip
+        dataset="made",
+        digest="2",
+        problem="sentiment",
+        tokenizer="words",
+        snapshot="0",
+        rows={},
+        sizes={},
+        limit=0,
+        test_split="0",
+        settings={},
+    )
     made.folder.mkdir(parents=True)
     streams = {
         split: Stream(lambda table=table: iter([table]))
@@ -213,7 +229,8 @@ def test_without_a_file_there_are_no_word_vectors(snapshot: Snapshot, tmp_path: 
 
 
 def test_word_vectors_are_named_by_their_content_wherever_they_lie(tmp_path: Path) -> None:
-    one, other = written(tmp_path / "one.txt"), written(tmp_path / "other.txt")
+    one = written(tmp_path / "one.txt")
+    other = written(tmp_path / "other.txt")
     assert identified(TokenSettings(vectors=one)) == identified(TokenSettings(vectors=other))
     changed = written(tmp_path / "other.txt", "lumo 1 3\n")
     assert identified(TokenSettings(vectors=one)) != identified(TokenSettings(vectors=changed))

@@ -76,8 +76,11 @@ def test_what_no_step_knows_makes_no_point() -> None:
     for number in range(10):
         points.add_step(Step(1, number, math.nan, math.inf, False, 0.1, 100.0))
     assert {name: value for name, value, *_ in points.points} == {
-        "gradient_norm": math.inf, "clipped_share": 0.0, "learning_rate": 0.1, "tokens_per_second": 100.0,
-    }  # fmt: skip
+        "gradient_norm": math.inf,
+        "clipped_share": 0.0,
+        "learning_rate": 0.1,
+        "tokens_per_second": 100.0,
+    }
 
 
 @pytest.mark.case("D18")
@@ -90,8 +93,12 @@ def test_mlflow_gets_comparable_losses_and_the_headline_of_each_epoch(
     MetricPoints("", "validation_span_f1").add_epoch(epoch)
     found = {name: value for name, value, step, _ in written if step == 41}
     assert found == {
-        "epoch_train_loss": 0.5, "validation_loss": 0.6, "validation_span_f1": 85.3, "epoch_seconds": 2.0, "skipped_steps": 0.0,
-    }  # fmt: skip
+        "epoch_train_loss": 0.5,
+        "validation_loss": 0.6,
+        "validation_span_f1": 85.3,
+        "epoch_seconds": 2.0,
+        "skipped_steps": 0.0,
+    }
 
 
 @pytest.mark.case("D19")

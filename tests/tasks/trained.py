@@ -1,4 +1,4 @@
-"""Trainings that nobody did: their nouns, made by hand, and their versions in a real MLflow."""
+"""Artifacts of trainings, made by hand, and their versions in a real MLflow."""
 
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -12,29 +12,56 @@ METRICS = {"accuracy": {"value": 50.0, "low": 40.0, "high": 60.0, "signature": "
 
 def trained(snapshot: Snapshot, settings: str = "") -> Scores:
     """A token set, a checkpoint and scores of a snapshot, each with a file of its own."""
-    name, key = snapshot.dataset, digest(snapshot.digest, settings)
+    name = snapshot.dataset
+    key = digest(snapshot.digest, settings)
     tokens = TokenSet(
-        dataset=name, digest=digest(snapshot.splits), problem="sentiment", tokenizer="words", snapshot=snapshot.digest, rows={},
-        sizes={}, limit=0, test_split=snapshot.splits["test"], settings={},
-    )  # fmt: skip
+        dataset=name,
+        digest=digest(snapshot.splits),
+        problem="sentiment",
+        tokenizer="words",
+        snapshot=snapshot.digest,
+        rows={},
+        sizes={},
+        limit=0,
+        test_split=snapshot.splits["test"],
+        settings={},
+    )
     checkpoint = Checkpoint(
-        dataset=name, digest=key, problem="sentiment", tokens=tokens.digest, mlflow_run="", epochs=1, best_epoch=1,
-        validation_loss=1.0, clipped_share=0.0, train_seconds=1.0, num_parameters=1, settings={},
-    )  # fmt: skip
+        dataset=name,
+        digest=key,
+        problem="sentiment",
+        tokens=tokens.digest,
+        mlflow_run="",
+        epochs=1,
+        best_epoch=1,
+        validation_loss=1.0,
+        clipped_share=0.0,
+        train_seconds=1.0,
+        num_parameters=1,
+        settings={},
+    )
     scores = Scores(
-        dataset=name, digest=key, problem="sentiment", checkpoint=key, tokens=tokens.digest, mlflow_run="",
-        test_split=tokens.test_split, metrics=METRICS, baselines={},
-    )  # fmt: skip
-    for noun in (tokens, checkpoint, scores):
-        noun.folder.mkdir(parents=True, exist_ok=True)
-        (noun.folder / "content.bin").write_bytes(b"0123456789")
-        noun.commit()
+        dataset=name,
+        digest=key,
+        problem="sentiment",
+        checkpoint=key,
+        tokens=tokens.digest,
+        mlflow_run="",
+        test_split=tokens.test_split,
+        metrics=METRICS,
+        baselines={},
+    )
+    for artifact in (tokens, checkpoint, scores):
+        artifact.folder.mkdir(parents=True, exist_ok=True)
+        (artifact.folder / "content.bin").write_bytes(b"0123456789")
+        artifact.commit()
     return scores
 
 
 def registered(scores: Scores, *aliases: str) -> str:
     """A version of these scores in MLflow, with aliases."""
-    client, name = mlflow_client.client(), scores.dataset
+    client = mlflow_client.client()
+    name = scores.dataset
     if not client.search_registered_models(f"name = '{name}'"):
         client.create_registered_model(name)
     made = client.create_model_version(
@@ -48,9 +75,18 @@ def registered(scores: Scores, *aliases: str) -> str:
 def decided(scores: Scores, version: str) -> Promotion:
     """A line of the ledger for a version."""
     made = Promotion(
-        dataset=scores.dataset, digest=digest("promotion", scores.digest), version=version, is_promoted=True, reason="first",
-        metric="accuracy", challenger_score=50.0, champion_version="", champion_score=None, scores=scores.digest, mlflow_run="",
-    )  # fmt: skip
+        dataset=scores.dataset,
+        digest=digest("promotion", scores.digest),
+        version=version,
+        is_promoted=True,
+        reason="first",
+        metric="accuracy",
+        challenger_score=50.0,
+        champion_version="",
+        champion_score=None,
+        scores=scores.digest,
+        mlflow_run="",
+    )
     made.folder.mkdir(parents=True)
     return made.commit()
 
@@ -75,7 +111,7 @@ def run_of(name: str) -> str:
 
 
 def versioned(name: str, key: str, *, is_complete: bool = True) -> str:
-    """A version with a key, as registration makes it; without its last tag, as a killed one leaves it."""
+    """A version with a key; without its last tag, it is that of a killed registration."""
     number = versions.make_version(name, key, logged(name), run_of(name), tags={}, files={})
     if not is_complete:
         mlflow_client.set_version_tag(name, number, versions.COMPLETE, "")

@@ -23,17 +23,24 @@ from tests.conftest import made_reviews
 from tests.refrain.test_command_line import typed
 
 ENTRY = {
-    "problem": "sentiment", "language": "xx", "licence": "ours", "origin": "made for the tests",
-    "source": {"kind": "files", "paths": {"all": "rows.csv"}}, "format": {"kind": "csv"},
-    "columns": {"text": "text", "label": "label"}, "splits": {"validation": 0.2, "test": 0.3}, "tokenizer": "words",
-}  # fmt: skip
+    "problem": "sentiment",
+    "language": "xx",
+    "licence": "ours",
+    "origin": "made for the tests",
+    "source": {"kind": "files", "paths": {"all": "rows.csv"}},
+    "format": {"kind": "csv"},
+    "columns": {"text": "text", "label": "label"},
+    "splits": {"validation": 0.2, "test": 0.3},
+    "tokenizer": "words",
+}
 
 
 class Screen:
     """What the commands say, run in this process."""
 
     def __init__(self, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-        self.folder, self.capsys = folder, capsys
+        self.folder = folder
+        self.capsys = capsys
 
     def catalog(self, name: str = "mine", **changes: Any) -> str:
         path = self.folder / f"{name}.yaml"
@@ -45,16 +52,16 @@ class Screen:
         (self.folder / "rows.csv").write_text("\n".join(["text,label", *lines, *more, ""]))
 
     def says(self, *words: str, status: int = 0) -> str:
-        """Type a command, expect an exit status, and give what it printed, its lines not wrapped."""
+        """Run a command, check its exit status, and return its unwrapped output."""
         found = 0
         try:
             app(list(words), standalone_mode=False)
         except SystemExit as ended:
             found = int(ended.code or 0)
-        told = self.capsys.readouterr()
-        assert found == status, told
-        assert "Traceback" not in told.err
-        return told.out if status == 0 else told.out + told.err
+        output = self.capsys.readouterr()
+        assert found == status, output
+        assert "Traceback" not in output.err
+        return output.out if status == 0 else output.out + output.err
 
 
 @pytest.fixture
@@ -76,19 +83,19 @@ class Out(io.TextIOBase):
 
 
 def test_check_shows_the_report_and_where_it_is_drawn(screen: Screen, store: Path) -> None:
-    said = screen.says("check", "mine", "--catalog", screen.catalog())
-    assert "100 rows read, 100 kept, 0 refused (0.0%)." in said
+    output = screen.says("check", "mine", "--catalog", screen.catalog())
+    assert "100 rows read, 100 kept, 0 rejected (0.0%)." in output
     assert all(
-        word in said
+        word in output
         for word in (
-            "What to do",
+            "Recommendations",
             "Splits",
             "label neg",
             "characters of text: median",
             "distinct words",
         )
     )
-    page = Path(said.split("With plots: file://")[1].strip())
+    page = Path(output.split("With plots: file://")[1].strip())
     assert page.is_relative_to(store)
     assert page.read_text().startswith("<!doctype html>")
 
@@ -97,11 +104,11 @@ def test_check_ends_with_1_where_a_retraining_would_stop_and_shows_the_report_fi
     screen: Screen,
 ) -> None:
     screen.rows(40, *[",pos"] * 10)
-    said = screen.says("check", "mine", "--catalog", screen.catalog(), status=1)
-    assert "10 no_text: nothing stands where the text should be" in said
-    assert said.count("row 42: text: empty") == 2  # on the page, and in the message at the end
-    assert said.index("Refused rows") < said.index(
-        "refrain: mine: 10 of 50 rows were refused, more than checks.max_refused_share"
+    output = screen.says("check", "mine", "--catalog", screen.catalog(), status=1)
+    assert "10 no_text: nothing stands where the text should be" in output
+    assert output.count("row 42: text: empty") == 2  # on the page, and in the message at the end
+    assert output.index("Rejected rows") < output.index(
+        "refrain: mine: 10 of 50 rows were rejected, more than checks.max_refused_share"
     )
 
 
@@ -110,19 +117,19 @@ def test_check_prints_the_whole_report_as_json(screen: Screen) -> None:
     words = ("check", "mine", "--json", "--catalog", screen.catalog())
     with pytest.raises(SystemExit):
         app(list(words), standalone_mode=False)
-    told = json.loads(screen.capsys.readouterr().out)
-    assert (told["read"], told["kept"], told["reasons"], told["is_new"]) == (
+    report = json.loads(screen.capsys.readouterr().out)
+    assert (report["read"], report["kept"], report["reasons"], report["is_new"]) == (
         50,
         40,
         {"no_text": 10},
         True,
     )
-    assert "10 of 50 rows were refused" in told["fault"]
-    assert len(told["examples"]["no_text"]) == 5
+    assert "10 of 50 rows were rejected" in report["fault"]
+    assert len(report["examples"]["no_text"]) == 5
 
 
 @pytest.mark.parametrize(
-    ("content", "said"),
+    ("content", "expected"),
     [
         ("", "split train has no rows"),
         ("text,label\n", "split train has no rows"),
@@ -132,18 +139,19 @@ def test_check_prints_the_whole_report_as_json(screen: Screen) -> None:
     ids=["empty", "only a header", "other columns", "a directory"],
 )
 def test_a_file_without_rows_is_said_in_a_line(
-    content: str | None, said: str, screen: Screen
+    content: str | None, expected: str, screen: Screen
 ) -> None:
     path = screen.folder / "rows.csv"
     path.unlink()
     path.mkdir() if content is None else path.write_text(content)
-    assert said in screen.says("check", "mine", "--catalog", screen.catalog(), status=1)
+    assert expected in screen.says("check", "mine", "--catalog", screen.catalog(), status=1)
 
 
 def test_a_file_that_may_not_be_read_is_said_in_a_line(
     screen: Screen, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    opened, path = io.open, screen.folder / "rows.csv"
+    opened = io.open
+    path = screen.folder / "rows.csv"
 
     def refusing(
         file: Any, *rest: Any, **more: Any
@@ -167,7 +175,7 @@ FAULTS: dict[str, tuple[int, str, str]] = {
     "above a store": (
         errno.EACCES,
         "{above}",
-        "Refrain writes to {home}; REFRAIN_HOME names another folder.",
+        "Refrain writes to {home}; set REFRAIN_HOME to use another folder.",
     ),
     "elsewhere": (
         errno.EACCES,
@@ -183,28 +191,28 @@ FAULTS: dict[str, tuple[int, str, str]] = {
 def test_a_fault_of_a_file_is_said_with_what_to_do(
     kind: str, store: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    number, path, said = FAULTS[kind]
+    number, path, expected = FAULTS[kind]
     names = {"home": str(store), "above": str(store.parent)}
     with pytest.raises(SystemExit), plain_errors():
         raise OSError(number, os.strerror(number), path.format(**names))
-    assert said.format(**names) in capsys.readouterr().err
+    assert expected.format(**names) in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("odd", ["\x1b[31mta", "\x9b31mta", "\x1b]0;mi\x07ta", "\x08\x08ta"])
 def test_no_row_writes_to_the_screen_what_a_terminal_obeys(odd: str, screen: Screen) -> None:
     screen.rows(60, f"{odd},pos", f"ta mi,{odd}", f"ro,{odd}")
     rules = {"control_characters": "keep"}
-    said = screen.says("check", "mine", "--catalog", screen.catalog(checks=rules))
-    assert re.sub(r"[\n\t]", "", said).isprintable()
+    output = screen.says("check", "mine", "--catalog", screen.catalog(checks=rules))
+    assert re.sub(r"[\n\t]", "", output).isprintable()
     screen.rows(60, *[f"{odd},{odd}"] * 10)
-    told = screen.says(
+    text = screen.says(
         "check",
         "mine",
         "--catalog",
         screen.catalog(checks=rules, labels={"neg": "neg", "pos": "pos"}),
         status=1,
     )
-    assert re.sub(r"[\n\t]", "", told).isprintable()
+    assert re.sub(r"[\n\t]", "", text).isprintable()
 
 
 def test_markup_of_the_screen_is_shown_as_it_is(screen: Screen) -> None:
@@ -231,9 +239,9 @@ def test_all_of_a_dataset_is_shown_with_the_values_that_its_entry_leaves_out(
         "  separator: '\\t'",
     ]
     assert [line for line in expected if line not in lines] == []
-    told = json.loads(screen.says("datasets", "mine", "--json", "--catalog", catalog))
-    assert told["checks"]["max_length"] == 77
-    assert told["source"] == ENTRY["source"]
+    report = json.loads(screen.says("datasets", "mine", "--json", "--catalog", catalog))
+    assert report["checks"]["max_length"] == 77
+    assert report["source"] == ENTRY["source"]
 
 
 def test_a_secret_is_shown_by_its_name_only(
@@ -241,11 +249,11 @@ def test_a_secret_is_shown_by_its_name_only(
 ) -> None:
     monkeypatch.setenv("PLACE", str(screen.folder))
     catalog = screen.catalog(source={"kind": "files", "paths": {"all": "${env:PLACE}/rows.csv"}})
-    said = screen.says("datasets", "mine", "--catalog", catalog) + screen.says(
+    output = screen.says("datasets", "mine", "--catalog", catalog) + screen.says(
         "datasets", "mine", "--json", "--catalog", catalog
     )
-    assert said.count("${env:PLACE}/rows.csv") == 2
-    assert str(screen.folder) not in said.replace(catalog, "")
+    assert output.count("${env:PLACE}/rows.csv") == 2
+    assert str(screen.folder) not in output.replace(catalog, "")
 
 
 def test_several_catalogs_are_read_together_from_options_and_the_environment(
@@ -253,31 +261,31 @@ def test_several_catalogs_are_read_together_from_options_and_the_environment(
 ) -> None:
     one, two, three = (screen.catalog(name) for name in ("one", "two", "three"))
     monkeypatch.setenv("REFRAIN_CATALOG", f"{one}{os.pathsep}{two}")
-    told = json.loads(screen.says("datasets", "--json", "--catalog", three, "--catalog", one))
-    names = [item["dataset"] for item in told]
+    report = json.loads(screen.says("datasets", "--json", "--catalog", three, "--catalog", one))
+    names = [item["dataset"] for item in report]
     assert names[-3:] == ["one", "two", "three"]
     assert "rotten_tomatoes" in names
 
 
 @pytest.mark.parametrize(
-    ("content", "said"),
+    ("content", "expected"),
     [
         ("mine: {}\n", "stands in two catalogs, .*mine.yaml and .*other.yaml: rename one of them"),
         ("other: [1\n", "other.yaml is not a YAML file"),
         ("", "other.yaml must map names of datasets to entries"),
         (None, "there is no catalog file .*other.yaml"),
     ],
-)  # fmt: skip
+)
 def test_a_catalog_that_clashes_or_cannot_be_read_is_named(
-    content: str | None, said: str, screen: Screen
+    content: str | None, expected: str, screen: Screen
 ) -> None:
     other = screen.folder / "other.yaml"
     if content is not None:
         other.write_text(content)
-    told = screen.says(
+    output = screen.says(
         "check", "mine", "--catalog", screen.catalog(), "--catalog", str(other), status=1
     )
-    assert re.search(said, told)
+    assert re.search(expected, output)
 
 
 def test_catalogs_are_named_by_whole_paths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -298,11 +306,11 @@ def test_snapshots_show_how_a_dataset_grew(screen: Screen) -> None:
         screen.rows(num)
         screen.says("check", "mine", "--catalog", catalog)
     first, second = json.loads(screen.says("snapshots", "mine", "--json", "--catalog", catalog))
-    said = screen.says("snapshots", "mine", "--catalog", catalog)
+    output = screen.says("snapshots", "mine", "--catalog", catalog)
     assert [first["new"], second["new"], second["gone"]] == [40, 20, 0]
-    assert f"{second['snapshot'][:8]}" in said
-    assert f"after {first['snapshot'][:8]}" in said
-    assert "20 new" in said
+    assert f"{second['snapshot'][:8]}" in output
+    assert f"after {first['snapshot'][:8]}" in output
+    assert "20 new" in output
     screen.says("prune", "--days", "0", "--yes")
     assert "pruned" in screen.says("snapshots", "mine", "--catalog", catalog)
 
@@ -311,13 +319,19 @@ def test_the_history_fits_on_a_narrow_screen(
     screen: Screen, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     row = {
-        "snapshot": "0123456789abcdef", "parent": "f" * 16, "made": "2031-02-03T04:05:06+00:00",
+        "snapshot": "0123456789abcdef",
+        "parent": "f" * 16,
+        "made": "2031-02-03T04:05:06+00:00",
         "rows": {"train": 9_000_000, "validation": 900_000, "test": 900_000, "refused": 0},
-        "new": 9_000_000, "gone": 8_000_000, "removed": 12, "is_there": True, "versions": ["version 12 (champion)"],
-    }  # fmt: skip
+        "new": 9_000_000,
+        "gone": 8_000_000,
+        "removed": 12,
+        "is_there": True,
+        "versions": ["version 12 (champion)"],
+    }
     monkeypatch.setattr(tables, "out", Console(file=Out(), width=80, highlight=False))
     tables.show_snapshots("mine", [row])
-    said = screen.capsys.readouterr().out
+    output = screen.capsys.readouterr().out
     words = (
         "01234567",
         "after ffffffff",
@@ -329,7 +343,7 @@ def test_the_history_fits_on_a_narrow_screen(
         "12",
         "champion",
     )
-    assert [word for word in words if word not in said] == []
+    assert [word for word in words if word not in output] == []
 
 
 def test_forgetting_says_what_holds_the_text_and_what_to_do(screen: Screen) -> None:
@@ -339,12 +353,12 @@ def test_forgetting_says_what_holds_the_text_and_what_to_do(screen: Screen) -> N
     digest = json.loads(screen.says("snapshots", "mine", "--json", "--catalog", catalog))[0][
         "snapshot"
     ]
-    said = screen.says(
+    output = screen.says(
         "forget", "mine", "--catalog", catalog, "--text", text.upper(), "--text", f" {text}"
     )
-    assert "1 new on the removal list" in said
+    assert "1 new on the removal list" in output
     assert (
-        f"Snapshots that hold such a text until they are pruned (refrain prune): {digest}" in said
+        f"Snapshots that hold such a text until they are pruned (refrain prune): {digest}" in output
     )
     assert text not in (screen.folder / "store" / "removals" / "mine.txt").read_text()
     assert "1 rows stand on a removal list and are in no split" in screen.says(
@@ -355,8 +369,8 @@ def test_forgetting_says_what_holds_the_text_and_what_to_do(screen: Screen) -> N
 def test_a_text_that_no_snapshot_holds_is_said_to_be_so(screen: Screen) -> None:
     catalog = screen.catalog()
     screen.says("check", "mine", "--catalog", catalog)
-    said = screen.says("forget", "mine", "--catalog", catalog, "--text", "nobody said this")
-    assert "No snapshot in the store holds such a text. Only a whole text counts" in said
+    output = screen.says("forget", "mine", "--catalog", catalog, "--text", "an unknown text")
+    assert "No snapshot in the store holds such a text. Only a whole text counts" in output
 
 
 def test_texts_to_forget_are_read_from_a_file(screen: Screen) -> None:
@@ -394,30 +408,39 @@ def test_a_row_of_a_table_is_forgotten_by_its_key(screen: Screen) -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "expected"),
     [
-        (["forget", "mine"], "nothing to forget was named: give --text, --key or --file"),
+        (["forget", "mine"], "there is nothing to forget: give --text, --key or --file"),
         (["forget", "mine", "--text", " "], "expected a text to be forgotten, got ' '"),
         (["forget", "mine", "--key", "3"], "mine: its rows have no key"),
         (["forget", "mine", "--file", "/nowhere/asked.txt"], "there is no file /nowhere/asked.txt"),
-        (["forget", "mine", "--file", "latin.txt"], "latin.txt: expected a text a line in UTF-8, got .* at byte 3"),
+        (
+            ["forget", "mine", "--file", "latin.txt"],
+            "latin.txt: expected one text per line in UTF-8, got .* at byte 3",
+        ),
         (["forget", "mino", "--text", "ta"], "there is no dataset 'mino' .*did you mean mine?"),
         (["check", "mino"], "there is no dataset 'mino' .*did you mean mine?"),
         (["snapshots", "mino"], "there is no dataset 'mino' .*did you mean mine?"),
         (["datasets", "mino"], "there is no dataset 'mino' .*did you mean mine?"),
-        (["run", "mine", "--snapshot", "abcd"], "there is no snapshot 'abcd' of mine: .* the latest are none yet"),
-        (["run", "mine", "msra", "--snapshot", "abcd"], "--snapshot belongs to one dataset, got 2: mine, msra"),
+        (
+            ["run", "mine", "--snapshot", "abcd"],
+            "there is no snapshot 'abcd' of mine: .* the latest are none yet",
+        ),
+        (
+            ["run", "mine", "msra", "--snapshot", "abcd"],
+            "--snapshot belongs to one dataset, got 2: mine, msra",
+        ),
     ],
-)  # fmt: skip
+)
 def test_bad_input_is_answered_in_one_line(
-    words: list[str], said: str, screen: Screen, monkeypatch: pytest.MonkeyPatch
+    words: list[str], expected: str, screen: Screen, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(screen.folder)
     (screen.folder / "latin.txt").write_bytes(b"caf\xe9\n")
     monkeypatch.setenv("REFRAIN_CATALOG", screen.catalog())
-    told = screen.says(*words, status=1)
-    assert re.search(said, told)
-    assert told.count("\n") == 1
+    output = screen.says(*words, status=1)
+    assert re.search(expected, output)
+    assert output.count("\n") == 1
 
 
 @pytest.fixture
@@ -431,9 +454,9 @@ def grown(screen: Screen) -> Path:
 
 
 def test_prune_shows_first_and_removes_only_with_yes(screen: Screen, grown: Path) -> None:
-    said = screen.says("prune", "--days", "0")
-    assert f"{grown}  an older snapshot that no registered version was trained on" in said
-    assert "Nothing was removed; --yes removes them." in said
+    output = screen.says("prune", "--days", "0")
+    assert f"{grown}  an older snapshot that no registered version was trained on" in output
+    assert "Nothing was removed; --yes removes them." in output
     assert grown.exists()
     assert "removed 1 folders" in screen.says("prune", "--days", "0", "--yes")
     assert not grown.exists()
@@ -472,11 +495,11 @@ def test_what_came_to_be_needed_while_somebody_thought_stays(
 
 
 def test_prune_lists_as_json_and_removes_nothing_unasked(screen: Screen, grown: Path) -> None:
-    (told,) = json.loads(screen.says("prune", "--days", "0", "--json"))
-    assert told["path"] == str(grown)
-    assert told["bytes"] == sum(path.stat().st_size for path in grown.iterdir())
+    (report,) = json.loads(screen.says("prune", "--days", "0", "--json"))
+    assert report["path"] == str(grown)
+    assert report["bytes"] == sum(path.stat().st_size for path in grown.iterdir())
     assert grown.exists()
-    assert json.loads(screen.says("prune", "--days", "0", "--json", "--yes")) == [told]
+    assert json.loads(screen.says("prune", "--days", "0", "--json", "--yes")) == [report]
     assert not grown.exists()
 
 
@@ -500,7 +523,7 @@ def test_an_mlflow_that_does_not_answer_stops_prune_and_models(tmp_path: Path) -
     for words in (["prune", "--days", "0", "--yes"], ["models"]):
         done = typed(*words, home=tmp_path, **nowhere)
         assert done.returncode == 1
-        assert done.stderr.startswith("refrain: MLflow did not answer")
+        assert done.stderr.startswith("refrain: MLflow did not respond")
         assert done.stderr.count("\n") == 1
         assert "hunter2" not in done.stderr
     assert folder.exists()

@@ -43,9 +43,9 @@ def champion() -> str | None:
 
 @pytest.mark.usefixtures("three")
 def test_history_shows_every_decision_and_who_is_champion(screen: Screen) -> None:
-    said = screen.says("history", "made")
+    output = screen.says("history", "made")
     assert all(
-        part in said
+        part in output
         for part in (
             "promoted 1",
             "promoted 2",
@@ -55,10 +55,10 @@ def test_history_shows_every_decision_and_who_is_champion(screen: Screen) -> Non
             "accuracy 50.00",
         )
     )
-    assert "made  in MLflow champion is version 2, previous is version 1" in said
-    told = json.loads(screen.says("history", "made", "--json"))
-    assert [line["event"] for line in told["lines"]] == ["promoted", "promoted", "kept"]
-    assert (told["aliases"], told["drift"]) == ({"champion": "2", "previous": "1"}, [])
+    assert "made  in MLflow: champion is version 2, previous is version 1" in output
+    report = json.loads(screen.says("history", "made", "--json"))
+    assert [line["event"] for line in report["lines"]] == ["promoted", "promoted", "kept"]
+    assert (report["aliases"], report["drift"]) == ({"champion": "2", "previous": "1"}, [])
 
 
 @pytest.mark.usefixtures("three")
@@ -71,10 +71,11 @@ def test_history_shows_what_was_done_without_it(screen: Screen) -> None:
 
 @pytest.mark.usefixtures("three")
 def test_rollback_puts_the_previous_champion_back_and_says_so(screen: Screen) -> None:
-    said = screen.says("rollback", "made", "--why", "praises irony")
-    assert said == (
-        "made: version 1 is champion now, in place of version 2 (praises irony); there is none before it\n"
-    )  # fmt: skip
+    output = screen.says("rollback", "made", "--why", "praises irony")
+    assert output == (
+        "made: version 1 is champion now, in place of version 2 (praises irony); "
+        "there is none before it\n"
+    )
     assert champion() == "1"
     assert "rolled back 1" in screen.says("history", "made")
     line = json.loads(screen.says("rollback", "made", "--to", "3", "--json"))
@@ -88,7 +89,7 @@ def test_rollback_puts_the_previous_champion_back_and_says_so(screen: Screen) ->
 
 @pytest.mark.usefixtures("three")
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "expected"),
     [
         (["rollback", "maed"], "there is no model 'maed' in MLflow: did you mean made?"),
         (["history", "maed"], "there is no model 'maed' in MLflow: did you mean made?"),
@@ -98,11 +99,11 @@ def test_rollback_puts_the_previous_champion_back_and_says_so(screen: Screen) ->
     ],
 )
 def test_what_cannot_be_is_said_in_one_line_and_changes_nothing(
-    words: list[str], said: str, screen: Screen
+    words: list[str], expected: str, screen: Screen
 ) -> None:
-    told = screen.says(*words, status=1)
-    assert told.startswith(f"refrain: {said}")
-    assert told.count("\n") == 1
+    output = screen.says(*words, status=1)
+    assert output.startswith(f"refrain: {expected}")
+    assert output.count("\n") == 1
     assert champion() == "2"
 
 
@@ -120,19 +121,30 @@ def test_of_no_model_nothing_is_told(screen: Screen, store: Path) -> None:
         "history", "made", status=1
     )
     versioned("made", "key")
-    assert "Nothing was decided about made yet." in screen.says("history", "made")
+    assert "The ledger has no decision about made yet." in screen.says("history", "made")
     assert "no alias is set" in screen.says("history", "made")
 
 
 def test_models_shows_a_champion_that_others_registered(screen: Screen, store: Path) -> None:
     mlflow_client.create_version("theirs", logged("theirs"), run_of("theirs"), {"stage": "live"})
     mlflow_client.set_alias("theirs", "champion", "1")
-    said = screen.says("models")
-    assert [word for line in said.splitlines() if "theirs" in line for word in line.replace("│", " ").split()] == [
-        "theirs", "-", "1", "1", "-", "-", "-",
-    ]  # fmt: skip
+    output = screen.says("models")
+    assert [
+        word
+        for line in output.splitlines()
+        if "theirs" in line
+        for word in line.replace("│", " ").split()
+    ] == [
+        "theirs",
+        "-",
+        "1",
+        "1",
+        "-",
+        "-",
+        "-",
+    ]
 
 
 def test_the_help_of_prune_names_every_alias_that_keeps_a_past(screen: Screen) -> None:
-    said = " ".join(screen.says("prune", "--help").replace("│", " ").split())
-    assert "with an alias only (champion, previous, challenger)" in said
+    output = " ".join(screen.says("prune", "--help").replace("│", " ").split())
+    assert "of aliased versions only (champion, previous, challenger)" in output

@@ -45,28 +45,28 @@ def test_health_tells_the_same_on_the_screen_as_json_and_as_a_page(
         "--set=training.batch_size=8",
         *TINY,
     )
-    said = screen.says(*words)
+    output = screen.says(*words)
     assert all(
-        part in said
+        part in output
         for part in (
             "gradient health",
-            "What to do",
+            "Recommendations",
             "oscillation of the loss",
             "clipped by norm 5",
         )
     )
-    told = json.loads(screen.says(*words, "--json"))
+    report = json.loads(screen.says(*words, "--json"))
     assert (
-        len(told["series"]["free"]["loss"])
-        == len(told["series"]["clipped"]["loss"])
-        == told["clipped"]["num_steps"]
+        len(report["series"]["free"]["loss"])
+        == len(report["series"]["clipped"]["loss"])
+        == report["clipped"]["num_steps"]
         == 6
     )
-    page = Path(told["page"])
+    page = Path(report["page"])
     assert page.is_relative_to(store)
     text = page.read_text()
     assert text.count("<svg") == 1
-    assert all(sentence.split("'")[0] in text for sentence in told["sentences"])
+    assert all(sentence.split("'")[0] in text for sentence in report["sentences"])
     assert list((store / "health").iterdir()) == [page.parent]
     assert not (store / "checkpoints").exists()
 
@@ -89,16 +89,16 @@ def test_health_of_a_training_that_explodes_is_a_report(screen: Screen) -> None:
         *TINY,
         *sgd,
     )
-    told = json.loads(screen.says(*words, "--json"))
-    assert told["verdict"] == "explodes"
-    assert told["free"]["oscillation"] is None
-    assert told["free"]["num_not_finite"] == 5
-    assert "Lower training.learning_rate" in told["advice"][0]
+    report = json.loads(screen.says(*words, "--json"))
+    assert report["verdict"] == "explodes"
+    assert report["free"]["oscillation"] is None
+    assert report["free"]["num_not_finite"] == 5
+    assert "Lower training.learning_rate" in report["advice"][0]
     assert "The gradient explodes" in screen.says(*words)
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "expected"),
     [
         (
             ["health", "mine", "--set=training.clipping=none"],
@@ -120,8 +120,10 @@ def test_health_of_a_training_that_explodes_is_a_report(screen: Screen) -> None:
         (["compare", "mine", "--set=training.encoder=rnn"], "name encoders with --encoders"),
     ],
 )
-def test_what_cannot_be_is_said_in_one_line(words: list[str], said: str, screen: Screen) -> None:
-    assert said in screen.says(*words, "--catalog", screen.catalog(), status=1)
+def test_what_cannot_be_is_said_in_one_line(
+    words: list[str], expected: str, screen: Screen
+) -> None:
+    assert expected in screen.says(*words, "--catalog", screen.catalog(), status=1)
 
 
 def test_compare_trains_once_and_registers_nothing(

@@ -98,7 +98,8 @@ def test_a_missing_file_is_said_and_who_names_it(
     monkeypatch.setenv("REFRAIN_CATALOG", f"{tmp_path}/none.yaml")
     with pytest.raises(
         RowError,
-        match=rf"there is no catalog file {tmp_path}/none\.yaml, which the variable REFRAIN_CATALOG names",
+        match=rf"there is no catalog file {tmp_path}/none\.yaml, "
+        "which the variable REFRAIN_CATALOG names",
     ):
         catalog_paths(None)
 
@@ -112,7 +113,7 @@ def test_an_unknown_dataset_is_looked_for_in_all(three: list[Path]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("changes", "said"),
+    ("changes", "expected"),
     [
         ({"problem": "sentimant"}, r"entry mine, problem: .*'sentimant': did you mean sentiment\?"),
         (
@@ -122,9 +123,9 @@ def test_an_unknown_dataset_is_looked_for_in_all(three: list[Path]) -> None:
     ],
 )
 def test_a_problem_that_does_not_fit_is_said_with_file_and_entry(
-    changes: dict[str, str], said: str, tmp_path: Path
+    changes: dict[str, str], expected: str, tmp_path: Path
 ) -> None:
     mine = catalog(tmp_path / "mine.yaml", "mine", **changes)
-    with pytest.raises(RowError, match=said) as caught:
+    with pytest.raises(RowError, match=expected) as caught:
         checked_entry("mine", str(mine))
     assert str(caught.value).startswith(str(mine))

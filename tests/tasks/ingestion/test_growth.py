@@ -1,4 +1,4 @@
-"""Datasets grow ten times through the store: nothing leaks, nothing is lost, nothing is read twice."""
+"""Datasets that grow tenfold: nothing leaks, nothing is lost, nothing is read twice."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -28,7 +28,7 @@ from tests.tasks.growing import (
     texts,
     texts_of,
     write,
-)  # fmt: skip
+)
 
 GROWTHS = 10
 Grow = Callable[[int, Random], None]
@@ -81,7 +81,7 @@ def table(path: Path) -> tuple[Dataset, Grow]:
 
 
 def given(path: Path, *, has_validation: bool) -> tuple[Dataset, Grow]:
-    """A publisher's test split that grows, with texts that stood in train; train files go and come back."""
+    """A published test split grows by training texts; training files disappear and return."""
     names = ("train", "test", *(("validation",) if has_validation else ()))
 
     def grow(number: int, chance: Random) -> None:
@@ -246,7 +246,8 @@ def test_a_row_that_left_the_removal_list_comes_back(store: Path, tmp_path: Path
 def test_rows_deleted_from_a_table_are_gone_though_nothing_is_new(
     store: Path, tmp_path: Path
 ) -> None:
-    held, dataset = Table(tmp_path), of_table(tmp_path)
+    held = Table(tmp_path)
+    dataset = of_table(tmp_path)
     held.insert(texts(40))
     held.insert(texts(1, start=40))
     ingest(dataset)
@@ -258,7 +259,8 @@ def test_rows_deleted_from_a_table_are_gone_though_nothing_is_new(
 
 
 def test_a_changed_row_of_a_table_counts_in_its_last_form(store: Path, tmp_path: Path) -> None:
-    held, dataset = Table(tmp_path), of_table(tmp_path)
+    held = Table(tmp_path)
+    dataset = of_table(tmp_path)
     held.insert(texts(40))
     ingest(dataset)
     held.update(5, "lumo changed")
@@ -271,7 +273,8 @@ def test_a_changed_row_of_a_table_counts_in_its_last_form(store: Path, tmp_path:
 def test_what_was_committed_below_the_watermark_is_not_missed(
     is_new: bool, with_more: bool, store: Path, tmp_path: Path
 ) -> None:
-    held, dataset = Table(tmp_path), of_table(tmp_path)
+    held = Table(tmp_path)
+    dataset = of_table(tmp_path)
     for start in (0, 20, 40):
         held.insert(texts(20, start=start))
         ingest(dataset)
@@ -321,7 +324,8 @@ def test_the_first_file_of_a_folder_is_not_read_again_when_the_second_comes(
 
 
 def test_only_the_rows_above_the_watermark_are_read(store: Path, tmp_path: Path) -> None:
-    held, dataset = Table(tmp_path), of_table(tmp_path)
+    held = Table(tmp_path)
+    dataset = of_table(tmp_path)
     names = []
     for start in (0, 20, 40):
         held.insert(texts(20, start=start))
@@ -336,7 +340,8 @@ def test_only_the_rows_above_the_watermark_are_read(store: Path, tmp_path: Path)
 def test_rows_that_are_not_wanted_do_not_make_the_others_be_read_again(
     store: Path, tmp_path: Path
 ) -> None:
-    held, dataset = Table(tmp_path), of_table(tmp_path, where={"label": "pos"})
+    held = Table(tmp_path)
+    dataset = of_table(tmp_path, where={"label": "pos"})
     for start in (0, 20):
         held.insert([*texts(20, start=start), (f"unwanted {start}", "neg")])
         with pieces_read() as opened:
@@ -345,7 +350,8 @@ def test_rows_that_are_not_wanted_do_not_make_the_others_be_read_again(
 
 
 def test_a_table_that_is_empty_has_a_snapshot_without_rows(store: Path, tmp_path: Path) -> None:
-    held, dataset = Table(tmp_path), of_table(tmp_path)
+    held = Table(tmp_path)
+    dataset = of_table(tmp_path)
     assert ingest(dataset).rows == {}
     held.insert(texts(9))
     assert all_texts(ingest(dataset)) == {text for text, _ in texts(9)}

@@ -100,7 +100,7 @@ STEP = st.tuples(st.sampled_from(["insert", "update", "delete"]), st.integers(1,
 
 
 def do(step: tuple[str, int, int], held: Table, used: set[tuple[int, int]]) -> None:
-    """Change a table; a row never has a stamp again that it had before, for by that nobody could tell."""
+    """Change a table; no row reuses an earlier stamp, as that change would be invisible."""
     kind, what, late = step
     held.stamp += 7
     stamp = held.stamp - late
@@ -121,7 +121,8 @@ def test_the_rows_that_live_are_those_of_the_table(
 ) -> None:
     with tempfile.TemporaryDirectory() as name, pytest.MonkeyPatch.context() as context:
         context.setenv("REFRAIN_HOME", f"{name}/store")
-        held, dataset = Table(Path(name)), of_table(Path(name))
+        held = Table(Path(name))
+        dataset = of_table(Path(name))
         pieces: list[Piece] = []
         used: set[tuple[int, int]] = set()
         for steps in growths:
@@ -137,7 +138,8 @@ def test_the_rows_that_live_are_those_of_the_table(
 
 
 def test_what_comes_after_the_listing_waits_and_is_not_late(store: Path, tmp_path: Path) -> None:
-    held, dataset = Table(tmp_path), of_table(tmp_path)
+    held = Table(tmp_path)
+    dataset = of_table(tmp_path)
     held.insert(texts(3))
     pieces = dataset.source.pieces(ACCESS, [])
     assert len(living(dataset, pieces)) == 3
@@ -152,7 +154,8 @@ def test_what_comes_after_the_listing_waits_and_is_not_late(store: Path, tmp_pat
 def test_what_is_late_is_said_unless_all_was_just_read(
     stamp: int, store: Path, tmp_path: Path
 ) -> None:
-    held, dataset = Table(tmp_path), of_table(tmp_path)
+    held = Table(tmp_path)
+    dataset = of_table(tmp_path)
     held.insert(texts(3))
     held.insert(texts(3, start=3))
     pieces = dataset.source.pieces(ACCESS, [])

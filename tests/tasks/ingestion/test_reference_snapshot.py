@@ -1,4 +1,4 @@
-"""A snapshot against the last one that was accepted: what stops a training, what does not, and how it is accepted."""
+"""A snapshot compared with the last accepted one: which changes stop a training."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -70,15 +70,18 @@ STOPS: dict[str, tuple[Rows, str]] = {
     ),
     "another share": (
         [*FIRST, *rows(300, start=400, labels=("pos",))],
-        r"share of label 'neg': 50.0% before, 28.6% now \(checks.max_share_change allows 10 points\)",
+        r"share of label 'neg': 50.0% before, 28.6% now "
+        r"\(checks.max_share_change allows 10 points\)",
     ),
     "flipped labels": (
         relabelled(FIRST, 6),
-        r"labels of the 400 texts in both: as they were before, 6 others \(1.5%\) now \(checks.max_relabelled allows 1%\)",
+        r"labels of the 400 texts in both: as they were before, 6 others \(1.5%\) now "
+        r"\(checks.max_relabelled allows 1%\)",
     ),
     "longer texts": (
         long(FIRST),
-        r"median length of text: \d+ characters before, \d+ now \(checks.max_length_change is 2 times\)",
+        r"median length of text: \d+ characters before, \d+ now "
+        r"\(checks.max_length_change is 2 times\)",
     ),
 }
 FINE: dict[str, Rows] = {
@@ -105,10 +108,10 @@ TAKEN: dict[str, dict[str, Any]] = {
 def test_a_change_beyond_its_limit_stops_and_is_accepted_once(
     change: str, store: Path, tmp_path: Path
 ) -> None:
-    found, said = STOPS[change]
+    found, expected = STOPS[change]
     first = night(tmp_path, FIRST)
     for _ in range(2):  # a stopped night is no measure for the next one
-        with pytest.raises(RowError, match=said) as stopped:
+        with pytest.raises(RowError, match=expected) as stopped:
             night(tmp_path, found)
     assert f"against {first.digest}" in str(stopped.value)
     assert "refrain run made --accept" in str(stopped.value)
@@ -116,14 +119,15 @@ def test_a_change_beyond_its_limit_stops_and_is_accepted_once(
     taken = night(tmp_path, found, accept=True)
     assert last_accepted("made")["snapshot"] == taken.digest  # type: ignore[index]
     night(tmp_path, found)
-    with pytest.raises(RowError, match=f"against {taken.digest}"):
+    with pytest.raises(RowError, match=f"compared with {taken.digest}"):
         night(tmp_path, rows(400, labels=("other", "more")))
 
 
 @pytest.mark.parametrize("change", STOPS)
 def test_a_limit_of_the_entry_takes_it(change: str, store: Path, tmp_path: Path) -> None:
     night(tmp_path, FIRST)
-    night(tmp_path, STOPS[change][0], checks=TAKEN[change])
+    taken = night(tmp_path, STOPS[change][0], checks=TAKEN[change])
+    assert last_accepted("made")["snapshot"] == taken.digest  # type: ignore[index]
 
 
 @pytest.mark.parametrize("change", FINE)
@@ -135,7 +139,8 @@ def test_a_change_within_the_limits_stops_nothing(change: str, store: Path, tmp_
 
 def test_a_source_that_grows_every_night_never_stops(store: Path, tmp_path: Path) -> None:
     for day in range(1, 8):
-        night(tmp_path, rows(30 * day * day, labels=("pos", "neg", "pos")))
+        grown = night(tmp_path, rows(30 * day * day, labels=("pos", "neg", "pos")))
+        assert last_accepted("made")["snapshot"] == grown.digest  # type: ignore[index]
 
 
 def test_a_check_shows_the_changes_and_the_fault_of_a_retraining(
@@ -144,7 +149,7 @@ def test_a_check_shows_the_changes_and_the_fault_of_a_retraining(
     night(tmp_path, FIRST)
     write(tmp_path / "rows.csv", rows(50))
     checked = check_dataset("made", str(tmp_path / "catalog.yaml"))
-    assert "### What changed" in checked.page
+    assert "### Changes" in checked.page
     assert "rows: 400 before, 50 now" in checked.page
     assert checked.fault.startswith("made: the source changed by more than the limits")
 
@@ -183,7 +188,8 @@ def test_what_a_changed_entry_explains_is_shown_and_stops_nothing(
 def test_a_label_that_the_entry_lists_is_no_surprise(store: Path, tmp_path: Path) -> None:
     listed = {"labels": {"pos": "pos", "neg": "neg", "spam": "spam"}}
     night(tmp_path, FIRST, **listed)
-    night(tmp_path, [*FIRST, ("lumo", "spam")], **listed)
+    found = night(tmp_path, [*FIRST, ("lumo", "spam")], **listed)
+    assert last_accepted("made")["snapshot"] == found.digest  # type: ignore[index]
 
 
 def test_a_snapshot_that_a_person_names_is_not_compared(store: Path, tmp_path: Path) -> None:
@@ -213,14 +219,14 @@ TAGGED: dict[str, Callable[[Path], None]] = {
 }
 
 
-@pytest.mark.parametrize("said", TAGGED)
+@pytest.mark.parametrize("expected", TAGGED)
 def test_kinds_of_entities_and_tags_are_compared_too(
-    said: str, store: Path, tmp_path: Path
+    expected: str, store: Path, tmp_path: Path
 ) -> None:
     shape = {"problem": "ner", "format": {"kind": "conll"}, "columns": {"tokens": 0, "tags": 1}}
     conll(tmp_path, "PER")
     dataset = entry(tmp_path, FILES, **shape)
     ingest.fn("made", str(dataset.file))
-    TAGGED[said](tmp_path)
-    with pytest.raises(RowError, match=said):
+    TAGGED[expected](tmp_path)
+    with pytest.raises(RowError, match=expected):
         ingest.fn("made", str(dataset.file))

@@ -56,7 +56,8 @@ def test_the_list_holds_hashes_and_never_a_text(store: Path, tmp_path: Path) -> 
 
 
 def test_a_text_goes_on_the_list_once_however_it_is_written(store: Path, tmp_path: Path) -> None:
-    dataset, chance = of_rows(tmp_path), Random(0)
+    dataset = of_rows(tmp_path)
+    chance = Random(0)
     assert len(forget(dataset, [ASKED], [])) == 1
     assert forget(dataset, [copy_of(ASKED, chance) for _ in range(50)], []) == []
     assert len(lines_of(dataset)) == 1
@@ -94,9 +95,12 @@ def test_a_text_that_was_forgotten_stays_so_when_its_row_comes_again(
 def test_of_a_pair_the_source_text_is_what_is_forgotten(store: Path, tmp_path: Path) -> None:
     (tmp_path / "rows.tsv").write_text("a\tb\n" + "".join(f"n{i} ta\tN{i} TA\n" for i in range(30)))
     dataset = entry(
-        tmp_path, {"kind": "files", "paths": {"all": "rows.tsv"}}, problem="translation", format={"kind": "tsv"},
+        tmp_path,
+        {"kind": "files", "paths": {"all": "rows.tsv"}},
+        problem="translation",
+        format={"kind": "tsv"},
         columns={"source": "a", "target": "b"},
-    )  # fmt: skip
+    )
     forget(dataset, ["N3  ta"], [])
     snapshot, _ = make_snapshot(dataset)
     kept = {
@@ -200,20 +204,24 @@ def test_a_list_that_changed_makes_a_new_snapshot(store: Path, tmp_path: Path) -
 
 
 @pytest.mark.parametrize(
-    ("given", "content", "said"),
+    ("given", "content", "expected"),
     [
         ("nowhere.txt", None, "entry made, removals: there is no file .*nowhere.txt"),
-        ("removals.txt", b"text:0123456789abcdef\nKalo Bren\n", "removals.txt, line 2: expected text:HASH .* got 'Kalo Bren'"),
+        (
+            "removals.txt",
+            b"text:0123456789abcdef\nKalo Bren\n",
+            "removals.txt, line 2: expected text:HASH .* got 'Kalo Bren'",
+        ),
         ("removals.txt", b"caf\xe9\n", "entry made, removals: cannot read .*removals.txt: .*utf-8"),
         ("s4://bucket/list.txt", None, "entry made, removals: .*there are no s4 addresses: "),
     ],
-)  # fmt: skip
+)
 def test_a_list_that_cannot_be_read_is_named_and_nothing_is_ingested(
-    given: str, content: bytes | None, said: str, store: Path, tmp_path: Path
+    given: str, content: bytes | None, expected: str, store: Path, tmp_path: Path
 ) -> None:
     if content is not None:
         (tmp_path / given).write_bytes(content)
-    with pytest.raises(RowError, match=said):
+    with pytest.raises(RowError, match=expected):
         make_snapshot(of_rows(tmp_path, removals=given))
     assert list(store.glob("snapshots/*")) == []
 

@@ -17,9 +17,17 @@ READ_ANEW = Piece(split="test", name="a.csv", version="")
 
 def made(snapshot: str, *pieces: Piece) -> Ingestion:
     return Ingestion(
-        snapshot=snapshot, parent="before", inputs="in", rows_key="key", made="2024-01-01T00:00:00+00:00",
-        rows={"train": 3, "tést": 1}, new=4, gone=0, removed=0, pieces=[piece_record(piece) for piece in pieces],
-    )  # fmt: skip
+        snapshot=snapshot,
+        parent="before",
+        inputs="in",
+        rows_key="key",
+        made="2024-01-01T00:00:00+00:00",
+        rows={"train": 3, "tést": 1},
+        new=4,
+        gone=0,
+        removed=0,
+        pieces=[piece_record(piece) for piece in pieces],
+    )
 
 
 def test_a_dataset_that_was_never_ingested_has_no_history(store: Path) -> None:
@@ -63,7 +71,8 @@ def test_a_line_that_was_cut_short_does_not_count_and_goes_with_the_next(
 def test_the_watermark_of_a_line_that_was_cut_short_has_not_moved(
     store: Path, tmp_path: Path
 ) -> None:
-    held, dataset = Table(tmp_path), of_table(tmp_path)
+    held = Table(tmp_path)
+    dataset = of_table(tmp_path)
     held.insert(texts(20))
     ingest(dataset)
     before = last()

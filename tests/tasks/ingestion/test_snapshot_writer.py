@@ -59,10 +59,8 @@ def test_an_error_in_the_source_is_raised_with_its_own_type_and_leaves_nothing(
         raise OwnError
         yield
 
-    before, writer = (
-        threading.active_count(),
-        SnapshotWriter(of_files(tmp_path, all="all.csv"), None),
-    )
+    before = threading.active_count()
+    writer = SnapshotWriter(of_files(tmp_path, all="all.csv"), None)
     with pytest.raises(OwnError), writer.writing():
         writer.add_all(parts())
     assert threading.active_count() == before

@@ -42,10 +42,10 @@ def begun(store: Path, tmp_path: Path) -> Path:
 def test_shares_by_which_trained_texts_would_become_test_rows_are_refused(
     begun: Path, source: dict[str, Any], splits: dict[str, float]
 ) -> None:
-    said = (
+    message = (
         r"entry made, splits: models were trained on .* 0.2 is test by content, and now .*new name"
     )
-    with pytest.raises(RowError, match=said):
+    with pytest.raises(RowError, match=message):
         make_snapshot(entry(begun, source, splits=splits))
 
 

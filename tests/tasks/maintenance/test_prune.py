@@ -16,7 +16,7 @@ from tasks.ingestion.snapshot import make_snapshot
 from tasks.ingestion.snapshot_log import History
 from tasks.maintenance.prune import KINDS, MADE_OF, find_prunable, prune
 from tasks.registry import mlflow_client, versions
-from tasks.store.artifacts import Checkpoint, Noun, Scores, Snapshot, TokenSet
+from tasks.store.artifacts import Artifact, Checkpoint, Scores, Snapshot, TokenSet
 from tasks.store.home import home
 from tests.tasks.growing import ingest, of_files, pieces_read, texts, write
 from tests.tasks.trained import decided, registered, trained
@@ -33,8 +33,8 @@ def grown(folder: Path, *sizes: int) -> list[Snapshot]:
     return made
 
 
-def named(nouns: Iterable[Noun]) -> set[str]:
-    return {f"{noun.KIND}/{noun.folder.name}" for noun in nouns}
+def named(artifacts: Iterable[Artifact]) -> set[str]:
+    return {f"{artifact.KIND}/{artifact.folder.name}" for artifact in artifacts}
 
 
 def listed(*datasets: str, days: float = 0, only_aliased: bool = False) -> set[str]:
@@ -42,7 +42,7 @@ def listed(*datasets: str, days: float = 0, only_aliased: bool = False) -> set[s
     return {str(item.path.relative_to(home())) for item in found}
 
 
-def line_of(scores: Scores) -> list[Noun]:
+def line_of(scores: Scores) -> list[Artifact]:
     """Scores and all that they were made of."""
     checkpoint = Checkpoint.find(scores.dataset, scores.checkpoint)
     assert checkpoint is not None
@@ -56,11 +56,11 @@ def dangling() -> list[str]:
     found = []
     for kind in KINDS:
         for path in (home() / kind.KIND).glob("*/manifest.json"):
-            said = json.loads(path.read_text())
+            report = json.loads(path.read_text())
             found += [
                 f"{path.parent.name}: {key}"
                 for key, of in MADE_OF.get(kind, {}).items()
-                if of.find(said["dataset"], said[key]) is None
+                if of.find(report["dataset"], report[key]) is None
             ]
     return found
 
@@ -90,11 +90,14 @@ def test_the_newest_snapshot_stays_and_older_ones_go(tmp_path: Path) -> None:
 
 def test_all_that_a_registered_version_was_made_of_stays(tmp_path: Path) -> None:
     first, second, _ = grown(tmp_path, 20, 30, 40)
-    kept, lost = trained(first), trained(second)
+    kept = trained(first)
+    lost = trained(second)
     registered(kept)
     assert listed() == named([*line_of(lost)])
     prune(find_prunable(days=0))
-    assert all(type(noun).find("made", noun.digest) == noun for noun in line_of(kept))
+    assert all(
+        type(artifact).find("made", artifact.digest) == artifact for artifact in line_of(kept)
+    )
     assert dangling() == []
 
 
@@ -111,7 +114,8 @@ def test_a_token_set_that_two_trainings_share_stays_for_the_one_that_is_register
     tmp_path: Path,
 ) -> None:
     first, _ = grown(tmp_path, 20, 30)
-    kept, lost = trained(first), trained(first, settings="other")
+    kept = trained(first)
+    lost = trained(first, settings="other")
     registered(kept)
     assert listed() == named([lost, line_of(lost)[1]])
 
@@ -121,7 +125,8 @@ def test_with_aliased_only_the_past_of_versions_with_an_alias_stays(
     alias: str, tmp_path: Path
 ) -> None:
     first, second, _ = grown(tmp_path, 20, 30, 40)
-    plain, aliased = trained(first), trained(second)
+    plain = trained(first)
+    aliased = trained(second)
     registered(plain)
     registered(aliased, alias)
     assert listed() == set()
@@ -191,8 +196,8 @@ def test_one_file_that_was_written_lately_keeps_a_folder(tmp_path: Path) -> None
 def test_what_a_young_folder_was_made_of_stays_with_it(tmp_path: Path) -> None:
     first, _ = grown(tmp_path, 20, 30)
     scores = trained(first)
-    for noun in line_of(scores)[1:]:
-        aged(noun.folder, 30)
+    for artifact in line_of(scores)[1:]:
+        aged(artifact.folder, 30)
     assert listed(days=7) == set()
     prune(find_prunable(days=7))
     assert dangling() == []
@@ -235,9 +240,7 @@ def test_only_the_datasets_that_are_named_are_looked_at(tmp_path: Path) -> None:
 
 def test_a_dataset_that_is_misspelt_is_answered_with_the_nearest(tmp_path: Path) -> None:
     grown(tmp_path, 20)
-    with pytest.raises(
-        RowError, match=r"nothing of a dataset 'mede' lies in .*: did you mean made?"
-    ):
+    with pytest.raises(RowError, match=r"nothing of a dataset 'mede' in .*: did you mean made?"):
         find_prunable(["made", "mede"])
 
 
@@ -250,9 +253,9 @@ def test_why_and_how_large_is_said_of_each_folder(tmp_path: Path) -> None:
     ingest(of_files(tmp_path, all="*.csv"))
     found = find_prunable(days=0)
     assert [(item.path.parent.name, item.why) for item in found] == [
-        ("scores", "of no registered version"),
-        ("checkpoints", "of no registered version"),
-        ("tokens", "of no registered version"),
+        ("scores", "not used by any registered version"),
+        ("checkpoints", "not used by any registered version"),
+        ("tokens", "not used by any registered version"),
         ("snapshots", "an older snapshot that no registered version was trained on"),
         ("pieces", "rows of a file or table that has changed since"),
     ]
@@ -270,7 +273,8 @@ def test_after_a_crash_between_any_two_removals_nothing_points_nowhere(tmp_path:
         for settings in ("", "other"):
             trained(snapshot, settings)
     registered(trained(second))
-    removed, number = shutil.rmtree, len(listed())
+    removed = shutil.rmtree
+    number = len(listed())
     for _ in range(number):
         calls: list[Path] = []
 
@@ -320,10 +324,10 @@ def test_an_mlflow_that_does_not_answer_is_said_and_nothing_is_listed(
     trained(grown(tmp_path, 20)[0])
     lose(monkeypatch)
     with pytest.raises(
-        OSError, match=r"MLflow did not answer .*: look at MLFLOW_TRACKING_URI"
-    ) as said:
+        OSError, match=r"MLflow did not respond .*: check MLFLOW_TRACKING_URI"
+    ) as error:
         find_prunable(days=0)
-    assert "hunter2" not in str(said.value)
+    assert "hunter2" not in str(error.value)
 
 
 def test_an_mlflow_that_never_saw_the_models_is_not_believed(

@@ -16,10 +16,16 @@ from tests.tasks.growing import entry, ingest, of_files, texts, write
 from tests.tasks.trained import registered, trained
 
 ENTRY = {
-    "problem": "sentiment", "language": "xx", "licence": "ours", "origin": "made for the tests",
-    "source": {"kind": "files", "paths": {"all": "rows.csv"}}, "format": {"kind": "csv"},
-    "columns": {"text": "text", "label": "label"}, "splits": {"validation": 0.2, "test": 0.3}, "tokenizer": "words",
-}  # fmt: skip
+    "problem": "sentiment",
+    "language": "xx",
+    "licence": "ours",
+    "origin": "made for the tests",
+    "source": {"kind": "files", "paths": {"all": "rows.csv"}},
+    "format": {"kind": "csv"},
+    "columns": {"text": "text", "label": "label"},
+    "splits": {"validation": 0.2, "test": 0.3},
+    "tokenizer": "words",
+}
 
 
 def catalog(folder: Path, **changes: Any) -> str:
@@ -42,14 +48,14 @@ def test_each_snapshot_is_told_with_its_parent_and_what_changed(
     second = ingest(dataset)
     forget(dataset, [texts(60)[50][0]], [])
     third = ingest(dataset)
-    told = list_snapshots("made")
+    report = list_snapshots("made")
     keys = ("snapshot", "parent", "new", "gone", "removed", "is_there")
-    assert [tuple(row[key] for key in keys) for row in told] == [
+    assert [tuple(row[key] for key in keys) for row in report] == [
         (first.digest, "", 40, 0, 0, True),
         (second.digest, first.digest, 20, 10, 0, True),
         (third.digest, second.digest, 0, 1, 1, True),
     ]
-    assert [sum(row["rows"].values()) for row in told] == [40, 50, 49]
+    assert [sum(row["rows"].values()) for row in report] == [40, 50, 49]
 
 
 def test_an_ingestion_that_gave_the_same_rows_is_not_told(store: Path, tmp_path: Path) -> None:
@@ -64,9 +70,9 @@ def test_rows_that_came_again_are_told_again(store: Path, tmp_path: Path) -> Non
     for num in (40, 60, 40):
         write(tmp_path / "rows.csv", texts(num))
         ingest(of_files(tmp_path, all="rows.csv"))
-    told = list_snapshots("made")
-    assert told[0]["snapshot"] == told[2]["snapshot"] != told[1]["snapshot"]
-    assert (told[2]["new"], told[2]["gone"]) == (0, 20)
+    report = list_snapshots("made")
+    assert report[0]["snapshot"] == report[2]["snapshot"] != report[1]["snapshot"]
+    assert (report[2]["new"], report[2]["gone"]) == (0, 20)
 
 
 def test_versions_are_told_beside_the_snapshot_they_were_trained_on(
@@ -80,19 +86,21 @@ def test_versions_are_told_beside_the_snapshot_they_were_trained_on(
     registered(trained(made[0], settings="other"))
     registered(trained(made[2]), "challenger", "newest")
     assert [row["versions"] for row in list_snapshots("made")] == [
-        ["version 1 (champion)", "version 2"], [], ["version 3 (challenger, newest)"],
-    ]  # fmt: skip
+        ["version 1 (champion)", "version 2"],
+        [],
+        ["version 3 (challenger, newest)"],
+    ]
 
 
 def test_a_pruned_snapshot_is_told_and_said_to_be_gone(store: Path, tmp_path: Path) -> None:
     for num in (40, 60):
         write(tmp_path / "rows.csv", texts(num))
         snapshot = ingest(of_files(tmp_path, all="rows.csv"))
-    told = list_snapshots("made")
-    for path in Snapshot.folder_of("made", told[0]["snapshot"]).iterdir():
+    report = list_snapshots("made")
+    for path in Snapshot.folder_of("made", report[0]["snapshot"]).iterdir():
         path.unlink()
     assert [row["is_there"] for row in list_snapshots("made")] == [False, True]
-    assert snapshot.digest == told[1]["snapshot"]
+    assert snapshot.digest == report[1]["snapshot"]
 
 
 def test_the_task_takes_an_older_snapshot_by_the_beginning_of_its_digest(
@@ -128,21 +136,25 @@ def test_a_check_ingests_as_a_retraining_would_and_a_second_finds_nothing_new(
 FAULTS = {
     "only a header": ([], {}, "split train has no rows"),
     "no test split": (texts(40), {"splits": {"validation": 0.2}}, "split test has no rows"),
-    "too many refused": ([*texts(10), *[("", "pos")] * 10], {}, "10 of 20 rows were refused, more than checks.max_refused_share"),
-}  # fmt: skip
+    "too many refused": (
+        [*texts(10), *[("", "pos")] * 10],
+        {},
+        "10 of 20 rows were rejected, more than checks.max_refused_share",
+    ),
+}
 
 
 @pytest.mark.parametrize("case", FAULTS)
 def test_what_would_stop_a_training_is_told_with_the_report(
     case: str, store: Path, tmp_path: Path
 ) -> None:
-    rows, changes, said = FAULTS[case]
+    rows, changes, expected = FAULTS[case]
     write(tmp_path / "rows.csv", rows)
     checked = check_dataset("made", catalog(tmp_path, **changes))
-    assert said in checked.fault
+    assert expected in checked.fault
     assert f"{len(rows)} rows read" in checked.page
     assert checked.report["read"] == len(rows)
-    with pytest.raises(RowError, match=said):
+    with pytest.raises(RowError, match=expected):
         task.fn("made", catalog(tmp_path, **changes))
 
 
@@ -159,7 +171,7 @@ def test_an_empty_test_file_of_a_publisher_is_told(store: Path, tmp_path: Path) 
 
 
 @pytest.mark.parametrize(
-    ("make", "said"),
+    ("make", "expected"),
     [
         (
             lambda path: path.mkdir(),
@@ -170,9 +182,9 @@ def test_an_empty_test_file_of_a_publisher_is_told(store: Path, tmp_path: Path) 
     ids=["directory", "missing"],
 )
 def test_what_is_no_file_of_rows_is_said_and_leaves_nothing(
-    make: Any, said: str, store: Path, tmp_path: Path
+    make: Any, expected: str, store: Path, tmp_path: Path
 ) -> None:
     make(tmp_path / "rows.csv")
-    with pytest.raises(RowError, match=said):
+    with pytest.raises(RowError, match=expected):
         check_dataset("made", catalog(tmp_path))
     assert list(store.glob("snapshots/*")) == []

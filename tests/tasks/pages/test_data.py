@@ -1,4 +1,4 @@
-"""The report on a page: what it tells, and that no row of a dataset can make it say something else."""
+"""The data report: its content, and that no row of a dataset can change it."""
 
 import json
 import re
@@ -123,7 +123,8 @@ def test_a_refused_row_is_shown_as_it_stood_and_nothing_in_it_is_obeyed(
     seen = rendered(page(dataset, ingest(dataset)))
     assert (
         squeezed(
-            f"label: expected one of neg, pos, got {ODD[name]!r}: {shown(ODD[name])} {shown(ODD[name])}"
+            f"label: expected one of neg, pos, got {ODD[name]!r}: "
+            f"{shown(ODD[name])} {shown(ODD[name])}"
         )
         in seen.said
     )
@@ -173,7 +174,7 @@ def test_every_kind_of_refused_row_is_named_with_its_meaning_and_five_rows(
 ) -> None:
     row = {"file": "a.csv", "reason": "why", "kind": ""}
     examples = {kind: [row | {"row": i, "raw": f"{kind} {i}"} for i in range(7)] for kind in KINDS}
-    said = page_of(
+    text = page_of(
         made_report(reasons=dict.fromkeys(KINDS, 1_007), refused=9, examples=examples), tmp_path
     )
     for kind, meaning in KINDS.items():
@@ -181,8 +182,8 @@ def test_every_kind_of_refused_row_is_named_with_its_meaning_and_five_rows(
             f"- **1,007 {kind}**: {meaning}",
             *(f"  - a.csv, row {i}: why: `{kind} {i}`" for i in range(5)),
         ]
-        assert "\n".join(listed) in said
-        assert f"{kind} 5" not in said
+        assert "\n".join(listed) in text
+        assert f"{kind} 5" not in text
 
 
 def test_what_stood_in_a_row_is_cut_short_and_its_file_is_not(store: Path, tmp_path: Path) -> None:
@@ -193,10 +194,10 @@ def test_what_stood_in_a_row_is_cut_short_and_its_file_is_not(store: Path, tmp_p
         "raw": "ta " * 100,
         "kind": "",
     }
-    said = page_of(
+    text = page_of(
         made_report(reasons={"no_text": 1}, refused=1, examples={"no_text": [row]}), tmp_path
     )
-    assert f"{row['file']}, row 3: why: `{('ta ' * 40).strip()} ...`" in said
+    assert f"{row['file']}, row 3: why: `{('ta ' * 40).strip()} ...`" in text
 
 
 @pytest.mark.parametrize(
@@ -205,17 +206,17 @@ def test_what_stood_in_a_row_is_cut_short_and_its_file_is_not(store: Path, tmp_p
 def test_a_share_of_refused_rows_is_never_rounded_to_none(
     refused: int, share: str, store: Path, tmp_path: Path
 ) -> None:
-    assert f"{refused:,} refused ({share})." in page_of(
+    assert f"{refused:,} rejected ({share})." in page_of(
         made_report(read=3_000, refused=refused), tmp_path
     )
 
 
 def test_many_labels_are_cut_short_and_counted(store: Path, tmp_path: Path) -> None:
     split = made_report()["splits"]["train"] | {"labels": {f"kind {i}": 100 - i for i in range(50)}}
-    said = page_of(made_report(splits=dict.fromkeys(SPLITS, split)), tmp_path)
-    assert "| label kind 19 |" in said
-    assert "| label kind 20 |" not in said
-    assert "| and 30 more | 50 in all | 50 in all | 50 in all |" in said
+    text = page_of(made_report(splits=dict.fromkeys(SPLITS, split)), tmp_path)
+    assert "| label kind 19 |" in text
+    assert "| label kind 20 |" not in text
+    assert "| and 30 more | 50 in all | 50 in all | 50 in all |" in text
 
 
 ALIKE = {
@@ -276,7 +277,8 @@ def test_the_table_says_what_counting_by_hand_says(store: Path, tmp_path: Path) 
     ]
     dataset = rows_of(tmp_path, rows)
     snapshot = ingest(dataset)
-    said, of = page(dataset, snapshot), {split: texts_of(snapshot, split) for split in SPLITS}
+    text = page(dataset, snapshot)
+    of = {split: texts_of(snapshot, split) for split in SPLITS}
     words = {
         split: [word for text in of[split] for word in text.lower().split()] for split in SPLITS
     }
@@ -286,22 +288,18 @@ def test_the_table_says_what_counting_by_hand_says(store: Path, tmp_path: Path) 
         for split in SPLITS[1:]
     ]
 
-    def row(name: str, told: Callable[[str], str]) -> str:
-        return f"| {name} |" + "".join(f" {told(split)} |" for split in SPLITS)
+    def row(name: str, value: Callable[[str], str]) -> str:
+        return f"| {name} |" + "".join(f" {value(split)} |" for split in SPLITS)
 
-    assert row("rows", lambda split: str(len(of[split]))) in said
+    assert row("rows", lambda split: str(len(of[split]))) in text
     for label in ("neg", "pos"):
-        assert (
-            row(
-                f"label {label}",
-                lambda s: f"{labels[s][label]} ({labels[s][label] / len(of[s]):.1%})",
-            )
-            in said
-        )  # noqa: B023
-    assert row("characters of text: longest", lambda split: str(max(map(len, of[split])))) in said
-    assert row("distinct words", lambda split: str(len(set(words[split])))) in said
-    assert f"| words unknown to train | - | {unknown[0]:.1%} | {unknown[1]:.1%} |" in said
-    halves = re.search(r"\| characters of text: median \| (\d+) \| (\d+) \| (\d+) \|", said)
+        counts = {s: labels[s][label] for s in SPLITS}
+        shares = {s: f"{counts[s]} ({counts[s] / len(of[s]):.1%})" for s in SPLITS}
+        assert row(f"label {label}", shares.__getitem__) in text
+    assert row("characters of text: maximum", lambda split: str(max(map(len, of[split])))) in text
+    assert row("distinct words", lambda split: str(len(set(words[split])))) in text
+    assert f"| words not in train | - | {unknown[0]:.1%} | {unknown[1]:.1%} |" in text
+    halves = re.search(r"\| characters of text: median \| (\d+) \| (\d+) \| (\d+) \|", text)
     assert halves is not None
     expected = [median(map(len, of[split])) for split in SPLITS]
     assert all(
@@ -315,8 +313,11 @@ def test_a_snapshot_says_what_came_before_it_and_what_changed(store: Path, tmp_p
     first = ingest(dataset)
     assert "before it" not in page(dataset, first)
     write(tmp_path / "rows.csv", texts(1_200)[10:])
-    said = page(dataset, ingest(dataset))
-    assert f"Against snapshot `{first.digest}` before it: 1,170 rows are new, 10 are gone" in said
+    text = page(dataset, ingest(dataset))
+    assert (
+        f"Compared with the previous snapshot `{first.digest}`: 1,170 rows are new, 10 are gone"
+        in text
+    )
 
 
 @pytest.mark.parametrize(("repeats", "num"), [("own", 3), ("all", 0)])
@@ -344,13 +345,14 @@ def test_who_was_forgotten_is_counted(store: Path, tmp_path: Path) -> None:
     rows = texts(30)
     dataset = rows_of(tmp_path, [*rows, (rows[3][0].upper(), "pos")])
     forget(dataset, [rows[3][0]], [])
-    said = page(dataset, ingest(dataset))
-    assert "2 rows stand on a removal list and are in no split" in said
-    assert rows[3][0] not in said
+    text = page(dataset, ingest(dataset))
+    assert "2 rows stand on a removal list and are in no split" in text
+    assert rows[3][0] not in text
 
 
 def test_origin_and_licence_are_told_in_full(store: Path, tmp_path: Path) -> None:
-    origin, licence = "Kalo and Bren (2031), " + "of a shop, " * 20, "CC BY 2.0 FR [see] <there>"
+    origin = "Kalo and Bren (2031), " + "of a shop, " * 20
+    licence = "CC BY 2.0 FR [see] <there>"
     dataset = rows_of(tmp_path, texts(20), origin=origin, licence=licence)
     assert (
         f"{squeezed(origin)}; licence: {licence}" in rendered(page(dataset, ingest(dataset))).said
@@ -368,10 +370,10 @@ def test_no_secret_is_in_anything_that_an_ingestion_leaves(
     )
     dataset = entry(tmp_path, {"kind": "files", "paths": {"all": "${env:PLACE}/rows.csv"}})
     snapshot = ingest(dataset)
-    said = page(dataset, snapshot)
+    page_text = page(dataset, snapshot)
     write_page(dataset, snapshot)
-    assert "rows.csv, row 2: text: empty" in said
-    assert "hunter2" not in said
+    assert "rows.csv, row 2: text: empty" in page_text
+    assert "hunter2" not in page_text
     assert [
         path for path in store.rglob("*") if path.is_file() and b"hunter2" in path.read_bytes()
     ] == []
@@ -384,9 +386,9 @@ def test_a_table_shows_no_secret_either(
     table.insert([*texts(30), ("", "pos")])
     monkeypatch.setenv("PLACE", f"{tmp_path}/shop.db")
     dataset = of_table(tmp_path, source={"url": "sqlite:///${env:PLACE}"})
-    said = page(dataset, ingest(dataset))
-    assert "table reviews, stamp up to 1, row 31: text: empty" in said.replace("\\", "")
-    assert "shop.db" not in said
+    text = page(dataset, ingest(dataset))
+    assert "table reviews, stamp up to 1, row 31: text: empty" in text.replace("\\", "")
+    assert "shop.db" not in text
 
 
 SHAPED = {
@@ -481,8 +483,9 @@ def test_the_page_of_pairs_says_how_bleu_would_cut_them_and_counts_each_side_in_
     ]
     (tmp_path / "rows.csv").write_text("source,target\n" + "\n".join(rows) + "\n", encoding="utf-8")
     (tmp_path / "mine.yaml").write_text(
-        "pairs:\n  problem: translation\n  language: en-xx\n  source: {kind: files, paths: {all: rows.csv}}\n"
-        "  format: {kind: csv}\n  columns: {source: source, target: target}\n  splits: {validation: 0.2, test: 0.2}\n"
+        "pairs:\n  problem: translation\n  language: en-xx\n"
+        "  source: {kind: files, paths: {all: rows.csv}}\n  format: {kind: csv}\n"
+        "  columns: {source: source, target: target}\n  splits: {validation: 0.2, test: 0.2}\n"
         "  tokenizer: words\n  licence: ours\n  origin: made\n"
     )
     dataset = find_dataset("pairs", tmp_path / "mine.yaml")

@@ -1,5 +1,6 @@
 """MLflow's telemetry is off, whatever module a process imports first."""
 
+import ast
 import os
 import subprocess
 import sys
@@ -10,29 +11,64 @@ from tasks.store.installation import ROOT
 
 SCRIPT = """
 import importlib, sys
-importlib.import_module(sys.argv[1])
-from mlflow.telemetry.client import get_telemetry_client
-assert get_telemetry_client() is None, "telemetry is on"
+for module in sys.argv[1:]:
+    importlib.import_module(module)
+if "mlflow" in sys.modules:
+    from mlflow.telemetry.client import get_telemetry_client
+    assert get_telemetry_client() is None, "telemetry is on"
 """
+
+
+def modules_of(folder: str) -> list[str]:
+    """All modules of a folder, as they are imported."""
+    paths = sorted((ROOT / folder).rglob("*.py"))
+    return [
+        ".".join(path.relative_to(ROOT).with_suffix("").parts)
+        for path in paths
+        if path.name != "__init__.py"
+    ]
+
+
+def imported_by_commands(module: str) -> list[str]:
+    """Modules of ours that a module imports inside its functions, as commands do."""
+    path = ROOT / f"{module.replace('.', '/')}.py"
+    functions = [
+        node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.FunctionDef)
+    ]
+    inside = [node for function in functions for node in ast.walk(function)]
+    names = [str(node.module) for node in inside if isinstance(node, ast.ImportFrom)]
+    return [name for name in names if name.split(".")[0] in ("flows", "tasks", "refrain")]
+
+
+def import_in_a_fresh_process(*modules: str) -> "subprocess.CompletedProcess[str]":
+    """Import modules and look at telemetry, where MLflow has no other reason to be quiet."""
+    # MLflow is quiet under pytest and in CI, which it knows by variables: this process has none.
+    kept = ("PATH", "HOME", "OMP_NUM_THREADS")
+    environment = {name: os.environ[name] for name in kept if name in os.environ}
+    return subprocess.run(
+        [sys.executable, "-c", SCRIPT, *modules],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
 
 
 @pytest.mark.case("B10")
 @pytest.mark.parametrize(
     "module",
-    [
-        "tasks.registry.registered_model",
-        "tasks.registry.mlflow_client",
-        "flows.predict",
-        "flows.retrain",
-    ],
+    ["tasks.registry.registered_model", "tasks.registry.mlflow_client", *modules_of("flows")],
 )
 def test_telemetry_is_off_in_a_process_that_imports(module: str) -> None:
-    # MLflow keeps quiet under pytest and in CI by itself, which it tells by variables: the process has none of them.
-    environment = {
-        name: os.environ[name] for name in ("PATH", "HOME", "OMP_NUM_THREADS") if name in os.environ
-    }
-    command = [sys.executable, "-c", SCRIPT, module]
-    done = subprocess.run(
-        command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False
-    )
+    done = import_in_a_fresh_process(module)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.case("B10")
+@pytest.mark.parametrize("module", ["refrain.app", *modules_of("refrain/commands")])
+def test_telemetry_is_off_in_a_process_that_runs_a_command_of(module: str) -> None:
+    inside = imported_by_commands(module)
+    assert inside
+    done = import_in_a_fresh_process(module, *inside)
     assert done.returncode == 0, done.stderr

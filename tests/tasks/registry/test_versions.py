@@ -1,4 +1,4 @@
-"""One version for each key: found again, completed after a kill, removed where files are missing."""
+"""One version per key: found again, completed after a kill, removed if files are missing."""
 
 import threading
 from pathlib import Path
@@ -125,9 +125,9 @@ def test_the_challenger_is_the_newest_whoever_comes_last() -> None:
 
 def test_tags_are_brought_up_to_date_and_others_stay() -> None:
     number = made_version({"x": "old", "y": "same"}, WEIGHTS)
-    told = versions.tell("made", number, {"x": "new"})
+    updated = versions.tell("made", number, {"x": "new"})
     kept = versions.check_complete("made", number).tags
-    assert told == dict(kept)
+    assert updated == dict(kept)
     assert (kept["x"], kept["y"], kept[versions.KEY]) == ("new", "same", "k")
 
 
@@ -151,7 +151,9 @@ def test_threads_that_register_the_same_key_make_one_version() -> None:
 def test_machines_without_a_common_lock_agree_on_one_version() -> None:
     logged("made")  # the experiment is there
     for number in range(4):
-        key, start, found = f"key {number}", threading.Barrier(2), list[str]()
+        key = f"key {number}"
+        start = threading.Barrier(2)
+        found = list[str]()
 
         def register(
             key: str = key, start: threading.Barrier = start, found: list[str] = found
@@ -172,8 +174,10 @@ def test_machines_without_a_common_lock_agree_on_one_version() -> None:
 def test_a_tag_that_another_machine_writes_at_the_same_moment_is_written(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    number, client = made_version({}, WEIGHTS), mlflow_client.client()
-    write, calls = client.set_model_version_tag, list[str]()
+    number = made_version({}, WEIGHTS)
+    client = mlflow_client.client()
+    write = client.set_model_version_tag
+    calls = list[str]()
 
     def overtaken(name: str, version: str, key: str, value: str) -> None:
         calls.append(value)

@@ -17,13 +17,13 @@ def made(store: Path) -> Snapshot:
 
 
 def test_a_committed_noun_is_found_equal_to_itself(store: Path) -> None:
-    noun = made(store)
-    assert Snapshot.find("d", KEY) == noun
+    artifact = made(store)
+    assert Snapshot.find("d", KEY) == artifact
 
 
 def test_a_folder_without_a_manifest_does_not_exist(store: Path) -> None:
-    noun = made(store)
-    (noun.folder / "manifest.json").unlink()
+    artifact = made(store)
+    (artifact.folder / "manifest.json").unlink()
     assert Snapshot.find("d", KEY) is None
 
 
@@ -51,9 +51,9 @@ def test_a_partial_folder_can_be_kept_to_go_on_from(store: Path) -> None:
 
 
 def test_the_manifest_is_written_after_all_other_files(store: Path) -> None:
-    noun = made(store)
-    assert [path.name for path in noun.folder.iterdir()] == ["manifest.json"]
-    assert not list(noun.folder.glob("*.partial"))
+    artifact = made(store)
+    assert [path.name for path in artifact.folder.iterdir()] == ["manifest.json"]
+    assert not list(artifact.folder.glob("*.partial"))
 
 
 def test_equal_values_have_equal_digests_whatever_their_order() -> None:

@@ -79,16 +79,28 @@ def test_what_runs_counts(change: str) -> None:
 
 
 def test_every_form_of_import_is_followed() -> None:
-    text = "import data.a\nfrom data import b\nfrom data.c import d\nimport numpy\n\n\ndef f():\n    import tasks.e\n"
+    text = (
+        "import data.a\nfrom data import b\nfrom data.c import d\nimport numpy\n\n\n"
+        "def f():\n    import tasks.e\n"
+    )
     assert set(imported_names(text)) >= {"data.a", "data.b", "data.c", "data.c.d", "tasks.e"}
     assert not any(name.startswith("numpy") for name in imported_names(text))
 
 
 REVIEWS = find_dataset("rotten_tomatoes")
 TOKENS = TokenSet(
-    dataset="made", digest="0", problem="sentiment", tokenizer="words", snapshot="0", rows={}, sizes={}, limit=0, test_split="0",
-    settings={}, format="csv",
-)  # fmt: skip
+    dataset="made",
+    digest="0",
+    problem="sentiment",
+    tokenizer="words",
+    snapshot="0",
+    rows={},
+    sizes={},
+    limit=0,
+    test_split="0",
+    settings={},
+    format="csv",
+)
 STAGES: dict[str, Callable[[], str]] = {
     "ingest": lambda: rows_code(REVIEWS),
     "tokenize": token_code,

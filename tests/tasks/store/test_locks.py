@@ -54,9 +54,9 @@ def test_threads_count_one_after_the_other(store: Path) -> None:
 
 def test_a_lock_that_another_process_holds_is_refused_with_who_it_is(store: Path) -> None:
     with held_by_a_process("made") as process:
-        said = rf"made: process {process.pid} on \S+, since .* UTC has held .*made.lock for 0 s"
+        message = rf"made: process {process.pid} on \S+, since .* UTC has held .*made.lock for 0 s"
         with (
-            pytest.raises(OSError, match=said),
+            pytest.raises(OSError, match=message),
             locked("versions", "made", patience_seconds=AT_ONCE),
         ):
             pass

@@ -22,7 +22,8 @@ from tests.data.catalog.test_catalog import made_entry
 from tests.data.sources.test_files_source import Served, served
 
 __all__ = ["served"]  # a fixture
-PASSWORD, TOKEN = "Gr@ak/Sé:la?&#1%", "lumo+nuri=="
+PASSWORD = "Gr@ak/Sé:la?&#1%"
+TOKEN = "lumo+nuri=="
 
 
 @pytest.fixture
@@ -79,8 +80,11 @@ def test_a_variable_that_is_not_set_is_named(
 ) -> None:
     if value is not None:
         monkeypatch.setenv("MADE_OTHER", value)
-    said = r"the environment has no variable 'MADE_OTHER', which the catalog names as \$\{env:MADE_OTHER\}: set it where the flow"
-    with pytest.raises(RowError, match=said):
+    message = (
+        r"the environment has no variable 'MADE_OTHER', which the catalog names as "
+        r"\$\{env:MADE_OTHER\}: set it where the flow"
+    )
+    with pytest.raises(RowError, match=message):
         secrets.reveal("${env:MADE_OTHER}")
 
 
