@@ -4,12 +4,13 @@
 # make up     the dashboards, a worker, the scheduled deployments
 # make bench  measure the main job and write benchmarks/results/main_job.json
 # make bench-data  measure the data layer and write benchmarks/results/data.json
+# make docs  build the site of docs/ into build/site; a broken link fails
 # make lock   renew the locks after a change of pyproject.toml
 
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: run test extras up bench bench-data lock lock-check clean
+.PHONY: run test extras up docs bench bench-data lock lock-check clean
 .DELETE_ON_ERROR:
 
 run: .venv/ready
@@ -22,6 +23,9 @@ up: .venv/extras
 
 test: .venv/tools
 	@$(BIN)/python -m tests
+
+docs: .venv/tools
+	@$(BIN)/zensical build --clean --strict
 
 bench: .venv/extras
 	@$(BIN)/python -m benchmarks.main_job

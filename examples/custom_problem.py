@@ -52,7 +52,7 @@ def loss(model: RatingModel, batch: Batch) -> Loss:
 
 
 def predict(model: RatingModel, batch: Batch) -> list[Output]:
-    """Count the questions that the model answers with yes; the score is its least certain answer."""
+    """Count the questions answered with yes; the score is the least certain answer."""
     probabilities = model(batch.source, batch.source_lengths).sigmoid()  # (B, K - 1)
     ratings = (probabilities > 0.5).sum(1)
     certainty = torch.maximum(probabilities, 1 - probabilities).amin(1)
