@@ -5,12 +5,13 @@
 # make up     start the dashboards, a worker, the scheduled deployments
 # make bench  measure the main job and write benchmarks/results/main_job.json
 # make bench-data  measure the data layer and write benchmarks/results/data.json
+# make docs   build the site of docs/ into build/site; a broken link fails
 # make lock   update the lock files after a change of pyproject.toml
 
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: run test check extras up bench bench-data lock lock-check clean
+.PHONY: run test check extras up docs bench bench-data lock lock-check clean
 .DELETE_ON_ERROR:
 
 run: .venv/ready
@@ -26,6 +27,9 @@ test: .venv/tools
 
 check: .venv/tools
 	@$(BIN)/python -m tests --quick
+
+docs: .venv/tools
+	@$(BIN)/zensical build --clean --strict
 
 bench: .venv/extras
 	@$(BIN)/python -m benchmarks.main_job

@@ -1,4 +1,6 @@
-"""Make the files that docs/data.md reads: rows in a language of our own, a few of them wrong on purpose.
+"""Make the files that docs/data.md and docs/tutorial.md read.
+
+The rows are in an invented language; a few are wrong on purpose.
 
 ``python docs/make_rows.py`` writes reviews.csv, names.conll and shop.db into
 the current folder; ``python docs/make_rows.py later`` adds a week's rows.
@@ -9,13 +11,14 @@ import sqlite3
 import sys
 from pathlib import Path
 
-GOOD, BAD = ("lumo", "sela", "nuri"), ("grak", "dosh", "vek")
+GOOD = ("lumo", "sela", "nuri")
+BAD = ("grak", "dosh", "vek")
 PLAIN = ("ta", "mi", "ro", "ku", "pe", "so", "li", "da")
 NAMES = ("Kalo Bren", "Ursa", "Tembo Sil", "Fara")
 
 
 def review(number: int, chance: random.Random) -> tuple[str, str]:
-    """A text and its label: the words of one kind are more."""
+    """Make a text and its label, which two of its words decide."""
     label = chance.choice(("neg", "pos"))
     words = [*chance.choices(PLAIN, k=6), *chance.choices(GOOD if label == "pos" else BAD, k=2)]
     chance.shuffle(words)
@@ -23,15 +26,15 @@ def review(number: int, chance: random.Random) -> tuple[str, str]:
 
 
 def sentence(number: int, chance: random.Random) -> str:
-    """A sentence with a name in it, one token a line."""
+    """Make a sentence with a name in it, one token a line."""
     lines = [f"{word} O" for word in (f"n{number}", *chance.choices(PLAIN, k=chance.randint(2, 6)))]
-    for place, word in enumerate(chance.choice(NAMES).split()):
-        lines.append(f"{word} {'I' if place else 'B'}-PER")
+    for index, word in enumerate(chance.choice(NAMES).split()):
+        lines.append(f"{word} {'I' if index else 'B'}-PER")
     return "\n".join(lines) + "\n\n"
 
 
 def write_first(folder: Path) -> None:
-    """Write all three, with some rows that must be refused."""
+    """Write all three files, with some rows that must be rejected."""
     chance = random.Random(0)
     rows = [review(number, chance) for number in range(600)]
     faulty = [
@@ -58,7 +61,7 @@ def write_first(folder: Path) -> None:
 
 
 def write_later(folder: Path) -> None:
-    """Add what came in a week later: a second file, and rows of the table that are new, changed and gone."""
+    """Add the rows of a week later: a second file, new rows of the table, and a missing one."""
     chance = random.Random(1)
     rows = [review(number, chance) for number in range(1000, 1200)]
     lines = [f"{text},{label}" for text, label in rows]

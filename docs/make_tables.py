@@ -1,4 +1,7 @@
-"""Make the tables of docs/data.md from the code; ``python -m docs.make_tables`` writes them anew, and a test compares."""
+"""Make the tables of docs/data.md from the code.
+
+``python -m docs.make_tables`` writes them, and a test checks that they are up to date.
+"""
 
 import re
 from collections.abc import Callable
@@ -15,12 +18,13 @@ PAGE = Path(__file__).with_name("data.md")
 MARKED = re.compile(r"<!-- table: (\w+) -->\n.*?<!-- end of table -->", flags=re.DOTALL)
 CURES = {
     "duplicate": "nothing: each row is learnt once",
-    "leak": "nothing: the test split is protected (`checks: {leaks: keep}` only to repeat a published protocol)",
+    "leak": "nothing: the test split is protected "
+    "(`checks: {leaks: keep}` only to repeat a published protocol)",
 }
 
 
 def kinds_table() -> str:
-    """Every kind of fault, what it means and what to do."""
+    """Make the table of kinds of faults, with their meaning and remedy."""
     rows = [
         f"| `{kind}` | {meaning} | {REMEDIES.get(kind) or CURES[kind]} |"
         for kind, meaning in KINDS.items()
@@ -29,7 +33,7 @@ def kinds_table() -> str:
 
 
 def rules_table() -> str:
-    """Every rule with its default, and that of shapes of rows where it differs."""
+    """Make the table of rules, with the defaults of each shape of rows."""
     rows = []
     for rule in fields(CheckSettings):
         found = {shape: getattr(rules, rule.name) for shape, rules in DEFAULTS.items()}
@@ -42,10 +46,9 @@ def rules_table() -> str:
         choices = (
             f" One of {', '.join(rule.metadata['choices'])}." if rule.metadata["choices"] else ""
         )
-        rows.append(
-            f"| `{rule.name}` | {'; '.join([_shown(rule.default, empty), *special])} | {rule.metadata['about']}{choices} |"
-        )
-    return "\n".join(["| rule | default | what it says |", "|---|---|---|", *rows])
+        defaults = "; ".join([_shown(rule.default, empty), *special])
+        rows.append(f"| `{rule.name}` | {defaults} | {rule.metadata['about']}{choices} |")
+    return "\n".join(["| rule | default | meaning |", "|---|---|---|", *rows])
 
 
 def _shown(value: object, empty: str) -> str:
@@ -53,7 +56,7 @@ def _shown(value: object, empty: str) -> str:
 
 
 def formats_table() -> str:
-    """Every format with the rows it can give and its options."""
+    """Make the table of formats, with their rows and options."""
     rows = []
     for name, kind in all_formats().items():
         shapes = "; ".join(" and ".join(shape) for shape in kind.shapes)
@@ -74,7 +77,7 @@ def _option(default: object) -> str:
 
 
 def keys_table() -> str:
-    """Every key of a catalog entry."""
+    """Make the table of the keys of a catalog entry."""
     needed = {
         f.name for f in fields(Dataset) if f.default is MISSING and f.default_factory is MISSING
     }
@@ -82,7 +85,7 @@ def keys_table() -> str:
         f"| `{key}` | {'yes' if key in needed - {'columns'} else ''} | {meaning} |"
         for key, meaning in KEYS.items()
     ]
-    return "\n".join(["| key | needed | what it says |", "|---|---|---|", *rows])
+    return "\n".join(["| key | needed | meaning |", "|---|---|---|", *rows])
 
 
 TABLES: dict[str, Callable[[], str]] = {
@@ -94,7 +97,7 @@ TABLES: dict[str, Callable[[], str]] = {
 
 
 def with_tables(text: str) -> str:
-    """A document with its tables made anew."""
+    """Renew the tables of a page."""
     return MARKED.sub(
         lambda found: f"<!-- table: {found[1]} -->\n{TABLES[found[1]]()}\n<!-- end of table -->",
         text,

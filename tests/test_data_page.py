@@ -1,4 +1,4 @@
-"""Everything that docs/data.md tells a person to type is typed here, and what it shows is looked for on the screen."""
+"""Every command in docs/data.md runs, and its screen has what the page shows."""
 
 import os
 import re
@@ -22,8 +22,8 @@ def entries() -> str:
 
 
 @pytest.fixture(scope="module")
-def said(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[str, str]]:
-    """Each block of commands and what the screen said, typed one after the other in one shell."""
+def screens(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[str, str]]:
+    """Run all blocks of commands in one shell; return each with its output."""
     folder = tmp_path_factory.mktemp("page")
     (folder / "mine.yaml").write_text(entries(), encoding="utf-8")
     blocks = [block for kind, block in BLOCKS if kind == "sh"]
@@ -57,8 +57,10 @@ def plain(text: str) -> str:
     return " ".join(text.replace("•", " ").split())
 
 
-def test_every_command_works_and_says_what_the_page_shows(said: list[tuple[str, str]]) -> None:
-    outputs, number, missing = dict(said), -1, []
+def test_every_command_works_and_prints_what_the_page_shows(screens: list[tuple[str, str]]) -> None:
+    outputs = dict(screens)
+    number = -1
+    missing: list[tuple[str, str]] = []
     commands = [block for kind, block in BLOCKS if kind == "sh"]
     for kind, block in BLOCKS:
         number += kind == "sh"

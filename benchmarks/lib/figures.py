@@ -19,11 +19,14 @@ ROOT = Path(__file__).resolve().parents[2]
 RESULTS = ROOT / "benchmarks" / "results"
 DOCUMENTS = (
     "README.md",
-    "docs/data.md",
-    "docs/rnn.md",
-    "benchmarks/QUALITY.md",
-    "benchmarks/PROMOTION.md",
-    "benchmarks/SPEED.md",
+    "docs/quick-start.md",
+    "docs/concepts/rnn.md",
+    "docs/reference/datasets.md",
+    "docs/benchmarks/main-job.md",
+    "docs/benchmarks/data.md",
+    "docs/benchmarks/quality.md",
+    "docs/benchmarks/promotion.md",
+    "docs/benchmarks/speed.md",
 )
 CPUS = Path("/proc/cpuinfo")
 REPORTED = "reported, not asked for"  # the note of a figure without a goal
@@ -169,13 +172,9 @@ def _of(processor: str) -> str:
 
 
 def brief(name: str) -> str:
-    """The figures of a benchmark without their notes, as a Markdown table."""
-    rows = [f"| {name} | measured | goal |", "|---|---:|---:|"]
-    for item in read(name):
-        bound = f"{'at least' if item.better == 'higher' else 'at most'} {item.goal:g}{'' if item.is_met else ' (missed)'}"
-        rows.append(
-            f"| `{item.figure}` | **{item.value:g}** {item.unit} | {'' if item.note == REPORTED else bound} |"
-        )
+    """Make a table of the measured values; their goals are on the pages of the site."""
+    rows = [f"| {name.replace('_', ' ')} | measured |", "|---|---:|"]
+    rows += [f"| `{item.figure}` | **{item.value:g}** {item.unit} |" for item in read(name)]
     return "\n".join(rows)
 
 

@@ -1,7 +1,7 @@
 """Whether JoeyNMT's model says with our code what it says with JoeyNMT's.
 
 ``python -m benchmarks.speed.same_model`` asks both greedily, where their searches are
-the same, then with beams, where lengths count otherwise (``benchmarks/SPEED.md``),
+the same, then with beams, where lengths count otherwise (``docs/benchmarks/speed.md``),
 and prints how many texts are the same.
 """
 

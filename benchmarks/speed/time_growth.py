@@ -28,7 +28,7 @@ from rnn_models.training.loop import fit
 
 COMMAND = "python -m benchmarks.speed.time_growth"
 KEPT = RESULTS / "curves" / "time_growth.json"
-FIGURES = RESULTS / "time_growth"
+FIGURES = ROOT / "docs" / "benchmarks" / "time_growth"
 WARMUP, STEPS = 3, 9
 TOLERANCE = 1.15  # measured growth over the law's: more is more than a sitting's noise
 
@@ -224,7 +224,7 @@ def page(found: dict[str, Curve]) -> str:
         lines.append(
             f"| {name} | {axis.about} | {ends} | {seen.lawful_growth:.2f} times | {seen.growth:.2f} times | {verdict} |"
         )
-    shown = [f"![time by {name}](results/time_growth/{name}.svg)" for name in AXES if name in found]
+    shown = [f"![time by {name}](time_growth/{name}.svg)" for name in AXES if name in found]
     return "\n".join([*lines, "", *shown]).rstrip() + "\n"
 
 

@@ -146,7 +146,9 @@ def test_a_param_out_of_bounds_is_the_callers_fault(ask: Ask, problem: str) -> N
 @pytest.mark.parametrize(("place", "problem"), enumerate(TABLES))
 def test_the_line_of_the_readme_is_answered(ask: Ask, place: int, problem: str) -> None:
     lines = re.findall(
-        r"^curl .*/invocations .*-d '(.*)'$", (ROOT / "README.md").read_text(), flags=re.MULTILINE
+        r"^curl .*/invocations .*-d '(.*)'$",
+        (ROOT / "docs" / "howto" / "serve.md").read_text(),
+        flags=re.MULTILINE,
     )
     assert len(lines) == len(TABLES)
     body = json.loads(lines[place])
