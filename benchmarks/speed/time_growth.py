@@ -19,7 +19,7 @@ import torch
 from matplotlib import rc_context
 from matplotlib.figure import Figure
 
-from benchmarks.lib.figures import RESULTS
+from benchmarks.lib.figures import RESULTS, ROOT
 from benchmarks.lib.figures import main as renew_documents
 from benchmarks.speed.flop import Translated, Widths, training_flop
 from rnn_models.batching.batch import Examples, Ragged
