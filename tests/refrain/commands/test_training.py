@@ -117,7 +117,10 @@ def test_health_of_a_training_that_explodes_is_a_report(screen: Screen) -> None:
             ["compare", "mine", "--split", "train"],
             "--split must be one of validation, test, got 'train'",
         ),
-        (["compare", "mine", "--set=training.encoder=rnn"], "use --encoders, as in --encoders lstm cnn"),
+        (
+            ["compare", "mine", "--set=training.encoder=rnn"],
+            "use --encoders, as in --encoders lstm cnn",
+        ),
     ],
 )
 def test_what_cannot_be_is_said_in_one_line(
