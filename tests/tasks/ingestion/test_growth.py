@@ -279,9 +279,9 @@ def test_what_was_committed_below_the_watermark_is_not_missed(
         held.insert(texts(20, start=start))
         ingest(dataset)
     if is_new:
-        held.insert([("arrived below", "pos")], stamp=2)
+        held.insert([("came late", "pos")], stamp=2)
     else:
-        held.update(5, "arrived below", stamp=2)
+        held.update(5, "came late", stamp=2)
     if with_more:
         held.insert(texts(5, start=60))
     assert all_texts(ingest(dataset)) == {text for _, text in held.rows()}
