@@ -49,13 +49,13 @@ def train(tokens: TokenSet, settings: TrainChanges) -> Checkpoint:
     if found:
         return unchanged(found)
     with Checkpoint.making(tokens.dataset, key, keep_partial=True) as folder:
-        run_id = tracked_run(folder, tokens, chosen)
+        run_id = followed_run(folder, tokens, chosen)
         with closing(run_id), stopping.listening():
-            history = tracked_fit(problem, tokens, chosen, folder, run_id)
+            history = followed_fit(problem, tokens, chosen, folder, run_id)
         return write_checkpoint(folder, key, tokens, problem, chosen, history, run_id)
 
 
-def tracked_run(folder: Path, tokens: TokenSet, settings: TrainSettings) -> str:
+def followed_run(folder: Path, tokens: TokenSet, settings: TrainSettings) -> str:
     """Open an MLflow run, or reopen that of an interrupted training of the same key."""
     path = folder / "mlflow_run"
     if path.exists() and is_open_to_logs(known := path.read_text()):
@@ -71,7 +71,7 @@ def tracked_run(folder: Path, tokens: TokenSet, settings: TrainSettings) -> str:
     return run_id
 
 
-def tracked_fit(
+def followed_fit(
     problem: Problem, tokens: TokenSet, settings: TrainSettings, folder: Path, run_id: str
 ) -> History:
     """Train, and write metrics to the log and to MLflow."""

@@ -163,7 +163,7 @@ def check_complete(name: str, number: str) -> VersionInfo:
     if info is None:
         known = sorted((int(info.version) for info in versions_of(name)), reverse=True)
         raise ValueError(
-            f"{name} has no version {number}: it has {', '.join(map(str, known[:10])) or 'none'}"
+            f"{name} has no version {number}: there are {', '.join(map(str, known[:10])) or 'none'}"
         )
     if not is_complete(info):
         raise ValueError(

@@ -361,7 +361,7 @@ def test_forgetting_says_what_holds_the_text_and_what_to_do(screen: Screen) -> N
         f"Snapshots that hold such a text until they are pruned (refrain prune): {digest}" in output
     )
     assert text not in (screen.folder / "store" / "removals" / "mine.txt").read_text()
-    assert "1 rows stand on a removal list and are in no split" in screen.says(
+    assert "1 rows are on a removal list and in no split" in screen.says(
         "check", "mine", "--catalog", catalog
     )
 
@@ -404,7 +404,7 @@ def test_a_row_of_a_table_is_forgotten_by_its_key(screen: Screen) -> None:
     assert "2 new on" in screen.says(
         "forget", "shop", "--key", "3", "--key", "4", "--catalog", str(path)
     )
-    assert "2 rows stand on a removal list" in screen.says("check", "shop", "--catalog", str(path))
+    assert "2 rows are on a removal list" in screen.says("check", "shop", "--catalog", str(path))
 
 
 @pytest.mark.parametrize(

@@ -117,7 +117,10 @@ def test_health_of_a_training_that_explodes_is_a_report(screen: Screen) -> None:
             ["compare", "mine", "--split", "train"],
             "--split must be one of validation, test, got 'train'",
         ),
-        (["compare", "mine", "--set=training.encoder=rnn"], "name encoders with --encoders"),
+        (
+            ["compare", "mine", "--set=training.encoder=rnn"],
+            "use --encoders, as in --encoders lstm cnn",
+        ),
     ],
 )
 def test_what_cannot_be_is_said_in_one_line(
@@ -190,6 +193,6 @@ def test_a_cnn_whose_decoder_is_recurrent_is_noted(made_catalog: Path, screen: S
         for row in json.loads(screen.says(*words, "--encoders", "gru", "cnn", "--json"))
     }
     assert rows.keys() == {"nearest_pair", "gru", "cnn"}
-    assert "a decoder" in rows["cnn"]["note"]
+    assert "the decoder" in rows["cnn"]["note"]
     assert rows["gru"]["note"] == ""
     assert rows["gru"]["metrics"].keys() == {"bleu", "chrf"}

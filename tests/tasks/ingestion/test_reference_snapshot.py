@@ -113,7 +113,7 @@ def test_a_change_beyond_its_limit_stops_and_is_accepted_once(
     for _ in range(2):  # a stopped night is no measure for the next one
         with pytest.raises(RowError, match=expected) as stopped:
             night(tmp_path, found)
-    assert f"against {first.digest}" in str(stopped.value)
+    assert f"compared with {first.digest}" in str(stopped.value)
     assert "refrain run made --accept" in str(stopped.value)
     assert last_accepted("made")["snapshot"] == first.digest  # type: ignore[index]
     taken = night(tmp_path, found, accept=True)

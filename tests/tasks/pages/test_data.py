@@ -346,7 +346,7 @@ def test_who_was_forgotten_is_counted(store: Path, tmp_path: Path) -> None:
     dataset = rows_of(tmp_path, [*rows, (rows[3][0].upper(), "pos")])
     forget(dataset, [rows[3][0]], [])
     text = page(dataset, ingest(dataset))
-    assert "2 rows stand on a removal list and are in no split" in text
+    assert "2 rows are on a removal list and in no split" in text
     assert rows[3][0] not in text
 
 
@@ -496,4 +496,4 @@ def test_the_page_of_pairs_says_how_bleu_would_cut_them_and_counts_each_side_in_
         in text
     )
     assert "| distinct words of source |" in text
-    assert "| characters of target unknown to train |" in text
+    assert "| characters of target not in train |" in text

@@ -101,7 +101,7 @@ def test_a_question_mark_that_sqlite_cannot_write_is_refused_in_one_sentence(
 ) -> None:
     with pytest.raises(
         ValueError,
-        match=r"the store cannot lie in .*what\?: SQLite's addresses have no way to write '\?'",
+        match=r"the store cannot be in .*what\?: SQLite's addresses cannot contain '\?'",
     ):
         sqlite_url(tmp_path / "what?" / "mlflow.db")
 

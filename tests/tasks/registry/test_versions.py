@@ -38,7 +38,7 @@ def test_a_model_of_which_mlflow_kept_less_becomes_no_version() -> None:
     for lost in ({"artifacts/model/weights.bin": 11}, {"code/lost.py": 3}):
         with pytest.raises(
             OSError,
-            match=rf"made: MLflow kept 1 of 2 files, not {next(iter(lost))}: is its disk full",
+            match=rf"made: MLflow stored 1 of 2 files, not {next(iter(lost))}: is its disk full",
         ):
             made_version({}, {"MLmodel": 12, **lost})
     assert numbers() == []
@@ -47,7 +47,7 @@ def test_a_model_of_which_mlflow_kept_less_becomes_no_version() -> None:
 def test_what_a_killed_registration_left_is_completed_if_its_files_are_there() -> None:
     number = versioned("made", "k", is_complete=False)
     with pytest.raises(
-        ValueError, match=r"made version 1 is not complete: its registration was stopped"
+        ValueError, match=r"made version 1 is not complete: its registration was interrupted"
     ):
         versions.check_complete("made", number)
     assert find_version("made", "k") == number
