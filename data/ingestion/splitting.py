@@ -24,19 +24,25 @@ from data.rows.hash_set import Hashes, Seen
 from data.rows.removals import REMOVED, Removals, blanked
 from data.rows.split_column import SPLIT, rows_of_split
 from data.rows.splits import SPLIT_KEY, SPLITS, assign, row_hashes
-from data.sources.base import Access, Piece
+from data.sources.base import Access, ByteSource, Piece, TableSource
 
 REFUSED = "refused"
 NOBODY = Removals()
-Note = dict[
-    str, Any
-]  # how often something was noted (``count``), and the file and row where it was first
-TEST, VALIDATION, TRAIN = (SPLITS.index(name) for name in ("test", "validation", "train"))
+Note = dict[str, Any]  # number of occurrences (``count``), ``file`` and ``row`` of the first
+TEST = SPLITS.index("test")
+VALIDATION = SPLITS.index("validation")
+TRAIN = SPLITS.index("train")
+# Why a row is rejected because of another one; 0 means that it stays.
+LEAK, DUPLICATE, CONFLICT = 1, 2, 3
+KINDS = ("", "leak", "duplicate", "conflict")
 
 
 @dataclass(frozen=True)
 class Part:
-    """Some rows of one split, hashes of them and of their source sides (or refused ones, with their reasons)."""
+    """Some rows of one split, or rejected rows with their reasons.
+
+    ``hashes`` are of whole rows, ``sides`` of their source sides.
+    """
 
     split: str
     table: pa.Table
@@ -47,15 +53,15 @@ class Part:
 def checked_tables(
     dataset: Dataset, piece: Piece, access: Access, removals: Removals = NOBODY
 ) -> Iterator[pa.Table]:
-    """Read one piece of a source and check each row by itself.
+    """Read one partition of a source and check each row by itself.
 
     Yields:
         Tables with the dataset's roles (and ``key``), ``row``, and ``kind``,
-        ``reason`` and ``raw`` of the rows that must be refused. Of who is to
-        be forgotten nothing is in them but row and key.
+        ``reason`` and ``raw`` of the rejected rows. Rows on the removal list
+        keep only row and key.
 
     Raises:
-        RowError: If the piece is not what the catalog says; names dataset and piece.
+        RowError: If the partition does not fit the catalog entry; names both.
     """
     columns = {**dataset.columns, **{f"where.{name}": name for name in dataset.where}}
     if dataset.split_column != "":
@@ -70,22 +76,24 @@ def checked_tables(
             if table.num_rows:
                 if "tags" in dataset.roles:
                     table = named_tags(table, dataset.labels)
-                rules, roles = dataset.rules, dataset.roles
                 checked = check(
                     table,
-                    rules,
+                    dataset.rules,
                     dataset.labels,
-                    roles=roles,
+                    roles=dataset.roles,
                     is_characters=dataset.tokenizer == "characters",
                 )
-                yield blanked(checked, removals, roles[0])
+                yield blanked(checked, removals, dataset.roles[0])
     except RowError as error:
         where = dataset.name if piece.name in str(error) else f"{dataset.name}, {piece.name}"
         raise RowError(access.hide(f"{where}: {error}")) from None
 
 
 def pieces_of(dataset: Dataset, access: Access, known: Sequence[Piece] = ()) -> list[Piece]:
-    """List what there is to read of a dataset now; where a column names the splits, once for each, test first."""
+    """List the partitions of a dataset to read now.
+
+    Where a column names the splits, each partition is listed once per split, test first.
+    """
     pieces = list(dataset.source.pieces(access, known))
     if dataset.split_column == "":
         return pieces
@@ -99,7 +107,8 @@ def rejected_by_scheme(dataset: Dataset, pieces: Sequence[Piece], access: Access
     found = {}
     for scheme in SCHEMES:
         other = replace(dataset, format={**(dataset.format or {}), "scheme": scheme})
-        kinds, num = Counter[str](), 0
+        kinds = Counter[str]()
+        num = 0
         for table in chain.from_iterable(checked_tables(other, piece, access) for piece in pieces):
             kinds.update(table["kind"].drop_null().to_pylist())
             num += table.num_rows
@@ -113,8 +122,9 @@ def _raw_tables(
     dataset: Dataset, piece: Piece, columns: dict[str, str | int], access: Access
 ) -> Iterator[pa.Table]:
     source = dataset.source
-    if dataset.format is not None:
-        kind, options = all_formats()[dataset.format["kind"]], dataset.format
+    if isinstance(source, ByteSource):
+        options = dataset.format or {}
+        kind = all_formats()[options["kind"]]
 
         def rows(wanted: Columns) -> Iterator[pa.Table]:
             with source.open(piece, access) as streams:
@@ -126,29 +136,33 @@ def _raw_tables(
             rows, columns, piece.name, kind, has_header=bool(options.get("header"))
         )
         return
-    names, first = {role: str(name) for role, name in columns.items()}, 1
+    if not isinstance(source, TableSource):
+        raise TypeError(f"{type(source).__name__} gives neither bytes nor tables")
+    names = {role: str(name) for role, name in columns.items()}
+    first = 1
     for table in source.tables(piece, names, access):
         yield from_columns(table, {role: role for role in names}, first)
         first += table.num_rows
 
 
 class Splitter:
-    """Sends checked rows to their splits, and remembers what it saw."""
+    """Sends checked rows to their splits, and remembers the hashes of all rows so far."""
 
     def __init__(self, dataset: Dataset, trained: Hashes | None = None) -> None:
-        """Begin a dataset; ``trained`` are hashes of the texts that were ever trained on."""
+        """Begin a dataset; ``trained`` are hashes of the texts of all earlier training splits."""
         self.dataset = dataset
-        self.seen, self.in_test, self.in_validation, self.trained = (
-            Seen(),
-            Seen(),
-            Seen(),
-            Seen(trained),
-        )
+        self.seen = Seen()
+        self.in_test = Seen()
+        self.in_validation = Seen()
+        self.trained = Seen(trained)
         self.num_removed = 0
         self.notes: dict[str, Note] = {}
 
     def parts(self, piece: Piece, table: pa.Table) -> Iterator[Part]:
-        """Send each row of a checked table to its split or to the refused; who is to be forgotten to neither."""
+        """Send each row of a checked table to its split or to the rejected rows.
+
+        Rows on the removal list go nowhere.
+        """
         is_fine = pc.is_null(table["kind"])
         if not pc.all(is_fine).as_py():
             is_removed = pc.fill_null(pc.equal(table["kind"], REMOVED), False)
@@ -162,7 +176,7 @@ class Splitter:
             yield from self._fine_parts(piece, table)
 
     def _note(self, table: pa.Table, piece: Piece) -> None:
-        """Count what is noted of a piece, with the first place of each kind."""
+        """Count the notes of a partition, with file and row of the first of each kind."""
         for kind, row in zip(table["kind"].to_pylist(), table["row"].to_pylist(), strict=True):
             first = self.notes.setdefault(kind, {"count": 0, "file": piece.name, "row": row})
             first["count"] += 1
@@ -177,8 +191,8 @@ class Splitter:
         is_kept = kinds == 0
         if not is_kept.all():
             yield from self._refused_copies(piece, table, split, kinds)
-        for place, name in enumerate(SPLITS):
-            chosen = is_kept & (split == place)
+        for index, name in enumerate(SPLITS):
+            chosen = is_kept & (split == index)
             if chosen.any():
                 yield Part(
                     name,
@@ -211,27 +225,28 @@ class Splitter:
     def _faults(
         self, piece: Piece, split: NDArray[np.int8], sides: Hashes, rows: Hashes
     ) -> NDArray[np.int8]:
-        """Number the rows that must go: 1 leak, 2 duplicate, 3 conflict; 0 stays."""
+        """Find the rows that are rejected because of other rows, by the index of their kind."""
+        rules = self.dataset.rules
+        has_own_splits = piece.split != "all"
         found = np.zeros(len(sides), dtype=np.int8)
-        if (
-            piece.split != "all" and self.dataset.rules.leaks == "refuse"
-        ):  # where we split, the text alone decides, and no text stands in two
-            found[self._leaks(split, sides)] = 1
-        if self.dataset.rules.repeats == "keep" or (
-            self.dataset.rules.repeats == "own" and piece.split != "all"
-        ):
+        # Where we split, the text alone decides the split, so no text is in two of them.
+        if has_own_splits and rules.leaks == "refuse":
+            found[self._leaks(split, sides)] = LEAK
+        if rules.repeats == "keep" or (rules.repeats == "own" and has_own_splits):
             return found
         stays = np.flatnonzero(found == 0)
         is_text_key = self.dataset.roles[1:] in (("label",), ("tags",))  # one text, one target
         keys = sides if is_text_key else rows
         values = rows.astype(np.uint32)
         is_new, first = self.seen.put(keys[stays], values[stays])
-        found[stays] = np.where(is_new, 0, np.where(first == values[stays], 2, 3))
+        is_copy = first == values[stays]
+        found[stays] = np.where(is_new, 0, np.where(is_copy, DUPLICATE, CONFLICT))
         return found
 
     def _leaks(self, split: NDArray[np.int8], sides: Hashes) -> NDArray[np.bool_]:
-        """Mark rows whose text stands in a split that goes before theirs: test, then validation, then train."""
-        is_test, is_validation = split == TEST, split == VALIDATION
+        """Mark rows whose text is also in a split before theirs: test, validation, train."""
+        is_test = split == TEST
+        is_validation = split == VALIDATION
         leaks = (
             is_test & self.trained.has(sides) if is_test.any() else np.zeros(len(sides), dtype=bool)
         )
@@ -243,18 +258,18 @@ class Splitter:
     def _refused_copies(
         self, piece: Piece, table: pa.Table, split: NDArray[np.int8], kinds: NDArray[np.int8]
     ) -> Iterator[Part]:
-        """Refuse rows because of other rows, with the publisher's label in what stood there."""
+        """Reject rows because of other rows; ``raw`` shows the publisher's label."""
         gone = np.flatnonzero(kinds)
         other = ("tags",) if "tags" in self.dataset.roles else ("label",)
-        says = {
-            2: "the same row stood before",
-            3: f"the same text stood before with another {other[0].removesuffix('s')}",
+        messages = {
+            DUPLICATE: "the same row stood before",
+            CONFLICT: f"the same text stood before with another {other[0].removesuffix('s')}",
         }
         reasons = [
-            says.get(kind) or _leak(place)
-            for kind, place in zip(kinds[gone].tolist(), split[gone].tolist(), strict=True)
+            messages.get(kind) or _leak_reason(index)
+            for kind, index in zip(kinds[gone].tolist(), split[gone].tolist(), strict=True)
         ]
-        names = np.asarray(["", "leak", "duplicate", "conflict"], dtype=object)[kinds[gone]]
+        names = np.asarray(KINDS, dtype=object)[kinds[gone]]
         refused = table.take(pa.array(gone))
         columns = {
             "kind": pa.array(names, TEXT),
@@ -266,10 +281,11 @@ class Splitter:
         yield from _refused(refused, piece)
 
 
-def _leak(split: int) -> str:
+def _leak_reason(split: int) -> str:
     if split == TEST:
         return "test: the text was trained on in an earlier snapshot"
-    return f"{SPLITS[split]}: the same text stands in {'test' if split == VALIDATION else 'validation or test'}"
+    others = "test" if split == VALIDATION else "validation or test"
+    return f"{SPLITS[split]}: the same text stands in {others}"
 
 
 def _refused(table: pa.Table, piece: Piece) -> Iterator[Part]:

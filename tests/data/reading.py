@@ -27,7 +27,7 @@ def small_blocks(size: int) -> Iterator[None]:
     """Make the blocks that files of lines are read in small."""
     with ExitStack() as stack:
         for name, num in {
-            "encoding.BLOCK_BYTES": size,
+            "formats.encoding.BLOCK_BYTES": size,
             "formats.jsonl.SMALLEST_BYTES": size,
             "formats.jsonl.CHUNK_BYTES": 256,
         }.items():

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from data.catalog.catalog import NO_KEYS, Dataset, find_dataset
+from data.catalog.catalog import NOT_KEYS, Dataset, find_dataset
 from data.catalog.entry_keys import KEYS
 from data.errors import RowError
 from data.ingestion.recommendations import advice
@@ -249,4 +249,4 @@ def test_other_schemes_of_tags_are_tried(tmp_path: Path) -> None:
 
 @pytest.mark.case("D17")
 def test_the_table_of_keys_names_every_key_that_the_reader_knows() -> None:
-    assert set(KEYS) == {field.name for field in fields(Dataset)} - NO_KEYS
+    assert set(KEYS) == {field.name for field in fields(Dataset)} - NOT_KEYS

@@ -134,7 +134,6 @@ def test_a_folder_is_read_split_by_split_test_before_train(folder: Path, access:
         ("grak mi", "neg"),
         ("vek — łódź 😀", None),
     ]
-    assert source.keys(access) is None
 
 
 def test_numbers_that_are_no_class_stay_numbers(folder: Path, access: Access) -> None:

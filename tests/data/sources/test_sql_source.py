@@ -17,7 +17,8 @@ import sqlalchemy as sa
 from data.errors import RowError
 from data.sources.base import Access, Piece
 from data.sources.database import DatabaseError
-from data.sources.sql import BATCH_ROWS, SOURCE, Sql, _verbatim
+from data.sources.query_batches import BATCH_ROWS
+from data.sources.sql import SOURCE, Sql, _verbatim
 from tests.postgres import Server, find_postgres, postgres
 
 COLUMNS = {"text": "text", "label": "label", "key": "id"}
@@ -54,7 +55,7 @@ class Database:
         if not source.key or "key" not in columns:
             return rows
         place = list(columns).index("key")
-        there = {key for batch in source.keys(self.access) or [] for key in batch.to_pylist()}
+        there = {key for batch in source.keys(self.access) for key in batch.to_pylist()}
         return [
             row
             for row in {str(row[place]): row for row in rows}.values()
@@ -188,7 +189,7 @@ def test_names_that_need_quotes_are_read(db: Database) -> None:
     pieces = db.pieces(source)
     rows = db.read(source, pieces, {f"role{i}": name for i, name in enumerate(columns)})
     assert rows == [tuple("abcdef")]
-    assert [key for batch in source.keys(db.access) or [] for key in batch.to_pylist()] == ["c"]
+    assert [key for batch in source.keys(db.access) for key in batch.to_pylist()] == ["c"]
 
 
 def test_a_watermark_that_is_sql_is_a_value(db: Database) -> None:
@@ -355,7 +356,7 @@ def test_a_deletion_changes_state_and_keys_but_not_the_pieces(shop: Database) ->
     shop.execute("DELETE FROM reviews WHERE id = 1")
     assert source.state(shop.access) != state
     assert shop.pieces(source, *pieces) == pieces
-    assert [key for batch in source.keys(shop.access) or [] for key in batch.to_pylist()] == [
+    assert [key for batch in source.keys(shop.access) for key in batch.to_pylist()] == [
         "2",
         "3",
     ]
@@ -384,9 +385,13 @@ def test_state_does_not_depend_on_the_order_of_rows(shop: Database) -> None:
     assert source.state(shop.access) == state
 
 
-def test_without_a_watermark_the_state_cannot_be_told(shop: Database) -> None:
+def test_without_a_watermark_the_state_is_empty(shop: Database) -> None:
     assert shop.source(table="reviews", key="id").state(shop.access) == ""
-    assert shop.source(table="reviews").keys(shop.access) is None
+
+
+def test_a_table_without_a_key_has_no_keys_to_read(shop: Database) -> None:
+    with pytest.raises(RowError, match=r"table reviews has no key: name .* source\.key"):
+        list(shop.source(table="reviews").keys(shop.access))
 
 
 def pairs(source: Sql, pieces: list[Piece], access: Access) -> set[tuple[str, str]]:
@@ -582,7 +587,7 @@ def test_a_wrong_query_is_a_row_error_in_one_line(db: Database) -> None:
         ({}, "expected one of table and query, got neither"),
         ({"table": "a", "query": "b"}, "expected one of table and query, got both"),
         ({"table": "a", "split": "dev"}, "there is no split 'dev'"),
-        ({"table": "a", "watermark": "w"}, "watermark 'w' needs key.*could not be told"),
+        ({"table": "a", "watermark": "w"}, "watermark 'w' needs key.*cannot be recognized"),
         (
             {"table": "a", "url": "reviews.db"},
             "url is not the address of a database: expected one like postgresql",
@@ -625,7 +630,7 @@ def test_secrets_in_parts_may_hold_any_sign(server: Server, tmp_path: Path) -> N
         query="SELECT 'ta' AS text",
         key="text",
     )
-    assert [key for batch in source.keys(access) or [] for key in batch.to_pylist()] == ["ta"]
+    assert [key for batch in source.keys(access) for key in batch.to_pylist()] == ["ta"]
 
 
 @pytest.mark.parametrize("is_whole", [True, False])
@@ -641,7 +646,7 @@ def test_a_wrong_password_is_told_without_it(
     with pytest.raises(
         DatabaseError, match=r"cannot connect to the database .*password authentication failed"
     ) as caught:
-        list(source.keys(access) or [])
+        list(source.keys(access))
     assert wrong not in str(caught.value)
     assert caught.value.__suppress_context__
     assert wrong not in repr(source)
@@ -691,7 +696,7 @@ def test_a_locked_sqlite_file_is_an_os_error(on_sqlite: Database) -> None:
 def test_a_missing_sqlite_file_is_not_made(tmp_path: Path) -> None:
     source = Sql(url=f"sqlite:///{tmp_path}/none.db", table="reviews", key="id")
     with pytest.raises(RowError, match="there is no SQLite file"):
-        list(source.keys(Access(tmp_path)) or [])
+        list(source.keys(Access(tmp_path)))
     assert not list(tmp_path.iterdir())
 
 
@@ -700,7 +705,7 @@ def test_a_relative_sqlite_path_is_taken_as_it_is(
 ) -> None:
     monkeypatch.chdir(on_sqlite.access.downloads)
     source = Sql(url="sqlite:///shop.db", query="SELECT 1 AS id", key="id")
-    assert [batch.to_pylist() for batch in source.keys(on_sqlite.access) or []] == [["1"]]
+    assert [batch.to_pylist() for batch in source.keys(on_sqlite.access)] == [["1"]]
 
 
 @pytest.mark.parametrize(
@@ -732,7 +737,7 @@ def test_a_missing_driver_is_named(
     monkeypatch.setitem(__import__("sys").modules, "psycopg", None)
     source = Sql(url=url, table="reviews", key="id")
     with pytest.raises(RowError, match=message):
-        list(source.keys(Access(tmp_path)) or [])
+        list(source.keys(Access(tmp_path)))
 
 
 def test_without_a_server_the_tests_say_what_to_install(
