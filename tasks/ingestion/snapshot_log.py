@@ -107,7 +107,8 @@ def append_line(path: Path, content: dict[str, Any]) -> None:
 
 def read_lines(path: Path) -> list[dict[str, Any]]:
     """Read what ``append_line`` wrote; a last line that a crash cut short does not count."""
-    lines = path.read_text(encoding="utf-8").split("\n")[:-1] if path.exists() else []
+    # As bytes: a crash may have cut the last line within a character.
+    lines = path.read_bytes().split(b"\n")[:-1] if path.exists() else []
     return [json.loads(line) for line in lines if line]
 
 

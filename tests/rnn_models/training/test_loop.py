@@ -23,7 +23,7 @@ from rnn_models.training.loop import MAX_NON_FINITE, Training, fit
 from rnn_models.training.optimizer import learning_rate
 from rnn_models.training.validation import mean_loss
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 KEEN = {
     "embedding_size": 16, "hidden_size": 24, "dropout": 0.0, "token_dropout": 0.0, "label_dropout": 0.0, "label_smoothing": 0.0,
     "temperature": 0.0,

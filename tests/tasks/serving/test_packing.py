@@ -22,7 +22,7 @@ sys.meta_path[:] = [f for f in sys.meta_path if "editable" not in repr(f).lower(
 from {package.name}.rnn_models.problem import find_problem, problem_names
 assert problem_names() == [{problem!r}], problem_names()
 assert find_problem({problem!r}).name == {problem!r}
-from {package.name}.tasks.predictor import Predictor
+from {package.name}.tasks.serving.predictor import Predictor
 assert not [name for name in sys.modules if name.split(".")[0] in ("tasks", "rnn_models", "data", "flows", "prefect")]
 """
     done = subprocess.run(
