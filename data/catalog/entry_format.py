@@ -6,7 +6,7 @@ from typing import Any
 from data.catalog.yaml_entries import Entry
 from data.errors import RowError
 from data.formats.base import all_formats
-from data.formats.encoding import DETECT, check_encoding
+from data.formats.encoding_detection import DETECT, check_encoding
 from data.sources.base import Source
 
 WHITESPACE = "whitespace"  # the one separator that is not a single character

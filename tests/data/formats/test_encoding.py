@@ -8,17 +8,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from data.errors import RowError
-from data.formats import encoding
+from data.formats import encoding, encoding_detection
 from data.formats.encoding import (
     BROKEN,
     ByteStream,
-    check_encoding,
     marked,
     shown,
     shown_column,
-    suggest_encoding,
     utf8_blocks,
 )
+from data.formats.encoding_detection import check_encoding, suggest_encoding
 from tests.data.reading import ShortReads, small_blocks
 
 FRENCH = "Déjà vu, le café était fermé à côté.\n"
@@ -124,7 +123,7 @@ def test_a_named_encoding_reads_back_what_was_written(text: str, name: str, size
 def test_a_byte_order_mark_tells_the_encoding(
     name: str, wanted: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    with caplog.at_level(logging.INFO, "data.formats.encoding"):
+    with caplog.at_level(logging.INFO, "data.formats.encoding_detection"):
         assert read(FRENCH.encode(name), wanted) == FRENCH
     assert caplog.messages == (
         [] if name == "utf-8-sig" else [f"read as {name}, by its byte order mark"]
@@ -164,7 +163,7 @@ def test_an_encoding_is_detected_and_logged(
     text: str, name: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     content = (text * 20 if name != "cp1252" else text).encode(name)
-    with caplog.at_level(logging.INFO, "data.formats.encoding"):
+    with caplog.at_level(logging.INFO, "data.formats.encoding_detection"):
         assert read(content, "detect") == content.decode(name)
     assert caplog.messages == (
         [] if name == "utf-8" else [f"read as {name}, by its first {len(content):,} bytes"]
