@@ -37,6 +37,11 @@ def flat_bytes(column: pa.ChunkedArray) -> NDArray[np.uint8]:
     return parts[0] if len(parts) == 1 else np.concatenate([np.zeros(0, np.uint8), *parts])
 
 
+def row_starts(rows: pa.ListArray) -> NDArray[np.int64]:
+    """Return where each row starts in the flattened values, and where the last ends."""
+    return np.cumsum(np.append(0, pc.fill_null(pc.list_value_length(rows), 0).to_numpy()))
+
+
 def is_ascii(flat: NDArray[np.uint8]) -> bool:
     """Whether bytes are of ASCII characters only."""
     return not len(flat) or int(flat.max()) < 128
