@@ -208,10 +208,10 @@ class Encoder:
         told: dict[str, Any] = {
             "kind": self.kind,
             "roles": self.roles,
-            "source": self.source.told(),
+            "source": self.source.as_json(),
             "target": None,
         }
-        told["cuts"] = self.cuts.told() if self.cuts else None
+        told["cuts"] = self.cuts.as_json() if self.cuts else None
         told["starts"] = self.starts.names if self.starts else None
         self.source.inner.save(str(folder / SOURCE_FILE))
         if isinstance(self.target, Labels):
@@ -220,7 +220,7 @@ class Encoder:
             )
         elif self.target is not self.source:
             self.target.inner.save(str(folder / TARGET_FILE))
-            told["target"] = self.target.told()
+            told["target"] = self.target.as_json()
         if self.characters:
             text = json.dumps(self.characters.known, ensure_ascii=False)
             (folder / CHARACTERS_FILE).write_text(text + "\n", encoding="utf-8")

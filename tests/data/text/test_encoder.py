@@ -503,5 +503,5 @@ def test_more_words_are_there_when_a_tokenizer_is_read_back(tmp_path):
         "words", [pa.chunked_array([["lumo lumo"]])], TokenSettings()
     ).with_words(["vek"], 5)
     found.inner.save(str(tmp_path / "one.json"))
-    again = Tokenizer.read(tmp_path / "one.json", found.told())
+    again = Tokenizer.read(tmp_path / "one.json", found.as_json())
     assert (again.names, again.num_fixed) == (found.names, 1)
