@@ -8,7 +8,7 @@ from pathlib import Path
 from data.catalog.catalog import Dataset
 from data.catalog.entry_keys import KEYS
 from data.formats.base import all_formats
-from data.ingestion.recommendations import REMEDIES
+from data.ingestion.remedies import REMEDIES
 from data.rows.check_settings import DEFAULTS, KINDS, CheckSettings
 
 PAGE = Path(__file__).with_name("data.md")

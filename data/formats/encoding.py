@@ -17,7 +17,7 @@ from data.formats.encoding_detection import (
     is_utf8,
     num_cut,
 )
-from data.sources.first_bytes import Opened
+from data.sources.first_bytes import PeekedStream
 
 # Marks an invalid byte, with two hex digits behind it: a noncharacter, which no real text holds.
 BROKEN = "\U0010ffff"
@@ -74,7 +74,7 @@ def _without_marks(blocks: Iterable[bytes], stream: Any) -> Iterator[bytes]:
         if codecs.BOM_UTF8 in block:
             size = len(block)
             block = _MARK.sub(b"", block.removeprefix(codecs.BOM_UTF8) if is_start else block)
-            if isinstance(stream, Opened):
+            if isinstance(stream, PeekedStream):
                 stream.num_marks += (size - len(block)) // len(codecs.BOM_UTF8)
         if block:
             is_start = block.endswith((b"\n", b"\r"))

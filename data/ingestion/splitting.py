@@ -103,7 +103,7 @@ def pieces_of(dataset: Dataset, access: Access, known: Sequence[Piece] = ()) -> 
 
 
 def rejected_by_scheme(dataset: Dataset, pieces: Sequence[Piece], access: Access) -> dict[str, int]:
-    """Count the rows whose tags are broken under each scheme of tags, in the first rows of a dataset."""
+    """Count the rows with broken tags under each scheme, in the first rows of a dataset."""
     found = {}
     for scheme in SCHEMES:
         other = replace(dataset, format={**(dataset.format or {}), "scheme": scheme})

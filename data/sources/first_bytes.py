@@ -38,7 +38,7 @@ BZ2_LEVELS, BZ2_MAGIC = b"123456789", (b"1AY&SY", b"\x17rE8P\x90")
 SHOWN_CHARS = 40
 
 
-class Opened(io.RawIOBase):
+class PeekedStream(io.RawIOBase):
     """A stream that is read from its start, after a look at its first bytes.
 
     ``num_marks`` counts the byte order marks that stood at the start of a

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from data.errors import RowError
-from data.formats import encoding, encoding_detection
+from data.formats import encoding
 from data.formats.encoding import (
     BROKEN,
     ByteStream,
@@ -178,7 +178,7 @@ def test_utf8_is_detected_where_the_sample_cuts_a_character(
 
 
 def test_what_cannot_be_told_is_not_guessed() -> None:
-    with pytest.raises(RowError, match="the encoding cannot be told from 1,280 bytes: name it"):
+    with pytest.raises(RowError, match="the encoding cannot be detected from 1,280 bytes: name it"):
         read(bytes(range(256)) * 5, "detect")
 
 

@@ -6,8 +6,9 @@ from hypothesis import strategies as st
 
 from data.errors import RowError
 from data.formats.encoding import BROKEN
-from data.formats.tags import SCHEMES, from_bio
+from data.formats.tags import SCHEMES
 from tests.data.reading import read, small_blocks, values
+from tests.data.tag_schemes import from_bio
 
 CONLL: dict[str, str | int] = {"tokens": 0, "tags": 1}
 

@@ -202,7 +202,7 @@ def test_the_row_we_add_at_the_end_is_never_seen(columns: int) -> None:
             b"a,b\n",
             {"source": 0, "target": 2},
             BARE,
-            r"has 2 columns, column 2 \(from 0\) was asked for",
+            r"has 2 columns, column 2 \(from 0\) was requested",
         ),
         (
             b'"text,label\na,x\n',

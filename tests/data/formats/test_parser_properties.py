@@ -17,8 +17,9 @@ from hypothesis import strategies as st
 
 from data.errors import RowError
 from data.formats.base import all_formats
-from data.formats.tags import SCHEMES, from_bio
+from data.formats.tags import SCHEMES
 from tests.data.reading import read, small_blocks
+from tests.data.tag_schemes import from_bio
 
 Rows = list[tuple[Any, ...]]
 Numbered = list[tuple[int, Any]]

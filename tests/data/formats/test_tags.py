@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from data.formats.tags import SCHEMES, find_broken, from_bio, to_bio
+from data.formats.tags import SCHEMES, find_broken, to_bio
+from tests.data.tag_schemes import from_bio
 
 
 def laid_out(sentences: list[list[str]]) -> tuple[pa.Array, np.ndarray]:

@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from data.ingestion.recommendations import REMEDIES, advice
+from data.ingestion.recommendations import advice
+from data.ingestion.remedies import REMEDIES
 from data.rows.check_settings import KINDS
 from data.rows.splits import SPLITS
 
@@ -83,7 +84,7 @@ CASES = {
     ),
     "a label that train lacks": (
         with_splits(test={"labels": {**EVEN, "odd": 3}}),
-        "label odd stands in validation or test and never in train: it cannot be learnt.",
+        "label odd stands in validation or test and never in train: it cannot be learned.",
     ),
     "a rare label": (
         with_splits(train={"labels": {**EVEN, "odd": 9}}),
@@ -91,7 +92,7 @@ CASES = {
     ),
     "an entity that train lacks": (
         with_splits(test={"entities": {"PER": 4}}),
-        "entity PER stands in validation or test and never in train: it cannot be learnt.",
+        "entity PER stands in validation or test and never in train: it cannot be learned.",
     ),
     "a rare entity": (
         with_splits(train={"entities": {"PER": 4}}),
@@ -99,7 +100,7 @@ CASES = {
     ),
     "one label": (
         {**with_splits(**{split: {"labels": {"neg": 900}} for split in SPLITS})},
-        "train has one label only, so there is nothing to tell apart: look at where, labels and columns.",
+        "train has one label only, so there is nothing to learn: look at where, labels and columns.",
     ),
     "one label for most": (
         with_splits(train={"labels": {"neg": 810, "pos": 190}}),
@@ -116,7 +117,7 @@ CASES = {
     ),
     "copies that a publisher's splits keep": (
         report(repeated=1_200),
-        "1,200 kept rows say what another kept row says, for the publisher's splits are kept whole: "
+        "1,200 kept rows repeat another kept row, because the publisher's splits are kept whole: "
         "`checks: {repeats: all}` refuses them.",
     ),
 }  # fmt: skip
