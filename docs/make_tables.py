@@ -1,4 +1,7 @@
-"""Make the tables of docs/data.md from the code; ``python -m docs.make_tables`` writes them anew, and a test compares."""
+"""Tables of docs/data.md, made from the code.
+
+``python -m docs.make_tables`` rewrites them; a test compares.
+"""
 
 import re
 from collections.abc import Callable
@@ -14,8 +17,9 @@ from data.rows.check_settings import DEFAULTS, KINDS, CheckSettings
 PAGE = Path(__file__).with_name("data.md")
 MARKED = re.compile(r"<!-- table: (\w+) -->\n.*?<!-- end of table -->", flags=re.DOTALL)
 CURES = {
-    "duplicate": "nothing: each row is learnt once",
-    "leak": "nothing: the test split is protected (`checks: {leaks: keep}` only to repeat a published protocol)",
+    "duplicate": "nothing: each row is learned once",
+    "leak": "nothing: the test split is protected "
+    "(`checks: {leaks: keep}` only to repeat a published protocol)",
 }
 
 
@@ -42,9 +46,8 @@ def rules_table() -> str:
         choices = (
             f" One of {', '.join(rule.metadata['choices'])}." if rule.metadata["choices"] else ""
         )
-        rows.append(
-            f"| `{rule.name}` | {'; '.join([_shown(rule.default, empty), *special])} | {rule.metadata['about']}{choices} |"
-        )
+        defaults = "; ".join([_shown(rule.default, empty), *special])
+        rows.append(f"| `{rule.name}` | {defaults} | {rule.metadata['about']}{choices} |")
     return "\n".join(["| rule | default | what it says |", "|---|---|---|", *rows])
 
 

@@ -2,7 +2,7 @@
 
 KEYS = {
     "about": "one line for people",
-    "problem": "what is learnt: `refrain datasets` lists the problems",
+    "problem": "what is learned: `refrain datasets` lists the problems",
     "language": "of the texts, such as `en`, or `en-fr` for pairs",
     "source": "where the rows come from: `kind` and its keys, see Sources",
     "format": "how files are read: `kind` and its options, see Formats; "

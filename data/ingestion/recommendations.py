@@ -200,7 +200,8 @@ def _balance(found: Mapping[str, int], written: Callable[[str], str]) -> Iterato
     most = max(found, key=lambda name: found[name])
     total = sum(found.values())
     if found[most] > MOST_COMMON * total:
-        yield f"{found[most] / total:.0%} of train is {written(most)}: read macro F1 rather than accuracy."
+        share = found[most] / total
+        yield f"{share:.0%} of train is {written(most)}: read macro F1 rather than accuracy."
 
 
 def _sizes(report: Mapping[str, Any]) -> Iterator[str]:
@@ -238,8 +239,9 @@ def _unspaced(report: Mapping[str, Any], tokenizer: str) -> Iterator[str]:
         share = counts.get("unspaced_share", 0.0)
         if side != "tokens" and share >= MOST:
             yield (
-                f"{share:.0%} of the letters of {side} are of scripts without spaces between words, "
-                f"so tokenizer {tokenizer} takes whole sentences as words: use characters or unigram."
+                f"{share:.0%} of the letters of {side} are of scripts without spaces between "
+                f"words, so tokenizer {tokenizer} takes whole sentences as words: "
+                "use characters or unigram."
             )
 
 

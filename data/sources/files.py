@@ -1,4 +1,4 @@
-"""Files anywhere: local paths, globs, http(s), s3, gs and az through fsspec, unpacked on the fly."""
+"""Files by path, glob or address (http, s3, gs, az), through fsspec, unpacked while read."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -9,25 +9,22 @@ from data.errors import RowError, nearest
 from data.sources.archives import COMPRESSIONS
 from data.sources.base import Access, Piece
 from data.sources.filesystem import explained
-from data.sources.located_files import Place, find_files
+from data.sources.located_files import LocatedFile, find_files
 from data.sources.secret_references import check_address, check_options
 
 SIDES = ("source", "target")
-ORDER = (
-    "test",
-    "validation",
-    "all",
-    "train",
-)  # held-out texts are known before the training rows come
+# Held-out texts must be known before the training rows come.
+ORDER = ("test", "validation", "all", "train")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Files:
-    """Files by split (or ``all``): a path or a list of them, or ``{source: ..., target: ...}`` for parallel text.
+    """Files by split (or ``all``): a path, a list of paths, or both sides of parallel text.
 
-    A path may be a glob, a URL, and ``a.zip!b.txt`` for a member of an
-    archive. ``options`` are for the file system, such as an endpoint; secrets
-    in them and in URLs are named, as ``${env:NAME}`` or ``${secret:NAME}``.
+    Parallel text has ``{source: ..., target: ...}``. A path may be a glob, a
+    URL, and ``a.zip!b.txt`` for a member of an archive. ``options`` are for
+    the file system, such as an endpoint; secrets in them and in URLs are
+    references, ``${env:NAME}`` or ``${secret:NAME}``.
     """
 
     has_format: ClassVar[bool] = True
@@ -38,9 +35,8 @@ class Files:
 
     def __post_init__(self) -> None:
         if self.compression not in COMPRESSIONS:
-            raise RowError(
-                f"there is no compression {self.compression!r}: {nearest(self.compression, COMPRESSIONS)}"
-            )
+            hint = nearest(self.compression, COMPRESSIONS)
+            raise RowError(f"there is no compression {self.compression!r}: {hint}")
         for split, given in self.paths.items():
             for path in (path for side in _sides(given, split) for path in side):
                 try:
@@ -50,7 +46,7 @@ class Files:
         check_options(self.options)
 
     def pieces(self, access: Access, known: Sequence[Piece]) -> list[Piece]:
-        """List the files that are there; their versions are digests of the content or times, as their system has them."""
+        """List the files; their versions are digests or times, as their file system has them."""
         found = [
             piece
             for split in sorted(self.paths, key=ORDER.index)
@@ -79,13 +75,13 @@ class Files:
 
     @contextmanager
     def open(self, piece: Piece, access: Access) -> Iterator[Sequence[IO[bytes]]]:
-        """Open the file or the two files of a piece, unpacked.
+        """Open the file or the two files of a partition, unpacked.
 
         Raises:
             RowError: If one is damaged, or its archive has no such member.
             OSError: If one cannot be read, or has changed since it was listed.
         """
-        places: Sequence[Place] = piece.place
+        places: Sequence[LocatedFile] = piece.place
         with ExitStack() as stack:
             with explained(piece.name, access):
                 streams = [stack.enter_context(place.open(self.compression)) for place in places]
@@ -97,12 +93,11 @@ class Files:
 
 
 def _sides(given: Any, split: str) -> list[list[str]]:
-    """The paths of a split: one list, or those of source and target."""
+    """Return the paths of a split: one list, or those of source and target."""
     if isinstance(given, Mapping):
         if set(given) != set(SIDES):
-            raise RowError(
-                f"paths, {split}: expected source and target, got {', '.join(map(str, given)) or 'nothing'}"
-            )
+            found = ", ".join(map(str, given)) or "nothing"
+            raise RowError(f"paths, {split}: expected source and target, got {found}")
         return [_paths(given[side], f"{split}, {side}") for side in SIDES]
     return [_paths(given, split)]
 
@@ -114,11 +109,11 @@ def _paths(given: Any, where: str) -> list[str]:
     return listed
 
 
-def _check_pairs(sides: list[list[Place]], split: str) -> None:
-    """Refuse files of which one has no partner, by what their globs stand for.
+def _check_pairs(sides: list[list[LocatedFile]], split: str) -> None:
+    """Check that each file of a glob has a partner on the other side.
 
     Raises:
-        RowError: If there is one.
+        RowError: If one has none, or the numbers of files differ.
     """
     stems = [[place.stem for place in places] for places in sides]
     for side, other, places, others in (
@@ -135,7 +130,8 @@ def _check_pairs(sides: list[list[Place]], split: str) -> None:
             )
     if len({len(places) for places in sides}) > 1:
         raise RowError(
-            f"paths, {split}: {len(sides[0])} files of source and {len(sides[1])} of target, expected as many"
+            f"paths, {split}: {len(sides[0])} files of source and {len(sides[1])} of target, "
+            "expected as many"
         )
 
 
