@@ -36,7 +36,10 @@ NOTES = {
     "document_mark": "Marks of documents and comments among tokens, which are left out",
 }
 # The columns beside the roles: the number of the row, and its fault (null if it has none).
-ROW, KIND, REASON, RAW = "row", "kind", "reason", "raw"
+ROW = "row"
+KIND = "kind"
+REASON = "reason"
+RAW = "raw"
 
 NAME_CHARS = 80  # of a column, in a message
 

@@ -33,7 +33,9 @@ TEST = SPLITS.index("test")
 VALIDATION = SPLITS.index("validation")
 TRAIN = SPLITS.index("train")
 # Why a row is rejected because of another one; 0 means that it stays.
-LEAK, DUPLICATE, CONFLICT = 1, 2, 3
+LEAK = 1
+DUPLICATE = 2
+CONFLICT = 3
 KINDS = ("", "leak", "duplicate", "conflict")
 
 

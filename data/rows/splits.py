@@ -10,7 +10,8 @@ from data.rows.arrow_text import MIX, hashes
 
 SPLITS = ("train", "validation", "test")
 # Keys of the hash. They must never change, or every split would change.
-SPLIT_KEY, CONTENT_KEY = "refrain.splits.1", "refrain.content1"
+SPLIT_KEY = "refrain.splits.1"
+CONTENT_KEY = "refrain.content1"
 
 
 def row_hashes(sides: NDArray[np.uint64], target: pa.ChunkedArray | None) -> NDArray[np.uint64]:

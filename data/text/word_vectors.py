@@ -18,7 +18,8 @@ from data.errors import RowError
 from data.text.settings import SPECIAL
 
 # How a word was found: unchanged, or in small letters.
-EXACT, LOWERED = 2, 1
+EXACT = 2
+LOWERED = 1
 
 
 @dataclass(frozen=True)

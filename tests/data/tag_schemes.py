@@ -13,7 +13,8 @@ def from_bio(tags: Sequence[str], scheme: str) -> list[str]:
     """
     if scheme == "BIO":
         return list(tags)
-    before, after = ["O", *tags][:-1], [*tags, "O"][1:]
+    before = ["O", *tags][:-1]
+    after = [*tags, "O"][1:]
     if scheme == "IOB1":
         return [_iob1(tag, left) for tag, left in zip(tags, before, strict=True)]
     return [_ended(tag, right, INSIDE[scheme]) for tag, right in zip(tags, after, strict=True)]
@@ -25,7 +26,8 @@ def _iob1(tag: str, before: str) -> str:
 
 
 def _ended(tag: str, after: str, inside: str) -> str:
-    letter, kind = tag[:1], tag[2:]
+    letter = tag[:1]
+    kind = tag[2:]
     if tag == "O":
         return tag
     if after == f"I-{kind}":

@@ -1,4 +1,4 @@
-"""Forms of a catalog entry: pairs of files, a column that names the split, arrays of JSON, schemes of tags."""
+"""Forms of a catalog entry: pairs of files, a split column, JSON arrays, schemes of tags."""
 
 import gzip
 import json
@@ -31,7 +31,10 @@ BASE = {
     "origin": "invented rows",
 }
 TEXTS = {"text": "body", "label": "stars"}
-TABLE = "body,stars,part\nta mi,pos,Train\nku ro,neg, dev\nso li,pos,TESTING\nta mi,neg,test\nvek,pos,holdout\nnuri,neg\n"
+TABLE = (
+    "body,stars,part\nta mi,pos,Train\nku ro,neg, dev\nso li,pos,TESTING\nta "
+    "mi,neg,test\nvek,pos,holdout\nnuri,neg\n"
+)
 
 
 def entry(folder: Path, files: dict[str, bytes | str], **changes: Any) -> Any:
@@ -42,7 +45,8 @@ def entry(folder: Path, files: dict[str, bytes | str], **changes: Any) -> Any:
 
 
 def rows_of(dataset: Any, folder: Path) -> tuple[dict[str, list[Any]], list[str]]:
-    access, splitter = Access(folder), Splitter(dataset)
+    access = Access(folder)
+    splitter = Splitter(dataset)
     found: dict[str, list[Any]] = {}
     rejected: list[str] = []
     for piece in pieces_of(dataset, access):

@@ -61,9 +61,12 @@ def test_rows_are_counted_from_one_without_a_header() -> None:
 def test_a_row_with_another_number_of_fields_is_kept_with_its_place() -> None:
     rows = read("csv", b'text,label\na,x\nb\n"c\nd",y\ne,f,g\nh,z\n', TABLE)
     assert values(rows, "row", "text", "kind", "reason", "raw") == [
-        (2, "a", None, None, None), (4, "c\nd", None, None, None), (6, "h", None, None, None),
-        (3, None, "fields", "1 fields, expected 2", "b"), (5, None, "fields", "3 fields, expected 2", "e,f,g"),
-    ]  # fmt: skip
+        (2, "a", None, None, None),
+        (4, "c\nd", None, None, None),
+        (6, "h", None, None, None),
+        (3, None, "fields", "1 fields, expected 2", "b"),
+        (5, None, "fields", "3 fields, expected 2", "e,f,g"),
+    ]
 
 
 def test_rows_keep_their_numbers_across_blocks() -> None:
@@ -294,7 +297,8 @@ class Counted(io.BytesIO):
 
 
 def test_a_file_is_not_read_far_ahead_of_its_rows() -> None:
-    size, file = 4096, Counted(b"text,label\n" + b"lumo ta mi,x\n" * 100_000)
+    size = 4096
+    file = Counted(b"text,label\n" + b"lumo ta mi,x\n" * 100_000)
     options = {**all_formats()["csv"].options}
     with (
         small_blocks(size),
@@ -302,10 +306,12 @@ def test_a_file_is_not_read_far_ahead_of_its_rows() -> None:
     ):
         tables = all_formats()["csv"].read([file], TABLE, options)
         next(tables)
-        is_still, before = False, -1
+        is_still = False
+        before = -1
         while not is_still:  # whoever reads ahead has stopped once nothing moves
             time.sleep(0.2)
-            is_still, before = before == file.num, file.num
+            is_still = before == file.num
+            before = file.num
         assert (
             file.num <= 10 * size
         )  # of 318; some lie in Arrow, in the table that is held back, and in ours

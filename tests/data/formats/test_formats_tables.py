@@ -263,10 +263,8 @@ def test_a_slice_of_lists_is_read_as_itself() -> None:
     )
     columns = {"tokens": "tokens", "tags": "tags"}
     for start in range(4):
-        whole, part = (
-            from_columns(table, columns, 1),
-            from_columns(table.slice(start, 2), columns, 1 + start),
-        )
+        whole = from_columns(table, columns, 1)
+        part = from_columns(table.slice(start, 2), columns, 1 + start)
         assert part.to_pylist() == whole.slice(start, 2).to_pylist()
 
 

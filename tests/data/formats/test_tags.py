@@ -32,8 +32,10 @@ def spans(draw: st.DrawFn) -> list[str]:
         )
     )
     return [
-        "O" if kind == "O" else f"{'I' if number else 'B'}-{kind}" for kind, length in parts for number in range(length)
-    ]  # fmt: skip
+        "O" if kind == "O" else f"{'I' if number else 'B'}-{kind}"
+        for kind, length in parts
+        for number in range(length)
+    ]
 
 
 @pytest.mark.parametrize("scheme", SCHEMES)

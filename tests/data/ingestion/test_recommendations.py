@@ -16,10 +16,19 @@ EVEN = {"neg": 500, "pos": 500}
 def report(**changes: Any) -> dict[str, Any]:
     """A report in which nothing stands out, and what is changed of it."""
     made = {
-        "read": 10_000, "kept": 10_000, "refused": 0, "reasons": {},
-        "splits": {split: {"rows": 5_000, "labels": dict(EVEN), "entities": {}} for split in SPLITS},
-        "words": {"unit": "words", "rows": dict.fromkeys(SPLITS, 5_000), "sides": {"text": {"test": {"unknown_share": 0.02}}}},
-    }  # fmt: skip
+        "read": 10_000,
+        "kept": 10_000,
+        "refused": 0,
+        "reasons": {},
+        "splits": {
+            split: {"rows": 5_000, "labels": dict(EVEN), "entities": {}} for split in SPLITS
+        },
+        "words": {
+            "unit": "words",
+            "rows": dict.fromkeys(SPLITS, 5_000),
+            "sides": {"text": {"test": {"unknown_share": 0.02}}},
+        },
+    }
     return made | changes
 
 
@@ -77,10 +86,14 @@ def test_refused_rows_come_in_the_order_of_the_report_and_before_all_else() -> N
 
 
 CASES = {
-    "no row at all": (report(kept=0), "no row was kept, so there is nothing to train on: look at source, columns and where."),
+    "no row at all": (
+        report(kept=0),
+        "no row was kept, so there is nothing to train on: look at source, columns and where.",
+    ),
     "an empty split": (
         with_splits(validation={"rows": 0}),
-        "validation has no rows, so nothing can be trained: bring more rows, or look at splits and source.",
+        "validation has no rows, so nothing can be trained: bring more rows, or look at splits "
+        "and source.",
     ),
     "a label that train lacks": (
         with_splits(test={"labels": {**EVEN, "odd": 3}}),
@@ -100,7 +113,8 @@ CASES = {
     ),
     "one label": (
         {**with_splits(**{split: {"labels": {"neg": 900}} for split in SPLITS})},
-        "train has one label only, so there is nothing to learn: look at where, labels and columns.",
+        "train has one label only, so there is nothing to learn: look at where, labels and "
+        "columns.",
     ),
     "one label for most": (
         with_splits(train={"labels": {"neg": 810, "pos": 190}}),
@@ -108,7 +122,8 @@ CASES = {
     ),
     "a small test split": (
         with_splits(test={"rows": 96}),
-        "test has 96 rows: a score on it is known to about 10 points either way; a larger share helps.",
+        "test has 96 rows: a score on it is known to about 10 points either way; a larger share "
+        "helps.",
     ),
     "words that train lacks": (
         with_words(0.123),
@@ -120,7 +135,7 @@ CASES = {
         "1,200 kept rows repeat another kept row, because the publisher's splits are kept whole: "
         "`checks: {repeats: all}` refuses them.",
     ),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -157,7 +172,8 @@ def test_many_names_are_cut_short_and_counted() -> None:
     rare = {f"label{i:03}": 1 for i in range(200)}
     said = advice(with_splits(train={"labels": {**EVEN, **rare}}))
     assert said == [
-        "label label000, label001, label002, label003, label004 and 195 more stands fewer than 10 times in train: "
+        "label label000, label001, label002, label003, label004 and 195 more stands fewer than "
+        "10 times in train: "
         "bring more, or leave it out."
     ]
 
@@ -212,7 +228,8 @@ def test_words_that_look_like_missing_values_are_named_with_the_key_that_leaves_
     )
     assert advice(made) == [
         "label NULL (25), nan (9): this looks like a missing value and is learned as it stands. "
-        'Leave such rows out with `checks: {missing: ["NULL", "nan"]}`, or keep them if they are meant.'
+        'Leave such rows out with `checks: {missing: ["NULL", "nan"]}`, or keep them if they are '
+        "meant."
     ]
 
 
@@ -226,7 +243,8 @@ def test_conflicts_about_missing_values_get_no_remedy_about_people() -> None:
     said = advice(made)
     assert len(said) == 1
     assert said[0].startswith(
-        "15 refused as `conflict`, `duplicate` have a text or label that looks like a missing value, nan (15)"
+        "15 refused as `conflict`, `duplicate` have a text or label that looks like a missing "
+        "value, nan (15)"
     )
     made["reasons"]["conflict"] = 9
     assert f"2 refused as `conflict`: {REMEDIES['conflict']}." in advice(made)
@@ -242,7 +260,7 @@ def test_many_copies_are_explained_and_few_are_not(kind: str) -> None:
 
 
 def with_scripts(share: float, side: str = "text") -> dict[str, Any]:
-    """A report of a side with such a share of letters of scripts without spaces, most of its characters unknown."""
+    """Make a report with a share of letters without spaces, most of its characters unknown."""
     counts = {
         "unit": "characters" if share >= 0.5 else "words",
         "unspaced_share": share,
@@ -259,7 +277,8 @@ def test_a_tokenizer_that_cuts_at_spaces_is_advised_against_where_there_are_none
     tokenizer: str,
 ) -> None:
     assert advice(with_scripts(0.97, side="target"), tokenizer) == [
-        f"97% of the letters of target are of scripts without spaces between words, so tokenizer {tokenizer} "
+        f"97% of the letters of target are of scripts without spaces between words, so tokenizer "
+        f"{tokenizer} "
         "takes whole sentences as words: use characters or unigram."
     ]
 

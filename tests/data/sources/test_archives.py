@@ -185,7 +185,7 @@ def damaged(packed: bytes, how: str) -> bytes:
 
 
 HOW = ("cut in the middle", "cut at the end", "cut at the begin", "changed", "another kind")
-# Neither a plain tar nor what Arrow packs has sums of the content; a tar ends in zeros that mean nothing.
+# A plain tar and the files that Arrow packs have no checksums; a tar ends in unused zeros.
 UNSEEN = {("a.tar", "changed"), ("a.txt.zst", "changed"), ("a.tar.zst", "changed")}
 UNSEEN |= {
     (name, "cut at the end") for name in COMPRESSED if ".t" in name and not name.startswith("a.txt")
@@ -219,16 +219,12 @@ def test_every_kind_of_format_lets_it_be_said(kind: str, name: str, tmp_path: Pa
     from data.sources.base import Access
 
     (tmp_path / name).write_bytes(damaged(PACKED[name](CONTENT), "cut in the middle"))
-    source, access, form = (
-        Files(paths={"all": str(tmp_path / name)}),
-        Access(tmp_path),
-        all_formats()[kind],
-    )
+    source = Files(paths={"all": str(tmp_path / name)})
+    access = Access(tmp_path)
+    form = all_formats()[kind]
     columns: dict[str, str | int] = {"text": 0} if form.columns == "none" else {"text": "text"}
-    piece, said = (
-        source.pieces(access, [])[0],
-        "is damaged, cut short or of another|cannot be read as Parquet",
-    )
+    piece = source.pieces(access, [])[0]
+    said = "is damaged, cut short or of another|cannot be read as Parquet"
     with pytest.raises(RowError, match=said), source.open(piece, access) as streams:
         list(form.read(streams, columns, {**form.options, "kind": kind}))
 

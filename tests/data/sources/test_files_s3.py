@@ -121,7 +121,8 @@ def test_a_large_file_is_read_part_by_part(
         ("nobody/*.csv", "there is no file s3://nobody/*.csv"),
         (
             "made/x",
-            "s3://made/x: expected a file, got a directory: for the files in a folder write its name and /*",
+            "s3://made/x: expected a file, got a directory: for the files in a folder write its "
+            "name and /*",
         ),
     ],
 )

@@ -165,7 +165,8 @@ def test_members_of_an_archive_are_files(tmp_path: Path, access: Access) -> None
         ("*.parquet", "there is no file {}/*.parquet"),
         (
             "folder",
-            "{}/folder: expected a file, got a directory: for the files in a folder write its name and /*",
+            "{}/folder: expected a file, got a directory: for the files in a folder write its "
+            "name and /*",
         ),
         ("none.zip!a.csv", "there is no file {}/none.zip!a.csv"),
     ],
@@ -257,35 +258,110 @@ def test_lists_pair_files_by_their_order_and_must_be_as_long(
 TIME = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 INFOS: dict[str, tuple[Mapping[str, Any], str]] = {
     "local": (
-        {"name": "/a", "size": 3, "type": "file", "created": 1.5, "mtime": 1700000000000000001, "ino": 7},
+        {
+            "name": "/a",
+            "size": 3,
+            "type": "file",
+            "created": 1.5,
+            "mtime": 1700000000000000001,
+            "ino": 7,
+        },
         "3-1700000000000000001",
     ),
     "memory": ({"name": "/a", "size": 3, "type": "file", "created": TIME}, f"3-{TIME.timestamp()}"),
     "s3, asked": (
-        {"ETag": '"c4ca"', "LastModified": TIME, "size": 3, "name": "made/a", "type": "file", "StorageClass": "STANDARD",
-         "VersionId": None, "ContentType": "binary/octet-stream"}, "3-c4ca",
+        {
+            "ETag": '"c4ca"',
+            "LastModified": TIME,
+            "size": 3,
+            "name": "made/a",
+            "type": "file",
+            "StorageClass": "STANDARD",
+            "VersionId": None,
+            "ContentType": "binary/octet-stream",
+        },
+        "3-c4ca",
     ),
     "s3, listed": (
-        {"Key": "made/a", "LastModified": TIME, "ETag": '"c4ca"', "ChecksumAlgorithm": ["CRC32"], "Size": 3, "size": 3,
-         "StorageClass": "STANDARD", "type": "file", "name": "made/a"}, "3-c4ca",
+        {
+            "Key": "made/a",
+            "LastModified": TIME,
+            "ETag": '"c4ca"',
+            "ChecksumAlgorithm": ["CRC32"],
+            "Size": 3,
+            "size": 3,
+            "StorageClass": "STANDARD",
+            "type": "file",
+            "name": "made/a",
+        },
+        "3-c4ca",
     ),
     "gs": (
-        {"kind": "storage#object", "name": "made/a", "size": 3, "md5Hash": "xMpC", "crc32c": "kPWZ", "etag": "of metadata",
-         "generation": "1795", "metageneration": "2", "mtime": TIME, "ctime": TIME, "updated": "2026", "type": "file"}, "3-xMpC",
+        {
+            "kind": "storage#object",
+            "name": "made/a",
+            "size": 3,
+            "md5Hash": "xMpC",
+            "crc32c": "kPWZ",
+            "etag": "of metadata",
+            "generation": "1795",
+            "metageneration": "2",
+            "mtime": TIME,
+            "ctime": TIME,
+            "updated": "2026",
+            "type": "file",
+        },
+        "3-xMpC",
     ),
     "gs, composed, without md5": (
-        {"kind": "storage#object", "name": "made/a", "size": 3, "crc32c": "kPWZ", "etag": "CJ2x", "mtime": TIME, "type": "file"},
+        {
+            "kind": "storage#object",
+            "name": "made/a",
+            "size": 3,
+            "crc32c": "kPWZ",
+            "etag": "CJ2x",
+            "mtime": TIME,
+            "type": "file",
+        },
         "3-CJ2x",
     ),
     "az": (
-        {"metadata": {"is_directory": "false"}, "creation_time": TIME, "deleted": None, "last_modified": TIME, "name": "made/a",
-         "content_settings": {"content_md5": bytearray(b"12")}, "etag": '"0x1E0B"', "size": 3, "type": "file"}, "3-0x1E0B",
+        {
+            "metadata": {"is_directory": "false"},
+            "creation_time": TIME,
+            "deleted": None,
+            "last_modified": TIME,
+            "name": "made/a",
+            "content_settings": {"content_md5": bytearray(b"12")},
+            "etag": '"0x1E0B"',
+            "size": 3,
+            "type": "file",
+        },
+        "3-0x1E0B",
     ),
-    "http with an etag": ({"name": "http://h/a", "size": 3, "ETag": '"abc"', "Last-Modified": "Fri", "type": "file"}, "3-abc"),
-    "http with a time": ({"name": "http://h/a", "size": 3, "Last-Modified": "Fri", "type": "file"}, "3-Fri"),
-    "http with a digest": ({"name": "http://h/a", "size": 3, "Content-MD5": "xyz", "type": "file"}, "3-xyz"),
-    "http with nothing": ({"name": "http://h/a", "size": 3, "mimetype": "text/csv", "url": "http://h/a", "type": "file"}, ""),
-}  # fmt: skip
+    "http with an etag": (
+        {"name": "http://h/a", "size": 3, "ETag": '"abc"', "Last-Modified": "Fri", "type": "file"},
+        "3-abc",
+    ),
+    "http with a time": (
+        {"name": "http://h/a", "size": 3, "Last-Modified": "Fri", "type": "file"},
+        "3-Fri",
+    ),
+    "http with a digest": (
+        {"name": "http://h/a", "size": 3, "Content-MD5": "xyz", "type": "file"},
+        "3-xyz",
+    ),
+    "http with nothing": (
+        {
+            "name": "http://h/a",
+            "size": 3,
+            "mimetype": "text/csv",
+            "url": "http://h/a",
+            "type": "file",
+        },
+        "",
+    ),
+}
 
 
 @pytest.mark.parametrize("kind", INFOS)
@@ -405,9 +481,11 @@ class Served(BaseHTTPRequestHandler):
                 self.headers.get("authorization", self.headers.get("x-key", "")),
             )
         )
-        content, status = kind.files.get(self.path.partition("?")[0], b""), kind.status
+        content = kind.files.get(self.path.partition("?")[0], b"")
+        status = kind.status
         if kind.failures:
-            kind.failures, status = kind.failures - 1, 503
+            kind.failures = kind.failures - 1
+            status = 503
         elif self.path.endswith("/"):
             content = "".join(f'<a href="{name}">{name}</a>' for name in kind.files).encode()
         elif self.path.partition("?")[0] not in kind.files:
@@ -572,7 +650,8 @@ def test_a_server_that_is_not_there_may_be_there_next_time(
 def test_an_answer_that_is_cut_short_is_never_taken_for_all(
     served: type[Served], access: Access
 ) -> None:
-    served.files["/a.csv"], served.cut = b"1" * 100_000, 10
+    served.files["/a.csv"] = b"1" * 100_000
+    served.cut = 10
     source = web(served, "a.csv")
     piece = source.pieces(access, [])[0]
     with (

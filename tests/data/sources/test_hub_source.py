@@ -70,10 +70,8 @@ def write_reviews(folder: Path) -> Path:
         "test-0": [(None, None)],
     }
     for name, pairs in rows.items():
-        texts, labels = (
-            pa.array([text for text, _ in pairs], pa.string()),
-            pa.array([label for _, label in pairs], pa.int64()),
-        )
+        texts = pa.array([text for text, _ in pairs], pa.string())
+        labels = pa.array([label for _, label in pairs], pa.int64())
         pq.write_table(
             pa.table({"text": texts, "label": labels, "stars": labels}),
             folder / f"data/{name}.parquet",
@@ -239,7 +237,8 @@ def test_code_in_a_folder_is_not_run(tmp_path: Path, access: Access) -> None:
     [
         (
             {"revision": ""},
-            r"must be a full commit of 40 hexadecimal digits, got ''.*'History'.*write \./ours/made-up",
+            r"must be a full commit of 40 hexadecimal digits, got ''.*'History'.*write "
+            r"\./ours/made-up",
         ),
         ({"revision": "main"}, "a branch or a tag may move"),
         ({"revision": COMMIT[:8]}, "got '01234567'"),
@@ -257,10 +256,8 @@ def test_an_entry_that_makes_no_sense_is_refused(fields: dict[str, str], message
 
 
 def test_without_a_network_it_is_told_at_once(access: Access) -> None:
-    source, began = (
-        Hub(dataset="ours/made-up", revision=COMMIT, members={"all": "train"}),
-        time.monotonic(),
-    )
+    source = Hub(dataset="ours/made-up", revision=COMMIT, members={"all": "train"})
+    began = time.monotonic()
     with pytest.raises(
         HubError,
         match=r"cannot read ours/made-up from the Hugging Face hub: .*\. Look at the network",
@@ -297,7 +294,8 @@ class FakeHub(BaseHTTPRequestHandler):
     def respond(self, form: dict[str, list[str]] | None = None) -> None:
         path = unquote(urlsplit(self.path).path)
         self.asked.append((self.command, path, self.headers.get("authorization", "")))
-        api, files = "/api/datasets/ours/made-up/", f"/datasets/ours/made-up/resolve/{COMMIT}/"
+        api = "/api/datasets/ours/made-up/"
+        files = f"/datasets/ours/made-up/resolve/{COMMIT}/"
         if self.headers.get("authorization") != f"Bearer {self.token}":
             self.send(
                 b'{"error": "Repository not found"}', {"x-error-code": "RepoNotFound"}, status=401
@@ -394,8 +392,17 @@ from data.sources.base import Access
 from data.sources.hub import Hub
 
 token = os.environ.pop("TOKEN")
-access = Access(Path(sys.argv[1]), lambda text: text.replace("${env:TOKEN}", token), lambda text: text.replace(token, "***"))
-source = Hub(dataset="ours/made-up", revision=sys.argv[2], members={"all": "train"}, token="${env:TOKEN}" if token else "")
+access = Access(
+    Path(sys.argv[1]),
+    lambda text: text.replace("${env:TOKEN}", token),
+    lambda text: text.replace(token, "***"),
+)
+source = Hub(
+    dataset="ours/made-up",
+    revision=sys.argv[2],
+    members={"all": "train"},
+    token="${env:TOKEN}" if token else "",
+)
 try:
     tables = source.tables(source.pieces(access, [])[0], {"text": "text", "label": "label"}, access)
     rows = [row for table in tables for row in table.to_pylist()]

@@ -18,7 +18,8 @@ from data.sources import package as source
 from data.sources.base import Access
 from data.sources.package import NetworkError, Package
 
-WHEEL, ARCHIVE = "made_up-1.0-py3-none-any.whl", "made_up-1.0.tar.gz"
+WHEEL = "made_up-1.0-py3-none-any.whl"
+ARCHIVE = "made_up-1.0.tar.gz"
 LATER = "made_up-1.1-py3-none-any.whl"
 ROWS = {
     "made_up/rows.csv": b"text,label\nlumo,pos\n",
@@ -62,7 +63,8 @@ def of(file: str, content: bytes, **changes: Any) -> Package:
 
 
 def opened(package: Package, folder: Path) -> dict[str, bytes]:
-    found, access = {}, Access(folder)
+    found = {}
+    access = Access(folder)
     for piece in package.pieces(access, []):
         with package.open(piece, access) as streams:
             found[piece.split] = streams[0].read()
@@ -190,18 +192,35 @@ def test_a_stored_file_that_was_changed_is_not_used(index: Path, store: Path) ->
 @pytest.mark.parametrize(
     ("file", "content", "member", "said"),
     [
-        (WHEEL, WHEEL_BYTES, "made_up/row.csv", f"{WHEEL} has no member 'made_up/row.csv': did you mean made_up/rows.csv?"),
-        (WHEEL, WHEEL_BYTES, "made_up/rows.csv!a", f"{WHEEL}!made_up/rows.csv is neither a zip nor a tar archive"),
         (
-            ARCHIVE, ARCHIVE_BYTES, "made_up-1.0/data/rows.zip!row.txt",
+            WHEEL,
+            WHEEL_BYTES,
+            "made_up/row.csv",
+            f"{WHEEL} has no member 'made_up/row.csv': did you mean made_up/rows.csv?",
+        ),
+        (
+            WHEEL,
+            WHEEL_BYTES,
+            "made_up/rows.csv!a",
+            f"{WHEEL}!made_up/rows.csv is neither a zip nor a tar archive",
+        ),
+        (
+            ARCHIVE,
+            ARCHIVE_BYTES,
+            "made_up-1.0/data/rows.zip!row.txt",
             f"{ARCHIVE}!made_up-1.0/data/rows.zip has no member 'row.txt': did you mean rows.txt?",
         ),
-        (ARCHIVE, ARCHIVE_BYTES, "../made_up-1.0/setup.py", f"{ARCHIVE} has no member '../made_up-1.0/setup.py'"),
+        (
+            ARCHIVE,
+            ARCHIVE_BYTES,
+            "../made_up-1.0/setup.py",
+            f"{ARCHIVE} has no member '../made_up-1.0/setup.py'",
+        ),
         (WHEEL, b"no archive", "made_up/rows.csv", f"{WHEEL} is neither a zip nor a tar archive"),
         (WHEEL, b"", "made_up/rows.csv", f"{WHEEL} is neither a zip nor a tar archive"),
     ],
     ids=["zip", "no zip inside", "zip inside", "outside", "text", "nothing"],
-)  # fmt: skip
+)
 def test_a_member_that_is_not_there_is_named(
     file: str, content: bytes, member: str, said: str, index: Path, store: Path
 ) -> None:

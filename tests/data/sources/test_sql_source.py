@@ -49,7 +49,7 @@ class Database:
     def read(
         self, source: Sql, pieces: list[Piece], columns: dict[str, str] = COLUMNS
     ) -> list[tuple[Any, ...]]:
-        """The rows of pieces: of a key in several, the last row; those whose key is gone are dropped."""
+        """Read the rows of partitions: the last row of each key that still exists."""
         tables = [table for piece in pieces for table in source.tables(piece, columns, self.access)]
         rows = [tuple(row.values()) for table in tables for row in table.to_pylist()]
         if not source.key or "key" not in columns:
@@ -142,7 +142,10 @@ def test_a_whole_table_is_read(shop: Database) -> None:
 
 
 def test_a_query_is_read_as_it_stands(shop: Database) -> None:
-    query = "SELECT text || ' :x %s 10%' AS \"the text\", label FROM reviews WHERE label = 'neg' AND text LIKE 'g%'; -- the end"
+    query = (
+        "SELECT text || ' :x %s 10%' AS \"the text\", label FROM reviews WHERE label = 'neg' "
+        "AND text LIKE 'g%'; -- the end"
+    )
     source = shop.source(query=query.replace(";", ""), split="test")
     assert shop.read(source, shop.pieces(source), {"text": "the text"}) == [("grak mi :x %s 10%",)]
     assert shop.pieces(source)[0].split == "test"
@@ -232,7 +235,8 @@ def test_a_reader_that_stops_early_leaves_no_connection(shop: Database) -> None:
 
 def test_postgres_keeps_the_rows_until_they_are_asked_for(on_postgres: Database) -> None:
     on_postgres.execute(
-        "CREATE TABLE reviews AS SELECT i AS id, repeat('x', 50) AS text FROM generate_series(1, 50000) i"
+        "CREATE TABLE reviews AS SELECT i AS id, repeat('x', 50) AS text FROM generate_series(1, "
+        "50000) i"
     )
     source = on_postgres.source(table="reviews", key="id")
     tables = source.tables(on_postgres.pieces(source)[0], {"text": "text"}, on_postgres.access)
@@ -240,7 +244,8 @@ def test_postgres_keeps_the_rows_until_they_are_asked_for(on_postgres: Database)
     engine = sa.create_engine(on_postgres.access.reveal(on_postgres.url))
     with engine.connect() as other:
         asked = other.exec_driver_sql(
-            "SELECT query, state FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND query LIKE 'FETCH%%'"
+            "SELECT query, state FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND query "
+            "LIKE 'FETCH%%'"
         ).all()
     engine.dispose()
     assert [state for _, state in asked] == ["idle in transaction"]
@@ -351,7 +356,8 @@ def test_an_empty_table_has_no_stretch_yet(db: Database) -> None:
 
 def test_a_deletion_changes_state_and_keys_but_not_the_pieces(shop: Database) -> None:
     source = shop.source(**GROWING)
-    pieces, state = shop.pieces(source), source.state(shop.access)
+    pieces = shop.pieces(source)
+    state = source.state(shop.access)
     assert source.state(shop.access) == state
     shop.execute("DELETE FROM reviews WHERE id = 1")
     assert source.state(shop.access) != state
@@ -432,15 +438,25 @@ def test_what_was_committed_late_is_found_by_its_stamp(shop: Database, late: str
 
 def test_types_are_those_of_the_database_or_text(on_postgres: Database) -> None:
     values = {
-        "int": ("7::bigint", pa.int64(), 7), "float": ("0.5::float8", pa.float64(), 0.5), "bool": ("true", pa.bool_(), True),
-        "text": ("'ł'::text", pa.string(), "ł"), "decimal": ("1.50::numeric", pa.string(), "1.50"),
-        "large": ("1e30::numeric", pa.string(), "1" + "0" * 30), "date": ("'2024-02-29'::date", pa.string(), "2024-02-29"),
+        "int": ("7::bigint", pa.int64(), 7),
+        "float": ("0.5::float8", pa.float64(), 0.5),
+        "bool": ("true", pa.bool_(), True),
+        "text": ("'ł'::text", pa.string(), "ł"),
+        "decimal": ("1.50::numeric", pa.string(), "1.50"),
+        "large": ("1e30::numeric", pa.string(), "1" + "0" * 30),
+        "date": ("'2024-02-29'::date", pa.string(), "2024-02-29"),
         "time": ("'2024-02-29 12:00:00.5'::timestamp", pa.string(), "2024-02-29T12:00:00.500000"),
         "zoned": ("'2024-02-29 12:00+02'::timestamptz", pa.string(), "2024-02-29T10:00:00.000000Z"),
-        "uuid": ("'00000000-0000-0000-0000-000000000001'::uuid", pa.string(), "00000000-0000-0000-0000-000000000001"),
-        "bytes": ("'\\x00ff'::bytea", pa.binary(), b"\x00\xff"), "none": ("NULL::text", pa.null(), None),
-        "list": ("ARRAY['a','b']", pa.list_(pa.string()), ["a", "b"]), "json": ("'[\"a\"]'::json", pa.list_(pa.string()), ["a"]),
-    }  # fmt: skip
+        "uuid": (
+            "'00000000-0000-0000-0000-000000000001'::uuid",
+            pa.string(),
+            "00000000-0000-0000-0000-000000000001",
+        ),
+        "bytes": ("'\\x00ff'::bytea", pa.binary(), b"\x00\xff"),
+        "none": ("NULL::text", pa.null(), None),
+        "list": ("ARRAY['a','b']", pa.list_(pa.string()), ["a", "b"]),
+        "json": ("'[\"a\"]'::json", pa.list_(pa.string()), ["a"]),
+    }
     query = "SELECT 1 AS id, " + ", ".join(
         f'{value} AS "{name}"' for name, (value, _, _) in values.items()
     )
@@ -481,10 +497,12 @@ def test_a_watermark_of_any_type_grows(
     on_postgres: Database, type_: str, values: list[str]
 ) -> None:
     on_postgres.execute(
-        f"ALTER DATABASE {sa.make_url(on_postgres.access.reveal(on_postgres.url)).database} SET timezone TO 'Europe/Warsaw'"
+        f"ALTER DATABASE {sa.make_url(on_postgres.access.reveal(on_postgres.url)).database} SET "
+        f"timezone TO 'Europe/Warsaw'"
     )
     on_postgres.execute(f"CREATE TABLE reviews (id INTEGER, text TEXT, label TEXT, stamp {type_})")
-    source, pieces = on_postgres.source(**GROWING), list[Piece]()
+    source = on_postgres.source(**GROWING)
+    pieces = list[Piece]()
     for place, value in enumerate(values):
         on_postgres.execute(f"INSERT INTO reviews VALUES ({place}, 'ta', 'pos', '{value}')")
         pieces = on_postgres.pieces(source, *pieces)
@@ -673,7 +691,8 @@ def test_a_server_that_goes_away_is_an_os_error(on_postgres: Database) -> None:
     tables = source.tables(on_postgres.pieces(source)[0], {"key": "id"}, on_postgres.access)
     next(tables)
     on_postgres.execute(
-        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE 'FETCH%%' AND pid <> pg_backend_pid()"
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE 'FETCH%%' AND "
+        "pid <> pg_backend_pid()"
     )
     with pytest.raises(DatabaseError, match="failed while table reviews was read"):
         list(tables)
@@ -713,15 +732,18 @@ def test_a_relative_sqlite_path_is_taken_as_it_is(
     [
         (
             "postgresql://host/shop",
-            r"need psycopg, which is not installed: make extras, or pip install 'refrain-rnn\[postgres\]'",
+            r"need psycopg, which is not installed: make extras, or pip install "
+            r"'refrain-rnn\[postgres\]'",
         ),
         (
             "postgres://host/shop",
-            r"need psycopg, which is not installed: make extras, or pip install 'refrain-rnn\[postgres\]'",
+            r"need psycopg, which is not installed: make extras, or pip install "
+            r"'refrain-rnn\[postgres\]'",
         ),
         (
             "postgresql+psycopg://host/shop",
-            r"need psycopg, which is not installed: make extras, or pip install 'refrain-rnn\[postgres\]'",
+            r"need psycopg, which is not installed: make extras, or pip install "
+            r"'refrain-rnn\[postgres\]'",
         ),
         (
             "postgresql+psycopg2://host/shop",

@@ -47,7 +47,8 @@ def made_texts(num: int, seed: int = 0) -> list[str]:
 
 
 def made_table(shape: str, kind: str = "words", num: int = 200) -> pa.Table:
-    texts, roles = made_texts(num), SHAPES[shape]
+    texts = made_texts(num)
+    roles = SHAPES[shape]
     if shape == "tags":
         rows = [split_text(kind, text) for text in texts]
         return pa.table(
@@ -371,8 +372,13 @@ TOKEN = st.one_of(
 
 
 EVERYTHING = TokenSettings(
-    min_frequency=1, unicode="NFKC", lowercase=True, strip_accents=True, html="unescape", digits=True
-)  # fmt: skip
+    min_frequency=1,
+    unicode="NFKC",
+    lowercase=True,
+    strip_accents=True,
+    html="unescape",
+    digits=True,
+)
 
 
 @settings(max_examples=50, deadline=None)

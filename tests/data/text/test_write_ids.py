@@ -25,10 +25,8 @@ TAGGED = pa.table(
 
 
 def read(folder: Path, name: str) -> list[list[int]]:
-    ids, offsets = (
-        np.load(folder / f"{name}.npy", mmap_mode="r"),
-        np.load(folder / f"{name}.offsets.npy"),
-    )
+    ids = np.load(folder / f"{name}.npy", mmap_mode="r")
+    offsets = np.load(folder / f"{name}.offsets.npy")
     return [ids[a:b].tolist() for a, b in pairwise(offsets)]
 
 
