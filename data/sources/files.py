@@ -53,24 +53,24 @@ class Files:
             for piece in self._split_pieces(split, access)
         ]
         is_growing = len(found) > 1 or any(
-            place.stem is not None for piece in found for place in piece["place"]
+            file.stem is not None for piece in found for file in piece["place"]
         )
         return [Piece(**piece, is_kept=is_growing) for piece in found]
 
     def _split_pieces(self, split: str, access: Access) -> Iterator[dict[str, Any]]:
         sides = [
-            [place for path in side for place in find_files(path, self.options, access)]
+            [file for path in side for file in find_files(path, self.options, access)]
             for side in _sides(self.paths[split], split)
         ]
         _check_pairs(sides, split)
-        for places in zip(*sides, strict=True):
-            versions = [place.version for place in places]
+        for files in zip(*sides, strict=True):
+            versions = [file.version for file in files]
             version = " + ".join(versions) if all(versions) else ""
             yield {
                 "split": split,
-                "name": " + ".join(place.name for place in places),
+                "name": " + ".join(file.name for file in files),
                 "version": version,
-                "place": places,
+                "place": files,
             }
 
     @contextmanager
@@ -81,15 +81,15 @@ class Files:
             RowError: If one is damaged, or its archive has no such member.
             OSError: If one cannot be read, or has changed since it was listed.
         """
-        places: Sequence[LocatedFile] = piece.place
+        files: Sequence[LocatedFile] = piece.place
         with ExitStack() as stack:
             with explained(piece.name, access):
-                streams = [stack.enter_context(place.open(self.compression)) for place in places]
+                streams = [stack.enter_context(file.open(self.compression)) for file in files]
             with explained(piece.name, access, is_reading=True):
                 yield streams
             with explained(piece.name, access):
-                for place in places:
-                    place.check_unchanged()
+                for file in files:
+                    file.check_unchanged()
 
 
 def _sides(given: Any, split: str) -> list[list[str]]:
@@ -115,20 +115,20 @@ def _check_pairs(sides: list[list[LocatedFile]], split: str) -> None:
     Raises:
         RowError: If one has none, or the numbers of files differ.
     """
-    stems = [[place.stem for place in places] for places in sides]
-    for side, other, places, others in (
+    stems = [[file.stem for file in files] for files in sides]
+    for side, other, files, others in (
         zip(SIDES, SIDES[::-1], sides, stems[::-1], strict=True) if len(sides) > 1 else ()
     ):
         alone = [
-            place
-            for place in places
-            if place.stem is not None and None not in others and place.stem not in others
+            file
+            for file in files
+            if file.stem is not None and None not in others and file.stem not in others
         ]
         if alone:
             raise RowError(
                 f"paths, {split}: {alone[0].name} of {side} has no file of {other} beside it"
             )
-    if len({len(places) for places in sides}) > 1:
+    if len({len(files) for files in sides}) > 1:
         raise RowError(
             f"paths, {split}: {len(sides[0])} files of source and {len(sides[1])} of target, "
             "expected as many"

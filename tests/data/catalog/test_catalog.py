@@ -211,10 +211,10 @@ def test_whatever_stands_anywhere_in_an_entry_it_is_read_or_refused_with_its_pla
                 place = place[key]
             place[at[-1]] = odd
             (path := tmp_path / "odd.yaml").write_text(yaml.safe_dump(content), encoding="utf-8")
-            said = refusal(path)
-            assert not said or said.startswith(f"{path}, entry made"), (at, odd)
-            assert "secret@" not in said, at
-            assert len(said) < 1_000, (at, odd)
+            message = refusal(path)
+            assert not message or message.startswith(f"{path}, entry made"), (at, odd)
+            assert "secret@" not in message, at
+            assert len(message) < 1_000, (at, odd)
 
 
 def put(*keys: str, value: object) -> Callable[[dict[str, Any]], None]:
@@ -429,18 +429,18 @@ MISTAKES = {
 
 @pytest.mark.parametrize("mistake", MISTAKES)
 def test_a_mistake_in_the_catalog_is_named_with_its_place(mistake: str, tmp_path: Path) -> None:
-    change, said = MISTAKES[mistake]
+    change, message = MISTAKES[mistake]
     change(entry := made_entry())
     if mistake == "labels without any":
         entry["labels"] = {"0": "neg"}
     with pytest.raises(RowError) as caught:
         read_catalog(path := written(tmp_path, entry))
     assert str(caught.value).startswith(f"{path}, entry made")
-    assert said in str(caught.value)
+    assert message in str(caught.value)
 
 
 @pytest.mark.parametrize(
-    ("content", "said"),
+    ("content", "message"),
     [
         (b"made: [", "is not a YAML file"),
         (b"made: \xff", "is not a YAML file"),
@@ -459,10 +459,10 @@ def test_a_mistake_in_the_catalog_is_named_with_its_place(mistake: str, tmp_path
         (b"my reviews: {}", "a dataset's name has letters, digits, '_', '-' and '.' only"),
     ],
 )
-def test_a_file_that_is_no_catalog_is_named(content: bytes, said: str, tmp_path: Path) -> None:
+def test_a_file_that_is_no_catalog_is_named(content: bytes, message: str, tmp_path: Path) -> None:
     path = tmp_path / "catalog.yaml"
     path.write_bytes(content)
-    with pytest.raises(RowError, match=re.escape(said)) as caught:
+    with pytest.raises(RowError, match=re.escape(message)) as caught:
         read_catalog(path)
     assert str(path) in str(caught.value)
     assert "secret" not in str(caught.value)

@@ -156,7 +156,7 @@ def test_a_column_of_splits_works_for_lines_of_json_and_for_columns_by_number(
 
 @pytest.mark.case("D17")
 @pytest.mark.parametrize(
-    ("splits", "paths", "said"),
+    ("splits", "paths", "message"),
     [
         ({"column": "part", "test": 0.1}, {"all": "a.csv"}, "leave the share of test out"),
         ({"column": True}, {"all": "a.csv"}, "column must be the name or the number of a column"),
@@ -168,9 +168,9 @@ def test_a_column_of_splits_works_for_lines_of_json_and_for_columns_by_number(
     ],
 )
 def test_a_column_of_splits_that_cannot_be_is_an_error(
-    splits: Any, paths: Any, said: str, tmp_path: Path
+    splits: Any, paths: Any, message: str, tmp_path: Path
 ) -> None:
-    with pytest.raises(RowError, match=said):
+    with pytest.raises(RowError, match=message):
         entry(
             tmp_path,
             {},
@@ -214,12 +214,12 @@ def test_an_array_that_is_damaged_stops_its_file_and_one_without_rows_has_none()
         (1, "not_json"),
         (2, None),
     ]
-    for content, said in {
+    for content, message in {
         b'[{"body": "ta"}, {"body": mi}]': 'not JSON after object 1: .*got \'{"body": mi}',
         b'[{"body": "ta"},': "after object 1: the array has no end",
         b'[{"body": "ta"} {"body": "mi"}]': "not JSON after object 0",
     }.items():
-        with pytest.raises(RowError, match=said):
+        with pytest.raises(RowError, match=message):
             read("jsonl", content, TEXTS)
 
 

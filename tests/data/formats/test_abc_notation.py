@@ -71,18 +71,18 @@ def test_music_that_is_written_in_many_ways_is_valid(music: str) -> None:
         ),
     ],
 )
-def test_a_fault_is_said_with_its_place(tune: str, fault: str) -> None:
+def test_a_fault_names_its_line(tune: str, fault: str) -> None:
     assert fault in faults(tune)
 
 
-def test_a_fault_that_only_the_library_finds_is_said_too() -> None:
+def test_a_fault_that_only_the_library_finds_is_reported() -> None:
     (fault,) = faults(HEADER + "(3")[-1:]
     assert fault == "there is no note"
     (fault,) = faults(HEADER + "G6/0|")
     assert fault.startswith("music21 does not read it: ")
 
 
-def test_not_more_faults_are_said_than_somebody_would_read() -> None:
+def test_the_number_of_reported_faults_is_limited() -> None:
     assert len(faults(HEADER + "G7|" * 40)) == 5
 
 
@@ -110,7 +110,7 @@ def bars(*lengths: int, ends: tuple[int, ...] = (), whole: int = 3) -> list[Bar]
 def test_bars_are_as_long_as_the_meter_or_make_whole_ones(
     found: list[Bar], wrong: list[int]
 ) -> None:
-    assert [said.split(":")[0] for said in bar_faults(found)] == [
+    assert [message.split(":")[0] for message in bar_faults(found)] == [
         f"bar {number}" for number in wrong
     ]
 
@@ -184,7 +184,9 @@ def test_what_is_no_tune_is_not_written(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_without_the_library_it_is_said_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_the_library_the_error_shows_how_to_install_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setitem(__import__("sys").modules, "music21", None)
     with pytest.raises(RowError, match=r"pip install 'refrain-rnn\[music\]'"):
         faults(TUNE)

@@ -177,7 +177,7 @@ def test_utf8_is_detected_where_the_sample_cuts_a_character(
     assert read("今天天气很好".encode(), "detect") == "今天天气很好"
 
 
-def test_what_cannot_be_told_is_not_guessed() -> None:
+def test_an_unclear_encoding_is_not_guessed() -> None:
     with pytest.raises(RowError, match="the encoding cannot be detected from 1,280 bytes: name it"):
         read(bytes(range(256)) * 5, "detect")
 
@@ -199,7 +199,7 @@ def test_an_encoding_that_python_knows_is_fine(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "said"),
+    ("name", "message"),
     [
         ("utf-9", "there is no encoding 'utf-9': did you mean utf-8?"),
         ("cp125", "there is no encoding 'cp125': did you mean cp1252?"),
@@ -212,10 +212,10 @@ def test_an_encoding_that_python_knows_is_fine(name: str) -> None:
         ("a\0b", "there is no encoding"),
     ],
 )
-def test_an_encoding_that_is_none_is_named_with_the_nearest(name: str, said: str) -> None:
+def test_an_encoding_that_is_none_is_named_with_the_nearest(name: str, message: str) -> None:
     with pytest.raises(ValueError, match="there is no encoding") as error:
         check_encoding(name)
-    assert str(error.value).startswith(said)
+    assert str(error.value).startswith(message)
 
 
 def test_a_column_is_shown_as_its_texts_are() -> None:

@@ -197,7 +197,7 @@ def test_the_row_we_add_at_the_end_is_never_seen(columns: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "columns", "options", "said"),
+    ("content", "columns", "options", "message"),
     [
         (b"text,lable\na,x\n", TABLE, {}, r"has no column 'label': did you mean lable\?"),
         (b"text,text,label\na,b,x\n", TABLE, {}, "has 2 columns 'text', expected one"),
@@ -223,16 +223,16 @@ def test_the_row_we_add_at_the_end_is_never_seen(columns: int) -> None:
     ids=["no such name", "two of a name", "no such number", "open quote", "long row"],
 )
 def test_a_table_that_is_not_as_the_catalog_says_is_named(
-    content: bytes, columns: dict[str, str | int], options: dict[str, Any], said: str
+    content: bytes, columns: dict[str, str | int], options: dict[str, Any], message: str
 ) -> None:
-    with pytest.raises(RowError, match=said):
+    with pytest.raises(RowError, match=message):
         read("csv", content, columns, **options)
 
 
 @pytest.mark.parametrize("start", [b"text,label\n", b"text,label\na,x\n"])
 def test_a_file_of_rows_that_cannot_be_read_is_not_read_to_its_end(start: bytes) -> None:
-    said = "50 rows one after another cannot be read: 1 fields, expected 2"
-    with patch("data.formats.delimited.MOST_WRONG", 50), pytest.raises(RowError, match=said):
+    message = "50 rows one after another cannot be read: 1 fields, expected 2"
+    with patch("data.formats.delimited.MOST_WRONG", 50), pytest.raises(RowError, match=message):
         read("csv", start + b"b\n" * 1000, TABLE)
 
 

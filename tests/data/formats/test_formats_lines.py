@@ -104,11 +104,11 @@ def test_a_pair_of_which_one_side_is_empty_is_a_fault() -> None:
 @pytest.mark.parametrize("more", [1, 5000])
 def test_files_of_different_lengths_are_named_after_their_pairs(swapped: bool, more: int) -> None:
     contents = [b"a\nb\n", b"x\ny\n" + b"z\n" * more]
-    said = (
+    message = (
         f"the source has {more + 2 if swapped else 2:,} lines and the target "
         f"{2 if swapped else more + 2:,}"
     )
-    with small_blocks(64), pytest.raises(RowError, match=said):
+    with small_blocks(64), pytest.raises(RowError, match=message):
         read("parallel", contents[::-1] if swapped else contents, {})
 
 

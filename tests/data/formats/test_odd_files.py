@@ -287,7 +287,7 @@ def test_files_of_an_operating_system_stand_for_no_wildcard(tmp_path: Path) -> N
 
 @pytest.mark.case("10")
 @pytest.mark.parametrize(
-    ("name", "content", "said"),
+    ("name", "content", "message"),
     [
         (
             "a.csv",
@@ -348,9 +348,9 @@ def test_files_of_an_operating_system_stand_for_no_wildcard(tmp_path: Path) -> N
     ],
 )
 def test_a_file_that_is_not_what_its_name_says_is_named(
-    name: str, content: bytes, said: str, tmp_path: Path
+    name: str, content: bytes, message: str, tmp_path: Path
 ) -> None:
-    with pytest.raises(RowError, match=said) as caught:
+    with pytest.raises(RowError, match=message) as caught:
         reads(tmp_path, "csv", {name: content}, paths=name)
     assert all(sign.isprintable() for sign in str(caught.value))
     assert "\U0010ffff" not in str(caught.value)

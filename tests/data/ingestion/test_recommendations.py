@@ -53,7 +53,7 @@ def with_words(
     )
 
 
-def test_nothing_is_said_of_a_dataset_in_which_nothing_stands_out() -> None:
+def test_a_dataset_without_problems_has_no_advice() -> None:
     assert advice(report()) == []
 
 
@@ -62,7 +62,7 @@ def test_each_kind_of_refused_row_has_a_remedy_but_those_whose_refusal_is_the_cu
 
 
 @pytest.mark.parametrize("kind", REMEDIES)
-def test_refused_rows_are_said_with_number_and_remedy(kind: str) -> None:
+def test_rejected_rows_have_a_number_and_a_remedy(kind: str) -> None:
     assert advice(report(reasons={kind: 1_234})) == [
         f"1,234 refused as `{kind}`: {REMEDIES[kind]}."
     ]
@@ -77,12 +77,12 @@ def test_refused_rows_come_in_the_order_of_the_report_and_before_all_else() -> N
     made = with_splits(train={"labels": {"neg": 990, "pos": 10}}) | {
         "reasons": {"no_text": 9, "fields": 3}
     }
-    said = advice(made)
-    assert [line.split(":")[0] for line in said[:2]] == [
+    message = advice(made)
+    assert [line.split(":")[0] for line in message[:2]] == [
         "9 refused as `no_text`",
         "3 refused as `fields`",
     ]
-    assert len(said) == 3
+    assert len(message) == 3
 
 
 CASES = {
@@ -139,9 +139,9 @@ CASES = {
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_what_stands_out_is_said_and_nothing_else(case: str) -> None:
-    made, said = CASES[case]
-    assert advice(made) == [said]
+def test_each_problem_has_its_advice_and_no_other(case: str) -> None:
+    made, message = CASES[case]
+    assert advice(made) == [message]
 
 
 LIMITS = {
@@ -159,7 +159,7 @@ LIMITS = {
 
 
 @pytest.mark.parametrize("case", LIMITS)
-def test_what_is_just_fine_is_not_said(case: str) -> None:
+def test_values_just_within_a_limit_have_no_advice(case: str) -> None:
     assert advice(LIMITS[case], "characters" if case == "characters" else "words") == []
 
 
@@ -170,8 +170,8 @@ def test_pieces_of_words_are_not_advised_where_they_are_used(tokenizer: str) -> 
 
 def test_many_names_are_cut_short_and_counted() -> None:
     rare = {f"label{i:03}": 1 for i in range(200)}
-    said = advice(with_splits(train={"labels": {**EVEN, **rare}}))
-    assert said == [
+    message = advice(with_splits(train={"labels": {**EVEN, **rare}}))
+    assert message == [
         "label label000, label001, label002, label003, label004 and 195 more stands fewer than "
         "10 times in train: "
         "bring more, or leave it out."
@@ -206,10 +206,10 @@ def test_names_that_look_alike_are_listed(kind: str, counted: str, what: str, re
     made = with_splits(
         train={counted: {one: 500, "neg": 500}}, test={counted: {one: 50, other: 50, "neg": 50}}
     )
-    said = [line for line in advice(made) if "in case or Unicode form only" in line]
-    assert len(said) == 1
-    assert said[0].startswith(f"{what} {one} and {other} differ")
-    assert remedy in said[0]
+    message = [line for line in advice(made) if "in case or Unicode form only" in line]
+    assert len(message) == 1
+    assert message[0].startswith(f"{what} {one} and {other} differ")
+    assert remedy in message[0]
 
 
 @pytest.mark.case("01")
@@ -240,9 +240,9 @@ def test_conflicts_about_missing_values_get_no_remedy_about_people() -> None:
         about_missing={"conflict": 7, "duplicate": 8},
         missing_words={"nan": 15},
     )
-    said = advice(made)
-    assert len(said) == 1
-    assert said[0].startswith(
+    message = advice(made)
+    assert len(message) == 1
+    assert message[0].startswith(
         "15 refused as `conflict`, `duplicate` have a text or label that looks like a missing "
         "value, nan (15)"
     )
@@ -254,9 +254,9 @@ def test_conflicts_about_missing_values_get_no_remedy_about_people() -> None:
 @pytest.mark.parametrize("kind", ["duplicate", "leak"])
 def test_many_copies_are_explained_and_few_are_not(kind: str) -> None:
     assert advice(report(read=10_000, reasons={kind: 400})) == []
-    said = advice(report(read=10_000, reasons={kind: 6_000}))
-    assert said[0].startswith(f"6,000 rows left out as `{kind}`: ")
-    assert said[0].endswith("They do not count in `checks.max_refused_share`.")
+    message = advice(report(read=10_000, reasons={kind: 6_000}))
+    assert message[0].startswith(f"6,000 rows left out as `{kind}`: ")
+    assert message[0].endswith("They do not count in `checks.max_refused_share`.")
 
 
 def with_scripts(share: float, side: str = "text") -> dict[str, Any]:

@@ -23,7 +23,7 @@ def refused(num: int, kind: str = "no_text", raw: str = "") -> Part:
         "file": ["a.csv"] * num,
         "row": range(2, num + 2),
         "kind": [kind] * num,
-        "reason": ["said"] * num,
+        "reason": ["message"] * num,
         "raw": [raw] * num,
     }
     return Part(REFUSED, pa.table({name: pa.array(values) for name, values in columns.items()}))

@@ -189,7 +189,7 @@ def test_the_publishers_train_split_gives_nothing_to_test() -> None:
     assert 60 <= len(parts["validation"]) <= 140
 
 
-def test_only_the_rows_that_are_asked_for_are_read() -> None:
+def test_only_requested_rows_are_read() -> None:
     rows = table("lumo,pos,a", "sela,neg,b", "nuri,neg,a", header="text,label,origin")
     parts = read(reviews({"all": rows}, where={"origin": "a"}, splits={}))
     assert parts == {

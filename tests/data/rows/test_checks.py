@@ -52,7 +52,7 @@ def tagged(*tags: str) -> dict[str, list[str]]:
 
 
 @pytest.mark.parametrize(
-    ("row", "said"),
+    ("row", "message"),
     [
         ({"text": "", "label": "1"}, "no_text: text: empty"),
         ({"text": " \t\u3000\n", "label": "1"}, "no_text: text: empty"),
@@ -96,8 +96,8 @@ def tagged(*tags: str) -> dict[str, list[str]]:
         (tagged("X", "I-PER", "Y"), "tag_scheme: token 1: 'X' is not O, B-kind or I-kind"),
     ],
 )
-def test_a_row_that_is_refused_says_why(row: dict[str, Any], said: str) -> None:
-    assert fault(row) == said
+def test_a_row_that_is_refused_says_why(row: dict[str, Any], message: str) -> None:
+    assert fault(row) == message
 
 
 @pytest.mark.parametrize("token", ["ta mi", "ta\tmi", "ta\u00a0mi", "\u3000", "ta\u2028mi", ""])

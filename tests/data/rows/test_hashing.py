@@ -76,7 +76,7 @@ def test_no_two_of_a_million_texts_have_one_hash() -> None:
     assert len(np.unique(hashed(texts))) == len(texts)
 
 
-def test_texts_of_nulls_and_of_the_padding_are_told_apart() -> None:
+def test_texts_of_nulls_and_of_the_padding_have_distinct_hashes() -> None:
     texts = [bytes(num) for num in range(40)] + [bytes(num) + b"\x80" for num in range(40)]
     assert len(np.unique(hashed(texts))) == len(texts)
 

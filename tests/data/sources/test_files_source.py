@@ -159,7 +159,7 @@ def test_members_of_an_archive_are_files(tmp_path: Path, access: Access) -> None
 
 
 @pytest.mark.parametrize(
-    ("path", "said"),
+    ("path", "message"),
     [
         ("none.csv", "there is no file {}/none.csv"),
         ("*.parquet", "there is no file {}/*.parquet"),
@@ -171,16 +171,16 @@ def test_members_of_an_archive_are_files(tmp_path: Path, access: Access) -> None
         ("none.zip!a.csv", "there is no file {}/none.zip!a.csv"),
     ],
 )
-def test_what_is_not_there_is_said_as_it_is_written(
-    path: str, said: str, tmp_path: Path, access: Access
+def test_a_missing_file_is_named_as_the_entry_writes_it(
+    path: str, message: str, tmp_path: Path, access: Access
 ) -> None:
     (tmp_path / "folder").mkdir()
     with pytest.raises(RowError) as caught:
         Files(paths={"all": f"{tmp_path}/{path}"}).pieces(access, [])
-    assert str(caught.value) == said.format(tmp_path)
+    assert str(caught.value) == message.format(tmp_path)
 
 
-def test_a_file_that_may_not_be_read_is_said(tmp_path: Path, access: Access) -> None:
+def test_a_file_without_permission_is_named(tmp_path: Path, access: Access) -> None:
     (tmp_path / "a.csv").write_text("1")
     source = Files(paths={"all": str(tmp_path / "a.csv")})
     piece = source.pieces(access, [])[0]
@@ -370,7 +370,7 @@ def test_a_version_is_made_of_what_each_file_system_tells(kind: str) -> None:
     assert version_of(info) == version
 
 
-def test_files_in_memory_are_found_by_a_glob_and_told_apart(access: Access) -> None:
+def test_files_in_memory_are_found_by_a_glob_with_distinct_versions(access: Access) -> None:
     memory = fsspec.filesystem("memory")
     memory.pipe({"/made/a.csv": b"1", "/made/b.csv": b"2", "/made/deep/c.csv": b"3"})
     source = Files(paths={"all": "memory://made/*.csv"})
@@ -386,18 +386,18 @@ def test_files_in_memory_are_found_by_a_glob_and_told_apart(access: Access) -> N
 
 
 @pytest.mark.parametrize(
-    ("path", "said"),
+    ("path", "message"),
     [
         ("s3b://b/a.csv", "s3b://b/a.csv: there are no s3b addresses: did you mean s3?"),
         ("htp://h/a.csv", "htp://h/a.csv: there are no htp addresses: did you mean http?"),
     ],
 )
 def test_an_address_of_no_kind_is_answered_with_the_nearest(
-    path: str, said: str, access: Access
+    path: str, message: str, access: Access
 ) -> None:
     with pytest.raises(RowError) as caught:
         Files(paths={"all": path}).pieces(access, [])
-    assert str(caught.value) == said
+    assert str(caught.value) == message
 
 
 @pytest.mark.parametrize(
@@ -428,7 +428,7 @@ def test_an_option_that_the_file_system_does_not_have_is_answered_with_the_neare
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "message"),
     [
         ({"compression": "gz"}, "there is no compression 'gz': did you mean gzip?"),
         (
@@ -448,10 +448,10 @@ def test_an_option_that_the_file_system_does_not_have_is_answered_with_the_neare
         ),
     ],
 )
-def test_a_fault_of_the_entry_is_said(change: dict[str, Any], said: str) -> None:
+def test_a_fault_of_the_entry_is_reported(change: dict[str, Any], message: str) -> None:
     with pytest.raises(RowError) as caught:
         Files(**{"paths": {"all": "a.csv"}, **change})
-    assert str(caught.value) == said
+    assert str(caught.value) == message
 
 
 class Served(BaseHTTPRequestHandler):
@@ -613,7 +613,9 @@ def test_headers_may_hold_secrets(served: type[Served], access: Access) -> None:
     assert {sent for _, _, sent in served.asked} == {"Bearer tok+en/="}
 
 
-def test_a_server_that_fails_once_is_asked_again(served: type[Served], access: Access) -> None:
+def test_a_request_to_a_server_that_fails_once_is_retried(
+    served: type[Served], access: Access
+) -> None:
     served.failures = 3  # HEAD, then GET, for one question
     assert read(web(served, "a.csv"), access) == [(b"1",)]
 
@@ -626,12 +628,12 @@ REFUSED |= dict.fromkeys((400, 500, 503), (UnreachableError, "^cannot read .*Loo
 
 
 @pytest.mark.parametrize("status", REFUSED)
-def test_what_a_server_refuses_is_told_apart_and_without_secrets(
+def test_each_refusal_of_a_server_has_its_error_without_secrets(
     status: int, served: type[Served], access: Access
 ) -> None:
     served.status = status
-    kind, said = REFUSED[status]
-    with pytest.raises(kind, match=said) as caught:
+    kind, message = REFUSED[status]
+    with pytest.raises(kind, match=message) as caught:
         web(served, "a.csv?t=${env:TOKEN}", "${env:USER}:${env:PW}@").pieces(access, [])
     assert type(caught.value) is kind
     whole = "".join(traceback.format_exception(caught.value))

@@ -193,7 +193,7 @@ def test_the_version_of_a_folder_changes_with_its_files(tmp_path: Path, access: 
     assert source.pieces(access, first)[0].version != first[0].version
 
 
-def test_the_version_of_a_repository_is_its_commit_and_nothing_is_asked(access: Access) -> None:
+def test_the_version_of_a_repository_is_its_commit_without_a_request(access: Access) -> None:
     source = Hub(dataset="ours/made-up", name="names", revision=COMMIT, members={"all": "train"})
     assert source.pieces(access, []) == [
         Piece(split="all", name="ours/made-up (names), train", version=COMMIT)
@@ -255,7 +255,7 @@ def test_an_entry_that_makes_no_sense_is_refused(fields: dict[str, str], message
     assert "hunter2" not in str(caught.value)
 
 
-def test_without_a_network_it_is_told_at_once(access: Access) -> None:
+def test_a_missing_network_fails_at_once(access: Access) -> None:
     source = Hub(dataset="ours/made-up", revision=COMMIT, members={"all": "train"})
     began = time.monotonic()
     with pytest.raises(
@@ -267,7 +267,7 @@ def test_without_a_network_it_is_told_at_once(access: Access) -> None:
     assert issubclass(HubError, OSError)
 
 
-def test_without_the_library_it_is_told_what_to_install(
+def test_without_the_library_the_error_names_it(
     folder: Path, access: Access, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "datasets", None)
@@ -463,9 +463,9 @@ def test_what_the_hub_refuses_is_a_row_error(
     fake_hub: tuple[str, type[FakeHub]], tmp_path: Path, commit: str, token: str
 ) -> None:
     endpoint, served = fake_hub
-    said = read_apart(endpoint, tmp_path, commit, token)
-    assert said.startswith("RowError: the hub does not give ours/made-up: ")
-    assert said.endswith("Look at dataset, revision and token")
+    message = read_apart(endpoint, tmp_path, commit, token)
+    assert message.startswith("RowError: the hub does not give ours/made-up: ")
+    assert message.endswith("Look at dataset, revision and token")
     assert {sent for _, _, sent in served.asked} == {
         f"Bearer {token}" if token else ""
     }  # of nobody who is logged in here

@@ -123,7 +123,7 @@ def test_a_secret_in_options_is_refused_with_its_key_and_not_repeated(
     assert "4711" not in str(caught.value)
 
 
-def test_the_parts_of_an_address_and_of_a_text_like_it_are_told() -> None:
+def test_the_secrets_of_an_address_and_of_a_similar_text_are_found() -> None:
     assert [*written_secrets("https://u:p@h/?sig=s&day=1")] == ["p", "s"]
     assert [*written_secrets("AccountName=a;AccountKey=k==")] == ["k=="]
     assert [*written_secrets("sv=1&sig=s")] == ["s"]

@@ -233,7 +233,7 @@ def test_a_reader_that_stops_early_leaves_no_connection(shop: Database) -> None:
     tables.close()  # type: ignore[attr-defined]  # the fixture drops the database, which fails if a connection is open
 
 
-def test_postgres_keeps_the_rows_until_they_are_asked_for(on_postgres: Database) -> None:
+def test_postgres_keeps_the_rows_until_they_are_read(on_postgres: Database) -> None:
     on_postgres.execute(
         "CREATE TABLE reviews AS SELECT i AS id, repeat('x', 50) AS text FROM generate_series(1, "
         "50000) i"
@@ -652,7 +652,7 @@ def test_secrets_in_parts_may_hold_any_sign(server: Server, tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize("is_whole", [True, False])
-def test_a_wrong_password_is_told_without_it(
+def test_the_error_about_a_wrong_password_hides_it(
     server: Server, tmp_path: Path, is_whole: bool
 ) -> None:
     wrong = "hunter2-wrong"

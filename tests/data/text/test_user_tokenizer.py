@@ -162,7 +162,7 @@ def test_tokens_of_a_file_stand_where_their_spans_say(tmp_path: Path) -> None:
     assert [text[start:stop] for start, stop in spans] == ["lumo", "SELA"]
 
 
-def test_tags_can_be_learnt_with_a_file_of_whole_words(tmp_path: Path) -> None:
+def test_tags_can_be_learned_with_a_file_of_whole_words(tmp_path: Path) -> None:
     encoder = built(words_file(tmp_path / "own.json"), TAGS)
     assert rows_of(encoder.encode_source(pa.chunked_array([[["lumo", "dosh", "SELA"], []]]))) == [
         [4, 1, 5],
@@ -171,7 +171,7 @@ def test_tags_can_be_learnt_with_a_file_of_whole_words(tmp_path: Path) -> None:
     assert encoder.cut("lumo  sela") == ["lumo", "sela"]
 
 
-def test_tags_cannot_be_learnt_with_a_file_that_cuts_words(tmp_path: Path) -> None:
+def test_tags_cannot_be_learned_with_a_file_that_cuts_words(tmp_path: Path) -> None:
     encoder = built(bytes_file(tmp_path / "own.json"), TAGS)
     with pytest.raises(
         RowError,
