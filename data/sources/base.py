@@ -75,7 +75,7 @@ class Source(Protocol):
 class ByteSource(Source, Protocol):
     """A source of files, which a format reads; its ``has_format`` is true."""
 
-    def open(self, piece: Piece, access: Access) -> AbstractContextManager[Sequence[IO[bytes]]]:
+    def open(self, partition: Piece, access: Access) -> AbstractContextManager[Sequence[IO[bytes]]]:
         """Open a partition: one stream of bytes, or two where its rows lie in parallel files.
 
         Raises:
@@ -89,12 +89,12 @@ class TableSource(Source, Protocol):
     """A source of tables with named columns, which need no format; ``has_format`` is false."""
 
     def tables(
-        self, piece: Piece, columns: Mapping[str, str], access: Access
+        self, partition: Piece, columns: Mapping[str, str], access: Access
     ) -> Iterator[pa.Table]:
         """Read a partition in batches of constant size.
 
         Args:
-            piece: One of ``pieces``.
+            partition: One of those that ``pieces`` listed.
             columns: Role (text, label, key ...) to the name of a column of the source.
             access: Downloads and secrets.
 

@@ -48,14 +48,14 @@ class Files:
     def pieces(self, access: Access, known: Sequence[Piece]) -> list[Piece]:
         """List the files; their versions are digests or times, as their file system has them."""
         found = [
-            piece
+            partition
             for split in sorted(self.paths, key=ORDER.index)
-            for piece in self._split_pieces(split, access)
+            for partition in self._split_pieces(split, access)
         ]
         is_growing = len(found) > 1 or any(
-            file.stem is not None for piece in found for file in piece["place"]
+            file.stem is not None for partition in found for file in partition["place"]
         )
-        return [Piece(**piece, is_kept=is_growing) for piece in found]
+        return [Piece(**partition, is_kept=is_growing) for partition in found]
 
     def _split_pieces(self, split: str, access: Access) -> Iterator[dict[str, Any]]:
         sides = [
@@ -74,20 +74,20 @@ class Files:
             }
 
     @contextmanager
-    def open(self, piece: Piece, access: Access) -> Iterator[Sequence[IO[bytes]]]:
+    def open(self, partition: Piece, access: Access) -> Iterator[Sequence[IO[bytes]]]:
         """Open the file or the two files of a partition, unpacked.
 
         Raises:
             RowError: If one is damaged, or its archive has no such member.
             OSError: If one cannot be read, or has changed since it was listed.
         """
-        files: Sequence[LocatedFile] = piece.place
+        files: Sequence[LocatedFile] = partition.place
         with ExitStack() as stack:
-            with explained(piece.name, access):
+            with explained(partition.name, access):
                 streams = [stack.enter_context(file.open(self.compression)) for file in files]
-            with explained(piece.name, access, is_reading=True):
+            with explained(partition.name, access, is_reading=True):
                 yield streams
-            with explained(piece.name, access):
+            with explained(partition.name, access):
                 for file in files:
                     file.check_unchanged()
 

@@ -93,14 +93,14 @@ class Hub:
         ]
 
     def tables(
-        self, piece: Piece, columns: Mapping[str, str], access: Access
+        self, partition: Piece, columns: Mapping[str, str], access: Access
     ) -> Iterator[pa.Table]:
         """Stream a split in batches of 10,000 rows.
 
         Dots in a column's name lead into structs (``translation.de``).
         """
         with _explained(self._label, access):
-            stream = self._stream(self.members[piece.split], access)
+            stream = self._stream(self.members[partition.split], access)
             if stream.features:
                 first = [
                     name if name in stream.features else name.partition(".")[0]

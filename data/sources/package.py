@@ -160,7 +160,7 @@ class Package:
         ]
 
     @contextmanager
-    def open(self, piece: Piece, access: Access) -> Iterator[Sequence[IO[bytes]]]:
+    def open(self, partition: Piece, access: Access) -> Iterator[Sequence[IO[bytes]]]:
         """Open a member, unpacked.
 
         Raises:
@@ -168,7 +168,7 @@ class Package:
         """
         with (
             self.fetch(access.downloads).open("rb") as file,
-            open_member(file, piece.name, self.file) as member,
+            open_member(file, partition.name, self.file) as member,
         ):
             yield [member]
 

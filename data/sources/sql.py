@@ -79,7 +79,9 @@ class Sql:
         if not self.watermark:
             return [Piece(split=self.split, name=self._origin, version="")]
         start = f'["{self._digest}"'
-        ours = [piece for piece in known if piece.mark and piece.mark.startswith(start)]
+        ours = [
+            partition for partition in known if partition.mark and partition.mark.startswith(start)
+        ]
         last = Stretch.read(ours[-1].mark or "") if ours else None
         with connected(self.url, self._origin, access) as connection:
             rows = self._rows(connection)
@@ -88,7 +90,7 @@ class Sql:
             return ours + ([self._piece(connection, rows, new)] if new else [])
 
     def tables(
-        self, piece: Piece, columns: Mapping[str, str], access: Access
+        self, partition: Piece, columns: Mapping[str, str], access: Access
     ) -> Iterator[pa.Table]:
         """Read a partition in batches of 10,000 rows.
 
@@ -97,7 +99,7 @@ class Sql:
         and numbers that are neither int nor float are text. A column without
         any value in a batch is of type null.
         """
-        mark = Stretch.read(piece.mark) if piece.mark else None
+        mark = Stretch.read(partition.mark) if partition.mark else None
         with connected(self.url, self._origin, access) as connection:
             rows = self._rows(connection, columns.values())
             picked = [rows.c[name] for name in columns.values()]
