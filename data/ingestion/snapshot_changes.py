@@ -74,7 +74,7 @@ def _rows(before: Report, now: Report, rules: CheckSettings) -> Iterator[Change]
 def _classes(
     before: Report, now: Report, rules: CheckSettings, known: Collection[str]
 ) -> Iterator[Change]:
-    for counted, noun in SINGULAR.items():
+    for counted, subject in SINGULAR.items():
         was = _counts(before, counted)
         found = _counts(now, counted)
         if not was:  # nothing was counted, or the dataset had no rows
@@ -83,11 +83,11 @@ def _classes(
             limit = (
                 "" if name in known or rules.new_classes == "take" else "checks.new_classes is stop"
             )
-            yield Change(f"{noun} {name!r}", "none", f"{found[name]:,}", limit)
+            yield Change(f"{subject} {name!r}", "none", f"{found[name]:,}", limit)
         for name in was.keys() - found.keys():
             limit = "" if rules.lost_classes == "take" else "checks.lost_classes is stop"
-            yield Change(f"{noun} {name!r}", f"{was[name]:,}", "none", limit)
-        yield from _shares(was, found, noun, rules)
+            yield Change(f"{subject} {name!r}", f"{was[name]:,}", "none", limit)
+        yield from _shares(was, found, subject, rules)
 
 
 def _counts(report: Report, counted: str) -> Counter[str]:
@@ -98,7 +98,7 @@ def _counts(report: Report, counted: str) -> Counter[str]:
 
 
 def _shares(
-    was: Counter[str], found: Counter[str], noun: str, rules: CheckSettings
+    was: Counter[str], found: Counter[str], subject: str, rules: CheckSettings
 ) -> Iterator[Change]:
     num_was = was.total()
     num_found = found.total()
@@ -109,7 +109,7 @@ def _shares(
         error = math.sqrt(both * (1 - both) * (1 / num_was + 1 / num_found))
         if abs(now - before) > max(rules.max_share_change, CHANCE * error):
             limit = f"checks.max_share_change allows {100 * rules.max_share_change:g} points"
-            yield Change(f"share of {noun} {name!r}", f"{before:.1%}", f"{now:.1%}", limit)
+            yield Change(f"share of {subject} {name!r}", f"{before:.1%}", f"{now:.1%}", limit)
 
 
 def _lengths(before: Report, now: Report, rules: CheckSettings) -> Iterator[Change]:
