@@ -1,4 +1,4 @@
-"""Columns of tables, and ragged ones: rows of ids laid end to end, in memory or in files that grow."""
+"""Ragged arrays: rows of ids end to end with their offsets, in memory or in growing files."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ Encoded = tuple[NDArray[np.int32], NDArray[np.int64]]  # ids end to end, and whe
 
 
 def ragged(rows: Sequence[Sequence[int]]) -> Encoded:
-    """Lay lists of ids end to end: the ids, and where each row starts."""
+    """Join lists of ids end to end, with the offsets of the rows."""
     offsets = np.zeros(len(rows) + 1, dtype=np.int64)
     np.cumsum(np.fromiter(map(len, rows), np.int64, len(rows)), out=offsets[1:])
     return np.fromiter(chain.from_iterable(rows), np.int32, int(offsets[-1])), offsets
@@ -33,7 +33,7 @@ def cut(encoded: Encoded, max_length: int) -> Encoded:
 
 
 def kept(encoded: Encoded, keep: NDArray[np.bool_]) -> Encoded:
-    """Keep some rows."""
+    """Keep the rows of a mask."""
     if keep.all():
         return encoded
     ids, offsets = encoded
@@ -43,7 +43,7 @@ def kept(encoded: Encoded, keep: NDArray[np.bool_]) -> Encoded:
 
 @dataclass(frozen=True)
 class ColumnsOf:
-    """Some columns of tables that can be read again and again."""
+    """Some columns of tables that can be read more than once."""
 
     tables: Iterable[pa.Table]
     names: tuple[str, ...]
@@ -54,29 +54,31 @@ class ColumnsOf:
 
 
 class GrowingArray:
-    """A ``.npy`` file of one dimension that is written piece by piece and never held in memory."""
+    """A ``.npy`` file of one dimension that is written in parts and never held in memory."""
 
     def __init__(self, path: Path, dtype: type[np.generic]) -> None:
-        self.dtype, self.length = np.dtype(dtype), 0
+        self.dtype = np.dtype(dtype)
+        self.length = 0
         self.file: BinaryIO = path.open("wb")
         self._write_header()
 
     def _write_header(self) -> None:
-        # numpy leaves room in a header for its first dimension to grow, so the last one fits where the first stood.
-        told: dict[str, Any] = {
+        # NumPy leaves room in a header for its first dimension to grow, so the final header fits
+        # into the space of the first one.
+        header: dict[str, Any] = {
             "descr": npy.dtype_to_descr(self.dtype),
             "fortran_order": False,
             "shape": (self.length,),
         }
-        npy.write_array_header_1_0(self.file, told)
+        npy.write_array_header_1_0(self.file, header)
 
     def append(self, values: NDArray[Any]) -> None:
-        """Write some values behind the others."""
+        """Append values."""
         self.file.write(np.ascontiguousarray(values, dtype=self.dtype).data)
         self.length += len(values)
 
     def close(self) -> None:
-        """Say in the header how many there are."""
+        """Write the final length into the header, and close the file."""
         self.file.seek(0)
         self._write_header()
         self.file.close()
@@ -103,7 +105,7 @@ class RaggedFile:
         self.offsets.close()
 
     def append(self, encoded: Encoded) -> None:
-        """Write some rows behind the others."""
+        """Append rows."""
         ids, offsets = encoded
         self.offsets.append(offsets[1:] + self.ids.length)
         self.ids.append(ids)

@@ -1,14 +1,14 @@
-"""Errors about rows, and the sentence that helps a person on."""
+"""Errors about rows, and a suggestion for a wrong name."""
 
 from collections.abc import Iterable
 from difflib import get_close_matches
 
 
 class RowError(ValueError):
-    """Rows, a file or a catalog entry are not as they have to be."""
+    """Rows, a file or a catalog entry are wrong."""
 
 
-# Names that others have for ours, where the nearest spelling would mislead.
+# Common other names, where the nearest spelling would mislead.
 SYNONYMS = {
     "iob2": "BIO",
     "iob": "IOB1",
@@ -38,7 +38,7 @@ SYNONYMS = {
 
 
 def nearest(name: object, names: Iterable[object]) -> str:
-    """Say what was expected in place of ``name``, for the end of an error message."""
+    """Suggest a known name instead of ``name``, for the end of an error message."""
     known = sorted(map(str, names))
     meant = SYNONYMS.get(str(name).lower())
     close = [meant] if meant in known else get_close_matches(str(name), known, n=1)

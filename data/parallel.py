@@ -1,4 +1,4 @@
-"""Items of a stream made in threads, in their order, while the last ones are worked on."""
+"""Streams whose items are made in threads, in order, ahead of their use."""
 
 import contextvars
 import queue
@@ -15,48 +15,48 @@ Made = TypeVar("Made")
 
 
 def ahead(items: Iterator[Item], depth: int = 2) -> Generator[Item, None, None]:
-    """Yield the items of an iterator that runs in a thread of its own, at most ``depth`` items ahead.
+    """Yield the items of an iterator that runs in its own thread, at most ``depth`` items ahead.
 
-    Worth it where making and using an item both leave Python, as Arrow's
-    reader and writer do. What the iterator raises is raised here. If this one
-    is closed early, so is the other. Context variables are those of the
-    caller, so a log line knows its flow run.
+    It saves time where making and using an item both release the GIL, as
+    Arrow's reader and writer do. Errors of the iterator are raised here, and
+    closing this generator closes the iterator. The thread has the context
+    variables of the caller, so a log line knows its flow run.
     """
     made: queue.Queue[tuple[str, Any]] = queue.Queue(depth)
     is_over = threading.Event()
 
     def make() -> None:
-        said: tuple[str, Any] = ("end", None)
+        last: tuple[str, Any] = ("end", None)
         try:
             for item in items:
                 if not _put(made, ("item", item), is_over):
                     break
             getattr(items, "close", lambda: None)()
         except BaseException as error:
-            said = ("error", error)
-        _put(made, said, is_over)
+            last = ("error", error)
+        _put(made, last, is_over)
 
     thread = threading.Thread(
         target=contextvars.copy_context().run, args=(make,), name="ahead", daemon=True
     )
     thread.start()
     try:
-        while (said := made.get())[0] == "item":
-            yield said[1]
-        if said[0] == "error":
-            raise said[1]
+        while (message := made.get())[0] == "item":
+            yield message[1]
+        if message[0] == "error":
+            raise message[1]
     finally:
         is_over.set()
         thread.join()
 
 
 def _put(
-    made: "queue.Queue[tuple[str, Any]]", said: tuple[str, Any], is_over: threading.Event
+    made: "queue.Queue[tuple[str, Any]]", message: tuple[str, Any], is_over: threading.Event
 ) -> bool:
-    """Wait for room, unless nobody wants the rest any more."""
+    """Wait for room and put a message; stop waiting when the consumer has ended."""
     while not is_over.is_set():
         try:
-            made.put(said, timeout=0.1)
+            made.put(message, timeout=0.1)
         except queue.Full:
             continue
         return True
@@ -66,21 +66,21 @@ def _put(
 def spare_memory() -> None:
     """Let Arrow use jemalloc, where its build has it.
 
-    Where one thread frees what another made, it holds some 60 MB less than
-    Arrow's own choice, mimalloc.
+    Where one thread frees the memory of another, jemalloc holds some 60 MB
+    less than Arrow's default, mimalloc.
     """
     if "jemalloc" in pa.supported_memory_backends():
         pa.set_memory_pool(pa.jemalloc_memory_pool())
 
 
-def side_by_side(
+def map_in_threads(
     work: Callable[[Item], Made], items: Iterable[Item], workers: int = 2
 ) -> Iterator[Made]:
-    """Do some work on each item in threads, and give the results in the items' order.
+    """Apply a function to each item in threads, and yield the results in order.
 
-    At most ``workers`` items are under way beside the one in use, so memory
-    stays what it is. It pays where the work leaves Python's lock: two workers
-    encode while one of them turns its last batch into arrays.
+    At most ``workers`` items are in progress beside the one in use, so memory
+    stays constant. It saves time where the work releases the GIL: one worker
+    encodes while the other turns its last batch into arrays.
     """
     with ThreadPoolExecutor(workers) as pool:
         waiting: deque[Future[Made]] = deque()

@@ -11,13 +11,13 @@ from pathlib import Path
 from data.catalog.catalog import Dataset
 from data.catalog.entry_keys import KEYS
 from data.formats.base import all_formats
-from data.ingestion.recommendations import REMEDIES
+from data.ingestion.remedies import REMEDIES
 from data.rows.check_settings import DEFAULTS, KINDS, CheckSettings
 
 PAGE = Path(__file__).with_name("data.md")
 MARKED = re.compile(r"<!-- table: (\w+) -->\n.*?<!-- end of table -->", flags=re.DOTALL)
 CURES = {
-    "duplicate": "nothing: each row is learnt once",
+    "duplicate": "nothing: each row is learned once",
     "leak": "nothing: the test split is protected "
     "(`checks: {leaks: keep}` only to repeat a published protocol)",
 }

@@ -1,16 +1,19 @@
-"""What each key of a catalog entry means, for the documents; a test holds it against the keys that the reader knows."""
+"""The meaning of each key of a catalog entry, for the docs; a test compares it with ``Dataset``."""
 
 KEYS = {
     "about": "one line for people",
-    "problem": "what is learnt: `refrain datasets` lists the problems",
+    "problem": "what is learned: `refrain datasets` lists the problems",
     "language": "of the texts, such as `en`, or `en-fr` for pairs",
     "source": "where the rows come from: `kind` and its keys, see Sources",
-    "format": "how files are read: `kind` and its options, see Formats; not for tables (`sql`, `hub`)",
-    "columns": "role (`text`, `label`, `tokens`, `tags`, `source`, `target`, `key`) to a column's name, or its number from 0",
+    "format": "how files are read: `kind` and its options, see Formats; "
+    "not for tables (`sql`, `hub`)",
+    "columns": "role (`text`, `label`, `tokens`, `tags`, `source`, `target`, `key`) to a column's "
+    "name, or its number from 0",
     "where": "column to the value it must have: only such rows are read",
-    "labels": "the publisher's labels or tags to ours: `{0: neg, 1: pos}`, `{0: O, 1: B-PER}`; others are rejected",
-    "splits": "shares of `validation` and `test`, by content; or `column`, which names each row's split "
-    "(train, validation or val or dev, test)",
+    "labels": "the publisher's labels or tags to ours: `{0: neg, 1: pos}`, `{0: O, 1: B-PER}`; "
+    "others are rejected",
+    "splits": "shares of `validation` and `test`, by content; or `column`, which names each row's "
+    "split (train, validation or val or dev, test)",
     "tokenizer": "see Tokenizers",
     "checks": "rules that differ from their defaults, see Rules",
     "removals": "a list of who asked to be forgotten",

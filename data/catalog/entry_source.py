@@ -1,4 +1,4 @@
-"""The part of a catalog entry that says where rows come from, with its paths."""
+"""The ``source`` of a catalog entry: the class of its kind, with paths and addresses resolved."""
 
 import importlib
 import pkgutil
@@ -11,40 +11,44 @@ from data import sources
 from data.catalog.yaml_entries import Entry
 from data.errors import RowError, nearest
 from data.rows.splits import SPLITS
+from data.sources.base import Source
 
 SQLITE = re.compile(r"^(sqlite(?:\+\w+)?:///)([^/:$?].*)$")  # with a relative path
-SPLIT_KEYS = ("members", "paths")  # of sources: split (or ``all``) to what lies there
+SPLIT_KEYS = ("members", "paths")  # fields of sources that map a split (or ``all``) to its files
 
 
-def read_source(entry: Entry, folder: Path) -> Any:
-    """Make the source of an entry; its module is found by its kind.
+def read_source(entry: Entry, folder: Path) -> Source:
+    """Make the source of an entry; its kind names the module.
+
+    Args:
+        entry: The part ``source`` of a catalog entry.
+        folder: Of the catalog file; relative paths start there.
 
     Raises:
         RowError: Names file, entry and key.
     """
     source = _source_of(entry)
-    declared = {
-        f.name: f.default is MISSING and f.default_factory is MISSING for f in fields(source)
+    is_needed = {
+        key.name: key.default is MISSING and key.default_factory is MISSING
+        for key in fields(source)
     }
-    entry.check_keys(
-        {name for name, is_needed in declared.items() if is_needed} | {"kind"}, set(declared)
-    )
+    entry.check_keys({"kind", *(name for name in is_needed if is_needed[name])}, set(is_needed))
     values: dict[str, Any] = {}
-    for name in set(declared) & set(entry.content):
+    for name in set(is_needed) & set(entry.content):
         if name in SPLIT_KEYS:
             values[name] = _by_split(entry.part(name), folder, is_path=name == "paths")
         elif name == "options":
             values[name] = entry.part(name).values()
         else:
-            values[name] = _address(entry.text(name, is_needed=declared[name]), folder)
+            values[name] = _address(entry.text(name, is_needed=is_needed[name]), folder)
     try:
         return source(**values)
     except RowError as error:
         raise RowError(f"{entry.where}: {error}") from None
 
 
-def _source_of(entry: Entry) -> type[Any]:
-    """The class of a source; only an unknown kind costs the import of all sources, to list them."""
+def _source_of(entry: Entry) -> type[Source]:
+    """Find the class of a source; only an unknown kind imports all sources, to list them."""
     names = [module.name for module in pkgutil.iter_modules(sources.__path__)]
     kind = entry.content.get("kind")
     found = _source_in(kind) if kind in names else None
@@ -53,8 +57,8 @@ def _source_of(entry: Entry) -> type[Any]:
     return found  # type: ignore[return-value]  # ``choice`` has raised where it is None
 
 
-def _source_in(name: str) -> type[Any] | None:
-    """The source that a module of ``data/sources`` holds; none if it only helps the others."""
+def _source_in(name: str) -> type[Source] | None:
+    """Return the source of a module of ``data/sources``; None for a module without one."""
     return getattr(importlib.import_module(f"{sources.__name__}.{name}"), "SOURCE", None)
 
 
@@ -74,7 +78,7 @@ def _by_split(entry: Entry, folder: Path, *, is_path: bool) -> dict[str, Any]:
 
 
 def _located(value: Any, folder: Path) -> Any:
-    """Paths as they stand in an entry, from the folder of the catalog."""
+    """Resolve the paths of an entry against the folder of the catalog."""
     if isinstance(value, dict):
         return {side: _located(paths, folder) for side, paths in value.items()}
     if isinstance(value, list):
@@ -83,16 +87,13 @@ def _located(value: Any, folder: Path) -> Any:
 
 
 def absolute_path(text: str, folder: Path) -> str:
-    """A path of a catalog file, from the folder of the file; an address stays as it is."""
-    return (
-        text
-        if not text.strip() or "://" in text or text.startswith(("${", "~/"))
-        else str(folder / text)
-    )
+    """Resolve a path against the folder of the catalog file; an address stays as it is."""
+    is_address = not text.strip() or "://" in text or text.startswith(("${", "~/"))
+    return text if is_address else str(folder / text)
 
 
 def _address(text: str, folder: Path) -> str:
-    """A folder or the address of an SQLite file, from the folder of the catalog file as every path is."""
+    """Resolve a folder or the path of an SQLite file against the folder of the catalog file."""
     if text.startswith(("./", "../")):
         return str(folder.resolve() / text)
     return SQLITE.sub(lambda found: f"{found[1]}{folder.resolve() / found[2]}", text)

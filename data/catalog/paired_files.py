@@ -1,4 +1,4 @@
-"""Both files of parallel text, as a catalog entry names them."""
+"""Parallel text in a catalog entry: a file of source and one of target for each split."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -7,34 +7,42 @@ from typing import Any
 from data.catalog.yaml_entries import Entry
 from data.errors import RowError
 from data.formats.base import all_formats
+from data.sources.base import Source
 from data.sources.files import SIDES
 from data.sources.located_files import WILD
 
 
-def with_sides(entry: Entry, source: Any, read_as: Mapping[str, Any] | None) -> Any:
-    """Give a source of parallel text both sides of each split; a list of two paths is source and target.
+def with_sides(entry: Entry, source: Source, format_options: Mapping[str, Any] | None) -> Source:
+    """Split the paths of parallel text into two sides; a list of two paths is source and target.
 
     Raises:
-        RowError: If a split has not two sides where the format needs them, or has them where it does not.
+        RowError: If a split lacks the two sides that its format needs, or has
+            two sides where its format needs one.
     """
-    is_pair = read_as is not None and all_formats()[read_as["kind"]].num_streams == len(SIDES)
+    num_streams = all_formats()[format_options["kind"]].num_streams if format_options else 1
+    is_pair = num_streams == len(SIDES)
     paths = getattr(source, "paths", None)
     if is_pair and paths is None:
         raise RowError(
-            f"{entry.where}, format: parallel text lies in two files, which only a source of kind files gives"
+            f"{entry.where}, format: parallel text lies in two files, "
+            "which only a source of kind files gives"
         )
     sides = {
         split: _sides(f"{entry.where}, source, paths, {split}", given, is_pair)
         for split, given in (paths or {}).items()
     }
-    return replace(source, paths=sides) if is_pair else source
+    if not is_pair:
+        return source
+    changed: dict[str, Any] = {"paths": sides}
+    return replace(source, **changed)
 
 
 def _sides(where: str, given: Any, is_pair: bool) -> Any:
     if isinstance(given, dict):
         if not is_pair:
             raise RowError(
-                f"{where}: source and target are for format parallel, expected a path or a list of paths"
+                f"{where}: source and target are for format parallel, "
+                "expected a path or a list of paths"
             )
         return given
     if not is_pair:

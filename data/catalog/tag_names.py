@@ -1,4 +1,4 @@
-"""Names of tags: what ``labels`` of a catalog entry says of them, and numbers that nothing names."""
+"""Names of tags: the publisher's names replaced by those of ``labels`` in a catalog entry."""
 
 import re
 from collections.abc import Mapping
@@ -11,16 +11,19 @@ from data.formats.base import KIND, REASON, TEXT
 
 NUMBER = re.compile(r"-?\d+")
 TAG = re.compile(r"O|[BI]-.+")
-UNNAMED = "is a number without a name: name each number in labels of the entry, as {0: O, 1: B-PER, 2: I-PER}"
+UNNAMED = (
+    "is a number without a name: name each number in labels of the entry, "
+    "as {0: O, 1: B-PER, 2: I-PER}"
+)
 
 
 def named_tags(table: pa.Table, labels: Mapping[str, str]) -> pa.Table:
-    """Write tags by the names that ``labels`` gives them; a row with a tag that has none is ``unknown_label``.
+    """Replace tags by their names in ``labels``; a tag without one is an ``unknown_label``.
 
     Args:
         table: As a format yields it.
-        labels: The publisher's tags to tags in BIO; empty if they are taken
-            as they are, which whole numbers cannot be.
+        labels: The publisher's tags to tags in BIO. Empty takes them
+            unchanged, which is not possible for whole numbers.
     """
     rows = table["tags"].combine_chunks()
     flat = rows.flatten()
@@ -46,17 +49,21 @@ def _with_unnamed(
     unnamed: list[str],
     labels: Mapping[str, str],
 ) -> pa.Table:
-    """Write down the first tag without a name of each row that has no other fault."""
-    places = np.flatnonzero(pc.is_in(flat, pa.array(unnamed, TEXT)).to_numpy(zero_copy_only=False))
-    hit, first = np.unique(
-        np.searchsorted(np.cumsum(lengths), places, side="right"), return_index=True
+    """Reject each row that has a tag without a name and no other fault."""
+    positions = np.flatnonzero(
+        pc.is_in(flat, pa.array(unnamed, TEXT)).to_numpy(zero_copy_only=False)
     )
-    kinds, reasons = table[KIND].to_pylist(), table[REASON].to_pylist()
+    hit, first = np.unique(
+        np.searchsorted(np.cumsum(lengths), positions, side="right"), return_index=True
+    )
+    kinds = table[KIND].to_pylist()
+    reasons = table[REASON].to_pylist()
     known = ", ".join(labels)
-    for row, place in zip(hit.tolist(), places[first].tolist(), strict=True):
+    for row, position in zip(hit.tolist(), positions[first].tolist(), strict=True):
         if kinds[row] is None:
             why = f"has no name in labels, expected one of {known}" if labels else UNNAMED
-            kinds[row], reasons[row] = "unknown_label", f"tag {flat[place].as_py()!r} {why}"
+            kinds[row] = "unknown_label"
+            reasons[row] = f"tag {flat[position].as_py()!r} {why}"
     for name, values in ((KIND, kinds), (REASON, reasons)):
         table = table.set_column(table.column_names.index(name), name, pa.array(values, TEXT))
     return table

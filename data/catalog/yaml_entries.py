@@ -1,4 +1,4 @@
-"""Catalog files as they are written: YAML, whose every value knows where it stands."""
+"""Catalog files: YAML, read into entries that know their position for error messages."""
 
 from collections.abc import Iterable, Sequence
 from datetime import date
@@ -14,20 +14,21 @@ SHOWN_CHARS = 100
 
 
 class Entry:
-    """A mapping of a catalog and where it stands, for the messages."""
+    """A mapping in a catalog, with its position for error messages."""
 
     def __init__(self, where: str, content: Any) -> None:
-        """Take a mapping.
+        """Check that ``content`` is a mapping.
 
         Raises:
-            RowError: If it is none.
+            RowError: If it is not.
         """
-        self.where, self.content = where, content
+        self.where = where
+        self.content = content
         if not isinstance(content, dict):
             raise RowError(f"{where}: expected keys and values, got {shown(content)}")
 
     def check_keys(self, required: set[str], optional: set[str]) -> None:
-        """Refuse keys that are not known (with the nearest) and those that are missing."""
+        """Reject unknown keys (with the nearest known one) and missing keys."""
         for key in self.content:
             if key not in required | optional:
                 raise RowError(
@@ -37,7 +38,7 @@ class Entry:
             raise RowError(f"{self.where}: key {key!r} is missing")
 
     def text(self, key: str, *, is_needed: bool = False) -> str:
-        """The text of a key; empty if it is not there and not needed."""
+        """Return the text of a key; empty if an optional key is missing."""
         value = self.content.get(key, "")
         if not isinstance(value, str):
             raise RowError(
@@ -48,7 +49,7 @@ class Entry:
         return value
 
     def texts(self) -> dict[str, str]:
-        """All as texts; keys may be whole numbers too, as many labels are."""
+        """Return all values as texts; keys may be whole numbers, as many labels are."""
         for key in self.content:
             if type(key) not in (str, int):
                 raise RowError(
@@ -58,7 +59,7 @@ class Entry:
         return {key: texts.text(key) for key in texts.content}
 
     def values(self) -> dict[str, Any]:
-        """All as they are: texts, numbers, switches, and mappings of such."""
+        """Return all values: texts, numbers, booleans, and mappings of these."""
         for key, value in self.content.items():
             if not isinstance(key, str):
                 raise RowError(
@@ -68,17 +69,19 @@ class Entry:
                 self.part(key).values()
             elif not isinstance(value, str | int | float | bool | None):
                 raise RowError(
-                    f"{self.where}: {key} must be text, a number, true or false, got {type(value).__name__}"
+                    f"{self.where}: {key} must be text, a number, true or false, "
+                    f"got {type(value).__name__}"
                 )
         return dict(self.content)
 
     def part(self, key: str) -> "Entry":
-        """A mapping inside; empty if it is not there."""
+        """Return the mapping of a key; empty if the key is missing."""
         return Entry(f"{self.where}, {key}", self.content.get(key, {}))
 
     def choice(self, key: str, choices: Iterable[str]) -> str:
-        """The text of a key, which must be one of ``choices``."""
-        value, known = self.content.get(key), list(choices)
+        """Return the text of a key, which must be one of ``choices``."""
+        value = self.content.get(key)
+        known = list(choices)
         if value is None:
             raise RowError(f"{self.where}: key {key!r} is missing: {nearest('', known)}")
         if not isinstance(value, str) or value not in known:
@@ -89,22 +92,23 @@ class Entry:
 
 
 def shown(value: Any) -> str:
-    """A value for a message: short, and without what is secret in an address."""
-    said = without_passwords(str(value) if isinstance(value, date) else repr(value))
+    """Write a value for a message: shortened, and without secrets of an address."""
+    text = without_passwords(str(value) if isinstance(value, date) else repr(value))
     for secret in written_secrets(value) if isinstance(value, str) else ():
-        said = said.replace(secret, "***")
-    return said if len(said) <= SHOWN_CHARS else said[:SHOWN_CHARS] + " ..."
+        text = text.replace(secret, "***")
+    return text if len(text) <= SHOWN_CHARS else text[:SHOWN_CHARS] + " ..."
 
 
 def _in_quotes(value: Any) -> str:
-    """How to write as text what YAML takes for something else."""
+    """Explain how to write a text that YAML reads as another type."""
     if isinstance(value, bool):
-        return f"; YAML reads {'yes and on' if value else 'no and off'} so: write in quotes what is meant"
+        words = "yes and on" if value else "no and off"
+        return f"; YAML reads {words} so: write in quotes what is meant"
     return f'; write it in quotes: "{value}"' if isinstance(value, int | float | date) else ""
 
 
 class _Loader(yaml.SafeLoader):
-    """YAML that refuses a key that stands twice: the last would win in silence."""
+    """YAML that rejects a repeated key, of which PyYAML would silently take the last."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen = set()
@@ -119,11 +123,11 @@ class _Loader(yaml.SafeLoader):
 
 
 def read_entries(paths: Sequence[Path]) -> dict[str, tuple[Path, Entry]]:
-    """Read some catalog files: each dataset's name, file and entry.
+    """Read catalog files: the file and the entry of each dataset, by name.
 
     Raises:
-        RowError: If a file is missing, not YAML or has no entries, or a name
-            stands in two of them.
+        RowError: If a file is missing, not YAML or has no entries, or two
+            files have a dataset of the same name.
     """
     found: dict[str, tuple[Path, Entry]] = {}
     for path in paths:
@@ -131,7 +135,8 @@ def read_entries(paths: Sequence[Path]) -> dict[str, tuple[Path, Entry]]:
             if str(name) in found:
                 other = found[str(name)][0]
                 raise RowError(
-                    f"dataset {str(name)!r} stands in two catalogs, {other} and {path}: rename one of them"
+                    f"dataset {str(name)!r} stands in two catalogs, {other} and {path}: "
+                    "rename one of them"
                 )
             found[str(name)] = path, Entry(f"{path}, entry {name}", content)
     return found
@@ -146,18 +151,12 @@ def _read_file(path: Path) -> dict[Any, Any]:
         raise RowError(f"the catalog file {path} cannot be read: {error.strerror}") from None
     except yaml.MarkedYAMLError as error:  # without its lines, in which a secret might stand
         mark = error.problem_mark or error.context_mark
-        place = f", line {mark.line + 1}, column {mark.column + 1}" if mark else ""
-        raise RowError(f"{path} is not a YAML file{place}: {error.problem}") from None
-    except (
-        yaml.YAMLError,
-        ValueError,
-        KeyError,
-        AttributeError,
-        RecursionError,
-    ) as error:  # of odd values under odd tags
-        raise RowError(
-            f"{path} is not a YAML file: {' '.join(str(error).split())[:SHOWN_CHARS]}"
-        ) from None
+        position = f", line {mark.line + 1}, column {mark.column + 1}" if mark else ""
+        raise RowError(f"{path} is not a YAML file{position}: {error.problem}") from None
+    # PyYAML raises the others for a value that does not fit its tag.
+    except (yaml.YAMLError, ValueError, KeyError, AttributeError, RecursionError) as error:
+        message = " ".join(str(error).split())[:SHOWN_CHARS]
+        raise RowError(f"{path} is not a YAML file: {message}") from None
     if not isinstance(entries, dict) or not entries:
         raise RowError(f"{path} must map names of datasets to entries, as data/catalog.yaml does")
     return entries

@@ -1,8 +1,8 @@
-"""Tunes in ABC notation: whether one is valid, and how it sounds, as MIDI.
+"""Tunes in ABC notation: their faults, and their sound as MIDI.
 
-music21 reads notes, their lengths and bars. It lets much pass that is no ABC:
-fields it does not know, letters that are no notes, bars of any length. What it
-lets pass is looked for here.
+music21 reads notes, their lengths and bars. It accepts much that is no ABC:
+unknown fields, letters that are no notes, bars of any length. Those faults are
+found here.
 """
 
 import re
@@ -21,8 +21,8 @@ FIELDS = {
     "M": re.compile(r"C\|?|none|\d+(\+\d+)*/(1|2|4|8|16|32)"),
     "L": re.compile(r"1(/(1|2|4|8|16|32|64))?"),
     "K": re.compile(
-        r"(none|HP|Hp|[A-G][#b]?\s*(m|maj(or)?|min(or)?|mix(olydian)?|dor(ian)?|phr(ygian)?|lyd(ian)?|loc(rian)?|"
-        r"aeo(lian)?|ion(ian)?)?)(\s.*)?",
+        r"(none|HP|Hp|[A-G][#b]?\s*(m|maj(or)?|min(or)?|mix(olydian)?|dor(ian)?|phr(ygian)?|"
+        r"lyd(ian)?|loc(rian)?|aeo(lian)?|ion(ian)?)?)(\s.*)?",
         re.IGNORECASE,
     ),
 }
@@ -32,11 +32,12 @@ EXPECTED = {
     "L": "a length, such as 1/8",
     "K": "a key, such as G or A dorian",
 }
-# What stands between its own marks: text and chords, decorations, inline fields, comments.
+# Marked parts of a line: text and chords, decorations, inline fields, comments.
 MARKED = re.compile(r'"[^"\n]*"|![^!\s|]+!|\[[A-Za-z]:[^\]\n]*\]|%.*')
 UNKNOWN = re.compile(r"""[^\sA-Ga-gxXyzZ0-9_^='/,|:\[\]()<>{}~.HLMOPSTuv!*`\\&-]""")
 NOTE = re.compile(r"[\^_=]*[A-Ga-g]")
 LONG = re.compile(r"\d{4,}")  # no length, tuplet or ending is written with so many digits
+THICK_BAR = re.compile(r"\|\]|\[\||\[\d|\|\[")  # thick bars and endings have brackets too
 INLINE = re.compile(r"\[([A-Za-z]:[^\]\n]*)\]")
 MAX_FAULTS = 5
 LONGEST_DENOMINATOR = 10_000  # music21's thirds and fifths are floats
@@ -44,7 +45,7 @@ LONGEST_DENOMINATOR = 10_000  # music21's thirds and fifths are floats
 
 @dataclass(frozen=True)
 class Bar:
-    """A bar: its length and that of its meter in quarter notes, and whether a repeat or the like ends it."""
+    """A bar: its length and that of its meter in quarter notes, and whether a repeat ends it."""
 
     length: Fraction
     whole: Fraction
@@ -52,7 +53,7 @@ class Bar:
 
 
 def faults(tune: str) -> list[str]:
-    """Say what is wrong with a tune; a valid one has no faults.
+    """List the faults of a tune; a valid one has none.
 
     A tune is one ``X:`` and its header, which ``K:`` ends, then music that
     music21 reads. No bar is longer than its meter; a shorter one is the first
@@ -75,8 +76,8 @@ def faults(tune: str) -> list[str]:
 
 
 def _header_length(lines: Sequence[str]) -> int:
-    """Lines up to ``K:``, that one too; all if there is none."""
-    return next((place for place, line in enumerate(lines, 1) if line.startswith("K:")), len(lines))
+    """Count the lines up to and with ``K:``; all if there is none."""
+    return next((i for i, line in enumerate(lines, 1) if line.startswith("K:")), len(lines))
 
 
 def _header_faults(lines: Sequence[str]) -> Iterator[str]:
@@ -91,16 +92,16 @@ def _header_faults(lines: Sequence[str]) -> Iterator[str]:
             yield f"line {number}: expected a field before K:, got {line[:40]!r}"
         if field and field[1] == "X" and number > 1:
             yield f"line {number}: X: begins a tune, and stands there again"
-        if (
-            field
-            and field[1] in FIELDS
-            and not FIELDS[field[1]].fullmatch(field[2].split("%")[0].strip())
-        ):
-            yield f"line {number}: {field[1]}: expected {EXPECTED[field[1]]}, got {field[2].strip()[:40]!r}"
+        if field and field[1] in FIELDS:
+            name = field[1]
+            if not FIELDS[name].fullmatch(field[2].split("%")[0].strip()):
+                found = field[2].strip()[:40]
+                yield f"line {number}: {name}: expected {EXPECTED[name]}, got {found!r}"
 
 
 def _music_faults(lines: Sequence[str]) -> Iterator[str]:
-    start, has_note = _header_length(lines), False
+    start = _header_length(lines)
+    has_note = False
     for number, line in enumerate(lines[start:], start + 1):
         if FIELD.match(line) or line.startswith("%"):
             continue
@@ -110,11 +111,11 @@ def _music_faults(lines: Sequence[str]) -> Iterator[str]:
             yield f"line {number}: {unknown[0]!r} is no note nor anything else of ABC"
         has_note = has_note or bool(NOTE.search(music))
         for opened, closed in ("[]", "{}"):
-            inner = (
-                re.sub(r"\|\]|\[\||\[\d|\|\[", "", music) if opened == "[" else music
-            )  # thick bars, endings
-            if inner.count(opened) != inner.count(closed):
-                yield f"line {number}: {inner.count(opened)} {opened} and {inner.count(closed)} {closed}"
+            inner = THICK_BAR.sub("", music) if opened == "[" else music
+            num_opened = inner.count(opened)
+            num_closed = inner.count(closed)
+            if num_opened != num_closed:
+                yield f"line {number}: {num_opened} {opened} and {num_closed} {closed}"
     if not has_note:
         yield "there is no note"
 
@@ -124,30 +125,27 @@ def _library() -> Any:
         import music21  # noqa: PLC0415, an optional extra
     except ImportError:
         raise RowError(
-            "tunes are read by a library that is not installed: make extras, or pip install 'refrain-rnn[music]'"
+            "tunes are read by a library that is not installed: "
+            "make extras, or pip install 'refrain-rnn[music]'"
         ) from None
     return music21
 
 
-def has_library() -> bool:
-    """Whether the library is there that reads tunes."""
-    try:
-        _library()
-    except RowError:
-        return False
-    return True
-
-
 def _plain(tune: str) -> str:
-    """A tune whose fields all have lines of their own: music21 takes ``[M:3/4]`` for a chord."""
+    """Write inline fields as lines, because music21 reads ``[M:3/4]`` as a chord."""
     return INLINE.sub(r"\n\1\n", tune.strip())
 
 
 def _bars(tune: str) -> list[Bar]:
-    """All bars of a tune, in order, from music21's notes; what has no length, as between two repeats, is none."""
+    """List the bars of a tune, from music21's notes.
+
+    A bar without length, as between two repeats, does not count.
+    """
     handler = _library().abcFormat.ABCHandler()
     handler.process(_plain(tune))
-    found, whole, length = list[Bar](), Fraction(0), Fraction(0)
+    found: list[Bar] = []
+    whole = Fraction(0)
+    length = Fraction(0)
     for token in handler.tokens:
         kind = type(token).__name__
         if kind == "ABCMetadata" and token.tag == "M":
@@ -163,42 +161,39 @@ def _bars(tune: str) -> list[Bar]:
             elif found:
                 found[-1] = replace(found[-1], is_end=found[-1].is_end or is_end)
             length = Fraction(0)
-    return (
-        [*found, Bar(length.limit_denominator(LONGEST_DENOMINATOR), whole, False)]
-        if length
-        else found
-    )
+    if length:
+        found.append(Bar(length.limit_denominator(LONGEST_DENOMINATOR), whole, False))
+    return found
 
 
 def bar_faults(bars: Sequence[Bar]) -> Iterator[str]:
-    """Find bars of a length that the meter does not allow; in free meter all are allowed."""
+    """Find bars whose length the meter does not allow; free meter allows all."""
     last = len(bars) - 1
-    for place, bar in enumerate(bars):
+    for i, bar in enumerate(bars):
         missing = bar.whole - bar.length
         if not bar.whole or not missing:
             continue
-        said = f"bar {place + 1}: {bar.length} quarter notes, its meter has {bar.whole}"
+        message = f"bar {i + 1}: {bar.length} quarter notes, its meter has {bar.whole}"
         if missing < 0:
-            yield said
+            yield message
             continue
-        is_free = place in (0, last) or bar.is_end or bars[place - 1].is_end
-        if not is_free and missing not in (bars[place - 1].length, bars[place + 1].length):
-            yield said
+        is_free = i in (0, last) or bar.is_end or bars[i - 1].is_end
+        if not is_free and missing not in (bars[i - 1].length, bars[i + 1].length):
+            yield message
 
 
 def write_midi(tune: str, path: Path) -> None:
     """Write a tune as a MIDI file, its repeats played.
 
     Raises:
-        RowError: If it is no valid tune, or music21 is not installed.
+        RowError: If the tune has faults, or music21 is not installed.
     """
     found = faults(tune)
     if found:
         raise RowError(f"not a valid tune: {'; '.join(found)}")
     music21 = _library()
     score = music21.converter.parseData(_plain(tune), format="abc")
-    with suppress(
-        music21.exceptions21.Music21Exception
-    ):  # odd repeats, or too few bars to have any: played as written
+    # Odd repeats, or too few bars for repeats, are played as written.
+    with suppress(music21.exceptions21.Music21Exception):
         score = score.expandRepeats()
     score.write("midi", str(path))

@@ -1,4 +1,4 @@
-"""What a format is: streams of bytes in, tables that keep one contract out."""
+"""Formats: streams of bytes to tables with one contract."""
 
 import importlib
 import pkgutil
@@ -16,19 +16,30 @@ from numpy.typing import NDArray
 from data import formats
 from data.errors import RowError, nearest
 from data.formats.encoding import shown
-from data.sources.first_bytes import PACKED, Opened, first_words, kind_of_bytes, utf16_without_mark
+from data.sources.first_bytes import (
+    PACKED,
+    PeekedStream,
+    first_words,
+    kind_of_bytes,
+    utf16_without_mark,
+)
 from data.sources.first_bytes import is_text as is_text_head
 
-TEXT, TOKENS = pa.string(), pa.list_(pa.string())
-LISTS = ("tokens", "tags")  # roles whose values are lists of texts; of all others, texts
-# Kinds of what is no row and is counted in the report: nothing of it is learnt, and nothing is wrong with it.
+TEXT = pa.string()
+TOKENS = pa.list_(pa.string())
+LISTS = ("tokens", "tags")  # roles whose values are lists of texts; all others have texts
+# Notes about files: counted in the report, neither rows nor faults.
 NOTES = {
     "empty_file": "Empty files, which have no rows",
-    "joined_files": "Files with byte order marks in their middle, as where files were joined; the marks are left out",
+    "joined_files": "Files with byte order marks in their middle, as where files were joined; "
+    "the marks are left out",
     "document_mark": "Marks of documents and comments among tokens, which are left out",
 }
-# The columns beside the roles: where the row stands, and why it cannot be read (null if it can).
-ROW, KIND, REASON, RAW = "row", "kind", "reason", "raw"
+# The columns beside the roles: the number of the row, and its fault (null if it has none).
+ROW = "row"
+KIND = "kind"
+REASON = "reason"
+RAW = "raw"
 
 NAME_CHARS = 80  # of a column, in a message
 
@@ -38,18 +49,22 @@ Reader = Callable[[Sequence[IO[bytes]], Columns, Mapping[str, Any]], Iterator[pa
 
 @dataclass(frozen=True)
 class FormatKind:
-    """How a format is read, and what a catalog may say of it.
+    """A format: its reader, its options and its columns in a catalog.
 
-    ``read`` yields tables of bounded size with a column for each role, and
-    ``row``, ``kind``, ``reason``, ``raw`` as ``as_table`` makes them. A row
-    that cannot be read stops nothing: it comes out with its kind of fault.
-    ``options`` gives the defaults, ``choices`` the values of those that have
-    few. ``faults`` says of a text what makes it none of this format, where
-    that can be told; it raises a RowError where a library for it is missing.
-    ``columns`` says how a catalog names columns: by names only, by
-    numbers from 0 only, by numbers or, if the option ``header`` is true, by
-    names, or not at all. ``shapes`` are the roles that rows may have.
-    ``has_open_keys`` says that a column which is nowhere is null and no error.
+    Attributes:
+        read: Yields tables of bounded size with a column for each role, and
+            ``row``, ``kind``, ``reason``, ``raw`` as ``as_table`` makes them.
+            An invalid row does not stop it: the row has its fault instead.
+        options: The options with their defaults.
+        choices: The values of options that have few.
+        columns: How a catalog names columns: by ``names``; by ``numbers`` from
+            0; by numbers or, if the option ``header`` is true, by names
+            (``header``); or not at all (``none``).
+        shapes: The roles that rows may have.
+        num_streams: Files that are read side by side.
+        has_open_keys: Whether a missing column is null and no error.
+        faults: Lists why a text does not fit the format, where a format can
+            check that; raises RowError where its library is missing.
     """
 
     read: Reader
@@ -69,24 +84,25 @@ class FormatKind:
         *,
         has_compression: bool = False,
     ) -> Iterator[pa.Table]:
-        """Read what ``read`` does, after a look at the first bytes: a file without a byte has no rows in any format.
+        """Check the first bytes, then read the rows; an empty file has no rows in any format.
 
-        What is noted of a file (``NOTES``) comes as a row of that kind.
+        A note about a file (``NOTES``) is a row of that kind.
 
         Args:
-            streams: As many as the format reads side by side.
+            streams: ``num_streams`` of them.
             columns: Role to column.
-            options: Of the format, ``kind`` among them.
+            options: Of the format, ``kind`` included.
             has_compression: Whether the source has the key ``compression``, for messages.
 
         Raises:
             RowError: If the bytes are of another kind of file.
         """
-        opened = [Opened(stream) for stream in streams]
+        opened = [PeekedStream(stream) for stream in streams]
         if not any(stream.head for stream in opened):
             yield faults_table(columns, {1: Fault("empty_file", "the file is empty", "")})
             return
-        is_text, last = "encoding" in self.options, 1
+        is_text = "encoding" in self.options
+        last = 1
         for stream in opened:
             check_head(stream.head, options, is_text=is_text, has_compression=has_compression)
         ready = [cast(IO[bytes], stream) if is_text else stream.from_start() for stream in opened]
@@ -102,7 +118,7 @@ class FormatKind:
 
 
 class Fault(NamedTuple):
-    """Why a row cannot be read: a short name, a sentence for a person, and what stood there."""
+    """Why a row is invalid: a short name, a sentence for people, and the original content."""
 
     kind: str
     reason: str
@@ -111,14 +127,14 @@ class Fault(NamedTuple):
 
 @cache
 def all_formats() -> dict[str, FormatKind]:
-    """Find every format by its name, in the modules of ``data/formats``."""
+    """Return every format by its name, from the modules of ``data/formats``."""
     return {
         name: kind for module in _modules() for name, kind in getattr(module, "FORMATS", {}).items()
     }
 
 
 def format_module(kind: str) -> str:
-    """The name of the module in which a format stands."""
+    """Return the name of the module of a format."""
     return next(module.__name__ for module in _modules() if kind in getattr(module, "FORMATS", {}))
 
 
@@ -129,7 +145,7 @@ def _modules() -> list[ModuleType]:
 
 
 def type_of(role: str) -> pa.DataType:
-    """The type of a role's column."""
+    """Return the type of a role's column."""
     return TOKENS if role in LISTS else TEXT
 
 
@@ -138,24 +154,24 @@ def as_table(
     rows: NDArray[np.int64] | Sequence[int],
     faults: Mapping[int, Fault] | None = None,
 ) -> pa.Table:
-    """Put what was read into a table as every format yields it.
+    """Make a table as every format yields it.
 
     Args:
         values: A column for each role, of ``type_of(role)``.
-        rows: Where each row stands in its file, counted from 1.
-        faults: The rows that cannot be read, by their place in the table;
-            their values are taken away.
+        rows: The number of each row in its file, from 1.
+        faults: The invalid rows by their index in the table; their values
+            become null.
     """
     rows = pa.array(rows, pa.int64())
     if not faults:
-        said = {name: pa.nulls(len(rows), TEXT) for name in (KIND, REASON, RAW)}
-        return pa.table({**values, ROW: rows, **said})
+        no_faults = {name: pa.nulls(len(rows), TEXT) for name in (KIND, REASON, RAW)}
+        return pa.table({**values, ROW: rows, **no_faults})
     index = np.full(len(rows), -1)
     index[list(faults)] = np.arange(len(faults))
     is_wrong = pa.array(index >= 0)
-    places = pa.array(index, mask=index < 0)
-    said = {
-        name: pa.array(column, TEXT).take(places)
+    indices = pa.array(index, mask=index < 0)
+    described = {
+        name: pa.array(column, TEXT).take(indices)
         for name, column in zip(
             (KIND, REASON, RAW), zip(*faults.values(), strict=True), strict=True
         )
@@ -164,11 +180,11 @@ def as_table(
         role: pc.if_else(is_wrong, pa.scalar(None, type_of(role)), column)
         for role, column in values.items()
     }
-    return pa.table({**kept, ROW: rows, **said})
+    return pa.table({**kept, ROW: rows, **described})
 
 
 def faults_table(columns: Columns, faults: Mapping[int, Fault]) -> pa.Table:
-    """Make a table of nothing but rows that cannot be read, by where they stand."""
+    """Make a table of invalid rows, by their numbers in the file."""
     values = {role: pa.nulls(len(faults), type_of(role)) for role in columns}
     return as_table(values, list(faults), dict(enumerate(faults.values())))
 
@@ -176,12 +192,13 @@ def faults_table(columns: Columns, faults: Mapping[int, Fault]) -> pa.Table:
 def check_head(
     head: bytes, options: Mapping[str, Any], *, is_text: bool, has_compression: bool
 ) -> None:
-    """Refuse a file whose first bytes say that it is of another kind than its format.
+    """Reject a file whose first bytes belong to another kind of file than its format.
 
     Raises:
-        RowError: Says what the file is, and what to change.
+        RowError: Names the kind of file, and what to change.
     """
-    kind, found = str(options.get("kind", "text")), kind_of_bytes(head)
+    kind = str(options.get("kind", "text"))
+    found = kind_of_bytes(head)
     if found in PACKED:
         how = (
             f"set source.compression: {found}"
@@ -189,7 +206,8 @@ def check_head(
             else "name the member inside it, or unpack it"
         )
         raise RowError(
-            f"its first bytes are those of {found}, expected {kind}: {how}, if the name of the file does not say so"
+            f"its first bytes are those of {found}, expected {kind}: {how}, "
+            "if the name of the file does not say so"
         )
     if is_text and found:
         way = (
@@ -198,18 +216,17 @@ def check_head(
             else f"save it as {kind}"
         )
         raise RowError(f"its first bytes are those of {found}, expected {kind}: {way}")
-    if (
-        is_text
-        and options.get("encoding", "").lower().replace("_", "-") in ("utf-8", "utf8")
-        and utf16_without_mark(head)
-    ):
-        name = utf16_without_mark(head)
+    is_utf8 = options.get("encoding", "").lower().replace("_", "-") in ("utf-8", "utf8")
+    name = utf16_without_mark(head)
+    if is_text and is_utf8 and name:
         raise RowError(
-            f"looks like {name} without a byte order mark, expected utf-8: set format.encoding: {name}"
+            f"looks like {name} without a byte order mark, expected utf-8: "
+            f"set format.encoding: {name}"
         )
     if not is_text and not found and is_text_head(head):
         raise RowError(
-            f"is text that begins with {first_words(head)!r}, expected {kind}: look at kind of its format (csv, jsonl ...)"
+            f"is text that begins with {first_words(head)!r}, expected {kind}: "
+            "look at kind of its format (csv, jsonl ...)"
         )
 
 
@@ -217,20 +234,20 @@ class NoColumnError(RowError):
     """A file has no column of that name."""
 
     def __init__(self, message: str, name: str | int) -> None:
-        """Remember the name."""
+        """Keep the name of the column."""
         super().__init__(message)
         self.name = name
 
 
 def no_column(name: str | int, names: Sequence[str], hint: str = "") -> NoColumnError:
-    """The error for a column that is not there; names that cannot be read are shown by their codes."""
+    """Make the error for a missing column, with the nearest name."""
     known = [readable(known) for known in names]
     expected = hint or (nearest(name, known) if known else "it has no columns")
     return NoColumnError(f"has no column {name!r}: {expected}", name)
 
 
 def readable(name: str) -> str:
-    """Write a name for a person: bytes and signs that cannot be shown by their codes, and not all of a long one."""
+    """Write a name for a message: invalid bytes and unprintable signs escaped, a long name cut."""
     text = "".join(
         sign if sign.isprintable() else sign.encode("unicode_escape").decode()
         for sign in shown(name)

@@ -1,4 +1,4 @@
-"""Tables that have types already, from JSON, Parquet, SQL or a hub, to tables as formats yield them."""
+"""Typed tables, from JSON, Parquet, SQL or a hub, to tables as formats yield them."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -14,20 +14,20 @@ from data.errors import RowError
 from data.formats.base import LISTS, TEXT, TOKENS, Fault, as_table, no_column
 from data.formats.encoding import marked, shown
 
-# Roles that are read or written by a model: numbers in them are a mistake, in others (labels, keys) they are names.
+# Inputs and outputs of a model: a number in them is a mistake; in labels and keys it is a name.
 PROSE = ("text", "source", "target")
 EXPECTED = {
     "tokens": "a list of texts",
     "tags": "a list of texts or whole numbers",
 } | dict.fromkeys(PROSE, "text")
 EXPECTED_NAME = "text or a whole number"
-# Up to here every whole number has a float of its own.
+# Up to here floats represent every whole number exactly.
 LARGEST_WHOLE = 2.0**53
 SHOWN_CHARS = 80
 
 
 def from_columns(table: pa.Table, columns: Mapping[str, str], first_row: int) -> pa.Table:
-    """Turn a table with types into one as every format yields it.
+    """Convert a typed table to one as every format yields it.
 
     Texts may be of any string or binary type, and dictionaries of them. In
     roles other than text, source and target, whole numbers (floats too, if
@@ -38,8 +38,8 @@ def from_columns(table: pa.Table, columns: Mapping[str, str], first_row: int) ->
 
     Args:
         table: Of any types.
-        columns: Role to the name of a column of ``table``; where there is
-            none of that name, dots lead into columns of structs.
+        columns: Role to the name of a column of ``table``; dots in an unknown
+            name lead into columns of structs.
         first_row: The number of the first row.
 
     Raises:
@@ -67,73 +67,77 @@ def find_column(table: pa.Table, name: str) -> pa.ChunkedArray:
         parts = [field.name for field in column.type] if types.is_struct(column.type) else []
         if part not in parts:
             raise no_column(name, [f"{first}.{known}" for known in parts] or table.column_names)
-        column, first = pc.struct_field(column, part), f"{first}.{part}"
+        column = pc.struct_field(column, part)
+        first = f"{first}.{part}"
     return column
 
 
 def from_values(picked: Mapping[str, pa.ChunkedArray], rows: NDArray[np.int64]) -> pa.Table:
-    """Turn columns of any types, by their roles, into a table as every format yields it; ``rows`` numbers them."""
-    values, faults = {}, {}
+    """Convert typed columns, by role, to a table as every format yields it.
+
+    ``rows`` are the numbers of the rows.
+    """
+    values = {}
+    faults: dict[int, Fault] = {}
     for role, column in picked.items():
         values[role], is_wrong = (
             _as_tokens(column, role) if role in LISTS else _as_text(column, role)
         )
-        for place in np.flatnonzero(is_wrong).tolist():
-            if place not in faults:
-                faults[place] = Fault(
-                    "wrong_type", wrong_type(role, column[place].as_py()), _raw(picked, place)
-                )
+        for index in np.flatnonzero(is_wrong).tolist():
+            if index not in faults:
+                reason = wrong_type(role, column[index].as_py())
+                faults[index] = Fault("wrong_type", reason, _raw(picked, index))
     if "tokens" in values and "tags" in values:
         tokens, tags = (
             pc.list_value_length(values[role]).to_numpy(zero_copy_only=False) for role in LISTS
         )
-        for place in np.flatnonzero(
-            (tokens != tags) & ~np.isnan(tokens) & ~np.isnan(tags)
-        ).tolist():
-            reason = lengths_differ(int(tokens[place]), int(tags[place]))
-            faults.setdefault(place, Fault("lengths_differ", reason, _raw(picked, place)))
+        differ = (tokens != tags) & ~np.isnan(tokens) & ~np.isnan(tags)
+        for index in np.flatnonzero(differ).tolist():
+            reason = lengths_differ(int(tokens[index]), int(tags[index]))
+            faults.setdefault(index, Fault("lengths_differ", reason, _raw(picked, index)))
     return as_table(values, rows, faults)
 
 
 def wrong_type(role: str, value: Any) -> str:
-    """Say that a value is of a type that its role cannot have."""
-    return f"{role}: expected {EXPECTED.get(role, EXPECTED_NAME)}, got {brief(value)}{_cut_first(role, value)}"
+    """Write the reason for a value whose type its role cannot have."""
+    expected = EXPECTED.get(role, EXPECTED_NAME)
+    return f"{role}: expected {expected}, got {brief(value)}{_cut_first(role, value)}"
 
 
 def _cut_first(role: str, value: Any) -> str:
-    """Say how a raw text, or spans of its characters, become tokens and tags."""
+    """Advise on raw texts, or spans of characters, in place of tokens and tags."""
     is_spans = (
         role == "tags"
         and isinstance(value, list)
         and any(isinstance(item, list | dict) for item in value)
     )
     if is_spans or (role in LISTS and isinstance(value, str)):
-        return ". Texts and spans of characters must be cut into tokens with one tag each before they are read: see docs/data.md"
+        return (
+            ". Texts and spans of characters must be cut into tokens with one tag each "
+            "before they are read: see docs/data.md"
+        )
     return ""
 
 
 def lengths_differ(num_tokens: int, num_tags: int) -> str:
-    """Say that a sentence has not a tag for each token."""
+    """Write the reason for a sentence with another number of tags than of tokens."""
     return f"{num_tokens:,} tokens and {num_tags:,} tags"
 
 
 def brief(value: Any) -> str:
-    """Show a value in a message."""
-    text = shown(
-        json.dumps(value, ensure_ascii=False, default=str)
-        .encode(errors="backslashreplace")
-        .decode()
-    )
+    """Write a value for a message, shortened."""
+    found = json.dumps(value, ensure_ascii=False, default=str)
+    text = shown(found.encode(errors="backslashreplace").decode())
     return text if len(text) <= SHOWN_CHARS else text[:SHOWN_CHARS] + "..."
 
 
-def _raw(picked: Mapping[str, pa.ChunkedArray], place: int) -> str:
-    row = {role: column[place].as_py() for role, column in picked.items()}
+def _raw(picked: Mapping[str, pa.ChunkedArray], index: int) -> str:
+    row = {role: column[index].as_py() for role, column in picked.items()}
     return json.dumps(row, ensure_ascii=False, default=str)
 
 
 def _plain(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Take away what only says how values are stored: dictionaries and extensions."""
+    """Remove types of storage: dictionaries and extensions."""
     if isinstance(column.type, pa.BaseExtensionType):
         column = column.cast(column.type.storage_type)
     return column.cast(column.type.value_type) if types.is_dictionary(column.type) else column
@@ -154,9 +158,10 @@ IS_NAME = (types.is_integer, types.is_boolean, types.is_date, types.is_timestamp
 
 
 def _as_text(column: pa.ChunkedArray, role: str) -> tuple[pa.ChunkedArray, NDArray[np.bool_]]:
-    """Write values as texts, and say which of them cannot be."""
+    """Write values as texts, with a mask of those that cannot be text."""
     column = _plain(column)
-    type_, is_fine = column.type, np.zeros(len(column), dtype=bool)
+    type_ = column.type
+    is_fine = np.zeros(len(column), dtype=bool)
     if _is_any(type_, *IS_STRING, types.is_null):
         return column.cast(TEXT), is_fine
     if _is_any(type_, *IS_BINARY):
@@ -176,17 +181,12 @@ def _mask(column: pa.ChunkedArray) -> NDArray[np.bool_]:
 
 
 def _decoded(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Read bytes as UTF-8, as some writers of Parquet leave their texts, with marks for what is not."""
+    """Decode bytes as UTF-8, which some writers of Parquet store, with marks for invalid ones."""
     try:
         return column.cast(pa.binary()).cast(TEXT)
     except pa.ArrowInvalid:
-        return pa.chunked_array(
-            [
-                pa.array(
-                    [None if value is None else marked(value) for value in column.to_pylist()], TEXT
-                )
-            ]
-        )
+        texts = [None if value is None else marked(value) for value in column.to_pylist()]
+        return pa.chunked_array([pa.array(texts, TEXT)])
 
 
 def _whole(column: pa.ChunkedArray) -> tuple[pa.ChunkedArray, NDArray[np.bool_]]:
@@ -200,21 +200,19 @@ def _whole(column: pa.ChunkedArray) -> tuple[pa.ChunkedArray, NDArray[np.bool_]]
 def _whole_decimal(column: pa.ChunkedArray) -> tuple[pa.ChunkedArray, NDArray[np.bool_]]:
     text = pc.replace_substring_regex(column.cast(TEXT), r"\.0+$", "")
     is_whole = pc.match_substring_regex(text, r"^-?\d+$")
-    return pc.if_else(is_whole, text, pa.scalar(None, TEXT)), _mask(
-        pc.fill_null(pc.invert(is_whole), False)
-    )
+    is_wrong = pc.fill_null(pc.invert(is_whole), False)
+    return pc.if_else(is_whole, text, pa.scalar(None, TEXT)), _mask(is_wrong)
 
 
 def _as_tokens(column: pa.ChunkedArray, role: str) -> tuple[Any, NDArray[np.bool_]]:
-    """Write values as lists of texts, and say which of them cannot be."""
+    """Write values as lists of texts, with a mask of those that cannot be."""
     column = _plain(column)
     is_wrong = np.zeros(len(column), dtype=bool)
     if not hasattr(column.type, "value_type"):  # not a list of any kind
         return pa.nulls(len(column), TOKENS), _mask(pc.is_valid(column))
     lists = column.cast(pa.list_(column.type.value_type)).combine_chunks()
-    lists = pa.concat_arrays(
-        [lists, lists[:0]]
-    )  # a slice has values before its first and after its last
+    # A copy, because the values of a slice go beyond its first and last row.
+    lists = pa.concat_arrays([lists, lists[:0]])
     values = _plain(pa.chunked_array([lists.values]))
     is_text = _is_any(values.type, *IS_STRING, *IS_BINARY, types.is_null)
     if not is_text and not (role == "tags" and types.is_integer(values.type)):

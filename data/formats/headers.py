@@ -1,4 +1,4 @@
-"""First lines of CSV and TSV: the separator that one names, another that it holds, and one that stands again."""
+"""Headers of CSV and TSV: a line that names the separator, names of columns, a wrong separator."""
 
 import json
 import re
@@ -16,13 +16,13 @@ from data.formats.base import TEXT, no_column, readable
 
 SEPARATOR_LINE = re.compile(rb'"?sep=([!-~\t ])"?(?:\r\n|\n|\r)', re.IGNORECASE)
 SEPARATORS = (",", ";", "\t", "|")
-MARK_OF_BYTES = "\ufeff"
+BYTE_ORDER_MARK = "\ufeff"
 
 
 def with_separator(
     blocks: Iterable[bytes], options: Mapping[str, Any], default: str
 ) -> tuple[Mapping[str, Any], Iterator[bytes]]:
-    """Take away a first line that names the separator, as spreadsheets write it, and do as it says.
+    """Remove a first line that names the separator, as spreadsheets write it, and use it.
 
     Raises:
         RowError: If the format names another separator than the file.
@@ -32,16 +32,18 @@ def with_separator(
     found = SEPARATOR_LINE.match(first)
     if not found:
         return options, chain([first], rest)
-    separator, said = (found[1] or b" ").decode(), options["separator"]
-    if said not in (separator, default):
+    separator = (found[1] or b" ").decode()
+    configured = options["separator"]
+    if configured not in (separator, default):
         raise RowError(
-            f"its first line says that the separator is {separator!r}, and separator of its format is {said!r}"
+            f"its first line says that the separator is {separator!r}, "
+            f"and separator of its format is {configured!r}"
         )
     return {**options, "separator": separator}, chain([first[found.end() :]], rest)
 
 
 def separator_hint(names: list[str], separator: str) -> str:
-    """Name the separator that cuts a header of one column into several."""
+    """Suggest a separator that cuts a header of one column into several."""
     if len(names) > 1:
         return ""
     other = max(
@@ -50,22 +52,25 @@ def separator_hint(names: list[str], separator: str) -> str:
     if not names or other == separator or other not in names[0]:
         return ""
     first = readable(names[0].replace("\t", " "))
-    return f"its first line, {first!r}, is one column and holds {other!r}: set format.separator: {json.dumps(other)}"
+    return (
+        f"its first line, {first!r}, is one column and holds {other!r}: "
+        f"set format.separator: {json.dumps(other)}"
+    )
 
 
 def true_where(column: pa.Array) -> NDArray[np.bool_]:
-    """A column of booleans for NumPy, in which null counts as false."""
+    """Convert a column of booleans to NumPy; null counts as false."""
     return np.asarray(pc.fill_null(column, False).to_numpy(zero_copy_only=False), dtype=bool)
 
 
 def is_name(column: pa.Array, name: str) -> NDArray[np.bool_]:
-    """Say where a column holds its own name, with or without a byte order mark and quotes after one."""
-    forms = [name, f"{MARK_OF_BYTES}{name}", f'{MARK_OF_BYTES}"{name}"']
+    """Mark where a column holds its own name, also behind a byte order mark and a quote."""
+    forms = [name, f"{BYTE_ORDER_MARK}{name}", f'{BYTE_ORDER_MARK}"{name}"']
     return true_where(pc.is_in(column, pa.array(forms, TEXT)))
 
 
-def place_of(names: list[str], column: str | int, separator: str) -> int:
-    """Find the place of a column by its name or number.
+def column_index(names: list[str], column: str | int, separator: str) -> int:
+    """Find the index of a column by its name or number.
 
     Raises:
         RowError: If there is none, or two.
@@ -75,7 +80,8 @@ def place_of(names: list[str], column: str | int, separator: str) -> int:
             return column
         hint = separator_hint(names, separator)
         raise RowError(
-            f"has {len(names)} columns, column {column} (from 0) was asked for{': ' + hint if hint else ''}"
+            f"has {len(names)} columns, column {column} (from 0) was requested"
+            f"{': ' + hint if hint else ''}"
         )
     if names.count(column) > 1:
         raise RowError(f"has {names.count(column)} columns {column!r}, expected one")

@@ -1,4 +1,4 @@
-"""A file that is one JSON array, as the lines of JSON Lines that say the same."""
+"""A file that is one JSON array, converted to JSON Lines."""
 
 import json
 import re
@@ -14,7 +14,7 @@ LONGEST_CHARS = 1 << 28  # of an object
 
 
 def object_lines(blocks: Iterable[bytes]) -> Iterator[bytes]:
-    """Pass on blocks of whole lines; of an array of objects, lines with one object each.
+    """Pass on blocks of whole lines, or write an array of objects as one object a line.
 
     Args:
         blocks: Of whole lines, in UTF-8.
@@ -34,20 +34,25 @@ def object_lines(blocks: Iterable[bytes]) -> Iterator[bytes]:
 
 
 def _is_array(start: bytes) -> bool:
-    """Whether a file is one array: it begins as one of objects, and no line after it follows on one that is a whole array."""
+    """Whether a file is one array of objects, and not lines whose first is a whole array."""
     first, _, others = start.lstrip().partition(b"\n")
     return bool(ARRAY.match(start)) and not (first.rstrip().endswith(b"]") and others.strip())
 
 
 def _elements(blocks: Iterator[bytes]) -> Iterator[bytes]:
-    """Write the objects of an array as lines, a block of them for each block that is read."""
-    reader, text, num, is_open = json.JSONDecoder(), "", 0, False
+    """Write the objects of an array as lines, one block for each input block."""
+    reader = json.JSONDecoder()
+    text = ""
+    num = 0
+    is_open = False
     for block in chain(blocks, [b""]):
         text += block.decode()
-        lines, at = list[bytes](), SPACE.match(text).end()  # type: ignore[union-attr]
+        lines: list[bytes] = []
+        at = _skip_space(text, 0)
         while at < len(text):
             if text[at] == ("]" if is_open else "["):
-                is_open, at = not is_open, at + 1
+                is_open = not is_open
+                at += 1
             elif is_open and text[at] == "," and num:
                 at += 1
             else:
@@ -57,34 +62,41 @@ def _elements(blocks: Iterator[bytes]) -> Iterator[bytes]:
                 value, at = found
                 lines.append(_line(value))
                 num += 1
-            at = SPACE.match(text, at).end()  # type: ignore[union-attr]
+            at = _skip_space(text, at)
         text = text[at:]
         if lines:
             yield b"".join(lines)
         if len(text) > LONGEST_CHARS:
             raise RowError(
-                f"the object after object {num:,} of its array is longer than {LONGEST_CHARS:,} characters"
+                f"the object after object {num:,} of its array is longer "
+                f"than {LONGEST_CHARS:,} characters"
             )
     if text or is_open:
         raise RowError(
-            f"its array is not JSON after object {num:,}: {_why(text)}. Write one object a line (JSON Lines) instead"
+            f"its array is not JSON after object {num:,}: {_why(text)}. "
+            "Write one object a line (JSON Lines) instead"
         )
 
 
+def _skip_space(text: str, start: int) -> int:
+    found = SPACE.match(text, start)
+    return found.end() if found else start
+
+
 def _next(reader: json.JSONDecoder, text: str, at: int) -> tuple[object, int] | None:
-    """The next value of an array; None if it is not there as a whole, up to the sign that ends it."""
+    """Read the next value of an array; None if the text ends before the comma or bracket."""
     try:
         value, stop = reader.raw_decode(text, at)
     except (ValueError, RecursionError):
         return None
-    stop = SPACE.match(text, stop).end()  # type: ignore[union-attr]
+    stop = _skip_space(text, stop)
     return (value, stop) if text[stop : stop + 1] in (",", "]") and stop < len(text) else None
 
 
 def _line(value: object) -> bytes:
     try:
         return json.dumps(value, ensure_ascii=False).encode() + b"\n"
-    except UnicodeEncodeError:  # half of a surrogate pair, which the reader of lines refuses
+    except UnicodeEncodeError:  # half of a surrogate pair, which the reader of lines rejects
         return json.dumps(value).encode() + b"\n"
 
 

@@ -23,9 +23,9 @@ from data.formats.columnar import (
 from data.formats.json_array import object_lines
 from data.formats.lines import line_blocks, mask
 
-CHUNK_BYTES = 1 << 20  # what one thread parses
-SMALLEST_BYTES = 1 << 17  # what is read line by line if a line in it is not like the first
-NUM_PIECES = 8  # of a block in which a line is not like the first
+CHUNK_BYTES = 1 << 20  # that one thread parses
+SMALLEST_BYTES = 1 << 17  # smaller blocks are read line by line if their lines differ
+NUM_PARTS = 8  # of a block whose lines differ
 NAME_TYPES = {bool: pa.bool_(), int: pa.int64()}  # of labels and keys; TEXT else
 Names = Mapping[str, str]
 
@@ -33,18 +33,17 @@ Names = Mapping[str, str]
 def read_jsonl(
     streams: Sequence[IO[bytes]], columns: Columns, options: Mapping[str, Any]
 ) -> Iterator[pa.Table]:
-    """Read objects, numbered by lines; a line that is none is a fault, ``not_json``.
+    """Read objects, numbered by lines; another line is a fault, ``not_json``.
 
-    A file that is one array of objects is read as if each stood in a line of
-    its own, and numbered by them.
+    A file that is one array of objects is read as one object a line.
 
-    Values are what ``columnar.from_columns`` takes; a key that is not there
-    is null. Blocks are parsed by Arrow as long as their values are of one
-    type each, and line by line else, several times as slow.
+    Values are those of ``columnar.from_columns``; a missing key is null.
+    Arrow parses a block as long as each key has values of one type; other
+    blocks are read line by line, several times as slow.
 
     Args:
         streams: One.
-        columns: Role to a key; where there is none, dots lead into objects.
+        columns: Role to a key; dots in an unknown key lead into objects.
         options: ``encoding``.
     """
     names = {role: str(column) for role, column in columns.items()}
@@ -57,50 +56,57 @@ def read_jsonl(
 
 
 class _Lines:
-    """A block of lines: where each starts and ends."""
+    """A block of lines, with the start and the end of each."""
 
     def __init__(self, block: bytes, first: int) -> None:
-        self.block, self.first = block, first
+        self.block = block
+        self.first = first
         self.bytes = np.frombuffer(block, np.uint8)
         self.ends = np.flatnonzero(self.bytes == ord("\n"))
         self.starts = np.append(0, self.ends[:-1] + 1)
-        self.filled = np.flatnonzero(self.ends > self.starts)  # places of lines that are not empty
+        self.filled = np.flatnonzero(self.ends > self.starts)  # indices of lines that are not empty
         self.rows = self.filled + first
 
-    def line(self, place: int) -> bytes:
-        """A line without its end."""
-        return self.block[self.starts[place] : self.ends[place]]
+    def line(self, index: int) -> bytes:
+        """Return a line without its end."""
+        return self.block[self.starts[index] : self.ends[index]]
 
     def are_objects(self) -> bool:
-        """Whether each line could be one object: then, if all parse, none spans lines or shares one."""
-        starts, ends = self.starts[self.filled], self.ends[self.filled] - 1
+        """Whether each line begins and ends like an object.
+
+        Then, if all parse, no object spans lines and no line has two.
+        """
+        starts = self.starts[self.filled]
+        ends = self.ends[self.filled] - 1
         return bool((self.bytes[starts] == ord("{")).all() and (self.bytes[ends] == ord("}")).all())
 
-    def pieces(self) -> Iterator["_Lines"]:
-        """Cut into smaller blocks; a line that is longer than they should be is one of its own."""
-        start, place, step = 0, 0, len(self.block) // NUM_PIECES
+    def parts(self) -> Iterator["_Lines"]:
+        """Cut into smaller blocks; a long line is a block by itself."""
+        step = len(self.block) // NUM_PARTS
+        start = index = 0
         while start < len(self.block):
             at = self.block.rfind(b"\n", start, start + step)
             stop = (at if at >= 0 else self.block.index(b"\n", start)) + 1
-            piece = _Lines(self.block[start:stop], self.first + place)
-            yield piece
-            start, place = stop, place + len(piece.ends)
+            part = _Lines(self.block[start:stop], self.first + index)
+            yield part
+            start = stop
+            index += len(part.ends)
 
 
 def _read_block(lines: _Lines, names: Names, *, is_threaded: bool = False) -> Iterator[pa.Table]:
-    """Parse a block at once, or else its pieces; line by line only what is near a line that is not like the first."""
+    """Parse a block at once, or else in parts; only small parts are read line by line."""
     table = _read_at_once(lines, names, is_threaded=is_threaded)
     if table is not None:
         yield table
     elif len(lines.block) <= SMALLEST_BYTES or len(lines.ends) == 1:
         yield _read_slowly(lines, lines.filled, names)
     else:
-        for piece in lines.pieces():
-            yield from _read_block(piece, names)
+        for part in lines.parts():
+            yield from _read_block(part, names)
 
 
 def _read_at_once(lines: _Lines, names: Names, *, is_threaded: bool = False) -> pa.Table | None:
-    """Parse with Arrow; None if that does not give what reading line by line would."""
+    """Parse with Arrow; None if the result could differ from that of reading line by line."""
     if not len(lines.filled) or not lines.are_objects():  # Arrow 25 does not survive a lone null
         return None
     schema = _guess_schema(lines, names)
@@ -128,18 +134,19 @@ def _read_at_once(lines: _Lines, names: Names, *, is_threaded: bool = False) -> 
 
 
 def _with_nulls_read_again(table: pa.Table, lines: _Lines, names: Names) -> pa.Table:
-    """Read the lines again in which a value was not found: Arrow does not know keys with escapes."""
+    """Read the lines with a null again, because Arrow does not find keys with escapes."""
     if not any(table[role].null_count for role in names):
         return table
-    places = np.flatnonzero(np.logical_or.reduce([mask(pc.is_null(table[role])) for role in names]))
-    again = _read_slowly(lines, lines.filled[places], names)
+    is_null = np.logical_or.reduce([mask(pc.is_null(table[role])) for role in names])
+    indices = np.flatnonzero(is_null)
+    again = _read_slowly(lines, lines.filled[indices], names)
     order = np.arange(table.num_rows)
-    order[places] = table.num_rows + np.arange(len(places))
+    order[indices] = table.num_rows + np.arange(len(indices))
     return pa.concat_tables([table, again]).take(pa.array(order))
 
 
 def _guess_schema(lines: _Lines, names: Names) -> pa.Schema | None:
-    """Guess types by the first line; None if they cannot be told."""
+    """Guess types by the first line; None if that is not possible."""
     fields: dict[str, Any] = {}
     try:
         first = _read_object(lines.line(lines.filled[0]).decode())
@@ -151,10 +158,8 @@ def _guess_schema(lines: _Lines, names: Names) -> pa.Schema | None:
             type_ = _guess_type(role, _find(first, name))
             if inner.setdefault(leaf, type_) != type_:
                 return None
-    except (
-        ValueError,
-        AttributeError,
-    ):  # AttributeError: a key is an object for one role, a value for another
+    # AttributeError: a key is an object for one role, a value for another.
+    except (ValueError, AttributeError):
         return None
     return pa.schema(_fields(fields))
 
@@ -173,16 +178,16 @@ def _fields(types: Mapping[str, Any]) -> list[pa.Field]:
     ]
 
 
-def _read_slowly(lines: _Lines, places: NDArray[np.int64], names: Names) -> pa.Table:
-    """Read some lines one by one, and leave out those that are blank."""
+def _read_slowly(lines: _Lines, indices: NDArray[np.int64], names: Names) -> pa.Table:
+    """Read some lines one by one, without blank ones."""
     found: list[dict[str, Any] | Fault] = []
     rows: list[int] = []
-    for place in places.tolist():
-        line = lines.line(place).decode()
+    for index in indices.tolist():
+        line = lines.line(index).decode()
         if line.strip():
             found.append(_read_line(line, names))
-            rows.append(lines.first + place)
-    faults = {place: row for place, row in enumerate(found) if isinstance(row, Fault)}
+            rows.append(lines.first + index)
+    faults = {i: row for i, row in enumerate(found) if isinstance(row, Fault)}
     values = {
         role: [None if isinstance(row, Fault) else row[role] for row in found] for role in names
     }
@@ -222,7 +227,7 @@ def _read_object(line: str) -> dict[str, Any]:
 
 
 def _find(row: Mapping[str, Any], name: str) -> Any:
-    """Find a value by its key, or by dots that lead into objects; None if there is none."""
+    """Find a value by its key, or by dots that lead into objects; None if it is missing."""
     if name in row or "." not in name:
         return row.get(name)
     value: Any = row

@@ -1,4 +1,4 @@
-"""Lines that begin with their label: ``1 a fine film``, or fastText's ``__label__pos a fine film``."""
+"""Lines that begin with a label: ``1 a fine film``, or as fastText ``__label__pos a film``."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import IO, Any
@@ -14,16 +14,16 @@ from data.formats.lines import as_lines, is_blank, line_blocks, mask
 def read_labelled(
     streams: Sequence[IO[bytes]], columns: Columns, options: Mapping[str, Any]
 ) -> Iterator[pa.Table]:
-    """Read lines, numbered from 1; what is blank is no row.
+    """Read lines, numbered from 1, without blank ones.
 
-    A line without a text behind its label, without the prefix, or with a
-    second label is a fault, ``fields``.
+    A line without text, without the prefix, or with a second label is a fault,
+    ``fields``.
 
     Args:
         streams: One.
         columns: Not read: the roles are ``text`` and ``label``.
         options: ``separator``, the character after the label; ``prefix``,
-            what each label begins with and is taken away; ``encoding``.
+            which is removed from each label; ``encoding``.
     """
     first = 1
     for block in line_blocks(streams[0], options["encoding"]):
@@ -41,10 +41,9 @@ def read_labelled(
 
 def _table(lines: pa.Array, rows: Any, separator: str, prefix: str) -> pa.Table:
     cut = pc.split_pattern(lines, separator, max_splits=1)
-    label, text = (
-        pc.list_element(pc.if_else(_has_two(cut), cut, pa.scalar(["", ""])), place)
-        for place in (0, 1)
-    )
+    pairs = pc.if_else(_has_two(cut), cut, pa.scalar(["", ""]))
+    label = pc.list_element(pairs, 0)
+    text = pc.list_element(pairs, 1)
     wrong = {f"no text behind the label and a {separator!r}": ~mask(_has_two(cut))}
     if prefix:
         wrong[f"does not begin with {prefix!r}"] = ~mask(pc.starts_with(lines, prefix))
@@ -52,8 +51,8 @@ def _table(lines: pa.Array, rows: Any, separator: str, prefix: str) -> pa.Table:
         label = pc.utf8_slice_codeunits(label, len(prefix))
     faults: dict[int, Fault] = {}
     for reason, is_wrong in wrong.items():
-        for place in np.flatnonzero(is_wrong).tolist():
-            faults.setdefault(place, Fault("fields", reason, lines[place].as_py()))
+        for index in np.flatnonzero(is_wrong).tolist():
+            faults.setdefault(index, Fault("fields", reason, lines[index].as_py()))
     return as_table({"text": text, "label": label}, rows, dict(sorted(faults.items())))
 
 

@@ -1,4 +1,4 @@
-"""Lines of text in blocks, for the formats that are made of lines."""
+"""Lines of text in blocks, for formats that consist of lines."""
 
 from collections.abc import Callable, Iterable, Iterator
 from typing import IO
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from data.errors import RowError
 from data.formats.encoding import utf8_blocks
 
-# A line, sentence or tune has to fit into memory; one that is longer is a file without line ends.
+# A line, sentence or tune must fit into memory; a longer one means a file without line ends.
 LONGEST_BYTES = 1 << 28
 Mask = NDArray[np.bool_]
 
@@ -28,7 +28,8 @@ def line_blocks(stream: IO[bytes], encoding: str) -> Iterator[bytes]:
         end = block.rfind(b"\n") + 1
         if end:
             yield _unix(b"".join([*parts, block[:end]]))
-            parts, num_bytes = [], 0
+            parts = []
+            num_bytes = 0
         parts.append(block[end:])
         num_bytes += len(parts[-1])
         _check_length(num_bytes, "a line")
@@ -49,41 +50,39 @@ def as_lines(block: bytes) -> pa.StringArray:
     """Cut a block of ``line_blocks`` into its lines, without their ends."""
     ends = np.flatnonzero(np.frombuffer(block, np.uint8) == ord("\n"))
     offsets = np.zeros(len(ends) + 1, np.int32)
-    offsets[1:] = ends - np.arange(
-        len(ends)
-    )  # where each line ends once the line ends are taken out
+    offsets[1:] = ends - np.arange(len(ends))  # without the line ends themselves
     content = block.replace(b"\n", b"")
     return pa.StringArray.from_buffers(len(ends), pa.py_buffer(offsets), pa.py_buffer(content))
 
 
 def is_blank(lines: pa.Array) -> Mask:
-    """Say which lines hold nothing but space."""
+    """Mark the lines that hold only space."""
     return mask(pc.equal(pc.utf8_trim_whitespace(lines), ""))
 
 
 def mask(column: pa.Array) -> Mask:
-    """A column of booleans without nulls for numpy."""
+    """Convert a column of booleans without nulls to NumPy."""
     return np.asarray(column.to_numpy(zero_copy_only=False), dtype=bool)
 
 
 def line_groups(
     stream: IO[bytes], encoding: str, may_start: Callable[[pa.Array], Mask], what: str
 ) -> Iterator[tuple[int, pa.Array]]:
-    """Read lines in blocks that cut nothing in two which is made of several lines.
+    """Read lines in blocks that do not cut a group of lines, such as a sentence.
 
     Args:
         stream: Of bytes.
         encoding: Of the stream.
-        may_start: Says of lines where a block may start.
-        what: Name of what may not be cut, for a message.
+        may_start: Marks the lines where a group, and so a block, may start.
+        what: Name of a group, for a message.
 
     Yields:
         The number of the block's first line, from 1, and its lines.
 
     Raises:
-        RowError: If what may not be cut is longer than ``LONGEST_BYTES``.
+        RowError: If a group is longer than ``LONGEST_BYTES``.
     """
-    parts: list[pa.Array] = []  # of what no line has ended yet
+    parts: list[pa.Array] = []  # of the group that has not ended yet
     first = 1
     for block in line_blocks(stream, encoding):
         lines = as_lines(block)
@@ -91,7 +90,9 @@ def line_groups(
         if len(starts):
             whole = pa.concat_arrays([*parts, lines[: starts[-1]]])
             yield first, whole
-            first, parts, lines = first + len(whole), [], lines[starts[-1] :]
+            first += len(whole)
+            parts = []
+            lines = lines[starts[-1] :]
         parts.append(lines)
         _check_length(sum(part.nbytes for part in parts), f"the {what} at line {first}")
     if parts:
@@ -99,6 +100,6 @@ def line_groups(
 
 
 def join_lines(lines: pa.Array, starts: Iterable[int]) -> pa.Array:
-    """Join lines to texts, each of which begins at one of ``starts`` and ends before the next."""
+    """Join lines to texts; each begins at one of ``starts`` and ends before the next."""
     offsets = pa.array([*starts, len(lines)], pa.int32())
     return pc.binary_join(pa.ListArray.from_arrays(offsets, lines), "\n")

@@ -28,7 +28,8 @@ def read_parallel(
     """
     sides = [line_blocks(stream, options["encoding"]) for stream in streams]
     ahead = [pa.array([], pa.string())] * 2  # lines whose other side is not read yet
-    row, is_over = 1, False
+    row = 1
+    is_over = False
     while not is_over:
         for side, blocks in enumerate(sides):
             if not len(ahead[side]):
@@ -37,19 +38,19 @@ def read_parallel(
         is_over = not num
         if num:
             yield _pairs([lines[:num] for lines in ahead], row)
-        ahead, row = [lines[num:] for lines in ahead], row + num
+        ahead = [lines[num:] for lines in ahead]
+        row += num
     _check_ends(sides, [row - 1 + len(lines) for lines in ahead])
 
 
 def _pairs(lines: list[pa.Array], row: int) -> pa.Table:
     blank = [is_blank(side) for side in lines]
     faults = {}
-    for place in np.flatnonzero(blank[0] != blank[1]).tolist():
-        empty, full = ROLES if blank[0][place] else ROLES[::-1]
-        raw = "\t".join(side[place].as_py() for side in lines)
-        faults[place] = Fault(
-            "one_side", f"the {empty} of line {row + place} is empty, its {full} is not", raw
-        )
+    for i in np.flatnonzero(blank[0] != blank[1]).tolist():
+        empty, full = ROLES if blank[0][i] else ROLES[::-1]
+        raw = "\t".join(side[i].as_py() for side in lines)
+        reason = f"the {empty} of line {row + i} is empty, its {full} is not"
+        faults[i] = Fault("one_side", reason, raw)
     return as_table(
         dict(zip(ROLES, lines, strict=True)), np.arange(row, row + len(lines[0])), faults
     )
@@ -60,7 +61,8 @@ def _check_ends(sides: list[Iterator[bytes]], num_lines: list[int]) -> None:
         num_lines[side] += sum(block.count(b"\n") for block in blocks)
     if num_lines[0] != num_lines[1]:
         raise RowError(
-            f"the source has {num_lines[0]:,} lines and the target {num_lines[1]:,}, expected as many"
+            f"the source has {num_lines[0]:,} lines and the target {num_lines[1]:,}, "
+            "expected as many"
         )
 
 

@@ -22,7 +22,7 @@ from data.formats.lines import (
 def read_text(
     streams: Sequence[IO[bytes]], columns: Columns, options: Mapping[str, Any]
 ) -> Iterator[pa.Table]:
-    """Read plain text, numbered by lines; what is blank is no row.
+    """Read plain text, numbered by lines, without blank rows.
 
     Args:
         streams: One.
@@ -47,19 +47,21 @@ def _read_lines(stream: IO[bytes], encoding: str) -> Iterator[tuple[pa.Array, An
 
 def _read_paragraphs(stream: IO[bytes], encoding: str) -> Iterator[tuple[pa.Array, Any]]:
     for first, lines in line_groups(stream, encoding, is_blank, "paragraph"):
-        places = np.flatnonzero(~is_blank(lines))
-        starts = np.flatnonzero(np.diff(places, prepend=-2) > 1)  # a gap starts a paragraph
-        yield join_lines(lines.take(pa.array(places)), starts), places[starts] + first
+        filled = np.flatnonzero(~is_blank(lines))
+        starts = np.flatnonzero(np.diff(filled, prepend=-2) > 1)  # a gap starts a paragraph
+        yield join_lines(lines.take(pa.array(filled)), starts), filled[starts] + first
 
 
 def _read_file(stream: IO[bytes], encoding: str) -> Iterator[tuple[pa.Array, Any]]:
-    blocks, num_bytes = [], 0
+    blocks = []
+    num_bytes = 0
     for block in utf8_blocks(stream, encoding):
         blocks.append(block)
         num_bytes += len(block)
         if num_bytes > LONGEST_BYTES:
             raise RowError(
-                f"is longer than {LONGEST_BYTES:,} bytes, expected a text that fits into a row: unit line or paragraph"
+                f"is longer than {LONGEST_BYTES:,} bytes, expected a text that fits into a row: "
+                "unit line or paragraph"
             )
     text = b"".join(blocks).decode().replace("\r\n", "\n").removesuffix("\n")
     if text.strip():

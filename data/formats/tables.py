@@ -1,4 +1,4 @@
-"""Files of tables that say their types: Parquet, and Arrow's file and stream."""
+"""Files of typed tables: Parquet, and Arrow's file and stream."""
 
 import shutil
 import tempfile
@@ -30,8 +30,7 @@ def read_parquet(
     """Read the wanted columns of a Parquet file, numbered by rows.
 
     Args:
-        streams: One; it is copied to a temporary file if it cannot be read
-            from any place.
+        streams: One; it is copied to a temporary file if it cannot seek.
         columns: Role to the name of a column, with dots into structs.
         options: None.
 
@@ -39,7 +38,7 @@ def read_parquet(
         RowError: If it is no Parquet file, or has no such column.
     """
     names = {role: str(column) for role, column in columns.items()}
-    with _seekable(streams[0]) as stream, _told_apart("Parquet"):
+    with _seekable(streams[0]) as stream, _explained("Parquet"):
         # Without buffers of its own, Arrow takes whole row groups into memory.
         file = pq.ParquetFile(
             pa.PythonFile(stream, mode="r"), pre_buffer=False, buffer_size=COPY_BYTES
@@ -59,7 +58,7 @@ def read_parquet(
 
 
 def _num_rows(metadata: pq.FileMetaData) -> int:
-    """Say how many rows make a block, by the largest group of rows."""
+    """Choose the number of rows of a block, by the largest row group."""
     groups = [metadata.row_group(number) for number in range(metadata.num_row_groups)]
     widest = max((group.total_byte_size / max(group.num_rows, 1) for group in groups), default=1)
     return int(min(max(BLOCK_BYTES / max(widest, 1), 1), MOST_ROWS))
@@ -71,8 +70,7 @@ def read_arrow(
     """Read the wanted columns of an Arrow (IPC, Feather) file or stream, numbered by rows.
 
     Args:
-        streams: One; a file, not a stream, is copied to a temporary file if
-            it cannot be read from any place.
+        streams: One; an Arrow file that cannot seek is copied to a temporary file.
         columns: Role to the name of a column, with dots into structs.
         options: None.
 
@@ -80,10 +78,12 @@ def read_arrow(
         RowError: If it is neither, or has no such column.
     """
     names = {role: str(column) for role, column in columns.items()}
-    with _told_apart("Arrow"):
+    with _explained("Arrow"):
         first = 1
         for batch in _arrow_batches(streams[0]):
-            batch.validate(full=True)  # what is damaged may point anywhere, and Arrow follows
+            batch.validate(
+                full=True
+            )  # offsets of a damaged file may point anywhere, and Arrow follows
             table = pa.Table.from_batches([batch])
             num = max(1, min(MOST_ROWS, int(BLOCK_BYTES * table.num_rows / max(table.nbytes, 1))))
             for start in range(0, table.num_rows, num):
@@ -108,7 +108,7 @@ def _arrow_batches(stream: IO[bytes]) -> Iterator[pa.RecordBatch]:
 
 @contextmanager
 def _seekable(stream: IO[bytes], head: bytes = b"") -> Iterator[IO[bytes]]:
-    """Give a stream that can be read from any place: the same, or a copy; ``head`` was read already."""
+    """Return a stream that can seek: the given one, or a copy with ``head`` before it."""
     if stream.seekable() and not isinstance(stream, COMPRESSED):
         stream.seek(0)
         yield stream
@@ -121,13 +121,13 @@ def _seekable(stream: IO[bytes], head: bytes = b"") -> Iterator[IO[bytes]]:
 
 
 @contextmanager
-def _told_apart(kind: str) -> Iterator[None]:
-    """Say of what Arrow cannot read that the file is not what it should be."""
+def _explained(kind: str) -> Iterator[None]:
+    """Turn Arrow's errors about a damaged file into a RowError."""
     try:
         yield
     except (pa.ArrowInvalid, OSError) as error:
         if isinstance(error, OSError) and (type(error) is not OSError or error.errno is not None):
-            raise  # a disk's or a network's, not Arrow's own of a damaged file
+            raise  # of a disk or a network, not of Arrow about a damaged file
         raise RowError(f"cannot be read as {kind}: {str(error).splitlines()[0]}") from error
 
 

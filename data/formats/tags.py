@@ -1,29 +1,29 @@
-"""Tags between BIO, which everything here speaks, and the other schemes that publishers write."""
-
-from collections.abc import Sequence
+"""Tags of other schemes converted to BIO, which all other code uses."""
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-# BIO: B- begins a span, I- goes on. IOB1: I- does both, B- only where two spans of a kind touch.
+# BIO: B- begins a span, I- continues it. IOB1: I- does both, B- only where two spans of a kind
+# touch.
 # BMES and BIOES: the last token is E-, a span of one token S-; inside it is M- or I-.
-SCHEME_ROWS = 20_000  # rows by which schemes of tags are told apart
+SCHEME_ROWS = 20_000  # rows by which schemes of tags are compared
 SCHEMES = ("BIO", "IOB1", "BMES", "BIOES")
 INSIDE = {"BMES": "M", "BIOES": "I"}
 Offsets = NDArray[np.int32]
 
 
 class _Letters:
-    """Tags of many sentences end to end, by letter and kind, each beside the tag before it.
+    """Tags of many sentences end to end, by letter and kind, with the tag before each.
 
-    A tag that is none of the scheme's counts as O.
+    A tag that the scheme does not have counts as O.
     """
 
     def __init__(self, tags: pa.Array, offsets: Offsets, letters: str) -> None:
-        names = tags.dictionary_encode()
-        names, index = names.dictionary.to_pylist(), names.indices.fill_null(-1).to_numpy()
+        encoded = tags.dictionary_encode()
+        names = encoded.dictionary.to_pylist()
+        index = encoded.indices.fill_null(-1).to_numpy()
         names = [
             name if name[1:2] == "-" and len(name) > 2 and name[0] in letters else "O"
             for name in names
@@ -40,9 +40,9 @@ class _Letters:
 def to_bio(tags: pa.Array, offsets: Offsets, scheme: str) -> pa.Array:
     """Write tags of a scheme as BIO.
 
-    What is broken stays so: where nothing is begun, an end becomes I-, which
-    in BIO continues nothing either. A tag that is none of the scheme's stays
-    as it is. IOB1 cannot be broken.
+    Broken tags stay broken: an end without a begin becomes I-, which in BIO
+    continues nothing either. A tag that the scheme does not have stays
+    unchanged. IOB1 cannot be broken.
 
     Args:
         tags: Of all sentences, end to end, (N,).
@@ -63,7 +63,7 @@ def to_bio(tags: pa.Array, offsets: Offsets, scheme: str) -> pa.Array:
 
 
 def find_broken(tags: pa.Array, offsets: Offsets, scheme: str) -> dict[int, str]:
-    """Find sentences whose spans do not end or begin as BMES and BIOES say, and would be whole as BIO.
+    """Find sentences whose spans lack a begin or an end of BMES and BIOES.
 
     Returns:
         Sentence to a reason, which names its first such tag; nothing for BIO
@@ -73,49 +73,22 @@ def find_broken(tags: pa.Array, offsets: Offsets, scheme: str) -> dict[int, str]
         return {}
     inside = INSIDE[scheme]
     at = _Letters(tags, offsets, f"B{inside}ES")
-    goes_on = np.isin(at.letter, [inside, "E"])
+    continues = np.isin(at.letter, [inside, "E"])
     is_open_before = np.isin(at.letter_before, ["B", inside])
-    is_joined = goes_on & is_open_before & at.is_kind_before
-    is_loose = goes_on & ~is_joined
-    is_cut = np.roll(is_open_before & ~is_joined, -1)  # the next tag should have gone on
+    is_joined = continues & is_open_before & at.is_kind_before
+    is_loose = continues & ~is_joined
+    is_cut = np.roll(is_open_before & ~is_joined, -1)  # the next tag should continue the span
     is_last = np.roll(at.is_first, -1)
     is_cut = np.where(is_last, np.isin(at.letter, ["B", inside]), is_cut)
     found: dict[int, str] = {}
-    for place in np.flatnonzero(is_loose | is_cut).tolist():
-        sentence = int(np.searchsorted(offsets, place, side="right")) - 1
-        tag, number = tags[place].as_py(), place - int(offsets[sentence]) + 1
+    for index in np.flatnonzero(is_loose | is_cut).tolist():
+        sentence = int(np.searchsorted(offsets, index, side="right")) - 1
+        tag = tags[index].as_py()
+        number = index - int(offsets[sentence]) + 1
         why = (
             f"needs B-{tag[2:]} or {inside}-{tag[2:]} before it"
-            if is_loose[place]
+            if is_loose[index]
             else f"is not ended by E-{tag[2:]}"
         )
         found.setdefault(sentence, f"token {number}: {tag} {why}")
     return found
-
-
-def from_bio(tags: Sequence[str], scheme: str) -> list[str]:
-    """Write the BIO tags of one sentence in another scheme, as for an export.
-
-    An I- that continues nothing stays broken in BMES and BIOES; in IOB1,
-    where it begins a span, it cannot.
-    """
-    if scheme == "BIO":
-        return list(tags)
-    before, after = ["O", *tags][:-1], [*tags, "O"][1:]
-    if scheme == "IOB1":
-        return [_iob1(tag, left) for tag, left in zip(tags, before, strict=True)]
-    return [_ended(tag, right, INSIDE[scheme]) for tag, right in zip(tags, after, strict=True)]
-
-
-def _iob1(tag: str, before: str) -> str:
-    touches = before != "O" and before[2:] == tag[2:]
-    return f"I-{tag[2:]}" if tag.startswith("B-") and not touches else tag
-
-
-def _ended(tag: str, after: str, inside: str) -> str:
-    letter, kind = tag[:1], tag[2:]
-    if tag == "O":
-        return tag
-    if after == f"I-{kind}":
-        return f"{'B' if letter == 'B' else inside}-{kind}"
-    return f"{'S' if letter == 'B' else 'E'}-{kind}"

@@ -22,15 +22,14 @@ def read_abc(
 ) -> Iterator[pa.Table]:
     """Read tunes, numbered by the line of their ``X:``.
 
-    A tune goes on to the next ``X:``. Its blank lines are left out: files in
-    use have some inside a tune, where the standard would end it. What stands
-    before the first tune belongs to none.
+    A tune ends at the next ``X:``. Its blank lines are left out: real files
+    have some inside a tune, where the standard would end it. Lines before the
+    first tune are ignored.
 
     Args:
         streams: One.
-        columns: Role to ``tune``, the whole of it, or to the letter of a
-            field, such as ``R`` for the rhythm: the first of that letter, or
-            null.
+        columns: Role to ``tune``, the whole tune, or to the letter of a field,
+            such as ``R`` for the rhythm: its first value, or null.
         options: ``encoding``.
 
     Raises:
@@ -42,8 +41,8 @@ def read_abc(
                 f"has no column {column!r}: expected {TUNE}, or the letter of a field, such as R"
             )
     for first, lines in line_groups(streams[0], options["encoding"], _is_start, "tune"):
-        places = np.flatnonzero(~is_blank(lines) & (np.cumsum(_is_start(lines)) > 0))
-        kept = lines.take(pa.array(places))
+        indices = np.flatnonzero(~is_blank(lines) & (np.cumsum(_is_start(lines)) > 0))
+        kept = lines.take(pa.array(indices))
         starts = np.flatnonzero(_is_start(kept))
         if len(starts):
             values = {
@@ -52,7 +51,7 @@ def read_abc(
                 else _field(kept, starts, str(column))
                 for role, column in columns.items()
             }
-            yield as_table(values, places[starts] + first)
+            yield as_table(values, indices[starts] + first)
 
 
 def _is_start(lines: pa.Array) -> Mask:
@@ -60,12 +59,12 @@ def _is_start(lines: pa.Array) -> Mask:
 
 
 def _field(lines: pa.Array, starts: NDArray[np.int64], letter: str) -> pa.Array:
-    """The first field of a letter in each tune."""
-    places = np.flatnonzero(mask(pc.starts_with(lines, f"{letter}:")))
-    tune = np.searchsorted(starts, places, side="right") - 1
-    tune, first = np.unique(tune, return_index=True)
+    """Find the first field of a letter in each tune."""
+    indices = np.flatnonzero(mask(pc.starts_with(lines, f"{letter}:")))
+    tunes = np.searchsorted(starts, indices, side="right") - 1
+    distinct, first = np.unique(tunes, return_index=True)
     found = np.full(len(starts), -1)
-    found[tune] = places[first]
+    found[distinct] = indices[first]
     values = lines.take(pa.array(found, mask=found < 0))
     return pc.utf8_trim_whitespace(pc.utf8_slice_codeunits(values, 2))
 

@@ -1,4 +1,4 @@
-"""Columns that stand in the path of a file: ``stars=neg/part-0.parquet``, as Spark, Hive and pandas write them."""
+"""Columns in the path of a file, ``stars=neg/part-0.parquet``, as Spark and Hive write them."""
 
 from collections.abc import Callable, Iterator, Mapping
 from urllib.parse import unquote
@@ -9,13 +9,13 @@ import pyarrow.compute as pc
 from data.errors import RowError
 from data.formats.base import KIND, TEXT, Columns, FormatKind, NoColumnError
 
-NOTHING = "__HIVE_DEFAULT_PARTITION__"  # how null is written
+NOTHING = "__HIVE_DEFAULT_PARTITION__"  # stands for null
 Values = Mapping[str, str | None]
 Rows = Callable[[Columns], Iterator[pa.Table]]
 
 
 def path_values(name: str) -> dict[str, str | None]:
-    """The columns that the folders of a path name, with their values."""
+    """Read the columns in the folders of a path, with their values."""
     path = name.partition("?")[0] if "://" in name else name
     folders = [folder for part in path.split("!") for folder in part.split("/")[:-1]]
     pairs = [folder.partition("=") for folder in folders]
@@ -29,10 +29,10 @@ def path_values(name: str) -> dict[str, str | None]:
 def read_with_path(
     rows: Rows, columns: Columns, name: str, kind: FormatKind, *, has_header: bool
 ) -> Iterator[pa.Table]:
-    """Read rows, and take the columns that the file does not have from its path.
+    """Read rows, and take the columns that the file lacks from its path.
 
     Args:
-        rows: Reads the file, for some columns.
+        rows: Reads some columns of the file.
         columns: Role to a column of the file or of its path.
         name: The path.
         kind: Of the file.
@@ -41,52 +41,49 @@ def read_with_path(
     Raises:
         RowError: If a column is in neither.
     """
-    told, can_name = (
-        path_values(name),
-        kind.columns == "names" or (kind.columns == "header" and has_header),
-    )
+    values = path_values(name)
+    can_name = kind.columns == "names" or (kind.columns == "header" and has_header)
     in_path: dict[str, str | None] = {}
     for role, column in columns.items() if not can_name else ():
         if isinstance(column, str):
-            in_path[role] = _value(told, column)
+            in_path[role] = _value(values, column)
     while True:
-        wanted, is_started = (
-            {role: column for role, column in columns.items() if role not in in_path},
-            False,
-        )
+        wanted = {role: column for role, column in columns.items() if role not in in_path}
+        is_started = False
         try:
             for table in rows(wanted):
                 is_started = True
-                yield _filled(
-                    _with_values(table, in_path), columns, told if kind.has_open_keys else {}
-                )
+                extra = values if kind.has_open_keys else {}
+                yield _filled(_with_values(table, in_path), columns, extra)
             return
         except NoColumnError as error:
             missing = [role for role, column in wanted.items() if column == error.name]
-            if is_started or error.name not in told or not missing or len(missing) == len(wanted):
+            if is_started or error.name not in values or not missing or len(missing) == len(wanted):
                 raise
-            in_path |= dict.fromkeys(missing, told[str(error.name)])
+            in_path |= dict.fromkeys(missing, values[str(error.name)])
 
 
-def _value(told: Values, column: str) -> str | None:
-    if column not in told:
+def _value(values: Values, column: str) -> str | None:
+    if column not in values:
         raise RowError(
-            f"its path has no folder {column}=VALUE, and the file names no columns: give the number of a column, from 0"
+            f"its path has no folder {column}=VALUE, and the file names no columns: "
+            "give the number of a column, from 0"
         )
-    return told[column]
+    return values[column]
 
 
 def _with_values(table: pa.Table, in_path: Values) -> pa.Table:
-    for place, (role, value) in enumerate(in_path.items()):
+    for index, (role, value) in enumerate(in_path.items()):
         column = pc.if_else(pc.is_null(table[KIND]), pa.scalar(value, TEXT), pa.scalar(None, TEXT))
-        table = table.add_column(place, role, column)
+        table = table.add_column(index, role, column)
     return table
 
 
-def _filled(table: pa.Table, columns: Columns, told: Values) -> pa.Table:
-    """Take from the path what no row of the table has, where a missing column is no error."""
+def _filled(table: pa.Table, columns: Columns, in_path: Values) -> pa.Table:
+    """Fill columns without any value from the path, where a missing column is no error."""
     for role, column in columns.items():
-        if column in told and table[role].type == TEXT and table[role].null_count == table.num_rows:
-            values = _with_values(table.select([KIND]), {role: told[str(column)]})[role]
+        is_empty = table[role].null_count == table.num_rows
+        if column in in_path and table[role].type == TEXT and is_empty:
+            values = _with_values(table.select([KIND]), {role: in_path[str(column)]})[role]
             table = table.set_column(table.column_names.index(role), role, values)
     return table

@@ -1,4 +1,4 @@
-"""What to do about a dataset, read from its data report: a sentence for each thing that stands out."""
+"""Recommendations for a dataset, from its data report: one sentence for each problem."""
 
 import json
 import math
@@ -8,60 +8,21 @@ from typing import Any
 
 from data.formats.base import NOTES
 from data.formats.tags import SCHEME_ROWS
+from data.ingestion.remedies import REMEDIES, remedy
 from data.rows.splits import SPLITS
 from data.text.invisible_characters import alike
 from data.text.scripts import MOST
 
-MOST_COMMON = 0.8  # share of one label from which accuracy says little
-FEW_ROWS = 10  # of a label or a kind of entity in train, too few to learn it
-UNKNOWN = 0.1  # share of running words that train does not have
-WIDE_POINTS = 3.0  # half of an interval, in percent points
+MOST_COMMON = 0.8  # from this share of one label on, accuracy is a poor measure
+FEW_ROWS = 10  # fewer rows of a label or kind of entity in train are too few to learn it
+UNKNOWN = 0.1  # share of running words that train lacks
+WIDE_POINTS = 3.0  # half of a confidence interval, in percentage points
 SHOWN = 5  # names in a sentence
-CUT_AT_SPACES = ("words", "wordpiece")  # tokenizers to which a text without spaces is a word
-REMEDIES = {
-    "fields": "look at separator, quote, escape and header of its format",
-    "header": "files were joined, each with its header: nothing of it is learnt; join them without headers, or list them "
-    "in paths",
-    "not_json": "each line of the file must be one JSON object",
-    "wrong_type": "look at columns, and at the reason of such a row",
-    "not_utf8": "name the file's encoding (format, encoding), or `detect` it",
-    "no_text": "nothing to learn from there; look at columns if they are many",
-    "one_side": "if both sides should be there, look whether the files are aligned",
-    "control_characters": "the text was decoded wrongly somewhere before: name its encoding there, or keep them "
-    "(`checks: {control_characters: keep}`)",
-    "unknown_label": "add the label to `labels`, or correct the rows",
-    "unknown_split": "write train, validation or test into the column of `splits`, or correct the rows",
-    "lengths_differ": "look at separator and columns of its format",
-    "bad_token": "look at separator and columns of its format, or at the tokenizer",
-    "tag_scheme": "look at scheme of its format (BIO, IOB1, BMES or BIOES), or correct the rows",
-    "unknown_entity": "add the kind to `checks: {entities: [...]}`, or correct the rows",
-    "too_short": "lower `checks: {min_length: ...}` if such rows are meant",
-    "too_long": "raise `checks: {max_length: ...}` if such rows are meant",
-    "length_ratio": "look whether the sides are aligned, or raise `checks: {max_ratio: ...}`",
-    "source_equals_target": "keep them with `checks: {copies: keep}` if they are meant",
-    "missing": "they stand for nothing; shorten `checks: {missing: [...]}` if some are meant",
-    "conflict": "people labelled the same text differently: decide, and correct the source; the first one counts",
-}
+CUT_AT_SPACES = ("words", "wordpiece")  # for these tokenizers a text without spaces is a word
 MANY_COPIES = 0.05  # share of the rows that were read
 COPIES = {
     "duplicate": "each row is learned once, so an export that repeats earlier rows is fine",
     "leak": "their text is in another split, so that no test row is trained on",
-}
-
-
-# Of kinds whose remedy names an option: the option, and what to do where the format has none of that name.
-WITHOUT = {
-    "fields": ("header", "look at separator and prefix of its format, or correct the rows"),
-    "not_utf8": ("encoding", "the file holds bytes that are no UTF-8: write it anew as text"),
-    "lengths_differ": (
-        "separator",
-        "each token needs one tag: correct the rows, or look at columns",
-    ),
-    "bad_token": ("separator", "correct the rows, or look at columns and at the tokenizer"),
-    "tag_scheme": (
-        "scheme",
-        "write tags as O, B-kind and I-kind, or name what they are in `labels` ({S-PER: B-PER, 0: O})",
-    ),
 }
 
 
@@ -72,14 +33,13 @@ def advice(
     options: Container[str] | None = None,
     written: Callable[[str], str] = str,
 ) -> list[str]:
-    """Say what stands out in a data report and what to do about it, the refused rows first.
+    """List the problems in a data report and their remedies, rejected rows first.
 
     Args:
         report: As ``data/ingestion/report.py`` makes it.
         tokenizer: Of the dataset.
-        options: Names of the options of its format, empty if it needs none; None for all.
-        written: Writes a name from the data so that its signs are not taken
-            for those of the page that it goes to.
+        options: Names of the options of its format, empty without a format; None for all.
+        written: Escapes a name from the data for the page that shows it.
     """
     return [
         *_refused(report, options),
@@ -100,30 +60,34 @@ def advice(
 
 
 def _refused(report: Mapping[str, Any], options: Container[str] | None) -> Iterator[str]:
-    """Say what to do about rejected rows; of conflicts, only about those that no missing value explains."""
+    """Give the remedy for rejected rows, except conflicts that missing values explain."""
     for kind, num in report["reasons"].items():
         rest = num - report.get("about_missing", {}).get(kind, 0)
         if kind in REMEDIES and rest:
-            yield f"{rest:,} refused as `{kind}`: {_remedy(kind, options)}."
+            yield f"{rest:,} refused as `{kind}`: {remedy(kind, options)}."
 
 
 def _copies(report: Mapping[str, Any]) -> Iterator[str]:
-    """Tell that many copies are no damage, where they are so many that a reader asks."""
+    """Explain many copies, which are no damage."""
     for kind, about in COPIES.items():
         num = report["reasons"].get(kind, 0)
         if num > MANY_COPIES * report.get("read", 0):
-            yield f"{num:,} rows left out as `{kind}`: {about}. They do not count in `checks.max_refused_share`."
+            yield (
+                f"{num:,} rows left out as `{kind}`: {about}. "
+                "They do not count in `checks.max_refused_share`."
+            )
 
 
 def _missing(report: Mapping[str, Any], written: Callable[[str], str]) -> Iterator[str]:
-    """Name the words that read like a missing value, and the entry's key that leaves their rows out."""
+    """List words for missing values, and the key that leaves their rows out."""
     counts: dict[str, Counter[str]] = {}
     for split in SPLITS:
         for side, found in report["splits"][split].get("missing_words", {}).items():
             counts.setdefault(side, Counter()).update(found)
     for side, words in counts.items():
         yield (
-            f"{side} {_counted(words, written)}: this looks like a missing value and is learned as it stands. "
+            f"{side} {_counted(words, written)}: this looks like a missing value "
+            "and is learned as it stands. "
             f"Leave such rows out with {_left_out(words)}, or keep them if they are meant."
         )
     about = sum(report.get("about_missing", {}).values())
@@ -131,8 +95,8 @@ def _missing(report: Mapping[str, Any], written: Callable[[str], str]) -> Iterat
         words = Counter(report["missing_words"])
         kinds = ", ".join(f"`{kind}`" for kind in report["about_missing"])
         yield (
-            f"{about:,} refused as {kinds} have a text or label that looks like a missing value, {_counted(words, written)}: "
-            f"leave such rows out with {_left_out(words)}."
+            f"{about:,} refused as {kinds} have a text or label that looks like a missing value, "
+            f"{_counted(words, written)}: leave such rows out with {_left_out(words)}."
         )
 
 
@@ -141,17 +105,12 @@ def _counted(words: Counter[str], written: Callable[[str], str]) -> str:
 
 
 def _left_out(words: Iterable[str]) -> str:
-    return f"`checks: {{missing: [{', '.join(json.dumps(word, ensure_ascii=False) for word in words)}]}}`"
-
-
-def _remedy(kind: str, options: Container[str] | None) -> str:
-    """What to do about a kind of fault, by options that the dataset's format has."""
-    option, other = WITHOUT.get(kind, ("", ""))
-    return other if option and options is not None and option not in options else REMEDIES[kind]
+    quoted = ", ".join(json.dumps(word, ensure_ascii=False) for word in words)
+    return f"`checks: {{missing: [{quoted}]}}`"
 
 
 def _schemes(report: Mapping[str, Any]) -> Iterator[str]:
-    """Say how many rows each scheme of tags rejects, where some were rejected for their tags."""
+    """Compare how many rows each scheme of tags rejects, if tags were a problem."""
     schemes = report.get("schemes")
     if schemes:
         counted = "; ".join(
@@ -162,33 +121,42 @@ def _schemes(report: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _noted(report: Mapping[str, Any], written: Callable[[str], str]) -> Iterator[str]:
-    """Say what was found in the files that is no row."""
+    """List the notes about files."""
     for kind, found in report.get("notes", {}).items():
         name = str(found["file"]).rpartition("/")[2]
         yield f"{NOTES[kind]}: {found['count']:,} (first: {written(name)}, row {found['row']})."
 
 
 def _empty(report: Mapping[str, Any]) -> Iterator[str]:
-    """Look for splits without a row: with one of them nothing is trained."""
+    """Find empty splits, which stop a training."""
     if not report["kept"]:
         yield "no row was kept, so there is nothing to train on: look at source, columns and where."
         return
     empty = [split for split in SPLITS if not report["splits"][split]["rows"]]
     if empty:
-        yield f"{' and '.join(empty)} has no rows, so nothing can be trained: bring more rows, or look at splits and source."
+        yield (
+            f"{' and '.join(empty)} has no rows, so nothing can be trained: "
+            "bring more rows, or look at splits and source."
+        )
 
 
 def _labels(
     report: Mapping[str, Any], counted: str, what: str, written: Callable[[str], str]
 ) -> Iterator[str]:
-    """Look for labels, or kinds of entities, that are too many or too few."""
+    """Find labels, or kinds of entities, that are unknown or too rare in train."""
     found = report["splits"]["train"][counted]
     unseen = {name for split in SPLITS for name in report["splits"][split][counted]} - set(found)
     if unseen:
-        yield f"{what} {_listed(unseen, written)} stands in validation or test and never in train: it cannot be learnt."
+        yield (
+            f"{what} {_listed(unseen, written)} stands in validation or test and never in train: "
+            "it cannot be learned."
+        )
     few = [name for name, num in found.items() if num < FEW_ROWS]
     if few:
-        yield f"{what} {_listed(few, written)} stands fewer than {FEW_ROWS} times in train: bring more, or leave it out."
+        yield (
+            f"{what} {_listed(few, written)} stands fewer than {FEW_ROWS} times in train: "
+            "bring more, or leave it out."
+        )
     if counted == "labels" and found:
         yield from _balance(found, written)
 
@@ -202,7 +170,7 @@ def _listed(names: Iterable[str], written: Callable[[str], str]) -> str:
 def _alike(
     report: Mapping[str, Any], counted: str, what: str, written: Callable[[str], str]
 ) -> Iterator[str]:
-    """List names that a reader takes for one: they differ in case, Unicode form, inner spaces or look-alike letters only."""
+    """Find names that differ only in case, Unicode form, spaces or look-alike letters."""
     groups: dict[str, list[str]] = {}
     for name in dict.fromkeys(
         name for split in SPLITS for name in report["splits"][split][counted]
@@ -216,28 +184,40 @@ def _alike(
                 if counted == "labels"
                 else "correct the source"
             )
-            yield f"{what} {shown} differ in case or Unicode form only, and are learned as {len(names)} classes: {remedy}."
+            yield (
+                f"{what} {shown} differ in case or Unicode form only, "
+                f"and are learned as {len(names)} classes: {remedy}."
+            )
 
 
 def _balance(found: Mapping[str, int], written: Callable[[str], str]) -> Iterator[str]:
     if len(found) == 1:
-        yield "train has one label only, so there is nothing to tell apart: look at where, labels and columns."
+        yield (
+            "train has one label only, so there is nothing to learn: "
+            "look at where, labels and columns."
+        )
         return
-    most, total = max(found, key=lambda name: found[name]), sum(found.values())
+    most = max(found, key=lambda name: found[name])
+    total = sum(found.values())
     if found[most] > MOST_COMMON * total:
-        yield f"{found[most] / total:.0%} of train is {written(most)}: read macro F1 rather than accuracy."
+        share = found[most] / total
+        yield f"{share:.0%} of train is {written(most)}: read macro F1 rather than accuracy."
 
 
 def _sizes(report: Mapping[str, Any]) -> Iterator[str]:
     rows = report["splits"]["test"]["rows"]
     points = 100 * 1.96 * 0.5 / math.sqrt(max(rows, 1))  # of a share near one half
     if rows and points > WIDE_POINTS:
-        yield f"test has {rows:,} rows: a score on it is known to about {points:.0f} points either way; a larger share helps."
+        yield (
+            f"test has {rows:,} rows: a score on it is known to about {points:.0f} points "
+            "either way; a larger share helps."
+        )
 
 
 def _words(report: Mapping[str, Any], tokenizer: str) -> Iterator[str]:
-    """Look for words that train does not have, where it was counted as a whole: a sample lacks many."""
-    num, counted = report["splits"]["train"]["rows"], report["words"]["rows"]["train"]
+    """Find many unknown words, if all rows of train were counted: a sample lacks many words."""
+    num = report["splits"]["train"]["rows"]
+    counted = report["words"]["rows"]["train"]
     if tokenizer != "words" or not num or counted < num:
         return
     for side, counts in report["words"]["sides"].items():
@@ -252,21 +232,22 @@ def _words(report: Mapping[str, Any], tokenizer: str) -> Iterator[str]:
 
 
 def _unspaced(report: Mapping[str, Any], tokenizer: str) -> Iterator[str]:
-    """Look for texts without spaces between words whose tokenizer cuts at spaces."""
+    """Find texts without spaces between words whose tokenizer cuts at spaces."""
     if tokenizer not in CUT_AT_SPACES:
         return
     for side, counts in report["words"]["sides"].items():
         share = counts.get("unspaced_share", 0.0)
         if side != "tokens" and share >= MOST:
             yield (
-                f"{share:.0%} of the letters of {side} are of scripts without spaces between words, so tokenizer {tokenizer} "
-                "takes whole sentences as words: use characters or unigram."
+                f"{share:.0%} of the letters of {side} are of scripts without spaces between "
+                f"words, so tokenizer {tokenizer} takes whole sentences as words: "
+                "use characters or unigram."
             )
 
 
 def _repeats(report: Mapping[str, Any]) -> Iterator[str]:
     if report.get("repeated"):
         yield (
-            f"{report['repeated']:,} kept rows say what another kept row says, for the publisher's splits are kept whole: "
-            "`checks: {repeats: all}` refuses them."
+            f"{report['repeated']:,} kept rows repeat another kept row, "
+            "because the publisher's splits are kept whole: `checks: {repeats: all}` refuses them."
         )

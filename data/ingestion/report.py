@@ -1,4 +1,4 @@
-"""What is in a dataset, counted while its rows stream by: labels, lengths, words, what was refused."""
+"""The data report: labels, lengths, words and rejected rows, counted while rows stream by."""
 
 from collections import Counter
 from typing import Any
@@ -15,7 +15,8 @@ from data.rows.missing_values import count_missing_words, rejected_with_missing_
 from data.rows.splits import SPLITS
 from data.text.scripts import count_scripts
 
-# Rows whose words are counted: all would take all of the time. Of train more, for what is known is known from there.
+# Rows whose words are counted, because counting all is slow; more of train, which defines the
+# known words.
 SAMPLE_ROWS = {"train": 20_000, "validation": 5_000, "test": 5_000}
 EXAMPLES = 5  # of each reason
 RAW_SHOWN = 300  # characters of a refused row
@@ -23,16 +24,17 @@ PERCENTILES = (5, 25, 50, 75, 95, 99, 100)
 
 
 class Sample:
-    """Some rows of a stream: those with the smallest hashes, so the same ones in any order."""
+    """A sample of a stream: the rows with the smallest hashes, independent of their order."""
 
     def __init__(self, size: int) -> None:
         """Keep up to ``size`` rows."""
-        self.size, self.bound = size, np.uint64(2**64 - 1)
+        self.size = size
+        self.bound = np.uint64(2**64 - 1)
         self.tables: list[pa.Table] = []
         self.hashes: Hashes = np.zeros(0, np.uint64)
 
     def add(self, table: pa.Table, hashes: Hashes) -> None:
-        """Look at more rows."""
+        """Add more rows of the stream."""
         chosen = hashes <= self.bound
         if not chosen.any():
             return
@@ -48,7 +50,7 @@ class Sample:
         self.bound = self.hashes.max(initial=np.uint64(0))
 
     def table(self) -> pa.Table | None:
-        """The rows."""
+        """Return the rows of the sample; None if there are none."""
         if len(self.hashes) > self.size:
             self._shrink()
         return pa.concat_tables(self.tables) if self.tables else None
@@ -59,9 +61,11 @@ class SplitCount:
 
     def __init__(self, sample_rows: int) -> None:
         """Begin with no rows."""
-        self.rows, self.labels, self.entities = 0, Counter[str](), Counter[str]()
+        self.rows = 0
+        self.labels = Counter[str]()
+        self.entities = Counter[str]()
         self.lengths: dict[str, NDArray[np.int64]] = {}
-        self.missing: dict[str, Counter[str]] = {}  # side to words that read like a missing value
+        self.missing: dict[str, Counter[str]] = {}  # side to words for missing values
         self.sample = Sample(sample_rows)
 
     def add(self, part: Part) -> None:
@@ -91,8 +95,8 @@ class SplitCount:
         counts[: len(before)] += before
         self.lengths[name] = counts
 
-    def told(self) -> dict[str, Any]:
-        """The counts as plain values."""
+    def as_json(self) -> dict[str, Any]:
+        """Return the counts for JSON."""
         return {
             "rows": self.rows,
             "labels": dict(self.labels.most_common()),
@@ -105,14 +109,14 @@ class SplitCount:
 
 
 def percentiles(counts: NDArray[np.int64]) -> dict[str, int]:
-    """Percentiles of lengths, given how many rows have each."""
+    """Compute percentiles of lengths from the number of rows of each length."""
     below = np.cumsum(counts)
-    places = np.searchsorted(below, np.asarray(PERCENTILES) / 100 * below[-1])
-    return {str(share): int(place) for share, place in zip(PERCENTILES, places, strict=True)}
+    lengths = np.searchsorted(below, np.asarray(PERCENTILES) / 100 * below[-1])
+    return {str(share): int(length) for share, length in zip(PERCENTILES, lengths, strict=True)}
 
 
 def words_of(column: pa.ChunkedArray, *, is_characters: bool) -> Counter[str]:
-    """Words (or characters) of a column and how often each stands there; spaces are no characters here."""
+    """Count the words of a column, or its characters without spaces."""
     if pa.types.is_list(column.type):
         flat = pc.list_flatten(column)
     elif is_characters:
@@ -134,19 +138,19 @@ def words_of(column: pa.ChunkedArray, *, is_characters: bool) -> Counter[str]:
 
 
 class Tally:
-    """All that a data report tells of a dataset."""
+    """All counts of the data report of a dataset."""
 
     def __init__(self) -> None:
         """Begin with no rows."""
         self.splits = {split: SplitCount(SAMPLE_ROWS[split]) for split in SPLITS}
         self.reasons: Counter[str] = Counter()
         self.examples: dict[str, list[dict[str, Any]]] = {}
-        # Rejected rows of which a side reads like a missing value: how many of each kind, and the words.
+        # Rejected rows with a word for a missing value: the number of each kind, and the words.
         self.about_missing: Counter[str] = Counter()
         self.missing_words: Counter[str] = Counter()
 
     def add(self, part: Part) -> None:
-        """Count some rows of a split, or some that were refused."""
+        """Count some rows of a split, or some rejected rows."""
         if part.split != REFUSED:
             self.splits[part.split].add(part)
             return
@@ -161,11 +165,9 @@ class Tally:
             shown += [_short(row) for row in of_kind.slice(0, EXAMPLES - len(shown)).to_pylist()]
 
     def told(self, *, is_characters: bool) -> dict[str, Any]:
-        """The report as plain values."""
-        refused, kept = (
-            sum(self.reasons.values()),
-            sum(count.rows for count in self.splits.values()),
-        )
+        """Return the report for JSON."""
+        refused = sum(self.reasons.values())
+        kept = sum(count.rows for count in self.splits.values())
         return {
             "read": refused + kept,
             "kept": kept,
@@ -174,12 +176,12 @@ class Tally:
             "examples": self.examples,
             "about_missing": {kind: num for kind, num in self.about_missing.items() if num},
             "missing_words": dict(self.missing_words.most_common()),
-            "splits": {split: count.told() for split, count in self.splits.items()},
+            "splits": {split: count.as_json() for split, count in self.splits.items()},
             "words": self._words(is_characters=is_characters),
         }
 
     def _words(self, *, is_characters: bool) -> dict[str, Any]:
-        """Vocabulary of each side in a sample, and the share of words that train's does not have."""
+        """Count the vocabulary of each side in a sample, and the share of unknown words."""
         found: dict[str, Any] = {
             "unit": "characters" if is_characters else "words",
             "rows": {},
@@ -212,10 +214,10 @@ class Tally:
 
 
 def _unit(column: pa.ChunkedArray, *, is_characters: bool) -> dict[str, Any]:
-    """What is counted of a side: words or, where spaces do not separate them, characters."""
+    """Choose the unit to count: words or, where spaces do not separate them, characters."""
     scripts = count_scripts([column])
-    is_counted_so = is_characters or (scripts.is_unspaced and not pa.types.is_list(column.type))
-    unit = "characters" if is_counted_so else "words"
+    is_unspaced = scripts.is_unspaced and not pa.types.is_list(column.type)
+    unit = "characters" if is_characters or is_unspaced else "words"
     return {"unit": unit, "unspaced_share": scripts.unspaced_share, "han_share": scripts.han_share}
 
 

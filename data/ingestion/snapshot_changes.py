@@ -1,4 +1,4 @@
-"""What changed between two snapshots of a dataset, and which changes are beyond the limits of its catalog entry."""
+"""Changes between two snapshots of a dataset, and the limits of its entry that they exceed."""
 
 import math
 from collections import Counter
@@ -10,14 +10,14 @@ from data.rows.check_settings import CheckSettings
 from data.rows.splits import SPLITS
 
 CHANCE = 3.0  # standard errors that a difference between two samples of one source rarely exceeds
-FEW_UNITS = 2  # a median that moves by fewer characters or tokens says nothing
-NOUNS = {"labels": "label", "entities": "entity"}
+FEW_UNITS = 2  # a median that moves by fewer characters or tokens is not reported
+SINGULAR = {"labels": "label", "entities": "entity"}
 Report = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
 class Change:
-    """One change: what, from what to what, and the limit that it exceeds (empty if none)."""
+    """One change: its subject, both values, and the limit that it exceeds (empty if none)."""
 
     what: str
     before: str
@@ -43,8 +43,10 @@ def find_changes(
         before: Report of the snapshot that was accepted last.
         now: Report of the new one.
         rules: The limits.
-        relabelled: Texts that both have with another label or other tags, and all texts that both have.
-        known: Labels and kinds of entities that the catalog entry lists: none of them is a surprise.
+        relabelled: How many common texts have another label or other tags, and
+            how many common texts there are.
+        known: Labels and kinds of entities that the catalog entry lists; new
+            ones among them exceed no limit.
     """
     return [
         *_rows(before, now, rules),
@@ -55,34 +57,37 @@ def find_changes(
 
 
 def _rows(before: Report, now: Report, rules: CheckSettings) -> Iterator[Change]:
-    was, found = before["kept"], now["kept"]
+    was = before["kept"]
+    found = now["kept"]
     shrunk = f"checks.max_shrink allows {rules.max_shrink:.0%} fewer"
     is_beyond = found < (1 - rules.max_shrink) * was
     if found != was:
         yield Change("rows", f"{was:,}", f"{found:,}", shrunk if is_beyond else "")
     for split in SPLITS if not is_beyond else ():
         was, found = (report["splits"][split]["rows"] for report in (before, now))
-        # A split by content is a sample: of few rows, its number moves by chance.
-        if found < (1 - rules.max_shrink) * was - CHANCE * math.sqrt(was) * (was > found > 0):
+        # A split by content is a sample: with few rows, their number varies by chance.
+        margin = CHANCE * math.sqrt(was) if was > found > 0 else 0
+        if found < (1 - rules.max_shrink) * was - margin:
             yield Change(f"rows of {split}", f"{was:,}", f"{found:,}", shrunk)
 
 
 def _classes(
     before: Report, now: Report, rules: CheckSettings, known: Collection[str]
 ) -> Iterator[Change]:
-    for counted, noun in NOUNS.items():
-        was, found = _counts(before, counted), _counts(now, counted)
+    for counted, subject in SINGULAR.items():
+        was = _counts(before, counted)
+        found = _counts(now, counted)
         if not was:  # nothing was counted, or the dataset had no rows
             continue
         for name in found.keys() - was.keys():
             limit = (
                 "" if name in known or rules.new_classes == "take" else "checks.new_classes is stop"
             )
-            yield Change(f"{noun} {name!r}", "none", f"{found[name]:,}", limit)
+            yield Change(f"{subject} {name!r}", "none", f"{found[name]:,}", limit)
         for name in was.keys() - found.keys():
             limit = "" if rules.lost_classes == "take" else "checks.lost_classes is stop"
-            yield Change(f"{noun} {name!r}", f"{was[name]:,}", "none", limit)
-        yield from _shares(was, found, noun, rules)
+            yield Change(f"{subject} {name!r}", f"{was[name]:,}", "none", limit)
+        yield from _shares(was, found, subject, rules)
 
 
 def _counts(report: Report, counted: str) -> Counter[str]:
@@ -93,16 +98,18 @@ def _counts(report: Report, counted: str) -> Counter[str]:
 
 
 def _shares(
-    was: Counter[str], found: Counter[str], noun: str, rules: CheckSettings
+    was: Counter[str], found: Counter[str], subject: str, rules: CheckSettings
 ) -> Iterator[Change]:
-    num_was, num_found = was.total(), found.total()
+    num_was = was.total()
+    num_found = found.total()
     for name in sorted(was.keys() & found.keys()):
-        before, now = was[name] / num_was, found[name] / num_found
+        before = was[name] / num_was
+        now = found[name] / num_found
         both = (was[name] + found[name]) / (num_was + num_found)
         error = math.sqrt(both * (1 - both) * (1 / num_was + 1 / num_found))
         if abs(now - before) > max(rules.max_share_change, CHANCE * error):
             limit = f"checks.max_share_change allows {100 * rules.max_share_change:g} points"
-            yield Change(f"share of {noun} {name!r}", f"{before:.1%}", f"{now:.1%}", limit)
+            yield Change(f"share of {subject} {name!r}", f"{before:.1%}", f"{now:.1%}", limit)
 
 
 def _lengths(before: Report, now: Report, rules: CheckSettings) -> Iterator[Change]:

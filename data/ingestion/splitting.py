@@ -18,25 +18,34 @@ from data.formats.base import NOTES, TEXT, Columns, all_formats
 from data.formats.columnar import from_columns
 from data.formats.tags import SCHEME_ROWS, SCHEMES
 from data.ingestion.path_columns import read_with_path
+from data.ingestion.rejected_copies import (
+    CONFLICT,
+    DUPLICATE,
+    LEAK,
+    TEST,
+    TRAIN,
+    VALIDATION,
+    rejected_copies,
+)
 from data.rows.arrow_text import hashes, normalised
-from data.rows.checks import check, raw_of
+from data.rows.checks import check
 from data.rows.hash_set import Hashes, Seen
 from data.rows.removals import REMOVED, Removals, blanked
 from data.rows.split_column import SPLIT, rows_of_split
 from data.rows.splits import SPLIT_KEY, SPLITS, assign, row_hashes
-from data.sources.base import Access, Piece
+from data.sources.base import Access, ByteSource, Piece, TableSource
 
 REFUSED = "refused"
 NOBODY = Removals()
-Note = dict[
-    str, Any
-]  # how often something was noted (``count``), and the file and row where it was first
-TEST, VALIDATION, TRAIN = (SPLITS.index(name) for name in ("test", "validation", "train"))
+Note = dict[str, Any]  # number of occurrences (``count``), ``file`` and ``row`` of the first
 
 
 @dataclass(frozen=True)
 class Part:
-    """Some rows of one split, hashes of them and of their source sides (or refused ones, with their reasons)."""
+    """Some rows of one split, or rejected rows with their reasons.
+
+    ``hashes`` are of whole rows, ``sides`` of their source sides.
+    """
 
     split: str
     table: pa.Table
@@ -45,62 +54,72 @@ class Part:
 
 
 def checked_tables(
-    dataset: Dataset, piece: Piece, access: Access, removals: Removals = NOBODY
+    dataset: Dataset, partition: Piece, access: Access, removals: Removals = NOBODY
 ) -> Iterator[pa.Table]:
-    """Read one piece of a source and check each row by itself.
+    """Read one partition of a source and check each row by itself.
 
     Yields:
         Tables with the dataset's roles (and ``key``), ``row``, and ``kind``,
-        ``reason`` and ``raw`` of the rows that must be refused. Of who is to
-        be forgotten nothing is in them but row and key.
+        ``reason`` and ``raw`` of the rejected rows. Rows on the removal list
+        keep only row and key.
 
     Raises:
-        RowError: If the piece is not what the catalog says; names dataset and piece.
+        RowError: If the partition does not fit the catalog entry; names both.
     """
     columns = {**dataset.columns, **{f"where.{name}": name for name in dataset.where}}
     if dataset.split_column != "":
         columns[SPLIT] = dataset.split_column
     try:
-        for table in _raw_tables(dataset, piece, columns, access):
+        for table in _raw_tables(dataset, partition, columns, access):
             for wanted, value in dataset.where.items():
                 is_wanted = pc.fill_null(pc.equal(table[f"where.{wanted}"], value), True)
                 table = table.filter(is_wanted).drop_columns([f"where.{wanted}"])
             if SPLIT in columns:
-                table = rows_of_split(table, piece.split)
+                table = rows_of_split(table, partition.split)
             if table.num_rows:
                 if "tags" in dataset.roles:
                     table = named_tags(table, dataset.labels)
-                rules, roles = dataset.rules, dataset.roles
                 checked = check(
                     table,
-                    rules,
+                    dataset.rules,
                     dataset.labels,
-                    roles=roles,
+                    roles=dataset.roles,
                     is_characters=dataset.tokenizer == "characters",
                 )
-                yield blanked(checked, removals, roles[0])
+                yield blanked(checked, removals, dataset.roles[0])
     except RowError as error:
-        where = dataset.name if piece.name in str(error) else f"{dataset.name}, {piece.name}"
+        is_named = partition.name in str(error)
+        where = dataset.name if is_named else f"{dataset.name}, {partition.name}"
         raise RowError(access.hide(f"{where}: {error}")) from None
 
 
 def pieces_of(dataset: Dataset, access: Access, known: Sequence[Piece] = ()) -> list[Piece]:
-    """List what there is to read of a dataset now; where a column names the splits, once for each, test first."""
-    pieces = list(dataset.source.pieces(access, known))
+    """List the partitions of a dataset to read now.
+
+    Where a column names the splits, each partition is listed once per split, test first.
+    """
+    partitions = list(dataset.source.pieces(access, known))
     if dataset.split_column == "":
-        return pieces
+        return partitions
     return [
-        replace(piece, split=split) for split in ("test", "validation", "train") for piece in pieces
+        replace(partition, split=split)
+        for split in ("test", "validation", "train")
+        for partition in partitions
     ]
 
 
-def rejected_by_scheme(dataset: Dataset, pieces: Sequence[Piece], access: Access) -> dict[str, int]:
-    """Count the rows whose tags are broken under each scheme of tags, in the first rows of a dataset."""
+def rejected_by_scheme(
+    dataset: Dataset, partitions: Sequence[Piece], access: Access
+) -> dict[str, int]:
+    """Count the rows with broken tags under each scheme, in the first rows of a dataset."""
     found = {}
     for scheme in SCHEMES:
         other = replace(dataset, format={**(dataset.format or {}), "scheme": scheme})
-        kinds, num = Counter[str](), 0
-        for table in chain.from_iterable(checked_tables(other, piece, access) for piece in pieces):
+        kinds = Counter[str]()
+        num = 0
+        for table in chain.from_iterable(
+            checked_tables(other, partition, access) for partition in partitions
+        ):
             kinds.update(table["kind"].drop_null().to_pylist())
             num += table.num_rows
             if num >= SCHEME_ROWS:
@@ -110,75 +129,81 @@ def rejected_by_scheme(dataset: Dataset, pieces: Sequence[Piece], access: Access
 
 
 def _raw_tables(
-    dataset: Dataset, piece: Piece, columns: dict[str, str | int], access: Access
+    dataset: Dataset, partition: Piece, columns: dict[str, str | int], access: Access
 ) -> Iterator[pa.Table]:
     source = dataset.source
-    if dataset.format is not None:
-        kind, options = all_formats()[dataset.format["kind"]], dataset.format
+    if isinstance(source, ByteSource):
+        options = dataset.format or {}
+        kind = all_formats()[options["kind"]]
 
         def rows(wanted: Columns) -> Iterator[pa.Table]:
-            with source.open(piece, access) as streams:
+            with source.open(partition, access) as streams:
                 yield from kind.rows(
                     streams, wanted, options, has_compression=hasattr(source, "compression")
                 )
 
         yield from read_with_path(
-            rows, columns, piece.name, kind, has_header=bool(options.get("header"))
+            rows, columns, partition.name, kind, has_header=bool(options.get("header"))
         )
         return
-    names, first = {role: str(name) for role, name in columns.items()}, 1
-    for table in source.tables(piece, names, access):
+    if not isinstance(source, TableSource):
+        raise TypeError(f"{type(source).__name__} gives neither bytes nor tables")
+    names = {role: str(name) for role, name in columns.items()}
+    first = 1
+    for table in source.tables(partition, names, access):
         yield from_columns(table, {role: role for role in names}, first)
         first += table.num_rows
 
 
 class Splitter:
-    """Sends checked rows to their splits, and remembers what it saw."""
+    """Sends checked rows to their splits, and remembers the hashes of all rows so far."""
 
     def __init__(self, dataset: Dataset, trained: Hashes | None = None) -> None:
-        """Begin a dataset; ``trained`` are hashes of the texts that were ever trained on."""
+        """Begin a dataset; ``trained`` are hashes of the texts of all earlier training splits."""
         self.dataset = dataset
-        self.seen, self.in_test, self.in_validation, self.trained = (
-            Seen(),
-            Seen(),
-            Seen(),
-            Seen(trained),
-        )
+        self.seen = Seen()
+        self.in_test = Seen()
+        self.in_validation = Seen()
+        self.trained = Seen(trained)
         self.num_removed = 0
         self.notes: dict[str, Note] = {}
 
-    def parts(self, piece: Piece, table: pa.Table) -> Iterator[Part]:
-        """Send each row of a checked table to its split or to the refused; who is to be forgotten to neither."""
+    def parts(self, partition: Piece, table: pa.Table) -> Iterator[Part]:
+        """Send each row of a checked table to its split or to the rejected rows.
+
+        Rows on the removal list go nowhere.
+        """
         is_fine = pc.is_null(table["kind"])
         if not pc.all(is_fine).as_py():
             is_removed = pc.fill_null(pc.equal(table["kind"], REMOVED), False)
             self.num_removed += pc.sum(is_removed, min_count=0).as_py()
             is_note = pc.is_in(table["kind"], pa.array(list(NOTES), TEXT))
-            self._note(table.filter(is_note), piece)
+            self._note(table.filter(is_note), partition)
             is_refused = pc.invert(pc.or_(is_fine, pc.or_(is_removed, is_note)))
-            yield from _refused(table.filter(is_refused), piece)
+            yield from _refused(table.filter(is_refused), partition)
             table = table.filter(is_fine)
         if table.num_rows:
-            yield from self._fine_parts(piece, table)
+            yield from self._fine_parts(partition, table)
 
-    def _note(self, table: pa.Table, piece: Piece) -> None:
-        """Count what is noted of a piece, with the first place of each kind."""
+    def _note(self, table: pa.Table, partition: Piece) -> None:
+        """Count the notes of a partition, with file and row of the first of each kind."""
         for kind, row in zip(table["kind"].to_pylist(), table["row"].to_pylist(), strict=True):
-            first = self.notes.setdefault(kind, {"count": 0, "file": piece.name, "row": row})
+            first = self.notes.setdefault(kind, {"count": 0, "file": partition.name, "row": row})
             first["count"] += 1
 
-    def _fine_parts(self, piece: Piece, table: pa.Table) -> Iterator[Part]:
+    def _fine_parts(self, partition: Piece, table: pa.Table) -> Iterator[Part]:
         roles = self.dataset.roles
         named = self._with_our_labels(table)
         sides = hashes(normalised(named[roles[0]]), SPLIT_KEY)
         rows = row_hashes(sides, normalised(named[roles[1]]) if len(roles) > 1 else None)
-        split = self._split_of(piece, sides)
-        kinds = self._faults(piece, split, sides, rows)
+        split = self._split_of(partition, sides)
+        kinds = self._faults(partition, split, sides, rows)
         is_kept = kinds == 0
         if not is_kept.all():
-            yield from self._refused_copies(piece, table, split, kinds)
-        for place, name in enumerate(SPLITS):
-            chosen = is_kept & (split == place)
+            copies = rejected_copies(table, split, kinds, roles=roles)
+            yield from _refused(copies, partition)
+        for index, name in enumerate(SPLITS):
+            chosen = is_kept & (split == index)
             if chosen.any():
                 yield Part(
                     name,
@@ -198,40 +223,41 @@ class Splitter:
             table.column_names.index("label"), "label", pa.chunked_array([ours])
         )
 
-    def _split_of(self, piece: Piece, sides: Hashes) -> NDArray[np.int8]:
-        if piece.split in ("all", "train"):
+    def _split_of(self, partition: Piece, sides: Hashes) -> NDArray[np.int8]:
+        if partition.split in ("all", "train"):
             shares = {
                 name: share
                 for name, share in self.dataset.splits.items()
-                if piece.split == "all" or name != "test"
+                if partition.split == "all" or name != "test"
             }
             return assign(sides, shares)
-        return np.full(len(sides), SPLITS.index(piece.split), dtype=np.int8)
+        return np.full(len(sides), SPLITS.index(partition.split), dtype=np.int8)
 
     def _faults(
-        self, piece: Piece, split: NDArray[np.int8], sides: Hashes, rows: Hashes
+        self, partition: Piece, split: NDArray[np.int8], sides: Hashes, rows: Hashes
     ) -> NDArray[np.int8]:
-        """Number the rows that must go: 1 leak, 2 duplicate, 3 conflict; 0 stays."""
+        """Find the rows that are rejected because of other rows, by the index of their kind."""
+        rules = self.dataset.rules
+        has_own_splits = partition.split != "all"
         found = np.zeros(len(sides), dtype=np.int8)
-        if (
-            piece.split != "all" and self.dataset.rules.leaks == "refuse"
-        ):  # where we split, the text alone decides, and no text stands in two
-            found[self._leaks(split, sides)] = 1
-        if self.dataset.rules.repeats == "keep" or (
-            self.dataset.rules.repeats == "own" and piece.split != "all"
-        ):
+        # Where we split, the text alone decides the split, so no text is in two of them.
+        if has_own_splits and rules.leaks == "refuse":
+            found[self._leaks(split, sides)] = LEAK
+        if rules.repeats == "keep" or (rules.repeats == "own" and has_own_splits):
             return found
         stays = np.flatnonzero(found == 0)
         is_text_key = self.dataset.roles[1:] in (("label",), ("tags",))  # one text, one target
         keys = sides if is_text_key else rows
         values = rows.astype(np.uint32)
         is_new, first = self.seen.put(keys[stays], values[stays])
-        found[stays] = np.where(is_new, 0, np.where(first == values[stays], 2, 3))
+        is_copy = first == values[stays]
+        found[stays] = np.where(is_new, 0, np.where(is_copy, DUPLICATE, CONFLICT))
         return found
 
     def _leaks(self, split: NDArray[np.int8], sides: Hashes) -> NDArray[np.bool_]:
-        """Mark rows whose text stands in a split that goes before theirs: test, then validation, then train."""
-        is_test, is_validation = split == TEST, split == VALIDATION
+        """Mark rows whose text is also in a split before theirs: test, validation, train."""
+        is_test = split == TEST
+        is_validation = split == VALIDATION
         leaks = (
             is_test & self.trained.has(sides) if is_test.any() else np.zeros(len(sides), dtype=bool)
         )
@@ -240,42 +266,11 @@ class Splitter:
         self.in_validation.put(sides[is_validation & ~leaks])
         return np.asarray(leaks | (split == TRAIN) & self.in_validation.has(sides))
 
-    def _refused_copies(
-        self, piece: Piece, table: pa.Table, split: NDArray[np.int8], kinds: NDArray[np.int8]
-    ) -> Iterator[Part]:
-        """Refuse rows because of other rows, with the publisher's label in what stood there."""
-        gone = np.flatnonzero(kinds)
-        other = ("tags",) if "tags" in self.dataset.roles else ("label",)
-        says = {
-            2: "the same row stood before",
-            3: f"the same text stood before with another {other[0].removesuffix('s')}",
-        }
-        reasons = [
-            says.get(kind) or _leak(place)
-            for kind, place in zip(kinds[gone].tolist(), split[gone].tolist(), strict=True)
-        ]
-        names = np.asarray(["", "leak", "duplicate", "conflict"], dtype=object)[kinds[gone]]
-        refused = table.take(pa.array(gone))
-        columns = {
-            "kind": pa.array(names, TEXT),
-            "reason": pa.array(reasons, TEXT),
-            "raw": raw_of(refused, self.dataset.roles),
-        }
-        for name, values in columns.items():
-            refused = refused.set_column(refused.column_names.index(name), name, values)
-        yield from _refused(refused, piece)
 
-
-def _leak(split: int) -> str:
-    if split == TEST:
-        return "test: the text was trained on in an earlier snapshot"
-    return f"{SPLITS[split]}: the same text stands in {'test' if split == VALIDATION else 'validation or test'}"
-
-
-def _refused(table: pa.Table, piece: Piece) -> Iterator[Part]:
+def _refused(table: pa.Table, partition: Piece) -> Iterator[Part]:
     if table.num_rows:
         columns = [
-            pa.array([piece.name] * table.num_rows),
+            pa.array([partition.name] * table.num_rows),
             *(table[name] for name in ("row", "kind", "reason", "raw")),
         ]
         yield Part(REFUSED, pa.table(columns, names=["file", "row", "kind", "reason", "raw"]))

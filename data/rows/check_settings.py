@@ -1,11 +1,11 @@
-"""The rules that a row must satisfy, as settings with defaults per shape of rows."""
+"""Rules of rows as settings, with defaults for each shape of rows."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 Shape = tuple[str, ...]
-# The sides of a row by what they are called, source before target; each tuple is a shape of rows.
+# Each tuple is a shape of rows: the roles of their sides, source before target.
 SHAPES: tuple[Shape, ...] = (("text", "label"), ("tokens", "tags"), ("source", "target"), ("text",))
 KINDS = {
     "fields": "the row has another number of fields than its file, or a quote is never closed",
@@ -19,7 +19,8 @@ KINDS = {
     "unknown_label": "a label that the catalog entry does not name",
     "unknown_split": "the column that names the split holds another word",
     "lengths_differ": "tokens and tags are of different number",
-    "bad_token": "a token is empty, has a space inside, or is no single character where characters are tagged",
+    "bad_token": "a token is empty, has a space inside, "
+    "or is no single character where characters are tagged",
     "tag_scheme": "a tag that is no valid one, or continues nothing",
     "unknown_entity": "an entity of a kind that the catalog entry does not name",
     "too_short": "less text than checks.min_length",
@@ -29,10 +30,11 @@ KINDS = {
     "missing": "a text or label is one of the words that checks.missing lists",
     "duplicate": "the same row stood in the source before",
     "conflict": "the same text stood before with another label or other tags",
-    "leak": "a training row whose text stands in validation or test, or a test row that was trained on once",
+    "leak": "a training row whose text stands in validation or test, "
+    "or a test row that was trained on once",
 }
 
-# Rows that are left out as they should be: nothing is wrong with the source, so they do not stop a training.
+# Rows that are left out on purpose: the source is fine, so they do not stop a training.
 HARMLESS = ("duplicate", "leak", "missing")
 
 # Rules about a whole snapshot: they reject no row.
@@ -56,14 +58,20 @@ def rule(
     choices: tuple[str, ...] = (),
     empty: str = "any",
 ) -> Any:
-    """Declare a rule with its line in the documents and its bounds; ``empty`` is how an empty value is written there."""
+    """Declare a rule with its line in the docs and its bounds.
+
+    ``empty`` is how the docs write an empty value.
+    """
     metadata = {"about": about, "low": low, "high": high, "choices": choices, "empty": empty}
     return field(default=default, metadata=metadata)
 
 
 @dataclass(frozen=True, kw_only=True)
 class CheckSettings:
-    """What a row must satisfy; lengths are in characters of the source text, or in tokens where tokens are tagged."""
+    """Rules of rows.
+
+    Lengths are in characters of the source text, or in tokens where tokens are tagged.
+    """
 
     min_length: int = rule(1, "Characters (or tokens) of a row, at least.", low=1)
     max_length: int = rule(100_000, "Characters (or tokens) of a row, at most.", low=1)
@@ -93,7 +101,8 @@ class CheckSettings:
     )
     max_refused_share: float = rule(
         0.05,
-        f"Share of refused rows, {', '.join(HARMLESS)} not counted, above which nothing is trained.",
+        f"Share of refused rows, {', '.join(HARMLESS)} not counted, "
+        "above which nothing is trained.",
         low=0,
         high=1,
     )
@@ -121,11 +130,12 @@ class CheckSettings:
 
     def __post_init__(self) -> None:
         for declared in fields(self):
-            value, about = getattr(self, declared.name), declared.metadata
-            _check_value(declared.name, value, declared.default, about)
+            value = getattr(self, declared.name)
+            _check_value(declared.name, value, declared.default, declared.metadata)
         if self.min_length > self.max_length:
             raise ValueError(
-                f"min_length must be at most max_length, got {self.min_length} and {self.max_length}"
+                "min_length must be at most max_length, "
+                f"got {self.min_length} and {self.max_length}"
             )
 
 
@@ -141,7 +151,7 @@ def _check_value(name: str, value: Any, default: Any, about: Mapping[str, Any]) 
         raise ValueError(f"{name} must be at most {about['high']}, got {value!r}")
 
 
-# Sane limits of each shape: what is longer is no sentence but a file, or a paste gone wrong.
+# Longer rows are no sentences, but whole files or pasted by mistake.
 DEFAULTS: Mapping[Shape, CheckSettings] = {
     ("text", "label"): CheckSettings(),
     ("tokens", "tags"): CheckSettings(max_length=2_000),
@@ -151,10 +161,10 @@ DEFAULTS: Mapping[Shape, CheckSettings] = {
 
 
 def rules_of(shape: Shape, changed: Mapping[str, Any]) -> CheckSettings:
-    """The rules of a shape of rows with some of them changed.
+    """Return the rules of a shape of rows, with some of them changed.
 
     Raises:
-        ValueError: If a value is not one the rule can have.
+        ValueError: If a rule cannot have its value.
     """
     given: dict[str, Any] = {
         name: _words(name, value) if isinstance(value, list) else value
@@ -164,7 +174,7 @@ def rules_of(shape: Shape, changed: Mapping[str, Any]) -> CheckSettings:
 
 
 def _words(name: str, values: list[Any]) -> tuple[str, ...]:
-    """Read a list of words; YAML takes some for numbers, and `NULL` for nothing."""
+    """Read a list of words; YAML reads some as numbers, and `NULL` as none."""
     for value in values:
         if not isinstance(value, str | int | float | None) or isinstance(value, bool):
             raise ValueError(f"{name} must list words, got {value!r}; write it in quotes")

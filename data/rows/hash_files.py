@@ -1,4 +1,4 @@
-"""Files of hashes too many to hold: compared and joined range by range."""
+"""Files of hashes that do not fit into memory: compared and joined range by range."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -10,41 +10,40 @@ from numpy.lib import format as npy
 from data.arrays import GrowingArray
 from data.rows.hash_set import Hashes
 
-RANGE_ROWS = 1 << 21  # hashes of a file that are looked at together
+RANGE_ROWS = 1 << 21  # hashes of a file in memory at once
 READ_ROWS = 1 << 18
 
 
 def num_missing(path: Path, other: Path | None) -> int:
-    """Count the hashes of a file that do not stand in another one; all, if there is no other."""
+    """Count the hashes of a file that another file lacks; all, if there is no other."""
     if other is None:
         return _num_rows(path)
     num = 0
     for ours, theirs in _ranges([path, other]):
-        places = np.searchsorted(theirs, ours)
-        num += (
-            len(ours) - int((theirs[np.minimum(places, len(theirs) - 1)] == ours).sum())
-            if len(theirs)
-            else len(ours)
-        )
+        num += len(ours)
+        if len(theirs):
+            index = np.minimum(np.searchsorted(theirs, ours), len(theirs) - 1)
+            num -= int((theirs[index] == ours).sum())
     return num
 
 
 def num_repeated(path: Path) -> int:
-    """Count the hashes of a file that stand in it before."""
+    """Count the repeated hashes of a file, without the first of each."""
     return sum(len(found) - len(np.unique(found)) for (found,) in _ranges([path]))
 
 
 def num_changed(first: tuple[Path, Path], second: tuple[Path, Path]) -> tuple[int, int]:
-    """Compare what stands beside the same keys in two snapshots.
+    """Compare the values of equal keys in two snapshots.
 
     Args:
         first: Files of keys and of values, both in the same order.
         second: The same of another snapshot.
 
     Returns:
-        How many keys have another value, and how many stand in both; a key that a file has twice counts in neither.
+        The number of keys with another value, and of keys in both; a key that
+        a file has twice does not count.
     """
-    num_other, num_common = 0, 0
+    num_other = num_common = 0
     rows = max(_num_rows(first[0]), _num_rows(second[0]))
     for low, high in _edges(rows):
         our_keys, our_values = _pairs_within(first, low, high - 1)
@@ -58,8 +57,9 @@ def num_changed(first: tuple[Path, Path], second: tuple[Path, Path]) -> tuple[in
 
 
 def _pairs_within(files: tuple[Path, Path], low: int, high: int) -> tuple[Hashes, Hashes]:
-    """Read the keys from ``low`` to ``high`` that a file has once, with their values."""
-    keys, values = [np.zeros(0, np.uint64)], [np.zeros(0, np.uint64)]
+    """Read the keys from ``low`` to ``high`` that a file has exactly once, with their values."""
+    keys = [np.zeros(0, np.uint64)]
+    values = [np.zeros(0, np.uint64)]
     with files[0].open("rb") as of_keys, files[1].open("rb") as of_values:
         _read_header(of_keys)
         _read_header(of_values)
@@ -73,7 +73,7 @@ def _pairs_within(files: tuple[Path, Path], low: int, high: int) -> tuple[Hashes
 
 
 def write_distinct(path: Path, parts: Sequence[Path]) -> None:
-    """Write all hashes of some files into one, ascending and each once."""
+    """Write the distinct hashes of some files into one, ascending."""
     file = GrowingArray(path, np.uint64)
     for found in _ranges(parts):
         file.append(np.unique(np.concatenate(found)))
@@ -81,13 +81,13 @@ def write_distinct(path: Path, parts: Sequence[Path]) -> None:
 
 
 def _ranges(paths: Sequence[Path]) -> Iterator[list[Hashes]]:
-    """The hashes of each file, sorted, a range after the other."""
+    """Yield the sorted hashes of each file, range by range."""
     for low, high in _edges(max(map(_num_rows, paths))):
         yield [np.sort(_within(path, low, high - 1)) for path in paths]
 
 
 def _edges(num_rows: int) -> Iterator[tuple[int, int]]:
-    """Cut all hashes into ranges of about ``RANGE_ROWS`` of so many rows; the upper end is not included."""
+    """Cut the hashes of ``num_rows`` rows into ranges of about ``RANGE_ROWS``, end excluded."""
     num = num_rows // RANGE_ROWS + 1
     edges = [number * 2**64 // num for number in range(num)]
     yield from zip(edges, [*edges[1:], 2**64], strict=True)
@@ -109,7 +109,7 @@ def _num_rows(path: Path) -> int:
 
 
 def _read_header(file: BinaryIO) -> int:
-    """Read the beginning of a ``.npy`` file up to its values, and say how many they are."""
+    """Read the header of a ``.npy`` file, and return the number of its values."""
     npy.read_magic(file)
     (num,), _, _ = npy.read_array_header_1_0(file)
     return int(num)

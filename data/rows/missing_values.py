@@ -1,4 +1,4 @@
-"""Words that stand for nothing: what other programs write where a value is missing."""
+"""Words for missing values, as other programs write them."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -8,7 +8,7 @@ import pyarrow.compute as pc
 
 from data.formats.base import TEXT
 
-# As pandas, R, SQL, JSON, Excel and spreadsheets write a missing value, in small letters.
+# Missing values of pandas, R, SQL, JSON and spreadsheets, in small letters.
 WORDS = (
     "nan",
     "null",
@@ -44,18 +44,18 @@ LONGEST = max(map(len, WORDS))
 
 
 def is_missing_word(name: str) -> bool:
-    """Whether a whole value reads like one that is missing."""
+    """Whether a value is a word for a missing value."""
     return name.strip().lower() in WORDS
 
 
 def listed(column: pa.ChunkedArray, words: Iterable[str]) -> pa.ChunkedArray:
-    """Mark the values that are one of some words, in any case and with any spaces around them."""
+    """Mark the values in a list of words, in any case and with any spaces around them."""
     known = pa.array(sorted({word.strip().lower() for word in words}), TEXT)
     return pc.is_in(pc.utf8_lower(pc.utf8_trim_whitespace(column)), known)
 
 
 def count_missing_words(column: pa.ChunkedArray) -> Counter[str]:
-    """Count the values that read like a missing one, each as it is written."""
+    """Count the words for missing values in a column, each as it is written."""
     short = column.filter(pc.less_equal(pc.binary_length(column), LONGEST + 4))  # and some spaces
     found = short.filter(listed(short, WORDS)) if len(short) else short
     return Counter(
@@ -64,10 +64,13 @@ def count_missing_words(column: pa.ChunkedArray) -> Counter[str]:
 
 
 def rejected_with_missing_words(raw: pa.ChunkedArray) -> tuple[int, Counter[str]]:
-    """Find the rejected rows, sides with a tab between, of which a side reads like a missing value.
+    """Find rejected rows with a side that is a word for a missing value.
+
+    Args:
+        raw: The rows, their sides joined by tabs.
 
     Returns:
-        Their number, and the words with the number of sides that are one.
+        The number of such rows, and how many sides are each word.
     """
     sides = pc.split_pattern(raw, "\t").combine_chunks()
     flat = pa.chunked_array([sides.flatten()])

@@ -1,4 +1,4 @@
-"""Who asked to be forgotten: hashes of texts and of keys, and rows with nothing left of them."""
+"""Removal lists: rows that must be forgotten, by hashes of their texts and keys."""
 
 from dataclasses import dataclass, field
 
@@ -12,27 +12,26 @@ from data.rows.arrow_text import hashes, normalised
 from data.rows.hash_set import Seen
 from data.rows.splits import CONTENT_KEY, SPLIT_KEY
 
-KEY = "key"  # role of the column that names a row, where a source has one
-REMOVED = (
-    "removed"  # stands as the kind of a row of which nothing else is left but its number and key
-)
+KEY = "key"  # role of the column that identifies a row, where a source has one
+REMOVED = "removed"  # the kind of a removed row, of which only number and key are left
 
 
 @dataclass(frozen=True)
 class Removals:
-    """Who asked to be forgotten: hashes of texts and of keys."""
+    """A removal list: hashes of texts and of keys."""
 
     texts: Seen = field(default_factory=Seen)
     keys: Seen = field(default_factory=Seen)
 
     @classmethod
     def of(cls, lines: list[str]) -> "Removals":
-        """Read ``text:HASH`` (16 hexadecimal digits) and ``key:VALUE`` lines; others are empty or comments.
+        """Read lines ``text:HASH`` (16 hexadecimal digits), ``key:VALUE``, and comments.
 
         Raises:
-            RowError: If a line is neither.
+            RowError: If a line is none of these, nor empty.
         """
-        texts, keys = [], []
+        texts = []
+        keys = []
         for number, line in enumerate(lines, start=1):
             kind, _, value = line.strip().partition(":")
             if kind == "text" and len(value) == 16 and not set(value) - set("0123456789abcdef"):
@@ -41,24 +40,25 @@ class Removals:
                 keys.append(value)
             elif line.strip() and not line.startswith("#"):
                 raise RowError(
-                    f"line {number}: expected text:HASH (16 hexadecimal digits) or key:VALUE, got {line.strip()[:60]!r}"
+                    f"line {number}: expected text:HASH (16 hexadecimal digits) or key:VALUE, "
+                    f"got {line.strip()[:60]!r}"
                 )
-        named = hashes(pa.chunked_array([pa.array(keys, TEXT)]), CONTENT_KEY)
-        return cls(Seen(np.asarray(texts, np.uint64)), Seen(named))
+        key_hashes = hashes(pa.chunked_array([pa.array(keys, TEXT)]), CONTENT_KEY)
+        return cls(Seen(np.asarray(texts, np.uint64)), Seen(key_hashes))
 
 
 def text_hash(text: str) -> str:
-    """The hash of a text as a removal list names it: copies in other case or spacing have the same."""
+    """Hash a text for a removal list; copies in other case or spacing have the same hash."""
     return f"{int(hashes(normalised(pa.chunked_array([[text]])), SPLIT_KEY)[0]):016x}"
 
 
 def blanked(table: pa.Table, removals: Removals, side: str) -> pa.Table:
-    """Take all that stands in the rows of who is to be forgotten, but for row and key; their kind is ``REMOVED``.
+    """Erase the rows on a removal list, except row and key; their kind becomes ``REMOVED``.
 
     Args:
         table: Checked rows.
-        removals: Who is to be forgotten.
-        side: Role of the source side, by which texts are told.
+        removals: The removal list.
+        side: Role of the source side, whose text is compared.
     """
     if not len(removals.texts) and not len(removals.keys):
         return table
@@ -68,8 +68,8 @@ def blanked(table: pa.Table, removals: Removals, side: str) -> pa.Table:
     if not is_removed.any():
         return table
     mask = pa.array(is_removed)
-    for place, name in enumerate(table.column_names):
+    for index, name in enumerate(table.column_names):
         if name not in (ROW, KEY):
             left = pa.scalar(REMOVED if name == KIND else None, table[name].type)
-            table = table.set_column(place, name, pc.if_else(mask, left, table[name]))
+            table = table.set_column(index, name, pc.if_else(mask, left, table[name]))
     return table

@@ -1,4 +1,4 @@
-"""A column that says of each row which split it is in."""
+"""A column that names the split of each row."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -23,10 +23,10 @@ SPELLINGS = {
 
 
 def rows_of_split(table: pa.Table, split: str) -> pa.Table:
-    """Pick the rows of one split, and take the column away.
+    """Pick the rows of one split, and drop the column.
 
-    Rows that cannot be read have no split: they come with those of train,
-    once, as do rows whose split has no known name (``unknown_split``).
+    Invalid rows have no split: they come with those of train, once, as do rows
+    whose split has an unknown name (``unknown_split``).
 
     Args:
         table: As a format yields it, with the column ``split``.
@@ -35,11 +35,10 @@ def rows_of_split(table: pa.Table, split: str) -> pa.Table:
     given = pc.utf8_lower(pc.utf8_trim_whitespace(table[SPLIT]))
     names = pc.index_in(given, pa.array(list(SPELLINGS), TEXT)).combine_chunks()
     meant = pa.array(list(SPELLINGS.values()), TEXT).take(names)
-    is_wanted = pc.fill_null(pc.equal(meant, split), split == "train").to_numpy(
-        zero_copy_only=False
-    )
-    chosen, meant = table.filter(pa.array(is_wanted)), meant.filter(pa.array(is_wanted))
-    is_unknown = pc.and_(pc.is_null(meant), pc.is_null(chosen[KIND])).to_numpy()
+    is_wanted = pc.fill_null(pc.equal(meant, split), split == "train")
+    chosen = table.filter(is_wanted)
+    has_no_name = pc.is_null(meant.filter(is_wanted))
+    is_unknown = pc.and_(has_no_name, pc.is_null(chosen[KIND])).to_numpy()
     if np.any(is_unknown):
         chosen = _with_unknown(chosen, is_unknown)
     return chosen.drop_columns([SPLIT])
@@ -47,11 +46,12 @@ def rows_of_split(table: pa.Table, split: str) -> pa.Table:
 
 def _with_unknown(table: pa.Table, is_unknown: np.ndarray) -> pa.Table:
     kinds, reasons, raw = (table[name].to_pylist() for name in (KIND, REASON, RAW))
-    for place in np.flatnonzero(is_unknown).tolist():
-        value = table[SPLIT][place].as_py()
-        kinds[place] = "unknown_split"
-        reasons[place] = (
-            f"expected train, validation or test (or dev, val, valid, testing ...) as its split, got {value!r}"
+    for index in np.flatnonzero(is_unknown).tolist():
+        value = table[SPLIT][index].as_py()
+        kinds[index] = "unknown_split"
+        reasons[index] = (
+            "expected train, validation or test (or dev, val, valid, testing ...) as its split, "
+            f"got {value!r}"
         )
     for name, values in ((KIND, kinds), (REASON, reasons), (RAW, raw)):
         table = table.set_column(
@@ -61,15 +61,15 @@ def _with_unknown(table: pa.Table, is_unknown: np.ndarray) -> pa.Table:
 
 
 def split_column_of(entry: Entry, source: Any, keys: Sequence[str]) -> str | int:
-    """The column that says of each row which split it is in; empty if there is none.
+    """Read the column that names the split of each row; empty if there is none.
 
     Args:
         entry: The part ``splits`` of a catalog entry.
         source: Of the dataset.
-        keys: Names of what sources give by split.
+        keys: Fields of sources that map splits to files.
 
     Raises:
-        RowError: If it is no column, or the source gives its splits itself.
+        RowError: If it is no column, or the source has splits itself.
     """
     if COLUMN not in entry.content:
         return ""
@@ -80,6 +80,7 @@ def split_column_of(entry: Entry, source: Any, keys: Sequence[str]) -> str | int
         )
     if not any(set(getattr(source, name, ())) == {"all"} for name in keys):
         raise RowError(
-            f"{entry.where}: {COLUMN} needs a source that gives all rows at once, as paths: {{all: ...}}"
+            f"{entry.where}: {COLUMN} needs a source that gives all rows at once, "
+            "as paths: {all: ...}"
         )
     return column

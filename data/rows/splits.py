@@ -1,4 +1,4 @@
-"""The split of an example from its content: normalised, hashed with a key, the same for ever."""
+"""The split of a row, from a keyed hash of its normalized content: it never changes."""
 
 from collections.abc import Mapping
 
@@ -9,16 +9,17 @@ from numpy.typing import NDArray
 from data.rows.arrow_text import MIX, hashes
 
 SPLITS = ("train", "validation", "test")
-# Keys of the hash, written down once and for ever: with others every split would be another.
-SPLIT_KEY, CONTENT_KEY = "refrain.splits.1", "refrain.content1"
+# Keys of the hash. They must never change, or every split would change.
+SPLIT_KEY = "refrain.splits.1"
+CONTENT_KEY = "refrain.content1"
 
 
 def row_hashes(sides: NDArray[np.uint64], target: pa.ChunkedArray | None) -> NDArray[np.uint64]:
-    """Hashes of whole rows: those of the source sides, mixed with the targets'.
+    """Hash whole rows: the hashes of the source sides, mixed with the targets'.
 
     Args:
         sides: Hashes of the source sides, (N,).
-        target: Normalised targets, or None where a row has one side only.
+        target: Normalized targets, or None where a row has one side only.
     """
     if target is None:
         return sides
@@ -31,16 +32,16 @@ def row_hashes(sides: NDArray[np.uint64], target: pa.ChunkedArray | None) -> NDA
 
 
 def assign(sides: NDArray[np.uint64], shares: Mapping[str, float]) -> NDArray[np.int8]:
-    """Give each row its split: the number of its name in ``SPLITS``.
+    """Assign each row its split, as an index of ``SPLITS``.
 
-    A pure function of the source side and the shares, so a dataset that grows
-    never moves a row from one split to another.
+    A pure function of the source side and the shares, so no row changes its
+    split when a dataset grows.
 
     Args:
-        sides: Hashes of normalised source texts by ``SPLIT_KEY``, (N,).
+        sides: Hashes of normalized source texts by ``SPLIT_KEY``, (N,).
         shares: Of ``validation`` and ``test``; the rest is ``train``.
     """
-    place = sides / np.float64(2**64)
+    position = sides / np.float64(2**64)
     test = shares.get("test", 0.0)
-    is_test, is_validation = place < test, place < test + shares.get("validation", 0.0)
-    return np.where(is_test, 2, np.where(is_validation, 1, 0)).astype(np.int8)
+    is_held_out = position < test + shares.get("validation", 0.0)
+    return np.where(position < test, 2, np.where(is_held_out, 1, 0)).astype(np.int8)

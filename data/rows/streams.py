@@ -1,4 +1,4 @@
-"""Tables that come batch by batch: read again and again, some of their rows, work on several at a time."""
+"""Streams of tables: read more than once, or only some of their rows."""
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ BATCH_ROWS = 8192
 
 @dataclass(frozen=True)
 class Stream:
-    """Tables that can be read from their start again and again."""
+    """Tables that can be read more than once."""
 
     open: Callable[[], Iterator[pa.Table]]
 
@@ -26,35 +26,37 @@ class Stream:
 
 
 def parquet_batches(path: Path, size: int = BATCH_ROWS) -> Iterator[pa.Table]:
-    """The rows of a file, ``size`` at a time."""
-    with pq.ParquetFile(
-        path, pre_buffer=False
-    ) as file:  # buffering ahead holds a whole file's columns in memory
+    """Read the rows of a file, ``size`` at a time."""
+    # Pre-buffering would hold whole columns of the file in memory.
+    with pq.ParquetFile(path, pre_buffer=False) as file:
         yield from (pa.Table.from_batches([batch]) for batch in file.iter_batches(size))
 
 
 def smallest_rows(tables: Iterable[pa.Table], limit: int) -> NDArray[np.int64]:
-    """Numbers of the ``limit`` rows with the smallest content hashes, ascending.
+    """Find the ``limit`` rows with the smallest content hashes, by their numbers, ascending.
 
-    The same rows every time, whatever their order, and no more than ``limit``
-    hashes and those of one table are held at once.
+    The choice does not depend on the order of rows. Memory holds ``limit``
+    hashes and those of one table.
     """
-    places, rows, seen = np.zeros(0, dtype=np.uint64), np.zeros(0, dtype=np.int64), 0
+    smallest = np.zeros(0, dtype=np.uint64)
+    rows = np.zeros(0, dtype=np.int64)
+    num_seen = 0
     for table in tables:
-        places = np.concatenate(
-            [places, hashes(normalised(table[table.column_names[0]]), CONTENT_KEY)]
-        )
-        rows = np.concatenate([rows, np.arange(seen, seen + table.num_rows)])
-        best = np.argsort(places, kind="stable")[:limit]  # of equal rows, the first
-        places, rows, seen = places[best], rows[best], seen + table.num_rows
+        found = hashes(normalised(table[table.column_names[0]]), CONTENT_KEY)
+        smallest = np.concatenate([smallest, found])
+        rows = np.concatenate([rows, np.arange(num_seen, num_seen + table.num_rows)])
+        best = np.argsort(smallest, kind="stable")[:limit]  # of equal rows, the first
+        smallest = smallest[best]
+        rows = rows[best]
+        num_seen += table.num_rows
     return np.sort(rows)
 
 
 def only_rows(tables: Iterable[pa.Table], rows: NDArray[np.int64]) -> Iterator[pa.Table]:
-    """Some rows, by their numbers over all tables, ascending."""
-    seen = 0
+    """Read some rows, by their ascending numbers over all tables."""
+    num_seen = 0
     for table in tables:
-        first, last = np.searchsorted(rows, [seen, seen + table.num_rows])
+        first, last = np.searchsorted(rows, [num_seen, num_seen + table.num_rows])
         if last > first:
-            yield table.take(pa.array(rows[first:last] - seen))
-        seen += table.num_rows
+            yield table.take(pa.array(rows[first:last] - num_seen))
+        num_seen += table.num_rows

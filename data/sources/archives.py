@@ -1,4 +1,4 @@
-"""Compressed files and members of zip and tar archives, read where they lie."""
+"""Compressed files and members of zip and tar archives, read without a copy where possible."""
 
 import bz2
 import gzip
@@ -28,7 +28,9 @@ READERS: dict[str, Callable[[Any], Any]] = {
     "zstd": lambda stream: pa.CompressedInputStream(pa.PythonFile(stream, mode="r"), "zstd"),
 }
 COMPRESSIONS = ("infer", "none", *READERS, "zip", "tar")
-ZSTD, ZIP = b"\x28\xb5\x2f\xfd", b"PK"  # how such files begin
+# The first bytes of such files.
+ZSTD = b"\x28\xb5\x2f\xfd"
+ZIP = b"PK"
 DAMAGE = (
     EOFError,
     zlib.error,
@@ -38,19 +40,25 @@ DAMAGE = (
     NotImplementedError,
 )
 COPY_BYTES = 1 << 20
-CLUTTER = (".ds_store", "thumbs.db", "desktop.ini", "icon\r")  # what systems leave in folders
+CLUTTER = (
+    ".ds_store",
+    "thumbs.db",
+    "desktop.ini",
+    "icon\r",
+)  # files that operating systems leave in folders
 SHOWN = 20  # names of members in a message
 
 
-class Once(io.BufferedIOBase):
+class ReadOnceStream(io.BufferedIOBase):
     """A stream that is read once, from its start."""
 
     def __init__(self, stream: Any, *below: Any) -> None:
-        """Read ``stream``, and close it and what lies below it."""
-        self.stream, self.below = stream, below
+        """Read ``stream``; closing it also closes the streams ``below``."""
+        self.stream = stream
+        self.below = below
 
     def readable(self) -> bool:
-        """It is."""
+        """Return true: the stream can be read."""
         return True
 
     def read(self, size: int | None = -1, /) -> bytes:
@@ -58,17 +66,17 @@ class Once(io.BufferedIOBase):
         return bytes(self.stream.read() if size is None or size < 0 else self.stream.read(size))
 
     def close(self) -> None:
-        """Close all of it."""
+        """Close the stream and those below it."""
         for stream in (self.stream, *self.below):
             stream.close()
         super().close()
 
 
-class Unpacked(Once):
-    """What is unpacked while it is read, and says if it is damaged."""
+class UnpackedStream(ReadOnceStream):
+    """A stream that is unpacked while it is read, with errors about damaged files."""
 
     def __init__(self, stream: Any, name: str, *below: Any) -> None:
-        """Call it ``name``."""
+        """Keep ``name`` for error messages."""
         super().__init__(stream, *below)
         self.name = name
 
@@ -76,23 +84,23 @@ class Unpacked(Once):
         """Read up to ``size`` bytes.
 
         Raises:
-            RowError: If they cannot be unpacked.
+            RowError: If the file is damaged.
         """
-        with _damage_told(self.name):
+        with _explain_damage(self.name):
             return super().read(size)
 
 
 def kind_of(name: str) -> str:
-    """The compression that a name tells; of an address, what stands before its query."""
+    """Find the compression by the suffix of a name; the query of an address is ignored."""
     path = name.partition("?")[0] if "://" in name else name
     return "tar" if ARCHIVE.search(path) else SUFFIXES.get(path.lower().rpartition(".")[2], "none")
 
 
 def unpacked(stream: Any, name: str, compression: str = "infer") -> IO[bytes]:
-    """Unpack a file: as its name says, or as ``compression`` does; of an archive, its only member.
+    """Unpack a file by its name or by ``compression``; of an archive, its only member.
 
     Raises:
-        RowError: If it is an archive of several, or not what it should be.
+        RowError: If an archive has several members, or the file is of another kind.
     """
     kind = kind_of(name) if compression == "infer" else compression
     if kind in ("zip", "tar"):
@@ -103,31 +111,33 @@ def unpacked(stream: Any, name: str, compression: str = "infer") -> IO[bytes]:
         return unpacked(inner, f"{name}!{member}")
     if kind == "none":
         return stream  # type: ignore[no-any-return]
-    # A network gives less than it is asked for.
-    whole = io.BufferedReader(Once(stream), COPY_BYTES)
+    # Buffered, because a network may give fewer bytes than requested.
+    whole = io.BufferedReader(ReadOnceStream(stream), COPY_BYTES)
     head = whole.peek(HEAD_BYTES)[:HEAD_BYTES]
     if not head:
         return whole
     _check_kind(head, name, kind)
-    with _damage_told(name):
-        return Unpacked(READERS[kind](whole), name, whole)  # type: ignore[return-value]
+    with _explain_damage(name):
+        return UnpackedStream(READERS[kind](whole), name, whole)  # type: ignore[return-value]
 
 
 def _check_kind(head: bytes, name: str, kind: str) -> None:
-    """Refuse a file that is plain text, or packed in another way than it should be.
+    """Reject a file that is plain text, or packed in another way than expected.
 
     Raises:
-        RowError: Says what it is, and what to change.
+        RowError: Names the kind of file, and what to change.
     """
     found = kind_of_bytes(head)
     if found and found != kind:
         value = found if found in COMPRESSIONS else "none"
     elif not found and is_text(head):
-        found, value = f"plain text that begins with {first_words(head)!r}", "none"
+        found = f"plain text that begins with {first_words(head)!r}"
+        value = "none"
     else:
         return
     raise RowError(
-        f"{name} is {found}, and its name or source.compression says {kind}: set source.compression: {value}"
+        f"{name} is {found}, and its name or source.compression says {kind}: "
+        f"set source.compression: {value}"
     )
 
 
@@ -137,29 +147,28 @@ def open_member(stream: Any, path: str, archive: str, compression: str = "infer"
     Args:
         stream: The archive.
         path: Names of members, from the outside in, with ``!`` between them.
-        archive: What the archive is called, for messages.
+        archive: Name of the archive, for messages.
         compression: Of the member.
 
     Raises:
-        RowError: If there is no such member (with the nearest name), or one of
-            them is no archive.
+        RowError: If there is no such member (with the nearest name), or an
+            outer file is no archive.
     """
     for name in path.split("!"):
-        stream, archive = _member(stream, name, archive)[0], f"{archive}!{name}"
+        stream = _member(stream, name, archive)[0]
+        archive = f"{archive}!{name}"
     return unpacked(stream, archive, compression)
 
 
 def _member(stream: Any, name: str | None, archive: str) -> tuple[IO[bytes], str]:
-    """Open a member, or the only one, and say how it is called; close the archive if there is none."""
-    with _damage_told(archive), ExitStack() as opened:
+    """Open a member, or the only one, with its name; close the archive after an error."""
+    with _explain_damage(archive), ExitStack() as opened:
         stream = opened.enter_context(_seekable(stream))
         if _head(stream) == ZSTD:
-            stream = opened.enter_context(
-                _seekable(Unpacked(READERS["zstd"](stream), archive, stream))
-            )
-        is_zip = _head(stream).startswith(
-            ZIP
-        )  # not by its end, for a tar may hold a zip, and then ends like one
+            inner = UnpackedStream(READERS["zstd"](stream), archive, stream)
+            stream = opened.enter_context(_seekable(inner))
+        # By the start, because a tar that holds a zip ends like a zip.
+        is_zip = _head(stream).startswith(ZIP)
         found = (_zip_member if is_zip else _tar_member)(stream, name, archive)
         opened.pop_all()
         return found
@@ -174,12 +183,11 @@ def _head(stream: IO[bytes]) -> bytes:
 
 def _zip_member(stream: IO[bytes], name: str | None, archive: str) -> tuple[IO[bytes], str]:
     zipped = zipfile.ZipFile(stream)
-    found = _chosen(
-        name, [info.filename for info in zipped.infolist() if not info.is_dir()], archive
-    )
+    files = [info.filename for info in zipped.infolist() if not info.is_dir()]
+    found = _chosen(name, files, archive)
     if zipped.getinfo(found).flag_bits & 1:
         raise RowError(f"{archive}!{found} is encrypted, expected an archive without a password")
-    return Unpacked(zipped.open(found), f"{archive}!{found}", zipped, stream), found  # type: ignore[return-value]
+    return UnpackedStream(zipped.open(found), f"{archive}!{found}", zipped, stream), found  # type: ignore[return-value]
 
 
 def _tar_member(stream: IO[bytes], name: str | None, archive: str) -> tuple[IO[bytes], str]:
@@ -190,7 +198,7 @@ def _tar_member(stream: IO[bytes], name: str | None, archive: str) -> tuple[IO[b
             f"{archive} is neither a zip nor a tar archive, or is damaged: {_line(error)}"
         ) from None
     files = []
-    for member in tar:  # up to the one that is wanted: what is compressed is not read twice
+    for member in tar:  # up to the requested one, so that compressed data is not read twice
         if not member.isdir():
             files.append(member.name)
         if member.name == name and files[-1:] == [name]:
@@ -199,11 +207,11 @@ def _tar_member(stream: IO[bytes], name: str | None, archive: str) -> tuple[IO[b
     opened = tar.extractfile(found)
     if opened is None:
         raise RowError(f"{archive}!{found} is no file")
-    return Unpacked(opened, f"{archive}!{found}", tar, stream), found  # type: ignore[return-value]
+    return UnpackedStream(opened, f"{archive}!{found}", tar, stream), found  # type: ignore[return-value]
 
 
 def is_clutter(path: str) -> bool:
-    """Whether a file is none of the user's: one that an operating system leaves in folders and archives."""
+    """Whether an operating system made a file, and not the user."""
     *folders, name = path.replace("\\", "/").split("/")
     return "__MACOSX" in folders or name.startswith("._") or name.lower() in CLUTTER
 
@@ -219,47 +227,47 @@ def _chosen(name: str | None, files: list[str], archive: str) -> str:
     files = [file for file in files if not _is_hidden(file)]
     if name is None and len(files) == 1:
         return files[0]
-    shown = ", ".join(files[:SHOWN]) + (
-        f" and {len(files) - SHOWN:,} more" if len(files) > SHOWN else ""
-    )
+    shown = ", ".join(files[:SHOWN])
+    if len(files) > SHOWN:
+        shown += f" and {len(files) - SHOWN:,} more"
     if name is None and not files:
         raise RowError(f"{archive} holds no files, expected one")
     if name is None:
         raise RowError(
-            f"{archive} holds {len(files):,} files, expected one: add !NAME to the path. There are: {shown}"
+            f"{archive} holds {len(files):,} files, expected one: add !NAME to the path. "
+            f"There are: {shown}"
         )
-    said = nearest(name, files)
-    raise RowError(
-        f"{archive} has no member {name!r}: {said if said.startswith('did') else f'there are: {shown}'}"
-    )
+    hint = nearest(name, files)
+    if not hint.startswith("did"):
+        hint = f"there are: {shown}"
+    raise RowError(f"{archive} has no member {name!r}: {hint}")
 
 
 def _seekable(stream: Any) -> IO[bytes]:
-    """Give a stream that can be read from any place: the same, or a copy on the disk."""
+    """Return a stream that can seek: the given one, or a copy on disk."""
     if stream.seekable():
         return stream  # type: ignore[no-any-return]
     with stream, ExitStack() as opened:
         copy = opened.enter_context(tempfile.TemporaryFile())
         shutil.copyfileobj(stream, copy, COPY_BYTES)
         copy.seek(0)
-        opened.pop_all()  # it lives as long as its member
+        opened.pop_all()  # the copy stays open as long as its member
     return copy
 
 
 @contextmanager
-def _damage_told(name: str) -> Iterator[None]:
-    """Say of what cannot be unpacked which file it is, and what to do."""
+def _explain_damage(name: str) -> Iterator[None]:
+    """Turn an error of unpacking into a RowError with the file and a remedy."""
     try:
         yield
     except (*DAMAGE, OSError) as error:
-        # Of an OSError only what bz2, gzip and Arrow say; a disk or a network gives a number or a class of its own.
-        if isinstance(error, OSError) and (
-            type(error) not in (OSError, gzip.BadGzipFile) or error.errno is not None
-        ):
+        # bz2, gzip and Arrow raise a plain OSError without a number; a disk or a network does not.
+        is_plain = type(error) in (OSError, gzip.BadGzipFile)
+        if isinstance(error, OSError) and not (is_plain and error.errno is None):
             raise
-        said = f"{name} is damaged, cut short or of another kind than its name says: {_line(error)}"
         raise RowError(
-            f"{said}. Get it again; if it is not compressed so, say so with source.compression"
+            f"{name} is damaged, cut short or of another kind than its name says: {_line(error)}. "
+            "Get it again; if it is not compressed so, say so with source.compression"
         ) from None
 
 

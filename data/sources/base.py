@@ -1,26 +1,35 @@
-"""What a source is: pieces that are read one by one, and what it may use to read them."""
+"""Sources: where rows come from, listed as partitions that are read one by one.
+
+Every module of ``data/sources`` with a ``SOURCE`` holds one class that
+satisfies ``ByteSource`` or ``TableSource``; a table that grows by a watermark
+satisfies ``GrowingSource`` as well. A test checks each of them.
+"""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any, ClassVar, Protocol
+from typing import IO, Any, ClassVar, Protocol, runtime_checkable
 
 import pyarrow as pa
 
 
 @dataclass(frozen=True, kw_only=True)
 class Piece:
-    """What is read at once: a file, two parallel files, a stretch of a table.
+    """A partition of a source: a file, two parallel files or a range of a table.
 
-    ``version`` tells whether it is still what it was: equal names and
-    versions promise equal rows. ``is_kept`` says that its checked rows are
-    worth keeping, for a later snapshot may hold the same piece beside new
-    ones. ``mark`` is what the source must know to read on after it, such as
-    the largest watermark; ``place`` is for the source alone.
+    Attributes:
+        split: ``train``, ``validation``, ``test``, or ``all`` where we make the splits.
+        name: How messages and reports call it.
+        version: Equal names and versions promise equal rows; empty if only
+            reading shows whether the rows changed.
+        is_kept: Whether its checked rows are stored, because a later snapshot
+            may hold the same partition beside new ones.
+        mark: Where the next partition of a growing table begins; None elsewhere.
+        place: What the source needs to open it; no other code reads it.
     """
 
-    split: str  # train, validation, test, or all if the split is made here
+    split: str
     name: str
     version: str
     is_kept: bool = False
@@ -30,10 +39,10 @@ class Piece:
 
 @dataclass(frozen=True)
 class Access:
-    """What a source may use: a folder for downloads, and the values of secrets.
+    """The resources of a source: a folder for downloads, and the values of secrets.
 
-    ``reveal`` writes the values of secrets into a text that names them;
-    ``hide`` takes them out of a message again.
+    ``reveal`` replaces the references in a text by the values of the secrets;
+    ``hide`` removes those values from a message.
     """
 
     downloads: Path
@@ -42,51 +51,89 @@ class Access:
 
 
 class Source(Protocol):
-    """Where rows come from; a frozen dataclass whose fields are the keys of its catalog entry."""
+    """Where rows come from: a frozen dataclass whose fields are the keys of its catalog entry."""
+
+    __dataclass_fields__: ClassVar[dict[str, Any]]
+    has_format: ClassVar[bool]  # whether the source gives bytes, which a format reads
 
     def pieces(self, access: Access, known: Sequence[Piece]) -> list[Piece]:
-        """List what there is to read now, in the order in which it is to be read, test before train.
+        """List the partitions to read now, in reading order, test before train.
 
         Args:
-            access: What may be used.
-            known: The pieces of the last snapshot whose rows are kept. A
-                source that can tell what is new lists them again (or those
-                that are still there) and adds what is new.
-        """
-
-
-class ByteSource(Source, Protocol):
-    """A source of files, which a format reads."""
-
-    has_format: ClassVar[bool] = True
-
-    def open(self, piece: Piece, access: Access) -> AbstractContextManager[Sequence[IO[bytes]]]:
-        """Open a piece: one stream of bytes, or two where its rows lie in parallel files."""
-
-
-class TableSource(Source, Protocol):
-    """A source of tables with named columns, which need no format."""
-
-    has_format: ClassVar[bool] = False
-
-    def tables(
-        self, piece: Piece, columns: Mapping[str, str], access: Access
-    ) -> Iterator[pa.Table]:
-        """Read a piece in batches of constant size.
-
-        Args:
-            piece: One of ``pieces``.
-            columns: Role (text, label, key ...) to name of a column of the source.
-            access: What may be used.
-
-        Yields:
-            Tables with one column per role, by the role's name, of whatever
-            type the source has.
+            access: Downloads and secrets.
+            known: The stored partitions of the last snapshot. A source that
+                detects new rows lists those that still exist again, then adds
+                the new ones.
 
         Raises:
-            RowError: If there is no such column, with the nearest.
+            RowError: If the source does not have what the catalog entry names.
             OSError: If the source cannot be reached.
         """
 
-    def keys(self, access: Access) -> Iterator[pa.Array] | None:
-        """The keys that are in the source now, as text, in batches; None if it cannot tell which rows are gone."""
+
+@runtime_checkable
+class ByteSource(Source, Protocol):
+    """A source of files, which a format reads; its ``has_format`` is true."""
+
+    def open(self, partition: Piece, access: Access) -> AbstractContextManager[Sequence[IO[bytes]]]:
+        """Open a partition: one stream of bytes, or two where its rows lie in parallel files.
+
+        Raises:
+            RowError: If a file is damaged.
+            OSError: If a file cannot be read.
+        """
+
+
+@runtime_checkable
+class TableSource(Source, Protocol):
+    """A source of tables with named columns, which need no format; ``has_format`` is false."""
+
+    def tables(
+        self, partition: Piece, columns: Mapping[str, str], access: Access
+    ) -> Iterator[pa.Table]:
+        """Read a partition in batches of constant size.
+
+        Args:
+            partition: One of those that ``pieces`` listed.
+            columns: Role (text, label, key ...) to the name of a column of the source.
+            access: Downloads and secrets.
+
+        Yields:
+            Tables with one column per role, named by the role, of any type.
+
+        Raises:
+            RowError: If there is no such column, with the nearest name.
+            OSError: If the source cannot be reached.
+        """
+
+
+@runtime_checkable
+class GrowingSource(TableSource, Protocol):
+    """A table whose new and changed rows are found by a watermark.
+
+    Its partitions have a ``mark`` where the catalog entry names a watermark.
+    The methods below need that watermark and the key, but for ``state``.
+    """
+
+    def keys(self, access: Access) -> Iterator[pa.Array]:
+        """Read the keys of all rows in the source now, as text, in batches.
+
+        Raises:
+            RowError: If the catalog entry names no key.
+            OSError: If the source cannot be reached.
+        """
+
+    def stamps(self, access: Access, until: Piece, *, is_alone: bool = False) -> Iterator[pa.Table]:
+        """Read key and watermark, as text, of the rows in the source now.
+
+        Args:
+            access: Downloads and secrets.
+            until: The partition whose watermark is the upper end.
+            is_alone: Start at the lower end of ``until``, not at the first row.
+        """
+
+    def state(self, access: Access) -> str:
+        """Digest all keys and watermarks: equal as long as no row comes, changes or goes.
+
+        Empty without a watermark: then only reading shows whether the rows changed.
+        """

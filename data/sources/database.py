@@ -1,4 +1,4 @@
-"""A connection to a database: its address with secrets by name, and its errors in words without them."""
+"""Connections to databases: addresses with references to secrets, and errors without them."""
 
 import re
 from collections.abc import Iterator
@@ -16,27 +16,24 @@ from data.sources.base import Access
 
 TIMEOUT_SECONDS = 10  # for a server that does not answer; the system's own limit is minutes
 TIMED = {"psycopg", "psycopg2", "pymysql", "mysqldb"}  # drivers that know connect_timeout
-WITHOUT_DRIVER = {
-    "postgresql",
-    "postgres",
-}  # SQLAlchemy 2.0 would take psycopg2, which is no extra of ours
+# SQLAlchemy 2.0 would take psycopg2, which is no extra of this package.
+WITHOUT_DRIVER = {"postgresql", "postgres"}
 REPEATABLE = {"postgresql", "mysql", "mariadb"}
 REFERENCE = re.compile(r"\$\{[^{}]*\}")
-STAND_IN = (
-    "7316110{:04}"  # for a reference while an address is read: digits may stand anywhere in one
-)
+# Replaces a reference while an address is parsed: digits are valid in each part of one.
+STAND_IN = "7316110{:04}"
 SECRET_OPTION = re.compile(r"pass|pwd|secret|token", re.IGNORECASE)
 
 
 class DatabaseError(OSError):
-    """The database could not be reached, or was lost: what may pass next time."""
+    """The database could not be reached, or the connection broke; a retry may succeed."""
 
 
 def check_secrets(url: str) -> None:
-    """Refuse an address with a password that is not named by a reference such as ``${env:NAME}``.
+    """Reject an address with a password that is no reference such as ``${env:NAME}``.
 
     Raises:
-        RowError: If there is one, or the address cannot be read; repeats neither.
+        RowError: If there is one, or the address is invalid; repeats neither.
     """
     if REFERENCE.fullmatch(url):
         return
@@ -49,22 +46,23 @@ def check_secrets(url: str) -> None:
     for value in [read.password or "", *map(str, secret)]:
         if value and value not in _stand_ins(url):
             raise RowError(
-                "a password stands in url; write it as ${env:NAME}, and set that variable where the flow runs"
+                "a password stands in url; write it as ${env:NAME}, "
+                "and set that variable where the flow runs"
             )
 
 
 @contextmanager
 def connected(url: str, origin: str, access: Access) -> Iterator[sa.Connection]:
-    """Connect to read only, to one state of the database where it can give that.
+    """Connect read-only, to one state of the database where it supports that.
 
     Args:
-        url: SQLAlchemy's, with references.
-        origin: What is read, for the messages.
-        access: Knows the values of the references.
+        url: Of SQLAlchemy, with references.
+        origin: Name of the table or query, for messages.
+        access: Reveals and hides the values of the references.
 
     Raises:
         DatabaseError: If the database cannot be reached or is lost.
-        RowError: If the address is wrong, or the database refuses a statement.
+        RowError: If the address is wrong, or the database rejects a statement.
     """
     known = _revealed(url, access)
     engine = _engine(known, url)
@@ -73,23 +71,23 @@ def connected(url: str, origin: str, access: Access) -> Iterator[sa.Connection]:
     except SQLAlchemyError as error:
         help_ = "Look at the address, the user, the password and the network"
         raise DatabaseError(
-            f"cannot connect to the database {url}: {_said(error, known, access)}. {help_}"
+            f"cannot connect to the database {url}: {_message(error, known, access)}. {help_}"
         ) from None
     with connection:
         try:
             _begin(connection)
             yield connection
         except SQLAlchemyError as error:
-            said = _said(error, known, access)
+            message = _message(error, known, access)
             if _may_pass(error):
                 raise DatabaseError(
-                    f"the database {url} failed while {origin} was read: {said}"
+                    f"the database {url} failed while {origin} was read: {message}"
                 ) from None
-            raise RowError(f"{origin} of the database {url} cannot be read: {said}") from None
+            raise RowError(f"{origin} of the database {url} cannot be read: {message}") from None
 
 
 def _begin(connection: sa.Connection) -> None:
-    """See one state until the connection is closed, and write nothing."""
+    """Begin a read-only transaction that sees one state of the database."""
     dialect = connection.dialect.name
     if dialect in REPEATABLE:
         connection.execution_options(isolation_level="REPEATABLE READ")
@@ -97,16 +95,15 @@ def _begin(connection: sa.Connection) -> None:
         connection.execution_options(postgresql_readonly=True)
     if dialect == "sqlite":
         connection.exec_driver_sql("PRAGMA query_only = ON")
-        connection.exec_driver_sql(
-            "BEGIN"
-        )  # Python's driver begins at the first change, which never comes
+        # Python's driver begins a transaction at the first change, which never comes.
+        connection.exec_driver_sql("BEGIN")
 
 
 def _engine(url: sa.URL, named: str) -> sa.Engine:
-    """Find dialect and driver.
+    """Make an engine with the dialect and driver of an address.
 
     Raises:
-        RowError: If one of them is missing, or the file of an SQLite database.
+        RowError: If the dialect, the driver or the file of an SQLite database is missing.
     """
     if url.drivername in WITHOUT_DRIVER:
         url = url.set(drivername="postgresql+psycopg")
@@ -125,16 +122,7 @@ def _engine(url: sa.URL, named: str) -> sa.Engine:
             f"SQLAlchemy has no dialect and driver {url.drivername!r}: look at the begin of {named}"
         ) from None
     except ImportError as error:
-        missing = error.name or "the driver"
-        is_extra = missing in ("psycopg", "psycopg_binary")
-        command = (
-            "make extras, or pip install 'refrain-rnn[postgres]'"
-            if is_extra
-            else f"pip install {missing}"
-        )
-        raise RowError(
-            f"{url.drivername} addresses need {missing}, which is not installed: {command}"
-        ) from None
+        raise _missing_driver(url, error.name or "the driver") from None
     if engine.dialect.is_async:
         raise RowError(
             f"{named} names a driver for asyncio; expected one without, such as postgresql+psycopg"
@@ -146,26 +134,33 @@ def _engine(url: sa.URL, named: str) -> sa.Engine:
         and not path.startswith((":", "file:"))
         and not Path(path).is_file()
     ):
-        raise RowError(
-            f"there is no SQLite file {path if path in named else named}"
-        )  # SQLite would make an empty one
+        # SQLite would make an empty one.
+        raise RowError(f"there is no SQLite file {path if path in named else named}")
     return engine
 
 
-def _said(error: SQLAlchemyError, url: sa.URL, access: Access) -> str:
-    """What the driver said, in one line and without the password, which may be part of a longer secret."""
-    said = " ".join(str(getattr(error, "orig", None) or error).split()).partition(
-        " (Background on this error"
-    )[0]
-    said = access.hide(said)
+def _missing_driver(url: sa.URL, missing: str) -> RowError:
+    command = f"pip install {missing}"
+    if missing in ("psycopg", "psycopg_binary"):
+        command = "make extras, or pip install 'refrain-rnn[postgres]'"
+    return RowError(f"{url.drivername} addresses need {missing}, which is not installed: {command}")
+
+
+def _message(error: SQLAlchemyError, url: sa.URL, access: Access) -> str:
+    """Write the driver's message in one line, without the password.
+
+    The password is hidden apart, because it may be part of a longer secret.
+    """
+    text = " ".join(str(getattr(error, "orig", None) or error).split())
+    text = access.hide(text.partition(" (Background on this error")[0])
     password = str(url.password or "")
     for written in {password, quote(password, safe=""), quote_plus(password)} - {""}:
-        said = said.replace(written, "***")
-    return said.rstrip(".")
+        text = text.replace(written, "***")
+    return text.rstrip(".")
 
 
 def _may_pass(error: SQLAlchemyError) -> bool:
-    """Whether it is the database's state and not the statement that is wrong."""
+    """Whether the database failed, and not the statement."""
     if isinstance(error, DBAPIError) and error.connection_invalidated:
         return True
     is_statement = getattr(getattr(error, "orig", None), "sqlite_errorname", "") == "SQLITE_ERROR"
@@ -183,9 +178,8 @@ def _parsed(url: str, named: str) -> sa.URL:
 
 
 def _stand_ins(url: str) -> dict[str, str]:
-    return {
-        STAND_IN.format(place): reference for place, reference in enumerate(REFERENCE.findall(url))
-    }
+    references = REFERENCE.findall(url)
+    return {STAND_IN.format(index): reference for index, reference in enumerate(references)}
 
 
 def _with_stand_ins(url: str, named: str) -> sa.URL:
@@ -195,7 +189,7 @@ def _with_stand_ins(url: str, named: str) -> sa.URL:
 
 
 def _revealed(url: str, access: Access) -> sa.URL:
-    """The address with its secrets: each goes into a part of its own, so no sign in it can end that part."""
+    """Put secrets into the parts of an address, so that no character ends a part."""
     if REFERENCE.fullmatch(url):
         return _parsed(access.reveal(url), url)
     values = {stand_in: access.reveal(reference) for stand_in, reference in _stand_ins(url).items()}

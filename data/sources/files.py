@@ -1,4 +1,4 @@
-"""Files anywhere: local paths, globs, http(s), s3, gs and az through fsspec, unpacked on the fly."""
+"""Files by path, glob or address (http, s3, gs, az), through fsspec, unpacked while read."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -9,25 +9,22 @@ from data.errors import RowError, nearest
 from data.sources.archives import COMPRESSIONS
 from data.sources.base import Access, Piece
 from data.sources.filesystem import explained
-from data.sources.located_files import Place, find_files
+from data.sources.located_files import LocatedFile, find_files
 from data.sources.secret_references import check_address, check_options
 
 SIDES = ("source", "target")
-ORDER = (
-    "test",
-    "validation",
-    "all",
-    "train",
-)  # held-out texts are known before the training rows come
+# Held-out texts must be known before the training rows come.
+ORDER = ("test", "validation", "all", "train")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Files:
-    """Files by split (or ``all``): a path or a list of them, or ``{source: ..., target: ...}`` for parallel text.
+    """Files by split (or ``all``): a path, a list of paths, or both sides of parallel text.
 
-    A path may be a glob, a URL, and ``a.zip!b.txt`` for a member of an
-    archive. ``options`` are for the file system, such as an endpoint; secrets
-    in them and in URLs are named, as ``${env:NAME}`` or ``${secret:NAME}``.
+    Parallel text has ``{source: ..., target: ...}``. A path may be a glob, a
+    URL, and ``a.zip!b.txt`` for a member of an archive. ``options`` are for
+    the file system, such as an endpoint; secrets in them and in URLs are
+    references, ``${env:NAME}`` or ``${secret:NAME}``.
     """
 
     has_format: ClassVar[bool] = True
@@ -38,9 +35,8 @@ class Files:
 
     def __post_init__(self) -> None:
         if self.compression not in COMPRESSIONS:
-            raise RowError(
-                f"there is no compression {self.compression!r}: {nearest(self.compression, COMPRESSIONS)}"
-            )
+            hint = nearest(self.compression, COMPRESSIONS)
+            raise RowError(f"there is no compression {self.compression!r}: {hint}")
         for split, given in self.paths.items():
             for path in (path for side in _sides(given, split) for path in side):
                 try:
@@ -50,59 +46,58 @@ class Files:
         check_options(self.options)
 
     def pieces(self, access: Access, known: Sequence[Piece]) -> list[Piece]:
-        """List the files that are there; their versions are digests of the content or times, as their system has them."""
+        """List the files; their versions are digests or times, as their file system has them."""
         found = [
-            piece
+            partition
             for split in sorted(self.paths, key=ORDER.index)
-            for piece in self._split_pieces(split, access)
+            for partition in self._split_pieces(split, access)
         ]
         is_growing = len(found) > 1 or any(
-            place.stem is not None for piece in found for place in piece["place"]
+            file.stem is not None for partition in found for file in partition["place"]
         )
-        return [Piece(**piece, is_kept=is_growing) for piece in found]
+        return [Piece(**partition, is_kept=is_growing) for partition in found]
 
     def _split_pieces(self, split: str, access: Access) -> Iterator[dict[str, Any]]:
         sides = [
-            [place for path in side for place in find_files(path, self.options, access)]
+            [file for path in side for file in find_files(path, self.options, access)]
             for side in _sides(self.paths[split], split)
         ]
         _check_pairs(sides, split)
-        for places in zip(*sides, strict=True):
-            versions = [place.version for place in places]
+        for files in zip(*sides, strict=True):
+            versions = [file.version for file in files]
             version = " + ".join(versions) if all(versions) else ""
             yield {
                 "split": split,
-                "name": " + ".join(place.name for place in places),
+                "name": " + ".join(file.name for file in files),
                 "version": version,
-                "place": places,
+                "place": files,
             }
 
     @contextmanager
-    def open(self, piece: Piece, access: Access) -> Iterator[Sequence[IO[bytes]]]:
-        """Open the file or the two files of a piece, unpacked.
+    def open(self, partition: Piece, access: Access) -> Iterator[Sequence[IO[bytes]]]:
+        """Open the file or the two files of a partition, unpacked.
 
         Raises:
             RowError: If one is damaged, or its archive has no such member.
             OSError: If one cannot be read, or has changed since it was listed.
         """
-        places: Sequence[Place] = piece.place
+        files: Sequence[LocatedFile] = partition.place
         with ExitStack() as stack:
-            with explained(piece.name, access):
-                streams = [stack.enter_context(place.open(self.compression)) for place in places]
-            with explained(piece.name, access, is_reading=True):
+            with explained(partition.name, access):
+                streams = [stack.enter_context(file.open(self.compression)) for file in files]
+            with explained(partition.name, access, is_reading=True):
                 yield streams
-            with explained(piece.name, access):
-                for place in places:
-                    place.check_unchanged()
+            with explained(partition.name, access):
+                for file in files:
+                    file.check_unchanged()
 
 
 def _sides(given: Any, split: str) -> list[list[str]]:
-    """The paths of a split: one list, or those of source and target."""
+    """Return the paths of a split: one list, or those of source and target."""
     if isinstance(given, Mapping):
         if set(given) != set(SIDES):
-            raise RowError(
-                f"paths, {split}: expected source and target, got {', '.join(map(str, given)) or 'nothing'}"
-            )
+            found = ", ".join(map(str, given)) or "nothing"
+            raise RowError(f"paths, {split}: expected source and target, got {found}")
         return [_paths(given[side], f"{split}, {side}") for side in SIDES]
     return [_paths(given, split)]
 
@@ -114,28 +109,29 @@ def _paths(given: Any, where: str) -> list[str]:
     return listed
 
 
-def _check_pairs(sides: list[list[Place]], split: str) -> None:
-    """Refuse files of which one has no partner, by what their globs stand for.
+def _check_pairs(sides: list[list[LocatedFile]], split: str) -> None:
+    """Check that each file of a glob has a partner on the other side.
 
     Raises:
-        RowError: If there is one.
+        RowError: If one has none, or the numbers of files differ.
     """
-    stems = [[place.stem for place in places] for places in sides]
-    for side, other, places, others in (
+    stems = [[file.stem for file in files] for files in sides]
+    for side, other, files, others in (
         zip(SIDES, SIDES[::-1], sides, stems[::-1], strict=True) if len(sides) > 1 else ()
     ):
         alone = [
-            place
-            for place in places
-            if place.stem is not None and None not in others and place.stem not in others
+            file
+            for file in files
+            if file.stem is not None and None not in others and file.stem not in others
         ]
         if alone:
             raise RowError(
                 f"paths, {split}: {alone[0].name} of {side} has no file of {other} beside it"
             )
-    if len({len(places) for places in sides}) > 1:
+    if len({len(files) for files in sides}) > 1:
         raise RowError(
-            f"paths, {split}: {len(sides[0])} files of source and {len(sides[1])} of target, expected as many"
+            f"paths, {split}: {len(sides[0])} files of source and {len(sides[1])} of target, "
+            "expected as many"
         )
 
 

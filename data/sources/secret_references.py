@@ -1,4 +1,4 @@
-"""Secrets in a catalog are named, as ``${env:NAME}``, and never written: find those that are."""
+"""References to secrets in a catalog, ``${env:NAME}``, and the search for written secrets."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -9,25 +9,26 @@ from data.errors import RowError
 NAMED = re.compile(r"\$\{(env|secret):([A-Za-z0-9_-]+)\}")
 LOOKS_NAMED = re.compile(r"\$\{[^{}]*\}?")
 HELP = "${env:NAME} for a variable of the environment, ${secret:NAME} for a Secret block of Prefect"
-# A sign of an address that is not a reference may not be one that ends its part.
+# Outside of references, no character may be one that ends its part of the address.
 USER = re.compile(
-    r"^[a-z][a-z0-9+.-]*://(?P<user>(?:\$\{[^{}]*\}|[^/?#:@$]|\$)*)(?::(?P<password>(?:\$\{[^{}]*\}|[^/?#])*))?@",
+    r"^[a-z][a-z0-9+.-]*://(?P<user>(?:\$\{[^{}]*\}|[^/?#:@$]|\$)*)"
+    r"(?::(?P<password>(?:\$\{[^{}]*\}|[^/?#])*))?@",
     re.IGNORECASE,
 )
 SECRET_NAME = re.compile(
-    r"pass|pwd|secret|token|credential|signature|authori[sz]ation|cookie|connection_?string|api[_-]?key"
-    r"|^sig$|^sas$|(^|[_-]|access|account|shared|private)key(_?id)?$",
+    r"pass|pwd|secret|token|credential|signature|authori[sz]ation|cookie"
+    r"|connection_?string|api[_-]?key|^sig$|^sas$|(^|[_-]|access|account|shared|private)key(_?id)?$",
     re.IGNORECASE,
 )
-# Words that stand where a token might, and a file that holds one.
+# Values of such options that are no secret: words, and a file that holds the secret.
 NO_SECRET = re.compile(r"anon|google_default|cloud|browser|cache|.*\.json", re.IGNORECASE)
 
 
 def check_references(text: str) -> None:
-    """Refuse what looks like the name of a secret and is none.
+    """Reject text that looks like a reference and is none.
 
     Raises:
-        RowError: If there is such a thing.
+        RowError: If there is such text.
     """
     for found in LOOKS_NAMED.findall(text):
         if not NAMED.fullmatch(found):
@@ -35,13 +36,12 @@ def check_references(text: str) -> None:
 
 
 def written_secrets(text: str) -> Iterator[str]:
-    """Passwords, tokens and keys that stand in an address or a text like it, where they belong, references too."""
+    """Find the passwords, tokens and keys in an address or a similar text, references included."""
     text = text.strip()
     if found := USER.match(text):
         is_web = text.lower().startswith("http")
-        secret = found["password"] or (
-            found["user"] if is_web else ""
-        )  # a user alone is a token there
+        # On the web, a user alone is a token.
+        secret = found["password"] or (found["user"] if is_web else "")
         yield from [secret] * bool(secret)
     for part in re.split(r"[?&;]", text.partition("#")[0])["://" in text :]:
         name, _, value = part.partition("=")
@@ -50,15 +50,15 @@ def written_secrets(text: str) -> Iterator[str]:
 
 
 def without_passwords(text: str) -> str:
-    """A message without passwords that stand in addresses, named ones apart."""
+    """Hide passwords of addresses in a message, except references."""
     return re.sub(r"(://[^/\s@:'\"]*:)(?!\$\{)[^/\s@'\"]+@", r"\1***@", text)
 
 
 def check_address(address: str) -> None:
-    """Refuse an address in which a secret is written, and repeat it nowhere.
+    """Reject an address with a written secret, without repeating it.
 
     Raises:
-        RowError: If there is one, or a reference that is none.
+        RowError: If there is one, or an invalid reference.
     """
     check_references(address)
     if any(not NAMED.search(secret) for secret in written_secrets(address)):
@@ -66,24 +66,22 @@ def check_address(address: str) -> None:
 
 
 def check_options(options: Mapping[str, Any], where: str = "options") -> None:
-    """Refuse options in which a secret is written, however deep, and repeat it nowhere.
+    """Reject options with a written secret at any depth, without repeating it.
 
     Raises:
-        RowError: If there is one, or a reference that is none.
+        RowError: If there is one, or an invalid reference.
     """
     for name, value in options.items():
-        place, is_secret = (
-            f"{where}, {name}",
-            bool(SECRET_NAME.search(name) or SECRET_NAME.search(where)),
-        )
+        path = f"{where}, {name}"
+        is_secret = bool(SECRET_NAME.search(name) or SECRET_NAME.search(where))
         if isinstance(value, Mapping):
-            check_options(value, place)
+            check_options(value, path)
         elif isinstance(value, str) and (
             NAMED.search(value) or NO_SECRET.fullmatch(value) or not is_secret
         ):
             try:
                 check_address(value)
             except RowError as error:
-                raise RowError(f"{place}: {error}") from None
+                raise RowError(f"{path}: {error}") from None
         elif is_secret and value is not None and not isinstance(value, bool):
-            raise RowError(f"{place}: a secret stands there; name it instead: {HELP}")
+            raise RowError(f"{path}: a secret stands there; name it instead: {HELP}")

@@ -3,72 +3,37 @@
 import hashlib
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import astuple, dataclass
-from datetime import UTC, date, datetime
-from decimal import Decimal
 from typing import Any, ClassVar
 
 import pyarrow as pa
-import pyarrow.compute as pc
 import sqlalchemy as sa
 
 from data.errors import RowError, nearest
-from data.rows.arrow_text import hashes
-from data.rows.splits import CONTENT_KEY, SPLITS
+from data.rows.splits import SPLITS
 from data.sources.base import Access, Piece
 from data.sources.database import check_secrets, connected
+from data.sources.query_batches import batches, digest_of
+from data.sources.watermarks import Stretch, as_text, bound, in_utc, typed
 
-BATCH_ROWS = 10_000
-# In SQLAlchemy's text a colon before a name is a parameter, and a backslash takes that away.
+# In SQLAlchemy's text a colon before a name marks a parameter, and a backslash cancels that.
 COLON = re.compile(r"(?<![:\w\\]):(?=\w+(?![:\w]))|\\(?=:\w*(?![:\w]))")
-# The types that a watermark may have, and how each is read from the text of a mark.
-TYPES = {
-    "int": int,
-    "float": float,
-    "decimal": Decimal,
-    "text": str,
-    "time": datetime,
-    "date": date,
-}
-READ: dict[str, Callable[[str], Any]] = {
-    **TYPES,
-    "time": datetime.fromisoformat,
-    "date": date.fromisoformat,
-}
-
-
-@dataclass(frozen=True)
-class _Mark:
-    """A stretch: the rows with watermarks from ``low`` to ``top``, both of them in it."""
-
-    source: str  # digest of the entry it belongs to
-    low: Any  # None where the table begins
-    top: Any
-    edge: str  # digest of the rows at ``top``, for more may come with the same watermark
-
-    @property
-    def text(self) -> str:
-        return json.dumps([self.source, _written(self.low), _written(self.top), self.edge])
-
-    @classmethod
-    def read(cls, text: str) -> "_Mark":
-        source, low, top, edge = json.loads(text)
-        return cls(source, low and READ[low[0]](low[1]), READ[top[0]](top[1]), edge)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Sql:
     """The rows of a table or a query of a database.
 
-    ``url`` is SQLAlchemy's, with secrets by name only. ``key`` names a row.
-    ``watermark`` is a column that gets a larger value whenever a row is added
-    or changed, such as ``updated_at``: with it only what is new is read.
+    ``url`` is an address of SQLAlchemy with references for secrets. ``key``
+    identifies a row. ``watermark`` is a column that gets a larger value
+    whenever a row is added or changed, such as ``updated_at``: with it only
+    new rows are read.
 
-    Each call sees one state of the database, where it can give that, but no
-    state lasts over several calls. So a stretch ends at the largest watermark
-    there was when it was listed: a row that comes or changes after that
-    belongs to the next stretch.
+    Each call sees one state of the database, where the database offers that,
+    but no state lasts over several calls. So a range ends at the largest
+    watermark at the time of its listing: a row that comes or changes later
+    belongs to the next range.
     """
 
     has_format: ClassVar[bool] = False
@@ -82,43 +47,42 @@ class Sql:
 
     def __post_init__(self) -> None:
         if bool(self.table) == bool(self.query):
-            raise RowError(
-                f"expected one of table and query, got {'both' if self.table else 'neither'}"
-            )
+            found = "both" if self.table else "neither"
+            raise RowError(f"expected one of table and query, got {found}")
         if self.split not in (*SPLITS, "all"):
-            raise RowError(
-                f"there is no split {self.split!r}: {nearest(self.split, (*SPLITS, 'all'))}"
-            )
+            hint = nearest(self.split, (*SPLITS, "all"))
+            raise RowError(f"there is no split {self.split!r}: {hint}")
         if self.watermark and not self.key:
             raise RowError(
                 f"watermark {self.watermark!r} needs key, the column that names a row: "
-                "without it rows that were changed or deleted could not be told"
+                "without it changed and deleted rows cannot be recognized"
             )
         check_secrets(self.url)
 
     def pieces(self, access: Access, known: Sequence[Piece]) -> list[Piece]:
-        """List the table as one piece or, with a watermark, as stretches of it.
+        """List the table as one partition or, with a watermark, as ranges of rows.
 
-        Without a watermark the version is empty: nothing but reading tells
-        whether the rows are the same. With one, the known pieces are listed
-        again and what is new is added; nothing new gives exactly ``known``. A
-        stretch begins AT the watermark where the last one ended, for more rows
-        may have come with it: where a key stands in several pieces, the last
-        of them counts. Rows that are gone and rows that were committed late,
-        below the last watermark, are not seen here but by ``keys`` and
-        ``stamps``; after late ones, read anew with nothing known.
+        Without a watermark the version is empty: only reading shows whether
+        the rows changed. With one, the known partitions are listed again and
+        the new rows are added as one more; no new rows give exactly ``known``.
+        A range begins AT the watermark where the last one ended, because more
+        rows may have come with it: where a key is in several partitions, the
+        last of them counts. Rows that are gone and rows that were committed
+        late, below the last watermark, appear only in ``keys`` and ``stamps``;
+        after late rows, list with nothing known.
 
         Raises:
             RowError: If there is no such table or column, watermark or key
-                have no value in some row, or a key stands twice.
+                have no value in some row, or two rows share a key.
             DatabaseError: If the database cannot be reached.
         """
         if not self.watermark:
             return [Piece(split=self.split, name=self._origin, version="")]
+        start = f'["{self._digest}"'
         ours = [
-            piece for piece in known if piece.mark and piece.mark.startswith(f'["{self._digest}"')
+            partition for partition in known if partition.mark and partition.mark.startswith(start)
         ]
-        last = _Mark.read(ours[-1].mark or "") if ours else None
+        last = Stretch.read(ours[-1].mark or "") if ours else None
         with connected(self.url, self._origin, access) as connection:
             rows = self._rows(connection)
             self._check_stamps(connection, rows)
@@ -126,50 +90,44 @@ class Sql:
             return ours + ([self._piece(connection, rows, new)] if new else [])
 
     def tables(
-        self, piece: Piece, columns: Mapping[str, str], access: Access
+        self, partition: Piece, columns: Mapping[str, str], access: Access
     ) -> Iterator[pa.Table]:
-        """Read a piece in batches of 10,000 rows, with a cursor that the server keeps.
+        """Read a partition in batches of 10,000 rows.
 
-        Rows come in the order of watermark and key, of the key alone or, if
-        there is none, of all columns that are read. Dates, times (with a zone:
-        in UTC) and numbers that are neither int nor float are text. A column
-        without any value in a batch is of type null.
+        Rows are ordered by watermark and key, by the key alone or, without a
+        key, by all columns that are read. Dates, times (with a zone: in UTC)
+        and numbers that are neither int nor float are text. A column without
+        any value in a batch is of type null.
         """
-        mark = _Mark.read(piece.mark) if piece.mark else None
+        mark = Stretch.read(partition.mark) if partition.mark else None
         with connected(self.url, self._origin, access) as connection:
             rows = self._rows(connection, columns.values())
             picked = [rows.c[name] for name in columns.values()]
             order = [rows.c[name] for name in (self.watermark, self.key) if name] or picked
             within = self._within(rows, mark.low, mark.top) if mark else []
-            yield from _batches(
-                connection, sa.select(*picked).where(*within).order_by(*order), list(columns)
-            )
+            query = sa.select(*picked).where(*within).order_by(*order)
+            yield from batches(connection, query, list(columns))
 
-    def keys(self, access: Access) -> Iterator[pa.Array] | None:
-        """The keys of all rows that are there now, as text; None without a key."""
-        return (
-            (table["key"].combine_chunks() for table in self._all_stamps(access, None, None))
-            if self.key
-            else None
-        )
+    def keys(self, access: Access) -> Iterator[pa.Array]:
+        """Read the keys of all rows in the table now, as text."""
+        if not self.key:
+            raise RowError(f"{self._origin} has no key: name the column in source.key")
+        for table in self._all_stamps(access, None, None):
+            yield table["key"].combine_chunks()
 
     def stamps(self, access: Access, until: Piece, *, is_alone: bool = False) -> Iterator[pa.Table]:
-        """Key and watermark, as text, of the rows there are now that the pieces up to ``until`` (or it alone) should hold.
+        """Read key and watermark, as text, of the rows in the table now.
 
-        A pair that was in no piece when it was read (as its columns key and
-        watermark, cast to text) is of a row that was committed late.
+        A pair that no partition had when it was read (its columns key and
+        watermark, cast to text) belongs to a row that was committed late.
         """
-        mark = _Mark.read(until.mark) if until.mark else None
-        return self._all_stamps(
-            access, mark.low if mark and is_alone else None, mark.top if mark else None
-        )
+        mark = Stretch.read(until.mark) if until.mark else None
+        low = mark.low if mark and is_alone else None
+        return self._all_stamps(access, low, mark.top if mark else None)
 
     def state(self, access: Access) -> str:
-        """Digest of all keys and watermarks: equal as long as no row comes, changes or goes.
-
-        Empty without a watermark: then nothing but reading tells.
-        """
-        return _digest_of(self._all_stamps(access, None, None)) if self.watermark else ""
+        """Digest all keys and watermarks; empty without a watermark."""
+        return digest_of(self._all_stamps(access, None, None)) if self.watermark else ""
 
     @property
     def _origin(self) -> str:
@@ -177,58 +135,49 @@ class Sql:
 
     @property
     def _digest(self) -> str:
-        """What a mark belongs to: it means nothing for another table."""
+        """Identify the entry, because a mark means nothing for another table."""
         return hashlib.sha256(json.dumps(astuple(self)).encode()).hexdigest()[:16]
 
     def _new_stretch(
-        self, connection: sa.Connection, rows: sa.FromClause, last: _Mark | None
-    ) -> _Mark | None:
+        self, connection: sa.Connection, rows: sa.FromClause, last: Stretch | None
+    ) -> Stretch | None:
         low = last.top if last else None
-        top = _in_utc(
-            connection.scalar(
-                sa.select(sa.func.max(rows.c[self.watermark])).where(*self._within(rows, low, None))
-            )
-        )
+        largest = sa.select(sa.func.max(rows.c[self.watermark]))
+        top = in_utc(connection.scalar(largest.where(*self._within(rows, low, None))))
         if top is None:
             return None
-        _written(top)  # refuses what is no watermark
-        edge = _digest_of(self._stamps(connection, rows, top, top))
-        if edge == _digest_of([]):
+        typed(top)  # refuses a type that is no watermark
+        edge = digest_of(self._stamps(connection, rows, top, top))
+        if edge == digest_of([]):
             raise RowError(
-                f"watermark {self.watermark}: no row equals its largest value {top}; take one that is compared exactly"
+                f"watermark {self.watermark}: no row equals its largest value {top}; "
+                "take a column that is compared exactly"
             )
-        return (
-            None
-            if last and edge == last.edge and top == low
-            else _Mark(self._digest, low, top, edge)
-        )
+        is_same = last is not None and edge == last.edge and top == low
+        return None if is_same else Stretch(self._digest, low, top, edge)
 
-    def _piece(self, connection: sa.Connection, rows: sa.FromClause, mark: _Mark) -> Piece:
-        reach = (
-            f"up to {_text(mark.top)}"
-            if mark.low is None
-            else f"from {_text(mark.low)} to {_text(mark.top)}"
-        )
-        version = _digest_of(self._stamps(connection, rows, mark.low, mark.top))
+    def _piece(self, connection: sa.Connection, rows: sa.FromClause, mark: Stretch) -> Piece:
+        reach = f"to {as_text(mark.top)}"
+        reach = f"up {reach}" if mark.low is None else f"from {as_text(mark.low)} {reach}"
+        version = digest_of(self._stamps(connection, rows, mark.low, mark.top))
         name = f"{self._origin}, {self.watermark} {reach}"
         return Piece(split=self.split, name=name, version=version, is_kept=True, mark=mark.text)
 
     def _within(self, rows: sa.FromClause, low: Any, top: Any) -> list[sa.ColumnElement[bool]]:
-        above = [] if low is None else [rows.c[self.watermark] >= _bound(low)]
-        return above + ([] if top is None else [rows.c[self.watermark] <= _bound(top)])
+        above = [] if low is None else [rows.c[self.watermark] >= bound(low)]
+        return above + ([] if top is None else [rows.c[self.watermark] <= bound(top)])
 
     def _stamps(
         self, connection: sa.Connection, rows: sa.FromClause, low: Any, top: Any
     ) -> Iterator[pa.Table]:
         names = {"key": self.key} | ({"watermark": self.watermark} if self.watermark else {})
-        chosen = sa.select(*[rows.c[name] for name in names.values()]).where(
-            *self._within(rows, low, top)
-        )
-        for table in _batches(connection, chosen, list(names)):
+        picked = sa.select(*[rows.c[name] for name in names.values()])
+        for table in batches(connection, picked.where(*self._within(rows, low, top)), list(names)):
             for role, column in zip(names, table.columns, strict=True):
                 if pa.types.is_binary(column.type) or pa.types.is_nested(column.type):
                     raise RowError(
-                        f"{role} {names[role]!r} must hold numbers, text or times, got {column.type}"
+                        f"{role} {names[role]!r} must hold numbers, text or times, "
+                        f"got {column.type}"
                     )
             yield table.cast(pa.schema([(role, pa.string()) for role in names]))
 
@@ -239,33 +188,35 @@ class Sql:
     def _check_stamps(self, connection: sa.Connection, rows: sa.FromClause) -> None:
         key = rows.c[self.key]
         for role, name in {"watermark": self.watermark, "key": self.key}.items():
-            empty = connection.scalar(
-                sa.select(sa.func.count()).select_from(rows).where(rows.c[name].is_(None))
-            )
+            count = sa.select(sa.func.count()).select_from(rows)
+            empty = connection.scalar(count.where(rows.c[name].is_(None)))
             if empty:
                 raise RowError(
-                    f"{role} {name!r} has no value in {empty:,} rows of {self._origin}; expected one in every row"
+                    f"{role} {name!r} has no value in {empty:,} rows of {self._origin}; "
+                    "expected one in every row"
                 )
         twice = connection.scalar(sa.select(key).group_by(key).having(sa.func.count() > 1).limit(1))
         if twice is not None:
             raise RowError(
-                f"key {self.key!r} must name one row, got {_text(twice)!r} in several rows of {self._origin}"
+                f"key {self.key!r} must name one row, got {as_text(twice)!r} "
+                f"in several rows of {self._origin}"
             )
 
     def _rows(self, connection: sa.Connection, names: Iterable[str] = ()) -> sa.FromClause:
-        """What is selected from, with the columns that are needed.
+        """Find the table or query to select from, with the columns that are needed.
 
         Raises:
-            RowError: If there is no such table or column, with the nearest.
+            RowError: If there is no such table or column, with the nearest name.
         """
         whole = (
-            self._table(connection)
+            _find_table(connection, self.table)
             if self.table
             else _verbatim(self.query).columns().subquery("rows")
         )
-        found = connection.execute(
+        nothing: sa.Select[Any] = (
             sa.select(sa.literal_column("*")).select_from(whole).where(sa.false())
-        ).keys()
+        )
+        found = connection.execute(nothing).keys()
         needed = dict.fromkeys(name for name in (*names, self.watermark, self.key) if name)
         for name in needed:
             if name not in found:
@@ -275,98 +226,25 @@ class Sql:
             return sa.table(whole.name, *columns, schema=whole.schema)
         return _verbatim(self.query).columns(*columns).subquery("rows")
 
-    def _table(self, connection: sa.Connection) -> sa.TableClause:
-        inspector = sa.inspect(connection)
-        if inspector.has_table(self.table):  # a name may have a dot in it
-            return sa.table(self.table)
-        schema, _, name = self.table.rpartition(".")
-        if schema and inspector.has_table(name, schema):
-            return sa.table(name, schema=schema)
-        is_schema = schema in inspector.get_schema_names()
-        names = inspector.get_table_names(schema if is_schema else None) + inspector.get_view_names(
-            schema if is_schema else None
-        )
-        known = [f"{schema}.{name}" if is_schema else name for name in names]
-        raise RowError(
-            f"there is no table {self.table!r}: {nearest(self.table, known) if known else 'the database has no tables'}"
-        )
 
-
-def _batches(
-    connection: sa.Connection, chosen: sa.Select[Any], names: list[str]
-) -> Iterator[pa.Table]:
-    with connection.execute(chosen, execution_options={"yield_per": BATCH_ROWS}) as result:
-        for batch in result.partitions():
-            yield pa.table([_array(values) for values in zip(*batch, strict=True)], names=names)
-
-
-def _array(values: Sequence[Any]) -> pa.Array:
-    """Turn values of a column as the driver gives them into an array: types without a twin become text."""
-    try:
-        array = pa.array(values)
-    except (
-        pa.ArrowException,
-        OverflowError,
-    ):  # several types in one column, or numbers beyond 64 bits
-        return pa.array([_text(value) for value in values], pa.string())
-    if pa.types.is_timestamp(array.type):
-        in_utc = array.cast(pa.timestamp("us", array.type.tz and "UTC")).cast(pa.string())
-        return pc.binary_replace_slice(in_utc, 10, 11, "T")
-    is_plain = (
-        pa.types.is_integer(array.type)
-        or pa.types.is_floating(array.type)
-        or pa.types.is_boolean(array.type)
-    )
-    is_plain = (
-        is_plain
-        or pa.types.is_nested(array.type)
-        or array.type in (pa.string(), pa.binary(), pa.null())
-    )
-    return array if is_plain else pa.array([_text(value) for value in values], pa.string())
-
-
-def _in_utc(value: Any) -> Any:
-    """Times with a zone in one that does not depend on the server; in others, two of the hour that stands twice differ."""
-    return value.astimezone(UTC) if isinstance(value, datetime) and value.tzinfo else value
-
-
-def _text(value: Any) -> str | None:
-    value = _in_utc(value)
-    if isinstance(value, Decimal):
-        return f"{value:f}"
-    return (
-        None if value is None else value.isoformat() if hasattr(value, "isoformat") else str(value)
-    )
-
-
-def _digest_of(stamps: Iterable[pa.Table]) -> str:
-    """Number of rows, and the sum of their hashes: the same in any order, in constant memory."""
-    num_rows, total = 0, 0
-    for table in stamps:
-        pairs = pc.binary_join_element_wise(*table.columns, "\x1f")
-        num_rows, total = num_rows + table.num_rows, total + int(hashes(pairs, CONTENT_KEY).sum())
-    return f"{num_rows}-{total % 2**64:016x}"
-
-
-def _written(value: Any) -> list[str] | None:
-    """Write a watermark with its type."""
-    for name, kind in TYPES.items():
-        if type(value) is kind:
-            return [name, repr(value) if kind is float else str(_text(value))]
-    if value is None:
-        return None
-    raise RowError(f"a watermark must be a number, text or a time, got {value!r}")
-
-
-def _bound(value: Any) -> sa.BindParameter[Any]:
-    has_zone = isinstance(value, datetime) and value.tzinfo is not None
-    return sa.literal(value, sa.DateTime(timezone=True)) if has_zone else sa.literal(value)
+def _find_table(connection: sa.Connection, table: str) -> sa.TableClause:
+    inspector = sa.inspect(connection)
+    if inspector.has_table(table):  # a name may contain a dot
+        return sa.table(table)
+    schema, _, name = table.rpartition(".")
+    if schema and inspector.has_table(name, schema):
+        return sa.table(name, schema=schema)
+    is_schema = schema in inspector.get_schema_names()
+    within = schema if is_schema else None
+    names = inspector.get_table_names(within) + inspector.get_view_names(within)
+    known = [f"{schema}.{name}" if is_schema else name for name in names]
+    hint = nearest(table, known) if known else "the database has no tables"
+    raise RowError(f"there is no table {table!r}: {hint}")
 
 
 def _verbatim(query: str) -> sa.TextClause:
-    return sa.text(
-        COLON.sub(r"\\\g<0>", query.strip().rstrip(";")) + "\n"
-    )  # the last line may be a comment
+    text = COLON.sub(r"\\\g<0>", query.strip().rstrip(";"))
+    return sa.text(text + "\n")  # the last line may be a comment
 
 
 SOURCE = Sql

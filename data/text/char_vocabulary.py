@@ -1,4 +1,4 @@
-"""Words as they were written, and their characters as ids: what is known of a word that has no id of its own."""
+"""Words and the ids of their characters, for words that have no id."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -17,22 +17,23 @@ from data.text.settings import SPECIAL, UNK_ID
 
 Words = tuple[list[str], Encoded]  # distinct words, and rows as numbers of these
 
-MAX_CHARACTERS = (
-    30  # longer words are addresses and the like, and one of them pads all others of a batch
-)
-MIN_WORDS = 2  # a character of one word says no more than the word, and what stands for unknown ones is learnt from them
-NOTHING = "\0"  # how an empty word reads: as one unknown character
+# Longer words are addresses and the like, and one of them pads all others of a batch.
+MAX_CHARACTERS = 30
+# A character of a single word carries no more than the word; the unknown character is learned
+# from such characters.
+MIN_WORDS = 2
+NOTHING = "\0"  # stands for an empty word, as one unknown character
 
 
 @dataclass(frozen=True)
 class Characters:
-    """The characters that have ids, in the order of these, which begin after the special ones."""
+    """The characters that have ids, in id order; the special ids come before them."""
 
     known: str
 
     @classmethod
     def of(cls, columns: Iterable[pa.ChunkedArray]) -> "Characters":
-        """Collect the characters of at least two distinct words of columns of lists of words."""
+        """Collect the characters that occur in at least ``MIN_WORDS`` distinct words."""
         words: set[str] = set()
         for column in columns:
             words.update(pc.unique(pc.list_flatten(column)).to_pylist())
@@ -43,20 +44,23 @@ class Characters:
 
     @property
     def size(self) -> int:
-        """Ids of characters, special ones included."""
+        """The number of character ids, special ones included."""
         return len(SPECIAL) + len(self.known)
 
     def spell(self, words: Sequence[str]) -> Encoded:
-        """Ids of the characters of words, end to end, and where each word starts; only the first of a long word."""
+        """Encode the characters of words: ids end to end, and where each word starts.
+
+        A long word is cut at ``MAX_CHARACTERS``.
+        """
         shown = [word[:MAX_CHARACTERS] or NOTHING for word in words]
         offsets = np.cumsum([0, *map(len, shown)], dtype=np.int64)
-        codes, known = _codes("".join(shown)), _codes(self.known)
+        codes = _codes("".join(shown))
+        known = _codes(self.known)
         if not len(known):
             return np.full(len(codes), UNK_ID, dtype=np.int32), offsets
-        places = np.searchsorted(known, codes).clip(max=len(known) - 1)
-        return np.where(known[places] == codes, places + len(SPECIAL), UNK_ID).astype(
-            np.int32
-        ), offsets
+        index = np.searchsorted(known, codes).clip(max=len(known) - 1)
+        ids = np.where(known[index] == codes, index + len(SPECIAL), UNK_ID)
+        return ids.astype(np.int32), offsets
 
 
 def _codes(text: str) -> NDArray[np.uint32]:
@@ -64,7 +68,10 @@ def _codes(text: str) -> NDArray[np.uint32]:
 
 
 def distinct_words(rows: pa.ChunkedArray | pa.Array) -> Words:
-    """The distinct words of rows, and the rows as numbers of these; an empty row reads as one empty word."""
+    """Find the distinct words of rows, and write the rows as indices of these.
+
+    An empty row becomes one empty word.
+    """
     column = rows.combine_chunks() if isinstance(rows, pa.ChunkedArray) else rows
     if pc.min(pc.list_value_length(column)).as_py() == 0:
         column = pa.array([row or [""] for row in column.to_pylist()], pa.list_(pa.string()))
@@ -75,18 +82,16 @@ def distinct_words(rows: pa.ChunkedArray | pa.Array) -> Words:
 
 
 class WordFiles:
-    """The words of a split on disk: a number for each token, and how each number is spelled.
+    """The words of a split on disk: a number for each token, and the spelling of each number.
 
-    What is held in memory grows with the distinct words, not with the rows.
+    Memory grows with the number of distinct words, not with that of rows.
     """
 
     def __init__(self, folder: Path, split: str, characters: Characters) -> None:
         self.characters = characters
         self.numbers: dict[str, int] = {}
-        self.forms, self.spellings = (
-            RaggedFile(folder, f"{split}.forms"),
-            RaggedFile(folder, f"{split}.spellings"),
-        )
+        self.forms = RaggedFile(folder, f"{split}.forms")
+        self.spellings = RaggedFile(folder, f"{split}.spellings")
 
     def __enter__(self) -> Self:
         return self
@@ -101,7 +106,7 @@ class WordFiles:
         self.spellings.__exit__(kind, error, trace)
 
     def append(self, found: Words, keep: NDArray[np.bool_], max_length: int | None) -> None:
-        """Write the words of some rows behind the others, as ``distinct_words`` found them."""
+        """Append the words of some rows, as ``distinct_words`` returned them."""
         words, rows = found
         kept_rows = kept(rows if max_length is None else cut(rows, max_length), keep)
         new = [word for word in words if word not in self.numbers]

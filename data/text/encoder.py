@@ -37,22 +37,20 @@ __all__ = [
     "default_settings",
     "split_text",
 ]
-SOURCE_FILE, TARGET_FILE, ENCODER_FILE, CHARACTERS_FILE = (
-    "source.json",
-    "target.json",
-    "encoder.json",
-    "characters.json",
-)
+SOURCE_FILE = "source.json"
+TARGET_FILE = "target.json"
+ENCODER_FILE = "encoder.json"
+CHARACTERS_FILE = "characters.json"
 
 
 @dataclass(frozen=True)
 class Encoder:
-    """Both sides of a dataset's rows to ids, and a model's ids back to what a row says.
+    """Both sides of a dataset's rows to ids, and a model's ids back to labels, tags or text.
 
-    Words that get tags are spelled too, by ``characters``. A text that is to be
-    gone on with is read as it is said; where it has a label, ``starts`` knows
-    it, and the label is the source side of the rows. ``cuts`` says how raw
-    text is cut into the words that get tags; without, at spaces.
+    ``characters`` spells words that get tags. A text to continue has one
+    tokenizer for both sides; if it has a label, ``starts`` encodes it as the
+    source side. ``cuts`` cuts raw text into the words that get tags; without
+    it, spaces do.
     """
 
     kind: str
@@ -72,7 +70,7 @@ class Encoder:
         *,
         words: Iterable[str] = (),
     ) -> "Encoder":
-        """Build vocabularies from a training split with two columns, source and target, or a text alone.
+        """Build vocabularies from a training split: source and target, or a text alone.
 
         Two texts share one vocabulary unless settings say otherwise, so that
         names and numbers are the same pieces on both sides.
@@ -80,10 +78,10 @@ class Encoder:
         Args:
             kind: One of ``KINDS``, or the path of a user's tokenizer.json.
             train: The rows, in one table or in some that can be iterated more than once.
-            settings: What steers it.
-            words: Of a file of word vectors; those that training lacks are known
-                too where whole words are read and not said, ``vectors_limit`` at
-                most. So a word of another split is, and nobody looked at that.
+            settings: Of tokenization.
+            words: Of a file of word vectors. Where whole words are an input only,
+                up to ``vectors_limit`` words that training lacks get ids, so
+                words of another split may have one, without a look at that split.
 
         Raises:
             RowError: If the kind cannot serve these rows, or the file is no tokenizer.json.
@@ -93,20 +91,23 @@ class Encoder:
         if first_table is None:
             raise RowError("the training split has no rows")
         names = first_table.column_names
-        source, target = names[0] if len(names) > 1 else "", names[-1]
+        source = names[0] if len(names) > 1 else ""
+        target = names[-1]
         name = Path(kind).name if is_tokenizer_file(kind) else kind
         if target == "text":
             starts = Labels.of(ColumnsOf(tables, (source,))) if source else None
-            said = Tokenizer.train(kind, ColumnsOf(tables, (target,)), settings)
-            return cls(name, tuple(names), said, said, starts=starts)
+            shared = Tokenizer.train(kind, ColumnsOf(tables, (target,)), settings)
+            return cls(name, tuple(names), shared, shared, starts=starts)
         if target == "tags" and kind in KINDS and kind not in WHOLE_TOKENS:
             raise RowError(
-                f"tags need one id for each token: tokenizer must be one of {', '.join(WHOLE_TOKENS)}, got {kind!r}"
+                "tags need one id for each token: tokenizer must be one of "
+                f"{', '.join(WHOLE_TOKENS)}, got {kind!r}"
             )
         if (source, target) == ("source", "target") and settings.joint:
             shared = Tokenizer.train(kind, ColumnsOf(tables, (source, target)), settings)
             return cls(name, (source, target), shared, shared)
-        first, second = ColumnsOf(tables, (source,)), ColumnsOf(tables, (target,))
+        first = ColumnsOf(tables, (source,))
+        second = ColumnsOf(tables, (target,))
         is_text = target == "target"
         to_ids = Tokenizer.train(kind, second, settings) if is_text else Labels.of(second)
         characters = Characters.of(first) if target == "tags" and kind != "characters" else None
@@ -118,43 +119,49 @@ class Encoder:
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """Names of labels or tags; none where the target is text."""
+        """Names of labels or tags; empty where the target is text."""
         return self.target.names if isinstance(self.target, Labels) else ()
 
     @property
     def source_size(self) -> int:
-        """Ids of source text, or labels that a text may start from."""
+        """The number of ids of the source side: words, or labels that a text may start from."""
         known = len(self.starts.names) if self.starts else 0
         return known if self.roles[-1] == "text" else self.source.size
 
     @property
     def target_size(self) -> int:
-        """Labels, or ids of target text."""
+        """The number of labels, or of ids of target text."""
         return len(self.target.names) if isinstance(self.target, Labels) else self.target.size
 
     def encode_source(self, column: pa.ChunkedArray) -> Encoded:
-        """Ids of the source side; -1 for a label that the training split does not have."""
+        """Encode the source side; a label that the training split lacks becomes -1."""
         return self.starts.encode(column) if self.starts else self.source.encode(column.to_pylist())
 
     def encode_target(self, column: pa.ChunkedArray) -> Encoded:
-        """Ids of the target side; -1 for a label that the training split does not have."""
+        """Encode the target side; a label that the training split lacks becomes -1."""
         if isinstance(self.target, Labels):
             return self.target.encode(column)
         return self.target.encode(column.to_pylist())
 
     def encode(self, table: pa.Table) -> tuple[Encoded, Encoded]:
-        """Ids of both sides; a text alone has no source."""
+        """Encode both sides; a text alone has no source."""
         target = self.encode_target(table.column(table.num_columns - 1))
-        return self.encode_source(table.column(0)) if table.num_columns > 1 else ragged(
-            [()] * table.num_rows
-        ), target
+        if table.num_columns == 1:
+            return ragged([()] * table.num_rows), target
+        return self.encode_source(table.column(0)), target
 
     def words(self, rows: pa.ChunkedArray | pa.Array) -> Words | None:
-        """The distinct words of rows of words and the rows as their numbers; none where words are not spelled."""
+        """Find the distinct words of rows, and the rows as indices of these.
+
+        None if the encoder spells no words.
+        """
         return distinct_words(rows) if self.characters else None
 
     def spell(self, rows: Sequence[Sequence[str]]) -> tuple[Encoded, Encoded] | None:
-        """The words of rows as numbers, and the spelling of each number; none where words are not spelled."""
+        """Encode rows as word numbers, with the spelling of each number.
+
+        None if the encoder spells no words.
+        """
         if self.characters is None:
             return None
         words, numbers = distinct_words(pa.array(rows, pa.list_(pa.string())))
@@ -163,7 +170,7 @@ class Encoder:
     def encode_with_offsets(
         self, texts: Sequence[str]
     ) -> tuple[NDArray[np.int32], NDArray[np.int64], NDArray[np.int32]]:
-        """Ids of raw texts as source, where each text starts, and the characters each id stands for, (ids, 2)."""
+        """Encode raw texts as source: ids, where each text starts, and spans, (ids, 2)."""
         if not self.source.is_cut:
             return self.source.encode_with_offsets(texts)
         spans = [self.spans(text) or [(0, 0)] for text in texts]
@@ -175,11 +182,11 @@ class Encoder:
         )
 
     def decode(self, ids: Sequence[int], *, copied: Sequence[int] = (), source: str = "") -> Any:
-        """What a model says: a label, a list of tags, or a text.
+        """Decode a model's ids to a label, a list of tags, or a text.
 
         Args:
-            ids: What it says.
-            copied: For each id the token of the source text that it is a copy of, -1 for none.
+            ids: Of labels, tags or target text.
+            copied: The index of the source token that each id copies, -1 for none.
             source: The source text.
         """
         if isinstance(self.target, Tokenizer):
@@ -189,30 +196,30 @@ class Encoder:
 
     def _copies(self, copied: Sequence[int], source: str) -> list[str]:
         _, _, spans = self.source.encode_with_offsets([source])
-        return [source[slice(*spans[place])] for place in copied if place >= 0]
+        return [source[slice(*spans[index])] for index in copied if index >= 0]
 
     def cut(self, text: str) -> Any:
-        """A raw text as this encoder's source side takes it."""
+        """Cut a raw text into the tokens of the source side, if it takes tokens."""
         return (
             [text[start:stop] for start, stop in self.spans(text)] if self.source.is_cut else text
         )
 
     def spans(self, text: str) -> list[Span]:
-        """Where the tokens of a raw text stand that get tags, cut as the training tokens are."""
+        """Find the spans of the tokens that get tags, cut as the training tokens are."""
         return (
             self.cuts.spans(text, self.source.knows) if self.cuts else split_spans(self.kind, text)
         )
 
     def save(self, folder: Path) -> None:
-        """Write the vocabularies as JSON; a user's file goes with them, so its original may go."""
-        told: dict[str, Any] = {
+        """Write the vocabularies as JSON, a user's file included."""
+        saved: dict[str, Any] = {
             "kind": self.kind,
             "roles": self.roles,
-            "source": self.source.told(),
+            "source": self.source.as_json(),
             "target": None,
         }
-        told["cuts"] = self.cuts.told() if self.cuts else None
-        told["starts"] = self.starts.names if self.starts else None
+        saved["cuts"] = self.cuts.as_json() if self.cuts else None
+        saved["starts"] = self.starts.names if self.starts else None
         self.source.inner.save(str(folder / SOURCE_FILE))
         if isinstance(self.target, Labels):
             (folder / TARGET_FILE).write_text(
@@ -220,36 +227,35 @@ class Encoder:
             )
         elif self.target is not self.source:
             self.target.inner.save(str(folder / TARGET_FILE))
-            told["target"] = self.target.told()
+            saved["target"] = self.target.as_json()
         if self.characters:
             text = json.dumps(self.characters.known, ensure_ascii=False)
             (folder / CHARACTERS_FILE).write_text(text + "\n", encoding="utf-8")
-        (folder / ENCODER_FILE).write_text(json.dumps(told) + "\n")
+        (folder / ENCODER_FILE).write_text(json.dumps(saved) + "\n")
 
     @classmethod
     def load(cls, folder: Path) -> "Encoder":
         """Read what ``save`` wrote."""
-        told = json.loads((folder / ENCODER_FILE).read_text())
-        kind, roles = told["kind"], tuple(told["roles"])
-        source = Tokenizer.read(folder / SOURCE_FILE, told["source"])
-        if told["target"]:
-            return cls(kind, roles, source, Tokenizer.read(folder / TARGET_FILE, told["target"]))
+        saved = json.loads((folder / ENCODER_FILE).read_text())
+        kind = saved["kind"]
+        roles = tuple(saved["roles"])
+        source = Tokenizer.read(folder / SOURCE_FILE, saved["source"])
+        if saved["target"]:
+            return cls(kind, roles, source, Tokenizer.read(folder / TARGET_FILE, saved["target"]))
         if not (folder / TARGET_FILE).exists():
             return cls(
                 kind,
                 roles,
                 source,
                 source,
-                starts=Labels(tuple(told["starts"])) if told["starts"] else None,
+                starts=Labels(tuple(saved["starts"])) if saved["starts"] else None,
             )
-        names, spelled = (
-            json.loads((folder / TARGET_FILE).read_text(encoding="utf-8")),
-            folder / CHARACTERS_FILE,
-        )
+        names = json.loads((folder / TARGET_FILE).read_text(encoding="utf-8"))
+        spelled = folder / CHARACTERS_FILE
         characters = (
             Characters(json.loads(spelled.read_text(encoding="utf-8")))
             if spelled.exists()
             else None
         )
-        cuts = Cuts.read(told["cuts"]) if told.get("cuts") else None  # older token sets have none
+        cuts = Cuts.read(saved["cuts"]) if saved.get("cuts") else None  # older token sets have none
         return cls(kind, roles, source, Labels(tuple(names)), characters, cuts=cuts)

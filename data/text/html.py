@@ -1,7 +1,7 @@
-"""HTML in texts: markup read as a space, entities as the characters they stand for.
+"""HTML in texts: markup replaced by a space, entities by their characters.
 
-This is done before the library's normalizers, which cannot unescape and lose
-what a markup's space stood for; the way back to the raw text is kept here.
+This happens before the library's normalizers, which cannot unescape entities
+and lose the positions of the markup; here the way back to the raw text is kept.
 """
 
 import re
@@ -15,34 +15,37 @@ from data.text.settings import Html
 
 MARKUP = "<[^<>]+>"
 ENTITY = "&(?:#[0-9]+|#[xX][0-9a-fA-F]+|[A-Za-z][A-Za-z0-9]*);"
-# One pass for both: what an entity says is text, even if it looks like markup.
+# One pass for both: an unescaped entity is text, even if it looks like markup.
 READ = {"strip": re.compile(MARKUP), "unescape": re.compile(f"{MARKUP}|{ENTITY}")}
 
 
-def _said(found: re.Match[str]) -> str:
+def _replacement(found: re.Match[str]) -> str:
     text = found[0]
     if text.startswith("<"):
         return " "
-    return (
-        unescape(text) if text.startswith("&#") else html5.get(text[1:], text)
-    )  # unescape reads &nothing; as ¬hing;
+    if text.startswith("&#"):
+        return unescape(text)
+    return html5.get(text[1:], text)  # unescape turns &nothing; into ¬hing;
 
 
 def read_html(html: Html, texts: list[str]) -> list[str]:
-    """Texts without their markup, entities unescaped if ``html`` says so."""
+    """Remove markup from texts, and unescape entities if ``html`` is ``unescape``."""
     if html == "keep":
         return texts
     pattern = READ[html]
-    return [pattern.sub(_said, text) if "<" in text or "&" in text else text for text in texts]
+    return [
+        pattern.sub(_replacement, text) if "<" in text or "&" in text else text for text in texts
+    ]
 
 
 def html_places(html: Html, text: str) -> NDArray[np.int64]:
-    """Where each character of a text that was read starts and stops in the raw one, (N, 2)."""
-    parts, last = [], 0
+    """Return the span in the raw text of each character of the text as read, (N, 2)."""
+    parts = []
+    last = 0
     cuts = (
         []
         if html == "keep"
-        else [(*found.span(), len(_said(found))) for found in READ[html].finditer(text)]
+        else [(*found.span(), len(_replacement(found))) for found in READ[html].finditer(text)]
     )
     for start, stop, num in [*cuts, (len(text), len(text), 0)]:
         alone = np.arange(last, start)

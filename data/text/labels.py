@@ -1,4 +1,4 @@
-"""Labels and tags: few names, each with a number."""
+"""Labels and tags as ids."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -13,13 +13,13 @@ from data.errors import RowError
 
 @dataclass(frozen=True)
 class Labels:
-    """The names of a label set in the order of their numbers."""
+    """The names of a label set, in the order of their ids."""
 
     names: tuple[str, ...]
 
     @classmethod
     def of(cls, columns: Iterable[pa.ChunkedArray]) -> "Labels":
-        """Collect the names that stand in some columns; ``O`` first, the others sorted.
+        """Collect the names in some columns; ``O`` first, the others sorted.
 
         Raises:
             RowError: If there are fewer than two.
@@ -31,14 +31,15 @@ class Labels:
         names = sorted(found, key=lambda name: (name != "O", name))
         if len(names) < 2:
             raise RowError(
-                f"the training split has {len(names)} label ({', '.join(names)}), expected at least two"
+                f"the training split has {len(names)} label ({', '.join(names)}), "
+                "expected at least two"
             )
         return cls(tuple(names))
 
     def encode(self, column: pa.ChunkedArray) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
-        """Numbers of a column of names or of lists of names, and the rows' offsets.
+        """Encode a column of names or of lists of names: ids, and the offsets of the rows.
 
-        A name that is not known becomes -1.
+        An unknown name becomes -1.
         """
         rows = column.combine_chunks()
         is_list = pa.types.is_list(rows.type)
@@ -50,5 +51,5 @@ class Labels:
         return ids.astype(np.int32), np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
 
     def decode(self, ids: Sequence[int]) -> list[str]:
-        """Names of some numbers."""
+        """Return the names of some ids."""
         return [self.names[i] for i in ids]

@@ -1,4 +1,4 @@
-"""The scripts that texts are written in, and whether words stand apart by spaces in them."""
+"""Scripts of texts, and whether their words are separated by spaces."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import pyarrow as pa
 import pyarrow.compute as pc
 
-# Unicode scripts whose users write words without spaces, named as RE2's Unicode tables name them.
+# Unicode scripts without spaces between words, by their names in RE2.
 UNSPACED_SCRIPTS = (
     "Han",
     "Hiragana",
@@ -32,12 +32,12 @@ UNSPACED_SCRIPTS = (
 LETTERS = r"[\pL\pM]"  # with marks: vowels of Thai and Khmer are marks
 UNSPACED_LETTERS = "[" + "".join(rf"\p{{{name}}}" for name in UNSPACED_SCRIPTS) + "]"
 HAN_LETTERS = r"\p{Han}"
-MOST = 0.5  # share of letters from which a text counts as written in such scripts
+MOST = 0.5  # from this share of letters on, texts count as written in such scripts
 
 
 @dataclass(frozen=True)
 class Scripts:
-    """How many letters texts have, how many of scripts without spaces, and how many of those are Han characters."""
+    """Counts of letters: all, those of scripts without spaces, and Han characters."""
 
     letters: int = 0
     unspaced: int = 0

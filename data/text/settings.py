@@ -1,11 +1,11 @@
-"""What steers tokenization: kinds of tokenizers, their settings, and each kind's defaults."""
+"""Settings of tokenization: kinds of tokenizers and the defaults of each."""
 
 from dataclasses import dataclass, field, fields, replace
 from pathlib import PurePath
 from typing import Any, Literal, get_args, get_origin
 
 KINDS = ("words", "characters", "bpe", "unigram", "wordpiece")
-SPECIAL = ("<pad>", "<unk>", "<bos>", "<eos>")  # their ids are their places, in every vocabulary
+SPECIAL = ("<pad>", "<unk>", "<bos>", "<eos>")  # in every vocabulary, their ids are 0 to 3
 PAD_ID, UNK_ID, BOS_ID, EOS_ID = range(len(SPECIAL))
 UnicodeForm = Literal["NFC", "NFKC", "none"]
 Html = Literal["keep", "strip", "unescape"]
@@ -17,7 +17,7 @@ def _about(default: Any, about: str, low: float | None = None) -> Any:
 
 @dataclass(frozen=True, kw_only=True)
 class TokenSettings:
-    """What steers tokenization; each kind of tokenizer has defaults of its own (``DEFAULTS``)."""
+    """Settings of tokenization; ``DEFAULTS`` has those of each kind of tokenizer."""
 
     vocabulary_size: int = _about(20_000, "Ids of a vocabulary, at most.", low=5)
     min_frequency: int = _about(
@@ -43,7 +43,8 @@ class TokenSettings:
     )
     vectors: str = _about(
         "",
-        "File of word vectors that training starts from, in text as of GloVe or word2vec; empty for none.",
+        "File of word vectors that training starts from, in text as of GloVe or word2vec; "
+        "empty for none.",
     )
     # 100,000 words of 100 numbers are 40 MB of every model.
     vectors_limit: int = _about(
@@ -55,14 +56,17 @@ class TokenSettings:
 
     def __post_init__(self) -> None:
         for declared in fields(self):
-            name, kind, value = declared.name, declared.type, getattr(self, declared.name)
+            name = declared.name
+            kind = declared.type
+            value = getattr(self, name)
             if get_origin(kind) is Literal:
                 if value not in get_args(kind):
                     raise ValueError(
                         f"{name} must be one of {', '.join(get_args(kind))}, got {value!r}"
                     )
             elif type(value) is not kind:
-                raise ValueError(f"{name} must be of type {kind.__name__}, got {value!r}")  # type: ignore[union-attr]
+                expected = getattr(kind, "__name__", kind)
+                raise ValueError(f"{name} must be of type {expected}, got {value!r}")
             elif declared.metadata["low"] is not None and value < declared.metadata["low"]:
                 raise ValueError(
                     f"{name} must be at least {declared.metadata['low']}, got {value!r}"
@@ -70,34 +74,41 @@ class TokenSettings:
 
 
 DEFAULTS = {
-    # What is only read may lose what does not change its meaning: forms of a letter, capitals, markup.
+    # An input may lose forms of a letter, capitals and markup, which rarely change its meaning.
     "words": TokenSettings(unicode="NFKC", html="strip", lowercase=True),
-    # Rare characters still say something (they are often names), and there are few.
+    # Rare characters carry meaning (they are often names), and there are few.
     "characters": TokenSettings(
         unicode="NFKC", html="strip", vocabulary_size=8_000, max_length=200
     ),
-    # What is written comes out as its publisher writes it, so pieces keep all but the composition of letters.
+    # An output looks as its publisher writes it, so pieces keep all but the composition of letters.
     "bpe": TokenSettings(vocabulary_size=6_000, max_length=60),
     "unigram": TokenSettings(vocabulary_size=6_000, max_length=60),
     "wordpiece": TokenSettings(vocabulary_size=6_000, max_length=60),
 }
-# A text that is to be gone on with is said again to the last character, however long it is.
+# A generated text is reproduced to the last character, however long it is.
 WHOLE = 10_000_000
-SAID: dict[str, Any] = {"unicode": "NFC", "html": "keep", "lowercase": False, "max_length": WHOLE}
-# A user's file brings its vocabulary and its normalisation; settings that ask for more come before it.
+GENERATED: dict[str, Any] = {
+    "unicode": "NFC",
+    "html": "keep",
+    "lowercase": False,
+    "max_length": WHOLE,
+}
+# A user's file has its vocabulary and its normalization; other settings are applied before it.
 FILE_DEFAULTS = TokenSettings(unicode="none")
 
 
 def is_tokenizer_file(kind: str) -> bool:
-    """Whether an entry's tokenizer is a user's tokenizer.json rather than a kind."""
+    """Whether the tokenizer of an entry is a user's tokenizer.json rather than a kind."""
     return PurePath(kind).suffix == ".json"
 
 
 def default_settings(kind: str, *, is_said: bool = False) -> TokenSettings:
-    """Defaults of a kind, or of a user's tokenizer.json; ``is_said`` for texts that are read only to be said."""
+    """Return the defaults of a kind, or of a user's tokenizer.json.
+
+    ``is_said`` is for texts that a model generates.
+    """
     if is_tokenizer_file(kind):
         return replace(FILE_DEFAULTS, max_length=WHOLE) if is_said else FILE_DEFAULTS
-    rare: dict[str, Any] = (
-        {"min_frequency": 1} if kind == "characters" else {}
-    )  # what is unknown cannot be said
-    return replace(DEFAULTS[kind], **SAID, **rare) if is_said else DEFAULTS[kind]
+    # A model cannot generate an unknown character.
+    rare: dict[str, Any] = {"min_frequency": 1} if kind == "characters" else {}
+    return replace(DEFAULTS[kind], **GENERATED, **rare) if is_said else DEFAULTS[kind]

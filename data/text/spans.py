@@ -1,4 +1,4 @@
-"""From tokens back to the characters of the raw text: what a tagger's or a reader's answer says."""
+"""Spans of tokens in the raw text, and the entities of tags as such spans."""
 
 import re
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ Span = tuple[int, int]
 
 
 class Entity(TypedDict):
-    """A named stretch of a raw text: ``text[start:stop]``; its score, where a model says one, is from 0 to 1."""
+    """A named span of a raw text, ``text[start:stop]``; a score is from 0 to 1."""
 
     kind: str
     start: int
@@ -24,7 +24,7 @@ class Entity(TypedDict):
 
 
 def split_spans(kind: str, text: str) -> list[Span]:
-    """Where the tokens that a tagger tags stand in a raw text: words, or characters without spaces."""
+    """Find the spans of the tokens that a tagger tags: words, or characters without spaces."""
     return [found.span() for found in re.finditer(r"\S" if kind == "characters" else r"\S+", text)]
 
 
@@ -33,21 +33,21 @@ def split_text(kind: str, text: str) -> list[str]:
     return [text[start:stop] for start, stop in split_spans(kind, text)]
 
 
-def stretch(spans: Sequence[Span], start: int, stop: int) -> Span:
-    """The characters that the tokens from ``start`` to ``stop``, exclusive, stand for."""
+def token_span(spans: Sequence[Span], start: int, stop: int) -> Span:
+    """Return the span of the tokens from ``start`` to ``stop``, exclusive."""
     return (int(spans[start][0]), int(spans[stop - 1][1]))
 
 
 def entities(text: str, spans: Sequence[Span], tags: Sequence[str]) -> list[Entity]:
-    """Entities of BIO tags as stretches of the raw text.
+    """Find the entities of BIO tags as spans of the raw text.
 
-    Strictly, as they are scored: an ``I-`` that continues nothing is no entity.
+    Strict, as in scoring: an ``I-`` that continues nothing is no entity.
     """
     found: list[Entity] = []
-    opened = -1  # the token that opened the entity we are in
+    opened = -1  # the token that opened the current entity
     for i, tag in enumerate([*tags, "O"]):
         if opened >= 0 and tag != f"I-{tags[opened][2:]}":
-            start, stop = stretch(spans, opened, i)
+            start, stop = token_span(spans, opened, i)
             found.append(
                 {"kind": tags[opened][2:], "start": start, "stop": stop, "text": text[start:stop]}
             )
@@ -60,10 +60,10 @@ def entities(text: str, spans: Sequence[Span], tags: Sequence[str]) -> list[Enti
 def raw_spans(
     texts: Sequence[str], html: Html, encoded: tuple[NDArray[np.int64], NDArray[np.int32]]
 ) -> NDArray[np.int32]:
-    """Spans of tokens as a tokenizer gives them, brought to the characters of the raw texts.
+    """Map the spans of a tokenizer to the characters of the raw texts.
 
-    Spaces at the edges of a token are left out: to a tokenizer of pieces the
-    space before a word is part of its first piece.
+    Spaces at the edges of a token are left out: in a tokenizer of pieces the
+    space before a word belongs to its first piece.
 
     Args:
         texts: Raw texts, N of them.
@@ -80,21 +80,22 @@ def raw_spans(
 
 
 def trimmed(text: str, spans: NDArray[np.integer[Any]]) -> NDArray[np.int64]:
-    """Spans without the spaces at their edges; one of nothing but spaces becomes empty, where it stops."""
+    """Remove spaces from the edges of spans; a span of only spaces becomes empty at its end."""
     is_space = np.fromiter(map(str.isspace, text), bool, len(text))
-    places = np.flatnonzero(~is_space)
-    first, last = np.searchsorted(places, spans[:, 0]), np.searchsorted(places, spans[:, 1]) - 1
-    edges = np.append(places, 0)  # for a text of nothing but spaces
-    trim = np.stack([edges[np.minimum(first, len(places))], edges[last] + 1], axis=1)
+    visible = np.flatnonzero(~is_space)
+    first = np.searchsorted(visible, spans[:, 0])
+    last = np.searchsorted(visible, spans[:, 1]) - 1
+    edges = np.append(visible, 0)  # for a text of only spaces
+    trim = np.stack([edges[np.minimum(first, len(visible))], edges[last] + 1], axis=1)
     return np.where((last < first)[:, None], spans[:, 1:], trim)
 
 
 def moved(spans: NDArray[np.int64], places: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Spans within a text as it was read, as spans of the raw one.
+    """Map spans within the text as read to spans of the raw text.
 
     Args:
         spans: (tokens, 2).
-        places: Where each character that was read stands in the raw text, (N, 2).
+        places: The span in the raw text of each character as read, (N, 2).
     """
     starts, stops = spans.T
     is_empty = stops <= starts

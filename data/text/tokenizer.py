@@ -23,16 +23,16 @@ from data.text.user_tokenizer import Renumbering, read_tokenizer_file
 
 WHOLE_TOKENS = ("words", "characters")  # kinds that give a cut token one id
 WORD_START = "▁"  # what pieces of BPE and Unigram have in place of a space
-NOTHING = [UNK_ID]  # what an empty text reads as
+NOTHING = [UNK_ID]  # the ids of an empty text
 
 
 @dataclass(frozen=True)
 class Tokenizer:
     """A tokenizer of one side of the rows.
 
-    ``html`` says how texts are read first (cut tokens never are); ``numbers``
-    brings the ids of a user's file into our order; ``num_fixed`` counts its last
-    ids, of words that a file of word vectors has and training does not learn.
+    ``html`` sets how markup is read (cut tokens keep it); ``numbers`` brings the
+    ids of a user's file into our order; ``num_fixed`` counts the last ids, of
+    words from a file of word vectors that no training row has.
     """
 
     inner: hf.Tokenizer
@@ -42,9 +42,8 @@ class Tokenizer:
     num_fixed: int = 0
 
     def __post_init__(self) -> None:
-        self.inner.encode_special_tokens = (
-            True  # a text that says <eos> does not end there; not saved in its file
-        )
+        # A literal <eos> in a text does not end it. The tokenizer's file does not store this.
+        self.inner.encode_special_tokens = True
 
     @classmethod
     def train(
@@ -72,31 +71,33 @@ class Tokenizer:
 
     @property
     def names(self) -> list[str]:
-        """The word or piece that each id stands for, without the mark of a piece that begins a word."""
+        """Words or pieces in the order of their ids, without the mark of a word's first piece."""
         by_own = {own: name for name, own in self.inner.get_vocab().items()}
         order = self.numbers.theirs.tolist() if self.numbers else range(self.size)
         return [by_own.get(own, "").removeprefix(WORD_START) for own in order]
 
     @cached_property
     def words(self) -> frozenset[str]:
-        """All words or pieces that have an id, but for the special ones."""
+        """All words or pieces that have an id, without the special ones."""
         return frozenset(self.inner.get_vocab()) - {*SPECIAL}
 
     def knows(self, token: str) -> bool:
         """Whether a token, as this tokenizer reads it, has an id of its own."""
-        normaliser = self.inner.normalizer
-        return (normaliser.normalize_str(token) if normaliser else token) in self.words
+        normalizer = self.inner.normalizer
+        return (normalizer.normalize_str(token) if normalizer else token) in self.words
 
     def with_words(self, words: Iterable[str], num: int) -> "Tokenizer":
-        """The same with at most ``num`` more words, of those that it can meet, in their order."""
+        """Add at most ``num`` of the words that texts can contain, in their order."""
         inner = add_words(self.inner, words, num, is_cut=self.is_cut)
         return replace(self, inner=inner, num_fixed=inner.get_vocab_size() - self.size)
 
     def encode(self, texts: Sequence[Any]) -> Encoded:
-        """Ids of texts (or lists of tokens) end to end, and where each starts; an empty one reads as unknown.
+        """Encode texts or lists of tokens: ids end to end, and where each starts.
+
+        An empty text becomes one unknown id.
 
         Raises:
-            RowError: If a cut token does not get exactly one id, as can be with a user's file.
+            RowError: If a cut token does not get exactly one id, as a user's file may do.
         """
         found = self.inner.encode_batch_fast(
             read_html(self.html, list(texts)), is_pretokenized=self.is_cut, add_special_tokens=False
@@ -109,7 +110,7 @@ class Tokenizer:
     def encode_with_offsets(
         self, texts: Sequence[str]
     ) -> tuple[NDArray[np.int32], NDArray[np.int64], NDArray[np.int32]]:
-        """Encode texts, and say which characters each token stands for.
+        """Encode texts, with the characters of each token.
 
         Returns:
             Ids end to end, where each text starts, and for each id where its
@@ -126,7 +127,7 @@ class Tokenizer:
         return self.numbers.ours[ids] if self.numbers else ids
 
     def decode(self, ids: Sequence[int], copies: Sequence[str] = ()) -> str:
-        """Text of ids; unknown ones become the copies, in their order, or nothing."""
+        """Decode ids to text; unknown ids become the copies, in their order, or nothing."""
         known = (
             self.numbers.theirs[np.asarray(ids, dtype=np.int64)].tolist()
             if self.numbers
@@ -141,8 +142,8 @@ class Tokenizer:
         ]
         return str(self.inner.decoder.decode(tokens)) if self.inner.decoder else " ".join(tokens)
 
-    def told(self) -> dict[str, Any]:
-        """What its file does not say."""
+    def as_json(self) -> dict[str, Any]:
+        """Return the fields that the tokenizer's file lacks, for JSON."""
         is_renumbered = self.numbers is not None
         return {
             "is_cut": self.is_cut,
@@ -152,11 +153,11 @@ class Tokenizer:
         }
 
     @classmethod
-    def read(cls, path: Path, told: dict[str, Any]) -> "Tokenizer":
-        """Read a saved file, with what ``told`` said of it."""
+    def read(cls, path: Path, saved: dict[str, Any]) -> "Tokenizer":
+        """Read a saved file, with the fields that ``as_json`` wrote."""
         inner = hf.Tokenizer.from_file(str(path))
-        numbers = Renumbering.of(inner) if told["is_renumbered"] else None
-        return cls(inner, told["is_cut"], told["html"], numbers, told["num_fixed"])
+        numbers = Renumbering.of(inner) if saved["is_renumbered"] else None
+        return cls(inner, saved["is_cut"], saved["html"], numbers, saved["num_fixed"])
 
 
 def _batches(columns: Iterable[pa.ChunkedArray], html: Html) -> Iterator[list[str]]:
@@ -171,7 +172,8 @@ def _check_counts(encoded: Encoded, rows: Sequence[Sequence[str]]) -> None:
     counts = np.diff(encoded[1])
     wrong = np.flatnonzero(counts != np.maximum([len(row) for row in rows], 1))
     if len(wrong):
-        row, num = rows[wrong[0]], counts[wrong[0]]
+        row = rows[wrong[0]]
         raise RowError(
-            f"tags need one id for each token, but the tokenizer gives {num} for the {len(row)} tokens {row[:8]}"
+            f"tags need one id for each token, but the tokenizer gives {counts[wrong[0]]} "
+            f"for the {len(row)} tokens {row[:8]}"
         )

@@ -11,20 +11,20 @@ from tokenizers import decoders, models, normalizers, pre_tokenizers, trainers
 
 from data.text.settings import SPECIAL, UNK_ID, TokenSettings
 
-Texts = Callable[
-    [], Iterator[list[str]]
-]  # batches of texts or of cut tokens, as often as they are asked for
+# Starts a new iteration over batches of texts or of cut tokens.
+Texts = Callable[[], Iterator[list[str]]]
 UNKNOWN = SPECIAL[UNK_ID]
-PREFIX = "##"  # of a WordPiece that goes on a word
-ACCENTS, DIGIT = r"(?<=\P{Mn})\p{Mn}+", r"\p{Nd}"
+PREFIX = "##"  # of a WordPiece inside a word
+ACCENTS = r"(?<=\P{Mn})\p{Mn}+"
+DIGIT = r"\p{Nd}"
 FORMS: dict[str, Any] = {"NFC": normalizers.NFC, "NFKC": normalizers.NFKC}
 
 
-def normaliser_steps(settings: TokenSettings) -> list[Any]:
-    """What settings ask to be done to a text, in order; offsets still refer to the text as it came.
+def normalizer_steps(settings: TokenSettings) -> list[Any]:
+    """List the normalizers of some settings, in order; offsets still refer to the raw text.
 
-    A token never becomes empty, or its tag would have no id: so an accent that
-    stands on nothing stays. HTML is read before (``data/text/html.py``).
+    A token must not become empty, or its tag would have no id: an accent
+    without a letter stays. HTML is read before (``data/text/html.py``).
     """
     steps: list[Any] = []
     if settings.unicode != "none":
@@ -42,19 +42,19 @@ def train_tokenizer(
     kind: str, texts: Texts, settings: TokenSettings, *, is_cut: bool
 ) -> hf.Tokenizer:
     """Build a vocabulary of one of ``KINDS``; ``is_cut`` if the texts are tokens already."""
-    # A text that says <eos> must not put the name of a special id into a vocabulary.
+    # A literal <eos> in a text must not put the name of a special id into a vocabulary.
     guard = normalizers.Replace(hf.Regex("<(?=(pad|unk|bos|eos)>)"), "< ")
-    normaliser = normalizers.Sequence([*normaliser_steps(settings), guard])
+    normalizer = normalizers.Sequence([*normalizer_steps(settings), guard])
     if kind in ("words", "characters"):
-        return _train_words(kind, texts, settings, normaliser, is_cut=is_cut)
+        return _train_words(kind, texts, settings, normalizer, is_cut=is_cut)
     return {"bpe": _train_bpe, "unigram": _train_unigram, "wordpiece": _train_wordpiece}[kind](
-        texts, settings, normaliser
+        texts, settings, normalizer
     )
 
 
-def _assembled(model: Any, normaliser: Any, splitter: Any, decoder: Any) -> hf.Tokenizer:
+def _assembled(model: Any, normalizer: Any, splitter: Any, decoder: Any) -> hf.Tokenizer:
     made = hf.Tokenizer(model)
-    made.normalizer = normaliser
+    made.normalizer = normalizer
     if splitter is not None:
         made.pre_tokenizer = splitter
     if decoder is not None:
@@ -71,7 +71,7 @@ def _shared(settings: TokenSettings) -> dict[str, Any]:
 
 
 def _train_words(
-    kind: str, texts: Texts, settings: TokenSettings, normaliser: Any, *, is_cut: bool
+    kind: str, texts: Texts, settings: TokenSettings, normalizer: Any, *, is_cut: bool
 ) -> hf.Tokenizer:
     """Whole words or single characters; characters are written without spaces between them."""
     is_words = kind == "words"
@@ -82,7 +82,7 @@ def _train_words(
     )
     decoder = None if is_words else decoders.Fuse()
     made = _assembled(
-        models.WordLevel(unk_token=UNKNOWN), normaliser, None if is_cut else splitter, decoder
+        models.WordLevel(unk_token=UNKNOWN), normalizer, None if is_cut else splitter, decoder
     )
     made.train_from_iterator(
         texts(),
@@ -92,31 +92,29 @@ def _train_words(
 
 
 def add_words(inner: hf.Tokenizer, words: Iterable[str], num: int, *, is_cut: bool) -> hf.Tokenizer:
-    """Give ids, behind the others, to at most ``num`` more words, in their order.
+    """Give new ids to at most ``num`` more words, in their order.
 
-    A word that normalisation would change or a splitter cut can never be met,
-    and is passed over.
+    A word that normalization would change or a splitter cut can never occur,
+    and is skipped.
     """
     known = inner.get_vocab()
 
-    def is_met(word: str) -> bool:
+    def can_occur(word: str) -> bool:
         if word in known or inner.normalizer.normalize_str(word) != word:
             return False
-        return is_cut or [piece for piece, _ in inner.pre_tokenizer.pre_tokenize_str(word)] == [
-            word
-        ]
+        return is_cut or [part for part, _ in inner.pre_tokenizer.pre_tokenize_str(word)] == [word]
 
-    new = islice(filter(is_met, dict.fromkeys(words)), num)
+    new = islice(filter(can_occur, dict.fromkeys(words)), num)
     made = hf.Tokenizer.from_str(inner.to_str())
     made.model = models.WordLevel(
-        known | {word: len(known) + place for place, word in enumerate(new)}, unk_token=UNKNOWN
+        known | {word: len(known) + i for i, word in enumerate(new)}, unk_token=UNKNOWN
     )
     return made
 
 
-def _train_bpe(texts: Texts, settings: TokenSettings, normaliser: Any) -> hf.Tokenizer:
+def _train_bpe(texts: Texts, settings: TokenSettings, normalizer: Any) -> hf.Tokenizer:
     made = _assembled(
-        models.BPE(unk_token=UNKNOWN), normaliser, pre_tokenizers.Metaspace(), decoders.Metaspace()
+        models.BPE(unk_token=UNKNOWN), normalizer, pre_tokenizers.Metaspace(), decoders.Metaspace()
     )
     alphabet = settings.vocabulary_size - len(SPECIAL)
     trainer = trainers.BpeTrainer(
@@ -126,17 +124,17 @@ def _train_bpe(texts: Texts, settings: TokenSettings, normaliser: Any) -> hf.Tok
     return made
 
 
-def _train_unigram(texts: Texts, settings: TokenSettings, normaliser: Any) -> hf.Tokenizer:
+def _train_unigram(texts: Texts, settings: TokenSettings, normalizer: Any) -> hf.Tokenizer:
     """Pieces by likelihood.
 
-    The library refuses a vocabulary smaller than the alphabet. So it gets room
-    for all characters; the rare ones are dropped and the likeliest pieces kept.
+    The library rejects a vocabulary smaller than the alphabet. So it gets room
+    for all characters; then rare ones are dropped and the likeliest pieces kept.
     """
-    counts = count_characters(texts, normaliser)
+    counts = count_characters(texts, normalizer)
     room = max(settings.vocabulary_size, len(counts) + len(SPECIAL) + 1)
     trainer = trainers.UnigramTrainer(unk_token=UNKNOWN, **_shared(settings) | {"vocab_size": room})
     made = _assembled(
-        models.Unigram(), normaliser, pre_tokenizers.Metaspace(), decoders.Metaspace()
+        models.Unigram(), normalizer, pre_tokenizers.Metaspace(), decoders.Metaspace()
     )
     made.train_from_iterator(texts(), trainer)
     rare = {character for character, count in counts.items() if count < settings.min_frequency}
@@ -153,12 +151,12 @@ def _train_unigram(texts: Texts, settings: TokenSettings, normaliser: Any) -> hf
 
 
 def settled_scores(scores: dict[str, float], num_characters: int) -> dict[str, float]:
-    """Scores of pieces that are the same whenever the rows are.
+    """Make scores of pieces reproducible: equal rows, equal scores.
 
-    The library adds floats in the order of its threads, and lines up the
-    characters that are no piece of their own 0.0001 apart above the lowest
-    score, in the order of a hash map. Here scores are rounded and those
-    characters all have the lowest.
+    The library adds floats in the order of its threads. It scores the
+    characters that are no piece in steps of 0.0001 above the lowest score, in
+    the order of a hash map. Here scores are rounded, and those characters all
+    get the lowest.
     """
     lowest = min(scores.values(), default=0.0)
     line_end = lowest + 1e-4 * (num_characters + 1)
@@ -168,14 +166,14 @@ def settled_scores(scores: dict[str, float], num_characters: int) -> dict[str, f
     }
 
 
-def _train_wordpiece(texts: Texts, settings: TokenSettings, normaliser: Any) -> hf.Tokenizer:
-    """Pieces by merging, words cut at spaces only, so that a decoded text has its punctuation where it was.
+def _train_wordpiece(texts: Texts, settings: TokenSettings, normalizer: Any) -> hf.Tokenizer:
+    """Pieces by merging; words are cut at spaces only, so decoding restores punctuation.
 
-    The library numbers the characters that go on a word as it meets them, in
-    the order of a hash map. They are named beforehand, and are no special
-    tokens in what is returned: equal rows, equal vocabulary.
+    The library numbers the characters inside words in the order of a hash map.
+    Here they are listed beforehand, but are no special tokens of the result:
+    equal rows, equal vocabulary.
     """
-    counts = count_characters(texts, normaliser)
+    counts = count_characters(texts, normalizer)
     common = sorted(
         (-count, character)
         for character, count in counts.items()
@@ -192,7 +190,7 @@ def _train_wordpiece(texts: Texts, settings: TokenSettings, normaliser: Any) -> 
         continuing_subword_prefix=PREFIX,
         **_shared(settings) | {"special_tokens": named},
     )
-    parts = (normaliser, pre_tokenizers.WhitespaceSplit(), decoders.WordPiece(PREFIX, False))
+    parts = (normalizer, pre_tokenizers.WhitespaceSplit(), decoders.WordPiece(PREFIX, False))
     trained = _assembled(
         models.WordPiece(unk_token=UNKNOWN, continuing_subword_prefix=PREFIX), *parts
     )
@@ -205,11 +203,11 @@ def _train_wordpiece(texts: Texts, settings: TokenSettings, normaliser: Any) -> 
     return made
 
 
-def count_characters(texts: Texts, normaliser: Any) -> Counter[str]:
-    """Times each character stands in normalised texts, spaces left out."""
+def count_characters(texts: Texts, normalizer: Any) -> Counter[str]:
+    """Count each character of normalized texts, without spaces."""
     counts: Counter[str] = Counter()
     for batch in texts():
-        counts.update("".join(map(normaliser.normalize_str, batch)))
+        counts.update("".join(map(normalizer.normalize_str, batch)))
     return Counter(
         {character: count for character, count in counts.items() if not character.isspace()}
     )

@@ -1,4 +1,4 @@
-"""A user's own tokenizer.json: read, checked, and its ids brought into our order."""
+"""A user's tokenizer.json: read, checked, and its ids brought into our order."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,9 +10,9 @@ from tokenizers import normalizers
 
 from data.errors import RowError
 from data.text.settings import BOS_ID, EOS_ID, PAD_ID, SPECIAL, UNK_ID, TokenSettings
-from data.text.train_tokenizer import normaliser_steps
+from data.text.train_tokenizer import normalizer_steps
 
-# What others call our special tokens, in the order in which they are looked for.
+# Other names of our special tokens, in the order of the search.
 NAMES = (
     ("<pad>", "[PAD]"),
     ("<unk>", "[UNK]"),
@@ -23,14 +23,14 @@ NAMES = (
 
 @dataclass(frozen=True)
 class Renumbering:
-    """A file's ids as ours, special ids first, and back."""
+    """The ids of a file to ours, special ids first, and back."""
 
     ours: NDArray[np.int32]
     theirs: NDArray[np.int32]
 
     @classmethod
     def of(cls, inner: hf.Tokenizer) -> "Renumbering":
-        """Put the special ids first; the others keep their order, holes closed."""
+        """Put the special ids first; the others keep their order, without gaps."""
         vocabulary = inner.get_vocab()
         special = [vocabulary[name] for name in special_names(inner) if name]
         theirs = np.asarray(
@@ -38,19 +38,20 @@ class Renumbering:
         )
         ours = np.full(int(theirs.max()) + 1, UNK_ID, dtype=np.int32)
         ours[theirs] = np.arange(len(theirs))
-        ours[theirs[[PAD_ID, BOS_ID, EOS_ID]]] = UNK_ID  # a text that says </s> does not end there
+        ours[theirs[[PAD_ID, BOS_ID, EOS_ID]]] = UNK_ID  # a literal </s> does not end a text
         return cls(ours, theirs)
 
 
 def special_names(inner: hf.Tokenizer) -> list[str]:
-    """What a tokenizer calls our special tokens, in our order; nothing for one that it does not have."""
-    vocabulary, own = inner.get_vocab(), getattr(inner.model, "unk_token", None)
-    names = [NAMES[0], (own, *NAMES[1]) if own else NAMES[1], *NAMES[2:]]
+    """Find a tokenizer's names of our special tokens, in our order; empty for a missing one."""
+    vocabulary = inner.get_vocab()
+    unknown = getattr(inner.model, "unk_token", None)
+    names = [NAMES[0], (unknown, *NAMES[1]) if unknown else NAMES[1], *NAMES[2:]]
     return [next((name for name in known if name in vocabulary), "") for known in names]
 
 
 def read_tokenizer_file(path: Path, settings: TokenSettings) -> hf.Tokenizer:
-    """Read a tokenizer.json, add the special tokens it lacks, and put what settings ask for before its own normalisation.
+    """Read a tokenizer.json, add missing special tokens, and put our normalizers before its own.
 
     Raises:
         RowError: If there is no such file or it holds no tokenizer.
@@ -68,7 +69,7 @@ def read_tokenizer_file(path: Path, settings: TokenSettings) -> hf.Tokenizer:
     inner.add_special_tokens(
         [ours for ours, theirs in zip(SPECIAL, special_names(inner), strict=True) if not theirs]
     )
-    steps = normaliser_steps(settings)
+    steps = normalizer_steps(settings)
     if steps:
         inner.normalizer = normalizers.Sequence(
             [*steps, *([inner.normalizer] if inner.normalizer else [])]

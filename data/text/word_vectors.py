@@ -1,4 +1,4 @@
-"""Word vectors from a text file, of GloVe's or word2vec's kind: only those that a vocabulary asks for.
+"""Word vectors of a vocabulary, from a text file as of GloVe or word2vec.
 
 V ids, E numbers of a vector.
 """
@@ -17,12 +17,14 @@ from numpy.typing import NDArray
 from data.errors import RowError
 from data.text.settings import SPECIAL
 
-EXACT, LOWERED = 2, 1
+# How a word was found: unchanged, or in small letters.
+EXACT = 2
+LOWERED = 1
 
 
 @dataclass(frozen=True)
 class WordVectors:
-    """Vectors (V, E) by id, zeros where ``how`` (V,) is 0; ``how`` says whether a word was found as it is or in small letters."""
+    """Vectors (V, E) by id; ``how`` (V,) is EXACT, LOWERED, or 0 for a zero vector."""
 
     table: NDArray[np.float32]
     how: NDArray[np.int8]
@@ -34,18 +36,20 @@ class WordVectors:
 
     @property
     def coverage(self) -> str:
-        """How many words have one, for a log."""
-        num, exact, lowered = (
-            len(self.how) - len(SPECIAL),
-            *(int((self.how == how).sum()) for how in (EXACT, LOWERED)),
-        )
+        """Describe how many words have a vector, for a log."""
+        num = len(self.how) - len(SPECIAL)
+        exact = int((self.how == EXACT).sum())
+        lowered = int((self.how == LOWERED).sum())
         share = (exact + lowered) / max(1, num)
-        return f"{exact + lowered:,} of {num:,} words ({share:.1%}): {exact:,} as they are, {lowered:,} in small letters"
+        return (
+            f"{exact + lowered:,} of {num:,} words ({share:.1%}): "
+            f"{exact:,} as they are, {lowered:,} in small letters"
+        )
 
 
 @contextmanager
 def opened(address: str) -> Iterator[IO[bytes]]:
-    """Open a file of any kind of address, compressed or not.
+    """Open a file at any address, compressed or not.
 
     Raises:
         RowError: If it cannot be read.
@@ -58,7 +62,7 @@ def opened(address: str) -> Iterator[IO[bytes]]:
 
 
 def file_digest(address: str) -> str:
-    """A digest of a file's content, as it is once unpacked.
+    """Digest the unpacked content of a file.
 
     Raises:
         RowError: If it cannot be read.
@@ -71,7 +75,7 @@ def file_digest(address: str) -> str:
 
 
 def file_lines(address: str) -> Iterator[tuple[int, str, list[bytes]]]:
-    """The number, the word and the E fields of each line; word2vec's first line, the counts, is passed over.
+    """Read number, word and E fields of each line, without the counts in line 1 of word2vec.
 
     Raises:
         RowError: Names a line that is not a word and E fields, E as in the first.
@@ -86,17 +90,18 @@ def file_lines(address: str) -> Iterator[tuple[int, str, list[bytes]]]:
             parts = line.rstrip().rsplit(b" ", size)
             if len(parts) <= size or size == 0:
                 raise RowError(
-                    f"{address}, line {number}: expected a word and {size or 'some'} numbers, found {shown(line)}"
+                    f"{address}, line {number}: expected a word and {size or 'some'} numbers, "
+                    f"found {shown(line)}"
                 )
             yield number, parts[0].decode(errors="replace"), parts[1:]
 
 
 def file_words(address: str) -> Iterator[str]:
-    """The words of a file, in its order, which is most often that of how common they are.
+    """Read the words of a file in its order, most often by frequency.
 
-    A word in small letters also with a capital and in capitals: most files have
-    no others, and a name that training never saw has its vector by them, as
-    ``read_vectors`` finds it.
+    A word in small letters is also given with a capital and in capitals: most
+    files have only small letters, and ``read_vectors`` finds the vector of a
+    name that training lacks by them.
 
     Raises:
         RowError: As ``file_lines``.
@@ -105,27 +110,28 @@ def file_words(address: str) -> Iterator[str]:
 
 
 def forms(word: str) -> Iterable[str]:
-    """A word as texts write it, without repeats."""
-    return (
-        dict.fromkeys((word, word.capitalize(), word.upper())) if word == word.lower() else (word,)
-    )
+    """List the spellings of a word in texts, without repeats."""
+    if word != word.lower():
+        return (word,)
+    return dict.fromkeys((word, word.capitalize(), word.upper()))
 
 
 def read_vectors(address: str, names: Sequence[str]) -> WordVectors:
     """Read the vectors of some words from a text file, line by line.
 
-    A word is looked for as it is, then in small letters. Of words that stand
-    there twice the first counts.
+    A word is looked up unchanged, then in small letters. Of two lines for a
+    word the first counts.
 
     Args:
         address: Where the file lies; it may be compressed.
-        names: What each id stands for, (V,); special ids never have a vector.
+        names: The word of each id, (V,); special ids never have a vector.
 
     Raises:
-        RowError: Names the line that is not a word and E numbers, or says that no word was found.
+        RowError: If a line is not a word and E numbers, or no word was found.
     """
     exact, lowered = wanted(names)
-    table, how = np.zeros((len(names), 0), dtype=np.float32), np.zeros(len(names), dtype=np.int8)
+    table = np.zeros((len(names), 0), dtype=np.float32)
+    how = np.zeros(len(names), dtype=np.int8)
     for number, word, fields in file_lines(address):
         if not table.size:
             table = np.zeros((len(names), len(fields)), dtype=np.float32)
@@ -134,17 +140,20 @@ def read_vectors(address: str, names: Sequence[str]) -> WordVectors:
         ]
         for i, kind in ids:
             if how[i] < kind:
-                table[i], how[i] = numbers(fields, address, number), kind
+                table[i] = numbers(fields, address, number)
+                how[i] = kind
     if not how.any():
         raise RowError(
-            f"{address}: none of the {len(names) - len(SPECIAL):,} words has a vector there, such as {names[-1]!r}"
+            f"{address}: none of the {len(names) - len(SPECIAL):,} words has a vector there, "
+            f"such as {names[-1]!r}"
         )
     return WordVectors(table, how)
 
 
 def wanted(names: Sequence[str]) -> tuple[dict[str, list[int]], dict[str, list[int]]]:
-    """Ids by the word they stand for, and by that word in small letters where these differ."""
-    exact, lowered = defaultdict[str, list[int]](list), defaultdict[str, list[int]](list)
+    """Map words to their ids, and words in small letters where these differ."""
+    exact = defaultdict[str, list[int]](list)
+    lowered = defaultdict[str, list[int]](list)
     for i, name in enumerate(names):
         if i >= len(SPECIAL) and name:
             exact[name].append(i)
@@ -154,10 +163,10 @@ def wanted(names: Sequence[str]) -> tuple[dict[str, list[int]], dict[str, list[i
 
 
 def numbers(fields: list[bytes], address: str, line: int) -> NDArray[np.float32]:
-    """The numbers of one line.
+    """Parse the numbers of one line.
 
     Raises:
-        RowError: If one is none.
+        RowError: If a field is no finite number.
     """
     try:
         found = np.array(fields, dtype=np.float64).astype(np.float32)
@@ -167,12 +176,13 @@ def numbers(fields: list[bytes], address: str, line: int) -> NDArray[np.float32]
         ) from error
     if not np.isfinite(found).all():
         raise RowError(
-            f"{address}, line {line}: expected {len(fields)} finite numbers, found {shown(b' '.join(fields))}"
+            f"{address}, line {line}: expected {len(fields)} finite numbers, "
+            f"found {shown(b' '.join(fields))}"
         )
     return found
 
 
 def shown(line: bytes) -> str:
-    """The start of a line, for a message."""
+    """Shorten a line for a message."""
     text = line.decode(errors="replace").strip()
     return repr(text if len(text) <= 60 else f"{text[:60]}...")

@@ -1,4 +1,4 @@
-"""A split's rows to memory-mapped ids on disk, batch by batch, in memory that does not grow with them."""
+"""Rows of a split to ids on disk, batch by batch, in constant memory."""
 
 import logging
 from collections.abc import Iterable
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from data.arrays import Encoded, RaggedFile, cut, kept
 from data.errors import RowError
-from data.parallel import side_by_side
+from data.parallel import map_in_threads
 from data.text.char_vocabulary import WordFiles
 from data.text.encoder import Encoder
 from data.text.settings import TokenSettings
@@ -22,9 +22,9 @@ log = logging.getLogger(__name__)
 def write_ids(
     folder: Path, split: str, tables: Iterable[pa.Table], encoder: Encoder, settings: TokenSettings
 ) -> int:
-    """Write both sides of a split as flat ids and offsets, batch by batch, and return its rows.
+    """Write both sides of a split as ids and offsets, and return the number of rows.
 
-    Beside them go the words of the source, where the encoder spells them.
+    The words of the source are written too, where the encoder spells them.
 
     Raises:
         RowError: If no row is left.
@@ -40,7 +40,7 @@ def write_ids(
             if encoder.characters
             else None
         )
-        for encoded, found in side_by_side(
+        for encoded, found in map_in_threads(
             lambda table: (encoder.encode(table), encoder.words(table.column(0))), tables
         ):
             source, target, keep = usable(split, encoded, encoder, settings.max_length)
@@ -49,10 +49,12 @@ def write_ids(
             sources.append(kept(source, keep))
             targets.append(kept(target, keep))
             num_kept = int(keep.sum())
-            num_rows, num_left_out = num_rows + num_kept, num_left_out + len(keep) - num_kept
+            num_rows += num_kept
+            num_left_out += len(keep) - num_kept
     if not num_rows:
         raise RowError(
-            f"no row of {split} is left within max_length {settings.max_length}: raise tokens.max_length"
+            f"no row of {split} is left within max_length {settings.max_length}: "
+            "raise tokens.max_length"
         )
     log.info(
         "%s: %s rows%s",
@@ -66,11 +68,11 @@ def write_ids(
 def usable(
     split: str, encoded: tuple[Encoded, Encoded], encoder: Encoder, max_length: int
 ) -> tuple[Encoded, Encoded, NDArray[np.bool_]]:
-    """Both sides as a split takes them, and which rows it keeps.
+    """Cut both sides to the length of a split, and mark the rows that it keeps.
 
-    Training examples are cut at ``max_length``, training pairs beyond it left
-    out. Test rows all stay, in their order. Validation rows with a label that
-    no training row has cannot be learnt from and are left out.
+    Training examples are cut at ``max_length``; longer training pairs are left
+    out. All test rows stay, in their order. Validation rows with a label that
+    no training row has are left out.
     """
     source, target = encoded
     keep = np.ones(len(source[1]) - 1, dtype=bool)
@@ -81,5 +83,6 @@ def usable(
         if encoder.roles[-1] == "target":
             keep = np.maximum(np.diff(source[1]), np.diff(target[1])) <= max_length
         else:
-            source, target = cut(source, max_length), cut(target, max_length)
+            source = cut(source, max_length)
+            target = cut(target, max_length)
     return source, target, keep

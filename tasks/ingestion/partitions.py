@@ -17,7 +17,7 @@ from data.rows.hash_set import Hashes, Seen
 from data.rows.removals import KEY, Removals
 from data.rows.splits import CONTENT_KEY
 from data.rows.streams import parquet_batches
-from data.sources.base import Access, Piece
+from data.sources.base import Access, GrowingSource, Piece
 from tasks.ingestion.snapshot_writer import parquet_writer
 from tasks.store.artifacts import Artifact
 from tasks.store.code import digest
@@ -49,8 +49,8 @@ def kept_rows(
     if found:
         return found
     with PieceRows.making(entry.name, key) as folder:
-        if piece.mark is not None:
-            # Before the rows: a row inserted in between counts as late, and is read again.
+        # Before the rows: a row inserted in between counts as late, and is read again.
+        if piece.mark is not None and isinstance(entry.source, GrowingSource):
             np.save(folder / STAMPS, _pairs(entry.source.stamps(access, piece, is_alone=True)))
         writer = None
         num = 0
@@ -102,14 +102,16 @@ def living_rows(
         LateRowsError: If the source has rows that no partition has; with
             ``is_last`` they wait for the next ingestion.
     """
-    if entry.source.has_format or not pieces or any(piece.mark is None for piece in pieces):
+    source = entry.source
+    has_marks = bool(pieces) and all(piece.mark is not None for piece in pieces)
+    if not has_marks or not isinstance(source, GrowingSource):
         return [None] * len(pieces)
     kept = [kept_rows(entry, piece, access, rows_key, removals) for piece in pieces]
     if not is_last:
         stamps = np.concatenate([np.load(piece.folder / STAMPS) for piece in kept])
-        _check_late(Seen(stamps), entry, pieces[-1], access)
+        _check_late(Seen(stamps), source, pieces[-1], access)
     alive = Seen()
-    for batch in entry.source.keys(access):
+    for batch in source.keys(access):
         alive.put(hashes(pa.chunked_array([batch.cast(TEXT)]), CONTENT_KEY))
     marks = []
     later = Seen()
@@ -119,8 +121,8 @@ def living_rows(
     return [*reversed(marks)]
 
 
-def _check_late(known: Seen, entry: Dataset, until: Piece, access: Access) -> None:
-    for table in entry.source.stamps(access, until):
+def _check_late(known: Seen, source: GrowingSource, until: Piece, access: Access) -> None:
+    for table in source.stamps(access, until):
         if not known.has(_pairs([table])).all():
             raise LateRowsError
 

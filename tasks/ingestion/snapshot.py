@@ -12,7 +12,7 @@ from data.ingestion.splitting import REFUSED, Splitter, pieces_of, rejected_by_s
 from data.rows.check_settings import HARMLESS
 from data.rows.removals import Removals
 from data.rows.splits import SPLITS
-from data.sources.base import Access, Piece
+from data.sources.base import Access, GrowingSource, Piece
 from tasks.ingestion.partitions import LateRowsError, living_rows, piece_tables
 from tasks.ingestion.reference_snapshot import entry_key, without_limits
 from tasks.ingestion.removals import removal_lines
@@ -124,8 +124,8 @@ def listed(entry: Dataset, access: Access, known: list[Piece]) -> list[Piece]:
 def inputs_of(entry: Dataset, pieces: list[Piece], access: Access, rows_key: str) -> str:
     """Digest all inputs of a snapshot; always different for a source without versions."""
     versions = [(piece.split, piece.name, piece.version, piece.mark) for piece in pieces]
-    has_state = not entry.source.has_format and hasattr(entry.source, "state")
-    state = entry.source.state(access) if has_state else ""
+    source = entry.source
+    state = source.state(access) if isinstance(source, GrowingSource) else ""
     is_unknown = any(not piece.version for piece in pieces)
     return digest(rows_key, versions, state, uuid.uuid4().hex if is_unknown else "")
 

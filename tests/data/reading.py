@@ -16,7 +16,8 @@ class ShortReads(io.RawIOBase):
     """A stream that cannot seek and gives fewer bytes than it is asked for, as a network does."""
 
     def __init__(self, content: bytes, seed: int) -> None:
-        self.content, self.random = io.BytesIO(content), Random(seed)
+        self.content = io.BytesIO(content)
+        self.random = Random(seed)
 
     def read(self, size: int = -1) -> bytes:
         return self.content.read(self.random.randint(1, max(size, 1)) if size > 0 else size)

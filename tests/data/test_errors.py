@@ -10,10 +10,14 @@ from data.formats.tags import SCHEMES
 @pytest.mark.parametrize(
     ("name", "names", "meant"),
     [
-        ("IOB2", SCHEMES, "BIO"), ("iob", SCHEMES, "IOB1"), ("BILOU", SCHEMES, "BIOES"), ("BIO2", SCHEMES, "BIO"),
-        ("dev", ("train", "validation", "test"), "validation"), ("char", ("words", "characters", "bpe"), "characters"),
+        ("IOB2", SCHEMES, "BIO"),
+        ("iob", SCHEMES, "IOB1"),
+        ("BILOU", SCHEMES, "BIOES"),
+        ("BIO2", SCHEMES, "BIO"),
+        ("dev", ("train", "validation", "test"), "validation"),
+        ("char", ("words", "characters", "bpe"), "characters"),
     ],
-)  # fmt: skip
+)
 def test_a_name_of_others_is_answered_with_ours(
     name: str, names: tuple[str, ...], meant: str
 ) -> None:

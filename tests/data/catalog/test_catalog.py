@@ -22,8 +22,12 @@ def made_entry() -> dict[str, Any]:
         "problem": "sentiment",
         "language": "xx",
         "source": {
-            "kind": "package", "package": "made-up", "version": "1.0", "file": "made_up-1.0-py3-none-any.whl",
-            "sha256": "0" * 64, "members": {"all": "made_up/rows.csv"},
+            "kind": "package",
+            "package": "made-up",
+            "version": "1.0",
+            "file": "made_up-1.0-py3-none-any.whl",
+            "sha256": "0" * 64,
+            "members": {"all": "made_up/rows.csv"},
         },
         "format": {"kind": "csv"},
         "columns": {"text": "text", "label": "label"},
@@ -31,7 +35,7 @@ def made_entry() -> dict[str, Any]:
         "tokenizer": "words",
         "licence": "ours",
         "origin": "made for the tests",
-    }  # fmt: skip
+    }
 
 
 def written(folder: Path, entry: object) -> Path:
@@ -95,16 +99,49 @@ def test_labels_may_be_whole_numbers(tmp_path: Path) -> None:
 
 SOURCES: dict[str, dict[str, Any]] = {
     "files": {
-        "paths": {"train": "a", "test": ["b", "c"]}, "compression": "gzip",
+        "paths": {"train": "a", "test": ["b", "c"]},
+        "compression": "gzip",
         "options": {"key": "${env:A}", "headers": {"x": "y"}},
     },
     "sql": {"url": "sqlite:///x.db", "table": "t", "split": "all", "watermark": "w", "key": "k"},
-    "hub": {"dataset": "a/b", "members": {"all": "train"}, "name": "x", "revision": "0" * 40, "token": "${env:T}"},
-}  # fmt: skip
+    "hub": {
+        "dataset": "a/b",
+        "members": {"all": "train"},
+        "name": "x",
+        "revision": "0" * 40,
+        "token": "${env:T}",
+    },
+}
 ODD: list[Any] = [
-    None, True, 0, -1, 1.5, float("nan"), 10**40, "", "  ", "zzz", "x" * 500, "${x}", "https://u:secret@h/x", "a\x00b",
-    "*", "!", "~", [], [None], [[]], [{}], {}, {"zzz": 1}, {"a": {"b": [1]}}, {1: 2}, {None: "x"}, date(2020, 1, 1), b"abc",
-]  # fmt: skip
+    None,
+    True,
+    0,
+    -1,
+    1.5,
+    float("nan"),
+    10**40,
+    "",
+    "  ",
+    "zzz",
+    "x" * 500,
+    "${x}",
+    "https://u:secret@h/x",
+    "a\x00b",
+    "*",
+    "!",
+    "~",
+    [],
+    [None],
+    [[]],
+    [{}],
+    {},
+    {"zzz": 1},
+    {"a": {"b": [1]}},
+    {1: 2},
+    {None: "x"},
+    date(2020, 1, 1),
+    b"abc",
+]
 
 
 @pytest.mark.case("01")
@@ -121,7 +158,8 @@ def test_labels_that_are_one_without_their_edges_are_refused(tmp_path: Path) -> 
     path = written(tmp_path, made_entry() | {"labels": {"0": "neg", "0 ": "pos"}})
     with pytest.raises(
         RowError,
-        match="labels: '0 ' is listed twice, apart from spaces or invisible characters at its edges",
+        match="labels: '0 ' is listed twice, apart from spaces or invisible characters at its "
+        "edges",
     ):
         find_dataset("made", path)
 
@@ -173,10 +211,10 @@ def test_whatever_stands_anywhere_in_an_entry_it_is_read_or_refused_with_its_pla
                 place = place[key]
             place[at[-1]] = odd
             (path := tmp_path / "odd.yaml").write_text(yaml.safe_dump(content), encoding="utf-8")
-            said = refusal(path)
-            assert not said or said.startswith(f"{path}, entry made"), (at, odd)
-            assert "secret@" not in said, at
-            assert len(said) < 1_000, (at, odd)
+            message = refusal(path)
+            assert not message or message.startswith(f"{path}, entry made"), (at, odd)
+            assert "secret@" not in message, at
+            assert len(message) < 1_000, (at, odd)
 
 
 def put(*keys: str, value: object) -> Callable[[dict[str, Any]], None]:
@@ -202,94 +240,207 @@ def drop(*keys: str) -> Callable[[dict[str, Any]], None]:
 TOKENIZERS = ", ".join(sorted(KINDS))
 MISTAKES = {
     "a missing key": (drop("licence"), "entry made: key 'licence' is missing"),
-    "a missing key of the source": (drop("source", "sha256"), "entry made, source: key 'sha256' is missing"),
-    "a misspelt key": (put("lisence", value="ours"), "entry made: there is no key 'lisence': did you mean licence?"),
+    "a missing key of the source": (
+        drop("source", "sha256"),
+        "entry made, source: key 'sha256' is missing",
+    ),
+    "a misspelt key": (
+        put("lisence", value="ours"),
+        "entry made: there is no key 'lisence': did you mean licence?",
+    ),
     "a misspelt key of the source": (
-        put("source", "sha265", value="0"), "entry made, source: there is no key 'sha265': did you mean sha256?",
+        put("source", "sha265", value="0"),
+        "entry made, source: there is no key 'sha265': did you mean sha256?",
     ),
-    "an option of another format": (put("format", "scheme", value="BIO"), "entry made, format: there is no key 'scheme'"),
+    "an option of another format": (
+        put("format", "scheme", value="BIO"),
+        "entry made, format: there is no key 'scheme'",
+    ),
     "a number for a text": (
-        put("source", "version", value=0.1), "entry made, source: version must be text, got 0.1; write it in quotes: \"0.1\"",
+        put("source", "version", value=0.1),
+        'entry made, source: version must be text, got 0.1; write it in quotes: "0.1"',
     ),
-    "nothing for a text": (put("licence", value=None), "entry made: licence must be text, got None"),
-    "a number for a label": (put("labels", value={"a": 1}), "entry made, labels: a must be text, got 1"),
-    "a yes for a label's key": (put("labels", value={True: "pos"}), "entry made, labels: keys must be text, got True"),
-    "a list for an entry's part": (put("splits", value=[0.1]), "entry made, splits: expected keys and values, got [0.1]"),
-    "an unknown kind of source": (put("source", "kind", value="packages"), "there is no kind 'packages': "),
-    "an unknown kind of format": (put("format", "kind", value="cvs"), "there is no kind 'cvs': did you mean csv?"),
-    "a list for a kind": (put("format", "kind", value=["csv"]), "there is no kind ['csv']: did you mean csv?"),
-    "an unknown tokenizer": (put("tokenizer", value="zzz"), f"there is no tokenizer 'zzz': expected one of: {TOKENIZERS}"),
-    "text for a switch": (put("format", "header", value="no"), "entry made, format: header must be like True, got 'no'"),
-    "a long separator": (put("format", "separator", value=", "), "separator must be one character, got ', '"),
+    "nothing for a text": (
+        put("licence", value=None),
+        "entry made: licence must be text, got None",
+    ),
+    "a number for a label": (
+        put("labels", value={"a": 1}),
+        "entry made, labels: a must be text, got 1",
+    ),
+    "a yes for a label's key": (
+        put("labels", value={True: "pos"}),
+        "entry made, labels: keys must be text, got True",
+    ),
+    "a list for an entry's part": (
+        put("splits", value=[0.1]),
+        "entry made, splits: expected keys and values, got [0.1]",
+    ),
+    "an unknown kind of source": (
+        put("source", "kind", value="packages"),
+        "there is no kind 'packages': ",
+    ),
+    "an unknown kind of format": (
+        put("format", "kind", value="cvs"),
+        "there is no kind 'cvs': did you mean csv?",
+    ),
+    "a list for a kind": (
+        put("format", "kind", value=["csv"]),
+        "there is no kind ['csv']: did you mean csv?",
+    ),
+    "an unknown tokenizer": (
+        put("tokenizer", value="zzz"),
+        f"there is no tokenizer 'zzz': expected one of: {TOKENIZERS}",
+    ),
+    "text for a switch": (
+        put("format", "header", value="no"),
+        "entry made, format: header must be like True, got 'no'",
+    ),
+    "a long separator": (
+        put("format", "separator", value=", "),
+        "separator must be one character, got ', '",
+    ),
     "an unknown split": (put("source", "members", "dev", value="a"), "there is no split 'dev'"),
-    "a share too large": (put("splits", "test", value=0.9), "splits: test must be a share above 0 and up to 0.5, got 0.9"),
-    "a share of nothing": (put("splits", "validation", value=0.0), "splits: validation must be a share above 0"),
-    "a share in percent": (put("splits", "test", value=10), "splits: test must be a share above 0 and up to 0.5, got 10"),
-    "a share of train": (put("splits", "train", value=0.5), "entry made, splits: there is no key 'train'"),
+    "a share too large": (
+        put("splits", "test", value=0.9),
+        "splits: test must be a share above 0 and up to 0.5, got 0.9",
+    ),
+    "a share of nothing": (
+        put("splits", "validation", value=0.0),
+        "splits: validation must be a share above 0",
+    ),
+    "a share in percent": (
+        put("splits", "test", value=10),
+        "splits: test must be a share above 0 and up to 0.5, got 10",
+    ),
+    "a share of train": (
+        put("splits", "train", value=0.5),
+        "entry made, splits: there is no key 'train'",
+    ),
     "no test beside train": (
-        put("source", "members", value={"train": "a"}), "members: expected `all` alone, or `train` and `test`, got train",
+        put("source", "members", value={"train": "a"}),
+        "members: expected `all` alone, or `train` and `test`, got train",
     ),
     "all beside another split": (
-        put("source", "members", "test", value="a"), "members: expected `all` alone, or `train` and `test`, got all, test",
+        put("source", "members", "test", value="a"),
+        "members: expected `all` alone, or `train` and `test`, got all, test",
     ),
-    "a column too few": (drop("columns", "text"), "or source and target or text of a csv file, got label"),
-    "columns of two problems": (put("columns", value={"text": "a", "target": "b"}), "got text, target"),
-    "tags in a table": (put("columns", value={"tokens": 0, "tags": 1}), "of a csv file, got tokens, tags"),
-    "texts in conll": (put("format", value={"kind": "conll"}), "expected tokens and tags of a conll file, got text, label"),
-    "a column that is a list": (put("columns", "text", value=["a"]), "text must be a name of the header, or a number from 0"),
-    "a negative column": (put("columns", "text", value=-1), "text must be a name of the header, or a number from 0, got -1"),
+    "a column too few": (
+        drop("columns", "text"),
+        "or source and target or text of a csv file, got label",
+    ),
+    "columns of two problems": (
+        put("columns", value={"text": "a", "target": "b"}),
+        "got text, target",
+    ),
+    "tags in a table": (
+        put("columns", value={"tokens": 0, "tags": 1}),
+        "of a csv file, got tokens, tags",
+    ),
+    "texts in conll": (
+        put("format", value={"kind": "conll"}),
+        "expected tokens and tags of a conll file, got text, label",
+    ),
+    "a column that is a list": (
+        put("columns", "text", value=["a"]),
+        "text must be a name of the header, or a number from 0",
+    ),
+    "a negative column": (
+        put("columns", "text", value=-1),
+        "text must be a name of the header, or a number from 0, got -1",
+    ),
     "a kind that is missing": (
-        drop("source", "kind"), "entry made, source: key 'kind' is missing: expected one of: files, hub, package, sql",
+        drop("source", "kind"),
+        "entry made, source: key 'kind' is missing: expected one of: files, hub, package, sql",
     ),
     "a language that YAML takes for a no": (
-        put("language", value=False), "language must be text, got False; YAML reads no and off so: write in quotes what is meant",
+        put("language", value=False),
+        "language must be text, got False; YAML reads no and off so: write in quotes what is meant",
     ),
     "a day for a text": (
         put("source", "version", value=date(2020, 1, 1)),
         'version must be text, got 2020-01-01; write it in quotes: "2020-01-01"',
     ),
-    "an empty licence": (put("licence", value=" "), "entry made: licence must say something, got ' '"),
-    "a misspelt rule": (put("checks", "max_lenght", value=9), "checks: there is no key 'max_lenght': did you mean max_length?"),
-    "a rule of another type": (put("checks", "max_length", value="9"), "checks: max_length must be like 100000, got '9'"),
-    "a rule out of bounds": (put("checks", "max_refused_share", value=2), "checks: max_refused_share must be at most 1, got 2"),
-    "a choice that there is not": (put("checks", "copies", value="drop"), "copies must be one of refuse, keep, got 'drop'"),
-    "a list for removals": (put("removals", value=["a"]), "entry made: removals must be text, got ['a']"),
-    "a password for removals": (put("removals", value="https://u:abc@h/r"), "removals: a password, token or key stands in the"),
-    "a tokenizer that is not there": (put("tokenizer", value="ours.json"), "entry made, tokenizer: there is no file "),
-    "an unknown encoding": (put("format", "encoding", value="utf8x"), "format: there is no encoding 'utf8x': did you mean utf8?"),
+    "an empty licence": (
+        put("licence", value=" "),
+        "entry made: licence must say something, got ' '",
+    ),
+    "a misspelt rule": (
+        put("checks", "max_lenght", value=9),
+        "checks: there is no key 'max_lenght': did you mean max_length?",
+    ),
+    "a rule of another type": (
+        put("checks", "max_length", value="9"),
+        "checks: max_length must be like 100000, got '9'",
+    ),
+    "a rule out of bounds": (
+        put("checks", "max_refused_share", value=2),
+        "checks: max_refused_share must be at most 1, got 2",
+    ),
+    "a choice that there is not": (
+        put("checks", "copies", value="drop"),
+        "copies must be one of refuse, keep, got 'drop'",
+    ),
+    "a list for removals": (
+        put("removals", value=["a"]),
+        "entry made: removals must be text, got ['a']",
+    ),
+    "a password for removals": (
+        put("removals", value="https://u:abc@h/r"),
+        "removals: a password, token or key stands in the",
+    ),
+    "a tokenizer that is not there": (
+        put("tokenizer", value="ours.json"),
+        "entry made, tokenizer: there is no file ",
+    ),
+    "an unknown encoding": (
+        put("format", "encoding", value="utf8x"),
+        "format: there is no encoding 'utf8x': did you mean utf8?",
+    ),
     "labels without any": (
-        put("columns", value={"source": "a", "target": "b"}), "entry made, labels: the rows have source and target, no label",
+        put("columns", value={"source": "a", "target": "b"}),
+        "entry made, labels: the rows have source and target, no label",
     ),
     "a secret in options": (
-        put("source", value={"kind": "files", "paths": {"all": "s3://b/a.csv"}, "options": {"secret": "abc"}}),
-        "source: options, secret: a secret stands there; name it instead: ${env:NAME} for a variable of the environment",
+        put(
+            "source",
+            value={"kind": "files", "paths": {"all": "s3://b/a.csv"}, "options": {"secret": "abc"}},
+        ),
+        "source: options, secret: a secret stands there; name it instead: ${env:NAME} for a "
+        "variable of the environment",
     ),
     "a password in an address": (
-        put("source", value={"kind": "files", "paths": {"all": ["a.csv", "https://u:abc@h/a.csv"]}}),
-        "source: paths, all: a password, token or key stands in the address; name it instead: ${env:NAME}",
+        put(
+            "source", value={"kind": "files", "paths": {"all": ["a.csv", "https://u:abc@h/a.csv"]}}
+        ),
+        "source: paths, all: a password, token or key stands in the address; name it instead: "
+        "${env:NAME}",
     ),
     "an option that is a list": (
         put("source", value={"kind": "files", "paths": {"all": "a"}, "options": {"anon": [True]}}),
         "source, options: anon must be text, a number, true or false, got list",
     ),
-    "a name without header": (put("format", "header", value=False), "text must be a number from 0, got 'text'"),
-}  # fmt: skip
+    "a name without header": (
+        put("format", "header", value=False),
+        "text must be a number from 0, got 'text'",
+    ),
+}
 
 
 @pytest.mark.parametrize("mistake", MISTAKES)
 def test_a_mistake_in_the_catalog_is_named_with_its_place(mistake: str, tmp_path: Path) -> None:
-    change, said = MISTAKES[mistake]
+    change, message = MISTAKES[mistake]
     change(entry := made_entry())
     if mistake == "labels without any":
         entry["labels"] = {"0": "neg"}
     with pytest.raises(RowError) as caught:
         read_catalog(path := written(tmp_path, entry))
     assert str(caught.value).startswith(f"{path}, entry made")
-    assert said in str(caught.value)
+    assert message in str(caught.value)
 
 
 @pytest.mark.parametrize(
-    ("content", "said"),
+    ("content", "message"),
     [
         (b"made: [", "is not a YAML file"),
         (b"made: \xff", "is not a YAML file"),
@@ -308,10 +459,10 @@ def test_a_mistake_in_the_catalog_is_named_with_its_place(mistake: str, tmp_path
         (b"my reviews: {}", "a dataset's name has letters, digits, '_', '-' and '.' only"),
     ],
 )
-def test_a_file_that_is_no_catalog_is_named(content: bytes, said: str, tmp_path: Path) -> None:
+def test_a_file_that_is_no_catalog_is_named(content: bytes, message: str, tmp_path: Path) -> None:
     path = tmp_path / "catalog.yaml"
     path.write_bytes(content)
-    with pytest.raises(RowError, match=re.escape(said)) as caught:
+    with pytest.raises(RowError, match=re.escape(message)) as caught:
         read_catalog(path)
     assert str(path) in str(caught.value)
     assert "secret" not in str(caught.value)

@@ -1,4 +1,4 @@
-"""Forms of a catalog entry: pairs of files, a column that names the split, arrays of JSON, schemes of tags."""
+"""Forms of a catalog entry: pairs of files, a split column, JSON arrays, schemes of tags."""
 
 import gzip
 import json
@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from data.catalog.catalog import NO_KEYS, Dataset, find_dataset
+from data.catalog.catalog import NOT_KEYS, Dataset, find_dataset
 from data.catalog.entry_keys import KEYS
 from data.errors import RowError
 from data.ingestion.recommendations import advice
@@ -31,7 +31,10 @@ BASE = {
     "origin": "invented rows",
 }
 TEXTS = {"text": "body", "label": "stars"}
-TABLE = "body,stars,part\nta mi,pos,Train\nku ro,neg, dev\nso li,pos,TESTING\nta mi,neg,test\nvek,pos,holdout\nnuri,neg\n"
+TABLE = (
+    "body,stars,part\nta mi,pos,Train\nku ro,neg, dev\nso li,pos,TESTING\nta "
+    "mi,neg,test\nvek,pos,holdout\nnuri,neg\n"
+)
 
 
 def entry(folder: Path, files: dict[str, bytes | str], **changes: Any) -> Any:
@@ -42,7 +45,8 @@ def entry(folder: Path, files: dict[str, bytes | str], **changes: Any) -> Any:
 
 
 def rows_of(dataset: Any, folder: Path) -> tuple[dict[str, list[Any]], list[str]]:
-    access, splitter = Access(folder), Splitter(dataset)
+    access = Access(folder)
+    splitter = Splitter(dataset)
     found: dict[str, list[Any]] = {}
     rejected: list[str] = []
     for piece in pieces_of(dataset, access):
@@ -152,7 +156,7 @@ def test_a_column_of_splits_works_for_lines_of_json_and_for_columns_by_number(
 
 @pytest.mark.case("D17")
 @pytest.mark.parametrize(
-    ("splits", "paths", "said"),
+    ("splits", "paths", "message"),
     [
         ({"column": "part", "test": 0.1}, {"all": "a.csv"}, "leave the share of test out"),
         ({"column": True}, {"all": "a.csv"}, "column must be the name or the number of a column"),
@@ -164,9 +168,9 @@ def test_a_column_of_splits_works_for_lines_of_json_and_for_columns_by_number(
     ],
 )
 def test_a_column_of_splits_that_cannot_be_is_an_error(
-    splits: Any, paths: Any, said: str, tmp_path: Path
+    splits: Any, paths: Any, message: str, tmp_path: Path
 ) -> None:
-    with pytest.raises(RowError, match=said):
+    with pytest.raises(RowError, match=message):
         entry(
             tmp_path,
             {},
@@ -210,12 +214,12 @@ def test_an_array_that_is_damaged_stops_its_file_and_one_without_rows_has_none()
         (1, "not_json"),
         (2, None),
     ]
-    for content, said in {
+    for content, message in {
         b'[{"body": "ta"}, {"body": mi}]': 'not JSON after object 1: .*got \'{"body": mi}',
         b'[{"body": "ta"},': "after object 1: the array has no end",
         b'[{"body": "ta"} {"body": "mi"}]': "not JSON after object 0",
     }.items():
-        with pytest.raises(RowError, match=said):
+        with pytest.raises(RowError, match=message):
             read("jsonl", content, TEXTS)
 
 
@@ -249,4 +253,4 @@ def test_other_schemes_of_tags_are_tried(tmp_path: Path) -> None:
 
 @pytest.mark.case("D17")
 def test_the_table_of_keys_names_every_key_that_the_reader_knows() -> None:
-    assert set(KEYS) == {field.name for field in fields(Dataset)} - NO_KEYS
+    assert set(KEYS) == {field.name for field in fields(Dataset)} - NOT_KEYS

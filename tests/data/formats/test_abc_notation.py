@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from data.errors import RowError
-from data.formats.abc_notation import Bar, bar_faults, faults, has_library, write_midi
+from data.formats.abc_notation import Bar, bar_faults, faults, write_midi
 
 HEADER = "X:1\nT:Lumo\nM:6/8\nL:1/8\nK:G\n"
 TUNE = HEADER + "D|GAB d2B|AGA B2D|GAB d2B|A3 G2:|\nd|e2d BGB|A2G E2D|GAB d2B|A3 G2|]\n"
@@ -24,14 +24,15 @@ def test_a_tune_has_no_faults() -> None:
         "|:D|GAB d2B|A3 G2:|: d|e2d B2A|A3 G2:|",  # pick-ups of both parts
         "GAB d2B|[1 A3 G3:|[2 A3 G2D|GAB d2B|]",  # endings
         "(3GAB G d2B|G/A/B/c/d B3|G>A B d2B|G2<A2 B2|",  # triplets, halves, dotted pairs
-        "[GBd]3 [GB]3|z3 G3|x6|{gf}G3 ~A3|.G.A.B (d2B)|",  # chords, rests, grace notes, decorations, slurs
+        "[GBd]3 [GB]3|z3 G3|x6|{gf}G3 ~A3|.G.A.B "
+        "(d2B)|",  # chords, rests, grace notes, decorations, slurs
         '"Em"GAB "G"d2B|!trill!G3 A3|G6|',
         "GAB d2B|[M:2/4]GA Bc|[M:6/8]GAB d2B|",  # another meter within a line
         "GAB d2B|\nM:2/4\nGA Bc|\nM:6/8\nGAB d2B|",  # and between lines
         "^G_A=B d,2B'|G,,3 g''3|% and so on\nG3-G3|!\nGAB d2B|",
         "GAB d2|B GAB d2|B6|",  # a bar cut in two by the end of a line
     ],
-)  # fmt: skip
+)
 def test_music_that_is_written_in_many_ways_is_valid(music: str) -> None:
     assert faults(HEADER + music) == []
 
@@ -70,18 +71,18 @@ def test_music_that_is_written_in_many_ways_is_valid(music: str) -> None:
         ),
     ],
 )
-def test_a_fault_is_said_with_its_place(tune: str, fault: str) -> None:
+def test_a_fault_names_its_line(tune: str, fault: str) -> None:
     assert fault in faults(tune)
 
 
-def test_a_fault_that_only_the_library_finds_is_said_too() -> None:
+def test_a_fault_that_only_the_library_finds_is_reported() -> None:
     (fault,) = faults(HEADER + "(3")[-1:]
     assert fault == "there is no note"
     (fault,) = faults(HEADER + "G6/0|")
     assert fault.startswith("music21 does not read it: ")
 
 
-def test_not_more_faults_are_said_than_somebody_would_read() -> None:
+def test_the_number_of_reported_faults_is_limited() -> None:
     assert len(faults(HEADER + "G7|" * 40)) == 5
 
 
@@ -109,7 +110,7 @@ def bars(*lengths: int, ends: tuple[int, ...] = (), whole: int = 3) -> list[Bar]
 def test_bars_are_as_long_as_the_meter_or_make_whole_ones(
     found: list[Bar], wrong: list[int]
 ) -> None:
-    assert [said.split(":")[0] for said in bar_faults(found)] == [
+    assert [message.split(":")[0] for message in bar_faults(found)] == [
         f"bar {number}" for number in wrong
     ]
 
@@ -118,19 +119,26 @@ def notes_of(midi: Path) -> list[tuple[int, float]]:
     """Key numbers and lengths in quarter notes, read from the file's own bytes by hand."""
     content = midi.read_bytes()
     assert content[:4] == b"MThd"
-    per_quarter, events, tracks = int.from_bytes(content[12:14]), [], content.split(b"MTrk")[1:]
+    per_quarter = int.from_bytes(content[12:14])
+    events = []
+    tracks = content.split(b"MTrk")[1:]
     for track in tracks:
-        at, i, status, data = 0, 0, 0, track[4:]
+        at = 0
+        i = 0
+        status = 0
+        data = track[4:]
         while i < len(data):
             delta = 0
             while True:
-                byte, i = data[i], i + 1
+                byte = data[i]
+                i = i + 1
                 delta = delta << 7 | byte & 0x7F
                 if byte < 0x80:
                     break
             at += delta
             if data[i] & 0x80:
-                status, i = data[i], i + 1
+                status = data[i]
+                i = i + 1
             if status == 0xFF:
                 i += 2 + data[i + 1]
             elif status >> 4 in (0xC, 0xD):
@@ -139,7 +147,8 @@ def notes_of(midi: Path) -> list[tuple[int, float]]:
                 if status >> 4 in (8, 9):
                     events.append((at, status >> 4 == 9 and data[i + 1] > 0, data[i]))
                 i += 2
-    begun, found = {}, []
+    begun = {}
+    found = []
     for at, is_on, key in sorted(events, key=lambda event: (event[0], event[1])):
         if is_on:
             begun[key] = at
@@ -175,9 +184,9 @@ def test_what_is_no_tune_is_not_written(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_without_the_library_it_is_said_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert has_library()
+def test_without_the_library_the_error_shows_how_to_install_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setitem(__import__("sys").modules, "music21", None)
-    assert not has_library()
     with pytest.raises(RowError, match=r"pip install 'refrain-rnn\[music\]'"):
         faults(TUNE)

@@ -12,13 +12,12 @@ from data.formats import encoding
 from data.formats.encoding import (
     BROKEN,
     ByteStream,
-    check_encoding,
     marked,
     shown,
     shown_column,
-    suggest_encoding,
     utf8_blocks,
 )
+from data.formats.encoding_detection import check_encoding, suggest_encoding
 from tests.data.reading import ShortReads, small_blocks
 
 FRENCH = "Déjà vu, le café était fermé à côté.\n"
@@ -124,7 +123,7 @@ def test_a_named_encoding_reads_back_what_was_written(text: str, name: str, size
 def test_a_byte_order_mark_tells_the_encoding(
     name: str, wanted: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    with caplog.at_level(logging.INFO, "data.formats.encoding"):
+    with caplog.at_level(logging.INFO, "data.formats.encoding_detection"):
         assert read(FRENCH.encode(name), wanted) == FRENCH
     assert caplog.messages == (
         [] if name == "utf-8-sig" else [f"read as {name}, by its byte order mark"]
@@ -164,7 +163,7 @@ def test_an_encoding_is_detected_and_logged(
     text: str, name: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     content = (text * 20 if name != "cp1252" else text).encode(name)
-    with caplog.at_level(logging.INFO, "data.formats.encoding"):
+    with caplog.at_level(logging.INFO, "data.formats.encoding_detection"):
         assert read(content, "detect") == content.decode(name)
     assert caplog.messages == (
         [] if name == "utf-8" else [f"read as {name}, by its first {len(content):,} bytes"]
@@ -178,8 +177,8 @@ def test_utf8_is_detected_where_the_sample_cuts_a_character(
     assert read("今天天气很好".encode(), "detect") == "今天天气很好"
 
 
-def test_what_cannot_be_told_is_not_guessed() -> None:
-    with pytest.raises(RowError, match="the encoding cannot be told from 1,280 bytes: name it"):
+def test_an_unclear_encoding_is_not_guessed() -> None:
+    with pytest.raises(RowError, match="the encoding cannot be detected from 1,280 bytes: name it"):
         read(bytes(range(256)) * 5, "detect")
 
 
@@ -200,7 +199,7 @@ def test_an_encoding_that_python_knows_is_fine(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "said"),
+    ("name", "message"),
     [
         ("utf-9", "there is no encoding 'utf-9': did you mean utf-8?"),
         ("cp125", "there is no encoding 'cp125': did you mean cp1252?"),
@@ -213,10 +212,10 @@ def test_an_encoding_that_python_knows_is_fine(name: str) -> None:
         ("a\0b", "there is no encoding"),
     ],
 )
-def test_an_encoding_that_is_none_is_named_with_the_nearest(name: str, said: str) -> None:
+def test_an_encoding_that_is_none_is_named_with_the_nearest(name: str, message: str) -> None:
     with pytest.raises(ValueError, match="there is no encoding") as error:
         check_encoding(name)
-    assert str(error.value).startswith(said)
+    assert str(error.value).startswith(message)
 
 
 def test_a_column_is_shown_as_its_texts_are() -> None:

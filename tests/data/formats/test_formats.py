@@ -40,7 +40,7 @@ def test_every_format_that_the_catalog_may_name_is_there() -> None:
 
 
 @pytest.mark.parametrize("kind", all_formats())
-def test_a_format_says_what_it_can_be_told_and_give(kind: str) -> None:
+def test_a_format_declares_its_options_and_its_rows(kind: str) -> None:
     form = all_formats()[kind]
     assert form.columns in COLUMNS
     assert form.shapes

@@ -6,8 +6,9 @@ from hypothesis import strategies as st
 
 from data.errors import RowError
 from data.formats.encoding import BROKEN
-from data.formats.tags import SCHEMES, from_bio
+from data.formats.tags import SCHEMES
 from tests.data.reading import read, small_blocks, values
+from tests.data.tag_schemes import from_bio
 
 CONLL: dict[str, str | int] = {"tokens": 0, "tags": 1}
 
@@ -61,8 +62,9 @@ def test_a_file_without_sentences_has_no_rows(content: bytes) -> None:
 def test_columns_are_counted_from_the_end_too() -> None:
     rows = read("conll", b"a NN O\nb O\n\nc\n", {"tokens": 0, "tags": -1})
     assert values(rows, "tokens", "tags", "reason") == [
-        (["a", "b"], ["O", "O"], None), (None, None, "line 4 has too few columns, expected at least 2"),
-    ]  # fmt: skip
+        (["a", "b"], ["O", "O"], None),
+        (None, None, "line 4 has too few columns, expected at least 2"),
+    ]
 
 
 def test_whitespace_separates_whatever_its_length() -> None:
@@ -132,8 +134,9 @@ def test_every_scheme_becomes_bio(scheme: str, tags: str, bio: str) -> None:
 def test_a_span_that_is_not_ended_is_a_fault_with_its_token() -> None:
     rows = read("conll", b"a O\nb B-PER\nc O\n\nd S-PER\n", CONLL, scheme="BMES")
     assert values(rows, "row", "kind", "reason", "raw") == [
-        (1, "tag_scheme", "token 2: B-PER is not ended by E-PER", "a O\nb B-PER\nc O"), (5, None, None, None),
-    ]  # fmt: skip
+        (1, "tag_scheme", "token 2: B-PER is not ended by E-PER", "a O\nb B-PER\nc O"),
+        (5, None, None, None),
+    ]
 
 
 def test_sentences_do_not_continue_each_other() -> None:

@@ -61,9 +61,12 @@ def test_rows_are_counted_from_one_without_a_header() -> None:
 def test_a_row_with_another_number_of_fields_is_kept_with_its_place() -> None:
     rows = read("csv", b'text,label\na,x\nb\n"c\nd",y\ne,f,g\nh,z\n', TABLE)
     assert values(rows, "row", "text", "kind", "reason", "raw") == [
-        (2, "a", None, None, None), (4, "c\nd", None, None, None), (6, "h", None, None, None),
-        (3, None, "fields", "1 fields, expected 2", "b"), (5, None, "fields", "3 fields, expected 2", "e,f,g"),
-    ]  # fmt: skip
+        (2, "a", None, None, None),
+        (4, "c\nd", None, None, None),
+        (6, "h", None, None, None),
+        (3, None, "fields", "1 fields, expected 2", "b"),
+        (5, None, "fields", "3 fields, expected 2", "e,f,g"),
+    ]
 
 
 def test_rows_keep_their_numbers_across_blocks() -> None:
@@ -194,7 +197,7 @@ def test_the_row_we_add_at_the_end_is_never_seen(columns: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "columns", "options", "said"),
+    ("content", "columns", "options", "message"),
     [
         (b"text,lable\na,x\n", TABLE, {}, r"has no column 'label': did you mean lable\?"),
         (b"text,text,label\na,b,x\n", TABLE, {}, "has 2 columns 'text', expected one"),
@@ -202,7 +205,7 @@ def test_the_row_we_add_at_the_end_is_never_seen(columns: int) -> None:
             b"a,b\n",
             {"source": 0, "target": 2},
             BARE,
-            r"has 2 columns, column 2 \(from 0\) was asked for",
+            r"has 2 columns, column 2 \(from 0\) was requested",
         ),
         (
             b'"text,label\na,x\n',
@@ -220,16 +223,16 @@ def test_the_row_we_add_at_the_end_is_never_seen(columns: int) -> None:
     ids=["no such name", "two of a name", "no such number", "open quote", "long row"],
 )
 def test_a_table_that_is_not_as_the_catalog_says_is_named(
-    content: bytes, columns: dict[str, str | int], options: dict[str, Any], said: str
+    content: bytes, columns: dict[str, str | int], options: dict[str, Any], message: str
 ) -> None:
-    with pytest.raises(RowError, match=said):
+    with pytest.raises(RowError, match=message):
         read("csv", content, columns, **options)
 
 
 @pytest.mark.parametrize("start", [b"text,label\n", b"text,label\na,x\n"])
 def test_a_file_of_rows_that_cannot_be_read_is_not_read_to_its_end(start: bytes) -> None:
-    said = "50 rows one after another cannot be read: 1 fields, expected 2"
-    with patch("data.formats.delimited.MOST_WRONG", 50), pytest.raises(RowError, match=said):
+    message = "50 rows one after another cannot be read: 1 fields, expected 2"
+    with patch("data.formats.delimited.MOST_WRONG", 50), pytest.raises(RowError, match=message):
         read("csv", start + b"b\n" * 1000, TABLE)
 
 
@@ -294,7 +297,8 @@ class Counted(io.BytesIO):
 
 
 def test_a_file_is_not_read_far_ahead_of_its_rows() -> None:
-    size, file = 4096, Counted(b"text,label\n" + b"lumo ta mi,x\n" * 100_000)
+    size = 4096
+    file = Counted(b"text,label\n" + b"lumo ta mi,x\n" * 100_000)
     options = {**all_formats()["csv"].options}
     with (
         small_blocks(size),
@@ -302,10 +306,12 @@ def test_a_file_is_not_read_far_ahead_of_its_rows() -> None:
     ):
         tables = all_formats()["csv"].read([file], TABLE, options)
         next(tables)
-        is_still, before = False, -1
+        is_still = False
+        before = -1
         while not is_still:  # whoever reads ahead has stopped once nothing moves
             time.sleep(0.2)
-            is_still, before = before == file.num, file.num
+            is_still = before == file.num
+            before = file.num
         assert (
             file.num <= 10 * size
         )  # of 318; some lie in Arrow, in the table that is held back, and in ours

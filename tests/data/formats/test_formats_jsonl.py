@@ -13,7 +13,10 @@ from tests.data.reading import read, small_blocks, values
 TABLE: dict[str, str | int] = {"text": "text", "label": "label"}
 SENTENCES: dict[str, str | int] = {"tokens": "tokens", "tags": "tags"}
 
-CUT_FIRST = ". Texts and spans of characters must be cut into tokens with one tag each before they are read: see docs/data.md"
+CUT_FIRST = (
+    ". Texts and spans of characters must be cut into tokens with one tag each before "
+    "they are read: see docs/data.md"
+)
 
 
 def rows_of(
@@ -33,7 +36,10 @@ def rows_of(
         ('{"text":"a","label":true}', ("a", "true")),
         ('{"text":"a","label":null}', ("a", None)),
         ('{"text":"a"}', ("a", None)),
-        ('{"text":"a","label":123456789012345678901234567890}', ("a", "123456789012345678901234567890")),
+        (
+            '{"text":"a","label":123456789012345678901234567890}',
+            ("a", "123456789012345678901234567890"),
+        ),
         ('{"text":"2020-01-01","label":"1.50"}', ("2020-01-01", "1.50")),
         ('{"text":"\\u00e9\\n\\ud83d\\ude00","label":"x"}', ("é\n😀", "x")),
         ('{"te\\u0078t":"a","label":"x"}', ("a", "x")),
@@ -41,7 +47,7 @@ def rows_of(
         (' {"text": "a", "label": "x"} ', ("a", "x")),
         ('{"text":"a","label":"x","text":"b"}', ("b", "x")),
     ],
-)  # fmt: skip
+)
 def test_values_become_texts(line: str, expected: tuple[str | None, str | None]) -> None:
     assert values(rows_of(line), "text", "label", "kind") == [(*expected, None)]
 
@@ -116,8 +122,12 @@ def test_dots_lead_into_objects() -> None:
     ]
     rows = rows_of(*lines, columns={"text": "meta.text"})
     assert values(rows, "text", "reason") == [
-        ("a", None), (None, None), (None, None), (None, 'meta.text: expected an object, got "b"'), ("c", None),
-    ]  # fmt: skip
+        ("a", None),
+        (None, None),
+        (None, None),
+        (None, 'meta.text: expected an object, got "b"'),
+        ("c", None),
+    ]
 
 
 def test_an_object_cannot_be_a_text_and_hold_one() -> None:
@@ -135,12 +145,21 @@ def test_an_object_cannot_be_a_text_and_hold_one() -> None:
         ('{"tokens":[],"tags":[]}', ([], [], None)),
         ('{"tokens":["a"],"tags":null}', (["a"], None, None)),
         ('{"tokens":["a","b"],"tags":["O"]}', (None, None, "2 tokens and 1 tags")),
-        ('{"tokens":["a",null],"tags":["O","O"]}', (None, None, 'tokens: expected a list of texts, got ["a", null]')),
+        (
+            '{"tokens":["a",null],"tags":["O","O"]}',
+            (None, None, 'tokens: expected a list of texts, got ["a", null]'),
+        ),
         ('{"tokens":[1],"tags":["O"]}', (None, None, "tokens: expected a list of texts, got [1]")),
-        ('{"tokens":"a","tags":["O"]}', (None, None, 'tokens: expected a list of texts, got "a"' + CUT_FIRST)),
-        ('{"tokens":["a"],"tags":[true]}', (None, None, "tags: expected a list of texts or whole numbers, got [true]")),
+        (
+            '{"tokens":"a","tags":["O"]}',
+            (None, None, 'tokens: expected a list of texts, got "a"' + CUT_FIRST),
+        ),
+        (
+            '{"tokens":["a"],"tags":[true]}',
+            (None, None, "tags: expected a list of texts or whole numbers, got [true]"),
+        ),
     ],
-)  # fmt: skip
+)
 def test_tokens_and_tags_are_lists_of_the_same_length(line: str, expected: tuple[Any, ...]) -> None:
     assert values(rows_of(line, columns=SENTENCES), "tokens", "tags", "reason") == [expected]
 

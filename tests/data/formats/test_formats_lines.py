@@ -104,8 +104,11 @@ def test_a_pair_of_which_one_side_is_empty_is_a_fault() -> None:
 @pytest.mark.parametrize("more", [1, 5000])
 def test_files_of_different_lengths_are_named_after_their_pairs(swapped: bool, more: int) -> None:
     contents = [b"a\nb\n", b"x\ny\n" + b"z\n" * more]
-    said = f"the source has {more + 2 if swapped else 2:,} lines and the target {2 if swapped else more + 2:,}"
-    with small_blocks(64), pytest.raises(RowError, match=said):
+    message = (
+        f"the source has {more + 2 if swapped else 2:,} lines and the target "
+        f"{2 if swapped else more + 2:,}"
+    )
+    with small_blocks(64), pytest.raises(RowError, match=message):
         read("parallel", contents[::-1] if swapped else contents, {})
 
 
@@ -131,7 +134,10 @@ def test_pairs_read_back_equal_however_the_streams_are_cut(
         )
 
 
-TUNES = "%abc-2.1\nfree text\nX:1\nT:Lumo\nR: jig \nK:D\nabc|\n\ndef|\n\n\nX: 2\nT:Mi\nT:Ta\nK:G\ngab|\n"
+TUNES = (
+    "%abc-2.1\nfree text\nX:1\nT:Lumo\nR: jig \nK:D\nabc|\n\ndef|\n\n\nX: "
+    "2\nT:Mi\nT:Ta\nK:G\ngab|\n"
+)
 
 
 def test_a_tune_goes_from_its_number_to_the_next_without_blank_lines() -> None:

@@ -90,7 +90,7 @@ def test_rows_are_read_in_blocks_of_bounded_size(
 
 
 @pytest.mark.parametrize(
-    ("kind", "content", "columns", "said"),
+    ("kind", "content", "columns", "message"),
     [
         (
             "parquet",
@@ -122,9 +122,9 @@ def test_rows_are_read_in_blocks_of_bounded_size(
     ],
 )
 def test_a_file_that_is_not_as_the_catalog_says_is_named(
-    kind: str, content: bytes, columns: dict[str, str | int], said: str
+    kind: str, content: bytes, columns: dict[str, str | int], message: str
 ) -> None:
-    with pytest.raises(RowError, match=said):
+    with pytest.raises(RowError, match=message):
         read(kind, content, columns)
 
 
@@ -263,10 +263,8 @@ def test_a_slice_of_lists_is_read_as_itself() -> None:
     )
     columns = {"tokens": "tokens", "tags": "tags"}
     for start in range(4):
-        whole, part = (
-            from_columns(table, columns, 1),
-            from_columns(table.slice(start, 2), columns, 1 + start),
-        )
+        whole = from_columns(table, columns, 1)
+        part = from_columns(table.slice(start, 2), columns, 1 + start)
         assert part.to_pylist() == whole.slice(start, 2).to_pylist()
 
 
@@ -289,7 +287,7 @@ def test_a_name_with_a_dot_goes_before_a_way_into_structs() -> None:
     assert from_columns(flat, {"key": "m.x.y"}, 1)["key"].to_pylist() == ["2", "3"]
 
 
-def test_the_nearest_name_is_said_at_each_depth() -> None:
+def test_the_nearest_name_is_suggested_at_each_depth() -> None:
     table = pa.table({"meta": pa.array([{"text": "a"}]), "text": ["b"]})
     with pytest.raises(RowError, match=r"has no column 'meta.txt': did you mean meta.text\?"):
         from_columns(table, {"text": "meta.txt"}, 1)

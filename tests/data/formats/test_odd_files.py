@@ -1,4 +1,4 @@
-"""Files that are not what they should be: empty, joined, packed in another way, with backslashes, hidden ones beside them."""
+"""Odd files: empty, joined, packed in another way, with backslashes, beside hidden ones."""
 
 import bz2
 import gzip
@@ -43,7 +43,9 @@ class Reads:
     """What came of reading a dataset: rows, rejected rows, notes and advice."""
 
     def __init__(self, dataset: Dataset, folder: Path) -> None:
-        access, splitter, tally = Access(folder / "downloads"), Splitter(dataset), Tally()
+        access = Access(folder / "downloads")
+        splitter = Splitter(dataset)
+        tally = Tally()
         self.rows: list[tuple[Any, ...]] = []
         self.rejected: list[tuple[str, str]] = []
         for piece in dataset.source.pieces(access, []):
@@ -87,7 +89,8 @@ def parquet(**columns: list[Any]) -> bytes:
 
 
 def arrow(**columns: list[Any]) -> bytes:
-    table, made = pa.table(columns), io.BytesIO()
+    table = pa.table(columns)
+    made = io.BytesIO()
     with pa.ipc.new_stream(made, table.schema) as writer:
         writer.write_table(table)
     return made.getvalue()
@@ -244,12 +247,11 @@ def test_a_file_that_is_replaced_with_size_and_time_kept_has_another_version(
     tmp_path: Path,
 ) -> None:
     reads(tmp_path, "csv", {"a.csv": CSV})
-    dataset, access, path = (
-        find_dataset("made", tmp_path / "mine.yaml"),
-        Access(tmp_path),
-        tmp_path / "files" / "a.csv",
-    )
-    before, stat = dataset.source.pieces(access, [])[0].version, path.stat()
+    dataset = find_dataset("made", tmp_path / "mine.yaml")
+    access = Access(tmp_path)
+    path = tmp_path / "files" / "a.csv"
+    before = dataset.source.pieces(access, [])[0].version
+    stat = path.stat()
     assert dataset.source.pieces(access, [])[0].version == before
     path.write_text(CSV.replace("pos", "xxx"))
     os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns))
@@ -288,7 +290,7 @@ def test_files_of_an_operating_system_stand_for_no_wildcard(tmp_path: Path) -> N
 
 @pytest.mark.case("10")
 @pytest.mark.parametrize(
-    ("name", "content", "said"),
+    ("name", "content", "message"),
     [
         (
             "a.csv",
@@ -349,9 +351,9 @@ def test_files_of_an_operating_system_stand_for_no_wildcard(tmp_path: Path) -> N
     ],
 )
 def test_a_file_that_is_not_what_its_name_says_is_named(
-    name: str, content: bytes, said: str, tmp_path: Path
+    name: str, content: bytes, message: str, tmp_path: Path
 ) -> None:
-    with pytest.raises(RowError, match=said) as caught:
+    with pytest.raises(RowError, match=message) as caught:
         reads(tmp_path, "csv", {name: content}, paths=name)
     assert all(sign.isprintable() for sign in str(caught.value))
     assert "\U0010ffff" not in str(caught.value)
@@ -430,9 +432,19 @@ def test_a_remedy_names_no_option_that_the_format_does_not_have(tmp_path: Path) 
 @pytest.mark.case("13")
 @pytest.mark.parametrize(
     "line",
-    ["-DOCSTART- O", "-DOCSTART- -X- O O", "-DOCSTART-", "# newdoc", "# newdoc id = a1", "# sent_id = 3", "# text = ta mi",
-     "#begin document (bc/x); part 000", "#end document", "# id 7f domain=en"],
-)  # fmt: skip
+    [
+        "-DOCSTART- O",
+        "-DOCSTART- -X- O O",
+        "-DOCSTART-",
+        "# newdoc",
+        "# newdoc id = a1",
+        "# sent_id = 3",
+        "# text = ta mi",
+        "#begin document (bc/x); part 000",
+        "#end document",
+        "# id 7f domain=en",
+    ],
+)
 @pytest.mark.parametrize("at", [0, 1, 2])
 def test_a_mark_among_tokens_is_left_out_and_counted(line: str, at: int, tmp_path: Path) -> None:
     lines = ["ta O", "mi B-PER"]
@@ -452,9 +464,13 @@ def test_a_mark_among_tokens_is_left_out_and_counted(line: str, at: int, tmp_pat
 @pytest.mark.parametrize("kind", ["csv", "tsv", "jsonl", "parquet", "arrow", "text"])
 def test_a_column_that_stands_in_the_path_is_read_from_there(kind: str, tmp_path: Path) -> None:
     contents: dict[str, bytes] = {
-        "csv": b"body\nta mi\n", "tsv": b"body\nta mi\n", "jsonl": b'{"body": "ta mi"}\n', "text": b"ta mi\n",
-        "parquet": parquet(body=["ta mi"]), "arrow": arrow(body=["ta mi"]),
-    }  # fmt: skip
+        "csv": b"body\nta mi\n",
+        "tsv": b"body\nta mi\n",
+        "jsonl": b'{"body": "ta mi"}\n',
+        "text": b"ta mi\n",
+        "parquet": parquet(body=["ta mi"]),
+        "arrow": arrow(body=["ta mi"]),
+    }
     columns = "columns: {label: stars}" if kind == "text" else TEXTS
     folders = ("stars=so%20%C3%A9%2F1", "year=2026/stars=neg", "stars=__HIVE_DEFAULT_PARTITION__")
     files: dict[str, bytes | str] = {

@@ -1,4 +1,4 @@
-"""What was written in a format reads back equal, however the stream is cut; what was damaged gives rows or a RowError."""
+"""Written rows read back equal, however the stream is cut; damage gives rows or a RowError."""
 
 import csv
 import io
@@ -17,8 +17,9 @@ from hypothesis import strategies as st
 
 from data.errors import RowError
 from data.formats.base import all_formats
-from data.formats.tags import SCHEMES, from_bio
+from data.formats.tags import SCHEMES
 from tests.data.reading import read, small_blocks
+from tests.data.tag_schemes import from_bio
 
 Rows = list[tuple[Any, ...]]
 Numbered = list[tuple[int, Any]]
@@ -105,10 +106,8 @@ def after_texts(gap: int) -> Callable[[Rows], list[int]]:
 
 def as_columns(roles: tuple[str, ...], new: Callable[..., Any]) -> Callable[[Rows], list[bytes]]:
     def write(rows: Rows) -> list[bytes]:
-        table, file = (
-            pa.table(dict(zip(roles, map(list, zip(*rows, strict=True)), strict=True))),
-            io.BytesIO(),
-        )
+        table = pa.table(dict(zip(roles, map(list, zip(*rows, strict=True)), strict=True)))
+        file = io.BytesIO()
         with new(file, table.schema) as writer:
             for start in range(0, table.num_rows, 3):
                 writer.write_table(table.slice(start, 3))
@@ -136,7 +135,9 @@ TAGGED = st.lists(
     max_size=8,
 ).map(tagged)
 LINE = text_of("\n\r", min_size=1).filter(str.strip)
-TEXT_LABEL, SIDES, TOKENS = ("text", "label"), ("source", "target"), ("tokens", "tags")
+TEXT_LABEL = ("text", "label")
+SIDES = ("source", "target")
+TOKENS = ("tokens", "tags")
 NAMED: dict[str, str | int] = {"text": "text", "label": "label"}
 NUMBERED: dict[str, str | int] = {"source": 0, "target": 1}
 NAMED_TOKENS: dict[str, str | int] = {"tokens": "tokens", "tags": "tags"}
@@ -152,51 +153,128 @@ ONE_TEXT = (
     .map(lambda text: [(text,)])
 )
 WAYS = {
-    "csv": Written("csv", TEXT_LABEL, pairs_of(text_of("\r")), as_csv([TEXT_LABEL]), from_two, NAMED),
+    "csv": Written(
+        "csv", TEXT_LABEL, pairs_of(text_of("\r")), as_csv([TEXT_LABEL]), from_two, NAMED
+    ),
     "csv, all in quotes": Written(
-        "csv", TEXT_LABEL, pairs_of(text_of("\r")), as_csv([TEXT_LABEL], quoting=csv.QUOTE_ALL), from_two, NAMED
+        "csv",
+        TEXT_LABEL,
+        pairs_of(text_of("\r")),
+        as_csv([TEXT_LABEL], quoting=csv.QUOTE_ALL),
+        from_two,
+        NAMED,
     ),
     "csv, semicolons, no header": Written(
-        "csv", SIDES, pairs_of(text_of("\r")), as_csv([], delimiter=";"), from_one, NUMBERED, {"separator": ";", "header": False}
+        "csv",
+        SIDES,
+        pairs_of(text_of("\r")),
+        as_csv([], delimiter=";"),
+        from_one,
+        NUMBERED,
+        {"separator": ";", "header": False},
     ),
-    "tsv": Written("tsv", SIDES, pairs_of(text_of("\r")), as_csv([], delimiter="\t"), from_one, NUMBERED, {"header": False}),
+    "tsv": Written(
+        "tsv",
+        SIDES,
+        pairs_of(text_of("\r")),
+        as_csv([], delimiter="\t"),
+        from_one,
+        NUMBERED,
+        {"header": False},
+    ),
     "tsv, no quotes": Written(
-        "tsv", SIDES, pairs_of(text_of("\t\n\r")), lambda rows: ["".join(f"{a}\t{b}\n" for a, b in rows).encode()],
-        from_one, NUMBERED, {"header": False, "quote": False},
+        "tsv",
+        SIDES,
+        pairs_of(text_of("\t\n\r")),
+        lambda rows: ["".join(f"{a}\t{b}\n" for a, b in rows).encode()],
+        from_one,
+        NUMBERED,
+        {"header": False, "quote": False},
     ),
     "jsonl": Written("jsonl", TEXT_LABEL, pairs_of(text_of()), as_jsonl, from_one, NAMED),
     "jsonl, tokens": Written("jsonl", TOKENS, TAGGED, as_jsonl, from_one, NAMED_TOKENS),
     **{
         f"conll, {scheme}": Written(
-            "conll", TOKENS, TAGGED, as_conll(scheme, separator), first_lines, PLACES,
+            "conll",
+            TOKENS,
+            TAGGED,
+            as_conll(scheme, separator),
+            first_lines,
+            PLACES,
             {"scheme": scheme, "separator": separator, "marks": ""},
         )
         for scheme, separator in zip(SCHEMES, [" ", "\t", "whitespace", " "], strict=True)
         if separator != "whitespace"
     },
     "conll, BMES": Written(
-        "conll", TOKENS, TAGGED, as_conll("BMES", " \t "), first_lines, PLACES,
+        "conll",
+        TOKENS,
+        TAGGED,
+        as_conll("BMES", " \t "),
+        first_lines,
+        PLACES,
         {"scheme": "BMES", "separator": "whitespace", "marks": ""},
     ),
     "labelled": Written(
-        "labelled", TEXT_LABEL, pairs_of(text_of("\t\n\r", min_size=1).filter(str.strip)),
-        lambda rows: ["".join(f"{label}\t{text}\n" for text, label in rows).encode()], from_one, options={"separator": "\t"},
+        "labelled",
+        TEXT_LABEL,
+        pairs_of(text_of("\t\n\r", min_size=1).filter(str.strip)),
+        lambda rows: ["".join(f"{label}\t{text}\n" for text, label in rows).encode()],
+        from_one,
+        options={"separator": "\t"},
     ),
     "parallel": Written(
-        "parallel", SIDES, pairs_of(LINE), lambda rows: ["\n".join(side).encode() for side in zip(*rows, strict=True)], from_one
+        "parallel",
+        SIDES,
+        pairs_of(LINE),
+        lambda rows: ["\n".join(side).encode() for side in zip(*rows, strict=True)],
+        from_one,
     ),
-    "text, lines": Written("text", ("text",), st.lists(LINE.map(lambda line: (line,)), min_size=1), as_lines("\n"), from_one),
+    "text, lines": Written(
+        "text",
+        ("text",),
+        st.lists(LINE.map(lambda line: (line,)), min_size=1),
+        as_lines("\n"),
+        from_one,
+    ),
     "text, paragraphs": Written(
-        "text", ("text",), st.lists(st.lists(LINE, min_size=1, max_size=3).map(lambda lines: ("\n".join(lines),)), min_size=1),
-        as_lines("\n\n\n"), after_texts(3), options={"unit": "paragraph"},
+        "text",
+        ("text",),
+        st.lists(
+            st.lists(LINE, min_size=1, max_size=3).map(lambda lines: ("\n".join(lines),)),
+            min_size=1,
+        ),
+        as_lines("\n\n\n"),
+        after_texts(3),
+        options={"unit": "paragraph"},
     ),
-    "text, files": Written("text", ("text",), ONE_TEXT, as_lines(""), from_one, options={"unit": "file"}),
+    "text, files": Written(
+        "text", ("text",), ONE_TEXT, as_lines(""), from_one, options={"unit": "file"}
+    ),
     "abc": Written("abc", ("text",), TUNES, as_lines("\n\n"), after_texts(2), {"text": "tune"}),
-    "parquet": Written("parquet", TEXT_LABEL, pairs_of(text_of()), as_columns(TEXT_LABEL, pq.ParquetWriter), from_one, NAMED),
-    "parquet, tokens": Written("parquet", TOKENS, TAGGED, as_columns(TOKENS, pq.ParquetWriter), from_one, NAMED_TOKENS),
-    "arrow file": Written("arrow", TEXT_LABEL, pairs_of(text_of()), as_columns(TEXT_LABEL, pa.ipc.new_file), from_one, NAMED),
-    "arrow stream": Written("arrow", TOKENS, TAGGED, as_columns(TOKENS, pa.ipc.new_stream), from_one, NAMED_TOKENS),
-}  # fmt: skip
+    "parquet": Written(
+        "parquet",
+        TEXT_LABEL,
+        pairs_of(text_of()),
+        as_columns(TEXT_LABEL, pq.ParquetWriter),
+        from_one,
+        NAMED,
+    ),
+    "parquet, tokens": Written(
+        "parquet", TOKENS, TAGGED, as_columns(TOKENS, pq.ParquetWriter), from_one, NAMED_TOKENS
+    ),
+    "arrow file": Written(
+        "arrow",
+        TEXT_LABEL,
+        pairs_of(text_of()),
+        as_columns(TEXT_LABEL, pa.ipc.new_file),
+        from_one,
+        NAMED,
+    ),
+    "arrow stream": Written(
+        "arrow", TOKENS, TAGGED, as_columns(TOKENS, pa.ipc.new_stream), from_one, NAMED_TOKENS
+    ),
+}
 
 
 def test_every_format_is_written_here() -> None:

@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from data.formats.tags import SCHEMES, find_broken, from_bio, to_bio
+from data.formats.tags import SCHEMES, find_broken, to_bio
+from tests.data.tag_schemes import from_bio
 
 
 def laid_out(sentences: list[list[str]]) -> tuple[pa.Array, np.ndarray]:
@@ -31,8 +32,10 @@ def spans(draw: st.DrawFn) -> list[str]:
         )
     )
     return [
-        "O" if kind == "O" else f"{'I' if number else 'B'}-{kind}" for kind, length in parts for number in range(length)
-    ]  # fmt: skip
+        "O" if kind == "O" else f"{'I' if number else 'B'}-{kind}"
+        for kind, length in parts
+        for number in range(length)
+    ]
 
 
 @pytest.mark.parametrize("scheme", SCHEMES)
@@ -75,7 +78,7 @@ def test_what_is_broken_stays_broken(scheme: str, tags: str, expected: str) -> N
 
 
 @pytest.mark.parametrize(
-    ("scheme", "tags", "said"),
+    ("scheme", "tags", "message"),
     [
         ("BMES", "O E-PER", "token 2: E-PER needs B-PER or M-PER before it"),
         ("BIOES", "I-PER E-PER", "token 1: I-PER needs B-PER or I-PER before it"),
@@ -88,8 +91,8 @@ def test_what_is_broken_stays_broken(scheme: str, tags: str, expected: str) -> N
         ("BMES", "B-PER PER E-PER", "token 1: B-PER is not ended by E-PER"),
     ],
 )
-def test_a_span_that_is_cut_names_its_tag_and_token(scheme: str, tags: str, said: str) -> None:
-    assert broken(tags, scheme) == said
+def test_a_span_that_is_cut_names_its_tag_and_token(scheme: str, tags: str, message: str) -> None:
+    assert broken(tags, scheme) == message
 
 
 @pytest.mark.parametrize("scheme", ["BIO", "IOB1"])

@@ -1,4 +1,4 @@
-"""Files and blocks in which no row is whole: each row is rejected with a reason, and nothing stops."""
+"""Files and blocks without a valid row: each row is rejected with a reason, and nothing stops."""
 
 import json
 from collections.abc import Mapping
@@ -63,7 +63,8 @@ def test_no_reduction_fails_where_no_row_is_whole(shape: Shape, num: int) -> Non
     ):
         done = check(tested, rules_of(shape, {"entities": ["PER"]}), {}, roles=shape)
         assert done["kind"].null_count == 0
-        tally, columns = Tally(), {role: role for role in shape}
+        tally = Tally()
+        columns = {role: role for role in shape}
         for part in Splitter(reviews({}, columns=columns)).parts(PIECE, done):
             tally.add(part)
         assert tally.told(is_characters=False)["refused"] == num

@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from data.ingestion.recommendations import REMEDIES, advice
+from data.ingestion.recommendations import advice
+from data.ingestion.remedies import REMEDIES
 from data.rows.check_settings import KINDS
 from data.rows.splits import SPLITS
 
@@ -15,10 +16,19 @@ EVEN = {"neg": 500, "pos": 500}
 def report(**changes: Any) -> dict[str, Any]:
     """A report in which nothing stands out, and what is changed of it."""
     made = {
-        "read": 10_000, "kept": 10_000, "refused": 0, "reasons": {},
-        "splits": {split: {"rows": 5_000, "labels": dict(EVEN), "entities": {}} for split in SPLITS},
-        "words": {"unit": "words", "rows": dict.fromkeys(SPLITS, 5_000), "sides": {"text": {"test": {"unknown_share": 0.02}}}},
-    }  # fmt: skip
+        "read": 10_000,
+        "kept": 10_000,
+        "refused": 0,
+        "reasons": {},
+        "splits": {
+            split: {"rows": 5_000, "labels": dict(EVEN), "entities": {}} for split in SPLITS
+        },
+        "words": {
+            "unit": "words",
+            "rows": dict.fromkeys(SPLITS, 5_000),
+            "sides": {"text": {"test": {"unknown_share": 0.02}}},
+        },
+    }
     return made | changes
 
 
@@ -43,7 +53,7 @@ def with_words(
     )
 
 
-def test_nothing_is_said_of_a_dataset_in_which_nothing_stands_out() -> None:
+def test_a_dataset_without_problems_has_no_advice() -> None:
     assert advice(report()) == []
 
 
@@ -52,7 +62,7 @@ def test_each_kind_of_refused_row_has_a_remedy_but_those_whose_refusal_is_the_cu
 
 
 @pytest.mark.parametrize("kind", REMEDIES)
-def test_refused_rows_are_said_with_number_and_remedy(kind: str) -> None:
+def test_rejected_rows_have_a_number_and_a_remedy(kind: str) -> None:
     assert advice(report(reasons={kind: 1_234})) == [
         f"1,234 refused as `{kind}`: {REMEDIES[kind]}."
     ]
@@ -67,23 +77,27 @@ def test_refused_rows_come_in_the_order_of_the_report_and_before_all_else() -> N
     made = with_splits(train={"labels": {"neg": 990, "pos": 10}}) | {
         "reasons": {"no_text": 9, "fields": 3}
     }
-    said = advice(made)
-    assert [line.split(":")[0] for line in said[:2]] == [
+    message = advice(made)
+    assert [line.split(":")[0] for line in message[:2]] == [
         "9 refused as `no_text`",
         "3 refused as `fields`",
     ]
-    assert len(said) == 3
+    assert len(message) == 3
 
 
 CASES = {
-    "no row at all": (report(kept=0), "no row was kept, so there is nothing to train on: look at source, columns and where."),
+    "no row at all": (
+        report(kept=0),
+        "no row was kept, so there is nothing to train on: look at source, columns and where.",
+    ),
     "an empty split": (
         with_splits(validation={"rows": 0}),
-        "validation has no rows, so nothing can be trained: bring more rows, or look at splits and source.",
+        "validation has no rows, so nothing can be trained: bring more rows, or look at splits "
+        "and source.",
     ),
     "a label that train lacks": (
         with_splits(test={"labels": {**EVEN, "odd": 3}}),
-        "label odd stands in validation or test and never in train: it cannot be learnt.",
+        "label odd stands in validation or test and never in train: it cannot be learned.",
     ),
     "a rare label": (
         with_splits(train={"labels": {**EVEN, "odd": 9}}),
@@ -91,7 +105,7 @@ CASES = {
     ),
     "an entity that train lacks": (
         with_splits(test={"entities": {"PER": 4}}),
-        "entity PER stands in validation or test and never in train: it cannot be learnt.",
+        "entity PER stands in validation or test and never in train: it cannot be learned.",
     ),
     "a rare entity": (
         with_splits(train={"entities": {"PER": 4}}),
@@ -99,7 +113,8 @@ CASES = {
     ),
     "one label": (
         {**with_splits(**{split: {"labels": {"neg": 900}} for split in SPLITS})},
-        "train has one label only, so there is nothing to tell apart: look at where, labels and columns.",
+        "train has one label only, so there is nothing to learn: look at where, labels and "
+        "columns.",
     ),
     "one label for most": (
         with_splits(train={"labels": {"neg": 810, "pos": 190}}),
@@ -107,7 +122,8 @@ CASES = {
     ),
     "a small test split": (
         with_splits(test={"rows": 96}),
-        "test has 96 rows: a score on it is known to about 10 points either way; a larger share helps.",
+        "test has 96 rows: a score on it is known to about 10 points either way; a larger share "
+        "helps.",
     ),
     "words that train lacks": (
         with_words(0.123),
@@ -116,16 +132,16 @@ CASES = {
     ),
     "copies that a publisher's splits keep": (
         report(repeated=1_200),
-        "1,200 kept rows say what another kept row says, for the publisher's splits are kept whole: "
+        "1,200 kept rows repeat another kept row, because the publisher's splits are kept whole: "
         "`checks: {repeats: all}` refuses them.",
     ),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_what_stands_out_is_said_and_nothing_else(case: str) -> None:
-    made, said = CASES[case]
-    assert advice(made) == [said]
+def test_each_problem_has_its_advice_and_no_other(case: str) -> None:
+    made, message = CASES[case]
+    assert advice(made) == [message]
 
 
 LIMITS = {
@@ -143,7 +159,7 @@ LIMITS = {
 
 
 @pytest.mark.parametrize("case", LIMITS)
-def test_what_is_just_fine_is_not_said(case: str) -> None:
+def test_values_just_within_a_limit_have_no_advice(case: str) -> None:
     assert advice(LIMITS[case], "characters" if case == "characters" else "words") == []
 
 
@@ -154,9 +170,10 @@ def test_pieces_of_words_are_not_advised_where_they_are_used(tokenizer: str) -> 
 
 def test_many_names_are_cut_short_and_counted() -> None:
     rare = {f"label{i:03}": 1 for i in range(200)}
-    said = advice(with_splits(train={"labels": {**EVEN, **rare}}))
-    assert said == [
-        "label label000, label001, label002, label003, label004 and 195 more stands fewer than 10 times in train: "
+    message = advice(with_splits(train={"labels": {**EVEN, **rare}}))
+    assert message == [
+        "label label000, label001, label002, label003, label004 and 195 more stands fewer than "
+        "10 times in train: "
         "bring more, or leave it out."
     ]
 
@@ -189,10 +206,10 @@ def test_names_that_look_alike_are_listed(kind: str, counted: str, what: str, re
     made = with_splits(
         train={counted: {one: 500, "neg": 500}}, test={counted: {one: 50, other: 50, "neg": 50}}
     )
-    said = [line for line in advice(made) if "in case or Unicode form only" in line]
-    assert len(said) == 1
-    assert said[0].startswith(f"{what} {one} and {other} differ")
-    assert remedy in said[0]
+    message = [line for line in advice(made) if "in case or Unicode form only" in line]
+    assert len(message) == 1
+    assert message[0].startswith(f"{what} {one} and {other} differ")
+    assert remedy in message[0]
 
 
 @pytest.mark.case("01")
@@ -211,7 +228,8 @@ def test_words_that_look_like_missing_values_are_named_with_the_key_that_leaves_
     )
     assert advice(made) == [
         "label NULL (25), nan (9): this looks like a missing value and is learned as it stands. "
-        'Leave such rows out with `checks: {missing: ["NULL", "nan"]}`, or keep them if they are meant.'
+        'Leave such rows out with `checks: {missing: ["NULL", "nan"]}`, or keep them if they are '
+        "meant."
     ]
 
 
@@ -222,10 +240,11 @@ def test_conflicts_about_missing_values_get_no_remedy_about_people() -> None:
         about_missing={"conflict": 7, "duplicate": 8},
         missing_words={"nan": 15},
     )
-    said = advice(made)
-    assert len(said) == 1
-    assert said[0].startswith(
-        "15 refused as `conflict`, `duplicate` have a text or label that looks like a missing value, nan (15)"
+    message = advice(made)
+    assert len(message) == 1
+    assert message[0].startswith(
+        "15 refused as `conflict`, `duplicate` have a text or label that looks like a missing "
+        "value, nan (15)"
     )
     made["reasons"]["conflict"] = 9
     assert f"2 refused as `conflict`: {REMEDIES['conflict']}." in advice(made)
@@ -235,13 +254,13 @@ def test_conflicts_about_missing_values_get_no_remedy_about_people() -> None:
 @pytest.mark.parametrize("kind", ["duplicate", "leak"])
 def test_many_copies_are_explained_and_few_are_not(kind: str) -> None:
     assert advice(report(read=10_000, reasons={kind: 400})) == []
-    said = advice(report(read=10_000, reasons={kind: 6_000}))
-    assert said[0].startswith(f"6,000 rows left out as `{kind}`: ")
-    assert said[0].endswith("They do not count in `checks.max_refused_share`.")
+    message = advice(report(read=10_000, reasons={kind: 6_000}))
+    assert message[0].startswith(f"6,000 rows left out as `{kind}`: ")
+    assert message[0].endswith("They do not count in `checks.max_refused_share`.")
 
 
 def with_scripts(share: float, side: str = "text") -> dict[str, Any]:
-    """A report of a side with such a share of letters of scripts without spaces, most of its characters unknown."""
+    """Make a report with a share of letters without spaces, most of its characters unknown."""
     counts = {
         "unit": "characters" if share >= 0.5 else "words",
         "unspaced_share": share,
@@ -258,7 +277,8 @@ def test_a_tokenizer_that_cuts_at_spaces_is_advised_against_where_there_are_none
     tokenizer: str,
 ) -> None:
     assert advice(with_scripts(0.97, side="target"), tokenizer) == [
-        f"97% of the letters of target are of scripts without spaces between words, so tokenizer {tokenizer} "
+        f"97% of the letters of target are of scripts without spaces between words, so tokenizer "
+        f"{tokenizer} "
         "takes whole sentences as words: use characters or unigram."
     ]
 

@@ -23,14 +23,15 @@ def refused(num: int, kind: str = "no_text", raw: str = "") -> Part:
         "file": ["a.csv"] * num,
         "row": range(2, num + 2),
         "kind": [kind] * num,
-        "reason": ["said"] * num,
+        "reason": ["message"] * num,
         "raw": [raw] * num,
     }
     return Part(REFUSED, pa.table({name: pa.array(values) for name, values in columns.items()}))
 
 
 def sampled(order: list[int], size: int, batch: int) -> set[int]:
-    hashes, sample = places(len(order)), Sample(size)
+    hashes = places(len(order))
+    sample = Sample(size)
     for at in range(0, len(order), batch):
         chosen = order[at : at + batch]
         sample.add(pa.table({"number": chosen}), hashes[chosen])
@@ -61,7 +62,8 @@ def test_percentiles_are_lengths_that_so_many_do_not_exceed() -> None:
 
 @pytest.mark.parametrize("words", [WORDS[:3], WORDS])
 def test_lengths_are_counted_in_characters_over_all_batches(words: tuple[str, ...]) -> None:
-    tally, texts = Tally(), [" ".join(words[: 1 + i % len(words)]) for i in range(90)]
+    tally = Tally()
+    texts = [" ".join(words[: 1 + i % len(words)]) for i in range(90)]
     for at in range(0, 90, 40):
         tally.add(part(texts[at : at + 40]))
     assert tally.told(is_characters=False)["splits"]["train"]["lengths"]["text"]["100"] == max(

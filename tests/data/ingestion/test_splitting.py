@@ -43,10 +43,18 @@ def reviews(files: Mapping[str, str | bytes], **changes: Any) -> Dataset:
         {split: text if isinstance(text, bytes) else text.encode() for split, text in files.items()}
     )
     values: dict[str, Any] = {
-        "name": "made", "problem": "sentiment", "language": "xx", "source": held,
-        "format": {"kind": "csv", **all_formats()["csv"].options}, "columns": {"text": "text", "label": "label"},
-        "splits": {"validation": 0.1, "test": 0.2}, "tokenizer": "words", "licence": "ours", "origin": "here", "entry": {},
-    }  # fmt: skip
+        "name": "made",
+        "problem": "sentiment",
+        "language": "xx",
+        "source": held,
+        "format": {"kind": "csv", **all_formats()["csv"].options},
+        "columns": {"text": "text", "label": "label"},
+        "splits": {"validation": 0.1, "test": 0.2},
+        "tokenizer": "words",
+        "licence": "ours",
+        "origin": "here",
+        "entry": {},
+    }
     return Dataset(**values | changes)
 
 
@@ -63,7 +71,8 @@ def tagged(files: Mapping[str, str], **changes: Any) -> Dataset:
 
 
 def parts_of(dataset: Dataset) -> Iterator[Part]:
-    access, splitter = Access(Path("unused")), Splitter(dataset)
+    access = Access(Path("unused"))
+    splitter = Splitter(dataset)
     for piece in dataset.source.pieces(access, []):
         for table in checked_tables(dataset, piece, access):
             yield from splitter.parts(piece, table)
@@ -180,7 +189,7 @@ def test_the_publishers_train_split_gives_nothing_to_test() -> None:
     assert 60 <= len(parts["validation"]) <= 140
 
 
-def test_only_the_rows_that_are_asked_for_are_read() -> None:
+def test_only_requested_rows_are_read() -> None:
     rows = table("lumo,pos,a", "sela,neg,b", "nuri,neg,a", header="text,label,origin")
     parts = read(reviews({"all": rows}, where={"origin": "a"}, splits={}))
     assert parts == {
@@ -276,10 +285,8 @@ def test_reading_twice_gives_the_same_rows_in_the_same_order(lines: list[str]) -
 def test_a_dataset_that_grows_moves_no_text_to_another_split(
     more: list[str], is_given: bool
 ) -> None:
-    early, given_test = (
-        [f"{text},1" for text in texts(30)],
-        {"test": table("vek,0")} if is_given else {},
-    )
+    early = [f"{text},1" for text in texts(30)]
+    given_test = {"test": table("vek,0")} if is_given else {}
     name = "train" if is_given else "all"
     before = splits_of(read(reviews({**given_test, name: table(*early)})))
     after = splits_of(read(reviews({**given_test, name: table(*more, *early)})))

@@ -52,7 +52,7 @@ def tagged(*tags: str) -> dict[str, list[str]]:
 
 
 @pytest.mark.parametrize(
-    ("row", "said"),
+    ("row", "message"),
     [
         ({"text": "", "label": "1"}, "no_text: text: empty"),
         ({"text": " \t\u3000\n", "label": "1"}, "no_text: text: empty"),
@@ -60,26 +60,44 @@ def tagged(*tags: str) -> dict[str, list[str]]:
         ({"text": "lumo", "label": "2"}, "unknown_label: label: expected one of 0, 1, got '2'"),
         ({"text": "lumo", "label": "neg"}, "unknown_label: label: expected one of 0, 1, got 'neg'"),
         ({"text": "lumo", "label": ""}, "no_text: label: empty"),
-        ({"text": f"lu{BROKEN}mo", "label": "1"}, "not_utf8: text: bytes that are no text in the file's encoding"),
-        ({"text": "lumo", "label": BROKEN}, "not_utf8: label: bytes that are no text in the file's encoding"),
+        (
+            {"text": f"lu{BROKEN}mo", "label": "1"},
+            "not_utf8: text: bytes that are no text in the file's encoding",
+        ),
+        (
+            {"text": "lumo", "label": BROKEN},
+            "not_utf8: label: bytes that are no text in the file's encoding",
+        ),
         ({"source": "", "target": "lumo"}, "one_side: source: empty"),
         ({"source": "lumo", "target": " "}, "one_side: target: empty"),
-        ({"source": "lumo", "target": BROKEN}, "not_utf8: target: bytes that are no text in the file's encoding"),
+        (
+            {"source": "lumo", "target": BROKEN},
+            "not_utf8: target: bytes that are no text in the file's encoding",
+        ),
         ({"tokens": [], "tags": []}, "no_text: tokens: empty"),
-        ({"tokens": ["lumo", BROKEN], "tags": ["O", "O"]}, "not_utf8: tokens: bytes that are no text in the file's encoding"),
-        ({"tokens": ["lumo"], "tags": ["B-" + BROKEN]}, "not_utf8: tags: bytes that are no text in the file's encoding"),
+        (
+            {"tokens": ["lumo", BROKEN], "tags": ["O", "O"]},
+            "not_utf8: tokens: bytes that are no text in the file's encoding",
+        ),
+        (
+            {"tokens": ["lumo"], "tags": ["B-" + BROKEN]},
+            "not_utf8: tags: bytes that are no text in the file's encoding",
+        ),
         (tagged("O", "I-PER"), "tag_scheme: token 2: I-PER follows O, expected a B- before"),
         (tagged("I-PER", "O"), "tag_scheme: token 1: I-PER follows O, expected a B- before"),
-        (tagged("B-LOC", "I-PER"), "tag_scheme: token 2: I-PER follows B-LOC, expected a B- before"),
+        (
+            tagged("B-LOC", "I-PER"),
+            "tag_scheme: token 2: I-PER follows B-LOC, expected a B- before",
+        ),
         (tagged("O", "S-PER"), "tag_scheme: token 2: 'S-PER' is not O, B-kind or I-kind"),
         (tagged("O", "PER"), "tag_scheme: token 2: 'PER' is not O, B-kind or I-kind"),
         (tagged("O", "B-"), "tag_scheme: token 2: 'B-' is not O, B-kind or I-kind"),
         (tagged("O", ""), "tag_scheme: token 2: '' is not O, B-kind or I-kind"),
         (tagged("X", "I-PER", "Y"), "tag_scheme: token 1: 'X' is not O, B-kind or I-kind"),
     ],
-)  # fmt: skip
-def test_a_row_that_is_refused_says_why(row: dict[str, Any], said: str) -> None:
-    assert fault(row) == said
+)
+def test_a_row_that_is_refused_says_why(row: dict[str, Any], message: str) -> None:
+    assert fault(row) == message
 
 
 @pytest.mark.parametrize("token", ["ta mi", "ta\tmi", "ta\u00a0mi", "\u3000", "ta\u2028mi", ""])

@@ -25,7 +25,8 @@ class Slow:
         self.values: dict[int, int] = {}
 
     def put(self, keys: Iterable[int], values: Iterable[int]) -> tuple[list[bool], list[int]]:
-        is_new, now = [], []
+        is_new = []
+        now = []
         for key, value in zip(keys, values, strict=True):
             key = max(key, 1)  # the table has no room for 0, and takes 1 for it
             is_new.append(key not in self.values)
@@ -36,7 +37,8 @@ class Slow:
 @settings(max_examples=100, deadline=None)
 @given(st.lists(KEYS, max_size=6))
 def test_what_is_new_and_what_came_first_is_as_in_a_dictionary(batches: list[list[int]]) -> None:
-    seen, slow = Seen(), Slow()
+    seen = Seen()
+    slow = Slow()
     for number, batch in enumerate(batches):
         values = np.arange(len(batch), dtype=np.uint32) + 100 * number
         is_new, now = seen.put(np.array(batch, np.uint64), values)
@@ -45,7 +47,8 @@ def test_what_is_new_and_what_came_first_is_as_in_a_dictionary(batches: list[lis
 
 
 def test_all_is_found_again_after_the_table_grew_many_times() -> None:
-    keys, seen = drawn(1_500_000), Seen()  # more slots than are moved at once
+    keys = drawn(1_500_000)
+    seen = Seen()  # more slots than are moved at once
     for start in range(0, len(keys), 90_000):
         part = keys[start : start + 90_000]
         seen.put(part, part.astype(np.uint32))

@@ -76,7 +76,7 @@ def test_no_two_of_a_million_texts_have_one_hash() -> None:
     assert len(np.unique(hashed(texts))) == len(texts)
 
 
-def test_texts_of_nulls_and_of_the_padding_are_told_apart() -> None:
+def test_texts_of_nulls_and_of_the_padding_have_distinct_hashes() -> None:
     texts = [bytes(num) for num in range(40)] + [bytes(num) + b"\x80" for num in range(40)]
     assert len(np.unique(hashed(texts))) == len(texts)
 
@@ -95,7 +95,8 @@ def test_each_byte_of_the_hashes_is_uniform(shift: int) -> None:
 
 @pytest.mark.parametrize("length", [3, 7, 8, 9, 30])
 def test_each_bit_of_a_text_turns_half_of_the_hashs_bits(length: int) -> None:
-    random, num = np.random.default_rng(0), 2000
+    random = np.random.default_rng(0)
+    num = 2000
     texts = random.integers(0, 256, (num, length), dtype=np.uint8)
     before = hashed([row.tobytes() for row in texts])
     for bit in range(8 * length):

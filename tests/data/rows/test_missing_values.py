@@ -1,4 +1,4 @@
-"""Words that stand for nothing: found as whole values of a text or a label, and left out where an entry lists them."""
+"""Words for missing values: found as whole values, and left out where an entry lists them."""
 
 import json
 from collections import Counter

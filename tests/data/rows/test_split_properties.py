@@ -1,4 +1,4 @@
-"""The split of a row follows from its content, and no content stands in two splits, whatever comes in whatever order."""
+"""The split of a row follows from its content, in any order, and no content is in two splits."""
 
 import unicodedata
 from collections import Counter
@@ -36,9 +36,18 @@ MIXTURES = [
 def dataset(shape: str, shares: dict[str, float], checks: dict[str, Any]) -> Dataset:
     roles = SHAPES[shape]
     return Dataset(
-        name="made", problem="-", language="xx", source=None, columns={role: role for role in roles}, splits=shares,
-        tokenizer="words", licence="ours", origin="made", entry={}, checks=checks,
-    )  # fmt: skip
+        name="made",
+        problem="-",
+        language="xx",
+        source=None,
+        columns={role: role for role in roles},
+        splits=shares,
+        tokenizer="words",
+        licence="ours",
+        origin="made",
+        entry={},
+        checks=checks,
+    )
 
 
 def split_up(
@@ -55,7 +64,8 @@ def split_up(
         for name, share in SHARES.items()
         if name not in given_splits and ("all" in given_splits or name != "test")
     }
-    splitter, roles = Splitter(dataset(shape, shares, checks), trained), SHAPES[shape]
+    splitter = Splitter(dataset(shape, shares, checks), trained)
+    roles = SHAPES[shape]
     found: Sides = {name: [] for name in (*SPLITS, "refused")}
     for split, rows in sorted(pieces, key=lambda piece: ORDER.index(piece[0])):
         for start in range(0, len(rows), batch):
@@ -138,10 +148,8 @@ def test_neither_order_nor_batches_change_the_split_of_a_text(
     rows: Rows, batch: int, random: Random, shape: str
 ) -> None:
     shuffled = random.sample(rows, len(rows))
-    one, two = (
-        split_up(shape, [("all", rows)]),
-        split_up(shape, [("all", shuffled[:7]), ("all", shuffled[7:])], batch),
-    )
+    one = split_up(shape, [("all", rows)])
+    two = split_up(shape, [("all", shuffled[:7]), ("all", shuffled[7:])], batch)
     for split in SPLITS:
         assert {plain(text) for text, _ in one[split]} == {plain(text) for text, _ in two[split]}
 

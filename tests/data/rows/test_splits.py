@@ -19,8 +19,8 @@ def split_of(texts: Sequence[str], shares: dict[str, float] = SHARES) -> list[st
     return [SPLITS[place] for place in places]
 
 
-# Written down from ``hash_one`` in test_hashing.py. They never change: a row that moves from test to
-# train would be learnt by heart and then scored. (They did once, before anything was released: SipHash,
+# From ``hash_one`` in test_hashing.py. They never change: a row that moves from test to train would
+# be memorized and then scored. (They changed once, before the first release: SipHash,
 # text by text, took a fifth of the time of an ingestion.)
 GOLD_HASHES = {
     ("", SPLIT_KEY): 14774032923589791370,

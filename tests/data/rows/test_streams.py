@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from data.parallel import side_by_side
+from data.parallel import map_in_threads
 from data.rows.arrow_text import hashes, normalised
 from data.rows.splits import CONTENT_KEY
 from data.rows.streams import only_rows, parquet_batches, smallest_rows
@@ -61,7 +61,7 @@ def test_results_come_in_order_though_work_ends_out_of_order() -> None:
         return seconds
 
     waits = [0.05, 0.0, 0.03, 0.0, 0.0]
-    assert list(side_by_side(work, waits)) == waits
+    assert list(map_in_threads(work, waits)) == waits
 
 
 def test_no_more_is_taken_than_is_worked_on() -> None:
@@ -72,18 +72,18 @@ def test_no_more_is_taken_than_is_worked_on() -> None:
             taken.append(item)
             yield item
 
-    results = side_by_side(lambda item: item, items(), workers=2)
+    results = map_in_threads(lambda item: item, items(), workers=2)
     assert next(results) == 0
     assert len(taken) == 3
 
 
 def test_two_items_are_worked_on_at_once() -> None:
     met = threading.Barrier(2, timeout=10)
-    assert len(list(side_by_side(lambda _: met.wait(), range(4)))) == 4
+    assert len(list(map_in_threads(lambda _: met.wait(), range(4)))) == 4
 
 
 def test_an_error_comes_out_where_the_result_would() -> None:
-    results = side_by_side(lambda item: 1 // item, [1, 0, 1])
+    results = map_in_threads(lambda item: 1 // item, [1, 0, 1])
     assert next(results) == 1
     with pytest.raises(ZeroDivisionError):
         next(results)

@@ -148,20 +148,22 @@ def test_of_many_members_only_some_are_named() -> None:
 def test_an_archive_of_several_files_asks_for_a_name(
     make: Callable[[Mapping[str, bytes]], bytes],
 ) -> None:
-    said = r"a\.zip holds 2 files, expected one: add !NAME to the path\. There are: b\.csv, c\.csv"
-    with pytest.raises(RowError, match=said):
+    message = (
+        r"a\.zip holds 2 files, expected one: add !NAME to the path\. There are: b\.csv, c\.csv"
+    )
+    with pytest.raises(RowError, match=message):
         unpacked(io.BytesIO(make({"b.csv": b"", "c.csv": b""})), "a.zip")
 
 
 @pytest.mark.parametrize("member", ["folder", "b.txt!c.txt"])
-def test_what_is_no_file_or_no_archive_is_said(member: str) -> None:
+def test_a_member_that_is_no_file_or_no_archive_is_rejected(member: str) -> None:
     with pytest.raises(
         RowError, match=r"a\.tar has no member 'folder'|a\.tar!b\.txt is neither a zip nor a tar"
     ):
         open_member(io.BytesIO(tarred({"b.txt": b"ta"})), member, "a.tar")
 
 
-def test_an_encrypted_member_is_said() -> None:
+def test_an_encrypted_member_is_rejected() -> None:
     content = bytearray(zipped({"a.txt": b"ta"}))
     content[6] |= 1  # the flag in the member's header
     content[content.index(b"PK\x01\x02") + 8] |= 1  # and in the directory
@@ -185,7 +187,7 @@ def damaged(packed: bytes, how: str) -> bytes:
 
 
 HOW = ("cut in the middle", "cut at the end", "cut at the begin", "changed", "another kind")
-# Neither a plain tar nor what Arrow packs has sums of the content; a tar ends in zeros that mean nothing.
+# A plain tar and the files that Arrow packs have no checksums; a tar ends in unused zeros.
 UNSEEN = {("a.tar", "changed"), ("a.txt.zst", "changed"), ("a.tar.zst", "changed")}
 UNSEEN |= {
     (name, "cut at the end") for name in COMPRESSED if ".t" in name and not name.startswith("a.txt")
@@ -196,7 +198,7 @@ UNSEEN |= {
     ("name", "how"),
     [(name, how) for name in COMPRESSED for how in HOW if (name, how) not in UNSEEN],
 )
-def test_damage_is_said_with_the_file_and_what_to_do(name: str, how: str) -> None:
+def test_damage_is_reported_with_the_file_and_a_remedy(name: str, how: str) -> None:
     stream = ShortReads(damaged(PACKED[name](CONTENT), how), seed=0)
     name = name.partition(" ")[0]
     with (
@@ -214,22 +216,20 @@ def test_damage_is_said_with_the_file_and_what_to_do(name: str, how: str) -> Non
 
 @pytest.mark.parametrize("kind", ["csv", "jsonl", "text", "parquet"])
 @pytest.mark.parametrize("name", ["a.txt.gz", "a.txt.bz2", "a.txt.xz", "a.txt.zst", "a.zip"])
-def test_every_kind_of_format_lets_it_be_said(kind: str, name: str, tmp_path: Path) -> None:
+def test_every_format_passes_on_the_error_about_damage(
+    kind: str, name: str, tmp_path: Path
+) -> None:
     from data.formats.base import all_formats
     from data.sources.base import Access
 
     (tmp_path / name).write_bytes(damaged(PACKED[name](CONTENT), "cut in the middle"))
-    source, access, form = (
-        Files(paths={"all": str(tmp_path / name)}),
-        Access(tmp_path),
-        all_formats()[kind],
-    )
+    source = Files(paths={"all": str(tmp_path / name)})
+    access = Access(tmp_path)
+    form = all_formats()[kind]
     columns: dict[str, str | int] = {"text": 0} if form.columns == "none" else {"text": "text"}
-    piece, said = (
-        source.pieces(access, [])[0],
-        "is damaged, cut short or of another|cannot be read as Parquet",
-    )
-    with pytest.raises(RowError, match=said), source.open(piece, access) as streams:
+    piece = source.pieces(access, [])[0]
+    message = "is damaged, cut short or of another|cannot be read as Parquet"
+    with pytest.raises(RowError, match=message), source.open(piece, access) as streams:
         list(form.read(streams, columns, {**form.options, "kind": kind}))
 
 

@@ -113,7 +113,7 @@ def test_a_large_file_is_read_part_by_part(
 
 
 @pytest.mark.parametrize(
-    ("path", "said"),
+    ("path", "message"),
     [
         ("made/none.csv", "there is no file s3://made/none.csv"),
         ("made/none/*.csv", "there is no file s3://made/none/*.csv"),
@@ -121,16 +121,17 @@ def test_a_large_file_is_read_part_by_part(
         ("nobody/*.csv", "there is no file s3://nobody/*.csv"),
         (
             "made/x",
-            "s3://made/x: expected a file, got a directory: for the files in a folder write its name and /*",
+            "s3://made/x: expected a file, got a directory: for the files in a folder write its "
+            "name and /*",
         ),
     ],
 )
-def test_what_is_not_there_is_said(
-    path: str, said: str, bucket: Any, options: dict[str, Any], access: Access
+def test_a_missing_file_is_named(
+    path: str, message: str, bucket: Any, options: dict[str, Any], access: Access
 ) -> None:
     with pytest.raises(RowError) as caught:
         Files(paths={"all": f"s3://{path}"}, options=options).pieces(access, [])
-    assert str(caught.value) == said
+    assert str(caught.value) == message
 
 
 def test_no_error_shows_a_secret(options: dict[str, Any], access: Access) -> None:

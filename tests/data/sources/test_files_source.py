@@ -159,27 +159,28 @@ def test_members_of_an_archive_are_files(tmp_path: Path, access: Access) -> None
 
 
 @pytest.mark.parametrize(
-    ("path", "said"),
+    ("path", "message"),
     [
         ("none.csv", "there is no file {}/none.csv"),
         ("*.parquet", "there is no file {}/*.parquet"),
         (
             "folder",
-            "{}/folder: expected a file, got a directory: for the files in a folder write its name and /*",
+            "{}/folder: expected a file, got a directory: for the files in a folder write its "
+            "name and /*",
         ),
         ("none.zip!a.csv", "there is no file {}/none.zip!a.csv"),
     ],
 )
-def test_what_is_not_there_is_said_as_it_is_written(
-    path: str, said: str, tmp_path: Path, access: Access
+def test_a_missing_file_is_named_as_the_entry_writes_it(
+    path: str, message: str, tmp_path: Path, access: Access
 ) -> None:
     (tmp_path / "folder").mkdir()
     with pytest.raises(RowError) as caught:
         Files(paths={"all": f"{tmp_path}/{path}"}).pieces(access, [])
-    assert str(caught.value) == said.format(tmp_path)
+    assert str(caught.value) == message.format(tmp_path)
 
 
-def test_a_file_that_may_not_be_read_is_said(tmp_path: Path, access: Access) -> None:
+def test_a_file_without_permission_is_named(tmp_path: Path, access: Access) -> None:
     (tmp_path / "a.csv").write_text("1")
     source = Files(paths={"all": str(tmp_path / "a.csv")})
     piece = source.pieces(access, [])[0]
@@ -257,35 +258,110 @@ def test_lists_pair_files_by_their_order_and_must_be_as_long(
 TIME = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 INFOS: dict[str, tuple[Mapping[str, Any], str]] = {
     "local": (
-        {"name": "/a", "size": 3, "type": "file", "created": 1.5, "mtime": 1700000000000000001, "ino": 7},
+        {
+            "name": "/a",
+            "size": 3,
+            "type": "file",
+            "created": 1.5,
+            "mtime": 1700000000000000001,
+            "ino": 7,
+        },
         "3-1700000000000000001",
     ),
     "memory": ({"name": "/a", "size": 3, "type": "file", "created": TIME}, f"3-{TIME.timestamp()}"),
     "s3, asked": (
-        {"ETag": '"c4ca"', "LastModified": TIME, "size": 3, "name": "made/a", "type": "file", "StorageClass": "STANDARD",
-         "VersionId": None, "ContentType": "binary/octet-stream"}, "3-c4ca",
+        {
+            "ETag": '"c4ca"',
+            "LastModified": TIME,
+            "size": 3,
+            "name": "made/a",
+            "type": "file",
+            "StorageClass": "STANDARD",
+            "VersionId": None,
+            "ContentType": "binary/octet-stream",
+        },
+        "3-c4ca",
     ),
     "s3, listed": (
-        {"Key": "made/a", "LastModified": TIME, "ETag": '"c4ca"', "ChecksumAlgorithm": ["CRC32"], "Size": 3, "size": 3,
-         "StorageClass": "STANDARD", "type": "file", "name": "made/a"}, "3-c4ca",
+        {
+            "Key": "made/a",
+            "LastModified": TIME,
+            "ETag": '"c4ca"',
+            "ChecksumAlgorithm": ["CRC32"],
+            "Size": 3,
+            "size": 3,
+            "StorageClass": "STANDARD",
+            "type": "file",
+            "name": "made/a",
+        },
+        "3-c4ca",
     ),
     "gs": (
-        {"kind": "storage#object", "name": "made/a", "size": 3, "md5Hash": "xMpC", "crc32c": "kPWZ", "etag": "of metadata",
-         "generation": "1795", "metageneration": "2", "mtime": TIME, "ctime": TIME, "updated": "2026", "type": "file"}, "3-xMpC",
+        {
+            "kind": "storage#object",
+            "name": "made/a",
+            "size": 3,
+            "md5Hash": "xMpC",
+            "crc32c": "kPWZ",
+            "etag": "of metadata",
+            "generation": "1795",
+            "metageneration": "2",
+            "mtime": TIME,
+            "ctime": TIME,
+            "updated": "2026",
+            "type": "file",
+        },
+        "3-xMpC",
     ),
     "gs, composed, without md5": (
-        {"kind": "storage#object", "name": "made/a", "size": 3, "crc32c": "kPWZ", "etag": "CJ2x", "mtime": TIME, "type": "file"},
+        {
+            "kind": "storage#object",
+            "name": "made/a",
+            "size": 3,
+            "crc32c": "kPWZ",
+            "etag": "CJ2x",
+            "mtime": TIME,
+            "type": "file",
+        },
         "3-CJ2x",
     ),
     "az": (
-        {"metadata": {"is_directory": "false"}, "creation_time": TIME, "deleted": None, "last_modified": TIME, "name": "made/a",
-         "content_settings": {"content_md5": bytearray(b"12")}, "etag": '"0x1E0B"', "size": 3, "type": "file"}, "3-0x1E0B",
+        {
+            "metadata": {"is_directory": "false"},
+            "creation_time": TIME,
+            "deleted": None,
+            "last_modified": TIME,
+            "name": "made/a",
+            "content_settings": {"content_md5": bytearray(b"12")},
+            "etag": '"0x1E0B"',
+            "size": 3,
+            "type": "file",
+        },
+        "3-0x1E0B",
     ),
-    "http with an etag": ({"name": "http://h/a", "size": 3, "ETag": '"abc"', "Last-Modified": "Fri", "type": "file"}, "3-abc"),
-    "http with a time": ({"name": "http://h/a", "size": 3, "Last-Modified": "Fri", "type": "file"}, "3-Fri"),
-    "http with a digest": ({"name": "http://h/a", "size": 3, "Content-MD5": "xyz", "type": "file"}, "3-xyz"),
-    "http with nothing": ({"name": "http://h/a", "size": 3, "mimetype": "text/csv", "url": "http://h/a", "type": "file"}, ""),
-}  # fmt: skip
+    "http with an etag": (
+        {"name": "http://h/a", "size": 3, "ETag": '"abc"', "Last-Modified": "Fri", "type": "file"},
+        "3-abc",
+    ),
+    "http with a time": (
+        {"name": "http://h/a", "size": 3, "Last-Modified": "Fri", "type": "file"},
+        "3-Fri",
+    ),
+    "http with a digest": (
+        {"name": "http://h/a", "size": 3, "Content-MD5": "xyz", "type": "file"},
+        "3-xyz",
+    ),
+    "http with nothing": (
+        {
+            "name": "http://h/a",
+            "size": 3,
+            "mimetype": "text/csv",
+            "url": "http://h/a",
+            "type": "file",
+        },
+        "",
+    ),
+}
 
 
 @pytest.mark.parametrize("kind", INFOS)
@@ -294,7 +370,7 @@ def test_a_version_is_made_of_what_each_file_system_tells(kind: str) -> None:
     assert version_of(info) == version
 
 
-def test_files_in_memory_are_found_by_a_glob_and_told_apart(access: Access) -> None:
+def test_files_in_memory_are_found_by_a_glob_with_distinct_versions(access: Access) -> None:
     memory = fsspec.filesystem("memory")
     memory.pipe({"/made/a.csv": b"1", "/made/b.csv": b"2", "/made/deep/c.csv": b"3"})
     source = Files(paths={"all": "memory://made/*.csv"})
@@ -310,18 +386,18 @@ def test_files_in_memory_are_found_by_a_glob_and_told_apart(access: Access) -> N
 
 
 @pytest.mark.parametrize(
-    ("path", "said"),
+    ("path", "message"),
     [
         ("s3b://b/a.csv", "s3b://b/a.csv: there are no s3b addresses: did you mean s3?"),
         ("htp://h/a.csv", "htp://h/a.csv: there are no htp addresses: did you mean http?"),
     ],
 )
 def test_an_address_of_no_kind_is_answered_with_the_nearest(
-    path: str, said: str, access: Access
+    path: str, message: str, access: Access
 ) -> None:
     with pytest.raises(RowError) as caught:
         Files(paths={"all": path}).pieces(access, [])
-    assert str(caught.value) == said
+    assert str(caught.value) == message
 
 
 @pytest.mark.parametrize(
@@ -352,7 +428,7 @@ def test_an_option_that_the_file_system_does_not_have_is_answered_with_the_neare
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "message"),
     [
         ({"compression": "gz"}, "there is no compression 'gz': did you mean gzip?"),
         (
@@ -372,10 +448,10 @@ def test_an_option_that_the_file_system_does_not_have_is_answered_with_the_neare
         ),
     ],
 )
-def test_a_fault_of_the_entry_is_said(change: dict[str, Any], said: str) -> None:
+def test_a_fault_of_the_entry_is_reported(change: dict[str, Any], message: str) -> None:
     with pytest.raises(RowError) as caught:
         Files(**{"paths": {"all": "a.csv"}, **change})
-    assert str(caught.value) == said
+    assert str(caught.value) == message
 
 
 class Served(BaseHTTPRequestHandler):
@@ -405,9 +481,11 @@ class Served(BaseHTTPRequestHandler):
                 self.headers.get("authorization", self.headers.get("x-key", "")),
             )
         )
-        content, status = kind.files.get(self.path.partition("?")[0], b""), kind.status
+        content = kind.files.get(self.path.partition("?")[0], b"")
+        status = kind.status
         if kind.failures:
-            kind.failures, status = kind.failures - 1, 503
+            kind.failures = kind.failures - 1
+            status = 503
         elif self.path.endswith("/"):
             content = "".join(f'<a href="{name}">{name}</a>' for name in kind.files).encode()
         elif self.path.partition("?")[0] not in kind.files:
@@ -535,7 +613,9 @@ def test_headers_may_hold_secrets(served: type[Served], access: Access) -> None:
     assert {sent for _, _, sent in served.asked} == {"Bearer tok+en/="}
 
 
-def test_a_server_that_fails_once_is_asked_again(served: type[Served], access: Access) -> None:
+def test_a_request_to_a_server_that_fails_once_is_retried(
+    served: type[Served], access: Access
+) -> None:
     served.failures = 3  # HEAD, then GET, for one question
     assert read(web(served, "a.csv"), access) == [(b"1",)]
 
@@ -548,12 +628,12 @@ REFUSED |= dict.fromkeys((400, 500, 503), (UnreachableError, "^cannot read .*Loo
 
 
 @pytest.mark.parametrize("status", REFUSED)
-def test_what_a_server_refuses_is_told_apart_and_without_secrets(
+def test_each_refusal_of_a_server_has_its_error_without_secrets(
     status: int, served: type[Served], access: Access
 ) -> None:
     served.status = status
-    kind, said = REFUSED[status]
-    with pytest.raises(kind, match=said) as caught:
+    kind, message = REFUSED[status]
+    with pytest.raises(kind, match=message) as caught:
         web(served, "a.csv?t=${env:TOKEN}", "${env:USER}:${env:PW}@").pieces(access, [])
     assert type(caught.value) is kind
     whole = "".join(traceback.format_exception(caught.value))
@@ -572,7 +652,8 @@ def test_a_server_that_is_not_there_may_be_there_next_time(
 def test_an_answer_that_is_cut_short_is_never_taken_for_all(
     served: type[Served], access: Access
 ) -> None:
-    served.files["/a.csv"], served.cut = b"1" * 100_000, 10
+    served.files["/a.csv"] = b"1" * 100_000
+    served.cut = 10
     source = web(served, "a.csv")
     piece = source.pieces(access, [])[0]
     with (

@@ -18,7 +18,8 @@ from data.sources import package as source
 from data.sources.base import Access
 from data.sources.package import NetworkError, Package
 
-WHEEL, ARCHIVE = "made_up-1.0-py3-none-any.whl", "made_up-1.0.tar.gz"
+WHEEL = "made_up-1.0-py3-none-any.whl"
+ARCHIVE = "made_up-1.0.tar.gz"
 LATER = "made_up-1.1-py3-none-any.whl"
 ROWS = {
     "made_up/rows.csv": b"text,label\nlumo,pos\n",
@@ -62,7 +63,8 @@ def of(file: str, content: bytes, **changes: Any) -> Package:
 
 
 def opened(package: Package, folder: Path) -> dict[str, bytes]:
-    found, access = {}, Access(folder)
+    found = {}
+    access = Access(folder)
     for piece in package.pieces(access, []):
         with package.open(piece, access) as streams:
             found[piece.split] = streams[0].read()
@@ -163,8 +165,8 @@ def test_what_was_fetched_is_not_fetched_again(index: Path, store: Path) -> None
 def test_a_file_with_another_hash_is_named_with_both(index: Path, store: Path) -> None:
     with pytest.raises(RowError) as caught:
         opened(of(WHEEL, WHEEL_BYTES, sha256="0" * 64), store)
-    for said in (WHEEL, hashlib.sha256(WHEEL_BYTES).hexdigest(), "0" * 64, "on the index"):
-        assert said in str(caught.value)
+    for message in (WHEEL, hashlib.sha256(WHEEL_BYTES).hexdigest(), "0" * 64, "on the index"):
+        assert message in str(caught.value)
     assert files_of(store) == []
 
 
@@ -188,39 +190,56 @@ def test_a_stored_file_that_was_changed_is_not_used(index: Path, store: Path) ->
 
 
 @pytest.mark.parametrize(
-    ("file", "content", "member", "said"),
+    ("file", "content", "member", "message"),
     [
-        (WHEEL, WHEEL_BYTES, "made_up/row.csv", f"{WHEEL} has no member 'made_up/row.csv': did you mean made_up/rows.csv?"),
-        (WHEEL, WHEEL_BYTES, "made_up/rows.csv!a", f"{WHEEL}!made_up/rows.csv is neither a zip nor a tar archive"),
         (
-            ARCHIVE, ARCHIVE_BYTES, "made_up-1.0/data/rows.zip!row.txt",
+            WHEEL,
+            WHEEL_BYTES,
+            "made_up/row.csv",
+            f"{WHEEL} has no member 'made_up/row.csv': did you mean made_up/rows.csv?",
+        ),
+        (
+            WHEEL,
+            WHEEL_BYTES,
+            "made_up/rows.csv!a",
+            f"{WHEEL}!made_up/rows.csv is neither a zip nor a tar archive",
+        ),
+        (
+            ARCHIVE,
+            ARCHIVE_BYTES,
+            "made_up-1.0/data/rows.zip!row.txt",
             f"{ARCHIVE}!made_up-1.0/data/rows.zip has no member 'row.txt': did you mean rows.txt?",
         ),
-        (ARCHIVE, ARCHIVE_BYTES, "../made_up-1.0/setup.py", f"{ARCHIVE} has no member '../made_up-1.0/setup.py'"),
+        (
+            ARCHIVE,
+            ARCHIVE_BYTES,
+            "../made_up-1.0/setup.py",
+            f"{ARCHIVE} has no member '../made_up-1.0/setup.py'",
+        ),
         (WHEEL, b"no archive", "made_up/rows.csv", f"{WHEEL} is neither a zip nor a tar archive"),
         (WHEEL, b"", "made_up/rows.csv", f"{WHEEL} is neither a zip nor a tar archive"),
     ],
     ids=["zip", "no zip inside", "zip inside", "outside", "text", "nothing"],
-)  # fmt: skip
+)
 def test_a_member_that_is_not_there_is_named(
-    file: str, content: bytes, member: str, said: str, index: Path, store: Path
+    file: str, content: bytes, member: str, message: str, index: Path, store: Path
 ) -> None:
     (index / file).write_bytes(content)
-    with pytest.raises(RowError, match=re.escape(said)):
+    with pytest.raises(RowError, match=re.escape(message)):
         opened(of(file, content, members={"all": member}), store)
 
 
 @pytest.mark.parametrize(
-    ("package", "file", "said"),
+    ("package", "file", "message"),
     [
         ("made-up", LATER, f"no file '{LATER}' of package made-up: did you mean {WHEEL}?"),
         ("other", WHEEL, "of package other: it lists no file of that package"),
     ],
 )  # fmt: skip
 def test_a_file_that_the_index_does_not_have_is_named(
-    package: str, file: str, said: str, index: Path, store: Path
+    package: str, file: str, message: str, index: Path, store: Path
 ) -> None:
-    with pytest.raises(RowError, match=re.escape(said)):
+    with pytest.raises(RowError, match=re.escape(message)):
         opened(of(file, WHEEL_BYTES, package=package), store)
 
 
@@ -230,13 +249,13 @@ def test_without_a_network_the_message_says_where_to_look(
     pip(index_url="http://127.0.0.1:1/simple/")
     with pytest.raises(NetworkError) as caught:
         opened(of(WHEEL, WHEEL_BYTES), store)
-    for said in (
+    for message in (
         WHEEL,
         "the package index (http://127.0.0.1:1/simple/)",
         f"{source.ATTEMPTS} tries",
         "`pip config list`",
     ):
-        assert said in str(caught.value)
+        assert message in str(caught.value)
 
 
 def test_what_was_fetched_needs_no_network(
@@ -250,7 +269,7 @@ def test_what_was_fetched_needs_no_network(
 @pytest.mark.parametrize(
     "path", ["/simple/made-up/", f"/files/{WHEEL}"], ids=["the list", "the file"]
 )
-def test_an_index_that_fails_for_a_while_is_asked_again(
+def test_a_request_to_a_failing_index_is_retried(
     path: str, server: dict[str, list[tuple[int, bytes]]], store: Path
 ) -> None:
     server[path] = [(503, b"busy")] * (source.ATTEMPTS - 1) + server[path]
@@ -323,7 +342,7 @@ def test_several_places_are_all_looked_into(
 
 
 @pytest.mark.parametrize("has_links", [False, True])
-def test_no_index_is_asked_where_pip_asks_none(
+def test_no_index_is_used_where_pip_uses_none(
     has_links: bool, index: Path, store: Path, pip: Callable[..., None]
 ) -> None:
     pip(

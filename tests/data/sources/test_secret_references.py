@@ -6,17 +6,40 @@ from data.errors import RowError
 from data.sources.secret_references import check_address, check_options, written_secrets
 
 FINE = [
-    "/data/a.csv", "a@b.csv", "s3://bucket/a@b:c.csv", "https://host/pkg@1.0/a.csv", "https://host:8080/a.csv?day=1&key_count=2",
-    "http://[::1]:80/a.csv", "https://${env:USER}:${env:PW}@host/a.csv", "https://reader:${secret:web-pw}@host/a.csv",
-    "https://${env:TOKEN}@host/a.csv", "https://host/a.csv?token=${env:TOKEN}&sig=${env:SIG}", "https://host/a.csv?${env:SIGNED}",
-    "abfs://container@account.dfs.core.windows.net/a.csv", "sftp://reader@host/a.csv", "${env:WHOLE}", "a.csv?x=1", "",
-]  # fmt: skip
+    "/data/a.csv",
+    "a@b.csv",
+    "s3://bucket/a@b:c.csv",
+    "https://host/pkg@1.0/a.csv",
+    "https://host:8080/a.csv?day=1&key_count=2",
+    "http://[::1]:80/a.csv",
+    "https://${env:USER}:${env:PW}@host/a.csv",
+    "https://reader:${secret:web-pw}@host/a.csv",
+    "https://${env:TOKEN}@host/a.csv",
+    "https://host/a.csv?token=${env:TOKEN}&sig=${env:SIG}",
+    "https://host/a.csv?${env:SIGNED}",
+    "abfs://container@account.dfs.core.windows.net/a.csv",
+    "sftp://reader@host/a.csv",
+    "${env:WHOLE}",
+    "a.csv?x=1",
+    "",
+]
 WRITTEN = [
-    "https://reader:abc@host/a.csv", "https://reader:a$b@host/a.csv", "https://reader:a@b@host/a.csv", "HTTPS://u:abc@host/",
-    "https://${env:USER}:abc@host/", "https://abc@host/a.csv", "ftp://reader:abc@host/a.csv", "https://host/a.csv?token=abc",
-    "https://host/a.csv?day=1&X-Amz-Signature=abc", "https://host/a.csv?sv=1&sig=abc", "https://host/a.csv?api_key=abc#top",
-    "https://host/a.csv?apikey=abc", "https://host/a.csv?key=abc", "https://host/a.csv?AWSAccessKeyId=abc", " https://u:abc@host/",
-]  # fmt: skip
+    "https://reader:abc@host/a.csv",
+    "https://reader:a$b@host/a.csv",
+    "https://reader:a@b@host/a.csv",
+    "HTTPS://u:abc@host/",
+    "https://${env:USER}:abc@host/",
+    "https://abc@host/a.csv",
+    "ftp://reader:abc@host/a.csv",
+    "https://host/a.csv?token=abc",
+    "https://host/a.csv?day=1&X-Amz-Signature=abc",
+    "https://host/a.csv?sv=1&sig=abc",
+    "https://host/a.csv?api_key=abc#top",
+    "https://host/a.csv?apikey=abc",
+    "https://host/a.csv?key=abc",
+    "https://host/a.csv?AWSAccessKeyId=abc",
+    " https://u:abc@host/",
+]
 
 
 @pytest.mark.parametrize("address", FINE)
@@ -41,7 +64,8 @@ def test_a_secret_in_an_address_is_refused_and_not_repeated(address: str) -> Non
 def test_what_looks_like_a_reference_and_is_none_is_refused(text: str) -> None:
     with pytest.raises(
         RowError,
-        match=r"names no secret: expected \$\{env:NAME\} for a variable of the environment, \$\{secret:",
+        match=r"names no secret: expected \$\{env:NAME\} for a variable of the environment, "
+        r"\$\{secret:",
     ):
         check_address(text)
 
@@ -49,12 +73,22 @@ def test_what_looks_like_a_reference_and_is_none_is_refused(text: str) -> None:
 @pytest.mark.parametrize(
     "options",
     [
-        {"key": "${env:KEY}", "secret": "${env:SECRET}", "token": None, "anon": False, "endpoint_url": "http://127.0.0.1:9000"},
+        {
+            "key": "${env:KEY}",
+            "secret": "${env:SECRET}",
+            "token": None,
+            "anon": False,
+            "endpoint_url": "http://127.0.0.1:9000",
+        },
         {"headers": {"Authorization": "Bearer ${env:TOKEN}", "X-Day": "1"}},
-        {"token": "anon"}, {"token": "google_default"}, {"token": "/etc/reader.json"}, {"account_name": "ours", "use_ssl": True},
-        {"connection_string": "AccountName=ours;AccountKey=${env:KEY}"}, {"config_kwargs": {"max_pool_connections": 5}},
+        {"token": "anon"},
+        {"token": "google_default"},
+        {"token": "/etc/reader.json"},
+        {"account_name": "ours", "use_ssl": True},
+        {"connection_string": "AccountName=ours;AccountKey=${env:KEY}"},
+        {"config_kwargs": {"max_pool_connections": 5}},
     ],
-)  # fmt: skip
+)
 def test_options_with_named_secrets_pass(options: dict[str, object]) -> None:
     check_options(options)
 
@@ -62,15 +96,24 @@ def test_options_with_named_secrets_pass(options: dict[str, object]) -> None:
 @pytest.mark.parametrize(
     ("options", "where"),
     [
-        ({"secret": "abc"}, "options, secret"), ({"key": "abc"}, "options, key"), ({"password": 4711}, "options, password"),
-        ({"headers": {"Authorization": "Bearer abc"}}, "options, headers, Authorization"), ({"token": ["abc"]}, "options, token"),
-        ({"account_key": "abc"}, "options, account_key"), ({"client_kwargs": {"headers": {"X-Api-Key": "abc"}}}, "X-Api-Key"),
+        ({"secret": "abc"}, "options, secret"),
+        ({"key": "abc"}, "options, key"),
+        ({"password": 4711}, "options, password"),
+        ({"headers": {"Authorization": "Bearer abc"}}, "options, headers, Authorization"),
+        ({"token": ["abc"]}, "options, token"),
+        ({"account_key": "abc"}, "options, account_key"),
+        ({"client_kwargs": {"headers": {"X-Api-Key": "abc"}}}, "X-Api-Key"),
         ({"connection_string": "AccountName=ours;AccountKey=abc"}, "options, connection_string"),
-        ({"connection_string": "AccountName=${env:A};AccountKey=abc"}, "options, connection_string"),
-        ({"endpoint_url": "http://u:abc@host"}, "options, endpoint_url"), ({"sas_token": "sv=1&sig=abc"}, "options, sas_token"),
-        ({"proxy": "http://u:abc@host:80"}, "options, proxy"), ({"cookies": {"session": "abc"}}, "options, cookies, session"),
+        (
+            {"connection_string": "AccountName=${env:A};AccountKey=abc"},
+            "options, connection_string",
+        ),
+        ({"endpoint_url": "http://u:abc@host"}, "options, endpoint_url"),
+        ({"sas_token": "sv=1&sig=abc"}, "options, sas_token"),
+        ({"proxy": "http://u:abc@host:80"}, "options, proxy"),
+        ({"cookies": {"session": "abc"}}, "options, cookies, session"),
     ],
-)  # fmt: skip
+)
 def test_a_secret_in_options_is_refused_with_its_key_and_not_repeated(
     options: dict[str, object], where: str
 ) -> None:
@@ -80,7 +123,7 @@ def test_a_secret_in_options_is_refused_with_its_key_and_not_repeated(
     assert "4711" not in str(caught.value)
 
 
-def test_the_parts_of_an_address_and_of_a_text_like_it_are_told() -> None:
+def test_the_secrets_of_an_address_and_of_a_similar_text_are_found() -> None:
     assert [*written_secrets("https://u:p@h/?sig=s&day=1")] == ["p", "s"]
     assert [*written_secrets("AccountName=a;AccountKey=k==")] == ["k=="]
     assert [*written_secrets("sv=1&sig=s")] == ["s"]

@@ -17,7 +17,8 @@ import sqlalchemy as sa
 from data.errors import RowError
 from data.sources.base import Access, Piece
 from data.sources.database import DatabaseError
-from data.sources.sql import BATCH_ROWS, SOURCE, Sql, _verbatim
+from data.sources.query_batches import BATCH_ROWS
+from data.sources.sql import SOURCE, Sql, _verbatim
 from tests.postgres import Server, find_postgres, postgres
 
 COLUMNS = {"text": "text", "label": "label", "key": "id"}
@@ -48,13 +49,13 @@ class Database:
     def read(
         self, source: Sql, pieces: list[Piece], columns: dict[str, str] = COLUMNS
     ) -> list[tuple[Any, ...]]:
-        """The rows of pieces: of a key in several, the last row; those whose key is gone are dropped."""
+        """Read the rows of partitions: the last row of each key that still exists."""
         tables = [table for piece in pieces for table in source.tables(piece, columns, self.access)]
         rows = [tuple(row.values()) for table in tables for row in table.to_pylist()]
         if not source.key or "key" not in columns:
             return rows
         place = list(columns).index("key")
-        there = {key for batch in source.keys(self.access) or [] for key in batch.to_pylist()}
+        there = {key for batch in source.keys(self.access) for key in batch.to_pylist()}
         return [
             row
             for row in {str(row[place]): row for row in rows}.values()
@@ -141,7 +142,10 @@ def test_a_whole_table_is_read(shop: Database) -> None:
 
 
 def test_a_query_is_read_as_it_stands(shop: Database) -> None:
-    query = "SELECT text || ' :x %s 10%' AS \"the text\", label FROM reviews WHERE label = 'neg' AND text LIKE 'g%'; -- the end"
+    query = (
+        "SELECT text || ' :x %s 10%' AS \"the text\", label FROM reviews WHERE label = 'neg' "
+        "AND text LIKE 'g%'; -- the end"
+    )
     source = shop.source(query=query.replace(";", ""), split="test")
     assert shop.read(source, shop.pieces(source), {"text": "the text"}) == [("grak mi :x %s 10%",)]
     assert shop.pieces(source)[0].split == "test"
@@ -188,7 +192,7 @@ def test_names_that_need_quotes_are_read(db: Database) -> None:
     pieces = db.pieces(source)
     rows = db.read(source, pieces, {f"role{i}": name for i, name in enumerate(columns)})
     assert rows == [tuple("abcdef")]
-    assert [key for batch in source.keys(db.access) or [] for key in batch.to_pylist()] == ["c"]
+    assert [key for batch in source.keys(db.access) for key in batch.to_pylist()] == ["c"]
 
 
 def test_a_watermark_that_is_sql_is_a_value(db: Database) -> None:
@@ -229,9 +233,10 @@ def test_a_reader_that_stops_early_leaves_no_connection(shop: Database) -> None:
     tables.close()  # type: ignore[attr-defined]  # the fixture drops the database, which fails if a connection is open
 
 
-def test_postgres_keeps_the_rows_until_they_are_asked_for(on_postgres: Database) -> None:
+def test_postgres_keeps_the_rows_until_they_are_read(on_postgres: Database) -> None:
     on_postgres.execute(
-        "CREATE TABLE reviews AS SELECT i AS id, repeat('x', 50) AS text FROM generate_series(1, 50000) i"
+        "CREATE TABLE reviews AS SELECT i AS id, repeat('x', 50) AS text FROM generate_series(1, "
+        "50000) i"
     )
     source = on_postgres.source(table="reviews", key="id")
     tables = source.tables(on_postgres.pieces(source)[0], {"text": "text"}, on_postgres.access)
@@ -239,7 +244,8 @@ def test_postgres_keeps_the_rows_until_they_are_asked_for(on_postgres: Database)
     engine = sa.create_engine(on_postgres.access.reveal(on_postgres.url))
     with engine.connect() as other:
         asked = other.exec_driver_sql(
-            "SELECT query, state FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND query LIKE 'FETCH%%'"
+            "SELECT query, state FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND query "
+            "LIKE 'FETCH%%'"
         ).all()
     engine.dispose()
     assert [state for _, state in asked] == ["idle in transaction"]
@@ -350,12 +356,13 @@ def test_an_empty_table_has_no_stretch_yet(db: Database) -> None:
 
 def test_a_deletion_changes_state_and_keys_but_not_the_pieces(shop: Database) -> None:
     source = shop.source(**GROWING)
-    pieces, state = shop.pieces(source), source.state(shop.access)
+    pieces = shop.pieces(source)
+    state = source.state(shop.access)
     assert source.state(shop.access) == state
     shop.execute("DELETE FROM reviews WHERE id = 1")
     assert source.state(shop.access) != state
     assert shop.pieces(source, *pieces) == pieces
-    assert [key for batch in source.keys(shop.access) or [] for key in batch.to_pylist()] == [
+    assert [key for batch in source.keys(shop.access) for key in batch.to_pylist()] == [
         "2",
         "3",
     ]
@@ -384,9 +391,13 @@ def test_state_does_not_depend_on_the_order_of_rows(shop: Database) -> None:
     assert source.state(shop.access) == state
 
 
-def test_without_a_watermark_the_state_cannot_be_told(shop: Database) -> None:
+def test_without_a_watermark_the_state_is_empty(shop: Database) -> None:
     assert shop.source(table="reviews", key="id").state(shop.access) == ""
-    assert shop.source(table="reviews").keys(shop.access) is None
+
+
+def test_a_table_without_a_key_has_no_keys_to_read(shop: Database) -> None:
+    with pytest.raises(RowError, match=r"table reviews has no key: name .* source\.key"):
+        list(shop.source(table="reviews").keys(shop.access))
 
 
 def pairs(source: Sql, pieces: list[Piece], access: Access) -> set[tuple[str, str]]:
@@ -427,15 +438,25 @@ def test_what_was_committed_late_is_found_by_its_stamp(shop: Database, late: str
 
 def test_types_are_those_of_the_database_or_text(on_postgres: Database) -> None:
     values = {
-        "int": ("7::bigint", pa.int64(), 7), "float": ("0.5::float8", pa.float64(), 0.5), "bool": ("true", pa.bool_(), True),
-        "text": ("'ł'::text", pa.string(), "ł"), "decimal": ("1.50::numeric", pa.string(), "1.50"),
-        "large": ("1e30::numeric", pa.string(), "1" + "0" * 30), "date": ("'2024-02-29'::date", pa.string(), "2024-02-29"),
+        "int": ("7::bigint", pa.int64(), 7),
+        "float": ("0.5::float8", pa.float64(), 0.5),
+        "bool": ("true", pa.bool_(), True),
+        "text": ("'ł'::text", pa.string(), "ł"),
+        "decimal": ("1.50::numeric", pa.string(), "1.50"),
+        "large": ("1e30::numeric", pa.string(), "1" + "0" * 30),
+        "date": ("'2024-02-29'::date", pa.string(), "2024-02-29"),
         "time": ("'2024-02-29 12:00:00.5'::timestamp", pa.string(), "2024-02-29T12:00:00.500000"),
         "zoned": ("'2024-02-29 12:00+02'::timestamptz", pa.string(), "2024-02-29T10:00:00.000000Z"),
-        "uuid": ("'00000000-0000-0000-0000-000000000001'::uuid", pa.string(), "00000000-0000-0000-0000-000000000001"),
-        "bytes": ("'\\x00ff'::bytea", pa.binary(), b"\x00\xff"), "none": ("NULL::text", pa.null(), None),
-        "list": ("ARRAY['a','b']", pa.list_(pa.string()), ["a", "b"]), "json": ("'[\"a\"]'::json", pa.list_(pa.string()), ["a"]),
-    }  # fmt: skip
+        "uuid": (
+            "'00000000-0000-0000-0000-000000000001'::uuid",
+            pa.string(),
+            "00000000-0000-0000-0000-000000000001",
+        ),
+        "bytes": ("'\\x00ff'::bytea", pa.binary(), b"\x00\xff"),
+        "none": ("NULL::text", pa.null(), None),
+        "list": ("ARRAY['a','b']", pa.list_(pa.string()), ["a", "b"]),
+        "json": ("'[\"a\"]'::json", pa.list_(pa.string()), ["a"]),
+    }
     query = "SELECT 1 AS id, " + ", ".join(
         f'{value} AS "{name}"' for name, (value, _, _) in values.items()
     )
@@ -476,10 +497,12 @@ def test_a_watermark_of_any_type_grows(
     on_postgres: Database, type_: str, values: list[str]
 ) -> None:
     on_postgres.execute(
-        f"ALTER DATABASE {sa.make_url(on_postgres.access.reveal(on_postgres.url)).database} SET timezone TO 'Europe/Warsaw'"
+        f"ALTER DATABASE {sa.make_url(on_postgres.access.reveal(on_postgres.url)).database} SET "
+        f"timezone TO 'Europe/Warsaw'"
     )
     on_postgres.execute(f"CREATE TABLE reviews (id INTEGER, text TEXT, label TEXT, stamp {type_})")
-    source, pieces = on_postgres.source(**GROWING), list[Piece]()
+    source = on_postgres.source(**GROWING)
+    pieces = list[Piece]()
     for place, value in enumerate(values):
         on_postgres.execute(f"INSERT INTO reviews VALUES ({place}, 'ta', 'pos', '{value}')")
         pieces = on_postgres.pieces(source, *pieces)
@@ -582,7 +605,7 @@ def test_a_wrong_query_is_a_row_error_in_one_line(db: Database) -> None:
         ({}, "expected one of table and query, got neither"),
         ({"table": "a", "query": "b"}, "expected one of table and query, got both"),
         ({"table": "a", "split": "dev"}, "there is no split 'dev'"),
-        ({"table": "a", "watermark": "w"}, "watermark 'w' needs key.*could not be told"),
+        ({"table": "a", "watermark": "w"}, "watermark 'w' needs key.*cannot be recognized"),
         (
             {"table": "a", "url": "reviews.db"},
             "url is not the address of a database: expected one like postgresql",
@@ -625,11 +648,11 @@ def test_secrets_in_parts_may_hold_any_sign(server: Server, tmp_path: Path) -> N
         query="SELECT 'ta' AS text",
         key="text",
     )
-    assert [key for batch in source.keys(access) or [] for key in batch.to_pylist()] == ["ta"]
+    assert [key for batch in source.keys(access) for key in batch.to_pylist()] == ["ta"]
 
 
 @pytest.mark.parametrize("is_whole", [True, False])
-def test_a_wrong_password_is_told_without_it(
+def test_the_error_about_a_wrong_password_hides_it(
     server: Server, tmp_path: Path, is_whole: bool
 ) -> None:
     wrong = "hunter2-wrong"
@@ -641,7 +664,7 @@ def test_a_wrong_password_is_told_without_it(
     with pytest.raises(
         DatabaseError, match=r"cannot connect to the database .*password authentication failed"
     ) as caught:
-        list(source.keys(access) or [])
+        list(source.keys(access))
     assert wrong not in str(caught.value)
     assert caught.value.__suppress_context__
     assert wrong not in repr(source)
@@ -668,7 +691,8 @@ def test_a_server_that_goes_away_is_an_os_error(on_postgres: Database) -> None:
     tables = source.tables(on_postgres.pieces(source)[0], {"key": "id"}, on_postgres.access)
     next(tables)
     on_postgres.execute(
-        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE 'FETCH%%' AND pid <> pg_backend_pid()"
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE 'FETCH%%' AND "
+        "pid <> pg_backend_pid()"
     )
     with pytest.raises(DatabaseError, match="failed while table reviews was read"):
         list(tables)
@@ -691,7 +715,7 @@ def test_a_locked_sqlite_file_is_an_os_error(on_sqlite: Database) -> None:
 def test_a_missing_sqlite_file_is_not_made(tmp_path: Path) -> None:
     source = Sql(url=f"sqlite:///{tmp_path}/none.db", table="reviews", key="id")
     with pytest.raises(RowError, match="there is no SQLite file"):
-        list(source.keys(Access(tmp_path)) or [])
+        list(source.keys(Access(tmp_path)))
     assert not list(tmp_path.iterdir())
 
 
@@ -700,7 +724,7 @@ def test_a_relative_sqlite_path_is_taken_as_it_is(
 ) -> None:
     monkeypatch.chdir(on_sqlite.access.downloads)
     source = Sql(url="sqlite:///shop.db", query="SELECT 1 AS id", key="id")
-    assert [batch.to_pylist() for batch in source.keys(on_sqlite.access) or []] == [["1"]]
+    assert [batch.to_pylist() for batch in source.keys(on_sqlite.access)] == [["1"]]
 
 
 @pytest.mark.parametrize(
@@ -708,15 +732,18 @@ def test_a_relative_sqlite_path_is_taken_as_it_is(
     [
         (
             "postgresql://host/shop",
-            r"need psycopg, which is not installed: make extras, or pip install 'refrain-rnn\[postgres\]'",
+            r"need psycopg, which is not installed: make extras, or pip install "
+            r"'refrain-rnn\[postgres\]'",
         ),
         (
             "postgres://host/shop",
-            r"need psycopg, which is not installed: make extras, or pip install 'refrain-rnn\[postgres\]'",
+            r"need psycopg, which is not installed: make extras, or pip install "
+            r"'refrain-rnn\[postgres\]'",
         ),
         (
             "postgresql+psycopg://host/shop",
-            r"need psycopg, which is not installed: make extras, or pip install 'refrain-rnn\[postgres\]'",
+            r"need psycopg, which is not installed: make extras, or pip install "
+            r"'refrain-rnn\[postgres\]'",
         ),
         (
             "postgresql+psycopg2://host/shop",
@@ -732,7 +759,7 @@ def test_a_missing_driver_is_named(
     monkeypatch.setitem(__import__("sys").modules, "psycopg", None)
     source = Sql(url=url, table="reviews", key="id")
     with pytest.raises(RowError, match=message):
-        list(source.keys(Access(tmp_path)) or [])
+        list(source.keys(Access(tmp_path)))
 
 
 def test_without_a_server_the_tests_say_what_to_install(

@@ -89,7 +89,8 @@ def test_a_row_that_is_left_out_leaves_its_words_out(tmp_path):
     encoder = Encoder.build("words", TAGGED, SETTINGS)
     rows = pa.table({"tokens": [["sela"], ["nuri"], ["dosh"]], "tags": [["B-X"], ["B-new"], ["O"]]})
     assert write_ids(tmp_path, "validation", [rows], encoder, SETTINGS) == 2
-    forms, spelled = read(tmp_path, "validation.forms"), read(tmp_path, "validation.spellings")
+    forms = read(tmp_path, "validation.forms")
+    spelled = read(tmp_path, "validation.spellings")
     assert [spelled[row[0]] for row in forms] == rows_of(encoder.characters.spell(["sela", "dosh"]))
 
 

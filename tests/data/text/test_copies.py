@@ -34,23 +34,23 @@ def test_an_unknown_word_becomes_the_piece_of_the_source_text_that_it_copies(kin
     encoder = built(kind)
     before, after = (encoder.target.encode([text])[0].tolist() for text in ("sela", "lumo"))
     copied = [-1] * len(before) + [place_of(encoder, COPIED[kind])] + [-1] * len(after)
-    said = encoder.decode([*before, UNK_ID, *after], copied=copied, source=SOURCE)
+    message = encoder.decode([*before, UNK_ID, *after], copied=copied, source=SOURCE)
     start = SOURCE.index("Z")
     _, _, spans = encoder.source.encode_with_offsets([SOURCE])
     piece = SOURCE[slice(*spans[place_of(encoder, COPIED[kind])])]
     assert piece
     assert SOURCE[start:].startswith(piece)
-    assert said.replace(" ", "") == f"sela{piece}lumo"
+    assert message.replace(" ", "") == f"sela{piece}lumo"
 
 
 @pytest.mark.parametrize("kind", ["words", "wordpiece"])
 def test_a_copied_word_stands_between_spaces(kind):
     encoder = built(kind)
     sela = encoder.target.encode(["sela"])[0].tolist()
-    said = encoder.decode(
+    message = encoder.decode(
         [*sela, UNK_ID, *sela], copied=[-1, place_of(encoder, "Zürich"), -1], source=SOURCE
     )
-    assert said == f"sela {COPIED[kind]} sela"
+    assert message == f"sela {COPIED[kind]} sela"
 
 
 @pytest.mark.parametrize("kind", COPIED)
@@ -75,5 +75,7 @@ def test_a_user_s_file_copies_too(tmp_path):
     Tokenizer.train("words", [PAIRS["source"]], SETTINGS).inner.save(str(own))
     encoder = built(str(own))
     sela = encoder.target.encode(["sela"])[0].tolist()
-    said = encoder.decode([*sela, UNK_ID], copied=[-1, place_of(encoder, "Zürich")], source=SOURCE)
-    assert said == "sela Zürich"
+    message = encoder.decode(
+        [*sela, UNK_ID], copied=[-1, place_of(encoder, "Zürich")], source=SOURCE
+    )
+    assert message == "sela Zürich"

@@ -47,7 +47,8 @@ def made_texts(num: int, seed: int = 0) -> list[str]:
 
 
 def made_table(shape: str, kind: str = "words", num: int = 200) -> pa.Table:
-    texts, roles = made_texts(num), SHAPES[shape]
+    texts = made_texts(num)
+    roles = SHAPES[shape]
     if shape == "tags":
         rows = [split_text(kind, text) for text in texts]
         return pa.table(
@@ -242,7 +243,7 @@ def test_source_and_target_texts_have_a_vocabulary_each_if_settings_say_so(tmp_p
 
 
 @pytest.mark.parametrize("kind", sorted(set(KINDS) - set(WHOLE_TOKENS)))
-def test_tags_are_not_learnt_from_pieces(kind: str) -> None:
+def test_tags_are_not_learned_from_pieces(kind: str) -> None:
     with pytest.raises(RowError, match=f"must be one of words, characters, got '{kind}'"):
         Encoder.build(kind, made_table("tags"), ANY)
 
@@ -371,8 +372,13 @@ TOKEN = st.one_of(
 
 
 EVERYTHING = TokenSettings(
-    min_frequency=1, unicode="NFKC", lowercase=True, strip_accents=True, html="unescape", digits=True
-)  # fmt: skip
+    min_frequency=1,
+    unicode="NFKC",
+    lowercase=True,
+    strip_accents=True,
+    html="unescape",
+    digits=True,
+)
 
 
 @settings(max_examples=50, deadline=None)
@@ -401,9 +407,7 @@ def test_a_row_of_tokens_has_one_id_for_each(rows: list[list[str]], kind: str) -
     st.lists(st.lists(TOKEN, min_size=1, max_size=8), min_size=1, max_size=6),
     st.sampled_from(["words", "characters"]),
 )
-def test_a_row_of_tokens_learnt_by_heart_has_one_id_for_each(
-    rows: list[list[str]], kind: str
-) -> None:
+def test_a_row_of_memorized_tokens_has_one_id_for_each(rows: list[list[str]], kind: str) -> None:
     tokenizer = Tokenizer.train(kind, [column(*rows)], ANY)
     found = rows_of(tokenizer.encode(rows))
     assert [len(ids) for ids in found] == [len(row) for row in rows]
@@ -420,7 +424,7 @@ def test_a_raw_text_is_cut_into_one_token_for_each_id(text: str, kind: str) -> N
 
 
 @each_kind
-def test_a_text_is_not_cut_where_texts_are_learnt(kind: str) -> None:
+def test_a_text_is_not_cut_where_texts_are_generated(kind: str) -> None:
     assert Encoder.build(kind, made_table("label"), ANY).cut("lumo sela") == "lumo sela"
 
 
@@ -442,7 +446,7 @@ def test_a_training_split_of_one_label_is_an_error() -> None:
 
 
 @pytest.mark.parametrize(
-    ("changes", "said"),
+    ("changes", "message"),
     [
         ({"vocabulary_size": 4}, "vocabulary_size must be at least 5, got 4"),
         ({"min_frequency": 0}, "min_frequency must be at least 1, got 0"),
@@ -455,8 +459,8 @@ def test_a_training_split_of_one_label_is_an_error() -> None:
         ({"max_length": True}, "max_length must be of type int, got True"),
     ],
 )
-def test_settings_that_cannot_be_are_refused(changes: dict[str, Any], said: str) -> None:
-    with pytest.raises(ValueError, match=said):
+def test_settings_that_cannot_be_are_refused(changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
         TokenSettings(**changes)
 
 
@@ -503,5 +507,5 @@ def test_more_words_are_there_when_a_tokenizer_is_read_back(tmp_path):
         "words", [pa.chunked_array([["lumo lumo"]])], TokenSettings()
     ).with_words(["vek"], 5)
     found.inner.save(str(tmp_path / "one.json"))
-    again = Tokenizer.read(tmp_path / "one.json", found.told())
+    again = Tokenizer.read(tmp_path / "one.json", found.as_json())
     assert (again.names, again.num_fixed) == (found.names, 1)

@@ -49,7 +49,8 @@ def test_html_is_read_as_settings_say(html: Any, text: str, read: str) -> None:
 @settings(max_examples=100, deadline=None)
 @given(text=PIECES.map("".join))
 def test_each_character_that_was_read_has_its_place(html: Any, text: str) -> None:
-    read, places = read_html(html, [text])[0], html_places(html, text).tolist()
+    read = read_html(html, [text])[0]
+    places = html_places(html, text).tolist()
     assert len(places) == len(read)
     for character, (start, stop) in zip(read, places, strict=True):
         assert character in read_html(html, [text[start:stop]])[0]

@@ -30,16 +30,33 @@ from tests.data.rows.test_checks import checked
 from tests.data.rows.test_split_properties import split_up
 
 CASE = pytest.mark.case("05")
-# One of each block of the property, and what else has no ink; named here by hand, not read from the module.
+# One of each block of the property, and other invisible ones; listed by hand, not from the module.
 UNSEEN = {
-    "zero width space": "\u200b", "byte order mark": "\ufeff", "soft hyphen": "\u00ad", "word joiner": "\u2060",
-    "left-to-right mark": "\u200e", "right-to-left mark": "\u200f", "embedding": "\u202b", "isolate": "\u2066",
-    "joiner": "\u200d", "non-joiner": "\u200c", "variation selector": "\ufe0f", "variation selector 17": "\U000e0100",
-    "Mongolian vowel separator": "\u180e", "Hangul filler": "\u3164", "half-width filler": "\uffa0",
-    "Hangul choseong filler": "\u115f", "combining grapheme joiner": "\u034f", "Arabic letter mark": "\u061c",
-    "blank of Braille": "\u2800", "tag": "\U000e0041", "shorthand": "\U0001bca0", "music": "\U0001d173",
-    "annotation": "\ufff9", "Khmer inherent vowel": "\u17b4",
-}  # fmt: skip
+    "zero width space": "\u200b",
+    "byte order mark": "\ufeff",
+    "soft hyphen": "\u00ad",
+    "word joiner": "\u2060",
+    "left-to-right mark": "\u200e",
+    "right-to-left mark": "\u200f",
+    "embedding": "\u202b",
+    "isolate": "\u2066",
+    "joiner": "\u200d",
+    "non-joiner": "\u200c",
+    "variation selector": "\ufe0f",
+    "variation selector 17": "\U000e0100",
+    "Mongolian vowel separator": "\u180e",
+    "Hangul filler": "\u3164",
+    "half-width filler": "\uffa0",
+    "Hangul choseong filler": "\u115f",
+    "combining grapheme joiner": "\u034f",
+    "Arabic letter mark": "\u061c",
+    "blank of Braille": "\u2800",
+    "tag": "\U000e0041",
+    "shorthand": "\U0001bca0",
+    "music": "\U0001d173",
+    "annotation": "\ufff9",
+    "Khmer inherent vowel": "\u17b4",
+}
 LETTERS = "abcdeée\u0301жЖ中çİ ḋ"
 
 
@@ -180,9 +197,13 @@ def test_a_pair_whose_sides_look_the_same_is_a_copy() -> None:
 
 
 EDGES = {
-    "a space": "{} ", "a tab": "\t{}", "a wide space": "\u3000{}", "no break": "{}\u00a0", "unseen": "\u200b{}\ufeff",
+    "a space": "{} ",
+    "a tab": "\t{}",
+    "a wide space": "\u3000{}",
+    "no break": "{}\u00a0",
+    "unseen": "\u200b{}\ufeff",
     "both": " \u200b {}",
-}  # fmt: skip
+}
 
 
 @pytest.mark.case("01")

@@ -30,14 +30,14 @@ def test_no_entity_is_tag_zero() -> None:
 
 
 @pytest.mark.parametrize(
-    ("labels", "said"),
+    ("labels", "message"),
     [
         (["pos", "pos"], "the training split has 1 label (pos), expected at least two"),
         ([], "has 0 label"),
     ],
 )
-def test_fewer_than_two_labels_are_an_error(labels: list[str], said: str) -> None:
-    with pytest.raises(RowError, match=re.escape(said)):
+def test_fewer_than_two_labels_are_an_error(labels: list[str], message: str) -> None:
+    with pytest.raises(RowError, match=re.escape(message)):
         Labels.of([column(labels)])
 
 

@@ -16,9 +16,12 @@ from data.text.settings import default_settings
 
 pytestmark = pytest.mark.case("28")
 APART = [
-    ["ta", "Ursa", ",", "ro", "."], ["(", "Fara", ")", "mi", "."], ["Kalo", "'s", "ta", "do", "n't", "U.S.", "ku"],
-    ["Mr.", "Sil", "well-made", "1,000.5", "-", "so", "..."], ["l'", "ursa", "and", "/", "or", "."],
-] * 4  # fmt: skip
+    ["ta", "Ursa", ",", "ro", "."],
+    ["(", "Fara", ")", "mi", "."],
+    ["Kalo", "'s", "ta", "do", "n't", "U.S.", "ku"],
+    ["Mr.", "Sil", "well-made", "1,000.5", "-", "so", "..."],
+    ["l'", "ursa", "and", "/", "or", "."],
+] * 4
 ATTACHED = [["ta", "Ursa,", "ro."], ["(Fara)", "mi."], ["do", "don't", "Kalo's", "and/or"]] * 4
 PLAIN = [["ta", "Ursa", "ro"], ["Fara", "mi"]] * 4
 
@@ -28,7 +31,8 @@ def column(rows: list[list[str]]) -> list[pa.ChunkedArray]:
 
 
 def tokens(rows: list[list[str]], text: str) -> list[str]:
-    cuts, known = Cuts.of(column(rows)), {token for row in rows for token in row}
+    cuts = Cuts.of(column(rows))
+    known = {token for row in rows for token in row}
     return [text[start:stop] for start, stop in cuts.spans(text, known.__contains__)]
 
 

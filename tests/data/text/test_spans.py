@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from data.text.spans import entities, split_spans, split_text, stretch
+from data.text.spans import entities, split_spans, split_text, token_span
 from rnn_models.evaluation.metrics import spans as scored_spans
 
 TEXT = st.text(st.characters(codec="utf-8"))
@@ -61,7 +61,7 @@ def test_entities_are_those_that_are_scored(kind: str, text: str, data: st.DataO
     )
     stops = scored_spans([tags])[0]
     expected = [
-        (tags[i][2:], *stretch(spans, i, int(stops[i]))) for i in range(len(tags)) if stops[i]
+        (tags[i][2:], *token_span(spans, i, int(stops[i]))) for i in range(len(tags)) if stops[i]
     ]
     assert [
         (entity["kind"], entity["start"], entity["stop"]) for entity in entities(text, spans, tags)

@@ -24,7 +24,8 @@ WORDS = {"lumo": 0, "[SEP]": 1, "sela": 3, "[UNK]": 4, "nuri": 5, "[CLS]": 7, "[
 
 def words_file(path: Path, vocabulary: dict[str, int] = WORDS, unknown: str = "[UNK]") -> str:
     made = hf.Tokenizer(models.WordLevel(vocabulary, unk_token=unknown))
-    made.pre_tokenizer, made.normalizer = pre_tokenizers.WhitespaceSplit(), normalizers.Lowercase()
+    made.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    made.normalizer = normalizers.Lowercase()
     made.add_special_tokens([name for name in vocabulary if name[0] in "[<"])
     if "[CLS]" in vocabulary:
         made.post_processor = processors.BertProcessing(
@@ -40,10 +41,8 @@ def bytes_file(path: Path) -> str:
     """Pieces of bytes as GPT-2 has them, with no special token but one."""
     alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
     made = hf.Tokenizer(models.BPE({character: i for i, character in enumerate(alphabet)}, []))
-    made.pre_tokenizer, made.decoder = (
-        pre_tokenizers.ByteLevel(add_prefix_space=False),
-        decoders.ByteLevel(),
-    )
+    made.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    made.decoder = decoders.ByteLevel()
     made.add_special_tokens(["<|endoftext|>"])
     made.save(str(path))
     return str(path)
@@ -61,7 +60,8 @@ def unigram_file(path: Path) -> str:
         ("s", -3.0),
     ]
     made = hf.Tokenizer(models.Unigram(vocabulary, 3, False))
-    made.pre_tokenizer, made.decoder = pre_tokenizers.Metaspace(), decoders.Metaspace()
+    made.pre_tokenizer = pre_tokenizers.Metaspace()
+    made.decoder = decoders.Metaspace()
     made.add_special_tokens(["<s>", "<pad>", "</s>", "<unk>"])
     made.save(str(path))
     return str(path)
@@ -133,7 +133,8 @@ def test_the_model_s_own_unknown_token_is_ours(tmp_path: Path) -> None:
 @pytest.mark.parametrize("write", [words_file, bytes_file, unigram_file])
 @pytest.mark.parametrize("is_joint", [True, False])
 def test_a_saved_encoder_needs_the_file_no_more(write: Any, is_joint: bool, tmp_path: Path) -> None:
-    own, folder = tmp_path / "own", tmp_path / "tokens"
+    own = tmp_path / "own"
+    folder = tmp_path / "tokens"
     own.mkdir()
     folder.mkdir()
     encoder = built(write(own / "own.json"), PAIRS, joint=is_joint)
@@ -161,7 +162,7 @@ def test_tokens_of_a_file_stand_where_their_spans_say(tmp_path: Path) -> None:
     assert [text[start:stop] for start, stop in spans] == ["lumo", "SELA"]
 
 
-def test_tags_can_be_learnt_with_a_file_of_whole_words(tmp_path: Path) -> None:
+def test_tags_can_be_learned_with_a_file_of_whole_words(tmp_path: Path) -> None:
     encoder = built(words_file(tmp_path / "own.json"), TAGS)
     assert rows_of(encoder.encode_source(pa.chunked_array([[["lumo", "dosh", "SELA"], []]]))) == [
         [4, 1, 5],
@@ -170,11 +171,12 @@ def test_tags_can_be_learnt_with_a_file_of_whole_words(tmp_path: Path) -> None:
     assert encoder.cut("lumo  sela") == ["lumo", "sela"]
 
 
-def test_tags_cannot_be_learnt_with_a_file_that_cuts_words(tmp_path: Path) -> None:
+def test_tags_cannot_be_learned_with_a_file_that_cuts_words(tmp_path: Path) -> None:
     encoder = built(bytes_file(tmp_path / "own.json"), TAGS)
     with pytest.raises(
         RowError,
-        match=r"one id for each token, but the tokenizer gives 8 for the 2 tokens \['lumo', 'sela'\]",
+        match=r"one id for each token, but the tokenizer gives 8 for the 2 tokens \['lumo', "
+        r"'sela'\]",
     ):
         encoder.encode_source(TAGS["tokens"])
 

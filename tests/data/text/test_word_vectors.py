@@ -172,8 +172,9 @@ def test_every_vector_is_that_of_the_first_line_of_the_best_match(
         [f"{word} {place} 1" for place, word in enumerate(in_file, 1)],
     )
     expected = [
-        next((in_file.index(form) + 1 for form in (word, word.lower()) if form in in_file), 0) for word in asked
-    ]  # fmt: skip
+        next((in_file.index(form) + 1 for form in (word, word.lower()) if form in in_file), 0)
+        for word in asked
+    ]
     if not any(expected):
         with pytest.raises(RowError):
             read_vectors(address, names(*asked))

@@ -25,10 +25,8 @@ TAGGED = pa.table(
 
 
 def read(folder: Path, name: str) -> list[list[int]]:
-    ids, offsets = (
-        np.load(folder / f"{name}.npy", mmap_mode="r"),
-        np.load(folder / f"{name}.offsets.npy"),
-    )
+    ids = np.load(folder / f"{name}.npy", mmap_mode="r")
+    offsets = np.load(folder / f"{name}.offsets.npy")
     return [ids[a:b].tolist() for a, b in pairwise(offsets)]
 
 
@@ -71,14 +69,14 @@ def test_rows_of_the_test_split_all_stay_whole(table: pa.Table, tmp_path: Path) 
 
 
 @pytest.mark.parametrize("split", ["validation", "test"])
-def test_only_the_validation_split_loses_rows_with_labels_that_cannot_be_learnt(
+def test_only_the_validation_split_loses_rows_with_unknown_labels(
     split: str, tmp_path: Path
 ) -> None:
     rows = pa.table({"text": TEXTS, "label": ["n", "new", "p", "new"]})
     assert written(tmp_path, split, LABELLED, rows)[0] == {"validation": 2, "test": 4}[split]
 
 
-def test_a_row_with_one_tag_that_cannot_be_learnt_is_left_out(tmp_path: Path) -> None:
+def test_a_row_with_one_unknown_tag_is_left_out(tmp_path: Path) -> None:
     rows = pa.table({"tokens": [["lumo", "sela"], ["nuri"]], "tags": [["B-X", "B-Y"], ["O"]]})
     assert written(tmp_path, "validation", TAGGED, rows)[0] == 1
     assert read(tmp_path, "validation.target") == [[0]]

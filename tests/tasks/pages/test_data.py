@@ -338,7 +338,7 @@ def test_copies_that_a_publishers_splits_keep_are_counted(
     )
     snapshot = make_snapshot(dataset)[0]
     assert read_report(snapshot)["repeated"] == num
-    assert ("3 kept rows say what another kept row says" in page(dataset, snapshot)) == (num > 0)
+    assert ("3 kept rows repeat another kept row" in page(dataset, snapshot)) == (num > 0)
 
 
 def test_who_was_forgotten_is_counted(store: Path, tmp_path: Path) -> None:

@@ -78,11 +78,11 @@ def test_characters_that_are_composed_come_out_as_they_were(texts: list[str]) ->
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_what_is_said_keeps_its_letters_and_its_length(kind: str) -> None:
-    said = default_settings(kind, is_said=True)
-    assert (said.unicode, said.html, said.lowercase) == ("NFC", "keep", False)
-    assert said.max_length > 1_000_000
-    assert said.vocabulary_size == DEFAULTS[kind].vocabulary_size
+def test_a_generated_text_keeps_its_letters_and_its_length(kind: str) -> None:
+    message = default_settings(kind, is_said=True)
+    assert (message.unicode, message.html, message.lowercase) == ("NFC", "keep", False)
+    assert message.max_length > 1_000_000
+    assert message.vocabulary_size == DEFAULTS[kind].vocabulary_size
     assert default_settings(kind) == DEFAULTS[kind]
 
 
@@ -90,7 +90,7 @@ def test_a_user_s_file_reads_whole_texts_too() -> None:
     assert default_settings("own.json", is_said=True).max_length > 1_000_000
 
 
-def test_long_texts_of_training_are_cut_only_if_that_is_asked_for(tmp_path: Path) -> None:
+def test_long_training_texts_are_cut_only_on_request(tmp_path: Path) -> None:
     encoder = Encoder.build("characters", LABELLED.slice(0, 2), SAID)
     found = []
     for longest in (SAID.max_length, 5):
