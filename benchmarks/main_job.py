@@ -60,7 +60,9 @@ def measure_job(seeds: Sequence[int] = SEEDS) -> list[Figure]:
 
     With ``--keep FOLDER`` the stores stay there, so that an interrupted sitting goes on with the next seed.
     """
-    minutes, reruns, rows = [], [], []
+    minutes = []
+    reruns = []
+    rows = []
     with _folder() as folder:
         fetch(folder / "downloads")
         for seed in seeds:

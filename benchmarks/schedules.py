@@ -109,7 +109,8 @@ def kind(line: str) -> str:
 def measure() -> list[Figure]:
     """Start everything, wait for the slots, and stop it."""
     with tempfile.TemporaryDirectory(prefix="refrain-schedules-") as folder:
-        catalog, store = write_dataset(Path(folder)), Path(folder) / "store"
+        catalog = write_dataset(Path(folder))
+        store = Path(folder) / "store"
         environment = os.environ | {
             "REFRAIN_HOME": str(store),
             "REFRAIN_CATALOG": str(catalog),

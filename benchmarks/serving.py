@@ -36,10 +36,9 @@ from tasks.train import train
 
 COMMAND = "python -m benchmarks.serving"
 TIMES = 3
-MANY_ROWS, PART_ROWS = (
-    8_192,
-    1_024,
-)  # N of the memory, and rows that are held together: several parts for both N and 4 N
+# N of the memory, and rows that are held together: several parts for both N and 4 N
+MANY_ROWS = 8_192
+PART_ROWS = 1_024
 # Enough of a training for answers of usual lengths; speed does not depend on how right they are.
 DATASETS: dict[str, dict[str, Any]] = {
     "rotten_tomatoes": {"training": {"max_epochs": 2}},
@@ -89,7 +88,8 @@ def asked_rows(tokens: TokenSet) -> pd.DataFrame:
 
 def rows_per_second(version: ModelVersion, rows: pd.DataFrame, folder: Path) -> float:
     """How fast the flow's task answers the rows of a file, the load of the model included."""
-    source, columns = folder / f"{version.name}.parquet", {name: name for name in rows.columns}
+    source = folder / f"{version.name}.parquet"
+    columns = {name: name for name in rows.columns}
     rows.to_parquet(source, index=False)
     started = time.perf_counter()
     told = directly(
@@ -171,7 +171,8 @@ def told(item: Figure) -> Figure:
 
 def measure(names: list[str]) -> list[Figure]:
     """Measure some datasets."""
-    seconds, found = [], list[Figure]()
+    seconds = []
+    found = list[Figure]()
     with own_store() as home:
         for name in names:
             version, tokens, asked = made(name)
@@ -180,7 +181,8 @@ def measure(names: list[str]) -> list[Figure]:
             found.append(told(speed_figure(version, rows, home)))
             if name == names[0]:
                 found.append(told(memory_figure(version, rows, home)))
-    start, spread = statistics.median(seconds), f"{min(seconds):.1f} to {max(seconds):.1f}"
+    start = statistics.median(seconds)
+    spread = f"{min(seconds):.1f} to {max(seconds):.1f}"
     note = f"start of a process to its first answer, median of {len(seconds)}, {spread}; {', '.join(names)}"
     return [
         told(

@@ -37,7 +37,8 @@ def in_order(
     ready = Barrier(num + 1)
 
     def begin() -> None:
-        torch.get_num_threads()  # when first asked, a thread takes the last number that any thread has set
+        # when first asked, a thread takes the last number that any thread has set
+        torch.get_num_threads()
         torch.set_num_threads(
             threads // num
         )  # of this thread, and of those that ask first from now on

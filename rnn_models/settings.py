@@ -32,7 +32,8 @@ def check_setting(declared: Field[Any], value: object) -> None:
     Raises:
         ValueError: Says the name, what was expected and what came.
     """
-    name, kind = declared.name, declared.type
+    name = declared.name
+    kind = declared.type
     if get_origin(kind) is Literal:
         if value not in get_args(kind):
             raise ValueError(f"{name} must be one of {', '.join(get_args(kind))}, got {value!r}")
@@ -40,7 +41,8 @@ def check_setting(declared: Field[Any], value: object) -> None:
     wanted = (int, float) if kind is float else (kind,)
     if not isinstance(value, wanted) or (isinstance(value, bool) and kind is not bool):  # type: ignore[arg-type]
         raise ValueError(f"{name} must be of type {kind.__name__}, got {value!r}")  # type: ignore[union-attr]
-    low, high = declared.metadata.get("low"), declared.metadata.get("high")
+    low = declared.metadata.get("low")
+    high = declared.metadata.get("high")
     if low is not None and not value >= low:  # not "<", which lets nan pass
         raise ValueError(f"{name} must be at least {low}, got {value!r}")
     if high is not None and value > high:
@@ -135,7 +137,8 @@ class TrainSettings:
         "Epochs in a row that improve neither score nor loss of validation, before stopping.",
         low=1,
     )
-    # The metric is what a champion is chosen by: a tagger's loss can rise while its entity F1 still rises.
+    # The metric is what a champion is chosen by: a tagger's loss can rise while its entity F1 still
+    # rises.
     stop_on: StopOn = setting(
         "metric",
         "What chooses the best epoch: the problem's first metric on validation, or the loss.",

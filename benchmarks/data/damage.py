@@ -125,7 +125,8 @@ INTO_TEXT = {
     "a NUL byte": ("control_characters", "\x00"),
     "a control character of C1": ("control_characters", "\x85"),  # what a wrong encoding leaves
 }
-# Of these, JSON writes only what a text may hold: the control characters as escapes, bytes of another encoding not at all.
+# Of these, JSON writes only what a text may hold: the control characters as escapes, bytes of
+# another encoding not at all.
 TEXTS = [
     _as(name, kind, lambda row, _, sign=sign: (_inside(row[0], sign), row[1]))
     for name, (kind, sign) in INTO_TEXT.items()

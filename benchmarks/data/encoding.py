@@ -102,7 +102,8 @@ def measure_kind(kind: str) -> dict[str, float]:
             for column in columns
             for at in range(0, NUM_ROWS[kind], BATCH_ROWS)
         ]
-        library, ours = [], []
+        library = []
+        ours = []
         for turn in range(ROUNDS + 1):
             theirs = seconds(
                 lambda: [

@@ -86,7 +86,8 @@ def copied(rows: Rows, chance: random.Random) -> Rows:
 
 def grow(folder: Path, number: int, rows: Rows, early: Rows) -> None:
     """Bring what is new to both datasets; take a training file away, or bring it back."""
-    chance, half = random.Random(number), len(rows) // 2
+    chance = random.Random(number)
+    half = len(rows) // 2
     write_rows(folder / f"ours-{number:02}.csv", [*rows, *copied(early, chance)])
     write_rows(folder / f"train-{number:02}.csv", rows[:half])
     write_rows(folder / f"test-{number:02}.csv", [*rows[half:], *copied(early, chance)])

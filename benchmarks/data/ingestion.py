@@ -63,7 +63,8 @@ def made_batch(random: np.random.Generator, words: pa.Array, num: int) -> pa.Tab
 
 def write_csv(path: Path, num: int) -> None:
     """Write so many rows, the same every time."""
-    random, words = np.random.default_rng(1), made_words()
+    random = np.random.default_rng(1)
+    words = made_words()
     schema = pa.schema([("text", pa.string()), ("label", pa.string())])
     options = pa.csv.WriteOptions(quoting_style="needed")
     with pa.csv.CSVWriter(path, schema, write_options=options) as writer:
@@ -115,7 +116,8 @@ def convert_theirs(path: Path, folder: Path) -> float:
 def measure() -> dict[str, float]:
     """Rows per second of both in turns, the time of twice the rows, and the peak of many."""
     with tempfile.TemporaryDirectory() as name:
-        once, twice = Path(name) / "once.csv", Path(name) / "twice.csv"
+        once = Path(name) / "once.csv"
+        twice = Path(name) / "twice.csv"
         write_csv(once, NUM_ROWS)
         write_csv(twice, 2 * NUM_ROWS)
         runs = [

@@ -49,7 +49,9 @@ from tasks.tokenize import tokenize
 from tasks.train import train
 
 COMMAND = "python -m benchmarks.data.prune"
-NAME, GROWTHS, NEW_ROWS = "reviews", 4, 300
+NAME = "reviews"
+GROWTHS = 4
+NEW_ROWS = 300
 TRAINING = {"embedding_size": 8, "hidden_size": 8, "max_epochs": 1, "batch_size": 32}
 ALIASES = {
     1: "champion",
@@ -157,7 +159,8 @@ def versions(texts: list[str]) -> list[Version]:
     """All registered versions, from MLflow alone, with what they say to some texts."""
     found = []
     for info in versions_of(NAME):
-        scores, number = Scores.find(NAME, info.tags[SCORES]), str(info.version)
+        scores = Scores.find(NAME, info.tags[SCORES])
+        number = str(info.version)
         assert scores is not None
         said = predict_with(NAME, number, pd.DataFrame({"text": texts}))
         found.append(
@@ -174,17 +177,13 @@ def load_past(version: Version) -> None:
     assert Scores.find(NAME, scores.digest) == scores
     np.load(scores.folder / "statistics.npz")["accuracy"]
     outputs = pd.read_parquet(scores.folder / "outputs.parquet")
-    checkpoint, tokens = (
-        Checkpoint.find(NAME, scores.checkpoint),
-        TokenSet.find(NAME, scores.tokens),
-    )
+    checkpoint = Checkpoint.find(NAME, scores.checkpoint)
+    tokens = TokenSet.find(NAME, scores.tokens)
     assert checkpoint is not None
     assert tokens is not None
     problem, model = load_model(checkpoint.folder)
-    encoder, examples = (
-        Encoder.load(tokens.folder),
-        {split: tokens.examples(split) for split in SPLITS},
-    )
+    encoder = Encoder.load(tokens.folder)
+    examples = {split: tokens.examples(split) for split in SPLITS}
     said = [encoder.decode(output.ids) for output in predict_all(problem, model, examples["test"])]
     assert said == outputs["output"].tolist()
     load_rows(tokens.snapshot_of())
@@ -283,10 +282,8 @@ def measure() -> list[Round]:
     with own_store() as folder, own_mlflow():
         catalog = write_catalog(folder)
         fill(folder, catalog)
-        entry, texts = (
-            find_dataset(NAME, catalog),
-            made_texts(np.random.default_rng(99), 50, mean=8),
-        )
+        entry = find_dataset(NAME, catalog)
+        texts = made_texts(np.random.default_rng(99), 50, mean=8)
         known = versions(texts)
         return [
             pruned("every version", entry, known, texts, only_aliased=False),
@@ -297,7 +294,8 @@ def measure() -> list[Round]:
 def figures(found: list[Round] | None = None) -> list[Figure]:
     """What is measured as figures with their goals."""
     found = found or measure()
-    lost, needed = sum(each.lost.total() for each in found), sum(each.needed for each in found)
+    lost = sum(each.lost.total() for each in found)
+    needed = sum(each.needed for each in found)
     note = f"of {needed} needed things loaded after prune removed {sum(each.removed for each in found)} folders"
     return [
         figure(

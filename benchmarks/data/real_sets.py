@@ -86,7 +86,8 @@ def make_table(path: Path) -> None:
 
 def ingested(name: str, home: Path) -> Ingested:
     """Make a snapshot of a set."""
-    entry, started = find_dataset(name, CATALOG), time.monotonic()
+    entry = find_dataset(name, CATALOG)
+    started = time.monotonic()
     if not entry.source.has_format and not (home / "sst2.db").exists():
         make_table(home / "sst2.db")
     snapshot, _ = make_snapshot(entry)
@@ -134,7 +135,8 @@ def figures(found: dict[str, Ingested] | None = None) -> list[Figure]:
 
 def told(name: str, of: Ingested) -> str:
     """A set in a line, and its refused rows by reason in another."""
-    rows, stated = of.snapshot.rows, sum(of.stated.values())
+    rows = of.snapshot.rows
+    stated = sum(of.stated.values())
     splits = "".join(f"{rows.get(split, 0):>9,}" for split in (*SPLITS, REFUSED))
     line = f"{name:<13}{len(of.stated):>5}{stated:>10,}{sum(rows.values()):>10,}{splits}{of.num_off:>6,}{of.seconds:>8.1f}"
     reasons = ", ".join(f"{num:,} {kind}" for kind, num in of.snapshot.reasons.items())

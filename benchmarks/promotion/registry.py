@@ -44,9 +44,16 @@ from tasks.tokenize import tokenize
 from tasks.train import train
 
 COMMAND = "python -m benchmarks.promotion.registry"
-PROCESSES, THREADS, TIMES, AFTERWARDS = 4, 5, 2, 10  # 50 registrations
-RACES, KILLED_EVERY, HALF_EVERY = 200, 8, 10
-RACED, VERSIONS = "raced", 5
+# 50 registrations
+PROCESSES = 4
+THREADS = 5
+TIMES = 2
+AFTERWARDS = 10
+RACES = 200
+KILLED_EVERY = 8
+HALF_EVERY = 10
+RACED = "raced"
+VERSIONS = 5
 LATEST_KILL_SECONDS = 0.6
 SCORES = Scores(
     dataset=RACED,
@@ -106,7 +113,8 @@ def register_often(made: Trained, answers: Connection) -> None:
 
 def registered(made: Trained) -> tuple[int, int]:
     """How many registrations there were, and how many versions or answers more than one came of them."""
-    pipes, processes = [Fork.Pipe() for _ in range(PROCESSES)], []
+    pipes = [Fork.Pipe() for _ in range(PROCESSES)]
+    processes = []
     for _, end in pipes:
         processes.append(Fork.Process(target=register_often, args=(made, end), daemon=True))
         processes[-1].start()
@@ -164,7 +172,8 @@ class Racer:
 
 def model_version(key: str) -> str:
     """A complete version of a model of one file."""
-    client, experiment = mlflow_client.client(), mlflow_client.experiment(RACED)
+    client = mlflow_client.client()
+    experiment = mlflow_client.experiment(RACED)
     run_id = str(client.create_run(experiment).info.run_id)
     model = client.create_logged_model(experiment, name="model", source_run_id=run_id)
     with TemporaryDirectory() as folder:

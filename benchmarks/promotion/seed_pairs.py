@@ -38,9 +38,8 @@ SETTINGS: dict[str, dict[str, dict[str, Any]]] = {
 }
 SEEDS = (1, 2)
 Three = tuple[Statistics, Statistics, Statistics]
-CHEAPER = (
-    0.9  # a text that a known gain touches costs a tenth less; an answer becomes the right one
-)
+# a text that a known gain touches costs a tenth less; an answer becomes the right one
+CHEAPER = 0.9
 
 
 @dataclass(frozen=True)
@@ -61,7 +60,8 @@ def read_pairs(dataset: str, home: Path) -> list[Pair]:
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
         np.savez_compressed(path, **said_by_two(dataset))  # type: ignore[arg-type]
-    kept, found = np.load(path), dict[str, dict[str, Three]]()
+    kept = np.load(path)
+    found = dict[str, dict[str, Three]]()
     for key in kept.files:
         metric, _, kind = key.partition("/")
         found.setdefault(metric, {})[kind] = tuple(kept[key])
@@ -77,7 +77,8 @@ def said_by_two(dataset: str) -> dict[str, Statistics]:
         read_settings({"tokens": settings.get("tokens", {})}).tokens,
     )
     first, second = (say(tokens, settings["training"] | {"seed": seed}) for seed in SEEDS)
-    true, found = references(tokens), dict[str, Statistics]()
+    true = references(tokens)
+    found = dict[str, Statistics]()
     for metric in map(find_metric, find_problem(tokens.problem).metrics):
         found[metric.name] = np.stack(
             (costs if metric.is_cost else answers)(metric, first, second, true)
@@ -105,5 +106,6 @@ def answers(
 
 def costs(metric: Metric, first: list[Any], second: list[Any], true: list[Any]) -> list[Statistics]:
     """Statistics of both seeds, and of the first as it would be if each token cost less."""
-    ours, theirs = metric.statistics(first, true), metric.statistics(second, true)
+    ours = metric.statistics(first, true)
+    theirs = metric.statistics(second, true)
     return [ours, theirs, ours * [CHEAPER, 1, 1]]

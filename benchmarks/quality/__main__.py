@@ -134,7 +134,8 @@ def table() -> str:
     lines = ["| row | protocol | published | goal | measured |", "|---|---|---|---|---|"]
     owners = {row.beside: row for row in ROWS.values()}
     for row in ROWS.values():
-        item, owner = figures.get(row.figure), owners.get(row.name)
+        item = figures.get(row.figure)
+        owner = owners.get(row.name)
         said = f"**{item.value:g}** {item.unit}: {item.note}" if item else "not measured"
         if owner and owner.figure in figures:
             said = f"last in the note of `{owner.name}`"

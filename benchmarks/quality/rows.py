@@ -29,10 +29,11 @@ class Row:
     minutes_figure: str = ""
 
 
-# Pieces of a vocabulary of 4,000 in place of 10,000, which translate as well and cost a third of the projection; more
-# dropout and twice the epochs of the half hour, as small sets of captions overfit late; the last epochs averaged. The
-# decoder is fed what it attended to: after 16 epochs that was as good on validation as 36 without. Without a length
-# penalty beyond the mean per piece texts come out too short.
+# Pieces of a vocabulary of 4,000 in place of 10,000, which translate as well and cost a third of
+# the projection; more dropout and twice the epochs of the half hour, as small sets of captions
+# overfit late; the last epochs averaged. The decoder is fed what it attended to: after 16 epochs
+# that was as good on validation as 36 without. Without a length penalty beyond the mean per piece
+# texts come out too short.
 TRANSLATION_TOKENS = {"vocabulary_size": 4_000, "max_length": 80}
 TRANSLATION = {
     "encoder": "lstm",
@@ -48,10 +49,11 @@ TRANSLATION = {
     "beam_width": 12,
     "length_penalty": 1.2,
 }
-# Half of the units dropped and GloVe of 100, as Ma and Hovy (2016) do, whose SGD was tried too: at 20 epochs of it
-# validation F1 was a point behind AdamW's at 1e-3, and 4e-3 overfitted within 9. BIOES was ahead of BIO by half a point
-# in the first epochs. Late weights swing, so the last five epochs' are averaged. Batches of as many tokens, not of as
-# many sentences: a step is a mean over tokens, so those of a batch of short sentences would count twenty times as much.
+# Half of the units dropped and GloVe of 100, as Ma and Hovy (2016) do, whose SGD was tried too: at
+# 20 epochs of it validation F1 was a point behind AdamW's at 1e-3, and 4e-3 overfitted within 9.
+# BIOES was ahead of BIO by half a point in the first epochs. Late weights swing, so the last five
+# epochs' are averaged. Batches of as many tokens, not of as many sentences: a step is a mean over
+# tokens, so those of a batch of short sentences would count twenty times as much.
 TAGGING = {
     "tag_scheme": "bioes",
     "embedding_size": 100,
@@ -94,8 +96,9 @@ ALL = (
         "31.0 after 25 minutes (LSTM, 5.5 M)",
         35.0,
         settings={
-            # 4,000 ids, for the projection to 10,000 took most of a step; bfloat16 halves the rest on a CPU that has it.
-            # 16 epochs are what one thread of such a CPU computes in 30 minutes.
+            # 4,000 ids, for the projection to 10,000 took most of a step; bfloat16 halves the rest
+            # on a CPU that has it. 16 epochs are what one thread of such a CPU computes in 30
+            # minutes.
             "tokens": {"vocabulary_size": 4_000, "max_length": 80},
             "training": {
                 "encoder": "gru",
@@ -167,7 +170,8 @@ ALL = (
         "88.8",
         90.0,
         settings={
-            # No pairs: validation is of the articles of training, whose pairs it shares, and the test is not (QUALITY.md).
+            # No pairs: validation is of the articles of training, whose pairs it shares, and the
+            # test is not (QUALITY.md).
             "training": {
                 "tag_scheme": "bioes",
                 "embedding_size": 128,

@@ -45,7 +45,9 @@ def training_flop(done: Translated, widths: Widths) -> int:
     attentional state of context and query, the projection to all ids; per pair
     one score and one weighted sum; per sentence the bridge.
     """
-    e, d, both = widths.embedding, widths.decoder, 2 * widths.encoder
+    e = widths.embedding
+    d = widths.decoder
+    both = 2 * widths.encoder
     per_source = 2 * lstm(e, widths.encoder) + 2 * both * d
     per_target = lstm(e + d, d) + 2 * (both + d) * d + 2 * d * widths.ids
     per_pair = 2 * d + 2 * both

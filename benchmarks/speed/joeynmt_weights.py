@@ -19,7 +19,8 @@ from rnn_models.settings import TrainSettings
 OURS = [
     1,
     0,
-]  # the rows that JoeyNMT has for our ids 0 and 1: <pad> and <unk>, which it has the other way round
+    # the rows that JoeyNMT has for our ids 0 and 1: <pad> and <unk>, which it has the other way round
+]
 Weights = dict[str, Tensor]
 
 

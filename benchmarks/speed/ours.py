@@ -31,7 +31,8 @@ from rnn_models.settings import TrainSettings
 from rnn_models.training.history import History
 from rnn_models.training.loop import fit
 
-FIRST_ID, UNKNOWN = 4, 1
+FIRST_ID = 4
+UNKNOWN = 1
 SIDE = 2048  # of the square product that the limit is measured by
 COPIES = 5  # of the weights: themselves, their gradient, AdamW's two averages, the best epoch's
 SHARED = {
@@ -138,7 +139,8 @@ def tagged(name: str) -> tuple[Lines, Lines]:
 def ner() -> Row:
     """CoNLL-2003, words that stand twice and the characters of all."""
     (words, tags), (test_words, test_tags) = tagged("train.txt"), tagged("test.txt")
-    ids, names = known(words, 2), sorted({tag for row in tags for tag in row} - {"O"})
+    ids = known(words, 2)
+    names = sorted({tag for row in tags for tag in row} - {"O"})
     labels = {tag: i for i, tag in enumerate(["O", *names])}
     forms = {
         word: i
@@ -170,7 +172,8 @@ def sentiment() -> Row:
         line.split("\t")
         for line in (WORK / "reviews.tsv").read_text(encoding="utf-8").split("\n")[:-1]
     ]
-    texts, labels = [text.split(" ") for _, text in rows], {"neg": 0, "pos": 1}
+    texts = [text.split(" ") for _, text in rows]
+    labels = {"neg": 0, "pos": 1}
     ids = known(texts, 2)
     train = Examples(column(texts, ids), Ragged.of([[labels[label]] for label, _ in rows]))
     problem = find_problem("sentiment")
@@ -239,7 +242,8 @@ def restart_peak() -> float:
 
 def products_per_second() -> float:
     """Operations per second of a large product in float32, the median of some."""
-    left, right = torch.rand(SIDE, SIDE), torch.rand(SIDE, SIDE)
+    left = torch.rand(SIDE, SIDE)
+    right = torch.rand(SIDE, SIDE)
     seconds = []
     for _ in range(8):
         started = time.perf_counter()
@@ -268,7 +272,8 @@ def translation_train(asked: argparse.Namespace) -> dict[str, Any]:
 def counted(row: Row, batches: list[NDArray[np.int64]]) -> Translated:
     """What some batches hold."""
     indices = np.concatenate(batches)
-    source, target = row.train.source.lengths_of(indices), row.train.target.lengths_of(indices) + 1
+    source = row.train.source.lengths_of(indices)
+    target = row.train.target.lengths_of(indices) + 1
     return Translated(
         len(indices), int(source.sum()), int(target.sum()), int((source * target).sum())
     )
@@ -299,7 +304,8 @@ def sentiment_train(asked: argparse.Namespace) -> dict[str, Any]:
 
 def beam(asked: argparse.Namespace) -> dict[str, Any]:
     """Sentences per second of a search in the model that JoeyNMT trained a little; the mean length of what is said."""
-    problem, folder = find_problem("translation"), WORK / f"joeynmt-{asked.steps}"
+    problem = find_problem("translation")
+    folder = WORK / f"joeynmt-{asked.steps}"
     model = laid(read_joeynmt(folder), problem.defaults.with_changes(TRANSLATION))
     test = asked_examples(folder, lines_of("test.bpe.en")[: asked.asked])
     started = time.perf_counter()

@@ -26,9 +26,8 @@ from benchmarks.speed.peer_environments import (
 Values = dict[str, float]
 BEAM = 5
 TAGGED = 4  # sentences that are tagged for each that is translated
-TRAINED_A_LITTLE = (
-    250  # steps of JoeyNMT after which its captions begin and end as captions do, and are as long
-)
+# steps of JoeyNMT after which its captions begin and end as captions do, and are as long
+TRAINED_A_LITTLE = 250
 
 
 @dataclass(frozen=True)
@@ -110,7 +109,8 @@ def joeynmt_folder(asked: Asked) -> str:
 
 def train_joeynmt_a_little(asked: Asked) -> None:
     """Make the model that is searched in, once."""
-    folder, updates = joeynmt_folder(asked), asked.steps_before_beam
+    folder = joeynmt_folder(asked)
+    updates = asked.steps_before_beam
     if not (WORK / folder / "latest.ckpt").exists():
         joeynmt(
             "train",

@@ -19,7 +19,8 @@ NO_LIMIT = {"max_length_ratio": float(MOST)}
 
 def our_texts(asked: Asked, beam_size: int) -> Texts:
     """What our code says with JoeyNMT's weights."""
-    problem, folder = find_problem("translation"), WORK / joeynmt_folder(asked)
+    problem = find_problem("translation")
+    folder = WORK / joeynmt_folder(asked)
     model = laid(
         read_joeynmt(folder),
         problem.defaults.with_changes(TRANSLATION | NO_LIMIT | {"beam_width": beam_size}),

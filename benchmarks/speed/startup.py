@@ -64,7 +64,9 @@ def run_to_first_step() -> None:
     from rnn_models.training.loop import Training
     from tasks.settings import Settings
 
-    ingest, step, started = retrain.ingest, Training.train_step, 0.0
+    ingest = retrain.ingest
+    step = Training.train_step
+    started = 0.0
 
     def first_task(*args: Any, **kwargs: Any) -> Any:
         nonlocal started
@@ -85,7 +87,8 @@ def run_to_first_step() -> None:
 
 def figures() -> list[Figure]:
     """Both as figures with their goals."""
-    helped, stepped = help_seconds(), [first_step_seconds() for _ in range(3)]
+    helped = help_seconds()
+    stepped = [first_step_seconds() for _ in range(3)]
     values = (
         (helped, f"median of {TIMES}, {min(helped):.2f} to {max(helped):.2f}"),
         (

@@ -14,7 +14,8 @@ CHOICES: dict[str, dict[str, str]] = {
     "OMP_WAIT_POLICY=PASSIVE": {"OMP_WAIT_POLICY": "PASSIVE"},
     "GOMP_SPINCOUNT=2000 (ours)": {"GOMP_SPINCOUNT": "2000"},
 }
-STEPS, SECONDS = 12, 8.0
+STEPS = 12
+SECONDS = 8.0
 
 
 def milliseconds_per_step() -> float:
@@ -39,7 +40,8 @@ def milliseconds_per_step() -> float:
     batch = examples.batch(np.arange(32))
     for _ in range(3):
         training.train_batch(batch, epoch=1, num_steps=100)
-    started, done = time.perf_counter(), 0
+    started = time.perf_counter()
+    done = 0
     while done < STEPS and time.perf_counter() - started < SECONDS:
         training.train_batch(batch, epoch=1, num_steps=100)
         done += 1

@@ -29,7 +29,8 @@ from rnn_models.training.loop import fit
 COMMAND = "python -m benchmarks.speed.time_growth"
 KEPT = RESULTS / "curves" / "time_growth.json"
 FIGURES = RESULTS / "time_growth"
-WARMUP, STEPS = 3, 9
+WARMUP = 3
+STEPS = 9
 TOLERANCE = 1.15  # measured growth over the law's: more is more than a sitting's noise
 
 
@@ -68,7 +69,8 @@ def examples(size: Size) -> Examples:
 def step_times(size: Size, steps: int) -> list[float]:
     """When each step of a training ended."""
     torch.set_num_threads(size.threads)
-    problem, made = find_problem("translation"), examples(size)
+    problem = find_problem("translation")
+    made = examples(size)
     settings = problem.defaults.with_changes(
         {
             "embedding_size": size.hidden,
@@ -85,7 +87,8 @@ def step_times(size: Size, steps: int) -> list[float]:
             "device": "cpu",
         }
     )
-    few, times = Examples(Ragged.of([[4]]), Ragged.of([[4]])), list[float]()
+    few = Examples(Ragged.of([[4]]), Ragged.of([[4]]))
+    times = list[float]()
     fit(
         problem,
         made,

@@ -60,7 +60,8 @@ class Ragged:
         Returns:
             Ids (B, T) and lengths (B,), both int64; T is the longest row, at least 1.
         """
-        starts, lengths = self.offsets[indices], self.lengths_of(indices)
+        starts = self.offsets[indices]
+        lengths = self.lengths_of(indices)
         steps = np.arange(max(1, lengths.max(initial=0)))
         is_real = steps < lengths[:, None]
         padded = np.full(is_real.shape, PAD_ID, dtype=np.int64)
@@ -159,8 +160,10 @@ class Batch:
 
     def to(self, device: torch.device) -> "Batch":
         """The same batch with its tensors on a device."""
-        source, source_lengths = self.source.to(device), self.source_lengths.to(device)
-        target, target_lengths = self.target.to(device), self.target_lengths.to(device)
+        source = self.source.to(device)
+        source_lengths = self.source_lengths.to(device)
+        target = self.target.to(device)
+        target_lengths = self.target_lengths.to(device)
         spelled = self.spelled.to(device) if self.spelled else None
         return Batch(source, source_lengths, target, target_lengths, self.indices, spelled)
 
@@ -208,7 +211,8 @@ def epoch_batches(
     """
     random = np.random.default_rng((seed, epoch))
     shuffled = random.permutation(len(examples))
-    source, target = examples.source.lengths[shuffled], examples.target.lengths[shuffled]
+    source = examples.source.lengths[shuffled]
+    target = examples.target.lengths[shuffled]
     order = shuffled[np.lexsort((target, source))]  # stable: equal lengths stay shuffled
     batches = list(cut_by_length(examples.lengths, order, size=size, tokens=tokens))
     return [batches[i] for i in random.permutation(len(batches))]

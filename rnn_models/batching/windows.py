@@ -39,7 +39,8 @@ class Window:
 
     def to(self, device: torch.device) -> "Window":
         """The same window with its tensors on a device."""
-        read, said = self.read.to(device), self.said.to(device)
+        read = self.read.to(device)
+        said = self.said.to(device)
         return Window(read, said, self.lengths.to(device), self.is_start.to(device), self.indices)
 
 

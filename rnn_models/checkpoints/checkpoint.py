@@ -11,7 +11,8 @@ from torch import Tensor, nn
 from rnn_models.problem import Problem, Sizes, find_problem
 from rnn_models.settings import TrainSettings
 
-WEIGHTS, SETTINGS = "model.safetensors", "model.json"
+WEIGHTS = "model.safetensors"
+SETTINGS = "model.json"
 
 
 def weights_of(model: nn.Module) -> dict[str, Tensor]:
@@ -43,7 +44,8 @@ def load_weights(model: nn.Module, weights: dict[str, Tensor]) -> None:
         raise ValueError(f"weights do not fit: {sorted(own.keys() ^ weights.keys())} differ")
     with torch.no_grad():
         for name, parameter in own.items():
-            expected, got = tuple(parameter.shape), tuple(weights[name].shape)
+            expected = tuple(parameter.shape)
+            got = tuple(weights[name].shape)
             if got != expected:  # a copy would spread (1,) over all of (K,)
                 raise ValueError(f"{name} must be of shape {expected}, got {got}")
             parameter.copy_(weights[name])

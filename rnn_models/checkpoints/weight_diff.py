@@ -61,7 +61,8 @@ def _nearness(change: Change) -> tuple[float, int]:
 
 def _changes(names: list[str], expected: Weights, found: Weights) -> Iterator[Change]:
     for name in names:
-        ours, theirs = expected[name].contiguous().flatten(), found[name].contiguous().flatten()
+        ours = expected[name].contiguous().flatten()
+        theirs = found[name].contiguous().flatten()
         # As bytes: 0 is not -0, and what is no number may still be the same.
         differs = (
             (ours.view(torch.uint8) != theirs.view(torch.uint8))

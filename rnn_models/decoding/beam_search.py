@@ -27,8 +27,8 @@ class Rows(NamedTuple):
     origin: Tensor
 
 
-# Rows, what no step changes (B rows each) and the state (P rows each) to logits (R, V or a few more that are -inf),
-# which are overwritten, and the next state (R rows each).
+# Rows, what no step changes (B rows each) and the state (P rows each) to logits (R, V or a few more
+# that are -inf), which are overwritten, and the next state (R rows each).
 Step = Callable[[Rows, State, State], tuple[Tensor, State]]
 
 
@@ -79,10 +79,8 @@ def beam_search(
         equation 14, take one of (5 + length) / 6.
     """
     found: list[list[Hypothesis]] = [[] for _ in range(len(max_lengths))]
-    beams, divisors = (
-        Beams.start(len(max_lengths), width, max_lengths.device),
-        powers(max_lengths, length_penalty),
-    )
+    beams = Beams.start(len(max_lengths), width, max_lengths.device)
+    divisors = powers(max_lengths, length_penalty)
     rows = Rows(beams.ids[:, 0, 0], beams.live_places(), beams.sequences)
     while len(rows.places):
         logits, state = step(rows, fixed, state)

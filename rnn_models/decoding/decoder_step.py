@@ -17,7 +17,8 @@ from rnn_models.decoding.beam_search import Step as SearchStep
 from rnn_models.layers.attention import Attention, Memory
 from rnn_models.layers.embedding import Embedding
 
-# Ids of a projection are a multiple of this many: products whose rows fill no whole registers are slower.
+# Ids of a projection are a multiple of this many: products whose rows fill no whole registers are
+# slower.
 ALIGNED = 64
 
 
@@ -122,13 +123,17 @@ def decoder_step(
         A step whose state is the hidden state and, if it is fed, the last attentional state. The beams of a
         sequence ask its memory together, as its time steps do in training, so it is there once for all of them.
     """
-    from_tokens, add = next(cell.parameters())[:, : embedding.table.embedding_dim], gate_bias(cell)
-    advance, own = STEPS[cell.mode](cell, from_tokens.shape[1]), attention.own_weight.T
+    from_tokens = next(cell.parameters())[:, : embedding.table.embedding_dim]
+    add = gate_bias(cell)
+    advance = STEPS[cell.mode](cell, from_tokens.shape[1])
+    own = attention.own_weight.T
     weight, bias = aligned(*projection, never_said)
-    num_hidden, is_fed = 2 if cell.mode == "LSTM" else 1, cell.input_size > from_tokens.shape[1]
+    num_hidden = 2 if cell.mode == "LSTM" else 1
+    is_fed = cell.input_size > from_tokens.shape[1]
 
     def step(rows: Rows, fixed: State, state: State) -> tuple[Tensor, State]:
-        hidden, memory = state[:num_hidden], Memory(*fixed)
+        hidden = state[:num_hidden]
+        memory = Memory(*fixed)
         fed = state[num_hidden] if is_fed else hidden[0][:, :0]
         ids, which = torch.unique(rows.ids, return_inverse=True)  # rows say few ids between them
         added = linear(embedding(ids[:, None])[:, 0], from_tokens, add)[which]  # (R, G * H)

@@ -67,12 +67,12 @@ class FedLSTM(torch.autograd.Function):
             Attentional states (B, U, O), probabilities (B, U, T), and h, c and the attentional state after the last step.
         """
         (num_steps, num, _), (hidden, width) = added.shape, own.shape
-        gates, inputs = torch.empty_like(added), added.new_empty(num_steps, num, width + hidden)
-        cells, squashed = (
-            added.new_empty(num_steps + 1, num, hidden),
-            added.new_empty(num_steps, num, hidden),
-        )
-        read, said = added.new_empty(num, num_steps, hidden), added.new_empty(num, num_steps, width)
+        gates = torch.empty_like(added)
+        inputs = added.new_empty(num_steps, num, width + hidden)
+        cells = added.new_empty(num_steps + 1, num, hidden)
+        squashed = added.new_empty(num_steps, num, hidden)
+        read = added.new_empty(num, num_steps, hidden)
+        said = added.new_empty(num, num_steps, width)
         looked = added.new_empty(num, num_steps, keys.shape[1])
         cells[0] = c
         for t in range(num_steps):
@@ -88,7 +88,9 @@ class FedLSTM(torch.autograd.Function):
             )  # (B, 1, T)
             attended = torch.baddbmm((queries @ own)[:, None], probabilities, values)[:, 0].tanh_()
             fed = attended * kept
-            read[:, t], looked[:, t], said[:, t] = queries, probabilities[:, 0], attended
+            read[:, t] = queries
+            looked[:, t] = probabilities[:, 0]
+            said[:, t] = attended
         ctx.save_for_backward(
             weights,
             own,
@@ -126,18 +128,17 @@ class FedLSTM(torch.autograd.Function):
         ) = ctx.saved_tensors
         of_said, of_looked, of_h, of_c, of_fed = gradients
         (hidden, width), num_steps = own.shape, len(gates)
-        of_gates, of_sum, of_energy = (
-            torch.empty_like(gates),
-            torch.empty_like(said),
-            torch.empty_like(looked),
-        )
+        of_gates = torch.empty_like(gates)
+        of_sum = torch.empty_like(said)
+        of_energy = torch.empty_like(looked)
         to_read = kept[:, None] * (
             1 - said * said
         )  # (B, U, O), what a gradient is multiplied by on its way to the sum
         slopes = gate_slopes(gates, cells, squashed)
         for t in range(num_steps - 1, -1, -1):
             of_sum[:, t] = one = (of_said[:, t] + of_fed) * to_read[:, t]
-            p, of_p = looked[:, t], torch.bmm(one[:, None], values.mT)[:, 0] + of_looked[:, t]
+            p = looked[:, t]
+            of_p = torch.bmm(one[:, None], values.mT)[:, 0] + of_looked[:, t]
             of_energy[:, t] = energy = p * (of_p - (p * of_p).sum(1, keepdim=True))
             of_query = torch.baddbmm((one @ own.T)[:, None], energy[:, None], keys)[:, 0]
             of_h = torch.addcmul(of_h, of_query, kept_hidden)
@@ -150,7 +151,8 @@ class FedLSTM(torch.autograd.Function):
             of_fed, of_h = torch.split(of_gates[t] @ weights.T, [width, hidden], dim=1)
         of_weights = inputs.flatten(0, 1).T @ of_gates.flatten(0, 1)
         of_own = read.flatten(0, 1).T @ of_sum.flatten(0, 1)
-        of_keys, of_values = torch.bmm(of_energy.mT, read), torch.bmm(looked.mT, of_sum)
+        of_keys = torch.bmm(of_energy.mT, read)
+        of_values = torch.bmm(looked.mT, of_sum)
         return (
             of_gates,
             of_weights,

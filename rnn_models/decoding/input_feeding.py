@@ -55,7 +55,9 @@ def read_fed(
         attended, looked, *after = FedLSTM.apply(added, weights, own, *state, *memory, *masks)  # type: ignore[no-untyped-call]
         return attended, looked, tuple(after)
     step = STEPS[cell.mode](cell, tokens.shape[2])
-    states, attended, probabilities = tuple(hidden), [], []
+    states = tuple(hidden)
+    attended = []
+    probabilities = []
     for token in added.unbind(0):
         states = step(token, fed, states)
         said, looked = attention(states[0][:, None] * kept_hidden, memory)  # (B, 1, O), (B, 1, T)

@@ -48,7 +48,8 @@ def say_in_batches(
         tokens: Tokens of a batch with their padding, at most.
     """
     model.eval()
-    device, batches = device_of(model), sorted_batches(examples, size=size, tokens=tokens)
+    device = device_of(model)
+    batches = sorted_batches(examples, size=size, tokens=tokens)
 
     def work(indices: NDArray[np.int64]) -> list[tuple[int, Said]]:
         return list(zip(indices.tolist(), say(examples.batch(indices).to(device)), strict=True))

@@ -137,10 +137,8 @@ def sample(
     chances = torch.from_numpy(chances_of(rows, sampling)).to(logits.device)
     ids = torch.full(chances.shape, PAD_ID, device=logits.device)
     nats = chances.new_zeros(len(rows))
-    never, live = (
-        torch.tensor(NEVER_SAID, device=logits.device),
-        torch.arange(len(rows), device=logits.device),
-    )
+    never = torch.tensor(NEVER_SAID, device=logits.device)
+    live = torch.arange(len(rows), device=logits.device)
     for place in range(sampling.max_length):
         drawn = draw(
             probabilities_of(logits.index_fill(1, never, float("-inf")), sampling),
@@ -150,7 +148,9 @@ def sample(
         nats[live] -= logits.log_softmax(1).gather(1, drawn[:, None]).squeeze(1).double()
         if not sampling.goes_on:
             goes_on = (drawn != EOS_ID).nonzero().flatten()
-            live, drawn, state = live[goes_on], drawn[goes_on], tuple(s[goes_on] for s in state)
+            live = live[goes_on]
+            drawn = drawn[goes_on]
+            state = tuple(s[goes_on] for s in state)
         if place + 1 == sampling.max_length or not len(live):
             break
         logits, state = step(drawn, state)
@@ -179,13 +179,18 @@ def read_prompts(model: Any, read: Tensor, lengths: Tensor) -> tuple[Tensor, Sta
     """
     order = lengths.argsort(stable=True)
     edges, counts = torch.unique(lengths, return_counts=True)
-    start, state = 0, ()
-    rows, outputs, ends = order, list[Tensor](), list[State]()
+    start = 0
+    state = ()
+    rows = order
+    outputs = list[Tensor]()
+    ends = list[State]()
     for stop, num in zip(edges.tolist(), counts.tolist(), strict=True):
         states, state = model(read[rows, start:stop], state)
         outputs.append(model.project(states[:num, -1]))
         ends.append(tuple(s[:num] for s in state))
-        rows, state, start = rows[num:], tuple(s[num:] for s in state), stop
+        rows = rows[num:]
+        state = tuple(s[num:] for s in state)
+        start = stop
     back = order.argsort()
     whole = tuple(torch.cat(parts)[back] for parts in zip(*ends, strict=True))
     return torch.cat(outputs)[back], whole

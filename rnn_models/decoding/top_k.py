@@ -6,8 +6,8 @@ R rows, V ids, C candidates of a row, N stretches of ids.
 import torch
 from torch import Tensor
 
-# Ids of which first only the highest logit is looked at. By measurement: with 32 there are many maxima to
-# choose from, with 128 many ids in the stretches that are chosen.
+# Ids of which first only the highest logit is looked at. By measurement: with 32 there are many
+# maxima to choose from, with 128 many ids in the stretches that are chosen.
 STRETCH = 64
 
 

@@ -14,14 +14,15 @@ from rnn_models.settings import TrainSettings
 from rnn_models.training.clipping import percentile
 
 Verdict = Literal["explodes", "vanishes", "healthy"]
-SMOOTHED = (
-    10  # steps whose losses are averaged: one batch is harder than another, which is no oscillation
-)
+# steps whose losses are averaged: one batch is harder than another, which is no oscillation
+SMOOTHED = 10
 LOOKED_BACK = 20  # steps before one that say what norm is usual there
 SPIKE = 10.0  # times the usual norm: one such step undoes what ten made
-# Of a gradient at the far end of a sequence, as a share of that at its near end. Where each step has a loss of its own,
-# as many of them as there are steps add up at the far end, each as it was: so growth counts per time step.
-GROWN_PER_STEP, FADED = 10.0, 1e-3
+# Of a gradient at the far end of a sequence, as a share of that at its near end. Where each step
+# has a loss of its own, as many of them as there are steps add up at the far end, each as it was:
+# so growth counts per time step.
+GROWN_PER_STEP = 10.0
+FADED = 1e-3
 CLIPPED_SHARE = 10.0  # percent of the steps that a suggested threshold clips
 SWINGS = 0.25  # oscillation above which a training does not get where it could
 LAST = 0.1  # share of the steps whose mean loss says where a training came to
@@ -158,7 +159,8 @@ def diagnose(clipped: Probe, free: Probe, clipped_by: str) -> Diagnosis:
         free: Gradients as they come.
         clipped_by: How they are bounded, as people write it.
     """
-    with_it, without = summary_of(clipped), summary_of(free)
+    with_it = summary_of(clipped)
+    without = summary_of(free)
     suggested = suggested_norm([step.gradient_norm for step in clipped.steps])
     found = verdict(without, with_it)
     said = [
@@ -246,11 +248,9 @@ def _of_faults(clipped: Summary, free: Summary) -> list[str]:
 
 def advice(found: Diagnosis, settings: TrainSettings) -> list[str]:
     """What to do about a diagnosis, most urgent first; each setting by its full name."""
-    said, seen, lower = (
-        [],
-        found.clipped,
-        f"Lower training.learning_rate (now {settings.learning_rate:g})",
-    )
+    said = []
+    seen = found.clipped
+    lower = f"Lower training.learning_rate (now {settings.learning_rate:g})"
     if seen.fault or seen.last_loss > seen.first_loss:
         said.append(f"{lower}: the loss does not come down.")
     elif seen.oscillation > SWINGS:

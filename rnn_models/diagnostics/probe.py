@@ -18,7 +18,8 @@ from rnn_models.training.loop import Training
 from rnn_models.training.progress import Progress
 
 log = logging.getLogger(__name__)
-LONG = 0.9  # share of the batches that are no longer than the one in which gradients are followed through time
+# share of the batches that are no longer than the one in which gradients are followed through time
+LONG = 0.9
 Decay = dict[str, list[float]]
 
 
@@ -61,7 +62,9 @@ def probe(
     """
     with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
         training = Training(problem, sizes, settings, vectors)
-        batch, fault, progress = long_batch(training, train), "", Progress(1, 1, num_steps)
+        batch = long_batch(training, train)
+        fault = ""
+        progress = Progress(1, 1, num_steps)
         before = gradient_decay(problem, training.model, batch)
         try:
             for step in first_steps(training, train, num_steps):

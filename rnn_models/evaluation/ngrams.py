@@ -47,7 +47,9 @@ def ngram_nats(train: Examples, test: Examples, *, order: int) -> list[NDArray[n
 def num_ngrams(train: Examples, *, order: int) -> int:
     """How many distinct stretches of up to ``order`` tokens stand in the training texts: what the estimate counts."""
     said, before = _said_and_before(train.target, order)
-    num_ids, stretch, total = 1 + int(said.max(initial=BOS_ID)), _numbered(said), 0
+    num_ids = 1 + int(said.max(initial=BOS_ID))
+    stretch = _numbered(said)
+    total = 0
     for length in range(order):
         if length:
             stretch = _numbered(stretch * num_ids + before[length - 1])
@@ -76,12 +78,14 @@ def _mixed(
 ) -> Floats:
     """The probability of each token after its context, mixed with that after a shorter one, (T,)."""
     pair = _numbered(context * num_ids + said)
-    num_contexts, num_pairs = int(context.max()) + 1, int(pair.max()) + 1
+    num_contexts = int(context.max()) + 1
+    num_pairs = int(pair.max()) + 1
     seen = np.bincount(pair[is_train], minlength=num_pairs)
     times = np.bincount(context[is_train], minlength=num_contexts)
     of_pair = np.zeros(num_pairs, dtype=np.int64)
     of_pair[pair] = context
     kinds = np.bincount(of_pair[seen > 0], minlength=num_contexts)
-    all_of, known = kinds[context], times[context] + kinds[context]
+    all_of = kinds[context]
+    known = times[context] + kinds[context]
     mixed = (seen[pair] + all_of * shorter) / np.maximum(known, 1)
     return np.where(known > 0, mixed, shorter)

@@ -15,7 +15,8 @@ from rnn_models.evaluation.metrics import Metric, Statistics, f1
 
 NUM_RESAMPLES = 10_000
 BLOCK_CELLS = 2**18  # resamples times rows at once: 2 MB, which stay in a core's cache
-FEW = 10  # times more rows than distinct ones, and to draw how many of each is faster than to draw rows
+# times more rows than distinct ones, and to draw how many of each is faster than to draw rows
+FEW = 10
 TOLERANCE = 1e-9  # sums of other orders are equal but for their last bits
 
 
@@ -139,7 +140,8 @@ def resampled_gains(
     metric: Metric, ours: Statistics, theirs: Statistics, *, num_resamples: int, seed: int
 ) -> Statistics:
     """Gains (R,) over N examples drawn with replacement, the same ones for both systems."""
-    both, width = np.concatenate([ours, theirs], axis=1), ours.shape[1]
+    both = np.concatenate([ours, theirs], axis=1)
+    width = ours.shape[1]
     sums = drawn_sums(both, num_resamples, seed)  # (r, 2 * S)
     return np.concatenate([_gains(metric, each[:, :width], each[:, width:]) for each in sums])
 
@@ -148,7 +150,8 @@ def swapped_gains(
     metric: Metric, ours: Statistics, theirs: Statistics, *, num_resamples: int, seed: int
 ) -> Statistics:
     """Gains (R,) where the two answers to an example are swapped with probability one half."""
-    whole_ours, whole_theirs = ours.sum(0), theirs.sum(0)
+    whole_ours = ours.sum(0)
+    whole_theirs = theirs.sum(0)
     moved = _swapped_sums(theirs - ours, num_resamples, seed)  # (r, S)
     return np.concatenate(
         [_gains(metric, whole_ours + each, whole_theirs - each) for each in moved]
@@ -185,7 +188,8 @@ def compare_classes(
     rows, others = (
         np.concatenate([kind[name] for name in ours], axis=1) for kind in (ours, theirs)
     )  # (N, K * 3)
-    before, after = _class_scores(others.sum(0)[None])[0], _class_scores(rows.sum(0)[None])[0]
+    before = _class_scores(others.sum(0)[None])[0]
+    after = _class_scores(rows.sum(0)[None])[0]
     falls = np.zeros(len(ours))
     for moved in _swapped_sums(others - rows, num_resamples, seed):  # (r, K * 3)
         gains = _class_scores(rows.sum(0) + moved) - _class_scores(others.sum(0) - moved)
@@ -200,7 +204,8 @@ def compare_classes(
 
 def holm(p_values: NDArray[np.float64]) -> NDArray[np.float64]:
     """P-values (K,) of K tests, as they are once all K are counted."""
-    order, num = np.argsort(p_values), len(p_values)
+    order = np.argsort(p_values)
+    num = len(p_values)
     adjusted = np.empty(num)
     adjusted[order] = np.minimum(1, np.maximum.accumulate(p_values[order] * np.arange(num, 0, -1)))
     return adjusted
@@ -222,7 +227,8 @@ def _share_of(hits: NDArray[np.bool_]) -> float:
 
 def drawn_sums(rows: Statistics, num_resamples: int, seed: int) -> Iterator[Statistics]:
     """Sums (r, S) of N rows (N, S) drawn with replacement, some resamples at a time."""
-    random, num = np.random.default_rng(seed), len(rows)
+    random = np.random.default_rng(seed)
+    num = len(rows)
     kinds, counts = _kinds_of(rows)
     if FEW * len(kinds) < num:
         yield from (
@@ -247,7 +253,8 @@ def drawn_sums(rows: Statistics, num_resamples: int, seed: int) -> Iterator[Stat
 
 def _swapped_sums(change: Statistics, num_resamples: int, seed: int) -> Iterator[Statistics]:
     """Sums (r, S) of rows (N, S) of which each counts with probability one half, some resamples at a time."""
-    random, change = np.random.default_rng(seed), change[change.any(1)]
+    random = np.random.default_rng(seed)
+    change = change[change.any(1)]
     kinds, counts = _kinds_of(change)
     if FEW * len(kinds) < len(change):
         yield from (

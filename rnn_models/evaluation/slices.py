@@ -13,7 +13,9 @@ from rnn_models.evaluation.metrics import Metric, Statistics, f1
 from rnn_models.evaluation.significance import NUM_RESAMPLES, TOLERANCE, drawn_sums
 
 ALPHA = 0.05  # probability at most that the interval of one of all slices misses
-LEAST = 30  # examples below which an interval is not to be trusted: two that are wrong are wrong in every resample
+# examples below which an interval is not to be trusted: two that are wrong are wrong in every
+# resample
+LEAST = 30
 MANY_UNKNOWN = 0.1
 Masks = dict[str, NDArray[np.bool_]]
 

@@ -40,11 +40,10 @@ def ngram_counts(
         orders: Lengths of the n-grams.
     """
     lengths = np.diff(offsets)
-    row_of, left = (
-        np.repeat(np.arange(len(lengths)), lengths),
-        np.repeat(offsets[1:], lengths) - np.arange(len(ids)),
-    )
-    rows, columns = [], []
+    row_of = np.repeat(np.arange(len(lengths)), lengths)
+    left = np.repeat(offsets[1:], lengths) - np.arange(len(ids))
+    rows = []
+    columns = []
     hashed = np.zeros(len(ids), dtype=np.uint64)
     for order in range(1, max(orders) + 1):
         hashed = (

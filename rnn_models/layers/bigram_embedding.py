@@ -8,9 +8,8 @@ from torch import Tensor, nn
 
 from rnn_models.batching.batch import PAD_ID
 
-NUM_BUCKETS = (
-    131_071  # 2 ** 17 - 1, a prime: pairs that share one are apart in nothing but their neighbours
-)
+# 2 ** 17 - 1, a prime: pairs that share one are apart in nothing but their neighbours
+NUM_BUCKETS = 131_071
 
 
 class PairEmbedding(nn.Module):

@@ -12,9 +12,8 @@ from rnn_models.layers.embedding import LockedDropout
 from rnn_models.layers.recurrent import gather_steps, read, recurrence, reversal
 from rnn_models.settings import TrainSettings
 
-NUM_PARTS = (
-    4  # words of near-equal lengths are read together: a long one pads a quarter of a batch at most
-)
+# words of near-equal lengths are read together: a long one pads a quarter of a batch at most
+NUM_PARTS = 4
 CNN_WIDTH = 3
 
 
@@ -54,7 +53,8 @@ class CharacterCNN(nn.Module):
         num_characters = x.shape[1]
         real = length_mask(lengths, num_characters)[:, :, None]
         around = nn.functional.pad(x * real, (0, 0, CNN_WIDTH // 2, CNN_WIDTH // 2))
-        # Side by side and through one matrix: for such small inputs a third faster than a convolution.
+        # Side by side and through one matrix: for such small inputs a third faster than a
+        # convolution.
         windows = torch.cat(
             [around[:, i : i + num_characters] for i in range(CNN_WIDTH)], dim=2
         )  # (F, C, 3 * E)
@@ -68,7 +68,8 @@ class CharacterEncoder(nn.Module):
 
     def __init__(self, num_characters: int, settings: TrainSettings) -> None:
         super().__init__()
-        width, hidden = settings.char_embedding_size, settings.char_hidden_size
+        width = settings.char_embedding_size
+        hidden = settings.char_hidden_size
         self.output_size = 2 * hidden
         self.embedding = nn.Embedding(num_characters, width, padding_idx=PAD_ID)
         nn.init.uniform_(self.embedding.weight, -((3 / width) ** 0.5), (3 / width) ** 0.5)

@@ -147,9 +147,11 @@ class CRF(nn.Module):
         row, start, stop = segments.unbind(1)
         total = torch.logsumexp(alphas[:, 0] + betas[:, 0], dim=1)[row]
         passed = _passed(emissions, tags, transitions)
-        first, last = tags[row, start], tags[row, stop - 1]
+        first = tags[row, start]
+        last = tags[row, stop - 1]
         ways = alphas[row, start, first] + passed[row, stop - 1] - passed[row, start] - total
-        after, following = stop.clamp(max=tags.shape[1] - 1), goes_on[last]
+        after = stop.clamp(max=tags.shape[1] - 1)
+        following = goes_on[last]
         longer = (
             transitions[last, following]
             + emissions[row, after, following]
@@ -173,13 +175,16 @@ class CRF(nn.Module):
         first, *others = (
             emissions.permute(1, 2, 0).contiguous().unbind()
         )  # (K, B) each: a step is a few tags and many sequences
-        best, moves = [start[:, None] + first], transitions[:, :, None]
+        best = [start[:, None] + first]
+        moves = transitions[:, :, None]
         for emitted in others:
             best.append((best[-1][:, None] + moves).amax(dim=0) + emitted)
-        # From each sequence's own last step, so that no step needs a mask, and only of the tags on the path is asked whence.
+        # From each sequence's own last step, so that no step needs a mask, and only of the tags on
+        # the path is asked whence.
         steps = gather_steps(torch.stack(best).permute(2, 0, 1), backwards).unbind(1)  # (B, K) each
         score, tag = (steps[0] + end).max(dim=1)
-        path, arrivals = [tag], transitions.T.contiguous()
+        path = [tag]
+        arrivals = transitions.T.contiguous()
         for step in steps[1:]:
             tag = (step + arrivals[tag]).argmax(dim=1)
             path.append(tag)

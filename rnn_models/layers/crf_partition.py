@@ -108,16 +108,12 @@ class LogPartition(torch.autograd.Function):
         Returns:
             (B,).
         """
-        mirrored, mask = (
-            reversal(lengths, emissions.shape[1]),
-            length_mask(lengths, emissions.shape[1]),
-        )
+        mirrored = reversal(lengths, emissions.shape[1])
+        mask = length_mask(lengths, emissions.shape[1])
         nats = emissions.double().masked_fill(~mask[:, :, None], 0.0)
-        highest, moves, edges = (
-            nats.amax(2, keepdim=True),
-            transitions.double().exp(),
-            torch.stack([start, end]).double().exp(),
-        )
+        highest = nats.amax(2, keepdim=True)
+        moves = transitions.double().exp()
+        edges = torch.stack([start, end]).double().exp()
         seen = (nats - highest).exp()  # (B, T, K)
         sums, scales = both_sums(
             torch.stack([seen, gather_steps(seen, mirrored)]).permute(2, 0, 1, 3),
@@ -125,10 +121,9 @@ class LogPartition(torch.autograd.Function):
             edges,
             every,
         )
-        ahead, back = (
-            sums[:, 0].transpose(0, 1),
-            gather_steps(sums[:, 1].transpose(0, 1), mirrored),
-        )  # (B, T, K)
+        # (B, T, K)
+        ahead = sums[:, 0].transpose(0, 1)
+        back = gather_steps(sums[:, 1].transpose(0, 1), mirrored)
         ctx.dtypes = [x.dtype for x in (emissions, transitions, start, end)]
         ctx.save_for_backward(ahead, back, seen, scales[:, 0].T, moves, mask, lengths)
         last = gather_steps(ahead, lengths[:, None] - 1)[:, 0] @ edges[1]
@@ -163,10 +158,8 @@ def both_sums(seen: Tensor, moves: Tensor, edges: Tensor, every: int) -> tuple[T
     Returns:
         Sums (T, 2, B, K), and what each step's were divided by, (T, 2, B).
     """
-    sums, scales = (
-        torch.empty_like(seen, memory_format=torch.contiguous_format),
-        seen.new_ones(seen.shape[:3]),
-    )
+    sums = torch.empty_like(seen, memory_format=torch.contiguous_format)
+    scales = seen.new_ones(seen.shape[:3])
     both = torch.stack([moves, moves.T])
     steps = sums.unbind()
     torch.mul(seen[0], edges[:, None], out=steps[0])

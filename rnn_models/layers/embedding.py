@@ -39,7 +39,8 @@ class Embedding(nn.Module):
 
     def __init__(self, num_ids: int, settings: TrainSettings, num_fixed: int = 0) -> None:
         super().__init__()
-        self.num_ids, width = num_ids, settings.embedding_size
+        self.num_ids = num_ids
+        width = settings.embedding_size
         self.table = nn.Embedding(num_ids - num_fixed, width, padding_idx=PAD_ID)
         self.fixed = (
             nn.Parameter(torch.zeros(num_fixed, width), requires_grad=False) if num_fixed else None
@@ -60,7 +61,8 @@ class Embedding(nn.Module):
         Raises:
             ValueError: If the table is of another shape.
         """
-        num_learnt, shape = self.table.num_embeddings, (self.num_ids, self.table.embedding_dim)
+        num_learnt = self.table.num_embeddings
+        shape = (self.num_ids, self.table.embedding_dim)
         if tuple(vectors.shape) != shape:
             raise ValueError(
                 f"word vectors have {vectors.shape[1]} numbers each for {len(vectors)} ids, the model's embedding "

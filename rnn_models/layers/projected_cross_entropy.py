@@ -14,7 +14,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy, linear
 
-# 8 MB on a CPU, by measurement (SPEED.md). A GPU wants large products: there this only bounds the memory.
+# 8 MB on a CPU, by measurement (SPEED.md). A GPU wants large products: there this only bounds the
+# memory.
 LOGITS_AT_ONCE = {"cpu": 1 << 21, "cuda": 1 << 26}
 REGISTER = 16  # floats of an AVX-512 register
 
@@ -104,7 +105,8 @@ class ProjectedNats(torch.autograd.Function):
             smoothing: Share that is spread over all ids.
             num_rows: Rows whose logits are in memory together.
         """
-        device, given = states.device.type, (states, weight, bias)
+        device = states.device.type
+        given = (states, weight, bias)
         kind = (
             torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else weight.dtype
         )

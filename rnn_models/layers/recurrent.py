@@ -149,10 +149,12 @@ class Recurrent(nn.Module):
 
     def __init__(self, input_size: int, settings: TrainSettings) -> None:
         super().__init__()
-        num_directions, self.hidden_size = 1 + settings.bidirectional, settings.hidden_size
+        num_directions = 1 + settings.bidirectional
+        self.hidden_size = settings.hidden_size
         self.output_size = num_directions * settings.hidden_size
         sizes = [input_size] + [self.output_size] * (settings.num_layers - 1)
-        kind, directions = settings.cell, range(num_directions)
+        kind = settings.cell
+        directions = range(num_directions)
         make = [
             recurrence(kind, n, self.hidden_size, activation=settings.activation)
             for n in sizes
@@ -165,11 +167,11 @@ class Recurrent(nn.Module):
         )
         self.is_residual = [settings.residual and n == self.output_size for n in sizes]
         self.dropout = LockedDropout(settings.dropout)
-        self.recurrent_dropout, self.window = settings.recurrent_dropout, settings.bptt_window
+        self.recurrent_dropout = settings.recurrent_dropout
+        self.window = settings.bptt_window
         self.num_states = 2 if kind == "lstm" else 1
-        self.followed: list[list[Tensor]] | None = (
-            None  # hidden states by layer, direction and step, while health.py looks
-        )
+        # hidden states by layer, direction and step, while health.py looks
+        self.followed: list[list[Tensor]] | None = None
 
     def forward(self, x: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
         """Encode a padded batch.

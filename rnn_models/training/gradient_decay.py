@@ -34,7 +34,8 @@ def gradient_decay(
     encoder = next((module for module in model.modules() if isinstance(module, Recurrent)), None)
     if encoder is None:
         return {}
-    was_training, encoder.followed = model.training, []
+    was_training = model.training
+    encoder.followed = []
     model.eval()
     for module in model.modules():
         if isinstance(

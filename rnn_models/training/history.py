@@ -79,7 +79,8 @@ class History:
     @property
     def open_steps(self) -> list[Step]:
         """Steps of the epoch that has no end yet."""
-        number, found = len(self.epochs) + 1, list[Step]()
+        number = len(self.epochs) + 1
+        found = list[Step]()
         for step in reversed(self.steps):
             if step.epoch != number:
                 break
@@ -101,11 +102,15 @@ def stalls(epochs: list[Epoch]) -> tuple[int, int]:
     Early in a training a score may stand at nothing, below what chance gave in
     the first epoch, while the loss falls: such a training is not at its end.
     """
-    best, lowest = (True, -math.inf, -math.inf), math.inf  # before any epoch: as bad as no number
-    total, in_a_row = 0, 0
+    # before any epoch: as bad as no number
+    best = (True, -math.inf, -math.inf)
+    lowest = math.inf
+    total = 0
+    in_a_row = 0
     for epoch in epochs:
         is_better = epoch.cost < best or epoch.validation_loss < lowest
         best = min(best, epoch.cost)
         lowest = min(lowest, epoch.validation_loss)
-        total, in_a_row = total + (not is_better), 0 if is_better else in_a_row + 1
+        total = total + (not is_better)
+        in_a_row = 0 if is_better else in_a_row + 1
     return total, in_a_row

@@ -62,7 +62,9 @@ class Training:
         vectors: Vectors | None = None,
     ) -> None:
         torch.manual_seed(settings.seed)
-        self.problem, self.sizes, self.settings = problem, sizes, settings
+        self.problem = problem
+        self.sizes = sizes
+        self.settings = settings
         self.device = find_device(settings.device)
         self.model = problem.build(
             sizes, settings
@@ -89,7 +91,8 @@ class Training:
         Raises:
             FloatingPointError: If the gradient was not finite several times in a row.
         """
-        started, number = time.perf_counter(), len(self.history.steps)
+        started = time.perf_counter()
+        number = len(self.history.steps)
         seed_generators(self.device, self.settings.seed * 1_000_003 + number)
         rate = learning_rate(number, num_steps, stalls(self.history.epochs)[0], self.settings)
         for group in self.optimizer.param_groups:
@@ -116,12 +119,15 @@ class Training:
     def _backward(self, batches: Sequence[Batch | Window]) -> float:
         """Leave the gradient of the mean loss per unit of all batches, and return that loss without label smoothing."""
         self.optimizer.zero_grad()
-        plain, units, first = torch.zeros((), device=self.device), 0, 0
+        plain = torch.zeros((), device=self.device)
+        units = 0
+        first = 0
         for batch in batches:
             found = self._loss(batch.to(self.device))
             first = first or found.units
             (found.nats / first).backward()  # type: ignore[no-untyped-call]
-            plain, units = plain + found.plain, units + found.units
+            plain = plain + found.plain
+            units = units + found.units
         if units != first:  # the units of all batches are known only now
             torch._foreach_mul_(
                 [p.grad for p in self.parameters if p.grad is not None], first / units
@@ -180,15 +186,14 @@ class Training:
         self, train: Examples, validation: Examples, hooks: Hooks, resume: Path | None
     ) -> Epoch:
         """Pass once over the training split, or to a limit or from where it was left, and validate."""
-        started, number, s = (
-            time.perf_counter() - self.seconds,
-            len(self.history.epochs) + 1,
-            self.settings,
-        )
+        started = time.perf_counter() - self.seconds
+        number = len(self.history.epochs) + 1
+        s = self.settings
         order, make = self.plan(train, number)
         num_steps = -(-len(order) // s.accumulate)
         all_steps = min(num_steps * s.max_epochs, s.max_steps or math.inf)
-        done, saved = len(self.history.open_steps), time.perf_counter()
+        done = len(self.history.open_steps)
+        saved = time.perf_counter()
         progress = Progress(number, s.max_epochs, num_steps)
         self.carried = self.carried if done else ()
         self.model.train()
@@ -205,7 +210,8 @@ class Training:
                 tokens_per_second=step.tokens_per_second,
             )
             hooks.on_step(step)
-            done, self.seconds = done + 1, time.perf_counter() - started
+            done = done + 1
+            self.seconds = time.perf_counter() - started
             if hooks.is_stopping():
                 self._stop(resume, hooks)
             is_cut = done < num_steps and bool(self._limit())
@@ -237,7 +243,8 @@ class Training:
     def _end_epoch(
         self, validation: Examples, started: float, *, is_whole: bool, decay: dict[str, list[float]]
     ) -> Epoch:
-        done, s = self.history.open_steps, self.settings
+        done = self.history.open_steps
+        s = self.settings
         self.averaging.add_epoch()
         with self.averaging.applied():
             loss = mean_loss(self.problem, self.model, validation, s)
@@ -259,17 +266,16 @@ class Training:
 
     def _limit(self) -> str:
         """Which limit is reached, if any."""
-        s, minutes = (
-            self.settings,
-            (sum(epoch.seconds for epoch in self.history.epochs) + self.seconds) / 60,
-        )
+        s = self.settings
+        minutes = (sum(epoch.seconds for epoch in self.history.epochs) + self.seconds) / 60
         if s.max_steps and len(self.history.steps) >= s.max_steps:
             return "max_steps"
         return "max_minutes" if s.max_minutes and minutes >= s.max_minutes else ""
 
     def reason_to_stop(self) -> str:
         """Name the setting that ends the training now, if any does."""
-        epochs, s = self.history.epochs, self.settings
+        epochs = self.history.epochs
+        s = self.settings
         if len(epochs) >= s.max_epochs:
             return "max_epochs"
         return "patience" if stalls(epochs)[1] >= s.patience else self._limit()

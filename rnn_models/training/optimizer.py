@@ -32,7 +32,9 @@ def make_optimizer(
             weight_decay=s.weight_decay,
             fused=True,
         )
-        if s.momentum:  # the fused kernel wants all or none, but a window without a start has no gradient for labels
+        # the fused kernel wants all or none, but a window without a start has no gradient for
+        # labels
+        if s.momentum:
             for p in parameters:
                 made.state[p]["momentum_buffer"] = torch.zeros_like(p)
         return made
@@ -104,7 +106,8 @@ class Averaging:
     """
 
     def __init__(self, model: nn.Module, settings: TrainSettings) -> None:
-        self.model, self.steps = model, settings.average_steps
+        self.model = model
+        self.steps = settings.average_steps
         self.epochs: deque[dict[str, Tensor]] = deque(maxlen=settings.average_epochs)
         self.running: dict[str, Tensor] = {}
 

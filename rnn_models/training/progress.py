@@ -11,7 +11,9 @@ class Progress:
     """Where an epoch stands: a line every few seconds, with the time that is left at most."""
 
     def __init__(self, epoch: int, max_epochs: int, num_steps: int) -> None:
-        self.epoch, self.max_epochs, self.num_steps = epoch, max_epochs, num_steps
+        self.epoch = epoch
+        self.max_epochs = max_epochs
+        self.num_steps = num_steps
         self.started = self.shown = time.perf_counter()
         self.done = 0
         self.speed = 0.0

@@ -27,7 +27,8 @@ settings.register_profile(
 settings.load_profile("rnn_models")
 torch.set_num_threads(
     1
-)  # on tiny tensors two threads mostly wait for one another: 480 s in place of 26 s on a busy machine
+    # on tiny tensors two threads mostly wait for one another: 480 s in place of 26 s on a busy machine
+)
 
 NUM_WORDS = 12
 TAGS = ("O", "B-ka", "I-ka", "B-mo", "I-mo")
@@ -112,7 +113,8 @@ class Posed:
         all beginning of another cannot be asked for.
         """
         targets = [self.examples.target.row(i) for i in range(len(self.examples))]
-        examples, known = self.examples, [0] * len(targets)
+        examples = self.examples
+        known = [0] * len(targets)
         if self.problem.rows[1] == "text":
             starts = whole_texts(self.batch()).read[:, 0].tolist()
             texts = [[start, *text, 0] for start, text in zip(starts, targets, strict=True)]
@@ -207,7 +209,8 @@ def spelled_ner(request: pytest.FixtureRequest) -> Posed:
     settings = replace(
         posed.settings, char_encoder=request.param, char_embedding_size=3, char_hidden_size=4
     )
-    sizes, examples = replace(posed.sizes, characters=11), replace(posed.examples, words=words)
+    sizes = replace(posed.sizes, characters=11)
+    examples = replace(posed.examples, words=words)
     return Posed(posed.problem, sizes, examples, settings)
 
 

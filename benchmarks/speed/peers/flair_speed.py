@@ -89,10 +89,12 @@ def train(model, sentences, warmup, steps):
     """Tokens per second of the steps after a warm-up."""
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
     model.train()
-    started, tokens = 0.0, 0
+    started = 0.0
+    tokens = 0
     for number in range(warmup + steps):
         if number == warmup:
-            started, tokens = time.perf_counter(), 0
+            started = time.perf_counter()
+            tokens = 0
         batch = sentences[number * BATCH : (number + 1) * BATCH]
         loss, _ = model.forward_loss(batch)
         optimizer.zero_grad()

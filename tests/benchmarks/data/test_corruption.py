@@ -99,7 +99,8 @@ FAILS = {"not_utf8": UnicodeDecodeError, "not_json": json.JSONDecodeError}
     ("name", "damage"), CASES, ids=[f"{name}, {damage.name}" for name, damage in CASES]
 )
 def test_damage_is_what_it_says(name: str, damage: Damage) -> None:
-    layout, rows = LAYOUTS[name], made_rows(name)
+    layout = LAYOUTS[name]
+    rows = made_rows(name)
     assert parsed(name, layout.write(rows[7])) == list(rows[7])
     made = damage.make(layout, rows[7], rows[3])
     assert len(made) == len(layout.write(rows[7]))
@@ -134,7 +135,8 @@ def test_five_percent_of_the_rows_are_damaged_as_many_by_each_kind(name: str) ->
 
 @pytest.mark.parametrize("name", ["csv", "jsonl", "tsv", "parallel"])
 def test_the_ledger_names_the_lines_that_differ(name: str) -> None:
-    layout, rows = LAYOUTS[name], made_rows(name)
+    layout = LAYOUTS[name]
+    rows = made_rows(name)
     damaged, earlier = chosen(
         NUM, [damage for damage in DAMAGES[name] if not damage.is_last], seed=1
     )
@@ -177,10 +179,8 @@ def test_the_checks_find_all_of_it_name_it_rightly_and_lose_nothing(
 
 def test_what_is_refused_without_damage_is_taken_out_first(store: Path, tmp_path: Path) -> None:
     (tmp_path / "again").mkdir()
-    layout, rows = (
-        LAYOUTS["csv"],
-        [*made_rows("csv"), ("", "0"), ("lumo", "2"), made_rows("csv")[0]],
-    )
+    layout = LAYOUTS["csv"]
+    rows = [*made_rows("csv"), ("", "0"), ("lumo", "2"), made_rows("csv")[0]]
     dataset = made_entry(tmp_path, "csv")
     (tmp_path / "rows0").write_bytes(written(layout, rows, {}, {})[0][0])
     assert sorted(refused_of(make_snapshot(dataset)[0]).values()) == [

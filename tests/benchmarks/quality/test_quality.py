@@ -46,10 +46,8 @@ def test_a_row_without_a_figure_says_so() -> None:
 
 
 def test_bleu_of_tokens_cuts_nothing_that_the_publisher_left_whole() -> None:
-    metric, said = (
-        tokenised_bleu(),
-        ["ein mann mit saftig-grünem hut .", "zwei hunde laufen im gras"],
-    )
+    metric = tokenised_bleu()
+    said = ["ein mann mit saftig-grünem hut .", "zwei hunde laufen im gras"]
     assert metric.score(metric.statistics(said, said).sum(0, keepdims=True))[0] == pytest.approx(
         100
     )

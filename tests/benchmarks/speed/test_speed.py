@@ -44,12 +44,14 @@ ONMT_LOG = """
 
 
 def test_a_step_of_an_lstm_costs_what_its_eight_products_cost() -> None:
-    inputs, hidden = 3, 5
+    inputs = 3
+    hidden = 5
     assert lstm(inputs, hidden) == 4 * (2 * inputs * hidden) + 4 * (2 * hidden * hidden)
 
 
 def test_the_flop_of_a_tiny_training_are_those_counted_by_hand() -> None:
-    # One sentence of 2 source and 3 target tokens; embedding 2, encoder 3 each way, decoder 4, 5 ids.
+    # One sentence of 2 source and 3 target tokens; embedding 2, encoder 3 each way, decoder 4, 5
+    # ids.
     encoder = (
         2 * 2 * (4 * 2 * (2 * 3 + 3 * 3))
     )  # tokens, directions, gates, products by input and by hidden state
@@ -64,7 +66,8 @@ def test_the_flop_of_a_tiny_training_are_those_counted_by_hand() -> None:
 
 
 def test_a_product_and_its_gradients_cost_what_torch_counts() -> None:
-    matrix, rows = torch.randn(7, 5, requires_grad=True), torch.randn(3, 7, requires_grad=True)
+    matrix = torch.randn(7, 5, requires_grad=True)
+    rows = torch.randn(3, 7, requires_grad=True)
     with FlopCounterMode(display=False) as counter:
         (rows @ matrix).sum().backward()
     assert counter.get_total_flops() == 3 * (2 * 3 * 7 * 5)
@@ -151,8 +154,11 @@ def test_our_settings_are_settings(name, changes) -> None:
 
 
 def test_all_three_translators_have_the_same_sizes() -> None:
-    joey, onmt, ours = joeynmt_settings("m", 30, 10), opennmt_settings(30, 10), TRANSLATION
-    encoder, decoder = joey["model"]["encoder"], joey["model"]["decoder"]
+    joey = joeynmt_settings("m", 30, 10)
+    onmt = opennmt_settings(30, 10)
+    ours = TRANSLATION
+    encoder = joey["model"]["encoder"]
+    decoder = joey["model"]["decoder"]
     sizes = (
         ours["embedding_size"],
         2 * ours["hidden_size"],

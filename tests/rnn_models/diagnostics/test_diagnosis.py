@@ -152,7 +152,8 @@ def test_a_loss_that_falls_but_swings_is_said_to_swing(sentiment):
 
 @pytest.mark.parametrize("changes", [{}, {"accumulate": 2}, {"schedule": "constant"}])
 def test_a_probe_makes_the_very_steps_of_the_training(posed_larger, changes):
-    p, settings = posed_larger, posed_larger.settings.with_changes(changes)
+    p = posed_larger
+    settings = posed_larger.settings.with_changes(changes)
     whole = fit(p.problem, p.examples, p.examples, p.sizes, settings).steps
     probed = probe(p.problem, p.examples, p.sizes, settings, num_steps=10).steps
 

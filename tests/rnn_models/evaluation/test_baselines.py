@@ -44,7 +44,8 @@ PAIRED = Examples(Ragged.of([[4, 5], [4, 6], [4, 4, 7]]), Ragged.of([[15], [16, 
         ("bag_of_words", LABELLED, [[4], [5], [7, 6, 4], [5, 5, 5]], [[1], [0], [1], [0]]),
         # 9 was never seen: it gets the tag that is the most frequent of all.
         ("frequent_tag", TAGGED, [[4, 6], [9], [6, 9, 4, 5]], [[1, 0], [2], [0, 2, 1, 2]]),
-        # 4 behind 6 and at the end was tag 2, else 1; 9 was never seen; 5 before 4 and at the start 2.
+        # 4 behind 6 and at the end was tag 2, else 1; 9 was never seen; 5 before 4 and at the start
+        # 2.
         (
             "tag_in_context",
             TAGGED,
@@ -88,13 +89,15 @@ def test_character_ngrams_learn_from_texts_without_spaces():
 
 def test_character_ngrams_read_some_rows_of_a_large_split(monkeypatch):
     monkeypatch.setattr(baselines, "MOST_ROWS", 10)
-    texts, labels = ["lu", "gr"] * 500 + ["zzz"], ["pos", "neg"] * 500 + ["rare"]
+    texts = ["lu", "gr"] * 500 + ["zzz"]
+    labels = ["pos", "neg"] * 500 + ["rare"]
     assert set(character_ngrams(texts, labels, texts[:2])) <= {"pos", "neg", "rare"}
 
 
 @pytest.mark.case("D13")
 def test_the_nearest_pair_by_characters_shares_a_stretch_of_them():
-    sources, targets = ["アイウエオ", "カキクケコ", "サシスセソ"], ["one", "two", "three"]
+    sources = ["アイウエオ", "カキクケコ", "サシスセソ"]
+    targets = ["one", "two", "three"]
     assert nearest_characters(sources, targets, ["キクケ", "ンアイウ", "セソ"]) == [
         "two",
         "one",

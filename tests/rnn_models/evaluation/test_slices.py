@@ -6,7 +6,8 @@ import pytest
 from rnn_models.evaluation.metrics import find_metric
 from rnn_models.evaluation.slices import LEAST, by_length, by_unknown, score_slices
 
-ACCURACY, BITS = find_metric("accuracy"), find_metric("bits_per_character")
+ACCURACY = find_metric("accuracy")
+BITS = find_metric("bits_per_character")
 
 
 def hits(answers):
@@ -25,7 +26,8 @@ def test_a_part_scores_as_its_examples_alone_do():
 
 
 def test_a_class_scores_its_f1_and_counts_how_often_it_is_true():
-    said, true = ["a", "a", "b", "c", "a"], ["a", "b", "b", "b", "a"]
+    said = ["a", "a", "b", "c", "a"]
+    true = ["a", "b", "b", "b", "a"]
     found = score_slices(
         ACCURACY,
         hits([s == t for s, t in zip(said, true, strict=True)]),
@@ -66,7 +68,8 @@ def test_of_few_examples_nothing_is_said(num, is_weak):
 
 
 def test_where_no_part_is_worse_one_is_seldom_called_weak():
-    random, alarms = np.random.default_rng(1), 0
+    random = np.random.default_rng(1)
+    alarms = 0
     parts = np.arange(300) % 10
     masks = {str(part): parts == part for part in range(10)}
     for _ in range(100):

@@ -50,7 +50,8 @@ def test_the_signature_names_the_tokenizer(tokenizer):
 
 @pytest.mark.parametrize("tokenizer", ["char", "zh"])
 def test_texts_without_spaces_have_a_score_and_spaces_change_nothing(tokenizer):
-    true, said = ["漢字文字文漢文字"] * 4, ["漢字文字文漢字文"] * 4
+    true = ["漢字文字文漢文字"] * 4
+    said = ["漢字文字文漢字文"] * 4
     scores = []
     for apart in (False, True):
         sides = [[" ".join(text) if apart else text for text in side] for side in (said, true)]
@@ -63,7 +64,8 @@ def test_texts_without_spaces_have_a_score_and_spaces_change_nothing(tokenizer):
 
 def test_a_better_system_without_spaces_is_better_beyond_chance():
     true = ["漢字文字文漢文字"] * 40
-    better, worse = [text[:-1] + "漢" for text in true], [text[:3] + "漢漢漢漢漢" for text in true]
+    better = [text[:-1] + "漢" for text in true]
+    worse = [text[:3] + "漢漢漢漢漢" for text in true]
     for tokenizer, is_better in (("char", True), ("13a", False)):
         metric = find_metric("bleu", tokenizer=tokenizer)
         found = compare(
@@ -76,7 +78,8 @@ def test_a_better_system_without_spaces_is_better_beyond_chance():
 
 
 def test_chrf_has_no_tokenizer():
-    metric, other = find_metric("chrf"), find_metric("chrf", tokenizer="char")
+    metric = find_metric("chrf")
+    other = find_metric("chrf", tokenizer="char")
     assert metric is other
     rows = (
         metric.statistics(["漢字 文字"], ["漢字文 字"]),

@@ -93,7 +93,8 @@ def test_vectors_of_words_that_training_lacks_stay_as_they_were_given(with_fixed
 
 def test_words_that_training_lacks_change_nothing_for_the_others(with_fixed, posed, vectors):
     with_more, more = with_fixed
-    found, plain = fitted(with_more, vectors=more), fitted(posed, vectors=vectors)
+    found = fitted(with_more, vectors=more)
+    plain = fitted(posed, vectors=vectors)
     assert [step.loss for step in found.steps] == [step.loss for step in plain.steps]
 
 

@@ -22,13 +22,15 @@ def decay_by_hand(model, source, lengths, target, kind, activation):
     step, num_states = STEPS[kind, activation]
     found = []
     for row, length, label in zip(source, lengths.tolist(), target[:, 0], strict=True):
-        states_of, last = {}, []
+        states_of = {}
+        last = []
         for way, cell in (
             ("forward", model.encoder.forwards[0]),
             ("backward", model.encoder.backwards[0]),
         ):
             ids = row[:length] if way == "forward" else row[:length].flip(0)
-            bx, bh = cell.bias_ih_l0, cell.bias_hh_l0
+            bx = cell.bias_ih_l0
+            bh = cell.bias_hh_l0
             w = {
                 "xi": cell.weight_ih_l0.mT,
                 "hi": cell.weight_hh_l0.mT,
@@ -36,11 +38,13 @@ def decay_by_hand(model, source, lengths, target, kind, activation):
                 "bh": bh,
                 "bi": bx + bh,
             }
-            state, hidden = (torch.zeros(1, cell.hidden_size),) * num_states, []
+            state = (torch.zeros(1, cell.hidden_size),) * num_states
+            hidden = []
             for x in model.embedding.table.weight[ids]:
                 state = step(x[None], state, w)
                 hidden.append(state[0])
-            states_of[way], last = hidden, [*last, state[0]]
+            states_of[way] = hidden
+            last = [*last, state[0]]
         logits = model.project(torch.cat(last, dim=1))
         loss = torch.nn.functional.cross_entropy(logits, label[None])
         found.append({
@@ -56,10 +60,8 @@ def decay_by_hand(model, source, lengths, target, kind, activation):
 
 @KINDS
 def test_the_decay_is_that_of_the_recursion_written_out(sentiment, encoder, activation):
-    model, batch = (
-        sentiment.model(pooling="last", encoder=encoder, activation=activation),
-        sentiment.batch(),
-    )
+    model = sentiment.model(pooling="last", encoder=encoder, activation=activation)
+    batch = sentiment.batch()
     found = gradient_decay(sentiment.problem, model, batch)
     expected = decay_by_hand(
         model, batch.source, batch.source_lengths, batch.target, encoder, activation
@@ -95,7 +97,8 @@ def test_an_encoder_without_recurrence_has_no_decay(posed_answer):
 
 
 def test_looking_changes_nothing(posed):
-    model, batch = posed.model().train(), posed.batch()
+    model = posed.model().train()
+    batch = posed.batch()
     before = torch.random.get_rng_state()
     gradient_decay(posed.problem, model, batch)
     assert model.training

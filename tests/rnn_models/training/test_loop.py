@@ -57,7 +57,8 @@ def are_equal(one, two):
 
 @pytest.mark.parametrize("encoder", get_args(Encoder))
 def test_a_tiny_model_learns_eight_rows_by_heart(posed, encoder):
-    # A convolution has no sense of where in a text it is, and takes longer over a translation read backwards.
+    # A convolution has no sense of where in a text it is, and takes longer over a translation read
+    # backwards.
     keen = KEEN | {"encoder": encoder, "max_epochs": 200 if encoder == "cnn" else 80}
     model = posed.problem.build(posed.sizes, posed.settings.with_changes(keen))
     load_weights(model, fitted(posed, **keen).weights)
@@ -167,8 +168,8 @@ def test_a_finished_training_is_not_gone_on_with(sentiment, tmp_path):
     assert epochs == []
 
 
-# Got by running this test on torch 2.13.0 (CPU, x86-64, one thread) and copying what it found. Without
-# dropout of units, whose generator is another one on other processors.
+# Got by running this test on torch 2.13.0 (CPU, x86-64, one thread) and copying what it found.
+# Without dropout of units, whose generator is another one on other processors.
 GOLD = {
     "generation": [2.813961, 2.795076, 2.795649, 2.794207, 2.758990],
     "ner": [1.215000, 1.228711, 1.172769, 1.232883, 1.158709],

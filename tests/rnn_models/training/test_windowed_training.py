@@ -39,7 +39,8 @@ def fitted(examples, problem=PROBLEM, *, resume=None, on_step=lambda step: None,
 
 @EVERY_CELL
 def test_a_window_is_an_update_and_an_epoch_says_each_token_once(kind, activation):
-    examples, seen = texts(30, 7, 1), []
+    examples = texts(30, 7, 1)
+    seen = []
 
     def watched(model, window, state):
         if model.training:
@@ -53,7 +54,8 @@ def test_a_window_is_an_update_and_an_epoch_says_each_token_once(kind, activatio
 
 
 def test_a_window_begins_with_the_state_that_the_one_before_left():
-    examples, states = texts(40), []
+    examples = texts(40)
+    states = []
 
     def watched(model, window, state):
         found, after = window_loss(model, window, state)
@@ -84,7 +86,8 @@ def test_the_loss_in_windows_is_that_of_the_whole_text(kind, activation):
 
 @EVERY_CELL
 def test_a_text_within_one_window_gives_the_gradients_of_full_bptt(kind, activation):
-    examples, found = texts(17), []
+    examples = texts(17)
+    found = []
     for window in (0, 99):
         settings = replace(
             SETTINGS, encoder=kind, activation=activation, bptt_window=window, batch_size=1
@@ -108,7 +111,8 @@ def test_a_training_in_windows_repeats_itself_to_the_last_bit(encoder):
 @pytest.mark.parametrize("encoder", ["lstm", "gru", "rnn"])
 def test_the_carried_state_survives_a_lost_machine(encoder, tmp_path, monkeypatch):
     monkeypatch.setattr(training_module, "SAVE_EVERY_SECONDS", -1.0)
-    examples, seen = texts(50, 20), []
+    examples = texts(50, 20)
+    seen = []
 
     def kill_every_third(step):
         seen.append(step)
@@ -127,7 +131,8 @@ def test_the_carried_state_survives_a_lost_machine(encoder, tmp_path, monkeypatc
             except KilledError:
                 continue
 
-    parts, whole = go_on(), fitted(examples, encoder=encoder)
+    parts = go_on()
+    whole = fitted(examples, encoder=encoder)
     assert len(whole.steps) < len(seen) < 2 * len(whole.steps)
     assert told(parts) == told(whole)
     assert are_equal(parts.weights, whole.weights)
