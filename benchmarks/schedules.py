@@ -199,7 +199,8 @@ def _fire(server: Server, catalog: Path, environment: dict[str, str]) -> tuple[i
         "active": True,
         "parameters": parameters,
     }
-    server.call("POST", f"deployments/{deployment}/schedules", [schedule])
+    added: Any = [schedule]  # this route takes a list, the others that Server calls take objects
+    server.call("POST", f"deployments/{deployment}/schedules", added)
     first = (datetime.now(UTC) + timedelta(minutes=1)).replace(second=0, microsecond=0)
     for slot in range(NUM_SLOTS):
         (catalog.parent / "rows" / f"more-{slot}.csv").write_text(

@@ -5,6 +5,7 @@ import io
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from data.rows.check_settings import DEFAULTS
@@ -95,6 +96,14 @@ def _inside(text: str, added: str) -> str:
     return text[:half] + added + text[half:]
 
 
+def _inside_text(added: str, row: Row, _: Row) -> Row:
+    return _inside(row[0], added), row[1]
+
+
+def _inside_first_token(added: str, row: Row, _: Row) -> Row:
+    return [_inside(row[0][0], added), *row[0][1:]], row[1]
+
+
 def _to_length(text: str, length: int) -> str:
     return (text * length)[:length]
 
@@ -127,10 +136,7 @@ INTO_TEXT = {
 }
 # Of these, JSON writes only what a text may hold: the control characters as escapes, bytes of
 # another encoding not at all.
-TEXTS = [
-    _as(name, kind, lambda row, _, sign=sign: (_inside(row[0], sign), row[1]))
-    for name, (kind, sign) in INTO_TEXT.items()
-]
+TEXTS = [_as(name, kind, partial(_inside_text, sign)) for name, (kind, sign) in INTO_TEXT.items()]
 REVIEWS = [
     *TEXTS,
     _as("no text", "no_text", lambda row, _: ("", row[1])),
@@ -196,7 +202,7 @@ PAIRS = [
 ]
 TAGGED = [
     *(
-        _as(name, kind, lambda row, _, sign=sign: ([_inside(row[0][0], sign), *row[0][1:]], row[1]))
+        _as(name, kind, partial(_inside_first_token, sign))
         for name, (kind, sign) in INTO_TEXT.items()
     ),
     _as("a token without tag", "lengths_differ", lambda row, _: _put_first(row, ("zorp", None))),

@@ -14,6 +14,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -233,12 +234,8 @@ def pruned(
     keeping = [version for version in known if version.aliases or not only_aliased]
     checks: list[tuple[str, Callable[[], None]]] = [("newest snapshot", lambda: load_newest(entry))]
     checks += [("kept piece", load) for load in piece_loads()]
-    checks += [
-        ("past of a version", lambda version=version: load_past(version)) for version in keeping
-    ]  # type: ignore[misc]
-    checks += [
-        ("model", lambda version=version: predicts_alike(version, texts)) for version in known
-    ]  # type: ignore[misc]
+    checks += [("past of a version", partial(load_past, version)) for version in keeping]
+    checks += [("model", partial(predicts_alike, version, texts)) for version in known]
     lost = Counter(kind for kind, check in checks if not succeeds(check))
     left = sum(len([*(home() / kind.KIND).glob("*/")]) for kind in KINDS) - num_needed(keeping)
     return Round(name, len(found), len(checks), lost, left)

@@ -138,7 +138,8 @@ def tagged(name: str) -> tuple[Lines, Lines]:
 
 def ner() -> Row:
     """CoNLL-2003, words that stand twice and the characters of all."""
-    (words, tags), (test_words, test_tags) = tagged("train.txt"), tagged("test.txt")
+    words, tags = tagged("train.txt")
+    test_words, test_tags = tagged("test.txt")
     ids = known(words, 2)
     names = sorted({tag for row in tags for tag in row} - {"O"})
     labels = {tag: i for i, tag in enumerate(["O", *names])}
@@ -183,12 +184,13 @@ def sentiment() -> Row:
 
 def first(examples: Examples, num: int) -> Examples:
     """The first examples of many."""
-    places = [Ragged(c.ids, c.offsets[: num + 1]) for c in (examples.source, examples.target)]
+    source = Ragged(examples.source.ids, examples.source.offsets[: num + 1])
+    target = Ragged(examples.target.ids, examples.target.offsets[: num + 1])
     words = examples.words and Words(
         Ragged(examples.words.forms.ids, examples.words.forms.offsets[: num + 1]),
         examples.words.spellings,
     )
-    return Examples(*places, words)
+    return Examples(source, target, words)
 
 
 def planned(row: Row) -> list[NDArray[np.int64]]:

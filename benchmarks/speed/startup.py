@@ -61,10 +61,10 @@ def run_to_first_step() -> None:
     os.environ["PYTHONPATH"] = str(ROOT)
     prepare(PREFECT_LOGGING_LEVEL="CRITICAL")
     from flows import retrain
+    from tasks.ingest import ingest
     from rnn_models.training.loop import Training
     from tasks.settings import Settings
 
-    ingest = retrain.ingest
     step = Training.train_step
     started = 0.0
 

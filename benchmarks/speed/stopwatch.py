@@ -6,7 +6,7 @@ On a GPU, which computes later than it is asked, each stage waits for it.
 """
 
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from functools import wraps
@@ -89,21 +89,15 @@ PLACES: dict[str, tuple[tuple[Any, str], ...]] = {
 }
 STAGES = (*PLACES, REST)
 WHOLE = ("validation", "health")  # they run the model too, and that is their time
-OUTSIDE = (
-    "start",
-    "data",
-    "health",
-    "logging",
-    "checkpoint",
-    REST,
-)  # no part of the model, its gradient or its update
+# Stages that are no part of the model, its gradient or its update.
+OUTSIDE = ("start", "data", "health", "logging", "checkpoint", REST)
 
 
 class Stopwatch:
     """Seconds of each stage, each without the stages inside it."""
 
     def __init__(self, now: Callable[[], float] = time.perf_counter) -> None:
-        self.seconds: Counter[str] = Counter()
+        self.seconds: defaultdict[str, float] = defaultdict(float)
         self.calls: Counter[str] = Counter()
         self.open: list[str] = []
         self.now = now
