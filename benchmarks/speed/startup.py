@@ -62,7 +62,7 @@ def run_to_first_step() -> None:
     prepare(PREFECT_LOGGING_LEVEL="CRITICAL")
     from flows import retrain
     from tasks.ingest import ingest
-    from rnn_models.training.loop import Training
+    from rnn_models.training.training_state import Training
     from tasks.settings import Settings
 
     step = Training.train_step

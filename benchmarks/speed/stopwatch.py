@@ -38,9 +38,8 @@ from tasks.registry.tracked_run import MetricPoints
 REST = "bookkeeping"
 # What each stage is made of: owners and the names of their functions.
 PLACES: dict[str, tuple[tuple[Any, str], ...]] = {
-    "start": (
-        (training.Training, "__init__"),
-    ),  # the first optimiser of a process imports 800 modules of torch
+    # The first optimizer of a process imports 800 modules of torch.
+    "start": ((training.Training, "__init__"),),
     "data": (
         (training.Training, "plan"),
         (Examples, "batch"),
@@ -64,10 +63,8 @@ PLACES: dict[str, tuple[tuple[Any, str], ...]] = {
         (sentiment.Classifier, "forward"),
     ),
     "loss": ((training.Training, "_loss"), (CRF, "forward")),
-    "backward": (
-        (torch.Tensor, "backward"),
-        (training.Training, "_backward"),
-    ),  # with the graph's end, which frees its memory
+    # With the end of the graph, which frees its memory.
+    "backward": ((torch.Tensor, "backward"), (training.Training, "_backward")),
     "clipping": ((Clipper, "__call__"),),
     "optimiser": ((training.Training, "_update"), (torch.optim.Optimizer, "zero_grad")),
     "validation": ((training, "mean_loss"), (training, "headline_score")),
@@ -81,7 +78,7 @@ PLACES: dict[str, tuple[tuple[Any, str], ...]] = {
     ),
     "checkpoint": (
         (training, "save_training"),
-        (training.Training, "add_epoch"),
+        (training, "add_epoch"),
         (Averaging, "add_epoch"),
         (Averaging, "add_step"),
         (task, "write_checkpoint"),

@@ -26,7 +26,7 @@ def milliseconds_per_step() -> float:
 
     from rnn_models.batching.batch import Examples, Ragged
     from rnn_models.problem import Sizes, find_problem
-    from rnn_models.training.loop import Training
+    from rnn_models.training.training_state import Training
 
     problem = find_problem("ner")
     labels = ("O", *(f"{prefix}-{kind}" for kind in ("PER", "LOC", "ORG") for prefix in "BI"))
@@ -39,11 +39,11 @@ def milliseconds_per_step() -> float:
     )
     batch = examples.batch(np.arange(32))
     for _ in range(3):
-        training.train_batch(batch, epoch=1, num_steps=100)
+        training.train_step([batch], epoch=1, num_steps=100)
     started = time.perf_counter()
     done = 0
     while done < STEPS and time.perf_counter() - started < SECONDS:
-        training.train_batch(batch, epoch=1, num_steps=100)
+        training.train_step([batch], epoch=1, num_steps=100)
         done += 1
     return 1000 * (time.perf_counter() - started) / done
 

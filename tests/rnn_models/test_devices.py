@@ -22,7 +22,7 @@ from rnn_models.devices import (
 from rnn_models.layers import recurrent
 from rnn_models.problem import problem_names
 from rnn_models.settings import Encoder, TrainSettings
-from rnn_models.training.loop import Training
+from rnn_models.training.training_state import Training
 from tests.rnn_models.training.test_loop import are_equal, fitted
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -9,7 +9,7 @@ import torch
 from rnn_models.checkpoints.checkpoint import load_model, save_model
 from rnn_models.layers.word_vectors import source_embedding
 from rnn_models.problem import find_problem, problem_names
-from rnn_models.training.loop import Training
+from rnn_models.training.training_state import Training
 from tests.rnn_models.conftest import pose
 from tests.rnn_models.training.test_loop import fitted
 

@@ -9,7 +9,7 @@ import torch
 from rnn_models.problem import Loss
 from rnn_models.settings import TrainSettings
 from rnn_models.training.gradient_decay import gradient_decay, mean_by_distance
-from rnn_models.training.loop import Training
+from rnn_models.training.training_state import Training
 from tests.rnn_models.layers.test_encoder import STEPS
 from tests.rnn_models.tiny_language_model import PROBLEM, SETTINGS, SIZES, cut, texts
 from tests.rnn_models.training.test_loop import fitted

@@ -19,7 +19,8 @@ from rnn_models.problem import Loss, problem_names
 from rnn_models.settings import Activation, Encoder
 from rnn_models.training import loop as training_module
 from rnn_models.training.history import Epoch, History, stalls
-from rnn_models.training.loop import MAX_NON_FINITE, Training, fit
+from rnn_models.training.loop import fit
+from rnn_models.training.training_state import MAX_NON_FINITE, Training
 from rnn_models.training.optimizer import learning_rate
 from rnn_models.training.validation import mean_loss
 
@@ -412,11 +413,10 @@ def test_a_skipped_step_changes_no_weight(posed):
     training = Training(
         spoilt(posed.problem, lambda number: number > 0), posed.sizes, posed.settings
     )
-    training.train_batch(
-        posed.batch(), epoch=1, num_steps=9
-    )  # so that there is momentum that could move a weight
+    # The first step leaves momentum that could move a weight.
+    training.train_step([posed.batch()], epoch=1, num_steps=9)
     before = weights_of(training.model)
-    training.train_batch(posed.batch(), epoch=1, num_steps=9)
+    training.train_step([posed.batch()], epoch=1, num_steps=9)
     assert are_equal(weights_of(training.model), before)
 
 
@@ -424,6 +424,6 @@ def test_a_skipped_step_names_its_examples_in_the_log(sentiment, caplog):
     training = Training(
         spoilt(sentiment.problem, lambda number: True), sentiment.sizes, sentiment.settings
     )
-    with caplog.at_level(logging.WARNING, logger="rnn_models.training.loop"):
-        training.train_batch(sentiment.batch([6, 2]), epoch=1, num_steps=9)
+    with caplog.at_level(logging.WARNING, logger="rnn_models.training.training_state"):
+        training.train_step([sentiment.batch([6, 2])], epoch=1, num_steps=9)
     assert "step 0 skipped: gradient norm is nan, examples [6, 2]" in caplog.text

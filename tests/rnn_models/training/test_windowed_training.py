@@ -10,7 +10,8 @@ import torch
 from rnn_models.batching.batch import Ragged
 from rnn_models.problem import Windows
 from rnn_models.training import loop as training_module
-from rnn_models.training.loop import Training, fit
+from rnn_models.training.loop import fit
+from rnn_models.training.training_state import Training
 from rnn_models.training.validation import mean_loss
 from tests.rnn_models.layers.test_encoder import EVERY_CELL
 from tests.rnn_models.tiny_language_model import (
@@ -65,7 +66,7 @@ def test_a_window_begins_with_the_state_that_the_one_before_left():
     problem = replace(PROBLEM, windows=Windows(cut=cut, loss=watched))
     training = Training(problem, SIZES, SETTINGS)
     for window in cut(examples, SETTINGS, 1):
-        training.train_batch(window, epoch=1, num_steps=99)
+        training.train_step([window], epoch=1, num_steps=99)
     assert states[0][0] == ()
     for (_, left), (found, _) in pairwise(states):
         assert all(torch.equal(a, b) for a, b in zip(left, found, strict=True))
@@ -94,7 +95,7 @@ def test_a_text_within_one_window_gives_the_gradients_of_full_bptt(kind, activat
         )
         training = Training(PROBLEM, SIZES, settings)
         made_by = cut(examples, settings, 1)[0] if window else examples.batch(np.asarray([0]))
-        training.train_batch(made_by, epoch=1, num_steps=9)
+        training.train_step([made_by], epoch=1, num_steps=9)
         found.append([p.grad for p in training.parameters])
     torch.testing.assert_close(found[0], found[1], rtol=1e-5, atol=1e-6)
 
@@ -162,9 +163,9 @@ def test_a_model_that_carries_its_state_predicts_what_lies_beyond_its_window():
 def test_a_step_that_is_not_finite_leaves_no_state_behind():
     training = Training(PROBLEM, SIZES, SETTINGS)
     windows = cut(texts(40), SETTINGS, 1)
-    training.train_batch(windows[0], epoch=1, num_steps=9)
+    training.train_step([windows[0]], epoch=1, num_steps=9)
     assert training.carried
     with torch.no_grad():
         training.model.project.bias[4] = float("nan")
-    training.train_batch(windows[1], epoch=1, num_steps=9)
+    training.train_step([windows[1]], epoch=1, num_steps=9)
     assert training.carried == ()
