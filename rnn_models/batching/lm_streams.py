@@ -52,7 +52,8 @@ class Streams(Sequence[Window]):
         is_real = steps < self.lengths[index][:, None]
         positions = np.where(is_real, positions, 0)
         inputs, targets = (
-            np.where(is_real, ids[positions], PAD_ID).astype(np.int64) for ids in (self.read, self.said)
+            np.where(is_real, ids[positions], PAD_ID).astype(np.int64)
+            for ids in (self.read, self.said)
         )
         return Window(
             read=torch.from_numpy(inputs),

@@ -1,8 +1,9 @@
-"""Cross entropy of a projection to ids, some rows at a time, so that their logits stay in the cache.
+"""Cross entropy of a projection to ids, in chunks of rows whose logits stay in the cache.
 
-Left to autograd, the logits of a batch, their softmax and its gradient lie in
-memory at the same time, new pages each. Here some rows' logits become their own
-gradient, and meet states and weights, before the next rows are begun.
+With autograd the logits of a batch, their softmax and its gradient are in
+memory together, each in new pages. Here the logits of one chunk become their
+own gradient in place, and go into the gradients of states and weights before
+the next chunk starts.
 
 N rows, O of a state, V ids.
 """
@@ -14,7 +15,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy, linear
 
-# 8 MB on a CPU, by measurement (SPEED.md). A GPU wants large products: there this only bounds the
+# 8 MB on a CPU, by measurement (SPEED.md). A GPU needs large products: there the limit only bounds
 # memory.
 LOGITS_AT_ONCE = {"cpu": 1 << 21, "cuda": 1 << 26}
 REGISTER = 16  # floats of an AVX-512 register
@@ -29,20 +30,20 @@ def projected_nats(
     smoothing: float = 0.0,
     at_once: int = 0,
 ) -> tuple[Tensor, Tensor]:
-    """Cross entropy in nats between the softmax of ``states @ weight.T + bias`` and what was said, summed over all rows.
+    """Compute the cross entropy of ``states @ weight.T + bias`` and target ids in nats.
 
-    Both sums come from the same logits.
+    Both sums, over all rows, come from the same logits.
 
     Args:
         states: (N, O).
         weight: (V, O).
         bias: (V,).
-        said: Ids, (N,).
+        said: Target ids, (N,).
         smoothing: Share of each row's target that is spread evenly over all ids.
-        at_once: Logits in memory together, but a row at least; 0 is what suits the device.
+        at_once: Logits in memory together, but at least a row; 0 chooses by device.
 
     Returns:
-        The nats with the smoothing, and without it; the second has no gradient.
+        The loss with label smoothing, and without it; the second has no gradient.
 
     Origin:
         Szegedy et al. (2016), section 7, the smoothing.
@@ -52,7 +53,7 @@ def projected_nats(
         nats, plain = ProjectedNats.apply(states, weight, bias, said, smoothing, num_rows)  # type: ignore[no-untyped-call]
         return nats, plain
     parts = []
-    for rows in stretches(len(states), num_rows):
+    for rows in chunks(len(states), num_rows):
         logits = linear(states[rows], weight, bias)
         parts.append(torch.stack(smoothed_nats(logits, said[rows], smoothing)))
     nats, plain = torch.stack(parts).sum(0)
@@ -60,10 +61,16 @@ def projected_nats(
 
 
 def smoothed_nats(logits: Tensor, said: Tensor, smoothing: float) -> tuple[Tensor, Tensor]:
-    """Cross entropy of ``logits`` (N, V) in nats, summed, with label smoothing and without; the second has no gradient."""
+    """Compute the summed cross entropy of ``logits`` (N, V) in nats.
+
+    Returns:
+        With label smoothing and without; the second has no gradient.
+    """
     nats = cross_entropy(logits, said, reduction="sum", label_smoothing=smoothing)
     if not smoothing:
         return nats, nats.detach()
+    # The smoothed loss mixes the target's logit with the mean of all; taking that back is cheaper
+    # than a second softmax.
     known = logits.detach().to(nats.dtype)
     return nats, nats.detach() - smoothing * (
         known.gather(1, said[:, None]).sum() - known.mean(1).sum()
@@ -71,18 +78,24 @@ def smoothed_nats(logits: Tensor, said: Tensor, smoothing: float) -> tuple[Tenso
 
 
 def rows_at_once(num_logits: int, num_ids: int) -> int:
-    """Rows with so many logits at most, but one at least; whole registers of them, without which a product takes half more."""
+    """Count the rows of a chunk of at most ``num_logits`` logits, at least one.
+
+    A multiple of a register's width: with others a product takes half as long again.
+    """
     num = max(1, num_logits // num_ids)
     return num - num % REGISTER if num > REGISTER else num
 
 
-def stretches(num: int, size: int) -> Iterator[slice]:
-    """Cut ``num`` rows into stretches of ``size`` at most; of no rows there is an empty one."""
+def chunks(num: int, size: int) -> Iterator[slice]:
+    """Cut ``num`` rows into chunks of at most ``size``; no rows make one empty chunk."""
     return (slice(first, first + size) for first in range(0, max(1, num), size))
 
 
 class ProjectedNats(torch.autograd.Function):
-    """Cross entropy of a projection with its gradients, which only wait to be scaled."""
+    """Cross entropy of a projection, with gradients computed in the forward pass.
+
+    The loss is a scalar, so the backward pass only scales them.
+    """
 
     @staticmethod
     def forward(
@@ -94,7 +107,7 @@ class ProjectedNats(torch.autograd.Function):
         smoothing: float,
         num_rows: int,
     ) -> tuple[Tensor, Tensor]:
-        """Sum the nats of all rows, with the smoothing and without.
+        """Sum the loss over all rows, with label smoothing and without.
 
         Args:
             ctx: Keeps the gradients.
@@ -118,7 +131,7 @@ class ProjectedNats(torch.autograd.Function):
         nats = torch.zeros((), dtype=torch.promote_types(kind, torch.float32), device=states.device)
         plain = torch.zeros_like(nats)
         memory = w.new_empty(len(w), num_rows)
-        for rows in stretches(len(x), num_rows):
+        for rows in chunks(len(x), num_rows):
             more, more_plain, slopes = nats_and_slopes(x[rows], w, b, said[rows], smoothing, memory)
             nats += more
             plain += more_plain
@@ -148,18 +161,20 @@ class ProjectedNats(torch.autograd.Function):
 def nats_and_slopes(
     states: Tensor, weight: Tensor, bias: Tensor, said: Tensor, smoothing: float, memory: Tensor
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Nats summed over some rows, the same without smoothing, and the gradient of the first by the logits (V, N).
+    """Compute the loss of some rows and its gradient by the logits.
 
-    The gradient is in float32 at least.
+    Logits are written to ``memory`` (V, N or more) and become there first
+    their softmax, then their gradient.
 
-    Logits are written to ``memory`` (V, N or more), where they become their
-    softmax, and this their gradient.
+    Returns:
+        The loss with label smoothing and without, summed, and the gradient of
+        the first (V, N), in float32 at least.
     """
     logits = torch.addmm(bias[:, None], weight, states.T, out=memory[:, : len(states)])
     logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
-    logits -= logits.amax(0)
-    is_said = said[None]
-    right = logits.gather(0, is_said).sum()
+    logits -= logits.amax(0)  # the softmax does not change, and no exp overflows
+    target = said[None]
+    right = logits.gather(0, target).sum()
     nats = (smoothing - 1) * right
     if smoothing:
         nats -= smoothing * logits.mean(0).sum()
@@ -170,12 +185,13 @@ def nats_and_slopes(
     slopes /= totals
     if smoothing:
         slopes -= smoothing / len(weight)
-    slopes.scatter_(0, is_said, slopes.gather(0, is_said) + (smoothing - 1))
+    # The gradient of cross entropy by a logit is the probability less the target's share.
+    slopes.scatter_(0, target, slopes.gather(0, target) + (smoothing - 1))
     return nats, all_ids - right, slopes
 
 
 def add_product(total: Tensor, one: Tensor, other: Tensor) -> None:
-    """Add a product of matrices to a sum, which may have more bits than they."""
+    """Add a matrix product to a sum, which may have more bits than the factors."""
     if total.dtype == one.dtype:
         total.addmm_(one, other)
     else:

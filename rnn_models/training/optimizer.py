@@ -32,8 +32,8 @@ def make_optimizer(
             weight_decay=s.weight_decay,
             fused=True,
         )
-        # the fused kernel wants all or none, but a window without a start has no gradient for
-        # labels
+        # The fused kernel needs a buffer of all parameters or of none, but a window in which no
+        # text begins has no gradient for the label embedding.
         if s.momentum:
             for p in parameters:
                 made.state[p]["momentum_buffer"] = torch.zeros_like(p)
