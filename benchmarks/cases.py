@@ -1,4 +1,4 @@
-"""Inputs that people reported, here or of other projects, and whether each gets the right answer now.
+"""Reported inputs, of this project and of others, and whether each gets the right answer.
 
 A test that shows one carries ``@pytest.mark.case(NUMBER)``; the further tests of a number are
 siblings: the same kind of fault in another format, source, problem or command. A case is right if it
@@ -103,7 +103,8 @@ def measure() -> list[Figure]:
             goal=len(CASES),
             better="higher",
             command=COMMAND,
-            note="further tests of the same kinds, in other formats, sources, problems and commands",
+            note="further tests of the same kinds, in other formats, sources, problems and "
+            "commands",
         ),
     ]
 

@@ -1,4 +1,4 @@
-"""The main job as a newcomer sees it: how long it takes, what it scores, how fast it finds that nothing changed.
+"""The main job as a newcomer sees it: minutes, scores, and seconds of an unchanged run.
 
 ``make bench`` runs it with three seeds, each in an empty store of its own, and
 again in the first of them. Downloads come first, since they depend on the network.
@@ -58,7 +58,7 @@ def timed(home: Path, *words: str) -> tuple[float, str]:
 def measure_job(seeds: Sequence[int] = SEEDS) -> list[Figure]:
     """Run the main job with each seed, and once more; keep the screen of the first seed.
 
-    With ``--keep FOLDER`` the stores stay there, so that an interrupted sitting goes on with the next seed.
+    With ``--keep FOLDER`` the stores stay there, and an interrupted sitting resumes.
     """
     minutes = []
     reruns = []

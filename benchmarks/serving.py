@@ -1,4 +1,4 @@
-"""What serving costs: the start of a champion's process, rows a second of the flow ``predict``, and what its memory grows by.
+"""The cost of serving: start of a process, rows a second of ``predict``, growth of its memory.
 
 ``python -m benchmarks.serving`` trains a model of each problem shortly, in a
 store of its own (names of datasets behind it choose some), starts the process
@@ -124,7 +124,7 @@ def peak_megabytes(version: ModelVersion, rows: pd.DataFrame, num: int, folder: 
 
 
 def answer_here(name: str, number: str, source: str, *columns: str) -> dict[str, float]:
-    """Answer the rows of a file in this process: their number, and the most megabytes that it held."""
+    """Predict the rows of a file in this process; return their number and the peak megabytes."""
     settings = PredictSettings(columns={column: column for column in columns}, part_rows=PART_ROWS)
     told = directly(
         predict_files, ModelVersion(name, number, "", ""), source, f"{source}-answers", settings
@@ -135,7 +135,10 @@ def answer_here(name: str, number: str, source: str, *columns: str) -> dict[str,
 def memory_figure(version: ModelVersion, rows: pd.DataFrame, folder: Path) -> Figure:
     """By how much the peak of memory grows with four times the rows."""
     once, more = (peak_megabytes(version, rows, num, folder) for num in (MANY_ROWS, 4 * MANY_ROWS))
-    note = f"{version.name}: whole process, {once:.0f} MB for {MANY_ROWS:,} rows, {more:.0f} MB for four times as many, in parts of"
+    note = (
+        f"{version.name}: whole process, {once:.0f} MB for {MANY_ROWS:,} rows, "
+        f"{more:.0f} MB for four times as many, in parts of"
+    )
     return figure(
         "predict_memory_growth",
         more / once,
@@ -183,7 +186,10 @@ def measure(names: list[str]) -> list[Figure]:
                 found.append(told(memory_figure(version, rows, home)))
     start = statistics.median(seconds)
     spread = f"{min(seconds):.1f} to {max(seconds):.1f}"
-    note = f"start of a process to its first answer, median of {len(seconds)}, {spread}; {', '.join(names)}"
+    note = (
+        f"start of a process to its first answer, median of {len(seconds)}, {spread}; "
+        f"{', '.join(names)}"
+    )
     return [
         told(
             figure(

@@ -13,7 +13,8 @@ import torch
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
-# Each batch takes memory of its own, and Python's lock lets one thread at a time start an operation.
+# Each batch takes memory of its own, and Python's lock lets one thread at a time start an
+# operation.
 MOST = 4
 
 

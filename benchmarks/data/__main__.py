@@ -21,7 +21,10 @@ PARTS = {
 def show(figures: list[Figure]) -> None:
     """Print figures beside their goals."""
     for item in figures:
-        bound = f"{'at least' if item.better == 'higher' else 'at most'} {item.goal:g}{'' if item.is_met else ', MISSED'}"
+        bound = (
+            f"{'at least' if item.better == 'higher' else 'at most'} "
+            f"{item.goal:g}{'' if item.is_met else ', MISSED'}"
+        )
         print(f"{item.figure:<26}{item.value:>10g}  {bound}  ({item.note})", flush=True)
 
 

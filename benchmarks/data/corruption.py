@@ -1,4 +1,4 @@
-"""How much damage the checks find, whether they name it rightly, and whether a whole row is lost with it.
+"""How much damage the checks find and name rightly, and how many whole rows are lost with it.
 
 Rows of real sets (``benchmarks/data/datasets.yaml``, else the catalog's) are
 ingested once and what is refused of them is taken out, so what is left is
@@ -89,7 +89,7 @@ def written(
 def chosen(
     num: int, damages: Sequence[Damage], seed: int
 ) -> tuple[dict[int, Damage], dict[int, int]]:
-    """Choose rows to damage, as many by each kind, and for each of them an earlier row that stays whole."""
+    """Choose rows to damage, equally many by each kind, each with an earlier row left whole."""
     chance = random.Random(seed)
     spread = [damage for damage in damages if not damage.is_last]
     places = chance.sample(range(1, num - 1), max(len(spread), int(SHARE * num)))
@@ -251,7 +251,8 @@ def main() -> None:
     found = measure()
     for name, of in found.items():
         print(
-            f"\n{name}, {of.rows:,} rows of {of.dataset}, {of.injected.total():,} damaged, {of.lost:,} whole rows lost"
+            f"\n{name}, {of.rows:,} rows of {of.dataset}, {of.injected.total():,} damaged, "
+            f"{of.lost:,} whole rows lost"
         )
         print(f"  {'':<32}{'damaged':>8}{'found':>8}{'reason right':>14}")
         for damage in DAMAGES[name]:

@@ -1,4 +1,4 @@
-"""Damage as it happens to files of rows, each kind with the reason that a refusal of it must give."""
+"""Kinds of damage to files of rows, each with the reason that its rejection must give."""
 
 import csv
 import io
@@ -109,7 +109,7 @@ def _to_length(text: str, length: int) -> str:
 
 
 def _spaced(text: str) -> str:
-    """A copy that looks alike to a reader: more spaces, and capitals where each is one letter for one."""
+    """Make a copy that differs in spaces and, in ASCII, in capitals."""
     return f" {text.upper() if text.isascii() else text}  ".replace(" ", "  ")
 
 

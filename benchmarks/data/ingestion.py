@@ -1,4 +1,4 @@
-"""How fast rows become a snapshot, against pyarrow's own conversion of CSV to Parquet, and how much memory that takes.
+"""Speed and memory of ingestion, against pyarrow's conversion of CSV to Parquet.
 
 Ours is the whole path of the task: rows read, checked, compared with all
 others, split, counted, digested and written. pyarrow's reads and writes, with
@@ -73,7 +73,7 @@ def write_csv(path: Path, num: int) -> None:
 
 
 def seconds_and_peak(whose: str, path: Path) -> tuple[float, float]:
-    """Seconds and megabytes of a process of its own that converts a file, in a folder that is gone afterwards."""
+    """Measure seconds and megabytes of a process that converts a file in a temporary folder."""
     with tempfile.TemporaryDirectory() as folder:
         run = [sys.executable, "-m", "benchmarks.data.ingestion", whose, str(path), folder]
         environment = os.environ | {"REFRAIN_HOME": folder}
@@ -153,7 +153,8 @@ def figures(found: dict[str, float] | None = None) -> list[Figure]:
             goal=700,
             better="lower",
             command=COMMAND,
-            note=f"whole process, {PEAK_ROWS:,} rows of 100 bytes, at {found['ours, many']:,.0f} rows per second",
+            note=f"whole process, {PEAK_ROWS:,} rows of 100 bytes, at "
+            f"{found['ours, many']:,.0f} rows per second",
         ),
         figure(
             "ingest_vs_pyarrow",

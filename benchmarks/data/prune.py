@@ -73,7 +73,7 @@ class Version:
 
 @dataclass(frozen=True)
 class Round:
-    """One call of prune: what it removed, what it should have left and did not, what it left and need not have."""
+    """One call of prune: folders removed, needed things lost, and folders left without need."""
 
     name: str
     removed: int
@@ -293,7 +293,10 @@ def figures(found: list[Round] | None = None) -> list[Figure]:
     found = found or measure()
     lost = sum(each.lost.total() for each in found)
     needed = sum(each.needed for each in found)
-    note = f"of {needed} needed things loaded after prune removed {sum(each.removed for each in found)} folders"
+    note = (
+        f"of {needed} needed things loaded after prune removed "
+        f"{sum(each.removed for each in found)} folders"
+    )
     return [
         figure(
             "prune_lost", lost, unit="things", goal=0, better="lower", command=COMMAND, note=note

@@ -1,4 +1,4 @@
-"""Real sets through the real path: what was read, kept and refused, beside the rows that their README states.
+"""Ingestion of real sets: rows read, kept and rejected, beside the numbers in their READMEs.
 
 Every dataset of ``benchmarks/data/datasets.yaml`` is made into a snapshot, in a
 store of the benchmark's own. The sets lie in ``../shared/data``; the rows of
@@ -38,7 +38,7 @@ COMMAND = "python -m benchmarks.data.real_sets"
 
 @dataclass(frozen=True)
 class Ingested:
-    """A snapshot of a real set, the rows that its README states, file by file, and those that were read."""
+    """A snapshot of a real set, and its rows by file: as its README states and as read."""
 
     snapshot: Snapshot
     stated: dict[str, int]
@@ -125,7 +125,10 @@ def figures(found: dict[str, Ingested] | None = None) -> list[Figure]:
     off = sum(of.num_off for of in found.values())
     rows = sum(sum(of.snapshot.rows.values()) for of in found.values())
     files = sum(len(of.read) for of in found.values())
-    note = f"{len(found)} real sets, {files} files, {rows:,} rows: kept and refused against the README's counts"
+    note = (
+        f"{len(found)} real sets, {files} files, {rows:,} rows: kept and refused against "
+        "the README's counts"
+    )
     return [
         figure(
             "real_rows_off", off, unit="rows", goal=0, better="lower", command=COMMAND, note=note

@@ -1,4 +1,4 @@
-"""How often promotion is wrong: pairs of equal systems that it promotes, and better systems that it does not.
+"""Errors of promotion: equal systems that it promotes, and better ones that it does not.
 
 ``python -m benchmarks.promotion`` trains two seeds of the same settings on
 four datasets, keeps what they say of the real test splits, and decides on
@@ -89,7 +89,7 @@ class Drawn:
 
 
 def draw(pair: Pair, random: np.random.Generator, share: float = 0.0) -> Drawn:
-    """Draw test rows and, for each, which seed is the challenger; ``share`` of its answers become better."""
+    """Draw test rows and the challenger's seed of each; ``share`` of its predictions improve."""
     num = len(pair.rows[0])
     rows = random.integers(num, size=num)
     is_swapped = random.random((num, 1)) < 0.5
@@ -117,7 +117,7 @@ def decided(metric: Metric, drawn: Drawn, seed: int) -> tuple[bool, Comparison, 
 
 
 def share_for(pair: Pair, points: float) -> float:
-    """The share of answers that must become better for a gain of some points, of both seeds together."""
+    """Find the share of predictions that must improve for a gain of some points."""
     first, second, better = (rows.sum(0) for rows in pair.rows)
     before = (first + second) / 2
 

@@ -112,7 +112,7 @@ def register_often(made: Trained, answers: Connection) -> None:
 
 
 def registered(made: Trained) -> tuple[int, int]:
-    """How many registrations there were, and how many versions or answers more than one came of them."""
+    """Numbers of registrations, and of surplus versions and inconsistent answers."""
     pipes = [Fork.Pipe() for _ in range(PROCESSES)]
     processes = []
     for _, end in pipes:
@@ -307,7 +307,8 @@ def figures(found: Found | None = None) -> list[Figure]:
             goal=0,
             better="lower",
             command=COMMAND,
-            note=f"of {found.registrations} registrations of a training, {PROCESSES * THREADS} at once in {PROCESSES} processes",
+            note=f"of {found.registrations} registrations of a training, "
+            f"{PROCESSES * THREADS} at once in {PROCESSES} processes",
         ),
         figure(
             "inconsistent_races",
@@ -316,8 +317,8 @@ def figures(found: Found | None = None) -> list[Figure]:
             goal=0,
             better="lower",
             command=COMMAND,
-            note=f"of {found.races} between two promoters, {found.killed} of whom were killed, {found.overtaken} overtaken"
-            + (f"; {wrong}" if wrong else ""),
+            note=f"of {found.races} between two promoters, {found.killed} of whom were "
+            f"killed, {found.overtaken} overtaken" + (f"; {wrong}" if wrong else ""),
         ),
     ]
 

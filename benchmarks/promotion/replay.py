@@ -93,7 +93,8 @@ def figures(found: dict[str, dict[str, Any]]) -> list[Figure]:
         }
     )
     note = (
-        f"{sum(same)} of {len(same)} trained again in a process of their own (threads: {', '.join(threads)}): "
+        f"{sum(same)} of {len(same)} trained again in a process of their own (threads: "
+        f"{', '.join(threads)}): "
         + ", ".join(
             f"{told['problem']} (`{name}`, {told['num_weights']:,} weights)"
             for name, told in found.items()

@@ -1,4 +1,4 @@
-"""Two seeds of the same settings: what each says of the same real test split, for ``benchmarks.promotion``.
+"""Two seeds of the same settings on the same real test split, for ``benchmarks.promotion``.
 
 The trainings are short, for two systems are wanted that differ by chance and
 not two that are good. N examples, S statistics.
@@ -46,7 +46,7 @@ CHEAPER = 0.9
 class Pair:
     """Statistics (N, S) of both seeds, and of answers as they are after a known gain.
 
-    ``classes`` has the same three for each class or kind of entity, (N, 3) each, where answers have any.
+    ``classes`` has the same three for each class or kind of entity, (N, 3) each, if any.
     """
 
     metric: Metric
@@ -55,7 +55,7 @@ class Pair:
 
 
 def read_pairs(dataset: str, home: Path) -> list[Pair]:
-    """Both seeds of a dataset under each metric of its problem, from what is kept or from new trainings."""
+    """Score both seeds of a dataset by each metric of its problem, from kept or new trainings."""
     path = home / "pairs" / f"{dataset}.npz"
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -100,7 +100,7 @@ def say(tokens: TokenSet, training: dict[str, Any]) -> list[Any]:
 def answers(
     metric: Metric, first: list[Any], second: list[Any], true: list[Any]
 ) -> list[Statistics]:
-    """Statistics of both seeds and of right answers, measured together: so their columns mean the same."""
+    """Compute the statistics of both seeds and of the references with the same columns."""
     return np.split(metric.statistics([*first, *second, *true], [*true, *true, *true]), 3)
 
 

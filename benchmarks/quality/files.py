@@ -1,4 +1,4 @@
-"""Files that ``benchmarks.quality`` lays out in its store, where a publisher's own are not cut as a protocol wants them."""
+"""Files that ``benchmarks.quality`` writes where a publisher's splits differ from a protocol."""
 
 import gzip
 from pathlib import Path

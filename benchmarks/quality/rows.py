@@ -1,4 +1,4 @@
-"""The rows of ``benchmarks.quality``: datasets, protocols, settings, and the figures that are published."""
+"""The rows of ``benchmarks.quality``: datasets, protocols, settings and published figures."""
 
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -10,7 +10,7 @@ GLOVE = str(ROOT.parent / "shared/data/embeddings/glove.6B.100d.subset.txt.gz")
 
 @dataclass(frozen=True)
 class Row:
-    """One published figure, its protocol, and what is run against it; everything is chosen on validation."""
+    """One published figure, its protocol, and our run; all is chosen on validation."""
 
     name: str
     figure: str
@@ -78,7 +78,8 @@ ALL = (
         "translation",
         "tokenised_bleu",
         "BLEU",
-        "en-de, test2016, publisher's tokenised lower-cased text, BPE 4k, beam; sacreBLEU without tokenisation",
+        "en-de, test2016, publisher's tokenised lower-cased text, BPE 4k, beam; sacreBLEU "
+        "without tokenisation",
         "39.00 (GRU 256)",
         39.5,
         settings={"tokens": TRANSLATION_TOKENS, "training": TRANSLATION},
@@ -122,7 +123,8 @@ ALL = (
         "translation",
         "bleu",
         "raw-text sacreBLEU",
-        "as `multi30k`, on raw text, 20 epochs; sacreBLEU with its own tokenisation, beside the first row",
+        "as `multi30k`, on raw text, 20 epochs; sacreBLEU with its own tokenisation, "
+        "beside the first row",
         "-",
         0.0,
         settings={"tokens": TRANSLATION_TOKENS, "training": TRANSLATION | {"max_epochs": 20}},

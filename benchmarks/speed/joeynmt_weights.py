@@ -1,4 +1,4 @@
-"""JoeyNMT's trained weights in our translation model: so both sides of the row ``beam`` search in the same model.
+"""JoeyNMT's trained weights in our translation model, so that both sides search the same model.
 
 B sequences, T source steps, O of an attentional state.
 """

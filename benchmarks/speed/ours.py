@@ -237,7 +237,7 @@ def trained(row: Row, warmup: int, steps: int) -> tuple[History, dict[str, Any]]
 
 
 def restart_peak() -> float:
-    """Forget the largest memory so far, and give what is taken now: what the data took to read is not the training's."""
+    """Reset the peak of this process' memory, so that reading the data does not count."""
     Path("/proc/self/clear_refs").write_text("5")
     return memory_mib("VmRSS")
 
@@ -305,7 +305,7 @@ def sentiment_train(asked: argparse.Namespace) -> dict[str, Any]:
 
 
 def beam(asked: argparse.Namespace) -> dict[str, Any]:
-    """Sentences per second of a search in the model that JoeyNMT trained a little; the mean length of what is said."""
+    """Time a beam search in JoeyNMT's model: sentences per second and mean length."""
     problem = find_problem("translation")
     folder = WORK / f"joeynmt-{asked.steps}"
     model = laid(read_joeynmt(folder), problem.defaults.with_changes(TRANSLATION))

@@ -1,4 +1,4 @@
-"""How much of a training is spent outside the model: the worst of three, each a training as ``refrain run`` makes it."""
+"""Share of a training outside the model: the worst of three trainings of ``refrain run``."""
 
 from benchmarks.lib.figures import Figure, figure
 from benchmarks.lib.goals import Wanted

@@ -1,4 +1,4 @@
-"""What answering several batches at a time gains: rows answered a second, beside one batch after the other.
+"""Gain of predicting several batches at a time: rows a second, beside one at a time.
 
 ``python -m benchmarks.speed.parallel_batches`` asks fresh models of the sizes of
 ``benchmarks.speed``, in turn, and puts medians and their ratio into ``SPEED.md``.

@@ -1,4 +1,4 @@
-"""What the projection to a vocabulary and its cross entropy cost, all logits at once and some rows at a time.
+"""Cost of the projection and its cross entropy: all logits at once, and in chunks of rows.
 
 ``python -m benchmarks.speed.projection`` prints milliseconds of one thread's CPU,
 forward and backward, medians of repetitions in turn, and the pages of memory

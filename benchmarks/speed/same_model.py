@@ -42,7 +42,8 @@ def main() -> None:
         num = sum(one == other for one, other in zip(ours, theirs, strict=True))
         longest = max(map(len, ours + theirs))
         print(
-            f"beams of {beam_size}: {num} of {len(ours)} texts are the same; the longest has {longest} tokens"
+            f"beams of {beam_size}: {num} of {len(ours)} texts are the same; the longest "
+            f"has {longest} tokens"
         )
 
 

@@ -1,4 +1,4 @@
-"""Where the time of a training goes, stage by stage, measured from outside: the product's own functions, each with a clock.
+"""Time of a training by stages, measured from outside by a clock around product functions.
 
 A stage inside another stops the other's clock, so all stages add up to the
 whole. Each clock costs about a microsecond, at most some dozens of them a step.

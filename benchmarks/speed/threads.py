@@ -1,4 +1,4 @@
-"""What waiting threads cost: milliseconds per training step, on a quiet machine and beside a busy process.
+"""Cost of waiting threads: milliseconds per training step, quiet and beside a busy process.
 
 torch's OpenMP threads wait at barriers by spinning. Each choice runs in a
 process of its own, since the library reads its environment when it is loaded.

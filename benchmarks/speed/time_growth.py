@@ -1,4 +1,4 @@
-"""How the time of a training grows with rows, length, width, vocabulary and threads, each beside the law that it should follow.
+"""Growth of a training's time with rows, length, width, vocabulary and threads, beside theory.
 
 ``python -m benchmarks.speed.time_growth`` trains small translators on made-up ids,
 one size changed at a time. The law of a step is its matrix products
@@ -36,7 +36,7 @@ TOLERANCE = 1.15  # measured growth over the law's: more is more than a sitting'
 
 @dataclass(frozen=True)
 class Size:
-    """What is trained: sentences of a batch and an epoch, tokens of each side, width of all states, ids, threads."""
+    """A training: sentences of a batch and an epoch, tokens of each side, width, ids, threads."""
 
     rows: int = 512
     batch: int = 32
@@ -225,7 +225,8 @@ def page(found: dict[str, Curve]) -> str:
             continue
         verdict = "" if seen.is_lawful else "**grows faster than it should**"
         lines.append(
-            f"| {name} | {axis.about} | {ends} | {seen.lawful_growth:.2f} times | {seen.growth:.2f} times | {verdict} |"
+            f"| {name} | {axis.about} | {ends} | {seen.lawful_growth:.2f} times | "
+            f"{seen.growth:.2f} times | {verdict} |"
         )
     shown = [f"![time by {name}](results/time_growth/{name}.svg)" for name in AXES if name in found]
     return "\n".join([*lines, "", *shown]).rstrip() + "\n"

@@ -20,15 +20,15 @@ NEVER = float("-inf")
 
 
 class Rows(NamedTuple):
-    """The beams that grow, (R,) each: last ids, indices among the B * W beams, rows of the state."""
+    """The growing beams, (R,) each: last ids, indices among the B * W beams, rows of the state."""
 
     ids: Tensor
     places: Tensor
     origin: Tensor
 
 
-# From rows, tensors that no step changes (B rows each) and the state (P rows each) to logits (R, V or
-# more, the others -inf), which the search overwrites, and the next state (R rows each).
+# From rows, tensors that no step changes (B rows each) and the state (P rows each) to logits (R, V
+# or more, the others -inf), which the search overwrites, and the next state (R rows each).
 SearchStep = Callable[[Rows, State, State], tuple[Tensor, State]]
 
 

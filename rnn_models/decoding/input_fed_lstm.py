@@ -1,9 +1,9 @@
 """BPTT written out for an LSTM under input feeding: one product per weight matrix over all steps.
 
-A recurrence that reads its last attentional state cannot be one kernel call. With autograd each step
-back in time adds a whole matrix to the gradient of each weight. Here the steps only keep their inputs
-and the gradients of their sums; the gradients of weights, keys and values are then one product each
-over all steps.
+A recurrence that reads its last attentional state cannot be one kernel call. With autograd each
+step back in time adds a whole matrix to the gradient of each weight. Here the steps only keep their
+inputs and the gradients of their sums; the gradients of weights, keys and values are then one
+product each over all steps.
 
 B sequences, T source steps, U target steps, H hidden, O of an attentional state.
 """

@@ -49,8 +49,8 @@ def read_fed(
     )  # (U, B, G * H)
     kept_hidden = dropout(torch.ones_like(hidden[0])[:, None])  # (B, 1, H): one mask for all steps
     kept = dropout(torch.ones_like(fed)[:, None])
-    # The written-out gradient covers an LSTM with inner products in one precision; under autocast and
-    # for all else, autograd goes through the steps.
+    # The written-out gradient covers an LSTM with inner products in one precision; under autocast
+    # and for all else, autograd goes through the steps.
     if cell.mode == "LSTM" and attention.is_product and added.dtype == from_inputs.dtype:
         weights = torch.cat([from_inputs[:, tokens.shape[2] :], from_hidden], dim=1).T
         own = attention.own_weight.T

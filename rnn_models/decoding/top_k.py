@@ -6,8 +6,8 @@ R rows, V ids, C candidates of a row, N blocks of ids.
 import torch
 from torch import Tensor
 
-# Ids of a block, of which the search first compares the maximum alone. By measurement: with 32 there
-# are many maxima, with 128 many ids in the chosen blocks.
+# Ids of a block, of which the search first compares the maximum alone. By measurement: with 32
+# there are many maxima, with 128 many ids in the chosen blocks.
 STRETCH = 64
 
 

@@ -82,7 +82,7 @@ def _mixed(
 ) -> Floats:
     """Interpolate each token's probability after its context with ``shorter``, (T,).
 
-    Witten and Bell: a context seen n times with k kinds of tokens leaves k / (n + k) to ``shorter``.
+    A context seen n times with k kinds of tokens leaves k / (n + k) to ``shorter``.
     """
     pair = _numbered(context * num_ids + targets)
     num_contexts = int(context.max()) + 1

@@ -14,8 +14,8 @@ from rnn_models.evaluation.metrics import Metric, Statistics, f1
 
 NUM_RESAMPLES = 10_000
 BLOCK_CELLS = 2**18  # resamples times rows at once: 2 MB, which stay in a core's cache
-# Where there are this many times more rows than distinct ones, drawing a count for each distinct row is
-# faster than drawing rows.
+# Where there are this many times more rows than distinct ones, drawing a count for each distinct
+# row is faster than drawing rows.
 FEW = 10
 TOLERANCE = 1e-9  # sums of other orders are equal but for their last bits
 
@@ -134,8 +134,8 @@ def check_pairs(metric: Metric, ours: Statistics, theirs: Statistics) -> None:
         )
     if ours.shape[1] != theirs.shape[1]:
         raise ValueError(
-            f"{metric.title}: {ours.shape[1]} statistics of ours stand against {theirs.shape[1]} of "
-            "theirs: measure both together, so that the classes are the same"
+            f"{metric.title}: {ours.shape[1]} statistics of ours stand against {theirs.shape[1]} "
+            "of theirs: measure both together, so that the classes are the same"
         )
 
 

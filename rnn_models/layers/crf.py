@@ -13,8 +13,8 @@ from rnn_models.batching.batch import length_mask
 from rnn_models.layers.crf_partition import LogPartition, mixing_steps, steps_between
 from rnn_models.layers.recurrent import gather_steps, reversal
 
-# Score of a forbidden transition in training: exp(-1e4) is 0, while -inf would give gradients of NaN
-# (inf - inf).
+# Score of a forbidden transition in training: exp(-1e4) is 0, while -inf would give gradients of
+# NaN (inf - inf).
 FORBIDDEN = -1e4
 NEVER = float("-inf")  # in decoding, where there is no gradient
 
@@ -234,7 +234,7 @@ class CRF(nn.Module):
 def _forward_sums(
     emissions: Tensor, lengths: Tensor, transitions: Tensor, start: Tensor
 ) -> list[Tensor]:
-    """Compute the forward sums of all steps, (B, K) each; at padding those of the last real step."""
+    """Compute the forward sums of all steps, (B, K) each; padding repeats the last real step."""
     alphas = [start + emissions[:, 0]]
     shortest = int(lengths.min())
     for t in range(1, emissions.shape[1]):

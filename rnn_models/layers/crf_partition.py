@@ -1,4 +1,4 @@
-"""The log partition of a linear chain with a gradient of its own: one product per step, no autograd.
+"""The log partition of a linear chain with its own gradient: one product per step, no autograd.
 
 B sequences, T time steps, K tags.
 """

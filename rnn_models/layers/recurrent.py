@@ -18,9 +18,9 @@ from rnn_models.layers.embedding import LockedDropout
 from rnn_models.settings import TrainSettings
 
 CELLS = {"lstm": nn.LSTM, "gru": nn.GRU, "rnn": nn.RNN}
-# The functions that the modules call, which torch does not document. They are called here with other
-# weights than the module's own, which dropout of recurrent weights needs. A test compares each with
-# its module.
+# The functions that the modules call, which torch does not document. They are called here with
+# other weights than the module's own, which dropout of recurrent weights needs. A test compares
+# each with its module.
 KERNELS: dict[str, Callable[..., tuple[Tensor, ...]]] = {
     "LSTM": torch.lstm,
     "GRU": torch.gru,

@@ -1,4 +1,4 @@
-"""A model in training and one optimizer update of it: teacher forcing, BPTT, clipping, averaging."""
+"""A model in training and its optimizer update: teacher forcing, BPTT, clipping, averaging."""
 
 import logging
 import math

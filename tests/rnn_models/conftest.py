@@ -27,15 +27,26 @@ settings.register_profile(
 settings.load_profile("rnn_models")
 torch.set_num_threads(
     1
-    # on tiny tensors two threads mostly wait for one another: 480 s in place of 26 s on a busy machine
+    # on tiny tensors two threads mostly wait for one another: 480 s in place of 26 s on a busy
+    # machine
 )
 
 NUM_WORDS = 12
 TAGS = ("O", "B-ka", "I-ka", "B-mo", "I-mo")
 TINY = TrainSettings(
-    embedding_size=10, hidden_size=12, dropout=0.2, token_dropout=0.1, label_smoothing=0.05, max_epochs=3, patience=3,
-    batch_size=3, learning_rate=0.01, warmup_steps=2, beam_width=3, seed=7,
-)  # fmt: skip
+    embedding_size=10,
+    hidden_size=12,
+    dropout=0.2,
+    token_dropout=0.1,
+    label_smoothing=0.05,
+    max_epochs=3,
+    patience=3,
+    batch_size=3,
+    learning_rate=0.01,
+    warmup_steps=2,
+    beam_width=3,
+    seed=7,
+)
 
 
 def label_of(text: list[int]) -> list[int]:

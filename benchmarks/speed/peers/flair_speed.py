@@ -1,6 +1,7 @@
-"""Tokens per second of flair: its BiLSTM-CRF tagger trained and asked, or its text classifier trained.
+"""Tokens per second of flair: its tagger trained and predicting, or its classifier trained.
 
-Run by ``benchmarks.speed`` in the folder of the inputs, in an environment that has flair; prints one line of JSON.
+``benchmarks.speed`` runs it in the folder of the inputs, in an environment with flair. It prints
+one line of JSON.
 """
 
 import argparse
@@ -26,7 +27,7 @@ WIDTH = 100
 
 
 def words(corpus):
-    """Embeddings of the words that stand twice in training, learnt from the start: flair's own would be downloaded."""
+    """Make embeddings of words with two occurrences, without flair's own, which it downloads."""
     return OneHotEmbeddings.from_corpus(corpus, field="text", min_freq=2, embedding_length=WIDTH)
 
 

@@ -1,4 +1,4 @@
-"""The damage that the benchmark injects is what it says, by parsers of our own; and the checks find all of it in made-up rows."""
+"""Injected damage is what its name says, by simple parsers, and the checks find all of it."""
 
 import csv
 import io
@@ -76,22 +76,28 @@ LIMITS = {
     "tokens": DEFAULTS["tokens", "tags"],
 }
 HOLDS: dict[str, Callable[[list[Any], Row], bool]] = {
-    "control_characters": lambda row, _: any(re.search(r"[\x00-\x08\x7f-\x9f]", "".join(side)) for side in row),
+    "control_characters": lambda row, _: any(
+        re.search(r"[\x00-\x08\x7f-\x9f]", "".join(side)) for side in row
+    ),
     "no_text": lambda row, _: any(side is None or not side.strip() for side in row),
     "one_side": lambda row, _: [bool(side.strip()) for side in row].count(False) == 1,
     "unknown_label": lambda row, _: row[1] not in ("0", "1"),
     "fields": lambda row, _: len(row) != 2,
     "wrong_type": lambda row, _: not isinstance(row[0], str),
-    "duplicate": lambda row, earlier: [plain(" ".join(s) if isinstance(s, list) else s) for s in row]
-    == [plain(" ".join(s) if isinstance(s, list) else s) for s in earlier],
+    "duplicate": lambda row, earlier: (
+        [plain(" ".join(s) if isinstance(s, list) else s) for s in row]
+        == [plain(" ".join(s) if isinstance(s, list) else s) for s in earlier]
+    ),
     "conflict": lambda row, earlier: row[0] == earlier[0] and row[1] != earlier[1],
     "length_ratio": lambda row, _: max(map(len, row)) > 20 * min(map(len, row)),
     "source_equals_target": lambda row, _: row[0] == row[1],
     "lengths_differ": lambda row, _: len(row[0]) != len(row[1]),
     "tag_scheme": lambda row, _: is_broken_bio(row[1]),
-    "unknown_entity": lambda row, _: not is_broken_bio(row[1]) and not {tag[2:] for tag in row[1]} <= {"", "PER", "LOC", "ORG"},
+    "unknown_entity": lambda row, _: (
+        not is_broken_bio(row[1]) and not {tag[2:] for tag in row[1]} <= {"", "PER", "LOC", "ORG"}
+    ),
     "bad_token": lambda row, _: any(SPACE.search(token) for token in row[0]),
-}  # fmt: skip
+}
 FAILS = {"not_utf8": UnicodeDecodeError, "not_json": json.JSONDecodeError}
 
 

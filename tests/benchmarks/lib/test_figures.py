@@ -1,4 +1,4 @@
-"""Figures belong to a commit: they are only written where nothing but results and documents differs."""
+"""Figures belong to a commit: changed code is refused, changed results and documents are not."""
 
 import json
 import subprocess

@@ -1,4 +1,4 @@
-"""Every row of the quality benchmark can be run as it is written, and its table says what was not measured."""
+"""Every row of the quality benchmark can be run, and its table marks what was not measured."""
 
 import pytest
 

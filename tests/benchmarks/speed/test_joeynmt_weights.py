@@ -41,7 +41,7 @@ def theirs():
 
 
 def logits_of(theirs, source, said):
-    """Logits of JoeyNMT's decoder after each of the ids that were said, of one source: ids of JoeyNMT."""
+    """Logits of JoeyNMT's decoder after each id of a target, of one source, in JoeyNMT's ids."""
     decoder = theirs["decoder"]
     number = torch.tensor
     states, (last, _) = theirs["encoder"]["rnn"](theirs["src_embed"]["lut"](number([source])))

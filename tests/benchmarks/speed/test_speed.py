@@ -25,10 +25,17 @@ from benchmarks.speed.time_growth import AXES, Curve, Size, curve, step_flop
 from rnn_models.problem import Sizes, find_problem
 
 ISSUE = {
-    "translation_train_vs_joeynmt": 3.5, "translation_train_vs_opennmt": 1.5, "translation_train_roofline_share": 60,
-    "ner_train_vs_flair": 10, "ner_predict_vs_flair": 10, "sentiment_train_vs_flair": 5, "beam_vs_joeynmt": 3,
-    "outside_model_share": 5, "help_seconds": 0.5, "first_step_seconds": 10,
-}  # fmt: skip
+    "translation_train_vs_joeynmt": 3.5,
+    "translation_train_vs_opennmt": 1.5,
+    "translation_train_roofline_share": 60,
+    "ner_train_vs_flair": 10,
+    "ner_predict_vs_flair": 10,
+    "sentiment_train_vs_flair": 5,
+    "beam_vs_joeynmt": 3,
+    "outside_model_share": 5,
+    "help_seconds": 0.5,
+    "first_step_seconds": 10,
+}
 # Lines as both programs write them, numbers made up.
 JOEY_LOG = """
 2026-01-01 00:00:01,000 - INFO - joeynmt.training - Epoch   1, Step:       10, Batch Loss: 9.1, Batch Acc: 0.1, Tokens per Sec:      100, Lr: 0.001
@@ -172,8 +179,12 @@ def test_all_three_translators_have_the_same_sizes() -> None:
     )  # fmt: skip
     # Its hidden size is that of both directions together.
     assert sizes == (
-        onmt["src_word_vec_size"], onmt["hidden_size"], onmt["hidden_size"], onmt["batch_size"], onmt["dropout"][0],
-    )  # fmt: skip
+        onmt["src_word_vec_size"],
+        onmt["hidden_size"],
+        onmt["hidden_size"],
+        onmt["batch_size"],
+        onmt["dropout"][0],
+    )
     assert ours["label_smoothing"] == joey["training"]["label_smoothing"] == onmt["label_smoothing"]
 
 
@@ -229,11 +240,13 @@ def test_an_axis_changes_a_size_that_there_is() -> None:
 @pytest.mark.parametrize(
     ("name", "made"),
     [
-        ("speed", __main__.table), ("speed_memory", __main__.memory_table), ("speed_profiles", kept_table),
+        ("speed", __main__.table),
+        ("speed_memory", __main__.memory_table),
+        ("speed_profiles", kept_table),
         ("speed_growth", lambda: time_growth.page(time_growth.kept_curves())),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
-)  # fmt: skip
+)
 def test_the_table_in_the_document_is_the_one_that_follows_from_the_figures(name, made) -> None:
     assert (RESULTS / f"{name}.md").read_text() == made()
 

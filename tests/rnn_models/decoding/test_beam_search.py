@@ -145,9 +145,13 @@ def test_the_best_texts_are_those_of_a_slow_search(
     expected_counts = [0] * MAX_LENGTH
     for hypotheses, rows, max_length in zip(found, table, max_lengths, strict=True):
         slow, grown = slow_search(
-            partial(log_probability, rows), range(V), width=width, max_length=max_length, length_penalty=length_penalty,
+            partial(log_probability, rows),
+            range(V),
+            width=width,
+            max_length=max_length,
+            length_penalty=length_penalty,
             num_best=num_best,
-        )  # fmt: skip
+        )
         assert [hypothesis.ids for hypothesis in hypotheses] == [ids for ids, _ in slow[:num_best]]
         assert [h.score for h in hypotheses] == pytest.approx(
             [score for _, score in slow[:num_best]], rel=1e-5
@@ -161,9 +165,11 @@ def test_the_best_texts_are_those_of_a_slow_search(
 @pytest.mark.parametrize("length_penalty", [0.0, 0.6, 1.0, 2.0])
 @pytest.mark.parametrize("num_best", [1, 2, 3])
 @given(
-    seed=st.integers(0, 9999), width=st.integers(3, 9), max_lengths=st.lists(st.integers(1, MAX_LENGTH), min_size=1, max_size=4),
+    seed=st.integers(0, 9999),
+    width=st.integers(3, 9),
+    max_lengths=st.lists(st.integers(1, MAX_LENGTH), min_size=1, max_size=4),
     has_ties=st.booleans(),
-)  # fmt: skip
+)
 @example(
     seed=0, width=8, max_lengths=[3, 3, 3, 3], has_ties=False
 )  # fewer rows, other ends of the tensors
@@ -207,7 +213,7 @@ def test_a_divisor_beyond_all_numbers_is_infinite():
 
 
 def test_a_sequence_is_over_when_its_best_are_finished():
-    """<eos> has 0.9 at each step: the empty text is the best at once, the second best is known a step later."""
+    """<eos> has 0.9 at each step: the empty text is best at once, the second best a step later."""
     table = torch.full((1, V**MAX_LENGTH, V), math.log(0.02), dtype=torch.float64)
     table[:, :, EOS_ID] = math.log(0.9)
     found, counts = search_all(

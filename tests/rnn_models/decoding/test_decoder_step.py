@@ -25,7 +25,7 @@ def stepping(model, never_said=()):
 @pytest.mark.parametrize("activation", ["tanh", "relu"])
 @DECODERS
 def test_steps_of_some_beams_are_those_of_training(translation, kind, activation):
-    """Each sequence has another number of beams that grow, all from one state; then each beam has its own and reads other ids."""
+    """Beams grow from one state, other numbers in each sequence; then each from its own."""
     model = translation.model(**kind, activation=activation).eval()
     batch = translation.batch()
     memory, start = model.encode(batch.source, batch.source_lengths)

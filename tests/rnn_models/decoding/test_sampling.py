@@ -128,7 +128,7 @@ def test_an_id_without_probability_is_never_drawn(weights, chance):
     ],
 )
 def test_texts_come_as_often_as_their_enumerated_probability_says(changes):
-    """All texts of up to 3 ids, each with the product of its filtered probabilities, against 20,000 draws."""
+    """All texts of up to 3 ids and their filtered probabilities, against 20,000 draws."""
     model = made()
     sampling = Sampling(max_length=3, seed=5, **changes)
     num = 20_000

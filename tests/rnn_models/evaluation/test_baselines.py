@@ -62,7 +62,7 @@ def test_a_baseline_answers_as_worked_by_hand(name, train, asked, expected):
 
 
 def test_a_bag_of_words_sees_neighbours_and_nothing_farther_apart():
-    """The order of 4 and 5 is the label: known where they are neighbours, a coin where others stand between."""
+    """The order of 4 and 5 is the label: known where they are neighbors, else a coin."""
     near = [[4, 5] if i % 2 else [5, 4] for i in range(40)]
     train = Examples(Ragged.of(near), Ragged.of([[i % 2] for i in range(40)]))
     test = Examples(Ragged.of([[4, 5], [5, 4], [4, 9, 8, 5], [5, 9, 8, 4]]), Ragged.of([[0]] * 4))
@@ -211,7 +211,15 @@ def test_what_character_ngrams_learn_is_counted_too() -> None:
 def test_every_baseline_counts_what_it_learns() -> None:
     train = Examples(Ragged.of([[4, 5], [6]]), Ragged.of([[0, 1], [1]]))
     assert {name: num_learnt(name, train) for name in BASELINES} == {
-        "majority": 1, "bag_of_words": 4 + 1, "frequent_tag": 7, "tag_in_context": 3, "nearest_pair": 6,
+        "majority": 1,
+        "bag_of_words": 4 + 1,
+        "frequent_tag": 7,
+        "tag_in_context": 3,
+        "nearest_pair": 6,
         # Of 0 1 and its end, 1 and its end.
-        "unigram": 3, "bigram": 3 + 4, "trigram": 3 + 4 + 5, "fourgram": 12 + 5, "fivegram": 17 + 5,
-    }  # fmt: skip
+        "unigram": 3,
+        "bigram": 3 + 4,
+        "trigram": 3 + 4 + 5,
+        "fourgram": 12 + 5,
+        "fivegram": 17 + 5,
+    }

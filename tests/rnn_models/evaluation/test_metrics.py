@@ -90,8 +90,10 @@ SEQEVAL = [
         44.444444, {"ka": 100.0, "mo": 0.0},
     ),
     (
-        "I-ka I-mo I-mo B-ka I-mo I-ka B-mo | B-ka O I-ka I-ka O I-mo | O I-ka B-mo B-ka B-mo O | B-ka B-ka O O B-mo",
-        "I-ka O I-mo B-ka I-mo I-ka B-mo | O O I-ka O O I-mo | B-ka B-ka B-mo B-ka B-mo O | B-ka B-ka O O B-mo",
+        "I-ka I-mo I-mo B-ka I-mo I-ka B-mo | B-ka O I-ka I-ka O I-mo | O I-ka B-mo B-ka "
+        "B-mo O | B-ka B-ka O O B-mo",
+        "I-ka O I-mo B-ka I-mo I-ka B-mo | O O I-ka O O I-mo | B-ka B-ka B-mo B-ka B-mo O "
+        "| B-ka B-ka O O B-mo",
         84.210526, {"ka": 72.727273, "mo": 100.0},
     ),
 ]  # fmt: skip

@@ -1,4 +1,4 @@
-"""Paired comparison against sacreBLEU's own, against all cases counted, and against itself with the systems swapped."""
+"""Paired comparison against sacreBLEU's, against all cases counted, and with systems swapped."""
 
 from fractions import Fraction
 from itertools import product

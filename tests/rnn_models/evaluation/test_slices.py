@@ -86,8 +86,11 @@ def test_lengths_are_cut_into_thirds_and_what_training_cut_stands_apart():
     lengths = np.asarray([*range(1, 10)] * 10 + [30, 1000])
     found = by_length(lengths, 20)
     assert {name: mask.sum() for name, mask in found.items()} == {
-        "1 to 3 tokens": 30, "4 to 6 tokens": 30, "7 to 9 tokens": 30, "30 to 1,000 tokens, longer than in training": 2,
-    }  # fmt: skip
+        "1 to 3 tokens": 30,
+        "4 to 6 tokens": 30,
+        "7 to 9 tokens": 30,
+        "30 to 1,000 tokens, longer than in training": 2,
+    }
     assert np.array_equal(sum(mask.astype(int) for mask in found.values()), np.ones(92))
 
 
@@ -107,8 +110,10 @@ def test_texts_that_are_alike_have_no_parts_by_length(lengths):
 def test_shares_of_unknown_words_fall_into_none_some_and_many():
     found = by_unknown(np.asarray([0.0, 0.1, 0.05, 0.11, 1.0, 0.0]), "words")
     assert {name: np.flatnonzero(mask).tolist() for name, mask in found.items()} == {
-        "no unknown words": [0, 5], "up to 10 % unknown words": [1, 2], "over 10 % unknown words": [3, 4],
-    }  # fmt: skip
+        "no unknown words": [0, 5],
+        "up to 10 % unknown words": [1, 2],
+        "over 10 % unknown words": [3, 4],
+    }
     assert list(by_unknown(np.asarray([0.5, 0.0]), "characters")) == [
         "no unknown characters",
         "over 10 % unknown characters",

@@ -91,11 +91,24 @@ def test_chrf_has_no_tokenizer():
 @pytest.mark.parametrize(
     ("language", "target"),
     [
-        ("en-ja", "ja"), ("en_ja", "ja"), ("en>ja", "ja"), ("en → ja", "ja"), ("EN-JA", "ja"), ("ja-en", "en"), ("zh", "zh"),
-        ("en-zh-Hant", "zh"), ("en-zh-TW", "zh"), ("en-zh-Hant-TW", "zh"), ("en-US-ja-JP", "ja"), ("zh-CN", "zh"),
-        ("pt-BR-th", "th"), ("es-419", "es"), ("eng-jpn", "jpn"), ("", ""),
+        ("en-ja", "ja"),
+        ("en_ja", "ja"),
+        ("en>ja", "ja"),
+        ("en → ja", "ja"),
+        ("EN-JA", "ja"),
+        ("ja-en", "en"),
+        ("zh", "zh"),
+        ("en-zh-Hant", "zh"),
+        ("en-zh-TW", "zh"),
+        ("en-zh-Hant-TW", "zh"),
+        ("en-US-ja-JP", "ja"),
+        ("zh-CN", "zh"),
+        ("pt-BR-th", "th"),
+        ("es-419", "es"),
+        ("eng-jpn", "jpn"),
+        ("", ""),
     ],
-)  # fmt: skip
+)
 def test_the_target_is_the_last_language_of_an_entry(language, target):
     assert target_language(language) == target
 
@@ -103,13 +116,22 @@ def test_the_target_is_the_last_language_of_an_entry(language, target):
 @pytest.mark.parametrize(
     ("language", "unspaced", "han", "expected"),
     [
-        ("en-zh", 0.0, 0.0, "zh"), ("en-cmn-Hans", 0.9, 1.0, "zh"), ("en-th", 0.9, 0.0, "char"), ("fr-km", 0.9, 0.0, "char"),
-        ("en-my", 0.9, 0.0, "char"), ("en-bo", 0.9, 0.0, "char"), ("en-lo", 0.9, 0.0, "char"),
+        ("en-zh", 0.0, 0.0, "zh"),
+        ("en-cmn-Hans", 0.9, 1.0, "zh"),
+        ("en-th", 0.9, 0.0, "char"),
+        ("fr-km", 0.9, 0.0, "char"),
+        ("en-my", 0.9, 0.0, "char"),
+        ("en-bo", 0.9, 0.0, "char"),
+        ("en-lo", 0.9, 0.0, "char"),
         # Languages without a tokenizer of their own: the script decides.
-        ("en-fr", 0.01, 1.0, "13a"), ("en-xx", 0.95, 1.0, "zh"), ("en-xx", 0.95, 0.3, "char"), ("", 0.6, 0.0, "char"),
-        ("zh-en", 0.0, 0.0, "13a"), ("", 0.0, 0.0, "13a"),
+        ("en-fr", 0.01, 1.0, "13a"),
+        ("en-xx", 0.95, 1.0, "zh"),
+        ("en-xx", 0.95, 0.3, "char"),
+        ("", 0.6, 0.0, "char"),
+        ("zh-en", 0.0, 0.0, "13a"),
+        ("", 0.0, 0.0, "13a"),
     ],
-)  # fmt: skip
+)
 def test_the_tokenizer_follows_the_language_and_else_the_script(language, unspaced, han, expected):
     assert choose_tokenizer(language, unspaced_share=unspaced, han_share=han) == expected
 

@@ -1,4 +1,4 @@
-"""Cells and encoders against their equations, step by step, and against PyTorch's packed sequences."""
+"""Cells and encoders against their equations, and against PyTorch's packed sequences."""
 
 import pytest
 import torch

@@ -69,7 +69,7 @@ def test_a_model_with_vectors_that_stay_is_written_and_read_whole(posed, vectors
 
 @pytest.fixture
 def with_fixed(posed, vectors):
-    """The last three source ids stand for words that training does not have, so ids of examples end before."""
+    """The last three source ids are words that training lacks, so examples have only ids before."""
     more = (
         np.random.default_rng(2).normal(size=(3, posed.settings.embedding_size)).astype(np.float32)
     )

@@ -1,4 +1,4 @@
-"""What is special to a generator: starts, windows with a carried state, exact scores, what it goes on with."""
+"""A generator's starts, windows with a carried state, exact scores and continuations."""
 
 import math
 from dataclasses import replace

@@ -92,8 +92,9 @@ def hand_written_gradients(cell, x, upstream, window):
     """
     w_xh, w_hh, b_x, b_h = (p.detach().numpy() for p in cell.parameters())
     phi, slope = {
-        "RNN_TANH": (np.tanh, lambda h: 1 - h * h), "RNN_RELU": (lambda z: np.maximum(z, 0), lambda h: (h > 0) * 1.0)
-    }[cell.mode]  # fmt: skip
+        "RNN_TANH": (np.tanh, lambda h: 1 - h * h),
+        "RNN_RELU": (lambda z: np.maximum(z, 0), lambda h: (h > 0) * 1.0),
+    }[cell.mode]
     states = [np.zeros((B, H))]
     for t in range(T):
         states.append(phi(x[:, t] @ w_xh.T + states[-1] @ w_hh.T + b_x + b_h))

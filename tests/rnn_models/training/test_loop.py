@@ -20,16 +20,25 @@ from rnn_models.settings import Activation, Encoder
 from rnn_models.training import loop as training_module
 from rnn_models.training.history import Epoch, History, stalls
 from rnn_models.training.loop import fit
-from rnn_models.training.training_state import MAX_NON_FINITE, Training
 from rnn_models.training.optimizer import learning_rate
+from rnn_models.training.training_state import MAX_NON_FINITE, Training
 from rnn_models.training.validation import mean_loss
 
 ROOT = Path(__file__).resolve().parents[2]
 KEEN = {
-    "embedding_size": 16, "hidden_size": 24, "dropout": 0.0, "token_dropout": 0.0, "label_dropout": 0.0, "label_smoothing": 0.0,
+    "embedding_size": 16,
+    "hidden_size": 24,
+    "dropout": 0.0,
+    "token_dropout": 0.0,
+    "label_dropout": 0.0,
+    "label_smoothing": 0.0,
     "temperature": 0.0,
-    "max_epochs": 80, "patience": 80, "batch_size": 8, "learning_rate": 0.03, "warmup_steps": 5,
-}  # fmt: skip
+    "max_epochs": 80,
+    "patience": 80,
+    "batch_size": 8,
+    "learning_rate": 0.03,
+    "warmup_steps": 5,
+}
 
 
 class KilledError(Exception):
@@ -104,11 +113,15 @@ def test_another_process_comes_to_the_same_weights():
     """Nothing hangs on an order that Python chooses by chance, process by process."""
     said = [
         subprocess.run(
-            [sys.executable, "-c", WEIGHTS_OF_ALL], env=os.environ | {"PYTHONHASHSEED": seed}, cwd=ROOT, text=True,
-            capture_output=True, check=True,
+            [sys.executable, "-c", WEIGHTS_OF_ALL],
+            env=os.environ | {"PYTHONHASHSEED": seed},
+            cwd=ROOT,
+            text=True,
+            capture_output=True,
+            check=True,
         ).stdout
         for seed in ("1", "2")
-    ]  # fmt: skip
+    ]
     assert said[0] == said[1]
     assert len(said[0].split()) == len(problem_names())
 
@@ -369,7 +382,8 @@ def test_a_training_without_finite_gradients_stops_and_says_what_to_do(posed, cl
             clipping=clipping,
         )
     assert str(stop.value) == (
-        f"training stopped at step {MAX_NON_FINITE}: the gradient was not finite {MAX_NON_FINITE} times in a row. "
+        f"training stopped at step {MAX_NON_FINITE}: the gradient was not finite "
+        f"{MAX_NON_FINITE} times in a row. "
         f"Lower learning_rate (now 0.01) or {bound}, and look at the examples named above."
     )
 

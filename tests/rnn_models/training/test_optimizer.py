@@ -7,8 +7,8 @@ from torch import nn
 
 from rnn_models.checkpoints.checkpoint import load_weights, weights_of
 from rnn_models.settings import TrainSettings
-from rnn_models.training.training_state import Training
 from rnn_models.training.optimizer import Averaging, UpdateMeter, make_optimizer
+from rnn_models.training.training_state import Training
 from tests.rnn_models.training.test_loop import are_equal, fitted
 
 RATE = 0.1

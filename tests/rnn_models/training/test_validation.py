@@ -233,8 +233,8 @@ def test_the_line_of_an_epoch_has_comparable_losses_and_the_headline(request, na
     epoch = history.epochs[0]
     shown = headline_of(posed.problem).shown(epoch.validation_score)
     assert (
-        f"train loss {epoch.train_loss:.3f}, validation loss {epoch.validation_loss:.3f}, {shown} (best)"
-        in line
+        f"train loss {epoch.train_loss:.3f}, validation loss {epoch.validation_loss:.3f}, "
+        f"{shown} (best)" in line
     )
     assert any(
         title in record.getMessage()
@@ -245,7 +245,7 @@ def test_the_line_of_an_epoch_has_comparable_losses_and_the_headline(request, na
 
 @pytest.mark.case("D18")
 def test_the_loss_of_training_is_without_label_smoothing(posed):
-    """Before its first update a model without dropout has the same loss in training and in validation."""
+    """Before the first update and without dropout, training and validation have the same loss."""
     options = {
         "label_smoothing": 0.4,
         "dropout": 0.0,
