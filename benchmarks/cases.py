@@ -1,8 +1,8 @@
 """Reported inputs, of this project and of others, and whether each gets the right answer.
 
 A test that shows one carries ``@pytest.mark.case(NUMBER)``; the further tests of a number are
-siblings: the same kind of fault in another format, source, problem or command. A case is right if it
-has a test and all of its tests pass.
+siblings: the same kind of fault in another format, source, problem or command. A case is right if
+it has a test and all of its tests pass.
 """
 
 import sys

@@ -141,7 +141,8 @@ def told(name: str, of: Ingested) -> str:
     rows = of.snapshot.rows
     stated = sum(of.stated.values())
     splits = "".join(f"{rows.get(split, 0):>9,}" for split in (*SPLITS, REFUSED))
-    line = f"{name:<13}{len(of.stated):>5}{stated:>10,}{sum(rows.values()):>10,}{splits}{of.num_off:>6,}{of.seconds:>8.1f}"
+    counts = f"{len(of.stated):>5}{stated:>10,}{sum(rows.values()):>10,}{splits}"
+    line = f"{name:<13}{counts}{of.num_off:>6,}{of.seconds:>8.1f}"
     reasons = ", ".join(f"{num:,} {kind}" for kind, num in of.snapshot.reasons.items())
     return line + (f"\n{'':<13}refused: {reasons}" if reasons else "")
 

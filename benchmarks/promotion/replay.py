@@ -12,7 +12,7 @@ import subprocess
 import sys
 from typing import Any
 
-from benchmarks.data.prune import own_mlflow
+from benchmarks.data.grown_store import own_mlflow
 from benchmarks.data.real_sets import CATALOG, own_store
 from benchmarks.lib.figures import ROOT, Figure, figure, main, write
 from refrain.commands.registry import DIFFERS

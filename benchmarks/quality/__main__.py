@@ -16,7 +16,8 @@ from typing import Any
 
 from benchmarks.lib.figures import REPORTED, RESULTS, ROOT, figure, read, write
 from benchmarks.quality.files import lay_out
-from benchmarks.quality.rows import ROWS, Row
+from benchmarks.quality.protocols import Row
+from benchmarks.quality.rows import ROWS
 from refrain.environment import prepare
 
 HOME = ROOT / ".refrain-quality"

@@ -8,7 +8,7 @@ import pandas as pd
 from prefect.client.schemas.objects import State
 from sacrebleu.metrics.bleu import BLEU
 
-from benchmarks.quality.rows import Row
+from benchmarks.quality.protocols import Row
 from rnn_models.evaluation.metrics import METRICS, Metric, measure
 from tasks.evaluate import evaluate
 from tasks.ingest import ingest

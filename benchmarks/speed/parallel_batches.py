@@ -12,7 +12,7 @@ import torch
 
 from benchmarks.lib.figures import RESULTS
 from benchmarks.lib.figures import main as renew_documents
-from benchmarks.speed.ours import first, ner, sentiment, translation
+from benchmarks.speed.inputs import first, ner, sentiment, translation
 from benchmarks.speed.peer_environments import prepare_inputs
 from rnn_models import parallel_batches
 from rnn_models.batching.batch import Examples

@@ -5,15 +5,17 @@ the same, then with beams, where lengths count otherwise (``benchmarks/SPEED.md`
 and prints how many texts are the same.
 """
 
+from benchmarks.speed.inputs import TRANSLATION, lines_of
 from benchmarks.speed.joeynmt_weights import asked_examples, laid, read_joeynmt, read_words
-from benchmarks.speed.ours import TRANSLATION, lines_of
 from benchmarks.speed.peer_environments import WORK, prepare_inputs
 from benchmarks.speed.rows import BEAM, Asked, joeynmt_folder, joeynmt_search
 from rnn_models.decoding.predict import predict_all
 from rnn_models.problem import find_problem
 
 Texts = list[list[str]]
-MOST = 60  # tokens of a text of JoeyNMT's; our limit, which follows the source's length, is set so that it never is the shorter one
+# Tokens of a text of JoeyNMT's, at most. Our limit follows the source's length; it is set so that
+# it never is the shorter one.
+MOST = 60
 NO_LIMIT = {"max_length_ratio": float(MOST)}
 
 

@@ -33,15 +33,16 @@ from rnn_models.layers.recurrent import Recurrent
 from rnn_models.training.clipping import Clipper
 from rnn_models.training.optimizer import Averaging, UpdateMeter
 from rnn_models.training.progress import Progress
+from rnn_models.training.training_state import Training
 from tasks.registry.tracked_run import MetricPoints
 
 REST = "bookkeeping"
 # What each stage is made of: owners and the names of their functions.
 PLACES: dict[str, tuple[tuple[Any, str], ...]] = {
     # The first optimizer of a process imports 800 modules of torch.
-    "start": ((training.Training, "__init__"),),
+    "start": ((Training, "__init__"),),
     "data": (
-        (training.Training, "plan"),
+        (Training, "plan"),
         (Examples, "batch"),
         (Batch, "to"),
         (Window, "to"),
@@ -62,11 +63,11 @@ PLACES: dict[str, tuple[tuple[Any, str], ...]] = {
         (ner.Tagger, "forward"),
         (sentiment.Classifier, "forward"),
     ),
-    "loss": ((training.Training, "_loss"), (CRF, "forward")),
+    "loss": ((Training, "_loss"), (CRF, "forward")),
     # With the end of the graph, which frees its memory.
-    "backward": ((torch.Tensor, "backward"), (training.Training, "_backward")),
+    "backward": ((torch.Tensor, "backward"), (Training, "_backward")),
     "clipping": ((Clipper, "__call__"),),
-    "optimiser": ((training.Training, "_update"), (torch.optim.Optimizer, "zero_grad")),
+    "optimiser": ((Training, "_update"), (torch.optim.Optimizer, "zero_grad")),
     "validation": ((training, "mean_loss"), (training, "headline_score")),
     "health": ((UpdateMeter, "start"), (UpdateMeter, "ratio"), (training, "gradient_decay")),
     "logging": (

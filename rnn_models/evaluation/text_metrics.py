@@ -90,16 +90,17 @@ def target_language(language: str) -> str:
 
 
 def language_tokenizer(language: str) -> str:
-    """The tokenizer that a target language should have, whether or not it is installed; empty if it has none of its own."""
+    """Name the tokenizer of a target language, installed or not; empty if it has no special one."""
     return OF_LANGUAGE.get(target_language(language), "")
 
 
 def choose_tokenizer(language: str, *, unspaced_share: float, han_share: float) -> str:
-    """Choose how BLEU cuts texts: by their language or, where it has no tokenizer of its own, by their script.
+    """Choose BLEU's tokenizer by the language or, where it has no special one, by the script.
 
     Args:
-        language: Of a catalog entry, as ``en-ja``; its second half counts.
-        unspaced_share: Share of the references' letters that belong to scripts without spaces between words.
+        language: The language of a catalog entry, as ``en-ja``; its second half counts.
+        unspaced_share: Share of the references' letters in scripts without spaces
+            between words.
         han_share: Share of Han characters among these.
     """
     found = language_tokenizer(language)

@@ -106,7 +106,10 @@ print(describe_machine(TrainSettings(device="cpu", precision="bfloat16"))["preci
 print(describe_machine(TrainSettings(device="cpu", precision="float32"))["precision"])
 print(describe_machine(TrainSettings(device="cpu"))["instructions"])
 for name in problem_names():
-    plain, fast = (fitted(pose(name, num=20), max_epochs=1, device="cpu", precision=bits) for bits in ("float32", "bfloat16"))
+    plain, fast = (
+        fitted(pose(name, num=20), max_epochs=1, device="cpu", precision=bits)
+        for bits in ("float32", "bfloat16")
+    )
     assert plain.steps[0].loss != fast.steps[0].loss, name
     assert abs(plain.steps[0].loss - fast.steps[0].loss) < 0.03 * plain.steps[0].loss, name
     print(name, fast.epochs[0].validation_loss)

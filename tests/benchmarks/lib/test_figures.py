@@ -56,7 +56,7 @@ def test_figures_of_changed_code_are_refused(repository: Path) -> None:
 
 def test_figures_of_a_new_file_in_no_commit_are_refused(repository: Path) -> None:
     (repository / "layer.py").write_text("")
-    with pytest.raises(SystemExit, match="layer.py"):
+    with pytest.raises(SystemExit, match=r"layer\.py"):
         figures.write("made", [made()])
 
 

@@ -4,7 +4,8 @@ import pytest
 
 from benchmarks.lib.figures import RESULTS, read
 from benchmarks.quality.__main__ import CATALOGS, table
-from benchmarks.quality.rows import ROWS, Row
+from benchmarks.quality.protocols import Row
+from benchmarks.quality.rows import ROWS
 from benchmarks.quality.run import tokenised_bleu
 from data.catalog.catalog import find_dataset
 from rnn_models.evaluation.metrics import METRICS

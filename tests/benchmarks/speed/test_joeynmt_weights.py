@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch import nn
 
+from benchmarks.speed.inputs import TRANSLATION
 from benchmarks.speed.joeynmt_weights import asked_examples, laid, read_words, swapped
-from benchmarks.speed.ours import TRANSLATION
 from rnn_models.batching.batch import BOS_ID, EOS_ID, PAD_ID, UNK_ID
 from rnn_models.decoding.predict import predict_all
 from rnn_models.problem import find_problem

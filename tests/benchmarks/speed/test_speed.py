@@ -9,7 +9,8 @@ from torch.utils.flop_counter import FlopCounterMode
 from benchmarks.lib.figures import RESULTS, read
 from benchmarks.speed import __main__, time_growth
 from benchmarks.speed.flop import Translated, Widths, lstm, model_bytes, training_flop
-from benchmarks.speed.ours import RUNS, SENTIMENT, TAGGING, TRANSLATION
+from benchmarks.speed.inputs import SENTIMENT, TAGGING, TRANSLATION
+from benchmarks.speed.ours import RUNS
 from benchmarks.speed.peer_environments import (
     JOEY_SPEED,
     ONMT_SPEED,
