@@ -38,6 +38,7 @@ def check_setting(declared: Field[Any], value: object) -> None:
         if value not in get_args(kind):
             raise ValueError(f"{name} must be one of {', '.join(get_args(kind))}, got {value!r}")
         return
+    # YAML writes 1 for 1.0; bool is a subclass of int and must not pass as a number.
     wanted = (int, float) if kind is float else (kind,)
     if not isinstance(value, wanted) or (isinstance(value, bool) and kind is not bool):  # type: ignore[arg-type]
         raise ValueError(f"{name} must be of type {kind.__name__}, got {value!r}")  # type: ignore[union-attr]

@@ -62,6 +62,7 @@ class Ragged:
         """
         starts = self.offsets[indices]
         lengths = self.lengths_of(indices)
+        # At least one step: kernels of torch refuse sequences of length 0.
         steps = np.arange(max(1, lengths.max(initial=0)))
         is_real = steps < lengths[:, None]
         # One gather for all rows: a Python loop over rows would take most of a step's time.

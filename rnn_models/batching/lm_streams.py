@@ -128,8 +128,11 @@ def stream_windows(
     random = np.random.default_rng((seed, epoch))
     order = np.arange(len(texts)) if is_joined else random.permutation(len(texts))
     inputs, targets, owner = end_to_end(texts, order, is_joined=is_joined)
+    # A gradient never crosses a cut. With the same cuts in every epoch some pairs of tokens would
+    # never learn from each other.
     first = int(random.integers((window + 1) // 2, window + 1))
     breaks = np.zeros(0, dtype=np.int64) if is_joined else np.flatnonzero(inputs == BOS_ID)
+    # Streams of equal length, whatever texts they cut: none ends long before the others.
     edges = np.linspace(0, len(targets), min(size, len(targets)) + 1).astype(np.int64)
     streams = [
         list(
@@ -139,6 +142,7 @@ def stream_windows(
         )
         for a, b in pairwise(edges.tolist())
     ]
+    # (3, K, B): streams with fewer windows end in windows of length 0.
     table = np.zeros((3, max(map(len, streams)), len(streams)), dtype=np.int64)
     for b, stream in enumerate(streams):
         table[:, : len(stream), b] = np.asarray(stream, dtype=np.int64).T

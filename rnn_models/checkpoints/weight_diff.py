@@ -69,6 +69,7 @@ def _changes(names: list[str], expected: Weights, found: Weights) -> Iterator[Ch
             .view(len(ours), ours.element_size())
             .any(1)
         )
+        # In float64: the difference of two float32 numbers is exact there.
         off = (ours[differs].double() - theirs[differs].double()).abs()
         largest = float(off.nan_to_num(nan=math.inf, posinf=math.inf).max()) if len(off) else 0.0
         yield Change(

@@ -81,6 +81,7 @@ def beam_search(
     beams = Beams.start(len(max_lengths), width, max_lengths.device)
     divisors = powers(max_lengths, length_penalty)
     rows = Rows(beams.ids[:, 0, 0], beams.live_places(), beams.sequences)
+    # Finished beams take no step: the batch shrinks as texts end.
     while len(rows.places):
         logits, state = step(rows, fixed, state)
         beams, parents = beams.grown(rows.places, *candidates(logits, width), divisors)
@@ -179,6 +180,8 @@ class Beams:
         added[places] = tokens
         lengths = self.lengths + self.is_live
         ranked = totals.view(num, width, -1) / divisors[lengths][:, :, None]
+        # A stable sort, where topk may order equal scores by chance: equal beams then depend on the
+        # device and the batch.
         scores, best = (
             found[:, :width]
             for found in ranked.flatten(1).sort(dim=1, descending=True, stable=True)
@@ -207,6 +210,7 @@ class Beams:
         divisor: their quotient bounds the score of a growing beam. At equal
         scores the search continues.
         """
+        # One growing beam is enough to continue, so the best of them is the bound.
         reach = self.totals.masked_fill(~self.is_live, NEVER).amax(1) / divisors[max_lengths]
         finished = self.scores.masked_fill(~self.is_done, NEVER).topk(num_best, dim=1).values[:, -1]
         return (finished > reach) | ~self.is_live.any(1)
@@ -217,7 +221,7 @@ class Beams:
         return [
             Hypothesis(_strip(ids), score)
             for n, (ids, score) in enumerate(rows)
-            if n == 0 or score != NEVER
+            if n == 0 or score != NEVER  # unused beams have no text
         ]
 
     def without(self, is_over: Tensor, fixed: State) -> tuple["Beams", State]:

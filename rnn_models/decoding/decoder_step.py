@@ -45,11 +45,13 @@ class CellStep(Protocol):
 def lstm_step(cell: nn.RNNBase, num_added: int) -> CellStep:
     """Make the step of an LSTM; ``added`` covers the first ``num_added`` of its inputs."""
     from_inputs, from_hidden, _, _ = cell.parameters()
+    # Both matrices side by side: one product per step in place of two.
     weights = torch.cat([from_inputs[:, num_added:], from_hidden], dim=1).T
 
     def step(added: Tensor, inputs: Tensor, state: State, origin: Tensor | None = None) -> State:
         h, c = state
         i, f, g, o = sums(added, torch.cat([inputs, h], dim=1), weights, origin).chunk(4, dim=1)
+        # The cell adds and the forget gate scales: the path of gradients that do not vanish.
         c = f.sigmoid() * rows_of(c, origin) + i.sigmoid() * g.tanh()
         return o.sigmoid() * c.tanh(), c
 
@@ -63,6 +65,7 @@ def gru_step(cell: nn.RNNBase, num_added: int) -> CellStep:
 
     def step(added: Tensor, inputs: Tensor, state: State, origin: Tensor | None = None) -> State:
         (h,) = state
+        # Two products, since the reset gate stands between the one of h and the sum.
         xr, xz, xn = sums(added, inputs, from_others, origin).chunk(3, dim=1)
         hr, hz, hn = rows_of(torch.addmm(bias, h, from_hidden.T), origin).chunk(3, dim=1)
         n = (xn + (xr + hr).sigmoid() * hn).tanh()

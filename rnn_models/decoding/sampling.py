@@ -75,8 +75,10 @@ def probabilities_of(logits: Tensor, sampling: Sampling) -> Tensor:
         Fan, Lewis and Dauphin (2018), top-k; Holtzman et al. (2020), top-p:
         the smallest set of likeliest ids whose probability reaches p.
     """
+    # The limit of a temperature towards 0, which as a divisor would overflow.
     if sampling.temperature == 0:
         return torch.nn.functional.one_hot(logits.argmax(1), logits.shape[1]).double()
+    # float64: the cumulative sum of a large vocabulary loses digits in float32.
     scaled = logits.double() / sampling.temperature
     if 0 < sampling.top_k < scaled.shape[1]:
         highest, places = scaled.topk(sampling.top_k, dim=1)
@@ -104,6 +106,7 @@ def draw(probabilities: Tensor, chances: Tensor) -> Tensor:
     """
     reached = probabilities.cumsum(1)
     whole = reached[:, -1:]
+    # Scaled to the sum, which rounding leaves a little off 1.
     drawn = torch.searchsorted(reached, chances[:, None] * whole, right=True)
     # Rounding could lead behind the last id of positive probability.
     last = (reached < whole).sum(1, keepdim=True)
@@ -148,6 +151,7 @@ def sample(
         ids[live, index] = drawn
         # The score counts the model's own probabilities, whatever the temperature.
         losses[live] -= logits.log_softmax(1).gather(1, drawn[:, None]).squeeze(1).double()
+        # Texts that are over leave the batch, and with them their rows of the state.
         if not sampling.goes_on:
             goes_on = (drawn != EOS_ID).nonzero().flatten()
             live = live[goes_on]
@@ -182,6 +186,7 @@ def read_prompts(model: Any, read: Tensor, lengths: Tensor) -> tuple[Tensor, Sta
     Returns:
         Logits of the next ids, (B, V), and the state to continue from.
     """
+    # Shortest first: after each distinct length the texts that end there are the first rows.
     order = lengths.argsort(stable=True)
     edges, counts = torch.unique(lengths, return_counts=True)
     start = 0

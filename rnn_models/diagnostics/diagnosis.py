@@ -83,6 +83,7 @@ def oscillation(losses: Sequence[float], window: int = SMOOTHED) -> float:
         return math.inf
     width = min(window, len(losses))
     smooth = np.convolve(losses, np.full(width, 1 / width), mode="valid")
+    # A running minimum: a loss that falls again after a peak still counts its time above.
     above = smooth - np.minimum.accumulate(smooth)
     return float(above.mean() / abs(smooth[0])) if smooth[0] else 0.0
 
@@ -164,6 +165,7 @@ def diagnose(clipped: Probe, free: Probe, clipped_by: str) -> Diagnosis:
     """
     with_clipping = summary_of(clipped)
     without = summary_of(free)
+    # From the run with clipping: without it an explosion fills the norms of later steps.
     suggested = suggested_norm([step.gradient_norm for step in clipped.steps])
     found = verdict(without, with_clipping)
     sentences = [
@@ -177,6 +179,8 @@ def diagnose(clipped: Probe, free: Probe, clipped_by: str) -> Diagnosis:
 
 def verdict(free: Summary, clipped: Summary) -> Verdict:
     """Decide whether gradients explode without clipping, vanish over time, or do neither."""
+    # Spikes and overflow are seen without clipping, which would hide them; decay through time in
+    # both, since it depends on the weights that each reaches.
     ends = [*free.far_end.values(), *clipped.far_end.values()]
     if free.num_not_finite or free.num_spikes or any(map(has_grown, ends, repeat(free.num_back))):
         return "explodes"
@@ -268,6 +272,7 @@ def advice(found: Diagnosis, settings: TrainSettings) -> list[str]:
     if (
         settings.clipping == "norm"
         and found.clip_norm
+        # Within a factor of two thresholds act alike.
         and not 0.5 <= settings.clip_norm / found.clip_norm <= 2
     ):
         sentences.append(

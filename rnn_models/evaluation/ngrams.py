@@ -29,10 +29,12 @@ def ngram_nats(train: Examples, test: Examples, *, order: int) -> list[NDArray[n
         Witten and Bell (1991), method C, interpolated as in Chen and Goodman
         (1999), section 2.6.
     """
+    # Train and test together, so that contexts and pairs of both have the same numbers.
     num_ids = 1 + max(int(column.ids.max(initial=EOS_ID)) for column in (train.target, test.target))
     sides = [_targets_and_before(side.target, order) for side in (train, test)]
     targets, before = (np.concatenate(parts, axis=-1) for parts in zip(*sides, strict=True))
     is_train = np.arange(len(targets)) < len(sides[0][0])
+    # Order 0: every id that can be a target is equally likely.
     probability = np.full(len(targets), 1 / (num_ids - len(NOT_TARGETS)))
     context = np.zeros(
         len(targets), dtype=np.int64
@@ -91,8 +93,10 @@ def _mixed(
     times = np.bincount(context[is_train], minlength=num_contexts)
     of_pair = np.zeros(num_pairs, dtype=np.int64)
     of_pair[pair] = context
+    # Kinds of tokens after a context are the distinct pairs that training has of it.
     kinds = np.bincount(of_pair[seen > 0], minlength=num_contexts)
     all_of = kinds[context]
     known = times[context] + kinds[context]
     mixed = (seen[pair] + all_of * shorter) / np.maximum(known, 1)
+    # A context that training never saw has no counts: the shorter one decides alone.
     return np.where(known > 0, mixed, shorter)

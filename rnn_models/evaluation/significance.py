@@ -101,6 +101,7 @@ def compare(
         (Post, 2018) and one-sided; swaps are approximate randomisation, Noreen (1989).
     """
     check_pairs(metric, ours, theirs)
+    # Corpus metrics such as BLEU and F1 are functions of sums, not means of scores per example.
     whole = [statistics.sum(0, keepdims=True) for statistics in (ours, theirs)]
     gain = float(_gains(metric, *whole)[0])
     drawn = resampled_gains(metric, ours, theirs, num_resamples=num_resamples, seed=seed)
@@ -143,6 +144,7 @@ def resampled_gains(
     metric: Metric, ours: Statistics, theirs: Statistics, *, num_resamples: int, seed: int
 ) -> Statistics:
     """Compute gains (R,) over N examples drawn with replacement, the same for both systems."""
+    # Side by side, so that each resample draws the same examples for both: the test is paired.
     both = np.concatenate([ours, theirs], axis=1)
     width = ours.shape[1]
     sums = drawn_sums(both, num_resamples, seed)  # (r, 2 * S)
@@ -155,6 +157,7 @@ def swapped_gains(
     """Compute gains (R,) where each example's predictions are swapped with probability 0.5."""
     whole_ours = ours.sum(0)
     whole_theirs = theirs.sum(0)
+    # A swap moves the difference of two rows from one side's sum to the other's.
     moved = _swapped_sums(theirs - ours, num_resamples, seed)  # (r, S)
     return np.concatenate(
         [_gains(metric, whole_ours + each, whole_theirs - each) for each in moved]
@@ -208,6 +211,7 @@ def holm(p_values: NDArray[np.float64]) -> NDArray[np.float64]:
     """Correct the p-values (K,) of K tests for their number."""
     order = np.argsort(p_values)
     num = len(p_values)
+    # The smallest p-value counts K times, the next K - 1 times; none is below the one before.
     adjusted = np.empty(num)
     adjusted[order] = np.minimum(1, np.maximum.accumulate(p_values[order] * np.arange(num, 0, -1)))
     return adjusted

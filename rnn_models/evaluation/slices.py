@@ -63,6 +63,7 @@ def score_slices(
     found = []
     for name, rows, score, num in parts:
         value, low, high = _bounds(rows, score, ALPHA / len(parts))
+        # The end of the interval nearest to a good score: if even that is worse, the slice is weak.
         best = low if metric.is_cost else high
         found.append(
             Slice(

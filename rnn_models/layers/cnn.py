@@ -40,6 +40,7 @@ class Convolutional(nn.Module):
         self.first = nn.ModuleList(
             nn.Conv1d(input_size, num, width) for width, num in numbers if num
         )
+        # Doubled at each layer: the receptive field grows exponentially with the depth.
         dilations = [2**layer for layer in range(1, settings.num_layers)]
         self.above = nn.ModuleList(
             nn.Conv1d(self.output_size, self.output_size, 3, dilation=d) for d in dilations
@@ -63,6 +64,7 @@ class Convolutional(nn.Module):
             States (B, T, D * H), zeros at padding, and their maximum over time, (B, D * H).
         """
         real = length_mask(lengths, x.shape[1])[:, :, None]
+        # Padding as zeros, so that a text has the same states in every batch.
         states = torch.cat([self._convolve(conv, x * real) for conv in self.first], dim=2)
         states = self.norms[0](states) * real
         for layer, conv in enumerate(self.above, 1):

@@ -31,6 +31,7 @@ def mixing_steps(allowed: Tensor, start: Tensor, end: Tensor) -> int:
         0 where there is no such number up to ``MOST_STEPS``, or where some
         shorter sequence has no allowed path.
     """
+    # Powers of the transition graph's matrix: reached[i, j] after num steps.
     reached = torch.eye(len(allowed), dtype=torch.bool)
     for num in range(1, MOST_STEPS + 1):
         if not (reached[start][:, end]).any():
@@ -116,6 +117,7 @@ class LogPartition(torch.autograd.Function):
         highest = nats.amax(2, keepdim=True)
         moves = transitions.double().exp()
         edges = torch.stack([start, end]).double().exp()
+        # The maximum of each step is taken out and added again as a log: no emission overflows.
         seen = (nats - highest).exp()  # (B, T, K)
         sums, scales = both_sums(
             torch.stack([seen, gather_steps(seen, mirrored)]).permute(2, 0, 1, 3),
@@ -128,6 +130,7 @@ class LogPartition(torch.autograd.Function):
         back = gather_steps(sums[:, 1].transpose(0, 1), mirrored)
         ctx.dtypes = [x.dtype for x in (emissions, transitions, start, end)]
         ctx.save_for_backward(ahead, back, seen, scales[:, 0].T, moves, mask, lengths)
+        # The forward sum of the last real step, with the end: the partition.
         last = gather_steps(ahead, lengths[:, None] - 1)[:, 0] @ edges[1]
         scaled = ((highest.squeeze(2) + scales[:, 0].T.log()) * mask).sum(1)
         return (last.log() + scaled).to(torch.result_type(emissions, transitions))
@@ -140,6 +143,8 @@ class LogPartition(torch.autograd.Function):
         totals = together.sum(2)  # (B, T)
         weights = gradients[0].double()[:, None] * mask
         of_emissions = together * (weights / totals)[:, :, None]
+        # A transition's probability joins the forward sum before it and the backward sum after it;
+        # all steps and sequences add up in one product.
         before = ahead[:, :-1] * (weights / (totals * scales))[:, 1:, None]
         of_moves = moves * (before.flatten(0, 1).T @ back[:, 1:].flatten(0, 1))
         of_end = gather_steps(of_emissions, lengths[:, None] - 1).sum((0, 1))
@@ -162,6 +167,7 @@ def both_sums(seen: Tensor, moves: Tensor, edges: Tensor, every: int) -> tuple[T
     """
     sums = torch.empty_like(seen, memory_format=torch.contiguous_format)
     scales = seen.new_ones(seen.shape[:3])
+    # (2, K, K): forward and backward as one batched product per step.
     both = torch.stack([moves, moves.T])
     steps = sums.unbind()
     torch.mul(seen[0], edges[:, None], out=steps[0])

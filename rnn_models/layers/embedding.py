@@ -28,6 +28,7 @@ class LockedDropout(nn.Module):
         """Drop units of ``x`` (B, T, H) while training."""
         if not self.training or self.share == 0:
             return x
+        # (B, 1, H), scaled in training (inverted dropout), so that prediction needs no factor.
         kept = torch.empty(x.shape[0], 1, x.shape[2], device=x.device).bernoulli_(1 - self.share)
         return x * (kept / (1 - self.share)).to(x.dtype)
 
@@ -50,7 +51,7 @@ class Embedding(nn.Module):
         self.fixed = (
             nn.Parameter(torch.zeros(num_fixed, width), requires_grad=False) if num_fixed else None
         )
-        # Vectors of about unit length, so that a tied projection starts with logits of about 1.
+        # Vectors of about unit length, so that a tied projection starts with small logits.
         nn.init.normal_(self.table.weight, std=settings.embedding_size**-0.5)
         nn.init.zeros_(self.table.weight.data[PAD_ID])
         self.token_dropout = settings.token_dropout

@@ -130,6 +130,7 @@ class ProjectedNats(torch.autograd.Function):
         )
         nats = torch.zeros((), dtype=torch.promote_types(kind, torch.float32), device=states.device)
         plain = torch.zeros_like(nats)
+        # One buffer for all chunks: it stays in the cache.
         memory = w.new_empty(len(w), num_rows)
         for rows in chunks(len(x), num_rows):
             more, more_plain, slopes = nats_and_slopes(x[rows], w, b, said[rows], smoothing, memory)
@@ -142,6 +143,7 @@ class ProjectedNats(torch.autograd.Function):
                 of_states[rows] = slopes.T @ w
             if of_weight is not None:
                 add_product(of_weight, slopes, x[rows])
+        # Gradients and not logits are kept: (N, O) and (V, O) in place of (N, V).
         ctx.save_for_backward(of_states, of_weight, of_bias)
         ctx.mark_non_differentiable(plain)
         return nats, plain

@@ -39,6 +39,7 @@ class Scheme(nn.Module):
         ]
         self.tags = tuple(name for _, name in names)
         said = torch.tensor([i for i, _ in names])
+        # A dataset's tag has one or two of the model's, side by side: open first, then closed.
         first = torch.searchsorted(said, torch.arange(len(tags)))
         self.register_buffer("said", said, persistent=False)
         self.register_buffer(
@@ -53,6 +54,7 @@ class Scheme(nn.Module):
     def learnt(self, tags: Tensor, lengths: Tensor) -> Tensor:
         """Map a dataset's valid tags (B, T) to the model's (B, T)."""
         goes_on = (self.letters[tags] == 2) & length_mask(lengths, tags.shape[1])
+        # The last token of an entity is one that no I follows; padding and the end follow as O.
         is_last = ~nn.functional.pad(goes_on[:, 1:], (0, 1))
         return self.closed[tags, is_last.long()]
 

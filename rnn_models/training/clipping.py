@@ -1,7 +1,6 @@
 """Gradient clipping: by norm, by value, or by a percentile of the norms so far.
 
-It bounds gradients that explode. Those that vanish it leaves alone: against them help the gates of
-LSTM and GRU.
+It bounds gradients that explode. It does not help where they vanish; the gates of LSTM and GRU do.
 """
 
 import math
@@ -101,6 +100,7 @@ class Clipper:
         if s.clipping == "norm":
             norm = clip(parameters, s.clip_norm)
             return Clipped(norm, s.clip_norm, norm > s.clip_norm)
+        # A norm that is not finite must not enter the percentile: the step is skipped anyway.
         norm = float(gradient_norm(parameters))
         if s.clipping == "none" or not math.isfinite(norm):
             return Clipped(norm, math.inf, False)

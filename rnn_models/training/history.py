@@ -55,6 +55,7 @@ class Epoch:
     @property
     def cost(self) -> tuple[bool, float, float]:
         """The sort key of epochs, lower is better: NaN last, then what decides, then the loss."""
+        # Any comparison with NaN is False, so min() would keep the first NaN for good.
         first = -self.validation_score if self.is_chosen_by_score else self.validation_loss
         return math.isnan(first) or math.isnan(self.validation_loss), first, self.validation_loss
 

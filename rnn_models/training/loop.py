@@ -112,6 +112,7 @@ def train_epoch(
     done = len(training.history.open_steps)
     saved = time.perf_counter()
     progress = Progress(number, s.max_epochs, num_steps)
+    # An epoch starts without a state; one that is resumed continues the state of its streams.
     training.carried = training.carried if done else ()
     training.model.train()
     while done < num_steps and not (done and reached_limit(training)):
@@ -124,11 +125,13 @@ def train_epoch(
         training.seconds = time.perf_counter() - started
         if hooks.is_stopping():
             _stop(training, resume, hooks)
+        # Saved before the validation at a limit: the epoch can then continue later.
         is_cut = done < num_steps and bool(reached_limit(training))
         if resume and (is_cut or time.perf_counter() - saved > SAVE_EVERY_SECONDS):
             save(training, resume, hooks)
             saved = time.perf_counter()
     decay: dict[str, list[float]] = {}
+    # The first batch of the epoch is as random as any other.
     if s.measure_every:
         batch = make_batch(keys[0]).to(training.device)
         decay = gradient_decay(training.problem, training.model, batch)

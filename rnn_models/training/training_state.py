@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 BOUNDS = {"norm": "clip_norm", "value": "clip_value", "adaptive": "clip_percentile", "none": ""}
 # One exploding batch is skipped; as many in a row mean that the weights are beyond repair.
 MAX_NON_FINITE = 5
-# A prime, so that neither the steps of one seed nor neighboring seeds share a generator's seed.
+# More than the steps of a training, so that no two seeds share the seed of a generator.
 SEED_STRIDE = 1_000_003
 
 

@@ -11,7 +11,15 @@ from rnn_models.batching.batch import PAD_ID, UNK_ID
 from rnn_models.layers.cnn import Convolutional, shares
 from rnn_models.layers.embedding import Embedding, LockedDropout
 from rnn_models.layers.encoder import make_encoder
-from rnn_models.layers.recurrent import CELLS, Recurrent, gather_steps, read, recurrence, reversal
+from rnn_models.layers.recurrent import (
+    CELLS,
+    KERNELS,
+    Recurrent,
+    gather_steps,
+    read,
+    recurrence,
+    reversal,
+)
 from rnn_models.settings import TrainSettings
 
 B = 4
@@ -155,6 +163,30 @@ def test_reading_in_two_stretches_equals_reading_in_one(kind, activation, num_la
     torch.testing.assert_close(torch.cat([first, second], dim=1), whole, rtol=1e-5, atol=1e-6)
     torch.testing.assert_close(after, end, rtol=1e-5, atol=1e-6)
     assert {s.shape for s in end} == {(B, H)}
+
+
+@pytest.mark.parametrize(
+    "cell",
+    [nn.LSTM(E, H), nn.GRU(E, H), nn.RNN(E, H), nn.RNN(E, H, nonlinearity="relu")],
+    ids=lambda cell: cell.mode,
+)
+def test_a_kernel_takes_weights_and_flags_in_the_order_of_its_module(cell: nn.RNNBase) -> None:
+    cell.batch_first = True
+    x = torch.randn(B, T, E)
+    zeros = torch.zeros(1, B, H)
+    state = (zeros, zeros) if cell.mode == "LSTM" else zeros
+    flags = (
+        True,
+        1,
+        0.0,
+        False,
+        False,
+        True,
+    )  # biases, layers, dropout, training, both ways, batch first
+    states, *last = KERNELS[cell.mode](x, state, list(cell.parameters()), *flags)
+    expected, expected_last = cell(x)
+    assert torch.equal(states, expected)
+    assert torch.equal(last[0], expected_last[0] if cell.mode == "LSTM" else expected_last)
 
 
 def test_one_direction_does_not_see_what_comes_later():
