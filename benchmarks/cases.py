@@ -10,7 +10,7 @@ from collections import defaultdict
 
 import pytest
 
-from benchmarks.lib.figures import Figure, figure, main, write
+from benchmarks.lib.figures import Figure, figure, main, require_clean_tree, write
 
 CASES = {
     "01": "labels that look alike",
@@ -110,5 +110,6 @@ def measure() -> list[Figure]:
 
 
 if __name__ == "__main__":
+    require_clean_tree()  # before minutes of measuring, not only after
     write("cases", measure())
     main()

@@ -18,7 +18,16 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from benchmarks.lib.figures import RESULTS, ROOT, Figure, figure, main, mean_figure, write
+from benchmarks.lib.figures import (
+    RESULTS,
+    ROOT,
+    Figure,
+    figure,
+    main,
+    mean_figure,
+    require_clean_tree,
+    write,
+)
 
 SCORES = {
     "rotten_tomatoes": ("rotten_tomatoes_accuracy", 75.0),
@@ -186,5 +195,6 @@ MEASURES = {"--install": measure_install, "--tests": measure_tests}
 
 if __name__ == "__main__":
     measure = next((MEASURES[word] for word in sys.argv[1:] if word in MEASURES), measure_job)
+    require_clean_tree()  # before minutes of measuring, not only after
     write("main_job", measure())
     main()

@@ -19,7 +19,7 @@ from typing import Any
 import pandas as pd
 
 from benchmarks.data.real_sets import own_store
-from benchmarks.lib.figures import ROOT, Figure, figure, main, write
+from benchmarks.lib.figures import ROOT, Figure, figure, main, require_clean_tree, write
 from benchmarks.lib.memory import memory_mib
 from refrain.commands.training import token_set
 from tasks.evaluate import evaluate
@@ -210,5 +210,6 @@ if __name__ == "__main__":
     if sys.argv[1:2] == ["peak"]:
         print(json.dumps(answer_here(*sys.argv[2:])))
     else:
+        require_clean_tree()  # before minutes of measuring, not only after
         write("promotion", measure(sys.argv[1:] or list(DATASETS)))
         main()

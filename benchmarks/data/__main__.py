@@ -7,7 +7,7 @@ among it. Each part can be run alone, such as ``python -m benchmarks.data.prune`
 import argparse
 
 from benchmarks.data import corruption, encoding, ingestion, prune, real_sets
-from benchmarks.lib.figures import Figure, main, write
+from benchmarks.lib.figures import Figure, main, require_clean_tree, write
 
 PARTS = {
     "corruption": corruption,
@@ -31,6 +31,7 @@ def show(figures: list[Figure]) -> None:
 def measure(parts: list[str]) -> None:
     """Measure some parts, keep their figures, and renew the tables made of them."""
     for name in parts:
+        require_clean_tree()  # before minutes of measuring, not only after
         found = PARTS[name].figures()
         show(found)
         write("data", found)

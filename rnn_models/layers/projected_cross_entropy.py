@@ -25,7 +25,7 @@ def projected_nats(
     states: Tensor,
     weight: Tensor,
     bias: Tensor,
-    said: Tensor,
+    targets: Tensor,
     *,
     smoothing: float = 0.0,
     at_once: int = 0,
@@ -38,7 +38,7 @@ def projected_nats(
         states: (N, O).
         weight: (V, O).
         bias: (V,).
-        said: Target ids, (N,).
+        targets: Target ids, (N,).
         smoothing: Share of each row's target that is spread evenly over all ids.
         at_once: Logits in memory together, but at least a row; 0 chooses by device.
 
@@ -50,30 +50,31 @@ def projected_nats(
     """
     num_rows = rows_at_once(at_once or LOGITS_AT_ONCE[states.device.type], len(weight))
     if torch.is_grad_enabled() and len(states) > num_rows:  # with fewer, autograd is as fast
-        nats, plain = ProjectedNats.apply(states, weight, bias, said, smoothing, num_rows)  # type: ignore[no-untyped-call]
-        return nats, plain
+        given = (states, weight, bias, targets, smoothing, num_rows)
+        loss, plain = ProjectedCrossEntropy.apply(*given)  # type: ignore[no-untyped-call]
+        return loss, plain
     parts = []
     for rows in chunks(len(states), num_rows):
         logits = linear(states[rows], weight, bias)
-        parts.append(torch.stack(smoothed_nats(logits, said[rows], smoothing)))
-    nats, plain = torch.stack(parts).sum(0)
-    return nats, plain.detach()
+        parts.append(torch.stack(smoothed_nats(logits, targets[rows], smoothing)))
+    loss, plain = torch.stack(parts).sum(0)
+    return loss, plain.detach()
 
 
-def smoothed_nats(logits: Tensor, said: Tensor, smoothing: float) -> tuple[Tensor, Tensor]:
+def smoothed_nats(logits: Tensor, targets: Tensor, smoothing: float) -> tuple[Tensor, Tensor]:
     """Compute the summed cross entropy of ``logits`` (N, V) in nats.
 
     Returns:
         With label smoothing and without; the second has no gradient.
     """
-    nats = cross_entropy(logits, said, reduction="sum", label_smoothing=smoothing)
+    loss = cross_entropy(logits, targets, reduction="sum", label_smoothing=smoothing)
     if not smoothing:
-        return nats, nats.detach()
+        return loss, loss.detach()
     # The smoothed loss mixes the target's logit with the mean of all; taking that back is cheaper
     # than a second softmax.
-    known = logits.detach().to(nats.dtype)
-    return nats, nats.detach() - smoothing * (
-        known.gather(1, said[:, None]).sum() - known.mean(1).sum()
+    known = logits.detach().to(loss.dtype)
+    return loss, loss.detach() - smoothing * (
+        known.gather(1, targets[:, None]).sum() - known.mean(1).sum()
     )
 
 
@@ -91,7 +92,7 @@ def chunks(num: int, size: int) -> Iterator[slice]:
     return (slice(first, first + size) for first in range(0, max(1, num), size))
 
 
-class ProjectedNats(torch.autograd.Function):
+class ProjectedCrossEntropy(torch.autograd.Function):
     """Cross entropy of a projection, with gradients computed in the forward pass.
 
     The loss is a scalar, so the backward pass only scales them.
@@ -103,7 +104,7 @@ class ProjectedNats(torch.autograd.Function):
         states: Tensor,
         weight: Tensor,
         bias: Tensor,
-        said: Tensor,
+        targets: Tensor,
         smoothing: float,
         num_rows: int,
     ) -> tuple[Tensor, Tensor]:
@@ -114,7 +115,7 @@ class ProjectedNats(torch.autograd.Function):
             states: (N, O).
             weight: (V, O).
             bias: (V,).
-            said: (N,).
+            targets: (N,).
             smoothing: Share that is spread over all ids.
             num_rows: Rows whose logits are in memory together.
         """
@@ -128,25 +129,27 @@ class ProjectedNats(torch.autograd.Function):
             torch.zeros_like(tensor) if is_needed else None
             for tensor, is_needed in zip(given, ctx.needs_input_grad[:3], strict=True)
         )
-        nats = torch.zeros((), dtype=torch.promote_types(kind, torch.float32), device=states.device)
-        plain = torch.zeros_like(nats)
+        loss = torch.zeros((), dtype=torch.promote_types(kind, torch.float32), device=states.device)
+        plain = torch.zeros_like(loss)
         # One buffer for all chunks: it stays in the cache.
         memory = w.new_empty(len(w), num_rows)
         for rows in chunks(len(x), num_rows):
-            more, more_plain, slopes = nats_and_slopes(x[rows], w, b, said[rows], smoothing, memory)
-            nats += more
-            plain += more_plain
+            part, part_plain, gradient = loss_and_gradient(
+                x[rows], w, b, targets[rows], smoothing, memory
+            )
+            loss += part
+            plain += part_plain
             if of_bias is not None:
-                of_bias += slopes.sum(1)
-            slopes = slopes.to(kind)
+                of_bias += gradient.sum(1)
+            gradient = gradient.to(kind)
             if of_states is not None:
-                of_states[rows] = slopes.T @ w
+                of_states[rows] = gradient.T @ w
             if of_weight is not None:
-                add_product(of_weight, slopes, x[rows])
+                add_product(of_weight, gradient, x[rows])
         # Gradients and not logits are kept: (N, O) and (V, O) in place of (N, V).
         ctx.save_for_backward(of_states, of_weight, of_bias)
         ctx.mark_non_differentiable(plain)
-        return nats, plain
+        return loss, plain
 
     @staticmethod
     @torch.autograd.function.once_differentiable
@@ -160,8 +163,8 @@ class ProjectedNats(torch.autograd.Function):
         )
 
 
-def nats_and_slopes(
-    states: Tensor, weight: Tensor, bias: Tensor, said: Tensor, smoothing: float, memory: Tensor
+def loss_and_gradient(
+    states: Tensor, weight: Tensor, bias: Tensor, targets: Tensor, smoothing: float, memory: Tensor
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Compute the loss of some rows and its gradient by the logits.
 
@@ -175,21 +178,21 @@ def nats_and_slopes(
     logits = torch.addmm(bias[:, None], weight, states.T, out=memory[:, : len(states)])
     logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
     logits -= logits.amax(0)  # the softmax does not change, and no exp overflows
-    target = said[None]
+    target = targets[None]
     right = logits.gather(0, target).sum()
-    nats = (smoothing - 1) * right
+    loss = (smoothing - 1) * right
     if smoothing:
-        nats -= smoothing * logits.mean(0).sum()
-    slopes = logits.exp_()
-    totals = slopes.sum(0)
+        loss -= smoothing * logits.mean(0).sum()
+    gradient = logits.exp_()
+    totals = gradient.sum(0)
     all_ids = totals.log().sum()
-    nats += all_ids
-    slopes /= totals
+    loss += all_ids
+    gradient /= totals
     if smoothing:
-        slopes -= smoothing / len(weight)
+        gradient -= smoothing / len(weight)
     # The gradient of cross entropy by a logit is the probability less the target's share.
-    slopes.scatter_(0, target, slopes.gather(0, target) + (smoothing - 1))
-    return nats, all_ids - right, slopes
+    gradient.scatter_(0, target, gradient.gather(0, target) + (smoothing - 1))
+    return loss, all_ids - right, gradient
 
 
 def add_product(total: Tensor, one: Tensor, other: Tensor) -> None:

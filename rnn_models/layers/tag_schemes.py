@@ -38,10 +38,10 @@ class Scheme(nn.Module):
             for name in ([tag, CLOSING[tag[0]] + tag[1:]] if longer else [tag])
         ]
         self.tags = tuple(name for _, name in names)
-        said = torch.tensor([i for i, _ in names])
+        dataset_tags = torch.tensor([i for i, _ in names])
         # A dataset's tag has one or two of the model's, side by side: open first, then closed.
-        first = torch.searchsorted(said, torch.arange(len(tags)))
-        self.register_buffer("said", said, persistent=False)
+        first = torch.searchsorted(dataset_tags, torch.arange(len(tags)))
+        self.register_buffer("said", dataset_tags, persistent=False)
         self.register_buffer(
             "closed",
             torch.stack([first, first + torch.tensor(is_longer).long()], dim=1),
