@@ -1,1 +1,1 @@
-"""Speed and quality, measured; each module prints a table and leaves its figures in ``results/``."""
+"""Benchmarks: each module prints a table and writes its figures to ``results/``."""

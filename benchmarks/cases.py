@@ -1,8 +1,8 @@
-"""Inputs that people reported, here or of other projects, and whether each gets the right answer now.
+"""Reported inputs, of this project and of others, and whether each gets the right answer.
 
 A test that shows one carries ``@pytest.mark.case(NUMBER)``; the further tests of a number are
-siblings: the same kind of fault in another format, source, problem or command. A case is right if it
-has a test and all of its tests pass.
+siblings: the same kind of fault in another format, source, problem or command. A case is right if
+it has a test and all of its tests pass.
 """
 
 import sys
@@ -10,7 +10,7 @@ from collections import defaultdict
 
 import pytest
 
-from benchmarks.lib.figures import Figure, figure, main, write
+from benchmarks.lib.figures import Figure, figure, main, require_clean_tree, write
 
 CASES = {
     "01": "labels that look alike",
@@ -103,11 +103,13 @@ def measure() -> list[Figure]:
             goal=len(CASES),
             better="higher",
             command=COMMAND,
-            note="further tests of the same kinds, in other formats, sources, problems and commands",
+            note="further tests of the same kinds, in other formats, sources, problems and "
+            "commands",
         ),
     ]
 
 
 if __name__ == "__main__":
+    require_clean_tree()  # before minutes of measuring, not only after
     write("cases", measure())
     main()

@@ -1,4 +1,4 @@
-"""The main job as a newcomer sees it: how long it takes, what it scores, how fast it finds that nothing changed.
+"""The main job as a newcomer sees it: minutes, scores, and seconds of an unchanged run.
 
 ``make bench`` runs it with three seeds, each in an empty store of its own, and
 again in the first of them. Downloads come first, since they depend on the network.
@@ -18,7 +18,16 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from benchmarks.lib.figures import RESULTS, ROOT, Figure, figure, main, mean_figure, write
+from benchmarks.lib.figures import (
+    RESULTS,
+    ROOT,
+    Figure,
+    figure,
+    main,
+    mean_figure,
+    require_clean_tree,
+    write,
+)
 
 SCORES = {
     "rotten_tomatoes": ("rotten_tomatoes_accuracy", 75.0),
@@ -58,9 +67,11 @@ def timed(home: Path, *words: str) -> tuple[float, str]:
 def measure_job(seeds: Sequence[int] = SEEDS) -> list[Figure]:
     """Run the main job with each seed, and once more; keep the screen of the first seed.
 
-    With ``--keep FOLDER`` the stores stay there, so that an interrupted sitting goes on with the next seed.
+    With ``--keep FOLDER`` the stores stay there, and an interrupted sitting resumes.
     """
-    minutes, reruns, rows = [], [], []
+    minutes = []
+    reruns = []
+    rows = []
     with _folder() as folder:
         fetch(folder / "downloads")
         for seed in seeds:
@@ -184,5 +195,6 @@ MEASURES = {"--install": measure_install, "--tests": measure_tests}
 
 if __name__ == "__main__":
     measure = next((MEASURES[word] for word in sys.argv[1:] if word in MEASURES), measure_job)
+    require_clean_tree()  # before minutes of measuring, not only after
     write("main_job", measure())
     main()

@@ -1,7 +1,8 @@
-"""Schedules that fire by themselves: ``refrain up`` on an empty store, with a schedule of one run a minute.
+"""Schedules under ``refrain up``: an empty store, with a schedule of one run a minute.
 
-``python -m benchmarks.schedules`` waits for ten slots, counts the runs that completed, compares the lines on
-a run's page with those that the same retraining prints in a terminal, and adds up the memory of all processes.
+``python -m benchmarks.schedules`` waits for ten slots, counts the runs that completed, compares the
+lines on a run's page with those that the same retraining prints in a terminal, and adds up the
+memory of all processes.
 """
 
 import json
@@ -58,7 +59,7 @@ def rows_from(start: int, num: int) -> list[str]:
 
 
 def memory_megabytes(store: Path) -> float:
-    """Memory of all processes of a store, what several share counted once (proportional set size)."""
+    """Sum the memory of a store's processes; shared memory counts once (proportional set size)."""
     total = 0
     for process in Path("/proc").glob("[0-9]*"):
         try:
@@ -90,7 +91,7 @@ def completed(server: Server, deployment: str) -> list[dict[str, Any]]:
 
 
 def share_of_lines(server: Server, run: dict[str, Any], screen: str) -> float:
-    """Share of the kinds of lines in a terminal that the page of a run has: numbers and times do not count."""
+    """Compute the share of a terminal's lines that a run's page has, without numbers and times."""
     body = {"logs": {"flow_run_id": {"any_": [run["id"]]}}, "limit": 200}
     page = {kind(line["message"]) for line in server.call("POST", "logs/filter", body)}
     shown = {
@@ -109,7 +110,8 @@ def kind(line: str) -> str:
 def measure() -> list[Figure]:
     """Start everything, wait for the slots, and stop it."""
     with tempfile.TemporaryDirectory(prefix="refrain-schedules-") as folder:
-        catalog, store = write_dataset(Path(folder)), Path(folder) / "store"
+        catalog = write_dataset(Path(folder))
+        store = Path(folder) / "store"
         environment = os.environ | {
             "REFRAIN_HOME": str(store),
             "REFRAIN_CATALOG": str(catalog),
@@ -144,7 +146,8 @@ def measure() -> list[Figure]:
             process.wait(60)
         for log in (store / "logs").glob("*.log"):
             print(
-                f"-- {log.name}: {sum('ERROR' in line for line in log.read_text().splitlines())} errors"
+                f"-- {log.name}: "
+                f"{sum('ERROR' in line for line in log.read_text().splitlines())} errors"
             )
     fired, lines = found
     return [
@@ -188,7 +191,7 @@ def measure() -> list[Figure]:
 
 
 def _fire(server: Server, catalog: Path, environment: dict[str, str]) -> tuple[int, float]:
-    """Add the schedule as the dashboard does, bring new rows before each slot, and count the slots that completed."""
+    """Add the schedule as the dashboard does, add rows before each slot, count completed slots."""
     deployment = next(
         found for found in server.deployments() if found["name"] == "rotten_tomatoes"
     )["id"]
@@ -198,7 +201,8 @@ def _fire(server: Server, catalog: Path, environment: dict[str, str]) -> tuple[i
         "active": True,
         "parameters": parameters,
     }
-    server.call("POST", f"deployments/{deployment}/schedules", [schedule])
+    added: Any = [schedule]  # this route takes a list, the others that Server calls take objects
+    server.call("POST", f"deployments/{deployment}/schedules", added)
     first = (datetime.now(UTC) + timedelta(minutes=1)).replace(second=0, microsecond=0)
     for slot in range(NUM_SLOTS):
         (catalog.parent / "rows" / f"more-{slot}.csv").write_text(

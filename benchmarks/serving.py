@@ -1,4 +1,4 @@
-"""What serving costs: the start of a champion's process, rows a second of the flow ``predict``, and what its memory grows by.
+"""The cost of serving: start of a process, rows a second of ``predict``, growth of its memory.
 
 ``python -m benchmarks.serving`` trains a model of each problem shortly, in a
 store of its own (names of datasets behind it choose some), starts the process
@@ -19,7 +19,7 @@ from typing import Any
 import pandas as pd
 
 from benchmarks.data.real_sets import own_store
-from benchmarks.lib.figures import ROOT, Figure, figure, main, write
+from benchmarks.lib.figures import ROOT, Figure, figure, main, require_clean_tree, write
 from benchmarks.lib.memory import memory_mib
 from refrain.commands.training import token_set
 from tasks.evaluate import evaluate
@@ -36,10 +36,9 @@ from tasks.train import train
 
 COMMAND = "python -m benchmarks.serving"
 TIMES = 3
-MANY_ROWS, PART_ROWS = (
-    8_192,
-    1_024,
-)  # N of the memory, and rows that are held together: several parts for both N and 4 N
+# N of the memory, and rows that are held together: several parts for both N and 4 N
+MANY_ROWS = 8_192
+PART_ROWS = 1_024
 # Enough of a training for answers of usual lengths; speed does not depend on how right they are.
 DATASETS: dict[str, dict[str, Any]] = {
     "rotten_tomatoes": {"training": {"max_epochs": 2}},
@@ -89,7 +88,8 @@ def asked_rows(tokens: TokenSet) -> pd.DataFrame:
 
 def rows_per_second(version: ModelVersion, rows: pd.DataFrame, folder: Path) -> float:
     """How fast the flow's task answers the rows of a file, the load of the model included."""
-    source, columns = folder / f"{version.name}.parquet", {name: name for name in rows.columns}
+    source = folder / f"{version.name}.parquet"
+    columns = {name: name for name in rows.columns}
     rows.to_parquet(source, index=False)
     started = time.perf_counter()
     told = directly(
@@ -124,7 +124,7 @@ def peak_megabytes(version: ModelVersion, rows: pd.DataFrame, num: int, folder: 
 
 
 def answer_here(name: str, number: str, source: str, *columns: str) -> dict[str, float]:
-    """Answer the rows of a file in this process: their number, and the most megabytes that it held."""
+    """Predict the rows of a file in this process; return their number and the peak megabytes."""
     settings = PredictSettings(columns={column: column for column in columns}, part_rows=PART_ROWS)
     told = directly(
         predict_files, ModelVersion(name, number, "", ""), source, f"{source}-answers", settings
@@ -135,7 +135,10 @@ def answer_here(name: str, number: str, source: str, *columns: str) -> dict[str,
 def memory_figure(version: ModelVersion, rows: pd.DataFrame, folder: Path) -> Figure:
     """By how much the peak of memory grows with four times the rows."""
     once, more = (peak_megabytes(version, rows, num, folder) for num in (MANY_ROWS, 4 * MANY_ROWS))
-    note = f"{version.name}: whole process, {once:.0f} MB for {MANY_ROWS:,} rows, {more:.0f} MB for four times as many, in parts of"
+    note = (
+        f"{version.name}: whole process, {once:.0f} MB for {MANY_ROWS:,} rows, "
+        f"{more:.0f} MB for four times as many, in parts of"
+    )
     return figure(
         "predict_memory_growth",
         more / once,
@@ -171,7 +174,8 @@ def told(item: Figure) -> Figure:
 
 def measure(names: list[str]) -> list[Figure]:
     """Measure some datasets."""
-    seconds, found = [], list[Figure]()
+    seconds = []
+    found = list[Figure]()
     with own_store() as home:
         for name in names:
             version, tokens, asked = made(name)
@@ -180,8 +184,12 @@ def measure(names: list[str]) -> list[Figure]:
             found.append(told(speed_figure(version, rows, home)))
             if name == names[0]:
                 found.append(told(memory_figure(version, rows, home)))
-    start, spread = statistics.median(seconds), f"{min(seconds):.1f} to {max(seconds):.1f}"
-    note = f"start of a process to its first answer, median of {len(seconds)}, {spread}; {', '.join(names)}"
+    start = statistics.median(seconds)
+    spread = f"{min(seconds):.1f} to {max(seconds):.1f}"
+    note = (
+        f"start of a process to its first answer, median of {len(seconds)}, {spread}; "
+        f"{', '.join(names)}"
+    )
     return [
         told(
             figure(
@@ -202,5 +210,6 @@ if __name__ == "__main__":
     if sys.argv[1:2] == ["peak"]:
         print(json.dumps(answer_here(*sys.argv[2:])))
     else:
+        require_clean_tree()  # before minutes of measuring, not only after
         write("promotion", measure(sys.argv[1:] or list(DATASETS)))
         main()

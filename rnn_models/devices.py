@@ -1,4 +1,4 @@
-"""Where a model computes, and with how many bits."""
+"""Devices and precision: where a model computes, and with how many bits."""
 
 from functools import cache
 
@@ -6,10 +6,10 @@ import torch
 
 
 def find_device(name: str) -> torch.device:
-    """The device of a setting; ``auto`` is a GPU if there is one.
+    """Find the device of a setting; ``auto`` is a GPU if there is one.
 
     Raises:
-        ValueError: If a GPU is asked for and there is none.
+        ValueError: If the setting is a GPU and there is none.
     """
     has_gpu = torch.cuda.is_available()
     if name == "cuda" and not has_gpu:
@@ -20,15 +20,15 @@ def find_device(name: str) -> torch.device:
 
 
 def device_of(model: torch.nn.Module) -> torch.device:
-    """Where a model's weights lie."""
+    """Return the device of a model's weights."""
     return next(model.parameters()).device
 
 
 def seed_generators(device: torch.device, number: int) -> None:
-    """Seed what draws random numbers on the CPU and where a model computes, as ``torch.manual_seed`` does.
+    """Seed the random generators of the CPU and of a device, as ``torch.manual_seed`` does.
 
-    That one formats a stack trace in each call on a machine without a GPU, a
-    millisecond of every step.
+    That function formats a stack trace in each call on a machine without a GPU,
+    which takes a millisecond of every step.
     """
     torch.default_generator.manual_seed(number)
     if device.type == "cuda":
@@ -36,10 +36,10 @@ def seed_generators(device: torch.device, number: int) -> None:
 
 
 def autocast(device: torch.device, precision: str) -> torch.autocast:
-    """Compute in bfloat16 what may be, where settings ask for it.
+    """Compute products in bfloat16 where settings choose it.
 
-    Weights, their updates and sums stay in float32. bfloat16 has float32's
-    range, so no loss has to be scaled.
+    Weights, their updates and sums stay in float32. bfloat16 has the range of
+    float32, so the loss needs no scaling against underflow, as float16 does.
 
     Args:
         device: Where the model computes.
@@ -49,13 +49,13 @@ def autocast(device: torch.device, precision: str) -> torch.autocast:
 
 
 def is_bfloat16(device: torch.device, precision: str) -> bool:
-    """Whether a setting of the precision means bfloat16 on a device."""
+    """Whether a precision setting means bfloat16 on a device."""
     is_fast = device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
     return precision == "bfloat16" or (precision == "auto" and is_fast)
 
 
 def describe_precision(device: torch.device, precision: str) -> str:
-    """Name what a training really computes in: a processor may lack bfloat16 for LSTM layers."""
+    """Name the precision that a training uses: a processor may lack bfloat16 for LSTM layers."""
     if not is_bfloat16(device, precision):
         return "float32"
     return "bfloat16" if has_bfloat16_lstm(device.type) else "bfloat16, LSTM layers in float32"
@@ -65,12 +65,13 @@ def describe_precision(device: torch.device, precision: str) -> str:
 def has_bfloat16_lstm(kind: str) -> bool:
     """Whether an LSTM layer can be trained in bfloat16 on a kind of device.
 
-    On a CPU autocast leaves it to oneDNN, which has none without AVX-512. Only
-    trying it tells, for oneDNN may also be held to fewer instructions
-    (``ONEDNN_MAX_CPU_ISA``) than the processor has.
+    On a CPU autocast passes it to oneDNN, which supports it with AVX-512 only.
+    The function tries it: oneDNN can also be limited to fewer instructions
+    (``ONEDNN_MAX_CPU_ISA``) than the processor has, and torch does not know.
     """
     if kind != "cpu":
         return True
+    # nn.LSTM would draw random weights and move the generator that a training has just seeded.
     x, h, c = (torch.zeros(1, 1, 1) for _ in range(3))
     weights = [torch.zeros(4, *more) for more in ((1,), (1,), (), ())]
     try:
@@ -87,5 +88,5 @@ def has_bfloat16_lstm(kind: str) -> bool:
 
 
 def num_threads() -> int:
-    """Threads of one operation in this process."""
+    """Return the number of threads of one operation in this process."""
     return int(torch.get_num_threads())

@@ -4,6 +4,6 @@ from difflib import get_close_matches
 
 
 def nearest(name: str, names: list[str]) -> str:
-    """Say what was expected in place of ``name``, for the end of an error message."""
+    """Suggest what was meant by ``name``, for the end of an error message."""
     close = get_close_matches(name, names, n=1)
     return f"did you mean {close[0]}?" if close else f"expected one of {', '.join(sorted(names))}"

@@ -1,6 +1,7 @@
-"""Several batches at once on a CPU, a thread or some each, where one batch has too little for all threads.
+"""Several batches at once on a CPU, where one batch is too small for all threads.
 
-Two threads within a product meet after each time step; two batches never meet.
+Threads within one product wait for each other after each time step of a recurrence; threads with a
+batch each never wait.
 """
 
 from collections.abc import Callable, Sequence
@@ -12,24 +13,30 @@ import torch
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
-MOST = 4  # at once: each takes memory of its own, and Python's lock lets one at a time begin an operation
+# Each batch takes memory of its own, and Python's lock lets one thread at a time start an
+# operation.
+MOST = 4
 
 
 def in_order(
     do: Callable[[Item], Result], items: Sequence[Item], device: torch.device
 ) -> list[Result]:
-    """The results for some items, in their order; on a CPU several are worked on at a time.
+    """Apply a function to some items; a CPU works on several at a time.
 
     Args:
-        do: Is called in inference mode; an error of it is raised here, and what was not begun stays undone.
-        items: Each is worked on by one thread alone, with its share of torch's threads.
-        device: Where ``do`` computes. On a GPU it is asked in turn.
+        do: Runs in inference mode. Its first error is raised here, and later items
+            that have not started are not computed.
+        items: Each is computed by one thread, with its share of torch's threads.
+        device: Where ``do`` computes. A GPU gets one item after the other.
+
+    Returns:
+        The results, in the order of the items.
     """
     threads = torch.get_num_threads()
     num = min(threads, len(items), MOST) if device.type == "cpu" else 1
 
     def work(item: Item) -> Result:
-        with torch.inference_mode():  # a mode is a thread's own
+        with torch.inference_mode():  # the mode belongs to the thread, not to the process
             return do(item)
 
     if num < 2:
@@ -37,14 +44,16 @@ def in_order(
     ready = Barrier(num + 1)
 
     def begin() -> None:
-        torch.get_num_threads()  # when first asked, a thread takes the last number that any thread has set
-        torch.set_num_threads(
-            threads // num
-        )  # of this thread, and of those that ask first from now on
+        # The first call in a thread takes the number that any thread set last, so it comes before
+        # this thread sets its own.
+        torch.get_num_threads()
+        # For this thread, and for new threads from now on.
+        torch.set_num_threads(threads // num)
         ready.wait()
 
+    # The pool ends with the call: one that stays would not survive a fork.
     with ThreadPoolExecutor(num, thread_name_prefix="refrain", initializer=begin) as pool:
         results = pool.map(work, items)
         ready.wait()
-        torch.set_num_threads(threads)  # those that ask first from now on have as many as before
+        torch.set_num_threads(threads)  # new threads have as many as before
         return list(results)

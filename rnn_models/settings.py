@@ -1,4 +1,4 @@
-"""What steers a model and its training, checked where it is made."""
+"""Settings of a model and its training, checked when they are made."""
 
 from collections.abc import Mapping
 from dataclasses import Field, dataclass, field, fields
@@ -27,20 +27,23 @@ def setting(
 
 
 def check_setting(declared: Field[Any], value: object) -> None:
-    """Refuse a value of the wrong type or outside the bounds of its declaration.
+    """Check a value against the type and bounds of its declaration.
 
     Raises:
-        ValueError: Says the name, what was expected and what came.
+        ValueError: If it does not fit, with the name, what was expected and what came.
     """
-    name, kind = declared.name, declared.type
+    name = declared.name
+    kind = declared.type
     if get_origin(kind) is Literal:
         if value not in get_args(kind):
             raise ValueError(f"{name} must be one of {', '.join(get_args(kind))}, got {value!r}")
         return
+    # YAML writes 1 for 1.0; bool is a subclass of int and must not pass as a number.
     wanted = (int, float) if kind is float else (kind,)
     if not isinstance(value, wanted) or (isinstance(value, bool) and kind is not bool):  # type: ignore[arg-type]
         raise ValueError(f"{name} must be of type {kind.__name__}, got {value!r}")  # type: ignore[union-attr]
-    low, high = declared.metadata.get("low"), declared.metadata.get("high")
+    low = declared.metadata.get("low")
+    high = declared.metadata.get("high")
     if low is not None and not value >= low:  # not "<", which lets nan pass
         raise ValueError(f"{name} must be at least {low}, got {value!r}")
     if high is not None and value > high:
@@ -49,10 +52,10 @@ def check_setting(declared: Field[Any], value: object) -> None:
 
 @dataclass(frozen=True, kw_only=True)
 class TrainSettings:
-    """All that steers a model's shape and its training.
+    """Settings of a model's shape and its training.
 
-    The defaults here are the middle of the road; each problem names its own
-    where they differ (``PROBLEM.defaults``).
+    The defaults suit most problems; a problem has its own where they differ
+    (``PROBLEM.defaults``).
     """
 
     encoder: Encoder = setting(
@@ -68,7 +71,7 @@ class TrainSettings:
         "tanh", "What squashes the hidden state of encoder rnn; relu needs clipping more."
     )
     layer_norm: bool = setting(
-        False, "Normalise the states of each layer; steadies stacks of three and more."
+        False, "Normalize the states of each layer; steadies stacks of three and more."
     )
     residual: bool = setting(
         False,
@@ -84,7 +87,7 @@ class TrainSettings:
     )
     pair_size: int = setting(
         0,
-        "Width of the embedding of two neighbouring tokens, for a tagger of characters; 0 for none.",
+        "Width of the embedding of two neighboring tokens, for a tagger of characters; 0: none.",
         low=0,
     )
     tag_scheme: TagScheme = setting(
@@ -101,7 +104,7 @@ class TrainSettings:
     )
     decoder_size: int = setting(
         0,
-        "Width of a decoder's states, hidden and attentional; 0 takes hidden_size and embedding_size.",
+        "Width of a decoder's hidden and attentional states; 0: hidden_size and embedding_size.",
         low=0,
     )
     tied_embeddings: Tying = setting(
@@ -135,19 +138,20 @@ class TrainSettings:
         "Epochs in a row that improve neither score nor loss of validation, before stopping.",
         low=1,
     )
-    # The metric is what a champion is chosen by: a tagger's loss can rise while its entity F1 still rises.
+    # The metric is what a champion is chosen by: a tagger's loss can rise while its entity F1 still
+    # rises.
     stop_on: StopOn = setting(
         "metric",
         "What chooses the best epoch: the problem's first metric on validation, or the loss.",
     )
     max_steps: int = setting(
-        0, "Optimiser updates, at most, which then ends the schedule too; 0 for no limit.", low=0
+        0, "Optimizer updates, at most, which then ends the schedule too; 0 for no limit.", low=0
     )
     max_minutes: float = setting(0.0, "Minutes of training, at most; 0 for no limit.", low=0)
     batch_size: int = setting(64, "Examples per batch, at most.", low=1)
     batch_tokens: int = setting(4096, "Tokens per batch with their padding, at most.", low=1)
     accumulate: int = setting(
-        1, "Batches per optimiser update, for batches larger than memory holds.", low=1
+        1, "Batches per optimizer update, for batches larger than memory holds.", low=1
     )
     # AdamW needs the least tuning for embeddings, whose rare rows SGD hardly moves.
     optimizer: Optimizer = setting("adamw", "What makes an update of a gradient.")
@@ -234,13 +238,13 @@ class TrainSettings:
             check_setting(declared, getattr(self, declared.name))
         if self.bptt_window and self.bidirectional:
             raise ValueError(
-                "bptt_window cuts what is read in one direction, a backward direction has no state to carry: "
-                f"set bptt_window to 0, got {self.bptt_window}, or bidirectional to false"
+                "bptt_window cuts what is read in one direction, a backward direction has no state "
+                f"to carry: set bptt_window to 0, got {self.bptt_window}, or bidirectional to false"
             )
         if self.average_steps and self.average_epochs > 1:
             raise ValueError(
-                f"weights are averaged by epochs or by steps: set average_epochs to 1, got {self.average_epochs}, "
-                f"or average_steps to 0, got {self.average_steps}"
+                "weights are averaged by epochs or by steps: set average_epochs to 1, "
+                f"got {self.average_epochs}, or average_steps to 0, got {self.average_steps}"
             )
 
     @property

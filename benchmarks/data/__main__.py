@@ -7,7 +7,7 @@ among it. Each part can be run alone, such as ``python -m benchmarks.data.prune`
 import argparse
 
 from benchmarks.data import corruption, encoding, ingestion, prune, real_sets
-from benchmarks.lib.figures import Figure, main, write
+from benchmarks.lib.figures import Figure, main, require_clean_tree, write
 
 PARTS = {
     "corruption": corruption,
@@ -21,13 +21,17 @@ PARTS = {
 def show(figures: list[Figure]) -> None:
     """Print figures beside their goals."""
     for item in figures:
-        bound = f"{'at least' if item.better == 'higher' else 'at most'} {item.goal:g}{'' if item.is_met else ', MISSED'}"
+        bound = (
+            f"{'at least' if item.better == 'higher' else 'at most'} "
+            f"{item.goal:g}{'' if item.is_met else ', MISSED'}"
+        )
         print(f"{item.figure:<26}{item.value:>10g}  {bound}  ({item.note})", flush=True)
 
 
 def measure(parts: list[str]) -> None:
     """Measure some parts, keep their figures, and renew the tables made of them."""
     for name in parts:
+        require_clean_tree()  # before minutes of measuring, not only after
         found = PARTS[name].figures()
         show(found)
         write("data", found)

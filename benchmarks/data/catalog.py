@@ -1,4 +1,7 @@
-"""The datasets of the catalog and their rows, as the table of the README: ``python -m benchmarks.data.catalog`` fetches and counts."""
+"""The datasets of the catalog and their rows, as the table of the README.
+
+``python -m benchmarks.data.catalog`` fetches and counts them.
+"""
 
 import os
 import tempfile
@@ -28,7 +31,8 @@ def rows() -> list[str]:
         counts = ", ".join(f"{snapshot.rows[split]:,}" for split in ("train", "validation", "test"))
         refused = f"{snapshot.rows.get('refused', 0):,}"
         lines.append(
-            f"| `{name}` | {TITLES[entry.problem]} | {entry.language} | {counts} | {refused} | {entry.licence} |"
+            f"| `{name}` | {TITLES[entry.problem]} | {entry.language} | {counts} | "
+            f"{refused} | {entry.licence} |"
         )
     return lines
 

@@ -1,4 +1,4 @@
-"""How much damage the checks find, whether they name it rightly, and whether a whole row is lost with it.
+"""How much damage the checks find and name rightly, and how many whole rows are lost with it.
 
 Rows of real sets (``benchmarks/data/datasets.yaml``, else the catalog's) are
 ingested once and what is refused of them is taken out, so what is left is
@@ -72,7 +72,8 @@ def written(
         The files, and the damage by the number that its row has there.
     """
     parts: list[list[bytes]] = []
-    ledger, line = {}, layout.first_row
+    ledger = {}
+    line = layout.first_row
     for place, row in enumerate(rows):
         part = layout.write(row)
         if place in damaged:
@@ -88,7 +89,7 @@ def written(
 def chosen(
     num: int, damages: Sequence[Damage], seed: int
 ) -> tuple[dict[int, Damage], dict[int, int]]:
-    """Choose rows to damage, as many by each kind, and for each of them an earlier row that stays whole."""
+    """Choose rows to damage, equally many by each kind, each with an earlier row left whole."""
     chance = random.Random(seed)
     spread = [damage for damage in damages if not damage.is_last]
     places = chance.sample(range(1, num - 1), max(len(spread), int(SHARE * num)))
@@ -162,7 +163,8 @@ def kinds_of(rows: list[Row]) -> list[str]:
 
 def measure_set(folder: Path, name: str, entry: Dataset) -> Outcome:
     """Damage rows of a set, ingest them, and compare what was refused with the ledger."""
-    layout, damages = LAYOUTS[name], DAMAGES[name]
+    layout = LAYOUTS[name]
+    damages = DAMAGES[name]
     rows = whole_rows(folder, entry, layout)
     if name == "conll":
         entry = replace(entry, checks={**entry.checks, "entities": kinds_of(rows)})
@@ -171,7 +173,8 @@ def measure_set(folder: Path, name: str, entry: Dataset) -> Outcome:
         layout, rows, damaged, {place: rows[other] for place, other in earlier.items()}
     )
     snapshot, _ = make_snapshot(again := write_entry(folder, entry, layout, files))
-    refused, outcome = refused_of(snapshot), Outcome(entry.name, len(rows))
+    refused = refused_of(snapshot)
+    outcome = Outcome(entry.name, len(rows))
     for number, damage in ledger.items():
         outcome.injected[damage.name] += 1
         outcome.found[damage.name] += number in refused
@@ -208,7 +211,8 @@ def figures(found: dict[str, Outcome] | None = None) -> list[Figure]:
         for name in ("injected", "found", "named")
     )
     kinds = {damage.name for name in found for damage in DAMAGES[name]}
-    rows, lost = sum(of.rows for of in found.values()), sum(of.lost for of in found.values())
+    rows = sum(of.rows for of in found.values())
+    lost = sum(of.lost for of in found.values())
     note = f"{injected:,} of {rows:,} rows damaged in {len(kinds)} ways, in {len(found)} formats"
     return [
         figure(
@@ -247,7 +251,8 @@ def main() -> None:
     found = measure()
     for name, of in found.items():
         print(
-            f"\n{name}, {of.rows:,} rows of {of.dataset}, {of.injected.total():,} damaged, {of.lost:,} whole rows lost"
+            f"\n{name}, {of.rows:,} rows of {of.dataset}, {of.injected.total():,} damaged, "
+            f"{of.lost:,} whole rows lost"
         )
         print(f"  {'':<32}{'damaged':>8}{'found':>8}{'reason right':>14}")
         for damage in DAMAGES[name]:

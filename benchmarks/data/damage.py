@@ -1,10 +1,11 @@
-"""Damage as it happens to files of rows, each kind with the reason that a refusal of it must give."""
+"""Kinds of damage to files of rows, each with the reason that its rejection must give."""
 
 import csv
 import io
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from data.rows.check_settings import DEFAULTS
@@ -95,12 +96,20 @@ def _inside(text: str, added: str) -> str:
     return text[:half] + added + text[half:]
 
 
+def _inside_text(added: str, row: Row, _: Row) -> Row:
+    return _inside(row[0], added), row[1]
+
+
+def _inside_first_token(added: str, row: Row, _: Row) -> Row:
+    return [_inside(row[0][0], added), *row[0][1:]], row[1]
+
+
 def _to_length(text: str, length: int) -> str:
     return (text * length)[:length]
 
 
 def _spaced(text: str) -> str:
-    """A copy that looks alike to a reader: more spaces, and capitals where each is one letter for one."""
+    """Make a copy that differs in spaces and, in ASCII, in capitals."""
     return f" {text.upper() if text.isascii() else text}  ".replace(" ", "  ")
 
 
@@ -125,11 +134,9 @@ INTO_TEXT = {
     "a NUL byte": ("control_characters", "\x00"),
     "a control character of C1": ("control_characters", "\x85"),  # what a wrong encoding leaves
 }
-# Of these, JSON writes only what a text may hold: the control characters as escapes, bytes of another encoding not at all.
-TEXTS = [
-    _as(name, kind, lambda row, _, sign=sign: (_inside(row[0], sign), row[1]))
-    for name, (kind, sign) in INTO_TEXT.items()
-]
+# Of these, JSON writes only what a text may hold: the control characters as escapes, bytes of
+# another encoding not at all.
+TEXTS = [_as(name, kind, partial(_inside_text, sign)) for name, (kind, sign) in INTO_TEXT.items()]
 REVIEWS = [
     *TEXTS,
     _as("no text", "no_text", lambda row, _: ("", row[1])),
@@ -195,7 +202,7 @@ PAIRS = [
 ]
 TAGGED = [
     *(
-        _as(name, kind, lambda row, _, sign=sign: ([_inside(row[0][0], sign), *row[0][1:]], row[1]))
+        _as(name, kind, partial(_inside_first_token, sign))
         for name, (kind, sign) in INTO_TEXT.items()
     ),
     _as("a token without tag", "lengths_differ", lambda row, _: _put_first(row, ("zorp", None))),

@@ -1,4 +1,4 @@
-"""How fast texts become ids on disk, against the library's own ``encode_batch``, and how much memory that takes.
+"""Speed and memory of turning texts into ids, against the library's ``encode_batch``.
 
 Ours is the whole path: from a Parquet file to memory-mapped columns, labels
 included. The library's is the encoding alone, of texts that lie in a list.
@@ -102,7 +102,8 @@ def measure_kind(kind: str) -> dict[str, float]:
             for column in columns
             for at in range(0, NUM_ROWS[kind], BATCH_ROWS)
         ]
-        library, ours = [], []
+        library = []
+        ours = []
         for turn in range(ROUNDS + 1):
             theirs = seconds(
                 lambda: [
@@ -171,7 +172,8 @@ def figures(found: dict[str, dict[str, float]] | None = None) -> list[Figure]:
             goal=1.1,
             better="lower",
             command=COMMAND,
-            note=f"{fatter}: {peaks[0]:.0f} MB for {NUM_ROWS[fatter]:,} rows, {peaks[1]:.0f} MB for twice",
+            note=f"{fatter}: {peaks[0]:.0f} MB for {NUM_ROWS[fatter]:,} rows, "
+            f"{peaks[1]:.0f} MB for twice",
         ),
     ]
 

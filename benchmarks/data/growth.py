@@ -86,7 +86,8 @@ def copied(rows: Rows, chance: random.Random) -> Rows:
 
 def grow(folder: Path, number: int, rows: Rows, early: Rows) -> None:
     """Bring what is new to both datasets; take a training file away, or bring it back."""
-    chance, half = random.Random(number), len(rows) // 2
+    chance = random.Random(number)
+    half = len(rows) // 2
     write_rows(folder / f"ours-{number:02}.csv", [*rows, *copied(early, chance)])
     write_rows(folder / f"train-{number:02}.csv", rows[:half])
     write_rows(folder / f"test-{number:02}.csv", [*rows[half:], *copied(early, chance)])
@@ -99,7 +100,7 @@ def grow(folder: Path, number: int, rows: Rows, early: Rows) -> None:
 
 
 def measure() -> dict[str, list[tuple[Snapshot, int]]]:
-    """For each dataset, the snapshot of each growth and how many rows of its test split were ever trained on."""
+    """Grow each dataset, and count the rows of each snapshot's test split that were trained on."""
     rows = all_rows((GROWTHS + 1) * NEW_ROWS)
     found: dict[str, list[tuple[Snapshot, int]]] = {name: [] for name in PATHS}
     trained: dict[str, set[str]] = {name: set() for name in PATHS}
@@ -126,7 +127,10 @@ def leaked_figure(
     leaked = sum(num for snapshots in found.values() for _, num in snapshots)
     tested = sum(snapshots[-1][0].rows["test"] for snapshots in found.values())
     refused = sum(snapshots[-1][0].reasons.get("leak", 0) for snapshots in found.values())
-    note = f"test rows ever trained on, in {GROWTHS} growths of 2 datasets; at last {tested:,} test rows, {refused:,} leaks refused"
+    note = (
+        f"test rows ever trained on, in {GROWTHS} growths of 2 datasets; at last "
+        f"{tested:,} test rows, {refused:,} leaks refused"
+    )
     return figure(
         "leaked_rows", leaked, unit="rows", goal=0, better="lower", command=command, note=note
     )
@@ -147,7 +151,8 @@ def main() -> None:
                 snapshot.rows.get(split, 0) for split in ("train", "validation", "test", "refused")
             ]
             print(
-                f"growth {number:<3}{counts[0]:>8,}{counts[1]:>8,}{counts[2]:>8,}{counts[3]:>9,}{leaked:>8,}"
+                "growth "
+                f"{number:<3}{counts[0]:>8,}{counts[1]:>8,}{counts[2]:>8,}{counts[3]:>9,}{leaked:>8,}"
             )
     item = leaked_figure(found=found)
     print(f"\n{item.figure}: {item.value:g} {item.unit} (goal {item.goal:g}); {item.note}")

@@ -1,4 +1,4 @@
-"""How fast rows become a snapshot, against pyarrow's own conversion of CSV to Parquet, and how much memory that takes.
+"""Speed and memory of ingestion, against pyarrow's conversion of CSV to Parquet.
 
 Ours is the whole path of the task: rows read, checked, compared with all
 others, split, counted, digested and written. pyarrow's reads and writes, with
@@ -63,7 +63,8 @@ def made_batch(random: np.random.Generator, words: pa.Array, num: int) -> pa.Tab
 
 def write_csv(path: Path, num: int) -> None:
     """Write so many rows, the same every time."""
-    random, words = np.random.default_rng(1), made_words()
+    random = np.random.default_rng(1)
+    words = made_words()
     schema = pa.schema([("text", pa.string()), ("label", pa.string())])
     options = pa.csv.WriteOptions(quoting_style="needed")
     with pa.csv.CSVWriter(path, schema, write_options=options) as writer:
@@ -72,7 +73,7 @@ def write_csv(path: Path, num: int) -> None:
 
 
 def seconds_and_peak(whose: str, path: Path) -> tuple[float, float]:
-    """Seconds and megabytes of a process of its own that converts a file, in a folder that is gone afterwards."""
+    """Measure seconds and megabytes of a process that converts a file in a temporary folder."""
     with tempfile.TemporaryDirectory() as folder:
         run = [sys.executable, "-m", "benchmarks.data.ingestion", whose, str(path), folder]
         environment = os.environ | {"REFRAIN_HOME": folder}
@@ -115,7 +116,8 @@ def convert_theirs(path: Path, folder: Path) -> float:
 def measure() -> dict[str, float]:
     """Rows per second of both in turns, the time of twice the rows, and the peak of many."""
     with tempfile.TemporaryDirectory() as name:
-        once, twice = Path(name) / "once.csv", Path(name) / "twice.csv"
+        once = Path(name) / "once.csv"
+        twice = Path(name) / "twice.csv"
         write_csv(once, NUM_ROWS)
         write_csv(twice, 2 * NUM_ROWS)
         runs = [
@@ -151,7 +153,8 @@ def figures(found: dict[str, float] | None = None) -> list[Figure]:
             goal=700,
             better="lower",
             command=COMMAND,
-            note=f"whole process, {PEAK_ROWS:,} rows of 100 bytes, at {found['ours, many']:,.0f} rows per second",
+            note=f"whole process, {PEAK_ROWS:,} rows of 100 bytes, at "
+            f"{found['ours, many']:,.0f} rows per second",
         ),
         figure(
             "ingest_vs_pyarrow",

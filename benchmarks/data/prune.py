@@ -9,22 +9,18 @@ counted, by loading it, what is needed and does not load, or predicts
 otherwise than before. ``python -m benchmarks.data.prune`` prints the table.
 """
 
-import logging
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
+from functools import partial
 from typing import Any
-from unittest.mock import patch
 
 import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
-import yaml
 
 from benchmarks.data.encoding import made_texts
-from benchmarks.data.growth import write_rows
+from benchmarks.data.grown_store import NAME, fill, own_mlflow, write_catalog
 from benchmarks.data.real_sets import own_store
 from benchmarks.lib.figures import Figure, figure
 from data.catalog.catalog import Dataset, find_dataset
@@ -32,30 +28,17 @@ from data.rows.splits import SPLITS
 from data.text.encoder import Encoder
 from rnn_models.checkpoints.checkpoint import load_model
 from rnn_models.decoding.predict import predict_all
-from tasks.evaluate import evaluate
-from tasks.ingest import ingest
 from tasks.ingestion.partitions import ROWS, PieceRows, piece_key
 from tasks.ingestion.snapshot import make_snapshot
 from tasks.ingestion.snapshot_log import History
 from tasks.maintenance.prune import KINDS, find_prunable, prune
-from tasks.register import register
 from tasks.registry import mlflow_client
 from tasks.registry.registered_model import predict_with
 from tasks.registry.versions import SCORES, versions_of
-from tasks.settings import read_settings
 from tasks.store.artifacts import Checkpoint, Scores, Snapshot, TokenSet
 from tasks.store.home import home
-from tasks.tokenize import tokenize
-from tasks.train import train
 
 COMMAND = "python -m benchmarks.data.prune"
-NAME, GROWTHS, NEW_ROWS = "reviews", 4, 300
-TRAINING = {"embedding_size": 8, "hidden_size": 8, "max_epochs": 1, "batch_size": 32}
-ALIASES = {
-    1: "champion",
-    3: "kept_by_a_user",
-}  # growth to alias; the last version is the challenger anyway
-KILLED = (Snapshot, TokenSet, Checkpoint, Scores, PieceRows)
 
 
 @dataclass(frozen=True)
@@ -70,7 +53,7 @@ class Version:
 
 @dataclass(frozen=True)
 class Round:
-    """One call of prune: what it removed, what it should have left and did not, what it left and need not have."""
+    """One call of prune: folders removed, needed things lost, and folders left without need."""
 
     name: str
     removed: int
@@ -79,85 +62,12 @@ class Round:
     left: int
 
 
-def grow(folder: Path, number: int) -> None:
-    """Bring a new file, and change the one before it."""
-    chance = np.random.default_rng(number)
-    texts = made_texts(chance, NEW_ROWS + 1, mean=8)
-    write_rows(
-        folder / f"{number}.csv",
-        [(text, ("neg", "pos")[i % 2]) for i, text in enumerate(texts[1:])],
-    )
-    if number:
-        with (folder / f"{number - 1}.csv").open("a", encoding="utf-8") as file:
-            file.write(f"{texts[0]},pos\n")
-
-
-def write_catalog(folder: Path) -> Path:
-    """Write the entry of the dataset."""
-    entry = {
-        "problem": "sentiment",
-        "language": "xx",
-        "licence": "-",
-        "origin": "made up",
-        "format": {"kind": "csv"},
-        "source": {"kind": "files", "paths": {"all": "*.csv"}},
-        "columns": {"text": "text", "label": "label"},
-        "splits": {"validation": 0.1, "test": 0.2},
-        "tokenizer": "words",
-    }
-    path = folder / "catalog.yaml"
-    path.write_text(yaml.safe_dump({NAME: entry}))
-    return path
-
-
-def retrained(snapshot: Snapshot, catalog: Path, seed: int, *, is_registered: bool) -> Scores:
-    """Do what a flow run does, without the engine."""
-    settings = read_settings(
-        {"tokens": {"min_frequency": 1}, "training": TRAINING | {"seed": seed}}
-    )
-    tokens = done(tokenize.fn(snapshot, settings.tokens, str(catalog)))
-    checkpoint = done(train.fn(tokens, settings.training))
-    scores: Scores = done(evaluate.fn(checkpoint, tokens))
-    if is_registered:
-        register.fn(checkpoint, tokens, scores)
-    return scores
-
-
-def done(result: Any) -> Any:
-    """What a task gave, out of the state in which it says ``Unchanged``."""
-    return getattr(result, "data", result)
-
-
-def fill(folder: Path, catalog: Path) -> None:
-    """Grow and retrain, and leave behind what crashes leave."""
-    for number in range(GROWTHS):
-        grow(folder, number)
-        snapshot: Snapshot = done(ingest.fn(NAME, str(catalog)))
-        retrained(snapshot, catalog, 1, is_registered=False)
-        if number:  # of the first snapshot nothing is registered
-            scores = retrained(snapshot, catalog, 2, is_registered=True)
-            if number in ALIASES:
-                mlflow_client.set_alias(NAME, ALIASES[number], number_of(scores))
-    grow(folder, GROWTHS)
-    make_snapshot(find_dataset(NAME, catalog))
-    for kind in KILLED:
-        unfinished = kind.folder_of(NAME, "partial-0123abcd" if kind is Snapshot else "0" * 16)
-        unfinished.mkdir(parents=True)
-        (unfinished / "half.bin").write_bytes(bytes(1_000))
-
-
-def number_of(scores: Scores) -> str:
-    """The version that was made of some scores."""
-    return next(
-        str(info.version) for info in versions_of(NAME) if info.tags[SCORES] == scores.digest
-    )
-
-
 def versions(texts: list[str]) -> list[Version]:
     """All registered versions, from MLflow alone, with what they say to some texts."""
     found = []
     for info in versions_of(NAME):
-        scores, number = Scores.find(NAME, info.tags[SCORES]), str(info.version)
+        scores = Scores.find(NAME, info.tags[SCORES])
+        number = str(info.version)
         assert scores is not None
         said = predict_with(NAME, number, pd.DataFrame({"text": texts}))
         found.append(
@@ -174,17 +84,13 @@ def load_past(version: Version) -> None:
     assert Scores.find(NAME, scores.digest) == scores
     np.load(scores.folder / "statistics.npz")["accuracy"]
     outputs = pd.read_parquet(scores.folder / "outputs.parquet")
-    checkpoint, tokens = (
-        Checkpoint.find(NAME, scores.checkpoint),
-        TokenSet.find(NAME, scores.tokens),
-    )
+    checkpoint = Checkpoint.find(NAME, scores.checkpoint)
+    tokens = TokenSet.find(NAME, scores.tokens)
     assert checkpoint is not None
     assert tokens is not None
     problem, model = load_model(checkpoint.folder)
-    encoder, examples = (
-        Encoder.load(tokens.folder),
-        {split: tokens.examples(split) for split in SPLITS},
-    )
+    encoder = Encoder.load(tokens.folder)
+    examples = {split: tokens.examples(split) for split in SPLITS}
     said = [encoder.decode(output.ids) for output in predict_all(problem, model, examples["test"])]
     assert said == outputs["output"].tolist()
     load_rows(tokens.snapshot_of())
@@ -234,12 +140,8 @@ def pruned(
     keeping = [version for version in known if version.aliases or not only_aliased]
     checks: list[tuple[str, Callable[[], None]]] = [("newest snapshot", lambda: load_newest(entry))]
     checks += [("kept piece", load) for load in piece_loads()]
-    checks += [
-        ("past of a version", lambda version=version: load_past(version)) for version in keeping
-    ]  # type: ignore[misc]
-    checks += [
-        ("model", lambda version=version: predicts_alike(version, texts)) for version in known
-    ]  # type: ignore[misc]
+    checks += [("past of a version", partial(load_past, version)) for version in keeping]
+    checks += [("model", partial(predicts_alike, version, texts)) for version in known]
     lost = Counter(kind for kind, check in checks if not succeeds(check))
     left = sum(len([*(home() / kind.KIND).glob("*/")]) for kind in KINDS) - num_needed(keeping)
     return Round(name, len(found), len(checks), lost, left)
@@ -270,23 +172,13 @@ def succeeds(check: Callable[[], None]) -> bool:
     return True
 
 
-@contextmanager
-def own_mlflow() -> Iterator[None]:
-    """Register in the store, whatever the environment says, and without the words of MLflow."""
-    logging.getLogger("mlflow").setLevel(logging.ERROR)
-    with patch.object(mlflow_client, "CHOSEN_URI", ""):
-        yield
-
-
 def measure() -> list[Round]:
     """Fill a store and prune it twice."""
     with own_store() as folder, own_mlflow():
         catalog = write_catalog(folder)
         fill(folder, catalog)
-        entry, texts = (
-            find_dataset(NAME, catalog),
-            made_texts(np.random.default_rng(99), 50, mean=8),
-        )
+        entry = find_dataset(NAME, catalog)
+        texts = made_texts(np.random.default_rng(99), 50, mean=8)
         known = versions(texts)
         return [
             pruned("every version", entry, known, texts, only_aliased=False),
@@ -297,8 +189,12 @@ def measure() -> list[Round]:
 def figures(found: list[Round] | None = None) -> list[Figure]:
     """What is measured as figures with their goals."""
     found = found or measure()
-    lost, needed = sum(each.lost.total() for each in found), sum(each.needed for each in found)
-    note = f"of {needed} needed things loaded after prune removed {sum(each.removed for each in found)} folders"
+    lost = sum(each.lost.total() for each in found)
+    needed = sum(each.needed for each in found)
+    note = (
+        f"of {needed} needed things loaded after prune removed "
+        f"{sum(each.removed for each in found)} folders"
+    )
     return [
         figure(
             "prune_lost", lost, unit="things", goal=0, better="lower", command=COMMAND, note=note

@@ -1,4 +1,4 @@
-"""Real sets through the real path: what was read, kept and refused, beside the rows that their README states.
+"""Ingestion of real sets: rows read, kept and rejected, beside the numbers in their READMEs.
 
 Every dataset of ``benchmarks/data/datasets.yaml`` is made into a snapshot, in a
 store of the benchmark's own. The sets lie in ``../shared/data``; the rows of
@@ -38,7 +38,7 @@ COMMAND = "python -m benchmarks.data.real_sets"
 
 @dataclass(frozen=True)
 class Ingested:
-    """A snapshot of a real set, the rows that its README states, file by file, and those that were read."""
+    """A snapshot of a real set, and its rows by file: as its README states and as read."""
 
     snapshot: Snapshot
     stated: dict[str, int]
@@ -86,7 +86,8 @@ def make_table(path: Path) -> None:
 
 def ingested(name: str, home: Path) -> Ingested:
     """Make a snapshot of a set."""
-    entry, started = find_dataset(name, CATALOG), time.monotonic()
+    entry = find_dataset(name, CATALOG)
+    started = time.monotonic()
     if not entry.source.has_format and not (home / "sst2.db").exists():
         make_table(home / "sst2.db")
     snapshot, _ = make_snapshot(entry)
@@ -124,7 +125,10 @@ def figures(found: dict[str, Ingested] | None = None) -> list[Figure]:
     off = sum(of.num_off for of in found.values())
     rows = sum(sum(of.snapshot.rows.values()) for of in found.values())
     files = sum(len(of.read) for of in found.values())
-    note = f"{len(found)} real sets, {files} files, {rows:,} rows: kept and refused against the README's counts"
+    note = (
+        f"{len(found)} real sets, {files} files, {rows:,} rows: kept and refused against "
+        "the README's counts"
+    )
     return [
         figure(
             "real_rows_off", off, unit="rows", goal=0, better="lower", command=COMMAND, note=note
@@ -134,9 +138,11 @@ def figures(found: dict[str, Ingested] | None = None) -> list[Figure]:
 
 def told(name: str, of: Ingested) -> str:
     """A set in a line, and its refused rows by reason in another."""
-    rows, stated = of.snapshot.rows, sum(of.stated.values())
+    rows = of.snapshot.rows
+    stated = sum(of.stated.values())
     splits = "".join(f"{rows.get(split, 0):>9,}" for split in (*SPLITS, REFUSED))
-    line = f"{name:<13}{len(of.stated):>5}{stated:>10,}{sum(rows.values()):>10,}{splits}{of.num_off:>6,}{of.seconds:>8.1f}"
+    counts = f"{len(of.stated):>5}{stated:>10,}{sum(rows.values()):>10,}{splits}"
+    line = f"{name:<13}{counts}{of.num_off:>6,}{of.seconds:>8.1f}"
     reasons = ", ".join(f"{num:,} {kind}" for kind, num in of.snapshot.reasons.items())
     return line + (f"\n{'':<13}refused: {reasons}" if reasons else "")
 

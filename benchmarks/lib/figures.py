@@ -1,6 +1,6 @@
-"""The figures that benchmarks leave, and the tables in documents that are made of them.
+"""The figures that benchmarks measure, and the tables in documents that are made of them.
 
-``python -m benchmarks.lib.figures`` writes the tables anew; a test says when one differs.
+``python -m benchmarks.lib.figures`` writes the tables; a test fails when one is out of date.
 """
 
 import json
@@ -15,8 +15,13 @@ from pathlib import Path
 from statistics import fmean
 from typing import Literal
 
+import torch
+
 ROOT = Path(__file__).resolve().parents[2]
 RESULTS = ROOT / "benchmarks" / "results"
+# What may differ from the commit while figures are written: they are themselves results, and
+# documents are made of them.
+NOT_MEASURED = (":!benchmarks/results", ":!*.md")
 DOCUMENTS = (
     "README.md",
     "docs/quick-start.md",
@@ -53,6 +58,7 @@ class Figure:
     processor: str = ""
     low: float | None = None  # of several seeds or sittings, whose mean the value is
     high: float | None = None
+    threads: int | None = None  # of torch; None in results older than this field
 
     @property
     def is_met(self) -> bool:
@@ -70,21 +76,20 @@ def figure(
     command: str,
     note: str,
 ) -> Figure:
-    """A figure measured now, on this machine, at this commit."""
-    today = datetime.now(UTC).date().isoformat()
-    cores = os.cpu_count() or 1
+    """Make a figure measured now, on this machine, at this commit."""
     return Figure(
-        name,
-        round(value, 2),
-        unit,
-        goal,
-        better,
-        command,
-        cores,
-        today,
-        commit(),
-        note,
-        processor(),
+        figure=name,
+        value=round(value, 2),
+        unit=unit,
+        goal=goal,
+        better=better,
+        command=command,
+        cores=os.cpu_count() or 1,
+        date=datetime.now(UTC).date().isoformat(),
+        commit=commit(),
+        note=note,
+        processor=processor(),
+        threads=torch.get_num_threads(),
     )
 
 
@@ -98,7 +103,7 @@ def mean_figure(
     command: str,
     note: str,
 ) -> Figure:
-    """The mean of several measurements, with the lowest and the highest of them."""
+    """Make the figure of the mean of several measurements, with their lowest and highest."""
     made = figure(
         name, fmean(values), unit=unit, goal=goal, better=better, command=command, note=note
     )
@@ -106,10 +111,30 @@ def mean_figure(
 
 
 def commit() -> str:
-    """The commit that is measured, marked where anything but the results and documents differs from it."""
+    """Name the measured commit, marked where the measured code differs from it."""
     named = _git("rev-parse", "--short", "HEAD")
-    changed = _git("status", "--porcelain", "--", ".", ":!benchmarks/results", ":!*.md")
-    return f"{named}-dirty" if changed else named
+    return f"{named}-dirty" if changed_paths() else named
+
+
+def changed_paths() -> list[str]:
+    """List the files that differ from the commit, except results and documents."""
+    status = _git("status", "--porcelain", "--", ".", *NOT_MEASURED)
+    return [line.split(maxsplit=1)[1] for line in status.splitlines()]
+
+
+def require_clean_tree() -> None:
+    """End the benchmark where the code that it measures is in no commit.
+
+    Raises:
+        SystemExit: If a file differs from the commit.
+    """
+    changed = changed_paths()
+    if changed:
+        raise SystemExit(
+            f"figures belong to a commit, but {len(changed)} files differ from it "
+            f"({', '.join(changed[:3])}{', ...' if len(changed) > 3 else ''}): "
+            "commit or stash them, then measure again"
+        )
 
 
 def _git(*words: str) -> str:
@@ -119,9 +144,7 @@ def _git(*words: str) -> str:
 
 
 def processor() -> str:
-    """The processor and the widest instructions that torch uses on it, which a variable may limit."""
-    import torch
-
+    """Name the processor and the widest instructions that torch uses on it."""
     lines = CPUS.read_text(errors="replace").splitlines() if CPUS.exists() else []
     named = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
     limit = os.environ.get("ONEDNN_MAX_CPU_ISA")
@@ -131,7 +154,12 @@ def processor() -> str:
 
 
 def write(name: str, figures: list[Figure]) -> None:
-    """Keep the figures of a benchmark; those of other names in its file stay."""
+    """Write the figures of a benchmark; those of other names in its file stay.
+
+    Raises:
+        SystemExit: If the code that was measured is in no commit.
+    """
+    require_clean_tree()
     path = RESULTS / f"{name}.json"
     kept = {item.figure: item for item in read(name)} if path.exists() else {}
     kept |= {item.figure: item for item in figures}
@@ -142,33 +170,33 @@ def write(name: str, figures: list[Figure]) -> None:
 
 
 def read(name: str) -> list[Figure]:
-    """The figures of a benchmark."""
+    """Read the figures of a benchmark."""
     return [Figure(**item) for item in json.loads((RESULTS / f"{name}.json").read_text())]
 
 
 def table(name: str) -> str:
-    """The figures of a benchmark as a Markdown table."""
+    """Write the figures of a benchmark as a Markdown table."""
     figures = read(name)
     rows = ["| figure | measured | goal | note |", "|---|---|---|---|"]
     for item in figures:
         bound = "at least" if item.better == "higher" else "at most"
         met = "" if item.is_met else " (missed)"
         spread = f" ({item.low:g} to {item.high:g})" if item.low is not None else ""
-        rows.append(
-            f"| {item.figure} | **{item.value:g}** {item.unit}{spread} | {bound} {item.goal:g}{met} | {item.note} |"
-        )
+        value = f"**{item.value:g}** {item.unit}{spread}"
+        rows.append(f"| {item.figure} | {value} | {bound} {item.goal:g}{met} | {item.note} |")
     commands = " and ".join(
         f"`{command}`" for command in dict.fromkeys(item.command for item in figures)
     )
     machines = " and ".join(
-        dict.fromkeys(f"{item.cores} cores{_of(item.processor)}" for item in figures)
+        dict.fromkeys(f"{item.cores} cores{_machine(item)}" for item in figures)
     )
     rows += ["", f"Measured by {commands} on {machines}, {max(item.date for item in figures)}."]
     return "\n".join(rows)
 
 
-def _of(processor: str) -> str:
-    return f" of {processor}" if processor else ""
+def _machine(item: Figure) -> str:
+    threads = f", {item.threads} threads" if item.threads else ""
+    return (f" of {item.processor}" if item.processor else "") + threads
 
 
 def brief(name: str) -> str:
@@ -179,7 +207,7 @@ def brief(name: str) -> str:
 
 
 def with_tables(text: str) -> str:
-    """A document with its tables and screens made anew."""
+    """Replace the tables and screens of a document by current ones."""
     text = BRIEF.sub(
         lambda found: f"<!-- brief: {found[1]} -->\n{brief(found[1])}\n<!-- end of brief -->", text
     )
@@ -202,12 +230,12 @@ def with_tables(text: str) -> str:
 
 
 def included(name: str) -> str:
-    """A piece of Markdown that a benchmark wrote."""
+    """Read the Markdown that a benchmark wrote."""
     return (RESULTS / f"{name}.md").read_text().strip("\n")
 
 
 def screen(name: str) -> str:
-    """What a benchmark saw on the screen."""
+    """Read the terminal output that a benchmark kept."""
     lines = (RESULTS / f"{name}.screen.txt").read_text().strip("\n").splitlines()
     return "\n".join(line.rstrip() for line in lines)
 

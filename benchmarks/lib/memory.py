@@ -4,7 +4,7 @@ from pathlib import Path
 
 
 def memory_mib(name: str) -> float:
-    """Memory of this process as Linux counts it: VmRSS now, VmHWM the largest since it was restarted.
+    """Read this process' memory from Linux: VmRSS now, VmHWM the peak since its reset.
 
     Not getrusage's: that remembers the parent, whose size a child has until it starts its program.
     """

@@ -1,4 +1,4 @@
-"""How often promotion is wrong: pairs of equal systems that it promotes, and better systems that it does not.
+"""Errors of promotion: equal systems that it promotes, and better ones that it does not.
 
 ``python -m benchmarks.promotion`` trains two seeds of the same settings on
 four datasets, keeps what they say of the real test splits, and decides on
@@ -43,7 +43,8 @@ from tasks.store.code import code_digest
 
 HOME = ROOT / ".refrain-promotion"
 COMMAND = "python -m benchmarks.promotion"
-NUM_PAIRS, NUM_BETTER = 200, 40
+NUM_PAIRS = 200
+NUM_BETTER = 40
 GAINS = (0.5, 1.0, 2.0, 3.0)
 POWER_GAIN = 2.0  # points, for the figure
 HEADLINES = (
@@ -88,13 +89,11 @@ class Drawn:
 
 
 def draw(pair: Pair, random: np.random.Generator, share: float = 0.0) -> Drawn:
-    """Draw test rows and, for each, which seed is the challenger; ``share`` of its answers become better."""
+    """Draw test rows and the challenger's seed of each; ``share`` of its predictions improve."""
     num = len(pair.rows[0])
-    rows, is_swapped, is_better = (
-        random.integers(num, size=num),
-        random.random((num, 1)) < 0.5,
-        random.random((num, 1)) < share,
-    )
+    rows = random.integers(num, size=num)
+    is_swapped = random.random((num, 1)) < 0.5
+    is_better = random.random((num, 1)) < share
 
     def sides(three: Three) -> tuple[Statistics, Statistics]:
         first, second, better = (side[rows] for side in three)
@@ -118,7 +117,7 @@ def decided(metric: Metric, drawn: Drawn, seed: int) -> tuple[bool, Comparison, 
 
 
 def share_for(pair: Pair, points: float) -> float:
-    """The share of answers that must become better for a gain of some points, of both seeds together."""
+    """Find the share of predictions that must improve for a gain of some points."""
     first, second, better = (rows.sum(0) for rows in pair.rows)
     before = (first + second) / 2
 
@@ -126,7 +125,8 @@ def share_for(pair: Pair, points: float) -> float:
         return float(pair.metric.score(((1 - share) * before + share * better)[None])[0])
 
     wanted = points / 100 * score(0) if pair.metric.is_cost else points
-    low, high = 0.0, 1.0
+    low = 0.0
+    high = 1.0
     for _ in range(40):
         middle = (low + high) / 2
         low, high = (
@@ -137,7 +137,8 @@ def share_for(pair: Pair, points: float) -> float:
 
 def measure(dataset: str, pair: Pair) -> Measured:
     """Decide on pairs without a difference, and on pairs with known ones."""
-    metric, random = pair.metric, np.random.default_rng(0)
+    metric = pair.metric
+    random = np.random.default_rng(0)
     outcomes = [decided(metric, draw(pair, random), seed) for seed in range(NUM_PAIRS)]
     power = {}
     for points in GAINS if metric.name in HEADLINES else ():
@@ -218,10 +219,8 @@ def seconds(pair: Pair) -> float:
 
 def figures(measured: list[Measured], taken: dict[str, float]) -> list[Figure]:
     """What is measured as figures with their goals."""
-    promoted, num = (
-        sum(item.promoted for item in measured),
-        sum(item.num_pairs for item in measured),
-    )
+    promoted = sum(item.promoted for item in measured)
+    num = sum(item.num_pairs for item in measured)
     power = [(item, item.power[f"{POWER_GAIN:g}"]) for item in measured if item.power]
     naive = sum(item.as_good for item in measured) / num
     common: dict[str, Any] = {"command": COMMAND}

@@ -12,7 +12,7 @@ import subprocess
 import sys
 from typing import Any
 
-from benchmarks.data.prune import own_mlflow
+from benchmarks.data.grown_store import own_mlflow
 from benchmarks.data.real_sets import CATALOG, own_store
 from benchmarks.lib.figures import ROOT, Figure, figure, main, write
 from refrain.commands.registry import DIFFERS
@@ -93,7 +93,8 @@ def figures(found: dict[str, dict[str, Any]]) -> list[Figure]:
         }
     )
     note = (
-        f"{sum(same)} of {len(same)} trained again in a process of their own (threads: {', '.join(threads)}): "
+        f"{sum(same)} of {len(same)} trained again in a process of their own (threads: "
+        f"{', '.join(threads)}): "
         + ", ".join(
             f"{told['problem']} (`{name}`, {told['num_weights']:,} weights)"
             for name, told in found.items()

@@ -1,4 +1,4 @@
-"""Two seeds of the same settings: what each says of the same real test split, for ``benchmarks.promotion``.
+"""Two seeds of the same settings on the same real test split, for ``benchmarks.promotion``.
 
 The trainings are short, for two systems are wanted that differ by chance and
 not two that are good. N examples, S statistics.
@@ -38,16 +38,15 @@ SETTINGS: dict[str, dict[str, dict[str, Any]]] = {
 }
 SEEDS = (1, 2)
 Three = tuple[Statistics, Statistics, Statistics]
-CHEAPER = (
-    0.9  # a text that a known gain touches costs a tenth less; an answer becomes the right one
-)
+# a text that a known gain touches costs a tenth less; an answer becomes the right one
+CHEAPER = 0.9
 
 
 @dataclass(frozen=True)
 class Pair:
     """Statistics (N, S) of both seeds, and of answers as they are after a known gain.
 
-    ``classes`` has the same three for each class or kind of entity, (N, 3) each, where answers have any.
+    ``classes`` has the same three for each class or kind of entity, (N, 3) each, if any.
     """
 
     metric: Metric
@@ -56,12 +55,13 @@ class Pair:
 
 
 def read_pairs(dataset: str, home: Path) -> list[Pair]:
-    """Both seeds of a dataset under each metric of its problem, from what is kept or from new trainings."""
+    """Score both seeds of a dataset by each metric of its problem, from kept or new trainings."""
     path = home / "pairs" / f"{dataset}.npz"
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
         np.savez_compressed(path, **said_by_two(dataset))  # type: ignore[arg-type]
-    kept, found = np.load(path), dict[str, dict[str, Three]]()
+    kept = np.load(path)
+    found = dict[str, dict[str, Three]]()
     for key in kept.files:
         metric, _, kind = key.partition("/")
         found.setdefault(metric, {})[kind] = tuple(kept[key])
@@ -77,7 +77,8 @@ def said_by_two(dataset: str) -> dict[str, Statistics]:
         read_settings({"tokens": settings.get("tokens", {})}).tokens,
     )
     first, second = (say(tokens, settings["training"] | {"seed": seed}) for seed in SEEDS)
-    true, found = references(tokens), dict[str, Statistics]()
+    true = references(tokens)
+    found = dict[str, Statistics]()
     for metric in map(find_metric, find_problem(tokens.problem).metrics):
         found[metric.name] = np.stack(
             (costs if metric.is_cost else answers)(metric, first, second, true)
@@ -99,11 +100,12 @@ def say(tokens: TokenSet, training: dict[str, Any]) -> list[Any]:
 def answers(
     metric: Metric, first: list[Any], second: list[Any], true: list[Any]
 ) -> list[Statistics]:
-    """Statistics of both seeds and of right answers, measured together: so their columns mean the same."""
+    """Compute the statistics of both seeds and of the references with the same columns."""
     return np.split(metric.statistics([*first, *second, *true], [*true, *true, *true]), 3)
 
 
 def costs(metric: Metric, first: list[Any], second: list[Any], true: list[Any]) -> list[Statistics]:
     """Statistics of both seeds, and of the first as it would be if each token cost less."""
-    ours, theirs = metric.statistics(first, true), metric.statistics(second, true)
+    ours = metric.statistics(first, true)
+    theirs = metric.statistics(second, true)
     return [ours, theirs, ours * [CHEAPER, 1, 1]]

@@ -1,4 +1,4 @@
-"""Scores beside the best published ones of recurrent networks, each under the protocol of the published figure.
+"""Scores beside the best published ones of recurrent networks, under the same protocols.
 
 ``python -m benchmarks.quality`` lists the rows and what was measured;
 ``python -m benchmarks.quality NAME [--seed N]`` makes one run, in a store that
@@ -16,7 +16,8 @@ from typing import Any
 
 from benchmarks.lib.figures import REPORTED, RESULTS, ROOT, figure, read, write
 from benchmarks.quality.files import lay_out
-from benchmarks.quality.rows import ROWS, Row
+from benchmarks.quality.protocols import Row
+from benchmarks.quality.rows import ROWS
 from refrain.environment import prepare
 
 HOME = ROOT / ".refrain-quality"
@@ -26,7 +27,7 @@ CATALOGS = f"{ROOT / 'benchmarks/data/datasets.yaml'}:{ROOT / 'benchmarks/qualit
 
 @dataclass(frozen=True)
 class Run:
-    """What one run gave: the score with its interval, the minutes of its training, how it learnt."""
+    """Read one run's score with its interval, its minutes, and its learning curve."""
 
     score: float
     low: float
@@ -99,7 +100,7 @@ def write_figures(row: Row) -> None:
 
 
 def write_pages() -> None:
-    """Write the table and, of the runs that this store has, how they learnt; the curves of others stay."""
+    """Write the table and the learning curves of this store's runs; other curves stay."""
     (RESULTS / "quality.md").write_text(table())
     kept = kept_curves()
     runs = {
@@ -134,7 +135,8 @@ def table() -> str:
     lines = ["| row | protocol | published | goal | measured |", "|---|---|---|---|---|"]
     owners = {row.beside: row for row in ROWS.values()}
     for row in ROWS.values():
-        item, owner = figures.get(row.figure), owners.get(row.name)
+        item = figures.get(row.figure)
+        owner = owners.get(row.name)
         said = f"**{item.value:g}** {item.unit}: {item.note}" if item else "not measured"
         if owner and owner.figure in figures:
             said = f"last in the note of `{owner.name}`"
@@ -177,7 +179,8 @@ def main() -> None:
             run_path(row, seed).parent.mkdir(exist_ok=True)
             run_path(row, seed).write_text(json.dumps(found | {"settings": row.settings}))
             print(
-                f"{row.title}: {found['score']:.2f} ({found['low']:.2f} to {found['high']:.2f}), published {row.published}"
+                f"{row.title}: {found['score']:.2f} ({found['low']:.2f} to "
+                f"{found['high']:.2f}), published {row.published}"
             )
             print(f"goal: {row.goal:g}")
     write_figures(row)

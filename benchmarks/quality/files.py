@@ -1,4 +1,4 @@
-"""Files that ``benchmarks.quality`` lays out in its store, where a publisher's own are not cut as a protocol wants them."""
+"""Files that ``benchmarks.quality`` writes where a publisher's splits differ from a protocol."""
 
 import gzip
 from pathlib import Path
@@ -8,10 +8,9 @@ from benchmarks.lib.figures import ROOT
 SHARED = ROOT.parent / "shared/data"
 SST2_TEST = SHARED / "sentiment/sst2_sentences/stsa.binary.test"
 SHAKESPEARE = SHARED / "gen/tinyshakespeare/input.txt.gz"
-VALIDATION_FROM, TEST_FROM = (
-    0.87,
-    0.9,
-)  # shares of the characters; the last tenth is what is published
+# shares of the characters; the last tenth is what is published
+VALIDATION_FROM = 0.87
+TEST_FROM = 0.9
 
 
 def lay_out(home: Path) -> None:

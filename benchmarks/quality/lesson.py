@@ -9,7 +9,8 @@ from benchmarks.lib.figures import RESULTS
 from benchmarks.lib.figures import main as renew_documents
 from benchmarks.main_job import timed
 
-# A recurrence without gates or bounds, in the long texts that there are, under the plainest optimiser.
+# A recurrence without gates or bounds, in the long texts that there are, under the plainest
+# optimiser.
 BARE = ("encoder=rnn", "activation=relu", "optimizer=sgd", "learning_rate=0.1")
 HEALTH = (
     "health",

@@ -8,7 +8,7 @@ import pandas as pd
 from prefect.client.schemas.objects import State
 from sacrebleu.metrics.bleu import BLEU
 
-from benchmarks.quality.rows import Row
+from benchmarks.quality.protocols import Row
 from rnn_models.evaluation.metrics import METRICS, Metric, measure
 from tasks.evaluate import evaluate
 from tasks.ingest import ingest
@@ -26,7 +26,8 @@ def noun(made: Any) -> Any:
 def curve(checkpoint: Checkpoint) -> str:
     """A line for each epoch."""
     epochs = json.loads((checkpoint.folder / "history.json").read_text())["epochs"]
-    lines, minutes = ["epoch  minutes  train loss  validation loss  validation score"], 0.0
+    lines = ["epoch  minutes  train loss  validation loss  validation score"]
+    minutes = 0.0
     for epoch in epochs:
         minutes += epoch["seconds"] / 60
         score = "" if epoch["validation_score"] is None else f"{epoch['validation_score']:.2f}"
@@ -37,7 +38,8 @@ def curve(checkpoint: Checkpoint) -> str:
 
 def tokenised_bleu() -> Metric:
     """BLEU over the tokens as the publisher cut them."""
-    from_ours, bleu = METRICS["bleu"], BLEU(tokenize="none")
+    from_ours = METRICS["bleu"]
+    bleu = BLEU(tokenize="none")
 
     def rows(hypotheses: Any, references: Any) -> Any:
         return pd.DataFrame(
@@ -68,10 +70,8 @@ def run(
 ) -> dict[str, Any] | None:
     """Make a run and print how it learnt; None if it was cut short."""
     is_short = minutes is not None or limit is not None
-    tokens, training = (
-        dict(row.settings.get("tokens", {})),
-        dict(row.settings.get("training", {})) | {"seed": seed},
-    )
+    tokens = dict(row.settings.get("tokens", {}))
+    training = dict(row.settings.get("training", {})) | {"seed": seed}
     if minutes is not None:
         training["max_minutes"] = minutes
     settings = read_settings(

@@ -1,4 +1,4 @@
-"""How fast Refrain is beside its peers, all of them run in turn, in one sitting, on the same data and sizes.
+"""Speed of Refrain beside its peers, run in turn in one sitting, on the same data and sizes.
 
 ``python -m benchmarks.speed`` measures all rows, ``python -m benchmarks.speed
 ROW`` one. Each side runs in a process of its own, ours too, so nobody profits
@@ -118,7 +118,8 @@ def memory_table() -> str:
     """What a training takes beside what its weights need, in Markdown."""
     found = kept(MEMORY)
     lines = [
-        "| training | parameters | weights, gradient, optimiser, best epoch | peak above the start |",
+        "| training | parameters | weights, gradient, optimiser, best epoch | peak above "
+        "the start |",
         "|---|---:|---:|---:|",
     ]
     for name in ("translation", "ner", "sentiment"):
@@ -147,7 +148,8 @@ def main() -> None:
     parser.add_argument(
         "--steps",
         type=int,
-        help="steps that are timed, of JoeyNMT and OpenNMT-py, for a try; the faster ones make more",
+        help="steps that are timed, of JoeyNMT and OpenNMT-py, for a try; the faster ones "
+        "make more",
     )
     parser.add_argument("--threads", type=int, help="threads of each side, for a try")
     parser.add_argument("--tables", action="store_true", help="measure nothing, write the tables")

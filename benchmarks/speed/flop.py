@@ -1,4 +1,4 @@
-"""Floating-point operations of a training, counted from the matrix products of the model as its papers write it.
+"""Floating-point operations of a training, counted from the matrix products in the papers.
 
 A product of (m, k) by (k, n) is 2 * m * k * n operations. Its gradient is two
 more products of that size, so a training step is three times what is read
@@ -14,7 +14,7 @@ BACKWARD_TOO = 3
 
 @dataclass(frozen=True)
 class Translated:
-    """What some batches hold: sentences, source tokens, target tokens with their ends, and pairs of both within a sentence."""
+    """Sizes of batches: sentences, source tokens, target tokens with ends, pairs of both."""
 
     sentences: int
     source: int
@@ -24,7 +24,7 @@ class Translated:
 
 @dataclass(frozen=True)
 class Widths:
-    """Of a translation model: embeddings, a direction of the encoder, the decoder's hidden and attentional state, target ids."""
+    """Widths of a translation model: embeddings, encoder direction, decoder states, target ids."""
 
     embedding: int
     encoder: int
@@ -33,7 +33,7 @@ class Widths:
 
 
 def lstm(inputs: int, hidden: int) -> int:
-    """Operations of one step of an LSTM, forward: four gates, each of the input and of the hidden state."""
+    """Count the operations of a forward step of an LSTM: four gates of input and hidden state."""
     return 2 * 4 * hidden * (inputs + hidden)
 
 
@@ -45,7 +45,9 @@ def training_flop(done: Translated, widths: Widths) -> int:
     attentional state of context and query, the projection to all ids; per pair
     one score and one weighted sum; per sentence the bridge.
     """
-    e, d, both = widths.embedding, widths.decoder, 2 * widths.encoder
+    e = widths.embedding
+    d = widths.decoder
+    both = 2 * widths.encoder
     per_source = 2 * lstm(e, widths.encoder) + 2 * both * d
     per_target = lstm(e + d, d) + 2 * (both + d) * d + 2 * d * widths.ids
     per_pair = 2 * d + 2 * both

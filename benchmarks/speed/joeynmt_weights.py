@@ -1,4 +1,4 @@
-"""JoeyNMT's trained weights in our translation model: so both sides of the row ``beam`` search in the same model.
+"""JoeyNMT's trained weights in our translation model, so that both sides search the same model.
 
 B sequences, T source steps, O of an attentional state.
 """
@@ -16,10 +16,8 @@ from rnn_models.problem import Sizes
 from rnn_models.problems.translation import Translator
 from rnn_models.settings import TrainSettings
 
-OURS = [
-    1,
-    0,
-]  # the rows that JoeyNMT has for our ids 0 and 1: <pad> and <unk>, which it has the other way round
+# The rows of JoeyNMT for our ids 0 and 1: its <unk> stands before its <pad>.
+OURS = [1, 0]
 Weights = dict[str, Tensor]
 
 
@@ -30,6 +28,8 @@ class LaidTranslator(Translator):
     attentional state has a bias; probabilities sum to one, so this bias is
     added to the values that they weigh, once for each source.
     """
+
+    attentional_bias: Tensor
 
     def __init__(self, sizes: Sizes, settings: TrainSettings) -> None:
         super().__init__(sizes, settings)

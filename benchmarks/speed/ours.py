@@ -9,9 +9,7 @@ import argparse
 import json
 import statistics
 import time
-from collections import Counter
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -21,171 +19,20 @@ from numpy.typing import NDArray
 
 from benchmarks.lib.memory import memory_mib
 from benchmarks.speed.flop import Translated, Widths, model_bytes, training_flop
+from benchmarks.speed.inputs import TRANSLATION, Row, first, lines_of, ner, sentiment, translation
 from benchmarks.speed.joeynmt_weights import asked_examples, laid, read_joeynmt
 from benchmarks.speed.peer_environments import WORK
-from rnn_models.batching.batch import Examples, Ragged, Words, epoch_batches
+from rnn_models.batching.batch import epoch_batches
 from rnn_models.checkpoints.checkpoint import load_weights
 from rnn_models.decoding.predict import predict_all
-from rnn_models.problem import Problem, Sizes, find_problem
-from rnn_models.settings import TrainSettings
+from rnn_models.problem import find_problem
 from rnn_models.training.history import History
 from rnn_models.training.loop import fit
 
-FIRST_ID, UNKNOWN = 4, 1
 SIDE = 2048  # of the square product that the limit is measured by
+
+
 COPIES = 5  # of the weights: themselves, their gradient, AdamW's two averages, the best epoch's
-SHARED = {
-    "encoder": "lstm",
-    "precision": "float32",
-    "device": "cpu",
-    "max_epochs": 20,
-    "batch_tokens": 1 << 20,
-}
-TRANSLATION = SHARED | {
-    "embedding_size": 256,
-    "hidden_size": 256,
-    "decoder_size": 512,
-    "input_feeding": True,
-    "tied_embeddings": "none",
-    "dropout": 0.2,
-    "label_smoothing": 0.1,
-    "learning_rate": 1e-3,
-    "schedule": "constant",
-    "batch_size": 64,
-    "clip_norm": 1.0,
-    "beam_width": 5,
-    "copy_unknown": False,
-}
-SGD = SHARED | {
-    "embedding_size": 100,
-    "hidden_size": 256,
-    "dropout": 0.5,
-    "optimizer": "sgd",
-    "momentum": 0.0,
-    "learning_rate": 0.1,
-    "weight_decay": 0.0,
-    "batch_size": 32,
-    "clip_norm": 5.0,
-}
-TAGGING = SGD | {
-    "token_dropout": 0.05,
-    "char_encoder": "lstm",
-    "char_embedding_size": 25,
-    "char_hidden_size": 25,
-}
-SENTIMENT = SGD | {"pooling": "last", "token_dropout": 0.0, "label_smoothing": 0.0}
-Lines = Sequence[Sequence[str]]
-
-
-@dataclass(frozen=True)
-class Row:
-    """What is trained: the problem, its settings and examples, what it validates and is asked."""
-
-    problem: Problem
-    sizes: Sizes
-    settings: TrainSettings
-    train: Examples
-    other: Examples
-
-
-def lines_of(name: str) -> list[list[str]]:
-    """The tokens of each line of an input."""
-    return [line.split() for line in (WORK / name).read_text(encoding="utf-8").split("\n")[:-1]]
-
-
-def known(lines: Lines, min_frequency: int = 1) -> dict[str, int]:
-    """Ids of tokens, behind the special ones."""
-    counted = Counter(token for line in lines for token in line)
-    return {
-        token: FIRST_ID + i
-        for i, token in enumerate(t for t, n in counted.most_common() if n >= min_frequency)
-    }
-
-
-def column(lines: Lines, ids: dict[str, int]) -> Ragged:
-    """Lines as ids."""
-    return Ragged.of([[ids.get(token, UNKNOWN) for token in line] for line in lines])
-
-
-def translation() -> Row:
-    """Captions in pieces of the BPE."""
-    train, test = (
-        [lines_of(f"{split}.bpe.{language}") for language in ("en", "de")]
-        for split in ("train", "test")
-    )
-    source, target = (known(lines) for lines in train)
-    examples = [
-        Examples(column(pair[0], source), column(pair[1], target)) for pair in (train, test)
-    ]
-    sizes = Sizes(source=FIRST_ID + len(source), target=FIRST_ID + len(target))
-    problem = find_problem("translation")
-    return Row(problem, sizes, problem.defaults.with_changes(TRANSLATION), *examples)
-
-
-def tagged(name: str) -> tuple[Lines, Lines]:
-    """Words and tags of the sentences of a CoNLL file."""
-    texts = (WORK / name).read_text(encoding="utf-8").split("\n\n")
-    rows = [
-        [line.split() for line in text.split("\n") if line and not line.startswith("-DOCSTART-")]
-        for text in texts
-    ]
-    rows = [row for row in rows if row]
-    return [[cells[0] for cells in row] for row in rows], [
-        [cells[3] for cells in row] for row in rows
-    ]
-
-
-def ner() -> Row:
-    """CoNLL-2003, words that stand twice and the characters of all."""
-    (words, tags), (test_words, test_tags) = tagged("train.txt"), tagged("test.txt")
-    ids, names = known(words, 2), sorted({tag for row in tags for tag in row} - {"O"})
-    labels = {tag: i for i, tag in enumerate(["O", *names])}
-    forms = {
-        word: i
-        for i, word in enumerate(
-            dict.fromkeys(word for row in (*words, *test_words) for word in row)
-        )
-    }
-    letters = known([list(word) for word in forms])
-    spellings = column([list(word) for word in forms], letters)
-
-    def examples(rows: Lines, said: Lines) -> Examples:
-        spelled = Words(Ragged.of([[forms[word] for word in row] for row in rows]), spellings)
-        return Examples(column(rows, ids), column(said, labels), spelled)
-
-    sizes = Sizes(
-        source=FIRST_ID + len(ids),
-        target=len(labels),
-        labels=tuple(labels),
-        characters=FIRST_ID + len(letters),
-    )
-    problem = find_problem("ner")
-    settings = problem.defaults.with_changes(TAGGING)
-    return Row(problem, sizes, settings, examples(words, tags), examples(test_words, test_tags))
-
-
-def sentiment() -> Row:
-    """Film reviews, words that stand twice."""
-    rows = [
-        line.split("\t")
-        for line in (WORK / "reviews.tsv").read_text(encoding="utf-8").split("\n")[:-1]
-    ]
-    texts, labels = [text.split(" ") for _, text in rows], {"neg": 0, "pos": 1}
-    ids = known(texts, 2)
-    train = Examples(column(texts, ids), Ragged.of([[labels[label]] for label, _ in rows]))
-    problem = find_problem("sentiment")
-    sizes = Sizes(source=FIRST_ID + len(ids), target=2, labels=tuple(labels))
-    return Row(problem, sizes, problem.defaults.with_changes(SENTIMENT), train, first(train, 64))
-
-
-def first(examples: Examples, num: int) -> Examples:
-    """The first examples of many."""
-    places = [Ragged(c.ids, c.offsets[: num + 1]) for c in (examples.source, examples.target)]
-    words = examples.words and Words(
-        Ragged(examples.words.forms.ids, examples.words.forms.offsets[: num + 1]),
-        examples.words.spellings,
-    )
-    return Examples(*places, words)
 
 
 def planned(row: Row) -> list[NDArray[np.int64]]:
@@ -232,14 +79,15 @@ def trained(row: Row, warmup: int, steps: int) -> tuple[History, dict[str, Any]]
 
 
 def restart_peak() -> float:
-    """Forget the largest memory so far, and give what is taken now: what the data took to read is not the training's."""
+    """Reset the peak of this process' memory, so that reading the data does not count."""
     Path("/proc/self/clear_refs").write_text("5")
     return memory_mib("VmRSS")
 
 
 def products_per_second() -> float:
     """Operations per second of a large product in float32, the median of some."""
-    left, right = torch.rand(SIDE, SIDE), torch.rand(SIDE, SIDE)
+    left = torch.rand(SIDE, SIDE)
+    right = torch.rand(SIDE, SIDE)
     seconds = []
     for _ in range(8):
         started = time.perf_counter()
@@ -268,7 +116,8 @@ def translation_train(asked: argparse.Namespace) -> dict[str, Any]:
 def counted(row: Row, batches: list[NDArray[np.int64]]) -> Translated:
     """What some batches hold."""
     indices = np.concatenate(batches)
-    source, target = row.train.source.lengths_of(indices), row.train.target.lengths_of(indices) + 1
+    source = row.train.source.lengths_of(indices)
+    target = row.train.target.lengths_of(indices) + 1
     return Translated(
         len(indices), int(source.sum()), int(target.sum()), int((source * target).sum())
     )
@@ -298,8 +147,9 @@ def sentiment_train(asked: argparse.Namespace) -> dict[str, Any]:
 
 
 def beam(asked: argparse.Namespace) -> dict[str, Any]:
-    """Sentences per second of a search in the model that JoeyNMT trained a little; the mean length of what is said."""
-    problem, folder = find_problem("translation"), WORK / f"joeynmt-{asked.steps}"
+    """Time a beam search in JoeyNMT's model: sentences per second and mean length."""
+    problem = find_problem("translation")
+    folder = WORK / f"joeynmt-{asked.steps}"
     model = laid(read_joeynmt(folder), problem.defaults.with_changes(TRANSLATION))
     test = asked_examples(folder, lines_of("test.bpe.en")[: asked.asked])
     started = time.perf_counter()

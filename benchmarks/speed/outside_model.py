@@ -1,4 +1,4 @@
-"""How much of a training is spent outside the model: the worst of three, each a training as ``refrain run`` makes it."""
+"""Share of a training outside the model: the worst of three trainings of ``refrain run``."""
 
 from benchmarks.lib.figures import Figure, figure
 from benchmarks.lib.goals import Wanted
@@ -6,7 +6,8 @@ from benchmarks.speed.profile import profiled
 from benchmarks.speed.stopwatch import OUTSIDE, outside_share
 
 COMMAND = "python -m benchmarks.speed outside"
-# About a minute each, shorter than most: what happens once, such as the first optimiser, has its right share.
+# About a minute each, shorter than most: what happens once, such as the first optimiser, has its
+# right share.
 TRAININGS = {
     "multi30k_tok": ["tokens.limit=15000", "training.max_epochs=1"],
     "conll2003": ["training.max_epochs=8"],
@@ -24,7 +25,8 @@ WANTED = (
 
 def figures() -> list[Figure]:
     """The share of the worst of some trainings."""
-    shares, said = [], []
+    shares = []
+    said = []
     for dataset, assignments in TRAININGS.items():
         found = profiled(dataset, assignments)
         shares.append(outside_share(found.seconds))

@@ -1,4 +1,4 @@
-"""What answering several batches at a time gains: rows answered a second, beside one batch after the other.
+"""Gain of predicting several batches at a time: rows a second, beside one at a time.
 
 ``python -m benchmarks.speed.parallel_batches`` asks fresh models of the sizes of
 ``benchmarks.speed``, in turn, and puts medians and their ratio into ``SPEED.md``.
@@ -12,7 +12,7 @@ import torch
 
 from benchmarks.lib.figures import RESULTS
 from benchmarks.lib.figures import main as renew_documents
-from benchmarks.speed.ours import first, ner, sentiment, translation
+from benchmarks.speed.inputs import first, ner, sentiment, translation
 from benchmarks.speed.peer_environments import prepare_inputs
 from rnn_models import parallel_batches
 from rnn_models.batching.batch import Examples

@@ -1,4 +1,4 @@
-"""The peers of ``benchmarks.speed``: an environment of its own for each, its configuration, what its log says.
+"""The peers of ``benchmarks.speed``: for each an environment, a configuration, a log reader.
 
 All of it lies in ``.refrain-speed``, and stays there for the next sitting.
 """
@@ -61,7 +61,7 @@ def said_by(command: Sequence[str | Path], threads: int, **more: str) -> str:
     Args:
         command: What is run.
         threads: Of the process.
-        more: Variables that its own program sets; this process' own ``GOMP_SPINCOUNT`` is not handed on.
+        more: Variables of the peer's program, without this process' ``GOMP_SPINCOUNT``.
 
     Raises:
         RuntimeError: If it fails, with the end of what it printed.
@@ -141,7 +141,7 @@ def lay_out_reviews() -> None:
 
 
 def joeynmt_settings(folder: str, updates: int, every: int, sentences: str = "") -> dict[str, Any]:
-    """JoeyNMT's configuration: a training, or the beam search of a trained model over a file of sentences."""
+    """Write JoeyNMT's configuration: a training, or a beam search of a trained model."""
     side = {
         "max_length": 60,
         "level": "word",
@@ -274,7 +274,7 @@ def write_settings(name: str, settings: dict[str, Any]) -> Path:
 def logged_speed(log: str, pattern: re.Pattern[str], warmup: int) -> float:
     """Tokens per second over all intervals of a log that begin after the warm-up.
 
-    Intervals have as many steps and so about as many tokens: their times add up, their speeds do not.
+    Intervals have equal numbers of steps: their times add up, their speeds do not.
 
     Raises:
         ValueError: If the log has no such interval.

@@ -1,4 +1,4 @@
-"""Where a training's time goes: data, each part of the model, backward, optimiser, logging, checkpoint.
+"""Profile of a training: data, parts of the model, backward, optimizer, logging, checkpoint.
 
 ``python -m benchmarks.speed.profile DATASET`` makes the training that ``refrain run``
 would make of a dataset of any catalog here, in a store that is gone
@@ -80,7 +80,8 @@ def table(found: Profile) -> str:
     for stage, seconds in found.seconds.items():
         name = f"{stage} *" if stage in OUTSIDE else stage
         lines.append(
-            f"| {name} | {seconds:.2f} | {1000 * seconds / found.steps:.1f} | {100 * seconds / found.total:.1f} % |"
+            f"| {name} | {seconds:.2f} | {1000 * seconds / found.steps:.1f} | "
+            f"{100 * seconds / found.total:.1f} % |"
         )
     lines.append(f"| all | {found.total:.2f} | {1000 * found.total / found.steps:.1f} | 100 % |")
     return "\n".join(

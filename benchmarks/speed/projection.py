@@ -1,4 +1,4 @@
-"""What the projection to a vocabulary and its cross entropy cost, all logits at once and some rows at a time.
+"""Cost of the projection and its cross entropy: all logits at once, and in chunks of rows.
 
 ``python -m benchmarks.speed.projection`` prints milliseconds of one thread's CPU,
 forward and backward, medians of repetitions in turn, and the pages of memory
@@ -18,7 +18,9 @@ from torch.nn.functional import cross_entropy, linear
 from rnn_models.layers.projected_cross_entropy import projected_nats
 
 SIZES = ((900, 256, 7_070), (3_000, 256, 4_000), (4_096, 256, 100))  # rows, width of a state, ids
-SMOOTHING, WARMUP, REPETITIONS = 0.1, 2, 9
+SMOOTHING = 0.1
+WARMUP = 2
+REPETITIONS = 9
 
 
 def all_at_once(states: Tensor, weight: Tensor, bias: Tensor, said: Tensor) -> Tensor:
@@ -46,7 +48,8 @@ WAYS: dict[str, Callable[..., Tensor]] = {
 
 def cost(way: Callable[..., Tensor], given: list[Tensor]) -> tuple[float, int]:
     """Milliseconds of CPU and new pages of one forward and backward."""
-    pages, started = resource.getrusage(resource.RUSAGE_SELF).ru_minflt, time.thread_time()
+    pages = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    started = time.thread_time()
     torch.autograd.grad(way(*given) / len(given[0]), given[:3])
     return 1000 * (time.thread_time() - started), resource.getrusage(
         resource.RUSAGE_SELF

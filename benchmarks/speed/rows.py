@@ -1,4 +1,4 @@
-"""The rows of ``benchmarks.speed``: who runs, what each run gives, the figures and goals that follow."""
+"""The rows of ``benchmarks.speed``: their sides, the results of each run, figures and goals."""
 
 import json
 import statistics
@@ -26,14 +26,13 @@ from benchmarks.speed.peer_environments import (
 Values = dict[str, float]
 BEAM = 5
 TAGGED = 4  # sentences that are tagged for each that is translated
-TRAINED_A_LITTLE = (
-    250  # steps of JoeyNMT after which its captions begin and end as captions do, and are as long
-)
+# steps of JoeyNMT after which its captions begin and end as captions do, and are as long
+TRAINED_A_LITTLE = 250
 
 
 @dataclass(frozen=True)
 class Asked:
-    """How much is measured: steps before and after the clock starts, rows that are asked, steps before a search, threads."""
+    """Amounts: steps before and after the clock starts, predicted rows, training, threads."""
 
     warmup: int = 5
     steps: int = 15
@@ -71,7 +70,7 @@ def last_json(printed: str) -> Values:
 
 
 def ours(name: str, more: int = 1) -> Callable[[Asked], Values]:
-    """A run of our side, of so many times the steps: it is faster, and a second of it would say little."""
+    """Run our side with several times the steps: it is faster, and needs as long a time."""
 
     def run(asked: Asked) -> Values:
         is_beam = name == "beam"
@@ -110,7 +109,8 @@ def joeynmt_folder(asked: Asked) -> str:
 
 def train_joeynmt_a_little(asked: Asked) -> None:
     """Make the model that is searched in, once."""
-    folder, updates = joeynmt_folder(asked), asked.steps_before_beam
+    folder = joeynmt_folder(asked)
+    updates = asked.steps_before_beam
     if not (WORK / folder / "latest.ckpt").exists():
         joeynmt(
             "train",
@@ -122,7 +122,7 @@ def train_joeynmt_a_little(asked: Asked) -> None:
 
 
 def joeynmt_search(asked: Asked, *, beam_size: int) -> tuple[float, list[list[str]]]:
-    """Seconds of a search of JoeyNMT's, and what it says of each sentence; with a beam of 1 it is greedy."""
+    """Time a search of JoeyNMT's, and return its hypotheses; a beam of 1 is greedy."""
     train_joeynmt_a_little(asked)
     for language in LANGUAGES:
         lines = (
@@ -213,7 +213,8 @@ ROWS = {
         ),
         Row(
             "beam",
-            f"JoeyNMT's translation model after {TRAINED_A_LITTLE} steps, width {BEAM}, batches of 64",
+            f"JoeyNMT's translation model after {TRAINED_A_LITTLE} steps, width {BEAM}, "
+            "batches of 64",
             "sentences",
             {"ours": ours("beam"), "joeynmt": joeynmt_beam},
             (Goal("beam_vs_joeynmt", "beam", "joeynmt", 3),),
@@ -238,7 +239,8 @@ def note(row: Row, runs: dict[str, list[Values]], goal: Goal) -> str:
     if not goal.peer:
         seen = medians(runs["ours"])
         return (
-            f"{seen['train']:,.0f} {row.per_second} per second of {seen['mflop_per_token']:.1f} MFLOP each; "
+            f"{seen['train']:,.0f} {row.per_second} per second of "
+            f"{seen['mflop_per_token']:.1f} MFLOP each; "
             f"a product of 2048 by 2048 ran at {seen['gflop_per_second']:.0f} GFLOP/s"
         )
     sides = []

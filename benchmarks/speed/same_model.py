@@ -5,21 +5,24 @@ the same, then with beams, where lengths count otherwise (``docs/benchmarks/spee
 and prints how many texts are the same.
 """
 
+from benchmarks.speed.inputs import TRANSLATION, lines_of
 from benchmarks.speed.joeynmt_weights import asked_examples, laid, read_joeynmt, read_words
-from benchmarks.speed.ours import TRANSLATION, lines_of
 from benchmarks.speed.peer_environments import WORK, prepare_inputs
 from benchmarks.speed.rows import BEAM, Asked, joeynmt_folder, joeynmt_search
 from rnn_models.decoding.predict import predict_all
 from rnn_models.problem import find_problem
 
 Texts = list[list[str]]
-MOST = 60  # tokens of a text of JoeyNMT's; our limit, which follows the source's length, is set so that it never is the shorter one
+# Tokens of a text of JoeyNMT's, at most. Our limit follows the source's length; it is set so that
+# it never is the shorter one.
+MOST = 60
 NO_LIMIT = {"max_length_ratio": float(MOST)}
 
 
 def our_texts(asked: Asked, beam_size: int) -> Texts:
     """What our code says with JoeyNMT's weights."""
-    problem, folder = find_problem("translation"), WORK / joeynmt_folder(asked)
+    problem = find_problem("translation")
+    folder = WORK / joeynmt_folder(asked)
     model = laid(
         read_joeynmt(folder),
         problem.defaults.with_changes(TRANSLATION | NO_LIMIT | {"beam_width": beam_size}),
@@ -41,7 +44,8 @@ def main() -> None:
         num = sum(one == other for one, other in zip(ours, theirs, strict=True))
         longest = max(map(len, ours + theirs))
         print(
-            f"beams of {beam_size}: {num} of {len(ours)} texts are the same; the longest has {longest} tokens"
+            f"beams of {beam_size}: {num} of {len(ours)} texts are the same; the longest "
+            f"has {longest} tokens"
         )
 
 

@@ -45,7 +45,7 @@ def help_seconds() -> list[float]:
 
 
 def first_step_seconds() -> float:
-    """Seconds from a flow's first task to its first training step, in a process and a store of their own."""
+    """Time a flow's first task to its first training step, in a new process and store."""
     from benchmarks.data.real_sets import own_store
 
     with own_store():
@@ -55,16 +55,18 @@ def first_step_seconds() -> float:
 
 
 def run_to_first_step() -> None:
-    """Start ``refrain run``, and print the seconds once the first step is made; the rest is not waited for."""
+    """Start ``refrain run``, print the seconds up to the first step, and end."""
     from refrain.environment import prepare
 
     os.environ["PYTHONPATH"] = str(ROOT)
     prepare(PREFECT_LOGGING_LEVEL="CRITICAL")
     from flows import retrain
-    from rnn_models.training.loop import Training
+    from rnn_models.training.training_state import Training
+    from tasks.ingest import ingest
     from tasks.settings import Settings
 
-    ingest, step, started = retrain.ingest, Training.train_step, 0.0
+    step = Training.train_step
+    started = 0.0
 
     def first_task(*args: Any, **kwargs: Any) -> Any:
         nonlocal started
@@ -85,12 +87,14 @@ def run_to_first_step() -> None:
 
 def figures() -> list[Figure]:
     """Both as figures with their goals."""
-    helped, stepped = help_seconds(), [first_step_seconds() for _ in range(3)]
+    helped = help_seconds()
+    stepped = [first_step_seconds() for _ in range(3)]
     values = (
         (helped, f"median of {TIMES}, {min(helped):.2f} to {max(helped):.2f}"),
         (
             stepped,
-            f"`{DATASET}`, a fresh store, median of 3, {min(stepped):.1f} to {max(stepped):.1f}; ingestion is within",
+            f"`{DATASET}`, a fresh store, median of 3, {min(stepped):.1f} to "
+            f"{max(stepped):.1f}; ingestion is within",
         ),
     )
     return [

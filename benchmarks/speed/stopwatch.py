@@ -1,4 +1,4 @@
-"""Where the time of a training goes, stage by stage, measured from outside: the product's own functions, each with a clock.
+"""Time of a training by stages, measured from outside by a clock around product functions.
 
 A stage inside another stops the other's clock, so all stages add up to the
 whole. Each clock costs about a microsecond, at most some dozens of them a step.
@@ -6,7 +6,7 @@ On a GPU, which computes later than it is asked, each stage waits for it.
 """
 
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from functools import wraps
@@ -33,16 +33,16 @@ from rnn_models.layers.recurrent import Recurrent
 from rnn_models.training.clipping import Clipper
 from rnn_models.training.optimizer import Averaging, UpdateMeter
 from rnn_models.training.progress import Progress
+from rnn_models.training.training_state import Training
 from tasks.registry.tracked_run import MetricPoints
 
 REST = "bookkeeping"
 # What each stage is made of: owners and the names of their functions.
 PLACES: dict[str, tuple[tuple[Any, str], ...]] = {
-    "start": (
-        (training.Training, "__init__"),
-    ),  # the first optimiser of a process imports 800 modules of torch
+    # The first optimizer of a process imports 800 modules of torch.
+    "start": ((Training, "__init__"),),
     "data": (
-        (training.Training, "plan"),
+        (Training, "plan"),
         (Examples, "batch"),
         (Batch, "to"),
         (Window, "to"),
@@ -63,13 +63,11 @@ PLACES: dict[str, tuple[tuple[Any, str], ...]] = {
         (ner.Tagger, "forward"),
         (sentiment.Classifier, "forward"),
     ),
-    "loss": ((training.Training, "_loss"), (CRF, "forward")),
-    "backward": (
-        (torch.Tensor, "backward"),
-        (training.Training, "_backward"),
-    ),  # with the graph's end, which frees its memory
+    "loss": ((Training, "_loss"), (CRF, "forward")),
+    # With the end of the graph, which frees its memory.
+    "backward": ((torch.Tensor, "backward"), (Training, "_backward")),
     "clipping": ((Clipper, "__call__"),),
-    "optimiser": ((training.Training, "_update"), (torch.optim.Optimizer, "zero_grad")),
+    "optimiser": ((Training, "_update"), (torch.optim.Optimizer, "zero_grad")),
     "validation": ((training, "mean_loss"), (training, "headline_score")),
     "health": ((UpdateMeter, "start"), (UpdateMeter, "ratio"), (training, "gradient_decay")),
     "logging": (
@@ -81,7 +79,7 @@ PLACES: dict[str, tuple[tuple[Any, str], ...]] = {
     ),
     "checkpoint": (
         (training, "save_training"),
-        (training.Training, "add_epoch"),
+        (training, "add_epoch"),
         (Averaging, "add_epoch"),
         (Averaging, "add_step"),
         (task, "write_checkpoint"),
@@ -89,21 +87,15 @@ PLACES: dict[str, tuple[tuple[Any, str], ...]] = {
 }
 STAGES = (*PLACES, REST)
 WHOLE = ("validation", "health")  # they run the model too, and that is their time
-OUTSIDE = (
-    "start",
-    "data",
-    "health",
-    "logging",
-    "checkpoint",
-    REST,
-)  # no part of the model, its gradient or its update
+# Stages that are no part of the model, its gradient or its update.
+OUTSIDE = ("start", "data", "health", "logging", "checkpoint", REST)
 
 
 class Stopwatch:
     """Seconds of each stage, each without the stages inside it."""
 
     def __init__(self, now: Callable[[], float] = time.perf_counter) -> None:
-        self.seconds: Counter[str] = Counter()
+        self.seconds: defaultdict[str, float] = defaultdict(float)
         self.calls: Counter[str] = Counter()
         self.open: list[str] = []
         self.now = now

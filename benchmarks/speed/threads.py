@@ -1,4 +1,4 @@
-"""What waiting threads cost: milliseconds per training step, on a quiet machine and beside a busy process.
+"""Cost of waiting threads: milliseconds per training step, quiet and beside a busy process.
 
 torch's OpenMP threads wait at barriers by spinning. Each choice runs in a
 process of its own, since the library reads its environment when it is loaded.
@@ -14,7 +14,8 @@ CHOICES: dict[str, dict[str, str]] = {
     "OMP_WAIT_POLICY=PASSIVE": {"OMP_WAIT_POLICY": "PASSIVE"},
     "GOMP_SPINCOUNT=2000 (ours)": {"GOMP_SPINCOUNT": "2000"},
 }
-STEPS, SECONDS = 12, 8.0
+STEPS = 12
+SECONDS = 8.0
 
 
 def milliseconds_per_step() -> float:
@@ -25,7 +26,7 @@ def milliseconds_per_step() -> float:
 
     from rnn_models.batching.batch import Examples, Ragged
     from rnn_models.problem import Sizes, find_problem
-    from rnn_models.training.loop import Training
+    from rnn_models.training.training_state import Training
 
     problem = find_problem("ner")
     labels = ("O", *(f"{prefix}-{kind}" for kind in ("PER", "LOC", "ORG") for prefix in "BI"))
@@ -38,10 +39,11 @@ def milliseconds_per_step() -> float:
     )
     batch = examples.batch(np.arange(32))
     for _ in range(3):
-        training.train_batch(batch, epoch=1, num_steps=100)
-    started, done = time.perf_counter(), 0
+        training.train_step([batch], epoch=1, num_steps=100)
+    started = time.perf_counter()
+    done = 0
     while done < STEPS and time.perf_counter() - started < SECONDS:
-        training.train_batch(batch, epoch=1, num_steps=100)
+        training.train_step([batch], epoch=1, num_steps=100)
         done += 1
     return 1000 * (time.perf_counter() - started) / done
 

@@ -1,4 +1,4 @@
-"""How the time of a training grows with rows, length, width, vocabulary and threads, each beside the law that it should follow.
+"""Growth of a training's time with rows, length, width, vocabulary and threads, beside theory.
 
 ``python -m benchmarks.speed.time_growth`` trains small translators on made-up ids,
 one size changed at a time. The law of a step is its matrix products
@@ -29,13 +29,14 @@ from rnn_models.training.loop import fit
 COMMAND = "python -m benchmarks.speed.time_growth"
 KEPT = RESULTS / "curves" / "time_growth.json"
 FIGURES = ROOT / "docs" / "benchmarks" / "time_growth"
-WARMUP, STEPS = 3, 9
+WARMUP = 3
+STEPS = 9
 TOLERANCE = 1.15  # measured growth over the law's: more is more than a sitting's noise
 
 
 @dataclass(frozen=True)
 class Size:
-    """What is trained: sentences of a batch and an epoch, tokens of each side, width of all states, ids, threads."""
+    """A training: sentences of a batch and an epoch, tokens of each side, width, ids, threads."""
 
     rows: int = 512
     batch: int = 32
@@ -68,7 +69,8 @@ def examples(size: Size) -> Examples:
 def step_times(size: Size, steps: int) -> list[float]:
     """When each step of a training ended."""
     torch.set_num_threads(size.threads)
-    problem, made = find_problem("translation"), examples(size)
+    problem = find_problem("translation")
+    made = examples(size)
     settings = problem.defaults.with_changes(
         {
             "embedding_size": size.hidden,
@@ -85,7 +87,8 @@ def step_times(size: Size, steps: int) -> list[float]:
             "device": "cpu",
         }
     )
-    few, times = Examples(Ragged.of([[4]]), Ragged.of([[4]])), list[float]()
+    few = Examples(Ragged.of([[4]]), Ragged.of([[4]]))
+    times = list[float]()
     fit(
         problem,
         made,
@@ -222,7 +225,8 @@ def page(found: dict[str, Curve]) -> str:
             continue
         verdict = "" if seen.is_lawful else "**grows faster than it should**"
         lines.append(
-            f"| {name} | {axis.about} | {ends} | {seen.lawful_growth:.2f} times | {seen.growth:.2f} times | {verdict} |"
+            f"| {name} | {axis.about} | {ends} | {seen.lawful_growth:.2f} times | "
+            f"{seen.growth:.2f} times | {verdict} |"
         )
     shown = [f"![time by {name}](time_growth/{name}.svg)" for name in AXES if name in found]
     return "\n".join([*lines, "", *shown]).rstrip() + "\n"

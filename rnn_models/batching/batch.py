@@ -19,14 +19,14 @@ PAD_ID, UNK_ID, BOS_ID, EOS_ID = range(4)
 
 @dataclass(frozen=True)
 class Ragged:
-    """Rows of different lengths, end to end: row i is ``ids[offsets[i]:offsets[i + 1]]``."""
+    """Rows of different lengths, concatenated: row i is ``ids[offsets[i]:offsets[i + 1]]``."""
 
     ids: NDArray[Any]
     offsets: NDArray[np.int64]
 
     @classmethod
     def of(cls, rows: Sequence[Sequence[int]]) -> "Ragged":
-        """Make a ragged column of lists of ids."""
+        """Make a ragged column from lists of ids."""
         offsets = np.cumsum([0, *map(len, rows)], dtype=np.int64)
         flat = [row_id for row in rows for row_id in row]
         return cls(np.asarray(flat, dtype=np.int32), offsets)
@@ -36,15 +36,15 @@ class Ragged:
 
     @property
     def lengths(self) -> NDArray[np.int64]:
-        """Ids per row, (N,)."""
+        """Number of ids of each row, (N,)."""
         return np.diff(self.offsets)
 
     def lengths_of(self, indices: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Ids of some rows, (B,)."""
+        """Count the ids of some rows, (B,)."""
         return self.offsets[indices + 1] - self.offsets[indices]
 
     def row(self, index: int) -> list[int]:
-        """Ids of one row."""
+        """Return the ids of one row."""
         return [int(i) for i in self.ids[self.offsets[index] : self.offsets[index + 1]]]
 
     def select(self, indices: NDArray[np.int64]) -> "Ragged":
@@ -60,9 +60,12 @@ class Ragged:
         Returns:
             Ids (B, T) and lengths (B,), both int64; T is the longest row, at least 1.
         """
-        starts, lengths = self.offsets[indices], self.lengths_of(indices)
+        starts = self.offsets[indices]
+        lengths = self.lengths_of(indices)
+        # At least one step: kernels of torch refuse sequences of length 0.
         steps = np.arange(max(1, lengths.max(initial=0)))
         is_real = steps < lengths[:, None]
+        # One gather for all rows: a Python loop over rows would take most of a step's time.
         padded = np.full(is_real.shape, PAD_ID, dtype=np.int64)
         padded[is_real] = self.ids[(starts[:, None] + steps)[is_real]]
         return torch.from_numpy(padded), torch.from_numpy(lengths)
@@ -72,8 +75,8 @@ class Ragged:
 class Spelled:
     """The distinct words of a batch as characters, shortest first.
 
-    ``characters`` is (F, C) with ``lengths`` (F,); ``places`` (B, T) says which
-    word each token is, F at padding.
+    ``characters`` is (F, C) with ``lengths`` (F,); ``places`` (B, T) is the
+    index of each token's word, F at padding.
     """
 
     characters: Tensor
@@ -81,7 +84,7 @@ class Spelled:
     places: Tensor
 
     def to(self, device: torch.device) -> "Spelled":
-        """The same with its tensors on a device."""
+        """Move the tensors to a device."""
         return Spelled(
             *(tensor.to(device) for tensor in (self.characters, self.lengths, self.places))
         )
@@ -89,7 +92,7 @@ class Spelled:
 
 @dataclass(frozen=True)
 class Words:
-    """Source tokens as they were written: an id says little of a word that no training row has.
+    """The spelling of source tokens, for words that no training row has.
 
     ``forms`` has a number for each source token, ``spellings`` the ids of the
     characters of each number.
@@ -103,6 +106,7 @@ class Words:
         forms, lengths = self.forms.take(indices)
         is_real = length_mask(lengths, forms.shape[1])
         distinct, inverse = np.unique(forms[is_real].numpy(), return_inverse=True)
+        # Shortest first: the character encoder reads words of similar lengths together.
         order = np.argsort(self.spellings.lengths_of(distinct), kind="stable")
         places = torch.full(forms.shape, len(distinct))
         places[is_real] = torch.from_numpy(np.argsort(order)[inverse])
@@ -122,7 +126,7 @@ class Examples:
 
     @property
     def lengths(self) -> NDArray[np.int64]:
-        """What an example costs in a batch: the longer of its two sides, (N,)."""
+        """The steps that an example takes in a batch: the longer of its two sides, (N,)."""
         return np.maximum(self.source.lengths, self.target.lengths)
 
     def select(self, indices: NDArray[np.int64]) -> "Examples":
@@ -154,13 +158,15 @@ class Batch:
 
     @property
     def num_tokens(self) -> int:
-        """Real source tokens: what a speed in tokens per second counts, for every problem alike."""
+        """Number of real source tokens, the unit of speeds in tokens per second."""
         return int(self.source_lengths.sum())
 
     def to(self, device: torch.device) -> "Batch":
-        """The same batch with its tensors on a device."""
-        source, source_lengths = self.source.to(device), self.source_lengths.to(device)
-        target, target_lengths = self.target.to(device), self.target_lengths.to(device)
+        """Move the tensors to a device."""
+        source = self.source.to(device)
+        source_lengths = self.source_lengths.to(device)
+        target = self.target.to(device)
+        target_lengths = self.target_lengths.to(device)
         spelled = self.spelled.to(device) if self.spelled else None
         return Batch(source, source_lengths, target, target_lengths, self.indices, spelled)
 
@@ -171,15 +177,22 @@ def length_mask(lengths: Tensor, num_steps: int) -> Tensor:
 
 
 def shifted(target: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
-    """Make what a decoder reads and what it should say of a padded target.
+    """Shift a padded target into a decoder's input and its target, for teacher forcing.
+
+    Under teacher forcing a decoder reads the reference's token at each step,
+    not its own prediction, so all steps of a batch are computed at once.
 
     Returns:
         ``<bos> y1 .. yU`` and ``y1 .. yU <eos>``, both (B, U + 1).
+
+    Origin:
+        Williams and Zipser (1989), teacher forcing.
     """
     start = torch.full_like(target[:, :1], BOS_ID)
-    read = torch.cat([start, target], dim=1)
-    said = torch.cat([target, torch.full_like(start, PAD_ID)], dim=1)
-    return read, said.scatter(1, lengths[:, None], EOS_ID)
+    inputs = torch.cat([start, target], dim=1)
+    targets = torch.cat([target, torch.full_like(start, PAD_ID)], dim=1)
+    # <eos> stands right behind the last real token, which lies elsewhere in each row.
+    return inputs, targets.scatter(1, lengths[:, None], EOS_ID)
 
 
 def cut_by_length(
@@ -191,6 +204,7 @@ def cut_by_length(
     """
     start = 0
     while start < len(order):
+        # A batch costs its longest row times its rows: padding is computed like real tokens.
         stop = min(start + size, len(order))
         costs = np.maximum.accumulate(lengths[order[start:stop]]) * np.arange(1, stop - start + 1)
         stop = start + max(1, int(np.searchsorted(costs, tokens, side="right")))
@@ -203,18 +217,21 @@ def epoch_batches(
 ) -> list[NDArray[np.int64]]:
     """Order an epoch: batches of examples of near-equal lengths, in random order.
 
-    A pure function of the lengths, the seed and the epoch, so a training that
-    was killed goes on with the very batches it would have seen.
+    A pure function of the lengths, the seed and the epoch, so that a resumed
+    training continues with the same batches.
     """
     random = np.random.default_rng((seed, epoch))
     shuffled = random.permutation(len(examples))
-    source, target = examples.source.lengths[shuffled], examples.target.lengths[shuffled]
+    source = examples.source.lengths[shuffled]
+    target = examples.target.lengths[shuffled]
+    # Near-equal lengths waste little on padding; the batches themselves are in random order, or
+    # an epoch would run from short texts to long ones.
     order = shuffled[np.lexsort((target, source))]  # stable: equal lengths stay shuffled
     batches = list(cut_by_length(examples.lengths, order, size=size, tokens=tokens))
     return [batches[i] for i in random.permutation(len(batches))]
 
 
 def sorted_batches(examples: Examples, *, size: int, tokens: int) -> list[NDArray[np.int64]]:
-    """Batches for evaluation: longest first, so that a memory shortage shows at once."""
+    """Make batches for evaluation, longest first, so that a memory shortage shows at once."""
     order = np.lexsort((examples.target.lengths, examples.source.lengths))
     return list(cut_by_length(examples.lengths, order, size=size, tokens=tokens))[::-1]

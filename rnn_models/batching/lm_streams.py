@@ -1,4 +1,4 @@
-"""Texts as parallel streams of windows, so that a state is carried through them from start to end.
+"""Texts as parallel streams of windows, through which a language model carries its state.
 
 B streams, W steps of a window, K windows of an epoch, N tokens to predict.
 """
@@ -21,11 +21,12 @@ Ids = NDArray[np.int32]  # half the memory: all texts of an epoch are held
 
 @dataclass(frozen=True)
 class Streams(Sequence[Window]):
-    """The windows of an epoch, each made when it is asked for.
+    """The windows of an epoch, each made on access.
 
-    ``read`` and ``said`` (N,) are all texts end to end, ``owner`` (N,) says
-    which text a token is of. ``starts`` and ``lengths`` (K, B) say where each
-    stream's stretch lies; ``is_start`` (K, B) where its state starts anew.
+    ``read`` and ``said`` (N,) are the inputs and targets of all texts,
+    concatenated; ``owner`` (N,) is the text of each token. ``starts`` and
+    ``lengths`` (K, B) give each stream's span in a window; ``is_start`` (K, B)
+    is True where the state starts from zeros.
     """
 
     read: Ids
@@ -39,67 +40,70 @@ class Streams(Sequence[Window]):
         return len(self.starts)
 
     @overload
-    def __getitem__(self, place: int) -> Window: ...
+    def __getitem__(self, index: int) -> Window: ...
     @overload
-    def __getitem__(self, place: slice) -> list[Window]: ...
-    def __getitem__(self, place: int | slice) -> Window | list[Window]:
-        """One window; some with a slice."""
-        if isinstance(place, slice):
-            return [self[k] for k in range(*place.indices(len(self)))]
-        steps = np.arange(max(1, self.lengths[place].max()))
-        at = self.starts[place][:, None] + steps  # (B, W)
-        is_real = steps < self.lengths[place][:, None]
-        at = np.where(is_real, at, 0)
-        read, said = (
-            np.where(is_real, ids[at], PAD_ID).astype(np.int64) for ids in (self.read, self.said)
+    def __getitem__(self, index: slice) -> list[Window]: ...
+    def __getitem__(self, index: int | slice) -> Window | list[Window]:
+        """Make one window, or several for a slice."""
+        if isinstance(index, slice):
+            return [self[k] for k in range(*index.indices(len(self)))]
+        steps = np.arange(max(1, self.lengths[index].max()))
+        positions = self.starts[index][:, None] + steps  # (B, W)
+        is_real = steps < self.lengths[index][:, None]
+        positions = np.where(is_real, positions, 0)
+        inputs, targets = (
+            np.where(is_real, ids[positions], PAD_ID).astype(np.int64)
+            for ids in (self.read, self.said)
         )
         return Window(
-            read=torch.from_numpy(read),
-            said=torch.from_numpy(said),
-            lengths=torch.from_numpy(self.lengths[place].copy()),
-            is_start=torch.from_numpy(self.is_start[place].copy()),
-            indices=self.owner[at[:, 0]].astype(np.int64),
+            read=torch.from_numpy(inputs),
+            said=torch.from_numpy(targets),
+            lengths=torch.from_numpy(self.lengths[index].copy()),
+            is_start=torch.from_numpy(self.is_start[index].copy()),
+            indices=self.owner[positions[:, 0]].astype(np.int64),
         )
 
 
 def end_to_end(texts: Ragged, order: Ints, *, is_joined: bool) -> tuple[Ids, Ids, Ids]:
-    """Say what is read, what is said and of which text each step is, (N,) each.
+    """Concatenate texts into inputs, targets and the number of each step's text, (N,) each.
 
-    A text reads ``<bos> y1 .. yU`` and says ``y1 .. yU <eos>``. Joined texts are
-    one: ``<eos>`` and no ``<bos>`` stands between them.
+    A text has the inputs ``<bos> y1 .. yU`` and the targets ``y1 .. yU <eos>``.
+    Joined texts are one: only ``<eos>`` stands between them.
     """
     empty = np.zeros(0, dtype=np.int32)
     rows = [texts.ids[texts.offsets[i] : texts.offsets[i + 1]] for i in order]
-    said = np.concatenate([empty, *(np.append(row, EOS_ID) for row in rows)]).astype(np.int32)
+    targets = np.concatenate([empty, *(np.append(row, EOS_ID) for row in rows)]).astype(np.int32)
     lengths = texts.lengths[order] + 1
     firsts = np.cumsum(lengths) - lengths
-    read = np.roll(said, 1)
-    read[firsts[:1] if is_joined else firsts] = BOS_ID
-    return read, said, np.repeat(order, lengths).astype(np.int32)
+    # Each input is the target of the step before; the first of a text, another text's <eos>, is
+    # replaced.
+    inputs = np.roll(targets, 1)
+    inputs[firsts[:1] if is_joined else firsts] = BOS_ID
+    return inputs, targets, np.repeat(order, lengths).astype(np.int32)
 
 
-def pieces(
+def spans_of(
     start: int, stop: int, breaks: Ints, *, window: int, first: int
 ) -> Iterator[tuple[int, int, bool]]:
-    """Cut the stretch of one stream at each break and, between two, after each ``window`` steps.
+    """Cut the span of one stream at each break and, between two, after each ``window`` steps.
 
     Args:
         start: First step of the stream.
         stop: The step after its last.
         breaks: Steps at which a text begins.
-        window: Steps of a piece, at most.
-        first: Steps of the first piece, at most.
+        window: Steps of a window, at most.
+        first: Steps of the first window, at most.
 
     Yields:
-        Start, length, and whether the state starts anew.
+        Start, length, and whether the state starts from zeros.
     """
     edges = [start, *(int(b) for b in breaks if start < b < stop), stop]
     for begin, end in pairwise(edges):
-        at = begin
-        while at < end:
-            length = min(first if at == start else window, end - at)
-            yield at, length, at == begin
-            at += length
+        position = begin
+        while position < end:
+            length = min(first if position == start else window, end - position)
+            yield position, length, position == begin
+            position += length
 
 
 def stream_windows(
@@ -109,33 +113,37 @@ def stream_windows(
 
     Each token is predicted exactly once. The order is a pure function of the
     lengths, the seed and the epoch: separate texts are shuffled, and the first
-    window of each stream is up to half as short, so that cuts fall elsewhere
-    in every epoch.
+    window of each stream is shorter by up to a half, so that every epoch cuts
+    the gradient at other tokens.
 
     Args:
-        texts: What is to be said, without special ids, at least one text.
-        size: Streams side by side, B; fewer if there are fewer tokens.
+        texts: Target texts without special ids, at least one.
+        size: Parallel streams, B; fewer if there are fewer tokens.
         window: Steps between two cuts, at least 1.
-        seed: Of the order.
-        epoch: Of the order.
-        is_joined: Whether the texts are one that goes on; if not, the state
-            starts anew with each.
+        seed: Seed of the order.
+        epoch: Number of the epoch, which changes the order.
+        is_joined: Whether the texts are one continuous text; if not, the state
+            starts from zeros with each.
     """
     random = np.random.default_rng((seed, epoch))
     order = np.arange(len(texts)) if is_joined else random.permutation(len(texts))
-    read, said, owner = end_to_end(texts, order, is_joined=is_joined)
+    inputs, targets, owner = end_to_end(texts, order, is_joined=is_joined)
+    # A gradient never crosses a cut. With the same cuts in every epoch some pairs of tokens would
+    # never learn from each other.
     first = int(random.integers((window + 1) // 2, window + 1))
-    breaks = np.zeros(0, dtype=np.int64) if is_joined else np.flatnonzero(read == BOS_ID)
-    edges = np.linspace(0, len(said), min(size, len(said)) + 1).astype(np.int64)
+    breaks = np.zeros(0, dtype=np.int64) if is_joined else np.flatnonzero(inputs == BOS_ID)
+    # Streams of equal length, whatever texts they cut: none ends long before the others.
+    edges = np.linspace(0, len(targets), min(size, len(targets)) + 1).astype(np.int64)
     streams = [
         list(
-            pieces(
+            spans_of(
                 a, b, breaks[slice(*np.searchsorted(breaks, (a, b)))], window=window, first=first
             )
         )
         for a, b in pairwise(edges.tolist())
     ]
+    # (3, K, B): streams with fewer windows end in windows of length 0.
     table = np.zeros((3, max(map(len, streams)), len(streams)), dtype=np.int64)
     for b, stream in enumerate(streams):
         table[:, : len(stream), b] = np.asarray(stream, dtype=np.int64).T
-    return Streams(read, said, owner, table[0], table[1], table[2].astype(bool))
+    return Streams(inputs, targets, owner, table[0], table[1], table[2].astype(bool))

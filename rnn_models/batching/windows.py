@@ -1,4 +1,8 @@
-"""Windows of truncated BPTT: stretches of time steps, and the state carried from one to the next.
+"""Windows of truncated BPTT: spans of time steps, and the state carried from one to the next.
+
+Backpropagation through time unrolls a recurrence over all its steps, so memory and time grow with
+the length of a text. Truncated, it unrolls one window at a time: the hidden state is carried on,
+the gradient stops at the window's edge.
 
 Shapes: B sequences, W steps of a window.
 """
@@ -16,11 +20,11 @@ State = tuple[Tensor, ...]  # (B, H) each, layer by layer: h, of an LSTM h and c
 
 @dataclass(frozen=True)
 class Window:
-    """A stretch of time steps of some sequences.
+    """A span of time steps of some sequences.
 
-    ``read`` and ``said`` are (B, W): what a model reads, and what it should say
-    at each step. ``lengths`` (B,) counts the real steps and may be 0.
-    ``is_start`` (B,) is True where a sequence begins and the state starts anew.
+    ``read`` and ``said`` are (B, W): the input ids and the target ids of each
+    step. ``lengths`` (B,) counts the real steps and may be 0. ``is_start``
+    (B,) is True where a sequence begins and the state starts from zeros.
     """
 
     read: Tensor
@@ -34,23 +38,24 @@ class Window:
 
     @property
     def num_tokens(self) -> int:
-        """Real steps."""
+        """Number of real steps."""
         return int(self.lengths.sum())
 
     def to(self, device: torch.device) -> "Window":
-        """The same window with its tensors on a device."""
-        read, said = self.read.to(device), self.said.to(device)
+        """Move the tensors to a device."""
+        read = self.read.to(device)
+        said = self.said.to(device)
         return Window(read, said, self.lengths.to(device), self.is_start.to(device), self.indices)
 
 
 def bptt_windows(whole: Window, size: int) -> Iterator[Window]:
     """Cut sequences along time into windows of at most ``size`` steps.
 
-    Gradients stop at a window's edge; the hidden state does not. The caller
-    carries it over with ``carried``.
+    Gradients stop at a window's edge, the hidden state does not: the caller
+    passes it on with ``carried``.
 
     Yields:
-        Windows of (B, W), W <= size; only those in which a real step stands.
+        Windows of (B, W), W <= size, without those of padding alone.
 
     Origin:
         Williams and Peng (1990), truncated backpropagation through time.
@@ -67,5 +72,8 @@ def bptt_windows(whole: Window, size: int) -> Iterator[Window]:
 
 
 def carried(state: State, is_start: Tensor) -> State:
-    """What a window begins with: the state before, cut from its gradient, and zeros where ``is_start`` (B,) is True."""
+    """Make the first state of a window: the state before it, without its graph.
+
+    Where ``is_start`` (B,) is True, a new sequence begins and the state is zeros.
+    """
     return tuple(s.detach().masked_fill(is_start[:, None], 0.0) for s in state)

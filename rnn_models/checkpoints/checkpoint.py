@@ -1,4 +1,7 @@
-"""A model to a folder and back: weights as safetensors, all else as JSON."""
+"""A model saved in a folder and loaded again: weights as safetensors, all else as JSON.
+
+safetensors holds numbers only. A pickle, torch's own format, can run code when it is loaded.
+"""
 
 import json
 from dataclasses import asdict
@@ -11,11 +14,12 @@ from torch import Tensor, nn
 from rnn_models.problem import Problem, Sizes, find_problem
 from rnn_models.settings import TrainSettings
 
-WEIGHTS, SETTINGS = "model.safetensors", "model.json"
+WEIGHTS = "model.safetensors"
+SETTINGS = "model.json"
 
 
 def weights_of(model: nn.Module) -> dict[str, Tensor]:
-    """Copy a model's weights, each shared one once, by the first of its names."""
+    """Copy a model's weights; a shared one has the first of its names."""
     return {name: p.detach().cpu().clone() for name, p in model.named_parameters()}
 
 
@@ -26,7 +30,7 @@ def save_model(
     sizes: Sizes,
     settings: TrainSettings,
 ) -> None:
-    """Write a model's weights and all that is needed to build it again."""
+    """Write a model's weights and the settings that build it again."""
     save_file(weights, folder / WEIGHTS)
     built = {"problem": problem.name, "sizes": asdict(sizes), "settings": asdict(settings)}
     (folder / SETTINGS).write_text(json.dumps(built, indent=2, ensure_ascii=False) + "\n")
@@ -41,16 +45,17 @@ def load_weights(model: nn.Module, weights: dict[str, Tensor]) -> None:
     own = dict(model.named_parameters())
     if own.keys() != weights.keys():
         raise ValueError(f"weights do not fit: {sorted(own.keys() ^ weights.keys())} differ")
-    with torch.no_grad():
+    with torch.no_grad():  # autograd allows no change in place of a leaf that requires a gradient
         for name, parameter in own.items():
-            expected, got = tuple(parameter.shape), tuple(weights[name].shape)
+            expected = tuple(parameter.shape)
+            got = tuple(weights[name].shape)
             if got != expected:  # a copy would spread (1,) over all of (K,)
                 raise ValueError(f"{name} must be of shape {expected}, got {got}")
             parameter.copy_(weights[name])
 
 
 def load_model(folder: Path) -> tuple[Problem, nn.Module]:
-    """Build the model that a folder holds, ready to predict."""
+    """Build the model of a folder, ready to predict."""
     built = json.loads((folder / SETTINGS).read_text())
     problem = find_problem(built["problem"])
     sizes = Sizes(**built["sizes"] | {"labels": tuple(built["sizes"]["labels"])})

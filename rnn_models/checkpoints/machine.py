@@ -1,4 +1,8 @@
-"""What of a machine the last bits of a training depend on."""
+"""The parts of a machine on which the last bits of a training depend.
+
+Vector width, number of threads and precision change the order of floating-point sums, and so their
+rounding.
+"""
 
 import os
 import platform
@@ -9,11 +13,11 @@ import torch
 from rnn_models.devices import describe_precision, find_device, num_threads
 from rnn_models.settings import TrainSettings
 
-CPUS = Path("/proc/cpuinfo")  # of Linux; elsewhere Python knows as much
+CPUS = Path("/proc/cpuinfo")  # on Linux, where Python's platform module does not name the model
 
 
 def describe_machine(settings: TrainSettings) -> dict[str, str]:
-    """Processor, its instructions that torch uses, threads, and what settings choose here: precision and device."""
+    """Describe processor, vector instructions, threads, precision and device."""
     device = find_device(settings.device)
     return {
         "processor": _processor(),

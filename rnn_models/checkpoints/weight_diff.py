@@ -1,4 +1,4 @@
-"""Two sets of weights held against each other, bit by bit."""
+"""Two sets of weights compared bit by bit."""
 
 import math
 from collections.abc import Iterator, Mapping
@@ -17,9 +17,9 @@ Weights = Mapping[str, Tensor]
 
 @dataclass(frozen=True)
 class Change:
-    """How far one tensor is off: its weights, those whose bits differ, and by how much at most.
+    """The change of one tensor: its weights, those whose bits differ, and the largest difference.
 
-    ``largest`` is None where a difference is no number.
+    ``largest`` is None where a difference is not finite.
     """
 
     name: str
@@ -29,7 +29,7 @@ class Change:
 
 
 def read_weights(folder: Path) -> dict[str, Tensor]:
-    """The weights that ``save_model`` wrote into a folder, without a model to put them in.
+    """Read the weights that ``save_model`` wrote, without building the model.
 
     Raises:
         ValueError: If the file is damaged.
@@ -41,17 +41,17 @@ def read_weights(folder: Path) -> dict[str, Tensor]:
 
 
 def misfits(expected: Weights, found: Weights) -> list[str]:
-    """Say which tensors cannot be compared: they are on one side only, or of another shape or type."""
+    """List the tensors that cannot be compared: on one side only, or of another shape or type."""
     return [
-        f"{name}: expected {_said(expected.get(name))}, found {_said(found.get(name))}"
+        f"{name}: expected {_describe(expected.get(name))}, found {_describe(found.get(name))}"
         for name in sorted(expected.keys() | found.keys())
-        if _said(expected.get(name)) != _said(found.get(name))
+        if _describe(expected.get(name)) != _describe(found.get(name))
     ]
 
 
 def changes_of_weights(expected: Weights, found: Weights) -> list[Change]:
-    """Every tensor that both sides have in one shape, the one that is farthest off first."""
-    alike = [name for name in expected if _said(expected[name]) == _said(found.get(name))]
+    """Compare all tensors that both sides have in the same shape, largest change first."""
+    alike = [name for name in expected if _describe(expected[name]) == _describe(found.get(name))]
     return sorted(_changes(alike, expected, found), key=_nearness)
 
 
@@ -61,13 +61,15 @@ def _nearness(change: Change) -> tuple[float, int]:
 
 def _changes(names: list[str], expected: Weights, found: Weights) -> Iterator[Change]:
     for name in names:
-        ours, theirs = expected[name].contiguous().flatten(), found[name].contiguous().flatten()
-        # As bytes: 0 is not -0, and what is no number may still be the same.
+        ours = expected[name].contiguous().flatten()
+        theirs = found[name].contiguous().flatten()
+        # As bytes: 0 and -0 differ, and NaN can equal NaN.
         differs = (
             (ours.view(torch.uint8) != theirs.view(torch.uint8))
             .view(len(ours), ours.element_size())
             .any(1)
         )
+        # In float64: the difference of two float32 numbers is exact there.
         off = (ours[differs].double() - theirs[differs].double()).abs()
         largest = float(off.nan_to_num(nan=math.inf, posinf=math.inf).max()) if len(off) else 0.0
         yield Change(
@@ -75,7 +77,7 @@ def _changes(names: list[str], expected: Weights, found: Weights) -> Iterator[Ch
         )
 
 
-def _said(tensor: Tensor | None) -> str:
+def _describe(tensor: Tensor | None) -> str:
     return (
         "none"
         if tensor is None

@@ -1,8 +1,8 @@
-"""Search for the best target texts, a batch at a time.
+"""Beam search for the best target texts, a batch at a time.
 
-B sequences, W beams of each, V ids, U ids of a beam so far, C candidates of a
-beam; R rows: the beams that are still growing, of all sequences end to end; P
-of a state: those of the rows before that some row goes on from.
+B sequences, W beams of each, V ids, U ids of a beam so far, C candidates of a beam; R rows: the
+beams that still grow, of all sequences concatenated; P rows of a state: those of the last step that
+some row continues from.
 """
 
 from collections.abc import Callable
@@ -20,16 +20,16 @@ NEVER = float("-inf")
 
 
 class Rows(NamedTuple):
-    """The beams that grow, (R,) each: their last ids, places among the B * W beams, rows of the state that they go on from."""
+    """The growing beams, (R,) each: last ids, indices among the B * W beams, rows of the state."""
 
     ids: Tensor
     places: Tensor
     origin: Tensor
 
 
-# Rows, what no step changes (B rows each) and the state (P rows each) to logits (R, V or a few more that are -inf),
-# which are overwritten, and the next state (R rows each).
-Step = Callable[[Rows, State, State], tuple[Tensor, State]]
+# From rows, tensors that no step changes (B rows each) and the state (P rows each) to logits (R, V
+# or more, the others -inf), which the search overwrites, and the next state (R rows each).
+SearchStep = Callable[[Rows, State, State], tuple[Tensor, State]]
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Hypothesis:
 
 
 def beam_search(
-    step: Step,
+    step: SearchStep,
     state: State,
     *,
     width: int,
@@ -52,25 +52,24 @@ def beam_search(
 ) -> list[list[Hypothesis]]:
     """Decode a batch with beams.
 
-    A finished beam keeps its place and its score, so it competes with longer
-    ones until the end, but no step is computed for it; a sequence leaves the
-    batch when nothing can come among its best any more. Of equal scores that
-    of the better beam before goes first. With ``width`` 1 this is greedy
-    decoding.
+    A finished beam keeps its rank and its score, so it competes with longer
+    ones until the end, but no step is computed for it. A sequence leaves the
+    batch when no other text can become one of its best. Of equal scores the one
+    with the better parent is first. With ``width`` 1 this is greedy decoding.
 
     Args:
         step: One decoder step for all rows.
         state: Tensors with B rows each.
         width: Beams per sequence, W.
-        max_lengths: (B,), steps after which a sequence is cut.
+        max_lengths: (B,), steps after which a sequence is cut off.
         length_penalty: The score is the log probability divided by the length,
             its end included, to this power, at least 0.
-        num_best: Hypotheses wanted of each sequence, at most W.
-        fixed: Tensors with B rows each that no step changes; a step is given
-            those of the sequences that are not over.
+        num_best: Hypotheses of each sequence, at most W.
+        fixed: Tensors with B rows each that no step changes; a step gets the rows
+            of the sequences that are not over.
 
     Returns:
-        The best hypotheses of each sequence, best first; fewer than wanted
+        The best hypotheses of each sequence, best first; fewer than ``num_best``
         where there are not as many texts.
 
     Origin:
@@ -79,11 +78,10 @@ def beam_search(
         equation 14, take one of (5 + length) / 6.
     """
     found: list[list[Hypothesis]] = [[] for _ in range(len(max_lengths))]
-    beams, divisors = (
-        Beams.start(len(max_lengths), width, max_lengths.device),
-        powers(max_lengths, length_penalty),
-    )
+    beams = Beams.start(len(max_lengths), width, max_lengths.device)
+    divisors = powers(max_lengths, length_penalty)
     rows = Rows(beams.ids[:, 0, 0], beams.live_places(), beams.sequences)
+    # Finished beams take no step: the batch shrinks as texts end.
     while len(rows.places):
         logits, state = step(rows, fixed, state)
         beams, parents = beams.grown(rows.places, *candidates(logits, width), divisors)
@@ -91,7 +89,7 @@ def beam_search(
         for i in is_over.nonzero().flatten().tolist():
             found[int(beams.sequences[i])] = beams.hypotheses(i, num_best)
         grows = beams.is_live & ~is_over[:, None]
-        # Beams that part go on from one row: what a step makes of it, it makes once.
+        # Beams that branch continue from one row of the state, which a step computes once.
         used, origin = torch.unique(
             torch.searchsorted(rows.places, parents[grows]), return_inverse=True
         )
@@ -102,11 +100,11 @@ def beam_search(
 
 
 def powers(max_lengths: Tensor, exponent: float) -> Tensor:
-    """What a log probability is divided by, of each length up to the longest.
+    """Compute the divisor of log probabilities for each length up to the longest.
 
-    One number for each length, from powers in float64: torch rounds those in
-    float32 in another way at the end of a tensor than within it, and a text's
-    score would depend on its place in the batch.
+    In float64: powers in float32 round otherwise at the end of a tensor, where
+    torch uses no vector instructions, and a text's score would depend on its
+    index in the batch.
 
     Args:
         max_lengths: (B,).
@@ -126,9 +124,9 @@ def powers(max_lengths: Tensor, exponent: float) -> Tensor:
 class Beams:
     """The beams of the sequences that are not over, best first.
 
-    ``sequences`` (B,) are their places in the batch; ``ids`` is (B, W, U), all
-    else (B, W). ``totals`` are log probabilities, -inf for a beam that is none
-    yet; ``scores`` are these by length.
+    ``sequences`` (B,) are their indices in the batch; ``ids`` is (B, W, U), all
+    else (B, W). ``totals`` are log probabilities, -inf for an unused beam;
+    ``scores`` are normalized by length.
     """
 
     sequences: Tensor
@@ -140,9 +138,9 @@ class Beams:
 
     @classmethod
     def start(cls, num: int, width: int, device: torch.device) -> "Beams":
-        """One empty text for each sequence."""
+        """Start with one empty text for each sequence."""
         totals = torch.full((num, width), NEVER, device=device)
-        totals[:, :1] = 0.0
+        totals[:, :1] = 0.0  # one beam alone: W equal ones would find the same text W times
         zeros = torch.zeros(num, width, dtype=torch.long, device=device)
         ids = torch.full((num, width, 1), BOS_ID, device=device)
         return cls(torch.arange(num, device=device), ids, totals, totals, zeros, zeros.bool())
@@ -153,21 +151,24 @@ class Beams:
         return ~self.is_done & (self.totals != NEVER)
 
     def live_places(self) -> Tensor:
-        """Places of the rows among the B * W beams, (R,)."""
+        """Index the rows among the B * W beams, (R,)."""
         return self.is_live.flatten().nonzero().flatten()
 
     def grown(
         self, places: Tensor, values: Tensor, tokens: Tensor, divisors: Tensor
     ) -> tuple["Beams", Tensor]:
-        """The best beams one id later, and the beam that each comes from, as one of the B * W, (B, W).
+        """Grow the beams by one id and keep the best.
 
-        No more than the W best ids of a row can be among the W best of its sequence.
+        Only the W best ids of a row can be among the W best of its sequence.
+
+        Returns:
+            The beams, and the parent of each as an index among the B * W, (B, W).
 
         Args:
-            places: (R,), the beams that grow, as places among the B * W.
+            places: (R,), the beams that grow, as indices among the B * W.
             values: (R, C), log probabilities of their best ids.
             tokens: (R, C), these ids.
-            divisors: (longest + 1,), of each length; see ``powers``.
+            divisors: (longest + 1,), by length; see ``powers``.
         """
         num, width = self.totals.shape
         totals = values.new_full((num * width, values.shape[1]), NEVER)
@@ -175,52 +176,56 @@ class Beams:
             self.totals.flatten()
         )  # a finished beam goes on as itself, one that is none stays none
         totals[places] = values + self.totals.flatten()[places, None]
-        said = tokens.new_full(totals.shape, PAD_ID)
-        said[places] = tokens
+        added = tokens.new_full(totals.shape, PAD_ID)
+        added[places] = tokens
         lengths = self.lengths + self.is_live
         ranked = totals.view(num, width, -1) / divisors[lengths][:, :, None]
+        # A stable sort, where topk may order equal scores by chance: equal beams then depend on the
+        # device and the batch.
         scores, best = (
             found[:, :width]
             for found in ranked.flatten(1).sort(dim=1, descending=True, stable=True)
         )  # (B, W)
         beam = best // totals.shape[1]
-        said = said.view(num, -1).gather(1, best)
+        added = added.view(num, -1).gather(1, best)
         ids = self.ids.gather(1, beam[:, :, None].expand(-1, -1, self.ids.shape[2]))
         grown = Beams(
             self.sequences,
-            torch.cat([ids, said[:, :, None]], dim=2),
+            torch.cat([ids, added[:, :, None]], dim=2),
             totals.view(num, -1).gather(1, best),
             scores,
             lengths.gather(1, beam),
-            self.is_done.gather(1, beam) | (said == EOS_ID),
+            self.is_done.gather(1, beam) | (added == EOS_ID),
         )
         return grown, beam + width * torch.arange(num, device=beam.device)[:, None]
 
     def are_over(self, max_lengths: Tensor, divisors: Tensor, num_best: int) -> Tensor:
-        """Which sequences are at their longest, or have no beam that grows and can come among the best, (B,)."""
+        """Mark the sequences that are at their longest or whose best texts are decided, (B,)."""
         return self.are_decided(max_lengths, divisors, num_best) | (self.ids.shape[2] > max_lengths)
 
     def are_decided(self, max_lengths: Tensor, divisors: Tensor, num_best: int) -> Tensor:
-        """Of which sequences the best texts are finished, whatever is still to come, (B,).
+        """Mark the sequences whose best texts no growing beam can replace, (B,).
 
-        A log probability never rises, and the longest text divides it by most:
-        so much a beam that grows can still reach. At equal scores it goes on.
+        A log probability never rises, and the longest text has the largest
+        divisor: their quotient bounds the score of a growing beam. At equal
+        scores the search continues.
         """
+        # One growing beam is enough to continue, so the best of them is the bound.
         reach = self.totals.masked_fill(~self.is_live, NEVER).amax(1) / divisors[max_lengths]
         finished = self.scores.masked_fill(~self.is_done, NEVER).topk(num_best, dim=1).values[:, -1]
         return (finished > reach) | ~self.is_live.any(1)
 
     def hypotheses(self, i: int, num_best: int) -> list[Hypothesis]:
-        """The best texts of one sequence."""
+        """Return the best texts of one sequence."""
         rows = zip(self.ids[i, :num_best].tolist(), self.scores[i, :num_best].tolist(), strict=True)
         return [
             Hypothesis(_strip(ids), score)
             for n, (ids, score) in enumerate(rows)
-            if n == 0 or score != NEVER
+            if n == 0 or score != NEVER  # unused beams have no text
         ]
 
     def without(self, is_over: Tensor, fixed: State) -> tuple["Beams", State]:
-        """The sequences that are not over, and their rows of some tensors."""
+        """Remove the sequences that are over, also from tensors with B rows."""
         if not bool(is_over.any()):
             return self, fixed
         kept = (~is_over).nonzero().flatten()

@@ -1,7 +1,11 @@
-"""One step of a recurrence or of a decoder: what it needs of the weights is made once, before the first step.
+"""One step of a recurrence or of a decoder, its weights prepared once before the first step.
 
-B sequences, W beams of each, R rows: those that are growing; P rows of a state, from each of which one row or some
-go on; T source steps, E width of a token, O of an attentional state, H hidden, G gates, V ids.
+A search shares what training cannot: beams that branch continue from one row of the state, and a
+source is in memory once for all its beams.
+
+B sequences, W beams of each, R rows: the beams that still grow; P rows of a state, from each of
+which one row or several continue; T source steps, E width of a token, O of an attentional state,
+H hidden, G gates, V ids.
 """
 
 from collections.abc import Sequence
@@ -12,52 +16,56 @@ from torch import Tensor, nn
 from torch.nn.functional import linear, pad
 
 from rnn_models.batching.windows import State
-from rnn_models.decoding.beam_search import Rows
-from rnn_models.decoding.beam_search import Step as SearchStep
+from rnn_models.decoding.beam_search import Rows, SearchStep
 from rnn_models.layers.attention import Attention, Memory
 from rnn_models.layers.embedding import Embedding
 
-# Ids of a projection are a multiple of this many: products whose rows fill no whole registers are slower.
+# Ids of a projection are a multiple of this many: products whose rows fill no whole registers are
+# slower.
 ALIGNED = 64
 
 
-class Step(Protocol):
+class CellStep(Protocol):
     """A step of a recurrence."""
 
     def __call__(
         self, added: Tensor, inputs: Tensor, state: State, origin: Tensor | None = None
     ) -> State:
-        """The next state.
+        """Compute the next state.
 
         Args:
             added: What is added to the gates, (R, G * H).
-            inputs: The inputs that this does not count, (P, O).
+            inputs: The other inputs, (P, O).
             state: (P, H) each.
-            origin: The row of both that each row goes on from, (R,); none if they are the same rows.
+            origin: The row of both that each row continues from, (R,); None if they
+                are the same rows.
         """
 
 
-def lstm_step(cell: nn.RNNBase, num_added: int) -> Step:
-    """One step of an LSTM; the first ``num_added`` of its inputs count in what is added."""
+def lstm_step(cell: nn.RNNBase, num_added: int) -> CellStep:
+    """Make the step of an LSTM; ``added`` covers the first ``num_added`` of its inputs."""
     from_inputs, from_hidden, _, _ = cell.parameters()
+    # Both matrices side by side: one product per step in place of two.
     weights = torch.cat([from_inputs[:, num_added:], from_hidden], dim=1).T
 
     def step(added: Tensor, inputs: Tensor, state: State, origin: Tensor | None = None) -> State:
         h, c = state
         i, f, g, o = sums(added, torch.cat([inputs, h], dim=1), weights, origin).chunk(4, dim=1)
+        # The cell adds and the forget gate scales: the path of gradients that do not vanish.
         c = f.sigmoid() * rows_of(c, origin) + i.sigmoid() * g.tanh()
         return o.sigmoid() * c.tanh(), c
 
     return step
 
 
-def gru_step(cell: nn.RNNBase, num_added: int) -> Step:
-    """One step of a GRU; the reset gate meets the hidden state after its product, as in PyTorch."""
+def gru_step(cell: nn.RNNBase, num_added: int) -> CellStep:
+    """Make the step of a GRU; as in PyTorch, the reset gate applies after the product."""
     from_inputs, from_hidden, _, bias = cell.parameters()
     from_others = from_inputs[:, num_added:].T
 
     def step(added: Tensor, inputs: Tensor, state: State, origin: Tensor | None = None) -> State:
         (h,) = state
+        # Two products, since the reset gate stands between the one of h and the sum.
         xr, xz, xn = sums(added, inputs, from_others, origin).chunk(3, dim=1)
         hr, hz, hn = rows_of(torch.addmm(bias, h, from_hidden.T), origin).chunk(3, dim=1)
         n = (xn + (xr + hr).sigmoid() * hn).tanh()
@@ -66,8 +74,8 @@ def gru_step(cell: nn.RNNBase, num_added: int) -> Step:
     return step
 
 
-def rnn_step(cell: nn.RNNBase, num_added: int) -> Step:
-    """One step of a plain recurrence."""
+def rnn_step(cell: nn.RNNBase, num_added: int) -> CellStep:
+    """Make the step of a plain recurrence."""
     from_inputs, from_hidden, _, _ = cell.parameters()
     weights = torch.cat([from_inputs[:, num_added:], from_hidden], dim=1).T
     squash = torch.relu if cell.mode == "RNN_RELU" else torch.tanh
@@ -79,14 +87,15 @@ def rnn_step(cell: nn.RNNBase, num_added: int) -> Step:
 
 
 def sums(added: Tensor, inputs: Tensor, weights: Tensor, origin: Tensor | None) -> Tensor:
-    """What is added (R, G * H) to the product of inputs (P, K) and weights (K, G * H)."""
+    """Add ``added`` (R, G * H) to the product of inputs (P, K) and weights (K, G * H)."""
     if origin is None:
         return torch.addmm(added, inputs, weights)
+    # Multiplied once per row of the state, then copied to the beams that branch from it.
     return (inputs @ weights).index_select(0, origin).add_(added)
 
 
 def rows_of(tensor: Tensor, origin: Tensor | None) -> Tensor:
-    """What each row goes on from, (R, H) of (P, H)."""
+    """Select the row that each beam continues from, (R, H) of (P, H)."""
     return tensor if origin is None else tensor.index_select(0, origin)
 
 
@@ -94,7 +103,10 @@ STEPS = {"LSTM": lstm_step, "GRU": gru_step, "RNN_TANH": rnn_step, "RNN_RELU": r
 
 
 def gate_bias(cell: nn.RNNBase) -> Tensor:
-    """What is added to the gates of every token, (G * H,): both biases, but a GRU's second one is within its reset gate."""
+    """Return the bias of the gates, (G * H,).
+
+    It is the sum of both biases, but a GRU's second one lies inside its reset gate.
+    """
     _, _, bias, bias_hidden = cell.parameters()
     return bias if cell.mode == "GRU" else bias + bias_hidden
 
@@ -108,31 +120,40 @@ def decoder_step(
     never_said: Sequence[int],
     width: int,
 ) -> SearchStep:
-    """A step of a search with an attending decoder, which reads its last attentional state too if its cell has room for it.
+    """Make the step of a beam search with an attending decoder.
+
+    The decoder is under input feeding if its cell is wide enough for it.
 
     Args:
-        embedding: Of ids that are said.
-        cell: A recurrence that reads a token (E) or, side by side, token and attentional state (E + O).
-        attention: Of its states over the source's; its memory is what is fixed.
+        embedding: Embedding of target ids.
+        cell: A recurrence over a token (E), or a token and an attentional state (E + O).
+        attention: Attention over the source, whose memory no step changes.
         projection: Weight (V, O) and bias (V,).
         never_said: Ids whose logits are -inf.
         width: W.
 
     Returns:
-        A step whose state is the hidden state and, if it is fed, the last attentional state. The beams of a
-        sequence ask its memory together, as its time steps do in training, so it is there once for all of them.
+        A step whose state is the hidden state and, under input feeding, the last
+        attentional state. The beams of a sequence attend to its memory in one
+        product, as its time steps do in training.
     """
-    from_tokens, add = next(cell.parameters())[:, : embedding.table.embedding_dim], gate_bias(cell)
-    advance, own = STEPS[cell.mode](cell, from_tokens.shape[1]), attention.own_weight.T
+    from_tokens = next(cell.parameters())[:, : embedding.table.embedding_dim]
+    add = gate_bias(cell)
+    advance = STEPS[cell.mode](cell, from_tokens.shape[1])
+    own = attention.own_weight.T
     weight, bias = aligned(*projection, never_said)
-    num_hidden, is_fed = 2 if cell.mode == "LSTM" else 1, cell.input_size > from_tokens.shape[1]
+    num_hidden = 2 if cell.mode == "LSTM" else 1
+    is_fed = cell.input_size > from_tokens.shape[1]
 
     def step(rows: Rows, fixed: State, state: State) -> tuple[Tensor, State]:
-        hidden, memory = state[:num_hidden], Memory(*fixed)
+        hidden = state[:num_hidden]
+        memory = Memory(*fixed)
         fed = state[num_hidden] if is_fed else hidden[0][:, :0]
-        ids, which = torch.unique(rows.ids, return_inverse=True)  # rows say few ids between them
+        # Beams often end in the same ids: each distinct one is multiplied once.
+        ids, which = torch.unique(rows.ids, return_inverse=True)
         added = linear(embedding(ids[:, None])[:, 0], from_tokens, add)[which]  # (R, G * H)
         hidden = advance(added, fed, hidden, rows.origin)
+        # (R, H) to (B * W, H): beams that do not grow have zeros, whose result is ignored.
         queries = (
             hidden[0]
             .new_zeros(len(memory.keys) * width, cell.hidden_size)
@@ -140,14 +161,17 @@ def decoder_step(
         )
         looked = attention.look(queries.view(-1, width, cell.hidden_size), memory)  # (B, W, T)
         contexts = torch.bmm(looked, memory.values).flatten(0, 1)[rows.places]  # (R, O)
-        said = torch.addmm(contexts, hidden[0], own).tanh_()
-        return linear(said, weight, bias), (*hidden, said) if is_fed else hidden
+        attended = torch.addmm(contexts, hidden[0], own).tanh_()
+        return linear(attended, weight, bias), (*hidden, attended) if is_fed else hidden
 
     return step
 
 
 def aligned(weight: Tensor, bias: Tensor, never_said: Sequence[int]) -> tuple[Tensor, Tensor]:
-    """A projection, weight (V, O) and bias (V,), to some ids more; the bias of these, and of what is never said, is -inf."""
+    """Pad a projection, weight (V, O) and bias (V,), to a multiple of ``ALIGNED`` ids.
+
+    The bias of the ids added, and of forbidden ones, is -inf.
+    """
     barred = torch.tensor(never_said, dtype=torch.long, device=bias.device)
     more = -len(bias) % ALIGNED
     wide = pad(weight, (0, 0, 0, more))

@@ -1,19 +1,52 @@
-"""BPTT written out for an LSTM that reads its last attentional state: one product per weight matrix, not one per step.
+"""BPTT written out for an LSTM under input feeding: one product per weight matrix over all steps.
 
-A recurrence that is fed what it attended to cannot be one kernel call. Left to
-autograd, each step back in time adds a whole matrix to the gradient of each
-weight; here the steps leave only what they were told, and the gradients of
-weights, keys and values are one product each over all steps.
+A recurrence that reads its last attentional state cannot be one kernel call. With autograd each
+step back in time adds a whole matrix to the gradient of each weight. Here the steps only keep their
+inputs and the gradients of their sums; the gradients of weights, keys and values are then one
+product each over all steps.
 
 B sequences, T source steps, U target steps, H hidden, O of an attentional state.
 """
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
 Gradients = tuple[Tensor | None, ...]
+
+
+class Tape(NamedTuple):
+    """The values of all steps that the backward pass needs.
+
+    ``gates`` (U, B, 4 * H) after their nonlinearities; ``inputs`` (U, B, O + H)
+    to the gates; ``cells`` (U + 1, B, H), the first from before the steps;
+    ``squashed`` (U, B, H), tanh of the cells; ``queries`` (B, U, H);
+    ``probabilities`` (B, U, T); ``attended`` (B, U, O) before dropout.
+    """
+
+    gates: Tensor
+    inputs: Tensor
+    cells: Tensor
+    squashed: Tensor
+    queries: Tensor
+    probabilities: Tensor
+    attended: Tensor
+
+
+def empty_tape(added: Tensor, own: Tensor, num_source: int) -> Tape:
+    """Allocate the memory of all steps at once, which is faster than a list of small tensors."""
+    num_steps, num, _ = added.shape
+    hidden, width = own.shape
+    return Tape(
+        gates=torch.empty_like(added),
+        inputs=added.new_empty(num_steps, num, width + hidden),
+        cells=added.new_empty(num_steps + 1, num, hidden),
+        squashed=added.new_empty(num_steps, num, hidden),
+        queries=added.new_empty(num, num_steps, hidden),
+        probabilities=added.new_empty(num, num_steps, num_source),
+        attended=added.new_empty(num, num_steps, width),
+    )
 
 
 class FedLSTM(torch.autograd.Function):
@@ -25,7 +58,8 @@ class FedLSTM(torch.autograd.Function):
         c_t = f c_(t-1) + i g,  h_t = o tanh(c_t)
         p_t = softmax(h_t keys + barred),  a_t = tanh(h_t W_q + p_t values)
 
-    Where ``kept`` masks drop units, h_t is masked where attention reads it and a_t where it is said and fed.
+    The ``kept`` masks are dropout: of h_t where attention reads it, and of a_t
+    where it is returned and fed back.
 
     Origin:
         Hochreiter and Schmidhuber (1997) with Gers et al. (2000), the cell;
@@ -47,10 +81,10 @@ class FedLSTM(torch.autograd.Function):
         kept_hidden: Tensor,
         kept: Tensor,
     ) -> tuple[Tensor, ...]:
-        """Read all steps.
+        """Run all steps.
 
         Args:
-            ctx: Keeps what the way back needs.
+            ctx: Keeps the tensors for the backward pass.
             added: (U, B, 4 * H), what tokens and biases add to the gates i, f, g, o.
             weights: (O + H, 4 * H), of the attentional and of the hidden state.
             own: (H, O), W_q.
@@ -64,114 +98,88 @@ class FedLSTM(torch.autograd.Function):
             kept: (B, O), another.
 
         Returns:
-            Attentional states (B, U, O), probabilities (B, U, T), and h, c and the attentional state after the last step.
+            Attentional states (B, U, O), probabilities (B, U, T), and h, c and
+            the attentional state after the last step.
         """
-        (num_steps, num, _), (hidden, width) = added.shape, own.shape
-        gates, inputs = torch.empty_like(added), added.new_empty(num_steps, num, width + hidden)
-        cells, squashed = (
-            added.new_empty(num_steps + 1, num, hidden),
-            added.new_empty(num_steps, num, hidden),
-        )
-        read, said = added.new_empty(num, num_steps, hidden), added.new_empty(num, num_steps, width)
-        looked = added.new_empty(num, num_steps, keys.shape[1])
-        cells[0] = c
-        for t in range(num_steps):
-            torch.cat([fed, h], dim=1, out=inputs[t])
-            i, f, g, o = torch.addmm(added[t], inputs[t], weights, out=gates[t]).chunk(4, dim=1)
+        tape = empty_tape(added, own, keys.shape[1])
+        tape.cells[0] = c
+        for t in range(len(added)):
+            torch.cat([fed, h], dim=1, out=tape.inputs[t])
+            sums = torch.addmm(added[t], tape.inputs[t], weights, out=tape.gates[t])
+            i, f, g, o = sums.chunk(4, dim=1)  # views: the nonlinearities write into the tape
             for gate in (i, f, o):
                 gate.sigmoid_()
-            torch.addcmul(i * g.tanh_(), f, cells[t], out=cells[t + 1])
-            h = o * torch.tanh(cells[t + 1], out=squashed[t])
-            queries = h * kept_hidden
-            probabilities = torch.baddbmm(barred, queries[:, None], keys.mT).softmax(
-                dim=2
-            )  # (B, 1, T)
-            attended = torch.baddbmm((queries @ own)[:, None], probabilities, values)[:, 0].tanh_()
+            torch.addcmul(i * g.tanh_(), f, tape.cells[t], out=tape.cells[t + 1])
+            h = o * torch.tanh(tape.cells[t + 1], out=tape.squashed[t])
+            query = h * kept_hidden
+            energies = torch.baddbmm(barred, query[:, None], keys.mT)  # (B, 1, T)
+            probabilities = energies.softmax(dim=2)
+            attended = torch.baddbmm((query @ own)[:, None], probabilities, values)[:, 0].tanh_()
             fed = attended * kept
-            read[:, t], looked[:, t], said[:, t] = queries, probabilities[:, 0], attended
-        ctx.save_for_backward(
-            weights,
-            own,
-            keys,
-            values,
-            kept_hidden,
-            kept,
-            gates,
-            inputs,
-            cells,
-            squashed,
-            read,
-            looked,
-            said,
-        )
-        return said * kept[:, None], looked.clone(), h, cells[-1].clone(), fed
+            tape.queries[:, t] = query
+            tape.probabilities[:, t] = probabilities[:, 0]
+            tape.attended[:, t] = attended
+        ctx.save_for_backward(weights, own, keys, values, kept_hidden, kept, *tape)
+        # Copies: an output must not share memory with what is saved, or the caller could change it.
+        looked = tape.probabilities.clone()
+        return tape.attended * kept[:, None], looked, h, tape.cells[-1].clone(), fed
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> Gradients:
         """Go back from the last step to the first."""
-        (
-            weights,
-            own,
-            keys,
-            values,
-            kept_hidden,
-            kept,
-            gates,
-            inputs,
-            cells,
-            squashed,
-            read,
-            looked,
-            said,
-        ) = ctx.saved_tensors
-        of_said, of_looked, of_h, of_c, of_fed = gradients
-        (hidden, width), num_steps = own.shape, len(gates)
-        of_gates, of_sum, of_energy = (
-            torch.empty_like(gates),
-            torch.empty_like(said),
-            torch.empty_like(looked),
-        )
-        to_read = kept[:, None] * (
-            1 - said * said
-        )  # (B, U, O), what a gradient is multiplied by on its way to the sum
-        slopes = gate_slopes(gates, cells, squashed)
-        for t in range(num_steps - 1, -1, -1):
-            of_sum[:, t] = one = (of_said[:, t] + of_fed) * to_read[:, t]
-            p, of_p = looked[:, t], torch.bmm(one[:, None], values.mT)[:, 0] + of_looked[:, t]
+        weights, own, keys, values, kept_hidden, kept, *saved = ctx.saved_tensors
+        tape = Tape(*saved)
+        of_attended, of_looked, of_h, of_c, of_fed = gradients
+        hidden, width = own.shape
+        of_gates = torch.empty_like(tape.gates)
+        of_sum = torch.empty_like(tape.attended)
+        of_energy = torch.empty_like(tape.probabilities)
+        # (B, U, O), the derivative of a_t by its sum: dropout times that of tanh, 1 - tanh^2.
+        to_sum = kept[:, None] * (1 - tape.attended * tape.attended)
+        slopes = gate_slopes(tape)
+        for t in range(len(tape.gates) - 1, -1, -1):
+            # a_t counts twice: where it is returned, and in the gates of the next step.
+            of_sum[:, t] = one = (of_attended[:, t] + of_fed) * to_sum[:, t]
+            p = tape.probabilities[:, t]
+            of_p = torch.bmm(one[:, None], values.mT)[:, 0] + of_looked[:, t]
+            # The Jacobian of a softmax: p (g - <p, g>).
             of_energy[:, t] = energy = p * (of_p - (p * of_p).sum(1, keepdim=True))
             of_query = torch.baddbmm((one @ own.T)[:, None], energy[:, None], keys)[:, 0]
             of_h = torch.addcmul(of_h, of_query, kept_hidden)
-            of_c = torch.addcmul(of_c, of_h, slopes[1][t])
+            of_c = torch.addcmul(of_c, of_h, slopes.cell[t])
             parts = of_gates[t].chunk(4, dim=1)
-            for part, slope in zip(parts[:3], slopes[0][t].chunk(3, dim=1), strict=True):
+            for part, slope in zip(parts[:3], slopes.sums[t].chunk(3, dim=1), strict=True):
                 torch.mul(of_c, slope, out=part)
-            torch.mul(of_h, slopes[2][t], out=parts[3])
-            of_c = of_c * gates[t, :, hidden : 2 * hidden]
+            torch.mul(of_h, slopes.output[t], out=parts[3])
+            # Through the cell the gradient is only multiplied by the forget gate: where that is
+            # open, it does not vanish.
+            of_c = of_c * tape.gates[t, :, hidden : 2 * hidden]
             of_fed, of_h = torch.split(of_gates[t] @ weights.T, [width, hidden], dim=1)
-        of_weights = inputs.flatten(0, 1).T @ of_gates.flatten(0, 1)
-        of_own = read.flatten(0, 1).T @ of_sum.flatten(0, 1)
-        of_keys, of_values = torch.bmm(of_energy.mT, read), torch.bmm(looked.mT, of_sum)
-        return (
-            of_gates,
-            of_weights,
-            of_own,
-            of_h,
-            of_c,
-            of_fed,
-            of_keys,
-            of_values,
-            None,
-            None,
-            None,
-        )
+        of_weights = tape.inputs.flatten(0, 1).T @ of_gates.flatten(0, 1)
+        of_own = tape.queries.flatten(0, 1).T @ of_sum.flatten(0, 1)
+        of_keys = torch.bmm(of_energy.mT, tape.queries)
+        of_values = torch.bmm(tape.probabilities.mT, of_sum)
+        of_state = (of_h, of_c, of_fed)
+        # The mask of padding and those of dropout have no gradient.
+        return of_gates, of_weights, of_own, *of_state, of_keys, of_values, None, None, None
 
 
-def gate_slopes(gates: Tensor, cells: Tensor, squashed: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """What the gradients of c_t and h_t are multiplied by at each step.
+class Slopes(NamedTuple):
+    """Derivatives at each step: of c_t by the sums of i, f and g; of h_t by c_t and by o's sum."""
+
+    sums: Tensor
+    cell: Tensor
+    output: Tensor
+
+
+def gate_slopes(tape: Tape) -> Slopes:
+    """Compute the derivatives of the gates of all steps at once.
 
     Returns:
-        From c_t to the sums of i, f and g (U, B, 3 * H); from h_t to c_t, and from h_t to the sum of o (U, B, H).
+        ``sums`` (U, B, 3 * H), ``cell`` and ``output`` (U, B, H).
     """
-    i, f, g, o = gates.chunk(4, dim=2)
-    to_sums = torch.cat([g * i * (1 - i), cells[:-1] * f * (1 - f), i * (1 - g * g)], dim=2)
-    return to_sums, o * (1 - squashed * squashed), squashed * o * (1 - o)
+    i, f, g, o = tape.gates.chunk(4, dim=2)
+    # sigmoid' = s (1 - s), tanh' = 1 - t^2, both from the values that the forward pass kept.
+    sums = torch.cat([g * i * (1 - i), tape.cells[:-1] * f * (1 - f), i * (1 - g * g)], dim=2)
+    cell = o * (1 - tape.squashed * tape.squashed)
+    return Slopes(sums, cell, tape.squashed * o * (1 - o))

@@ -22,18 +22,19 @@ def read_fed(
     state: State,
     dropout: nn.Module,
 ) -> tuple[Tensor, Tensor, State]:
-    """Read a stretch of target tokens, each with the attentional state before it.
+    """Run a decoder over target tokens, each with the attentional state before it.
 
-    All that depends on no step before is computed for all steps at once: what
-    the tokens add to the gates here, the matrices over the source in ``memory``.
+    All that is independent of earlier steps is computed for all steps at once:
+    what tokens add to the gates here, the matrices over the source in
+    ``memory``.
 
     Args:
-        cell: A recurrence that reads tokens and attentional states side by side, E + O wide.
-        attention: Of its states over the source's.
+        cell: A recurrence over tokens and attentional states, E + O wide.
+        attention: Attention of its states over the source.
         tokens: (B, U, E).
-        memory: What is attended to.
+        memory: The source.
         state: Hidden state, (B, H) each, then the last attentional state (B, O).
-        dropout: Of hidden and of attentional states, with one mask for all steps of a sequence.
+        dropout: For hidden and attentional states, with one mask over time.
 
     Returns:
         Attentional states (B, U, O), probabilities (B, U, T), the next state.
@@ -48,6 +49,8 @@ def read_fed(
     )  # (U, B, G * H)
     kept_hidden = dropout(torch.ones_like(hidden[0])[:, None])  # (B, 1, H): one mask for all steps
     kept = dropout(torch.ones_like(fed)[:, None])
+    # The written-out gradient covers an LSTM with inner products in one precision; under autocast
+    # and for all else, autograd goes through the steps.
     if cell.mode == "LSTM" and attention.is_product and added.dtype == from_inputs.dtype:
         weights = torch.cat([from_inputs[:, tokens.shape[2] :], from_hidden], dim=1).T
         own = attention.own_weight.T
@@ -55,12 +58,16 @@ def read_fed(
         attended, looked, *after = FedLSTM.apply(added, weights, own, *state, *memory, *masks)  # type: ignore[no-untyped-call]
         return attended, looked, tuple(after)
     step = STEPS[cell.mode](cell, tokens.shape[2])
-    states, attended, probabilities = tuple(hidden), [], []
+    states = tuple(hidden)
+    attended = []
+    probabilities = []
     for token in added.unbind(0):
         states = step(token, fed, states)
-        said, looked = attention(states[0][:, None] * kept_hidden, memory)  # (B, 1, O), (B, 1, T)
-        said = said * kept
-        fed = said[:, 0]
-        attended.append(said)
+        attentional, looked = attention(
+            states[0][:, None] * kept_hidden, memory
+        )  # (B, 1, O), (B, 1, T)
+        attentional = attentional * kept
+        fed = attentional[:, 0]
+        attended.append(attentional)
         probabilities.append(looked)
     return torch.cat(attended, dim=1), torch.cat(probabilities, dim=1), (*states, fed)

@@ -13,7 +13,7 @@ from rnn_models.devices import device_of
 from rnn_models.parallel_batches import in_order
 from rnn_models.problem import Output, Problem
 
-Said = TypeVar("Said")
+Prediction = TypeVar("Prediction")
 
 
 def predict_all(
@@ -24,34 +24,40 @@ def predict_all(
     size: int = 64,
     tokens: int = 8192,
 ) -> list[Output]:
-    """Outputs of all examples, in their order."""
-    return say_in_batches(
+    """Predict the outputs of all examples, in their order."""
+    return predict_in_batches(
         partial(problem.predict, model), model, examples, size=size, tokens=tokens
     )
 
 
-def say_in_batches(
-    say: Callable[[Batch], Iterable[Said]],
+def predict_in_batches(
+    answer: Callable[[Batch], Iterable[Prediction]],
     model: torch.nn.Module,
     examples: Examples,
     *,
     size: int = 64,
     tokens: int = 8192,
-) -> list[Said]:
-    """What is said of all examples, in their order; on a CPU of several batches at a time.
+) -> list[Prediction]:
+    """Apply a function to all examples in batches; a CPU computes several batches at a time.
 
     Args:
-        say: What a batch, on the model's device, gives for each of its examples. Changes nothing.
-        model: What says it.
-        examples: N of them.
+        answer: Returns one prediction for each example of a batch. It runs in
+            several threads and must change nothing.
+        model: The model, which is put into evaluation mode.
+        examples: N examples.
         size: Examples of a batch, at most.
         tokens: Tokens of a batch with their padding, at most.
+
+    Returns:
+        The predictions, in the order of the examples.
     """
     model.eval()
-    device, batches = device_of(model), sorted_batches(examples, size=size, tokens=tokens)
+    device = device_of(model)
+    batches = sorted_batches(examples, size=size, tokens=tokens)
 
-    def work(indices: NDArray[np.int64]) -> list[tuple[int, Said]]:
-        return list(zip(indices.tolist(), say(examples.batch(indices).to(device)), strict=True))
+    def work(indices: NDArray[np.int64]) -> list[tuple[int, Prediction]]:
+        return list(zip(indices.tolist(), answer(examples.batch(indices).to(device)), strict=True))
 
+    # Batches are sorted by length; the dictionary restores the order of the examples.
     found = dict(pair for pairs in in_order(work, batches, device) for pair in pairs)
     return [found[i] for i in range(len(examples))]

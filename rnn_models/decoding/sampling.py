@@ -1,4 +1,4 @@
-"""Texts drawn from a model id by id, its state carried: temperature, top-k, top-p.
+"""Sampling of texts from a language model: temperature, top-k, top-p.
 
 B texts, R texts that are not over, V ids, U steps.
 """
@@ -16,13 +16,13 @@ from rnn_models.batching.batch import BOS_ID, EOS_ID, PAD_ID, UNK_ID
 from rnn_models.batching.windows import State
 from rnn_models.settings import TrainSettings, check_setting, setting
 
-Step = Callable[[Tensor, State], tuple[Tensor, State]]
-NEVER_SAID = (PAD_ID, UNK_ID, BOS_ID)
+SamplingStep = Callable[[Tensor, State], tuple[Tensor, State]]
+FORBIDDEN = (PAD_ID, UNK_ID, BOS_ID)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Sampling:
-    """How ids are drawn. First the temperature, then ``top_k``, then ``top_p`` of what is left."""
+    """How ids are drawn: first the temperature, then ``top_k``, then ``top_p`` of the remaining."""
 
     temperature: float = setting(1.0, "What divides logits; 0 takes the likeliest.", low=0)
     top_k: int = setting(0, "Ids that may be drawn, the likeliest; 0 for all.", low=0)
@@ -39,7 +39,7 @@ class Sampling:
 
     @classmethod
     def of(cls, s: TrainSettings) -> "Sampling":
-        """What the settings of a model say."""
+        """Take the sampling settings from those of a model."""
         return cls(
             temperature=s.temperature,
             top_k=s.top_k,
@@ -52,7 +52,7 @@ class Sampling:
 
 @dataclass(frozen=True)
 class Sample:
-    """A drawn text without its end, what it cost in nats by the model's own probabilities, and whether it ended."""
+    """A drawn text without its end, its negative log-likelihood, and whether it ended."""
 
     ids: list[int]
     nats: float
@@ -65,18 +65,20 @@ class Sample:
 
 
 def probabilities_of(logits: Tensor, sampling: Sampling) -> Tensor:
-    """With which probability each id is drawn, (B, V), in float64.
+    """Compute the probabilities from which ids are drawn, (B, V), in float64.
 
     Args:
         logits: (B, V).
-        sampling: How it is drawn.
+        sampling: The settings.
 
     Origin:
         Fan, Lewis and Dauphin (2018), top-k; Holtzman et al. (2020), top-p:
-        the fewest of the likeliest ids whose probability reaches p.
+        the smallest set of likeliest ids whose probability reaches p.
     """
+    # The limit of a temperature towards 0, which as a divisor would overflow.
     if sampling.temperature == 0:
         return torch.nn.functional.one_hot(logits.argmax(1), logits.shape[1]).double()
+    # float64: the cumulative sum of a large vocabulary loses digits in float32.
     scaled = logits.double() / sampling.temperature
     if 0 < sampling.top_k < scaled.shape[1]:
         highest, places = scaled.topk(sampling.top_k, dim=1)
@@ -86,7 +88,7 @@ def probabilities_of(logits: Tensor, sampling: Sampling) -> Tensor:
         ordered, places = probabilities.sort(dim=1, descending=True, stable=True)
         before = torch.nn.functional.pad(ordered.cumsum(1)[:, :-1], (1, 0))
         is_kept = before < sampling.top_p
-        is_kept[:, 0] = True
+        is_kept[:, 0] = True  # the likeliest id stays even with top_p 0
         kept = torch.zeros_like(probabilities).scatter(1, places, ordered * is_kept)
         probabilities = kept / kept.sum(1, keepdim=True)
     return probabilities
@@ -104,16 +106,18 @@ def draw(probabilities: Tensor, chances: Tensor) -> Tensor:
     """
     reached = probabilities.cumsum(1)
     whole = reached[:, -1:]
+    # Scaled to the sum, which rounding leaves a little off 1.
     drawn = torch.searchsorted(reached, chances[:, None] * whole, right=True)
-    last = (reached < whole).sum(1, keepdim=True)  # where rounding would lead beyond all ids
+    # Rounding could lead behind the last id of positive probability.
+    last = (reached < whole).sum(1, keepdim=True)
     return torch.minimum(drawn, last).squeeze(1)
 
 
 def chances_of(rows: NDArray[np.int64], sampling: Sampling) -> NDArray[np.float64]:
-    """A number from 0 to 1 for each step of each text, (B, U).
+    """Draw a number from 0 to 1 for each step of each text, (B, U).
 
-    They follow from the seed and the text's number alone, so what is drawn
-    for a text does not depend on the batch that it is in.
+    The numbers follow from the seed and the text's number alone, so a drawn
+    text does not depend on its batch.
     """
     drawn = [
         np.random.default_rng((sampling.seed, int(row))).random(sampling.max_length) for row in rows
@@ -122,41 +126,43 @@ def chances_of(rows: NDArray[np.int64], sampling: Sampling) -> NDArray[np.float6
 
 
 def sample(
-    step: Step, logits: Tensor, state: State, sampling: Sampling, rows: NDArray[np.int64]
+    step: SamplingStep, logits: Tensor, state: State, sampling: Sampling, rows: NDArray[np.int64]
 ) -> list[Sample]:
-    """Draw texts side by side; each step reads one id of each text that is not over.
+    """Draw texts in parallel; each step reads one id of each text that is not over.
 
     Args:
-        step: Takes the last ids (R,) and the state, gives logits (R, V) of the
-            next ids and the state after them.
-        logits: Of the first id of each text, (B, V).
-        state: What has been read so far, B rows each.
-        sampling: How.
-        rows: Number of each text, (B,), from which follows what is drawn.
+        step: From the last ids (R,) and the state to logits (R, V) of the next
+            ids and the next state.
+        logits: Logits of the first id of each text, (B, V).
+        state: The state after the beginnings of the texts, B rows each.
+        sampling: The settings.
+        rows: Number of each text, (B,), which seeds its draws.
     """
     chances = torch.from_numpy(chances_of(rows, sampling)).to(logits.device)
     ids = torch.full(chances.shape, PAD_ID, device=logits.device)
-    nats = chances.new_zeros(len(rows))
-    never, live = (
-        torch.tensor(NEVER_SAID, device=logits.device),
-        torch.arange(len(rows), device=logits.device),
-    )
-    for place in range(sampling.max_length):
+    losses = chances.new_zeros(len(rows))
+    never = torch.tensor(FORBIDDEN, device=logits.device)
+    live = torch.arange(len(rows), device=logits.device)
+    for index in range(sampling.max_length):
         drawn = draw(
             probabilities_of(logits.index_fill(1, never, float("-inf")), sampling),
-            chances[live, place],
+            chances[live, index],
         )
-        ids[live, place] = drawn
-        nats[live] -= logits.log_softmax(1).gather(1, drawn[:, None]).squeeze(1).double()
+        ids[live, index] = drawn
+        # The score counts the model's own probabilities, whatever the temperature.
+        losses[live] -= logits.log_softmax(1).gather(1, drawn[:, None]).squeeze(1).double()
+        # Texts that are over leave the batch, and with them their rows of the state.
         if not sampling.goes_on:
             goes_on = (drawn != EOS_ID).nonzero().flatten()
-            live, drawn, state = live[goes_on], drawn[goes_on], tuple(s[goes_on] for s in state)
-        if place + 1 == sampling.max_length or not len(live):
+            live = live[goes_on]
+            drawn = drawn[goes_on]
+            state = tuple(s[goes_on] for s in state)
+        if index + 1 == sampling.max_length or not len(live):
             break
         logits, state = step(drawn, state)
     return [
         _sample(row, cost, sampling)
-        for row, cost in zip(ids.tolist(), nats.detach().tolist(), strict=True)
+        for row, cost in zip(ids.tolist(), losses.detach().tolist(), strict=True)
     ]
 
 
@@ -166,26 +172,35 @@ def _sample(ids: list[int], nats: float, sampling: Sampling) -> Sample:
 
 
 def read_prompts(model: Any, read: Tensor, lengths: Tensor) -> tuple[Tensor, State]:
-    """Read the beginnings of texts, each once, and stop each where it ends.
+    """Run a model over the beginnings of texts, each up to its own end.
+
+    Sorted by length, texts leave the batch where they end, so no state runs
+    over padding.
 
     Args:
-        model: Takes ids (R, W) and a state, gives states (R, W, H) and the state
-            after the last step; ``project`` makes logits of states.
+        model: From ids (R, W) and a state to states (R, W, H) and the next state;
+            ``project`` makes logits of states.
         read: (B, T), padded on the right.
         lengths: (B,), at least 1.
 
     Returns:
-        Logits of what comes next, (B, V), and the state to go on from.
+        Logits of the next ids, (B, V), and the state to continue from.
     """
+    # Shortest first: after each distinct length the texts that end there are the first rows.
     order = lengths.argsort(stable=True)
     edges, counts = torch.unique(lengths, return_counts=True)
-    start, state = 0, ()
-    rows, outputs, ends = order, list[Tensor](), list[State]()
+    start = 0
+    state = ()
+    rows = order
+    outputs = list[Tensor]()
+    ends = list[State]()
     for stop, num in zip(edges.tolist(), counts.tolist(), strict=True):
         states, state = model(read[rows, start:stop], state)
         outputs.append(model.project(states[:num, -1]))
         ends.append(tuple(s[:num] for s in state))
-        rows, state, start = rows[num:], tuple(s[num:] for s in state), stop
+        rows = rows[num:]
+        state = tuple(s[num:] for s in state)
+        start = stop
     back = order.argsort()
     whole = tuple(torch.cat(parts)[back] for parts in zip(*ends, strict=True))
     return torch.cat(outputs)[back], whole

@@ -1,21 +1,21 @@
-"""The likeliest ids of each row of logits, without the probabilities of all others.
+"""The likeliest ids of each row of logits, without a sort of all.
 
-R rows, V ids, C candidates of a row, N stretches of ids.
+R rows, V ids, C candidates of a row, N blocks of ids.
 """
 
 import torch
 from torch import Tensor
 
-# Ids of which first only the highest logit is looked at. By measurement: with 32 there are many maxima to
-# choose from, with 128 many ids in the stretches that are chosen.
+# Ids of a block, of which the search first compares the maximum alone. By measurement: with 32
+# there are many maxima, with 128 many ids in the chosen blocks.
 STRETCH = 64
 
 
 def candidates(logits: Tensor, num: int) -> tuple[Tensor, Tensor]:
-    """The ``num`` likeliest ids of each row, all of them where there are fewer.
+    """Find the ``num`` likeliest ids of each row, or all where there are fewer.
 
     Args:
-        logits: (R, V), which are overwritten.
+        logits: (R, V), overwritten.
         num: C.
 
     Returns:
@@ -29,10 +29,10 @@ def candidates(logits: Tensor, num: int) -> tuple[Tensor, Tensor]:
 
 
 def highest(logits: Tensor, num: int) -> tuple[Tensor, Tensor]:
-    """The ``num`` highest logits of each row and their ids, (R, C), the highest first.
+    """Find the ``num`` highest logits of each row and their ids, (R, C), the highest first.
 
-    As many lie in the ``num`` stretches whose highest are highest, and in what
-    is left of the row beyond its last stretch.
+    They lie in the ``num`` blocks with the highest maxima, or behind the last
+    whole block.
     """
     num_ids = logits.shape[1]
     num_stretches = num_ids // STRETCH

@@ -1,4 +1,4 @@
-"""What the gradients of a training say: how much its loss swings, whether they explode or vanish, where to clip."""
+"""Diagnosis of gradients: oscillation of the loss, explosion or vanishing, a clipping threshold."""
 
 import math
 from collections.abc import Sequence
@@ -14,14 +14,15 @@ from rnn_models.settings import TrainSettings
 from rnn_models.training.clipping import percentile
 
 Verdict = Literal["explodes", "vanishes", "healthy"]
-SMOOTHED = (
-    10  # steps whose losses are averaged: one batch is harder than another, which is no oscillation
-)
+# steps whose losses are averaged: one batch is harder than another, which is no oscillation
+SMOOTHED = 10
 LOOKED_BACK = 20  # steps before one that say what norm is usual there
 SPIKE = 10.0  # times the usual norm: one such step undoes what ten made
-# Of a gradient at the far end of a sequence, as a share of that at its near end. Where each step has a loss of its own,
-# as many of them as there are steps add up at the far end, each as it was: so growth counts per time step.
-GROWN_PER_STEP, FADED = 10.0, 1e-3
+# Of a gradient at the far end of a sequence, as a share of that at its near end. Where each step
+# has a loss of its own, as many of them as there are steps add up at the far end, each as it was:
+# so growth counts per time step.
+GROWN_PER_STEP = 10.0
+FADED = 1e-3
 CLIPPED_SHARE = 10.0  # percent of the steps that a suggested threshold clips
 SWINGS = 0.25  # oscillation above which a training does not get where it could
 LAST = 0.1  # share of the steps whose mean loss says where a training came to
@@ -29,11 +30,11 @@ LAST = 0.1  # share of the steps whose mean loss says where a training came to
 
 @dataclass(frozen=True)
 class Summary:
-    """A probe in numbers; norms stand before clipping.
+    """A probe in numbers; norms are those before clipping.
 
-    ``num_spikes`` counts norms above ten times what is usual. ``far_end`` is,
-    by layer and direction, the gradient that is left ``num_back`` time steps
-    before what is read last, as a share of that at the last, after the probe.
+    ``num_spikes`` counts norms above ten times the usual one. ``far_end`` is, by
+    layer and direction, the gradient ``num_back`` time steps before the last
+    step, as a share of that at the last step, after the probe.
     """
 
     num_steps: int
@@ -54,9 +55,9 @@ class Summary:
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """Two probes of one training, with clipping and without, put into words.
+    """Two probes of one training, with clipping and without, described in sentences.
 
-    ``clip_norm`` is the threshold they suggest, None where no norm was finite.
+    ``clip_norm`` is the suggested threshold, None where no norm was finite.
     """
 
     verdict: Verdict
@@ -67,34 +68,36 @@ class Diagnosis:
 
 
 def oscillation(losses: Sequence[float], window: int = SMOOTHED) -> float:
-    """How far the loss stands above the lowest it has reached before, in the mean over all steps, in shares of where it began.
+    """Measure how far the loss is above its lowest value so far, relative to its start.
 
-    The losses are first smoothed by a mean over ``window`` steps. 0 is a loss
-    that only falls; one that begins at 1 and then swings between 0.5 and 0.7
-    has about 0.1; one that was never finite or stopped being so is infinite.
+    The mean over all steps, of losses smoothed over ``window`` steps. A loss
+    that only falls has 0; one that starts at 1 and then oscillates between 0.5
+    and 0.7 has about 0.1; one that is not finite somewhere has infinity.
 
     Origin:
-        Our own. A ratio of neighbouring differences (von Neumann, 1941) would
-        see the noise of single batches and not a loss that climbs for long.
+        A measure of this project. A ratio of successive differences (von
+        Neumann, 1941) would measure the noise of single batches and miss a loss
+        that climbs for long.
     """
     if not losses or not all(map(math.isfinite, losses)):
         return math.inf
     width = min(window, len(losses))
     smooth = np.convolve(losses, np.full(width, 1 / width), mode="valid")
+    # A running minimum: a loss that falls again after a peak still counts its time above.
     above = smooth - np.minimum.accumulate(smooth)
     return float(above.mean() / abs(smooth[0])) if smooth[0] else 0.0
 
 
 def suggested_norm(norms: Sequence[float]) -> float | None:
-    """The norm that one step in ten exceeds, in two digits; None if none is finite.
+    """Suggest the norm that one step in ten exceeds, in two digits; None if none is finite.
 
-    Usual steps pass as they are, and those that are far longer than usual are
-    bounded by a step that is still usual.
+    Common steps stay as they are, and exploding ones are as long as a large
+    common step.
 
     Origin:
         Pascanu, Mikolov and Bengio (2013), section 3.2, take half to ten times
-        the mean norm over many updates. A percentile in its place: a mean is
-        moved by the very norms that are to be clipped.
+        the mean norm over many updates. A percentile here: the mean depends on
+        the very norms that are to be clipped.
     """
     finite = sorted(norm for norm in norms if math.isfinite(norm))
     found = percentile(finite, 100 - CLIPPED_SHARE) if finite else 0.0
@@ -102,11 +105,13 @@ def suggested_norm(norms: Sequence[float]) -> float | None:
 
 
 def num_spikes(norms: Sequence[float]) -> int:
-    """Count the norms above ten times what is usual: the median of the steps before, or of all if that is more.
+    """Count the norms above ten times the usual one.
 
-    So neither the large norms with which a training begins nor a hard batch
-    among the small norms at its end is one.
+    Usual is the median of the steps before, or of all steps if that is larger.
+    So neither the large norms at the start of a training nor a hard batch among
+    the small norms at its end is a spike.
     """
+    # Those that are not finite are counted apart.
     finite = [norm for norm in norms if math.isfinite(norm)]
     if not finite:
         return 0
@@ -118,14 +123,14 @@ def num_spikes(norms: Sequence[float]) -> int:
 
 
 def far_end(norms: Sequence[float]) -> float:
-    """The gradient at the far end of a sequence as a share of that at its near end; infinite where one is not finite."""
+    """Divide the gradient at the far end of a sequence by that at its near end."""
     if not norms or not all(map(math.isfinite, norms)):
         return math.inf if norms else 1.0
     return norms[-1] / norms[0] if norms[0] else 1.0
 
 
 def summary_of(probe: Probe) -> Summary:
-    """Put a probe into numbers."""
+    """Summarize a probe."""
     steps = probe.steps
     norms = [step.gradient_norm for step in steps]
     finite = sorted(norm for norm in norms if math.isfinite(norm))
@@ -151,27 +156,31 @@ def summary_of(probe: Probe) -> Summary:
 
 
 def diagnose(clipped: Probe, free: Probe, clipped_by: str) -> Diagnosis:
-    """Say what two probes of one training show, which differ in clipping only.
+    """Diagnose a training by two probes that differ in clipping only.
 
     Args:
-        clipped: Gradients bounded as the settings say.
-        free: Gradients as they come.
-        clipped_by: How they are bounded, as people write it.
+        clipped: The probe with the clipping of the settings.
+        free: The probe without clipping.
+        clipped_by: The way of clipping, as text.
     """
-    with_it, without = summary_of(clipped), summary_of(free)
+    with_clipping = summary_of(clipped)
+    without = summary_of(free)
+    # From the run with clipping: without it an explosion fills the norms of later steps.
     suggested = suggested_norm([step.gradient_norm for step in clipped.steps])
-    found = verdict(without, with_it)
-    said = [
+    found = verdict(without, with_clipping)
+    sentences = [
         _of_norms(without),
-        *_of_time(with_it),
-        _of_clipping(with_it, without, clipped_by),
-        *_of_faults(with_it, without),
+        *_of_time(with_clipping),
+        _of_clipping(with_clipping, without, clipped_by),
+        *_of_faults(with_clipping, without),
     ]
-    return Diagnosis(found, with_it, without, suggested, said)
+    return Diagnosis(found, with_clipping, without, suggested, sentences)
 
 
 def verdict(free: Summary, clipped: Summary) -> Verdict:
-    """Whether gradients explode where nothing bounds them, vanish over time, or do neither."""
+    """Decide whether gradients explode without clipping, vanish over time, or do neither."""
+    # Spikes and overflow are seen without clipping, which would hide them; decay through time in
+    # both, since it depends on the weights that each reaches.
     ends = [*free.far_end.values(), *clipped.far_end.values()]
     if free.num_not_finite or free.num_spikes or any(map(has_grown, ends, repeat(free.num_back))):
         return "explodes"
@@ -179,36 +188,34 @@ def verdict(free: Summary, clipped: Summary) -> Verdict:
 
 
 def has_grown(end: float, num_back: int) -> bool:
-    """Whether a gradient is more at the far end than the losses of the steps between can add up to."""
+    """Whether a gradient at the far end is larger than the losses of all steps can add up to."""
     return end > GROWN_PER_STEP * (num_back + 1)
 
 
 def _of_norms(free: Summary) -> str:
-    told = (
-        f"Without clipping the gradient norm is {free.median_norm:.3g} in the median and {free.largest_norm:.3g} at most; "
-        f"{free.num_spikes:,} of {free.num_steps:,} steps have more than {SPIKE:g} times what is usual there"
-    )
+    num = f"{free.num_not_finite:,}" if free.num_not_finite else "all"
     return (
-        f"{told}, and {free.num_not_finite:,} are not finite."
-        if free.num_not_finite
-        else f"{told}, and all are finite."
+        f"Without clipping the gradient norm is {free.median_norm:.3g} in the median and "
+        f"{free.largest_norm:.3g} at most; {free.num_spikes:,} of {free.num_steps:,} steps have "
+        f"more than {SPIKE:g} times what is usual there, and {num} are "
+        f"{'not finite' if free.num_not_finite else 'finite'}."
     )
 
 
 def _of_time(clipped: Summary) -> list[str]:
-    """What becomes of a gradient on its way back through time."""
+    """Describe how a gradient changes on its way back through time."""
     if not clipped.far_end:
         return ["The encoder has no recurrence, so no gradient runs back through time."]
-    told = {
-        way: f"{end:.2g} {_said(end, clipped.num_back)}" for way, end in clipped.far_end.items()
-    }
-    ends = "; ".join(f"{way} {what}" for way, what in told.items())
+    ends = "; ".join(
+        f"{way} {end:.2g} {_trend(end, clipped.num_back)}" for way, end in clipped.far_end.items()
+    )
     return [
-        f"What is left of a gradient {clipped.num_back} time steps before the hidden state read last, as a share: {ends}."
+        f"What is left of a gradient {clipped.num_back} time steps before the hidden state "
+        f"read last, as a share: {ends}."
     ]
 
 
-def _said(end: float, num_back: int) -> str:
+def _trend(end: float, num_back: int) -> str:
     return (
         "(it grows)"
         if has_grown(end, num_back)
@@ -225,8 +232,9 @@ def _of_clipping(clipped: Summary, free: Summary, by: str) -> str:
         )
     return (
         f"Clipping by {by} shortened {clipped.num_clipped:,} of {clipped.num_steps:,} steps "
-        f"({clipped.num_clipped / clipped.num_steps:.0%}). Loss at the end: {_number(clipped.last_loss)} with it, "
-        f"{_number(free.last_loss)} without it; its oscillation: {_number(clipped.oscillation)} with it, "
+        f"({clipped.num_clipped / clipped.num_steps:.0%}). Loss at the end: "
+        f"{_number(clipped.last_loss)} with it, {_number(free.last_loss)} without it; "
+        f"its oscillation: {_number(clipped.oscillation)} with it, "
         f"{_number(free.oscillation)} without it."
     )
 
@@ -236,44 +244,43 @@ def _number(value: float) -> str:
 
 
 def _of_faults(clipped: Summary, free: Summary) -> list[str]:
-    said = [f"Without clipping the {free.fault}"] if free.fault else []
-    return said + (
-        [f"Clipping alone does not help here: with it, too, the {clipped.fault}"]
-        if clipped.fault
-        else []
-    )
+    sentences = [f"Without clipping the {free.fault}"] if free.fault else []
+    if clipped.fault:
+        sentences.append(f"Clipping alone does not help here: with it, too, the {clipped.fault}")
+    return sentences
 
 
 def advice(found: Diagnosis, settings: TrainSettings) -> list[str]:
-    """What to do about a diagnosis, most urgent first; each setting by its full name."""
-    said, seen, lower = (
-        [],
-        found.clipped,
-        f"Lower training.learning_rate (now {settings.learning_rate:g})",
-    )
+    """Advise on settings, most urgent first; each setting by its full name."""
+    sentences = []
+    seen = found.clipped
+    lower = f"Lower training.learning_rate (now {settings.learning_rate:g})"
     if seen.fault or seen.last_loss > seen.first_loss:
-        said.append(f"{lower}: the loss does not come down.")
+        sentences.append(f"{lower}: the loss does not come down.")
     elif seen.oscillation > SWINGS:
-        said.append(
+        sentences.append(
             f"{lower}: with clipping, too, the loss swings (oscillation {seen.oscillation:.3g})."
         )
     if found.verdict == "explodes":
-        said.append("Keep clipping on: where nothing bounds the gradient, it explodes.")
+        sentences.append("Keep clipping on: where nothing bounds the gradient, it explodes.")
     if found.verdict == "vanishes":
-        said.append(
-            f"What lies far back teaches nothing (training.encoder is {settings.encoder}, training.pooling {settings.pooling}): "
-            "an lstm or gru lets more of a gradient through than an rnn, and pooling over all states gives each a way of its own."
+        sentences.append(
+            f"What lies far back teaches nothing (training.encoder is {settings.encoder}, "
+            f"training.pooling {settings.pooling}): an lstm or gru lets more of a gradient through "
+            "than an rnn, and pooling over all states gives each a short path to the loss."
         )
     if (
         settings.clipping == "norm"
         and found.clip_norm
+        # Within a factor of two thresholds act alike.
         and not 0.5 <= settings.clip_norm / found.clip_norm <= 2
     ):
-        said.append(
-            f"Try training.clip_norm={found.clip_norm:g} (now {settings.clip_norm:g}): nine norms in ten are below it."
+        sentences.append(
+            f"Try training.clip_norm={found.clip_norm:g} (now {settings.clip_norm:g}): "
+            "nine norms in ten are below it."
         )
     elif found.clip_norm:
-        said.append(
+        sentences.append(
             f"A threshold of the norm would be {found.clip_norm:g}: nine norms in ten are below it."
         )
-    return said
+    return sentences

@@ -1,8 +1,7 @@
-"""Two systems on the same examples: by how much one is better, and whether that is more than chance.
+"""Significance tests: by how much one system is better, and whether that can be chance.
 
-Everything is made of two matrices of statistics (``metrics.py``), row by row
-of the same examples, so that a resample is a matrix product. N examples, S
-statistics, R resamples, K classes.
+All is computed from two matrices of statistics (``metrics.py``), whose rows belong to the same
+examples, so that a resample is a matrix product. N examples, S statistics, R resamples, K classes.
 """
 
 from collections.abc import Iterator, Mapping
@@ -15,17 +14,18 @@ from rnn_models.evaluation.metrics import Metric, Statistics, f1
 
 NUM_RESAMPLES = 10_000
 BLOCK_CELLS = 2**18  # resamples times rows at once: 2 MB, which stay in a core's cache
-FEW = 10  # times more rows than distinct ones, and to draw how many of each is faster than to draw rows
+# Where there are this many times more rows than distinct ones, drawing a count for each distinct
+# row is faster than drawing rows.
+FEW = 10
 TOLERANCE = 1e-9  # sums of other orders are equal but for their last bits
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """By how much ours is better than theirs on the same examples; a lower cost is a gain.
+    """The gain of ours over theirs on the same examples; a lower cost is a gain.
 
-    ``low`` and ``high`` are bounds of the gain, each missed with probability
-    ``alpha``. Both p-values say how often systems that are equally good would
-    show such a gain.
+    ``low`` and ``high`` bound the gain, each missed with probability ``alpha``.
+    Both p-values are probabilities that equally good systems show such a gain.
     """
 
     ours: float
@@ -41,7 +41,10 @@ class Comparison:
 
     @property
     def p_value(self) -> float:
-        """The larger of both: they agree but for few examples, and there neither is to be trusted alone."""
+        """The larger of both.
+
+        They differ for few examples only, and there neither is reliable alone.
+        """
         return max(self.p_bootstrap, self.p_swaps)
 
 
@@ -49,8 +52,8 @@ class Comparison:
 class ClassChange:
     """F1 of one class, or kind of entity, of both systems.
 
-    ``p_fall`` says how often systems that are equally good at every class
-    would show such a fall of this one or of one less likely.
+    ``p_fall`` is the probability that systems that are equally good at every
+    class show such a fall of this one or of one less likely.
     """
 
     name: str
@@ -76,19 +79,19 @@ def compare(
 ) -> Comparison:
     """Compare two systems by their statistics of the same examples.
 
-    Two tests, one-sided. The paired bootstrap draws other examples, and asks
-    how often the gain strays from its mean by as much as the whole gain. The
-    other swaps both answers to an example at random, which changes nothing if
-    the systems are equally good; it is exact, however few the examples are,
-    where a bootstrap of five knows five differences only.
+    Two one-sided tests. The paired bootstrap draws examples with replacement,
+    and counts how often the gain differs from its mean by the whole gain or
+    more. The other swaps both predictions of an example at random, which
+    changes nothing if the systems are equally good; it is exact for any number
+    of examples, where a bootstrap of five has five differences only.
 
     Args:
-        metric: What is measured.
+        metric: The metric.
         ours: (N, S), at least one row.
         theirs: (N, S), of the same examples; columns mean the same.
         alpha: Probability that the gain lies beyond a bound of the interval.
-        num_resamples: Of each test.
-        seed: Of the resampling.
+        num_resamples: Number of resamples of each test.
+        seed: Seed of the resampling.
 
     Raises:
         ValueError: If the two do not have the same rows and columns.
@@ -98,6 +101,7 @@ def compare(
         (Post, 2018) and one-sided; swaps are approximate randomisation, Noreen (1989).
     """
     check_pairs(metric, ours, theirs)
+    # Corpus metrics such as BLEU and F1 are functions of sums, not means of scores per example.
     whole = [statistics.sum(0, keepdims=True) for statistics in (ours, theirs)]
     gain = float(_gains(metric, *whole)[0])
     drawn = resampled_gains(metric, ours, theirs, num_resamples=num_resamples, seed=seed)
@@ -118,28 +122,31 @@ def compare(
 
 
 def check_pairs(metric: Metric, ours: Statistics, theirs: Statistics) -> None:
-    """Refuse statistics that cannot be of the same examples.
+    """Check that statistics can belong to the same examples.
 
     Raises:
-        ValueError: Says how many rows or columns there are on both sides.
+        ValueError: If rows or columns differ in number.
     """
     if len(ours) != len(theirs):
         raise ValueError(
-            f"{metric.title}: {len(ours)} rows of ours cannot be paired with {len(theirs)} of theirs, expected one for each "
-            "example; a text that goes on is cut into blocks of tokens, so both need tokens of the same kind"
+            f"{metric.title}: {len(ours)} rows of ours cannot be paired with {len(theirs)} of "
+            "theirs, expected one for each example; a text that goes on is cut into blocks of "
+            "tokens, so both need tokens of the same kind"
         )
     if ours.shape[1] != theirs.shape[1]:
         raise ValueError(
-            f"{metric.title}: {ours.shape[1]} statistics of ours stand against {theirs.shape[1]} of theirs: measure both "
-            "together, so that the classes are the same"
+            f"{metric.title}: {ours.shape[1]} statistics of ours stand against {theirs.shape[1]} "
+            "of theirs: measure both together, so that the classes are the same"
         )
 
 
 def resampled_gains(
     metric: Metric, ours: Statistics, theirs: Statistics, *, num_resamples: int, seed: int
 ) -> Statistics:
-    """Gains (R,) over N examples drawn with replacement, the same ones for both systems."""
-    both, width = np.concatenate([ours, theirs], axis=1), ours.shape[1]
+    """Compute gains (R,) over N examples drawn with replacement, the same for both systems."""
+    # Side by side, so that each resample draws the same examples for both: the test is paired.
+    both = np.concatenate([ours, theirs], axis=1)
+    width = ours.shape[1]
     sums = drawn_sums(both, num_resamples, seed)  # (r, 2 * S)
     return np.concatenate([_gains(metric, each[:, :width], each[:, width:]) for each in sums])
 
@@ -147,8 +154,10 @@ def resampled_gains(
 def swapped_gains(
     metric: Metric, ours: Statistics, theirs: Statistics, *, num_resamples: int, seed: int
 ) -> Statistics:
-    """Gains (R,) where the two answers to an example are swapped with probability one half."""
-    whole_ours, whole_theirs = ours.sum(0), theirs.sum(0)
+    """Compute gains (R,) where each example's predictions are swapped with probability 0.5."""
+    whole_ours = ours.sum(0)
+    whole_theirs = theirs.sum(0)
+    # A swap moves the difference of two rows from one side's sum to the other's.
     moved = _swapped_sums(theirs - ours, num_resamples, seed)  # (r, S)
     return np.concatenate(
         [_gains(metric, whole_ours + each, whole_theirs - each) for each in moved]
@@ -162,20 +171,19 @@ def compare_classes(
     num_resamples: int = NUM_RESAMPLES,
     seed: int = 0,
 ) -> list[ClassChange]:
-    """Say of each class how it changed, and whether a fall is more than chance.
+    """Compare the F1 of each class, and test whether a fall is more than chance.
 
-    By swaps and not by a bootstrap: if the one example of a class is lost, it
-    is lost in every resample that has it. As there is one test for each class,
-    p-values are Holm's: systems that are equally good at every class show one
-    at or below alpha with probability alpha at most, whatever their number.
-    Rare classes pay for it: one of K must lose log2(K / alpha) examples at
-    least to be told from chance.
+    By swaps, not by a bootstrap: the only example of a class is wrong in every
+    resample that has it. With one test per class, p-values are corrected by
+    Holm's method: systems that are equally good at every class show one at or
+    below alpha with probability alpha at most, whatever their number. The price:
+    one class of K must lose at least log2(K / alpha) examples.
 
     Args:
-        ours: (N, 3) for each class: right, said, true.
-        theirs: Of the same examples and classes.
-        num_resamples: Of the swaps.
-        seed: Of the swaps.
+        ours: (N, 3) for each class: hits, predictions, references.
+        theirs: The same of the other system.
+        num_resamples: Number of random swaps.
+        seed: Seed of the swaps.
 
     Origin:
         Holm (1979).
@@ -185,7 +193,8 @@ def compare_classes(
     rows, others = (
         np.concatenate([kind[name] for name in ours], axis=1) for kind in (ours, theirs)
     )  # (N, K * 3)
-    before, after = _class_scores(others.sum(0)[None])[0], _class_scores(rows.sum(0)[None])[0]
+    before = _class_scores(others.sum(0)[None])[0]
+    after = _class_scores(rows.sum(0)[None])[0]
     falls = np.zeros(len(ours))
     for moved in _swapped_sums(others - rows, num_resamples, seed):  # (r, K * 3)
         gains = _class_scores(rows.sum(0) + moved) - _class_scores(others.sum(0) - moved)
@@ -199,8 +208,10 @@ def compare_classes(
 
 
 def holm(p_values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """P-values (K,) of K tests, as they are once all K are counted."""
-    order, num = np.argsort(p_values), len(p_values)
+    """Correct the p-values (K,) of K tests for their number."""
+    order = np.argsort(p_values)
+    num = len(p_values)
+    # The smallest p-value counts K times, the next K - 1 times; none is below the one before.
     adjusted = np.empty(num)
     adjusted[order] = np.minimum(1, np.maximum.accumulate(p_values[order] * np.arange(num, 0, -1)))
     return adjusted
@@ -211,18 +222,19 @@ def _gains(metric: Metric, ours: Statistics, theirs: Statistics) -> Statistics:
 
 
 def _class_scores(sums: Statistics) -> Statistics:
-    """F1 (R, K) of sums (R, K * 3)."""
+    """Compute F1 (R, K) from sums (R, K * 3)."""
     return f1(sums.reshape(-1, 3)).reshape(len(sums), -1)
 
 
 def _share_of(hits: NDArray[np.bool_]) -> float:
-    """A share that is never 0: what was observed is one of the cases."""
+    """Compute a share that is never 0: the observed gain counts as one of the cases."""
     return float((1 + hits.sum()) / (1 + len(hits)))
 
 
 def drawn_sums(rows: Statistics, num_resamples: int, seed: int) -> Iterator[Statistics]:
-    """Sums (r, S) of N rows (N, S) drawn with replacement, some resamples at a time."""
-    random, num = np.random.default_rng(seed), len(rows)
+    """Yield sums (r, S) of N rows (N, S) drawn with replacement, some resamples at a time."""
+    random = np.random.default_rng(seed)
+    num = len(rows)
     kinds, counts = _kinds_of(rows)
     if FEW * len(kinds) < num:
         yield from (
@@ -230,9 +242,8 @@ def drawn_sums(rows: Statistics, num_resamples: int, seed: int) -> Iterator[Stat
             for size in _sizes(len(kinds), num_resamples)
         )
         return
-    for size in _sizes(
-        num, num_resamples
-    ):  # multinomial counts too, at a tenth of the time where there are many
+    # Multinomial counts of single rows too, at a tenth of the time where there are many.
+    for size in _sizes(num, num_resamples):
         places = (
             random.integers(num, size=(size, num), dtype=np.min_scalar_type(num - 1))
             + num * np.arange(size)[:, None]
@@ -246,8 +257,9 @@ def drawn_sums(rows: Statistics, num_resamples: int, seed: int) -> Iterator[Stat
 
 
 def _swapped_sums(change: Statistics, num_resamples: int, seed: int) -> Iterator[Statistics]:
-    """Sums (r, S) of rows (N, S) of which each counts with probability one half, some resamples at a time."""
-    random, change = np.random.default_rng(seed), change[change.any(1)]
+    """Yield sums (r, S) of rows (N, S), each included with probability 0.5."""
+    random = np.random.default_rng(seed)
+    change = change[change.any(1)]
     kinds, counts = _kinds_of(change)
     if FEW * len(kinds) < len(change):
         yield from (
@@ -262,10 +274,11 @@ def _swapped_sums(change: Statistics, num_resamples: int, seed: int) -> Iterator
 
 
 def _kinds_of(rows: Statistics) -> tuple[Statistics, NDArray[np.int64]]:
-    """The distinct rows in the order in which they first come, and how often each does.
+    """Find the distinct rows in order of first appearance, and count each.
 
-    Answers are right or wrong, so of thousands there may be four. The order
-    does not depend on that of the columns: with the systems swapped, a seed gives the same draws.
+    Predictions are right or wrong, so thousands of rows may have four kinds. The
+    order does not depend on the columns: with the systems swapped, a seed gives
+    the same draws.
     """
     kinds, first, counts = np.unique(rows, axis=0, return_index=True, return_counts=True)
     order = np.argsort(first)
@@ -273,6 +286,6 @@ def _kinds_of(rows: Statistics) -> tuple[Statistics, NDArray[np.int64]]:
 
 
 def _sizes(num_columns: int, num_resamples: int) -> Iterator[int]:
-    """How many resamples to make at once."""
+    """Yield the numbers of resamples to compute at once."""
     size = max(1, BLOCK_CELLS // max(1, num_columns))
     return (min(size, num_resamples - start) for start in range(0, num_resamples, size))

@@ -1,4 +1,4 @@
-"""Parts of a test split, and on which of them a system is worse than on all of it, beyond chance.
+"""Slices of a test split, and those on which a system is significantly worse than on the whole.
 
 N examples, S statistics, K slices, R resamples.
 """
@@ -13,18 +13,20 @@ from rnn_models.evaluation.metrics import Metric, Statistics, f1
 from rnn_models.evaluation.significance import NUM_RESAMPLES, TOLERANCE, drawn_sums
 
 ALPHA = 0.05  # probability at most that the interval of one of all slices misses
-LEAST = 30  # examples below which an interval is not to be trusted: two that are wrong are wrong in every resample
+# examples below which an interval is not to be trusted: two that are wrong are wrong in every
+# resample
+LEAST = 30
 MANY_UNKNOWN = 0.1
 Masks = dict[str, NDArray[np.bool_]]
 
 
 @dataclass(frozen=True)
 class Slice:
-    """What some examples have in common, how many they are, and their score; of a class, its F1.
+    """Examples with something in common, their number and their score; for a class, its F1.
 
     ``low`` and ``high`` bound the scores of all slices together (Bonferroni):
-    each is missed with probability ALPHA / 2K. Of a class, ``num_examples``
-    counts how often it is true.
+    each is missed with probability ALPHA / 2K. For a class, ``num_examples``
+    counts its references.
     """
 
     name: str
@@ -41,17 +43,17 @@ def score_slices(
     masks: Mapping[str, NDArray[np.bool_]],
     classes: Mapping[str, Statistics],
 ) -> list[Slice]:
-    """Score parts of a test split.
+    """Score slices of a test split.
 
-    A slice is weak if its interval lies wholly on the worse side of the score
-    of all examples. So of a system that is equally good everywhere one is
-    called weak with probability ALPHA / 2 at most, however many there are.
+    A slice is weak if its whole interval is worse than the score of all
+    examples. So a system that is equally good everywhere has a weak slice with
+    probability ALPHA / 2 at most, however many there are.
 
     Args:
-        metric: What is measured.
+        metric: The metric.
         statistics: (N, S).
         masks: The examples of each slice, (N,).
-        classes: (N, 3) for each class: right, said, true.
+        classes: (N, 3) for each class: hits, predictions, references.
     """
     whole = float(metric.score(statistics.sum(0, keepdims=True))[0])
     parts = [
@@ -61,6 +63,7 @@ def score_slices(
     found = []
     for name, rows, score, num in parts:
         value, low, high = _bounds(rows, score, ALPHA / len(parts))
+        # The end of the interval nearest to a good score: if even that is worse, the slice is weak.
         best = low if metric.is_cost else high
         found.append(
             Slice(
@@ -73,14 +76,17 @@ def score_slices(
 def _bounds(
     rows: Statistics, score: Callable[[Statistics], Statistics], alpha: float
 ) -> tuple[float, float, float]:
-    """A score, and the interval that misses it with probability ``alpha``."""
+    """Compute a score, and the interval that misses it with probability ``alpha``."""
     drawn = np.concatenate([score(sums) for sums in drawn_sums(rows, NUM_RESAMPLES, seed=0)])
     low, high = np.percentile(drawn, [50 * alpha, 100 - 50 * alpha])
     return float(score(rows.sum(0, keepdims=True))[0]), float(low), float(high)
 
 
 def by_length(lengths: NDArray[np.int64], max_length: int) -> Masks:
-    """Thirds of examples by their tokens (N,), or fewer parts of few; those beyond ``max_length``, cut in training, apart."""
+    """Group examples in thirds of their tokens (N,), in fewer parts if they are few.
+
+    Those longer than ``max_length`` were cut in training and are a part of their own.
+    """
     short = lengths[lengths <= max_length]
     num = min(3, len(short) // LEAST)
     edges = np.quantile(short, np.arange(1, num) / num, method="lower") if num else short[:0]
@@ -95,21 +101,21 @@ def by_length(lengths: NDArray[np.int64], max_length: int) -> Masks:
 
 
 def by_unknown(shares: NDArray[np.float64], unit: str) -> Masks:
-    """Examples by the share of their words, or whatever their unit is, that are unknown, (N,)."""
+    """Group examples by the share of their words, or other units, that are unknown, (N,)."""
     masks = _binned(shares, [0.0, MANY_UNKNOWN])
-    said = {
+    names = {
         0: f"no unknown {unit}",
         1: f"up to {100 * MANY_UNKNOWN:g} % unknown {unit}",
         2: f"over {100 * MANY_UNKNOWN:g} % unknown {unit}",
     }
     return {
-        said[int(shares[mask].max() > 0) + int(shares[mask].max() > MANY_UNKNOWN)]: mask
+        names[int(shares[mask].max() > 0) + int(shares[mask].max() > MANY_UNKNOWN)]: mask
         for mask in masks
     }
 
 
 def _binned(values: NDArray[np.number], edges: list[float]) -> list[NDArray[np.bool_]]:
-    """Which values lie up to each edge, and beyond the last; what has all of them is no slice."""
+    """Mark the values up to each edge, and beyond the last; one part alone is no slice."""
     bins = np.searchsorted(np.unique(edges), values)  # an edge belongs to the bin below it
     there = np.unique(bins)
     return [bins == each for each in there] if len(there) > 1 else []

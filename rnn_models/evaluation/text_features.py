@@ -1,4 +1,4 @@
-"""N-grams of ids and of characters as sparse features, hashed, so that no list of them is kept.
+"""N-grams of ids and characters as sparse features, hashed, so that no vocabulary is kept.
 
 N texts, F features.
 """
@@ -17,10 +17,14 @@ MULTIPLIER = np.uint64(
 
 
 def character_ids(texts: Sequence[str], most: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Code points of lowercased texts end to end, and where each starts, (N + 1,); ``most`` characters of each.
+    """Concatenate the code points of lowercased texts.
 
-    Runs of white space are one space, which also stands at both ends, so that
-    an n-gram shows where a word begins.
+    Runs of white space become one space, which also stands at both ends, so
+    that an n-gram shows where a word begins.
+
+    Returns:
+        Code points of the first ``most`` characters of each text, and the start
+        of each, (N + 1,).
     """
     shown = [f" {' '.join(text[:most].lower().split())} " for text in texts]
     offsets = np.cumsum([0, *map(len, shown)], dtype=np.int64)
@@ -32,19 +36,18 @@ def character_ids(texts: Sequence[str], most: int) -> tuple[NDArray[np.int64], N
 def ngram_counts(
     ids: NDArray[np.int64], offsets: NDArray[np.int64], orders: Sequence[int]
 ) -> scipy.sparse.csr_matrix:
-    """How often each n-gram of some orders stands in each text, by its hash, (N, F).
+    """Count the n-grams of each text by their hashes, (N, F).
 
     Args:
-        ids: Of all texts end to end.
-        offsets: Where each text starts, (N + 1,).
+        ids: Ids of all texts, concatenated.
+        offsets: Start of each text, (N + 1,).
         orders: Lengths of the n-grams.
     """
     lengths = np.diff(offsets)
-    row_of, left = (
-        np.repeat(np.arange(len(lengths)), lengths),
-        np.repeat(offsets[1:], lengths) - np.arange(len(ids)),
-    )
-    rows, columns = [], []
+    row_of = np.repeat(np.arange(len(lengths)), lengths)
+    left = np.repeat(offsets[1:], lengths) - np.arange(len(ids))
+    rows = []
+    columns = []
     hashed = np.zeros(len(ids), dtype=np.uint64)
     for order in range(1, max(orders) + 1):
         hashed = (

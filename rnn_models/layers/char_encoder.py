@@ -1,4 +1,4 @@
-"""Words from their characters, so that an unknown word is not nothing.
+"""Word vectors from characters, for words that training never saw.
 
 F distinct words of a batch, C characters of a word, E embedding, H hidden;
 B sequences, T time steps.
@@ -12,14 +12,13 @@ from rnn_models.layers.embedding import LockedDropout
 from rnn_models.layers.recurrent import gather_steps, read, recurrence, reversal
 from rnn_models.settings import TrainSettings
 
-NUM_PARTS = (
-    4  # words of near-equal lengths are read together: a long one pads a quarter of a batch at most
-)
+# Parts of a batch's words, which are sorted by length: a long word pads a quarter of them at most.
+NUM_PARTS = 4
 CNN_WIDTH = 3
 
 
 class CharacterLSTM(nn.Module):
-    """The last states of both directions over the characters of a word.
+    """Encodes a word by the last states of both directions over its characters.
 
     Origin:
         Lample et al. (2016), section 4.1.
@@ -30,7 +29,7 @@ class CharacterLSTM(nn.Module):
         self.ahead, self.back = (recurrence("lstm", input_size, hidden_size) for _ in "fb")
 
     def forward(self, x: Tensor, lengths: Tensor) -> Tensor:
-        """``x`` (F, C, E) to (F, 2 * H)."""
+        """Encode characters ``x`` (F, C, E) as (F, 2 * H)."""
         mirrored = gather_steps(x, reversal(lengths, x.shape[1]))
         states = torch.cat(
             [read(self.ahead, x, ())[0], read(self.back, mirrored, ())[0]], dim=2
@@ -39,7 +38,7 @@ class CharacterLSTM(nn.Module):
 
 
 class CharacterCNN(nn.Module):
-    """The highest of each filter over the characters of a word.
+    """Encodes a word by the maximum of each filter over its characters.
 
     Origin:
         Ma and Hovy (2016), section 2.1.
@@ -50,27 +49,30 @@ class CharacterCNN(nn.Module):
         self.filters = nn.Linear(CNN_WIDTH * input_size, num_filters)
 
     def forward(self, x: Tensor, lengths: Tensor) -> Tensor:
-        """``x`` (F, C, E) to (F, filters)."""
+        """Encode characters ``x`` (F, C, E) as (F, filters)."""
         num_characters = x.shape[1]
         real = length_mask(lengths, num_characters)[:, :, None]
         around = nn.functional.pad(x * real, (0, 0, CNN_WIDTH // 2, CNN_WIDTH // 2))
-        # Side by side and through one matrix: for such small inputs a third faster than a convolution.
+        # One matrix over concatenated windows: for such small inputs a third faster than conv1d.
         windows = torch.cat(
             [around[:, i : i + num_characters] for i in range(CNN_WIDTH)], dim=2
         )  # (F, C, 3 * E)
+        # -inf, so that padding never is the maximum.
         found = self.filters(windows).masked_fill(~real, float("-inf"))
-        highest: Tensor = found.max(dim=1).values
-        return highest
+        maxima: Tensor = found.max(dim=1).values
+        return maxima
 
 
 class CharacterEncoder(nn.Module):
-    """Words of a batch to vectors, each distinct word once."""
+    """Encodes the words of a batch, each distinct word once."""
 
     def __init__(self, num_characters: int, settings: TrainSettings) -> None:
         super().__init__()
-        width, hidden = settings.char_embedding_size, settings.char_hidden_size
+        width = settings.char_embedding_size
+        hidden = settings.char_hidden_size
         self.output_size = 2 * hidden
         self.embedding = nn.Embedding(num_characters, width, padding_idx=PAD_ID)
+        # Ma and Hovy, section 3.1: uniform with a variance of 1 / width.
         nn.init.uniform_(self.embedding.weight, -((3 / width) ** 0.5), (3 / width) ** 0.5)
         nn.init.zeros_(self.embedding.weight.data[PAD_ID])
         is_lstm = settings.char_encoder == "lstm"
@@ -80,7 +82,7 @@ class CharacterEncoder(nn.Module):
         self.dropout = LockedDropout(settings.dropout)
 
     def forward(self, spelled: Spelled | None) -> Tensor:
-        """Vectors of all tokens of a batch, (B, T, 2 * H), 0 at padding.
+        """Encode all tokens of a batch as (B, T, 2 * H), zeros at padding.
 
         Raises:
             ValueError: If the batch has no characters.
@@ -95,7 +97,6 @@ class CharacterEncoder(nn.Module):
         words = [
             self.read(self.dropout(self.embedding(ids[:, : int(n.max())])), n) for ids, n in parts
         ]
-        table = nn.functional.pad(
-            torch.cat(words), (0, 0, 0, 1)
-        )  # (F + 1, 2 * H): the last is padding's
+        # (F + 1, 2 * H): the last row is padding's
+        table = nn.functional.pad(torch.cat(words), (0, 0, 0, 1))
         return nn.functional.embedding(spelled.places, table)

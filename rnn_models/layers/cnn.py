@@ -1,4 +1,4 @@
-"""A convolutional encoder in place of a recurrent one: it reads a few tokens at a time, all at once.
+"""A convolutional encoder in place of a recurrent one: it computes all time steps in parallel.
 
 B sequences, T time steps, E embedding, H hidden, D directions.
 """
@@ -14,21 +14,22 @@ WIDTHS = (3, 4, 5)
 
 
 def shares(total: int, num: int) -> list[int]:
-    """Deal out a number as evenly as whole numbers allow, the larger shares first."""
+    """Split a number into ``num`` near-equal whole numbers, the larger ones first."""
     return [total // num + (i < total % num) for i in range(num)]
 
 
 class Convolutional(nn.Module):
-    """Convolutions of three widths side by side; each layer above sees twice as far.
+    """Convolutions of three widths; each layer above doubles the receptive field.
 
     One layer with max pooling is Kim's network for a label. More layers, of
-    width 3 with doubling dilation, let a tag see far to both sides, or only
-    back where one direction is asked for. What is given is as wide as that of
-    a recurrent encoder of the same settings. Padding reads as zeros.
+    width 3 with doubling dilation, let a tag depend on distant tokens of both
+    sides, or of the left side only where settings choose one direction. The
+    output is as wide as that of a recurrent encoder with the same settings.
+    Padding counts as zeros.
 
     Origin:
-        Kim (2014), the widths, ReLU and max over time, here also of widths that
-        reach over the edges; Strubell et al. (2017), dilation for tags.
+        Kim (2014), the widths, ReLU and max over time, here with windows that
+        extend over the edges; Strubell et al. (2017), dilation for tags.
     """
 
     def __init__(self, input_size: int, settings: TrainSettings) -> None:
@@ -39,6 +40,7 @@ class Convolutional(nn.Module):
         self.first = nn.ModuleList(
             nn.Conv1d(input_size, num, width) for width, num in numbers if num
         )
+        # Doubled at each layer: the receptive field grows exponentially with the depth.
         dilations = [2**layer for layer in range(1, settings.num_layers)]
         self.above = nn.ModuleList(
             nn.Conv1d(self.output_size, self.output_size, 3, dilation=d) for d in dilations
@@ -59,19 +61,22 @@ class Convolutional(nn.Module):
             lengths: (B,), at least 1 each.
 
         Returns:
-            States (B, T, D * H), zeros at padding, and their largest over time, (B, D * H).
+            States (B, T, D * H), zeros at padding, and their maximum over time, (B, D * H).
         """
         real = length_mask(lengths, x.shape[1])[:, :, None]
+        # Padding as zeros, so that a text has the same states in every batch.
         states = torch.cat([self._convolve(conv, x * real) for conv in self.first], dim=2)
         states = self.norms[0](states) * real
         for layer, conv in enumerate(self.above, 1):
             made = self._convolve(conv, self.dropout(states))
+            # Bias and norm make padding nonzero, and the next convolution would read it.
             states = self.norms[layer](states + made if self.is_residual else made) * real
         return states, states.masked_fill(~real, float("-inf")).amax(1)
 
     def _convolve(self, conv: nn.Module, x: Tensor) -> Tensor:
-        """ReLU of a convolution with as many steps out as in: (B, T, E) to (B, T, filters)."""
+        """Apply a convolution and ReLU, keeping the length: (B, T, E) to (B, T, filters)."""
         assert isinstance(conv, nn.Conv1d)
+        # One direction pads on the left only: no step may depend on a later one.
         reach = conv.dilation[0] * (conv.kernel_size[0] - 1)
         left = reach if self.is_causal else reach // 2
         padded = nn.functional.pad(x.mT, (left, reach - left))  # (B, E, T + reach)

@@ -1,5 +1,8 @@
 """A linear-chain conditional random field over tags.
 
+A tagger without one decides each tag alone and may make invalid sequences; a CRF scores whole
+sequences, and sums over all of them in time linear in T.
+
 B sequences, T time steps, K tags, N best paths, S segments.
 """
 
@@ -10,12 +13,14 @@ from rnn_models.batching.batch import length_mask
 from rnn_models.layers.crf_partition import LogPartition, mixing_steps, steps_between
 from rnn_models.layers.recurrent import gather_steps, reversal
 
-FORBIDDEN = -1e4  # in place of -inf, which would make gradients of nothing
-NEVER = float("-inf")  # where there is no gradient
+# Score of a forbidden transition in training: exp(-1e4) is 0, while -inf would give gradients of
+# NaN (inf - inf).
+FORBIDDEN = -1e4
+NEVER = float("-inf")  # in decoding, where there is no gradient
 
 
 class CRF(nn.Module):
-    """Scores of tag sequences: emissions, transitions, a start and an end.
+    """Scores tag sequences by emissions, transitions, a start and an end score.
 
     Origin:
         Lafferty, McCallum and Pereira (2001); over a BiLSTM, Huang, Xu and Yu
@@ -29,13 +34,13 @@ class CRF(nn.Module):
     def __init__(
         self, allowed: Tensor, allowed_start: Tensor, allowed_end: Tensor, *, is_strict: bool = True
     ) -> None:
-        """Make a CRF whose forbidden steps no decoded path takes.
+        """Make a CRF that decodes allowed sequences only.
 
         Args:
             allowed: (K, K), True where the row's tag may be followed by the column's.
             allowed_start: (K,), True where a sequence may start with the tag.
             allowed_end: (K,), True where a sequence may end with the tag.
-            is_strict: Whether the likelihood, too, counts allowed paths only.
+            is_strict: Whether the likelihood, too, sums over allowed paths only.
         """
         super().__init__()
         num_tags = len(allowed)
@@ -49,7 +54,7 @@ class CRF(nn.Module):
         self.register_buffer("is_forbidden_end", ~allowed_end, persistent=False)
 
     def steps(self, floor: float) -> tuple[Tensor, Tensor, Tensor]:
-        """Transitions (K, K), starts (K,) and ends (K,), the forbidden ones at ``floor``."""
+        """Return transitions (K, K), starts (K,) and ends (K,), the forbidden ones at ``floor``."""
         return (
             self.transitions.masked_fill(self.is_forbidden, floor),
             self.start.masked_fill(self.is_forbidden_start, floor),
@@ -60,7 +65,7 @@ class CRF(nn.Module):
         return self.steps(FORBIDDEN) if self.is_strict else (self.transitions, self.start, self.end)
 
     def path_score(self, emissions: Tensor, tags: Tensor, lengths: Tensor) -> Tensor:
-        """Score one path each: ``emissions`` (B, T, K), ``tags`` (B, T) to (B,)."""
+        """Score one path of each sequence: ``emissions`` (B, T, K), ``tags`` (B, T) to (B,)."""
         transitions, start, end = self._likely_steps()
         mask = length_mask(lengths, tags.shape[1])
         emitted = (emissions.gather(2, tags[:, :, None]).squeeze(2) * mask).sum(1)
@@ -70,13 +75,13 @@ class CRF(nn.Module):
         return score
 
     def forward(self, emissions: Tensor, tags: Tensor, lengths: Tensor) -> Tensor:
-        """Negative log likelihood of each sequence in nats, (B,)."""
+        """Compute the negative log-likelihood of each sequence in nats, (B,)."""
         return self._log_sum(emissions, lengths, self._likely_steps()) - self.path_score(
             emissions, tags, lengths
         )
 
     def log_partition(self, emissions: Tensor, lengths: Tensor) -> Tensor:
-        """Log of the sum over all allowed paths: (B, T, K) to (B,)."""
+        """Compute the log partition over all allowed paths: (B, T, K) to (B,)."""
         return self._log_sum(emissions, lengths, self.steps(FORBIDDEN))
 
     def _log_sum(
@@ -87,18 +92,20 @@ class CRF(nn.Module):
         if every:
             found: Tensor = LogPartition.apply(emissions, lengths, *steps, every)  # type: ignore[no-untyped-call]
             return found
-        transitions, start, end = steps  # too far apart to be scaled: in logarithms, by autograd
+        # Scores too far apart for scaled sums in float64: sum in logarithms, with autograd.
+        transitions, start, end = steps
         return torch.logsumexp(
             _forward_sums(emissions, lengths, transitions, start)[-1] + end, dim=1
         )
 
     def sums(self, emissions: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
-        """Log sums over all allowed ways to a step, and over all ways on from it.
+        """Compute forward and backward sums in logarithms.
 
         Returns:
-            Forward and backward sums, (B, T, K) each, of no meaning at
-            padding. A way to a step counts the step's own emission, a way on
-            does not.
+            Log sums over all allowed paths up to each step and tag, and over all
+            paths from there to the end, (B, T, K) each, without meaning at
+            padding. The forward sum includes the step's own emission, the
+            backward sum does not.
 
         Origin:
             Rabiner (1989), the forward and backward recursions, in logarithms.
@@ -107,6 +114,8 @@ class CRF(nn.Module):
         alphas = _forward_sums(emissions, lengths, transitions, start)
         beta = end.expand_as(alphas[0])
         betas = [beta]
+        # Backwards from the longest end: a shorter sequence keeps its end scores until its own
+        # last step.
         for t in range(emissions.shape[1] - 1, 0, -1):
             grown = torch.logsumexp(
                 transitions + (emissions[:, t] + beta)[:, None], dim=2
@@ -116,40 +125,43 @@ class CRF(nn.Module):
         return torch.stack(alphas, dim=1), torch.stack(betas[::-1], dim=1)
 
     def marginals(self, emissions: Tensor, lengths: Tensor) -> Tensor:
-        """Probability of each tag at each step, (B, T, K); 0 at padding."""
+        """Compute the probability of each tag at each step, (B, T, K); 0 at padding."""
         alphas, betas = self.sums(emissions, lengths)
-        nats = alphas + betas
-        probabilities = (nats - nats[:, :1].logsumexp(2, keepdim=True)).exp()
+        scores = alphas + betas
+        # The sum over tags is the partition at every step; the first step is real in all rows.
+        probabilities = (scores - scores[:, :1].logsumexp(2, keepdim=True)).exp()
         return probabilities * length_mask(lengths, emissions.shape[1])[:, :, None]
 
     def segment_probabilities(
         self, emissions: Tensor, lengths: Tensor, tags: Tensor, segments: Tensor, goes_on: Tensor
     ) -> Tensor:
-        """Probability that a stretch has just these tags, and ends where it ends.
+        """Compute the probability that a segment has exactly these tags and ends there.
 
         Args:
             emissions: (B, T, K).
             lengths: (B,).
             tags: (B, T), allowed paths.
             segments: (S, 3): sequence, start, and stop, exclusive.
-            goes_on: (K,), the tag that would lengthen a stretch that ends in a tag; -1 for none.
+            goes_on: (K,), the tag that would extend a segment that ends in a tag; -1 for none.
 
         Returns:
-            (S,): of all paths that have the tags, less those that go on.
+            (S,): of all paths with the tags, minus those on which the segment is longer.
 
         Origin:
             Culotta and McCallum (2004), the constrained forward sum. Ours
-            needs no second recursion: all within a stretch is given.
+            needs no second recursion: all tags within a segment are given.
         """
-        emissions = emissions.double()  # differences of long sums follow
+        emissions = emissions.double()  # differences of long sums lose digits in float32
         alphas, betas = self.sums(emissions, lengths)
         transitions, _, _ = self.steps(NEVER)
         row, start, stop = segments.unbind(1)
         total = torch.logsumexp(alphas[:, 0] + betas[:, 0], dim=1)[row]
         passed = _passed(emissions, tags, transitions)
-        first, last = tags[row, start], tags[row, stop - 1]
+        first = tags[row, start]
+        last = tags[row, stop - 1]
         ways = alphas[row, start, first] + passed[row, stop - 1] - passed[row, start] - total
-        after, following = stop.clamp(max=tags.shape[1] - 1), goes_on[last]
+        after = stop.clamp(max=tags.shape[1] - 1)
+        following = goes_on[last]
         longer = (
             transitions[last, following]
             + emissions[row, after, following]
@@ -163,7 +175,7 @@ class CRF(nn.Module):
         """Find the best path.
 
         Returns:
-            Tags (B, T), of no meaning at padding, and the paths' scores (B,).
+            Tags (B, T), without meaning at padding, and the paths' scores (B,).
 
         Origin:
             Viterbi (1967).
@@ -173,13 +185,16 @@ class CRF(nn.Module):
         first, *others = (
             emissions.permute(1, 2, 0).contiguous().unbind()
         )  # (K, B) each: a step is a few tags and many sequences
-        best, moves = [start[:, None] + first], transitions[:, :, None]
+        best = [start[:, None] + first]
+        moves = transitions[:, :, None]
         for emitted in others:
             best.append((best[-1][:, None] + moves).amax(dim=0) + emitted)
-        # From each sequence's own last step, so that no step needs a mask, and only of the tags on the path is asked whence.
+        # Trace back from each sequence's own last step, so that no step needs a mask. The forward
+        # pass keeps no pointers: the argmax is repeated here, for the tags on the path alone.
         steps = gather_steps(torch.stack(best).permute(2, 0, 1), backwards).unbind(1)  # (B, K) each
         score, tag = (steps[0] + end).max(dim=1)
-        path, arrivals = [tag], transitions.T.contiguous()
+        path = [tag]
+        arrivals = transitions.T.contiguous()
         for step in steps[1:]:
             tag = (step + arrivals[tag]).argmax(dim=1)
             path.append(tag)
@@ -189,12 +204,11 @@ class CRF(nn.Module):
         """Find the ``num`` best paths, best first.
 
         Returns:
-            Tags (B, N, T), of no meaning at padding, and the paths' scores
+            Tags (B, N, T), without meaning at padding, and the paths' scores
             (B, N): -inf where there are fewer allowed paths.
 
         Origin:
-            Viterbi with a list in place of one score, the parallel list
-            decoding of Seshadri and Sundberg (1994): exact.
+            Seshadri and Sundberg (1994), parallel list Viterbi decoding: exact.
         """
         transitions, start, end = self.steps(NEVER)
         num_tags = len(start)
@@ -204,28 +218,28 @@ class CRF(nn.Module):
         stay = torch.arange(num_tags * num, device=best.device).view(1, num_tags, num)
         pointers = []
         for t in range(1, emissions.shape[1]):
-            ways = (best[:, :, :, None] + transitions[:, None]).flatten(1, 2)  # (B, K * N, K)
-            scores, pointer = ways.topk(num, dim=1)  # (B, N, K) each
+            candidates = (best[:, :, :, None] + transitions[:, None]).flatten(1, 2)  # (B, K * N, K)
+            scores, pointer = candidates.topk(num, dim=1)  # (B, N, K) each
             is_real = (t < lengths)[:, None, None]
             best = torch.where(is_real, scores.mT + emissions[:, t, :, None], best)
             pointers.append(torch.where(is_real, pointer.mT, stay).flatten(1))
-        score, place = (best + end[:, None]).flatten(1).topk(num, dim=1)  # (B, N) each
-        path = [place // num]
+        score, index = (best + end[:, None]).flatten(1).topk(num, dim=1)  # (B, N) each
+        path = [index // num]  # an index counts tag and rank together
         for pointer in reversed(pointers):
-            place = pointer.gather(1, place)
-            path.append(place // num)
+            index = pointer.gather(1, index)
+            path.append(index // num)
         return torch.stack(path[::-1], dim=2), score
 
 
 def _forward_sums(
     emissions: Tensor, lengths: Tensor, transitions: Tensor, start: Tensor
 ) -> list[Tensor]:
-    """Log sums over all ways to each step, (B, K) each; at padding those of the last real step."""
+    """Compute the forward sums of all steps, (B, K) each; padding repeats the last real step."""
     alphas = [start + emissions[:, 0]]
     shortest = int(lengths.min())
     for t in range(1, emissions.shape[1]):
         grown = torch.logsumexp(alphas[-1][:, :, None] + transitions, dim=1) + emissions[:, t]
-        # Most steps stand before the shortest sequence's end and need no mask.
+        # Batches hold near-equal lengths, so most steps lie before the shortest end: no mask.
         alphas.append(
             grown if t < shortest else torch.where((t < lengths)[:, None], grown, alphas[-1])
         )
@@ -233,7 +247,7 @@ def _forward_sums(
 
 
 def _passed(emissions: Tensor, tags: Tensor, transitions: Tensor) -> Tensor:
-    """What a path has gathered from its second step to each step, (B, T), its first left out."""
+    """Sum a path's scores from its second step to each step, (B, T); 0 at the first."""
     gained = (
         emissions.gather(2, tags[:, :, None]).squeeze(2)[:, 1:]
         + transitions[tags[:, :-1], tags[:, 1:]]

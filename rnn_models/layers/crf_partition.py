@@ -1,4 +1,4 @@
-"""The log partition of a linear chain with its gradient written out: one product per step, no graph of autograd.
+"""The log partition of a linear chain with its own gradient: one product per step, no autograd.
 
 B sequences, T time steps, K tags.
 """
@@ -13,14 +13,14 @@ from rnn_models.batching.batch import length_mask
 from rnn_models.layers.recurrent import gather_steps, reversal
 
 Gradients = tuple[Tensor | None, ...]
-# A float64 reaches from exp(-708) to exp(709).
-MOST_NATS = 500.0  # that sums of one step may lie apart
-BETWEEN = 50.0  # that sums may grow or fade from one scaling to the next
-MOST_STEPS = 8  # from any tag to any other
+# A float64 reaches from exp(-708) to exp(709). Both limits, in nats, leave a margin within it.
+MOST_NATS = 500.0  # between the largest and the smallest sum of one step
+BETWEEN = 50.0  # growth or decay of sums from one scaling to the next
+MOST_STEPS = 8  # searched for a path from any tag to any other; BIO needs 2, BIOES 3
 
 
 def mixing_steps(allowed: Tensor, start: Tensor, end: Tensor) -> int:
-    """Say in how many steps, no fewer and no more, every tag is reached from every tag.
+    """Find the number of steps in exactly which every tag is reached from every tag.
 
     Args:
         allowed: (K, K), True where the row's tag may be followed by the column's.
@@ -28,8 +28,10 @@ def mixing_steps(allowed: Tensor, start: Tensor, end: Tensor) -> int:
         end: (K,), True where a sequence may end with the tag.
 
     Returns:
-        0 where there is no such number up to ``MOST_STEPS``, or where some shorter sequence has no allowed path.
+        0 where there is no such number up to ``MOST_STEPS``, or where some
+        shorter sequence has no allowed path.
     """
+    # Powers of the transition graph's matrix: reached[i, j] after num steps.
     reached = torch.eye(len(allowed), dtype=torch.bool)
     for num in range(1, MOST_STEPS + 1):
         if not (reached[start][:, end]).any():
@@ -41,20 +43,20 @@ def mixing_steps(allowed: Tensor, start: Tensor, end: Tensor) -> int:
 
 
 def steps_between(emissions: Tensor, lengths: Tensor, weights: list[Tensor], mixing: int) -> int:
-    """Say how many steps scaled sums may take before they are scaled again.
+    """Find how many steps scaled sums may take before they are scaled again.
 
-    A tag is never further behind the best than what ``mixing`` steps cost,
-    twice where both directions meet, so from the widest step follows that
-    nothing falls out of a float64.
+    A tag's score is never further below the best than the cost of ``mixing``
+    steps, twice that where both directions meet. So the widest step bounds all
+    sums, and none leaves the range of a float64.
 
     Args:
         emissions: (B, T, K).
         lengths: (B,).
-        weights: Of transitions, start and end.
-        mixing: What ``mixing_steps`` found.
+        weights: Transitions, start and end scores.
+        mixing: The result of ``mixing_steps``.
 
     Returns:
-        0 where sums may lie too far apart for this way.
+        0 where scores lie too far apart for scaled sums.
     """
     widths = (emissions.amax(2) - emissions.amin(2)).masked_fill(
         ~length_mask(lengths, emissions.shape[1]), 0.0
@@ -70,13 +72,14 @@ def steps_between(emissions: Tensor, lengths: Tensor, weights: list[Tensor], mix
 
 
 class LogPartition(torch.autograd.Function):
-    """Log of the sum over all paths. Its gradient are the probabilities of all tags and steps.
+    """Log of the sum over all paths; its gradient is the probability of each tag and transition.
 
-    With what stands before and behind the sequence as e^start and e^end, and M = e^transitions:
+    With M = e^transitions, a_0 = e^start before the sequence and b_(T+1) = e^end behind it:
 
         a_t = (a_(t-1) M) * e^(x_t),    b_t = (M b_(t+1)) * e^(x_t)
 
-    Both are one recursion, b over the mirrored sequence. Each is divided by its sum now and then, in float64.
+    Both are one recursion, b over the reversed sequence. Each is divided by its sum after some
+    steps, in float64.
 
     Origin:
         Rabiner (1989), the forward and backward recursions and section V.A,
@@ -97,27 +100,24 @@ class LogPartition(torch.autograd.Function):
         """Sum over all paths of each sequence.
 
         Args:
-            ctx: Keeps what the way back needs.
+            ctx: Keeps the tensors for the backward pass.
             emissions: (B, T, K).
             lengths: (B,).
             transitions: (K, K).
             start: (K,).
             end: (K,).
-            every: Steps from one scaling to the next, as ``steps_between`` says.
+            every: Steps from one scaling to the next, from ``steps_between``.
 
         Returns:
             (B,).
         """
-        mirrored, mask = (
-            reversal(lengths, emissions.shape[1]),
-            length_mask(lengths, emissions.shape[1]),
-        )
+        mirrored = reversal(lengths, emissions.shape[1])
+        mask = length_mask(lengths, emissions.shape[1])
         nats = emissions.double().masked_fill(~mask[:, :, None], 0.0)
-        highest, moves, edges = (
-            nats.amax(2, keepdim=True),
-            transitions.double().exp(),
-            torch.stack([start, end]).double().exp(),
-        )
+        highest = nats.amax(2, keepdim=True)
+        moves = transitions.double().exp()
+        edges = torch.stack([start, end]).double().exp()
+        # The maximum of each step is taken out and added again as a log: no emission overflows.
         seen = (nats - highest).exp()  # (B, T, K)
         sums, scales = both_sums(
             torch.stack([seen, gather_steps(seen, mirrored)]).permute(2, 0, 1, 3),
@@ -125,24 +125,26 @@ class LogPartition(torch.autograd.Function):
             edges,
             every,
         )
-        ahead, back = (
-            sums[:, 0].transpose(0, 1),
-            gather_steps(sums[:, 1].transpose(0, 1), mirrored),
-        )  # (B, T, K)
+        # (B, T, K)
+        ahead = sums[:, 0].transpose(0, 1)
+        back = gather_steps(sums[:, 1].transpose(0, 1), mirrored)
         ctx.dtypes = [x.dtype for x in (emissions, transitions, start, end)]
         ctx.save_for_backward(ahead, back, seen, scales[:, 0].T, moves, mask, lengths)
+        # The forward sum of the last real step, with the end: the partition.
         last = gather_steps(ahead, lengths[:, None] - 1)[:, 0] @ edges[1]
         scaled = ((highest.squeeze(2) + scales[:, 0].T.log()) * mask).sum(1)
         return (last.log() + scaled).to(torch.result_type(emissions, transitions))
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> Gradients:
-        """Probabilities of tags and of steps, each weighed by its sequence's gradient."""
+        """Return probabilities of tags and transitions, weighted by each sequence's gradient."""
         ahead, back, seen, scales, moves, mask, lengths = ctx.saved_tensors
-        together = ahead * back / seen  # both count the step's emission
+        together = ahead * back / seen  # both include the step's emission, which counts once
         totals = together.sum(2)  # (B, T)
         weights = gradients[0].double()[:, None] * mask
         of_emissions = together * (weights / totals)[:, :, None]
+        # A transition's probability joins the forward sum before it and the backward sum after it;
+        # all steps and sequences add up in one product.
         before = ahead[:, :-1] * (weights / (totals * scales))[:, 1:, None]
         of_moves = moves * (before.flatten(0, 1).T @ back[:, 1:].flatten(0, 1))
         of_end = gather_steps(of_emissions, lengths[:, None] - 1).sum((0, 1))
@@ -152,21 +154,20 @@ class LogPartition(torch.autograd.Function):
 
 
 def both_sums(seen: Tensor, moves: Tensor, edges: Tensor, every: int) -> tuple[Tensor, Tensor]:
-    """Take both directions through all steps.
+    """Compute the recursion of both directions over all steps.
 
     Args:
-        seen: (T, 2, B, K), e to the emissions, mirrored in the second half.
+        seen: (T, 2, B, K), e to the emissions, reversed in the second half.
         moves: (K, K).
         edges: (2, K), of start and end.
         every: Steps from one scaling to the next.
 
     Returns:
-        Sums (T, 2, B, K), and what each step's were divided by, (T, 2, B).
+        Sums (T, 2, B, K), and their divisors at each step, (T, 2, B).
     """
-    sums, scales = (
-        torch.empty_like(seen, memory_format=torch.contiguous_format),
-        seen.new_ones(seen.shape[:3]),
-    )
+    sums = torch.empty_like(seen, memory_format=torch.contiguous_format)
+    scales = seen.new_ones(seen.shape[:3])
+    # (2, K, K): forward and backward as one batched product per step.
     both = torch.stack([moves, moves.T])
     steps = sums.unbind()
     torch.mul(seen[0], edges[:, None], out=steps[0])

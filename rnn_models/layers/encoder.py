@@ -1,4 +1,4 @@
-"""The encoder that settings ask for: each gives a state for each token and one for the whole."""
+"""The encoder that settings choose: it makes a state of each token and one of the whole text."""
 
 from torch import nn
 
@@ -10,7 +10,7 @@ Encoder = Recurrent | Convolutional
 
 
 def make_encoder(input_size: int, settings: TrainSettings) -> Encoder:
-    """Make the encoder of some settings for inputs of a width."""
+    """Make the encoder that settings choose."""
     return (
         Convolutional(input_size, settings)
         if settings.encoder == "cnn"
@@ -19,5 +19,5 @@ def make_encoder(input_size: int, settings: TrainSettings) -> Encoder:
 
 
 def has_recurrence(model: nn.Module) -> bool:
-    """Whether any part of a model, its encoder or another, reads step by step."""
+    """Whether any part of a model is recurrent."""
     return any(isinstance(module, nn.RNNBase) for module in model.modules())

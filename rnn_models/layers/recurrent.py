@@ -1,7 +1,13 @@
 """Recurrent layers in one direction or both, exact on padded batches.
 
+A recurrence computes h_t = f(x_t, h_(t-1)) with the same weights at all steps. Autograd unrolls it:
+backpropagation through time. Gated cells (LSTM, GRU) add to their state instead of multiplying it,
+so a gradient can cross many steps without vanishing.
+
 B sequences, T time steps, E embedding, H hidden, D directions, L layers.
 """
+
+from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
@@ -12,6 +18,15 @@ from rnn_models.layers.embedding import LockedDropout
 from rnn_models.settings import TrainSettings
 
 CELLS = {"lstm": nn.LSTM, "gru": nn.GRU, "rnn": nn.RNN}
+# The functions that the modules call, which torch does not document. They are called here with
+# other weights than the module's own, which dropout of recurrent weights needs. A test compares
+# each with its module.
+KERNELS: dict[str, Callable[..., tuple[Tensor, ...]]] = {
+    "LSTM": torch.lstm,
+    "GRU": torch.gru,
+    "RNN_TANH": torch.rnn_tanh,
+    "RNN_RELU": torch.rnn_relu,
+}
 
 
 def recurrence(
@@ -19,8 +34,9 @@ def recurrence(
 ) -> nn.RNNBase:
     """Make one recurrent layer of one direction.
 
-    The recurrent weights start orthogonal, so that a gradient neither grows
-    nor fades at first; an LSTM's forget gate starts open.
+    Recurrent weights start orthogonal: they keep the length of a vector, so a
+    gradient neither explodes nor vanishes at first. An LSTM's forget gate
+    starts open, so that its cell state lasts until training closes the gate.
 
     Origin:
         Saxe et al. (2014), orthogonal start; Jozefowicz et al. (2015), forget
@@ -28,6 +44,8 @@ def recurrence(
     """
     options = {"nonlinearity": activation} if kind == "rnn" else {}
     cell = CELLS[kind](input_size, hidden_size, batch_first=True, **options)
+    # Each gate has a square matrix of its own; one orthogonal start of all four together would make
+    # none of them orthogonal.
     for gate in cell.weight_hh_l0.data.split(hidden_size):
         nn.init.orthogonal_(gate)
     nn.init.xavier_uniform_(cell.weight_ih_l0)
@@ -42,15 +60,17 @@ def recurrence(
 def read(
     cell: nn.RNNBase, x: Tensor, state: State, *, weight_dropout: float = 0.0, window: int = 0
 ) -> tuple[Tensor, State]:
-    """Read a stretch of time with one recurrent layer.
+    """Run one recurrent layer over some time steps.
 
     Args:
         cell: Made by ``recurrence``.
         x: (B, T, E).
-        state: (B, H) each to go on from, none to start from zeros.
+        state: (B, H) each to continue from; empty to start from zeros.
         weight_dropout: Share of the recurrent weights dropped, the same at all
-            steps. Weights and not units, so that time stays within one kernel.
-        window: Steps after which the gradient is cut, while the state goes on; 0 for never.
+            steps. A mask on weights keeps all steps in one kernel call, a mask
+            on the hidden state would need a call per step.
+        window: Steps after which the gradient is cut (truncated BPTT); the state
+            continues. 0 for full BPTT.
 
     Returns:
         Hidden states (B, T, H), and the state after the last step.
@@ -58,40 +78,32 @@ def read(
     Origin:
         Merity, Keskar and Socher (2018), section 2, for the dropped weights.
     """
-    if is_too_short_for(cell, x):
+    if needs_float32(cell, x):
         with torch.autocast(x.device.type, enabled=False):
             full = tuple(s.float() for s in state)
             return read(cell, x.float(), full, weight_dropout=weight_dropout, window=window)
     weights: list[Tensor] = list(cell.parameters())
     if weight_dropout:
         weights[1] = nn.functional.dropout(weights[1], weight_dropout)
-    run = getattr(
-        torch, cell.mode.lower()
-    )  # lstm, gru, rnn_tanh or rnn_relu: what the module itself calls
+    run = KERNELS[cell.mode]
+    # (1, B, H) each: the kernels count layers and directions first.
     carried = [s[None] for s in state] or [x.new_zeros(1, len(x), cell.hidden_size)] * (
         2 if cell.mode == "LSTM" else 1
     )
     parts: list[Tensor] = []
     for part in torch.split(x, window or x.shape[1], dim=1):
+        # The next window takes the state as a constant: its gradient ends here.
         carried = [s.detach() for s in carried] if parts else carried
-        out, *carried = run(
-            part,
-            tuple(carried) if cell.mode == "LSTM" else carried[0],
-            weights,
-            True,
-            1,
-            0.0,
-            cell.training,
-            False,
-            True,
-        )
+        hidden = tuple(carried) if cell.mode == "LSTM" else carried[0]
+        # Biases, one layer, no dropout between layers, one direction, batch first.
+        out, *carried = run(part, hidden, weights, True, 1, 0.0, cell.training, False, True)
         parts.append(out)
     states = parts[0] if len(parts) == 1 else torch.cat(parts, dim=1)
     return states, tuple(s[0] for s in carried)
 
 
-def is_too_short_for(cell: nn.RNNBase, x: Tensor) -> bool:
-    """Whether numbers of bfloat16, which autocast would make of ``x``, are too short for this layer on this processor."""
+def needs_float32(cell: nn.RNNBase, x: Tensor) -> bool:
+    """Whether autocast would choose bfloat16, which this processor cannot use for the layer."""
     kind = x.device.type
     return cell.mode == "LSTM" and torch.is_autocast_enabled(kind) and not has_bfloat16_lstm(kind)
 
@@ -99,7 +111,9 @@ def is_too_short_for(cell: nn.RNNBase, x: Tensor) -> bool:
 def read_by_steps(
     cell: nn.RNNBase, x: Tensor, state: State, *, window: int = 0
 ) -> tuple[list[Tensor], State]:
-    """Read like ``read``, one kernel call per step: slower, but each hidden state is a tensor with a gradient of its own.
+    """Run like ``read`` with one kernel call per step.
+
+    Slower, but each hidden state is a tensor of its own, whose gradient can be measured.
 
     Returns:
         Hidden states (B, H) of all steps, and the state after the last.
@@ -113,9 +127,9 @@ def read_by_steps(
 
 
 def reversal(lengths: Tensor, num_steps: int) -> Tensor:
-    """Say which step stands where when each sequence is read backwards.
+    """Index the steps of each sequence in reverse order.
 
-    Padding stays where it is, on the right. Applying it twice changes nothing.
+    Padding stays on the right. Applied twice, the order is the original one.
 
     Returns:
         Indices (B, T).
@@ -131,14 +145,15 @@ def gather_steps(x: Tensor, index: Tensor) -> Tensor:
 
 
 class Recurrent(nn.Module):
-    """Layers of a forward and, if both directions are asked for, a backward recurrence, side by side.
+    """Layers of a forward and, with ``bidirectional``, a backward recurrence.
 
     The backward direction reads each sequence from its own last real token, so
     padding never enters a hidden state that counts. Two plain calls on padded
-    batches of near-equal lengths beat one call on packed sequences on a CPU.
+    batches of near-equal lengths beat one call on packed sequences on a CPU,
+    which misses oneDNN's kernels.
 
-    Above a layer its input is added (``residual``, where it is as wide), then
-    each step's states are normalised (``layer_norm``).
+    A layer's input is added to its output (``residual``, where the widths are
+    equal), then each step's states are normalized (``layer_norm``).
 
     Origin:
         Schuster and Paliwal (1997), bidirectional recurrent networks; Ba, Kiros
@@ -149,10 +164,12 @@ class Recurrent(nn.Module):
 
     def __init__(self, input_size: int, settings: TrainSettings) -> None:
         super().__init__()
-        num_directions, self.hidden_size = 1 + settings.bidirectional, settings.hidden_size
+        num_directions = 1 + settings.bidirectional
+        self.hidden_size = settings.hidden_size
         self.output_size = num_directions * settings.hidden_size
         sizes = [input_size] + [self.output_size] * (settings.num_layers - 1)
-        kind, directions = settings.cell, range(num_directions)
+        kind = settings.cell
+        directions = range(num_directions)
         make = [
             recurrence(kind, n, self.hidden_size, activation=settings.activation)
             for n in sizes
@@ -165,11 +182,11 @@ class Recurrent(nn.Module):
         )
         self.is_residual = [settings.residual and n == self.output_size for n in sizes]
         self.dropout = LockedDropout(settings.dropout)
-        self.recurrent_dropout, self.window = settings.recurrent_dropout, settings.bptt_window
+        self.recurrent_dropout = settings.recurrent_dropout
+        self.window = settings.bptt_window
         self.num_states = 2 if kind == "lstm" else 1
-        self.followed: list[list[Tensor]] | None = (
-            None  # hidden states by layer, direction and step, while health.py looks
-        )
+        # Hidden states by layer, direction and step, while gradient_decay measures.
+        self.followed: list[list[Tensor]] | None = None
 
     def forward(self, x: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
         """Encode a padded batch.
@@ -179,8 +196,8 @@ class Recurrent(nn.Module):
             lengths: (B,), at least 1 each.
 
         Returns:
-            Hidden states (B, T, D * H), of no meaning at padding, and those
-            after the last token that each direction reads, (B, D * H).
+            Hidden states (B, T, D * H), without meaning at padding, and the last
+            state of each direction, (B, D * H).
         """
         ends = lengths[:, None] - 1
         if not self.backwards:
@@ -190,33 +207,32 @@ class Recurrent(nn.Module):
         for layer, (ahead, back) in enumerate(zip(self.forwards, self.backwards, strict=True)):
             inputs = x if layer == 0 else self.dropout(x)
             states, _ = self._read(ahead, inputs, ())  # (B, T, H)
-            mirrored, _ = self._read(
-                back, gather_steps(inputs, backwards), ()
-            )  # (B, T, H), backwards in time
-            x = self._finish(
-                layer, x, torch.cat([states, gather_steps(mirrored, backwards)], dim=2)
-            )  # (B, T, D * H)
+            mirrored, _ = self._read(back, gather_steps(inputs, backwards), ())
+            # Back in the order of time: (B, T, H) and (B, T, H) to (B, T, D * H).
+            both = torch.cat([states, gather_steps(mirrored, backwards)], dim=2)
+            x = self._finish(layer, x, both)
+        # The forward direction ends at the last token, the backward direction at the first.
         last = gather_steps(x[:, :, : self.hidden_size], ends).squeeze(1)
         return x, torch.cat([last, x[:, 0, self.hidden_size :]], dim=1)
 
     def go_on(self, x: Tensor, state: State) -> tuple[Tensor, State]:
-        """Read on from a state, in one direction.
+        """Continue from a state, in one direction.
 
         Args:
             x: (B, T, E).
-            state: What the stretch before left, none at a start.
+            state: The state after the steps before; empty at a start.
 
         Returns:
-            Hidden states (B, T, H), and the state to go on from.
+            Hidden states (B, T, H), and the state to continue from.
         """
         after: list[Tensor] = []
         for layer, cell in enumerate(self.forwards):
             inputs = x if layer == 0 else self.dropout(x)
-            states, left = self._read(
+            states, last = self._read(
                 cell, inputs, state[layer * self.num_states :][: self.num_states]
             )
             x = self._finish(layer, x, states)
-            after += left
+            after += last
         return x, tuple(after)
 
     def _read(self, cell: nn.Module, x: Tensor, state: State) -> tuple[Tensor, State]:

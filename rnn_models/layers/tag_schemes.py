@@ -1,4 +1,4 @@
-"""What tags say of entities: which may follow which, where entities lie, and BIO tags as BIOES.
+"""Tag schemes: allowed sequences of tags, entities in tags, and BIO tags as BIOES.
 
 B sequences, T time steps, K tags of a dataset (BIO), L tags of a model, S entities.
 """
@@ -8,15 +8,15 @@ from torch import Tensor, nn
 
 from rnn_models.batching.batch import length_mask
 
-CLOSING = {"B": "S", "I": "E"}  # what BIOES calls a tag with which an entity ends
+CLOSING = {"B": "S", "I": "E"}  # BIOES' letters where an entity ends
 
 
 class Scheme(nn.Module):
-    """The tags that a model learns in place of a dataset's.
+    """Maps a dataset's BIO tags to the tags that a model learns, and back.
 
-    With ``bioes`` a tag also says whether its entity ends there: ``S`` is a
-    whole entity, ``E`` the last token of a longer one. Both ways of tagging say
-    the same, so a path of one has exactly one in the other.
+    With ``bioes`` a tag also marks whether its entity ends there: ``S`` is a
+    whole entity, ``E`` the last token of a longer one. The two schemes have the
+    same information, so each sequence of one has exactly one in the other.
 
     Origin:
         Ratinov and Roth (2009), section 3.3, BILOU.
@@ -38,9 +38,10 @@ class Scheme(nn.Module):
             for name in ([tag, CLOSING[tag[0]] + tag[1:]] if longer else [tag])
         ]
         self.tags = tuple(name for _, name in names)
-        said = torch.tensor([i for i, _ in names])
-        first = torch.searchsorted(said, torch.arange(len(tags)))
-        self.register_buffer("said", said, persistent=False)
+        dataset_tags = torch.tensor([i for i, _ in names])
+        # A dataset's tag has one or two of the model's, side by side: open first, then closed.
+        first = torch.searchsorted(dataset_tags, torch.arange(len(tags)))
+        self.register_buffer("said", dataset_tags, persistent=False)
         self.register_buffer(
             "closed",
             torch.stack([first, first + torch.tensor(is_longer).long()], dim=1),
@@ -51,25 +52,26 @@ class Scheme(nn.Module):
         )
 
     def learnt(self, tags: Tensor, lengths: Tensor) -> Tensor:
-        """The model's tags (B, T) of a dataset's (B, T), which must be valid."""
+        """Map a dataset's valid tags (B, T) to the model's (B, T)."""
         goes_on = (self.letters[tags] == 2) & length_mask(lengths, tags.shape[1])
+        # The last token of an entity is one that no I follows; padding and the end follow as O.
         is_last = ~nn.functional.pad(goes_on[:, 1:], (0, 1))
         return self.closed[tags, is_last.long()]
 
     def marginals(self, learnt: Tensor) -> Tensor:
-        """Probabilities of a dataset's tags (..., K) from those of the model's (..., L)."""
+        """Sum probabilities of the model's tags (..., L) to those of a dataset's (..., K)."""
         sums = learnt.new_zeros(*learnt.shape[:-1], len(self.letters))
         return sums.index_add_(-1, self.said, learnt)
 
 
 def tag_steps(tags: tuple[str, ...]) -> tuple[Tensor, Tensor, Tensor]:
-    """Say which tags may follow which, which may start a sequence, and which may end it.
+    """Find which tags may follow each tag, start a sequence, and end it.
 
-    ``I-x`` and ``E-x`` stand only within an ``x``. Where a scheme has tags that
-    close an entity, one that is open goes on.
+    ``I-x`` and ``E-x`` stand only within an ``x``. In BIOES an open entity
+    must continue until a tag closes it.
 
     Args:
-        tags: Of BIO or of BIOES.
+        tags: Tags of BIO or of BIOES.
 
     Returns:
         (L, L), (L,) and (L,), True where allowed.
@@ -88,7 +90,7 @@ def tag_steps(tags: tuple[str, ...]) -> tuple[Tensor, Tensor, Tensor]:
 
 
 def lengthened_by(tags: tuple[str, ...]) -> Tensor:
-    """The number of the tag that would make an entity longer which ends in a tag; -1 for none, (L,)."""
+    """Find the tag that would extend an entity ending in each tag, (L,); -1 for none."""
     is_closed = any(tag[0] in "SE" for tag in tags)
     inside = {tag[2:]: i for i, tag in enumerate(tags) if tag[0] == "I"}
     return torch.tensor(
@@ -100,15 +102,16 @@ def find_entities(letters: Tensor, lengths: Tensor) -> Tensor:
     """Find the entities of valid BIO tags.
 
     Args:
-        letters: (B, T), 1 where a tag begins an entity, 2 where it goes on.
+        letters: (B, T), 1 where a tag begins an entity, 2 where it continues one.
         lengths: (B,).
 
     Returns:
-        (S, 3): sequence, start, and stop, exclusive; in their order.
+        (S, 3): sequence, start, and stop, exclusive; in reading order.
     """
     num_steps = letters.shape[1]
     letters = nn.functional.pad(letters * length_mask(lengths, num_steps), (0, 1))
     steps = torch.arange(num_steps + 1, device=letters.device)
+    # An entity stops at the next token that does not continue it: a minimum from the right.
     ends = (
         torch.where(letters != 2, steps, num_steps).flip(1).cummin(1).values.flip(1)
     )  # (B, T + 1)

@@ -1,4 +1,4 @@
-"""Word vectors as the start of a source embedding.
+"""Pretrained word vectors as the start of a source embedding.
 
 V ids, E embedding.
 """
@@ -18,7 +18,7 @@ Vectors = tuple[
 
 
 def source_embedding(model: nn.Module, sizes: Sizes) -> Embedding:
-    """The embedding that reads source ids: the first of a model that has as many ids.
+    """Find the embedding of source ids: the first of a model with as many ids.
 
     Raises:
         ValueError: If the model has none.
@@ -35,6 +35,6 @@ def source_embedding(model: nn.Module, sizes: Sizes) -> Embedding:
 def start_from_vectors(
     model: nn.Module, vectors: Vectors, sizes: Sizes, settings: TrainSettings
 ) -> None:
-    """Put word vectors into a model; ``tune_vectors`` says whether they are learnt on."""
+    """Put word vectors into a model; with ``tune_vectors`` training changes them."""
     table, is_known = map(torch.from_numpy, vectors)
     source_embedding(model, sizes).start_from(table, is_known, is_tuned=settings.tune_vectors)

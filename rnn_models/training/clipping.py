@@ -1,6 +1,6 @@
-"""Gradients through time: where they are cut, their norm, and the clip that keeps one step from undoing many.
+"""Gradient clipping: by norm, by value, or by a percentile of the norms so far.
 
-B sequences, T time steps, W steps of a window, H hidden.
+It bounds gradients that explode. It does not help where they vanish; the gates of LSTM and GRU do.
 """
 
 import math
@@ -15,7 +15,7 @@ from rnn_models.settings import TrainSettings
 
 
 def gradient_norm(parameters: Iterable[nn.Parameter]) -> Tensor:
-    """L2 norm of all gradients together, a scalar."""
+    """Compute the L2 norm of all gradients together, a scalar."""
     gradients = [p.grad for p in parameters if p.grad is not None]
     return torch.nn.utils.get_total_norm(gradients)
 
@@ -23,9 +23,10 @@ def gradient_norm(parameters: Iterable[nn.Parameter]) -> Tensor:
 def clip(parameters: Iterable[nn.Parameter], clip_norm: float) -> float:
     """Scale all gradients down together if their norm is above ``clip_norm``.
 
-    The direction stays. An RNN's loss surface has cliffs where the gradient
-    through many steps explodes; a step of bounded length falls off them no
-    farther than any other step goes.
+    The direction stays. BPTT multiplies a gradient by the recurrent weights
+    once per time step, so it can grow exponentially with the length; the loss
+    surface then has cliffs. A step of bounded length at such a cliff goes no
+    farther than any other step.
 
     Returns:
         The norm before clipping; not finite if any gradient is not.
@@ -35,29 +36,30 @@ def clip(parameters: Iterable[nn.Parameter], clip_norm: float) -> float:
         added to the norm that divides.
     """
     kept = [p for p in parameters if p.grad is not None]
+    # One norm over all parameters, not one each: the ratios between layers stay as they are.
     norm = gradient_norm(kept)
     torch.nn.utils.clip_grads_with_norm_(kept, clip_norm, norm)
     return float(norm)
 
 
 def clip_values(parameters: Iterable[nn.Parameter], clip_value: float) -> tuple[float, bool]:
-    """Cut each number of the gradients off at plus and minus ``clip_value``; the direction changes.
+    """Clamp each element of the gradients to plus and minus ``clip_value``; the direction changes.
 
     Returns:
-        The norm before, and whether any number was cut.
+        The norm before, and whether any element was clamped.
 
     Origin:
         Mikolov (2012), section 3.2.2.
     """
     kept = [p for p in parameters if p.grad is not None]
     norm = float(gradient_norm(kept))
-    largest = float(largest_gradient(kept))
+    largest = float(largest_gradient(kept))  # before the gradients change in place
     torch.nn.utils.clip_grad_value_(kept, clip_value)
     return norm, largest > clip_value
 
 
 def largest_gradient(parameters: Iterable[nn.Parameter]) -> Tensor:
-    """Largest absolute value in all gradients, a scalar."""
+    """Find the largest absolute value in all gradients, a scalar."""
     return torch.nn.utils.get_total_norm(
         [p.grad for p in parameters if p.grad is not None], norm_type=math.inf
     )
@@ -65,7 +67,7 @@ def largest_gradient(parameters: Iterable[nn.Parameter]) -> Tensor:
 
 @dataclass(frozen=True)
 class Clipped:
-    """How a clip went: the norm before it, the largest one allowed, and whether it was above."""
+    """The norm before clipping, the largest norm allowed, and whether it was exceeded."""
 
     norm: float
     allowed: float
@@ -73,7 +75,7 @@ class Clipped:
 
 
 class Clipper:
-    """Clips step after step as settings say, and remembers the norms of an adaptive clip.
+    """Clips the gradients of each step, and remembers the norms for adaptive clipping.
 
     Origin:
         Seetharaman et al. (2020), AutoClip, for ``adaptive``: the largest norm
@@ -86,7 +88,7 @@ class Clipper:
         self.remember(norms)
 
     def remember(self, norms: Iterable[float]) -> None:
-        """Count norms of earlier steps; those that are not finite do not count."""
+        """Add the norms of earlier steps, without those that are not finite."""
         self.norms = sorted([*self.norms, *(norm for norm in norms if math.isfinite(norm))])
 
     def __call__(self, parameters: list[nn.Parameter]) -> Clipped:
@@ -98,18 +100,19 @@ class Clipper:
         if s.clipping == "norm":
             norm = clip(parameters, s.clip_norm)
             return Clipped(norm, s.clip_norm, norm > s.clip_norm)
+        # A norm that is not finite must not enter the percentile: the step is skipped anyway.
         norm = float(gradient_norm(parameters))
         if s.clipping == "none" or not math.isfinite(norm):
             return Clipped(norm, math.inf, False)
-        insort(self.norms, norm)
+        insort(self.norms, norm)  # sorted at all times: a percentile then needs no search
         allowed = percentile(self.norms, s.clip_percentile)
         clip(parameters, allowed)
         return Clipped(norm, allowed, norm > allowed)
 
 
 def percentile(ordered: list[float], share: float) -> float:
-    """Percentile of numbers in order, between two of them in proportion."""
-    place = share / 100 * (len(ordered) - 1)
-    below = int(place)
+    """Compute a percentile of sorted numbers, with linear interpolation between two of them."""
+    position = share / 100 * (len(ordered) - 1)
+    below = int(position)
     above = min(below + 1, len(ordered) - 1)
-    return ordered[below] + (place - below) * (ordered[above] - ordered[below])
+    return ordered[below] + (position - below) * (ordered[above] - ordered[below])

@@ -1,4 +1,4 @@
-"""How a gradient fares on its way back through time.
+"""Vanishing and exploding gradients, measured: how a gradient changes on its way back in time.
 
 B sequences, T time steps, H hidden.
 """
@@ -15,31 +15,38 @@ from rnn_models.problem import Problem
 def gradient_decay(
     problem: Problem, model: nn.Module, batch: Batch | Window
 ) -> dict[str, list[float]]:
-    """Measure how strongly the loss of one batch depends on the hidden states of its encoder, exactly.
+    """Measure the gradient of one batch's loss by each hidden state of the encoder.
 
-    The gradient of a hidden state counts all ways from it to the loss, through
-    its own step and through all that are read after it. Where it falls with
-    the distance, it vanishes; where it grows, it explodes.
+    The gradient of a hidden state sums all paths from it to the loss, through
+    its own step and through all later steps. Each step back multiplies it by
+    the recurrence's Jacobian: where these shrink it, it vanishes with the
+    distance, and the network cannot learn what lies far back; where they
+    stretch it, it explodes.
 
     Args:
-        problem: What is learnt.
-        model: Read without dropout; neither its weights nor their gradients change.
+        problem: The kind of learning.
+        model: Runs without dropout; neither its weights nor their gradients change.
         batch: Some examples, or one window.
 
     Returns:
         For each layer and direction of the encoder, such as ``layer 1 forward``,
-        the mean norm over the sequences at 0, 1, .. T - 1 steps from what it
-        reads last; nothing for a model without a recurrent encoder.
+        the mean norm over the sequences at a distance of 0, 1, .. T - 1 steps
+        from the last step; empty for a model without a recurrent encoder.
+
+    Origin:
+        Bengio, Simard and Frasconi (1994); Pascanu, Mikolov and Bengio (2013),
+        section 2, the product of Jacobians.
     """
     encoder = next((module for module in model.modules() if isinstance(module, Recurrent)), None)
     if encoder is None:
         return {}
-    was_training, encoder.followed = model.training, []
+    was_training = model.training
+    encoder.followed = []
     model.eval()
     for module in model.modules():
-        if isinstance(
-            module, nn.RNNBase
-        ):  # has no dropout of its own, and cuDNN gives no gradient outside of training
+        # cuDNN computes no gradients of a layer in evaluation mode. Training mode changes nothing
+        # else: these layers have no dropout inside.
+        if isinstance(module, nn.RNNBase):
             module.train()
     try:
         if isinstance(batch, Window):
@@ -48,10 +55,10 @@ def gradient_decay(
             lengths = batch.lengths
         else:
             nats = problem.loss(model, batch).nats
-            lengths = (
-                batch.target_lengths + 1 if problem.token_nats else batch.source_lengths
-            )  # what the encoder reads
+            # A language model reads the target and its start, all others the source.
+            lengths = batch.target_lengths + 1 if problem.token_nats else batch.source_lengths
         followed = encoder.followed
+        # allow_unused: with pooling "last" no loss depends on states at padding.
         gradients = torch.autograd.grad(
             nats, [state for steps in followed for state in steps], allow_unused=True
         )
@@ -70,7 +77,7 @@ def gradient_decay(
 
 
 def norms_of(gradients: tuple[Tensor | None, ...], states: list[Tensor]) -> Tensor:
-    """Norm of each step's gradient, (B, T); one that the loss does not hang on has none."""
+    """Compute the norm of each step's gradient, (B, T); 0 where the loss is independent of it."""
     found = [
         torch.zeros_like(s) if g is None else g for g, s in zip(gradients, states, strict=True)
     ]
@@ -79,7 +86,10 @@ def norms_of(gradients: tuple[Tensor | None, ...], states: list[Tensor]) -> Tens
 
 
 def mean_by_distance(norms: Tensor, lengths: Tensor) -> list[float]:
-    """Mean of ``norms`` (B, T) at each number of steps before the end of its sequence, over those that are so long."""
+    """Average ``norms`` (B, T) by the distance from the end of each sequence.
+
+    Only sequences that are long enough count at a distance.
+    """
     found = []
     for distance in range(int(lengths.max())):
         rows = (lengths > distance).nonzero().squeeze(1)

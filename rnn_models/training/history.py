@@ -1,4 +1,4 @@
-"""What happened in a training: its steps, its epochs, and the weights of the best one."""
+"""The training history: steps, epochs, and the weights of the best epoch."""
 
 import math
 from dataclasses import dataclass, field
@@ -8,8 +8,10 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class Step:
-    """One optimiser update. The loss is in nats per unit, without label smoothing; the norm stands before clipping.
+    """One optimizer update.
 
+    The loss is in nats per unit, without label smoothing; the gradient norm is
+    the one before clipping.
     ``allowed_norm`` is the largest norm that clipping allowed, infinite where
     it goes by value or there is none. ``update_ratio`` is the norm of the
     update divided by that of the weights, where it was measured.
@@ -28,14 +30,14 @@ class Step:
 
 @dataclass(frozen=True)
 class Epoch:
-    """One pass over the training split, or the part of one that a limit left; losses in nats per unit.
+    """One pass over the training split, or the part before a limit; losses in nats per unit.
 
     Both losses are plain negative log-likelihoods, without label smoothing, so
     they can be compared. ``validation_score`` is the headline metric of
-    ``validation.headline_of``; ``is_chosen_by_score`` says that it decides
-    which epoch is the best (higher is better, equal scores by the lower loss),
+    ``validation.headline_of``. Where ``is_chosen_by_score``, it decides which
+    epoch is the best (higher is better; of equal scores, the lower loss),
     otherwise the loss does. ``gradient_decay`` is what
-    ``health.gradient_decay`` found at its end.
+    ``gradient_decay`` measures at its end.
     """
 
     epoch: int
@@ -52,14 +54,15 @@ class Epoch:
 
     @property
     def cost(self) -> tuple[bool, float, float]:
-        """The order of epochs, lower is better: first whether it is not a number, then what decides, then the loss."""
+        """The sort key of epochs, lower is better: NaN last, then what decides, then the loss."""
+        # Any comparison with NaN is False, so min() would keep the first NaN for good.
         first = -self.validation_score if self.is_chosen_by_score else self.validation_loss
         return math.isnan(first) or math.isnan(self.validation_loss), first, self.validation_loss
 
 
 @dataclass
 class History:
-    """What happened in a training, why it ended, and the weights of its best epoch."""
+    """Steps and epochs of a training, why it ended, and the weights of its best epoch."""
 
     steps: list[Step] = field(default_factory=list)
     epochs: list[Epoch] = field(default_factory=list)
@@ -68,7 +71,7 @@ class History:
 
     @property
     def best(self) -> Epoch:
-        """The epoch that validates best; the first of equals, nan the last of all."""
+        """The epoch that validates best: of equals the first; NaN loses against any number."""
         return min(self.epochs, key=lambda epoch: epoch.cost)
 
     @property
@@ -78,8 +81,9 @@ class History:
 
     @property
     def open_steps(self) -> list[Step]:
-        """Steps of the epoch that has no end yet."""
-        number, found = len(self.epochs) + 1, list[Step]()
+        """Steps of the unfinished epoch."""
+        number = len(self.epochs) + 1
+        found = list[Step]()
         for step in reversed(self.steps):
             if step.epoch != number:
                 break
@@ -88,24 +92,31 @@ class History:
 
     @property
     def num_non_finite(self) -> int:
-        """Steps in a row, up to the last one, whose gradient was not finite."""
-        place = len(self.steps)
-        while place and not math.isfinite(self.steps[place - 1].gradient_norm):
-            place -= 1
-        return len(self.steps) - place
+        """Number of steps in a row, up to the last one, whose gradient was not finite."""
+        index = len(self.steps)
+        while index and not math.isfinite(self.steps[index - 1].gradient_norm):
+            index -= 1
+        return len(self.steps) - index
 
 
 def stalls(epochs: list[Epoch]) -> tuple[int, int]:
-    """Count the epochs in which nothing became better, neither what decides nor the loss: all of them, and those in a row.
+    """Count the epochs without improvement of score or loss.
 
-    Early in a training a score may stand at nothing, below what chance gave in
-    the first epoch, while the loss falls: such a training is not at its end.
+    Early in a training a score may stay at 0, below what chance gave in the
+    first epoch, while the loss falls: such a training must not stop.
+
+    Returns:
+        All of them, and those in a row up to the last epoch.
     """
-    best, lowest = (True, -math.inf, -math.inf), math.inf  # before any epoch: as bad as no number
-    total, in_a_row = 0, 0
+    # before any epoch: as bad as NaN
+    best = (True, -math.inf, -math.inf)
+    lowest = math.inf
+    total = 0
+    in_a_row = 0
     for epoch in epochs:
         is_better = epoch.cost < best or epoch.validation_loss < lowest
         best = min(best, epoch.cost)
         lowest = min(lowest, epoch.validation_loss)
-        total, in_a_row = total + (not is_better), 0 if is_better else in_a_row + 1
+        total = total + (not is_better)
+        in_a_row = 0 if is_better else in_a_row + 1
     return total, in_a_row

@@ -1,4 +1,4 @@
-"""From gradients to new weights: optimisers, the learning rate of a step, averages of weights."""
+"""From gradients to new weights: optimizers, learning rate schedules, averages of weights."""
 
 import math
 from collections import deque
@@ -15,7 +15,7 @@ from rnn_models.settings import TrainSettings
 def make_optimizer(
     parameters: list[nn.Parameter], settings: TrainSettings
 ) -> torch.optim.Optimizer:
-    """Make the optimiser of some settings.
+    """Make the optimizer that settings choose.
 
     Origin:
         Loshchilov and Hutter (2019), AdamW; Kingma and Ba (2015), Adam, whose
@@ -32,7 +32,9 @@ def make_optimizer(
             weight_decay=s.weight_decay,
             fused=True,
         )
-        if s.momentum:  # the fused kernel wants all or none, but a window without a start has no gradient for labels
+        # The fused kernel needs a buffer of all parameters or of none, but a window in which no
+        # text begins has no gradient for the label embedding.
+        if s.momentum:
             for p in parameters:
                 made.state[p]["momentum_buffer"] = torch.zeros_like(p)
         return made
@@ -41,20 +43,23 @@ def make_optimizer(
 
 
 def learning_rate(step: int, num_steps: int, num_stalls: int, settings: TrainSettings) -> float:
-    """Learning rate of a step, counted from 0.
+    """Compute the learning rate of a step, counted from 0.
 
     A linear warm-up, then ``constant``, half a ``cosine`` down to 1 % at the
     last step, ``inverse_square_root`` of the steps, or ``plateau``: halved for
-    each epoch that made nothing better.
+    each epoch without improvement.
 
     Origin:
         Loshchilov and Hutter (2017), cosine; Vaswani et al. (2017), section
         5.3, inverse square root.
     """
+    # The first gradients come from random weights and are large; small steps let Adam's averages
+    # settle first.
     warmup = min(1.0, (step + 1) / (settings.warmup_steps + 1))
     share = 1.0
     if settings.schedule == "cosine":
         done = max(0, step - settings.warmup_steps) / max(1, num_steps - settings.warmup_steps)
+        # Down to 1 % and not to 0: the last steps still learn.
         share = 0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * min(1.0, done)))
     elif settings.schedule == "inverse_square_root":
         share = math.sqrt((settings.warmup_steps + 1) / (max(step, settings.warmup_steps) + 1))
@@ -64,39 +69,42 @@ def learning_rate(step: int, num_steps: int, num_stalls: int, settings: TrainSet
 
 
 class UpdateMeter:
-    """How far an update moves the weights.
+    """Measures how far an update moves the weights.
 
-    The weights before it are copied into memory that is kept, and the change
-    is taken where they lie: new pages would cost more than what is done in them.
+    A ratio near 1e-3 is common; one much larger undoes what was learnt, one
+    much smaller learns little.
     """
 
     def __init__(self, parameters: list[nn.Parameter]) -> None:
         self.parameters = parameters
+        # Allocated once: fresh memory pages would cost more than the arithmetic in them.
         self.before: list[Tensor] = []
 
     @property
     def weights(self) -> list[Tensor]:
-        """The weights as they are, without their gradients."""
+        """The current weights, outside the graph of autograd."""
         return [p.detach() for p in self.parameters]
 
     def start(self) -> None:
-        """Keep the weights that the next update changes."""
+        """Copy the weights before the next update."""
         self.before = self.before or [torch.empty_like(w) for w in self.weights]
-        torch._foreach_copy_(self.before, self.weights)
+        for before, weight in zip(self.before, self.weights, strict=True):
+            before.copy_(weight)
 
     def ratio(self) -> float:
-        """Norm of what was changed since the start, divided by the norm of the weights then."""
+        """Divide the norm of the update since ``start`` by the norm of the weights before it."""
         norm = nn.utils.get_total_norm(self.before)
-        torch._foreach_sub_(self.before, self.weights)
+        for before, weight in zip(self.before, self.weights, strict=True):
+            before.sub_(weight)  # in place: the copy becomes the update
         return float(nn.utils.get_total_norm(self.before) / norm)
 
 
 class Averaging:
     """The weights that are validated and kept: the last ones, or an average of late ones.
 
-    Late in a training weights swing around a good place; their mean lies
-    nearer to it. ``average_epochs`` takes the mean of the last few epochs'
-    weights; ``average_steps`` a running mean that forgets over about so many
+    Late in a training the weights oscillate around a minimum; their mean lies
+    nearer to it. ``average_epochs`` takes the mean of the weights of the last
+    epochs, ``average_steps`` an exponential moving average over about as many
     steps.
 
     Origin:
@@ -104,32 +112,35 @@ class Averaging:
     """
 
     def __init__(self, model: nn.Module, settings: TrainSettings) -> None:
-        self.model, self.steps = model, settings.average_steps
+        self.model = model
+        self.steps = settings.average_steps
         self.epochs: deque[dict[str, Tensor]] = deque(maxlen=settings.average_epochs)
         self.running: dict[str, Tensor] = {}
 
     @property
     def is_on(self) -> bool:
-        """Whether anything but the last weights is kept."""
+        """Whether an average replaces the last weights."""
         return self.steps > 0 or self.epochs.maxlen != 1
 
     def add_step(self, number: int) -> None:
-        """Take in the weights after a step, counted from 0; the first steps are weighed alike."""
+        """Add the weights after a step, counted from 0."""
         if not self.steps:
             return
         own = {name: p.detach() for name, p in self.model.named_parameters()}
         if not self.running:
             self.running = {name: p.clone() for name, p in own.items()}
+        # A plain mean of the first steps, so that the random start does not count for long.
         weight = max(1 / self.steps, 1 / (number + 1))
-        torch._foreach_lerp_([self.running[name] for name in own], list(own.values()), weight)
+        for name, parameter in own.items():
+            self.running[name].lerp_(parameter, weight)
 
     def add_epoch(self) -> None:
-        """Take in the weights after an epoch."""
+        """Add the weights after an epoch."""
         if not self.steps and self.is_on:
             self.epochs.append(weights_of(self.model))
 
     def weights(self) -> dict[str, Tensor]:
-        """Copy the weights to validate and to keep."""
+        """Copy the weights that are validated and kept."""
         if self.steps:
             return {name: w.detach().cpu().clone() for name, w in self.running.items()}
         if not self.is_on:
@@ -140,7 +151,7 @@ class Averaging:
 
     @contextmanager
     def applied(self) -> Iterator[None]:
-        """Put the average into the model for a while."""
+        """Put the average into the model within a ``with`` block."""
         if not self.is_on:
             yield
             return
@@ -152,20 +163,20 @@ class Averaging:
             load_weights(self.model, own)
 
     def tensors(self) -> dict[str, Tensor]:
-        """All that there is to save, by name."""
+        """Name all tensors that a resumed training needs."""
         found = {f"running.{name}": w.detach().cpu() for name, w in self.running.items()}
-        for place, weights in enumerate(self.epochs):
-            found |= {f"{place}.{name}": w for name, w in weights.items()}
+        for index, weights in enumerate(self.epochs):
+            found |= {f"{index}.{name}": w for name, w in weights.items()}
         return found
 
     def restore(self, tensors: dict[str, Tensor]) -> None:
-        """Go on from what was saved."""
+        """Restore the tensors that ``tensors`` named."""
         devices = {name: p.device for name, p in self.model.named_parameters()}
-        places: dict[int, dict[str, Tensor]] = {}
+        epochs: dict[int, dict[str, Tensor]] = {}
         for key, tensor in tensors.items():
-            place, name = key.split(".", 1)
-            if place == "running":
+            index, name = key.split(".", 1)
+            if index == "running":
                 self.running[name] = tensor.to(devices[name])
             else:
-                places.setdefault(int(place), {})[name] = tensor
-        self.epochs.extend(places[i] for i in sorted(places))
+                epochs.setdefault(int(index), {})[name] = tensor
+        self.epochs.extend(epochs[i] for i in sorted(epochs))

@@ -1,4 +1,4 @@
-"""All that a training needs to go on, in one file, written at once or not at all."""
+"""The state of a training in one file, from which it resumes; written whole or not at all."""
 
 import json
 import os
@@ -17,7 +17,7 @@ from rnn_models.training.optimizer import Averaging
 
 
 class Resumable(Protocol):
-    """What of a training must outlive its process."""
+    """The parts of a training that are saved."""
 
     model: nn.Module
     optimizer: torch.optim.Optimizer
@@ -30,7 +30,7 @@ class Resumable(Protocol):
 
 
 def save_training(training: Resumable, path: Path) -> None:
-    """Write weights, optimiser, averages, carried state and history."""
+    """Write weights, optimizer, averages, carried state and history."""
     history = training.history
     groups: dict[str, dict[str, Tensor]] = {
         "now": {name: p.detach() for name, p in training.model.named_parameters()},
@@ -49,25 +49,27 @@ def save_training(training: Resumable, path: Path) -> None:
         for group, named in groups.items()
         for name, t in named.items()
     }
-    told = {
+    metadata = {
         "steps": json.dumps([vars(step) for step in history.steps]),
         "epochs": json.dumps([vars(epoch) for epoch in history.epochs]),
         "seconds": json.dumps(training.seconds),
     }
+    # Written beside the old state and renamed: a crash leaves one of the two whole. Without fsync
+    # the rename may reach the disk before the bytes do.
     partial = path.with_suffix(".partial")
-    save_file(tensors, partial, metadata=told)
+    save_file(tensors, partial, metadata=metadata)
     with partial.open("rb") as file:
         os.fsync(file.fileno())
     partial.replace(path)
 
 
 def load_training(training: Resumable, path: Path) -> None:
-    """Go on from what ``save_training`` wrote."""
+    """Restore the state that ``save_training`` wrote."""
     groups: dict[str, dict[str, Tensor]] = {
         name: {} for name in ("now", "best", "average", "carried", "optimizer")
     }
     with safe_open(path, framework="pt") as file:
-        told = file.metadata()
+        metadata = file.metadata()
         for key in file.keys():  # noqa: SIM118, not a dict
             group, name = key.split(".", 1)
             groups[group][name] = file.get_tensor(key)
@@ -76,6 +78,7 @@ def load_training(training: Resumable, path: Path) -> None:
     training.carried = tuple(
         groups["carried"][str(i)].to(training.device) for i in range(len(groups["carried"]))
     )
+    # Parameters of an optimizer have numbers, not names; their order is that of the model.
     state: dict[int, dict[str, Tensor]] = {}
     for key, value in groups["optimizer"].items():
         number, name = key.split(".")
@@ -84,7 +87,8 @@ def load_training(training: Resumable, path: Path) -> None:
     training.optimizer.load_state_dict({"state": state, "param_groups": settings})
     history = training.history
     history.weights.update(groups["best"])
-    history.steps.extend(Step(**item) for item in json.loads(told["steps"]))
-    history.epochs.extend(Epoch(**item) for item in json.loads(told["epochs"]))
-    training.seconds = json.loads(told["seconds"])
+    history.steps.extend(Step(**item) for item in json.loads(metadata["steps"]))
+    history.epochs.extend(Epoch(**item) for item in json.loads(metadata["epochs"]))
+    training.seconds = json.loads(metadata["seconds"])
+    # Adaptive clipping takes a percentile of all norms so far, so these are part of the state.
     training.clipper.remember(step.gradient_norm for step in history.steps)

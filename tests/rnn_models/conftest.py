@@ -27,14 +27,26 @@ settings.register_profile(
 settings.load_profile("rnn_models")
 torch.set_num_threads(
     1
-)  # on tiny tensors two threads mostly wait for one another: 480 s in place of 26 s on a busy machine
+    # on tiny tensors two threads mostly wait for one another: 480 s in place of 26 s on a busy
+    # machine
+)
 
 NUM_WORDS = 12
 TAGS = ("O", "B-ka", "I-ka", "B-mo", "I-mo")
 TINY = TrainSettings(
-    embedding_size=10, hidden_size=12, dropout=0.2, token_dropout=0.1, label_smoothing=0.05, max_epochs=3, patience=3,
-    batch_size=3, learning_rate=0.01, warmup_steps=2, beam_width=3, seed=7,
-)  # fmt: skip
+    embedding_size=10,
+    hidden_size=12,
+    dropout=0.2,
+    token_dropout=0.1,
+    label_smoothing=0.05,
+    max_epochs=3,
+    patience=3,
+    batch_size=3,
+    learning_rate=0.01,
+    warmup_steps=2,
+    beam_width=3,
+    seed=7,
+)
 
 
 def label_of(text: list[int]) -> list[int]:
@@ -112,7 +124,8 @@ class Posed:
         all beginning of another cannot be asked for.
         """
         targets = [self.examples.target.row(i) for i in range(len(self.examples))]
-        examples, known = self.examples, [0] * len(targets)
+        examples = self.examples
+        known = [0] * len(targets)
         if self.problem.rows[1] == "text":
             starts = whole_texts(self.batch()).read[:, 0].tolist()
             texts = [[start, *text, 0] for start, text in zip(starts, targets, strict=True)]
@@ -207,7 +220,8 @@ def spelled_ner(request: pytest.FixtureRequest) -> Posed:
     settings = replace(
         posed.settings, char_encoder=request.param, char_embedding_size=3, char_hidden_size=4
     )
-    sizes, examples = replace(posed.sizes, characters=11), replace(posed.examples, words=words)
+    sizes = replace(posed.sizes, characters=11)
+    examples = replace(posed.examples, words=words)
     return Posed(posed.problem, sizes, examples, settings)
 
 

@@ -22,11 +22,12 @@ from rnn_models.devices import (
 from rnn_models.layers import recurrent
 from rnn_models.problem import problem_names
 from rnn_models.settings import Encoder, TrainSettings
-from rnn_models.training.loop import Training
+from rnn_models.training.training_state import Training
 from tests.rnn_models.training.test_loop import are_equal, fitted
 
 ROOT = Path(__file__).resolve().parents[2]
-# oneDNN held to what a processor without AVX-512 has, so that any machine shows what such a one does.
+# oneDNN held to what a processor without AVX-512 has, so that any machine shows what such a one
+# does.
 SLOWER = {"ONEDNN_MAX_CPU_ISA": "AVX2", "ATEN_CPU_CAPABILITY": "avx2"}
 
 
@@ -80,7 +81,8 @@ def test_a_training_in_bfloat16_keeps_its_weights_in_float32_and_its_losses_clos
         "residual": num_layers == 2,
     }
     options |= {"dropout": 0.0, "token_dropout": 0.0, "max_epochs": 2}
-    plain, fast = fitted(posed, **options), fitted(posed, **options, precision="bfloat16")
+    plain = fitted(posed, **options)
+    fast = fitted(posed, **options, precision="bfloat16")
     assert {w.dtype for w in fast.weights.values()} == {torch.float32}
     assert [s.loss for s in fast.steps] == pytest.approx([s.loss for s in plain.steps], rel=0.03)
     assert [s.loss for s in fast.steps] != [s.loss for s in plain.steps]
@@ -104,7 +106,10 @@ print(describe_machine(TrainSettings(device="cpu", precision="bfloat16"))["preci
 print(describe_machine(TrainSettings(device="cpu", precision="float32"))["precision"])
 print(describe_machine(TrainSettings(device="cpu"))["instructions"])
 for name in problem_names():
-    plain, fast = (fitted(pose(name, num=20), max_epochs=1, device="cpu", precision=bits) for bits in ("float32", "bfloat16"))
+    plain, fast = (
+        fitted(pose(name, num=20), max_epochs=1, device="cpu", precision=bits)
+        for bits in ("float32", "bfloat16")
+    )
     assert plain.steps[0].loss != fast.steps[0].loss, name
     assert abs(plain.steps[0].loss - fast.steps[0].loss) < 0.03 * plain.steps[0].loss, name
     print(name, fast.epochs[0].validation_loss)
@@ -156,7 +161,8 @@ def test_the_bits_that_are_told_are_those_that_compute(posed, monkeypatch, has_i
         return
     for module in (devices, recurrent):
         monkeypatch.setattr(module, "has_bfloat16_lstm", lambda kind: has_it)
-    kinds, plain_lstm = set(), torch.lstm
+    kinds = set()
+    plain_lstm = torch.lstm
 
     def watched(x, *given):
         out = plain_lstm(x, *given)
@@ -174,7 +180,8 @@ def test_the_bits_that_are_told_are_those_that_compute(posed, monkeypatch, has_i
 
 def test_the_capability_is_tried_once(monkeypatch):
     has_bfloat16_lstm.cache_clear()
-    calls, plain_lstm = [], torch.lstm
+    calls = []
+    plain_lstm = torch.lstm
     monkeypatch.setattr(torch, "lstm", lambda *given: calls.append(1) or plain_lstm(*given))
     assert has_bfloat16_lstm("cpu") == has_bfloat16_lstm("cpu")
     assert len(calls) == 1

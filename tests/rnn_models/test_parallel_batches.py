@@ -65,7 +65,8 @@ def test_work_within_work_is_done_in_turn_where_no_thread_is_left(threads):
 
 
 def test_answers_and_loss_are_the_same_to_the_last_bit(posed_answer):
-    p, model = posed_answer, posed_answer.model()
+    p = posed_answer
+    model = posed_answer.model()
     alone = (
         predict_all(p.problem, model, p.examples, size=2),
         mean_loss(p.problem, model, p.examples, p.settings),

@@ -16,9 +16,17 @@ from rnn_models.settings import TrainSettings
 
 SIZES = Sizes(source=10, target=10)
 SETTINGS = TrainSettings(
-    embedding_size=6, hidden_size=8, bidirectional=False, dropout=0.0, max_epochs=2, batch_size=3, learning_rate=0.01,
-    warmup_steps=2, bptt_window=4, seed=7,
-)  # fmt: skip
+    embedding_size=6,
+    hidden_size=8,
+    bidirectional=False,
+    dropout=0.0,
+    max_epochs=2,
+    batch_size=3,
+    learning_rate=0.01,
+    warmup_steps=2,
+    bptt_window=4,
+    seed=7,
+)
 
 
 class LanguageModel(nn.Module):

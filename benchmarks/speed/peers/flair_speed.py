@@ -1,6 +1,7 @@
-"""Tokens per second of flair: its BiLSTM-CRF tagger trained and asked, or its text classifier trained.
+"""Tokens per second of flair: its tagger trained and predicting, or its classifier trained.
 
-Run by ``benchmarks.speed`` in the folder of the inputs, in an environment that has flair; prints one line of JSON.
+``benchmarks.speed`` runs it in the folder of the inputs, in an environment with flair. It prints
+one line of JSON.
 """
 
 import argparse
@@ -26,7 +27,7 @@ WIDTH = 100
 
 
 def words(corpus):
-    """Embeddings of the words that stand twice in training, learnt from the start: flair's own would be downloaded."""
+    """Make embeddings of words with two occurrences, without flair's own, which it downloads."""
     return OneHotEmbeddings.from_corpus(corpus, field="text", min_freq=2, embedding_length=WIDTH)
 
 
@@ -89,10 +90,12 @@ def train(model, sentences, warmup, steps):
     """Tokens per second of the steps after a warm-up."""
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
     model.train()
-    started, tokens = 0.0, 0
+    started = 0.0
+    tokens = 0
     for number in range(warmup + steps):
         if number == warmup:
-            started, tokens = time.perf_counter(), 0
+            started = time.perf_counter()
+            tokens = 0
         batch = sentences[number * BATCH : (number + 1) * BATCH]
         loss, _ = model.forward_loss(batch)
         optimizer.zero_grad()

@@ -1,4 +1,7 @@
-"""OpenNMT-py's training where there is no GPU: its check of options takes the least of the GPUs' memories, an empty list."""
+"""OpenNMT-py's training without a GPU.
+
+Its check of options takes the minimum of the GPUs' memories, which is an empty list.
+"""
 
 import builtins
 import sys

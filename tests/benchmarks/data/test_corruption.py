@@ -1,4 +1,4 @@
-"""The damage that the benchmark injects is what it says, by parsers of our own; and the checks find all of it in made-up rows."""
+"""Injected damage is what its name says, by simple parsers, and the checks find all of it."""
 
 import csv
 import io
@@ -76,22 +76,28 @@ LIMITS = {
     "tokens": DEFAULTS["tokens", "tags"],
 }
 HOLDS: dict[str, Callable[[list[Any], Row], bool]] = {
-    "control_characters": lambda row, _: any(re.search(r"[\x00-\x08\x7f-\x9f]", "".join(side)) for side in row),
+    "control_characters": lambda row, _: any(
+        re.search(r"[\x00-\x08\x7f-\x9f]", "".join(side)) for side in row
+    ),
     "no_text": lambda row, _: any(side is None or not side.strip() for side in row),
     "one_side": lambda row, _: [bool(side.strip()) for side in row].count(False) == 1,
     "unknown_label": lambda row, _: row[1] not in ("0", "1"),
     "fields": lambda row, _: len(row) != 2,
     "wrong_type": lambda row, _: not isinstance(row[0], str),
-    "duplicate": lambda row, earlier: [plain(" ".join(s) if isinstance(s, list) else s) for s in row]
-    == [plain(" ".join(s) if isinstance(s, list) else s) for s in earlier],
+    "duplicate": lambda row, earlier: (
+        [plain(" ".join(s) if isinstance(s, list) else s) for s in row]
+        == [plain(" ".join(s) if isinstance(s, list) else s) for s in earlier]
+    ),
     "conflict": lambda row, earlier: row[0] == earlier[0] and row[1] != earlier[1],
     "length_ratio": lambda row, _: max(map(len, row)) > 20 * min(map(len, row)),
     "source_equals_target": lambda row, _: row[0] == row[1],
     "lengths_differ": lambda row, _: len(row[0]) != len(row[1]),
     "tag_scheme": lambda row, _: is_broken_bio(row[1]),
-    "unknown_entity": lambda row, _: not is_broken_bio(row[1]) and not {tag[2:] for tag in row[1]} <= {"", "PER", "LOC", "ORG"},
+    "unknown_entity": lambda row, _: (
+        not is_broken_bio(row[1]) and not {tag[2:] for tag in row[1]} <= {"", "PER", "LOC", "ORG"}
+    ),
     "bad_token": lambda row, _: any(SPACE.search(token) for token in row[0]),
-}  # fmt: skip
+}
 FAILS = {"not_utf8": UnicodeDecodeError, "not_json": json.JSONDecodeError}
 
 
@@ -99,7 +105,8 @@ FAILS = {"not_utf8": UnicodeDecodeError, "not_json": json.JSONDecodeError}
     ("name", "damage"), CASES, ids=[f"{name}, {damage.name}" for name, damage in CASES]
 )
 def test_damage_is_what_it_says(name: str, damage: Damage) -> None:
-    layout, rows = LAYOUTS[name], made_rows(name)
+    layout = LAYOUTS[name]
+    rows = made_rows(name)
     assert parsed(name, layout.write(rows[7])) == list(rows[7])
     made = damage.make(layout, rows[7], rows[3])
     assert len(made) == len(layout.write(rows[7]))
@@ -134,7 +141,8 @@ def test_five_percent_of_the_rows_are_damaged_as_many_by_each_kind(name: str) ->
 
 @pytest.mark.parametrize("name", ["csv", "jsonl", "tsv", "parallel"])
 def test_the_ledger_names_the_lines_that_differ(name: str) -> None:
-    layout, rows = LAYOUTS[name], made_rows(name)
+    layout = LAYOUTS[name]
+    rows = made_rows(name)
     damaged, earlier = chosen(
         NUM, [damage for damage in DAMAGES[name] if not damage.is_last], seed=1
     )
@@ -177,10 +185,8 @@ def test_the_checks_find_all_of_it_name_it_rightly_and_lose_nothing(
 
 def test_what_is_refused_without_damage_is_taken_out_first(store: Path, tmp_path: Path) -> None:
     (tmp_path / "again").mkdir()
-    layout, rows = (
-        LAYOUTS["csv"],
-        [*made_rows("csv"), ("", "0"), ("lumo", "2"), made_rows("csv")[0]],
-    )
+    layout = LAYOUTS["csv"]
+    rows = [*made_rows("csv"), ("", "0"), ("lumo", "2"), made_rows("csv")[0]]
     dataset = made_entry(tmp_path, "csv")
     (tmp_path / "rows0").write_bytes(written(layout, rows, {}, {})[0][0])
     assert sorted(refused_of(make_snapshot(dataset)[0]).values()) == [

@@ -13,7 +13,8 @@ from tasks.settings import changes, read_settings
 
 def made_pair(name: str, num: int = 500) -> Pair:
     """Two systems of which the first is better by far."""
-    metric, random = find_metric(name), np.random.default_rng(0)
+    metric = find_metric(name)
+    random = np.random.default_rng(0)
     if metric.is_cost:
         tokens = random.integers(5, 20, (num, 1))
         first = np.hstack([tokens * random.uniform(1, 2, (num, 1)), tokens, tokens])
@@ -33,7 +34,8 @@ def made_pair(name: str, num: int = 500) -> Pair:
 
 def gain(pair: Pair, share: float, num: int = 200) -> tuple[float, float]:
     """The mean gain over pairs that are drawn, and its standard error."""
-    random, gains = np.random.default_rng(1), []
+    random = np.random.default_rng(1)
+    gains = []
     for _ in range(num):
         drawn = draw(pair, random, share)
         ours, theirs = (
@@ -94,6 +96,7 @@ def test_the_table_has_a_row_for_each_metric_with_its_exact_interval() -> None:
     assert head.count("|") == rule.count("|") == row.count("|")
     # 10 of 200 by Clopper and Pearson: beta quantiles 2.42 and 9.00 percent
     assert row == (
-        "| accuracy | `made`, 500 | 70.00 and 71.00 | 5.0 % (2.4 to 9.0) | 52.0 % | 1.5 % | 10 % | 30 % | 90 % | 100 % |"
+        "| accuracy | `made`, 500 | 70.00 and 71.00 | 5.0 % (2.4 to 9.0) | 52.0 % | 1.5 % "
+        "| 10 % | 30 % | 90 % | 100 % |"
     )
     assert rate(0, 200).startswith("0.0 % (0.0 to ")

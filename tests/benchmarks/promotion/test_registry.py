@@ -2,15 +2,15 @@
 
 import pytest
 
-from benchmarks.promotion.registry import (
+from benchmarks.promotion.races import (
     RACED,
     Found,
     faults_after,
     faults_now,
-    figures,
     model_version,
     promoted,
 )
+from benchmarks.promotion.registry import figures
 from tasks.registry import mlflow_client
 from tasks.registry.versions import COMPLETE
 from tests.tasks.conftest import empty_mlflow, mlflow_store

@@ -25,7 +25,8 @@ def test_the_figure_is_one_only_if_all_are_the_same(is_identical: bool, value: f
     )
     assert (found.figure, found.value, found.is_met) == ("replay_identical", value, is_identical)
     assert found.note.startswith(
-        f"{1 + is_identical} of 2 trained again in a process of their own (threads: 2): ner (`a`, 1,234"
+        f"{1 + is_identical} of 2 trained again in a process of their own (threads: 2): ner "
+        "(`a`, 1,234"
     )
 
 

@@ -4,18 +4,17 @@ import pytest
 import torch
 from torch import nn
 
+from benchmarks.speed.inputs import TRANSLATION
 from benchmarks.speed.joeynmt_weights import asked_examples, laid, read_words, swapped
-from benchmarks.speed.ours import TRANSLATION
 from rnn_models.batching.batch import BOS_ID, EOS_ID, PAD_ID, UNK_ID
 from rnn_models.decoding.predict import predict_all
 from rnn_models.problem import find_problem
 
-E, H, D, V = (
-    5,
-    6,
-    7,
-    13,
-)  # widths of embeddings, of a direction and of the decoder, ids of each side
+# widths of embeddings, of a direction and of the decoder, ids of each side
+E = 5
+H = 6
+D = 7
+V = 13
 SMALL = {"embedding_size": E, "hidden_size": H, "decoder_size": D}
 SOURCES = [[5, 7, 9, 3], [4, 12, 3]]  # ids of JoeyNMT, each with its end
 
@@ -42,11 +41,14 @@ def theirs():
 
 
 def logits_of(theirs, source, said):
-    """Logits of JoeyNMT's decoder after each of the ids that were said, of one source: ids of JoeyNMT."""
-    decoder, number = theirs["decoder"], torch.tensor
+    """Logits of JoeyNMT's decoder after each id of a target, of one source, in JoeyNMT's ids."""
+    decoder = theirs["decoder"]
+    number = torch.tensor
     states, (last, _) = theirs["encoder"]["rnn"](theirs["src_embed"]["lut"](number([source])))
     first = torch.tanh(decoder["bridge_layer"](last.transpose(0, 1).flatten(1)))[None]
-    hidden, fed, found = (first, first), torch.zeros(1, 1, D), []
+    hidden = (first, first)
+    fed = torch.zeros(1, 1, D)
+    found = []
     for i in said:
         inputs = torch.cat([theirs["trg_embed"]["lut"](number([[i]])), fed], dim=2)
         query, hidden = decoder["rnn"](inputs, hidden)

@@ -9,7 +9,8 @@ from torch.utils.flop_counter import FlopCounterMode
 from benchmarks.lib.figures import RESULTS, read
 from benchmarks.speed import __main__, time_growth
 from benchmarks.speed.flop import Translated, Widths, lstm, model_bytes, training_flop
-from benchmarks.speed.ours import RUNS, SENTIMENT, TAGGING, TRANSLATION
+from benchmarks.speed.inputs import SENTIMENT, TAGGING, TRANSLATION
+from benchmarks.speed.ours import RUNS
 from benchmarks.speed.peer_environments import (
     JOEY_SPEED,
     ONMT_SPEED,
@@ -25,10 +26,17 @@ from benchmarks.speed.time_growth import AXES, Curve, Size, curve, step_flop
 from rnn_models.problem import Sizes, find_problem
 
 ISSUE = {
-    "translation_train_vs_joeynmt": 3.5, "translation_train_vs_opennmt": 1.5, "translation_train_roofline_share": 60,
-    "ner_train_vs_flair": 10, "ner_predict_vs_flair": 10, "sentiment_train_vs_flair": 5, "beam_vs_joeynmt": 3,
-    "outside_model_share": 5, "help_seconds": 0.5, "first_step_seconds": 10,
-}  # fmt: skip
+    "translation_train_vs_joeynmt": 3.5,
+    "translation_train_vs_opennmt": 1.5,
+    "translation_train_roofline_share": 60,
+    "ner_train_vs_flair": 10,
+    "ner_predict_vs_flair": 10,
+    "sentiment_train_vs_flair": 5,
+    "beam_vs_joeynmt": 3,
+    "outside_model_share": 5,
+    "help_seconds": 0.5,
+    "first_step_seconds": 10,
+}
 # Lines as both programs write them, numbers made up.
 JOEY_LOG = """
 2026-01-01 00:00:01,000 - INFO - joeynmt.training - Epoch   1, Step:       10, Batch Loss: 9.1, Batch Acc: 0.1, Tokens per Sec:      100, Lr: 0.001
@@ -44,12 +52,14 @@ ONMT_LOG = """
 
 
 def test_a_step_of_an_lstm_costs_what_its_eight_products_cost() -> None:
-    inputs, hidden = 3, 5
+    inputs = 3
+    hidden = 5
     assert lstm(inputs, hidden) == 4 * (2 * inputs * hidden) + 4 * (2 * hidden * hidden)
 
 
 def test_the_flop_of_a_tiny_training_are_those_counted_by_hand() -> None:
-    # One sentence of 2 source and 3 target tokens; embedding 2, encoder 3 each way, decoder 4, 5 ids.
+    # One sentence of 2 source and 3 target tokens; embedding 2, encoder 3 each way, decoder 4, 5
+    # ids.
     encoder = (
         2 * 2 * (4 * 2 * (2 * 3 + 3 * 3))
     )  # tokens, directions, gates, products by input and by hidden state
@@ -64,7 +74,8 @@ def test_the_flop_of_a_tiny_training_are_those_counted_by_hand() -> None:
 
 
 def test_a_product_and_its_gradients_cost_what_torch_counts() -> None:
-    matrix, rows = torch.randn(7, 5, requires_grad=True), torch.randn(3, 7, requires_grad=True)
+    matrix = torch.randn(7, 5, requires_grad=True)
+    rows = torch.randn(3, 7, requires_grad=True)
     with FlopCounterMode(display=False) as counter:
         (rows @ matrix).sum().backward()
     assert counter.get_total_flops() == 3 * (2 * 3 * 7 * 5)
@@ -151,8 +162,11 @@ def test_our_settings_are_settings(name, changes) -> None:
 
 
 def test_all_three_translators_have_the_same_sizes() -> None:
-    joey, onmt, ours = joeynmt_settings("m", 30, 10), opennmt_settings(30, 10), TRANSLATION
-    encoder, decoder = joey["model"]["encoder"], joey["model"]["decoder"]
+    joey = joeynmt_settings("m", 30, 10)
+    onmt = opennmt_settings(30, 10)
+    ours = TRANSLATION
+    encoder = joey["model"]["encoder"]
+    decoder = joey["model"]["decoder"]
     sizes = (
         ours["embedding_size"],
         2 * ours["hidden_size"],
@@ -166,8 +180,12 @@ def test_all_three_translators_have_the_same_sizes() -> None:
     )  # fmt: skip
     # Its hidden size is that of both directions together.
     assert sizes == (
-        onmt["src_word_vec_size"], onmt["hidden_size"], onmt["hidden_size"], onmt["batch_size"], onmt["dropout"][0],
-    )  # fmt: skip
+        onmt["src_word_vec_size"],
+        onmt["hidden_size"],
+        onmt["hidden_size"],
+        onmt["batch_size"],
+        onmt["dropout"][0],
+    )
     assert ours["label_smoothing"] == joey["training"]["label_smoothing"] == onmt["label_smoothing"]
 
 
@@ -223,11 +241,13 @@ def test_an_axis_changes_a_size_that_there_is() -> None:
 @pytest.mark.parametrize(
     ("name", "made"),
     [
-        ("speed", __main__.table), ("speed_memory", __main__.memory_table), ("speed_profiles", kept_table),
+        ("speed", __main__.table),
+        ("speed_memory", __main__.memory_table),
+        ("speed_profiles", kept_table),
         ("speed_growth", lambda: time_growth.page(time_growth.kept_curves())),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
-)  # fmt: skip
+)
 def test_the_table_in_the_document_is_the_one_that_follows_from_the_figures(name, made) -> None:
     assert (RESULTS / f"{name}.md").read_text() == made()
 

@@ -21,7 +21,7 @@ def made(rows, size=3, window=4, seed=1, epoch=1, is_joined=False):
 
 
 def read_by_stream(streams):
-    """What each stream reads and says from its start to its end, and at which steps its state starts anew."""
+    """Inputs and targets of each stream, and the steps at which its state starts from zeros."""
     found = [([], [], []) for _ in range(streams.starts.shape[1])]
     for window in streams:
         for b, (read, said, starts) in enumerate(found):

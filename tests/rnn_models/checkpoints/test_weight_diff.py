@@ -41,10 +41,8 @@ def test_changes_are_those_that_a_loop_over_all_numbers_finds() -> None:
 
 
 def test_a_zero_with_a_sign_differs_by_nothing_and_comes_before_what_is_the_same() -> None:
-    ours, theirs = (
-        {"a": torch.ones(2), "b": torch.tensor([0.0, 1.0])},
-        {"a": torch.ones(2), "b": torch.tensor([-0.0, 1.0])},
-    )
+    ours = {"a": torch.ones(2), "b": torch.tensor([0.0, 1.0])}
+    theirs = {"a": torch.ones(2), "b": torch.tensor([-0.0, 1.0])}
     assert changes_of_weights(ours, theirs) == [Change("b", 2, 1, 0.0), Change("a", 2, 0, 0.0)]
 
 
@@ -56,10 +54,8 @@ def test_a_damaged_file_is_said(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("value", [math.nan, math.inf])
 def test_what_is_no_number_is_the_farthest_off(value: float) -> None:
-    ours, theirs = (
-        {"a": torch.ones(2), "b": torch.ones(2)},
-        {"a": torch.full((2,), 9.0), "b": torch.tensor([1.0, value])},
-    )
+    ours = {"a": torch.ones(2), "b": torch.ones(2)}
+    theirs = {"a": torch.full((2,), 9.0), "b": torch.tensor([1.0, value])}
     assert changes_of_weights(ours, theirs) == [Change("b", 2, 1, None), Change("a", 2, 2, 8.0)]
 
 
@@ -81,6 +77,7 @@ def test_tensors_of_another_shape_or_type_or_on_one_side_cannot_be_compared() ->
 
 
 def test_what_was_saved_is_read(tmp_path: Path) -> None:
-    problem, weights = find_problem("sentiment"), {"a": torch.randn(2, 3)}
+    problem = find_problem("sentiment")
+    weights = {"a": torch.randn(2, 3)}
     save_model(tmp_path, weights, problem, Sizes(source=9, target=2), problem.defaults)
     assert changes_of_weights(weights, read_weights(tmp_path)) == [Change("a", 6, 0, 0.0)]

@@ -36,7 +36,8 @@ def search(table, *, width, max_lengths, length_penalty=1.0, places=None):
         return table[place, read], (place, read)
 
     places = torch.arange(len(table)) if places is None else torch.tensor(places)
-    state, steps = (places, torch.zeros_like(places)), torch.tensor(max_lengths)
+    state = (places, torch.zeros_like(places))
+    steps = torch.tensor(max_lengths)
     found = beam_search(
         step, state, width=width, max_lengths=steps, length_penalty=length_penalty, num_best=1
     )
@@ -52,7 +53,8 @@ def search_all(table, *, width, max_lengths, length_penalty, num_best):
         read = (V * state[0][rows.origin] + rows.ids) % V**MAX_LENGTH
         return table[fixed[0][rows.places // width], read], (read,)
 
-    places, steps = torch.arange(len(table)), torch.tensor(max_lengths)
+    places = torch.arange(len(table))
+    steps = torch.tensor(max_lengths)
     found = beam_search(
         step, (torch.zeros_like(places),), fixed=(places,), width=width, max_lengths=steps,
         length_penalty=length_penalty, num_best=num_best,
@@ -65,7 +67,9 @@ def slow_search(log_probability, ids, *, width, max_length, length_penalty, num_
 
     All beams at the end, and how many grew at each step before the best were decided.
     """
-    beams, counts, is_open = [(0.0, 0.0, [])], [], True
+    beams = [(0.0, 0.0, [])]
+    counts = []
+    is_open = True
     for _ in range(max_length):
         growing = [said for _, _, said in beams if EOS_ID not in said]
         if not growing:
@@ -88,7 +92,8 @@ def slow_search(log_probability, ids, *, width, max_length, length_penalty, num_
 
 
 def log_probability(rows, said):
-    read, total = 0, 0.0
+    read = 0
+    total = 0.0
     for previous, following in zip([BOS_ID, *said], said, strict=False):
         read = (V * read + previous) % V**MAX_LENGTH
         total += float(rows[read, following])
@@ -140,9 +145,13 @@ def test_the_best_texts_are_those_of_a_slow_search(
     expected_counts = [0] * MAX_LENGTH
     for hypotheses, rows, max_length in zip(found, table, max_lengths, strict=True):
         slow, grown = slow_search(
-            partial(log_probability, rows), range(V), width=width, max_length=max_length, length_penalty=length_penalty,
+            partial(log_probability, rows),
+            range(V),
+            width=width,
+            max_length=max_length,
+            length_penalty=length_penalty,
             num_best=num_best,
-        )  # fmt: skip
+        )
         assert [hypothesis.ids for hypothesis in hypotheses] == [ids for ids, _ in slow[:num_best]]
         assert [h.score for h in hypotheses] == pytest.approx(
             [score for _, score in slow[:num_best]], rel=1e-5
@@ -156,9 +165,11 @@ def test_the_best_texts_are_those_of_a_slow_search(
 @pytest.mark.parametrize("length_penalty", [0.0, 0.6, 1.0, 2.0])
 @pytest.mark.parametrize("num_best", [1, 2, 3])
 @given(
-    seed=st.integers(0, 9999), width=st.integers(3, 9), max_lengths=st.lists(st.integers(1, MAX_LENGTH), min_size=1, max_size=4),
+    seed=st.integers(0, 9999),
+    width=st.integers(3, 9),
+    max_lengths=st.lists(st.integers(1, MAX_LENGTH), min_size=1, max_size=4),
     has_ties=st.booleans(),
-)  # fmt: skip
+)
 @example(
     seed=0, width=8, max_lengths=[3, 3, 3, 3], has_ties=False
 )  # fewer rows, other ends of the tensors
@@ -202,7 +213,7 @@ def test_a_divisor_beyond_all_numbers_is_infinite():
 
 
 def test_a_sequence_is_over_when_its_best_are_finished():
-    """<eos> has 0.9 at each step: the empty text is the best at once, the second best is known a step later."""
+    """<eos> has 0.9 at each step: the empty text is best at once, the second best a step later."""
     table = torch.full((1, V**MAX_LENGTH, V), math.log(0.02), dtype=torch.float64)
     table[:, :, EOS_ID] = math.log(0.9)
     found, counts = search_all(
@@ -217,9 +228,11 @@ def test_a_sequence_is_over_when_its_best_are_finished():
 @pytest.mark.parametrize("length_penalty", [0.0, 1.0])
 @given(seed=st.integers(0, 9999))
 def test_a_beam_of_one_is_greedy(length_penalty, seed):
-    table, expected = drawn(seed, 3), []
+    table = drawn(seed, 3)
+    expected = []
     for rows in table:
-        said, read = [], BOS_ID
+        said = []
+        read = BOS_ID
         while len(said) < MAX_LENGTH and EOS_ID not in said:
             said.append(int(rows[read].argmax()))
             read = (V * read + said[-1]) % V**MAX_LENGTH
@@ -240,7 +253,8 @@ def test_the_score_of_a_hypothesis_is_its_log_probability_by_its_length(seed, wi
     seed=st.integers(0, 9999), width=st.integers(1, 4), length_penalty=st.sampled_from([0.0, 1.0])
 )
 def test_a_batch_decodes_as_its_sequences_do_one_by_one(seed, width, length_penalty):
-    table, max_lengths = drawn(seed, 4), [4, 1, 3, 2]
+    table = drawn(seed, 4)
+    max_lengths = [4, 1, 3, 2]
     together = search(table, width=width, max_lengths=max_lengths, length_penalty=length_penalty)
     for i, max_length in enumerate(max_lengths):
         (alone,) = search(

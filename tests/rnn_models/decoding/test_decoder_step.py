@@ -25,8 +25,9 @@ def stepping(model, never_said=()):
 @pytest.mark.parametrize("activation", ["tanh", "relu"])
 @DECODERS
 def test_steps_of_some_beams_are_those_of_training(translation, kind, activation):
-    """Each sequence has another number of beams that grow, all from one state; then each beam has its own and reads other ids."""
-    model, batch = translation.model(**kind, activation=activation).eval(), translation.batch()
+    """Beams grow from one state, other numbers in each sequence; then each from its own."""
+    model = translation.model(**kind, activation=activation).eval()
+    batch = translation.batch()
     memory, start = model.encode(batch.source, batch.source_lengths)
     is_live = torch.rand(len(batch), WIDTH, generator=torch.Generator().manual_seed(1)) < 0.6
     places = is_live.flatten().nonzero().flatten()
@@ -37,7 +38,9 @@ def test_steps_of_some_beams_are_those_of_training(translation, kind, activation
     expected, _, after = model.decode(
         read, memory.rows(sequences), tuple(part[sequences] for part in start)
     )
-    step, state, origin = stepping(model), start, sequences
+    step = stepping(model)
+    state = start
+    origin = sequences
     for t in range(read.shape[1]):
         logits, state = step(Rows(read[:, t], places, origin), memory, state)
         origin = torch.arange(len(places))
@@ -47,7 +50,8 @@ def test_steps_of_some_beams_are_those_of_training(translation, kind, activation
 
 
 def test_what_is_never_said_and_what_is_no_id_has_no_probability(translation):
-    model, batch = translation.model().eval(), translation.batch()
+    model = translation.model().eval()
+    batch = translation.batch()
     memory, state = model.encode(batch.source, batch.source_lengths)
     places = WIDTH * torch.arange(len(batch))
     rows = Rows(torch.full_like(places, BOS_ID), places, torch.arange(len(batch)))

@@ -4,7 +4,11 @@ import torch
 
 from rnn_models.decoding.input_fed_lstm import FedLSTM
 
-B, T, U, H, WIDTH = 3, 4, 5, 3, 2
+B = 3
+T = 4
+U = 5
+H = 3
+WIDTH = 2
 
 
 def made(*shape):
@@ -31,7 +35,8 @@ def test_two_stretches_with_the_state_carried_over_have_the_gradient_of_one():
     fixed = given[6:]
     found = []
     for cuts in ([U], [2, U - 2]):
-        carried, parts = tuple(state), []
+        carried = tuple(state)
+        parts = []
         for part in added.split(cuts):
             said, looked, *carried = FedLSTM.apply(part, weights, own, *carried, *fixed)
             parts += [said.square().sum(), looked.square().sum()]

@@ -128,8 +128,10 @@ def test_an_id_without_probability_is_never_drawn(weights, chance):
     ],
 )
 def test_texts_come_as_often_as_their_enumerated_probability_says(changes):
-    """All texts of up to 3 ids, each with the product of its filtered probabilities, against 20,000 draws."""
-    model, sampling, num = made(), Sampling(max_length=3, seed=5, **changes), 20_000
+    """All texts of up to 3 ids and their filtered probabilities, against 20,000 draws."""
+    model = made()
+    sampling = Sampling(max_length=3, seed=5, **changes)
+    num = 20_000
     expected: dict[tuple[int, ...], float] = {}
 
     @torch.inference_mode()
@@ -206,7 +208,8 @@ def test_a_text_of_one_id_is_one_to_one():
 
 
 def test_each_step_reads_one_id_of_the_texts_that_are_not_over():
-    model, shapes = made(), []
+    model = made()
+    shapes = []
     step = step_of(model)
 
     def watched(previous, state):
@@ -225,10 +228,8 @@ def test_each_step_reads_one_id_of_the_texts_that_are_not_over():
 @EVERY_CELL
 @given(lengths=st.lists(st.integers(1, 6), min_size=1, max_size=6))
 def test_prompts_of_different_lengths_are_read_as_each_alone(kind, activation, lengths):
-    model, random = (
-        made(encoder=kind, activation=activation, num_layers=2),
-        np.random.default_rng(sum(lengths)),
-    )
+    model = made(encoder=kind, activation=activation, num_layers=2)
+    random = np.random.default_rng(sum(lengths))
     rows = [[BOS_ID, *random.integers(4, 10, length - 1).tolist()] for length in lengths]
     read = torch.full((len(rows), max(lengths)), PAD_ID)
     for i, row in enumerate(rows):

@@ -1,4 +1,4 @@
-"""What gradients say: numbers that can be done by hand, and models made to explode, to vanish and to be well."""
+"""Diagnosis of gradients: numbers checked by hand; models that explode, vanish or do neither."""
 
 import math
 from dataclasses import replace
@@ -72,7 +72,7 @@ def test_a_gradient_that_is_not_finite_has_grown_without_bound():
 
 
 def recurrent(scale: float, **changes: object):
-    """Sentiment of long texts by a plain relu recurrence whose recurrent weights are an orthogonal matrix times ``scale``."""
+    """Sentiment of long texts by a relu RNN with orthogonal recurrent weights times ``scale``."""
     posed = pose("sentiment", num=60, longest=12)
 
     def build(sizes, settings):
@@ -83,9 +83,17 @@ def recurrent(scale: float, **changes: object):
         return model
 
     settings = TrainSettings(
-        encoder="rnn", activation="relu", pooling="last", embedding_size=10, hidden_size=12, batch_size=4, max_epochs=5,
-        learning_rate=1e-3, clip_norm=1.0, dropout=0.0,
-    ).with_changes(changes)  # fmt: skip
+        encoder="rnn",
+        activation="relu",
+        pooling="last",
+        embedding_size=10,
+        hidden_size=12,
+        batch_size=4,
+        max_epochs=5,
+        learning_rate=1e-3,
+        clip_norm=1.0,
+        dropout=0.0,
+    ).with_changes(changes)
     probes = [
         probe(
             replace(posed.problem, build=build),
@@ -140,7 +148,8 @@ def test_a_loss_that_falls_but_swings_is_said_to_swing(sentiment):
     found = diagnose(made, made, "norm 5")
     fallen = replace(found.clipped, first_loss=2.0, last_loss=1.0, oscillation=0.5, fault="")
     assert advice(replace(found, clipped=fallen), sentiment.settings)[0] == (
-        "Lower training.learning_rate (now 0.01): with clipping, too, the loss swings (oscillation 0.5)."
+        "Lower training.learning_rate (now 0.01): with clipping, too, the loss swings "
+        "(oscillation 0.5)."
     )
     assert not any(
         "Lower" in line
@@ -152,7 +161,8 @@ def test_a_loss_that_falls_but_swings_is_said_to_swing(sentiment):
 
 @pytest.mark.parametrize("changes", [{}, {"accumulate": 2}, {"schedule": "constant"}])
 def test_a_probe_makes_the_very_steps_of_the_training(posed_larger, changes):
-    p, settings = posed_larger, posed_larger.settings.with_changes(changes)
+    p = posed_larger
+    settings = posed_larger.settings.with_changes(changes)
     whole = fit(p.problem, p.examples, p.examples, p.sizes, settings).steps
     probed = probe(p.problem, p.examples, p.sizes, settings, num_steps=10).steps
 

@@ -44,7 +44,8 @@ PAIRED = Examples(Ragged.of([[4, 5], [4, 6], [4, 4, 7]]), Ragged.of([[15], [16, 
         ("bag_of_words", LABELLED, [[4], [5], [7, 6, 4], [5, 5, 5]], [[1], [0], [1], [0]]),
         # 9 was never seen: it gets the tag that is the most frequent of all.
         ("frequent_tag", TAGGED, [[4, 6], [9], [6, 9, 4, 5]], [[1, 0], [2], [0, 2, 1, 2]]),
-        # 4 behind 6 and at the end was tag 2, else 1; 9 was never seen; 5 before 4 and at the start 2.
+        # 4 behind 6 and at the end was tag 2, else 1; 9 was never seen; 5 before 4 and at the start
+        # 2.
         (
             "tag_in_context",
             TAGGED,
@@ -61,7 +62,7 @@ def test_a_baseline_answers_as_worked_by_hand(name, train, asked, expected):
 
 
 def test_a_bag_of_words_sees_neighbours_and_nothing_farther_apart():
-    """The order of 4 and 5 is the label: known where they are neighbours, a coin where others stand between."""
+    """The order of 4 and 5 is the label: known where they are neighbors, else a coin."""
     near = [[4, 5] if i % 2 else [5, 4] for i in range(40)]
     train = Examples(Ragged.of(near), Ragged.of([[i % 2] for i in range(40)]))
     test = Examples(Ragged.of([[4, 5], [5, 4], [4, 9, 8, 5], [5, 9, 8, 4]]), Ragged.of([[0]] * 4))
@@ -88,13 +89,15 @@ def test_character_ngrams_learn_from_texts_without_spaces():
 
 def test_character_ngrams_read_some_rows_of_a_large_split(monkeypatch):
     monkeypatch.setattr(baselines, "MOST_ROWS", 10)
-    texts, labels = ["lu", "gr"] * 500 + ["zzz"], ["pos", "neg"] * 500 + ["rare"]
+    texts = ["lu", "gr"] * 500 + ["zzz"]
+    labels = ["pos", "neg"] * 500 + ["rare"]
     assert set(character_ngrams(texts, labels, texts[:2])) <= {"pos", "neg", "rare"}
 
 
 @pytest.mark.case("D13")
 def test_the_nearest_pair_by_characters_shares_a_stretch_of_them():
-    sources, targets = ["アイウエオ", "カキクケコ", "サシスセソ"], ["one", "two", "three"]
+    sources = ["アイウエオ", "カキクケコ", "サシスセソ"]
+    targets = ["one", "two", "three"]
     assert nearest_characters(sources, targets, ["キクケ", "ンアイウ", "セソ"]) == [
         "two",
         "one",
@@ -208,7 +211,15 @@ def test_what_character_ngrams_learn_is_counted_too() -> None:
 def test_every_baseline_counts_what_it_learns() -> None:
     train = Examples(Ragged.of([[4, 5], [6]]), Ragged.of([[0, 1], [1]]))
     assert {name: num_learnt(name, train) for name in BASELINES} == {
-        "majority": 1, "bag_of_words": 4 + 1, "frequent_tag": 7, "tag_in_context": 3, "nearest_pair": 6,
+        "majority": 1,
+        "bag_of_words": 4 + 1,
+        "frequent_tag": 7,
+        "tag_in_context": 3,
+        "nearest_pair": 6,
         # Of 0 1 and its end, 1 and its end.
-        "unigram": 3, "bigram": 3 + 4, "trigram": 3 + 4 + 5, "fourgram": 12 + 5, "fivegram": 17 + 5,
-    }  # fmt: skip
+        "unigram": 3,
+        "bigram": 3 + 4,
+        "trigram": 3 + 4 + 5,
+        "fourgram": 12 + 5,
+        "fivegram": 17 + 5,
+    }

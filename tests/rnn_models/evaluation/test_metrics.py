@@ -61,8 +61,9 @@ def test_macro_f1_equals_scikit_learn(pairs):
     assert score("macro_f1", pairs) == pytest.approx(100 * f1_score(true, said, average="macro"))
 
 
-# F1 as seqeval 1.2.2 computes it (mode strict, scheme IOB2) for random tags: predicted rows, reference rows,
-# F1 of all, F1 of each kind. seqeval itself is not installed with the tests, since it has no wheel.
+# F1 as seqeval 1.2.2 computes it (mode strict, scheme IOB2) for random tags: predicted rows,
+# reference rows, F1 of all, F1 of each kind. seqeval itself is not installed with the tests, since
+# it has no wheel.
 SEQEVAL = [
     (
         "B-mo I-ka B-ka | B-mo | O I-ka | B-ka I-ka B-ka I-ka B-ka O B-mo",
@@ -89,8 +90,10 @@ SEQEVAL = [
         44.444444, {"ka": 100.0, "mo": 0.0},
     ),
     (
-        "I-ka I-mo I-mo B-ka I-mo I-ka B-mo | B-ka O I-ka I-ka O I-mo | O I-ka B-mo B-ka B-mo O | B-ka B-ka O O B-mo",
-        "I-ka O I-mo B-ka I-mo I-ka B-mo | O O I-ka O O I-mo | B-ka B-ka B-mo B-ka B-mo O | B-ka B-ka O O B-mo",
+        "I-ka I-mo I-mo B-ka I-mo I-ka B-mo | B-ka O I-ka I-ka O I-mo | O I-ka B-mo B-ka "
+        "B-mo O | B-ka B-ka O O B-mo",
+        "I-ka O I-mo B-ka I-mo I-ka B-mo | O O I-ka O O I-mo | B-ka B-ka B-mo B-ka B-mo O "
+        "| B-ka B-ka O O B-mo",
         84.210526, {"ka": 72.727273, "mo": 100.0},
     ),
 ]  # fmt: skip
@@ -247,7 +250,8 @@ def test_chrf_of_any_counts_equals_sacrebleu_orders_that_one_side_lacks_included
 @pytest.mark.parametrize("name", METRICS)
 @given(data=st.data())
 def test_rows_of_statistics_sum_to_the_score_of_just_those_examples(name, data):
-    pairs, metric = data.draw(PAIRS[name]), find_metric(name)
+    pairs = data.draw(PAIRS[name])
+    metric = find_metric(name)
     kept = data.draw(st.sets(st.integers(0, len(pairs) - 1), min_size=1).map(sorted))
     rows = metric.statistics(*zip(*pairs, strict=True))
     assert metric.score(rows[kept].sum(0, keepdims=True))[0] == pytest.approx(

@@ -35,7 +35,8 @@ def by_hand(train, context, token, num_ids):
         said for before, said in histories(train, len(context) + 1) if before == context
     )
     shorter = by_hand(train, context[1:] if context else None, token, num_ids)
-    kinds, times = len(followers), followers.total()
+    kinds = len(followers)
+    times = followers.total()
     return (followers[token] + kinds * shorter) / (times + kinds) if times else shorter
 
 

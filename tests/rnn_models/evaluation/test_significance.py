@@ -1,4 +1,4 @@
-"""Paired comparison against sacreBLEU's own, against all cases counted, and against itself with the systems swapped."""
+"""Paired comparison against sacreBLEU's, against all cases counted, and with systems swapped."""
 
 from fractions import Fraction
 from itertools import product
@@ -50,7 +50,8 @@ def translations(num, *, worse, seed):
 @pytest.mark.parametrize(("name", "tool"), [("bleu", BLEU), ("chrf", CHRF)])
 @pytest.mark.parametrize(("worse", "seed"), [(0.04, 2), (0.06, 1), (0.05, 2)])
 def test_a_p_value_equals_sacrebleu_s_own_but_for_the_resampling(name, tool, worse, seed):
-    # A gain of two standard errors or so: nearer to none, sacreBLEU's test is two-sided and folds the other side over.
+    # A gain of two standard errors or so: nearer to none, sacreBLEU's test is two-sided and folds
+    # the other side over.
     true, ours, theirs = translations(250, worse=worse, seed=seed)
     metric = find_metric(name)
     found = compare(
@@ -86,10 +87,8 @@ def test_resampled_gains_give_sacrebleu_s_p_value_by_its_formula(seed):
     ("won", "lost"), [(1, 0), (3, 0), (5, 0), (6, 1), (9, 3), (4, 4), (2, 5), (30, 18)]
 )
 def test_swaps_are_the_sign_test_where_an_answer_is_right_or_wrong(won, lost):
-    ours, theirs = (
-        hits(*[1] * won, *[0] * lost, *[1] * 20),
-        hits(*[0] * won, *[1] * lost, *[1] * 20),
-    )
+    ours = hits(*[1] * won, *[0] * lost, *[1] * 20)
+    theirs = hits(*[0] * won, *[1] * lost, *[1] * 20)
     found = compare(ACCURACY, ours, theirs, num_resamples=20_000)
     expected = binomtest(won, won + lost, alternative="greater").pvalue
     assert found.p_swaps == pytest.approx(
@@ -98,7 +97,8 @@ def test_swaps_are_the_sign_test_where_an_answer_is_right_or_wrong(won, lost):
 
 
 def test_resampled_gains_have_the_exact_distribution_of_all_resamples_of_three_examples():
-    ours, theirs = hits(1, 1, 0), hits(0, 1, 0)
+    ours = hits(1, 1, 0)
+    theirs = hits(0, 1, 0)
     every = [
         sum(int(ours[i, 0] - theirs[i, 0]) for i in drawn) for drawn in product(range(3), repeat=3)
     ]
@@ -123,7 +123,8 @@ def test_swapped_gains_have_the_exact_distribution_of_all_swaps():
     every = []
     for swaps in product([False, True], repeat=4):
         chosen = np.asarray(swaps)[:, None]
-        a, b = np.where(chosen, theirs, ours), np.where(chosen, ours, theirs)
+        a = np.where(chosen, theirs, ours)
+        b = np.where(chosen, ours, theirs)
         every.append(float(metric.score(a.sum(0)[None])[0] - metric.score(b.sum(0)[None])[0]))
     gains = swapped_gains(metric, ours, theirs, num_resamples=40_000, seed=1)
     for gain in set(np.round(every, 6)):
@@ -189,11 +190,11 @@ def test_few_examples_are_no_evidence_however_sure_a_bootstrap_is():
 
 
 def test_the_interval_of_a_difference_is_near_the_normal_one():
-    won, lost, same = 60, 40, 400
-    ours, theirs = (
-        hits(*[1] * won, *[0] * lost, *[1] * same),
-        hits(*[0] * won, *[1] * lost, *[1] * same),
-    )
+    won = 60
+    lost = 40
+    same = 400
+    ours = hits(*[1] * won, *[0] * lost, *[1] * same)
+    theirs = hits(*[0] * won, *[1] * lost, *[1] * same)
     found = compare(ACCURACY, ours, theirs)
     half = 100 * 1.645 * np.sqrt((won + lost) / 500 - (20 / 500) ** 2) / np.sqrt(500)  # 3.24 points
     assert (found.gain, found.low, found.high) == pytest.approx((4, 4 - half, 4 + half), abs=0.25)
@@ -227,7 +228,8 @@ def test_every_example_is_drawn_as_often_as_any_other(are_distinct):
 
 
 def test_equal_rows_are_swapped_as_distinct_ones_are():
-    ours, theirs = hits(*[1] * 30, *[0] * 20, *[1] * 50), hits(*[0] * 30, *[1] * 20, *[1] * 50)
+    ours = hits(*[1] * 30, *[0] * 20, *[1] * 50)
+    theirs = hits(*[0] * 30, *[1] * 20, *[1] * 50)
     distinct = theirs + np.outer(np.arange(100), [1e-9, 0])
     found = [
         np.sort(swapped_gains(ACCURACY, ours, each, num_resamples=20_000, seed=2))

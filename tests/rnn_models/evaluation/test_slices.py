@@ -6,7 +6,8 @@ import pytest
 from rnn_models.evaluation.metrics import find_metric
 from rnn_models.evaluation.slices import LEAST, by_length, by_unknown, score_slices
 
-ACCURACY, BITS = find_metric("accuracy"), find_metric("bits_per_character")
+ACCURACY = find_metric("accuracy")
+BITS = find_metric("bits_per_character")
 
 
 def hits(answers):
@@ -25,7 +26,8 @@ def test_a_part_scores_as_its_examples_alone_do():
 
 
 def test_a_class_scores_its_f1_and_counts_how_often_it_is_true():
-    said, true = ["a", "a", "b", "c", "a"], ["a", "b", "b", "b", "a"]
+    said = ["a", "a", "b", "c", "a"]
+    true = ["a", "b", "b", "b", "a"]
     found = score_slices(
         ACCURACY,
         hits([s == t for s, t in zip(said, true, strict=True)]),
@@ -66,7 +68,8 @@ def test_of_few_examples_nothing_is_said(num, is_weak):
 
 
 def test_where_no_part_is_worse_one_is_seldom_called_weak():
-    random, alarms = np.random.default_rng(1), 0
+    random = np.random.default_rng(1)
+    alarms = 0
     parts = np.arange(300) % 10
     masks = {str(part): parts == part for part in range(10)}
     for _ in range(100):
@@ -83,8 +86,11 @@ def test_lengths_are_cut_into_thirds_and_what_training_cut_stands_apart():
     lengths = np.asarray([*range(1, 10)] * 10 + [30, 1000])
     found = by_length(lengths, 20)
     assert {name: mask.sum() for name, mask in found.items()} == {
-        "1 to 3 tokens": 30, "4 to 6 tokens": 30, "7 to 9 tokens": 30, "30 to 1,000 tokens, longer than in training": 2,
-    }  # fmt: skip
+        "1 to 3 tokens": 30,
+        "4 to 6 tokens": 30,
+        "7 to 9 tokens": 30,
+        "30 to 1,000 tokens, longer than in training": 2,
+    }
     assert np.array_equal(sum(mask.astype(int) for mask in found.values()), np.ones(92))
 
 
@@ -104,8 +110,10 @@ def test_texts_that_are_alike_have_no_parts_by_length(lengths):
 def test_shares_of_unknown_words_fall_into_none_some_and_many():
     found = by_unknown(np.asarray([0.0, 0.1, 0.05, 0.11, 1.0, 0.0]), "words")
     assert {name: np.flatnonzero(mask).tolist() for name, mask in found.items()} == {
-        "no unknown words": [0, 5], "up to 10 % unknown words": [1, 2], "over 10 % unknown words": [3, 4],
-    }  # fmt: skip
+        "no unknown words": [0, 5],
+        "up to 10 % unknown words": [1, 2],
+        "over 10 % unknown words": [3, 4],
+    }
     assert list(by_unknown(np.asarray([0.5, 0.0]), "characters")) == [
         "no unknown characters",
         "over 10 % unknown characters",

@@ -50,7 +50,8 @@ def test_the_signature_names_the_tokenizer(tokenizer):
 
 @pytest.mark.parametrize("tokenizer", ["char", "zh"])
 def test_texts_without_spaces_have_a_score_and_spaces_change_nothing(tokenizer):
-    true, said = ["漢字文字文漢文字"] * 4, ["漢字文字文漢字文"] * 4
+    true = ["漢字文字文漢文字"] * 4
+    said = ["漢字文字文漢字文"] * 4
     scores = []
     for apart in (False, True):
         sides = [[" ".join(text) if apart else text for text in side] for side in (said, true)]
@@ -63,7 +64,8 @@ def test_texts_without_spaces_have_a_score_and_spaces_change_nothing(tokenizer):
 
 def test_a_better_system_without_spaces_is_better_beyond_chance():
     true = ["漢字文字文漢文字"] * 40
-    better, worse = [text[:-1] + "漢" for text in true], [text[:3] + "漢漢漢漢漢" for text in true]
+    better = [text[:-1] + "漢" for text in true]
+    worse = [text[:3] + "漢漢漢漢漢" for text in true]
     for tokenizer, is_better in (("char", True), ("13a", False)):
         metric = find_metric("bleu", tokenizer=tokenizer)
         found = compare(
@@ -76,7 +78,8 @@ def test_a_better_system_without_spaces_is_better_beyond_chance():
 
 
 def test_chrf_has_no_tokenizer():
-    metric, other = find_metric("chrf"), find_metric("chrf", tokenizer="char")
+    metric = find_metric("chrf")
+    other = find_metric("chrf", tokenizer="char")
     assert metric is other
     rows = (
         metric.statistics(["漢字 文字"], ["漢字文 字"]),
@@ -88,11 +91,24 @@ def test_chrf_has_no_tokenizer():
 @pytest.mark.parametrize(
     ("language", "target"),
     [
-        ("en-ja", "ja"), ("en_ja", "ja"), ("en>ja", "ja"), ("en → ja", "ja"), ("EN-JA", "ja"), ("ja-en", "en"), ("zh", "zh"),
-        ("en-zh-Hant", "zh"), ("en-zh-TW", "zh"), ("en-zh-Hant-TW", "zh"), ("en-US-ja-JP", "ja"), ("zh-CN", "zh"),
-        ("pt-BR-th", "th"), ("es-419", "es"), ("eng-jpn", "jpn"), ("", ""),
+        ("en-ja", "ja"),
+        ("en_ja", "ja"),
+        ("en>ja", "ja"),
+        ("en → ja", "ja"),
+        ("EN-JA", "ja"),
+        ("ja-en", "en"),
+        ("zh", "zh"),
+        ("en-zh-Hant", "zh"),
+        ("en-zh-TW", "zh"),
+        ("en-zh-Hant-TW", "zh"),
+        ("en-US-ja-JP", "ja"),
+        ("zh-CN", "zh"),
+        ("pt-BR-th", "th"),
+        ("es-419", "es"),
+        ("eng-jpn", "jpn"),
+        ("", ""),
     ],
-)  # fmt: skip
+)
 def test_the_target_is_the_last_language_of_an_entry(language, target):
     assert target_language(language) == target
 
@@ -100,13 +116,22 @@ def test_the_target_is_the_last_language_of_an_entry(language, target):
 @pytest.mark.parametrize(
     ("language", "unspaced", "han", "expected"),
     [
-        ("en-zh", 0.0, 0.0, "zh"), ("en-cmn-Hans", 0.9, 1.0, "zh"), ("en-th", 0.9, 0.0, "char"), ("fr-km", 0.9, 0.0, "char"),
-        ("en-my", 0.9, 0.0, "char"), ("en-bo", 0.9, 0.0, "char"), ("en-lo", 0.9, 0.0, "char"),
+        ("en-zh", 0.0, 0.0, "zh"),
+        ("en-cmn-Hans", 0.9, 1.0, "zh"),
+        ("en-th", 0.9, 0.0, "char"),
+        ("fr-km", 0.9, 0.0, "char"),
+        ("en-my", 0.9, 0.0, "char"),
+        ("en-bo", 0.9, 0.0, "char"),
+        ("en-lo", 0.9, 0.0, "char"),
         # Languages without a tokenizer of their own: the script decides.
-        ("en-fr", 0.01, 1.0, "13a"), ("en-xx", 0.95, 1.0, "zh"), ("en-xx", 0.95, 0.3, "char"), ("", 0.6, 0.0, "char"),
-        ("zh-en", 0.0, 0.0, "13a"), ("", 0.0, 0.0, "13a"),
+        ("en-fr", 0.01, 1.0, "13a"),
+        ("en-xx", 0.95, 1.0, "zh"),
+        ("en-xx", 0.95, 0.3, "char"),
+        ("", 0.6, 0.0, "char"),
+        ("zh-en", 0.0, 0.0, "13a"),
+        ("", 0.0, 0.0, "13a"),
     ],
-)  # fmt: skip
+)
 def test_the_tokenizer_follows_the_language_and_else_the_script(language, unspaced, han, expected):
     assert choose_tokenizer(language, unspaced_share=unspaced, han_share=han) == expected
 

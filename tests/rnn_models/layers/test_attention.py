@@ -5,18 +5,21 @@ import torch
 
 from rnn_models.layers.attention import Attention
 
-B, U, T, QUERY, KEY, OUT = 2, 3, 4, 5, 10, 7
+B = 2
+U = 3
+T = 4
+QUERY = 5
+KEY = 10
+OUT = 7
 MASK = torch.tensor([[True, True, True, True], [True, True, False, False]])
 SCORINGS = pytest.mark.parametrize("scoring", ["general", "dot", "additive"])
 
 
 def attend(scoring, states=None):
     torch.manual_seed(1)
-    module, queries, drawn = (
-        Attention(QUERY, KEY, OUT, scoring),
-        torch.randn(B, U, QUERY),
-        torch.randn(B, T, KEY),
-    )
+    module = Attention(QUERY, KEY, OUT, scoring)
+    queries = torch.randn(B, U, QUERY)
+    drawn = torch.randn(B, T, KEY)
     states = drawn if states is None else states
     return module, queries, states, *module(queries, module.memory(states, MASK))
 

@@ -36,7 +36,8 @@ def read_alone(encoder, row):
         return torch.cat(
             [encoder.read.ahead(x[None])[0][0, -1], encoder.read.back(x.flip(0)[None])[0][0, -1]]
         )
-    filters, around = encoder.read.filters, torch.nn.functional.pad(x, (0, 0, 1, 1))
+    filters = encoder.read.filters
+    around = torch.nn.functional.pad(x, (0, 0, 1, 1))
     weights = filters.weight.unflatten(1, (3, -1))  # (filters, 3, E)
     found = [
         sum(weights[:, w] @ around[i + w] for w in range(3)) + filters.bias for i in range(len(row))
@@ -45,7 +46,8 @@ def read_alone(encoder, row):
 
 
 def test_a_token_has_the_vector_of_its_word_read_alone(encoder):
-    rows, places = spellings(), [[4, 4, 8, 0], [1, 2, 3, 7]]
+    rows = spellings()
+    places = [[4, 4, 8, 0], [1, 2, 3, 7]]
     found = encoder(spelled(rows, places))
     assert found.shape == (2, 4, 8)
     expected = torch.stack(
@@ -79,7 +81,8 @@ def test_padding_changes_neither_loss_nor_gradient_of_a_tagger_that_reads_charac
 
 
 def test_two_unknown_words_differ_by_their_characters(spelled_ner):
-    model, unknown = spelled_ner.model(), Ragged.of([[1], [1]])
+    model = spelled_ner.model()
+    unknown = Ragged.of([[1], [1]])
     words = Words(Ragged.of([[0], [1]]), Ragged.of([[4, 5], [6]]))
     batch = Examples(unknown, unknown, words).batch(np.arange(2))
     emissions = model(batch.source, batch.source_lengths, batch.spelled)
@@ -122,6 +125,7 @@ def test_words_are_spelled_to_a_tagger_unless_it_is_told_otherwise(spelled_ner):
 
 
 def test_a_batch_without_spellings_is_refused(spelled_ner):
-    model, batch = spelled_ner.model(), replace(spelled_ner.batch(), spelled=None)
+    model = spelled_ner.model()
+    batch = replace(spelled_ner.batch(), spelled=None)
     with pytest.raises(ValueError, match="this model reads characters"):
         spelled_ner.problem.predict(model, batch)

@@ -13,7 +13,8 @@ from torch import Tensor
 from rnn_models.layers.crf import CRF
 
 LENGTHS = [4, 1, 3, 2]
-# Every tag may start, follow or end; then: no start with 1, no 0 to 1, no 2 to 2; then also no end with 2.
+# Every tag may start, follow or end; then: no start with 1, no 0 to 1, no 2 to 2; then also no end
+# with 2.
 FREE = (
     torch.ones(3, 3, dtype=torch.bool),
     torch.ones(3, dtype=torch.bool),
@@ -62,7 +63,8 @@ def score(crf, emissions, path):
 
 def all_scores(crf, emissions, length, rules):
     """Each allowed path of a length with its score."""
-    emissions, crf = emissions.detach(), copy.deepcopy(crf).requires_grad_(False)
+    emissions = emissions.detach()
+    crf = copy.deepcopy(crf).requires_grad_(False)
     paths = [path for path in product(range(3), repeat=length) if is_allowed(path, rules)]
     return {path: score(crf, emissions, path) for path in paths}
 
@@ -151,7 +153,8 @@ def test_what_stands_at_padding_changes_nothing(rules):
     crf, emissions, lengths = drawn(rules)
     tags = torch.zeros(emissions.shape[:2], dtype=torch.int64)
     padding = torch.arange(4) >= lengths[:, None]
-    noisy, other = emissions.masked_fill(padding[:, :, None], 1e3), tags.masked_fill(padding, 1)
+    noisy = emissions.masked_fill(padding[:, :, None], 1e3)
+    other = tags.masked_fill(padding, 1)
     assert torch.equal(crf(emissions, tags, lengths), crf(noisy, other, lengths))
     assert torch.equal(crf.viterbi(emissions, lengths)[1], crf.viterbi(noisy, lengths)[1])
 
@@ -201,7 +204,8 @@ def test_a_segment_is_as_likely_as_all_paths_that_have_it_and_end_it_there(rules
     )  # what would lengthen a stretch that ends in 0 or in 1; nothing after 2
     found = crf.segment_probabilities(emissions, lengths, tags, torch.tensor(stretches), goes_on)
     for (b, i, j), probability in zip(stretches, found.tolist(), strict=True):
-        stretch, longer = tags[b, i:j].tolist(), int(goes_on[tags[b, j - 1]])
+        stretch = tags[b, i:j].tolist()
+        longer = int(goes_on[tags[b, j - 1]])
         likely = path_probabilities(crf, emissions[b], LENGTHS[b], rules).items()
         expected = sum(
             p for path, p in likely if [*path[i:j]] == stretch and path[j : j + 1] != (longer,)

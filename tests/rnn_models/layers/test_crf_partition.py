@@ -89,7 +89,8 @@ def test_the_gradient_is_that_of_small_differences(scheme):
 @pytest.mark.parametrize("spread", [0.1, 1.0, 5.0])
 def test_two_hundred_steps_in_float32_lose_no_more_than_their_last_digits(scheme, spread):
     crf, emissions, lengths = drawn(scheme, [200, 150, 7], spread=spread)
-    crf, emissions = crf.float(), emissions.float()
+    crf = crf.float()
+    emissions = emissions.float()
     assert every(crf, emissions, lengths)
     for found, expected in zip(
         with_gradients(crf, emissions, lengths), in_logarithms(crf, emissions, lengths), strict=True
@@ -105,10 +106,12 @@ def test_a_path_that_only_rules_keep_alive_is_not_lost_at_the_largest_spread(sch
     while every(
         crf, emissions, lengths
     ):  # O begs for each step but the last two, which only an entity may take
-        last, emissions = emissions, emissions.clone()
+        last = emissions
+        emissions = emissions.clone()
         emissions[:, :-2, 0] += 1.0
         emissions[:, -2:, 0] -= 1.0
-    found, expected = with_gradients(crf, last, lengths), in_logarithms(crf, last, lengths)
+    found = with_gradients(crf, last, lengths)
+    expected = in_logarithms(crf, last, lengths)
     assert last[0, 0, 0] > 20
     for one, other in zip(found, expected, strict=True):
         torch.testing.assert_close(one, other)

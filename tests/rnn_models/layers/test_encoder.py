@@ -1,4 +1,4 @@
-"""Cells and encoders against their equations, step by step, and against PyTorch's packed sequences."""
+"""Cells and encoders against their equations, and against PyTorch's packed sequences."""
 
 import pytest
 import torch
@@ -11,10 +11,21 @@ from rnn_models.batching.batch import PAD_ID, UNK_ID
 from rnn_models.layers.cnn import Convolutional, shares
 from rnn_models.layers.embedding import Embedding, LockedDropout
 from rnn_models.layers.encoder import make_encoder
-from rnn_models.layers.recurrent import CELLS, Recurrent, gather_steps, read, recurrence, reversal
+from rnn_models.layers.recurrent import (
+    CELLS,
+    KERNELS,
+    Recurrent,
+    gather_steps,
+    read,
+    recurrence,
+    reversal,
+)
 from rnn_models.settings import TrainSettings
 
-B, T, E, H = 4, 6, 3, 5
+B = 4
+T = 6
+E = 3
+H = 5
 LENGTHS = torch.tensor([4, 6, 1, 3])
 
 
@@ -31,7 +42,8 @@ def gru_step(x, state, w):
     (h,) = state
     xr, xz, xn = (x @ w["xi"] + w["bx"]).chunk(3, dim=1)
     hr, hz, hn = (h @ w["hi"] + w["bh"]).chunk(3, dim=1)
-    r, z = torch.sigmoid(xr + hr), torch.sigmoid(xz + hz)
+    r = torch.sigmoid(xr + hr)
+    z = torch.sigmoid(xz + hz)
     return ((1 - z) * torch.tanh(xn + r * hn) + z * h,)
 
 
@@ -53,9 +65,11 @@ EVERY_CELL = pytest.mark.parametrize(("kind", "activation"), STEPS)
 def by_steps(cell, x, kind, activation):
     """Hidden states (B, T, H) of a cell, written out step by step from zeros."""
     step, num_states = STEPS[kind, activation]
-    bx, bh = cell.bias_ih_l0, cell.bias_hh_l0
+    bx = cell.bias_ih_l0
+    bh = cell.bias_hh_l0
     w = {"xi": cell.weight_ih_l0.mT, "hi": cell.weight_hh_l0.mT, "bx": bx, "bh": bh, "bi": bx + bh}
-    state, outputs = (torch.zeros(len(x), cell.hidden_size),) * num_states, []
+    state = (torch.zeros(len(x), cell.hidden_size),) * num_states
+    outputs = []
     for t in range(x.shape[1]):
         state = step(x[:, t], state, w)
         outputs.append(state[0])
@@ -91,7 +105,8 @@ def shaken(module):
 @EVERY_CELL
 def test_a_cell_follows_its_equations(kind, activation):
     torch.manual_seed(1)
-    cell, x = shaken(recurrence(kind, E, H, activation=activation)), torch.randn(B, T, E)
+    cell = shaken(recurrence(kind, E, H, activation=activation))
+    x = torch.randn(B, T, E)
     expected = by_steps(cell, x, kind, activation)
     torch.testing.assert_close(cell(x)[0], expected, rtol=1e-5, atol=1e-6)
     torch.testing.assert_close(read(cell, x, ())[0], expected, rtol=1e-5, atol=1e-6)
@@ -150,6 +165,30 @@ def test_reading_in_two_stretches_equals_reading_in_one(kind, activation, num_la
     assert {s.shape for s in end} == {(B, H)}
 
 
+@pytest.mark.parametrize(
+    "cell",
+    [nn.LSTM(E, H), nn.GRU(E, H), nn.RNN(E, H), nn.RNN(E, H, nonlinearity="relu")],
+    ids=lambda cell: cell.mode,
+)
+def test_a_kernel_takes_weights_and_flags_in_the_order_of_its_module(cell: nn.RNNBase) -> None:
+    cell.batch_first = True
+    x = torch.randn(B, T, E)
+    zeros = torch.zeros(1, B, H)
+    state = (zeros, zeros) if cell.mode == "LSTM" else zeros
+    flags = (
+        True,
+        1,
+        0.0,
+        False,
+        False,
+        True,
+    )  # biases, layers, dropout, training, both ways, batch first
+    states, *last = KERNELS[cell.mode](x, state, list(cell.parameters()), *flags)
+    expected, expected_last = cell(x)
+    assert torch.equal(states, expected)
+    assert torch.equal(last[0], expected_last[0] if cell.mode == "LSTM" else expected_last)
+
+
 def test_one_direction_does_not_see_what_comes_later():
     for kind in ("lstm", "gru", "rnn", "cnn"):
         encoder, _ = make(kind, num_layers=3, bidirectional=False)
@@ -165,7 +204,8 @@ def test_a_recurrent_weight_is_dropped_at_all_steps_alike_and_the_rest_makes_up_
     kind, activation
 ):
     torch.manual_seed(6)
-    cell, x = shaken(recurrence(kind, E, H, activation=activation)), torch.randn(B, T, E)
+    cell = shaken(recurrence(kind, E, H, activation=activation))
+    x = torch.randn(B, T, E)
     torch.manual_seed(7)
     found, _ = read(cell, x, (), weight_dropout=0.5)
     torch.manual_seed(7)
@@ -184,7 +224,8 @@ def test_recurrent_weights_are_dropped_in_training_only():
 
 def convolved_by_hand(conv, x, left):
     """One convolution and its ReLU over one sequence (T, E): a sum over places and taps."""
-    width, dilation = conv.kernel_size[0], conv.dilation[0]
+    width = conv.kernel_size[0]
+    dilation = conv.dilation[0]
     rows = []
     for t in range(len(x)):
         total = conv.bias.clone()
@@ -271,7 +312,9 @@ def test_the_encoder_equals_packed_sequences_in_values_and_gradients(kind, num_l
     reference = packed_reference(encoder, kind, num_layers)
     x = torch.randn(B, T, E)
     mask = (torch.arange(T) < LENGTHS[:, None])[:, :, None]
-    upstream, upstream_last, found = torch.randn(B, T, 2 * H), torch.randn(B, 2 * H), []
+    upstream = torch.randn(B, T, 2 * H)
+    upstream_last = torch.randn(B, 2 * H)
+    found = []
     for run in (lambda x: encoder(x, LENGTHS), lambda x: run_packed(reference, x)):
         leaf = x.clone().requires_grad_()
         states, last = run(leaf)
@@ -297,10 +340,8 @@ def test_an_encoder_says_a_state_of_both_directions_for_each_step_and_one_last()
 
 @pytest.mark.parametrize(("num_layers", "is_random"), [(1, False), (2, True)])
 def test_an_encoder_drops_units_between_its_layers_only(num_layers, is_random):
-    encoder, x = (
-        Recurrent(E, TrainSettings(hidden_size=H, num_layers=num_layers, dropout=0.5)),
-        torch.randn(B, T, E),
-    )
+    encoder = Recurrent(E, TrainSettings(hidden_size=H, num_layers=num_layers, dropout=0.5))
+    x = torch.randn(B, T, E)
     assert torch.equal(encoder(x, LENGTHS)[0], encoder(x, LENGTHS)[0]) != is_random
 
 
@@ -354,7 +395,8 @@ def test_padding_starts_as_a_vector_of_zeros():
 
 
 def test_token_dropout_reads_about_its_share_of_the_tokens_as_unknown_and_never_padding():
-    module, ids = embedding(token_dropout=0.25), torch.full((50, 80), 7)
+    module = embedding(token_dropout=0.25)
+    ids = torch.full((50, 80), 7)
     ids[:, 60:] = PAD_ID
     vectors = module(ids)
     is_unknown = (vectors == module.table.weight[UNK_ID]).all(2)
@@ -363,12 +405,14 @@ def test_token_dropout_reads_about_its_share_of_the_tokens_as_unknown_and_never_
 
 
 def test_token_dropout_does_nothing_outside_training():
-    module, ids = embedding(token_dropout=0.9).eval(), torch.randint(0, 9, (B, T))
+    module = embedding(token_dropout=0.9).eval()
+    ids = torch.randint(0, 9, (B, T))
     assert torch.equal(module(ids), module.table.weight[ids])
 
 
 def test_word_vectors_replace_the_start_of_known_ids_only():
-    module, vectors = embedding(), torch.randn(9, E)
+    module = embedding()
+    vectors = torch.randn(9, E)
     before = module.table.weight.detach().clone()
     is_known = torch.tensor([i in (4, 7) for i in range(9)])
     module.start_from(vectors, is_known, is_tuned=True)

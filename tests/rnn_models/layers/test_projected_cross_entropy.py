@@ -129,7 +129,8 @@ def test_products_have_the_bits_that_were_asked_for_and_sums_all(at_once):
     with torch.autocast("cpu", torch.bfloat16):
         nats = projected_nats(*inputs, said, smoothing=0.1, at_once=at_once)
         plain = plain_nats(*inputs, said, smoothing=0.1)
-    found, expected = with_gradients(nats, inputs), with_gradients(plain, inputs)
+    found = with_gradients(nats, inputs)
+    expected = with_gradients(plain, inputs)
     assert {found[0].dtype, *(gradient.dtype for gradient in found[1])} == {torch.float32}
     torch.testing.assert_close(
         found[0], expected[0], rtol=1e-5, atol=0
@@ -178,7 +179,8 @@ def test_a_model_with_shared_weights_has_the_gradient_of_the_plain_loss(
     request, monkeypatch, name, changes
 ):
     posed = request.getfixturevalue("shared_translation" if name == "translation" else name)
-    model, batch = posed.model(**changes), posed.batch()
+    model = posed.model(**changes)
+    batch = posed.batch()
     found = []
     for module in (translation, generation):
         monkeypatch.setattr(

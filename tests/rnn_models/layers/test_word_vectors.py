@@ -9,7 +9,7 @@ import torch
 from rnn_models.checkpoints.checkpoint import load_model, save_model
 from rnn_models.layers.word_vectors import source_embedding
 from rnn_models.problem import find_problem, problem_names
-from rnn_models.training.loop import Training
+from rnn_models.training.training_state import Training
 from tests.rnn_models.conftest import pose
 from tests.rnn_models.training.test_loop import fitted
 
@@ -69,7 +69,7 @@ def test_a_model_with_vectors_that_stay_is_written_and_read_whole(posed, vectors
 
 @pytest.fixture
 def with_fixed(posed, vectors):
-    """The last three source ids stand for words that training does not have, so ids of examples end before."""
+    """The last three source ids are words that training lacks, so examples have only ids before."""
     more = (
         np.random.default_rng(2).normal(size=(3, posed.settings.embedding_size)).astype(np.float32)
     )
@@ -93,7 +93,8 @@ def test_vectors_of_words_that_training_lacks_stay_as_they_were_given(with_fixed
 
 def test_words_that_training_lacks_change_nothing_for_the_others(with_fixed, posed, vectors):
     with_more, more = with_fixed
-    found, plain = fitted(with_more, vectors=more), fitted(posed, vectors=vectors)
+    found = fitted(with_more, vectors=more)
+    plain = fitted(posed, vectors=vectors)
     assert [step.loss for step in found.steps] == [step.loss for step in plain.steps]
 
 

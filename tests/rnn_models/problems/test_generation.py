@@ -1,4 +1,4 @@
-"""What is special to a generator: starts, windows with a carried state, exact scores, what it goes on with."""
+"""A generator's starts, windows with a carried state, exact scores and continuations."""
 
 import math
 from dataclasses import replace
@@ -41,7 +41,8 @@ def texts(*lengths, labels=None):
 
 def alone(model, start, text):
     """Nats of each token of one text and of its end, from one step after the other."""
-    state, costs = (), []
+    state = ()
+    costs = []
     with torch.inference_mode():
         for read, said in zip([start, *text], [*text, EOS_ID], strict=True):
             states, state = model(torch.tensor([[read]]), state)
@@ -68,7 +69,8 @@ def test_each_token_costs_what_reading_step_by_step_says(kind, activation, tied)
 
 @given(st.lists(st.integers(0, 40), min_size=1, max_size=5), st.integers(1, 9))
 def test_joined_texts_cost_what_one_text_with_ends_within_it_costs(lengths, at_once):
-    model, examples = built(joined_texts=True), texts(*lengths)
+    model = built(joined_texts=True)
+    examples = texts(*lengths)
     rows = [examples.target.row(i) for i in range(len(lengths))]
     whole = [token for row in rows for token in (*row, EOS_ID)]
     with pytest.MonkeyPatch.context() as patch:
@@ -81,7 +83,8 @@ def test_joined_texts_cost_what_one_text_with_ends_within_it_costs(lengths, at_o
 
 
 def test_a_text_longer_than_what_is_read_at_once_is_scored_with_its_state_carried(monkeypatch):
-    model, examples = built(), texts(50, 3, 21)
+    model = built()
+    examples = texts(50, 3, 21)
     whole = token_nats(model, examples)
     monkeypatch.setattr("rnn_models.problems.generation.READ_AT_ONCE", 7)
     for a, b in zip(token_nats(model, examples), whole, strict=True):
@@ -90,10 +93,8 @@ def test_a_text_longer_than_what_is_read_at_once_is_scored_with_its_state_carrie
 
 @EVERY_CELL
 def test_scores_are_the_loss_of_whole_texts(kind, activation):
-    model, examples = (
-        built(encoder=kind, activation=activation),
-        texts(12, 5, 8, labels=[[0], [], [2]]),
-    )
+    model = built(encoder=kind, activation=activation)
+    examples = texts(12, 5, 8, labels=[[0], [], [2]])
     costs = np.concatenate(token_nats(model, examples))
     assert costs.mean() == pytest.approx(mean_loss(PROBLEM, model, examples, SETTINGS), rel=1e-5)
 
@@ -108,7 +109,8 @@ def test_the_windows_of_an_epoch_say_each_token_once_and_start_each_text_from_it
     lengths, size, window, epoch
 ):
     labels = [[[0], [], [2], [-1]][i % 4] for i in range(len(lengths))]
-    examples, seen = texts(*lengths, labels=labels), {i: [] for i in range(len(lengths))}
+    examples = texts(*lengths, labels=labels)
+    seen = {i: [] for i in range(len(lengths))}
     starts = dict(enumerate(start_ids(*examples.source.take(np.arange(len(lengths)))).tolist()))
     begun = []
     for piece in cut(
@@ -129,7 +131,8 @@ def test_the_windows_of_an_epoch_say_each_token_once_and_start_each_text_from_it
 
 
 def test_the_loss_in_windows_is_that_of_the_whole_texts():
-    model, examples = built(), texts(23, 9, 14, labels=[[1], [], [0]])
+    model = built()
+    examples = texts(23, 9, 14, labels=[[1], [], [0]])
     whole = mean_loss(PROBLEM, model, examples, SETTINGS)
     for window in (1, 5, 99):
         changed = SETTINGS.with_changes({"bptt_window": window, "batch_size": 1})
@@ -235,7 +238,8 @@ def test_one_to_one_is_a_text_of_length_one():
 
 @pytest.mark.case("B7")
 def test_the_score_of_an_epoch_is_the_bits_of_a_token_and_costs_no_second_pass():
-    model, examples = built(), texts(12, 7)
+    model = built()
+    examples = texts(12, 7)
     nats = np.concatenate(token_nats(model, examples)).mean()
     loss = mean_loss(PROBLEM, model, examples, SETTINGS)
     assert headline_score(PROBLEM, model, examples, SIZES, loss=loss) == pytest.approx(
@@ -254,7 +258,8 @@ def test_an_epoch_is_chosen_by_the_fewest_bits(stop_on):
 
 
 def test_it_reads_in_one_direction_whatever_settings_say():
-    model, read = built(bidirectional=True), torch.randint(4, 12, (2, 6))
+    model = built(bidirectional=True)
+    read = torch.randint(4, 12, (2, 6))
     changed = torch.cat([read[:, :4], torch.full((2, 2), 5)], dim=1)
     torch.testing.assert_close(model(read, ())[0][:, :4], model(changed, ())[0][:, :4])
 

@@ -33,8 +33,9 @@ def valid_paths(length):
 
 
 def asked(posed, index, **changes):
-    """A model that is asked for more, its output for one example, and each valid path with its probability."""
-    model, batch = posed.model(**changes), posed.batch([index])
+    """A model, its output for one example, and each valid path with its probability."""
+    model = posed.model(**changes)
+    batch = posed.batch([index])
     with torch.inference_mode():
         (output,) = posed.problem.predict(model, batch)
         paths = list(valid_paths(int(batch.source_lengths)))
@@ -175,7 +176,8 @@ def test_an_entity_ends_where_its_sequence_does():
 
 
 def test_the_loss_of_a_lax_tagger_counts_more_paths_and_its_decoding_no_more(ner):
-    strict, lax = ner.model(), ner.model(strict_likelihood=False)
+    strict = ner.model()
+    lax = ner.model(strict_likelihood=False)
     with torch.inference_mode():
         assert ner.problem.loss(lax, ner.batch())[0] > ner.problem.loss(strict, ner.batch())[0]
         said = [[o.ids for o in ner.problem.predict(model, ner.batch())] for model in (strict, lax)]

@@ -42,7 +42,8 @@ def test_an_unknown_problem_is_refused_with_the_nearest_names(name, message):
 @SHAPES
 @CELLS
 def test_padding_does_not_change_logits(posed, encoder, num_layers):
-    model, lone = posed.model(encoder=encoder, num_layers=num_layers), []
+    model = posed.model(encoder=encoder, num_layers=num_layers)
+    lone = []
     for i in range(len(posed.examples)):
         lone += posed.real_logits(model, posed.batch([i]))
     torch.testing.assert_close(posed.real_logits(model, posed.batch()), lone, rtol=1e-5, atol=1e-5)
@@ -82,14 +83,16 @@ def test_padding_changes_neither_loss_nor_gradient(posed, encoder):
 
 
 def test_the_order_of_a_batch_does_not_change_logits(posed):
-    model, order = posed.model(), [5, 2, 7, 0, 1, 3, 6, 4]
+    model = posed.model()
+    order = [5, 2, 7, 0, 1, 3, 6, 4]
     logits = posed.real_logits(model, posed.batch())
     shuffled = posed.real_logits(model, posed.batch(order))
     torch.testing.assert_close(shuffled, [logits[i] for i in order], rtol=1e-5, atol=1e-5)
 
 
 def test_a_loss_is_a_sum_in_nats_over_the_units_of_a_batch(posed):
-    model, batch = posed.model(), posed.batch()
+    model = posed.model()
+    batch = posed.batch()
     nats, units, _ = posed.problem.loss(model, batch)
     expected = {"example": len(batch), "token": int(batch.target_lengths.sum())}[posed.problem.unit]
     ends = len(batch) if posed.says_text else 0  # the end of a text is said too
@@ -116,11 +119,9 @@ def test_a_tagger_says_an_emission_for_each_step_and_tag(ner):
 
 @CELLS
 def test_a_translator_says_a_logit_for_each_target_step_and_id(translation, encoder):
-    model, source, read = (
-        translation.model(encoder=encoder),
-        torch.randint(4, 16, (3, 7)),
-        torch.randint(4, 16, (3, 5)),
-    )
+    model = translation.model(encoder=encoder)
+    source = torch.randint(4, 16, (3, 7))
+    read = torch.randint(4, 16, (3, 5))
     attended = model(source, torch.tensor([7, 2, 1]), read)
     assert (attended.shape, model.project(attended).shape) == ((3, 5, 10), (3, 5, 17))
 
@@ -141,7 +142,8 @@ def test_pooling_sees_real_steps_only(how, expected):
 
 
 def test_an_output_is_the_likeliest_label_and_its_probability(sentiment):
-    model, batch = sentiment.model(), sentiment.batch()
+    model = sentiment.model()
+    batch = sentiment.batch()
     with torch.inference_mode():
         probabilities = sentiment.logits(model, batch).softmax(1).tolist()
         outputs = sentiment.problem.predict(model, batch)
@@ -175,7 +177,8 @@ def test_a_tagger_never_says_an_inside_tag_that_continues_nothing(ner):
 
 
 def test_the_probability_of_a_tag_sequence_is_that_of_its_loss(ner):
-    model, batch = ner.model(), ner.batch([1])
+    model = ner.model()
+    batch = ner.batch([1])
     with torch.inference_mode():
         (output,) = ner.problem.predict(model, batch)
         tags = model.scheme.learnt(torch.tensor([output.ids]), batch.source_lengths)
@@ -190,7 +193,8 @@ def test_a_decoder_reads_the_target_one_step_late_and_says_its_end():
 
 
 def test_a_decoder_does_not_see_the_future(translation):
-    model, batch = translation.model(), translation.batch([1])
+    model = translation.model()
+    batch = translation.batch([1])
     read, _ = shifted(batch.target, batch.target_lengths)
     later = torch.cat([read[:, :3], torch.full_like(read[:, 3:], 5)], dim=1)
     attended, other = (model(batch.source, batch.source_lengths, ids) for ids in (read, later))
@@ -200,7 +204,8 @@ def test_a_decoder_does_not_see_the_future(translation):
 
 @CELLS
 def test_decoding_step_by_step_equals_teacher_forcing(translation, encoder):
-    model, batch = translation.model(encoder=encoder), translation.batch()
+    model = translation.model(encoder=encoder)
+    batch = translation.batch()
     read, _ = shifted(batch.target, batch.target_lengths)
     memory, state = model.encode(batch.source, batch.source_lengths)
     steps = []
@@ -213,7 +218,8 @@ def test_decoding_step_by_step_equals_teacher_forcing(translation, encoder):
 
 @pytest.mark.parametrize("beam_width", [1, 4])
 def test_the_score_of_a_translation_is_the_mean_probability_of_its_tokens(translation, beam_width):
-    model, i = translation.model(beam_width=beam_width), 3
+    model = translation.model(beam_width=beam_width)
+    i = 3
     batch = translation.batch([i])
     with torch.inference_mode():
         (output,) = translation.problem.predict(model, batch)

@@ -6,7 +6,9 @@ import torch
 from rnn_models.problems.sentiment import AttentionPooling
 from tests.rnn_models.layers.test_encoder import STEPS, encoded_by_steps
 
-B, T, H = 3, 5, 4
+B = 3
+T = 5
+H = 4
 
 
 @pytest.fixture
@@ -16,7 +18,8 @@ def pooling():
 
 
 def test_attention_pooling_is_the_weighted_mean_of_its_equations(pooling):
-    states, lengths = torch.randn(B, T, H), [5, 2, 1]
+    states = torch.randn(B, T, H)
+    lengths = [5, 2, 1]
     found = pooling(states, torch.arange(T) < torch.tensor(lengths)[:, None])
     for i, length in enumerate(lengths):
         energies = [
@@ -31,7 +34,8 @@ def test_attention_pooling_is_the_weighted_mean_of_its_equations(pooling):
 
 
 def test_attention_pooling_takes_nothing_from_padding_not_even_what_is_no_number(pooling):
-    states, mask = torch.randn(B, T, H), torch.tensor([[True] * 2 + [False] * 3] * B)
+    states = torch.randn(B, T, H)
+    mask = torch.tensor([[True] * 2 + [False] * 3] * B)
     spoilt = states.masked_fill(~mask[:, :, None], float("nan"))
     assert torch.equal(pooling(spoilt, mask), pooling(states, mask))
 
@@ -45,7 +49,8 @@ def test_a_label_is_said_of_the_last_hidden_states_as_the_equation_of_the_output
     model = sentiment.model(
         pooling="last", encoder=kind, activation=activation, bidirectional=bidirectional
     )
-    batch, hidden = sentiment.batch(), sentiment.settings.hidden_size
+    batch = sentiment.batch()
+    hidden = sentiment.settings.hidden_size
     logits = model(batch.source, batch.source_lengths)
     for i, length in enumerate(batch.source_lengths.tolist()):
         states = encoded_by_steps(

@@ -1,4 +1,4 @@
-"""The decoder's settings: how it attends, what it is fed, what it shares; its texts and its copies."""
+"""The decoder's settings: attention, input feeding, shared weights; its texts and copies."""
 
 from itertools import product
 
@@ -36,7 +36,8 @@ def eager_to_say(model, token, nats=50.0):
 
 @DECODERS
 def test_decoding_step_by_step_equals_teacher_forcing_for_each_decoder(translation, kind):
-    model, batch = translation.model(**kind), translation.batch()
+    model = translation.model(**kind)
+    batch = translation.batch()
     read, _ = shifted(batch.target, batch.target_lengths)
     memory, state = model.encode(batch.source, batch.source_lengths)
     whole, looked, _ = model.decode(read, memory, state)
@@ -48,7 +49,8 @@ def test_decoding_step_by_step_equals_teacher_forcing_for_each_decoder(translati
 
 @DECODERS
 def test_padding_changes_neither_logits_nor_texts_of_each_decoder(translation, kind):
-    model, num = translation.model(**kind), len(translation.examples)
+    model = translation.model(**kind)
+    num = len(translation.examples)
     lone = [
         logits
         for i in range(num)
@@ -64,7 +66,8 @@ def test_padding_changes_neither_logits_nor_texts_of_each_decoder(translation, k
 @CELLS
 def test_input_feeding_equals_a_recurrence_that_is_run_one_step_at_a_time(translation, encoder):
     """Attentional states and gradients, against PyTorch's own recurrence on inputs side by side."""
-    model, batch = translation.model(encoder=encoder, input_feeding=True), translation.batch()
+    model = translation.model(encoder=encoder, input_feeding=True)
+    batch = translation.batch()
     read, _ = shifted(batch.target, batch.target_lengths)
     found = []
     for decode in (model.decode, lambda *args: stepwise(model, *args)):
@@ -83,7 +86,8 @@ def test_input_feeding_equals_a_recurrence_that_is_run_one_step_at_a_time(transl
 
 def stepwise(model, read, memory, state):
     *hidden, fed = state
-    steps, places = [], []
+    steps = []
+    places = []
     for t in range(read.shape[1]):
         inputs = torch.cat([model.target_embedding(read[:, t : t + 1]), fed[:, None]], dim=2)
         before = tuple(h[None] for h in hidden)
@@ -97,10 +101,8 @@ def stepwise(model, read, memory, state):
 
 
 def test_what_is_fed_has_one_dropout_mask_for_all_steps(translation):
-    model, batch = (
-        translation.model(input_feeding=True, dropout=0.5).train(),
-        translation.batch([1]),
-    )
+    model = translation.model(input_feeding=True, dropout=0.5).train()
+    batch = translation.batch([1])
     read, _ = shifted(batch.target, batch.target_lengths)
     memory, state = model.encode(batch.source, batch.source_lengths)
     is_dropped = model.decode(read, memory, state)[0][0] == 0  # (U, E)
@@ -127,7 +129,8 @@ def test_an_embedding_is_shared_as_far_as_the_setting_says(
     shared_translation, tied, is_source, is_projection
 ):
     model = shared_translation.model(tied_embeddings=tied)
-    table, attended = model.target_embedding.table.weight, torch.randn(2, 10)
+    table = model.target_embedding.table.weight
+    attended = torch.randn(2, 10)
     assert (table is model.source_embedding.table.weight) == is_source
     by_table = torch.nn.functional.linear(attended, table, model.bias)
     assert torch.allclose(model.project(attended), by_table) == is_projection
@@ -140,10 +143,8 @@ def test_two_vocabularies_have_two_embeddings_whatever_is_tied(translation):
 
 @FEEDING
 def test_a_decoder_may_be_wider_than_its_encoder_and_its_embeddings(translation, input_feeding):
-    model, batch = (
-        translation.model(decoder_size=7, tied_embeddings="none", input_feeding=input_feeding),
-        translation.batch(),
-    )
+    model = translation.model(decoder_size=7, tied_embeddings="none", input_feeding=input_feeding)
+    batch = translation.batch()
     attended = model(batch.source, batch.source_lengths, batch.target)
     assert attended.shape == (*batch.target.shape, 7)
     memory, state = model.encode(batch.source, batch.source_lengths)
@@ -181,7 +182,9 @@ class Lines:
     """Log probabilities of a model's next id after a text, by teacher forcing."""
 
     def __init__(self, model, batch):
-        self.model, self.batch, self.known = model, batch, {}
+        self.model = model
+        self.batch = batch
+        self.known = {}
 
     def log_probability(self, said):
         return sum(self.following(tuple(said[:n]))[said[n]] for n in range(len(said)))

@@ -15,7 +15,10 @@ from rnn_models.settings import TrainSettings
 from rnn_models.training.clipping import Clipper, clip, clip_values, gradient_norm, percentile
 from tests.rnn_models.layers.test_encoder import EVERY_CELL, shaken
 
-B, T, E, H = 3, 7, 4, 5
+B = 3
+T = 7
+E = 4
+H = 5
 
 numbers = st.lists(st.floats(-100, 100, width=32), min_size=1, max_size=6)
 gradients = st.lists(numbers, min_size=1, max_size=4)
@@ -53,7 +56,8 @@ def test_clip_returns_the_norm_before_clipping(gradients, clip_norm):
 
 @given(gradients, st.floats(0.1, 300))
 def test_clip_bounds_the_norm_and_keeps_the_direction(gradients, clip_norm):
-    parameters, before = with_gradients(gradients), norm_by_hand(gradients)
+    parameters = with_gradients(gradients)
+    before = norm_by_hand(gradients)
     clip(parameters, clip_norm)
     scale = min(1.0, clip_norm / (before + 1e-6))
     expected = [scale * x for gradient in gradients for x in gradient]
@@ -88,22 +92,23 @@ def hand_written_gradients(cell, x, upstream, window):
     """
     w_xh, w_hh, b_x, b_h = (p.detach().numpy() for p in cell.parameters())
     phi, slope = {
-        "RNN_TANH": (np.tanh, lambda h: 1 - h * h), "RNN_RELU": (lambda z: np.maximum(z, 0), lambda h: (h > 0) * 1.0)
-    }[cell.mode]  # fmt: skip
+        "RNN_TANH": (np.tanh, lambda h: 1 - h * h),
+        "RNN_RELU": (lambda z: np.maximum(z, 0), lambda h: (h > 0) * 1.0),
+    }[cell.mode]
     states = [np.zeros((B, H))]
     for t in range(T):
         states.append(phi(x[:, t] @ w_xh.T + states[-1] @ w_hh.T + b_x + b_h))
-    d_xh, d_hh, d_b, d_x, delta = (
-        np.zeros_like(w_xh),
-        np.zeros_like(w_hh),
-        np.zeros(H),
-        np.zeros_like(x),
-        np.zeros((B, H)),
-    )
+    d_xh = np.zeros_like(w_xh)
+    d_hh = np.zeros_like(w_hh)
+    d_b = np.zeros(H)
+    d_x = np.zeros_like(x)
+    delta = np.zeros((B, H))
     for t in reversed(range(T)):
         is_cut = window > 0 and (t + 1) % window == 0
         delta = (upstream[:, t] + (0 if is_cut else delta @ w_hh)) * slope(states[t + 1])
-        d_xh, d_hh, d_b = d_xh + delta.T @ x[:, t], d_hh + delta.T @ states[t], d_b + delta.sum(0)
+        d_xh = d_xh + delta.T @ x[:, t]
+        d_hh = d_hh + delta.T @ states[t]
+        d_b = d_b + delta.sum(0)
         d_x[:, t] = delta @ w_xh
     return d_xh, d_hh, d_b, d_b, d_x
 
@@ -113,10 +118,8 @@ def hand_written_gradients(cell, x, upstream, window):
 def test_gradients_equal_the_hand_written_recursion_full_and_truncated(activation, window):
     torch.manual_seed(1)
     cell = shaken(recurrence("rnn", E, H, activation=activation)).double()
-    x, upstream = (
-        torch.randn(B, T, E, dtype=torch.float64, requires_grad=True),
-        torch.randn(B, T, H, dtype=torch.float64),
-    )
+    x = torch.randn(B, T, E, dtype=torch.float64, requires_grad=True)
+    upstream = torch.randn(B, T, H, dtype=torch.float64)
     states, _ = read(cell, x, (), window=window)
     (states * upstream).sum().backward()
     expected = hand_written_gradients(cell, x.detach().numpy(), upstream.numpy(), window)
@@ -159,12 +162,10 @@ def test_a_window_as_long_as_the_sequence_is_full_bptt_to_the_last_bit(
 @pytest.mark.parametrize("num_layers", [1, 3])
 @EVERY_CELL
 def test_no_gradient_crosses_a_cut_but_the_state_does(kind, activation, num_layers):
-    encoder, window = (
-        made(
-            kind, activation, num_layers=num_layers, layer_norm=True, residual=True, bptt_window=3
-        ),
-        3,
+    encoder = made(
+        kind, activation, num_layers=num_layers, layer_norm=True, residual=True, bptt_window=3
     )
+    window = 3
     x = torch.randn(B, T, E, requires_grad=True)
     states, _ = encoder.go_on(x, ())
     for t in range(T):
@@ -183,10 +184,12 @@ def test_no_gradient_crosses_a_cut_but_the_state_does(kind, activation, num_laye
 
 @EVERY_CELL
 def test_windows_read_one_after_the_other_equal_cuts_within_one_reading(kind, activation):
-    x, upstream = torch.randn(B, T, E), torch.randn(B, T, H)
+    x = torch.randn(B, T, E)
+    upstream = torch.randn(B, T, H)
     whole = made(kind, activation, num_layers=2, bptt_window=3)
     (whole.go_on(x, ())[0] * upstream).sum().backward()
-    parts, state = made(kind, activation, num_layers=2), ()
+    parts = made(kind, activation, num_layers=2)
+    state = ()
     for start in range(0, T, 3):
         states, state = parts.go_on(
             x[:, start : start + 3], carried(state, torch.zeros(B, dtype=torch.bool))

@@ -9,7 +9,7 @@ import torch
 from rnn_models.problem import Loss
 from rnn_models.settings import TrainSettings
 from rnn_models.training.gradient_decay import gradient_decay, mean_by_distance
-from rnn_models.training.loop import Training
+from rnn_models.training.training_state import Training
 from tests.rnn_models.layers.test_encoder import STEPS
 from tests.rnn_models.tiny_language_model import PROBLEM, SETTINGS, SIZES, cut, texts
 from tests.rnn_models.training.test_loop import fitted
@@ -18,17 +18,19 @@ KINDS = pytest.mark.parametrize(("encoder", "activation"), STEPS)
 
 
 def decay_by_hand(model, source, lengths, target, kind, activation):
-    """Norms of dL/dH_t by distance from the end for one sequence at a time, through cells written out."""
+    """Norms of dL/dh_t by distance from the end, one sequence at a time, by explicit cells."""
     step, num_states = STEPS[kind, activation]
     found = []
     for row, length, label in zip(source, lengths.tolist(), target[:, 0], strict=True):
-        states_of, last = {}, []
+        states_of = {}
+        last = []
         for way, cell in (
             ("forward", model.encoder.forwards[0]),
             ("backward", model.encoder.backwards[0]),
         ):
             ids = row[:length] if way == "forward" else row[:length].flip(0)
-            bx, bh = cell.bias_ih_l0, cell.bias_hh_l0
+            bx = cell.bias_ih_l0
+            bh = cell.bias_hh_l0
             w = {
                 "xi": cell.weight_ih_l0.mT,
                 "hi": cell.weight_hh_l0.mT,
@@ -36,30 +38,36 @@ def decay_by_hand(model, source, lengths, target, kind, activation):
                 "bh": bh,
                 "bi": bx + bh,
             }
-            state, hidden = (torch.zeros(1, cell.hidden_size),) * num_states, []
+            state = (torch.zeros(1, cell.hidden_size),) * num_states
+            hidden = []
             for x in model.embedding.table.weight[ids]:
                 state = step(x[None], state, w)
                 hidden.append(state[0])
-            states_of[way], last = hidden, [*last, state[0]]
+            states_of[way] = hidden
+            last = [*last, state[0]]
         logits = model.project(torch.cat(last, dim=1))
         loss = torch.nn.functional.cross_entropy(logits, label[None])
-        found.append({
-            way: [float(g.norm()) for g in torch.autograd.grad(loss, hidden, retain_graph=True)][::-1]
-            for way, hidden in states_of.items()
-        })  # fmt: skip
+        found.append(
+            {
+                way: [
+                    float(g.norm()) for g in torch.autograd.grad(loss, hidden, retain_graph=True)
+                ][::-1]
+                for way, hidden in states_of.items()
+            }
+        )
     longest = int(lengths.max())
     return {
-        f"layer 1 {way}": [np.mean([f[way][d] for f in found if len(f[way]) > d]) for d in range(longest)]
+        f"layer 1 {way}": [
+            np.mean([f[way][d] for f in found if len(f[way]) > d]) for d in range(longest)
+        ]
         for way in ("forward", "backward")
-    }  # fmt: skip
+    }
 
 
 @KINDS
 def test_the_decay_is_that_of_the_recursion_written_out(sentiment, encoder, activation):
-    model, batch = (
-        sentiment.model(pooling="last", encoder=encoder, activation=activation),
-        sentiment.batch(),
-    )
+    model = sentiment.model(pooling="last", encoder=encoder, activation=activation)
+    batch = sentiment.batch()
     found = gradient_decay(sentiment.problem, model, batch)
     expected = decay_by_hand(
         model, batch.source, batch.source_lengths, batch.target, encoder, activation
@@ -95,7 +103,8 @@ def test_an_encoder_without_recurrence_has_no_decay(posed_answer):
 
 
 def test_looking_changes_nothing(posed):
-    model, batch = posed.model().train(), posed.batch()
+    model = posed.model().train()
+    batch = posed.batch()
     before = torch.random.get_rng_state()
     gradient_decay(posed.problem, model, batch)
     assert model.training
@@ -131,7 +140,7 @@ def test_each_epoch_tells_its_decay_unless_no_health_is_measured(posed):
 
 
 def test_a_recurrent_network_of_small_weights_forgets_and_one_with_gates_does_not():
-    """What the lesson says of RNN and LSTM: the gradient of a plain network vanishes over fifty steps."""
+    """The gradient of a plain RNN vanishes over fifty steps, that of an LSTM does not."""
     decays = {}
     for encoder in ("rnn", "lstm"):
         settings = TrainSettings(

@@ -19,16 +19,26 @@ from rnn_models.problem import Loss, problem_names
 from rnn_models.settings import Activation, Encoder
 from rnn_models.training import loop as training_module
 from rnn_models.training.history import Epoch, History, stalls
-from rnn_models.training.loop import MAX_NON_FINITE, Training, fit
+from rnn_models.training.loop import fit
 from rnn_models.training.optimizer import learning_rate
+from rnn_models.training.training_state import MAX_NON_FINITE, Training
 from rnn_models.training.validation import mean_loss
 
 ROOT = Path(__file__).resolve().parents[3]
 KEEN = {
-    "embedding_size": 16, "hidden_size": 24, "dropout": 0.0, "token_dropout": 0.0, "label_dropout": 0.0, "label_smoothing": 0.0,
+    "embedding_size": 16,
+    "hidden_size": 24,
+    "dropout": 0.0,
+    "token_dropout": 0.0,
+    "label_dropout": 0.0,
+    "label_smoothing": 0.0,
     "temperature": 0.0,
-    "max_epochs": 80, "patience": 80, "batch_size": 8, "learning_rate": 0.03, "warmup_steps": 5,
-}  # fmt: skip
+    "max_epochs": 80,
+    "patience": 80,
+    "batch_size": 8,
+    "learning_rate": 0.03,
+    "warmup_steps": 5,
+}
 
 
 class KilledError(Exception):
@@ -57,7 +67,8 @@ def are_equal(one, two):
 
 @pytest.mark.parametrize("encoder", get_args(Encoder))
 def test_a_tiny_model_learns_eight_rows_by_heart(posed, encoder):
-    # A convolution has no sense of where in a text it is, and takes longer over a translation read backwards.
+    # A convolution has no sense of where in a text it is, and takes longer over a translation read
+    # backwards.
     keen = KEEN | {"encoder": encoder, "max_epochs": 200 if encoder == "cnn" else 80}
     model = posed.problem.build(posed.sizes, posed.settings.with_changes(keen))
     load_weights(model, fitted(posed, **keen).weights)
@@ -102,11 +113,15 @@ def test_another_process_comes_to_the_same_weights():
     """Nothing hangs on an order that Python chooses by chance, process by process."""
     said = [
         subprocess.run(
-            [sys.executable, "-c", WEIGHTS_OF_ALL], env=os.environ | {"PYTHONHASHSEED": seed}, cwd=ROOT, text=True,
-            capture_output=True, check=True,
+            [sys.executable, "-c", WEIGHTS_OF_ALL],
+            env=os.environ | {"PYTHONHASHSEED": seed},
+            cwd=ROOT,
+            text=True,
+            capture_output=True,
+            check=True,
         ).stdout
         for seed in ("1", "2")
-    ]  # fmt: skip
+    ]
     assert said[0] == said[1]
     assert len(said[0].split()) == len(problem_names())
 
@@ -167,8 +182,8 @@ def test_a_finished_training_is_not_gone_on_with(sentiment, tmp_path):
     assert epochs == []
 
 
-# Got by running this test on torch 2.13.0 (CPU, x86-64, one thread) and copying what it found. Without
-# dropout of units, whose generator is another one on other processors.
+# Got by running this test on torch 2.13.0 (CPU, x86-64, one thread) and copying what it found.
+# Without dropout of units, whose generator is another one on other processors.
 GOLD = {
     "generation": [2.813961, 2.795076, 2.795649, 2.794207, 2.758990],
     "ner": [1.215000, 1.228711, 1.172769, 1.232883, 1.158709],
@@ -367,7 +382,8 @@ def test_a_training_without_finite_gradients_stops_and_says_what_to_do(posed, cl
             clipping=clipping,
         )
     assert str(stop.value) == (
-        f"training stopped at step {MAX_NON_FINITE}: the gradient was not finite {MAX_NON_FINITE} times in a row. "
+        f"training stopped at step {MAX_NON_FINITE}: the gradient was not finite "
+        f"{MAX_NON_FINITE} times in a row. "
         f"Lower learning_rate (now 0.01) or {bound}, and look at the examples named above."
     )
 
@@ -411,11 +427,10 @@ def test_a_skipped_step_changes_no_weight(posed):
     training = Training(
         spoilt(posed.problem, lambda number: number > 0), posed.sizes, posed.settings
     )
-    training.train_batch(
-        posed.batch(), epoch=1, num_steps=9
-    )  # so that there is momentum that could move a weight
+    # The first step leaves momentum that could move a weight.
+    training.train_step([posed.batch()], epoch=1, num_steps=9)
     before = weights_of(training.model)
-    training.train_batch(posed.batch(), epoch=1, num_steps=9)
+    training.train_step([posed.batch()], epoch=1, num_steps=9)
     assert are_equal(weights_of(training.model), before)
 
 
@@ -423,6 +438,6 @@ def test_a_skipped_step_names_its_examples_in_the_log(sentiment, caplog):
     training = Training(
         spoilt(sentiment.problem, lambda number: True), sentiment.sizes, sentiment.settings
     )
-    with caplog.at_level(logging.WARNING, logger="rnn_models.training.loop"):
-        training.train_batch(sentiment.batch([6, 2]), epoch=1, num_steps=9)
+    with caplog.at_level(logging.WARNING, logger="rnn_models.training.training_state"):
+        training.train_step([sentiment.batch([6, 2])], epoch=1, num_steps=9)
     assert "step 0 skipped: gradient norm is nan, examples [6, 2]" in caplog.text

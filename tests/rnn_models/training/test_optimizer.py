@@ -7,11 +7,12 @@ from torch import nn
 
 from rnn_models.checkpoints.checkpoint import load_weights, weights_of
 from rnn_models.settings import TrainSettings
-from rnn_models.training.loop import Training
 from rnn_models.training.optimizer import Averaging, UpdateMeter, make_optimizer
+from rnn_models.training.training_state import Training
 from tests.rnn_models.training.test_loop import are_equal, fitted
 
-RATE, DECAY = 0.1, 0.02
+RATE = 0.1
+DECAY = 0.02
 
 
 def sgd_by_hand(w, gradients, momentum, nesterov):
@@ -24,11 +25,13 @@ def sgd_by_hand(w, gradients, momentum, nesterov):
 
 
 def adam_by_hand(w, gradients, is_decoupled):
-    m, v = np.zeros_like(w), np.zeros_like(w)
+    m = np.zeros_like(w)
+    v = np.zeros_like(w)
     for number, gradient in enumerate(gradients, 1):
         w = w - RATE * DECAY * w if is_decoupled else w
         gradient = gradient if is_decoupled else gradient + DECAY * w
-        m, v = 0.9 * m + 0.1 * gradient, 0.999 * v + 0.001 * gradient**2
+        m = 0.9 * m + 0.1 * gradient
+        v = 0.999 * v + 0.001 * gradient**2
         w = w - RATE * (m / (1 - 0.9**number)) / (np.sqrt(v / (1 - 0.999**number)) + 1e-8)
     return w
 
@@ -51,7 +54,8 @@ BY_HAND = {
 @pytest.mark.parametrize(("changes", "by_hand"), BY_HAND.values(), ids=list(BY_HAND))
 def test_an_optimiser_follows_its_equations(changes, by_hand):
     random = np.random.default_rng(1)
-    start, gradients = random.normal(size=6), random.normal(size=(5, 6))
+    start = random.normal(size=6)
+    gradients = random.normal(size=(5, 6))
     parameter = nn.Parameter(torch.tensor(start))
     optimizer = make_optimizer(
         [parameter], TrainSettings(learning_rate=RATE, weight_decay=DECAY, **changes)
@@ -67,7 +71,8 @@ def test_an_optimiser_follows_its_equations(changes, by_hand):
 @pytest.mark.parametrize(("changes", "by_hand"), BY_HAND.values(), ids=list(BY_HAND))
 def test_a_parameter_whose_first_gradient_comes_late_follows_them_from_there(changes, by_hand):
     random = np.random.default_rng(2)
-    start, gradients = random.normal(size=6), random.normal(size=(5, 6))
+    start = random.normal(size=6)
+    gradients = random.normal(size=(5, 6))
     early, late = (nn.Parameter(torch.tensor(start)) for _ in range(2))
     optimizer = make_optimizer(
         [early, late], TrainSettings(learning_rate=RATE, weight_decay=DECAY, **changes)
@@ -86,7 +91,8 @@ def test_a_parameter_whose_first_gradient_comes_late_follows_them_from_there(cha
 
 def test_the_update_ratio_is_the_length_of_the_change_to_that_of_the_weights():
     weights = [nn.Parameter(torch.tensor([3.0])), nn.Parameter(torch.tensor([4.0, 0.0]))]
-    meter, found = UpdateMeter(weights), []
+    meter = UpdateMeter(weights)
+    found = []
     for change in (-0.5, 3.0):  # to a length of the square root of 25.25; its memory is used again
         meter.start()
         with torch.no_grad():
@@ -135,7 +141,8 @@ def averaged(model, **changes):
 
 def test_the_weights_of_the_last_epochs_are_averaged():
     model = nn.Linear(2, 3)
-    averaging, seen = averaged(model, average_epochs=2), []
+    averaging = averaged(model, average_epochs=2)
+    seen = []
     for by in (1.0, 5.0, -2.0):
         moved(model, by)
         averaging.add_epoch()
@@ -146,7 +153,8 @@ def test_the_weights_of_the_last_epochs_are_averaged():
 
 def test_a_running_average_weighs_the_first_steps_alike_and_then_forgets():
     model = nn.Linear(1, 1, bias=False)
-    averaging, expected = averaged(model, average_steps=4), 0.0
+    averaging = averaged(model, average_steps=4)
+    expected = 0.0
     for number, value in enumerate([5.0, 1.0, 3.0, 7.0, 2.0, 2.0]):
         nn.init.constant_(model.weight, value)
         averaging.add_step(number)
@@ -230,6 +238,7 @@ def test_an_epoch_makes_one_update_of_so_many_batches(sentiment, accumulate, num
 
 
 def test_weights_that_are_kept_fit_into_a_model(posed):
-    kept, model = fitted(posed, average_steps=2, max_epochs=1).weights, posed.model()
+    kept = fitted(posed, average_steps=2, max_epochs=1).weights
+    model = posed.model()
     load_weights(model, kept)
     torch.testing.assert_close(dict(model.named_parameters()), kept, rtol=0, atol=0)

@@ -92,7 +92,8 @@ def test_a_history_says_which_setting_ended_the_training(sentiment, changes, end
 
 @pytest.mark.parametrize("changes", [{"average_epochs": 2}, {"average_steps": 3}, {}])
 def test_a_training_gone_on_after_its_limit_ends_as_one_without(posed_larger, changes, tmp_path):
-    path, options = tmp_path / "state.safetensors", {"schedule": "constant", **changes}
+    path = tmp_path / "state.safetensors"
+    options = {"schedule": "constant", **changes}
     limited = fitted(posed_larger, resume=path, max_steps=10, **options)
     assert not limited.epochs[-1].is_whole
     gone_on = fitted(posed_larger, resume=path, **options)
@@ -116,6 +117,7 @@ def test_a_cosine_ends_where_the_steps_end(posed_larger):
 
 
 def test_what_is_told_elsewhere_is_written_before_a_training_is_saved(posed_larger, tmp_path):
-    path, seen = tmp_path / "state.safetensors", []
+    path = tmp_path / "state.safetensors"
+    seen = []
     fitted(posed_larger, resume=path, on_save=lambda: seen.append(path.exists()), max_epochs=2)
     assert seen == [False, True]

@@ -179,14 +179,16 @@ def test_every_problem_chooses_its_epoch_by_its_headline_unless_a_setting_says_o
 
 @pytest.mark.case("B7")
 def test_of_many_rows_some_are_scored_always_the_same_ones(posed_answer, monkeypatch):
-    posed, many = posed_answer, 10 * MOST_ANSWERS
+    posed = posed_answer
+    many = 10 * MOST_ANSWERS
     most = MOST_TEXTS if posed.says_text else MOST_ANSWERS
     rows = scored_rows(posed.problem, many)
     assert (len(rows), len(set(rows.tolist())), rows[0], rows[-1]) == (most, most, 0, many - 1)
     assert scored_rows(posed.problem, 7).tolist() == list(range(7))
     monkeypatch.setattr(validation, "MOST_TEXTS", 3)
     monkeypatch.setattr(validation, "MOST_ANSWERS", 3)
-    model, asked = posed.model(), []
+    model = posed.model()
+    asked = []
     monkeypatch.setattr(
         validation, "predict_all", lambda *given: asked.append(given[2]) or predict_all(*given)
     )
@@ -202,7 +204,8 @@ def test_of_many_rows_some_are_scored_always_the_same_ones(posed_answer, monkeyp
 
 def test_examples_that_are_selected_keep_their_spellings(spelled_ner):
     some = spelled_ner.examples.select(np.asarray([4, 1]))
-    found, expected = some.batch(np.arange(2)), spelled_ner.examples.batch(np.asarray([4, 1]))
+    found = some.batch(np.arange(2))
+    expected = spelled_ner.examples.batch(np.asarray([4, 1]))
     for name in ("characters", "lengths", "places"):
         assert torch.equal(getattr(found.spelled, name), getattr(expected.spelled, name))
     assert torch.equal(found.source, expected.source)
@@ -219,7 +222,8 @@ def test_scoring_leaves_a_model_with_its_own_settings(translation):
 @pytest.mark.parametrize("name", problem_names())
 def test_the_line_of_an_epoch_has_comparable_losses_and_the_headline(request, name, caplog):
     caplog.set_level(logging.INFO)
-    posed, title = request.getfixturevalue(name), headline_of(find_problem(name)).title
+    posed = request.getfixturevalue(name)
+    title = headline_of(find_problem(name)).title
     history = fitted(posed, max_epochs=1)
     (line,) = [
         record.getMessage()
@@ -229,8 +233,8 @@ def test_the_line_of_an_epoch_has_comparable_losses_and_the_headline(request, na
     epoch = history.epochs[0]
     shown = headline_of(posed.problem).shown(epoch.validation_score)
     assert (
-        f"train loss {epoch.train_loss:.3f}, validation loss {epoch.validation_loss:.3f}, {shown} (best)"
-        in line
+        f"train loss {epoch.train_loss:.3f}, validation loss {epoch.validation_loss:.3f}, "
+        f"{shown} (best)" in line
     )
     assert any(
         title in record.getMessage()
@@ -241,7 +245,7 @@ def test_the_line_of_an_epoch_has_comparable_losses_and_the_headline(request, na
 
 @pytest.mark.case("D18")
 def test_the_loss_of_training_is_without_label_smoothing(posed):
-    """Before its first update a model without dropout has the same loss in training and in validation."""
+    """Before the first update and without dropout, training and validation have the same loss."""
     options = {
         "label_smoothing": 0.4,
         "dropout": 0.0,

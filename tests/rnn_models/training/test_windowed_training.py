@@ -10,7 +10,8 @@ import torch
 from rnn_models.batching.batch import Ragged
 from rnn_models.problem import Windows
 from rnn_models.training import loop as training_module
-from rnn_models.training.loop import Training, fit
+from rnn_models.training.loop import fit
+from rnn_models.training.training_state import Training
 from rnn_models.training.validation import mean_loss
 from tests.rnn_models.layers.test_encoder import EVERY_CELL
 from tests.rnn_models.tiny_language_model import (
@@ -39,7 +40,8 @@ def fitted(examples, problem=PROBLEM, *, resume=None, on_step=lambda step: None,
 
 @EVERY_CELL
 def test_a_window_is_an_update_and_an_epoch_says_each_token_once(kind, activation):
-    examples, seen = texts(30, 7, 1), []
+    examples = texts(30, 7, 1)
+    seen = []
 
     def watched(model, window, state):
         if model.training:
@@ -53,7 +55,8 @@ def test_a_window_is_an_update_and_an_epoch_says_each_token_once(kind, activatio
 
 
 def test_a_window_begins_with_the_state_that_the_one_before_left():
-    examples, states = texts(40), []
+    examples = texts(40)
+    states = []
 
     def watched(model, window, state):
         found, after = window_loss(model, window, state)
@@ -63,7 +66,7 @@ def test_a_window_begins_with_the_state_that_the_one_before_left():
     problem = replace(PROBLEM, windows=Windows(cut=cut, loss=watched))
     training = Training(problem, SIZES, SETTINGS)
     for window in cut(examples, SETTINGS, 1):
-        training.train_batch(window, epoch=1, num_steps=99)
+        training.train_step([window], epoch=1, num_steps=99)
     assert states[0][0] == ()
     for (_, left), (found, _) in pairwise(states):
         assert all(torch.equal(a, b) for a, b in zip(left, found, strict=True))
@@ -84,14 +87,15 @@ def test_the_loss_in_windows_is_that_of_the_whole_text(kind, activation):
 
 @EVERY_CELL
 def test_a_text_within_one_window_gives_the_gradients_of_full_bptt(kind, activation):
-    examples, found = texts(17), []
+    examples = texts(17)
+    found = []
     for window in (0, 99):
         settings = replace(
             SETTINGS, encoder=kind, activation=activation, bptt_window=window, batch_size=1
         )
         training = Training(PROBLEM, SIZES, settings)
         made_by = cut(examples, settings, 1)[0] if window else examples.batch(np.asarray([0]))
-        training.train_batch(made_by, epoch=1, num_steps=9)
+        training.train_step([made_by], epoch=1, num_steps=9)
         found.append([p.grad for p in training.parameters])
     torch.testing.assert_close(found[0], found[1], rtol=1e-5, atol=1e-6)
 
@@ -108,7 +112,8 @@ def test_a_training_in_windows_repeats_itself_to_the_last_bit(encoder):
 @pytest.mark.parametrize("encoder", ["lstm", "gru", "rnn"])
 def test_the_carried_state_survives_a_lost_machine(encoder, tmp_path, monkeypatch):
     monkeypatch.setattr(training_module, "SAVE_EVERY_SECONDS", -1.0)
-    examples, seen = texts(50, 20), []
+    examples = texts(50, 20)
+    seen = []
 
     def kill_every_third(step):
         seen.append(step)
@@ -127,7 +132,8 @@ def test_the_carried_state_survives_a_lost_machine(encoder, tmp_path, monkeypatc
             except KilledError:
                 continue
 
-    parts, whole = go_on(), fitted(examples, encoder=encoder)
+    parts = go_on()
+    whole = fitted(examples, encoder=encoder)
     assert len(whole.steps) < len(seen) < 2 * len(whole.steps)
     assert told(parts) == told(whole)
     assert are_equal(parts.weights, whole.weights)
@@ -157,9 +163,9 @@ def test_a_model_that_carries_its_state_predicts_what_lies_beyond_its_window():
 def test_a_step_that_is_not_finite_leaves_no_state_behind():
     training = Training(PROBLEM, SIZES, SETTINGS)
     windows = cut(texts(40), SETTINGS, 1)
-    training.train_batch(windows[0], epoch=1, num_steps=9)
+    training.train_step([windows[0]], epoch=1, num_steps=9)
     assert training.carried
     with torch.no_grad():
         training.model.project.bias[4] = float("nan")
-    training.train_batch(windows[1], epoch=1, num_steps=9)
+    training.train_step([windows[1]], epoch=1, num_steps=9)
     assert training.carried == ()
