@@ -22,6 +22,7 @@ from data.formats.columnar import (
 )
 from data.formats.json_array import object_lines
 from data.formats.lines import line_blocks, mask
+from data.text.numbers import NUMBERS
 
 CHUNK_BYTES = 1 << 20  # what one thread parses
 SMALLEST_BYTES = 1 << 17  # what is read line by line if a line in it is not like the first
@@ -163,6 +164,8 @@ def _guess_type(role: str, value: Any) -> pa.DataType:
     if role in LISTS:
         is_numbers = role == "tags" and isinstance(value, list) and value and type(value[0]) is int
         return pa.list_(pa.int64()) if is_numbers else TOKENS
+    if role in NUMBERS:
+        return pa.float64() if type(value) in (int, float) else TEXT
     return TEXT if role in PROSE else NAME_TYPES.get(type(value), TEXT)
 
 
@@ -245,6 +248,9 @@ def _convert(role: str, value: Any) -> Any:
             return [_whole_text(role, str(item)) for item in value]
     elif isinstance(value, str):
         return _whole_text(role, value)
+    elif role in NUMBERS:
+        if type(value) in (int, float):
+            return str(value)
     elif role not in PROSE:
         if isinstance(value, bool):
             return str(value).lower()
@@ -272,7 +278,13 @@ FORMATS = {
         {"encoding": "utf-8"},
         {},
         columns="names",
-        shapes=(("text", "label"), ("tokens", "tags"), ("source", "target"), ("text",)),
+        shapes=(
+            ("text", "label"),
+            ("text", "score"),
+            ("tokens", "tags"),
+            ("source", "target"),
+            ("text",),
+        ),
         has_open_keys=True,
     )
 }

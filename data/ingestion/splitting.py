@@ -19,6 +19,7 @@ from data.formats.columnar import from_columns
 from data.formats.tags import SCHEME_ROWS, SCHEMES
 from data.ingestion.path_columns import read_with_path
 from data.rows.arrow_text import hashes, normalised
+from data.rows.check_settings import SINGLE_TARGETS
 from data.rows.checks import check, raw_of
 from data.rows.hash_set import Hashes, Seen
 from data.rows.removals import REMOVED, Removals, blanked
@@ -222,7 +223,7 @@ class Splitter:
         ):
             return found
         stays = np.flatnonzero(found == 0)
-        is_text_key = self.dataset.roles[1:] in (("label",), ("tags",))  # one text, one target
+        is_text_key = bool(set(SINGLE_TARGETS) & set(self.dataset.roles))
         keys = sides if is_text_key else rows
         values = rows.astype(np.uint32)
         is_new, first = self.seen.put(keys[stays], values[stays])
@@ -245,10 +246,10 @@ class Splitter:
     ) -> Iterator[Part]:
         """Refuse rows because of other rows, with the publisher's label in what stood there."""
         gone = np.flatnonzero(kinds)
-        other = ("tags",) if "tags" in self.dataset.roles else ("label",)
+        other = next((role for role in SINGLE_TARGETS if role in self.dataset.roles), "label")
         says = {
             2: "the same row stood before",
-            3: f"the same text stood before with another {other[0].removesuffix('s')}",
+            3: f"the same text stood before with another {other.removesuffix('s')}",
         }
         reasons = [
             says.get(kind) or _leak(place)

@@ -6,7 +6,14 @@ from typing import Any
 
 Shape = tuple[str, ...]
 # The sides of a row by what they are called, source before target; each tuple is a shape of rows.
-SHAPES: tuple[Shape, ...] = (("text", "label"), ("tokens", "tags"), ("source", "target"), ("text",))
+SHAPES: tuple[Shape, ...] = (
+    ("text", "label"),
+    ("text", "score"),
+    ("tokens", "tags"),
+    ("source", "target"),
+    ("text",),
+)
+SINGLE_TARGETS = ("label", "tags", "score")  # one text has one of them, or its rows are a conflict
 KINDS = {
     "fields": "the row has another number of fields than its file, or a quote is never closed",
     "header": "the row is the header of its file again",
@@ -17,9 +24,11 @@ KINDS = {
     "one_side": "one side of a pair is empty",
     "control_characters": "characters that no text has, such as NUL or those of a wrong encoding",
     "unknown_label": "a label that the catalog entry does not name",
+    "bad_number": "a score that is no finite number",
     "unknown_split": "the column that names the split holds another word",
     "lengths_differ": "tokens and tags are of different number",
-    "bad_token": "a token is empty, has a space inside, or is no single character where characters are tagged",
+    "bad_token": "a token is empty, has a space inside, or is no single character where characters "
+    "are tagged",
     "tag_scheme": "a tag that is no valid one, or continues nothing",
     "unknown_entity": "an entity of a kind that the catalog entry does not name",
     "too_short": "less text than checks.min_length",
@@ -28,11 +37,12 @@ KINDS = {
     "source_equals_target": "both sides of a pair say the same",
     "missing": "a text or label is one of the words that checks.missing lists",
     "duplicate": "the same row stood in the source before",
-    "conflict": "the same text stood before with another label or other tags",
-    "leak": "a training row whose text stands in validation or test, or a test row that was trained on once",
+    "conflict": "the same text stood before with another label, score or other tags",
+    "leak": "a training row whose text is in validation or test, or a test row that was trained on "
+    "once",
 }
 
-# Rows that are left out as they should be: nothing is wrong with the source, so they do not stop a training.
+# Rows that are left out for a good reason: the source is right, so they do not stop a training.
 HARMLESS = ("duplicate", "leak", "missing")
 
 # Rules about a whole snapshot: they reject no row.
@@ -56,14 +66,20 @@ def rule(
     choices: tuple[str, ...] = (),
     empty: str = "any",
 ) -> Any:
-    """Declare a rule with its line in the documents and its bounds; ``empty`` is how an empty value is written there."""
+    """Declare a rule with its line in the documents and its bounds.
+
+    ``empty`` stands in the documents for an empty value.
+    """
     metadata = {"about": about, "low": low, "high": high, "choices": choices, "empty": empty}
     return field(default=default, metadata=metadata)
 
 
 @dataclass(frozen=True, kw_only=True)
 class CheckSettings:
-    """What a row must satisfy; lengths are in characters of the source text, or in tokens where tokens are tagged."""
+    """The rules that a row must satisfy.
+
+    Lengths are in characters of the source text, or in tokens where tokens are tagged.
+    """
 
     min_length: int = rule(1, "Characters (or tokens) of a row, at least.", low=1)
     max_length: int = rule(100_000, "Characters (or tokens) of a row, at most.", low=1)
@@ -93,7 +109,8 @@ class CheckSettings:
     )
     max_refused_share: float = rule(
         0.05,
-        f"Share of refused rows, {', '.join(HARMLESS)} not counted, above which nothing is trained.",
+        f"Share of refused rows, {', '.join(HARMLESS)} not counted, above which nothing is "
+        "trained.",
         low=0,
         high=1,
     )
@@ -125,7 +142,8 @@ class CheckSettings:
             _check_value(declared.name, value, declared.default, about)
         if self.min_length > self.max_length:
             raise ValueError(
-                f"min_length must be at most max_length, got {self.min_length} and {self.max_length}"
+                "min_length must be at most max_length, "
+                f"got {self.min_length} and {self.max_length}"
             )
 
 
@@ -144,6 +162,7 @@ def _check_value(name: str, value: Any, default: Any, about: Mapping[str, Any]) 
 # Sane limits of each shape: what is longer is no sentence but a file, or a paste gone wrong.
 DEFAULTS: Mapping[Shape, CheckSettings] = {
     ("text", "label"): CheckSettings(),
+    ("text", "score"): CheckSettings(),
     ("tokens", "tags"): CheckSettings(max_length=2_000),
     ("source", "target"): CheckSettings(max_length=5_000),
     ("text",): CheckSettings(max_length=10_000_000),

@@ -371,8 +371,13 @@ TOKEN = st.one_of(
 
 
 EVERYTHING = TokenSettings(
-    min_frequency=1, unicode="NFKC", lowercase=True, strip_accents=True, html="unescape", digits=True
-)  # fmt: skip
+    min_frequency=1,
+    unicode="NFKC",
+    lowercase=True,
+    strip_accents=True,
+    html="unescape",
+    digits=True,
+)
 
 
 @settings(max_examples=50, deadline=None)
