@@ -45,7 +45,8 @@ class Ragged:
 
     def row(self, index: int) -> list[int]:
         """Ids of one row."""
-        return [int(i) for i in self.ids[self.offsets[index] : self.offsets[index + 1]]]
+        ids: list[int] = self.ids[self.offsets[index] : self.offsets[index + 1]].tolist()
+        return ids
 
     def select(self, indices: NDArray[np.int64]) -> "Ragged":
         """Keep some rows, in the order of their indices."""
@@ -58,12 +59,14 @@ class Ragged:
         """Gather rows, padded on the right with ``PAD_ID``.
 
         Returns:
-            Ids (B, T) and lengths (B,), both int64; T is the longest row, at least 1.
+            Ids (B, T) and lengths (B,), both int64; T is the longest row, at least 1. Numbers
+            that are no ids are float32.
         """
         starts, lengths = self.offsets[indices], self.lengths_of(indices)
         steps = np.arange(max(1, lengths.max(initial=0)))
         is_real = steps < lengths[:, None]
-        padded = np.full(is_real.shape, PAD_ID, dtype=np.int64)
+        is_ids = np.issubdtype(self.ids.dtype, np.integer)
+        padded = np.full(is_real.shape, PAD_ID, dtype=np.int64 if is_ids else np.float32)
         padded[is_real] = self.ids[(starts[:, None] + steps)[is_real]]
         return torch.from_numpy(padded), torch.from_numpy(lengths)
 

@@ -49,7 +49,7 @@ def gradient_decay(
         else:
             nats = problem.loss(model, batch).nats
             lengths = (
-                batch.target_lengths + 1 if problem.token_nats else batch.source_lengths
+                batch.target_lengths + 1 if problem.output.is_continuation else batch.source_lengths
             )  # what the encoder reads
         followed = encoder.followed
         gradients = torch.autograd.grad(

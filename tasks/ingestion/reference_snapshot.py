@@ -10,7 +10,7 @@ from typing import Any
 from data.catalog.catalog import Dataset
 from data.errors import RowError
 from data.ingestion.snapshot_changes import Change, find_changes
-from data.rows.check_settings import LIMITS
+from data.rows.check_settings import LIMITS, SINGLE_TARGETS
 from data.rows.hash_files import num_changed
 from tasks.ingestion.snapshot_log import History, append_line, read_lines
 from tasks.ingestion.snapshot_writer import HASHES, REPORT, SIDES
@@ -134,10 +134,8 @@ def _report(snapshot: Snapshot) -> dict[str, Any]:
 def _relabelled(entry: Dataset, before: Snapshot, now: Snapshot) -> tuple[int, int]:
     """Texts in both snapshots that have another label or other tags, and all in both."""
     files = [(made.folder / SIDES, made.folder / HASHES) for made in (before, now)]
-    is_comparable = all(path.exists() for pair in files for path in pair) and entry.roles[1:] in (
-        ("label",),
-        ("tags",),
-    )
+    has_single_targets = bool(set(SINGLE_TARGETS) & set(entry.roles))
+    is_comparable = has_single_targets and all(path.exists() for pair in files for path in pair)
     return num_changed(*files) if is_comparable else (0, 0)
 
 

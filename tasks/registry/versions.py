@@ -28,6 +28,7 @@ from tasks.store.code import digest
 
 log = logging.getLogger(__name__)
 KEY = "refrain.key"  # names all that went into a version
+PROBLEM = "refrain.problem"  # what it learnt
 SCORES = "refrain.scores"  # names its newest scores
 FILES = "refrain.files"  # a digest of the names and sizes of its files
 COMPLETE = "refrain.complete"  # when it was, written last

@@ -1,4 +1,4 @@
-"""What is special to a generator: starts, windows with a carried state, exact scores, what it goes on with."""
+"""What is special to a generator: starts, windows with a carried state, scores, continuations."""
 
 import math
 from dataclasses import replace

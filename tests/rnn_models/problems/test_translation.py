@@ -1,4 +1,4 @@
-"""The decoder's settings: how it attends, what it is fed, what it shares; its texts and its copies."""
+"""The decoder's settings: attention, input feeding, shared weights; its texts and copies."""
 
 from itertools import product
 
