@@ -138,8 +138,8 @@ class CheckSettings:
 
     def __post_init__(self) -> None:
         for declared in fields(self):
-            value, about = getattr(self, declared.name), declared.metadata
-            _check_value(declared.name, value, declared.default, about)
+            value = getattr(self, declared.name)
+            _check_value(declared.name, value, declared.default, declared.metadata)
         if self.min_length > self.max_length:
             raise ValueError(
                 "min_length must be at most max_length, "

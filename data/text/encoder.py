@@ -94,22 +94,10 @@ class Encoder:
         names = first_table.column_names
         name = Path(kind).name if is_tokenizer_file(kind) else kind
         if names[-1] == "text":
-            return cls._of_texts(name, kind, tables, settings, names)
+            starts = Labels.of(ColumnsOf(tables, (names[0],))) if len(names) > 1 else None
+            tokenizer = Tokenizer.train(kind, ColumnsOf(tables, (names[-1],)), settings)
+            return cls(name, tuple(names), tokenizer, tokenizer, starts=starts)
         return cls._of_pairs(name, kind, tables, settings, names, words)
-
-    @classmethod
-    def _of_texts(
-        cls,
-        name: str,
-        kind: str,
-        tables: Iterable[pa.Table],
-        settings: TokenSettings,
-        names: Sequence[str],
-    ) -> "Encoder":
-        """Build the encoder of texts that a model continues, with or without a label."""
-        starts = Labels.of(ColumnsOf(tables, (names[0],))) if len(names) > 1 else None
-        tokenizer = Tokenizer.train(kind, ColumnsOf(tables, (names[-1],)), settings)
-        return cls(name, tuple(names), tokenizer, tokenizer, starts=starts)
 
     @classmethod
     def _of_pairs(
@@ -267,7 +255,8 @@ class Encoder:
     def load(cls, folder: Path) -> "Encoder":
         """Read a saved encoder."""
         fields = json.loads((folder / ENCODER_FILE).read_text())
-        kind, roles = fields["kind"], tuple(fields["roles"])
+        kind = fields["kind"]
+        roles = tuple(fields["roles"])
         source = Tokenizer.read(folder / SOURCE_FILE, fields["source"])
         if fields["target"]:
             target = Tokenizer.read(folder / TARGET_FILE, fields["target"])

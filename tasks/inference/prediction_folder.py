@@ -14,7 +14,8 @@ from data.sources.base import Piece
 from data.sources.located_files import WILD
 
 log = logging.getLogger(__name__)
-REFUSED, KEY = "_refused", b"refrain.part"
+REFUSED = "_refused"
+KEY = b"refrain.part"
 PART = re.compile(r"part-(\d{5,})\.parquet")
 PARTIAL = re.compile(
     r"_refrain-part-\d{5,}-[0-9a-f]{16}\.partial"

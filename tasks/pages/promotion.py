@@ -44,7 +44,8 @@ def promotion_text(promotion: Promotion, scores: Scores) -> str:
 
 
 def _compared_rows(promotion: Promotion, scores: Scores) -> Iterator[str]:
-    settings, metric = PromotionSettings(**promotion.settings), promotion.metric
+    settings = PromotionSettings(**promotion.settings)
+    metric = promotion.metric
     n = digits(metric)
     yield f"| {title(metric)} | |"
     yield "|---|---|"
@@ -53,7 +54,8 @@ def _compared_rows(promotion: Promotion, scores: Scores) -> Iterator[str]:
     if promotion.comparison:
         found = Comparison(**promotion.comparison)
         yield f"| {promotion.against} | {found.theirs:.{n}f} |"
-        low, high = f"{found.low:+.{n + 1}f}", f"{found.high:+.{n + 1}f}"
+        low = f"{found.low:+.{n + 1}f}"
+        high = f"{found.high:+.{n + 1}f}"
         yield f"| gain | {found.gain:+.{n + 1}f}, {level(found)} interval {low} to {high} |"
         both = f"bootstrap {found.p_bootstrap:.4f}, swaps {found.p_swaps:.4f}"
         yield f"| p-value, one-sided | {found.p_value:.4f} ({both}) |"
@@ -86,14 +88,12 @@ def _class_rows(promotion: Promotion) -> Iterator[str]:
     )
     yield "|---|---:|---:|---:|---:|---:|---:|---|"
     for change in (ClassChange(**found) for found in promotion.classes):
-        guard, said = (
-            guard_of(change.name, settings),
-            "**falls**" if has_fallen(change, settings) else "holds",
-        )
+        guard = guard_of(change.name, settings)
+        mark = "**falls**" if has_fallen(change, settings) else "holds"
         yield (
             f"| {cell(change.name)} | {change.num_examples:,} | {change.ours:.1f} "
             f"| {change.theirs:.1f} | {change.gain:+.1f} "
-            f"| {change.p_fall:.4f} | {guard:g} | {said} |"
+            f"| {change.p_fall:.4f} | {guard:g} | {mark} |"
         )
 
 
@@ -117,11 +117,11 @@ def _score_rows(scores: Scores) -> Iterator[str]:
 
 def summary(promotion: Promotion) -> dict[str, Any]:
     """Summarize a retraining for a row on the screen."""
-    scores = _there(Scores.find(promotion.dataset, promotion.scores), "scores")
-    checkpoint = _there(Checkpoint.find(promotion.dataset, scores.checkpoint), "checkpoint")
-    tokens = _there(TokenSet.find(promotion.dataset, scores.tokens), "tokens")
+    scores = _existing(Scores.find(promotion.dataset, promotion.scores), "scores")
+    checkpoint = _existing(Checkpoint.find(promotion.dataset, scores.checkpoint), "checkpoint")
+    tokens = _existing(TokenSet.find(promotion.dataset, scores.tokens), "tokens")
     snapshot: Snapshot = tokens.snapshot_of()
-    baseline, cheap = best_baseline(scores)
+    baseline, baseline_score = best_baseline(scores)
     return {
         "dataset": promotion.dataset,
         "problem": scores.problem,
@@ -134,7 +134,7 @@ def summary(promotion: Promotion) -> dict[str, Any]:
         "digits": digits(scores.headline),
         "metrics": scores.metrics,
         "baseline": baseline,
-        "baseline_score": cheap,
+        "baseline_score": baseline_score,
         "epochs": checkpoint.epochs,
         "train_seconds": checkpoint.train_seconds,
         "version": promotion.version,
@@ -146,7 +146,7 @@ def summary(promotion: Promotion) -> dict[str, Any]:
     }
 
 
-def _there(noun: Any, what: str) -> Any:
-    if noun is None:
+def _existing(artifact: Any, what: str) -> Any:
+    if artifact is None:
         raise ValueError(f"the {what} behind this promotion are gone from the store: retrain")
-    return noun
+    return artifact

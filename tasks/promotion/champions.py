@@ -71,7 +71,8 @@ def settle(
         ChampionChangedError: If another is champion by now.
         ValueError: If the challenger is not complete.
     """
-    name, version = challenger.name, challenger.version
+    name = challenger.name
+    version = challenger.version
     with locked("champion", name):
         ledger = caught_up(name)
         if ledger.champion == version:  # after a flow run that was stopped, or by hand

@@ -19,7 +19,8 @@ def history(name: str) -> dict[str, Any]:
         OSError: If MLflow gave no answer.
     """
     check_model(name)
-    ledger, aliases = Ledger.of(name), mlflow_client.aliases(name)
+    ledger = Ledger.of(name)
+    aliases = mlflow_client.aliases(name)
     lines = [asdict(line) for line in ledger.lines]
     return {
         "model": name,
@@ -31,7 +32,8 @@ def history(name: str) -> dict[str, Any]:
 
 def _drift(ledger: Ledger, aliases: Mapping[str, str]) -> Iterator[str]:
     """Describe where MLflow and the ledger differ, and what is missing in either."""
-    name, champion = ledger.name, aliases.get(CHAMPION, "")
+    name = ledger.name
+    champion = aliases.get(CHAMPION, "")
     lost = sorted(set(range(1, len(ledger.lines) + 1)) - {line.number for line in ledger.lines})
     if lost:
         yield f"line {lost[0]} of the ledger is missing: somebody removed its file"
