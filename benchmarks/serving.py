@@ -22,11 +22,12 @@ from benchmarks.data.real_sets import own_store
 from benchmarks.lib.figures import ROOT, Figure, figure, main, require_clean_tree, write
 from benchmarks.lib.memory import memory_mib
 from refrain.commands.training import token_set
+from rnn_models.problem import find_problem
 from tasks.evaluate import evaluate
+from tasks.inference.file_answers import PredictSettings
 from tasks.inference.isolation import run_apart
-from tasks.inference.predict_files import PredictSettings
 from tasks.predict import predict_files
-from tasks.promotion.parity import golden_asked, golden_rows
+from tasks.promotion.parity import golden_requests, golden_rows
 from tasks.register import register
 from tasks.scoring.raw_rows import raw_rows
 from tasks.settings import read_settings
@@ -66,7 +67,7 @@ def made(name: str) -> tuple[ModelVersion, TokenSet, list[dict[str, Any]]]:
     tokens = token_set(name, settings.tokens)
     checkpoint = directly(train, tokens, settings.training)
     scores = directly(evaluate, checkpoint, tokens)
-    return directly(register, checkpoint, tokens, scores), tokens, golden_asked(scores)
+    return directly(register, checkpoint, tokens, scores), tokens, golden_requests(scores)
 
 
 def cold_starts(
@@ -80,10 +81,11 @@ def cold_starts(
 
 def asked_rows(tokens: TokenSet) -> pd.DataFrame:
     """Raw test rows as a file has them."""
-    rows, target = raw_rows(tokens.snapshot_of().table("test"), tokens)
+    rows = raw_rows(tokens.snapshot_of().table("test"), tokens)
     asked = rows.drop(columns="tokens", errors="ignore").astype(str)
     # Tunes from nothing but their label: what a beginning would save would be no drawing.
-    return asked.assign(text="") if target == "text" else asked
+    is_continuation = find_problem(tokens.problem).output.is_continuation
+    return asked.assign(text="") if is_continuation else asked
 
 
 def rows_per_second(version: ModelVersion, rows: pd.DataFrame, folder: Path) -> float:

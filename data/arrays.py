@@ -12,7 +12,8 @@ import pyarrow as pa
 from numpy.lib import format as npy
 from numpy.typing import NDArray
 
-Encoded = tuple[NDArray[np.int32], NDArray[np.int64]]  # ids end to end, and where each row starts
+# Ids (or numbers) end to end, and where each row starts.
+Encoded = tuple[NDArray[Any], NDArray[np.int64]]
 
 
 def ragged(rows: Sequence[Sequence[int]]) -> Encoded:
@@ -87,8 +88,8 @@ class GrowingArray:
 class RaggedFile:
     """A ragged column on disk, ``name.npy`` and ``name.offsets.npy``, that rows are appended to."""
 
-    def __init__(self, folder: Path, name: str) -> None:
-        self.ids = GrowingArray(folder / f"{name}.npy", np.int32)
+    def __init__(self, folder: Path, name: str, dtype: type[np.generic] = np.int32) -> None:
+        self.ids = GrowingArray(folder / f"{name}.npy", dtype)
         self.offsets = GrowingArray(folder / f"{name}.offsets.npy", np.int64)
         self.offsets.append(np.zeros(1, dtype=np.int64))
 

@@ -2,7 +2,8 @@
 
 from prefect import flow
 
-from tasks.inference.predict_files import Predictions, PredictSettings
+from tasks.inference.file_answers import PredictSettings
+from tasks.inference.predict_files import Predictions
 from tasks.predict import choose, predict_files
 
 DEFAULTS = PredictSettings()

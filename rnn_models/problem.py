@@ -1,4 +1,4 @@
-"""What a problem must say of itself, and how to find one by its name."""
+"""The definition of a problem, and the look-up of problems by name."""
 
 import importlib
 import pkgutil
@@ -7,26 +7,27 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, NamedTuple
 
-import numpy as np
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from rnn_models import problems
 from rnn_models.batching.batch import Batch, Examples
 from rnn_models.batching.windows import State, Window
+from rnn_models.evaluation.baseline import Baseline
+from rnn_models.evaluation.metric import Metric
 from rnn_models.names import nearest
+from rnn_models.output_kind import OutputKind
 from rnn_models.settings import TrainSettings
 
 
 @dataclass(frozen=True, kw_only=True)
 class Sizes:
-    """What a model must know of its vocabularies.
+    """The sizes of the vocabularies, which a model needs to be built.
 
     ``target`` counts labels or ids of target text; ``labels`` names them where
-    they are few. ``is_shared`` says that source and target text have one
-    vocabulary. ``characters`` counts ids of characters of source tokens, 0 where
-    no token is spelled; ``fixed`` the last source ids, of words that a file of
-    word vectors has and training does not learn.
+    they are few. ``is_shared`` marks one vocabulary for source and target text.
+    ``characters`` counts ids of characters of source tokens, 0 where no token
+    is spelled; ``fixed`` the last source ids, of words that a file of word
+    vectors has and training does not learn.
     """
 
     source: int
@@ -39,12 +40,12 @@ class Sizes:
 
 @dataclass(frozen=True)
 class Output:
-    """What a model says of one example: target ids, and how sure it is, from 0 to 1.
+    """A prediction for one example: target ids, and their probability as a score from 0 to 1.
 
-    What follows is there only where it was asked for: how sure the model is of
-    each tag, and of each entity in their order (``confidences``); for each id
-    the source token it is a copy of, -1 for none (``copy_unknown``); the next
-    best outputs, best first (``num_best``).
+    The other fields are filled on request only: the probability of each tag
+    and of each entity, in their order (``confidences``); for each id the index
+    of the source token that it copies, -1 for none (``copy_unknown``); the
+    next best outputs, best first (``num_best``).
     """
 
     ids: list[int]
@@ -56,9 +57,9 @@ class Output:
 
 
 class Loss(NamedTuple):
-    """The loss of some examples: what is minimised, summed in nats, over how many units.
+    """The loss of some examples: the sum to minimise, in nats, and its number of units.
 
-    ``plain`` are the same nats without label smoothing and without a gradient,
+    ``plain`` is the same sum without label smoothing and without a gradient,
     so that losses of training and of validation can be compared.
     """
 
@@ -69,11 +70,12 @@ class Loss(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class Windows:
-    """How a problem is trained in windows, by truncated BPTT, the state carried from one to the next.
+    """Truncated BPTT of a problem: training in windows that carry the state from one to the next.
 
     ``cut`` makes the windows of an epoch (0 for validation) of examples: a pure
-    function of the seed and the epoch. ``loss`` goes on from the state before
-    and gives the loss and the state after; the state of a row that ``is_start`` marks is its own matter (``bptt.carried``).
+    function of the seed and the epoch. ``loss`` starts from the state before
+    and gives the loss and the state after; it resets the state of a row that
+    ``is_start`` marks (``windows.carried``).
     """
 
     cut: Callable[[Examples, TrainSettings, int], Sequence[Window]]
@@ -82,16 +84,17 @@ class Windows:
 
 @dataclass(frozen=True, kw_only=True)
 class Problem:
-    """A kind of learning: the rows it reads, its model, loss, decoding and metrics.
+    """A kind of learning: the rows it reads, its model, loss, outputs and metrics.
 
-    ``rows`` names the columns of its rows, source before target. ``metrics``
-    and ``baselines`` are names from ``metrics.py`` and ``baselines.py``; the
-    first metric decides. ``loss`` gives the loss of a batch; its units are
-    tokens or examples. ``windows`` is there
-    where ``bptt_window`` may cut a training into windows of their own updates.
-    ``is_source_optional`` says that rows may have a target alone. ``token_nats``
-    is there where a model is judged by how well it foresees the target texts:
-    the nats that each token of each text costs, its end included.
+    ``rows`` names the columns of its rows, source before target;
+    ``is_source_optional`` allows rows of a target alone. ``metrics`` and
+    ``baselines`` are names from ``evaluation/metrics.py`` and ``baselines.py``,
+    or of ``own_metrics`` and ``own_baselines``, which only this problem has;
+    the first metric decides. ``loss`` gives the loss of a batch, its units are
+    tokens or examples. ``predict`` gives an output for each example, an
+    ``Output`` or what ``output``, the output kind, reads in its place.
+    ``windows`` is given where ``bptt_window`` may cut a training into windows
+    with an update each.
     """
 
     name: str
@@ -100,15 +103,17 @@ class Problem:
     unit: str
     metrics: tuple[str, ...]
     baselines: tuple[str, ...]
+    own_metrics: tuple[Metric, ...] = ()
+    own_baselines: tuple[Baseline, ...] = ()
     defaults: TrainSettings
     build: Callable[[Sizes, TrainSettings], nn.Module]
     loss: Callable[[Any, Batch], Loss]
-    predict: Callable[[Any, Batch], list[Output]]
+    predict: Callable[[Any, Batch], Sequence[Any]]
+    output: OutputKind
     windows: Windows | None = None
-    token_nats: Callable[[Any, Examples], list[NDArray[np.float32]]] | None = None
 
     def sides(self, roles: Sequence[str]) -> tuple[str, ...]:
-        """Source and target of rows with these columns, or the target alone where that will do; none if they do not fit."""
+        """Order the columns of rows, source before target; none if the problem cannot read them."""
         if set(roles) == set(self.rows):
             return self.rows
         return self.rows[1:] if self.is_source_optional and tuple(roles) == self.rows[1:] else ()
@@ -116,7 +121,7 @@ class Problem:
 
 @cache
 def problem_names() -> list[str]:
-    """Names of all problems, by listing the modules of ``rnn_models/problems``."""
+    """List the names of all problems: the modules of ``rnn_models/problems``."""
     return sorted(module.name for module in pkgutil.iter_modules(problems.__path__))
 
 

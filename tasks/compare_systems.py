@@ -12,13 +12,19 @@ from typing import Any, cast, get_args
 from data.errors import nearest
 from rnn_models.batching.batch import Examples
 from rnn_models.checkpoints.checkpoint import load_model
-from rnn_models.evaluation.baselines import TEXT_BASELINES, num_learnt, num_learnt_of_texts
-from rnn_models.evaluation.metrics import find_metric, measure
+from rnn_models.evaluation.baselines import find_baseline
+from rnn_models.evaluation.metric import measure
+from rnn_models.evaluation.metrics import find_metric
 from rnn_models.layers.encoder import has_recurrence
 from rnn_models.problem import Problem, find_problem
 from rnn_models.settings import Encoder as EncoderName
 from tasks.evaluate import baselines_of, scoring_code
-from tasks.scoring.outputs import cheaply, references, say_all, training_texts
+from tasks.scoring.outputs import (
+    predict_baseline,
+    predict_split,
+    references,
+    training_texts,
+)
 from tasks.settings import TrainChanges, changes
 from tasks.store.artifacts import SystemScores, TokenSet
 from tasks.store.code import digest
@@ -132,7 +138,7 @@ def encoder_scores(
         _, model = load_model(checkpoint.folder)
         examples = tokens.examples(split)
         started = time.perf_counter()
-        predictions, _ = say_all(problem, model, tokens, split)
+        predictions, _ = predict_split(problem, model, tokens, split)
         seconds = time.perf_counter() - started
         steps = json.loads((checkpoint.folder / "history.json").read_text())["steps"]
         return system_scores(
@@ -161,9 +167,10 @@ def cheap_scores(
     if found:
         return found
     with SystemScores.making(tokens.dataset, key):
+        baseline = find_baseline(name)
         examples = tokens.examples("train")
         started = time.perf_counter()
-        predictions = cheaply(problem, tokens, name, split)
+        predictions = predict_baseline(problem, tokens, name, split)
         seconds = time.perf_counter() - started
         return system_scores(
             tokens,
@@ -175,9 +182,9 @@ def cheap_scores(
             tokenizer,
             checkpoint="",
             minutes=seconds / 60,
-            num_parameters=num_learnt_of_texts(name, *training_texts(tokens))
-            if name in TEXT_BASELINES
-            else num_learnt(name, examples),
+            num_parameters=baseline.num_learnt(
+                *(training_texts(tokens) if baseline.reads_texts else (examples,))
+            ),
             train_tokens_per_second=num_tokens(examples) / seconds,
             predict_tokens_per_second=None,
         )

@@ -1,8 +1,8 @@
-"""Checkpoint to scores: the field's own metrics on the test split, with intervals and baselines."""
+"""Checkpoint to scores: metrics on the test split, with intervals and baselines."""
 
 import logging
 import time
-from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,20 +13,20 @@ from prefect.cache_policies import NO_CACHE
 
 from data.formats.base import format_module
 from rnn_models.checkpoints.checkpoint import load_model
-from rnn_models.evaluation.baselines import UNSPACED_ONLY
-from rnn_models.evaluation.metrics import Metric, find_metric, measure
-from rnn_models.problem import Problem
+from rnn_models.evaluation.baselines import find_baseline
+from rnn_models.evaluation.metric import Metric
+from rnn_models.evaluation.metrics import find_metric
+from rnn_models.problem import Problem, find_problem
 from tasks.registry.mlflow_client import log_metrics, log_table, set_tags
 from tasks.scoring.bleu_tokenizer import bleu_tokenizer, scripts_of
+from tasks.scoring.evaluation import Pairs, evaluate_predictions
 from tasks.scoring.outputs import (
     BASELINES,
     OUTPUTS,
     STATISTICS,
-    cheaply,
-    paired,
+    predict_baseline,
+    predict_split,
     references,
-    say_all,
-    score_of,
     sources,
 )
 from tasks.scoring.raw_text import raw_text_scores
@@ -56,23 +56,12 @@ def evaluate(
         return unchanged(found)
     with Scores.making(checkpoint.dataset, key) as folder:
         problem, model = load_model(checkpoint.folder)
-        is_joined, started = bool(checkpoint.settings["joined_texts"]), time.perf_counter()
-        said, shown = say_all(problem, model, tokens)
-        speed = len(said) / (time.perf_counter() - started)
-        metrics = write_results(
-            folder, problem, tokens, said, shown, is_joined=is_joined, tokenizer=tokenizer
-        )
-        if problem.token_nats:
-            metrics |= write_samples(folder, checkpoint, tokens, sources(tokens))
-        baselines = score_baselines(
-            folder, problem, tokens, is_joined=is_joined, tokenizer=tokenizer
-        )
-        is_tagger = problem.rows[1] == "tags"
-        raw_text = (
-            raw_text_scores(checkpoint, tokens, sources(tokens), references(tokens))
-            if is_tagger
-            else {}
-        )
+        metrics = [find_metric(name, tokenizer=tokenizer) for name in problem.metrics]
+        started = time.perf_counter()
+        predictions, shown = predict_split(problem, model, tokens)
+        speed = len(predictions) / (time.perf_counter() - started)
+        pairs = partial(problem.output.pairs, is_joined=checkpoint.settings["joined_texts"])
+        baselines = score_baselines(folder, problem, tokens, metrics, pairs)
         scores = Scores(
             dataset=checkpoint.dataset,
             digest=key,
@@ -81,18 +70,19 @@ def evaluate(
             tokens=tokens.digest,
             mlflow_run=checkpoint.mlflow_run,
             test_split=tokens.test_split,
-            metrics=metrics,
+            metrics=write_results(folder, tokens, metrics, predictions, shown, pairs)
+            | scores_of_samples(folder, problem, checkpoint, tokens),
             baselines=baselines,
-            baseline=choose_baseline(problem, tokens, list(baselines), tokenizer),
+            baseline=choose_baseline(problem, tokens, list(baselines), metrics[0]),
             bleu_tokenizer=tokenizer,
-            raw_text=raw_text,
+            raw_text=scores_of_raw_text(problem, checkpoint, tokens),
         )
-        tell(scores, folder, speed)
+        report(scores, folder, speed)
         return scores.commit()
 
 
 def scoring_code(tokens: TokenSet, *alone: str) -> str:
-    """A digest of the code that scores models and baselines of a token set's problem."""
+    """Digest the code that scores models and baselines of a token set's problem."""
     looked_up = [f"rnn_models/problems/{tokens.problem}.py"]
     if tokens.format:
         looked_up.append(path_of(format_module(tokens.format)))
@@ -106,52 +96,72 @@ def scoring_code(tokens: TokenSet, *alone: str) -> str:
 
 def write_results(
     folder: Path,
-    problem: Problem,
     tokens: TokenSet,
-    said: list[Any],
+    metrics: list[Metric],
+    predictions: list[Any],
     shown: dict[str, list[Any]],
-    *,
-    is_joined: bool,
-    tokenizer: str,
+    pairs: Pairs,
 ) -> dict[str, dict[str, Any]]:
-    """Score what a model says and write it, and the statistics of each example, to a folder."""
-    true, measured, statistics = references(tokens), {}, {}
-    for name in problem.metrics:
-        metric = find_metric(name, tokenizer=tokenizer)
-        statistics[name] = metric.statistics(*paired(problem, said, true, is_joined=is_joined))
-        measured[name] = asdict(measure(metric, statistics[name]))
+    """Score predictions, and write them and the statistics of each example to a folder."""
+    targets = references(tokens)
+    found = [evaluate_predictions(metric, predictions, targets, pairs) for metric in metrics]
+    statistics = {each.metric.name: each.statistics for each in found}
     np.savez_compressed(folder / STATISTICS, **statistics)  # type: ignore[arg-type]
-    table = pd.DataFrame({"source": sources(tokens), "reference": true, **shown})
+    table = pd.DataFrame({"source": sources(tokens), "reference": targets, **shown})
     table.to_parquet(folder / OUTPUTS)
-    return measured
+    return {each.metric.name: each.measured() for each in found}
+
+
+def scores_of_samples(
+    folder: Path, problem: Problem, checkpoint: Checkpoint, tokens: TokenSet
+) -> dict[str, dict[str, Any]]:
+    """Draw texts from a language model and score those that are valid."""
+    if not problem.output.is_continuation:
+        return {}
+    return write_samples(folder, checkpoint, tokens, sources(tokens))
+
+
+def scores_of_raw_text(
+    problem: Problem, checkpoint: Checkpoint, tokens: TokenSet
+) -> dict[str, float]:
+    """Score a tagger on raw text."""
+    if not problem.output.has_entities:
+        return {}
+    return raw_text_scores(checkpoint, tokens, sources(tokens), references(tokens))
 
 
 def score_baselines(
-    folder: Path, problem: Problem, tokens: TokenSet, *, is_joined: bool, tokenizer: str
+    folder: Path, problem: Problem, tokens: TokenSet, metrics: list[Metric], pairs: Pairs
 ) -> dict[str, dict[str, float]]:
-    """Score the baselines of a problem, trained on the same rows, and write the headline's statistics of each."""
-    true, found, statistics = references(tokens), dict[str, dict[str, float]](), {}
-    metrics = [find_metric(name, tokenizer=tokenizer) for name in problem.metrics]
+    """Score the baselines, trained on the same rows, and write the headline statistics of each."""
+    targets = references(tokens)
+    scores = dict[str, dict[str, float]]()
+    statistics = {}
     for name in baselines_of(problem, tokens):
-        said = cheaply(problem, tokens, name)
-        found[name] = {metric.name: score_of(metric, said, true) for metric in metrics}
-        statistics[name] = metrics[0].statistics(*paired(problem, said, true, is_joined=is_joined))
+        predictions = predict_baseline(problem, tokens, name)
+        scores[name] = {
+            metric.name: metric.total(metric.statistics(predictions, targets)) for metric in metrics
+        }
+        headline = evaluate_predictions(metrics[0], predictions, targets, pairs)
+        statistics[name] = headline.statistics
     np.savez_compressed(folder / BASELINES, **statistics)  # type: ignore[arg-type]
-    return found
+    return scores
 
 
 def baselines_of(problem: Problem, tokens: TokenSet) -> list[str]:
-    """Names of a problem's baselines, without those for texts whose words are not separated by spaces if these are."""
-    special = [name for name in problem.baselines if name in UNSPACED_ONLY]
-    is_left_out = bool(special) and not scripts_of(tokens, place=0).is_unspaced
+    """List the baselines of a problem that are worth their time on these rows."""
+    special = {name for name in problem.baselines if find_baseline(name).is_unspaced_only}
+    is_left_out = bool(special) and not scripts_of(tokens, index=0).is_unspaced
     return [name for name in problem.baselines if not (is_left_out and name in special)]
 
 
-def choose_baseline(problem: Problem, tokens: TokenSet, names: list[str], tokenizer: str) -> str:
-    """Name the baseline with the best headline score on the validation split, as a model's settings are chosen there."""
+def choose_baseline(problem: Problem, tokens: TokenSet, names: list[str], metric: Metric) -> str:
+    """Choose the baseline with the best headline score on the validation split.
+
+    The settings of a model are chosen there too.
+    """
     if len(names) == 1:
         return names[0]
-    metric = find_metric(problem.metrics[0], tokenizer=tokenizer)
     gains = {
         name: metric.gain(validation_score(problem, tokens, name, metric), 0.0) for name in names
     }
@@ -159,22 +169,20 @@ def choose_baseline(problem: Problem, tokens: TokenSet, names: list[str], tokeni
 
 
 def validation_score(problem: Problem, tokens: TokenSet, name: str, metric: Metric) -> float:
-    """A baseline's score on the validation rows that have an answer which training rows have too."""
-    said, true = cheaply(problem, tokens, name, "validation"), references(tokens, "validation")
+    """Score a baseline on the validation rows whose labels the training rows have too."""
+    predictions = predict_baseline(problem, tokens, name, "validation")
+    targets = references(tokens, "validation")
     labels = tokens.sizes["labels"]
-    known = [
-        bool(problem.token_nats)
-        or not labels
-        or set([row] if isinstance(row, str) else row) <= {*labels}
-        for row in true
+    is_known = [
+        not labels or set([row] if isinstance(row, str) else row) <= {*labels} for row in targets
     ]
-    true = [row for row, is_known in zip(true, known, strict=True) if is_known]
-    if len(said) > len(true):  # of raw rows; a token set has no others
-        said = [row for row, is_known in zip(said, known, strict=True) if is_known]
-    return score_of(metric, said, true)
+    targets = [row for row, keep in zip(targets, is_known, strict=True) if keep]
+    if len(predictions) > len(targets):  # of raw rows; a token set has no others
+        predictions = [row for row, keep in zip(predictions, is_known, strict=True) if keep]
+    return metric.total(metric.statistics(predictions, targets))
 
 
-def tell(scores: Scores, folder: Path, rows_per_second: float) -> None:
+def report(scores: Scores, folder: Path, rows_per_second: float) -> None:
     """Write scores to the log and, with sample outputs, to MLflow."""
     points = {"test_rows_per_second": rows_per_second}
     for name, score in scores.metrics.items():
@@ -209,11 +217,15 @@ def tell(scores: Scores, folder: Path, rows_per_second: float) -> None:
         if s["signature"]
     }
     set_tags(scores.mlflow_run, {"refrain.test_split": scores.test_split, **signatures})
+    log_table(scores.mlflow_run, sample_outputs(scores, folder), "outputs.json")
+
+
+def sample_outputs(scores: Scores, folder: Path) -> pd.DataFrame:
+    """Read the first outputs, or the texts that were drawn, as a page shows them."""
     drawn = folder / SAMPLES
-    samples = (
-        pd.read_parquet(drawn if drawn.exists() else folder / OUTPUTS)
-        .head(NUM_SAMPLES)
-        .astype({"score": float})
+    table = pd.read_parquet(drawn if drawn.exists() else folder / OUTPUTS).head(NUM_SAMPLES)
+    confidence = find_problem(scores.problem).output.confidence
+    table = table.astype({confidence: float} if confidence else {})
+    return table.map(
+        lambda cell: " ".join(map(str, cell)) if isinstance(cell, np.ndarray) else cell
     )
-    shown = samples.map(lambda cell: " ".join(cell) if isinstance(cell, np.ndarray) else cell)
-    log_table(scores.mlflow_run, shown, "outputs.json")

@@ -5,12 +5,8 @@ from collections.abc import Sequence
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
-from tasks.inference.predict_files import (
-    Predictions,
-    PredictSettings,
-    chosen_version,
-    write_predictions,
-)
+from tasks.inference.file_answers import PredictSettings
+from tasks.inference.predict_files import Predictions, chosen_version, write_predictions
 from tasks.store.artifacts import ModelVersion
 from tasks.task_states import unchanged
 

@@ -30,8 +30,9 @@ log = logging.getLogger(__name__)
 def promote(
     challenger: ModelVersion, scores: Scores, tokens: TokenSet, settings: PromotionChanges
 ) -> Promotion:
-    """Make the challenger champion if the policy is satisfied, and write down why or why not."""
-    name, chosen = challenger.name, PromotionSettings(**changes(settings))
+    """Make the challenger champion if the policy is satisfied, and record the reason."""
+    name = challenger.name
+    chosen = PromotionSettings(**changes(settings))
     champion = mlflow_client.version_with_alias(name, mlflow_client.CHAMPION)
     taken_back = withdrawn(name, challenger.version)
     decided_against = rival(name, challenger.version, champion)
@@ -73,7 +74,7 @@ def promote(
 
 
 def deciding_code() -> str:
-    """A digest of the code that decides about a champion."""
+    """Digest the code that decides about a champion."""
     return code_digest(
         "tasks/promotion/rule.py",
         "rnn_models/evaluation/significance.py",
@@ -92,8 +93,9 @@ def written(
     is_promoted: bool,
     reason: str,
 ) -> Promotion:
-    """The decision as a noun."""
-    found, other = evidence.comparison, champion if champion != challenger.version else None
+    """Make the artifact of the decision."""
+    found = evidence.comparison
+    other = champion if champion != challenger.version else None
     return Promotion(
         dataset=challenger.name,
         digest=key,

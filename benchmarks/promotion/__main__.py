@@ -35,7 +35,7 @@ from benchmarks.lib.figures import RESULTS, ROOT, Figure, figure, write
 from benchmarks.lib.figures import main as write_tables
 from benchmarks.promotion.seed_pairs import SETTINGS, Pair, Three, read_pairs
 from refrain.environment import prepare
-from rnn_models.evaluation.metrics import Metric, Statistics
+from rnn_models.evaluation.metric import Metric, Statistics
 from rnn_models.evaluation.significance import Comparison, compare, compare_classes
 from tasks.promotion.rule import Evidence, decide, has_fallen
 from tasks.settings import PromotionSettings
@@ -111,7 +111,7 @@ def decided(metric: Metric, drawn: Drawn, seed: int) -> tuple[bool, Comparison, 
     found = compare(metric, drawn.ours, drawn.theirs, alpha=RULE.alpha, seed=seed)
     classes = compare_classes(*drawn.classes, seed=seed)
     evidence = Evidence(
-        metric=metric.name, score=found.ours, against="champion", comparison=found, classes=classes
+        metric=metric, score=found.ours, against="champion", comparison=found, classes=classes
     )
     return decide(evidence, RULE)[0], found, any(has_fallen(change, RULE) for change in classes)
 

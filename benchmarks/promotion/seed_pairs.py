@@ -11,10 +11,11 @@ from typing import Any
 import numpy as np
 
 from rnn_models.checkpoints.checkpoint import load_model
-from rnn_models.evaluation.metrics import Metric, Statistics, find_metric
+from rnn_models.evaluation.metric import Metric, Statistics
+from rnn_models.evaluation.metrics import find_metric
 from rnn_models.problem import find_problem
 from tasks.ingest import ingest
-from tasks.scoring.outputs import references, say_all
+from tasks.scoring.outputs import predict_split, references
 from tasks.settings import read_settings
 from tasks.store.artifacts import TokenSet
 from tasks.task_states import directly
@@ -93,7 +94,7 @@ def said_by_two(dataset: str) -> dict[str, Statistics]:
 def say(tokens: TokenSet, training: dict[str, Any]) -> list[Any]:
     """Train, and say something of each test example."""
     checkpoint = directly(train, tokens, read_settings({"training": training}).training)
-    said, _ = say_all(*load_model(checkpoint.folder), tokens)
+    said, _ = predict_split(*load_model(checkpoint.folder), tokens)
     return said
 
 

@@ -9,7 +9,8 @@ from prefect.client.schemas.objects import State
 from sacrebleu.metrics.bleu import BLEU
 
 from benchmarks.quality.protocols import Row
-from rnn_models.evaluation.metrics import METRICS, Metric, measure
+from rnn_models.evaluation.metric import Metric, measure
+from rnn_models.evaluation.metrics import METRICS
 from tasks.evaluate import evaluate
 from tasks.ingest import ingest
 from tasks.settings import read_settings

@@ -17,7 +17,6 @@ import torch
 
 import rnn_models.problems.generation as generation
 import rnn_models.problems.ner as ner
-import rnn_models.problems.sentiment as sentiment
 import rnn_models.problems.translation as translation
 import rnn_models.training.loop as training
 import tasks.train as task
@@ -29,6 +28,7 @@ from rnn_models.layers.char_encoder import CharacterEncoder
 from rnn_models.layers.cnn import Convolutional
 from rnn_models.layers.crf import CRF
 from rnn_models.layers.embedding import Embedding
+from rnn_models.layers.pooled_encoder import PooledEncoder
 from rnn_models.layers.recurrent import Recurrent
 from rnn_models.training.clipping import Clipper
 from rnn_models.training.optimizer import Averaging, UpdateMeter
@@ -61,7 +61,7 @@ PLACES: dict[str, tuple[tuple[Any, str], ...]] = {
         (translation, "projected_nats"),
         (generation, "projected_nats"),
         (ner.Tagger, "forward"),
-        (sentiment.Classifier, "forward"),
+        (PooledEncoder, "forward"),
     ),
     "loss": ((Training, "_loss"), (CRF, "forward")),
     # With the end of the graph, which frees its memory.

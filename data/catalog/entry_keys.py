@@ -7,8 +7,8 @@ KEYS = {
     "source": "where the rows come from: `kind` and its keys, see Sources",
     "format": "how files are read: `kind` and its options, see Formats; "
     "not for tables (`sql`, `hub`)",
-    "columns": "role (`text`, `label`, `tokens`, `tags`, `source`, `target`, `key`) to a column's "
-    "name, or its number from 0",
+    "columns": "role (`text`, `label`, `score`, `tokens`, `tags`, `source`, `target`, `key`) to a "
+    "column's name, or its number from 0",
     "where": "column to the value it must have: only such rows are read",
     "labels": "the publisher's labels or tags to ours: `{0: neg, 1: pos}`, `{0: O, 1: B-PER}`; "
     "others are rejected",

@@ -13,13 +13,16 @@ from pyarrow import types
 from data.errors import RowError
 from data.formats.base import LISTS, TEXT, TOKENS, Fault, as_table, no_column
 from data.formats.encoding import marked, shown
+from data.text.numbers import NUMBERS
 
 # Inputs and outputs of a model: a number in them is a mistake; in labels and keys it is a name.
 PROSE = ("text", "source", "target")
 EXPECTED = {
     "tokens": "a list of texts",
     "tags": "a list of texts or whole numbers",
-} | dict.fromkeys(PROSE, "text")
+    **dict.fromkeys(PROSE, "text"),
+    **dict.fromkeys(NUMBERS, "a number"),
+}
 EXPECTED_NAME = "text or a whole number"
 # Up to here floats represent every whole number exactly.
 LARGEST_WHOLE = 2.0**53
@@ -32,6 +35,7 @@ def from_columns(table: pa.Table, columns: Mapping[str, str], first_row: int) ->
     Texts may be of any string or binary type, and dictionaries of them. In
     roles other than text, source and target, whole numbers (floats too, if
     they are whole), booleans, dates and times become texts: ``1``, ``true``.
+    A score may be any number.
     Tokens are lists of texts, tags may be lists of whole numbers. Any other
     value is a fault of its row, ``wrong_type``; tokens and tags of different
     length are ``lengths_differ``. Null stays null.
@@ -166,7 +170,10 @@ def _as_text(column: pa.ChunkedArray, role: str) -> tuple[pa.ChunkedArray, NDArr
         return column.cast(TEXT), is_fine
     if _is_any(type_, *IS_BINARY):
         return _decoded(column), is_fine
-    if role not in PROSE:
+    if role in NUMBERS:
+        if _is_any(type_, types.is_integer, types.is_floating, types.is_decimal):
+            return column.cast(TEXT), is_fine
+    elif role not in PROSE:
         if _is_any(type_, *IS_NAME):
             return column.cast(TEXT), is_fine
         if types.is_floating(type_):

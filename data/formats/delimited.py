@@ -278,7 +278,7 @@ TABLE = FormatKind(
     {"header": True, "quote": True, "escape": "", "encoding": "utf-8"},
     {},
     columns="header",
-    shapes=(("text", "label"), ("source", "target"), ("text",)),
+    shapes=(("text", "label"), ("text", "score"), ("source", "target"), ("text",)),
 )
 FORMATS = {
     "csv": replace(TABLE, options={**TABLE.options, "separator": ","}),

@@ -22,6 +22,7 @@ from data.formats.columnar import (
 )
 from data.formats.json_array import object_lines
 from data.formats.lines import line_blocks, mask
+from data.text.numbers import NUMBERS
 
 CHUNK_BYTES = 1 << 20  # that one thread parses
 SMALLEST_BYTES = 1 << 17  # smaller blocks are read line by line if their lines differ
@@ -168,6 +169,8 @@ def _guess_type(role: str, value: Any) -> pa.DataType:
     if role in LISTS:
         is_numbers = role == "tags" and isinstance(value, list) and value and type(value[0]) is int
         return pa.list_(pa.int64()) if is_numbers else TOKENS
+    if role in NUMBERS:
+        return pa.float64() if type(value) in (int, float) else TEXT
     return TEXT if role in PROSE else NAME_TYPES.get(type(value), TEXT)
 
 
@@ -250,6 +253,9 @@ def _convert(role: str, value: Any) -> Any:
             return [_whole_text(role, str(item)) for item in value]
     elif isinstance(value, str):
         return _whole_text(role, value)
+    elif role in NUMBERS:
+        if type(value) in (int, float):
+            return str(value)
     elif role not in PROSE:
         if isinstance(value, bool):
             return str(value).lower()
@@ -277,7 +283,13 @@ FORMATS = {
         {"encoding": "utf-8"},
         {},
         columns="names",
-        shapes=(("text", "label"), ("tokens", "tags"), ("source", "target"), ("text",)),
+        shapes=(
+            ("text", "label"),
+            ("text", "score"),
+            ("tokens", "tags"),
+            ("source", "target"),
+            ("text",),
+        ),
         has_open_keys=True,
     )
 }

@@ -136,6 +136,12 @@ PARQUET = FormatKind(
     {},
     {},
     columns="names",
-    shapes=(("text", "label"), ("tokens", "tags"), ("source", "target"), ("text",)),
+    shapes=(
+        ("text", "label"),
+        ("text", "score"),
+        ("tokens", "tags"),
+        ("source", "target"),
+        ("text",),
+    ),
 )
 FORMATS = {"parquet": PARQUET, "arrow": replace(PARQUET, read=read_arrow)}

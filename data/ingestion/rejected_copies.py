@@ -5,6 +5,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from data.formats.base import TEXT
+from data.rows.check_settings import SINGLE_TARGETS
 from data.rows.checks import raw_of
 from data.rows.splits import SPLITS
 
@@ -29,7 +30,7 @@ def rejected_copies(
         roles: Sides of a row, source before target.
     """
     gone = np.flatnonzero(kinds)
-    other = "tag" if "tags" in roles else "label"
+    other = next((role for role in SINGLE_TARGETS if role in roles), "label").removesuffix("s")
     messages = {
         DUPLICATE: "the same row stood before",
         CONFLICT: f"the same text stood before with another {other}",

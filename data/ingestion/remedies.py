@@ -16,6 +16,7 @@ REMEDIES = {
     "unknown_label": "add the label to `labels`, or correct the rows",
     "unknown_split": "write train, validation or test into the column of `splits`, "
     "or correct the rows",
+    "bad_number": "look at columns; a number has a point, no comma, and no unit",
     "lengths_differ": "look at separator and columns of its format",
     "bad_token": "look at separator and columns of its format, or at the tokenizer",
     "tag_scheme": "look at scheme of its format (BIO, IOB1, BMES or BIOES), or correct the rows",

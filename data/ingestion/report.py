@@ -13,6 +13,7 @@ from data.rows.arrow_text import num_characters
 from data.rows.hash_set import Hashes
 from data.rows.missing_values import count_missing_words, rejected_with_missing_words
 from data.rows.splits import SPLITS
+from data.text.numbers import NUMBERS
 from data.text.scripts import count_scripts
 
 # Rows whose words are counted, because counting all is slow; more of train, which defines the
@@ -81,7 +82,7 @@ class SplitCount:
                 tags = pc.list_flatten(column)
                 begun = pc.value_counts(tags.filter(pc.starts_with(tags, "B-"))).to_pylist()
                 self.entities.update({item["values"][2:]: item["counts"] for item in begun})
-            else:
+            elif name not in NUMBERS:
                 self._add_lengths(name, column)
             if not pa.types.is_list(column.type):
                 self.missing.setdefault(name, Counter()).update(count_missing_words(column))
@@ -193,7 +194,7 @@ class Tally:
             if table is None:
                 continue
             for name in table.column_names:
-                if name in ("label", "tags"):
+                if name in ("label", "tags", *NUMBERS):
                     continue
                 side = found["sides"].setdefault(name, {})
                 if "unspaced_share" not in side:

@@ -28,6 +28,7 @@ from data.ingestion.rejected_copies import (
     rejected_copies,
 )
 from data.rows.arrow_text import hashes, normalised
+from data.rows.check_settings import SINGLE_TARGETS
 from data.rows.checks import check
 from data.rows.hash_set import Hashes, Seen
 from data.rows.removals import REMOVED, Removals, blanked
@@ -246,7 +247,7 @@ class Splitter:
         if rules.repeats == "keep" or (rules.repeats == "own" and has_own_splits):
             return found
         stays = np.flatnonzero(found == 0)
-        is_text_key = self.dataset.roles[1:] in (("label",), ("tags",))  # one text, one target
+        is_text_key = bool(set(SINGLE_TARGETS) & set(self.dataset.roles))
         keys = sides if is_text_key else rows
         values = rows.astype(np.uint32)
         is_new, first = self.seen.put(keys[stays], values[stays])

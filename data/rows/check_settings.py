@@ -6,7 +6,14 @@ from typing import Any
 
 Shape = tuple[str, ...]
 # Each tuple is a shape of rows: the roles of their sides, source before target.
-SHAPES: tuple[Shape, ...] = (("text", "label"), ("tokens", "tags"), ("source", "target"), ("text",))
+SHAPES: tuple[Shape, ...] = (
+    ("text", "label"),
+    ("text", "score"),
+    ("tokens", "tags"),
+    ("source", "target"),
+    ("text",),
+)
+SINGLE_TARGETS = ("label", "tags", "score")  # one text has one of them, or its rows are a conflict
 KINDS = {
     "fields": "the row has another number of fields than its file, or a quote is never closed",
     "header": "the row is the header of its file again",
@@ -17,6 +24,7 @@ KINDS = {
     "one_side": "one side of a pair is empty",
     "control_characters": "characters that no text has, such as NUL or those of a wrong encoding",
     "unknown_label": "a label that the catalog entry does not name",
+    "bad_number": "a score that is no finite number",
     "unknown_split": "the column that names the split holds another word",
     "lengths_differ": "tokens and tags are of different number",
     "bad_token": "a token is empty, has a space inside, "
@@ -29,7 +37,7 @@ KINDS = {
     "source_equals_target": "both sides of a pair say the same",
     "missing": "a text or label is one of the words that checks.missing lists",
     "duplicate": "the same row stood in the source before",
-    "conflict": "the same text stood before with another label or other tags",
+    "conflict": "the same text stood before with another label, score or other tags",
     "leak": "a training row whose text stands in validation or test, "
     "or a test row that was trained on once",
 }
@@ -154,6 +162,7 @@ def _check_value(name: str, value: Any, default: Any, about: Mapping[str, Any]) 
 # Longer rows are no sentences, but whole files or pasted by mistake.
 DEFAULTS: Mapping[Shape, CheckSettings] = {
     ("text", "label"): CheckSettings(),
+    ("text", "score"): CheckSettings(),
     ("tokens", "tags"): CheckSettings(max_length=2_000),
     ("source", "target"): CheckSettings(max_length=5_000),
     ("text",): CheckSettings(max_length=10_000_000),

@@ -12,10 +12,12 @@ from data.formats.encoding import BROKEN, shown_column
 from data.rows.arrow_text import flat_bytes, has_controls, is_ascii, num_characters
 from data.rows.check_settings import CheckSettings
 from data.rows.faults import Faults, Mask
+from data.rows.finite_numbers import read_numbers
 from data.rows.missing_values import listed
 from data.rows.name_trimming import with_trimmed_names
 from data.rows.tag_checks import check_length, check_tags, check_tokens
 from data.text.invisible_characters import BLANK, without_invisible
+from data.text.numbers import NUMBERS
 
 CONTROL = r"[\x00-\x08\x0b\x0e-\x1f\x7f-\x{9f}\x{fffe}\x{ffff}]"
 IS_CONTROL = np.isin(np.arange(256), [*range(9), 11, *range(14, 32), 127])
@@ -54,6 +56,8 @@ def check(
         _check_text(faults, table[role], role, rules, roles)
     for role in roles if rules.missing else ():
         _check_missing(faults, table[role], role, rules.missing)
+    for role in (role for role in roles if role in NUMBERS):
+        table = _check_numbers(faults, table, role)
     if "label" in roles:
         _check_label(faults, table["label"], labels)
     if "tokens" in roles:
@@ -172,6 +176,17 @@ def _check_label(faults: Faults, column: pa.ChunkedArray, labels: Mapping[str, s
             "unknown_label",
             lambda i: f"label: expected one of {known}, got {column[i].as_py()!r}",
         )
+
+
+def _check_numbers(faults: Faults, table: pa.Table, role: str) -> pa.Table:
+    """Look for texts that are no finite numbers, and write the numbers in one way."""
+    numbers, is_wrong = read_numbers(table[role])
+    faults.add(
+        is_wrong,
+        "bad_number",
+        lambda i: f"{role}: expected a finite number, got {table[role][i].as_py()!r}",
+    )
+    return table.set_column(table.column_names.index(role), role, numbers)
 
 
 def _check_pair(faults: Faults, table: pa.Table, rules: CheckSettings) -> None:

@@ -31,10 +31,8 @@ def write_ids(
     """
     num_rows = num_left_out = 0
     with ExitStack() as files:
-        sources, targets = (
-            files.enter_context(RaggedFile(folder, f"{split}.{side}"))
-            for side in ("source", "target")
-        )
+        sources = files.enter_context(RaggedFile(folder, f"{split}.source"))
+        targets = files.enter_context(RaggedFile(folder, f"{split}.target", encoder.target_dtype))
         words = (
             files.enter_context(WordFiles(folder, split, encoder.characters))
             if encoder.characters

@@ -31,7 +31,7 @@ def history(model: Model, as_json: Json = False) -> None:
     """
     with plain_errors():
         prepare(MLFLOW_HTTP_REQUEST_MAX_RETRIES=FEW_TRIES)
-        from tasks.promotion.champions import history as read_history
+        from tasks.promotion.drift import history as read_history
 
         found = read_history(model)
     if as_json:

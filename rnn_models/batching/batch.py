@@ -58,15 +58,17 @@ class Ragged:
         """Gather rows, padded on the right with ``PAD_ID``.
 
         Returns:
-            Ids (B, T) and lengths (B,), both int64; T is the longest row, at least 1.
+            Ids (B, T) and lengths (B,), both int64; T is the longest row, at least 1. Numbers
+            that are no ids are float32.
         """
         starts = self.offsets[indices]
         lengths = self.lengths_of(indices)
         # At least one step: kernels of torch refuse sequences of length 0.
         steps = np.arange(max(1, lengths.max(initial=0)))
         is_real = steps < lengths[:, None]
+        is_ids = np.issubdtype(self.ids.dtype, np.integer)
         # One gather for all rows: a Python loop over rows would take most of a step's time.
-        padded = np.full(is_real.shape, PAD_ID, dtype=np.int64)
+        padded = np.full(is_real.shape, PAD_ID, dtype=np.int64 if is_ids else np.float32)
         padded[is_real] = self.ids[(starts[:, None] + steps)[is_real]]
         return torch.from_numpy(padded), torch.from_numpy(lengths)
 

@@ -1,8 +1,8 @@
-"""Outputs of a trained model for many examples."""
+"""Predict many examples with a trained model."""
 
 from collections.abc import Callable, Iterable
 from functools import partial
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -10,10 +10,11 @@ from numpy.typing import NDArray
 
 from rnn_models.batching.batch import Batch, Examples, sorted_batches
 from rnn_models.devices import device_of
+from rnn_models.output_kind import Predictions
 from rnn_models.parallel_batches import in_order
-from rnn_models.problem import Output, Problem
+from rnn_models.problem import Problem
 
-Prediction = TypeVar("Prediction")
+Result = TypeVar("Result")
 
 
 def predict_all(
@@ -23,28 +24,37 @@ def predict_all(
     *,
     size: int = 64,
     tokens: int = 8192,
-) -> list[Output]:
-    """Predict the outputs of all examples, in their order."""
-    return predict_in_batches(
-        partial(problem.predict, model), model, examples, size=size, tokens=tokens
-    )
+) -> list[Any]:
+    """Give the problem's outputs for all examples, in their order."""
+    return map_batches(partial(problem.predict, model), model, examples, size=size, tokens=tokens)
 
 
-def predict_in_batches(
-    answer: Callable[[Batch], Iterable[Prediction]],
+def decoded_predictions(
+    problem: Problem,
+    model: torch.nn.Module,
+    examples: Examples,
+    decode: Callable[[list[Any]], list[Any]],
+) -> Predictions:
+    """Predict and decode all examples; the table of outputs shows predictions and scores."""
+    outputs = predict_all(problem, model, examples)
+    predictions = decode(outputs)
+    return predictions, {"output": predictions, "score": [output.score for output in outputs]}
+
+
+def map_batches(
+    compute: Callable[[Batch], Iterable[Result]],
     model: torch.nn.Module,
     examples: Examples,
     *,
     size: int = 64,
     tokens: int = 8192,
-) -> list[Prediction]:
-    """Apply a function to all examples in batches; a CPU computes several batches at a time.
+) -> list[Result]:
+    """Compute one result per example, in their order; a CPU computes several batches at a time.
 
     Args:
-        answer: Returns one prediction for each example of a batch. It runs in
-            several threads and must change nothing.
-        model: The model, which is put into evaluation mode.
-        examples: N examples.
+        compute: Gives a result for each example of a batch on the model's device. Changes nothing.
+        model: Put into evaluation mode; its device is where the batches go.
+        examples: N of them.
         size: Examples of a batch, at most.
         tokens: Tokens of a batch with their padding, at most.
 
@@ -55,8 +65,8 @@ def predict_in_batches(
     device = device_of(model)
     batches = sorted_batches(examples, size=size, tokens=tokens)
 
-    def work(indices: NDArray[np.int64]) -> list[tuple[int, Prediction]]:
-        return list(zip(indices.tolist(), answer(examples.batch(indices).to(device)), strict=True))
+    def work(indices: NDArray[np.int64]) -> list[tuple[int, Result]]:
+        return list(zip(indices.tolist(), compute(examples.batch(indices).to(device)), strict=True))
 
     # Batches are sorted by length; the dictionary restores the order of the examples.
     found = dict(pair for pairs in in_order(work, batches, device) for pair in pairs)

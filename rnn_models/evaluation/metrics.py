@@ -1,18 +1,15 @@
-"""The field's own scores, most of them in percent, each as a function of sums over examples.
+"""The metrics that problems share, most in percent, each a function of sums over examples.
 
-A metric first turns every example into a row of statistics; the score is a
-function of the sum of the rows. So a resample costs one matrix product, and
-two systems can be compared example by example. N examples, S statistics,
-R resamples.
+N examples, S statistics, R resamples.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from rnn_models.evaluation.metric import Metric, Statistics
 from rnn_models.evaluation.text_metrics import (
     CHRF_METRIC,
     DEFAULT_TOKENIZER,
@@ -22,65 +19,11 @@ from rnn_models.evaluation.text_metrics import (
     segment_statistics,
 )
 from rnn_models.names import nearest
+from rnn_models.problem import find_problem, problem_names
 
-Statistics = NDArray[np.float64]
-Number = TypeVar("Number", float, Statistics)
-FEW_TEXTS, BLOCK_TOKENS = 30, 1000  # of fewer texts not texts are resampled, but blocks of them
-
-
-@dataclass(frozen=True)
-class Metric:
-    """A score in percent, higher is better, or a cost in a unit of its own, lower is better.
-
-    ``statistics`` maps hypotheses and references to (N, S); ``score`` maps sums
-    (R, S) to (R,). ``classes`` is there where an answer is of classes, or of
-    entities of kinds: it gives each that the references have (N, 3), right,
-    said and true.
-    """
-
-    name: str
-    title: str
-    statistics: Callable[[Sequence[Any], Sequence[Any]], Statistics]
-    score: Callable[[Statistics], Statistics]
-    signature: Callable[[], str] = lambda: ""
-    is_cost: bool = False
-    classes: Callable[[Sequence[Any], Sequence[Any]], dict[str, Statistics]] | None = None
-
-    def gain(self, ours: Number, theirs: Number) -> Number:
-        """By how much a score is better than another; negative where it is worse."""
-        return theirs - ours if self.is_cost else ours - theirs
-
-
-@dataclass(frozen=True)
-class Score:
-    """A score with its 95 % interval, and how it was measured."""
-
-    value: float
-    low: float
-    high: float
-    signature: str = ""
-
-
-def measure(
-    metric: Metric, statistics: Statistics, *, num_resamples: int = 1000, seed: int = 0
-) -> Score:
-    """Score all examples together, with a 95 % percentile bootstrap interval.
-
-    Args:
-        metric: What is measured.
-        statistics: (N, S), at least one row.
-        num_resamples: Resamples of N examples with replacement.
-        seed: Of the resampling.
-
-    Origin:
-        Efron (1979); for BLEU, Koehn (2004).
-    """
-    num = len(statistics)
-    random = np.random.default_rng(seed)
-    drawn = random.multinomial(num, np.full(num, 1 / num), size=num_resamples)  # (R, N)
-    low, high = np.percentile(metric.score(drawn @ statistics), [2.5, 97.5])
-    value = metric.score(statistics.sum(0, keepdims=True))[0]
-    return Score(float(value), float(low), float(high), metric.signature())
+# Of fewer texts than this, blocks of tokens are resampled in place of texts.
+FEW_TEXTS = 30
+BLOCK_TOKENS = 1000
 
 
 def _accuracy_rows(hypotheses: Sequence[str], references: Sequence[str]) -> Statistics:
@@ -93,27 +36,33 @@ def _share(sums: Statistics) -> Statistics:
 
 
 def _class_rows(hypotheses: Sequence[str], references: Sequence[str]) -> Statistics:
-    """Per class: hits, times predicted, times true; (N, 3 * classes)."""
+    """Count hits, predictions and references of each class, (N, 3 * classes)."""
     names = np.unique([*references, *hypotheses])
-    said = np.asarray(hypotheses)[:, None] == names
-    true = np.asarray(references)[:, None] == names
-    return np.concatenate([said & true, said, true], axis=1).astype(np.float64)
+    predicted = np.asarray(hypotheses)[:, None] == names
+    expected = np.asarray(references)[:, None] == names
+    counts = [predicted & expected, predicted, expected]
+    return np.concatenate(counts, axis=1).astype(np.float64)
 
 
 def label_classes(hypotheses: Sequence[str], references: Sequence[str]) -> dict[str, Statistics]:
-    """Per label that the references have, (N, 3): right, said, true."""
-    said, true = np.asarray(hypotheses), np.asarray(references)
-    pairs = {str(name): (said == name, true == name) for name in np.unique(true)}
+    """Count right, predicted and reference examples of each label that the references have.
+
+    Returns:
+        (N, 3) for each label.
+    """
+    predicted = np.asarray(hypotheses)
+    expected = np.asarray(references)
+    pairs = {str(name): (predicted == name, expected == name) for name in np.unique(expected)}
     return {
-        name: np.column_stack([s & t, s, t]).astype(np.float64) for name, (s, t) in pairs.items()
+        name: np.column_stack([p & e, p, e]).astype(np.float64) for name, (p, e) in pairs.items()
     }
 
 
 def _macro_f1(sums: Statistics) -> Statistics:
-    hits, said, true = np.split(sums, 3, axis=1)  # (R, classes) each
-    per_class = 2 * hits / np.maximum(said + true, 1)
-    is_there = said + true > 0
-    scores: Statistics = 100 * (per_class * is_there).sum(1) / is_there.sum(1)
+    hits, predicted, expected = np.split(sums, 3, axis=1)  # (R, classes) each
+    per_class = 2 * hits / np.maximum(predicted + expected, 1)
+    is_present = predicted + expected > 0
+    scores: Statistics = 100 * (per_class * is_present).sum(1) / is_present.sum(1)
     return scores
 
 
@@ -126,7 +75,8 @@ def spans(rows: Sequence[Sequence[str]]) -> tuple[NDArray[np.int64], NDArray[np.
     """
     row_of = np.repeat(np.arange(len(rows)), [len(row) for row in rows])
     tags = np.asarray([tag for row in rows for tag in row] + ["O"])
-    prefix, kind = tags.astype("U1"), np.asarray([tag[2:] for tag in tags])
+    prefix = tags.astype("U1")
+    kind = np.asarray([tag[2:] for tag in tags])
     goes_on = (prefix[1:-1] == "I") & (prefix[:-2] != "O") & (kind[1:-1] == kind[:-2])
     goes_on = np.concatenate([[False], goes_on & (row_of[1:] == row_of[:-1])])[: len(row_of)]
     starts = np.flatnonzero(~goes_on)  # each token stands in one stretch of one kind
@@ -140,10 +90,11 @@ def spans(rows: Sequence[Sequence[str]]) -> tuple[NDArray[np.int64], NDArray[np.
 def _entities(
     hypotheses: Sequence[Sequence[str]], references: Sequence[Sequence[str]]
 ) -> tuple[NDArray[np.int64], list[tuple[NDArray[np.bool_], NDArray[np.str_]]]]:
-    """Entities found rightly, found, and true, each at the token where it starts: whether one does, and its kind.
+    """Mark the entities that are right, predicted and in the references, where each starts.
 
     Returns:
-        The row of each token, and the three.
+        The row of each token; for each of the three, whether an entity starts at a token, and the
+        kind of the token's tag.
 
     Raises:
         ValueError: If a row has more or fewer tags than tokens.
@@ -153,20 +104,24 @@ def _entities(
     if wrong:
         h, r = lengths[wrong[0]]
         raise ValueError(f"row {wrong[0]} has {h} predicted tags for {r} tokens")
-    said, row_of = spans(hypotheses)
-    true, _ = spans(references)
-    said_kind, true_kind = (
+    predicted, row_of = spans(hypotheses)
+    expected, _ = spans(references)
+    kind, expected_kind = (
         np.asarray([tag[2:] for row in rows for tag in row], dtype=str)
         for rows in (hypotheses, references)
     )
-    is_hit = (said > 0) & (said == true) & (said_kind == true_kind)
-    return row_of, [(is_hit, true_kind), (said > 0, said_kind), (true > 0, true_kind)]
+    is_hit = (predicted > 0) & (predicted == expected) & (kind == expected_kind)
+    return row_of, [
+        (is_hit, expected_kind),
+        (predicted > 0, kind),
+        (expected > 0, expected_kind),
+    ]
 
 
 def _span_rows(
     hypotheses: Sequence[Sequence[str]], references: Sequence[Sequence[str]]
 ) -> Statistics:
-    """Per row: entities found rightly, found, and true."""
+    """Count right, predicted and reference entities of each row."""
     row_of, found = _entities(hypotheses, references)
     return np.column_stack(
         [np.bincount(row_of, weights=starts, minlength=len(references)) for starts, _ in found]
@@ -176,9 +131,13 @@ def _span_rows(
 def span_classes(
     hypotheses: Sequence[Sequence[str]], references: Sequence[Sequence[str]]
 ) -> dict[str, Statistics]:
-    """Per kind of entity that the references have, (N, 3): found rightly, found, true."""
+    """Count right, predicted and reference entities of each kind that the references have.
+
+    Returns:
+        (N, 3) for each kind.
+    """
     row_of, found = _entities(hypotheses, references)
-    is_true, kinds = found[2]
+    is_expected, kinds = found[2]
     return {
         str(kind): np.column_stack(
             [
@@ -186,12 +145,12 @@ def span_classes(
                 for starts, of in found
             ]
         )
-        for kind in np.unique(kinds[is_true])
+        for kind in np.unique(kinds[is_expected])
     }
 
 
 def f1(sums: Statistics) -> Statistics:
-    """F1 in percent of (R, 3): right, said, true."""
+    """Compute F1 in percent of (R, 3): right, predicted and reference ones."""
     return 200 * sums[:, 0] / np.maximum(sums[:, 1] + sums[:, 2], 1)
 
 
@@ -204,10 +163,10 @@ def _token_rows(
 
 
 def _nats_rows(hypotheses: Sequence[NDArray[np.float32]], references: Sequence[str]) -> Statistics:
-    """Per text: nats of its tokens and its end, their number, and its characters, its end counted as one.
+    """Sum the negative log-likelihood, the tokens and the characters of each text, (N, 3).
 
-    Of few texts the tokens are cut into blocks: a resample of one long text
-    would always be itself.
+    The end of a text counts as a token and as a character. Of few texts the
+    tokens are cut into blocks: a resample of one long text is always the same.
     """
     rows = []
     for nats, text in zip(hypotheses, references, strict=True):
@@ -229,7 +188,7 @@ def _perplexity(sums: Statistics) -> Statistics:
 def text_metric(
     name: str, title: str, metric: Any, score: Callable[[Statistics], Statistics]
 ) -> Metric:
-    """A metric of texts that sacreBLEU counts."""
+    """Make a metric of texts from one of sacreBLEU."""
     return Metric(
         name, title, segment_statistics(metric), score, lambda: str(metric.get_signature())
     )
@@ -273,17 +232,22 @@ METRICS = {
 
 
 def find_metric(name: str, *, tokenizer: str = "") -> Metric:
-    """Find a metric by its name.
+    """Find a metric by its name: a shared one, or one that a problem brings.
 
     Args:
-        name: Of ``METRICS``.
-        tokenizer: The one of sacreBLEU that BLEU cuts texts with, ``13a`` if empty; other metrics have none.
+        name: Of the metric.
+        tokenizer: The one of sacreBLEU that BLEU cuts texts with, ``13a`` if empty; other metrics
+            have none.
 
     Raises:
         ValueError: If there is none, with the nearest name, or the tokenizer is not installed.
     """
-    if name not in METRICS:
-        raise ValueError(f"there is no metric {name!r}: {nearest(name, list(METRICS))}")
-    if name != "bleu" or tokenizer in ("", DEFAULT_TOKENIZER):
+    if name == "bleu" and tokenizer not in ("", DEFAULT_TOKENIZER):
+        return text_metric(name, METRICS[name].title, bleu_metric(tokenizer), bleu_scores)
+    if name in METRICS:
         return METRICS[name]
-    return text_metric(name, METRICS[name].title, bleu_metric(tokenizer), bleu_scores)
+    problems = map(find_problem, problem_names())
+    own = {metric.name: metric for problem in problems for metric in problem.own_metrics}
+    if name not in own:
+        raise ValueError(f"there is no metric {name!r}: {nearest(name, [*METRICS, *own])}")
+    return own[name]

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from rnn_models.evaluation.metrics import Metric, Statistics, f1
+from rnn_models.evaluation.metric import Metric, Statistics
+from rnn_models.evaluation.metrics import f1
 
 NUM_RESAMPLES = 10_000
 BLOCK_CELLS = 2**18  # resamples times rows at once: 2 MB, which stay in a core's cache

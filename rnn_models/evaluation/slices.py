@@ -9,7 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from rnn_models.evaluation.metrics import Metric, Statistics, f1
+from rnn_models.evaluation.metric import Metric, Statistics
+from rnn_models.evaluation.metrics import f1
 from rnn_models.evaluation.significance import NUM_RESAMPLES, TOLERANCE, drawn_sums
 
 ALPHA = 0.05  # probability at most that the interval of one of all slices misses

@@ -1,4 +1,4 @@
-"""Generation: one to many. A recurrent model that says a text id by id, from nothing, a label or its beginning.
+"""Generation: one to many. A recurrent model writes a text id by id, from a label or a beginning.
 
 B sequences or streams, W steps of a window, E embedding, H hidden, V ids, N real tokens.
 """
@@ -27,14 +27,15 @@ from rnn_models.devices import device_of
 from rnn_models.layers.embedding import Embedding
 from rnn_models.layers.projected_cross_entropy import projected_nats
 from rnn_models.layers.recurrent import Recurrent
+from rnn_models.outputs.continuation import continuation_kind
 from rnn_models.problem import Loss, Output, Problem, Sizes, Windows
 from rnn_models.settings import TrainSettings
 
-READ_AT_ONCE = 512  # steps of a text whose logits are in memory together while it is scored
+MAX_STEPS = 512  # steps of a text whose logits are in memory together while it is scored
 
 
 def start_ids(source: Tensor, lengths: Tensor) -> Tensor:
-    """What each text begins with: ``<bos>``, or -1 - k for label number k.
+    """Give the first id of each text: ``<bos>``, or -1 - k for label number k.
 
     Args:
         source: Labels, (B, 1); -1 is one that training never saw.
@@ -51,7 +52,7 @@ class LanguageModel(nn.Module):
     """Embedding, recurrent layers of one direction, projection to ids.
 
     A text that has a label begins with the sum of the embeddings of ``<bos>``
-    and of the label. It reads in one direction whatever settings say.
+    and of the label. The model reads in one direction, whatever the settings.
 
     Origin:
         Mikolov et al. (2010), recurrent language models; Press and Wolf (2017),
@@ -62,7 +63,8 @@ class LanguageModel(nn.Module):
     def __init__(self, sizes: Sizes, settings: TrainSettings) -> None:
         super().__init__()
         self.settings = settings
-        width, hidden = settings.embedding_size, settings.hidden_size
+        width = settings.embedding_size
+        hidden = settings.hidden_size
         self.embedding = Embedding(sizes.target, settings)
         self.labels = nn.Embedding(max(1, sizes.source), width)
         nn.init.normal_(self.labels.weight, std=width**-0.5)
@@ -76,14 +78,14 @@ class LanguageModel(nn.Module):
             self.output = nn.Linear(hidden, sizes.target, bias=False)
 
     def forward(self, read: Tensor, state: State) -> tuple[Tensor, State]:
-        """Read on from a state, none at a start.
+        """Read from a state on, from none at a start.
 
         Args:
             read: (B, W), with a start of ``start_ids`` where a text begins.
-            state: What the stretch before left.
+            state: After the window before.
 
         Returns:
-            States (B, W, H) to project, and the state to go on from.
+            Hidden states (B, W, H) to project, and the state after the window.
         """
         is_label = read < 0
         x = self.embedding(read.masked_fill(is_label, BOS_ID))
@@ -103,42 +105,42 @@ class LanguageModel(nn.Module):
         return self.embedding.table.weight if self.is_tied else self.output.weight, self.bias
 
     def project(self, states: Tensor) -> Tensor:
-        """Logits (..., V) of states (..., H)."""
+        """Compute logits (..., V) of states (..., H)."""
         return nn.functional.linear(self.narrow(states), *self.projection)
 
 
-def cost(model: LanguageModel, states: Tensor, said: Tensor, lengths: Tensor) -> Loss:
-    """Cross entropy of the real tokens of ``said`` (B, W)."""
-    real = length_mask(lengths, said.shape[1])
+def cost(model: LanguageModel, states: Tensor, targets: Tensor, lengths: Tensor) -> Loss:
+    """Sum the cross entropy of the real tokens of ``targets`` (B, W)."""
+    real = length_mask(lengths, targets.shape[1])
     smoothing = model.settings.label_smoothing if model.training else 0.0
     narrow = model.narrow(states[real])  # (N, H or E): padding is never projected
-    nats, plain = projected_nats(narrow, *model.projection, said[real], smoothing=smoothing)
+    nats, plain = projected_nats(narrow, *model.projection, targets[real], smoothing=smoothing)
     return Loss(nats, len(narrow), plain)
 
 
 def whole_texts(batch: Batch) -> Window:
-    """All steps of the texts of a batch: each begins with its start and says its end."""
-    read, said = shifted(batch.target, batch.target_lengths)
+    """Make one window of the whole texts of a batch, each with its start and its end."""
+    read, targets = shifted(batch.target, batch.target_lengths)
     read[:, 0] = start_ids(batch.source, batch.source_lengths)
     is_start = torch.ones(len(batch), dtype=torch.bool, device=read.device)
-    return Window(read, said, batch.target_lengths + 1, is_start, batch.indices)
+    return Window(read, targets, batch.target_lengths + 1, is_start, batch.indices)
 
 
 def loss(model: LanguageModel, batch: Batch) -> Loss:
-    """The loss of whole texts."""
+    """Compute the loss of whole texts."""
     whole = whole_texts(batch)
     states, _ = model(whole.read, ())
     return cost(model, states, whole.said, whole.lengths)
 
 
 def window_loss(model: LanguageModel, window: Window, state: State) -> tuple[Loss, State]:
-    """The loss of a window, and the state after it."""
+    """Compute the loss of a window, and the state after it."""
     states, after = model(window.read, carried(state, window.is_start) if state else ())
     return cost(model, states, window.said, window.lengths), after
 
 
 def cut(examples: Examples, settings: TrainSettings, epoch: int) -> Sequence[Window]:
-    """The windows of an epoch: as many streams as a batch has examples, each text with its start."""
+    """Cut the windows of an epoch: as many streams as a batch has examples."""
     streams = stream_windows(
         examples.target,
         size=settings.batch_size,
@@ -154,19 +156,17 @@ def cut(examples: Examples, settings: TrainSettings, epoch: int) -> Sequence[Win
 
 
 def token_nats(model: LanguageModel, examples: Examples) -> list[NDArray[np.float32]]:
-    """The nats of each token of each text and of its end, each said once, from the state that all before it left."""
+    """Compute the negative log-likelihood of each token of each text and of its end, in nats."""
     model.eval()
     found: dict[int, NDArray[np.float32]] = {}
     with torch.inference_mode():
         if model.settings.joined_texts:
-            stream = cut(
-                examples, replace(model.settings, batch_size=1, bptt_window=READ_AT_ONCE), 0
-            )
+            stream = cut(examples, replace(model.settings, batch_size=1, bptt_window=MAX_STEPS), 0)
             ends = np.cumsum(examples.target.lengths + 1)[:-1]
             return np.split(window_nats(model, stream)[0], ends)
         for indices in sorted_batches(examples, size=64, tokens=1 << 16):
             whole = whole_texts(examples.batch(indices))
-            nats = window_nats(model, list(bptt_windows(whole, READ_AT_ONCE)))
+            nats = window_nats(model, list(bptt_windows(whole, MAX_STEPS)))
             lengths = whole.lengths.tolist()
             found |= {
                 int(i): row[:length] for i, row, length in zip(indices, nats, lengths, strict=True)
@@ -175,8 +175,9 @@ def token_nats(model: LanguageModel, examples: Examples) -> list[NDArray[np.floa
 
 
 def window_nats(model: LanguageModel, windows: Sequence[Window]) -> NDArray[np.float32]:
-    """Nats of each step of windows that follow one another, (B, T)."""
-    device, nats = device_of(model), list[NDArray[np.float32]]()
+    """Compute the cross entropy of each step of windows that follow one another, (B, T)."""
+    device = device_of(model)
+    nats = list[NDArray[np.float32]]()
     state: State = ()
     for window in windows:
         states, state = model(window.read.to(device), state)
@@ -189,7 +190,7 @@ def window_nats(model: LanguageModel, windows: Sequence[Window]) -> NDArray[np.f
 
 
 def predict(model: LanguageModel, batch: Batch) -> list[Output]:
-    """Go on with texts, ``target`` being their beginnings; a score is the mean probability of a token."""
+    """Continue the texts that ``target`` begins; a score is the mean probability of a token."""
     read = shifted(batch.target, batch.target_lengths)[0]
     is_line = model.settings.joined_texts and not bool(batch.source_lengths.any())
     read[:, 0] = EOS_ID if is_line else start_ids(batch.source, batch.source_lengths)
@@ -229,5 +230,5 @@ PROBLEM = Problem(
     loss=loss,
     predict=predict,
     windows=Windows(cut=cut, loss=window_loss),
-    token_nats=token_nats,
+    output=continuation_kind(token_nats),
 )

@@ -15,12 +15,13 @@ from rnn_models.layers.crf import CRF, NEVER
 from rnn_models.layers.embedding import Embedding
 from rnn_models.layers.encoder import make_encoder
 from rnn_models.layers.tag_schemes import Scheme, find_entities, lengthened_by, tag_steps
+from rnn_models.outputs.tags import TAGS
 from rnn_models.problem import Loss, Output, Problem, Sizes
 from rnn_models.settings import TrainSettings
 
 
 class Tagger(nn.Module):
-    """Embedding of words and, with ``char_encoder``, of their characters; encoder, projection to emissions, CRF.
+    """Embedding of words and, with ``char_encoder``, of characters; encoder, projection, CRF.
 
     Where a token is a single character there is nothing to spell, and no character encoder.
 
@@ -59,7 +60,7 @@ class Tagger(nn.Module):
 
 
 def loss(model: Tagger, batch: Batch) -> Loss:
-    """Negative log likelihood of the tag sequences; its units are their tokens."""
+    """Sum the negative log-likelihood of the tag sequences; its units are tokens."""
     emissions = model(batch.source, batch.source_lengths, batch.spelled)
     tags = model.scheme.learnt(batch.target, batch.source_lengths)
     nats = model.crf(emissions, tags, batch.source_lengths).sum()
@@ -67,47 +68,45 @@ def loss(model: Tagger, batch: Batch) -> Loss:
 
 
 def predict(model: Tagger, batch: Batch) -> list[Output]:
-    """The likeliest tag sequences of each example and their probabilities."""
-    emissions, lengths = (
-        model(batch.source, batch.source_lengths, batch.spelled),
-        batch.source_lengths,
-    )
+    """Predict the likeliest tag sequences of each example, with their probabilities."""
+    lengths = batch.source_lengths
+    emissions = model(batch.source, lengths, batch.spelled)
     if model.settings.num_best == 1:
         tags, scores = (found[:, None] for found in model.crf.viterbi(emissions, lengths))
     else:
         tags, scores = model.crf.best_paths(emissions, lengths, model.settings.num_best)
-    sure = (
-        (scores - model.crf.log_partition(emissions, lengths)[:, None]).exp().clamp(max=1)
-    )  # (B, N)
+    log_partition = model.crf.log_partition(emissions, lengths)
+    probabilities = (scores - log_partition[:, None]).exp().clamp(max=1)  # (B, N)
     outputs = []
-    for row, length, probabilities, nats in zip(
+    for row, length, row_probabilities, row_scores in zip(
         model.scheme.said[tags].tolist(),
         lengths.tolist(),
-        sure.tolist(),
+        probabilities.tolist(),
         scores.tolist(),
         strict=True,
     ):
-        paths = zip(row, probabilities, nats, strict=True)
+        paths = zip(row, row_probabilities, row_scores, strict=True)
         first, *others = [Output(path[:length], p) for path, p, score in paths if score > NEVER]
         outputs.append(replace(first, others=others))
     return (
-        confident(model, outputs, emissions, batch, tags[:, 0])
+        with_confidences(model, outputs, emissions, batch, tags[:, 0])
         if model.settings.confidences
         else outputs
     )
 
 
-def confident(
+def with_confidences(
     model: Tagger, outputs: list[Output], emissions: Tensor, batch: Batch, tags: Tensor
 ) -> list[Output]:
-    """Outputs of best paths, the model's ``tags`` (B, T), that say how sure each of their tags and entities is."""
-    lengths, said = batch.source_lengths, model.scheme.said[tags]
+    """Add the probability of each tag and entity to outputs of the best paths, ``tags`` (B, T)."""
+    lengths = batch.source_lengths
+    predicted = model.scheme.said[tags]  # (B, T), in the tags of the rows
     per_tag = (
         model.scheme.marginals(model.crf.marginals(emissions, lengths))
-        .gather(2, said[:, :, None])
+        .gather(2, predicted[:, :, None])
         .squeeze(2)
     )  # (B, T)
-    found = find_entities(model.scheme.letters[said], lengths)
+    found = find_entities(model.scheme.letters[predicted], lengths)
     per_entity = model.crf.segment_probabilities(emissions, lengths, tags, found, model.goes_on)
     counts = torch.bincount(found[:, 0], minlength=len(batch)).tolist()
     rows = zip(
@@ -125,13 +124,14 @@ PROBLEM = Problem(
     unit="token",
     metrics=("span_f1", "token_accuracy"),
     baselines=("frequent_tag", "tag_in_context"),
-    # Entities are rare among tokens: small batches and large steps find them in few epochs. A step is a mean over tokens,
-    # so batches have as many tokens, not as many sentences, or those of short ones would count more. Both, and tags that
-    # say where an entity ends, gave 3.4 points of validation F1 on MSRA with the settings of the main job. A name that training
-    # never saw is known by its capital and its ending: on CoNLL-2003, validation F1 after 4 epochs was 82.1 without
-    # characters, 88.3 with a CNN over them and 88.0 with an LSTM, which takes longer. Where tokens are characters, pairs of
-    # them stand in for words: after two epochs of 23,000 rows of MSRA, validation F1 was 81.2 without, 87.8 with 32
-    # numbers for each, 88.0 with 64.
+    # Entities are rare among tokens: small batches and large steps find them in few epochs. A step
+    # is a mean over tokens, so batches have as many tokens, not as many sentences, or those of
+    # short ones would count more. Both, and tags that mark the end of an entity, gave 3.4 points
+    # of validation F1 on MSRA with the settings of the main job. A name that training never saw is
+    # known by its capital and its ending: on CoNLL-2003, validation F1 after 4 epochs was 82.1
+    # without characters, 88.3 with a CNN over them and 88.0 with an LSTM, which takes longer. Where
+    # tokens are characters, pairs of them replace words: after two epochs of 23,000 rows of MSRA,
+    # validation F1 was 81.2 without, 87.8 with 32 numbers for each, 88.0 with 64.
     defaults=TrainSettings(
         embedding_size=128,
         hidden_size=128,
@@ -147,4 +147,5 @@ PROBLEM = Problem(
     build=Tagger,
     loss=loss,
     predict=predict,
+    output=TAGS,
 )

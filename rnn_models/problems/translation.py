@@ -1,6 +1,7 @@
 """Translation: many to many. Encoder, attention and decoder; beam search at the end.
 
-B sequences, T source steps, U target steps, E embedding, H hidden, O attentional state, V target ids,
+B sequences, T source steps, U target steps, E embedding, H hidden, O attentional state,
+V target ids,
 N real target tokens of a batch.
 """
 
@@ -22,20 +23,23 @@ from rnn_models.layers.encoder import make_encoder
 from rnn_models.layers.projected_cross_entropy import projected_nats
 from rnn_models.layers.recurrent import read as read_stretch
 from rnn_models.layers.recurrent import recurrence
+from rnn_models.outputs.text import TEXT
 from rnn_models.problem import Loss, Output, Problem, Sizes
 from rnn_models.settings import TrainSettings
 
 
 def widths(settings: TrainSettings) -> tuple[int, int, int]:
-    """Widths of an embedding, of the decoder's hidden state and of its attentional state.
+    """Give the widths of an embedding, of the decoder's hidden state and of its attentional state.
 
     Raises:
         ValueError: If the projection shares weights with an embedding of another width.
     """
-    width, size = settings.embedding_size, settings.decoder_size
+    width = settings.embedding_size
+    size = settings.decoder_size
     if size not in (0, width) and settings.tied_embeddings != "none":
         raise ValueError(
-            f"decoder_size must be 0 or embedding_size {width} where the projection shares the embedding's weights, got {size}: "
+            f"decoder_size must be 0 or embedding_size {width} where the projection shares the "
+            f"embedding's weights, got {size}: "
             "or set tied_embeddings to none"
         )
     return width, size or settings.hidden_size, size or width
@@ -57,7 +61,8 @@ class Translator(nn.Module):
         super().__init__()
         if settings.num_best > settings.beam_width:
             raise ValueError(
-                f"num_best must be at most beam_width {settings.beam_width}, got {settings.num_best}"
+                f"num_best must be at most beam_width {settings.beam_width}, "
+                f"got {settings.num_best}"
             )
         self.settings = settings
         width, hidden, self.attentional = widths(settings)
@@ -80,7 +85,7 @@ class Translator(nn.Module):
             self.output = nn.Linear(self.attentional, sizes.target, bias=False)
 
     def encode(self, source: Tensor, lengths: Tensor) -> tuple[Memory, State]:
-        """What the decoder attends to, and its first state: (B, H) each, with input feeding (B, O) too."""
+        """Give the memory of attention, and the first state: (B, H) each, (B, O) if fed back."""
         states, last = self.encoder(self.source_embedding(source), lengths)
         first = torch.tanh(self.bridge(last))  # (B, H)
         memory = self.attention.memory(self.dropout(states), length_mask(lengths, source.shape[1]))
@@ -89,10 +94,10 @@ class Translator(nn.Module):
         return memory, (first, *cell_state, *fed)
 
     def decode(self, read: Tensor, memory: Memory, state: State) -> tuple[Tensor, Tensor, State]:
-        """Read ``read`` (B, U).
+        """Decode from input ids ``read`` (B, U).
 
         Returns:
-            Attentional states (B, U, O), where they looked (B, U, T), and the next state.
+            Attentional states (B, U, O), attention (B, U, T), and the next state.
         """
         inputs = self.target_embedding(read)
         if self.settings.input_feeding:
@@ -108,27 +113,27 @@ class Translator(nn.Module):
         return self.target_embedding.table.weight if is_tied else self.output.weight, self.bias
 
     def project(self, attended: Tensor) -> Tensor:
-        """Logits (..., V) of attentional states (..., O)."""
+        """Compute logits (..., V) of attentional states (..., O)."""
         return nn.functional.linear(attended, *self.projection)
 
     def forward(self, source: Tensor, lengths: Tensor, read: Tensor) -> Tensor:
-        """Attentional states (B, U, O) under teacher forcing."""
+        """Compute attentional states (B, U, O) under teacher forcing."""
         return self.decode(read, *self.encode(source, lengths))[0]
 
 
 def loss(model: Translator, batch: Batch) -> Loss:
-    """Cross entropy of the real target tokens."""
-    read, said = shifted(batch.target, batch.target_lengths)
+    """Sum the cross entropy of the real target tokens."""
+    read, targets = shifted(batch.target, batch.target_lengths)
     attended = model(batch.source, batch.source_lengths, read)
-    real = length_mask(batch.target_lengths + 1, said.shape[1])
+    real = length_mask(batch.target_lengths + 1, targets.shape[1])
     smoothing = model.settings.label_smoothing if model.training else 0.0
     states = attended[real]  # (N, O): padding is never projected
-    nats, plain = projected_nats(states, *model.projection, said[real], smoothing=smoothing)
+    nats, plain = projected_nats(states, *model.projection, targets[real], smoothing=smoothing)
     return Loss(nats, len(states), plain)
 
 
 def predict(model: Translator, batch: Batch) -> list[Output]:
-    """The best translations found by beam search; a score is the mean probability of a token."""
+    """Search the best translations with a beam; a score is the mean probability of a token."""
     s = model.settings
     memory, state = model.encode(batch.source, batch.source_lengths)
     step = decoder_step(
@@ -148,54 +153,57 @@ def predict(model: Translator, batch: Batch) -> list[Output]:
         length_penalty=s.length_penalty,
         max_lengths=(s.max_length_ratio * batch.source_lengths + 10).long(),
     )
-    places = (
-        copied_places(model, memory, state, [[h.ids for h in hypotheses] for hypotheses in found])
+    copies = (
+        copied_tokens(model, memory, state, [[h.ids for h in hypotheses] for hypotheses in found])
         if s.copy_unknown
         else {}
     )
     outputs = []
     for i, hypotheses in enumerate(found):
         first, *others = [
-            Output(h.ids, min(1.0, math.exp(h.score)), copied=places.get((i, n), []))
+            Output(h.ids, min(1.0, math.exp(h.score)), copied=copies.get((i, n), []))
             for n, h in enumerate(hypotheses)
         ]
         outputs.append(replace(first, others=others))
     return outputs
 
 
-def copied_places(
+def copied_tokens(
     model: Translator, memory: Memory, state: State, texts: list[list[list[int]]]
 ) -> dict[tuple[int, int], list[int]]:
-    """Find what the unknown words of some texts are copies of: the source token that is attended to most.
+    """Find the source token that each unknown word copies: the one that is attended to most.
 
     The few texts with such words are read once more, so that the search need
-    not carry along where it looked.
+    not carry the attention along.
 
     Args:
-        model: What has said them.
+        model: The translator.
         memory: What it attended to, B sequences.
-        state: What it started from.
-        texts: Of each sequence some texts.
+        state: The first state of its decoder.
+        texts: Translations of each sequence.
 
     Returns:
         By sequence and text, where a text has an unknown word: for each id the
-        place of a source token, -1 for a known word.
+        index of a source token, -1 for a known word.
 
     Origin:
         Luong et al. (2015), "Addressing the rare word problem", with attention
         in place of their alignments, as in Jean et al. (2015).
     """
-    asked = [(i, n) for i, row in enumerate(texts) for n, text in enumerate(row) if UNK_ID in text]
-    if not asked:
+    unknown = [
+        (i, n) for i, row in enumerate(texts) for n, text in enumerate(row) if UNK_ID in text
+    ]
+    if not unknown:
         return {}
-    column = Ragged.of([texts[i][n] for i, n in asked])
+    column = Ragged.of([texts[i][n] for i, n in unknown])
     ids, lengths = (t.to(memory.keys.device) for t in column.take(np.arange(len(column))))
-    rows = torch.tensor([i for i, _ in asked], device=ids.device)
+    rows = torch.tensor([i for i, _ in unknown], device=ids.device)
     read, _ = shifted(ids, lengths)
     _, probabilities, _ = model.decode(read, memory.rows(rows), tuple(part[rows] for part in state))
-    places = probabilities.argmax(2)[:, :-1].masked_fill(ids != UNK_ID, -1).tolist()
+    indices = probabilities.argmax(2)[:, :-1].masked_fill(ids != UNK_ID, -1).tolist()
     return {
-        key: row[:length] for key, row, length in zip(asked, places, lengths.tolist(), strict=True)
+        key: row[:length]
+        for key, row, length in zip(unknown, indices, lengths.tolist(), strict=True)
     }
 
 
@@ -218,4 +226,5 @@ PROBLEM = Problem(
     build=Translator,
     loss=loss,
     predict=predict,
+    output=TEXT,
 )

@@ -56,7 +56,8 @@ def gradient_decay(
         else:
             nats = problem.loss(model, batch).nats
             # A language model reads the target and its start, all others the source.
-            lengths = batch.target_lengths + 1 if problem.token_nats else batch.source_lengths
+            is_continuation = problem.output.is_continuation
+            lengths = batch.target_lengths + 1 if is_continuation else batch.source_lengths
         followed = encoder.followed
         # allow_unused: with pooling "last" no loss depends on states at padding.
         gradients = torch.autograd.grad(

@@ -1,9 +1,7 @@
-"""How good a model is between two epochs: its loss, and the score that its problem is judged by."""
+"""Validation after an epoch: the loss, and the score of the problem's first metric."""
 
-import math
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -15,52 +13,33 @@ from rnn_models.batching.windows import State
 from rnn_models.decoding.predict import predict_all
 from rnn_models.devices import device_of
 from rnn_models.evaluation.metrics import find_metric
+from rnn_models.output_kind import Headline
 from rnn_models.parallel_batches import in_order
 from rnn_models.problem import Problem, Sizes, Windows
 from rnn_models.settings import TrainSettings
 
-MOST_ANSWERS, MOST_TEXTS = (
-    10_000,
-    1_000,
-)  # rows that are scored after an epoch: a text is decoded token by token
-
-
-@dataclass(frozen=True)
-class Headline:
-    """The score of an epoch: its name in MLflow, its title on a page, and the digits behind the point that are shown."""
-
-    name: str
-    title: str
-    digits: int = 2
-
-    def shown(self, value: float) -> str:
-        """Title and value, as in ``entity F1 85.30``."""
-        return f"{self.title} {value:.{self.digits}f}"
+# Rows that are scored after an epoch: fewer where each is a text that is decoded token by token.
+MAX_ROWS = 10_000
+MAX_DECODED_ROWS = 1_000
 
 
 def headline_of(problem: Problem) -> Headline:
-    """What the score of an epoch is: the problem's first metric, as far as it can be computed without words.
+    """Describe the score of an epoch: the problem's first metric, as far as ids alone give it.
 
     Of texts only ids are known here, so BLEU is one of pieces; bits are bits
     per token, which is the loss in another unit.
     """
-    if problem.token_nats:
-        return Headline("bits_per_token", "bits per token", 3)
     metric = find_metric(problem.metrics[0])
-    return (
-        Headline("bleu_of_pieces", "BLEU of pieces")
-        if says_text(problem)
-        else Headline(metric.name, metric.title)
-    )
+    return problem.output.headline or Headline(metric.name, metric.title)
 
 
 def is_chosen_by_score(problem: Problem, settings: TrainSettings) -> bool:
-    """Whether the score decides which epoch is the best; where the score is the loss in another unit, the loss does."""
-    return settings.stop_on == "metric" and not problem.token_nats
+    """Whether the score decides which epoch is the best; if it is a cost, the loss does."""
+    return settings.stop_on == "metric" and not find_metric(problem.metrics[0]).is_cost
 
 
 def how_chosen(problem: Problem, settings: TrainSettings, num: int) -> str:
-    """Say in a sentence what the best of some epochs is chosen by.
+    """Describe in a sentence how the best epoch is chosen.
 
     Args:
         problem: What is learnt.
@@ -69,22 +48,19 @@ def how_chosen(problem: Problem, settings: TrainSettings, num: int) -> str:
     """
     if not is_chosen_by_score(problem, settings):
         return f"the best epoch has the lowest loss on {num:,} validation rows"
-    rows, way = len(scored_rows(problem, num)), ", decoded greedily" if says_text(problem) else ""
+    rows = len(scored_rows(problem, num))
+    way = ", decoded greedily" if problem.output.is_decoded else ""
     some = f"{rows:,} of {num:,}" if rows < num else f"{num:,}"
-    return f"the best epoch has the highest {headline_of(problem).title} on {some} validation rows{way}"
-
-
-def says_text(problem: Problem) -> bool:
-    """Whether an answer is a text, which is decoded token by token."""
-    return problem.rows[1] == "target"
+    title = headline_of(problem).title
+    return f"the best epoch has the highest {title} on {some} validation rows{way}"
 
 
 def mean_loss(
     problem: Problem, model: torch.nn.Module, examples: Examples, settings: TrainSettings
 ) -> float:
-    """Loss in nats per unit over all examples, without dropout.
+    """Compute the loss in nats per unit over all examples, without dropout.
 
-    What is trained in windows is validated in windows, their state carried.
+    A model that is trained in windows is validated in windows, their state carried.
     """
     model.eval()
     device = device_of(model)
@@ -103,21 +79,24 @@ def mean_loss(
 def mean_loss_in_windows(
     windows: Windows, model: torch.nn.Module, examples: Examples, settings: TrainSettings
 ) -> float:
-    """The same in windows, each of which needs the state of the one before."""
-    device, nats, units = device_of(model), 0.0, 0
+    """Compute the same in windows, each of which needs the state of the one before."""
+    device = device_of(model)
+    nats = 0.0
+    units = 0
     state: State = ()
     for window in windows.cut(examples, settings, 0):
         found, state = windows.loss(model, window.to(device), state)
-        nats, units = nats + float(found.nats), units + found.units
+        nats += float(found.nats)
+        units += found.units
     return nats / units
 
 
 def headline_score(
     problem: Problem, model: torch.nn.Module, examples: Examples, sizes: Sizes, *, loss: float
 ) -> float:
-    """The score of ``headline_of``, of all examples or of ``scored_rows`` where they are many.
+    """Compute the score of ``headline_of`` on all examples, or on ``scored_rows`` of many.
 
-    Texts are decoded greedily: a beam costs many times as much and orders
+    Texts are decoded greedily: a beam takes many times as long and orders
     epochs alike.
 
     Args:
@@ -127,28 +106,30 @@ def headline_score(
         sizes: Of the vocabularies.
         loss: Of the model on the same examples, in nats per unit.
     """
-    if problem.token_nats:
-        return loss / math.log(2)
-    metric, rows = find_metric(problem.metrics[0]), scored_rows(problem, len(examples))
+    kind = problem.output
+    if kind.score_of_loss:
+        return kind.score_of_loss(loss)
+    rows = scored_rows(problem, len(examples))
     chosen = examples if len(rows) == len(examples) else examples.select(rows)
-    with plain_answers(model):
+    with single_outputs(model):
         outputs = predict_all(problem, model, chosen)
-    predictions = [told(output.ids, problem, sizes) for output in outputs]
-    references = [told(chosen.target.row(i), problem, sizes) for i in range(len(chosen))]
-    return float(metric.score(metric.statistics(predictions, references).sum(0, keepdims=True))[0])
+    predictions = [kind.from_ids(kind.ids(output), sizes.labels) for output in outputs]
+    references = [kind.from_ids(chosen.target.row(i), sizes.labels) for i in range(len(chosen))]
+    metric = find_metric(problem.metrics[0])
+    return metric.total(metric.statistics(predictions, references))
 
 
 def scored_rows(problem: Problem, num: int) -> NDArray[np.int64]:
-    """Choose the validation rows that are scored after each epoch: always the same, spread evenly over the split."""
-    most = MOST_TEXTS if says_text(problem) else MOST_ANSWERS
+    """Choose the validation rows to score after each epoch: always the same, spread evenly."""
+    most = MAX_DECODED_ROWS if problem.output.is_decoded else MAX_ROWS
     return np.linspace(0, num - 1, min(num, most)).round().astype(np.int64)
 
 
 @contextmanager
-def plain_answers(model: Any) -> Iterator[None]:
-    """Let a model give one answer for each example, the cheapest way, for a while."""
+def single_outputs(model: Any) -> Iterator[None]:
+    """Make a model give one output for each example, the fastest way, for a while."""
     own = getattr(model, "settings", None)
-    if own is None:  # a classifier has no other way to answer
+    if own is None:  # a classifier has no other way
         yield
         return
     model.settings = own.with_changes({"beam_width": 1, "num_best": 1, "confidences": False})
@@ -156,11 +137,3 @@ def plain_answers(model: Any) -> Iterator[None]:
         yield
     finally:
         model.settings = own
-
-
-def told(ids: list[int], problem: Problem, sizes: Sizes) -> Any:
-    """A label, tags or a text as a metric takes it; -1 is a label that training never saw."""
-    if not sizes.labels:
-        return " ".join(map(str, ids))
-    names = [sizes.labels[i] if i >= 0 else "" for i in ids]
-    return names[0] if problem.unit == "example" else names

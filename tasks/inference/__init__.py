@@ -1,1 +1,1 @@
-"""Predictions of registered versions: one text, or files; in this process, or in an isolated one."""
+"""Predictions of registered versions: of one text or of files, here or in an own process."""

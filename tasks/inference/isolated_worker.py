@@ -1,7 +1,7 @@
-"""What runs in the process that ``isolation.py`` starts: a registered version, where none of our packages can be imported.
+"""The process that ``isolation.py`` starts: it runs a registered version without our packages.
 
-It is started by its path with a folder: reads ``job.json``, the version's files
-and the tables of rows there, and writes what the version says, and how fast.
+It is started by its path with a folder: it reads ``job.json``, the version's
+files and the tables of rows there, and writes the answers and measurements.
 """
 
 import json
@@ -12,7 +12,7 @@ import traceback
 from pathlib import Path
 from typing import Any, NoReturn
 
-# As if they were not installed: a version brings its own code, under a name of its own.
+# Hidden, because a version brings its own code under another name.
 for ours in ("refrain", "flows", "tasks", "rnn_models", "data"):
     sys.modules[ours] = None  # type: ignore[assignment]
 
@@ -20,33 +20,35 @@ import mlflow
 import numpy as np
 import pandas as pd
 
-MAX_SINGLE_ROWS, MAX_SECONDS = 100, 2.0  # of the rows that are timed one by one
+# Of the rows that are timed one by one.
+MAX_SINGLE_ROWS = 100
+MAX_SECONDS = 2.0
 
 
-def refuse(*_: object) -> NoReturn:
-    """Stand in for what would reach out."""
+def refuse_connection(*_: object) -> NoReturn:
+    """Replace ``connect``: a model needs no network."""
     raise OSError("a model tried to reach the network")
 
 
-def say(model: Any, rows: pd.DataFrame, params: dict[str, Any]) -> pd.DataFrame:
-    """What a model says of rows."""
-    said: pd.DataFrame = model.predict(rows, params) if params else model.predict(rows)
-    return said
+def predict(model: Any, rows: pd.DataFrame, params: dict[str, Any]) -> pd.DataFrame:
+    """Let a model answer rows."""
+    answers: pd.DataFrame = model.predict(rows, params) if params else model.predict(rows)
+    return answers
 
 
 def speed(model: Any, rows: pd.DataFrame, params: dict[str, Any]) -> dict[str, float]:
-    """Rows per second of all rows together, and milliseconds of one row alone: half of them, 99 of 100."""
+    """Measure rows per second of all rows together, and percentiles of milliseconds per row."""
     started = time.perf_counter()
-    say(model, rows, params)
-    told = {"rows_per_second": len(rows) / (time.perf_counter() - started)}
+    predict(model, rows, params)
+    measured = {"rows_per_second": len(rows) / (time.perf_counter() - started)}
     seconds: list[float] = []
     while len(seconds) < MAX_SINGLE_ROWS and sum(seconds) < MAX_SECONDS:
         row = rows.iloc[[len(seconds) % len(rows)]]
         started = time.perf_counter()
-        say(model, row, params)
+        predict(model, row, params)
         seconds.append(time.perf_counter() - started)
     p50, p99 = np.percentile(seconds, [50, 99]) * 1000
-    return told | {
+    return measured | {
         "p50_milliseconds": float(p50),
         "p99_milliseconds": float(p99),
         "single_rows": len(seconds),
@@ -55,30 +57,30 @@ def speed(model: Any, rows: pd.DataFrame, params: dict[str, Any]) -> dict[str, f
 
 def main(folder: Path) -> None:
     """Load a version without a network, and let it answer all calls of a job."""
-    job, place = json.loads((folder / "job.json").read_text()), folder / "model"
-    socket.socket.connect = refuse  # type: ignore[method-assign]
-    model = mlflow.pyfunc.load_model(str(place))
+    job = json.loads((folder / "job.json").read_text())
+    model_folder = folder / "model"
+    socket.socket.connect = refuse_connection  # type: ignore[method-assign]
+    model = mlflow.pyfunc.load_model(str(model_folder))
     tables = [
         pd.read_parquet(folder / f"rows-{number}.parquet") for number in range(len(job["params"]))
     ]
-    told: dict[str, float] = {}
+    measured: dict[str, float] = {}
     if job["is_timed"]:
-        say(model, tables[0].iloc[:1], job["params"][0])
-        told["cold_start_seconds"] = time.time() - job["started"]
-        told["megabytes"] = (
-            sum(path.stat().st_size for path in place.rglob("*") if path.is_file()) / 1e6
-        )
+        predict(model, tables[0].iloc[:1], job["params"][0])
+        measured["cold_start_seconds"] = time.time() - job["started"]
+        files = (path for path in model_folder.rglob("*") if path.is_file())
+        measured["megabytes"] = sum(path.stat().st_size for path in files) / 1e6
     for number, (rows, params) in enumerate(zip(tables, job["params"], strict=True)):
-        say(model, rows, params).to_parquet(folder / f"said-{number}.parquet")
+        predict(model, rows, params).to_parquet(folder / f"answers-{number}.parquet")
     if job["is_timed"]:
-        told |= speed(model, tables[0], job["params"][0])
-    (folder / "told.json").write_text(json.dumps(told))
+        measured |= speed(model, tables[0], job["params"][0])
+    (folder / "measured.json").write_text(json.dumps(measured))
 
 
 if __name__ == "__main__":
     try:
         main(Path(sys.argv[1]))
-    except Exception as error:  # whatever it is: the process that waits says it in one line
+    except Exception as error:  # of any kind: the waiting process reports it
         (Path(sys.argv[1]) / "failed.txt").write_text(
             " ".join(str(error).split()) or type(error).__name__
         )

@@ -1,8 +1,8 @@
-"""A registered version in a process of its own: with its own modules, and without our packages.
+"""A registered version in a process of its own, with its own modules and without our packages.
 
 Two versions whose code differs would share ``sys.modules`` in one process, and
-a version that works only beside this repository would not be found out. Tables
-go in and out as Parquet files of a temporary folder.
+nobody would notice a version that works only beside this repository. Tables go
+in and out as Parquet files of a temporary folder.
 """
 
 import json
@@ -25,15 +25,14 @@ from tasks.store.installation import ROOT
 
 log = logging.getLogger(__name__)
 MAIN = ROOT / "tasks" / "inference" / "isolated_worker.py"
-TIMEOUT_SECONDS = (
-    2 * 3600
-)  # a large test split takes minutes; a process that hangs must not keep a flow run for ever
-Call = tuple[pd.DataFrame, Mapping[str, Any]]  # raw rows, and what is asked
+# A large test split takes minutes; a process that hangs must not keep a flow run for ever.
+TIMEOUT_SECONDS = 2 * 3600
+Call = tuple[pd.DataFrame, Mapping[str, Any]]  # raw rows and request parameters
 
 
 @dataclass(frozen=True)
-class Said:
-    """What a version said to each call, and, if it was asked for, how fast and how large it is."""
+class Answers:
+    """The answers of a version to each call and, on request, its speed and size."""
 
     tables: list[pd.DataFrame]
     speed: dict[str, float] = field(default_factory=dict)
@@ -42,18 +41,18 @@ class Said:
 def predict_apart(
     name: str, number: str, rows: pd.DataFrame, params: Mapping[str, Any] | None = None
 ) -> pd.DataFrame:
-    """What a registered version says of raw rows, in a process of its own."""
+    """Let a registered version answer raw rows in a process of its own."""
     return run_apart(name, number, [(rows, params or {})]).tables[0]
 
 
-def run_apart(name: str, number: str, calls: Sequence[Call], *, is_timed: bool = False) -> Said:
-    """Fetch a registered version and let it answer in a process of its own; the first call is the one that is timed.
+def run_apart(name: str, number: str, calls: Sequence[Call], *, is_timed: bool = False) -> Answers:
+    """Fetch a registered version and let it answer in its own process; the first call is timed.
 
     Raises:
-        ValueError: If it did not, with the last line of what the process said.
+        ValueError: If it failed, with the last line of its output.
     """
-    with TemporaryDirectory(prefix="refrain-apart-") as place:
-        folder = Path(place)
+    with TemporaryDirectory(prefix="refrain-apart-") as path:
+        folder = Path(path)
         for call, (rows, _) in enumerate(calls):
             rows.to_parquet(folder / f"rows-{call}.parquet")
         download(name, number, folder / "model")
@@ -68,12 +67,12 @@ def run_apart(name: str, number: str, calls: Sequence[Call], *, is_timed: bool =
             raise ValueError(
                 f"{name} version {number} did not run in a process of its own: {failure}"
             )
-        tables = [_read(folder / f"said-{call}.parquet") for call in range(len(calls))]
-        return Said(tables, json.loads((folder / "told.json").read_text()))
+        tables = [_read(folder / f"answers-{call}.parquet") for call in range(len(calls))]
+        return Answers(tables, json.loads((folder / "measured.json").read_text()))
 
 
 def _read(path: Path) -> pd.DataFrame:
-    """What a version said, with lists where Parquet gives arrays: a metric compares them."""
+    """Read answers, with lists in place of the arrays of Parquet: a metric compares them."""
     table = pd.read_parquet(path)
     return table.assign(
         **{name: table[name].map(plain) for name in table if table[name].dtype == object}
@@ -81,8 +80,8 @@ def _read(path: Path) -> pd.DataFrame:
 
 
 def _failure_of(folder: Path) -> str:
-    """Run the process on a folder, and say what went wrong in a line; nothing if all went well."""
-    # -P: neither the folder of the script nor the current one is looked at for modules.
+    """Run the process on a folder, and give its error in a line; empty if it succeeded."""
+    # -P: modules are searched neither in the folder of the script nor in the current one.
     command = [sys.executable, "-P", str(MAIN), str(folder)]
     try:
         done = subprocess.run(
@@ -98,17 +97,17 @@ def _failure_of(folder: Path) -> str:
         return f"it took more than {TIMEOUT_SECONDS / 60:.0f} minutes"
     if done.returncode == 0:
         return ""
-    log.debug("the process of a version said: %s", done.stderr)
-    told = folder / "failed.txt"
-    if told.exists():
-        return told.read_text()
+    log.debug("output of the process of a version: %s", done.stderr)
+    failure = folder / "failed.txt"
+    if failure.exists():
+        return failure.read_text()
     if done.returncode < 0:
         return f"signal {-done.returncode} ended it, as it does where memory is short"
     return (done.stderr.strip().splitlines() or [f"it ended with status {done.returncode}"])[-1]
 
 
 def environment() -> dict[str, str]:
-    """The environment of a version's process: ours with as many threads, pickles off, and a path to libraries alone."""
+    """Make the environment of the process: ours, without pickles and without our packages."""
     paths = os.environ.get("PYTHONPATH", "").split(os.pathsep)
     kept = os.pathsep.join(path for path in paths if path and Path(path).resolve() != ROOT)
     threads = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS"), str(num_threads()))

@@ -1,4 +1,4 @@
-"""The folder that predictions of files are written into: which files in it are ours, so that no other is ever touched."""
+"""The folder of predictions of files: only files that a prediction wrote are ever changed."""
 
 import logging
 import re
@@ -14,7 +14,8 @@ from data.sources.base import Piece
 from data.sources.located_files import WILD
 
 log = logging.getLogger(__name__)
-REFUSED, KEY = "_refused", b"refrain.part"
+REFUSED = "_refused"
+KEY = b"refrain.part"
 PART = re.compile(r"part-(\d{5,})\.parquet")
 PARTIAL = re.compile(
     r"_refrain-part-\d{5,}-[0-9a-f]{16}\.partial"
@@ -23,7 +24,7 @@ NOTHING_WRITTEN = "nothing was written. Name a folder that is empty or not there
 
 
 def local_folder(target: str) -> Path:
-    """The folder that a target names, whole and without links.
+    """Resolve the folder that a target names.
 
     Raises:
         ValueError: If it is an address, or cannot be a folder.
@@ -40,7 +41,7 @@ def local_folder(target: str) -> Path:
 
 
 def check_sources(folder: Path, sources: Sequence[str], pieces: Sequence[Piece]) -> None:
-    """Refuse a target that holds files of the source, or whose predictions the source would read the next time.
+    """Reject a target with files of the source, or whose predictions the source would read later.
 
     Raises:
         ValueError: If so, with the file or the pattern.
@@ -48,18 +49,20 @@ def check_sources(folder: Path, sources: Sequence[str], pieces: Sequence[Piece])
     for path in (path for piece in pieces for path in _local_paths(piece)):
         if path.is_relative_to(folder):
             raise ValueError(
-                f"{folder} holds {path}, a file that is to be read; {NOTHING_WRITTEN}, which holds none of the source"
+                f"{folder} holds {path}, a file that is to be read; {NOTHING_WRITTEN}, "
+                "which holds none of the source"
             )
     for source in sources:
         if "://" not in source and WILD.search(source) and _would_read(source, folder):
             raise ValueError(
-                f"predictions in {folder} would be read as texts the next time, for {source} stands for them too; "
+                f"predictions in {folder} would be read as texts the next time, "
+                f"for {source} stands for them too; "
                 f"{NOTHING_WRITTEN}, which the source does not reach"
             )
 
 
 def check_target(folder: Path) -> dict[Path, dict[str, str]]:
-    """Refuse a target that holds anything that ``predict`` did not write; files whose names begin with a dot do not count.
+    """Reject a target with files that ``predict`` did not write; hidden files are ignored.
 
     Returns:
         What the metadata of each part that is there says.
@@ -74,7 +77,8 @@ def check_target(folder: Path) -> dict[Path, dict[str, str]]:
         about = about_part(path) if PART.fullmatch(path.name) and path.is_file() else {}
         if KEY.decode() not in about:
             raise ValueError(
-                f"{folder} holds {path.relative_to(folder)}, which no prediction wrote; {NOTHING_WRITTEN}"
+                f"{folder} holds {path.relative_to(folder)}, which no prediction wrote; "
+                f"{NOTHING_WRITTEN}"
             )
         found[path] = about
     return found
@@ -83,7 +87,7 @@ def check_target(folder: Path) -> dict[Path, dict[str, str]]:
 def check_earlier(
     folder: Path, parts: Mapping[Path, Mapping[str, str]], model: str, names: Sequence[str]
 ) -> None:
-    """Refuse to replace the predictions of another model, or of other files.
+    """Reject a target with predictions of another model, or of other files.
 
     Args:
         folder: The target.
@@ -101,7 +105,8 @@ def check_earlier(
         theirs = about.get("refrain.model", "")
         if theirs != model:
             raise ValueError(
-                f"{folder} holds predictions of {theirs} version {about.get('refrain.version')}, not of {model}; {advice}"
+                f"{folder} holds predictions of {theirs} version {about.get('refrain.version')}, "
+                f"not of {model}; {advice}"
             )
     before = {absolute(about.get("refrain.source", "")) for about in parts.values()}
     if before and before.isdisjoint(map(absolute, names)):
@@ -111,12 +116,12 @@ def check_earlier(
 
 
 def absolute(name: str) -> str:
-    """The whole path of a file's name; an address as it is."""
+    """Complete the path of a file's name; an address stays as it is."""
     return name if "://" in name else str(Path(name).absolute())
 
 
 def about_part(path: Path) -> dict[str, str]:
-    """What the metadata of a part says; nothing if it is no Parquet file or not there."""
+    """Read the metadata of a part; empty if it is no Parquet file or does not exist."""
     try:
         metadata = pq.read_schema(path).metadata or {}
     except (OSError, pa.ArrowInvalid):
@@ -128,12 +133,12 @@ def about_part(path: Path) -> dict[str, str]:
 
 
 def key_of_part(path: Path) -> bytes:
-    """What a part that is there was made of; nothing if there is none."""
+    """Read the key of a part; empty if there is none."""
     return about_part(path).get(KEY.decode(), "").encode()
 
 
 def write_part(table: pa.Table, path: Path, about: Mapping[str, str]) -> None:
-    """Write a part of its whole, or not at all.
+    """Write a part atomically.
 
     Raises:
         FileExistsError: If a file of that name appeared that is not ours.
@@ -145,13 +150,14 @@ def write_part(table: pa.Table, path: Path, about: Mapping[str, str]) -> None:
     if path.exists() and not key_of_part(path):
         partial.unlink()
         raise FileExistsError(
-            f"{path} appeared meanwhile and no prediction wrote it: it was left alone. Name another folder"
+            f"{path} appeared meanwhile and no prediction wrote it: it was left alone. "
+            "Name another folder"
         )
     partial.replace(path)
 
 
 def remove_parts(folder: Path, number: int) -> None:
-    """Remove our parts from a number on, which a longer file left before, and what killed runs were writing."""
+    """Remove parts from a number on, which a longer file left, and files of killed runs."""
     for path in [*folder.glob("*"), *(folder / REFUSED).glob("*")]:
         part = PART.fullmatch(path.name)
         if PARTIAL.fullmatch(path.name) or (part and int(part[1]) >= number and key_of_part(path)):
@@ -159,7 +165,7 @@ def remove_parts(folder: Path, number: int) -> None:
 
 
 def _files(folder: Path) -> Iterator[Path]:
-    """All that stands in a target and in its folder of rejected rows."""
+    """List the files of a target and of its folder of rejected rows."""
     for path in sorted(folder.iterdir()) if folder.exists() else ():
         if path.name == REFUSED and path.is_dir():
             yield from (each for each in sorted(path.iterdir()) if not each.name.startswith("."))
@@ -174,7 +180,7 @@ def _local_paths(piece: Piece) -> Iterator[Path]:
 
 
 def _would_read(source: str, folder: Path) -> bool:
-    """Whether a pattern stands for a part in a folder, whichever way both are spelled."""
+    """Whether a pattern matches a part in a folder, however both are written."""
     steps = Path(source.removeprefix("file://")).expanduser().absolute().parts
     first = next(place for place, step in enumerate(steps) if WILD.search(step))
     pattern = Path(*steps[:first]).resolve().joinpath(*steps[first:])

@@ -15,7 +15,7 @@ PACKED = ("gz", "bz2", "xz", "zst")
 
 
 def pieces_of(sources: Sequence[str], access: Access) -> tuple[Files, list[Piece]]:
-    """The files that some addresses stand for.
+    """Find the files that some addresses stand for.
 
     Raises:
         RowError: If there is none, or one is of no format that can be read.
@@ -39,7 +39,7 @@ def parts_of(
     part_rows: int,
     access: Access,
 ) -> Iterator[tuple[Piece, pa.Table]]:
-    """The rows of some files, a part at a time, with the file of each part.
+    """Read the rows of some files, a part at a time, with the file of each part.
 
     Args:
         files: Where they are.
@@ -62,7 +62,7 @@ def parts_of(
 
 
 def format_of(source: str) -> str:
-    """The format that an address ends with, packed or not.
+    """Find the format that the ending of an address names, packed or not.
 
     Raises:
         RowError: If it is none of those that can be read.
@@ -71,13 +71,14 @@ def format_of(source: str) -> str:
     ending = before if ending in PACKED else ending
     if ending not in FORMATS:
         raise RowError(
-            f"{source}: a file to predict must end in one of {', '.join(FORMATS)}: {nearest(ending, FORMATS)}"
+            f"{source}: a file to predict must end in one of {', '.join(FORMATS)}: "
+            f"{nearest(ending, FORMATS)}"
         )
     return FORMATS[ending]
 
 
 def evenly(tables: Iterator[pa.Table], size: int) -> Iterator[pa.Table]:
-    """The same rows in tables of ``size`` rows, the last with what is left."""
+    """Cut rows into tables of ``size`` rows; the last has the rest."""
     waiting: list[pa.Table] = []
     for table in tables:
         waiting.append(table)

@@ -10,7 +10,7 @@ from typing import Any
 from data.catalog.catalog import Dataset
 from data.errors import RowError
 from data.ingestion.snapshot_changes import Change, find_changes
-from data.rows.check_settings import LIMITS
+from data.rows.check_settings import LIMITS, SINGLE_TARGETS
 from data.rows.hash_files import num_changed
 from tasks.ingestion.snapshot_log import History
 from tasks.ingestion.snapshot_writer import HASHES, REPORT, SIDES
@@ -126,7 +126,7 @@ def _report(snapshot: Snapshot) -> dict[str, Any]:
 def _relabelled(entry: Dataset, before: Snapshot, now: Snapshot) -> tuple[int, int]:
     """Count the texts of both snapshots whose label or tags changed, and all texts of both."""
     files = [(made.folder / SIDES, made.folder / HASHES) for made in (before, now)]
-    if entry.roles[1:] not in (("label",), ("tags",)):
+    if not set(SINGLE_TARGETS) & set(entry.roles):
         return 0, 0
     has_files = all(path.exists() for pair in files for path in pair)
     return num_changed(*files) if has_files else (0, 0)

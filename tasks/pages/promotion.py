@@ -1,4 +1,4 @@
-"""Figures and tables, for MLflow, for the Prefect run page and for the screen."""
+"""The page of a promotion, and its summary for the screen."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -14,8 +14,9 @@ from tasks.settings import PromotionSettings
 from tasks.store.artifacts import Checkpoint, Promotion, Scores, Snapshot, TokenSet
 
 CLASSES_SAID = (
-    "A class falls if it loses more than its guard and that is more than chance, all classes being counted (Holm). "
-    "Of few examples nothing can be told: one that loses all of four cannot be told from chance."
+    "A class falls if it loses more than its guard and that is more than chance, all classes "
+    "being counted (Holm). "
+    "Few examples prove nothing: a class that loses all of four may have lost them by chance."
 )
 
 RAW_TEXT = "test tokens put together as text is written, and cut as it is served"
@@ -27,7 +28,7 @@ def promotion_page(promotion: Promotion, scores: Scores) -> None:
 
 
 def promotion_text(promotion: Promotion, scores: Scores) -> str:
-    """The decision, what it was made from, and all scores, in Markdown; the first sentence is the reason."""
+    """Write the decision, its evidence and all scores in Markdown; the reason comes first."""
     parts = [
         f"# {promotion.dataset}, version {promotion.version}",
         f"**{cell(promotion.reason)}**",
@@ -35,35 +36,45 @@ def promotion_text(promotion: Promotion, scores: Scores) -> str:
         *(["\n".join(_class_rows(promotion)), CLASSES_SAID] if promotion.classes else []),
         "\n".join(_score_rows(scores)),
         f"[MLflow run]({run_link(promotion.mlflow_run)}), [version {promotion.version}]"
-        f"({version_link(promotion.dataset, promotion.version)}), decision `{promotion.digest}` of the ledger "
+        f"({version_link(promotion.dataset, promotion.version)}), "
+        f"decision `{promotion.digest}` of the ledger "
         f"(`refrain history {promotion.dataset}`), test split `{scores.test_split}`",
     ]
     return "\n\n".join(parts) + "\n"
 
 
 def _compared_rows(promotion: Promotion, scores: Scores) -> Iterator[str]:
-    settings, metric = PromotionSettings(**promotion.settings), promotion.metric
+    settings = PromotionSettings(**promotion.settings)
+    metric = promotion.metric
     n = digits(metric)
     yield f"| {title(metric)} | |"
     yield "|---|---|"
-    yield f"| challenger, version {promotion.version} | {interval(metric, scores.metrics[metric])} |"
+    score = interval(metric, scores.metrics[metric])
+    yield f"| challenger, version {promotion.version} | {score} |"
     if promotion.comparison:
         found = Comparison(**promotion.comparison)
         yield f"| {promotion.against} | {found.theirs:.{n}f} |"
-        low, high = f"{found.low:+.{n + 1}f}", f"{found.high:+.{n + 1}f}"
+        low = f"{found.low:+.{n + 1}f}"
+        high = f"{found.high:+.{n + 1}f}"
         yield f"| gain | {found.gain:+.{n + 1}f}, {level(found)} interval {low} to {high} |"
-        yield f"| p-value, one-sided | {found.p_value:.4f} (bootstrap {found.p_bootstrap:.4f}, swaps {found.p_swaps:.4f}) |"
+        both = f"bootstrap {found.p_bootstrap:.4f}, swaps {found.p_swaps:.4f}"
+        yield f"| p-value, one-sided | {found.p_value:.4f} ({both}) |"
         yield f"| size | {found.num_examples:,} examples, {found.num_resamples:,} resamples |"
-    yield f"| policy | {settings.policy}: {policy_words(settings, is_first=not promotion.champion_version)} |"
+    words = policy_words(settings, is_first=not promotion.champion_version)
+    yield f"| policy | {settings.policy}: {words} |"
 
 
 def policy_words(settings: PromotionSettings, *, is_first: bool) -> str:
-    """What a policy asks for."""
+    """Describe what a policy requires."""
     if is_first and settings.policy in ("superior", "not_worse"):
-        return "the first model of its name must score better than the baseline that is best on validation"
+        return (
+            "the first model of its name must score better than the baseline that is best on "
+            "validation"
+        )
     guarded = "no class may fall beyond its guard"
     return {
-        "superior": f"p at most {settings.alpha:g}, a gain of {settings.min_effect:g} points at least, {guarded}",
+        "superior": f"p at most {settings.alpha:g}, "
+        f"a gain of {settings.min_effect:g} points at least, {guarded}",
         "not_worse": f"the interval above -{settings.margin:g} points, {guarded}",
         "always": "no comparison",
         "never": "a person decides",
@@ -72,16 +83,17 @@ def policy_words(settings: PromotionSettings, *, is_first: bool) -> str:
 
 def _class_rows(promotion: Promotion) -> Iterator[str]:
     settings = PromotionSettings(**promotion.settings)
-    yield "| F1 of | in the test split | challenger | champion | gain | p of a fall | may fall by | |"
+    yield (
+        "| F1 of | in the test split | challenger | champion | gain | p of a fall | may fall by | |"
+    )
     yield "|---|---:|---:|---:|---:|---:|---:|---|"
     for change in (ClassChange(**found) for found in promotion.classes):
-        guard, said = (
-            guard_of(change.name, settings),
-            "**falls**" if has_fallen(change, settings) else "holds",
-        )
+        guard = guard_of(change.name, settings)
+        mark = "**falls**" if has_fallen(change, settings) else "holds"
         yield (
-            f"| {cell(change.name)} | {change.num_examples:,} | {change.ours:.1f} | {change.theirs:.1f} | {change.gain:+.1f} "
-            f"| {change.p_fall:.4f} | {guard:g} | {said} |"
+            f"| {cell(change.name)} | {change.num_examples:,} | {change.ours:.1f} "
+            f"| {change.theirs:.1f} | {change.gain:+.1f} "
+            f"| {change.p_fall:.4f} | {guard:g} | {mark} |"
         )
 
 
@@ -99,16 +111,17 @@ def _score_rows(scores: Scores) -> Iterator[str]:
                 if name == scores.baseline and len(scores.baselines) > 1
                 else ""
             )
-            yield f"| {title(metric)} of {name.replace('_', ' ')} | {value:.{digits(metric)}f} | {best} |"
+            shown = f"{value:.{digits(metric)}f}"
+            yield f"| {title(metric)} of {name.replace('_', ' ')} | {shown} | {best} |"
 
 
 def summary(promotion: Promotion) -> dict[str, Any]:
-    """All that is worth a row on the screen after a retraining."""
-    scores = _there(Scores.find(promotion.dataset, promotion.scores), "scores")
-    checkpoint = _there(Checkpoint.find(promotion.dataset, scores.checkpoint), "checkpoint")
-    tokens = _there(TokenSet.find(promotion.dataset, scores.tokens), "tokens")
+    """Summarize a retraining for a row on the screen."""
+    scores = _existing(Scores.find(promotion.dataset, promotion.scores), "scores")
+    checkpoint = _existing(Checkpoint.find(promotion.dataset, scores.checkpoint), "checkpoint")
+    tokens = _existing(TokenSet.find(promotion.dataset, scores.tokens), "tokens")
     snapshot: Snapshot = tokens.snapshot_of()
-    baseline, cheap = best_baseline(scores)
+    baseline, baseline_score = best_baseline(scores)
     return {
         "dataset": promotion.dataset,
         "problem": scores.problem,
@@ -121,7 +134,7 @@ def summary(promotion: Promotion) -> dict[str, Any]:
         "digits": digits(scores.headline),
         "metrics": scores.metrics,
         "baseline": baseline,
-        "baseline_score": cheap,
+        "baseline_score": baseline_score,
         "epochs": checkpoint.epochs,
         "train_seconds": checkpoint.train_seconds,
         "version": promotion.version,
@@ -133,7 +146,7 @@ def summary(promotion: Promotion) -> dict[str, Any]:
     }
 
 
-def _there(noun: Any, what: str) -> Any:
-    if noun is None:
+def _existing(artifact: Any, what: str) -> Any:
+    if artifact is None:
         raise ValueError(f"the {what} behind this promotion are gone from the store: retrain")
-    return noun
+    return artifact

@@ -6,16 +6,16 @@ from rnn_models.evaluation.metrics import find_metric
 
 
 def title(metric: str) -> str:
-    """A metric as people write it."""
+    """Give the title of a metric."""
     return find_metric(metric).title
 
 
 def digits(metric: str) -> int:
-    """Digits behind the point that are shown: a cost is no percentage, and often a small number."""
+    """Give the decimal places to show: a cost is no percentage, and often a small number."""
     return 3 if find_metric(metric).is_cost else 1
 
 
 def interval(metric: str, score: dict[str, Any]) -> str:
-    """A score with its 95 % interval, as it is shown everywhere."""
+    """Format a score with its 95 % interval."""
     n = digits(metric)
     return f"{score['value']:.{n}f} ({score['low']:.{n}f} to {score['high']:.{n}f})"

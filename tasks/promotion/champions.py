@@ -1,12 +1,11 @@
-"""Who is champion: every change of the aliases, one at a time, written down in the ledger and verified.
+"""The champion of a model: changes of the aliases, one at a time, recorded and verified.
 
-The aliases of a model are ``champion``, ``previous`` (whom a rollback puts
-back) and ``challenger`` (the newest version, set by registration).
+The aliases of a model are ``champion``, ``previous`` (the version that a
+rollback takes) and ``challenger`` (the newest version, set by registration).
 """
 
 import logging
-from collections.abc import Iterator, Mapping
-from dataclasses import asdict, replace
+from dataclasses import replace
 from typing import Any
 
 from prefect.client.schemas.objects import State
@@ -24,16 +23,16 @@ MOVES = (PROMOTED, ROLLED_BACK)
 
 
 class ChampionChangedError(OSError):
-    """The champion is another than the one that was compared with: compare again."""
+    """Another version became champion since the comparison, which must be repeated."""
 
 
 def was_overtaken(task: Any, run: Any, state: State[Any]) -> bool:
-    """Whether a task failed only because the champion changed meanwhile, so that it should compare anew."""
+    """Whether a task failed only because the champion changed meanwhile, so it should run again."""
     return isinstance(state.result(raise_on_failure=False), ChampionChangedError)
 
 
 def rival(name: str, version: str, champion: str | None) -> str:
-    """Whom a version is decided on against: the champion; where it is that itself, whom its promotion replaced."""
+    """Find the version to compare with: the champion, or the one that the version replaced."""
     if champion != version:
         return champion or ""
     replaced = [
@@ -53,17 +52,16 @@ def settle(
     scores: Scores,
     decision: str,
 ) -> tuple[bool, str]:
-    """Carry out a decision: move the aliases if the challenger is promoted, and write it down either way.
+    """Carry out a decision: move the aliases if the challenger is promoted, and record it.
 
-    A version that a person rolled back is not promoted again: only a person
-    puts it back.
+    A version that a person rolled back is not promoted again, but by a person.
 
     Args:
-        challenger: The version that was decided on.
+        challenger: The version.
         champion: The version that it was compared with, None if there was none.
-        is_promoted: What was decided.
-        why: The reason, as people read it.
-        scores: Those of the challenger.
+        is_promoted: The decision.
+        why: The reason, for a person.
+        scores: Of the challenger.
         decision: Digest of the Promotion.
 
     Returns:
@@ -73,7 +71,8 @@ def settle(
         ChampionChangedError: If another is champion by now.
         ValueError: If the challenger is not complete.
     """
-    name, version = challenger.name, challenger.version
+    name = challenger.name
+    version = challenger.version
     with locked("champion", name):
         ledger = caught_up(name)
         if ledger.champion == version:  # after a flow run that was stopped, or by hand
@@ -86,7 +85,10 @@ def settle(
         taken_back = check_complete(name, version).tags.get(WITHDRAWN)
         if is_promoted and taken_back:
             is_promoted = False
-            why = f"not promoted: version {version} was rolled back ({taken_back}); {_by_hand(name, version)}"
+            why = (
+                f"not promoted: version {version} was rolled back ({taken_back}); "
+                f"{_by_hand(name, version)}"
+            )
         event, after = (PROMOTED, version) if is_promoted else (KEPT, ledger.champion)
         line = ledger.next_line(
             event, version, after, why, scores=_values(scores), decision=decision
@@ -101,10 +103,10 @@ def _by_hand(name: str, version: str) -> str:
 
 
 def roll_back(name: str, to: str | None = None, why: str = "") -> Line:
-    """Put the previous champion back, or the version that is named, and write it down.
+    """Make the previous champion, or a named version, champion, and record it.
 
     Raises:
-        ValueError: If there is no such model or version, it is not complete, or is champion already.
+        ValueError: If there is no such model or version, or it is not complete or champion already.
         OSError: If MLflow gave no answer.
     """
     check_model(name)
@@ -113,7 +115,8 @@ def roll_back(name: str, to: str | None = None, why: str = "") -> Line:
         target = to or _previous(ledger)
         if target == ledger.champion:
             raise ValueError(
-                f"{name} version {target} is champion already; refrain history {name} shows who was before"
+                f"{name} version {target} is champion already; "
+                f"refrain history {name} shows who was before"
             )
         check_complete(name, target)
         scores = ledger.scores_of(target) or _stored_scores(name, target)
@@ -124,13 +127,13 @@ def roll_back(name: str, to: str | None = None, why: str = "") -> Line:
 
 
 def withdrawn(name: str, version: str) -> str:
-    """When and why a person rolled a version back; empty if nobody did, or it was put back since."""
+    """Read when and why a person rolled a version back; empty if it is not rolled back."""
     info = version_info(name, version)
     return str(info.tags.get(WITHDRAWN, "")) if info else ""
 
 
 def told(name: str, line: Line) -> str:
-    """What a rollback did, in a sentence."""
+    """Describe a rollback in a sentence."""
     before = f"in place of version {line.replaced}" if line.replaced else "where there was none"
     after = (
         f"a further rollback goes to version {line.previous}"
@@ -140,26 +143,8 @@ def told(name: str, line: Line) -> str:
     return f"{name}: version {line.champion} is champion now, {before} ({line.why}); {after}"
 
 
-def history(name: str) -> dict[str, Any]:
-    """All lines of a model's ledger, its aliases in MLflow, and where the two disagree.
-
-    Raises:
-        ValueError: If there is no such model.
-        OSError: If MLflow gave no answer.
-    """
-    check_model(name)
-    ledger, aliases = Ledger.of(name), mlflow_client.aliases(name)
-    lines = [asdict(line) for line in ledger.lines]
-    return {
-        "model": name,
-        "aliases": aliases,
-        "lines": lines,
-        "drift": list(_drift(ledger, aliases)),
-    }
-
-
 def caught_up(name: str) -> Ledger:
-    """The ledger, after what a crash left is finished and what was done without it is written down."""
+    """Read the ledger, after finishing what a crash left and recording changes made without it."""
     ledger = _finished(Ledger.of(name))
     champion = mlflow_client.aliases(name).get(CHAMPION, "")
     if champion != ledger.champion:
@@ -182,8 +167,8 @@ def caught_up(name: str) -> Ledger:
 
 
 def carry_out(ledger: Ledger, line: Line) -> Ledger:
-    """Write a line, do what it says, and count it as done."""
-    before = (version for version in ledger.before(line) if _stands(ledger.name, version))
+    """Write a line to the ledger, move the aliases as it says, and mark it as done."""
+    before = (version for version in ledger.before(line) if is_whole(ledger.name, version))
     line = replace(line, previous=next(before, ""))
     ledger.begin(line)
     if line.event in MOVES:
@@ -197,7 +182,7 @@ def _finished(ledger: Ledger) -> Ledger:
         return ledger
     now = mlflow_client.aliases(ledger.name).get(CHAMPION, "")
     if line.event in MOVES and (
-        now not in (line.replaced, line.champion) or not _stands(ledger.name, line.champion)
+        now not in (line.replaced, line.champion) or not is_whole(ledger.name, line.champion)
     ):
         log.warning(
             "%s: %s version %s was begun and not done, and version %s is champion now: dropped",
@@ -215,7 +200,7 @@ def _finished(ledger: Ledger) -> Ledger:
 
 
 def _move(name: str, line: Line) -> None:
-    """Point the aliases as a line says, and look whether they do.
+    """Move the aliases as a line says, and verify them.
 
     Raises:
         ValueError: If the version is not complete.
@@ -237,13 +222,14 @@ def _move(name: str, line: Line) -> None:
 
 def _changed(name: str, version: str, compared: str | None, now: str) -> str:
     return (
-        f"{name}: version {version} was to replace {_named(compared)} as champion, which meanwhile is {_named(now)}: "
+        f"{name}: version {version} was to replace {named(compared)} as champion, "
+        f"which meanwhile is {named(now)}: "
         "start the flow again, and it is compared anew"
     )
 
 
 def _is_noted(ledger: Ledger, line: Line) -> bool:
-    """Whether the very decision is the last that was made of a version."""
+    """Whether the same decision is the last one on its version."""
     last = next((known for known in reversed(ledger.lines) if known.version == line.version), None)
     return last is not None and (last.event, last.decision, last.champion) == (
         line.event,
@@ -258,13 +244,15 @@ def _previous(ledger: Ledger) -> str:
     )
     if not found:
         raise ValueError(
-            f"{ledger.name} has no previous champion: refrain history {ledger.name} shows its versions, "
+            f"{ledger.name} has no previous champion: refrain history {ledger.name} shows its "
+            "versions, "
             f"and refrain rollback {ledger.name} --to VERSION takes any of them"
         )
     return found
 
 
-def _stands(name: str, version: str) -> bool:
+def is_whole(name: str, version: str) -> bool:
+    """Whether a version exists and is complete."""
     info = version_info(name, version)
     return info is not None and is_complete(info)
 
@@ -279,24 +267,6 @@ def _stored_scores(name: str, version: str) -> dict[str, float]:
     return _values(found) if found else {}
 
 
-def _drift(ledger: Ledger, aliases: Mapping[str, str]) -> Iterator[str]:
-    """Sentences about what MLflow has otherwise than the ledger, and what is missing in either."""
-    name, champion = ledger.name, aliases.get(CHAMPION, "")
-    lost = sorted(set(range(1, len(ledger.lines) + 1)) - {line.number for line in ledger.lines})
-    if lost:
-        yield f"line {lost[0]} of the ledger is missing: somebody removed its file"
-    if ledger.pending:
-        yield f"line {ledger.pending.number} was begun and not done: the next decision or rollback finishes it"
-    if champion != ledger.champion:
-        yield (
-            f"in MLflow {_named(champion)} is champion, in the ledger {_named(ledger.champion)}: set by hand, or from another "
-            "store; the next decision or rollback writes it down"
-        )
-    elif ledger.lines and aliases.get(PREVIOUS, "") != ledger.lines[-1].previous:
-        yield f"in MLflow {_named(aliases.get(PREVIOUS))} is previous, in the ledger {_named(ledger.lines[-1].previous)}"
-    if champion and not _stands(name, champion):
-        yield f"{_named(champion)} is champion and not complete: refrain rollback {name} puts another in its place"
-
-
-def _named(version: str | None) -> str:
+def named(version: str | None) -> str:
+    """Name a version, or nobody, in a sentence."""
     return f"version {version}" if version else "nobody"

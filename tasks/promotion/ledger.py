@@ -3,8 +3,8 @@
 A line is a file of its own, ``ledger/NAME/000007.json``. Before an alias
 moves, the line is written as ``000007.pending``; it is renamed once MLflow
 has the aliases. So a line is whole or not there, and a crash between the two
-leaves what the next change must finish. Appended to one file, a line could be
-cut short, and nothing would say whether its aliases were moved.
+leaves a pending line for the next change to finish. A line at the end of one
+file could be cut short, and it would be unknown whether its aliases moved.
 """
 
 import json
@@ -18,13 +18,17 @@ from tasks.registry.lineage import flow_run_now, person
 from tasks.store import durable
 from tasks.store.home import home
 
-PROMOTED, KEPT, ROLLED_BACK, FOUND = "promoted", "kept", "rolled back", "found"
-LINE, PENDING = ".json", ".pending"
+PROMOTED = "promoted"
+KEPT = "kept"
+ROLLED_BACK = "rolled back"
+FOUND = "found"
+LINE = ".json"
+PENDING = ".pending"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Line:
-    """One decision: about which version, who is champion after it and who was before, when, why, by whom.
+    """One decision on a version: the champion after and before it, when, why and by whom.
 
     ``event`` is ``promoted``, ``kept`` (the champion stayed), ``rolled back``
     or ``found`` (somebody moved the alias in MLflow, or from another store).
@@ -35,10 +39,10 @@ class Line:
     version: str
     champion: str
     replaced: str  # empty if the champion stayed, or there was none
-    previous: str  # who one would go back to from here
+    previous: str  # the version that a rollback takes
     when: str  # ISO 8601, UTC
     why: str
-    flow_run: str  # empty if it was typed
+    flow_run: str  # empty if a person typed the command
     flow_run_url: str
     person: str
     scores: dict[str, float]
@@ -54,17 +58,17 @@ class Ledger:
 
     @classmethod
     def of(cls, name: str) -> "Ledger":
-        """Read it; empty if nothing was decided yet."""
+        """Read the ledger; empty if nothing was decided yet."""
         return cls(name, tuple(_read(path) for path in sorted(_folder(name).glob(f"*{LINE}"))))
 
     @property
     def champion(self) -> str:
-        """Who is champion after the last line; empty if nobody is."""
+        """The champion after the last line; empty if there is none."""
         return self.lines[-1].champion if self.lines else ""
 
     @property
     def reign(self) -> list[str]:
-        """Champions one after the other up to the last, without those that were gone back over."""
+        """The champions up to the last, in order, without those that a rollback left."""
         found: list[str] = []
         for line in self.lines:
             if line.event == KEPT or not line.champion:
@@ -76,7 +80,7 @@ class Ledger:
         return found
 
     def scores_of(self, version: str) -> dict[str, float]:
-        """The latest scores that are written down for a version."""
+        """Find the latest scores of a version in the ledger."""
         return next(
             (
                 line.scores
@@ -96,7 +100,7 @@ class Ledger:
         scores: Mapping[str, float],
         decision: str = "",
     ) -> Line:
-        """The line that comes after these, but for ``previous``: some of who was champion before may be gone."""
+        """Make the next line, without ``previous``: some earlier champions may be gone."""
         flow_run, url = flow_run_now()
         return Line(
             number=max((line.number for line in self.lines), default=0) + 1,
@@ -115,7 +119,7 @@ class Ledger:
         )
 
     def before(self, line: Line) -> list[str]:
-        """Who was champion before the one of a line that comes next, the latest first."""
+        """List the champions before that of the next line, the latest first."""
         reign = Ledger(self.name, (*self.lines, line)).reign
         return [version for version in reversed(reign) if version != line.champion]
 
@@ -125,11 +129,11 @@ class Ledger:
         return next(map(_read, sorted(_folder(self.name).glob(f"*{PENDING}"))), None)
 
     def begin(self, line: Line) -> None:
-        """Write a line before what it says is done."""
+        """Write a line before the aliases move."""
         durable.write_json(_path(self.name, line, PENDING), asdict(line))
 
     def finish(self, line: Line) -> "Ledger":
-        """Make a line that was begun one of the ledger, and return that."""
+        """Add a line that was begun to the ledger, and return the ledger."""
         path = _path(self.name, line, LINE)
         if path.exists():
             raise OSError(
@@ -139,7 +143,7 @@ class Ledger:
         return Ledger(self.name, (*self.lines, line))
 
     def drop(self, line: Line) -> None:
-        """Forget a line that was begun."""
+        """Remove a line that was begun."""
         _path(self.name, line, PENDING).unlink()
 
 

@@ -1,4 +1,4 @@
-"""Before a version becomes champion: it says what its training said, to the last bit, where this repository is not."""
+"""The parity check: a version answers as its training did, to the last bit."""
 
 import json
 import logging
@@ -20,55 +20,52 @@ from tasks.serving.predictor import Predictor
 from tasks.store.artifacts import Checkpoint, ModelVersion, Scores, TokenSet
 
 log = logging.getLogger(__name__)
-NUM_GOLDEN = 64  # test rows that are said again: a batch
-GOLDEN_LENGTH = (
-    64  # tokens that a text is gone on with, of a model that does; a whole text may take a thousand
-)
+NUM_GOLDEN = 64  # test rows that are compared: a batch
 
 
 def check_parity(version: ModelVersion, scores: Scores, tokens: TokenSet) -> dict[str, float]:
-    """Let a registered version answer golden rows in a process of its own, and hold it against its training.
+    """Compare the answers of a registered version, in a process of its own, with its checkpoint's.
 
-    Golden rows are the first of the test split; the training's answers are
-    those of its checkpoint, here, with the code that trained it. How large and
-    fast the version is goes into its tags.
+    Golden rows are the first of the test split; the checkpoint answers them
+    here, with the code that trained it. Size and speed of the version go into
+    its tags.
 
     Raises:
-        ValueError: If one answer differs, with row, expected and found; or if the version does not run.
+        ValueError: If an answer differs, with row, expected and found, or the version fails.
     """
-    rows, asked = golden_rows(tokens), golden_asked(scores)
-    expected = [training_says(scores, tokens, rows, params) for params in asked]
-    found = run_apart(
-        version.name, version.version, [(rows, params) for params in asked], is_timed=True
-    )
+    rows = golden_rows(tokens)
+    requests = golden_requests(scores)
+    expected = [checkpoint_answers(scores, tokens, rows, params) for params in requests]
+    calls = [(rows, params) for params in requests]
+    found = run_apart(version.name, version.version, calls, is_timed=True)
     for ours, theirs in zip(expected, found.tables, strict=True):
         difference = next(differences(ours, theirs), "")
         if difference:
             raise ValueError(
-                f"{version.name} version {version.version} does not say what its training said, so it is not promoted: "
-                f"{difference}. Its files in MLflow are not those that were registered, or it was trained on another kind "
-                f"of machine: delete the version and retrain"
+                f"{version.name} version {version.version} does not answer as its training did, so "
+                f"it is not promoted: {difference}. Its files in MLflow are not those that were "
+                "registered, or it was trained on another kind of machine: delete the version and "
+                "retrain"
             )
     write_tags(version, found.speed | {"parity_rows": len(rows)})
     return found.speed
 
 
 def golden_rows(tokens: TokenSet) -> pd.DataFrame:
-    """Raw test rows, few and always the same."""
-    return raw_rows(tokens.snapshot_of().table("test").slice(0, NUM_GOLDEN), tokens)[0]
+    """Take raw test rows, few and always the same."""
+    return raw_rows(tokens.snapshot_of().table("test").slice(0, NUM_GOLDEN), tokens)
 
 
-def golden_asked(scores: Scores) -> list[dict[str, Any]]:
-    """What is asked of a version; one that foretells texts is asked for these costs too, for they decide."""
-    if find_problem(scores.problem).token_nats is None:
-        return [LONG_TEXTS]
-    return [LONG_TEXTS | {"sample_length": GOLDEN_LENGTH}, LONG_TEXTS | {"judge": True}]
+def golden_requests(scores: Scores) -> list[dict[str, Any]]:
+    """List the parameters of the requests that a version must answer exactly."""
+    requests = find_problem(scores.problem).output.parity_requests
+    return [LONG_TEXTS | dict(parameters) for parameters in requests]
 
 
-def training_says(
-    scores: Scores, tokens: TokenSet, rows: pd.DataFrame, asked: dict[str, Any]
+def checkpoint_answers(
+    scores: Scores, tokens: TokenSet, rows: pd.DataFrame, parameters: dict[str, Any]
 ) -> pd.DataFrame:
-    """What the checkpoint behind some scores says of raw rows.
+    """Let the checkpoint behind some scores answer raw rows.
 
     Raises:
         ValueError: If somebody removed it from the store.
@@ -79,11 +76,12 @@ def training_says(
             f"checkpoint {scores.checkpoint} of {scores.dataset} is gone from the store: retrain"
         )
     with TemporaryDirectory(prefix="refrain-parity-") as folder:
-        return answer(Predictor(pack_model(checkpoint, tokens, Path(folder))), rows, asked)
+        predictor = Predictor(pack_model(checkpoint, tokens, Path(folder)))
+        return answer(predictor, rows, parameters)
 
 
 def differences(expected: pd.DataFrame, found: pd.DataFrame) -> Iterator[str]:
-    """Say where two tables differ, floats in their last bit too."""
+    """Describe where two tables differ, floats in their last bit too."""
     if list(expected.columns) != list(found.columns) or len(expected) != len(found):
         shapes = [f"{len(table)} rows of {', '.join(table.columns)}" for table in (expected, found)]
         yield f"expected {shapes[0]}, found {shapes[1]}"
@@ -94,25 +92,26 @@ def differences(expected: pd.DataFrame, found: pd.DataFrame) -> Iterator[str]:
             # As JSON a float is written with as many digits as tell it from its neighbours.
             want, got = (json.dumps(plain(value), ensure_ascii=False) for value in (ours, theirs))
             if want != got:
-                place = next(
+                index = next(
                     (i for i, (a, b) in enumerate(zip(want, got, strict=False)) if a != b),
                     min(len(want), len(got)),
                 )
-                start = max(0, place - 40)
-                yield f"row {number}, {column}: expected {want[start : place + 40]}, found {got[start : place + 40]}"
+                near = slice(max(0, index - 40), index + 40)
+                yield f"row {number}, {column}: expected {want[near]}, found {got[near]}"
 
 
-def write_tags(version: ModelVersion, told: dict[str, float]) -> None:
-    """Write what was measured to a version's tags and to the log."""
-    tags = {f"refrain.{name}": f"{value:.4g}" for name, value in told.items()}
+def write_tags(version: ModelVersion, measured: dict[str, float]) -> None:
+    """Write sizes and speeds to a version's tags and to the log."""
+    tags = {f"refrain.{name}": f"{value:.4g}" for name, value in measured.items()}
     mlflow_client.set_version_tags(version.name, version.version, tags)
     log.info(
-        "version %s says what its training said, %d rows: %.0f rows/s, one row %.1f ms (p99 %.1f), %.1f MB, cold start %.1f s",
+        "version %s answers as its training did, %d rows: %.0f rows/s, one row %.1f ms (p99 %.1f), "
+        "%.1f MB, cold start %.1f s",
         version.version,
-        told["parity_rows"],
-        told["rows_per_second"],
-        told["p50_milliseconds"],
-        told["p99_milliseconds"],
-        told["megabytes"],
-        told["cold_start_seconds"],
+        measured["parity_rows"],
+        measured["rows_per_second"],
+        measured["p50_milliseconds"],
+        measured["p99_milliseconds"],
+        measured["megabytes"],
+        measured["cold_start_seconds"],
     )

@@ -1,4 +1,4 @@
-"""Registered models as MLflow keeps and loads them: their signature, their requirements, what they answer here."""
+"""Registered models as MLflow keeps and loads them: signature, requirements, answers here."""
 
 import atexit
 import math
@@ -14,6 +14,8 @@ import numpy as np
 import pandas as pd
 
 from data.errors import nearest
+from rnn_models.output_kind import ColumnType, ListOf, MapOf, OutputKind, StructOf
+from rnn_models.problem import find_problem
 from tasks.registry.mlflow_client import CHAMPION, client, version_with_alias
 from tasks.registry.mlflow_library import (
     Array,
@@ -30,68 +32,70 @@ from tasks.registry.mlflow_library import (
     Schema,
     mlflow,
 )
-from tasks.registry.versions import model_names, versions_of
+from tasks.registry.versions import PROBLEM, model_names, version_info, versions_of
 from tasks.serving.input_texts import broken_character
 from tasks.store.home import home
 
-# What serves a model is MLflow's small distribution: without its store, its own pages, scikit-learn and matplotlib.
+# MLflow's small distribution serves a model: without store, pages, scikit-learn, matplotlib.
 DISTRIBUTIONS = {"mlflow": "mlflow-skinny"}
-TEXT, NUMBER, PLACE = DataType.string, DataType.double, DataType.long
-KINDS: dict[type, DataType] = {bool: DataType.boolean, int: PLACE, float: NUMBER}
-ENTITY = {"kind": TEXT, "text": TEXT, "start": PLACE, "stop": PLACE, "confidence": NUMBER}
-# Columns by the name of what a model says; those in brackets, of what it takes, may be left out.
-TAKES: dict[str, dict[str, Any]] = {
-    "label": {"text": TEXT},
-    "tags": {"[text]": TEXT, "[tokens]": Array(TEXT)},
-    "target": {"text": TEXT},
-    "text": {"text": TEXT, "[label]": TEXT},
+TYPES: dict[Any, DataType] = {
+    str: DataType.string,
+    float: DataType.double,
+    int: DataType.long,
+    bool: DataType.boolean,
 }
-SAYS: dict[str, dict[str, Any]] = {
-    "label": {"label": TEXT, "score": NUMBER, "probabilities": Map(NUMBER)},
-    "tags": {
-        "tags": Array(TEXT),
-        "score": NUMBER,
-        "entities": Array(Object([*map(Property, ENTITY, ENTITY.values())])),
-    },
-    "target": {
-        "target": TEXT,
-        "score": NUMBER,
-        "n_best": Array(Object([Property("target", TEXT), Property("score", NUMBER)])),
-    },
-    "text": {"text": TEXT, "score": NUMBER, "continuation": TEXT},
-}
-UNFAMILIAR = {"unfamiliar": DataType.boolean}  # the last column of every answer
+UNFAMILIAR: dict[str, ColumnType] = {"unfamiliar": bool}  # the last column of every answer
 
 
-def signature_of(target: str, columns: Sequence[str], asked: Mapping[str, Any]) -> ModelSignature:
-    """What a model takes, says and may be asked.
+def signature_of(
+    kind: OutputKind, columns: Sequence[str], parameters: Mapping[str, Any]
+) -> ModelSignature:
+    """Describe the rows, answers and request parameters of a model.
 
     Args:
-        target: Name of what it says.
+        kind: The shape of its answers.
         columns: Those of its rows: a text without a label has no such column.
-        asked: Its params with their defaults.
+        parameters: Request parameters with their defaults.
     """
-    takes = {
-        name: kind
-        for name, kind in TAKES[target].items()
-        if name != "[label]" or "label" in columns
+    inputs = {
+        name: each for name, each in kind.inputs.items() if not each.is_trained or name in columns
     }
     return ModelSignature(
         inputs=Schema(
             [
-                ColSpec(kind, name.strip("[]"), required=name[0] != "[")
-                for name, kind in takes.items()
+                ColSpec(mlflow_type(each.type), name, required=not each.is_optional)
+                for name, each in inputs.items()
             ]
         ),
-        outputs=Schema([ColSpec(kind, name) for name, kind in (SAYS[target] | UNFAMILIAR).items()]),
+        outputs=Schema(
+            [
+                ColSpec(mlflow_type(each), name)
+                for name, each in (dict(kind.columns) | UNFAMILIAR).items()
+            ]
+        ),
         params=ParamSchema(
-            [ParamSpec(name, KINDS[type(value)], value) for name, value in asked.items()]
+            [ParamSpec(name, TYPES[type(value)], value) for name, value in parameters.items()]
         ),
     )
 
 
+def mlflow_type(column: ColumnType) -> Any:
+    """Translate the type of a column."""
+    if isinstance(column, ListOf):
+        return Array(mlflow_type(column.item))
+    if isinstance(column, MapOf):
+        return Map(mlflow_type(column.value))
+    if isinstance(column, StructOf):
+        fields = column.fields.items()
+        return Object([Property(name, mlflow_type(each)) for name, each in fields])
+    return TYPES[column]
+
+
 def requirements_of(libraries: Sequence[str]) -> list[str]:
-    """What to install where some libraries are imported, pinned to what is here; a build of torch is the machine's matter."""
+    """Pin the distributions of libraries to the versions that are installed here.
+
+    The build of torch depends on the machine, so its local label is left out.
+    """
     names = [DISTRIBUTIONS.get(library, library) for library in libraries]
     return [f"{name}=={version(name).split('+')[0]}" for name in names]
 
@@ -102,9 +106,9 @@ def log_model(
     files: Path,
     package: Path,
     *,
-    target: str,
+    kind: OutputKind,
     example: pd.DataFrame,
-    asked: Mapping[str, Any],
+    parameters: Mapping[str, Any],
     libraries: Sequence[str],
     tags: Mapping[str, str],
 ) -> LoggedModel:
@@ -115,11 +119,11 @@ def log_model(
         code: The file for MLflow.
         files: Folder of weights and vocabularies.
         package: Folder of the code that it runs.
-        target: Name of what it says.
+        kind: The shape of its answers.
         example: A row to try it with.
-        asked: What may be asked of it, with its defaults.
-        libraries: What its code imports; pinned to the versions that are here.
-        tags: What the logged model tells about itself.
+        parameters: Its request parameters with their defaults.
+        libraries: Those that its code imports.
+        tags: Of the logged model.
     """
     with mlflow.start_run(run_id=run_id):
         model: LoggedModel = mlflow.pyfunc.log_model(
@@ -127,8 +131,8 @@ def log_model(
             python_model=str(code),
             artifacts={"model": str(files)},
             code_paths=[str(package)],
-            input_example=(example, dict(asked)),
-            signature=signature_of(target, list(example.columns), asked),
+            input_example=(example, dict(parameters)),
+            signature=signature_of(kind, list(example.columns), parameters),
             pip_requirements=requirements_of(libraries),
             tags=dict(tags),
         )
@@ -145,7 +149,7 @@ def download(name: str, number: str, folder: Path) -> Path:
 
 @dataclass(frozen=True)
 class Loaded:
-    """A registered version that was loaded as anybody would, into this process."""
+    """A registered version, loaded into this process as anybody would load it."""
 
     name: str
     number: str
@@ -163,8 +167,15 @@ class Loaded:
         return cls(name, number, mlflow.pyfunc.load_model(address))
 
     @property
+    def kind(self) -> OutputKind:
+        """The shape of its answers."""
+        info = version_info(self.name, self.number)
+        assert info, "it was loaded from the registry"
+        return find_problem(info.tags[PROBLEM]).output
+
+    @property
     def defaults(self) -> dict[str, Any]:
-        """What may be asked of it, with what it does if nothing is asked."""
+        """Its request parameters with their defaults."""
         schema = self.pyfunc.metadata.get_params_schema()
         return {each.name: each.default for each in schema or ()}
 
@@ -172,13 +183,13 @@ class Loaded:
         """Let it answer raw rows.
 
         Raises:
-            ValueError: If rows or params are not as it takes them; MLflow itself passes over params that it does not know.
+            ValueError: If rows or params are wrong; MLflow itself ignores unknown params.
         """
         unknown = sorted(set(params or ()) - set(self.defaults))
         if unknown:
-            known = f"only {', '.join(self.defaults)}" if self.defaults else "nothing may"
             raise ValueError(
-                f"{unknown[0]} may not be asked of {self.name} version {self.number}, {known}"
+                f"{self.name} version {self.number} has no parameter {unknown[0]}, "
+                f"only {', '.join(self.defaults)}"
             )
         self._check_characters(rows)
         try:
@@ -188,7 +199,7 @@ class Loaded:
         return predicted
 
     def _check_characters(self, rows: pd.DataFrame) -> None:
-        """Refuse what is no text before MLflow converts it, with an error of its own."""
+        """Reject broken text before MLflow converts it and fails with an error of its own."""
         for name in rows:
             for number, value in enumerate(rows[name].tolist(), 1):
                 broken = next(filter(None, map(broken_character, _texts_in(value))), "")
@@ -211,36 +222,39 @@ def predict_with(
     return Loaded.of(name, number).predict(rows, params)
 
 
-def find_model(said: str) -> tuple[str, str]:
-    """Name and version of a model as people name it: ``NAME``, whose champion it is, ``NAME@ALIAS`` or ``NAME/VERSION``.
+def find_model(model: str) -> tuple[str, str]:
+    """Find name and version of ``NAME`` (its champion), ``NAME@ALIAS`` or ``NAME/VERSION``.
 
     Raises:
         ValueError: If there is no such model, alias or version.
     """
-    name, is_number, number = said.partition("/")
+    name, is_number, number = model.partition("/")
     name, _, alias = name.partition("@")
     names = model_names()
     if name not in names:
         raise ValueError(
-            f"there is no model {name!r}: {nearest(name, names) if names else 'none is registered yet'}"
+            f"there is no model {name!r}: "
+            f"{nearest(name, names) if names else 'none is registered yet'}"
         )
     versions = [str(made.version) for made in versions_of(name)]
     if is_number:
         if number not in versions:
             raise ValueError(
-                f"{name} has no version {number!r}: expected one of {', '.join(sorted(versions, key=int))}"
+                f"{name} has no version {number!r}: "
+                f"expected one of {', '.join(sorted(versions, key=int))}"
             )
         return name, number
     found = version_with_alias(name, alias or CHAMPION)
     if found is None:
         raise ValueError(
-            f"{name} has no {alias or CHAMPION}: name a version, as in {name}/{max(versions, key=int, default='1')}"
+            f"{name} has no {alias or CHAMPION}: name a version, "
+            f"as in {name}/{max(versions, key=int, default='1')}"
         )
     return name, found
 
 
 def plain(value: Any) -> Any:
-    """A cell of an answer as JSON takes it: what went through Parquet has arrays for lists."""
+    """Make a cell of an answer plain for JSON: a cell from Parquet has arrays for lists."""
     if isinstance(value, dict):
         return {name: plain(each) for name, each in value.items()}
     if isinstance(value, list | tuple | np.ndarray):

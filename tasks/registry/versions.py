@@ -27,6 +27,7 @@ from tasks.store.code import digest
 
 log = logging.getLogger(__name__)
 KEY = "refrain.key"  # a digest of all inputs of a version
+PROBLEM = "refrain.problem"
 SCORES = "refrain.scores"  # the digest of its newest scores
 FILES = "refrain.files"  # a digest of the names and sizes of its files
 COMPLETE = "refrain.complete"  # the time it was completed, written last

@@ -1,4 +1,4 @@
-"""How BLEU cuts the texts of a dataset, by its language or by the script of its training rows."""
+"""The tokenizer of BLEU for a dataset, by its language or by the script of its training rows."""
 
 import logging
 from collections.abc import Iterator, Mapping
@@ -36,7 +36,8 @@ def bleu_tokenizer(
     chosen = EvaluationSettings(**changes(settings)).bleu_tokenizer
     if chosen != "auto":
         return chosen
-    scripts, language = scripts_of(tokens, place=1), language_of(tokens.dataset, catalog)
+    scripts = scripts_of(tokens, index=1)
+    language = language_of(tokens.dataset, catalog)
     found = choose_tokenizer(
         language, unspaced_share=scripts.unspaced_share, han_share=scripts.han_share
     )
@@ -48,43 +49,48 @@ def bleu_tokenizer(
     return found
 
 
-def scripts_of(tokens: TokenSet, *, place: int) -> Scripts:
+def scripts_of(tokens: TokenSet, *, index: int) -> Scripts:
     """Count the scripts of one side of the training rows: 0 is the source, 1 the target."""
     snapshot = tokens.snapshot_of()
     batches = parquet_batches(snapshot.folder / "train.parquet")
     problem = find_problem(tokens.problem)
     return count_scripts(
-        table[("", *problem.sides(table.column_names))[-2:][place]] for table in batches
+        table[("", *problem.sides(table.column_names))[-2:][index]] for table in batches
     )
 
 
 def bleu_advice(language: str, report: Mapping[str, Any]) -> Iterator[str]:
-    """Say where BLEU would cut the references of a dataset in a way that may not be meant, and what to do."""
+    """Warn where BLEU would cut the references in an unwanted way, and advise what to do."""
     side = report["words"]["sides"].get("target", {})
-    if (
-        "unspaced_share" not in side or not report["kept"]
-    ):  # a report of before scripts were counted
+    # Reports from before scripts were counted have no such share.
+    if "unspaced_share" not in side or not report["kept"]:
         return
-    share, wanted = side["unspaced_share"], language_tokenizer(language)
+    share = side["unspaced_share"]
+    wanted = language_tokenizer(language)
     used = choose_tokenizer(language, unspaced_share=share, han_share=side["han_share"])
     setting = "evaluation.bleu_tokenizer chooses another"
     if wanted and not wanted.startswith("ko") and share < MOST:
         yield (
-            f"language {cell(language)} makes BLEU cut target by `{used}`, but only {share:.0%} of its letters are of scripts "
-            f"without spaces between words: look at language and columns, or {setting}."
+            f"language {cell(language)} makes BLEU cut target by `{used}`, but only {share:.0%} of "
+            "its letters are of scripts without spaces between words: look at language and "
+            f"columns, or {setting}."
         )
     elif wanted and not is_installed(wanted):
         command = f'pip install "sacrebleu[{NEEDS[wanted][0]}]"'
-        yield f"BLEU will cut target by `{used}`, for `{wanted}` is not installed: `{command}` brings it."
+        yield (
+            f"BLEU will cut target by `{used}`, for `{wanted}` is not installed: "
+            f"`{command}` brings it."
+        )
     elif not wanted and share >= MOST:
         yield (
-            f"BLEU will cut target by `{used}`, since {share:.0%} of its letters are of scripts without spaces between words "
-            f"and language {cell(language)} names none that has a tokenizer of its own: correct language, or {setting}."
+            f"BLEU will cut target by `{used}`, since {share:.0%} of its letters are of scripts "
+            f"without spaces between words and language {cell(language)} names none that has a "
+            f"tokenizer of its own: correct language, or {setting}."
         )
     train = side.get("train", {"running": 0})
     words = train["running"] / max(1, report["words"]["rows"]["train"])
     if used == DEFAULT_TOKENIZER and 0 < words < FEW_WORDS:
         yield (
-            f"target has {words:.1f} words a row, and BLEU counts runs of four: where most have fewer, "
-            "evaluation.bleu_tokenizer=char or chrF says more."
+            f"target has {words:.1f} words a row, and BLEU counts runs of four: where most have "
+            "fewer, evaluation.bleu_tokenizer=char or chrF says more."
         )

@@ -1,4 +1,4 @@
-"""How good a tagger is on raw text: test tokens are put together as text is written, and cut again as it will be served."""
+"""The score of a tagger on raw text: test tokens are joined to text, and cut as served text is."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,7 +9,7 @@ from tasks.serving.packing import pack_model
 from tasks.serving.predictor import Predictor
 from tasks.store.artifacts import Checkpoint, TokenSet
 
-Places = set[tuple[str, int, int]]
+Places = set[tuple[str, int, int]]  # kind, start and stop of each entity of a text
 
 
 def raw_text_scores(
@@ -18,16 +18,18 @@ def raw_text_scores(
     rows: Sequence[Sequence[str]],
     tags: Sequence[Sequence[str]],
 ) -> dict[str, float]:
-    """Score a tagger of words on raw text; a model of anything else, or of characters, reads raw text as it reads rows.
+    """Score a tagger of words on raw text.
+
+    A tagger of characters reads raw text as it reads rows, so it has no such score.
 
     Args:
         checkpoint: The model.
-        tokens: What it was trained on.
+        tokens: Its token set.
         rows: Tokens of each row.
-        tags: The tags that are right.
+        tags: The reference tags.
 
     Returns:
-        Entity F1 in percent, under the name of its metric; nothing where there is no such score.
+        Entity F1 in percent, by the name of its metric; nothing where there is no such score.
     """
     with TemporaryDirectory(prefix="refrain-raw-text-") as folder:
         predictor = Predictor(pack_model(checkpoint, tokens, Path(folder)))
@@ -35,20 +37,19 @@ def raw_text_scores(
     if cuts is None:
         return {}
     joined = [cuts.together(row) for row in rows]
-    true = [
+    references = [
         _places(entities(text, spans, right))
         for (text, spans), right in zip(joined, tags, strict=True)
     ]
-    found = [
-        _places(said) for _, _, said in predictor.predict_entities([text for text, _ in joined])
-    ]
-    return {"span_f1": places_f1(found, true)}
+    answers = predictor.predict_entities([text for text, _ in joined])
+    return {"span_f1": places_f1([_places(found) for _, _, found in answers], references)}
 
 
-def places_f1(found: Sequence[Places], true: Sequence[Places]) -> float:
-    """F1 in percent of entities that have the same kind and the same characters."""
-    hits = sum(len(ours & theirs) for ours, theirs in zip(found, true, strict=True))
-    return 200 * hits / max(1, sum(map(len, found)) + sum(map(len, true)))
+def places_f1(predictions: Sequence[Places], references: Sequence[Places]) -> float:
+    """Compute F1 in percent of entities that have the same kind and the same characters."""
+    pairs = zip(predictions, references, strict=True)
+    hits = sum(len(ours & theirs) for ours, theirs in pairs)
+    return 200 * hits / max(1, sum(map(len, predictions)) + sum(map(len, references)))
 
 
 def _places(found: Sequence[Entity]) -> Places:

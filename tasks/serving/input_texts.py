@@ -1,4 +1,4 @@
-"""Which texts a model reads: one rule for the command line, files, MLflow's pyfunc and HTTP."""
+"""The texts that a model reads: one rule for the command line, files, pyfunc and HTTP."""
 
 import math
 import unicodedata
@@ -10,7 +10,7 @@ BLANKS = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0")
 
 
 def is_blank(text: str) -> bool:
-    """Whether a text has nothing that can be seen: it is empty, or made of spaces and invisible characters."""
+    """Whether a text shows nothing: it is empty, or made of spaces and invisible characters."""
     return all(character in BLANKS or _is_invisible(character) for character in text)
 
 
@@ -20,7 +20,7 @@ def _is_invisible(character: str) -> bool:
 
 
 def text_fault(text: object, *, may_be_empty: bool, max_characters: int) -> tuple[str, str] | None:
-    """Say why a model does not read a text.
+    """Explain why a model does not read a text.
 
     Args:
         text: What came as a text.
@@ -56,7 +56,7 @@ def text_fault(text: object, *, may_be_empty: bool, max_characters: int) -> tupl
 
 
 def broken_character(text: str) -> str:
-    """Say where a text has half a surrogate pair, which no file and no library takes; nothing if it has none."""
+    """Name where a text has half a surrogate pair, which no library takes; empty if it has none."""
     try:
         text.encode()
     except UnicodeEncodeError as error:
@@ -65,7 +65,7 @@ def broken_character(text: str) -> str:
 
 
 def tokens_fault(tokens: Sequence[object], *, max_characters: int) -> tuple[str, str] | None:
-    """Say why a model does not read a text that is cut into tokens already; None if it does."""
+    """Explain why a model does not read a text that is cut into tokens; None if it does."""
     for place, token in enumerate(tokens, 1):
         fault = text_fault(token, may_be_empty=True, max_characters=max_characters)
         if fault:

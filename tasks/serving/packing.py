@@ -1,4 +1,4 @@
-"""Put a model's files and the code that runs it together, so that it loads anywhere.
+"""Packing: a model's files and the code that runs it, so that it loads anywhere.
 
 The code travels as a package whose name holds a digest of it. So two versions
 with different code load side by side in one process, and neither meets a
@@ -21,7 +21,7 @@ IMPORT = re.compile(rf"^(\s*from|\s*import) ({'|'.join(OURS)})\b", flags=re.MULT
 
 
 def needed_libraries(modules: list[Path], root: Path = ROOT) -> list[str]:
-    """All libraries that some modules import, ours and Python's own left out."""
+    """List the libraries that some modules import, without ours and the standard library."""
     found = set[str]()
     for node in (node for path in modules for node in ast.walk(ast.parse(source_text(path, root)))):
         if isinstance(node, ast.Import):
@@ -32,7 +32,7 @@ def needed_libraries(modules: list[Path], root: Path = ROOT) -> list[str]:
 
 
 def served_modules(problem: str) -> list[Path]:
-    """All our modules that serve a model of a problem, the file for MLflow included."""
+    """List our modules that serve a model of a problem, the file for MLflow included."""
     return needed_modules([SERVING, Path(f"rnn_models/problems/{problem}.py")])
 
 

@@ -1,6 +1,6 @@
-"""Raw texts in, labels, tags or texts out: a model with its vocabularies, from one folder."""
+"""A model with its vocabularies, read from one folder: raw rows in, predictions out."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from itertools import accumulate, pairwise
 from pathlib import Path
@@ -15,27 +15,17 @@ from data.text.settings import UNK_ID
 from data.text.spans import Entity, Span, entities
 from rnn_models.batching.batch import EOS_ID, Examples, Ragged, Words
 from rnn_models.checkpoints.checkpoint import load_model
-from rnn_models.decoding.label_probabilities import label_probabilities
 from rnn_models.decoding.predict import predict_all
-from rnn_models.problem import Output
+from rnn_models.output_kind import Changes, OutputKind, Row
 
-SAMPLING = (
-    "temperature",
-    "top_k",
-    "top_p",
-    "sample_length",
-    "seed",
-)  # settings that may be others each time
-Row = str | Sequence[str]  # a raw text, or one that is cut already
-Changes = Mapping[str, Any]
 NOTHING: Changes = {}
 
 
 class Predictor:
     """A trained model and its encoder, ready for raw texts.
 
-    Settings may be others at each call (``asked``). They are the model's own
-    for that long, so calls from several threads wait for one another.
+    A call may change some settings. They are the model's own for that long, so
+    calls from several threads wait for one another.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -46,47 +36,56 @@ class Predictor:
         self.lock = Lock()
 
     @property
-    def target(self) -> str:
-        """Name of what comes out: label, tags, target or text."""
-        return self.encoder.roles[-1]
+    def kind(self) -> OutputKind:
+        """The shape of its answers."""
+        return self.problem.output
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Names of labels or tags."""
+        return self.encoder.labels
 
     @contextmanager
-    def _asked(self, asked: Changes) -> Iterator[None]:
+    def _changed(self, changes: Changes) -> Iterator[None]:
         with self.lock:
-            own = getattr(
-                self.model, "settings", None
-            )  # a classifier has none: nothing of it may be asked for
-            if own is None or not asked:
+            own = getattr(self.model, "settings", None)
+            if own is None or not changes:  # a classifier has no settings to change
                 yield
                 return
-            self.model.settings = own.with_changes(asked)
+            self.model.settings = own.with_changes(changes)
             try:
                 yield
             finally:
                 self.model.settings = own
 
-    def _examples(self, rows: Sequence[Row]) -> Examples:
+    def examples(self, rows: Sequence[Row]) -> Examples:
+        """Encode raw texts, or texts that are cut into tokens already."""
         cut = [self.encoder.cut(row) if isinstance(row, str) else list(row) for row in rows]
-        source, spelled = Ragged(*self.encoder.source.encode(cut)), self.encoder.spell(cut)
-        nothing = Ragged(np.zeros(0, np.int32), np.zeros(len(rows) + 1, np.int64))
+        source = Ragged(*self.encoder.source.encode(cut))
+        spelled = self.encoder.spell(cut)
+        no_targets = Ragged(np.zeros(0, np.int32), np.zeros(len(rows) + 1, np.int64))
         words = Words(*(Ragged(*column) for column in spelled)) if spelled else None
-        return Examples(source, nothing, words)
+        return Examples(source, no_targets, words)
 
-    def outputs(self, rows: Sequence[Row], asked: Changes = NOTHING) -> list[Output]:
-        """What the model says of each text, or of one that is cut already, as ids."""
-        examples = self._examples(rows)
-        with self._asked(asked):
+    def outputs(self, rows: Sequence[Row], changes: Changes = NOTHING) -> list[Any]:
+        """Give the problem's outputs for rows."""
+        examples = self.examples(rows)
+        with self._changed(changes):
             return predict_all(self.problem, self.model, examples)
 
     def unfamiliar(self, rows: Sequence[Row]) -> list[bool]:
-        """Whether more than half of a row's characters stand in tokens that training does not know.
+        """Whether more than half of a row's characters are in tokens that training does not know.
 
-        Where words are spelled, a word is unknown as far as its characters are: new names are what a tagger is for.
+        Where words are spelled, a word is unknown as far as its characters are, because a tagger
+        is meant to find new names.
         """
         return [_is_most_unknown(*self._unknown(row)) for row in rows]
 
     def _unknown(self, row: Row) -> tuple[NDArray[np.integer[Any]], NDArray[np.bool_]]:
-        """How many characters each token of a row has, and whether it is unknown; or the same of single characters."""
+        """Count the characters of each token of a row and mark the unknown tokens.
+
+        Where words are spelled, each character counts as a token.
+        """
         if self.encoder.characters:
             letters = "".join(self.encoder.cut(row) if isinstance(row, str) else row)
             known = self.encoder.characters.known
@@ -101,90 +100,82 @@ class Predictor:
 
     @property
     def _read_by(self) -> Encoder | Tokenizer:
-        """What reads raw texts: of a text that is continued, the tokenizer of what is said."""
-        return (
-            self.encoder.target
-            if isinstance(self.encoder.target, Tokenizer) and self.target == "text"
-            else self.encoder
-        )
+        """What reads raw texts: of a text that is continued, the tokenizer of the target."""
+        target = self.encoder.target
+        if self.kind.is_continuation and isinstance(target, Tokenizer):
+            return target
+        return self.encoder
 
-    def probabilities(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """How likely each label of each text is, (N, K), in the order of the encoder's labels."""
-        assert self.target == "label"
-        return label_probabilities(self.model, self._examples(texts))
-
-    def said(self, output: Output, text: str) -> Any:
-        """What an output says of a text: a label, a list of tags, or a text."""
-        return self.encoder.decode(output.ids, copied=output.copied, source=text)
+    def decode(self, output: Any, row: Row) -> Any:
+        """Decode one output for a row."""
+        return self.kind.decode(self.encoder, output, row)
 
     def predict(self, texts: Sequence[str]) -> tuple[list[Any], list[float]]:
-        """Say what belongs to each text, and how sure it is, from 0 to 1; of a beginning, the whole text."""
-        if self.target == "text":
-            return self.go_on(texts)
-        outputs = self.outputs(texts)
-        return [self.said(o, text) for o, text in zip(outputs, texts, strict=True)], [
-            o.score for o in outputs
-        ]
+        """Predict each text, with scores from 0 to 1; of a beginning, the whole text."""
+        if self.kind.is_continuation:
+            return self.continue_texts(texts)
+        best = [row[0] for row in self.predict_best(texts)]
+        return [prediction for prediction, _ in best], [score for _, score in best]
 
-    def go_on(
+    def continue_texts(
         self,
         beginnings: Sequence[str],
         labels: Sequence[Any] | None = None,
-        asked: Changes = NOTHING,
+        changes: Changes = NOTHING,
         *,
         is_strict: bool = True,
     ) -> tuple[list[str], list[float]]:
-        """Say texts from their beginnings, as ``continuations`` does, those included."""
-        said, scores = self.continuations(beginnings, labels, asked, is_strict=is_strict)
-        return [text + more for text, more in zip(beginnings, said, strict=True)], scores
+        """Continue texts as ``continuations`` does, and give the whole texts."""
+        more, scores = self.continuations(beginnings, labels, changes, is_strict=is_strict)
+        return [text + rest for text, rest in zip(beginnings, more, strict=True)], scores
 
     def continuations(
         self,
         beginnings: Sequence[str],
         labels: Sequence[Any] | None = None,
-        asked: Changes = NOTHING,
+        changes: Changes = NOTHING,
         *,
         is_strict: bool = True,
     ) -> tuple[list[str], list[float]]:
-        """Go on with texts from their beginnings, which may be empty, and from their labels.
+        """Continue texts from their beginnings, which may be empty, and from their labels.
 
         Args:
-            beginnings: What each text begins with.
+            beginnings: The beginning of each text.
             labels: One each, None for a text without; none for no labels at all.
-            asked: How ids are drawn: some of ``SAMPLING``.
-            is_strict: Refuse a label that training did not have; else the text starts from none.
+            changes: Settings of sampling for this call.
+            is_strict: Reject a label that training did not have; else the text starts from none.
 
         Returns:
-            What follows, and how likely the model found its tokens, from 0 to 1.
+            The continuations, and the mean probability of their tokens.
 
         Raises:
-            ValueError: If the model does not say texts from their beginning, or a label is unknown.
+            ValueError: If the model does not continue texts, or a label is unknown.
         """
-        if self.target != "text":
+        if not self.kind.is_continuation:
             raise ValueError(
-                f"a text is gone on with by a model that says texts, this one says {self.target}"
+                f"only a language model continues texts, this model predicts {self.kind.column}"
             )
         begun = self._text_ids(beginnings)
-        examples = Examples(
-            self._starts(labels, len(beginnings), is_strict=is_strict), Ragged.of(begun)
-        )
-        with self._asked(asked):
-            outputs = predict_all(self.problem, self.model, examples)
-        return [self._after(ids, o.ids) for ids, o in zip(begun, outputs, strict=True)], [
-            o.score for o in outputs
-        ]
+        starts = self._starts(labels, len(beginnings), is_strict=is_strict)
+        with self._changed(changes):
+            outputs = predict_all(self.problem, self.model, Examples(starts, Ragged.of(begun)))
+        texts = [self._after(ids, o.ids) for ids, o in zip(begun, outputs, strict=True)]
+        return texts, [o.score for o in outputs]
 
-    def judge(self, texts: Sequence[str], labels: Sequence[Any] | None = None) -> list[list[float]]:
-        """What each token of each text costs in nats, its end included."""
-        assert self.problem.token_nats
-        # As rows: a label that training never saw is none.
+    def token_costs(
+        self, texts: Sequence[str], labels: Sequence[Any] | None = None
+    ) -> list[list[float]]:
+        """Compute the negative log-likelihood of each token of texts and of their ends, in nats."""
+        assert self.kind.token_nats
+        # As with test rows: a label that training never saw counts as none.
         source = self._starts(labels, len(texts), is_strict=False)
         examples = Examples(source, Ragged(*self.encoder.target.encode(list(texts))))
-        return [costs.tolist() for costs in self.problem.token_nats(self.model, examples)]
+        return [costs.tolist() for costs in self.kind.token_nats(self.model, examples)]
 
     def _text_ids(self, texts: Sequence[str]) -> list[list[int]]:
-        """Ids of beginnings; those of a running text have an end at each line."""
-        is_joined, encode = self.model.settings.joined_texts, self.encoder.source.encode
+        """Encode beginnings; those of a running text have an end at each line."""
+        is_joined = self.model.settings.joined_texts
+        encode = self.encoder.source.encode
         found = []
         for text in texts:
             lines = text.split("\n") if is_joined else [text]
@@ -193,20 +184,20 @@ class Predictor:
         return found
 
     def _after(self, begun: list[int], ids: list[int]) -> str:
-        """The text of ids that follow others: what is between two pieces depends on both."""
+        """Decode ids that follow others: the space between two pieces depends on both."""
         before, whole = (self._lines(part) for part in (begun, [*begun, *ids]))
         return whole[len(before) :]
 
     def _lines(self, ids: list[int]) -> str:
-        ends = [place for place, i in enumerate(ids) if i == EOS_ID]
+        ends = [index for index, i in enumerate(ids) if i == EOS_ID]
         lines = [ids[a + 1 : b] for a, b in pairwise([-1, *ends, len(ids)])]
         return "\n".join(self.encoder.decode(line) for line in lines)
 
     def _starts(self, labels: Sequence[Any] | None, num: int, *, is_strict: bool = True) -> Ragged:
-        """Numbers of labels, a row each; empty where there is none.
+        """Encode labels, a row each; empty where there is none.
 
         Raises:
-            ValueError: If a label is one that the model was not trained with.
+            ValueError: If the model was not trained with a label.
         """
         known = self.encoder.starts.names if self.encoder.starts else ()
         given = [
@@ -224,36 +215,38 @@ class Predictor:
         return Ragged.of([[known.index(label)] if label in known else [] for label in given])
 
     def predict_best(
-        self, texts: Sequence[str], asked: Changes = NOTHING
+        self, rows: Sequence[Row], changes: Changes = NOTHING
     ) -> list[list[tuple[Any, float]]]:
-        """Say what may belong to each text, best first, as many as the setting ``num_best``, and how sure it is of each."""
-        pairs = zip(self.outputs(texts, asked), texts, strict=True)
+        """Give the ``num_best`` best predictions for each row with their scores, best first."""
+        pairs = zip(self.outputs(rows, changes), rows, strict=True)
         return [
-            [(self.said(o, text), o.score) for o in (first, *first.others)] for first, text in pairs
+            [(self.decode(each, row), each.score) for each in (first, *first.others)]
+            for first, row in pairs
         ]
 
     def predict_entities(
-        self, rows: Sequence[Row], asked: Changes = NOTHING
+        self, rows: Sequence[Row], changes: Changes = NOTHING
     ) -> list[tuple[list[str], float, list[Entity]]]:
-        """Say the tags of each text, how sure it is of them, and the entities with their characters in the raw text.
+        """Give tags, score, and entities with their characters in the raw text, for each row.
 
         With the setting ``confidences`` each entity has a score of its own.
 
         Args:
-            rows: Raw texts, or tokens; the text of tokens is what ``joined`` makes of them.
-            asked: Settings that are others this time.
+            rows: Raw texts, or tokens, whose text ``joined`` makes.
+            changes: Settings that differ for this call.
 
         Raises:
             ValueError: If the model does not tag.
         """
-        if self.target != "tags":
-            raise ValueError(f"entities are found by a model of tags, this one says {self.target}")
+        if not self.kind.has_entities:
+            raise ValueError(
+                f"only a tagger finds entities, this model predicts {self.kind.column}"
+            )
         found = []
-        for output, row in zip(self.outputs(rows, asked), rows, strict=True):
+        for output, row in zip(self.outputs(rows, changes), rows, strict=True):
             text, spans = self.joined(row)
-            tags = self.encoder.decode(output.ids)[
-                : len(spans)
-            ]  # an empty text is read as one token
+            # An empty text is read as one token, which has no span.
+            tags = self.encoder.decode(output.ids)[: len(spans)]
             marked = entities(text, spans, tags)
             for entity, score in zip(marked, output.entity_scores, strict=False):
                 entity["score"] = score
@@ -261,12 +254,10 @@ class Predictor:
         return found
 
     def joined(self, row: Row) -> tuple[str, list[Span]]:
-        """The text of a row, and where its tokens stand in it: a text as it is, tokens side by side."""
-        return (
-            (row, self.encoder.spans(row))
-            if isinstance(row, str)
-            else side_by_side(self.encoder.kind, row)
-        )
+        """Give the text of a row, and the span of each of its tokens; tokens stand side by side."""
+        if isinstance(row, str):
+            return row, self.encoder.spans(row)
+        return side_by_side(self.encoder.kind, row)
 
 
 def _is_most_unknown(lengths: NDArray[np.integer[Any]], is_unknown: NDArray[np.bool_]) -> bool:
@@ -275,9 +266,11 @@ def _is_most_unknown(lengths: NDArray[np.integer[Any]], is_unknown: NDArray[np.b
 
 
 def side_by_side(kind: str, tokens: Sequence[str]) -> tuple[str, list[Span]]:
-    """The text that tokens of a kind of tokenizer make, and where each stands in it; characters stand without spaces."""
+    """Join the tokens of a kind of tokenizer to a text, and give the span of each.
+
+    Characters are joined without spaces.
+    """
     joint = "" if kind == "characters" else " "
     starts = [0, *accumulate(len(token) + len(joint) for token in tokens)]
-    return joint.join(tokens), [
-        (start, start + len(token)) for start, token in zip(starts, tokens, strict=False)
-    ]
+    spans = [(start, start + len(token)) for start, token in zip(starts, tokens, strict=False)]
+    return joint.join(tokens), spans

@@ -12,9 +12,9 @@ from tasks.serving.predictor import Predictor
 
 
 class RefrainModel(mlflow.pyfunc.PythonModel):  # type: ignore[misc, name-defined]
-    """A table of raw rows in, a table of answers out, as ``answers.py`` says.
+    """A table of raw rows in, a table of answers out.
 
-    What a caller can do wrong comes back as an invalid value, which MLflow's
+    A mistake of the caller comes back as an invalid value, which MLflow's
     server answers with status 400; any other error would show a traceback.
     """
 

@@ -27,9 +27,7 @@ settings.register_profile(
 settings.load_profile("rnn_models")
 torch.set_num_threads(
     1
-    # on tiny tensors two threads mostly wait for one another: 480 s in place of 26 s on a busy
-    # machine
-)
+)  # on tiny tensors two threads wait for one another: 480 s in place of 26 s on a busy machine
 
 NUM_WORDS = 12
 TAGS = ("O", "B-ka", "I-ka", "B-mo", "I-mo")
@@ -67,12 +65,18 @@ def translation_of(text: list[int]) -> list[int]:
     return [word + 1 for word in reversed(text) for _ in range(2 if word % 3 == 0 else 1)]
 
 
+def number_of(text: list[int]) -> list[int]:
+    """A number that no single word decides: the sum of all words, each about its mean of 9.5."""
+    return [sum(2 * word - 19 for word in text)]
+
+
 # A new problem of new rows needs a line here: how its target follows from a text.
 LANGUAGES: dict[tuple[str, str], tuple[Callable[[list[int]], list[int]], Sizes]] = {
     ("text", "label"): (
         label_of,
         Sizes(source=4 + NUM_WORDS, target=3, labels=("no", "so", "yes")),
     ),
+    ("text", "score"): (number_of, Sizes(source=4 + NUM_WORDS, target=1)),
     ("tokens", "tags"): (tags_of, Sizes(source=4 + NUM_WORDS, target=len(TAGS), labels=TAGS)),
     ("label", "text"): (
         label_of,
@@ -95,6 +99,11 @@ class Posed:
     sizes: Sizes
     examples: Examples
     settings: TrainSettings
+
+    @property
+    def is_number(self) -> bool:
+        """Whether a target is a number."""
+        return self.problem.rows[1] == "score"
 
     @property
     def says_text(self) -> bool:
@@ -136,7 +145,7 @@ class Posed:
                 examples,
                 target=Ragged.of([text[:n] for text, n in zip(targets, known, strict=True)]),
             )
-        said = [output.ids for output in predict_all(self.problem, model, examples)]
+        said = [self.problem.output.ids(o) for o in predict_all(self.problem, model, examples)]
         pairs = zip(said, targets, known, strict=True)
         kept = [(ids, text[n:]) for ids, text, n in pairs if n <= len(text)]
         assert len(kept) > len(targets) // 2
@@ -173,6 +182,10 @@ def pose(name: str, num: int = 8, seed: int = 0, longest: int = 7) -> Posed:
     lengths[:2] = 1, longest  # padding is never missing
     texts = [(4 + random.permutation(NUM_WORDS)[:length]).tolist() for length in lengths]
     examples = Examples(Ragged.of(texts), Ragged.of([answer(text) for text in texts]))
+    if problem.rows == ("text", "score"):  # standardized, as a token set has them
+        numbers = np.asarray([answer(text)[0] for text in texts], dtype=np.float32)
+        numbers = (numbers - numbers.mean()) / numbers.std()
+        examples = Examples(examples.source, Ragged(numbers, np.arange(num + 1)))
     if problem.rows == ("label", "text"):
         examples = Examples(
             Ragged.of([answer(text) if i % 3 else [] for i, text in enumerate(texts)]),
@@ -187,7 +200,9 @@ def posed(request: pytest.FixtureRequest) -> Posed:
     return pose(request.param)
 
 
-@pytest.fixture(params=[name for name in problem_names() if not find_problem(name).token_nats])
+@pytest.fixture(
+    params=[name for name in problem_names() if not find_problem(name).output.token_nats]
+)
 def posed_answer(request: pytest.FixtureRequest) -> Posed:
     """Each problem in turn that is judged by what it answers."""
     return pose(request.param)
@@ -202,6 +217,11 @@ def posed_larger(request: pytest.FixtureRequest) -> Posed:
 @pytest.fixture
 def sentiment() -> Posed:
     return pose("sentiment")
+
+
+@pytest.fixture
+def regression() -> Posed:
+    return pose("regression")
 
 
 @pytest.fixture

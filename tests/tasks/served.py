@@ -1,4 +1,4 @@
-"""Untrained models of every problem, registered in a real MLflow: all a test of serving needs, without a training."""
+"""Untrained models of every problem, registered in a real MLflow, for tests of serving."""
 
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -36,9 +36,16 @@ TABLES = {
     "sentiment": pa.table({"text": TEXTS * 3, "label": ["pos", "neg", "neg"] * 6}),
     "ner": pa.table({"tokens": NAMED * 3, "tags": TAGS * 3}),
     "translation": pa.table({"source": TEXTS * 3, "target": [text.upper() for text in TEXTS] * 3}),
+    "regression": pa.table({"text": TEXTS * 3, "score": ["4.5", "1", "-2"] * 6}),
     "generation": pa.table({"label": ["so", "no", "so"] * 6, "text": TEXTS * 3}),
 }
-KINDS = {"sentiment": "words", "ner": "words", "translation": "bpe", "generation": "characters"}
+KINDS = {
+    "sentiment": "words",
+    "ner": "words",
+    "translation": "bpe",
+    "regression": "words",
+    "generation": "characters",
+}
 CHANGES = {"translation": {"beam_width": 3}, "generation": {"sample_length": 20}}
 COST = {"value": 50.0, "low": 40.0, "high": 60.0, "signature": ""}
 
@@ -70,9 +77,17 @@ def token_set_of(problem: str, key: str, test: pa.Table | None = None) -> TokenS
         streams = {split: Stream(partial(iter, [each])) for split, each in tables.items()}
         encoder, _ = write_token_set(folder, streams, KINDS[problem], settings)
         return TokenSet(
-            dataset=name, digest=key, problem=problem, tokenizer=KINDS[problem], snapshot=key, rows=rows,
-            sizes=sizes_of(encoder), limit=0, test_split=key, settings=asdict(settings),
-        ).commit()  # fmt: skip
+            dataset=name,
+            digest=key,
+            problem=problem,
+            tokenizer=KINDS[problem],
+            snapshot=key,
+            rows=rows,
+            sizes=sizes_of(encoder),
+            limit=0,
+            test_split=key,
+            settings=asdict(settings),
+        ).commit()
 
 
 def checkpoint_of(tokens: TokenSet, key: str, seed: int) -> Checkpoint:
@@ -108,9 +123,10 @@ def trained(problem: str, **changes: Any) -> Served:
 
 
 def write_outputs(folder: Path, problem: str) -> None:
-    """What an evaluation leaves of answers that are all right, or of texts that cost a nat a token."""
+    """Write what an evaluation leaves if all answers are right, or each token costs one nat."""
     table, headline = TABLES[problem], find_metric(find_problem(problem).metrics[0])
     source, true = (column.to_pylist() for column in table.columns)
+    true = [find_problem(problem).output.reference(value) for value in true]
     said = (
         [np.ones(len(text) + 1, np.float32) for text in true] if problem == "generation" else true
     )
@@ -134,8 +150,14 @@ def registered(tokens: TokenSet, checkpoint: Checkpoint) -> Served:
     with Scores.making(tokens.dataset, key) as folder:
         write_outputs(folder, problem)
         scores = Scores(
-            dataset=tokens.dataset, digest=key, problem=problem, checkpoint=key, tokens=tokens.digest,
-            mlflow_run=checkpoint.mlflow_run, test_split=tokens.test_split, metrics=dict.fromkeys(metrics, COST),
+            dataset=tokens.dataset,
+            digest=key,
+            problem=problem,
+            checkpoint=key,
+            tokens=tokens.digest,
+            mlflow_run=checkpoint.mlflow_run,
+            test_split=tokens.test_split,
+            metrics=dict.fromkeys(metrics, COST),
             baselines=baselines,
-        ).commit()  # fmt: skip
+        ).commit()
     return Served(directly(register, checkpoint, tokens, scores), checkpoint, tokens, scores)

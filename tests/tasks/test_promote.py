@@ -1,4 +1,4 @@
-"""A challenger is decided on: whom it is compared with, what is written down, where the alias goes."""
+"""A decision on a challenger: the comparison, its record, and the aliases."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -85,13 +85,31 @@ class Made:
             dataset=name, digest=digest(problem), rows={}, splits={"test": "t"}, reasons={}
         )
         self.tokens = TokenSet(
-            dataset=name, digest=digest(problem), problem=problem, tokenizer="words", snapshot=self.snapshot.digest, rows={},
-            sizes={}, limit=0, test_split="t", settings={},
-        )  # fmt: skip
+            dataset=name,
+            digest=digest(problem),
+            problem=problem,
+            tokenizer="words",
+            snapshot=self.snapshot.digest,
+            rows={},
+            sizes={},
+            limit=0,
+            test_split="t",
+            settings={},
+        )
         self.checkpoint = Checkpoint(
-            dataset=name, digest=key, problem=problem, tokens=self.tokens.digest, mlflow_run="", epochs=1, best_epoch=1,
-            validation_loss=1.0, clipped_share=0.0, train_seconds=1.0, num_parameters=1, settings={"joined_texts": is_joined},
-        )  # fmt: skip
+            dataset=name,
+            digest=key,
+            problem=problem,
+            tokens=self.tokens.digest,
+            mlflow_run="",
+            epochs=1,
+            best_epoch=1,
+            validation_loss=1.0,
+            clipped_share=0.0,
+            train_seconds=1.0,
+            num_parameters=1,
+            settings={"joined_texts": is_joined},
+        )
         paired = ([np.concatenate(said)], ["\n".join(true)]) if is_joined else (said, true)
         statistics, others = metric.statistics(*paired), metric.statistics(cheap, true)
         value, baseline = (
@@ -99,10 +117,19 @@ class Made:
         )
         run = mlflow_client.client().create_run(mlflow_client.experiment(name)).info.run_id
         self.scores = Scores(
-            dataset=name, digest=key, problem=problem, checkpoint=key, tokens=self.tokens.digest, mlflow_run=run, test_split="t",
-            metrics={metric.name: {"value": value, "low": value - 1, "high": value + 1, "signature": ""}},
-            baselines={majority.__name__: {metric.name: baseline}}, bleu_tokenizer=tokenizer,
-        )  # fmt: skip
+            dataset=name,
+            digest=key,
+            problem=problem,
+            checkpoint=key,
+            tokens=self.tokens.digest,
+            mlflow_run=run,
+            test_split="t",
+            metrics={
+                metric.name: {"value": value, "low": value - 1, "high": value + 1, "signature": ""}
+            },
+            baselines={majority.__name__: {metric.name: baseline}},
+            bleu_tokenizer=tokenizer,
+        )
         for noun in (self.snapshot, self.tokens, self.checkpoint, self.scores):
             noun.folder.mkdir(parents=True, exist_ok=True)
             noun.commit()
@@ -137,7 +164,7 @@ def champion(monkeypatch: pytest.MonkeyPatch) -> dict[str, list[Any]]:
 
 @pytest.fixture(autouse=True)
 def asked_apart(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The versions asked in a process of their own before they were promoted; these here have no weights to answer with."""
+    """Record the versions of the parity check, which have no weights to answer with."""
     asked: list[str] = []
     monkeypatch.setattr(
         stage, "check_parity", lambda version, scores, tokens: asked.append(version.version)
@@ -195,10 +222,16 @@ def test_a_better_challenger_takes_the_champion_s_place_and_its_version_says_why
         if "decision" in name
     }
     assert told == {
-        "": "promoted", ".digest": found.digest, ".policy": "superior", ".reason": found.reason, ".gain": "+5.0000",
-        ".against": f"champion version {old.version}", ".p_value": "0.0001", ".examples": "400",
+        "": "promoted",
+        ".digest": found.digest,
+        ".policy": "superior",
+        ".reason": found.reason,
+        ".gain": "+5.0000",
+        ".against": f"champion version {old.version}",
+        ".p_value": "0.0001",
+        ".examples": "400",
         ".interval": f"{found.comparison['low']:+.4f} to {found.comparison['high']:+.4f} (90 %)",
-    }  # fmt: skip
+    }
 
 
 def test_a_version_that_does_not_say_what_its_training_said_takes_nobody_s_place(
@@ -364,8 +397,8 @@ def test_the_page_opens_with_the_reason_and_shows_what_it_was_made_from(
     assert f"| champion version {old.version} | 92.0 |" in lines
     assert "| size | 400 examples, 10,000 resamples |" in lines
     assert (
-        "| policy | superior: p at most 0.05, a gain of 0.1 points at least, no class may fall beyond its guard |"
-        in lines
+        "| policy | superior: p at most 0.05, a gain of 0.1 points at least, "
+        "no class may fall beyond its guard |" in lines
     )
     assert next(line for line in lines if line.startswith("| PER")).endswith(
         "| 1.0000 | 2 | holds |"

@@ -73,9 +73,13 @@ def test_a_version_tells_what_it_was_made_of(made: Made) -> None:
     checkpoint, tokens, scores = made
     tags = versions.check_complete("made", directly(register, *made).version).tags
     expected = {
-        "refrain.snapshot": tokens.snapshot, "refrain.tokens": tokens.digest, "refrain.checkpoint": checkpoint.digest,
-        "refrain.scores": scores.digest, "refrain.seed": "3", "refrain.git_commit": git_commit(),
-    }  # fmt: skip
+        "refrain.snapshot": tokens.snapshot,
+        "refrain.tokens": tokens.digest,
+        "refrain.checkpoint": checkpoint.digest,
+        "refrain.scores": scores.digest,
+        "refrain.seed": "3",
+        "refrain.git_commit": git_commit(),
+    }
     assert {name: tags[name] for name in expected} == expected
     assert json.loads(tags["refrain.libraries"]) == libraries()
     assert "refrain.flow_run" not in tags  # there was none

@@ -10,7 +10,7 @@ from data.errors import RowError
 from data.formats.base import TEXT, Fault, all_formats, as_table, faults_table
 from tests.data.reading import read, small_blocks
 
-ROLES = ("text", "label", "tokens", "tags", "source", "target")
+ROLES = ("text", "label", "score", "tokens", "tags", "source", "target")
 COLUMNS: dict[str, dict[str, str | int]] = {
     "names": {"text": "text", "label": "label"},
     "numbers": {"tokens": 0, "tags": 1},

@@ -255,3 +255,15 @@ def _parsed(line: str) -> Any:
         return json.loads(line)
     except ValueError:
         return None
+
+
+def test_a_score_may_be_any_number_or_the_text_of_one() -> None:
+    rows = rows_of(
+        '{"text":"a","score":1.5}',
+        '{"text":"b","score":2}',
+        '{"text":"c","score":"3.5"}',
+        '{"text":"d","score":true}',
+        columns={"text": "text", "score": "score"},
+    )
+    assert [row["score"] for row in rows[:3]] == ["1.5", "2", "3.5"]
+    assert rows[3]["reason"] == "score: expected a number, got true"

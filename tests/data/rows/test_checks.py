@@ -34,6 +34,7 @@ def fault(row: dict[str, Any], *, is_characters: bool = False) -> str | None:
     good = {
         "text": "ta",
         "label": "1",
+        "score": "2.5",
         "source": "ta",
         "target": "mi",
         "tokens": ["o"],
@@ -57,6 +58,19 @@ def tagged(*tags: str) -> dict[str, list[str]]:
         ({"text": "", "label": "1"}, "no_text: text: empty"),
         ({"text": " \t\u3000\n", "label": "1"}, "no_text: text: empty"),
         ({"text": None, "label": "1"}, "no_text: text: empty"),
+        (
+            {"text": "lumo", "score": "3,5"},
+            "bad_number: score: expected a finite number, got '3,5'",
+        ),
+        (
+            {"text": "lumo", "score": "nan"},
+            "bad_number: score: expected a finite number, got 'nan'",
+        ),
+        (
+            {"text": "lumo", "score": "1e999"},
+            "bad_number: score: expected a finite number, got '1e999'",
+        ),
+        ({"text": "lumo", "score": ""}, "no_text: score: empty"),
         ({"text": "lumo", "label": "2"}, "unknown_label: label: expected one of 0, 1, got '2'"),
         ({"text": "lumo", "label": "neg"}, "unknown_label: label: expected one of 0, 1, got 'neg'"),
         ({"text": "lumo", "label": ""}, "no_text: label: empty"),
@@ -196,3 +210,12 @@ def test_a_control_character_is_named(text: str, code: str) -> None:
 )
 def test_a_row_beyond_the_rules_is_refused_by_its_kind(row: dict[str, Any], kind: str) -> None:
     assert (fault(row) or "").split(":")[0] == kind
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [("3.50", "3.5"), (" +4 ", "4"), ("-.5", "-0.5"), ("1e3", "1000"), ("7", "7")],
+)
+def test_a_number_is_written_in_one_way(text: str, expected: str) -> None:
+    (row,) = checked([{"text": "lumo", "score": text}])
+    assert (row["kind"], row["score"]) == (None, expected)

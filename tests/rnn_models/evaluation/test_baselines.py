@@ -13,13 +13,10 @@ from rnn_models.evaluation import baselines
 from rnn_models.evaluation.baselines import (
     BASELINES,
     NGRAMS,
-    TEXT_BASELINES,
     character_ngrams,
     count_matrix,
     find_baseline,
     nearest_characters,
-    num_learnt,
-    num_learnt_of_texts,
 )
 from rnn_models.evaluation.text_features import ngram_counts
 
@@ -44,8 +41,8 @@ PAIRED = Examples(Ragged.of([[4, 5], [4, 6], [4, 4, 7]]), Ragged.of([[15], [16, 
         ("bag_of_words", LABELLED, [[4], [5], [7, 6, 4], [5, 5, 5]], [[1], [0], [1], [0]]),
         # 9 was never seen: it gets the tag that is the most frequent of all.
         ("frequent_tag", TAGGED, [[4, 6], [9], [6, 9, 4, 5]], [[1, 0], [2], [0, 2, 1, 2]]),
-        # 4 behind 6 and at the end was tag 2, else 1; 9 was never seen; 5 before 4 and at the start
-        # 2.
+        # 4 behind 6 and at the end was tag 2, else 1; 9 was never seen; 5 before 4 and at the
+        # start 2.
         (
             "tag_in_context",
             TAGGED,
@@ -58,21 +55,21 @@ PAIRED = Examples(Ragged.of([[4, 5], [4, 6], [4, 4, 7]]), Ragged.of([[15], [16, 
 )
 def test_a_baseline_answers_as_worked_by_hand(name, train, asked, expected):
     test = Examples(Ragged.of(asked), Ragged.of([[0]] * len(asked)))
-    assert find_baseline(name)(train, test) == expected
+    assert find_baseline(name).predict(train, test) == expected
 
 
 def test_a_bag_of_words_sees_neighbours_and_nothing_farther_apart():
-    """The order of 4 and 5 is the label: known where they are neighbors, else a coin."""
+    """The order of 4 and 5 is the label, which is known only where they are neighbours."""
     near = [[4, 5] if i % 2 else [5, 4] for i in range(40)]
     train = Examples(Ragged.of(near), Ragged.of([[i % 2] for i in range(40)]))
     test = Examples(Ragged.of([[4, 5], [5, 4], [4, 9, 8, 5], [5, 9, 8, 4]]), Ragged.of([[0]] * 4))
-    first, second, third, fourth = find_baseline("bag_of_words")(train, test)
+    first, second, third, fourth = find_baseline("bag_of_words").predict(train, test)
     assert (first, second, third) == ([1], [0], fourth)
 
 
 def test_a_train_split_of_one_label_has_a_bag_of_words_all_the_same():
     train = Examples(Ragged.of([[4, 5], [6]]), Ragged.of([[3], [3]]))
-    assert find_baseline("bag_of_words")(train, train) == [[3], [3]]
+    assert find_baseline("bag_of_words").predict(train, train) == [[3], [3]]
 
 
 @pytest.mark.case("D13")
@@ -88,7 +85,7 @@ def test_character_ngrams_learn_from_texts_without_spaces():
 
 
 def test_character_ngrams_read_some_rows_of_a_large_split(monkeypatch):
-    monkeypatch.setattr(baselines, "MOST_ROWS", 10)
+    monkeypatch.setattr(baselines, "MAX_ROWS", 10)
     texts = ["lu", "gr"] * 500 + ["zzz"]
     labels = ["pos", "neg"] * 500 + ["rare"]
     assert set(character_ngrams(texts, labels, texts[:2])) <= {"pos", "neg", "rare"}
@@ -118,7 +115,7 @@ def test_ngrams_are_counted_as_by_hand(rows, order):
 
 def test_a_source_that_shares_nothing_gets_some_training_target():
     test = Examples(Ragged.of([[9]]), Ragged.of([[0]]))
-    assert find_baseline("nearest_pair")(PAIRED, test)[0] in [[15], [16, 16], [17]]
+    assert find_baseline("nearest_pair").predict(PAIRED, test)[0] in [[15], [16, 16], [17]]
 
 
 def test_ids_are_counted_by_row():
@@ -148,7 +145,7 @@ def test_a_baseline_reads_memory_mapped_ids_that_may_not_be_written(name, exampl
     on_disk = Examples(
         mapped(examples.source, tmp_path / "source"), mapped(examples.target, tmp_path / "target")
     )
-    baseline = find_baseline(name)
+    baseline = find_baseline(name).predict
     assert baseline(on_disk, on_disk) == baseline(examples, examples)
 
 
@@ -165,21 +162,26 @@ def test_a_baseline_reads_memory_mapped_ids_that_may_not_be_written(name, exampl
 def test_a_baseline_leaves_its_examples_as_they_were(name, examples):
     arrays = [a for side in (examples.source, examples.target) for a in (side.ids, side.offsets)]
     before = [a.copy() for a in arrays]
-    find_baseline(name)(examples, examples)
+    find_baseline(name).predict(examples, examples)
     assert all(np.array_equal(a, b) for a, b in zip(arrays, before, strict=True))
 
 
 def test_every_baseline_is_tested_here():
     tested = {"majority", "bag_of_words", "frequent_tag", "tag_in_context", "nearest_pair"}
-    assert set(BASELINES) == {*tested, *NGRAMS}  # of these in test_ngrams.py
-    assert set(TEXT_BASELINES) == {"character_ngrams", "nearest_characters"}
+    of_texts = {"character_ngrams", "nearest_characters"}
+    assert set(BASELINES) == {*tested, *of_texts, *NGRAMS}  # n-grams in test_ngrams.py
+    assert {name for name, baseline in BASELINES.items() if baseline.reads_texts} == of_texts
 
 
 @pytest.mark.parametrize(
     ("name", "message"),
     [
         ("bag_of_word", "there is no baseline 'bag_of_word': did you mean bag_of_words?"),
-        ("xyz", f"there is no baseline 'xyz': expected one of {', '.join(sorted(BASELINES))}"),
+        (
+            "xyz",
+            "there is no baseline 'xyz': "
+            f"expected one of {', '.join(sorted([*BASELINES, 'mean']))}",
+        ),
     ],
 )
 def test_an_unknown_baseline_is_refused_with_the_nearest_names(name, message):
@@ -199,18 +201,28 @@ def test_the_parameters_of_a_bag_of_words_are_those_of_its_classifier() -> None:
             ["4 5", "6", "5 7", "4"]
         )
         fitted = LinearSVC().fit(features, train.target.ids)
-        assert num_learnt("bag_of_words", train) == fitted.coef_.size + fitted.intercept_.size
+        assert (
+            find_baseline("bag_of_words").num_learnt(train)
+            == fitted.coef_.size + fitted.intercept_.size
+        )
 
 
 def test_what_character_ngrams_learn_is_counted_too() -> None:
     # Of " ab ": 3 characters (a space twice), 3 pairs, 2 triples, 1 of four.
-    assert num_learnt_of_texts("character_ngrams", ["ab", "ab"], ["x", "y"]) == 3 + 3 + 2 + 1 + 1
-    assert num_learnt_of_texts("nearest_characters", ["ab", "c"], ["d", "ef"]) == 6
+    assert (
+        find_baseline("character_ngrams").num_learnt(["ab", "ab"], ["x", "y"]) == 3 + 3 + 2 + 1 + 1
+    )
+    assert find_baseline("nearest_characters").num_learnt(["ab", "c"], ["d", "ef"]) == 6
 
 
 def test_every_baseline_counts_what_it_learns() -> None:
     train = Examples(Ragged.of([[4, 5], [6]]), Ragged.of([[0, 1], [1]]))
-    assert {name: num_learnt(name, train) for name in BASELINES} == {
+    found = {
+        name: baseline.num_learnt(train)
+        for name, baseline in BASELINES.items()
+        if not baseline.reads_texts
+    }
+    assert found == {
         "majority": 1,
         "bag_of_words": 4 + 1,
         "frequent_tag": 7,

@@ -65,7 +65,7 @@ def test_the_probabilities_of_all_that_can_follow_sum_to_one(train, beginning, o
 def test_longer_contexts_foretell_a_text_with_a_rule_better():
     rows = [[4, 5, 5, 6] * 8] * 20
     costs = [
-        np.mean(np.concatenate(find_baseline(name)(texts(rows), texts(rows[:2]))))
+        np.mean(np.concatenate(find_baseline(name).predict(texts(rows), texts(rows[:2]))))
         for name in NGRAMS
     ]
     assert costs[0] > 2 * costs[1] > 4 * costs[2]

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from sacrebleu.metrics.bleu import BLEU
 
 from rnn_models.evaluation import text_metrics
-from rnn_models.evaluation.metrics import find_metric, measure
+from rnn_models.evaluation.metric import measure
+from rnn_models.evaluation.metrics import find_metric
 from rnn_models.evaluation.significance import compare
 from rnn_models.evaluation.text_metrics import (
     TOKENIZERS,

@@ -33,7 +33,7 @@ def valid_paths(length):
 
 
 def asked(posed, index, **changes):
-    """A model, its output for one example, and each valid path with its probability."""
+    """A model with more outputs, its output for one example, and all paths with probabilities."""
     model = posed.model(**changes)
     batch = posed.batch([index])
     with torch.inference_mode():

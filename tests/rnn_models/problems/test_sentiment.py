@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from rnn_models.problems.sentiment import AttentionPooling
+from rnn_models.layers.pooled_encoder import AttentionPooling
 from tests.rnn_models.layers.test_encoder import STEPS, encoded_by_steps
 
 B = 3

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from rnn_models.outputs.label import LABEL
 from rnn_models.problem import Loss
 from rnn_models.settings import TrainSettings
 from rnn_models.training.gradient_decay import gradient_decay, mean_by_distance
@@ -160,7 +161,7 @@ def test_a_recurrent_network_of_small_weights_forgets_and_one_with_gates_does_no
             return Loss(nats, 1, nats.detach())
 
         found = gradient_decay(
-            replace(PROBLEM, loss=at_the_end, token_nats=None), training.model, batch
+            replace(PROBLEM, loss=at_the_end, output=LABEL), training.model, batch
         )["layer 1 forward"]
         decays[encoder] = found[-1] / found[0]
     assert decays["rnn"] < 1e-10

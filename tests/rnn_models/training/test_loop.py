@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import get_args
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
@@ -72,8 +73,11 @@ def test_a_tiny_model_learns_eight_rows_by_heart(posed, encoder):
     keen = KEEN | {"encoder": encoder, "max_epochs": 200 if encoder == "cnn" else 80}
     model = posed.problem.build(posed.sizes, posed.settings.with_changes(keen))
     load_weights(model, fitted(posed, **keen).weights)
-    said, taught = posed.recited(model)
-    assert said == taught
+    predictions, targets = posed.recited(model)
+    if posed.is_number:
+        targets = pytest.approx(np.asarray(targets), abs=0.1)
+        predictions = np.asarray(predictions)
+    assert predictions == targets
 
 
 @pytest.mark.parametrize("activation", get_args(Activation))
@@ -185,6 +189,7 @@ def test_a_finished_training_is_not_gone_on_with(sentiment, tmp_path):
 # Got by running this test on torch 2.13.0 (CPU, x86-64, one thread) and copying what it found.
 # Without dropout of units, whose generator is another one on other processors.
 GOLD = {
+    "regression": [1.081946, 1.914605, 0.522923, 2.539408, 0.027541],
     "generation": [2.813961, 2.795076, 2.795649, 2.794207, 2.758990],
     "ner": [1.215000, 1.228711, 1.172769, 1.232883, 1.158709],
     "sentiment": [1.062786, 1.086058, 1.128872, 1.154228, 1.044505],
@@ -343,13 +348,14 @@ def test_a_mean_loss_does_not_depend_on_the_size_of_batches(posed):
 
 def test_outputs_come_in_the_order_of_the_examples(posed):
     model = posed.model()
-    together = [output.ids for output in predict_all(posed.problem, model, posed.examples, size=3)]
+    ids = posed.problem.output.ids
+    outputs = predict_all(posed.problem, model, posed.examples, size=3)
     with torch.inference_mode():
         alone = [
-            posed.problem.predict(model, posed.batch([i]))[0].ids
+            ids(posed.problem.predict(model, posed.batch([i]))[0])
             for i in range(len(posed.examples))
         ]
-    assert together == alone
+    assert np.concatenate(list(map(ids, outputs))) == pytest.approx(np.concatenate(alone), abs=1e-6)
 
 
 def spoilt(problem, is_spoilt):

@@ -41,7 +41,8 @@ class Words(mlflow.pyfunc.PythonModel):
             raise RuntimeError(f"{WORD} fails,\\n  in two lines")
         ours = [name for name in ("flows", "tasks", "rnn_models", "data") if found(name)]
         pickle, threads = os.environ["MLFLOW_ALLOW_PICKLE_DESERIALIZATION"], torch.get_num_threads()
-        row = {"word": WORD, "ours": ours, "network": reached(), "pickle": pickle, "threads": threads}
+        row = {"word": WORD, "ours": ours, "network": reached()}
+        row |= {"pickle": pickle, "threads": threads}
         return pd.DataFrame([row] * len(model_input))
 
 mlflow.models.set_model(Words())
@@ -49,7 +50,7 @@ mlflow.models.set_model(Words())
 
 
 def register_words(word: str, folder: Path) -> str:
-    """Register a version that says a word, which it imports from a package that all versions call alike."""
+    """Register a version that answers a word from a package of one name in all versions."""
     package = folder / word / "words"
     package.mkdir(parents=True)
     (package / "__init__.py").write_text(f"WORD = {word!r}\n")
@@ -92,7 +93,8 @@ def test_two_versions_whose_code_differs_each_say_their_own(versions: list[str])
 def test_an_error_of_the_process_is_one_message(versions: list[str]) -> None:
     with pytest.raises(
         ValueError,
-        match=r"^made_words version 2 did not run in a process of its own: second fails, in two lines$",
+        match=r"^made_words version 2 did not run in a process of its own: "
+        r"second fails, in two lines$",
     ):
         predict_apart(NAME, versions[1], pd.DataFrame({"text": ["fail"]}))
 

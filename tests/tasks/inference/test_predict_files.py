@@ -12,7 +12,8 @@ import pytest
 
 from data.errors import RowError
 from tasks.inference import predict_files as writing
-from tasks.inference.predict_files import Predictions, PredictSettings
+from tasks.inference.file_answers import PredictSettings
+from tasks.inference.predict_files import Predictions
 from tasks.inference.text_files import evenly, format_of
 from tasks.predict import choose, predict_files
 from tasks.registry.registered_model import predict_with
@@ -227,7 +228,7 @@ def test_parts_with_and_without_entities_are_one_table(
         (
             "texts.csv",
             {"params": {"beam_width": 2}},
-            "beam_width may not be asked of made_sentiment version 1, only threshold",
+            "made_sentiment version 1 has no parameter beam_width, only threshold",
         ),
         ("texts.csv", {"params": {"threshold": 7.0}}, "threshold must be at most 1, got 7.0"),
     ],

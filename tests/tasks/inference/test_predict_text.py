@@ -10,9 +10,10 @@ import pytest
 from typer.testing import CliRunner
 
 from refrain.app import app
-from refrain.commands.predict import lines_of
-from tasks.inference import predict_text as asking
-from tasks.inference.predict_text import ask
+from rnn_models.outputs.tags import render
+from rnn_models.problem import find_problem
+from tasks.inference import predict_text as module
+from tasks.inference.predict_text import predict_text
 from tasks.registry import mlflow_client
 from tests.tasks.served import Served
 
@@ -51,13 +52,13 @@ def test_options_are_asked_of_the_model(models: dict[str, Served]) -> None:
     [
         (
             ["made_sentiment/1", "lumo", "--beam-width", "3"],
-            "beam_width may not be asked of made_sentiment version 1, only threshold, max_characters",
+            "made_sentiment version 1 has no parameter beam_width, only threshold, max_characters",
         ),
         (["made_sentiment/1", "lumo", "--threshold", "3"], "threshold must be at most 1, got 3.0"),
         (["made_sentiment/1"], "made_sentiment version 1: row 1, text: there is no text"),
         (
             ["made_sentiment/1", "lumo", "--label", "pos"],
-            "--label is for a model that goes on with texts, made_sentiment does not",
+            "--label is for a model that continues texts, made_sentiment does not",
         ),
         (["made_generation/1", "--label", "zz"], "label: there is no 'zz', expected one of no, so"),
         (
@@ -80,13 +81,16 @@ def test_a_tune_is_written_as_midi(
     tune = "X:1\nM:2/4\nL:1/8\nK:G\nGABc|"
 
     class Composer:
-        name, number, defaults = "tunes", "1", {"judge": False}
+        name = "tunes"
+        number = "1"
+        kind = find_problem("generation").output
 
         def predict(self, rows: Any, params: Any) -> Any:
             return rows.assign(text=tune, score=0.5, continuation=tune)
 
-    monkeypatch.setattr(asking.Loaded, "of", lambda *_: Composer())
-    assert ask("made_generation/1", "", {}, midi=tmp_path / "tune.mid")["text"] == tune
+    monkeypatch.setattr(module.Loaded, "of", lambda *_: Composer())
+    answer = predict_text("made_generation/1", "", {}, midi=tmp_path / "tune.mid")
+    assert (answer.values["text"], answer.lines) == (tune, [tune])
     assert (tmp_path / "tune.mid").read_bytes()[:4] == b"MThd"
 
 
@@ -95,8 +99,8 @@ def test_entities_are_shown_with_their_places() -> None:
         "tags": ["O", "B-PER"],
         "entities": [{"kind": "PER", "text": "Kalo", "start": 3, "stop": 7, "confidence": 0.98765}],
     }
-    assert lines_of(said) == ["O B-PER", "  0.988  PER  Kalo  (3 to 7)"]
-    assert re.fullmatch(r"O\n  no entity", "\n".join(lines_of({"tags": ["O"], "entities": []})))
+    assert render(said) == ["O B-PER", "  0.988  PER  Kalo  (3 to 7)"]
+    assert re.fullmatch(r"O\n  no entity", "\n".join(render({"tags": ["O"], "entities": []})))
 
 
 @pytest.mark.case("D19")
@@ -178,7 +182,7 @@ def test_files_are_answered_without_an_engine_and_keep_their_columns(
         ),
         (
             ["--file", "a.csv", "--to", "out", "--beam-width", "3"],
-            "beam_width may not be asked of made_sentiment",
+            "made_sentiment version 1 has no parameter beam_width",
         ),
     ],
 )

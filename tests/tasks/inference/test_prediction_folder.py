@@ -8,12 +8,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from tasks.inference.predict_files import (
-    Predictions,
-    PredictSettings,
-    chosen_version,
-    write_predictions,
-)
+from tasks.inference.file_answers import PredictSettings
+from tasks.inference.predict_files import Predictions, chosen_version, write_predictions
 from tasks.inference.prediction_folder import check_sources, check_target, local_folder, write_part
 from tests.tasks.served import Served
 
@@ -74,9 +70,18 @@ def test_texts_that_are_links_into_the_target_count_as_its_files(
 
 
 FOREIGN = [
-    "part-00001.parquet", "part-00002.parquet", "part-00099.parquet", "_refused/part-00001.parquet", "part-abc.parquet",
-    "notes.txt", "part-00001.partial", "more/notes.txt", "other.parquet", "_refused/notes.txt", "_refused",
-]  # fmt: skip
+    "part-00001.parquet",
+    "part-00002.parquet",
+    "part-00099.parquet",
+    "_refused/part-00001.parquet",
+    "part-abc.parquet",
+    "notes.txt",
+    "part-00001.partial",
+    "more/notes.txt",
+    "other.parquet",
+    "_refused/notes.txt",
+    "_refused",
+]
 
 
 @pytest.mark.parametrize("name", FOREIGN)

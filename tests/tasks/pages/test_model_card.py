@@ -1,4 +1,4 @@
-"""The card of a version: what it must say of each problem, that its lines work, and when it is written."""
+"""The card of a version: its content for each problem, its calls, and when it is written."""
 
 import json
 import re
@@ -12,14 +12,16 @@ import pandas as pd
 import pytest
 
 from rnn_models.evaluation.slices import Slice
-from tasks.inference.predict_text import ask
-from tasks.pages.model_card import MOST_CHARACTERS, Card, card_text, data_tags, keep_card
+from rnn_models.problem import find_problem
+from tasks.inference.predict_text import predict_text
+from tasks.pages.card_contents import Card
+from tasks.pages.model_card import MAX_CHARACTERS, card_text, data_tags, keep_card
 from tasks.promotion.rule import tags_of
 from tasks.register import register
 from tasks.registry import mlflow_client
 from tasks.registry.registered_model import predict_with
 from tasks.scoring.slices import SplitFacts
-from tasks.serving.predict_table import ASKED
+from tasks.serving.predict_table import declared_parameters
 from tasks.settings import PromotionSettings
 from tasks.store.artifacts import Promotion
 from tasks.task_states import directly
@@ -29,9 +31,15 @@ from tests.tasks.served import TABLES, Served, served
 SAID = {
     "sentiment": (
         "one label out",
-        "It says one of neg, pos of any text",
+        "It gives one of neg, pos to any text",
         "| label neg | 12 |",
         "majority",
+    ),
+    "regression": (
+        "one number out",
+        "It gives a number to any text",
+        "mean absolute error, lower is better",
+        "pooling mean and max",
     ),
     "ner": (
         "a tag for each out",
@@ -41,13 +49,13 @@ SAID = {
     ),
     "translation": (
         "another text out",
-        "It may leave out what a text says",
-        "stand in no training text",
+        "It may leave out parts of a text",
+        "are in no training text",
         "beam of 3",
     ),
     "generation": (
         "the beginning of a text in",
-        "drawn by chance",
+        "It draws texts by chance",
         "| label no | 6 |",
         "lower is better",
     ),
@@ -65,17 +73,32 @@ def card_of(made: Served) -> str:
 def decided(made: Served, *, champion: str = "") -> Promotion:
     """A decision on a version that nobody made."""
     return Promotion(
-        dataset=made.version.name, digest="decided", version=made.version.version, is_promoted=True, metric=made.scores.headline,
-        reason="promoted: better | by far", challenger_score=50.0, champion_version=champion,
-        champion_score=41.5 if champion else None, scores=made.scores.digest, mlflow_run="", settings=vars(PromotionSettings()),
-    )  # fmt: skip
+        dataset=made.version.name,
+        digest="decided",
+        version=made.version.version,
+        is_promoted=True,
+        metric=made.scores.headline,
+        reason="promoted: better | by far",
+        challenger_score=50.0,
+        champion_version=champion,
+        champion_score=41.5 if champion else None,
+        scores=made.scores.digest,
+        mlflow_run="",
+        settings=vars(PromotionSettings()),
+    )
 
 
 def made_card(made: Served, slices: list[Slice], **told: str) -> Card:
     return Card(
-        version=made.version, checkpoint=made.checkpoint, snapshot=made.tokens.snapshot_of(), tokens=made.tokens,
-        scores=made.scores, facts=SplitFacts(9, 0.25, "words", [], slices), told=told, trained="2026-01-02",
-    )  # fmt: skip
+        version=made.version,
+        checkpoint=made.checkpoint,
+        snapshot=made.tokens.snapshot_of(),
+        tokens=made.tokens,
+        scores=made.scores,
+        facts=SplitFacts(9, 0.25, "words", [], slices),
+        tags=told,
+        trained="2026-01-02",
+    )
 
 
 @pytest.mark.parametrize("problem", TABLES)
@@ -83,22 +106,24 @@ def test_a_registered_version_has_a_card(models: dict[str, Served], problem: str
     made = models[problem]
     text, num = card_of(made), TABLES[problem].num_rows
     always = (
-        f"version {made.version.version}", f"| rows | {num} train, {num} validation, {num} test |", "(40.0", "to 60.0",
-        "| licence of the data | not stated |", "Not decided on yet.", "## Where it is weak", "## Limits",
+        f"version {made.version.version}",
+        f"| rows | {num} train, {num} validation, {num} test |",
+        "(40.0",
+        "to 60.0",
+        "| licence of the data | not stated |",
+        "Not decided on yet.",
+        "## Where it is weak",
+        "## Limits",
         f"snapshot `{made.tokens.snapshot}`",
-    )  # fmt: skip
+    )
     assert [
         said
         for said in (*always, *SAID[problem])
         if said not in text.replace("40.000", "40.0").replace("60.000", "60.0")
     ] == []
     assert re.findall(r"^\| `(\w+)` \|", text, flags=re.MULTILINE) == list(
-        ASKED[find_target(problem)]
+        declared_parameters(find_problem(problem).output)
     )
-
-
-def find_target(problem: str) -> str:
-    return TABLES[problem].column_names[-1]
 
 
 @pytest.mark.parametrize("problem", TABLES)
@@ -119,8 +144,8 @@ def test_the_lines_of_a_card_are_answered(models: dict[str, Served], problem: st
     )
     pd.testing.assert_frame_equal(said, again)
     _, _, model, words, *options = shlex.split(command)
-    asked = ask(model, words, {}, label=options[1] if options else None)
-    assert asked[said.columns[0]] == said.iloc[0, 0]
+    asked = predict_text(model, words, {}, label=options[1] if options else None)
+    assert asked.values[said.columns[0]] == said.iloc[0, 0]
 
 
 def test_a_card_is_written_anew_once_it_is_decided_on_and_not_again(
@@ -166,9 +191,11 @@ def test_data_and_licence_stand_on_the_card_as_the_catalog_says_them(
     catalog = str(of_files(tmp_path, all="rows.csv").file)
     told = data_tags("made", catalog)
     assert told == {
-        "refrain.data.language": "xx", "refrain.data.licence": "ours", "refrain.data.origin": "made for the tests",
+        "refrain.data.language": "xx",
+        "refrain.data.licence": "ours",
+        "refrain.data.origin": "made for the tests",
         "refrain.data.source": "files",
-    }  # fmt: skip
+    }
     text = card_text(made_card(models["sentiment"], [], **told))
     assert "| licence of the data | ours |" in text
     assert "| data | made for the tests (source: files), snapshot" in text
@@ -221,7 +248,7 @@ def test_a_card_of_very_many_classes_is_no_longer_than_mlflow_keeps(
     text = card_text(
         made_card(models["sentiment"], slices, **{"refrain.data.about": "long " * 300})
     )
-    assert len(text) <= MOST_CHARACTERS
+    assert len(text) <= MAX_CHARACTERS
     assert text.endswith("\n")
     assert "| 188 more, 188 of them weak |" in text
     assert "refrain predict" in text

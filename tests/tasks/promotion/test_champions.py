@@ -9,7 +9,8 @@ import pytest
 
 from data.rows.splits import SPLITS
 from tasks.promotion import champions
-from tasks.promotion.champions import ChampionChangedError, history, roll_back, settle, withdrawn
+from tasks.promotion.champions import ChampionChangedError, roll_back, settle, withdrawn
+from tasks.promotion.drift import history
 from tasks.promotion.ledger import FOUND, KEPT, PROMOTED, ROLLED_BACK, Ledger
 from tasks.registry import mlflow_client
 from tasks.store.artifacts import ModelVersion, Scores, Snapshot
@@ -17,9 +18,16 @@ from tests.tasks.trained import METRICS, registered, trained, versioned
 
 pytestmark = pytest.mark.usefixtures("mlflow_store")
 SCORES = Scores(
-    dataset="made", digest="s", problem="sentiment", checkpoint="c", tokens="t", mlflow_run="", test_split="x", metrics=METRICS,
+    dataset="made",
+    digest="s",
+    problem="sentiment",
+    checkpoint="c",
+    tokens="t",
+    mlflow_run="",
+    test_split="x",
+    metrics=METRICS,
     baselines={},
-)  # fmt: skip
+)
 
 
 def challenger(number: str) -> ModelVersion:
@@ -35,8 +43,13 @@ def decide(
     decision: str = "",
 ) -> tuple[bool, str]:
     return settle(
-        challenger(number), champion, is_promoted=is_promoted, why=why, scores=SCORES, decision=decision or f"d{number}"
-    )  # fmt: skip
+        challenger(number),
+        champion,
+        is_promoted=is_promoted,
+        why=why,
+        scores=SCORES,
+        decision=decision or f"d{number}",
+    )
 
 
 def versions(num: int) -> list[str]:
@@ -320,7 +333,8 @@ def test_an_alias_that_was_set_in_mlflow_is_shown_and_then_written_down() -> Non
     versioned("made", "third")
     mlflow_client.set_alias("made", "champion", "3")
     assert drift() == [
-        "in MLflow version 3 is champion, in the ledger version 2: set by hand, or from another store; "
+        "in MLflow version 3 is champion, in the ledger version 2: set by hand, or from another "
+        "store; "
         "the next decision or rollback writes it down"
     ]
     roll_back("made", "2")
@@ -338,7 +352,8 @@ def test_another_store_at_the_same_mlflow_is_shown_what_was_done_here(
         roll_back("made", "1", "praises irony")
         assert events() == [(FOUND, "2", "2", ""), (ROLLED_BACK, "1", "1", "2")]
     assert drift()[0].startswith(
-        "in MLflow version 1 is champion, in the ledger version 2: set by hand, or from another store"
+        "in MLflow version 1 is champion, in the ledger version 2: set by hand, or from another "
+        "store"
     )
     assert "praises irony" in decide("2", "1", decision="again")[1]
     assert events()[2:] == [(FOUND, "1", "1", "2"), (KEPT, "2", "1", "")]

@@ -13,9 +13,19 @@ from tasks.promotion.ledger import FOUND, KEPT, PROMOTED, ROLLED_BACK, Ledger, L
 
 def line(number: int, event: str, champion: str, version: str = "") -> Line:
     return Line(
-        number=number, event=event, version=version or champion, champion=champion, replaced="", previous="",
-        when="2024-01-01T00:00:00+00:00", why="wéll", flow_run="", flow_run_url="", person="joe@here", scores={"accuracy": 50.0},
-    )  # fmt: skip
+        number=number,
+        event=event,
+        version=version or champion,
+        champion=champion,
+        replaced="",
+        previous="",
+        when="2024-01-01T00:00:00+00:00",
+        why="wéll",
+        flow_run="",
+        flow_run_url="",
+        person="joe@here",
+        scores={"accuracy": 50.0},
+    )
 
 
 def ledger(*events: tuple[str, str]) -> Ledger:

@@ -87,7 +87,8 @@ def test_a_version_whose_weights_differ_in_one_bit_is_stopped(
     changed = client.create_model_version(made.version.name, source=folder.as_uri())
     with pytest.raises(
         ValueError,
-        match=r"^made_sentiment version \d+ does not say what its training said, so it is not promoted",
+        match=r"^made_sentiment version \d+ does not answer as its training did, "
+        r"so it is not promoted",
     ) as told:
         check_parity(
             type(made.version)(made.version.name, changed.version, "", ""), made.scores, made.tokens
@@ -123,7 +124,7 @@ def test_a_test_row_longer_than_strangers_may_send_stops_no_promotion(
 ) -> None:
     made = models["sentiment"]
     rows = pd.DataFrame({"text": ["lumo " * 20_001]})
-    (asked,) = parity.golden_asked(made.scores)
-    assert len(parity.training_says(made.scores, made.tokens, rows, asked)) == 1
+    (parameters,) = parity.golden_requests(made.scores)
+    assert len(parity.checkpoint_answers(made.scores, made.tokens, rows, parameters)) == 1
     with pytest.raises(ValueError, match="max_characters"):
-        parity.training_says(made.scores, made.tokens, rows, {})
+        parity.checkpoint_answers(made.scores, made.tokens, rows, {})

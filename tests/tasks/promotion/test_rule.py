@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from rnn_models.evaluation.metrics import find_metric
 from rnn_models.evaluation.significance import ClassChange, Comparison
 from tasks.promotion.rule import Evidence, check_guards, decide, improving_words
 from tasks.settings import PromotionSettings
@@ -16,14 +17,22 @@ def compared(
     """A comparison whose interval reaches ``half`` to both sides."""
     gain = theirs - ours if is_cost else ours - theirs
     return Comparison(
-        ours=ours, theirs=theirs, gain=gain, low=gain - half, high=gain + half, p_bootstrap=p / 2, p_swaps=p, alpha=0.05,
-        num_examples=799, num_resamples=10_000,
-    )  # fmt: skip
+        ours=ours,
+        theirs=theirs,
+        gain=gain,
+        low=gain - half,
+        high=gain + half,
+        p_bootstrap=p / 2,
+        p_swaps=p,
+        alpha=0.05,
+        num_examples=799,
+        num_resamples=10_000,
+    )
 
 
 def evidence(found: Comparison | None, **more: Any) -> Evidence:
     chosen = {
-        "metric": "accuracy",
+        "metric": find_metric("accuracy"),
         "score": found.ours if found else 80.0,
         "against": "champion version 3",
     } | more
@@ -77,8 +86,9 @@ def test_an_equal_model_of_fresh_data_is_not_worse() -> None:
 
 def test_always_needs_no_comparison_and_never_leaves_it_to_a_person() -> None:
     assert decided(None, {"policy": "always"}) == (
-        True, "promoted by policy always, without a comparison: accuracy 80.00",
-    )  # fmt: skip
+        True,
+        "promoted by policy always, without a comparison: accuracy 80.00",
+    )
     is_promoted, reason = decided(compared(90.0, 79.0, p=0.0001), {"policy": "never"})
     assert not is_promoted
     assert reason.startswith(
@@ -124,7 +134,8 @@ def test_the_first_model_must_score_better_than_the_best_cheap_system_whatever_c
     beaten = {"against": "bag of words", "is_first": True}
     assert decided(compared(51.0, 50.0, p=0.4), **beaten) == (
         True,
-        "first champion: accuracy 51.00 against 50.00 of bag of words, gain +1.00 (90 % interval +0.00 to +2.00, p 0.4000)",
+        "first champion: accuracy 51.00 against 50.00 of bag of words, gain +1.00 "
+        "(90 % interval +0.00 to +2.00, p 0.4000)",
     )
     for score in (50.0, 49.0):
         is_promoted, reason = decided(compared(score, 50.0, p=1.0), **beaten)
@@ -155,11 +166,13 @@ def test_of_a_cost_the_lower_is_better_and_points_are_percent_of_it(
     ours: float, settings: dict[str, Any], is_promoted: bool
 ) -> None:
     found = compared(ours, 2.0, half=0.025, is_cost=True)
-    assert decided(found, settings, metric="bits_per_character")[0] is is_promoted
+    assert decided(found, settings, metric=find_metric("bits_per_character"))[0] is is_promoted
 
 
 def test_the_reason_says_a_lower_cost_as_a_gain() -> None:
-    _, reason = decided(compared(2.0, 2.25, half=0.1, is_cost=True), metric="bits_per_character")
+    _, reason = decided(
+        compared(2.0, 2.25, half=0.1, is_cost=True), metric=find_metric("bits_per_character")
+    )
     assert reason == (
         "promoted: bits per character 2.000 against 2.250 of champion version 3, "
         "gain +0.250 (90 % interval +0.150 to +0.350, p 0.0100)"
@@ -180,13 +193,24 @@ def test_a_guard_of_a_class_that_there_is_not_is_refused(names: list[str], said:
 
 def checkpoint(**more: Any) -> Checkpoint:
     known: dict[str, Any] = {
-        "epochs": 4, "best_epoch": 4, "ended": "max_epochs", "improving": "entity F1 88.30",
+        "epochs": 4,
+        "best_epoch": 4,
+        "ended": "max_epochs",
+        "improving": "entity F1 88.30",
         "settings": {"max_epochs": 4, "max_steps": 900, "max_minutes": 2.5},
-    }  # fmt: skip
+    }
     return Checkpoint(
-        dataset="made", digest="d", problem="ner", tokens="t", mlflow_run="", validation_loss=0.5, clipped_share=0.0,
-        train_seconds=1.0, num_parameters=1, **known | more,
-    )  # fmt: skip
+        dataset="made",
+        digest="d",
+        problem="ner",
+        tokens="t",
+        mlflow_run="",
+        validation_loss=0.5,
+        clipped_share=0.0,
+        train_seconds=1.0,
+        num_parameters=1,
+        **known | more,
+    )
 
 
 @pytest.mark.case("D19")
@@ -195,11 +219,13 @@ def checkpoint(**more: Any) -> Checkpoint:
     [
         (
             {},
-            "in the last of 4 epochs (entity F1 88.30), so more epochs may help: raise training.max_epochs (now 4)",
+            "in the last of 4 epochs (entity F1 88.30), so more epochs may help: "
+            "raise training.max_epochs (now 4)",
         ),
         (
             {"epochs": 1, "best_epoch": 1},
-            "in the only epoch (entity F1 88.30), so more epochs may help: raise training.max_epochs",
+            "in the only epoch (entity F1 88.30), so more epochs may help: "
+            "raise training.max_epochs",
         ),
         ({"ended": "max_steps"}, "so more steps may help: raise training.max_steps (now 900)"),
         (

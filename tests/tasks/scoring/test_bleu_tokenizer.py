@@ -7,6 +7,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from rnn_models.evaluation.metrics import find_metric
 from rnn_models.evaluation.text_metrics import is_installed
 from tasks import evaluate as stage
 from tasks.compare_systems import compare as compare_systems
@@ -39,8 +40,10 @@ def with_language(folder: Path, language: str, name: str = "made_translation") -
     """A catalog with an entry of a language."""
     path = folder / "mine.yaml"
     path.write_text(
-        f"{name}:\n  problem: translation\n  language: {language}\n  source: {{kind: files, paths: {{all: rows.csv}}}}\n"
-        "  format: {kind: csv}\n  columns: {source: source, target: target}\n  splits: {validation: 0.1, test: 0.1}\n"
+        f"{name}:\n  problem: translation\n  language: {language}\n"
+        "  source: {kind: files, paths: {all: rows.csv}}\n"
+        "  format: {kind: csv}\n  columns: {source: source, target: target}\n"
+        "  splits: {validation: 0.1, test: 0.1}\n"
         "  tokenizer: bpe\n  licence: ours\n  origin: made\n"
     )
     return str(path)
@@ -166,12 +169,21 @@ def test_the_baseline_is_the_one_that_is_best_on_validation(
     monkeypatch.setattr(
         stage, "validation_score", lambda problem, tokens, name, metric: validation[name]
     )
-    assert choose_baseline(problem, tokens, list(problem.baselines), "") == "character_ngrams"
+    chosen = choose_baseline(problem, tokens, list(problem.baselines), find_metric("accuracy"))
+    assert chosen == "character_ngrams"
     test = {name: {"accuracy": 100 - value} for name, value in validation.items()}
     scores = Scores(
-        dataset="made", digest="d", problem="sentiment", checkpoint="c", tokens="t", mlflow_run="", test_split="s",
-        metrics={"accuracy": served.COST}, baselines=test, baseline="character_ngrams",
-    )  # fmt: skip
+        dataset="made",
+        digest="d",
+        problem="sentiment",
+        checkpoint="c",
+        tokens="t",
+        mlflow_run="",
+        test_split="s",
+        metrics={"accuracy": served.COST},
+        baselines=test,
+        baseline="character_ngrams",
+    )
     assert best_baseline(scores) == (
         "character_ngrams",
         20.0,

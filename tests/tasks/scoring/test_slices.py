@@ -22,9 +22,16 @@ LABELS = ["pos", "neg", "neg", "pos", "neg", "pos"]
 def scored(tokens: TokenSet, metric: str, said: list[object], true: list[object]) -> Scores:
     """Scores of some answers, with the files that an evaluation leaves."""
     made = Scores(
-        dataset=tokens.dataset, digest=tokens.digest, problem=tokens.problem, checkpoint="c", tokens=tokens.digest,
-        mlflow_run="", test_split="t", metrics={metric: COST}, baselines={},
-    )  # fmt: skip
+        dataset=tokens.dataset,
+        digest=tokens.digest,
+        problem=tokens.problem,
+        checkpoint="c",
+        tokens=tokens.digest,
+        mlflow_run="",
+        test_split="t",
+        metrics={metric: COST},
+        baselines={},
+    )
     made.folder.mkdir(parents=True)
     np.savez(made.folder / STATISTICS, **{metric: find_metric(metric).statistics(said, true)})  # type: ignore[arg-type]
     if find_metric(metric).classes:
@@ -108,5 +115,10 @@ def test_texts_that_start_from_a_label_are_parts_by_it(store: Path) -> None:
 def test_words_are_runs_of_letters_and_digits() -> None:
     row_of, words = words_of(pa.chunked_array([["Où est-il?", ""], ["5 жуков, ünd"]]))
     assert list(zip(row_of.tolist(), words.to_pylist(), strict=True)) == [
-        (0, "où"), (0, "est"), (0, "il"), (2, "5"), (2, "жуков"), (2, "ünd"),
-    ]  # fmt: skip
+        (0, "où"),
+        (0, "est"),
+        (0, "il"),
+        (2, "5"),
+        (2, "жуков"),
+        (2, "ünd"),
+    ]

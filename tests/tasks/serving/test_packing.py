@@ -23,7 +23,8 @@ from {package.name}.rnn_models.problem import find_problem, problem_names
 assert problem_names() == [{problem!r}], problem_names()
 assert find_problem({problem!r}).name == {problem!r}
 from {package.name}.tasks.serving.predictor import Predictor
-assert not [name for name in sys.modules if name.split(".")[0] in ("tasks", "rnn_models", "data", "flows", "prefect")]
+ours = ("tasks", "rnn_models", "data", "flows", "prefect")
+assert not [name for name in sys.modules if name.split(".")[0] in ours]
 """
     done = subprocess.run(
         [sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True, check=False

@@ -9,6 +9,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from rnn_models.outputs.tags import without_entities
+from rnn_models.problem import find_problem
 from tasks.serving.packing import pack_model
 from tasks.serving.predict_table import (
     answer,
@@ -16,7 +18,6 @@ from tasks.serving.predict_table import (
     defaults_of,
     texts_of,
     token_rows_of,
-    without,
 )
 from tasks.serving.predictor import Predictor
 from tests.tasks.served import TABLES, TEXTS, Served
@@ -110,8 +111,15 @@ def test_an_entity_below_the_threshold_is_in_neither_column(load: Load) -> None:
 
 def test_tags_of_an_entity_that_is_not_said_are_o() -> None:
     tags = ["B-PER", "I-PER", "O", "B-LOC", "B-PER", "I-PER"]
-    assert without(tags, [True, False, True]) == ["B-PER", "I-PER", "O", "O", "B-PER", "I-PER"]
-    assert without(tags, [False, True, False]) == ["O", "O", "O", "B-LOC", "O", "O"]
+    assert without_entities(tags, [True, False, True]) == [
+        "B-PER",
+        "I-PER",
+        "O",
+        "O",
+        "B-PER",
+        "I-PER",
+    ]
+    assert without_entities(tags, [False, True, False]) == ["O", "O", "O", "B-LOC", "O", "O"]
 
 
 def test_as_many_translations_as_are_asked_for_begin_with_the_best(load: Load) -> None:
@@ -137,7 +145,7 @@ def test_a_text_is_its_beginning_and_what_follows(load: Load) -> None:
 
 def test_a_model_that_foretells_texts_says_their_costs_if_asked(load: Load) -> None:
     predictor = load("generation")
-    assert answer(predictor, of("lumo"), {"judge": True})["nats"].tolist() == predictor.judge(
+    assert answer(predictor, of("lumo"), {"judge": True})["nats"].tolist() == predictor.token_costs(
         ["lumo"]
     )
 
@@ -165,41 +173,44 @@ def test_calls_from_several_threads_are_each_answered_as_asked(load: Load) -> No
 
 
 @pytest.mark.parametrize(
-    ("target", "asked", "said"),
+    ("problem", "parameters", "said"),
     [
-        ("label", {"threshold": 1.5}, "threshold must be at most 1, got 1.5"),
-        ("label", {"threshold": math.nan}, "threshold must be at least 0, got nan"),
+        ("sentiment", {"threshold": 1.5}, "threshold must be at most 1, got 1.5"),
+        ("sentiment", {"threshold": math.nan}, "threshold must be at least 0, got nan"),
         (
-            "label",
+            "sentiment",
             {"beam_width": 2},
-            "beam_width may not be asked of a model that says label, only threshold, max_characters",
+            "a model that predicts label has no parameter beam_width, "
+            "only threshold, max_characters",
         ),
-        ("target", {"beam_width": 0}, "beam_width must be at least 1, got 0"),
-        ("target", {"beam_width": 101}, "beam_width must be at most 100, got 101"),
-        ("target", {"num_best": 6}, "num_best must be at most beam_width 5, got 6"),
-        ("target", {"length_penalty": -1.0}, "length_penalty must be at least 0, got -1.0"),
-        ("text", {"temperature": -0.1}, "temperature must be at least 0, got -0.1"),
-        ("text", {"top_k": -1}, "top_k must be at least 0, got -1"),
-        ("text", {"top_p": 1.1}, "top_p must be at most 1, got 1.1"),
-        ("text", {"seed": -1}, "seed must be at least 0, got -1"),
-        ("text", {"sample_length": 10**6}, "sample_length must be at most 100000, got 1000000"),
-        ("text", {"judge": 1}, "judge must be of type bool, got 1"),
+        ("translation", {"beam_width": 0}, "beam_width must be at least 1, got 0"),
+        ("translation", {"beam_width": 101}, "beam_width must be at most 100, got 101"),
+        ("translation", {"num_best": 6}, "num_best must be at most beam_width 5, got 6"),
+        ("translation", {"length_penalty": -1.0}, "length_penalty must be at least 0, got -1.0"),
+        ("generation", {"temperature": -0.1}, "temperature must be at least 0, got -0.1"),
+        ("generation", {"top_k": -1}, "top_k must be at least 0, got -1"),
+        ("generation", {"top_p": 1.1}, "top_p must be at most 1, got 1.1"),
+        ("generation", {"seed": -1}, "seed must be at least 0, got -1"),
+        (
+            "generation",
+            {"sample_length": 10**6},
+            "sample_length must be at most 100000, got 1000000",
+        ),
+        ("generation", {"judge": 1}, "judge must be of type bool, got 1"),
     ],
 )
 def test_what_may_not_be_asked_is_said_with_its_bound(
-    target: str, asked: dict[str, object], said: str
+    problem: str, parameters: dict[str, object], said: str
 ) -> None:
+    kind = find_problem(problem).output
     with pytest.raises(ValueError, match=f"^{said}$"):
-        checked(target, defaults_of(target, {}), asked)
+        checked(kind, defaults_of(kind, {}), parameters)
 
 
-def test_a_models_own_default_is_never_refused() -> None:
-    assert (
-        checked("target", defaults_of("target", {"beam_width": 200}), {"beam_width": 200})[
-            "beam_width"
-        ]
-        == 200
-    )
+def test_a_default_of_the_model_is_never_rejected() -> None:
+    kind = find_problem("translation").output
+    defaults = defaults_of(kind, {"beam_width": 200})
+    assert checked(kind, defaults, {"beam_width": 200})[0].beam_width == 200
 
 
 @pytest.mark.parametrize(

@@ -32,6 +32,7 @@ class Said(Predictor):
     """A predictor whose model says what it is told."""
 
     def __init__(self, target: str, told: list[list[str]]) -> None:
+        self.problem = find_problem({"tags": "ner", "label": "sentiment"}[target])
         self.encoder = Encoder.build("words", TABLES[target], DEFAULTS["words"])
         self.told = told
 
@@ -54,20 +55,26 @@ def test_entities_are_found_where_they_stand_in_the_raw_text() -> None:
 
 
 def test_a_model_of_labels_finds_no_entities() -> None:
-    with pytest.raises(
-        ValueError, match="entities are found by a model of tags, this one says label"
-    ):
+    with pytest.raises(ValueError, match="only a tagger finds entities, this model predicts label"):
         Said("label", []).predict_entities(["lumo"])
 
 
 def saved(
     folder: Path, table: pa.Table, name: str, kind: str, **changes: object
 ) -> tuple[TokenSet, nn.Module]:
-    """A token set whose folder also holds an untrained model of it, as a model's files lie together."""
+    """Make a token set whose folder also holds an untrained model, as a registered one does."""
     tokens = TokenSet(
-        dataset="made", digest="1", problem=name, tokenizer=kind, snapshot="0", rows={}, sizes={}, limit=0, test_split="0",
+        dataset="made",
+        digest="1",
+        problem=name,
+        tokenizer=kind,
+        snapshot="0",
+        rows={},
+        sizes={},
+        limit=0,
+        test_split="0",
         settings={},
-    )  # fmt: skip
+    )
     tokens.folder.mkdir(parents=True)
     encoder, _ = write_token_set(
         tokens.folder, dict.fromkeys(SPLITS, Stream(lambda: iter([table]))), kind, DEFAULTS[kind]

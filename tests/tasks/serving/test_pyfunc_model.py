@@ -26,6 +26,7 @@ from tests.tasks.served import TABLES, Served
 Ask = Callable[..., tuple[int, str]]
 FIELDS = {
     "sentiment": {"label", "score", "probabilities", "unfamiliar"},
+    "regression": {"score", "unfamiliar"},
     "ner": {"tags", "score", "entities", "unfamiliar"},
     "translation": {"target", "score", "n_best", "unfamiliar"},
     "generation": {"text", "score", "continuation", "unfamiliar"},
@@ -36,21 +37,44 @@ GOOD = [
     {"inputs": {"text": ["lumo Kalo", "Ursa"]}},
 ]
 BAD: list[bytes] = [
-    b"", b"nonsense", b"\xff\xfe", b"null", b"5", b"[]", b"{}",
-    b'{"dataframe_records": []}', b'{"dataframe_records": null}', b'{"dataframe_records": {"text": "a"}}',
-    b'{"dataframe_records": [5]}', b'{"dataframe_records": [{"txt": "a"}]}', b'{"dataframe_records": [{"text": 5}]}',
-    b'{"dataframe_records": [{"text": null}]}', b'{"dataframe_records": [{"text": NaN}]}',
-    b'{"dataframe_records": [{"text": ["a"]}]}', b'{"dataframe_records": [{"text": {"a": 1}}]}',
-    b'{"dataframe_records": [{"text": "\\ud800"}]}', b'{"dataframe_records": [{"text": "a"}], "inputs": ["a"]}',
-    b'{"dataframe_records": [{"text": "a"}], "params": 5}', b'{"dataframe_records": [{"text": "a"}], "params": [1]}',
-    b'{"dataframe_split": {"columns": ["text"]}}', b'{"dataframe_split": {"data": [["a"]]}}',
+    b"",
+    b"nonsense",
+    b"\xff\xfe",
+    b"null",
+    b"5",
+    b"[]",
+    b"{}",
+    b'{"dataframe_records": []}',
+    b'{"dataframe_records": null}',
+    b'{"dataframe_records": {"text": "a"}}',
+    b'{"dataframe_records": [5]}',
+    b'{"dataframe_records": [{"txt": "a"}]}',
+    b'{"dataframe_records": [{"text": 5}]}',
+    b'{"dataframe_records": [{"text": null}]}',
+    b'{"dataframe_records": [{"text": NaN}]}',
+    b'{"dataframe_records": [{"text": ["a"]}]}',
+    b'{"dataframe_records": [{"text": {"a": 1}}]}',
+    b'{"dataframe_records": [{"text": "\\ud800"}]}',
+    b'{"dataframe_records": [{"text": "a"}], "inputs": ["a"]}',
+    b'{"dataframe_records": [{"text": "a"}], "params": 5}',
+    b'{"dataframe_records": [{"text": "a"}], "params": [1]}',
+    b'{"dataframe_split": {"columns": ["text"]}}',
+    b'{"dataframe_split": {"data": [["a"]]}}',
     b'{"dataframe_split": {"columns": ["text", "text"], "data": [["a", "b"]]}}',
-    b'{"inputs": null}', b'{"instances": 5}', b'{"inputs": [["a", "b"]]}', b'{"messages": []}', b'{"input": "x"}',
-]  # fmt: skip
+    b'{"inputs": null}',
+    b'{"instances": 5}',
+    b'{"inputs": [["a", "b"]]}',
+    b'{"messages": []}',
+    b'{"input": "x"}',
+]
 ASKED_WRONG: dict[str, list[tuple[dict[str, Any], str]]] = {
     "sentiment": [
         ({"threshold": 2.0}, "threshold must be at most 1, got 2.0"),
         ({"threshold": "x"}, "threshold"),
+    ],
+    "regression": [
+        ({"max_characters": 0}, "max_characters must be at least 1, got 0"),
+        ({"max_characters": "x"}, "max_characters"),
     ],
     "ner": [
         ({"threshold": -1.0}, "threshold must be at least 0, got -1.0"),
@@ -192,9 +216,10 @@ def server(models: dict[str, Served], tmp_path: Path) -> Iterator[str]:
     words = ["models", "serve", "-m", f"models:/{version.name}@champion", "--env-manager", "local"]
     command = [sys.executable, "-m", "mlflow", *words, "--host", "127.0.0.1", "--port", str(port)]
     told = os.environ | {
-        "MLFLOW_TRACKING_URI": mlflow_client.tracking_uri(), "MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false",
+        "MLFLOW_TRACKING_URI": mlflow_client.tracking_uri(),
+        "MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false",
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
-    }  # fmt: skip
+    }
     with (tmp_path / "log").open("wb") as log:
         process = subprocess.Popen(
             command, cwd=tmp_path, env=told, stdout=log, stderr=log, start_new_session=True

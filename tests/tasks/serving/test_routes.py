@@ -1,4 +1,4 @@
-"""One text, one answer: the command line, files, MLflow's pyfunc and HTTP take and refuse the same texts in the same words."""
+"""One text, one answer: the command line, files, pyfunc and HTTP read the same texts."""
 
 import json
 from collections.abc import Callable
@@ -14,7 +14,8 @@ from mlflow.pyfunc import scoring_server
 from typer.testing import CliRunner
 
 from refrain.app import app
-from tasks.inference.predict_files import PredictSettings, chosen_version, write_predictions
+from tasks.inference.file_answers import PredictSettings
+from tasks.inference.predict_files import chosen_version, write_predictions
 from tasks.registry import mlflow_client
 from tests.tasks.served import TABLES, Served
 
@@ -131,7 +132,7 @@ def test_half_a_surrogate_pair_is_told_with_its_place(
 ) -> None:
     found, said = route(problem, "caf\udce9 lumo", tmp_path)
     assert found is None
-    # The reader of JSON Lines and MLflow's server come before any model, and tell it in words of their own.
+    # The reader of JSON Lines and MLflow's server read first, and have messages of their own.
     theirs = {
         by_files: "text: expected text, got half of a surrogate pair",
         by_http: "in position 3: surrogates not allowed",

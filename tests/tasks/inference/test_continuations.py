@@ -1,4 +1,4 @@
-"""Texts gone on with: from nothing, a label, their beginning, and judged, through the files of a model."""
+"""Texts that are continued from nothing, a label or a beginning, and the costs of their tokens."""
 
 import math
 from pathlib import Path
@@ -31,9 +31,17 @@ def predictor(
 ) -> Predictor:
     """An untrained model and its vocabularies, from one folder."""
     tokens = TokenSet(
-        dataset="made", digest="1", problem="generation", tokenizer=kind, snapshot="0", rows={}, sizes={}, limit=0,
-        test_split="0", settings={},
-    )  # fmt: skip
+        dataset="made",
+        digest="1",
+        problem="generation",
+        tokenizer=kind,
+        snapshot="0",
+        rows={},
+        sizes={},
+        limit=0,
+        test_split="0",
+        settings={},
+    )
     tokens.folder.mkdir(parents=True)
     chosen = default_settings(kind, is_said=True)
     encoder, _ = write_token_set(
@@ -52,7 +60,7 @@ def predictor(
 
 def test_a_text_begins_with_what_it_is_given(store: Path) -> None:
     begun = ["", "lumo ", "nuri, grak! dosh\nvek", "?"]  # of the last no character is known
-    texts, scores = predictor(store).go_on(begun, ["so", None, "no", "so"])
+    texts, scores = predictor(store).continue_texts(begun, ["so", None, "no", "so"])
     assert all(text.startswith(beginning) for text, beginning in zip(texts, begun, strict=True))
     assert all(
         len(text) <= len(beginning) + 30 for text, beginning in zip(texts, begun, strict=True)
@@ -63,34 +71,34 @@ def test_a_text_begins_with_what_it_is_given(store: Path) -> None:
 @pytest.mark.parametrize("kind", ["words", "bpe", "unigram"])
 def test_pieces_go_on_with_a_text_too(store: Path, kind: str) -> None:
     table = pa.table({"text": ["lumo sela nuri", "grak dosh vek", "lumo grak"] * 9})
-    texts, _ = predictor(store, table, kind).go_on(["lumo sela", ""])
+    texts, _ = predictor(store, table, kind).continue_texts(["lumo sela", ""])
     assert texts[0].startswith("lumo sela")
     assert texts[0] != "lumo sela"
 
 
 def test_what_is_drawn_is_asked_for_each_time_and_leaves_the_model_as_it_was(store: Path) -> None:
     made = predictor(store)
-    plain = made.go_on(["lumo"] * 5)
-    cold = made.go_on(["lumo"] * 5, None, {"temperature": 0.0})[0]
+    plain = made.continue_texts(["lumo"] * 5)
+    cold = made.continue_texts(["lumo"] * 5, None, {"temperature": 0.0})[0]
     assert len(set(cold)) == 1 < len(set(plain[0]))
-    short = made.go_on(["lumo"] * 5, None, {"sample_length": 2})[0]
+    short = made.continue_texts(["lumo"] * 5, None, {"sample_length": 2})[0]
     assert all(whole.startswith(text) for whole, text in zip(plain[0], short, strict=True))
-    assert made.go_on(["lumo"] * 5, None, {"seed": 9})[0] != plain[0]
-    assert made.go_on(["lumo"] * 5) == plain == made.predict(["lumo"] * 5)
+    assert made.continue_texts(["lumo"] * 5, None, {"seed": 9})[0] != plain[0]
+    assert made.continue_texts(["lumo"] * 5) == plain == made.predict(["lumo"] * 5)
 
 
 def test_an_unknown_label_is_refused_with_the_known_ones(store: Path) -> None:
     with pytest.raises(ValueError, match="label: there is no 'yes', expected one of no, so"):
-        predictor(store).go_on([""], ["yes"])
+        predictor(store).continue_texts([""], ["yes"])
 
 
 def test_a_model_without_labels_takes_none(store: Path) -> None:
     made = predictor(store, ALONE)
-    assert len(made.go_on(["", ""])[0]) == 2
+    assert len(made.continue_texts(["", ""])[0]) == 2
     with pytest.raises(
         ValueError, match="label: there is no 'so', this model was trained without labels"
     ):
-        made.go_on([""], ["so"])
+        made.continue_texts([""], ["so"])
 
 
 def test_a_text_is_judged_as_its_row_is(store: Path) -> None:
@@ -99,14 +107,18 @@ def test_a_text_is_judged_as_its_row_is(store: Path) -> None:
     source = Ragged.of([[numbers[label]] for label in LABELLED["label"].to_pylist()])
     rows = Ragged(*made.encoder.target.encode(TEXTS))  # type: ignore[arg-type]
     expected = token_nats(made.model, Examples(source, rows))
-    found = made.judge(TEXTS, LABELLED["label"].to_pylist())
+    found = made.token_costs(TEXTS, LABELLED["label"].to_pylist())
     assert [len(costs) for costs in found] == [len(text) + 1 for text in TEXTS]
     assert np.concatenate(found) == pytest.approx(np.concatenate(expected))
 
 
 def test_a_label_that_training_never_saw_is_judged_as_none(store: Path) -> None:
     made = predictor(store)
-    assert made.judge(["lumo"], ["yes"]) == made.judge(["lumo"], [math.nan]) == made.judge(["lumo"])
+    assert (
+        made.token_costs(["lumo"], ["yes"])
+        == made.token_costs(["lumo"], [math.nan])
+        == made.token_costs(["lumo"])
+    )
 
 
 def test_a_running_text_is_gone_on_with_over_its_lines(store: Path) -> None:
@@ -116,11 +128,11 @@ def test_a_running_text_is_gone_on_with_over_its_lines(store: Path) -> None:
         joined_texts=True,
         bidirectional=False,
     )
-    texts, _ = made.go_on(["lumo\nse", "lumo\n", ""])
+    texts, _ = made.continue_texts(["lumo\nse", "lumo\n", ""])
     assert [text[:7] for text in texts[:1]] == ["lumo\nse"]
     assert texts[1].startswith("lumo\n")
     assert any("\n" in text[7:] for text in texts)  # an end of a line does not end the text
-    assert sum(map(len, made.judge(["lumo", "sela"]))) == 10
+    assert sum(map(len, made.token_costs(["lumo", "sela"]))) == 10
 
 
 def test_texts_are_held_against_the_rules_of_their_format() -> None:
