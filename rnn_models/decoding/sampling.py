@@ -55,13 +55,13 @@ class Sample:
     """A drawn text without its end, its negative log-likelihood, and whether it ended."""
 
     ids: list[int]
-    nats: float
+    loss: float
     is_ended: bool
 
     @property
     def mean_probability(self) -> float:
         """Geometric mean of the probabilities of its ids, its end included."""
-        return float(np.exp(-self.nats / max(1, len(self.ids) + self.is_ended)))
+        return float(np.exp(-self.loss / max(1, len(self.ids) + self.is_ended)))
 
 
 def probabilities_of(logits: Tensor, sampling: Sampling) -> Tensor:
@@ -166,9 +166,9 @@ def sample(
     ]
 
 
-def _sample(ids: list[int], nats: float, sampling: Sampling) -> Sample:
+def _sample(ids: list[int], loss: float, sampling: Sampling) -> Sample:
     is_ended = not sampling.goes_on and EOS_ID in ids
-    return Sample(ids[: ids.index(EOS_ID)] if is_ended else ids, nats, is_ended)
+    return Sample(ids[: ids.index(EOS_ID)] if is_ended else ids, loss, is_ended)
 
 
 def read_prompts(model: Any, read: Tensor, lengths: Tensor) -> tuple[Tensor, State]:

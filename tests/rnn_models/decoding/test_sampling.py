@@ -175,7 +175,7 @@ def test_a_drawn_text_costs_what_teacher_forcing_says(kind, activation, sampling
         )  # some end soon
     texts = drawn(model, 40, sampling, prompt=(5, 4, 8))
     for text in texts:
-        assert -text.nats == pytest.approx(
+        assert -text.loss == pytest.approx(
             forced(model, text.ids, is_ended=text.is_ended, prompt=(5, 4, 8)), abs=1e-4
         )
 

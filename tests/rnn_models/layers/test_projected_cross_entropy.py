@@ -11,7 +11,9 @@ from rnn_models.layers import projected_cross_entropy
 from rnn_models.layers.projected_cross_entropy import LOGITS_AT_ONCE
 from rnn_models.problem import find_problem
 
-N, O, V = 11, 5, 7  # noqa: E741
+N = 11
+O = 5  # noqa: E741
+V = 7
 CUTS = {
     "a row": 1,
     "rows that leave a rest": 3 * V,

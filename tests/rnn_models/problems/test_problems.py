@@ -258,14 +258,12 @@ def test_a_smoothed_loss_of_labels_is_as_defined(sentiment):
 
 def test_a_smoothed_loss_of_text_is_as_defined_and_as_in_pytorch(translation):
     model, batch = smoothed_batch(translation)
-    logits, (_, said) = (
-        translation.logits(model, batch),
-        shifted(batch.target, batch.target_lengths),
-    )
+    logits = translation.logits(model, batch)
+    _, targets = shifted(batch.target, batch.target_lengths)
     found = translation.problem.loss(model, batch)[0]
-    torch.testing.assert_close(found, smoothed_by_hand(logits, said, 0.3))
+    torch.testing.assert_close(found, smoothed_by_hand(logits, targets, 0.3))
     pytorch = torch.nn.CrossEntropyLoss(reduction="sum", label_smoothing=0.3)
-    torch.testing.assert_close(found, pytorch(logits.mT, said))
+    torch.testing.assert_close(found, pytorch(logits.mT, targets))
 
 
 def test_a_loss_is_smoothed_in_training_only(posed):

@@ -222,10 +222,8 @@ def trained(posed, parts):
 
 
 def test_gradients_of_several_batches_are_those_of_one_of_all_their_examples(posed):
-    (whole, gradients), (parts, summed) = (
-        trained(posed, [range(8)]),
-        trained(posed, [[0, 1, 2], [3, 4, 5, 6], [7]]),
-    )
+    whole, gradients = trained(posed, [range(8)])
+    parts, summed = trained(posed, [[0, 1, 2], [3, 4, 5, 6], [7]])
     assert parts.loss == pytest.approx(whole.loss, rel=1e-5)
     assert parts.gradient_norm == pytest.approx(whole.gradient_norm, rel=1e-4)
     torch.testing.assert_close(summed, gradients, rtol=1e-4, atol=1e-6)
