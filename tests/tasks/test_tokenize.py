@@ -153,7 +153,7 @@ def made_with_vectors(path: Path, **changes: object) -> TokenSet:
 def test_every_id_has_the_vector_of_its_word(
     store: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    with caplog.at_level(logging.INFO, logger="tasks.tokenize"):
+    with caplog.at_level(logging.INFO, logger="tasks.store.token_sets"):
         tokens = made_with_vectors(tmp_path / "v.txt", lowercase=False)
     found = tokens.word_vectors()
     assert found is not None
@@ -167,7 +167,7 @@ def test_every_id_has_the_vector_of_its_word(
     }
     assert with_vector == forms | {"Wirrel": [7, 8]}
     assert (
-        "2 of 4 words (50.0%): 1 as they are, 1 in small letters, and for 11 that training lacks"
+        "2 of 4 words (50.0%): 1 as they are, 1 in small letters, and for 11 words outside the training split"
         in caplog.text
     )
 

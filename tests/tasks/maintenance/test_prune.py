@@ -339,7 +339,7 @@ def test_an_mlflow_that_never_saw_the_models_is_not_believed(
     shutil.copy(empty_mlflow, home() / "mlflow.db")
     mlflow_client.client.__globals__["_client_at"].cache_clear()
     with pytest.raises(
-        RowError, match="MLflow knows no model made, but the store has a promotion of one"
+        RowError, match="MLflow has no model made, but the store has a promotion of it"
     ):
         find_prunable(days=0)
     for path in (home() / "promotions").glob("made-*"):
