@@ -14,7 +14,7 @@ Item = TypeVar("Item")
 Made = TypeVar("Made")
 
 
-def ahead(items: Iterator[Item], depth: int = 2) -> Generator[Item, None, None]:
+def prefetch(items: Iterator[Item], depth: int = 2) -> Generator[Item, None, None]:
     """Yield the items of an iterator that runs in its own thread, at most ``depth`` items ahead.
 
     It saves time where making and using an item both release the GIL, as
@@ -63,7 +63,7 @@ def _put(
     return False
 
 
-def spare_memory() -> None:
+def use_jemalloc() -> None:
     """Let Arrow use jemalloc, where its build has it.
 
     Where one thread frees the memory of another, jemalloc holds some 60 MB

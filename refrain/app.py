@@ -154,9 +154,9 @@ def retrain_jobs(
 
     settings = {name: parse_settings(changes, values) for name, values in jobs.items()}
     if snapshot:
-        from tasks.ingestion.snapshot_log import History
+        from tasks.ingestion.snapshot_log import SnapshotLog
 
-        History.of(next(iter(jobs))).find(snapshot)
+        SnapshotLog.of(next(iter(jobs))).find(snapshot)
     from refrain.retraining import retrain_all
 
     return retrain_all(settings, catalog, snapshot, accept=accept)

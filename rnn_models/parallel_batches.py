@@ -18,7 +18,7 @@ Result = TypeVar("Result")
 MOST = 4
 
 
-def in_order(
+def map_in_threads(
     do: Callable[[Item], Result], items: Sequence[Item], device: torch.device
 ) -> list[Result]:
     """Apply a function to some items; a CPU works on several at a time.

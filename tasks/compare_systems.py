@@ -75,7 +75,7 @@ def compare(
     """
     problem = find_problem(tokens.problem)
     rows = [
-        asdict(cheap_scores(tokens, problem, name, split, tokenizer)) | {"note": ""}
+        asdict(baseline_scores(tokens, problem, name, split, tokenizer)) | {"note": ""}
         for name in baselines_of(problem, tokens)
     ]
     trained = [
@@ -157,7 +157,7 @@ def encoder_scores(
         )
 
 
-def cheap_scores(
+def baseline_scores(
     tokens: TokenSet, problem: Problem, name: str, split: str, tokenizer: str
 ) -> SystemScores:
     """Score a baseline on a split; its time covers fitting and predicting together."""

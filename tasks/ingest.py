@@ -11,7 +11,7 @@ from tasks.ingestion.catalog_entries import checked_entry
 from tasks.ingestion.reference_snapshot import Comparison, check_changes, compare_with_accepted
 from tasks.ingestion.reference_snapshot import accept as accept_snapshot
 from tasks.ingestion.snapshot import check_share, make_snapshot
-from tasks.ingestion.snapshot_log import History
+from tasks.ingestion.snapshot_log import SnapshotLog
 from tasks.pages.data import show_data
 from tasks.store.artifacts import Snapshot
 from tasks.task_states import unchanged
@@ -34,7 +34,7 @@ def ingest(
     """
     entry = checked_entry(dataset, catalog)
     if snapshot:  # chosen by a person, so it is not the reference of later snapshots
-        found = History.of(dataset).find(snapshot)
+        found = SnapshotLog.of(dataset).find(snapshot)
         show_data(entry, found)
         check_share(entry, found)
         return unchanged(found)

@@ -18,11 +18,11 @@ from tasks.registry.versions import (
     LOGGED_AT,
     PROBLEM,
     SCORES,
-    challenge,
-    clear_left,
+    delete_leftovers,
     find_version,
     make_version,
-    tell,
+    set_challenger,
+    update_tags,
 )
 from tasks.scoring.outputs import best_baseline
 from tasks.scoring.raw_rows import raw_rows
@@ -30,7 +30,7 @@ from tasks.serving.packing import needed_libraries, pack_code, pack_model, serve
 from tasks.serving.predict_table import defaults_of
 from tasks.store.artifacts import Checkpoint, ModelVersion, Scores, TokenSet
 from tasks.store.code import digest
-from tasks.store.locks import lock_place, locked
+from tasks.store.locks import lock_scope, locked
 from tasks.store.lookup import begin_work
 from tasks.task_states import unchanged
 
@@ -48,10 +48,10 @@ def register(
         code, package = pack_code(checkpoint.problem, folder)
         key = version_key(checkpoint, package.name)
         found = find_version(name, key)
-        clear_left(name, checkpoint.mlflow_run, lock_place())
+        delete_leftovers(name, checkpoint.mlflow_run, lock_scope())
         number = found or make(checkpoint, tokens, key=key, code=code, package=package, about=about)
-        tags = tell(name, number, about)
-        challenge(name, number)
+        tags = update_tags(name, number, about)
+        set_challenger(name, number)
         made = ModelVersion(name, number, checkpoint.mlflow_run, scores.digest)
         keep_card(made, tokens, scores)
     version_page(made, tags)
@@ -106,7 +106,7 @@ def logged(
         example=raw_rows(tokens.snapshot_of().table("test").slice(0, 1), tokens),
         parameters=defaults_of(kind, checkpoint.settings),
         libraries=needed_libraries(served_modules(checkpoint.problem)),
-        tags={LOGGED_AT: lock_place()},
+        tags={LOGGED_AT: lock_scope()},
     )
     kept = {"artifacts": files, "code": package}
     return {

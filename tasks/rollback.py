@@ -4,7 +4,7 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from tasks.pages.run_pages import publish
-from tasks.promotion.champions import roll_back, told
+from tasks.promotion.champions import describe_rollback, roll_back
 from tasks.promotion.ledger import Line
 from tasks.registry.mlflow_client import version_link
 
@@ -14,6 +14,6 @@ def restore(model: str, version: str | None, why: str) -> Line:
     """Make an earlier version champion again, and show it on the run page."""
     line = roll_back(model, version, why)
     link = version_link(model, line.champion)
-    text = f"# {model}, version {line.champion}\n\n**{told(model, line)}**\n\n[in MLflow]({link})"
-    publish("rollback", model, text, told(model, line))
+    text = f"# {model}, version {line.champion}\n\n**{describe_rollback(model, line)}**\n\n[in MLflow]({link})"
+    publish("rollback", model, text, describe_rollback(model, line))
     return line

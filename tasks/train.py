@@ -12,7 +12,7 @@ from rnn_models.checkpoints.checkpoint import save_model
 from rnn_models.checkpoints.machine import describe_machine
 from rnn_models.problem import Problem, find_problem
 from rnn_models.settings import TrainSettings
-from rnn_models.training.history import History, stalls
+from rnn_models.training.history import TrainingHistory, stalls
 from rnn_models.training.loop import Hooks, fit
 from rnn_models.training.validation import headline_of
 from tasks import stopping
@@ -73,7 +73,7 @@ def followed_run(folder: Path, tokens: TokenSet, settings: TrainSettings) -> str
 
 def followed_fit(
     problem: Problem, tokens: TokenSet, settings: TrainSettings, folder: Path, run_id: str
-) -> History:
+) -> TrainingHistory:
     """Train, and write metrics to the log and to MLflow."""
     with metric_points(run_id, f"validation_{headline_of(problem).name}") as points:
         hooks = Hooks(points.add_step, points.add_epoch, points.flush, stopping.is_requested)
@@ -86,7 +86,7 @@ def fit_tokens(
     settings: TrainSettings,
     hooks: Hooks = HOOKS,
     resume: Path | None = None,
-) -> History:
+) -> TrainingHistory:
     """Train on a token set."""
     examples = {split: tokens.examples(split) for split in ("train", "validation")}
     read = getattr(examples["train"], problem.output.read_side)
@@ -114,7 +114,7 @@ def fit_tokens(
     )
 
 
-def improving(history: History, problem: Problem) -> str:
+def improving(history: TrainingHistory, problem: Problem) -> str:
     """Name the validation metric that was best in the last epoch: score, loss or none."""
     last = history.epochs[-1]
     if history.is_best_last:
@@ -128,7 +128,7 @@ def write_checkpoint(
     tokens: TokenSet,
     problem: Problem,
     settings: TrainSettings,
-    history: History,
+    history: TrainingHistory,
     run_id: str,
 ) -> Checkpoint:
     """Write weights, settings and training history, then the manifest; drop the resume file."""

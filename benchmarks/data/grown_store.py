@@ -15,7 +15,7 @@ from benchmarks.data.growth import write_rows
 from data.catalog.catalog import find_dataset
 from tasks.evaluate import evaluate
 from tasks.ingest import ingest
-from tasks.ingestion.partitions import PieceRows
+from tasks.ingestion.partitions import PartitionRows
 from tasks.ingestion.snapshot import make_snapshot
 from tasks.register import register
 from tasks.registry import mlflow_client
@@ -43,7 +43,7 @@ ALIASES = {
 }  # growth to alias; the last version is the challenger anyway
 
 
-KILLED = (Snapshot, TokenSet, Checkpoint, Scores, PieceRows)
+KILLED = (Snapshot, TokenSet, Checkpoint, Scores, PartitionRows)
 
 
 def grow(folder: Path, number: int) -> None:

@@ -28,9 +28,9 @@ from data.rows.splits import SPLITS
 from data.text.encoder import Encoder
 from rnn_models.checkpoints.checkpoint import load_model
 from rnn_models.decoding.predict import predict_all
-from tasks.ingestion.partitions import ROWS, PieceRows, piece_key
+from tasks.ingestion.partitions import ROWS, PartitionRows, piece_key
 from tasks.ingestion.snapshot import make_snapshot
-from tasks.ingestion.snapshot_log import History
+from tasks.ingestion.snapshot_log import SnapshotLog
 from tasks.maintenance.prune import KINDS, find_prunable, prune
 from tasks.registry import mlflow_client
 from tasks.registry.registered_model import predict_with
@@ -104,7 +104,7 @@ def load_rows(snapshot: Snapshot) -> None:
 
 def load_newest(entry: Dataset) -> None:
     """Ingest again: nothing is new, so the snapshot is the one that is there."""
-    last = History.of(NAME).last
+    last = SnapshotLog.of(NAME).last
     assert last is not None
     snapshot, is_new = make_snapshot(entry)
     assert (snapshot.digest, is_new) == (last.snapshot, False)
@@ -113,12 +113,12 @@ def load_newest(entry: Dataset) -> None:
 
 def piece_loads() -> Iterator[Callable[[], None]]:
     """A check for each piece that the next ingestion goes on from."""
-    last = History.of(NAME).last
+    last = SnapshotLog.of(NAME).last
     assert last is not None
     for piece in last.known_pieces():
 
         def load(key: str = piece_key(piece, last.rows_key)) -> None:
-            kept = PieceRows.find(NAME, key)
+            kept = PartitionRows.find(NAME, key)
             assert kept is not None
             assert pq.read_table(kept.folder / ROWS).num_rows == kept.rows
 
@@ -157,7 +157,7 @@ def num_needed(keeping: list[Version]) -> int:
             TokenSet.folder_of(NAME, version.scores.tokens),
         }
         folders |= {Snapshot.folder_of(NAME, tokens.snapshot)} if tokens else set()
-    last = History.of(NAME).last
+    last = SnapshotLog.of(NAME).last
     assert last is not None
     return len(folders | {Snapshot.folder_of(NAME, last.snapshot)}) + len(last.known_pieces())
 

@@ -26,7 +26,7 @@ from data.rows.splits import SPLITS
 from data.sources.base import Access
 from tasks.ingestion.partitions import kept_rows
 from tasks.ingestion.snapshot import make_snapshot
-from tasks.ingestion.snapshot_log import History
+from tasks.ingestion.snapshot_log import SnapshotLog
 from tasks.store.artifacts import Snapshot
 
 SETS = ROOT.parent / "shared" / "data"
@@ -99,7 +99,7 @@ def ingested(name: str, home: Path) -> Ingested:
 
 def read_by_file(entry: Dataset, snapshot: Snapshot) -> dict[str, int]:
     """How many rows each file gave, kept or refused; one of two parallel files stands for both."""
-    last = History.of(entry.name).last
+    last = SnapshotLog.of(entry.name).last
     assert last
     if not entry.source.has_format:
         return {IN_TABLE: sum(snapshot.rows.values())}

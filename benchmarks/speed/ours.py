@@ -26,7 +26,7 @@ from rnn_models.batching.batch import epoch_batches
 from rnn_models.checkpoints.checkpoint import load_weights
 from rnn_models.decoding.predict import predict_all
 from rnn_models.problem import find_problem
-from rnn_models.training.history import History
+from rnn_models.training.history import TrainingHistory
 from rnn_models.training.loop import fit
 
 SIDE = 2048  # of the square product that the limit is measured by
@@ -45,7 +45,7 @@ def planned(row: Row) -> list[NDArray[np.int64]]:
     return [batch for epoch in epochs for batch in epoch]
 
 
-def timed_training(row: Row, warmup: int, steps: int) -> tuple[History, float]:
+def timed_training(row: Row, warmup: int, steps: int) -> tuple[TrainingHistory, float]:
     """Train so many steps, and give the seconds of those after the warm-up."""
     times: list[float] = []
     settings = row.settings.with_changes({"max_steps": warmup + steps})
@@ -60,7 +60,7 @@ def timed_training(row: Row, warmup: int, steps: int) -> tuple[History, float]:
     return history, times[-1] - times[warmup - 1]
 
 
-def trained(row: Row, warmup: int, steps: int) -> tuple[History, dict[str, Any]]:
+def trained(row: Row, warmup: int, steps: int) -> tuple[TrainingHistory, dict[str, Any]]:
     """Train, and say how fast and in how much memory."""
     before = restart_peak()
     history, seconds = timed_training(row, warmup, steps)

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy, linear
 
-from rnn_models.layers.projected_cross_entropy import projected_nats
+from rnn_models.layers.projected_cross_entropy import projected_cross_entropy
 
 SIZES = ((900, 256, 7_070), (3_000, 256, 4_000), (4_096, 256, 100))  # rows, width of a state, ids
 SMOOTHING = 0.1
@@ -34,7 +34,9 @@ def some_at_once(
     states: Tensor, weight: Tensor, bias: Tensor, said: Tensor, *, at_once: int
 ) -> Tensor:
     """As training does it."""
-    return projected_nats(states, weight, bias, said, smoothing=SMOOTHING, at_once=at_once)[0]
+    return projected_cross_entropy(
+        states, weight, bias, said, smoothing=SMOOTHING, at_once=at_once
+    )[0]
 
 
 WAYS: dict[str, Callable[..., Tensor]] = {

@@ -51,7 +51,7 @@ PLACES: dict[str, tuple[tuple[Any, str], ...]] = {
     "embedding": ((Embedding, "forward"), (CharacterEncoder, "forward")),
     "encoder": (
         (Recurrent, "forward"),
-        (Recurrent, "go_on"),
+        (Recurrent, "continue_from"),
         (Convolutional, "forward"),
         (translation.Translator, "encode"),
     ),

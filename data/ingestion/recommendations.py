@@ -26,7 +26,7 @@ COPIES = {
 }
 
 
-def advice(
+def recommend(
     report: Mapping[str, Any],
     tokenizer: str = "words",
     *,

@@ -27,17 +27,17 @@ from data.ingestion.rejected_copies import (
     VALIDATION,
     rejected_copies,
 )
-from data.rows.arrow_text import hashes, normalised
+from data.rows.arrow_text import hashes, normalized
 from data.rows.check_settings import SINGLE_TARGETS
 from data.rows.checks import check
 from data.rows.hash_set import Hashes, Seen
 from data.rows.removals import REMOVED, Removals, blanked
 from data.rows.split_column import SPLIT, rows_of_split
 from data.rows.splits import SPLIT_KEY, SPLITS, assign, row_hashes
-from data.sources.base import Access, ByteSource, Piece, TableSource
+from data.sources.base import Access, ByteSource, Partition, TableSource
 
 REFUSED = "refused"
-NOBODY = Removals()
+NO_REMOVALS = Removals()
 Note = dict[str, Any]  # number of occurrences (``count``), ``file`` and ``row`` of the first
 
 
@@ -55,7 +55,7 @@ class Part:
 
 
 def checked_tables(
-    dataset: Dataset, partition: Piece, access: Access, removals: Removals = NOBODY
+    dataset: Dataset, partition: Partition, access: Access, removals: Removals = NO_REMOVALS
 ) -> Iterator[pa.Table]:
     """Read one partition of a source and check each row by itself.
 
@@ -94,7 +94,9 @@ def checked_tables(
         raise RowError(access.hide(f"{where}: {error}")) from None
 
 
-def pieces_of(dataset: Dataset, access: Access, known: Sequence[Piece] = ()) -> list[Piece]:
+def partitions_of(
+    dataset: Dataset, access: Access, known: Sequence[Partition] = ()
+) -> list[Partition]:
     """List the partitions of a dataset to read now.
 
     Where a column names the splits, each partition is listed once per split, test first.
@@ -110,7 +112,7 @@ def pieces_of(dataset: Dataset, access: Access, known: Sequence[Piece] = ()) -> 
 
 
 def rejected_by_scheme(
-    dataset: Dataset, partitions: Sequence[Piece], access: Access
+    dataset: Dataset, partitions: Sequence[Partition], access: Access
 ) -> dict[str, int]:
     """Count the rows with broken tags under each scheme, in the first rows of a dataset."""
     found = {}
@@ -130,7 +132,7 @@ def rejected_by_scheme(
 
 
 def _raw_tables(
-    dataset: Dataset, partition: Piece, columns: dict[str, str | int], access: Access
+    dataset: Dataset, partition: Partition, columns: dict[str, str | int], access: Access
 ) -> Iterator[pa.Table]:
     source = dataset.source
     if isinstance(source, ByteSource):
@@ -169,7 +171,7 @@ class Splitter:
         self.num_removed = 0
         self.notes: dict[str, Note] = {}
 
-    def parts(self, partition: Piece, table: pa.Table) -> Iterator[Part]:
+    def parts(self, partition: Partition, table: pa.Table) -> Iterator[Part]:
         """Send each row of a checked table to its split or to the rejected rows.
 
         Rows on the removal list go nowhere.
@@ -186,17 +188,17 @@ class Splitter:
         if table.num_rows:
             yield from self._fine_parts(partition, table)
 
-    def _note(self, table: pa.Table, partition: Piece) -> None:
+    def _note(self, table: pa.Table, partition: Partition) -> None:
         """Count the notes of a partition, with file and row of the first of each kind."""
         for kind, row in zip(table["kind"].to_pylist(), table["row"].to_pylist(), strict=True):
             first = self.notes.setdefault(kind, {"count": 0, "file": partition.name, "row": row})
             first["count"] += 1
 
-    def _fine_parts(self, partition: Piece, table: pa.Table) -> Iterator[Part]:
+    def _fine_parts(self, partition: Partition, table: pa.Table) -> Iterator[Part]:
         roles = self.dataset.roles
         named = self._with_our_labels(table)
-        sides = hashes(normalised(named[roles[0]]), SPLIT_KEY)
-        rows = row_hashes(sides, normalised(named[roles[1]]) if len(roles) > 1 else None)
+        sides = hashes(normalized(named[roles[0]]), SPLIT_KEY)
+        rows = row_hashes(sides, normalized(named[roles[1]]) if len(roles) > 1 else None)
         split = self._split_of(partition, sides)
         kinds = self._faults(partition, split, sides, rows)
         is_kept = kinds == 0
@@ -224,7 +226,7 @@ class Splitter:
             table.column_names.index("label"), "label", pa.chunked_array([ours])
         )
 
-    def _split_of(self, partition: Piece, sides: Hashes) -> NDArray[np.int8]:
+    def _split_of(self, partition: Partition, sides: Hashes) -> NDArray[np.int8]:
         if partition.split in ("all", "train"):
             shares = {
                 name: share
@@ -235,7 +237,7 @@ class Splitter:
         return np.full(len(sides), SPLITS.index(partition.split), dtype=np.int8)
 
     def _faults(
-        self, partition: Piece, split: NDArray[np.int8], sides: Hashes, rows: Hashes
+        self, partition: Partition, split: NDArray[np.int8], sides: Hashes, rows: Hashes
     ) -> NDArray[np.int8]:
         """Find the rows that are rejected because of other rows, by the index of their kind."""
         rules = self.dataset.rules
@@ -268,7 +270,7 @@ class Splitter:
         return np.asarray(leaks | (split == TRAIN) & self.in_validation.has(sides))
 
 
-def _refused(table: pa.Table, partition: Piece) -> Iterator[Part]:
+def _refused(table: pa.Table, partition: Partition) -> Iterator[Part]:
     if table.num_rows:
         columns = [
             pa.array([partition.name] * table.num_rows),

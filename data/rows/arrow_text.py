@@ -55,7 +55,7 @@ def num_characters(column: pa.ChunkedArray) -> pa.ChunkedArray:
     return pc.binary_length(column) if is_ascii(flat_bytes(column)) else pc.utf8_length(column)
 
 
-def normalised(column: pa.ChunkedArray) -> pa.ChunkedArray:
+def normalized(column: pa.ChunkedArray) -> pa.ChunkedArray:
     """Normalize texts to compare them.
 
     No invisible characters, NFKC, small letters, single spaces.

@@ -8,7 +8,7 @@ import pyarrow.compute as pc
 
 from data.errors import RowError
 from data.formats.base import KIND, ROW, TEXT
-from data.rows.arrow_text import hashes, normalised
+from data.rows.arrow_text import hashes, normalized
 from data.rows.hash_set import Seen
 from data.rows.splits import CONTENT_KEY, SPLIT_KEY
 
@@ -49,7 +49,7 @@ class Removals:
 
 def text_hash(text: str) -> str:
     """Hash a text for a removal list; copies in other case or spacing have the same hash."""
-    return f"{int(hashes(normalised(pa.chunked_array([[text]])), SPLIT_KEY)[0]):016x}"
+    return f"{int(hashes(normalized(pa.chunked_array([[text]])), SPLIT_KEY)[0]):016x}"
 
 
 def blanked(table: pa.Table, removals: Removals, side: str) -> pa.Table:
@@ -62,7 +62,7 @@ def blanked(table: pa.Table, removals: Removals, side: str) -> pa.Table:
     """
     if not len(removals.texts) and not len(removals.keys):
         return table
-    is_removed = removals.texts.has(hashes(pc.fill_null(normalised(table[side]), ""), SPLIT_KEY))
+    is_removed = removals.texts.has(hashes(pc.fill_null(normalized(table[side]), ""), SPLIT_KEY))
     if KEY in table.column_names:
         is_removed |= removals.keys.has(hashes(pc.fill_null(table[KEY], ""), CONTENT_KEY))
     if not is_removed.any():

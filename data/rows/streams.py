@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from data.rows.arrow_text import hashes, normalised
+from data.rows.arrow_text import hashes, normalized
 from data.rows.splits import CONTENT_KEY
 
 BATCH_ROWS = 8192
@@ -42,7 +42,7 @@ def smallest_rows(tables: Iterable[pa.Table], limit: int) -> NDArray[np.int64]:
     rows = np.zeros(0, dtype=np.int64)
     num_seen = 0
     for table in tables:
-        found = hashes(normalised(table[table.column_names[0]]), CONTENT_KEY)
+        found = hashes(normalized(table[table.column_names[0]]), CONTENT_KEY)
         smallest = np.concatenate([smallest, found])
         rows = np.concatenate([rows, np.arange(num_seen, num_seen + table.num_rows)])
         best = np.argsort(smallest, kind="stable")[:limit]  # of equal rows, the first

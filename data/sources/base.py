@@ -15,7 +15,7 @@ import pyarrow as pa
 
 
 @dataclass(frozen=True, kw_only=True)
-class Piece:
+class Partition:
     """A partition of a source: a file, two parallel files or a range of a table.
 
     Attributes:
@@ -56,7 +56,7 @@ class Source(Protocol):
     __dataclass_fields__: ClassVar[dict[str, Any]]
     has_format: ClassVar[bool]  # whether the source gives bytes, which a format reads
 
-    def pieces(self, access: Access, known: Sequence[Piece]) -> list[Piece]:
+    def pieces(self, access: Access, known: Sequence[Partition]) -> list[Partition]:
         """List the partitions to read now, in reading order, test before train.
 
         Args:
@@ -75,7 +75,9 @@ class Source(Protocol):
 class ByteSource(Source, Protocol):
     """A source of files, which a format reads; its ``has_format`` is true."""
 
-    def open(self, partition: Piece, access: Access) -> AbstractContextManager[Sequence[IO[bytes]]]:
+    def open(
+        self, partition: Partition, access: Access
+    ) -> AbstractContextManager[Sequence[IO[bytes]]]:
         """Open a partition: one stream of bytes, or two where its rows lie in parallel files.
 
         Raises:
@@ -89,7 +91,7 @@ class TableSource(Source, Protocol):
     """A source of tables with named columns, which need no format; ``has_format`` is false."""
 
     def tables(
-        self, partition: Piece, columns: Mapping[str, str], access: Access
+        self, partition: Partition, columns: Mapping[str, str], access: Access
     ) -> Iterator[pa.Table]:
         """Read a partition in batches of constant size.
 
@@ -123,7 +125,9 @@ class GrowingSource(TableSource, Protocol):
             OSError: If the source cannot be reached.
         """
 
-    def stamps(self, access: Access, until: Piece, *, is_alone: bool = False) -> Iterator[pa.Table]:
+    def stamps(
+        self, access: Access, until: Partition, *, is_alone: bool = False
+    ) -> Iterator[pa.Table]:
         """Read key and watermark, as text, of the rows in the source now.
 
         Args:

@@ -7,8 +7,8 @@ from typing import IO, Any, ClassVar
 
 from data.errors import RowError, nearest
 from data.sources.archives import COMPRESSIONS
-from data.sources.base import Access, Piece
-from data.sources.filesystem import explained
+from data.sources.base import Access, Partition
+from data.sources.filesystem import explain_errors
 from data.sources.located_files import LocatedFile, find_files
 from data.sources.secret_references import check_address, check_options
 
@@ -45,7 +45,7 @@ class Files:
                     raise RowError(f"paths, {split}: {error}") from None
         check_options(self.options)
 
-    def pieces(self, access: Access, known: Sequence[Piece]) -> list[Piece]:
+    def pieces(self, access: Access, known: Sequence[Partition]) -> list[Partition]:
         """List the files; their versions are digests or times, as their file system has them."""
         found = [
             partition
@@ -55,7 +55,7 @@ class Files:
         is_growing = len(found) > 1 or any(
             file.stem is not None for partition in found for file in partition["place"]
         )
-        return [Piece(**partition, is_kept=is_growing) for partition in found]
+        return [Partition(**partition, is_kept=is_growing) for partition in found]
 
     def _split_pieces(self, split: str, access: Access) -> Iterator[dict[str, Any]]:
         sides = [
@@ -74,7 +74,7 @@ class Files:
             }
 
     @contextmanager
-    def open(self, partition: Piece, access: Access) -> Iterator[Sequence[IO[bytes]]]:
+    def open(self, partition: Partition, access: Access) -> Iterator[Sequence[IO[bytes]]]:
         """Open the file or the two files of a partition, unpacked.
 
         Raises:
@@ -83,11 +83,11 @@ class Files:
         """
         files: Sequence[LocatedFile] = partition.place
         with ExitStack() as stack:
-            with explained(partition.name, access):
+            with explain_errors(partition.name, access):
                 streams = [stack.enter_context(file.open(self.compression)) for file in files]
-            with explained(partition.name, access, is_reading=True):
+            with explain_errors(partition.name, access, is_reading=True):
                 yield streams
-            with explained(partition.name, access):
+            with explain_errors(partition.name, access):
                 for file in files:
                     file.check_unchanged()
 

@@ -141,7 +141,7 @@ def _revealed_options(value: Any, access: Access) -> Any:
     return access.reveal(value) if isinstance(value, str) else value
 
 
-def asked(ask: Callable[[], Made]) -> Made:
+def with_retries(ask: Callable[[], Made]) -> Made:
     """Call a function, and retry a little later if a web server failed or gave no response."""
     wait = wait_exponential(multiplier=0.2, max=4)
     return Retrying(
@@ -167,7 +167,7 @@ def _library(error: BaseException) -> str:
 
 
 @contextmanager
-def explained(where: str, access: Access, *, is_reading: bool = False) -> Iterator[None]:
+def explain_errors(where: str, access: Access, *, is_reading: bool = False) -> Iterator[None]:
     """Turn errors about a file into RowError or UnreachableError, without secrets.
 
     Args:

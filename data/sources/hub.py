@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 from data.errors import RowError, nearest
 from data.formats.columnar import find_column
 from data.sources.archives import is_clutter
-from data.sources.base import Access, Piece
+from data.sources.base import Access, Partition
 
 BATCH_ROWS = 10_000
 TIMEOUT_SECONDS = 20
@@ -80,7 +80,7 @@ class Hub:
                 f"If {self.dataset} is a folder, write ./{self.dataset}"
             )
 
-    def pieces(self, access: Access, known: Sequence[Piece]) -> list[Piece]:
+    def pieces(self, access: Access, known: Sequence[Partition]) -> list[Partition]:
         """List one partition per split.
 
         Its version is the commit, or a digest of names, sizes and times of the
@@ -88,12 +88,12 @@ class Hub:
         """
         version = _files_digest(self._folder) if self._is_folder else self.revision
         return [
-            Piece(split=split, name=f"{self._label}, {self.members[split]}", version=version)
+            Partition(split=split, name=f"{self._label}, {self.members[split]}", version=version)
             for split in sorted(self.members, key=ORDER.index)
         ]
 
     def tables(
-        self, partition: Piece, columns: Mapping[str, str], access: Access
+        self, partition: Partition, columns: Mapping[str, str], access: Access
     ) -> Iterator[pa.Table]:
         """Stream a split in batches of 10,000 rows.
 

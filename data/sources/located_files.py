@@ -12,7 +12,13 @@ from fsspec.implementations.local import LocalFileSystem
 from data.errors import RowError
 from data.sources.archives import ReadOnceStream, is_clutter, kind_of, open_member, unpacked
 from data.sources.base import Access
-from data.sources.filesystem import UnreachableError, asked, explained, is_web, system_of
+from data.sources.filesystem import (
+    UnreachableError,
+    explain_errors,
+    is_web,
+    system_of,
+    with_retries,
+)
 
 # Properties that change with a file, the most reliable first: digests, then times.
 VERSIONS = (
@@ -55,7 +61,7 @@ class LocatedFile:
         """Open the file, unpacked."""
         if is_web(self.system):  # in one response: several may be of different versions
             stream: Any = ReadOnceStream(
-                asked(lambda: self.system.open(self.path, "rb", block_size=0))
+                with_retries(lambda: self.system.open(self.path, "rb", block_size=0))
             )
         else:
             stream = self.system.open(self.path, "rb")
@@ -86,7 +92,7 @@ def find_files(pattern: str, options: Mapping[str, Any], access: Access) -> list
         UnreachableError: If the file system cannot be reached.
     """
     outer, mark, member = pattern.partition("!")
-    with explained(pattern, access):
+    with explain_errors(pattern, access):
         system, path = system_of(outer, options, access)
         if isinstance(system, LocalFileSystem):
             whole = system_of(pattern, options, access)[1]
@@ -97,7 +103,7 @@ def find_files(pattern: str, options: Mapping[str, Any], access: Access) -> list
         if _is_glob(system, outer):
             files = _matches(system, outer, path, access)
         else:
-            info = asked(lambda: _info(system, path))
+            info = with_retries(lambda: _info(system, path))
             files = [(access.hide(outer), path, None, info)]
     if not files:
         raise RowError(f"there is no file {pattern}")
@@ -120,7 +126,9 @@ def _matches(
     """Find the files of a glob: name, path, stem and properties of each."""
     first, _ = _wildcards(outer)
     start, stop = _wildcards(path)
-    found = [(str(info["name"]), info) for info in asked(lambda: _globbed(system, path, start))]
+    found = [
+        (str(info["name"]), info) for info in with_retries(lambda: _globbed(system, path, start))
+    ]
     return [
         (
             access.hide(outer[:first] + name[start:]),

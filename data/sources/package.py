@@ -29,7 +29,7 @@ from unearth.preparer import download_link
 
 from data.errors import RowError, nearest
 from data.sources.archives import open_member
-from data.sources.base import Access, Piece
+from data.sources.base import Access, Partition
 
 log = logging.getLogger(__name__)
 ATTEMPTS = 4
@@ -152,15 +152,15 @@ class Package:
             )
         return files[self.file]
 
-    def pieces(self, access: Access, known: Sequence[Piece]) -> list[Piece]:
+    def pieces(self, access: Access, known: Sequence[Partition]) -> list[Partition]:
         """List the members; their version is the hash in the catalog, so they never change."""
         order = sorted(self.members, key=lambda split: split == "train")
         return [
-            Piece(split=split, name=self.members[split], version=self.sha256) for split in order
+            Partition(split=split, name=self.members[split], version=self.sha256) for split in order
         ]
 
     @contextmanager
-    def open(self, partition: Piece, access: Access) -> Iterator[Sequence[IO[bytes]]]:
+    def open(self, partition: Partition, access: Access) -> Iterator[Sequence[IO[bytes]]]:
         """Open a member, unpacked.
 
         Raises:

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from data.errors import RowError, nearest
 from data.rows.splits import SPLITS
-from data.sources.base import Access, Piece
+from data.sources.base import Access, Partition
 from data.sources.database import check_secrets, connected
 from data.sources.query_batches import batches, digest_of
 from data.sources.watermarks import Stretch, as_text, bound, in_utc, typed
@@ -59,7 +59,7 @@ class Sql:
             )
         check_secrets(self.url)
 
-    def pieces(self, access: Access, known: Sequence[Piece]) -> list[Piece]:
+    def pieces(self, access: Access, known: Sequence[Partition]) -> list[Partition]:
         """List the table as one partition or, with a watermark, as ranges of rows.
 
         Without a watermark the version is empty: only reading shows whether
@@ -77,7 +77,7 @@ class Sql:
             DatabaseError: If the database cannot be reached.
         """
         if not self.watermark:
-            return [Piece(split=self.split, name=self._origin, version="")]
+            return [Partition(split=self.split, name=self._origin, version="")]
         start = f'["{self._digest}"'
         ours = [
             partition for partition in known if partition.mark and partition.mark.startswith(start)
@@ -90,7 +90,7 @@ class Sql:
             return ours + ([self._piece(connection, rows, new)] if new else [])
 
     def tables(
-        self, partition: Piece, columns: Mapping[str, str], access: Access
+        self, partition: Partition, columns: Mapping[str, str], access: Access
     ) -> Iterator[pa.Table]:
         """Read a partition in batches of 10,000 rows.
 
@@ -115,7 +115,9 @@ class Sql:
         for table in self._all_stamps(access, None, None):
             yield table["key"].combine_chunks()
 
-    def stamps(self, access: Access, until: Piece, *, is_alone: bool = False) -> Iterator[pa.Table]:
+    def stamps(
+        self, access: Access, until: Partition, *, is_alone: bool = False
+    ) -> Iterator[pa.Table]:
         """Read key and watermark, as text, of the rows in the table now.
 
         A pair that no partition had when it was read (its columns key and
@@ -156,12 +158,12 @@ class Sql:
         is_same = last is not None and edge == last.edge and top == low
         return None if is_same else Stretch(self._digest, low, top, edge)
 
-    def _piece(self, connection: sa.Connection, rows: sa.FromClause, mark: Stretch) -> Piece:
+    def _piece(self, connection: sa.Connection, rows: sa.FromClause, mark: Stretch) -> Partition:
         reach = f"to {as_text(mark.top)}"
         reach = f"up {reach}" if mark.low is None else f"from {as_text(mark.low)} {reach}"
         version = digest_of(self._stamps(connection, rows, mark.low, mark.top))
         name = f"{self._origin}, {self.watermark} {reach}"
-        return Piece(split=self.split, name=name, version=version, is_kept=True, mark=mark.text)
+        return Partition(split=self.split, name=name, version=version, is_kept=True, mark=mark.text)
 
     def _within(self, rows: sa.FromClause, low: Any, top: Any) -> list[sa.ColumnElement[bool]]:
         above = [] if low is None else [rows.c[self.watermark] >= bound(low)]

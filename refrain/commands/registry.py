@@ -69,10 +69,10 @@ def rollback(
         prepare(MLFLOW_HTTP_REQUEST_MAX_RETRIES=FEW_TRIES)
         from dataclasses import asdict
 
-        from tasks.promotion.champions import roll_back, told
+        from tasks.promotion.champions import describe_rollback, roll_back
 
         line = roll_back(model, version, why)
-    print_json(asdict(line)) if as_json else print(told(model, line))
+    print_json(asdict(line)) if as_json else print(describe_rollback(model, line))
 
 
 @app.command()

@@ -23,14 +23,14 @@ Ids = NDArray[np.int32]  # half the memory: all texts of an epoch are held
 class Streams(Sequence[Window]):
     """The windows of an epoch, each made on access.
 
-    ``read`` and ``said`` (N,) are the inputs and targets of all texts,
+    ``inputs`` and ``targets`` (N,) are the inputs and targets of all texts,
     concatenated; ``owner`` (N,) is the text of each token. ``starts`` and
     ``lengths`` (K, B) give each stream's span in a window; ``is_start`` (K, B)
     is True where the state starts from zeros.
     """
 
-    read: Ids
-    said: Ids
+    inputs: Ids
+    targets: Ids
     owner: Ids
     starts: Ints
     lengths: Ints
@@ -53,11 +53,11 @@ class Streams(Sequence[Window]):
         positions = np.where(is_real, positions, 0)
         inputs, targets = (
             np.where(is_real, ids[positions], PAD_ID).astype(np.int64)
-            for ids in (self.read, self.said)
+            for ids in (self.inputs, self.targets)
         )
         return Window(
-            read=torch.from_numpy(inputs),
-            said=torch.from_numpy(targets),
+            inputs=torch.from_numpy(inputs),
+            targets=torch.from_numpy(targets),
             lengths=torch.from_numpy(self.lengths[index].copy()),
             is_start=torch.from_numpy(self.is_start[index].copy()),
             indices=self.owner[positions[:, 0]].astype(np.int64),

@@ -22,13 +22,13 @@ State = tuple[Tensor, ...]  # (B, H) each, layer by layer: h, of an LSTM h and c
 class Window:
     """A span of time steps of some sequences.
 
-    ``read`` and ``said`` are (B, W): the input ids and the target ids of each
+    ``inputs`` and ``targets`` are (B, W): the input ids and the target ids of each
     step. ``lengths`` (B,) counts the real steps and may be 0. ``is_start``
     (B,) is True where a sequence begins and the state starts from zeros.
     """
 
-    read: Tensor
-    said: Tensor
+    inputs: Tensor
+    targets: Tensor
     lengths: Tensor
     is_start: Tensor
     indices: NDArray[np.int64]
@@ -43,16 +43,18 @@ class Window:
 
     def to(self, device: torch.device) -> "Window":
         """Move the tensors to a device."""
-        read = self.read.to(device)
-        said = self.said.to(device)
-        return Window(read, said, self.lengths.to(device), self.is_start.to(device), self.indices)
+        inputs = self.inputs.to(device)
+        targets = self.targets.to(device)
+        return Window(
+            inputs, targets, self.lengths.to(device), self.is_start.to(device), self.indices
+        )
 
 
 def bptt_windows(whole: Window, size: int) -> Iterator[Window]:
     """Cut sequences along time into windows of at most ``size`` steps.
 
     Gradients stop at a window's edge, the hidden state does not: the caller
-    passes it on with ``carried``.
+    passes it on with ``carry_state``.
 
     Yields:
         Windows of (B, W), W <= size, without those of padding alone.
@@ -64,14 +66,14 @@ def bptt_windows(whole: Window, size: int) -> Iterator[Window]:
         stop = start + size
         yield replace(
             whole,
-            read=whole.read[:, start:stop],
-            said=whole.said[:, start:stop],
+            inputs=whole.inputs[:, start:stop],
+            targets=whole.targets[:, start:stop],
             lengths=(whole.lengths - start).clamp(0, size),
             is_start=whole.is_start & (start == 0),
         )
 
 
-def carried(state: State, is_start: Tensor) -> State:
+def carry_state(state: State, is_start: Tensor) -> State:
     """Make the first state of a window: the state before it, without its graph.
 
     Where ``is_start`` (B,) is True, a new sequence begins and the state is zeros.

@@ -14,7 +14,7 @@ from rnn_models.decoding.input_fed_lstm import FedLSTM
 from rnn_models.layers.attention import Attention, Memory
 
 
-def read_fed(
+def decode_with_feeding(
     cell: nn.RNNBase,
     attention: Attention,
     tokens: Tensor,

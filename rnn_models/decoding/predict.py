@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from rnn_models.batching.batch import Batch, Examples, sorted_batches
 from rnn_models.devices import device_of
 from rnn_models.output_kind import Predictions
-from rnn_models.parallel_batches import in_order
+from rnn_models.parallel_batches import map_in_threads
 from rnn_models.problem import Problem
 
 Result = TypeVar("Result")
@@ -69,5 +69,5 @@ def map_batches(
         return list(zip(indices.tolist(), compute(examples.batch(indices).to(device)), strict=True))
 
     # Batches are sorted by length; the dictionary restores the order of the examples.
-    found = dict(pair for pairs in in_order(work, batches, device) for pair in pairs)
+    found = dict(pair for pairs in map_in_threads(work, batches, device) for pair in pairs)
     return [found[i] for i in range(len(examples))]

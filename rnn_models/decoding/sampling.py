@@ -30,7 +30,7 @@ class Sampling:
         1.0, "Probability that the ids that may be drawn have together at least.", low=0, high=1
     )
     max_length: int = setting(1000, "Ids of a text, at most.", low=1)
-    goes_on: bool = setting(False, "An <eos> ends a line of the text, not the text.")
+    is_endless: bool = setting(False, "An <eos> ends a line of the text, not the text.")
     seed: int = setting(1, "Of what is drawn.", low=0)
 
     def __post_init__(self) -> None:
@@ -45,7 +45,7 @@ class Sampling:
             top_k=s.top_k,
             top_p=s.top_p,
             max_length=s.sample_length,
-            goes_on=s.joined_texts,
+            is_endless=s.joined_texts,
             seed=s.seed,
         )
 
@@ -152,11 +152,11 @@ def sample(
         # The score counts the model's own probabilities, whatever the temperature.
         losses[live] -= logits.log_softmax(1).gather(1, drawn[:, None]).squeeze(1).double()
         # Texts that are over leave the batch, and with them their rows of the state.
-        if not sampling.goes_on:
-            goes_on = (drawn != EOS_ID).nonzero().flatten()
-            live = live[goes_on]
-            drawn = drawn[goes_on]
-            state = tuple(s[goes_on] for s in state)
+        if not sampling.is_endless:
+            is_endless = (drawn != EOS_ID).nonzero().flatten()
+            live = live[is_endless]
+            drawn = drawn[is_endless]
+            state = tuple(s[is_endless] for s in state)
         if index + 1 == sampling.max_length or not len(live):
             break
         logits, state = step(drawn, state)
@@ -167,11 +167,11 @@ def sample(
 
 
 def _sample(ids: list[int], loss: float, sampling: Sampling) -> Sample:
-    is_ended = not sampling.goes_on and EOS_ID in ids
+    is_ended = not sampling.is_endless and EOS_ID in ids
     return Sample(ids[: ids.index(EOS_ID)] if is_ended else ids, loss, is_ended)
 
 
-def read_prompts(model: Any, read: Tensor, lengths: Tensor) -> tuple[Tensor, State]:
+def run_prompts(model: Any, read: Tensor, lengths: Tensor) -> tuple[Tensor, State]:
     """Run a model over the beginnings of texts, each up to its own end.
 
     Sorted by length, texts leave the batch where they end, so no state runs

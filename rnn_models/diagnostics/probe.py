@@ -13,7 +13,7 @@ from rnn_models.layers.word_vectors import Vectors
 from rnn_models.problem import Problem, Sizes
 from rnn_models.settings import TrainSettings
 from rnn_models.training.gradient_decay import gradient_decay
-from rnn_models.training.history import Step
+from rnn_models.training.history import TrainingStep
 from rnn_models.training.progress import Progress
 from rnn_models.training.training_state import Training
 
@@ -33,7 +33,7 @@ class Probe:
     why the training stopped early; the step that failed is not in ``steps``.
     """
 
-    steps: list[Step] = field(default_factory=list)
+    steps: list[TrainingStep] = field(default_factory=list)
     decay_before: Decay = field(default_factory=dict)
     decay_after: Decay = field(default_factory=dict)
     fault: str = ""
@@ -76,7 +76,7 @@ def probe(
         return Probe(training.history.steps, before, after, fault)
 
 
-def first_steps(training: Training, train: Examples, num_steps: int) -> Iterator[Step]:
+def first_steps(training: Training, train: Examples, num_steps: int) -> Iterator[TrainingStep]:
     """Make the first steps of a training, epoch after epoch, and yield each."""
     s = training.settings
     for epoch in range(1, s.max_epochs + 1):

@@ -15,7 +15,7 @@ from sklearn.svm import LinearSVC
 
 from rnn_models.batching.batch import Examples, Ragged
 from rnn_models.evaluation.baseline import Baseline
-from rnn_models.evaluation.ngrams import ngram_nats, num_ngrams
+from rnn_models.evaluation.ngrams import ngram_negative_log_likelihoods, num_ngrams
 from rnn_models.evaluation.text_features import character_ids, ngram_counts
 from rnn_models.names import nearest
 from rnn_models.problem import find_problem, problem_names
@@ -244,7 +244,7 @@ BASELINES = {
         *(
             Baseline(
                 name=name,
-                predict=partial(ngram_nats, order=order),
+                predict=partial(ngram_negative_log_likelihoods, order=order),
                 num_learnt=partial(num_ngrams, order=order),
             )
             for order, name in enumerate(NGRAMS, start=1)

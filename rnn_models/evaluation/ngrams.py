@@ -14,7 +14,9 @@ Floats = NDArray[np.float64]
 NOT_TARGETS = (PAD_ID, BOS_ID)
 
 
-def ngram_nats(train: Examples, test: Examples, *, order: int) -> list[NDArray[np.float32]]:
+def ngram_negative_log_likelihoods(
+    train: Examples, test: Examples, *, order: int
+) -> list[NDArray[np.float32]]:
     """Compute the negative log-likelihood of each token of each test text and of its end.
 
     Each is conditioned on the ``order - 1`` tokens before it; ``<bos>`` stands

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from rnn_models.batching.batch import PAD_ID, Spelled, length_mask
 from rnn_models.layers.embedding import LockedDropout
-from rnn_models.layers.recurrent import gather_steps, read, recurrence, reversal
+from rnn_models.layers.recurrent import gather_steps, recurrence, reversal, run_recurrence
 from rnn_models.settings import TrainSettings
 
 # Parts of a batch's words, which are sorted by length: a long word pads a quarter of them at most.
@@ -32,7 +32,8 @@ class CharacterLSTM(nn.Module):
         """Encode characters ``x`` (F, C, E) as (F, 2 * H)."""
         mirrored = gather_steps(x, reversal(lengths, x.shape[1]))
         states = torch.cat(
-            [read(self.ahead, x, ())[0], read(self.back, mirrored, ())[0]], dim=2
+            [run_recurrence(self.ahead, x, ())[0], run_recurrence(self.back, mirrored, ())[0]],
+            dim=2,
         )  # (F, C, 2 * H)
         return gather_steps(states, lengths[:, None] - 1).squeeze(1)
 

@@ -21,7 +21,7 @@ LOGITS_AT_ONCE = {"cpu": 1 << 21, "cuda": 1 << 26}
 REGISTER = 16  # floats of an AVX-512 register
 
 
-def projected_nats(
+def projected_cross_entropy(
     states: Tensor,
     weight: Tensor,
     bias: Tensor,
@@ -56,12 +56,14 @@ def projected_nats(
     parts = []
     for rows in chunks(len(states), num_rows):
         logits = linear(states[rows], weight, bias)
-        parts.append(torch.stack(smoothed_nats(logits, targets[rows], smoothing)))
+        parts.append(torch.stack(smoothed_cross_entropy(logits, targets[rows], smoothing)))
     loss, plain = torch.stack(parts).sum(0)
     return loss, plain.detach()
 
 
-def smoothed_nats(logits: Tensor, targets: Tensor, smoothing: float) -> tuple[Tensor, Tensor]:
+def smoothed_cross_entropy(
+    logits: Tensor, targets: Tensor, smoothing: float
+) -> tuple[Tensor, Tensor]:
     """Compute the summed cross entropy of ``logits`` (N, V) in nats.
 
     Returns:

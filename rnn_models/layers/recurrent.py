@@ -57,7 +57,7 @@ def recurrence(
     return layer
 
 
-def read(
+def run_recurrence(
     cell: nn.RNNBase, x: Tensor, state: State, *, weight_dropout: float = 0.0, window: int = 0
 ) -> tuple[Tensor, State]:
     """Run one recurrent layer over some time steps.
@@ -81,7 +81,9 @@ def read(
     if needs_float32(cell, x):
         with torch.autocast(x.device.type, enabled=False):
             full = tuple(s.float() for s in state)
-            return read(cell, x.float(), full, weight_dropout=weight_dropout, window=window)
+            return run_recurrence(
+                cell, x.float(), full, weight_dropout=weight_dropout, window=window
+            )
     weights: list[Tensor] = list(cell.parameters())
     if weight_dropout:
         weights[1] = nn.functional.dropout(weights[1], weight_dropout)
@@ -111,7 +113,7 @@ def needs_float32(cell: nn.RNNBase, x: Tensor) -> bool:
 def read_by_steps(
     cell: nn.RNNBase, x: Tensor, state: State, *, window: int = 0
 ) -> tuple[list[Tensor], State]:
-    """Run like ``read`` with one kernel call per step.
+    """Run like ``run_recurrence`` with one kernel call per step.
 
     Slower, but each hidden state is a tensor of its own, whose gradient can be measured.
 
@@ -121,7 +123,7 @@ def read_by_steps(
     states = []
     for t in range(x.shape[1]):
         state = tuple(s.detach() for s in state) if window and t and t % window == 0 else state
-        _, state = read(cell, x[:, t : t + 1], state)
+        _, state = run_recurrence(cell, x[:, t : t + 1], state)
         states.append(state[0])
     return states, state
 
@@ -201,7 +203,7 @@ class Recurrent(nn.Module):
         """
         ends = lengths[:, None] - 1
         if not self.backwards:
-            x, _ = self.go_on(x, ())
+            x, _ = self.continue_from(x, ())
             return x, gather_steps(x, ends).squeeze(1)
         backwards = reversal(lengths, x.shape[1])
         for layer, (ahead, back) in enumerate(zip(self.forwards, self.backwards, strict=True)):
@@ -215,7 +217,7 @@ class Recurrent(nn.Module):
         last = gather_steps(x[:, :, : self.hidden_size], ends).squeeze(1)
         return x, torch.cat([last, x[:, 0, self.hidden_size :]], dim=1)
 
-    def go_on(self, x: Tensor, state: State) -> tuple[Tensor, State]:
+    def continue_from(self, x: Tensor, state: State) -> tuple[Tensor, State]:
         """Continue from a state, in one direction.
 
         Args:
@@ -242,7 +244,7 @@ class Recurrent(nn.Module):
             self.followed.append(steps)
             return torch.stack(steps, dim=1), after
         dropped = self.recurrent_dropout if self.training else 0.0
-        return read(cell, x, state, weight_dropout=dropped, window=self.window)
+        return run_recurrence(cell, x, state, weight_dropout=dropped, window=self.window)
 
     def _finish(self, layer: int, inputs: Tensor, states: Tensor) -> Tensor:
         finished: Tensor = self.norms[layer](inputs + states if self.is_residual[layer] else states)

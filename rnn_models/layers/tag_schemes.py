@@ -51,7 +51,7 @@ class Scheme(nn.Module):
             "letters", torch.tensor(["OBI".index(tag[0]) for tag in tags]), persistent=False
         )
 
-    def learnt(self, tags: Tensor, lengths: Tensor) -> Tensor:
+    def to_model_tags(self, tags: Tensor, lengths: Tensor) -> Tensor:
         """Map a dataset's valid tags (B, T) to the model's (B, T)."""
         goes_on = (self.letters[tags] == 2) & length_mask(lengths, tags.shape[1])
         # The last token of an entity is one that no I follows; padding and the end follow as O.
@@ -89,7 +89,7 @@ def tag_steps(tags: tuple[str, ...]) -> tuple[Tensor, Tensor, Tensor]:
     return allowed, ~goes_on, ~must_go_on
 
 
-def lengthened_by(tags: tuple[str, ...]) -> Tensor:
+def extending_tags(tags: tuple[str, ...]) -> Tensor:
     """Find the tag that would extend an entity ending in each tag, (L,); -1 for none."""
     is_closed = any(tag[0] in "SE" for tag in tags)
     inside = {tag[2:]: i for i, tag in enumerate(tags) if tag[0] == "I"}

@@ -21,11 +21,11 @@ from rnn_models.batching.batch import (
     sorted_batches,
 )
 from rnn_models.batching.lm_streams import stream_windows
-from rnn_models.batching.windows import State, Window, bptt_windows, carried
-from rnn_models.decoding.sampling import Sampling, read_prompts, sample
+from rnn_models.batching.windows import State, Window, bptt_windows, carry_state
+from rnn_models.decoding.sampling import Sampling, run_prompts, sample
 from rnn_models.devices import device_of
 from rnn_models.layers.embedding import Embedding
-from rnn_models.layers.projected_cross_entropy import projected_nats
+from rnn_models.layers.projected_cross_entropy import projected_cross_entropy
 from rnn_models.layers.recurrent import Recurrent
 from rnn_models.outputs.continuation import continuation_kind
 from rnn_models.problem import Loss, Output, Problem, Sizes, Windows
@@ -96,7 +96,7 @@ class LanguageModel(nn.Module):
             x = x.index_put(
                 (rows, steps), self.labels(-1 - read[rows, steps]).to(x.dtype), accumulate=True
             )
-        states, after = self.encoder.go_on(x, state)
+        states, after = self.encoder.continue_from(x, state)
         return self.encoder.dropout(states), after
 
     @property
@@ -114,7 +114,9 @@ def cost(model: LanguageModel, states: Tensor, targets: Tensor, lengths: Tensor)
     real = length_mask(lengths, targets.shape[1])
     smoothing = model.settings.label_smoothing if model.training else 0.0
     narrow = model.narrow(states[real])  # (N, H or E): padding is never projected
-    nats, plain = projected_nats(narrow, *model.projection, targets[real], smoothing=smoothing)
+    nats, plain = projected_cross_entropy(
+        narrow, *model.projection, targets[real], smoothing=smoothing
+    )
     return Loss(nats, len(narrow), plain)
 
 
@@ -129,14 +131,14 @@ def whole_texts(batch: Batch) -> Window:
 def loss(model: LanguageModel, batch: Batch) -> Loss:
     """Compute the loss of whole texts."""
     whole = whole_texts(batch)
-    states, _ = model(whole.read, ())
-    return cost(model, states, whole.said, whole.lengths)
+    states, _ = model(whole.inputs, ())
+    return cost(model, states, whole.targets, whole.lengths)
 
 
 def window_loss(model: LanguageModel, window: Window, state: State) -> tuple[Loss, State]:
     """Compute the loss of a window, and the state after it."""
-    states, after = model(window.read, carried(state, window.is_start) if state else ())
-    return cost(model, states, window.said, window.lengths), after
+    states, after = model(window.inputs, carry_state(state, window.is_start) if state else ())
+    return cost(model, states, window.targets, window.lengths), after
 
 
 def cut(examples: Examples, settings: TrainSettings, epoch: int) -> Sequence[Window]:
@@ -151,7 +153,7 @@ def cut(examples: Examples, settings: TrainSettings, epoch: int) -> Sequence[Win
     )
     starts = start_ids(*examples.source.take(np.arange(len(examples)))).numpy().astype(np.int32)
     return replace(
-        streams, read=np.where(streams.read == BOS_ID, starts[streams.owner], streams.read)
+        streams, inputs=np.where(streams.inputs == BOS_ID, starts[streams.owner], streams.inputs)
     )
 
 
@@ -180,10 +182,10 @@ def window_nats(model: LanguageModel, windows: Sequence[Window]) -> NDArray[np.f
     nats = list[NDArray[np.float32]]()
     state: State = ()
     for window in windows:
-        states, state = model(window.read.to(device), state)
+        states, state = model(window.inputs.to(device), state)
         logits = model.project(states)
         per_step = nn.functional.cross_entropy(
-            logits.mT, window.said.to(device), reduction="none"
+            logits.mT, window.targets.to(device), reduction="none"
         )  # (B, W)
         nats.append(per_step.float().cpu().numpy())
     return np.concatenate(nats, axis=1)
@@ -194,7 +196,7 @@ def predict(model: LanguageModel, batch: Batch) -> list[Output]:
     read = shifted(batch.target, batch.target_lengths)[0]
     is_line = model.settings.joined_texts and not bool(batch.source_lengths.any())
     read[:, 0] = EOS_ID if is_line else start_ids(batch.source, batch.source_lengths)
-    logits, state = read_prompts(model, read, batch.target_lengths + 1)
+    logits, state = run_prompts(model, read, batch.target_lengths + 1)
 
     def step(previous: Tensor, state: State) -> tuple[Tensor, State]:
         states, after = model(previous[:, None], state)

@@ -14,7 +14,7 @@ from rnn_models.layers.char_encoder import CharacterEncoder
 from rnn_models.layers.crf import CRF, NEVER
 from rnn_models.layers.embedding import Embedding
 from rnn_models.layers.encoder import make_encoder
-from rnn_models.layers.tag_schemes import Scheme, find_entities, lengthened_by, tag_steps
+from rnn_models.layers.tag_schemes import Scheme, extending_tags, find_entities, tag_steps
 from rnn_models.outputs.tags import TAGS
 from rnn_models.problem import Loss, Output, Problem, Sizes
 from rnn_models.settings import TrainSettings
@@ -45,7 +45,7 @@ class Tagger(nn.Module):
         self.scheme = Scheme(sizes.labels, settings.tag_scheme)
         self.project = nn.Linear(self.encoder.output_size, len(self.scheme.tags))
         self.crf = CRF(*tag_steps(self.scheme.tags), is_strict=settings.strict_likelihood)
-        self.register_buffer("goes_on", lengthened_by(self.scheme.tags), persistent=False)
+        self.register_buffer("goes_on", extending_tags(self.scheme.tags), persistent=False)
 
     def forward(self, source: Tensor, lengths: Tensor, spelled: Spelled | None = None) -> Tensor:
         """Emissions (B, T, K) of ``source`` (B, T)."""
@@ -62,7 +62,7 @@ class Tagger(nn.Module):
 def loss(model: Tagger, batch: Batch) -> Loss:
     """Sum the negative log-likelihood of the tag sequences; its units are tokens."""
     emissions = model(batch.source, batch.source_lengths, batch.spelled)
-    tags = model.scheme.learnt(batch.target, batch.source_lengths)
+    tags = model.scheme.to_model_tags(batch.target, batch.source_lengths)
     nats = model.crf(emissions, tags, batch.source_lengths).sum()
     return Loss(nats, int(batch.source_lengths.sum()), nats.detach())
 

@@ -2,7 +2,7 @@
 
 from rnn_models.batching.batch import Batch
 from rnn_models.layers.pooled_encoder import PooledEncoder
-from rnn_models.layers.projected_cross_entropy import smoothed_nats
+from rnn_models.layers.projected_cross_entropy import smoothed_cross_entropy
 from rnn_models.outputs.label import LABEL
 from rnn_models.problem import Loss, Output, Problem
 from rnn_models.settings import TrainSettings
@@ -12,7 +12,7 @@ def loss(model: PooledEncoder, batch: Batch) -> Loss:
     """Sum the cross entropy of the examples."""
     logits = model(batch.source, batch.source_lengths)
     smoothing = model.label_smoothing if model.training else 0.0
-    nats, plain = smoothed_nats(logits, batch.target[:, 0], smoothing)
+    nats, plain = smoothed_cross_entropy(logits, batch.target[:, 0], smoothing)
     return Loss(nats, len(batch), plain)
 
 

@@ -16,13 +16,13 @@ from rnn_models.batching.batch import BOS_ID, PAD_ID, UNK_ID, Batch, Ragged, len
 from rnn_models.batching.windows import State
 from rnn_models.decoding.beam_search import beam_search
 from rnn_models.decoding.decoder_step import decoder_step
-from rnn_models.decoding.input_feeding import read_fed
+from rnn_models.decoding.input_feeding import decode_with_feeding
 from rnn_models.layers.attention import Attention, Memory
 from rnn_models.layers.embedding import Embedding, LockedDropout
 from rnn_models.layers.encoder import make_encoder
-from rnn_models.layers.projected_cross_entropy import projected_nats
-from rnn_models.layers.recurrent import read as read_stretch
+from rnn_models.layers.projected_cross_entropy import projected_cross_entropy
 from rnn_models.layers.recurrent import recurrence
+from rnn_models.layers.recurrent import run_recurrence as read_stretch
 from rnn_models.outputs.text import TEXT
 from rnn_models.problem import Loss, Output, Problem, Sizes
 from rnn_models.settings import TrainSettings
@@ -101,7 +101,9 @@ class Translator(nn.Module):
         """
         inputs = self.target_embedding(read)
         if self.settings.input_feeding:
-            return read_fed(self.decoder, self.attention, inputs, memory, state, self.dropout)
+            return decode_with_feeding(
+                self.decoder, self.attention, inputs, memory, state, self.dropout
+            )
         states, after = read_stretch(self.decoder, inputs, state)
         attended, probabilities = self.attention(self.dropout(states), memory)
         return self.dropout(attended), probabilities, after
@@ -128,7 +130,9 @@ def loss(model: Translator, batch: Batch) -> Loss:
     real = length_mask(batch.target_lengths + 1, targets.shape[1])
     smoothing = model.settings.label_smoothing if model.training else 0.0
     states = attended[real]  # (N, O): padding is never projected
-    nats, plain = projected_nats(states, *model.projection, targets[real], smoothing=smoothing)
+    nats, plain = projected_cross_entropy(
+        states, *model.projection, targets[real], smoothing=smoothing
+    )
     return Loss(nats, len(states), plain)
 
 

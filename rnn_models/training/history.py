@@ -7,7 +7,7 @@ from torch import Tensor
 
 
 @dataclass(frozen=True)
-class Step:
+class TrainingStep:
     """One optimizer update.
 
     The loss is in nats per unit, without label smoothing; the gradient norm is
@@ -61,10 +61,10 @@ class Epoch:
 
 
 @dataclass
-class History:
+class TrainingHistory:
     """Steps and epochs of a training, why it ended, and the weights of its best epoch."""
 
-    steps: list[Step] = field(default_factory=list)
+    steps: list[TrainingStep] = field(default_factory=list)
     epochs: list[Epoch] = field(default_factory=list)
     weights: dict[str, Tensor] = field(default_factory=dict)
     ended: str = ""
@@ -80,10 +80,10 @@ class History:
         return self.best is self.epochs[-1]
 
     @property
-    def open_steps(self) -> list[Step]:
+    def open_steps(self) -> list[TrainingStep]:
         """Steps of the unfinished epoch."""
         number = len(self.epochs) + 1
-        found = list[Step]()
+        found = list[TrainingStep]()
         for step in reversed(self.steps):
             if step.epoch != number:
                 break

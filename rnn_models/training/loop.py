@@ -14,7 +14,7 @@ from rnn_models.layers.word_vectors import Vectors
 from rnn_models.problem import Problem, Sizes
 from rnn_models.settings import TrainSettings
 from rnn_models.training.gradient_decay import gradient_decay
-from rnn_models.training.history import Epoch, History, Step, stalls
+from rnn_models.training.history import Epoch, TrainingHistory, TrainingStep, stalls
 from rnn_models.training.progress import Progress
 from rnn_models.training.resume import load_training, save_training
 from rnn_models.training.training_state import Training
@@ -39,7 +39,7 @@ class Hooks:
     training saves and ends where it returns True.
     """
 
-    on_step: Callable[[Step], None] = lambda step: None
+    on_step: Callable[[TrainingStep], None] = lambda step: None
     on_epoch: Callable[[Epoch], None] = lambda epoch: None
     on_save: Callable[[], None] = lambda: None
     is_stopping: Callable[[], bool] = lambda: False
@@ -54,11 +54,11 @@ def fit(
     *,
     vectors: Vectors | None = None,
     resume: Path | None = None,
-    on_step: Callable[[Step], None] = lambda step: None,
+    on_step: Callable[[TrainingStep], None] = lambda step: None,
     on_epoch: Callable[[Epoch], None] = lambda epoch: None,
     on_save: Callable[[], None] = lambda: None,
     is_stopping: Callable[[], bool] = lambda: False,
-) -> History:
+) -> TrainingHistory:
     """Train a model and keep the weights of its best epoch.
 
     Args:

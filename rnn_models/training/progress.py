@@ -3,7 +3,7 @@
 import logging
 import time
 
-from rnn_models.training.history import Step
+from rnn_models.training.history import TrainingStep
 
 log = logging.getLogger(__name__)
 LOG_EVERY_SECONDS = 5.0
@@ -21,7 +21,7 @@ class Progress:
         self.done = 0
         self.speed = 0.0
 
-    def show(self, step: Step) -> None:
+    def show(self, step: TrainingStep) -> None:
         """Count a step and, if the last line is old enough, log the progress."""
         self.done += 1
         speed = step.tokens_per_second

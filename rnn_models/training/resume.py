@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from rnn_models.checkpoints.checkpoint import load_weights
 from rnn_models.training.clipping import Clipper
-from rnn_models.training.history import Epoch, History, Step
+from rnn_models.training.history import Epoch, TrainingHistory, TrainingStep
 from rnn_models.training.optimizer import Averaging
 
 
@@ -23,7 +23,7 @@ class Resumable(Protocol):
     optimizer: torch.optim.Optimizer
     averaging: Averaging
     clipper: Clipper
-    history: History
+    history: TrainingHistory
     carried: tuple[Tensor, ...]
     device: torch.device
     seconds: float
@@ -87,7 +87,7 @@ def load_training(training: Resumable, path: Path) -> None:
     training.optimizer.load_state_dict({"state": state, "param_groups": settings})
     history = training.history
     history.weights.update(groups["best"])
-    history.steps.extend(Step(**item) for item in json.loads(metadata["steps"]))
+    history.steps.extend(TrainingStep(**item) for item in json.loads(metadata["steps"]))
     history.epochs.extend(Epoch(**item) for item in json.loads(metadata["epochs"]))
     training.seconds = json.loads(metadata["seconds"])
     # Adaptive clipping takes a percentile of all norms so far, so these are part of the state.

@@ -15,7 +15,7 @@ from rnn_models.layers.word_vectors import Vectors, start_from_vectors
 from rnn_models.problem import Loss, Problem, Sizes
 from rnn_models.settings import TrainSettings
 from rnn_models.training.clipping import Clipper
-from rnn_models.training.history import History, Step, stalls
+from rnn_models.training.history import TrainingHistory, TrainingStep, stalls
 from rnn_models.training.optimizer import Averaging, UpdateMeter, learning_rate, make_optimizer
 
 log = logging.getLogger(__name__)
@@ -57,7 +57,7 @@ class Training:
         self.averaging = Averaging(self.model, settings)
         self.meter = UpdateMeter(self.parameters)
         self.clipper = Clipper(settings)
-        self.history = History()
+        self.history = TrainingHistory()
         self.carried: State = ()  # hidden state that the next window of truncated BPTT starts from
         self.seconds = 0.0  # of the unfinished epoch, up to its last saving
 
@@ -79,7 +79,9 @@ class Training:
         )
         return batches, train.batch
 
-    def train_step(self, batches: Sequence[Batch | Window], *, epoch: int, num_steps: int) -> Step:
+    def train_step(
+        self, batches: Sequence[Batch | Window], *, epoch: int, num_steps: int
+    ) -> TrainingStep:
         """Make one optimizer update from the summed gradients of some batches.
 
         Args:
@@ -105,7 +107,7 @@ class Training:
         if not is_finite:
             self._skip(clipped.norm, batches, number)
         speed = sum(batch.num_tokens for batch in batches) / (time.perf_counter() - started)
-        return Step(
+        return TrainingStep(
             epoch=epoch,
             step=number,
             loss=loss,

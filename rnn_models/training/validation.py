@@ -14,7 +14,7 @@ from rnn_models.decoding.predict import predict_all
 from rnn_models.devices import device_of
 from rnn_models.evaluation.metrics import find_metric
 from rnn_models.output_kind import Headline
-from rnn_models.parallel_batches import in_order
+from rnn_models.parallel_batches import map_in_threads
 from rnn_models.problem import Problem, Sizes, Windows
 from rnn_models.settings import TrainSettings
 
@@ -71,7 +71,9 @@ def mean_loss(
         found = problem.loss(model, examples.batch(indices).to(device))
         return float(found.nats), found.units
 
-    costs = in_order(loss, sorted_batches(examples, size=256, tokens=settings.batch_tokens), device)
+    costs = map_in_threads(
+        loss, sorted_batches(examples, size=256, tokens=settings.batch_tokens), device
+    )
     return sum(nats for nats, _ in costs) / sum(num for _, num in costs)
 
 

@@ -11,7 +11,7 @@ import pyarrow as pa
 from pydantic import ConfigDict
 
 from data.formats.base import ROW
-from data.sources.base import Piece
+from data.sources.base import Partition
 from rnn_models.output_kind import ColumnType, ListOf, StructOf
 from tasks.inference.prediction_folder import KEY, REFUSED, write_part
 from tasks.inference.rejected_rows import KEEP, TEXT, rejected_row, split_rejected
@@ -82,7 +82,7 @@ class Answers:
         tags = client().get_model_version(version.name, version.version).tags
         self.digests = {name: tags[name] for name in DIGESTS if name in tags}
 
-    def key_of(self, piece: Piece, number: int) -> bytes:
+    def key_of(self, piece: Partition, number: int) -> bytes:
         """Digest what a part is made of."""
         settings = self.settings
         parts = (
@@ -130,7 +130,7 @@ class Answers:
             self.may_be_empty = kind.is_continuation
         return self.loaded
 
-    def write(self, table: pa.Table, path: Path, piece: Piece, key: bytes, number: int) -> None:
+    def write(self, table: pa.Table, path: Path, piece: Partition, key: bytes, number: int) -> None:
         """Answer a part and write it, the rejected rows first: no part is ever without them."""
         model = self.model()
         assert self.schema is not None

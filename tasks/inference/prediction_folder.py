@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 from fsspec.implementations.local import LocalFileSystem
 from fsspec.utils import glob_translate
 
-from data.sources.base import Piece
+from data.sources.base import Partition
 from data.sources.located_files import WILD
 
 log = logging.getLogger(__name__)
@@ -40,7 +40,7 @@ def local_folder(target: str) -> Path:
     return folder
 
 
-def check_sources(folder: Path, sources: Sequence[str], pieces: Sequence[Piece]) -> None:
+def check_sources(folder: Path, sources: Sequence[str], pieces: Sequence[Partition]) -> None:
     """Reject a target with files of the source, or whose predictions the source would read later.
 
     Raises:
@@ -173,7 +173,7 @@ def _files(folder: Path) -> Iterator[Path]:
             yield path
 
 
-def _local_paths(piece: Piece) -> Iterator[Path]:
+def _local_paths(piece: Partition) -> Iterator[Path]:
     for place in piece.place:
         if isinstance(place.system, LocalFileSystem):
             yield Path(place.path).resolve()

@@ -7,14 +7,14 @@ import pyarrow as pa
 
 from data.errors import RowError, nearest
 from data.formats.base import all_formats
-from data.sources.base import Access, Piece
+from data.sources.base import Access, Partition
 from data.sources.files import Files
 
 FORMATS = {"csv": "csv", "tsv": "tsv", "jsonl": "jsonl", "ndjson": "jsonl", "parquet": "parquet"}
 PACKED = ("gz", "bz2", "xz", "zst")
 
 
-def pieces_of(sources: Sequence[str], access: Access) -> tuple[Files, list[Piece]]:
+def pieces_of(sources: Sequence[str], access: Access) -> tuple[Files, list[Partition]]:
     """Find the files that some addresses stand for.
 
     Raises:
@@ -34,11 +34,11 @@ def pieces_of(sources: Sequence[str], access: Access) -> tuple[Files, list[Piece
 
 def parts_of(
     files: Files,
-    pieces: Sequence[Piece],
+    pieces: Sequence[Partition],
     columns: Mapping[str, str],
     part_rows: int,
     access: Access,
-) -> Iterator[tuple[Piece, pa.Table]]:
+) -> Iterator[tuple[Partition, pa.Table]]:
     """Read the rows of some files, a part at a time, with the file of each part.
 
     Args:

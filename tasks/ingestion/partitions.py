@@ -11,13 +11,13 @@ from numpy.typing import NDArray
 
 from data.catalog.catalog import Dataset
 from data.formats.base import TEXT
-from data.ingestion.splitting import NOBODY, checked_tables
+from data.ingestion.splitting import NO_REMOVALS, checked_tables
 from data.rows.arrow_text import hashes
 from data.rows.hash_set import Hashes, Seen
 from data.rows.removals import KEY, Removals
 from data.rows.splits import CONTENT_KEY
 from data.rows.streams import parquet_batches
-from data.sources.base import Access, GrowingSource, Piece
+from data.sources.base import Access, GrowingSource, Partition
 from tasks.ingestion.snapshot_writer import parquet_writer
 from tasks.store.artifacts import Artifact
 from tasks.store.code import digest
@@ -27,7 +27,7 @@ STAMPS = "stamps.npy"
 
 
 @dataclass(frozen=True, kw_only=True)
-class PieceRows(Artifact):
+class PartitionRows(Artifact):
     """The checked rows of one partition, before rows are compared with each other."""
 
     KIND: ClassVar[str] = "pieces"
@@ -35,20 +35,24 @@ class PieceRows(Artifact):
     rows: int
 
 
-def piece_key(piece: Piece, rows_key: str) -> str:
+def piece_key(piece: Partition, rows_key: str) -> str:
     """Digest the name and version of a partition and the key of its rows."""
     return digest(rows_key, piece.split, piece.name, piece.version, piece.mark)
 
 
 def kept_rows(
-    entry: Dataset, piece: Piece, access: Access, rows_key: str, removals: Removals = NOBODY
-) -> PieceRows:
+    entry: Dataset,
+    piece: Partition,
+    access: Access,
+    rows_key: str,
+    removals: Removals = NO_REMOVALS,
+) -> PartitionRows:
     """Find the rows of a partition in the store, or read them, without the removed ones."""
     key = piece_key(piece, rows_key)
-    found = PieceRows.find(entry.name, key)
+    found = PartitionRows.find(entry.name, key)
     if found:
         return found
-    with PieceRows.making(entry.name, key) as folder:
+    with PartitionRows.making(entry.name, key) as folder:
         # Before the rows: a row inserted in between counts as late, and is read again.
         if piece.mark is not None and isinstance(entry.source, GrowingSource):
             np.save(folder / STAMPS, _pairs(entry.source.stamps(access, piece, is_alone=True)))
@@ -60,16 +64,16 @@ def kept_rows(
             num += table.num_rows
         if writer:
             writer.close()
-        return PieceRows(dataset=entry.name, digest=key, name=piece.name, rows=num).commit()
+        return PartitionRows(dataset=entry.name, digest=key, name=piece.name, rows=num).commit()
 
 
 def piece_tables(
     entry: Dataset,
-    piece: Piece,
+    piece: Partition,
     access: Access,
     rows_key: str,
     lives: NDArray[np.bool_] | None = None,
-    removals: Removals = NOBODY,
+    removals: Removals = NO_REMOVALS,
 ) -> Iterator[pa.Table]:
     """Yield the checked rows of a partition; of a stored one, those marked in ``lives``, (N,)."""
     if not piece.is_kept:
@@ -87,12 +91,12 @@ class LateRowsError(Exception):
     """The source has rows that no partition has: they are new below the last watermark."""
 
 
-def living_rows(
+def current_rows(
     entry: Dataset,
-    pieces: list[Piece],
+    pieces: list[Partition],
     access: Access,
     rows_key: str,
-    removals: Removals = NOBODY,
+    removals: Removals = NO_REMOVALS,
     *,
     is_last: bool = False,
 ) -> list[NDArray[np.bool_] | None]:
@@ -121,7 +125,7 @@ def living_rows(
     return [*reversed(marks)]
 
 
-def _check_late(known: Seen, source: GrowingSource, until: Piece, access: Access) -> None:
+def _check_late(known: Seen, source: GrowingSource, until: Partition, access: Access) -> None:
     for table in source.stamps(access, until):
         if not known.has(_pairs([table])).all():
             raise LateRowsError
@@ -135,7 +139,7 @@ def _pairs(stamps: Iterable[pa.Table]) -> Hashes:
     )
 
 
-def _keys_of(kept: PieceRows) -> NDArray[np.uint64]:
+def _keys_of(kept: PartitionRows) -> NDArray[np.uint64]:
     found = [np.zeros(0, np.uint64)]
     for table in parquet_batches(kept.folder / ROWS) if kept.rows else ():
         found.append(

@@ -12,7 +12,7 @@ from data.errors import RowError
 from data.ingestion.snapshot_changes import Change, find_changes
 from data.rows.check_settings import LIMITS, SINGLE_TARGETS
 from data.rows.hash_files import num_changed
-from tasks.ingestion.snapshot_log import History
+from tasks.ingestion.snapshot_log import SnapshotLog
 from tasks.ingestion.snapshot_writer import HASHES, REPORT, SIDES
 from tasks.store.artifacts import Snapshot
 from tasks.store.code import digest
@@ -111,7 +111,7 @@ def compare_with_accepted(
 
 
 def _oldest(dataset: str, key: str, is_sound: Callable[[Snapshot], bool]) -> dict[str, Any] | None:
-    for made in History.of(dataset).ingestions:
+    for made in SnapshotLog.of(dataset).ingestions:
         found = Snapshot.find(dataset, made.snapshot) if made.entry_key == key else None
         if found and is_sound(found):
             return {"snapshot": made.snapshot, "made": made.made, "entry_key": made.entry_key}

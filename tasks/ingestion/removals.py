@@ -10,14 +10,14 @@ import pyarrow.compute as pc
 from data.catalog.catalog import Dataset
 from data.errors import RowError
 from data.ingestion.splitting import REFUSED
-from data.rows.arrow_text import hashes, normalised
+from data.rows.arrow_text import hashes, normalized
 from data.rows.removals import Removals, text_hash
 from data.rows.splits import SPLIT_KEY, SPLITS
 from data.rows.streams import parquet_batches
 from data.sources.base import Access
-from data.sources.filesystem import asked, explained, system_of
+from data.sources.filesystem import explain_errors, system_of, with_retries
 from data.text.invisible_characters import trimmed_name
-from tasks.ingestion.snapshot_log import History
+from tasks.ingestion.snapshot_log import SnapshotLog
 from tasks.store.artifacts import Snapshot
 from tasks.store.durable import write_text
 from tasks.store.home import home
@@ -42,9 +42,9 @@ def removal_lines(entry: Dataset, access: Access) -> list[str]:
         return lines
     where = f"{entry.file}, entry {entry.name}, removals"
     try:
-        with explained(entry.removals, access):
+        with explain_errors(entry.removals, access):
             system, path = system_of(entry.removals, {}, access)
-            text = asked(lambda: system.read_text(path, encoding="utf-8"))
+            text = with_retries(lambda: system.read_text(path, encoding="utf-8"))
     except RowError as error:
         raise RowError(f"{where}: {error}") from None
     return _checked(text, f"{where}: {entry.removals}") + lines
@@ -94,7 +94,9 @@ def _filled(value: str, what: str) -> str:
 def holders(entry: Dataset, texts: Iterable[str]) -> list[str]:
     """Find the stored snapshots with one of some texts, rejected rows included, oldest first."""
     wanted = np.asarray([int(text_hash(text), 16) for text in texts], np.uint64)
-    made = dict.fromkeys(made.snapshot for made in History.of(entry.name).ingestions if len(wanted))
+    made = dict.fromkeys(
+        made.snapshot for made in SnapshotLog.of(entry.name).ingestions if len(wanted)
+    )
     there = [snapshot for digest in made if (snapshot := Snapshot.find(entry.name, digest))]
     return [
         snapshot.digest
@@ -113,5 +115,5 @@ def _side_hashes(snapshot: Snapshot) -> Iterator[np.ndarray]:
                 if split == REFUSED
                 else table.column(0)
             )
-            column: pa.ChunkedArray = normalised(side)
+            column: pa.ChunkedArray = normalized(side)
             yield hashes(column, SPLIT_KEY)

@@ -8,15 +8,15 @@ from typing import Any
 from data.catalog.catalog import Dataset
 from data.errors import RowError
 from data.formats.base import format_module
-from data.ingestion.splitting import REFUSED, Splitter, pieces_of, rejected_by_scheme
+from data.ingestion.splitting import REFUSED, Splitter, partitions_of, rejected_by_scheme
 from data.rows.check_settings import HARMLESS
 from data.rows.removals import Removals
 from data.rows.splits import SPLITS
-from data.sources.base import Access, GrowingSource, Piece
-from tasks.ingestion.partitions import LateRowsError, living_rows, piece_tables
+from data.sources.base import Access, GrowingSource, Partition
+from tasks.ingestion.partitions import LateRowsError, current_rows, piece_tables
 from tasks.ingestion.reference_snapshot import entry_key, without_limits
 from tasks.ingestion.removals import removal_lines
-from tasks.ingestion.snapshot_log import History, Ingestion, piece_record
+from tasks.ingestion.snapshot_log import Ingestion, SnapshotLog, piece_record
 from tasks.ingestion.snapshot_writer import SHOWN, SnapshotWriter, read_report
 from tasks.ingestion.split_shares import check_frozen
 from tasks.store.artifacts import Snapshot
@@ -42,7 +42,7 @@ def make_snapshot(entry: Dataset) -> tuple[Snapshot, bool]:
     Returns:
         The snapshot, and whether it is new.
     """
-    history = History.of(entry.name)
+    history = SnapshotLog.of(entry.name)
     check_frozen(entry, history)
     secrets = Secrets()
     access = Access(home() / "downloads", secrets.reveal, secrets.hide)
@@ -56,12 +56,12 @@ def make_snapshot(entry: Dataset) -> tuple[Snapshot, bool]:
     if last and last.inputs == inputs and (snapshot := Snapshot.find(entry.name, last.snapshot)):
         return snapshot, False
     try:
-        lives = living_rows(entry, pieces, access, rows_key, removals)
+        lives = current_rows(entry, pieces, access, rows_key, removals)
     except LateRowsError:
         log.info("some rows arrived below the last watermark: reading the whole source")
         pieces = listed(entry, access, [])
         inputs = inputs_of(entry, pieces, access, rows_key)
-        lives = living_rows(entry, pieces, access, rows_key, removals, is_last=True)
+        lives = current_rows(entry, pieces, access, rows_key, removals, is_last=True)
     writer = SnapshotWriter(entry, Snapshot.find(entry.name, last.snapshot) if last else None)
     with writer.writing():
         splitter = Splitter(entry, writer.trained)
@@ -101,7 +101,7 @@ def rows_key_of(entry: Dataset, forgotten: list[str]) -> str:
 
 
 def rejected_schemes(
-    entry: Dataset, pieces: list[Piece], access: Access, writer: SnapshotWriter
+    entry: Dataset, pieces: list[Partition], access: Access, writer: SnapshotWriter
 ) -> dict[str, int]:
     """Count the rows that each other tagging scheme would reject, if this one rejected some."""
     if "scheme" in (entry.format or {}) and writer.tally.reasons["tag_scheme"]:
@@ -109,19 +109,19 @@ def rejected_schemes(
     return {}
 
 
-def listed(entry: Dataset, access: Access, known: list[Piece]) -> list[Piece]:
+def listed(entry: Dataset, access: Access, known: list[Partition]) -> list[Partition]:
     """List the partitions of a dataset's source.
 
     Raises:
         RowError: If the source has none; with the entry.
     """
     try:
-        return pieces_of(entry, access, known)
+        return partitions_of(entry, access, known)
     except RowError as error:
         raise RowError(f"{entry.file}, entry {entry.name}, source: {error}") from None
 
 
-def inputs_of(entry: Dataset, pieces: list[Piece], access: Access, rows_key: str) -> str:
+def inputs_of(entry: Dataset, pieces: list[Partition], access: Access, rows_key: str) -> str:
     """Digest all inputs of a snapshot; always different for a source without versions."""
     versions = [(piece.split, piece.name, piece.version, piece.mark) for piece in pieces]
     source = entry.source

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from data.errors import RowError
-from data.sources.base import Piece
+from data.sources.base import Partition
 from tasks.store.artifacts import Snapshot
 from tasks.store.durable import append_line, read_lines
 from tasks.store.home import home
@@ -38,20 +38,20 @@ class Ingestion:
     )  # of the splits made here, not by the publisher
     entry_key: str = ""  # digest of the catalog entry's keys that affect rows
 
-    def known_pieces(self) -> list[Piece]:
+    def known_pieces(self) -> list[Partition]:
         """Return the partitions whose rows are stored."""
-        return [Piece(**piece) for piece in self.pieces if piece["is_kept"]]
+        return [Partition(**piece) for piece in self.pieces if piece["is_kept"]]
 
 
 @dataclass(frozen=True)
-class History:
+class SnapshotLog:
     """All ingestions of a dataset with changes, the oldest first."""
 
     path: Path
     ingestions: list[Ingestion]
 
     @classmethod
-    def of(cls, dataset: str) -> "History":
+    def of(cls, dataset: str) -> "SnapshotLog":
         """Read the log of a dataset, without a last line that a crash cut short."""
         path = home() / Snapshot.KIND / f"{dataset}.jsonl"
         return cls(path, [Ingestion(**line) for line in read_lines(path)])
@@ -93,6 +93,6 @@ class History:
         append_line(self.path, asdict(made))
 
 
-def piece_record(piece: Piece) -> dict[str, Any]:
+def piece_record(piece: Partition) -> dict[str, Any]:
     """Describe a partition for the log, without its location, which only the source needs."""
     return {name: getattr(piece, name) for name in ("split", "name", "version", "is_kept", "mark")}

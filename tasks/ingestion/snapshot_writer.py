@@ -20,7 +20,7 @@ from data.arrays import GrowingArray
 from data.catalog.catalog import Dataset
 from data.ingestion.report import Tally
 from data.ingestion.splitting import REFUSED, Note, Part
-from data.parallel import ahead, spare_memory
+from data.parallel import prefetch, use_jemalloc
 from data.rows.arrow_text import flat_bytes
 from data.rows.hash_files import num_missing, num_repeated, write_distinct
 from data.rows.hash_set import Hashes
@@ -93,8 +93,8 @@ class SnapshotWriter:
 
     def add_all(self, parts: Iterator[Part]) -> None:
         """Write parts while a thread reads the next ones."""
-        spare_memory()
-        with closing(ahead(parts)) as made:
+        use_jemalloc()
+        with closing(prefetch(parts)) as made:
             for part in made:
                 self.add(part)
 

@@ -5,12 +5,12 @@ from collections.abc import Mapping
 
 from data.catalog.catalog import Dataset
 from data.errors import RowError
-from tasks.ingestion.snapshot_log import History
+from tasks.ingestion.snapshot_log import SnapshotLog
 from tasks.store.artifacts import MANIFEST, TokenSet
 from tasks.store.home import home
 
 
-def check_frozen(entry: Dataset, history: History) -> None:
+def check_frozen(entry: Dataset, history: SnapshotLog) -> None:
     """Check that no text of an earlier training split becomes a test row.
 
     A smaller test share is fine, and a larger one up to the validation share:

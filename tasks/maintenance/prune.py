@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from data.errors import RowError, nearest
-from tasks.ingestion.partitions import PieceRows, piece_key
+from tasks.ingestion.partitions import PartitionRows, piece_key
 from tasks.ingestion.reference_snapshot import last_accepted
-from tasks.ingestion.snapshot_log import History
+from tasks.ingestion.snapshot_log import SnapshotLog
 from tasks.registry.versions import model_names, registered_scores
 from tasks.store.artifacts import (
     MANIFEST,
@@ -37,7 +37,7 @@ KINDS: tuple[type[Artifact], ...] = (
     Checkpoint,
     TokenSet,
     Snapshot,
-    PieceRows,
+    PartitionRows,
 )
 # The fields of a manifest that name the artifacts it was made from.
 MADE_OF: dict[type[Artifact], dict[str, type[Artifact]]] = {
@@ -179,14 +179,14 @@ def _roots(names: Iterable[Name], *, only_aliased: bool) -> set[Name]:
     """Find the artifacts to keep: newest and accepted snapshots, partitions, scores of versions."""
     roots: set[Name] = set()
     for dataset in {dataset for _, dataset, _ in names}:
-        last = History.of(dataset).last
+        last = SnapshotLog.of(dataset).last
         accepted = last_accepted(dataset)
         if accepted:
             roots.add((Snapshot, dataset, accepted["snapshot"]))
         if last:
             roots.add((Snapshot, dataset, last.snapshot))
             roots |= {
-                (PieceRows, dataset, piece_key(piece, last.rows_key))
+                (PartitionRows, dataset, piece_key(piece, last.rows_key))
                 for piece in last.known_pieces()
             }
     if any(kind is Scores for kind, _, _ in names):
@@ -218,7 +218,7 @@ def _why(found: Found) -> str:
         return "an older snapshot that no registered version was trained on"
     return (
         "rows of a file or table that has changed since"
-        if found.kind is PieceRows
+        if found.kind is PartitionRows
         else "not used by any registered version"
     )
 

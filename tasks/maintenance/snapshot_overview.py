@@ -9,7 +9,7 @@ from tasks.ingest import compared, fault_of
 from tasks.ingestion.catalog_entries import checked_entry
 from tasks.ingestion.reference_snapshot import check_changes
 from tasks.ingestion.snapshot import make_snapshot
-from tasks.ingestion.snapshot_log import History
+from tasks.ingestion.snapshot_log import SnapshotLog
 from tasks.ingestion.snapshot_writer import read_report
 from tasks.pages.data import page, write_page
 from tasks.registry.versions import versions_by_scores
@@ -49,7 +49,7 @@ def list_snapshots(dataset: str) -> list[dict[str, Any]]:
     """List the ingestions of a dataset with changes, oldest first, and the versions of each."""
     used = _versions_by_snapshot(dataset)
     rows = []
-    for made in History.of(dataset).ingestions:
+    for made in SnapshotLog.of(dataset).ingestions:
         if made.snapshot == made.parent:  # other code or checks gave the same rows
             continue
         there = Snapshot.find(dataset, made.snapshot)

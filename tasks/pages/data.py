@@ -9,12 +9,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from data.catalog.catalog import Dataset
-from data.ingestion.recommendations import advice
+from data.ingestion.recommendations import recommend
 from data.ingestion.splitting import REFUSED
 from data.rows.check_settings import KINDS
 from data.rows.splits import SPLITS
 from rnn_models.problem import find_problem
-from tasks.ingestion.snapshot_log import History
+from tasks.ingestion.snapshot_log import SnapshotLog
 from tasks.ingestion.snapshot_writer import SHOWN, read_report
 from tasks.pages.markdown import cell, code, distinct_names, plain, table_row, write_html
 from tasks.pages.run_pages import publish
@@ -73,7 +73,10 @@ def _advice(entry: Dataset, report: Mapping[str, Any]) -> list[str]:
         bleu_advice(entry.language, report) if "bleu" in find_problem(entry.problem).metrics else ()
     )
     written = _names(report, NAME_CHARACTERS, cell)
-    return [*advice(report, entry.tokenizer, options=entry.format or (), written=written), *scoring]
+    return [
+        *recommend(report, entry.tokenizer, options=entry.format or (), written=written),
+        *scoring,
+    ]
 
 
 def _share(report: Mapping[str, Any]) -> str:
@@ -166,7 +169,7 @@ def _rejected_list(report: Mapping[str, Any]) -> Iterator[str]:
 
 def _origin(entry: Dataset, snapshot: Snapshot, report: Mapping[str, Any]) -> Iterator[str]:
     made = next(
-        (i for i in History.of(entry.name).ingestions if i.snapshot == snapshot.digest), None
+        (i for i in SnapshotLog.of(entry.name).ingestions if i.snapshot == snapshot.digest), None
     )
     yield f"Snapshot `{snapshot.digest}`" + (f", made {made.made}" if made else "")
     if made and made.parent:

@@ -6,7 +6,7 @@ from matplotlib.figure import Figure
 
 from rnn_models.problem import Problem
 from rnn_models.settings import TrainSettings
-from rnn_models.training.history import History
+from rnn_models.training.history import TrainingHistory
 from rnn_models.training.validation import headline_of
 
 
@@ -20,7 +20,7 @@ def clipping_words(settings: TrainSettings) -> str:
     }[settings.clipping]
 
 
-def training_figure(history: History, settings: TrainSettings, problem: Problem) -> Figure:
+def training_figure(history: TrainingHistory, settings: TrainSettings, problem: Problem) -> Figure:
     """Draw loss, validation score and gradient norm by step, with clip norm and best epoch."""
     figure = Figure(figsize=(9, 6), layout="constrained")
     loss, norm = figure.subplots(2, sharex=True)

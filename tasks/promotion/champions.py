@@ -122,7 +122,7 @@ def roll_back(name: str, to: str | None = None, why: str = "") -> Line:
         scores = ledger.scores_of(target) or _stored_scores(name, target)
         line = ledger.next_line(ROLLED_BACK, target, target, why or "by hand", scores=scores)
         done = carry_out(ledger, line).lines[-1]
-    log.info(told(name, done))
+    log.info(describe_rollback(name, done))
     return done
 
 
@@ -132,7 +132,7 @@ def withdrawn(name: str, version: str) -> str:
     return str(info.tags.get(WITHDRAWN, "")) if info else ""
 
 
-def told(name: str, line: Line) -> str:
+def describe_rollback(name: str, line: Line) -> str:
     """Describe a rollback in a sentence."""
     before = f"in place of version {line.replaced}" if line.replaced else "where there was none"
     after = (

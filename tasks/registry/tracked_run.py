@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from statistics import fmean
 
-from rnn_models.training.history import Epoch, Step
+from rnn_models.training.history import Epoch, TrainingStep
 from tasks.registry.mlflow_client import log_metrics
 
 STEPS_PER_POINT = 10  # MLflow's pages slow down with every point; the history file has all steps
@@ -29,10 +29,10 @@ class MetricPoints:
     def __init__(self, run_id: str, score_name: str) -> None:
         self.run_id = run_id
         self.score_name = score_name
-        self.steps: list[Step] = []
+        self.steps: list[TrainingStep] = []
         self.points: list[tuple[str, float, int, int]] = []
 
-    def add_step(self, step: Step) -> None:
+    def add_step(self, step: TrainingStep) -> None:
         """Count a step; every tenth makes a point."""
         self.steps.append(step)
         if len(self.steps) == STEPS_PER_POINT:

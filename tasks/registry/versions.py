@@ -121,7 +121,7 @@ def make_version(
     return number
 
 
-def clear_left(name: str, run_id: str, place: str) -> None:
+def delete_leftovers(name: str, run_id: str, place: str) -> None:
     """Delete the logged models of killed registrations of an MLflow run.
 
     Only models logged at ``place`` are deleted, where the caller holds the lock
@@ -134,7 +134,7 @@ def clear_left(name: str, run_id: str, place: str) -> None:
             mlflow_client.delete_model(model_id)
 
 
-def tell(name: str, number: str, tags: Mapping[str, str]) -> dict[str, str]:
+def update_tags(name: str, number: str, tags: Mapping[str, str]) -> dict[str, str]:
     """Update tags of a version, and return all its tags."""
     known = dict(check_complete(name, number).tags)
     for tag, value in tags.items():
@@ -143,7 +143,7 @@ def tell(name: str, number: str, tags: Mapping[str, str]) -> dict[str, str]:
     return known | dict(tags)
 
 
-def challenge(name: str, number: str) -> None:
+def set_challenger(name: str, number: str) -> None:
     """Give a version the alias ``challenger``, unless a newer one has it."""
     if int(aliases(name).get(CHALLENGER, 0)) < int(number):
         mlflow_client.set_alias(name, CHALLENGER, number)

@@ -22,7 +22,7 @@ def lock_path(what: str, name: str) -> Path:
     return home() / "locks" / what / f"{quote(name, safe='')}.lock"
 
 
-def lock_place() -> str:
+def lock_scope() -> str:
     """Name the machine and store where a lock is valid."""
     return f"{socket.gethostname()}:{home()}"
 

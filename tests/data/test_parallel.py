@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from data.parallel import ahead
+from data.parallel import prefetch
 
 NAMED: contextvars.ContextVar[str] = contextvars.ContextVar("named")
 
@@ -15,11 +15,11 @@ def wait_until(is_so: threading.Event) -> None:
 
 
 def test_items_come_in_their_order() -> None:
-    assert list(ahead(iter(range(1000)))) == list(range(1000))
+    assert list(prefetch(iter(range(1000)))) == list(range(1000))
 
 
 def test_a_stream_may_be_empty() -> None:
-    assert list(ahead(iter(()))) == []
+    assert list(prefetch(iter(()))) == []
 
 
 def test_the_next_item_is_made_while_the_last_is_worked_on() -> None:
@@ -30,7 +30,7 @@ def test_the_next_item_is_made_while_the_last_is_worked_on() -> None:
         is_begun.set()
         yield 1
 
-    made = ahead(items())
+    made = prefetch(items())
     assert next(made) == 0
     wait_until(is_begun)
     assert list(made) == [1]
@@ -44,7 +44,7 @@ def test_no_more_is_made_than_was_allowed() -> None:
             taken.append(item)
             yield item
 
-    made = ahead(items(), depth=3)
+    made = prefetch(items(), depth=3)
     next(made)
     time.sleep(0.3)  # as much as it would take to run far ahead
     assert len(taken) <= 5  # one in use, three that wait, one that finds no room
@@ -60,7 +60,7 @@ def test_an_error_is_raised_here_with_its_own_type_after_what_came_before() -> N
         yield 0
         raise OwnError("at one")
 
-    made = ahead(items())
+    made = prefetch(items())
     assert next(made) == 0
     with pytest.raises(OwnError, match="at one"):
         next(made)
@@ -77,7 +77,7 @@ def test_who_stops_early_closes_the_stream_and_ends_its_thread() -> None:
             is_closed.set()
 
     before = threading.active_count()
-    made = ahead(items())
+    made = prefetch(items())
     next(made)
     made.close()
     assert is_closed.is_set()
@@ -87,7 +87,7 @@ def test_who_stops_early_closes_the_stream_and_ends_its_thread() -> None:
 def test_an_error_ends_the_thread() -> None:
     before = threading.active_count()
     with pytest.raises(ZeroDivisionError):
-        list(ahead(1 // item for item in (1, 0)))
+        list(prefetch(1 // item for item in (1, 0)))
     assert threading.active_count() == before
 
 
@@ -96,4 +96,4 @@ def test_the_stream_sees_the_context_of_who_reads_it() -> None:
         yield NAMED.get()
 
     NAMED.set("a flow run")
-    assert list(ahead(items())) == ["a flow run"]
+    assert list(prefetch(items())) == ["a flow run"]

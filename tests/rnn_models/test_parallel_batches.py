@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from rnn_models.decoding.predict import predict_all
-from rnn_models.parallel_batches import MOST, in_order
+from rnn_models.parallel_batches import MOST, map_in_threads
 from rnn_models.training.validation import mean_loss
 
 CPU = torch.device("cpu")
@@ -22,22 +22,22 @@ def threads(request: pytest.FixtureRequest) -> Iterator[int]:
 
 
 def test_results_stand_in_the_order_of_the_items(threads):
-    assert in_order(lambda n: n * n, range(20), CPU) == [n * n for n in range(20)]
-    assert in_order(lambda n: n, [7], CPU) == [7]
-    assert in_order(lambda n: n, [], CPU) == []
+    assert map_in_threads(lambda n: n * n, range(20), CPU) == [n * n for n in range(20)]
+    assert map_in_threads(lambda n: n, [7], CPU) == [7]
+    assert map_in_threads(lambda n: n, [], CPU) == []
 
 
 def test_as_many_are_worked_on_at_once_as_there_are_threads(threads):
     at_once = min(threads, MOST)
     meeting = Barrier(at_once)  # passed only if so many are at work together
-    found = in_order(
+    found = map_in_threads(
         lambda n: (meeting.wait(timeout=60), current_thread().name)[1], range(2 * at_once), CPU
     )
     assert len(set(found)) <= at_once
 
 
 def test_each_has_its_share_of_the_threads_and_the_caller_keeps_its_own(threads):
-    assert set(in_order(lambda n: torch.get_num_threads(), range(12), CPU)) == {
+    assert set(map_in_threads(lambda n: torch.get_num_threads(), range(12), CPU)) == {
         threads // min(threads, MOST)
     }
     assert torch.get_num_threads() == threads
@@ -49,18 +49,18 @@ def test_each_has_its_share_of_the_threads_and_the_caller_keeps_its_own(threads)
 
 
 def test_nothing_is_kept_for_a_gradient(threads):
-    assert all(in_order(lambda n: torch.is_inference_mode_enabled(), range(5), CPU))
+    assert all(map_in_threads(lambda n: torch.is_inference_mode_enabled(), range(5), CPU))
     assert not torch.is_inference_mode_enabled()
 
 
 def test_an_error_reaches_the_caller_and_the_threads_are_as_before(threads):
     with pytest.raises(ZeroDivisionError):
-        in_order(lambda n: 1 // (n - 3), range(8), CPU)
+        map_in_threads(lambda n: 1 // (n - 3), range(8), CPU)
     assert torch.get_num_threads() == threads
 
 
 def test_work_within_work_is_done_in_turn_where_no_thread_is_left(threads):
-    found = in_order(lambda n: in_order(lambda m: n + m, range(3), CPU), range(4), CPU)
+    found = map_in_threads(lambda n: map_in_threads(lambda m: n + m, range(3), CPU), range(4), CPU)
     assert found == [[n, n + 1, n + 2] for n in range(4)]
 
 

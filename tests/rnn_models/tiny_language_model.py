@@ -8,7 +8,7 @@ from torch import nn
 
 from rnn_models.batching.batch import Examples, Ragged, length_mask, shifted
 from rnn_models.batching.lm_streams import stream_windows
-from rnn_models.batching.windows import Window, carried
+from rnn_models.batching.windows import Window, carry_state
 from rnn_models.layers.embedding import Embedding
 from rnn_models.layers.recurrent import Recurrent
 from rnn_models.problem import Loss, Problem, Sizes, Windows, find_problem
@@ -39,7 +39,7 @@ class LanguageModel(nn.Module):
         self.project = nn.Linear(settings.hidden_size, sizes.target)
 
     def forward(self, read, state):
-        states, after = self.encoder.go_on(self.embedding(read), state)
+        states, after = self.encoder.continue_from(self.embedding(read), state)
         return self.project(states), after
 
 
@@ -55,7 +55,7 @@ def loss(model, batch):
 
 
 def window_loss(model, window: Window, state):
-    logits, after = model(window.read, carried(state, window.is_start) if state else ())
+    logits, after = model(window.read, carry_state(state, window.is_start) if state else ())
     return said_loss(logits, window.said, window.lengths), after
 
 

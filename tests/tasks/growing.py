@@ -14,11 +14,11 @@ import yaml
 
 from data.catalog.catalog import Dataset, find_dataset
 from data.rows.splits import SPLITS
-from data.sources.base import Access, Piece
+from data.sources.base import Access, Partition
 from data.sources.files import Files
 from data.sources.sql import Sql
 from tasks.ingestion.snapshot import make_snapshot
-from tasks.ingestion.snapshot_log import History, Ingestion
+from tasks.ingestion.snapshot_log import Ingestion, SnapshotLog
 from tasks.store.artifacts import Snapshot
 
 Rows = Iterable[tuple[str, str]]
@@ -157,7 +157,7 @@ def all_texts(snapshot: Snapshot) -> set[str]:
 
 def last(dataset: str = "made") -> Ingestion:
     """The newest ingestion."""
-    found = History.of(dataset).last
+    found = SnapshotLog.of(dataset).last
     assert found
     return found
 
@@ -177,11 +177,11 @@ def pieces_read() -> Iterator[list[str]]:
     open_file = Files.open
     tables = Sql.tables
 
-    def noted(self: Files, piece: Piece, access: Access) -> Any:
+    def noted(self: Files, piece: Partition, access: Access) -> Any:
         opened.append(piece.name.rpartition("/")[2])
         return open_file(self, piece, access)
 
-    def noted_tables(self: Sql, piece: Piece, *rest: Any) -> Any:
+    def noted_tables(self: Sql, piece: Partition, *rest: Any) -> Any:
         opened.append(piece.name)
         return tables(self, piece, *rest)
 

@@ -13,9 +13,9 @@ from data.errors import RowError
 from data.ingestion.splitting import REFUSED
 from data.rows.splits import SPLITS
 from tasks.ingestion.catalog_entries import checked_entry
-from tasks.ingestion.partitions import PieceRows
+from tasks.ingestion.partitions import PartitionRows
 from tasks.ingestion.snapshot import check_share, make_snapshot
-from tasks.ingestion.snapshot_log import History
+from tasks.ingestion.snapshot_log import SnapshotLog
 from tasks.ingestion.snapshot_writer import SnapshotWriter
 from tasks.store.artifacts import Snapshot
 from tests.tasks.growing import (
@@ -40,9 +40,9 @@ def refuses(*_: Any, **__: Any) -> Any:
 CRASHES: dict[str, tuple[type, str]] = {
     "before the first row": (SnapshotWriter, "add"),
     "before the files are whole": (SnapshotWriter, "_write_report"),
-    "before the rows of a piece are kept": (PieceRows, "commit"),
+    "before the rows of a piece are kept": (PartitionRows, "commit"),
     "before the manifest": (Snapshot, "commit"),
-    "before the line of the history": (History, "append"),
+    "before the line of the history": (SnapshotLog, "append"),
 }
 
 
@@ -86,7 +86,7 @@ def test_a_crash_while_a_row_is_read_leaves_nothing(store: Path, tmp_path: Path)
     (tmp_path / "second.csv").write_text("text,lable\nlumo,pos\n")
     with pytest.raises(RowError, match=r"second.csv: has no column 'label': did you mean lable\?"):
         make_snapshot(dataset)
-    assert History.of("made").last is None
+    assert SnapshotLog.of("made").last is None
     assert not list((store / "snapshots").iterdir())
 
 
@@ -107,7 +107,7 @@ def test_what_is_only_said_of_a_dataset_makes_no_new_snapshot(
     write(tmp_path / "rows.csv", texts(20))
     first = ingest(entry(tmp_path, FILES))
     assert make_snapshot(entry(tmp_path, FILES, **{key: SAID_ONLY[key]})) == (first, False)
-    assert len(History.of("made").ingestions) == 1
+    assert len(SnapshotLog.of("made").ingestions) == 1
 
 
 @pytest.mark.parametrize("change", MATTERS)
@@ -115,7 +115,7 @@ def test_what_changes_rows_reads_them_anew(change: str, store: Path, tmp_path: P
     write(tmp_path / "rows.csv", texts(20))
     ingest(entry(tmp_path, FILES))
     ingest(entry(tmp_path, FILES, **MATTERS[change]))
-    first, second = History.of("made").ingestions
+    first, second = SnapshotLog.of("made").ingestions
     assert first.rows_key != second.rows_key
 
 
@@ -144,7 +144,7 @@ def test_a_snapshot_has_the_same_digest_however_its_rows_were_cut_into_batches(
     first, _ = make_snapshot(entry(tmp_path, source, **shape))
     with patch("data.formats.encoding.BLOCK_BYTES", 64):
         again, is_new = make_snapshot(entry(tmp_path, source, **shape, checks={"min_length": 1}))
-    assert last().rows_key != History.of("made").ingestions[0].rows_key
+    assert last().rows_key != SnapshotLog.of("made").ingestions[0].rows_key
     assert (again, is_new) == (first, False)
 
 

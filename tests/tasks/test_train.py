@@ -6,7 +6,7 @@ import pytest
 
 from rnn_models.problem import find_problem, problem_names
 from rnn_models.settings import TrainSettings
-from rnn_models.training.history import Epoch, History, Step
+from rnn_models.training.history import Epoch, TrainingHistory, TrainingStep
 from tasks.pages.training import clipping_words, training_figure
 from tasks.registry import tracked_run as stage
 from tasks.registry.tracked_run import MetricPoints
@@ -33,9 +33,13 @@ def test_a_figure_shows_what_was_allowed_for_every_way_to_clip(
 ) -> None:
     settings = TrainSettings().with_changes(changes)
     allowed = settings.clip_norm if settings.clipping == "norm" else float("inf")
-    steps = [Step(1, number, 1.0, 3.0, number == 0, 0.1, 9.0, allowed) for number in range(4)]
+    steps = [
+        TrainingStep(1, number, 1.0, 3.0, number == 0, 0.1, 9.0, allowed) for number in range(4)
+    ]
     epoch = Epoch(1, 3, 1.0, 1.0, 0.25, 1.0, validation_score=85.3)
-    figure = training_figure(History(steps=steps, epochs=[epoch]), settings, find_problem("ner"))
+    figure = training_figure(
+        TrainingHistory(steps=steps, epochs=[epoch]), settings, find_problem("ner")
+    )
     labels = [text.get_text() for text in figure.axes[1].get_legend().get_texts()]
     assert labels == [f"clipped by {clipping_words(settings)}: 25% of steps"]
     assert words in labels[0]
@@ -49,7 +53,7 @@ def test_a_point_is_the_mean_of_ten_steps_as_far_as_their_values_are_known() -> 
     for number in range(1, 11):
         loss = math.nan if number == 10 else float(number)
         points.add_step(
-            Step(
+            TrainingStep(
                 1,
                 number,
                 loss,
@@ -74,7 +78,7 @@ def test_a_point_is_the_mean_of_ten_steps_as_far_as_their_values_are_known() -> 
 def test_what_no_step_knows_makes_no_point() -> None:
     points = MetricPoints("", "validation_span_f1")
     for number in range(10):
-        points.add_step(Step(1, number, math.nan, math.inf, False, 0.1, 100.0))
+        points.add_step(TrainingStep(1, number, math.nan, math.inf, False, 0.1, 100.0))
     assert {name: value for name, value, *_ in points.points} == {
         "gradient_norm": math.inf,
         "clipped_share": 0.0,
@@ -118,4 +122,4 @@ def test_what_was_best_in_the_last_epoch_is_named(
         Epoch(n, n, 1.0, loss, 0.0, 1.0, validation_score=score, is_chosen_by_score=True)
         for n, (loss, score) in enumerate(pairs, 1)
     ]
-    assert improving(History(epochs=epochs), find_problem("ner")) == words
+    assert improving(TrainingHistory(epochs=epochs), find_problem("ner")) == words

@@ -12,12 +12,12 @@ import yaml
 from data.catalog.catalog import NOT_KEYS, Dataset, find_dataset
 from data.catalog.entry_keys import KEYS
 from data.errors import RowError
-from data.ingestion.recommendations import advice
+from data.ingestion.recommendations import recommend
 from data.ingestion.splitting import (
     REFUSED,
     Splitter,
     checked_tables,
-    pieces_of,
+    partitions_of,
     rejected_by_scheme,
 )
 from data.sources.base import Access
@@ -49,7 +49,7 @@ def rows_of(dataset: Any, folder: Path) -> tuple[dict[str, list[Any]], list[str]
     splitter = Splitter(dataset)
     found: dict[str, list[Any]] = {}
     rejected: list[str] = []
-    for piece in pieces_of(dataset, access):
+    for piece in partitions_of(dataset, access):
         for table in checked_tables(dataset, piece, access):
             for part in splitter.parts(piece, table):
                 if part.split == REFUSED:
@@ -232,7 +232,9 @@ def test_other_schemes_of_tags_are_tried(tmp_path: Path) -> None:
         "source": {"kind": "files", "paths": {"all": "a.x"}},
     }
     dataset = entry(tmp_path, {"a.x": content}, problem="ner", **made)
-    schemes = rejected_by_scheme(dataset, pieces_of(dataset, Access(tmp_path)), Access(tmp_path))
+    schemes = rejected_by_scheme(
+        dataset, partitions_of(dataset, Access(tmp_path)), Access(tmp_path)
+    )
     assert schemes == {"BIO": 3, "IOB1": 0, "BMES": 5, "BIOES": 5}
     splits = {
         split: {"rows": 1, "labels": {}, "entities": {}, "lengths": {}}
@@ -247,7 +249,7 @@ def test_other_schemes_of_tags_are_tried(tmp_path: Path) -> None:
     }
     assert (
         "as IOB1: 0 rows rejected; as BIO: 3 rows rejected; as BMES: 5 rows rejected"
-        in "\n".join(advice(report))
+        in "\n".join(recommend(report))
     )
 
 

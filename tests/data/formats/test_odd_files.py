@@ -16,7 +16,7 @@ import pytest
 from data.catalog.catalog import Dataset, find_dataset
 from data.errors import RowError
 from data.formats.base import all_formats
-from data.ingestion.recommendations import advice
+from data.ingestion.recommendations import recommend
 from data.ingestion.report import Tally
 from data.ingestion.splitting import REFUSED, Splitter, checked_tables
 from data.sources.base import Access
@@ -61,7 +61,7 @@ class Reads:
         self.rows.sort(key=str)
         self.notes = {kind: note["count"] for kind, note in splitter.notes.items()}
         report = tally.told(is_characters=False) | {"notes": splitter.notes}
-        self.advice = "\n".join(advice(report, options=dataset.format or ()))
+        self.advice = "\n".join(recommend(report, options=dataset.format or ()))
 
 
 def reads(

@@ -12,10 +12,10 @@ from data.ingestion.report import Tally
 from data.ingestion.splitting import Splitter
 from data.rows.check_settings import SHAPES, Shape, rules_of
 from data.rows.checks import check
-from data.sources.base import Piece
+from data.sources.base import Partition
 from tests.data.ingestion.test_splitting import parts_of, reviews
 
-PIECE = Piece(split="all", name="day.txt", version="1")
+PIECE = Partition(split="all", name="day.txt", version="1")
 BAD_LINES = {
     "conll": ("lumo\n\n", {"tokens": 0, "tags": -1}, "lengths_differ"),
     "jsonl": (

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from data.ingestion.recommendations import advice
+from data.ingestion.recommendations import recommend
 from data.ingestion.remedies import REMEDIES
 from data.rows.check_settings import KINDS
 from data.rows.splits import SPLITS
@@ -54,7 +54,7 @@ def with_words(
 
 
 def test_a_dataset_without_problems_has_no_advice() -> None:
-    assert advice(report()) == []
+    assert recommend(report()) == []
 
 
 def test_each_kind_of_refused_row_has_a_remedy_but_those_whose_refusal_is_the_cure() -> None:
@@ -63,21 +63,21 @@ def test_each_kind_of_refused_row_has_a_remedy_but_those_whose_refusal_is_the_cu
 
 @pytest.mark.parametrize("kind", REMEDIES)
 def test_rejected_rows_have_a_number_and_a_remedy(kind: str) -> None:
-    assert advice(report(reasons={kind: 1_234})) == [
+    assert recommend(report(reasons={kind: 1_234})) == [
         f"1,234 refused as `{kind}`: {REMEDIES[kind]}."
     ]
 
 
 @pytest.mark.parametrize("kind", ["duplicate", "leak"])
 def test_nothing_is_to_be_done_about_copies(kind: str) -> None:
-    assert advice(report(reasons={kind: 7})) == []
+    assert recommend(report(reasons={kind: 7})) == []
 
 
 def test_refused_rows_come_in_the_order_of_the_report_and_before_all_else() -> None:
     made = with_splits(train={"labels": {"neg": 990, "pos": 10}}) | {
         "reasons": {"no_text": 9, "fields": 3}
     }
-    message = advice(made)
+    message = recommend(made)
     assert [line.split(":")[0] for line in message[:2]] == [
         "9 refused as `no_text`",
         "3 refused as `fields`",
@@ -141,7 +141,7 @@ CASES = {
 @pytest.mark.parametrize("case", CASES)
 def test_each_problem_has_its_advice_and_no_other(case: str) -> None:
     made, message = CASES[case]
-    assert advice(made) == [message]
+    assert recommend(made) == [message]
 
 
 LIMITS = {
@@ -160,17 +160,17 @@ LIMITS = {
 
 @pytest.mark.parametrize("case", LIMITS)
 def test_values_just_within_a_limit_have_no_advice(case: str) -> None:
-    assert advice(LIMITS[case], "characters" if case == "characters" else "words") == []
+    assert recommend(LIMITS[case], "characters" if case == "characters" else "words") == []
 
 
 @pytest.mark.parametrize("tokenizer", ["bpe", "unigram", "wordpiece", "own.json"])
 def test_pieces_of_words_are_not_advised_where_they_are_used(tokenizer: str) -> None:
-    assert advice(with_words(0.5), tokenizer) == []
+    assert recommend(with_words(0.5), tokenizer) == []
 
 
 def test_many_names_are_cut_short_and_counted() -> None:
     rare = {f"label{i:03}": 1 for i in range(200)}
-    message = advice(with_splits(train={"labels": {**EVEN, **rare}}))
+    message = recommend(with_splits(train={"labels": {**EVEN, **rare}}))
     assert message == [
         "label label000, label001, label002, label003, label004 and 195 more stands fewer than "
         "10 times in train: "
@@ -180,7 +180,7 @@ def test_many_names_are_cut_short_and_counted() -> None:
 
 def test_names_are_written_as_the_page_needs_them() -> None:
     labels = {split: {"labels": {"a|b": 900, "c": 100}} for split in SPLITS}
-    assert advice(with_splits(**labels), written=lambda name: name.replace("|", r"\|")) == [
+    assert recommend(with_splits(**labels), written=lambda name: name.replace("|", r"\|")) == [
         r"90% of train is a\|b: read macro F1 rather than accuracy."
     ]
 
@@ -206,7 +206,7 @@ def test_names_that_look_alike_are_listed(kind: str, counted: str, what: str, re
     made = with_splits(
         train={counted: {one: 500, "neg": 500}}, test={counted: {one: 50, other: 50, "neg": 50}}
     )
-    message = [line for line in advice(made) if "in case or Unicode form only" in line]
+    message = [line for line in recommend(made) if "in case or Unicode form only" in line]
     assert len(message) == 1
     assert message[0].startswith(f"{what} {one} and {other} differ")
     assert remedy in message[0]
@@ -217,7 +217,7 @@ def test_names_that_differ_are_not_listed() -> None:
     made = with_splits(
         train={"labels": {"pos": 400, "neg": 400, "very good": 400, "verygood": 400}}
     )
-    assert not [line for line in advice(made) if "Unicode form" in line]
+    assert not [line for line in recommend(made) if "Unicode form" in line]
 
 
 @pytest.mark.case("02")
@@ -226,7 +226,7 @@ def test_words_that_look_like_missing_values_are_named_with_the_key_that_leaves_
         train={"missing_words": {"label": {"NULL": 20, "nan": 9}}},
         test={"missing_words": {"label": {"NULL": 5}}},
     )
-    assert advice(made) == [
+    assert recommend(made) == [
         "label NULL (25), nan (9): this looks like a missing value and is learned as it stands. "
         'Leave such rows out with `checks: {missing: ["NULL", "nan"]}`, or keep them if they are '
         "meant."
@@ -240,21 +240,21 @@ def test_conflicts_about_missing_values_get_no_remedy_about_people() -> None:
         about_missing={"conflict": 7, "duplicate": 8},
         missing_words={"nan": 15},
     )
-    message = advice(made)
+    message = recommend(made)
     assert len(message) == 1
     assert message[0].startswith(
         "15 refused as `conflict`, `duplicate` have a text or label that looks like a missing "
         "value, nan (15)"
     )
     made["reasons"]["conflict"] = 9
-    assert f"2 refused as `conflict`: {REMEDIES['conflict']}." in advice(made)
+    assert f"2 refused as `conflict`: {REMEDIES['conflict']}." in recommend(made)
 
 
 @pytest.mark.case("07")
 @pytest.mark.parametrize("kind", ["duplicate", "leak"])
 def test_many_copies_are_explained_and_few_are_not(kind: str) -> None:
-    assert advice(report(read=10_000, reasons={kind: 400})) == []
-    message = advice(report(read=10_000, reasons={kind: 6_000}))
+    assert recommend(report(read=10_000, reasons={kind: 400})) == []
+    message = recommend(report(read=10_000, reasons={kind: 6_000}))
     assert message[0].startswith(f"6,000 rows left out as `{kind}`: ")
     assert message[0].endswith("They do not count in `checks.max_refused_share`.")
 
@@ -276,7 +276,7 @@ def with_scripts(share: float, side: str = "text") -> dict[str, Any]:
 def test_a_tokenizer_that_cuts_at_spaces_is_advised_against_where_there_are_none(
     tokenizer: str,
 ) -> None:
-    assert advice(with_scripts(0.97, side="target"), tokenizer) == [
+    assert recommend(with_scripts(0.97, side="target"), tokenizer) == [
         f"97% of the letters of target are of scripts without spaces between words, so tokenizer "
         f"{tokenizer} "
         "takes whole sentences as words: use characters or unigram."
@@ -297,4 +297,4 @@ def test_a_tokenizer_that_cuts_at_spaces_is_advised_against_where_there_are_none
 def test_nothing_is_advised_where_the_tokenizer_fits_the_script(
     share: float, side: str, tokenizer: str
 ) -> None:
-    assert advice(with_scripts(share, side=side), tokenizer) == []
+    assert recommend(with_scripts(share, side=side), tokenizer) == []

@@ -16,7 +16,7 @@ from data.errors import RowError
 from data.formats.base import all_formats
 from data.ingestion.splitting import Part, Splitter, checked_tables
 from data.rows.splits import SPLITS
-from data.sources.base import Access, Piece
+from data.sources.base import Access, Partition
 
 WORDS = ("lumo", "sela", "nuri", "grak", "dosh", "vek", "ta", "mi", "ro", "ku")
 Parts = dict[str, list[tuple[Any, ...]]]
@@ -30,11 +30,11 @@ class Held:
 
     has_format: ClassVar[bool] = True
 
-    def pieces(self, access: Access, known: Sequence[Piece]) -> list[Piece]:
-        return [Piece(split=split, name=f"{split}.txt", version="1") for split in self.files]
+    def pieces(self, access: Access, known: Sequence[Partition]) -> list[Partition]:
+        return [Partition(split=split, name=f"{split}.txt", version="1") for split in self.files]
 
     @contextmanager
-    def open(self, piece: Piece, access: Access) -> Iterator[list[IO[bytes]]]:
+    def open(self, piece: Partition, access: Access) -> Iterator[list[IO[bytes]]]:
         yield [io.BytesIO(self.files[piece.split])]
 
 

@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 from data.catalog.catalog import Dataset
 from data.formats.base import TEXT, as_table
 from data.ingestion.splitting import Splitter
-from data.rows.arrow_text import hashes, normalised
+from data.rows.arrow_text import hashes, normalized
 from data.rows.splits import SPLIT_KEY, SPLITS, assign
-from data.sources.base import Piece
+from data.sources.base import Partition
 
 Rows = list[tuple[str, str]]
 Sides = dict[str, list[tuple[str, str]]]
@@ -75,7 +75,8 @@ def split_up(
                 for role, side in zip(roles, zip(*some, strict=True), strict=True)
             }
             for part in splitter.parts(
-                Piece(split=split, name=split, version=""), as_table(sides, range(1, len(some) + 1))
+                Partition(split=split, name=split, version=""),
+                as_table(sides, range(1, len(some) + 1)),
             ):
                 columns = ("kind", "reason") if part.split == "refused" else roles
                 found[part.split] += zip(
@@ -113,7 +114,7 @@ ROWS = st.lists(st.tuples(FEW | TEXT_OF_WORDS, st.sampled_from(["pos", "neg"])),
 
 def split_of(texts: Sequence[str]) -> list[str]:
     places = assign(
-        hashes(normalised(pa.chunked_array([pa.array(texts, TEXT)])), SPLIT_KEY), SHARES
+        hashes(normalized(pa.chunked_array([pa.array(texts, TEXT)])), SPLIT_KEY), SHARES
     )
     return [SPLITS[place] for place in places]
 
@@ -203,7 +204,7 @@ def test_a_publishers_splits_stay_as_they_are_where_leaks_are_kept(
     pieces: Sequence[tuple[str, Rows]], batch: int
 ) -> None:
     trained = hashes(
-        normalised(pa.chunked_array([[text for _, rows in pieces for text, _ in rows]], TEXT)),
+        normalized(pa.chunked_array([[text for _, rows in pieces for text, _ in rows]], TEXT)),
         SPLIT_KEY,
     )
     found = split_up("reviews", pieces, batch, trained, leaks="keep")
@@ -234,7 +235,7 @@ def test_where_we_split_each_text_stays_once_with_its_first_label(rows: Rows, ba
 def test_what_was_ever_trained_on_is_never_tested(
     tested: Rows, trained: list[str], batch: int
 ) -> None:
-    earlier = np.unique(hashes(normalised(pa.chunked_array([pa.array(trained, TEXT)])), SPLIT_KEY))
+    earlier = np.unique(hashes(normalized(pa.chunked_array([pa.array(trained, TEXT)])), SPLIT_KEY))
     found = split_up(
         "reviews",
         [("test", tested), ("train", [(text, "pos") for text in trained])],

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from data.rows.arrow_text import hashes, normalised
+from data.rows.arrow_text import hashes, normalized
 from data.rows.splits import CONTENT_KEY, SPLIT_KEY, SPLITS, assign
 
 SHARES = {"validation": 0.1, "test": 0.2}
@@ -14,7 +14,7 @@ TEXTS = st.lists(st.text(st.characters(codec="utf-8"), min_size=1), min_size=1, 
 
 
 def split_of(texts: Sequence[str], shares: dict[str, float] = SHARES) -> list[str]:
-    keys = normalised(pa.chunked_array([pa.array(texts, pa.string())]))
+    keys = normalized(pa.chunked_array([pa.array(texts, pa.string())]))
     places = assign(hashes(keys, SPLIT_KEY), shares)
     return [SPLITS[place] for place in places]
 
@@ -123,14 +123,14 @@ def test_a_smaller_test_share_takes_from_no_text_of_train() -> None:
     ids=["same", "case", "around", "tabs", "newlines", "wide spaces", "wide letters"],
 )
 def test_a_copy_in_other_case_or_spacing_reads_the_same(copy: str) -> None:
-    assert normalised(pa.chunked_array([[copy]])).to_pylist() == ["lumo ta mi"]
+    assert normalized(pa.chunked_array([[copy]])).to_pylist() == ["lumo ta mi"]
 
 
 def test_composed_and_decomposed_letters_read_the_same() -> None:
     assert (
         len(
             set(
-                normalised(
+                normalized(
                     pa.chunked_array([["caf\u00e9", "cafe\u0301", "CAFE\u0301"]])
                 ).to_pylist()
             )
@@ -150,7 +150,7 @@ def test_a_copy_in_other_case_or_spacing_has_the_same_split(words: list[str], sp
 
 def test_tokens_have_the_split_of_their_text() -> None:
     tokens = pa.chunked_array([pa.array([["Lumo", "ta"]])])
-    assert normalised(tokens).to_pylist() == ["lumo ta"]
+    assert normalized(tokens).to_pylist() == ["lumo ta"]
 
 
 def test_no_rows_have_no_splits() -> None:

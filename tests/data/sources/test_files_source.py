@@ -16,7 +16,7 @@ import pytest
 
 from data.errors import RowError
 from data.sources.archives import COMPRESSIONS
-from data.sources.base import Access, Piece
+from data.sources.base import Access, Partition
 from data.sources.files import Files
 from data.sources.filesystem import UnreachableError
 from data.sources.located_files import version_of
@@ -666,4 +666,4 @@ def test_an_answer_that_is_cut_short_is_never_taken_for_all(
 def test_a_piece_shows_no_place(served: type[Served], access: Access) -> None:
     piece = web(served, "a.csv?t=${env:TOKEN}").pieces(access, [])[0]
     assert "tok" not in repr(piece)
-    assert piece == Piece(split=piece.split, name=piece.name, version=piece.version)
+    assert piece == Partition(split=piece.split, name=piece.name, version=piece.version)

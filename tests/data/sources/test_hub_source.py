@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from data.errors import RowError
-from data.sources.base import Access, Piece
+from data.sources.base import Access, Partition
 from data.sources.hub import BATCH_ROWS, SOURCE, Hub, HubError
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
@@ -196,7 +196,7 @@ def test_the_version_of_a_folder_changes_with_its_files(tmp_path: Path, access: 
 def test_the_version_of_a_repository_is_its_commit_without_a_request(access: Access) -> None:
     source = Hub(dataset="ours/made-up", name="names", revision=COMMIT, members={"all": "train"})
     assert source.pieces(access, []) == [
-        Piece(split="all", name="ours/made-up (names), train", version=COMMIT)
+        Partition(split="all", name="ours/made-up (names), train", version=COMMIT)
     ]
 
 

@@ -18,7 +18,7 @@ from data.sources.base import (
     Access,
     ByteSource,
     GrowingSource,
-    Piece,
+    Partition,
     Source,
     TableSource,
 )
@@ -100,7 +100,7 @@ def test_partitions_have_distinct_names_and_a_known_split(tmp_path: Path) -> Non
     for kind in ("files", "hub", "package"):
         pieces = made(kind, tmp_path).pieces(Access(tmp_path), [])
         assert pieces
-        assert all(isinstance(piece, Piece) and piece.split == "all" for piece in pieces), kind
+        assert all(isinstance(piece, Partition) and piece.split == "all" for piece in pieces), kind
         assert len({piece.name for piece in pieces}) == len(pieces)
 
 

@@ -15,7 +15,7 @@ import pytest
 import sqlalchemy as sa
 
 from data.errors import RowError
-from data.sources.base import Access, Piece
+from data.sources.base import Access, Partition
 from data.sources.database import DatabaseError
 from data.sources.query_batches import BATCH_ROWS
 from data.sources.sql import SOURCE, Sql, _verbatim
@@ -47,7 +47,7 @@ class Database:
         return Sql(url=self.url, **fields)
 
     def read(
-        self, source: Sql, pieces: list[Piece], columns: dict[str, str] = COLUMNS
+        self, source: Sql, pieces: list[Partition], columns: dict[str, str] = COLUMNS
     ) -> list[tuple[Any, ...]]:
         """Read the rows of partitions: the last row of each key that still exists."""
         tables = [table for piece in pieces for table in source.tables(piece, columns, self.access)]
@@ -62,7 +62,7 @@ class Database:
             if str(row[place]) in there
         ]
 
-    def pieces(self, source: Sql, *known: Piece) -> list[Piece]:
+    def pieces(self, source: Sql, *known: Partition) -> list[Partition]:
         return source.pieces(self.access, known)
 
 
@@ -133,7 +133,7 @@ def test_the_source_is_found_by_its_kind_and_needs_no_format() -> None:
 def test_a_whole_table_is_read(shop: Database) -> None:
     source = shop.source(table="reviews", key="id")
     pieces = shop.pieces(source)
-    assert pieces == [Piece(split="all", name="table reviews", version="")]
+    assert pieces == [Partition(split="all", name="table reviews", version="")]
     assert shop.read(source, pieces) == [
         ("lumo ta", "pos", 1),
         ("grak mi", "neg", 2),
@@ -333,7 +333,7 @@ def test_pieces_of_another_table_are_not_listed_again(shop: Database) -> None:
     assert (
         shop.pieces(
             shop.source(**GROWING),
-            Piece(split="all", name="a", version="b", mark="of another source"),
+            Partition(split="all", name="a", version="b", mark="of another source"),
         )
         == pieces
     )
@@ -400,7 +400,7 @@ def test_a_table_without_a_key_has_no_keys_to_read(shop: Database) -> None:
         list(shop.source(table="reviews").keys(shop.access))
 
 
-def pairs(source: Sql, pieces: list[Piece], access: Access) -> set[tuple[str, str]]:
+def pairs(source: Sql, pieces: list[Partition], access: Access) -> set[tuple[str, str]]:
     columns = {"key": "id", "watermark": "stamp"}
     tables = [table for piece in pieces for table in source.tables(piece, columns, access)]
     return {
@@ -502,7 +502,7 @@ def test_a_watermark_of_any_type_grows(
     )
     on_postgres.execute(f"CREATE TABLE reviews (id INTEGER, text TEXT, label TEXT, stamp {type_})")
     source = on_postgres.source(**GROWING)
-    pieces = list[Piece]()
+    pieces = list[Partition]()
     for place, value in enumerate(values):
         on_postgres.execute(f"INSERT INTO reviews VALUES ({place}, 'ta', 'pos', '{value}')")
         pieces = on_postgres.pieces(source, *pieces)

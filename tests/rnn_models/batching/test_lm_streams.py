@@ -28,8 +28,8 @@ def read_by_stream(streams):
             length = int(window.lengths[b])
             if window.is_start[b]:
                 starts.append(len(read))
-            read += window.read[b, :length].tolist()
-            said += window.said[b, :length].tolist()
+            read += window.inputs[b, :length].tolist()
+            said += window.targets[b, :length].tolist()
     return found
 
 
@@ -84,11 +84,13 @@ def test_streams_are_of_equal_length_and_their_windows_no_longer_than_asked(
     assert streams.lengths.max() <= window
     for found in streams:
         assert (
-            found.read.shape == found.said.shape == (len(lengths), max(1, int(found.lengths.max())))
+            found.inputs.shape
+            == found.targets.shape
+            == (len(lengths), max(1, int(found.lengths.max())))
         )
-        padding = torch.arange(found.read.shape[1]) >= found.lengths[:, None]
-        assert (found.read[padding] == PAD_ID).all()
-        assert (found.said[padding] == PAD_ID).all()
+        padding = torch.arange(found.inputs.shape[1]) >= found.lengths[:, None]
+        assert (found.inputs[padding] == PAD_ID).all()
+        assert (found.targets[padding] == PAD_ID).all()
 
 
 def test_a_long_text_fills_all_windows_but_those_at_its_ends():
@@ -102,12 +104,13 @@ def test_a_window_names_the_texts_it_reads():
     for window in made(rows, size=2, window=3):
         for b in range(len(window)):
             if window.lengths[b] > 1:
-                assert int(window.said[b, 0]) in (*rows[window.indices[b]], EOS_ID)
+                assert int(window.targets[b, 0]) in (*rows[window.indices[b]], EOS_ID)
 
 
 def windows_of(streams):
     return [
-        (w.read.tolist(), w.said.tolist(), w.lengths.tolist(), w.is_start.tolist()) for w in streams
+        (w.inputs.tolist(), w.targets.tolist(), w.lengths.tolist(), w.is_start.tolist())
+        for w in streams
     ]
 
 

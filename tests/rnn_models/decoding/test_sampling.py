@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rnn_models.batching.batch import BOS_ID, EOS_ID, PAD_ID, UNK_ID
-from rnn_models.decoding.sampling import Sampling, draw, probabilities_of, read_prompts, sample
+from rnn_models.decoding.sampling import Sampling, draw, probabilities_of, run_prompts, sample
 from rnn_models.problems.generation import LanguageModel
 from rnn_models.settings import TrainSettings
 from tests.rnn_models.layers.test_encoder import EVERY_CELL
@@ -36,7 +36,7 @@ def made(noise=0.4, **changes):
 def drawn(model, num, sampling, prompt=()):
     """Texts drawn side by side after a prompt."""
     read = torch.tensor([[BOS_ID, *prompt]] * num)
-    logits, state = read_prompts(model, read, torch.full((num,), read.shape[1]))
+    logits, state = run_prompts(model, read, torch.full((num,), read.shape[1]))
     return sample(step_of(model), logits, state, sampling, np.arange(num))
 
 
@@ -190,7 +190,7 @@ def test_a_text_stops_at_its_end_or_at_the_longest_length():
 
 
 def test_where_a_text_goes_on_its_lines_have_ends():
-    texts = drawn(made(), 20, Sampling(max_length=30, goes_on=True))
+    texts = drawn(made(), 20, Sampling(max_length=30, is_endless=True))
     assert all(len(text.ids) == 30 and not text.is_ended for text in texts)
     assert any(EOS_ID in text.ids for text in texts)
 
@@ -217,7 +217,7 @@ def test_each_step_reads_one_id_of_the_texts_that_are_not_over():
         return step(previous, state)
 
     with torch.inference_mode():
-        logits, state = read_prompts(
+        logits, state = run_prompts(
             model, torch.full((30, 1), BOS_ID), torch.ones(30, dtype=torch.int64)
         )
         texts = sample(watched, logits, state, Sampling(max_length=8), np.arange(30))
@@ -235,7 +235,7 @@ def test_prompts_of_different_lengths_are_read_as_each_alone(kind, activation, l
     for i, row in enumerate(rows):
         read[i, : len(row)] = torch.tensor(row)
     with torch.inference_mode():
-        logits, state = read_prompts(model, read, torch.tensor(lengths))
+        logits, state = run_prompts(model, read, torch.tensor(lengths))
         for i, row in enumerate(rows):
             states, after = model(torch.tensor([row]), ())
             torch.testing.assert_close(
@@ -264,5 +264,5 @@ def test_a_model_draws_as_its_settings_say():
     settings = TrainSettings(
         temperature=0.5, top_k=7, top_p=0.9, sample_length=12, joined_texts=True, seed=4
     )
-    expected = Sampling(temperature=0.5, top_k=7, top_p=0.9, max_length=12, goes_on=True, seed=4)
+    expected = Sampling(temperature=0.5, top_k=7, top_p=0.9, max_length=12, is_endless=True, seed=4)
     assert Sampling.of(settings) == expected

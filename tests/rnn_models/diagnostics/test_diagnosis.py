@@ -17,7 +17,7 @@ from rnn_models.diagnostics.diagnosis import (
 )
 from rnn_models.diagnostics.probe import Probe, probe
 from rnn_models.settings import TrainSettings
-from rnn_models.training.history import Step
+from rnn_models.training.history import TrainingStep
 from rnn_models.training.loop import fit
 from tests.rnn_models.conftest import pose
 
@@ -166,7 +166,7 @@ def test_a_probe_makes_the_very_steps_of_the_training(posed_larger, changes):
     whole = fit(p.problem, p.examples, p.examples, p.sizes, settings).steps
     probed = probe(p.problem, p.examples, p.sizes, settings, num_steps=10).steps
 
-    def told(step: Step) -> tuple[object, ...]:
+    def told(step: TrainingStep) -> tuple[object, ...]:
         return (
             step.epoch,
             step.step,
@@ -202,7 +202,7 @@ def test_clipping_that_never_clips_is_said_to_change_nothing(sentiment):
 
 
 def test_a_model_without_recurrence_has_no_way_through_time():
-    step = Step(
+    step = TrainingStep(
         epoch=1,
         step=0,
         loss=1.0,

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from rnn_models.batching.batch import BOS_ID, EOS_ID, UNK_ID, Examples, Ragged
 from rnn_models.evaluation.baselines import NGRAMS, find_baseline
-from rnn_models.evaluation.ngrams import ngram_nats
+from rnn_models.evaluation.ngrams import ngram_negative_log_likelihoods
 
 columns = st.lists(st.lists(st.integers(4, 7), max_size=6), min_size=1, max_size=5)
 
@@ -43,7 +43,7 @@ def by_hand(train, context, token, num_ids):
 @given(columns, columns, st.integers(1, 4))
 def test_each_token_costs_what_counting_by_hand_says(train, test, order):
     num_ids = 1 + max([EOS_ID, *(i for rows in (train, test) for row in rows for i in row)])
-    found = ngram_nats(texts(train), texts(test), order=order)
+    found = ngram_negative_log_likelihoods(texts(train), texts(test), order=order)
     assert [len(costs) for costs in found] == [len(row) + 1 for row in test]
     expected = [
         -math.log(by_hand(train, before, said, num_ids)) for before, said in histories(test, order)
@@ -54,7 +54,7 @@ def test_each_token_costs_what_counting_by_hand_says(train, test, order):
 @given(columns, st.lists(st.integers(4, 7), max_size=4), st.integers(1, 4))
 def test_the_probabilities_of_all_that_can_follow_sum_to_one(train, beginning, order):
     every = [[*beginning, i] for i in (UNK_ID, 4, 5, 6, 7)]
-    found = ngram_nats(
+    found = ngram_negative_log_likelihoods(
         texts(train), texts([*every, beginning]), order=order
     )  # the last is followed by its end
     assert sum(math.exp(-float(costs[len(beginning)])) for costs in found) == pytest.approx(
@@ -74,5 +74,5 @@ def test_longer_contexts_foretell_a_text_with_a_rule_better():
 def test_a_vocabulary_of_many_ids_outgrows_no_key():
     random = np.random.default_rng(0)
     rows = [random.integers(4, 2_000_000, 40).tolist() for _ in range(5)]
-    found = ngram_nats(texts(rows), texts(rows[:1]), order=5)[0]
+    found = ngram_negative_log_likelihoods(texts(rows), texts(rows[:1]), order=5)[0]
     assert found[1:-1].max() < 3  # what followed once before is likelier than not by far

@@ -16,9 +16,9 @@ from rnn_models.layers.recurrent import (
     KERNELS,
     Recurrent,
     gather_steps,
-    read,
     recurrence,
     reversal,
+    run_recurrence,
 )
 from rnn_models.settings import TrainSettings
 
@@ -109,7 +109,7 @@ def test_a_cell_follows_its_equations(kind, activation):
     x = torch.randn(B, T, E)
     expected = by_steps(cell, x, kind, activation)
     torch.testing.assert_close(cell(x)[0], expected, rtol=1e-5, atol=1e-6)
-    torch.testing.assert_close(read(cell, x, ())[0], expected, rtol=1e-5, atol=1e-6)
+    torch.testing.assert_close(run_recurrence(cell, x, ())[0], expected, rtol=1e-5, atol=1e-6)
 
 
 def make(kind="lstm", activation="tanh", **changes):
@@ -157,9 +157,9 @@ def test_a_residual_connection_is_only_made_where_widths_are_equal():
 def test_reading_in_two_stretches_equals_reading_in_one(kind, activation, num_layers):
     encoder, _ = make(kind, activation, num_layers=num_layers, bidirectional=False, layer_norm=True)
     x = torch.randn(B, T, E)
-    whole, end = encoder.eval().go_on(x, ())
-    first, state = encoder.go_on(x[:, :2], ())
-    second, after = encoder.go_on(x[:, 2:], state)
+    whole, end = encoder.eval().continue_from(x, ())
+    first, state = encoder.continue_from(x[:, :2], ())
+    second, after = encoder.continue_from(x[:, 2:], state)
     torch.testing.assert_close(torch.cat([first, second], dim=1), whole, rtol=1e-5, atol=1e-6)
     torch.testing.assert_close(after, end, rtol=1e-5, atol=1e-6)
     assert {s.shape for s in end} == {(B, H)}
@@ -207,7 +207,7 @@ def test_a_recurrent_weight_is_dropped_at_all_steps_alike_and_the_rest_makes_up_
     cell = shaken(recurrence(kind, E, H, activation=activation))
     x = torch.randn(B, T, E)
     torch.manual_seed(7)
-    found, _ = read(cell, x, (), weight_dropout=0.5)
+    found, _ = run_recurrence(cell, x, (), weight_dropout=0.5)
     torch.manual_seed(7)
     kept = torch.nn.functional.dropout(torch.ones_like(cell.weight_hh_l0), 0.5)
     assert set(kept.flatten().tolist()) == {0.0, 2.0}

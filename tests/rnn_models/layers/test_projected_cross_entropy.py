@@ -38,7 +38,7 @@ def plain_nats(states, weight, bias, said, *, smoothing=0.0):
 
 def projected_nats(*given, **options):
     """The nats that are minimised."""
-    return projected_cross_entropy.projected_nats(*given, **options)[0]
+    return projected_cross_entropy.projected_cross_entropy(*given, **options)[0]
 
 
 def with_gradients(nats, inputs):
@@ -84,7 +84,7 @@ def test_the_nats_without_smoothing_come_from_the_same_logits_and_have_no_gradie
     dtype, at_once, smoothing
 ):
     *inputs, said = given(dtype)
-    nats, plain = projected_cross_entropy.projected_nats(
+    nats, plain = projected_cross_entropy.projected_cross_entropy(
         *inputs, said, smoothing=smoothing, at_once=at_once
     )
     assert not plain.requires_grad
@@ -186,7 +186,9 @@ def test_a_model_with_shared_weights_has_the_gradient_of_the_plain_loss(
     found = []
     for module in (translation, generation):
         monkeypatch.setattr(
-            module, "projected_nats", lambda *given, **options: (plain_nats(*given, **options),) * 2
+            module,
+            "projected_cross_entropy",
+            lambda *given, **options: (plain_nats(*given, **options),) * 2,
         )
     for at_once in (0, 40):
         if at_once:

@@ -118,10 +118,10 @@ def test_the_windows_of_an_epoch_say_each_token_once_and_start_each_text_from_it
     ):
         for b, owner in enumerate(piece.indices.tolist()):
             num = int(piece.lengths[b])
-            seen[owner] += [] if num == 0 else piece.said[b, :num].tolist()
-            if num and int(piece.read[b, 0]) in (-1, -3, BOS_ID):
+            seen[owner] += [] if num == 0 else piece.targets[b, :num].tolist()
+            if num and int(piece.inputs[b, 0]) in (-1, -3, BOS_ID):
                 assert piece.is_start[b]
-                assert int(piece.read[b, 0]) == starts[owner]
+                assert int(piece.inputs[b, 0]) == starts[owner]
                 begun.append(owner)
     assert sorted(begun) == list(range(len(lengths)))
     assert sum(map(len, seen.values())) == sum(lengths) + len(lengths)
@@ -142,13 +142,13 @@ def test_the_loss_in_windows_is_that_of_the_whole_texts():
 def test_a_window_goes_on_with_the_state_before_but_not_with_its_gradient():
     model = built()
     pieces = cut(texts(20), SETTINGS.with_changes({"bptt_window": 4, "batch_size": 1}), 0)
-    read = pieces[0].read.clone()
+    read = pieces[0].inputs.clone()
     first, state = window_loss(model, pieces[0], ())
     second, _ = window_loss(model, pieces[1], state)
     second.nats.backward()
     own = model.labels.weight.grad
     assert own is None or not own.any()
-    assert torch.equal(pieces[0].read, read)
+    assert torch.equal(pieces[0].inputs, read)
     fresh, _ = window_loss(model, pieces[1], ())
     assert float(fresh.nats.detach()) != float(second.nats.detach())
     assert float(first.nats.detach()) > 0

@@ -5,7 +5,7 @@ from itertools import pairwise, product
 import pytest
 import torch
 
-from rnn_models.layers.tag_schemes import Scheme, find_entities, lengthened_by, tag_steps
+from rnn_models.layers.tag_schemes import Scheme, extending_tags, find_entities, tag_steps
 
 TAGS = ("O", "B-ka", "I-ka", "B-mo", "I-mo")
 
@@ -42,7 +42,7 @@ def asked(posed, index, **changes):
         tags = torch.tensor(paths)
         emissions = model(batch.source, batch.source_lengths).expand(len(paths), -1, -1)
         lengths = batch.source_lengths.expand(len(paths))
-        nats = model.crf(emissions, model.scheme.learnt(tags, lengths), lengths)
+        nats = model.crf(emissions, model.scheme.to_model_tags(tags, lengths), lengths)
     return output, dict(zip(paths, (-nats).exp().tolist(), strict=True))
 
 
@@ -136,7 +136,7 @@ def test_an_entity_reaches_to_the_last_of_its_inside_tags_and_not_into_padding()
 
 
 def test_a_kind_without_inside_tags_goes_on_with_none():
-    assert lengthened_by(("O", "B-ka", "B-mo", "I-mo")).tolist() == [-1, -1, 3, 3]
+    assert extending_tags(("O", "B-ka", "B-mo", "I-mo")).tolist() == [-1, -1, 3, 3]
 
 
 def is_valid(names):
@@ -164,14 +164,14 @@ def test_every_valid_path_of_one_scheme_is_exactly_one_of_the_other(length):
         if is_valid([scheme.tags[i] for i in path])
     }
     paths = torch.tensor(list(valid_paths(length)))
-    learnt = scheme.learnt(paths, torch.full((len(paths),), length))
+    learnt = scheme.to_model_tags(paths, torch.full((len(paths),), length))
     assert {tuple(path) for path in learnt.tolist()} == lawful
     assert torch.equal(scheme.said[learnt], paths)
 
 
 def test_an_entity_ends_where_its_sequence_does():
     scheme = Scheme(TAGS, "bioes")
-    learnt = scheme.learnt(torch.tensor([[1, 2, 2, 2]]), torch.tensor([3]))
+    learnt = scheme.to_model_tags(torch.tensor([[1, 2, 2, 2]]), torch.tensor([3]))
     assert [scheme.tags[i] for i in learnt[0, :3]] == ["B-ka", "I-ka", "E-ka"]
 
 

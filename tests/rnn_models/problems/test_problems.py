@@ -186,7 +186,7 @@ def test_the_probability_of_a_tag_sequence_is_that_of_its_loss(ner):
     batch = ner.batch([1])
     with torch.inference_mode():
         (output,) = ner.problem.predict(model, batch)
-        tags = model.scheme.learnt(torch.tensor([output.ids]), batch.source_lengths)
+        tags = model.scheme.to_model_tags(torch.tensor([output.ids]), batch.source_lengths)
         nats = model.crf(ner.logits(model, batch), tags, batch.source_lengths)
     assert output.score == pytest.approx(float((-nats).exp()), rel=1e-4)
 

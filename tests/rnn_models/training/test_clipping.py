@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
-from rnn_models.batching.windows import Window, bptt_windows, carried
-from rnn_models.layers.recurrent import Recurrent, read, recurrence
+from rnn_models.batching.windows import Window, bptt_windows, carry_state
+from rnn_models.layers.recurrent import Recurrent, recurrence, run_recurrence
 from rnn_models.settings import TrainSettings
 from rnn_models.training.clipping import Clipper, clip, clip_values, gradient_norm, percentile
 from tests.rnn_models.layers.test_encoder import EVERY_CELL, shaken
@@ -120,7 +120,7 @@ def test_gradients_equal_the_hand_written_recursion_full_and_truncated(activatio
     cell = shaken(recurrence("rnn", E, H, activation=activation)).double()
     x = torch.randn(B, T, E, dtype=torch.float64, requires_grad=True)
     upstream = torch.randn(B, T, H, dtype=torch.float64)
-    states, _ = read(cell, x, (), window=window)
+    states, _ = run_recurrence(cell, x, (), window=window)
     (states * upstream).sum().backward()
     expected = hand_written_gradients(cell, x.detach().numpy(), upstream.numpy(), window)
     for found, by_hand in zip(
@@ -167,7 +167,7 @@ def test_no_gradient_crosses_a_cut_but_the_state_does(kind, activation, num_laye
     )
     window = 3
     x = torch.randn(B, T, E, requires_grad=True)
-    states, _ = encoder.go_on(x, ())
+    states, _ = encoder.continue_from(x, ())
     for t in range(T):
         (reached,) = torch.autograd.grad(states[:, t].sum(), x, retain_graph=True)
         begin = t - t % window
@@ -176,7 +176,7 @@ def test_no_gradient_crosses_a_cut_but_the_state_does(kind, activation, num_laye
         assert reached[:, begin : t + 1].flatten(2).any(2).all()
     untouched, _ = made(
         kind, activation, num_layers=num_layers, layer_norm=True, residual=True
-    ).go_on(x, ())
+    ).continue_from(x, ())
     torch.testing.assert_close(
         states, untouched, rtol=1e-5, atol=1e-6
     )  # what is cut is the gradient, not the state
@@ -187,12 +187,12 @@ def test_windows_read_one_after_the_other_equal_cuts_within_one_reading(kind, ac
     x = torch.randn(B, T, E)
     upstream = torch.randn(B, T, H)
     whole = made(kind, activation, num_layers=2, bptt_window=3)
-    (whole.go_on(x, ())[0] * upstream).sum().backward()
+    (whole.continue_from(x, ())[0] * upstream).sum().backward()
     parts = made(kind, activation, num_layers=2)
     state = ()
     for start in range(0, T, 3):
-        states, state = parts.go_on(
-            x[:, start : start + 3], carried(state, torch.zeros(B, dtype=torch.bool))
+        states, state = parts.continue_from(
+            x[:, start : start + 3], carry_state(state, torch.zeros(B, dtype=torch.bool))
         )
         (states * upstream[:, start : start + 3]).sum().backward()
     for one, other in zip(whole.parameters(), parts.parameters(), strict=True):
@@ -201,29 +201,31 @@ def test_windows_read_one_after_the_other_equal_cuts_within_one_reading(kind, ac
 
 def test_a_carried_state_is_zero_where_a_sequence_starts_and_has_no_gradient():
     state = (torch.ones(2, H, requires_grad=True), 2 * torch.ones(2, H, requires_grad=True))
-    h, c = carried(state, torch.tensor([False, True]))
+    h, c = carry_state(state, torch.tensor([False, True]))
     assert (h.tolist(), c.tolist()) == ([[1.0] * H, [0.0] * H], [[2.0] * H, [0.0] * H])
     assert not any(s.requires_grad for s in (h, c))
 
 
 def padded(lengths):
     num_steps = max(lengths)
-    read = torch.arange(len(lengths) * num_steps).view(len(lengths), num_steps)
+    run_recurrence = torch.arange(len(lengths) * num_steps).view(len(lengths), num_steps)
     is_start = torch.ones(len(lengths), dtype=torch.bool)
-    return Window(read, read + 1, torch.tensor(lengths), is_start, np.arange(len(lengths)))
+    return Window(
+        run_recurrence, run_recurrence + 1, torch.tensor(lengths), is_start, np.arange(len(lengths))
+    )
 
 
 @given(st.lists(st.integers(1, 9), min_size=1, max_size=4), st.integers(1, 10))
 def test_windows_hold_every_real_step_once_and_only_the_first_is_a_start(lengths, size):
     whole = padded(lengths)
     windows = list(bptt_windows(whole, size))
-    assert torch.equal(torch.cat([w.read for w in windows], dim=1), whole.read)
-    assert torch.equal(torch.cat([w.said for w in windows], dim=1), whole.said)
+    assert torch.equal(torch.cat([w.inputs for w in windows], dim=1), whole.inputs)
+    assert torch.equal(torch.cat([w.targets for w in windows], dim=1), whole.targets)
     assert torch.equal(sum(w.lengths for w in windows), whole.lengths)
     assert sum(w.num_tokens for w in windows) == sum(lengths)
     assert [bool(w.is_start.all()) for w in windows] == [True] + [False] * (len(windows) - 1)
     for number, window in enumerate(windows):
-        assert window.read.shape[1] <= size
+        assert window.inputs.shape[1] <= size
         assert window.lengths.tolist() == [min(max(n - number * size, 0), size) for n in lengths]
 
 

@@ -19,7 +19,7 @@ from rnn_models.decoding.predict import predict_all
 from rnn_models.problem import Loss, problem_names
 from rnn_models.settings import Activation, Encoder
 from rnn_models.training import loop as training_module
-from rnn_models.training.history import Epoch, History, stalls
+from rnn_models.training.history import Epoch, TrainingHistory, stalls
 from rnn_models.training.loop import fit
 from rnn_models.training.optimizer import learning_rate
 from rnn_models.training.training_state import MAX_NON_FINITE, Training
@@ -275,7 +275,7 @@ def test_stalls_are_counted_in_all_and_in_a_row(losses, expected):
     [([3, 1, 2], 2), ([1, 1], 1), ([math.nan, 2, 3], 2), ([math.nan] * 2, 1)],
 )
 def test_the_best_epoch_has_the_lowest_validation_loss(losses, expected):
-    assert History(epochs=epochs_of(losses)).best.epoch == expected
+    assert TrainingHistory(epochs=epochs_of(losses)).best.epoch == expected
 
 
 def judged(problem, factors):

@@ -13,7 +13,7 @@ from rnn_models.evaluation.metrics import find_metric
 from rnn_models.problem import find_problem, problem_names
 from rnn_models.training import loop as training_module
 from rnn_models.training import validation
-from rnn_models.training.history import Epoch, History, stalls
+from rnn_models.training.history import Epoch, TrainingHistory, stalls
 from rnn_models.training.validation import (
     MAX_DECODED_ROWS,
     MAX_ROWS,
@@ -50,13 +50,13 @@ def scored(monkeypatch):
 @pytest.mark.case("B7")
 def test_where_the_score_decides_the_loss_only_orders_equal_scores():
     epochs = epochs_of([(3.0, 50.0), (1.0, 40.0), (2.0, 60.0), (0.5, 60.0)])
-    assert History(epochs=epochs).best.epoch == 4
+    assert TrainingHistory(epochs=epochs).best.epoch == 4
     assert stalls(epochs_of([(3.0, 50.0), (3.0, 50.0), (4.0, 50.0)])) == (2, 2)
 
 
 def test_where_the_loss_decides_scores_do_not_matter():
     epochs = epochs_of([(3.0, 50.0), (1.0, 40.0), (2.0, 60.0)], is_chosen_by_score=False)
-    assert History(epochs=epochs).best.epoch == 2
+    assert TrainingHistory(epochs=epochs).best.epoch == 2
     assert stalls(epochs) == (1, 1)
 
 
@@ -65,7 +65,7 @@ def test_where_the_loss_decides_scores_do_not_matter():
 @pytest.mark.parametrize("bad", [(math.nan, 90.0), (math.nan, math.nan)])
 def test_an_epoch_whose_loss_is_no_number_is_never_the_best(bad, is_chosen_by_score):
     epochs = epochs_of([bad, (3.0, 50.0), bad], is_chosen_by_score=is_chosen_by_score)
-    assert History(epochs=epochs).best.epoch == 2
+    assert TrainingHistory(epochs=epochs).best.epoch == 2
     assert stalls(epochs) == (2, 1)
 
 

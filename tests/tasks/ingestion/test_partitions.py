@@ -13,13 +13,13 @@ from data.catalog.catalog import Dataset
 from data.errors import RowError
 from data.ingestion.splitting import checked_tables
 from data.rows.streams import parquet_batches
-from data.sources.base import Access, Piece
+from data.sources.base import Access, Partition
 from tasks.ingestion.partitions import (
     ROWS,
     LateRowsError,
-    PieceRows,
+    PartitionRows,
+    current_rows,
     kept_rows,
-    living_rows,
     piece_tables,
 )
 from tests.tasks.growing import Table, of_files, of_table, pieces_read, texts, write
@@ -28,7 +28,7 @@ ACCESS = Access(Path("unused"))
 KEY = "rows key"
 
 
-def files(folder: Path) -> tuple[Dataset, list[Piece]]:
+def files(folder: Path) -> tuple[Dataset, list[Partition]]:
     write(folder / "a.csv", [*texts(20), ("", "pos")])
     write(folder / "b.csv", texts(5, start=20))
     dataset = of_files(folder, all="*.csv")
@@ -64,7 +64,7 @@ def test_a_kept_piece_is_read_once(store: Path, tmp_path: Path) -> None:
 def test_another_version_is_another_piece(changed: str, store: Path, tmp_path: Path) -> None:
     dataset, (piece, _) = files(tmp_path)
     other = {"version": "9", "split": "train"}
-    again = Piece(**{**vars(piece), **({changed: other[changed]} if changed in other else {})})
+    again = Partition(**{**vars(piece), **({changed: other[changed]} if changed in other else {})})
     first = kept_rows(dataset, piece, ACCESS, KEY)
     assert (
         kept_rows(dataset, again, ACCESS, "another" if changed == "rows key" else KEY).digest
@@ -79,14 +79,14 @@ def test_a_piece_that_could_not_be_read_to_its_end_is_not_there(
     (tmp_path / "a.csv").write_text("text,label\n" + "lumo,pos\n" * 9 + "a" * (9 << 20))
     with pytest.raises(RowError, match="longer than"):
         kept_rows(dataset, piece, ACCESS, KEY)
-    assert list((store / PieceRows.KIND).iterdir()) == []
+    assert list((store / PartitionRows.KIND).iterdir()) == []
     write(tmp_path / "a.csv", texts(7))
     assert kept_rows(dataset, dataset.source.pieces(ACCESS, [])[0], ACCESS, KEY).rows == 7
 
 
-def living(dataset: Dataset, pieces: list[Piece], **options: bool) -> list[tuple[str, str]]:
+def living(dataset: Dataset, pieces: list[Partition], **options: bool) -> list[tuple[str, str]]:
     """Key and text of the rows that live, in their order."""
-    lives = living_rows(dataset, pieces, ACCESS, KEY, **options)
+    lives = current_rows(dataset, pieces, ACCESS, KEY, **options)
     tables = [
         table
         for piece, living in zip(pieces, lives, strict=True)
@@ -123,7 +123,7 @@ def test_the_rows_that_live_are_those_of_the_table(
         context.setenv("REFRAIN_HOME", f"{name}/store")
         held = Table(Path(name))
         dataset = of_table(Path(name))
-        pieces: list[Piece] = []
+        pieces: list[Partition] = []
         used: set[tuple[int, int]] = set()
         for steps in growths:
             for step in steps:
@@ -168,4 +168,4 @@ def test_what_is_late_is_said_unless_all_was_just_read(
 
 def test_rows_of_files_all_live(store: Path, tmp_path: Path) -> None:
     dataset, pieces = files(tmp_path)
-    assert living_rows(dataset, pieces, ACCESS, KEY) == [None, None]
+    assert current_rows(dataset, pieces, ACCESS, KEY) == [None, None]

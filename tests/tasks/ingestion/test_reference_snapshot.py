@@ -9,7 +9,7 @@ import pytest
 from data.errors import RowError
 from tasks.ingest import ingest
 from tasks.ingestion.reference_snapshot import last_accepted
-from tasks.ingestion.snapshot_log import History
+from tasks.ingestion.snapshot_log import SnapshotLog
 from tasks.maintenance.prune import find_prunable
 from tasks.maintenance.snapshot_overview import check_dataset
 from tasks.store.artifacts import Snapshot
@@ -36,7 +36,7 @@ def night(folder: Path, found: Rows, *, accept: bool = False, **changes: Any) ->
 
 
 def last_of(done: Any) -> Snapshot:
-    made = History.of("made").last
+    made = SnapshotLog.of("made").last
     assert made is not None
     found = Snapshot.find("made", made.snapshot)
     assert found is not None

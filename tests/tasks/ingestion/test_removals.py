@@ -10,10 +10,10 @@ from data.catalog.catalog import Dataset
 from data.errors import RowError
 from data.ingestion.splitting import REFUSED
 from data.sources.base import Access
-from tasks.ingestion.partitions import PieceRows, piece_key
+from tasks.ingestion.partitions import PartitionRows, piece_key
 from tasks.ingestion.removals import forget, holders, own_list, removal_lines
 from tasks.ingestion.snapshot import make_snapshot
-from tasks.ingestion.snapshot_log import History
+from tasks.ingestion.snapshot_log import SnapshotLog
 from tasks.ingestion.snapshot_writer import read_report
 from tasks.store.artifacts import Snapshot
 from tests.tasks.growing import (
@@ -243,9 +243,9 @@ def test_nothing_that_is_kept_after_the_next_ingestion_holds_a_forgotten_text(
     asked = texts(60)[40][0]
     forget(dataset, [asked], [])
     make_snapshot(dataset)
-    first = History.of("made").ingestions[0]
+    first = SnapshotLog.of("made").ingestions[0]
     pieces = [
-        PieceRows.folder_of("made", piece_key(piece, first.rows_key))
+        PartitionRows.folder_of("made", piece_key(piece, first.rows_key))
         for piece in first.known_pieces()
     ]
     holding = {

@@ -7,15 +7,17 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from data.sources.base import Piece
-from tasks.ingestion.snapshot_log import History, Ingestion, piece_record
+from data.sources.base import Partition
+from tasks.ingestion.snapshot_log import Ingestion, SnapshotLog, piece_record
 from tests.tasks.growing import Table, ingest, last, of_files, of_table, texts, write
 
-KEPT = Piece(split="all", name="b.csv", version="2", is_kept=True, mark="[5]", place=("/b.csv",))
-READ_ANEW = Piece(split="test", name="a.csv", version="")
+KEPT = Partition(
+    split="all", name="b.csv", version="2", is_kept=True, mark="[5]", place=("/b.csv",)
+)
+READ_ANEW = Partition(split="test", name="a.csv", version="")
 
 
-def made(snapshot: str, *pieces: Piece) -> Ingestion:
+def made(snapshot: str, *pieces: Partition) -> Ingestion:
     return Ingestion(
         snapshot=snapshot,
         parent="before",
@@ -31,17 +33,17 @@ def made(snapshot: str, *pieces: Piece) -> Ingestion:
 
 
 def test_a_dataset_that_was_never_ingested_has_no_history(store: Path) -> None:
-    assert History.of("made").ingestions == []
-    assert History.of("made").last is None
+    assert SnapshotLog.of("made").ingestions == []
+    assert SnapshotLog.of("made").last is None
 
 
 def test_ingestions_are_read_back_the_oldest_first(store: Path) -> None:
     lines = [made("one"), made("two", KEPT, READ_ANEW)]
     for line in lines:
-        History.of("made").append(line)
-    assert History.of("made").ingestions == lines
-    assert History.of("made").last == lines[-1]
-    assert History.of("other").ingestions == []
+        SnapshotLog.of("made").append(line)
+    assert SnapshotLog.of("made").ingestions == lines
+    assert SnapshotLog.of("made").last == lines[-1]
+    assert SnapshotLog.of("other").ingestions == []
 
 
 def test_only_pieces_whose_rows_were_kept_are_known(store: Path) -> None:
@@ -55,7 +57,7 @@ def test_only_pieces_whose_rows_were_kept_are_known(store: Path) -> None:
 def test_a_line_that_was_cut_short_does_not_count_and_goes_with_the_next(
     store: Path, cut: int, num: int
 ) -> None:
-    history = History.of("made")
+    history = SnapshotLog.of("made")
     history.path.unlink(missing_ok=True)
     whole = [made(f"{number}", KEPT) for number in range(num)]
     for line in [*whole, made("lost", KEPT)]:
@@ -63,9 +65,9 @@ def test_a_line_that_was_cut_short_does_not_count_and_goes_with_the_next(
     content = history.path.read_bytes()
     start = content.rfind(b"\n", 0, -1) + 1
     history.path.write_bytes(content[: max(start, len(content) - cut)])
-    assert History.of("made").ingestions == whole
-    History.of("made").append(made("next"))
-    assert History.of("made").ingestions == [*whole, made("next")]
+    assert SnapshotLog.of("made").ingestions == whole
+    SnapshotLog.of("made").append(made("next"))
+    assert SnapshotLog.of("made").ingestions == [*whole, made("next")]
 
 
 def test_the_watermark_of_a_line_that_was_cut_short_has_not_moved(
@@ -78,7 +80,7 @@ def test_the_watermark_of_a_line_that_was_cut_short_has_not_moved(
     before = last()
     held.insert(texts(20, start=20))
     grown = ingest(dataset)
-    path = History.of("made").path
+    path = SnapshotLog.of("made").path
     path.write_bytes(path.read_bytes()[:-1])  # all but the end of the line
     assert last() == before
     assert ingest(dataset) == grown
@@ -93,5 +95,5 @@ def test_every_snapshot_names_its_parent(num: int, store: Path, tmp_path: Path) 
     for number in range(num):
         write(tmp_path / f"{number}.csv", texts(20, start=20 * number))
         digests.append(ingest(dataset).digest)
-    found = History.of("made").ingestions
+    found = SnapshotLog.of("made").ingestions
     assert [(line.parent, line.snapshot) for line in found] == list(pairwise(digests))

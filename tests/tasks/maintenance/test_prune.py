@@ -11,9 +11,9 @@ from unittest.mock import patch
 import pytest
 
 from data.errors import RowError
-from tasks.ingestion.partitions import PieceRows, piece_key
+from tasks.ingestion.partitions import PartitionRows, piece_key
 from tasks.ingestion.snapshot import make_snapshot
-from tasks.ingestion.snapshot_log import History
+from tasks.ingestion.snapshot_log import SnapshotLog
 from tasks.maintenance.prune import KINDS, MADE_OF, find_prunable, prune
 from tasks.registry import mlflow_client, versions
 from tasks.store.artifacts import Artifact, Checkpoint, Scores, Snapshot, TokenSet
@@ -163,11 +163,11 @@ def test_the_kept_pieces_of_the_newest_snapshot_stay(tmp_path: Path) -> None:
     write(tmp_path / "b.csv", texts(12, start=5_000))
     (tmp_path / "c.csv").unlink()
     newest = ingest(dataset)
-    last = History.of("made").last
+    last = SnapshotLog.of("made").last
     assert last is not None
     kept = {f"pieces/made-{piece_key(piece, last.rows_key)}" for piece in last.known_pieces()}
     assert len(kept) == 2
-    there = {f"pieces/{path.name}" for path in (home() / PieceRows.KIND).iterdir()}
+    there = {f"pieces/{path.name}" for path in (home() / PartitionRows.KIND).iterdir()}
     assert len(there) == 4
     assert listed() == there - kept | named([old])
     prune(find_prunable(days=0))

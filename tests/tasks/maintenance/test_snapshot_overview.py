@@ -9,7 +9,7 @@ import yaml
 from data.errors import RowError
 from tasks.ingest import ingest as task
 from tasks.ingestion.removals import forget
-from tasks.ingestion.snapshot_log import History
+from tasks.ingestion.snapshot_log import SnapshotLog
 from tasks.maintenance.snapshot_overview import check_dataset, list_snapshots
 from tasks.store.artifacts import Snapshot
 from tests.tasks.growing import entry, ingest, of_files, texts, write
@@ -62,7 +62,7 @@ def test_an_ingestion_that_gave_the_same_rows_is_not_told(store: Path, tmp_path:
     write(tmp_path / "rows.csv", texts(40))
     ingest(of_files(tmp_path, all="rows.csv"))
     ingest(entry(tmp_path, ENTRY["source"], checks={"max_length": 999}))  # type: ignore[arg-type]
-    assert len(History.of("made").ingestions) == 2
+    assert len(SnapshotLog.of("made").ingestions) == 2
     assert len(list_snapshots("made")) == 1
 
 
@@ -114,7 +114,7 @@ def test_the_task_takes_an_older_snapshot_by_the_beginning_of_its_digest(
     state = task.fn("made", catalog(tmp_path), first.digest[:5])
     assert state.name == "Unchanged"
     assert state.data == first
-    last = History.of("made").last
+    last = SnapshotLog.of("made").last
     assert last is not None
     assert last.snapshot == second.digest
 

@@ -119,13 +119,13 @@ def test_a_version_that_is_not_there_is_refused_with_those_that_are() -> None:
 def test_the_challenger_is_the_newest_whoever_comes_last() -> None:
     first, second = (versioned("made", key) for key in ("a", "b"))
     for number in (second, first):
-        versions.challenge("made", number)
+        versions.set_challenger("made", number)
         assert mlflow_client.version_with_alias("made", "challenger") == second
 
 
 def test_tags_are_brought_up_to_date_and_others_stay() -> None:
     number = made_version({"x": "old", "y": "same"}, WEIGHTS)
-    updated = versions.tell("made", number, {"x": "new"})
+    updated = versions.update_tags("made", number, {"x": "new"})
     kept = versions.check_complete("made", number).tags
     assert updated == dict(kept)
     assert (kept["x"], kept["y"], kept[versions.KEY]) == ("new", "same", "k")

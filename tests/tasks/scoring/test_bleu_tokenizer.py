@@ -130,9 +130,9 @@ def test_a_comparison_of_encoders_names_the_tokenizer(
 
 def stage_scores(tokens: Any, tokenizer: str) -> Any:
     from rnn_models.problem import find_problem
-    from tasks.compare_systems import cheap_scores
+    from tasks.compare_systems import baseline_scores
 
-    return cheap_scores(
+    return baseline_scores(
         tokens, find_problem("translation"), "nearest_pair", "validation", tokenizer
     )
 

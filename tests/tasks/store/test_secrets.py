@@ -15,7 +15,7 @@ from data.errors import RowError
 from data.sources.base import Access
 from tasks.ingestion.catalog_entries import checked_entry
 from tasks.ingestion.snapshot import make_snapshot
-from tasks.ingestion.snapshot_log import History, piece_record
+from tasks.ingestion.snapshot_log import SnapshotLog, piece_record
 from tasks.store.secrets import Secrets
 from tests.conftest import made_reviews
 from tests.data.catalog.test_catalog import made_entry
@@ -127,7 +127,7 @@ def test_an_ingestion_with_secrets_leaves_them_nowhere(
     assert is_new
     assert sum(snapshot.rows.values()) > 300
     assert any(quote(TOKEN, safe="") in path for _, path, _ in served.asked)  # it was used
-    pieces = History.of("mine").last.pieces  # type: ignore[union-attr]
+    pieces = SnapshotLog.of("mine").last.pieces  # type: ignore[union-attr]
     assert [piece["name"] for piece in pieces] == [paths[0], f"{address}/b.csv"]
     refused = pq.read_table(snapshot.folder / "refused.parquet").to_pylist()
     assert {row["file"] for row in refused} == {piece["name"] for piece in pieces}
