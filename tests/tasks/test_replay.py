@@ -339,7 +339,7 @@ def test_a_version_that_others_made_cannot_be_trained_again(made: Made) -> None:
     mlflow_client.create_version("theirs", model, "", {})
     with pytest.raises(
         ValueError,
-        match=r"^theirs version 1 cannot be trained again: it has no tag refrain.snapshot, so what",
+        match=r"^theirs version 1 cannot be trained again: it has no tag refrain.snapshot, so its",
     ):
         directly(train_again, "theirs", "1")
     versioned("half", "key", is_complete=False)
