@@ -208,11 +208,9 @@ def test_a_carried_state_is_zero_where_a_sequence_starts_and_has_no_gradient():
 
 def padded(lengths):
     num_steps = max(lengths)
-    run_recurrence = torch.arange(len(lengths) * num_steps).view(len(lengths), num_steps)
+    steps = torch.arange(len(lengths) * num_steps).view(len(lengths), num_steps)
     is_start = torch.ones(len(lengths), dtype=torch.bool)
-    return Window(
-        run_recurrence, run_recurrence + 1, torch.tensor(lengths), is_start, np.arange(len(lengths))
-    )
+    return Window(steps, steps + 1, torch.tensor(lengths), is_start, np.arange(len(lengths)))
 
 
 @given(st.lists(st.integers(1, 9), min_size=1, max_size=4), st.integers(1, 10))
