@@ -169,7 +169,7 @@ def test_the_bits_that_are_told_are_those_that_compute(posed, monkeypatch, has_i
         kinds.add(out[0].dtype)
         return out
 
-    monkeypatch.setattr(torch, "lstm", watched)
+    monkeypatch.setitem(recurrent.KERNELS, "LSTM", watched)
     history = fitted(posed, encoder="lstm", max_epochs=1, device="cpu", precision="bfloat16")
     assert describe_precision(torch.device("cpu"), "bfloat16") == (
         "bfloat16" if has_it else "bfloat16, LSTM layers in float32"
