@@ -140,7 +140,8 @@ class Made:
         np.savez(self.scores.folder / "statistics.npz", **{metric.name: statistics})
         np.savez(self.scores.folder / "baselines.npz", **{majority.__name__: others})
         if problem != "generation":
-            pd.DataFrame({"output": said}).to_parquet(self.scores.folder / "outputs.parquet")
+            outputs = pd.DataFrame({"output": said, "reference": true})
+            outputs.to_parquet(self.scores.folder / "outputs.parquet")
 
     def register(self, *aliases: str) -> ModelVersion:
         """A version of it."""
@@ -157,7 +158,7 @@ def champion(monkeypatch: pytest.MonkeyPatch) -> dict[str, list[Any]]:
     """What a champion says of the test split, by its version; it needs no model for that."""
     said: dict[str, list[Any]] = {}
     monkeypatch.setattr(
-        evidence, "score_champion", lambda name, version, scores, tokens: said[version]
+        evidence, "predict_champion", lambda name, version, scores, tokens: said[version]
     )
     return said
 
