@@ -109,7 +109,7 @@ class CheckSettings:
     )
     max_refused_share: float = rule(
         0.05,
-        f"Share of refused rows, {', '.join(HARMLESS)} not counted, "
+        f"Share of rejected rows, {', '.join(HARMLESS)} not counted, "
         "above which nothing is trained.",
         low=0,
         high=1,

@@ -45,7 +45,8 @@ class Ragged:
 
     def row(self, index: int) -> list[int]:
         """Return the ids of one row."""
-        return [int(i) for i in self.ids[self.offsets[index] : self.offsets[index + 1]]]
+        row: list[int] = self.ids[self.offsets[index] : self.offsets[index + 1]].tolist()
+        return row
 
     def select(self, indices: NDArray[np.int64]) -> "Ragged":
         """Keep some rows, in the order of their indices."""

@@ -136,7 +136,7 @@ class Posed:
         examples = self.examples
         known = [0] * len(targets)
         if self.problem.rows[1] == "text":
-            starts = whole_texts(self.batch()).read[:, 0].tolist()
+            starts = whole_texts(self.batch()).inputs[:, 0].tolist()
             texts = [[start, *text, 0] for start, text in zip(starts, targets, strict=True)]
             known = [
                 max(shared(text, other) for other in texts if other is not text) for text in texts
@@ -154,7 +154,7 @@ class Posed:
     def logits(self, model: nn.Module, batch: Batch) -> Tensor:
         """All logits of a batch under teacher forcing: (B, K), (B, T, K) or (B, U + 1, V)."""
         if self.problem.rows[1] == "text":
-            return model.project(model(whole_texts(batch).read, ())[0])
+            return model.project(model(whole_texts(batch).inputs, ())[0])
         if self.problem.rows[1] != "target":
             spelled = [batch.spelled] if batch.spelled else []
             return model(batch.source, batch.source_lengths, *spelled)

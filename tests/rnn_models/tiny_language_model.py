@@ -55,8 +55,8 @@ def loss(model, batch):
 
 
 def window_loss(model, window: Window, state):
-    logits, after = model(window.read, carry_state(state, window.is_start) if state else ())
-    return said_loss(logits, window.said, window.lengths), after
+    logits, after = model(window.inputs, carry_state(state, window.is_start) if state else ())
+    return said_loss(logits, window.targets, window.lengths), after
 
 
 def cut(examples, settings, epoch):

@@ -74,7 +74,7 @@ def test_joined_texts_cost_what_one_text_with_ends_within_it_costs(lengths, at_o
     rows = [examples.target.row(i) for i in range(len(lengths))]
     whole = [token for row in rows for token in (*row, EOS_ID)]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("rnn_models.problems.generation.READ_AT_ONCE", at_once)
+        patch.setattr("rnn_models.problems.generation.MAX_STEPS", at_once)
         found = token_nats(model, examples)
     assert [len(costs) for costs in found] == [length + 1 for length in lengths]
     assert np.concatenate(found) == pytest.approx(
@@ -86,7 +86,7 @@ def test_a_text_longer_than_what_is_read_at_once_is_scored_with_its_state_carrie
     model = built()
     examples = texts(50, 3, 21)
     whole = token_nats(model, examples)
-    monkeypatch.setattr("rnn_models.problems.generation.READ_AT_ONCE", 7)
+    monkeypatch.setattr("rnn_models.problems.generation.MAX_STEPS", 7)
     for a, b in zip(token_nats(model, examples), whole, strict=True):
         assert a == pytest.approx(b, rel=1e-4)
 
