@@ -1,8 +1,9 @@
-"""Make ``.venv`` and put the locked packages into it. Standard library only: it runs before anything is installed.
+"""Make ``.venv`` and install the locked packages. It needs the standard library only.
 
 Packages come from three locks, one for each purpose: what ``make run`` needs, what optional sources
-and formats need as well (``extras``), and the tools of the tests (``tools``). Each names every package
-it needs with its hashes, so nothing is resolved here, and each package has a wheel, so nothing is built.
+and formats need as well (``extras``), and the tools of the tests (``tools``). Each names every
+package it needs with its hashes, so nothing is resolved here, and each package has a wheel, so
+nothing is built.
 """
 
 from __future__ import annotations
@@ -83,7 +84,7 @@ def check_version(version: tuple[int, ...], executable: str) -> None:
 
 
 def is_usable(venv: Path) -> bool:
-    """Tell whether a virtual environment is whole: its Python starts, has pip and is of this version."""
+    """Check that a virtual environment works: its Python starts, has pip and this version."""
     question = "import sys, pip; print(*sys.version_info[:2])"
     try:
         done = subprocess.run(
@@ -137,7 +138,7 @@ def install(name: str) -> None:
 
 
 def install_lock(lock: str) -> None:
-    """Install a lock with uv, or with pip where uv cannot: pip is slower and knows every setting of its own."""
+    """Install a lock with uv, or with pip where uv fails: pip is slower and reads its settings."""
     try:
         run(f"Installing {lock}", [*UV, *EXACT, lock], uv_settings())
     except InstallError as error:
@@ -150,7 +151,7 @@ def install_lock(lock: str) -> None:
 
 
 def uv_settings() -> dict[str, str]:
-    """Hand pip's index and certificate on to uv, which reads no setting of pip; uv's own settings win."""
+    """Give uv the index and certificate of pip, whose settings it does not read; its own win."""
     command = [str(PYTHON), "-m", "pip", "config", "--disable-pip-version-check", "list"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     lines = (line.partition("=") for line in done.stdout.splitlines())

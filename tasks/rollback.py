@@ -14,6 +14,7 @@ def restore(model: str, version: str | None, why: str) -> Line:
     """Make an earlier version champion again, and show it on the run page."""
     line = roll_back(model, version, why)
     link = version_link(model, line.champion)
-    text = f"# {model}, version {line.champion}\n\n**{describe_rollback(model, line)}**\n\n[in MLflow]({link})"
-    publish("rollback", model, text, describe_rollback(model, line))
+    summary = describe_rollback(model, line)
+    text = f"# {model}, version {line.champion}\n\n**{summary}**\n\n[in MLflow]({link})"
+    publish("rollback", model, text, summary)
     return line

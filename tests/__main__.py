@@ -1,7 +1,7 @@
-"""Check everything: format, lint, layers, types, spelling, tests. ``make test`` and the gate run this.
+"""Check everything: format, lint, layers, types, spelling, tests.
 
-The checks run beside the tests, because these often wait for servers. ``--quick`` leaves out the
-tests that start servers or train (``make check``).
+``make test`` and the gate run this. The checks run beside the tests, because these often wait
+for servers. ``--quick`` leaves out the tests that start servers or train (``make check``).
 """
 
 import os

@@ -36,7 +36,7 @@ GOOD, BAD, PLAIN = (
 NAMES = ("Kalo Bren", "Ursa", "Tembo Sil", "Fara")
 
 
-# Fixtures that cost seconds: tests that share one run in one process of pytest-xdist, one after the other.
+# Fixtures that cost seconds: tests that share one run in one process of pytest-xdist.
 SHARED = {
     "up": "up",
     "bin_folder": "wheel",

@@ -1,4 +1,4 @@
-"""A real PostgreSQL for the tests: on this machine only, in a folder of its own, gone when they end."""
+"""A real PostgreSQL for the tests: on this machine, in a folder that is removed at the end."""
 
 import os
 import pwd
@@ -70,7 +70,7 @@ def postgres(cache: Path) -> Iterator[Server]:
 
 
 def find_postgres(cache: Path) -> Path:
-    """Find the folder of initdb and postgres: on PATH, where Debian puts them, or unpacked into ``cache``.
+    """Find the folder of initdb and postgres: on PATH, Debian's, or unpacked into ``cache``.
 
     Raises:
         FileNotFoundError: If there is none and none can be fetched; says what to install.
@@ -93,12 +93,16 @@ def find_postgres(cache: Path) -> Path:
     except subprocess.CalledProcessError as error:
         said = (error.stderr or b"").decode(errors="replace").strip().splitlines()[-1:]
         raise FileNotFoundError(
-            f"the tests need a PostgreSQL server, and apt-get gave none ({' '.join(said)}). {ADVICE}"
+            "the tests need a PostgreSQL server, and apt-get gave none "
+            f"({' '.join(said)}). {ADVICE}"
         ) from error
 
 
 def fetch_postgres(cache: Path, *, is_whole: bool = False) -> Path:
-    """Unpack Debian's packages into ``cache``, which needs no rights; ``is_whole`` unpacks also libraries that are installed."""
+    """Unpack Debian's packages into ``cache``, which needs no rights.
+
+    With ``is_whole``, libraries that are installed are unpacked too.
+    """
     (cache / "lists/partial").mkdir(parents=True, exist_ok=True)
     options = [
         f"Dir::State::lists={cache / 'lists'}",
@@ -109,9 +113,19 @@ def fetch_postgres(cache: Path, *, is_whole: bool = False) -> Path:
     apt = [part for option in options for part in ("-o", option)]
     _run("apt-get", *apt, "update", folder=cache)
     closure = _run(
-        "apt-cache", *apt, "depends", "--recurse", "--no-recommends", "--no-suggests", "--no-conflicts", "--no-breaks",
-        "--no-replaces", "--no-enhances", "postgresql", folder=cache,
-    )  # fmt: skip
+        "apt-cache",
+        *apt,
+        "depends",
+        "--recurse",
+        "--no-recommends",
+        "--no-suggests",
+        "--no-conflicts",
+        "--no-breaks",
+        "--no-replaces",
+        "--no-enhances",
+        "postgresql",
+        folder=cache,
+    )
     names = sorted(
         {line for line in closure.splitlines() if line and not line.startswith((" ", "<"))}
     )
@@ -119,7 +133,7 @@ def fetch_postgres(cache: Path, *, is_whole: bool = False) -> Path:
         (name for name in names if name.removeprefix("postgresql-").isdigit()),
         key=lambda name: int(name.split("-")[1]),
     )
-    # The C library must be the machine's own; LLVM is large and only for compiled queries, which are off.
+    # The C library must be the machine's own; LLVM is large, for compiled queries, which are off.
     libraries = [
         name
         for name in names
@@ -161,7 +175,7 @@ def _server_user() -> str | None:
 
 
 def _reachable(binaries: Path, folder: Path, user: str | None) -> Path:
-    """A copy of what was unpacked, if the user of the server may not enter the folder where it lies."""
+    """Copy what was unpacked, if the user of the server may not enter its folder."""
     if not user or all(parent.stat().st_mode & 0o001 for parent in (binaries, *binaries.parents)):
         return binaries
     usr = binaries.parents[3]
@@ -195,19 +209,39 @@ def _make_cluster(
     if user:
         shutil.chown(secret, user)
     made = subprocess.run(
-        [str(binaries / "initdb"), "-D", str(folder / "data"), "-U", "reader", "--auth=scram-sha-256", f"--pwfile={secret}",
-         "--encoding=UTF8", "--locale=C", "--no-sync"],
-        user=user, env=environ, cwd=folder, capture_output=True, text=True,
-    )  # fmt: skip
+        [
+            str(binaries / "initdb"),
+            "-D",
+            str(folder / "data"),
+            "-U",
+            "reader",
+            "--auth=scram-sha-256",
+            f"--pwfile={secret}",
+            "--encoding=UTF8",
+            "--locale=C",
+            "--no-sync",
+        ],
+        user=user,
+        env=environ,
+        cwd=folder,
+        capture_output=True,
+        text=True,
+    )
     secret.unlink()
     assert made.returncode == 0, f"initdb failed: {made.stdout}{made.stderr}"
 
 
 def _command(binaries: Path, folder: Path, port: int) -> list[str]:
     settings = {
-        "listen_addresses": "127.0.0.1", "port": port, "unix_socket_directories": "", "fsync": "off", "jit": "off",
-        "full_page_writes": "off", "shared_buffers": "16MB", "timezone": "UTC",
-    }  # fmt: skip
+        "listen_addresses": "127.0.0.1",
+        "port": port,
+        "unix_socket_directories": "",
+        "fsync": "off",
+        "jit": "off",
+        "full_page_writes": "off",
+        "shared_buffers": "16MB",
+        "timezone": "UTC",
+    }
     return [
         str(binaries / "postgres"),
         "-D",

@@ -12,23 +12,44 @@ MAY_IMPORT = {
     "refrain": {"refrain", "flows", "tasks", "prefect", "typer", "rich", "yaml"},
     "flows": {"flows", "tasks", "prefect"},
     "tasks": {
-        "tasks", "data", "rnn_models", "prefect", "pydantic", "yaml", "matplotlib", "markdown_it", "numpy", "pandas", "pyarrow",
+        "tasks",
+        "data",
+        "rnn_models",
+        "prefect",
+        "pydantic",
+        "yaml",
+        "matplotlib",
+        "markdown_it",
+        "numpy",
+        "pandas",
+        "pyarrow",
         "fsspec",
     },
     "rnn_models": {"rnn_models", "torch", "safetensors", "sacrebleu", "sklearn", "scipy", "numpy"},
     "data": {
-        "data", "pandas", "pyarrow", "numpy", "tokenizers", "yaml", "unearth", "tenacity", "fsspec", "sqlalchemy",
+        "data",
+        "pandas",
+        "pyarrow",
+        "numpy",
+        "tokenizers",
+        "yaml",
+        "unearth",
+        "tenacity",
+        "fsspec",
+        "sqlalchemy",
         "charset_normalizer",
     },
-}  # fmt: skip
+}
 ALSO = {
     "tasks/registry/mlflow_library.py": {"mlflow"},
     # They run elsewhere: in whatever serves a model, and in a process without our packages.
-    "tasks/serving/pyfunc_model.py": {"mlflow"}, "tasks/inference/isolated_worker.py": {"mlflow"},
+    "tasks/serving/pyfunc_model.py": {"mlflow"},
+    "tasks/inference/isolated_worker.py": {"mlflow"},
     "tasks/store/locks.py": {"filelock"},
-    "data/sources/hub.py": {"datasets", "huggingface_hub"}, "data/sources/filesystem.py": {"aiohttp"},
+    "data/sources/hub.py": {"datasets", "huggingface_hub"},
+    "data/sources/filesystem.py": {"aiohttp"},
     "data/formats/abc_notation.py": {"music21"},
-}  # fmt: skip
+}
 # What an optional extra brings is imported when it is needed.
 EXTRAS = (
     Path("data/sources/hub.py"),
@@ -59,7 +80,7 @@ def imported(path: Path) -> Iterator[str]:
 
 
 def test_each_folder_imports_only_the_libraries_that_it_may() -> None:
-    """The layers themselves are contracts of import-linter in pyproject.toml; it has no list of what is allowed."""
+    """Check the libraries; the layers are contracts of import-linter in pyproject.toml."""
     stdlib = set(sys.stdlib_module_names)
     wrong = {
         str(path): sorted(found)

@@ -1,4 +1,4 @@
-"""The screens of ``docs/concepts/rnn.md``: what clipping does to a training, and encoders side by side.
+"""The screens of ``docs/concepts/rnn.md``: the effect of clipping, and encoders side by side.
 
 ``python -m benchmarks.quality.lesson`` types both commands in a store that is gone
 afterwards and puts what they show into the page.

@@ -37,7 +37,7 @@ def project_catalog() -> list[Path]:
 
 
 def own_catalogs() -> list[Path]:
-    """Catalogs beside ours that every command reads: the project's and those of ``REFRAIN_CATALOG``."""
+    """List the catalogs beside ours: the project's and those of ``REFRAIN_CATALOG``."""
     return [*project_catalog(), *(path.resolve() for path in _paths(os.environ.get(VARIABLE, "")))]
 
 

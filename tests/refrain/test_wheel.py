@@ -1,4 +1,4 @@
-"""The wheel, installed in an environment without the repository: a project is made, retrained and scheduled."""
+"""The wheel in an environment without the repository: a project is made, retrained, scheduled."""
 
 import json
 import os
@@ -22,12 +22,15 @@ NAMES = ("data", "tasks", "flows")  # that the wheel must leave to others
 
 @pytest.fixture(scope="session")
 def bin_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Programs of an environment that has the wheel, and what it needs from the environment of the tests."""
+    """Programs of an environment with the wheel, and libraries of the tests' environment."""
     folder = tmp_path_factory.mktemp("wheel")
     listed = subprocess.run(
         ["git", "ls-files", "--cached", "--others", "--exclude-standard"],
-        cwd=ROOT, capture_output=True, text=True, check=True,
-    )  # fmt: skip
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     for name in listed.stdout.split("\n"):
         if name and not name.startswith(("tests/", "docs/", "benchmarks/")):
             (folder / "source" / name).parent.mkdir(parents=True, exist_ok=True)
@@ -73,9 +76,14 @@ def environment() -> dict[str, str]:
 
 def run(bin_folder: Path, folder: Path, *words: str) -> str:
     done = subprocess.run(
-        [str(bin_folder / "refrain"), *words], cwd=folder, env=environment(), capture_output=True, text=True,
-        check=False, timeout=600,
-    )  # fmt: skip
+        [str(bin_folder / "refrain"), *words],
+        cwd=folder,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=600,
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 
@@ -90,11 +98,16 @@ def retrained(bin_folder: Path, project: Path) -> list[dict[str, object]]:
 def test_the_wheel_leaves_common_names_to_others(bin_folder: Path, tmp_path: Path) -> None:
     script = (
         "import importlib.util as u, refrain, rnn_models.layers.crf;"
-        f"print([name for name in {NAMES} if u.find_spec(name)], refrain.__file__, rnn_models.__file__)"
+        f"print([name for name in {NAMES} if u.find_spec(name)], refrain, rnn_models)"
     )
     done = subprocess.run(
-        [str(bin_folder / "python"), "-c", script], cwd=tmp_path, env=environment(), capture_output=True, text=True, check=True
-    )  # fmt: skip
+        [str(bin_folder / "python"), "-c", script],
+        cwd=tmp_path,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     assert done.stdout.startswith("[] ")
     assert str(ROOT) not in done.stdout
 
@@ -126,8 +139,12 @@ def test_a_schedule_of_the_project_starts_a_run_at_its_minute(
     ports = ["--prefect-port", str(port), "--mlflow-port", str(free_port())]
     with screen.open("w") as file:
         process = subprocess.Popen(
-            [str(bin_folder / "refrain"), "up", *ports], cwd=project, env=environment(), stdout=file, stderr=file
-        )  # fmt: skip
+            [str(bin_folder / "refrain"), "up", *ports],
+            cwd=project,
+            env=environment(),
+            stdout=file,
+            stderr=file,
+        )
     server = Server(f"http://127.0.0.1:{port}/api")
     found = Up(process, environment(), project / ".refrain", screen, project, server)
     try:

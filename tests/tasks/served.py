@@ -103,10 +103,19 @@ def checkpoint_of(tokens: TokenSet, key: str, seed: int) -> Checkpoint:
     with Checkpoint.making(tokens.dataset, key) as folder:
         save_model(folder, weights_of(model), problem, sizes, settings)
         return Checkpoint(
-            dataset=tokens.dataset, digest=key, problem=problem.name, tokens=tokens.digest,
-            mlflow_run=start_run(tokens, "made", {}, {}), epochs=1, best_epoch=1, validation_loss=1.0,
-            clipped_share=0.0, train_seconds=1.0, num_parameters=1, settings=asdict(settings),
-        ).commit()  # fmt: skip
+            dataset=tokens.dataset,
+            digest=key,
+            problem=problem.name,
+            tokens=tokens.digest,
+            mlflow_run=start_run(tokens, "made", {}, {}),
+            epochs=1,
+            best_epoch=1,
+            validation_loss=1.0,
+            clipped_share=0.0,
+            train_seconds=1.0,
+            num_parameters=1,
+            settings=asdict(settings),
+        ).commit()
 
 
 def trained(problem: str, **changes: Any) -> Served:

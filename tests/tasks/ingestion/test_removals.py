@@ -129,7 +129,7 @@ def test_a_key_is_refused_where_rows_have_none(store: Path, tmp_path: Path) -> N
     dataset = of_rows(tmp_path)
     with pytest.raises(
         RowError,
-        match="made: its rows have no key: give a text instead, or name the key's column in columns",
+        match="made: its rows have no key: give a text instead, or name the key's column",
     ):
         forget(dataset, [ASKED], ["11"])
     assert not own_list("made").exists()
