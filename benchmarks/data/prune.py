@@ -33,7 +33,7 @@ from tasks.ingestion.snapshot import make_snapshot
 from tasks.ingestion.snapshot_log import SnapshotLog
 from tasks.maintenance.prune import KINDS, find_prunable, prune
 from tasks.registry import mlflow_client
-from tasks.registry.registered_model import predict_with
+from tasks.registry.registered_model import Loaded
 from tasks.registry.versions import SCORES, versions_of
 from tasks.store.artifacts import Checkpoint, Scores, Snapshot, TokenSet
 from tasks.store.home import home
@@ -69,7 +69,7 @@ def versions(texts: list[str]) -> list[Version]:
         scores = Scores.find(NAME, info.tags[SCORES])
         number = str(info.version)
         assert scores is not None
-        said = predict_with(NAME, number, pd.DataFrame({"text": texts}))
+        said = Loaded.of(NAME, number).predict(pd.DataFrame({"text": texts}), None)
         found.append(
             Version(
                 number, scores, mlflow_client.aliases_of(NAME, number), said.to_numpy().tolist()
@@ -127,7 +127,7 @@ def piece_loads() -> Iterator[Callable[[], None]]:
 
 def predicts_alike(version: Version, texts: list[str]) -> None:
     """Load a version from MLflow and let it speak again."""
-    said = predict_with(NAME, version.number, pd.DataFrame({"text": texts}))
+    said = Loaded.of(NAME, version.number).predict(pd.DataFrame({"text": texts}), None)
     assert said.to_numpy().tolist() == version.said
 
 

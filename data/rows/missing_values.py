@@ -43,11 +43,6 @@ WORDS = (
 LONGEST = max(map(len, WORDS))
 
 
-def is_missing_word(name: str) -> bool:
-    """Whether a value is a word for a missing value."""
-    return name.strip().lower() in WORDS
-
-
 def listed(column: pa.ChunkedArray, words: Iterable[str]) -> pa.ChunkedArray:
     """Mark the values in a list of words, in any case and with any spaces around them."""
     known = pa.array(sorted({word.strip().lower() for word in words}), TEXT)

@@ -67,7 +67,7 @@ def _has_ink(character: str) -> bool:
 
 
 def distinct_names(names: Iterable[str]) -> dict[str, str]:
-    """Write names so that no two look the same: look-alikes are quoted with escapes.
+    """Write names so that no two look the same: lookalikes are quoted with escapes.
 
     Returns:
         The text to show for each name.

@@ -215,13 +215,6 @@ def _texts_in(value: Any) -> list[str]:
     return [cell for cell in cells if isinstance(cell, str)]
 
 
-def predict_with(
-    name: str, number: str, rows: pd.DataFrame, params: Mapping[str, Any] | None = None
-) -> pd.DataFrame:
-    """Load a registered version and let it answer raw rows in this process."""
-    return Loaded.of(name, number).predict(rows, params)
-
-
 def find_model(model: str) -> tuple[str, str]:
     """Find name and version of ``NAME`` (its champion), ``NAME@ALIAS`` or ``NAME/VERSION``.
 

@@ -223,7 +223,7 @@ def test_a_version_and_the_page_of_its_flow_run_lead_to_each_other(line: dict[st
 def test_a_registered_model_says_of_raw_text_what_was_evaluated(
     line: dict[str, Any], problem: str
 ) -> None:
-    from tasks.registry.registered_model import predict_with
+    from tasks.registry.registered_model import Loaded
     from tasks.store.artifacts import Scores
 
     promotion = line["first"][problem]
@@ -240,7 +240,11 @@ def test_a_registered_model_says_of_raw_text_what_was_evaluated(
     }
     if samples.exists():
         asked = {"text": [""] * 20, "label": asked["text"]}
-    found = predict_with(f"made_{problem}", promotion.version, pd.DataFrame(asked)).iloc[:, 0]
+    found = (
+        Loaded.of(f"made_{problem}", promotion.version)
+        .predict(pd.DataFrame(asked), None)
+        .iloc[:, 0]
+    )
     answers, outputs = (
         [x if isinstance(x, str | float) else list(x) for x in column]
         for column in (found, expected["output"])

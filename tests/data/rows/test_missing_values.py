@@ -10,7 +10,7 @@ import pytest
 from data.formats.base import all_formats
 from data.ingestion.report import Tally
 from data.rows.check_settings import rules_of
-from data.rows.missing_values import count_missing_words, is_missing_word
+from data.rows.missing_values import count_missing_words
 from data.rows.splits import SPLITS
 from tests.data.ingestion.test_splitting import pairs, parts_of, read, reviews, tagged, texts
 
@@ -43,7 +43,6 @@ def of_rows(*rows: tuple[str | None, str | None], **changes: Any) -> Any:
 
 @pytest.mark.parametrize("word", FOUND)
 def test_a_word_that_stands_for_nothing_is_known(word: str) -> None:
-    assert is_missing_word(word)
     assert count_missing_words(pa.chunked_array([["lumo", word, word]])) == Counter(
         {word.strip(): 2}
     )
@@ -51,7 +50,6 @@ def test_a_word_that_stands_for_nothing_is_known(word: str) -> None:
 
 @pytest.mark.parametrize("word", NOT_FOUND)
 def test_a_value_that_says_something_is_not_taken_for_one(word: str) -> None:
-    assert not is_missing_word(word)
     assert not count_missing_words(pa.chunked_array([[word, None]]))
 
 

@@ -16,7 +16,7 @@ from tasks.inference.file_answers import PredictSettings
 from tasks.inference.predict_files import Predictions
 from tasks.inference.text_files import evenly, format_of
 from tasks.predict import choose, predict_files
-from tasks.registry.registered_model import predict_with
+from tasks.registry.registered_model import Loaded
 from tasks.task_states import directly
 from tests.tasks.served import TEXTS, Served
 
@@ -59,7 +59,10 @@ def test_each_row_is_answered_in_its_order_whatever_the_format(
     found = pd.read_parquet(tmp_path / "out")
     parts = [ROWS[:5], ROWS[5:10], ROWS[10:]]
     expected = pd.concat(
-        [predict_with("made_sentiment", "1", pd.DataFrame({"text": part})) for part in parts]
+        [
+            Loaded.of("made_sentiment", "1").predict(pd.DataFrame({"text": part}), None)
+            for part in parts
+        ]
     )
     assert found["text"].tolist() == ROWS
     assert found["label"].tolist() == expected["label"].tolist()

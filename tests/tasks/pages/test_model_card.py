@@ -19,7 +19,7 @@ from tasks.pages.model_card import MAX_CHARACTERS, card_text, data_tags, keep_ca
 from tasks.promotion.rule import tags_of
 from tasks.register import register
 from tasks.registry import mlflow_client
-from tasks.registry.registered_model import predict_with
+from tasks.registry.registered_model import Loaded
 from tasks.scoring.slices import SplitFacts
 from tasks.serving.predict_table import declared_parameters
 from tasks.settings import PromotionSettings
@@ -139,8 +139,8 @@ def test_the_lines_of_a_card_are_answered(models: dict[str, Served], problem: st
         for word in ("curl", "refrain predict")
     )
     body = json.loads(shlex.split(curl)[-1])
-    again = predict_with(
-        version.name, version.version, pd.DataFrame(body["dataframe_records"]), body["params"]
+    again = Loaded.of(version.name, version.version).predict(
+        pd.DataFrame(body["dataframe_records"]), body["params"]
     )
     pd.testing.assert_frame_equal(said, again)
     _, _, model, words, *options = shlex.split(command)

@@ -18,7 +18,7 @@ from mlflow.pyfunc import scoring_server
 from packaging.requirements import Requirement
 
 from rnn_models.problem import problem_names
-from tasks.registry.registered_model import download, predict_with, requirements_of
+from tasks.registry.registered_model import Loaded, download, requirements_of
 from tasks.serving.packing import needed_libraries, served_modules
 from tasks.store.installation import ROOT
 from tests.tasks.served import TABLES, Served
@@ -77,7 +77,7 @@ def test_its_signature_has_the_columns_that_come_out(
 ) -> None:
     made = models[problem].version
     signature = Model.load(str(folder_of(models[problem], tmp_path))).signature
-    said = predict_with(made.name, made.version, pd.DataFrame({"text": ["lumo"]}))
+    said = Loaded.of(made.name, made.version).predict(pd.DataFrame({"text": ["lumo"]}), None)
     assert signature.outputs.input_names() == list(said.columns)
     takes = {"ner": ["text", "tokens"], "generation": ["text", "label"]}
     assert signature.inputs.input_names() == takes.get(problem, ["text"])
@@ -96,7 +96,7 @@ def test_what_is_asked_of_a_model_is_checked_with_a_clear_message(
     with pytest.raises(
         ValueError, match=f"^made_{problem} version 1: {next(iter(wrong))} must be at (least|most)"
     ):
-        predict_with(made.name, made.version, pd.DataFrame({"text": ["lumo"]}), wrong)
+        Loaded.of(made.name, made.version).predict(pd.DataFrame({"text": ["lumo"]}), wrong)
 
 
 @each
@@ -182,7 +182,9 @@ print("FOUND" + json.dumps(said))
     assert str(ROOT) not in done.stderr
     found = json.loads(done.stdout.split("FOUND")[1])
     for problem, made in models.items():
-        here = predict_with(
-            made.version.name, made.version.version, pd.DataFrame({"text": ["lumo Kalo", "Ursa"]})
-        ).iloc[:, 0]
+        here = (
+            Loaded.of(made.version.name, made.version.version)
+            .predict(pd.DataFrame({"text": ["lumo Kalo", "Ursa"]}), None)
+            .iloc[:, 0]
+        )
         assert found[problem] == [list(x) if problem == "ner" else x for x in here]
