@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from rnn_models.evaluation.metrics import Metric, Statistics, measure
+from rnn_models.evaluation.metric import Metric, Statistics, measure
 from rnn_models.evaluation.significance import compare
 
 LABELS = ("neg", "pos")

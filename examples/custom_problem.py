@@ -19,6 +19,7 @@ from rnn_models.checkpoints.checkpoint import load_weights
 from rnn_models.decoding.predict import predict_all
 from rnn_models.layers.embedding import Embedding
 from rnn_models.layers.encoder import make_encoder
+from rnn_models.outputs.label import LABEL
 from rnn_models.problem import Loss, Output, Problem, Sizes
 from rnn_models.settings import TrainSettings
 from rnn_models.training.loop import fit
@@ -72,6 +73,7 @@ PROBLEM = Problem(
     build=RatingModel,
     loss=loss,
     predict=predict,
+    output=LABEL,
 )
 
 

@@ -1,14 +1,12 @@
-"""Train a BiLSTM-CRF tagger with the library alone: no Prefect, no MLflow, no store.
-
-It makes sentences of invented words with names, and prints the F1 of unseen sentences.
-"""
+"""Train a BiLSTM-CRF tagger with the library alone: no Prefect, no MLflow, no store."""
 
 import random
 
 from rnn_models.batching.batch import UNK_ID, Examples, Ragged
 from rnn_models.checkpoints.checkpoint import load_weights
 from rnn_models.decoding.predict import predict_all
-from rnn_models.evaluation.metrics import find_metric, measure
+from rnn_models.evaluation.metric import measure
+from rnn_models.evaluation.metrics import find_metric
 from rnn_models.problem import Sizes, find_problem
 from rnn_models.training.loop import fit
 
@@ -22,7 +20,7 @@ def make_sentence(chance: random.Random) -> list[tuple[str, str]]:
     """Make (word, tag) pairs: plain words, then a name, then plain words."""
     name = chance.choice(NAMES).split()
     words = [(word, "O") for word in chance.choices(PLAIN, k=8)]
-    tagged = list(zip(name, ("B-PER", "I-PER"), strict=False))
+    tagged = list(zip(name, TAGS[1:], strict=False))
     position = chance.randint(0, len(words))
     return [*words[:position], *tagged, *words[position:]]
 

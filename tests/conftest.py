@@ -49,6 +49,7 @@ SHARED = {
 END_TO_END = {"up", "bin_folder", "engine", "line", "served_store", "shared", "made", "said"}
 
 
+@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark tests by their fixtures, and keep those together that share what is expensive."""
     for item in items:

@@ -58,8 +58,8 @@ PLACES: dict[str, tuple[tuple[Any, str], ...]] = {
     "attention": ((Attention, "forward"), (Attention, "memory")),
     "decoder": ((translation.Translator, "decode"), (generation.LanguageModel, "forward")),
     "projection": (
-        (translation, "projected_nats"),
-        (generation, "projected_nats"),
+        (translation, "projected_cross_entropy"),
+        (generation, "projected_cross_entropy"),
         (ner.Tagger, "forward"),
         (PooledEncoder, "forward"),
     ),

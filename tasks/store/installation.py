@@ -8,7 +8,7 @@ import re
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]  # holds data/, tasks/ and flows/, wherever they are
-IS_CHECKOUT = (ROOT / "pyproject.toml").is_file()
+IS_CHECKOUT = (ROOT / "rnn_models").is_dir()  # in a wheel it is beside `refrain`
 PACKAGE = "" if IS_CHECKOUT else "refrain."  # before the names of these packages
 CATALOG = "catalog.yaml"
 DEPLOYMENTS = "prefect.yaml"

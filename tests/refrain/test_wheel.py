@@ -45,11 +45,14 @@ def bin_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "--no-index",
         "--no-build-isolation",
     ]
-    subprocess.run([*build, "-w", str(folder), str(folder / "source")], check=True)
-    subprocess.run([sys.executable, "-m", "venv", str(folder / "environment")], check=True)
+    subprocess.run(
+        [*build, "-w", str(folder), str(folder / "source")], check=True, env=environment()
+    )
+    make = [sys.executable, "-m", "venv", str(folder / "environment")]
+    subprocess.run(make, check=True, env=environment())
     (wheel,) = folder.glob("*.whl")
     install = [str(python), "-m", "pip", "install", "--no-deps", "--no-index", str(wheel)]
-    subprocess.run(install, check=True)
+    subprocess.run(install, check=True, env=environment())
     # A path in a .pth file is searched, but .pth files there are not run: so our editable
     # installation is not found through it.
     site = python.parents[1] / "lib" / f"python{sysconfig.get_python_version()}" / "site-packages"

@@ -138,7 +138,7 @@ def test_a_model_that_a_killed_registration_left_goes_and_those_of_others_stay(
     directly(register, *made)
     other, client = another(checkpoint, "left"), mlflow_client.client()
     with monkeypatch.context() as patch:
-        patch.setattr(stage, "lock_place", lambda: "another machine")
+        patch.setattr(stage, "lock_scope", lambda: "another machine")
         patch.setattr(stage, "make_version", killed)
         with pytest.raises(KeyboardInterrupt):
             directly(register, other, tokens, scores)
