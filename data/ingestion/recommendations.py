@@ -64,7 +64,7 @@ def _refused(report: Mapping[str, Any], options: Container[str] | None) -> Itera
     for kind, num in report["reasons"].items():
         rest = num - report.get("about_missing", {}).get(kind, 0)
         if kind in REMEDIES and rest:
-            yield f"{rest:,} refused as `{kind}`: {remedy(kind, options)}."
+            yield f"{rest:,} rejected as `{kind}`: {remedy(kind, options)}."
 
 
 def _copies(report: Mapping[str, Any]) -> Iterator[str]:
@@ -95,7 +95,7 @@ def _missing(report: Mapping[str, Any], written: Callable[[str], str]) -> Iterat
         words = Counter(report["missing_words"])
         kinds = ", ".join(f"`{kind}`" for kind in report["about_missing"])
         yield (
-            f"{about:,} refused as {kinds} have a text or label that looks like a missing value, "
+            f"{about:,} rejected as {kinds} have a text or label that looks like a missing value, "
             f"{_counted(words, written)}: leave such rows out with {_left_out(words)}."
         )
 

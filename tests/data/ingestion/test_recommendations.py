@@ -64,7 +64,7 @@ def test_each_kind_of_refused_row_has_a_remedy_but_those_whose_refusal_is_the_cu
 @pytest.mark.parametrize("kind", REMEDIES)
 def test_rejected_rows_have_a_number_and_a_remedy(kind: str) -> None:
     assert recommend(report(reasons={kind: 1_234})) == [
-        f"1,234 refused as `{kind}`: {REMEDIES[kind]}."
+        f"1,234 rejected as `{kind}`: {REMEDIES[kind]}."
     ]
 
 
@@ -79,8 +79,8 @@ def test_refused_rows_come_in_the_order_of_the_report_and_before_all_else() -> N
     }
     message = recommend(made)
     assert [line.split(":")[0] for line in message[:2]] == [
-        "9 refused as `no_text`",
-        "3 refused as `fields`",
+        "9 rejected as `no_text`",
+        "3 rejected as `fields`",
     ]
     assert len(message) == 3
 
@@ -243,11 +243,11 @@ def test_conflicts_about_missing_values_get_no_remedy_about_people() -> None:
     message = recommend(made)
     assert len(message) == 1
     assert message[0].startswith(
-        "15 refused as `conflict`, `duplicate` have a text or label that looks like a missing "
+        "15 rejected as `conflict`, `duplicate` have a text or label that looks like a missing "
         "value, nan (15)"
     )
     made["reasons"]["conflict"] = 9
-    assert f"2 refused as `conflict`: {REMEDIES['conflict']}." in recommend(made)
+    assert f"2 rejected as `conflict`: {REMEDIES['conflict']}." in recommend(made)
 
 
 @pytest.mark.case("07")
