@@ -33,7 +33,7 @@ def main() -> None:
     words = sys.argv[1:]
     is_quick = "--quick" in words
     words = [word for word in words if word != "--quick"]
-    command = [*PYTHON, "pytest", "-n", workers(), "--dist", "loadgroup"]
+    command = [*PYTHON, "pytest", "-n", workers()]
     with tempfile.TemporaryFile("w+") as output:
         tests = subprocess.Popen(
             [*command, *(QUICK if is_quick else []), *words], stdout=output, stderr=output

@@ -5,9 +5,11 @@ import random
 import socket
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
+from xdist.scheduler import LoadScopeScheduling
 
 # Before Prefect or MLflow is imported anywhere: nothing of the user's is read or written.
 for name in [name for name in os.environ if name.startswith(("PREFECT_", "MLFLOW_", "REFRAIN_"))]:
@@ -36,40 +38,43 @@ GOOD, BAD, PLAIN = (
 NAMES = ("Kalo Bren", "Ursa", "Tembo Sil", "Fara")
 
 
-# Fixtures that cost seconds: tests that share one run in one process of pytest-xdist.
-SHARED = {
-    "up": "up",
-    "bin_folder": "wheel",
-    "engine": "engine",
-    "line": "engine",
-    "server": "postgres",
-    "served_store": "served",
-    "shared": "replay",
+# Fixtures that train, or start servers or programs.
+END_TO_END = {"up", "bin_folder", "engine", "line", "served_store", "shared", "made", "screens"}
+# Tests that share a fixture of a session which costs many seconds run in one process of
+# pytest-xdist, as do all tests of one file.
+GROUPS = {
+    "tests/flows/": "flows",
+    "tests/tasks/serving/": "served",
+    "tests/tasks/inference/": "served",
 }
-END_TO_END = {"up", "bin_folder", "engine", "line", "served_store", "shared", "made", "said"}
 
 
-@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark tests by their fixtures, and keep those together that share what is expensive."""
+    """Mark tests by their fixtures."""
     for item in items:
         names = set(getattr(item, "fixturenames", ()))
         if names & END_TO_END or item.path.name in PROGRAMS:
             item.add_marker("e2e")
         if "server" in names and "sql" in item.path.name:
             item.add_marker("postgres")
-        group = next((group for name, group in SHARED.items() if name in names), None)
-        if group is None and has_module_fixture(item):
-            group = item.path.stem
-        if group is not None:
-            item.add_marker(pytest.mark.xdist_group(group))
 
 
-def has_module_fixture(item: pytest.Item) -> bool:
-    """Whether a test uses a fixture that is made once for its module."""
-    info = getattr(item, "_fixtureinfo", None)
-    found = info.name2fixturedefs.values() if info else ()
-    return any(each[-1].scope == "module" for each in found)
+class FileScheduling(LoadScopeScheduling):
+    """Send all tests of a file, or of a group of files, to the same process.
+
+    pytest-xdist 3.8 has marks for groups, but it writes them to a field that pytest 9.2 lacks.
+    """
+
+    def _split_scope(self, nodeid: str) -> str:
+        path = nodeid.partition("::")[0]
+        groups = (group for prefix, group in GROUPS.items() if path.startswith(prefix))
+        return next(groups, path)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> FileScheduling:
+    """Choose the scheduler of pytest-xdist."""
+    return FileScheduling(config, log)
 
 
 def made_reviews(num: int, seed: int) -> list[tuple[str, str]]:
