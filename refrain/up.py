@@ -81,7 +81,7 @@ def environment_of(prefect_port: int) -> dict[str, str]:
         "PREFECT_API_URL": api,
         "PREFECT_SERVER_UI_API_URL": api,
         "REFRAIN_HOME": str(home()),  # a flow run may have another current folder
-        "REFRAIN_CATALOG": os.pathsep.join(str(path) for path in own_catalogs()),
+        "REFRAIN_CATALOG": os.pathsep.join(str(path.resolve()) for path in own_catalogs()),
         # Prefect's worker keeps a folder there that it cannot share with other users.
         "TMPDIR": str(temporary),
         "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",  # eight processes that are not used here

@@ -81,7 +81,8 @@ def has_bfloat16_lstm(kind: str) -> bool:
             torch.enable_grad(),
         ):
             weights[0].requires_grad_()
-            torch.lstm(x, (h, c), weights, True, 1, 0.0, True, False, True)[0].sum().backward()  # type: ignore[no-untyped-call]
+            states = torch.lstm(x, (h, c), weights, True, 1, 0.0, True, False, True)[0]
+            states.sum().backward()  # type: ignore[no-untyped-call]
     except RuntimeError:
         return False
     return True

@@ -149,7 +149,7 @@ def output_ids(output: Any) -> list[int]:
 def keep_pairs(
     predictions: list[Any], references: list[Any], *, is_joined: bool
 ) -> tuple[list[Any], list[Any]]:
-    """Pair each prediction with its reference; texts that follow one another are no matter here."""
+    """Pair each prediction with its reference, each row by itself."""
     return predictions, references
 
 

@@ -40,8 +40,10 @@ def check_setting(declared: Field[Any], value: object) -> None:
         return
     # YAML writes 1 for 1.0; bool is a subclass of int and must not pass as a number.
     wanted = (int, float) if kind is float else (kind,)
-    if not isinstance(value, wanted) or (isinstance(value, bool) and kind is not bool):  # type: ignore[arg-type]
-        raise ValueError(f"{name} must be of type {kind.__name__}, got {value!r}")  # type: ignore[union-attr]
+    is_wrong_bool = isinstance(value, bool) and kind is not bool
+    if is_wrong_bool or not isinstance(value, wanted):  # type: ignore[arg-type]
+        expected = kind.__name__  # type: ignore[union-attr]
+        raise ValueError(f"{name} must be of type {expected}, got {value!r}")
     low = declared.metadata.get("low")
     high = declared.metadata.get("high")
     if low is not None and not value >= low:  # not "<", which lets nan pass

@@ -203,7 +203,8 @@ class Settings:
 
 def changes(chosen: object) -> dict[str, Any]:
     """Return the changed settings of a stage."""
-    found = {declared.name: getattr(chosen, declared.name) for declared in fields(chosen)}  # type: ignore[arg-type]
+    names = [declared.name for declared in fields(chosen)]  # type: ignore[arg-type]
+    found = {name: getattr(chosen, name) for name in names}
     return {name: value for name, value in found.items() if value is not None}
 
 

@@ -16,7 +16,8 @@ from data.formats.tags import SCHEMES, find_broken, to_bio
 WHITESPACE = "whitespace"
 # Marks of documents and comments in files of the CoNLL tasks and of Universal Dependencies.
 MARKS = (
-    r"^(#\s*(newdoc|newpar|sent_id|text|global\.columns)(\s*=|\s+id\s*=|\s*$)|#\s*id\s+\S+\s+domain="
+    r"^(#\s*(newdoc|newpar|sent_id|text|global\.columns)(\s*=|\s+id\s*=|\s*$)"
+    r"|#\s*id\s+\S+\s+domain="
     r"|#(begin|end) document\b|-DOC(START|END)-(\s|$))"
 )
 

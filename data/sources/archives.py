@@ -187,7 +187,8 @@ def _zip_member(stream: IO[bytes], name: str | None, archive: str) -> tuple[IO[b
     found = _chosen(name, files, archive)
     if zipped.getinfo(found).flag_bits & 1:
         raise RowError(f"{archive}!{found} is encrypted, expected an archive without a password")
-    return UnpackedStream(zipped.open(found), f"{archive}!{found}", zipped, stream), found  # type: ignore[return-value]
+    member = UnpackedStream(zipped.open(found), f"{archive}!{found}", zipped, stream)
+    return member, found  # type: ignore[return-value]
 
 
 def _tar_member(stream: IO[bytes], name: str | None, archive: str) -> tuple[IO[bytes], str]:
@@ -207,7 +208,8 @@ def _tar_member(stream: IO[bytes], name: str | None, archive: str) -> tuple[IO[b
     opened = tar.extractfile(found)
     if opened is None:
         raise RowError(f"{archive}!{found} is no file")
-    return UnpackedStream(opened, f"{archive}!{found}", tar, stream), found  # type: ignore[return-value]
+    unpacked = UnpackedStream(opened, f"{archive}!{found}", tar, stream)
+    return unpacked, found  # type: ignore[return-value]
 
 
 def is_clutter(path: str) -> bool:

@@ -220,7 +220,12 @@ def _finder(client: PyPIClient, settings: Mapping[str, str]) -> PackageFinder:
     if settings.get("no-index", "").lower() in ("1", "true", "yes", "on"):
         indexes = []
     links = settings.get("find-links", "").split()
-    finder = PackageFinder(client, index_urls=indexes, find_links=links, ignore_compatibility=True)  # type: ignore[arg-type]
+    finder = PackageFinder(
+        client,  # type: ignore[arg-type]
+        index_urls=indexes,
+        find_links=links,
+        ignore_compatibility=True,
+    )
     if not indexes and not links:
         finder.sources.clear()  # without any, unearth takes the public index
     return finder

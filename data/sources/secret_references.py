@@ -17,7 +17,8 @@ USER = re.compile(
 )
 SECRET_NAME = re.compile(
     r"pass|pwd|secret|token|credential|signature|authori[sz]ation|cookie"
-    r"|connection_?string|api[_-]?key|^sig$|^sas$|(^|[_-]|access|account|shared|private)key(_?id)?$",
+    r"|connection_?string|api[_-]?key|^sig$|^sas$"
+    r"|(^|[_-]|access|account|shared|private)key(_?id)?$",
     re.IGNORECASE,
 )
 # Values of such options that are no secret: words, and a file that holds the secret.

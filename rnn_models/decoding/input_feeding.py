@@ -55,7 +55,8 @@ def decode_with_feeding(
         weights = torch.cat([from_inputs[:, tokens.shape[2] :], from_hidden], dim=1).T
         own = attention.own_weight.T
         masks = kept_hidden[:, 0], kept[:, 0]
-        attended, looked, *after = FedLSTM.apply(added, weights, own, *state, *memory, *masks)  # type: ignore[no-untyped-call]
+        inputs = (added, weights, own, *state, *memory, *masks)
+        attended, looked, *after = FedLSTM.apply(*inputs)  # type: ignore[no-untyped-call]
         return attended, looked, tuple(after)
     step = STEPS[cell.mode](cell, tokens.shape[2])
     states = tuple(hidden)

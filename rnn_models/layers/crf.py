@@ -90,7 +90,8 @@ class CRF(nn.Module):
         weights = [self.transitions.detach(), self.start.detach(), self.end.detach()]
         every = steps_between(emissions.detach(), lengths, weights, self.mixing)
         if every:
-            found: Tensor = LogPartition.apply(emissions, lengths, *steps, every)  # type: ignore[no-untyped-call]
+            inputs = (emissions, lengths, *steps, every)
+            found: Tensor = LogPartition.apply(*inputs)  # type: ignore[no-untyped-call]
             return found
         # Scores too far apart for scaled sums in float64: sum in logarithms, with autograd.
         transitions, start, end = steps

@@ -20,12 +20,12 @@ def catalog_paths(catalog: str | None) -> list[Path]:
     Raises:
         RowError: If the variable names a missing file.
     """
-    of_variable = _paths(os.environ.get(VARIABLE, ""))
-    for path in of_variable:
+    own = own_catalogs()
+    for path in own:
         if not path.exists():
             raise RowError(f"there is no catalog file {path}, which the variable {VARIABLE} names")
     found: dict[Path, Path] = {}
-    for path in (CATALOG, *project_catalog(), *of_variable, *_paths(catalog or "")):
+    for path in (CATALOG, *own, *_paths(catalog or "")):
         found.setdefault(path.resolve(), path)  # a file may be named twice
     return list(found.values())
 
@@ -38,7 +38,7 @@ def project_catalog() -> list[Path]:
 
 def own_catalogs() -> list[Path]:
     """List the catalogs beside ours: the project's and those of ``REFRAIN_CATALOG``."""
-    return [*project_catalog(), *(path.resolve() for path in _paths(os.environ.get(VARIABLE, "")))]
+    return [*project_catalog(), *_paths(os.environ.get(VARIABLE, ""))]
 
 
 def _paths(text: str) -> list[Path]:

@@ -80,7 +80,8 @@ def forget(entry: Dataset, texts: Iterable[str], keys: Iterable[str]) -> list[st
     path = own_list(entry.name)
     with locked("removals", entry.name):  # two requests at once must not lose one
         known = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
-        new = [line for line in dict.fromkeys(lines) if line not in known]
+        listed = set(known)
+        new = [line for line in dict.fromkeys(lines) if line not in listed]
         write_text(path, "".join(f"{line}\n" for line in [*known, *new]))
     return new
 
