@@ -3,7 +3,7 @@
 ``make bench`` runs it with three seeds, each in an empty store of its own, and
 again in the first of them. Downloads come first, since they depend on the network.
 ``python -m benchmarks.main_job --install`` times what ``make run`` and ``make test``
-install, in a clean clone without caches; ``--tests`` times ``make test``.
+install, in a clean clone without caches.
 """
 
 import json
@@ -177,24 +177,8 @@ def measure_install() -> list[Figure]:
     ]
 
 
-def measure_tests() -> list[Figure]:
-    """Time all checks."""
-    command = "python -m benchmarks.main_job --tests"
-    started = time.monotonic()
-    subprocess.run(["make", "test"], cwd=ROOT, check=True)
-    minutes = (time.monotonic() - started) / 60
-    note = "`make test`: format, lint, types, tests"
-    return [
-        figure(
-            "test_minutes", minutes, unit="min", goal=10, better="lower", command=command, note=note
-        )
-    ]
-
-
-MEASURES = {"--install": measure_install, "--tests": measure_tests}
-
 if __name__ == "__main__":
-    measure = next((MEASURES[word] for word in sys.argv[1:] if word in MEASURES), measure_job)
+    measure = measure_install if "--install" in sys.argv else measure_job
     require_clean_tree()  # before minutes of measuring, not only after
     write("main_job", measure())
     main()

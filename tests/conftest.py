@@ -77,6 +77,20 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> FileScheduli
     return FileScheduling(config, log)
 
 
+# A catalog entry of reviews in a file of the catalog's folder.
+ENTRY: dict[str, object] = {
+    "problem": "sentiment",
+    "language": "xx",
+    "licence": "ours",
+    "origin": "made for the tests",
+    "source": {"kind": "files", "paths": {"all": "rows.csv"}},
+    "format": {"kind": "csv"},
+    "columns": {"text": "text", "label": "label"},
+    "splits": {"validation": 0.2, "test": 0.3},
+    "tokenizer": "words",
+}
+
+
 def made_reviews(num: int, seed: int) -> list[tuple[str, str]]:
     """Texts with a good word and a bad one, the later of which is the label.
 

@@ -141,7 +141,7 @@ def write_pages() -> None:
 
 
 def main() -> None:
-    """Measure what is asked for."""
+    """Measure the requested rows."""
     parser = argparse.ArgumentParser(prog=COMMAND, description=__doc__)
     parser.add_argument("row", nargs="?", choices=[*ROWS, *ALONE])
     parser.add_argument("--repetitions", type=int, default=REPETITIONS)

@@ -13,7 +13,7 @@ FAULTS = ("kind", "reason", "raw")
 
 
 class ShortReads(io.RawIOBase):
-    """A stream that cannot seek and gives fewer bytes than it is asked for, as a network does."""
+    """A stream that cannot seek and gives fewer bytes than requested, as a network does."""
 
     def __init__(self, content: bytes, seed: int) -> None:
         self.content = io.BytesIO(content)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import yaml
 
-from tests.conftest import write_ratings
+from tests.conftest import ENTRY, write_ratings
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = ("data", "flows", "refrain", "rnn_models", "tasks")
@@ -129,16 +129,11 @@ challenger = directly(register, checkpoint, tokens, scores, "catalog.yaml")
 promotion = directly(promote, challenger, scores, tokens, settings.promotion)
 print(json.dumps({"is_promoted": promotion.is_promoted, "reason": promotion.reason}))
 """
-ENTRY = {
+INTERVALS = ENTRY | {
     "problem": "interval",
-    "language": "xx",
-    "licence": "ours",
-    "origin": "made for the tests",
     "source": {"kind": "files", "paths": {"all": "ratings.csv"}},
-    "format": {"kind": "csv"},
     "columns": {"text": "text", "score": "stars"},
     "splits": {"validation": 0.15, "test": 0.2},
-    "tokenizer": "words",
 }
 
 
@@ -158,7 +153,7 @@ def test_a_problem_with_a_new_output_kind_is_one_file(tmp_path: Path) -> None:
         shutil.copytree(ROOT / package, tmp_path / package, ignore=skipped)
     (tmp_path / "rnn_models/problems/interval.py").write_text(INTERVAL)
     write_ratings(tmp_path / "ratings.csv")
-    (tmp_path / "catalog.yaml").write_text(yaml.safe_dump({"made": ENTRY}))
+    (tmp_path / "catalog.yaml").write_text(yaml.safe_dump({"made": INTERVALS}))
     decision = json.loads(run(tmp_path, "-c", LINE).splitlines()[-1])
     assert decision["is_promoted"], decision["reason"]
     assert decision["reason"].startswith("first champion: interval score ")

@@ -1,4 +1,4 @@
-"""What stands out in a data report, and what is said of it."""
+"""Recommendations for what stands out in a data report."""
 
 from collections.abc import Mapping
 from typing import Any

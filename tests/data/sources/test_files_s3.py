@@ -1,4 +1,4 @@
-"""Files of an S3 on this machine: found, told apart, read, and refused in words."""
+"""Files of an S3 on this machine: found, distinguished, read, and rejected with a message."""
 
 import gzip
 import os

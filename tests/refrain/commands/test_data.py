@@ -19,20 +19,8 @@ from refrain.app import app
 from refrain.commands import data
 from refrain.errors import plain_errors
 from refrain.options import joined
-from tests.conftest import made_reviews
+from tests.conftest import ENTRY, made_reviews
 from tests.refrain.test_command_line import typed
-
-ENTRY = {
-    "problem": "sentiment",
-    "language": "xx",
-    "licence": "ours",
-    "origin": "made for the tests",
-    "source": {"kind": "files", "paths": {"all": "rows.csv"}},
-    "format": {"kind": "csv"},
-    "columns": {"text": "text", "label": "label"},
-    "splits": {"validation": 0.2, "test": 0.3},
-    "tokenizer": "words",
-}
 
 
 class Screen:

@@ -45,7 +45,7 @@ def search(table, *, width, max_lengths, length_penalty=1.0, places=None):
 
 
 def search_all(table, *, width, max_lengths, length_penalty, num_best):
-    """As ``search``, all hypotheses; which table a row reads is told by what no step changes."""
+    """As ``search``, all hypotheses; a state that no step changes names the table of a row."""
     counts = []
 
     def step(rows, fixed, state):

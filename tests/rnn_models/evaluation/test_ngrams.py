@@ -1,4 +1,4 @@
-"""Tokens foretold by those before them, against counting by hand."""
+"""Tokens predicted from those before them, compared with counts by hand."""
 
 import math
 from collections import Counter

@@ -90,7 +90,7 @@ def test_two_unknown_words_differ_by_their_characters(spelled_ner):
 
 
 def test_a_tagger_learns_from_characters_what_no_id_tells(spelled_ner):
-    """All words are unknown; the tag is told by the first character alone."""
+    """All words are unknown; the first character alone decides the tag."""
     random = np.random.default_rng(0)
     forms = [random.integers(0, 40, 5).tolist() for _ in range(30)]
     letters = [[4 + word % 3, *random.integers(7, 11, word % 4).tolist()] for word in range(40)]

@@ -387,7 +387,7 @@ def test_locked_dropout_does_nothing_outside_training():
 def embedding(**changes):
     torch.manual_seed(5)
     module = Embedding(9, TrainSettings(embedding_size=E, dropout=0.0, **changes))
-    nn.init.normal_(module.table.weight.data[PAD_ID])  # told apart from other ids
+    nn.init.normal_(module.table.weight.data[PAD_ID])  # unlike the rows of other ids
     return module
 
 

@@ -12,20 +12,9 @@ from tasks.ingestion.removals import forget
 from tasks.ingestion.snapshot_log import SnapshotLog
 from tasks.maintenance.snapshot_overview import check_dataset, list_snapshots
 from tasks.store.artifacts import Snapshot
+from tests.conftest import ENTRY
 from tests.tasks.growing import entry, ingest, of_files, texts, write
 from tests.tasks.trained import registered, trained
-
-ENTRY = {
-    "problem": "sentiment",
-    "language": "xx",
-    "licence": "ours",
-    "origin": "made for the tests",
-    "source": {"kind": "files", "paths": {"all": "rows.csv"}},
-    "format": {"kind": "csv"},
-    "columns": {"text": "text", "label": "label"},
-    "splits": {"validation": 0.2, "test": 0.3},
-    "tokenizer": "words",
-}
 
 
 def catalog(folder: Path, **changes: Any) -> str:

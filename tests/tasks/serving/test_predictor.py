@@ -29,7 +29,7 @@ TABLES = {
 
 
 class Said(Predictor):
-    """A predictor whose model says what it is told."""
+    """A predictor whose model returns given outputs."""
 
     def __init__(self, target: str, told: list[list[str]]) -> None:
         self.problem = find_problem({"tags": "ner", "label": "sentiment"}[target])

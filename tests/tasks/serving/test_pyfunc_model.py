@@ -111,7 +111,7 @@ def ask(models: dict[str, Served]) -> Ask:
 
 
 def is_refused(status: int, text: str) -> bool:
-    """Whether a caller is told what is wrong, and sees nothing of the inside."""
+    """Whether a caller gets the reason, and nothing of the inside."""
     return (
         status == 400
         and bool(json.loads(text)["message"])
