@@ -7,6 +7,7 @@ memory of all processes.
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -24,6 +25,10 @@ from refrain.services import free_port
 
 NUM_SLOTS = 10
 PATIENCE_SECONDS = 600
+# A line of the terminal: time, dataset, stage, message (refrain/progress.py).
+DATASET_COLUMN = 10
+MESSAGE_COLUMN = 36
+FAULT = re.compile(r"\b(?:WARNING|ERROR|CRITICAL|Traceback)\b|Error:")
 SETTINGS = {"training": {"max_epochs": 1, "hidden_size": 8, "embedding_size": 8}}
 COMMAND = "python -m benchmarks.schedules"
 
@@ -95,9 +100,9 @@ def share_of_lines(server: Server, run: dict[str, Any], screen: str) -> float:
     body = {"logs": {"flow_run_id": {"any_": [run["id"]]}}, "limit": 200}
     page = {kind(line["message"]) for line in server.call("POST", "logs/filter", body)}
     shown = {
-        kind(line[38:])
+        kind(line[MESSAGE_COLUMN:])
         for line in screen.splitlines()
-        if line[10:15].strip() == "made" or "made  " in line[:28]
+        if line[DATASET_COLUMN:MESSAGE_COLUMN].split(" ")[0] == "made"
     }
     return len(shown & page) / len(shown) if shown else 0.0
 
@@ -105,6 +110,16 @@ def share_of_lines(server: Server, run: dict[str, Any], screen: str) -> float:
 def kind(line: str) -> str:
     """The first words of a line, without numbers."""
     return " ".join(word for word in line.split() if word.isalpha())[:24]
+
+
+def print_faults(logs: Path) -> None:
+    """Print each error and warning of the servers' logs."""
+    for log in sorted(logs.glob("*.log")):
+        lines = log.read_text(errors="replace").splitlines()
+        faults = [line for line in lines if FAULT.search(line)]
+        print(f"-- {log.name}: {len(lines)} lines, {len(faults)} errors and warnings")
+        for line in faults:
+            print(f"   {line[:300]}")
 
 
 def measure() -> list[Figure]:
@@ -144,11 +159,7 @@ def measure() -> list[Figure]:
         finally:
             process.send_signal(signal.SIGINT)
             process.wait(60)
-        for log in (store / "logs").glob("*.log"):
-            print(
-                f"-- {log.name}: "
-                f"{sum('ERROR' in line for line in log.read_text().splitlines())} errors"
-            )
+        print_faults(store / "logs")
     fired, lines = found
     return [
         figure(

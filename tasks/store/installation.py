@@ -19,12 +19,11 @@ PREFIX = re.compile(r"^(\s*(?:from|import) )refrain\.(?=(?:data|tasks|flows)\b)"
 def project() -> Path:
     """Folder of the user's project: its store, catalog and deployments are there.
 
-    It is the current folder if that has a catalog or deployments, or if Refrain was installed
-    from a wheel; else the checkout.
+    It is the current folder if that has a catalog, or if Refrain was installed from a wheel;
+    else the checkout. ``prefect.yaml`` alone is no mark: every project that uses Prefect has one.
     """
     here = Path.cwd()
-    is_project = (here / CATALOG).is_file() or (here / DEPLOYMENTS).is_file()
-    return here if is_project or not IS_CHECKOUT else ROOT
+    return here if (here / CATALOG).is_file() or not IS_CHECKOUT else ROOT
 
 
 def path_of_module(path: Path, root: Path = ROOT) -> Path:
