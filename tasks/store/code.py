@@ -87,14 +87,17 @@ def needed_modules(
         if path in found:
             continue
         found.add(path)
-        waiting += [module for module in _imports(path, root) if module not in boundary]
+        stamp = path_of_module(path, root).stat().st_mtime_ns
+        waiting += [module for module in _imports(path, root, stamp) if module not in boundary]
     packages = {
         parent / "__init__.py" for path in found for parent in path.parents if parent != Path()
     }
     return sorted(found | packages)
 
 
-def _imports(path: Path, root: Path) -> list[Path]:
+@cache
+def _imports(path: Path, root: Path, stamp: int) -> list[Path]:
+    """List the modules that a module imports; one run asks for the same ones twenty times."""
     paths = [Path(*name.split(".")) for name in imported_names(source_text(path, root))]
     modules = [path.with_suffix(".py") for path in paths]
     modules += [path / "__init__.py" for path in paths]
