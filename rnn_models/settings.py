@@ -238,7 +238,7 @@ class TrainSettings:
     )
     save_seconds: float = setting(
         60.0,
-        "Seconds between two savings of a training, at most; more if one takes over a fiftieth.",
+        "Seconds between two savings of a training, at most; more if one takes over a hundredth.",
         low=0,
     )
     seed: int = setting(1, "Seed of weights, order and dropout.", low=0)

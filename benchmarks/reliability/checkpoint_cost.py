@@ -103,8 +103,8 @@ def measure() -> list[Figure]:
             goal=0.02,
             better="lower",
             command=COMMAND,
-            note=f"the largest of {', '.join(PROBLEMS)}, with the default intervals, after "
-            "each epoch and every 60 s, each file flushed to the disk",
+            note=f"the largest of {', '.join(PROBLEMS)}, with the default intervals, each "
+            "file flushed to the disk",
         )
     ]
 

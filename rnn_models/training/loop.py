@@ -69,10 +69,10 @@ def fit(
         sizes: Sizes of the vocabularies.
         settings: Settings of model and training.
         vectors: Word vectors to start the source embedding from.
-        resume: File to which the training is saved after each epoch, after
-            ``save_steps`` and ``save_seconds`` within one, and at a limit. The
-            state before is kept beside it. The training continues from the
-            newest that is valid.
+        resume: File to which the training is saved: after an epoch, unless many
+            are short, after ``save_steps`` and ``save_seconds`` within one, and
+            at a limit. The state before is kept beside it. The training
+            continues from the newest that is valid.
         on_step: Called after each optimizer update.
         on_epoch: Called after each epoch.
         on_save: Called before each saving.
@@ -88,6 +88,7 @@ def fit(
         if resume:
             _resume(training, resume)
         saving = Saving(resume, settings, on_save)
+        saving.start(len(training.history.steps))
         log.info(how_chosen(problem, settings, len(validation)))
         # An epoch that was interrupted is finished and validated even if a limit is reached.
         while training.history.open_steps or not reason_to_stop(training):
@@ -95,7 +96,7 @@ def fit(
             add_epoch(training, epoch)
             # At a limit the state was saved before validation, where the epoch can continue.
             if epoch.is_whole:
-                saving.save(training)
+                saving.save_epoch(training, is_last=bool(reason_to_stop(training)))
             hooks.on_epoch(epoch)
         training.history.ended = reason_to_stop(training)
         check_trained(training)
@@ -115,7 +116,6 @@ def train_epoch(
     # max_steps shortens the schedule too: one that never comes down wastes the steps.
     all_steps = int(min(num_steps * s.max_epochs, s.max_steps or math.inf))
     done = len(training.history.open_steps)
-    saving.start(len(training.history.steps))
     progress = Progress(number, s.max_epochs, num_steps)
     # An epoch starts without a state; one that is resumed continues the state of its streams.
     training.carried = training.carried if done else ()

@@ -1,4 +1,4 @@
-"""When a training is saved: after steps, after seconds, and where it may end."""
+"""When a training is saved: after steps, seconds and epochs, and where it may end."""
 
 import time
 from collections.abc import Callable
@@ -8,9 +8,9 @@ from rnn_models.checkpoints.checkpoint import check_finite
 from rnn_models.settings import TrainSettings
 from rnn_models.training.resume import Resumable, save_training
 
-# Between two savings by time lies this many times what the last one took, so they cost at most
-# 2 % of a training, however large the model or slow the disk.
-LEAST_RATIO = 50
+# Between two savings by time or epoch lies this many times what the last one took, so they cost
+# 1 % of a training at most, however large the model or slow the disk.
+LEAST_RATIO = 100
 
 
 class Saving:
@@ -57,9 +57,18 @@ class Saving:
         self.cost_seconds = self.saved - started
 
     def save_if_due(self, training: Resumable) -> None:
-        """Save if the interval in steps or in seconds is over."""
+        """Save within an epoch, if the interval in steps or in seconds is over."""
         steps = len(training.history.steps) - self.num_steps
-        seconds = time.perf_counter() - self.saved
-        is_due = bool(self.settings.save_steps) and steps >= self.settings.save_steps
-        if is_due or seconds > max(self.settings.save_seconds, LEAST_RATIO * self.cost_seconds):
+        has_made_steps = 0 < self.settings.save_steps <= steps
+        if has_made_steps or self._has_passed(self.settings.save_seconds):
             self.save(training)
+
+    def save_epoch(self, training: Resumable, *, is_last: bool) -> None:
+        """Save after an epoch, but not after each of many short ones."""
+        if is_last or self._has_passed(0.0):
+            self.save(training)
+
+    def _has_passed(self, seconds: float) -> bool:
+        """Whether the last saving is so long ago, and so long that one more costs little."""
+        least = max(seconds, LEAST_RATIO * self.cost_seconds)
+        return time.perf_counter() - self.saved > least
