@@ -47,6 +47,8 @@ def tracking_uri() -> str:
 def _client_at(uri: str) -> MlflowClient:
     for noisy in ("mlflow", "alembic"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
+    # It writes a traceback of each error that it also raises, a full disk for one.
+    logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
     home().mkdir(parents=True, exist_ok=True)
     if is_ours():
         follow_move(home())
