@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, get_args
 from unittest.mock import patch
 
+import numpy as np
 import torch
 from safetensors.torch import load_file
 from torch import Tensor
@@ -25,14 +26,19 @@ from refrain.errors import known_error
 from rnn_models.checkpoints import checkpoint as checkpoints
 from rnn_models.evaluation.metrics import find_metric
 from rnn_models.evaluation.significance import Comparison
+from rnn_models.problem import find_problem
+from tasks.ingestion.snapshot_writer import REPORT
+from tasks.pages.data import PAGE
 from tasks.promote import promote
 from tasks.promotion.rule import Evidence, decide
 from tasks.registry import mlflow_client
+from tasks.scoring.outputs import BASELINES, STATISTICS
 from tasks.settings import Policy, PromotionChanges, PromotionSettings, TrainChanges
 from tasks.store.artifacts import Checkpoint
 from tasks.task_states import directly
 from tasks.train import train
 from tests.tasks import served as models
+from tests.tasks.served import write_outputs
 
 COMMAND = "python -m benchmarks.reliability.bad_numbers"
 BAD = (math.nan, math.inf, -math.inf)
@@ -76,11 +82,22 @@ def bad_weights(model: torch.nn.Module) -> dict[str, Tensor]:
     return weights
 
 
+def write_with_baselines(folder: Path, problem: str) -> None:
+    """Write outputs that are all right, and baselines that are worse."""
+    write_outputs(folder, problem)
+    metric = find_metric(find_problem(problem).metrics[0])
+    worse = np.load(folder / STATISTICS)[metric.name]
+    worse[:, 0] *= 2 if metric.is_cost else 0
+    names = find_problem(problem).baselines
+    np.savez(folder / BASELINES, **dict.fromkeys(names, worse))
+
+
 def promoted_models() -> Iterator[tuple[str, bool]]:
     """Offer a registered version with a bad weight of every problem, under every policy."""
     for problem in models.TABLES:
         with (
             patch.object(models, "weights_of", bad_weights),
+            patch.object(models, "write_outputs", write_with_baselines),
             patch.object(checkpoints, "check_finite"),
         ):
             made = models.served(problem)
@@ -103,7 +120,7 @@ def diverged_trainings() -> Iterator[tuple[str, bool]]:
     """Train every problem with absurd learning rates, and look at what was saved."""
     for problem, rate in itertools.product(models.TABLES, RATES):
         tokens = models.token_set_of(problem, "diverged")
-        for report in (models.PAGE, models.REPORT):
+        for report in (PAGE, REPORT):
             (tokens.snapshot_of().folder / report).write_text("made")
         settings: dict[str, Any] = {
             "embedding_size": 8,

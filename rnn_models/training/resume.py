@@ -60,7 +60,7 @@ class State:
         for name, tensor in sorted(self.tensors.items()):
             summed.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
             content = tensor.reshape(-1).view(torch.uint8)  # NumPy has no bfloat16
-            summed.update(memoryview(content.numpy()))
+            summed.update(content.numpy().data)
         return summed.hexdigest()
 
 
