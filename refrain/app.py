@@ -218,13 +218,18 @@ def models(as_json: Json = False) -> None:
     """List the registered models, their champions and scores."""
     with plain_errors():
         prepare(MLFLOW_HTTP_REQUEST_MAX_RETRIES=data.FEW_TRIES)
-        from refrain.tables import show_models
-        from tasks.registry.versions import list_models
+        from tasks.registry.registry_tables import stored_models
 
-        found = list_models()
+        found = stored_models()
+        if found is None:
+            from tasks.registry.versions import list_models
+
+            found = list_models()
     if as_json:
         print_json(found)
         return
+    from refrain.tables import show_models
+
     show_models(found)
 
 

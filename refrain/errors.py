@@ -10,6 +10,7 @@ from pathlib import Path
 import typer
 
 from refrain.interruption import end_interrupted, is_interruption, was_interrupted
+from refrain.machine_errors import machine_message
 from tasks.store.home import home
 
 
@@ -29,6 +30,9 @@ def plain_errors() -> Iterator[None]:
 
 def known_error(error: BaseException) -> str | None:
     """Return the message of an error that a user can cause, None for any other error."""
+    machine = machine_message(error)
+    if machine:
+        return machine
     if isinstance(error, OSError):
         return _file_message(error)
     # By name: MLflow takes seconds to import.
@@ -38,15 +42,10 @@ def known_error(error: BaseException) -> str | None:
 
 
 def _file_message(error: OSError) -> str:
-    """Describe an error of a file or a disk, and what to do."""
-    if error.errno == errno.ENOSPC:
-        return (
-            f"the disk is full: {home()} could not be written. "
-            "Free some space and start again; finished stages are kept."
-        )
+    """Describe an error of a file, and what to do."""
     if error.errno == errno.ENOENT and error.filename:
         return f"there is no file {error.filename}"
-    if error.errno in (errno.EACCES, errno.EROFS, errno.ENOTDIR, errno.EEXIST) and error.filename:
+    if error.errno in (errno.EACCES, errno.ENOTDIR, errno.EEXIST) and error.filename:
         path = Path(os.fsdecode(error.filename)).absolute()
         advice = f"Refrain writes to {home()}; set REFRAIN_HOME to use another folder."
         is_ours = path.is_relative_to(home()) or home().is_relative_to(path)

@@ -1,7 +1,7 @@
 """Settings of a model and its training, checked when they are made."""
 
 from collections.abc import Mapping
-from dataclasses import Field, dataclass, field, fields
+from dataclasses import Field, asdict, dataclass, field, fields
 from typing import Any, Literal, get_args, get_origin
 
 Encoder = Literal["lstm", "gru", "rnn", "cnn"]
@@ -233,6 +233,14 @@ class TrainSettings:
     measure_every: int = setting(
         10, "Steps between measurements of the update-to-weight ratio; 0 measures no health.", low=0
     )
+    save_steps: int = setting(
+        0, "Optimizer updates between two savings of a training, at most; 0: by seconds.", low=0
+    )
+    save_seconds: float = setting(
+        60.0,
+        "Seconds between two savings of a training, at most; more if one takes over a hundredth.",
+        low=0,
+    )
     seed: int = setting(1, "Seed of weights, order and dropout.", low=0)
 
     def __post_init__(self) -> None:
@@ -248,6 +256,11 @@ class TrainSettings:
                 "weights are averaged by epochs or by steps: set average_epochs to 1, "
                 f"got {self.average_epochs}, or average_steps to 0, got {self.average_steps}"
             )
+
+    @property
+    def of_weights(self) -> dict[str, Any]:
+        """The settings that can change a weight: all but how often a training is saved."""
+        return {k: v for k, v in asdict(self).items() if not k.startswith("save_")}
 
     @property
     def cell(self) -> str:

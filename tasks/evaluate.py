@@ -171,15 +171,7 @@ def choose_baseline(problem: Problem, tokens: TokenSet, names: list[str], metric
 def validation_score(problem: Problem, tokens: TokenSet, name: str, metric: Metric) -> float:
     """Score a baseline on the validation rows whose labels the training rows have too."""
     predictions = predict_baseline(problem, tokens, name, "validation")
-    targets = references(tokens, "validation")
-    labels = tokens.sizes["labels"]
-    is_known = [
-        not labels or set([row] if isinstance(row, str) else row) <= {*labels} for row in targets
-    ]
-    targets = [row for row, keep in zip(targets, is_known, strict=True) if keep]
-    if len(predictions) > len(targets):  # of raw rows; a token set has no others
-        predictions = [row for row, keep in zip(predictions, is_known, strict=True) if keep]
-    return metric.total(metric.statistics(predictions, targets))
+    return metric.total(metric.statistics(predictions, references(tokens, "validation")))
 
 
 def report(scores: Scores, folder: Path, rows_per_second: float) -> None:

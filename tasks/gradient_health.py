@@ -39,7 +39,7 @@ def check_health(tokens: TokenSet, settings: TrainChanges, num_steps: int) -> He
     problem = find_problem(tokens.problem)
     chosen = health_settings(problem.defaults.with_changes(changes(settings)))
     key = digest(
-        tokens.digest, asdict(chosen), num_steps, training_code(problem.name), health_code()
+        tokens.digest, chosen.of_weights, num_steps, training_code(problem.name), health_code()
     )
     found = Health.find(tokens.dataset, key)
     if found:

@@ -23,4 +23,4 @@ def predict_files(
 ) -> Predictions:
     """Predict all rows of files, and write the missing parts."""
     found = write_predictions(version, source, target, settings)
-    return found if found.made else unchanged(found)
+    return unchanged(found) if found.is_unchanged else found

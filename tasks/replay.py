@@ -8,9 +8,10 @@ from prefect.cache_policies import NO_CACHE
 
 from tasks.pages.replay import describe_result, replay_text
 from tasks.pages.run_pages import publish
-from tasks.registry.registered_training import SNAPSHOT, TOKENS, Past, find_past
+from tasks.registry.registered_training import TOKENS, Past, find_past
 from tasks.registry.replay_report import Replay, compared, facts_of
 from tasks.registry.training_run import run_params
+from tasks.registry.versions import SNAPSHOT
 from tasks.settings import parse_settings
 from tasks.store.artifacts import Snapshot, TokenSet
 from tasks.store.home import home

@@ -14,6 +14,7 @@ from rnn_models.problem import Problem, find_problem
 from rnn_models.settings import TrainSettings
 from rnn_models.training.history import TrainingHistory, stalls
 from rnn_models.training.loop import Hooks, fit
+from rnn_models.training.resume import remove_states
 from rnn_models.training.validation import headline_of
 from tasks import stopping
 from tasks.ingestion.snapshot_writer import REPORT
@@ -44,7 +45,7 @@ def train(tokens: TokenSet, settings: TrainChanges) -> Checkpoint:
     """Train one model on a token set and keep its best epoch."""
     problem = find_problem(tokens.problem)
     chosen = problem.defaults.with_changes(changes(settings))
-    key = digest(tokens.digest, asdict(chosen), training_code(problem.name))
+    key = digest(tokens.digest, chosen.of_weights, training_code(problem.name))
     found = Checkpoint.find(tokens.dataset, key)
     if found:
         return unchanged(found)
@@ -131,7 +132,7 @@ def write_checkpoint(
     history: TrainingHistory,
     run_id: str,
 ) -> Checkpoint:
-    """Write weights, settings and training history, then the manifest; drop the resume file."""
+    """Write weights, settings and training history, then the manifest; drop the resume files."""
     save_model(folder, history.weights, problem, tokens.model_sizes(), settings)
     steps, epochs = ([vars(item) for item in items] for items in (history.steps, history.epochs))
     text = json.dumps({"steps": steps, "epochs": epochs, "ended": history.ended})
@@ -157,5 +158,5 @@ def write_checkpoint(
         settings=asdict(settings),
         machine=describe_machine(settings),
     ).commit()
-    (folder / RESUME).unlink(missing_ok=True)
+    remove_states(folder / RESUME)
     return made

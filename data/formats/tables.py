@@ -1,5 +1,6 @@
 """Files of typed tables: Parquet, and Arrow's file and stream."""
 
+import io
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -22,6 +23,11 @@ BLOCK_BYTES = 1 << 24  # of a table in memory, about
 MOST_ROWS = 1 << 16
 COPY_BYTES = 1 << 20
 FILE_MAGIC = b"ARROW1"
+JOINED = (
+    "holds several {} files one behind the other, of which only the {} could be read: "
+    "write each to a file of its own"
+)
+PARQUET_MAGIC = b"PAR1"
 
 
 def read_parquet(
@@ -43,6 +49,7 @@ def read_parquet(
         file = pq.ParquetFile(
             pa.PythonFile(stream, mode="r"), pre_buffer=False, buffer_size=COPY_BYTES
         )
+        _check_single(stream, file.metadata)
         empty = file.schema_arrow.empty_table()
         for name in names.values():
             find_column(empty, name)
@@ -55,6 +62,39 @@ def read_parquet(
             batch.validate(full=True)
             yield from_columns(pa.Table.from_batches([batch]), names, first)
             first += batch.num_rows
+
+
+def _check_single(stream: IO[bytes], metadata: pq.FileMetaData) -> None:
+    """Check that a file is not several that were joined: Arrow would mix their rows silently.
+
+    The last footer counts from the start of the last file, so what it does not
+    describe lies before its end by as much as the files before are long.
+
+    Raises:
+        RowError: If it is.
+    """
+    size = stream.seek(0, io.SEEK_END)
+    stream.seek(size - 8)
+    footer = size - 8 - int.from_bytes(stream.read(4), "little")
+    chunks = (
+        metadata.row_group(group).column(column)
+        for group in range(metadata.num_row_groups)
+        for column in range(metadata.num_columns)
+    )
+    ends = (
+        min(filter(None, (each.dictionary_page_offset, each.data_page_offset)))
+        + each.total_compressed_size
+        for each in chunks
+    )
+    left = footer - max(ends, default=len(PARQUET_MAGIC)) + len(PARQUET_MAGIC)
+    stream.seek(0)
+    before = b""
+    while left > len(PARQUET_MAGIC) and (block := stream.read(min(left, COPY_BYTES))):
+        if 2 * PARQUET_MAGIC in before + block:
+            raise RowError(JOINED.format("Parquet", "last"))
+        before = block[-len(PARQUET_MAGIC) * 2 :]
+        left -= len(block)
+    stream.seek(0)
 
 
 def _num_rows(metadata: pq.FileMetaData) -> int:
@@ -99,6 +139,8 @@ def _arrow_batches(stream: IO[bytes]) -> Iterator[pa.RecordBatch]:
         whole = ByteStream(chain([head], iter(lambda: stream.read(COPY_BYTES), b"")))
         with pa.ipc.open_stream(pa.PythonFile(whole, mode="r")) as reader:
             yield from reader
+        if whole.read(1):
+            raise RowError(JOINED.format("Arrow", "first"))
         return
     with _seekable(stream, head) as file:
         reader = pa.ipc.open_file(pa.PythonFile(file, mode="r"))

@@ -53,6 +53,9 @@ def write_ids(
         raise RowError(
             f"no row of {split} is left within max_length {settings.max_length}: "
             "raise tokens.max_length"
+            if split == "train"
+            else f"no row of {split} is left: all have labels that no row of train has, which are "
+            f"{', '.join(encoder.labels)}. Check splits and labels of the catalog entry"
         )
     log.info(
         "%s: %s rows%s",

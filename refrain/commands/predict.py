@@ -82,6 +82,8 @@ def predict(
         refrain predict irish_tunes --label 6/8 --temperature 0.8 --midi tune.mid
 
         refrain predict rotten_tomatoes --file 'a/*.csv' --to out --column text=body --keep id
+
+        zcat texts.csv.gz | refrain predict rotten_tomatoes --file - --to out
     """
     with plain_errors():
         check_option_names(text)
@@ -198,6 +200,7 @@ def answer_files(options: Mapping[str, Any]) -> None:
     from refrain.progress_line import ProgressLine
     from tasks.inference.file_answers import PredictSettings
     from tasks.inference.predict_files import chosen_version, write_predictions
+    from tasks.inference.standard_input import with_standard_input
 
     given = {"part_rows": options["part_rows"]} if options["part_rows"] is not None else {}
     started = time.perf_counter()
@@ -209,19 +212,20 @@ def answer_files(options: Mapping[str, Any]) -> None:
             overwrite=options["overwrite"],
             **given,
         )
-        found = write_predictions(
-            chosen_version(options["model"]),
-            options["files"],
-            options["to"],
-            settings,
-            lambda rows, rejected: line.show(counted(rows, rejected)),
-        )
+        with with_standard_input(options["files"], sys.stdin.buffer) as files:
+            found = write_predictions(
+                chosen_version(options["model"]),
+                files,
+                options["to"],
+                settings,
+                lambda rows, rejected: line.show(counted(rows, rejected)),
+            )
     seconds = time.perf_counter() - started
     if options["as_json"]:
         print_json(vars(found) | {"seconds": round(seconds, 3)})
         return
     rejected = f", reasons in {found.folder}/_refused" if found.refused else ""
-    unchanged = "; all of it was there already" if not found.made and found.rows else ""
+    unchanged = "; all of it was there already" if found.is_unchanged else ""
     print(
         f"{counted(found.rows, found.refused)}, {seconds:.1f} s, "
         f"in {found.folder}{rejected}{unchanged}"

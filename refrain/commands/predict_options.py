@@ -39,8 +39,8 @@ Files = Annotated[
     typer.Option(
         "--file",
         metavar="FILE",
-        help="CSV, TSV, JSON Lines or Parquet: a path, an address, or a glob in quotes; "
-        "may be repeated.",
+        help="CSV, TSV, JSON Lines or Parquet: a path, an address, a glob in quotes, "
+        "or - for standard input; may be repeated.",
     ),
 ]
 Target = Annotated[

@@ -4,6 +4,7 @@ safetensors holds numbers only. A pickle, torch's own format, can run code when 
 """
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 
@@ -30,10 +31,28 @@ def save_model(
     sizes: Sizes,
     settings: TrainSettings,
 ) -> None:
-    """Write a model's weights and the settings that build it again."""
+    """Write a model's weights and the settings that build it again.
+
+    Raises:
+        FloatingPointError: If a weight is not finite.
+    """
+    check_finite(weights, "the model is not saved")
     save_file(weights, folder / WEIGHTS)
     built = {"problem": problem.name, "sizes": asdict(sizes), "settings": asdict(settings)}
     (folder / SETTINGS).write_text(json.dumps(built, indent=2, ensure_ascii=False) + "\n")
+
+
+def check_finite(weights: Mapping[str, Tensor], consequence: str) -> None:
+    """Check that no weight is infinite or NaN: such a model answers, but with nonsense.
+
+    Raises:
+        FloatingPointError: If one is, with the name of its tensor and the consequence.
+    """
+    for name, tensor in weights.items():
+        if not torch.isfinite(tensor).all():
+            raise FloatingPointError(
+                f"weights of {name} are infinite or not a number (NaN), so {consequence}"
+            )
 
 
 def load_weights(model: nn.Module, weights: dict[str, Tensor]) -> None:
@@ -55,10 +74,16 @@ def load_weights(model: nn.Module, weights: dict[str, Tensor]) -> None:
 
 
 def load_model(folder: Path) -> tuple[Problem, nn.Module]:
-    """Build the model of a folder, ready to predict."""
+    """Build the model of a folder, ready to predict.
+
+    Raises:
+        FloatingPointError: If a weight is not finite.
+    """
     built = json.loads((folder / SETTINGS).read_text())
     problem = find_problem(built["problem"])
     sizes = Sizes(**built["sizes"] | {"labels": tuple(built["sizes"]["labels"])})
     model = problem.build(sizes, TrainSettings(**built["settings"]))
-    load_weights(model, load_file(folder / WEIGHTS))
+    weights = load_file(folder / WEIGHTS)
+    check_finite(weights, f"{folder / WEIGHTS} cannot be used: retrain")
+    load_weights(model, weights)
     return problem, model.eval()

@@ -10,13 +10,15 @@ from pathlib import Path
 import torch
 
 from rnn_models.batching.batch import Examples
+from rnn_models.checkpoints.checkpoint import check_finite
 from rnn_models.layers.word_vectors import Vectors
 from rnn_models.problem import Problem, Sizes
 from rnn_models.settings import TrainSettings
 from rnn_models.training.gradient_decay import gradient_decay
 from rnn_models.training.history import Epoch, TrainingHistory, TrainingStep, stalls
 from rnn_models.training.progress import Progress
-from rnn_models.training.resume import load_training, save_training
+from rnn_models.training.resume import load_training
+from rnn_models.training.saving import Saving
 from rnn_models.training.training_state import Training
 from rnn_models.training.validation import (
     headline_of,
@@ -27,7 +29,6 @@ from rnn_models.training.validation import (
 )
 
 log = logging.getLogger(__name__)
-SAVE_EVERY_SECONDS = 120.0  # a machine that is lost costs this much work at most
 
 
 @dataclass(frozen=True)
@@ -68,8 +69,10 @@ def fit(
         sizes: Sizes of the vocabularies.
         settings: Settings of model and training.
         vectors: Word vectors to start the source embedding from.
-        resume: File to which the training is saved after each epoch, every two
-            minutes and at a limit. If it exists, the training continues from it.
+        resume: File to which the training is saved: after an epoch, unless many
+            are short, after ``save_steps`` and ``save_seconds`` within one, and
+            at a limit. The state before is kept beside it. The training
+            continues from the newest that is valid.
         on_step: Called after each optimizer update.
         on_epoch: Called after each epoch.
         on_save: Called before each saving.
@@ -82,24 +85,27 @@ def fit(
     hooks = Hooks(on_step, on_epoch, on_save, is_stopping)
     with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
         training = Training(problem, sizes, settings, vectors)
-        if resume and resume.exists():
+        if resume:
             _resume(training, resume)
+        saving = Saving(resume, settings, on_save)
+        saving.start(len(training.history.steps))
         log.info(how_chosen(problem, settings, len(validation)))
         # An epoch that was interrupted is finished and validated even if a limit is reached.
         while training.history.open_steps or not reason_to_stop(training):
-            epoch = train_epoch(training, train, validation, hooks, resume)
+            epoch = train_epoch(training, train, validation, hooks, saving)
             add_epoch(training, epoch)
             # At a limit the state was saved before validation, where the epoch can continue.
-            if resume and epoch.is_whole:
-                save(training, resume, hooks)
+            if epoch.is_whole:
+                saving.save_epoch(training, is_last=bool(reason_to_stop(training)))
             hooks.on_epoch(epoch)
         training.history.ended = reason_to_stop(training)
+        check_trained(training)
         _log_end(training)
     return training.history
 
 
 def train_epoch(
-    training: Training, train: Examples, validation: Examples, hooks: Hooks, resume: Path | None
+    training: Training, train: Examples, validation: Examples, hooks: Hooks, saving: Saving
 ) -> Epoch:
     """Train for one epoch, or for the rest of one, up to its end or to a limit, and validate."""
     s = training.settings
@@ -110,7 +116,6 @@ def train_epoch(
     # max_steps shortens the schedule too: one that never comes down wastes the steps.
     all_steps = int(min(num_steps * s.max_epochs, s.max_steps or math.inf))
     done = len(training.history.open_steps)
-    saved = time.perf_counter()
     progress = Progress(number, s.max_epochs, num_steps)
     # An epoch starts without a state; one that is resumed continues the state of its streams.
     training.carried = training.carried if done else ()
@@ -124,12 +129,10 @@ def train_epoch(
         done += 1
         training.seconds = time.perf_counter() - started
         if hooks.is_stopping():
-            _stop(training, resume, hooks)
+            _stop(training, saving)
         # Saved before the validation at a limit: the epoch can then continue later.
         is_cut = done < num_steps and bool(reached_limit(training))
-        if resume and (is_cut or time.perf_counter() - saved > SAVE_EVERY_SECONDS):
-            save(training, resume, hooks)
-            saved = time.perf_counter()
+        saving.save(training) if is_cut else saving.save_if_due(training)
     decay: dict[str, list[float]] = {}
     # The first batch of the epoch is as random as any other.
     if s.measure_every:
@@ -212,27 +215,39 @@ def reached_limit(training: Training) -> str:
     return "max_minutes" if s.max_minutes and seconds / 60 >= s.max_minutes else ""
 
 
-def save(training: Training, path: Path, hooks: Hooks) -> None:
-    """Write all that the next step needs."""
-    hooks.on_save()
-    save_training(training, path)
+def check_trained(training: Training) -> None:
+    """Check that the weights that a training keeps can be used.
+
+    Raises:
+        FloatingPointError: If the loss of the best epoch or a weight is not finite.
+    """
+    best = training.history.best
+    rate = training.settings.learning_rate
+    advice = f"nothing is kept of it. Lower learning_rate (now {rate:g})"
+    if not math.isfinite(best.validation_loss):
+        raise FloatingPointError(
+            f"the training has no epoch with a finite validation loss, so {advice}, and look at "
+            "the validation rows"
+        )
+    check_finite(training.history.weights, advice)
 
 
-def _stop(training: Training, resume: Path | None, hooks: Hooks) -> None:
+def _stop(training: Training, saving: Saving) -> None:
     """Save the training, if there is a file to save it to, and end it.
 
     Raises:
         KeyboardInterrupt: Always.
     """
     history = training.history
-    if resume:
-        save(training, resume, hooks)
+    if saving.path:
+        saving.save(training)
         log.info("saved at step %d, in epoch %d", len(history.steps), len(history.epochs) + 1)
     raise KeyboardInterrupt
 
 
 def _resume(training: Training, path: Path) -> None:
-    load_training(training, path)
+    if not load_training(training, path):
+        return
     history = training.history
     log.info(
         "going on after epoch %d and %d more steps", len(history.epochs), len(history.open_steps)

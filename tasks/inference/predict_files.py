@@ -44,6 +44,12 @@ class Predictions:
     rows: int
     refused: int
     made: int = 0  # new parts
+    removed: int = 0  # parts of rows that are gone
+
+    @property
+    def is_unchanged(self) -> bool:
+        """Whether all of it was there already."""
+        return not self.made and not self.removed
 
 
 Progress = Callable[[int, int], None]  # given the rows and the rejected rows so far
@@ -101,7 +107,7 @@ def write_predictions(
         rows += num_rows
         refused += table.num_rows - num_rows
         progress(rows, refused)
-    remove_parts(folder, number + 1)
+    removed = remove_parts(folder, number + 1)
     log.info(
         "%s rows answered, %d rejected, by %s version %s",
         f"{rows:,}",
@@ -109,4 +115,4 @@ def write_predictions(
         version.name,
         version.version,
     )
-    return Predictions(str(folder), version.version, rows, refused, made)
+    return Predictions(str(folder), version.version, rows, refused, made, removed)

@@ -12,6 +12,7 @@ from fsspec.utils import glob_translate
 
 from data.sources.base import Partition
 from data.sources.located_files import WILD
+from tasks.store.durable import flush
 
 log = logging.getLogger(__name__)
 REFUSED = "_refused"
@@ -146,7 +147,12 @@ def write_part(table: pa.Table, path: Path, about: Mapping[str, str]) -> None:
     key = about[KEY.decode()]
     partial = path.with_name(f"_refrain-{path.stem}-{key[:16]}.partial")
     metadata = {name.encode(): value.encode() for name, value in about.items()}
-    pq.write_table(table.replace_schema_metadata(metadata), partial)
+    try:
+        pq.write_table(table.replace_schema_metadata(metadata), partial)
+        flush(partial)
+    except BaseException:
+        partial.unlink(missing_ok=True)
+        raise
     if path.exists() and not key_of_part(path):
         partial.unlink()
         raise FileExistsError(
@@ -156,12 +162,20 @@ def write_part(table: pa.Table, path: Path, about: Mapping[str, str]) -> None:
     partial.replace(path)
 
 
-def remove_parts(folder: Path, number: int) -> None:
-    """Remove parts from a number on, which a longer file left, and files of killed runs."""
+def remove_parts(folder: Path, number: int) -> int:
+    """Remove parts from a number on, which a longer file left, and files of killed runs.
+
+    Returns:
+        How many parts were removed.
+    """
+    num_removed = 0
     for path in [*folder.glob("*"), *(folder / REFUSED).glob("*")]:
         part = PART.fullmatch(path.name)
-        if PARTIAL.fullmatch(path.name) or (part and int(part[1]) >= number and key_of_part(path)):
+        is_late = bool(part and int(part[1]) >= number and key_of_part(path))
+        if is_late or PARTIAL.fullmatch(path.name):
             path.unlink()
+            num_removed += is_late and path.parent == folder
+    return num_removed
 
 
 def _files(folder: Path) -> Iterator[Path]:

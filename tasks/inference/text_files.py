@@ -3,10 +3,12 @@
 import re
 from collections.abc import Iterator, Mapping, Sequence
 
+import numpy as np
 import pyarrow as pa
 
 from data.errors import RowError, nearest
-from data.formats.base import all_formats
+from data.formats.base import TEXT, TOKENS, Columns, all_formats, as_table
+from data.ingestion.path_columns import read_with_path
 from data.sources.base import Access, Partition
 from data.sources.files import Files
 
@@ -41,6 +43,9 @@ def parts_of(
 ) -> Iterator[tuple[Partition, pa.Table]]:
     """Read the rows of some files, a part at a time, with the file of each part.
 
+    Columns that a file lacks come from its path (``stars=5/part-0.parquet``).
+    Files without any row make one empty part: a table of no rows is a result.
+
     Args:
         files: Where they are.
         pieces: What ``pieces_of`` found.
@@ -51,14 +56,31 @@ def parts_of(
     Raises:
         RowError: If one has no such column; names the file.
     """
+    is_empty = True
     for piece in pieces:
-        kind = all_formats()[format_of(piece.name)]
         try:
-            with files.open(piece, access) as streams:
-                for table in evenly(kind.read(streams, columns, kind.options), part_rows):
-                    yield piece, table
+            for table in evenly(_rows_of(files, piece, columns, access), part_rows):
+                is_empty = False
+                yield piece, table
         except RowError as error:
             raise RowError(access.hide(f"{piece.name}: {error}")) from None
+    if is_empty:
+        types = {name: TOKENS if name == "tokens" else TEXT for name in columns}
+        nothing = {name: pa.array([], kind) for name, kind in types.items()}
+        yield pieces[0], as_table(nothing, np.arange(0), {})
+
+
+def _rows_of(
+    files: Files, piece: Partition, columns: Mapping[str, str], access: Access
+) -> Iterator[pa.Table]:
+    kind = all_formats()[format_of(piece.name)]
+
+    def rows(wanted: Columns) -> Iterator[pa.Table]:
+        with files.open(piece, access) as streams:
+            yield from kind.read(streams, wanted, kind.options)
+
+    has_header = bool(kind.options.get("header"))
+    yield from read_with_path(rows, columns, piece.name, kind, has_header=has_header)
 
 
 def format_of(source: str) -> str:

@@ -19,11 +19,10 @@ def check_frozen(entry: Dataset, history: SnapshotLog) -> None:
     Raises:
         RowError: If one would; with the earlier shares.
     """
-    used = _tokenized_snapshots(entry.name)
     now = entry.splits
-    for made in history.ingestions:
-        if made.snapshot not in used or not _moves_to_test(made.shares, now):
-            continue
+    moving = [made for made in history.ingestions if _moves_to_test(made.shares, now)]
+    used = _tokenized_snapshots(entry.name) if moving else set()
+    for made in (made for made in moving if made.snapshot in used):
         raise RowError(
             f"{entry.file}, entry {entry.name}, splits: models were trained on snapshot "
             f"{made.snapshot}, of which {_describe(made.shares)}, and now {_describe(now)}: "

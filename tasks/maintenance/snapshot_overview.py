@@ -12,8 +12,8 @@ from tasks.ingestion.snapshot import make_snapshot
 from tasks.ingestion.snapshot_log import SnapshotLog
 from tasks.ingestion.snapshot_writer import read_report
 from tasks.pages.data import page, write_page
-from tasks.registry.versions import versions_by_scores
-from tasks.store.artifacts import Checkpoint, Scores, Snapshot, TokenSet
+from tasks.registry.versions import versions_by_snapshot
+from tasks.store.artifacts import Scores, Snapshot
 from tasks.store.home import home
 
 
@@ -47,7 +47,7 @@ def check_dataset(dataset: str, catalog: str | None = None) -> Checked:
 
 def list_snapshots(dataset: str) -> list[dict[str, Any]]:
     """List the ingestions of a dataset with changes, oldest first, and the versions of each."""
-    used = _versions_by_snapshot(dataset)
+    used = versions_by_snapshot(dataset) if (home() / Scores.KIND).exists() else {}
     rows = []
     for made in SnapshotLog.of(dataset).ingestions:
         if made.snapshot == made.parent:  # other code or checks gave the same rows
@@ -67,16 +67,3 @@ def list_snapshots(dataset: str) -> list[dict[str, Any]]:
             }
         )
     return rows
-
-
-def _versions_by_snapshot(dataset: str) -> dict[str, list[str]]:
-    if not (home() / Scores.KIND).exists():
-        return {}
-    found: dict[str, list[str]] = {}
-    for key, version in versions_by_scores(dataset).items():
-        scores = Scores.find(dataset, key)
-        checkpoint = Checkpoint.find(dataset, scores.checkpoint) if scores else None
-        tokens = TokenSet.find(dataset, checkpoint.tokens) if checkpoint else None
-        if tokens:
-            found.setdefault(tokens.snapshot, []).append(version)
-    return found

@@ -2,11 +2,13 @@
 
 import json
 import logging
+import math
 from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from rnn_models.problem import find_problem
@@ -81,7 +83,7 @@ def checkpoint_answers(
 
 
 def differences(expected: pd.DataFrame, found: pd.DataFrame) -> Iterator[str]:
-    """Describe where two tables differ, floats in their last bit too."""
+    """Describe where two tables differ, floats in their last bit too; NaN differs from all."""
     if list(expected.columns) != list(found.columns) or len(expected) != len(found):
         shapes = [f"{len(table)} rows of {', '.join(table.columns)}" for table in (expected, found)]
         yield f"expected {shapes[0]}, found {shapes[1]}"
@@ -89,6 +91,9 @@ def differences(expected: pd.DataFrame, found: pd.DataFrame) -> Iterator[str]:
     for column in expected:
         pairs = zip(expected[column].tolist(), found[column].tolist(), strict=True)
         for number, (ours, theirs) in enumerate(pairs, 1):
+            # What the checkpoint answers here has None for a missing value, so NaN is an answer.
+            if has_bad_number(ours):
+                yield f"row {number}, {column}: expected a finite number, found {ours}"
             # As JSON a float is written with as many digits as tell it from its neighbours.
             want, got = (json.dumps(plain(value), ensure_ascii=False) for value in (ours, theirs))
             if want != got:
@@ -98,6 +103,15 @@ def differences(expected: pd.DataFrame, found: pd.DataFrame) -> Iterator[str]:
                 )
                 near = slice(max(0, index - 40), index + 40)
                 yield f"row {number}, {column}: expected {want[near]}, found {got[near]}"
+
+
+def has_bad_number(value: Any) -> bool:
+    """Whether a cell is or holds NaN or an infinite number."""
+    if isinstance(value, dict):
+        return any(map(has_bad_number, value.values()))
+    if isinstance(value, list | tuple | np.ndarray):
+        return any(map(has_bad_number, value))
+    return isinstance(value, float | np.floating) and not math.isfinite(value)
 
 
 def write_tags(version: ModelVersion, measured: dict[str, float]) -> None:

@@ -1,5 +1,6 @@
 """The rule of promotion: evidence and settings in, a decision with its reason out."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -35,17 +36,27 @@ def decide(evidence: Evidence, settings: PromotionSettings) -> tuple[bool, str]:
 
     The first of its name must score better than the best baseline, beyond
     chance or not: it replaces no version, and the best of several baselines
-    was chosen on the same rows. Any other must satisfy the policy.
+    was chosen on the same rows. Any other must satisfy the policy. A score
+    that is not finite satisfies none: a comparison with NaN is always false.
     """
     if evidence.is_champion:
         score = f"{evidence.metric.title} {_points(evidence, evidence.score)}"
         return True, f"champion already: {score}"
+    if not math.isfinite(evidence.score):
+        return False, f"not promoted under any policy: {not_a_number(evidence, evidence.score)}"
     if settings.policy == "always":
         score = f"{evidence.metric.title} {_points(evidence, evidence.score)}"
         return True, f"promoted by policy always, without a comparison: {score}"
     found = evidence.comparison
     assert found, "every other policy compares"
+    if not math.isfinite(found.theirs):
+        return False, (
+            f"not promoted: {not_a_number(evidence, found.theirs, evidence.against)}, so nothing "
+            "can be compared; promotion.policy=always promotes without a comparison"
+        )
     compared = compared_words(evidence, found)
+    if not all(map(math.isfinite, (found.gain, found.low, found.high, found.p_value))):
+        return False, f"not promoted: {compared}: the comparison is not finite"
     if settings.policy == "never":
         return False, f"not promoted, for policy never leaves it to a person: {compared}"
     if evidence.is_first:
@@ -58,6 +69,11 @@ def decide(evidence: Evidence, settings: PromotionSettings) -> tuple[bool, str]:
         more = f". {evidence.improving}" if evidence.improving else ""
         return False, f"not promoted: {compared}: {'; '.join(lacking)}{more}"
     return True, f"{'first champion' if evidence.is_first else 'promoted'}: {compared}"
+
+
+def not_a_number(evidence: Evidence, score: float, whose: str = "the challenger") -> str:
+    """Say that a score is no finite number."""
+    return f"{evidence.metric.title} of {whose} is {score}, expected a finite number"
 
 
 def lacking_of_superior(

@@ -15,6 +15,7 @@ from urllib.parse import quote
 
 import pandas as pd
 
+from tasks.registry import registry_tables
 from tasks.registry.links import sqlite_url, ui_page, ui_url
 from tasks.registry.mlflow_library import (
     Metric,
@@ -31,7 +32,7 @@ log = logging.getLogger(__name__)
 VersionInfo = ModelVersion  # MLflow's own class; tasks.store.artifacts has another of its name
 # Read once: MLflow writes its address into this variable.
 CHOSEN_URI = os.environ.get("MLFLOW_TRACKING_URI", "")
-CHAMPION = "champion"
+CHAMPION = registry_tables.CHAMPION
 CHALLENGER = "challenger"
 PREVIOUS = "previous"
 GONE = "RESOURCE_DOES_NOT_EXIST"  # MLflow's code for a deleted or unknown object
@@ -39,13 +40,15 @@ GONE = "RESOURCE_DOES_NOT_EXIST"  # MLflow's code for a deleted or unknown objec
 
 def tracking_uri() -> str:
     """Return MLflow's address: ``MLFLOW_TRACKING_URI``, else SQLite in the store."""
-    return CHOSEN_URI or sqlite_url(home() / "mlflow.db")
+    return CHOSEN_URI or sqlite_url(home() / registry_tables.DATABASE)
 
 
 @cache
 def _client_at(uri: str) -> MlflowClient:
     for noisy in ("mlflow", "alembic"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
+    # It writes a traceback of each error that it also raises, a full disk for one.
+    logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
     home().mkdir(parents=True, exist_ok=True)
     if is_ours():
         follow_move(home())
@@ -55,6 +58,12 @@ def _client_at(uri: str) -> MlflowClient:
 def is_ours() -> bool:
     """Tell whether MLflow's database is in the store."""
     return not CHOSEN_URI
+
+
+def own_database() -> Path | None:
+    """Return MLflow's database if it is in the store, and made."""
+    path = home() / registry_tables.DATABASE
+    return path if is_ours() and path.exists() else None
 
 
 def client() -> MlflowClient:
@@ -150,6 +159,12 @@ def model_files(model_id: str) -> dict[str, int]:
         waiting += [item.path for item in listed if item.is_dir]
         found |= {item.path: int(item.file_size or 0) for item in listed if not item.is_dir}
     return found
+
+
+def sources_of_run(name: str, run_id: str) -> set[str]:
+    """Return the ids of the logged models that the versions of an MLflow run were made of."""
+    found = client().search_model_versions(f"name = '{name}' and run_id = '{run_id}'")
+    return {str(info.source).removeprefix("models:/") for info in found}
 
 
 def models_of_run(run_id: str) -> dict[str, dict[str, str]]:

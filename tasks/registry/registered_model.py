@@ -32,7 +32,7 @@ from tasks.registry.mlflow_library import (
     Schema,
     mlflow,
 )
-from tasks.registry.versions import PROBLEM, model_names, version_info, versions_of
+from tasks.registry.versions import PROBLEM, model_names, newest_versions, version_info
 from tasks.serving.input_texts import broken_character
 from tasks.store.home import home
 
@@ -229,19 +229,18 @@ def find_model(model: str) -> tuple[str, str]:
             f"there is no model {name!r}: "
             f"{nearest(name, names) if names else 'none is registered yet'}"
         )
-    versions = [str(made.version) for made in versions_of(name)]
     if is_number:
-        if number not in versions:
+        if version_info(name, number) is None:
             raise ValueError(
-                f"{name} has no version {number!r}: "
-                f"expected one of {', '.join(sorted(versions, key=int))}"
+                f"{name} has no version {number!r}: expected one of "
+                f"{', '.join(sorted(newest_versions(name), key=int))}"
             )
         return name, number
     found = version_with_alias(name, alias or CHAMPION)
     if found is None:
+        newest = next(iter(newest_versions(name, 1)), "1")
         raise ValueError(
-            f"{name} has no {alias or CHAMPION}: name a version, "
-            f"as in {name}/{max(versions, key=int, default='1')}"
+            f"{name} has no {alias or CHAMPION}: name a version, as in {name}/{newest}"
         )
     return name, found
 

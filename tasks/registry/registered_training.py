@@ -13,10 +13,9 @@ from rnn_models.checkpoints.weight_diff import Weights, read_weights
 from rnn_models.problem import Problem, find_problem
 from rnn_models.settings import TrainSettings
 from tasks.registry.registered_model import download, find_model
-from tasks.registry.versions import check_complete
+from tasks.registry.versions import SNAPSHOT, check_complete
 
 log = logging.getLogger(__name__)
-SNAPSHOT = "refrain.snapshot"
 TOKENS = "refrain.tokens"
 CHECKPOINT = "refrain.checkpoint"
 

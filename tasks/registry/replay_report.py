@@ -13,7 +13,8 @@ from rnn_models.checkpoints.weight_diff import (
     read_weights,
 )
 from tasks.registry.lineage import git_commit, libraries, training_digest
-from tasks.registry.registered_training import CHECKPOINT, SNAPSHOT, TOKENS, Past
+from tasks.registry.registered_training import CHECKPOINT, TOKENS, Past
+from tasks.registry.versions import SNAPSHOT
 from tasks.store.artifacts import Checkpoint, TokenSet
 from tasks.store.code import digest
 

@@ -18,16 +18,20 @@ from tasks.registry import mlflow_client
 from tasks.registry.mlflow_client import (
     CHALLENGER,
     CHAMPION,
+    GONE,
     VersionInfo,
     aliases,
     client,
     model_files,
 )
+from tasks.registry.mlflow_library import MlflowException
+from tasks.registry.registry_tables import read_aliases, read_models, read_tags
 from tasks.store.code import digest
 
 log = logging.getLogger(__name__)
 KEY = "refrain.key"  # a digest of all inputs of a version
 PROBLEM = "refrain.problem"
+SNAPSHOT = "refrain.snapshot"
 SCORES = "refrain.scores"  # the digest of its newest scores
 FILES = "refrain.files"  # a digest of the names and sizes of its files
 COMPLETE = "refrain.complete"  # the time it was completed, written last
@@ -127,7 +131,7 @@ def delete_leftovers(name: str, run_id: str, place: str) -> None:
     Only models logged at ``place`` are deleted, where the caller holds the lock
     of registrations: elsewhere another process may be about to register one.
     """
-    of_versions = {str(info.source).removeprefix("models:/") for info in versions_of(name)}
+    of_versions = mlflow_client.sources_of_run(name, run_id)
     for model_id, tags in mlflow_client.models_of_run(run_id).items():
         if tags.get(LOGGED_AT) == place and model_id not in of_versions:
             log.warning("%s: model %s was logged but not registered: removed", name, model_id)
@@ -150,8 +154,13 @@ def set_challenger(name: str, number: str) -> None:
 
 
 def version_info(name: str, number: str) -> VersionInfo | None:
-    """Find a version by its number."""
-    return next((info for info in versions_of(name) if str(info.version) == number), None)
+    """Find a version by its number, which may be any text."""
+    try:
+        return client().get_model_version(name, number) if number.isdecimal() else None
+    except MlflowException as error:
+        if error.error_code != GONE:
+            raise
+        return None
 
 
 def check_complete(name: str, number: str) -> VersionInfo:
@@ -162,9 +171,9 @@ def check_complete(name: str, number: str) -> VersionInfo:
     """
     info = version_info(name, number)
     if info is None:
-        known = sorted((int(info.version) for info in versions_of(name)), reverse=True)
         raise ValueError(
-            f"{name} has no version {number}: there are {', '.join(map(str, known[:10])) or 'none'}"
+            f"{name} has no version {number}: there are "
+            f"{', '.join(newest_versions(name)) or 'none'}"
         )
     if not is_complete(info):
         raise ValueError(
@@ -172,6 +181,14 @@ def check_complete(name: str, number: str) -> VersionInfo:
             "the same flow run again completes it"
         )
     return info
+
+
+def newest_versions(name: str, num: int = 10) -> list[str]:
+    """List the numbers of the newest versions of a model, the newest first."""
+    found = client().search_model_versions(
+        f"name = '{name}'", max_results=num, order_by=["version_number DESC"]
+    )
+    return [str(info.version) for info in found]
 
 
 def check_model(name: str) -> None:
@@ -212,12 +229,15 @@ def model_names() -> list[str]:
 @one_line_errors()
 def list_models() -> list[dict[str, Any]]:
     """List all registered models: name, versions, aliases, and the tags of their champions."""
+    database = mlflow_client.own_database()
+    if database:
+        return read_models(database)
     found = []
     for model in _all_pages(client().search_registered_models):
         named = {alias: str(number) for alias, number in sorted(model.aliases.items())}
         champion = named.get(CHAMPION)
         tags = client().get_model_version(model.name, champion).tags if champion else {}
-        latest = max((int(made.version) for made in versions_of(model.name)), default=0)
+        latest = int(next(iter(newest_versions(model.name, 1)), 0))
         found.append({"model": model.name, "versions": latest, "aliases": named, "champion": tags})
     return found
 
@@ -230,30 +250,47 @@ def versions_of(name: str) -> list[VersionInfo]:
 @one_line_errors()
 def registered_scores(*, only_aliased: bool = False) -> list[tuple[str, str]]:
     """List the model name and scores of every registered version, or of every aliased one."""
-    found = []
-    for model in _all_pages(client().search_registered_models):
-        aliased = {str(number) for number in model.aliases.values()}
-        named = [
-            made
-            for made in versions_of(model.name)
-            if not only_aliased or str(made.version) in aliased
-        ]
-        found += [(model.name, made.tags.get(SCORES, "")) for made in named]
-    return found
+    named = _aliases_of_versions() if only_aliased else {}
+    return [
+        (name, key)
+        for name, number, key in _tags_of_versions(SCORES)
+        if not only_aliased or (name, number) in named
+    ]
 
 
 @one_line_errors()
-def versions_by_scores(name: str) -> dict[str, str]:
-    """Describe the versions of a model with their aliases, oldest first, by scores digest."""
-    made = sorted(versions_of(name), key=lambda each: int(each.version))
-    named = aliases(name) if made else {}
-    described = {}
-    for each in made:
-        shown = ", ".join(alias for alias, number in named.items() if number == str(each.version))
-        described[each.tags.get(SCORES, "")] = f"version {each.version}" + (
-            f" ({shown})" if shown else ""
-        )
-    return described
+def versions_by_snapshot(dataset: str) -> dict[str, list[str]]:
+    """Describe the versions of a dataset with their aliases, oldest first, by snapshot."""
+    named = _aliases_of_versions()
+    found: dict[str, list[str]] = {}
+    for name, number, snapshot in _tags_of_versions(SNAPSHOT):
+        if name == dataset and snapshot:
+            shown = ", ".join(named.get((name, number), ()))
+            described = f"version {number}" + (f" ({shown})" if shown else "")
+            found.setdefault(snapshot, []).append(described)
+    return found
+
+
+def _tags_of_versions(tag: str) -> list[tuple[str, str, str]]:
+    """List model, version and one tag of every version, in order; empty where it has none."""
+    database = mlflow_client.own_database()
+    if database:
+        return read_tags(database, tag)
+    infos = [info for name in model_names() for info in versions_of(name)]
+    infos.sort(key=lambda info: (info.name, int(info.version)))
+    return [(str(info.name), str(info.version), info.tags.get(tag, "")) for info in infos]
+
+
+def _aliases_of_versions() -> dict[tuple[str, str], list[str]]:
+    """List the aliases of each version that has some."""
+    database = mlflow_client.own_database()
+    if database:
+        return read_aliases(database)
+    found: dict[tuple[str, str], list[str]] = {}
+    for model in _all_pages(client().search_registered_models):
+        for alias, number in sorted(model.aliases.items()):
+            found.setdefault((model.name, str(number)), []).append(alias)
+    return found
 
 
 def _all_pages(search: Callable[..., Any]) -> list[Any]:

@@ -1,6 +1,9 @@
 """Predictions of a checkpoint and of the baselines for a split, as metrics take them."""
 
+from collections.abc import Sequence
 from typing import Any
+
+import pyarrow as pa
 
 from data.text.encoder import Encoder
 from rnn_models.evaluation.baselines import find_baseline
@@ -17,12 +20,22 @@ OUTPUTS = "outputs.parquet"
 def side(tokens: TokenSet, index: int, split: str) -> list[Any]:
     """Read one side of a split as the publisher wrote it, in the order of the examples.
 
-    A side that the rows do not have is all empty texts.
+    A side that the rows do not have is all empty texts. Validation rows with a
+    label that no training row has are left out, as in the examples.
     """
     table = tokens.snapshot_of().table(split)
     names = ("", *find_problem(tokens.problem).sides(table.column_names))[-2:]
+    if split == "validation" and tokens.sizes["labels"]:
+        table = table.filter(has_known_labels(table[names[1]], tokens.sizes["labels"]))
     column: list[Any] = table[names[index]].to_pylist() if names[index] else [""] * table.num_rows
     return column
+
+
+def has_known_labels(column: pa.ChunkedArray, labels: Sequence[str]) -> pa.Array:
+    """Mark the rows whose label or tags are all known."""
+    known = set(labels)
+    values = column.to_pylist()
+    return pa.array([{*([row] if isinstance(row, str) else row)} <= known for row in values])
 
 
 def sources(tokens: TokenSet, split: str = "test") -> list[Any]:

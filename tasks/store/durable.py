@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from rnn_models.checkpoints.durable_rename import flush_one
+
 
 def write_text(path: Path, text: str) -> None:
     """Write a text file to the disk, whole or not at all; it replaces an earlier one."""
@@ -34,22 +36,14 @@ def rename(before: Path, after: Path) -> None:
     """
     flush(before)
     before.replace(after)
-    _flush_one(after.parent)
+    flush_one(after.parent)
 
 
 def flush(path: Path) -> None:
     """Write a file, or a folder with everything in it, to the disk."""
     for each in path.rglob("*") if path.is_dir() else ():
-        _flush_one(each)
-    _flush_one(path)
-
-
-def _flush_one(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+        flush_one(each)
+    flush_one(path)
 
 
 def append_line(path: Path, content: Mapping[str, Any]) -> None:
@@ -64,7 +58,7 @@ def append_line(path: Path, content: Mapping[str, Any]) -> None:
         file.flush()
         os.fsync(file.fileno())
     if is_new:
-        _flush_one(path.parent)
+        flush_one(path.parent)
 
 
 def read_lines(path: Path) -> list[dict[str, Any]]:

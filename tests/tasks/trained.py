@@ -64,8 +64,14 @@ def registered(scores: Scores, *aliases: str) -> str:
     name = scores.dataset
     if not client.search_registered_models(f"name = '{name}'"):
         client.create_registered_model(name)
+    tokens = TokenSet.find(name, scores.tokens)
     made = client.create_model_version(
-        name, source=str(scores.folder), tags={versions.SCORES: scores.digest}
+        name,
+        source=str(scores.folder),
+        tags={
+            versions.SCORES: scores.digest,
+            versions.SNAPSHOT: tokens.snapshot if tokens else "",
+        },
     )
     for alias in aliases:
         mlflow_client.set_alias(name, alias, made.version)

@@ -318,3 +318,23 @@ def test_rows_written_as_parquet_read_back_equal(
         (number, text, None if label is None else str(label))
         for number, (text, label) in enumerate(rows, 1)
     ]
+
+
+@pytest.mark.parametrize("sizes", [(3, 3), (3, 300), (300, 3), (3, 3, 3)])
+@pytest.mark.parametrize("options", [{}, {"write_page_index": True}, {"row_group_size": 2}])
+def test_joined_parquet_files_are_refused(sizes: tuple[int, ...], options: dict[str, Any]) -> None:
+    files = [
+        parquet(
+            pa.table({"text": [f"row {i}" for i in range(num)], "label": ["a"] * num}), **options
+        )
+        for num in sizes
+    ]
+    for whole in files:
+        assert len(read("parquet", whole, TABLE)) > 0
+    with pytest.raises(RowError, match="several Parquet files one behind the other"):
+        read("parquet", b"".join(files), TABLE)
+
+
+def test_joined_arrow_streams_are_refused() -> None:
+    with pytest.raises(RowError, match="several Arrow files one behind the other"):
+        read("arrow", 2 * WRITERS["arrow stream"](SAMPLE), TABLE)

@@ -2,8 +2,15 @@
 
 import pytest
 import torch
+from safetensors.torch import save_file
 
-from rnn_models.checkpoints.checkpoint import load_model, load_weights, save_model, weights_of
+from rnn_models.checkpoints.checkpoint import (
+    WEIGHTS,
+    load_model,
+    load_weights,
+    save_model,
+    weights_of,
+)
 from rnn_models.decoding.predict import predict_all
 
 
@@ -65,3 +72,18 @@ def test_weights_of_another_shape_are_refused_by_name(sentiment):
     weights["project.bias"] = torch.zeros(1)  # would spread over all labels
     with pytest.raises(ValueError, match=r"project.bias must be of shape \(3,\), got \(1,\)"):
         load_weights(sentiment.model(), weights)
+
+
+@pytest.mark.parametrize("wrong", [float("nan"), float("inf")])
+def test_weights_that_are_not_finite_are_neither_written_nor_read(sentiment, wrong, tmp_path):
+    model = sentiment.model()
+    written(sentiment, model, tmp_path)
+    weights = weights_of(model)
+    weights["project.bias"][1] = wrong
+    before = (tmp_path / WEIGHTS).read_bytes()
+    with pytest.raises(FloatingPointError, match=r"weights of project\.bias are infinite or not"):
+        save_model(tmp_path, weights, sentiment.problem, sentiment.sizes, sentiment.settings)
+    assert (tmp_path / WEIGHTS).read_bytes() == before
+    save_file(weights, tmp_path / WEIGHTS)
+    with pytest.raises(FloatingPointError, match=r"model\.safetensors cannot be used: retrain"):
+        load_model(tmp_path)

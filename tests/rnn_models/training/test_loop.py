@@ -18,7 +18,6 @@ from rnn_models.checkpoints.checkpoint import load_weights, weights_of
 from rnn_models.decoding.predict import predict_all
 from rnn_models.problem import Loss, problem_names
 from rnn_models.settings import Activation, Encoder
-from rnn_models.training import loop as training_module
 from rnn_models.training.history import Epoch, TrainingHistory, stalls
 from rnn_models.training.loop import fit
 from rnn_models.training.optimizer import learning_rate
@@ -410,10 +409,7 @@ def test_skipped_steps_are_counted_by_epoch(posed_larger):
     ]
 
 
-def test_steps_skipped_in_a_row_are_counted_across_a_lost_machine(
-    posed_larger, tmp_path, monkeypatch
-):
-    monkeypatch.setattr(training_module, "SAVE_EVERY_SECONDS", -1.0)
+def test_steps_skipped_in_a_row_are_counted_across_a_lost_machine(posed_larger, tmp_path):
     seen = []
 
     def kill_at_the_third(step):
@@ -421,7 +417,11 @@ def test_steps_skipped_in_a_row_are_counted_across_a_lost_machine(
         if len(seen) == 3:
             raise KilledError
 
-    options = {"resume": tmp_path / "state.safetensors", "on_step": kill_at_the_third}
+    options = {
+        "resume": tmp_path / "state.safetensors",
+        "on_step": kill_at_the_third,
+        "save_steps": 1,
+    }
     with pytest.raises(KilledError):
         fitted(posed_larger, spoilt(posed_larger.problem, lambda number: True), **options)
     with pytest.raises(FloatingPointError, match=f"stopped at step {MAX_NON_FINITE - 1}:"):

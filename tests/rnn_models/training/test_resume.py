@@ -1,11 +1,16 @@
 """Limits and lost machines: a training ends in good order, and goes on as if nothing had been."""
 
+import logging
 import math
 
 import pytest
-from safetensors.torch import load_file
+import torch
+from safetensors.torch import load_file, save_file
 
-from rnn_models.training import loop as training_module
+from rnn_models.settings import TrainSettings
+from rnn_models.training.resume import remove_states, state_before
+from rnn_models.training.saving import Saving
+from rnn_models.training.training_state import Training
 from tests.rnn_models.training.test_loop import (
     KilledError,
     are_equal,
@@ -28,12 +33,6 @@ WAYS = {
 }
 
 
-@pytest.fixture
-def saved_at_each_step(monkeypatch):
-    monkeypatch.setattr(training_module, "SAVE_EVERY_SECONDS", -1.0)
-
-
-@pytest.mark.usefixtures("saved_at_each_step")
 @pytest.mark.parametrize("changes", WAYS.values(), ids=list(WAYS))
 def test_a_training_killed_at_any_step_ends_as_one_that_was_not(posed_larger, changes, tmp_path):
     seen = []
@@ -45,7 +44,11 @@ def test_a_training_killed_at_any_step_ends_as_one_that_was_not(posed_larger, ch
 
     whole = fitted(posed_larger, resume=tmp_path / "whole.safetensors", **changes)
     parts, kills = go_on_until_done(
-        posed_larger, tmp_path / "parts.safetensors", on_step=kill_every_third, **changes
+        posed_larger,
+        tmp_path / "parts.safetensors",
+        on_step=kill_every_third,
+        save_steps=1,
+        **changes,
     )
     assert kills > 2
     assert len(seen) <= len(whole.steps) + kills  # of each kill one step is made again, no epoch
@@ -121,3 +124,112 @@ def test_what_is_told_elsewhere_is_written_before_a_training_is_saved(posed_larg
     seen = []
     fitted(posed_larger, resume=path, on_save=lambda: seen.append(path.exists()), max_epochs=2)
     assert seen == [False, True]
+
+
+@pytest.mark.parametrize("interval", [1, 2, 5])
+def test_a_kill_costs_at_most_one_interval_of_steps(posed_larger, interval, tmp_path):
+    seen = []
+
+    def kill_every_seventh(step):
+        seen.append(step.step)
+        if len(seen) % 7 == 0:
+            raise KilledError
+
+    path = tmp_path / "state.safetensors"
+    history, kills = go_on_until_done(
+        posed_larger, path, on_step=kill_every_seventh, save_steps=interval
+    )
+    assert kills > 1
+    assert len(seen) <= len(history.steps) + interval * kills
+    assert are_equal(history.weights, fitted(posed_larger).weights)
+
+
+def test_seconds_between_savings_count_within_an_epoch(posed_larger, tmp_path):
+    saved = []
+    options = {"resume": tmp_path / "state.safetensors", "on_save": lambda: saved.append(1)}
+    fitted(posed_larger, max_epochs=1, save_seconds=1e9, **options)
+    assert len(saved) == 1
+    fitted(posed_larger, max_epochs=2, save_seconds=0.0, **options)
+    assert len(saved) > 2
+
+
+def test_savings_by_time_wait_a_hundred_times_as_long_as_one_takes(posed_larger):
+    saving = Saving(None, posed_larger.settings.with_changes({"save_seconds": 0.0}), lambda: None)
+    saving.cost_seconds = 1e9
+    saving.save = lambda training: pytest.fail("saved too early")
+    training = Training(posed_larger.problem, posed_larger.sizes, posed_larger.settings)
+    saving.save_if_due(training)
+    saving.save_epoch(training, is_last=False)
+
+
+def truncate(path):
+    path.write_bytes(path.read_bytes()[:-100])
+
+
+def flip(path):
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(content)
+
+
+def empty(path):
+    path.write_bytes(b"")
+
+
+def swap(path):
+    save_file({"now.weight": torch.ones(1)}, path)
+
+
+@pytest.mark.parametrize("damage", [truncate, flip, empty, swap])
+@pytest.mark.parametrize("damaged", ["newest", "both"])
+def test_a_damaged_state_counts_as_missing(posed_larger, damage, damaged, tmp_path, caplog):
+    path = tmp_path / "state.safetensors"
+    options = {"resume": path, "schedule": "constant"}
+    fitted(posed_larger, max_epochs=2, **options)
+    for each in (path, state_before(path))[: 1 + (damaged == "both")]:
+        damage(each)
+    with caplog.at_level(logging.WARNING):
+        steps = []
+        gone_on = fitted(posed_larger, on_step=steps.append, **options)
+    assert f"{path} is damaged" in caplog.text
+    whole = fitted(posed_larger, schedule="constant")
+    assert len(steps) == len(whole.steps) * (3 if damaged == "both" else 2) // 3
+    assert are_equal(gone_on.weights, whole.weights)
+
+
+def test_a_crash_between_the_two_renames_leaves_the_state_before(posed_larger, tmp_path):
+    path = tmp_path / "state.safetensors"
+    fitted(posed_larger, resume=path, max_epochs=2)
+    path.replace(state_before(path))
+    steps = []
+    fitted(posed_larger, resume=path, on_step=steps.append)
+    assert len({step.epoch for step in steps}) == 1
+
+
+def test_no_state_of_a_finished_training_is_left(posed_larger, tmp_path):
+    path = tmp_path / "state.safetensors"
+    fitted(posed_larger, resume=path)
+    assert sorted(each.name for each in tmp_path.iterdir()) == [
+        "state-before.safetensors",
+        "state.safetensors",
+    ]
+    remove_states(path)
+    assert not list(tmp_path.iterdir())
+
+
+def test_weights_that_are_not_finite_are_never_saved(posed_larger, tmp_path):
+    path = tmp_path / "state.safetensors"
+    fitted(posed_larger, resume=path, max_epochs=1)
+    before = path.read_bytes()
+    training = Training(posed_larger.problem, posed_larger.sizes, posed_larger.settings)
+    with torch.no_grad():
+        training.parameters[0].view(-1)[0] = math.inf
+    with pytest.raises(FloatingPointError, match=r"not a number.*Lower learning_rate"):
+        Saving(path, posed_larger.settings, lambda: None).save(training)
+    assert path.read_bytes() == before
+
+
+def test_how_often_a_training_is_saved_changes_no_digest():
+    often = TrainSettings(save_steps=3, save_seconds=1.0)
+    assert often.of_weights == TrainSettings().of_weights
+    assert TrainSettings(seed=2).of_weights != TrainSettings().of_weights

@@ -9,7 +9,6 @@ import torch
 
 from rnn_models.batching.batch import Ragged
 from rnn_models.problem import Windows
-from rnn_models.training import loop as training_module
 from rnn_models.training.loop import fit
 from rnn_models.training.training_state import Training
 from rnn_models.training.validation import mean_loss
@@ -110,8 +109,7 @@ def test_a_training_in_windows_repeats_itself_to_the_last_bit(encoder):
 
 
 @pytest.mark.parametrize("encoder", ["lstm", "gru", "rnn"])
-def test_the_carried_state_survives_a_lost_machine(encoder, tmp_path, monkeypatch):
-    monkeypatch.setattr(training_module, "SAVE_EVERY_SECONDS", -1.0)
+def test_the_carried_state_survives_a_lost_machine(encoder, tmp_path):
     examples = texts(50, 20)
     seen = []
 
@@ -128,6 +126,7 @@ def test_the_carried_state_survives_a_lost_machine(encoder, tmp_path, monkeypatc
                     encoder=encoder,
                     resume=tmp_path / "state.safetensors",
                     on_step=kill_every_third,
+                    save_steps=1,
                 )
             except KilledError:
                 continue

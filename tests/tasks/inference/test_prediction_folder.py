@@ -1,5 +1,6 @@
 """The folder of predictions: nothing in it that predictions did not write is ever changed."""
 
+import errno
 from pathlib import Path
 from typing import Any
 
@@ -227,3 +228,59 @@ def test_our_parts_are_known_by_what_they_say(tmp_path: Path) -> None:
         pa.table({"a": [1]}), path, {"refrain.part": "0123456789abcdef", "refrain.model": "m"}
     )
     assert check_target(tmp_path)[path]["refrain.model"] == "m"
+
+
+def test_no_rows_make_an_empty_table_and_are_unchanged_only_the_second_time(
+    models: dict[str, Served], tmp_path: Path
+) -> None:
+    source, out = tmp_path / "texts.csv", tmp_path / "out"
+    source.write_text("text\n")
+    first = predicted("made_sentiment/1", source, out)
+    assert (first.rows, first.made, first.is_unchanged) == (0, 1, False)
+    found = pd.read_parquet(out)
+    assert (len(found), {"text", "label"} <= set(found.columns)) == (0, True)
+    assert predicted("made_sentiment/1", source, out).is_unchanged
+
+
+def test_rows_that_are_gone_leave_no_part_and_count_as_a_change(
+    models: dict[str, Served], tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    sources = [str(write_texts(tmp_path / f"{name}.parquet", "lumo")) for name in "ab"]
+    predicted("made_sentiment/1", sources, out)
+    now = predicted("made_sentiment/1", sources[:1], out)
+    assert (now.rows, now.made, now.removed, now.is_unchanged) == (1, 0, 1, False)
+
+
+SPARK = "part-00007-4f0c7a6e-0d5b-4a52-9d2e-3c6f8f1b2a10-c000.snappy.parquet"
+
+
+def test_texts_in_files_as_spark_names_them_are_read_and_left_alone(
+    models: dict[str, Served], tmp_path: Path
+) -> None:
+    folder = tmp_path / "texts"
+    write_texts(folder / "stars=5" / SPARK, "lumo", "sela")
+    (folder / "_SUCCESS").write_text("")
+    before = contents(folder)
+    pattern = str(folder / "*" / "*.parquet")
+    assert predicted("made_sentiment/1", pattern, tmp_path / "out", keep=("stars",)).rows == 2
+    assert contents(folder) == before
+    assert pd.read_parquet(tmp_path / "out")["stars"].tolist() == ["5", "5"]
+    with pytest.raises(ValueError, match=r"snappy\.parquet, a file that is to be read"):
+        predicted("made_sentiment/1", pattern, folder / "stars=5" / "..", overwrite=True)
+    assert contents(folder) == before
+
+
+def test_a_part_whose_disk_is_full_leaves_no_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(table: pa.Table, path: Path) -> None:
+        path.write_bytes(b"half")
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(pq, "write_table", refuse)
+    with pytest.raises(OSError, match="No space left"):
+        write_part(
+            pa.table({"a": [1]}), tmp_path / "part-00001.parquet", {"refrain.part": "0" * 16}
+        )
+    assert not list(tmp_path.iterdir())

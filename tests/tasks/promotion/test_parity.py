@@ -55,6 +55,16 @@ def test_nothing_is_nothing_however_it_is_written() -> None:
     assert list(differences(*said)) == []
 
 
+@pytest.mark.parametrize("wrong", [float("nan"), float("inf"), -float("inf")])
+def test_an_answer_that_is_no_number_equals_nothing(wrong: float) -> None:
+    (found,) = differences(table(wrong), table(wrong))
+    assert found.startswith("row 2, entities: expected a finite number, found [{")
+    alone = pd.DataFrame({"score": [0.5, wrong]})
+    assert (
+        next(differences(alone, alone)) == f"row 2, score: expected a finite number, found {wrong}"
+    )
+
+
 def test_a_version_that_says_the_same_is_measured(models: dict[str, Served]) -> None:
     made = models["generation"]  # asked twice: to go on with texts, and for their costs
     told = check_parity(made.version, made.scores, made.tokens)

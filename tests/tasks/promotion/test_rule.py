@@ -1,5 +1,7 @@
 """The rule of promotion, on comparisons written down by hand."""
 
+import math
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -258,3 +260,43 @@ def test_only_a_model_that_is_not_promoted_says_that_more_may_help(
     assert found is is_promoted
     assert reason.endswith(": it is worse. Validation was still improving") is not is_promoted
     assert ("improving" in reason) is not is_promoted
+
+
+POLICIES = ("superior", "not_worse", "always", "never")
+
+
+@pytest.mark.parametrize("policy", POLICIES)
+@pytest.mark.parametrize("score", [math.nan, math.inf, -math.inf])
+@pytest.mark.parametrize("is_first", [True, False])
+def test_a_challenger_whose_score_is_no_number_is_promoted_under_no_policy(
+    policy: str, score: float, is_first: bool
+) -> None:
+    found = None if policy == "always" else compared(score, 79.0)
+    is_promoted, reason = decided(found, {"policy": policy}, score=score, is_first=is_first)
+    assert not is_promoted
+    assert reason == (
+        f"not promoted under any policy: accuracy of the challenger is {score}, "
+        "expected a finite number"
+    )
+
+
+@pytest.mark.parametrize("policy", ["superior", "not_worse"])
+@pytest.mark.parametrize("is_first", [True, False])
+def test_nothing_is_compared_with_a_champion_whose_score_is_no_number(
+    policy: str, is_first: bool
+) -> None:
+    found = compared(80.0, math.nan)
+    is_promoted, reason = decided(found, {"policy": policy}, is_first=is_first)
+    assert not is_promoted
+    assert "accuracy of champion version 3 is nan, expected a finite number" in reason
+    assert "promotion.policy=always promotes without a comparison" in reason
+
+
+@pytest.mark.parametrize("name", ["gain", "low", "high", "p_swaps"])
+@pytest.mark.parametrize("policy", ["superior", "not_worse"])
+def test_a_comparison_that_is_not_finite_promotes_nothing(name: str, policy: str) -> None:
+    found = replace(compared(90.0, 79.0), **{name: math.nan})
+    if name == "p_swaps":
+        found = replace(found, p_bootstrap=math.nan)
+    is_promoted, reason = decided(found, {"policy": policy})
+    assert (is_promoted, reason.endswith("the comparison is not finite")) == (False, True)

@@ -1,0 +1,54 @@
+"""Rows from standard input are a file for as long as they are answered."""
+
+import io
+from pathlib import Path
+
+import pytest
+
+from tasks.inference.standard_input import ending_of, with_standard_input
+
+ROWS = b"text\nlumo\n"
+
+
+@pytest.mark.parametrize(
+    ("head", "ending"),
+    [
+        (b"PAR1\x15\x04", "parquet"),
+        (b'\n {"text": "a"}\n', "jsonl"),
+        (b'\xef\xbb\xbf{"text": "a"}\n', "jsonl"),
+        (b"id\ttext\n1\tlumo\n", "tsv"),
+        (b"id,text\n1,a\tb\n", "csv"),
+        (b"text\nlumo\n", "csv"),
+        (b"", "csv"),
+    ],
+)
+def test_the_first_bytes_tell_the_format(head: bytes, ending: str) -> None:
+    assert ending_of(head) == ending
+
+
+def test_rows_are_in_a_file_named_by_their_content_until_the_end(store: Path) -> None:
+    names = []
+    for _ in range(2):
+        with with_standard_input(["a.csv", "-"], io.BytesIO(ROWS)) as (first, path):
+            assert (first, Path(path).read_bytes()) == ("a.csv", ROWS)
+            names.append(path)
+        assert not Path(path).exists()
+    assert names[0] == names[1]
+    with with_standard_input(["-"], io.BytesIO(ROWS + ROWS)) as (other,):
+        assert other not in names
+
+
+def test_files_alone_leave_standard_input_unread(store: Path) -> None:
+    stream = io.BytesIO(ROWS)
+    with with_standard_input(["a.csv"], stream) as sources:
+        assert sources == ["a.csv"]
+    assert stream.tell() == 0
+    assert not (store / "tmp").exists()
+
+
+def test_standard_input_is_named_once(store: Path) -> None:
+    with (
+        pytest.raises(ValueError, match="names standard input twice"),
+        with_standard_input(["-", "-"], io.BytesIO(ROWS)),
+    ):
+        pass
