@@ -39,7 +39,9 @@ def train(run_id: str, first: int, last: int, *, epoch_ends: int = 0) -> MetricP
     """Steps of a training of two epochs of 25 steps."""
     points = MetricPoints(run_id, "validation_accuracy")
     for number in range(first, last + 1):
-        points.add_step(TrainingStep((number - 1) // 25 + 1, number, 1 / number, 1.0, False, 0.1, 9))
+        points.add_step(
+            TrainingStep((number - 1) // 25 + 1, number, 1 / number, 1.0, False, 0.1, 9)
+        )
         if number == epoch_ends:
             points.add_epoch(Epoch(number // 25, number, 0.5, 0.5, 0.0, 1.0, validation_score=0.5))
     return points
@@ -95,7 +97,9 @@ def test_a_line_that_a_crash_cut_short_is_dropped_and_written_again(server: Serv
     again = train("run", 11, 20)
     again.flush()
     assert again.spool.close(5)
-    assert {point[:3] for point in again.spool.points} == {point[:3] for point in points.spool.points}
+    assert {point[:3] for point in again.spool.points} == {
+        point[:3] for point in points.spool.points
+    }
 
 
 @pytest.mark.parametrize("content", ["", "x", "[]", "99999"])
