@@ -9,6 +9,7 @@ engine, a worker's flow run, the worker, and both servers in turn (``servers.py`
 
 import argparse
 import logging
+import os
 import random
 import tempfile
 import time
@@ -28,6 +29,7 @@ from benchmarks.reliability.remains import (
 from benchmarks.reliability.servers import kill_services
 from benchmarks.reliability.tiny_sets import SHAPES, TRAINING, dataset_of, write_sets
 from tasks.settings import Settings, read_settings
+from tasks.store.temporary import sweep_files
 
 COMMAND = "python -m benchmarks.reliability.kills"
 KILLED_IN = ("ingest", "tokenize", "train", "train", "evaluate", "register", "promote")
@@ -114,7 +116,9 @@ def kill_rounds(folder: Path, problems: list[str], num_rounds: int) -> Found:
 
 
 def compare(found: Found, whole: Path, killed: Path, dataset: str) -> None:
-    """Compare a store with kills with one without."""
+    """Compare a store with kills with one without, after what each start sweeps."""
+    os.environ["REFRAIN_HOME"] = str(killed)
+    sweep_files()  # a forked process ends without Python's clean-up
     expected = weights_of(whole)
     same = weights_of(killed)
     found.counts["trainings"] += len(expected)
