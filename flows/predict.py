@@ -4,12 +4,14 @@ from prefect import flow
 
 from tasks.inference.file_answers import PredictSettings
 from tasks.inference.predict_files import Predictions
+from tasks.maintenance.interrupted_runs import cancelled_by_signal
+from tasks.maintenance.run_start import begin_run
 from tasks.predict import choose, predict_files
 
 DEFAULTS = PredictSettings()
 
 
-@flow(flow_run_name="predict-{model}")
+@flow(flow_run_name="predict-{model}", on_crashed=[cancelled_by_signal])
 def predict(
     model: str, source: str | list[str], target: str, settings: PredictSettings = DEFAULTS
 ) -> Predictions:
@@ -23,5 +25,6 @@ def predict(
             _refused.
         settings: Columns of the rows, columns to keep, parameters of the model, rows per file.
     """
+    begin_run()
     version = choose(model)
     return predict_files(version, source, target, settings)

@@ -5,6 +5,8 @@ from prefect import flow
 from tasks.dataset_settings import with_entry_settings
 from tasks.evaluate import evaluate
 from tasks.ingest import ingest
+from tasks.maintenance.interrupted_runs import cancelled_by_signal
+from tasks.maintenance.run_start import begin_run
 from tasks.promote import promote
 from tasks.promotion.evidence import check_promotion
 from tasks.register import register
@@ -16,7 +18,7 @@ from tasks.train import train
 DEFAULTS = Settings()
 
 
-@flow(flow_run_name="retrain-{dataset}")
+@flow(flow_run_name="retrain-{dataset}", on_crashed=[cancelled_by_signal])
 def retrain(
     dataset: str,
     settings: Settings = DEFAULTS,
@@ -35,6 +37,7 @@ def retrain(
         accept: Accept a snapshot that differs from the one before by more than the limits of
             the catalog entry.
     """
+    begin_run()
     settings = with_entry_settings(dataset, settings, catalog)
     rows = ingest(dataset, catalog, snapshot, accept)
     tokens = tokenize(rows, settings.tokens, catalog)

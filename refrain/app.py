@@ -13,7 +13,7 @@ import typer
 
 from refrain.commands import data, predict, project, registry, training
 from refrain.commands.project import project_datasets
-from refrain.environment import prepare
+from refrain.environment import own_process, prepare
 from refrain.errors import fail, plain_errors
 from refrain.interruption import disarm, exit_status, stop_watching, was_interrupted, watch_signals
 from refrain.main_job import main_job
@@ -254,6 +254,7 @@ def main() -> None:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
     watch_signals()
+    own_process()
     try:
         app()
     except SystemExit:

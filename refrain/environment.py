@@ -1,11 +1,21 @@
 """The environment of Prefect and MLflow, set before either is imported."""
 
+import contextlib
 import os
+import threading
 
 from tasks.store.home import home
 from tasks.store.installation import IS_CHECKOUT, PACKAGE, ROOT
+from tasks.store.temporary import use_for_libraries
 
 LOGGERS = f"{PACKAGE}data,rnn_models,{PACKAGE}tasks"
+
+_is_program = threading.Event()
+
+
+def own_process() -> None:
+    """Say that this process is a command, so all of its temporary files may go into the store."""
+    _is_program.set()
 
 
 def prepare(**more: str) -> None:
@@ -29,6 +39,9 @@ def prepare(**more: str) -> None:
         # `refrain check` and others run tasks without a flow run.
         "PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW": "ignore",
         "MLFLOW_DISABLE_TELEMETRY": "true",
+        # A server that restarts or is overloaded for a minute ends no flow run.
+        "PREFECT_CLIENT_RETRY_EXTRA_CODES": "500,504",
+        "PREFECT_CLIENT_MAX_RETRIES": "6",
     }
     for name, value in (chosen | more).items():
         os.environ.setdefault(name, value)
@@ -36,6 +49,9 @@ def prepare(**more: str) -> None:
     if IS_CHECKOUT:
         _be_found_first()
     home().mkdir(parents=True, exist_ok=True)
+    if _is_program.is_set():
+        with contextlib.suppress(OSError):  # a full disk or a store to read only: named later
+            use_for_libraries()
 
 
 def _reach_this_machine_directly() -> None:

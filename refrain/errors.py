@@ -11,6 +11,7 @@ import typer
 
 from refrain.interruption import end_interrupted, is_interruption, was_interrupted
 from refrain.machine_errors import machine_message
+from refrain.server_errors import server_message
 from tasks.store.home import home
 
 
@@ -21,7 +22,7 @@ def plain_errors() -> Iterator[None]:
         yield
     except BaseException as error:
         if is_interruption(error) or (was_interrupted() and not isinstance(error, SystemExit)):
-            end_interrupted()  # an error caused by the signal
+            end_interrupted(error)  # an error caused by the signal
         message = known_error(error)
         if message is None:
             raise
@@ -30,14 +31,11 @@ def plain_errors() -> Iterator[None]:
 
 def known_error(error: BaseException) -> str | None:
     """Return the message of an error that a user can cause, None for any other error."""
-    machine = machine_message(error)
-    if machine:
-        return machine
+    message = machine_message(error) or server_message(error)
+    if message:
+        return message
     if isinstance(error, OSError):
         return _file_message(error)
-    # By name: MLflow takes seconds to import.
-    if any(kind.__name__ == "MlflowException" for kind in type(error).__mro__):
-        return f"MLflow failed: {str(error).splitlines()[0]}"
     return str(error) if isinstance(error, ValueError | FloatingPointError) else None
 
 

@@ -2,7 +2,7 @@
 
 The first signal requests that a running training save its state at the next
 step. Work that does not check for the request is interrupted after a second. A
-second signal interrupts at once. A process that still hangs after a few seconds
+later second signal interrupts at once. A process that still hangs after a few seconds
 is ended.
 """
 
@@ -10,15 +10,19 @@ import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable
 from typing import NoReturn
 
 from tasks import stopping
 
-PATIENCE_SECONDS = 1.0  # for a training to see the request
+PATIENCE_SECONDS = 1.0  # before work that does not check for the request is interrupted
+SAVING_SECONDS = 4.0  # for a training to end its step and save
+REPEAT_SECONDS = 1.0  # make and a terminal send the same signal twice
 LAST_SECONDS = 6.0  # before a process that hangs is ended
 DRAIN_SECONDS = 0.7  # for Prefect's threads to send their last lines
 _signals: list[int] = []
+_arrivals: list[float] = []
 _last_acts: list[Callable[[], None]] = []
 
 
@@ -54,11 +58,14 @@ def stop_watching() -> None:
             signal.signal(number, lambda found, frame: os._exit(128 + found))
 
 
-def end_interrupted() -> NoReturn:
-    """Print that finished stages are kept, and end with the status of the signal."""
+def end_interrupted(error: BaseException) -> NoReturn:
+    """Print what is kept, and end with the status of the signal."""
     disarm()
+    if not _signals and type(error).__name__ == "TerminationSignal":
+        _signals.append(signal.SIGTERM)
+    kept = stopping.describe_saved()
     print(
-        "refrain: stopped. Finished stages are kept; the same command continues from there.",
+        f"refrain: stopped. {kept[0].upper()}{kept[1:]}; the same command continues from there.",
         file=sys.stderr,
         flush=True,
     )
@@ -75,6 +82,10 @@ def watch_signals() -> None:
 
 
 def _handle(number: int, frame: object) -> None:
+    now = time.monotonic()
+    if _arrivals and now - _arrivals[-1] < REPEAT_SECONDS:
+        return
+    _arrivals.append(now)
     _signals.append(number)
     if len(_signals) > 1:
         raise KeyboardInterrupt
@@ -82,7 +93,8 @@ def _handle(number: int, frame: object) -> None:
     print("\nStopping ...", file=sys.stderr, flush=True)
     _end_after(LAST_SECONDS)
     signal.signal(signal.SIGALRM, _interrupt)
-    signal.setitimer(signal.ITIMER_REAL, PATIENCE_SECONDS)
+    patience = SAVING_SECONDS if stopping.is_listening() else PATIENCE_SECONDS
+    signal.setitimer(signal.ITIMER_REAL, patience)
 
 
 def _end_after(seconds: float) -> None:

@@ -8,15 +8,20 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
+from prefect import tags
+
 from flows.retrain import retrain
 from refrain.engine import engine
 from refrain.errors import known_error
 from refrain.progress import quiet, show_progress
+from tasks.maintenance.stale_runs import process_tag
 from tasks.pages.promotion import summary
 from tasks.settings import Settings
 from tasks.store.artifacts import Promotion
 from tasks.store.durable import write_text
 from tasks.store.home import home
+from tasks.store.leases import mine
+from tasks.store.temporary import sweep_files
 from tasks.task_states import outcome
 from tasks.unchanged import find_promotion
 
@@ -36,6 +41,7 @@ def retrain_all(
     """
     rows: dict[str, dict[str, Any]] = {}
     failures: dict[str, str] = {}
+    sweep_files()
     for name, settings in chosen.items():
         started = time.monotonic()
         with _recorded_failure(name, failures), quiet():
@@ -53,7 +59,8 @@ def retrain_all(
             for name in waiting:
                 started = time.monotonic()
                 with _recorded_failure(name, failures):
-                    made = outcome(retrain(name, chosen[name], catalog, snapshot, accept))
+                    with tags(process_tag(mine().key)):  # from the first moment of the flow run
+                        made = outcome(retrain(name, chosen[name], catalog, snapshot, accept))
                     rows[name] = _row(made, started)
     return [rows[name] for name in chosen if name in rows], failures
 

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from tasks.store.home import home
 from tasks.store.installation import project
+from tasks.store.tied_process import tied
 
 START_SECONDS = 600.0  # a busy machine of two cores needs minutes for both servers
 TERM_SECONDS = 8.0
@@ -84,7 +85,9 @@ def running(services: list[Service]) -> Iterator[list[Service]]:
     try:
         yield services
     finally:
-        stop(services)
+        # The last one first: a worker's flow runs report their end to the servers.
+        for service in reversed(services):
+            stop([service])
 
 
 def start(name: str, command: Sequence[str], environment: Mapping[str, str]) -> Service:
@@ -94,7 +97,7 @@ def start(name: str, command: Sequence[str], environment: Mapping[str, str]) -> 
     rotate(log)
     with log.open("wb") as file:
         process = subprocess.Popen(
-            command,
+            tied(command),
             cwd=project(),
             env={
                 **environment,

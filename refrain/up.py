@@ -15,7 +15,9 @@ from refrain.deployments import POOL, Server, deploy
 from refrain.services import Service, check_port, running, start, wait_for
 from tasks.ingestion.catalogs import own_catalogs
 from tasks.registry.links import UI_URL, sqlite_url, ui_page
+from tasks.registry.mlflow_client import client
 from tasks.store.home import home
+from tasks.store.temporary import sweep_services
 
 CHECK_SECONDS = 30.0  # between two checks for schedules added in the dashboard
 
@@ -47,6 +49,8 @@ def serve(*, prefect_port: int, mlflow_port: int) -> int:
         with only_one(addresses):
             check_port(prefect_port, "the Prefect dashboard", "--prefect-port")
             check_port(mlflow_port, "the MLflow UI", "--mlflow-port")
+            sweep_services()
+            client()  # makes, upgrades and checks MLflow's database before the server opens it
             _serve(addresses, prefect_port, mlflow_port)
     except Stopped as stopped:
         return stopped.status

@@ -19,16 +19,10 @@ from rnn_models.training.validation import headline_of
 from tasks import stopping
 from tasks.ingestion.snapshot_writer import REPORT
 from tasks.pages.data import PAGE
-from tasks.pages.training import clipping_words, training_figure
+from tasks.pages.training import clipping_words
 from tasks.registry.tracked_run import metric_points
-from tasks.registry.training_run import (
-    closing,
-    end_run,
-    is_open_to_logs,
-    log_figure,
-    log_file,
-    start_run,
-)
+from tasks.registry.training_log import finish_log, is_logged
+from tasks.registry.training_run import closing, is_open_to_logs, log_file, start_run
 from tasks.settings import TrainChanges, changes
 from tasks.store.artifacts import Checkpoint, TokenSet
 from tasks.store.code import digest, training_code
@@ -48,12 +42,14 @@ def train(tokens: TokenSet, settings: TrainChanges) -> Checkpoint:
     key = digest(tokens.digest, chosen.of_weights, training_code(problem.name))
     found = Checkpoint.find(tokens.dataset, key)
     if found:
-        return unchanged(found)
+        return unchanged(found if is_logged(found) else finish_log(found, tokens))
     with Checkpoint.making(tokens.dataset, key, keep_partial=True) as folder:
         run_id = followed_run(folder, tokens, chosen)
-        with closing(run_id), stopping.listening():
+        with closing(run_id), stopping.listening(tokens.dataset):
             history = followed_fit(problem, tokens, chosen, folder, run_id)
-        return write_checkpoint(folder, key, tokens, problem, chosen, history, run_id)
+        made = write_checkpoint(folder, key, tokens, problem, chosen, history, run_id)
+    stopping.forget_saved()
+    return finish_log(made, tokens)
 
 
 def followed_run(folder: Path, tokens: TokenSet, settings: TrainSettings) -> str:
@@ -77,7 +73,12 @@ def followed_fit(
 ) -> TrainingHistory:
     """Train, and write metrics to the log and to MLflow."""
     with metric_points(run_id, f"validation_{headline_of(problem).name}") as points:
-        hooks = Hooks(points.add_step, points.add_epoch, points.flush, stopping.is_requested)
+
+        def on_save() -> None:
+            points.flush()
+            stopping.note_saved(points.num_steps)
+
+        hooks = Hooks(points.add_step, points.add_epoch, on_save, stopping.is_requested)
         return fit_tokens(problem, tokens, settings, hooks, folder / RESUME)
 
 
@@ -137,9 +138,6 @@ def write_checkpoint(
     steps, epochs = ([vars(item) for item in items] for items in (history.steps, history.epochs))
     text = json.dumps({"steps": steps, "epochs": epochs, "ended": history.ended})
     write_text(folder / "history.json", text)
-    log_file(run_id, folder / "history.json")
-    log_figure(run_id, training_figure(history, settings, problem), "training.png")
-    end_run(run_id, "FINISHED")
     made = Checkpoint(
         dataset=tokens.dataset,
         digest=key,

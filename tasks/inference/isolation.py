@@ -8,13 +8,13 @@ in and out as Parquet files of a temporary folder.
 import json
 import logging
 import os
+import signal
 import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import pandas as pd
@@ -22,6 +22,8 @@ import pandas as pd
 from rnn_models.devices import num_threads
 from tasks.registry.registered_model import download, plain
 from tasks.store.installation import ROOT
+from tasks.store.temporary import temporary_folder
+from tasks.store.tied_process import tied
 
 log = logging.getLogger(__name__)
 MAIN = ROOT / "tasks" / "inference" / "isolated_worker.py"
@@ -51,8 +53,7 @@ def run_apart(name: str, number: str, calls: Sequence[Call], *, is_timed: bool =
     Raises:
         ValueError: If it failed, with the last line of its output.
     """
-    with TemporaryDirectory(prefix="refrain-apart-") as path:
-        folder = Path(path)
+    with temporary_folder("apart") as folder:
         for call, (rows, _) in enumerate(calls):
             rows.to_parquet(folder / f"rows-{call}.parquet")
         download(name, number, folder / "model")
@@ -82,7 +83,7 @@ def _read(path: Path) -> pd.DataFrame:
 def _failure_of(folder: Path) -> str:
     """Run the process on a folder, and give its error in a line; empty if it succeeded."""
     # -P: modules are searched neither in the folder of the script nor in the current one.
-    command = [sys.executable, "-P", str(MAIN), str(folder)]
+    command = tied([sys.executable, "-P", str(MAIN), str(folder)], signal.SIGKILL)
     try:
         done = subprocess.run(
             command,

@@ -29,6 +29,7 @@ from tasks.store import durable
 from tasks.store.artifacts import Snapshot
 from tasks.store.code import digest
 from tasks.store.lookup import begin_work
+from tasks.store.temporary import private_folder
 
 log = logging.getLogger(__name__)
 HASHES = "rows.npy"
@@ -49,7 +50,7 @@ class SnapshotWriter:
         """Begin a snapshot that follows ``parent``."""
         self.entry = entry
         self.parent = parent
-        self.folder = Snapshot.folder_of(entry.name, f"partial-{uuid.uuid4().hex[:8]}")
+        self.folder = private_folder() / f"{entry.name}-{uuid.uuid4().hex[:8]}"
         self.writers: dict[str, pq.ParquetWriter] = {}
         self.content: dict[str, Content] = {
             split: defaultdict(hashlib.sha256) for split in (*SPLITS, REFUSED)
@@ -131,6 +132,7 @@ class SnapshotWriter:
         self._write_report(num_removed, notes, schemes)
         final = Snapshot.folder_of(self.entry.name, key)
         shutil.rmtree(final, ignore_errors=True)  # left by a crash between the two steps below
+        final.parent.mkdir(parents=True, exist_ok=True)
         durable.rename(self.folder, final)
         splits.pop(REFUSED)
         reasons = dict(self.tally.reasons.most_common())

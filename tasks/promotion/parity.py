@@ -4,8 +4,6 @@ import json
 import logging
 import math
 from collections.abc import Iterator
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -20,6 +18,7 @@ from tasks.serving.packing import pack_model
 from tasks.serving.predict_table import LONG_TEXTS, answer
 from tasks.serving.predictor import Predictor
 from tasks.store.artifacts import Checkpoint, ModelVersion, Scores, TokenSet
+from tasks.store.temporary import temporary_folder
 
 log = logging.getLogger(__name__)
 NUM_GOLDEN = 64  # test rows that are compared: a batch
@@ -77,8 +76,8 @@ def checkpoint_answers(
         raise ValueError(
             f"checkpoint {scores.checkpoint} of {scores.dataset} is gone from the store: retrain"
         )
-    with TemporaryDirectory(prefix="refrain-parity-") as folder:
-        predictor = Predictor(pack_model(checkpoint, tokens, Path(folder)))
+    with temporary_folder("parity") as folder:
+        predictor = Predictor(pack_model(checkpoint, tokens, folder))
         return answer(predictor, rows, parameters)
 
 

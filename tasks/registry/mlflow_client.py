@@ -3,9 +3,7 @@
 import logging
 import os
 import re
-import shutil
 import sys
-import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -17,6 +15,7 @@ import pandas as pd
 
 from tasks.registry import registry_tables
 from tasks.registry.links import sqlite_url, ui_page, ui_url
+from tasks.registry.mlflow_database import prepare_database
 from tasks.registry.mlflow_library import (
     Metric,
     MlflowClient,
@@ -25,8 +24,9 @@ from tasks.registry.mlflow_library import (
     RunTag,
     mlflow,
 )
-from tasks.registry.moved_store import FOLDER, follow_move
+from tasks.registry.moved_store import FOLDER
 from tasks.store.home import home
+from tasks.store.temporary import temporary_folder
 
 log = logging.getLogger(__name__)
 VersionInfo = ModelVersion  # MLflow's own class; tasks.store.artifacts has another of its name
@@ -51,7 +51,7 @@ def _client_at(uri: str) -> MlflowClient:
     logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
     home().mkdir(parents=True, exist_ok=True)
     if is_ours():
-        follow_move(home())
+        prepare_database(home())
     return MlflowClient(uri)
 
 
@@ -255,10 +255,9 @@ def aliases_of(name: str, number: str) -> list[str]:
 @contextmanager
 def staging() -> Iterator[Path]:
     """Provide a folder for the files of a model, from which MLflow can import its code."""
-    folder = Path(tempfile.mkdtemp(prefix="refrain-model-"))
-    sys.path.insert(0, str(folder))
-    try:
-        yield folder
-    finally:
-        sys.path.remove(str(folder))
-        shutil.rmtree(folder, ignore_errors=True)
+    with temporary_folder("model") as folder:
+        sys.path.insert(0, str(folder))
+        try:
+            yield folder
+        finally:
+            sys.path.remove(str(folder))

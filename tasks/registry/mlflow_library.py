@@ -1,6 +1,7 @@
 """The one import of MLflow: what it reads at its import is set first, such as telemetry off."""
 
 import os
+from typing import Any
 
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 # The check would ask the package index.
@@ -13,9 +14,12 @@ from mlflow.entities import Dataset, DatasetInput, InputTag, LoggedModel, Metric
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 from mlflow.models import ModelSignature
+from mlflow.store.db import utils
 from mlflow.tracking import MlflowClient
 from mlflow.types import ColSpec, DataType, ParamSchema, ParamSpec, Schema
 from mlflow.types.schema import Array, Map, Object, Property
+
+database: Any = utils  # it has no types
 
 __all__ = [
     "Array",
@@ -39,4 +43,26 @@ __all__ = [
     "RunTag",
     "Schema",
     "mlflow",
+    "newest_schema",
+    "upgrade_schema",
 ]
+
+
+def newest_schema() -> str:
+    """Return the revision of the database schema that the installed MLflow needs."""
+    return str(database._get_latest_schema_revision())
+
+
+def upgrade_schema(address: str) -> None:
+    """Make the tables of an empty database, or upgrade those of an older MLflow.
+
+    MLflow has no public function for it; its command ``mlflow db upgrade`` calls the same.
+    """
+    engine = database.create_sqlalchemy_engine_with_retry(address)
+    try:
+        if database._is_empty_database(engine):
+            database._initialize_tables(engine)
+        else:
+            database._upgrade_db(engine)
+    finally:
+        engine.dispose()

@@ -1,8 +1,6 @@
 """Registered models as MLflow keeps and loads them: signature, requirements, answers here."""
 
-import atexit
 import math
-import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -32,9 +30,11 @@ from tasks.registry.mlflow_library import (
     Schema,
     mlflow,
 )
+from tasks.registry.open_runs import adopt_run
 from tasks.registry.versions import PROBLEM, model_names, newest_versions, version_info
 from tasks.serving.input_texts import broken_character
 from tasks.store.home import home
+from tasks.store.temporary import private_folder
 
 # MLflow's small distribution serves a model: without store, pages, scikit-learn, matplotlib.
 DISTRIBUTIONS = {"mlflow": "mlflow-skinny"}
@@ -125,6 +125,7 @@ def log_model(
         libraries: Those that its code imports.
         tags: Of the logged model.
     """
+    adopt_run(run_id)
     with mlflow.start_run(run_id=run_id):
         model: LoggedModel = mlflow.pyfunc.log_model(
             name="model",
@@ -161,8 +162,7 @@ class Loaded:
         client()
         address = f"models:/{name}/{number}"
         if "%" in str(home()):  # MLflow would decode such a path twice
-            folder = Path(tempfile.mkdtemp(prefix="refrain-model-"))
-            atexit.register(shutil.rmtree, folder, ignore_errors=True)
+            folder = Path(tempfile.mkdtemp(prefix="model-", dir=private_folder()))
             address = str(download(name, number, folder))
         return cls(name, number, mlflow.pyfunc.load_model(address))
 

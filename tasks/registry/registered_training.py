@@ -4,8 +4,6 @@ import json
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 from rnn_models.checkpoints.checkpoint import SETTINGS
@@ -14,6 +12,7 @@ from rnn_models.problem import Problem, find_problem
 from rnn_models.settings import TrainSettings
 from tasks.registry.registered_model import download, find_model
 from tasks.registry.versions import SNAPSHOT, check_complete
+from tasks.store.temporary import temporary_folder
 
 log = logging.getLogger(__name__)
 TOKENS = "refrain.tokens"
@@ -65,8 +64,8 @@ def find_past(model: str, version: str) -> Past:
     name, number = find_model(reference)
     info = check_complete(name, number)
     _check_ours(name, number, info.tags)
-    with TemporaryDirectory(prefix="refrain-replay-") as folder:
-        files = download(name, number, Path(folder)) / "artifacts" / "model"
+    with temporary_folder("replay") as folder:
+        files = download(name, number, folder) / "artifacts" / "model"
         try:
             built = json.loads((files / SETTINGS).read_text())
             weights = read_weights(files)

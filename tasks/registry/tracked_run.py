@@ -1,4 +1,4 @@
-"""Metrics of a training as points of its MLflow run: averaged over steps, written in batches."""
+"""Metrics of a training as points of its MLflow run: averaged over steps, spooled, then sent."""
 
 import math
 import time
@@ -7,9 +7,12 @@ from contextlib import contextmanager
 from statistics import fmean
 
 from rnn_models.training.history import Epoch, TrainingStep
+from tasks.registry.metric_spool import Spool
 from tasks.registry.mlflow_client import log_metrics
 
 STEPS_PER_POINT = 10  # MLflow's pages slow down with every point; the history file has all steps
+PATIENCE_SECONDS = 300.0  # for MLflow to come back once the training is done
+HURRY_SECONDS = 0.5  # after an error or a signal; the rest is sent by the next run
 
 
 def mean(values: Iterable[float | None]) -> float | None:
@@ -19,7 +22,10 @@ def mean(values: Iterable[float | None]) -> float | None:
 
 
 class MetricPoints:
-    """Metrics of steps, averaged over a few and buffered until there are many to write.
+    """Metrics of steps, averaged over ten of them, in the spool of an MLflow run.
+
+    A point ends at each tenth step and at the end of an epoch, also in a
+    training that was resumed: the spool keeps the steps in between.
 
     Args:
         run_id: The MLflow run.
@@ -27,20 +33,23 @@ class MetricPoints:
     """
 
     def __init__(self, run_id: str, score_name: str) -> None:
-        self.run_id = run_id
         self.score_name = score_name
-        self.steps: list[TrainingStep] = []
-        self.points: list[tuple[str, float, int, int]] = []
+        self.spool = Spool(run_id, log_metrics)
+        self.steps = {item["step"]: TrainingStep(**item) for item in self.spool.pending}
+        self.num_steps = 0
 
     def add_step(self, step: TrainingStep) -> None:
         """Count a step; every tenth makes a point."""
-        self.steps.append(step)
-        if len(self.steps) == STEPS_PER_POINT:
-            self._make_points()
+        self.num_steps = step.step
+        self.steps[step.step] = step  # of a step that is repeated, the newer
+        if step.step % STEPS_PER_POINT == 0:
+            self._make_points(step.step)
 
-    def _make_points(self) -> None:
-        done = self.steps
-        self.steps = []
+    def _make_points(self, last: int) -> None:
+        first = last - (last - 1) % STEPS_PER_POINT
+        done = [self.steps[number] for number in sorted(self.steps) if first <= number <= last]
+        done = [step for step in done if step.epoch == done[-1].epoch]
+        self.steps = {number: step for number, step in self.steps.items() if number > last}
         means = {
             "train_loss": mean(step.loss for step in done),
             "gradient_norm": mean(step.gradient_norm for step in done),
@@ -49,12 +58,12 @@ class MetricPoints:
             "tokens_per_second": mean(step.tokens_per_second for step in done),
             "update_ratio": mean(step.update_ratio for step in done),
         }
-        self._put(
-            {name: value for name, value in means.items() if value is not None}, done[-1].step
-        )
+        self._put({name: value for name, value in means.items() if value is not None}, last)
 
     def add_epoch(self, epoch: Epoch) -> None:
-        """Add the losses and the score of an epoch and write everything to MLflow."""
+        """Add the losses and the score of an epoch, and send everything to MLflow."""
+        if epoch.last_step in self.steps:
+            self._make_points(epoch.last_step)
         values = {
             "epoch_train_loss": epoch.train_loss,
             "validation_loss": epoch.validation_loss,
@@ -67,23 +76,23 @@ class MetricPoints:
 
     def _put(self, values: dict[str, float], step: int) -> None:
         now = int(time.time() * 1000)
-        self.points += [(name, value, step, now) for name, value in values.items()]
+        for name, value in values.items():
+            self.spool.add(name, value, step, now)
 
     def flush(self) -> None:
-        """Write the buffered points."""
-        if self.steps:
-            self._make_points()
-        points = self.points
-        self.points = []
-        if points:
-            log_metrics(self.run_id, points)
+        """Write the points, and the steps of the next one, to the disk; a thread sends them."""
+        self.spool.write(vars(step) for step in self.steps.values())
 
 
 @contextmanager
 def metric_points(run_id: str, score_name: str) -> Iterator[MetricPoints]:
-    """Collect metrics, and write the last of them even after an error."""
+    """Collect metrics; what is not sent in time stays in the spool, and a later run sends it."""
     points = MetricPoints(run_id, score_name)
     try:
         yield points
-    finally:
+    except BaseException:
         points.flush()
+        points.spool.close(HURRY_SECONDS)
+        raise
+    points.flush()
+    points.spool.close(PATIENCE_SECONDS)

@@ -1,5 +1,6 @@
 """The MLflow run of a training: opened with its settings and data, filled, and closed."""
 
+import logging
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -7,9 +8,14 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-from tasks.registry.mlflow_client import client, experiment
+from tasks.registry.metric_spool import one_line
+from tasks.registry.mlflow_client import GONE, client, experiment
 from tasks.registry.mlflow_library import Dataset, DatasetInput, InputTag, MlflowException, Param
+from tasks.registry.open_runs import PROCESS, adopt_run
 from tasks.store.artifacts import TokenSet
+from tasks.store.leases import mine
+
+log = logging.getLogger(__name__)
 
 
 def start_run(
@@ -17,7 +23,9 @@ def start_run(
 ) -> str:
     """Open an MLflow run with its settings and its data, and return its id."""
     run = client().create_run(
-        experiment(tokens.dataset), run_name=name, tags={"refrain.problem": tokens.problem, **tags}
+        experiment(tokens.dataset),
+        run_name=name,
+        tags={"refrain.problem": tokens.problem, PROCESS: mine().key, **tags},
     )
     params = {"dataset": tokens.dataset, "problem": tokens.problem, **settings}
     params |= {f"tokens.{name}": value for name, value in tokens.settings.items()}
@@ -50,7 +58,9 @@ def is_open_to_logs(run_id: str) -> bool:
     """Tell whether an MLflow run exists and is not deleted."""
     try:
         run = client().get_run(run_id)
-    except MlflowException:
+    except MlflowException as error:
+        if error.error_code != GONE:
+            raise  # an outage says nothing about the run
         return False
     return bool(run.info.lifecycle_stage == "active")
 
@@ -63,12 +73,20 @@ def end_run(run_id: str, status: str) -> None:
 @contextmanager
 def closing(run_id: str) -> Iterator[None]:
     """Close an MLflow run as failed or killed if the block raises."""
-    client().update_run(run_id, status="RUNNING")
+    adopt_run(run_id)
     try:
         yield
     except BaseException as error:
-        end_run(run_id, "FAILED" if isinstance(error, Exception) else "KILLED")
+        _try_to_end(run_id, "FAILED" if isinstance(error, Exception) else "KILLED")
         raise
+
+
+def _try_to_end(run_id: str, status: str) -> None:
+    """Close an MLflow run; in an outage, leave that to a later run: the error counts more."""
+    try:
+        end_run(run_id, status)
+    except Exception as error:
+        log.warning("MLflow run %s stays open for now: %s", run_id, one_line(error))
 
 
 def run_params(run_id: str) -> dict[str, str]:

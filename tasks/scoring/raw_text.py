@@ -1,13 +1,12 @@
 """The score of a tagger on raw text: test tokens are joined to text, and cut as served text is."""
 
 from collections.abc import Sequence
-from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from data.text.spans import Entity, entities
 from tasks.serving.packing import pack_model
 from tasks.serving.predictor import Predictor
 from tasks.store.artifacts import Checkpoint, TokenSet
+from tasks.store.temporary import temporary_folder
 
 Places = set[tuple[str, int, int]]  # kind, start and stop of each entity of a text
 
@@ -31,8 +30,8 @@ def raw_text_scores(
     Returns:
         Entity F1 in percent, by the name of its metric; nothing where there is no such score.
     """
-    with TemporaryDirectory(prefix="refrain-raw-text-") as folder:
-        predictor = Predictor(pack_model(checkpoint, tokens, Path(folder)))
+    with temporary_folder("raw-text") as folder:
+        predictor = Predictor(pack_model(checkpoint, tokens, folder))
     cuts = predictor.encoder.cuts
     if cuts is None:
         return {}

@@ -3,7 +3,6 @@
 import logging
 from itertools import cycle, islice
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import pandas as pd
@@ -15,6 +14,7 @@ from tasks.scoring.evaluation import Evaluation
 from tasks.serving.packing import pack_model
 from tasks.serving.predictor import Predictor
 from tasks.store.artifacts import Checkpoint, TokenSet
+from tasks.store.temporary import temporary_folder
 
 log = logging.getLogger(__name__)
 SAMPLES = "samples.parquet"
@@ -29,8 +29,8 @@ def write_samples(
     Returns:
         The score by its name; nothing where the format of the texts has no rules.
     """
-    with TemporaryDirectory() as packed:
-        predictor = Predictor(pack_model(checkpoint, tokens, Path(packed)))
+    with temporary_folder("samples") as packed:
+        predictor = Predictor(pack_model(checkpoint, tokens, packed))
     labels = [*islice(cycle(labels), NUM_DRAWN)]
     texts, scores = predictor.continue_texts(
         [""] * NUM_DRAWN, [label or None for label in labels], is_strict=False

@@ -31,6 +31,9 @@ BOUNDARY = frozenset(
         "store/code.py",
         "store/home.py",
         "store/installation.py",
+        "store/leases.py",
+        "store/temporary.py",
+        "store/tied_process.py",
         "task_states.py",
     )
 )

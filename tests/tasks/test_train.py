@@ -1,6 +1,7 @@
 """What the task adds to a training: what names a checkpoint, and what its figure shows."""
 
 import math
+from pathlib import Path
 
 import pytest
 
@@ -48,7 +49,7 @@ def test_a_figure_shows_what_was_allowed_for_every_way_to_clip(
     assert figure.axes[2].get_lines()[0].get_ydata().tolist() == [85.3]
 
 
-def test_a_point_is_the_mean_of_ten_steps_as_far_as_their_values_are_known() -> None:
+def test_a_point_is_the_mean_of_ten_steps_as_far_as_their_values_are_known(store: Path) -> None:
     points = MetricPoints("", "validation_span_f1")
     for number in range(1, 11):
         loss = math.nan if number == 10 else float(number)
@@ -64,7 +65,7 @@ def test_a_point_is_the_mean_of_ten_steps_as_far_as_their_values_are_known() -> 
                 update_ratio=0.5 if number == 1 else None,
             )
         )
-    found = {name: value for name, value, step, _ in points.points if step == 10}
+    found = {name: value for name, value, step, _ in points.spool.points if step == 10}
     expected = {
         "train_loss": 5.0,
         "gradient_norm": 11.0,
@@ -75,11 +76,11 @@ def test_a_point_is_the_mean_of_ten_steps_as_far_as_their_values_are_known() -> 
     assert found == pytest.approx(expected | {"update_ratio": 0.5})
 
 
-def test_what_no_step_knows_makes_no_point() -> None:
+def test_what_no_step_knows_makes_no_point(store: Path) -> None:
     points = MetricPoints("", "validation_span_f1")
-    for number in range(10):
+    for number in range(1, 11):
         points.add_step(TrainingStep(1, number, math.nan, math.inf, False, 0.1, 100.0))
-    assert {name: value for name, value, *_ in points.points} == {
+    assert {name: value for name, value, *_ in points.spool.points} == {
         "gradient_norm": math.inf,
         "clipped_share": 0.0,
         "learning_rate": 0.1,
@@ -89,12 +90,14 @@ def test_what_no_step_knows_makes_no_point() -> None:
 
 @pytest.mark.case("D18")
 def test_mlflow_gets_comparable_losses_and_the_headline_of_each_epoch(
-    monkeypatch: pytest.MonkeyPatch,
+    monkeypatch: pytest.MonkeyPatch, store: Path
 ) -> None:
     written: list[tuple[str, float, int, int]] = []
     monkeypatch.setattr(stage, "log_metrics", lambda run_id, points: written.extend(points))
     epoch = Epoch(1, 41, 0.5, 0.6, 0.0, 2.0, validation_score=85.3, is_chosen_by_score=True)
-    MetricPoints("", "validation_span_f1").add_epoch(epoch)
+    points = MetricPoints("", "validation_span_f1")
+    points.add_epoch(epoch)
+    assert points.spool.close(5)
     found = {name: value for name, value, step, _ in written if step == 41}
     assert found == {
         "epoch_train_loss": 0.5,

@@ -1,0 +1,132 @@
+"""Flow runs and MLflow runs that are open, though their process is gone: closed with the reason.
+
+A run names the lease of its process (``tasks/store/leases.py``): a flow run in a
+tag, an MLflow run too. A run of which nothing is known is left alone.
+"""
+
+import logging
+import socket
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from uuid import UUID
+
+from prefect.client.orchestration import SyncPrefectClient, get_client
+from prefect.client.schemas.filters import (
+    FlowRunFilter,
+    FlowRunFilterId,
+    FlowRunFilterState,
+    FlowRunFilterStateType,
+    TaskRunFilter,
+    TaskRunFilterState,
+    TaskRunFilterStateType,
+)
+from prefect.client.schemas.objects import FlowRun, State, StateType
+from prefect.states import Crashed
+
+from tasks.registry.open_runs import kill_run, open_runs
+from tasks.store.leases import find_lease
+
+log = logging.getLogger(__name__)
+TAG = "process-"
+OPEN = [StateType.RUNNING, StateType.PENDING, StateType.CANCELLING]
+PAGE = 200
+PENDING_SECONDS = 1800.0  # a worker starts a flow run within seconds, also on a busy machine
+
+
+def process_tag(key: str) -> str:
+    """Return the tag of a flow run that names the lease of its process."""
+    return f"{TAG}{key}"
+
+
+def close_stale_runs() -> list[str]:
+    """Close the runs of processes that are gone.
+
+    Returns:
+        A line for each run that was closed.
+    """
+    closed = [*close_flow_runs(), *close_mlflow_runs()]
+    for line in closed:
+        log.warning("closed %s", line)
+    return closed
+
+
+def close_mlflow_runs() -> Iterator[str]:
+    """Close the MLflow runs of processes that are gone, as ``KILLED``."""
+    for run_id, key in open_runs().items():
+        lease = find_lease(key)
+        if lease and lease.is_gone():
+            reason = f"{lease} ended without closing it"
+            if kill_run(run_id, key, reason):
+                yield f"MLflow run {run_id}: {reason}"
+
+
+def close_flow_runs() -> Iterator[str]:
+    """Close the flow runs of processes that are gone, and their task runs, as ``Crashed``."""
+    with get_client(sync_client=True) as client:
+        for run in _open_flow_runs(client):
+            reason = reason_to_close(run)
+            if reason:
+                state: State[None] = Crashed(message=f"{reason}; closed by a later run")
+                for task in _open_task_runs(client, run):
+                    client.set_task_run_state(task, state, force=True)
+                client.set_flow_run_state(run.id, state, force=True)
+                yield f"flow run {run.name}: {reason}"
+
+
+def reason_to_close(run: FlowRun) -> str:
+    """Give the reason why an open flow run is stale; empty if its process may be alive."""
+    keys = [tag.removeprefix(TAG) for tag in run.tags if tag.startswith(TAG)]
+    leases = [lease for lease in map(find_lease, keys) if lease]
+    if leases:
+        # A flow run that started again elsewhere has the tags of all its processes.
+        is_stale = all(lease.is_gone() for lease in leases)
+        return f"{leases[-1]} ended without closing it" if is_stale else ""
+    host, _, process = str(run.infrastructure_pid or "").rpartition(":")
+    if process.isdigit() and host in ("", socket.gethostname()):
+        return "" if _runs_flow(int(process), str(run.id)) else f"process {process} is gone"
+    return _never_started(run)
+
+
+def _never_started(run: FlowRun) -> str:
+    """Tell of a scheduled run that no worker has started within half an hour."""
+    state = run.state
+    if run.deployment_id is None or state is None or state.type != StateType.PENDING:
+        return ""
+    seconds = (datetime.now(UTC) - state.timestamp).total_seconds()
+    is_late = seconds > PENDING_SECONDS and not run.infrastructure_pid
+    return f"its worker did not start it within {seconds / 60:.0f} minutes" if is_late else ""
+
+
+def _runs_flow(process: int, flow_run: str) -> bool:
+    """Tell whether a process of this machine runs a flow run; yes where it cannot be read."""
+    if not Path("/proc/self/environ").exists():
+        return True
+    try:
+        variables = Path(f"/proc/{process}/environ").read_bytes().split(b"\0")
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    except PermissionError:
+        return True
+    return not variables or f"PREFECT__FLOW_RUN_ID={flow_run}".encode() in variables
+
+
+def _open_flow_runs(client: SyncPrefectClient) -> list[FlowRun]:
+    chosen = FlowRunFilter(state=FlowRunFilterState(type=FlowRunFilterStateType(any_=OPEN)))
+    found: list[FlowRun] = []
+    while True:
+        page = client.read_flow_runs(flow_run_filter=chosen, limit=PAGE, offset=len(found))
+        found += page
+        if len(page) < PAGE:
+            return found
+
+
+def _open_task_runs(client: SyncPrefectClient, run: FlowRun) -> list[UUID]:
+    found = client.read_task_runs(
+        flow_run_filter=FlowRunFilter(id=FlowRunFilterId(any_=[run.id])),
+        task_run_filter=TaskRunFilter(
+            state=TaskRunFilterState(type=TaskRunFilterStateType(any_=OPEN))
+        ),
+        limit=PAGE,
+    )
+    return [task.id for task in found]

@@ -1,0 +1,20 @@
+"""Runs and files that killed processes left: the task of the flow."""
+
+import logging
+
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+
+from tasks.maintenance.stale_runs import close_stale_runs
+from tasks.store.temporary import sweep_files
+
+log = logging.getLogger(__name__)
+
+
+@task(task_run_name="reconcile", cache_policy=NO_CACHE, retries=2, retry_delay_seconds=30)
+def close_stale() -> list[str]:
+    """Close stale runs and remove the temporary files of processes that are gone."""
+    sweep_files()
+    closed = close_stale_runs()
+    log.info("closed %d stale runs", len(closed))
+    return closed

@@ -1,0 +1,103 @@
+"""What MLflow keeps of a finished training: points, history, figure. Completed after an outage.
+
+The checkpoint exists before: what is missing in MLflow is logged by the next run.
+"""
+
+import json
+import logging
+from dataclasses import replace
+from pathlib import Path
+
+from rnn_models.problem import find_problem
+from rnn_models.settings import TrainSettings
+from rnn_models.training.history import Epoch, TrainingHistory, TrainingStep
+from rnn_models.training.validation import headline_of
+from tasks.pages.training import training_figure
+from tasks.registry.metric_spool import Spool, one_line, spool_folder
+from tasks.registry.mlflow_client import log_metrics, tracking_uri
+from tasks.registry.open_runs import adopt_run
+from tasks.registry.tracked_run import PATIENCE_SECONDS, MetricPoints
+from tasks.registry.training_run import (
+    end_run,
+    is_open_to_logs,
+    log_figure,
+    log_file,
+    start_run,
+)
+from tasks.store.artifacts import Checkpoint, TokenSet
+from tasks.store.lookup import begin_work
+
+log = logging.getLogger(__name__)
+HISTORY = "history.json"
+
+
+def is_logged(checkpoint: Checkpoint) -> bool:
+    """Tell whether MLflow has the run of a checkpoint, and everything of it."""
+    run_id = checkpoint.mlflow_run
+    return not spool_folder(run_id).exists() and is_open_to_logs(run_id)
+
+
+def finish_log(checkpoint: Checkpoint, tokens: TokenSet) -> Checkpoint:
+    """Log what MLflow lacks of a training, and close its run; if the run is gone, make another.
+
+    Raises:
+        OSError: If MLflow does not respond; the checkpoint and the points are kept.
+    """
+    begin_work()
+    try:
+        return _finished(checkpoint, tokens)
+    except Exception as error:  # of MLflow, of its database, of the network between
+        raise OSError(
+            f"{checkpoint.dataset}: the training is done, but MLflow does not respond at "
+            f"{one_line(tracking_uri())} ({one_line(error)}). The checkpoint {checkpoint.folder} "
+            "is kept: check MLFLOW_TRACKING_URI and the server, and start the same command again"
+        ) from error
+
+
+def _finished(checkpoint: Checkpoint, tokens: TokenSet) -> Checkpoint:
+    history = read_history(checkpoint.folder)
+    if not is_open_to_logs(checkpoint.mlflow_run):
+        checkpoint = _logged_again(checkpoint, tokens, history)
+    run_id = checkpoint.mlflow_run
+    spool = Spool(run_id, log_metrics)
+    spool.write(spool.pending)
+    if not spool.close(PATIENCE_SECONDS):
+        waiting = len(spool.points) - spool.num_sent
+        raise OSError(f"{spool.failure or 'it is slow'}; {waiting} points wait in {spool.folder}")
+    problem = find_problem(checkpoint.problem)
+    figure = training_figure(history, TrainSettings(**checkpoint.settings), problem)
+    log_file(run_id, checkpoint.folder / HISTORY)
+    log_figure(run_id, figure, "training.png")
+    end_run(run_id, "FINISHED")
+    spool.discard()
+    return checkpoint
+
+
+def read_history(folder: Path) -> TrainingHistory:
+    """Read steps and epochs of a training, without weights."""
+    found = json.loads((folder / HISTORY).read_text())
+    return TrainingHistory(
+        steps=[TrainingStep(**item) for item in found["steps"]],
+        epochs=[Epoch(**item) for item in found["epochs"]],
+        ended=found["ended"],
+    )
+
+
+def _logged_again(checkpoint: Checkpoint, tokens: TokenSet, history: TrainingHistory) -> Checkpoint:
+    """Make an MLflow run in place of one that was deleted, with all points of the training."""
+    log.warning(
+        "%s: MLflow run %s of the training was deleted; it is logged again",
+        checkpoint.dataset,
+        checkpoint.mlflow_run,
+    )
+    tags = {"refrain.tokens": tokens.digest, "refrain.replaces": checkpoint.mlflow_run}
+    run_id = start_run(tokens, f"train-{checkpoint.dataset}", checkpoint.settings, tags)
+    adopt_run(run_id)
+    headline = headline_of(find_problem(checkpoint.problem)).name
+    points = MetricPoints(run_id, f"validation_{headline}")
+    for epoch in history.epochs:
+        for step in (step for step in history.steps if step.epoch == epoch.epoch):
+            points.add_step(step)
+        points.add_epoch(epoch)
+    points.spool.close(PATIENCE_SECONDS)
+    return replace(checkpoint, mlflow_run=run_id).commit()

@@ -1,0 +1,51 @@
+"""Temporary files lie in the store, and those of a killed process are removed by the next one."""
+
+import signal
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+from tasks.store.durable import write_json
+from tasks.store.installation import ROOT
+from tasks.store.leases import mine
+from tasks.store.temporary import private_folder, sweep_files, sweep_services, temporary_folder
+
+KILLED = """
+import os, signal, tempfile
+from tasks.store.temporary import temporary_folder, use_for_libraries
+use_for_libraries()
+tempfile.mkdtemp(prefix="of-a-library-")
+with temporary_folder("rows") as folder:
+    (folder / "test.parquet").write_text("a row that is to be forgotten")
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_a_folder_is_in_the_store_and_goes_with_its_block(store: Path) -> None:
+    with temporary_folder("rows") as folder:
+        assert folder.is_dir()
+        assert folder.is_relative_to(store / "tmp")
+    assert not folder.exists()
+
+
+def test_files_of_a_killed_process_are_swept_and_those_of_a_living_one_are_not(store: Path) -> None:
+    done = subprocess.run([sys.executable, "-c", KILLED], cwd=ROOT, check=False)
+    assert done.returncode == -signal.SIGKILL
+    with temporary_folder("mine") as folder:
+        left = [path.name for path in (store / "tmp").rglob("*")]
+        assert "test.parquet" in left
+        assert any(name.startswith("of-a-library-") for name in left)
+        sweep_files()
+        assert folder.is_dir()
+        assert list((store / "tmp").iterdir()) == [private_folder()]
+
+
+def test_what_names_no_process_is_left_to_the_services_that_write_it(store: Path) -> None:
+    (store / "tmp" / "of-the-worker").mkdir(parents=True)
+    gone = replace(mine(), started="1")
+    write_json(gone.path, vars(gone))
+    sweep_files()
+    assert (store / "tmp" / "of-the-worker").is_dir()
+    sweep_services()
+    assert not (store / "tmp" / "of-the-worker").exists()
