@@ -52,7 +52,7 @@ def list_snapshots(dataset: str) -> list[dict[str, Any]]:
     for made in SnapshotLog.of(dataset).ingestions:
         if made.snapshot == made.parent:  # other code or checks gave the same rows
             continue
-        there = Snapshot.find(dataset, made.snapshot)
+        there = Snapshot.listed(dataset, made.snapshot)
         rows.append(
             {
                 "snapshot": made.snapshot,
@@ -74,9 +74,9 @@ def _versions_by_snapshot(dataset: str) -> dict[str, list[str]]:
         return {}
     found: dict[str, list[str]] = {}
     for key, version in versions_by_scores(dataset).items():
-        scores = Scores.find(dataset, key)
-        checkpoint = Checkpoint.find(dataset, scores.checkpoint) if scores else None
-        tokens = TokenSet.find(dataset, checkpoint.tokens) if checkpoint else None
+        scores = Scores.listed(dataset, key)
+        checkpoint = Checkpoint.listed(dataset, scores.checkpoint) if scores else None
+        tokens = TokenSet.listed(dataset, checkpoint.tokens) if checkpoint else None
         if tokens:
             found.setdefault(tokens.snapshot, []).append(version)
     return found

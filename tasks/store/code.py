@@ -28,9 +28,16 @@ BOUNDARY = frozenset(
         "registry/versions.py",
         "settings.py",
         "store/artifacts.py",
+        "store/checksums.py",
         "store/code.py",
+        "store/damaged.py",
+        "store/durable.py",
         "store/home.py",
         "store/installation.py",
+        "store/locks.py",
+        "store/lookup.py",
+        "store/manifests.py",
+        "store/sealed.py",
         "task_states.py",
     )
 )

@@ -3,9 +3,13 @@
 import json
 import os
 import uuid
-from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
+
+from tasks.store.home import home
+
+FLUSHES_AT_ONCE = 8
 
 
 def write_text(path: Path, text: str) -> None:
@@ -39,9 +43,20 @@ def rename(before: Path, after: Path) -> None:
 
 def flush(path: Path) -> None:
     """Write a file, or a folder with everything in it, to the disk."""
-    for each in path.rglob("*") if path.is_dir() else ():
-        _flush_one(each)
+    inside = list(path.rglob("*")) if path.is_dir() else []
+    # At the same time: a file system then writes its journal once for many files.
+    with ThreadPoolExecutor(max(1, min(FLUSHES_AT_ONCE, len(inside)))) as threads:
+        for _ in threads.map(_flush_one, inside):
+            pass  # an error of a thread is raised here
     _flush_one(path)
+
+
+def flush_names(folder: Path) -> None:
+    """Write the name of a folder to the disk, and those of the folders around it in the store."""
+    for parent in folder.parents:
+        _flush_one(parent)
+        if parent == home():
+            break
 
 
 def _flush_one(path: Path) -> None:
@@ -50,25 +65,3 @@ def _flush_one(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-
-
-def append_line(path: Path, content: Mapping[str, Any]) -> None:
-    """Append one line of JSON to a file, and write it to the disk."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    is_new = not path.exists()
-    line = json.dumps(content, ensure_ascii=False)
-    with path.open("a+b") as file:
-        file.seek(0)
-        file.truncate(file.read().rfind(b"\n") + 1)  # drops a line that a crash cut short
-        file.write(f"{line}\n".encode())
-        file.flush()
-        os.fsync(file.fileno())
-    if is_new:
-        _flush_one(path.parent)
-
-
-def read_lines(path: Path) -> list[dict[str, Any]]:
-    """Read what ``append_line`` wrote, without a last line that a crash cut short."""
-    # As bytes: a crash may cut the last line inside a character.
-    lines = path.read_bytes().split(b"\n")[:-1] if path.exists() else []
-    return [json.loads(line) for line in lines if line]

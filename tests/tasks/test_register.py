@@ -15,6 +15,7 @@ from tasks.ingest import ingest
 from tasks.register import register
 from tasks.registry import mlflow_client, versions
 from tasks.registry.lineage import git_commit, libraries
+from tasks.registry.version_files import recorded_files
 from tasks.settings import read_settings
 from tasks.store.artifacts import Checkpoint, Scores, TokenSet
 from tasks.task_states import directly
@@ -60,7 +61,7 @@ def test_a_model_is_registered_once_whole_and_as_challenger(made: Made) -> None:
     first = directly(register, *made)
     assert numbers() == [first.version]
     info = versions.check_complete("made", first.version)
-    files = mlflow_client.model_files(info.source.removeprefix("models:/"))
+    files = recorded_files(info.tags)
     assert {"artifacts/model/model.safetensors", "MLmodel"} <= set(files)
     assert any(path.startswith(f"code/{info.tags['refrain.code']}/tasks/") for path in files)
     again = register.fn(*made)
