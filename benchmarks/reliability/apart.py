@@ -10,6 +10,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
+from refrain.environment import prepare
 from refrain.errors import known_error
 
 MEMORY_BYTES = 3 << 30  # beyond what the process has when it starts
@@ -71,6 +72,7 @@ class Running:
 def _run(pipe: Connection, store: str, function: Callable[..., Any], args: Any) -> None:
     """Run the function, and send what came of it."""
     os.environ["REFRAIN_HOME"] = store
+    prepare()
     silent = os.open(os.devnull, os.O_WRONLY)
     os.dup2(silent, 1)
     os.dup2(silent, 2)

@@ -19,7 +19,6 @@ from benchmarks.reliability.apart import Ended, Running
 from benchmarks.reliability.outcome import finish
 from benchmarks.reliability.small_store import PROBLEMS, result, write_catalog
 from data.catalog.catalog import find_dataset
-from refrain.environment import prepare
 from tasks.ingestion.removals import forget
 
 NUM_DAMAGES = 420
@@ -147,7 +146,6 @@ def build(catalog: Path) -> dict[str, Any]:
 
 def measure(num: int) -> list[Figure]:
     """Damage a store again and again, and retrain after each damage."""
-    prepare(PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL="CRITICAL")
     outcomes = Counter[str]()
     chance = random.Random(0)
     with tempfile.TemporaryDirectory(prefix="damages-") as name:

@@ -7,7 +7,8 @@ from data.errors import RowError
 from tasks.ingestion.snapshot_log import SnapshotLog
 from tasks.store.artifacts import TokenSet
 from tasks.store.home import home
-from tasks.store.manifests import MANIFEST, read_manifest, set_aside_damaged
+from tasks.store.manifests import MANIFEST, read_manifest, set_artifact_aside
+from tasks.store.sealed import DamagedError
 
 
 def check_frozen(entry: Dataset, history: SnapshotLog) -> None:
@@ -48,8 +49,11 @@ def _tokenized_snapshots(dataset: str) -> set[str]:
     """Find the snapshots that have a token set, as every training needs one."""
     found = set[str]()
     for path in (home() / TokenSet.KIND).glob(f"{dataset}-*/{MANIFEST}"):
-        with set_aside_damaged(path.parent):
+        try:
             manifest = read_manifest(path.parent)
-            if manifest and manifest.fields["dataset"] == dataset:
-                found.add(manifest.fields["snapshot"])
+        except DamagedError as error:
+            set_artifact_aside(path.parent, error)
+            continue
+        if manifest and manifest.fields["dataset"] == dataset:
+            found.add(manifest.fields["snapshot"])
     return found

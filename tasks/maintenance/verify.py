@@ -61,7 +61,8 @@ def _set_aside(damage: Damage) -> bool:
 
 
 def _artifacts() -> Iterator[Damage]:
-    for kind in (*KINDS, Promotion):
+    kinds: tuple[type[Artifact], ...] = (*KINDS, Promotion)
+    for kind in kinds:
         for folder in sorted((home() / kind.KIND).glob("*/")):
             fault = _fault_of(kind, folder)
             if fault:

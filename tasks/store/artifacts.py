@@ -21,10 +21,11 @@ import pyarrow.parquet as pq
 from rnn_models.batching.batch import Examples, Ragged, Words
 from rnn_models.layers.word_vectors import Vectors
 from rnn_models.problem import Sizes
+from tasks.store import durable
 from tasks.store.home import home
 from tasks.store.locks import locked
 from tasks.store.lookup import begin_work
-from tasks.store.manifests import MANIFEST, check_files, finish, read_manifest, set_aside_damaged
+from tasks.store.manifests import MANIFEST, check_files, finish, read_manifest, set_artifact_aside
 from tasks.store.sealed import DamagedError
 
 VECTORS = "vectors.npy"
@@ -53,12 +54,14 @@ class Artifact:
     def find(cls, dataset: str, key: str) -> Self | None:
         """Find an artifact that was finished before; a damaged one is set aside and missing."""
         folder = cls.folder_of(dataset, key)
-        with set_aside_damaged(folder):
+        try:
             found = cls.listed(dataset, key)
             if found:
                 check_files(folder)
-            return found
-        return None
+        except DamagedError as error:
+            set_artifact_aside(folder, error)
+            return None
+        return found
 
     @classmethod
     def listed(cls, dataset: str, key: str) -> Self | None:
@@ -116,7 +119,7 @@ class Artifact:
         folder = cls.folder_of(dataset, key)
         if not keep_partial:
             shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir(parents=True, exist_ok=True)
+        durable.make_folder(folder)  # a training saves its state in it
         try:
             yield folder
         except BaseException:

@@ -14,7 +14,7 @@ FLUSHES_AT_ONCE = 8
 
 def write_text(path: Path, text: str) -> None:
     """Write a text file to the disk, whole or not at all; it replaces an earlier one."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent)
     # A name of its own for each writer: two processes may write the same page at once.
     partial = path.with_name(f"{path.name}.{uuid.uuid4().hex[:8]}.partial")
     try:
@@ -51,11 +51,18 @@ def flush(path: Path) -> None:
     _flush_one(path)
 
 
-def flush_names(folder: Path) -> None:
-    """Write the name of a folder to the disk, and those of the folders around it in the store."""
-    for parent in folder.parents:
+def make_folder(folder: Path) -> None:
+    """Make a folder, unless it exists, and write its name to the disk."""
+    if not folder.is_dir():
+        folder.mkdir(parents=True, exist_ok=True)
+        flush_names(folder)
+
+
+def flush_names(path: Path) -> None:
+    """Write the name of a file or folder to the disk, and those of its folders in the store."""
+    for parent in path.parents:
         _flush_one(parent)
-        if parent == home():
+        if parent == home() or not parent.is_relative_to(home()):
             break
 
 

@@ -1,7 +1,6 @@
 """The manifest of an artifact: its fields, and the size and digest of each of its files."""
 
-from collections.abc import Collection, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -65,12 +64,8 @@ def check_files(folder: Path, *, is_thorough: bool = False) -> None:
         raise DamagedError(fault)
 
 
-@contextmanager
-def set_aside_damaged(folder: Path) -> Iterator[None]:
-    """Set a folder aside if the block finds damage in it; then the block ends without a result."""
-    try:
-        yield
-    except DamagedError as error:
-        # A flow run may have removed it meanwhile, or may be making it again.
-        if (folder / MANIFEST).exists():
-            set_aside(folder, str(error))
+def set_artifact_aside(folder: Path, error: DamagedError) -> None:
+    """Set the folder of a damaged artifact aside."""
+    # A flow run may have removed it meanwhile, or may be making it again.
+    if (folder / MANIFEST).exists():
+        set_aside(folder, str(error))

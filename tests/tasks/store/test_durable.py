@@ -33,7 +33,8 @@ def test_a_text_is_flushed_before_its_rename_and_the_folder_after_it(
     tmp_path: Path, calls: list[str]
 ) -> None:
     durable.write_text(tmp_path / "store" / "note", "text")
-    assert calls == ["flush note", "rename to note", "flush store"]
+    names = f"flush {tmp_path.name}"  # the folder is new
+    assert calls == [names, "flush note", "rename to note", "flush store"]
 
 
 def test_a_new_text_replaces_an_earlier_one_and_leaves_no_other_file(tmp_path: Path) -> None:
