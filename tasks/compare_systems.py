@@ -131,10 +131,9 @@ def encoder_scores(
     checkpoint = directly(train, tokens, settings)
     code = scoring_code(tokens, "tasks/compare_systems.py")
     key = digest(checkpoint.digest, tokens.snapshot_of().splits[split], split, code, tokenizer)
-    found = SystemScores.find(tokens.dataset, key)
-    if found:
-        return found
-    with SystemScores.making(tokens.dataset, key):
+    with SystemScores.once(tokens.dataset, key) as (found, _):
+        if found:
+            return found
         _, model = load_model(checkpoint.folder)
         examples = tokens.examples(split)
         started = time.perf_counter()
@@ -163,10 +162,9 @@ def baseline_scores(
     """Score a baseline on a split; its time covers fitting and predicting together."""
     code = scoring_code(tokens, "tasks/compare_systems.py")
     key = digest(tokens.digest, name, tokens.snapshot_of().splits[split], split, code, tokenizer)
-    found = SystemScores.find(tokens.dataset, key)
-    if found:
-        return found
-    with SystemScores.making(tokens.dataset, key):
+    with SystemScores.once(tokens.dataset, key) as (found, _):
+        if found:
+            return found
         baseline = find_baseline(name)
         examples = tokens.examples("train")
         started = time.perf_counter()

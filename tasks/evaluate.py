@@ -51,10 +51,9 @@ def evaluate(
     """Score a model and the baselines on the test split."""
     tokenizer = bleu_tokenizer(tokens, settings, catalog)
     key = digest(checkpoint.digest, tokens.test_split, scoring_code(tokens), tokenizer)
-    found = Scores.find(checkpoint.dataset, key)
-    if found:
-        return unchanged(found)
-    with Scores.making(checkpoint.dataset, key) as folder:
+    with Scores.once(checkpoint.dataset, key) as (found, folder):
+        if found:
+            return unchanged(found)
         problem, model = load_model(checkpoint.folder)
         metrics = [find_metric(name, tokenizer=tokenizer) for name in problem.metrics]
         started = time.perf_counter()

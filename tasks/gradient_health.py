@@ -41,11 +41,10 @@ def check_health(tokens: TokenSet, settings: TrainChanges, num_steps: int) -> He
     key = digest(
         tokens.digest, chosen.of_weights, num_steps, training_code(problem.name), health_code()
     )
-    found = Health.find(tokens.dataset, key)
-    if found:
-        log.info("Unchanged")
-        return found
-    with Health.making(tokens.dataset, key) as folder:
+    with Health.once(tokens.dataset, key) as (found, folder):
+        if found:
+            log.info("Unchanged")
+            return found
         clipped, free = (
             followed_probe(tokens, chosen.with_changes({"clipping": how}), num_steps)
             for how in (chosen.clipping, "none")

@@ -45,10 +45,9 @@ def promote(
         deciding_code(),
         taken_back,
     )
-    found = Promotion.find(name, key)
-    if found:
-        return unchanged(found.seen_now(mlflow_client.aliases_of(name, challenger.version)))
-    with Promotion.making(name, key):
+    with Promotion.once(name, key) as (found, _):
+        if found:
+            return unchanged(found.seen_now(mlflow_client.aliases_of(name, challenger.version)))
         evidence = gather(challenger, champion, scores, tokens, chosen)
         is_promoted, reason = decide(evidence, chosen)
         if is_promoted:

@@ -1,5 +1,6 @@
 """Checkpoint to model version: a model that takes raw rows, and loads without this repository."""
 
+import json
 import logging
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,13 +15,17 @@ from tasks.pages.version import version_page
 from tasks.registry import mlflow_client
 from tasks.registry.lineage import lineage_tags
 from tasks.registry.registered_model import log_model
+from tasks.registry.version_files import FILES, recorded_files, restore
 from tasks.registry.versions import (
     LOGGED_AT,
     PROBLEM,
     SCORES,
+    check_complete,
     delete_leftovers,
+    fault_of_version,
     find_version,
     make_version,
+    model_id_of,
     set_challenger,
     update_tags,
 )
@@ -29,6 +34,7 @@ from tasks.scoring.raw_rows import raw_rows
 from tasks.serving.packing import needed_libraries, pack_code, pack_model, served_modules
 from tasks.serving.predict_table import defaults_of
 from tasks.store.artifacts import Checkpoint, ModelVersion, Scores, TokenSet
+from tasks.store.checksums import FileSum, file_sum
 from tasks.store.code import digest
 from tasks.store.locks import lock_scope, locked
 from tasks.store.lookup import begin_work
@@ -50,6 +56,8 @@ def register(
         found = find_version(name, key)
         delete_leftovers(name, checkpoint.mlflow_run, lock_scope())
         number = found or make(checkpoint, tokens, key=key, code=code, package=package, about=about)
+        if found:
+            mend(checkpoint, tokens, found, code=code, package=package)
         tags = update_tags(name, number, about)
         set_challenger(name, number)
         made = ModelVersion(name, number, checkpoint.mlflow_run, scores.digest)
@@ -78,6 +86,23 @@ def make(
     return number
 
 
+def mend(
+    checkpoint: Checkpoint, tokens: TokenSet, number: str, *, code: Path, package: Path
+) -> None:
+    """Restore the files of a version from its checkpoint, if one is damaged."""
+    name = checkpoint.dataset
+    info = check_complete(name, number)
+    fault = fault_of_version(info)
+    if not fault:
+        return
+    begin_work()
+    log.warning("damaged: %s. It is made again, for version %s", fault, number)
+    _, fresh = logged(checkpoint, tokens, code, package)
+    files = restore(model_id_of(info), fresh, recorded_files(info.tags))
+    mlflow_client.set_version_tag(name, number, FILES, json.dumps(files))
+    mlflow_client.delete_model(fresh)
+
+
 def version_key(checkpoint: Checkpoint, code: str) -> str:
     """Digest what makes two versions the same: the checkpoint and the code that serves it.
 
@@ -89,11 +114,11 @@ def version_key(checkpoint: Checkpoint, code: str) -> str:
 
 def logged(
     checkpoint: Checkpoint, tokens: TokenSet, code: Path, package: Path
-) -> tuple[dict[str, int], str]:
+) -> tuple[dict[str, FileSum], str]:
     """Log a model with MLflow.
 
     Returns:
-        The files that MLflow must keep, with their bytes, and the model's id.
+        The files that MLflow must keep, with their sizes and digests, and the model's id.
     """
     files = pack_model(checkpoint, tokens, package.parent / "model")
     kind = find_problem(checkpoint.problem).output
@@ -110,7 +135,7 @@ def logged(
     )
     kept = {"artifacts": files, "code": package}
     return {
-        f"{name}/{path.relative_to(folder.parent).as_posix()}": path.stat().st_size
+        f"{name}/{path.relative_to(folder.parent).as_posix()}": file_sum(path)
         for name, folder in kept.items()
         for path in folder.rglob("*")
         if path.is_file() and "__pycache__" not in path.parts

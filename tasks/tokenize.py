@@ -28,10 +28,9 @@ def tokenize(snapshot: Snapshot, settings: TokenChanges, catalog: str | None = N
     key = digest(
         snapshot.splits, identity(entry.tokenizer), identified(chosen), sides, token_code()
     )
-    found = TokenSet.find(snapshot.dataset, key)
-    if found:
-        return unchanged(found)
-    with TokenSet.making(snapshot.dataset, key) as folder:
+    with TokenSet.once(snapshot.dataset, key) as (found, folder):
+        if found:
+            return unchanged(found)
         encoder, rows = write_token_set(
             folder, streams_of(snapshot, chosen.limit, sides), entry.tokenizer, chosen
         )

@@ -27,6 +27,7 @@ from tasks.settings import TrainChanges, changes
 from tasks.store.artifacts import Checkpoint, TokenSet
 from tasks.store.code import digest, training_code
 from tasks.store.durable import write_text
+from tasks.store.sealed import DamagedError, read_sealed, write_sealed
 from tasks.task_states import unchanged
 
 log = logging.getLogger(__name__)
@@ -40,10 +41,9 @@ def train(tokens: TokenSet, settings: TrainChanges) -> Checkpoint:
     problem = find_problem(tokens.problem)
     chosen = problem.defaults.with_changes(changes(settings))
     key = digest(tokens.digest, chosen.of_weights, training_code(problem.name))
-    found = Checkpoint.find(tokens.dataset, key)
-    if found:
-        return unchanged(found if is_logged(found) else finish_log(found, tokens))
-    with Checkpoint.making(tokens.dataset, key, keep_partial=True) as folder:
+    with Checkpoint.once(tokens.dataset, key, keep_partial=True) as (found, folder):
+        if found:
+            return unchanged(found if is_logged(found) else finish_log(found, tokens))
         run_id = followed_run(folder, tokens, chosen)
         with closing(run_id), stopping.listening(tokens.dataset):
             history = followed_fit(problem, tokens, chosen, folder, run_id)
@@ -55,7 +55,8 @@ def train(tokens: TokenSet, settings: TrainChanges) -> Checkpoint:
 def followed_run(folder: Path, tokens: TokenSet, settings: TrainSettings) -> str:
     """Open an MLflow run, or reopen that of an interrupted training of the same key."""
     path = folder / "mlflow_run"
-    if path.exists() and is_open_to_logs(known := path.read_text()):
+    known = interrupted_run(path)
+    if known and is_open_to_logs(known):
         return known
     tags = {
         "refrain.tokens": tokens.digest,
@@ -64,8 +65,20 @@ def followed_run(folder: Path, tokens: TokenSet, settings: TrainSettings) -> str
     run_id = start_run(tokens, f"train-{tokens.dataset}", asdict(settings), tags)
     for report in (PAGE, REPORT):
         log_file(run_id, tokens.snapshot_of().folder / report, "data")
-    write_text(path, run_id)
+    write_sealed(path, {"run": run_id, "checkpoint": folder.name})
     return run_id
+
+
+def interrupted_run(path: Path) -> str:
+    """Read the MLflow run of an interrupted training; empty if there is none, or it is damaged."""
+    try:
+        found = read_sealed(path)
+    except FileNotFoundError:
+        return ""
+    except DamagedError as error:
+        log.warning("%s: the training is logged to a new MLflow run", error)
+        return ""
+    return str(found["run"]) if found.get("checkpoint") == path.parent.name else ""
 
 
 def followed_fit(

@@ -46,6 +46,7 @@ ALSO = {
     "tasks/serving/pyfunc_model.py": {"mlflow"},
     "tasks/inference/isolated_worker.py": {"mlflow"},
     "tasks/store/locks.py": {"filelock"},
+    "tasks/store/checksums.py": {"xxhash"},
     "data/sources/hub.py": {"datasets", "huggingface_hub"},
     "data/sources/filesystem.py": {"aiohttp"},
     "data/formats/abc_notation.py": {"music21"},

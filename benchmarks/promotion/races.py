@@ -17,6 +17,7 @@ from tasks.promotion.ledger import PROMOTED, Ledger
 from tasks.registry import mlflow_client
 from tasks.registry.versions import COMPLETE, is_complete, make_version, version_info
 from tasks.store.artifacts import ModelVersion, Scores
+from tasks.store.checksums import bytes_sum
 from tasks.store.locks import locked
 
 RACES = 200
@@ -29,6 +30,9 @@ HALF_EVERY = 10
 
 
 RACED = "raced"
+
+
+WEIGHTS = bytes(100)
 
 
 VERSIONS = 5
@@ -120,10 +124,11 @@ def model_version(key: str) -> str:
     run_id = str(client.create_run(experiment).info.run_id)
     model = client.create_logged_model(experiment, name="model", source_run_id=run_id)
     with TemporaryDirectory() as folder:
-        (Path(folder) / "weights.bin").write_bytes(bytes(100))
+        (Path(folder) / "weights.bin").write_bytes(WEIGHTS)
         client.log_model_artifacts(model.model_id, folder)
     client.finalize_logged_model(model.model_id, "READY")
-    return make_version(RACED, key, model.model_id, run_id, tags={}, files={"weights.bin": 100})
+    files = {"weights.bin": bytes_sum(WEIGHTS)}
+    return make_version(RACED, key, model.model_id, run_id, tags={}, files=files)
 
 
 def faults_now() -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""Commands about rows: ``refrain datasets``, ``check``, ``snapshots``, ``forget``, ``prune``.
+"""Commands about rows: ``refrain datasets``, ``check``, ``snapshots``, ``forget`` and others.
 
 Heavy imports are inside the commands, so that ``refrain --help`` answers at once.
 """
@@ -202,6 +202,38 @@ def prune(
             print(f"removed {len(found)} folders, {freed:,.1f} MB", file=stream)
         elif found and not as_json:
             print("Nothing was removed; --yes removes them.")
+
+
+@app.command()
+def verify(
+    is_setting_aside: Annotated[
+        bool,
+        typer.Option(
+            "--set-aside",
+            help="Move what is damaged to the folder damaged of the store, and go on without it.",
+        ),
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Compare all files of the store with the sizes and digests that were recorded.
+
+    It reads artifacts, snapshot logs, removal lists, ledgers and the files of
+    registered versions. The exit status is 1 if one is damaged.
+    """
+    with plain_errors():
+        prepare(MLFLOW_HTTP_REQUEST_MAX_RETRIES=FEW_TRIES)
+        from tasks.maintenance.verify import find_damages, set_damages_aside
+
+        found = find_damages()
+        moved = set_damages_aside(found) if is_setting_aside else []
+    if as_json:
+        print_json([{"path": str(item.path), "fault": item.fault} for item in found])
+    else:
+        for item in found:
+            print(f"{item.fault}{f' ({item.remedy})' if item.remedy else ''}")
+        print(f"{len(found)} damaged, {len(moved)} set aside" if found else "Nothing is damaged")
+    if len(found) > len(moved):
+        raise SystemExit(1)
 
 
 def _show_prunable(found: Sequence[Any], *, as_json: bool) -> None:

@@ -49,10 +49,9 @@ def kept_rows(
 ) -> PartitionRows:
     """Find the rows of a partition in the store, or read them, without the removed ones."""
     key = piece_key(piece, rows_key)
-    found = PartitionRows.find(entry.name, key)
-    if found:
-        return found
-    with PartitionRows.making(entry.name, key) as folder:
+    with PartitionRows.once(entry.name, key) as (found, folder):
+        if found:
+            return found
         # Before the rows: a row inserted in between counts as late, and is read again.
         if piece.mark is not None and isinstance(entry.source, GrowingSource):
             np.save(folder / STAMPS, _pairs(entry.source.stamps(access, piece, is_alone=True)))

@@ -16,11 +16,14 @@ from tasks.ingestion.snapshot_log import SnapshotLog
 from tasks.ingestion.snapshot_writer import HASHES, REPORT, SIDES
 from tasks.store.artifacts import Snapshot
 from tasks.store.code import digest
-from tasks.store.durable import append_line, read_lines
+from tasks.store.growing_files import append_line, damage, read_lines
 from tasks.store.home import home
+from tasks.store.locks import locked
 
 # Keys of an entry whose change explains no change of rows.
 UNRELATED = ("about", "language", "licence", "origin", "tokenizer", "removals")
+
+ACCEPTED = ("snapshot", "made", "entry_key")  # keys of every line of the accepted snapshots
 
 
 @dataclass(frozen=True)
@@ -70,7 +73,10 @@ def accepted_path(dataset: str) -> Path:
 
 def last_accepted(dataset: str) -> dict[str, Any] | None:
     """Read the newest acceptance of a dataset."""
-    lines = read_lines(accepted_path(dataset))
+    path = accepted_path(dataset)
+    lines = read_lines(path)
+    if any(missing := [name for name in ACCEPTED if name not in line] for line in lines):
+        raise damage(path, f"has a line without {missing[0]}")
     return lines[-1] if lines else None
 
 
@@ -153,16 +159,17 @@ def check_changes(comparison: Comparison) -> None:
 def accept(entry: Dataset, comparison: Comparison) -> None:
     """Record that a snapshot may be trained on: it is the reference of the next one."""
     key = entry_key(entry)
-    last = last_accepted(entry.name)
-    if last and (last["snapshot"], last["entry_key"]) == (comparison.snapshot, key):
-        return
-    append_line(
-        accepted_path(entry.name),
-        {
-            "snapshot": comparison.snapshot,
-            "made": datetime.now(UTC).isoformat(timespec="seconds"),
-            "entry_key": key,
-            "before": comparison.before,
-            "beyond_limits": [str(change) for change in comparison.beyond],
-        },
-    )
+    with locked("accepted", entry.name):
+        last = last_accepted(entry.name)
+        if last and (last["snapshot"], last["entry_key"]) == (comparison.snapshot, key):
+            return
+        append_line(
+            accepted_path(entry.name),
+            {
+                "snapshot": comparison.snapshot,
+                "made": datetime.now(UTC).isoformat(timespec="seconds"),
+                "entry_key": key,
+                "before": comparison.before,
+                "beyond_limits": [str(change) for change in comparison.beyond],
+            },
+        )

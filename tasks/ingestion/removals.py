@@ -19,7 +19,7 @@ from data.sources.filesystem import explain_errors, system_of, with_retries
 from data.text.invisible_characters import trimmed_name
 from tasks.ingestion.snapshot_log import SnapshotLog
 from tasks.store.artifacts import Snapshot
-from tasks.store.durable import write_text
+from tasks.store.growing_files import damage, read_grown, write_grown
 from tasks.store.home import home
 from tasks.store.locks import locked
 
@@ -37,7 +37,7 @@ def removal_lines(entry: Dataset, access: Access) -> list[str]:
         OSError: If the entry's list cannot be reached.
     """
     own = own_list(entry.name)
-    lines = _checked(own.read_text(encoding="utf-8"), str(own)) if own.exists() else []
+    lines = _checked("\n".join(own_lines(own)), str(own))
     if not entry.removals:
         return lines
     where = f"{entry.file}, entry {entry.name}, removals"
@@ -79,11 +79,23 @@ def forget(entry: Dataset, texts: Iterable[str], keys: Iterable[str]) -> list[st
         )
     path = own_list(entry.name)
     with locked("removals", entry.name):  # two requests at once must not lose one
-        known = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+        known = own_lines(path)
         listed = set(known)
         new = [line for line in dict.fromkeys(lines) if line not in listed]
-        write_text(path, "".join(f"{line}\n" for line in [*known, *new]))
+        write_grown(path, "".join(f"{line}\n" for line in [*known, *new]))
     return new
+
+
+def own_lines(path: Path) -> list[str]:
+    """Read the lines of a removal list that ``refrain forget`` writes; none if there is no list.
+
+    Raises:
+        DamagedError: If it is damaged.
+    """
+    try:
+        return read_grown(path).decode().splitlines()
+    except UnicodeDecodeError as error:
+        raise damage(path, f"is no UTF-8 at byte {error.start:,}") from None
 
 
 def _filled(value: str, what: str) -> str:

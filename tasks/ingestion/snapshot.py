@@ -1,7 +1,9 @@
 """A snapshot of the current rows of a source: found, or made from its partitions."""
 
 import logging
+import math
 import uuid
+from contextlib import nullcontext
 from datetime import UTC, datetime
 from typing import Any
 
@@ -22,6 +24,8 @@ from tasks.ingestion.split_shares import check_frozen
 from tasks.store.artifacts import Snapshot
 from tasks.store.code import code_digest, digest, path_of
 from tasks.store.home import home
+from tasks.store.locks import locked
+from tasks.store.lookup import is_only_finding
 from tasks.store.secrets import Secrets
 
 log = logging.getLogger(__name__)
@@ -42,6 +46,17 @@ def make_snapshot(entry: Dataset) -> tuple[Snapshot, bool]:
     Returns:
         The snapshot, and whether it is new.
     """
+    # Two ingestions at once would each read the whole source. A list of what there is to do waits
+    # for nobody.
+    with (
+        nullcontext()
+        if is_only_finding()
+        else locked(Snapshot.KIND, entry.name, patience_seconds=math.inf)
+    ):
+        return _make_snapshot(entry)
+
+
+def _make_snapshot(entry: Dataset) -> tuple[Snapshot, bool]:
     history = SnapshotLog.of(entry.name)
     check_frozen(entry, history)
     secrets = Secrets()
@@ -62,7 +77,7 @@ def make_snapshot(entry: Dataset) -> tuple[Snapshot, bool]:
         pieces = listed(entry, access, [])
         inputs = inputs_of(entry, pieces, access, rows_key)
         lives = current_rows(entry, pieces, access, rows_key, removals, is_last=True)
-    writer = SnapshotWriter(entry, Snapshot.find(entry.name, last.snapshot) if last else None)
+    writer = SnapshotWriter(entry, newest(history))
     with writer.writing():
         splitter = Splitter(entry, writer.trained)
         tables = (
@@ -90,6 +105,16 @@ def make_snapshot(entry: Dataset) -> tuple[Snapshot, bool]:
         )
     )
     return snapshot, is_new
+
+
+def newest(history: SnapshotLog) -> Snapshot | None:
+    """Find the newest snapshot of a dataset whose files are intact; the next one follows it."""
+    dataset = history.path.stem
+    for made in reversed(history.ingestions):
+        found = Snapshot.find(dataset, made.snapshot)
+        if found:
+            return found
+    return None
 
 
 def rows_key_of(entry: Dataset, forgotten: list[str]) -> str:

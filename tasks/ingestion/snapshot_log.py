@@ -7,7 +7,7 @@ from typing import Any
 from data.errors import RowError
 from data.sources.base import Partition
 from tasks.store.artifacts import Snapshot
-from tasks.store.durable import append_line, read_lines
+from tasks.store.growing_files import append_line, damage, read_lines
 from tasks.store.home import home
 
 SHORTEST = 4  # fewest hexadecimal digits that identify a snapshot
@@ -54,7 +54,10 @@ class SnapshotLog:
     def of(cls, dataset: str) -> "SnapshotLog":
         """Read the log of a dataset, without a last line that a crash cut short."""
         path = home() / Snapshot.KIND / f"{dataset}.jsonl"
-        return cls(path, [Ingestion(**line) for line in read_lines(path)])
+        try:
+            return cls(path, [Ingestion(**line) for line in read_lines(path)])
+        except TypeError as error:
+            raise damage(path, f"has a line with other fields than expected ({error})") from None
 
     @property
     def last(self) -> Ingestion | None:
@@ -83,7 +86,8 @@ class SnapshotLog:
         found = Snapshot.find(dataset, matching[0])
         if found is None:
             raise RowError(
-                f"snapshot {matching[0]} of {dataset} was pruned: "
+                f"snapshot {matching[0]} of {dataset} is not in the store: it was pruned, or "
+                f"was damaged and set aside. "
                 f"refrain snapshots {dataset} lists the existing ones"
             )
         return found

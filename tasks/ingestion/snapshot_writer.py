@@ -29,6 +29,7 @@ from tasks.store import durable
 from tasks.store.artifacts import Snapshot
 from tasks.store.code import digest
 from tasks.store.lookup import begin_work
+from tasks.store.manifests import read_manifest
 from tasks.store.temporary import private_folder
 
 log = logging.getLogger(__name__)
@@ -69,8 +70,7 @@ class SnapshotWriter:
 
     def _earlier(self, name: str) -> Path | None:
         """Return a file of the parent snapshot, if it exists."""
-        path = self.parent.folder / name if self.parent else None
-        return path if path and path.exists() else None
+        return file_of(self.parent, name) if self.parent else None
 
     @contextmanager
     def writing(self) -> Iterator[None]:
@@ -159,10 +159,18 @@ class SnapshotWriter:
 
     def _hand_on(self, found: Snapshot) -> None:
         """Add the texts trained on since to an earlier snapshot whose rows came again."""
-        known = [path for path in (self.folder / TRAINED, found.folder / TRAINED) if path.exists()]
-        if known:
-            write_distinct(self.folder / HANDED_ON, known)
-            durable.rename(self.folder / HANDED_ON, found.folder / TRAINED)
+        before = file_of(found, TRAINED)
+        now = self.folder / TRAINED
+        if not now.exists():
+            return
+        # Under a new name: after a power cut, the manifest names the old file or the new one.
+        name = f"{uuid.uuid4().hex[:8]}-{TRAINED}"
+        write_distinct(self.folder / HANDED_ON, [now, *([before] if before else [])])
+        durable.rename(self.folder / HANDED_ON, found.folder / name)
+        others = [path for path in found.folder.glob(f"*{TRAINED}") if path.name != name]
+        found.commit(without={path.name for path in others})
+        for path in others:
+            path.unlink()
 
     def _write_report(
         self, num_removed: int, notes: Mapping[str, Note], schemes: Mapping[str, int]
@@ -231,6 +239,14 @@ def _lengths(column: pa.ChunkedArray) -> NDArray[np.int32]:
         array.value_lengths() if pa.types.is_list(array.type) else pa.compute.binary_length(array)
     )
     return np.asarray(counted.fill_null(-1).to_numpy(zero_copy_only=False), dtype=np.int32)
+
+
+def file_of(snapshot: Snapshot, name: str) -> Path | None:
+    """Find a file of a snapshot; that of the texts trained on may have been handed on."""
+    manifest = read_manifest(snapshot.folder)
+    names = [path for path in manifest.files if path.endswith(name)] if manifest else []
+    path = snapshot.folder / (names[0] if names else name)
+    return path if path.exists() else None
 
 
 def read_report(snapshot: Snapshot) -> dict[str, Any]:

@@ -1,13 +1,14 @@
 """The split shares of a dataset, frozen once a model was trained on it."""
 
-import json
 from collections.abc import Mapping
 
 from data.catalog.catalog import Dataset
 from data.errors import RowError
 from tasks.ingestion.snapshot_log import SnapshotLog
-from tasks.store.artifacts import MANIFEST, TokenSet
+from tasks.store.artifacts import TokenSet
 from tasks.store.home import home
+from tasks.store.manifests import MANIFEST, read_manifest, set_artifact_aside
+from tasks.store.sealed import DamagedError
 
 
 def check_frozen(entry: Dataset, history: SnapshotLog) -> None:
@@ -45,8 +46,13 @@ def _describe(shares: Mapping[str, float]) -> str:
 
 def _tokenized_snapshots(dataset: str) -> set[str]:
     """Find the snapshots that have a token set, as every training needs one."""
-    manifests = [
-        json.loads(path.read_text())
-        for path in (home() / TokenSet.KIND).glob(f"{dataset}-*/{MANIFEST}")
-    ]
-    return {manifest["snapshot"] for manifest in manifests if manifest["dataset"] == dataset}
+    found = set[str]()
+    for path in (home() / TokenSet.KIND).glob(f"{dataset}-*/{MANIFEST}"):
+        try:
+            manifest = read_manifest(path.parent)
+        except DamagedError as error:
+            set_artifact_aside(path.parent, error)
+            continue
+        if manifest and manifest.fields["dataset"] == dataset:
+            found.add(manifest.fields["snapshot"])
+    return found

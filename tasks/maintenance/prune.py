@@ -1,6 +1,5 @@
 """Folders of the store that are no longer needed: found, shown, and only then removed."""
 
-import json
 import os
 import shutil
 import stat
@@ -17,7 +16,6 @@ from tasks.ingestion.reference_snapshot import last_accepted
 from tasks.ingestion.snapshot_log import SnapshotLog
 from tasks.registry.versions import model_names, registered_scores
 from tasks.store.artifacts import (
-    MANIFEST,
     Artifact,
     Checkpoint,
     Health,
@@ -28,6 +26,7 @@ from tasks.store.artifacts import (
     TokenSet,
 )
 from tasks.store.home import home
+from tasks.store.manifests import MANIFEST, read_manifest
 
 # A kind comes before the kinds it is made from, so a crash in between leaves no dangling reference.
 KINDS: tuple[type[Artifact], ...] = (
@@ -164,12 +163,8 @@ def _folders(kind: type[Artifact]) -> dict[str, Path]:
 def _store() -> Iterator[Found]:
     for kind in KINDS:
         for path in _folders(kind).values():
-            manifest = path / MANIFEST
-            yield Found(
-                kind,
-                path,
-                json.loads(manifest.read_text(encoding="utf-8")) if manifest.exists() else None,
-            )
+            manifest = read_manifest(path)
+            yield Found(kind, path, manifest.fields if manifest else None)
 
 
 Name = tuple[type[Artifact], str, str]

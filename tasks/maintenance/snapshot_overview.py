@@ -52,7 +52,7 @@ def list_snapshots(dataset: str) -> list[dict[str, Any]]:
     for made in SnapshotLog.of(dataset).ingestions:
         if made.snapshot == made.parent:  # other code or checks gave the same rows
             continue
-        there = Snapshot.find(dataset, made.snapshot)
+        there = Snapshot.listed(dataset, made.snapshot)
         rows.append(
             {
                 "snapshot": made.snapshot,

@@ -7,16 +7,19 @@ leaves a pending line for the next change to finish. A line at the end of one
 file could be cut short, and it would be unknown whether its aliases moved.
 """
 
-import json
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 from tasks.registry.lineage import flow_run_now, person
 from tasks.store import durable
+from tasks.store.damaged import set_aside
 from tasks.store.home import home
+from tasks.store.sealed import DamagedError, read_sealed, write_sealed
 
 PROMOTED = "promoted"
 KEPT = "kept"
@@ -24,6 +27,11 @@ ROLLED_BACK = "rolled back"
 FOUND = "found"
 LINE = ".json"
 PENDING = ".pending"
+COUNT = "count"  # the file with the number of the last line, and of those that a person gave up
+CONTENT = (
+    "It holds a decision about a champion: which version, when, why and by whom. Restore it from a "
+    "backup, or run refrain verify --set-aside to go on without it"
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,7 +67,9 @@ class Ledger:
     @classmethod
     def of(cls, name: str) -> "Ledger":
         """Read the ledger; empty if nothing was decided yet."""
-        return cls(name, tuple(_read(path) for path in sorted(_folder(name).glob(f"*{LINE}"))))
+        paths = line_paths(name)
+        _check_count(name, paths)
+        return cls(name, tuple(map(_read, paths)))
 
     @property
     def champion(self) -> str:
@@ -103,7 +113,7 @@ class Ledger:
         """Make the next line, without ``previous``: some earlier champions may be gone."""
         flow_run, url = flow_run_now()
         return Line(
-            number=max((line.number for line in self.lines), default=0) + 1,
+            number=max([count_of(self.name)["last"], *(line.number for line in self.lines)]) + 1,
             event=event,
             version=version,
             champion=champion,
@@ -125,12 +135,20 @@ class Ledger:
 
     @property
     def pending(self) -> Line | None:
-        """The line that was begun and not finished, if there is one."""
-        return next(map(_read, sorted(_folder(self.name).glob(f"*{PENDING}"))), None)
+        """The line that was begun and not finished, if there is one; a damaged one is dropped.
+
+        Its decision is made again, and the aliases show whether it was carried out.
+        """
+        for path in sorted(_folder(self.name).glob(f"*{PENDING}")):
+            try:
+                return _read(path)
+            except DamagedError as error:
+                set_aside(path, str(error))
+        return None
 
     def begin(self, line: Line) -> None:
         """Write a line before the aliases move."""
-        durable.write_json(_path(self.name, line, PENDING), asdict(line))
+        write_sealed(_path(self.name, line, PENDING), asdict(line))
 
     def finish(self, line: Line) -> "Ledger":
         """Add a line that was begun to the ledger, and return the ledger."""
@@ -140,6 +158,7 @@ class Ledger:
                 f"{path} is there already: another program writes this ledger without its lock"
             )
         durable.rename(_path(self.name, line, PENDING), path)
+        write_sealed(_folder(self.name) / COUNT, count_of(self.name) | {"last": line.number})
         return Ledger(self.name, (*self.lines, line))
 
     def drop(self, line: Line) -> None:
@@ -156,4 +175,61 @@ def _path(name: str, line: Line, suffix: str) -> Path:
 
 
 def _read(path: Path) -> Line:
-    return Line(**json.loads(path.read_text(encoding="utf-8")))
+    try:
+        line = Line(**read_sealed(path))
+    except TypeError as error:
+        raise DamagedError(f"{path} has other fields than expected ({error}). {CONTENT}") from None
+    except DamagedError as error:
+        raise DamagedError(f"{error}. {CONTENT}") from None
+    if f"{line.number:06}" != path.stem:
+        raise DamagedError(f"{path} is line {line.number} of a ledger. {CONTENT}")
+    return line
+
+
+def line_paths(name: str) -> list[Path]:
+    """List the files of a ledger's lines, the oldest first."""
+    return sorted(_folder(name).glob(f"*{LINE}"))
+
+
+def count_of(name: str) -> dict[str, Any]:
+    """Read the number of a ledger's last line and those given up; a damaged count is made again."""
+    with suppress(FileNotFoundError, DamagedError):
+        return {"last": 0, "given_up": []} | read_sealed(_folder(name) / COUNT)
+    return {"last": 0, "given_up": []}
+
+
+def _check_count(name: str, paths: list[Path]) -> None:
+    """Check that no line is missing.
+
+    Raises:
+        DamagedError: If one is; with its file.
+    """
+    count = count_of(name)
+    expected = {f"{number:06}" for number in range(1, count["last"] + 1)}
+    given_up = {f"{number:06}" for number in count["given_up"]}
+    missing = sorted(expected - given_up - {path.stem for path in paths})
+    if missing:
+        path = _folder(name) / f"{missing[0]}{LINE}"
+        raise DamagedError(f"{path} is missing, expected {count['last']} lines. {CONTENT}")
+
+
+def give_up(name: str) -> list[Path]:
+    """Set the damaged lines of a ledger aside, and note that it goes on without them and others.
+
+    Returns:
+        The files of the lines that the ledger lacks now and lacked not before.
+    """
+    paths = line_paths(name)
+    for path in paths:
+        try:
+            _read(path)
+        except DamagedError as error:
+            set_aside(path, str(error))
+    count = count_of(name)
+    last = max([count["last"], *(int(path.stem) for path in paths if path.stem.isdigit())])
+    there = {path.stem for path in line_paths(name)}
+    gone = [number for number in range(1, last + 1) if f"{number:06}" not in there]
+    missing = sorted(set(gone) - set(count["given_up"]))
+    if missing:
+        write_sealed(_folder(name) / COUNT, {"last": last, "given_up": gone})
+    return [_folder(name) / f"{number:06}{LINE}" for number in missing]

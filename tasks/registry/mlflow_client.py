@@ -145,22 +145,6 @@ def version_link(name: str, number: str) -> str:
     return ui_page(server_link(), f"models/{quote(name, safe='')}/versions/{number}")
 
 
-def model_files(model_id: str) -> dict[str, int]:
-    """List the files of a logged model with their sizes; none if the model was deleted."""
-    found: dict[str, int] = {}
-    waiting = [""]
-    while waiting:
-        try:
-            listed = client().list_logged_model_artifacts(model_id, waiting.pop() or None)
-        except MlflowException as error:
-            if error.error_code == GONE:
-                return {}
-            raise
-        waiting += [item.path for item in listed if item.is_dir]
-        found |= {item.path: int(item.file_size or 0) for item in listed if not item.is_dir}
-    return found
-
-
 def sources_of_run(name: str, run_id: str) -> set[str]:
     """Return the ids of the logged models that the versions of an MLflow run were made of."""
     found = client().search_model_versions(f"name = '{name}' and run_id = '{run_id}'")

@@ -14,7 +14,7 @@ import pandas as pd
 from data.errors import nearest
 from rnn_models.output_kind import ColumnType, ListOf, MapOf, OutputKind, StructOf
 from rnn_models.problem import find_problem
-from tasks.registry.mlflow_client import CHAMPION, client, version_with_alias
+from tasks.registry.mlflow_client import CHAMPION, version_with_alias
 from tasks.registry.mlflow_library import (
     Array,
     ColSpec,
@@ -31,7 +31,13 @@ from tasks.registry.mlflow_library import (
     mlflow,
 )
 from tasks.registry.open_runs import adopt_run
-from tasks.registry.versions import PROBLEM, model_names, newest_versions, version_info
+from tasks.registry.versions import (
+    PROBLEM,
+    check_files,
+    model_names,
+    newest_versions,
+    version_info,
+)
 from tasks.serving.input_texts import broken_character
 from tasks.store.home import home
 from tasks.store.temporary import private_folder
@@ -141,8 +147,12 @@ def log_model(
 
 
 def download(name: str, number: str, folder: Path) -> Path:
-    """Fetch a registered version's files from MLflow into a folder."""
-    client()
+    """Fetch a registered version's files from MLflow into a folder.
+
+    Raises:
+        DamagedError: If they are not those that were registered.
+    """
+    check_files(name, number)
     return Path(
         mlflow.artifacts.download_artifacts(f"models:/{name}/{number}", dst_path=str(folder))
     )
@@ -159,7 +169,7 @@ class Loaded:
     @classmethod
     def of(cls, name: str, number: str) -> "Loaded":
         """Load a version."""
-        client()
+        check_files(name, number)
         address = f"models:/{name}/{number}"
         if "%" in str(home()):  # MLflow would decode such a path twice
             folder = Path(tempfile.mkdtemp(prefix="model-", dir=private_folder()))

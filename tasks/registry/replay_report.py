@@ -150,7 +150,7 @@ def _describe(past: Past, fact: Fact) -> str:
 
 def _changed_files(past: Past, weights: Weights) -> Iterator[str]:
     """Yield a cause if a version's weights differ from its checkpoint, if that still exists."""
-    kept = Checkpoint.find(past.name, past.tags[CHECKPOINT])
+    kept = Checkpoint.listed(past.name, past.tags[CHECKPOINT])
     if kept is None:
         return
     try:

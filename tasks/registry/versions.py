@@ -5,6 +5,7 @@ looked up before it is made and again afterwards; a tag written last marks it as
 complete. Versions are changed under a lock (``tasks/store/locks.py``).
 """
 
+import json
 import logging
 import re
 from collections.abc import Callable, Iterator, Mapping
@@ -22,18 +23,18 @@ from tasks.registry.mlflow_client import (
     VersionInfo,
     aliases,
     client,
-    model_files,
 )
 from tasks.registry.mlflow_library import MlflowException
 from tasks.registry.registry_tables import read_aliases, read_models, read_tags
-from tasks.store.code import digest
+from tasks.registry.version_files import FILES, fault_of, recorded_files, stored_files
+from tasks.store.checksums import FileSum
+from tasks.store.sealed import DamagedError
 
 log = logging.getLogger(__name__)
 KEY = "refrain.key"  # a digest of all inputs of a version
 PROBLEM = "refrain.problem"
 SNAPSHOT = "refrain.snapshot"
 SCORES = "refrain.scores"  # the digest of its newest scores
-FILES = "refrain.files"  # a digest of the names and sizes of its files
 COMPLETE = "refrain.complete"  # the time it was completed, written last
 LOGGED_AT = "refrain.logged_at"  # of a logged model: the machine and store of its lock
 
@@ -62,9 +63,8 @@ def find_version(name: str, key: str) -> str | None:
 
 
 def _completed(info: VersionInfo) -> bool:
-    if info.status != "READY" or digest(
-        model_files(str(info.source).removeprefix("models:/"))
-    ) != info.tags.get(FILES):
+    files = recorded_files(info.tags)
+    if info.status != "READY" or not files or fault_of(model_id_of(info), files):
         return False
     mlflow_client.set_version_tag(
         info.name, info.version, COMPLETE, datetime.now(UTC).isoformat(timespec="seconds")
@@ -94,9 +94,9 @@ def make_version(
     run_id: str,
     *,
     tags: Mapping[str, str],
-    files: Mapping[str, int],
+    files: Mapping[str, FileSum],
 ) -> str:
-    """Make the version of a key, verify it, and mark it as complete.
+    """Make the version of a key, read its files back, and mark it as complete.
 
     Args:
         name: Name of the registered model.
@@ -104,25 +104,56 @@ def make_version(
         model_id: Id of the logged model.
         run_id: The MLflow run of its training.
         tags: Its tags.
-        files: Files that it must have, with their sizes.
+        files: Files that it must have, with their sizes and digests.
 
     Raises:
         OSError: If MLflow has not stored all files.
     """
-    there = model_files(model_id)
-    missing = sorted(path for path, num_bytes in files.items() if there.get(path) != num_bytes)
+    there = stored_files(model_id)
+    missing = sorted(path for path, each in files.items() if there.get(path) != each)
     if missing:
         raise OSError(
             f"{name}: MLflow stored {len(files) - len(missing)} of {len(files)} files, "
             f"not {missing[0]}: is its disk full?"
         )
-    mlflow_client.create_version(name, model_id, run_id, {**tags, KEY: key, FILES: digest(there)})
+    mlflow_client.create_version(
+        name, model_id, run_id, {**tags, KEY: key, FILES: json.dumps(there)}
+    )
     number = find_version(name, key)
     if number is None:
         raise OSError(
             f"{name}: the new version is missing: did another program delete it? Start again"
         )
     return number
+
+
+def model_id_of(info: VersionInfo) -> str:
+    """Return the id of the logged model that a version is; empty for those of other programs."""
+    source = str(info.source)
+    return source.removeprefix("models:/") if source.startswith("models:/m-") else ""
+
+
+def fault_of_version(info: VersionInfo, *, is_thorough: bool = False) -> str:
+    """Describe the first fault of a version's files; empty if there is none."""
+    model_id = model_id_of(info)
+    return (
+        fault_of(model_id, recorded_files(info.tags), is_thorough=is_thorough) if model_id else ""
+    )
+
+
+def check_files(name: str, number: str) -> None:
+    """Check that the files of a version are those that were registered.
+
+    Raises:
+        DamagedError: If one is not; with what to do.
+    """
+    info = version_info(name, number)
+    fault = fault_of_version(info) if info else ""
+    if fault:
+        raise DamagedError(
+            f"{name} version {number} is damaged: {fault}. refrain run {name} restores it if its "
+            f"rows, settings and code are unchanged; refrain rollback {name} takes another version"
+        )
 
 
 def delete_leftovers(name: str, run_id: str, place: str) -> None:

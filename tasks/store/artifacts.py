@@ -2,12 +2,13 @@
 
 An artifact's folder is named by a digest of its inputs, of the settings that
 affect it and of the code that makes it. Its files are written first and
-``manifest.json`` last, so a folder without a manifest counts as missing.
+``manifest.json`` last, with their sizes and digests: a folder without a
+manifest counts as missing, and so does one whose files differ from it.
 """
 
-import json
+import math
 import shutil
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -22,9 +23,11 @@ from rnn_models.layers.word_vectors import Vectors
 from rnn_models.problem import Sizes
 from tasks.store import durable
 from tasks.store.home import home
+from tasks.store.locks import locked
 from tasks.store.lookup import begin_work
+from tasks.store.manifests import MANIFEST, check_files, finish, read_manifest, set_artifact_aside
+from tasks.store.sealed import DamagedError
 
-MANIFEST = "manifest.json"
 VECTORS = "vectors.npy"
 KNOWN = "vectors.known.npy"
 
@@ -49,9 +52,58 @@ class Artifact:
 
     @classmethod
     def find(cls, dataset: str, key: str) -> Self | None:
-        """Find an artifact that was finished before."""
+        """Find an artifact that was finished before; a damaged one is set aside and missing."""
+        folder = cls.folder_of(dataset, key)
+        try:
+            found = cls.listed(dataset, key)
+            if found:
+                check_files(folder)
+        except DamagedError as error:
+            set_artifact_aside(folder, error)
+            return None
+        return found
+
+    @classmethod
+    def listed(cls, dataset: str, key: str) -> Self | None:
+        """Find an artifact by its manifest alone, for a list: its files are not checked.
+
+        Raises:
+            DamagedError: If the manifest is damaged.
+        """
         path = cls.folder_of(dataset, key) / MANIFEST
-        return cls(**json.loads(path.read_text())) if path.exists() else None
+        manifest = read_manifest(path.parent)
+        if manifest is None:
+            return None
+        try:
+            found = cls(**manifest.fields)
+        except TypeError as error:
+            raise DamagedError(f"{path} has other fields than expected: {error}") from None
+        if (found.dataset, found.digest) != (dataset, key):
+            raise DamagedError(f"{path} is that of {found.dataset}-{found.digest}")
+        return found
+
+    @classmethod
+    @contextmanager
+    def once(
+        cls, dataset: str, key: str, *, keep_partial: bool = False
+    ) -> Iterator[tuple[Self | None, Path]]:
+        """Provide the finished artifact or, to one process at a time, the folder to make it in.
+
+        A process that waits for another finds what that one has made.
+        """
+        found = cls.find(dataset, key)
+        folder = cls.folder_of(dataset, key)
+        if found:
+            yield found, folder
+            return
+        begin_work()
+        with locked(cls.KIND, folder.name, patience_seconds=math.inf):
+            found = cls.find(dataset, key)
+            if found:
+                yield found, folder
+                return
+            with cls.making(dataset, key, keep_partial=keep_partial):
+                yield None, folder
 
     @classmethod
     @contextmanager
@@ -67,7 +119,7 @@ class Artifact:
         folder = cls.folder_of(dataset, key)
         if not keep_partial:
             shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir(parents=True, exist_ok=True)
+        durable.make_folder(folder)  # a training saves its state in it
         try:
             yield folder
         except BaseException:
@@ -75,10 +127,13 @@ class Artifact:
                 shutil.rmtree(folder, ignore_errors=True)
             raise
 
-    def commit(self) -> Self:
-        """Flush all files, then write the manifest: from now on the artifact exists."""
-        durable.flush(self.folder)
-        durable.write_json(self.folder / MANIFEST, asdict(self))
+    def commit(self, *, without: Collection[str] = ()) -> Self:
+        """Flush all files, then write the manifest: from now on the artifact exists.
+
+        Args:
+            without: Files that are to be removed, and no part of it.
+        """
+        finish(self.folder, asdict(self), without=without)
         return self
 
 

@@ -1,18 +1,20 @@
 """Durable writes: after a crash or a power cut a file is either whole or absent."""
 
 import json
-import os
 import uuid
-from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 from rnn_models.checkpoints.durable_rename import flush_one
+from tasks.store.home import home
+
+FLUSHES_AT_ONCE = 8
 
 
 def write_text(path: Path, text: str) -> None:
     """Write a text file to the disk, whole or not at all; it replaces an earlier one."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent)
     # A name of its own for each writer: two processes may write the same page at once.
     partial = path.with_name(f"{path.name}.{uuid.uuid4().hex[:8]}.partial")
     try:
@@ -41,28 +43,24 @@ def rename(before: Path, after: Path) -> None:
 
 def flush(path: Path) -> None:
     """Write a file, or a folder with everything in it, to the disk."""
-    for each in path.rglob("*") if path.is_dir() else ():
-        flush_one(each)
+    inside = list(path.rglob("*")) if path.is_dir() else []
+    # At the same time: a file system then writes its journal once for many files.
+    with ThreadPoolExecutor(max(1, min(FLUSHES_AT_ONCE, len(inside)))) as threads:
+        for _ in threads.map(flush_one, inside):
+            pass  # an error of a thread is raised here
     flush_one(path)
 
 
-def append_line(path: Path, content: Mapping[str, Any]) -> None:
-    """Append one line of JSON to a file, and write it to the disk."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    is_new = not path.exists()
-    line = json.dumps(content, ensure_ascii=False)
-    with path.open("a+b") as file:
-        file.seek(0)
-        file.truncate(file.read().rfind(b"\n") + 1)  # drops a line that a crash cut short
-        file.write(f"{line}\n".encode())
-        file.flush()
-        os.fsync(file.fileno())
-    if is_new:
-        flush_one(path.parent)
+def make_folder(folder: Path) -> None:
+    """Make a folder, unless it exists, and write its name to the disk."""
+    if not folder.is_dir():
+        folder.mkdir(parents=True, exist_ok=True)
+        flush_names(folder)
 
 
-def read_lines(path: Path) -> list[dict[str, Any]]:
-    """Read what ``append_line`` wrote, without a last line that a crash cut short."""
-    # As bytes: a crash may cut the last line inside a character.
-    lines = path.read_bytes().split(b"\n")[:-1] if path.exists() else []
-    return [json.loads(line) for line in lines if line]
+def flush_names(path: Path) -> None:
+    """Write the name of a file or folder to the disk, and those of its folders in the store."""
+    for parent in path.parents:
+        flush_one(parent)
+        if parent == home() or not parent.is_relative_to(home()):
+            break

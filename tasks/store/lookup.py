@@ -21,11 +21,16 @@ def only_finding() -> Iterator[None]:
         _is_finding.reset(token)
 
 
+def is_only_finding() -> bool:
+    """Tell whether artifacts are looked up only."""
+    return _is_finding.get()
+
+
 def begin_work() -> None:
     """Mark the point where the making of an artifact begins.
 
     Raises:
         WorkToDoError: Within ``only_finding``.
     """
-    if _is_finding.get():
+    if is_only_finding():
         raise WorkToDoError

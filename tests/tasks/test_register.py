@@ -15,6 +15,7 @@ from tasks.ingest import ingest
 from tasks.register import register
 from tasks.registry import mlflow_client, versions
 from tasks.registry.lineage import git_commit, libraries
+from tasks.registry.version_files import local_folder, recorded_files
 from tasks.settings import read_settings
 from tasks.store.artifacts import Checkpoint, Scores, TokenSet
 from tasks.task_states import directly
@@ -60,7 +61,7 @@ def test_a_model_is_registered_once_whole_and_as_challenger(made: Made) -> None:
     first = directly(register, *made)
     assert numbers() == [first.version]
     info = versions.check_complete("made", first.version)
-    files = mlflow_client.model_files(info.source.removeprefix("models:/"))
+    files = recorded_files(info.tags)
     assert {"artifacts/model/model.safetensors", "MLmodel"} <= set(files)
     assert any(path.startswith(f"code/{info.tags['refrain.code']}/tasks/") for path in files)
     again = register.fn(*made)
@@ -83,6 +84,23 @@ def test_a_version_tells_what_it_was_made_of(made: Made) -> None:
     assert {name: tags[name] for name in expected} == expected
     assert json.loads(tags["refrain.libraries"]) == libraries()
     assert "refrain.flow_run" not in tags  # there was none
+
+
+@pytest.mark.parametrize("name", ["artifacts/model/model.safetensors", "MLmodel"])
+def test_a_damaged_file_of_a_version_is_restored(made: Made, name: str) -> None:
+    version = directly(register, *made)
+    info = versions.check_complete("made", version.version)
+    folder = local_folder(versions.model_id_of(info))
+    assert folder
+    before = (folder / name).read_bytes()
+    (folder / name).write_bytes(before[:-3])
+    with pytest.raises(OSError, match=rf"made version {version.version} is damaged: .*{name} has"):
+        versions.check_files("made", version.version)
+    assert directly(register, *made) == version
+    versions.check_files("made", version.version)
+    assert mlflow_client.models_of_run(made[0].mlflow_run).keys() == {versions.model_id_of(info)}
+    if name != "MLmodel":
+        assert (folder / name).read_bytes() == before
 
 
 def test_other_code_that_scores_makes_no_other_version(made: Made) -> None:

@@ -1,24 +1,29 @@
 """One version per key: found again, completed after a kill, removed if files are missing."""
 
+import json
 import threading
 from pathlib import Path
 
 import pytest
 
 from tasks.registry import mlflow_client, versions
+from tasks.registry.version_files import stored_files
 from tasks.registry.versions import find_version, make_version
+from tasks.store.checksums import FileSum, bytes_sum
 from tasks.store.locks import locked
 from tests.tasks.trained import logged, run_of, versioned
 
 pytestmark = pytest.mark.usefixtures("mlflow_store")
-WEIGHTS = {"artifacts/model/weights.bin": 10}
+WEIGHTS = {"artifacts/model/weights.bin": bytes_sum(b"0123456789")}
+
+OTHER = bytes_sum(b"other")
 
 
 def numbers(name: str = "made") -> list[str]:
     return sorted(str(info.version) for info in versions.versions_of(name))
 
 
-def made_version(tags: dict[str, str], files: dict[str, int], key: str = "k") -> str:
+def made_version(tags: dict[str, str], files: dict[str, FileSum], key: str = "k") -> str:
     return make_version("made", key, logged("made"), run_of("made"), tags=tags, files=files)
 
 
@@ -35,12 +40,12 @@ def test_a_version_is_found_by_its_key_and_tells_what_it_was_given() -> None:
 
 
 def test_a_model_of_which_mlflow_kept_less_becomes_no_version() -> None:
-    for lost in ({"artifacts/model/weights.bin": 11}, {"code/lost.py": 3}):
+    for lost in ({"artifacts/model/weights.bin": OTHER}, {"code/lost.py": OTHER}):
         with pytest.raises(
             OSError,
             match=rf"made: MLflow stored 1 of 2 files, not {next(iter(lost))}: is its disk full",
         ):
-            made_version({}, {"MLmodel": 12, **lost})
+            made_version({}, {"MLmodel": bytes_sum(b"made by hand"), **lost})
     assert numbers() == []
 
 
@@ -62,16 +67,28 @@ def test_what_a_killed_registration_left_goes_if_a_file_is_missing(store: Path) 
     assert made_version({}, WEIGHTS) == find_version("made", "k")
 
 
-def test_a_model_that_is_gone_has_no_files() -> None:
-    assert mlflow_client.model_files(f"m-{'0' * 32}") == {}
+def test_a_version_whose_model_is_gone_names_it() -> None:
+    number = made_version({}, WEIGHTS)
+    model = versions.model_id_of(versions.check_complete("made", number))
+    mlflow_client.delete_model(model)
+    with pytest.raises(OSError, match=rf"made version 1 is damaged: model {model} was deleted"):
+        versions.check_files("made", number)
+
+
+def test_a_version_with_a_damaged_file_names_it_and_what_to_do(store: Path) -> None:
+    number = made_version({}, WEIGHTS)
+    versions.check_files("made", number)
+    next(store.rglob("weights.bin")).write_bytes(b"0123456780")
+    with pytest.raises(OSError, match=r"weights.bin has other content.*refrain rollback made"):
+        versions.check_files("made", number)
 
 
 def double(key: str) -> None:
     """A version of a key that is there, as a machine that does not share the lock makes it."""
     model = logged("made")
-    there = mlflow_client.model_files(model)
+    files = json.dumps(stored_files(model))
     mlflow_client.create_version(
-        "made", model, run_of("made"), {versions.KEY: key, versions.FILES: versions.digest(there)}
+        "made", model, run_of("made"), {versions.KEY: key, versions.FILES: files}
     )
 
 

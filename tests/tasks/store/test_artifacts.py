@@ -1,11 +1,17 @@
 """Nouns: their digests, folders and manifests."""
 
+import json
+import multiprocessing
+import os
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from tasks.store.artifacts import Snapshot
 from tasks.store.code import digest
+from tasks.store.lookup import WorkToDoError, only_finding
 
 KEY = "0123456789abcdef"
 WHAT = {"rows": {"train": 1}, "splits": {"train": "a"}, "reasons": {}}
@@ -54,6 +60,125 @@ def test_the_manifest_is_written_after_all_other_files(store: Path) -> None:
     artifact = made(store)
     assert [path.name for path in artifact.folder.iterdir()] == ["manifest.json"]
     assert not list(artifact.folder.glob("*.partial"))
+
+
+def filled(store: Path) -> Snapshot:
+    """A snapshot of two files, one of which is in a folder."""
+    with Snapshot.making("d", KEY) as folder:
+        (folder / "inner").mkdir()
+        (folder / "inner" / "small.json").write_text("small")
+        (folder / "large.bin").write_bytes(os.urandom(3 << 20))
+        return Snapshot(dataset="d", digest=KEY, **WHAT).commit()
+
+
+def flip(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 4
+    path.write_bytes(content)
+
+
+DAMAGES: dict[str, Callable[[Path], None]] = {
+    "emptied": lambda path: path.write_bytes(b""),
+    "cut": lambda path: path.write_bytes(path.read_bytes()[:-2]),
+    "a bit flipped": flip,
+    "zeroed": lambda path: path.write_bytes(bytes(path.stat().st_size)),
+    "deleted": lambda path: path.unlink(),
+}
+
+
+@pytest.mark.parametrize("name", ["manifest.json", "inner/small.json", "large.bin"])
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_damaged_artifact_is_set_aside_and_counts_as_missing(
+    store: Path, name: str, damage: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    artifact = filled(store)
+    assert Snapshot.find("d", KEY) == artifact
+    time.sleep(0.01)  # the clock of a file system ticks in milliseconds
+    DAMAGES[damage](artifact.folder / name)
+    assert Snapshot.find("d", KEY) is None
+    if (name, damage) == ("manifest.json", "deleted"):  # it was never finished
+        return
+    assert str(artifact.folder / name) in caplog.text
+    assert not artifact.folder.exists()
+    assert [path.name[:11] for path in (store / "damaged").iterdir()] == ["snapshots-d"]
+    assert filled(store) == Snapshot.find("d", KEY)
+
+
+def test_a_manifest_of_another_artifact_counts_as_damage(store: Path) -> None:
+    made(store).folder.rename(Snapshot.folder_of("d", "other"))
+    assert Snapshot.find("d", "other") is None
+
+
+def test_a_manifest_of_an_earlier_version_is_read(store: Path) -> None:
+    artifact = made(store)
+    path = artifact.folder / "manifest.json"
+    fields = json.loads(path.read_text())
+    path.write_text(
+        json.dumps({name: fields[name] for name in fields.keys() - {"files", "checksum"}})
+    )
+    assert Snapshot.find("d", KEY) == artifact
+
+
+def test_pages_for_people_are_no_part_of_an_artifact(store: Path) -> None:
+    artifact = made(store)
+    (artifact.folder / "report.html").write_text("a page")
+    artifact.commit()
+    (artifact.folder / "report.html").write_text("another page")
+    assert Snapshot.find("d", KEY) == artifact
+
+
+def test_all_files_and_folders_are_flushed_before_the_manifest(
+    store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    flushed: list[str] = []
+    monkeypatch.setattr(
+        os, "fsync", lambda file: flushed.append(str(Path(f"/proc/self/fd/{file}").readlink()))
+    )
+    artifact = filled(store)
+    manifest = next(i for i, path in enumerate(flushed) if "manifest.json" in path)
+    folder = artifact.folder
+    expected = {
+        folder / "inner" / "small.json",
+        folder / "large.bin",
+        folder / "inner",
+        folder,
+        folder.parent,
+        store,
+    }
+    assert {str(path) for path in expected} <= set(flushed[:manifest])
+
+
+def make_once(home: str, start: object, results: object) -> None:
+    """Make an artifact in a process of its own, unless it is there."""
+    os.environ["REFRAIN_HOME"] = home
+    start.wait()  # type: ignore[attr-defined]
+    with Snapshot.once("d", KEY) as (found, folder):
+        if found is None:
+            assert list(folder.iterdir()) == []
+            (folder / "train.parquet").write_text(str(os.getpid()))
+            time.sleep(0.2)
+            Snapshot(dataset="d", digest=KEY, **WHAT).commit()
+        results.put(found is None)  # type: ignore[attr-defined]
+
+
+def test_of_processes_at_once_in_a_fresh_store_one_makes_an_artifact(store: Path) -> None:
+    fork = multiprocessing.get_context("fork")
+    start = fork.Barrier(6)
+    results = fork.Queue()
+    workers = [fork.Process(target=make_once, args=(str(store), start, results)) for _ in range(6)]
+    for worker in workers:
+        worker.start()
+    made_by = [results.get(timeout=30) for _ in workers]
+    for worker in workers:
+        worker.join()
+    assert sorted(made_by) == [False] * 5 + [True]
+    assert Snapshot.find("d", KEY)
+
+
+def test_a_look_at_what_is_there_waits_for_no_other_process(store: Path) -> None:
+    with pytest.raises(WorkToDoError), only_finding(), Snapshot.once("d", KEY):
+        raise AssertionError
+    assert not (store / "locks").exists()
 
 
 def test_equal_values_have_equal_digests_whatever_their_order() -> None:
