@@ -78,7 +78,7 @@ def interrupted_run(path: Path) -> str:
     except DamagedError as error:
         log.warning("%s: the training is logged to a new MLflow run", error)
         return ""
-    return str(found["run"]) if found.get("checkpoint") == path.parent.name else ""
+    return str(found.get("run", "")) if found.get("checkpoint") == path.parent.name else ""
 
 
 def followed_fit(

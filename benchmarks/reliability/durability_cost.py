@@ -14,7 +14,7 @@ from benchmarks.lib.figures import Figure
 from benchmarks.reliability.apart import Running
 from benchmarks.reliability.outcome import fine_figure, finish
 from benchmarks.reliability.small_store import retrain, settings, write_catalog
-from tasks.store import checksums, durable, manifests
+from tasks.store import checksums, durable
 
 NUM_ROWS = 6000
 NUM_EPOCHS = 4
@@ -55,7 +55,6 @@ def costs(catalog: Path) -> tuple[float, float]:
         patch.object(durable, "flush_names", watch.timed(durable.flush_names)),
         patch.object(durable, "rename", watch.timed(durable.rename)),
         patch.object(checksums, "file_sum", watch.timed(checksums.file_sum)),
-        patch.object(manifests, "folder_sums", watch.timed(manifests.folder_sums)),
     ):
         started = time.perf_counter()
         retrain("sentiment", catalog, chosen)

@@ -19,7 +19,7 @@ from data.rows.splits import CONTENT_KEY
 from data.rows.streams import parquet_batches
 from data.sources.base import Access, GrowingSource, Partition
 from tasks.ingestion.snapshot_writer import parquet_writer
-from tasks.store.artifacts import Artifact
+from tasks.store.artifact_base import Artifact
 from tasks.store.code import digest
 
 ROWS = "rows.parquet"

@@ -15,8 +15,8 @@ from tasks.ingestion.partitions import PartitionRows, piece_key
 from tasks.ingestion.reference_snapshot import last_accepted
 from tasks.ingestion.snapshot_log import SnapshotLog
 from tasks.registry.versions import model_names, registered_scores
+from tasks.store.artifact_base import Artifact
 from tasks.store.artifacts import (
-    Artifact,
     Checkpoint,
     Health,
     Promotion,

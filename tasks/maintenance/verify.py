@@ -11,7 +11,8 @@ from tasks.ingestion.snapshot_log import SnapshotLog
 from tasks.maintenance.prune import KINDS
 from tasks.promotion.ledger import Ledger, give_up
 from tasks.registry.versions import fault_of_version, model_names, versions_of
-from tasks.store.artifacts import Artifact, Promotion
+from tasks.store.artifact_base import Artifact
+from tasks.store.artifacts import Promotion
 from tasks.store.damaged import set_aside
 from tasks.store.growing_files import CONTENTS, seal_path
 from tasks.store.home import home

@@ -27,6 +27,7 @@ BOUNDARY = frozenset(
         "registry/mlflow_client.py",
         "registry/versions.py",
         "settings.py",
+        "store/artifact_base.py",
         "store/artifacts.py",
         "store/checksums.py",
         "store/code.py",

@@ -62,6 +62,15 @@ def retrained(problem: str, catalog: str, **training: Any) -> Any:
     return outcome(retrain(f"made_{problem}", chosen, catalog))
 
 
+def fields_of(manifest: Path) -> dict[str, Any]:
+    """The fields of an artifact."""
+    from tasks.store.manifests import read_manifest
+
+    found = read_manifest(manifest.parent)
+    assert found
+    return found.fields
+
+
 def states_of(flow_run_name: str) -> list[tuple[str, str]]:
     """Task and state name of the tasks of the latest flow run of a name, in their order."""
     from prefect.client.orchestration import get_client
@@ -393,7 +402,7 @@ def test_the_page_of_a_flow_run_shows_the_report_of_the_data(line: dict[str, Any
     with get_client(sync_client=True) as client:
         found = client.read_artifacts(artifact_filter=where)
     manifest = next((line["home"] / "snapshots").glob("made_translation-*/manifest.json"))
-    snapshot = Snapshot(**json.loads(manifest.read_text()))
+    snapshot = Snapshot(**fields_of(manifest))
     assert [each.type for each in found] == ["markdown"]
     assert all(each.flow_run_id and each.task_run_id for each in found)
     assert found[0].data == page(find_dataset("made_translation", Path(line["catalog"])), snapshot)
@@ -463,7 +472,7 @@ def test_every_row_is_kept_or_refused_with_its_reason(line: dict[str, Any]) -> N
     from tasks.store.artifacts import Snapshot
 
     manifest = next((line["home"] / "snapshots").glob("made_sentiment-*/manifest.json"))
-    snapshot = Snapshot(**json.loads(manifest.read_text()))
+    snapshot = Snapshot(**fields_of(manifest))
     assert sum(snapshot.rows.values()) == 400
     assert snapshot.rows.get("refused", 0) == sum(snapshot.reasons.values())
 

@@ -12,7 +12,8 @@ from tasks.pages.training import clipping_words, training_figure
 from tasks.registry import tracked_run as stage
 from tasks.registry.tracked_run import MetricPoints
 from tasks.store.code import training_code
-from tasks.train import improving
+from tasks.store.sealed import write_sealed
+from tasks.train import improving, interrupted_run
 
 
 def test_each_problem_has_a_digest_of_its_own_code() -> None:
@@ -126,3 +127,13 @@ def test_what_was_best_in_the_last_epoch_is_named(
         for n, (loss, score) in enumerate(pairs, 1)
     ]
     assert improving(TrainingHistory(epochs=epochs), find_problem("ner")) == words
+
+
+@pytest.mark.parametrize("content", [b"", b"\0\0", b"0123", b'{"run": "other", "checkpoint": "x"}'])
+def test_a_damaged_run_id_opens_a_new_mlflow_run(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "mlflow_run"
+    assert interrupted_run(path) == ""
+    write_sealed(path, {"run": "ours", "checkpoint": tmp_path.name})
+    assert interrupted_run(path) == "ours"
+    path.write_bytes(content)
+    assert interrupted_run(path) == ""

@@ -16,6 +16,7 @@ from tasks.ingestion.snapshot import make_snapshot
 from tasks.ingestion.snapshot_log import SnapshotLog
 from tasks.ingestion.snapshot_writer import read_report
 from tasks.store.artifacts import Snapshot
+from tasks.store.growing_files import seal_path
 from tests.tasks.growing import (
     Table,
     all_texts,
@@ -32,6 +33,12 @@ from tests.tasks.growing import (
 
 ASKED = "Kalo Bren wants 3 lumo"
 ROWS = [*texts(30), (ASKED, "pos")]
+
+
+def remove_own_list() -> None:
+    """Remove the list of ``refrain forget``, with the seal that would miss it."""
+    own_list("made").unlink()
+    seal_path(own_list("made")).unlink()
 
 
 def lines_of(dataset: Dataset) -> list[str]:
@@ -187,7 +194,7 @@ def test_a_snapshot_that_was_pruned_holds_nothing(store: Path, tmp_path: Path) -
 def test_a_list_kept_elsewhere_counts_beside_our_own(store: Path, tmp_path: Path) -> None:
     hashed = forget(of_rows(tmp_path), [ASKED], [])
     (tmp_path / "removals.txt").write_text("# asked in spring\n\n" + hashed[0] + "\n")
-    own_list("made").unlink()
+    remove_own_list()
     dataset = of_rows(tmp_path, removals="removals.txt")
     first, _ = texts(1)[0]
     forget(dataset, [first], [])
@@ -199,7 +206,7 @@ def test_a_list_that_changed_makes_a_new_snapshot(store: Path, tmp_path: Path) -
     dataset = of_rows(tmp_path, removals="removals.txt")
     assert ASKED in all_texts(ingest(dataset))
     (tmp_path / "removals.txt").write_text(forget(dataset, [ASKED], [])[0])
-    own_list("made").unlink()
+    remove_own_list()
     assert ASKED not in all_texts(ingest(dataset))
 
 
