@@ -127,7 +127,7 @@ def compare(name: str, store: Path, database: Path, seed: int, found: Found) -> 
 def expected_points(history: dict[str, list[dict[str, float]]]) -> set[tuple[str, int]]:
     """List the points that a training makes: each tenth step and the end of each epoch."""
     ends = {int(epoch["last_step"]) for epoch in history["epochs"]}
-    steps = ends | {int(each["step"]) for each in history["steps"] if each["step"] % 10 == 0}
+    steps = ends | {int(each["step"]) for each in history["steps"] if each["step"] % 10 == 9}
     of_epochs = ("epoch_train_loss", "validation_loss", "epoch_seconds", "skipped_steps")
     points = {(name, step) for step in steps for name in STEP_POINTS}
     return points | {(name, step) for step in ends for name in of_epochs}
