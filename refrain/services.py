@@ -85,9 +85,8 @@ def running(services: list[Service]) -> Iterator[list[Service]]:
     try:
         yield services
     finally:
-        # The last one first: a worker's flow runs report their end to the servers.
-        for service in reversed(services):
-            stop([service])
+        stop(services[-1:])  # the worker first: its flow runs report their end to the servers
+        stop(services[:-1])
 
 
 def start(name: str, command: Sequence[str], environment: Mapping[str, str]) -> Service:

@@ -28,7 +28,7 @@ from benchmarks.reliability.servers import PREFECT, environment_of, wait_until
 from benchmarks.reliability.tiny_sets import TRAINING, dataset_of, write_sets
 from refrain.services import free_port, running, start, wait_for
 from refrain.up import mlflow_command
-from tasks.registry import mlflow_client, tracked_run, training_log
+from tasks.registry import mlflow_client, tracked_run
 from tasks.settings import read_settings
 
 COMMAND = "python -m benchmarks.reliability.outages"
@@ -70,7 +70,6 @@ def use_server(address: str, *, patience: float) -> None:
     os.environ |= {"MLFLOW_TRACKING_URI": address, "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2"}
     mlflow_client.CHOSEN_URI = address
     tracked_run.PATIENCE_SECONDS = patience
-    training_log.PATIENCE_SECONDS = patience
 
 
 def try_fault(name: str, seed: int, proxy: Proxy, folder: Path, found: Found) -> None:
@@ -127,7 +126,7 @@ def compare(name: str, store: Path, database: Path, seed: int, found: Found) -> 
 def expected_points(history: dict[str, list[dict[str, float]]]) -> set[tuple[str, int]]:
     """List the points that a training makes: each tenth step and the end of each epoch."""
     ends = {int(epoch["last_step"]) for epoch in history["epochs"]}
-    steps = ends | {int(each["step"]) for each in history["steps"] if each["step"] % 10 == 0}
+    steps = ends | {int(each["step"]) for each in history["steps"] if each["step"] % 10 == 9}
     of_epochs = ("epoch_train_loss", "validation_loss", "epoch_seconds", "skipped_steps")
     points = {(name, step) for step in steps for name in STEP_POINTS}
     return points | {(name, step) for step in ends for name in of_epochs}

@@ -8,6 +8,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -179,10 +180,7 @@ def kill_commands(store: Path, catalog: Path, counts: Counter[str]) -> bool:
         screen = store / f"killed-{number}.txt"
         with screen.open("wb") as file:
             process = subprocess.Popen(command, env=environment, cwd=ROOT, stderr=file, stdout=file)
-        wait_until(
-            lambda path=screen: b"epoch 2" in path.read_bytes() or b"going on" in path.read_bytes(),
-            "training",
-        )
+        wait_until(partial(_shows, screen, (b"epoch 2:", b"going on")), "training")
         process.send_signal(signal.SIGKILL)
         process.wait()
         counts["kills"] += 1
@@ -208,7 +206,7 @@ def kill_each_service(store: Path, catalog: Path, counts: Counter[str]) -> bool:
                 stop([services.running[name]], 0)
                 services.start(name)
             counts["kills"] += 1
-            wait_until(lambda run=run: not processes_with(f"PREFECT__FLOW_RUN_ID={run}"), name)
+            wait_until(partial(_is_over, run), name)
         last = services.begin()
         ends = ("COMPLETED", "FAILED", "CRASHED", "CANCELLED")
         wait_until(lambda: services.state_of(last) in ends, "the last flow run")
@@ -217,6 +215,16 @@ def kill_each_service(store: Path, catalog: Path, counts: Counter[str]) -> bool:
         for name in ("worker", "mlflow", "prefect"):
             if name in services.running:
                 stop([services.running[name]])
+
+
+def _shows(screen: Path, texts: tuple[bytes, ...]) -> bool:
+    """Tell whether a program has printed one of some texts."""
+    return any(text in screen.read_bytes() for text in texts)
+
+
+def _is_over(run: str) -> bool:
+    """Tell whether no process runs a flow run."""
+    return not processes_with(f"PREFECT__FLOW_RUN_ID={run}")
 
 
 def _is_training(store: Path) -> bool:

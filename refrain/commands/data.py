@@ -120,12 +120,14 @@ def forget(
         from tasks.ingestion.catalog_entries import checked_entry
         from tasks.ingestion.removals import forget as add_to_list
         from tasks.ingestion.removals import holders, own_list
+        from tasks.store.temporary import sweep_files
 
         named = [*(texts or []), *(_lines(file) if file else [])]
         if not named and not keys:
             raise ValueError("there is nothing to forget: give --text, --key or --file")
         entry = checked_entry(name, joined(catalog))
         new = add_to_list(entry, named, keys or [])
+        sweep_files()  # a killed process may have left such a row in a temporary file
         old = holders(entry, named)
     print(f"{len(new)} new on the removal list {own_list(name)}")
     print(

@@ -40,13 +40,13 @@ class MetricPoints:
 
     def add_step(self, step: TrainingStep) -> None:
         """Count a step; every tenth makes a point."""
-        self.num_steps = step.step
+        self.num_steps = step.step + 1
         self.steps[step.step] = step  # of a step that is repeated, the newer
-        if step.step % STEPS_PER_POINT == 0:
+        if self.num_steps % STEPS_PER_POINT == 0:  # steps count from 0
             self._make_points(step.step)
 
     def _make_points(self, last: int) -> None:
-        first = last - (last - 1) % STEPS_PER_POINT
+        first = last - last % STEPS_PER_POINT
         done = [self.steps[number] for number in sorted(self.steps) if first <= number <= last]
         done = [step for step in done if step.epoch == done[-1].epoch]
         self.steps = {number: step for number, step in self.steps.items() if number > last}

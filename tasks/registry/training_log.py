@@ -13,10 +13,11 @@ from rnn_models.settings import TrainSettings
 from rnn_models.training.history import Epoch, TrainingHistory, TrainingStep
 from rnn_models.training.validation import headline_of
 from tasks.pages.training import training_figure
+from tasks.registry import tracked_run
 from tasks.registry.metric_spool import Spool, one_line, spool_folder
 from tasks.registry.mlflow_client import log_metrics, tracking_uri
 from tasks.registry.open_runs import adopt_run
-from tasks.registry.tracked_run import PATIENCE_SECONDS, MetricPoints
+from tasks.registry.tracked_run import MetricPoints
 from tasks.registry.training_run import (
     end_run,
     is_open_to_logs,
@@ -61,7 +62,7 @@ def _finished(checkpoint: Checkpoint, tokens: TokenSet) -> Checkpoint:
     run_id = checkpoint.mlflow_run
     spool = Spool(run_id, log_metrics)
     spool.write(spool.pending)
-    if not spool.close(PATIENCE_SECONDS):
+    if not spool.close(tracked_run.PATIENCE_SECONDS):
         waiting = len(spool.points) - spool.num_sent
         raise OSError(f"{spool.failure or 'it is slow'}; {waiting} points wait in {spool.folder}")
     problem = find_problem(checkpoint.problem)
@@ -99,5 +100,5 @@ def _logged_again(checkpoint: Checkpoint, tokens: TokenSet, history: TrainingHis
         for step in (step for step in history.steps if step.epoch == epoch.epoch):
             points.add_step(step)
         points.add_epoch(epoch)
-    points.spool.close(PATIENCE_SECONDS)
+    points.spool.close(tracked_run.PATIENCE_SECONDS)
     return replace(checkpoint, mlflow_run=run_id).commit()

@@ -5,6 +5,7 @@ import logging
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -14,6 +15,7 @@ from tasks.store.home import home
 from tasks.store.leases import drop_old, find_lease, mine
 
 log = logging.getLogger(__name__)
+UNFINISHED_SECONDS = 6 * 3600.0  # of a download, which names no process of this store
 
 
 def private_folder() -> Path:
@@ -49,6 +51,9 @@ def sweep_files() -> None:
         if lease and lease.is_gone():
             shutil.rmtree(path, ignore_errors=True)
             log.info("removed temporary files of %s, which is gone", lease)
+    for path in (home() / "downloads").rglob("partial-*"):
+        if path.is_dir() and time.time() - path.stat().st_mtime > UNFINISHED_SECONDS:
+            shutil.rmtree(path, ignore_errors=True)
     drop_old()
 
 

@@ -36,14 +36,16 @@ def server(store: Path, monkeypatch: pytest.MonkeyPatch) -> Server:
 
 
 def train(run_id: str, first: int, last: int, *, epoch_ends: int = 0) -> MetricPoints:
-    """Steps of a training of two epochs of 25 steps."""
+    """Steps of a training of two epochs of 25 steps, counted from 1; MLflow counts from 0."""
     points = MetricPoints(run_id, "validation_accuracy")
     for number in range(first, last + 1):
         points.add_step(
-            TrainingStep((number - 1) // 25 + 1, number, 1 / number, 1.0, False, 0.1, 9)
+            TrainingStep((number - 1) // 25 + 1, number - 1, 1 / number, 1.0, False, 0.1, 9)
         )
         if number == epoch_ends:
-            points.add_epoch(Epoch(number // 25, number, 0.5, 0.5, 0.0, 1.0, validation_score=0.5))
+            points.add_epoch(
+                Epoch(number // 25, number - 1, 0.5, 0.5, 0.0, 1.0, validation_score=0.5)
+            )
     return points
 
 

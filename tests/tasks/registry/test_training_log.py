@@ -5,15 +5,24 @@ from pathlib import Path
 
 import pytest
 
+from tasks.ingestion.snapshot_writer import REPORT
+from tasks.pages.data import PAGE
 from tasks.registry import mlflow_client, training_log, training_run
 from tasks.registry.mlflow_library import MlflowException
 from tasks.settings import TrainChanges
-from tasks.store.artifacts import Checkpoint
+from tasks.store.artifacts import Checkpoint, TokenSet
 from tasks.task_states import directly
 from tasks.train import train
 from tests.tasks.served import token_set_of
 
 CHANGES = TrainChanges(max_epochs=2, embedding_size=4, hidden_size=4, batch_size=2)
+
+
+def tokens_of_reviews() -> TokenSet:
+    tokens = token_set_of("sentiment", "t")
+    for report in (PAGE, REPORT):  # the run of a training keeps them
+        (tokens.snapshot_of().folder / report).write_text("made")
+    return tokens
 
 
 def points_of(run_id: str) -> set[tuple[str, int, float]]:
@@ -32,7 +41,7 @@ def away(*_: object, **__: object) -> None:
 def test_an_outage_at_the_end_keeps_the_checkpoint_and_the_next_run_logs_the_rest(
     mlflow_store: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    tokens = token_set_of("sentiment", "t")
+    tokens = tokens_of_reviews()
     with monkeypatch.context() as patch:
         patch.setattr(training_log, "log_file", away)
         with pytest.raises(
@@ -55,7 +64,7 @@ def test_an_outage_at_the_end_keeps_the_checkpoint_and_the_next_run_logs_the_res
 def test_a_training_whose_run_was_deleted_is_logged_again_with_the_same_points(
     mlflow_store: Path,
 ) -> None:
-    tokens = token_set_of("sentiment", "t")
+    tokens = tokens_of_reviews()
     first = directly(train, tokens, CHANGES)
     before = points_of(first.mlflow_run)
     mlflow_client.client().delete_run(first.mlflow_run)
