@@ -222,7 +222,7 @@ def models(as_json: Json = False) -> None:
 
         found = stored_models()
         if found is None:
-            from tasks.registry.versions import list_models
+            from tasks.registry.version_lists import list_models
 
             found = list_models()
     if as_json:

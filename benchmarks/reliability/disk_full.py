@@ -94,6 +94,8 @@ def in_child(call: Callable[[], None], before: Callable[[], None] = lambda: None
                 call()
             answers.put("completed")
         except BaseException as error:
+            # The harness needs memory to report.
+            resource.setrlimit(resource.RLIMIT_AS, (resource.RLIM_INFINITY,) * 2)
             message = known_error(error)
             answers.put(message or f"traceback: {type(error).__name__}: {error}")
 
@@ -148,7 +150,7 @@ def limit_memory() -> None:
     """Allow this process little more memory than it has."""
     pages = int(Path("/proc/self/statm").read_text().split()[0])
     size = pages * resource.getpagesize() + SPARE_MEMORY
-    resource.setrlimit(resource.RLIMIT_AS, (size, size))
+    resource.setrlimit(resource.RLIMIT_AS, (size, resource.RLIM_INFINITY))
 
 
 def trials(stage: str, store: Path, catalog: str) -> Iterator[Trial]:

@@ -29,7 +29,8 @@ from tasks.ingestion.snapshot import make_snapshot
 from tasks.ingestion.snapshot_log import SnapshotLog
 from tasks.registry import mlflow_client
 from tasks.registry.versions import SCORES, SNAPSHOT, check_complete, model_names
-from tasks.store.artifacts import MANIFEST, Checkpoint, Scores, Snapshot, TokenSet
+from tasks.store.artifacts import Checkpoint, Scores, Snapshot, TokenSet
+from tasks.store.manifests import MANIFEST
 
 COMMAND = "python -m benchmarks.reliability.growth"
 SIZES = (10, 100, 1_000, 10_000)

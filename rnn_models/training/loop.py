@@ -154,9 +154,12 @@ def _validated(
     training.averaging.add_epoch()
     with training.averaging.applied():
         loss = mean_loss(training.problem, training.model, validation, training.settings)
-        score = headline_score(
-            training.problem, training.model, validation, training.sizes, loss=loss
-        )
+        # Logits that are not finite have no best path to decode.
+        score = math.nan
+        if math.isfinite(loss):
+            score = headline_score(
+                training.problem, training.model, validation, training.sizes, loss=loss
+            )
     training.seconds = 0.0
     return Epoch(
         epoch=steps[-1].epoch,

@@ -14,7 +14,8 @@ from data.errors import RowError, nearest
 from tasks.ingestion.partitions import PartitionRows, piece_key
 from tasks.ingestion.reference_snapshot import last_accepted
 from tasks.ingestion.snapshot_log import SnapshotLog
-from tasks.registry.versions import model_names, registered_scores
+from tasks.registry.version_lists import registered_scores
+from tasks.registry.versions import model_names
 from tasks.store.artifact_base import Artifact
 from tasks.store.artifacts import (
     Checkpoint,

@@ -12,7 +12,7 @@ from tasks.ingestion.snapshot import make_snapshot
 from tasks.ingestion.snapshot_log import SnapshotLog
 from tasks.ingestion.snapshot_writer import read_report
 from tasks.pages.data import page, write_page
-from tasks.registry.versions import versions_by_snapshot
+from tasks.registry.version_lists import versions_by_snapshot
 from tasks.store.artifacts import Scores, Snapshot
 from tasks.store.home import home
 

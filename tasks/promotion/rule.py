@@ -55,7 +55,9 @@ def decide(evidence: Evidence, settings: PromotionSettings) -> tuple[bool, str]:
             "can be compared; promotion.policy=always promotes without a comparison"
         )
     compared = compared_words(evidence, found)
-    if not all(map(math.isfinite, (found.gain, found.low, found.high, found.p_value))):
+    # Each p-value: their maximum hides a NaN.
+    numbers = (found.gain, found.low, found.high, found.p_bootstrap, found.p_swaps)
+    if not all(map(math.isfinite, numbers)):
         return False, f"not promoted: {compared}: the comparison is not finite"
     if settings.policy == "never":
         return False, f"not promoted, for policy never leaves it to a person: {compared}"

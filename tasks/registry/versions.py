@@ -18,14 +18,12 @@ from data.errors import nearest
 from tasks.registry import mlflow_client
 from tasks.registry.mlflow_client import (
     CHALLENGER,
-    CHAMPION,
     GONE,
     VersionInfo,
     aliases,
     client,
 )
 from tasks.registry.mlflow_library import MlflowException
-from tasks.registry.registry_tables import read_aliases, read_models, read_tags
 from tasks.registry.version_files import FILES, fault_of, recorded_files, stored_files
 from tasks.store.checksums import FileSum
 from tasks.store.sealed import DamagedError
@@ -50,7 +48,7 @@ def find_version(name: str, key: str) -> str | None:
     The version of a killed registration is completed if it has all files, else
     removed. If two machines made one at the same time, the lowest stays.
     """
-    same = _all_pages(
+    same = all_pages(
         partial(client().search_model_versions, f"name = '{name}' and tags.`{KEY}` = '{key}'")
     )
     kept = None
@@ -254,77 +252,16 @@ def one_line_errors() -> Iterator[None]:
 @one_line_errors()
 def model_names() -> list[str]:
     """List the names of all registered models."""
-    return [str(model.name) for model in _all_pages(client().search_registered_models)]
-
-
-@one_line_errors()
-def list_models() -> list[dict[str, Any]]:
-    """List all registered models: name, versions, aliases, and the tags of their champions."""
-    database = mlflow_client.own_database()
-    if database:
-        return read_models(database)
-    found = []
-    for model in _all_pages(client().search_registered_models):
-        named = {alias: str(number) for alias, number in sorted(model.aliases.items())}
-        champion = named.get(CHAMPION)
-        tags = client().get_model_version(model.name, champion).tags if champion else {}
-        latest = int(next(iter(newest_versions(model.name, 1)), 0))
-        found.append({"model": model.name, "versions": latest, "aliases": named, "champion": tags})
-    return found
+    return [str(model.name) for model in all_pages(client().search_registered_models)]
 
 
 def versions_of(name: str) -> list[VersionInfo]:
     """List all versions of a model; none if it is not registered."""
-    return _all_pages(partial(client().search_model_versions, f"name = '{name}'"))
+    return all_pages(partial(client().search_model_versions, f"name = '{name}'"))
 
 
-@one_line_errors()
-def registered_scores(*, only_aliased: bool = False) -> list[tuple[str, str]]:
-    """List the model name and scores of every registered version, or of every aliased one."""
-    named = _aliases_of_versions() if only_aliased else {}
-    return [
-        (name, key)
-        for name, number, key in _tags_of_versions(SCORES)
-        if not only_aliased or (name, number) in named
-    ]
-
-
-@one_line_errors()
-def versions_by_snapshot(dataset: str) -> dict[str, list[str]]:
-    """Describe the versions of a dataset with their aliases, oldest first, by snapshot."""
-    named = _aliases_of_versions()
-    found: dict[str, list[str]] = {}
-    for name, number, snapshot in _tags_of_versions(SNAPSHOT):
-        if name == dataset and snapshot:
-            shown = ", ".join(named.get((name, number), ()))
-            described = f"version {number}" + (f" ({shown})" if shown else "")
-            found.setdefault(snapshot, []).append(described)
-    return found
-
-
-def _tags_of_versions(tag: str) -> list[tuple[str, str, str]]:
-    """List model, version and one tag of every version, in order; empty where it has none."""
-    database = mlflow_client.own_database()
-    if database:
-        return read_tags(database, tag)
-    infos = [info for name in model_names() for info in versions_of(name)]
-    infos.sort(key=lambda info: (info.name, int(info.version)))
-    return [(str(info.name), str(info.version), info.tags.get(tag, "")) for info in infos]
-
-
-def _aliases_of_versions() -> dict[tuple[str, str], list[str]]:
-    """List the aliases of each version that has some."""
-    database = mlflow_client.own_database()
-    if database:
-        return read_aliases(database)
-    found: dict[tuple[str, str], list[str]] = {}
-    for model in _all_pages(client().search_registered_models):
-        for alias, number in sorted(model.aliases.items()):
-            found.setdefault((model.name, str(number)), []).append(alias)
-    return found
-
-
-def _all_pages(search: Callable[..., Any]) -> list[Any]:
+def all_pages(search: Callable[..., Any]) -> list[Any]:
+    """Collect the results of all pages of a search of MLflow."""
     found: list[Any] = []
     page = search()
     while True:

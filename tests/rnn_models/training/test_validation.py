@@ -271,3 +271,11 @@ def test_a_label_that_training_never_saw_is_no_label_of_the_model(sentiment):
         sentiment.problem.output.from_ids([-1], sentiment.sizes.labels)
         not in sentiment.sizes.labels
     )
+
+
+@pytest.mark.parametrize("bad", [math.nan, math.inf])
+def test_a_training_without_a_finite_validation_loss_keeps_nothing(sentiment, bad, monkeypatch):
+    monkeypatch.setattr(training_module, "mean_loss", lambda *given: bad)
+    monkeypatch.setattr(training_module, "headline_score", None)  # nothing is decoded
+    with pytest.raises(FloatingPointError, match=r"no epoch with a finite validation loss.*Lower"):
+        fitted(sentiment, max_epochs=2)

@@ -15,7 +15,7 @@ from tasks.ingestion.partitions import PartitionRows, piece_key
 from tasks.ingestion.snapshot import make_snapshot
 from tasks.ingestion.snapshot_log import SnapshotLog
 from tasks.maintenance.prune import KINDS, MADE_OF, find_prunable, prune
-from tasks.registry import mlflow_client, versions
+from tasks.registry import mlflow_client, version_lists
 from tasks.store.artifacts import Artifact, Checkpoint, Scores, Snapshot, TokenSet
 from tasks.store.home import home
 from tests.tasks.growing import ingest, of_files, pieces_read, texts, write
@@ -152,7 +152,7 @@ def test_versions_of_more_models_than_a_page_has_are_all_seen(tmp_path: Path) ->
         shutil.copytree(folder, other.folder)
         registered(trained(other.commit()))
     assert listed() == set()
-    assert len(versions.registered_scores()) == 120
+    assert len(version_lists.registered_scores()) == 120
 
 
 def test_the_kept_pieces_of_the_newest_snapshot_stay(tmp_path: Path) -> None:

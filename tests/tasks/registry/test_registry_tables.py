@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tasks.registry import mlflow_client, versions
+from tasks.registry import mlflow_client, version_lists, versions
 from tasks.registry.registry_tables import read_models, stored_models
 from tests.tasks.trained import versioned
 
@@ -36,8 +36,8 @@ def by_client(monkeypatch: pytest.MonkeyPatch, call: Any, *args: Any, **options:
 
 
 def test_models_are_those_of_the_client(filled: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    found = versions.list_models()
-    assert found == by_client(monkeypatch, versions.list_models)
+    found = version_lists.list_models()
+    assert found == by_client(monkeypatch, version_lists.list_models)
     assert [(model["model"], model["versions"]) for model in found] == [
         ("made", 2),
         ("other", 1),
@@ -50,10 +50,11 @@ def test_models_are_those_of_the_client(filled: Path, monkeypatch: pytest.Monkey
 def test_scores_and_snapshots_are_those_of_the_client(
     filled: Path, monkeypatch: pytest.MonkeyPatch, only_aliased: bool
 ) -> None:
-    found = versions.registered_scores(only_aliased=only_aliased)
-    assert found == by_client(monkeypatch, versions.registered_scores, only_aliased=only_aliased)
-    used = versions.versions_by_snapshot("made")
-    assert used == by_client(monkeypatch, versions.versions_by_snapshot, "made")
+    read_scores = version_lists.registered_scores
+    found = read_scores(only_aliased=only_aliased)
+    assert found == by_client(monkeypatch, read_scores, only_aliased=only_aliased)
+    used = version_lists.versions_by_snapshot("made")
+    assert used == by_client(monkeypatch, version_lists.versions_by_snapshot, "made")
     assert used == {
         "rows a": ["version 1 (champion, kept_by_a_user)"],
         "rows b": ["version 2 (challenger)"],
