@@ -2,6 +2,7 @@
 
 import os
 
+from refrain.access import kept_auth
 from tasks.store.home import home
 from tasks.store.installation import IS_CHECKOUT, PACKAGE, ROOT
 
@@ -32,6 +33,8 @@ def prepare(**more: str) -> None:
     }
     for name, value in (chosen | more).items():
         os.environ.setdefault(name, value)
+    if auth := kept_auth(os.environ.get("PREFECT_API_URL", "")):
+        os.environ.setdefault("PREFECT_API_AUTH_STRING", auth)
     _reach_this_machine_directly()
     if IS_CHECKOUT:
         _be_found_first()

@@ -1,0 +1,1 @@
+"""Reliability and security: faults that are caused on purpose, and what became of them."""
