@@ -17,6 +17,7 @@ from data.formats.base import Columns, FormatKind
 from data.formats.columnar import find_column, from_columns
 from data.formats.encoding import ByteStream
 from data.sources.first_bytes import COMPRESSED
+from data.sources.limits import UnpackedBytes
 
 BLOCK_BYTES = 1 << 24  # of a table in memory, about
 MOST_ROWS = 1 << 16
@@ -43,6 +44,7 @@ def read_parquet(
         file = pq.ParquetFile(
             pa.PythonFile(stream, mode="r"), pre_buffer=False, buffer_size=COPY_BYTES
         )
+        _check_unpacked(file.metadata)
         empty = file.schema_arrow.empty_table()
         for name in names.values():
             find_column(empty, name)
@@ -55,6 +57,22 @@ def read_parquet(
             batch.validate(full=True)
             yield from_columns(pa.Table.from_batches([batch]), names, first)
             first += batch.num_rows
+
+
+def _check_unpacked(metadata: pq.FileMetaData) -> None:
+    """Check the limits of unpacking: a column of equal values takes no space in a file.
+
+    Raises:
+        RowError: If the file has too many rows or bytes for its size.
+    """
+    groups = [metadata.row_group(number) for number in range(metadata.num_row_groups)]
+    packed = sum(
+        group.column(number).total_compressed_size
+        for group in groups
+        for number in range(group.num_columns)
+    )
+    unpacked = UnpackedBytes("the Parquet file", lambda: packed + metadata.serialized_size)
+    unpacked.add(max(metadata.num_rows, sum(group.total_byte_size for group in groups)))
 
 
 def _num_rows(metadata: pq.FileMetaData) -> int:
