@@ -15,7 +15,7 @@ from refrain import prefect_server
 from refrain.access import access_file, keep_auth
 from refrain.deployments import POOL, Server, deploy, deployed_paths
 from refrain.services import Service, check_port, running, start, wait_for
-from tasks.ingestion.catalogs import HOSTS, PATHS, own_catalogs
+from tasks.ingestion.catalogs import own_catalogs, restrictions
 from tasks.registry.links import UI_URL, sqlite_url, ui_page
 from tasks.store.home import home
 from tasks.store.installation import project
@@ -107,8 +107,7 @@ def permitted() -> dict[str, str]:
     ``prefect.yaml``, and no host.
     """
     folders = {project(), *(path.resolve().parent for path in deployed_paths())} - {Path("/")}
-    given = {PATHS: os.pathsep.join(map(str, sorted(folders))), HOSTS: ""}
-    return {name: os.environ.get(name, value) for name, value in given.items()}
+    return restrictions(folders)
 
 
 def mlflow_environment() -> dict[str, str]:

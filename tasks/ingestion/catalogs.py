@@ -1,6 +1,7 @@
 """The catalog files to read; light enough for the command line."""
 
 import os
+from collections.abc import Iterable
 from pathlib import Path
 
 from data.catalog.catalog import CATALOG
@@ -43,6 +44,12 @@ def permissions() -> Permissions:
         None if folders is None else tuple(map(Path, filter(None, folders.split(os.pathsep)))),
         None if hosts is None else tuple(filter(None, map(str.strip, hosts.split(",")))),
     )
+
+
+def restrictions(folders: Iterable[Path]) -> dict[str, str]:
+    """Return the variables that permit some folders and no host, where they are not set."""
+    given = {PATHS: os.pathsep.join(map(str, sorted(folders))), HOSTS: ""}
+    return {name: os.environ.get(name, value) for name, value in given.items()}
 
 
 def project_catalog() -> list[Path]:
