@@ -2,8 +2,8 @@
 
 Packages come from three locks, one for each purpose: what ``make run`` needs, what optional sources
 and formats need as well (``extras``), and the tools of the tests (``tools``). torch, pip and uv
-have locks of their own. Each names every package it needs with its hashes, so nothing is resolved here,
-and each package has a wheel, so nothing is built.
+have locks of their own. Each names every package it needs with its hashes, so nothing is resolved
+here, and each package has a wheel, so nothing is built.
 """
 
 from __future__ import annotations
