@@ -2,6 +2,7 @@
 
 import errno
 import os
+import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,6 +12,9 @@ import typer
 
 from refrain.interruption import end_interrupted, is_interruption, was_interrupted
 from tasks.store.home import home
+
+# User and password of an address, such as MLFLOW_TRACKING_URI; a reference is shown.
+PASSWORD = re.compile(r"(\w://)(?![^/\s'\"@]*\$\{)[^/\s'\"@]*@")
 
 
 @contextmanager
@@ -57,6 +61,7 @@ def _file_message(error: OSError) -> str:
 
 
 def fail(message: str) -> None:
-    """Print an error message and end with status 1."""
-    typer.secho(f"refrain: {message}", err=True, fg="red" if sys.stderr.isatty() else None)
+    """Print an error message without passwords of addresses, and end with status 1."""
+    shown = PASSWORD.sub(r"\1***@", message)
+    typer.secho(f"refrain: {shown}", err=True, fg="red" if sys.stderr.isatty() else None)
     raise SystemExit(1)
