@@ -11,7 +11,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: run test check extras up docs bench bench-data lock lock-check clean
+.PHONY: run test check extras up docs bench bench-data lock lock-torch lock-check clean
 .DELETE_ON_ERROR:
 
 run: .venv/ready
@@ -38,7 +38,7 @@ bench-data: .venv/extras
 	@$(BIN)/python -m benchmarks.data
 
 # Run-time packages, optional sources and formats, tools of the tests: see refrain/install.py.
-.venv/ready: requirements.lock
+.venv/ready: requirements.lock requirements-torch.lock requirements-cuda.lock
 .venv/extras: requirements.lock requirements-extras.lock
 .venv/tools: requirements.lock requirements-extras.lock requirements-tools.lock
 .venv/ready .venv/extras .venv/tools: requirements-uv.lock pyproject.toml refrain/install.py
@@ -50,13 +50,23 @@ COMPILE := $(BIN)/uv pip compile --quiet --universal --only-binary :all: --gener
 SKIP = $$(grep --no-filename --only-matching '^[a-z0-9._-]*==' $(1) | sed 's/==//; s/^/--no-emit-package /')
 
 lock: .venv/ready
-	echo 'uv==0.13.9' | $(COMPILE) --output-file requirements-uv.lock -
+	printf 'uv==0.13.9\npip==26.3\n' | $(COMPILE) --output-file requirements-uv.lock -
 	$(COMPILE) --output-file requirements.lock pyproject.toml
 	$(COMPILE) --constraint requirements.lock --extra all $(call SKIP,requirements.lock) \
 		--output-file requirements-extras.lock pyproject.toml
 	$(COMPILE) --constraint requirements.lock --constraint requirements-extras.lock --extra dev \
 		$(call SKIP,requirements.lock requirements-extras.lock) --output-file requirements-tools.lock pyproject.toml
-	$(MAKE) lock-check
+	$(MAKE) lock-torch lock-check
+
+# Without tool.uv, which takes torch out of the other locks. A CPU build needs no CUDA packages.
+COMPILE_TORCH = sed -n 's/^TORCH = "\([^"]*\)".*/\1/p' refrain/install.py | $(COMPILE) --no-config \
+	--default-index https://pypi.org/simple --constraint requirements.lock \
+	--constraint requirements-extras.lock --constraint requirements-tools.lock
+lock-torch: .venv/ready
+	$(COMPILE_TORCH) --output-file .venv/torch-all.lock -
+	grep -E '^(cuda|nvidia|triton)' .venv/torch-all.lock > .venv/cuda-names
+	$(COMPILE_TORCH) $(call SKIP,requirements.lock .venv/cuda-names) --output-file requirements-torch.lock -
+	$(COMPILE_TORCH) $(call SKIP,requirements.lock requirements-torch.lock) --output-file requirements-cuda.lock -
 
 # Check that every locked package has a wheel for each Python and platform of the README.
 lock-check: .venv/ready

@@ -1,17 +1,19 @@
 """Take the screenshots in docs/images from a running ``refrain up``.
 
-Needs the extra ``screenshots`` and a Chromium. Retrain a dataset with ``PREFECT_API_URL``
-set to the running server, so that the server has a flow run to show; then:
+Needs the extra ``screenshots`` and a Chromium. Type ``source .refrain/up.env`` and retrain a
+dataset, so that the running server has a flow run to show; then:
 ``python -m docs.make_screenshots --prefect http://127.0.0.1:4200 --dataset reviews``.
 """
 
 import argparse
-import json
-import urllib.request
+import base64
+import os
 from pathlib import Path
 from typing import Any
 
 from playwright.sync_api import sync_playwright
+
+from refrain.deployments import Server
 
 IMAGES = Path(__file__).with_name("images")
 CHROMIUM = "/usr/bin/chromium"
@@ -25,11 +27,8 @@ def newest(server: str, kind: str, query: dict[str, Any]) -> dict[str, Any]:
     Raises:
         ValueError: If there is none.
     """
-    body = json.dumps(query | {"limit": 1}).encode()
-    headers = {"Content-Type": "application/json"}
-    request = urllib.request.Request(f"{server}/api/{kind}/filter", body, headers)
-    with urllib.request.urlopen(request) as response:
-        found: list[dict[str, Any]] = json.load(response)
+    api = Server(f"{server}/api", os.environ["PREFECT_API_AUTH_STRING"])
+    found: list[dict[str, Any]] = api.call("POST", f"{kind}/filter", query | {"limit": 1})
     if not found:
         raise ValueError(f"{server} has no {kind} for {query}: retrain the dataset first")
     return found[0]
@@ -60,6 +59,8 @@ def main() -> None:
             page = browser.new_page(
                 viewport={"width": 1280, "height": height}, color_scheme="light"
             )
+            password = base64.b64encode(os.environ["PREFECT_API_AUTH_STRING"].encode()).decode()
+            page.add_init_script(f"localStorage.setItem('prefect-password', '{password}')")
             page.goto(address)
             page.wait_for_timeout(DRAW_MILLISECONDS)
             page.screenshot(path=IMAGES / name)

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
-from refrain.commands import data, predict, project, registry, training
+from refrain.commands import data, predict, project, registry, serving, training
 from refrain.commands.project import project_datasets
 from refrain.environment import own_process, prepare
 from refrain.errors import fail, plain_errors
@@ -74,6 +74,7 @@ app.add_typer(data.app)
 app.add_typer(training.app)
 app.add_typer(predict.app)
 app.add_typer(registry.app)
+app.add_typer(serving.app)
 
 
 @app.command()

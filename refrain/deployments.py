@@ -1,19 +1,24 @@
 """Deployments of ``prefect.yaml`` on a running server: apply them, keep pauses, list next runs."""
 
+import base64
 import contextlib
 import json
 import subprocess
 import time
 import urllib.error
 import urllib.request
+import uuid
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+import yaml
 
 from tasks.store.installation import DEPLOYMENTS, ROOT, project
 
 POOL = "refrain"
+PATH_PARAMETERS = ("catalog", "source", "target")
 NEXT_RUNS_SECONDS = 30.0  # the server schedules runs a few seconds after a deployment was applied
 # Seconds before a request is repeated: on a busy machine SQLite is locked for a moment.
 WAITS = (0.5, 1.0, 2.0)
@@ -24,13 +29,17 @@ class Server:
     """The part of a Prefect server's API that handles deployments and their schedules."""
 
     api: str
+    auth: str = field(default="", repr=False)  # user:password
 
     def call(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:
         """Send a request and return its response."""
+        headers = {"Content-Type": "application/json", "Authorization": basic(self.auth)}
+        if method != "GET":
+            client = uuid.uuid4().hex
+            token = self.call("GET", f"csrf-token?client={client}")["token"]
+            headers |= {"Prefect-Csrf-Token": token, "Prefect-Csrf-Client": client}
         data = None if body is None else json.dumps(body).encode()
-        request = urllib.request.Request(
-            f"{self.api}/{path}", data, {"Content-Type": "application/json"}, method=method
-        )
+        request = urllib.request.Request(f"{self.api}/{path}", data, headers, method=method)
         for seconds in WAITS:
             try:
                 return _response(request)
@@ -125,6 +134,11 @@ class Server:
         return runs[0]["expected_start_time"] if runs else ""
 
 
+def basic(auth: str) -> str:
+    """Return the header ``Authorization`` of a user and password, ``user:password``."""
+    return f"Basic {base64.b64encode(auth.encode()).decode()}"
+
+
 def _response(request: urllib.request.Request) -> Any:
     with urllib.request.urlopen(request, timeout=60) as response:
         text = response.read()
@@ -135,6 +149,15 @@ def deployments_file() -> Path:
     """``prefect.yaml`` of the project, else the one that comes with Refrain."""
     own = project() / DEPLOYMENTS
     return own if own.is_file() else ROOT / DEPLOYMENTS
+
+
+def deployed_paths() -> list[Path]:
+    """List the catalogs, sources and targets that the parameters in ``prefect.yaml`` name."""
+    entries = yaml.safe_load(deployments_file().read_text(encoding="utf-8"))["deployments"]
+    given = [entry.get("parameters", {}) for entry in entries]
+    named = [each[name] for each in given for name in PATH_PARAMETERS if each.get(name)]
+    texts = [text for each in named for text in (each if isinstance(each, list) else [each])]
+    return [Path(text) for text in texts if "://" not in text]
 
 
 def deploy(prefect: Sequence[str], environment: Mapping[str, str]) -> None:

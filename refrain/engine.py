@@ -2,16 +2,16 @@
 
 import atexit
 import os
-import sys
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
-import prefect
-from prefect.settings import PREFECT_API_URL, temporary_settings
+from prefect.settings import PREFECT_API_AUTH_STRING, PREFECT_API_URL, temporary_settings
 
+from refrain import prefect_server
+from refrain.access import access_file, draw_auth
+from refrain.deployments import basic
 from refrain.interruption import before_the_end
 from refrain.services import free_port, start, stop, wait_for
 
@@ -31,18 +31,23 @@ def engine() -> Iterator[None]:
     address = PREFECT_API_URL.value()
     if address:
         check_server(address)
+        check_password(address)
         yield
         return
     port = free_port()
-    api = f"http://127.0.0.1:{port}/api"
+    auth = draw_auth()  # a web page in the user's browser reaches this server as well
+    guarded = prefect_server.environment(port, auth)
+    api = guarded["PREFECT_API_URL"]
     service = start(
-        "engine", _command(port), os.environ | {"PREFECT_UI_ENABLED": "0", "PREFECT_API_URL": api}
+        "engine",
+        prefect_server.command(port, "error"),
+        os.environ | guarded | {"PREFECT_UI_ENABLED": "0"},
     )
     # It ends after Prefect's threads, which send their last logs and events to it.
     atexit.register(stop, [service])
     before_the_end(lambda: stop([service], 0.5))  # its database survives a kill
     wait_for(f"{api}/health", service, [service])
-    with temporary_settings({PREFECT_API_URL: api}):
+    with temporary_settings({PREFECT_API_URL: api, PREFECT_API_AUTH_STRING: auth}):
         yield
 
 
@@ -75,14 +80,20 @@ def check_server(address: str) -> None:
         )
 
 
-def _command(port: int) -> list[str]:
-    program = [sys.executable, "-m", "uvicorn", "--app-dir", str(Path(prefect.__file__).parents[1])]
-    served = [
-        "--factory",
-        "prefect.server.api.server:create_app",
-        "--lifespan",
-        "on",
-        "--log-level",
-        "error",
-    ]
-    return [*program, *served, "--host", "127.0.0.1", "--port", str(port)]
+def check_password(address: str) -> None:
+    """Check that a Prefect server takes the user and password of this process.
+
+    Raises:
+        ValueError: If it does not; names the setting and where the password lies.
+    """
+    auth = PREFECT_API_AUTH_STRING.value()
+    headers = {"Authorization": basic(auth)} if auth else {}
+    request = urllib.request.Request(f"{address.rstrip('/')}/admin/version", headers=headers)
+    try:
+        urllib.request.urlopen(request, timeout=RESPONSE_SECONDS).close()
+    except urllib.error.HTTPError as error:
+        if error.code == 401:
+            raise ValueError(
+                f"the Prefect server at {address} wants another password than that of "
+                f"PREFECT_API_AUTH_STRING. For the server of `refrain up`: source {access_file()}"
+            ) from None

@@ -4,6 +4,7 @@ import contextlib
 import os
 import threading
 
+from refrain.access import kept_auth
 from tasks.store.home import home
 from tasks.store.installation import IS_CHECKOUT, PACKAGE, ROOT
 from tasks.store.temporary import use_for_libraries
@@ -45,6 +46,8 @@ def prepare(**more: str) -> None:
     }
     for name, value in (chosen | more).items():
         os.environ.setdefault(name, value)
+    if auth := kept_auth(os.environ.get("PREFECT_API_URL", "")):
+        os.environ.setdefault("PREFECT_API_AUTH_STRING", auth)
     _reach_this_machine_directly()
     if IS_CHECKOUT:
         _be_found_first()

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,6 +14,9 @@ from refrain.interruption import end_interrupted, is_interruption, was_interrupt
 from refrain.machine_errors import machine_message
 from refrain.server_errors import server_message
 from tasks.store.home import home
+
+# User and password of an address, such as MLFLOW_TRACKING_URI; a reference is shown.
+PASSWORD = re.compile(r"(\w://)(?![^/\s'\"@]*\$\{)[^/\s'\"@]*@")
 
 
 @contextmanager
@@ -54,6 +58,7 @@ def _file_message(error: OSError) -> str:
 
 
 def fail(message: str) -> None:
-    """Print an error message and end with status 1."""
-    typer.secho(f"refrain: {message}", err=True, fg="red" if sys.stderr.isatty() else None)
+    """Print an error message without passwords of addresses, and end with status 1."""
+    shown = PASSWORD.sub(r"\1***@", message)
+    typer.secho(f"refrain: {shown}", err=True, fg="red" if sys.stderr.isatty() else None)
     raise SystemExit(1)

@@ -1,9 +1,9 @@
 """Make ``.venv`` and install the locked packages. It needs the standard library only.
 
 Packages come from three locks, one for each purpose: what ``make run`` needs, what optional sources
-and formats need as well (``extras``), and the tools of the tests (``tools``). Each names every
-package it needs with its hashes, so nothing is resolved here, and each package has a wheel, so
-nothing is built.
+and formats need as well (``extras``), and the tools of the tests (``tools``). torch, pip and uv
+have locks of their own. Each names every package it needs with its hashes, so nothing is resolved
+here, and each package has a wheel, so nothing is built.
 """
 
 from __future__ import annotations
@@ -21,7 +21,15 @@ from types import MappingProxyType
 ROOT = Path(__file__).resolve().parents[1]
 VENV = ROOT / ".venv"
 OLDEST, NEWEST = (3, 11), (3, 14)
-TORCH = "torch==2.13.0"  # its build differs by machine, so no lock names it: pip chooses the build
+TORCH = "torch==2.13.0"
+TORCH_LOCK = "requirements-torch.lock"  # PyPI's builds of torch by hash, and what each build needs
+CUDA_LOCK = "requirements-cuda.lock"  # what a build for CUDA needs as well
+# Builds of that version from elsewhere: pip chooses the one that its index has for this machine.
+OTHER_BUILDS = (
+    # 2.13.0+cpu, CPython 3.11, Linux on x86-64
+    "sha256:6746dbcbeb526eb61330b76b41ff1b4eb848951103a892eeb080dfa2b264667b",
+)
+BUILDS = "REFRAIN_TORCH_HASHES"  # further builds that the user trusts, with spaces between them
 PYTHON = VENV / "bin/python"
 PIP = [
     str(PYTHON),
@@ -121,20 +129,54 @@ def make_environment(venv: Path) -> None:
 def is_outdated(name: str) -> bool:
     """Tell whether a lock, or what decides how it is installed, is newer than its installation."""
     mark = VENV / name
-    inputs = [ROOT / LOCKS[name], ROOT / "pyproject.toml", Path(__file__)]
+    locks = [LOCKS[name], *((TORCH_LOCK, CUDA_LOCK) if name == "ready" else ())]
+    inputs = [*(ROOT / lock for lock in locks), ROOT / "pyproject.toml", Path(__file__)]
     return not mark.exists() or any(path.stat().st_mtime > mark.stat().st_mtime for path in inputs)
 
 
 def install(name: str) -> None:
-    """Install one lock; with the first one also torch and this repository itself."""
+    """Install one lock; with the first one also pip, torch and this repository itself."""
     if name == "ready":
-        run("Installing uv, the installer", [*PIP, *EXACT, "requirements-uv.lock"])
+        run("Installing pip and uv, the installers", [*PIP, *EXACT, "requirements-uv.lock"])
     install_lock(LOCKS[name])
     if name == "ready":
-        run(f"Installing {TORCH}", [*PIP, TORCH])
+        install_torch()
         run("Installing this repository", [*UV, "--no-deps", "--editable", "."], uv_settings())
     run("Checking that all versions agree", [str(PYTHON), "-m", "pip", "check"])
     (VENV / name).touch()
+
+
+def install_torch() -> None:
+    """Install the build of torch that pip's index has, by its hash, and what this build needs.
+
+    Raises:
+        InstallError: If the hash is not known; with the variable that accepts it.
+    """
+    lock = VENV / TORCH_LOCK
+    lock.write_text(with_builds((ROOT / TORCH_LOCK).read_text(encoding="utf-8")), encoding="utf-8")
+    try:
+        run(f"Installing {TORCH}", [*PIP, *EXACT, str(lock)])
+    except InstallError as error:
+        advice = (
+            f"If the index has another build of torch that you trust, name its hash: "
+            f"{BUILDS}=sha256:... make run"
+        )
+        raise InstallError(
+            f"{error}\n{advice}" if "HASH" in str(error).upper() else str(error)
+        ) from None
+    question = "from importlib.metadata import requires; print(*requires('torch') or ())"
+    needed = subprocess.run(
+        [PYTHON, "-c", question], capture_output=True, text=True, check=True
+    ).stdout
+    if "nvidia" in needed:
+        install_lock(CUDA_LOCK)
+
+
+def with_builds(lock: str) -> str:
+    """Add the hashes of other builds to those of torch in a lock."""
+    builds = [*OTHER_BUILDS, *os.environ.get(BUILDS, "").split()]
+    lines = "".join(f"    --hash={build} \\\n" for build in builds)
+    return lock.replace(f"{TORCH} \\\n", f"{TORCH} \\\n{lines}")
 
 
 def install_lock(lock: str) -> None:

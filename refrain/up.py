@@ -11,12 +11,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 
-from refrain.deployments import POOL, Server, deploy
+from refrain import prefect_server
+from refrain.access import access_file, keep_auth
+from refrain.deployments import POOL, Server, deploy, deployed_paths
 from refrain.services import Service, check_port, running, start, wait_for
-from tasks.ingestion.catalogs import own_catalogs
+from tasks.ingestion.catalogs import own_catalogs, restrictions
 from tasks.registry.links import UI_URL, sqlite_url, ui_page
 from tasks.registry.mlflow_client import client
 from tasks.store.home import home
+from tasks.store.installation import project
 from tasks.store.temporary import sweep_services
 
 CHECK_SECONDS = 30.0  # between two checks for schedules added in the dashboard
@@ -63,17 +66,20 @@ def _serve(addresses: Mapping[str, str], prefect_port: int, mlflow_port: int) ->
     prefect = [sys.executable, "-m", "prefect"]
     print(f"Starting the Prefect and MLflow servers; logs and data are in {home()} ...", flush=True)
     with running([]) as services:
-        server = [*prefect, "server", "start", "--host", "127.0.0.1", "--port", str(prefect_port)]
-        services.append(start("prefect-server", server, environment))
-        services.append(start("mlflow-server", mlflow_command(mlflow_port), environment))
+        server = Server(api, environment["PREFECT_API_AUTH_STRING"])
+        guarded = prefect_server.command(prefect_port, "warning")
+        services.append(start("prefect-server", guarded, environment))
+        services.append(
+            start("mlflow-server", mlflow_command(mlflow_port), environment | mlflow_environment())
+        )
         wait_for(f"{api}/health", services[0], services)
-        with Server(api).pauses_kept():
+        with server.pauses_kept():
             deploy(prefect, environment)
         worker = [*prefect, "worker", "start", "--pool", POOL, "--type", "process"]
         services.append(start("worker", worker, environment))
         wait_for(f"http://127.0.0.1:{mlflow_port}/health", services[1], services)
-        announce(addresses, Server(api))
-        watch(services, Server(api))
+        announce(addresses, server)
+        watch(services, server)
 
 
 def environment_of(prefect_port: int) -> dict[str, str]:
@@ -81,20 +87,45 @@ def environment_of(prefect_port: int) -> dict[str, str]:
     api = f"http://127.0.0.1:{prefect_port}/api"
     temporary = home() / "tmp"
     temporary.mkdir(parents=True, exist_ok=True)
-    return os.environ | {
-        "PREFECT_API_URL": api,
-        "PREFECT_SERVER_UI_API_URL": api,
-        "REFRAIN_HOME": str(home()),  # a flow run may have another current folder
-        "REFRAIN_CATALOG": os.pathsep.join(str(path.resolve()) for path in own_catalogs()),
-        # Prefect's worker keeps a folder there that it cannot share with other users.
-        "TMPDIR": str(temporary),
-        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",  # eight processes that are not used here
-    }
+    guarded = prefect_server.environment(prefect_port, keep_auth(api))
+    return (
+        os.environ
+        | guarded
+        | {
+            "PREFECT_SERVER_UI_API_URL": api,
+            "REFRAIN_HOME": str(home()),  # a flow run may have another current folder
+            "REFRAIN_CATALOG": os.pathsep.join(str(path.resolve()) for path in own_catalogs()),
+            **permitted(),
+            # Prefect's worker keeps a folder there that it cannot share with other users.
+            "TMPDIR": str(temporary),
+            "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",  # eight processes that are not used here
+        }
+    )
+
+
+def permitted() -> dict[str, str]:
+    """Return what catalogs and files that a deployment's parameters name may read.
+
+    The dashboard can start a deployment with other parameters, such as a catalog that reads
+    /etc/shadow. Where nothing is set, that is the project's folder and those of the paths in
+    ``prefect.yaml``, and no host.
+    """
+    folders = {project(), *(path.resolve().parent for path in deployed_paths())} - {Path("/")}
+    return restrictions(folders)
+
+
+def mlflow_environment() -> dict[str, str]:
+    """Return where the MLflow server of this store keeps its data.
+
+    The address may have a password, so it stands in no list of processes.
+    """
+    tracking = os.environ.get("MLFLOW_TRACKING_URI") or sqlite_url(home() / "mlflow.db")
+    return {"MLFLOW_BACKEND_STORE_URI": tracking}
 
 
 def mlflow_command(port: int) -> list[str]:
-    """Return the command of the MLflow server of this store."""
-    tracking = os.environ.get("MLFLOW_TRACKING_URI") or sqlite_url(home() / "mlflow.db")
+    """Return the command of the MLflow server of this store, which answers its own pages only."""
+    hosts = [f"{host}:{port}" for host in prefect_server.HOSTS]
     command = [
         sys.executable,
         "-m",
@@ -109,10 +140,12 @@ def mlflow_command(port: int) -> list[str]:
     ]
     return [
         *command,
-        "--backend-store-uri",
-        tracking,
         "--artifacts-destination",
         (home() / "mlartifacts").as_uri(),
+        "--allowed-hosts",
+        ",".join(hosts),
+        "--cors-allowed-origins",
+        ",".join(f"http://{host}" for host in hosts),
     ]
 
 
@@ -152,6 +185,9 @@ def only_one(addresses: Mapping[str, str]) -> Iterator[None]:
 def announce(addresses: Mapping[str, str], server: Server) -> None:
     """Print the dashboards' addresses, each deployment's next run, and what is paused."""
     print(f"\n  Prefect dashboard  {addresses['Prefect dashboard']}")
+    # A log may have more readers than the store.
+    shown = server.auth if sys.stdout.isatty() else f"see {access_file()}"
+    print(f"  password           {shown}")
     print(f"  MLflow UI          {ui_page(addresses['MLflow UI'])}\n")
     for name, time_text in server.next_runs().items():
         next_run = _minute(time_text) if time_text else "not scheduled yet; see the server's log"
@@ -159,7 +195,7 @@ def announce(addresses: Mapping[str, str], server: Server) -> None:
     for line in server.paused():
         print(f"  paused: {line}")
     print("\nTo start a retraining now, use Quick run in the dashboard, or:")
-    print(f"  export PREFECT_API_URL={server.api}")
+    print(f"  source {access_file()}")
     print(f"  {Path(sys.executable).with_name('prefect')} deployment run retrain/rotten_tomatoes")
     print("Ctrl-C stops all.", flush=True)
 

@@ -44,6 +44,7 @@ ALSO = {
     "tasks/registry/mlflow_library.py": {"mlflow"},
     # They run elsewhere: in whatever serves a model, and in a process without our packages.
     "tasks/serving/pyfunc_model.py": {"mlflow"},
+    "tasks/serving/model_server.py": {"mlflow"},
     "tasks/inference/isolated_worker.py": {"mlflow"},
     "tasks/store/locks.py": {"filelock"},
     "tasks/store/checksums.py": {"xxhash"},

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from data.errors import RowError
 from data.formats.encoding import utf8_blocks
+from data.sources.limits import ROW, longest_row
 
 # A line, sentence or tune must fit into memory; a longer one means a file without line ends.
 LONGEST_BYTES = 1 << 28
@@ -42,8 +43,9 @@ def _unix(block: bytes) -> bytes:
 
 
 def _check_length(num_bytes: int, what: str) -> None:
-    if num_bytes > LONGEST_BYTES:
-        raise RowError(f"{what} is longer than {LONGEST_BYTES:,} bytes")
+    longest = min(LONGEST_BYTES, longest_row())
+    if num_bytes > longest:
+        raise RowError(f"{what} is longer than {longest:,} bytes ({ROW})")
 
 
 def as_lines(block: bytes) -> pa.StringArray:

@@ -18,6 +18,7 @@ from data.formats.base import Columns, FormatKind
 from data.formats.columnar import find_column, from_columns
 from data.formats.encoding import ByteStream
 from data.sources.first_bytes import COMPRESSED
+from data.sources.limits import UnpackedBytes
 
 BLOCK_BYTES = 1 << 24  # of a table in memory, about
 MOST_ROWS = 1 << 16
@@ -50,6 +51,7 @@ def read_parquet(
             pa.PythonFile(stream, mode="r"), pre_buffer=False, buffer_size=COPY_BYTES
         )
         _check_single(stream, file.metadata)
+        _check_unpacked(file.metadata)
         empty = file.schema_arrow.empty_table()
         for name in names.values():
             find_column(empty, name)
@@ -95,6 +97,22 @@ def _check_single(stream: IO[bytes], metadata: pq.FileMetaData) -> None:
         before = block[-len(PARQUET_MAGIC) * 2 :]
         left -= len(block)
     stream.seek(0)
+
+
+def _check_unpacked(metadata: pq.FileMetaData) -> None:
+    """Check the limits of unpacking: a column of equal values takes no space in a file.
+
+    Raises:
+        RowError: If the file has too many rows or bytes for its size.
+    """
+    groups = [metadata.row_group(number) for number in range(metadata.num_row_groups)]
+    packed = sum(
+        group.column(number).total_compressed_size
+        for group in groups
+        for number in range(group.num_columns)
+    )
+    unpacked = UnpackedBytes("the Parquet file", lambda: packed + metadata.serialized_size)
+    unpacked.add(max(metadata.num_rows, sum(group.total_byte_size for group in groups)))
 
 
 def _num_rows(metadata: pq.FileMetaData) -> int:

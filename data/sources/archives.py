@@ -17,7 +17,9 @@ from typing import IO, Any
 import pyarrow as pa
 
 from data.errors import RowError, nearest
+from data.sources.clutter import is_clutter
 from data.sources.first_bytes import HEAD_BYTES, first_words, is_text, kind_of_bytes
+from data.sources.limits import UnpackedBytes, check_members
 
 ARCHIVE = re.compile(r"\.(tar(\.\w+)?|tgz|tbz2?|txz|tzst)$", re.IGNORECASE)
 SUFFIXES = {"gz": "gzip", "bz2": "bz2", "xz": "xz", "lzma": "xz", "zst": "zstd", "zip": "zip"}
@@ -40,12 +42,6 @@ DAMAGE = (
     NotImplementedError,
 )
 COPY_BYTES = 1 << 20
-CLUTTER = (
-    ".ds_store",
-    "thumbs.db",
-    "desktop.ini",
-    "icon\r",
-)  # files that operating systems leave in folders
 SHOWN = 20  # names of members in a message
 
 
@@ -56,6 +52,7 @@ class ReadOnceStream(io.BufferedIOBase):
         """Read ``stream``; closing it also closes the streams ``below``."""
         self.stream = stream
         self.below = below
+        self.num_read = 0
 
     def readable(self) -> bool:
         """Return true: the stream can be read."""
@@ -63,7 +60,9 @@ class ReadOnceStream(io.BufferedIOBase):
 
     def read(self, size: int | None = -1, /) -> bytes:
         """Read up to ``size`` bytes."""
-        return bytes(self.stream.read() if size is None or size < 0 else self.stream.read(size))
+        part = bytes(self.stream.read() if size is None or size < 0 else self.stream.read(size))
+        self.num_read += len(part)
+        return part
 
     def close(self) -> None:
         """Close the stream and those below it."""
@@ -75,19 +74,23 @@ class ReadOnceStream(io.BufferedIOBase):
 class UnpackedStream(ReadOnceStream):
     """A stream that is unpacked while it is read, with errors about damaged files."""
 
-    def __init__(self, stream: Any, name: str, *below: Any) -> None:
-        """Keep ``name`` for error messages."""
+    def __init__(self, stream: Any, count: UnpackedBytes, *below: Any) -> None:
+        """Count what is read; the count has the name for messages."""
         super().__init__(stream, *below)
-        self.name = name
+        self.count = count
 
     def read(self, size: int | None = -1, /) -> bytes:
         """Read up to ``size`` bytes.
 
         Raises:
-            RowError: If the file is damaged.
+            RowError: If the file is damaged, or unpacks to more than the limits.
         """
-        with _explain_damage(self.name):
-            return super().read(size)
+        with _explain_damage(self.count.name):
+            if size is None or size < 0:  # in parts, for one call would unpack it uncounted
+                return b"".join(iter(lambda: self.read(COPY_BYTES), b""))
+            part = super().read(size)
+            self.count.add(len(part))
+            return part
 
 
 def kind_of(name: str) -> str:
@@ -112,13 +115,15 @@ def unpacked(stream: Any, name: str, compression: str = "infer") -> IO[bytes]:
     if kind == "none":
         return stream  # type: ignore[no-any-return]
     # Buffered, because a network may give fewer bytes than requested.
-    whole = io.BufferedReader(ReadOnceStream(stream), COPY_BYTES)
+    packed = ReadOnceStream(stream)
+    whole = io.BufferedReader(packed, COPY_BYTES)
     head = whole.peek(HEAD_BYTES)[:HEAD_BYTES]
     if not head:
         return whole
     _check_kind(head, name, kind)
     with _explain_damage(name):
-        return UnpackedStream(READERS[kind](whole), name, whole)  # type: ignore[return-value]
+        count = UnpackedBytes(name, lambda: packed.num_read)
+        return UnpackedStream(READERS[kind](whole), count, whole)  # type: ignore[return-value]
 
 
 def _check_kind(head: bytes, name: str, kind: str) -> None:
@@ -165,7 +170,7 @@ def _member(stream: Any, name: str | None, archive: str) -> tuple[IO[bytes], str
     with _explain_damage(archive), ExitStack() as opened:
         stream = opened.enter_context(_seekable(stream))
         if _head(stream) == ZSTD:
-            inner = UnpackedStream(READERS["zstd"](stream), archive, stream)
+            inner = UnpackedStream(READERS["zstd"](stream), _count(archive, stream), stream)
             stream = opened.enter_context(_seekable(inner))
         # By the start, because a tar that holds a zip ends like a zip.
         is_zip = _head(stream).startswith(ZIP)
@@ -183,11 +188,15 @@ def _head(stream: IO[bytes]) -> bytes:
 
 def _zip_member(stream: IO[bytes], name: str | None, archive: str) -> tuple[IO[bytes], str]:
     zipped = zipfile.ZipFile(stream)
+    check_members(len(zipped.infolist()), archive)
     files = [info.filename for info in zipped.infolist() if not info.is_dir()]
     found = _chosen(name, files, archive)
-    if zipped.getinfo(found).flag_bits & 1:
+    info = zipped.getinfo(found)
+    if info.flag_bits & 1:
         raise RowError(f"{archive}!{found} is encrypted, expected an archive without a password")
-    member = UnpackedStream(zipped.open(found), f"{archive}!{found}", zipped, stream)
+    place = f"{archive}!{found}"
+    count = UnpackedBytes(place, lambda: info.compress_size)
+    member = UnpackedStream(zipped.open(found), count, zipped, stream)
     return member, found  # type: ignore[return-value]
 
 
@@ -198,8 +207,11 @@ def _tar_member(stream: IO[bytes], name: str | None, archive: str) -> tuple[IO[b
         raise RowError(
             f"{archive} is neither a zip nor a tar archive, or is damaged: {_line(error)}"
         ) from None
-    files = []
+    files: list[str] = []
+    skipped = _count(archive, stream)
     for member in tar:  # up to the requested one, so that compressed data is not read twice
+        check_members(len(files), archive)
+        skipped.add(member.size)
         if not member.isdir():
             files.append(member.name)
         if member.name == name and files[-1:] == [name]:
@@ -208,14 +220,16 @@ def _tar_member(stream: IO[bytes], name: str | None, archive: str) -> tuple[IO[b
     opened = tar.extractfile(found)
     if opened is None:
         raise RowError(f"{archive}!{found} is no file")
-    unpacked = UnpackedStream(opened, f"{archive}!{found}", tar, stream)
-    return unpacked, found  # type: ignore[return-value]
+    inner = UnpackedStream(opened, _count(f"{archive}!{found}", stream), tar, stream)
+    return inner, found  # type: ignore[return-value]
 
 
-def is_clutter(path: str) -> bool:
-    """Whether an operating system made a file, and not the user."""
-    *folders, name = path.replace("\\", "/").split("/")
-    return "__MACOSX" in folders or name.startswith("._") or name.lower() in CLUTTER
+def _count(name: str, stream: IO[bytes]) -> UnpackedBytes:
+    """Make a count for what is unpacked from a stream that can seek."""
+    place = stream.tell()
+    size = stream.seek(0, io.SEEK_END)
+    stream.seek(place)
+    return UnpackedBytes(name, lambda: size)
 
 
 def _is_hidden(path: str) -> bool:

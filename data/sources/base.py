@@ -13,6 +13,8 @@ from typing import IO, Any, ClassVar, Protocol, runtime_checkable
 
 import pyarrow as pa
 
+from data.sources.permissions import ALL, Permissions
+
 
 @dataclass(frozen=True, kw_only=True)
 class Partition:
@@ -42,12 +44,14 @@ class Access:
     """The resources of a source: a folder for downloads, and the values of secrets.
 
     ``reveal`` replaces the references in a text by the values of the secrets;
-    ``hide`` removes those values from a message.
+    ``hide`` removes those values from a message; ``permissions`` has the paths
+    and hosts that may be read.
     """
 
     downloads: Path
     reveal: Callable[[str], str] = str
     hide: Callable[[str], str] = str
+    permissions: Permissions = ALL
 
 
 class Source(Protocol):

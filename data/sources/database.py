@@ -65,6 +65,9 @@ def connected(url: str, origin: str, access: Access) -> Iterator[sa.Connection]:
         RowError: If the address is wrong, or the database rejects a statement.
     """
     known = _revealed(url, access)
+    access.permissions.check_database(
+        known.drivername, known.host or "", known.database or "", known.query, origin
+    )
     engine = _engine(known, url)
     try:
         connection = engine.connect()

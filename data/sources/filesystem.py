@@ -4,6 +4,7 @@ import errno
 import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from inspect import signature
 from typing import Any, TypeVar
 from urllib.parse import quote
@@ -14,6 +15,7 @@ from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_expo
 
 from data.errors import RowError, nearest
 from data.sources.base import Access
+from data.sources.permissions import LOCAL, Permissions
 from data.sources.secret_references import NAMED, USER
 
 Made = TypeVar("Made")
@@ -69,6 +71,7 @@ def system_of(address: str, options: Mapping[str, Any], access: Access) -> tuple
     url = _revealed(address, access)
     given = _revealed_options(options, access)
     kind = url.partition("://")[0] if "://" in url else "file"
+    access.permissions.check_address(url, kind, given, address)
     try:
         known = _options_of(get_filesystem_class(kind))
     except ImportError:
@@ -88,8 +91,10 @@ def system_of(address: str, options: Mapping[str, Any], access: Access) -> tuple
             f"{nearest(unknown, known)}"
         )
     if kind in WEB:
-        given = {"get_client": _web_client, **given}
+        given = {"get_client": partial(_web_client, access.permissions), **given}
     system, path = url_to_fs(url, use_listings_cache=False, skip_instance_cache=True, **given)
+    if kind in LOCAL:
+        access.permissions.check_path(path, address)
     return system, path
 
 
@@ -103,14 +108,25 @@ def _options_of(system: type[Any]) -> list[str]:
     )
 
 
-async def _web_client(**options: Any) -> Any:
-    """Make a client whose timeout is for each read, and that uses the environment's proxies."""
+async def _web_client(permissions: Permissions, **options: Any) -> Any:
+    """Make a client whose timeout is for each read, and that uses the environment's proxies.
+
+    It follows redirects to permitted hosts only.
+    """
     import aiohttp  # noqa: PLC0415, an optional extra
 
     timeout = aiohttp.ClientTimeout(
         total=None, sock_connect=TIMEOUT_SECONDS / 2, sock_read=TIMEOUT_SECONDS
     )
-    return aiohttp.ClientSession(**{"timeout": timeout, "trust_env": True, **options})
+
+    async def check(session: object, context: object, redirect: Any) -> None:
+        location = redirect.response.headers.get("Location") or redirect.response.headers["URI"]
+        permissions.check_redirect(str(redirect.url), location)
+
+    watch = aiohttp.TraceConfig()
+    watch.on_request_redirect.append(check)
+    given = {"timeout": timeout, "trust_env": True, "trace_configs": [watch], **options}
+    return aiohttp.ClientSession(**given)
 
 
 def _revealed(address: str, access: Access) -> str:

@@ -17,10 +17,11 @@ import pyarrow.compute as pc
 
 from data.errors import RowError, nearest
 from data.formats.columnar import find_column
-from data.sources.archives import is_clutter
 from data.sources.base import Access, Partition
+from data.sources.clutter import is_clutter
 
 BATCH_ROWS = 10_000
+HOST = "huggingface.co"
 TIMEOUT_SECONDS = 20
 ATTEMPTS = 3  # to continue after a network failure; the library's default of 20 takes minutes
 # Held-out texts must be known before the training rows come.
@@ -86,6 +87,7 @@ class Hub:
         Its version is the commit, or a digest of names, sizes and times of the
         folder's files. No request goes to the hub, because a commit does not change.
         """
+        self._check_permissions(access)
         version = _files_digest(self._folder) if self._is_folder else self.revision
         return [
             Partition(split=split, name=f"{self._label}, {self.members[split]}", version=version)
@@ -124,6 +126,12 @@ class Hub:
     @property
     def _label(self) -> str:
         return f"{self.dataset} ({self.name})" if self.name else self.dataset
+
+    def _check_permissions(self, access: Access) -> None:
+        if self._is_folder:
+            access.permissions.check_path(self._folder, self.dataset)
+        else:
+            access.permissions.check_host(HOST, self.dataset)
 
     def _stream(self, split: str, access: Access) -> Any:
         datasets = _library()

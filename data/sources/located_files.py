@@ -10,8 +10,9 @@ from typing import IO, Any
 from fsspec.implementations.local import LocalFileSystem
 
 from data.errors import RowError
-from data.sources.archives import ReadOnceStream, is_clutter, kind_of, open_member, unpacked
+from data.sources.archives import ReadOnceStream, kind_of, open_member, unpacked
 from data.sources.base import Access
+from data.sources.clutter import is_clutter
 from data.sources.filesystem import (
     UnreachableError,
     explain_errors,
@@ -105,6 +106,9 @@ def find_files(pattern: str, options: Mapping[str, Any], access: Access) -> list
         else:
             info = with_retries(lambda: _info(system, path))
             files = [(access.hide(outer), path, None, info)]
+        for name, found, *_ in files:
+            if isinstance(system, LocalFileSystem):  # a link may point anywhere
+                access.permissions.check_path(found, name)
     if not files:
         raise RowError(f"there is no file {pattern}")
     return [

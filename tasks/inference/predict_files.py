@@ -12,7 +12,6 @@ from dataclasses import dataclass
 
 import pyarrow.parquet as pq
 
-from data.sources.base import Access
 from tasks.inference.file_answers import Answers, PredictSettings
 from tasks.inference.prediction_folder import (
     REFUSED,
@@ -25,12 +24,11 @@ from tasks.inference.prediction_folder import (
 )
 from tasks.inference.rejected_rows import KEEP
 from tasks.inference.text_files import parts_of, pieces_of
+from tasks.ingestion.source_access import source_access
 from tasks.registry.mlflow_client import client
 from tasks.registry.registered_model import find_model
 from tasks.registry.versions import SCORES
 from tasks.store.artifacts import ModelVersion
-from tasks.store.home import home
-from tasks.store.secrets import Secrets
 
 log = logging.getLogger(__name__)
 
@@ -83,10 +81,10 @@ def write_predictions(
             setting is wrong.
     """
     sources = [source] if isinstance(source, str) else [*source]
-    secrets = Secrets()
-    access = Access(home() / "downloads", secrets.reveal, secrets.hide)
+    access = source_access()
     files, pieces = pieces_of(sources, access)
     folder = local_folder(target)
+    access.permissions.check_path(folder, f"the target {target}")
     answers = Answers(version, settings)
     check_sources(folder, sources, pieces)
     earlier = check_target(folder)

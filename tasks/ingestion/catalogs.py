@@ -1,10 +1,12 @@
 """The catalog files to read; light enough for the command line."""
 
 import os
+from collections.abc import Iterable
 from pathlib import Path
 
 from data.catalog.catalog import CATALOG
 from data.errors import RowError
+from data.sources.permissions import HOSTS, PATHS, Permissions
 from tasks.store.installation import CATALOG as PROJECT_CATALOG
 from tasks.store.installation import project
 
@@ -18,16 +20,36 @@ def catalog_paths(catalog: str | None) -> list[Path]:
         catalog: Paths separated by ``:``.
 
     Raises:
-        RowError: If the variable names a missing file.
+        RowError: If the variable names a missing file, or the argument a path that is not allowed.
     """
     own = own_catalogs()
     for path in own:
         if not path.exists():
             raise RowError(f"there is no catalog file {path}, which the variable {VARIABLE} names")
     found: dict[Path, Path] = {}
-    for path in (CATALOG, *own, *_paths(catalog or "")):
+    given = _paths(catalog or "")
+    for path in given:
+        if path.resolve() not in {each.resolve() for each in own}:
+            permissions().check_path(path, f"the catalog {path}")
+    for path in (CATALOG, *own, *given):
         found.setdefault(path.resolve(), path)  # a file may be named twice
     return list(found.values())
+
+
+def permissions() -> Permissions:
+    """Read what a parameter of a flow or a command may name; unset variables permit everything."""
+    folders = os.environ.get(PATHS)
+    hosts = os.environ.get(HOSTS)
+    return Permissions(
+        None if folders is None else tuple(map(Path, filter(None, folders.split(os.pathsep)))),
+        None if hosts is None else tuple(filter(None, map(str.strip, hosts.split(",")))),
+    )
+
+
+def restrictions(folders: Iterable[Path]) -> dict[str, str]:
+    """Return the variables that permit some folders and no host, where they are not set."""
+    given = {PATHS: os.pathsep.join(map(str, sorted(folders))), HOSTS: ""}
+    return {name: os.environ.get(name, value) for name, value in given.items()}
 
 
 def project_catalog() -> list[Path]:

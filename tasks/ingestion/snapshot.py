@@ -20,13 +20,12 @@ from tasks.ingestion.reference_snapshot import entry_key, without_limits
 from tasks.ingestion.removals import removal_lines
 from tasks.ingestion.snapshot_log import Ingestion, SnapshotLog, piece_record
 from tasks.ingestion.snapshot_writer import SHOWN, SnapshotWriter, read_report
+from tasks.ingestion.source_access import source_access
 from tasks.ingestion.split_shares import check_frozen
 from tasks.store.artifacts import Snapshot
 from tasks.store.code import code_digest, digest, path_of
-from tasks.store.home import home
 from tasks.store.locks import locked
 from tasks.store.lookup import is_only_finding
-from tasks.store.secrets import Secrets
 
 log = logging.getLogger(__name__)
 # The modules that check, split, count and write rows.
@@ -59,8 +58,7 @@ def make_snapshot(entry: Dataset) -> tuple[Snapshot, bool]:
 def _make_snapshot(entry: Dataset) -> tuple[Snapshot, bool]:
     history = SnapshotLog.of(entry.name)
     check_frozen(entry, history)
-    secrets = Secrets()
-    access = Access(home() / "downloads", secrets.reveal, secrets.hide)
+    access = source_access(entry)
     forgotten = removal_lines(entry, access)
     removals = Removals.of(forgotten)
     rows_key = rows_key_of(entry, forgotten)

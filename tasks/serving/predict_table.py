@@ -86,7 +86,8 @@ def answer(predictor: Predictor, rows: pd.DataFrame, given: Mapping[str, Any]) -
     inputs = inputs_of(kind, rows, max_characters=max_characters)
     has_labels = "label" in kind.inputs and "label" in rows
     labels = rows["label"].tolist() if has_labels else None
-    columns = kind.answer(predictor, Request(inputs, labels, parameters))
+    with predictor.limit.held():
+        columns = kind.answer(predictor, Request(inputs, labels, parameters))
     # A column of strings would make nan of None, which is no JSON.
     table = pd.DataFrame(
         {

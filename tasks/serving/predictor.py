@@ -17,6 +17,7 @@ from rnn_models.batching.batch import EOS_ID, Examples, Ragged, Words
 from rnn_models.checkpoints.checkpoint import load_model
 from rnn_models.decoding.predict import predict_all
 from rnn_models.output_kind import Changes, OutputKind, Row
+from tasks.serving.time_limit import TimeLimit
 
 NOTHING: Changes = {}
 
@@ -34,6 +35,7 @@ class Predictor:
         self.model: Any
         self.problem, self.model = load_model(folder)
         self.lock = Lock()
+        self.limit = TimeLimit(self.model)
 
     @property
     def kind(self) -> OutputKind:

@@ -1,5 +1,6 @@
 """The file that MLflow loads to serve a model (models from code)."""
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,10 @@ from mlflow.exceptions import MlflowException
 
 from tasks.serving.predict_table import answer
 from tasks.serving.predictor import Predictor
+
+SECONDS = "REFRAIN_REQUEST_SECONDS"
+# What torch's allocator writes on a CPU, by its versions.
+NO_MEMORY = ("can't allocate memory", "not enough memory")
 
 
 class RefrainModel(mlflow.pyfunc.PythonModel):  # type: ignore[misc, name-defined]
@@ -21,6 +26,8 @@ class RefrainModel(mlflow.pyfunc.PythonModel):  # type: ignore[misc, name-define
     def load_context(self, context: Any) -> None:
         """Read weights and vocabularies."""
         self.predictor = Predictor(Path(context.artifacts["model"]))
+        if seconds := os.environ.get(SECONDS):
+            self.predictor.limit.most_seconds = float(seconds)
 
     def predict(
         self, context: Any, model_input: pd.DataFrame, params: dict[str, Any] | None = None
@@ -30,6 +37,14 @@ class RefrainModel(mlflow.pyfunc.PythonModel):  # type: ignore[misc, name-define
             return answer(self.predictor, model_input, params or {})
         except ValueError as error:
             raise MlflowException.invalid_parameter_value(str(error)) from error
+        except (MemoryError, RuntimeError) as error:
+            if isinstance(error, RuntimeError) and not any(
+                sign in str(error) for sign in NO_MEMORY
+            ):
+                raise
+            raise MlflowException.invalid_parameter_value(
+                "the texts take more memory than there is: send fewer or shorter ones"
+            ) from None
 
 
 mlflow.models.set_model(RefrainModel())

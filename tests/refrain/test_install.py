@@ -127,6 +127,64 @@ def test_every_pin_has_its_hashes_and_stands_in_one_lock_only():
     assert not (names[0] | names[1]) & names[2]
 
 
+def test_every_build_of_torch_and_what_it_brings_has_its_hashes():
+    for lock in (install.TORCH_LOCK, install.CUDA_LOCK):
+        for entry in re.split(r"^(?=[a-z])", (ROOT / lock).read_text(), flags=re.MULTILINE)[1:]:
+            assert entry.count("--hash=sha256:") >= 1, entry.splitlines()[0]
+    torch = pins(install.TORCH_LOCK)
+    assert f"torch=={torch['torch']}" == install.TORCH
+    assert not set(torch) & set(pins(install.CUDA_LOCK))
+    assert not [name for name in torch if name.startswith(("nvidia", "cuda", "triton"))]
+    others = pins(*install.LOCKS.values())
+    for name, version in pins(install.TORCH_LOCK, install.CUDA_LOCK).items():
+        assert others.get(name, version) == version, name
+
+
+def test_the_page_of_licences_names_every_package_that_runs():
+    page = (ROOT / "docs" / "reference" / "licences.md").read_text()
+    missing = [
+        name
+        for name in pins("requirements.lock", install.TORCH_LOCK)
+        if f"\n| {name} | " not in page
+    ]
+    assert missing == []
+
+
+def test_the_installers_are_pinned_by_hash():
+    assert set(pins("requirements-uv.lock")) == {"pip", "uv"}
+    assert f"pip=={pins('requirements-uv.lock')['pip']}" in (ROOT / "Makefile").read_text()
+
+
+def test_a_build_of_torch_from_elsewhere_is_accepted_by_its_hash_only(monkeypatch):
+    lock = (ROOT / install.TORCH_LOCK).read_text()
+    monkeypatch.setenv(install.BUILDS, "sha256:" + "a" * 64)
+    entry = next(
+        part
+        for part in re.split(r"^(?=[a-z])", install.with_builds(lock), flags=re.M)
+        if part.startswith("torch==")
+    )
+    for build in (*install.OTHER_BUILDS, "sha256:" + "a" * 64):
+        assert f"--hash={build}" in entry
+
+
+@pytest.mark.parametrize(("needs", "has_cuda"), [("jinja2 filelock", False), ("nvidia-nvtx", True)])
+def test_the_packages_of_cuda_are_installed_for_a_build_that_needs_them(
+    tmp_path, monkeypatch, needs, has_cuda
+):
+    python = tmp_path / "python"
+    python.write_text(f"#!/bin/sh\necho {needs}\n")
+    python.chmod(0o755)
+    commands = []
+    monkeypatch.setattr(install, "VENV", tmp_path)
+    monkeypatch.setattr(install, "PYTHON", python)
+    monkeypatch.setattr(
+        install, "run", lambda title, command, settings=None: commands.append(command)
+    )
+    install.install_torch()
+    assert commands[0][-2:] == ["--requirement", str(tmp_path / install.TORCH_LOCK)]
+    assert [install.CUDA_LOCK in command for command in commands[1:]] == [True] * has_cuda
+
+
 @pytest.mark.case("E1")
 def test_what_make_run_installs_has_no_tools_and_no_optional_extras():
     assert not {"pytest", "mypy", "ruff", "moto", "music21", "boto3", "datasets"} & set(

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from typing import Any
 import pytest
 import yaml
 
+from benchmarks.reliability.cross_origin import attacks, mlflow_commands, prefect_commands
 from refrain.deployments import Server
 from refrain.services import Service, free_port, rotate, start, stop
 from tasks.store.installation import ROOT
@@ -23,6 +25,7 @@ QUICK = {
     "tokens": {"limit": 100},
 }
 PATIENCE_SECONDS = 300
+AUTH = "PREFECT_API_AUTH_STRING"
 
 
 @dataclass
@@ -103,6 +106,7 @@ def up(made_package: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory
     }
     environment = ours | {
         "REFRAIN_HOME": str(home),
+        "REFRAIN_ALLOWED_PATHS": str(folder),  # the catalog is a parameter of the run
         "PIP_INDEX_URL": folder.as_uri(),
         "PIP_FIND_LINKS": str(folder),
         "PIP_EXTRA_INDEX_URL": "",
@@ -141,6 +145,11 @@ def up(made_package: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory
     try:
         found.wait(lambda: "Ctrl-C stops all" in screen.read_text() or process.poll() is not None)
         assert process.poll() is None, screen.read_text()
+        kept = re.search(rf"export {AUTH}=(\S+)", (home / "up.env").read_text())
+        assert kept
+        auth = kept[1]
+        found.server = Server(api, auth)
+        found.environment["PREFECT_API_AUTH_STRING"] = auth
         yield found
     finally:
         process.send_signal(signal.SIGTERM)
@@ -266,6 +275,57 @@ def test_a_second_one_on_the_same_store_says_where_the_first_is(up: Up) -> None:
     assert up.server.api.removesuffix("/api") in done.stderr
 
 
+def test_only_the_dashboards_own_pages_with_the_password_can_change_anything(
+    up: Up, tmp_path: Path
+) -> None:
+    port = int(up.server.api.split(":")[2].removesuffix("/api"))
+    mlflow_port = int(re.search(r"MLflow UI +http://127.0.0.1:(\d+)", up.screen.read_text())[1])
+    before = len(up.server.deployments())
+    for attack in attacks(port):
+        assert prefect_commands(port, attack, tmp_path / "marker") == [], attack
+    foreign = [each for each in attacks(mlflow_port) if "example.org" in f"{each}"]
+    assert len(foreign) == 5
+    for attack in foreign:
+        assert mlflow_commands(mlflow_port, attack) == [], attack
+    assert len(up.server.deployments()) == before
+
+
+def test_the_password_stands_in_no_list_of_processes_and_no_log(up: Up) -> None:
+    password = up.environment["PREFECT_API_AUTH_STRING"].partition(":")[2]
+    assert len(password) > 20
+    shown = [path for path in Path("/proc").glob("[0-9]*/cmdline") if _reads(path, password)]
+    assert shown == []
+    logs = [*(up.home / "logs").glob("*.log"), up.screen]
+    assert [log for log in logs if password in log.read_text()] == []
+
+
+def test_a_command_in_the_same_store_finds_the_password(up: Up) -> None:
+    ours = {name: value for name, value in up.environment.items() if name != AUTH}
+    script = f"""
+from refrain.environment import prepare
+prepare()
+from prefect.settings import PREFECT_API_URL
+from refrain.engine import check_password
+check_password(PREFECT_API_URL.value())
+import os; del os.environ["{AUTH}"]
+from prefect.settings import {AUTH}, temporary_settings
+with temporary_settings({{{AUTH}: "refrain:wrong"}}):
+    check_password(PREFECT_API_URL.value())
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        cwd=ROOT,
+        env=ours,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    found = done.stderr.strip().splitlines()[-1]
+    assert "wants another password than that of PREFECT_API_AUTH_STRING" in found
+    assert f"source {up.home / 'up.env'}" in found
+
+
 @pytest.mark.case("A4")
 def test_mlflow_starts_no_processes_for_jobs(up: Up) -> None:
     parents = {int(stat[0]): int(stat[3]) for stat in _stats()}
@@ -365,5 +425,12 @@ def _stats() -> list[list[str]]:
 def _holds(path: Path, text: str) -> bool:
     try:
         return text.encode() in path.read_bytes().split(b"\0")
+    except OSError:
+        return False
+
+
+def _reads(path: Path, text: str) -> bool:
+    try:
+        return text.encode() in path.read_bytes()
     except OSError:
         return False

@@ -1,0 +1,63 @@
+"""The password of `refrain up`: private, kept, and given to its own server only."""
+
+import stat
+from pathlib import Path
+
+import pytest
+
+from refrain.access import access_file, keep_auth, kept_auth
+from refrain.environment import prepare
+
+API = "http://127.0.0.1:4200/api"
+
+
+def test_the_password_is_drawn_once_and_only_its_owner_reads_it(store: Path) -> None:
+    store.mkdir()
+    auth = keep_auth(API)
+    assert auth.startswith("refrain:")
+    assert len(auth) > 30
+    assert stat.S_IMODE(access_file().stat().st_mode) == 0o600
+    assert keep_auth(API) == auth == kept_auth(API)
+    assert [path.name for path in store.iterdir()] == ["up.env"]
+
+
+def test_a_password_that_others_could_read_is_drawn_again(store: Path) -> None:
+    store.mkdir()
+    auth = keep_auth(API)
+    access_file().chmod(0o644)
+    assert keep_auth(API) != auth
+    assert stat.S_IMODE(access_file().stat().st_mode) == 0o600
+
+
+@pytest.mark.parametrize("content", [b"", b"export PREFECT_API", b"\xff\xfe"])
+def test_a_damaged_file_is_drawn_again(store: Path, content: bytes) -> None:
+    store.mkdir()
+    access_file().write_bytes(content)
+    access_file().chmod(0o600)
+    assert kept_auth(API) == ""
+    assert kept_auth("") == ""
+    assert keep_auth(API) == kept_auth(API) != ""
+
+
+def test_a_users_own_password_wins(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store.mkdir()
+    monkeypatch.setenv("PREFECT_SERVER_API_AUTH_STRING", "joe:mine")
+    assert keep_auth(API) == "joe:mine" == kept_auth(API)
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"), [(API, True), (f"{API}/", True), ("http://elsewhere:4200/api", False)]
+)
+def test_a_command_gives_the_password_to_the_server_of_its_store_only(
+    store: Path, monkeypatch: pytest.MonkeyPatch, url: str, expected: bool
+) -> None:
+    store.mkdir()
+    auth = keep_auth(API)
+    for name in ("PREFECT_API_AUTH_STRING", "no_proxy", "NO_PROXY", "PYTHONPATH"):
+        monkeypatch.setenv(name, "")
+    monkeypatch.delenv("PREFECT_API_AUTH_STRING")
+    monkeypatch.setenv("PREFECT_API_URL", url)
+    found: dict[str, str] = {}
+    monkeypatch.setattr("refrain.environment.os.environ.setdefault", found.setdefault)
+    prepare()
+    assert found.get("PREFECT_API_AUTH_STRING") == (auth if expected else None)

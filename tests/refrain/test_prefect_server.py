@@ -1,0 +1,68 @@
+"""The Prefect server answers its own pages and programs, and no page of another site."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from refrain.prefect_server import ORIGINS, OwnPages, command, environment
+
+OWN = "http://127.0.0.1:4200"
+
+
+def answer(kind: str, headers: dict[str, str]) -> list[dict[str, Any]]:
+    """Send a request through the middleware; what came back."""
+    sent: list[dict[str, Any]] = []
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await send({"type": "passed"})
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    pages = OwnPages(app, environment(4200, "joe:secret")[ORIGINS].split(","))
+    written = [(name.encode(), value.encode()) for name, value in headers.items()]
+    asyncio.run(pages({"type": kind, "headers": written}, send, send))
+    return sent
+
+
+@pytest.mark.parametrize("kind", ["http", "websocket"])
+@pytest.mark.parametrize("host", ["127.0.0.1:4200", "localhost:4200"])
+@pytest.mark.parametrize("origin", [None, OWN, "http://localhost:4200"])
+def test_own_pages_and_programs_are_answered(kind: str, host: str, origin: str | None) -> None:
+    headers = {"host": host} | ({"origin": origin} if origin else {})
+    assert answer(kind, headers) == [{"type": "passed"}]
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {},
+        {"host": "evil.example"},
+        {"host": "evil.example:4200"},
+        {"host": "127.0.0.1:4200.evil.example"},
+        {"host": "127.0.0.1:4200", "origin": "http://evil.example"},
+        {"host": "127.0.0.1:4200", "origin": "null"},
+        {"host": "127.0.0.1:4200", "origin": "http://127.0.0.1:8888"},
+        {"host": "127.0.0.1:4200", "origin": f"{OWN}.evil.example"},
+        {"host": "127.0.0.1:4200", "origin": "*"},
+    ],
+)
+def test_others_are_answered_with_403(headers: dict[str, str]) -> None:
+    assert answer("http", headers)[0]["status"] == 403
+    assert answer("websocket", headers) == [{"type": "websocket.close", "code": 1008}]
+
+
+def test_start_and_stop_of_the_server_pass() -> None:
+    assert answer("lifespan", {}) == [{"type": "passed"}]
+
+
+def test_a_proxys_origin_is_added_to_the_own_ones(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PREFECT_SERVER_CORS_ALLOWED_ORIGINS", "https://flows.example.org")
+    found = environment(4200, "joe:secret")[ORIGINS].split(",")
+    assert found == [OWN, "http://localhost:4200", "https://flows.example.org"]
+
+
+def test_the_password_is_in_the_environment_and_not_in_the_command() -> None:
+    assert environment(4200, "joe:secret")["PREFECT_SERVER_API_AUTH_STRING"] == "joe:secret"
+    assert "secret" not in " ".join(command(4200, "warning"))
