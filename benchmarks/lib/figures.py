@@ -27,6 +27,7 @@ DOCUMENTS = (
     "docs/quick-start.md",
     "docs/concepts/rnn.md",
     "docs/reference/datasets.md",
+    "docs/reliability.md",
     "docs/benchmarks/main-job.md",
     "docs/benchmarks/data.md",
     "docs/benchmarks/quality.md",
