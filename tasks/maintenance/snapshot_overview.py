@@ -15,6 +15,7 @@ from tasks.pages.data import page, write_page
 from tasks.registry.versions import versions_by_scores
 from tasks.store.artifacts import Checkpoint, Scores, Snapshot, TokenSet
 from tasks.store.home import home
+from tasks.store.manifests import explained_damage
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,7 @@ def check_dataset(dataset: str, catalog: str | None = None) -> Checked:
     return Checked(snapshot, is_new, shown, path, read_report(snapshot), fault)
 
 
+@explained_damage()
 def list_snapshots(dataset: str) -> list[dict[str, Any]]:
     """List the ingestions of a dataset with changes, oldest first, and the versions of each."""
     used = _versions_by_snapshot(dataset)
