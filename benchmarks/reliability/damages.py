@@ -104,9 +104,12 @@ def chosen(store: Path, num: int, chance: random.Random) -> list[tuple[str, Path
     everything = [path for paths in kinds.values() for path in paths]
     turns: list[tuple[str, Path, list[Path], str]] = []
     order = list(DAMAGES)
+    names = sorted(kinds)
     while len(turns) < num:
         chance.shuffle(order)
-        for place, (kind, paths) in enumerate(sorted(kinds.items())):
+        chance.shuffle(names)
+        for place, kind in enumerate(names):
+            paths = kinds[kind]
             damage = order[(place + len(turns)) % len(order)]
             path = chance.choice(paths)
             others = [each for each in paths if each != path] or [

@@ -27,7 +27,7 @@ from tasks.store.artifacts import (
     TokenSet,
 )
 from tasks.store.home import home
-from tasks.store.manifests import MANIFEST, read_manifest
+from tasks.store.manifests import MANIFEST, explained_damage, read_manifest
 
 # A kind comes before the kinds it is made from, so a crash in between leaves no dangling reference.
 KINDS: tuple[type[Artifact], ...] = (
@@ -92,6 +92,7 @@ class Prunable:
     num_bytes: int
 
 
+@explained_damage()
 def find_prunable(
     datasets: Iterable[str] = (), *, days: float = 7.0, only_aliased: bool = False
 ) -> list[Prunable]:

@@ -15,6 +15,7 @@ from tasks.pages.data import page, write_page
 from tasks.registry.version_lists import versions_by_snapshot
 from tasks.store.artifacts import Scores, Snapshot
 from tasks.store.home import home
+from tasks.store.manifests import explained_damage
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,7 @@ def check_dataset(dataset: str, catalog: str | None = None) -> Checked:
     return Checked(snapshot, is_new, shown, path, read_report(snapshot), fault)
 
 
+@explained_damage()
 def list_snapshots(dataset: str) -> list[dict[str, Any]]:
     """List the ingestions of a dataset with changes, oldest first, and the versions of each."""
     used = versions_by_snapshot(dataset) if (home() / Scores.KIND).exists() else {}

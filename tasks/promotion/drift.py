@@ -36,7 +36,7 @@ def _drift(ledger: Ledger, aliases: Mapping[str, str]) -> Iterator[str]:
     champion = aliases.get(CHAMPION, "")
     lost = sorted(set(range(1, len(ledger.lines) + 1)) - {line.number for line in ledger.lines})
     if lost:
-        yield f"line {lost[0]} of the ledger is missing: somebody removed its file"
+        yield f"line {lost[0]} of the ledger is missing: it was damaged or removed"
     if ledger.pending:
         number = ledger.pending.number
         yield f"line {number} was begun and not done: the next decision or rollback finishes it"

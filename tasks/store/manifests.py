@@ -1,6 +1,7 @@
 """The manifest of an artifact: its fields, and the size and digest of each of its files."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -62,6 +63,22 @@ def check_files(folder: Path, *, is_thorough: bool = False) -> None:
     fault = next(find_faults(folder, manifest.files, is_thorough=is_thorough), "")
     if fault:
         raise DamagedError(fault)
+
+
+@contextmanager
+def explained_damage() -> Iterator[None]:
+    """Add the remedy to the message about a damaged manifest, for lists that set nothing aside.
+
+    Raises:
+        DamagedError: If a manifest is damaged.
+    """
+    try:
+        yield
+    except DamagedError as error:
+        raise DamagedError(
+            f"{error}: refrain verify --set-aside moves it away, and the next flow run that needs "
+            "the artifact makes it again"
+        ) from None
 
 
 def set_artifact_aside(folder: Path, error: DamagedError) -> None:

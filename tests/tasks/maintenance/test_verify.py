@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from tasks.ingestion.removals import own_lines, own_list
+from tasks.maintenance.prune import find_prunable
 from tasks.maintenance.verify import find_damages, set_damages_aside
 from tasks.promotion.ledger import FOUND, Ledger
 from tasks.registry.version_files import stored_files
@@ -83,3 +84,12 @@ def test_a_damaged_version_stays_where_it_is(full: Path) -> None:
     assert [damage.fault for damage in damages] == [
         f"made version 1 is damaged: {path} cannot be read: No such file or directory"
     ]
+
+
+def test_a_damaged_manifest_stops_prune_with_the_remedy(full: Path) -> None:
+    path = full / "snapshots" / "made-key" / "manifest.json"
+    path.write_bytes(b"")
+    with pytest.raises(OSError, match=rf"{path} is empty: refrain verify --set-aside"):
+        find_prunable(days=0)
+    assert set_damages_aside(find_damages()) == [path.parent]
+    find_prunable(days=0)

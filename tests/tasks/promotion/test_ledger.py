@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks.promotion.ledger import FOUND, KEPT, PROMOTED, ROLLED_BACK, Ledger, Line
+from tasks.promotion.ledger import FOUND, KEPT, PROMOTED, ROLLED_BACK, Ledger, Line, give_up
 
 
 def line(number: int, event: str, champion: str, version: str = "") -> Line:
@@ -83,6 +83,9 @@ def test_a_number_is_never_given_twice(store: Path) -> None:
 def test_the_next_line_follows_the_last_number_even_where_one_is_missing(store: Path) -> None:
     written(*(line(number, PROMOTED, str(number)) for number in range(1, 4)))
     (store / "ledger" / "made" / "000002.json").unlink()
+    with pytest.raises(OSError, match=r"000002.json is missing, expected 3 lines"):
+        Ledger.of("made")
+    give_up("made")
     made = Ledger.of("made").next_line(PROMOTED, "9", "9", "better", scores={"accuracy": 51.0})
     assert (made.number, made.champion, made.replaced, made.scores) == (
         4,
