@@ -16,6 +16,7 @@ from tasks.pages.training import training_figure
 from tasks.registry import tracked_run
 from tasks.registry.metric_spool import Spool, one_line, spool_folder
 from tasks.registry.mlflow_client import log_metrics, tracking_uri
+from tasks.registry.mlflow_library import MlflowException
 from tasks.registry.open_runs import adopt_run
 from tasks.registry.tracked_run import MetricPoints
 from tasks.registry.training_run import (
@@ -47,7 +48,7 @@ def finish_log(checkpoint: Checkpoint, tokens: TokenSet) -> Checkpoint:
     begin_work()
     try:
         return _finished(checkpoint, tokens)
-    except Exception as error:  # of MLflow, of its database, of the network between
+    except (MlflowException, TimeoutError) as error:
         raise OSError(
             f"{checkpoint.dataset}: the training is done, but MLflow does not respond at "
             f"{one_line(tracking_uri())} ({one_line(error)}). The checkpoint {checkpoint.folder} "
@@ -64,7 +65,9 @@ def _finished(checkpoint: Checkpoint, tokens: TokenSet) -> Checkpoint:
     spool.write(spool.pending)
     if not spool.close(tracked_run.PATIENCE_SECONDS):
         waiting = len(spool.points) - spool.num_sent
-        raise OSError(f"{spool.failure or 'it is slow'}; {waiting} points wait in {spool.folder}")
+        raise TimeoutError(
+            f"{spool.failure or 'it is slow'}; {waiting} points wait in {spool.folder}"
+        )
     problem = find_problem(checkpoint.problem)
     figure = training_figure(history, TrainSettings(**checkpoint.settings), problem)
     log_file(run_id, checkpoint.folder / HISTORY)
