@@ -46,8 +46,10 @@ def promote(
         taken_back,
     )
     found = Promotion.find(name, key)
-    if found:
-        return unchanged(found.seen_now(mlflow_client.aliases_of(name, challenger.version)))
+    # A champion whose alias is gone, with MLflow's database or by hand, is promoted again.
+    if found and not (found.is_promoted and champion is None):
+        aliases = mlflow_client.aliases_of(name, challenger.version)
+        return unchanged(found.seen_now(aliases, challenger.mlflow_run))
     with Promotion.making(name, key):
         evidence = gather(challenger, champion, scores, tokens, chosen)
         is_promoted, reason = decide(evidence, chosen)
