@@ -9,7 +9,7 @@ from tasks.store.home import home
 KEPT = "Finished stages and checkpoints are kept: start the same command again"
 # Libraries by name, as their import takes seconds.
 OF_MLFLOW = ("mlflow", "requests", "urllib3")
-OF_PREFECT = ("prefect", "httpx", "httpcore", "websockets")
+OF_PREFECT = ("httpx", "httpcore", "websockets")  # what its client raises in an outage
 OF_DATABASES = ("sqlalchemy", "sqlite3", "alembic")
 UNREACHED = re.compile(r"^(Failed to reach API|Timed out while attempting|Cannot connect to)")
 OUTAGE = re.compile(r"API request to|Max retries|timed? ?out|Connection|status code 5|error code 5")
@@ -26,8 +26,7 @@ def server_message(error: BaseException) -> str:
         )
     if libraries & set(OF_MLFLOW):
         return _of_mlflow(text)
-    is_prefect = bool(libraries & set(OF_PREFECT)) and isinstance(error, Exception)
-    if is_prefect or (isinstance(error, RuntimeError) and UNREACHED.search(text)):
+    if libraries & set(OF_PREFECT) or (isinstance(error, RuntimeError) and UNREACHED.search(text)):
         return _of_prefect(text)
     return ""
 

@@ -45,9 +45,15 @@ def promote(
         deciding_code(),
         taken_back,
     )
-    with Promotion.once(name, key) as (found, _):
+
+    def has_champion(promotion: Promotion) -> bool:
+        # A champion whose alias is gone, with MLflow's database or by hand, is promoted again.
+        return not promotion.is_promoted or champion is not None
+
+    with Promotion.once(name, key, is_current=has_champion) as (found, _):
         if found:
-            return unchanged(found.seen_now(mlflow_client.aliases_of(name, challenger.version)))
+            aliases = mlflow_client.aliases_of(name, challenger.version)
+            return unchanged(found.seen_now(aliases, challenger.mlflow_run))
         evidence = gather(challenger, champion, scores, tokens, chosen)
         is_promoted, reason = decide(evidence, chosen)
         if is_promoted:

@@ -198,7 +198,7 @@ def kill_each_service(store: Path, catalog: Path, counts: Counter[str]) -> bool:
         services.start("worker")
         for name in ("flow", "worker", "mlflow", "prefect"):
             run = services.begin()
-            wait_until(lambda: _is_training(store), f"a training before the kill of {name}")
+            wait_until(partial(_is_at_work, services, run), f"a flow run before the kill of {name}")
             if name == "flow":
                 for process in processes_with(f"PREFECT__FLOW_RUN_ID={run}"):
                     os.kill(process, signal.SIGKILL)
@@ -227,7 +227,8 @@ def _is_over(run: str) -> bool:
     return not processes_with(f"PREFECT__FLOW_RUN_ID={run}")
 
 
-def _is_training(store: Path) -> bool:
-    """Tell whether a training is at work, or its checkpoint is made."""
-    made = [*(store / "checkpoints").glob("*/manifest.json")]
-    return bool(made or [*(store / "checkpoints").glob("*/resume*")])
+def _is_at_work(services: Services, run: str) -> bool:
+    """Tell whether a flow run is within its training, or past it."""
+    is_started = services.state_of(run) not in ("SCHEDULED", "PENDING")
+    made = [*(services.store / "checkpoints").glob("*/*")]
+    return is_started and any(path.name.startswith(("resume", "manifest")) for path in made)

@@ -25,11 +25,13 @@ from prefect.client.schemas.objects import FlowRun, State, StateType
 from prefect.states import Crashed
 
 from tasks.registry.open_runs import kill_run, open_runs
-from tasks.store.leases import find_lease
+from tasks.store.leases import Lease, find_lease
 
 log = logging.getLogger(__name__)
 TAG = "process-"
 OPEN = [StateType.RUNNING, StateType.PENDING, StateType.CANCELLING]
+ENDED = [StateType.CRASHED, StateType.CANCELLED, StateType.FAILED, StateType.COMPLETED]
+OPEN_TASKS = TaskRunFilter(state=TaskRunFilterState(type=TaskRunFilterStateType(any_=OPEN)))
 PAGE = 200
 PENDING_SECONDS = 1800.0  # a worker starts a flow run within seconds, also on a busy machine
 
@@ -64,7 +66,7 @@ def close_mlflow_runs() -> Iterator[str]:
 def close_flow_runs() -> Iterator[str]:
     """Close the flow runs of processes that are gone, and their task runs, as ``Crashed``."""
     with get_client(sync_client=True) as client:
-        for run in _open_flow_runs(client):
+        for run in _flow_runs(client, OPEN):
             reason = reason_to_close(run)
             if reason:
                 state: State[None] = Crashed(message=f"{reason}; closed by a later run")
@@ -72,20 +74,37 @@ def close_flow_runs() -> Iterator[str]:
                     client.set_task_run_state(task, state, force=True)
                 client.set_flow_run_state(run.id, state, force=True)
                 yield f"flow run {run.name}: {reason}"
+        # A worker reports the end of a flow run that was killed, and forgets its task runs.
+        for run in _flow_runs(client, ENDED, with_open_tasks=True):
+            reason = _gone(run)
+            if reason:
+                state = Crashed(message=f"{reason}; closed by a later run")
+                for task in _open_task_runs(client, run):
+                    client.set_task_run_state(task, state, force=True)
+                yield f"task runs of {run.name}: {reason}"
 
 
 def reason_to_close(run: FlowRun) -> str:
     """Give the reason why an open flow run is stale; empty if its process may be alive."""
-    keys = [tag.removeprefix(TAG) for tag in run.tags if tag.startswith(TAG)]
-    leases = [lease for lease in map(find_lease, keys) if lease]
-    if leases:
-        # A flow run that started again elsewhere has the tags of all its processes.
-        is_stale = all(lease.is_gone() for lease in leases)
-        return f"{leases[-1]} ended without closing it" if is_stale else ""
+    if _leases_of(run):
+        return _gone(run)
     host, _, process = str(run.infrastructure_pid or "").rpartition(":")
     if process.isdigit() and host in ("", socket.gethostname()):
         return "" if _runs_flow(int(process), str(run.id)) else f"process {process} is gone"
     return _never_started(run)
+
+
+def _leases_of(run: FlowRun) -> list[Lease]:
+    """Find the leases that a flow run names: one of each process that began it."""
+    keys = [tag.removeprefix(TAG) for tag in run.tags if tag.startswith(TAG)]
+    return [lease for lease in map(find_lease, keys) if lease]
+
+
+def _gone(run: FlowRun) -> str:
+    """Name the process of a flow run, if all that it had are gone."""
+    leases = _leases_of(run)
+    is_stale = bool(leases) and all(lease.is_gone() for lease in leases)
+    return f"{leases[-1]} ended without closing it" if is_stale else ""
 
 
 def _never_started(run: FlowRun) -> str:
@@ -111,11 +130,18 @@ def _runs_flow(process: int, flow_run: str) -> bool:
     return not variables or f"PREFECT__FLOW_RUN_ID={flow_run}".encode() in variables
 
 
-def _open_flow_runs(client: SyncPrefectClient) -> list[FlowRun]:
-    chosen = FlowRunFilter(state=FlowRunFilterState(type=FlowRunFilterStateType(any_=OPEN)))
+def _flow_runs(
+    client: SyncPrefectClient, states: list[StateType], *, with_open_tasks: bool = False
+) -> list[FlowRun]:
+    chosen = FlowRunFilter(state=FlowRunFilterState(type=FlowRunFilterStateType(any_=states)))
     found: list[FlowRun] = []
     while True:
-        page = client.read_flow_runs(flow_run_filter=chosen, limit=PAGE, offset=len(found))
+        page = client.read_flow_runs(
+            flow_run_filter=chosen,
+            task_run_filter=OPEN_TASKS if with_open_tasks else None,
+            limit=PAGE,
+            offset=len(found),
+        )
         found += page
         if len(page) < PAGE:
             return found
@@ -124,9 +150,7 @@ def _open_flow_runs(client: SyncPrefectClient) -> list[FlowRun]:
 def _open_task_runs(client: SyncPrefectClient, run: FlowRun) -> list[UUID]:
     found = client.read_task_runs(
         flow_run_filter=FlowRunFilter(id=FlowRunFilterId(any_=[run.id])),
-        task_run_filter=TaskRunFilter(
-            state=TaskRunFilterState(type=TaskRunFilterStateType(any_=OPEN))
-        ),
+        task_run_filter=OPEN_TASKS,
         limit=PAGE,
     )
     return [task.id for task in found]

@@ -9,7 +9,6 @@ import json
 import logging
 import os
 import re
-import shutil
 import threading
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -120,10 +119,6 @@ class Spool:
             self._thread.join(patience_seconds)
         self._is_given_up.set()
         return self.num_sent >= self.num_written
-
-    def discard(self) -> None:
-        """Remove the files: all has arrived."""
-        shutil.rmtree(self.folder, ignore_errors=True)
 
 
 def spool_folder(run_id: str) -> Path:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from statistics import fmean
 
-from rnn_models.training.history import Epoch, TrainingStep
+from rnn_models.training.history import Epoch, TrainingHistory, TrainingStep
 from tasks.registry.metric_spool import Spool
 from tasks.registry.mlflow_client import log_metrics
 
@@ -62,6 +62,19 @@ class MetricPoints:
 
     def add_epoch(self, epoch: Epoch) -> None:
         """Add the losses and the score of an epoch, and send everything to MLflow."""
+        self._note_epoch(epoch)
+        self.flush()
+
+    def add_history(self, history: TrainingHistory) -> None:
+        """Add all points of a training that are missing, and send them."""
+        for epoch in history.epochs:
+            for step in history.steps:
+                if step.epoch == epoch.epoch:
+                    self.add_step(step)
+            self._note_epoch(epoch)
+        self.flush()
+
+    def _note_epoch(self, epoch: Epoch) -> None:
         if epoch.last_step in self.steps:
             self._make_points(epoch.last_step)
         values = {
@@ -72,7 +85,6 @@ class MetricPoints:
             "skipped_steps": epoch.num_skipped,
         }
         self._put({name: float(value) for name, value in values.items()}, epoch.last_step)
-        self.flush()
 
     def _put(self, values: dict[str, float], step: int) -> None:
         now = int(time.time() * 1000)

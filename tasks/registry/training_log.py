@@ -5,6 +5,7 @@ The checkpoint exists before: what is missing in MLflow is logged by the next ru
 
 import json
 import logging
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,9 +15,9 @@ from rnn_models.training.history import Epoch, TrainingHistory, TrainingStep
 from rnn_models.training.validation import headline_of
 from tasks.pages.training import training_figure
 from tasks.registry import tracked_run
-from tasks.registry.metric_spool import Spool, one_line, spool_folder
-from tasks.registry.mlflow_client import log_metrics, tracking_uri
-from tasks.registry.open_runs import adopt_run
+from tasks.registry.metric_spool import one_line, spool_folder
+from tasks.registry.mlflow_client import tracking_uri
+from tasks.registry.mlflow_library import MlflowException
 from tasks.registry.tracked_run import MetricPoints
 from tasks.registry.training_run import (
     end_run,
@@ -47,7 +48,7 @@ def finish_log(checkpoint: Checkpoint, tokens: TokenSet) -> Checkpoint:
     begin_work()
     try:
         return _finished(checkpoint, tokens)
-    except Exception as error:  # of MLflow, of its database, of the network between
+    except (MlflowException, TimeoutError) as error:
         raise OSError(
             f"{checkpoint.dataset}: the training is done, but MLflow does not respond at "
             f"{one_line(tracking_uri())} ({one_line(error)}). The checkpoint {checkpoint.folder} "
@@ -58,20 +59,31 @@ def finish_log(checkpoint: Checkpoint, tokens: TokenSet) -> Checkpoint:
 def _finished(checkpoint: Checkpoint, tokens: TokenSet) -> Checkpoint:
     history = read_history(checkpoint.folder)
     if not is_open_to_logs(checkpoint.mlflow_run):
-        checkpoint = _logged_again(checkpoint, tokens, history)
+        checkpoint = _with_new_run(checkpoint, tokens)
     run_id = checkpoint.mlflow_run
-    spool = Spool(run_id, log_metrics)
-    spool.write(spool.pending)
-    if not spool.close(tracked_run.PATIENCE_SECONDS):
-        waiting = len(spool.points) - spool.num_sent
-        raise OSError(f"{spool.failure or 'it is slow'}; {waiting} points wait in {spool.folder}")
     problem = find_problem(checkpoint.problem)
+    _send_points(MetricPoints(run_id, f"validation_{headline_of(problem).name}"), history)
     figure = training_figure(history, TrainSettings(**checkpoint.settings), problem)
     log_file(run_id, checkpoint.folder / HISTORY)
     log_figure(run_id, figure, "training.png")
     end_run(run_id, "FINISHED")
-    spool.discard()
+    shutil.rmtree(spool_folder(run_id), ignore_errors=True)
     return checkpoint
+
+
+def _send_points(points: MetricPoints, history: TrainingHistory) -> None:
+    """Send the points that have not arrived, and those that a deleted run had.
+
+    Raises:
+        TimeoutError: If MLflow does not take them in time.
+    """
+    points.add_history(history)
+    spool = points.spool
+    if not spool.close(tracked_run.PATIENCE_SECONDS):
+        num_waiting = len(spool.points) - spool.num_sent
+        raise TimeoutError(
+            f"{spool.failure or 'it is slow'}; {num_waiting} points wait in {spool.folder}"
+        )
 
 
 def read_history(folder: Path) -> TrainingHistory:
@@ -84,8 +96,8 @@ def read_history(folder: Path) -> TrainingHistory:
     )
 
 
-def _logged_again(checkpoint: Checkpoint, tokens: TokenSet, history: TrainingHistory) -> Checkpoint:
-    """Make an MLflow run in place of one that was deleted, with all points of the training."""
+def _with_new_run(checkpoint: Checkpoint, tokens: TokenSet) -> Checkpoint:
+    """Make an MLflow run in place of one that was deleted."""
     log.warning(
         "%s: MLflow run %s of the training was deleted; it is logged again",
         checkpoint.dataset,
@@ -93,12 +105,4 @@ def _logged_again(checkpoint: Checkpoint, tokens: TokenSet, history: TrainingHis
     )
     tags = {"refrain.tokens": tokens.digest, "refrain.replaces": checkpoint.mlflow_run}
     run_id = start_run(tokens, f"train-{checkpoint.dataset}", checkpoint.settings, tags)
-    adopt_run(run_id)
-    headline = headline_of(find_problem(checkpoint.problem)).name
-    points = MetricPoints(run_id, f"validation_{headline}")
-    for epoch in history.epochs:
-        for step in (step for step in history.steps if step.epoch == epoch.epoch):
-            points.add_step(step)
-        points.add_epoch(epoch)
-    points.spool.close(tracked_run.PATIENCE_SECONDS)
     return replace(checkpoint, mlflow_run=run_id).commit()

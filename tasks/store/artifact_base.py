@@ -8,7 +8,7 @@ manifest counts as missing, and so does one whose files differ from it.
 
 import math
 import shutil
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -75,21 +75,27 @@ class Artifact:
     @classmethod
     @contextmanager
     def once(
-        cls, dataset: str, key: str, *, keep_partial: bool = False
+        cls,
+        dataset: str,
+        key: str,
+        *,
+        keep_partial: bool = False,
+        is_current: Callable[[Self], bool] = bool,
     ) -> Iterator[tuple[Self | None, Path]]:
         """Provide the finished artifact or, to one process at a time, the folder to make it in.
 
-        A process that waits for another finds what that one has made.
+        A process that waits for another finds what that one has made. An artifact for which
+        ``is_current`` is false is made again.
         """
         found = cls.find(dataset, key)
         folder = cls.folder_of(dataset, key)
-        if found:
+        if found and is_current(found):
             yield found, folder
             return
         begin_work()
         with locked(cls.KIND, folder.name, patience_seconds=math.inf):
             found = cls.find(dataset, key)
-            if found:
+            if found and is_current(found):
                 yield found, folder
                 return
             with cls.making(dataset, key, keep_partial=keep_partial):

@@ -211,6 +211,6 @@ class Promotion(Artifact):
     settings: dict[str, Any] = field(default_factory=dict)
     aliases: list[str] = field(default_factory=list)
 
-    def seen_now(self, aliases: list[str]) -> "Promotion":
-        """Return this decision with the current aliases of the version."""
-        return replace(self, aliases=aliases)
+    def seen_now(self, aliases: list[str], mlflow_run: str) -> "Promotion":
+        """Return this decision with the current aliases and MLflow run of the version."""
+        return replace(self, aliases=aliases, mlflow_run=mlflow_run)

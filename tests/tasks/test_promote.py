@@ -194,6 +194,15 @@ def test_the_first_model_is_compared_with_the_best_cheap_system_example_by_examp
     assert found.aliases == ["champion"]
 
 
+def test_a_champion_whose_alias_is_gone_is_promoted_again() -> None:
+    made = Made("sentiment", with_faults("sentiment", range(40)), ["pos"] * NUM)
+    version = made.register()
+    assert made.decided(version).aliases == ["champion"]
+    mlflow_client.set_alias("made", "champion", "")
+    assert made.decided(version).aliases == ["champion"]
+    assert mlflow_client.version_with_alias("made", "champion") == version.version
+
+
 def test_a_first_model_no_better_than_the_cheap_systems_gets_no_alias() -> None:
     made = Made("sentiment", ["neg"] * NUM, ["pos"] * NUM)
     version = made.register()
