@@ -2,6 +2,9 @@
 
 import os
 
+from tasks.registry.tracking_password import take_password
+
+take_password(os.environ)
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 # The check would ask the package index.
 os.environ.setdefault("MLFLOW_SKIP_PIP_REQUIREMENTS_CHECK", "true")
