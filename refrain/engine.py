@@ -7,11 +7,12 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from prefect.client.orchestration import get_client
+from prefect.exceptions import PrefectHTTPStatusError
 from prefect.settings import PREFECT_API_AUTH_STRING, PREFECT_API_URL, temporary_settings
 
 from refrain import prefect_server
 from refrain.access import access_file, draw_auth
-from refrain.deployments import basic
 from refrain.interruption import before_the_end
 from refrain.services import free_port, start, stop, wait_for
 
@@ -86,14 +87,13 @@ def check_password(address: str) -> None:
     Raises:
         ValueError: If it does not; names the setting and where the password lies.
     """
-    auth = PREFECT_API_AUTH_STRING.value()
-    headers = {"Authorization": basic(auth)} if auth else {}
-    request = urllib.request.Request(f"{address.rstrip('/')}/admin/version", headers=headers)
     try:
-        urllib.request.urlopen(request, timeout=RESPONSE_SECONDS).close()
-    except urllib.error.HTTPError as error:
-        if error.code == 401:
+        with get_client(sync_client=True) as client:  # as all requests: with keys, headers, proxies
+            client.request("GET", "/admin/version")
+    except PrefectHTTPStatusError as error:
+        if error.response.status_code == 401:
             raise ValueError(
                 f"the Prefect server at {address} wants another password than that of "
                 f"PREFECT_API_AUTH_STRING. For the server of `refrain up`: source {access_file()}"
             ) from None
+        raise

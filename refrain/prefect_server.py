@@ -79,8 +79,10 @@ class OwnPages:
 
 def create_app() -> Any:
     """Make the application, for uvicorn."""
-    from prefect.server.api import server
+    from prefect.server.api import collections, server
 
+    # Prefect asks GitHub for lists of its integrations, and falls back to its own copies.
+    collections.KNOWN_VIEWS.update({view: f"own:{view}" for view in collections.KNOWN_VIEWS})
     app = server.create_app(final=True)
     app.add_middleware(OwnPages, origins=os.environ[ORIGINS].split(","))
     return app

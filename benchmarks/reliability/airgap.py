@@ -32,7 +32,7 @@ from benchmarks.reliability.small_project import (
 from refrain.services import free_port
 
 COMMAND = "python -m benchmarks.reliability.airgap"
-PATIENCE_SECONDS = 600
+PATIENCE_SECONDS = 1800
 TRACED = "connect,sendto,sendmsg,sendmmsg"
 ADDRESS = re.compile(r'sin6?_port=htons\((\d+)\).*?(?:inet_addr\("|inet_pton\(AF_INET6, ")([^"]+)"')
 LOOPBACK = re.compile(r"127\.|::1$|::ffff:127\.")

@@ -25,7 +25,7 @@ from benchmarks.lib.figures import Figure, figure, require_clean_tree, write
 from refrain.services import free_port
 
 COMMAND = "python -m benchmarks.reliability.cross_origin"
-PATIENCE_SECONDS = 600
+PATIENCE_SECONDS = 1800
 WORKER_SECONDS = 40  # two polls of a worker
 MARKER = "cross-origin-command-ran"
 HOSTILE = "http://pages.example.org"

@@ -29,7 +29,7 @@ from refrain.services import free_port
 
 COMMAND = "python -m benchmarks.reliability.secrets"
 START_SECONDS = 300
-NAMES = ("HEADER", "QUERY", "USER", "DATABASE", "WHOLE", "INDEX", "TRACKING", "API", "AUTH")
+NAMES = ("HEADER", "QUERY", "FILE", "DATABASE", "WHOLE", "INDEX", "TRACKING", "API", "AUTH")
 # A character that addresses write in another way, so that each form is looked for.
 MARKS = {name: f"Mark{name.title()}+{number}x7/q" for number, name in enumerate(NAMES)}
 
@@ -124,7 +124,7 @@ def write_catalog(project: Path, rows: str) -> None:
     catalog |= {
         "by_header": files(f"http://{rows}/reviews.csv", **key),
         "by_query": files(f"http://{rows}/reviews.csv?token=${{env:QUERY}}"),
-        "by_user": files(f"http://reader:${{env:USER}}@127.0.0.1:{closed}/reviews.csv"),
+        "by_user": files(f"http://reader:${{env:FILE}}@127.0.0.1:{closed}/reviews.csv"),
         "by_database": table(f"postgresql://reader:${{env:DATABASE}}@127.0.0.1:{closed}/shop"),
         "by_whole": table("${env:WHOLE}"),
         "by_index": entry | {"source": package | {"members": {"all": "reviews.csv"}}},
@@ -159,7 +159,7 @@ def run_all(folder: Path) -> list[str]:
     project = make_project(folder)
     closed = f"127.0.0.1:{free_port()}"
     index = f"http://reader:{quote(MARKS['INDEX'], safe='')}@{closed}/simple"
-    secrets = {name: MARKS[name] for name in ("HEADER", "QUERY", "USER", "DATABASE")}
+    secrets = {name: MARKS[name] for name in ("HEADER", "QUERY", "FILE", "DATABASE")}
     secrets["WHOLE"] = f"postgresql://r:{quote(MARKS['WHOLE'], safe='')}@{closed}/shop"
     password = quote(MARKS["TRACKING"], safe="")
     printed: dict[str, str] = {}
@@ -168,8 +168,8 @@ def run_all(folder: Path) -> list[str]:
         done = refrain(project, *words, prefix=(), **more)
         printed[name] = done.stdout + done.stderr
         print(f"{name:<28} status {done.returncode}", flush=True)
-        if name == "tracked":
-            print("".join(f"    {line}\n" for line in printed[name].splitlines()[-3:]))
+        leaks = [line for line in printed[name].splitlines() if marks_in(line.encode())]
+        print("".join(f"    {line}\n" for line in leaks), end="")
 
     watch = Processes()
     watch.start()

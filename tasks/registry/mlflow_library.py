@@ -3,6 +3,9 @@
 import os
 from typing import Any
 
+from tasks.registry.tracking_password import take_password
+
+take_password(os.environ)
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 # The check would ask the package index.
 os.environ.setdefault("MLFLOW_SKIP_PIP_REQUIREMENTS_CHECK", "true")

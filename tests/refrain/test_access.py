@@ -1,11 +1,16 @@
 """The password of `refrain up`: private, kept, and given to its own server only."""
 
+import http.server
 import stat
+import threading
 from pathlib import Path
 
 import pytest
+from prefect.settings import PREFECT_API_AUTH_STRING, PREFECT_API_URL, temporary_settings
 
 from refrain.access import access_file, keep_auth, kept_auth
+from refrain.deployments import basic
+from refrain.engine import check_password
 from refrain.environment import prepare
 
 API = "http://127.0.0.1:4200/api"
@@ -61,3 +66,29 @@ def test_a_command_gives_the_password_to_the_server_of_its_store_only(
     monkeypatch.setattr("refrain.environment.os.environ.setdefault", found.setdefault)
     prepare()
     assert found.get("PREFECT_API_AUTH_STRING") == (auth if expected else None)
+
+
+def test_a_server_that_wants_another_password_is_named_with_the_setting(store: Path) -> None:
+    class Page(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            is_known = self.headers.get("Authorization") == basic("refrain:right")
+            body = b'"3.8.8"' if is_known else b'{"exception_message": "Unauthorized"}'
+            self.send_response(200 if is_known else 401)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *args: object) -> None:
+            """Print nothing."""
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Page) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        api = f"http://127.0.0.1:{server.server_port}/api"
+        with temporary_settings({PREFECT_API_URL: api, PREFECT_API_AUTH_STRING: "refrain:right"}):
+            check_password(api)
+        with (
+            temporary_settings({PREFECT_API_URL: api, PREFECT_API_AUTH_STRING: "refrain:wrong"}),
+            pytest.raises(ValueError, match=r"wants another password.*source \S*up\.env"),
+        ):
+            check_password(api)
+        server.shutdown()

@@ -1,11 +1,15 @@
 """The Prefect server answers its own pages and programs, and no page of another site."""
 
 import asyncio
+import socket
+from pathlib import Path
 from typing import Any
 
 import pytest
+from fastapi import FastAPI
+from prefect.server.api import collections
 
-from refrain.prefect_server import ORIGINS, OwnPages, command, environment
+from refrain.prefect_server import ORIGINS, OwnPages, command, create_app, environment
 
 OWN = "http://127.0.0.1:4200"
 
@@ -66,3 +70,21 @@ def test_a_proxys_origin_is_added_to_the_own_ones(monkeypatch: pytest.MonkeyPatc
 def test_the_password_is_in_the_environment_and_not_in_the_command() -> None:
     assert environment(4200, "joe:secret")["PREFECT_SERVER_API_AUTH_STRING"] == "joe:secret"
     assert "secret" not in " ".join(command(4200, "warning"))
+
+
+def test_the_lists_of_integrations_are_prefects_own_copies(
+    store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried: list[object] = []
+    monkeypatch.setenv(ORIGINS, OWN)
+    monkeypatch.setattr("prefect.server.api.server.create_app", lambda **_: FastAPI())
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *address, **_: tried.append(address))
+    before = dict(collections.KNOWN_VIEWS)
+    try:
+        create_app()
+        found = asyncio.run(collections.get_collection_view("aggregate-worker-metadata"))
+    finally:
+        collections.KNOWN_VIEWS.update(before)
+        collections.GLOBAL_COLLECTIONS_VIEW_CACHE.clear()
+    assert "process" in found["prefect"]
+    assert tried == []

@@ -1,0 +1,1 @@
+"""The harnesses of reliability and security, in a short form."""
