@@ -12,7 +12,7 @@ from tasks.ingestion.snapshot_log import Ingestion, SnapshotLog, piece_record
 from tests.tasks.growing import Table, ingest, last, of_files, of_table, texts, write
 
 KEPT = Partition(
-    split="all", name="b.csv", version="2", is_kept=True, mark="[5]", place=("/b.csv",)
+    split="all", name="b.csv", version="2", is_kept=True, mark="[5]", location=("/b.csv",)
 )
 READ_ANEW = Partition(split="test", name="a.csv", version="")
 
