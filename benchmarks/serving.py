@@ -71,21 +71,21 @@ def made(name: str) -> tuple[ModelVersion, TokenSet, list[dict[str, Any]]]:
 
 
 def cold_starts(
-    version: ModelVersion, tokens: TokenSet, asked: list[dict[str, Any]]
+    version: ModelVersion, tokens: TokenSet, parameters: list[dict[str, Any]]
 ) -> list[float]:
     """Seconds from the start of a process to its first answer, some times."""
-    calls = [(golden_rows(tokens), params) for params in asked]
+    calls = [(golden_rows(tokens), params) for params in parameters]
     runs = [run_apart(version.name, version.version, calls, is_timed=True) for _ in range(TIMES)]
-    return [said.speed["cold_start_seconds"] for said in runs]
+    return [answer.speed["cold_start_seconds"] for answer in runs]
 
 
-def asked_rows(tokens: TokenSet) -> pd.DataFrame:
+def request_rows(tokens: TokenSet) -> pd.DataFrame:
     """Raw test rows as a file has them."""
     rows = raw_rows(tokens.snapshot_of().table("test"), tokens)
-    asked = rows.drop(columns="tokens", errors="ignore").astype(str)
+    requested = rows.drop(columns="tokens", errors="ignore").astype(str)
     # Tunes from nothing but their label: what a beginning would save would be no drawing.
     is_continuation = find_problem(tokens.problem).output.is_continuation
-    return asked.assign(text="") if is_continuation else asked
+    return requested.assign(text="") if is_continuation else requested
 
 
 def rows_per_second(version: ModelVersion, rows: pd.DataFrame, folder: Path) -> float:
@@ -94,15 +94,15 @@ def rows_per_second(version: ModelVersion, rows: pd.DataFrame, folder: Path) -> 
     columns = {name: name for name in rows.columns}
     rows.to_parquet(source, index=False)
     started = time.perf_counter()
-    told = directly(
+    report = directly(
         predict_files,
         version,
         str(source),
         str(folder / version.name),
         PredictSettings(columns=columns),
     )
-    assert (told.rows, told.refused) == (len(rows), 0)
-    return told.rows / (time.perf_counter() - started)
+    assert (report.rows, report.refused) == (len(rows), 0)
+    return report.rows / (time.perf_counter() - started)
 
 
 def peak_megabytes(version: ModelVersion, rows: pd.DataFrame, num: int, folder: Path) -> float:
@@ -120,18 +120,18 @@ def peak_megabytes(version: ModelVersion, rows: pd.DataFrame, num: int, folder: 
         *rows.columns,
     ]
     printed = subprocess.run(run, cwd=ROOT, capture_output=True, text=True, check=True).stdout
-    told = json.loads(printed.splitlines()[-1])
-    assert told["rows"] == num
-    return float(told["megabytes"])
+    report = json.loads(printed.splitlines()[-1])
+    assert report["rows"] == num
+    return float(report["megabytes"])
 
 
 def answer_here(name: str, number: str, source: str, *columns: str) -> dict[str, float]:
     """Predict the rows of a file in this process; return their number and the peak megabytes."""
     settings = PredictSettings(columns={column: column for column in columns}, part_rows=PART_ROWS)
-    told = directly(
+    report = directly(
         predict_files, ModelVersion(name, number, "", ""), source, f"{source}-answers", settings
     )
-    return {"rows": told.rows, "megabytes": memory_mib("VmHWM")}
+    return {"rows": report.rows, "megabytes": memory_mib("VmHWM")}
 
 
 def memory_figure(version: ModelVersion, rows: pd.DataFrame, folder: Path) -> Figure:
@@ -165,7 +165,7 @@ def speed_figure(version: ModelVersion, rows: pd.DataFrame, folder: Path) -> Fig
     )
 
 
-def told(item: Figure) -> Figure:
+def report(item: Figure) -> Figure:
     """The same figure, printed as soon as it is measured."""
     print(
         f"{item.figure:<40}{item.value:>10g}  {item.unit}, goal {item.goal:g}  ({item.note})",
@@ -180,12 +180,12 @@ def measure(names: list[str]) -> list[Figure]:
     found = list[Figure]()
     with own_store() as home:
         for name in names:
-            version, tokens, asked = made(name)
-            rows = asked_rows(tokens)
-            seconds += cold_starts(version, tokens, asked)
-            found.append(told(speed_figure(version, rows, home)))
+            version, tokens, parameters = made(name)
+            rows = request_rows(tokens)
+            seconds += cold_starts(version, tokens, parameters)
+            found.append(report(speed_figure(version, rows, home)))
             if name == names[0]:
-                found.append(told(memory_figure(version, rows, home)))
+                found.append(report(memory_figure(version, rows, home)))
     start = statistics.median(seconds)
     spread = f"{min(seconds):.1f} to {max(seconds):.1f}"
     note = (
@@ -193,7 +193,7 @@ def measure(names: list[str]) -> list[Figure]:
         f"{', '.join(names)}"
     )
     return [
-        told(
+        report(
             figure(
                 "cold_start_seconds",
                 start,

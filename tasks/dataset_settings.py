@@ -73,7 +73,7 @@ def setting_rows(
     is_text = problem.sides(entry.roles)[-1:] == ("text",)
     defaults = {
         "tokens": (
-            default_settings(entry.tokenizer, is_said=is_text),
+            default_settings(entry.tokenizer, is_generated=is_text),
             f"default ({Path(entry.tokenizer).name})",
         ),
         "training": (problem.defaults, f"default ({problem.name})"),

@@ -23,7 +23,7 @@ def tokenize(snapshot: Snapshot, settings: TokenChanges, catalog: str | None = N
     entry = checked_entry(snapshot.dataset, catalog)
     sides = sides_of(entry)
     chosen = replace(
-        default_settings(entry.tokenizer, is_said=sides[-1] == "text"), **changes(settings)
+        default_settings(entry.tokenizer, is_generated=sides[-1] == "text"), **changes(settings)
     )
     key = digest(
         snapshot.splits, identity(entry.tokenizer), identified(chosen), sides, token_code()

@@ -74,11 +74,11 @@ def written(
     parts: list[list[bytes]] = []
     ledger = {}
     line = layout.first_row
-    for place, row in enumerate(rows):
+    for index, row in enumerate(rows):
         part = layout.write(row)
-        if place in damaged:
-            part = damaged[place].make(layout, row, earlier[place])
-            ledger[line] = damaged[place]
+        if index in damaged:
+            part = damaged[index].make(layout, row, earlier[index])
+            ledger[line] = damaged[index]
         parts.append(part)
         line += (
             part[0].count(b"\n") if layout.format["kind"] == "conll" else 1
@@ -92,11 +92,13 @@ def chosen(
     """Choose rows to damage, equally many by each kind, each with an earlier row left whole."""
     chance = random.Random(seed)
     spread = [damage for damage in damages if not damage.is_last]
-    places = chance.sample(range(1, num - 1), max(len(spread), int(SHARE * num)))
-    damaged = {place: spread[at % len(spread)] for at, place in enumerate(places)}
+    indices = chance.sample(range(1, num - 1), max(len(spread), int(SHARE * num)))
+    damaged = {index: spread[at % len(spread)] for at, index in enumerate(indices)}
     damaged.update((num - 1, damage) for damage in damages if damage.is_last)
-    whole = [place for place in range(num) if place not in damaged]
-    return damaged, {place: whole[chance.randrange(bisect(whole, place))] for place in damaged}
+    undamaged = [index for index in range(num) if index not in damaged]
+    return damaged, {
+        index: undamaged[chance.randrange(bisect(undamaged, index))] for index in damaged
+    }
 
 
 def write_entry(folder: Path, like: Dataset, layout: Layout, files: list[bytes]) -> Dataset:
@@ -170,7 +172,7 @@ def measure_set(folder: Path, name: str, entry: Dataset) -> Outcome:
         entry = replace(entry, checks={**entry.checks, "entities": kinds_of(rows)})
     damaged, earlier = chosen(len(rows), damages, seed=2)
     files, ledger = written(
-        layout, rows, damaged, {place: rows[other] for place, other in earlier.items()}
+        layout, rows, damaged, {index: rows[other] for index, other in earlier.items()}
     )
     snapshot, _ = make_snapshot(again := write_entry(folder, entry, layout, files))
     refused = refused_of(snapshot)
@@ -179,8 +181,8 @@ def measure_set(folder: Path, name: str, entry: Dataset) -> Outcome:
         outcome.injected[damage.name] += 1
         outcome.found[damage.name] += number in refused
         outcome.named[damage.name] += refused.get(number) == damage.kind
-    whole = Counter(map(repr, (row for place, row in enumerate(rows) if place not in damaged)))
-    outcome.lost = (whole - Counter(map(repr, rows_of(snapshot, again)))).total()
+    expected = Counter(map(repr, (row for index, row in enumerate(rows) if index not in damaged)))
+    outcome.lost = (expected - Counter(map(repr, rows_of(snapshot, again)))).total()
     return outcome
 
 
@@ -198,21 +200,21 @@ def measure() -> dict[str, Outcome]:
     return found
 
 
-def share(part: int, whole: int) -> float:
+def share(part: int, total: int) -> float:
     """A share, rounded down: only all of it is 1."""
-    return math.floor(100 * part / whole) / 100
+    return math.floor(100 * part / total) / 100
 
 
 def figures(found: dict[str, Outcome] | None = None) -> list[Figure]:
     """What is measured as figures with their goals."""
     found = found or measure()
     injected, seen, named = (
-        sum(getattr(of, name).total() for of in found.values())
+        sum(getattr(result, name).total() for result in found.values())
         for name in ("injected", "found", "named")
     )
     kinds = {damage.name for name in found for damage in DAMAGES[name]}
-    rows = sum(of.rows for of in found.values())
-    lost = sum(of.lost for of in found.values())
+    rows = sum(result.rows for result in found.values())
+    lost = sum(result.lost for result in found.values())
     note = f"{injected:,} of {rows:,} rows damaged in {len(kinds)} ways, in {len(found)} formats"
     return [
         figure(
@@ -249,14 +251,16 @@ def figures(found: dict[str, Outcome] | None = None) -> list[Figure]:
 def main() -> None:
     """Print the table."""
     found = measure()
-    for name, of in found.items():
+    for name, result in found.items():
         print(
-            f"\n{name}, {of.rows:,} rows of {of.dataset}, {of.injected.total():,} damaged, "
-            f"{of.lost:,} whole rows lost"
+            f"\n{name}, {result.rows:,} rows of {result.dataset}, "
+            f"{result.injected.total():,} damaged, {result.lost:,} whole rows lost"
         )
         print(f"  {'':<32}{'damaged':>8}{'found':>8}{'reason right':>14}")
         for damage in DAMAGES[name]:
-            counts = [counter[damage.name] for counter in (of.injected, of.found, of.named)]
+            counts = [
+                counter[damage.name] for counter in (result.injected, result.found, result.named)
+            ]
             print(f"  {damage.name:<32}{counts[0]:>8,}{counts[1]:>8,}{counts[2]:>14,}")
     print()
     for item in figures(found):

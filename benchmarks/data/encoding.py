@@ -183,10 +183,10 @@ def main() -> None:
     print(
         f"{'':<12}{'encode_batch':>14}{'ours':>10}{'ratio':>8}{'peak MB':>10}{'twice the rows':>16}"
     )
-    for kind, of in measure().items():
-        peaks = f"{of['peak']:>10.0f}{of['peak of twice the rows']:>16.0f}"
+    for kind, result in measure().items():
+        peaks = f"{result['peak']:>10.0f}{result['peak of twice the rows']:>16.0f}"
         print(
-            f"{kind:<12}{of['library']:>14,.0f}{of['ours']:>10,.0f}{of['ratio']:>8.2f}{peaks}",
+            f"{kind:<12}{result['library']:>14,.0f}{result['ours']:>10,.0f}{result['ratio']:>8.2f}{peaks}",
             flush=True,
         )
 

@@ -42,8 +42,8 @@ def all_rows(num: int) -> Rows:
     import numpy as np
 
     return [
-        (text, "01"[place % 2])
-        for place, text in enumerate(made_texts(np.random.default_rng(0), num, mean=12))
+        (text, "01"[index % 2])
+        for index, text in enumerate(made_texts(np.random.default_rng(0), num, mean=12))
     ]
 
 

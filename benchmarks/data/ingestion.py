@@ -53,9 +53,9 @@ def made_batch(random: np.random.Generator, words: pa.Array, num: int) -> pa.Tab
     """Sentences with a label, their words as rare as Zipf says."""
     weights = np.cumsum(1 / np.arange(1, VOCABULARY + 1))
     sizes = random.poisson(MEAN_WORDS - 4, num) + 4
-    places = np.searchsorted(weights, random.random(sizes.sum()) * weights[-1])
+    indices = np.searchsorted(weights, random.random(sizes.sum()) * weights[-1])
     offsets = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int32)
-    rows = pa.ListArray.from_arrays(pa.array(offsets), words.take(pa.array(places)))
+    rows = pa.ListArray.from_arrays(pa.array(offsets), words.take(pa.array(indices)))
     texts = pa.compute.binary_join_element_wise(pa.compute.binary_join(rows, " "), ".", "")
     labels = pa.array(["neg", "pos"]).take(pa.array(random.integers(0, 2, num)))
     return pa.table([pa.compute.utf8_capitalize(texts), labels], ["text", "label"])

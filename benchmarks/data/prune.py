@@ -48,7 +48,7 @@ class Version:
     number: str
     scores: Scores
     aliases: list[str]
-    said: list[Any]
+    predictions: list[Any]
 
 
 @dataclass(frozen=True)
@@ -69,10 +69,13 @@ def versions(texts: list[str]) -> list[Version]:
         scores = Scores.find(NAME, info.tags[SCORES])
         number = str(info.version)
         assert scores is not None
-        said = Loaded.of(NAME, number).predict(pd.DataFrame({"text": texts}), None)
+        predictions = Loaded.of(NAME, number).predict(pd.DataFrame({"text": texts}), None)
         found.append(
             Version(
-                number, scores, mlflow_client.aliases_of(NAME, number), said.to_numpy().tolist()
+                number,
+                scores,
+                mlflow_client.aliases_of(NAME, number),
+                predictions.to_numpy().tolist(),
             )
         )
     return found
@@ -91,8 +94,8 @@ def load_past(version: Version) -> None:
     problem, model = load_model(checkpoint.folder)
     encoder = Encoder.load(tokens.folder)
     examples = {split: tokens.examples(split) for split in SPLITS}
-    said = [encoder.decode(output.ids) for output in predict_all(problem, model, examples["test"])]
-    assert said == outputs["output"].tolist()
+    texts = [encoder.decode(output.ids) for output in predict_all(problem, model, examples["test"])]
+    assert texts == outputs["output"].tolist()
     load_rows(tokens.snapshot_of())
 
 
@@ -127,8 +130,8 @@ def piece_loads() -> Iterator[Callable[[], None]]:
 
 def predicts_alike(version: Version, texts: list[str]) -> None:
     """Load a version from MLflow and let it speak again."""
-    said = Loaded.of(NAME, version.number).predict(pd.DataFrame({"text": texts}), None)
-    assert said.to_numpy().tolist() == version.said
+    predictions = Loaded.of(NAME, version.number).predict(pd.DataFrame({"text": texts}), None)
+    assert predictions.to_numpy().tolist() == version.predictions
 
 
 def pruned(

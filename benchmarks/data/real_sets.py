@@ -122,9 +122,9 @@ def figures(found: dict[str, Ingested] | None = None) -> list[Figure]:
     if found is None:
         with own_store() as home:
             found = {name: ingested(name, home) for name in read_catalog(CATALOG)}
-    off = sum(of.num_off for of in found.values())
-    rows = sum(sum(of.snapshot.rows.values()) for of in found.values())
-    files = sum(len(of.read) for of in found.values())
+    off = sum(ingested_set.num_off for ingested_set in found.values())
+    rows = sum(sum(ingested_set.snapshot.rows.values()) for ingested_set in found.values())
+    files = sum(len(ingested_set.read) for ingested_set in found.values())
     note = (
         f"{len(found)} real sets, {files} files, {rows:,} rows: kept and refused against "
         "the README's counts"
@@ -136,14 +136,14 @@ def figures(found: dict[str, Ingested] | None = None) -> list[Figure]:
     ]
 
 
-def told(name: str, of: Ingested) -> str:
+def table_line(name: str, result: Ingested) -> str:
     """A set in a line, and its refused rows by reason in another."""
-    rows = of.snapshot.rows
-    stated = sum(of.stated.values())
+    rows = result.snapshot.rows
+    stated = sum(result.stated.values())
     splits = "".join(f"{rows.get(split, 0):>9,}" for split in (*SPLITS, REFUSED))
-    counts = f"{len(of.stated):>5}{stated:>10,}{sum(rows.values()):>10,}{splits}"
-    line = f"{name:<13}{counts}{of.num_off:>6,}{of.seconds:>8.1f}"
-    reasons = ", ".join(f"{num:,} {kind}" for kind, num in of.snapshot.reasons.items())
+    counts = f"{len(result.stated):>5}{stated:>10,}{sum(rows.values()):>10,}{splits}"
+    line = f"{name:<13}{counts}{result.num_off:>6,}{result.seconds:>8.1f}"
+    reasons = ", ".join(f"{num:,} {kind}" for kind, num in result.snapshot.reasons.items())
     return line + (f"\n{'':<13}refused: {reasons}" if reasons else "")
 
 
@@ -155,7 +155,7 @@ def main(names: list[str]) -> None:
     with own_store() as home:
         for name in names or read_catalog(CATALOG):
             found[name] = ingested(name, home)
-            print(told(name, found[name]), flush=True)
+            print(table_line(name, found[name]), flush=True)
     for item in figures(found):
         print(f"\n{item.figure}: {item.value:g} {item.unit}, {item.note}")
 

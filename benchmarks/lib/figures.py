@@ -105,10 +105,10 @@ def mean_figure(
     note: str,
 ) -> Figure:
     """Make the figure of the mean of several measurements, with their lowest and highest."""
-    made = figure(
+    mean = figure(
         name, fmean(values), unit=unit, goal=goal, better=better, command=command, note=note
     )
-    return replace(made, low=round(min(values), 2), high=round(max(values), 2))
+    return replace(mean, low=round(min(values), 2), high=round(max(values), 2))
 
 
 def commit() -> str:

@@ -177,7 +177,7 @@ def one_race(
     chosen = chance.sample([version for version in candidates if version != champion], 2)
     if number % HALF_EVERY == 0:
         chosen[1] = half
-    ended = {f"race {number} {place}": "killed" for place in range(2)}
+    ended = {f"race {number} {racer_number}": "killed" for racer_number in range(2)}
     waiting = {racer.commands: decision for racer, decision in zip(racers, ended, strict=True)}
     for racer, version, decision in zip(racers, chosen, ended, strict=True):
         racer.commands.send((version, decision, chance.uniform(0, 0.02)))

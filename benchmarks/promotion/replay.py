@@ -63,8 +63,8 @@ def replayed(name: str) -> dict[str, Any]:
     done = subprocess.run(words, cwd=ROOT, env=env, capture_output=True, text=True, check=False)
     if done.returncode not in (0, DIFFERS):
         raise RuntimeError(f"{name}: {done.stderr}")
-    told: dict[str, Any] = json.loads(done.stdout)
-    return told
+    report: dict[str, Any] = json.loads(done.stdout)
+    return report
 
 
 def measure(names: list[str]) -> dict[str, dict[str, Any]]:
@@ -83,12 +83,12 @@ def measure(names: list[str]) -> dict[str, dict[str, Any]]:
 
 def figures(found: dict[str, dict[str, Any]]) -> list[Figure]:
     """Whether all are the same, as a figure."""
-    same = [told["is_identical"] for told in found.values()]
+    same = [report["is_identical"] for report in found.values()]
     threads = sorted(
         {
             fact["now"]
-            for told in found.values()
-            for fact in told["facts"]
+            for report in found.values()
+            for fact in report["facts"]
             if fact["what"] == "threads"
         }
     )
@@ -96,8 +96,8 @@ def figures(found: dict[str, dict[str, Any]]) -> list[Figure]:
         f"{sum(same)} of {len(same)} trained again in a process of their own (threads: "
         f"{', '.join(threads)}): "
         + ", ".join(
-            f"{told['problem']} (`{name}`, {told['num_weights']:,} weights)"
-            for name, told in found.items()
+            f"{report['problem']} (`{name}`, {report['num_weights']:,} weights)"
+            for name, report in found.items()
         )
     )
     return [

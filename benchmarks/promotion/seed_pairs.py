@@ -60,7 +60,7 @@ def read_pairs(dataset: str, home: Path) -> list[Pair]:
     path = home / "pairs" / f"{dataset}.npz"
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
-        np.savez_compressed(path, **said_by_two(dataset))  # type: ignore[arg-type]
+        np.savez_compressed(path, **compare_predictions(dataset))  # type: ignore[arg-type]
     kept = np.load(path)
     found = dict[str, dict[str, Three]]()
     for key in kept.files:
@@ -69,44 +69,48 @@ def read_pairs(dataset: str, home: Path) -> list[Pair]:
     return [Pair(find_metric(name), kinds.pop(""), kinds) for name, kinds in found.items()]
 
 
-def said_by_two(dataset: str) -> dict[str, Statistics]:
-    """Train both seeds and measure what they say of the test split."""
+def compare_predictions(dataset: str) -> dict[str, Statistics]:
+    """Train both seeds and measure what they predict for the test split."""
     settings = SETTINGS[dataset]
     tokens = directly(
         tokenize,
         directly(ingest, dataset),
         read_settings({"tokens": settings.get("tokens", {})}).tokens,
     )
-    first, second = (say(tokens, settings["training"] | {"seed": seed}) for seed in SEEDS)
-    true = references(tokens)
+    first, second = (predict_test(tokens, settings["training"] | {"seed": seed}) for seed in SEEDS)
+    targets = references(tokens)
     found = dict[str, Statistics]()
     for metric in map(find_metric, find_problem(tokens.problem).metrics):
         found[metric.name] = np.stack(
-            (costs if metric.is_cost else answers)(metric, first, second, true)
+            (costs if metric.is_cost else answers)(metric, first, second, targets)
         )
-        for said in (first, second, true) if metric.classes else ():
-            for kind, rows in metric.classes(said, true).items():  # type: ignore[misc]
+        for predictions in (first, second, targets) if metric.classes else ():
+            for kind, rows in metric.classes(predictions, targets).items():  # type: ignore[misc]
                 key = f"{metric.name}/{kind}"
                 found[key] = np.concatenate([found.get(key, rows[None][:0]), rows[None]])
     return found
 
 
-def say(tokens: TokenSet, training: dict[str, Any]) -> list[Any]:
-    """Train, and say something of each test example."""
+def predict_test(tokens: TokenSet, training: dict[str, Any]) -> list[Any]:
+    """Train, and predict each test example."""
     checkpoint = directly(train, tokens, read_settings({"training": training}).training)
-    said, _ = predict_split(*load_model(checkpoint.folder), tokens)
-    return said
+    predictions, _ = predict_split(*load_model(checkpoint.folder), tokens)
+    return predictions
 
 
 def answers(
-    metric: Metric, first: list[Any], second: list[Any], true: list[Any]
+    metric: Metric, first: list[Any], second: list[Any], targets: list[Any]
 ) -> list[Statistics]:
     """Compute the statistics of both seeds and of the references with the same columns."""
-    return np.split(metric.statistics([*first, *second, *true], [*true, *true, *true]), 3)
+    return np.split(
+        metric.statistics([*first, *second, *targets], [*targets, *targets, *targets]), 3
+    )
 
 
-def costs(metric: Metric, first: list[Any], second: list[Any], true: list[Any]) -> list[Statistics]:
+def costs(
+    metric: Metric, first: list[Any], second: list[Any], targets: list[Any]
+) -> list[Statistics]:
     """Statistics of both seeds, and of the first as it would be if each token cost less."""
-    ours = metric.statistics(first, true)
-    theirs = metric.statistics(second, true)
+    ours = metric.statistics(first, targets)
+    theirs = metric.statistics(second, targets)
     return [ours, theirs, ours * [CHEAPER, 1, 1]]

@@ -137,15 +137,15 @@ def table() -> str:
     for row in ROWS.values():
         item = figures.get(row.figure)
         owner = owners.get(row.name)
-        said = f"**{item.value:g}** {item.unit}: {item.note}" if item else "not measured"
+        result = f"**{item.value:g}** {item.unit}: {item.note}" if item else "not measured"
         if owner and owner.figure in figures:
-            said = f"last in the note of `{owner.name}`"
+            result = f"last in the note of `{owner.name}`"
         bound = (
             f"{'at least' if row.better == 'higher' else 'at most'} {row.goal:g}"
             if row.figure
             else "-"
         )
-        lines.append(f"| `{row.name}` | {row.protocol} | {row.published} | {bound} | {said} |")
+        lines.append(f"| `{row.name}` | {row.protocol} | {row.published} | {bound} | {result} |")
     return "\n".join(lines) + "\n"
 
 
@@ -160,8 +160,8 @@ def main() -> None:
         help="cut the training short; looks at no test row, leaves no figure",
     )
     parser.add_argument("--limit", type=int, help="training rows, at most; likewise")
-    asked = parser.parse_args()
-    if asked.name is None:
+    arguments = parser.parse_args()
+    if arguments.name is None:
         write_pages()
         print(table())
         return
@@ -169,12 +169,12 @@ def main() -> None:
     prepare()
     from benchmarks.quality.run import run
 
-    row = ROWS[asked.name]
+    row = ROWS[arguments.name]
     logging.basicConfig(format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
     logging.getLogger("rnn_models").setLevel(logging.INFO)
     lay_out(HOME)
-    for seed in [asked.seed] if asked.seed is not None else row.seeds:
-        found = run(row, seed, CATALOGS, minutes=asked.minutes, limit=asked.limit)
+    for seed in [arguments.seed] if arguments.seed is not None else row.seeds:
+        found = run(row, seed, CATALOGS, minutes=arguments.minutes, limit=arguments.limit)
         if found:
             run_path(row, seed).parent.mkdir(exist_ok=True)
             run_path(row, seed).write_text(json.dumps(found | {"settings": row.settings}))

@@ -16,7 +16,7 @@ from benchmarks.lib.figures import RESULTS, Figure, figure, read, write
 from benchmarks.lib.figures import main as renew_documents
 from benchmarks.speed import outside_model, startup
 from benchmarks.speed.peer_environments import HOME, prepare_inputs
-from benchmarks.speed.rows import ROWS, Asked, Goal, Row, Values, kept, medians, note, ratio
+from benchmarks.speed.rows import ROWS, Goal, Row, Values, Workload, kept, medians, note, ratio
 
 REPETITIONS = 5
 COMMAND = "python -m benchmarks.speed"
@@ -43,22 +43,22 @@ def busy() -> float:
     return os.getloadavg()[0]
 
 
-def measured(row: Row, asked: Asked, repetitions: int) -> tuple[Runs, list[float]]:
+def measured(row: Row, workload: Workload, repetitions: int) -> tuple[Runs, list[float]]:
     """All sides of a row in turn, several times, and the machine's load before each turn."""
     runs: Runs = {side: [] for side in row.sides}
     loads = []
     for number in range(1, repetitions + 1):
         loads.append(busy())
         for side, run in row.sides.items():
-            runs[side].append(run(asked))
-            said = ", ".join(f"{name} {value:,.4g}" for name, value in runs[side][-1].items())
-            print(f"{row.name:<12} {number} of {repetitions}  {side:<8} {said}", flush=True)
+            runs[side].append(run(workload))
+            values = ", ".join(f"{name} {value:,.4g}" for name, value in runs[side][-1].items())
+            print(f"{row.name:<12} {number} of {repetitions}  {side:<8} {values}", flush=True)
     return runs, loads
 
 
 def made_figure(row: Row, goal: Goal, runs: Runs, loads: list[float]) -> Figure:
     """A figure of some runs."""
-    said = f"{note(row, runs, goal)}; load before a turn {min(loads):.1f} to {max(loads):.1f}"
+    text = f"{note(row, runs, goal)}; load before a turn {min(loads):.1f} to {max(loads):.1f}"
     command = f"{COMMAND} {row.name}"
     return figure(
         goal.figure,
@@ -67,7 +67,7 @@ def made_figure(row: Row, goal: Goal, runs: Runs, loads: list[float]) -> Figure:
         goal=goal.goal,
         better="higher",
         command=command,
-        note=said,
+        note=text,
     )
 
 
@@ -84,9 +84,9 @@ def write_memory(row: Row, runs: Runs) -> None:
         )
 
 
-def measure(row: Row, asked: Asked, repetitions: int, *, is_try: bool) -> None:
+def measure(row: Row, workload: Workload, repetitions: int, *, is_try: bool) -> None:
     """Measure a row, print its ratios, and keep them unless it was a try."""
-    runs, loads = measured(row, asked, repetitions)
+    runs, loads = measured(row, workload, repetitions)
     SEEN.write_text(json.dumps(kept(SEEN) | {row.name: {"runs": runs, "loads": loads}}, indent=1))
     found = [made_figure(row, goal, runs, loads) for goal in row.goals]
     for item in found:
@@ -105,12 +105,12 @@ def table() -> str:
     for name, (about, goal, unit) in WANTED.items():
         item = found.get(name)
         bound = "at most" if unit in ("s", "% of a training") else "at least"
-        said = (
+        result = (
             f"**{item.value:g}**{'' if item.is_met else ' (missed)'}: {item.note}"
             if item
             else "not measured"
         )
-        lines.append(f"| `{name}` | {about} | {bound} {goal:g} {unit} | {said} |")
+        lines.append(f"| `{name}` | {about} | {bound} {goal:g} {unit} | {result} |")
     return "\n".join(lines) + "\n"
 
 
@@ -155,19 +155,19 @@ def main() -> None:
     parser.add_argument("--tables", action="store_true", help="measure nothing, write the tables")
     given = parser.parse_args()
     is_try = bool(given.steps or given.threads) or given.repetitions < REPETITIONS
-    asked = Asked()
+    workload = Workload()
     if given.steps:
-        asked = replace(
-            asked,
-            warmup=min(asked.warmup, given.steps),
+        workload = replace(
+            workload,
+            warmup=min(workload.warmup, given.steps),
             steps=given.steps,
             steps_before_beam=2 * given.steps,
         )
-    asked = replace(asked, threads=given.threads or asked.threads)
+    workload = replace(workload, threads=given.threads or workload.threads)
     for name in [] if given.tables else [given.row] if given.row else [*ROWS, *ALONE]:
         if name in ROWS:
             prepare_inputs()
-            measure(ROWS[name], asked, given.repetitions, is_try=is_try)
+            measure(ROWS[name], workload, given.repetitions, is_try=is_try)
             continue
         found = ALONE[name].figures()
         for item in found:

@@ -142,9 +142,9 @@ def ner() -> Row:
     letters = known([list(word) for word in forms])
     spellings = column([list(word) for word in forms], letters)
 
-    def examples(rows: Lines, said: Lines) -> Examples:
+    def examples(rows: Lines, tag_rows: Lines) -> Examples:
         spelled = Words(Ragged.of([[forms[word] for word in row] for row in rows]), spellings)
-        return Examples(column(rows, ids), column(said, labels), spelled)
+        return Examples(column(rows, ids), column(tag_rows, labels), spelled)
 
     sizes = Sizes(
         source=FIRST_ID + len(ids),

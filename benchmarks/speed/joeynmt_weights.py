@@ -99,7 +99,7 @@ def read_words(path: Path) -> list[str]:
     return [*(words[i] for i in OURS), *words[len(OURS) :]]
 
 
-def asked_examples(folder: Path, sources: list[list[str]]) -> Examples:
+def source_examples(folder: Path, sources: list[list[str]]) -> Examples:
     """Sources as JoeyNMT reads them, each with an end; they have no targets."""
     ids = {word: i for i, word in enumerate(read_words(folder / "src_vocab.txt"))}
     rows = [[*(ids.get(word, UNK_ID) for word in words), EOS_ID] for words in sources]

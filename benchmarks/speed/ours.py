@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from benchmarks.lib.memory import memory_mib
 from benchmarks.speed.flop import Translated, Widths, model_bytes, training_flop
 from benchmarks.speed.inputs import TRANSLATION, Row, first, lines_of, ner, sentiment, translation
-from benchmarks.speed.joeynmt_weights import asked_examples, laid, read_joeynmt
+from benchmarks.speed.joeynmt_weights import laid, read_joeynmt, source_examples
 from benchmarks.speed.peer_environments import WORK
 from rnn_models.batching.batch import epoch_batches
 from rnn_models.checkpoints.checkpoint import load_weights
@@ -96,14 +96,15 @@ def products_per_second() -> float:
     return 2 * SIDE**3 / statistics.median(seconds[1:])
 
 
-def translation_train(asked: argparse.Namespace) -> dict[str, Any]:
+def translation_train(arguments: argparse.Namespace) -> dict[str, Any]:
     """Translation: speed and its share of what products alone would reach."""
     row = translation()
     limit = products_per_second()
-    _, found = trained(row, asked.warmup, asked.steps)
+    _, found = trained(row, arguments.warmup, arguments.steps)
     limit = statistics.mean([limit, products_per_second()])
     flop = training_flop(
-        counted(row, planned(row)[asked.warmup : asked.warmup + asked.steps]), widths(row)
+        counted(row, planned(row)[arguments.warmup : arguments.warmup + arguments.steps]),
+        widths(row),
     )
     share = 100 * flop / found["seconds"] / limit
     return found | {
@@ -129,34 +130,34 @@ def widths(row: Row) -> Widths:
     return Widths(s.embedding_size, s.hidden_size, s.decoder_size, row.sizes.target)
 
 
-def ner_train(asked: argparse.Namespace) -> dict[str, Any]:
+def ner_train(arguments: argparse.Namespace) -> dict[str, Any]:
     """NER: training, then the tags of test sentences."""
     row = ner()
-    history, found = trained(row, asked.warmup, asked.steps)
+    history, found = trained(row, arguments.warmup, arguments.steps)
     model = row.problem.build(row.sizes, row.settings)
     load_weights(model, history.weights)
-    test = first(row.other, asked.asked)
+    test = first(row.other, arguments.rows)
     started = time.perf_counter()
     predict_all(row.problem, model, test, size=row.settings.batch_size)
     return found | {"predict": int(test.source.lengths.sum()) / (time.perf_counter() - started)}
 
 
-def sentiment_train(asked: argparse.Namespace) -> dict[str, Any]:
+def sentiment_train(arguments: argparse.Namespace) -> dict[str, Any]:
     """Sentiment: training."""
-    return trained(sentiment(), asked.warmup, asked.steps)[1]
+    return trained(sentiment(), arguments.warmup, arguments.steps)[1]
 
 
-def beam(asked: argparse.Namespace) -> dict[str, Any]:
+def beam(arguments: argparse.Namespace) -> dict[str, Any]:
     """Time a beam search in JoeyNMT's model: sentences per second and mean length."""
     problem = find_problem("translation")
-    folder = WORK / f"joeynmt-{asked.steps}"
+    folder = WORK / f"joeynmt-{arguments.steps}"
     model = laid(read_joeynmt(folder), problem.defaults.with_changes(TRANSLATION))
-    test = asked_examples(folder, lines_of("test.bpe.en")[: asked.asked])
+    test = source_examples(folder, lines_of("test.bpe.en")[: arguments.rows])
     started = time.perf_counter()
-    said = predict_all(problem, model, test, size=model.settings.batch_size)
+    outputs = predict_all(problem, model, test, size=model.settings.batch_size)
     return {
         "beam": len(test) / (time.perf_counter() - started),
-        "length": statistics.mean(len(output.ids) for output in said),
+        "length": statistics.mean(len(output.ids) for output in outputs),
     }
 
 
@@ -174,9 +175,9 @@ def main() -> None:
     parser.add_argument("row", choices=list(RUNS))
     parser.add_argument("--warmup", type=int, default=5)
     parser.add_argument("--steps", type=int, default=20)
-    parser.add_argument("--asked", type=int, default=256)
-    asked = parser.parse_args()
-    print(json.dumps(RUNS[asked.row](asked)))
+    parser.add_argument("--rows", type=int, default=256)
+    arguments = parser.parse_args()
+    print(json.dumps(RUNS[arguments.row](arguments)))
 
 
 if __name__ == "__main__":

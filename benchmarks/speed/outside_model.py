@@ -26,15 +26,15 @@ WANTED = (
 def figures() -> list[Figure]:
     """The share of the worst of some trainings."""
     shares = []
-    said = []
+    notes = []
     for dataset, assignments in TRAININGS.items():
         found = profiled(dataset, assignments)
         shares.append(outside_share(found.seconds))
         parts = ", ".join(
             f"{stage} {100 * found.seconds.get(stage, 0) / found.total:.1f}" for stage in OUTSIDE
         )
-        said.append(f"{dataset} {shares[-1]:.1f} ({parts}; {found.total:.0f} s)")
-    note = f"the worst of {'; '.join(said)}"
+        notes.append(f"{dataset} {shares[-1]:.1f} ({parts}; {found.total:.0f} s)")
+    note = f"the worst of {'; '.join(notes)}"
     item = WANTED[0]
     return [
         figure(

@@ -19,7 +19,7 @@ from rnn_models.batching.batch import Examples
 from rnn_models.decoding.predict import predict_all
 from rnn_models.problem import Problem
 
-ASKED = {
+CASES = {
     "ner": (ner, 1024, 32),
     "sentiment": (sentiment, 1024, 32),
     "translation": (translation, 128, 32),
@@ -28,12 +28,12 @@ REPETITIONS = 7
 
 
 def seconds(
-    problem: Problem, model: torch.nn.Module, asked: Examples, size: int, most: int
+    problem: Problem, model: torch.nn.Module, examples: Examples, size: int, most: int
 ) -> float:
     """Seconds until some rows are answered, in batches of a size, ``most`` of them at a time."""
     with patch.object(parallel_batches, "MOST", most):
         started = time.perf_counter()
-        predict_all(problem, model, asked, size=size)
+        predict_all(problem, model, examples, size=size)
         return time.perf_counter() - started
 
 
@@ -44,13 +44,16 @@ def main() -> None:
         f"| {torch.get_num_threads()} threads | rows/s in turn | rows/s at once | ratio |",
         "|---|---:|---:|---:|",
     ]
-    for name, (make, num, size) in ASKED.items():
+    for name, (make, num, size) in CASES.items():
         torch.manual_seed(0)
         row = make()
         model = row.problem.build(row.sizes, row.settings)
-        asked = first(row.other if len(row.other) >= num else row.train, num)
+        examples = first(row.other if len(row.other) >= num else row.train, num)
         turns = [
-            [seconds(row.problem, model, asked, size, most) for most in (1, parallel_batches.MOST)]
+            [
+                seconds(row.problem, model, examples, size, most)
+                for most in (1, parallel_batches.MOST)
+            ]
             for _ in range(1 + REPETITIONS)
         ][1:]
         alone, together = (num / statistics.median(times) for times in zip(*turns, strict=True))

@@ -55,7 +55,7 @@ def program(peer: str, name: str = "python") -> Path:
     return folder / "bin" / name
 
 
-def said_by(command: Sequence[str | Path], threads: int, **more: str) -> str:
+def run_peer(command: Sequence[str | Path], threads: int, **more: str) -> str:
     """What a program prints, its errors too, run in the folder of the inputs on so many threads.
 
     Args:

@@ -165,16 +165,16 @@ def main() -> None:
     )
     parser.add_argument("--rows", type=int, help="training rows, at most")
     parser.add_argument("--keep", choices=TIMES, help="put it into the tables of SPEED.md")
-    asked = parser.parse_args()
-    limit = [f"tokens.limit={asked.rows}"] if asked.rows else []
-    found = profiled(asked.dataset, [*asked.assignments, *limit])
+    arguments = parser.parse_args()
+    limit = [f"tokens.limit={arguments.rows}"] if arguments.rows else []
+    found = profiled(arguments.dataset, [*arguments.assignments, *limit])
     print(table(found))
-    path = Path(HOME) / f"profile_{asked.dataset}.png"
+    path = Path(HOME) / f"profile_{arguments.dataset}.png"
     path.parent.mkdir(exist_ok=True)
-    drawn(asked.dataset, found).savefig(path, dpi=110)
+    drawn(arguments.dataset, found).savefig(path, dpi=110)
     print(f"\n{path.relative_to(ROOT)}")
-    if asked.keep:
-        keep(asked.dataset, asked.keep, found)
+    if arguments.keep:
+        keep(arguments.dataset, arguments.keep, found)
 
 
 if __name__ == "__main__":

@@ -23,19 +23,19 @@ WARMUP = 2
 REPETITIONS = 9
 
 
-def all_at_once(states: Tensor, weight: Tensor, bias: Tensor, said: Tensor) -> Tensor:
+def all_at_once(states: Tensor, weight: Tensor, bias: Tensor, targets: Tensor) -> Tensor:
     """As autograd does it."""
     return cross_entropy(
-        linear(states, weight, bias), said, reduction="sum", label_smoothing=SMOOTHING
+        linear(states, weight, bias), targets, reduction="sum", label_smoothing=SMOOTHING
     )
 
 
 def some_at_once(
-    states: Tensor, weight: Tensor, bias: Tensor, said: Tensor, *, at_once: int
+    states: Tensor, weight: Tensor, bias: Tensor, targets: Tensor, *, at_once: int
 ) -> Tensor:
     """As training does it."""
     return projected_cross_entropy(
-        states, weight, bias, said, smoothing=SMOOTHING, at_once=at_once
+        states, weight, bias, targets, smoothing=SMOOTHING, at_once=at_once
     )[0]
 
 

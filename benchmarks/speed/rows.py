@@ -19,7 +19,7 @@ from benchmarks.speed.peer_environments import (
     logged_speed,
     opennmt_settings,
     program,
-    said_by,
+    run_peer,
     write_settings,
 )
 
@@ -31,7 +31,7 @@ TRAINED_A_LITTLE = 250
 
 
 @dataclass(frozen=True)
-class Asked:
+class Workload:
     """Amounts: steps before and after the clock starts, predicted rows, training, threads."""
 
     warmup: int = 5
@@ -59,7 +59,7 @@ class Row:
     name: str
     about: str
     per_second: str
-    sides: dict[str, Callable[[Asked], Values]]
+    sides: dict[str, Callable[[Workload], Values]]
     goals: tuple[Goal, ...]
 
 
@@ -69,112 +69,120 @@ def last_json(printed: str) -> Values:
     return found
 
 
-def ours(name: str, more: int = 1) -> Callable[[Asked], Values]:
+def ours(name: str, more: int = 1) -> Callable[[Workload], Values]:
     """Run our side with several times the steps: it is faster, and needs as long a time."""
 
-    def run(asked: Asked) -> Values:
+    def run(workload: Workload) -> Values:
         is_beam = name == "beam"
         if is_beam:
-            train_joeynmt_a_little(asked)  # it is JoeyNMT's model that both search in
-        steps = asked.steps_before_beam if is_beam else more * asked.steps
-        rows = asked.rows if is_beam else TAGGED * asked.rows
-        words = ["--warmup", str(asked.warmup), "--steps", str(steps), "--asked", str(rows)]
+            train_joeynmt_a_little(workload)  # it is JoeyNMT's model that both search in
+        steps = workload.steps_before_beam if is_beam else more * workload.steps
+        rows = workload.rows if is_beam else TAGGED * workload.rows
+        words = ["--warmup", str(workload.warmup), "--steps", str(steps), "--rows", str(rows)]
         command = [sys.executable, "-m", "benchmarks.speed.ours", name, *words]
         return last_json(
-            said_by(command, asked.threads, GOMP_SPINCOUNT="2000")
+            run_peer(command, workload.threads, GOMP_SPINCOUNT="2000")
         )  # as refrain/environment.py
 
     return run
 
 
-def joeynmt_train(asked: Asked) -> Values:
+def joeynmt_train(workload: Workload) -> Values:
     """A training of JoeyNMT."""
-    every = asked.warmup
-    settings = joeynmt_settings("joeynmt", asked.warmup + -(-asked.steps // every) * every, every)
-    log = joeynmt("train", settings, "joeynmt.yaml", asked.threads, "--skip-test")
-    return {"train": logged_speed(log, JOEY_SPEED, asked.warmup)}
+    every = workload.warmup
+    settings = joeynmt_settings(
+        "joeynmt", workload.warmup + -(-workload.steps // every) * every, every
+    )
+    log = joeynmt("train", settings, "joeynmt.yaml", workload.threads, "--skip-test")
+    return {"train": logged_speed(log, JOEY_SPEED, workload.warmup)}
 
 
 def joeynmt(mode: str, settings: dict[str, Any], name: str, threads: int, *more: str) -> str:
     """What JoeyNMT says in a mode."""
-    return said_by(
+    return run_peer(
         [program("joeynmt"), "-m", "joeynmt", mode, write_settings(name, settings), *more], threads
     )
 
 
-def joeynmt_folder(asked: Asked) -> str:
+def joeynmt_folder(workload: Workload) -> str:
     """Where JoeyNMT keeps the model that is searched in."""
-    return f"joeynmt-{asked.steps_before_beam}"
+    return f"joeynmt-{workload.steps_before_beam}"
 
 
-def train_joeynmt_a_little(asked: Asked) -> None:
+def train_joeynmt_a_little(workload: Workload) -> None:
     """Make the model that is searched in, once."""
-    folder = joeynmt_folder(asked)
-    updates = asked.steps_before_beam
+    folder = joeynmt_folder(workload)
+    updates = workload.steps_before_beam
     if not (WORK / folder / "latest.ckpt").exists():
         joeynmt(
             "train",
             joeynmt_settings(folder, updates, updates),
             "joeynmt_beam.yaml",
-            asked.threads,
+            workload.threads,
             "--skip-test",
         )
 
 
-def joeynmt_search(asked: Asked, *, beam_size: int) -> tuple[float, list[list[str]]]:
+def joeynmt_search(workload: Workload, *, beam_size: int) -> tuple[float, list[list[str]]]:
     """Time a search of JoeyNMT's, and return its hypotheses; a beam of 1 is greedy."""
-    train_joeynmt_a_little(asked)
+    train_joeynmt_a_little(workload)
     for language in LANGUAGES:
         lines = (
-            (WORK / f"test.bpe.{language}").read_text(encoding="utf-8").split("\n")[: asked.rows]
+            (WORK / f"test.bpe.{language}").read_text(encoding="utf-8").split("\n")[: workload.rows]
         )
-        (WORK / f"asked.{language}").write_text("\n".join(lines) + "\n", encoding="utf-8")
+        (WORK / f"search.{language}").write_text("\n".join(lines) + "\n", encoding="utf-8")
     settings = joeynmt_settings(
-        joeynmt_folder(asked), asked.steps_before_beam, asked.steps_before_beam, "asked"
+        joeynmt_folder(workload), workload.steps_before_beam, workload.steps_before_beam, "search"
     )
     settings["testing"]["beam_size"] = beam_size
-    log = joeynmt("test", settings, "joeynmt_asked.yaml", asked.threads, "-o", "said")
-    said = (WORK / "said.test").read_text(encoding="utf-8").split("\n")[:-1]
-    return decoded_seconds(log), [line.split() for line in said]
+    log = joeynmt("test", settings, "joeynmt_search.yaml", workload.threads, "-o", "found")
+    texts = (WORK / "found.test").read_text(encoding="utf-8").split("\n")[:-1]
+    return decoded_seconds(log), [line.split() for line in texts]
 
 
-def joeynmt_beam(asked: Asked) -> Values:
+def joeynmt_beam(workload: Workload) -> Values:
     """A beam search of JoeyNMT, with a model that it trained a little, once."""
-    seconds, said = joeynmt_search(asked, beam_size=BEAM)
-    return {"beam": asked.rows / seconds, "length": statistics.mean(len(words) for words in said)}
+    seconds, texts = joeynmt_search(workload, beam_size=BEAM)
+    return {
+        "beam": workload.rows / seconds,
+        "length": statistics.mean(len(words) for words in texts),
+    }
 
 
-def opennmt_train(asked: Asked) -> Values:
+def opennmt_train(workload: Workload) -> Values:
     """A training of OpenNMT-py."""
-    every = asked.warmup
+    every = workload.warmup
     path = write_settings(
-        "opennmt.yaml", opennmt_settings(asked.warmup + -(-asked.steps // every) * every, every)
+        "opennmt.yaml",
+        opennmt_settings(workload.warmup + -(-workload.steps // every) * every, every),
     )
     if not (WORK / "onmt.target").exists():
-        said_by(
+        run_peer(
             [program("opennmt", "onmt_build_vocab"), "-config", path, "-n_sample", "-1"],
-            asked.threads,
+            workload.threads,
         )
-    log = said_by(
-        [program("opennmt"), SCRIPTS / "opennmt_train.py", "-config", path], asked.threads
+    log = run_peer(
+        [program("opennmt"), SCRIPTS / "opennmt_train.py", "-config", path], workload.threads
     )
-    return {"train": logged_speed(log, ONMT_SPEED, asked.warmup)}
+    return {"train": logged_speed(log, ONMT_SPEED, workload.warmup)}
 
 
-def flair(model: str) -> Callable[[Asked], Values]:
+def flair(model: str) -> Callable[[Workload], Values]:
     """A run of flair."""
 
-    def run(asked: Asked) -> Values:
+    def run(workload: Workload) -> Values:
         words = [
             "--warmup",
-            str(asked.warmup),
+            str(workload.warmup),
             "--steps",
-            str(2 * asked.steps),
-            "--asked",
-            str(TAGGED * asked.rows),
+            str(2 * workload.steps),
+            "--rows",
+            str(TAGGED * workload.rows),
         ]
         return last_json(
-            said_by([program("flair"), SCRIPTS / "flair_speed.py", model, *words], asked.threads)
+            run_peer(
+                [program("flair"), SCRIPTS / "flair_speed.py", model, *words], workload.threads
+            )
         )
 
     return run
@@ -246,9 +254,11 @@ def note(row: Row, runs: dict[str, list[Values]], goal: Goal) -> str:
     sides = []
     for side in ("ours", goal.peer):
         values = [run[goal.value] for run in runs[side]]
-        said = f"{side} {statistics.median(values):,.0f} ({min(values):,.0f} to {max(values):,.0f})"
+        parts = (
+            f"{side} {statistics.median(values):,.0f} ({min(values):,.0f} to {max(values):,.0f})"
+        )
         sides.append(
-            said
+            parts
             + (
                 f", texts of {medians(runs[side])['length']:.1f} tokens"
                 if "length" in runs[side][0]

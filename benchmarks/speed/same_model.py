@@ -6,9 +6,9 @@ and prints how many texts are the same.
 """
 
 from benchmarks.speed.inputs import TRANSLATION, lines_of
-from benchmarks.speed.joeynmt_weights import asked_examples, laid, read_joeynmt, read_words
+from benchmarks.speed.joeynmt_weights import laid, read_joeynmt, read_words, source_examples
 from benchmarks.speed.peer_environments import WORK, prepare_inputs
-from benchmarks.speed.rows import BEAM, Asked, joeynmt_folder, joeynmt_search
+from benchmarks.speed.rows import BEAM, Workload, joeynmt_folder, joeynmt_search
 from rnn_models.decoding.predict import predict_all
 from rnn_models.problem import find_problem
 
@@ -19,16 +19,16 @@ MOST = 60
 NO_LIMIT = {"max_length_ratio": float(MOST)}
 
 
-def our_texts(asked: Asked, beam_size: int) -> Texts:
+def our_texts(workload: Workload, beam_size: int) -> Texts:
     """What our code says with JoeyNMT's weights."""
     problem = find_problem("translation")
-    folder = WORK / joeynmt_folder(asked)
+    folder = WORK / joeynmt_folder(workload)
     model = laid(
         read_joeynmt(folder),
         problem.defaults.with_changes(TRANSLATION | NO_LIMIT | {"beam_width": beam_size}),
     )
     outputs = predict_all(
-        problem, model, asked_examples(folder, lines_of("test.bpe.en")[: asked.rows])
+        problem, model, source_examples(folder, lines_of("test.bpe.en")[: workload.rows])
     )
     words = read_words(folder / "trg_vocab.txt")
     return [[words[i] for i in output.ids[:MOST]] for output in outputs]
@@ -37,10 +37,10 @@ def our_texts(asked: Asked, beam_size: int) -> Texts:
 def main() -> None:
     """Let both sides say the same sentences, and compare."""
     prepare_inputs()
-    asked = Asked()
+    workload = Workload()
     for beam_size in (1, BEAM):
-        _, theirs = joeynmt_search(asked, beam_size=beam_size)
-        ours = our_texts(asked, beam_size)
+        _, theirs = joeynmt_search(workload, beam_size=beam_size)
+        ours = our_texts(workload, beam_size)
         num = sum(one == other for one, other in zip(ours, theirs, strict=True))
         longest = max(map(len, ours + theirs))
         print(

@@ -178,7 +178,7 @@ class Curve:
 def curve(values: Sequence[int], seconds: Sequence[float], law: Sequence[float]) -> Curve:
     """Measured times beside a law that starts where they start."""
     return Curve(
-        values, [1000 * s for s in seconds], [1000 * seconds[0] * of / law[0] for of in law]
+        values, [1000 * s for s in seconds], [1000 * seconds[0] * amount / law[0] for amount in law]
     )
 
 
@@ -253,9 +253,9 @@ def main() -> None:
     parser.add_argument("sizes", nargs="*", choices=[*AXES, []])
     parser.add_argument("--repetitions", type=int, default=3)
     parser.add_argument("--try", dest="is_try", action="store_true", help="keep nothing")
-    asked = parser.parse_args()
-    for name in asked.sizes or list(AXES):
-        found = measured(AXES[name], asked.repetitions)
+    arguments = parser.parse_args()
+    for name in arguments.sizes or list(AXES):
+        found = measured(AXES[name], arguments.repetitions)
         steps = ", ".join(
             f"{value:,}: {ms:.1f} ms"
             for value, ms in zip(found.values, found.measured, strict=True)
@@ -264,9 +264,9 @@ def main() -> None:
             f"{name:<9} {found.growth:.2f} times, should be {found.lawful_growth:.2f}  ({steps})",
             flush=True,
         )
-        if not asked.is_try:
+        if not arguments.is_try:
             keep(name, found)
-    if not asked.is_try:
+    if not arguments.is_try:
         write_page()
 
 

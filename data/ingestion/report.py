@@ -165,7 +165,7 @@ class Tally:
             shown = self.examples.setdefault(kind, [])
             shown += [_short(row) for row in of_kind.slice(0, EXAMPLES - len(shown)).to_pylist()]
 
-    def told(self, *, is_characters: bool) -> dict[str, Any]:
+    def as_json(self, *, is_characters: bool) -> dict[str, Any]:
         """Return the report for JSON."""
         refused = sum(self.reasons.values())
         kept = sum(count.rows for count in self.splits.values())

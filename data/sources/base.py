@@ -28,7 +28,7 @@ class Partition:
         is_kept: Whether its checked rows are stored, because a later snapshot
             may hold the same partition beside new ones.
         mark: Where the next partition of a growing table begins; None elsewhere.
-        place: What the source needs to open it; no other code reads it.
+        location: What the source needs to open it; no other code reads it.
     """
 
     split: str
@@ -36,7 +36,7 @@ class Partition:
     version: str
     is_kept: bool = False
     mark: str | None = None
-    place: Any = field(default=None, compare=False, repr=False)
+    location: Any = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True)

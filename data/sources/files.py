@@ -53,7 +53,7 @@ class Files:
             for partition in self._split_pieces(split, access)
         ]
         is_growing = len(found) > 1 or any(
-            file.stem is not None for partition in found for file in partition["place"]
+            file.stem is not None for partition in found for file in partition["location"]
         )
         return [Partition(**partition, is_kept=is_growing) for partition in found]
 
@@ -70,7 +70,7 @@ class Files:
                 "split": split,
                 "name": " + ".join(file.name for file in files),
                 "version": version,
-                "place": files,
+                "location": files,
             }
 
     @contextmanager
@@ -81,7 +81,7 @@ class Files:
             RowError: If one is damaged, or its archive has no such member.
             OSError: If one cannot be read, or has changed since it was listed.
         """
-        files: Sequence[LocatedFile] = partition.place
+        files: Sequence[LocatedFile] = partition.location
         with ExitStack() as stack:
             with explain_errors(partition.name, access):
                 streams = [stack.enter_context(file.open(self.compression)) for file in files]

@@ -38,7 +38,7 @@ def read_html(html: Html, texts: list[str]) -> list[str]:
     ]
 
 
-def html_places(html: Html, text: str) -> NDArray[np.int64]:
+def html_spans(html: Html, text: str) -> NDArray[np.int64]:
     """Return the span in the raw text of each character of the text as read, (N, 2)."""
     parts = []
     last = 0

@@ -102,13 +102,13 @@ def is_tokenizer_file(kind: str) -> bool:
     return PurePath(kind).suffix == ".json"
 
 
-def default_settings(kind: str, *, is_said: bool = False) -> TokenSettings:
+def default_settings(kind: str, *, is_generated: bool = False) -> TokenSettings:
     """Return the defaults of a kind, or of a user's tokenizer.json.
 
-    ``is_said`` is for texts that a model generates.
+    ``is_generated`` is for texts that a model generates.
     """
     if is_tokenizer_file(kind):
-        return replace(FILE_DEFAULTS, max_length=WHOLE) if is_said else FILE_DEFAULTS
+        return replace(FILE_DEFAULTS, max_length=WHOLE) if is_generated else FILE_DEFAULTS
     # A model cannot generate an unknown character.
     rare: dict[str, Any] = {"min_frequency": 1} if kind == "characters" else {}
-    return replace(DEFAULTS[kind], **GENERATED, **rare) if is_said else DEFAULTS[kind]
+    return replace(DEFAULTS[kind], **GENERATED, **rare) if is_generated else DEFAULTS[kind]

@@ -7,7 +7,7 @@ from typing import Any, NotRequired, TypedDict
 import numpy as np
 from numpy.typing import NDArray
 
-from data.text.html import html_places, read_html
+from data.text.html import html_spans, read_html
 from data.text.settings import Html
 
 Span = tuple[int, int]
@@ -75,7 +75,7 @@ def raw_spans(
     found = [np.zeros((0, 2), dtype=np.int64)]
     for i, (raw, text) in enumerate(zip(texts, read_html(html, list(texts)), strict=True)):
         inner = trimmed(text, spans[offsets[i] : offsets[i + 1]])
-        found.append(inner if raw == text else moved(inner, html_places(html, raw)))
+        found.append(inner if raw == text else moved(inner, html_spans(html, raw)))
     return np.concatenate(found).astype(np.int32)
 
 
@@ -90,17 +90,17 @@ def trimmed(text: str, spans: NDArray[np.integer[Any]]) -> NDArray[np.int64]:
     return np.where((last < first)[:, None], spans[:, 1:], trim)
 
 
-def moved(spans: NDArray[np.int64], places: NDArray[np.int64]) -> NDArray[np.int64]:
+def moved(spans: NDArray[np.int64], characters: NDArray[np.int64]) -> NDArray[np.int64]:
     """Map spans within the text as read to spans of the raw text.
 
     Args:
         spans: (tokens, 2).
-        places: The span in the raw text of each character as read, (N, 2).
+        characters: The span in the raw text of each character as read, (N, 2).
     """
     starts, stops = spans.T
     is_empty = stops <= starts
     edges = np.concatenate(
-        [places, places[-1:, ::-1] if len(places) else np.zeros((1, 2), np.int64)]
+        [characters, characters[-1:, ::-1] if len(characters) else np.zeros((1, 2), np.int64)]
     )
     begin = edges[starts, 0]
     return np.stack([begin, np.where(is_empty, begin, edges[stops - 1, 1])], axis=1)

@@ -78,18 +78,18 @@ class Ragged:
 class Spelled:
     """The distinct words of a batch as characters, shortest first.
 
-    ``characters`` is (F, C) with ``lengths`` (F,); ``places`` (B, T) is the
+    ``characters`` is (F, C) with ``lengths`` (F,); ``indices`` (B, T) is the
     index of each token's word, F at padding.
     """
 
     characters: Tensor
     lengths: Tensor
-    places: Tensor
+    indices: Tensor
 
     def to(self, device: torch.device) -> "Spelled":
         """Move the tensors to a device."""
         return Spelled(
-            *(tensor.to(device) for tensor in (self.characters, self.lengths, self.places))
+            *(tensor.to(device) for tensor in (self.characters, self.lengths, self.indices))
         )
 
 
@@ -111,9 +111,9 @@ class Words:
         distinct, inverse = np.unique(forms[is_real].numpy(), return_inverse=True)
         # Shortest first: the character encoder reads words of similar lengths together.
         order = np.argsort(self.spellings.lengths_of(distinct), kind="stable")
-        places = torch.full(forms.shape, len(distinct))
-        places[is_real] = torch.from_numpy(np.argsort(order)[inverse])
-        return Spelled(*self.spellings.take(distinct[order]), places)
+        index_of_token = torch.full(forms.shape, len(distinct))
+        index_of_token[is_real] = torch.from_numpy(np.argsort(order)[inverse])
+        return Spelled(*self.spellings.take(distinct[order]), index_of_token)
 
 
 @dataclass(frozen=True)

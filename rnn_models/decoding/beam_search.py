@@ -23,7 +23,7 @@ class Rows(NamedTuple):
     """The growing beams, (R,) each: last ids, indices among the B * W beams, rows of the state."""
 
     ids: Tensor
-    places: Tensor
+    indices: Tensor
     origin: Tensor
 
 
@@ -80,22 +80,22 @@ def beam_search(
     found: list[list[Hypothesis]] = [[] for _ in range(len(max_lengths))]
     beams = Beams.start(len(max_lengths), width, max_lengths.device)
     divisors = powers(max_lengths, length_penalty)
-    rows = Rows(beams.ids[:, 0, 0], beams.live_places(), beams.sequences)
+    rows = Rows(beams.ids[:, 0, 0], beams.live_indices(), beams.sequences)
     # Finished beams take no step: the batch shrinks as texts end.
-    while len(rows.places):
+    while len(rows.indices):
         logits, state = step(rows, fixed, state)
-        beams, parents = beams.grown(rows.places, *candidates(logits, width), divisors)
+        beams, parents = beams.grown(rows.indices, *candidates(logits, width), divisors)
         is_over = beams.are_over(max_lengths[beams.sequences], divisors, num_best)
         for i in is_over.nonzero().flatten().tolist():
             found[int(beams.sequences[i])] = beams.hypotheses(i, num_best)
         grows = beams.is_live & ~is_over[:, None]
         # Beams that branch continue from one row of the state, which a step computes once.
         used, origin = torch.unique(
-            torch.searchsorted(rows.places, parents[grows]), return_inverse=True
+            torch.searchsorted(rows.indices, parents[grows]), return_inverse=True
         )
         state = tuple(tensor.index_select(0, used) for tensor in state)
         beams, fixed = beams.without(is_over, fixed)
-        rows = Rows(beams.ids[:, :, -1][beams.is_live], beams.live_places(), origin)
+        rows = Rows(beams.ids[:, :, -1][beams.is_live], beams.live_indices(), origin)
     return found
 
 
@@ -150,12 +150,12 @@ class Beams:
         """Which beams grow."""
         return ~self.is_done & (self.totals != NEVER)
 
-    def live_places(self) -> Tensor:
+    def live_indices(self) -> Tensor:
         """Index the rows among the B * W beams, (R,)."""
         return self.is_live.flatten().nonzero().flatten()
 
     def grown(
-        self, places: Tensor, values: Tensor, tokens: Tensor, divisors: Tensor
+        self, indices: Tensor, values: Tensor, tokens: Tensor, divisors: Tensor
     ) -> tuple["Beams", Tensor]:
         """Grow the beams by one id and keep the best.
 
@@ -165,7 +165,7 @@ class Beams:
             The beams, and the parent of each as an index among the B * W, (B, W).
 
         Args:
-            places: (R,), the beams that grow, as indices among the B * W.
+            indices: (R,), the beams that grow, as indices among the B * W.
             values: (R, C), log probabilities of their best ids.
             tokens: (R, C), these ids.
             divisors: (longest + 1,), by length; see ``powers``.
@@ -175,9 +175,9 @@ class Beams:
         totals[:, 0] = (
             self.totals.flatten()
         )  # a finished beam goes on as itself, one that is none stays none
-        totals[places] = values + self.totals.flatten()[places, None]
+        totals[indices] = values + self.totals.flatten()[indices, None]
         added = tokens.new_full(totals.shape, PAD_ID)
-        added[places] = tokens
+        added[indices] = tokens
         lengths = self.lengths + self.is_live
         ranked = totals.view(num, width, -1) / divisors[lengths][:, :, None]
         # A stable sort, where topk may order equal scores by chance: equal beams then depend on the

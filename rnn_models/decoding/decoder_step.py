@@ -157,10 +157,10 @@ def decoder_step(
         queries = (
             hidden[0]
             .new_zeros(len(memory.keys) * width, cell.hidden_size)
-            .index_copy_(0, rows.places, hidden[0])
+            .index_copy_(0, rows.indices, hidden[0])
         )
         looked = attention.look(queries.view(-1, width, cell.hidden_size), memory)  # (B, W, T)
-        contexts = torch.bmm(looked, memory.values).flatten(0, 1)[rows.places]  # (R, O)
+        contexts = torch.bmm(looked, memory.values).flatten(0, 1)[rows.indices]  # (R, O)
         attended = torch.addmm(contexts, hidden[0], own).tanh_()
         return linear(attended, weight, bias), (*hidden, attended) if is_fed else hidden
 

@@ -81,15 +81,15 @@ def probabilities_of(logits: Tensor, sampling: Sampling) -> Tensor:
     # float64: the cumulative sum of a large vocabulary loses digits in float32.
     scaled = logits.double() / sampling.temperature
     if 0 < sampling.top_k < scaled.shape[1]:
-        highest, places = scaled.topk(sampling.top_k, dim=1)
-        scaled = torch.full_like(scaled, float("-inf")).scatter(1, places, highest)
+        highest, ids = scaled.topk(sampling.top_k, dim=1)
+        scaled = torch.full_like(scaled, float("-inf")).scatter(1, ids, highest)
     probabilities = scaled.softmax(1)
     if sampling.top_p < 1:
-        ordered, places = probabilities.sort(dim=1, descending=True, stable=True)
+        ordered, ids = probabilities.sort(dim=1, descending=True, stable=True)
         before = torch.nn.functional.pad(ordered.cumsum(1)[:, :-1], (1, 0))
         is_kept = before < sampling.top_p
         is_kept[:, 0] = True  # the likeliest id stays even with top_p 0
-        kept = torch.zeros_like(probabilities).scatter(1, places, ordered * is_kept)
+        kept = torch.zeros_like(probabilities).scatter(1, ids, ordered * is_kept)
         probabilities = kept / kept.sum(1, keepdim=True)
     return probabilities
 

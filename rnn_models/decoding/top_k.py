@@ -43,10 +43,12 @@ def highest(logits: Tensor, num: int) -> tuple[Tensor, Tensor]:
     )  # (R, N, STRETCH)
     chosen = stretches.amax(2).topk(num, dim=1).indices
     inside = stretches.gather(1, chosen[:, :, None].expand(-1, -1, STRETCH)).flatten(1)
-    values, places = torch.cat([inside, logits[:, num_stretches * STRETCH :]], dim=1).topk(
+    values, positions = torch.cat([inside, logits[:, num_stretches * STRETCH :]], dim=1).topk(
         num, dim=1
     )
-    is_inside = places < inside.shape[1]
-    stretch = chosen.gather(1, (places // STRETCH).clamp(max=num - 1))
+    is_inside = positions < inside.shape[1]
+    stretch = chosen.gather(1, (positions // STRETCH).clamp(max=num - 1))
     beyond = num_stretches * STRETCH - inside.shape[1]
-    return values, torch.where(is_inside, STRETCH * stretch + places % STRETCH, places + beyond)
+    return values, torch.where(
+        is_inside, STRETCH * stretch + positions % STRETCH, positions + beyond
+    )

@@ -245,14 +245,12 @@ def drawn_sums(rows: Statistics, num_resamples: int, seed: int) -> Iterator[Stat
         return
     # Multinomial counts of single rows too, at a tenth of the time where there are many.
     for size in _sizes(num, num_resamples):
-        places = (
+        drawn = (
             random.integers(num, size=(size, num), dtype=np.min_scalar_type(num - 1))
             + num * np.arange(size)[:, None]
         )
         yield (
-            np.bincount(places.ravel(), minlength=places.size)
-            .reshape(places.shape)
-            .astype(np.float64)
+            np.bincount(drawn.ravel(), minlength=drawn.size).reshape(drawn.shape).astype(np.float64)
             @ rows
         )
 

@@ -100,4 +100,4 @@ class CharacterEncoder(nn.Module):
         ]
         # (F + 1, 2 * H): the last row is padding's
         table = nn.functional.pad(torch.cat(words), (0, 0, 0, 1))
-        return nn.functional.embedding(spelled.places, table)
+        return nn.functional.embedding(spelled.indices, table)

@@ -24,7 +24,7 @@ class Scheme(nn.Module):
 
     closed: Tensor
     letters: Tensor
-    said: Tensor
+    dataset_tags: Tensor
 
     def __init__(self, tags: tuple[str, ...], kind: str) -> None:
         super().__init__()
@@ -41,7 +41,7 @@ class Scheme(nn.Module):
         dataset_tags = torch.tensor([i for i, _ in names])
         # A dataset's tag has one or two of the model's, side by side: open first, then closed.
         first = torch.searchsorted(dataset_tags, torch.arange(len(tags)))
-        self.register_buffer("said", dataset_tags, persistent=False)
+        self.register_buffer("dataset_tags", dataset_tags, persistent=False)
         self.register_buffer(
             "closed",
             torch.stack([first, first + torch.tensor(is_longer).long()], dim=1),
@@ -61,7 +61,7 @@ class Scheme(nn.Module):
     def marginals(self, learnt: Tensor) -> Tensor:
         """Sum probabilities of the model's tags (..., L) to those of a dataset's (..., K)."""
         sums = learnt.new_zeros(*learnt.shape[:-1], len(self.letters))
-        return sums.index_add_(-1, self.said, learnt)
+        return sums.index_add_(-1, self.dataset_tags, learnt)
 
 
 def tag_steps(tags: tuple[str, ...]) -> tuple[Tensor, Tensor, Tensor]:

@@ -79,7 +79,7 @@ def predict(model: Tagger, batch: Batch) -> list[Output]:
     probabilities = (scores - log_partition[:, None]).exp().clamp(max=1)  # (B, N)
     outputs = []
     for row, length, row_probabilities, row_scores in zip(
-        model.scheme.said[tags].tolist(),
+        model.scheme.dataset_tags[tags].tolist(),
         lengths.tolist(),
         probabilities.tolist(),
         scores.tolist(),
@@ -100,7 +100,7 @@ def with_confidences(
 ) -> list[Output]:
     """Add the probability of each tag and entity to outputs of the best paths, ``tags`` (B, T)."""
     lengths = batch.source_lengths
-    predicted = model.scheme.said[tags]  # (B, T), in the tags of the rows
+    predicted = model.scheme.dataset_tags[tags]  # (B, T), in the tags of the rows
     per_tag = (
         model.scheme.marginals(model.crf.marginals(emissions, lengths))
         .gather(2, predicted[:, :, None])

@@ -188,7 +188,7 @@ def _files(folder: Path) -> Iterator[Path]:
 
 
 def _local_paths(piece: Partition) -> Iterator[Path]:
-    for place in piece.place:
+    for place in piece.location:
         if isinstance(place.system, LocalFileSystem):
             yield Path(place.path).resolve()
 

@@ -41,7 +41,7 @@ def describe_dataset(name: str, catalog: str | None = None) -> dict[str, Any]:
     # Imported here: torch takes a second to import, and only this function needs a problem.
     problem = import_module("rnn_models.problem").find_problem(entry.problem)
     is_text = problem.sides(entry.roles)[-1:] == ("text",)
-    return described | {"tokens": asdict(default_settings(entry.tokenizer, is_said=is_text))}
+    return described | {"tokens": asdict(default_settings(entry.tokenizer, is_generated=is_text))}
 
 
 def check_datasets(names: list[str], catalog: str | None = None) -> None:

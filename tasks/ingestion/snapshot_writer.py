@@ -175,7 +175,7 @@ class SnapshotWriter:
     def _write_report(
         self, num_removed: int, notes: Mapping[str, Note], schemes: Mapping[str, int]
     ) -> None:
-        report = self.tally.told(is_characters=self.entry.tokenizer == "characters")
+        report = self.tally.as_json(is_characters=self.entry.tokenizer == "characters")
         report |= {
             "dataset": self.entry.name,
             "new": self.num_new,

@@ -30,10 +30,10 @@ def test_the_next_item_is_made_while_the_last_is_worked_on() -> None:
         is_begun.set()
         yield 1
 
-    made = prefetch(items())
-    assert next(made) == 0
+    stream = prefetch(items())
+    assert next(stream) == 0
     wait_until(is_begun)
-    assert list(made) == [1]
+    assert list(stream) == [1]
 
 
 def test_no_more_is_made_than_was_allowed() -> None:
@@ -44,11 +44,11 @@ def test_no_more_is_made_than_was_allowed() -> None:
             taken.append(item)
             yield item
 
-    made = prefetch(items(), depth=3)
-    next(made)
+    stream = prefetch(items(), depth=3)
+    next(stream)
     time.sleep(0.3)  # as much as it would take to run far ahead
     assert len(taken) <= 5  # one in use, three that wait, one that finds no room
-    made.close()
+    stream.close()
 
 
 class OwnError(Exception):
@@ -60,10 +60,10 @@ def test_an_error_is_raised_here_with_its_own_type_after_what_came_before() -> N
         yield 0
         raise OwnError("at one")
 
-    made = prefetch(items())
-    assert next(made) == 0
+    stream = prefetch(items())
+    assert next(stream) == 0
     with pytest.raises(OwnError, match="at one"):
-        next(made)
+        next(stream)
 
 
 def test_who_stops_early_closes_the_stream_and_ends_its_thread() -> None:
@@ -77,9 +77,9 @@ def test_who_stops_early_closes_the_stream_and_ends_its_thread() -> None:
             is_closed.set()
 
     before = threading.active_count()
-    made = prefetch(items())
-    next(made)
-    made.close()
+    stream = prefetch(items())
+    next(stream)
+    stream.close()
     assert is_closed.is_set()
     assert threading.active_count() == before
 

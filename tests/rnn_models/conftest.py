@@ -106,7 +106,7 @@ class Posed:
         return self.problem.rows[1] == "score"
 
     @property
-    def says_text(self) -> bool:
+    def is_text(self) -> bool:
         """Whether a target has an end, which is said too."""
         return self.problem.rows[1] in ("target", "text")
 
@@ -125,7 +125,7 @@ class Posed:
             np.arange(len(self.examples)) if indices is None else np.asarray(indices)
         )
 
-    def recited(self, model: nn.Module) -> tuple[list[list[int]], list[list[int]]]:
+    def predictions_and_targets(self, model: nn.Module) -> tuple[list[list[int]], list[list[int]]]:
         """What a model says of each example, and what it was taught to.
 
         A generator is given the beginning of each text, up to where no other
@@ -145,8 +145,10 @@ class Posed:
                 examples,
                 target=Ragged.of([text[:n] for text, n in zip(targets, known, strict=True)]),
             )
-        said = [self.problem.output.ids(o) for o in predict_all(self.problem, model, examples)]
-        pairs = zip(said, targets, known, strict=True)
+        predictions = [
+            self.problem.output.ids(o) for o in predict_all(self.problem, model, examples)
+        ]
+        pairs = zip(predictions, targets, known, strict=True)
         kept = [(ids, text[n:]) for ids, text, n in pairs if n <= len(text)]
         assert len(kept) > len(targets) // 2
         return [ids for ids, _ in kept], [taught for _, taught in kept]
@@ -166,7 +168,7 @@ class Posed:
         logits = self.logits(model, batch)
         if logits.dim() == 2:
             return list(logits)
-        lengths = batch.target_lengths + self.says_text
+        lengths = batch.target_lengths + self.is_text
         return [
             row[real]
             for row, real in zip(logits, length_mask(lengths, logits.shape[1]), strict=True)

@@ -43,20 +43,20 @@ class LanguageModel(nn.Module):
         return self.project(states), after
 
 
-def said_loss(logits, said, lengths):
-    real = length_mask(lengths, said.shape[1])
-    nats = nn.functional.cross_entropy(logits[real], said[real], reduction="sum")
+def target_loss(logits, targets, lengths):
+    real = length_mask(lengths, targets.shape[1])
+    nats = nn.functional.cross_entropy(logits[real], targets[real], reduction="sum")
     return Loss(nats, int(real.sum()), nats.detach())
 
 
 def loss(model, batch):
-    read, said = shifted(batch.target, batch.target_lengths)
-    return said_loss(model(read, ())[0], said, batch.target_lengths + 1)
+    inputs, targets = shifted(batch.target, batch.target_lengths)
+    return target_loss(model(inputs, ())[0], targets, batch.target_lengths + 1)
 
 
 def window_loss(model, window: Window, state):
     logits, after = model(window.inputs, carry_state(state, window.is_start) if state else ())
-    return said_loss(logits, window.targets, window.lengths), after
+    return target_loss(logits, window.targets, window.lengths), after
 
 
 def cut(examples, settings, epoch):
@@ -81,6 +81,6 @@ def texts(*lengths: int) -> Examples:
     return Examples(Ragged.of([[]] * len(lengths)), rows)
 
 
-def made(**changes):
+def make_model(**changes):
     torch.manual_seed(1)
     return LanguageModel(SIZES, SETTINGS.with_changes(changes))

@@ -73,7 +73,7 @@ def token_set_of(problem: str, key: str, test: pa.Table | None = None) -> TokenS
             pq.write_table(tables[split], folder / f"{split}.parquet")
         Snapshot(dataset=name, digest=key, rows=rows, splits=splits, reasons={}).commit()
     with TokenSet.making(name, key) as folder:
-        settings = default_settings(KINDS[problem], is_said=problem == "generation")
+        settings = default_settings(KINDS[problem], is_generated=problem == "generation")
         streams = {split: Stream(partial(iter, [each])) for split, each in tables.items()}
         encoder, _ = write_token_set(folder, streams, KINDS[problem], settings)
         return TokenSet(

@@ -122,13 +122,13 @@ def main():
     parser.add_argument("model", choices=["tagger", "classifier"])
     parser.add_argument("--warmup", type=int, required=True)
     parser.add_argument("--steps", type=int, required=True)
-    parser.add_argument("--asked", type=int, default=0)
-    asked = parser.parse_args()
+    parser.add_argument("--rows", type=int, default=0)
+    arguments = parser.parse_args()
     flair.set_seed(1)
-    model, sentences, test = make_tagger() if asked.model == "tagger" else make_classifier()
-    found = {"train": train(model, sentences, asked.warmup, asked.steps)}
+    model, sentences, test = make_tagger() if arguments.model == "tagger" else make_classifier()
+    found = {"train": train(model, sentences, arguments.warmup, arguments.steps)}
     if test:
-        found["predict"] = ask(model, test[: asked.asked])
+        found["predict"] = ask(model, test[: arguments.rows])
     print(json.dumps(found))
 
 

@@ -108,21 +108,21 @@ def test_damage_is_what_it_says(name: str, damage: Damage) -> None:
     layout = LAYOUTS[name]
     rows = made_rows(name)
     assert parsed(name, layout.write(rows[7])) == list(rows[7])
-    made = damage.make(layout, rows[7], rows[3])
-    assert len(made) == len(layout.write(rows[7]))
+    damaged = damage.make(layout, rows[7], rows[3])
+    assert len(damaged) == len(layout.write(rows[7]))
     if damage.is_last:
         with pytest.raises(csv.Error, match="unexpected end"):
-            parsed(name, made)
+            parsed(name, damaged)
     elif damage.kind in FAILS:
         with pytest.raises(FAILS[damage.kind]):
-            parsed(name, made)
+            parsed(name, damaged)
     elif damage.kind == "too_long":
         limit = LIMITS[
             "tokens" if name == "conll" else "pair" if name in ("tsv", "parallel") else "text"
         ].max_length
-        assert len(parsed(name, made)[0]) > limit
+        assert len(parsed(name, damaged)[0]) > limit
     else:
-        assert HOLDS[damage.kind](parsed(name, made), rows[3])
+        assert HOLDS[damage.kind](parsed(name, damaged), rows[3])
         assert damage.kind in ("duplicate", "conflict") or not HOLDS[damage.kind](
             list(rows[7]), rows[3]
         )
@@ -136,7 +136,7 @@ def test_five_percent_of_the_rows_are_damaged_as_many_by_each_kind(name: str) ->
     assert sum(counts) == int(SHARE * 2000)
     assert max(counts) - min(counts) <= 1
     assert all(damaged[1999] is damage for damage in DAMAGES[name] if damage.is_last)
-    assert all(other < place and other not in damaged for place, other in earlier.items())
+    assert all(other < index and other not in damaged for index, other in earlier.items())
 
 
 @pytest.mark.parametrize("name", ["csv", "jsonl", "tsv", "parallel"])
@@ -147,17 +147,17 @@ def test_the_ledger_names_the_lines_that_differ(name: str) -> None:
         NUM, [damage for damage in DAMAGES[name] if not damage.is_last], seed=1
     )
     files, ledger = written(
-        layout, rows, damaged, {place: rows[other] for place, other in earlier.items()}
+        layout, rows, damaged, {index: rows[other] for index, other in earlier.items()}
     )
-    whole, _ = written(layout, rows, {}, {})
+    undamaged, _ = written(layout, rows, {}, {})
     lines = [
-        list(zip(*(file.split(b"\n") for file in made), strict=True)) for made in (files, whole)
+        list(zip(*(file.split(b"\n") for file in made), strict=True)) for made in (files, undamaged)
     ]
     assert {
         number for number, (one, two) in enumerate(zip(*lines, strict=True), 1) if one != two
     } == set(ledger)
     assert [ledger[number] for number in sorted(ledger)] == [
-        damaged[place] for place in sorted(damaged)
+        damaged[index] for index in sorted(damaged)
     ]
 
 

@@ -29,20 +29,20 @@ def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def made() -> figures.Figure:
+def make_figure() -> figures.Figure:
     return figures.figure(
         "speed", 2.0, unit="rows/s", goal=1, better="higher", command="true", note=""
     )
 
 
 def test_figures_of_a_commit_are_written(repository: Path) -> None:
-    figures.write("made", [made()])
+    figures.write("made", [make_figure()])
     (item,) = json.loads((repository / "benchmarks/results/made.json").read_text())
     assert item["figure"] == "speed"
 
 
 def test_a_figure_carries_date_commit_processor_and_threads(repository: Path) -> None:
-    item = made()
+    item = make_figure()
     assert all((item.date, item.commit, item.processor, item.threads))
     assert not item.commit.endswith("-dirty")
 
@@ -50,24 +50,24 @@ def test_a_figure_carries_date_commit_processor_and_threads(repository: Path) ->
 def test_figures_of_changed_code_are_refused(repository: Path) -> None:
     (repository / "model.py").write_text("WIDTH = 2\n")
     with pytest.raises(SystemExit, match=r"1 files differ from it \(model.py\): commit or stash"):
-        figures.write("made", [made()])
+        figures.write("made", [make_figure()])
     assert not (repository / "benchmarks/results/made.json").exists()
 
 
 def test_figures_of_a_new_file_in_no_commit_are_refused(repository: Path) -> None:
     (repository / "layer.py").write_text("")
     with pytest.raises(SystemExit, match=r"layer\.py"):
-        figures.write("made", [made()])
+        figures.write("made", [make_figure()])
 
 
 def test_changed_results_and_documents_do_not_stop_a_benchmark(repository: Path) -> None:
     (repository / "benchmarks/results/old.json").write_text("[ ]\n")
     (repository / "README.md").write_text("a table\n")
-    figures.write("made", [made()])
+    figures.write("made", [make_figure()])
     assert (repository / "benchmarks/results/made.json").exists()
 
 
 def test_a_result_without_threads_is_still_read(repository: Path) -> None:
-    item = {key: value for key, value in vars(made()).items() if key != "threads"}
+    item = {key: value for key, value in vars(make_figure()).items() if key != "threads"}
     (repository / "benchmarks/results/made.json").write_text(json.dumps([item]))
     assert figures.read("made")[0].threads is None

@@ -19,11 +19,16 @@ def made_pair(name: str, num: int = 500) -> Pair:
         tokens = random.integers(5, 20, (num, 1))
         first = np.hstack([tokens * random.uniform(1, 2, (num, 1)), tokens, tokens])
         return Pair(metric, (first, first * [1.5, 1, 1], first * [0.9, 1, 1]), {})
-    true = random.choice(["neg", "pos"], num).tolist()
-    said = [[label if random.random() < right else "neg" for label in true] for right in (0.9, 0.5)]
-    sides = np.split(metric.statistics([*said[0], *said[1], *true], true * 3), 3)
+    references = random.choice(["neg", "pos"], num).tolist()
+    predictions = [
+        [label if random.random() < right else "neg" for label in references]
+        for right in (0.9, 0.5)
+    ]
+    sides = np.split(
+        metric.statistics([*predictions[0], *predictions[1], *references], references * 3), 3
+    )
     assert metric.classes
-    kinds = [metric.classes(answers, true) for answers in (*said, true)]
+    kinds = [metric.classes(answers, references) for answers in (*predictions, references)]
     first, second, better = sides
     return Pair(
         metric,

@@ -9,7 +9,7 @@ from benchmarks.promotion.replay import DATASETS, figures
 from data.catalog.catalog import read_catalog
 
 
-def said(problem: str, *, is_identical: bool) -> dict[str, Any]:
+def report(problem: str, *, is_identical: bool) -> dict[str, Any]:
     facts = [
         {"what": "threads", "then": "2", "now": "2"},
         {"what": "device", "then": "cpu", "now": "cpu"},
@@ -20,7 +20,7 @@ def said(problem: str, *, is_identical: bool) -> dict[str, Any]:
 @pytest.mark.parametrize(("is_identical", "value"), [(True, 1), (False, 0)])
 def test_the_figure_is_one_only_if_all_are_the_same(is_identical: bool, value: float) -> None:
     (found,) = figures(
-        {"a": said("ner", is_identical=True), "b": said("sentiment", is_identical=is_identical)}
+        {"a": report("ner", is_identical=True), "b": report("sentiment", is_identical=is_identical)}
     )
     assert (found.figure, found.value, found.is_met) == ("replay_identical", value, is_identical)
     assert found.note.startswith(

@@ -48,9 +48,11 @@ def test_a_row_without_a_figure_says_so() -> None:
 
 def test_bleu_of_tokens_cuts_nothing_that_the_publisher_left_whole() -> None:
     metric = tokenised_bleu()
-    said = ["ein mann mit saftig-grünem hut .", "zwei hunde laufen im gras"]
-    assert metric.score(metric.statistics(said, said).sum(0, keepdims=True))[0] == pytest.approx(
+    texts = ["ein mann mit saftig-grünem hut .", "zwei hunde laufen im gras"]
+    assert metric.score(metric.statistics(texts, texts).sum(0, keepdims=True))[0] == pytest.approx(
         100
     )
-    assert metric.statistics(said, said)[0, 0] == 6  # tokens of the first, its compound one of them
+    assert (
+        metric.statistics(texts, texts)[0, 0] == 6
+    )  # tokens of the first, its compound one of them
     assert "tok:none" in metric.signature()

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from benchmarks.speed.inputs import TRANSLATION
-from benchmarks.speed.joeynmt_weights import asked_examples, laid, read_words, swapped
+from benchmarks.speed.joeynmt_weights import laid, read_words, source_examples, swapped
 from rnn_models.batching.batch import BOS_ID, EOS_ID, PAD_ID, UNK_ID
 from rnn_models.decoding.predict import predict_all
 from rnn_models.problem import find_problem
@@ -40,7 +40,7 @@ def theirs():
     ).requires_grad_(False)
 
 
-def logits_of(theirs, source, said):
+def logits_of(theirs, source, target):
     """Logits of JoeyNMT's decoder after each id of a target, of one source, in JoeyNMT's ids."""
     decoder = theirs["decoder"]
     number = torch.tensor
@@ -49,7 +49,7 @@ def logits_of(theirs, source, said):
     hidden = (first, first)
     fed = torch.zeros(1, 1, D)
     found = []
-    for i in said:
+    for i in target:
         inputs = torch.cat([theirs["trg_embed"]["lut"](number([[i]])), fed], dim=2)
         query, hidden = decoder["rnn"](inputs, hidden)
         context = (query @ decoder["attention"]["key_layer"](states).mT).softmax(2) @ states
@@ -62,16 +62,16 @@ def test_logits_are_those_of_its_formulas(theirs):
     model = laid(
         theirs.state_dict(), find_problem("translation").defaults.with_changes(TRANSLATION | SMALL)
     )
-    said = [2, 8, 11, 4]  # begins with <s>; from id 2 on both sides have the same ids
+    target = [2, 8, 11, 4]  # begins with <s>; from id 2 on both sides have the same ids
     lengths = torch.tensor([len(source) for source in SOURCES])
     source = nn.utils.rnn.pad_sequence(
         [torch.tensor(row) for row in SOURCES], batch_first=True, padding_value=PAD_ID
     )
     with torch.inference_mode():
-        logits = model.project(model(source, lengths, torch.tensor([said] * len(SOURCES))))
+        logits = model.project(model(source, lengths, torch.tensor([target] * len(SOURCES))))
     for row, ours in zip(SOURCES, logits, strict=True):
         torch.testing.assert_close(
-            ours, swapped(logits_of(theirs, row, said).T).T, rtol=1e-4, atol=1e-4
+            ours, swapped(logits_of(theirs, row, target).T).T, rtol=1e-4, atol=1e-4
         )
 
 
@@ -82,16 +82,16 @@ def test_a_greedy_text_is_that_of_its_formulas(theirs, tmp_path):
         TRANSLATION | SMALL | {"beam_width": 1}
     )
     model = laid(theirs.state_dict(), settings)
-    examples = asked_examples(tmp_path, [[words[i] for i in row[:-1]] for row in SOURCES])
+    examples = source_examples(tmp_path, [[words[i] for i in row[:-1]] for row in SOURCES])
     for row, output in zip(
         SOURCES, predict_all(find_problem("translation"), model, examples), strict=True
     ):
-        said = [BOS_ID]
-        while said[-1] != EOS_ID and len(said) <= 2 * len(row) + 10:
-            logits = logits_of(theirs, row, said)[-1]
+        target = [BOS_ID]
+        while target[-1] != EOS_ID and len(target) <= 2 * len(row) + 10:
+            logits = logits_of(theirs, row, target)[-1]
             logits[[0, 1, 2]] = float("-inf")  # neither unknown nor padding nor start
-            said.append(int(logits.argmax()))
-        assert output.ids == [i for i in said if i not in (BOS_ID, EOS_ID)]
+            target.append(int(logits.argmax()))
+        assert output.ids == [i for i in target if i not in (BOS_ID, EOS_ID)]
 
 
 def test_special_words_have_our_ids(tmp_path):
@@ -105,7 +105,7 @@ def test_special_words_have_our_ids(tmp_path):
         "a",
         "b",
     ]
-    examples = asked_examples(tmp_path, [["b", "never seen"], ["a"]])
+    examples = source_examples(tmp_path, [["b", "never seen"], ["a"]])
     assert (examples.source.ids.tolist(), examples.source.lengths.tolist()) == (
         [5, UNK_ID, EOS_ID, 4, EOS_ID],
         [3, 2],

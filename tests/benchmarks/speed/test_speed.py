@@ -135,9 +135,9 @@ def test_a_note_names_both_medians_and_their_spread() -> None:
         "ours": [{"train": v} for v in (3000, 9000, 3100)],
         "flair": [{"train": v} for v in (100, 90, 155)],
     }
-    said = note(ROWS["ner"], runs, Goal("f", "train", "flair", 1))
+    text = note(ROWS["ner"], runs, Goal("f", "train", "flair", 1))
     assert (
-        said
+        text
         == "tokens per second, medians of 3: ours 3,100 (3,000 to 9,000), flair 100 (90 to 155)"
     )
 
@@ -214,8 +214,8 @@ def test_the_share_outside_is_of_all_seconds() -> None:
 def test_every_function_that_is_timed_is_there() -> None:
     missing = [
         (owner, name)
-        for places in PLACES.values()
-        for owner, name in places
+        for timed in PLACES.values()
+        for owner, name in timed
         if not callable(getattr(owner, name, None))
     ]
     assert missing == []
@@ -239,7 +239,7 @@ def test_an_axis_changes_a_size_that_there_is() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "made"),
+    ("name", "make_page"),
     [
         ("speed", __main__.table),
         ("speed_memory", __main__.memory_table),
@@ -248,8 +248,10 @@ def test_an_axis_changes_a_size_that_there_is() -> None:
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
-def test_the_table_in_the_document_is_the_one_that_follows_from_the_figures(name, made) -> None:
-    assert (RESULTS / f"{name}.md").read_text() == made()
+def test_the_table_in_the_document_is_the_one_that_follows_from_the_figures(
+    name, make_page
+) -> None:
+    assert (RESULTS / f"{name}.md").read_text() == make_page()
 
 
 def test_a_figure_that_was_not_measured_says_so() -> None:

@@ -164,9 +164,9 @@ def test_labels_that_are_one_without_their_edges_are_refused(tmp_path: Path) -> 
         find_dataset("made", path)
 
 
-def places(content: Any, at: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+def key_paths(content: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
     """Where each value of an entry stands, the entry itself first."""
-    yield at
+    yield path
     inside = (
         content.items()
         if isinstance(content, dict)
@@ -175,7 +175,7 @@ def places(content: Any, at: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
         else ()
     )
     for key, value in inside:
-        yield from places(value, (*at, key))
+        yield from key_paths(value, (*path, key))
 
 
 def refusal(path: Path) -> str:
@@ -191,30 +191,30 @@ def refusal(path: Path) -> str:
 def test_whatever_stands_anywhere_in_an_entry_it_is_read_or_refused_with_its_place(
     kind: str, tmp_path: Path
 ) -> None:
-    whole = made_entry() | {"about": "x", "where": {"a": "b"}, "removals": "r.txt"}
-    whole |= {
+    complete = made_entry() | {"about": "x", "where": {"a": "b"}, "removals": "r.txt"}
+    complete |= {
         "labels": {"0": "neg"},
         "checks": {"min_length": 1, "max_ratio": 2.0, "entities": ["PER"], "copies": "keep"},
     }
     if kind in SOURCES:
-        whole["source"] = {"kind": kind, **SOURCES[kind]}
+        complete["source"] = {"kind": kind, **SOURCES[kind]}
     if kind in ("sql", "hub"):
-        del whole["format"]
+        del complete["format"]
     if kind == "files":
-        del whole["splits"]["test"]
-    read_catalog(written(tmp_path, whole))
-    for at in places({"made": whole}):
-        for odd in ODD if at else ():
-            content = copy.deepcopy({"made": whole})
-            place = content
-            for key in at[:-1]:
-                place = place[key]
-            place[at[-1]] = odd
+        del complete["splits"]["test"]
+    read_catalog(written(tmp_path, complete))
+    for key_path in key_paths({"made": complete}):
+        for odd in ODD if key_path else ():
+            content = copy.deepcopy({"made": complete})
+            parent = content
+            for key in key_path[:-1]:
+                parent = parent[key]
+            parent[key_path[-1]] = odd
             (path := tmp_path / "odd.yaml").write_text(yaml.safe_dump(content), encoding="utf-8")
             message = refusal(path)
-            assert not message or message.startswith(f"{path}, entry made"), (at, odd)
-            assert "secret@" not in message, at
-            assert len(message) < 1_000, (at, odd)
+            assert not message or message.startswith(f"{path}, entry made"), (key_path, odd)
+            assert "secret@" not in message, key_path
+            assert len(message) < 1_000, (key_path, odd)
 
 
 def put(*keys: str, value: object) -> Callable[[dict[str, Any]], None]:
@@ -484,12 +484,15 @@ def test_paths_are_taken_from_the_folder_of_the_catalog_file(
     entry["splits"] = {"validation": 0.1}
     entry["source"] = {"kind": "files", "paths": paths}
     monkeypatch.chdir("/")
-    made = find_dataset("made", written(tmp_path, entry))
-    assert made.source.paths == {
+    dataset = find_dataset("made", written(tmp_path, entry))
+    assert dataset.source.paths == {
         "train": [f"{tmp_path}/a.csv", "/b.csv", "s3://c/c.csv", "${env:WHOLE}"],
         "test": [f"{tmp_path}/../x", "~/y"],
     }
-    assert (made.removals, made.tokenizer) == (f"{tmp_path}/gone.txt", f"{tmp_path}/words.json")
+    assert (dataset.removals, dataset.tokenizer) == (
+        f"{tmp_path}/gone.txt",
+        f"{tmp_path}/words.json",
+    )
     entry["source"] = {
         "kind": "hub",
         "dataset": "./rows",

@@ -143,12 +143,12 @@ def test_a_column_of_splits_works_for_lines_of_json_and_for_columns_by_number(
     }
     assert rows_of(dataset, tmp_path) == (expected, [])
     content = "".join(",".join(line.values()) + "\n" for line in lines)
-    made = {
+    entry_changes = {
         "format": {"kind": "csv", "header": False},
         "columns": {"text": 0, "label": 1},
         "splits": {"column": 2},
     }
-    assert rows_of(entry(tmp_path, {"a.x": content}, source=source, **made), tmp_path) == (
+    assert rows_of(entry(tmp_path, {"a.x": content}, source=source, **entry_changes), tmp_path) == (
         expected,
         [],
     )
@@ -226,12 +226,12 @@ def test_an_array_that_is_damaged_stops_its_file_and_one_without_rows_has_none()
 @pytest.mark.case("D17")
 def test_other_schemes_of_tags_are_tried(tmp_path: Path) -> None:
     content = "ta I-PER\nmi I-PER\n\nku O\nro B-LOC\n\n" * 2 + "so I-LOC\n\n"
-    made = {
+    entry_changes = {
         "format": {"kind": "conll"},
         "columns": {"tokens": 0, "tags": 1},
         "source": {"kind": "files", "paths": {"all": "a.x"}},
     }
-    dataset = entry(tmp_path, {"a.x": content}, problem="ner", **made)
+    dataset = entry(tmp_path, {"a.x": content}, problem="ner", **entry_changes)
     schemes = rejected_by_scheme(
         dataset, partitions_of(dataset, Access(tmp_path)), Access(tmp_path)
     )

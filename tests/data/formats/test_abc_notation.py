@@ -88,8 +88,8 @@ def test_the_number_of_reported_faults_is_limited() -> None:
 
 def bars(*lengths: int, ends: tuple[int, ...] = (), whole: int = 3) -> list[Bar]:
     return [
-        Bar(Fraction(length), Fraction(whole), place in ends)
-        for place, length in enumerate(lengths)
+        Bar(Fraction(length), Fraction(whole), index in ends)
+        for index, length in enumerate(lengths)
     ]
 
 

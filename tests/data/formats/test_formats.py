@@ -82,9 +82,9 @@ def test_rows_do_not_depend_on_how_the_stream_is_cut(
     assume(
         kind != "jsonl" or not contents[0].lstrip().startswith(b"[")
     )  # an array that is not JSON stops its file
-    whole = read(kind, contents, columns_of(kind))
+    expected = read(kind, contents, columns_of(kind))
     with small_blocks(size):
-        assert read(kind, contents, columns_of(kind), seed=seed) == whole
+        assert read(kind, contents, columns_of(kind), seed=seed) == expected
 
 
 @pytest.mark.parametrize("kind", ["csv", "tsv", "jsonl", "conll", "text", "abc"])

@@ -110,7 +110,7 @@ def test_the_types_of_other_columns_do_not_matter() -> None:
 
 @pytest.mark.parametrize("num", range(40))
 def test_rows_with_nuls_are_not_lost_at_the_edges_of_blocks(num: int) -> None:
-    lines = ["t" * (place * num % 9) + ",l" + "\0" * (place % 3) for place in range(40)]
+    lines = ["t" * (index * num % 9) + ",l" + "\0" * (index % 3) for index in range(40)]
     with patch("data.formats.delimited.BLOCK_BYTES", 100 + num):
         rows = read(
             "csv", ("text,label\n" + "".join(f"{line}\n" for line in lines)).encode(), TABLE

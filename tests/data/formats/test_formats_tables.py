@@ -263,9 +263,9 @@ def test_a_slice_of_lists_is_read_as_itself() -> None:
     )
     columns = {"tokens": "tokens", "tags": "tags"}
     for start in range(4):
-        whole = from_columns(table, columns, 1)
+        complete = from_columns(table, columns, 1)
         part = from_columns(table.slice(start, 2), columns, 1 + start)
-        assert part.to_pylist() == whole.slice(start, 2).to_pylist()
+        assert part.to_pylist() == complete.slice(start, 2).to_pylist()
 
 
 def test_tokens_and_tags_must_be_as_many() -> None:

@@ -60,7 +60,7 @@ class Reads:
                         self.rows += [tuple(row.values()) for row in part.table.to_pylist()]
         self.rows.sort(key=str)
         self.notes = {kind: note["count"] for kind, note in splitter.notes.items()}
-        report = tally.told(is_characters=False) | {"notes": splitter.notes}
+        report = tally.as_json(is_characters=False) | {"notes": splitter.notes}
         self.advice = "\n".join(recommend(report, options=dataset.format or ()))
 
 
@@ -84,16 +84,16 @@ def reads(
 
 
 def parquet(**columns: list[Any]) -> bytes:
-    pq.write_table(pa.table(columns), made := io.BytesIO())
-    return made.getvalue()
+    pq.write_table(pa.table(columns), buffer := io.BytesIO())
+    return buffer.getvalue()
 
 
 def arrow(**columns: list[Any]) -> bytes:
     table = pa.table(columns)
-    made = io.BytesIO()
-    with pa.ipc.new_stream(made, table.schema) as writer:
+    buffer = io.BytesIO()
+    with pa.ipc.new_stream(buffer, table.schema) as writer:
         writer.write_table(table)
-    return made.getvalue()
+    return buffer.getvalue()
 
 
 FILES: dict[str, tuple[bytes, str]] = {
@@ -474,8 +474,8 @@ def test_a_column_that_stands_in_the_path_is_read_from_there(kind: str, tmp_path
     columns = "columns: {label: stars}" if kind == "text" else TEXTS
     folders = ("stars=so%20%C3%A9%2F1", "year=2026/stars=neg", "stars=__HIVE_DEFAULT_PARTITION__")
     files: dict[str, bytes | str] = {
-        f"{folder}/a.x": contents[kind].replace(b"ta mi", b"ta m%d" % place)
-        for place, folder in enumerate(folders)
+        f"{folder}/a.x": contents[kind].replace(b"ta mi", b"ta m%d" % index)
+        for index, folder in enumerate(folders)
     }
     found = reads(tmp_path, kind, files, columns=columns)
     assert found.rows == [("ta m0", "so é/1"), ("ta m1", "neg")]

@@ -90,7 +90,7 @@ def as_conll(scheme: str, separator: str) -> Callable[[Rows], list[bytes]]:
 
 
 def first_lines(rows: Rows) -> list[int]:
-    return [1 + sum(len(tokens) + 1 for tokens, _ in rows[:place]) for place in range(len(rows))]
+    return [1 + sum(len(tokens) + 1 for tokens, _ in rows[:index]) for index in range(len(rows))]
 
 
 def as_lines(between: str) -> Callable[[Rows], list[bytes]]:
@@ -100,7 +100,7 @@ def as_lines(between: str) -> Callable[[Rows], list[bytes]]:
 def after_texts(gap: int) -> Callable[[Rows], list[int]]:
     """Numbers of lines of texts with ``gap`` line ends between."""
     return lambda rows: [
-        1 + sum(text.count("\n") + gap for (text,) in rows[:place]) for place in range(len(rows))
+        1 + sum(text.count("\n") + gap for (text,) in rows[:index]) for index in range(len(rows))
     ]
 
 

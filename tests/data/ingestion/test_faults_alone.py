@@ -29,7 +29,7 @@ BAD_LINES = {
 }
 
 
-def made(kind: str, content: str, columns: Mapping[str, Any]) -> Any:
+def make_dataset(kind: str, content: str, columns: Mapping[str, Any]) -> Any:
     options = {**all_formats()[kind].options, "kind": kind}
     return reviews({"all": content}, format=options, columns=columns)
 
@@ -40,7 +40,7 @@ def made(kind: str, content: str, columns: Mapping[str, Any]) -> Any:
 def test_a_file_of_faults_alone_is_rejected_row_by_row(kind: str, num: int) -> None:
     content, columns, fault = BAD_LINES[kind]
     head, _, rows = content.partition("\n") if kind in ("csv", "tsv") else ("", "", content)
-    parts = list(parts_of(made(kind, (head + "\n" if head else "") + rows * num, columns)))
+    parts = list(parts_of(make_dataset(kind, (head + "\n" if head else "") + rows * num, columns)))
     assert [part.split for part in parts] == ["refused"]
     assert [row["kind"] for row in parts[0].table.to_pylist()] == [fault] * num
 
@@ -67,12 +67,12 @@ def test_no_reduction_fails_where_no_row_is_whole(shape: Shape, num: int) -> Non
         columns = {role: role for role in shape}
         for part in Splitter(reviews({}, columns=columns)).parts(PIECE, done):
             tally.add(part)
-        assert tally.told(is_characters=False)["refused"] == num
+        assert tally.as_json(is_characters=False)["refused"] == num
 
 
 @pytest.mark.case("42")
 def test_a_bad_sentence_in_a_file_of_its_own_leaves_the_others() -> None:
-    dataset = made("conll", "ta O\n\n", {"tokens": 0, "tags": 1})
+    dataset = make_dataset("conll", "ta O\n\n", {"tokens": 0, "tags": 1})
     dataset.source.files.update({"train": b"ta O\n\n", "test": b"lumo\n\n"})
     kept = [(part.split, part.table.num_rows) for part in parts_of(dataset)]
     assert ("refused", 1) in kept
@@ -85,7 +85,7 @@ def test_a_bad_sentence_in_a_file_of_its_own_leaves_the_others() -> None:
     [("ta\tO", " ", "tabs"), ("ta O", "\t", "spaces"), ("ta O", "|", "spaces")],
 )
 def test_a_line_with_another_separator_says_which(line: str, separator: str, hint: str) -> None:
-    dataset = made("conll", f"{line}\n\n", {"tokens": 0, "tags": 1})
+    dataset = make_dataset("conll", f"{line}\n\n", {"tokens": 0, "tags": 1})
     dataset.format["separator"] = separator
     (part,) = parts_of(dataset)
     assert f"it has {hint}, look at separator of its format" in part.table["reason"][0].as_py()
@@ -96,6 +96,6 @@ def test_a_line_with_another_separator_says_which(line: str, separator: str, hin
 @pytest.mark.parametrize("tokens", ["ta mi", ["ta", "mi"]])
 def test_spans_of_characters_are_to_be_cut_into_tokens(tokens: Any, spans: Any) -> None:
     line = json.dumps({"tokens": tokens, "tags": spans})
-    (part,) = parts_of(made("jsonl", line + "\n", {"tokens": "tokens", "tags": "tags"}))
+    (part,) = parts_of(make_dataset("jsonl", line + "\n", {"tokens": "tokens", "tags": "tags"}))
     assert part.table["kind"].to_pylist() == ["wrong_type"]
     assert "must be cut into tokens with one tag each" in part.table["reason"][0].as_py()

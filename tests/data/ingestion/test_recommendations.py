@@ -15,7 +15,7 @@ EVEN = {"neg": 500, "pos": 500}
 
 def report(**changes: Any) -> dict[str, Any]:
     """A report in which nothing stands out, and what is changed of it."""
-    made = {
+    data_report = {
         "read": 10_000,
         "kept": 10_000,
         "refused": 0,
@@ -29,15 +29,15 @@ def report(**changes: Any) -> dict[str, Any]:
             "sides": {"text": {"test": {"unknown_share": 0.02}}},
         },
     }
-    return made | changes
+    return data_report | changes
 
 
 def with_splits(**counted: Mapping[str, Any]) -> dict[str, Any]:
     """The same with other counts in some splits."""
-    made = report()
+    data_report = report()
     for split, counts in counted.items():
-        made["splits"][split] |= counts
-    return made
+        data_report["splits"][split] |= counts
+    return data_report
 
 
 def with_words(
@@ -74,10 +74,10 @@ def test_nothing_is_to_be_done_about_copies(kind: str) -> None:
 
 
 def test_refused_rows_come_in_the_order_of_the_report_and_before_all_else() -> None:
-    made = with_splits(train={"labels": {"neg": 990, "pos": 10}}) | {
+    data_report = with_splits(train={"labels": {"neg": 990, "pos": 10}}) | {
         "reasons": {"no_text": 9, "fields": 3}
     }
-    message = recommend(made)
+    message = recommend(data_report)
     assert [line.split(":")[0] for line in message[:2]] == [
         "9 rejected as `no_text`",
         "3 rejected as `fields`",
@@ -140,8 +140,8 @@ CASES = {
 
 @pytest.mark.parametrize("case", CASES)
 def test_each_problem_has_its_advice_and_no_other(case: str) -> None:
-    made, message = CASES[case]
-    assert recommend(made) == [message]
+    data_report, message = CASES[case]
+    assert recommend(data_report) == [message]
 
 
 LIMITS = {
@@ -203,10 +203,10 @@ LOOKALIKES = {
 )
 def test_names_that_look_alike_are_listed(kind: str, counted: str, what: str, remedy: str) -> None:
     one, other = LOOKALIKES[kind]
-    made = with_splits(
+    data_report = with_splits(
         train={counted: {one: 500, "neg": 500}}, test={counted: {one: 50, other: 50, "neg": 50}}
     )
-    message = [line for line in recommend(made) if "in case or Unicode form only" in line]
+    message = [line for line in recommend(data_report) if "in case or Unicode form only" in line]
     assert len(message) == 1
     assert message[0].startswith(f"{what} {one} and {other} differ")
     assert remedy in message[0]
@@ -214,19 +214,19 @@ def test_names_that_look_alike_are_listed(kind: str, counted: str, what: str, re
 
 @pytest.mark.case("01")
 def test_names_that_differ_are_not_listed() -> None:
-    made = with_splits(
+    data_report = with_splits(
         train={"labels": {"pos": 400, "neg": 400, "very good": 400, "verygood": 400}}
     )
-    assert not [line for line in recommend(made) if "Unicode form" in line]
+    assert not [line for line in recommend(data_report) if "Unicode form" in line]
 
 
 @pytest.mark.case("02")
 def test_words_that_look_like_missing_values_are_named_with_the_key_that_leaves_them_out() -> None:
-    made = with_splits(
+    data_report = with_splits(
         train={"missing_words": {"label": {"NULL": 20, "nan": 9}}},
         test={"missing_words": {"label": {"NULL": 5}}},
     )
-    assert recommend(made) == [
+    assert recommend(data_report) == [
         "label NULL (25), nan (9): this looks like a missing value and is learned as it stands. "
         'Leave such rows out with `checks: {missing: ["NULL", "nan"]}`, or keep them if they are '
         "meant."
@@ -235,19 +235,19 @@ def test_words_that_look_like_missing_values_are_named_with_the_key_that_leaves_
 
 @pytest.mark.case("02")
 def test_conflicts_about_missing_values_get_no_remedy_about_people() -> None:
-    made = report(
+    data_report = report(
         reasons={"conflict": 7, "duplicate": 8},
         about_missing={"conflict": 7, "duplicate": 8},
         missing_words={"nan": 15},
     )
-    message = recommend(made)
+    message = recommend(data_report)
     assert len(message) == 1
     assert message[0].startswith(
         "15 rejected as `conflict`, `duplicate` have a text or label that looks like a missing "
         "value, nan (15)"
     )
-    made["reasons"]["conflict"] = 9
-    assert f"2 rejected as `conflict`: {REMEDIES['conflict']}." in recommend(made)
+    data_report["reasons"]["conflict"] = 9
+    assert f"2 rejected as `conflict`: {REMEDIES['conflict']}." in recommend(data_report)
 
 
 @pytest.mark.case("07")

@@ -11,10 +11,10 @@ WORDS = ("lumo", "sela", "nuri", "ëro", "жук", "中文")
 
 
 def part(texts: list[str], split: str = "train", label: str = "pos") -> Part:
-    return Part(split, pa.table({"text": texts, "label": [label] * len(texts)}), places(len(texts)))
+    return Part(split, pa.table({"text": texts, "label": [label] * len(texts)}), keys(len(texts)))
 
 
-def places(num: int) -> Any:
+def keys(num: int) -> Any:
     return np.random.default_rng(num).integers(0, 2**64, num, dtype=np.uint64)
 
 
@@ -30,7 +30,7 @@ def refused(num: int, kind: str = "no_text", raw: str = "") -> Part:
 
 
 def sampled(order: list[int], size: int, batch: int) -> set[int]:
-    hashes = places(len(order))
+    hashes = keys(len(order))
     sample = Sample(size)
     for at in range(0, len(order), batch):
         chosen = order[at : at + batch]
@@ -41,7 +41,7 @@ def sampled(order: list[int], size: int, batch: int) -> set[int]:
 
 @pytest.mark.parametrize("batch", [1, 7, 200])
 def test_a_sample_is_of_the_smallest_hashes_in_any_order(batch: int) -> None:
-    expected = set(np.argsort(places(200))[:20].tolist())
+    expected = set(np.argsort(keys(200))[:20].tolist())
     assert (
         sampled(list(range(200)), 20, batch)
         == sampled(list(reversed(range(200))), 20, batch)
@@ -55,9 +55,9 @@ def test_a_sample_of_fewer_rows_than_it_may_have_is_all_of_them() -> None:
 
 def test_percentiles_are_lengths_that_so_many_do_not_exceed() -> None:
     lengths = np.random.default_rng(0).integers(0, 50, 1000)
-    for share, place in percentiles(np.bincount(lengths)).items():
-        assert (lengths <= place).mean() >= int(share) / 100
-        assert (lengths < place).mean() < int(share) / 100
+    for share, length in percentiles(np.bincount(lengths)).items():
+        assert (lengths <= length).mean() >= int(share) / 100
+        assert (lengths < length).mean() < int(share) / 100
 
 
 @pytest.mark.parametrize("words", [WORDS[:3], WORDS])
@@ -66,7 +66,7 @@ def test_lengths_are_counted_in_characters_over_all_batches(words: tuple[str, ..
     texts = [" ".join(words[: 1 + i % len(words)]) for i in range(90)]
     for at in range(0, 90, 40):
         tally.add(part(texts[at : at + 40]))
-    assert tally.told(is_characters=False)["splits"]["train"]["lengths"]["text"]["100"] == max(
+    assert tally.as_json(is_characters=False)["splits"]["train"]["lengths"]["text"]["100"] == max(
         map(len, texts)
     )
 
@@ -75,26 +75,29 @@ def test_labels_are_counted_by_split() -> None:
     tally = Tally()
     for found in (part(["a"] * 3), part(["b"] * 2, label="neg"), part(["c"], split="test")):
         tally.add(found)
-    told = tally.told(is_characters=False)["splits"]
-    assert (told["train"]["labels"], told["test"]["labels"]) == ({"pos": 3, "neg": 2}, {"pos": 1})
+    report = tally.as_json(is_characters=False)["splits"]
+    assert (report["train"]["labels"], report["test"]["labels"]) == (
+        {"pos": 3, "neg": 2},
+        {"pos": 1},
+    )
 
 
 def test_refused_rows_are_counted_by_kind_with_the_first_as_examples() -> None:
     tally = Tally()
     for found in (refused(3), refused(4), refused(1, kind="too_long", raw="x" * 5000), part(["a"])):
         tally.add(found)
-    told = tally.told(is_characters=False)
-    assert told["reasons"] == {"no_text": 7, "too_long": 1}
-    assert (told["read"], told["kept"], told["refused"]) == (9, 1, 8)
-    assert [row["row"] for row in told["examples"]["no_text"]] == [2, 3, 4, 2, 3][:EXAMPLES]
-    assert len(told["examples"]["too_long"][0]["raw"]) < 400
+    report = tally.as_json(is_characters=False)
+    assert report["reasons"] == {"no_text": 7, "too_long": 1}
+    assert (report["read"], report["kept"], report["refused"]) == (9, 1, 8)
+    assert [row["row"] for row in report["examples"]["no_text"]] == [2, 3, 4, 2, 3][:EXAMPLES]
+    assert len(report["examples"]["too_long"][0]["raw"]) < 400
 
 
 def test_unknown_words_are_those_that_train_does_not_have() -> None:
     tally = Tally()
     tally.add(part(["lumo sela", "lumo"]))
     tally.add(part(["lumo nuri nuri nuri"], split="test"))
-    side = tally.told(is_characters=False)["words"]["sides"]["text"]
+    side = tally.as_json(is_characters=False)["words"]["sides"]["text"]
     assert side["train"] == {"distinct": 2, "running": 3, "unknown_share": 0}
     assert side["test"] == {"distinct": 2, "running": 4, "unknown_share": 0.75}
 
@@ -104,8 +107,8 @@ def test_of_texts_without_spaces_characters_are_counted_side_by_side_with_words(
     tally = Tally()
     for split, targets in {"train": ["漢字文", "カナ文"], "test": ["漢カメ"]}.items():
         pairs = pa.table({"source": ["lumo sela"] * len(targets), "target": targets})
-        tally.add(Part(split, pairs, places(len(targets))))
-    sides = tally.told(is_characters=False)["words"]["sides"]
+        tally.add(Part(split, pairs, keys(len(targets))))
+    sides = tally.as_json(is_characters=False)["words"]["sides"]
     assert [(side, found["unit"], found["train"]["distinct"]) for side, found in sides.items()] == [
         ("source", "words", 2),
         ("target", "characters", 5),

@@ -35,9 +35,9 @@ def hash_one(text: bytes, key: str) -> int:
     padded = text + b"\x80"
     padded += bytes(-len(padded) % 8)
     total = 0
-    for place in range(len(padded) // 8):
-        word = int.from_bytes(padded[8 * place : 8 * place + 8], "little")
-        total += mixed(word ^ mixed(seed + (place + 1) * 0x9E3779B97F4A7C15 & ALL_BITS))
+    for index in range(len(padded) // 8):
+        word = int.from_bytes(padded[8 * index : 8 * index + 8], "little")
+        total += mixed(word ^ mixed(seed + (index + 1) * 0x9E3779B97F4A7C15 & ALL_BITS))
     return mixed(total & ALL_BITS)
 
 

@@ -53,11 +53,11 @@ def test_a_value_that_says_something_is_not_taken_for_one(word: str) -> None:
     assert not count_missing_words(pa.chunked_array([[word, None]]))
 
 
-def told(dataset: Any) -> dict[str, Any]:
+def report_of(dataset: Any) -> dict[str, Any]:
     tally = Tally()
     for part in parts_of(dataset):
         tally.add(part)
-    return tally.told(is_characters=False)
+    return tally.as_json(is_characters=False)
 
 
 def test_the_report_counts_them_in_texts_and_labels_and_among_the_rejected() -> None:
@@ -68,7 +68,7 @@ def test_the_report_counts_them_in_texts_and_labels_and_among_the_rejected() -> 
         ("nan", "pos"),
         ("lumo sela", "NULL"),
     ]
-    report = told(of_rows(*rows))
+    report = report_of(of_rows(*rows))
     found = [report["splits"][split]["missing_words"] for split in SPLITS]
     assert Counter(word for counts in found for word in counts.get("text", {})) == {"NaN": 1}
     assert sum(counts.get("label", {}).get("NULL", 0) for counts in found) == 1
@@ -77,7 +77,7 @@ def test_the_report_counts_them_in_texts_and_labels_and_among_the_rejected() -> 
 
 
 def test_an_unknown_label_that_is_a_word_for_nothing_is_counted() -> None:
-    report = told(
+    report = report_of(
         of_rows(("lumo", "pos"), ("sela", "nan"), ("vek", "other"), labels={"pos": "pos"})
     )
     assert (report["reasons"], report["about_missing"]) == (
@@ -87,13 +87,13 @@ def test_an_unknown_label_that_is_a_word_for_nothing_is_counted() -> None:
 
 
 def test_both_sides_of_pairs_are_looked_at_and_tokens_are_not() -> None:
-    report = told(pairs("lumo\tN/A\nnull\tsela\nta mi\tmi ta\n"))
+    report = report_of(pairs("lumo\tN/A\nnull\tsela\nta mi\tmi ta\n"))
     words = [report["splits"][split]["missing_words"] for split in SPLITS]
     assert {side: dict(counts) for found in words for side, counts in found.items()} == {
         "target": {"N/A": 1},
         "source": {"null": 1},
     }
-    report = told(tagged({"all": "- O\n\nnan O\n\n"}))
+    report = report_of(tagged({"all": "- O\n\nnan O\n\n"}))
     assert not any(report["splits"][split]["missing_words"] for split in SPLITS)
 
 

@@ -113,10 +113,10 @@ ROWS = st.lists(st.tuples(FEW | TEXT_OF_WORDS, st.sampled_from(["pos", "neg"])),
 
 
 def split_of(texts: Sequence[str]) -> list[str]:
-    places = assign(
+    indices = assign(
         hashes(normalized(pa.chunked_array([pa.array(texts, TEXT)])), SPLIT_KEY), SHARES
     )
-    return [SPLITS[place] for place in places]
+    return [SPLITS[index] for index in indices]
 
 
 @settings(max_examples=100, deadline=None)

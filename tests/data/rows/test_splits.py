@@ -15,8 +15,8 @@ TEXTS = st.lists(st.text(st.characters(codec="utf-8"), min_size=1), min_size=1, 
 
 def split_of(texts: Sequence[str], shares: dict[str, float] = SHARES) -> list[str]:
     keys = normalized(pa.chunked_array([pa.array(texts, pa.string())]))
-    places = assign(hashes(keys, SPLIT_KEY), shares)
-    return [SPLITS[place] for place in places]
+    indices = assign(hashes(keys, SPLIT_KEY), shares)
+    return [SPLITS[index] for index in indices]
 
 
 # From ``hash_one`` in test_hashing.py. They never change: a row that moves from test to train would

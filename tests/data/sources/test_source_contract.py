@@ -46,7 +46,7 @@ ENTRIES: dict[str, dict[str, Any]] = {
 }
 
 
-def made(kind: str, folder: Path) -> Source:
+def make_source(kind: str, folder: Path) -> Source:
     return read_source(Entry("made", {"kind": kind, **ENTRIES[kind]}), folder)
 
 
@@ -62,7 +62,7 @@ def test_every_source_has_an_entry_in_this_test() -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_source_is_a_frozen_dataclass_of_the_keys_of_its_entry(kind: str, tmp_path: Path) -> None:
-    source = made(kind, tmp_path)
+    source = make_source(kind, tmp_path)
     assert type(source) is KINDS[kind]
     assert is_dataclass(source)
     assert {field.name for field in fields(source)} >= set(ENTRIES[kind])
@@ -72,7 +72,7 @@ def test_a_source_is_a_frozen_dataclass_of_the_keys_of_its_entry(kind: str, tmp_
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_source_gives_either_bytes_or_tables(kind: str, tmp_path: Path) -> None:
-    source = made(kind, tmp_path)
+    source = make_source(kind, tmp_path)
     assert isinstance(source, ByteSource) == source.has_format
     assert isinstance(source, TableSource) == (not source.has_format)
 
@@ -81,7 +81,7 @@ def test_a_source_gives_either_bytes_or_tables(kind: str, tmp_path: Path) -> Non
 def test_the_methods_of_a_source_take_the_arguments_of_its_protocol(
     kind: str, tmp_path: Path
 ) -> None:
-    source = made(kind, tmp_path)
+    source = make_source(kind, tmp_path)
     protocols = [p for p in (ByteSource, TableSource, GrowingSource) if isinstance(source, p)]
     for protocol in protocols:
         for name, expected in methods(protocol):
@@ -90,7 +90,7 @@ def test_the_methods_of_a_source_take_the_arguments_of_its_protocol(
 
 
 def test_a_table_with_a_watermark_is_a_growing_source(tmp_path: Path) -> None:
-    growing = {kind for kind in KINDS if isinstance(made(kind, tmp_path), GrowingSource)}
+    growing = {kind for kind in KINDS if isinstance(make_source(kind, tmp_path), GrowingSource)}
     assert growing == {"sql"}
 
 
@@ -98,7 +98,7 @@ def test_partitions_have_distinct_names_and_a_known_split(tmp_path: Path) -> Non
     (tmp_path / "rows.csv").write_text("text\nlumo\n")
     (tmp_path / "folder").mkdir()
     for kind in ("files", "hub", "package"):
-        pieces = made(kind, tmp_path).pieces(Access(tmp_path), [])
+        pieces = make_source(kind, tmp_path).pieces(Access(tmp_path), [])
         assert pieces
         assert all(isinstance(piece, Partition) and piece.split == "all" for piece in pieces), kind
         assert len({piece.name for piece in pieces}) == len(pieces)

@@ -54,12 +54,12 @@ class Database:
         rows = [tuple(row.values()) for table in tables for row in table.to_pylist()]
         if not source.key or "key" not in columns:
             return rows
-        place = list(columns).index("key")
+        index = list(columns).index("key")
         there = {key for batch in source.keys(self.access) for key in batch.to_pylist()}
         return [
             row
-            for row in {str(row[place]): row for row in rows}.values()
-            if str(row[place]) in there
+            for row in {str(row[index]): row for row in rows}.values()
+            if str(row[index]) in there
         ]
 
     def pieces(self, source: Sql, *known: Partition) -> list[Partition]:
@@ -113,8 +113,8 @@ def on_sqlite(tmp_path: Path) -> Database:
 
 @pytest.fixture(params=["sqlite", "postgres"])
 def db(request: pytest.FixtureRequest) -> Database:
-    made: Database = request.getfixturevalue(f"on_{request.param}")
-    return made
+    database: Database = request.getfixturevalue(f"on_{request.param}")
+    return database
 
 
 @pytest.fixture
@@ -243,12 +243,12 @@ def test_postgres_keeps_the_rows_until_they_are_read(on_postgres: Database) -> N
     next(tables)
     engine = sa.create_engine(on_postgres.access.reveal(on_postgres.url))
     with engine.connect() as other:
-        asked = other.exec_driver_sql(
+        sessions = other.exec_driver_sql(
             "SELECT query, state FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND query "
             "LIKE 'FETCH%%'"
         ).all()
     engine.dispose()
-    assert [state for _, state in asked] == ["idle in transaction"]
+    assert [state for _, state in sessions] == ["idle in transaction"]
     assert sum(table.num_rows for table in tables) == 40000
 
 
@@ -342,7 +342,7 @@ def test_pieces_of_another_table_are_not_listed_again(shop: Database) -> None:
 def test_a_piece_can_be_read_from_its_mark_alone(shop: Database) -> None:
     source = shop.source(**GROWING)
     [piece] = shop.pieces(source)
-    kept = replace(piece, place=None)
+    kept = replace(piece, location=None)
     assert json.loads(kept.mark or "")
     assert shop.read(source, [kept]) == shop.read(source, [piece])
 
@@ -503,12 +503,12 @@ def test_a_watermark_of_any_type_grows(
     on_postgres.execute(f"CREATE TABLE reviews (id INTEGER, text TEXT, label TEXT, stamp {type_})")
     source = on_postgres.source(**GROWING)
     pieces = list[Partition]()
-    for place, value in enumerate(values):
-        on_postgres.execute(f"INSERT INTO reviews VALUES ({place}, 'ta', 'pos', '{value}')")
+    for number, value in enumerate(values):
+        on_postgres.execute(f"INSERT INTO reviews VALUES ({number}, 'ta', 'pos', '{value}')")
         pieces = on_postgres.pieces(source, *pieces)
-        assert len(pieces) == place + 1
+        assert len(pieces) == number + 1
         assert on_postgres.pieces(source, *pieces) == pieces
-        assert [row[2] for row in on_postgres.read(source, pieces)] == list(range(place + 1))
+        assert [row[2] for row in on_postgres.read(source, pieces)] == list(range(number + 1))
     due = {
         tuple(row.values())
         for table in source.stamps(on_postgres.access, pieces[-1])
@@ -656,8 +656,8 @@ def test_the_error_about_a_wrong_password_hides_it(
     server: Server, tmp_path: Path, is_whole: bool
 ) -> None:
     wrong = "hunter2-wrong"
-    whole = server.url(wrong)
-    access = secret_access(tmp_path, SHOP=whole, PW=wrong)
+    url = server.url(wrong)
+    access = secret_access(tmp_path, SHOP=url, PW=wrong)
     source = Sql(
         url="${env:SHOP}" if is_whole else server.url("${env:PW}"), table="reviews", key="id"
     )

@@ -97,14 +97,14 @@ def test_a_row_that_is_left_out_leaves_its_words_out(tmp_path):
 def test_raw_words_are_spelled_as_those_of_a_split(tmp_path):
     Encoder.build("words", TAGGED, SETTINGS).save(tmp_path)
     encoder = Encoder.load(tmp_path)
-    asked = [encoder.cut("Lumo très Lumo"), encoder.cut("")]
-    numbers, spellings = encoder.spell(asked)
+    texts = [encoder.cut("Lumo très Lumo"), encoder.cut("")]
+    numbers, spellings = encoder.spell(texts)
     found = [[rows_of(spellings)[form] for form in row] for row in rows_of(numbers)]
     assert found == [
         rows_of(encoder.characters.spell(row)) for row in (["Lumo", "très", "Lumo"], [""])
     ]
     assert [len(row) for row in found] == [
-        len(row) for row in rows_of(encoder.source.encode(asked))
+        len(row) for row in rows_of(encoder.source.encode(texts))
     ]
 
 

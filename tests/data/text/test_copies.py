@@ -14,7 +14,7 @@ SOURCE = "lumo  Zürich, vek"
 COPIED = {"words": "Zürich", "bpe": "Z", "unigram": "Z", "wordpiece": "Zürich,", "characters": "Z"}
 
 
-def place_of(encoder, text):
+def position_of(encoder, text):
     """The source token that begins where a text does."""
     spans = encoder.source.encode_with_offsets([SOURCE])[2]
     return next(
@@ -33,11 +33,11 @@ def built(kind):
 def test_an_unknown_word_becomes_the_piece_of_the_source_text_that_it_copies(kind):
     encoder = built(kind)
     before, after = (encoder.target.encode([text])[0].tolist() for text in ("sela", "lumo"))
-    copied = [-1] * len(before) + [place_of(encoder, COPIED[kind])] + [-1] * len(after)
+    copied = [-1] * len(before) + [position_of(encoder, COPIED[kind])] + [-1] * len(after)
     message = encoder.decode([*before, UNK_ID, *after], copied=copied, source=SOURCE)
     start = SOURCE.index("Z")
     _, _, spans = encoder.source.encode_with_offsets([SOURCE])
-    piece = SOURCE[slice(*spans[place_of(encoder, COPIED[kind])])]
+    piece = SOURCE[slice(*spans[position_of(encoder, COPIED[kind])])]
     assert piece
     assert SOURCE[start:].startswith(piece)
     assert message.replace(" ", "") == f"sela{piece}lumo"
@@ -48,7 +48,7 @@ def test_a_copied_word_stands_between_spaces(kind):
     encoder = built(kind)
     sela = encoder.target.encode(["sela"])[0].tolist()
     message = encoder.decode(
-        [*sela, UNK_ID, *sela], copied=[-1, place_of(encoder, "Zürich"), -1], source=SOURCE
+        [*sela, UNK_ID, *sela], copied=[-1, position_of(encoder, "Zürich"), -1], source=SOURCE
     )
     assert message == f"sela {COPIED[kind]} sela"
 
@@ -66,8 +66,8 @@ def test_a_text_without_copies_is_decoded_as_ever(kind):
 
 def test_two_copies_come_in_their_order():
     encoder = built("words")
-    places = [place_of(encoder, "Zürich"), place_of(encoder, "lumo")]
-    assert encoder.decode([UNK_ID, UNK_ID], copied=places, source=SOURCE) == "Zürich lumo"
+    positions = [position_of(encoder, "Zürich"), position_of(encoder, "lumo")]
+    assert encoder.decode([UNK_ID, UNK_ID], copied=positions, source=SOURCE) == "Zürich lumo"
 
 
 def test_a_user_s_file_copies_too(tmp_path):
@@ -76,6 +76,6 @@ def test_a_user_s_file_copies_too(tmp_path):
     encoder = built(str(own))
     sela = encoder.target.encode(["sela"])[0].tolist()
     message = encoder.decode(
-        [*sela, UNK_ID], copied=[-1, place_of(encoder, "Zürich")], source=SOURCE
+        [*sela, UNK_ID], copied=[-1, position_of(encoder, "Zürich")], source=SOURCE
     )
     assert message == "sela Zürich"

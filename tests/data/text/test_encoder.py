@@ -251,10 +251,10 @@ def test_tags_are_not_learned_from_pieces(kind: str) -> None:
 @each_kind_and_shape
 def test_a_stream_of_tables_gives_the_vocabulary_of_the_whole(kind: str, shape: str) -> None:
     table = made_table(shape, kind)
-    whole = Encoder.build(kind, table, ANY)
+    expected = Encoder.build(kind, table, ANY)
     parts = Encoder.build(kind, [table.slice(0, 70), table.slice(70, 1), table.slice(71)], ANY)
-    assert parts.source.inner.to_str() == whole.source.inner.to_str()
-    assert (parts.labels, parts.target_size) == (whole.labels, whole.target_size)
+    assert parts.source.inner.to_str() == expected.source.inner.to_str()
+    assert (parts.labels, parts.target_size) == (expected.labels, expected.target_size)
 
 
 def test_a_training_split_of_no_rows_is_an_error() -> None:
@@ -487,8 +487,8 @@ def test_more_words_get_the_ids_behind_and_only_those_that_a_text_can_say():
     plain = Tokenizer.train(
         "words", [pa.chunked_array([["lumo sela lumo sela"]])], TokenSettings(lowercase=True)
     )
-    asked = ["vek", "lumo", "Wirrel", "u.s.", "<unk>", "vek", "tebo", "", "a b", "drom"]
-    found = plain.with_words(asked, 2)
+    words = ["vek", "lumo", "Wirrel", "u.s.", "<unk>", "vek", "tebo", "", "a b", "drom"]
+    found = plain.with_words(words, 2)
     assert (found.num_fixed, found.names) == (2, [*plain.names, "vek", "tebo"])
     assert found.encode(["VEK lumo drom"])[0].tolist() == [
         plain.size,

@@ -18,7 +18,7 @@ from data.text.write_ids import write_ids
 TUNES = ["X:1\nK:G\nGA>B <c|\n\nd2|]", "X:2\nK:D\nA<B&amp; C\té|", "X:3\nK:A\nc2 d2|"]
 ALONE = pa.table({"text": TUNES})
 LABELLED = pa.table({"label": ["C", "6/8", None], "text": TUNES})
-SAID = default_settings("characters", is_said=True)
+GENERATED = default_settings("characters", is_generated=True)
 
 
 def rows_of(encoded: tuple[pa.Array, pa.Array]) -> list[list[int]]:
@@ -27,7 +27,7 @@ def rows_of(encoded: tuple[pa.Array, pa.Array]) -> list[list[int]]:
 
 
 def test_a_text_alone_has_no_source_and_comes_out_as_it_was() -> None:
-    encoder = Encoder.build("characters", ALONE, SAID)
+    encoder = Encoder.build("characters", ALONE, GENERATED)
     source, target = (rows_of(side) for side in encoder.encode(ALONE))
     assert source == [[], [], []]
     assert [encoder.decode(row) for row in target] == TUNES
@@ -39,7 +39,7 @@ def test_a_text_alone_has_no_source_and_comes_out_as_it_was() -> None:
 
 
 def test_a_label_is_the_source_of_a_text_and_an_unknown_one_is_minus_one() -> None:
-    encoder = Encoder.build("characters", LABELLED.slice(0, 2), SAID)
+    encoder = Encoder.build("characters", LABELLED.slice(0, 2), GENERATED)
     source, target = (rows_of(side) for side in encoder.encode(LABELLED))
     assert source == [[1], [0], [-1]]  # sorted: 6/8 is 0, C is 1
     assert [encoder.decode(row) for row in target][:2] == TUNES[:2]
@@ -48,7 +48,7 @@ def test_a_label_is_the_source_of_a_text_and_an_unknown_one_is_minus_one() -> No
 
 @pytest.mark.parametrize("table", [ALONE, LABELLED.slice(0, 2)])
 def test_an_encoder_is_read_as_it_was_written(table: pa.Table, tmp_path: Path) -> None:
-    encoder = Encoder.build("characters", table, SAID)
+    encoder = Encoder.build("characters", table, GENERATED)
     encoder.save(tmp_path)
     again = Encoder.load(tmp_path)
     assert [rows_of(side) for side in again.encode(table)] == [
@@ -71,7 +71,7 @@ def test_an_encoder_is_read_as_it_was_written(table: pa.Table, tmp_path: Path) -
 )
 def test_characters_that_are_composed_come_out_as_they_were(texts: list[str]) -> None:
     rows = [unicodedata.normalize("NFC", text) for text in texts]
-    encoder = Encoder.build("characters", pa.table({"text": rows}), SAID)
+    encoder = Encoder.build("characters", pa.table({"text": rows}), GENERATED)
     assert [
         encoder.decode(row) for row in rows_of(encoder.encode_target(pa.chunked_array([rows])))
     ] == rows
@@ -79,7 +79,7 @@ def test_characters_that_are_composed_come_out_as_they_were(texts: list[str]) ->
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_generated_text_keeps_its_letters_and_its_length(kind: str) -> None:
-    message = default_settings(kind, is_said=True)
+    message = default_settings(kind, is_generated=True)
     assert (message.unicode, message.html, message.lowercase) == ("NFC", "keep", False)
     assert message.max_length > 1_000_000
     assert message.vocabulary_size == DEFAULTS[kind].vocabulary_size
@@ -87,18 +87,18 @@ def test_a_generated_text_keeps_its_letters_and_its_length(kind: str) -> None:
 
 
 def test_a_user_s_file_reads_whole_texts_too() -> None:
-    assert default_settings("own.json", is_said=True).max_length > 1_000_000
+    assert default_settings("own.json", is_generated=True).max_length > 1_000_000
 
 
 def test_long_training_texts_are_cut_only_on_request(tmp_path: Path) -> None:
-    encoder = Encoder.build("characters", LABELLED.slice(0, 2), SAID)
+    encoder = Encoder.build("characters", LABELLED.slice(0, 2), GENERATED)
     found = []
-    for longest in (SAID.max_length, 5):
-        write_ids(tmp_path, "train", [LABELLED], encoder, replace(SAID, max_length=longest))
+    for longest in (GENERATED.max_length, 5):
+        write_ids(tmp_path, "train", [LABELLED], encoder, replace(GENERATED, max_length=longest))
         found.append(np.diff(np.load(tmp_path / "train.target.offsets.npy")).tolist())
     assert found == [[len(tune) for tune in TUNES], [5, 5, 5]]
 
 
 def test_a_validation_text_with_an_unknown_label_stays(tmp_path: Path) -> None:
-    encoder = Encoder.build("characters", LABELLED.slice(0, 2), SAID)
-    assert write_ids(tmp_path, "validation", [LABELLED], encoder, SAID) == 3
+    encoder = Encoder.build("characters", LABELLED.slice(0, 2), GENERATED)
+    assert write_ids(tmp_path, "validation", [LABELLED], encoder, GENERATED) == 3

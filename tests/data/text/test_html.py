@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from data.text.html import html_places, read_html
+from data.text.html import html_spans, read_html
 
 PIECES = st.lists(
     st.sampled_from(
@@ -50,11 +50,11 @@ def test_html_is_read_as_settings_say(html: Any, text: str, read: str) -> None:
 @given(text=PIECES.map("".join))
 def test_each_character_that_was_read_has_its_place(html: Any, text: str) -> None:
     read = read_html(html, [text])[0]
-    places = html_places(html, text).tolist()
-    assert len(places) == len(read)
-    for character, (start, stop) in zip(read, places, strict=True):
+    spans = html_spans(html, text).tolist()
+    assert len(spans) == len(read)
+    for character, (start, stop) in zip(read, spans, strict=True):
         assert character in read_html(html, [text[start:stop]])[0]
 
 
 def test_a_text_that_is_kept_stands_where_it_stands() -> None:
-    assert html_places("keep", "a<b").tolist() == [[0, 1], [1, 2], [2, 3]]
+    assert html_spans("keep", "a<b").tolist() == [[0, 1], [1, 2], [2, 3]]

@@ -60,9 +60,9 @@ UNSEEN = {
 LETTERS = "abcdeée\u0301жЖ中çİ ḋ"
 
 
-def with_inserted(text: str, places: list[tuple[int, str]]) -> str:
-    for place, sign in places:
-        at = place % (len(text) + 1)
+def with_inserted(text: str, insertions: list[tuple[int, str]]) -> str:
+    for index, sign in insertions:
+        at = index % (len(text) + 1)
         text = text[:at] + sign + text[at:]
     return text
 
@@ -116,7 +116,9 @@ def test_no_text_stands_in_two_splits_whatever_nobody_sees_in_it(
     rows: list[tuple[str, list[tuple[int, str]]]], shape: str
 ) -> None:
     both = [
-        text for original, places in rows for text in (original, with_inserted(original, places))
+        text
+        for original, insertions in rows
+        for text in (original, with_inserted(original, insertions))
     ]
     found = split_up(shape, [("all", [(text, "pos") for text in both])])
     kept = {split: {text_hash(row[0]) for row in found[split]} for split in SPLITS}

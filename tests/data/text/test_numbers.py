@@ -39,10 +39,10 @@ def test_rows_of_one_number_are_refused() -> None:
 
 
 def test_an_encoder_of_numbers_is_read_as_it_was_saved(tmp_path: Path) -> None:
-    made = Encoder.build("words", TRAIN, DEFAULTS["words"])
-    made.save(tmp_path)
+    encoder = Encoder.build("words", TRAIN, DEFAULTS["words"])
+    encoder.save(tmp_path)
     read = Encoder.load(tmp_path)
-    assert read.target == made.target
+    assert read.target == encoder.target
     assert (read.labels, read.target_size, read.target_dtype) == ((), 1, np.float32)
     (_, (values, _)) = read.encode(TRAIN)
     assert [read.decode([value]) for value in values.tolist()] == pytest.approx([1, 2, 6])

@@ -103,7 +103,7 @@ def test_an_encoder_keeps_how_it_cuts(tmp_path: Path, rows: list[list[str]]) -> 
 
     folder = tmp_path
     table = pa.table({"tokens": rows, "tags": [["B-PER", *["O"] * (len(row) - 1)] for row in rows]})
-    encoder = Encoder.build("words", table, default_settings("words", is_said=False))
+    encoder = Encoder.build("words", table, default_settings("words", is_generated=False))
     encoder.save(folder)
     text = "ta Ursa, (Fara) Mr. Sil don't."
     assert Encoder.load(folder).cut(text) == encoder.cut(text)
@@ -116,7 +116,7 @@ def test_an_older_token_set_cuts_at_spaces(tmp_path: Path) -> None:
     table = pa.table(
         {"tokens": APART, "tags": [["B-PER", *["O"] * (len(row) - 1)] for row in APART]}
     )
-    Encoder.build("words", table, default_settings("words", is_said=False)).save(folder)
+    Encoder.build("words", table, default_settings("words", is_generated=False)).save(folder)
     found = json.loads((folder / "encoder.json").read_text())
     del found["cuts"]
     (folder / "encoder.json").write_text(json.dumps(found))

@@ -18,7 +18,7 @@ READ = {"words": "words", "unescaped words": "words"} | {
 }
 
 
-def made(name: str) -> Tokenizer:
+def make_tokenizer(name: str) -> Tokenizer:
     kind = READ[name]
     changed = replace(
         DEFAULTS[kind],
@@ -28,7 +28,7 @@ def made(name: str) -> Tokenizer:
     return Tokenizer.train(kind, [pa.chunked_array([pa.array(TEXTS)])], changed)
 
 
-TOKENIZERS = {name: made(name) for name in READ}
+TOKENIZERS = {name: make_tokenizer(name) for name in READ}
 ANY_TEXT = st.one_of(
     st.text(st.characters(codec="utf-8")),
     st.lists(
@@ -98,8 +98,8 @@ def test_a_word_stands_where_its_span_says(name: str, parts: list[tuple[str, str
 def test_pieces_of_known_words_cover_all_but_the_spaces(name: str, words: list[str]) -> None:
     text = " ".join(words)
     _, _, spans = TOKENIZERS[name].encode_with_offsets([text])
-    found = {place for start, stop in spans for place in range(start, stop)}
-    assert found == {place for place, character in enumerate(text) if character != " "}
+    found = {position for start, stop in spans for position in range(start, stop)}
+    assert found == {position for position, character in enumerate(text) if character != " "}
 
 
 def test_an_entity_is_as_long_as_it_is_written() -> None:

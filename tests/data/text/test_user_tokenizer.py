@@ -23,28 +23,28 @@ WORDS = {"lumo": 0, "[SEP]": 1, "sela": 3, "[UNK]": 4, "nuri": 5, "[CLS]": 7, "[
 
 
 def words_file(path: Path, vocabulary: dict[str, int] = WORDS, unknown: str = "[UNK]") -> str:
-    made = hf.Tokenizer(models.WordLevel(vocabulary, unk_token=unknown))
-    made.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
-    made.normalizer = normalizers.Lowercase()
-    made.add_special_tokens([name for name in vocabulary if name[0] in "[<"])
+    tokenizer = hf.Tokenizer(models.WordLevel(vocabulary, unk_token=unknown))
+    tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    tokenizer.normalizer = normalizers.Lowercase()
+    tokenizer.add_special_tokens([name for name in vocabulary if name[0] in "[<"])
     if "[CLS]" in vocabulary:
-        made.post_processor = processors.BertProcessing(
+        tokenizer.post_processor = processors.BertProcessing(
             ("[SEP]", vocabulary["[SEP]"]), ("[CLS]", vocabulary["[CLS]"])
         )
-    made.enable_padding(length=12)
-    made.enable_truncation(3)
-    made.save(str(path))
+    tokenizer.enable_padding(length=12)
+    tokenizer.enable_truncation(3)
+    tokenizer.save(str(path))
     return str(path)
 
 
 def bytes_file(path: Path) -> str:
     """Pieces of bytes as GPT-2 has them, with no special token but one."""
     alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
-    made = hf.Tokenizer(models.BPE({character: i for i, character in enumerate(alphabet)}, []))
-    made.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    made.decoder = decoders.ByteLevel()
-    made.add_special_tokens(["<|endoftext|>"])
-    made.save(str(path))
+    tokenizer = hf.Tokenizer(models.BPE({character: i for i, character in enumerate(alphabet)}, []))
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    tokenizer.add_special_tokens(["<|endoftext|>"])
+    tokenizer.save(str(path))
     return str(path)
 
 
@@ -59,11 +59,11 @@ def unigram_file(path: Path) -> str:
         ("▁", -2.0),
         ("s", -3.0),
     ]
-    made = hf.Tokenizer(models.Unigram(vocabulary, 3, False))
-    made.pre_tokenizer = pre_tokenizers.Metaspace()
-    made.decoder = decoders.Metaspace()
-    made.add_special_tokens(["<s>", "<pad>", "</s>", "<unk>"])
-    made.save(str(path))
+    tokenizer = hf.Tokenizer(models.Unigram(vocabulary, 3, False))
+    tokenizer.pre_tokenizer = pre_tokenizers.Metaspace()
+    tokenizer.decoder = decoders.Metaspace()
+    tokenizer.add_special_tokens(["<s>", "<pad>", "</s>", "<unk>"])
+    tokenizer.save(str(path))
     return str(path)
 
 

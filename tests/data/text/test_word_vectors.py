@@ -162,21 +162,23 @@ words = st.lists(st.text("abAB", min_size=1, max_size=3), min_size=1, max_size=1
 
 @given(
     in_file=words,
-    asked=st.lists(st.text("abAB", min_size=1, max_size=3), min_size=1, max_size=12, unique=True),
+    requested=st.lists(
+        st.text("abAB", min_size=1, max_size=3), min_size=1, max_size=12, unique=True
+    ),
 )
 def test_every_vector_is_that_of_the_first_line_of_the_best_match(
-    tmp_path_factory: pytest.TempPathFactory, in_file: list[str], asked: list[str]
+    tmp_path_factory: pytest.TempPathFactory, in_file: list[str], requested: list[str]
 ) -> None:
     address = written(
         tmp_path_factory.mktemp("v") / "v.txt",
-        [f"{word} {place} 1" for place, word in enumerate(in_file, 1)],
+        [f"{word} {number} 1" for number, word in enumerate(in_file, 1)],
     )
     expected = [
         next((in_file.index(form) + 1 for form in (word, word.lower()) if form in in_file), 0)
-        for word in asked
+        for word in requested
     ]
     if not any(expected):
         with pytest.raises(RowError):
-            read_vectors(address, names(*asked))
+            read_vectors(address, names(*requested))
         return
-    assert read_vectors(address, names(*asked)).table[4:, 0].tolist() == expected
+    assert read_vectors(address, names(*requested)).table[4:, 0].tolist() == expected

@@ -66,20 +66,22 @@ def test_the_words_of_a_batch_are_spelled_once_each_and_found_at_their_places(ro
     )
     indices = [random.randrange(len(rows)) for _ in rows]
     spelled = examples.batch(np.asarray(indices)).spelled
-    asked = [rows[i] for i in indices]
+    chosen = [rows[i] for i in indices]
     assert (
         len(spelled.characters)
         == len(spelled.lengths)
-        == len({word for row in asked for word in row})
+        == len({word for row in chosen for word in row})
     )
     assert spelled.lengths.tolist() == sorted(spelled.lengths.tolist())
     table = [
         ids[:n]
         for ids, n in zip(spelled.characters.tolist(), spelled.lengths.tolist(), strict=True)
     ]
-    for row, places in zip(asked, spelled.places.tolist(), strict=True):
-        assert [table[place] for place in places[: len(row)]] == [spellings[word] for word in row]
-        assert set(places[len(row) :]) <= {len(table)}
+    for row, indices_of_row in zip(chosen, spelled.indices.tolist(), strict=True):
+        assert [table[index] for index in indices_of_row[: len(row)]] == [
+            spellings[word] for word in row
+        ]
+        assert set(indices_of_row[len(row) :]) <= {len(table)}
 
 
 def test_a_batch_without_words_has_none():
@@ -95,7 +97,7 @@ def test_a_batch_takes_its_words_to_a_device():
     )
     assert {
         tensor.device.type
-        for tensor in (batch.spelled.characters, batch.spelled.lengths, batch.spelled.places)
+        for tensor in (batch.spelled.characters, batch.spelled.lengths, batch.spelled.indices)
     } == {"meta"}
 
 

@@ -14,7 +14,7 @@ from rnn_models.batching.lm_streams import Streams, stream_windows
 texts = st.lists(st.lists(st.integers(4, 9), max_size=12), min_size=1, max_size=8)
 
 
-def made(rows, size=3, window=4, seed=1, epoch=1, is_joined=False):
+def make_streams(rows, size=3, window=4, seed=1, epoch=1, is_joined=False):
     return stream_windows(
         Ragged.of(rows), size=size, window=window, seed=seed, epoch=epoch, is_joined=is_joined
     )
@@ -24,51 +24,53 @@ def read_by_stream(streams):
     """Inputs and targets of each stream, and the steps at which its state starts from zeros."""
     found = [([], [], []) for _ in range(streams.starts.shape[1])]
     for window in streams:
-        for b, (read, said, starts) in enumerate(found):
+        for b, (inputs, targets, starts) in enumerate(found):
             length = int(window.lengths[b])
             if window.is_start[b]:
-                starts.append(len(read))
-            read += window.inputs[b, :length].tolist()
-            said += window.targets[b, :length].tolist()
+                starts.append(len(inputs))
+            inputs += window.inputs[b, :length].tolist()
+            targets += window.targets[b, :length].tolist()
     return found
 
 
 @given(texts, st.integers(1, 5), st.integers(1, 6), st.integers(1, 3), st.booleans())
 def test_each_token_and_each_end_is_said_exactly_once(rows, size, window, epoch, is_joined):
-    said = [
+    targets = [
         i
-        for _, said, _ in read_by_stream(made(rows, size, window, epoch=epoch, is_joined=is_joined))
-        for i in said
+        for _, targets, _ in read_by_stream(
+            make_streams(rows, size, window, epoch=epoch, is_joined=is_joined)
+        )
+        for i in targets
     ]
-    assert sorted(said) == sorted([i for row in rows for i in row] + [EOS_ID] * len(rows))
+    assert sorted(targets) == sorted([i for row in rows for i in row] + [EOS_ID] * len(rows))
 
 
 @given(texts, st.integers(1, 5), st.integers(1, 6), st.integers(1, 3))
 def test_the_streams_one_after_the_other_are_the_texts_in_some_order(rows, size, window, epoch):
-    streams = read_by_stream(made(rows, size, window, epoch=epoch))
-    read, said = ([i for stream in streams for i in stream[side]] for side in (0, 1))
-    begins = [i for i, token in enumerate(read) if token == BOS_ID]
+    streams = read_by_stream(make_streams(rows, size, window, epoch=epoch))
+    inputs, targets = ([i for stream in streams for i in stream[side]] for side in (0, 1))
+    begins = [i for i, token in enumerate(inputs) if token == BOS_ID]
     found = []
-    for begin, end in zip(begins, [*begins[1:], len(read)], strict=True):
-        assert said[end - 1] == EOS_ID
-        assert read[begin + 1 : end] == said[begin : end - 1]
-        found.append(said[begin : end - 1])
+    for begin, end in zip(begins, [*begins[1:], len(inputs)], strict=True):
+        assert targets[end - 1] == EOS_ID
+        assert inputs[begin + 1 : end] == targets[begin : end - 1]
+        found.append(targets[begin : end - 1])
     assert sorted(found) == sorted(rows)
 
 
 @given(texts, st.integers(1, 5), st.integers(1, 6))
 def test_joined_texts_are_one_text_in_their_order(rows, size, window):
-    streams = read_by_stream(made(rows, size, window, is_joined=True))
-    read, said = ([i for stream in streams for i in stream[side]] for side in (0, 1))
-    assert said == [i for row in rows for i in [*row, EOS_ID]]
-    assert read == [BOS_ID, *said[:-1]]
+    streams = read_by_stream(make_streams(rows, size, window, is_joined=True))
+    inputs, targets = ([i for stream in streams for i in stream[side]] for side in (0, 1))
+    assert targets == [i for row in rows for i in [*row, EOS_ID]]
+    assert inputs == [BOS_ID, *targets[:-1]]
 
 
 @given(texts, st.integers(1, 5), st.integers(1, 6), st.booleans())
 def test_a_state_starts_anew_where_a_stream_or_a_separate_text_begins_and_nowhere_else(
     rows, size, window, is_joined
 ):
-    for read, _, starts in read_by_stream(made(rows, size, window, is_joined=is_joined)):
+    for read, _, starts in read_by_stream(make_streams(rows, size, window, is_joined=is_joined)):
         begins = {i for i, token in enumerate(read) if token == BOS_ID and not is_joined}
         assert starts == sorted({0} | begins)
 
@@ -77,7 +79,7 @@ def test_a_state_starts_anew_where_a_stream_or_a_separate_text_begins_and_nowher
 def test_streams_are_of_equal_length_and_their_windows_no_longer_than_asked(
     rows, size, window, is_joined
 ):
-    streams = made(rows, size, window, is_joined=is_joined)
+    streams = make_streams(rows, size, window, is_joined=is_joined)
     lengths = streams.lengths.sum(0)
     assert len(lengths) == min(size, sum(len(row) + 1 for row in rows))
     assert lengths.max() - lengths.min() <= 1
@@ -94,14 +96,14 @@ def test_streams_are_of_equal_length_and_their_windows_no_longer_than_asked(
 
 
 def test_a_long_text_fills_all_windows_but_those_at_its_ends():
-    streams = made([[4] * 999], size=4, window=16)
+    streams = make_streams([[4] * 999], size=4, window=16)
     assert (streams.lengths[1:-1] == 16).all()
     assert (streams.lengths[0] >= 8).all()
 
 
 def test_a_window_names_the_texts_it_reads():
     rows = [[10 * i + j for j in range(1, 6)] for i in range(1, 9)]
-    for window in made(rows, size=2, window=3):
+    for window in make_streams(rows, size=2, window=3):
         for b in range(len(window)):
             if window.lengths[b] > 1:
                 assert int(window.targets[b, 0]) in (*rows[window.indices[b]], EOS_ID)
@@ -117,21 +119,22 @@ def windows_of(streams):
 @given(texts, st.integers(1, 3), st.integers(1, 3))
 def test_the_windows_follow_from_seed_and_epoch(rows, seed, epoch):
     np.random.seed(0)  # the state of the global generator must not matter
-    assert windows_of(made(rows, seed=seed, epoch=epoch)) == windows_of(
-        made(rows, seed=seed, epoch=epoch)
+    assert windows_of(make_streams(rows, seed=seed, epoch=epoch)) == windows_of(
+        make_streams(rows, seed=seed, epoch=epoch)
     )
 
 
 def test_another_seed_or_epoch_gives_other_windows():
     rows = [[4 + i % 6] * (5 + i % 7) for i in range(40)]
     orders = [
-        windows_of(made(rows, seed=seed, epoch=epoch)) for seed, epoch in [(1, 1), (1, 2), (2, 1)]
+        windows_of(make_streams(rows, seed=seed, epoch=epoch))
+        for seed, epoch in [(1, 1), (1, 2), (2, 1)]
     ]
     assert all(a != b for a, b in pairwise([*orders, orders[0]]))
 
 
 def test_a_window_asked_for_alone_is_the_one_of_the_whole():
-    streams = made([[4, 5, 6] * 9, [7, 8]], size=2)
+    streams = make_streams([[4, 5, 6] * 9, [7, 8]], size=2)
     assert isinstance(streams, Streams)
     assert windows_of([streams[2]]) == windows_of(streams)[2:3]
     assert windows_of(streams[3:]) == windows_of(streams)[3:]
@@ -139,4 +142,4 @@ def test_a_window_asked_for_alone_is_the_one_of_the_whole():
 
 @pytest.mark.parametrize("size", [1, 7, 50])
 def test_there_are_never_more_streams_than_tokens(size):
-    assert made([[4, 5], []], size=size).starts.shape[1] == min(size, 4)
+    assert make_streams([[4, 5], []], size=size).starts.shape[1] == min(size, 4)

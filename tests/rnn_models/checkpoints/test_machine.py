@@ -14,26 +14,26 @@ def test_threads_and_device_are_those_that_compute() -> None:
     before = torch.get_num_threads()
     try:
         torch.set_num_threads(3)
-        told = describe_machine(TrainSettings(device="cpu"))
+        report = describe_machine(TrainSettings(device="cpu"))
     finally:
         torch.set_num_threads(before)
-    assert (told["threads"], told["device"]) == ("3", "cpu")
-    assert torch.backends.cpu.get_cpu_capability() in told["instructions"]
+    assert (report["threads"], report["device"]) == ("3", "cpu")
+    assert torch.backends.cpu.get_cpu_capability() in report["instructions"]
 
 
 @pytest.mark.parametrize(
-    ("said", "named"),
+    ("content", "expected"),
     [
         ("processor : 0\nmodel name\t: Lumo 9 @ 3 GHz\nmodel name : other\n", "Lumo 9 @ 3 GHz"),
         ("cpu : 1\n", ""),
     ],
 )
 def test_a_processor_has_a_name(
-    said: str, named: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    content: str, expected: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / "cpuinfo").write_text(said)
-    for place in ("cpuinfo", "nowhere"):
-        monkeypatch.setattr(machine, "CPUS", tmp_path / place)
-        told = describe_machine(TrainSettings(device="cpu"))["processor"]
-        assert told
-        assert told == named or not named or place == "nowhere"
+    (tmp_path / "cpuinfo").write_text(content)
+    for file in ("cpuinfo", "nowhere"):
+        monkeypatch.setattr(machine, "CPUS", tmp_path / file)
+        report = describe_machine(TrainSettings(device="cpu"))["processor"]
+        assert report
+        assert report == expected or not expected or file == "nowhere"

@@ -27,7 +27,7 @@ def drawn(seed, num, *, is_masked=True):
     return logits.log_softmax(2)
 
 
-def search(table, *, width, max_lengths, length_penalty=1.0, places=None):
+def search(table, *, width, max_lengths, length_penalty=1.0, tables=None):
     """Search with a decoder whose state is all that it has read, as one number in base V."""
 
     def step(rows, fixed, state):
@@ -35,8 +35,8 @@ def search(table, *, width, max_lengths, length_penalty=1.0, places=None):
         read = (V * read + rows.ids) % V**MAX_LENGTH
         return table[place, read], (place, read)
 
-    places = torch.arange(len(table)) if places is None else torch.tensor(places)
-    state = (places, torch.zeros_like(places))
+    tables = torch.arange(len(table)) if tables is None else torch.tensor(tables)
+    state = (tables, torch.zeros_like(tables))
     steps = torch.tensor(max_lengths)
     found = beam_search(
         step, state, width=width, max_lengths=steps, length_penalty=length_penalty, num_best=1
@@ -51,12 +51,12 @@ def search_all(table, *, width, max_lengths, length_penalty, num_best):
     def step(rows, fixed, state):
         counts.append(len(rows.ids))
         read = (V * state[0][rows.origin] + rows.ids) % V**MAX_LENGTH
-        return table[fixed[0][rows.places // width], read], (read,)
+        return table[fixed[0][rows.indices // width], read], (read,)
 
-    places = torch.arange(len(table))
+    tables = torch.arange(len(table))
     steps = torch.tensor(max_lengths)
     found = beam_search(
-        step, (torch.zeros_like(places),), fixed=(places,), width=width, max_lengths=steps,
+        step, (torch.zeros_like(tables),), fixed=(tables,), width=width, max_lengths=steps,
         length_penalty=length_penalty, num_best=num_best,
     )  # fmt: skip
     return found, counts
@@ -71,30 +71,34 @@ def slow_search(log_probability, ids, *, width, max_length, length_penalty, num_
     counts = []
     is_open = True
     for _ in range(max_length):
-        growing = [said for _, _, said in beams if EOS_ID not in said]
+        growing = [hypothesis for _, _, hypothesis in beams if EOS_ID not in hypothesis]
         if not growing:
             break
         reach = (
-            max(total for _, total, said in beams if EOS_ID not in said)
+            max(total for _, total, hypothesis in beams if EOS_ID not in hypothesis)
             / max_length**length_penalty
         )
         is_open = (
-            is_open and sum(score > reach for score, _, said in beams if EOS_ID in said) < num_best
+            is_open
+            and sum(score > reach for score, _, hypothesis in beams if EOS_ID in hypothesis)
+            < num_best
         )
         counts.extend([len(growing)] * is_open)
         beams = [beam for beam in beams if EOS_ID in beam[2]] + [
-            (total / len(said) ** length_penalty, total, said)
-            for said in ([*text, i] for text in growing for i in ids)
-            if (total := log_probability(said)) > -math.inf
+            (total / len(hypothesis) ** length_penalty, total, hypothesis)
+            for hypothesis in ([*text, i] for text in growing for i in ids)
+            if (total := log_probability(hypothesis)) > -math.inf
         ]
         beams = sorted(beams, key=lambda beam: -beam[0])[:width]
-    return [([i for i in said if i != EOS_ID], score) for score, _, said in beams], counts
+    return [
+        ([i for i in hypothesis if i != EOS_ID], score) for score, _, hypothesis in beams
+    ], counts
 
 
-def log_probability(rows, said):
+def log_probability(rows, ids):
     read = 0
     total = 0.0
-    for previous, following in zip([BOS_ID, *said], said, strict=False):
+    for previous, following in zip([BOS_ID, *ids], ids, strict=False):
         read = (V * read + previous) % V**MAX_LENGTH
         total += float(rows[read, following])
     return total
@@ -105,10 +109,11 @@ def best_of_all(rows, max_length, length_penalty):
     ended = [[*text, EOS_ID] for n in range(max_length) for text in product(IDS, repeat=n)]
     cut = [list(text) for text in product(IDS, repeat=max_length)]
     scores = [
-        (log_probability(rows, said) / len(said) ** length_penalty, said) for said in ended + cut
+        (log_probability(rows, hypothesis) / len(hypothesis) ** length_penalty, hypothesis)
+        for hypothesis in ended + cut
     ]
-    score, said = max(scores)
-    return [i for i in said if i != EOS_ID], score
+    score, hypothesis = max(scores)
+    return [i for i in hypothesis if i != EOS_ID], score
 
 
 @pytest.mark.parametrize("length_penalty", [0.0, 0.6, 1.0, 2.0])
@@ -231,12 +236,12 @@ def test_a_beam_of_one_is_greedy(length_penalty, seed):
     table = drawn(seed, 3)
     expected = []
     for rows in table:
-        said = []
+        ids = []
         read = BOS_ID
-        while len(said) < MAX_LENGTH and EOS_ID not in said:
-            said.append(int(rows[read].argmax()))
-            read = (V * read + said[-1]) % V**MAX_LENGTH
-        expected.append([i for i in said if i != EOS_ID])
+        while len(ids) < MAX_LENGTH and EOS_ID not in ids:
+            ids.append(int(rows[read].argmax()))
+            read = (V * read + ids[-1]) % V**MAX_LENGTH
+        expected.append([i for i in ids if i != EOS_ID])
     found = search(table, width=1, max_lengths=[MAX_LENGTH] * 3, length_penalty=length_penalty)
     assert [hypothesis.ids for hypothesis in found] == expected
 
@@ -245,8 +250,8 @@ def test_a_beam_of_one_is_greedy(length_penalty, seed):
 def test_the_score_of_a_hypothesis_is_its_log_probability_by_its_length(seed, width):
     table = drawn(seed, 1)
     (found,) = search(table, width=width, max_lengths=[MAX_LENGTH])
-    said = [*found.ids, EOS_ID][:MAX_LENGTH]
-    assert found.score == pytest.approx(log_probability(table[0], said) / len(said), rel=1e-5)
+    ids = [*found.ids, EOS_ID][:MAX_LENGTH]
+    assert found.score == pytest.approx(log_probability(table[0], ids) / len(ids), rel=1e-5)
 
 
 @given(
@@ -258,7 +263,7 @@ def test_a_batch_decodes_as_its_sequences_do_one_by_one(seed, width, length_pena
     together = search(table, width=width, max_lengths=max_lengths, length_penalty=length_penalty)
     for i, max_length in enumerate(max_lengths):
         (alone,) = search(
-            table, width=width, max_lengths=[max_length], length_penalty=length_penalty, places=[i]
+            table, width=width, max_lengths=[max_length], length_penalty=length_penalty, tables=[i]
         )
         assert (together[i].ids, together[i].score) == (alone.ids, pytest.approx(alone.score))
 

@@ -30,10 +30,10 @@ def test_steps_of_some_beams_are_those_of_training(translation, kind, activation
     batch = translation.batch()
     memory, start = model.encode(batch.source, batch.source_lengths)
     is_live = torch.rand(len(batch), WIDTH, generator=torch.Generator().manual_seed(1)) < 0.6
-    places = is_live.flatten().nonzero().flatten()
-    sequences = places // WIDTH
+    beams = is_live.flatten().nonzero().flatten()
+    sequences = beams // WIDTH
     read = torch.randint(
-        4, translation.sizes.target, (len(places), 4), generator=torch.Generator().manual_seed(2)
+        4, translation.sizes.target, (len(beams), 4), generator=torch.Generator().manual_seed(2)
     )
     expected, _, after = model.decode(
         read, memory.rows(sequences), tuple(part[sequences] for part in start)
@@ -42,8 +42,8 @@ def test_steps_of_some_beams_are_those_of_training(translation, kind, activation
     state = start
     origin = sequences
     for t in range(read.shape[1]):
-        logits, state = step(Rows(read[:, t], places, origin), memory, state)
-        origin = torch.arange(len(places))
+        logits, state = step(Rows(read[:, t], beams, origin), memory, state)
+        origin = torch.arange(len(beams))
         wanted = model.project(expected[:, t])
         torch.testing.assert_close(logits[:, : wanted.shape[1]], wanted, rtol=1e-5, atol=1e-5)
     torch.testing.assert_close(state, after, rtol=1e-5, atol=1e-5)
@@ -53,8 +53,8 @@ def test_what_is_never_said_and_what_is_no_id_has_no_probability(translation):
     model = translation.model().eval()
     batch = translation.batch()
     memory, state = model.encode(batch.source, batch.source_lengths)
-    places = WIDTH * torch.arange(len(batch))
-    rows = Rows(torch.full_like(places, BOS_ID), places, torch.arange(len(batch)))
+    beams = WIDTH * torch.arange(len(batch))
+    rows = Rows(torch.full_like(beams, BOS_ID), beams, torch.arange(len(batch)))
     logits, _ = stepping(model, [PAD_ID, BOS_ID])(rows, memory, state)
     is_barred = torch.ones(ALIGNED, dtype=torch.bool)
     is_barred[: translation.sizes.target] = False

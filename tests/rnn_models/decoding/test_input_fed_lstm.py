@@ -11,7 +11,7 @@ H = 3
 WIDTH = 2
 
 
-def made(*shape):
+def random_tensor(*shape):
     return torch.randn(*shape, dtype=torch.float64, requires_grad=True)
 
 
@@ -20,9 +20,16 @@ def inputs_of_a_stretch():
     barred = torch.zeros(B, 1, T, dtype=torch.float64)
     barred[0, 0, 2:] = float("-inf")  # padding
     masks = [2.0 * torch.randint(0, 2, (B, size)).double() for size in (H, WIDTH)]
-    state = [made(B, H), made(B, H), made(B, WIDTH)]
-    memory = [made(B, T, H), made(B, T, WIDTH), barred]
-    return [made(U, B, 4 * H), made(WIDTH + H, 4 * H), made(H, WIDTH), *state, *memory, *masks]
+    state = [random_tensor(B, H), random_tensor(B, H), random_tensor(B, WIDTH)]
+    memory = [random_tensor(B, T, H), random_tensor(B, T, WIDTH), barred]
+    return [
+        random_tensor(U, B, 4 * H),
+        random_tensor(WIDTH + H, 4 * H),
+        random_tensor(H, WIDTH),
+        *state,
+        *memory,
+        *masks,
+    ]
 
 
 def test_the_gradient_of_every_output_by_every_input_is_that_of_finite_differences():
@@ -38,8 +45,10 @@ def test_two_stretches_with_the_state_carried_over_have_the_gradient_of_one():
         carried = tuple(state)
         parts = []
         for part in added.split(cuts):
-            said, looked, *carried = FedLSTM.apply(part, weights, own, *carried, *fixed)
-            parts += [said.square().sum(), looked.square().sum()]
+            outputs, weights_of_steps, *carried = FedLSTM.apply(
+                part, weights, own, *carried, *fixed
+            )
+            parts += [outputs.square().sum(), weights_of_steps.square().sum()]
         total = sum(parts) + carried[1].sum()
         found.append(torch.autograd.grad(total, [p for p in given if p.requires_grad]))
     torch.testing.assert_close(found[0], found[1])

@@ -23,7 +23,7 @@ logit_rows = st.lists(st.floats(-6, 6, width=32), min_size=1, max_size=12).map(
 SMALL = Sampling(max_length=3, seed=5)
 
 
-def made(noise=0.4, **changes):
+def make_model(noise=0.4, **changes):
     torch.manual_seed(2)
     model = LanguageModel(SIZES, SETTINGS.with_changes(changes)).eval()
     with torch.no_grad():
@@ -51,33 +51,37 @@ def step_of(model):
 @torch.inference_mode()
 def forced(model, ids, *, is_ended, prompt=()):
     """Log probability of a text under teacher forcing, in one go."""
-    said = [*ids, EOS_ID] if is_ended else ids
-    read = torch.tensor([[BOS_ID, *prompt, *said[:-1]]])
-    log_probabilities = model.project(model(read, ())[0])[0].log_softmax(1)
-    return sum(float(log_probabilities[len(prompt) + i, token]) for i, token in enumerate(said))
+    targets = [*ids, EOS_ID] if is_ended else ids
+    inputs = torch.tensor([[BOS_ID, *prompt, *targets[:-1]]])
+    log_probabilities = model.project(model(inputs, ())[0])[0].log_softmax(1)
+    return sum(float(log_probabilities[len(prompt) + i, token]) for i, token in enumerate(targets))
 
 
 @given(logit_rows, st.integers(1, 14))
 def test_top_k_keeps_the_k_likeliest_ids_and_their_proportions(logits, k):
     found = probabilities_of(logits, Sampling(top_k=k))[0]
-    whole = logits.double().softmax(1)[0]
+    probabilities = logits.double().softmax(1)[0]
     kept = found > 0
-    assert int(kept.sum()) == min(k, len(whole))
-    assert float(whole[kept].min()) >= float(whole[~kept].max()) if bool((~kept).any()) else True
-    torch.testing.assert_close(found[kept], whole[kept] / whole[kept].sum())
+    assert int(kept.sum()) == min(k, len(probabilities))
+    assert (
+        float(probabilities[kept].min()) >= float(probabilities[~kept].max())
+        if bool((~kept).any())
+        else True
+    )
+    torch.testing.assert_close(found[kept], probabilities[kept] / probabilities[kept].sum())
 
 
 @given(logit_rows, st.floats(0, 1))
 def test_top_p_keeps_the_fewest_likeliest_ids_that_reach_p(logits, p):
     found = probabilities_of(logits, Sampling(top_p=p))[0]
-    whole = logits.double().softmax(1)[0]
-    ordered = sorted(whole.tolist(), reverse=True)
+    probabilities = logits.double().softmax(1)[0]
+    ordered = sorted(probabilities.tolist(), reverse=True)
     needed = next(
         (n for n in range(1, len(ordered)) if sum(ordered[:n]) >= p - 1e-12), len(ordered)
     )
     num = int((found > 0).sum())
     assert num == needed or math.isclose(sum(ordered[: min(num, needed)]), p, abs_tol=1e-9)
-    assert sorted(whole[found > 0].tolist(), reverse=True) == ordered[:num]
+    assert sorted(probabilities[found > 0].tolist(), reverse=True) == ordered[:num]
     assert float(found.sum()) == pytest.approx(1)
 
 
@@ -129,7 +133,7 @@ def test_an_id_without_probability_is_never_drawn(weights, chance):
 )
 def test_texts_come_as_often_as_their_enumerated_probability_says(changes):
     """All texts of up to 3 ids and their filtered probabilities, against 20,000 draws."""
-    model = made()
+    model = make_model()
     sampling = Sampling(max_length=3, seed=5, **changes)
     num = 20_000
     expected: dict[tuple[int, ...], float] = {}
@@ -168,7 +172,7 @@ def test_texts_come_as_often_as_their_enumerated_probability_says(changes):
     ids=["plain", "filtered"],
 )
 def test_a_drawn_text_costs_what_teacher_forcing_says(kind, activation, sampling):
-    model = made(0.1, encoder=kind, activation=activation, num_layers=2)
+    model = make_model(0.1, encoder=kind, activation=activation, num_layers=2)
     with torch.no_grad():
         model.bias[EOS_ID] = (
             model.project(model(torch.tensor([[BOS_ID]]), ())[0]).max() + 0.5
@@ -181,7 +185,7 @@ def test_a_drawn_text_costs_what_teacher_forcing_says(kind, activation, sampling
 
 
 def test_a_text_stops_at_its_end_or_at_the_longest_length():
-    texts = drawn(made(), 60, Sampling(max_length=7))
+    texts = drawn(make_model(), 60, Sampling(max_length=7))
     assert {text.is_ended for text in texts} == {True, False}
     for text in texts:
         assert EOS_ID not in text.ids
@@ -190,13 +194,13 @@ def test_a_text_stops_at_its_end_or_at_the_longest_length():
 
 
 def test_where_a_text_goes_on_its_lines_have_ends():
-    texts = drawn(made(), 20, Sampling(max_length=30, is_endless=True))
+    texts = drawn(make_model(), 20, Sampling(max_length=30, is_endless=True))
     assert all(len(text.ids) == 30 and not text.is_ended for text in texts)
     assert any(EOS_ID in text.ids for text in texts)
 
 
 def test_what_is_drawn_follows_from_the_seed_and_the_number_of_the_text_alone():
-    model = made()
+    model = make_model()
     together = drawn(model, 6, SMALL)
     assert drawn(model, 6, SMALL) == together
     assert [t.ids for t in drawn(model, 3, SMALL)] == [t.ids for t in together[:3]]
@@ -204,11 +208,11 @@ def test_what_is_drawn_follows_from_the_seed_and_the_number_of_the_text_alone():
 
 
 def test_a_text_of_one_id_is_one_to_one():
-    assert {len(text.ids) for text in drawn(made(), 40, Sampling(max_length=1))} == {0, 1}
+    assert {len(text.ids) for text in drawn(make_model(), 40, Sampling(max_length=1))} == {0, 1}
 
 
 def test_each_step_reads_one_id_of_the_texts_that_are_not_over():
-    model = made()
+    model = make_model()
     shapes = []
     step = step_of(model)
 
@@ -221,14 +225,14 @@ def test_each_step_reads_one_id_of_the_texts_that_are_not_over():
             model, torch.full((30, 1), BOS_ID), torch.ones(30, dtype=torch.int64)
         )
         texts = sample(watched, logits, state, Sampling(max_length=8), np.arange(30))
-    alive = [sum(len(text.ids) > place for text in texts) for place in range(7)]
+    alive = [sum(len(text.ids) > length for text in texts) for length in range(7)]
     assert shapes == [(num, num) for num in alive if num]
 
 
 @EVERY_CELL
 @given(lengths=st.lists(st.integers(1, 6), min_size=1, max_size=6))
 def test_prompts_of_different_lengths_are_read_as_each_alone(kind, activation, lengths):
-    model = made(encoder=kind, activation=activation, num_layers=2)
+    model = make_model(encoder=kind, activation=activation, num_layers=2)
     random = np.random.default_rng(sum(lengths))
     rows = [[BOS_ID, *random.integers(4, 10, length - 1).tolist()] for length in lengths]
     read = torch.full((len(rows), max(lengths)), PAD_ID)

@@ -142,10 +142,10 @@ def test_a_training_whose_gradients_are_not_finite_is_told_and_not_raised():
 
 
 def test_a_loss_that_falls_but_swings_is_said_to_swing(sentiment):
-    made = probe(
+    measured = probe(
         sentiment.problem, sentiment.examples, sentiment.sizes, sentiment.settings, num_steps=3
     )
-    found = diagnose(made, made, "norm 5")
+    found = diagnose(measured, measured, "norm 5")
     fallen = replace(found.clipped, first_loss=2.0, last_loss=1.0, oscillation=0.5, fault="")
     assert advice(replace(found, clipped=fallen), sentiment.settings)[0] == (
         "Lower training.learning_rate (now 0.01): with clipping, too, the loss swings "
@@ -163,10 +163,10 @@ def test_a_loss_that_falls_but_swings_is_said_to_swing(sentiment):
 def test_a_probe_makes_the_very_steps_of_the_training(posed_larger, changes):
     p = posed_larger
     settings = posed_larger.settings.with_changes(changes)
-    whole = fit(p.problem, p.examples, p.examples, p.sizes, settings).steps
+    expected = fit(p.problem, p.examples, p.examples, p.sizes, settings).steps
     probed = probe(p.problem, p.examples, p.sizes, settings, num_steps=10).steps
 
-    def told(step: TrainingStep) -> tuple[object, ...]:
+    def values(step: TrainingStep) -> tuple[object, ...]:
         return (
             step.epoch,
             step.step,
@@ -176,7 +176,7 @@ def test_a_probe_makes_the_very_steps_of_the_training(posed_larger, changes):
             step.update_ratio,
         )
 
-    assert [told(step) for step in probed] == [told(step) for step in whole[:10]]
+    assert [values(step) for step in probed] == [values(step) for step in expected[:10]]
     assert len(probed) > 5
 
 
@@ -193,10 +193,10 @@ def test_a_probe_ends_where_the_training_would(sentiment):
 
 
 def test_clipping_that_never_clips_is_said_to_change_nothing(sentiment):
-    made = probe(
+    measured = probe(
         sentiment.problem, sentiment.examples, sentiment.sizes, sentiment.settings, num_steps=3
     )
-    found = diagnose(made, made, "norm 5")
+    found = diagnose(measured, measured, "norm 5")
     assert found.clipped.num_clipped == 0
     assert any("changed no step" in line for line in found.sentences)
 

@@ -35,7 +35,7 @@ PAIRED = Examples(Ragged.of([[4, 5], [4, 6], [4, 4, 7]]), Ragged.of([[15], [16, 
 
 
 @pytest.mark.parametrize(
-    ("name", "train", "asked", "expected"),
+    ("name", "train", "test_rows", "expected"),
     [
         ("majority", LABELLED, [[5], [9, 9, 9]], [[1], [1]]),
         ("bag_of_words", LABELLED, [[4], [5], [7, 6, 4], [5, 5, 5]], [[1], [0], [1], [0]]),
@@ -53,8 +53,8 @@ PAIRED = Examples(Ragged.of([[4, 5], [4, 6], [4, 4, 7]]), Ragged.of([[15], [16, 
         ("nearest_pair", PAIRED, [[6, 4], [7], [5, 4, 4, 4]], [[16, 16], [17], [15]]),
     ],
 )
-def test_a_baseline_answers_as_worked_by_hand(name, train, asked, expected):
-    test = Examples(Ragged.of(asked), Ragged.of([[0]] * len(asked)))
+def test_a_baseline_answers_as_worked_by_hand(name, train, test_rows, expected):
+    test = Examples(Ragged.of(test_rows), Ragged.of([[0]] * len(test_rows)))
     assert find_baseline(name).predict(train, test) == expected
 
 

@@ -52,14 +52,16 @@ def score(name, pairs):
 
 @given(label_pairs)
 def test_accuracy_equals_scikit_learn(pairs):
-    said, true = zip(*pairs, strict=True)
-    assert score("accuracy", pairs) == pytest.approx(100 * accuracy_score(true, said))
+    predictions, references = zip(*pairs, strict=True)
+    assert score("accuracy", pairs) == pytest.approx(100 * accuracy_score(references, predictions))
 
 
 @given(label_pairs)
 def test_macro_f1_equals_scikit_learn(pairs):
-    said, true = zip(*pairs, strict=True)
-    assert score("macro_f1", pairs) == pytest.approx(100 * f1_score(true, said, average="macro"))
+    predictions, references = zip(*pairs, strict=True)
+    assert score("macro_f1", pairs) == pytest.approx(
+        100 * f1_score(references, predictions, average="macro")
+    )
 
 
 # F1 as seqeval 1.2.2 computes it (mode strict, scheme IOB2) for random tags: predicted rows,
@@ -120,9 +122,13 @@ def entities(rows):
     return found
 
 
-def f1_of(said, true):
+def f1_of(predictions, references):
     """F1 of two sets of entities, in percent."""
-    return 200 * len(said & true) / (len(said) + len(true)) if said or true else 0.0
+    return (
+        200 * len(predictions & references) / (len(predictions) + len(references))
+        if predictions or references
+        else 0.0
+    )
 
 
 def split_sides(rows):
@@ -130,10 +136,13 @@ def split_sides(rows):
     return ([[pair[side] for pair in row] for row in rows] for side in (0, 1))
 
 
-@pytest.mark.parametrize(("said", "true", "expected", "kinds"), SEQEVAL)
-def test_span_f1_equals_what_seqeval_computed_in_its_strict_mode(said, true, expected, kinds):
+@pytest.mark.parametrize(("predictions", "references", "expected", "kinds"), SEQEVAL)
+def test_span_f1_equals_what_seqeval_computed_in_its_strict_mode(
+    predictions, references, expected, kinds
+):
     pairs = [
-        (s.split(), t.split()) for s, t in zip(said.split(" | "), true.split(" | "), strict=True)
+        (s.split(), t.split())
+        for s, t in zip(predictions.split(" | "), references.split(" | "), strict=True)
     ]
     assert score("span_f1", pairs) == pytest.approx(expected, abs=1e-6)
     assert class_scores("span_f1", pairs) == pytest.approx(kinds, abs=1e-6)
@@ -141,9 +150,9 @@ def test_span_f1_equals_what_seqeval_computed_in_its_strict_mode(said, true, exp
 
 @given(tag_pairs)
 def test_span_f1_equals_f1_of_the_sets_of_entities(rows):
-    said, true = split_sides(rows)
-    assert score("span_f1", list(zip(said, true, strict=True))) == pytest.approx(
-        f1_of(entities(said), entities(true))
+    predictions, references = split_sides(rows)
+    assert score("span_f1", list(zip(predictions, references, strict=True))) == pytest.approx(
+        f1_of(entities(predictions), entities(references))
     )
 
 
@@ -179,31 +188,33 @@ def class_scores(name, pairs):
 
 @given(label_pairs)
 def test_f1_of_each_class_equals_scikit_learn(pairs):
-    said, true = zip(*pairs, strict=True)
-    names = sorted(set(true))
-    expected = 100 * f1_score(true, said, average=None, labels=names, zero_division=0)
+    predictions, references = zip(*pairs, strict=True)
+    names = sorted(set(references))
+    expected = 100 * f1_score(references, predictions, average=None, labels=names, zero_division=0)
     assert class_scores("accuracy", pairs) == pytest.approx(dict(zip(names, expected, strict=True)))
 
 
 @given(tag_pairs)
 def test_f1_of_each_kind_equals_f1_of_the_sets_of_its_entities(rows):
-    said, true = split_sides(rows)
+    predictions, references = split_sides(rows)
     found, meant = (
         [{e for e in entities(side) if e[3] == kind} for kind in ("ka", "mo")]
-        for side in (said, true)
+        for side in (predictions, references)
     )
     expected = {
         kind: f1_of(s, t) for kind, s, t in zip(("ka", "mo"), found, meant, strict=True) if t
     }
-    assert class_scores("span_f1", list(zip(said, true, strict=True))) == pytest.approx(expected)
+    assert class_scores(
+        "span_f1", list(zip(predictions, references, strict=True))
+    ) == pytest.approx(expected)
 
 
 @given(tag_pairs)
 def test_entities_of_all_kinds_are_those_of_the_whole_but_for_kinds_that_no_reference_has(rows):
-    said, true = ([[pair[side] for pair in row] for row in rows] for side in (0, 1))
+    predictions, references = ([[pair[side] for pair in row] for row in rows] for side in (0, 1))
     metric = find_metric("span_f1")
-    right, _, of_true = metric.statistics(said, true).T
-    kinds = metric.classes(said, true).values()
+    right, _, of_true = metric.statistics(predictions, references).T
+    kinds = metric.classes(predictions, references).values()
     assert sum(rows[:, 0] for rows in kinds) == pytest.approx(right)
     assert sum(rows[:, 2] for rows in kinds) == pytest.approx(of_true)
 
@@ -222,8 +233,8 @@ def test_token_accuracy_counts_tokens_and_not_rows():
 @pytest.mark.parametrize(("name", "tool"), [("bleu", BLEU), ("chrf", CHRF)])
 @given(pairs=text_pairs)
 def test_a_text_score_of_summed_statistics_equals_sacrebleu(name, tool, pairs):
-    said, true = zip(*pairs, strict=True)
-    assert score(name, pairs) == pytest.approx(tool().corpus_score(said, [true]).score)
+    predictions, references = zip(*pairs, strict=True)
+    assert score(name, pairs) == pytest.approx(tool().corpus_score(predictions, [references]).score)
 
 
 ORDERS = st.lists(st.tuples(st.integers(0, 9), st.integers(0, 9)), min_size=4, max_size=4)
@@ -249,7 +260,10 @@ def test_bleu_of_any_counts_equals_sacrebleu_orders_without_matches_included(len
     )
 )
 def test_chrf_of_any_counts_equals_sacrebleu_orders_that_one_side_lacks_included(orders):
-    counts = [(said, true, min(said, true, right)) for said, true, right in orders]
+    counts = [
+        (predictions, references, min(predictions, references, right))
+        for predictions, references, right in orders
+    ]
     flat = [number for order in counts for number in order]
     expected = CHRF()._compute_score_from_stats(flat).score
     assert find_metric("chrf").score(np.asarray([flat], dtype=float))[0] == pytest.approx(expected)

@@ -32,7 +32,7 @@ def by_hand(train, context, token, num_ids):
     if context is None:
         return 1 / (num_ids - 2)  # all but <pad> and <bos>, which are never said
     followers = Counter(
-        said for before, said in histories(train, len(context) + 1) if before == context
+        target for before, target in histories(train, len(context) + 1) if before == context
     )
     shorter = by_hand(train, context[1:] if context else None, token, num_ids)
     kinds = len(followers)
@@ -46,7 +46,8 @@ def test_each_token_costs_what_counting_by_hand_says(train, test, order):
     found = ngram_negative_log_likelihoods(texts(train), texts(test), order=order)
     assert [len(costs) for costs in found] == [len(row) + 1 for row in test]
     expected = [
-        -math.log(by_hand(train, before, said, num_ids)) for before, said in histories(test, order)
+        -math.log(by_hand(train, before, target, num_ids))
+        for before, target in histories(test, order)
     ]
     assert np.concatenate(found) == pytest.approx(expected, rel=1e-5)
 

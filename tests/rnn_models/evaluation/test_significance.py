@@ -38,13 +38,13 @@ def translations(num, *, worse, seed):
         [str(word) for word in random.choice(WORDS, random.integers(6, 12))] for _ in range(num)
     ]
 
-    def said(share):
+    def hypotheses(share):
         return [
             " ".join(str(random.choice(WORDS)) if random.random() < share else w for w in row)
             for row in references
         ]
 
-    return [" ".join(row) for row in references], said(0.3), said(0.3 + worse)
+    return [" ".join(row) for row in references], hypotheses(0.3), hypotheses(0.3 + worse)
 
 
 @pytest.mark.parametrize(("name", "tool"), [("bleu", BLEU), ("chrf", CHRF)])
@@ -52,13 +52,20 @@ def translations(num, *, worse, seed):
 def test_a_p_value_equals_sacrebleu_s_own_but_for_the_resampling(name, tool, worse, seed):
     # A gain of two standard errors or so: nearer to none, sacreBLEU's test is two-sided and folds
     # the other side over.
-    true, ours, theirs = translations(250, worse=worse, seed=seed)
+    references, ours, theirs = translations(250, worse=worse, seed=seed)
     metric = find_metric(name)
     found = compare(
-        metric, metric.statistics(ours, true), metric.statistics(theirs, true), num_resamples=4000
+        metric,
+        metric.statistics(ours, references),
+        metric.statistics(theirs, references),
+        num_resamples=4000,
     )
     test = PairedTest(
-        [("theirs", theirs), ("ours", ours)], {name: tool()}, [true], test_type="bs", n_samples=4000
+        [("theirs", theirs), ("ours", ours)],
+        {name: tool()},
+        [references],
+        test_type="bs",
+        n_samples=4000,
     )
     _, results = test()
     expected = results[next(key for key in results if key != "System")][1].p_value
@@ -68,14 +75,14 @@ def test_a_p_value_equals_sacrebleu_s_own_but_for_the_resampling(name, tool, wor
 
 @pytest.mark.parametrize("seed", range(4))
 def test_resampled_gains_give_sacrebleu_s_p_value_by_its_formula(seed):
-    true, ours, theirs = translations(120, worse=0.01 * seed, seed=seed)
+    references, ours, theirs = translations(120, worse=0.01 * seed, seed=seed)
     metric = find_metric("bleu")
-    both = [metric.statistics(said, true) for said in (ours, theirs)]
+    both = [metric.statistics(hypotheses, references) for hypotheses in (ours, theirs)]
     gains = np.abs(resampled_gains(metric, *both, num_resamples=4000, seed=0))
     observed = abs(metric.gain(*(float(metric.score(rows.sum(0)[None])[0]) for rows in both)))
     p_value = (1 + (gains - gains.mean() > observed).sum()) / 4001
     _, results = PairedTest(
-        [("a", theirs), ("b", ours)], {"bleu": BLEU()}, [true], test_type="bs", n_samples=4000
+        [("a", theirs), ("b", ours)], {"bleu": BLEU()}, [references], test_type="bs", n_samples=4000
     )()
     expected = results["BLEU"][1].p_value
     assert p_value == pytest.approx(
@@ -117,9 +124,11 @@ def test_resampled_gains_have_the_exact_distribution_of_all_resamples_of_three_e
 
 def test_swapped_gains_have_the_exact_distribution_of_all_swaps():
     metric = find_metric("span_f1")
-    true = [["B-ka", "O"], ["B-ka", "I-ka"], ["O", "B-mo"], ["O", "O"]]
-    ours = metric.statistics([["B-ka", "O"], ["B-ka", "O"], ["O", "B-mo"], ["O", "O"]], true)
-    theirs = metric.statistics([["O", "O"], ["B-ka", "I-ka"], ["O", "B-ka"], ["B-mo", "O"]], true)
+    references = [["B-ka", "O"], ["B-ka", "I-ka"], ["O", "B-mo"], ["O", "O"]]
+    ours = metric.statistics([["B-ka", "O"], ["B-ka", "O"], ["O", "B-mo"], ["O", "O"]], references)
+    theirs = metric.statistics(
+        [["O", "O"], ["B-ka", "I-ka"], ["O", "B-ka"], ["B-mo", "O"]], references
+    )
     every = []
     for swaps in product([False, True], repeat=4):
         chosen = np.asarray(swaps)[:, None]
@@ -138,18 +147,22 @@ def random_pair(name, num, seed):
     """Statistics of two made-up systems under a metric; some examples have the same for both."""
     random = np.random.default_rng(seed)
     if name in ("bleu", "chrf"):
-        true, first, second = translations(num, worse=0.1, seed=seed)
-        return [METRICS[name].statistics(said, true) for said in (first, second)]
+        references, first, second = translations(num, worse=0.1, seed=seed)
+        return [
+            METRICS[name].statistics(predictions, references) for predictions in (first, second)
+        ]
     if METRICS[name].is_cost:
         tokens = random.integers(3, 30, (num, 1))
         return [
             np.hstack([tokens * random.uniform(1, 3, (num, 1)), tokens, tokens * 1.5])
             for _ in range(2)
         ]
-    true, *said = random.choice(["no", "so", "yes"], (3, num)).tolist()
+    references, *predictions = random.choice(["no", "so", "yes"], (3, num)).tolist()
     if name in ("span_f1", "token_accuracy"):
-        true, *said = ([[f"B-{word}", "O"] for word in side] for side in (true, *said))
-    return [METRICS[name].statistics(side, true) for side in said]
+        references, *predictions = (
+            [[f"B-{word}", "O"] for word in side] for side in (references, *predictions)
+        )
+    return [METRICS[name].statistics(side, references) for side in predictions]
 
 
 @pytest.mark.parametrize("name", METRICS)
@@ -218,11 +231,11 @@ def test_blocks_of_resamples_are_the_same_draws_whatever_else_is_compared():
 def test_every_example_is_drawn_as_often_as_any_other(are_distinct):
     num = 300  # more than a byte counts
     shares = []
-    for place in (0, 1, 150, 298, 299):
-        ours = hits(*[int(i == place) for i in range(num)]) + are_distinct * np.outer(
+    for index in (0, 1, 150, 298, 299):
+        ours = hits(*[int(i == index) for i in range(num)]) + are_distinct * np.outer(
             np.arange(num), [1e-9, 0]
         )
-        gains = resampled_gains(ACCURACY, ours, hits(*[0] * num), num_resamples=4000, seed=place)
+        gains = resampled_gains(ACCURACY, ours, hits(*[0] * num), num_resamples=4000, seed=index)
         shares.append(gains.mean() * num / 100)
     assert shares == pytest.approx([1] * 5, abs=4 / np.sqrt(4000))
 
@@ -240,7 +253,7 @@ def test_equal_rows_are_swapped_as_distinct_ones_are():
 
 
 @pytest.mark.parametrize(
-    ("ours", "theirs", "said"),
+    ("ours", "theirs", "message"),
     [
         (
             np.ones((9, 2)),
@@ -254,8 +267,8 @@ def test_equal_rows_are_swapped_as_distinct_ones_are():
         ),
     ],
 )
-def test_what_is_not_of_the_same_examples_is_refused_with_both_sizes(ours, theirs, said):
-    with pytest.raises(ValueError, match=said):
+def test_what_is_not_of_the_same_examples_is_refused_with_both_sizes(ours, theirs, message):
+    with pytest.raises(ValueError, match=message):
         compare(ACCURACY, ours, theirs)
 
 
@@ -266,9 +279,9 @@ def labelled(name, rows):
 
 @pytest.mark.parametrize("num", [1, 2, 4, 8])
 def test_a_class_that_loses_all_its_examples_may_do_so_by_chance_in_one_of_two_to_their_number(num):
-    true = ["ka"] * num + ["mo"] * 50
-    rows = labelled("accuracy", list(zip(["no"] * num + ["mo"] * 50, true, strict=True)))
-    others = labelled("accuracy", list(zip(true, true, strict=True)))
+    references = ["ka"] * num + ["mo"] * 50
+    rows = labelled("accuracy", list(zip(["no"] * num + ["mo"] * 50, references, strict=True)))
+    others = labelled("accuracy", list(zip(references, references, strict=True)))
     found = {change.name: change for change in compare_classes(rows, others, num_resamples=20_000)}
     expected = 2 * 2.0**-num  # two classes are tested
     assert found["ka"].p_fall == pytest.approx(min(1, expected), abs=8 * np.sqrt(expected / 20_000))
@@ -282,10 +295,13 @@ def test_a_class_that_loses_all_its_examples_may_do_so_by_chance_in_one_of_two_t
 
 
 def test_a_class_that_rises_has_not_fallen():
-    true = ["ka"] * 20 + ["mo"] * 20
-    worse = ["mo"] * 10 + true[10:]
+    references = ["ka"] * 20 + ["mo"] * 20
+    worse = ["mo"] * 10 + references[10:]
     found = compare_classes(
-        *(labelled("accuracy", list(zip(said, true, strict=True))) for said in (true, worse))
+        *(
+            labelled("accuracy", list(zip(predictions, references, strict=True)))
+            for predictions in (references, worse)
+        )
     )
     assert [change.gain > 0 and change.p_fall > 0.9 for change in found] == [True, True]
 

@@ -26,13 +26,13 @@ def test_a_part_scores_as_its_examples_alone_do():
 
 
 def test_a_class_scores_its_f1_and_counts_how_often_it_is_true():
-    said = ["a", "a", "b", "c", "a"]
-    true = ["a", "b", "b", "b", "a"]
+    predictions = ["a", "a", "b", "c", "a"]
+    references = ["a", "b", "b", "b", "a"]
     found = score_slices(
         ACCURACY,
-        hits([s == t for s, t in zip(said, true, strict=True)]),
+        hits([s == t for s, t in zip(predictions, references, strict=True)]),
         {},
-        ACCURACY.classes(said, true),
+        ACCURACY.classes(predictions, references),
     )
     # a: 2 right, said 3 times, true twice; b: 1 right, said once, true three times.
     assert [(each.name, each.num_examples, each.value) for each in found] == [
@@ -62,8 +62,8 @@ def test_of_a_cost_the_dearer_part_is_weak():
 
 @pytest.mark.parametrize(("num", "is_weak"), [(LEAST - 1, False), (LEAST, True)])
 def test_of_few_examples_nothing_is_said(num, is_weak):
-    place = np.arange(1000)
-    found = score_slices(ACCURACY, hits(place >= num), {"few": place < num}, {})
+    index = np.arange(1000)
+    found = score_slices(ACCURACY, hits(index >= num), {"few": index < num}, {})
     assert (found[0].value, found[0].is_weak) == (0.0, is_weak)
 
 

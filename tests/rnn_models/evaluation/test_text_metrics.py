@@ -35,12 +35,12 @@ texts = st.lists(
 @given(texts)
 def test_bleu_is_sacrebleus_own_with_every_tokenizer(tokenizer, pairs):
     logging.getLogger("sacrebleu").setLevel(logging.ERROR)  # it has opinions about random texts
-    said, true = map(list, zip(*pairs, strict=True))
+    hypotheses, references = map(list, zip(*pairs, strict=True))
     metric = find_metric("bleu", tokenizer=tokenizer)
-    expected = BLEU(tokenize=tokenizer).corpus_score(said, [true]).score
-    assert float(metric.score(metric.statistics(said, true).sum(0)[None])[0]) == pytest.approx(
-        expected
-    )
+    expected = BLEU(tokenize=tokenizer).corpus_score(hypotheses, [references]).score
+    assert float(
+        metric.score(metric.statistics(hypotheses, references).sum(0)[None])[0]
+    ) == pytest.approx(expected)
 
 
 @pytest.mark.parametrize("tokenizer", INSTALLED)
@@ -51,28 +51,31 @@ def test_the_signature_names_the_tokenizer(tokenizer):
 
 @pytest.mark.parametrize("tokenizer", ["char", "zh"])
 def test_texts_without_spaces_have_a_score_and_spaces_change_nothing(tokenizer):
-    true = ["漢字文字文漢文字"] * 4
-    said = ["漢字文字文漢字文"] * 4
+    references = ["漢字文字文漢文字"] * 4
+    hypotheses = ["漢字文字文漢字文"] * 4
     scores = []
     for apart in (False, True):
-        sides = [[" ".join(text) if apart else text for text in side] for side in (said, true)]
+        sides = [
+            [" ".join(text) if apart else text for text in side]
+            for side in (hypotheses, references)
+        ]
         metric = find_metric("bleu", tokenizer=tokenizer)
         scores.append(float(metric.score(metric.statistics(*sides).sum(0)[None])[0]))
     assert scores[0] == scores[1] > 50
     by_words = find_metric("bleu")
-    assert float(by_words.score(by_words.statistics(said, true).sum(0)[None])[0]) == 0
+    assert float(by_words.score(by_words.statistics(hypotheses, references).sum(0)[None])[0]) == 0
 
 
 def test_a_better_system_without_spaces_is_better_beyond_chance():
-    true = ["漢字文字文漢文字"] * 40
-    better = [text[:-1] + "漢" for text in true]
-    worse = [text[:3] + "漢漢漢漢漢" for text in true]
+    references = ["漢字文字文漢文字"] * 40
+    better = [text[:-1] + "漢" for text in references]
+    worse = [text[:3] + "漢漢漢漢漢" for text in references]
     for tokenizer, is_better in (("char", True), ("13a", False)):
         metric = find_metric("bleu", tokenizer=tokenizer)
         found = compare(
             metric,
-            metric.statistics(better, true),
-            metric.statistics(worse, true),
+            metric.statistics(better, references),
+            metric.statistics(worse, references),
             num_resamples=300,
         )
         assert (found.p_value < 0.05) == is_better

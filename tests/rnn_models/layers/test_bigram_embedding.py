@@ -14,9 +14,9 @@ NUM_IDS = 6_000  # as many characters as a Chinese corpus has
 @pytest.fixture
 def pairs():
     torch.manual_seed(3)
-    made = PairEmbedding(NUM_IDS, 4)
-    torch.nn.init.normal_(made.table.weight)
-    return made
+    embedding = PairEmbedding(NUM_IDS, 4)
+    torch.nn.init.normal_(embedding.table.weight)
+    return embedding
 
 
 def test_a_pair_has_one_vector_wherever_it_stands_and_the_last_token_is_paired_with_padding(pairs):
@@ -27,15 +27,15 @@ def test_a_pair_has_one_vector_wherever_it_stands_and_the_last_token_is_paired_w
 
 
 def test_pairs_are_apart_by_order_and_by_either_token(pairs):
-    said = [pairs(torch.tensor([pair]))[0, 0] for pair in ([7, 8], [8, 7], [7, 9], [5, 8])]
-    assert all(not torch.equal(a, b) for i, a in enumerate(said) for b in said[:i])
+    embedded = [pairs(torch.tensor([pair]))[0, 0] for pair in ([7, 8], [8, 7], [7, 9], [5, 8])]
+    assert all(not torch.equal(a, b) for i, a in enumerate(embedded) for b in embedded[:i])
 
 
 def test_every_pair_of_a_large_vocabulary_finds_a_vector_and_few_share_one(pairs):
     ids = torch.randint(4, NUM_IDS, (1, 20_001), generator=torch.Generator().manual_seed(1))
-    places = torch.remainder(ids[:, :-1] * NUM_IDS + ids[:, 1:], NUM_BUCKETS).unique()
+    buckets = torch.remainder(ids[:, :-1] * NUM_IDS + ids[:, 1:], NUM_BUCKETS).unique()
     assert pairs(ids).shape == (1, 20_001, 4)
-    assert len(places) > 0.9 * NUM_BUCKETS * (
+    assert len(buckets) > 0.9 * NUM_BUCKETS * (
         1 - (1 - 1 / NUM_BUCKETS) ** 20_000
     )  # as many as by chance
 

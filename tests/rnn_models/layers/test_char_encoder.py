@@ -25,8 +25,8 @@ def spellings(num=F):
     return [random.integers(4, 11, 1 + (5 * i) % 6).tolist() for i in range(num)]
 
 
-def spelled(rows, places):
-    return Spelled(*Ragged.of(rows).take(np.arange(len(rows))), torch.tensor(places))
+def spelled(rows, indices):
+    return Spelled(*Ragged.of(rows).take(np.arange(len(rows))), torch.tensor(indices))
 
 
 def read_alone(encoder, row):
@@ -47,11 +47,11 @@ def read_alone(encoder, row):
 
 def test_a_token_has_the_vector_of_its_word_read_alone(encoder):
     rows = spellings()
-    places = [[4, 4, 8, 0], [1, 2, 3, 7]]
-    found = encoder(spelled(rows, places))
+    indices = [[4, 4, 8, 0], [1, 2, 3, 7]]
+    found = encoder(spelled(rows, indices))
     assert found.shape == (2, 4, 8)
     expected = torch.stack(
-        [torch.stack([read_alone(encoder, rows[i]) for i in line]) for line in places]
+        [torch.stack([read_alone(encoder, rows[i]) for i in line]) for line in indices]
     )
     torch.testing.assert_close(found, expected)
 
@@ -107,7 +107,7 @@ def test_a_tagger_learns_from_characters_what_no_id_tells(spelled_ner):
 def test_where_no_token_is_spelled_a_tagger_is_the_one_without_a_character_encoder(
     spelled_ner, ner
 ):
-    asked = fit(ner.problem, ner.examples, ner.examples, ner.sizes, spelled_ner.settings)
+    spelled_fit = fit(ner.problem, ner.examples, ner.examples, ner.sizes, spelled_ner.settings)
     plain = fit(
         ner.problem,
         ner.examples,
@@ -115,8 +115,8 @@ def test_where_no_token_is_spelled_a_tagger_is_the_one_without_a_character_encod
         ner.sizes,
         replace(spelled_ner.settings, char_encoder="none"),
     )
-    assert [step.loss for step in asked.steps] == [step.loss for step in plain.steps]
-    assert asked.weights.keys() == plain.weights.keys()
+    assert [step.loss for step in spelled_fit.steps] == [step.loss for step in plain.steps]
+    assert spelled_fit.weights.keys() == plain.weights.keys()
 
 
 def test_words_are_spelled_to_a_tagger_unless_it_is_told_otherwise(spelled_ner):

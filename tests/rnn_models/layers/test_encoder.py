@@ -157,10 +157,10 @@ def test_a_residual_connection_is_only_made_where_widths_are_equal():
 def test_reading_in_two_stretches_equals_reading_in_one(kind, activation, num_layers):
     encoder, _ = make(kind, activation, num_layers=num_layers, bidirectional=False, layer_norm=True)
     x = torch.randn(B, T, E)
-    whole, end = encoder.eval().continue_from(x, ())
+    expected, end = encoder.eval().continue_from(x, ())
     first, state = encoder.continue_from(x[:, :2], ())
     second, after = encoder.continue_from(x[:, 2:], state)
-    torch.testing.assert_close(torch.cat([first, second], dim=1), whole, rtol=1e-5, atol=1e-6)
+    torch.testing.assert_close(torch.cat([first, second], dim=1), expected, rtol=1e-5, atol=1e-6)
     torch.testing.assert_close(after, end, rtol=1e-5, atol=1e-6)
     assert {s.shape for s in end} == {(B, H)}
 
@@ -230,9 +230,9 @@ def convolved_by_hand(conv, x, left):
     for t in range(len(x)):
         total = conv.bias.clone()
         for tap in range(width):
-            place = t - left + tap * dilation
-            if 0 <= place < len(x):
-                total = total + conv.weight[:, :, tap] @ x[place]
+            position = t - left + tap * dilation
+            if 0 <= position < len(x):
+                total = total + conv.weight[:, :, tap] @ x[position]
         rows.append(torch.relu(total))
     return torch.stack(rows)
 
@@ -246,15 +246,15 @@ def test_a_convolution_follows_its_equation_at_every_step(num_layers, bidirectio
     for i, length in enumerate(LENGTHS.tolist()):
         row = x[i, :length]
         lefts = [(w - 1) // 2 if bidirectional else w - 1 for w in (3, 4, 5)]
-        made = torch.cat(
+        hidden = torch.cat(
             [convolved_by_hand(c, row, left) for c, left in zip(encoder.first, lefts, strict=True)],
             dim=1,
         )
         for layer, conv in enumerate(encoder.above, 1):
-            above = convolved_by_hand(conv, made, 2**layer if bidirectional else 2 ** (layer + 1))
-            made = made + above if residual else above
-        torch.testing.assert_close(states[i, :length], made, rtol=1e-4, atol=1e-5)
-        torch.testing.assert_close(largest[i], made.amax(0), rtol=1e-4, atol=1e-5)
+            above = convolved_by_hand(conv, hidden, 2**layer if bidirectional else 2 ** (layer + 1))
+            hidden = hidden + above if residual else above
+        torch.testing.assert_close(states[i, :length], hidden, rtol=1e-4, atol=1e-5)
+        torch.testing.assert_close(largest[i], hidden.amax(0), rtol=1e-4, atol=1e-5)
 
 
 def test_a_convolutional_encoder_is_as_wide_as_a_recurrent_one():

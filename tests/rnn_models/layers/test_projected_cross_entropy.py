@@ -30,9 +30,9 @@ def given(dtype=torch.float64):
     return states, weight, bias, torch.arange(N) % V
 
 
-def plain_nats(states, weight, bias, said, *, smoothing=0.0):
+def plain_nats(states, weight, bias, targets, *, smoothing=0.0):
     return cross_entropy(
-        linear(states, weight, bias), said, reduction="sum", label_smoothing=smoothing
+        linear(states, weight, bias), targets, reduction="sum", label_smoothing=smoothing
     )
 
 
@@ -48,9 +48,9 @@ def with_gradients(nats, inputs):
 @pytest.mark.parametrize("smoothing", [0.0, 0.1, 1.0])
 @pytest.mark.parametrize("at_once", [1, 3 * V])
 def test_the_gradient_by_every_input_is_that_of_finite_differences(at_once, smoothing):
-    *inputs, said = given()
+    *inputs, targets = given()
     assert torch.autograd.gradcheck(
-        lambda *x: projected_nats(*x, said, smoothing=smoothing, at_once=at_once), inputs
+        lambda *x: projected_nats(*x, targets, smoothing=smoothing, at_once=at_once), inputs
     )
 
 
@@ -58,22 +58,22 @@ def test_the_gradient_by_every_input_is_that_of_finite_differences(at_once, smoo
 @pytest.mark.parametrize("at_once", CUTS.values(), ids=list(CUTS))
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_nats_and_gradients_are_those_of_the_plain_cross_entropy(dtype, at_once, smoothing):
-    *inputs, said = given(dtype)
+    *inputs, targets = given(dtype)
     found = with_gradients(
-        projected_nats(*inputs, said, smoothing=smoothing, at_once=at_once), inputs
+        projected_nats(*inputs, targets, smoothing=smoothing, at_once=at_once), inputs
     )
     torch.testing.assert_close(
-        found, with_gradients(plain_nats(*inputs, said, smoothing=smoothing), inputs)
+        found, with_gradients(plain_nats(*inputs, targets, smoothing=smoothing), inputs)
     )
 
 
 @pytest.mark.parametrize("at_once", CUTS.values(), ids=list(CUTS))
 def test_nats_are_the_same_where_no_gradient_is_asked_for(at_once):
-    *inputs, said = given()
+    *inputs, targets = given()
     with torch.inference_mode():
-        found = projected_nats(*inputs, said, smoothing=0.1, at_once=at_once)
+        found = projected_nats(*inputs, targets, smoothing=0.1, at_once=at_once)
     assert not found.requires_grad
-    torch.testing.assert_close(found, plain_nats(*inputs, said, smoothing=0.1).detach())
+    torch.testing.assert_close(found, plain_nats(*inputs, targets, smoothing=0.1).detach())
 
 
 @pytest.mark.case("D18")
@@ -83,23 +83,23 @@ def test_nats_are_the_same_where_no_gradient_is_asked_for(at_once):
 def test_the_nats_without_smoothing_come_from_the_same_logits_and_have_no_gradient(
     dtype, at_once, smoothing
 ):
-    *inputs, said = given(dtype)
+    *inputs, targets = given(dtype)
     nats, plain = projected_cross_entropy.projected_cross_entropy(
-        *inputs, said, smoothing=smoothing, at_once=at_once
+        *inputs, targets, smoothing=smoothing, at_once=at_once
     )
     assert not plain.requires_grad
-    torch.testing.assert_close(plain, plain_nats(*inputs, said).detach())
+    torch.testing.assert_close(plain, plain_nats(*inputs, targets).detach())
     assert smoothing == 0.0 or float(plain) != pytest.approx(float(nats.detach()))
 
 
 def test_large_logits_neither_overflow_nor_lose_their_gradient():
-    states, weight, bias, said = given(torch.float32)
+    states, weight, bias, targets = given(torch.float32)
     inputs = [(1e4 * states).detach().requires_grad_(), weight, bias]
-    found = with_gradients(projected_nats(*inputs, said, smoothing=0.1, at_once=V), inputs)
+    found = with_gradients(projected_nats(*inputs, targets, smoothing=0.1, at_once=V), inputs)
     assert all(bool(gradient.isfinite().all()) for gradient in found[1])
     torch.testing.assert_close(
         found,
-        with_gradients(plain_nats(*inputs, said, smoothing=0.1), inputs),
+        with_gradients(plain_nats(*inputs, targets, smoothing=0.1), inputs),
         rtol=1e-4,
         atol=1e-5,
     )
@@ -107,18 +107,18 @@ def test_large_logits_neither_overflow_nor_lose_their_gradient():
 
 @pytest.mark.parametrize("fixed", [0, 1, 2])
 def test_what_needs_no_gradient_gets_none_and_changes_no_other(fixed):
-    *inputs, said = given()
-    whole = torch.autograd.grad(projected_nats(*inputs, said, at_once=V), inputs)
+    *inputs, targets = given()
+    gradients = torch.autograd.grad(projected_nats(*inputs, targets, at_once=V), inputs)
     inputs[fixed].requires_grad_(False)
-    projected_nats(*inputs, said, at_once=V).backward()
+    projected_nats(*inputs, targets, at_once=V).backward()
     assert inputs[fixed].grad is None
-    for place in {0, 1, 2} - {fixed}:
-        assert torch.equal(inputs[place].grad, whole[place])
+    for index in {0, 1, 2} - {fixed}:
+        assert torch.equal(inputs[index].grad, gradients[index])
 
 
 def test_of_no_rows_there_are_no_nats():
-    states, weight, bias, said = given()
-    nats = projected_nats(states[:0], weight, bias, said[:0], smoothing=0.1, at_once=V)
+    states, weight, bias, targets = given()
+    nats = projected_nats(states[:0], weight, bias, targets[:0], smoothing=0.1, at_once=V)
     assert [
         float(nats.detach()),
         *(float(g.abs().sum()) for g in torch.autograd.grad(nats, [weight, bias])),
@@ -127,10 +127,10 @@ def test_of_no_rows_there_are_no_nats():
 
 @pytest.mark.parametrize("at_once", [1, 3 * V])
 def test_products_have_the_bits_that_were_asked_for_and_sums_all(at_once):
-    *inputs, said = given(torch.float32)
+    *inputs, targets = given(torch.float32)
     with torch.autocast("cpu", torch.bfloat16):
-        nats = projected_nats(*inputs, said, smoothing=0.1, at_once=at_once)
-        plain = plain_nats(*inputs, said, smoothing=0.1)
+        nats = projected_nats(*inputs, targets, smoothing=0.1, at_once=at_once)
+        plain = plain_nats(*inputs, targets, smoothing=0.1)
     found = with_gradients(nats, inputs)
     expected = with_gradients(plain, inputs)
     assert {found[0].dtype, *(gradient.dtype for gradient in found[1])} == {torch.float32}
@@ -138,7 +138,7 @@ def test_products_have_the_bits_that_were_asked_for_and_sums_all(at_once):
         found[0], expected[0], rtol=1e-5, atol=0
     )  # the same logits, rounded alike
     torch.testing.assert_close(found[1], expected[1], rtol=0.02, atol=0.005)
-    assert abs(float(found[0] - plain_nats(*inputs, said, smoothing=0.1).detach())) > 1e-4
+    assert abs(float(found[0] - plain_nats(*inputs, targets, smoothing=0.1).detach())) > 1e-4
 
 
 class Largest(TorchDispatchMode):
@@ -147,9 +147,9 @@ class Largest(TorchDispatchMode):
     size = 0
 
     def __torch_dispatch__(self, function, types, args=(), kwargs=None):
-        made = function(*args, **(kwargs or {}))
-        self.size = max(self.size, made.numel() if isinstance(made, torch.Tensor) else 0)
-        return made
+        result = function(*args, **(kwargs or {}))
+        self.size = max(self.size, result.numel() if isinstance(result, torch.Tensor) else 0)
+        return result
 
 
 @pytest.mark.parametrize("is_trained", [True, False])
@@ -157,11 +157,11 @@ def test_no_more_logits_are_in_memory_than_may_be(is_trained):
     states, weight, bias = (
         torch.randn(*shape, requires_grad=True) for shape in ((60, 2), (50, 2), (50,))
     )
-    said = torch.zeros(60, dtype=torch.long)
+    targets = torch.zeros(60, dtype=torch.long)
     sizes = []
     for nats_of in (plain_nats, lambda *given: projected_nats(*given, at_once=300)):
         with Largest() as largest, torch.set_grad_enabled(is_trained):
-            nats = nats_of(states, weight, bias, said)
+            nats = nats_of(states, weight, bias, targets)
             if is_trained:
                 nats.backward()
         sizes.append(largest.size)

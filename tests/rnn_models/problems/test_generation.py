@@ -44,9 +44,9 @@ def alone(model, start, text):
     state = ()
     costs = []
     with torch.inference_mode():
-        for read, said in zip([start, *text], [*text, EOS_ID], strict=True):
-            states, state = model(torch.tensor([[read]]), state)
-            costs.append(float(-model.project(states)[0, 0].log_softmax(0)[said]))
+        for token, target in zip([start, *text], [*text, EOS_ID], strict=True):
+            states, state = model(torch.tensor([[token]]), state)
+            costs.append(float(-model.project(states)[0, 0].log_softmax(0)[target]))
     return costs
 
 
@@ -72,22 +72,22 @@ def test_joined_texts_cost_what_one_text_with_ends_within_it_costs(lengths, at_o
     model = built(joined_texts=True)
     examples = texts(*lengths)
     rows = [examples.target.row(i) for i in range(len(lengths))]
-    whole = [token for row in rows for token in (*row, EOS_ID)]
+    expected = [token for row in rows for token in (*row, EOS_ID)]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("rnn_models.problems.generation.MAX_STEPS", at_once)
         found = token_nats(model, examples)
     assert [len(costs) for costs in found] == [length + 1 for length in lengths]
     assert np.concatenate(found) == pytest.approx(
-        alone(model, BOS_ID, whole[:-1]), rel=1e-4, abs=1e-4
+        alone(model, BOS_ID, expected[:-1]), rel=1e-4, abs=1e-4
     )
 
 
 def test_a_text_longer_than_what_is_read_at_once_is_scored_with_its_state_carried(monkeypatch):
     model = built()
     examples = texts(50, 3, 21)
-    whole = token_nats(model, examples)
+    expected = token_nats(model, examples)
     monkeypatch.setattr("rnn_models.problems.generation.MAX_STEPS", 7)
-    for a, b in zip(token_nats(model, examples), whole, strict=True):
+    for a, b in zip(token_nats(model, examples), expected, strict=True):
         assert a == pytest.approx(b, rel=1e-4)
 
 
@@ -125,7 +125,7 @@ def test_the_windows_of_an_epoch_say_each_token_once_and_start_each_text_from_it
                 begun.append(owner)
     assert sorted(begun) == list(range(len(lengths)))
     assert sum(map(len, seen.values())) == sum(lengths) + len(lengths)
-    assert {i: sorted(said) for i, said in seen.items()} == {
+    assert {i: sorted(tokens) for i, tokens in seen.items()} == {
         i: sorted([*examples.target.row(i), EOS_ID]) for i in range(len(lengths))
     }
 
@@ -133,10 +133,10 @@ def test_the_windows_of_an_epoch_say_each_token_once_and_start_each_text_from_it
 def test_the_loss_in_windows_is_that_of_the_whole_texts():
     model = built()
     examples = texts(23, 9, 14, labels=[[1], [], [0]])
-    whole = mean_loss(PROBLEM, model, examples, SETTINGS)
+    expected = mean_loss(PROBLEM, model, examples, SETTINGS)
     for window in (1, 5, 99):
         changed = SETTINGS.with_changes({"bptt_window": window, "batch_size": 1})
-        assert mean_loss(PROBLEM, model, examples, changed) == pytest.approx(whole, rel=1e-5)
+        assert mean_loss(PROBLEM, model, examples, changed) == pytest.approx(expected, rel=1e-5)
 
 
 def test_a_window_goes_on_with_the_state_before_but_not_with_its_gradient():
@@ -176,8 +176,8 @@ def test_what_follows_a_label_is_learnt_and_said(window):
     rows = [(k, songs[k]) for k in (0, 1, 2)] * 20
     examples = Examples(Ragged.of([[k] for k, _ in rows]), Ragged.of([song for _, song in rows]))
     model = fitted(examples, bptt_window=window, temperature=0.0, batch_size=12)
-    asked = Examples(Ragged.of([[2], [0], [1]]), Ragged.of([[], [], []]))
-    assert [output.ids for output in predict(model, asked.batch(np.arange(3)))] == [
+    requests = Examples(Ragged.of([[2], [0], [1]]), Ragged.of([[], [], []]))
+    assert [output.ids for output in predict(model, requests.batch(np.arange(3)))] == [
         songs[2],
         songs[0],
         songs[1],
@@ -232,8 +232,12 @@ def test_a_running_text_goes_on_over_its_lines():
 def test_one_to_one_is_a_text_of_length_one():
     examples = Examples(Ragged.of([[0], [1], [2]] * 4), Ragged.of([[7], [4], [9]] * 4))
     model = fitted(examples, bptt_window=1, temperature=0.0, sample_length=1)
-    asked = Examples(Ragged.of([[2], [0], [1]]), Ragged.of([[], [], []]))
-    assert [output.ids for output in predict(model, asked.batch(np.arange(3)))] == [[9], [7], [4]]
+    requests = Examples(Ragged.of([[2], [0], [1]]), Ragged.of([[], [], []]))
+    assert [output.ids for output in predict(model, requests.batch(np.arange(3)))] == [
+        [9],
+        [7],
+        [4],
+    ]
 
 
 @pytest.mark.case("B7")

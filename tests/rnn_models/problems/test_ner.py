@@ -32,7 +32,7 @@ def valid_paths(length):
             yield path
 
 
-def asked(posed, index, **changes):
+def predict_with(posed, index, **changes):
     """A model with more outputs, its output for one example, and all paths with probabilities."""
     model = posed.model(**changes)
     batch = posed.batch([index])
@@ -59,7 +59,7 @@ each_scheme = pytest.mark.parametrize("scheme", ["bio", "bioes"])
 def test_how_sure_a_tagger_is_of_a_tag_sums_all_paths_that_have_it(
     ner_of_all_lengths, length, scheme
 ):
-    output, likely = asked(
+    output, likely = predict_with(
         ner_of_all_lengths, short(ner_of_all_lengths, length), confidences=True, tag_scheme=scheme
     )
     expected = [
@@ -75,7 +75,7 @@ def test_how_sure_a_tagger_is_of_an_entity_sums_all_paths_that_have_just_it(
 ):
     posed = ner_of_all_lengths
     index = short(posed, length)
-    output, likely = asked(posed, index, confidences=True, tag_scheme=scheme)
+    output, likely = predict_with(posed, index, confidences=True, tag_scheme=scheme)
     found = entities_of([TAGS[i] for i in output.ids])
     assert found or length == 1
     expected = []
@@ -92,7 +92,7 @@ def has(path, entity, kind):
 
 @each_scheme
 def test_the_other_outputs_are_the_next_likeliest_paths(ner_of_all_lengths, scheme):
-    output, likely = asked(
+    output, likely = predict_with(
         ner_of_all_lengths, short(ner_of_all_lengths, 4), num_best=6, tag_scheme=scheme
     )
     best = sorted(likely.items(), key=lambda item: -item[1])[:6]
@@ -103,7 +103,7 @@ def test_the_other_outputs_are_the_next_likeliest_paths(ner_of_all_lengths, sche
 
 
 def test_a_single_token_has_no_more_outputs_than_valid_tags(ner_of_all_lengths):
-    output, _ = asked(ner_of_all_lengths, short(ner_of_all_lengths, 1), num_best=9)
+    output, _ = predict_with(ner_of_all_lengths, short(ner_of_all_lengths, 1), num_best=9)
     assert sorted([output.ids, *(other.ids for other in output.others)]) == [[0], [1], [3]]
 
 
@@ -166,7 +166,7 @@ def test_every_valid_path_of_one_scheme_is_exactly_one_of_the_other(length):
     paths = torch.tensor(list(valid_paths(length)))
     learnt = scheme.to_model_tags(paths, torch.full((len(paths),), length))
     assert {tuple(path) for path in learnt.tolist()} == lawful
-    assert torch.equal(scheme.said[learnt], paths)
+    assert torch.equal(scheme.dataset_tags[learnt], paths)
 
 
 def test_an_entity_ends_where_its_sequence_does():
@@ -180,8 +180,10 @@ def test_the_loss_of_a_lax_tagger_counts_more_paths_and_its_decoding_no_more(ner
     lax = ner.model(strict_likelihood=False)
     with torch.inference_mode():
         assert ner.problem.loss(lax, ner.batch())[0] > ner.problem.loss(strict, ner.batch())[0]
-        said = [[o.ids for o in ner.problem.predict(model, ner.batch())] for model in (strict, lax)]
-    assert said[0] == said[1]
+        predictions = [
+            [o.ids for o in ner.problem.predict(model, ner.batch())] for model in (strict, lax)
+        ]
+    assert predictions[0] == predictions[1]
 
 
 def test_emissions_of_fewer_bits_have_best_paths_and_confidences(ner):

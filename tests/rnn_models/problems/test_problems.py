@@ -100,7 +100,7 @@ def test_a_loss_is_a_sum_in_nats_over_the_units_of_a_batch(posed):
     batch = posed.batch()
     nats, units, _ = posed.problem.loss(model, batch)
     expected = {"example": len(batch), "token": int(batch.target_lengths.sum())}[posed.problem.unit]
-    ends = len(batch) if posed.says_text else 0  # the end of a text is said too
+    ends = len(batch) if posed.is_text else 0  # the end of a text is said too
     assert (nats.shape, units) == ((), expected + ends)
     assert float(nats.detach()) > 0
 
@@ -192,9 +192,9 @@ def test_the_probability_of_a_tag_sequence_is_that_of_its_loss(ner):
 
 
 def test_a_decoder_reads_the_target_one_step_late_and_says_its_end():
-    read, said = shifted(torch.tensor([[7, 8], [9, PAD_ID]]), torch.tensor([2, 1]))
-    assert read.tolist() == [[BOS_ID, 7, 8], [BOS_ID, 9, PAD_ID]]
-    assert said.tolist() == [[7, 8, EOS_ID], [9, EOS_ID, PAD_ID]]
+    inputs, targets = shifted(torch.tensor([[7, 8], [9, PAD_ID]]), torch.tensor([2, 1]))
+    assert inputs.tolist() == [[BOS_ID, 7, 8], [BOS_ID, 9, PAD_ID]]
+    assert targets.tolist() == [[7, 8, EOS_ID], [9, EOS_ID, PAD_ID]]
 
 
 def test_a_decoder_does_not_see_the_future(translation):
@@ -217,8 +217,8 @@ def test_decoding_step_by_step_equals_teacher_forcing(translation, encoder):
     for t in range(read.shape[1]):
         attended, _, state = model.decode(read[:, t : t + 1], memory, state)
         steps.append(attended)
-    whole = model(batch.source, batch.source_lengths, read)
-    torch.testing.assert_close(torch.cat(steps, dim=1), whole, rtol=1e-5, atol=1e-5)
+    expected = model(batch.source, batch.source_lengths, read)
+    torch.testing.assert_close(torch.cat(steps, dim=1), expected, rtol=1e-5, atol=1e-5)
 
 
 @pytest.mark.parametrize("beam_width", [1, 4])
@@ -228,19 +228,19 @@ def test_the_score_of_a_translation_is_the_mean_probability_of_its_tokens(transl
     batch = translation.batch([i])
     with torch.inference_mode():
         (output,) = translation.problem.predict(model, batch)
-        said = [*output.ids, EOS_ID][: int(2 * batch.source_lengths[0] + 10)]
+        targets = [*output.ids, EOS_ID][: int(2 * batch.source_lengths[0] + 10)]
         logits = model.project(
-            model(batch.source, batch.source_lengths, torch.tensor([[BOS_ID, *said[:-1]]]))
+            model(batch.source, batch.source_lengths, torch.tensor([[BOS_ID, *targets[:-1]]]))
         )[0]
         logits[:, [PAD_ID, BOS_ID]] = float("-inf")  # what a decoder never says
-    nats = -logits.log_softmax(1)[range(len(said)), said].mean()
+    nats = -logits.log_softmax(1)[range(len(targets)), targets].mean()
     assert output.score == pytest.approx(float((-nats).exp()), rel=1e-4)
 
 
-def smoothed_by_hand(logits, said, share):
+def smoothed_by_hand(logits, targets, share):
     """A share of the target spread evenly over all ids, written out."""
     log_probabilities = logits.log_softmax(-1)
-    right = log_probabilities.gather(-1, said[..., None]).squeeze(-1)
+    right = log_probabilities.gather(-1, targets[..., None]).squeeze(-1)
     return -((1 - share) * right + share * log_probabilities.mean(-1)).sum()
 
 

@@ -27,7 +27,7 @@ def predicted(posed, model, indices=None):
         return posed.problem.predict(model, posed.batch(indices))
 
 
-def eager_to_say(model, token, nats=50.0):
+def with_raised_logit(model, token, nats=50.0):
     """A model that says one id wherever it may."""
     with torch.no_grad():
         model.bias[token] += nats
@@ -40,11 +40,11 @@ def test_decoding_step_by_step_equals_teacher_forcing_for_each_decoder(translati
     batch = translation.batch()
     read, _ = shifted(batch.target, batch.target_lengths)
     memory, state = model.encode(batch.source, batch.source_lengths)
-    whole, looked, _ = model.decode(read, memory, state)
+    expected, attention, _ = model.decode(read, memory, state)
     for t in range(read.shape[1]):
-        attended, place, state = model.decode(read[:, t : t + 1], memory, state)
-        torch.testing.assert_close(attended, whole[:, t : t + 1], rtol=1e-5, atol=1e-5)
-        torch.testing.assert_close(place, looked[:, t : t + 1], rtol=1e-5, atol=1e-5)
+        attended, step_weights, state = model.decode(read[:, t : t + 1], memory, state)
+        torch.testing.assert_close(attended, expected[:, t : t + 1], rtol=1e-5, atol=1e-5)
+        torch.testing.assert_close(step_weights, attention[:, t : t + 1], rtol=1e-5, atol=1e-5)
 
 
 @DECODERS
@@ -87,7 +87,7 @@ def test_input_feeding_equals_a_recurrence_that_is_run_one_step_at_a_time(transl
 def stepwise(model, read, memory, state):
     *hidden, fed = state
     steps = []
-    places = []
+    attention = []
     for t in range(read.shape[1]):
         inputs = torch.cat([model.target_embedding(read[:, t : t + 1]), fed[:, None]], dim=2)
         before = tuple(h[None] for h in hidden)
@@ -96,8 +96,8 @@ def stepwise(model, read, memory, state):
         attended, looked = model.attention(states, memory)
         fed = attended[:, 0]
         steps.append(attended)
-        places.append(looked)
-    return torch.cat(steps, dim=1), torch.cat(places, dim=1), None
+        attention.append(looked)
+    return torch.cat(steps, dim=1), torch.cat(attention, dim=1), None
 
 
 def test_what_is_fed_has_one_dropout_mask_for_all_steps(translation):
@@ -186,8 +186,8 @@ class Lines:
         self.batch = batch
         self.known = {}
 
-    def log_probability(self, said):
-        return sum(self.following(tuple(said[:n]))[said[n]] for n in range(len(said)))
+    def log_probability(self, ids):
+        return sum(self.following(tuple(ids[:n]))[ids[n]] for n in range(len(ids)))
 
     def following(self, text):
         if text not in self.known:
@@ -218,7 +218,7 @@ def test_more_best_texts_than_beams_are_refused(translation):
 
 
 def test_a_text_is_cut_at_the_ratio_of_its_source_and_ten_more(translation):
-    model = eager_to_say(translation.model(max_length_ratio=1.5), 9)
+    model = with_raised_logit(translation.model(max_length_ratio=1.5), 9)
     lengths = translation.examples.source.lengths
     assert [len(output.ids) for output in predicted(translation, model)] == [
         int(1.5 * n + 10) for n in lengths
@@ -227,7 +227,9 @@ def test_a_text_is_cut_at_the_ratio_of_its_source_and_ten_more(translation):
 
 @FEEDING
 def test_an_unknown_word_is_never_said_where_it_may_not_be_copied(translation, input_feeding):
-    model = eager_to_say(translation.model(input_feeding=input_feeding, copy_unknown=False), UNK_ID)
+    model = with_raised_logit(
+        translation.model(input_feeding=input_feeding, copy_unknown=False), UNK_ID
+    )
     assert all(
         UNK_ID not in output.ids and not output.copied for output in predicted(translation, model)
     )
@@ -235,7 +237,7 @@ def test_an_unknown_word_is_never_said_where_it_may_not_be_copied(translation, i
 
 @FEEDING
 def test_a_copy_is_of_the_source_word_that_is_attended_to_most(translation, input_feeding):
-    model = eager_to_say(
+    model = with_raised_logit(
         translation.model(input_feeding=input_feeding, copy_unknown=True, num_best=2), UNK_ID, 2.0
     )
     num_copies = 0
@@ -246,10 +248,10 @@ def test_a_copy_is_of_the_source_word_that_is_attended_to_most(translation, inpu
                 torch.tensor([[BOS_ID, *text.ids]]),
                 *model.encode(batch.source, batch.source_lengths),
             )
-            places = looked[0].argmax(1).tolist()
+            positions = looked[0].argmax(1).tolist()
             expected = [
-                place if said == UNK_ID else -1
-                for said, place in zip(text.ids, places, strict=False)
+                position if token == UNK_ID else -1
+                for token, position in zip(text.ids, positions, strict=False)
             ]
             assert text.copied == (expected if UNK_ID in text.ids else [])
             num_copies += UNK_ID in text.ids
@@ -258,5 +260,5 @@ def test_a_copy_is_of_the_source_word_that_is_attended_to_most(translation, inpu
 
 def test_a_known_word_is_no_copy(translation):
     model = translation.model(copy_unknown=True)
-    model = eager_to_say(model, UNK_ID, -50.0)
+    model = with_raised_logit(model, UNK_ID, -50.0)
     assert not any(output.copied for output in predicted(translation, model))

@@ -129,7 +129,7 @@ def test_gradients_equal_the_hand_written_recursion_full_and_truncated(activatio
         np.testing.assert_allclose(found.numpy(), by_hand, rtol=1e-10, atol=1e-12)
 
 
-def made(kind, activation, **changes):
+def make_encoder(kind, activation, **changes):
     torch.manual_seed(2)
     settings = TrainSettings(
         encoder=kind,
@@ -149,7 +149,7 @@ def test_a_window_as_long_as_the_sequence_is_full_bptt_to_the_last_bit(
 ):
     found = []
     for window in (0, T, 10 * T):
-        encoder = made(kind, activation, num_layers=num_layers, bptt_window=window)
+        encoder = make_encoder(kind, activation, num_layers=num_layers, bptt_window=window)
         torch.manual_seed(3)
         x = torch.randn(B, T, E, requires_grad=True)
         states, last = encoder(x, torch.tensor([T, 3, 5]))
@@ -162,7 +162,7 @@ def test_a_window_as_long_as_the_sequence_is_full_bptt_to_the_last_bit(
 @pytest.mark.parametrize("num_layers", [1, 3])
 @EVERY_CELL
 def test_no_gradient_crosses_a_cut_but_the_state_does(kind, activation, num_layers):
-    encoder = made(
+    encoder = make_encoder(
         kind, activation, num_layers=num_layers, layer_norm=True, residual=True, bptt_window=3
     )
     window = 3
@@ -174,7 +174,7 @@ def test_no_gradient_crosses_a_cut_but_the_state_does(kind, activation, num_laye
         assert not reached[:, :begin].any()
         assert not reached[:, t + 1 :].any()
         assert reached[:, begin : t + 1].flatten(2).any(2).all()
-    untouched, _ = made(
+    untouched, _ = make_encoder(
         kind, activation, num_layers=num_layers, layer_norm=True, residual=True
     ).continue_from(x, ())
     torch.testing.assert_close(
@@ -186,16 +186,16 @@ def test_no_gradient_crosses_a_cut_but_the_state_does(kind, activation, num_laye
 def test_windows_read_one_after_the_other_equal_cuts_within_one_reading(kind, activation):
     x = torch.randn(B, T, E)
     upstream = torch.randn(B, T, H)
-    whole = made(kind, activation, num_layers=2, bptt_window=3)
-    (whole.continue_from(x, ())[0] * upstream).sum().backward()
-    parts = made(kind, activation, num_layers=2)
+    single = make_encoder(kind, activation, num_layers=2, bptt_window=3)
+    (single.continue_from(x, ())[0] * upstream).sum().backward()
+    parts = make_encoder(kind, activation, num_layers=2)
     state = ()
     for start in range(0, T, 3):
         states, state = parts.continue_from(
             x[:, start : start + 3], carry_state(state, torch.zeros(B, dtype=torch.bool))
         )
         (states * upstream[:, start : start + 3]).sum().backward()
-    for one, other in zip(whole.parameters(), parts.parameters(), strict=True):
+    for one, other in zip(single.parameters(), parts.parameters(), strict=True):
         torch.testing.assert_close(one.grad, other.grad, rtol=1e-4, atol=1e-5)
 
 
@@ -215,11 +215,11 @@ def padded(lengths):
 
 @given(st.lists(st.integers(1, 9), min_size=1, max_size=4), st.integers(1, 10))
 def test_windows_hold_every_real_step_once_and_only_the_first_is_a_start(lengths, size):
-    whole = padded(lengths)
-    windows = list(bptt_windows(whole, size))
-    assert torch.equal(torch.cat([w.inputs for w in windows], dim=1), whole.inputs)
-    assert torch.equal(torch.cat([w.targets for w in windows], dim=1), whole.targets)
-    assert torch.equal(sum(w.lengths for w in windows), whole.lengths)
+    batch = padded(lengths)
+    windows = list(bptt_windows(batch, size))
+    assert torch.equal(torch.cat([w.inputs for w in windows], dim=1), batch.inputs)
+    assert torch.equal(torch.cat([w.targets for w in windows], dim=1), batch.targets)
+    assert torch.equal(sum(w.lengths for w in windows), batch.lengths)
     assert sum(w.num_tokens for w in windows) == sum(lengths)
     assert [bool(w.is_start.all()) for w in windows] == [True] + [False] * (len(windows) - 1)
     for number, window in enumerate(windows):
@@ -272,10 +272,12 @@ def test_an_adaptive_clip_allows_a_percentile_of_the_norms_so_far(norms, share):
 
 def test_an_adaptive_clip_goes_on_from_the_norms_it_is_given():
     settings = TrainSettings(clipping="adaptive", clip_percentile=50.0)
-    whole = Clipper(settings)
+    uninterrupted = Clipper(settings)
     for norm in (4.0, 1.0, 9.0):
-        clipped(whole, [[norm]])
-    assert clipped(Clipper(settings, [4.0, math.nan, 1.0, 9.0]), [[2.0]]) == clipped(whole, [[2.0]])
+        clipped(uninterrupted, [[norm]])
+    assert clipped(Clipper(settings, [4.0, math.nan, 1.0, 9.0]), [[2.0]]) == clipped(
+        uninterrupted, [[2.0]]
+    )
 
 
 def test_a_norm_that_is_not_finite_is_not_remembered():

@@ -54,7 +54,7 @@ def fitted(posed, problem=None, **options):
     )
 
 
-def told(history):
+def losses_and_scores(history):
     """All numbers of a history but the times."""
     steps = [replace(step, tokens_per_second=0.0) for step in history.steps]
     return steps, [replace(epoch, seconds=0.0) for epoch in history.epochs], history.ended
@@ -72,7 +72,7 @@ def test_a_tiny_model_learns_eight_rows_by_heart(posed, encoder):
     keen = KEEN | {"encoder": encoder, "max_epochs": 200 if encoder == "cnn" else 80}
     model = posed.problem.build(posed.sizes, posed.settings.with_changes(keen))
     load_weights(model, fitted(posed, **keen).weights)
-    predictions, targets = posed.recited(model)
+    predictions, targets = posed.predictions_and_targets(model)
     if posed.is_number:
         targets = pytest.approx(np.asarray(targets), abs=0.1)
         predictions = np.asarray(predictions)
@@ -91,7 +91,7 @@ def test_the_same_seed_gives_the_same_training_to_the_last_bit(posed_larger, enc
     first = fitted(posed_larger, **options)
     torch.rand(7)  # the state of the global generator must not matter
     second = fitted(posed_larger, **options)
-    assert told(first) == told(second)
+    assert losses_and_scores(first) == losses_and_scores(second)
     assert are_equal(first.weights, second.weights)
 
 
@@ -114,7 +114,7 @@ for name in problem_names():
 
 def test_another_process_comes_to_the_same_weights():
     """Nothing hangs on an order that Python chooses by chance, process by process."""
-    said = [
+    outputs = [
         subprocess.run(
             [sys.executable, "-c", WEIGHTS_OF_ALL],
             env=os.environ | {"PYTHONHASHSEED": seed},
@@ -125,8 +125,8 @@ def test_another_process_comes_to_the_same_weights():
         ).stdout
         for seed in ("1", "2")
     ]
-    assert said[0] == said[1]
-    assert len(said[0].split()) == len(problem_names())
+    assert outputs[0] == outputs[1]
+    assert len(outputs[0].split()) == len(problem_names())
 
 
 def test_a_training_leaves_the_global_generator_as_it_was(sentiment):
@@ -152,15 +152,19 @@ def test_a_training_killed_after_each_epoch_ends_as_one_that_was_not(
     def kill(_):
         raise KilledError
 
-    whole = fitted(posed_larger, schedule=schedule, resume=tmp_path / "whole.safetensors")
+    uninterrupted = fitted(
+        posed_larger, schedule=schedule, resume=tmp_path / "uninterrupted.safetensors"
+    )
     parts, kills = go_on_until_done(
         posed_larger, tmp_path / "parts.safetensors", schedule=schedule, on_epoch=kill
     )
     assert kills == 3
-    assert told(parts) == told(whole)
-    assert are_equal(parts.weights, whole.weights)
+    assert losses_and_scores(parts) == losses_and_scores(uninterrupted)
+    assert are_equal(parts.weights, uninterrupted.weights)
     # The files hold the last weights and the optimiser's state as well.
-    assert are_equal(*(load_file(tmp_path / f"{name}.safetensors") for name in ("whole", "parts")))
+    assert are_equal(
+        *(load_file(tmp_path / f"{name}.safetensors") for name in ("uninterrupted", "parts"))
+    )
 
 
 def test_a_training_killed_within_an_epoch_ends_as_one_that_was_not(posed_larger, tmp_path):
@@ -171,11 +175,11 @@ def test_a_training_killed_within_an_epoch_ends_as_one_that_was_not(posed_larger
             left.remove(step.step)
             raise KilledError
 
-    whole = fitted(posed_larger)
+    uninterrupted = fitted(posed_larger)
     parts, kills = go_on_until_done(posed_larger, tmp_path / "parts.safetensors", on_step=kill)
     assert kills == 3
-    assert told(parts) == told(whole)
-    assert are_equal(parts.weights, whole.weights)
+    assert losses_and_scores(parts) == losses_and_scores(uninterrupted)
+    assert are_equal(parts.weights, uninterrupted.weights)
 
 
 def test_a_finished_training_is_not_gone_on_with(sentiment, tmp_path):

@@ -180,18 +180,18 @@ def test_an_average_is_in_the_model_only_while_it_is_applied():
 @pytest.mark.parametrize("changes", [{"average_epochs": 3}, {"average_steps": 5}])
 def test_an_average_goes_on_from_what_was_saved(changes):
     model = nn.Linear(2, 3)
-    whole = averaged(model, **changes)
+    uninterrupted = averaged(model, **changes)
     for number in range(4):
         moved(model, number)
-        whole.add_step(number)
-        whole.add_epoch()
+        uninterrupted.add_step(number)
+        uninterrupted.add_epoch()
     restored = averaged(model, **changes)
-    restored.restore({name: tensor.clone() for name, tensor in whole.tensors().items()})
+    restored.restore({name: tensor.clone() for name, tensor in uninterrupted.tensors().items()})
     moved(model, 9.0)
-    for averaging in (whole, restored):
+    for averaging in (uninterrupted, restored):
         averaging.add_step(4)
         averaging.add_epoch()
-    assert are_equal(restored.weights(), whole.weights())
+    assert are_equal(restored.weights(), uninterrupted.weights())
 
 
 @pytest.mark.parametrize("changes", [{"average_epochs": 2}, {"average_steps": 3}])
@@ -222,10 +222,10 @@ def trained(posed, parts):
 
 
 def test_gradients_of_several_batches_are_those_of_one_of_all_their_examples(posed):
-    whole, gradients = trained(posed, [range(8)])
+    single, gradients = trained(posed, [range(8)])
     parts, summed = trained(posed, [[0, 1, 2], [3, 4, 5, 6], [7]])
-    assert parts.loss == pytest.approx(whole.loss, rel=1e-5)
-    assert parts.gradient_norm == pytest.approx(whole.gradient_norm, rel=1e-4)
+    assert parts.loss == pytest.approx(single.loss, rel=1e-5)
+    assert parts.gradient_norm == pytest.approx(single.gradient_norm, rel=1e-4)
     torch.testing.assert_close(summed, gradients, rtol=1e-4, atol=1e-6)
 
 

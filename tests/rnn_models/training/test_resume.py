@@ -16,7 +16,7 @@ from tests.rnn_models.training.test_loop import (
     are_equal,
     fitted,
     go_on_until_done,
-    told,
+    losses_and_scores,
 )
 
 WAYS = {
@@ -42,7 +42,7 @@ def test_a_training_killed_at_any_step_ends_as_one_that_was_not(posed_larger, ch
         if len(seen) % 3 == 0:
             raise KilledError
 
-    whole = fitted(posed_larger, resume=tmp_path / "whole.safetensors", **changes)
+    uninterrupted = fitted(posed_larger, resume=tmp_path / "uninterrupted.safetensors", **changes)
     parts, kills = go_on_until_done(
         posed_larger,
         tmp_path / "parts.safetensors",
@@ -51,10 +51,14 @@ def test_a_training_killed_at_any_step_ends_as_one_that_was_not(posed_larger, ch
         **changes,
     )
     assert kills > 2
-    assert len(seen) <= len(whole.steps) + kills  # of each kill one step is made again, no epoch
-    assert told(parts) == told(whole)
-    assert are_equal(parts.weights, whole.weights)
-    assert are_equal(*(load_file(tmp_path / f"{name}.safetensors") for name in ("whole", "parts")))
+    assert (
+        len(seen) <= len(uninterrupted.steps) + kills
+    )  # of each kill one step is made again, no epoch
+    assert losses_and_scores(parts) == losses_and_scores(uninterrupted)
+    assert are_equal(parts.weights, uninterrupted.weights)
+    assert are_equal(
+        *(load_file(tmp_path / f"{name}.safetensors") for name in ("uninterrupted", "parts"))
+    )
 
 
 def test_a_limit_of_steps_ends_a_training_within_an_epoch_in_good_order(posed_larger):
@@ -62,7 +66,7 @@ def test_a_limit_of_steps_ends_a_training_within_an_epoch_in_good_order(posed_la
     num = len(free.steps) // 2
     history = fitted(posed_larger, schedule="constant", max_steps=num)
     assert (len(history.steps), history.ended) == (num, "max_steps")
-    assert told(history)[0] == told(free)[0][:num]
+    assert losses_and_scores(history)[0] == losses_and_scores(free)[0][:num]
     assert [epoch.is_whole for epoch in history.epochs] == [True, False]
     assert history.epochs[-1].last_step == num - 1
     assert math.isfinite(history.epochs[-1].validation_loss)
@@ -100,15 +104,15 @@ def test_a_training_gone_on_after_its_limit_ends_as_one_without(posed_larger, ch
     limited = fitted(posed_larger, resume=path, max_steps=10, **options)
     assert not limited.epochs[-1].is_whole
     gone_on = fitted(posed_larger, resume=path, **options)
-    whole = fitted(posed_larger, **options)
-    assert told(gone_on) == told(whole)
-    assert are_equal(gone_on.weights, whole.weights)
+    uninterrupted = fitted(posed_larger, **options)
+    assert losses_and_scores(gone_on) == losses_and_scores(uninterrupted)
+    assert are_equal(gone_on.weights, uninterrupted.weights)
 
 
 def test_a_limited_training_started_again_comes_to_the_same_end(posed_larger, tmp_path):
     path = tmp_path / "state.safetensors"
     first, second = (fitted(posed_larger, resume=path, max_steps=10) for _ in range(2))
-    assert told(second) == told(first)
+    assert losses_and_scores(second) == losses_and_scores(first)
     assert are_equal(second.weights, first.weights)
 
 

@@ -145,7 +145,7 @@ def test_the_score_of_an_epoch_is_the_first_metric_of_what_its_weights_say(posed
     model = posed.problem.build(posed.sizes, posed.settings.with_changes({"beam_width": 1}))
     load_weights(model, history.weights)
     targets = [posed.examples.target.row(i) for i in range(len(posed.examples))]
-    said, true = (
+    predictions, references = (
         [posed.problem.output.from_ids(ids, posed.sizes.labels) for ids in rows]
         for rows in (
             map(
@@ -156,7 +156,7 @@ def test_the_score_of_an_epoch_is_the_first_metric_of_what_its_weights_say(posed
         )
     )
     metric = find_metric(posed.problem.metrics[0])
-    expected = metric.score(metric.statistics(said, true).sum(0, keepdims=True))[0]
+    expected = metric.score(metric.statistics(predictions, references).sum(0, keepdims=True))[0]
     assert history.best.validation_score == pytest.approx(expected)
 
 
@@ -183,23 +183,23 @@ def test_every_problem_chooses_its_epoch_by_its_headline_unless_a_setting_says_o
 def test_of_many_rows_some_are_scored_always_the_same_ones(posed_answer, monkeypatch):
     posed = posed_answer
     many = 10 * MAX_ROWS
-    most = MAX_DECODED_ROWS if posed.says_text else MAX_ROWS
+    most = MAX_DECODED_ROWS if posed.is_text else MAX_ROWS
     rows = scored_rows(posed.problem, many)
     assert (len(rows), len(set(rows.tolist())), rows[0], rows[-1]) == (most, most, 0, many - 1)
     assert scored_rows(posed.problem, 7).tolist() == list(range(7))
     monkeypatch.setattr(validation, "MAX_DECODED_ROWS", 3)
     monkeypatch.setattr(validation, "MAX_ROWS", 3)
     model = posed.model()
-    asked = []
+    scored = []
     monkeypatch.setattr(
-        validation, "predict_all", lambda *given: asked.append(given[2]) or predict_all(*given)
+        validation, "predict_all", lambda *given: scored.append(given[2]) or predict_all(*given)
     )
     headline_score(posed.problem, model, posed.examples, posed.sizes, loss=0.0)
     chosen = scored_rows(posed.problem, len(posed.examples))
-    assert [asked[0].source.row(i) for i in range(3)] == [
+    assert [scored[0].source.row(i) for i in range(3)] == [
         posed.examples.source.row(int(i)) for i in chosen
     ]
-    assert [asked[0].target.row(i) for i in range(3)] == [
+    assert [scored[0].target.row(i) for i in range(3)] == [
         posed.examples.target.row(int(i)) for i in chosen
     ]
 
@@ -208,7 +208,7 @@ def test_examples_that_are_selected_keep_their_spellings(spelled_ner):
     some = spelled_ner.examples.select(np.asarray([4, 1]))
     found = some.batch(np.arange(2))
     expected = spelled_ner.examples.batch(np.asarray([4, 1]))
-    for name in ("characters", "lengths", "places"):
+    for name in ("characters", "lengths", "indices"):
         assert torch.equal(getattr(found.spelled, name), getattr(expected.spelled, name))
     assert torch.equal(found.source, expected.source)
 

@@ -18,11 +18,11 @@ from tests.rnn_models.tiny_language_model import (
     SETTINGS,
     SIZES,
     cut,
-    made,
+    make_model,
     texts,
     window_loss,
 )
-from tests.rnn_models.training.test_loop import KilledError, are_equal, told
+from tests.rnn_models.training.test_loop import KilledError, are_equal, losses_and_scores
 
 
 def fitted(examples, problem=PROBLEM, *, resume=None, on_step=lambda step: None, **changes):
@@ -75,13 +75,13 @@ def test_a_window_begins_with_the_state_that_the_one_before_left():
 @EVERY_CELL
 def test_the_loss_in_windows_is_that_of_the_whole_text(kind, activation):
     examples = texts(23, 9, 14)
-    model = made(encoder=kind, activation=activation)
-    whole = mean_loss(PROBLEM, model, examples, replace(SETTINGS, bptt_window=0))
+    model = make_model(encoder=kind, activation=activation)
+    expected = mean_loss(PROBLEM, model, examples, replace(SETTINGS, bptt_window=0))
     for window in (1, 5, 99):
         found = mean_loss(
             PROBLEM, model, examples, replace(SETTINGS, bptt_window=window, batch_size=1)
         )
-        assert found == pytest.approx(whole, rel=1e-5)
+        assert found == pytest.approx(expected, rel=1e-5)
 
 
 @EVERY_CELL
@@ -104,7 +104,7 @@ def test_a_training_in_windows_repeats_itself_to_the_last_bit(encoder):
     first, second = (
         fitted(texts(50, 20), encoder=encoder, dropout=0.2, recurrent_dropout=0.2) for _ in range(2)
     )
-    assert told(first) == told(second)
+    assert losses_and_scores(first) == losses_and_scores(second)
     assert are_equal(first.weights, second.weights)
 
 
@@ -132,10 +132,10 @@ def test_the_carried_state_survives_a_lost_machine(encoder, tmp_path):
                 continue
 
     parts = go_on()
-    whole = fitted(examples, encoder=encoder)
-    assert len(whole.steps) < len(seen) < 2 * len(whole.steps)
-    assert told(parts) == told(whole)
-    assert are_equal(parts.weights, whole.weights)
+    uninterrupted = fitted(examples, encoder=encoder)
+    assert len(uninterrupted.steps) < len(seen) < 2 * len(uninterrupted.steps)
+    assert losses_and_scores(parts) == losses_and_scores(uninterrupted)
+    assert are_equal(parts.weights, uninterrupted.weights)
 
 
 def test_a_model_that_carries_its_state_predicts_what_lies_beyond_its_window():

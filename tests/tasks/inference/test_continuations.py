@@ -43,7 +43,7 @@ def predictor(
         settings={},
     )
     tokens.folder.mkdir(parents=True)
-    chosen = default_settings(kind, is_said=True)
+    chosen = default_settings(kind, is_generated=True)
     encoder, _ = write_token_set(
         tokens.folder, dict.fromkeys(SPLITS, Stream(lambda: iter([table]))), kind, chosen
     )

@@ -14,7 +14,7 @@ from tasks.store.growing_files import seal_path
 from tests.tasks.growing import Table, ingest, last, of_files, of_table, texts, write
 
 KEPT = Partition(
-    split="all", name="b.csv", version="2", is_kept=True, mark="[5]", place=("/b.csv",)
+    split="all", name="b.csv", version="2", is_kept=True, mark="[5]", location=("/b.csv",)
 )
 READ_ANEW = Partition(split="test", name="a.csv", version="")
 
