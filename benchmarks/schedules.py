@@ -155,7 +155,10 @@ def measure() -> list[Figure]:
             up_seconds = time.monotonic() - started
             time.sleep(20)  # until the worker has settled
             megabytes = memory_megabytes(store)
-            found = _fire(Server(f"http://127.0.0.1:{ports[0]}/api"), catalog, environment)
+            kept = (store / "up.env").read_text()
+            auth = kept.partition("PREFECT_API_AUTH_STRING=")[2].split()[0]
+            server = Server(f"http://127.0.0.1:{ports[0]}/api", auth)
+            found = _fire(server, catalog, environment)
         finally:
             process.send_signal(signal.SIGINT)
             process.wait(60)

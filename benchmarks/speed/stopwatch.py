@@ -19,6 +19,7 @@ import rnn_models.problems.generation as generation
 import rnn_models.problems.ner as ner
 import rnn_models.problems.translation as translation
 import rnn_models.training.loop as training
+import rnn_models.training.saving as saving
 import tasks.train as task
 from rnn_models.batching.batch import Batch, Examples
 from rnn_models.batching.lm_streams import Streams
@@ -78,7 +79,7 @@ PLACES: dict[str, tuple[tuple[Any, str], ...]] = {
         (task, "followed_run"),
     ),
     "checkpoint": (
-        (training, "save_training"),
+        (saving, "save_training"),
         (training, "add_epoch"),
         (Averaging, "add_epoch"),
         (Averaging, "add_step"),

@@ -83,7 +83,7 @@ def _read(path: Path) -> pd.DataFrame:
 def _failure_of(folder: Path) -> str:
     """Run the process on a folder, and give its error in a line; empty if it succeeded."""
     # -P: modules are searched neither in the folder of the script nor in the current one.
-    command = tied([sys.executable, "-P", str(MAIN), str(folder)], signal.SIGKILL)
+    command = tied([sys.executable, "-P", "-B", str(MAIN), str(folder)], signal.SIGKILL)
     try:
         done = subprocess.run(
             command,

@@ -1,8 +1,10 @@
 """Registered models as MLflow keeps and loads them: signature, requirements, answers here."""
 
 import math
+import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -132,7 +134,7 @@ def log_model(
         tags: Of the logged model.
     """
     adopt_run(run_id)
-    with mlflow.start_run(run_id=run_id):
+    with mlflow.start_run(run_id=run_id), without_compiled_files():
         model: LoggedModel = mlflow.pyfunc.log_model(
             name="model",
             python_model=str(code),
@@ -158,6 +160,17 @@ def download(name: str, number: str, folder: Path) -> Path:
     )
 
 
+@contextmanager
+def without_compiled_files() -> Iterator[None]:
+    """Let imports write no compiled files beside the modules."""
+    before = sys.dont_write_bytecode
+    sys.dont_write_bytecode = True
+    try:
+        yield
+    finally:
+        sys.dont_write_bytecode = before
+
+
 @dataclass(frozen=True)
 class Loaded:
     """A registered version, loaded into this process as anybody would load it."""
@@ -174,7 +187,10 @@ class Loaded:
         if "%" in str(home()):  # MLflow would decode such a path twice
             folder = Path(tempfile.mkdtemp(prefix="model-", dir=private_folder()))
             address = str(download(name, number, folder))
-        return cls(name, number, mlflow.pyfunc.load_model(address))
+        # Its code is imported from the registry's own folder. Compiled files there would be run
+        # next time, and nothing compares their content with what was registered.
+        with without_compiled_files():
+            return cls(name, number, mlflow.pyfunc.load_model(address))
 
     @property
     def kind(self) -> OutputKind:

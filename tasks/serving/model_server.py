@@ -2,6 +2,7 @@
 
 import os
 import resource
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ MAPPED = Path("/proc/self/statm")
 
 def create_app() -> Any:
     """Load the model that the environment names, and make its application."""
+    sys.dont_write_bytecode = True  # compiled files in the registry are compared with nothing
     model = mlflow.pyfunc.load_model(os.environ[MODEL])
     app = scoring_server.init(model)
     limits = RequestLimits(num_bytes=int(float(os.environ[SIZE]) * 2**20))

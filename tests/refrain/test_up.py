@@ -181,7 +181,8 @@ def test_the_server_has_scheduled_runs_of_every_deployment_with_a_schedule(up: U
     }
     screen = up.screen.read_text()
     found = up.server.next_runs()
-    assert set(found) == expected == {"rotten_tomatoes", "msra", "tatoeba_en_fr", "irish_tunes"}
+    datasets = {"rotten_tomatoes", "msra", "tatoeba_en_fr", "irish_tunes"}
+    assert set(found) == expected == datasets | {"reconcile"}
     assert all(found.values())
     for name, time_text in found.items():
         assert f"next: {name:<18} {time_text[:10]}" in screen

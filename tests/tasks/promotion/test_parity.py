@@ -101,7 +101,9 @@ def test_a_version_whose_weights_differ_in_one_bit_is_stopped(
         r"so it is not promoted",
     ) as told:
         check_parity(
-            type(made.version)(made.version.name, changed.version, "", ""), made.scores, made.tokens
+            type(made.version)(made.version.name, str(changed.version), "", ""),
+            made.scores,
+            made.tokens,
         )
     assert ", score: expected 0." in str(told.value)
     assert (
