@@ -6,6 +6,7 @@ later second signal interrupts at once. A process that still hangs after a few s
 is ended.
 """
 
+import contextlib
 import os
 import signal
 import sys
@@ -47,8 +48,15 @@ def was_interrupted() -> bool:
 
 
 def disarm() -> None:
-    """Cancel the timer of a signal: the command has ended by itself."""
-    signal.setitimer(signal.ITIMER_REAL, 0)
+    """Cancel the timer of a signal: the command has ended by itself.
+
+    A timer that has just run out no longer interrupts either: the command is about to exit, and
+    an interruption then would replace its status.
+    """
+    with contextlib.suppress(KeyboardInterrupt):  # of a timer that has run out before this line
+        signal.setitimer(signal.ITIMER_REAL, 0)
+    with contextlib.suppress(KeyboardInterrupt):
+        signal.signal(signal.SIGALRM, _ignore)
 
 
 def stop_watching() -> None:
@@ -105,6 +113,10 @@ def _end_after(seconds: float) -> None:
 
 def _interrupt(number: int, frame: object) -> None:
     raise KeyboardInterrupt
+
+
+def _ignore(number: int, frame: object) -> None:
+    """Do nothing."""
 
 
 def _end() -> None:

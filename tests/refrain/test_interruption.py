@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from refrain import interruption
 from tasks.store.installation import ROOT
 
 QUICK = [
@@ -140,3 +141,15 @@ def test_a_command_of_any_kind_ends_with_one_line_and_the_status_of_the_signal(
     assert (status, seconds < 12) == (130 if act is press else 143, True), (seconds, terminal.seen)
     assert "Traceback" not in terminal.seen
     assert left_of(environment["REFRAIN_HOME"]) == []
+
+
+def test_a_timer_that_has_run_out_does_not_replace_the_status_of_a_command() -> None:
+    before = signal.signal(signal.SIGALRM, interruption._interrupt)
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGALRM})
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 0.001)
+        time.sleep(0.05)
+        interruption.disarm()
+    finally:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGALRM})
+        signal.signal(signal.SIGALRM, before)
