@@ -25,9 +25,11 @@ NUM_DAMAGES = 420
 SECONDS = 240.0  # a reader that takes longer is stuck; without damage it takes half a second
 BLOCK_BYTES = 512
 COMMAND = "python -m benchmarks.reliability.damages"
-# Not read by a retraining: locks, MLflow's database, logs, and what MLflow shows of a run.
+# Not read by a retraining: locks, leases, temporary files, MLflow's database, logs, and what MLflow
+# shows of a run.
 LEFT_OUT = re.compile(
-    r"^(locks|logs|prefect|downloads)/|^mlflow\.db|/artifacts/(data|training|outputs|history)|\.html$|__pycache__|registered_model_meta"
+    r"^(locks|leases|tmp|logs|prefect|downloads)/|^mlflow\.db|\.html$|__pycache__"
+    r"|/artifacts/(data|training|outputs|history)|registered_model_meta"
 )
 DIGESTS = re.compile(r"[0-9a-f]{16,}")
 
