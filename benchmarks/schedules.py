@@ -156,7 +156,7 @@ def measure() -> list[Figure]:
             time.sleep(20)  # until the worker has settled
             megabytes = memory_megabytes(store)
             kept = (store / "up.env").read_text()
-            auth = kept.partition("PREFECT_API_AUTH_STRING=")[2].split()[0]
+            auth = kept.partition("export PREFECT_API_AUTH_STRING=")[2].split()[0]
             server = Server(f"http://127.0.0.1:{ports[0]}/api", auth)
             found = _fire(server, catalog, environment)
         finally:

@@ -27,9 +27,10 @@ from benchmarks.reliability.proxy import Mode, Proxy
 from benchmarks.reliability.servers import PREFECT, environment_of, wait_until
 from benchmarks.reliability.tiny_sets import TRAINING, dataset_of, write_sets
 from refrain.services import free_port, running, start, wait_for
-from refrain.up import mlflow_command
+from refrain.up import mlflow_environment
 from tasks.registry import mlflow_client, tracked_run
 from tasks.settings import read_settings
+from tasks.store.home import home
 
 COMMAND = "python -m benchmarks.reliability.outages"
 DATASET = dataset_of("ner")
@@ -137,7 +138,11 @@ def try_mlflow(folder: Path, faults: list[str], found: Found) -> None:
     write_sets(folder / "rows")
     os.environ["REFRAIN_HOME"] = str(folder)  # the server's database and log are there
     port = free_port()
-    with running([start("mlflow-server", mlflow_command(port), os.environ)]) as services:
+    # Without the list of hosts of `refrain up`, which knows no proxy.
+    command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--workers", "1"]
+    command += ["--port", str(port), "--artifacts-destination", (home() / "mlartifacts").as_uri()]
+    environment = os.environ | mlflow_environment()
+    with running([start("mlflow-server", command, environment)]) as services:
         wait_for(f"http://127.0.0.1:{port}/health", services[0], services)
         proxy = Proxy(port)
         for seed, name in enumerate(faults, 1):

@@ -22,9 +22,11 @@ from benchmarks.reliability.remains import (
     stale_mlflow_runs,
 )
 from benchmarks.reliability.tiny_sets import TRAINING, dataset_of, write_sets
+from refrain import prefect_server
+from refrain.access import draw_auth
 from refrain.deployments import POOL, Server
 from refrain.services import Service, free_port, start, stop, wait_for
-from refrain.up import mlflow_command
+from refrain.up import mlflow_command, mlflow_environment
 from tasks.store.installation import ROOT
 from tasks.store.leases import started_of
 
@@ -82,6 +84,7 @@ class Services:
     store: Path
     catalog: Path
     ports: tuple[int, int] = field(default_factory=lambda: (free_port(), free_port()))
+    auth: str = field(default_factory=draw_auth, repr=False)
     running: dict[str, Service] = field(default_factory=dict)
 
     @property
@@ -93,18 +96,27 @@ class Services:
     def environment(self) -> dict[str, str]:
         """The environment of the worker and its flow runs."""
         mlflow = f"http://127.0.0.1:{self.ports[1]}"
-        more = {"PREFECT_API_URL": self.api, "MLFLOW_TRACKING_URI": mlflow}
+        guarded = prefect_server.environment(self.ports[0], self.auth)
+        more = guarded | {"MLFLOW_TRACKING_URI": mlflow}
         return environment_of(self.store, self.catalog, more)
+
+    @property
+    def server(self) -> Server:
+        """The part of Prefect's API that handles deployments."""
+        return Server(self.api, self.auth)
 
     def start(self, name: str) -> None:
         """Start one of them, and wait until it responds."""
-        server = [*PREFECT, "server", "start", "--host", "127.0.0.1", "--port", str(self.ports[0])]
         own = {key: value for key, value in self.environment.items() if "TRACKING" not in key}
         commands = {
-            "prefect": (server, own, f"{self.api}/health"),
+            "prefect": (
+                prefect_server.command(self.ports[0], "warning"),
+                own,
+                f"{self.api}/health",
+            ),
             "mlflow": (
                 mlflow_command(self.ports[1]),
-                own,
+                own | mlflow_environment(),
                 f"http://127.0.0.1:{self.ports[1]}/health",
             ),
             "worker": (
@@ -137,14 +149,13 @@ class Services:
 
     def begin(self) -> str:
         """Start a flow run, and return its id."""
-        server = Server(self.api)
-        (deployment,) = server.deployments()
-        made = server.call("POST", f"deployments/{deployment['id']}/create_flow_run", {})
+        (deployment,) = self.server.deployments()
+        made = self.server.call("POST", f"deployments/{deployment['id']}/create_flow_run", {})
         return str(made["id"])
 
     def state_of(self, run: str) -> str:
         """Return the state of a flow run."""
-        found: dict[str, Any] = Server(self.api).call("GET", f"flow_runs/{run}")
+        found: dict[str, Any] = self.server.call("GET", f"flow_runs/{run}")
         return str(found["state_type"])
 
 

@@ -51,10 +51,12 @@ def translation(chance: random.Random) -> Iterator[str]:
 
 
 def generation(chance: random.Random) -> Iterator[str]:
-    """Tunes of four bars."""
+    """Tunes of four bars in two meters, each with bars of its own."""
+    meters = (("6/8", ("GAB", "d2B", "AGA", "B3")), ("2/4", ("GA", "B2", "dB", "AG")))
     for number in range(NUM_ROWS):
-        bars = "|".join("".join(chance.choices(("GAB", "d2B", "AGA", "B3"), k=2)) for _ in range(4))
-        yield f"X:{number}\nT:Lumo\nM:6/8\nL:1/8\nK:G\n{bars}|]\n"
+        meter, groups = meters[number % 2]
+        bars = "|".join("".join(chance.choices(groups, k=2)) for _ in range(4))
+        yield f"X:{number}\nT:Lumo\nM:{meter}\nL:1/8\nK:G\n{bars}|]\n"
 
 
 Shape = tuple[Callable[[random.Random], Iterator[str]], dict[str, Any]]

@@ -154,7 +154,7 @@ def test_a_schedule_of_the_project_starts_a_run_at_its_minute(
         found.wait(lambda: "Ctrl-C stops all" in screen.read_text() or process.poll() is not None)
         assert process.poll() is None, screen.read_text()
         kept = (project / ".refrain" / "up.env").read_text()
-        found.server = Server(server.api, kept.partition(f"{AUTH}=")[2].split()[0])
+        found.server = Server(server.api, kept.partition(f"export {AUTH}=")[2].split()[0])
         ended = found.wait(lambda: [run for run in found.runs("reviews") if run["end_time"]])[0]
         assert ended["state"]["type"] == "COMPLETED", found.logs(ended)
     finally:

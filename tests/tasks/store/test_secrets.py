@@ -126,7 +126,7 @@ def test_an_ingestion_with_secrets_leaves_them_nowhere(
         snapshot, is_new = make_snapshot(entry := checked_entry("mine", mine))
     assert is_new
     assert sum(snapshot.rows.values()) > 300
-    assert any(quote(TOKEN, safe="") in path for _, path, _ in served.asked)  # it was used
+    assert any(quote(TOKEN, safe="") in path for _, path, _ in served.requested)  # it was used
     pieces = SnapshotLog.of("mine").last.pieces  # type: ignore[union-attr]
     assert [piece["name"] for piece in pieces] == [paths[0], f"{address}/b.csv"]
     refused = pq.read_table(snapshot.folder / "refused.parquet").to_pylist()
