@@ -21,6 +21,7 @@ PATIENCE_SECONDS = 1.0  # before work that does not check for the request is int
 SAVING_SECONDS = 4.0  # for a training to end its step and save
 REPEAT_SECONDS = 1.0  # make and a terminal send the same signal twice
 LAST_SECONDS = 6.0  # before a process that hangs is ended
+AGAIN_SECONDS = 0.05  # before an interruption that Python swallowed is repeated
 DRAIN_SECONDS = 0.7  # for Prefect's threads to send their last lines
 _signals: list[int] = []
 _arrivals: list[float] = []
@@ -86,6 +87,7 @@ def watch_signals() -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, _handle)
+    sys.unraisablehook = _repeat
     stopping.handle_with(_handle)
 
 
@@ -113,6 +115,14 @@ def _end_after(seconds: float) -> None:
 
 def _interrupt(number: int, frame: object) -> None:
     raise KeyboardInterrupt
+
+
+def _repeat(swallowed: "sys.UnraisableHookArgs") -> None:
+    """Interrupt again after an interruption that Python swallowed, as in a weak reference's end."""
+    if _signals and swallowed.exc_type is KeyboardInterrupt:
+        signal.setitimer(signal.ITIMER_REAL, AGAIN_SECONDS)
+    else:
+        sys.__unraisablehook__(swallowed)
 
 
 def _ignore(number: int, frame: object) -> None:

@@ -7,6 +7,7 @@ import select
 import signal
 import sys
 import time
+import weakref
 from collections.abc import Callable
 from pathlib import Path
 
@@ -153,3 +154,24 @@ def test_a_timer_that_has_run_out_does_not_replace_the_status_of_a_command() -> 
     finally:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGALRM})
         signal.signal(signal.SIGALRM, before)
+
+
+def test_an_interruption_that_python_swallows_is_repeated_without_a_traceback(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupt(reference: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(interruption, "_signals", [signal.SIGTERM])
+    monkeypatch.setattr(sys, "unraisablehook", interruption._repeat)
+    before = signal.signal(signal.SIGALRM, interruption._interrupt)
+    try:
+        watched = Terminal.__new__(Terminal)
+        reference = weakref.ref(watched, interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            del watched
+            time.sleep(5)
+        assert reference() is None
+    finally:
+        signal.signal(signal.SIGALRM, before)
+    assert capsys.readouterr().err == ""
