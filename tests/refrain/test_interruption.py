@@ -5,6 +5,7 @@ import pty
 import re
 import select
 import signal
+import subprocess
 import sys
 import time
 import weakref
@@ -145,15 +146,20 @@ def test_a_command_of_any_kind_ends_with_one_line_and_the_status_of_the_signal(
 
 
 def test_a_timer_that_has_run_out_does_not_replace_the_status_of_a_command() -> None:
-    before = signal.signal(signal.SIGALRM, interruption._interrupt)
-    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGALRM})
-    try:
-        signal.setitimer(signal.ITIMER_REAL, 0.001)
-        time.sleep(0.05)
-        interruption.disarm()
-    finally:
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGALRM})
-        signal.signal(signal.SIGALRM, before)
+    # In a process without threads, or another one takes the signal that this one blocks.
+    program = """
+import signal, sys, time
+from refrain import interruption
+signal.signal(signal.SIGALRM, interruption._interrupt)
+signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGALRM})
+signal.setitimer(signal.ITIMER_REAL, 0.001)
+time.sleep(0.05)
+interruption.disarm()
+signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGALRM})
+time.sleep(0.05)
+sys.exit(143)
+"""
+    assert subprocess.run([sys.executable, "-c", program], cwd=ROOT).returncode == 143
 
 
 def test_an_interruption_that_python_swallows_is_repeated_without_a_traceback(
