@@ -23,6 +23,7 @@ REPEAT_SECONDS = 1.0  # make and a terminal send the same signal twice
 LAST_SECONDS = 6.0  # before a process that hangs is ended
 AGAIN_SECONDS = 0.05  # before an interruption that Python swallowed is repeated
 DRAIN_SECONDS = 0.7  # for Prefect's threads to send their last lines
+STDERR = 2
 _signals: list[int] = []
 _arrivals: list[float] = []
 _last_acts: list[Callable[[], None]] = []
@@ -100,7 +101,9 @@ def _handle(number: int, frame: object) -> None:
     if len(_signals) > 1:
         raise KeyboardInterrupt
     stopping.request()
-    print("\nStopping ...", file=sys.stderr, flush=True)
+    with contextlib.suppress(OSError):  # the terminal may be gone
+        # Not by print: the signal may have come while this thread was printing.
+        os.write(STDERR, b"\nStopping ...\n")
     _end_after(LAST_SECONDS)
     signal.signal(signal.SIGALRM, _interrupt)
     patience = SAVING_SECONDS if stopping.is_listening() else PATIENCE_SECONDS

@@ -181,3 +181,22 @@ def test_an_interruption_that_python_swallows_is_repeated_without_a_traceback(
     finally:
         signal.signal(signal.SIGALRM, before)
     assert capsys.readouterr().err == ""
+
+
+def test_a_signal_that_arrives_while_a_line_is_printed_ends_nothing() -> None:
+    program = """
+import io, os, signal, sys
+from refrain import interruption
+class Raw(io.RawIOBase):
+    def writable(self):
+        return True
+    def write(self, content):
+        signal.raise_signal(signal.SIGTERM)
+        return len(content)
+signal.signal(signal.SIGTERM, interruption._handle)
+sys.stderr = io.TextIOWrapper(io.BufferedWriter(Raw()))
+print("epoch 1", file=sys.stderr, flush=True)
+os._exit(0)
+"""
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True)
+    assert (done.returncode, done.stderr) == (0, b"\nStopping ...\n")
