@@ -19,7 +19,8 @@ import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
-from benchmarks.lib.figures import ROOT, Figure, figure, require_clean_tree, write
+from benchmarks.lib.figures import ROOT, Figure, figure
+from benchmarks.reliability.outcome import finish
 from benchmarks.reliability.small_project import (
     MODEL,
     SHORT,
@@ -157,13 +158,7 @@ def main() -> None:
         folder = Path(sys.argv[2])
         (folder / "found.json").write_text(json.dumps(cycle(folder)))
         return
-    is_dry = "--dry" in sys.argv
-    if not is_dry:
-        require_clean_tree()
-    measured = measure()
-    print(*measured, sep="\n")
-    if not is_dry:
-        write("reliability", measured)
+    finish(measure)
 
 
 if __name__ == "__main__":

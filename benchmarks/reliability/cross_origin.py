@@ -17,11 +17,13 @@ import sys
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from benchmarks.data.real_sets import own_store
-from benchmarks.lib.figures import Figure, figure, require_clean_tree, write
+from benchmarks.lib.figures import Figure, figure
+from benchmarks.reliability.outcome import finish
 from refrain.services import free_port
 
 COMMAND = "python -m benchmarks.reliability.cross_origin"
@@ -211,10 +213,5 @@ def measure(*, is_stock: bool) -> list[Figure]:
 
 
 if __name__ == "__main__":
-    is_dry = bool({"--dry", "--stock"} & set(sys.argv))
-    if not is_dry:
-        require_clean_tree()
-    measured = measure(is_stock="--stock" in sys.argv)
-    print(*measured, sep="\n")
-    if not is_dry:
-        write("reliability", measured)
+    is_stock = "--stock" in sys.argv
+    finish(partial(measure, is_stock=is_stock), is_dry=is_stock or "--dry" in sys.argv)

@@ -15,10 +15,12 @@ import tempfile
 import time
 from collections import Counter
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
-from benchmarks.lib.figures import Figure, figure, require_clean_tree, write
+from benchmarks.lib.figures import Figure, figure
 from benchmarks.reliability.line import STAGES, start_line
+from benchmarks.reliability.outcome import finish
 from benchmarks.reliability.remains import (
     duplicate_points,
     duplicate_versions,
@@ -170,27 +172,26 @@ def figures_of(found: Found) -> list[Figure]:
 
 
 def main() -> None:
-    """Kill, count, print, and write the figures."""
+    """Read the options, and measure."""
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--rounds", type=int, default=3)
     options.add_argument("--problems", nargs="+", default=list(SHAPES), choices=list(SHAPES))
     options.add_argument("--no-servers", action="store_true")
     options.add_argument("--dry", action="store_true")
     chosen = options.parse_args()
-    if not chosen.dry:
-        require_clean_tree()
     logging.disable(logging.WARNING)
+    finish(partial(measure, chosen.problems, chosen.rounds, with_servers=not chosen.no_servers))
+
+
+def measure(problems: list[str], num_rounds: int, *, with_servers: bool) -> list[Figure]:
+    """Kill, and count what remains."""
     with tempfile.TemporaryDirectory(prefix="refrain-kills-") as name:
-        found = kill_rounds(Path(name), chosen.problems, chosen.rounds)
-        if not chosen.no_servers:
+        found = kill_rounds(Path(name), problems, num_rounds)
+        if with_servers:
             kill_services(Path(name), found.counts, found.notes)
     for line in found.notes:
         print(f"FAULT {line}")
-    figures = figures_of(found)
-    for made in figures:
-        print(f"{made.figure:<22} {made.value:g}")
-    if not chosen.dry:
-        write("reliability", figures)
+    return figures_of(found)
 
 
 if __name__ == "__main__":

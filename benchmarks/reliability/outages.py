@@ -21,8 +21,9 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
-from benchmarks.lib.figures import Figure, figure, require_clean_tree, write
+from benchmarks.lib.figures import Figure, figure
 from benchmarks.reliability.line import FAILED, STAGES, start_line
+from benchmarks.reliability.outcome import finish
 from benchmarks.reliability.proxy import Mode, Proxy
 from benchmarks.reliability.servers import PREFECT, environment_of, wait_until
 from benchmarks.reliability.tiny_sets import TRAINING, dataset_of, write_sets
@@ -195,27 +196,26 @@ def run_without_prefect(
 
 
 def main() -> None:
-    """Cause the faults, print, and write the figures."""
+    """Read the options, and measure."""
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--faults", nargs="+", default=list(FAULTS), choices=list(FAULTS))
     options.add_argument("--no-prefect", action="store_true")
     options.add_argument("--dry", action="store_true")
     chosen = options.parse_args()
-    if not chosen.dry:
-        require_clean_tree()
     logging.disable(logging.INFO)
+    finish(partial(measure, chosen.faults, with_prefect=not chosen.no_prefect))
+
+
+def measure(faults: list[str], *, with_prefect: bool) -> list[Figure]:
+    """Cause the faults, and count what was lost."""
     found = Found()
     with tempfile.TemporaryDirectory(prefix="refrain-outages-") as name:
-        try_mlflow(Path(name), chosen.faults, found)
-        if not chosen.no_prefect:
+        try_mlflow(Path(name), faults, found)
+        if with_prefect:
             try_prefect(Path(name), found)
     for line in found.notes:
         print(f"FAULT {line}")
-    figures = figures_of(found)
-    for made in figures:
-        print(f"{made.figure:<22} {made.value:g}")
-    if not chosen.dry:
-        write("reliability", figures)
+    return figures_of(found)
 
 
 def figures_of(found: Found) -> list[Figure]:

@@ -8,9 +8,8 @@ from typing import Literal
 from benchmarks.lib.figures import Figure, figure, require_clean_tree, write
 
 
-def finish(measure: Callable[[], list[Figure]]) -> None:
+def finish(measure: Callable[[], list[Figure]], *, is_dry: bool = "--dry" in sys.argv) -> None:
     """Measure, print the figures, and write them; with ``--dry`` only print them."""
-    is_dry = "--dry" in sys.argv
     if not is_dry:
         require_clean_tree()  # before minutes of measuring, not only after
     figures = measure()

@@ -23,7 +23,8 @@ from urllib.parse import quote
 
 import yaml
 
-from benchmarks.lib.figures import Figure, figure, require_clean_tree, write
+from benchmarks.lib.figures import Figure, figure
+from benchmarks.reliability.outcome import finish
 from benchmarks.reliability.small_project import MODEL, SHORT, make_project, refrain, surroundings
 from refrain.services import free_port
 
@@ -222,10 +223,4 @@ def measure() -> list[Figure]:
 
 
 if __name__ == "__main__":
-    is_dry = "--dry" in sys.argv
-    if not is_dry:
-        require_clean_tree()
-    measured = measure()
-    print(*measured, sep="\n")
-    if not is_dry:
-        write("reliability", measured)
+    finish(measure)

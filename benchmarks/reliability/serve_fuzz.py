@@ -17,9 +17,11 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
-from benchmarks.lib.figures import Figure, figure, require_clean_tree, write
+from benchmarks.lib.figures import Figure, figure
+from benchmarks.reliability.outcome import finish
 from benchmarks.reliability.small_project import (
     MODEL,
     SHORT,
@@ -205,9 +207,4 @@ if __name__ == "__main__":
     parser.add_argument("--requests", type=int, default=400, help="how many are sent")
     parser.add_argument("--dry", action="store_true", help="print without writing")
     chosen = parser.parse_args()
-    if not chosen.dry:
-        require_clean_tree()
-    measured = measure(chosen.requests)
-    print(*measured, sep="\n")
-    if not chosen.dry:
-        write("reliability", measured)
+    finish(partial(measure, chosen.requests))
