@@ -4,6 +4,7 @@ import os
 import re
 import sqlite3
 
+from tasks.registry.metric_spool import one_line
 from tasks.store.home import home
 
 KEPT = "Finished stages and checkpoints are kept: start the same command again"
@@ -34,7 +35,7 @@ def server_message(error: BaseException) -> str:
 def _of_mlflow(text: str) -> str:
     if not OUTAGE.search(text):
         return f"MLflow failed: {text}"
-    address = _hidden(os.environ.get("MLFLOW_TRACKING_URI") or f"not set, so {home()}/mlflow.db")
+    address = one_line(os.environ.get("MLFLOW_TRACKING_URI") or f"not set, so {home()}/mlflow.db")
     return f"MLFLOW_TRACKING_URI is {address}, and MLflow does not respond there ({text}). {KEPT}"
 
 
@@ -42,7 +43,7 @@ def _of_prefect(text: str) -> str:
     address = os.environ.get("PREFECT_API_URL")
     if address:
         return (
-            f"PREFECT_API_URL is {_hidden(address)}, and the Prefect server there does not respond "
+            f"PREFECT_API_URL is {one_line(address)}, and the Prefect server there does not respond "
             f"({text}). {KEPT}"
         )
     return (
@@ -53,9 +54,4 @@ def _of_prefect(text: str) -> str:
 
 def _one_line(error: BaseException) -> str:
     lines = str(error).strip().splitlines() or [type(error).__name__]
-    return _hidden(" ".join(lines[0].split()))[:200]
-
-
-def _hidden(text: str) -> str:
-    """Hide the password of an address."""
-    return re.sub(r"//[^/@\s]*@", "//***@", text)
+    return one_line(lines[0])

@@ -18,6 +18,7 @@ from refrain.services import Service, check_port, running, start, wait_for
 from tasks.ingestion.catalogs import own_catalogs, restrictions
 from tasks.registry.links import UI_URL, sqlite_url, ui_page
 from tasks.registry.mlflow_client import client
+from tasks.registry.registry_tables import DATABASE
 from tasks.store.home import home
 from tasks.store.installation import project
 from tasks.store.temporary import sweep_services
@@ -119,7 +120,7 @@ def mlflow_environment() -> dict[str, str]:
 
     The address may have a password, so it stands in no list of processes.
     """
-    tracking = os.environ.get("MLFLOW_TRACKING_URI") or sqlite_url(home() / "mlflow.db")
+    tracking = os.environ.get("MLFLOW_TRACKING_URI") or sqlite_url(home() / DATABASE)
     return {"MLFLOW_BACKEND_STORE_URI": tracking}
 
 

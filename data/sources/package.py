@@ -30,6 +30,7 @@ from unearth.preparer import download_link
 from data.errors import RowError, nearest
 from data.sources.archives import open_member
 from data.sources.base import Access, Partition
+from data.sources.secret_references import hide_logins
 
 log = logging.getLogger(__name__)
 ATTEMPTS = 4
@@ -176,7 +177,7 @@ class Package:
 def _unreachable(package: Package, error: BaseException, finder: PackageFinder) -> NetworkError:
     indexes = ", ".join(Link(source["url"]).redacted for source in finder.sources)
     # The address of an index may have a password.
-    message = re.sub(r"//[^/@\s]*@", "//***@", str(error) or type(error).__name__)
+    message = hide_logins(str(error) or type(error).__name__)
     return NetworkError(
         f"cannot fetch {package.file} from the package index ({indexes}) after {ATTEMPTS} tries: "
         f"{message}. "

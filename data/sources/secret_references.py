@@ -55,6 +55,11 @@ def without_passwords(text: str) -> str:
     return re.sub(r"(://[^/\s@:'\"]*:)(?!\$\{)[^/\s@'\"]+@", r"\1***@", text)
 
 
+def hide_logins(text: str) -> str:
+    """Hide users and passwords of addresses in a message that names no references."""
+    return re.sub(r"//[^/@\s]*@", "//***@", text)
+
+
 def check_address(address: str) -> None:
     """Reject an address with a written secret, without repeating it.
 

@@ -8,12 +8,12 @@ one of two equal points. So neither an outage nor a kill loses or doubles any.
 import json
 import logging
 import os
-import re
 import threading
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
+from data.sources.secret_references import hide_logins
 from tasks.store.durable import write_json
 from tasks.store.home import home
 
@@ -128,7 +128,7 @@ def spool_folder(run_id: str) -> Path:
 
 def one_line(error: BaseException | str) -> str:
     """Make one short line of an error or an address, without a password."""
-    return re.sub(r"//[^/@\s]*@", "//***@", " ".join(str(error).split()))[:200]
+    return hide_logins(" ".join(str(error).split()))[:200]
 
 
 def _read(path: Path, default: Any) -> Any:

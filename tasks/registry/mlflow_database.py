@@ -13,12 +13,12 @@ from tasks.registry.links import sqlite_url
 from tasks.registry.metric_spool import one_line
 from tasks.registry.mlflow_library import newest_schema, upgrade_schema
 from tasks.registry.moved_store import FOLDER, follow_move
+from tasks.registry.registry_tables import DATABASE
 from tasks.store import durable
 from tasks.store.locks import locked
 from tasks.store.temporary import temporary_folder
 
 log = logging.getLogger(__name__)
-NAME = "mlflow.db"
 LOCK = "mlflow"
 
 
@@ -28,7 +28,7 @@ def prepare_database(store: Path) -> None:
     Raises:
         ValueError: If it is damaged, newer than the installed MLflow, or without its files.
     """
-    path = store / NAME
+    path = store / DATABASE
     with locked(LOCK, "database"):
         revision = _revision(path)
         if not revision:
@@ -71,11 +71,11 @@ def _make(path: Path) -> None:
             "registers its model again; restore a copy of %s to have the old versions back",
             path,
             path.parent / FOLDER,
-            NAME,
+            DATABASE,
         )
     with temporary_folder("mlflow-database") as folder:
-        upgrade_schema(sqlite_url(folder / NAME))
-        durable.rename(folder / NAME, path)
+        upgrade_schema(sqlite_url(folder / DATABASE))
+        durable.rename(folder / DATABASE, path)
 
 
 def _set_aside(path: Path) -> None:
@@ -83,7 +83,7 @@ def _set_aside(path: Path) -> None:
         kept = path.with_name(f"{path.stem}-incomplete{path.suffix}")
         path.replace(kept)
         log.warning("%s was never completed: it is now %s", path, kept.name)
-    for rest in path.parent.glob(f"{NAME}-*"):  # the journal of the one before
+    for rest in path.parent.glob(f"{DATABASE}-*"):  # the journal of the one before
         rest.unlink()
 
 
@@ -96,7 +96,7 @@ def _upgrade(path: Path, revision: str) -> None:
     kept = path.with_name(f"{path.stem}-{revision}{path.suffix}")
     log.warning("MLflow's database is upgraded; the one of before is kept as %s", kept)
     with temporary_folder("mlflow-database") as folder:
-        copy = folder / NAME
+        copy = folder / DATABASE
         with (
             closing(sqlite3.connect(path, timeout=60)) as before,
             closing(sqlite3.connect(copy)) as after,
@@ -132,7 +132,7 @@ def _check_files(store: Path) -> None:
     """
     if (store / FOLDER).is_dir():
         return
-    with closing(sqlite3.connect(store / NAME, timeout=60)) as connection:
+    with closing(sqlite3.connect(store / DATABASE, timeout=60)) as connection:
         counted = connection.execute(
             "SELECT count(*), count(DISTINCT name) FROM model_versions "
             "WHERE current_stage != 'Deleted_Internal' AND storage_location LIKE ?",
@@ -142,6 +142,6 @@ def _check_files(store: Path) -> None:
     if num:
         raise ValueError(
             f"{store / FOLDER} is missing, so {num} versions of {num_models} models cannot be "
-            f"served: restore that folder from a copy, or move {store / NAME} away too, and the "
-            "next retraining registers its model again"
+            f"served: restore that folder from a copy, or move {store / DATABASE} away too, and "
+            "the next retraining registers its model again"
         )

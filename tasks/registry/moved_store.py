@@ -5,6 +5,8 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
+from tasks.registry.registry_tables import DATABASE
+
 log = logging.getLogger(__name__)
 FOLDER = "mlartifacts"
 ADDRESSES = {
@@ -22,7 +24,7 @@ def follow_move(store: Path) -> None:
     Only addresses below the folder of the experiments change, in one
     transaction, so that a copy of a store never writes into the original.
     """
-    database = store / "mlflow.db"
+    database = store / DATABASE
     if not database.exists():
         return
     new = store.as_uri()

@@ -7,7 +7,6 @@ complete. Versions are changed under a lock (``tasks/store/locks.py``).
 
 import json
 import logging
-import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -15,6 +14,7 @@ from functools import partial
 from typing import Any
 
 from data.errors import nearest
+from data.sources.secret_references import hide_logins
 from tasks.registry import mlflow_client
 from tasks.registry.mlflow_client import (
     CHALLENGER,
@@ -243,7 +243,7 @@ def one_line_errors() -> Iterator[None]:
     try:
         yield
     except Exception as error:  # of MLflow, of the database below it, of the network between
-        message = re.sub(r"//[^/@\s]*@", "//***@", " ".join(str(error).split()))
+        message = hide_logins(" ".join(str(error).split()))
         raise OSError(
             f"MLflow did not respond ({message[:300]}): check MLFLOW_TRACKING_URI and the server"
         ) from error
