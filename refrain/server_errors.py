@@ -43,8 +43,8 @@ def _of_prefect(text: str) -> str:
     address = os.environ.get("PREFECT_API_URL")
     if address:
         return (
-            f"PREFECT_API_URL is {one_line(address)}, and the Prefect server there does not respond "
-            f"({text}). {KEPT}"
+            f"PREFECT_API_URL is {one_line(address)}, and the Prefect server there does not "
+            f"respond ({text}). {KEPT}"
         )
     return (
         f"Prefect's engine does not respond ({text}); PREFECT_API_URL is not set, so the command "
