@@ -60,8 +60,7 @@ lock: .venv/ready
 
 # Without tool.uv, which takes torch out of the other locks. A CPU build needs no CUDA packages.
 COMPILE_TORCH = sed -n 's/^TORCH = "\([^"]*\)".*/\1/p' refrain/install.py | $(COMPILE) --no-config \
-	--default-index https://pypi.org/simple --constraint requirements.lock \
-	--constraint requirements-extras.lock --constraint requirements-tools.lock
+	--constraint requirements.lock --constraint requirements-extras.lock --constraint requirements-tools.lock
 lock-torch: .venv/ready
 	$(COMPILE_TORCH) --output-file .venv/torch-all.lock -
 	grep -E '^(cuda|nvidia|triton)' .venv/torch-all.lock > .venv/cuda-names
