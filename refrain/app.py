@@ -15,6 +15,7 @@ from refrain.commands import data, predict, project, registry, serving, training
 from refrain.commands.project import project_datasets
 from refrain.environment import own_process, prepare
 from refrain.errors import fail, plain_errors
+from refrain.garbage_collection import collect_rarely
 from refrain.interruption import disarm, exit_status, stop_watching, was_interrupted, watch_signals
 from refrain.main_job import main_job
 from refrain.options import (
@@ -254,6 +255,7 @@ def main() -> None:
         # A terminal that lacks a character shows a replacement.
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
+    collect_rarely()
     watch_signals()
     own_process()
     try:

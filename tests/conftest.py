@@ -1,5 +1,7 @@
 """What the tests share: a store of their own, no network, and rows in a language of our making."""
 
+import atexit
+import gc
 import os
 import random
 import socket
@@ -22,6 +24,9 @@ os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
 # Programs that the tests start would compile thousands of modules each time.
 sys.dont_write_bytecode = False
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+# As commands do: refrain/garbage_collection.py says why.
+gc.set_threshold(50_000)
+atexit.register(gc.freeze)
 os.environ["GOMP_SPINCOUNT"] = "2000"  # before torch is imported; refrain/environment.py says why
 
 # Modules whose tests start programs of ours.

@@ -3,15 +3,14 @@
 N examples, V source ids, K labels or tags.
 """
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import scipy.sparse
 from numpy.typing import NDArray
-from sklearn.feature_extraction.text import TfidfTransformer
-from sklearn.svm import LinearSVC
 
 from rnn_models.batching.batch import Examples, Ragged
 from rnn_models.evaluation.baseline import Baseline
@@ -19,6 +18,9 @@ from rnn_models.evaluation.ngrams import ngram_negative_log_likelihoods, num_ngr
 from rnn_models.evaluation.text_features import character_ids, ngram_counts
 from rnn_models.names import nearest
 from rnn_models.problem import find_problem, problem_names
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_matrix
 
 Targets = list[list[int]]
 NGRAMS = ("unigram", "bigram", "trigram", "fourgram", "fivegram")
@@ -28,12 +30,14 @@ MAX_ROWS = 100_000
 MAX_CHARACTERS = 6_000_000
 
 
-def count_matrix(rows: Ragged, num_ids: int) -> scipy.sparse.csr_matrix:
+def count_matrix(rows: Ragged, num_ids: int) -> csr_matrix:
     """Count each id in each row, (N, V)."""
+    from scipy.sparse import csr_matrix
+
     ones = np.ones(len(rows.ids), dtype=np.float32)
     shape = (len(rows), num_ids)
     # A copy, because summing duplicates sorts in place and the ids belong to the examples.
-    counts = scipy.sparse.csr_matrix((ones, rows.ids, rows.offsets), shape=shape, copy=True)
+    counts = csr_matrix((ones, rows.ids, rows.offsets), shape=shape, copy=True)
     counts.sum_duplicates()
     return counts
 
@@ -80,9 +84,9 @@ def character_ngrams(
 
 
 def _classified(
-    known: scipy.sparse.csr_matrix,
+    known: csr_matrix,
     labels: NDArray[Any],
-    others: scipy.sparse.csr_matrix,
+    others: csr_matrix,
     *,
     penalty: float,
 ) -> NDArray[Any]:
@@ -90,6 +94,9 @@ def _classified(
 
     Penalties were chosen on the validation split of rotten_tomatoes.
     """
+    from sklearn.feature_extraction.text import TfidfTransformer
+    from sklearn.svm import LinearSVC
+
     if len(np.unique(labels)) == 1:
         return np.full(others.shape[0], labels[0])
     weigh = TfidfTransformer(sublinear_tf=True)
@@ -172,14 +179,17 @@ def nearest_characters(
     return [targets[i] for i in _nearest(known, new)]
 
 
-def _nearest(sources: scipy.sparse.csr_matrix, others: scipy.sparse.csr_matrix) -> list[int]:
+def _nearest(sources: csr_matrix, others: csr_matrix) -> list[int]:
     """Find the nearest row of the sources by tf-idf, for each of the others."""
+    from scipy.sparse import diags_array
+    from sklearn.feature_extraction.text import TfidfTransformer
+
     weigh = TfidfTransformer()
     known = weigh.fit_transform(sources).T.tocsr()
     weights = weigh.transform(others)
     # A feature of more than one source in twenty tells little apart and takes most of the time.
     is_rare = np.diff(known.indptr) < max(20, 0.05 * sources.shape[0])
-    weights = weights @ scipy.sparse.diags_array(is_rare.astype(np.float64)).tocsr()
+    weights = weights @ diags_array(is_rare.astype(np.float64)).tocsr()
     blocks = [weights[i : i + 256] @ known for i in range(0, weights.shape[0], 256)]
     return [int(i) for block in blocks for i in np.asarray(block.argmax(axis=1)).ravel()]
 
@@ -198,7 +208,7 @@ def _count_character_ngrams(sources: Sequence[str], targets: Sequence[str]) -> i
     return _count_classifier(ngram_counts(*character_ids(sources, most), ORDERS), len(set(targets)))
 
 
-def _count_classifier(counts: scipy.sparse.csr_matrix, num_labels: int) -> int:
+def _count_classifier(counts: csr_matrix, num_labels: int) -> int:
     """Count the weights of a linear classifier; two labels need one border."""
     return (len(np.unique(counts.indices)) + 1) * (1 if num_labels == 2 else num_labels)
 

@@ -4,6 +4,7 @@ N examples, S statistics, R resamples.
 """
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -11,10 +12,11 @@ from numpy.typing import NDArray
 
 from rnn_models.evaluation.metric import Metric, Statistics
 from rnn_models.evaluation.text_metrics import (
-    CHRF_METRIC,
     DEFAULT_TOKENIZER,
     bleu_metric,
     bleu_scores,
+    check_tokenizer,
+    chrf_metric,
     chrf_scores,
     segment_statistics,
 )
@@ -186,12 +188,10 @@ def _perplexity(sums: Statistics) -> Statistics:
 
 
 def text_metric(
-    name: str, title: str, metric: Any, score: Callable[[Statistics], Statistics]
+    name: str, title: str, make: Callable[[], Any], score: Callable[[Statistics], Statistics]
 ) -> Metric:
-    """Make a metric of texts from one of sacreBLEU."""
-    return Metric(
-        name, title, segment_statistics(metric), score, lambda: str(metric.get_signature())
-    )
+    """Make a metric of texts from one of sacreBLEU, which is made when it is first used."""
+    return Metric(name, title, segment_statistics(make), score, lambda: str(make().get_signature()))
 
 
 METRICS = {
@@ -225,8 +225,8 @@ METRICS = {
             lambda: "per token, ends counted",
             is_cost=True,
         ),
-        text_metric("bleu", "BLEU", bleu_metric(DEFAULT_TOKENIZER), bleu_scores),
-        text_metric("chrf", "chrF", CHRF_METRIC, chrf_scores),
+        text_metric("bleu", "BLEU", partial(bleu_metric, DEFAULT_TOKENIZER), bleu_scores),
+        text_metric("chrf", "chrF", chrf_metric, chrf_scores),
     )
 }
 
@@ -243,7 +243,8 @@ def find_metric(name: str, *, tokenizer: str = "") -> Metric:
         ValueError: If there is none, with the nearest name, or the tokenizer is not installed.
     """
     if name == "bleu" and tokenizer not in ("", DEFAULT_TOKENIZER):
-        return text_metric(name, METRICS[name].title, bleu_metric(tokenizer), bleu_scores)
+        check_tokenizer(tokenizer)
+        return text_metric(name, METRICS[name].title, partial(bleu_metric, tokenizer), bleu_scores)
     if name in METRICS:
         return METRICS[name]
     problems = map(find_problem, problem_names())

@@ -3,11 +3,16 @@
 N texts, F features.
 """
 
+from __future__ import annotations
+
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
-import scipy.sparse
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_matrix
 
 NUM_BITS = 20
 NUM_FEATURES = 2**NUM_BITS
@@ -35,7 +40,7 @@ def character_ids(texts: Sequence[str], most: int) -> tuple[NDArray[np.int64], N
 
 def ngram_counts(
     ids: NDArray[np.int64], offsets: NDArray[np.int64], orders: Sequence[int]
-) -> scipy.sparse.csr_matrix:
+) -> csr_matrix:
     """Count the n-grams of each text by their hashes, (N, F).
 
     Args:
@@ -43,6 +48,8 @@ def ngram_counts(
         offsets: Start of each text, (N + 1,).
         orders: Lengths of the n-grams.
     """
+    from scipy.sparse import coo_matrix
+
     lengths = np.diff(offsets)
     row_of = np.repeat(np.arange(len(lengths)), lengths)
     left = np.repeat(offsets[1:], lengths) - np.arange(len(ids))
@@ -59,8 +66,6 @@ def ngram_counts(
             columns.append((hashed[is_whole] >> np.uint64(64 - NUM_BITS)).astype(np.int32))
     found = np.concatenate(rows), np.concatenate(columns)
     shape = (len(lengths), NUM_FEATURES)
-    counts = scipy.sparse.coo_matrix(
-        (np.ones(len(found[0]), dtype=np.float32), found), shape=shape
-    ).tocsr()
+    counts = coo_matrix((np.ones(len(found[0]), dtype=np.float32), found), shape=shape).tocsr()
     counts.sum_duplicates()
     return counts

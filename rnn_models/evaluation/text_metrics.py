@@ -11,8 +11,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sacrebleu.metrics.bleu import BLEU
-from sacrebleu.metrics.chrf import CHRF
 
 Statistics = NDArray[np.float64]
 DEFAULT_TOKENIZER = "13a"
@@ -52,7 +50,6 @@ OF_LANGUAGE |= dict.fromkeys(
 WITHOUT_DICTIONARY = {"ja-mecab": CHARACTERS, "ko-mecab": DEFAULT_TOKENIZER}
 # share of Han characters from which a text without a known language is cut as Chinese
 MOST_HAN = 0.9
-CHRF_METRIC = CHRF()
 
 
 def is_installed(tokenizer: str) -> bool:
@@ -64,8 +61,13 @@ def check_tokenizer(tokenizer: str) -> None:
     """Check that a tokenizer can run here.
 
     Raises:
-        ValueError: If its dictionary is not installed, with the command that installs it.
+        ValueError: If there is no such tokenizer, or its dictionary is not installed, with the
+            command that installs it.
     """
+    if tokenizer not in TOKENIZERS:
+        raise ValueError(
+            f"there is no tokenizer {tokenizer!r} of BLEU: expected one of {', '.join(TOKENIZERS)}"
+        )
     if not is_installed(tokenizer):
         extra, *modules = NEEDS[tokenizer]
         raise ValueError(
@@ -118,15 +120,23 @@ def bleu_metric(tokenizer: str) -> Any:
     Raises:
         ValueError: If there is no such tokenizer, or its dictionary is not installed.
     """
-    if tokenizer not in TOKENIZERS:
-        raise ValueError(
-            f"there is no tokenizer {tokenizer!r} of BLEU: expected one of {', '.join(TOKENIZERS)}"
-        )
     check_tokenizer(tokenizer)
+    from sacrebleu.metrics.bleu import BLEU
+
     return BLEU(tokenize=tokenizer)
 
 
-def segment_statistics(metric: Any) -> Callable[[Sequence[str], Sequence[str]], Statistics]:
+@cache
+def chrf_metric() -> Any:
+    """Make sacreBLEU's chrF2."""
+    from sacrebleu.metrics.chrf import CHRF
+
+    return CHRF()
+
+
+def segment_statistics(
+    make: Callable[[], Any],
+) -> Callable[[Sequence[str], Sequence[str]], Statistics]:
     """Make a function from hypotheses and references to statistics of each segment, (N, S).
 
     They are private in sacreBLEU, whose own significance tests use them. So its
@@ -134,7 +144,7 @@ def segment_statistics(metric: Any) -> Callable[[Sequence[str], Sequence[str]], 
     """
 
     def rows(hypotheses: Sequence[str], references: Sequence[str]) -> Statistics:
-        segments = metric._extract_corpus_statistics(list(hypotheses), [list(references)])
+        segments = make()._extract_corpus_statistics(list(hypotheses), [list(references)])
         return np.asarray(segments, dtype=np.float64)
 
     return rows
@@ -180,8 +190,9 @@ def chrf_scores(sums: Statistics) -> Statistics:
     precision, recall = (
         (right * is_there / np.maximum(each, 1)).sum(1) / num for each in (predicted, references)
     )
-    weighted = CHRF_METRIC.beta**2 * precision + recall
+    beta = chrf_metric().beta
+    weighted = beta**2 * precision + recall
     scores: Statistics = (
-        100 * (1 + CHRF_METRIC.beta**2) * precision * recall / np.where(weighted > 0, weighted, 1)
+        100 * (1 + beta**2) * precision * recall / np.where(weighted > 0, weighted, 1)
     )
     return scores

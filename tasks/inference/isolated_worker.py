@@ -4,6 +4,8 @@ It is started by its path with a folder: it reads ``job.json``, the version's
 files and the tables of rows there, and writes the answers and measurements.
 """
 
+import atexit
+import gc
 import json
 import socket
 import sys
@@ -20,6 +22,8 @@ import mlflow
 import numpy as np
 import pandas as pd
 
+# The last collections of an interpreter with so many modules take seconds.
+atexit.register(gc.freeze)
 # Of the rows that are timed one by one.
 MAX_SINGLE_ROWS = 100
 MAX_SECONDS = 2.0

@@ -1,12 +1,11 @@
 """The data report: one page of Markdown for the terminal and the run page, HTML with plots."""
 
+from __future__ import annotations
+
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
-
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
+from typing import TYPE_CHECKING, Any
 
 from data.catalog.catalog import Dataset
 from data.ingestion.recommendations import recommend
@@ -16,10 +15,15 @@ from data.rows.splits import SPLITS
 from rnn_models.problem import find_problem
 from tasks.ingestion.snapshot_log import SnapshotLog
 from tasks.ingestion.snapshot_writer import SHOWN, read_report
+from tasks.pages.figures import new_figure
 from tasks.pages.markdown import cell, code, distinct_names, plain, table_row, write_html
 from tasks.pages.run_pages import publish
 from tasks.scoring.bleu_tokenizer import bleu_advice
 from tasks.store.artifacts import Snapshot
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 PAGE = "report.html"
 RAW_CHARACTERS = 120  # shown of a rejected row
@@ -195,7 +199,7 @@ def figure_of(report: Mapping[str, Any]) -> Figure:
         if any(report["splits"][split][name] for split in SPLITS)
     ]
     panels = [*names, *sides, *(["reasons"] if report["reasons"] else [])]
-    figure = Figure(figsize=(9, 2.6 * len(panels)), layout="constrained")
+    figure = new_figure(9, 2.6 * len(panels))
     axes = [figure.add_subplot(len(panels), 1, index + 1) for index in range(len(panels))]
     for panel, ax in zip(panels, axes, strict=True):
         if panel in names:

@@ -1,17 +1,21 @@
 """The gradient health report: one page of Markdown, figures of loss, norms and their decay."""
 
+from __future__ import annotations
+
 import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
-
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
+from typing import TYPE_CHECKING, Any
 
 from rnn_models.diagnostics.diagnosis import SMOOTHED
+from tasks.pages.figures import new_figure
 from tasks.pages.markdown import table_row, write_html
 from tasks.store.artifacts import Health
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 PAGE = "report.html"
 REPORT = "report.json"
@@ -114,7 +118,7 @@ def _method(report: Mapping[str, Any]) -> Iterator[str]:
 def health_figure(report: Mapping[str, Any]) -> Figure:
     """Draw loss and norm by step, with and without clipping, and the decay over time."""
     has_time = bool(report["series"]["clipped"]["decay_after"])
-    figure = Figure(figsize=(9, 9.5 if has_time else 6.5), layout="constrained")
+    figure = new_figure(9, 9.5 if has_time else 6.5)
     axes = figure.subplots(2 + has_time)
     _draw_losses(axes[0], report)
     _draw_norms(axes[1], report)

@@ -1,19 +1,22 @@
 """Pages: Markdown for the terminal and the run page, HTML with plots."""
 
+from __future__ import annotations
+
 import html
-import io
 import re
-import warnings
 from collections import Counter
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import matplotlib
 from markdown_it import MarkdownIt
-from matplotlib.figure import Figure
 
 from data.text.invisible_characters import INVISIBLE_CHARACTER, skeleton
+from tasks.pages.figures import svg
 from tasks.store.durable import write_text
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 SIGNS = re.compile(r"[\\`*_\[\]<>|~&#]")  # of Markdown and HTML
 STYLE = """
@@ -35,18 +38,6 @@ def write_html(path: Path, title: str, text: str, draw: Callable[[], Figure]) ->
         head += f"<title>{html.escape(title)}</title>"
         write_text(path, f"{head}<style>{STYLE}</style>{body}{svg(draw())}</html>\n")
     return path
-
-
-def svg(figure: Figure) -> str:
-    """Draw a figure as SVG with real text: fonts on this machine may lack characters."""
-    drawn = io.StringIO()
-    with (
-        matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": "refrain"}),
-        warnings.catch_warnings(),
-    ):
-        warnings.filterwarnings("ignore", message="Glyph .* missing from font")
-        figure.savefig(drawn, format="svg", metadata={"Date": None})
-    return drawn.getvalue()[drawn.getvalue().index("<svg") :]
 
 
 def table_row(name: str, cells: Iterable[str]) -> str:

@@ -1,13 +1,18 @@
 """Figures and descriptions of a training."""
 
-import math
+from __future__ import annotations
 
-from matplotlib.figure import Figure
+import math
+from typing import TYPE_CHECKING
 
 from rnn_models.problem import Problem
 from rnn_models.settings import TrainSettings
 from rnn_models.training.history import TrainingHistory
 from rnn_models.training.validation import headline_of
+from tasks.pages.figures import new_figure
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 def clipping_words(settings: TrainSettings) -> str:
@@ -22,7 +27,7 @@ def clipping_words(settings: TrainSettings) -> str:
 
 def training_figure(history: TrainingHistory, settings: TrainSettings, problem: Problem) -> Figure:
     """Draw loss, validation score and gradient norm by step, with clip norm and best epoch."""
-    figure = Figure(figsize=(9, 6), layout="constrained")
+    figure = new_figure(9, 6)
     loss, norm = figure.subplots(2, sharex=True)
     steps = [step.step for step in history.steps]
     loss.plot(

@@ -1,12 +1,12 @@
 """The MLflow run of a training: opened with its settings and data, filled, and closed."""
 
+from __future__ import annotations
+
 import logging
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
-
-from matplotlib.figure import Figure
+from typing import TYPE_CHECKING, Any
 
 from tasks.registry.metric_spool import one_line
 from tasks.registry.mlflow_client import GONE, client, experiment
@@ -14,6 +14,9 @@ from tasks.registry.mlflow_library import Dataset, DatasetInput, InputTag, Mlflo
 from tasks.registry.open_runs import PROCESS, adopt_run
 from tasks.store.artifacts import TokenSet
 from tasks.store.leases import mine
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 log = logging.getLogger(__name__)
 
