@@ -10,6 +10,8 @@ from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from typing import Any
 from urllib.parse import urlsplit
 
+from refrain.garbage_collection import collect_rarely
+
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Scope]]
 Send = Callable[[Mapping[str, Any]], Awaitable[None]]
@@ -79,6 +81,7 @@ class OwnPages:
 
 def create_app() -> Any:
     """Make the application, for uvicorn."""
+    collect_rarely()
     from prefect.server.api import collections, server
 
     # Prefect asks GitHub for lists of its integrations, and falls back to its own copies.
