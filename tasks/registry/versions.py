@@ -239,10 +239,13 @@ def one_line_errors() -> Iterator[None]:
 
     Raises:
         OSError: If MLflow does not respond.
+        ValueError: If the store's database or the folder of its models is damaged or missing.
     """
     try:
         yield
     except Exception as error:  # of MLflow, of the database below it, of the network between
+        if type(error) is ValueError:  # our own check of the store: a sentence already
+            raise
         message = hide_logins(" ".join(str(error).split()))
         raise OSError(
             f"MLflow did not respond ({message[:300]}): check MLFLOW_TRACKING_URI and the server"

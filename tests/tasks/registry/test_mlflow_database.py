@@ -8,6 +8,7 @@ import pytest
 
 from tasks.registry import mlflow_client, mlflow_database
 from tasks.registry.mlflow_database import prepare_database
+from tasks.registry.versions import model_names
 
 OLDER = "0000000older"
 
@@ -136,7 +137,7 @@ def test_models_without_their_files_end_with_one_sentence(mlflow_store: Path) ->
             "VALUES ('made', 1, 'None', ?)",
             (place,),
         )
-    with pytest.raises(ValueError, match=r"mlartifacts is missing, so 1 versions of 1 models"):
-        prepare_database(mlflow_store)
+    with pytest.raises(ValueError, match=r"^\S*/mlartifacts is missing, so 1 versions of 1 models"):
+        model_names()  # not "MLflow did not respond"
     (mlflow_store / "mlartifacts").mkdir()
     prepare_database(mlflow_store)
