@@ -17,6 +17,7 @@ from pathlib import Path
 
 from tasks.store.home import home
 from tasks.store.installation import project
+from tasks.store.leases import children_of
 from tasks.store.tied_process import tied
 
 START_SECONDS = 600.0  # a busy machine of two cores needs minutes for both servers
@@ -108,6 +109,20 @@ def start(name: str, command: Sequence[str], environment: Mapping[str, str]) -> 
             start_new_session=True,
         )
     return Service(name, process, log)
+
+
+def end_flow_runs(worker: Service) -> None:
+    """Send SIGTERM to the flow runs of a worker, and wait until they have saved and ended.
+
+    A worker that gets a signal kills its flow runs at once, before they can save and before they
+    can tell the server that they were cancelled.
+    """
+    deadline = time.monotonic() + TERM_SECONDS
+    for lease in children_of(worker.process.pid):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(lease.process, signal.SIGTERM)
+    while children_of(worker.process.pid) and time.monotonic() < deadline:
+        time.sleep(0.1)
 
 
 def stop(services: Sequence[Service], patience_seconds: float = TERM_SECONDS) -> None:

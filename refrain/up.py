@@ -14,7 +14,7 @@ from pathlib import Path
 from refrain import prefect_server
 from refrain.access import access_file, keep_auth
 from refrain.deployments import POOL, Server, deploy, deployed_paths
-from refrain.services import Service, check_port, running, start, wait_for
+from refrain.services import Service, check_port, end_flow_runs, running, start, wait_for
 from tasks.ingestion.catalogs import own_catalogs, restrictions
 from tasks.registry.links import UI_URL, sqlite_url, ui_page
 from tasks.registry.mlflow_client import client
@@ -78,9 +78,12 @@ def _serve(addresses: Mapping[str, str], prefect_port: int, mlflow_port: int) ->
             deploy(prefect, environment)
         worker = [*prefect, "worker", "start", "--pool", POOL, "--type", "process"]
         services.append(start("worker", worker, environment))
-        wait_for(f"http://127.0.0.1:{mlflow_port}/health", services[1], services)
-        announce(addresses, server)
-        watch(services, server)
+        try:
+            wait_for(f"http://127.0.0.1:{mlflow_port}/health", services[1], services)
+            announce(addresses, server)
+            watch(services, server)
+        finally:
+            end_flow_runs(services[-1])
 
 
 def environment_of(prefect_port: int) -> dict[str, str]:

@@ -29,12 +29,16 @@ STARTED = 19  # field 22 of /proc/PID/stat, counted after the name of the progra
 
 @dataclass(frozen=True)
 class Lease:
-    """Who a process is: host, boot with its namespace, process id, and start in clock ticks."""
+    """Who a process is: host, boot with its namespace, process id, and start in clock ticks.
+
+    ``parent`` is the process that started it, such as a worker; 0 in the leases of early releases.
+    """
 
     host: str
     boot: str
     process: int
     started: str
+    parent: int = 0
 
     @property
     def key(self) -> str:
@@ -88,7 +92,7 @@ def _started_without_proc(process: int) -> str:
 
 def _me() -> Lease:
     process = os.getpid()
-    return Lease(socket.gethostname(), _boot(), process, started_of(process))
+    return Lease(socket.gethostname(), _boot(), process, started_of(process), os.getppid())
 
 
 @cache
@@ -126,6 +130,19 @@ def find_lease(key: str) -> Lease | None:
         return Lease(**json.loads((folder() / f"{key}.json").read_text()))
     except (OSError, ValueError, TypeError):
         return None
+
+
+def children_of(process: int) -> list[Lease]:
+    """List the leases of the running processes that a process of this machine has started."""
+    here = _me()
+    found = (find_lease(path.stem) for path in folder().glob("*.json"))
+    return [
+        lease
+        for lease in found
+        if lease is not None
+        and (lease.host, lease.boot, lease.parent) == (here.host, here.boot, process)
+        and not lease.is_gone()
+    ]
 
 
 def drop_old() -> None:
