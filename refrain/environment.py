@@ -29,6 +29,9 @@ def prepare(**more: str) -> None:
         "PREFECT_HOME": str(home() / "prefect"),
         # The embedded engine takes 13 to 25 s to start on two cores; Prefect waits for 20.
         "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "180",
+        # Its SQLite database waits for a lock no longer than that; on a busy machine 10 s, its own
+        # limit, end in "database is locked".
+        "PREFECT_SERVER_DATABASE_TIMEOUT": "60",
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
         "DO_NOT_TRACK": "1",
         # Waiting threads spin for a moment only, then sleep. By default they spin for
