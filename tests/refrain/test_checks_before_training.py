@@ -34,7 +34,7 @@ def trained(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         ({"PER": 1, "ORG": 2}, "has no class 'ORG'"),
     ],
 )
-def test_a_guard_of_no_class_is_found_before_training(
+def test_guard_of_an_unknown_class_raises_before_training(
     trained: list[str], guards: dict[str, float], message: str
 ) -> None:
     with pytest.raises(ValueError, match=message):
@@ -43,7 +43,7 @@ def test_a_guard_of_no_class_is_found_before_training(
 
 
 @pytest.mark.parametrize("guards", [{"PER": 1.0}, {}])
-def test_guards_of_known_classes_let_a_training_begin(
+def test_guards_of_known_classes_are_accepted(
     trained: list[str], guards: dict[str, float]
 ) -> None:
     with pytest.raises(InterruptedError):

@@ -39,7 +39,7 @@ def files_of(folder: Path) -> set[Path]:
     return {path for name in kept for path in (folder / name).rglob("*") if path.is_file()}
 
 
-def test_help_names_every_command_and_the_folder(tmp_path: Path) -> None:
+def test_help_lists_every_command_and_the_folder(tmp_path: Path) -> None:
     output = typed("--help", home=tmp_path).stdout
     assert all(word in output for word in ("run", "datasets", "models", "up", "REFRAIN_HOME"))
 
@@ -62,7 +62,7 @@ def test_datasets_are_listed_with_licence_and_origin_as_json(tmp_path: Path) -> 
     assert all(item["licence"] and item["origin"] for item in listed)
 
 
-def test_no_models_is_an_empty_list(tmp_path: Path) -> None:
+def test_models_prints_an_empty_list_without_models(tmp_path: Path) -> None:
     assert json.loads(typed("models", "--json", home=tmp_path).stdout) == []
 
 
@@ -82,7 +82,7 @@ def test_no_models_is_an_empty_list(tmp_path: Path) -> None:
         (["run", "msra", "--catalog", "nowhere.yaml"], "there is no catalog file .*nowhere.yaml"),
     ],
 )
-def test_a_misspelt_name_is_answered_at_once_with_the_nearest(
+def test_misspelled_name_is_answered_with_the_nearest(
     words: list[str], expected: str, tmp_path: Path
 ) -> None:
     import re
@@ -124,7 +124,7 @@ FAULTS = {
 
 @pytest.mark.usefixtures("engine")
 @pytest.mark.parametrize("kind", FAULTS)
-def test_bad_input_is_said_in_one_message_and_the_store_stays_as_it_was(
+def test_invalid_input_is_one_message_and_leaves_the_store_unchanged(
     kind: str,
     made_catalog: Path,
     tmp_path: Path,
@@ -157,7 +157,7 @@ def test_bad_input_is_said_in_one_message_and_the_store_stays_as_it_was(
 
 
 @pytest.mark.usefixtures("engine")
-def test_a_full_disk_is_said_plainly_and_leaves_no_half_a_snapshot(
+def test_full_disk_is_one_message_and_leaves_no_partial_snapshot(
     made_catalog: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -181,7 +181,7 @@ def test_a_full_disk_is_said_plainly_and_leaves_no_half_a_snapshot(
 
 
 @pytest.mark.usefixtures("engine")
-def test_rows_that_are_not_utf8_or_empty_are_refused_with_reasons_and_the_rest_is_kept(
+def test_invalid_utf8_and_empty_rows_are_rejected_with_reasons_and_the_rest_kept(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     import hashlib
@@ -211,7 +211,7 @@ def test_rows_that_are_not_utf8_or_empty_are_refused_with_reasons_and_the_rest_i
     ]
 
 
-def test_no_network_on_the_first_run_is_said_with_what_to_look_at(
+def test_missing_network_on_the_first_run_is_one_message_with_what_to_check(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from data.catalog.catalog import find_dataset
@@ -231,7 +231,7 @@ def test_no_network_on_the_first_run_is_said_with_what_to_look_at(
     ("option", "what"),
     [("--prefect-port", "the Prefect dashboard"), ("--mlflow-port", "the MLflow UI")],
 )
-def test_a_taken_port_is_named_with_what_wanted_it_and_how_to_choose_another(
+def test_port_in_use_is_one_message_with_its_service_and_the_remedy(
     option: str, what: str, tmp_path: Path
 ) -> None:
     with socket.socket() as taken:

@@ -99,7 +99,7 @@ def left_of(store: str) -> list[Path]:
 
 
 @pytest.mark.case("C12")
-def test_a_training_that_is_interrupted_saves_and_goes_on_from_there(
+def test_interrupted_training_saves_and_resumes(
     environment: dict[str, str],
 ) -> None:
     """Ctrl-C, then SIGTERM to the whole group, within a training of the same command."""
@@ -133,7 +133,7 @@ def test_a_training_that_is_interrupted_saves_and_goes_on_from_there(
     ],
 )
 @pytest.mark.parametrize("act", [press, terminate_group])
-def test_a_command_of_any_kind_ends_with_one_line_and_the_status_of_the_signal(
+def test_interrupted_command_ends_with_one_line_and_the_signal_status(
     words: list[str], until: str, act: Callable[[Terminal], None], environment: dict[str, str]
 ) -> None:
     terminal = Terminal(["-m", "refrain", *words], environment)
@@ -145,7 +145,7 @@ def test_a_command_of_any_kind_ends_with_one_line_and_the_status_of_the_signal(
     assert left_of(environment["REFRAIN_HOME"]) == []
 
 
-def test_a_timer_that_has_run_out_does_not_replace_the_status_of_a_command() -> None:
+def test_expired_timer_does_not_replace_the_status_of_a_command() -> None:
     # In a process without threads, or another one takes the signal that this one blocks.
     program = """
 import signal, sys, time
@@ -162,7 +162,7 @@ sys.exit(143)
     assert subprocess.run([sys.executable, "-c", program], cwd=ROOT).returncode == 143
 
 
-def test_an_interruption_that_python_swallows_is_repeated_without_a_traceback(
+def test_interruption_swallowed_by_python_is_repeated_without_a_traceback(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def interrupt(reference: object) -> None:
@@ -183,7 +183,7 @@ def test_an_interruption_that_python_swallows_is_repeated_without_a_traceback(
     assert capsys.readouterr().err == ""
 
 
-def test_a_signal_that_arrives_while_a_line_is_printed_ends_nothing() -> None:
+def test_signal_during_a_print_does_not_end_the_process() -> None:
     program = """
 import io, os, signal, sys
 from refrain import interruption

@@ -183,7 +183,7 @@ def tags(version: ModelVersion) -> dict[str, str]:
     return dict(mlflow_client.client().get_model_version(version.name, version.version).tags)
 
 
-def test_the_first_model_is_compared_with_the_best_cheap_system_example_by_example() -> None:
+def test_first_model_is_compared_with_the_best_baseline_example_by_example() -> None:
     made = Made("sentiment", with_faults("sentiment", range(40)), ["pos"] * NUM)
     found = made.decided(made.register())
     assert found.reason.startswith(
@@ -194,7 +194,7 @@ def test_the_first_model_is_compared_with_the_best_cheap_system_example_by_examp
     assert found.aliases == ["champion"]
 
 
-def test_a_champion_whose_alias_is_gone_is_promoted_again() -> None:
+def test_champion_without_its_alias_is_promoted_again() -> None:
     made = Made("sentiment", with_faults("sentiment", range(40)), ["pos"] * NUM)
     version = made.register()
     assert made.decided(version).aliases == ["champion"]
@@ -203,7 +203,7 @@ def test_a_champion_whose_alias_is_gone_is_promoted_again() -> None:
     assert mlflow_client.version_with_alias("made", "champion") == version.version
 
 
-def test_a_first_model_no_better_than_the_cheap_systems_gets_no_alias() -> None:
+def test_first_model_no_better_than_the_baselines_gets_no_alias() -> None:
     made = Made("sentiment", ["neg"] * NUM, ["pos"] * NUM)
     version = made.register()
     found = made.decided(version)
@@ -212,7 +212,7 @@ def test_a_first_model_no_better_than_the_cheap_systems_gets_no_alias() -> None:
     assert mlflow_client.version_with_alias("made", "champion") is None
 
 
-def test_a_better_challenger_takes_the_champion_s_place_and_its_version_says_why(
+def test_better_challenger_becomes_champion_and_its_version_has_the_reason(
     champion: dict[str, list[Any]],
 ) -> None:
     made = Made("sentiment", with_faults("sentiment", range(40)), ["pos"] * NUM)
@@ -244,7 +244,7 @@ def test_a_better_challenger_takes_the_champion_s_place_and_its_version_says_why
     }
 
 
-def test_a_version_that_does_not_say_what_its_training_said_takes_nobody_s_place(
+def test_version_with_other_answers_than_its_training_is_not_promoted(
     champion: dict[str, list[Any]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made = Made("sentiment", with_faults("sentiment", range(40)), ["pos"] * NUM)
@@ -260,7 +260,7 @@ def test_a_version_that_does_not_say_what_its_training_said_takes_nobody_s_place
     assert mlflow_client.version_with_alias("made", "champion") == old.version
 
 
-def test_only_a_version_that_is_to_be_promoted_is_asked_apart(
+def test_parity_is_checked_only_before_a_promotion(
     champion: dict[str, list[Any]], asked_apart: list[str]
 ) -> None:
     made = Made("sentiment", with_faults("sentiment", range(40)), ["pos"] * NUM)
@@ -282,7 +282,7 @@ def test_only_a_version_that_is_to_be_promoted_is_asked_apart(
         (range(60), range(40), "it is worse"),
     ],
 )
-def test_a_tie_a_worse_and_a_luckier_challenger_leave_the_champion_in_place(
+def test_equal_worse_or_insignificantly_better_challenger_keeps_the_champion(
     champion: dict[str, list[Any]], ours: range, theirs: range, reason: str
 ) -> None:
     made = Made("sentiment", with_faults("sentiment", ours), ["pos"] * NUM)
@@ -293,7 +293,7 @@ def test_a_tie_a_worse_and_a_luckier_challenger_leave_the_champion_in_place(
     assert mlflow_client.version_with_alias("made", "champion") == old.version
 
 
-def test_a_better_challenger_that_loses_a_kind_of_entity_is_kept_back(
+def test_better_challenger_that_loses_an_entity_kind_is_not_promoted(
     champion: dict[str, list[Any]],
 ) -> None:
     orgs, persons = [i for i in range(NUM) if i % 4 == 0], [i for i in range(NUM) if i % 4]
@@ -311,7 +311,7 @@ def test_a_better_challenger_that_loses_a_kind_of_entity_is_kept_back(
     assert made.decided(new, guards={"ORG": 10.0}).is_promoted
 
 
-def test_a_lower_cost_wins_and_texts_that_go_on_are_compared_in_blocks(
+def test_lower_cost_wins_and_running_text_is_compared_in_blocks(
     champion: dict[str, list[Any]],
 ) -> None:
     made = Made("generation", nats(1.9), nats(3.0), is_joined=True)
@@ -323,7 +323,7 @@ def test_a_lower_cost_wins_and_texts_that_go_on_are_compared_in_blocks(
     assert not found.is_promoted  # of four blocks nothing can be told
 
 
-def test_blocks_of_another_number_are_refused_with_the_way_out(
+def test_different_numbers_of_blocks_raise_with_the_remedy(
     champion: dict[str, list[Any]],
 ) -> None:
     made = Made("generation", nats(1.9), nats(3.0), is_joined=True)
@@ -339,7 +339,7 @@ def test_blocks_of_another_number_are_refused_with_the_way_out(
     )
 
 
-def test_a_decision_is_made_once_and_another_policy_is_another_decision(
+def test_decision_is_made_once_per_policy(
     champion: dict[str, list[Any]],
 ) -> None:
     made = Made("sentiment", with_faults("sentiment", range(60)), ["pos"] * NUM)
@@ -354,7 +354,7 @@ def test_a_decision_is_made_once_and_another_policy_is_another_decision(
     assert made.decided(new, policy="never").reason == "champion already: accuracy 85.00"
 
 
-def test_decisions_against_two_champions_are_both_kept(champion: dict[str, list[Any]]) -> None:
+def test_decisions_against_two_champions_are_both_stored(champion: dict[str, list[Any]]) -> None:
     made = Made("sentiment", with_faults("sentiment", range(60)), ["pos"] * NUM)
     old, other, new = made.register("champion"), made.register(), made.register()
     champion |= {
@@ -371,7 +371,7 @@ def test_decisions_against_two_champions_are_both_kept(champion: dict[str, list[
     assert made.decided(new) == first
 
 
-def test_a_champion_is_found_with_the_decision_that_made_it_one(
+def test_champion_is_found_with_the_decision_that_promoted_it(
     champion: dict[str, list[Any]],
 ) -> None:
     made = Made("sentiment", with_faults("sentiment", range(40)), ["pos"] * NUM)
@@ -383,7 +383,7 @@ def test_a_champion_is_found_with_the_decision_that_made_it_one(
     assert (first.champion_version, first.aliases) == (old.version, ["champion"])
 
 
-def test_a_guard_of_no_class_is_refused_before_anybody_is_asked(
+def test_guard_of_an_unknown_class_raises_before_any_prediction(
     champion: dict[str, list[Any]],
 ) -> None:
     made = Made("ner", with_faults("ner", [1]), [["O", "O"]] * NUM)
@@ -395,7 +395,7 @@ def test_a_guard_of_no_class_is_refused_before_anybody_is_asked(
         made.decided(made.register(), guards={"PERS": 1.0})
 
 
-def test_the_page_opens_with_the_reason_and_shows_what_it_was_made_from(
+def test_promotion_page_starts_with_the_reason_and_shows_the_comparison(
     champion: dict[str, list[Any]],
 ) -> None:
     made = Made("ner", with_faults("ner", [0, 4, 8, 1]), [["O", "O"]] * NUM)
@@ -419,7 +419,7 @@ def test_the_page_opens_with_the_reason_and_shows_what_it_was_made_from(
     )
 
 
-def test_the_page_of_a_policy_without_a_comparison_says_so() -> None:
+def test_promotion_page_states_that_the_policy_compares_nothing() -> None:
     made = Made("sentiment", ["neg"] * NUM, ["pos"] * NUM)
     lines = promotion_text(made.decided(made.register(), policy="always"), made.scores).splitlines()
     assert "| policy | always: no comparison |" in lines
@@ -427,7 +427,7 @@ def test_the_page_of_a_policy_without_a_comparison_says_so() -> None:
 
 
 @pytest.mark.case("D13")
-def test_a_champion_is_scored_again_by_the_tokenizer_of_its_challenger(
+def test_champion_is_scored_again_by_the_bleu_tokenizer_of_the_challenger(
     champion: dict[str, list[Any]],
 ) -> None:
     """By 13a both have 0 on texts without spaces, and 0 against 0 promotes nobody."""
@@ -448,7 +448,7 @@ def test_a_champion_is_scored_again_by_the_tokenizer_of_its_challenger(
 
 
 @pytest.mark.case("D13")
-def test_a_first_model_is_compared_with_its_baseline_by_the_same_tokenizer() -> None:
+def test_first_model_and_baseline_are_scored_by_the_same_bleu_tokenizer() -> None:
     made = Made("translation", with_last_wrong(3), ["カサタナ"] * NUM, tokenizer="char")
     found = made.decided(made.register())
     assert found.is_promoted

@@ -94,7 +94,7 @@ def with_setting(name: str, value: object) -> Callable[[Path], None]:
 
 
 @pytest.mark.parametrize("problem", TABLES)
-def test_a_version_trained_again_has_the_same_bits_and_nothing_else_changes(
+def test_replay_gives_identical_weights_and_changes_nothing_else(
     problem: str, made: Made
 ) -> None:
     before = all_there_is()
@@ -120,7 +120,7 @@ def test_a_version_trained_again_has_the_same_bits_and_nothing_else_changes(
     assert all_there_is() == before
 
 
-def test_the_kept_checkpoint_is_no_part_of_it(made: Made) -> None:
+def test_replay_does_not_read_the_stored_checkpoint(made: Made) -> None:
     kept = made["ner"].checkpoint.folder / "model.safetensors"
     before = kept.read_bytes()
     kept.write_bytes(b"no weights")
@@ -130,7 +130,7 @@ def test_the_kept_checkpoint_is_no_part_of_it(made: Made) -> None:
         kept.write_bytes(before)
 
 
-def test_one_bit_of_one_weight_is_found_with_its_tensor_and_its_size(
+def test_replay_reports_one_changed_bit_with_tensor_and_difference(
     made: Made, tmp_path: Path
 ) -> None:
     served = made["sentiment"]
@@ -159,7 +159,7 @@ def test_one_bit_of_one_weight_is_found_with_its_tensor_and_its_size(
     assert "- the weights in MLflow were changed" in text
 
 
-def test_another_seed_in_its_files_gives_other_weights_and_is_said(
+def test_replay_reports_a_changed_seed_as_the_cause(
     made: Made, tmp_path: Path
 ) -> None:
     number = changed(made["sentiment"], tmp_path, with_setting("seed", 2))
@@ -169,7 +169,7 @@ def test_another_seed_in_its_files_gives_other_weights_and_is_said(
     assert found.reasons[1] == "seed: 1 then, 2 now"
 
 
-def test_another_shape_in_its_files_is_said_and_the_rest_compared(
+def test_replay_reports_a_changed_shape_and_compares_the_rest(
     made: Made, tmp_path: Path
 ) -> None:
     found = directly(
@@ -184,7 +184,7 @@ def test_another_shape_in_its_files_is_said_and_the_rest_compared(
     assert "- project.weight: expected float32" in replay_text(found)
 
 
-def test_a_setting_that_there_is_no_more_is_said_and_left_out(made: Made, tmp_path: Path) -> None:
+def test_replay_ignores_and_reports_a_setting_that_no_longer_exists(made: Made, tmp_path: Path) -> None:
     number = changed(made["sentiment"], tmp_path, with_setting("wind", 3))
     assert find_past("made_sentiment", number).lost_settings == ["wind"]
     assert directly(train_again, "made_sentiment", number).is_identical
@@ -210,7 +210,7 @@ def off_by_one(past: Past) -> dict[str, Any]:
         ("refrain.machine", "device", "device: 1.0 then, cpu now"),
     ],
 )
-def test_what_is_another_now_is_said_where_weights_differ(
+def test_replay_reports_what_changed_since_when_weights_differ(
     tag: str, name: str, expected: str, made: Made
 ) -> None:
     past = find_past("made_sentiment", made["sentiment"].version.version)
@@ -221,7 +221,7 @@ def test_what_is_another_now_is_said_where_weights_differ(
     assert held(other, made["sentiment"], past.weights).reasons == []
 
 
-def test_other_code_is_said_with_both_commits(made: Made) -> None:
+def test_replay_reports_changed_code_with_both_commits(made: Made) -> None:
     past = find_past("made_ner", made["ner"].version.version)
     tags = past.tags | {"refrain.training_code": "other", "refrain.git_commit": "abc"}
     weights = {name: tensor + 1 for name, tensor in past.weights.items()}
@@ -231,7 +231,7 @@ def test_other_code_is_said_with_both_commits(made: Made) -> None:
     )
 
 
-def test_what_was_not_written_down_is_named(made: Made) -> None:
+def test_replay_reports_missing_tags(made: Made) -> None:
     past = find_past("made_sentiment", made["sentiment"].version.version)
     tags = {name: value for name, value in past.tags.items() if name != "refrain.machine"}
     found = held(replace(past, tags=tags), made["sentiment"], off_by_one(past))
@@ -241,7 +241,7 @@ def test_what_was_not_written_down_is_named(made: Made) -> None:
     assert "| device | not recorded | cpu |" in replay_text(found)
 
 
-def test_a_difference_without_a_reason_is_said_to_have_none(
+def test_replay_reports_a_difference_without_a_known_cause(
     made: Made, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     past = find_past("made_sentiment", made["sentiment"].version.version)
@@ -253,7 +253,7 @@ def test_a_difference_without_a_reason_is_said_to_have_none(
     ]
 
 
-def test_a_training_that_a_clock_ends_says_so(made: Made) -> None:
+def test_replay_reports_a_training_that_a_time_limit_ended(made: Made) -> None:
     past = find_past("made_sentiment", made["sentiment"].version.version)
     timed = replace(past, settings=past.settings | {"max_minutes": 0.5})
     found = held(timed, made["sentiment"], off_by_one(past))
@@ -277,12 +277,12 @@ def test_a_training_that_a_clock_ends_says_so(made: Made) -> None:
         ),
     ],
 )
-def test_what_there_is_not_is_said(model: str, version: str, expected: str, made: Made) -> None:
+def test_replay_raises_for_an_unknown_model_or_version(model: str, version: str, expected: str, made: Made) -> None:
     with pytest.raises(ValueError, match=f"^{re.escape(expected)}"):
         directly(train_again, model, version)
 
 
-def test_files_that_are_not_whole_are_said(made: Made, tmp_path: Path) -> None:
+def test_replay_raises_for_incomplete_files(made: Made, tmp_path: Path) -> None:
     number = changed(
         made["sentiment"], tmp_path, lambda files: (files / "model.safetensors").unlink()
     )
@@ -293,7 +293,7 @@ def test_files_that_are_not_whole_are_said(made: Made, tmp_path: Path) -> None:
         directly(train_again, "made_sentiment", number)
 
 
-def test_a_checkpoint_that_cannot_be_read_hides_no_difference(
+def test_replay_reports_differences_when_the_checkpoint_is_unreadable(
     made: Made, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     past = find_past("made_sentiment", made["sentiment"].version.version)
@@ -306,7 +306,7 @@ def test_a_checkpoint_that_cannot_be_read_hides_no_difference(
     assert reason.endswith("with its checkpoint, which cannot be read: it is damaged")
 
 
-def test_a_tag_that_somebody_wrote_into_counts_as_not_there(made: Made) -> None:
+def test_replay_treats_an_invalid_tag_as_missing(made: Made) -> None:
     past = find_past("made_sentiment", made["sentiment"].version.version)
     facts = facts_of(
         replace(
@@ -326,7 +326,7 @@ def test_a_tag_that_somebody_wrote_into_counts_as_not_there(made: Made) -> None:
     ]
 
 
-def test_a_version_may_be_named_as_predict_names_it(made: Made) -> None:
+def test_replay_accepts_the_model_references_of_predict(made: Made) -> None:
     assert (
         find_past("made_ner/1", "champion").number
         == find_past("made_ner@challenger", "champion").number
@@ -334,7 +334,7 @@ def test_a_version_may_be_named_as_predict_names_it(made: Made) -> None:
     )
 
 
-def test_a_version_that_others_made_cannot_be_trained_again(made: Made) -> None:
+def test_replay_raises_for_a_version_of_another_program(made: Made) -> None:
     model = logged("theirs")
     mlflow_client.create_version("theirs", model, "", {})
     with pytest.raises(
@@ -368,7 +368,7 @@ def removed(folder: Path) -> None:
     folder.rmdir()
 
 
-def test_a_token_set_that_is_gone_is_made_again_and_without_its_snapshot_it_is_said(
+def test_replay_rebuilds_a_missing_token_set_and_raises_without_its_snapshot(
     reviews: tuple[Served, str],
 ) -> None:
     (served, catalog) = reviews

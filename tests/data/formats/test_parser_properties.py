@@ -277,7 +277,7 @@ WAYS = {
 }
 
 
-def test_every_format_is_written_here() -> None:
+def test_every_format_has_a_writer_here() -> None:
     assert {way.kind for way in WAYS.values()} == set(all_formats())
     assert {way.options["scheme"] for way in WAYS.values() if way.kind == "conll"} == set(SCHEMES)
 
@@ -299,7 +299,7 @@ def tiny_blocks(size: int, files: Sequence[bytes]) -> Iterator[None]:
 @pytest.mark.parametrize("name", WAYS)
 @settings(max_examples=30, deadline=None)
 @given(data=st.data(), size=st.integers(4, 40), seed=st.none() | st.integers(0, 9))
-def test_rows_read_back_equal_with_their_numbers_however_the_stream_is_cut(
+def test_rows_and_numbers_are_read_back_equal_for_any_block_size(
     name: str, data: st.DataObject, size: int, seed: int | None
 ) -> None:
     way = WAYS[name]
@@ -343,7 +343,7 @@ def damaged(content: bytes, changes: list[tuple[float, str, bytes]]) -> bytes:
     data=st.data(), changes=CHANGES, size=st.integers(4, 40), seed=st.none() | st.integers(0, 9),
     encoding=st.sampled_from(["utf-8", "latin-1", "utf-16-le", "gb18030", "detect"]),
 )  # fmt: skip
-def test_a_damaged_file_gives_rows_or_a_row_error(
+def test_damaged_file_gives_rows_or_raises_row_error(
     name: str,
     data: st.DataObject,
     changes: list[tuple[float, str, bytes]],

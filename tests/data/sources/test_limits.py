@@ -44,7 +44,7 @@ def drained(content: bytes, kind: str) -> int:
 
 
 @pytest.mark.parametrize("kind", ["gzip", "zip", "tar"])
-def test_a_small_file_that_unpacks_to_much_is_stopped(
+def test_small_file_that_unpacks_beyond_the_limit_raises(
     kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("data.sources.limits.FREE_BYTES", 1 << 20)
@@ -61,7 +61,7 @@ def test_a_small_file_that_unpacks_to_much_is_stopped(
 
 
 @pytest.mark.parametrize("kind", ["zip", "tar"])
-def test_an_archive_of_too_many_members_is_stopped(
+def test_archive_of_too_many_members_raises(
     kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(MEMBERS, "3")
@@ -79,7 +79,7 @@ def test_an_archive_of_too_many_members_is_stopped(
         open_member(held, "8.txt", "rows")
 
 
-def test_a_parquet_file_of_equal_rows_is_stopped(
+def test_parquet_file_of_equal_rows_beyond_the_limit_raises(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("data.sources.limits.FREE_BYTES", 1 << 20)
@@ -92,14 +92,14 @@ def test_a_parquet_file_of_equal_rows_is_stopped(
         next(read_parquet([file], {"text": "text"}, {}))
 
 
-def test_a_row_that_is_too_long_is_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_too_long_row_raises(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(ROW, "0.001")
     with pytest.raises(RowError, match=rf"a line is longer than 1,048 bytes \({ROW}\)"):
         list(line_blocks(io.BytesIO(b"a" * 5000), "utf-8"))
 
 
 @pytest.mark.parametrize("text", ["much", "0", "-1", "nan"])
-def test_a_limit_that_is_no_number_is_named(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_limit_that_is_no_number_raises_with_its_name(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(RATIO, text)
     with pytest.raises(RowError, match=f"{RATIO} must be a number above 0, got '{text}'"):
         limit(RATIO)

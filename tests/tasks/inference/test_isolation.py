@@ -76,7 +76,7 @@ def versions(mlflow_store: Path, tmp_path: Path) -> list[str]:
     return [register_words(word, tmp_path) for word in ("first", "second")]
 
 
-def test_two_versions_whose_code_differs_each_say_their_own(versions: list[str]) -> None:
+def test_versions_with_different_code_answer_with_their_own_code(versions: list[str]) -> None:
     rows = pd.DataFrame({"text": ["a", "b"]})
     first, second = (predict_apart(NAME, number, rows) for number in versions)
     assert first["word"].tolist() == ["first"] * 2
@@ -90,7 +90,7 @@ def test_two_versions_whose_code_differs_each_say_their_own(versions: list[str])
     assert set(first["threads"]) == {num_threads()}
 
 
-def test_an_error_of_the_process_is_one_message(versions: list[str]) -> None:
+def test_error_in_the_process_becomes_one_message(versions: list[str]) -> None:
     with pytest.raises(
         ValueError,
         match=r"^made_words version 2 did not run in a process of its own: "
@@ -114,7 +114,7 @@ def test_an_error_of_the_process_is_one_message(versions: list[str]) -> None:
         ("import time\ntime.sleep(60)", "it took more than 0 minutes"),
     ],
 )
-def test_a_process_that_ends_before_its_work_is_one_message(
+def test_early_end_of_the_process_becomes_one_message(
     versions: list[str], script: str, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "main.py").write_text(script)
@@ -124,7 +124,7 @@ def test_a_process_that_ends_before_its_work_is_one_message(
         run_apart(NAME, versions[0], [(pd.DataFrame({"text": ["a"]}), {})])
 
 
-def test_this_repository_is_not_on_the_path_of_a_process(
+def test_isolated_process_cannot_import_this_repository(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(ROOT), str(tmp_path)]))

@@ -24,7 +24,7 @@ def says(*words: str, status: int = 0) -> str:
     return done.output if status else done.stdout  # a log line may be in the other stream
 
 
-def test_a_text_is_answered_on_the_screen_as_in_json(models: dict[str, Served]) -> None:
+def test_predict_prints_the_same_as_text_and_as_json(models: dict[str, Served]) -> None:
     mlflow_client.set_alias("made_sentiment", "asked", "1")
     told = json.loads(says("made_sentiment@asked", "lumo sela", "--json"))
     assert (told["model"], told["version"]) == ("made_sentiment", "1")
@@ -35,7 +35,7 @@ def test_a_text_is_answered_on_the_screen_as_in_json(models: dict[str, Served]) 
     )
 
 
-def test_options_are_asked_of_the_model(models: dict[str, Served]) -> None:
+def test_predict_options_reach_the_model(models: dict[str, Served]) -> None:
     assert len(says("made_translation/1", "lumo", "--num-best", "3").splitlines()) == 3
     begun = says(
         "made_generation/1", "lumo", "--label", "so", "--length", "3", "--temperature", "0"
@@ -67,7 +67,7 @@ def test_options_are_asked_of_the_model(models: dict[str, Served]) -> None:
         ),
     ],
 )
-def test_what_cannot_be_asked_is_said_in_one_line(
+def test_predict_explains_invalid_options_in_one_line(
     models: dict[str, Served], words: list[str], said: str
 ) -> None:
     shown = says(*words, status=1)
@@ -75,7 +75,7 @@ def test_what_cannot_be_asked_is_said_in_one_line(
     assert "Traceback" not in shown
 
 
-def test_a_tune_is_written_as_midi(
+def test_predict_writes_a_tune_as_midi(
     models: dict[str, Served], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tune = "X:1\nM:2/4\nL:1/8\nK:G\nGABc|"
@@ -94,7 +94,7 @@ def test_a_tune_is_written_as_midi(
     assert (tmp_path / "tune.mid").read_bytes()[:4] == b"MThd"
 
 
-def test_entities_are_shown_with_their_places() -> None:
+def test_predict_prints_entities_with_their_positions() -> None:
     said = {
         "tags": ["O", "B-PER"],
         "entities": [{"kind": "PER", "text": "Kalo", "start": 3, "stop": 7, "confidence": 0.98765}],
@@ -104,7 +104,7 @@ def test_entities_are_shown_with_their_places() -> None:
 
 
 @pytest.mark.case("D19")
-def test_files_are_answered_without_an_engine_and_keep_their_columns(
+def test_predict_reads_files_without_an_engine_and_keeps_their_columns(
     models: dict[str, Served], tmp_path: Path
 ) -> None:
     (tmp_path / "a.csv").write_text("id,body\n7,lumo sela\n8,\n9,grak\n")
@@ -186,7 +186,7 @@ def test_files_are_answered_without_an_engine_and_keep_their_columns(
         ),
     ],
 )
-def test_what_is_wrong_with_files_is_one_line(
+def test_predict_explains_faults_of_files_in_one_line(
     models: dict[str, Served],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,

@@ -107,7 +107,7 @@ def given_all(path: Path) -> tuple[Dataset, Grow]:
 
 @pytest.mark.parametrize("seed", [0, 1])
 @pytest.mark.parametrize("make", [folder, one_file, table, given_test, given_all])
-def test_no_row_of_test_was_ever_one_of_train(
+def test_no_test_row_was_ever_a_training_row(
     make: Callable[[Path], tuple[Dataset, Grow]], seed: int, store: Path, tmp_path: Path
 ) -> None:
     dataset, grow = make(tmp_path)
@@ -124,7 +124,7 @@ def test_no_row_of_test_was_ever_one_of_train(
 
 
 @pytest.mark.parametrize("make", [folder, one_file, table])
-def test_what_grew_has_the_rows_of_what_is_read_at_once(
+def test_grown_dataset_equals_the_same_rows_read_at_once(
     make: Callable[[Path], tuple[Dataset, Grow]],
     store: Path,
     tmp_path: Path,
@@ -140,7 +140,7 @@ def test_what_grew_has_the_rows_of_what_is_read_at_once(
         assert grown.splits == once.splits, f"growth {number}"
 
 
-def test_a_row_of_test_that_was_trained_on_once_is_refused_as_leak(
+def test_test_row_that_was_once_trained_on_is_rejected_as_leak(
     store: Path, tmp_path: Path
 ) -> None:
     dataset = of_files(tmp_path, train="train-*.csv", test="test-*.csv")
@@ -153,7 +153,7 @@ def test_a_row_of_test_that_was_trained_on_once_is_refused_as_leak(
     assert snapshot.reasons == {"leak": 1}
 
 
-def test_what_was_trained_on_is_known_after_snapshots_without_it(
+def test_trained_rows_are_remembered_after_snapshots_without_them(
     store: Path, tmp_path: Path
 ) -> None:
     dataset = of_files(tmp_path, train="train-*.csv", test="test-*.csv")
@@ -168,7 +168,7 @@ def test_what_was_trained_on_is_known_after_snapshots_without_it(
     assert ingest(dataset).reasons == {"leak": len(trained)}
 
 
-def test_a_share_of_a_split_that_the_publisher_gives_is_refused(tmp_path: Path) -> None:
+def test_share_for_a_published_split_raises(tmp_path: Path) -> None:
     source = {"kind": "files", "paths": {"train": "train.csv", "test": "test.csv"}}
     with pytest.raises(
         RowError, match="entry made, splits: the source gives test itself: leave its share out"
@@ -182,7 +182,7 @@ def files_of_three(tmp_path: Path) -> Dataset:
     return of_files(tmp_path, all="rows-*.csv")
 
 
-def test_a_file_that_went_takes_its_rows_along(store: Path, tmp_path: Path) -> None:
+def test_rows_of_a_deleted_file_are_gone(store: Path, tmp_path: Path) -> None:
     dataset = files_of_three(tmp_path)
     before = ingest(dataset)
     (tmp_path / "rows-1.csv").unlink()
@@ -202,7 +202,7 @@ def test_new_rows_are_counted(store: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("by", ["entry", "store"])
-def test_a_text_on_a_removal_list_is_gone_and_counted(by: str, store: Path, tmp_path: Path) -> None:
+def test_text_on_a_removal_list_is_gone_and_counted(by: str, store: Path, tmp_path: Path) -> None:
     files_of_three(tmp_path)
     path = tmp_path / "gone.txt" if by == "entry" else store / "removals" / "made.txt"
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -218,7 +218,7 @@ def test_a_text_on_a_removal_list_is_gone_and_counted(by: str, store: Path, tmp_
     assert after.rows.get("refused", 0) == 0
 
 
-def test_a_key_on_a_removal_list_is_gone_and_counted(store: Path, tmp_path: Path) -> None:
+def test_key_on_a_removal_list_is_gone_and_counted(store: Path, tmp_path: Path) -> None:
     held = Table(tmp_path)
     held.insert(texts(40))
     (tmp_path / "gone.txt").write_text("")
@@ -229,7 +229,7 @@ def test_a_key_on_a_removal_list_is_gone_and_counted(store: Path, tmp_path: Path
     assert last().removed == 1
 
 
-def test_a_row_that_left_the_removal_list_comes_back(store: Path, tmp_path: Path) -> None:
+def test_row_taken_off_the_removal_list_returns(store: Path, tmp_path: Path) -> None:
     files_of_three(tmp_path)
     path = tmp_path / "gone.txt"
     path.write_text("")
@@ -258,7 +258,7 @@ def test_rows_deleted_from_a_table_are_gone_though_nothing_is_new(
     assert (last().new, last().gone, opened) == (0, 2, [])
 
 
-def test_a_changed_row_of_a_table_counts_in_its_last_form(store: Path, tmp_path: Path) -> None:
+def test_changed_row_of_a_table_is_used_in_its_last_state(store: Path, tmp_path: Path) -> None:
     held = Table(tmp_path)
     dataset = of_table(tmp_path)
     held.insert(texts(40))
@@ -270,7 +270,7 @@ def test_a_changed_row_of_a_table_counts_in_its_last_form(store: Path, tmp_path:
 
 @pytest.mark.parametrize("is_new", [True, False])
 @pytest.mark.parametrize("with_more", [True, False])
-def test_what_was_committed_below_the_watermark_is_not_missed(
+def test_rows_committed_below_the_watermark_are_found(
     is_new: bool, with_more: bool, store: Path, tmp_path: Path
 ) -> None:
     held = Table(tmp_path)
@@ -288,7 +288,7 @@ def test_what_was_committed_below_the_watermark_is_not_missed(
 
 
 @pytest.mark.parametrize("make", [folder, one_file, table, given_test])
-def test_nothing_new_is_unchanged_and_nothing_is_read(
+def test_unchanged_source_is_not_read(
     make: Callable[[Path], tuple[Dataset, Grow]], store: Path, tmp_path: Path
 ) -> None:
     dataset, grow = make(tmp_path)
@@ -337,7 +337,7 @@ def test_only_the_rows_above_the_watermark_are_read(store: Path, tmp_path: Path)
     ]
 
 
-def test_rows_that_are_not_wanted_do_not_make_the_others_be_read_again(
+def test_excluded_rows_cause_no_second_reading_of_the_others(
     store: Path, tmp_path: Path
 ) -> None:
     held = Table(tmp_path)
@@ -349,7 +349,7 @@ def test_rows_that_are_not_wanted_do_not_make_the_others_be_read_again(
     assert opened == ["table reviews, stamp from 1 to 2"]
 
 
-def test_a_table_that_is_empty_has_a_snapshot_without_rows(store: Path, tmp_path: Path) -> None:
+def test_empty_table_gives_a_snapshot_without_rows(store: Path, tmp_path: Path) -> None:
     held = Table(tmp_path)
     dataset = of_table(tmp_path)
     assert ingest(dataset).rows == {}
@@ -357,7 +357,7 @@ def test_a_table_that_is_empty_has_a_snapshot_without_rows(store: Path, tmp_path
     assert all_texts(ingest(dataset)) == {text for text, _ in texts(9)}
 
 
-def test_the_same_content_again_gives_the_same_snapshot(store: Path, tmp_path: Path) -> None:
+def test_equal_content_gives_the_same_snapshot(store: Path, tmp_path: Path) -> None:
     dataset = files_of_three(tmp_path)
     first = ingest(dataset)
     write(tmp_path / "rows-3.csv", texts(9, start=200))
@@ -368,7 +368,7 @@ def test_the_same_content_again_gives_the_same_snapshot(store: Path, tmp_path: P
     assert last().parent == second.digest
 
 
-def test_another_order_of_keys_in_a_row_makes_no_other_snapshot(
+def test_key_order_within_a_row_does_not_change_the_snapshot(
     store: Path, tmp_path: Path
 ) -> None:
     write(tmp_path / "rows.csv", texts(60))
@@ -380,7 +380,7 @@ def test_another_order_of_keys_in_a_row_makes_no_other_snapshot(
     assert ingest(swapped).splits == first.splits
 
 
-def test_a_snapshot_stays_what_it_was_when_the_dataset_grows(store: Path, tmp_path: Path) -> None:
+def test_earlier_snapshot_is_not_changed_when_the_dataset_grows(store: Path, tmp_path: Path) -> None:
     dataset = files_of_three(tmp_path)
     first = ingest(dataset)
     files = {path: path.read_bytes() for path in first.folder.iterdir()}

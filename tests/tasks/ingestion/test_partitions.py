@@ -39,7 +39,7 @@ def rows_of(tables: Any) -> list[dict[str, Any]]:
     return pa.concat_tables(tables).to_pylist()
 
 
-def test_kept_rows_are_those_that_were_read_the_refused_among_them(
+def test_partition_keeps_all_rows_that_were_read_including_rejected_ones(
     store: Path, tmp_path: Path
 ) -> None:
     dataset, pieces = files(tmp_path)
@@ -51,7 +51,7 @@ def test_kept_rows_are_those_that_were_read_the_refused_among_them(
         assert rows_of(piece_tables(dataset, piece, ACCESS, KEY)) == expected
 
 
-def test_a_kept_piece_is_read_once(store: Path, tmp_path: Path) -> None:
+def test_partition_is_read_from_the_source_once(store: Path, tmp_path: Path) -> None:
     dataset, (piece, _) = files(tmp_path)
     with pieces_read() as opened:
         first = kept_rows(dataset, piece, ACCESS, KEY)
@@ -61,7 +61,7 @@ def test_a_kept_piece_is_read_once(store: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("changed", ["version", "split", "rows key"])
-def test_another_version_is_another_piece(changed: str, store: Path, tmp_path: Path) -> None:
+def test_changed_version_makes_a_new_partition(changed: str, store: Path, tmp_path: Path) -> None:
     dataset, (piece, _) = files(tmp_path)
     other = {"version": "9", "split": "train"}
     again = Partition(**{**vars(piece), **({changed: other[changed]} if changed in other else {})})
@@ -72,7 +72,7 @@ def test_another_version_is_another_piece(changed: str, store: Path, tmp_path: P
     )
 
 
-def test_a_piece_that_could_not_be_read_to_its_end_is_not_there(
+def test_partition_that_was_not_read_completely_is_not_stored(
     store: Path, tmp_path: Path
 ) -> None:
     dataset, (piece, _) = files(tmp_path)
@@ -116,7 +116,7 @@ def do(step: tuple[str, int, int], held: Table, used: set[tuple[int, int]]) -> N
 
 @settings(max_examples=20, deadline=None)
 @given(st.lists(st.lists(STEP, max_size=4), min_size=1, max_size=6))
-def test_the_rows_that_live_are_those_of_the_table(
+def test_live_rows_equal_those_of_the_table(
     growths: list[list[tuple[str, int, int]]],
 ) -> None:
     with tempfile.TemporaryDirectory() as name, pytest.MonkeyPatch.context() as context:
@@ -137,7 +137,7 @@ def test_the_rows_that_live_are_those_of_the_table(
             assert sorted(found) == sorted((str(key), text) for key, text in held.rows())
 
 
-def test_what_comes_after_the_listing_waits_and_is_not_late(store: Path, tmp_path: Path) -> None:
+def test_rows_written_after_the_listing_are_not_late(store: Path, tmp_path: Path) -> None:
     held = Table(tmp_path)
     dataset = of_table(tmp_path)
     held.insert(texts(3))
@@ -151,7 +151,7 @@ def test_what_comes_after_the_listing_waits_and_is_not_late(store: Path, tmp_pat
 
 
 @pytest.mark.parametrize("stamp", [0, 1])
-def test_what_is_late_is_said_unless_all_was_just_read(
+def test_late_rows_raise_unless_everything_was_just_read(
     stamp: int, store: Path, tmp_path: Path
 ) -> None:
     held = Table(tmp_path)
@@ -166,6 +166,6 @@ def test_what_is_late_is_said_unless_all_was_just_read(
     assert len(living(dataset, pieces, is_last=True)) == 6
 
 
-def test_rows_of_files_all_live(store: Path, tmp_path: Path) -> None:
+def test_all_rows_of_files_are_live(store: Path, tmp_path: Path) -> None:
     dataset, pieces = files(tmp_path)
     assert current_rows(dataset, pieces, ACCESS, KEY) == [None, None]

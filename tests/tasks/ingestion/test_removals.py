@@ -50,7 +50,7 @@ def of_rows(folder: Path, rows: list[tuple[str, str]] = ROWS, **changes: str) ->
     return entry(folder, {"kind": "files", "paths": {"all": "rows.csv"}}, **changes)
 
 
-def test_the_list_holds_hashes_and_never_a_text(store: Path, tmp_path: Path) -> None:
+def test_removal_list_contains_hashes_and_no_text(store: Path, tmp_path: Path) -> None:
     dataset = of_rows(tmp_path)
     new = forget(dataset, [ASKED, "ta mi"], [])
     assert lines_of(dataset) == new
@@ -62,7 +62,7 @@ def test_the_list_holds_hashes_and_never_a_text(store: Path, tmp_path: Path) -> 
     assert found == []
 
 
-def test_a_text_goes_on_the_list_once_however_it_is_written(store: Path, tmp_path: Path) -> None:
+def test_text_is_listed_once_for_all_its_spellings(store: Path, tmp_path: Path) -> None:
     dataset = of_rows(tmp_path)
     chance = Random(0)
     assert len(forget(dataset, [ASKED], [])) == 1
@@ -70,7 +70,7 @@ def test_a_text_goes_on_the_list_once_however_it_is_written(store: Path, tmp_pat
     assert len(lines_of(dataset)) == 1
 
 
-def test_a_forgotten_text_is_gone_with_its_copies_and_counted(store: Path, tmp_path: Path) -> None:
+def test_removed_text_and_its_duplicates_are_gone_and_counted(store: Path, tmp_path: Path) -> None:
     chance = Random(0)
     copies = [(copy_of(ASKED, chance), ("neg", "pos")[i % 2]) for i in range(20)]
     dataset = of_rows(tmp_path, [*ROWS, *copies, (f"{ASKED} too", "pos")])
@@ -87,7 +87,7 @@ def test_a_forgotten_text_is_gone_with_its_copies_and_counted(store: Path, tmp_p
     assert [text for text in raw if plain(ASKED) in plain(text)] == []
 
 
-def test_a_text_that_was_forgotten_stays_so_when_its_row_comes_again(
+def test_removed_text_stays_removed_when_its_row_returns(
     store: Path, tmp_path: Path
 ) -> None:
     write(tmp_path / "1.csv", ROWS)
@@ -99,7 +99,7 @@ def test_a_text_that_was_forgotten_stays_so_when_its_row_comes_again(
     assert last().removed == 2
 
 
-def test_of_a_pair_the_source_text_is_what_is_forgotten(store: Path, tmp_path: Path) -> None:
+def test_removal_of_a_pair_is_by_its_source_text(store: Path, tmp_path: Path) -> None:
     (tmp_path / "rows.tsv").write_text("a\tb\n" + "".join(f"n{i} ta\tN{i} TA\n" for i in range(30)))
     dataset = entry(
         tmp_path,
@@ -119,7 +119,7 @@ def test_of_a_pair_the_source_text_is_what_is_forgotten(store: Path, tmp_path: P
     assert kept == {f"n{i} ta" for i in range(30)} - {"n3 ta"}
 
 
-def test_a_row_is_forgotten_by_its_key(store: Path, tmp_path: Path) -> None:
+def test_row_is_removed_by_its_key(store: Path, tmp_path: Path) -> None:
     table = Table(tmp_path)
     table.insert(texts(30))
     dataset = of_table(tmp_path)
@@ -132,7 +132,7 @@ def test_a_row_is_forgotten_by_its_key(store: Path, tmp_path: Path) -> None:
     assert "nuri vek of another day" not in all_texts(ingest(dataset))
 
 
-def test_a_key_is_refused_where_rows_have_none(store: Path, tmp_path: Path) -> None:
+def test_removal_by_key_raises_when_rows_have_no_key(store: Path, tmp_path: Path) -> None:
     dataset = of_rows(tmp_path)
     with pytest.raises(
         RowError,
@@ -153,7 +153,7 @@ def test_a_key_is_refused_where_rows_have_none(store: Path, tmp_path: Path) -> N
         ([], ["1\r2"]),
     ],
 )
-def test_what_names_nothing_is_refused_and_the_list_stays(
+def test_removal_that_matches_nothing_raises_and_keeps_the_list(
     asked: list[str], keys: list[str], store: Path, tmp_path: Path
 ) -> None:
     Table(tmp_path)
@@ -162,7 +162,7 @@ def test_what_names_nothing_is_refused_and_the_list_stays(
     assert not own_list("made").exists()
 
 
-def test_snapshots_that_hold_a_text_are_named_the_oldest_first(store: Path, tmp_path: Path) -> None:
+def test_snapshots_with_a_text_are_listed_oldest_first(store: Path, tmp_path: Path) -> None:
     made = []
     for rows in (texts(30), ROWS, [*ROWS, ("ta mi ro", "neg")], texts(40)):
         write(tmp_path / "rows.csv", rows)
@@ -173,7 +173,7 @@ def test_snapshots_that_hold_a_text_are_named_the_oldest_first(store: Path, tmp_
     assert holders(dataset, ["nobody said this"]) == holders(dataset, []) == []
 
 
-def test_a_text_among_the_refused_rows_is_found_too(store: Path, tmp_path: Path) -> None:
+def test_text_among_rejected_rows_is_found(store: Path, tmp_path: Path) -> None:
     dataset = of_rows(tmp_path, [*texts(30), (ASKED, "maybe")], labels={"pos": "pos"})  # type: ignore[arg-type]
     snapshot = ingest(dataset)
     assert snapshot.reasons == {"unknown_label": 1}
@@ -183,7 +183,7 @@ def test_a_text_among_the_refused_rows_is_found_too(store: Path, tmp_path: Path)
     assert ingest(dataset).rows.get(REFUSED, 0) == 0
 
 
-def test_a_snapshot_that_was_pruned_holds_nothing(store: Path, tmp_path: Path) -> None:
+def test_pruned_snapshot_contains_no_text(store: Path, tmp_path: Path) -> None:
     dataset = of_rows(tmp_path)
     snapshot = ingest(dataset)
     (snapshot.folder / "manifest.json").unlink()
@@ -191,7 +191,7 @@ def test_a_snapshot_that_was_pruned_holds_nothing(store: Path, tmp_path: Path) -
     assert holders(dataset, [ASKED]) == []
 
 
-def test_a_list_kept_elsewhere_counts_beside_our_own(store: Path, tmp_path: Path) -> None:
+def test_removal_list_of_the_entry_is_used_beside_the_own_list(store: Path, tmp_path: Path) -> None:
     hashed = forget(of_rows(tmp_path), [ASKED], [])
     (tmp_path / "removals.txt").write_text("# asked in spring\n\n" + hashed[0] + "\n")
     remove_own_list()
@@ -201,7 +201,7 @@ def test_a_list_kept_elsewhere_counts_beside_our_own(store: Path, tmp_path: Path
     assert all_texts(ingest(dataset)) == {text for text, _ in ROWS} - {ASKED, first}
 
 
-def test_a_list_that_changed_makes_a_new_snapshot(store: Path, tmp_path: Path) -> None:
+def test_changed_removal_list_makes_a_new_snapshot(store: Path, tmp_path: Path) -> None:
     (tmp_path / "removals.txt").write_text("")
     dataset = of_rows(tmp_path, removals="removals.txt")
     assert ASKED in all_texts(ingest(dataset))
@@ -223,7 +223,7 @@ def test_a_list_that_changed_makes_a_new_snapshot(store: Path, tmp_path: Path) -
         ("s4://bucket/list.txt", None, "entry made, removals: .*there are no s4 addresses: "),
     ],
 )
-def test_a_list_that_cannot_be_read_is_named_and_nothing_is_ingested(
+def test_unreadable_removal_list_raises_and_nothing_is_ingested(
     given: str, content: bytes | None, expected: str, store: Path, tmp_path: Path
 ) -> None:
     if content is not None:
@@ -233,14 +233,14 @@ def test_a_list_that_cannot_be_read_is_named_and_nothing_is_ingested(
     assert list(store.glob("snapshots/*")) == []
 
 
-def test_a_fault_in_our_own_list_names_it(store: Path, tmp_path: Path) -> None:
+def test_fault_in_the_own_list_raises_with_its_path(store: Path, tmp_path: Path) -> None:
     own_list("made").parent.mkdir(parents=True)
     own_list("made").write_text("text:short\n")
     with pytest.raises(RowError, match=r"removals/made.txt, line 1: expected text:HASH"):
         removal_lines(of_rows(tmp_path), Access(store))
 
 
-def test_nothing_that_is_kept_after_the_next_ingestion_holds_a_forgotten_text(
+def test_no_stored_file_contains_a_removed_text_after_the_next_ingestion(
     store: Path, tmp_path: Path
 ) -> None:
     for number in range(2):
@@ -264,7 +264,7 @@ def test_nothing_that_is_kept_after_the_next_ingestion_holds_a_forgotten_text(
 
 
 @pytest.mark.case("05")
-def test_copies_with_invisible_characters_are_forgotten_too(store: Path, tmp_path: Path) -> None:
+def test_duplicates_with_invisible_characters_are_removed_too(store: Path, tmp_path: Path) -> None:
     dataset = of_rows(tmp_path, [*texts(30), ("\ufeffKalo B\u200bren wants 3 lum\u00ado", "pos")])
     holding = ingest(dataset)
     assert holders(dataset, [ASKED]) == [holding.digest]
@@ -274,7 +274,7 @@ def test_copies_with_invisible_characters_are_forgotten_too(store: Path, tmp_pat
 
 
 @pytest.mark.case("05")
-def test_a_text_of_invisible_characters_alone_cannot_be_forgotten(
+def test_removal_of_a_text_of_only_invisible_characters_raises(
     store: Path, tmp_path: Path
 ) -> None:
     with pytest.raises(RowError, match="expected a text to be forgotten"):

@@ -39,7 +39,7 @@ def begun(store: Path, tmp_path: Path) -> Path:
         (GIVEN, {"validation": 0.1}),
     ],
 )
-def test_shares_by_which_trained_texts_would_become_test_rows_are_refused(
+def test_changed_shares_raise_when_trained_texts_would_become_test_rows(
     begun: Path, source: dict[str, Any], splits: dict[str, float]
 ) -> None:
     message = (
@@ -52,14 +52,14 @@ def test_shares_by_which_trained_texts_would_become_test_rows_are_refused(
 @pytest.mark.parametrize(
     "splits", [{"validation": 0.1, "test": 0.3}, {"validation": 0.3, "test": 0.1}, {"test": 0.2}]
 )
-def test_other_shares_move_no_trained_text_to_test(begun: Path, splits: dict[str, float]) -> None:
+def test_changed_shares_move_no_trained_text_to_test(begun: Path, splits: dict[str, float]) -> None:
     first, _ = make_snapshot(entry(begun, FILES, splits={"validation": 0.1, "test": 0.2}))
     second, _ = make_snapshot(entry(begun, FILES, splits=splits))
     trained = set(first.table("train")["text"].to_pylist())
     assert not trained & set(second.table("test")["text"].to_pylist())
 
 
-def test_shares_may_change_as_long_as_nothing_was_trained(store: Path, tmp_path: Path) -> None:
+def test_changed_shares_are_accepted_before_the_first_training(store: Path, tmp_path: Path) -> None:
     write(tmp_path / "first.csv", texts(60))
     make_snapshot(entry(tmp_path, FILES, splits={"validation": 0.1, "test": 0.2}))
     snapshot, is_new = make_snapshot(

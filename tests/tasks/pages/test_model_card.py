@@ -102,7 +102,7 @@ def made_card(made: Served, slices: list[Slice], **told: str) -> Card:
 
 
 @pytest.mark.parametrize("problem", TABLES)
-def test_a_registered_version_has_a_card(models: dict[str, Served], problem: str) -> None:
+def test_registered_version_has_a_card(models: dict[str, Served], problem: str) -> None:
     made = models[problem]
     text, num = card_of(made), TABLES[problem].num_rows
     always = (
@@ -127,7 +127,7 @@ def test_a_registered_version_has_a_card(models: dict[str, Served], problem: str
 
 
 @pytest.mark.parametrize("problem", TABLES)
-def test_the_lines_of_a_card_are_answered(models: dict[str, Served], problem: str) -> None:
+def test_calls_on_the_card_are_answered(models: dict[str, Served], problem: str) -> None:
     text, version = card_of(models[problem]), models[problem].version
     python = re.findall(r"```python\n(.*?)```", text, flags=re.DOTALL)[0]
     *lines, call = python.strip().splitlines()
@@ -148,7 +148,7 @@ def test_the_lines_of_a_card_are_answered(models: dict[str, Served], problem: st
     assert asked.values[said.columns[0]] == said.iloc[0, 0]
 
 
-def test_a_card_is_written_anew_once_it_is_decided_on_and_not_again(
+def test_card_is_written_again_once_after_the_decision(
     mlflow_store: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made = served("sentiment")
@@ -172,7 +172,7 @@ def test_a_card_is_written_anew_once_it_is_decided_on_and_not_again(
     assert len(written) == 1
 
 
-def test_newer_scores_are_on_the_card(mlflow_store: Path) -> None:
+def test_card_shows_newer_scores(mlflow_store: Path) -> None:
     made = served("ner")
     newer = replace(
         made.scores,
@@ -185,7 +185,7 @@ def test_newer_scores_are_on_the_card(mlflow_store: Path) -> None:
     assert "**77.7 (70.0 to 80.0)**" in card_of(made)
 
 
-def test_data_and_licence_stand_on_the_card_as_the_catalog_says_them(
+def test_card_shows_data_and_licence_of_the_catalog(
     tmp_path: Path, models: dict[str, Served]
 ) -> None:
     catalog = str(of_files(tmp_path, all="rows.csv").file)
@@ -202,7 +202,7 @@ def test_data_and_licence_stand_on_the_card_as_the_catalog_says_them(
     assert data_tags("made", None) == {}  # the catalog that had it is not named any more
 
 
-def test_a_weak_part_is_named_and_one_of_few_examples_is_not_called_so(
+def test_card_names_weak_slices_with_enough_examples_only(
     models: dict[str, Served],
 ) -> None:
     slices = [
@@ -216,7 +216,7 @@ def test_a_weak_part_is_named_and_one_of_few_examples_is_not_called_so(
     assert "No part is weak beyond chance." in card_text(made_card(models["sentiment"], slices[1:]))
 
 
-def test_signs_of_markdown_in_labels_break_no_table(models: dict[str, Served]) -> None:
+def test_markdown_in_labels_breaks_no_table(models: dict[str, Served]) -> None:
     slices = [
         Slice("label a|b\n| c |", 40, 20.0, 10.0, 30.0, True),
         Slice("label `|`", 40, 50.0, 10.0, 90.0, False),
@@ -241,7 +241,7 @@ def test_signs_of_markdown_in_labels_break_no_table(models: dict[str, Served]) -
     ]
 
 
-def test_a_card_of_very_many_classes_is_no_longer_than_mlflow_keeps(
+def test_card_of_many_classes_fits_into_the_limit_of_mlflow(
     models: dict[str, Served],
 ) -> None:
     slices = [Slice(f"label {'very ' * 20}{i}", 40, 20.0, 10.0, 30.0, True) for i in range(200)]
@@ -254,7 +254,7 @@ def test_a_card_of_very_many_classes_is_no_longer_than_mlflow_keeps(
     assert "refrain predict" in text
 
 
-def test_texts_that_are_scored_as_one_have_no_weak_part(models: dict[str, Served]) -> None:
+def test_card_of_texts_scored_as_one_has_no_weak_slice(models: dict[str, Served]) -> None:
     assert "The test texts are scored as one, so no part of them has a score." in card_text(
         made_card(models["generation"], [])
     )

@@ -65,7 +65,7 @@ def test_no_file_of_a_version_is_a_pickle(
 
 
 @each
-def test_its_input_example_is_answered(
+def test_served_model_answers_its_input_example(
     models: dict[str, Served], problem: str, tmp_path: Path
 ) -> None:
     folder = folder_of(models[problem], tmp_path)
@@ -77,7 +77,7 @@ def test_its_input_example_is_answered(
 
 
 @each
-def test_its_signature_has_the_columns_that_come_out(
+def test_signature_has_the_columns_of_the_answer(
     models: dict[str, Served], problem: str, tmp_path: Path
 ) -> None:
     made = models[problem].version
@@ -89,7 +89,7 @@ def test_its_signature_has_the_columns_that_come_out(
 
 
 @each
-def test_what_is_asked_of_a_model_is_checked_with_a_clear_message(
+def test_parameters_are_checked_with_a_clear_message(
     models: dict[str, Served], problem: str
 ) -> None:
     made = models[problem].version
@@ -105,7 +105,7 @@ def test_what_is_asked_of_a_model_is_checked_with_a_clear_message(
 
 
 @each
-def test_it_asks_for_what_its_code_imports_and_no_more(
+def test_requirements_are_exactly_what_the_code_imports(
     models: dict[str, Served], problem: str, tmp_path: Path
 ) -> None:
     folder = folder_of(models[problem], tmp_path)
@@ -140,7 +140,7 @@ def closure(names: list[str]) -> list[str]:
     return sorted(found)
 
 
-def test_every_version_runs_where_nothing_but_its_requirements_is_installed(
+def test_every_version_runs_with_only_its_requirements_installed(
     models: dict[str, Served], tmp_path: Path
 ) -> None:
     libraries = tmp_path / "libraries"

@@ -12,7 +12,7 @@ from tasks.store.installation import ROOT
 
 
 @pytest.mark.parametrize("problem", problem_names())
-def test_packed_code_imports_where_the_repository_is_not(problem: str, tmp_path: Path) -> None:
+def test_packed_code_imports_without_the_repository(problem: str, tmp_path: Path) -> None:
     _, package = pack_code(problem, tmp_path)
     script = f"""
 import sys
@@ -32,7 +32,7 @@ assert not [name for name in sys.modules if name.split(".")[0] in ours]
     assert done.returncode == 0, done.stderr
 
 
-def test_a_package_holds_the_one_problem_and_no_training_data_code(tmp_path: Path) -> None:
+def test_packed_code_contains_one_problem_and_no_code_of_training_or_registry(tmp_path: Path) -> None:
     _, package = pack_code("ner", tmp_path)
     held = {str(path.relative_to(package)) for path in package.rglob("*.py")}
     assert "rnn_models/layers/crf.py" in held
@@ -47,7 +47,7 @@ def test_a_package_holds_the_one_problem_and_no_training_data_code(tmp_path: Pat
     )
 
 
-def test_the_same_code_has_the_same_name_and_other_code_another(tmp_path: Path) -> None:
+def test_package_name_is_equal_for_equal_code_only(tmp_path: Path) -> None:
     names = {
         pack_code(problem, tmp_path / str(i))[1].name
         for i, problem in enumerate(["ner", "ner", "sentiment"])

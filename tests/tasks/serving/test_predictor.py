@@ -41,7 +41,7 @@ class Said(Predictor):
         return [Output([names.index(tag) for tag in tags], 0.5) for tags in self.told]
 
 
-def test_entities_are_found_where_they_stand_in_the_raw_text() -> None:
+def test_entity_positions_refer_to_the_raw_text() -> None:
     texts = ["lumo  Kalo\tBren, sela", ""]
     found = Said("tags", [["O", "B-PER", "I-PER", "O", "O"], ["B-PER"]]).predict_entities(texts)
     assert [entities for _, _, entities in found] == [
@@ -54,7 +54,7 @@ def test_entities_are_found_where_they_stand_in_the_raw_text() -> None:
     ]
 
 
-def test_a_model_of_labels_finds_no_entities() -> None:
+def test_classifier_predicts_no_entities() -> None:
     with pytest.raises(ValueError, match="only a tagger finds entities, this model predicts label"):
         Said("label", []).predict_entities(["lumo"])
 
@@ -96,7 +96,7 @@ def tagged() -> pa.Table:
 
 
 @pytest.mark.parametrize("char_encoder", ["none", "lstm", "cnn"])
-def test_a_raw_text_gets_the_tags_that_its_row_gets(store: Path, char_encoder: str) -> None:
+def test_raw_text_gets_the_same_tags_as_its_row(store: Path, char_encoder: str) -> None:
     rows = tagged()["tokens"].to_pylist()
     tokens, model = saved(store, tagged(), "ner", "words", char_encoder=char_encoder)
     outputs = predict_all(find_problem("ner"), model, tokens.examples("test"))
@@ -106,7 +106,7 @@ def test_a_raw_text_gets_the_tags_that_its_row_gets(store: Path, char_encoder: s
     assert scores == pytest.approx([output.score for output in outputs], rel=1e-4)
 
 
-def test_an_unknown_word_of_a_raw_text_comes_out_as_it_went_in(store: Path) -> None:
+def test_unknown_word_is_returned_as_written(store: Path) -> None:
     texts = ["lumo sela", "sela nuri", "nuri lumo"] * 2
     tokens, _ = saved(
         store,
@@ -122,7 +122,7 @@ def test_an_unknown_word_of_a_raw_text_comes_out_as_it_went_in(store: Path) -> N
     assert said == [" ".join(["Zürich"] * 10), " ".join(["lumo"] * 10)]
 
 
-def test_the_best_outputs_begin_with_the_one_that_is_predicted(store: Path) -> None:
+def test_best_outputs_start_with_the_prediction(store: Path) -> None:
     tokens, _ = saved(store, tagged(), "ner", "words", num_best=3)
     predictor, texts = Predictor(tokens.folder), ["Kalo lumo", "sela Tembo Sil"]
     best, (said, scores) = predictor.predict_best(texts), predictor.predict(texts)
@@ -131,7 +131,7 @@ def test_the_best_outputs_begin_with_the_one_that_is_predicted(store: Path) -> N
     assert all(a[1] > b[1] for row in best for a, b in pairwise(row))
 
 
-def test_an_entity_of_a_model_that_is_asked_for_confidences_has_a_score(store: Path) -> None:
+def test_entity_has_a_score_when_confidences_are_enabled(store: Path) -> None:
     tokens, _ = saved(store, tagged(), "ner", "words", confidences=True)
     predictor = Predictor(tokens.folder)
     with torch.no_grad():

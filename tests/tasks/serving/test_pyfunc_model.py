@@ -121,7 +121,7 @@ def is_refused(status: int, text: str) -> bool:
 
 
 @pytest.mark.parametrize("problem", TABLES)
-def test_a_good_body_is_answered_in_the_columns_of_its_problem(ask: Ask, problem: str) -> None:
+def test_valid_body_is_answered_with_the_columns_of_its_problem(ask: Ask, problem: str) -> None:
     for body in GOOD:
         status, text = ask(problem, json.dumps(body).encode())
         assert status == 200, text
@@ -130,12 +130,12 @@ def test_a_good_body_is_answered_in_the_columns_of_its_problem(ask: Ask, problem
 
 
 @pytest.mark.parametrize("problem", TABLES)
-def test_a_bad_body_is_the_callers_fault(ask: Ask, problem: str) -> None:
+def test_invalid_body_gets_a_client_error(ask: Ask, problem: str) -> None:
     assert [body for body in BAD if not is_refused(*ask(problem, body))] == []
 
 
 @pytest.mark.parametrize("problem", [problem for problem in TABLES if problem != "ner"])
-def test_a_body_of_csv_is_answered_and_wrong_rows_in_it_are_the_callers_fault(
+def test_csv_body_is_answered_and_invalid_rows_get_a_client_error(
     ask: Ask, problem: str
 ) -> None:
     status, text = ask(problem, b"text\nlumo grak\n5\n", "text/csv")
@@ -148,7 +148,7 @@ def test_a_body_of_csv_is_answered_and_wrong_rows_in_it_are_the_callers_fault(
     ("problem", "body"),
     [("ner", b"text\nlumo\n"), ("sentiment", b'text\n"lumo'), ("sentiment", b"")],
 )
-def test_csv_that_mlflow_cannot_read_is_answered_by_mlflow_alone(
+def test_csv_that_mlflow_cannot_parse_is_answered_by_mlflow(
     ask: Ask, problem: str, body: bytes
 ) -> None:
     status, text = ask(problem, body, "text/csv")
@@ -159,7 +159,7 @@ def test_csv_that_mlflow_cannot_read_is_answered_by_mlflow_alone(
 
 
 @pytest.mark.parametrize("problem", TABLES)
-def test_a_param_out_of_bounds_is_the_callers_fault(ask: Ask, problem: str) -> None:
+def test_parameter_out_of_bounds_gets_a_client_error(ask: Ask, problem: str) -> None:
     for params, said in ASKED_WRONG[problem]:
         body = json.dumps({"dataframe_records": [{"text": "lumo"}], "params": params}).encode()
         status, text = ask(problem, body)
@@ -168,7 +168,7 @@ def test_a_param_out_of_bounds_is_the_callers_fault(ask: Ask, problem: str) -> N
 
 
 @pytest.mark.parametrize(("place", "problem"), enumerate(TABLES))
-def test_the_line_of_the_readme_is_answered(ask: Ask, place: int, problem: str) -> None:
+def test_request_of_the_readme_is_answered(ask: Ask, place: int, problem: str) -> None:
     lines = re.findall(
         r"^curl .*/invocations .*-d '(.*)'$",
         (ROOT / "docs" / "howto" / "serve.md").read_text(),
@@ -184,7 +184,7 @@ def test_the_line_of_the_readme_is_answered(ask: Ask, place: int, problem: str) 
     assert status == 200, text
 
 
-def test_a_label_that_no_text_had_is_the_callers_fault(ask: Ask) -> None:
+def test_unknown_label_gets_a_client_error(ask: Ask) -> None:
     status, text = ask("generation", b'{"dataframe_records": [{"text": "", "label": "zz"}]}')
     assert is_refused(status, text)
     assert "label: there is no 'zz', expected one of no, so" in json.loads(text)["message"]

@@ -97,7 +97,7 @@ ROUTES: list[Route] = [by_command_line, by_files, by_pyfunc, by_http]
 
 @pytest.mark.parametrize("kind", TEXTS)
 @pytest.mark.parametrize("route", ROUTES)
-def test_a_text_is_answered_or_refused_in_the_same_words_on_every_route(
+def test_every_route_gives_the_same_answer_or_message_for_a_text(
     models: dict[str, Served], tmp_path: Path, route: Route, kind: str
 ) -> None:
     text, is_unfamiliar, reason = TEXTS[kind]
@@ -108,7 +108,7 @@ def test_a_text_is_answered_or_refused_in_the_same_words_on_every_route(
 
 @pytest.mark.parametrize("problem", TABLES)
 @pytest.mark.parametrize("route", ROUTES)
-def test_blank_texts_and_other_scripts_are_told_by_every_problem(
+def test_blank_texts_and_foreign_scripts_are_flagged_for_every_problem(
     models: dict[str, Served], tmp_path: Path, route: Route, problem: str
 ) -> None:
     is_begun = problem == "generation"  # which needs no beginning
@@ -117,7 +117,7 @@ def test_blank_texts_and_other_scripts_are_told_by_every_problem(
     assert route(problem, "lumo", tmp_path)[0] is False
 
 
-def test_the_limit_is_a_param(models: dict[str, Served]) -> None:
+def test_max_characters_is_a_parameter(models: dict[str, Served]) -> None:
     rows = pd.DataFrame({"text": ["lumo"]})
     assert len(loaded("sentiment").predict(rows, {"max_characters": 4})) == 1
     with pytest.raises(MlflowException, match="4 characters, expected at most 3"):
@@ -127,7 +127,7 @@ def test_the_limit_is_a_param(models: dict[str, Served]) -> None:
 @pytest.mark.case("25")
 @pytest.mark.parametrize("problem", TABLES)
 @pytest.mark.parametrize("route", ROUTES)
-def test_half_a_surrogate_pair_is_told_with_its_place(
+def test_lone_surrogate_is_reported_with_its_position(
     models: dict[str, Served], tmp_path: Path, route: Route, problem: str
 ) -> None:
     found, said = route(problem, "caf\udce9 lumo", tmp_path)
@@ -151,7 +151,7 @@ def test_half_a_surrogate_pair_is_told_with_its_place(
         (["made_sent\udce9", "lumo"], "there is no model"),
     ],
 )
-def test_broken_characters_elsewhere_on_the_command_line_are_one_line(
+def test_invalid_characters_in_other_arguments_are_one_line(
     models: dict[str, Served], words: list[str], said: str
 ) -> None:
     done = CliRunner().invoke(app, ["predict", *words])
