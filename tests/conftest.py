@@ -1,4 +1,4 @@
-"""What the tests share: a store of their own, no network, and rows in a language of our making."""
+"""Shared fixtures: a separate store, no network, and rows in a made-up language."""
 
 import os
 import random
@@ -96,7 +96,7 @@ ENTRY: dict[str, object] = {
 
 
 def made_reviews(num: int, seed: int) -> list[tuple[str, str]]:
-    """Texts with a good word and a bad one, the later of which is the label.
+    """Texts with a positive and a negative word, the later of which is the label.
 
     Plain words stand around both, so neither a bag of words nor n-grams know anything.
     """
@@ -154,7 +154,7 @@ def write_ratings(path: Path, num: int = 300, seed: int = 0) -> None:
 
 
 def write_tunes(path: Path, num: int = 200, seed: int = 0) -> None:
-    """Write tunes of four bars in one of two meters, which says what their bars are made of."""
+    """Write tunes of four bars in one of two meters, each with its own bars."""
     chance, tunes = random.Random(seed), []
     for i in range(num):
         meter, parts = (("6/8", ("GAB", "d2B", "AGA", "B3")), ("2/4", ("GA", "B2", "dB", "AG")))[
@@ -223,7 +223,7 @@ def engine() -> Iterator[None]:
 
 @pytest.fixture
 def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty store of the test's own."""
+    """A separate empty store for the test."""
     home = tmp_path / "store"
     monkeypatch.setenv("REFRAIN_HOME", str(home))
     return home

@@ -1,4 +1,4 @@
-"""Every command in docs/data.md runs, and its screen has what the page shows."""
+"""Every command in docs/data.md runs, and its output is what the page shows."""
 
 import os
 import re

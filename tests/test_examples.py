@@ -1,4 +1,4 @@
-"""Every program in examples/ runs and prints what it announces."""
+"""Every program in examples/ runs and prints its expected output."""
 
 import os
 import re

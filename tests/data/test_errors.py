@@ -1,4 +1,4 @@
-"""The name that is suggested in place of a wrong one."""
+"""The name that is suggested for a wrong one."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""``refrain replay`` as a person types it, and the deployment of the same name."""
+"""``refrain replay`` as a user types it, and the deployment of the same name."""
 
 import json
 from pathlib import Path
@@ -14,7 +14,7 @@ __all__ = ["empty_mlflow", "mlflow_store", "screen"]
 
 @pytest.fixture
 def reviews(mlflow_store: Path) -> Served:
-    """A version that was really trained, and is champion."""
+    """A trained version that is champion."""
     from tasks.registry import mlflow_client
 
     made = trained("sentiment")

@@ -1,4 +1,4 @@
-"""The whole line on rows of our own making, without a network."""
+"""The complete line on made-up rows, without a network."""
 
 import json
 import os
@@ -410,7 +410,7 @@ def test_the_page_of_a_flow_run_shows_the_report_of_the_data(line: dict[str, Any
 
 @pytest.fixture(scope="module")
 def growing(line: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """A dataset that grew after its first snapshot, and was retrained on the first."""
+    """A dataset that grew after its first snapshot and was retrained on the first."""
     folder = tmp_path_factory.mktemp("growing")
     made = yaml.safe_load(Path(line["catalog"]).read_text())["made_sentiment"]
     catalog = folder / "catalog.yaml"

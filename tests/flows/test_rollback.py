@@ -1,4 +1,4 @@
-"""The rollback deployment in the dashboard; and a task that repeats after a lost race."""
+"""The rollback deployment, and a task that is retried after a concurrent change."""
 
 from pathlib import Path
 from typing import Any

@@ -1,4 +1,4 @@
-"""Secret blocks of Prefect, which a catalog names."""
+"""Secret blocks of Prefect that a catalog references."""
 
 import traceback
 from typing import Any

@@ -1,4 +1,4 @@
-"""What is checked once the data is known, before a training costs anything."""
+"""Checks after ingestion and before training."""
 
 from types import SimpleNamespace
 from typing import Any
@@ -12,7 +12,7 @@ from tasks.settings import read_settings
 
 @pytest.fixture
 def trained(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The stages that were reached behind the checks."""
+    """The stages that ran after the checks."""
     reached: list[str] = []
     monkeypatch.setattr(flow, "ingest", lambda *given: None)
     monkeypatch.setattr(flow, "tokenize", lambda *given: SimpleNamespace(problem="ner"))

@@ -1,4 +1,4 @@
-"""What a person types and what the screen says then."""
+"""Commands as a user types them, and their output."""
 
 import json
 import os
@@ -34,7 +34,7 @@ def typed(*words: str, home: Path, **environment: str) -> subprocess.CompletedPr
 
 
 def files_of(folder: Path) -> set[Path]:
-    """What a store holds, logs and the engine's own files apart."""
+    """The files of a store, without logs and the engine's own files."""
     kept = ("snapshots", "tokens", "checkpoints", "scores", "promotions", "downloads")
     return {path for name in kept for path in (folder / name).rglob("*") if path.is_file()}
 
@@ -94,7 +94,7 @@ def test_misspelled_name_is_answered_with_the_nearest(
 
 
 def broken(kind: str, folder: Path, made: dict[str, Any]) -> dict[str, Any]:
-    """A catalog entry, and perhaps its file, with one thing wrong."""
+    """A catalog entry, and optionally its file, with one fault."""
     made = json.loads(json.dumps(made))
     source = made["source"]
     if kind == "hash":

@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 @pytest.fixture
 def venv(tmp_path):
-    """A virtual environment with pip in it."""
+    """A virtual environment with pip."""
     place = tmp_path / "a folder" / ".venv"
     subprocess.run([sys._base_executable, "-m", "venv", str(place)], check=True)
     return place

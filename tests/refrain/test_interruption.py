@@ -40,7 +40,7 @@ class Terminal:
             os.execve(sys.executable, [sys.executable, *words], environment)
 
     def read(self, seconds: float) -> bool:
-        """Read what it prints for some time; False once it has ended."""
+        """Read the output for some time; False once the program has ended."""
         if not select.select([self.file], [], [], seconds)[0]:
             return True
         try:
@@ -57,7 +57,7 @@ class Terminal:
             assert time.monotonic() < deadline, self.seen
 
     def end(self, seconds: float) -> tuple[int, float]:
-        """Wait for its end: exit status and seconds until then."""
+        """Wait for the end: exit status and seconds until then."""
         started = time.monotonic()
         while self.read(0.1):
             assert time.monotonic() - started < seconds, self.seen
@@ -87,7 +87,7 @@ def environment(made_catalog: Path, tmp_path: Path) -> dict[str, str]:
 
 
 def left_of(store: str) -> list[Path]:
-    """Processes that still run for a store."""
+    """Running processes of a store."""
     found = []
     for path in Path("/proc").glob("[0-9]*/environ"):
         try:

@@ -1,4 +1,4 @@
-"""What a machine lacks is one sentence, whichever library raised the error."""
+"""A missing resource of the machine is one sentence, whichever library raised the error."""
 
 import errno
 import sqlite3

@@ -15,7 +15,7 @@ OWN = "http://127.0.0.1:4200"
 
 
 def answer(kind: str, headers: dict[str, str]) -> list[dict[str, Any]]:
-    """Send a request through the middleware; what came back."""
+    """Send a request through the middleware and return the messages sent back."""
     sent: list[dict[str, Any]] = []
 
     async def app(scope: Any, receive: Any, send: Any) -> None:

@@ -47,7 +47,7 @@ class Up:
         self.server.call("POST", f"deployments/{self.deployment(name)['id']}/schedules", [schedule])
 
     def runs(self, name: str) -> list[dict[str, Any]]:
-        """The flow runs of a deployment that left the state Scheduled, the first first."""
+        """The flow runs of a deployment that left the state Scheduled, oldest first."""
         chosen = {
             "deployment_id": {"any_": [self.deployment(name)["id"]]},
             "state": {"type": {"not_any_": ["SCHEDULED"]}},
@@ -65,7 +65,7 @@ class Up:
         return [line["message"] for line in self.server.call("POST", "logs/filter", body)]
 
     def apply(self, file: Path | None = None) -> None:
-        """Apply deployments as somebody does by hand."""
+        """Apply deployments as a user does by hand."""
         more = ["--prefect-file", str(file)] if file else []
         command = [sys.executable, "-m", "prefect", "--no-prompt", "deploy", "--all", *more]
         subprocess.run(
@@ -90,7 +90,7 @@ class Up:
 
 @pytest.fixture(scope="module")
 def up(made_package: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
-    """`refrain up` in a store of its own, without SIGINT, as a script starts background jobs."""
+    """`refrain up` in its own store, without SIGINT, as a script starts background jobs."""
     folder, catalog = made_package
     home = tmp_path_factory.mktemp("up")
     prefect_port = free_port()
@@ -161,7 +161,7 @@ def up(made_package: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory
 
 @pytest.fixture(scope="module")
 def scheduled_run(up: Up) -> dict[str, Any]:
-    """A run that a schedule of the dashboard started at its minute, when it ended."""
+    """A finished run that a schedule of the dashboard started at its minute."""
     parameters = {"dataset": "made_sentiment", "catalog": str(up.catalog), "settings": QUICK}
     schedule = {
         "schedule": {"cron": "* * * * *", "timezone": "UTC"},

@@ -62,7 +62,7 @@ def bin_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def project(bin_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A project that ``refrain init`` made, with modules of the user's called as ours are."""
+    """A project made by ``refrain init``, with user modules named like ours."""
     folder = tmp_path_factory.mktemp("projects")
     run(bin_folder, folder, "init", "shop")
     for name in NAMES:
@@ -71,7 +71,7 @@ def project(bin_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def environment() -> dict[str, str]:
-    """The environment of a user: nothing of the tests' own, one thread."""
+    """The environment of a user: no variables of the tests, one thread."""
     ours = ("REFRAIN_", "PREFECT_", "MLFLOW_", "PYTHON")
     kept = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
     return kept | {"OMP_NUM_THREADS": "1"}
@@ -93,7 +93,7 @@ def run(bin_folder: Path, folder: Path, *words: str) -> str:
 
 @pytest.fixture(scope="session")
 def retrained(bin_folder: Path, project: Path) -> list[dict[str, object]]:
-    """What ``refrain run`` prints in the project."""
+    """The output of ``refrain run`` in the project."""
     found: list[dict[str, object]] = json.loads(run(bin_folder, project, "run", "--json"))
     return found
 

@@ -1,4 +1,4 @@
-"""Where a model computes and with how many bits."""
+"""The device and the precision of a model."""
 
 import os
 import subprocess
@@ -120,7 +120,7 @@ for name in problem_names():
 
 @cache
 def on_a_slower_processor() -> list[str]:
-    """What trainings in bfloat16 print in a process whose processor has no AVX-512."""
+    """The output of bfloat16 trainings in a process without AVX-512."""
     done = subprocess.run(
         [sys.executable, "-c", BITS_OF_ALL],
         env=os.environ | SLOWER,
@@ -154,7 +154,7 @@ def test_machine_record_differs_on_a_slower_processor(monkeypatch):
 @pytest.mark.case("E2")
 @pytest.mark.parametrize("has_it", [True, False])
 def test_recorded_precision_equals_the_precision_in_use(posed, monkeypatch, has_it):
-    """As if this processor had bfloat16 for LSTM layers, and as if it had not."""
+    """Simulates a processor with and without bfloat16 for LSTM layers."""
     if has_it and not has_bfloat16_lstm("cpu"):
         assert (
             describe_precision(torch.device("cpu"), "bfloat16")

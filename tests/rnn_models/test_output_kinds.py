@@ -1,4 +1,4 @@
-"""What every output kind promises."""
+"""The contract of every output kind."""
 
 from dataclasses import fields
 

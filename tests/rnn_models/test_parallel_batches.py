@@ -1,4 +1,4 @@
-"""Batches that are worked on at once say what they say alone."""
+"""Batches processed in parallel give the same results as alone."""
 
 from collections.abc import Iterator
 from threading import Barrier, Thread, current_thread

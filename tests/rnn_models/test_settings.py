@@ -1,4 +1,4 @@
-"""Settings check themselves, and say what was expected."""
+"""Settings raise for invalid values with the expected ones."""
 
 import re
 from dataclasses import fields

@@ -40,7 +40,7 @@ def catalog(tmp_path: Path) -> Path:
 
 
 def rewrite(path: Path, settings: object) -> None:
-    """Give the entry other settings."""
+    """Replace the settings of the entry."""
     entry = yaml.safe_load(path.read_text())
     entry["mine"]["settings"] = settings
     path.write_text(yaml.safe_dump(entry))

@@ -1,4 +1,4 @@
-"""Snapshots: what makes a new one, what a crash leaves, what stops a training."""
+"""Snapshots: causes of new ones, state after a crash, faults that stop a training."""
 
 import json
 from collections.abc import Callable

@@ -40,7 +40,7 @@ HEADLINE = {
 
 
 def with_faults(problem: str, places: Sequence[int]) -> list[Any]:
-    """Right answers but for some."""
+    """Correct answers with some errors."""
     said = list(TRUE[problem])
     for place in places:
         row = said[place]
@@ -51,12 +51,12 @@ def with_faults(problem: str, places: Sequence[int]) -> list[Any]:
 
 
 def nats(cost: float) -> list[Any]:
-    """Each token of each text at nearly this cost."""
+    """Token costs of each text near a given value."""
     return [np.full(10, cost) + 0.001 * np.sin(i) for i in range(NUM)]
 
 
 class Made:
-    """What a challenger is decided on from, made without a training."""
+    """The inputs of a decision on a challenger, made without a training."""
 
     def __init__(
         self,
@@ -155,7 +155,7 @@ class Made:
 
 @pytest.fixture
 def champion(monkeypatch: pytest.MonkeyPatch) -> dict[str, list[Any]]:
-    """What a champion says of the test split, by its version; it needs no model for that."""
+    """The champion's predictions on the test split by version, without a model."""
     said: dict[str, list[Any]] = {}
     monkeypatch.setattr(
         evidence, "predict_champion", lambda name, version, scores, tokens: said[version]
@@ -165,7 +165,7 @@ def champion(monkeypatch: pytest.MonkeyPatch) -> dict[str, list[Any]]:
 
 @pytest.fixture(autouse=True)
 def asked_apart(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Record the versions of the parity check, which have no weights to answer with."""
+    """Record the versions of the parity check, which have no weights to predict with."""
     asked: list[str] = []
     monkeypatch.setattr(
         stage, "check_parity", lambda version, scores, tokens: asked.append(version.version)
@@ -175,7 +175,7 @@ def asked_apart(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 @pytest.fixture(autouse=True)
 def without_cards(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No card is written: these versions were trained by nobody."""
+    """Write no card, as these versions have no training."""
     monkeypatch.setattr(stage, "keep_card", lambda version, tokens, scores, promotion: None)
 
 
@@ -430,7 +430,7 @@ def test_promotion_page_states_that_the_policy_compares_nothing() -> None:
 def test_champion_is_scored_again_by_the_bleu_tokenizer_of_the_challenger(
     champion: dict[str, list[Any]],
 ) -> None:
-    """By 13a both have 0 on texts without spaces, and 0 against 0 promotes nobody."""
+    """With 13a both score 0 on texts without spaces, and equal scores promote nothing."""
     worse = [text[:2] + "ヌヌ" + text[4:] for text in TRUE["translation"]]
     for tokenizer, is_better in (("13a", False), ("char", True)):
         made = Made(

@@ -1,4 +1,4 @@
-"""The task that registers, with a real model: once, whole, and telling where it comes from."""
+"""The task that registers, with a real model: once, completely, with its lineage."""
 
 import json
 import shutil

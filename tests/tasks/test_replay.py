@@ -47,13 +47,13 @@ def shared(empty_mlflow: Path, tmp_path_factory: pytest.TempPathFactory) -> tupl
 
 @pytest.fixture
 def made(shared: tuple[Path, Made], monkeypatch: pytest.MonkeyPatch) -> Made:
-    """The same with the store named."""
+    """The same, with REFRAIN_HOME set to the store."""
     monkeypatch.setenv("REFRAIN_HOME", str(shared[0]))
     return shared[1]
 
 
 def all_there_is() -> dict[str, Any]:
-    """Every file of the store and what MLflow has of it."""
+    """Every file of the store, and the content of MLflow."""
     files = {
         str(path): hashlib.sha256(path.read_bytes()).hexdigest()
         for path in home().rglob("*")

@@ -1,4 +1,4 @@
-"""Settings as they are typed, checked and shown in a form."""
+"""Settings: given as text, checked and shown in a form."""
 
 from dataclasses import fields
 

@@ -1,4 +1,4 @@
-"""A signal within a training requests a stop; the handler of before gets it after the saving."""
+"""A signal within a training requests a stop; the previous handler gets it after the save."""
 
 import os
 import signal
@@ -10,7 +10,7 @@ from tasks import stopping
 
 
 class Terminated(BaseException):
-    """As Prefect raises for SIGTERM."""
+    """The exception that Prefect raises for SIGTERM."""
 
 
 def raise_terminated(number: int, frame: object) -> None:
@@ -28,7 +28,7 @@ def fresh(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 def train() -> None:
-    """Steps of a training; at a request it saves and ends, as the loop does."""
+    """Steps of a training that saves and ends on request, as the loop does."""
     for step in range(1, 10):
         if step == 3:
             os.kill(os.getpid(), signal.SIGTERM)

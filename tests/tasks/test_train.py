@@ -1,4 +1,4 @@
-"""What the task adds to a training: what names a checkpoint, and what its figure shows."""
+"""The task of a training: the digest of a checkpoint, metric points and the figure."""
 
 import math
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Injected damage is what its name says, by simple parsers, and the checks find all of it."""
+"""Injected damage matches its name, by simple parsers, and the checks find all of it."""
 
 import csv
 import io
@@ -47,7 +47,7 @@ def made_rows(name: str) -> list[Row]:
 
 
 def parsed(name: str, files: list[bytes]) -> list[Any]:
-    """The sides of a row as it was written; raises what its parser raises."""
+    """The sides of a row as written; raises the errors of its parser."""
     written = [file.decode() for file in files]
     if name == "csv":
         return next(csv.reader(io.StringIO(written[0]), strict=True))
@@ -162,7 +162,7 @@ def test_damage_ledger_names_the_lines_that_differ(name: str) -> None:
 
 
 def made_entry(folder: Path, name: str) -> Dataset:
-    """An entry whose rows are made up, in the layout of a name."""
+    """An entry with made-up rows in a named layout."""
     more = {"labels": {"0": "neg", "1": "pos"}} if name in ("csv", "jsonl") else {}
     like = entry(folder, {"kind": "files", "paths": {"all": "none"}}, checks={}, **more)
     return write_entry(

@@ -1,4 +1,4 @@
-"""Pairs without a difference have none, and a known gain is the gain that was asked for."""
+"""Pairs without a difference have none, and a known gain equals the requested one."""
 
 import numpy as np
 import pytest
@@ -12,7 +12,7 @@ from tasks.settings import changes, read_settings
 
 
 def made_pair(name: str, num: int = 500) -> Pair:
-    """Two systems of which the first is better by far."""
+    """Two systems of which the first is much better."""
     metric = find_metric(name)
     random = np.random.default_rng(0)
     if metric.is_cost:
@@ -38,7 +38,7 @@ def made_pair(name: str, num: int = 500) -> Pair:
 
 
 def gain(pair: Pair, share: float, num: int = 200) -> tuple[float, float]:
-    """The mean gain over pairs that are drawn, and its standard error."""
+    """The mean gain over sampled pairs, and its standard error."""
     random = np.random.default_rng(1)
     gains = []
     for _ in range(num):

@@ -1,4 +1,4 @@
-"""The benchmark of the registry finds what it looks for."""
+"""The registry benchmark finds faults of a race."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""The benchmark of replays counts one that differs."""
+"""The replay benchmark counts differing replays."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Every row of the quality benchmark can be run, and its table marks what was not measured."""
+"""Every row of the quality benchmark can run, and its table marks unmeasured figures."""
 
 import pytest
 

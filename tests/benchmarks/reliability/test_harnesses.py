@@ -1,4 +1,4 @@
-"""What the security harnesses count: leaked secrets, ways out of the machine, wrong answers."""
+"""The counts of the security harnesses: leaked secrets, outgoing connections, wrong answers."""
 
 import random
 from itertools import islice

@@ -1,4 +1,4 @@
-"""JoeyNMT's weights in our model compute what its formulas say, written out."""
+"""JoeyNMT's weights in our model give the results of its formulas, written out."""
 
 import pytest
 import torch

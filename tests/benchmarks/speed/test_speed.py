@@ -1,4 +1,4 @@
-"""What the speed benchmark counts and reads is right, and its tables say what was not measured."""
+"""Counts and parsing of the speed benchmark, and the marks of unmeasured figures."""
 
 import json
 

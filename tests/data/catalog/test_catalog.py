@@ -165,7 +165,7 @@ def test_labels_that_are_equal_after_stripping_raise(tmp_path: Path) -> None:
 
 
 def key_paths(content: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
-    """Where each value of an entry stands, the entry itself first."""
+    """The key path of each value of an entry, the entry itself first."""
     yield path
     inside = (
         content.items()
@@ -179,7 +179,7 @@ def key_paths(content: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, .
 
 
 def refusal(path: Path) -> str:
-    """What a catalog is refused with; empty if it is not."""
+    """The error message of a catalog; empty if it is valid."""
     try:
         read_catalog(path)
     except RowError as error:

@@ -1,4 +1,4 @@
-"""Tunes of our own: what is valid ABC, what is not and why, and how it sounds."""
+"""ABC notation: valid tunes, faults with reasons, and MIDI."""
 
 from fractions import Fraction
 from pathlib import Path

@@ -173,7 +173,7 @@ SENTENCES = st.lists(
 
 
 def valid(sentence: list[tuple[str, str]]) -> list[tuple[str, str]]:
-    """Turn each ``I`` into one that continues what stands before it."""
+    """Turn each ``I`` into one that continues the previous tag."""
     found: list[tuple[str, str]] = []
     for token, tag in sentence:
         before = found[-1][1] if found else "O"

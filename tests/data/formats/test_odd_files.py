@@ -40,7 +40,7 @@ CSV = "body,stars\nta mi,pos\nku ro,neg\n"
 
 
 class Reads:
-    """What came of reading a dataset: rows, rejected rows, notes and advice."""
+    """The result of reading a dataset: rows, rejected rows, notes and advice."""
 
     def __init__(self, dataset: Dataset, folder: Path) -> None:
         access = Access(folder / "downloads")

@@ -1,4 +1,4 @@
-"""Written rows read back equal, however the stream is cut; damage gives rows or a RowError."""
+"""Written rows are read back equal for any block size; damage gives rows or a RowError."""
 
 import csv
 import io
@@ -28,7 +28,7 @@ NOT_OURS = "\U0010fffe\U0010ffff"  # with these the formats mark what they found
 
 @dataclass(frozen=True)
 class Written:
-    """A way to write rows: the files, and where each row stands in them."""
+    """A writer of rows: the files, and the position of each row in them."""
 
     kind: str
     roles: tuple[str, ...]
@@ -117,7 +117,7 @@ def as_columns(roles: tuple[str, ...], new: Callable[..., Any]) -> Callable[[Row
 
 
 def tagged(rows: list[list[tuple[str, str]]]) -> Rows:
-    """Sentences whose ``I`` go on where there is something to go on from."""
+    """Sentences whose ``I`` tags continue a span where there is one."""
     found: Rows = []
     for row in rows:
         tags: list[str] = []
@@ -284,7 +284,7 @@ def test_every_format_has_a_writer_here() -> None:
 
 @contextmanager
 def tiny_blocks(size: int, files: Sequence[bytes]) -> Iterator[None]:
-    """Make all blocks small; into one of a table, its longest row has to fit."""
+    """Make all blocks small; a block of a table must fit its longest row."""
     longest = max(map(len, files)) + 32
     with (
         small_blocks(size),
@@ -324,7 +324,7 @@ CHANGES = st.lists(
 
 
 def damaged(content: bytes, changes: list[tuple[float, str, bytes]]) -> bytes:
-    """Take bytes out, put some in, or end a file early."""
+    """Delete bytes, insert some, or truncate a file."""
     for share, how, added in changes:
         at = int(share * len(content))
         content = content[:at] + (

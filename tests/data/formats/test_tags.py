@@ -24,7 +24,7 @@ def broken(tags: str, scheme: str) -> str | None:
 
 @st.composite
 def spans(draw: st.DrawFn) -> list[str]:
-    """Valid BIO tags of a sentence, as spans of some kind and stretches of O."""
+    """Valid BIO tags of a sentence, as spans of some kind and runs of O."""
     parts = draw(
         st.lists(
             st.tuples(st.sampled_from(["O", "PER", "LOC", "I-S", "é"]), st.integers(1, 4)),
@@ -110,7 +110,7 @@ def test_span_ends_with_its_sentence() -> None:
 
 
 def machine(tags: list[str], inside: str) -> bool:
-    """Whether tags are whole, read one after another: an oracle."""
+    """Whether tags are valid, by a state machine: an oracle."""
     is_open = ""
     for letter, kind in ((tag[0], tag[2:]) for tag in tags):
         if (letter in (inside, "E")) != bool(is_open) or (is_open and kind != is_open):

@@ -1,4 +1,4 @@
-"""Files and blocks without a valid row: each row is rejected with a reason, and nothing stops."""
+"""Files and blocks without a valid row: each row is rejected with a reason."""
 
 import json
 from collections.abc import Mapping

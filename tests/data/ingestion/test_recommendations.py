@@ -14,7 +14,7 @@ EVEN = {"neg": 500, "pos": 500}
 
 
 def report(**changes: Any) -> dict[str, Any]:
-    """A report in which nothing stands out, and what is changed of it."""
+    """A report in which nothing stands out, with some changes."""
     data_report = {
         "read": 10_000,
         "kept": 10_000,

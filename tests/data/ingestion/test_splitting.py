@@ -24,7 +24,7 @@ Parts = dict[str, list[tuple[Any, ...]]]
 
 @dataclass(frozen=True)
 class Held:
-    """A source that holds its files: split (or ``all``) to bytes."""
+    """A source with its files in memory: split (or ``all``) to bytes."""
 
     files: Mapping[str, bytes]
 
@@ -79,7 +79,7 @@ def parts_of(dataset: Dataset) -> Iterator[Part]:
 
 
 def read(dataset: Dataset) -> Parts:
-    """The rows of each split and of the refused, in the order in which they came."""
+    """The rows of each split and the rejected ones, in input order."""
     found: Parts = {split: [] for split in (*SPLITS, "refused")}
     for part in parts_of(dataset):
         columns = (

@@ -30,7 +30,7 @@ def checked(
 
 
 def fault(row: dict[str, Any], *, is_characters: bool = False) -> str | None:
-    """The fault of a row that stands between two good ones, which must stay good."""
+    """The fault of a row between two valid ones, which must stay valid."""
     good = {
         "text": "ta",
         "label": "1",

@@ -30,7 +30,7 @@ def mixed(word: int) -> int:
 
 
 def hash_one(text: bytes, key: str) -> int:
-    """The same in plain Python, as the module's first lines tell it."""
+    """The same in plain Python, as the module's docstring defines it."""
     seed = int.from_bytes(hashlib.sha256(key.encode()).digest()[:8], "little")
     padded = text + b"\x80"
     padded += bytes(-len(padded) % 8)

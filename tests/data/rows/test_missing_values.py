@@ -1,4 +1,4 @@
-"""Words for missing values: found as whole values, and left out where an entry lists them."""
+"""Words for missing values: found as whole values, and excluded where an entry lists them."""
 
 import json
 from collections import Counter

@@ -57,7 +57,7 @@ def split_up(
     trained: Any = None,
     **checks: Any,
 ) -> Sides:
-    """Send the rows of pieces through a splitter, ``batch`` at a time."""
+    """Send the rows of partitions through a splitter in batches."""
     given_splits = {split for split, _ in pieces}
     shares = {
         name: share
@@ -86,7 +86,7 @@ def split_up(
 
 
 def plain(text: str) -> str:
-    """What makes two texts one, said without the code that is tested."""
+    """The normal form of a text, computed without the code under test."""
     return " ".join(unicodedata.normalize("NFKC", text).lower().split())
 
 

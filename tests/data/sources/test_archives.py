@@ -1,4 +1,4 @@
-"""Compressed files and archives: each kind, one in another, and each of them damaged."""
+"""Compressed files and archives: each kind, nested, and damaged."""
 
 import bz2
 import gzip

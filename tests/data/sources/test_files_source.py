@@ -1,4 +1,4 @@
-"""Files: paths, globs, pairs, versions, and what a server of the web may do to a reader."""
+"""Files: paths, globs, pairs, versions, and faults of HTTP servers."""
 
 import gzip
 import os
@@ -455,7 +455,7 @@ def test_invalid_files_entry_raises(change: dict[str, Any], message: str) -> Non
 
 
 class Served(BaseHTTPRequestHandler):
-    """A server of files, with whatever else a server may do."""
+    """A server of files that can also fail in several ways."""
 
     files: dict[str, bytes]
     headers_of: Callable[[bytes], dict[str, str]] = staticmethod(

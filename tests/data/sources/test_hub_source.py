@@ -1,4 +1,4 @@
-"""Datasets in the hub's layout: in a folder, and on a hub of our own that serves one over HTTP."""
+"""Datasets in the hub's layout: in a folder, and served over HTTP by a hub in the test."""
 
 import hashlib
 import json
@@ -276,7 +276,7 @@ def test_missing_library_raises_with_its_name(
 
 
 class FakeHub(BaseHTTPRequestHandler):
-    """As much of the hub as a dataset needs: one private repository with one commit."""
+    """A minimal hub: one private repository with one commit."""
 
     folder: Path
     token = "hf_secret"

@@ -1,4 +1,4 @@
-"""Small files that unpack to much are stopped; the limits have settings."""
+"""Small files that unpack beyond the limits raise; the limits have settings."""
 
 import gzip
 import io

@@ -77,7 +77,7 @@ def files_of(folder: Path) -> list[Path]:
 
 @pytest.fixture(autouse=True)
 def pip(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
-    """Let pip know of an empty index and no other setting; the tests add theirs."""
+    """Configure pip with an empty index and no other setting; the tests add theirs."""
     monkeypatch.setattr(nap.time, "sleep", lambda seconds: None)
     for name in [name for name in os.environ if name.startswith("PIP_")]:
         monkeypatch.delenv(name)
@@ -93,7 +93,7 @@ def pip(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
 
 @pytest.fixture
 def index(tmp_path: Path, pip: Callable[..., None]) -> Path:
-    """A folder that pip looks into, with a wheel and an archive."""
+    """A folder that pip searches, with a wheel and an archive."""
     (folder := tmp_path / "index").mkdir()
     (folder / WHEEL).write_bytes(WHEEL_BYTES)
     (folder / ARCHIVE).write_bytes(ARCHIVE_BYTES)
@@ -108,7 +108,7 @@ def store(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def server(pip: Callable[..., None]) -> Iterator[dict[str, list[tuple[int, bytes]]]]:
-    """An index on this machine: the answers to each path in turn, the last one again and again."""
+    """An index on this machine: the responses to each path in turn, the last one repeated."""
     answers: dict[str, list[tuple[int, bytes]]] = {
         "/simple/made-up/": [(200, f'<a href="/files/{WHEEL}">{WHEEL}</a>'.encode())],
         f"/files/{WHEEL}": [(200, WHEEL_BYTES)],

@@ -1,4 +1,4 @@
-"""What a parameter names is read only where the operator permits it: paths, hosts, redirects."""
+"""Paths, hosts and redirects of parameters are read only where the operator permits it."""
 
 import http.server
 import threading

@@ -1,4 +1,4 @@
-"""What is a secret in an address or an option, and that it must be named there."""
+"""Secrets in addresses and options must be references."""
 
 import pytest
 

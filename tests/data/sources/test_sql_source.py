@@ -1,4 +1,4 @@
-"""The same tests on SQLite and on a real PostgreSQL, and some that only one of them can fail."""
+"""The same tests on SQLite and a real PostgreSQL, and some for only one of them."""
 
 import json
 import re
@@ -27,7 +27,7 @@ GROWING = {"table": "reviews", "watermark": "stamp", "key": "id"}
 
 @dataclass(frozen=True)
 class Database:
-    """One database of a test's own."""
+    """One database for each test."""
 
     kind: str
     url: str
@@ -74,7 +74,7 @@ def server(pytestconfig: pytest.Config) -> Iterator[Server]:
 
 
 def secret_access(folder: Path, **secrets: str) -> Access:
-    """What the tasks do: values come in where they are named, and go out of messages."""
+    """Secrets as the tasks handle them: filled in for use, hidden in messages."""
 
     def reveal(text: str) -> str:
         return re.sub(r"\$\{env:(\w+)\}", lambda found: secrets[found[1]], text)

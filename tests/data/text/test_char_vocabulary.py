@@ -1,4 +1,4 @@
-"""Words and their characters: for a token set, and for raw texts that ask a model."""
+"""Words and their characters: of a token set, and of raw texts in a request."""
 
 from itertools import pairwise
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Unknown words of a model's text, written as the source has them."""
+"""Unknown words of a model's text are copied from the source."""
 
 import pyarrow as pa
 import pytest
@@ -15,7 +15,7 @@ COPIED = {"words": "Zürich", "bpe": "Z", "unigram": "Z", "wordpiece": "Zürich,
 
 
 def position_of(encoder, text):
-    """The source token that begins where a text does."""
+    """The index of the source token at which a text begins."""
     spans = encoder.source.encode_with_offsets([SOURCE])[2]
     return next(
         i

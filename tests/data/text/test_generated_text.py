@@ -1,4 +1,4 @@
-"""Texts that are read to be said again: alone or with a label that they start from."""
+"""Texts of a generator: alone or with a start label."""
 
 import unicodedata
 from dataclasses import replace

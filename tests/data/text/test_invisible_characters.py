@@ -1,4 +1,4 @@
-"""Characters that nobody sees make no other text, and no other label."""
+"""Invisible characters do not distinguish texts or labels."""
 
 import json
 import unicodedata

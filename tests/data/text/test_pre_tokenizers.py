@@ -1,4 +1,4 @@
-"""Raw text is cut into words as the training tokens are."""
+"""Raw text is split into words like the training tokens."""
 
 import json
 import time

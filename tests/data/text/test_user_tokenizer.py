@@ -38,7 +38,7 @@ def words_file(path: Path, vocabulary: dict[str, int] = WORDS, unknown: str = "[
 
 
 def bytes_file(path: Path) -> str:
-    """Pieces of bytes as GPT-2 has them, with no special token but one."""
+    """Byte-level tokens as in GPT-2, with one special token."""
     alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
     tokenizer = hf.Tokenizer(models.BPE({character: i for i, character in enumerate(alphabet)}, []))
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
@@ -49,7 +49,7 @@ def bytes_file(path: Path) -> str:
 
 
 def unigram_file(path: Path) -> str:
-    """Pieces as SentencePiece numbers them."""
+    """Subwords in the numbering of SentencePiece."""
     vocabulary = [
         ("<s>", 0.0),
         ("<pad>", 0.0),

@@ -1,4 +1,4 @@
-"""Word vectors from a text file against the file read whole."""
+"""Word vectors from a text file, compared with reading the whole file."""
 
 import gzip
 from pathlib import Path

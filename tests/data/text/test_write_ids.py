@@ -1,4 +1,4 @@
-"""What happens to rows on their way to ids on disk."""
+"""Rows written as ids to disk: truncation and omission."""
 
 from itertools import pairwise
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Commands about rows, as a person types them and sees what they say."""
+"""Commands about rows as a user types them, and their output."""
 
 import errno
 import io
@@ -24,7 +24,7 @@ from tests.refrain.test_command_line import typed
 
 
 class Screen:
-    """What the commands say, run in this process."""
+    """The output of commands, run in this process."""
 
     def __init__(self, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
         self.folder = folder
@@ -64,7 +64,7 @@ def screen(
 
 
 class Out(io.TextIOBase):
-    """The standard output of this moment, which pytest changes."""
+    """The current standard output, which pytest replaces."""
 
     def write(self, text: str) -> int:
         return sys.stdout.write(text)
@@ -433,7 +433,7 @@ def test_invalid_input_is_one_line(
 
 @pytest.fixture
 def grown(screen: Screen) -> Path:
-    """The folder of a snapshot that nothing needs."""
+    """The folder of a snapshot that no artifact needs."""
     for num in (40, 60):
         screen.rows(num)
         screen.says("check", "mine", "--catalog", screen.catalog())

@@ -1,4 +1,4 @@
-"""``refrain history`` and ``refrain rollback``, as a person types them and sees what they say."""
+"""``refrain history`` and ``refrain rollback`` as a user types them, and their output."""
 
 import json
 from pathlib import Path

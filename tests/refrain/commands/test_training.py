@@ -1,4 +1,4 @@
-"""``refrain health`` and ``refrain compare``, as a person types them and sees what they say."""
+"""``refrain health`` and ``refrain compare`` as a user types them, and their output."""
 
 import json
 from pathlib import Path

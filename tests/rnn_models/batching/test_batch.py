@@ -24,7 +24,7 @@ orders = st.fixed_dictionaries({"size": st.integers(1, 12), "tokens": st.integer
 
 
 def of_lengths(pairs):
-    """Examples of these source and target lengths, of no other meaning."""
+    """Examples of given source and target lengths."""
     return Examples(*(Ragged.of([[5] * n for n in side]) for side in zip(*pairs, strict=True)))
 
 

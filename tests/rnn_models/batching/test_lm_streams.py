@@ -1,4 +1,4 @@
-"""Streams of windows against the texts they are made of."""
+"""Streams of windows, compared with their texts."""
 
 from itertools import pairwise
 

@@ -1,4 +1,4 @@
-"""What is written is what is read."""
+"""Checkpoints are loaded as saved."""
 
 import pytest
 import torch

@@ -1,4 +1,4 @@
-"""What of a machine is written down beside a training."""
+"""The machine record of a training."""
 
 from pathlib import Path
 

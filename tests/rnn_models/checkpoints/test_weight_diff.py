@@ -1,4 +1,4 @@
-"""Weights held against each other: bits, not values."""
+"""Differences of weights: by bits, not values."""
 
 import math
 from pathlib import Path

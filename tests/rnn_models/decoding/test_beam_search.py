@@ -28,7 +28,7 @@ def drawn(seed, num, *, is_masked=True):
 
 
 def search(table, *, width, max_lengths, length_penalty=1.0, tables=None):
-    """Search with a decoder whose state is all that it has read, as one number in base V."""
+    """Search with a decoder whose state is its whole history, as one number in base V."""
 
     def step(rows, fixed, state):
         place, read = (part[rows.origin] for part in state)
@@ -105,7 +105,7 @@ def log_probability(rows, ids):
 
 
 def best_of_all(rows, max_length, length_penalty):
-    """Try every text that ends in time or is cut."""
+    """Try every text that ends in time or is truncated."""
     ended = [[*text, EOS_ID] for n in range(max_length) for text in product(IDS, repeat=n)]
     cut = [list(text) for text in product(IDS, repeat=max_length)]
     scores = [

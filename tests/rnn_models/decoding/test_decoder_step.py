@@ -1,4 +1,4 @@
-"""A decoder's step within a search, against the decoder as training runs it."""
+"""A decoder step within a search, against the decoder in training."""
 
 import pytest
 import torch

@@ -1,4 +1,4 @@
-"""Drawing: the right ids, as often as they should, at the price that teacher forcing says."""
+"""Sampling: the expected ids, at their probabilities, with the costs of teacher forcing."""
 
 import math
 from collections import Counter
@@ -34,7 +34,7 @@ def make_model(noise=0.4, **changes):
 
 @torch.inference_mode()
 def drawn(model, num, sampling, prompt=()):
-    """Texts drawn side by side after a prompt."""
+    """Texts sampled in parallel after a prompt."""
     read = torch.tensor([[BOS_ID, *prompt]] * num)
     logits, state = run_prompts(model, read, torch.full((num,), read.shape[1]))
     return sample(step_of(model), logits, state, sampling, np.arange(num))
@@ -50,7 +50,7 @@ def step_of(model):
 
 @torch.inference_mode()
 def forced(model, ids, *, is_ended, prompt=()):
-    """Log probability of a text under teacher forcing, in one go."""
+    """Log probability of a text under teacher forcing, in one forward pass."""
     targets = [*ids, EOS_ID] if is_ended else ids
     inputs = torch.tensor([[BOS_ID, *prompt, *targets[:-1]]])
     log_probabilities = model.project(model(inputs, ())[0])[0].log_softmax(1)

@@ -1,4 +1,4 @@
-"""The likeliest ids of a row, against the log probabilities of all of them."""
+"""The most likely ids of a row, against the log probabilities of all of them."""
 
 import pytest
 import torch

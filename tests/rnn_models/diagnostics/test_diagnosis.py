@@ -1,4 +1,4 @@
-"""Diagnosis of gradients: numbers checked by hand; models that explode, vanish or do neither."""
+"""Diagnosis of gradients: numbers checked by hand; exploding, vanishing and healthy models."""
 
 import math
 from dataclasses import replace

@@ -59,7 +59,7 @@ def test_baseline_equals_predictions_by_hand(name, train, test_rows, expected):
 
 
 def test_bag_of_words_sees_neighbors_only():
-    """The order of 4 and 5 is the label, which is known only where they are neighbours."""
+    """The order of 4 and 5 is the label, visible only where they are neighbors."""
     near = [[4, 5] if i % 2 else [5, 4] for i in range(40)]
     train = Examples(Ragged.of(near), Ragged.of([[i % 2] for i in range(40)]))
     test = Examples(Ragged.of([[4, 5], [5, 4], [4, 9, 8, 5], [5, 9, 8, 4]]), Ragged.of([[0]] * 4))

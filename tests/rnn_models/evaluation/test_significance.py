@@ -1,4 +1,4 @@
-"""Paired comparison against sacreBLEU's, against all cases counted, and with systems swapped."""
+"""Paired comparison against sacreBLEU, against exact enumeration, and with systems swapped."""
 
 from fractions import Fraction
 from itertools import product
@@ -27,7 +27,7 @@ ACCURACY = find_metric("accuracy")
 
 
 def hits(*answers):
-    """Statistics of accuracy: 1 where an answer is right."""
+    """Statistics of accuracy: 1 where an answer is correct."""
     return np.column_stack([answers, np.ones(len(answers))]).astype(np.float64)
 
 

@@ -1,4 +1,4 @@
-"""Parts of a test split, counted by hand, and how often one is called weak where none is."""
+"""Slices of a test split, counted by hand, and the rate of false alarms."""
 
 import numpy as np
 import pytest

@@ -25,7 +25,7 @@ def attend(scoring, states=None):
 
 
 def energy(module, query, state):
-    """How a query meets one source state, as its paper writes it."""
+    """The attention score of a query and one source state, as in its paper."""
     if module.scoring == "general":
         return state @ (module.query.weight @ query)
     if module.scoring == "dot":

@@ -1,4 +1,4 @@
-"""Words from their characters, against one word at a time."""
+"""Word vectors from characters, against one word at a time."""
 
 from dataclasses import replace
 
@@ -30,7 +30,7 @@ def spelled(rows, indices):
 
 
 def read_alone(encoder, row):
-    """One word, its equations written out or run by PyTorch without any padding."""
+    """The vector of one word, by its equations or by PyTorch without padding."""
     x = encoder.embedding(torch.tensor(row))
     if hasattr(encoder.read, "ahead"):
         return torch.cat(

@@ -96,7 +96,7 @@ def encoded_by_steps(encoder, x, kind, activation):
 
 
 def shaken(module):
-    """Move all weights off their start, so that no bias is zero."""
+    """Change all initial weights, so that no bias is zero."""
     for parameter in module.parameters():
         parameter.data.add_(0.3 * torch.randn_like(parameter))
     return module
@@ -113,7 +113,7 @@ def test_cell_follows_its_equations(kind, activation):
 
 
 def make(kind="lstm", activation="tanh", **changes):
-    """An encoder with its weights moved off their start."""
+    """An encoder with changed initial weights."""
     torch.manual_seed(2)
     settings = TrainSettings(encoder=kind, activation=activation, hidden_size=H, **changes)
     return shaken(make_encoder(E, settings)), settings
@@ -223,7 +223,7 @@ def test_recurrent_dropout_applies_in_training_only():
 
 
 def convolved_by_hand(conv, x, left):
-    """One convolution and its ReLU over one sequence (T, E): a sum over places and taps."""
+    """One convolution and its ReLU over one sequence (T, E): a sum over kernel positions."""
     width = conv.kernel_size[0]
     dilation = conv.dilation[0]
     rows = []

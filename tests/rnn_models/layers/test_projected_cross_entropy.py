@@ -1,4 +1,4 @@
-"""The loss that never has all logits in memory, against the plain one that has."""
+"""The loss that never has all logits in memory, against the plain one."""
 
 import pytest
 import torch
@@ -37,7 +37,7 @@ def plain_nats(states, weight, bias, targets, *, smoothing=0.0):
 
 
 def projected_nats(*given, **options):
-    """The nats that are minimised."""
+    """The minimized loss, in nats."""
     return projected_cross_entropy.projected_cross_entropy(*given, **options)[0]
 
 
@@ -142,7 +142,7 @@ def test_products_use_the_set_precision_and_sums_full_precision(at_once):
 
 
 class Largest(TorchDispatchMode):
-    """Remembers the size of the largest tensor that anything makes."""
+    """Records the size of the largest tensor that an operation makes."""
 
     size = 0
 

@@ -40,7 +40,7 @@ def texts(*lengths, labels=None):
 
 
 def alone(model, start, text):
-    """Nats of each token of one text and of its end, from one step after the other."""
+    """Nats of each token of one text and of its end, computed step by step."""
     state = ()
     costs = []
     with torch.inference_mode():
@@ -206,7 +206,7 @@ def test_label_dropout_allows_texts_without_a_label():
 
 
 def test_running_text_continues_over_its_lines():
-    """Lines whose order alone says what comes next: 4, then 5, then 6, then 4 again."""
+    """Lines that repeat 4, 5, 6, so that the order alone determines the next one."""
     lines = [[4 + i % 3] * 2 for i in range(60)]
     examples = Examples(Ragged.of([[]] * 60), Ragged.of(lines))
     joined = fitted(examples, joined_texts=True, bptt_window=6, temperature=0.0, sample_length=8)

@@ -1,4 +1,4 @@
-"""What a tagger says beside its tags: how sure it is, and what else it might have been."""
+"""The other outputs of a tagger: confidences and the next best paths."""
 
 from itertools import pairwise, product
 

@@ -1,4 +1,4 @@
-"""What every problem promises, and what is special to each."""
+"""The contract of every problem, and the specifics of each."""
 
 from itertools import pairwise
 from typing import get_args
@@ -238,7 +238,7 @@ def test_score_of_a_translation_is_the_mean_probability_of_its_tokens(translatio
 
 
 def smoothed_by_hand(logits, targets, share):
-    """A share of the target spread evenly over all ids, written out."""
+    """Label smoothing written out: a share of the target spread evenly over all ids."""
     log_probabilities = logits.log_softmax(-1)
     right = log_probabilities.gather(-1, targets[..., None]).squeeze(-1)
     return -((1 - share) * right + share * log_probabilities.mean(-1)).sum()

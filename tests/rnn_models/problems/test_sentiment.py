@@ -1,4 +1,4 @@
-"""What is special to a classifier: its pooling, and the equation of its logits."""
+"""The classifier: its pooling, and the equation of its logits."""
 
 import pytest
 import torch

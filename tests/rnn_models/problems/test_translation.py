@@ -28,7 +28,7 @@ def predicted(posed, model, indices=None):
 
 
 def with_raised_logit(model, token, nats=50.0):
-    """A model that says one id wherever it may."""
+    """A model that predicts one id wherever it is allowed."""
     with torch.no_grad():
         model.bias[token] += nats
     return model

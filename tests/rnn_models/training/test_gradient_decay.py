@@ -1,4 +1,4 @@
-"""How a gradient fares through time, against the backward recursion written out."""
+"""The decay of a gradient through time, against the backward recursion written out."""
 
 from dataclasses import replace
 

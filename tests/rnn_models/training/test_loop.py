@@ -1,4 +1,4 @@
-"""The loop: what it learns, that it repeats itself to the last bit, and what stops it."""
+"""The training loop: learning, bit-identical repetition, and stopping."""
 
 import logging
 import math
@@ -42,7 +42,7 @@ KEEN = {
 
 
 class KilledError(Exception):
-    """Stands for a lost machine."""
+    """Simulates a killed process."""
 
 
 def fitted(posed, problem=None, **options):
@@ -113,7 +113,7 @@ for name in problem_names():
 
 
 def test_another_process_gives_the_same_weights():
-    """Nothing hangs on an order that Python chooses by chance, process by process."""
+    """Results do not depend on Python's hash order, which is random per process."""
     outputs = [
         subprocess.run(
             [sys.executable, "-c", WEIGHTS_OF_ALL],
@@ -201,7 +201,7 @@ GOLD = {
 
 
 def with_smoothing_shown(problem):
-    """The same problem, whose steps tell the loss that is minimised."""
+    """The same problem, whose steps report the minimized loss."""
 
     def loss(model, batch):
         found = problem.loss(model, batch)
@@ -362,7 +362,7 @@ def test_outputs_keep_the_order_of_the_examples(posed):
 
 
 def spoilt(problem, is_spoilt):
-    """The same problem, but the loss of every batch for which ``is_spoilt`` says so is infinite."""
+    """The same problem, with an infinite loss for every batch that ``is_spoilt`` selects."""
     numbers = iter(range(10**6))
 
     def loss(model, batch):

@@ -1,4 +1,4 @@
-"""Optimisers, averages and accumulated gradients against their equations, step by step."""
+"""Optimizers, averages and accumulated gradients against their equations, step by step."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Limits and lost machines: a training ends in good order, and goes on as if nothing had been."""
+"""Limits and kills: a training ends with a validation, and resumes as if uninterrupted."""
 
 import logging
 import math

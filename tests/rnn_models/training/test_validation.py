@@ -1,4 +1,4 @@
-"""What decides between epochs: the loss, or the score that the problem is judged by."""
+"""Selection of the best epoch: by the loss, or by the problem's first metric."""
 
 import logging
 import math
@@ -37,7 +37,7 @@ def epochs_of(pairs, *, is_chosen_by_score=True):
 
 @pytest.fixture
 def scored(monkeypatch):
-    """Let the epochs of a training have given scores and losses, whatever it learns."""
+    """Replace scores and losses of the epochs of a training by given ones."""
 
     def score(*pairs):
         losses, scores = (iter(column) for column in zip(*pairs, strict=True))
@@ -71,7 +71,7 @@ def test_epoch_with_a_nan_loss_is_never_the_best(bad, is_chosen_by_score):
 
 @pytest.mark.case("B7")
 def test_entity_f1_selects_an_epoch_that_the_loss_would_miss(ner, scored):
-    """Four epochs as they were on a slower processor: the loss preferred the first by a hair."""
+    """Four epochs as measured on a slower processor: the loss slightly preferred the first."""
     pairs = [(0.0240, 85.3), (0.0244, 86.6), (0.0241, 88.3), (0.0257, 88.1)]
     scored(*pairs)
     options = {"schedule": "constant", "patience": 4}
@@ -83,7 +83,7 @@ def test_entity_f1_selects_an_epoch_that_the_loss_would_miss(ner, scored):
 
 
 def fitted_weights(posed, max_epochs, options):
-    """The weights after the last of some epochs, each better than the one before."""
+    """The weights after the last of some epochs, each better than the previous one."""
     with pytest.MonkeyPatch.context() as patch:
         scores = iter(range(99))
         patch.setattr(training_module, "headline_score", lambda *given, **more: float(next(scores)))
@@ -111,7 +111,7 @@ def test_patience_and_the_learning_rate_follow_the_score_too(ner, scored):
 
 @pytest.mark.case("B7")
 def test_early_score_by_chance_does_not_stop_a_training_whose_loss_falls(ner, scored):
-    """A tagger first learns that most tokens are no entity, and finds none for some epochs."""
+    """A tagger first learns that most tokens are outside, and finds no entity for some epochs."""
     scored(
         (1.27, 7.3), (1.11, 0.0), (0.88, 0.0), (0.81, 0.0), (0.60, 0.0), (0.62, 41.0), (0.63, 41.0)
     )

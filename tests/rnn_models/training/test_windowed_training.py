@@ -1,4 +1,4 @@
-"""Truncated BPTT in the loop: windows of their own updates, the state carried between them."""
+"""Truncated BPTT in the loop: one update per window, the state carried between them."""
 
 from dataclasses import replace
 from itertools import pairwise
@@ -139,7 +139,7 @@ def test_carried_state_is_restored_after_a_kill(encoder, tmp_path):
 
 
 def test_model_with_carried_state_predicts_beyond_its_window():
-    """Every sixth id of a text is another one: a window of 4 may hold none of them."""
+    """Every sixth id of a text differs: a window of 4 may contain none of them."""
     examples = replace(texts(1), target=Ragged.of([[4, 4, 4, 4, 4, 5] * 60]))
     keen = {
         "learning_rate": 0.02,

@@ -1,4 +1,4 @@
-"""Texts that are continued from nothing, a label or a beginning, and the costs of their tokens."""
+"""Texts generated from nothing, a label or a prompt, and the costs of their tokens."""
 
 import math
 from pathlib import Path

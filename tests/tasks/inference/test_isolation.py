@@ -1,4 +1,4 @@
-"""A version in a process of its own."""
+"""A version in a separate process."""
 
 import os
 import sys
@@ -50,7 +50,7 @@ mlflow.models.set_model(Words())
 
 
 def register_words(word: str, folder: Path) -> str:
-    """Register a version that answers a word from a package of one name in all versions."""
+    """Register a version that answers with a word from a package with the same name in all."""
     package = folder / word / "words"
     package.mkdir(parents=True)
     (package / "__init__.py").write_text(f"WORD = {word!r}\n")

@@ -1,4 +1,4 @@
-"""Files of raw rows in, Parquet of answers out, part by part."""
+"""Predictions of files: raw rows in, Parquet out, in parts."""
 
 import gzip
 import json

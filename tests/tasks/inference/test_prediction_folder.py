@@ -1,4 +1,4 @@
-"""The folder of predictions: nothing in it that predictions did not write is ever changed."""
+"""The folder of predictions: files that predictions did not write are never changed."""
 
 import errno
 from pathlib import Path
@@ -44,7 +44,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 @pytest.fixture
 def same(models: dict[str, Served], tmp_path: Path) -> Path:
-    """A folder of texts whose files are named as parts are."""
+    """A folder of texts whose files have names of parts."""
     for number in (1, 2, 7):
         write_texts(tmp_path / "same" / f"part-{number:05d}.parquet", "lumo", "sela")
     return tmp_path / "same"

@@ -1,4 +1,4 @@
-"""Rows from standard input are a file for as long as they are answered."""
+"""Rows from standard input are a temporary file during the prediction."""
 
 import io
 from pathlib import Path

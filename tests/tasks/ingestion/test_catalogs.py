@@ -1,4 +1,4 @@
-"""Catalog files of one's own, several at once."""
+"""Several catalog files of the user at once."""
 
 import os
 from pathlib import Path
@@ -23,7 +23,7 @@ def catalog(path: Path, *names: str, **changes: object) -> Path:
 
 @pytest.fixture
 def three(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[Path]:
-    """Three catalogs: two of the environment, one to be named."""
+    """Three catalogs: two of the environment, one for the option."""
     paths = [catalog(tmp_path / f"{name}.yaml", name) for name in ("one", "two", "three")]
     monkeypatch.setenv("REFRAIN_CATALOG", os.pathsep.join(map(str, paths[:2])))
     return paths

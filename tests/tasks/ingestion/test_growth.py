@@ -35,7 +35,7 @@ Grow = Callable[[int, Random], None]
 
 
 def drawn(chance: Random, num: int) -> Rows:
-    """Rows of few words, so that texts come again, as they are or as copies."""
+    """Rows of few words, so that texts repeat, unchanged or as duplicates."""
     rows = [" ".join(chance.choices(WORDS, k=chance.randint(1, 3))) for _ in range(num)]
     return [(copy_of(text, chance), chance.choice(["pos", "neg"])) for text in rows]
 

@@ -1,4 +1,4 @@
-"""Pieces whose rows are kept, and which of their rows still live."""
+"""Partitions with stored rows, and which of these rows are live."""
 
 import tempfile
 from pathlib import Path
@@ -85,7 +85,7 @@ def test_partition_that_was_not_read_completely_is_not_stored(
 
 
 def living(dataset: Dataset, pieces: list[Partition], **options: bool) -> list[tuple[str, str]]:
-    """Key and text of the rows that live, in their order."""
+    """Key and text of the live rows, in order."""
     lives = current_rows(dataset, pieces, ACCESS, KEY, **options)
     tables = [
         table

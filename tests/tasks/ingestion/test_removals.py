@@ -1,4 +1,4 @@
-"""Who asked to be forgotten: what the list holds, and what no later snapshot holds."""
+"""Removal lists: their content, and what no later snapshot contains."""
 
 from pathlib import Path
 from random import Random

@@ -1,4 +1,4 @@
-"""The file of ingestions: appended, cut short, read back."""
+"""The snapshot log: appended, truncated, read back."""
 
 from itertools import pairwise
 from pathlib import Path

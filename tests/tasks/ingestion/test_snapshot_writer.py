@@ -1,4 +1,4 @@
-"""Rows to a snapshot's files, whatever the threads between do."""
+"""Rows to a snapshot's files, with the threads in between."""
 
 import threading
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""The way in which a dataset is split is frozen once something was trained on it."""
+"""The split shares of a dataset are frozen after its first training."""
 
 import json
 from pathlib import Path
@@ -16,7 +16,7 @@ GIVEN = {"kind": "files", "paths": {"train": "first.csv", "test": "test.csv"}}
 
 
 def tokenized(snapshot: str) -> None:
-    """What every training of a snapshot leaves behind."""
+    """The files that every training of a snapshot writes."""
     folder = TokenSet.folder_of("made", "1")
     folder.mkdir(parents=True)
     (folder / "manifest.json").write_text(json.dumps({"dataset": "made", "snapshot": snapshot}))

@@ -1,4 +1,4 @@
-"""What can go from the store, and that nothing else goes."""
+"""What prune removes from the store, and what it keeps."""
 
 import json
 import os
@@ -25,7 +25,7 @@ pytestmark = pytest.mark.usefixtures("mlflow_store")
 
 
 def grown(folder: Path, *sizes: int) -> list[Snapshot]:
-    """Snapshots of one file that is written again and again."""
+    """Snapshots of one file that is rewritten several times."""
     made = []
     for size in sizes:
         write(folder / "rows.csv", texts(size))
@@ -43,7 +43,7 @@ def listed(*datasets: str, days: float = 0, only_aliased: bool = False) -> set[s
 
 
 def line_of(scores: Scores) -> list[Artifact]:
-    """Scores and all that they were made of."""
+    """Scores and all their inputs."""
     checkpoint = Checkpoint.find(scores.dataset, scores.checkpoint)
     assert checkpoint is not None
     tokens = TokenSet.find(scores.dataset, checkpoint.tokens)
@@ -52,7 +52,7 @@ def line_of(scores: Scores) -> list[Artifact]:
 
 
 def dangling() -> list[str]:
-    """Nouns of the store that were made of something which is not there."""
+    """Artifacts of the store whose inputs are missing."""
     found = []
     for kind in KINDS:
         for path in (home() / kind.KIND).glob("*/manifest.json"):
@@ -66,7 +66,7 @@ def dangling() -> list[str]:
 
 
 def aged(path: Path, days: float) -> None:
-    """Make it look as if nothing in a folder was written to for some days."""
+    """Set the times of a folder's files to some days ago."""
     at = time.time() - days * 24 * 3600
     for each in [*path.rglob("*"), path]:
         os.utime(each, (at, at))

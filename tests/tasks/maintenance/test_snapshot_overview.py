@@ -1,4 +1,4 @@
-"""The history of a dataset for people, and a dataset looked at without training."""
+"""The history of a dataset, and a check of it without training."""
 
 from pathlib import Path
 from typing import Any

@@ -1,4 +1,4 @@
-"""Open runs of processes that are gone are closed with the reason; healthy ones never are."""
+"""Open runs of ended processes are closed with the reason; healthy ones never are."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta

@@ -1,4 +1,4 @@
-"""A check of everything: what is damaged is named, and set aside on request."""
+"""`refrain verify`: damage is listed, and moved aside on request."""
 
 from pathlib import Path
 

@@ -51,7 +51,7 @@ ROWS = {"kind": "files", "paths": {"all": "rows.csv"}}
 
 
 class Seen(HTMLParser):
-    """What a browser makes of a page: its elements and its text."""
+    """The elements and the text of a page as a browser parses it."""
 
     def __init__(self, text: str) -> None:
         super().__init__()
@@ -68,7 +68,7 @@ class Seen(HTMLParser):
 
 
 def rendered(text: str) -> Seen:
-    """A page as a renderer shows it that lets HTML through, as that of a dashboard may."""
+    """A page rendered with HTML allowed, as a dashboard may do."""
     return Seen(MarkdownIt("commonmark").enable(["table", "strikethrough"]).render(text))
 
 
@@ -77,7 +77,7 @@ def squeezed(text: str) -> str:
 
 
 def shown(text: str) -> str:
-    """How a person must see a text: itself, but for control characters and spacing."""
+    """The visible form of a text: itself except for control characters and spacing."""
     return squeezed("".join(c if c.isprintable() else f"\\u{ord(c):04x}" for c in text))
 
 
@@ -87,13 +87,13 @@ def rows_of(folder: Path, rows: Iterable[tuple[str, str]], **changes: Any) -> Da
 
 
 def labelled(folder: Path, *labels: str) -> Dataset:
-    """Twenty rows with each label, the labels taken as they are."""
+    """Twenty rows per label, with the labels unchanged."""
     rows = [(f"n{i} of {place}", label) for place, label in enumerate(labels) for i in range(20)]
     return rows_of(folder, rows, checks={"control_characters": "keep"})
 
 
 def refusing(folder: Path, text: str) -> Dataset:
-    """Rows of which one has a text and a label that are odd."""
+    """Rows of which one has an unusual text and label."""
     fine = [(f"n{i}", ("neg", "pos")[i % 2]) for i in range(40)]
     return rows_of(
         folder,

@@ -71,7 +71,7 @@ def card_of(made: Served) -> str:
 
 
 def decided(made: Served, *, champion: str = "") -> Promotion:
-    """A decision on a version that nobody made."""
+    """A made-up decision on a version."""
     return Promotion(
         dataset=made.version.name,
         digest="decided",

@@ -1,4 +1,4 @@
-"""Champions: promoted, kept, gone back from, and what a crash or another program leaves."""
+"""Champions: promoted, kept, rolled back, and recovered after a crash or another program."""
 
 import threading
 from collections.abc import Callable
@@ -57,7 +57,7 @@ def versions(num: int) -> list[str]:
 
 
 def promoted(num: int) -> list[str]:
-    """So many versions, each promoted over the one before."""
+    """Versions, each promoted over the previous one."""
     made = versions(num)
     for number, before in zip(made, [None, *made], strict=False):
         decide(number, before)

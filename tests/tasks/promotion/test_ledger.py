@@ -1,4 +1,4 @@
-"""The lines of a model: written whole, numbered, and read as a reign of champions."""
+"""Ledger lines of a model: written completely, numbered, and read as a list of champions."""
 
 import json
 from dataclasses import replace

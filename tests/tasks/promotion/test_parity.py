@@ -1,4 +1,4 @@
-"""A version says what its training said, or it is not promoted."""
+"""Parity: a version predicts the same as its training, or it is not promoted."""
 
 import shutil
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The rule of promotion, on comparisons written down by hand."""
+"""The promotion rule on comparisons written by hand."""
 
 import math
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""Where a version says that it comes from."""
+"""The lineage of a version: flow run, commit, libraries and user."""
 
 import subprocess
 from pathlib import Path

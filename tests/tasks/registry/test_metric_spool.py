@@ -1,4 +1,4 @@
-"""Points reach MLflow completely, in order and once, whatever happens on the way."""
+"""Points reach MLflow completely, in order and once, despite outages and kills."""
 
 import time
 from pathlib import Path
@@ -12,7 +12,7 @@ from tasks.registry.tracked_run import MetricPoints
 
 
 class Server:
-    """An MLflow that is away at times, slow to notice, and keeps one of two equal points."""
+    """An MLflow with outages and lost answers that stores one of two equal points."""
 
     def __init__(self) -> None:
         self.points: dict[Point, None] = {}

@@ -1,4 +1,4 @@
-"""MLflow's database: made whole or not at all, copied before an upgrade, checked at the start."""
+"""MLflow's database: created atomically, copied before an upgrade, checked at the start."""
 
 import shutil
 import sqlite3
@@ -23,7 +23,7 @@ def set_revision(path: Path, revision: str) -> None:
 
 
 def killed(address: str) -> None:
-    """Begin to make or upgrade a database, and die within."""
+    """Start to create or upgrade a database, and crash within."""
     with sqlite3.connect(address.removeprefix("sqlite:///")) as connection:
         connection.execute("CREATE TABLE half (made INTEGER)")
     raise KeyboardInterrupt

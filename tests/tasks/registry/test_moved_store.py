@@ -14,7 +14,7 @@ from tasks.registry.training_run import is_open_to_logs
 
 
 def logged(text: str) -> tuple[str, str]:
-    """An MLflow run with a file, in the store of the moment: its id and the experiment's."""
+    """An MLflow run with a file in the current store: its id and the experiment's."""
     experiment = mlflow_client.experiment("made")
     run = mlflow_client.client().create_run(experiment)
     mlflow_client.client().log_text(run.info.run_id, text, "note.txt")

@@ -124,7 +124,7 @@ def test_requirements_are_exactly_what_the_code_imports(
 
 
 def closure(names: list[str]) -> list[str]:
-    """Distributions and all that they need, as pip would install them without extras."""
+    """Distributions and their dependencies, as pip would install them without extras."""
     found, waiting = set[str](), list(names)
     while waiting:
         name = re.sub(r"[-_.]+", "-", waiting.pop()).lower()

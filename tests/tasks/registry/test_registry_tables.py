@@ -29,7 +29,7 @@ def filled(mlflow_store: Path) -> Path:
 
 
 def by_client(monkeypatch: pytest.MonkeyPatch, call: Any, *args: Any, **options: Any) -> Any:
-    """Call while MLflow's database does not count as ours."""
+    """Call as if MLflow's database belonged to another store."""
     with monkeypatch.context() as patch:
         patch.setattr(mlflow_client, "own_database", lambda: None)
         return call(*args, **options)

@@ -41,7 +41,7 @@ def imported_by_commands(module: str) -> list[str]:
 
 
 def import_in_a_fresh_process(*modules: str) -> "subprocess.CompletedProcess[str]":
-    """Import modules and look at telemetry, where MLflow has no other reason to be quiet."""
+    """Import modules and return the telemetry state, without another reason for it to be off."""
     # MLflow is quiet under pytest and in CI, which it knows by variables: this process has none.
     kept = ("PATH", "HOME", "OMP_NUM_THREADS")
     environment = {name: os.environ[name] for name in kept if name in os.environ}

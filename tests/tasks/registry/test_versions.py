@@ -84,7 +84,7 @@ def test_damaged_file_raises_with_version_and_remedy(store: Path) -> None:
 
 
 def double(key: str) -> None:
-    """A version of a key that is there, as a machine that does not share the lock makes it."""
+    """A second version of an existing key, as made by a machine that does not share the lock."""
     model = logged("made")
     files = json.dumps(stored_files(model))
     mlflow_client.create_version(

@@ -1,4 +1,4 @@
-"""How BLEU cuts the texts of a dataset: by setting, by language or by script."""
+"""The tokenizer of BLEU for a dataset: by setting, by language or by script."""
 
 from pathlib import Path
 from typing import Any

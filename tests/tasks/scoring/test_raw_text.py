@@ -1,4 +1,4 @@
-"""A tagger's score on raw text stands beside that on cut tokens, so that a gap is seen."""
+"""A tagger's score on raw text beside that on given tokens."""
 
 import pyarrow as pa
 import pytest

@@ -1,4 +1,4 @@
-"""What is known of a test split, against the same counted text by text."""
+"""Facts of a test split, compared with counts text by text."""
 
 import re
 from dataclasses import replace

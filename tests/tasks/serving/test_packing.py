@@ -1,4 +1,4 @@
-"""Code that travels with a model."""
+"""Code that is packed with a model."""
 
 import subprocess
 import sys

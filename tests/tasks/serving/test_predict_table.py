@@ -1,4 +1,4 @@
-"""What a model is asked and what it answers, as tables."""
+"""Requests and answers of a model, as tables."""
 
 import math
 from collections.abc import Callable
@@ -59,7 +59,7 @@ def test_label_below_the_threshold_is_omitted(load: Load) -> None:
 
 
 def marked(predictor: Predictor) -> Predictor:
-    """A tagger that finds a name in each token, as often as not."""
+    """A tagger that finds a name in about half of the tokens."""
     bias = dict(predictor.model.named_parameters())["project.bias"]
     bias.data[predictor.encoder.labels.index("B-PER")] += 4
     return predictor

@@ -1,4 +1,4 @@
-"""Raw texts in, entities of the raw text out."""
+"""The predictor: entities and other outputs of raw texts."""
 
 from itertools import pairwise
 from pathlib import Path

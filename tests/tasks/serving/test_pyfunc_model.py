@@ -1,4 +1,4 @@
-"""Models answered for over HTTP, by MLflow's own server: good bodies and bad ones."""
+"""Models served over HTTP by MLflow's own server: valid and invalid bodies."""
 
 import json
 import os
@@ -111,7 +111,7 @@ def ask(models: dict[str, Served]) -> Ask:
 
 
 def is_refused(status: int, text: str) -> bool:
-    """Whether a caller gets the reason, and nothing of the inside."""
+    """Whether the caller gets the reason and no internals."""
     return (
         status == 400
         and bool(json.loads(text)["message"])

@@ -1,4 +1,4 @@
-"""Nouns: their digests, folders and manifests."""
+"""Artifacts: their digests, folders and manifests."""
 
 import json
 import multiprocessing
@@ -149,7 +149,7 @@ def test_all_files_and_folders_are_flushed_before_the_manifest(
 
 
 def make_once(home: str, start: object, results: object) -> None:
-    """Make an artifact in a process of its own, unless it is there."""
+    """Make an artifact in a separate process, unless it exists."""
     os.environ["REFRAIN_HOME"] = home
     start.wait()  # type: ignore[attr-defined]
     with Snapshot.once("d", KEY) as (found, folder):

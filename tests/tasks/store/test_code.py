@@ -1,4 +1,4 @@
-"""One rule for what counts as changed code, for every stage."""
+"""Code digests: one rule for every stage."""
 
 import ast
 import shutil

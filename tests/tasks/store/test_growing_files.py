@@ -1,4 +1,4 @@
-"""Logs and removal lists: what was written is there, or the reader learns that it is not."""
+"""Logs and removal lists: written lines are read back, or reading raises."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Leases: a process of this machine is gone when the kernel says so, however long it is silent."""
+"""Leases: the kernel decides whether a process of this machine has ended."""
 
 import os
 import subprocess

@@ -1,4 +1,4 @@
-"""One at a time: between threads, between processes, and after a holder was killed."""
+"""Locks: between threads, between processes, and after the holder was killed."""
 
 import multiprocessing
 import threading

@@ -1,4 +1,4 @@
-"""Secrets: revealed where they are used, and seen nowhere."""
+"""Secrets: filled in where they are used, and hidden everywhere else."""
 
 import json
 import logging
@@ -34,7 +34,7 @@ def secrets(monkeypatch: pytest.MonkeyPatch) -> Secrets:
 
 
 def is_clean(text: str) -> bool:
-    """Whether neither secret stands in a text, however it is written."""
+    """Whether a text contains neither secret in any encoding."""
     forms = [
         form
         for secret in (PASSWORD, TOKEN)
@@ -95,7 +95,7 @@ def catalog(folder: Path, **source: Any) -> str:
 
 
 def stored(home: Path) -> str:
-    """All that an ingestion leaves behind, but the rows."""
+    """All texts that an ingestion writes, except the rows."""
     files = [
         path
         for path in home.rglob("*")

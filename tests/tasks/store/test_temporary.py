@@ -1,4 +1,4 @@
-"""Temporary files lie in the store, and those of a killed process are removed by the next one."""
+"""Temporary files are in the store; those of a killed process are removed by the next one."""
 
 import signal
 import subprocess
