@@ -91,10 +91,10 @@ def find_postgres(cache: Path) -> Path:
     try:
         return fetch_postgres(cache)
     except subprocess.CalledProcessError as error:
-        said = (error.stderr or b"").decode(errors="replace").strip().splitlines()[-1:]
+        output = (error.stderr or b"").decode(errors="replace").strip().splitlines()[-1:]
         raise FileNotFoundError(
             "the tests need a PostgreSQL server, and apt-get gave none "
-            f"({' '.join(said)}). {ADVICE}"
+            f"({' '.join(output)}). {ADVICE}"
         ) from error
 
 
@@ -155,10 +155,10 @@ def _run(*command: str, folder: Path) -> str:
 
 
 def _is_installed(package: str) -> bool:
-    asked = subprocess.run(
+    query = subprocess.run(
         ["dpkg-query", "-W", "-f", "${Status}", package], capture_output=True, text=True
     )
-    return asked.stdout.endswith("installed") and "not-installed" not in asked.stdout
+    return query.stdout.endswith("installed") and "not-installed" not in query.stdout
 
 
 def _version(folder: Path) -> float:

@@ -240,18 +240,18 @@ def test_registered_model_predicts_raw_text_as_evaluated(
     assert scores is not None
     samples = (
         scores.folder / "samples.parquet"
-    )  # of a model that says texts from nothing but their label
+    )  # of a model that generates texts from a label alone
     expected = pd.read_parquet(
         samples if samples.exists() else scores.folder / "outputs.parquet"
     ).head(20)
-    asked = {
+    request = {
         "text": [text if isinstance(text, str) else " ".join(text) for text in expected["source"]]
     }
     if samples.exists():
-        asked = {"text": [""] * 20, "label": asked["text"]}
+        request = {"text": [""] * 20, "label": request["text"]}
     found = (
         Loaded.of(f"made_{problem}", promotion.version)
-        .predict(pd.DataFrame(asked), None)
+        .predict(pd.DataFrame(request), None)
         .iloc[:, 0]
     )
     answers, outputs = (

@@ -86,7 +86,7 @@ def environment(made_catalog: Path, tmp_path: Path) -> dict[str, str]:
     }
 
 
-def left_of(store: str) -> list[Path]:
+def remaining_processes(store: str) -> list[Path]:
     """Running processes of a store."""
     found = []
     for path in Path("/proc").glob("[0-9]*/environ"):
@@ -117,7 +117,7 @@ def test_interrupted_training_saves_and_resumes(
             terminal.seen,
         )
         assert "Traceback" not in terminal.seen
-        assert left_of(environment["REFRAIN_HOME"]) == []
+        assert remaining_processes(environment["REFRAIN_HOME"]) == []
         steps.append(int(re.findall(r"saved at step (\d+), in epoch", terminal.seen)[-1]))
     assert f"and {steps[0]}" in terminal.seen or "going on after epoch" in terminal.seen
     assert steps[1] > steps[0]
@@ -142,7 +142,7 @@ def test_interrupted_command_ends_with_one_line_and_the_signal_status(
     status, seconds = terminal.end(60)
     assert (status, seconds < 12) == (130 if act is press else 143, True), (seconds, terminal.seen)
     assert "Traceback" not in terminal.seen
-    assert left_of(environment["REFRAIN_HOME"]) == []
+    assert remaining_processes(environment["REFRAIN_HOME"]) == []
 
 
 def test_expired_timer_does_not_replace_the_status_of_a_command() -> None:

@@ -14,7 +14,7 @@ MEMORY = "there is not enough memory. "
 
 
 @pytest.mark.parametrize(
-    ("error", "said"),
+    ("error", "expected"),
     [
         (OSError(errno.ENOSPC, "No space left on device"), FULL),
         (OSError(errno.EDQUOT, "Disk quota exceeded"), FULL),
@@ -30,8 +30,8 @@ MEMORY = "there is not enough memory. "
         (RuntimeError("CUDA out of memory. Tried to allocate 2 GiB"), MEMORY),
     ],
 )
-def test_missing_machine_resource_is_one_sentence(error: Exception, said: str) -> None:
-    assert said in str(known_error(error))
+def test_missing_machine_resource_is_one_sentence(error: Exception, expected: str) -> None:
+    assert expected in str(known_error(error))
 
 
 def test_cause_of_another_error_is_recognized() -> None:

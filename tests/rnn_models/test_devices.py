@@ -148,7 +148,7 @@ def test_machine_record_differs_on_a_slower_processor(monkeypatch):
         monkeypatch.delenv(name, raising=False)
     here = describe_machine(TrainSettings(device="cpu", precision="bfloat16"))
     assert here["instructions"] != on_a_slower_processor()[3]
-    assert list(here)[-1] == "device"  # by which a replay tells a GPU
+    assert list(here)[-1] == "device"  # by which a replay recognizes a GPU
 
 
 @pytest.mark.case("E2")

@@ -171,7 +171,7 @@ def ingest(dataset: Dataset) -> Snapshot:
 
 
 @contextmanager
-def pieces_read() -> Iterator[list[str]]:
+def partitions_read() -> Iterator[list[str]]:
     """Record the names of the partitions that a source reads."""
     opened: list[str] = []
     open_file = Files.open

@@ -134,14 +134,14 @@ def trained(problem: str, **changes: Any) -> Served:
 def write_outputs(folder: Path, problem: str) -> None:
     """Write the files of an evaluation: all answers correct, or one nat per token."""
     table, headline = TABLES[problem], find_metric(find_problem(problem).metrics[0])
-    source, true = (column.to_pylist() for column in table.columns)
-    true = [find_problem(problem).output.reference(value) for value in true]
-    said = (
-        [np.ones(len(text) + 1, np.float32) for text in true] if problem == "generation" else true
+    source, references = (column.to_pylist() for column in table.columns)
+    references = [find_problem(problem).output.reference(value) for value in references]
+    predictions = (
+        [np.ones(len(text) + 1, np.float32) for text in references] if problem == "generation" else references
     )
-    np.savez(folder / STATISTICS, **{headline.name: headline.statistics(said, true)})  # type: ignore[arg-type]
-    shown = {} if problem == "generation" else {"output": said}
-    pd.DataFrame({"source": source, "reference": true, **shown}).to_parquet(folder / OUTPUTS)
+    np.savez(folder / STATISTICS, **{headline.name: headline.statistics(predictions, references)})  # type: ignore[arg-type]
+    shown = {} if problem == "generation" else {"output": predictions}
+    pd.DataFrame({"source": source, "reference": references, **shown}).to_parquet(folder / OUTPUTS)
 
 
 def served(problem: str, seed: int = 0) -> Served:

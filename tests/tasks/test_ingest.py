@@ -54,9 +54,9 @@ def with_files(folder: Path) -> tuple[Dataset, Callable[[int], None]]:
 
 
 def with_table(folder: Path) -> tuple[Dataset, Callable[[int], None]]:
-    held = Table(folder)
-    held.insert(texts(20))
-    return of_table(folder), lambda number: held.insert(texts(20, start=20 * number))
+    source_table = Table(folder)
+    source_table.insert(texts(20))
+    return of_table(folder), lambda number: source_table.insert(texts(20, start=20 * number))
 
 
 @pytest.mark.parametrize("make", [with_files, with_table])
@@ -90,7 +90,7 @@ def test_a_crash_while_a_row_is_read_leaves_nothing(store: Path, tmp_path: Path)
     assert not list((store / "snapshots").glob("*"))
 
 
-SAID_ONLY = {"about": "other", "language": "yy", "licence": "other", "origin": "other"}
+DESCRIPTIONS = {"about": "other", "language": "yy", "licence": "other", "origin": "other"}
 MATTERS: dict[str, dict[str, Any]] = {
     "labels": {"labels": {"pos": "good", "neg": "bad"}},
     "checks": {"checks": {"min_length": 2}},
@@ -100,13 +100,13 @@ MATTERS: dict[str, dict[str, Any]] = {
 }
 
 
-@pytest.mark.parametrize("key", SAID_ONLY)
+@pytest.mark.parametrize("key", DESCRIPTIONS)
 def test_changed_descriptions_of_an_entry_make_no_new_snapshot(
     key: str, store: Path, tmp_path: Path
 ) -> None:
     write(tmp_path / "rows.csv", texts(20))
     first = ingest(entry(tmp_path, FILES))
-    assert make_snapshot(entry(tmp_path, FILES, **{key: SAID_ONLY[key]})) == (first, False)
+    assert make_snapshot(entry(tmp_path, FILES, **{key: DESCRIPTIONS[key]})) == (first, False)
     assert len(SnapshotLog.of("made").ingestions) == 1
 
 

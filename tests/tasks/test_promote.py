@@ -24,7 +24,7 @@ from tests.tasks.trained import registered
 
 pytestmark = pytest.mark.usefixtures("mlflow_store")
 NUM = 400
-TRUE = {
+REFERENCES = {
     "sentiment": ["pos" if i % 2 else "neg" for i in range(NUM)],
     "ner": [["B-PER", "O"] if i % 4 else ["O", "B-ORG"] for i in range(NUM)],
     "generation": ["lumo sela"] * NUM,
@@ -41,13 +41,13 @@ HEADLINE = {
 
 def with_faults(problem: str, places: Sequence[int]) -> list[Any]:
     """Correct answers with some errors."""
-    said = list(TRUE[problem])
+    answers = list(REFERENCES[problem])
     for place in places:
-        row = said[place]
-        said[place] = (
+        row = answers[place]
+        answers[place] = (
             WRONG[problem][row] if isinstance(row, str) else [WRONG[problem][tag] for tag in row]
         )
-    return said
+    return answers
 
 
 def nats(cost: float) -> list[Any]:
@@ -61,15 +61,15 @@ class Made:
     def __init__(
         self,
         problem: str,
-        said: list[Any],
-        cheap: list[Any],
+        predictions: list[Any],
+        baseline_predictions: list[Any],
         *,
         is_joined: bool = False,
         name: str = "made",
         tokenizer: str = "",
     ) -> None:
-        metric, true = find_metric(HEADLINE[problem], tokenizer=tokenizer), TRUE[problem]
-        key = digest(problem, str(said), name)
+        metric, references = find_metric(HEADLINE[problem], tokenizer=tokenizer), REFERENCES[problem]
+        key = digest(problem, str(predictions), name)
         columns = {
             "sentiment": ("text", "label"),
             "ner": ("tokens", "tags"),
@@ -80,7 +80,7 @@ class Made:
             "text": ["lumo"] * NUM,
             "tokens": [["lumo", "sela"]] * NUM,
             "source": ["lumo"] * NUM,
-        } | {columns[-1]: true}
+        } | {columns[-1]: references}
         self.snapshot = Snapshot(
             dataset=name, digest=digest(problem), rows={}, splits={"test": "t"}, reasons={}
         )
@@ -110,8 +110,8 @@ class Made:
             num_parameters=1,
             settings={"joined_texts": is_joined},
         )
-        paired = ([np.concatenate(said)], ["\n".join(true)]) if is_joined else (said, true)
-        statistics, others = metric.statistics(*paired), metric.statistics(cheap, true)
+        paired = ([np.concatenate(predictions)], ["\n".join(references)]) if is_joined else (predictions, references)
+        statistics, others = metric.statistics(*paired), metric.statistics(baseline_predictions, references)
         value, baseline = (
             float(metric.score(rows.sum(0)[None])[0]) for rows in (statistics, others)
         )
@@ -130,9 +130,9 @@ class Made:
             baselines={majority.__name__: {metric.name: baseline}},
             bleu_tokenizer=tokenizer,
         )
-        for noun in (self.snapshot, self.tokens, self.checkpoint, self.scores):
-            noun.folder.mkdir(parents=True, exist_ok=True)
-            noun.commit()
+        for artifact in (self.snapshot, self.tokens, self.checkpoint, self.scores):
+            artifact.folder.mkdir(parents=True, exist_ok=True)
+            artifact.commit()
         pq.write_table(
             pa.table({column: sides[column] for column in columns}),
             self.snapshot.folder / "test.parquet",
@@ -140,7 +140,7 @@ class Made:
         np.savez(self.scores.folder / "statistics.npz", **{metric.name: statistics})
         np.savez(self.scores.folder / "baselines.npz", **{majority.__name__: others})
         if problem != "generation":
-            outputs = pd.DataFrame({"output": said, "reference": true})
+            outputs = pd.DataFrame({"output": predictions, "reference": references})
             outputs.to_parquet(self.scores.folder / "outputs.parquet")
 
     def register(self, *aliases: str) -> ModelVersion:
@@ -156,21 +156,21 @@ class Made:
 @pytest.fixture
 def champion(monkeypatch: pytest.MonkeyPatch) -> dict[str, list[Any]]:
     """The champion's predictions on the test split by version, without a model."""
-    said: dict[str, list[Any]] = {}
+    predictions: dict[str, list[Any]] = {}
     monkeypatch.setattr(
-        evidence, "predict_champion", lambda name, version, scores, tokens: said[version]
+        evidence, "predict_champion", lambda name, version, scores, tokens: predictions[version]
     )
-    return said
+    return predictions
 
 
 @pytest.fixture(autouse=True)
-def asked_apart(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+def parity_checks(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Record the versions of the parity check, which have no weights to predict with."""
-    asked: list[str] = []
+    checked: list[str] = []
     monkeypatch.setattr(
-        stage, "check_parity", lambda version, scores, tokens: asked.append(version.version)
+        stage, "check_parity", lambda version, scores, tokens: checked.append(version.version)
     )
-    return asked
+    return checked
 
 
 @pytest.fixture(autouse=True)
@@ -226,12 +226,12 @@ def test_better_challenger_becomes_champion_and_its_version_has_the_reason(
         old.version,
     )
     assert mlflow_client.version_with_alias("made", "champion") == new.version
-    told = {
+    tags = {
         name.removeprefix("refrain.decision"): value
         for name, value in tags(new).items()
         if "decision" in name
     }
-    assert told == {
+    assert tags == {
         "": "promoted",
         ".digest": found.digest,
         ".policy": "superior",
@@ -261,16 +261,16 @@ def test_version_with_other_answers_than_its_training_is_not_promoted(
 
 
 def test_parity_is_checked_only_before_a_promotion(
-    champion: dict[str, list[Any]], asked_apart: list[str]
+    champion: dict[str, list[Any]], parity_checks: list[str]
 ) -> None:
     made = Made("sentiment", with_faults("sentiment", range(40)), ["pos"] * NUM)
     old, new = made.register("champion"), made.register()
     champion[old.version] = with_faults("sentiment", range(40))
     made.decided(new)
-    assert asked_apart == []
+    assert parity_checks == []
     champion[old.version] = with_faults("sentiment", range(60))
     made.decided(new, min_effect=0.2)
-    assert asked_apart == [new.version]
+    assert parity_checks == [new.version]
 
 
 @pytest.mark.parametrize(
@@ -320,7 +320,7 @@ def test_lower_cost_wins_and_running_text_is_compared_in_blocks(
     found = made.decided(new)
     assert found.comparison["num_examples"] == 4  # 4,000 tokens
     assert found.comparison["gain"] == pytest.approx(0.1 / np.log(2))
-    assert not found.is_promoted  # of four blocks nothing can be told
+    assert not found.is_promoted  # four blocks are too few for significance
 
 
 def test_different_numbers_of_blocks_raise_with_the_remedy(
@@ -346,7 +346,7 @@ def test_decision_is_made_once_per_policy(
     old, new = made.register("champion"), made.register()
     champion[old.version] = with_faults("sentiment", range(60))
     first = made.decided(new)
-    champion.clear()  # who asked again would fail
+    champion.clear()  # a second request would fail
     assert made.decided(new) == first
     champion[old.version] = with_faults("sentiment", range(60))
     assert made.decided(new, policy="not_worse").is_promoted
@@ -366,7 +366,7 @@ def test_decisions_against_two_champions_are_both_stored(champion: dict[str, lis
     second = made.decided(new)
     assert ("equal scores" in first.reason, "it is worse" in second.reason) == (True, True)
     assert [Promotion.find("made", each.digest) for each in (first, second)] == [first, second]
-    champion.clear()  # who asked again would fail
+    champion.clear()  # a second request would fail
     mlflow_client.set_alias("made", "champion", old.version)
     assert made.decided(new) == first
 
@@ -431,7 +431,7 @@ def test_champion_is_scored_again_by_the_bleu_tokenizer_of_the_challenger(
     champion: dict[str, list[Any]],
 ) -> None:
     """With 13a both score 0 on texts without spaces, and equal scores promote nothing."""
-    worse = [text[:2] + "ヌヌ" + text[4:] for text in TRUE["translation"]]
+    worse = [text[:2] + "ヌヌ" + text[4:] for text in REFERENCES["translation"]]
     for tokenizer, is_better in (("13a", False), ("char", True)):
         made = Made(
             "translation",
@@ -457,4 +457,4 @@ def test_first_model_and_baseline_are_scored_by_the_same_bleu_tokenizer() -> Non
 
 def with_last_wrong(num: int) -> list[Any]:
     """Translations without spaces, of which some end wrongly."""
-    return [text[:-1] + "ア" if i < num else text for i, text in enumerate(TRUE["translation"])]
+    return [text[:-1] + "ア" if i < num else text for i, text in enumerate(REFERENCES["translation"])]

@@ -52,7 +52,7 @@ def made(shared: tuple[Path, Made], monkeypatch: pytest.MonkeyPatch) -> Made:
     return shared[1]
 
 
-def all_there_is() -> dict[str, Any]:
+def store_content() -> dict[str, Any]:
     """Every file of the store, and the content of MLflow."""
     files = {
         str(path): hashlib.sha256(path.read_bytes()).hexdigest()
@@ -97,7 +97,7 @@ def with_setting(name: str, value: object) -> Callable[[Path], None]:
 def test_replay_gives_identical_weights_and_changes_nothing_else(
     problem: str, made: Made
 ) -> None:
-    before = all_there_is()
+    before = store_content()
     version = made[problem].version
     found = directly(train_again, version.name, version.version)
     assert (found.is_identical, found.num_differing, found.largest, found.worst) == (
@@ -117,7 +117,7 @@ def test_replay_gives_identical_weights_and_changes_nothing_else(
         == f"all {found.num_weights:,} weights in {len(weights)} tensors are bit-identical"
     )
     assert not any(fact.differs or not fact.then for fact in found.facts)
-    assert all_there_is() == before
+    assert store_content() == before
 
 
 def test_replay_does_not_read_the_stored_checkpoint(made: Made) -> None:
@@ -190,7 +190,7 @@ def test_replay_ignores_and_reports_a_setting_that_no_longer_exists(made: Made, 
     assert directly(train_again, "made_sentiment", number).is_identical
 
 
-def held(past: Past, served: Served, weights: dict[str, Any]) -> Replay:
+def compared(past: Past, served: Served, weights: dict[str, Any]) -> Replay:
     return compared(past, weights, facts_of(past, served.tokens), epochs=2, minutes=0.1)
 
 
@@ -216,16 +216,16 @@ def test_replay_reports_what_changed_since_when_weights_differ(
     past = find_past("made_sentiment", made["sentiment"].version.version)
     there = json.loads(past.tags[tag])
     other = replace(past, tags=past.tags | {tag: json.dumps(there | {name: "1.0"})})
-    found = held(other, made["sentiment"], off_by_one(past))
+    found = compared(other, made["sentiment"], off_by_one(past))
     assert [reason[: len(expected)] for reason in found.reasons] == [expected]
-    assert held(other, made["sentiment"], past.weights).reasons == []
+    assert compared(other, made["sentiment"], past.weights).reasons == []
 
 
 def test_replay_reports_changed_code_with_both_commits(made: Made) -> None:
     past = find_past("made_ner", made["ner"].version.version)
     tags = past.tags | {"refrain.training_code": "other", "refrain.git_commit": "abc"}
     weights = {name: tensor + 1 for name, tensor in past.weights.items()}
-    (reason,) = held(replace(past, tags=tags), made["ner"], weights).reasons
+    (reason,) = compared(replace(past, tags=tags), made["ner"], weights).reasons
     assert reason.startswith(
         f"training code: other then, {past.tags['refrain.training_code']} now (commit abc then, "
     )
@@ -234,7 +234,7 @@ def test_replay_reports_changed_code_with_both_commits(made: Made) -> None:
 def test_replay_reports_missing_tags(made: Made) -> None:
     past = find_past("made_sentiment", made["sentiment"].version.version)
     tags = {name: value for name, value in past.tags.items() if name != "refrain.machine"}
-    found = held(replace(past, tags=tags), made["sentiment"], off_by_one(past))
+    found = compared(replace(past, tags=tags), made["sentiment"], off_by_one(past))
     assert found.reasons == [
         "the tags of the version lack: processor, instructions, threads, precision, device"
     ]
@@ -246,7 +246,7 @@ def test_replay_reports_a_difference_without_a_known_cause(
 ) -> None:
     past = find_past("made_sentiment", made["sentiment"].version.version)
     monkeypatch.setattr(Checkpoint, "find", lambda name, key: None)
-    found = held(past, made["sentiment"], off_by_one(past))
+    found = compared(past, made["sentiment"], off_by_one(past))
     assert found.reasons == [
         "none of its tags differs now: replay it again; if the difference stays, "
         "its weights in MLflow were changed"
@@ -256,7 +256,7 @@ def test_replay_reports_a_difference_without_a_known_cause(
 def test_replay_reports_a_training_that_a_time_limit_ended(made: Made) -> None:
     past = find_past("made_sentiment", made["sentiment"].version.version)
     timed = replace(past, settings=past.settings | {"max_minutes": 0.5})
-    found = held(timed, made["sentiment"], off_by_one(past))
+    found = compared(timed, made["sentiment"], off_by_one(past))
     assert found.reasons[-1].startswith("max_minutes is set: the number of steps")
 
 
@@ -302,7 +302,7 @@ def test_replay_reports_differences_when_the_checkpoint_is_unreadable(
         raise ValueError("it is damaged")
 
     monkeypatch.setattr(replay_report, "read_weights", damaged)
-    (reason,) = held(past, made["sentiment"], off_by_one(past)).reasons
+    (reason,) = compared(past, made["sentiment"], off_by_one(past)).reasons
     assert reason.endswith("with its checkpoint, which cannot be read: it is damaged")
 
 

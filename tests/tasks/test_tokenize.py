@@ -178,7 +178,7 @@ def test_words_only_in_the_vectors_are_known_in_lower_case_in_validation_and_tes
     for split in ("validation", "test"):
         rows = [[names[i] for i in tokens.examples(split).source.row(row)] for row in range(2)]
         assert rows == [["vek", "lumo"], ["tebo", "<unk>"]]
-    assert "Wirrel" not in names  # no text that is read in small letters says it
+    assert "Wirrel" not in names  # no lowercased text contains it
 
 
 def test_words_of_the_vectors_get_the_last_ids_which_are_not_trained(

@@ -115,7 +115,7 @@ def test_split_column_assigns_rows_to_splits(tmp_path: Path) -> None:
         "fields",
         "leak",
         "unknown_split",
-    ]  # the training row's text stands in test
+    ]  # the text of the training row is in test
 
 
 @pytest.mark.case("D17")

@@ -308,13 +308,13 @@ def test_file_is_not_read_far_ahead() -> None:
         next(tables)
         is_still = False
         before = -1
-        while not is_still:  # whoever reads ahead has stopped once nothing moves
+        while not is_still:  # reading ahead has stopped once nothing changes
             time.sleep(0.2)
             is_still = before == file.num
             before = file.num
         assert (
             file.num <= 10 * size
-        )  # of 318; some lie in Arrow, in the table that is held back, and in ours
+        )  # of 318; some are in Arrow, in the delayed table, and in ours
         tables.close()  # type: ignore[attr-defined]
 
 

@@ -23,7 +23,7 @@ Parts = dict[str, list[tuple[Any, ...]]]
 
 
 @dataclass(frozen=True)
-class Held:
+class MemoryFiles:
     """A source with its files in memory: split (or ``all``) to bytes."""
 
     files: Mapping[str, bytes]
@@ -39,14 +39,14 @@ class Held:
 
 
 def reviews(files: Mapping[str, str | bytes], **changes: Any) -> Dataset:
-    held = Held(
+    source = MemoryFiles(
         {split: text if isinstance(text, bytes) else text.encode() for split, text in files.items()}
     )
     values: dict[str, Any] = {
         "name": "made",
         "problem": "sentiment",
         "language": "xx",
-        "source": held,
+        "source": source,
         "format": {"kind": "csv", **all_formats()["csv"].options},
         "columns": {"text": "text", "label": "label"},
         "splits": {"validation": 0.1, "test": 0.2},

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from data.rows.hash_set import FIRST_BITS, MAX_LOAD, Hashes, Seen, stable_order
 
-# Few enough to come again; some are neighbours, and some lie at both ends.
+# Few enough to repeat; some are neighbors, and some are at both ends.
 KEYS = st.lists(
     st.one_of(st.integers(0, 2**64 - 1), st.sampled_from([0, 1, 2, 2**63, 2**64 - 2, 2**64 - 1])),
     max_size=60,

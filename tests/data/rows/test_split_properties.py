@@ -178,20 +178,20 @@ def test_published_test_split_is_complete_and_its_texts_leave_train(
     pieces: Sequence[tuple[str, Rows]], batch: int
 ) -> None:
     found = split_up("reviews", pieces, batch)
-    held = {
+    published = {
         split: [row for name, rows in pieces if name == split for row in rows]
         for split in ("test", "validation", "train")
     }
     in_test, in_validation = (
-        {plain(text) for text, _ in held[split]} for split in ("test", "validation")
+        {plain(text) for text, _ in published[split]} for split in ("test", "validation")
     )
-    assert found["test"] == held["test"]
-    if held["validation"]:
+    assert found["test"] == published["test"]
+    if published["validation"]:
         assert found["validation"] == [
-            row for row in held["validation"] if plain(row[0]) not in in_test
+            row for row in published["validation"] if plain(row[0]) not in in_test
         ]
         assert found["train"] == [
-            row for row in held["train"] if plain(row[0]) not in in_test | in_validation
+            row for row in published["train"] if plain(row[0]) not in in_test | in_validation
         ]
     assert {kind for kind, _ in found["refused"]} <= {"leak"}
     stays = {text for text, _ in found["train"] + found["validation"]}

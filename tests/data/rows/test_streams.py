@@ -42,7 +42,7 @@ def test_smaller_limit_takes_a_subset_of_a_larger_one() -> None:
 @pytest.mark.parametrize("size", [1, 7, 30, 100])
 @pytest.mark.parametrize("limit", [1, 10, 49, 60, 100])
 def test_limit_takes_rows_with_the_smallest_hashes_in_order(size: int, limit: int) -> None:
-    table = texts(*(n % 41 for n in range(60)))  # some stand twice
+    table = texts(*(n % 41 for n in range(60)))  # some occur twice
     order = hashes(normalized(table["text"]), CONTENT_KEY)
     expected = table.take(np.sort(np.argsort(order, kind="stable")[:limit]))["text"].to_pylist()
     assert limited(table, limit, size) == expected

@@ -468,4 +468,4 @@ def test_refusal_of_the_hub_raises_row_error(
     assert message.endswith("Look at dataset, revision and token")
     assert {sent for _, _, sent in served.requested} == {
         f"Bearer {token}" if token else ""
-    }  # of nobody who is logged in here
+    }  # no credentials of this machine

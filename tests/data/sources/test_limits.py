@@ -21,18 +21,18 @@ BLANKS = b"a\n" * (3 << 20)
 
 def packed(kind: str) -> bytes:
     """6 MB of equal rows, packed to about 6 KB."""
-    held = io.BytesIO()
+    archive_bytes = io.BytesIO()
     if kind == "gzip":
         return gzip.compress(BLANKS)
     if kind == "zip":
-        with zipfile.ZipFile(held, "w", zipfile.ZIP_DEFLATED) as archive:
+        with zipfile.ZipFile(archive_bytes, "w", zipfile.ZIP_DEFLATED) as archive:
             archive.writestr("rows.txt", BLANKS)
     else:
-        with tarfile.open(fileobj=held, mode="w:gz") as archive:
+        with tarfile.open(fileobj=archive_bytes, mode="w:gz") as archive:
             info = tarfile.TarInfo("rows.txt")
             info.size = len(BLANKS)
             archive.addfile(info, io.BytesIO(BLANKS))
-    return held.getvalue()
+    return archive_bytes.getvalue()
 
 
 def drained(content: bytes, kind: str) -> int:
@@ -65,18 +65,18 @@ def test_archive_of_too_many_members_raises(
     kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(MEMBERS, "3")
-    held = io.BytesIO()
+    archive_bytes = io.BytesIO()
     if kind == "zip":
-        with zipfile.ZipFile(held, "w") as archive:
+        with zipfile.ZipFile(archive_bytes, "w") as archive:
             for number in range(9):
                 archive.writestr(f"{number}.txt", "row\n")
     else:
-        with tarfile.open(fileobj=held, mode="w") as archive:
+        with tarfile.open(fileobj=archive_bytes, mode="w") as archive:
             for number in range(9):
                 archive.addfile(tarfile.TarInfo(f"{number}.txt"))
-    held.seek(0)
+    archive_bytes.seek(0)
     with pytest.raises(RowError, match=f"rows has more than 3 members.*{MEMBERS}"):
-        open_member(held, "8.txt", "rows")
+        open_member(archive_bytes, "8.txt", "rows")
 
 
 def test_parquet_file_of_equal_rows_beyond_the_limit_raises(

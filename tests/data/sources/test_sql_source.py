@@ -484,7 +484,7 @@ def test_column_of_several_types_becomes_text(on_sqlite: Database) -> None:
         (
             "timestamptz",
             ["2024-10-27 00:30+00", "2024-10-27 01:30:00.123456+00", "2024-10-27 02:30+00"],
-        ),  # an hour stands twice in Warsaw
+        ),  # an hour occurs twice in Warsaw
         ("timestamp", ["2024-01-01", "2024-01-01 00:00:00.000001", "2025-01-01"]),
         ("date", ["2024-01-01", "2024-01-02", "2024-01-03"]),
         ("numeric", ["1.5", "1.50000000000000000001", "1e30"]),

@@ -362,12 +362,12 @@ def test_forget_reports_a_text_that_is_in_no_snapshot(screen: Screen) -> None:
 
 
 def test_forget_reads_texts_from_a_file(screen: Screen) -> None:
-    asked = screen.folder / "asked.txt"
+    requests = screen.folder / "requests.txt"
     texts = [text for text, _ in made_reviews(100, 0)[:3]]
-    asked.write_bytes(("\r\n".join(texts) + "\n\n \n").encode())
+    requests.write_bytes(("\r\n".join(texts) + "\n\n \n").encode())
     catalog = screen.catalog()
     assert "3 new on the removal list" in screen.says(
-        "forget", "mine", "--catalog", catalog, "--file", str(asked)
+        "forget", "mine", "--catalog", catalog, "--file", str(requests)
     )
     assert "97 rows read, 97 kept" in screen.says("check", "mine", "--catalog", catalog)
 
@@ -401,7 +401,7 @@ def test_forget_removes_a_table_row_by_its_key(screen: Screen) -> None:
         (["forget", "mine"], "there is nothing to forget: give --text, --key or --file"),
         (["forget", "mine", "--text", " "], "expected a text to be forgotten, got ' '"),
         (["forget", "mine", "--key", "3"], "mine: its rows have no key"),
-        (["forget", "mine", "--file", "/nowhere/asked.txt"], "there is no file /nowhere/asked.txt"),
+        (["forget", "mine", "--file", "/nowhere/requests.txt"], "there is no file /nowhere/requests.txt"),
         (
             ["forget", "mine", "--file", "latin.txt"],
             "latin.txt: expected one text per line in UTF-8, got .* at byte 3",
@@ -461,7 +461,7 @@ def test_prune_asks_for_confirmation_at_a_terminal(
     answer: bool, is_there: bool, screen: Screen, grown: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sys.stdin, "isatty", lambda: True)
-    monkeypatch.setattr(data.typer, "confirm", lambda asked: answer)
+    monkeypatch.setattr(data.typer, "confirm", lambda question: answer)
     screen.says("prune", "--days", "0")
     assert grown.exists() == is_there
 
@@ -469,7 +469,7 @@ def test_prune_asks_for_confirmation_at_a_terminal(
 def test_prune_keeps_what_became_needed_before_the_confirmation(
     screen: Screen, grown: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def thinking(asked: str) -> bool:
+    def confirm_later(question: str) -> bool:
         screen.rows(40)
         app(
             ["check", "mine", "--catalog", screen.catalog()], standalone_mode=False
@@ -477,7 +477,7 @@ def test_prune_keeps_what_became_needed_before_the_confirmation(
         return True
 
     monkeypatch.setattr(sys.stdin, "isatty", lambda: True)
-    monkeypatch.setattr(data.typer, "confirm", thinking)
+    monkeypatch.setattr(data.typer, "confirm", confirm_later)
     screen.says("prune", "--days", "0")
     assert grown.exists()
 

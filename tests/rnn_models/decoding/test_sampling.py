@@ -19,7 +19,7 @@ from tests.rnn_models.tiny_language_model import SETTINGS, SIZES
 logit_rows = st.lists(st.floats(-6, 6, width=32), min_size=1, max_size=12).map(
     lambda row: torch.tensor([row])
 )
-# 6 ids can be said: 4 to 8, and <eos>.
+# 6 ids can be predicted: 4 to 8, and <eos>.
 SMALL = Sampling(max_length=3, seed=5)
 
 

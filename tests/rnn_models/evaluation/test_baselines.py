@@ -30,7 +30,7 @@ TAGGED = Examples(
     Ragged.of([[4, 5, 4], [5, 6, 4], [5, 6, 5]]),
     Ragged.of([[1, 2, 1], [2, 0, 2], [2, 0, 2]]),
 )
-# 4 stands in every source, 5 to 7 in one each.
+# 4 is in every source, 5 to 7 in one each.
 PAIRED = Examples(Ragged.of([[4, 5], [4, 6], [4, 4, 7]]), Ragged.of([[15], [16, 16], [17]]))
 
 

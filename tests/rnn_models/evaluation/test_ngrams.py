@@ -30,7 +30,7 @@ def histories(rows, order):
 def by_hand(train, context, token, num_ids):
     """Witten and Bell's estimate, written out as a recursion over ever shorter contexts."""
     if context is None:
-        return 1 / (num_ids - 2)  # all but <pad> and <bos>, which are never said
+        return 1 / (num_ids - 2)  # all but <pad> and <bos>, which are never predicted
     followers = Counter(
         target for before, target in histories(train, len(context) + 1) if before == context
     )

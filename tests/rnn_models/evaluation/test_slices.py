@@ -34,7 +34,7 @@ def test_class_slice_has_its_f1_and_number_of_references():
         {},
         ACCURACY.classes(predictions, references),
     )
-    # a: 2 right, said 3 times, true twice; b: 1 right, said once, true three times.
+    # a: 2 right, predicted 3 times, in the references twice; b: 1 right, predicted once, in the references three times.
     assert [(each.name, each.num_examples, each.value) for each in found] == [
         ("a", 2, 80.0),
         ("b", 3, 50.0),

@@ -21,7 +21,7 @@ from rnn_models.evaluation.text_metrics import (
 
 pytestmark = pytest.mark.case("D13")
 INSTALLED = [name for name in TOKENIZERS if is_installed(name)]
-# Letters of a few scripts with and without spaces, and what stands between words.
+# Letters of a few scripts with and without spaces, and the separators of words.
 LETTERS = "アカサ漢字文กขค가나lumoé 。、,. 5"
 texts = st.lists(
     st.tuples(st.text(LETTERS, max_size=12), st.text(LETTERS, min_size=1, max_size=12)),

@@ -95,7 +95,7 @@ def encoded_by_steps(encoder, x, kind, activation):
     return x[0]
 
 
-def shaken(module):
+def perturbed(module):
     """Change all initial weights, so that no bias is zero."""
     for parameter in module.parameters():
         parameter.data.add_(0.3 * torch.randn_like(parameter))
@@ -105,7 +105,7 @@ def shaken(module):
 @EVERY_CELL
 def test_cell_follows_its_equations(kind, activation):
     torch.manual_seed(1)
-    cell = shaken(recurrence(kind, E, H, activation=activation))
+    cell = perturbed(recurrence(kind, E, H, activation=activation))
     x = torch.randn(B, T, E)
     expected = by_steps(cell, x, kind, activation)
     torch.testing.assert_close(cell(x)[0], expected, rtol=1e-5, atol=1e-6)
@@ -116,7 +116,7 @@ def make(kind="lstm", activation="tanh", **changes):
     """An encoder with changed initial weights."""
     torch.manual_seed(2)
     settings = TrainSettings(encoder=kind, activation=activation, hidden_size=H, **changes)
-    return shaken(make_encoder(E, settings)), settings
+    return perturbed(make_encoder(E, settings)), settings
 
 
 @pytest.mark.parametrize(
@@ -204,7 +204,7 @@ def test_recurrent_dropout_drops_the_same_weights_at_all_steps_and_rescales(
     kind, activation
 ):
     torch.manual_seed(6)
-    cell = shaken(recurrence(kind, E, H, activation=activation))
+    cell = perturbed(recurrence(kind, E, H, activation=activation))
     x = torch.randn(B, T, E)
     torch.manual_seed(7)
     found, _ = run_recurrence(cell, x, (), weight_dropout=0.5)
@@ -308,7 +308,7 @@ def run_packed(reference, x):
 def test_encoder_equals_packed_sequences_in_values_and_gradients(kind, num_layers):
     torch.manual_seed(2)
     settings = TrainSettings(encoder=kind, hidden_size=H, num_layers=num_layers, dropout=0.0)
-    encoder = shaken(Recurrent(E, settings))
+    encoder = perturbed(Recurrent(E, settings))
     reference = packed_reference(encoder, kind, num_layers)
     x = torch.randn(B, T, E)
     mask = (torch.arange(T) < LENGTHS[:, None])[:, :, None]

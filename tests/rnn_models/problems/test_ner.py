@@ -153,19 +153,19 @@ def is_valid(names):
 def test_valid_paths_of_both_schemes_correspond_one_to_one(length):
     scheme = Scheme(TAGS, "bioes")
     allowed, start, end = tag_steps(scheme.tags)
-    lawful = {
+    valid = {
         path
         for path in product(range(len(scheme.tags)), repeat=length)
         if start[path[0]] and end[path[-1]] and all(allowed[a, b] for a, b in pairwise(path))
     }
-    assert lawful == {
+    assert valid == {
         path
         for path in product(range(len(scheme.tags)), repeat=length)
         if is_valid([scheme.tags[i] for i in path])
     }
     paths = torch.tensor(list(valid_paths(length)))
     learnt = scheme.to_model_tags(paths, torch.full((len(paths),), length))
-    assert {tuple(path) for path in learnt.tolist()} == lawful
+    assert {tuple(path) for path in learnt.tolist()} == valid
     assert torch.equal(scheme.dataset_tags[learnt], paths)
 
 

@@ -100,7 +100,7 @@ def test_loss_is_a_sum_in_nats_over_the_units_of_a_batch(posed):
     batch = posed.batch()
     nats, units, _ = posed.problem.loss(model, batch)
     expected = {"example": len(batch), "token": int(batch.target_lengths.sum())}[posed.problem.unit]
-    ends = len(batch) if posed.is_text else 0  # the end of a text is said too
+    ends = len(batch) if posed.is_text else 0  # the end of a text is predicted too
     assert (nats.shape, units) == ((), expected + ends)
     assert float(nats.detach()) > 0
 
@@ -173,7 +173,7 @@ def test_tagger_never_predicts_an_inside_tag_without_a_begin(ner):
     model = ner.model()
     with torch.no_grad():
         inside = [i for i, tag in enumerate(model.scheme.tags) if tag[0] in "IE"]
-        model.project.bias[inside] += 20.0  # it would like to say nothing else
+        model.project.bias[inside] += 20.0  # highest emission of all
         outputs = ner.problem.predict(model, ner.batch())
     allowed, start, _ = tag_steps(ner.sizes.labels)
     for tags in (output.ids for output in outputs):
@@ -232,7 +232,7 @@ def test_score_of_a_translation_is_the_mean_probability_of_its_tokens(translatio
         logits = model.project(
             model(batch.source, batch.source_lengths, torch.tensor([[BOS_ID, *targets[:-1]]]))
         )[0]
-        logits[:, [PAD_ID, BOS_ID]] = float("-inf")  # what a decoder never says
+        logits[:, [PAD_ID, BOS_ID]] = float("-inf")  # ids that a decoder never predicts
     nats = -logits.log_softmax(1)[range(len(targets)), targets].mean()
     assert output.score == pytest.approx(float((-nats).exp()), rel=1e-4)
 

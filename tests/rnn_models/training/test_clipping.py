@@ -13,7 +13,7 @@ from rnn_models.batching.windows import Window, bptt_windows, carry_state
 from rnn_models.layers.recurrent import Recurrent, recurrence, run_recurrence
 from rnn_models.settings import TrainSettings
 from rnn_models.training.clipping import Clipper, clip, clip_values, gradient_norm, percentile
-from tests.rnn_models.layers.test_encoder import EVERY_CELL, shaken
+from tests.rnn_models.layers.test_encoder import EVERY_CELL, perturbed
 
 B = 3
 T = 7
@@ -117,7 +117,7 @@ def hand_written_gradients(cell, x, upstream, window):
 @pytest.mark.parametrize("activation", ["tanh", "relu"])
 def test_gradients_equal_the_hand_written_recursion_for_full_and_truncated_bptt(activation, window):
     torch.manual_seed(1)
-    cell = shaken(recurrence("rnn", E, H, activation=activation)).double()
+    cell = perturbed(recurrence("rnn", E, H, activation=activation)).double()
     x = torch.randn(B, T, E, dtype=torch.float64, requires_grad=True)
     upstream = torch.randn(B, T, H, dtype=torch.float64)
     states, _ = run_recurrence(cell, x, (), window=window)
@@ -139,7 +139,7 @@ def make_encoder(kind, activation, **changes):
         dropout=0.0,
         **changes,
     )
-    return shaken(Recurrent(E, settings))
+    return perturbed(Recurrent(E, settings))
 
 
 @pytest.mark.parametrize("num_layers", [1, 3])

@@ -135,7 +135,7 @@ def test_training_does_not_change_the_global_generator(sentiment):
     assert torch.equal(torch.random.get_rng_state(), before)
 
 
-def go_on_until_done(posed, path, **options):
+def resume_until_done(posed, path, **options):
     """Train, start again each time it is killed, and count the kills."""
     for kills in range(1000):
         try:
@@ -155,13 +155,13 @@ def test_training_killed_after_each_epoch_equals_an_uninterrupted_one(
     uninterrupted = fitted(
         posed_larger, schedule=schedule, resume=tmp_path / "uninterrupted.safetensors"
     )
-    parts, kills = go_on_until_done(
+    parts, kills = resume_until_done(
         posed_larger, tmp_path / "parts.safetensors", schedule=schedule, on_epoch=kill
     )
     assert kills == 3
     assert losses_and_scores(parts) == losses_and_scores(uninterrupted)
     assert are_equal(parts.weights, uninterrupted.weights)
-    # The files hold the last weights and the optimiser's state as well.
+    # The files contain the last weights and the optimizer's state too.
     assert are_equal(
         *(load_file(tmp_path / f"{name}.safetensors") for name in ("uninterrupted", "parts"))
     )
@@ -176,7 +176,7 @@ def test_training_killed_within_an_epoch_equals_an_uninterrupted_one(posed_large
             raise KilledError
 
     uninterrupted = fitted(posed_larger)
-    parts, kills = go_on_until_done(posed_larger, tmp_path / "parts.safetensors", on_step=kill)
+    parts, kills = resume_until_done(posed_larger, tmp_path / "parts.safetensors", on_step=kill)
     assert kills == 3
     assert losses_and_scores(parts) == losses_and_scores(uninterrupted)
     assert are_equal(parts.weights, uninterrupted.weights)

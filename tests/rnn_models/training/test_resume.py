@@ -15,7 +15,7 @@ from tests.rnn_models.training.test_loop import (
     KilledError,
     are_equal,
     fitted,
-    go_on_until_done,
+    resume_until_done,
     losses_and_scores,
 )
 
@@ -43,7 +43,7 @@ def test_training_killed_at_any_step_equals_an_uninterrupted_one(posed_larger, c
             raise KilledError
 
     uninterrupted = fitted(posed_larger, resume=tmp_path / "uninterrupted.safetensors", **changes)
-    parts, kills = go_on_until_done(
+    parts, kills = resume_until_done(
         posed_larger,
         tmp_path / "parts.safetensors",
         on_step=kill_every_third,
@@ -140,7 +140,7 @@ def test_kill_loses_at_most_one_interval_of_steps(posed_larger, interval, tmp_pa
             raise KilledError
 
     path = tmp_path / "state.safetensors"
-    history, kills = go_on_until_done(
+    history, kills = resume_until_done(
         posed_larger, path, on_step=kill_every_seventh, save_steps=interval
     )
     assert kills > 1

@@ -59,11 +59,11 @@ def predictor(
 
 
 def test_continuation_starts_with_the_prompt(store: Path) -> None:
-    begun = ["", "lumo ", "nuri, grak! dosh\nvek", "?"]  # of the last no character is known
-    texts, scores = predictor(store).continue_texts(begun, ["so", None, "no", "so"])
-    assert all(text.startswith(beginning) for text, beginning in zip(texts, begun, strict=True))
+    prompts = ["", "lumo ", "nuri, grak! dosh\nvek", "?"]  # of the last no character is known
+    texts, scores = predictor(store).continue_texts(prompts, ["so", None, "no", "so"])
+    assert all(text.startswith(beginning) for text, beginning in zip(texts, prompts, strict=True))
     assert all(
-        len(text) <= len(beginning) + 30 for text, beginning in zip(texts, begun, strict=True)
+        len(text) <= len(beginning) + 30 for text, beginning in zip(texts, prompts, strict=True)
     )
     assert all(0 <= score <= 1 for score in scores)
 

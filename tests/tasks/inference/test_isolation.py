@@ -84,7 +84,7 @@ def test_versions_with_different_code_answer_with_their_own_code(versions: list[
     assert first["ours"].tolist() == [
         [],
         [],
-    ]  # nothing of this repository can be imported; a list, as it was said
+    ]  # nothing of this repository can be imported; a list, as in JSON
     assert set(first["network"]) == {"a model tried to reach the network"}
     assert set(first["pickle"]) == {"false"}
     assert set(first["threads"]) == {num_threads()}
@@ -100,7 +100,7 @@ def test_error_in_the_process_becomes_one_message(versions: list[str]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("script", "said"),
+    ("script", "expected"),
     [
         (
             "import os\nos.kill(os.getpid(), 9)",
@@ -115,12 +115,12 @@ def test_error_in_the_process_becomes_one_message(versions: list[str]) -> None:
     ],
 )
 def test_early_end_of_the_process_becomes_one_message(
-    versions: list[str], script: str, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    versions: list[str], script: str, expected: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "main.py").write_text(script)
     monkeypatch.setattr(isolation, "MAIN", tmp_path / "main.py")
     monkeypatch.setattr(isolation, "TIMEOUT_SECONDS", 1 if "sleep" in script else 60)
-    with pytest.raises(ValueError, match=f": {said}$"):
+    with pytest.raises(ValueError, match=f": {expected}$"):
         run_apart(NAME, versions[0], [(pd.DataFrame({"text": ["a"]}), {})])
 
 

@@ -54,8 +54,8 @@ def test_predictions_keep_row_order_for_every_format(
     texts: Path, tmp_path: Path, kind: str
 ) -> None:
     source = texts if kind == "csv" else written(texts, kind)
-    told = answered("made_sentiment/1", source, tmp_path / "out", part_rows=5)
-    assert (told.rows, told.refused, told.version) == (12, 0, "1")
+    summary = answered("made_sentiment/1", source, tmp_path / "out", part_rows=5)
+    assert (summary.rows, summary.refused, summary.version) == (12, 0, "1")
     found = pd.read_parquet(tmp_path / "out")
     parts = [ROWS[:5], ROWS[5:10], ROWS[10:]]
     expected = pd.concat(
@@ -75,19 +75,19 @@ def test_predictions_keep_row_order_for_every_format(
 
 def test_each_part_records_its_model_and_source(texts: Path, models: dict[str, Served], tmp_path: Path) -> None:
     answered("made_sentiment/1", texts, tmp_path / "out", params={"threshold": 0.1})
-    told = {
+    metadata = {
         k.decode(): v.decode()
         for k, v in pq.read_schema(tmp_path / "out" / "part-00001.parquet").metadata.items()
     }
     made = models["sentiment"]
-    assert (told["refrain.model"], told["refrain.version"]) == ("made_sentiment", "1")
-    assert told["refrain.scores"] == made.scores.digest
-    assert (told["refrain.checkpoint"], told["refrain.tokens"]) == (
+    assert (metadata["refrain.model"], metadata["refrain.version"]) == ("made_sentiment", "1")
+    assert metadata["refrain.scores"] == made.scores.digest
+    assert (metadata["refrain.checkpoint"], metadata["refrain.tokens"]) == (
         made.checkpoint.digest,
         made.tokens.digest,
     )
-    assert json.loads(told["refrain.params"]) == {"threshold": 0.1}
-    assert told["refrain.source"].endswith("texts.csv")
+    assert json.loads(metadata["refrain.params"]) == {"threshold": 0.1}
+    assert metadata["refrain.source"].endswith("texts.csv")
 
 
 def stamps(folder: Path) -> dict[str, int]:
@@ -154,8 +154,8 @@ def test_rejected_rows_are_written_separately_with_reasons(
         '{"other": 1}',
     ]
     source.write_text("\n".join(rows) + "\n")
-    told = answered("made_translation/1", source, tmp_path / "out", part_rows=4)
-    assert (told.rows, told.refused) == (2, 4)
+    summary = answered("made_translation/1", source, tmp_path / "out", part_rows=4)
+    assert (summary.rows, summary.refused) == (2, 4)
     found = pd.read_parquet(tmp_path / "out")
     assert found["row"].tolist() == [1, 5]
     refused = pd.read_parquet(tmp_path / "out" / "_refused").sort_values("row")
@@ -171,10 +171,10 @@ def test_only_the_row_that_the_model_rejects_is_rejected(
     source.write_text(
         "text,label\n" + "".join(f"lumo,{label}\n" for label in ("so", "no", "zz", "so", "yy"))
     )
-    told = answered(
+    summary = answered(
         "made_generation/1", source, tmp_path / "out", columns={"text": "text", "label": "label"}
     )
-    assert (told.rows, told.refused) == (3, 2)
+    assert (summary.rows, summary.refused) == (3, 2)
     found, refused = (
         pd.read_parquet(tmp_path / "out"),
         pd.read_parquet(tmp_path / "out" / "_refused"),
@@ -215,7 +215,7 @@ def test_parts_with_and_without_entities_are_one_table(
 
 
 @pytest.mark.parametrize(
-    ("name", "changes", "said"),
+    ("name", "changes", "expected"),
     [
         (
             "texts.txt",
@@ -237,14 +237,14 @@ def test_parts_with_and_without_entities_are_one_table(
     ],
 )
 def test_predict_files_raises_for_invalid_input(
-    texts: Path, tmp_path: Path, name: str, changes: dict[str, Any], said: str
+    texts: Path, tmp_path: Path, name: str, changes: dict[str, Any], expected: str
 ) -> None:
-    with pytest.raises((ValueError, OSError), match=said):
+    with pytest.raises((ValueError, OSError), match=expected):
         answered("made_sentiment/1", tmp_path / name, tmp_path / "out", **changes)
 
 
 @pytest.mark.parametrize(
-    ("model", "said"),
+    ("model", "expected"),
     [
         ("made_sentimnt", "there is no model 'made_sentimnt': did you mean made_sentiment"),
         ("made_sentiment/9", "made_sentiment has no version '9': expected one of 1"),
@@ -255,22 +255,22 @@ def test_predict_files_raises_for_invalid_input(
     ],
 )
 def test_predict_files_raises_for_a_missing_model(
-    models: dict[str, Served], model: str, said: str
+    models: dict[str, Served], model: str, expected: str
 ) -> None:
-    with pytest.raises(ValueError, match=said):
+    with pytest.raises(ValueError, match=expected):
         directly(choose, model)
 
 
 @pytest.mark.parametrize(
-    ("changes", "said"),
+    ("changes", "expected"),
     [
         ({"columns": {}}, "columns must name some of"),
         ({"columns": {"txt": "a"}}, "got txt"),
         ({"part_rows": 0}, "at least 1, got 0"),
     ],
 )
-def test_settings_raise_for_invalid_values(changes: dict[str, Any], said: str) -> None:
-    with pytest.raises(ValueError, match=said):
+def test_settings_raise_for_invalid_values(changes: dict[str, Any], expected: str) -> None:
+    with pytest.raises(ValueError, match=expected):
         PredictSettings(**changes)
 
 

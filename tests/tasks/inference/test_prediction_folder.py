@@ -158,7 +158,7 @@ def test_target_inside_the_input_folder_is_accepted_when_the_source_does_not_mat
 
 
 @pytest.mark.parametrize(
-    ("target", "said"),
+    ("target", "expected"),
     [
         ("s3://bucket/out", "must be a folder on this machine, got 's3://bucket/out'"),
         ("memory://out", "must be a folder on this machine"),
@@ -172,12 +172,12 @@ def test_target_that_is_a_file_raises(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     target: str,
-    said: str,
+    expected: str,
 ) -> None:
     monkeypatch.chdir(tmp_path)
     write_texts(tmp_path / "texts.parquet", "lumo")
     before = contents(tmp_path)
-    with pytest.raises(ValueError, match=said):
+    with pytest.raises(ValueError, match=expected):
         predicted("made_sentiment/1", "texts.parquet", target)
     assert contents(tmp_path) == before
     assert not (tmp_path / "s3:").exists()

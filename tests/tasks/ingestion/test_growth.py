@@ -23,7 +23,7 @@ from tests.tasks.growing import (
     last,
     of_files,
     of_table,
-    pieces_read,
+    partitions_read,
     plain,
     texts,
     texts_of,
@@ -62,19 +62,19 @@ def one_file(path: Path) -> tuple[Dataset, Grow]:
 
 
 def table(path: Path) -> tuple[Dataset, Grow]:
-    held = Table(path)
+    source_table = Table(path)
 
     def grow(number: int, chance: Random) -> None:
-        held.insert(drawn(chance, 25))
-        keys = [key for key, _ in held.rows()]
+        source_table.insert(drawn(chance, 25))
+        keys = [key for key, _ in source_table.rows()]
         for (text, _), key in zip(drawn(chance, 4), chance.sample(keys, 4), strict=True):
-            held.update(key, text)
-        held.delete(*chance.sample(keys, 3))
+            source_table.update(key, text)
+        source_table.delete(*chance.sample(keys, 3))
         if number % 3 == 1:
-            held.insert(drawn(chance, 3), stamp=chance.randint(0, held.stamp))
+            source_table.insert(drawn(chance, 3), stamp=chance.randint(0, source_table.stamp))
         if number % 4 == 2:
-            held.update(
-                chance.choice(keys[: len(keys) // 2]), "nuri", stamp=chance.randint(0, held.stamp)
+            source_table.update(
+                chance.choice(keys[: len(keys) // 2]), "nuri", stamp=chance.randint(0, source_table.stamp)
             )
 
     return of_table(path), grow
@@ -219,13 +219,13 @@ def test_text_on_a_removal_list_is_gone_and_counted(by: str, store: Path, tmp_pa
 
 
 def test_key_on_a_removal_list_is_gone_and_counted(store: Path, tmp_path: Path) -> None:
-    held = Table(tmp_path)
-    held.insert(texts(40))
+    source_table = Table(tmp_path)
+    source_table.insert(texts(40))
     (tmp_path / "gone.txt").write_text("")
     dataset = of_table(tmp_path, removals="gone.txt")
     before = ingest(dataset)
     (tmp_path / "gone.txt").write_text("key:7\n")
-    assert all_texts(before) - all_texts(ingest(dataset)) == {dict(held.rows())[7]}
+    assert all_texts(before) - all_texts(ingest(dataset)) == {dict(source_table.rows())[7]}
     assert last().removed == 1
 
 
@@ -246,25 +246,25 @@ def test_row_taken_off_the_removal_list_returns(store: Path, tmp_path: Path) -> 
 def test_rows_deleted_from_a_table_are_gone_though_nothing_is_new(
     store: Path, tmp_path: Path
 ) -> None:
-    held = Table(tmp_path)
+    source_table = Table(tmp_path)
     dataset = of_table(tmp_path)
-    held.insert(texts(40))
-    held.insert(texts(1, start=40))
+    source_table.insert(texts(40))
+    source_table.insert(texts(1, start=40))
     ingest(dataset)
-    held.delete(3, 9)
-    with pieces_read() as opened:
+    source_table.delete(3, 9)
+    with partitions_read() as opened:
         snapshot = ingest(dataset)
-    assert all_texts(snapshot) == {text for _, text in held.rows()}
+    assert all_texts(snapshot) == {text for _, text in source_table.rows()}
     assert (last().new, last().gone, opened) == (0, 2, [])
 
 
 def test_changed_row_of_a_table_is_used_in_its_last_state(store: Path, tmp_path: Path) -> None:
-    held = Table(tmp_path)
+    source_table = Table(tmp_path)
     dataset = of_table(tmp_path)
-    held.insert(texts(40))
+    source_table.insert(texts(40))
     ingest(dataset)
-    held.update(5, "lumo changed")
-    assert all_texts(ingest(dataset)) == {text for _, text in held.rows()}
+    source_table.update(5, "lumo changed")
+    assert all_texts(ingest(dataset)) == {text for _, text in source_table.rows()}
     assert (last().new, last().gone) == (1, 1)
 
 
@@ -273,18 +273,18 @@ def test_changed_row_of_a_table_is_used_in_its_last_state(store: Path, tmp_path:
 def test_rows_committed_below_the_watermark_are_found(
     is_new: bool, with_more: bool, store: Path, tmp_path: Path
 ) -> None:
-    held = Table(tmp_path)
+    source_table = Table(tmp_path)
     dataset = of_table(tmp_path)
     for start in (0, 20, 40):
-        held.insert(texts(20, start=start))
+        source_table.insert(texts(20, start=start))
         ingest(dataset)
     if is_new:
-        held.insert([("came late", "pos")], stamp=2)
+        source_table.insert([("came late", "pos")], stamp=2)
     else:
-        held.update(5, "came late", stamp=2)
+        source_table.update(5, "came late", stamp=2)
     if with_more:
-        held.insert(texts(5, start=60))
-    assert all_texts(ingest(dataset)) == {text for _, text in held.rows()}
+        source_table.insert(texts(5, start=60))
+    assert all_texts(ingest(dataset)) == {text for _, text in source_table.rows()}
 
 
 @pytest.mark.parametrize("make", [folder, one_file, table, given_test])
@@ -295,7 +295,7 @@ def test_unchanged_source_is_not_read(
     grow(0, Random(0))
     first, is_new = make_snapshot(dataset)
     line = last()
-    with pieces_read() as opened:
+    with partitions_read() as opened:
         assert make_snapshot(dataset) == (first, False)
     assert (is_new, opened) == (True, [])
     assert last() == line
@@ -306,7 +306,7 @@ def test_only_new_and_changed_files_are_read(store: Path, tmp_path: Path) -> Non
     ingest(dataset)
     write(tmp_path / "rows-1.csv", texts(31, start=30))
     write(tmp_path / "rows-3.csv", texts(10, start=90))
-    with pieces_read() as opened:
+    with partitions_read() as opened:
         ingest(dataset)
     assert sorted(opened) == ["rows-1.csv", "rows-3.csv"]
 
@@ -318,18 +318,18 @@ def test_the_first_file_of_a_folder_is_not_read_again_when_the_second_comes(
     dataset = of_files(tmp_path, all="rows-*.csv")
     ingest(dataset)
     write(tmp_path / "rows-1.csv", texts(10, start=60))
-    with pieces_read() as opened:
+    with partitions_read() as opened:
         ingest(dataset)
     assert opened == ["rows-1.csv"]
 
 
 def test_only_the_rows_above_the_watermark_are_read(store: Path, tmp_path: Path) -> None:
-    held = Table(tmp_path)
+    source_table = Table(tmp_path)
     dataset = of_table(tmp_path)
     names = []
     for start in (0, 20, 40):
-        held.insert(texts(20, start=start))
-        with pieces_read() as opened:
+        source_table.insert(texts(20, start=start))
+        with partitions_read() as opened:
             ingest(dataset)
         names.append(opened)
     assert names == [
@@ -340,20 +340,20 @@ def test_only_the_rows_above_the_watermark_are_read(store: Path, tmp_path: Path)
 def test_excluded_rows_cause_no_second_reading_of_the_others(
     store: Path, tmp_path: Path
 ) -> None:
-    held = Table(tmp_path)
+    source_table = Table(tmp_path)
     dataset = of_table(tmp_path, where={"label": "pos"})
     for start in (0, 20):
-        held.insert([*texts(20, start=start), (f"unwanted {start}", "neg")])
-        with pieces_read() as opened:
+        source_table.insert([*texts(20, start=start), (f"unwanted {start}", "neg")])
+        with partitions_read() as opened:
             ingest(dataset)
     assert opened == ["table reviews, stamp from 1 to 2"]
 
 
 def test_empty_table_gives_a_snapshot_without_rows(store: Path, tmp_path: Path) -> None:
-    held = Table(tmp_path)
+    source_table = Table(tmp_path)
     dataset = of_table(tmp_path)
     assert ingest(dataset).rows == {}
-    held.insert(texts(9))
+    source_table.insert(texts(9))
     assert all_texts(ingest(dataset)) == {text for text, _ in texts(9)}
 
 

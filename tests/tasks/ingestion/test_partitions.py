@@ -22,7 +22,7 @@ from tasks.ingestion.partitions import (
     kept_rows,
     piece_tables,
 )
-from tests.tasks.growing import Table, of_files, of_table, pieces_read, texts, write
+from tests.tasks.growing import Table, of_files, of_table, partitions_read, texts, write
 
 ACCESS = Access(Path("unused"))
 KEY = "rows key"
@@ -53,7 +53,7 @@ def test_partition_keeps_all_rows_that_were_read_including_rejected_ones(
 
 def test_partition_is_read_from_the_source_once(store: Path, tmp_path: Path) -> None:
     dataset, (piece, _) = files(tmp_path)
-    with pieces_read() as opened:
+    with partitions_read() as opened:
         first = kept_rows(dataset, piece, ACCESS, KEY)
         assert kept_rows(dataset, piece, ACCESS, KEY) == first
         assert len(rows_of(piece_tables(dataset, piece, ACCESS, KEY))) == 21
@@ -84,12 +84,12 @@ def test_partition_that_was_not_read_completely_is_not_stored(
     assert kept_rows(dataset, dataset.source.pieces(ACCESS, [])[0], ACCESS, KEY).rows == 7
 
 
-def living(dataset: Dataset, pieces: list[Partition], **options: bool) -> list[tuple[str, str]]:
+def live_rows_of(dataset: Dataset, pieces: list[Partition], **options: bool) -> list[tuple[str, str]]:
     """Key and text of the live rows, in order."""
     lives = current_rows(dataset, pieces, ACCESS, KEY, **options)
     tables = [
         table
-        for piece, living in zip(pieces, lives, strict=True)
+        for piece, live_rows_of in zip(pieces, lives, strict=True)
         for table in piece_tables(dataset, piece, ACCESS, KEY, living)
     ]
     return [(row["key"], row["text"]) for table in tables for row in table.to_pylist()]
@@ -99,19 +99,19 @@ LATE = st.integers(0, 40)  # stamps below the newest; 0 is none
 STEP = st.tuples(st.sampled_from(["insert", "update", "delete"]), st.integers(1, 8), LATE)
 
 
-def do(step: tuple[str, int, int], held: Table, used: set[tuple[int, int]]) -> None:
+def do(step: tuple[str, int, int], source_table: Table, used: set[tuple[int, int]]) -> None:
     """Change a table; no row reuses an earlier stamp, as that change would be invisible."""
     kind, what, late = step
-    held.stamp += 7
-    stamp = held.stamp - late
+    source_table.stamp += 7
+    stamp = source_table.stamp - late
     if kind == "insert":
-        held.insert(texts(what % 3 + 1, start=10 * len(used)), stamp)
-        used |= {(key, stamp) for key, _ in held.rows()}
+        source_table.insert(texts(what % 3 + 1, start=10 * len(used)), stamp)
+        used |= {(key, stamp) for key, _ in source_table.rows()}
     elif kind == "update" and (what, stamp) not in used:
-        held.update(what, f"changed {len(used)}", stamp)
+        source_table.update(what, f"changed {len(used)}", stamp)
         used.add((what, stamp))
     elif kind == "delete":
-        held.delete(what)
+        source_table.delete(what)
 
 
 @settings(max_examples=20, deadline=None)
@@ -121,31 +121,31 @@ def test_live_rows_equal_those_of_the_table(
 ) -> None:
     with tempfile.TemporaryDirectory() as name, pytest.MonkeyPatch.context() as context:
         context.setenv("REFRAIN_HOME", f"{name}/store")
-        held = Table(Path(name))
+        source_table = Table(Path(name))
         dataset = of_table(Path(name))
         pieces: list[Partition] = []
         used: set[tuple[int, int]] = set()
         for steps in growths:
             for step in steps:
-                do(step, held, used)
+                do(step, source_table, used)
             pieces = dataset.source.pieces(ACCESS, pieces)
             try:
-                found = living(dataset, pieces)
+                found = live_rows_of(dataset, pieces)
             except LateRowsError:
                 pieces = dataset.source.pieces(ACCESS, [])
-                found = living(dataset, pieces)
-            assert sorted(found) == sorted((str(key), text) for key, text in held.rows())
+                found = live_rows_of(dataset, pieces)
+            assert sorted(found) == sorted((str(key), text) for key, text in source_table.rows())
 
 
 def test_rows_written_after_the_listing_are_not_late(store: Path, tmp_path: Path) -> None:
-    held = Table(tmp_path)
+    source_table = Table(tmp_path)
     dataset = of_table(tmp_path)
-    held.insert(texts(3))
+    source_table.insert(texts(3))
     pieces = dataset.source.pieces(ACCESS, [])
-    assert len(living(dataset, pieces)) == 3
-    held.insert(texts(2, start=3))
-    held.update(1, "changed")
-    assert living(dataset, pieces) == [
+    assert len(live_rows_of(dataset, pieces)) == 3
+    source_table.insert(texts(2, start=3))
+    source_table.update(1, "changed")
+    assert live_rows_of(dataset, pieces) == [
         (str(key + 1), text) for key, (text, _) in enumerate(texts(3))
     ]
 
@@ -154,16 +154,16 @@ def test_rows_written_after_the_listing_are_not_late(store: Path, tmp_path: Path
 def test_late_rows_raise_unless_everything_was_just_read(
     stamp: int, store: Path, tmp_path: Path
 ) -> None:
-    held = Table(tmp_path)
+    source_table = Table(tmp_path)
     dataset = of_table(tmp_path)
-    held.insert(texts(3))
-    held.insert(texts(3, start=3))
+    source_table.insert(texts(3))
+    source_table.insert(texts(3, start=3))
     pieces = dataset.source.pieces(ACCESS, [])
-    assert len(living(dataset, pieces)) == 6
-    held.insert([("late", "pos")], stamp=stamp)
+    assert len(live_rows_of(dataset, pieces)) == 6
+    source_table.insert([("late", "pos")], stamp=stamp)
     with pytest.raises(LateRowsError):
-        living(dataset, pieces)
-    assert len(living(dataset, pieces, is_last=True)) == 6
+        live_rows_of(dataset, pieces)
+    assert len(live_rows_of(dataset, pieces, is_last=True)) == 6
 
 
 def test_all_rows_of_files_are_live(store: Path, tmp_path: Path) -> None:

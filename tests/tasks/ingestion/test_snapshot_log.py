@@ -78,12 +78,12 @@ def test_truncated_line_is_ignored_and_removed_with_the_next_append(
 def test_truncated_line_does_not_move_the_watermark(
     store: Path, tmp_path: Path
 ) -> None:
-    held = Table(tmp_path)
+    source_table = Table(tmp_path)
     dataset = of_table(tmp_path)
-    held.insert(texts(20))
+    source_table.insert(texts(20))
     ingest(dataset)
     before = last()
-    held.insert(texts(20, start=20))
+    source_table.insert(texts(20, start=20))
     with patch("tasks.store.growing_files.seal"):  # a crash before the seal
         grown = ingest(dataset)
     path = SnapshotLog.of("made").path

@@ -23,7 +23,7 @@ def tokenized(snapshot: str) -> None:
 
 
 @pytest.fixture
-def begun(store: Path, tmp_path: Path) -> Path:
+def prepared(store: Path, tmp_path: Path) -> Path:
     write(tmp_path / "first.csv", texts(60))
     write(tmp_path / "test.csv", texts(60, start=60))
     snapshot, _ = make_snapshot(entry(tmp_path, FILES, splits={"validation": 0.1, "test": 0.2}))
@@ -40,21 +40,21 @@ def begun(store: Path, tmp_path: Path) -> Path:
     ],
 )
 def test_changed_shares_raise_when_trained_texts_would_become_test_rows(
-    begun: Path, source: dict[str, Any], splits: dict[str, float]
+    prepared: Path, source: dict[str, Any], splits: dict[str, float]
 ) -> None:
     message = (
         r"entry made, splits: models were trained on .* 0.2 is test by content, and now .*new name"
     )
     with pytest.raises(RowError, match=message):
-        make_snapshot(entry(begun, source, splits=splits))
+        make_snapshot(entry(prepared, source, splits=splits))
 
 
 @pytest.mark.parametrize(
     "splits", [{"validation": 0.1, "test": 0.3}, {"validation": 0.3, "test": 0.1}, {"test": 0.2}]
 )
-def test_changed_shares_move_no_trained_text_to_test(begun: Path, splits: dict[str, float]) -> None:
-    first, _ = make_snapshot(entry(begun, FILES, splits={"validation": 0.1, "test": 0.2}))
-    second, _ = make_snapshot(entry(begun, FILES, splits=splits))
+def test_changed_shares_move_no_trained_text_to_test(prepared: Path, splits: dict[str, float]) -> None:
+    first, _ = make_snapshot(entry(prepared, FILES, splits={"validation": 0.1, "test": 0.2}))
+    second, _ = make_snapshot(entry(prepared, FILES, splits=splits))
     trained = set(first.table("train")["text"].to_pylist())
     assert not trained & set(second.table("test")["text"].to_pylist())
 

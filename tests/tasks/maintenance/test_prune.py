@@ -18,7 +18,7 @@ from tasks.maintenance.prune import KINDS, MADE_OF, find_prunable, prune
 from tasks.registry import mlflow_client, version_lists
 from tasks.store.artifacts import Artifact, Checkpoint, Scores, Snapshot, TokenSet
 from tasks.store.home import home
-from tests.tasks.growing import ingest, of_files, pieces_read, texts, write
+from tests.tasks.growing import ingest, of_files, partitions_read, texts, write
 from tests.tasks.trained import decided, registered, trained
 
 pytestmark = pytest.mark.usefixtures("mlflow_store")
@@ -172,7 +172,7 @@ def test_prune_keeps_the_partitions_of_the_newest_snapshot(tmp_path: Path) -> No
     assert listed() == there - kept | named([old])
     prune(find_prunable(days=0))
     write(tmp_path / "d.csv", texts(10, start=9_000))
-    with pieces_read() as opened:
+    with partitions_read() as opened:
         assert ingest(dataset).rows["train"] > newest.rows["train"]
     assert opened == ["d.csv"]
 

@@ -50,26 +50,26 @@ OURS = {"h2", "h3", "p", "ul", "li", "table", "thead", "tbody", "tr", "th", "td"
 ROWS = {"kind": "files", "paths": {"all": "rows.csv"}}
 
 
-class Seen(HTMLParser):
+class ParsedPage(HTMLParser):
     """The elements and the text of a page as a browser parses it."""
 
     def __init__(self, text: str) -> None:
         super().__init__()
         self.elements: Counter[str] = Counter()
-        self.said = ""
+        self.text = ""
         self.feed(text)
-        self.said = squeezed(self.said)
+        self.text = squeezed(self.text)
 
     def handle_starttag(self, tag: str, attrs: Any) -> None:
         self.elements[tag] += 1
 
     def handle_data(self, data: str) -> None:
-        self.said += data
+        self.text += data
 
 
-def rendered(text: str) -> Seen:
+def rendered(text: str) -> ParsedPage:
     """A page rendered with HTML allowed, as a dashboard may do."""
-    return Seen(MarkdownIt("commonmark").enable(["table", "strikethrough"]).render(text))
+    return ParsedPage(MarkdownIt("commonmark").enable(["table", "strikethrough"]).render(text))
 
 
 def squeezed(text: str) -> str:
@@ -108,11 +108,11 @@ def test_label_is_shown_literally(
     name: str, store: Path, tmp_path: Path
 ) -> None:
     dataset = labelled(tmp_path, "pos", ODD[name])
-    seen = rendered(page(dataset, ingest(dataset)))
-    assert f"label {shown(ODD[name])}" in seen.said
-    assert set(seen.elements) <= OURS - {"strong"}
-    assert seen.elements["td"] == 4 * (seen.elements["tr"] - 1)
-    assert seen.said.isprintable()
+    parsed = rendered(page(dataset, ingest(dataset)))
+    assert f"label {shown(ODD[name])}" in parsed.text
+    assert set(parsed.elements) <= OURS - {"strong"}
+    assert parsed.elements["td"] == 4 * (parsed.elements["tr"] - 1)
+    assert parsed.text.isprintable()
 
 
 @pytest.mark.parametrize("name", ODD)
@@ -120,17 +120,17 @@ def test_rejected_row_is_shown_literally(
     name: str, store: Path, tmp_path: Path
 ) -> None:
     dataset = refusing(tmp_path, ODD[name])
-    seen = rendered(page(dataset, ingest(dataset)))
+    parsed = rendered(page(dataset, ingest(dataset)))
     assert (
         squeezed(
             f"label: expected one of neg, pos, got {ODD[name]!r}: "
             f"{shown(ODD[name])} {shown(ODD[name])}"
         )
-        in seen.said
+        in parsed.text
     )
-    assert set(seen.elements) <= OURS
-    assert seen.elements["strong"] == 1
-    assert seen.said.isprintable()
+    assert set(parsed.elements) <= OURS
+    assert parsed.elements["strong"] == 1
+    assert parsed.text.isprintable()
 
 
 @pytest.mark.parametrize("name", ODD)
@@ -139,7 +139,7 @@ def test_page_with_plots_contains_no_html_of_a_row(
 ) -> None:
     dataset = labelled(tmp_path, "pos", ODD[name])
     text = write_page(dataset, ingest(dataset)).read_text(encoding="utf-8")
-    assert not {"script", "img", "a", "em"} & set(Seen(text).elements)
+    assert not {"script", "img", "a", "em"} & set(ParsedPage(text).elements)
     drawing = ET.fromstring(text[text.index("<svg") : text.index("</svg>") + len("</svg>")])
     drawn = [
         squeezed("".join(each.itertext())) for each in drawing.iter() if each.tag.endswith("text")
@@ -233,9 +233,9 @@ ALIKE = {
 @pytest.mark.parametrize("kind", ALIKE)
 def test_no_two_labels_look_the_same_on_the_page(kind: str, store: Path, tmp_path: Path) -> None:
     dataset = labelled(tmp_path, *ALIKE[kind])
-    seen = rendered(page(dataset, ingest(dataset))).said
+    parsed = rendered(page(dataset, ingest(dataset))).text
     rows = {
-        unicodedata.normalize("NFKC", name) for name in re.findall(r"label (\S.*?) \d+ \(", seen)
+        unicodedata.normalize("NFKC", name) for name in re.findall(r"label (\S.*?) \d+ \(", parsed)
     }
     assert len(rows) >= 2
     assert not [
@@ -247,9 +247,9 @@ def test_no_two_labels_look_the_same_on_the_page(kind: str, store: Path, tmp_pat
 
 @pytest.mark.case("01")
 def test_labels_padded_by_a_table_are_one_label(store: Path, tmp_path: Path) -> None:
-    held = Table(tmp_path)
-    held.insert([(text, label.ljust(10)) for text, label in texts(20)])  # as CHAR(10) pads them
-    held.insert(texts(40)[20:])
+    source_table = Table(tmp_path)
+    source_table.insert([(text, label.ljust(10)) for text, label in texts(20)])  # as CHAR(10) pads them
+    source_table.insert(texts(40)[20:])
     assert read_report(ingest(of_table(tmp_path)))["splits"]["train"]["labels"].keys() == {"pos"}
 
 
@@ -355,7 +355,7 @@ def test_origin_and_licence_are_shown_in_full(store: Path, tmp_path: Path) -> No
     licence = "CC BY 2.0 FR [see] <there>"
     dataset = rows_of(tmp_path, texts(20), origin=origin, licence=licence)
     assert (
-        f"{squeezed(origin)}; licence: {licence}" in rendered(page(dataset, ingest(dataset))).said
+        f"{squeezed(origin)}; licence: {licence}" in rendered(page(dataset, ingest(dataset))).text
     )
 
 

@@ -28,7 +28,7 @@ from tasks.task_states import directly
 from tests.tasks.growing import of_files
 from tests.tasks.served import TABLES, Served, served
 
-SAID = {
+PHRASES = {
     "sentiment": (
         "one label out",
         "It gives one of neg, pos to any text",
@@ -88,7 +88,7 @@ def decided(made: Served, *, champion: str = "") -> Promotion:
     )
 
 
-def made_card(made: Served, slices: list[Slice], **told: str) -> Card:
+def made_card(made: Served, slices: list[Slice], **tags: str) -> Card:
     return Card(
         version=made.version,
         checkpoint=made.checkpoint,
@@ -96,7 +96,7 @@ def made_card(made: Served, slices: list[Slice], **told: str) -> Card:
         tokens=made.tokens,
         scores=made.scores,
         facts=SplitFacts(9, 0.25, "words", [], slices),
-        tags=told,
+        tags=tags,
         trained="2026-01-02",
     )
 
@@ -117,9 +117,9 @@ def test_registered_version_has_a_card(models: dict[str, Served], problem: str) 
         f"snapshot `{made.tokens.snapshot}`",
     )
     assert [
-        said
-        for said in (*always, *SAID[problem])
-        if said not in text.replace("40.000", "40.0").replace("60.000", "60.0")
+        phrase
+        for phrase in (*always, *PHRASES[problem])
+        if phrase not in text.replace("40.000", "40.0").replace("60.000", "60.0")
     ] == []
     assert re.findall(r"^\| `(\w+)` \|", text, flags=re.MULTILINE) == list(
         declared_parameters(find_problem(problem).output)
@@ -133,7 +133,7 @@ def test_calls_on_the_card_are_answered(models: dict[str, Served], problem: str)
     *lines, call = python.strip().splitlines()
     names: dict[str, Any] = {}
     exec("\n".join(lines), names)
-    said = eval(call, names)
+    answer = eval(call, names)
     curl, command = (
         re.findall(rf"^{word} .*$", text, flags=re.MULTILINE)[0]
         for word in ("curl", "refrain predict")
@@ -142,10 +142,10 @@ def test_calls_on_the_card_are_answered(models: dict[str, Served], problem: str)
     again = Loaded.of(version.name, version.version).predict(
         pd.DataFrame(body["dataframe_records"]), body["params"]
     )
-    pd.testing.assert_frame_equal(said, again)
+    pd.testing.assert_frame_equal(answer, again)
     _, _, model, words, *options = shlex.split(command)
-    asked = predict_text(model, words, {}, label=options[1] if options else None)
-    assert asked.values[said.columns[0]] == said.iloc[0, 0]
+    predicted = predict_text(model, words, {}, label=options[1] if options else None)
+    assert predicted.values[answer.columns[0]] == answer.iloc[0, 0]
 
 
 def test_card_is_written_again_once_after_the_decision(
@@ -189,14 +189,14 @@ def test_card_shows_data_and_licence_of_the_catalog(
     tmp_path: Path, models: dict[str, Served]
 ) -> None:
     catalog = str(of_files(tmp_path, all="rows.csv").file)
-    told = data_tags("made", catalog)
-    assert told == {
+    tags = data_tags("made", catalog)
+    assert tags == {
         "refrain.data.language": "xx",
         "refrain.data.licence": "ours",
         "refrain.data.origin": "made for the tests",
         "refrain.data.source": "files",
     }
-    text = card_text(made_card(models["sentiment"], [], **told))
+    text = card_text(made_card(models["sentiment"], [], **tags))
     assert "| licence of the data | ours |" in text
     assert "| data | made for the tests (source: files), snapshot" in text
     assert data_tags("made", None) == {}  # the catalog that had it is not named any more
@@ -221,12 +221,12 @@ def test_markdown_in_labels_breaks_no_table(models: dict[str, Served]) -> None:
         Slice("label a|b\n| c |", 40, 20.0, 10.0, 30.0, True),
         Slice("label `|`", 40, 50.0, 10.0, 90.0, False),
     ]
-    told = {
+    tags = {
         "refrain.data.licence": "ours | theirs",
         "refrain.data.about": "# texts\n| x |",
         "refrain.data.origin": "a\\|b",
     }
-    made = made_card(models["sentiment"], slices, **told)
+    made = made_card(models["sentiment"], slices, **tags)
     text = card_text(replace(made, promotion=decided(models["sentiment"], champion="7")))
     tables = [
         list(lines)

@@ -48,11 +48,11 @@ def test_different_shape_is_a_difference() -> None:
 
 
 def test_none_and_nan_are_equal_missing_values() -> None:
-    said = [
+    tables = [
         pd.DataFrame({"label": pd.Series([empty, "pos"], dtype=object)})
         for empty in (None, float("nan"))
     ]
-    assert list(differences(*said)) == []
+    assert list(differences(*tables)) == []
 
 
 @pytest.mark.parametrize("wrong", [float("nan"), float("inf"), -float("inf")])
@@ -66,8 +66,8 @@ def test_nan_score_is_always_a_difference(wrong: float) -> None:
 
 
 def test_version_with_equal_answers_is_measured(models: dict[str, Served]) -> None:
-    made = models["generation"]  # asked twice: to go on with texts, and for their costs
-    told = check_parity(made.version, made.scores, made.tokens)
+    made = models["generation"]  # two requests: continuations, and token costs
+    measured = check_parity(made.version, made.scores, made.tokens)
     tags = mlflow_client.client().get_model_version(made.version.name, made.version.version).tags
     assert tags["refrain.parity_rows"] == "18"
     names = (
@@ -78,10 +78,10 @@ def test_version_with_equal_answers_is_measured(models: dict[str, Served]) -> No
         "megabytes",
     )
     assert {name: float(tags[f"refrain.{name}"]) for name in names} == pytest.approx(
-        {name: told[name] for name in names}, rel=1e-3
+        {name: measured[name] for name in names}, rel=1e-3
     )
-    assert 0 < told["p50_milliseconds"] <= told["p99_milliseconds"]
-    assert 0 < told["megabytes"] < 1
+    assert 0 < measured["p50_milliseconds"] <= measured["p99_milliseconds"]
+    assert 0 < measured["megabytes"] < 1
 
 
 def test_version_with_one_different_bit_raises(
@@ -99,13 +99,13 @@ def test_version_with_one_different_bit_raises(
         ValueError,
         match=r"^made_sentiment version \d+ does not answer as its training did, "
         r"so it is not promoted",
-    ) as told:
+    ) as measured:
         check_parity(
             type(made.version)(made.version.name, str(changed.version), "", ""),
             made.scores,
             made.tokens,
         )
-    assert ", score: expected 0." in str(told.value)
+    assert ", score: expected 0." in str(measured.value)
     assert (
         "refrain.parity_rows"
         not in client.get_model_version(made.version.name, changed.version).tags

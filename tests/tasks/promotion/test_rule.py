@@ -182,14 +182,14 @@ def test_reason_states_a_lower_cost_as_a_gain() -> None:
 
 
 @pytest.mark.parametrize(
-    ("names", "said"),
+    ("names", "expected"),
     [
         (["PER", "LOC"], "the test split has no class 'PERS': did you mean PER?"),
         ([], "no class 'PERS': its answers have no classes"),
     ],
 )
-def test_guard_of_an_unknown_class_raises(names: list[str], said: str) -> None:
-    with pytest.raises(ValueError, match=f"promotion.guards: .*{said}".replace("?", r"\?")):
+def test_guard_of_an_unknown_class_raises(names: list[str], expected: str) -> None:
+    with pytest.raises(ValueError, match=f"promotion.guards: .*{expected}".replace("?", r"\?")):
         check_guards(names, PromotionSettings(guards={"PERS": 1.0}))
 
 

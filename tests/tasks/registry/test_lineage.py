@@ -76,7 +76,7 @@ def test_commit_is_that_of_the_project_code(
     assert git_commit() == git("rev-parse", "HEAD")
     (tmp_path / "code.py").write_text("x = 2\n")
     assert git_commit() == git("rev-parse", "HEAD") + "-dirty"
-    (tmp_path / "site-packages").mkdir()  # installed within somebody's own repository
+    (tmp_path / "site-packages").mkdir()  # installed within the repository of a user
     monkeypatch.setattr(lineage, "ROOT", tmp_path / "site-packages")
     assert git_commit() == ""
 

@@ -196,7 +196,7 @@ def reported(unspaced: float = 0.0, han: float = 0.0, words: int = 800) -> dict[
 
 
 @pytest.mark.parametrize(
-    ("language", "report", "said"),
+    ("language", "report", "expected"),
     [
         ("en-fr", reported(), []),
         ("en-zh", reported(1.0, 1.0), []),
@@ -223,12 +223,12 @@ def reported(unspaced: float = 0.0, han: float = 0.0, words: int = 800) -> dict[
     ],
 )
 def test_suspicious_bleu_settings_are_reported(
-    language: str, report: dict[str, Any], said: list[str]
+    language: str, report: dict[str, Any], expected: list[str]
 ) -> None:
     found = list(bleu_advice(language, report))
-    assert [line.startswith(start) for line, start in zip(found, said, strict=True)] == [
+    assert [line.startswith(start) for line, start in zip(found, expected, strict=True)] == [
         True
-    ] * len(said)
+    ] * len(expected)
 
 
 def test_missing_dictionary_raises_with_the_command_to_install_it(

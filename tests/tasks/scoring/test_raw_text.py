@@ -25,10 +25,10 @@ def test_detokenized_rows_are_tokenized_into_the_same_tokens() -> None:
 
 
 def test_raw_text_f1_counts_positions_and_kinds() -> None:
-    true = [{("PER", 3, 7)}, {("LOC", 0, 4)}]
-    assert places_f1(true, true) == 100
-    assert places_f1([{("PER", 3, 8)}, {("LOC", 0, 4)}], true) == 50
-    assert places_f1([{("LOC", 3, 7)}, set()], true) == 0
+    references = [{("PER", 3, 7)}, {("LOC", 0, 4)}]
+    assert places_f1(references, references) == 100
+    assert places_f1([{("PER", 3, 8)}, {("LOC", 0, 4)}], references) == 50
+    assert places_f1([{("LOC", 3, 7)}, set()], references) == 0
     assert places_f1([set()], [set()]) == 0
 
 

@@ -19,7 +19,7 @@ TEXTS = ["lumo zork", "Grak, GRAK!", "nuri", "zork-zork blip", "dosh vek ta mi",
 LABELS = ["pos", "neg", "neg", "pos", "neg", "pos"]
 
 
-def scored(tokens: TokenSet, metric: str, said: list[object], true: list[object]) -> Scores:
+def scored(tokens: TokenSet, metric: str, predictions: list[object], references: list[object]) -> Scores:
     """Scores of some answers, with the files that an evaluation leaves."""
     made = Scores(
         dataset=tokens.dataset,
@@ -33,9 +33,9 @@ def scored(tokens: TokenSet, metric: str, said: list[object], true: list[object]
         baselines={},
     )
     made.folder.mkdir(parents=True)
-    np.savez(made.folder / STATISTICS, **{metric: find_metric(metric).statistics(said, true)})  # type: ignore[arg-type]
+    np.savez(made.folder / STATISTICS, **{metric: find_metric(metric).statistics(predictions, references)})  # type: ignore[arg-type]
     if find_metric(metric).classes:
-        pd.DataFrame({"output": said, "reference": true}).to_parquet(made.folder / OUTPUTS)
+        pd.DataFrame({"output": predictions, "reference": references}).to_parquet(made.folder / OUTPUTS)
     return made
 
 
@@ -66,7 +66,7 @@ def test_words_without_an_id_are_unknown(store: Path) -> None:
     values = {each.name: each.value for each in found.slices}
     assert values["label pos"] == pytest.approx(
         200 * 3 / (6 + 3)
-    )  # right three times, said six times, true three times
+    )  # correct three times, predicted six times, in the references three times
 
 
 def test_words_of_subword_tokenizers_are_unknown_when_no_training_text_has_them(store: Path) -> None:
@@ -81,9 +81,9 @@ def test_words_of_subword_tokenizers_are_unknown_when_no_training_text_has_them(
 
 def test_slices_of_a_tagger_are_entity_kinds(store: Path) -> None:
     tokens = token_set_of("ner", "c" * 16)
-    true = TABLES["ner"]["tags"].to_pylist()
-    said = [["O" if tag.endswith("LOC") else tag for tag in row] for row in true]
-    found = split_facts(scored(tokens, "span_f1", [*said], [*true]), tokens)
+    references = TABLES["ner"]["tags"].to_pylist()
+    predictions = [["O" if tag.endswith("LOC") else tag for tag in row] for row in references]
+    found = split_facts(scored(tokens, "span_f1", [*predictions], [*references]), tokens)
     kinds = {
         each.name: (each.num_examples, each.value)
         for each in found.slices

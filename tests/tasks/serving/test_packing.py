@@ -34,8 +34,8 @@ assert not [name for name in sys.modules if name.split(".")[0] in ours]
 
 def test_packed_code_contains_one_problem_and_no_code_of_training_or_registry(tmp_path: Path) -> None:
     _, package = pack_code("ner", tmp_path)
-    held = {str(path.relative_to(package)) for path in package.rglob("*.py")}
-    assert "rnn_models/layers/crf.py" in held
+    packed = {str(path.relative_to(package)) for path in package.rglob("*.py")}
+    assert "rnn_models/layers/crf.py" in packed
     assert (
         not {
             "rnn_models/decoding/beam_search.py",
@@ -43,7 +43,7 @@ def test_packed_code_contains_one_problem_and_no_code_of_training_or_registry(tm
             "tasks/registry/mlflow_client.py",
             "rnn_models/evaluation/metrics.py",
         }
-        & held
+        & packed
     )
 
 

@@ -45,8 +45,8 @@ def test_label_has_the_highest_probability_and_equals_the_single_prediction(load
     found = answer(predictor, of(*TEXTS), {})
     assert all(math.isclose(sum(row.values()), 1, rel_tol=1e-6) for row in found["probabilities"])
     assert [max(row, key=row.get) for row in found["probabilities"]] == found["label"].tolist()
-    said, scores = predictor.predict(TEXTS)
-    assert (found["label"].tolist(), found["score"].tolist()) == (said, scores)
+    labels, scores = predictor.predict(TEXTS)
+    assert (found["label"].tolist(), found["score"].tolist()) == (labels, scores)
 
 
 def test_label_below_the_threshold_is_omitted(load: Load) -> None:
@@ -173,7 +173,7 @@ def test_concurrent_calls_each_use_their_own_parameters(load: Load) -> None:
 
 
 @pytest.mark.parametrize(
-    ("problem", "parameters", "said"),
+    ("problem", "parameters", "expected"),
     [
         ("sentiment", {"threshold": 1.5}, "threshold must be at most 1, got 1.5"),
         ("sentiment", {"threshold": math.nan}, "threshold must be at least 0, got nan"),
@@ -200,10 +200,10 @@ def test_concurrent_calls_each_use_their_own_parameters(load: Load) -> None:
     ],
 )
 def test_parameter_out_of_bounds_raises_with_its_bound(
-    problem: str, parameters: dict[str, object], said: str
+    problem: str, parameters: dict[str, object], expected: str
 ) -> None:
     kind = find_problem(problem).output
-    with pytest.raises(ValueError, match=f"^{said}$"):
+    with pytest.raises(ValueError, match=f"^{expected}$"):
         checked(kind, defaults_of(kind, {}), parameters)
 
 
@@ -214,7 +214,7 @@ def test_default_of_the_model_is_never_rejected() -> None:
 
 
 @pytest.mark.parametrize(
-    ("rows", "said"),
+    ("rows", "expected"),
     [
         ({"txt": ["a"]}, "rows must have a column text, got txt"),
         ({}, "rows must have a column text, got none"),
@@ -225,13 +225,13 @@ def test_default_of_the_model_is_never_rejected() -> None:
         ({"text": ["ab\ud800"]}, "row 1, text: half a surrogate pair at character 3 is no text"),
     ],
 )
-def test_row_without_text_raises_with_its_number(rows: dict[str, list[object]], said: str) -> None:
-    with pytest.raises(ValueError, match=f"^{said}$"):
+def test_row_without_text_raises_with_its_number(rows: dict[str, list[object]], expected: str) -> None:
+    with pytest.raises(ValueError, match=f"^{expected}$"):
         texts_of(pd.DataFrame(rows, dtype=object))
 
 
 @pytest.mark.parametrize(
-    ("rows", "said"),
+    ("rows", "expected"),
     [
         ({"txt": ["a"]}, "rows must have a column text or tokens, got txt"),
         ({"tokens": [["a", None]]}, "row 1, token 2: expected a string, got nothing"),
@@ -242,8 +242,8 @@ def test_row_without_text_raises_with_its_number(rows: dict[str, list[object]], 
         ({"tokens": ["lumo"]}, r"row 1, text \(it has no tokens\): expected a string, got nothing"),
     ],
 )
-def test_row_without_tokens_raises_with_its_number(rows: dict[str, list[object]], said: str) -> None:
-    with pytest.raises(ValueError, match=f"^{said}$"):
+def test_row_without_tokens_raises_with_its_number(rows: dict[str, list[object]], expected: str) -> None:
+    with pytest.raises(ValueError, match=f"^{expected}$"):
         token_rows_of(pd.DataFrame(rows, dtype=object))
 
 

@@ -31,14 +31,14 @@ TABLES = {
 class Said(Predictor):
     """A predictor whose model returns given outputs."""
 
-    def __init__(self, target: str, told: list[list[str]]) -> None:
+    def __init__(self, target: str, tag_rows: list[list[str]]) -> None:
         self.problem = find_problem({"tags": "ner", "label": "sentiment"}[target])
         self.encoder = Encoder.build("words", TABLES[target], DEFAULTS["words"])
-        self.told = told
+        self.tag_rows = tag_rows
 
-    def outputs(self, rows: object, asked: object = None) -> list[Output]:
+    def outputs(self, rows: object, parameters: object = None) -> list[Output]:
         names = self.encoder.labels
-        return [Output([names.index(tag) for tag in tags], 0.5) for tags in self.told]
+        return [Output([names.index(tag) for tag in tags], 0.5) for tags in self.tag_rows]
 
 
 def test_entity_positions_refer_to_the_raw_text() -> None:
@@ -101,8 +101,8 @@ def test_raw_text_gets_the_same_tags_as_its_row(store: Path, char_encoder: str) 
     tokens, model = saved(store, tagged(), "ner", "words", char_encoder=char_encoder)
     outputs = predict_all(find_problem("ner"), model, tokens.examples("test"))
     predictor = Predictor(tokens.folder)
-    said, scores = predictor.predict([" ".join(row) for row in rows])
-    assert said == [predictor.encoder.decode(output.ids) for output in outputs]
+    predicted, scores = predictor.predict([" ".join(row) for row in rows])
+    assert predicted == [predictor.encoder.decode(output.ids) for output in outputs]
     assert scores == pytest.approx([output.score for output in outputs], rel=1e-4)
 
 
@@ -117,16 +117,16 @@ def test_unknown_word_is_returned_as_written(store: Path) -> None:
     )
     predictor = Predictor(tokens.folder)
     with torch.no_grad():
-        dict(predictor.model.named_parameters())["bias"][UNK_ID] += 50  # it would say nothing else
-    said, _ = predictor.predict(["Zürich", "lumo"])
-    assert said == [" ".join(["Zürich"] * 10), " ".join(["lumo"] * 10)]
+        dict(predictor.model.named_parameters())["bias"][UNK_ID] += 50  # it would predict nothing else
+    predicted, _ = predictor.predict(["Zürich", "lumo"])
+    assert predicted == [" ".join(["Zürich"] * 10), " ".join(["lumo"] * 10)]
 
 
 def test_best_outputs_start_with_the_prediction(store: Path) -> None:
     tokens, _ = saved(store, tagged(), "ner", "words", num_best=3)
     predictor, texts = Predictor(tokens.folder), ["Kalo lumo", "sela Tembo Sil"]
-    best, (said, scores) = predictor.predict_best(texts), predictor.predict(texts)
-    assert [row[0] for row in best] == list(zip(said, scores, strict=True))
+    best, (predicted, scores) = predictor.predict_best(texts), predictor.predict(texts)
+    assert [row[0] for row in best] == list(zip(predicted, scores, strict=True))
     assert [len(row) for row in best] == [3, 3]
     assert all(a[1] > b[1] for row in best for a, b in pairwise(row))
 

@@ -67,7 +67,7 @@ BAD: list[bytes] = [
     b'{"messages": []}',
     b'{"input": "x"}',
 ]
-ASKED_WRONG: dict[str, list[tuple[dict[str, Any], str]]] = {
+INVALID_PARAMETERS: dict[str, list[tuple[dict[str, Any], str]]] = {
     "sentiment": [
         ({"threshold": 2.0}, "threshold must be at most 1, got 2.0"),
         ({"threshold": "x"}, "threshold"),
@@ -104,8 +104,8 @@ def ask(models: dict[str, Served]) -> Ask:
             mlflow_client.client()
             model = mlflow.pyfunc.load_model(f"models:/{version.name}/{version.version}")
             made[problem] = TestClient(scoring_server.init(model), raise_server_exceptions=False)
-        said = made[problem].post("/invocations", content=body, headers={"content-type": kind})
-        return said.status_code, said.text
+        response = made[problem].post("/invocations", content=body, headers={"content-type": kind})
+        return response.status_code, response.text
 
     return post
 
@@ -160,11 +160,11 @@ def test_csv_that_mlflow_cannot_parse_is_answered_by_mlflow(
 
 @pytest.mark.parametrize("problem", TABLES)
 def test_parameter_out_of_bounds_gets_a_client_error(ask: Ask, problem: str) -> None:
-    for params, said in ASKED_WRONG[problem]:
+    for params, expected in INVALID_PARAMETERS[problem]:
         body = json.dumps({"dataframe_records": [{"text": "lumo"}], "params": params}).encode()
         status, text = ask(problem, body)
         assert is_refused(status, text), text
-        assert said in json.loads(text)["message"]
+        assert expected in json.loads(text)["message"]
 
 
 @pytest.mark.parametrize(("place", "problem"), enumerate(TABLES))
@@ -215,14 +215,14 @@ def server(models: dict[str, Served], tmp_path: Path) -> Iterator[str]:
     port = free_port()
     words = ["models", "serve", "-m", f"models:/{version.name}@champion", "--env-manager", "local"]
     command = [sys.executable, "-m", "mlflow", *words, "--host", "127.0.0.1", "--port", str(port)]
-    told = os.environ | {
+    environment = os.environ | {
         "MLFLOW_TRACKING_URI": mlflow_client.tracking_uri(),
         "MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false",
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
     }
     with (tmp_path / "log").open("wb") as log:
         process = subprocess.Popen(
-            command, cwd=tmp_path, env=told, stdout=log, stderr=log, start_new_session=True
+            command, cwd=tmp_path, env=environment, stdout=log, stderr=log, start_new_session=True
         )
     try:
         wait_for(f"http://127.0.0.1:{port}/ping", process, tmp_path / "log")
@@ -247,8 +247,8 @@ def wait_for(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
 def post(url: str, body: bytes) -> tuple[int, str]:
     request = urllib.request.Request(url, data=body, headers={"Content-Type": "application/json"})
     try:
-        with urllib.request.urlopen(request, timeout=60) as said:
-            return said.status, said.read().decode()
+        with urllib.request.urlopen(request, timeout=60) as response:
+            return response.status, response.read().decode()
     except urllib.error.HTTPError as error:
         return error.code, error.read().decode()
 

@@ -37,8 +37,8 @@ def post(models: dict[str, Served]) -> Post:
         app.add_middleware(RequestGuard, limits=RequestLimits(**limits))
         client = TestClient(app, raise_server_exceptions=False)
         headers = {"content-type": kind} if kind is not None else {}
-        said = client.post("/invocations", content=body, headers=headers)
-        return said.status_code, said.text
+        response = client.post("/invocations", content=body, headers=headers)
+        return response.status_code, response.text
 
     return ask
 

@@ -58,7 +58,7 @@ def test_secret_names_are_replaced_by_values_and_values_by_names(secrets: Secret
 
 def test_text_without_secret_names_is_not_changed(secrets: Secrets) -> None:
     assert secrets.reveal("s3://bucket/$x {env:A} ${other}") == "s3://bucket/$x {env:A} ${other}"
-    assert secrets.hide(PASSWORD) == PASSWORD  # nobody revealed it
+    assert secrets.hide(PASSWORD) == PASSWORD  # never revealed
 
 
 def test_parts_of_a_secret_are_hidden_too(
