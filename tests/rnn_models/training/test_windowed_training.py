@@ -118,7 +118,7 @@ def test_carried_state_is_restored_after_a_kill(encoder, tmp_path):
         if len(seen) % 3 == 0:
             raise KilledError
 
-    def go_on():
+    def resume_parts():
         while True:
             try:
                 return fitted(
@@ -131,7 +131,7 @@ def test_carried_state_is_restored_after_a_kill(encoder, tmp_path):
             except KilledError:
                 continue
 
-    parts = go_on()
+    parts = resume_parts()
     uninterrupted = fitted(examples, encoder=encoder)
     assert len(uninterrupted.steps) < len(seen) < 2 * len(uninterrupted.steps)
     assert losses_and_scores(parts) == losses_and_scores(uninterrupted)

@@ -89,8 +89,8 @@ def live_rows_of(dataset: Dataset, pieces: list[Partition], **options: bool) -> 
     lives = current_rows(dataset, pieces, ACCESS, KEY, **options)
     tables = [
         table
-        for piece, live_rows_of in zip(pieces, lives, strict=True)
-        for table in piece_tables(dataset, piece, ACCESS, KEY, living)
+        for piece, live in zip(pieces, lives, strict=True)
+        for table in piece_tables(dataset, piece, ACCESS, KEY, live)
     ]
     return [(row["key"], row["text"]) for table in tables for row in table.to_pylist()]
 
