@@ -172,9 +172,10 @@ class Beams:
         """
         num, width = self.totals.shape
         totals = values.new_full((num * width, values.shape[1]), NEVER)
+        # a finished beam goes on as itself, one that is none stays none
         totals[:, 0] = (
             self.totals.flatten()
-        )  # a finished beam goes on as itself, one that is none stays none
+        )
         totals[indices] = values + self.totals.flatten()[indices, None]
         added = tokens.new_full(totals.shape, PAD_ID)
         added[indices] = tokens

@@ -126,6 +126,7 @@ class ProjectedCrossEntropy(torch.autograd.Function):
         kind = (
             torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else weight.dtype
         )
+        # Autocast does not reach into a custom function, so the casts are made here.
         x, w, b = (tensor.to(kind) for tensor in given)
         of_states, of_weight, of_bias = (
             torch.zeros_like(tensor) if is_needed else None
@@ -154,6 +155,7 @@ class ProjectedCrossEntropy(torch.autograd.Function):
         return loss, plain
 
     @staticmethod
+    # The gradients are constants by now: a second derivative would be wrong without an error.
     @torch.autograd.function.once_differentiable
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         """Scale the gradients."""
@@ -181,6 +183,7 @@ def loss_and_gradient(
     logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
     logits -= logits.amax(0)  # the softmax does not change, and no exp overflows
     target = targets[None]
+    # Read before the logits are overwritten by their softmax.
     right = logits.gather(0, target).sum()
     loss = (smoothing - 1) * right
     if smoothing:
