@@ -142,6 +142,7 @@ def sample(
     """
     chances = torch.from_numpy(chances_of(rows, sampling)).to(logits.device)
     ids = torch.full(chances.shape, PAD_ID, device=logits.device)
+    # In float64, like the random numbers: a thousand costs add up without losing digits.
     losses = chances.new_zeros(len(rows))
     never = torch.tensor(FORBIDDEN, device=logits.device)
     live = torch.arange(len(rows), device=logits.device)

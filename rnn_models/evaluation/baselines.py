@@ -263,6 +263,7 @@ def find_baseline(name: str) -> Baseline:
     """
     if name in BASELINES:
         return BASELINES[name]
+    # Last, since it imports every problem.
     problems = map(find_problem, problem_names())
     own = {baseline.name: baseline for problem in problems for baseline in problem.own_baselines}
     if name not in own:

@@ -251,6 +251,7 @@ def find_metric(name: str, *, tokenizer: str = "") -> Metric:
         return text_metric(name, METRICS[name].title, bleu_metric(tokenizer), bleu_scores)
     if name in METRICS:
         return METRICS[name]
+    # Last, since it imports every problem.
     problems = map(find_problem, problem_names())
     own = {metric.name: metric for problem in problems for metric in problem.own_metrics}
     if name not in own:

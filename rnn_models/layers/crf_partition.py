@@ -66,7 +66,7 @@ def steps_between(emissions: Tensor, lengths: Tensor, weights: list[Tensor], mix
     widest, moves, start, end = torch.stack([spread.double() for spread in spreads]).tolist()
     # K equal terms make a sum larger than each of them by a factor of K.
     step = widest + moves + math.log(emissions.shape[2])
-    # nor where one is not a number
+    # Written as "not <=": a NaN counts as too far apart.
     if (
         not mixing or not (2 * mixing + 1) * step + start + end <= MOST_NATS
     ):

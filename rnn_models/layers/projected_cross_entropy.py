@@ -132,6 +132,7 @@ class ProjectedCrossEntropy(torch.autograd.Function):
             torch.zeros_like(tensor) if is_needed else None
             for tensor, is_needed in zip(given, ctx.needs_input_grad[:3], strict=True)
         )
+        # In float32 at least: a sum of thousands of terms in bfloat16 would lose the small ones.
         loss = torch.zeros((), dtype=torch.promote_types(kind, torch.float32), device=states.device)
         plain = torch.zeros_like(loss)
         # One buffer for all chunks: it stays in the cache.

@@ -77,6 +77,8 @@ def predict(model: Tagger, batch: Batch) -> list[Output]:
     else:
         tags, scores = model.crf.best_paths(emissions, lengths, model.settings.num_best)
     log_partition = model.crf.log_partition(emissions, lengths)
+    # The score of a path and the sum over all paths are rounded in different orders, so one path
+    # may seem likelier than all.
     probabilities = (scores - log_partition[:, None]).exp().clamp(max=1)  # (B, N)
     outputs = []
     for row, length, row_probabilities, row_scores in zip(
