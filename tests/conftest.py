@@ -98,7 +98,7 @@ ENTRY: dict[str, object] = {
 def made_reviews(num: int, seed: int) -> list[tuple[str, str]]:
     """Texts with a positive and a negative word, the later of which is the label.
 
-    Plain words stand around both, so neither a bag of words nor n-grams know anything.
+    Neutral words surround both, so neither a bag of words nor n-grams can predict it.
     """
     chance = random.Random(seed)
     rows = []

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -13,24 +14,72 @@ import pytest
 import yaml
 
 from refrain.services import free_port
+from tasks.store.installation import ROOT
 from tests.conftest import entry, write_reviews
 
 REFRAIN = [sys.executable, "-m", "refrain"]
 
 
-def typed(*words: str, home: Path, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Run the command line in a process of its own."""
+def environment_of(home: Path, **environment: str) -> dict[str, str]:
+    """The environment of a command with a store."""
     ours = {
         name: value
         for name, value in os.environ.items()
         if not name.startswith(("MLFLOW_TRACKING", "PREFECT_API", "PREFECT_HOME"))
     }
-    variables = (
+    return (
         ours | {"REFRAIN_HOME": str(home), "COLUMNS": "100", "OMP_NUM_THREADS": "1"} | environment
     )
+
+
+def typed(*words: str, home: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run the command line in a separate process."""
+    variables = environment_of(home, **environment)
     return subprocess.run(
         [*REFRAIN, *words], env=variables, capture_output=True, text=True, check=False, timeout=300
     )
+
+
+# Runs command lines one after the other, each with its own output and status in files of a folder.
+IN_TURN = """
+import json, os, sys
+from refrain.app import main
+folder = sys.argv[1]
+for number, words in enumerate(json.loads(sys.argv[2])):
+    for name, stream in (("out", sys.stdout), ("err", sys.stderr)):
+        target = os.open(f"{folder}/{number}.{name}", os.O_WRONLY | os.O_CREAT)
+        os.dup2(target, stream.fileno())
+    sys.argv[1:] = words
+    status = 0
+    try:
+        main()
+    except SystemExit as ended:
+        status = ended.code or 0
+    sys.stdout.flush()
+    sys.stderr.flush()
+    with open(f"{folder}/{number}.status", "w") as file:
+        file.write(str(status))
+"""
+
+
+def typed_in_turn(
+    *commands: list[str], home: Path, folder: Path, **environment: str
+) -> list[subprocess.CompletedProcess[str]]:
+    """Run several command lines in one process, which imports its libraries once."""
+    variables = environment_of(home, **environment)
+    words = [sys.executable, "-c", IN_TURN, str(folder), json.dumps(commands)]
+    done = subprocess.run(
+        words, cwd=ROOT, env=variables, capture_output=True, text=True, check=False, timeout=300
+    )
+    assert done.returncode == 0, done.stderr
+    return [
+        subprocess.CompletedProcess(
+            command,
+            int((folder / f"{number}.status").read_text()),
+            *((folder / f"{number}.{name}").read_text() for name in ("out", "err")),
+        )
+        for number, command in enumerate(commands)
+    ]
 
 
 def files_of(folder: Path) -> set[Path]:
@@ -66,31 +115,28 @@ def test_models_prints_an_empty_list_without_models(tmp_path: Path) -> None:
     assert json.loads(typed("models", "--json", home=tmp_path).stdout) == []
 
 
-@pytest.mark.parametrize(
-    ("words", "expected"),
-    [
-        (
-            ["run", "rotten_tomatos"],
-            "there is no dataset 'rotten_tomatos' .*did you mean rotten_tomatoes?",
-        ),
-        (
-            ["run", "msra", "--set", "training.max_epoch=1"],
-            "no setting 'training.max_epoch': did you mean training.max_epochs",
-        ),
-        (["run", "msra", "--set", "training.clip_norm=-1"], "training.clip_norm: .* got -1"),
-        (["datasets", "--catalog", "nowhere.yaml"], "there is no catalog file .*nowhere.yaml"),
-        (["run", "msra", "--catalog", "nowhere.yaml"], "there is no catalog file .*nowhere.yaml"),
-    ],
-)
-def test_misspelled_name_is_answered_with_the_nearest(
-    words: list[str], expected: str, tmp_path: Path
-) -> None:
-    import re
+WRONG_NAMES = [
+    (
+        ["run", "rotten_tomatos"],
+        "there is no dataset 'rotten_tomatos' .*did you mean rotten_tomatoes?",
+    ),
+    (
+        ["run", "msra", "--set", "training.max_epoch=1"],
+        "no setting 'training.max_epoch': did you mean training.max_epochs",
+    ),
+    (["run", "msra", "--set", "training.clip_norm=-1"], "training.clip_norm: .* got -1"),
+    (["datasets", "--catalog", "nowhere.yaml"], "there is no catalog file .*nowhere.yaml"),
+    (["run", "msra", "--catalog", "nowhere.yaml"], "there is no catalog file .*nowhere.yaml"),
+]
 
-    done = typed(*words, home=tmp_path)
-    assert done.returncode == 1
-    assert re.search(expected, " ".join(done.stderr.split()))
-    assert "Traceback" not in done.stderr
+
+def test_misspelled_name_is_answered_with_the_nearest(tmp_path: Path) -> None:
+    commands = [words for words, _ in WRONG_NAMES]
+    outcomes = typed_in_turn(*commands, home=tmp_path / "store", folder=tmp_path)
+    for done, (words, expected) in zip(outcomes, WRONG_NAMES, strict=True):
+        assert done.returncode == 1, words
+        assert re.search(expected, " ".join(done.stderr.split())), words
+        assert "Traceback" not in done.stderr
 
 
 def broken(kind: str, folder: Path, made: dict[str, Any]) -> dict[str, Any]:

@@ -14,10 +14,10 @@ from refrain import install
 ROOT = Path(__file__).resolve().parents[2]
 
 
-@pytest.fixture
-def venv(tmp_path):
-    """A virtual environment with pip."""
-    place = tmp_path / "a folder" / ".venv"
+@pytest.fixture(scope="module")
+def venv(tmp_path_factory):
+    """A virtual environment with pip; each test leaves a usable one."""
+    place = tmp_path_factory.mktemp("a folder") / ".venv"
     subprocess.run([sys._base_executable, "-m", "venv", str(place)], check=True)
     return place
 

@@ -16,7 +16,7 @@ from refrain.engine import check_server
 from refrain.environment import prepare
 from refrain.services import free_port
 from tasks.store.installation import ROOT
-from tests.refrain.test_command_line import typed
+from tests.refrain.test_command_line import typed, typed_in_turn
 
 
 @pytest.fixture
@@ -144,11 +144,8 @@ def test_retraining_works_with_a_dead_proxy(made_catalog: Path, tmp_path: Path) 
 
 
 @pytest.mark.case("22")
-@pytest.mark.parametrize(
-    "words", [["datasets"], ["--help"], ["run", "--settings"], ["check", "made_ner"], ["models"]]
-)
 def test_ascii_terminal_escapes_other_characters_and_keeps_the_status(
-    words: list[str], made_catalog: Path, tmp_path: Path
+    made_catalog: Path, tmp_path: Path
 ) -> None:
     screen = {
         "PYTHONIOENCODING": "ascii",
@@ -156,10 +153,12 @@ def test_ascii_terminal_escapes_other_characters_and_keeps_the_status(
         "LANG": "C",
         "REFRAIN_CATALOG": str(made_catalog),
     }
-    done = typed(*words, home=tmp_path, **screen)
-    assert done.returncode == 0, done.stderr
-    assert "UnicodeEncodeError" not in done.stderr
-    assert done.stdout.isascii()
+    commands = [["datasets"], ["--help"], ["run", "--settings"], ["check", "made_ner"], ["models"]]
+    for done in typed_in_turn(*commands, home=tmp_path / "store", folder=tmp_path, **screen):
+        assert done.returncode == 0, (done.args, done.stderr)
+        assert "UnicodeEncodeError" not in done.stderr
+        assert done.stdout
+        assert done.stdout.isascii()
 
 
 @pytest.mark.case("41")
@@ -207,17 +206,23 @@ def test_misspelled_dataset_is_found_before_heavy_imports(
 
 
 @pytest.mark.case("38")
-@pytest.mark.parametrize("text", ["-5 lumo ta", "-", "- lumo", "--5", "-x y", "--lumo ta"])
-def test_predict_accepts_a_text_that_starts_with_a_dash(text: str, tmp_path: Path) -> None:
-    done = typed("predict", "plain", text, home=tmp_path)
-    assert "there is no model 'plain'" in done.stderr  # so the text was read as one
+def test_predict_accepts_a_text_that_starts_with_a_dash(tmp_path: Path) -> None:
+    texts = ["-5 lumo ta", "-", "- lumo", "--5", "-x y", "--lumo ta"]
+    commands = [["predict", "plain", text] for text in texts]
+    for done in typed_in_turn(*commands, home=tmp_path / "store", folder=tmp_path):
+        # The model is looked up after the text was read.
+        assert "there is no model 'plain'" in done.stderr, done.args
 
 
 @pytest.mark.case("38")
 def test_misspelled_option_is_not_taken_as_text(tmp_path: Path) -> None:
-    done = typed("predict", "plain", "--lable", home=tmp_path)
-    assert done.returncode == 1
+    option, text = typed_in_turn(
+        ["predict", "plain", "--lable"],
+        ["predict", "plain", "--", "--lable"],
+        home=tmp_path / "store",
+        folder=tmp_path,
+    )
+    assert option.returncode == 1
     message = "there is no option --lable: did you mean --label? Write -- before a text that begins"
-    assert f"{message} like one" in done.stderr
-    done = typed("predict", "plain", "--", "--lable", home=tmp_path)
-    assert "there is no model 'plain'" in done.stderr
+    assert f"{message} like one" in option.stderr
+    assert "there is no model 'plain'" in text.stderr

@@ -1,9 +1,9 @@
 """Tiny examples of every problem, in a made-up language.
 
 Words are ids from 4 on. A text's label is its first word's number, modulo the
-labels; an odd word opens a name that an even word goes on; a translation reads
-the text backwards and says every third word twice. A generator says a text from
-its label, every third one from nothing.
+labels; an odd word begins a name that even words continue; a translation has
+the words in reverse order and every third one twice. A generator starts from
+the label of a text, for every third text from nothing.
 """
 
 from collections.abc import Callable
@@ -128,9 +128,9 @@ class Posed:
     def predictions_and_targets(self, model: nn.Module) -> tuple[list[list[int]], list[list[int]]]:
         """Predictions and references of each example.
 
-        A generator is given the beginning of each text, up to where no other
-        with the same start begins so, and has to go on with it. A text that is
-        all beginning of another cannot be asked for.
+        A generator gets the prefix of each text that it shares with another text
+        of the same start, and has to continue it. Texts that are a prefix of
+        another are left out.
         """
         targets = [self.examples.target.row(i) for i in range(len(self.examples))]
         examples = self.examples

@@ -41,7 +41,7 @@ dataset_info:
   - {name: label, dtype: {class_label: {names: {'0': neg, '1': pos}}}}
   - {name: stars, dtype: int64}
 ---
-Reviews of our own making.
+Reviews made up for the tests.
 """
 TAGGED = """---
 configs:
@@ -56,7 +56,7 @@ dataset_info:
   - name: tags
     sequence: {class_label: {names: {'0': O, '1': B-PER}}}
 ---
-Names and pairs of our own making.
+Names and pairs made up for the tests.
 """
 
 

@@ -71,9 +71,24 @@ def register_words(word: str, folder: Path) -> str:
     return str(client.create_model_version(NAME, source=(folder / word / "model").as_uri()).version)
 
 
+@pytest.fixture(scope="module")
+def words_store(
+    empty_mlflow: Path, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Path, list[str]]:
+    """A store with two versions, and their numbers."""
+    home = tmp_path_factory.mktemp("words")
+    (home / "mlflow.db").write_bytes(empty_mlflow.read_bytes())
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("REFRAIN_HOME", str(home))
+        return home, [register_words(word, home / "code") for word in ("first", "second")]
+
+
 @pytest.fixture
-def versions(mlflow_store: Path, tmp_path: Path) -> list[str]:
-    return [register_words(word, tmp_path) for word in ("first", "second")]
+def versions(
+    words_store: tuple[Path, list[str]], monkeypatch: pytest.MonkeyPatch
+) -> list[str]:
+    monkeypatch.setenv("REFRAIN_HOME", str(words_store[0]))
+    return words_store[1]
 
 
 def test_versions_with_different_code_answer_with_their_own_code(versions: list[str]) -> None:

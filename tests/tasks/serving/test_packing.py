@@ -1,7 +1,5 @@
 """Code that is packed with a model."""
 
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -9,27 +7,39 @@ import pytest
 from rnn_models.problem import problem_names
 from tasks.serving.packing import needed_modules, pack_code
 from tasks.store.installation import ROOT
+from tests.forked import Outcomes, run_cases
 
 
-@pytest.mark.parametrize("problem", problem_names())
-def test_packed_code_imports_without_the_repository(problem: str, tmp_path: Path) -> None:
-    _, package = pack_code(problem, tmp_path)
-    script = f"""
-import sys
-ours = {str(ROOT)!r}
-sys.path[:] = [{str(tmp_path)!r}] + [p for p in sys.path if p and p != ours]
+IMPORT = f"""
+import importlib, sys
+folder, name, problem = case
+sys.path[:] = [folder] + [p for p in sys.path if p and p != {str(ROOT)!r}]
 sys.meta_path[:] = [f for f in sys.meta_path if "editable" not in repr(f).lower()]
-from {package.name}.rnn_models.problem import find_problem, problem_names
-assert problem_names() == [{problem!r}], problem_names()
-assert find_problem({problem!r}).name == {problem!r}
-from {package.name}.tasks.serving.predictor import Predictor
+problems = importlib.import_module(f"{{name}}.rnn_models.problem")
+assert problems.problem_names() == [problem], problems.problem_names()
+assert problems.find_problem(problem).name == problem
+importlib.import_module(f"{{name}}.tasks.serving.predictor").Predictor
 ours = ("tasks", "rnn_models", "data", "flows", "prefect")
 assert not [name for name in sys.modules if name.split(".")[0] in ours]
 """
-    done = subprocess.run(
-        [sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr
+
+
+@pytest.fixture(scope="module")
+def outcomes(tmp_path_factory: pytest.TempPathFactory) -> Outcomes:
+    """Status and errors of importing the packed code of each problem."""
+    folder = tmp_path_factory.mktemp("packed")
+    cases = {
+        problem: [str(folder / problem), pack_code(problem, folder / problem)[1].name, problem]
+        for problem in problem_names()
+    }
+    libraries = ("pandas", "pyarrow", "tokenizers", "torch")
+    return run_cases(IMPORT, cases, libraries=libraries, cwd=folder)
+
+
+@pytest.mark.parametrize("problem", problem_names())
+def test_packed_code_imports_without_the_repository(problem: str, outcomes: Outcomes) -> None:
+    status, errors = outcomes[problem]
+    assert status == 0, errors
 
 
 def test_packed_code_contains_one_problem_and_no_code_of_training_or_registry(tmp_path: Path) -> None:
