@@ -22,7 +22,9 @@ os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
 # Programs that the tests start would compile thousands of modules each time.
 sys.dont_write_bytecode = False
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
-os.environ["GOMP_SPINCOUNT"] = "2000"  # before torch is imported; refrain/environment.py has the reason
+os.environ["GOMP_SPINCOUNT"] = (
+    "2000"  # before torch is imported; refrain/environment.py has the reason
+)
 
 # Modules whose tests start programs of ours.
 PROGRAMS = (

@@ -115,9 +115,7 @@ def test_decisions_are_numbered_dated_and_listed() -> None:
 
 
 @pytest.mark.parametrize("block", yaml_blocks("problem:"))
-def test_every_catalog_entry_in_a_page_is_valid(
-    block: str, tmp_path: Path
-) -> None:
+def test_every_catalog_entry_in_a_page_is_valid(block: str, tmp_path: Path) -> None:
     (tmp_path / "mine.yaml").write_text(block, encoding="utf-8")
     assert read_catalog(tmp_path / "mine.yaml")
 

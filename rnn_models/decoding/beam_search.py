@@ -174,9 +174,7 @@ class Beams:
         num, width = self.totals.shape
         totals = values.new_full((num * width, values.shape[1]), NEVER)
         # A finished beam continues as itself, and an unused one stays unused.
-        totals[:, 0] = (
-            self.totals.flatten()
-        )
+        totals[:, 0] = self.totals.flatten()
         totals[indices] = values + self.totals.flatten()[indices, None]
         added = tokens.new_full(totals.shape, PAD_ID)
         added[indices] = tokens

@@ -45,9 +45,7 @@ def decode_with_feeding(
     *hidden, fed = state
     from_inputs, from_hidden, _, _ = cell.parameters()
     # (U, B, G * H)
-    added = linear(
-        tokens.transpose(0, 1), from_inputs[:, : tokens.shape[2]], gate_bias(cell)
-    )
+    added = linear(tokens.transpose(0, 1), from_inputs[:, : tokens.shape[2]], gate_bias(cell))
     kept_hidden = dropout(torch.ones_like(hidden[0])[:, None])  # (B, 1, H): one mask for all steps
     kept = dropout(torch.ones_like(fed)[:, None])
     # The written-out gradient covers an LSTM with inner products in one precision; under autocast
@@ -66,9 +64,7 @@ def decode_with_feeding(
     for token in added.unbind(0):
         states = step(token, fed, states)
         # (B, 1, O), (B, 1, T)
-        attentional, looked = attention(
-            states[0][:, None] * kept_hidden, memory
-        )
+        attentional, looked = attention(states[0][:, None] * kept_hidden, memory)
         attentional = attentional * kept
         fed = attentional[:, 0]
         attended.append(attentional)

@@ -39,9 +39,7 @@ def ngram_negative_log_likelihoods(
     # Order 0: every id that can be a target is equally likely.
     probability = np.full(len(targets), 1 / (num_ids - len(NOT_TARGETS)))
     # Contexts by number, so that no key outgrows 64 bits
-    context = np.zeros(
-        len(targets), dtype=np.int64
-    )
+    context = np.zeros(len(targets), dtype=np.int64)
     for length in range(order):
         if length:
             context = _numbered(context * num_ids + before[length - 1])

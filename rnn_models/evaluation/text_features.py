@@ -12,9 +12,7 @@ from numpy.typing import NDArray
 NUM_BITS = 20
 NUM_FEATURES = 2**NUM_BITS
 # 2 ** 64 over the golden ratio: Knuth's multiplicative hash
-MULTIPLIER = np.uint64(
-    0x9E3779B97F4A7C15
-)
+MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)
 
 
 def character_ids(texts: Sequence[str], most: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

@@ -173,9 +173,7 @@ def chrf_scores(sums: Statistics) -> Statistics:
         Popovic (2015), with the orders that both sides have, as sacreBLEU does by default.
     """
     # (R, orders) each
-    predicted, references, right = np.moveaxis(
-        sums.reshape(len(sums), -1, 3), 2, 0
-    )
+    predicted, references, right = np.moveaxis(sums.reshape(len(sums), -1, 3), 2, 0)
     is_there = (predicted > 0) & (references > 0)
     num = np.maximum(is_there.sum(1), 1)
     precision, recall = (

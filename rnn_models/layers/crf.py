@@ -121,9 +121,7 @@ class CRF(nn.Module):
         # last step.
         for t in range(emissions.shape[1] - 1, 0, -1):
             # (B, K)
-            grown = torch.logsumexp(
-                transitions + (emissions[:, t] + beta)[:, None], dim=2
-            )
+            grown = torch.logsumexp(transitions + (emissions[:, t] + beta)[:, None], dim=2)
             beta = torch.where((t < lengths)[:, None], grown, beta)
             betas.append(beta)
         return torch.stack(alphas, dim=1), torch.stack(betas[::-1], dim=1)
@@ -191,9 +189,7 @@ class CRF(nn.Module):
         backwards = reversal(lengths, emissions.shape[1])
         # Tags before sequences: a step has few tags and many sequences, and its maximum over tags
         # then runs along whole rows.
-        first, *others = (
-            emissions.permute(1, 2, 0).contiguous().unbind()
-        )  # (K, B) each
+        first, *others = emissions.permute(1, 2, 0).contiguous().unbind()  # (K, B) each
         best = [start[:, None] + first]
         moves = transitions[:, :, None]
         for emitted in others:

@@ -67,9 +67,7 @@ def steps_between(emissions: Tensor, lengths: Tensor, weights: list[Tensor], mix
     # K equal terms make a sum larger than each of them by a factor of K.
     step = widest + moves + math.log(emissions.shape[2])
     # Written as "not <=": a NaN counts as too far apart.
-    if (
-        not mixing or not (2 * mixing + 1) * step + start + end <= MOST_NATS
-    ):
+    if not mixing or not (2 * mixing + 1) * step + start + end <= MOST_NATS:
         return 0
     return max(1, int(BETWEEN / step)) if step else emissions.shape[1]
 

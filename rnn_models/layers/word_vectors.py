@@ -13,9 +13,7 @@ from rnn_models.problem import Sizes
 from rnn_models.settings import TrainSettings
 
 # (V, E), and (V,) True where a source id has one
-Vectors = tuple[
-    NDArray[np.float32], NDArray[np.bool_]
-]
+Vectors = tuple[NDArray[np.float32], NDArray[np.bool_]]
 
 
 def source_embedding(model: nn.Module, sizes: Sizes) -> Embedding:

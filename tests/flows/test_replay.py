@@ -66,9 +66,7 @@ def test_replay_prints_identical_weights_and_exits_with_its_own_status_otherwise
     assert "epoch 2: train loss" in output  # while it trained
 
 
-def test_replay_of_an_invalid_version_is_one_line(
-    mlflow_store: Path, screen: Screen
-) -> None:
+def test_replay_of_an_invalid_version_is_one_line(mlflow_store: Path, screen: Screen) -> None:
     from tests.tasks.trained import versioned
 
     versioned("made", "key")

@@ -44,7 +44,9 @@ def test_damaged_password_file_is_replaced(store: Path, content: bytes) -> None:
     assert keep_auth(API) == kept_auth(API) != ""
 
 
-def test_password_of_the_user_takes_precedence(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_password_of_the_user_takes_precedence(
+    store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     store.mkdir()
     monkeypatch.setenv("PREFECT_SERVER_API_AUTH_STRING", "joe:mine")
     assert keep_auth(API) == "joe:mine" == kept_auth(API)

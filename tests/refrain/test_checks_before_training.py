@@ -43,9 +43,7 @@ def test_guard_of_an_unknown_class_raises_before_training(
 
 
 @pytest.mark.parametrize("guards", [{"PER": 1.0}, {}])
-def test_guards_of_known_classes_are_accepted(
-    trained: list[str], guards: dict[str, float]
-) -> None:
+def test_guards_of_known_classes_are_accepted(trained: list[str], guards: dict[str, float]) -> None:
     with pytest.raises(InterruptedError):
         flow.retrain.fn("msra", read_settings({"promotion": {"guards": guards}}))
     assert trained == ["train"]

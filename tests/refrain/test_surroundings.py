@@ -187,9 +187,7 @@ def test_tasks_module_of_the_user_does_not_shadow_ours(
 @pytest.mark.parametrize(
     "words", [["run", "rotten_tomatos"], ["check", "rotten_tomatos"], ["health", "rotten_tomatos"]]
 )
-def test_misspelled_dataset_is_found_before_heavy_imports(
-    words: list[str], tmp_path: Path
-) -> None:
+def test_misspelled_dataset_is_found_before_heavy_imports(words: list[str], tmp_path: Path) -> None:
     environment = os.environ | {"REFRAIN_HOME": str(tmp_path)}
     command = [sys.executable, "-X", "importtime", "-m", "refrain", *words]
     done = subprocess.run(

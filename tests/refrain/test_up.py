@@ -215,9 +215,7 @@ def test_run_page_shows_the_log_lines_of_the_stages(up: Up, scheduled_run: dict[
 
 
 @pytest.mark.case("A3")
-def test_changes_in_the_dashboard_survive_applying_the_file_again(
-    up: Up, tmp_path: Path
-) -> None:
+def test_changes_in_the_dashboard_survive_applying_the_file_again(up: Up, tmp_path: Path) -> None:
     msra = up.deployment("msra")
     up.server.call(
         "PATCH",
@@ -276,9 +274,7 @@ def test_second_up_on_the_same_store_raises_with_the_address_of_the_first(up: Up
     assert up.server.api.removesuffix("/api") in done.stderr
 
 
-def test_only_dashboard_pages_with_the_password_can_change_anything(
-    up: Up, tmp_path: Path
-) -> None:
+def test_only_dashboard_pages_with_the_password_can_change_anything(up: Up, tmp_path: Path) -> None:
     port = int(up.server.api.split(":")[2].removesuffix("/api"))
     mlflow_port = int(re.search(r"MLflow UI +http://127.0.0.1:(\d+)", up.screen.read_text())[1])
     before = len(up.server.deployments())

@@ -71,9 +71,7 @@ def test_cpu_products_use_the_set_precision(precision, kind):
 
 @pytest.mark.parametrize("num_layers", [1, 2])
 @pytest.mark.parametrize("encoder", get_args(Encoder))
-def test_bfloat16_training_keeps_float32_weights_and_close_losses(
-    posed, encoder, num_layers
-):
+def test_bfloat16_training_keeps_float32_weights_and_close_losses(posed, encoder, num_layers):
     options = {
         "encoder": encoder,
         "num_layers": num_layers,

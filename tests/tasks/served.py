@@ -137,7 +137,9 @@ def write_outputs(folder: Path, problem: str) -> None:
     source, references = (column.to_pylist() for column in table.columns)
     references = [find_problem(problem).output.reference(value) for value in references]
     predictions = (
-        [np.ones(len(text) + 1, np.float32) for text in references] if problem == "generation" else references
+        [np.ones(len(text) + 1, np.float32) for text in references]
+        if problem == "generation"
+        else references
     )
     np.savez(folder / STATISTICS, **{headline.name: headline.statistics(predictions, references)})  # type: ignore[arg-type]
     shown = {} if problem == "generation" else {"output": predictions}

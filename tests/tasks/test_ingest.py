@@ -111,7 +111,9 @@ def test_changed_descriptions_of_an_entry_make_no_new_snapshot(
 
 
 @pytest.mark.parametrize("change", MATTERS)
-def test_changed_keys_that_affect_rows_read_the_source_again(change: str, store: Path, tmp_path: Path) -> None:
+def test_changed_keys_that_affect_rows_read_the_source_again(
+    change: str, store: Path, tmp_path: Path
+) -> None:
     write(tmp_path / "rows.csv", texts(20))
     ingest(entry(tmp_path, FILES))
     ingest(entry(tmp_path, FILES, **MATTERS[change]))
@@ -131,9 +133,7 @@ def test_changed_rules_apply_to_earlier_rows_too(store: Path, tmp_path: Path) ->
 CONLL = "".join(f"lumo{number} B-PER\n" + "ta O\n" * (number % 4) + "\n" for number in range(200))
 
 
-def test_snapshot_digest_does_not_depend_on_batch_size(
-    store: Path, tmp_path: Path
-) -> None:
+def test_snapshot_digest_does_not_depend_on_batch_size(store: Path, tmp_path: Path) -> None:
     (tmp_path / "rows.conll").write_text(CONLL)
     source = {"kind": "files", "paths": {"all": "rows.conll"}}
     shape: dict[str, Any] = {
@@ -184,7 +184,9 @@ def test_the_report_counts_read_kept_and_rejected_rows(store: Path, tmp_path: Pa
     }
 
 
-def test_an_invalid_line_of_a_removal_list_raises_with_its_number(store: Path, tmp_path: Path) -> None:
+def test_an_invalid_line_of_a_removal_list_raises_with_its_number(
+    store: Path, tmp_path: Path
+) -> None:
     write(tmp_path / "rows.csv", texts(20))
     (tmp_path / "gone.txt").write_text("# people\n\nlumo ta\n")
     with pytest.raises(
@@ -215,7 +217,9 @@ def test_too_many_rejected_rows_raise_with_examples_of_each_reason(
     assert f"{tmp_path}/rows.csv, row 92: text: empty" in str(error.value)
 
 
-def test_ingestion_continues_with_as_many_rejected_rows_as_allowed(store: Path, tmp_path: Path) -> None:
+def test_ingestion_continues_with_as_many_rejected_rows_as_allowed(
+    store: Path, tmp_path: Path
+) -> None:
     check_share(
         *snapshot_of(tmp_path, num_fine=90, num_refused=10, checks={"max_refused_share": 0.1})
     )
@@ -256,7 +260,9 @@ def test_an_entry_with_the_columns_of_its_problem_is_accepted(store: Path, tmp_p
 
 
 @pytest.mark.case("07")
-def test_ingestion_accepts_an_export_that_repeats_all_earlier_rows(store: Path, tmp_path: Path) -> None:
+def test_ingestion_accepts_an_export_that_repeats_all_earlier_rows(
+    store: Path, tmp_path: Path
+) -> None:
     for day in range(1, 6):
         write(tmp_path / f"{day}.csv", texts(20 * day))
     dataset = entry(tmp_path, FILES)
@@ -277,7 +283,9 @@ def test_duplicates_do_not_hide_damaged_rows(store: Path, tmp_path: Path) -> Non
 
 
 @pytest.mark.case("07")
-def test_ingestion_continues_despite_leaks_into_a_published_test_split(store: Path, tmp_path: Path) -> None:
+def test_ingestion_continues_despite_leaks_into_a_published_test_split(
+    store: Path, tmp_path: Path
+) -> None:
     write(tmp_path / "test.csv", texts(20))
     write(tmp_path / "train.csv", texts(60))
     dataset = of_files(tmp_path, train="train.csv", test="test.csv")

@@ -68,7 +68,10 @@ class Made:
         name: str = "made",
         tokenizer: str = "",
     ) -> None:
-        metric, references = find_metric(HEADLINE[problem], tokenizer=tokenizer), REFERENCES[problem]
+        metric, references = (
+            find_metric(HEADLINE[problem], tokenizer=tokenizer),
+            REFERENCES[problem],
+        )
         key = digest(problem, str(predictions), name)
         columns = {
             "sentiment": ("text", "label"),
@@ -110,8 +113,15 @@ class Made:
             num_parameters=1,
             settings={"joined_texts": is_joined},
         )
-        paired = ([np.concatenate(predictions)], ["\n".join(references)]) if is_joined else (predictions, references)
-        statistics, others = metric.statistics(*paired), metric.statistics(baseline_predictions, references)
+        paired = (
+            ([np.concatenate(predictions)], ["\n".join(references)])
+            if is_joined
+            else (predictions, references)
+        )
+        statistics, others = (
+            metric.statistics(*paired),
+            metric.statistics(baseline_predictions, references),
+        )
         value, baseline = (
             float(metric.score(rows.sum(0)[None])[0]) for rows in (statistics, others)
         )
@@ -226,12 +236,12 @@ def test_better_challenger_becomes_champion_and_its_version_has_the_reason(
         old.version,
     )
     assert mlflow_client.version_with_alias("made", "champion") == new.version
-    tags = {
+    recorded = {
         name.removeprefix("refrain.decision"): value
         for name, value in tags(new).items()
         if "decision" in name
     }
-    assert tags == {
+    assert recorded == {
         "": "promoted",
         ".digest": found.digest,
         ".policy": "superior",
@@ -457,4 +467,6 @@ def test_first_model_and_baseline_are_scored_by_the_same_bleu_tokenizer() -> Non
 
 def with_last_wrong(num: int) -> list[Any]:
     """Translations without spaces, of which some end wrongly."""
-    return [text[:-1] + "ア" if i < num else text for i, text in enumerate(REFERENCES["translation"])]
+    return [
+        text[:-1] + "ア" if i < num else text for i, text in enumerate(REFERENCES["translation"])
+    ]

@@ -175,7 +175,9 @@ def test_model_left_by_a_killed_registration_is_deleted_and_others_are_kept(
     assert theirs in before <= models()
 
 
-def test_changed_serving_code_makes_a_new_version(made: Made, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_changed_serving_code_makes_a_new_version(
+    made: Made, monkeypatch: pytest.MonkeyPatch
+) -> None:
     checkpoint = made[0]
     keys = {stage.version_key(checkpoint, code) for code in ("refrain_a", "refrain_b")}
     assert len(keys | {stage.version_key(replace(checkpoint, digest="other"), "refrain_a")}) == 3

@@ -94,9 +94,7 @@ def with_setting(name: str, value: object) -> Callable[[Path], None]:
 
 
 @pytest.mark.parametrize("problem", TABLES)
-def test_replay_gives_identical_weights_and_changes_nothing_else(
-    problem: str, made: Made
-) -> None:
+def test_replay_gives_identical_weights_and_changes_nothing_else(problem: str, made: Made) -> None:
     before = store_content()
     version = made[problem].version
     found = directly(train_again, version.name, version.version)
@@ -159,9 +157,7 @@ def test_replay_reports_one_changed_bit_with_tensor_and_difference(
     assert "- the weights in MLflow were changed" in text
 
 
-def test_replay_reports_a_changed_seed_as_the_cause(
-    made: Made, tmp_path: Path
-) -> None:
+def test_replay_reports_a_changed_seed_as_the_cause(made: Made, tmp_path: Path) -> None:
     number = changed(made["sentiment"], tmp_path, with_setting("seed", 2))
     found = directly(train_again, "made_sentiment", number)
     assert found.share_differing > 0.5
@@ -169,9 +165,7 @@ def test_replay_reports_a_changed_seed_as_the_cause(
     assert found.reasons[1] == "seed: 1 then, 2 now"
 
 
-def test_replay_reports_a_changed_shape_and_compares_the_rest(
-    made: Made, tmp_path: Path
-) -> None:
+def test_replay_reports_a_changed_shape_and_compares_the_rest(made: Made, tmp_path: Path) -> None:
     found = directly(
         train_again,
         "made_sentiment",
@@ -184,13 +178,15 @@ def test_replay_reports_a_changed_shape_and_compares_the_rest(
     assert "- project.weight: expected float32" in replay_text(found)
 
 
-def test_replay_ignores_and_reports_a_setting_that_no_longer_exists(made: Made, tmp_path: Path) -> None:
+def test_replay_ignores_and_reports_a_setting_that_no_longer_exists(
+    made: Made, tmp_path: Path
+) -> None:
     number = changed(made["sentiment"], tmp_path, with_setting("wind", 3))
     assert find_past("made_sentiment", number).lost_settings == ["wind"]
     assert directly(train_again, "made_sentiment", number).is_identical
 
 
-def compared(past: Past, served: Served, weights: dict[str, Any]) -> Replay:
+def replayed(past: Past, served: Served, weights: dict[str, Any]) -> Replay:
     return compared(past, weights, facts_of(past, served.tokens), epochs=2, minutes=0.1)
 
 
@@ -216,16 +212,16 @@ def test_replay_reports_what_changed_since_when_weights_differ(
     past = find_past("made_sentiment", made["sentiment"].version.version)
     there = json.loads(past.tags[tag])
     other = replace(past, tags=past.tags | {tag: json.dumps(there | {name: "1.0"})})
-    found = compared(other, made["sentiment"], off_by_one(past))
+    found = replayed(other, made["sentiment"], off_by_one(past))
     assert [reason[: len(expected)] for reason in found.reasons] == [expected]
-    assert compared(other, made["sentiment"], past.weights).reasons == []
+    assert replayed(other, made["sentiment"], past.weights).reasons == []
 
 
 def test_replay_reports_changed_code_with_both_commits(made: Made) -> None:
     past = find_past("made_ner", made["ner"].version.version)
     tags = past.tags | {"refrain.training_code": "other", "refrain.git_commit": "abc"}
     weights = {name: tensor + 1 for name, tensor in past.weights.items()}
-    (reason,) = compared(replace(past, tags=tags), made["ner"], weights).reasons
+    (reason,) = replayed(replace(past, tags=tags), made["ner"], weights).reasons
     assert reason.startswith(
         f"training code: other then, {past.tags['refrain.training_code']} now (commit abc then, "
     )
@@ -234,7 +230,7 @@ def test_replay_reports_changed_code_with_both_commits(made: Made) -> None:
 def test_replay_reports_missing_tags(made: Made) -> None:
     past = find_past("made_sentiment", made["sentiment"].version.version)
     tags = {name: value for name, value in past.tags.items() if name != "refrain.machine"}
-    found = compared(replace(past, tags=tags), made["sentiment"], off_by_one(past))
+    found = replayed(replace(past, tags=tags), made["sentiment"], off_by_one(past))
     assert found.reasons == [
         "the tags of the version lack: processor, instructions, threads, precision, device"
     ]
@@ -246,7 +242,7 @@ def test_replay_reports_a_difference_without_a_known_cause(
 ) -> None:
     past = find_past("made_sentiment", made["sentiment"].version.version)
     monkeypatch.setattr(Checkpoint, "find", lambda name, key: None)
-    found = compared(past, made["sentiment"], off_by_one(past))
+    found = replayed(past, made["sentiment"], off_by_one(past))
     assert found.reasons == [
         "none of its tags differs now: replay it again; if the difference stays, "
         "its weights in MLflow were changed"
@@ -256,7 +252,7 @@ def test_replay_reports_a_difference_without_a_known_cause(
 def test_replay_reports_a_training_that_a_time_limit_ended(made: Made) -> None:
     past = find_past("made_sentiment", made["sentiment"].version.version)
     timed = replace(past, settings=past.settings | {"max_minutes": 0.5})
-    found = compared(timed, made["sentiment"], off_by_one(past))
+    found = replayed(timed, made["sentiment"], off_by_one(past))
     assert found.reasons[-1].startswith("max_minutes is set: the number of steps")
 
 
@@ -277,7 +273,9 @@ def test_replay_reports_a_training_that_a_time_limit_ended(made: Made) -> None:
         ),
     ],
 )
-def test_replay_raises_for_an_unknown_model_or_version(model: str, version: str, expected: str, made: Made) -> None:
+def test_replay_raises_for_an_unknown_model_or_version(
+    model: str, version: str, expected: str, made: Made
+) -> None:
     with pytest.raises(ValueError, match=f"^{re.escape(expected)}"):
         directly(train_again, model, version)
 
@@ -302,7 +300,7 @@ def test_replay_reports_differences_when_the_checkpoint_is_unreadable(
         raise ValueError("it is damaged")
 
     monkeypatch.setattr(replay_report, "read_weights", damaged)
-    (reason,) = compared(past, made["sentiment"], off_by_one(past)).reasons
+    (reason,) = replayed(past, made["sentiment"], off_by_one(past)).reasons
     assert reason.endswith("with its checkpoint, which cannot be read: it is damaged")
 
 

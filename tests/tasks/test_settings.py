@@ -104,7 +104,9 @@ def test_guard_of_a_class_is_given_as_a_mapping() -> None:
         ({"guards": {"PER": 101.0}}, "guards: points of PER must be from 0 to 100, got 101.0"),
     ],
 )
-def test_promotion_settings_raise_for_invalid_values(given: dict[str, object], expected: str) -> None:
+def test_promotion_settings_raise_for_invalid_values(
+    given: dict[str, object], expected: str
+) -> None:
     with pytest.raises(ValueError, match=expected):
         PromotionSettings(**given)  # type: ignore[arg-type]
 

@@ -47,7 +47,9 @@ def test_only_connections_that_leave_the_machine_are_attempts(tmp_path: Path) ->
         (0, "refused", False),
     ],
 )
-def test_answer_counts_as_valid_if_it_is_a_prediction_or_a_sentence(status: int, text: str, is_right: bool) -> None:
+def test_answer_counts_as_valid_if_it_is_a_prediction_or_a_sentence(
+    status: int, text: str, is_right: bool
+) -> None:
     assert (fault(status, text) == "") == is_right
 
 

@@ -248,9 +248,7 @@ def test_axis_changes_an_existing_size() -> None:
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
-def test_table_in_the_document_matches_the_figures(
-    name, make_page
-) -> None:
+def test_table_in_the_document_matches_the_figures(name, make_page) -> None:
     assert (RESULTS / f"{name}.md").read_text() == make_page()
 
 

@@ -188,9 +188,7 @@ def refusal(path: Path) -> str:
 
 
 @pytest.mark.parametrize("kind", ["package", *SOURCES])
-def test_any_value_in_an_entry_is_read_or_raises_with_its_key(
-    kind: str, tmp_path: Path
-) -> None:
+def test_any_value_in_an_entry_is_read_or_raises_with_its_key(kind: str, tmp_path: Path) -> None:
     complete = made_entry() | {"about": "x", "where": {"a": "b"}, "removals": "r.txt"}
     complete |= {
         "labels": {"0": "neg"},
@@ -460,7 +458,9 @@ def test_mistake_in_the_catalog_raises_with_its_key(mistake: str, tmp_path: Path
         (b"my reviews: {}", "a dataset's name has letters, digits, '_', '-' and '.' only"),
     ],
 )
-def test_file_that_is_no_catalog_raises_with_its_path(content: bytes, message: str, tmp_path: Path) -> None:
+def test_file_that_is_no_catalog_raises_with_its_path(
+    content: bytes, message: str, tmp_path: Path
+) -> None:
     path = tmp_path / "catalog.yaml"
     path.write_bytes(content)
     with pytest.raises(RowError, match=re.escape(message)) as caught:

@@ -167,9 +167,7 @@ def test_split_column_works_for_json_lines_and_numbered_columns(
         ),
     ],
 )
-def test_invalid_split_column_raises(
-    splits: Any, paths: Any, message: str, tmp_path: Path
-) -> None:
+def test_invalid_split_column_raises(splits: Any, paths: Any, message: str, tmp_path: Path) -> None:
     with pytest.raises(RowError, match=message):
         entry(
             tmp_path,

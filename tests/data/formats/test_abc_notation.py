@@ -107,9 +107,7 @@ def bars(*lengths: int, ends: tuple[int, ...] = (), whole: int = 3) -> list[Bar]
         ([], []),
     ],
 )
-def test_bars_match_the_meter_or_complete_each_other(
-    found: list[Bar], wrong: list[int]
-) -> None:
+def test_bars_match_the_meter_or_complete_each_other(found: list[Bar], wrong: list[int]) -> None:
     assert [message.split(":")[0] for message in bar_faults(found)] == [
         f"bar {number}" for number in wrong
     ]

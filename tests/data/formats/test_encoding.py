@@ -69,9 +69,7 @@ def test_each_invalid_byte_is_marked_and_shown(content: bytes, expected: str) ->
     st.integers(4, 9),
     st.integers(0, 9),
 )
-def test_marks_do_not_depend_on_block_size(
-    parts: list[bytes], size: int, seed: int
-) -> None:
+def test_marks_do_not_depend_on_block_size(parts: list[bytes], size: int, seed: int) -> None:
     content = b"x" + b"".join(parts)  # no byte order mark
     with small_blocks(size):
         blocks = list(utf8_blocks(ShortReads(content, seed)))
@@ -97,7 +95,9 @@ def test_marks_do_not_depend_on_block_size(
 )
 @settings(max_examples=40, deadline=None)
 @given(content=st.binary(max_size=40), size=st.integers(4, 9), seed=st.integers(0, 9))
-def test_any_bytes_are_decoded_in_any_encoding(name: str, content: bytes, size: int, seed: int) -> None:
+def test_any_bytes_are_decoded_in_any_encoding(
+    name: str, content: bytes, size: int, seed: int
+) -> None:
     if name in ("utf-16", "utf-32"):
         content = "".encode(name) + content  # its mark
     with small_blocks(size):

@@ -56,7 +56,9 @@ def test_format_declares_its_options_and_row_shapes(kind: str) -> None:
     seed=st.integers(0, 9),
     size=st.integers(4, 40),
 )
-def test_any_bytes_give_rows_or_raise_row_error_in_any_format(kind: str, contents: list[bytes], seed: int, size: int) -> None:
+def test_any_bytes_give_rows_or_raise_row_error_in_any_format(
+    kind: str, contents: list[bytes], seed: int, size: int
+) -> None:
     numbers: list[int] = []
     with small_blocks(size), suppress(RowError):
         rows = read(kind, contents[: all_formats()[kind].num_streams], columns_of(kind), seed=seed)

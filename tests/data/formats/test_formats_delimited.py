@@ -155,9 +155,7 @@ def test_empty_table_without_a_header_has_no_rows() -> None:
     ],
     ids=["fields missing", "last field", "no final newline"],
 )
-def test_unclosed_quote_is_a_fault_of_its_first_row(
-    content: bytes, raw: str
-) -> None:
+def test_unclosed_quote_is_a_fault_of_its_first_row(content: bytes, raw: str) -> None:
     rows = read("csv", content, TABLE)
     assert values(rows, "row", "kind", "raw") == [(2, None, None), (3, "fields", raw)]
     assert "never closed" in rows[1]["reason"]
@@ -312,9 +310,7 @@ def test_file_is_not_read_far_ahead() -> None:
             time.sleep(0.2)
             is_still = before == file.num
             before = file.num
-        assert (
-            file.num <= 10 * size
-        )  # of 318; some are in Arrow, in the delayed table, and in ours
+        assert file.num <= 10 * size  # of 318; some are in Arrow, in the delayed table, and in ours
         tables.close()  # type: ignore[attr-defined]
 
 

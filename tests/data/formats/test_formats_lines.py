@@ -59,9 +59,7 @@ def test_paragraphs_are_read_back_equal(paragraphs: list[list[str]], size: int, 
 
 
 @pytest.mark.parametrize("unit", ["line", "paragraph", "file"])
-def test_endless_text_does_not_fill_the_memory(
-    unit: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_endless_text_does_not_fill_the_memory(unit: str, monkeypatch: pytest.MonkeyPatch) -> None:
     for module in ("lines", "plain"):
         monkeypatch.setattr(f"data.formats.{module}.LONGEST_BYTES", 1000)
     with small_blocks(64), pytest.raises(RowError, match="is longer than 1,000 bytes"):
@@ -102,7 +100,9 @@ def test_pair_with_one_empty_side_is_a_fault() -> None:
 
 @pytest.mark.parametrize("swapped", [False, True])
 @pytest.mark.parametrize("more", [1, 5000])
-def test_files_of_different_lengths_raise_after_the_complete_pairs(swapped: bool, more: int) -> None:
+def test_files_of_different_lengths_raise_after_the_complete_pairs(
+    swapped: bool, more: int
+) -> None:
     contents = [b"a\nb\n", b"x\ny\n" + b"z\n" * more]
     message = (
         f"the source has {more + 2 if swapped else 2:,} lines and the target "

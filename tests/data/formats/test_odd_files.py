@@ -146,9 +146,7 @@ def test_table_without_lines_is_an_empty_file(content: bytes, tmp_path: Path) ->
 @pytest.mark.parametrize("kind", ["csv", "tsv"])
 @pytest.mark.parametrize("mark", ["", "\ufeff"])
 @pytest.mark.parametrize("quote", ["", '"'])
-def test_repeated_header_is_rejected(
-    kind: str, mark: str, quote: str, tmp_path: Path
-) -> None:
+def test_repeated_header_is_rejected(kind: str, mark: str, quote: str, tmp_path: Path) -> None:
     sign = "," if kind == "csv" else "\t"
     header = mark + sign.join(f"{quote}{name}{quote}" for name in ("id", "body", "stars")) + "\n"
     days = [header + sign.join([str(day), f"ta n{day}", "pos"]) + "\n" for day in range(3)]
@@ -186,9 +184,7 @@ lines",neg
 @pytest.mark.case("04")
 @pytest.mark.parametrize("kind", ["csv", "tsv"])
 @pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
-def test_backslash_escaped_quotes_are_rejected_or_read(
-    kind: str, end: str, tmp_path: Path
-) -> None:
+def test_backslash_escaped_quotes_are_rejected_or_read(kind: str, end: str, tmp_path: Path) -> None:
     content = ESCAPED.replace(",", "," if kind == "csv" else "\t").replace("\n", end)
     found = reads(tmp_path / "plain", kind, {"a.csv": content})
     assert found.rows == [("ro", "neg")]
@@ -446,7 +442,9 @@ def test_remedy_names_only_options_of_the_format(tmp_path: Path) -> None:
     ],
 )
 @pytest.mark.parametrize("at", [0, 1, 2])
-def test_byte_order_mark_among_tokens_is_removed_and_counted(line: str, at: int, tmp_path: Path) -> None:
+def test_byte_order_mark_among_tokens_is_removed_and_counted(
+    line: str, at: int, tmp_path: Path
+) -> None:
     lines = ["ta O", "mi B-PER"]
     lines.insert(at, line)
     found = reads(

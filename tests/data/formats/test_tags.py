@@ -91,7 +91,9 @@ def test_invalid_tags_stay_invalid(scheme: str, tags: str, expected: str) -> Non
         ("BMES", "B-PER PER E-PER", "token 1: B-PER is not ended by E-PER"),
     ],
 )
-def test_truncated_span_is_reported_with_tag_and_token(scheme: str, tags: str, message: str) -> None:
+def test_truncated_span_is_reported_with_tag_and_token(
+    scheme: str, tags: str, message: str
+) -> None:
     assert broken(tags, scheme) == message
 
 

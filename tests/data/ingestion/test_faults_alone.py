@@ -84,7 +84,9 @@ def test_invalid_sentence_in_one_file_does_not_affect_other_files() -> None:
     ("line", "separator", "hint"),
     [("ta\tO", " ", "tabs"), ("ta O", "\t", "spaces"), ("ta O", "|", "spaces")],
 )
-def test_line_with_another_separator_is_rejected_with_it(line: str, separator: str, hint: str) -> None:
+def test_line_with_another_separator_is_rejected_with_it(
+    line: str, separator: str, hint: str
+) -> None:
     dataset = make_dataset("conll", f"{line}\n\n", {"tokens": 0, "tags": 1})
     dataset.format["separator"] = separator
     (part,) = parts_of(dataset)

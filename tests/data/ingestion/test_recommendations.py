@@ -294,7 +294,5 @@ def test_whitespace_tokenizer_is_advised_against_for_texts_without_spaces(
         (1.0, "tokens", "words"),
     ],
 )
-def test_suitable_tokenizer_has_no_advice(
-    share: float, side: str, tokenizer: str
-) -> None:
+def test_suitable_tokenizer_has_no_advice(share: float, side: str, tokenizer: str) -> None:
     assert recommend(with_scripts(share, side=side), tokenizer) == []

@@ -282,9 +282,7 @@ def test_reading_twice_gives_the_same_rows_in_the_same_order(lines: list[str]) -
     ),
     st.booleans(),
 )
-def test_growing_dataset_moves_no_text_to_another_split(
-    more: list[str], is_given: bool
-) -> None:
+def test_growing_dataset_moves_no_text_to_another_split(more: list[str], is_given: bool) -> None:
     early = [f"{text},1" for text in texts(30)]
     given_test = {"test": table("vek,0")} if is_given else {}
     name = "train" if is_given else "all"

@@ -144,7 +144,9 @@ WORDS = st.lists(st.text("abcdefghäéñжю中", min_size=1), min_size=1, max_s
 
 @settings(max_examples=50, deadline=None)
 @given(WORDS, st.sampled_from([" ", "  ", "\t", "\u3000", " \n "]))
-def test_duplicate_in_other_case_or_spacing_has_the_same_split(words: list[str], space: str) -> None:
+def test_duplicate_in_other_case_or_spacing_has_the_same_split(
+    words: list[str], space: str
+) -> None:
     assert split_of([" ".join(words)]) == split_of([space + space.join(words).upper()])
 
 

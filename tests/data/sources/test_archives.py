@@ -65,9 +65,7 @@ COMPRESSED = [name for name in PACKED if name != "a.txt"]
 
 @pytest.mark.parametrize("name", PACKED)
 @pytest.mark.parametrize("seed", [None, 1])
-def test_file_is_unpacked_by_its_extension_from_any_stream(
-    name: str, seed: int | None
-) -> None:
+def test_file_is_unpacked_by_its_extension_from_any_stream(name: str, seed: int | None) -> None:
     packed = PACKED[name](CONTENT)
     with unpacked(
         io.BytesIO(packed) if seed is None else ShortReads(packed, seed), name.partition(" ")[0]
@@ -95,7 +93,9 @@ def test_compression_none_does_not_unpack() -> None:
 
 
 @pytest.mark.parametrize("compress", [gzip.compress, bz2.compress, lzma.compress, zstd])
-def test_concatenated_compressed_files_are_read_to_the_end(compress: Callable[[bytes], bytes]) -> None:
+def test_concatenated_compressed_files_are_read_to_the_end(
+    compress: Callable[[bytes], bytes],
+) -> None:
     suffix = {gzip.compress: "gz", bz2.compress: "bz2", lzma.compress: "xz", zstd: "zst"}[compress]
     assert (
         unpacked(io.BytesIO(compress(b"lumo\n") + compress(b"sela\n")), f"a.{suffix}").read()
@@ -216,9 +216,7 @@ def test_damage_raises_with_file_and_remedy(name: str, how: str) -> None:
 
 @pytest.mark.parametrize("kind", ["csv", "jsonl", "text", "parquet"])
 @pytest.mark.parametrize("name", ["a.txt.gz", "a.txt.bz2", "a.txt.xz", "a.txt.zst", "a.zip"])
-def test_every_format_passes_on_the_damage_error(
-    kind: str, name: str, tmp_path: Path
-) -> None:
+def test_every_format_passes_on_the_damage_error(kind: str, name: str, tmp_path: Path) -> None:
     from data.formats.base import all_formats
     from data.sources.base import Access
 

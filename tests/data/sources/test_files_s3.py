@@ -102,9 +102,7 @@ def test_version_of_a_file_equals_that_of_the_listing(
     assert all(one.values())
 
 
-def test_large_file_is_read_in_parts(
-    bucket: Any, options: dict[str, Any], access: Access
-) -> None:
+def test_large_file_is_read_in_parts(bucket: Any, options: dict[str, Any], access: Access) -> None:
     content = os.urandom(1 << 20) * 12
     bucket.pipe("made/x/large.bin", content)
     assert read(Files(paths={"all": "s3://made/x/large.bin"}, options=options), access) == [

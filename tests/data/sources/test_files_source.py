@@ -58,9 +58,7 @@ def listed(source: Files, access: Access) -> dict[str, str]:
     return {piece.name: piece.version for piece in source.pieces(access, [])}
 
 
-def test_files_are_read_by_split_in_name_order(
-    tmp_path: Path, access: Access
-) -> None:
+def test_files_are_read_by_split_in_name_order(tmp_path: Path, access: Access) -> None:
     wrote(tmp_path, b_csv="2", a_csv="1", c_csv="3", t_csv="0")
     source = Files(
         paths={
@@ -138,7 +136,9 @@ def test_name_with_wildcard_characters_matches_an_existing_file_literally(
     ]
 
 
-def test_files_of_equal_name_in_two_folders_are_two_partitions(tmp_path: Path, access: Access) -> None:
+def test_files_of_equal_name_in_two_folders_are_two_partitions(
+    tmp_path: Path, access: Access
+) -> None:
     for folder in ("x", "y"):
         (tmp_path / folder).mkdir()
         (tmp_path / folder / "a.csv").write_text(folder)
@@ -523,9 +523,7 @@ def web(served: type[Served], path: str, user: str = "", **options: Any) -> File
     return Files(paths={"all": f"http://{user}{served.address}/{path}"}, options=options)
 
 
-def test_http_file_is_read_with_its_etag_as_version(
-    served: type[Served], access: Access
-) -> None:
+def test_http_file_is_read_with_its_etag_as_version(served: type[Served], access: Access) -> None:
     source = web(served, "a.csv?day=1")
     assert read(source, access) == [(b"1",)]
     before = listed(source, access)
@@ -570,9 +568,7 @@ def test_http_glob_matches_the_links_of_a_page(served: type[Served], access: Acc
         web(served, "*.csv?x=1").pieces(access, [])
 
 
-def test_archives_and_packed_files_are_read_over_http(
-    served: type[Served], access: Access
-) -> None:
+def test_archives_and_packed_files_are_read_over_http(served: type[Served], access: Access) -> None:
     served.files |= {"/a.zip": zipped({"x.csv": b"3", "y.csv": b"4"}), "/a.gz": gzip.compress(b"5")}
     assert read(web(served, "a.zip!y.csv"), access) == [(b"4",)]
     assert read(web(served, "a.gz?x=1"), access) == [(b"5",)]
@@ -615,9 +611,7 @@ def test_headers_may_contain_secrets(served: type[Served], access: Access) -> No
     assert {sent for _, _, sent in served.requested} == {"Bearer tok+en/="}
 
 
-def test_request_is_retried_after_one_failure(
-    served: type[Served], access: Access
-) -> None:
+def test_request_is_retried_after_one_failure(served: type[Served], access: Access) -> None:
     served.failures = 3  # HEAD, then GET, for one question
     assert read(web(served, "a.csv"), access) == [(b"1",)]
 
@@ -642,18 +636,14 @@ def test_each_http_error_status_raises_its_error_without_secrets(
     assert not [part for part in ("tok+", "tok%2B", "p@ss", "p%40ss") if part in printed]
 
 
-def test_unreachable_server_raises_a_retryable_error(
-    access: Access, served: type[Served]
-) -> None:
+def test_unreachable_server_raises_a_retryable_error(access: Access, served: type[Served]) -> None:
     with pytest.raises(
         UnreachableError, match=r"cannot read http://127\.0\.0\.1:1/a\.csv: .*Look at the address"
     ):
         Files(paths={"all": "http://127.0.0.1:1/a.csv"}).pieces(access, [])
 
 
-def test_truncated_response_raises(
-    served: type[Served], access: Access
-) -> None:
+def test_truncated_response_raises(served: type[Served], access: Access) -> None:
     served.files["/a.csv"] = b"1" * 100_000
     served.cut = 10
     source = web(served, "a.csv")

@@ -159,9 +159,7 @@ def test_dots_select_fields_of_structs(tagged: Path, access: Access) -> None:
     ]
 
 
-def test_ambiguous_configuration_raises(
-    tagged: Path, tmp_path: Path, access: Access
-) -> None:
+def test_ambiguous_configuration_raises(tagged: Path, tmp_path: Path, access: Access) -> None:
     folder = Path(shutil.copytree(tagged, tmp_path / "tagged"))
     (folder / "README.md").write_text(TAGGED.partition("dataset_info")[0] + "---\n")
     with pytest.raises(RowError, match=r"among the available configs: \['names', 'pairs'\]"):

@@ -61,9 +61,7 @@ def test_small_file_that_unpacks_beyond_the_limit_raises(
 
 
 @pytest.mark.parametrize("kind", ["zip", "tar"])
-def test_archive_of_too_many_members_raises(
-    kind: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_archive_of_too_many_members_raises(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(MEMBERS, "3")
     archive_bytes = io.BytesIO()
     if kind == "zip":
@@ -99,7 +97,9 @@ def test_too_long_row_raises(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("text", ["much", "0", "-1", "nan"])
-def test_limit_that_is_no_number_raises_with_its_name(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_limit_that_is_no_number_raises_with_its_name(
+    text: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv(RATIO, text)
     with pytest.raises(RowError, match=f"{RATIO} must be a number above 0, got '{text}'"):
         limit(RATIO)

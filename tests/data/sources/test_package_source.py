@@ -245,9 +245,7 @@ def test_file_missing_from_the_index_raises_with_its_name(
         opened(package_of(file, WHEEL_BYTES, package=package), store)
 
 
-def test_missing_network_raises_with_what_to_check(
-    pip: Callable[..., None], store: Path
-) -> None:
+def test_missing_network_raises_with_what_to_check(pip: Callable[..., None], store: Path) -> None:
     pip(index_url="http://127.0.0.1:1/simple/")
     with pytest.raises(NetworkError) as caught:
         opened(package_of(WHEEL, WHEEL_BYTES), store)
@@ -260,9 +258,7 @@ def test_missing_network_raises_with_what_to_check(
         assert message in str(caught.value)
 
 
-def test_fetched_file_needs_no_network(
-    index: Path, store: Path, pip: Callable[..., None]
-) -> None:
+def test_fetched_file_needs_no_network(index: Path, store: Path, pip: Callable[..., None]) -> None:
     package_of(WHEEL, WHEEL_BYTES).fetch(store)
     pip(index_url="http://127.0.0.1:1/simple/", find_links="")
     assert opened(package_of(WHEEL, WHEEL_BYTES), store) == {"all": ROWS["made_up/rows.csv"]}

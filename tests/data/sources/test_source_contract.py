@@ -78,9 +78,7 @@ def test_source_gives_either_bytes_or_tables(kind: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_source_methods_match_the_protocol(
-    kind: str, tmp_path: Path
-) -> None:
+def test_source_methods_match_the_protocol(kind: str, tmp_path: Path) -> None:
     source = make_source(kind, tmp_path)
     protocols = [p for p in (ByteSource, TableSource, GrowingSource) if isinstance(source, p)]
     for protocol in protocols:

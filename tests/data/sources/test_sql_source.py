@@ -552,7 +552,9 @@ def test_time_zone_aware_times_keep_their_microseconds(on_postgres: Database) ->
         ),
     ],
 )
-def test_rows_without_a_usable_key_or_watermark_raise(db: Database, change: str, message: str) -> None:
+def test_rows_without_a_usable_key_or_watermark_raise(
+    db: Database, change: str, message: str
+) -> None:
     db.execute("CREATE TABLE reviews (id INTEGER, text TEXT, label TEXT, stamp INTEGER)")
     db.insert((1, "lumo ta", "pos", 10), (2, "grak mi", "neg", 20), (3, "vek", "neg", 20))
     db.execute(change)

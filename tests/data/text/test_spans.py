@@ -39,9 +39,7 @@ def test_span_contains_exactly_its_token(kind: str, text: str) -> None:
         (["O"] * 4, []),
     ],
 )
-def test_tags_become_spans_of_the_text(
-    tags: list[str], expected: list[tuple[str, str]]
-) -> None:
+def test_tags_become_spans_of_the_text(tags: list[str], expected: list[tuple[str, str]]) -> None:
     text = " in Kalo  Bren Ursa"
     found = entities(text, split_spans("words", text), tags)
     assert [(entity["kind"], entity["text"]) for entity in found] == expected

@@ -64,9 +64,7 @@ def test_encoding_with_offsets_gives_the_same_ids(name: str, texts: list[str]) -
 @each_tokenizer
 @settings(max_examples=100, deadline=None)
 @given(ANY_TEXT)
-def test_spans_are_ordered_within_the_text_and_stripped_of_spaces(
-    name: str, text: str
-) -> None:
+def test_spans_are_ordered_within_the_text_and_stripped_of_spaces(name: str, text: str) -> None:
     _, _, spans = TOKENIZERS[name].encode_with_offsets([text])
     assert ((spans[:, 0] >= 0) & (spans[:, 0] <= spans[:, 1]) & (spans[:, 1] <= len(text))).all()
     assert (np.diff(spans[:, 0]) >= 0).all()

@@ -126,18 +126,14 @@ def test_check_prints_the_whole_report_as_json(screen: Screen) -> None:
     ],
     ids=["empty", "only a header", "other columns", "a directory"],
 )
-def test_file_without_rows_is_one_line(
-    content: str | None, expected: str, screen: Screen
-) -> None:
+def test_file_without_rows_is_one_line(content: str | None, expected: str, screen: Screen) -> None:
     path = screen.folder / "rows.csv"
     path.unlink()
     path.mkdir() if content is None else path.write_text(content)
     assert expected in screen.says("check", "mine", "--catalog", screen.catalog(), status=1)
 
 
-def test_unreadable_file_is_one_line(
-    screen: Screen, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_unreadable_file_is_one_line(screen: Screen, monkeypatch: pytest.MonkeyPatch) -> None:
     opened = io.open
     path = screen.folder / "rows.csv"
 
@@ -276,7 +272,9 @@ def test_conflicting_or_unreadable_catalog_is_one_line_with_its_path(
     assert re.search(expected, output)
 
 
-def test_catalogs_are_printed_with_absolute_paths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_catalogs_are_printed_with_absolute_paths(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     assert (
         joined([Path("a.yaml"), Path("b/c.yaml")])
@@ -303,9 +301,7 @@ def test_snapshots_shows_how_a_dataset_grew(screen: Screen) -> None:
     assert "pruned" in screen.says("snapshots", "mine", "--catalog", catalog)
 
 
-def test_snapshots_fits_on_a_narrow_screen(
-    screen: Screen, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_snapshots_fits_on_a_narrow_screen(screen: Screen, monkeypatch: pytest.MonkeyPatch) -> None:
     row = {
         "snapshot": "0123456789abcdef",
         "parent": "f" * 16,
@@ -401,7 +397,10 @@ def test_forget_removes_a_table_row_by_its_key(screen: Screen) -> None:
         (["forget", "mine"], "there is nothing to forget: give --text, --key or --file"),
         (["forget", "mine", "--text", " "], "expected a text to be forgotten, got ' '"),
         (["forget", "mine", "--key", "3"], "mine: its rows have no key"),
-        (["forget", "mine", "--file", "/nowhere/requests.txt"], "there is no file /nowhere/requests.txt"),
+        (
+            ["forget", "mine", "--file", "/nowhere/requests.txt"],
+            "there is no file /nowhere/requests.txt",
+        ),
         (
             ["forget", "mine", "--file", "latin.txt"],
             "latin.txt: expected one text per line in UTF-8, got .* at byte 3",

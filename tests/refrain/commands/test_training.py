@@ -32,9 +32,7 @@ def test_encoders_option_takes_words_up_to_the_next_option() -> None:
     ]
 
 
-def test_health_prints_the_same_as_text_json_and_page(
-    screen: Screen, store: Path
-) -> None:
+def test_health_prints_the_same_as_text_json_and_page(screen: Screen, store: Path) -> None:
     words = (
         "health",
         "mine",
@@ -123,9 +121,7 @@ def test_health_of_an_exploding_training_is_a_report(screen: Screen) -> None:
         ),
     ],
 )
-def test_invalid_request_is_one_line(
-    words: list[str], expected: str, screen: Screen
-) -> None:
+def test_invalid_request_is_one_line(words: list[str], expected: str, screen: Screen) -> None:
     assert expected in screen.says(*words, "--catalog", screen.catalog(), status=1)
 
 

@@ -67,9 +67,7 @@ def test_joined_texts_keep_their_order(rows, size, window):
 
 
 @given(texts, st.integers(1, 5), st.integers(1, 6), st.booleans())
-def test_state_is_reset_only_at_stream_and_separate_text_starts(
-    rows, size, window, is_joined
-):
+def test_state_is_reset_only_at_stream_and_separate_text_starts(rows, size, window, is_joined):
     for read, _, starts in read_by_stream(make_streams(rows, size, window, is_joined=is_joined)):
         begins = {i for i, token in enumerate(read) if token == BOS_ID and not is_joined}
         assert starts == sorted({0} | begins)

@@ -32,9 +32,7 @@ def test_loaded_checkpoint_gives_bit_identical_outputs(posed, changes, tmp_path)
     assert predict_all(problem, read, posed.examples) == predict_all(problem, model, posed.examples)
 
 
-def test_shared_embedding_is_saved_once_and_still_shared_when_loaded(
-    shared_translation, tmp_path
-):
+def test_shared_embedding_is_saved_once_and_still_shared_when_loaded(shared_translation, tmp_path):
     model = shared_translation.model()
     assert "target_embedding.table.weight" not in weights_of(model)
     _, read = written(shared_translation, model, tmp_path)

@@ -137,9 +137,7 @@ def split_sides(rows):
 
 
 @pytest.mark.parametrize(("predictions", "references", "expected", "kinds"), SEQEVAL)
-def test_span_f1_equals_gold_values_of_strict_seqeval(
-    predictions, references, expected, kinds
-):
+def test_span_f1_equals_gold_values_of_strict_seqeval(predictions, references, expected, kinds):
     pairs = [
         (s.split(), t.split())
         for s, t in zip(predictions.split(" | "), references.split(" | "), strict=True)

@@ -34,7 +34,7 @@ def test_class_slice_has_its_f1_and_number_of_references():
         {},
         ACCURACY.classes(predictions, references),
     )
-    # a: 2 right, predicted 3 times, in the references twice; b: 1 right, predicted once, in the references three times.
+    # a: 2 correct, predicted 3 times, 2 references; b: 1 correct, predicted once, 3 references.
     assert [(each.name, each.num_examples, each.value) for each in found] == [
         ("a", 2, 80.0),
         ("b", 3, 50.0),

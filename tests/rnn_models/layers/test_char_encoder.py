@@ -104,9 +104,7 @@ def test_tagger_learns_from_characters_of_unknown_words(spelled_ner):
     assert history.epochs[-1].validation_loss < 0.1 < 0.9 < history.epochs[0].train_loss
 
 
-def test_tagger_without_spellings_has_no_character_encoder(
-    spelled_ner, ner
-):
+def test_tagger_without_spellings_has_no_character_encoder(spelled_ner, ner):
     spelled_fit = fit(ner.problem, ner.examples, ner.examples, ner.sizes, spelled_ner.settings)
     plain = fit(
         ner.problem,

@@ -62,9 +62,7 @@ def in_logarithms(crf: CRF, emissions: Tensor, lengths: Tensor) -> list[Tensor]:
     lengths=st.lists(st.integers(1, 9), min_size=1, max_size=5),
     spread=st.sampled_from([0.0, 2.0, 5.0, 20.0, 100.0]),
 )
-def test_scaled_and_logarithmic_sums_have_equal_values_and_gradients(
-    scheme, seed, lengths, spread
-):
+def test_scaled_and_logarithmic_sums_have_equal_values_and_gradients(scheme, seed, lengths, spread):
     crf, emissions, lengths = drawn(scheme, lengths, spread=spread, seed=seed)
     for found, expected in zip(
         with_gradients(crf, emissions, lengths), in_logarithms(crf, emissions, lengths), strict=True
@@ -134,9 +132,7 @@ def all_paths(allowed: Tensor, num: int) -> list[tuple[int, ...]]:
 
 @settings(max_examples=60)
 @given(bits=st.integers(0, 2**9 - 1), start=st.integers(0, 7), end=st.integers(0, 7))
-def test_mixing_steps_are_the_smallest_number_that_connects_all_tags(
-    bits, start, end
-):
+def test_mixing_steps_are_the_smallest_number_that_connects_all_tags(bits, start, end):
     allowed, start, end = (
         torch.tensor([n >> i & 1 for i in range(size)]).bool()
         for n, size in ((bits, 9), (start, 3), (end, 3))

@@ -200,9 +200,7 @@ def test_unidirectional_encoder_does_not_see_later_steps():
 
 
 @EVERY_CELL
-def test_recurrent_dropout_drops_the_same_weights_at_all_steps_and_rescales(
-    kind, activation
-):
+def test_recurrent_dropout_drops_the_same_weights_at_all_steps_and_rescales(kind, activation):
     torch.manual_seed(6)
     cell = perturbed(recurrence(kind, E, H, activation=activation))
     x = torch.randn(B, T, E)

@@ -80,9 +80,7 @@ def test_loss_is_equal_without_gradients(at_once):
 @pytest.mark.parametrize("smoothing", [0.0, 0.1, 1.0])
 @pytest.mark.parametrize("at_once", CUTS.values(), ids=list(CUTS))
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-def test_loss_without_smoothing_uses_the_same_logits_and_has_no_gradient(
-    dtype, at_once, smoothing
-):
+def test_loss_without_smoothing_uses_the_same_logits_and_has_no_gradient(dtype, at_once, smoothing):
     *inputs, targets = given(dtype)
     nats, plain = projected_cross_entropy.projected_cross_entropy(
         *inputs, targets, smoothing=smoothing, at_once=at_once

@@ -56,9 +56,7 @@ each_scheme = pytest.mark.parametrize("scheme", ["bio", "bioes"])
 
 @each_scheme
 @pytest.mark.parametrize("length", [1, 2, 4])
-def test_tag_confidence_sums_all_paths_with_the_tag(
-    ner_of_all_lengths, length, scheme
-):
+def test_tag_confidence_sums_all_paths_with_the_tag(ner_of_all_lengths, length, scheme):
     output, likely = predict_with(
         ner_of_all_lengths, short(ner_of_all_lengths, length), confidences=True, tag_scheme=scheme
     )

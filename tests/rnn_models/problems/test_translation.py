@@ -125,9 +125,7 @@ def test_each_decoder_learns_similarly_in_bfloat16(translation, kind):
     ("tied", "is_source", "is_projection"),
     [("all", True, True), ("target", False, True), ("none", False, False)],
 )
-def test_embeddings_are_shared_as_set(
-    shared_translation, tied, is_source, is_projection
-):
+def test_embeddings_are_shared_as_set(shared_translation, tied, is_source, is_projection):
     model = shared_translation.model(tied_embeddings=tied)
     table = model.target_embedding.table.weight
     attended = torch.randn(2, 10)

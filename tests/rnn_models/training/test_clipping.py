@@ -144,9 +144,7 @@ def make_encoder(kind, activation, **changes):
 
 @pytest.mark.parametrize("num_layers", [1, 3])
 @EVERY_CELL
-def test_window_as_long_as_the_sequence_is_bit_identical_to_full_bptt(
-    kind, activation, num_layers
-):
+def test_window_as_long_as_the_sequence_is_bit_identical_to_full_bptt(kind, activation, num_layers):
     found = []
     for window in (0, T, 10 * T):
         encoder = make_encoder(kind, activation, num_layers=num_layers, bptt_window=window)
@@ -290,9 +288,7 @@ def test_adaptive_clipping_ignores_nonfinite_norms():
     ("clipping", "expected", "is_clipped"),
     [("norm", [1.5, 2.0], True), ("value", [3.0, 3.5], True), ("none", [3.0, 4.0], False)],
 )
-def test_gradients_are_clipped_as_set_and_always_measured(
-    clipping, expected, is_clipped
-):
+def test_gradients_are_clipped_as_set_and_always_measured(clipping, expected, is_clipped):
     settings = TrainSettings(clipping=clipping, clip_norm=2.5, clip_value=3.5)
     found, after = clipped(Clipper(settings), [[3.0], [4.0]])
     assert (found.norm, found.is_clipped) == (5.0, is_clipped)

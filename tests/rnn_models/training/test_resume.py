@@ -15,8 +15,8 @@ from tests.rnn_models.training.test_loop import (
     KilledError,
     are_equal,
     fitted,
-    resume_until_done,
     losses_and_scores,
+    resume_until_done,
 )
 
 WAYS = {

@@ -84,9 +84,7 @@ def words_store(
 
 
 @pytest.fixture
-def versions(
-    words_store: tuple[Path, list[str]], monkeypatch: pytest.MonkeyPatch
-) -> list[str]:
+def versions(words_store: tuple[Path, list[str]], monkeypatch: pytest.MonkeyPatch) -> list[str]:
     monkeypatch.setenv("REFRAIN_HOME", str(words_store[0]))
     return words_store[1]
 

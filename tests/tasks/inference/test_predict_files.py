@@ -73,7 +73,9 @@ def test_predictions_keep_row_order_for_every_format(
     assert len(list((tmp_path / "out").glob("part-*.parquet"))) == 3
 
 
-def test_each_part_records_its_model_and_source(texts: Path, models: dict[str, Served], tmp_path: Path) -> None:
+def test_each_part_records_its_model_and_source(
+    texts: Path, models: dict[str, Served], tmp_path: Path
+) -> None:
     answered("made_sentiment/1", texts, tmp_path / "out", params={"threshold": 0.1})
     metadata = {
         k.decode(): v.decode()

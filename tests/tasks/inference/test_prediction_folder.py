@@ -62,9 +62,7 @@ def test_target_folder_with_the_input_files_is_not_changed_for_any_spelling(
     assert contents(same) == before
 
 
-def test_input_links_into_the_target_folder_count_as_its_files(
-    same: Path, tmp_path: Path
-) -> None:
+def test_input_links_into_the_target_folder_count_as_its_files(same: Path, tmp_path: Path) -> None:
     (tmp_path / "linked.parquet").symlink_to(same / "part-00002.parquet")
     with pytest.raises(ValueError, match=r"part-00002\.parquet, a file that is to be read"):
         predicted("made_sentiment/1", tmp_path / "linked.parquet", same)
@@ -206,9 +204,7 @@ def test_predictions_of_another_model_or_source_are_replaced_only_with_the_optio
     assert pd.read_parquet(out)["text"].tolist() == ["ta"]
 
 
-def test_missing_source_creates_no_folder(
-    models: dict[str, Served], tmp_path: Path
-) -> None:
+def test_missing_source_creates_no_folder(models: dict[str, Served], tmp_path: Path) -> None:
     with pytest.raises((ValueError, OSError), match="none"):
         predicted("made_sentiment/1", tmp_path / "none.csv", tmp_path / "out")
     assert not (tmp_path / "out").exists()
@@ -271,9 +267,7 @@ def test_input_files_with_names_of_spark_are_read_and_kept(
     assert contents(folder) == before
 
 
-def test_full_disk_leaves_no_partial_file(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_full_disk_leaves_no_partial_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(table: pa.Table, path: Path) -> None:
         path.write_bytes(b"half")
         raise OSError(errno.ENOSPC, "No space left on device")

@@ -64,14 +64,18 @@ def test_catalog_given_twice_is_read_once(
     }
 
 
-def test_tilde_in_a_catalog_path_is_expanded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_tilde_in_a_catalog_path_is_expanded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("REFRAIN_CATALOG", "~/mine.yaml")
     catalog(tmp_path / "mine.yaml", "mine")
     assert "mine" in read_catalog(*catalog_paths(None))
 
 
-def test_duplicate_dataset_raises_with_both_files_for_any_name(three: list[Path], tmp_path: Path) -> None:
+def test_duplicate_dataset_raises_with_both_files_for_any_name(
+    three: list[Path], tmp_path: Path
+) -> None:
     other = catalog(tmp_path / "other.yaml", "two", "other")
     for name in ("two", "imdb"):
         with pytest.raises(

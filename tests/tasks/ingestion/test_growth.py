@@ -74,7 +74,9 @@ def table(path: Path) -> tuple[Dataset, Grow]:
             source_table.insert(drawn(chance, 3), stamp=chance.randint(0, source_table.stamp))
         if number % 4 == 2:
             source_table.update(
-                chance.choice(keys[: len(keys) // 2]), "nuri", stamp=chance.randint(0, source_table.stamp)
+                chance.choice(keys[: len(keys) // 2]),
+                "nuri",
+                stamp=chance.randint(0, source_table.stamp),
             )
 
     return of_table(path), grow
@@ -140,9 +142,7 @@ def test_grown_dataset_equals_the_same_rows_read_at_once(
         assert grown.splits == once.splits, f"growth {number}"
 
 
-def test_test_row_that_was_once_trained_on_is_rejected_as_leak(
-    store: Path, tmp_path: Path
-) -> None:
+def test_test_row_that_was_once_trained_on_is_rejected_as_leak(store: Path, tmp_path: Path) -> None:
     dataset = of_files(tmp_path, train="train-*.csv", test="test-*.csv")
     write(tmp_path / "train-0.csv", texts(40))
     write(tmp_path / "test-0.csv", texts(10, start=100))
@@ -337,9 +337,7 @@ def test_only_the_rows_above_the_watermark_are_read(store: Path, tmp_path: Path)
     ]
 
 
-def test_excluded_rows_cause_no_second_reading_of_the_others(
-    store: Path, tmp_path: Path
-) -> None:
+def test_excluded_rows_cause_no_second_reading_of_the_others(store: Path, tmp_path: Path) -> None:
     source_table = Table(tmp_path)
     dataset = of_table(tmp_path, where={"label": "pos"})
     for start in (0, 20):
@@ -368,9 +366,7 @@ def test_equal_content_gives_the_same_snapshot(store: Path, tmp_path: Path) -> N
     assert last().parent == second.digest
 
 
-def test_key_order_within_a_row_does_not_change_the_snapshot(
-    store: Path, tmp_path: Path
-) -> None:
+def test_key_order_within_a_row_does_not_change_the_snapshot(store: Path, tmp_path: Path) -> None:
     write(tmp_path / "rows.csv", texts(60))
     first = ingest(of_files(tmp_path, all="rows.csv"))
     swapped = of_files(tmp_path, all="rows.csv")
@@ -380,7 +376,9 @@ def test_key_order_within_a_row_does_not_change_the_snapshot(
     assert ingest(swapped).splits == first.splits
 
 
-def test_earlier_snapshot_is_not_changed_when_the_dataset_grows(store: Path, tmp_path: Path) -> None:
+def test_earlier_snapshot_is_not_changed_when_the_dataset_grows(
+    store: Path, tmp_path: Path
+) -> None:
     dataset = files_of_three(tmp_path)
     first = ingest(dataset)
     files = {path: path.read_bytes() for path in first.folder.iterdir()}

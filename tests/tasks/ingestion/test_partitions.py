@@ -72,9 +72,7 @@ def test_changed_version_makes_a_new_partition(changed: str, store: Path, tmp_pa
     )
 
 
-def test_partition_that_was_not_read_completely_is_not_stored(
-    store: Path, tmp_path: Path
-) -> None:
+def test_partition_that_was_not_read_completely_is_not_stored(store: Path, tmp_path: Path) -> None:
     dataset, (piece, _) = files(tmp_path)
     (tmp_path / "a.csv").write_text("text,label\n" + "lumo,pos\n" * 9 + "a" * (9 << 20))
     with pytest.raises(RowError, match="longer than"):
@@ -84,7 +82,9 @@ def test_partition_that_was_not_read_completely_is_not_stored(
     assert kept_rows(dataset, dataset.source.pieces(ACCESS, [])[0], ACCESS, KEY).rows == 7
 
 
-def live_rows_of(dataset: Dataset, pieces: list[Partition], **options: bool) -> list[tuple[str, str]]:
+def live_rows_of(
+    dataset: Dataset, pieces: list[Partition], **options: bool
+) -> list[tuple[str, str]]:
     """Key and text of the live rows, in order."""
     lives = current_rows(dataset, pieces, ACCESS, KEY, **options)
     tables = [

@@ -143,9 +143,7 @@ def test_source_that_grows_every_night_is_always_accepted(store: Path, tmp_path:
         assert last_accepted("made")["snapshot"] == grown.digest  # type: ignore[index]
 
 
-def test_check_shows_the_changes_and_the_fault_of_a_retraining(
-    store: Path, tmp_path: Path
-) -> None:
+def test_check_shows_the_changes_and_the_fault_of_a_retraining(store: Path, tmp_path: Path) -> None:
     night(tmp_path, FIRST)
     write(tmp_path / "rows.csv", rows(50))
     checked = check_dataset("made", str(tmp_path / "catalog.yaml"))

@@ -57,7 +57,9 @@ def test_removal_list_contains_hashes_and_no_text(store: Path, tmp_path: Path) -
     assert all(line.startswith("text:") and len(line) == 21 for line in new)
     ingest(dataset)
     found = [
-        path for path in store.rglob("*") if path.is_file() and REMOVED.encode() in path.read_bytes()
+        path
+        for path in store.rglob("*")
+        if path.is_file() and REMOVED.encode() in path.read_bytes()
     ]
     assert found == []
 
@@ -87,9 +89,7 @@ def test_removed_text_and_its_duplicates_are_gone_and_counted(store: Path, tmp_p
     assert [text for text in raw if plain(REMOVED) in plain(text)] == []
 
 
-def test_removed_text_stays_removed_when_its_row_returns(
-    store: Path, tmp_path: Path
-) -> None:
+def test_removed_text_stays_removed_when_its_row_returns(store: Path, tmp_path: Path) -> None:
     write(tmp_path / "1.csv", ROWS)
     dataset = of_files(tmp_path, all="*.csv")
     forget(dataset, [REMOVED], [])
@@ -274,8 +274,6 @@ def test_duplicates_with_invisible_characters_are_removed_too(store: Path, tmp_p
 
 
 @pytest.mark.case("05")
-def test_removal_of_a_text_of_only_invisible_characters_raises(
-    store: Path, tmp_path: Path
-) -> None:
+def test_removal_of_a_text_of_only_invisible_characters_raises(store: Path, tmp_path: Path) -> None:
     with pytest.raises(RowError, match="expected a text to be forgotten"):
         forget(of_rows(tmp_path), ["\u200b \ufeff"], [])

@@ -75,9 +75,7 @@ def test_truncated_line_is_ignored_and_removed_with_the_next_append(
     assert SnapshotLog.of("made").ingestions == [*whole, made("next")]
 
 
-def test_truncated_line_does_not_move_the_watermark(
-    store: Path, tmp_path: Path
-) -> None:
+def test_truncated_line_does_not_move_the_watermark(store: Path, tmp_path: Path) -> None:
     source_table = Table(tmp_path)
     dataset = of_table(tmp_path)
     source_table.insert(texts(20))

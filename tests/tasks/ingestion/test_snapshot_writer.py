@@ -57,9 +57,7 @@ def readers() -> int:
     return sum(thread.name != "heartbeat" for thread in threading.enumerate())
 
 
-def test_source_error_keeps_its_type_and_leaves_no_file(
-    tmp_path: Path, store: Path
-) -> None:
+def test_source_error_keeps_its_type_and_leaves_no_file(tmp_path: Path, store: Path) -> None:
     def parts() -> Iterator[Part]:
         raise OwnError
         yield
@@ -88,9 +86,7 @@ def test_write_error_ends_the_reading_thread(tmp_path: Path, store: Path) -> Non
     assert is_closed.is_set()
 
 
-def test_labels_are_dictionary_encoded_and_texts_are_not(
-    tmp_path: Path, store: Path
-) -> None:
+def test_labels_are_dictionary_encoded_and_texts_are_not(tmp_path: Path, store: Path) -> None:
     columns = pq.ParquetFile(made(tmp_path).folder / "train.parquet").metadata.row_group(0)
     is_coded = {
         columns.column(i).path_in_schema: columns.column(i).has_dictionary_page

@@ -52,7 +52,9 @@ def test_changed_shares_raise_when_trained_texts_would_become_test_rows(
 @pytest.mark.parametrize(
     "splits", [{"validation": 0.1, "test": 0.3}, {"validation": 0.3, "test": 0.1}, {"test": 0.2}]
 )
-def test_changed_shares_move_no_trained_text_to_test(prepared: Path, splits: dict[str, float]) -> None:
+def test_changed_shares_move_no_trained_text_to_test(
+    prepared: Path, splits: dict[str, float]
+) -> None:
     first, _ = make_snapshot(entry(prepared, FILES, splits={"validation": 0.1, "test": 0.2}))
     second, _ = make_snapshot(entry(prepared, FILES, splits=splits))
     trained = set(first.table("train")["text"].to_pylist())

@@ -178,9 +178,7 @@ def test_prune_keeps_the_partitions_of_the_newest_snapshot(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize(("days", "is_listed"), [(3, True), (5, False)])
-def test_prune_keeps_recently_written_folders(
-    days: float, is_listed: bool, tmp_path: Path
-) -> None:
+def test_prune_keeps_recently_written_folders(days: float, is_listed: bool, tmp_path: Path) -> None:
     first, _ = grown(tmp_path, 20, 30)
     aged(first.folder, 4)
     assert (named([first]) & listed(days=days) != set()) == is_listed

@@ -27,9 +27,7 @@ def test_dataset_without_ingestion_has_no_history(store: Path) -> None:
     assert list_snapshots("made") == []
 
 
-def test_overview_lists_snapshots_with_parent_and_changes(
-    store: Path, tmp_path: Path
-) -> None:
+def test_overview_lists_snapshots_with_parent_and_changes(store: Path, tmp_path: Path) -> None:
     write(tmp_path / "rows.csv", texts(40))
     dataset = of_files(tmp_path, all="rows.csv")
     first = ingest(dataset)
@@ -64,9 +62,7 @@ def test_overview_lists_a_snapshot_again_when_its_rows_return(store: Path, tmp_p
     assert (report[2]["new"], report[2]["gone"]) == (0, 20)
 
 
-def test_overview_lists_versions_with_their_snapshot(
-    mlflow_store: Path, tmp_path: Path
-) -> None:
+def test_overview_lists_versions_with_their_snapshot(mlflow_store: Path, tmp_path: Path) -> None:
     made = []
     for num in (40, 60, 80):
         write(tmp_path / "rows.csv", texts(num))
@@ -134,9 +130,7 @@ FAULTS = {
 
 
 @pytest.mark.parametrize("case", FAULTS)
-def test_check_reports_what_would_stop_a_training(
-    case: str, store: Path, tmp_path: Path
-) -> None:
+def test_check_reports_what_would_stop_a_training(case: str, store: Path, tmp_path: Path) -> None:
     rows, changes, expected = FAULTS[case]
     write(tmp_path / "rows.csv", rows)
     checked = check_dataset("made", catalog(tmp_path, **changes))

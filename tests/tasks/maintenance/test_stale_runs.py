@@ -80,9 +80,7 @@ def test_mlflow_run_of_an_ended_process_is_killed_and_a_healthy_one_is_not(
     assert "ended without closing it" in found[stale].data.tags[ENDED]
 
 
-def test_mlflow_run_reopened_by_another_process_stays_open(
-    mlflow_store: Path, gone: Lease
-) -> None:
+def test_mlflow_run_reopened_by_another_process_stays_open(mlflow_store: Path, gone: Lease) -> None:
     client = mlflow_client.client()
     run = client.create_run(mlflow_client.experiment("made"), tags={PROCESS: gone.key}).info.run_id
     adopt_run(run)

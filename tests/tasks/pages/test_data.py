@@ -104,9 +104,7 @@ def refusing(folder: Path, text: str) -> Dataset:
 
 
 @pytest.mark.parametrize("name", ODD)
-def test_label_is_shown_literally(
-    name: str, store: Path, tmp_path: Path
-) -> None:
+def test_label_is_shown_literally(name: str, store: Path, tmp_path: Path) -> None:
     dataset = labelled(tmp_path, "pos", ODD[name])
     parsed = rendered(page(dataset, ingest(dataset)))
     assert f"label {shown(ODD[name])}" in parsed.text
@@ -116,9 +114,7 @@ def test_label_is_shown_literally(
 
 
 @pytest.mark.parametrize("name", ODD)
-def test_rejected_row_is_shown_literally(
-    name: str, store: Path, tmp_path: Path
-) -> None:
+def test_rejected_row_is_shown_literally(name: str, store: Path, tmp_path: Path) -> None:
     dataset = refusing(tmp_path, ODD[name])
     parsed = rendered(page(dataset, ingest(dataset)))
     assert (
@@ -134,9 +130,7 @@ def test_rejected_row_is_shown_literally(
 
 
 @pytest.mark.parametrize("name", ODD)
-def test_page_with_plots_contains_no_html_of_a_row(
-    name: str, store: Path, tmp_path: Path
-) -> None:
+def test_page_with_plots_contains_no_html_of_a_row(name: str, store: Path, tmp_path: Path) -> None:
     dataset = labelled(tmp_path, "pos", ODD[name])
     text = write_page(dataset, ingest(dataset)).read_text(encoding="utf-8")
     assert not {"script", "img", "a", "em"} & set(ParsedPage(text).elements)
@@ -248,7 +242,9 @@ def test_no_two_labels_look_the_same_on_the_page(kind: str, store: Path, tmp_pat
 @pytest.mark.case("01")
 def test_labels_padded_by_a_table_are_one_label(store: Path, tmp_path: Path) -> None:
     source_table = Table(tmp_path)
-    source_table.insert([(text, label.ljust(10)) for text, label in texts(20)])  # as CHAR(10) pads them
+    source_table.insert(
+        [(text, label.ljust(10)) for text, label in texts(20)]
+    )  # as CHAR(10) pads them
     source_table.insert(texts(40)[20:])
     assert read_report(ingest(of_table(tmp_path)))["splits"]["train"]["labels"].keys() == {"pos"}
 

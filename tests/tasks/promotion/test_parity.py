@@ -84,9 +84,7 @@ def test_version_with_equal_answers_is_measured(models: dict[str, Served]) -> No
     assert 0 < measured["megabytes"] < 1
 
 
-def test_version_with_one_different_bit_raises(
-    models: dict[str, Served], tmp_path: Path
-) -> None:
+def test_version_with_one_different_bit_raises(models: dict[str, Served], tmp_path: Path) -> None:
     made, client = models["sentiment"], mlflow_client.client()
     folder = download(made.version.name, made.version.version, tmp_path / "changed")
     path = next(folder.rglob("*.safetensors"))

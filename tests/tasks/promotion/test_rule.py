@@ -130,9 +130,7 @@ def test_guard_rejects_a_significant_drop_of_a_class(
     )
 
 
-def test_first_model_must_score_above_the_best_baseline_regardless_of_significance() -> (
-    None
-):
+def test_first_model_must_score_above_the_best_baseline_regardless_of_significance() -> None:
     beaten = {"against": "bag of words", "is_first": True}
     assert decided(compared(51.0, 50.0, p=0.4), **beaten) == (
         True,
@@ -282,9 +280,7 @@ def test_challenger_with_a_nan_score_is_promoted_under_no_policy(
 
 @pytest.mark.parametrize("policy", ["superior", "not_worse"])
 @pytest.mark.parametrize("is_first", [True, False])
-def test_champion_with_a_nan_score_is_not_compared(
-    policy: str, is_first: bool
-) -> None:
+def test_champion_with_a_nan_score_is_not_compared(policy: str, is_first: bool) -> None:
     found = compared(80.0, math.nan)
     is_promoted, reason = decided(found, {"policy": policy}, is_first=is_first)
     assert not is_promoted

@@ -71,7 +71,9 @@ def test_served_model_answers_its_input_example(
     folder = folder_of(models[problem], tmp_path)
     client = TestClient(scoring_server.init(mlflow.pyfunc.load_model(str(folder))))
     body = (folder / "serving_input_example.json").read_bytes()
-    response = client.post("/invocations", content=body, headers={"content-type": "application/json"})
+    response = client.post(
+        "/invocations", content=body, headers={"content-type": "application/json"}
+    )
     assert response.status_code == 200, response.text
     assert len(response.json()["predictions"]) == 1
 

@@ -72,7 +72,9 @@ def test_tables_are_not_read_without_a_database_or_with_a_remote_mlflow(
     assert stored_models() is None
 
 
-def test_damaged_database_raises_with_its_name(filled: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_damaged_database_raises_with_its_name(
+    filled: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (filled / "mlflow.db").write_bytes(b"damaged" * 1000)
     with pytest.raises(
         OSError, match=r"mlflow\.db, the registered models, cannot be read \(file is"

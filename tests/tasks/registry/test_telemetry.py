@@ -63,9 +63,7 @@ def outcomes() -> Outcomes:
 
 @pytest.mark.case("B10")
 @pytest.mark.parametrize("module", FLOWS)
-def test_telemetry_is_off_in_a_process_that_imports(
-    module: str, outcomes: Outcomes
-) -> None:
+def test_telemetry_is_off_in_a_process_that_imports(module: str, outcomes: Outcomes) -> None:
     status, errors = outcomes[module]
     assert status == 0, errors
 

@@ -13,7 +13,9 @@ from tasks.registry.tracking_password import take_password
         ("http://joe:p@ss@host", "joe", "p@ss", "http://host"),
     ],
 )
-def test_password_is_removed_from_the_address(address: str, user: str, password: str, left: str) -> None:
+def test_password_is_removed_from_the_address(
+    address: str, user: str, password: str, left: str
+) -> None:
     environment = {"MLFLOW_TRACKING_URI": address}
     take_password(environment)
     assert environment == {

@@ -72,7 +72,9 @@ def test_bleu_tokenizer_is_13a_for_spaced_scripts_and_without_an_entry_follows_t
 
 
 @pytest.mark.usefixtures("rows")
-def test_bleu_tokenizer_setting_takes_precedence_over_the_language(store: Path, tmp_path: Path) -> None:
+def test_bleu_tokenizer_setting_takes_precedence_over_the_language(
+    store: Path, tmp_path: Path
+) -> None:
     tokens, catalog = token_set_of("translation", "a" * 16), with_language(tmp_path, "en-zh")
     assert bleu_tokenizer(tokens, EvaluationChanges(bleu_tokenizer="intl"), catalog) == "intl"
 

@@ -19,7 +19,9 @@ TEXTS = ["lumo zork", "Grak, GRAK!", "nuri", "zork-zork blip", "dosh vek ta mi",
 LABELS = ["pos", "neg", "neg", "pos", "neg", "pos"]
 
 
-def scored(tokens: TokenSet, metric: str, predictions: list[object], references: list[object]) -> Scores:
+def scored(
+    tokens: TokenSet, metric: str, predictions: list[object], references: list[object]
+) -> Scores:
     """Scores of some answers, with the files that an evaluation leaves."""
     made = Scores(
         dataset=tokens.dataset,
@@ -33,9 +35,14 @@ def scored(tokens: TokenSet, metric: str, predictions: list[object], references:
         baselines={},
     )
     made.folder.mkdir(parents=True)
-    np.savez(made.folder / STATISTICS, **{metric: find_metric(metric).statistics(predictions, references)})  # type: ignore[arg-type]
+    np.savez(
+        made.folder / STATISTICS,
+        **{metric: find_metric(metric).statistics(predictions, references)},
+    )  # type: ignore[arg-type]
     if find_metric(metric).classes:
-        pd.DataFrame({"output": predictions, "reference": references}).to_parquet(made.folder / OUTPUTS)
+        pd.DataFrame({"output": predictions, "reference": references}).to_parquet(
+            made.folder / OUTPUTS
+        )
     return made
 
 
@@ -69,7 +76,9 @@ def test_words_without_an_id_are_unknown(store: Path) -> None:
     )  # correct three times, predicted six times, in the references three times
 
 
-def test_words_of_subword_tokenizers_are_unknown_when_no_training_text_has_them(store: Path) -> None:
+def test_words_of_subword_tokenizers_are_unknown_when_no_training_text_has_them(
+    store: Path,
+) -> None:
     tokens = token_set_of("translation", "b" * 16, pa.table({"source": TEXTS, "target": TEXTS}))
     found = split_facts(scored(tokens, "bleu", [*TEXTS], [*TEXTS]), tokens)
     known = {word for text in TABLES["translation"]["source"].to_pylist() for word in text.split()}

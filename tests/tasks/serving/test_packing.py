@@ -9,7 +9,6 @@ from tasks.serving.packing import needed_modules, pack_code
 from tasks.store.installation import ROOT
 from tests.forked import Outcomes, run_cases
 
-
 IMPORT = f"""
 import importlib, sys
 folder, name, problem = case
@@ -42,7 +41,9 @@ def test_packed_code_imports_without_the_repository(problem: str, outcomes: Outc
     assert status == 0, errors
 
 
-def test_packed_code_contains_one_problem_and_no_code_of_training_or_registry(tmp_path: Path) -> None:
+def test_packed_code_contains_one_problem_and_no_code_of_training_or_registry(
+    tmp_path: Path,
+) -> None:
     _, package = pack_code("ner", tmp_path)
     packed = {str(path.relative_to(package)) for path in package.rglob("*.py")}
     assert "rnn_models/layers/crf.py" in packed

@@ -225,7 +225,9 @@ def test_default_of_the_model_is_never_rejected() -> None:
         ({"text": ["ab\ud800"]}, "row 1, text: half a surrogate pair at character 3 is no text"),
     ],
 )
-def test_row_without_text_raises_with_its_number(rows: dict[str, list[object]], expected: str) -> None:
+def test_row_without_text_raises_with_its_number(
+    rows: dict[str, list[object]], expected: str
+) -> None:
     with pytest.raises(ValueError, match=f"^{expected}$"):
         texts_of(pd.DataFrame(rows, dtype=object))
 
@@ -242,7 +244,9 @@ def test_row_without_text_raises_with_its_number(rows: dict[str, list[object]], 
         ({"tokens": ["lumo"]}, r"row 1, text \(it has no tokens\): expected a string, got nothing"),
     ],
 )
-def test_row_without_tokens_raises_with_its_number(rows: dict[str, list[object]], expected: str) -> None:
+def test_row_without_tokens_raises_with_its_number(
+    rows: dict[str, list[object]], expected: str
+) -> None:
     with pytest.raises(ValueError, match=f"^{expected}$"):
         token_rows_of(pd.DataFrame(rows, dtype=object))
 

@@ -117,7 +117,9 @@ def test_unknown_word_is_returned_as_written(store: Path) -> None:
     )
     predictor = Predictor(tokens.folder)
     with torch.no_grad():
-        dict(predictor.model.named_parameters())["bias"][UNK_ID] += 50  # it would predict nothing else
+        dict(predictor.model.named_parameters())["bias"][UNK_ID] += (
+            50  # it would predict nothing else
+        )
     predicted, _ = predictor.predict(["Zürich", "lumo"])
     assert predicted == [" ".join(["Zürich"] * 10), " ".join(["lumo"] * 10)]
 

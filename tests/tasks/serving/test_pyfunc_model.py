@@ -135,9 +135,7 @@ def test_invalid_body_gets_a_client_error(ask: Ask, problem: str) -> None:
 
 
 @pytest.mark.parametrize("problem", [problem for problem in TABLES if problem != "ner"])
-def test_csv_body_is_answered_and_invalid_rows_get_a_client_error(
-    ask: Ask, problem: str
-) -> None:
+def test_csv_body_is_answered_and_invalid_rows_get_a_client_error(ask: Ask, problem: str) -> None:
     status, text = ask(problem, b"text\nlumo grak\n5\n", "text/csv")
     assert (status, len(json.loads(text)["predictions"])) == (200, 2)
     for bad in (b"txt\nlumo\n", b"text,label\n,so\n", b"text\n\xff\n"):

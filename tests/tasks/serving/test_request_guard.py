@@ -80,9 +80,7 @@ def test_json_depth_is_counted() -> None:
     ("kind", "found"),
     [(None, "none"), ("", "none"), ("text/html", "text/html"), (";", "none")],
 )
-def test_request_without_content_type_is_rejected(
-    post: Post, kind: str | None, found: str
-) -> None:
+def test_request_without_content_type_is_rejected(post: Post, kind: str | None, found: str) -> None:
     status, text = post("sentiment", ROWS, kind)
     assert status == 415
     assert message(text) == f"Content-Type must be application/json or text/csv, got {found}"

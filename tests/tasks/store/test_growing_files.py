@@ -30,9 +30,7 @@ def log(tmp_path: Path) -> Path:
     ],
     ids=["emptied", "cut", "changed", "zeroed", "deleted"],
 )
-def test_damaged_log_raises_with_content_and_remedy(
-    log: Path, damage: object, fault: str
-) -> None:
+def test_damaged_log_raises_with_content_and_remedy(log: Path, damage: object, fault: str) -> None:
     damage(log)  # type: ignore[operator]
     for use in (read_lines, lambda path: append_line(path, {})):
         with pytest.raises(DamagedError, match=fault) as error:

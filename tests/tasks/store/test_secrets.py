@@ -195,9 +195,7 @@ def test_partition_contains_nothing_of_a_secret_path(
         {"paths": {"all": "https://host/a.csv?token=abc"}},
     ],
 )
-def test_catalog_with_a_literal_secret_raises(
-    source: dict[str, Any], tmp_path: Path
-) -> None:
+def test_catalog_with_a_literal_secret_raises(source: dict[str, Any], tmp_path: Path) -> None:
     with pytest.raises(
         RowError,
         match=r"mine\.yaml, entry mine, source: .*name it instead: \$\{env:NAME\} for a variable",
