@@ -122,6 +122,7 @@ class Problem:
 @cache
 def problem_names() -> list[str]:
     """List the names of all problems: the modules of ``rnn_models/problems``."""
+    # Found by listing: a new problem is one file, registered nowhere.
     return sorted(module.name for module in pkgutil.iter_modules(problems.__path__))
 
 
@@ -133,5 +134,6 @@ def find_problem(name: str) -> Problem:
     """
     if name not in problem_names():
         raise ValueError(f"there is no problem {name!r}: {nearest(name, problem_names())}")
+    # On demand: every problem imports this module, so this one cannot import them.
     found: Problem = importlib.import_module(f"{problems.__name__}.{name}").PROBLEM
     return found

@@ -246,6 +246,7 @@ class TrainSettings:
     def __post_init__(self) -> None:
         for declared in fields(self):
             check_setting(declared, getattr(self, declared.name))
+        # The backward direction starts at the end of a text, which a window does not reach.
         if self.bptt_window and self.bidirectional:
             raise ValueError(
                 "bptt_window cuts what is read in one direction, a backward direction has no state "

@@ -1,1 +1,1 @@
-"""What is checked; ``python -m tests`` checks all of it."""
+"""All tests; ``python -m tests`` runs them with all other checks."""

@@ -64,7 +64,7 @@ def run(name: str, command: list[str]) -> int:
 
 
 def follow(process: subprocess.Popen[bytes], output: int) -> int:
-    """Print what a process has written to a file and goes on writing, until it ends."""
+    """Print what a process writes to a file, until it ends."""
     position = 0
     while True:
         is_over = process.poll() is not None

@@ -1,4 +1,4 @@
-"""What the tests share: a store of their own, no network, and rows in a language of our making."""
+"""Shared fixtures: a separate store, no network, and rows in a made-up language."""
 
 import atexit
 import gc
@@ -24,10 +24,11 @@ os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
 # Programs that the tests start would compile thousands of modules each time.
 sys.dont_write_bytecode = False
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
-# As commands do: refrain/garbage_collection.py says why.
+# As commands do: refrain/garbage_collection.py has the reason.
 gc.set_threshold(50_000)
 atexit.register(gc.freeze)
-os.environ["GOMP_SPINCOUNT"] = "2000"  # before torch is imported; refrain/environment.py says why
+# Before torch is imported; refrain/environment.py has the reason.
+os.environ["GOMP_SPINCOUNT"] = "2000"
 
 # Modules whose tests start programs of ours.
 PROGRAMS = (
@@ -101,9 +102,9 @@ ENTRY: dict[str, object] = {
 
 
 def made_reviews(num: int, seed: int) -> list[tuple[str, str]]:
-    """Texts with a good word and a bad one, the later of which is the label.
+    """Texts with a positive and a negative word, the later of which is the label.
 
-    Plain words stand around both, so neither a bag of words nor n-grams know anything.
+    Neutral words surround both, so neither a bag of words nor n-grams can predict it.
     """
     chance = random.Random(seed)
     rows = []
@@ -159,7 +160,7 @@ def write_ratings(path: Path, num: int = 300, seed: int = 0) -> None:
 
 
 def write_tunes(path: Path, num: int = 200, seed: int = 0) -> None:
-    """Write tunes of four bars in one of two meters, which says what their bars are made of."""
+    """Write tunes of four bars in one of two meters, each with its own bars."""
     chance, tunes = random.Random(seed), []
     for i in range(num):
         meter, parts = (("6/8", ("GAB", "d2B", "AGA", "B3")), ("2/4", ("GA", "B2", "dB", "AG")))[
@@ -228,7 +229,7 @@ def engine() -> Iterator[None]:
 
 @pytest.fixture
 def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty store of the test's own."""
+    """A separate empty store for the test."""
     home = tmp_path / "store"
     monkeypatch.setenv("REFRAIN_HOME", str(home))
     return home

@@ -21,7 +21,7 @@ START_SECONDS = 60
 
 @dataclass(frozen=True)
 class Server:
-    """Where a server listens, and a user who may log in with a password."""
+    """The address of a server, and a user who may log in with a password."""
 
     port: int
     user: str
@@ -91,10 +91,10 @@ def find_postgres(cache: Path) -> Path:
     try:
         return fetch_postgres(cache)
     except subprocess.CalledProcessError as error:
-        said = (error.stderr or b"").decode(errors="replace").strip().splitlines()[-1:]
+        output = (error.stderr or b"").decode(errors="replace").strip().splitlines()[-1:]
         raise FileNotFoundError(
             "the tests need a PostgreSQL server, and apt-get gave none "
-            f"({' '.join(said)}). {ADVICE}"
+            f"({' '.join(output)}). {ADVICE}"
         ) from error
 
 
@@ -155,10 +155,10 @@ def _run(*command: str, folder: Path) -> str:
 
 
 def _is_installed(package: str) -> bool:
-    asked = subprocess.run(
+    query = subprocess.run(
         ["dpkg-query", "-W", "-f", "${Status}", package], capture_output=True, text=True
     )
-    return asked.stdout.endswith("installed") and "not-installed" not in asked.stdout
+    return query.stdout.endswith("installed") and "not-installed" not in query.stdout
 
 
 def _version(folder: Path) -> float:
@@ -167,7 +167,7 @@ def _version(folder: Path) -> float:
 
 
 def _server_user() -> str | None:
-    """Who runs the server: it refuses to run as root."""
+    """The operating system's user of the server, which refuses to run as root."""
     if os.geteuid() != 0:
         return None
     known = {entry.pw_name for entry in pwd.getpwall()}
@@ -175,7 +175,7 @@ def _server_user() -> str | None:
 
 
 def _reachable(binaries: Path, folder: Path, user: str | None) -> Path:
-    """Copy what was unpacked, if the user of the server may not enter its folder."""
+    """Copy the unpacked files if the user of the server may not enter their folder."""
     if not user or all(parent.stat().st_mode & 0o001 for parent in (binaries, *binaries.parents)):
         return binaries
     usr = binaries.parents[3]
@@ -184,7 +184,7 @@ def _reachable(binaries: Path, folder: Path, user: str | None) -> Path:
 
 
 def _environment(binaries: Path) -> dict[str, str]:
-    """Nothing of the caller's settings, and the libraries that lie beside unpacked binaries."""
+    """An environment without the caller's settings, with the libraries of unpacked binaries."""
     environ = {name: value for name, value in os.environ.items() if not name.startswith("PG")} | {
         "LC_ALL": "C",
         "TZ": "UTC",
@@ -257,7 +257,7 @@ def _free_port() -> int:
 
 
 def _wait(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
-    """Wait until the server answers; its folder holds a file that says so."""
+    """Wait until the server answers; it writes a file into its folder."""
     status = log.parent / "data/postmaster.pid"
     for _ in range(START_SECONDS * 20):
         assert process.poll() is None, f"postgres ended: {log.read_text()}"

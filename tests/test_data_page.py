@@ -1,4 +1,4 @@
-"""Every command in docs/data.md runs, and its screen has what the page shows."""
+"""Every command in docs/data.md runs, and its output is what the page shows."""
 
 import os
 import re
@@ -72,7 +72,7 @@ def test_every_command_works_and_prints_what_the_page_shows(screens: list[tuple[
     assert missing == []
 
 
-def test_the_entries_of_the_page_name_every_kind_of_source_that_needs_no_network(
+def test_page_has_an_entry_for_every_source_kind_without_network(
     tmp_path: Path,
 ) -> None:
     (tmp_path / "mine.yaml").write_text(entries(), encoding="utf-8")
@@ -81,5 +81,5 @@ def test_the_entries_of_the_page_name_every_kind_of_source_that_needs_no_network
     assert {entry.problem for entry in found.values()} == {"sentiment", "ner", "translation"}
 
 
-def test_the_tables_of_the_page_are_those_of_the_code() -> None:
+def test_tables_of_the_page_match_the_code() -> None:
     assert with_tables(TEXT) == TEXT, "run python -m docs.make_tables"

@@ -28,13 +28,13 @@ def yaml_blocks(mark: str) -> list[str]:
 
 
 @pytest.mark.parametrize("name", DOCUMENTS)
-def test_the_tables_are_made_of_the_measured_figures(name: str) -> None:
+def test_tables_match_the_measured_figures(name: str) -> None:
     text = (ROOT / name).read_text(encoding="utf-8")
     assert text == with_tables(text), "run python -m benchmarks.lib.figures"
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_the_reference_is_made_of_the_code(page: str) -> None:
+def test_reference_matches_the_code(page: str) -> None:
     found = (DOCS / page).read_text(encoding="utf-8")
     assert found == PAGES[page](), "run python -m docs.make_reference"
 
@@ -61,14 +61,14 @@ def test_the_site_builds_without_a_broken_link(tmp_path: Path) -> None:
     assert (ROOT / "build" / "site" / "reference" / "python" / "index.html").exists()
 
 
-def test_every_page_of_the_site_is_in_its_navigation() -> None:
+def test_every_page_of_the_site_is_in_the_navigation() -> None:
     config = (ROOT / "zensical.toml").read_text(encoding="utf-8")
     pages = {page.relative_to(DOCS).as_posix() for page in DOCS.rglob("*.md")}
     expected = {page for page in pages if not re.match(r"decisions/\d", page)}
     assert set(re.findall(r'= "([\w/-]+\.md)"', config)) == expected
 
 
-def test_every_dataset_of_the_catalog_is_on_its_page() -> None:
+def test_every_dataset_of_the_catalog_is_on_the_catalog_page() -> None:
     page = (DOCS / "reference" / "datasets.md").read_text(encoding="utf-8")
     assert [name for name in read_catalog() if f"`{name}`" not in page] == []
 
@@ -115,9 +115,7 @@ def test_decisions_are_numbered_dated_and_listed() -> None:
 
 
 @pytest.mark.parametrize("block", yaml_blocks("problem:"))
-def test_every_catalog_entry_in_a_page_is_read_without_complaint(
-    block: str, tmp_path: Path
-) -> None:
+def test_every_catalog_entry_in_a_page_is_valid(block: str, tmp_path: Path) -> None:
     (tmp_path / "mine.yaml").write_text(block, encoding="utf-8")
     assert read_catalog(tmp_path / "mine.yaml")
 

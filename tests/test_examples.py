@@ -1,4 +1,4 @@
-"""Every program in examples/ runs and prints what it announces."""
+"""Every program in examples/ runs and prints its expected output."""
 
 import os
 import re
@@ -22,7 +22,7 @@ def test_every_example_has_an_expected_output() -> None:
 
 
 @pytest.mark.parametrize("name", EXPECTED)
-def test_an_example_prints_its_result(name: str, tmp_path: Path) -> None:
+def test_example_prints_its_expected_output(name: str, tmp_path: Path) -> None:
     environment = os.environ | {"PYTHONPATH": str(ROOT), "TMPDIR": str(tmp_path)}
     done = subprocess.run(
         [sys.executable, ROOT / "examples" / f"{name}.py"],

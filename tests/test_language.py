@@ -30,27 +30,27 @@ def banned_in(text: str) -> list[str]:
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
-def test_a_document_uses_plain_words(path: Path) -> None:
+def test_document_uses_plain_words(path: Path) -> None:
     assert banned_in(path.read_text()) == []
 
 
 @pytest.mark.parametrize("name", sorted(COMMANDS.commands))  # type: ignore[attr-defined]
-def test_the_help_of_a_command_uses_plain_words(name: str) -> None:
+def test_help_of_every_command_uses_plain_words(name: str) -> None:
     text = help_of(COMMANDS.commands[name])  # type: ignore[attr-defined]
     assert text
     assert banned_in(text) == []
 
 
-def test_the_help_of_refrain_uses_plain_words() -> None:
+def test_help_of_refrain_uses_plain_words() -> None:
     assert banned_in(help_of(COMMANDS)) == []
 
 
 @pytest.mark.parametrize(("name", "about"), setting_names().items())
-def test_the_description_of_a_setting_uses_plain_words(name: str, about: str) -> None:
+def test_description_of_every_setting_uses_plain_words(name: str, about: str) -> None:
     assert banned_in(about) == []
 
 
-def test_a_banned_word_is_found() -> None:
+def test_banned_word_is_found() -> None:
     plain = [word for word in WORDS if word.replace(" ", "").isalpha()]
     assert plain
     assert banned_in(f"The {plain[0]}, and {plain[-1].upper()}.") == [plain[0], plain[-1].upper()]

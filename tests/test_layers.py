@@ -86,7 +86,7 @@ def _names(node: ast.Import | ast.ImportFrom) -> list[str]:
     return [(node.module or "").split(".")[0]]
 
 
-def test_each_folder_imports_only_the_libraries_that_it_may() -> None:
+def test_each_folder_imports_only_its_permitted_libraries() -> None:
     """Check the libraries; the layers are contracts of import-linter in pyproject.toml."""
     stdlib = set(sys.stdlib_module_names)
     wrong = {
@@ -114,7 +114,7 @@ def test_only_heavy_libraries_are_imported_inside_functions_below_the_command_li
     assert wrong == []
 
 
-def test_an_init_file_holds_a_docstring_and_nothing_else() -> None:
+def test_init_files_contain_only_a_docstring() -> None:
     files = [path for path in MODULES if path.name == "__init__.py"]
     wrong = [str(p) for p in files if [type(node) for node in tree(p).body] != [ast.Expr]]
     assert wrong == []
@@ -125,5 +125,5 @@ def test_no_module_has_more_than_300_lines() -> None:
     assert {path: length for path, length in lengths.items() if length > 300} == {}
 
 
-def test_no_weights_are_read_that_could_run_code() -> None:
+def test_no_weights_are_loaded_that_could_run_code() -> None:
     assert [str(path) for path in MODULES if "torch.load" in (ROOT / path).read_text()] == []

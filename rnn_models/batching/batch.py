@@ -51,6 +51,7 @@ class Ragged:
     def select(self, indices: NDArray[np.int64]) -> "Ragged":
         """Keep some rows, in the order of their indices."""
         parts = [self.ids[self.offsets[i] : self.offsets[i + 1]] for i in indices]
+        # The empty slice keeps the type of the ids, also where no row is kept.
         return Ragged(
             np.concatenate([self.ids[:0], *parts]), np.cumsum([0, *map(len, parts)], dtype=np.int64)
         )

@@ -50,11 +50,13 @@ class Streams(Sequence[Window]):
         steps = np.arange(max(1, self.lengths[index].max()))
         positions = self.starts[index][:, None] + steps  # (B, W)
         is_real = steps < self.lengths[index][:, None]
+        # An index that exists: the value at padding is replaced below.
         positions = np.where(is_real, positions, 0)
         inputs, targets = (
             np.where(is_real, ids[positions], PAD_ID).astype(np.int64)
             for ids in (self.inputs, self.targets)
         )
+        # Copies: from_numpy shares memory, and the plan of the epoch is read again after a resume.
         return Window(
             inputs=torch.from_numpy(inputs),
             targets=torch.from_numpy(targets),

@@ -79,6 +79,7 @@ def beam_search(
     """
     found: list[list[Hypothesis]] = [[] for _ in range(len(max_lengths))]
     beams = Beams.start(len(max_lengths), width, max_lengths.device)
+    # Once for the whole batch: the divisor of a length must not depend on what else is in it.
     divisors = powers(max_lengths, length_penalty)
     rows = Rows(beams.ids[:, 0, 0], beams.live_indices(), beams.sequences)
     # Finished beams take no step: the batch shrinks as texts end.
@@ -172,9 +173,8 @@ class Beams:
         """
         num, width = self.totals.shape
         totals = values.new_full((num * width, values.shape[1]), NEVER)
-        totals[:, 0] = (
-            self.totals.flatten()
-        )  # a finished beam goes on as itself, one that is none stays none
+        # A finished beam continues as itself, and an unused one stays unused.
+        totals[:, 0] = self.totals.flatten()
         totals[indices] = values + self.totals.flatten()[indices, None]
         added = tokens.new_full(totals.shape, PAD_ID)
         added[indices] = tokens

@@ -44,9 +44,8 @@ def decode_with_feeding(
     """
     *hidden, fed = state
     from_inputs, from_hidden, _, _ = cell.parameters()
-    added = linear(
-        tokens.transpose(0, 1), from_inputs[:, : tokens.shape[2]], gate_bias(cell)
-    )  # (U, B, G * H)
+    # (U, B, G * H)
+    added = linear(tokens.transpose(0, 1), from_inputs[:, : tokens.shape[2]], gate_bias(cell))
     kept_hidden = dropout(torch.ones_like(hidden[0])[:, None])  # (B, 1, H): one mask for all steps
     kept = dropout(torch.ones_like(fed)[:, None])
     # The written-out gradient covers an LSTM with inner products in one precision; under autocast
@@ -64,9 +63,8 @@ def decode_with_feeding(
     probabilities = []
     for token in added.unbind(0):
         states = step(token, fed, states)
-        attentional, looked = attention(
-            states[0][:, None] * kept_hidden, memory
-        )  # (B, 1, O), (B, 1, T)
+        # (B, 1, O), (B, 1, T)
+        attentional, looked = attention(states[0][:, None] * kept_hidden, memory)
         attentional = attentional * kept
         fed = attentional[:, 0]
         attended.append(attentional)

@@ -23,9 +23,10 @@ def label_probabilities(model: Any, examples: Examples) -> NDArray[np.float32]:
     """
 
     def compute(batch: Batch) -> NDArray[np.float32]:
+        # (B, K)
         table: NDArray[np.float32] = (
             model(batch.source, batch.source_lengths).softmax(1).float().cpu().numpy()
-        )  # (B, K)
+        )
         return table
 
     return np.array(map_batches(compute, model, examples))

@@ -85,8 +85,10 @@ def probabilities_of(logits: Tensor, sampling: Sampling) -> Tensor:
         scaled = torch.full_like(scaled, float("-inf")).scatter(1, ids, highest)
     probabilities = scaled.softmax(1)
     if sampling.top_p < 1:
+        # A stable sort: equal probabilities would otherwise be ordered by chance.
         ordered, ids = probabilities.sort(dim=1, descending=True, stable=True)
         before = torch.nn.functional.pad(ordered.cumsum(1)[:, :-1], (1, 0))
+        # By the sum before an id: the one that crosses p belongs to the set that reaches it.
         is_kept = before < sampling.top_p
         is_kept[:, 0] = True  # the likeliest id stays even with top_p 0
         kept = torch.zeros_like(probabilities).scatter(1, ids, ordered * is_kept)
@@ -140,6 +142,7 @@ def sample(
     """
     chances = torch.from_numpy(chances_of(rows, sampling)).to(logits.device)
     ids = torch.full(chances.shape, PAD_ID, device=logits.device)
+    # In float64, like the random numbers: a thousand costs add up without losing digits.
     losses = chances.new_zeros(len(rows))
     never = torch.tensor(FORBIDDEN, device=logits.device)
     live = torch.arange(len(rows), device=logits.device)

@@ -38,9 +38,8 @@ def highest(logits: Tensor, num: int) -> tuple[Tensor, Tensor]:
     num_stretches = num_ids // STRETCH
     if num_stretches <= num:
         return logits.topk(min(num, num_ids), dim=1)
-    stretches = logits[:, : num_stretches * STRETCH].view(
-        -1, num_stretches, STRETCH
-    )  # (R, N, STRETCH)
+    # (R, N, STRETCH)
+    stretches = logits[:, : num_stretches * STRETCH].view(-1, num_stretches, STRETCH)
     chosen = stretches.amax(2).topk(num, dim=1).indices
     inside = stretches.gather(1, chosen[:, :, None].expand(-1, -1, STRETCH)).flatten(1)
     values, positions = torch.cat([inside, logits[:, num_stretches * STRETCH :]], dim=1).topk(

@@ -60,6 +60,7 @@ def probe(
         num_steps: Optimizer updates, at most; a shorter training ends with its last.
         vectors: Word vectors to start the source embedding from.
     """
+    # A probe seeds the global generators at each step, and the training after it must not notice.
     with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
         training = Training(problem, sizes, settings, vectors)
         batch = long_batch(training, train)

@@ -97,9 +97,11 @@ def _classified(
     from sklearn.feature_extraction.text import TfidfTransformer
     from sklearn.svm import LinearSVC
 
+    # A linear classifier needs two classes.
     if len(np.unique(labels)) == 1:
         return np.full(others.shape[0], labels[0])
     weigh = TfidfTransformer(sublinear_tf=True)
+    # The solver visits rows in random order; with a fixed seed the baseline is the same every time.
     model = LinearSVC(C=penalty, random_state=0).fit(weigh.fit_transform(known), labels)
     return np.asarray(model.predict(weigh.transform(others)))
 
@@ -271,6 +273,7 @@ def find_baseline(name: str) -> Baseline:
     """
     if name in BASELINES:
         return BASELINES[name]
+    # Last, since it imports every problem.
     problems = map(find_problem, problem_names())
     own = {baseline.name: baseline for problem in problems for baseline in problem.own_baselines}
     if name not in own:

@@ -70,6 +70,7 @@ def measure(
     """
     num = len(statistics)
     random = np.random.default_rng(seed)
+    # How often each row is drawn, and not which: a resample is then one row of a matrix product.
     drawn = random.multinomial(num, np.full(num, 1 / num), size=num_resamples)  # (R, N)
     low, high = np.percentile(metric.score(drawn @ statistics), [2.5, 97.5])
     return Score(metric.total(statistics), float(low), float(high), metric.signature())

@@ -39,6 +39,7 @@ def _share(sums: Statistics) -> Statistics:
 
 def _class_rows(hypotheses: Sequence[str], references: Sequence[str]) -> Statistics:
     """Count hits, predictions and references of each class, (N, 3 * classes)."""
+    # Of both sides: a class that is only predicted has false positives, which lower the mean.
     names = np.unique([*references, *hypotheses])
     predicted = np.asarray(hypotheses)[:, None] == names
     expected = np.asarray(references)[:, None] == names
@@ -63,6 +64,7 @@ def label_classes(hypotheses: Sequence[str], references: Sequence[str]) -> dict[
 def _macro_f1(sums: Statistics) -> Statistics:
     hits, predicted, expected = np.split(sums, 3, axis=1)  # (R, classes) each
     per_class = 2 * hits / np.maximum(predicted + expected, 1)
+    # A resample may lack a class on both sides: it has no F1 then, and the mean leaves it out.
     is_present = predicted + expected > 0
     scores: Statistics = 100 * (per_class * is_present).sum(1) / is_present.sum(1)
     return scores
@@ -76,6 +78,7 @@ def spans(rows: Sequence[Sequence[str]]) -> tuple[NDArray[np.int64], NDArray[np.
         stops (exclusive; 0 if none starts), and the number of its row.
     """
     row_of = np.repeat(np.arange(len(rows)), [len(row) for row in rows])
+    # One more tag, so that slices shifted by one exist for no tokens too.
     tags = np.asarray([tag for row in rows for tag in row] + ["O"])
     prefix = tags.astype("U1")
     kind = np.asarray([tag[2:] for tag in tags])
@@ -153,6 +156,7 @@ def span_classes(
 
 def f1(sums: Statistics) -> Statistics:
     """Compute F1 in percent of (R, 3): right, predicted and reference ones."""
+    # 2 PR / (P + R) with P and R as counts; without any entity on either side it is 0.
     return 200 * sums[:, 0] / np.maximum(sums[:, 1] + sums[:, 2], 1)
 
 
@@ -173,6 +177,7 @@ def _nats_rows(hypotheses: Sequence[NDArray[np.float32]], references: Sequence[s
     rows = []
     for nats, text in zip(hypotheses, references, strict=True):
         num_blocks = max(1, round(len(nats) / BLOCK_TOKENS)) if len(hypotheses) < FEW_TEXTS else 1
+        # A block has no text of its own: it gets its share of the characters, end included.
         per_token = (len(text) + 1) / len(nats)
         blocks = np.array_split(nats.astype(np.float64), num_blocks)
         rows += [(block.sum(), len(block), len(block) * per_token) for block in blocks]
@@ -247,6 +252,7 @@ def find_metric(name: str, *, tokenizer: str = "") -> Metric:
         return text_metric(name, METRICS[name].title, partial(bleu_metric, tokenizer), bleu_scores)
     if name in METRICS:
         return METRICS[name]
+    # Last, since it imports every problem.
     problems = map(find_problem, problem_names())
     own = {metric.name: metric for problem in problems for metric in problem.own_metrics}
     if name not in own:

@@ -38,9 +38,8 @@ def ngram_negative_log_likelihoods(
     is_train = np.arange(len(targets)) < len(sides[0][0])
     # Order 0: every id that can be a target is equally likely.
     probability = np.full(len(targets), 1 / (num_ids - len(NOT_TARGETS)))
-    context = np.zeros(
-        len(targets), dtype=np.int64
-    )  # contexts by number, so that no key outgrows 64 bits
+    # Contexts by number, so that no key outgrows 64 bits
+    context = np.zeros(len(targets), dtype=np.int64)
     for length in range(order):
         if length:
             context = _numbered(context * num_ids + before[length - 1])

@@ -191,9 +191,10 @@ def compare_classes(
     """
     if not ours:
         return []
+    # (N, K * 3)
     rows, others = (
         np.concatenate([kind[name] for name in ours], axis=1) for kind in (ours, theirs)
-    )  # (N, K * 3)
+    )
     before = _class_scores(others.sum(0)[None])[0]
     after = _class_scores(rows.sum(0)[None])[0]
     falls = np.zeros(len(ours))
@@ -258,6 +259,7 @@ def drawn_sums(rows: Statistics, num_resamples: int, seed: int) -> Iterator[Stat
 def _swapped_sums(change: Statistics, num_resamples: int, seed: int) -> Iterator[Statistics]:
     """Yield sums (r, S) of rows (N, S), each included with probability 0.5."""
     random = np.random.default_rng(seed)
+    # Examples with equal statistics change nothing when they are swapped.
     change = change[change.any(1)]
     kinds, counts = _kinds_of(change)
     if FEW * len(kinds) < len(change):

@@ -16,9 +16,8 @@ if TYPE_CHECKING:
 
 NUM_BITS = 20
 NUM_FEATURES = 2**NUM_BITS
-MULTIPLIER = np.uint64(
-    0x9E3779B97F4A7C15
-)  # 2 ** 64 over the golden ratio: Knuth's multiplicative hash
+# 2 ** 64 over the golden ratio: Knuth's multiplicative hash
+MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)
 
 
 def character_ids(texts: Sequence[str], most: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -57,12 +56,16 @@ def ngram_counts(
     columns = []
     hashed = np.zeros(len(ids), dtype=np.uint64)
     for order in range(1, max(orders) + 1):
+        # From the hash of the shorter n-gram, so each order is one pass. The order is added, or
+        # runs of id 0 would have the same hash in all orders.
         hashed = (
             hashed[: len(ids) - order + 1] + ids[order - 1 :].astype(np.uint64) + np.uint64(order)
         ) * MULTIPLIER
         is_whole = left[: len(hashed)] >= order  # an n-gram ends where its text does
         if order in orders:
             rows.append(row_of[: len(hashed)][is_whole])
+            # The high bits: a product carries upwards only, so the low ones depend on few bits of
+            # the ids.
             columns.append((hashed[is_whole] >> np.uint64(64 - NUM_BITS)).astype(np.int32))
     found = np.concatenate(rows), np.concatenate(columns)
     shape = (len(lengths), NUM_FEATURES)

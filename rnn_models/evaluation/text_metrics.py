@@ -182,9 +182,8 @@ def chrf_scores(sums: Statistics) -> Statistics:
     Origin:
         Popovic (2015), with the orders that both sides have, as sacreBLEU does by default.
     """
-    predicted, references, right = np.moveaxis(
-        sums.reshape(len(sums), -1, 3), 2, 0
-    )  # (R, orders) each
+    # (R, orders) each
+    predicted, references, right = np.moveaxis(sums.reshape(len(sums), -1, 3), 2, 0)
     is_there = (predicted > 0) & (references > 0)
     num = np.maximum(is_there.sum(1), 1)
     precision, recall = (

@@ -110,6 +110,8 @@ class Attention(nn.Module):
     def look(self, queries: Tensor, memory: Memory) -> Tensor:
         """Compute attention probabilities (B, U, T) of queries (B, U, Q)."""
         if not self.is_product:
+            # The nonlinearity stands between query and key, so no product of matrices covers all
+            # pairs of steps.
             hidden = torch.tanh(
                 self.query(queries)[:, :, None] + memory.keys[:, None]
             )  # (B, U, T, Q)

@@ -31,10 +31,13 @@ class CharacterLSTM(nn.Module):
     def forward(self, x: Tensor, lengths: Tensor) -> Tensor:
         """Encode characters ``x`` (F, C, E) as (F, 2 * H)."""
         mirrored = gather_steps(x, reversal(lengths, x.shape[1]))
+        # (F, C, 2 * H)
         states = torch.cat(
             [run_recurrence(self.ahead, x, ())[0], run_recurrence(self.back, mirrored, ())[0]],
             dim=2,
-        )  # (F, C, 2 * H)
+        )
+        # One index for both halves: the backward half is mirrored, so its last step is at the first
+        # character.
         return gather_steps(states, lengths[:, None] - 1).squeeze(1)
 
 

@@ -49,6 +49,7 @@ class CRF(nn.Module):
         self.transitions = nn.Parameter(torch.zeros(num_tags, num_tags))
         self.start = nn.Parameter(torch.zeros(num_tags))
         self.end = nn.Parameter(torch.zeros(num_tags))
+        # Not persistent: they follow from the tags, so a file of weights need not have them.
         self.register_buffer("is_forbidden", ~allowed, persistent=False)
         self.register_buffer("is_forbidden_start", ~allowed_start, persistent=False)
         self.register_buffer("is_forbidden_end", ~allowed_end, persistent=False)
@@ -87,6 +88,7 @@ class CRF(nn.Module):
     def _log_sum(
         self, emissions: Tensor, lengths: Tensor, steps: tuple[Tensor, Tensor, Tensor]
     ) -> Tensor:
+        # Without FORBIDDEN, which would make every spread of scores too wide for scaled sums.
         weights = [self.transitions.detach(), self.start.detach(), self.end.detach()]
         every = steps_between(emissions.detach(), lengths, weights, self.mixing)
         if every:
@@ -118,9 +120,8 @@ class CRF(nn.Module):
         # Backwards from the longest end: a shorter sequence keeps its end scores until its own
         # last step.
         for t in range(emissions.shape[1] - 1, 0, -1):
-            grown = torch.logsumexp(
-                transitions + (emissions[:, t] + beta)[:, None], dim=2
-            )  # (B, K)
+            # (B, K)
+            grown = torch.logsumexp(transitions + (emissions[:, t] + beta)[:, None], dim=2)
             beta = torch.where((t < lengths)[:, None], grown, beta)
             betas.append(beta)
         return torch.stack(alphas, dim=1), torch.stack(betas[::-1], dim=1)
@@ -168,8 +169,11 @@ class CRF(nn.Module):
             + emissions[row, after, following]
             + betas[row, after, following]
         )
+        # Nothing follows the end of a sequence or a tag that closes its entity. The index -1 of
+        # such a tag has read another tag's score, which is replaced here.
         longer = longer.masked_fill((stop >= lengths[row]) | (following < 0), NEVER)
         probabilities = (ways + betas[row, stop - 1, last]).exp() - (ways + longer).exp()
+        # Rounding may make the difference of two close numbers negative.
         return probabilities.clamp(0, 1)
 
     def viterbi(self, emissions: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
@@ -183,9 +187,9 @@ class CRF(nn.Module):
         """
         transitions, start, end = self.steps(NEVER)
         backwards = reversal(lengths, emissions.shape[1])
-        first, *others = (
-            emissions.permute(1, 2, 0).contiguous().unbind()
-        )  # (K, B) each: a step is a few tags and many sequences
+        # Tags before sequences: a step has few tags and many sequences, and its maximum over tags
+        # then runs along whole rows.
+        first, *others = emissions.permute(1, 2, 0).contiguous().unbind()  # (K, B) each
         best = [start[:, None] + first]
         moves = transitions[:, :, None]
         for emitted in others:
@@ -195,6 +199,7 @@ class CRF(nn.Module):
         steps = gather_steps(torch.stack(best).permute(2, 0, 1), backwards).unbind(1)  # (B, K) each
         score, tag = (steps[0] + end).max(dim=1)
         path = [tag]
+        # A row for each tag that is reached: the trace reads whole rows, which are contiguous.
         arrivals = transitions.T.contiguous()
         for step in steps[1:]:
             tag = (step + arrivals[tag]).argmax(dim=1)
@@ -214,8 +219,11 @@ class CRF(nn.Module):
         transitions, start, end = self.steps(NEVER)
         num_tags = len(start)
         first = start + emissions[:, 0]
+        # One way to each tag at first. With all ranks filled, each path would be found N times.
         best = first.new_full((*first.shape, num), NEVER)
         best[:, :, 0] = first  # (B, K, N): the N best ways to each tag
+        # At padding each way points to itself, so all traces can start at the last step of the
+        # batch.
         stay = torch.arange(num_tags * num, device=best.device).view(1, num_tags, num)
         pointers = []
         for t in range(1, emissions.shape[1]):

@@ -36,6 +36,7 @@ def mixing_steps(allowed: Tensor, start: Tensor, end: Tensor) -> int:
     for num in range(1, MOST_STEPS + 1):
         if not (reached[start][:, end]).any():
             return 0
+        # As numbers: torch has no product of boolean matrices.
         reached = (reached.float() @ allowed.float()) > 0
         if reached.all():
             return num
@@ -63,10 +64,10 @@ def steps_between(emissions: Tensor, lengths: Tensor, weights: list[Tensor], mix
     )
     spreads = [widths.amax(), *(w.amax() - w.amin() for w in weights)]
     widest, moves, start, end = torch.stack([spread.double() for spread in spreads]).tolist()
+    # K equal terms make a sum larger than each of them by a factor of K.
     step = widest + moves + math.log(emissions.shape[2])
-    if (
-        not mixing or not (2 * mixing + 1) * step + start + end <= MOST_NATS
-    ):  # nor where one is not a number
+    # Written as "not <=": a NaN counts as too far apart.
+    if not mixing or not (2 * mixing + 1) * step + start + end <= MOST_NATS:
         return 0
     return max(1, int(BETWEEN / step)) if step else emissions.shape[1]
 
@@ -113,6 +114,7 @@ class LogPartition(torch.autograd.Function):
         """
         mirrored = reversal(lengths, emissions.shape[1])
         mask = length_mask(lengths, emissions.shape[1])
+        # Zeros at padding: a NaN there would stay NaN even times a mask of 0.
         nats = emissions.double().masked_fill(~mask[:, :, None], 0.0)
         highest = nats.amax(2, keepdim=True)
         moves = transitions.double().exp()
@@ -170,6 +172,8 @@ def both_sums(seen: Tensor, moves: Tensor, edges: Tensor, every: int) -> tuple[T
     # (2, K, K): forward and backward as one batched product per step.
     both = torch.stack([moves, moves.T])
     steps = sums.unbind()
+    # Each step is written where the backward pass reads it: a list of steps would be stacked, which
+    # copies all of them.
     torch.mul(seen[0], edges[:, None], out=steps[0])
     for t, emitted in enumerate(seen.unbind()):
         if t:

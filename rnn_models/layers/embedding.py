@@ -45,6 +45,7 @@ class Embedding(nn.Module):
         super().__init__()
         self.num_ids = num_ids
         width = settings.embedding_size
+        # padding_idx: the row of padding gets no gradient, so it stays at zeros.
         self.table = nn.Embedding(num_ids - num_fixed, width, padding_idx=PAD_ID)
         # A separate parameter: in one table with the others, AdamW's decay would pull these vectors
         # to zero, and each update would pass over all of them.

@@ -31,6 +31,7 @@ def pool(states: Tensor, last: Tensor, mask: Tensor, how: str) -> Tensor:
     mean = (states * real).sum(1) / real.sum(1)
     if how == "mean":
         return mean
+    # -inf and not 0: all real states of a unit may be negative.
     highest = states.masked_fill(~real, float("-inf")).amax(1)
     return highest if how == "max" else torch.cat([mean, highest], dim=1)
 

@@ -126,11 +126,13 @@ class ProjectedCrossEntropy(torch.autograd.Function):
         kind = (
             torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else weight.dtype
         )
+        # Autocast does not reach into a custom function, so the casts are made here.
         x, w, b = (tensor.to(kind) for tensor in given)
         of_states, of_weight, of_bias = (
             torch.zeros_like(tensor) if is_needed else None
             for tensor, is_needed in zip(given, ctx.needs_input_grad[:3], strict=True)
         )
+        # In float32 at least: a sum of thousands of terms in bfloat16 would lose the small ones.
         loss = torch.zeros((), dtype=torch.promote_types(kind, torch.float32), device=states.device)
         plain = torch.zeros_like(loss)
         # One buffer for all chunks: it stays in the cache.
@@ -154,6 +156,7 @@ class ProjectedCrossEntropy(torch.autograd.Function):
         return loss, plain
 
     @staticmethod
+    # The gradients are constants by now: a second derivative would be wrong without an error.
     @torch.autograd.function.once_differentiable
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         """Scale the gradients."""
@@ -181,6 +184,7 @@ def loss_and_gradient(
     logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
     logits -= logits.amax(0)  # the softmax does not change, and no exp overflows
     target = targets[None]
+    # Read before the logits are overwritten by their softmax.
     right = logits.gather(0, target).sum()
     loss = (smoothing - 1) * right
     if smoothing:

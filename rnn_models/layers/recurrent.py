@@ -48,9 +48,12 @@ def recurrence(
     # none of them orthogonal.
     for gate in cell.weight_hh_l0.data.split(hidden_size):
         nn.init.orthogonal_(gate)
+    # Keeps the variance of the inputs, whatever the width of an embedding (Glorot and Bengio,
+    # 2010).
     nn.init.xavier_uniform_(cell.weight_ih_l0)
     nn.init.zeros_(cell.bias_ih_l0)
     nn.init.zeros_(cell.bias_hh_l0)
+    # One of the two biases, which are added up: with both, the forget gate would start at 2.
     if kind == "lstm":  # gates lie in the order input, forget, cell, output
         nn.init.ones_(cell.bias_ih_l0.data[hidden_size : 2 * hidden_size])
     layer: nn.RNNBase = cell
@@ -78,6 +81,7 @@ def run_recurrence(
     Origin:
         Merity, Keskar and Socher (2018), section 2, for the dropped weights.
     """
+    # oneDNN has no LSTM in bfloat16 without AVX-512, and autocast would call it all the same.
     if needs_float32(cell, x):
         with torch.autocast(x.device.type, enabled=False):
             full = tuple(s.float() for s in state)
@@ -85,6 +89,7 @@ def run_recurrence(
                 cell, x.float(), full, weight_dropout=weight_dropout, window=window
             )
     weights: list[Tensor] = list(cell.parameters())
+    # weights[1] is the matrix from hidden state to gates; inputs have dropout of their own.
     if weight_dropout:
         weights[1] = nn.functional.dropout(weights[1], weight_dropout)
     run = KERNELS[cell.mode]
@@ -100,6 +105,7 @@ def run_recurrence(
         # Biases, one layer, no dropout between layers, one direction, batch first.
         out, *carried = run(part, hidden, weights, True, 1, 0.0, cell.training, False, True)
         parts.append(out)
+    # Without windows there is one part: a concatenation would only copy it.
     states = parts[0] if len(parts) == 1 else torch.cat(parts, dim=1)
     return states, tuple(s[0] for s in carried)
 
@@ -172,6 +178,8 @@ class Recurrent(nn.Module):
         sizes = [input_size] + [self.output_size] * (settings.num_layers - 1)
         kind = settings.cell
         directions = range(num_directions)
+        # Layer by layer and forward before backward: each cell draws its weights when it is made,
+        # so the order decides which weights a seed gives.
         make = [
             recurrence(kind, n, self.hidden_size, activation=settings.activation)
             for n in sizes
@@ -207,6 +215,7 @@ class Recurrent(nn.Module):
             return x, gather_steps(x, ends).squeeze(1)
         backwards = reversal(lengths, x.shape[1])
         for layer, (ahead, back) in enumerate(zip(self.forwards, self.backwards, strict=True)):
+            # The input of the first layer has had its dropout in the embedding.
             inputs = x if layer == 0 else self.dropout(x)
             states, _ = self._read(ahead, inputs, ())  # (B, T, H)
             mirrored, _ = self._read(back, gather_steps(inputs, backwards), ())

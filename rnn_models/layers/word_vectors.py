@@ -12,9 +12,8 @@ from rnn_models.layers.embedding import Embedding
 from rnn_models.problem import Sizes
 from rnn_models.settings import TrainSettings
 
-Vectors = tuple[
-    NDArray[np.float32], NDArray[np.bool_]
-]  # (V, E), and (V,) True where a source id has one
+# (V, E), and (V,) True where a source id has one
+Vectors = tuple[NDArray[np.float32], NDArray[np.bool_]]
 
 
 def source_embedding(model: nn.Module, sizes: Sizes) -> Embedding:

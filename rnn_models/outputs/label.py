@@ -23,6 +23,7 @@ def answer(served: ServedModel, request: Request) -> dict[str, list[Any]]:
     """Give the likeliest label, None below the threshold, and the probability of each label."""
     names = served.labels
     table = label_probabilities(served.model, served.examples(request.rows))
+    # A request without rows has a table without columns otherwise.
     table = table.reshape(len(request.rows), len(names))
     scores = table.max(1).tolist()
     labels = [

@@ -92,6 +92,7 @@ class LanguageModel(nn.Module):
         if self.training and self.settings.label_dropout:
             is_label &= torch.rand(read.shape, device=read.device) >= self.settings.label_dropout
         rows, steps = is_label.nonzero(as_tuple=True)
+        # Added to the embedding of <bos>, and only at starts, which most windows do not have.
         if len(rows):
             x = x.index_put(
                 (rows, steps), self.labels(-1 - read[rows, steps]).to(x.dtype), accumulate=True
@@ -162,6 +163,7 @@ def token_nats(model: LanguageModel, examples: Examples) -> list[NDArray[np.floa
     model.eval()
     found: dict[int, NDArray[np.float32]] = {}
     with torch.inference_mode():
+        # One stream: lines of one text are scored in their order, with the state carried.
         if model.settings.joined_texts:
             stream = cut(examples, replace(model.settings, batch_size=1, bptt_window=MAX_STEPS), 0)
             ends = np.cumsum(examples.target.lengths + 1)[:-1]
@@ -184,9 +186,10 @@ def window_nats(model: LanguageModel, windows: Sequence[Window]) -> NDArray[np.f
     for window in windows:
         states, state = model(window.inputs.to(device), state)
         logits = model.project(states)
+        # (B, W)
         per_step = nn.functional.cross_entropy(
             logits.mT, window.targets.to(device), reduction="none"
-        )  # (B, W)
+        )
         nats.append(per_step.float().cpu().numpy())
     return np.concatenate(nats, axis=1)
 
@@ -194,6 +197,8 @@ def window_nats(model: LanguageModel, windows: Sequence[Window]) -> NDArray[np.f
 def predict(model: LanguageModel, batch: Batch) -> list[Output]:
     """Continue the texts that ``target`` begins; a score is the mean probability of a token."""
     read = shifted(batch.target, batch.target_lengths)[0]
+    # Within running text a line follows the end of another line; <bos> stands only at its
+    # beginning.
     is_line = model.settings.joined_texts and not bool(batch.source_lengths.any())
     read[:, 0] = EOS_ID if is_line else start_ids(batch.source, batch.source_lengths)
     logits, state = run_prompts(model, read, batch.target_lengths + 1)

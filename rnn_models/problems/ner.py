@@ -71,11 +71,14 @@ def predict(model: Tagger, batch: Batch) -> list[Output]:
     """Predict the likeliest tag sequences of each example, with their probabilities."""
     lengths = batch.source_lengths
     emissions = model(batch.source, lengths, batch.spelled)
+    # One path needs no ranks at each step.
     if model.settings.num_best == 1:
         tags, scores = (found[:, None] for found in model.crf.viterbi(emissions, lengths))
     else:
         tags, scores = model.crf.best_paths(emissions, lengths, model.settings.num_best)
     log_partition = model.crf.log_partition(emissions, lengths)
+    # The score of a path and the sum over all paths are rounded in different orders, so one path
+    # may seem likelier than all.
     probabilities = (scores - log_partition[:, None]).exp().clamp(max=1)  # (B, N)
     outputs = []
     for row, length, row_probabilities, row_scores in zip(
@@ -85,6 +88,7 @@ def predict(model: Tagger, batch: Batch) -> list[Output]:
         scores.tolist(),
         strict=True,
     ):
+        # Short sequences may have fewer allowed paths than num_best; the rest have no score.
         paths = zip(row, row_probabilities, row_scores, strict=True)
         first, *others = [Output(path[:length], p) for path, p, score in paths if score > NEVER]
         outputs.append(replace(first, others=others))
@@ -101,11 +105,12 @@ def with_confidences(
     """Add the probability of each tag and entity to outputs of the best paths, ``tags`` (B, T)."""
     lengths = batch.source_lengths
     predicted = model.scheme.dataset_tags[tags]  # (B, T), in the tags of the rows
+    # (B, T)
     per_tag = (
         model.scheme.marginals(model.crf.marginals(emissions, lengths))
         .gather(2, predicted[:, :, None])
         .squeeze(2)
-    )  # (B, T)
+    )
     found = find_entities(model.scheme.letters[predicted], lengths)
     per_entity = model.crf.segment_probabilities(emissions, lengths, tags, found, model.goes_on)
     counts = torch.bincount(found[:, 0], minlength=len(batch)).tolist()

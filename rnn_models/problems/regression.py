@@ -56,6 +56,7 @@ def pearson_statistics(hypotheses: Sequence[float], references: Sequence[float])
 def pearson(sums: Statistics) -> Statistics:
     """Compute Pearson's correlation in percent of (R, 6); 0 where one side does not vary."""
     num, x, y, xx, yy, xy = sums.T
+    # Rounding may make a variance negative, and a correlation larger than 1.
     spread = np.maximum(num * xx - x * x, 0) * np.maximum(num * yy - y * y, 0)
     covariance = num * xy - x * y
     found: Statistics = 100 * covariance / np.sqrt(np.where(spread > 0, spread, 1))

@@ -80,6 +80,7 @@ class Translator(nn.Module):
             hidden, self.encoder.output_size, self.attentional, settings.attention
         )
         self.dropout = LockedDropout(settings.dropout)
+        # Apart from a projection, which may be the embedding's matrix and has no bias.
         self.bias = nn.Parameter(torch.zeros(sizes.target))
         if settings.tied_embeddings == "none":
             self.output = nn.Linear(self.attentional, sizes.target, bias=False)
@@ -87,6 +88,8 @@ class Translator(nn.Module):
     def encode(self, source: Tensor, lengths: Tensor) -> tuple[Memory, State]:
         """Give the memory of attention, and the first state: (B, H) each, (B, O) if fed back."""
         states, last = self.encoder(self.source_embedding(source), lengths)
+        # Bahdanau, Cho and Bengio (2015), appendix A.2.2; tanh keeps it in the range of hidden
+        # states.
         first = torch.tanh(self.bridge(last))  # (B, H)
         memory = self.attention.memory(self.dropout(states), length_mask(lengths, source.shape[1]))
         cell_state = [torch.zeros_like(first)] if self.settings.cell == "lstm" else []
@@ -164,6 +167,7 @@ def predict(model: Translator, batch: Batch) -> list[Output]:
     )
     outputs = []
     for i, hypotheses in enumerate(found):
+        # Rounding could lead to a probability above 1.
         first, *others = [
             Output(h.ids, min(1.0, math.exp(h.score)), copied=copies.get((i, n), []))
             for n, h in enumerate(hypotheses)

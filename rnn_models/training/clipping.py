@@ -89,6 +89,8 @@ class Clipper:
 
     def remember(self, norms: Iterable[float]) -> None:
         """Add the norms of earlier steps, without those that are not finite."""
+        # NaN has no place in an order, and infinity would be the largest norm for the rest of a
+        # training.
         self.norms = sorted([*self.norms, *(norm for norm in norms if math.isfinite(norm))])
 
     def __call__(self, parameters: list[nn.Parameter]) -> Clipped:
@@ -112,6 +114,7 @@ class Clipper:
 
 def percentile(ordered: list[float], share: float) -> float:
     """Compute a percentile of sorted numbers, with linear interpolation between two of them."""
+    # As numpy.percentile, which would make an array of all norms at every step.
     position = share / 100 * (len(ordered) - 1)
     below = int(position)
     above = min(below + 1, len(ordered) - 1)

@@ -41,6 +41,8 @@ def gradient_decay(
     if encoder is None:
         return {}
     was_training = model.training
+    # While it is a list, the encoder reads step by step and keeps each hidden state as a tensor of
+    # its own.
     encoder.followed = []
     model.eval()
     for module in model.modules():
@@ -59,6 +61,7 @@ def gradient_decay(
             is_continuation = problem.output.is_continuation
             lengths = batch.target_lengths + 1 if is_continuation else batch.source_lengths
         followed = encoder.followed
+        # grad() and not backward(): the gradients of the weights stay as they are.
         # allow_unused: with pooling "last" no loss depends on states at padding.
         gradients = torch.autograd.grad(
             nats, [state for steps in followed for state in steps], allow_unused=True

@@ -84,6 +84,7 @@ class TrainingHistory:
         """Steps of the unfinished epoch."""
         number = len(self.epochs) + 1
         found = list[TrainingStep]()
+        # From the end: in a long training nearly all steps belong to earlier epochs.
         for step in reversed(self.steps):
             if step.epoch != number:
                 break

@@ -83,6 +83,8 @@ def fit(
         KeyboardInterrupt: If ``is_stopping`` returned True.
     """
     hooks = Hooks(on_step, on_epoch, on_save, is_stopping)
+    # The caller's random numbers must not depend on a training, which seeds the global generators
+    # at each step.
     with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
         training = Training(problem, sizes, settings, vectors)
         if resume:
@@ -110,7 +112,10 @@ def train_epoch(
     """Train for one epoch, or for the rest of one, up to its end or to a limit, and validate."""
     s = training.settings
     number = len(training.history.epochs) + 1
+    # As if the epoch had begun earlier by what it took before an interruption.
     started = time.perf_counter() - training.seconds
+    # Keys and not batches: a resumed epoch skips the steps that are done without making their
+    # batches.
     keys, make_batch = training.plan(train, number)
     num_steps = -(-len(keys) // s.accumulate)
     # max_steps shortens the schedule too: one that never comes down wastes the steps.
@@ -152,6 +157,7 @@ def _validated(
     """Validate the weights at the end of an epoch, averaged where settings say so."""
     steps = training.history.open_steps
     training.averaging.add_epoch()
+    # The average is validated, since it is what is kept.
     with training.averaging.applied():
         loss = mean_loss(training.problem, training.model, validation, training.settings)
         # Logits that are not finite have no best path to decode.
@@ -181,6 +187,7 @@ def add_epoch(training: Training, epoch: Epoch) -> None:
     history = training.history
     history.epochs.append(epoch)
     if history.is_best_last:
+        # Only the best weights are in memory: those of every epoch would be as many models.
         history.weights.clear()
         history.weights.update(training.averaging.weights())
     log.info(
@@ -212,6 +219,7 @@ def reached_limit(training: Training) -> str:
     """Name the limit of steps or minutes that is reached; empty if none is."""
     s = training.settings
     history = training.history
+    # Of all processes of this training: a resumed one has used a part of its limit.
     seconds = sum(epoch.seconds for epoch in history.epochs) + training.seconds
     if s.max_steps and len(history.steps) >= s.max_steps:
         return "max_steps"
@@ -227,6 +235,8 @@ def check_trained(training: Training) -> None:
     best = training.history.best
     rate = training.settings.learning_rate
     advice = f"nothing is kept of it. Lower learning_rate (now {rate:g})"
+    # Here and not at each step: a single step without a finite gradient is skipped and counted,
+    # which is right.
     if not math.isfinite(best.validation_loss):
         raise FloatingPointError(
             f"the training has no epoch with a finite validation loss, so {advice}, and look at "

@@ -24,6 +24,7 @@ def make_optimizer(
     """
     s = settings
     if s.optimizer == "sgd":
+        # Fused: one kernel for all parameters, where the default calls several for each.
         made = torch.optim.SGD(
             parameters,
             lr=s.learning_rate,
@@ -38,6 +39,8 @@ def make_optimizer(
             for p in parameters:
                 made.state[p]["momentum_buffer"] = torch.zeros_like(p)
         return made
+    # AdamW subtracts the decay from the weights. In Adam it is a part of the gradient, so Adam
+    # divides it by the size of past gradients, and often updated weights decay least.
     kind = torch.optim.AdamW if s.optimizer == "adamw" else torch.optim.Adam
     return kind(parameters, lr=s.learning_rate, weight_decay=s.weight_decay, fused=True)
 
@@ -155,6 +158,8 @@ class Averaging:
         if not self.is_on:
             yield
             return
+        # A copy of the weights and not a second model: the training continues with them after the
+        # block.
         own = weights_of(self.model)
         load_weights(self.model, self.weights())
         try:
@@ -171,6 +176,7 @@ class Averaging:
 
     def restore(self, tensors: dict[str, Tensor]) -> None:
         """Restore the tensors that ``tensors`` named."""
+        # Saved tensors are on the CPU; the average is updated beside its parameter.
         devices = {name: p.device for name, p in self.model.named_parameters()}
         epochs: dict[int, dict[str, Tensor]] = {}
         for key, tensor in tensors.items():

@@ -58,6 +58,7 @@ class State:
         rest = {key: value for key, value in self.metadata.items() if key != DIGEST}
         summed = hashlib.sha256(json.dumps(rest, sort_keys=True).encode())
         for name, tensor in sorted(self.tensors.items()):
+            # With name, type and shape: the same bytes under another name are another state.
             summed.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
             content = tensor.reshape(-1).view(torch.uint8)  # NumPy has no bfloat16
             summed.update(content.numpy().data)
@@ -67,6 +68,7 @@ class State:
 def save_training(training: Resumable, path: Path) -> None:
     """Write weights, optimizer, averages, carried state and history; keep the state before."""
     state = _state_of(training)
+    # Written beside the old file and renamed: a crash during the write damages no state.
     partial = path.with_suffix(".partial")
     save_file(state.tensors, partial, metadata=state.metadata | {DIGEST: state.digest()})
     if path.exists():
@@ -87,6 +89,7 @@ def load_training(training: Resumable, path: Path) -> bool:
     training.averaging.restore(state.group("average"))
     carried = state.group("carried")
     training.carried = tuple(carried[str(i)].to(training.device) for i in range(len(carried)))
+    # Not saved: they follow from the settings of the training and from the schedule.
     settings = training.optimizer.state_dict()["param_groups"]
     training.optimizer.load_state_dict(
         {"state": _by_number(state.group("optimizer")), "param_groups": settings}
@@ -126,6 +129,7 @@ def _state_of(training: Resumable) -> State:
             if isinstance(value, Tensor)  # SGD without momentum has None
         },
     }
+    # safetensors refuses tensors that are not contiguous.
     tensors = {
         f"{group}.{name}": tensor.detach().cpu().contiguous()
         for group in GROUPS
@@ -148,6 +152,7 @@ def _valid_states(path: Path) -> Iterator[State]:
         except (SafetensorError, OSError) as error:
             log.warning("%s is damaged (%s): an earlier state is used", each, error)
             continue
+        # safetensors notices a short file, but no flipped bit.
         if state.metadata.get(DIGEST) == state.digest():
             yield state
         else:

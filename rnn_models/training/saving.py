@@ -53,6 +53,8 @@ class Saving:
         self.before()
         started = time.perf_counter()
         save_training(training, self.path)
+        # The interval starts after the write, so a slow disk does not lead to one saving after the
+        # other.
         self.start(len(training.history.steps))
         self.cost_seconds = self.saved - started
 

@@ -42,6 +42,7 @@ class Training:
         settings: TrainSettings,
         vectors: Vectors | None = None,
     ) -> None:
+        # Before the model is built: its initial weights come from the global generator.
         torch.manual_seed(settings.seed)
         self.problem = problem
         self.sizes = sizes
@@ -52,6 +53,8 @@ class Training:
         if vectors:
             start_from_vectors(self.model, vectors, sizes, settings)
         self.model.to(self.device)
+        # Word vectors that are not tuned take no update, so clipping and update ratio leave them
+        # out.
         self.parameters = [p for p in self.model.parameters() if p.requires_grad]
         self.optimizer = make_optimizer(self.parameters, settings)
         self.averaging = Averaging(self.model, settings)
@@ -131,6 +134,8 @@ class Training:
         first = 0
         for batch in batches:
             found = self._loss(batch.to(self.device))
+            # With one batch, the usual case, the loss is divided by its units once and no gradient
+            # is read again. More batches are corrected below.
             first = first or found.units
             # BPTT: autograd unrolls the recurrence and adds up the gradient of each weight over
             # all time steps, back to the start of the text or of the window.

@@ -74,6 +74,7 @@ def mean_loss(
     costs = map_in_threads(
         loss, sorted_batches(examples, size=256, tokens=settings.batch_tokens), device
     )
+    # Divided once, at the end: a mean of means would depend on how rows fall into batches.
     return sum(nats for nats, _ in costs) / sum(num for _, num in costs)
 
 
@@ -109,6 +110,7 @@ def headline_score(
         loss: Of the model on the same examples, in nats per unit.
     """
     kind = problem.output
+    # The loss in another unit: a second pass over the rows would find nothing new.
     if kind.score_of_loss:
         return kind.score_of_loss(loss)
     rows = scored_rows(problem, len(examples))

@@ -18,7 +18,7 @@ def rows_of(encoded: Encoded) -> list[list[int]]:
 
 
 @pytest.mark.parametrize("rows", [[], [[]], [[1, 2], [], [3]], [[], [7]]])
-def test_lists_laid_end_to_end_can_be_cut_again(rows: list[list[int]]) -> None:
+def test_concatenated_lists_are_restored_by_offsets(rows: list[list[int]]) -> None:
     ids, offsets = ragged(rows)
     assert (ids.dtype, offsets.dtype) == (np.int32, np.int64)
     assert rows_of((ids, offsets)) == rows
@@ -26,13 +26,13 @@ def test_lists_laid_end_to_end_can_be_cut_again(rows: list[list[int]]) -> None:
 
 @settings(max_examples=50, deadline=None)
 @given(ROWS, st.integers(1, 6))
-def test_cutting_keeps_the_first_ids_of_each_row(rows: list[list[int]], length: int) -> None:
+def test_truncation_keeps_the_first_ids_of_each_row(rows: list[list[int]], length: int) -> None:
     assert rows_of(cut(ragged(rows), length)) == [row[:length] for row in rows]
 
 
 @settings(max_examples=50, deadline=None)
 @given(ROWS, st.data())
-def test_keeping_rows_keeps_them_whole_and_in_order(
+def test_selection_keeps_rows_whole_and_in_order(
     rows: list[list[int]], data: st.DataObject
 ) -> None:
     keep = data.draw(st.lists(st.booleans(), min_size=len(rows), max_size=len(rows)))
@@ -43,7 +43,7 @@ def test_keeping_rows_keeps_them_whole_and_in_order(
 
 @pytest.mark.parametrize("parts", [[], [0], [3, 0, 5], [10_000, 123_456]])
 @pytest.mark.parametrize("dtype", [np.int32, np.int64])
-def test_a_file_that_grew_is_what_numpy_saves_at_once(
+def test_appended_file_equals_one_saved_by_numpy(
     tmp_path: Path, parts: list[int], dtype: type
 ) -> None:
     values = [np.arange(num, dtype=dtype) for num in parts]
@@ -57,7 +57,7 @@ def test_a_file_that_grew_is_what_numpy_saves_at_once(
 
 
 @pytest.mark.parametrize("num_parts", [1, 2, 5])
-def test_rows_appended_to_a_file_are_read_back_mapped(tmp_path: Path, num_parts: int) -> None:
+def test_appended_rows_are_read_back_memory_mapped(tmp_path: Path, num_parts: int) -> None:
     rows = [[i] * (i % 4) for i in range(10)]
     with RaggedFile(tmp_path, "train.source") as file:
         for part in np.array_split(np.arange(len(rows)), num_parts):
@@ -68,7 +68,7 @@ def test_rows_appended_to_a_file_are_read_back_mapped(tmp_path: Path, num_parts:
     assert rows_of((ids, offsets)) == rows
 
 
-def test_a_file_without_rows_has_one_offset(tmp_path: Path) -> None:
+def test_file_without_rows_has_one_offset(tmp_path: Path) -> None:
     RaggedFile(tmp_path, "test.target").__exit__(None, None, None)
     assert np.load(tmp_path / "test.target.npy", mmap_mode="r").shape == (0,)
     assert np.load(tmp_path / "test.target.offsets.npy").tolist() == [0]

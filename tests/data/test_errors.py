@@ -1,4 +1,4 @@
-"""The name that is suggested in place of a wrong one."""
+"""The name that is suggested for a wrong one."""
 
 import pytest
 
@@ -18,12 +18,12 @@ from data.formats.tags import SCHEMES
         ("char", ("words", "characters", "bpe"), "characters"),
     ],
 )
-def test_a_name_of_others_is_answered_with_ours(
+def test_name_used_by_other_tools_is_answered_with_ours(
     name: str, names: tuple[str, ...], meant: str
 ) -> None:
     assert nearest(name, names) == f"did you mean {meant}?"
 
 
 @pytest.mark.case("D16")
-def test_a_synonym_that_is_no_choice_here_is_not_suggested() -> None:
+def test_synonym_that_is_no_valid_choice_is_not_suggested() -> None:
     assert nearest("IOB2", ("csv", "tsv")) == "expected one of: csv, tsv"

@@ -14,15 +14,15 @@ def wait_until(is_so: threading.Event) -> None:
     assert is_so.wait(10)
 
 
-def test_items_come_in_their_order() -> None:
+def test_items_keep_their_order() -> None:
     assert list(prefetch(iter(range(1000)))) == list(range(1000))
 
 
-def test_a_stream_may_be_empty() -> None:
+def test_empty_stream_gives_no_items() -> None:
     assert list(prefetch(iter(()))) == []
 
 
-def test_the_next_item_is_made_while_the_last_is_worked_on() -> None:
+def test_next_item_is_made_while_the_last_is_processed() -> None:
     is_begun = threading.Event()
 
     def items() -> Iterator[int]:
@@ -36,7 +36,7 @@ def test_the_next_item_is_made_while_the_last_is_worked_on() -> None:
     assert list(stream) == [1]
 
 
-def test_no_more_is_made_than_was_allowed() -> None:
+def test_number_of_items_made_ahead_is_limited() -> None:
     taken: list[int] = []
 
     def items() -> Iterator[int]:
@@ -55,7 +55,7 @@ class OwnError(Exception):
     pass
 
 
-def test_an_error_is_raised_here_with_its_own_type_after_what_came_before() -> None:
+def test_error_is_raised_in_the_reader_with_its_type_after_earlier_items() -> None:
     def items() -> Iterator[int]:
         yield 0
         raise OwnError("at one")
@@ -66,7 +66,7 @@ def test_an_error_is_raised_here_with_its_own_type_after_what_came_before() -> N
         next(stream)
 
 
-def test_who_stops_early_closes_the_stream_and_ends_its_thread() -> None:
+def test_early_stop_closes_the_stream_and_ends_its_thread() -> None:
     is_closed = threading.Event()
 
     def items() -> Iterator[int]:
@@ -91,7 +91,7 @@ def test_an_error_ends_the_thread() -> None:
     assert threading.active_count() == before
 
 
-def test_the_stream_sees_the_context_of_who_reads_it() -> None:
+def test_stream_sees_the_context_variables_of_the_reader() -> None:
     def items() -> Iterator[str]:
         yield NAMED.get()
 

@@ -26,7 +26,7 @@ def flow_of(entry: dict[str, Any]) -> Any:
 
 
 @pytest.mark.parametrize("name", PREPARED)
-def test_its_flow_loads_and_takes_its_parameters(name: str) -> None:
+def test_deployment_flow_loads_and_accepts_its_parameters(name: str) -> None:
     entry = DEPLOYMENTS[name]
     checked = flow_of(entry).validate_parameters(entry["parameters"])
     assert (
@@ -35,7 +35,7 @@ def test_its_flow_loads_and_takes_its_parameters(name: str) -> None:
 
 
 @each_scheduled
-def test_its_schedules_have_a_slug_a_zone_and_a_next_time(name: str) -> None:
+def test_deployment_schedules_have_a_slug_a_time_zone_and_a_next_run(name: str) -> None:
     from prefect.client.schemas.schedules import CronSchedule
 
     for schedule in DEPLOYMENTS[name]["schedules"]:
@@ -44,7 +44,7 @@ def test_its_schedules_have_a_slug_a_zone_and_a_next_time(name: str) -> None:
         CronSchedule(cron=schedule["cron"], timezone=schedule["timezone"])
 
 
-def test_a_rollback_is_started_by_hand_and_names_its_model() -> None:
+def test_rollback_deployment_has_no_schedule_and_requires_a_model() -> None:
     entry = DEPLOYMENTS["rollback"]
     assert "schedules" not in entry
     assert (
@@ -55,13 +55,13 @@ def test_a_rollback_is_started_by_hand_and_names_its_model() -> None:
         flow_of(entry).validate_parameters({"version": "3"})
 
 
-def test_reconcile_runs_every_hour_and_takes_nothing() -> None:
+def test_reconcile_deployment_runs_hourly_without_parameters() -> None:
     entry = DEPLOYMENTS["reconcile"]
     assert entry["schedules"][0]["cron"].endswith(" * * * *")
     assert flow_of(entry).validate_parameters({}) == {}
 
 
-def test_a_replay_is_started_by_hand_and_takes_the_champion_if_no_version_is_named() -> None:
+def test_replay_deployment_has_no_schedule_and_defaults_to_the_champion() -> None:
     entry = DEPLOYMENTS["replay"]
     assert "schedules" not in entry
     assert flow_of(entry).validate_parameters({"model": "msra"})["version"] == "champion"
@@ -70,11 +70,11 @@ def test_a_replay_is_started_by_hand_and_takes_the_champion_if_no_version_is_nam
 
 
 @each
-def test_it_runs_one_at_a_time_and_waits_for_its_turn(name: str) -> None:
+def test_deployment_runs_one_at_a_time_and_queues(name: str) -> None:
     assert DEPLOYMENTS[name]["concurrency_limit"] == {"limit": 1, "collision_strategy": "ENQUEUE"}
 
 
-def test_names_are_not_used_twice() -> None:
+def test_deployment_names_are_unique() -> None:
     assert len(DEPLOYMENTS) == len(FILE["deployments"])
 
 
@@ -93,7 +93,7 @@ def test_every_problem_has_a_scheduled_deployment() -> None:
         {"settings": {}},
     ],
 )
-def test_a_wrong_parameter_is_refused_before_a_flow_starts(parameters: dict[str, Any]) -> None:
+def test_invalid_parameter_raises_before_a_flow_starts(parameters: dict[str, Any]) -> None:
     from flows.retrain import retrain
 
     with pytest.raises((ParameterTypeError, ValidationError, TypeError)):

@@ -1,4 +1,4 @@
-"""``refrain replay`` as a person types it, and the deployment of the same name."""
+"""``refrain replay`` as a user types it, and the deployment of the same name."""
 
 import json
 from pathlib import Path
@@ -14,7 +14,7 @@ __all__ = ["empty_mlflow", "mlflow_store", "screen"]
 
 @pytest.fixture
 def reviews(mlflow_store: Path) -> Served:
-    """A version that was really trained, and is champion."""
+    """A trained version that is champion."""
     from tasks.registry import mlflow_client
 
     made = trained("sentiment")
@@ -41,7 +41,7 @@ def altered(reviews: Served, folder: Path) -> str:
     )
 
 
-def test_the_same_weights_are_said_to_be_so_while_others_end_with_a_status_of_their_own(
+def test_replay_prints_identical_weights_and_exits_with_its_own_status_otherwise(
     reviews: Served, screen: Screen, tmp_path: Path
 ) -> None:
     output = screen.says("replay", "made_sentiment")
@@ -66,9 +66,7 @@ def test_the_same_weights_are_said_to_be_so_while_others_end_with_a_status_of_th
     assert "epoch 2: train loss" in output  # while it trained
 
 
-def test_what_cannot_be_trained_again_is_said_in_one_line(
-    mlflow_store: Path, screen: Screen
-) -> None:
+def test_replay_of_an_invalid_version_is_one_line(mlflow_store: Path, screen: Screen) -> None:
     from tests.tasks.trained import versioned
 
     versioned("made", "key")
@@ -84,7 +82,7 @@ def test_what_cannot_be_trained_again_is_said_in_one_line(
 
 
 @pytest.mark.usefixtures("engine")
-def test_the_flow_shows_its_page_and_a_state_that_says_what_came_of_it(reviews: Served) -> None:
+def test_replay_flow_publishes_its_page_and_a_state_with_the_result(reviews: Served) -> None:
     from flows.replay import replay
     from tasks.pages.replay import replay_text
     from tasks.task_states import outcome

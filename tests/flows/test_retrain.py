@@ -1,4 +1,4 @@
-"""The whole line on rows of our own making, without a network."""
+"""The complete line on made-up rows, without a network."""
 
 import json
 import os
@@ -93,7 +93,7 @@ def states_of(flow_run_name: str) -> list[tuple[str, str]]:
 
 
 @pytest.mark.parametrize("problem", PROBLEMS)
-def test_a_first_model_that_beats_its_baseline_becomes_champion(
+def test_first_model_that_beats_its_baseline_becomes_champion(
     line: dict[str, Any], problem: str
 ) -> None:
     from rnn_models.evaluation.metrics import find_metric
@@ -108,11 +108,11 @@ def test_a_first_model_that_beats_its_baseline_becomes_champion(
     assert ("champion" in promotion.aliases) == promotion.is_promoted
 
 
-def test_sentiment_of_made_up_reviews_is_learnt(line: dict[str, Any]) -> None:
+def test_sentiment_of_made_up_reviews_is_learned(line: dict[str, Any]) -> None:
     assert line["first"]["sentiment"].challenger_score > 90
 
 
-def test_a_second_run_does_nothing_and_says_so(
+def test_second_run_does_nothing_and_its_states_are_unchanged(
     line: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from tasks.inference import isolation
@@ -124,7 +124,7 @@ def test_a_second_run_does_nothing_and_says_so(
     assert again.version == line["first"]["sentiment"].version
 
 
-def test_a_training_that_was_killed_goes_on_and_ends_with_the_same_weights(
+def test_killed_training_resumes_and_ends_with_the_same_weights(
     line: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from tasks.registry.tracked_run import MetricPoints
@@ -157,7 +157,7 @@ def checkpoint_of(promotion: Any) -> str:
     return scores.checkpoint
 
 
-def test_a_worse_challenger_leaves_the_champion_in_place(line: dict[str, Any]) -> None:
+def test_worse_challenger_keeps_the_champion(line: dict[str, Any]) -> None:
     from tasks.registry import mlflow_client
 
     champion = line["first"]["sentiment"].version
@@ -172,7 +172,7 @@ def test_a_worse_challenger_leaves_the_champion_in_place(line: dict[str, Any]) -
     )
 
 
-def test_a_retraining_does_not_undo_a_rollback(line: dict[str, Any]) -> None:
+def test_retraining_does_not_undo_a_rollback(line: dict[str, Any]) -> None:
     from tasks.promotion.champions import roll_back
     from tasks.promotion.ledger import Ledger
     from tasks.registry import mlflow_client
@@ -194,7 +194,7 @@ def test_a_retraining_does_not_undo_a_rollback(line: dict[str, Any]) -> None:
     ]
 
 
-def test_a_version_and_the_page_of_its_flow_run_lead_to_each_other(line: dict[str, Any]) -> None:
+def test_version_and_flow_run_page_link_to_each_other(line: dict[str, Any]) -> None:
     from prefect.client.orchestration import get_client
     from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterKey
 
@@ -229,7 +229,7 @@ def test_a_version_and_the_page_of_its_flow_run_lead_to_each_other(line: dict[st
 
 
 @pytest.mark.parametrize("problem", PROBLEMS)
-def test_a_registered_model_says_of_raw_text_what_was_evaluated(
+def test_registered_model_predicts_raw_text_as_evaluated(
     line: dict[str, Any], problem: str
 ) -> None:
     from tasks.registry.registered_model import Loaded
@@ -240,18 +240,18 @@ def test_a_registered_model_says_of_raw_text_what_was_evaluated(
     assert scores is not None
     samples = (
         scores.folder / "samples.parquet"
-    )  # of a model that says texts from nothing but their label
+    )  # of a model that generates texts from a label alone
     expected = pd.read_parquet(
         samples if samples.exists() else scores.folder / "outputs.parquet"
     ).head(20)
-    asked = {
+    request = {
         "text": [text if isinstance(text, str) else " ".join(text) for text in expected["source"]]
     }
     if samples.exists():
-        asked = {"text": [""] * 20, "label": asked["text"]}
+        request = {"text": [""] * 20, "label": request["text"]}
     found = (
         Loaded.of(f"made_{problem}", promotion.version)
-        .predict(pd.DataFrame(asked), None)
+        .predict(pd.DataFrame(request), None)
         .iloc[:, 0]
     )
     answers, outputs = (
@@ -263,7 +263,7 @@ def test_a_registered_model_says_of_raw_text_what_was_evaluated(
 
 
 @pytest.mark.parametrize("problem", PROBLEMS)
-def test_a_champion_has_said_in_a_process_of_its_own_what_its_training_said(
+def test_champion_passed_the_parity_check_in_a_separate_process(
     line: dict[str, Any], problem: str
 ) -> None:
     from tasks.registry.mlflow_client import client
@@ -277,7 +277,7 @@ def test_a_champion_has_said_in_a_process_of_its_own_what_its_training_said(
 
 
 @pytest.mark.parametrize("problem", PROBLEMS)
-def test_a_version_has_a_card_with_the_decision_on_it(line: dict[str, Any], problem: str) -> None:
+def test_version_has_a_card_with_the_decision(line: dict[str, Any], problem: str) -> None:
     from tasks.pages.markdown import cell
     from tasks.registry.mlflow_client import client
 
@@ -290,7 +290,7 @@ def test_a_version_has_a_card_with_the_decision_on_it(line: dict[str, Any], prob
     assert f"models:/made_{problem}/{promotion.version}" in made.description
 
 
-def test_files_of_texts_are_answered_by_a_flow_and_a_second_time_unchanged(
+def test_predict_flow_answers_files_and_is_unchanged_on_the_second_run(
     line: dict[str, Any], tmp_path: Path
 ) -> None:
     from flows.predict import predict
@@ -307,7 +307,7 @@ def test_files_of_texts_are_answered_by_a_flow_and_a_second_time_unchanged(
     assert pd.read_parquet(tmp_path / "out")["label"].tolist() == ["neg", "pos"]
 
 
-def test_a_generator_is_judged_by_how_it_foresees_texts_and_its_samples_are_counted(
+def test_generator_is_scored_by_bits_per_character_and_its_samples_are_checked(
     line: dict[str, Any],
 ) -> None:
     from tasks.store.artifacts import Scores
@@ -323,7 +323,7 @@ def test_a_generator_is_judged_by_how_it_foresees_texts_and_its_samples_are_coun
     assert set(drawn["source"]) == {"6/8", "2/4"}
 
 
-def test_a_champion_that_says_texts_is_judged_again_and_the_lower_cost_wins(
+def test_generator_champion_is_scored_again_and_the_lower_cost_wins(
     line: dict[str, Any],
 ) -> None:
     first = line["first"]["generation"]
@@ -410,7 +410,7 @@ def test_the_page_of_a_flow_run_shows_the_report_of_the_data(line: dict[str, Any
 
 @pytest.fixture(scope="module")
 def growing(line: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """A dataset that grew after its first snapshot, and was retrained on the first."""
+    """A dataset that grew after its first snapshot and was retrained on the first."""
     folder = tmp_path_factory.mktemp("growing")
     made = yaml.safe_load(Path(line["catalog"]).read_text())["made_sentiment"]
     catalog = folder / "catalog.yaml"
@@ -439,7 +439,7 @@ def grown_again(catalog: str, snapshot: str) -> Any:
     return outcome(retrain("made_growing", chosen, catalog, snapshot))
 
 
-def test_an_older_snapshot_is_retrained_on_by_the_beginning_of_its_digest(
+def test_older_snapshot_is_retrained_by_a_prefix_of_its_digest(
     growing: dict[str, Any],
 ) -> None:
     from tasks.maintenance.snapshot_overview import list_snapshots
@@ -454,7 +454,7 @@ def test_an_older_snapshot_is_retrained_on_by_the_beginning_of_its_digest(
     assert [version.split(" (")[0] for version in output[first.digest]] == ["version 1"]
 
 
-def test_after_prune_a_flow_run_still_finds_all_of_it_unchanged(growing: dict[str, Any]) -> None:
+def test_flow_run_after_prune_is_unchanged(growing: dict[str, Any]) -> None:
     from tasks.maintenance.prune import find_prunable, prune
     from tasks.store.artifacts import Checkpoint
 
@@ -468,7 +468,7 @@ def test_after_prune_a_flow_run_still_finds_all_of_it_unchanged(growing: dict[st
     assert len(states_of("retrain-made_growing")) == 6
 
 
-def test_every_row_is_kept_or_refused_with_its_reason(line: dict[str, Any]) -> None:
+def test_every_row_is_kept_or_rejected_with_its_reason(line: dict[str, Any]) -> None:
     from tasks.store.artifacts import Snapshot
 
     manifest = next((line["home"] / "snapshots").glob("made_sentiment-*/manifest.json"))
@@ -477,7 +477,7 @@ def test_every_row_is_kept_or_refused_with_its_reason(line: dict[str, Any]) -> N
     assert snapshot.rows.get("refused", 0) == sum(snapshot.reasons.values())
 
 
-def test_two_versions_with_other_code_predict_side_by_side_in_one_process(tmp_path: Path) -> None:
+def test_versions_with_different_code_predict_in_one_process(tmp_path: Path) -> None:
     import mlflow
 
     for word in ("first", "second"):

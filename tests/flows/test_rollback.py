@@ -1,4 +1,4 @@
-"""The rollback deployment in the dashboard; and a task that repeats after a lost race."""
+"""The rollback deployment, and a task that is retried after a concurrent change."""
 
 from pathlib import Path
 from typing import Any
@@ -27,7 +27,7 @@ def markdown(key: str) -> list[Any]:
         )
 
 
-def test_the_flow_puts_the_previous_champion_back_and_the_ledger_names_it(store: Path) -> None:
+def test_rollback_flow_restores_the_previous_champion_and_is_in_the_ledger(store: Path) -> None:
     from flows.rollback import rollback
     from tasks.promotion.ledger import Ledger
     from tasks.registry import mlflow_client
@@ -45,7 +45,7 @@ def test_the_flow_puts_the_previous_champion_back_and_the_ledger_names_it(store:
     assert "version 1 is champion now, in place of version 2 (praises irony)" in page.data
 
 
-def test_a_promotion_that_was_overtaken_is_compared_anew() -> None:
+def test_promotion_is_compared_again_after_a_concurrent_change() -> None:
     from prefect import flow, task
 
     from tasks.promotion.champions import settle, was_overtaken
@@ -76,7 +76,7 @@ def test_a_promotion_that_was_overtaken_is_compared_anew() -> None:
     assert (Ledger.of("made").champion, len(Ledger.of("made").lines)) == ("3", 3)
 
 
-def test_another_failure_of_a_promotion_is_not_tried_again() -> None:
+def test_other_promotion_failure_is_not_retried() -> None:
     from prefect import flow, task
 
     from tasks.promotion.champions import was_overtaken

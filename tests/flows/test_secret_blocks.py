@@ -1,4 +1,4 @@
-"""Secret blocks of Prefect, which a catalog names."""
+"""Secret blocks of Prefect that a catalog references."""
 
 import traceback
 from typing import Any
@@ -26,20 +26,20 @@ pytestmark = pytest.mark.usefixtures("engine")
         "12345678901234567890",
     ],
 )
-def test_a_block_gives_its_value_as_it_was_saved_and_it_is_hidden_again(value: str) -> None:
+def test_secret_block_value_is_read_and_masked_in_messages(value: str) -> None:
     Secret(value=value).save("made-password", overwrite=True)
     secrets = Secrets()
     assert secrets.reveal("a${secret:made-password}b") == f"a{value}b"
     assert secrets.hide(f"got {value} there") == "got *** there"
 
 
-def test_a_block_of_several_values_is_written_as_json() -> None:
+def test_secret_block_of_several_values_is_read_as_json() -> None:
     Secret(value={"type": "made", "key": "lumo"}).save("made-account", overwrite=True)
     assert Secrets().reveal("${secret:made-account}") == '{"type": "made", "key": "lumo"}'
 
 
 @pytest.mark.parametrize("name", ["made-nothing", "MADE_NOTHING"])
-def test_a_block_that_is_not_there_is_named(name: str) -> None:
+def test_missing_secret_block_raises_with_its_name(name: str) -> None:
     message = (
         rf"Prefect has no Secret block '{name}', which the catalog names as "
         rf"\$\{{secret:{name}\}}: set it where the flow runs"
@@ -48,7 +48,7 @@ def test_a_block_that_is_not_there_is_named(name: str) -> None:
         Secrets().reveal(f"${{secret:{name}}}")
 
 
-def test_a_flow_that_fails_shows_no_secret_on_its_page(
+def test_failed_flow_shows_no_secret_on_its_page(
     made_catalog: Any,
     tmp_path: Any,
     monkeypatch: pytest.MonkeyPatch,

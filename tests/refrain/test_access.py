@@ -16,7 +16,7 @@ from refrain.environment import prepare
 API = "http://127.0.0.1:4200/api"
 
 
-def test_the_password_is_drawn_once_and_only_its_owner_reads_it(store: Path) -> None:
+def test_password_is_generated_once_and_readable_by_its_owner_only(store: Path) -> None:
     store.mkdir()
     auth = keep_auth(API)
     assert auth.startswith("refrain:")
@@ -26,7 +26,7 @@ def test_the_password_is_drawn_once_and_only_its_owner_reads_it(store: Path) -> 
     assert [path.name for path in store.iterdir()] == ["up.env"]
 
 
-def test_a_password_that_others_could_read_is_drawn_again(store: Path) -> None:
+def test_password_readable_by_others_is_replaced(store: Path) -> None:
     store.mkdir()
     auth = keep_auth(API)
     access_file().chmod(0o644)
@@ -35,7 +35,7 @@ def test_a_password_that_others_could_read_is_drawn_again(store: Path) -> None:
 
 
 @pytest.mark.parametrize("content", [b"", b"export PREFECT_API", b"\xff\xfe"])
-def test_a_damaged_file_is_drawn_again(store: Path, content: bytes) -> None:
+def test_damaged_password_file_is_replaced(store: Path, content: bytes) -> None:
     store.mkdir()
     access_file().write_bytes(content)
     access_file().chmod(0o600)
@@ -44,7 +44,9 @@ def test_a_damaged_file_is_drawn_again(store: Path, content: bytes) -> None:
     assert keep_auth(API) == kept_auth(API) != ""
 
 
-def test_a_users_own_password_wins(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_password_of_the_user_takes_precedence(
+    store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     store.mkdir()
     monkeypatch.setenv("PREFECT_SERVER_API_AUTH_STRING", "joe:mine")
     assert keep_auth(API) == "joe:mine" == kept_auth(API)
@@ -53,7 +55,7 @@ def test_a_users_own_password_wins(store: Path, monkeypatch: pytest.MonkeyPatch)
 @pytest.mark.parametrize(
     ("url", "expected"), [(API, True), (f"{API}/", True), ("http://elsewhere:4200/api", False)]
 )
-def test_a_command_gives_the_password_to_the_server_of_its_store_only(
+def test_command_sends_the_password_only_to_the_server_of_its_store(
     store: Path, monkeypatch: pytest.MonkeyPatch, url: str, expected: bool
 ) -> None:
     store.mkdir()
@@ -68,7 +70,7 @@ def test_a_command_gives_the_password_to_the_server_of_its_store_only(
     assert found.get("PREFECT_API_AUTH_STRING") == (auth if expected else None)
 
 
-def test_a_server_that_wants_another_password_is_named_with_the_setting(store: Path) -> None:
+def test_server_with_another_password_raises_with_the_setting(store: Path) -> None:
     class Page(http.server.BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             is_known = self.headers.get("Authorization") == basic("refrain:right")

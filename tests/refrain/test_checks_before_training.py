@@ -1,4 +1,4 @@
-"""What is checked once the data is known, before a training costs anything."""
+"""Checks after ingestion and before training."""
 
 from types import SimpleNamespace
 from typing import Any
@@ -12,7 +12,7 @@ from tasks.settings import read_settings
 
 @pytest.fixture
 def trained(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The stages that were reached behind the checks."""
+    """The stages that ran after the checks."""
     reached: list[str] = []
     monkeypatch.setattr(flow, "ingest", lambda *given: None)
     monkeypatch.setattr(flow, "tokenize", lambda *given: SimpleNamespace(problem="ner"))
@@ -34,7 +34,7 @@ def trained(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         ({"PER": 1, "ORG": 2}, "has no class 'ORG'"),
     ],
 )
-def test_a_guard_of_no_class_is_found_before_training(
+def test_guard_of_an_unknown_class_raises_before_training(
     trained: list[str], guards: dict[str, float], message: str
 ) -> None:
     with pytest.raises(ValueError, match=message):
@@ -43,9 +43,7 @@ def test_a_guard_of_no_class_is_found_before_training(
 
 
 @pytest.mark.parametrize("guards", [{"PER": 1.0}, {}])
-def test_guards_of_known_classes_let_a_training_begin(
-    trained: list[str], guards: dict[str, float]
-) -> None:
+def test_guards_of_known_classes_are_accepted(trained: list[str], guards: dict[str, float]) -> None:
     with pytest.raises(InterruptedError):
         flow.retrain.fn("msra", read_settings({"promotion": {"guards": guards}}))
     assert trained == ["train"]

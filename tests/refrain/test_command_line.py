@@ -1,7 +1,8 @@
-"""What a person types and what the screen says then."""
+"""Commands as a user types them, and their output."""
 
 import json
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -13,33 +14,81 @@ import pytest
 import yaml
 
 from refrain.services import free_port
+from tasks.store.installation import ROOT
 from tests.conftest import entry, write_reviews
 
 REFRAIN = [sys.executable, "-m", "refrain"]
 
 
-def typed(*words: str, home: Path, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Run the command line in a process of its own."""
+def environment_of(home: Path, **environment: str) -> dict[str, str]:
+    """The environment of a command with a store."""
     ours = {
         name: value
         for name, value in os.environ.items()
         if not name.startswith(("MLFLOW_TRACKING", "PREFECT_API", "PREFECT_HOME"))
     }
-    variables = (
+    return (
         ours | {"REFRAIN_HOME": str(home), "COLUMNS": "100", "OMP_NUM_THREADS": "1"} | environment
     )
+
+
+def typed(*words: str, home: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run the command line in a separate process."""
+    variables = environment_of(home, **environment)
     return subprocess.run(
         [*REFRAIN, *words], env=variables, capture_output=True, text=True, check=False, timeout=300
     )
 
 
+# Runs command lines one after the other, each with its own output and status in files of a folder.
+IN_TURN = """
+import json, os, sys
+from refrain.app import main
+folder = sys.argv[1]
+for number, words in enumerate(json.loads(sys.argv[2])):
+    for name, stream in (("out", sys.stdout), ("err", sys.stderr)):
+        target = os.open(f"{folder}/{number}.{name}", os.O_WRONLY | os.O_CREAT)
+        os.dup2(target, stream.fileno())
+    sys.argv[1:] = words
+    status = 0
+    try:
+        main()
+    except SystemExit as ended:
+        status = ended.code or 0
+    sys.stdout.flush()
+    sys.stderr.flush()
+    with open(f"{folder}/{number}.status", "w") as file:
+        file.write(str(status))
+"""
+
+
+def typed_in_turn(
+    *commands: list[str], home: Path, folder: Path, **environment: str
+) -> list[subprocess.CompletedProcess[str]]:
+    """Run several command lines in one process, which imports its libraries once."""
+    variables = environment_of(home, **environment)
+    words = [sys.executable, "-c", IN_TURN, str(folder), json.dumps(commands)]
+    done = subprocess.run(
+        words, cwd=ROOT, env=variables, capture_output=True, text=True, check=False, timeout=300
+    )
+    assert done.returncode == 0, done.stderr
+    return [
+        subprocess.CompletedProcess(
+            command,
+            int((folder / f"{number}.status").read_text()),
+            *((folder / f"{number}.{name}").read_text() for name in ("out", "err")),
+        )
+        for number, command in enumerate(commands)
+    ]
+
+
 def files_of(folder: Path) -> set[Path]:
-    """What a store holds, logs and the engine's own files apart."""
+    """The files of a store, without logs and the engine's own files."""
     kept = ("snapshots", "tokens", "checkpoints", "scores", "promotions", "downloads")
     return {path for name in kept for path in (folder / name).rglob("*") if path.is_file()}
 
 
-def test_help_names_every_command_and_the_folder(tmp_path: Path) -> None:
+def test_help_lists_every_command_and_the_folder(tmp_path: Path) -> None:
     output = typed("--help", home=tmp_path).stdout
     assert all(word in output for word in ("run", "datasets", "models", "up", "REFRAIN_HOME"))
 
@@ -62,39 +111,36 @@ def test_datasets_are_listed_with_licence_and_origin_as_json(tmp_path: Path) -> 
     assert all(item["licence"] and item["origin"] for item in listed)
 
 
-def test_no_models_is_an_empty_list(tmp_path: Path) -> None:
+def test_models_prints_an_empty_list_without_models(tmp_path: Path) -> None:
     assert json.loads(typed("models", "--json", home=tmp_path).stdout) == []
 
 
-@pytest.mark.parametrize(
-    ("words", "expected"),
-    [
-        (
-            ["run", "rotten_tomatos"],
-            "there is no dataset 'rotten_tomatos' .*did you mean rotten_tomatoes?",
-        ),
-        (
-            ["run", "msra", "--set", "training.max_epoch=1"],
-            "no setting 'training.max_epoch': did you mean training.max_epochs",
-        ),
-        (["run", "msra", "--set", "training.clip_norm=-1"], "training.clip_norm: .* got -1"),
-        (["datasets", "--catalog", "nowhere.yaml"], "there is no catalog file .*nowhere.yaml"),
-        (["run", "msra", "--catalog", "nowhere.yaml"], "there is no catalog file .*nowhere.yaml"),
-    ],
-)
-def test_a_misspelt_name_is_answered_at_once_with_the_nearest(
-    words: list[str], expected: str, tmp_path: Path
-) -> None:
-    import re
+WRONG_NAMES = [
+    (
+        ["run", "rotten_tomatos"],
+        "there is no dataset 'rotten_tomatos' .*did you mean rotten_tomatoes?",
+    ),
+    (
+        ["run", "msra", "--set", "training.max_epoch=1"],
+        "no setting 'training.max_epoch': did you mean training.max_epochs",
+    ),
+    (["run", "msra", "--set", "training.clip_norm=-1"], "training.clip_norm: .* got -1"),
+    (["datasets", "--catalog", "nowhere.yaml"], "there is no catalog file .*nowhere.yaml"),
+    (["run", "msra", "--catalog", "nowhere.yaml"], "there is no catalog file .*nowhere.yaml"),
+]
 
-    done = typed(*words, home=tmp_path)
-    assert done.returncode == 1
-    assert re.search(expected, " ".join(done.stderr.split()))
-    assert "Traceback" not in done.stderr
+
+def test_misspelled_name_is_answered_with_the_nearest(tmp_path: Path) -> None:
+    commands = [words for words, _ in WRONG_NAMES]
+    outcomes = typed_in_turn(*commands, home=tmp_path / "store", folder=tmp_path)
+    for done, (words, expected) in zip(outcomes, WRONG_NAMES, strict=True):
+        assert done.returncode == 1, words
+        assert re.search(expected, " ".join(done.stderr.split())), words
+        assert "Traceback" not in done.stderr
 
 
 def broken(kind: str, folder: Path, made: dict[str, Any]) -> dict[str, Any]:
-    """A catalog entry, and perhaps its file, with one thing wrong."""
+    """A catalog entry, and optionally its file, with one fault."""
     made = json.loads(json.dumps(made))
     source = made["source"]
     if kind == "hash":
@@ -124,7 +170,7 @@ FAULTS = {
 
 @pytest.mark.usefixtures("engine")
 @pytest.mark.parametrize("kind", FAULTS)
-def test_bad_input_is_said_in_one_message_and_the_store_stays_as_it_was(
+def test_invalid_input_is_one_message_and_leaves_the_store_unchanged(
     kind: str,
     made_catalog: Path,
     tmp_path: Path,
@@ -157,7 +203,7 @@ def test_bad_input_is_said_in_one_message_and_the_store_stays_as_it_was(
 
 
 @pytest.mark.usefixtures("engine")
-def test_a_full_disk_is_said_plainly_and_leaves_no_half_a_snapshot(
+def test_full_disk_is_one_message_and_leaves_no_partial_snapshot(
     made_catalog: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -181,7 +227,7 @@ def test_a_full_disk_is_said_plainly_and_leaves_no_half_a_snapshot(
 
 
 @pytest.mark.usefixtures("engine")
-def test_rows_that_are_not_utf8_or_empty_are_refused_with_reasons_and_the_rest_is_kept(
+def test_invalid_utf8_and_empty_rows_are_rejected_with_reasons_and_the_rest_kept(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     import hashlib
@@ -211,7 +257,7 @@ def test_rows_that_are_not_utf8_or_empty_are_refused_with_reasons_and_the_rest_i
     ]
 
 
-def test_no_network_on_the_first_run_is_said_with_what_to_look_at(
+def test_missing_network_on_the_first_run_is_one_message_with_what_to_check(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from data.catalog.catalog import find_dataset
@@ -231,7 +277,7 @@ def test_no_network_on_the_first_run_is_said_with_what_to_look_at(
     ("option", "what"),
     [("--prefect-port", "the Prefect dashboard"), ("--mlflow-port", "the MLflow UI")],
 )
-def test_a_taken_port_is_named_with_what_wanted_it_and_how_to_choose_another(
+def test_port_in_use_is_one_message_with_its_service_and_the_remedy(
     option: str, what: str, tmp_path: Path
 ) -> None:
     with socket.socket() as taken:

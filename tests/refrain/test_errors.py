@@ -14,7 +14,7 @@ from refrain.errors import fail
         ("reviews@champion at http://host/a@b", "reviews@champion at http://host/a@b"),
     ],
 )
-def test_the_password_of_an_address_is_not_printed(
+def test_password_of_an_address_is_not_printed(
     capsys: pytest.CaptureFixture[str], message: str, printed: str
 ) -> None:
     with pytest.raises(SystemExit):

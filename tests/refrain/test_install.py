@@ -14,10 +14,10 @@ from refrain import install
 ROOT = Path(__file__).resolve().parents[2]
 
 
-@pytest.fixture
-def venv(tmp_path):
-    """A virtual environment with pip in it."""
-    place = tmp_path / "a folder" / ".venv"
+@pytest.fixture(scope="module")
+def venv(tmp_path_factory):
+    """A virtual environment with pip; each test leaves a usable one."""
+    place = tmp_path_factory.mktemp("a folder") / ".venv"
     subprocess.run([sys._base_executable, "-m", "venv", str(place)], check=True)
     return place
 
@@ -30,13 +30,13 @@ def pins(*locks):
 
 @pytest.mark.case("E4")
 @pytest.mark.parametrize("version", [(3, 11), (3, 12), (3, 13), (3, 14)])
-def test_pythons_that_the_locks_are_made_for_are_accepted(version):
+def test_supported_python_versions_are_accepted(version):
     install.check_version(version, "python3")
 
 
 @pytest.mark.case("E4")
 @pytest.mark.parametrize("version", [(3, 10), (3, 15), (4, 0)])
-def test_another_python_is_refused_with_the_way_to_name_one(version):
+def test_unsupported_python_raises_with_how_to_choose_one(version):
     with pytest.raises(
         install.InstallError,
         match=r"needs Python 3.11 to 3.14, and /usr/bin/python3 is \d.\d+.*PYTHON=",
@@ -45,7 +45,7 @@ def test_another_python_is_refused_with_the_way_to_name_one(version):
 
 
 @pytest.mark.case("E1")
-def test_a_whole_environment_is_kept_and_a_broken_one_is_made_anew(venv):
+def test_intact_environment_is_kept_and_a_broken_one_is_created_again(venv):
     assert install.is_usable(venv)
     for pip in venv.glob("lib/python*/site-packages/pip"):
         pip.rename(pip.with_name("gone"))
@@ -56,13 +56,13 @@ def test_a_whole_environment_is_kept_and_a_broken_one_is_made_anew(venv):
 
 
 @pytest.mark.case("E1")
-def test_an_environment_of_another_python_is_not_used(venv, monkeypatch):
+def test_environment_of_another_python_is_not_used(venv, monkeypatch):
     monkeypatch.setattr(install.sys, "version_info", (3, 99, 0))
     assert not install.is_usable(venv)
 
 
 @pytest.mark.case("E1")
-def test_a_python_without_venv_leaves_nothing_behind_and_names_the_package(tmp_path, monkeypatch):
+def test_python_without_venv_raises_with_the_package_and_leaves_nothing(tmp_path, monkeypatch):
     python = tmp_path / "python3"
     python.write_text('#!/bin/sh\nmkdir -p "$3/bin"; echo ensurepip is not available; exit 1\n')
     python.chmod(0o755)
@@ -75,7 +75,7 @@ def test_a_python_without_venv_leaves_nothing_behind_and_names_the_package(tmp_p
 
 
 @pytest.mark.case("E1")
-def test_a_step_that_fails_shows_the_last_lines_of_its_output(capsys):
+def test_failed_step_shows_the_last_lines_of_its_output(capsys):
     with pytest.raises(
         install.InstallError, match=r"(?s)Trying it failed with exit status 3:\nno such package"
     ):
@@ -85,7 +85,7 @@ def test_a_step_that_fails_shows_the_last_lines_of_its_output(capsys):
 
 
 @pytest.mark.case("E1")
-def test_what_uv_cannot_install_is_installed_by_pip(monkeypatch, capsys):
+def test_pip_installs_what_uv_cannot(monkeypatch, capsys):
     commands = []
 
     def run(title, command, settings=None):
@@ -100,7 +100,7 @@ def test_what_uv_cannot_install_is_installed_by_pip(monkeypatch, capsys):
 
 
 @pytest.mark.case("E1")
-def test_uv_takes_the_index_of_pip(tmp_path, monkeypatch):
+def test_uv_uses_the_index_of_pip(tmp_path, monkeypatch):
     (tmp_path / "pip.conf").write_text("[global]\nindex-url = https://mirror.example/simple\n")
     for name in ("PIP_INDEX_URL", "UV_DEFAULT_INDEX"):
         monkeypatch.delenv(name, raising=False)
@@ -110,7 +110,7 @@ def test_uv_takes_the_index_of_pip(tmp_path, monkeypatch):
 
 
 @pytest.mark.case("E1")
-def test_each_lock_is_installed_without_resolving_and_without_building():
+def test_each_lock_is_installed_without_resolving_or_building():
     assert {"--no-deps", "--only-binary", "--require-hashes"} <= set(install.EXACT)
     makefile = (ROOT / "Makefile").read_text()
     assert re.search(r"COMPILE := .*--only-binary :all: --generate-hashes", makefile)
@@ -118,7 +118,7 @@ def test_each_lock_is_installed_without_resolving_and_without_building():
 
 
 @pytest.mark.case("E1")
-def test_every_pin_has_its_hashes_and_stands_in_one_lock_only():
+def test_every_pin_has_hashes_and_is_in_one_lock_only():
     for lock in (*install.LOCKS.values(), "requirements-uv.lock"):
         for entry in re.split(r"^(?=[a-z])", (ROOT / lock).read_text(), flags=re.MULTILINE)[1:]:
             assert entry.count("--hash=sha256:") >= 1, entry.splitlines()[0]
@@ -127,7 +127,7 @@ def test_every_pin_has_its_hashes_and_stands_in_one_lock_only():
     assert not (names[0] | names[1]) & names[2]
 
 
-def test_every_build_of_torch_and_what_it_brings_has_its_hashes():
+def test_every_torch_build_and_its_dependencies_have_hashes():
     for lock in (install.TORCH_LOCK, install.CUDA_LOCK):
         for entry in re.split(r"^(?=[a-z])", (ROOT / lock).read_text(), flags=re.MULTILINE)[1:]:
             assert entry.count("--hash=sha256:") >= 1, entry.splitlines()[0]
@@ -140,7 +140,7 @@ def test_every_build_of_torch_and_what_it_brings_has_its_hashes():
         assert others.get(name, version) == version, name
 
 
-def test_the_page_of_licences_names_every_package_that_runs():
+def test_licence_page_lists_every_runtime_package():
     page = (ROOT / "docs" / "reference" / "licences.md").read_text()
     missing = [
         name
@@ -150,12 +150,12 @@ def test_the_page_of_licences_names_every_package_that_runs():
     assert missing == []
 
 
-def test_the_installers_are_pinned_by_hash():
+def test_installers_are_pinned_by_hash():
     assert set(pins("requirements-uv.lock")) == {"pip", "uv"}
     assert f"pip=={pins('requirements-uv.lock')['pip']}" in (ROOT / "Makefile").read_text()
 
 
-def test_a_build_of_torch_from_elsewhere_is_accepted_by_its_hash_only(monkeypatch):
+def test_torch_build_of_another_index_is_accepted_by_its_hash_only(monkeypatch):
     lock = (ROOT / install.TORCH_LOCK).read_text()
     monkeypatch.setenv(install.BUILDS, "sha256:" + "a" * 64)
     entry = next(
@@ -168,7 +168,7 @@ def test_a_build_of_torch_from_elsewhere_is_accepted_by_its_hash_only(monkeypatc
 
 
 @pytest.mark.parametrize(("needs", "has_cuda"), [("jinja2 filelock", False), ("nvidia-nvtx", True)])
-def test_the_packages_of_cuda_are_installed_for_a_build_that_needs_them(
+def test_cuda_packages_are_installed_for_a_build_that_needs_them(
     tmp_path, monkeypatch, needs, has_cuda
 ):
     python = tmp_path / "python"
@@ -186,7 +186,7 @@ def test_the_packages_of_cuda_are_installed_for_a_build_that_needs_them(
 
 
 @pytest.mark.case("E1")
-def test_what_make_run_installs_has_no_tools_and_no_optional_extras():
+def test_make_run_installs_no_tools_and_no_extras():
     assert not {"pytest", "mypy", "ruff", "moto", "music21", "boto3", "datasets"} & set(
         pins("requirements.lock")
     )
@@ -194,7 +194,7 @@ def test_what_make_run_installs_has_no_tools_and_no_optional_extras():
     assert {"pytest", "mypy", "ruff"} <= set(pins("requirements-tools.lock"))
 
 
-def test_the_locks_hold_every_dependency_of_the_project():
+def test_locks_contain_every_dependency_of_the_project():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     wanted = [
         *project["dependencies"],
@@ -211,5 +211,5 @@ def test_the_locks_hold_every_dependency_of_the_project():
 
 
 @pytest.mark.case("A1")
-def test_sqlalchemy_is_one_with_which_prefects_scheduler_works():
+def test_locked_sqlalchemy_works_with_the_prefect_scheduler():
     assert pins("requirements.lock")["sqlalchemy"].startswith("2.0.")

@@ -40,7 +40,7 @@ class Terminal:
             os.execve(sys.executable, [sys.executable, *words], environment)
 
     def read(self, seconds: float) -> bool:
-        """Read what it prints for some time; False once it has ended."""
+        """Read the output for some time; False once the program has ended."""
         if not select.select([self.file], [], [], seconds)[0]:
             return True
         try:
@@ -57,7 +57,7 @@ class Terminal:
             assert time.monotonic() < deadline, self.seen
 
     def end(self, seconds: float) -> tuple[int, float]:
-        """Wait for its end: exit status and seconds until then."""
+        """Wait for the end: exit status and seconds until then."""
         started = time.monotonic()
         while self.read(0.1):
             assert time.monotonic() - started < seconds, self.seen
@@ -86,8 +86,8 @@ def environment(made_catalog: Path, tmp_path: Path) -> dict[str, str]:
     }
 
 
-def left_of(store: str) -> list[Path]:
-    """Processes that still run for a store."""
+def remaining_processes(store: str) -> list[Path]:
+    """Running processes of a store."""
     found = []
     for path in Path("/proc").glob("[0-9]*/environ"):
         try:
@@ -99,7 +99,7 @@ def left_of(store: str) -> list[Path]:
 
 
 @pytest.mark.case("C12")
-def test_a_training_that_is_interrupted_saves_and_goes_on_from_there(
+def test_interrupted_training_saves_and_resumes(
     environment: dict[str, str],
 ) -> None:
     """Ctrl-C, then SIGTERM to the whole group, within a training of the same command."""
@@ -117,7 +117,7 @@ def test_a_training_that_is_interrupted_saves_and_goes_on_from_there(
             terminal.seen,
         )
         assert "Traceback" not in terminal.seen
-        assert left_of(environment["REFRAIN_HOME"]) == []
+        assert remaining_processes(environment["REFRAIN_HOME"]) == []
         steps.append(int(re.findall(r"saved at step (\d+), in epoch", terminal.seen)[-1]))
     assert f"and {steps[0]}" in terminal.seen or "going on after epoch" in terminal.seen
     assert steps[1] > steps[0]
@@ -133,7 +133,7 @@ def test_a_training_that_is_interrupted_saves_and_goes_on_from_there(
     ],
 )
 @pytest.mark.parametrize("act", [press, terminate_group])
-def test_a_command_of_any_kind_ends_with_one_line_and_the_status_of_the_signal(
+def test_interrupted_command_ends_with_one_line_and_the_signal_status(
     words: list[str], until: str, act: Callable[[Terminal], None], environment: dict[str, str]
 ) -> None:
     terminal = Terminal(["-m", "refrain", *words], environment)
@@ -142,10 +142,10 @@ def test_a_command_of_any_kind_ends_with_one_line_and_the_status_of_the_signal(
     status, seconds = terminal.end(60)
     assert (status, seconds < 12) == (130 if act is press else 143, True), (seconds, terminal.seen)
     assert "Traceback" not in terminal.seen
-    assert left_of(environment["REFRAIN_HOME"]) == []
+    assert remaining_processes(environment["REFRAIN_HOME"]) == []
 
 
-def test_a_timer_that_has_run_out_does_not_replace_the_status_of_a_command() -> None:
+def test_expired_timer_does_not_replace_the_status_of_a_command() -> None:
     # In a process without threads, or another one takes the signal that this one blocks.
     program = """
 import signal, sys, time
@@ -162,7 +162,7 @@ sys.exit(143)
     assert subprocess.run([sys.executable, "-c", program], cwd=ROOT).returncode == 143
 
 
-def test_an_interruption_that_python_swallows_is_repeated_without_a_traceback(
+def test_interruption_swallowed_by_python_is_repeated_without_a_traceback(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def interrupt(reference: object) -> None:
@@ -183,7 +183,7 @@ def test_an_interruption_that_python_swallows_is_repeated_without_a_traceback(
     assert capsys.readouterr().err == ""
 
 
-def test_a_signal_that_arrives_while_a_line_is_printed_ends_nothing() -> None:
+def test_signal_during_a_print_does_not_end_the_process() -> None:
     program = """
 import io, os, signal, sys
 from refrain import interruption

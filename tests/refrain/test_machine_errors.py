@@ -1,4 +1,4 @@
-"""What a machine lacks is one sentence, whichever library raised the error."""
+"""A missing resource of the machine is one sentence, whichever library raised the error."""
 
 import errno
 import sqlite3
@@ -14,7 +14,7 @@ MEMORY = "there is not enough memory. "
 
 
 @pytest.mark.parametrize(
-    ("error", "said"),
+    ("error", "expected"),
     [
         (OSError(errno.ENOSPC, "No space left on device"), FULL),
         (OSError(errno.EDQUOT, "Disk quota exceeded"), FULL),
@@ -30,16 +30,16 @@ MEMORY = "there is not enough memory. "
         (RuntimeError("CUDA out of memory. Tried to allocate 2 GiB"), MEMORY),
     ],
 )
-def test_what_a_machine_lacks_is_a_sentence(error: Exception, said: str) -> None:
-    assert said in str(known_error(error))
+def test_missing_machine_resource_is_one_sentence(error: Exception, expected: str) -> None:
+    assert expected in str(known_error(error))
 
 
-def test_the_cause_behind_another_error_counts() -> None:
+def test_cause_of_another_error_is_recognized() -> None:
     error = RuntimeError("MLflow could not write")
     error.__cause__ = OSError(errno.ENOSPC, "No space left on device")
     assert str(known_error(error)).startswith(FULL)
 
 
-def test_a_text_about_memory_in_a_row_is_not_the_machine() -> None:
+def test_memory_words_in_a_row_are_not_taken_for_a_machine_error() -> None:
     assert known_error(ValueError("row 3: out of memory")) == "row 3: out of memory"
     assert known_error(RuntimeError("shapes differ")) is None

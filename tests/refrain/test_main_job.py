@@ -7,7 +7,7 @@ from refrain.main_job import main_job
 from tasks.settings import parse_settings
 
 
-def test_the_main_job_poses_three_problems_in_this_order() -> None:
+def test_main_job_has_three_problems_in_order() -> None:
     catalog = read_catalog()
     problems = {name: catalog[name].problem for name in main_job()}
     assert list(problems.items()) == [
@@ -18,13 +18,13 @@ def test_the_main_job_poses_three_problems_in_this_order() -> None:
 
 
 @pytest.mark.parametrize("name", main_job())
-def test_the_settings_of_the_main_job_are_settings(name: str) -> None:
+def test_settings_of_the_main_job_are_valid(name: str) -> None:
     settings = parse_settings([], main_job()[name])
     changed = main_job()[name].get("training", {})
     assert {key: getattr(settings.training, key) for key in changed} == changed
 
 
-def test_an_assignment_overrides_the_main_job() -> None:
+def test_assignment_overrides_the_main_job() -> None:
     settings = parse_settings(["training.max_epochs=7"], main_job()["msra"])
     assert settings.training.max_epochs == 7
     assert settings.training.hidden_size == 100

@@ -15,7 +15,7 @@ OWN = "http://127.0.0.1:4200"
 
 
 def answer(kind: str, headers: dict[str, str]) -> list[dict[str, Any]]:
-    """Send a request through the middleware; what came back."""
+    """Send a request through the middleware and return the messages sent back."""
     sent: list[dict[str, Any]] = []
 
     async def app(scope: Any, receive: Any, send: Any) -> None:
@@ -33,7 +33,7 @@ def answer(kind: str, headers: dict[str, str]) -> list[dict[str, Any]]:
 @pytest.mark.parametrize("kind", ["http", "websocket"])
 @pytest.mark.parametrize("host", ["127.0.0.1:4200", "localhost:4200"])
 @pytest.mark.parametrize("origin", [None, OWN, "http://localhost:4200"])
-def test_own_pages_and_programs_are_answered(kind: str, host: str, origin: str | None) -> None:
+def test_requests_of_own_pages_and_programs_pass(kind: str, host: str, origin: str | None) -> None:
     headers = {"host": host} | ({"origin": origin} if origin else {})
     assert answer(kind, headers) == [{"type": "passed"}]
 
@@ -52,27 +52,27 @@ def test_own_pages_and_programs_are_answered(kind: str, host: str, origin: str |
         {"host": "127.0.0.1:4200", "origin": "*"},
     ],
 )
-def test_others_are_answered_with_403(headers: dict[str, str]) -> None:
+def test_requests_of_other_origins_get_403(headers: dict[str, str]) -> None:
     assert answer("http", headers)[0]["status"] == 403
     assert answer("websocket", headers) == [{"type": "websocket.close", "code": 1008}]
 
 
-def test_start_and_stop_of_the_server_pass() -> None:
+def test_lifespan_events_of_the_server_pass() -> None:
     assert answer("lifespan", {}) == [{"type": "passed"}]
 
 
-def test_a_proxys_origin_is_added_to_the_own_ones(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_origin_of_a_proxy_is_added_to_the_own_ones(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PREFECT_SERVER_CORS_ALLOWED_ORIGINS", "https://flows.example.org")
     found = environment(4200, "joe:secret")[ORIGINS].split(",")
     assert found == [OWN, "http://localhost:4200", "https://flows.example.org"]
 
 
-def test_the_password_is_in_the_environment_and_not_in_the_command() -> None:
+def test_password_is_in_the_environment_and_not_in_the_command() -> None:
     assert environment(4200, "joe:secret")["PREFECT_SERVER_API_AUTH_STRING"] == "joe:secret"
     assert "secret" not in " ".join(command(4200, "warning"))
 
 
-def test_the_lists_of_integrations_are_prefects_own_copies(
+def test_integration_lists_are_the_copies_shipped_with_prefect(
     store: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tried: list[object] = []

@@ -36,7 +36,7 @@ def found(monkeypatch: pytest.MonkeyPatch, store: Path) -> dict[str, Any]:
 
 
 @pytest.mark.case("45")
-def test_a_fault_of_one_dataset_is_listed_and_the_others_go_on(
+def test_error_of_one_dataset_is_listed_and_the_others_continue(
     found: dict[str, Any], capsys: pytest.CaptureFixture[str]
 ) -> None:
     found |= {"first": ValueError("first, row 3: no label"), "second": "second"}
@@ -47,7 +47,7 @@ def test_a_fault_of_one_dataset_is_listed_and_the_others_go_on(
 
 
 @pytest.mark.case("45")
-def test_a_fault_of_our_own_leaves_its_trace_in_a_file(found: dict[str, Any], store: Path) -> None:
+def test_internal_error_writes_its_traceback_to_a_file(found: dict[str, Any], store: Path) -> None:
     found |= {"first": KeyError("lumo"), "second": "second"}
     rows, failures = retraining.retrain_all(dict.fromkeys(found, Settings()), None, None)
     assert [row["dataset"] for row in rows] == ["second"]
@@ -57,7 +57,7 @@ def test_a_fault_of_our_own_leaves_its_trace_in_a_file(found: dict[str, Any], st
 
 
 @pytest.mark.case("45")
-def test_the_second_dataset_is_retrained_though_the_first_has_no_file(
+def test_second_dataset_is_retrained_although_the_first_has_no_file(
     made_catalog: Path, tmp_path: Path
 ) -> None:
     entries = yaml.safe_load(made_catalog.read_text())

@@ -39,7 +39,7 @@ def http_error(status: int) -> PrefectHTTPStatusError:
         requests.exceptions.Timeout("Read timed out"),
     ],
 )
-def test_an_outage_of_mlflow_names_its_variable_and_address(error: Exception) -> None:
+def test_mlflow_outage_message_names_variable_and_address(error: Exception) -> None:
     message = known_error(error) or ""
     assert message.startswith("MLFLOW_TRACKING_URI is http://***@127.0.0.1:5000, and MLflow does")
     assert "secret" not in message
@@ -47,7 +47,7 @@ def test_an_outage_of_mlflow_names_its_variable_and_address(error: Exception) ->
     assert message.endswith("start the same command again")
 
 
-def test_another_error_of_mlflow_keeps_its_message() -> None:
+def test_other_mlflow_error_keeps_its_message() -> None:
     assert known_error(MlflowException("no such run")) == "MLflow failed: no such run"
 
 
@@ -61,13 +61,13 @@ def test_another_error_of_mlflow_keeps_its_message() -> None:
         http_error(500),
     ],
 )
-def test_an_outage_of_prefect_names_its_variable_and_address(error: Exception) -> None:
+def test_prefect_outage_message_names_variable_and_address(error: Exception) -> None:
     message = known_error(error) or ""
     assert message.startswith(f"PREFECT_API_URL is {PREFECT}, and the Prefect server there does")
     assert "\n" not in message
 
 
-def test_the_engine_of_the_command_itself_has_a_log(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_embedded_engine_outage_message_names_its_log(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("PREFECT_API_URL")
     message = known_error(httpx.ConnectError("refused")) or ""
     assert message.startswith("Prefect's engine does not respond (refused)")
@@ -81,12 +81,12 @@ def test_the_engine_of_the_command_itself_has_a_log(monkeypatch: pytest.MonkeyPa
         sqlalchemy.exc.OperationalError("SELECT", {}, Exception("database is locked")),
     ],
 )
-def test_an_error_of_a_database_names_the_store(error: Exception) -> None:
+def test_database_error_message_names_the_store(error: Exception) -> None:
     message = known_error(error) or ""
     assert message.startswith("a database in ")
     assert "database is locked" in message
 
 
 @pytest.mark.parametrize("error", [ValueError("x"), RuntimeError("x"), KeyError("x"), OSError("x")])
-def test_any_other_error_is_none_of_a_server(error: Exception) -> None:
+def test_other_error_has_no_server_message(error: Exception) -> None:
     assert server_message(error) == ""

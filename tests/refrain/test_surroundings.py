@@ -16,12 +16,12 @@ from refrain.engine import check_server
 from refrain.environment import prepare
 from refrain.services import free_port
 from tasks.store.installation import ROOT
-from tests.refrain.test_command_line import typed
+from tests.refrain.test_command_line import typed, typed_in_turn
 
 
 @pytest.fixture
 def silent() -> Iterator[str]:
-    """The address of a server that takes connections and never answers."""
+    """The address of a server that accepts connections and never answers."""
     with socket.socket() as server:
         server.bind(("127.0.0.1", 0))
         server.listen()
@@ -48,7 +48,7 @@ def website() -> Iterator[str]:
 
 
 @pytest.mark.case("43")
-def test_a_prefect_server_that_is_down_is_named_with_the_setting(
+def test_stopped_prefect_server_is_one_message_with_the_setting(
     made_catalog: Path, tmp_path: Path
 ) -> None:
     address = f"http://127.0.0.1:{free_port()}/api"
@@ -66,7 +66,7 @@ def test_a_prefect_server_that_is_down_is_named_with_the_setting(
 
 
 @pytest.mark.case("43")
-def test_a_prefect_server_of_a_profile_that_is_down_is_named(
+def test_stopped_prefect_server_of_a_profile_is_one_message(
     made_catalog: Path, tmp_path: Path
 ) -> None:
     address = f"http://127.0.0.1:{free_port()}/api"
@@ -80,7 +80,7 @@ def test_a_prefect_server_of_a_profile_that_is_down_is_named(
 
 
 @pytest.mark.case("43")
-def test_a_server_that_never_answers_is_named_soon(
+def test_server_that_never_answers_is_reported_soon(
     silent: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("refrain.engine.RESPONSE_SECONDS", 0.3)
@@ -92,13 +92,13 @@ def test_a_server_that_never_answers_is_named_soon(
 
 @pytest.mark.case("43")
 @pytest.mark.parametrize("address", ["not an address", "http://", "ftp://127.0.0.1/x"])
-def test_an_address_that_is_none_is_named(address: str) -> None:
+def test_invalid_server_address_is_one_message(address: str) -> None:
     with pytest.raises(ValueError, match="PREFECT_API_URL is "):
         check_server(address)
 
 
 @pytest.mark.case("43")
-def test_what_is_no_prefect_server_is_named(website: str) -> None:
+def test_server_other_than_prefect_is_one_message(website: str) -> None:
     with pytest.raises(
         ValueError, match=r"the server there is not a Prefect server: it responded b'<html>welcome"
     ):
@@ -106,7 +106,7 @@ def test_what_is_no_prefect_server_is_named(website: str) -> None:
 
 
 @pytest.mark.case("46")
-def test_a_proxy_is_not_used_for_this_machine(monkeypatch: pytest.MonkeyPatch, store: Path) -> None:
+def test_proxy_is_not_used_for_localhost(monkeypatch: pytest.MonkeyPatch, store: Path) -> None:
     before = dict(os.environ)
     try:
         os.environ |= {
@@ -123,7 +123,7 @@ def test_a_proxy_is_not_used_for_this_machine(monkeypatch: pytest.MonkeyPatch, s
 
 
 @pytest.mark.case("46")
-def test_a_retraining_works_behind_a_proxy_that_is_dead(made_catalog: Path, tmp_path: Path) -> None:
+def test_retraining_works_with_a_dead_proxy(made_catalog: Path, tmp_path: Path) -> None:
     proxy = dict.fromkeys(
         ("HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy"), "http://127.0.0.1:9"
     )
@@ -144,11 +144,8 @@ def test_a_retraining_works_behind_a_proxy_that_is_dead(made_catalog: Path, tmp_
 
 
 @pytest.mark.case("22")
-@pytest.mark.parametrize(
-    "words", [["datasets"], ["--help"], ["run", "--settings"], ["check", "made_ner"], ["models"]]
-)
-def test_a_screen_of_ascii_shows_other_characters_and_changes_no_status(
-    words: list[str], made_catalog: Path, tmp_path: Path
+def test_ascii_terminal_escapes_other_characters_and_keeps_the_status(
+    made_catalog: Path, tmp_path: Path
 ) -> None:
     screen = {
         "PYTHONIOENCODING": "ascii",
@@ -156,17 +153,19 @@ def test_a_screen_of_ascii_shows_other_characters_and_changes_no_status(
         "LANG": "C",
         "REFRAIN_CATALOG": str(made_catalog),
     }
-    done = typed(*words, home=tmp_path, **screen)
-    assert done.returncode == 0, done.stderr
-    assert "UnicodeEncodeError" not in done.stderr
-    assert done.stdout.isascii()
+    commands = [["datasets"], ["--help"], ["run", "--settings"], ["check", "made_ner"], ["models"]]
+    for done in typed_in_turn(*commands, home=tmp_path / "store", folder=tmp_path, **screen):
+        assert done.returncode == 0, (done.args, done.stderr)
+        assert "UnicodeEncodeError" not in done.stderr
+        assert done.stdout
+        assert done.stdout.isascii()
 
 
 @pytest.mark.case("41")
 @pytest.mark.parametrize(
     "command", [["-m", "refrain"], ["-c", "from refrain.__main__ import main; main()"]]
 )
-def test_a_tasks_module_of_the_user_is_in_nobodys_way(
+def test_tasks_module_of_the_user_does_not_shadow_ours(
     command: list[str], made_catalog: Path, tmp_path: Path
 ) -> None:
     app = tmp_path / "app"
@@ -188,9 +187,7 @@ def test_a_tasks_module_of_the_user_is_in_nobodys_way(
 @pytest.mark.parametrize(
     "words", [["run", "rotten_tomatos"], ["check", "rotten_tomatos"], ["health", "rotten_tomatos"]]
 )
-def test_a_misspelt_dataset_is_found_before_anything_heavy_is_imported(
-    words: list[str], tmp_path: Path
-) -> None:
+def test_misspelled_dataset_is_found_before_heavy_imports(words: list[str], tmp_path: Path) -> None:
     environment = os.environ | {"REFRAIN_HOME": str(tmp_path)}
     command = [sys.executable, "-X", "importtime", "-m", "refrain", *words]
     done = subprocess.run(
@@ -207,17 +204,23 @@ def test_a_misspelt_dataset_is_found_before_anything_heavy_is_imported(
 
 
 @pytest.mark.case("38")
-@pytest.mark.parametrize("text", ["-5 lumo ta", "-", "- lumo", "--5", "-x y", "--lumo ta"])
-def test_a_text_may_begin_with_a_dash(text: str, tmp_path: Path) -> None:
-    done = typed("predict", "plain", text, home=tmp_path)
-    assert "there is no model 'plain'" in done.stderr  # so the text was read as one
+def test_predict_accepts_a_text_that_starts_with_a_dash(tmp_path: Path) -> None:
+    texts = ["-5 lumo ta", "-", "- lumo", "--5", "-x y", "--lumo ta"]
+    commands = [["predict", "plain", text] for text in texts]
+    for done in typed_in_turn(*commands, home=tmp_path / "store", folder=tmp_path):
+        # The model is looked up after the text was read.
+        assert "there is no model 'plain'" in done.stderr, done.args
 
 
 @pytest.mark.case("38")
-def test_a_misspelt_option_is_no_text(tmp_path: Path) -> None:
-    done = typed("predict", "plain", "--lable", home=tmp_path)
-    assert done.returncode == 1
+def test_misspelled_option_is_not_taken_as_text(tmp_path: Path) -> None:
+    option, text = typed_in_turn(
+        ["predict", "plain", "--lable"],
+        ["predict", "plain", "--", "--lable"],
+        home=tmp_path / "store",
+        folder=tmp_path,
+    )
+    assert option.returncode == 1
     message = "there is no option --lable: did you mean --label? Write -- before a text that begins"
-    assert f"{message} like one" in done.stderr
-    done = typed("predict", "plain", "--", "--lable", home=tmp_path)
-    assert "there is no model 'plain'" in done.stderr
+    assert f"{message} like one" in option.stderr
+    assert "there is no model 'plain'" in text.stderr

@@ -47,7 +47,7 @@ class Up:
         self.server.call("POST", f"deployments/{self.deployment(name)['id']}/schedules", [schedule])
 
     def runs(self, name: str) -> list[dict[str, Any]]:
-        """The flow runs of a deployment that left the state Scheduled, the first first."""
+        """The flow runs of a deployment that left the state Scheduled, oldest first."""
         chosen = {
             "deployment_id": {"any_": [self.deployment(name)["id"]]},
             "state": {"type": {"not_any_": ["SCHEDULED"]}},
@@ -65,7 +65,7 @@ class Up:
         return [line["message"] for line in self.server.call("POST", "logs/filter", body)]
 
     def apply(self, file: Path | None = None) -> None:
-        """Apply deployments as somebody does by hand."""
+        """Apply deployments as a user does by hand."""
         more = ["--prefect-file", str(file)] if file else []
         command = [sys.executable, "-m", "prefect", "--no-prompt", "deploy", "--all", *more]
         subprocess.run(
@@ -90,7 +90,7 @@ class Up:
 
 @pytest.fixture(scope="module")
 def up(made_package: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
-    """`refrain up` in a store of its own, without SIGINT, as a script starts background jobs."""
+    """`refrain up` in its own store, without SIGINT, as a script starts background jobs."""
     folder, catalog = made_package
     home = tmp_path_factory.mktemp("up")
     prefect_port = free_port()
@@ -161,7 +161,7 @@ def up(made_package: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory
 
 @pytest.fixture(scope="module")
 def scheduled_run(up: Up) -> dict[str, Any]:
-    """A run that a schedule of the dashboard started at its minute, when it ended."""
+    """A finished run that a schedule of the dashboard started at its minute."""
     parameters = {"dataset": "made_sentiment", "catalog": str(up.catalog), "settings": QUICK}
     schedule = {
         "schedule": {"cron": "* * * * *", "timezone": "UTC"},
@@ -173,7 +173,7 @@ def scheduled_run(up: Up) -> dict[str, Any]:
 
 
 @pytest.mark.case("A1")
-def test_the_server_has_scheduled_runs_of_every_deployment_with_a_schedule(up: Up) -> None:
+def test_server_has_scheduled_runs_of_every_deployment_with_a_schedule(up: Up) -> None:
     expected = {
         entry["name"]
         for entry in yaml.safe_load((ROOT / "prefect.yaml").read_text())["deployments"]
@@ -189,7 +189,7 @@ def test_the_server_has_scheduled_runs_of_every_deployment_with_a_schedule(up: U
 
 
 @pytest.mark.case("A1")
-def test_a_schedule_of_the_dashboard_starts_a_run_at_its_minute_that_registers_a_model(
+def test_dashboard_schedule_starts_a_run_that_registers_a_model(
     up: Up, scheduled_run: dict[str, Any]
 ) -> None:
     assert scheduled_run["state_type"] == "COMPLETED", "\n".join(up.logs(scheduled_run))
@@ -208,16 +208,14 @@ def test_a_schedule_of_the_dashboard_starts_a_run_at_its_minute_that_registers_a
 
 
 @pytest.mark.case("A2")
-def test_the_run_page_shows_the_lines_of_the_stages(up: Up, scheduled_run: dict[str, Any]) -> None:
+def test_run_page_shows_the_log_lines_of_the_stages(up: Up, scheduled_run: dict[str, Any]) -> None:
     lines = "\n".join(up.logs(scheduled_run))
     for part in ("epoch 1", "training on", "baseline bag_of_words"):
         assert part in lines
 
 
 @pytest.mark.case("A3")
-def test_what_is_paused_or_added_in_the_dashboard_survives_applying_the_file_again(
-    up: Up, tmp_path: Path
-) -> None:
+def test_changes_in_the_dashboard_survive_applying_the_file_again(up: Up, tmp_path: Path) -> None:
     msra = up.deployment("msra")
     up.server.call(
         "PATCH",
@@ -251,7 +249,7 @@ def test_what_is_paused_or_added_in_the_dashboard_survives_applying_the_file_aga
 
 
 @pytest.mark.case("A4")
-def test_a_second_one_on_the_same_store_says_where_the_first_is(up: Up) -> None:
+def test_second_up_on_the_same_store_raises_with_the_address_of_the_first(up: Up) -> None:
     command = [
         sys.executable,
         "-m",
@@ -276,9 +274,7 @@ def test_a_second_one_on_the_same_store_says_where_the_first_is(up: Up) -> None:
     assert up.server.api.removesuffix("/api") in done.stderr
 
 
-def test_only_the_dashboards_own_pages_with_the_password_can_change_anything(
-    up: Up, tmp_path: Path
-) -> None:
+def test_only_dashboard_pages_with_the_password_can_change_anything(up: Up, tmp_path: Path) -> None:
     port = int(up.server.api.split(":")[2].removesuffix("/api"))
     mlflow_port = int(re.search(r"MLflow UI +http://127.0.0.1:(\d+)", up.screen.read_text())[1])
     before = len(up.server.deployments())
@@ -291,7 +287,7 @@ def test_only_the_dashboards_own_pages_with_the_password_can_change_anything(
     assert len(up.server.deployments()) == before
 
 
-def test_the_password_stands_in_no_list_of_processes_and_no_log(up: Up) -> None:
+def test_password_is_in_no_process_list_and_no_log(up: Up) -> None:
     password = up.environment["PREFECT_API_AUTH_STRING"].partition(":")[2]
     assert len(password) > 20
     shown = [path for path in Path("/proc").glob("[0-9]*/cmdline") if _reads(path, password)]
@@ -300,7 +296,7 @@ def test_the_password_stands_in_no_list_of_processes_and_no_log(up: Up) -> None:
     assert [log for log in logs if password in log.read_text()] == []
 
 
-def test_a_command_in_the_same_store_finds_the_password(up: Up) -> None:
+def test_command_in_the_same_store_finds_the_password(up: Up) -> None:
     ours = {name: value for name, value in up.environment.items() if name != AUTH}
     script = f"""
 from refrain.environment import prepare
@@ -328,7 +324,7 @@ with temporary_settings({{{AUTH}: "refrain:wrong"}}):
 
 
 @pytest.mark.case("A4")
-def test_mlflow_starts_no_processes_for_jobs(up: Up) -> None:
+def test_mlflow_starts_no_job_processes(up: Up) -> None:
     parents = {int(stat[0]): int(stat[3]) for stat in _stats()}
     children = {process for process, parent in parents.items() if parent == up.process.pid}
     assert len(children) == 3
@@ -337,7 +333,7 @@ def test_mlflow_starts_no_processes_for_jobs(up: Up) -> None:
 
 
 @pytest.mark.case("A1")
-def test_no_log_holds_an_error(up: Up, scheduled_run: dict[str, Any]) -> None:
+def test_no_log_contains_an_error(up: Up, scheduled_run: dict[str, Any]) -> None:
     for log in (up.home / "logs").glob("*.log"):
         assert list(Service("any", up.process, log).new_faults()) == [], log
 
@@ -358,7 +354,7 @@ def test_ctrl_c_stops_everything_within_seconds(up: Up) -> None:
 
 
 @pytest.mark.case("A4")
-def test_logs_of_earlier_starts_are_kept_and_bounded_in_number(tmp_path: Path) -> None:
+def test_logs_of_earlier_starts_are_kept_up_to_a_limit(tmp_path: Path) -> None:
     log = tmp_path / "worker.log"
     for number in range(9):
         rotate(log)
@@ -370,7 +366,7 @@ def test_logs_of_earlier_starts_are_kept_and_bounded_in_number(tmp_path: Path) -
 
 
 @pytest.mark.case("A1")
-def test_an_error_in_a_log_is_shown_once_and_an_info_line_never(tmp_path: Path) -> None:
+def test_error_in_a_log_is_shown_once_and_an_info_line_never(tmp_path: Path) -> None:
     log = tmp_path / "server.log"
     error = "12:00:0{} | ERROR   | prefect.server.services.scheduler - Unexpected error\n"
     log.write_text(
@@ -385,7 +381,7 @@ def test_an_error_in_a_log_is_shown_once_and_an_info_line_never(tmp_path: Path) 
 
 
 @pytest.mark.case("C12")
-def test_services_are_stopped_together_and_one_that_does_not_listen_is_killed(store: Path) -> None:
+def test_services_are_stopped_together_and_an_unresponsive_one_is_killed(store: Path) -> None:
     deaf = (
         "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); "
         "print('ready', flush=True); time.sleep(99)"
@@ -400,7 +396,7 @@ def test_services_are_stopped_together_and_one_that_does_not_listen_is_killed(st
 
 
 @pytest.mark.case("A4")
-def test_a_service_that_ended_is_an_error_with_the_end_of_its_log(store: Path) -> None:
+def test_ended_service_raises_with_the_end_of_its_log(store: Path) -> None:
     service = start(
         "short", [sys.executable, "-c", "print('no port is free'); raise SystemExit(3)"], os.environ
     )

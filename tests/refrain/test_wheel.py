@@ -62,7 +62,7 @@ def bin_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def project(bin_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A project that ``refrain init`` made, with modules of the user's called as ours are."""
+    """A project made by ``refrain init``, with user modules named like ours."""
     folder = tmp_path_factory.mktemp("projects")
     run(bin_folder, folder, "init", "shop")
     for name in NAMES:
@@ -71,7 +71,7 @@ def project(bin_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def environment() -> dict[str, str]:
-    """The environment of a user: nothing of the tests' own, one thread."""
+    """The environment of a user: no variables of the tests, one thread."""
     ours = ("REFRAIN_", "PREFECT_", "MLFLOW_", "PYTHON")
     kept = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
     return kept | {"OMP_NUM_THREADS": "1"}
@@ -93,12 +93,12 @@ def run(bin_folder: Path, folder: Path, *words: str) -> str:
 
 @pytest.fixture(scope="session")
 def retrained(bin_folder: Path, project: Path) -> list[dict[str, object]]:
-    """What ``refrain run`` prints in the project."""
+    """The output of ``refrain run`` in the project."""
     found: list[dict[str, object]] = json.loads(run(bin_folder, project, "run", "--json"))
     return found
 
 
-def test_the_wheel_leaves_common_names_to_others(bin_folder: Path, tmp_path: Path) -> None:
+def test_wheel_installs_no_common_top_level_names(bin_folder: Path, tmp_path: Path) -> None:
     script = (
         "import importlib.util as u, refrain, rnn_models.layers.crf;"
         f"print([name for name in {NAMES} if u.find_spec(name)], refrain, rnn_models)"
@@ -115,7 +115,7 @@ def test_the_wheel_leaves_common_names_to_others(bin_folder: Path, tmp_path: Pat
     assert str(ROOT) not in done.stdout
 
 
-def test_a_new_project_trains_a_champion_in_its_own_store(
+def test_new_project_trains_a_champion_in_its_own_store(
     bin_folder: Path, project: Path, retrained: list[dict[str, object]]
 ) -> None:
     assert [row["dataset"] for row in retrained] == ["reviews"]
@@ -125,7 +125,7 @@ def test_a_new_project_trains_a_champion_in_its_own_store(
     assert shown.splitlines()[0] in ("positive", "negative")
 
 
-def test_nothing_is_done_twice(
+def test_second_run_repeats_nothing(
     bin_folder: Path, project: Path, retrained: list[dict[str, object]]
 ) -> None:
     again = json.loads(run(bin_folder, project, "run", "--json"))
@@ -133,7 +133,7 @@ def test_nothing_is_done_twice(
     assert len(list((project / ".refrain" / "checkpoints").glob("*/manifest.json"))) == 1
 
 
-def test_a_schedule_of_the_project_starts_a_run_at_its_minute(
+def test_schedule_of_the_project_starts_a_run_at_its_minute(
     bin_folder: Path, project: Path, retrained: list[dict[str, object]]
 ) -> None:
     path = project / "prefect.yaml"
@@ -162,7 +162,7 @@ def test_a_schedule_of_the_project_starts_a_run_at_its_minute(
         process.wait(60)
 
 
-def test_a_folder_with_files_is_left_as_it_is(tmp_path: Path) -> None:
+def test_init_does_not_change_a_folder_with_files(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("mine")
     with pytest.raises(FileExistsError, match="is not empty: name a new folder"):
         make_project(tmp_path)

@@ -1,1 +1,1 @@
-"""Tests of rows to ids."""
+"""Tests of networks, training and metrics."""

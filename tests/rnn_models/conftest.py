@@ -1,9 +1,9 @@
-"""Tiny examples of every problem, in a language made up here.
+"""Tiny examples of every problem, in a made-up language.
 
 Words are ids from 4 on. A text's label is its first word's number, modulo the
-labels; an odd word opens a name that an even word goes on; a translation reads
-the text backwards and says every third word twice. A generator says a text from
-its label, every third one from nothing.
+labels; an odd word begins a name that even words continue; a translation has
+the words in reverse order and every third one twice. A generator starts from
+the label of a text, for every third text from nothing.
 """
 
 from collections.abc import Callable
@@ -66,7 +66,7 @@ def translation_of(text: list[int]) -> list[int]:
 
 
 def number_of(text: list[int]) -> list[int]:
-    """A number that no single word decides: the sum of all words, each about its mean of 9.5."""
+    """A number that no single word determines: the sum of all words minus their mean of 9.5."""
     return [sum(2 * word - 19 for word in text)]
 
 
@@ -107,11 +107,11 @@ class Posed:
 
     @property
     def is_text(self) -> bool:
-        """Whether a target has an end, which is said too."""
+        """Whether a target has an end, which is predicted too."""
         return self.problem.rows[1] in ("target", "text")
 
     def model(self, **changes: object) -> nn.Module:
-        """A model fresh from its seed, its biases moved off zero, in evaluation mode."""
+        """A newly initialized model with nonzero biases, in evaluation mode."""
         torch.manual_seed(3)
         model = self.problem.build(self.sizes, self.settings.with_changes(changes))
         with torch.no_grad():
@@ -126,11 +126,11 @@ class Posed:
         )
 
     def predictions_and_targets(self, model: nn.Module) -> tuple[list[list[int]], list[list[int]]]:
-        """What a model says of each example, and what it was taught to.
+        """Predictions and references of each example.
 
-        A generator is given the beginning of each text, up to where no other
-        with the same start begins so, and has to go on with it. A text that is
-        all beginning of another cannot be asked for.
+        A generator gets the prefix of each text that it shares with another text
+        of the same start, and has to continue it. Texts that are a prefix of
+        another are left out.
         """
         targets = [self.examples.target.row(i) for i in range(len(self.examples))]
         examples = self.examples
@@ -206,7 +206,7 @@ def posed(request: pytest.FixtureRequest) -> Posed:
     params=[name for name in problem_names() if not find_problem(name).output.token_nats]
 )
 def posed_answer(request: pytest.FixtureRequest) -> Posed:
-    """Each problem in turn that is judged by what it answers."""
+    """Each problem in turn that is scored by its predictions."""
     return pose(request.param)
 
 
@@ -233,7 +233,7 @@ def ner() -> Posed:
 
 @pytest.fixture(params=["lstm", "cnn"])
 def spelled_ner(request: pytest.FixtureRequest) -> Posed:
-    """Words have characters, from 1 to 5, and a model reads them in each way in turn."""
+    """Words have 1 to 5 characters, and a model reads them with each encoder in turn."""
     posed = pose("ner")
     spellings = Ragged.of(
         [[4 + (3 * word + i) % 7 for i in range(1 + word % 5)] for word in range(NUM_WORDS)]

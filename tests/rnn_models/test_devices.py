@@ -1,4 +1,4 @@
-"""Where a model computes and with how many bits."""
+"""The device and the precision of a model."""
 
 import os
 import subprocess
@@ -31,7 +31,7 @@ ROOT = Path(__file__).resolve().parents[2]
 SLOWER = {"ONEDNN_MAX_CPU_ISA": "AVX2", "ATEN_CPU_CAPABILITY": "avx2"}
 
 
-def test_a_gpu_is_taken_only_where_there_is_one_and_it_is_not_refused(monkeypatch):
+def test_gpu_is_used_only_when_available_and_not_disabled(monkeypatch):
     found = {}
     for has_gpu in (False, True):
         monkeypatch.setattr(torch.cuda, "is_available", lambda has_gpu=has_gpu: has_gpu)
@@ -39,7 +39,7 @@ def test_a_gpu_is_taken_only_where_there_is_one_and_it_is_not_refused(monkeypatc
     assert found == {False: ["cpu", "cpu"], True: ["cuda", "cpu"]}
 
 
-def test_a_gpu_that_is_asked_for_and_not_there_is_refused(monkeypatch):
+def test_requested_missing_gpu_raises(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     with pytest.raises(
         ValueError,
@@ -48,7 +48,7 @@ def test_a_gpu_that_is_asked_for_and_not_there_is_refused(monkeypatch):
         find_device("cuda")
 
 
-def test_seeds_give_the_numbers_that_torch_gives_of_them():
+def test_seeded_numbers_equal_those_of_torch():
     drawn = []
     for seed in (torch.manual_seed, lambda number: seed_generators(torch.device("cpu"), number)):
         for number in (0, 7 * 1_000_003 + 12):
@@ -64,16 +64,14 @@ def test_seeds_give_the_numbers_that_torch_gives_of_them():
     ("precision", "kind"),
     [("auto", torch.float32), ("float32", torch.float32), ("bfloat16", torch.bfloat16)],
 )
-def test_products_on_a_cpu_have_the_bits_that_were_asked_for(precision, kind):
+def test_cpu_products_use_the_set_precision(precision, kind):
     with autocast(torch.device("cpu"), precision):
         assert (torch.ones(2, 2) @ torch.ones(2, 2)).dtype == kind
 
 
 @pytest.mark.parametrize("num_layers", [1, 2])
 @pytest.mark.parametrize("encoder", get_args(Encoder))
-def test_a_training_in_bfloat16_keeps_its_weights_in_float32_and_its_losses_close(
-    posed, encoder, num_layers
-):
+def test_bfloat16_training_keeps_float32_weights_and_close_losses(posed, encoder, num_layers):
     options = {
         "encoder": encoder,
         "num_layers": num_layers,
@@ -90,7 +88,7 @@ def test_a_training_in_bfloat16_keeps_its_weights_in_float32_and_its_losses_clos
     assert [s.loss for s in fast.steps] != [s.loss for s in plain.steps]
 
 
-def test_a_training_in_bfloat16_repeats_itself_to_the_last_bit(posed):
+def test_bfloat16_training_is_bit_reproducible(posed):
     first, second = (fitted(posed, max_epochs=1, precision="bfloat16") for _ in range(2))
     assert are_equal(first.weights, second.weights)
 
@@ -120,7 +118,7 @@ for name in problem_names():
 
 @cache
 def on_a_slower_processor() -> list[str]:
-    """What trainings in bfloat16 print in a process whose processor has no AVX-512."""
+    """The output of bfloat16 trainings in a process without AVX-512."""
     done = subprocess.run(
         [sys.executable, "-c", BITS_OF_ALL],
         env=os.environ | SLOWER,
@@ -133,7 +131,7 @@ def on_a_slower_processor() -> list[str]:
 
 
 @pytest.mark.case("E2")
-def test_a_processor_without_avx_512_trains_lstm_layers_in_float32_and_says_so():
+def test_processor_without_avx_512_trains_lstm_layers_in_float32_and_logs_it():
     has_it, short, full, instructions, *trained = on_a_slower_processor()
     assert has_it == "False"
     assert short == "bfloat16, LSTM layers in float32"
@@ -143,18 +141,18 @@ def test_a_processor_without_avx_512_trains_lstm_layers_in_float32_and_says_so()
 
 
 @pytest.mark.case("E2")
-def test_what_is_written_down_of_a_machine_is_another_on_a_slower_processor(monkeypatch):
+def test_machine_record_differs_on_a_slower_processor(monkeypatch):
     for name in SLOWER:
         monkeypatch.delenv(name, raising=False)
     here = describe_machine(TrainSettings(device="cpu", precision="bfloat16"))
     assert here["instructions"] != on_a_slower_processor()[3]
-    assert list(here)[-1] == "device"  # by which a replay tells a GPU
+    assert list(here)[-1] == "device"  # by which a replay recognizes a GPU
 
 
 @pytest.mark.case("E2")
 @pytest.mark.parametrize("has_it", [True, False])
-def test_the_bits_that_are_told_are_those_that_compute(posed, monkeypatch, has_it):
-    """As if this processor had bfloat16 for LSTM layers, and as if it had not."""
+def test_recorded_precision_equals_the_precision_in_use(posed, monkeypatch, has_it):
+    """Simulates a processor with and without bfloat16 for LSTM layers."""
     if has_it and not has_bfloat16_lstm("cpu"):
         assert (
             describe_precision(torch.device("cpu"), "bfloat16")
@@ -180,7 +178,7 @@ def test_the_bits_that_are_told_are_those_that_compute(posed, monkeypatch, has_i
     assert history.weights
 
 
-def test_the_capability_is_tried_once(monkeypatch):
+def test_bfloat16_capability_is_tested_once(monkeypatch):
     has_bfloat16_lstm.cache_clear()
     calls = []
     plain_lstm = torch.lstm
@@ -190,7 +188,7 @@ def test_the_capability_is_tried_once(monkeypatch):
     assert has_bfloat16_lstm("cuda")
 
 
-def test_a_model_starts_alike_wherever_it_computes(posed):
+def test_initial_weights_are_equal_on_every_device(posed):
     on_cpu = Training(posed.problem, posed.sizes, posed.settings.with_changes({"device": "cpu"}))
     by_default = Training(posed.problem, posed.sizes, posed.settings)
     for one, other in zip(on_cpu.parameters, by_default.parameters, strict=True):

@@ -1,4 +1,4 @@
-"""What every output kind promises."""
+"""The contract of every output kind."""
 
 from dataclasses import fields
 
@@ -12,14 +12,14 @@ each = pytest.mark.parametrize("name", problem_names())
 
 
 @each
-def test_the_predictions_are_a_column_of_the_answer(name):
+def test_predictions_are_a_column_of_the_answer(name):
     kind = find_problem(name).output
     assert kind.column in kind.columns
     assert not kind.confidence or kind.columns[kind.confidence] is float
 
 
 @each
-def test_a_request_has_inputs_and_none_that_is_trained_is_required(name):
+def test_request_has_inputs_and_requires_no_training_target(name):
     inputs = find_problem(name).output.inputs
     assert inputs
     assert all(isinstance(column, Input) for column in inputs.values())
@@ -43,7 +43,7 @@ def test_fixed_requests_use_known_parameters(name):
 
 
 @each
-def test_the_card_has_a_phrase_for_shape_limit_and_architecture(name):
+def test_card_has_a_phrase_for_shape_limit_and_architecture(name):
     problem = find_problem(name)
     kind = problem.output
     phrase = kind.architecture(vars(problem.defaults))

@@ -1,4 +1,4 @@
-"""Settings check themselves, and say what was expected."""
+"""Settings raise for invalid values with the expected ones."""
 
 import re
 from dataclasses import fields
@@ -34,17 +34,17 @@ from rnn_models.settings import TrainSettings
         ("seed", -1, "seed must be at least 0, got -1"),
     ],
 )
-def test_a_bad_value_is_refused_by_name_with_what_was_expected_and_what_came(name, value, message):
+def test_invalid_value_raises_with_name_expected_and_actual_value(name, value, message):
     with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
         TrainSettings(**{name: value})
 
 
-def test_a_whole_number_passes_where_a_fraction_is_expected():
+def test_integer_is_accepted_for_a_float():
     assert TrainSettings(clip_norm=5, learning_rate=1).clip_norm == 5
 
 
 @pytest.mark.parametrize("bound", ["low", "high"])
-def test_every_bound_belongs_to_the_range(bound):
+def test_bounds_are_inclusive(bound):
     values = {
         f.name: f.metadata[bound] for f in fields(TrainSettings) if f.metadata[bound] is not None
     }
@@ -52,16 +52,16 @@ def test_every_bound_belongs_to_the_range(bound):
     TrainSettings(**values)
 
 
-def test_every_setting_has_a_line_about_it():
+def test_every_setting_has_a_description():
     assert all(f.metadata["about"].endswith(".") for f in fields(TrainSettings))
 
 
-def test_with_changes_replaces_what_is_named_and_keeps_the_rest():
+def test_with_changes_replaces_given_settings_and_keeps_the_rest():
     before = TrainSettings(hidden_size=7, encoder="gru")
     assert before.with_changes({"encoder": "rnn"}) == TrainSettings(hidden_size=7, encoder="rnn")
 
 
-def test_with_changes_to_none_leaves_the_value():
+def test_with_changes_to_none_keeps_the_value():
     before = TrainSettings(hidden_size=7)
     assert before.with_changes({"hidden_size": None}) == before
 
@@ -75,6 +75,6 @@ def test_with_changes_checks_the_new_value():
         TrainSettings().with_changes({"beam_width": 0})
 
 
-def test_with_changes_names_a_setting_that_does_not_exist():
+def test_with_changes_raises_for_an_unknown_setting():
     with pytest.raises(TypeError, match="hiden_size"):
         TrainSettings().with_changes({"hiden_size": 8})

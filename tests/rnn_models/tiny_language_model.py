@@ -1,4 +1,4 @@
-"""A problem of one to many for these tests: a recurrent model that says the next id of a text."""
+"""A one-to-many problem for these tests: a recurrent model that predicts the next id."""
 
 from dataclasses import replace
 

@@ -1,4 +1,4 @@
-"""An empty MLflow, and one with a model of every problem; each is made once, in seconds."""
+"""An empty MLflow, and one with a model of every problem; each is made once per session."""
 
 import shutil
 from pathlib import Path
@@ -49,6 +49,6 @@ def served_store(
 def models(
     served_store: tuple[Path, dict[str, "Served"]], monkeypatch: pytest.MonkeyPatch
 ) -> dict[str, "Served"]:
-    """The same with the store named, as long as a test takes."""
+    """The same, with REFRAIN_HOME set to the store during a test."""
     monkeypatch.setenv("REFRAIN_HOME", str(served_store[0]))
     return served_store[1]

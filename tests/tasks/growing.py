@@ -1,4 +1,4 @@
-"""Datasets that grow: a folder of files, one file, a table; and what their snapshots hold."""
+"""Growing datasets (a folder of files, one file, a table), and the content of their snapshots."""
 
 import csv
 import sqlite3
@@ -106,7 +106,7 @@ class Table:
         return done
 
     def insert(self, rows: Rows, stamp: int | None = None) -> None:
-        """Add rows with the next stamp, or with one of their own."""
+        """Add rows with the next stamp, or with a given one."""
         self.stamp += stamp is None
         at = self.stamp if stamp is None else stamp
         self.execute(
@@ -115,7 +115,7 @@ class Table:
         )
 
     def update(self, key: int, text: str, stamp: int | None = None) -> None:
-        """Change a row, which gets the next stamp or one of its own."""
+        """Change a row, which gets the next stamp or a given one."""
         self.stamp += stamp is None
         self.execute(
             "UPDATE reviews SET text = ?, stamp = ? WHERE id = ?",
@@ -123,7 +123,7 @@ class Table:
         )
 
     def delete(self, *keys: int) -> None:
-        """Take rows away."""
+        """Delete rows."""
         self.execute("DELETE FROM reviews WHERE id = ?", *((key,) for key in keys))
 
     def rows(self) -> list[tuple[Any, ...]]:
@@ -132,7 +132,7 @@ class Table:
 
 
 def plain(text: str) -> str:
-    """What makes two texts one, said without the code that is tested."""
+    """The normal form of a text, computed without the code under test."""
     return " ".join(unicodedata.normalize("NFKC", text).lower().split())
 
 
@@ -163,7 +163,7 @@ def last(dataset: str = "made") -> Ingestion:
 
 
 def ingest(dataset: Dataset) -> Snapshot:
-    """Make a snapshot, and check that no text stands in two of its splits."""
+    """Make a snapshot, and check that no text is in two of its splits."""
     snapshot, _ = make_snapshot(dataset)
     found = [{plain(text) for text in texts_of(snapshot, split)} for split in SPLITS]
     assert sum(map(len, found)) == len(set().union(*found))
@@ -171,8 +171,8 @@ def ingest(dataset: Dataset) -> Snapshot:
 
 
 @contextmanager
-def pieces_read() -> Iterator[list[str]]:
-    """Note the names of the pieces that a source reads from, while it reads them."""
+def partitions_read() -> Iterator[list[str]]:
+    """Record the names of the partitions that a source reads."""
     opened: list[str] = []
     open_file = Files.open
     tables = Sql.tables

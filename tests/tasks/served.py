@@ -52,7 +52,7 @@ COST = {"value": 50.0, "low": 40.0, "high": 60.0, "signature": ""}
 
 @dataclass(frozen=True)
 class Served:
-    """A registered version and what it was made of."""
+    """A registered version and its inputs."""
 
     version: ModelVersion
     checkpoint: Checkpoint
@@ -61,7 +61,7 @@ class Served:
 
 
 def token_set_of(problem: str, key: str, test: pa.Table | None = None) -> TokenSet:
-    """A snapshot and its ids, all splits alike but for the test split, if one is given."""
+    """A snapshot and its ids with equal splits, except for a given test split."""
     table, name = TABLES[problem], f"made_{problem}"
     tables = dict.fromkeys(SPLITS, table) | ({"test": test} if test else {})
     rows, splits = (
@@ -91,7 +91,7 @@ def token_set_of(problem: str, key: str, test: pa.Table | None = None) -> TokenS
 
 
 def checkpoint_of(tokens: TokenSet, key: str, seed: int) -> Checkpoint:
-    """A model with weights drawn by chance."""
+    """A model with random weights."""
     problem, sizes = find_problem(tokens.problem), tokens.model_sizes()
     assert isinstance(sizes, Sizes)
     settings = TrainSettings(embedding_size=8, hidden_size=8, **CHANGES.get(tokens.problem, {}))  # type: ignore[arg-type]
@@ -119,7 +119,7 @@ def checkpoint_of(tokens: TokenSet, key: str, seed: int) -> Checkpoint:
 
 
 def trained(problem: str, **changes: Any) -> Served:
-    """Register a model of a problem that was really trained, if only for two epochs."""
+    """Register a model of a problem that was trained for two epochs."""
     tokens = token_set_of(problem, "trained")
     for report in (PAGE, REPORT):  # the run of a training keeps them
         (tokens.snapshot_of().folder / report).write_text("made")
@@ -132,27 +132,29 @@ def trained(problem: str, **changes: Any) -> Served:
 
 
 def write_outputs(folder: Path, problem: str) -> None:
-    """Write what an evaluation leaves if all answers are right, or each token costs one nat."""
+    """Write the files of an evaluation: all answers correct, or one nat per token."""
     table, headline = TABLES[problem], find_metric(find_problem(problem).metrics[0])
-    source, true = (column.to_pylist() for column in table.columns)
-    true = [find_problem(problem).output.reference(value) for value in true]
-    said = (
-        [np.ones(len(text) + 1, np.float32) for text in true] if problem == "generation" else true
+    source, references = (column.to_pylist() for column in table.columns)
+    references = [find_problem(problem).output.reference(value) for value in references]
+    predictions = (
+        [np.ones(len(text) + 1, np.float32) for text in references]
+        if problem == "generation"
+        else references
     )
-    np.savez(folder / STATISTICS, **{headline.name: headline.statistics(said, true)})  # type: ignore[arg-type]
-    shown = {} if problem == "generation" else {"output": said}
-    pd.DataFrame({"source": source, "reference": true, **shown}).to_parquet(folder / OUTPUTS)
+    np.savez(folder / STATISTICS, **{headline.name: headline.statistics(predictions, references)})  # type: ignore[arg-type]
+    shown = {} if problem == "generation" else {"output": predictions}
+    pd.DataFrame({"source": source, "reference": references, **shown}).to_parquet(folder / OUTPUTS)
 
 
 def served(problem: str, seed: int = 0) -> Served:
-    """Register a model of a problem in the store of today."""
+    """Register a model of a problem in the current store."""
     key = f"{seed:016d}"
     tokens = token_set_of(problem, key)
     return registered(tokens, checkpoint_of(tokens, key, seed))
 
 
 def registered(tokens: TokenSet, checkpoint: Checkpoint) -> Served:
-    """Register a checkpoint with scores that nobody measured."""
+    """Register a checkpoint with made-up scores."""
     problem, key = tokens.problem, checkpoint.digest
     metrics = find_problem(problem).metrics
     baselines = {name: dict.fromkeys(metrics, 10.0) for name in find_problem(problem).baselines}

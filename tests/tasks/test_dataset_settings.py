@@ -40,14 +40,14 @@ def catalog(tmp_path: Path) -> Path:
 
 
 def rewrite(path: Path, settings: object) -> None:
-    """Give the entry other settings."""
+    """Replace the settings of the entry."""
     entry = yaml.safe_load(path.read_text())
     entry["mine"]["settings"] = settings
     path.write_text(yaml.safe_dump(entry))
 
 
 @pytest.mark.case("D16")
-def test_an_entry_sets_what_the_caller_leaves_open_and_the_caller_wins(catalog: Path) -> None:
+def test_entry_sets_defaults_and_the_caller_takes_precedence(catalog: Path) -> None:
     chosen = with_entry_settings("mine", parse_settings(["training.max_epochs=7"]), str(catalog))
     assert (chosen.training.max_epochs, chosen.training.hidden_size, chosen.training.dropout) == (
         7,
@@ -88,7 +88,7 @@ def test_each_setting_is_shown_with_its_value_and_origin(catalog: Path) -> None:
         ({"trainin": {}}, r"mine.yaml, entry mine, settings: setting trainin"),
     ],
 )
-def test_wrong_settings_of_an_entry_name_file_entry_and_setting(
+def test_invalid_setting_of_an_entry_raises_with_file_entry_and_setting(
     settings: object, message: str, catalog: Path
 ) -> None:
     rewrite(catalog, settings)
@@ -97,7 +97,7 @@ def test_wrong_settings_of_an_entry_name_file_entry_and_setting(
 
 
 @pytest.mark.case("D16")
-def test_changed_settings_make_no_other_snapshot(catalog: Path, store: Path) -> None:
+def test_changed_settings_make_no_new_snapshot(catalog: Path, store: Path) -> None:
     first, _ = make_snapshot(find_dataset("mine", catalog))
     rewrite(catalog, {"training": {"max_epochs": 9}})
     second, is_new = make_snapshot(find_dataset("mine", catalog))
@@ -116,7 +116,7 @@ def test_changed_settings_make_no_other_snapshot(catalog: Path, store: Path) -> 
         ("training.hiden_size=1", "training.hidden_size"),
     ],
 )
-def test_a_name_of_another_tool_is_answered_with_ours(typed: str, meant: str) -> None:
+def test_setting_name_of_another_tool_raises_with_ours(typed: str, meant: str) -> None:
     with pytest.raises(ValueError, match=f"did you mean {meant}"):
         parse_settings([typed])
 
@@ -132,7 +132,7 @@ def test_a_key_within_a_mapping_is_set_by_its_dotted_name() -> None:
 
 @pytest.mark.case("D16")
 @pytest.mark.parametrize("typed", ["training.max_epochs=", "training.max_epochs=  "])
-def test_an_empty_value_is_an_error(typed: str) -> None:
+def test_empty_value_raises(typed: str) -> None:
     with pytest.raises(
         ValueError, match=r"training.max_epochs has no value: write training.max_epochs=VALUE"
     ):

@@ -1,4 +1,4 @@
-"""Snapshots: what makes a new one, what a crash leaves, what stops a training."""
+"""Snapshots: causes of new ones, state after a crash, faults that stop a training."""
 
 import json
 from collections.abc import Callable
@@ -54,9 +54,9 @@ def with_files(folder: Path) -> tuple[Dataset, Callable[[int], None]]:
 
 
 def with_table(folder: Path) -> tuple[Dataset, Callable[[int], None]]:
-    held = Table(folder)
-    held.insert(texts(20))
-    return of_table(folder), lambda number: held.insert(texts(20, start=20 * number))
+    source_table = Table(folder)
+    source_table.insert(texts(20))
+    return of_table(folder), lambda number: source_table.insert(texts(20, start=20 * number))
 
 
 @pytest.mark.parametrize("make", [with_files, with_table])
@@ -90,7 +90,7 @@ def test_a_crash_while_a_row_is_read_leaves_nothing(store: Path, tmp_path: Path)
     assert not list((store / "snapshots").glob("*"))
 
 
-SAID_ONLY = {"about": "other", "language": "yy", "licence": "other", "origin": "other"}
+DESCRIPTIONS = {"about": "other", "language": "yy", "licence": "other", "origin": "other"}
 MATTERS: dict[str, dict[str, Any]] = {
     "labels": {"labels": {"pos": "good", "neg": "bad"}},
     "checks": {"checks": {"min_length": 2}},
@@ -100,18 +100,20 @@ MATTERS: dict[str, dict[str, Any]] = {
 }
 
 
-@pytest.mark.parametrize("key", SAID_ONLY)
-def test_what_is_only_said_of_a_dataset_makes_no_new_snapshot(
+@pytest.mark.parametrize("key", DESCRIPTIONS)
+def test_changed_descriptions_of_an_entry_make_no_new_snapshot(
     key: str, store: Path, tmp_path: Path
 ) -> None:
     write(tmp_path / "rows.csv", texts(20))
     first = ingest(entry(tmp_path, FILES))
-    assert make_snapshot(entry(tmp_path, FILES, **{key: SAID_ONLY[key]})) == (first, False)
+    assert make_snapshot(entry(tmp_path, FILES, **{key: DESCRIPTIONS[key]})) == (first, False)
     assert len(SnapshotLog.of("made").ingestions) == 1
 
 
 @pytest.mark.parametrize("change", MATTERS)
-def test_what_changes_rows_reads_them_anew(change: str, store: Path, tmp_path: Path) -> None:
+def test_changed_keys_that_affect_rows_read_the_source_again(
+    change: str, store: Path, tmp_path: Path
+) -> None:
     write(tmp_path / "rows.csv", texts(20))
     ingest(entry(tmp_path, FILES))
     ingest(entry(tmp_path, FILES, **MATTERS[change]))
@@ -119,7 +121,7 @@ def test_what_changes_rows_reads_them_anew(change: str, store: Path, tmp_path: P
     assert first.rows_key != second.rows_key
 
 
-def test_other_rules_hold_for_old_rows_too(store: Path, tmp_path: Path) -> None:
+def test_changed_rules_apply_to_earlier_rows_too(store: Path, tmp_path: Path) -> None:
     write(tmp_path / "a.csv", texts(20))
     write(tmp_path / "b.csv", [("short", "pos")])
     ingest(entry(tmp_path, FILES))
@@ -131,9 +133,7 @@ def test_other_rules_hold_for_old_rows_too(store: Path, tmp_path: Path) -> None:
 CONLL = "".join(f"lumo{number} B-PER\n" + "ta O\n" * (number % 4) + "\n" for number in range(200))
 
 
-def test_a_snapshot_has_the_same_digest_however_its_rows_were_cut_into_batches(
-    store: Path, tmp_path: Path
-) -> None:
+def test_snapshot_digest_does_not_depend_on_batch_size(store: Path, tmp_path: Path) -> None:
     (tmp_path / "rows.conll").write_text(CONLL)
     source = {"kind": "files", "paths": {"all": "rows.conll"}}
     shape: dict[str, Any] = {
@@ -151,7 +151,7 @@ def test_a_snapshot_has_the_same_digest_however_its_rows_were_cut_into_batches(
 @pytest.mark.parametrize(
     "change", ["a text", "a label", "two sides that flow into each other", "a row more"]
 )
-def test_other_rows_have_another_digest(change: str, store: Path, tmp_path: Path) -> None:
+def test_snapshot_digest_changes_with_the_rows(change: str, store: Path, tmp_path: Path) -> None:
     rows = texts(20)
     write(tmp_path / "rows.csv", rows)
     first = ingest(of_files(tmp_path, all="rows.csv"))
@@ -165,7 +165,7 @@ def test_other_rows_have_another_digest(change: str, store: Path, tmp_path: Path
     assert ingest(of_files(tmp_path, all="rows.csv")).digest != first.digest
 
 
-def test_the_report_counts_what_was_read_kept_and_refused(store: Path, tmp_path: Path) -> None:
+def test_the_report_counts_read_kept_and_rejected_rows(store: Path, tmp_path: Path) -> None:
     write(
         tmp_path / "rows.csv",
         [*texts(50), ("", "pos"), ("lumo", ""), texts(1)[0], (texts(1)[0][0], "neg")],
@@ -184,7 +184,9 @@ def test_the_report_counts_what_was_read_kept_and_refused(store: Path, tmp_path:
     }
 
 
-def test_a_line_of_a_removal_list_that_is_none_is_said(store: Path, tmp_path: Path) -> None:
+def test_an_invalid_line_of_a_removal_list_raises_with_its_number(
+    store: Path, tmp_path: Path
+) -> None:
     write(tmp_path / "rows.csv", texts(20))
     (tmp_path / "gone.txt").write_text("# people\n\nlumo ta\n")
     with pytest.raises(
@@ -202,7 +204,7 @@ def snapshot_of(
     return dataset, ingest(dataset)
 
 
-def test_too_many_refused_rows_stop_with_examples_of_each_reason(
+def test_too_many_rejected_rows_raise_with_examples_of_each_reason(
     store: Path, tmp_path: Path
 ) -> None:
     dataset, snapshot = snapshot_of(tmp_path, num_fine=90, num_refused=10)
@@ -215,13 +217,15 @@ def test_too_many_refused_rows_stop_with_examples_of_each_reason(
     assert f"{tmp_path}/rows.csv, row 92: text: empty" in str(error.value)
 
 
-def test_as_many_refused_rows_as_the_entry_allows_stop_nothing(store: Path, tmp_path: Path) -> None:
+def test_ingestion_continues_with_as_many_rejected_rows_as_allowed(
+    store: Path, tmp_path: Path
+) -> None:
     check_share(
         *snapshot_of(tmp_path, num_fine=90, num_refused=10, checks={"max_refused_share": 0.1})
     )
 
 
-def test_an_empty_split_stops_and_says_which(store: Path, tmp_path: Path) -> None:
+def test_an_empty_split_raises_with_its_name(store: Path, tmp_path: Path) -> None:
     dataset, snapshot = snapshot_of(
         tmp_path, num_fine=90, num_refused=1, splits={"validation": 0.2}
     )
@@ -231,13 +235,13 @@ def test_an_empty_split_stops_and_says_which(store: Path, tmp_path: Path) -> Non
         check_share(dataset, snapshot)
 
 
-def test_a_problem_that_is_not_known_is_said_with_the_nearest(store: Path, tmp_path: Path) -> None:
+def test_an_unknown_problem_raises_with_the_nearest_name(store: Path, tmp_path: Path) -> None:
     entry(tmp_path, FILES, problem="sentimant")
     with pytest.raises(RowError, match=r"catalog.yaml, entry made, problem: .*sentiment"):
         checked_entry("made", str(tmp_path / "catalog.yaml"))
 
 
-def test_rows_of_another_shape_than_the_problem_reads_are_said(store: Path, tmp_path: Path) -> None:
+def test_rows_with_wrong_columns_for_the_problem_raise(store: Path, tmp_path: Path) -> None:
     entry(tmp_path, FILES, problem="translation")
     with pytest.raises(
         RowError,
@@ -246,7 +250,7 @@ def test_rows_of_another_shape_than_the_problem_reads_are_said(store: Path, tmp_
         checked_entry("made", str(tmp_path / "catalog.yaml"))
 
 
-def test_an_entry_that_fits_its_problem_is_found(store: Path, tmp_path: Path) -> None:
+def test_an_entry_with_the_columns_of_its_problem_is_accepted(store: Path, tmp_path: Path) -> None:
     dataset = entry(tmp_path, FILES)
     assert (
         checked_entry("made", str(tmp_path / "catalog.yaml"))
@@ -256,7 +260,9 @@ def test_an_entry_that_fits_its_problem_is_found(store: Path, tmp_path: Path) ->
 
 
 @pytest.mark.case("07")
-def test_an_export_that_repeats_all_earlier_rows_stops_nothing(store: Path, tmp_path: Path) -> None:
+def test_ingestion_accepts_an_export_that_repeats_all_earlier_rows(
+    store: Path, tmp_path: Path
+) -> None:
     for day in range(1, 6):
         write(tmp_path / f"{day}.csv", texts(20 * day))
     dataset = entry(tmp_path, FILES)
@@ -266,7 +272,7 @@ def test_an_export_that_repeats_all_earlier_rows_stops_nothing(store: Path, tmp_
 
 
 @pytest.mark.case("07")
-def test_copies_do_not_hide_damaged_rows(store: Path, tmp_path: Path) -> None:
+def test_duplicates_do_not_hide_damaged_rows(store: Path, tmp_path: Path) -> None:
     write(tmp_path / "first.csv", texts(50))
     write(tmp_path / "second.csv", [*texts(50), *[("", "pos")] * 10])
     dataset = entry(tmp_path, FILES)
@@ -277,7 +283,9 @@ def test_copies_do_not_hide_damaged_rows(store: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.case("07")
-def test_leaks_into_a_publishers_test_split_stop_nothing(store: Path, tmp_path: Path) -> None:
+def test_ingestion_continues_despite_leaks_into_a_published_test_split(
+    store: Path, tmp_path: Path
+) -> None:
     write(tmp_path / "test.csv", texts(20))
     write(tmp_path / "train.csv", texts(60))
     dataset = of_files(tmp_path, train="train.csv", test="test.csv")

@@ -138,7 +138,7 @@ INTERVALS = ENTRY | {
 
 
 def run(folder: Path, *words: str) -> str:
-    """Run Python in a copy of the repository; what this repository holds is not on its path."""
+    """Run Python in a copy of the repository, without this repository on its path."""
     env = os.environ | {"REFRAIN_HOME": str(folder / "store"), "PYTHONPATH": str(folder)}
     done = subprocess.run(
         [sys.executable, *words], cwd=folder, env=env, capture_output=True, text=True, check=False

@@ -62,7 +62,7 @@ def splits(**changes: list[tuple[str, str]]) -> Rows:
     return {**found, **changes}
 
 
-def test_a_label_of_the_test_split_alone_counts_as_wrong(tmp_path: Path) -> None:
+def test_label_only_in_the_test_split_counts_as_wrong(tmp_path: Path) -> None:
     rows = splits(test=many("test", 8, ("new", "newer")))
     checkpoint, scores = scored(*tokenized(tmp_path, rows))
     assert checkpoint.validation_loss > 0
@@ -70,7 +70,7 @@ def test_a_label_of_the_test_split_alone_counts_as_wrong(tmp_path: Path) -> None
     assert {found["accuracy"] for found in scores.baselines.values()} == {0.0}
 
 
-def test_a_label_of_the_validation_split_alone_leaves_its_rows_out(tmp_path: Path) -> None:
+def test_rows_with_a_label_only_in_the_validation_split_are_left_out(tmp_path: Path) -> None:
     rows = splits(validation=many("validation", 9, ("neg", "pos", "new")))
     tokens, catalog = tokenized(tmp_path, rows)
     assert tokens.rows["validation"] == 6
@@ -78,7 +78,7 @@ def test_a_label_of_the_validation_split_alone_leaves_its_rows_out(tmp_path: Pat
     assert 0 <= scores.metrics["accuracy"]["value"] <= 100
 
 
-def test_systems_are_compared_on_the_validation_rows_whose_labels_are_known(
+def test_comparison_uses_validation_rows_with_known_labels(
     tmp_path: Path,
 ) -> None:
     rows = splits(validation=many("validation", 9, ("neg", "pos", "new")))
@@ -88,7 +88,7 @@ def test_systems_are_compared_on_the_validation_rows_whose_labels_are_known(
     assert all(0 <= row["metrics"]["accuracy"]["value"] <= 100 for row in found)
 
 
-def test_a_validation_split_of_unknown_labels_alone_is_refused_with_the_labels(
+def test_validation_split_of_only_unknown_labels_raises_with_the_labels(
     tmp_path: Path,
 ) -> None:
     rows = splits(validation=many("validation", 4, ("new", "newer")))
@@ -99,31 +99,31 @@ def test_a_validation_split_of_unknown_labels_alone_is_refused_with_the_labels(
 
 
 @pytest.mark.parametrize("split", ["validation", "test"])
-def test_one_row_is_enough_to_validate_and_to_test(tmp_path: Path, split: str) -> None:
+def test_one_row_suffices_for_validation_and_test(tmp_path: Path, split: str) -> None:
     _, scores = scored(*tokenized(tmp_path, splits(**{split: many(split, 1)})))
     found = scores.metrics["accuracy"]
     assert found["low"] <= found["value"] <= found["high"]
 
 
-def test_one_row_to_learn_from_has_one_label_and_is_refused(tmp_path: Path) -> None:
+def test_one_training_row_raises_because_it_has_one_label(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"train.* has 1 label \(neg\), expected at least two"):
         tokenized(tmp_path, splits(train=many("train", 1)))
 
 
 @pytest.mark.parametrize("split", ["train", "validation", "test"])
-def test_a_split_without_rows_stops_before_a_training(tmp_path: Path, split: str) -> None:
+def test_empty_split_raises_before_training(tmp_path: Path, split: str) -> None:
     with pytest.raises(ValueError, match=f"split {split} has no rows"):
         tokenized(tmp_path, splits(**{split: []}))
 
 
-def test_a_class_that_vanishes_stops_before_a_training(tmp_path: Path) -> None:
+def test_vanished_class_raises_before_training(tmp_path: Path) -> None:
     labels = ("neg", "pos", "mixed")
     tokenized(tmp_path, splits(train=many("train", 30, labels)))
     with pytest.raises(ValueError, match=r"'mixed': 10 before, none now \(checks\.lost_classes"):
         tokenized(tmp_path, splits(train=many("train", 30)))
 
 
-def test_a_vocabulary_that_doubles_makes_a_larger_model(tmp_path: Path) -> None:
+def test_doubled_vocabulary_makes_a_larger_model(tmp_path: Path) -> None:
     before, catalog = tokenized(tmp_path, splits(train=many("train", 20)))
     first, _ = scored(before, catalog)
     now, catalog = tokenized(tmp_path, splits(train=many("train", 40)))

@@ -24,7 +24,7 @@ from tests.tasks.trained import registered
 
 pytestmark = pytest.mark.usefixtures("mlflow_store")
 NUM = 400
-TRUE = {
+REFERENCES = {
     "sentiment": ["pos" if i % 2 else "neg" for i in range(NUM)],
     "ner": [["B-PER", "O"] if i % 4 else ["O", "B-ORG"] for i in range(NUM)],
     "generation": ["lumo sela"] * NUM,
@@ -40,36 +40,39 @@ HEADLINE = {
 
 
 def with_faults(problem: str, places: Sequence[int]) -> list[Any]:
-    """Right answers but for some."""
-    said = list(TRUE[problem])
+    """Correct answers with some errors."""
+    answers = list(REFERENCES[problem])
     for place in places:
-        row = said[place]
-        said[place] = (
+        row = answers[place]
+        answers[place] = (
             WRONG[problem][row] if isinstance(row, str) else [WRONG[problem][tag] for tag in row]
         )
-    return said
+    return answers
 
 
 def nats(cost: float) -> list[Any]:
-    """Each token of each text at nearly this cost."""
+    """Token costs of each text near a given value."""
     return [np.full(10, cost) + 0.001 * np.sin(i) for i in range(NUM)]
 
 
 class Made:
-    """What a challenger is decided on from, made without a training."""
+    """The inputs of a decision on a challenger, made without a training."""
 
     def __init__(
         self,
         problem: str,
-        said: list[Any],
-        cheap: list[Any],
+        predictions: list[Any],
+        baseline_predictions: list[Any],
         *,
         is_joined: bool = False,
         name: str = "made",
         tokenizer: str = "",
     ) -> None:
-        metric, true = find_metric(HEADLINE[problem], tokenizer=tokenizer), TRUE[problem]
-        key = digest(problem, str(said), name)
+        metric, references = (
+            find_metric(HEADLINE[problem], tokenizer=tokenizer),
+            REFERENCES[problem],
+        )
+        key = digest(problem, str(predictions), name)
         columns = {
             "sentiment": ("text", "label"),
             "ner": ("tokens", "tags"),
@@ -80,7 +83,7 @@ class Made:
             "text": ["lumo"] * NUM,
             "tokens": [["lumo", "sela"]] * NUM,
             "source": ["lumo"] * NUM,
-        } | {columns[-1]: true}
+        } | {columns[-1]: references}
         self.snapshot = Snapshot(
             dataset=name, digest=digest(problem), rows={}, splits={"test": "t"}, reasons={}
         )
@@ -110,8 +113,15 @@ class Made:
             num_parameters=1,
             settings={"joined_texts": is_joined},
         )
-        paired = ([np.concatenate(said)], ["\n".join(true)]) if is_joined else (said, true)
-        statistics, others = metric.statistics(*paired), metric.statistics(cheap, true)
+        paired = (
+            ([np.concatenate(predictions)], ["\n".join(references)])
+            if is_joined
+            else (predictions, references)
+        )
+        statistics, others = (
+            metric.statistics(*paired),
+            metric.statistics(baseline_predictions, references),
+        )
         value, baseline = (
             float(metric.score(rows.sum(0)[None])[0]) for rows in (statistics, others)
         )
@@ -130,9 +140,9 @@ class Made:
             baselines={majority.__name__: {metric.name: baseline}},
             bleu_tokenizer=tokenizer,
         )
-        for noun in (self.snapshot, self.tokens, self.checkpoint, self.scores):
-            noun.folder.mkdir(parents=True, exist_ok=True)
-            noun.commit()
+        for artifact in (self.snapshot, self.tokens, self.checkpoint, self.scores):
+            artifact.folder.mkdir(parents=True, exist_ok=True)
+            artifact.commit()
         pq.write_table(
             pa.table({column: sides[column] for column in columns}),
             self.snapshot.folder / "test.parquet",
@@ -140,7 +150,7 @@ class Made:
         np.savez(self.scores.folder / "statistics.npz", **{metric.name: statistics})
         np.savez(self.scores.folder / "baselines.npz", **{majority.__name__: others})
         if problem != "generation":
-            outputs = pd.DataFrame({"output": said, "reference": true})
+            outputs = pd.DataFrame({"output": predictions, "reference": references})
             outputs.to_parquet(self.scores.folder / "outputs.parquet")
 
     def register(self, *aliases: str) -> ModelVersion:
@@ -155,27 +165,27 @@ class Made:
 
 @pytest.fixture
 def champion(monkeypatch: pytest.MonkeyPatch) -> dict[str, list[Any]]:
-    """What a champion says of the test split, by its version; it needs no model for that."""
-    said: dict[str, list[Any]] = {}
+    """The champion's predictions on the test split by version, without a model."""
+    predictions: dict[str, list[Any]] = {}
     monkeypatch.setattr(
-        evidence, "predict_champion", lambda name, version, scores, tokens: said[version]
+        evidence, "predict_champion", lambda name, version, scores, tokens: predictions[version]
     )
-    return said
+    return predictions
 
 
 @pytest.fixture(autouse=True)
-def asked_apart(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Record the versions of the parity check, which have no weights to answer with."""
-    asked: list[str] = []
+def parity_checks(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Record the versions of the parity check, which have no weights to predict with."""
+    checked: list[str] = []
     monkeypatch.setattr(
-        stage, "check_parity", lambda version, scores, tokens: asked.append(version.version)
+        stage, "check_parity", lambda version, scores, tokens: checked.append(version.version)
     )
-    return asked
+    return checked
 
 
 @pytest.fixture(autouse=True)
 def without_cards(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No card is written: these versions were trained by nobody."""
+    """Write no card, as these versions have no training."""
     monkeypatch.setattr(stage, "keep_card", lambda version, tokens, scores, promotion: None)
 
 
@@ -183,7 +193,7 @@ def tags(version: ModelVersion) -> dict[str, str]:
     return dict(mlflow_client.client().get_model_version(version.name, version.version).tags)
 
 
-def test_the_first_model_is_compared_with_the_best_cheap_system_example_by_example() -> None:
+def test_first_model_is_compared_with_the_best_baseline_example_by_example() -> None:
     made = Made("sentiment", with_faults("sentiment", range(40)), ["pos"] * NUM)
     found = made.decided(made.register())
     assert found.reason.startswith(
@@ -194,7 +204,7 @@ def test_the_first_model_is_compared_with_the_best_cheap_system_example_by_examp
     assert found.aliases == ["champion"]
 
 
-def test_a_champion_whose_alias_is_gone_is_promoted_again() -> None:
+def test_champion_without_its_alias_is_promoted_again() -> None:
     made = Made("sentiment", with_faults("sentiment", range(40)), ["pos"] * NUM)
     version = made.register()
     assert made.decided(version).aliases == ["champion"]
@@ -203,7 +213,7 @@ def test_a_champion_whose_alias_is_gone_is_promoted_again() -> None:
     assert mlflow_client.version_with_alias("made", "champion") == version.version
 
 
-def test_a_first_model_no_better_than_the_cheap_systems_gets_no_alias() -> None:
+def test_first_model_no_better_than_the_baselines_gets_no_alias() -> None:
     made = Made("sentiment", ["neg"] * NUM, ["pos"] * NUM)
     version = made.register()
     found = made.decided(version)
@@ -212,7 +222,7 @@ def test_a_first_model_no_better_than_the_cheap_systems_gets_no_alias() -> None:
     assert mlflow_client.version_with_alias("made", "champion") is None
 
 
-def test_a_better_challenger_takes_the_champion_s_place_and_its_version_says_why(
+def test_better_challenger_becomes_champion_and_its_version_has_the_reason(
     champion: dict[str, list[Any]],
 ) -> None:
     made = Made("sentiment", with_faults("sentiment", range(40)), ["pos"] * NUM)
@@ -226,12 +236,12 @@ def test_a_better_challenger_takes_the_champion_s_place_and_its_version_says_why
         old.version,
     )
     assert mlflow_client.version_with_alias("made", "champion") == new.version
-    told = {
+    recorded = {
         name.removeprefix("refrain.decision"): value
         for name, value in tags(new).items()
         if "decision" in name
     }
-    assert told == {
+    assert recorded == {
         "": "promoted",
         ".digest": found.digest,
         ".policy": "superior",
@@ -244,7 +254,7 @@ def test_a_better_challenger_takes_the_champion_s_place_and_its_version_says_why
     }
 
 
-def test_a_version_that_does_not_say_what_its_training_said_takes_nobody_s_place(
+def test_version_with_other_answers_than_its_training_is_not_promoted(
     champion: dict[str, list[Any]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made = Made("sentiment", with_faults("sentiment", range(40)), ["pos"] * NUM)
@@ -260,17 +270,17 @@ def test_a_version_that_does_not_say_what_its_training_said_takes_nobody_s_place
     assert mlflow_client.version_with_alias("made", "champion") == old.version
 
 
-def test_only_a_version_that_is_to_be_promoted_is_asked_apart(
-    champion: dict[str, list[Any]], asked_apart: list[str]
+def test_parity_is_checked_only_before_a_promotion(
+    champion: dict[str, list[Any]], parity_checks: list[str]
 ) -> None:
     made = Made("sentiment", with_faults("sentiment", range(40)), ["pos"] * NUM)
     old, new = made.register("champion"), made.register()
     champion[old.version] = with_faults("sentiment", range(40))
     made.decided(new)
-    assert asked_apart == []
+    assert parity_checks == []
     champion[old.version] = with_faults("sentiment", range(60))
     made.decided(new, min_effect=0.2)
-    assert asked_apart == [new.version]
+    assert parity_checks == [new.version]
 
 
 @pytest.mark.parametrize(
@@ -282,7 +292,7 @@ def test_only_a_version_that_is_to_be_promoted_is_asked_apart(
         (range(60), range(40), "it is worse"),
     ],
 )
-def test_a_tie_a_worse_and_a_luckier_challenger_leave_the_champion_in_place(
+def test_equal_worse_or_insignificantly_better_challenger_keeps_the_champion(
     champion: dict[str, list[Any]], ours: range, theirs: range, reason: str
 ) -> None:
     made = Made("sentiment", with_faults("sentiment", ours), ["pos"] * NUM)
@@ -293,7 +303,7 @@ def test_a_tie_a_worse_and_a_luckier_challenger_leave_the_champion_in_place(
     assert mlflow_client.version_with_alias("made", "champion") == old.version
 
 
-def test_a_better_challenger_that_loses_a_kind_of_entity_is_kept_back(
+def test_better_challenger_that_loses_an_entity_kind_is_not_promoted(
     champion: dict[str, list[Any]],
 ) -> None:
     orgs, persons = [i for i in range(NUM) if i % 4 == 0], [i for i in range(NUM) if i % 4]
@@ -311,7 +321,7 @@ def test_a_better_challenger_that_loses_a_kind_of_entity_is_kept_back(
     assert made.decided(new, guards={"ORG": 10.0}).is_promoted
 
 
-def test_a_lower_cost_wins_and_texts_that_go_on_are_compared_in_blocks(
+def test_lower_cost_wins_and_running_text_is_compared_in_blocks(
     champion: dict[str, list[Any]],
 ) -> None:
     made = Made("generation", nats(1.9), nats(3.0), is_joined=True)
@@ -320,10 +330,10 @@ def test_a_lower_cost_wins_and_texts_that_go_on_are_compared_in_blocks(
     found = made.decided(new)
     assert found.comparison["num_examples"] == 4  # 4,000 tokens
     assert found.comparison["gain"] == pytest.approx(0.1 / np.log(2))
-    assert not found.is_promoted  # of four blocks nothing can be told
+    assert not found.is_promoted  # four blocks are too few for significance
 
 
-def test_blocks_of_another_number_are_refused_with_the_way_out(
+def test_different_numbers_of_blocks_raise_with_the_remedy(
     champion: dict[str, list[Any]],
 ) -> None:
     made = Made("generation", nats(1.9), nats(3.0), is_joined=True)
@@ -339,14 +349,14 @@ def test_blocks_of_another_number_are_refused_with_the_way_out(
     )
 
 
-def test_a_decision_is_made_once_and_another_policy_is_another_decision(
+def test_decision_is_made_once_per_policy(
     champion: dict[str, list[Any]],
 ) -> None:
     made = Made("sentiment", with_faults("sentiment", range(60)), ["pos"] * NUM)
     old, new = made.register("champion"), made.register()
     champion[old.version] = with_faults("sentiment", range(60))
     first = made.decided(new)
-    champion.clear()  # who asked again would fail
+    champion.clear()  # a second request would fail
     assert made.decided(new) == first
     champion[old.version] = with_faults("sentiment", range(60))
     assert made.decided(new, policy="not_worse").is_promoted
@@ -354,7 +364,7 @@ def test_a_decision_is_made_once_and_another_policy_is_another_decision(
     assert made.decided(new, policy="never").reason == "champion already: accuracy 85.00"
 
 
-def test_decisions_against_two_champions_are_both_kept(champion: dict[str, list[Any]]) -> None:
+def test_decisions_against_two_champions_are_both_stored(champion: dict[str, list[Any]]) -> None:
     made = Made("sentiment", with_faults("sentiment", range(60)), ["pos"] * NUM)
     old, other, new = made.register("champion"), made.register(), made.register()
     champion |= {
@@ -366,12 +376,12 @@ def test_decisions_against_two_champions_are_both_kept(champion: dict[str, list[
     second = made.decided(new)
     assert ("equal scores" in first.reason, "it is worse" in second.reason) == (True, True)
     assert [Promotion.find("made", each.digest) for each in (first, second)] == [first, second]
-    champion.clear()  # who asked again would fail
+    champion.clear()  # a second request would fail
     mlflow_client.set_alias("made", "champion", old.version)
     assert made.decided(new) == first
 
 
-def test_a_champion_is_found_with_the_decision_that_made_it_one(
+def test_champion_is_found_with_the_decision_that_promoted_it(
     champion: dict[str, list[Any]],
 ) -> None:
     made = Made("sentiment", with_faults("sentiment", range(40)), ["pos"] * NUM)
@@ -383,7 +393,7 @@ def test_a_champion_is_found_with_the_decision_that_made_it_one(
     assert (first.champion_version, first.aliases) == (old.version, ["champion"])
 
 
-def test_a_guard_of_no_class_is_refused_before_anybody_is_asked(
+def test_guard_of_an_unknown_class_raises_before_any_prediction(
     champion: dict[str, list[Any]],
 ) -> None:
     made = Made("ner", with_faults("ner", [1]), [["O", "O"]] * NUM)
@@ -395,7 +405,7 @@ def test_a_guard_of_no_class_is_refused_before_anybody_is_asked(
         made.decided(made.register(), guards={"PERS": 1.0})
 
 
-def test_the_page_opens_with_the_reason_and_shows_what_it_was_made_from(
+def test_promotion_page_starts_with_the_reason_and_shows_the_comparison(
     champion: dict[str, list[Any]],
 ) -> None:
     made = Made("ner", with_faults("ner", [0, 4, 8, 1]), [["O", "O"]] * NUM)
@@ -419,7 +429,7 @@ def test_the_page_opens_with_the_reason_and_shows_what_it_was_made_from(
     )
 
 
-def test_the_page_of_a_policy_without_a_comparison_says_so() -> None:
+def test_promotion_page_states_that_the_policy_compares_nothing() -> None:
     made = Made("sentiment", ["neg"] * NUM, ["pos"] * NUM)
     lines = promotion_text(made.decided(made.register(), policy="always"), made.scores).splitlines()
     assert "| policy | always: no comparison |" in lines
@@ -427,11 +437,11 @@ def test_the_page_of_a_policy_without_a_comparison_says_so() -> None:
 
 
 @pytest.mark.case("D13")
-def test_a_champion_is_scored_again_by_the_tokenizer_of_its_challenger(
+def test_champion_is_scored_again_by_the_bleu_tokenizer_of_the_challenger(
     champion: dict[str, list[Any]],
 ) -> None:
-    """By 13a both have 0 on texts without spaces, and 0 against 0 promotes nobody."""
-    worse = [text[:2] + "ヌヌ" + text[4:] for text in TRUE["translation"]]
+    """With 13a both score 0 on texts without spaces, and equal scores promote nothing."""
+    worse = [text[:2] + "ヌヌ" + text[4:] for text in REFERENCES["translation"]]
     for tokenizer, is_better in (("13a", False), ("char", True)):
         made = Made(
             "translation",
@@ -448,7 +458,7 @@ def test_a_champion_is_scored_again_by_the_tokenizer_of_its_challenger(
 
 
 @pytest.mark.case("D13")
-def test_a_first_model_is_compared_with_its_baseline_by_the_same_tokenizer() -> None:
+def test_first_model_and_baseline_are_scored_by_the_same_bleu_tokenizer() -> None:
     made = Made("translation", with_last_wrong(3), ["カサタナ"] * NUM, tokenizer="char")
     found = made.decided(made.register())
     assert found.is_promoted
@@ -457,4 +467,6 @@ def test_a_first_model_is_compared_with_its_baseline_by_the_same_tokenizer() -> 
 
 def with_last_wrong(num: int) -> list[Any]:
     """Translations without spaces, of which some end wrongly."""
-    return [text[:-1] + "ア" if i < num else text for i, text in enumerate(TRUE["translation"])]
+    return [
+        text[:-1] + "ア" if i < num else text for i, text in enumerate(REFERENCES["translation"])
+    ]

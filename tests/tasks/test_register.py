@@ -1,4 +1,4 @@
-"""The task that registers, with a real model: once, whole, and telling where it comes from."""
+"""The task that registers, with a real model: once, completely, with its lineage."""
 
 import json
 import shutil
@@ -57,7 +57,7 @@ def numbers() -> list[str]:
     return sorted(str(info.version) for info in versions.versions_of("made"))
 
 
-def test_a_model_is_registered_once_whole_and_as_challenger(made: Made) -> None:
+def test_register_creates_one_complete_version_with_alias_challenger(made: Made) -> None:
     first = directly(register, *made)
     assert numbers() == [first.version]
     info = versions.check_complete("made", first.version)
@@ -70,7 +70,7 @@ def test_a_model_is_registered_once_whole_and_as_challenger(made: Made) -> None:
     assert mlflow_client.version_with_alias("made", "challenger") == first.version
 
 
-def test_a_version_tells_what_it_was_made_of(made: Made) -> None:
+def test_registered_version_records_its_inputs(made: Made) -> None:
     checkpoint, tokens, scores = made
     tags = versions.check_complete("made", directly(register, *made).version).tags
     expected = {
@@ -103,7 +103,7 @@ def test_a_damaged_file_of_a_version_is_restored(made: Made, name: str) -> None:
         assert (folder / name).read_bytes() == before
 
 
-def test_other_code_that_scores_makes_no_other_version(made: Made) -> None:
+def test_newer_scores_update_the_tags_of_the_same_version(made: Made) -> None:
     checkpoint, tokens, scores = made
     number = directly(register, *made).version
     later = replace(scores, digest="newer")
@@ -115,7 +115,7 @@ def test_other_code_that_scores_makes_no_other_version(made: Made) -> None:
     assert versions.check_complete("made", number).tags["refrain.scores"] == scores.digest
 
 
-def test_a_registration_that_was_killed_ends_with_the_same_version(
+def test_killed_registration_is_completed_as_the_same_version(
     made: Made, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     checkpoint, tokens, scores = made
@@ -143,7 +143,7 @@ def test_a_registration_that_was_killed_ends_with_the_same_version(
     assert mlflow_client.version_with_alias("made", "challenger") == half
 
 
-def test_a_model_that_a_killed_registration_left_goes_and_those_of_others_stay(
+def test_model_left_by_a_killed_registration_is_deleted_and_others_are_kept(
     made: Made, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def killed(*given: Any, **named: Any) -> None:
@@ -175,7 +175,9 @@ def test_a_model_that_a_killed_registration_left_goes_and_those_of_others_stay(
     assert theirs in before <= models()
 
 
-def test_other_serving_code_is_another_version(made: Made, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_changed_serving_code_makes_a_new_version(
+    made: Made, monkeypatch: pytest.MonkeyPatch
+) -> None:
     checkpoint = made[0]
     keys = {stage.version_key(checkpoint, code) for code in ("refrain_a", "refrain_b")}
     assert len(keys | {stage.version_key(replace(checkpoint, digest="other"), "refrain_a")}) == 3

@@ -47,13 +47,13 @@ def shared(empty_mlflow: Path, tmp_path_factory: pytest.TempPathFactory) -> tupl
 
 @pytest.fixture
 def made(shared: tuple[Path, Made], monkeypatch: pytest.MonkeyPatch) -> Made:
-    """The same with the store named."""
+    """The same, with REFRAIN_HOME set to the store."""
     monkeypatch.setenv("REFRAIN_HOME", str(shared[0]))
     return shared[1]
 
 
-def all_there_is() -> dict[str, Any]:
-    """Every file of the store and what MLflow has of it."""
+def store_content() -> dict[str, Any]:
+    """Every file of the store, and the content of MLflow."""
     files = {
         str(path): hashlib.sha256(path.read_bytes()).hexdigest()
         for path in home().rglob("*")
@@ -94,10 +94,8 @@ def with_setting(name: str, value: object) -> Callable[[Path], None]:
 
 
 @pytest.mark.parametrize("problem", TABLES)
-def test_a_version_trained_again_has_the_same_bits_and_nothing_else_changes(
-    problem: str, made: Made
-) -> None:
-    before = all_there_is()
+def test_replay_gives_identical_weights_and_changes_nothing_else(problem: str, made: Made) -> None:
+    before = store_content()
     version = made[problem].version
     found = directly(train_again, version.name, version.version)
     assert (found.is_identical, found.num_differing, found.largest, found.worst) == (
@@ -117,10 +115,10 @@ def test_a_version_trained_again_has_the_same_bits_and_nothing_else_changes(
         == f"all {found.num_weights:,} weights in {len(weights)} tensors are bit-identical"
     )
     assert not any(fact.differs or not fact.then for fact in found.facts)
-    assert all_there_is() == before
+    assert store_content() == before
 
 
-def test_the_kept_checkpoint_is_no_part_of_it(made: Made) -> None:
+def test_replay_does_not_read_the_stored_checkpoint(made: Made) -> None:
     kept = made["ner"].checkpoint.folder / "model.safetensors"
     before = kept.read_bytes()
     kept.write_bytes(b"no weights")
@@ -130,7 +128,7 @@ def test_the_kept_checkpoint_is_no_part_of_it(made: Made) -> None:
         kept.write_bytes(before)
 
 
-def test_one_bit_of_one_weight_is_found_with_its_tensor_and_its_size(
+def test_replay_reports_one_changed_bit_with_tensor_and_difference(
     made: Made, tmp_path: Path
 ) -> None:
     served = made["sentiment"]
@@ -159,9 +157,7 @@ def test_one_bit_of_one_weight_is_found_with_its_tensor_and_its_size(
     assert "- the weights in MLflow were changed" in text
 
 
-def test_another_seed_in_its_files_gives_other_weights_and_is_said(
-    made: Made, tmp_path: Path
-) -> None:
+def test_replay_reports_a_changed_seed_as_the_cause(made: Made, tmp_path: Path) -> None:
     number = changed(made["sentiment"], tmp_path, with_setting("seed", 2))
     found = directly(train_again, "made_sentiment", number)
     assert found.share_differing > 0.5
@@ -169,9 +165,7 @@ def test_another_seed_in_its_files_gives_other_weights_and_is_said(
     assert found.reasons[1] == "seed: 1 then, 2 now"
 
 
-def test_another_shape_in_its_files_is_said_and_the_rest_compared(
-    made: Made, tmp_path: Path
-) -> None:
+def test_replay_reports_a_changed_shape_and_compares_the_rest(made: Made, tmp_path: Path) -> None:
     found = directly(
         train_again,
         "made_sentiment",
@@ -184,13 +178,15 @@ def test_another_shape_in_its_files_is_said_and_the_rest_compared(
     assert "- project.weight: expected float32" in replay_text(found)
 
 
-def test_a_setting_that_there_is_no_more_is_said_and_left_out(made: Made, tmp_path: Path) -> None:
+def test_replay_ignores_and_reports_a_setting_that_no_longer_exists(
+    made: Made, tmp_path: Path
+) -> None:
     number = changed(made["sentiment"], tmp_path, with_setting("wind", 3))
     assert find_past("made_sentiment", number).lost_settings == ["wind"]
     assert directly(train_again, "made_sentiment", number).is_identical
 
 
-def held(past: Past, served: Served, weights: dict[str, Any]) -> Replay:
+def replayed(past: Past, served: Served, weights: dict[str, Any]) -> Replay:
     return compared(past, weights, facts_of(past, served.tokens), epochs=2, minutes=0.1)
 
 
@@ -210,53 +206,53 @@ def off_by_one(past: Past) -> dict[str, Any]:
         ("refrain.machine", "device", "device: 1.0 then, cpu now"),
     ],
 )
-def test_what_is_another_now_is_said_where_weights_differ(
+def test_replay_reports_what_changed_since_when_weights_differ(
     tag: str, name: str, expected: str, made: Made
 ) -> None:
     past = find_past("made_sentiment", made["sentiment"].version.version)
     there = json.loads(past.tags[tag])
     other = replace(past, tags=past.tags | {tag: json.dumps(there | {name: "1.0"})})
-    found = held(other, made["sentiment"], off_by_one(past))
+    found = replayed(other, made["sentiment"], off_by_one(past))
     assert [reason[: len(expected)] for reason in found.reasons] == [expected]
-    assert held(other, made["sentiment"], past.weights).reasons == []
+    assert replayed(other, made["sentiment"], past.weights).reasons == []
 
 
-def test_other_code_is_said_with_both_commits(made: Made) -> None:
+def test_replay_reports_changed_code_with_both_commits(made: Made) -> None:
     past = find_past("made_ner", made["ner"].version.version)
     tags = past.tags | {"refrain.training_code": "other", "refrain.git_commit": "abc"}
     weights = {name: tensor + 1 for name, tensor in past.weights.items()}
-    (reason,) = held(replace(past, tags=tags), made["ner"], weights).reasons
+    (reason,) = replayed(replace(past, tags=tags), made["ner"], weights).reasons
     assert reason.startswith(
         f"training code: other then, {past.tags['refrain.training_code']} now (commit abc then, "
     )
 
 
-def test_what_was_not_written_down_is_named(made: Made) -> None:
+def test_replay_reports_missing_tags(made: Made) -> None:
     past = find_past("made_sentiment", made["sentiment"].version.version)
     tags = {name: value for name, value in past.tags.items() if name != "refrain.machine"}
-    found = held(replace(past, tags=tags), made["sentiment"], off_by_one(past))
+    found = replayed(replace(past, tags=tags), made["sentiment"], off_by_one(past))
     assert found.reasons == [
         "the tags of the version lack: processor, instructions, threads, precision, device"
     ]
     assert "| device | not recorded | cpu |" in replay_text(found)
 
 
-def test_a_difference_without_a_reason_is_said_to_have_none(
+def test_replay_reports_a_difference_without_a_known_cause(
     made: Made, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     past = find_past("made_sentiment", made["sentiment"].version.version)
     monkeypatch.setattr(Checkpoint, "find", lambda name, key: None)
-    found = held(past, made["sentiment"], off_by_one(past))
+    found = replayed(past, made["sentiment"], off_by_one(past))
     assert found.reasons == [
         "none of its tags differs now: replay it again; if the difference stays, "
         "its weights in MLflow were changed"
     ]
 
 
-def test_a_training_that_a_clock_ends_says_so(made: Made) -> None:
+def test_replay_reports_a_training_that_a_time_limit_ended(made: Made) -> None:
     past = find_past("made_sentiment", made["sentiment"].version.version)
     timed = replace(past, settings=past.settings | {"max_minutes": 0.5})
-    found = held(timed, made["sentiment"], off_by_one(past))
+    found = replayed(timed, made["sentiment"], off_by_one(past))
     assert found.reasons[-1].startswith("max_minutes is set: the number of steps")
 
 
@@ -277,12 +273,14 @@ def test_a_training_that_a_clock_ends_says_so(made: Made) -> None:
         ),
     ],
 )
-def test_what_there_is_not_is_said(model: str, version: str, expected: str, made: Made) -> None:
+def test_replay_raises_for_an_unknown_model_or_version(
+    model: str, version: str, expected: str, made: Made
+) -> None:
     with pytest.raises(ValueError, match=f"^{re.escape(expected)}"):
         directly(train_again, model, version)
 
 
-def test_files_that_are_not_whole_are_said(made: Made, tmp_path: Path) -> None:
+def test_replay_raises_for_incomplete_files(made: Made, tmp_path: Path) -> None:
     number = changed(
         made["sentiment"], tmp_path, lambda files: (files / "model.safetensors").unlink()
     )
@@ -293,7 +291,7 @@ def test_files_that_are_not_whole_are_said(made: Made, tmp_path: Path) -> None:
         directly(train_again, "made_sentiment", number)
 
 
-def test_a_checkpoint_that_cannot_be_read_hides_no_difference(
+def test_replay_reports_differences_when_the_checkpoint_is_unreadable(
     made: Made, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     past = find_past("made_sentiment", made["sentiment"].version.version)
@@ -302,11 +300,11 @@ def test_a_checkpoint_that_cannot_be_read_hides_no_difference(
         raise ValueError("it is damaged")
 
     monkeypatch.setattr(replay_report, "read_weights", damaged)
-    (reason,) = held(past, made["sentiment"], off_by_one(past)).reasons
+    (reason,) = replayed(past, made["sentiment"], off_by_one(past)).reasons
     assert reason.endswith("with its checkpoint, which cannot be read: it is damaged")
 
 
-def test_a_tag_that_somebody_wrote_into_counts_as_not_there(made: Made) -> None:
+def test_replay_treats_an_invalid_tag_as_missing(made: Made) -> None:
     past = find_past("made_sentiment", made["sentiment"].version.version)
     facts = facts_of(
         replace(
@@ -326,7 +324,7 @@ def test_a_tag_that_somebody_wrote_into_counts_as_not_there(made: Made) -> None:
     ]
 
 
-def test_a_version_may_be_named_as_predict_names_it(made: Made) -> None:
+def test_replay_accepts_the_model_references_of_predict(made: Made) -> None:
     assert (
         find_past("made_ner/1", "champion").number
         == find_past("made_ner@challenger", "champion").number
@@ -334,7 +332,7 @@ def test_a_version_may_be_named_as_predict_names_it(made: Made) -> None:
     )
 
 
-def test_a_version_that_others_made_cannot_be_trained_again(made: Made) -> None:
+def test_replay_raises_for_a_version_of_another_program(made: Made) -> None:
     model = logged("theirs")
     mlflow_client.create_version("theirs", model, "", {})
     with pytest.raises(
@@ -368,7 +366,7 @@ def removed(folder: Path) -> None:
     folder.rmdir()
 
 
-def test_a_token_set_that_is_gone_is_made_again_and_without_its_snapshot_it_is_said(
+def test_replay_rebuilds_a_missing_token_set_and_raises_without_its_snapshot(
     reviews: tuple[Served, str],
 ) -> None:
     (served, catalog) = reviews

@@ -1,4 +1,4 @@
-"""Settings as they are typed, checked and shown in a form."""
+"""Settings: given as text, checked and shown in a form."""
 
 from dataclasses import fields
 
@@ -19,15 +19,15 @@ from tasks.settings import (
 )
 
 
-def test_an_assignment_changes_one_setting_and_no_other() -> None:
+def test_assignment_changes_one_setting_only() -> None:
     assert changes(parse_settings(["training.max_epochs=2"]).training) == {"max_epochs": 2}
 
 
-def test_the_last_of_two_assignments_holds() -> None:
+def test_last_of_two_assignments_applies() -> None:
     assert changes(parse_settings(["tokens.limit=2", "tokens.limit=3"]).tokens) == {"limit": 3}
 
 
-def test_an_assignment_wins_over_the_base() -> None:
+def test_assignment_takes_precedence_over_the_base() -> None:
     chosen = parse_settings(["tokens.limit=2"], {"tokens": {"limit": 9, "lowercase": True}})
     assert changes(chosen.tokens) == {"limit": 2, "lowercase": True}
 
@@ -53,12 +53,12 @@ def test_an_assignment_wins_over_the_base() -> None:
         ),
     ],
 )
-def test_a_wrong_assignment_says_what_was_expected(typed: str, expected: str) -> None:
+def test_invalid_assignment_raises_with_the_expected_value(typed: str, expected: str) -> None:
     with pytest.raises(ValueError, match=expected):
         parse_settings([typed])
 
 
-def test_a_key_that_does_not_exist_is_refused_as_a_form_would() -> None:
+def test_unknown_key_raises_as_in_a_form() -> None:
     with pytest.raises(ValueError, match=r"training.*max_epoch"):
         read_settings({"training": {"max_epoch": 2}})
 
@@ -66,24 +66,24 @@ def test_a_key_that_does_not_exist_is_refused_as_a_form_would() -> None:
 @pytest.mark.parametrize(
     "settings", [TokenSettings, TrainSettings, EvaluationSettings, PromotionSettings]
 )
-def test_every_setting_has_a_line_about_it(settings: type) -> None:
+def test_every_setting_has_a_description(settings: type) -> None:
     assert all(declared.metadata["about"].endswith(".") for declared in fields(settings))
 
 
-def test_every_setting_can_be_typed() -> None:
+def test_every_setting_can_be_given_as_text() -> None:
     for name in setting_names():
         assert name.count(".") == 1
         assert parse_settings([f"{name}=null"])
 
 
-def test_settings_kept_from_before_say_what_to_use_in_place_of_what_is_no_more() -> None:
+def test_removed_settings_raise_with_their_replacement() -> None:
     with pytest.raises(
         ValueError, match=r"setting 'min_gain' no longer exists: use promotion.min_effect"
     ):
         read_settings({"promotion": {"min_gain": 0.5}})
 
 
-def test_a_guard_of_a_class_of_its_own_is_typed_as_a_mapping() -> None:
+def test_guard_of_a_class_is_given_as_a_mapping() -> None:
     chosen = parse_settings(["promotion.guards={PER: 0.5, LOC: 3}", "promotion.policy=not_worse"])
     settings = PromotionSettings(**changes(chosen.promotion))
     assert (settings.policy, settings.guards, settings.alpha) == (
@@ -104,7 +104,9 @@ def test_a_guard_of_a_class_of_its_own_is_typed_as_a_mapping() -> None:
         ({"guards": {"PER": 101.0}}, "guards: points of PER must be from 0 to 100, got 101.0"),
     ],
 )
-def test_settings_of_promotion_check_themselves(given: dict[str, object], expected: str) -> None:
+def test_promotion_settings_raise_for_invalid_values(
+    given: dict[str, object], expected: str
+) -> None:
     with pytest.raises(ValueError, match=expected):
         PromotionSettings(**given)  # type: ignore[arg-type]
 
@@ -116,7 +118,7 @@ def test_the_form_shows_bounds_and_descriptions() -> None:
     assert {"maximum": 0.95, "minimum": 0, "type": "number"} in shown["anyOf"]
 
 
-def test_a_setting_left_alone_takes_the_problem_s_default() -> None:
+def test_unset_setting_takes_the_default_of_the_problem() -> None:
     assert TrainSettings(dropout=0.7).with_changes(changes(TrainChanges())) == TrainSettings(
         dropout=0.7
     )

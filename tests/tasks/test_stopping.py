@@ -1,4 +1,4 @@
-"""A signal within a training requests a stop; the handler of before gets it after the saving."""
+"""A signal within a training requests a stop; the previous handler gets it after the save."""
 
 import os
 import signal
@@ -10,7 +10,7 @@ from tasks import stopping
 
 
 class Terminated(BaseException):
-    """As Prefect raises for SIGTERM."""
+    """The exception that Prefect raises for SIGTERM."""
 
 
 def raise_terminated(number: int, frame: object) -> None:
@@ -28,7 +28,7 @@ def fresh(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 def train() -> None:
-    """Steps of a training; at a request it saves and ends, as the loop does."""
+    """Steps of a training that saves and ends on request, as the loop does."""
     for step in range(1, 10):
         if step == 3:
             os.kill(os.getpid(), signal.SIGTERM)
@@ -37,7 +37,7 @@ def train() -> None:
             raise KeyboardInterrupt
 
 
-def test_a_training_of_a_worker_saves_before_prefect_gets_the_signal() -> None:
+def test_training_in_a_worker_saves_before_prefect_gets_the_signal() -> None:
     with pytest.raises(Terminated), stopping.listening("made"):
         train()
     assert stopping.describe_saved() == (
@@ -46,7 +46,7 @@ def test_a_training_of_a_worker_saves_before_prefect_gets_the_signal() -> None:
     assert signal.getsignal(signal.SIGTERM) is raise_terminated
 
 
-def test_a_command_handles_the_signal_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_command_handles_the_signal_itself(monkeypatch: pytest.MonkeyPatch) -> None:
     seen = []
     stopping.handle_with(lambda number, frame: (seen.append(number), stopping.request())[0])
     with pytest.raises(KeyboardInterrupt), stopping.listening("made"):
@@ -54,7 +54,7 @@ def test_a_command_handles_the_signal_itself(monkeypatch: pytest.MonkeyPatch) ->
     assert seen == [signal.SIGTERM]
 
 
-def test_without_a_training_nothing_was_saved_but_stages() -> None:
+def test_stop_outside_training_reports_saved_stages_only() -> None:
     stopping.note_saved(7)
     assert stopping.describe_saved() == "finished stages are kept"
     assert not stopping.is_listening()

@@ -41,11 +41,11 @@ def snapshot(store: Path) -> Snapshot:
     return found
 
 
-def test_a_kind_names_itself() -> None:
+def test_tokenizer_identity_is_its_kind_for_a_built_in() -> None:
     assert identity("bpe") == "bpe"
 
 
-def test_a_file_is_named_by_its_content_wherever_it_lies(tmp_path: Path) -> None:
+def test_tokenizer_identity_depends_on_content_not_path_of_a_file(tmp_path: Path) -> None:
     Tokenizer.train("words", [PAIRS["source"]], TokenSettings()).inner.save(
         str(tmp_path / "one.json")
     )
@@ -56,7 +56,7 @@ def test_a_file_is_named_by_its_content_wherever_it_lies(tmp_path: Path) -> None
     assert named != identity(str(tmp_path / "other.json"))
 
 
-def test_a_file_that_is_not_there_is_an_error(tmp_path: Path) -> None:
+def test_a_missing_file_raises(tmp_path: Path) -> None:
     with pytest.raises(RowError, match="there is no tokenizer file"):
         identity(str(tmp_path / "one.json"))
 
@@ -71,7 +71,7 @@ def test_a_limit_holds_for_the_training_split_only(snapshot: Snapshot) -> None:
 
 
 @pytest.mark.parametrize("limit", [0, 40, 100])
-def test_a_limit_that_is_none_takes_everything(snapshot: Snapshot, limit: int) -> None:
+def test_a_limit_of_zero_takes_everything(snapshot: Snapshot, limit: int) -> None:
     assert pa.concat_tables(streams_of(snapshot, limit, SIDES)["train"]) == PAIRS
 
 
@@ -102,7 +102,7 @@ def test_a_token_set_is_read_as_examples(snapshot: Snapshot, is_joint: bool) -> 
     assert examples.source.ids.max() < sizes["source"]
 
 
-def test_a_user_s_file_goes_into_the_token_set(snapshot: Snapshot, tmp_path: Path) -> None:
+def test_token_set_contains_the_users_tokenizer_file(snapshot: Snapshot, tmp_path: Path) -> None:
     own = tmp_path / "own.json"
     Tokenizer.train("bpe", [PAIRS["source"], PAIRS["target"]], TokenSettings()).inner.save(str(own))
     folder = tmp_path / "tokens"
@@ -170,7 +170,7 @@ def test_every_id_has_the_vector_of_its_word(
     assert message in caplog.text
 
 
-def test_a_word_that_only_the_vectors_have_is_known_to_validation_and_test_in_its_small_letters(
+def test_words_only_in_the_vectors_are_known_in_lower_case_in_validation_and_test(
     store: Path, tmp_path: Path
 ) -> None:
     tokens = made_with_vectors(tmp_path / "v.txt", lowercase=True)
@@ -178,10 +178,10 @@ def test_a_word_that_only_the_vectors_have_is_known_to_validation_and_test_in_it
     for split in ("validation", "test"):
         rows = [[names[i] for i in tokens.examples(split).source.row(row)] for row in range(2)]
         assert rows == [["vek", "lumo"], ["tebo", "<unk>"]]
-    assert "Wirrel" not in names  # no text that is read in small letters says it
+    assert "Wirrel" not in names  # no lowercased text contains it
 
 
-def test_words_of_the_vectors_are_the_last_ids_which_training_does_not_learn(
+def test_words_of_the_vectors_get_the_last_ids_which_are_not_trained(
     store: Path, tmp_path: Path
 ) -> None:
     tokens = made_with_vectors(tmp_path / "v.txt", lowercase=True)
@@ -200,7 +200,7 @@ def test_a_limit_on_the_words_of_the_vectors_takes_the_first(
     assert Encoder.load(tokens.folder).source.names[8:] == more
 
 
-def test_a_text_that_is_said_gets_no_words_from_the_vectors(
+def test_target_vocabulary_gets_no_words_from_the_vectors(
     snapshot: Snapshot, tmp_path: Path
 ) -> None:
     settings = TokenSettings(min_frequency=1, vectors=written(tmp_path / "v.txt"))
@@ -226,7 +226,7 @@ def test_without_a_file_there_are_no_word_vectors(snapshot: Snapshot, tmp_path: 
     assert not list(tmp_path.glob("vectors*"))
 
 
-def test_word_vectors_are_named_by_their_content_wherever_they_lie(tmp_path: Path) -> None:
+def test_word_vectors_identity_depends_on_content_not_path(tmp_path: Path) -> None:
     one = written(tmp_path / "one.txt")
     other = written(tmp_path / "other.txt")
     assert identified(TokenSettings(vectors=one)) == identified(TokenSettings(vectors=other))
@@ -235,6 +235,6 @@ def test_word_vectors_are_named_by_their_content_wherever_they_lie(tmp_path: Pat
     assert identified(TokenSettings(vectors=one)) != identified(TokenSettings())
 
 
-def test_a_file_of_word_vectors_that_is_not_there_is_an_error(tmp_path: Path) -> None:
+def test_a_missing_file_of_word_vectors_raises(tmp_path: Path) -> None:
     with pytest.raises(RowError, match=r"word vectors cannot be read from .*none\.txt"):
         identified(TokenSettings(vectors=str(tmp_path / "none.txt")))

@@ -1,4 +1,4 @@
-"""What the task adds to a training: what names a checkpoint, and what its figure shows."""
+"""The task of a training: the digest of a checkpoint, metric points and the figure."""
 
 import math
 from pathlib import Path
@@ -16,7 +16,7 @@ from tasks.store.sealed import write_sealed
 from tasks.train import improving, interrupted_run
 
 
-def test_each_problem_has_a_digest_of_its_own_code() -> None:
+def test_code_digest_differs_for_each_problem() -> None:
     digests = {training_code(name) for name in problem_names()}
     assert len(digests) == len(problem_names())
 
@@ -30,7 +30,7 @@ def test_each_problem_has_a_digest_of_its_own_code() -> None:
         ({"clipping": "none"}, "nothing"),
     ],
 )
-def test_a_figure_shows_what_was_allowed_for_every_way_to_clip(
+def test_training_figure_shows_the_threshold_of_each_clipping_method(
     changes: dict[str, object], words: str
 ) -> None:
     settings = TrainSettings().with_changes(changes)
@@ -50,7 +50,7 @@ def test_a_figure_shows_what_was_allowed_for_every_way_to_clip(
     assert figure.axes[2].get_lines()[0].get_ydata().tolist() == [85.3]
 
 
-def test_a_point_is_the_mean_of_ten_steps_as_far_as_their_values_are_known(store: Path) -> None:
+def test_metric_point_is_the_mean_of_the_known_values_of_ten_steps(store: Path) -> None:
     points = MetricPoints("", "validation_span_f1")
     for number in range(1, 11):
         loss = math.nan if number == 10 else float(number)
@@ -77,7 +77,7 @@ def test_a_point_is_the_mean_of_ten_steps_as_far_as_their_values_are_known(store
     assert found == pytest.approx(expected | {"update_ratio": 0.5})
 
 
-def test_what_no_step_knows_makes_no_point(store: Path) -> None:
+def test_metric_without_a_value_in_any_step_has_no_point(store: Path) -> None:
     points = MetricPoints("", "validation_span_f1")
     for number in range(10):
         points.add_step(TrainingStep(1, number, math.nan, math.inf, False, 0.1, 100.0))
@@ -119,7 +119,7 @@ def test_mlflow_gets_comparable_losses_and_the_headline_of_each_epoch(
         ([(0.5, 80.0), (0.6, 79.0)], ""),
     ],
 )
-def test_what_was_best_in_the_last_epoch_is_named(
+def test_improving_names_the_measures_that_were_best_in_the_last_epoch(
     pairs: list[tuple[float, float]], words: str
 ) -> None:
     epochs = [
@@ -130,7 +130,7 @@ def test_what_was_best_in_the_last_epoch_is_named(
 
 
 @pytest.mark.parametrize("content", [b"", b"\0\0", b"0123", b'{"run": "other", "checkpoint": "x"}'])
-def test_a_damaged_run_id_opens_a_new_mlflow_run(tmp_path: Path, content: bytes) -> None:
+def test_damaged_run_id_opens_a_new_mlflow_run(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "mlflow_run"
     assert interrupted_run(path) == ""
     write_sealed(path, {"run": "ours", "checkpoint": tmp_path.name})

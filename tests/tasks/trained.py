@@ -112,7 +112,7 @@ def logged(name: str) -> str:
 
 
 def run_of(name: str) -> str:
-    """An MLflow run that nobody did."""
+    """An empty MLflow run."""
     return str(mlflow_client.client().create_run(mlflow_client.experiment(name)).info.run_id)
 
 

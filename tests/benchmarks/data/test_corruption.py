@@ -1,4 +1,4 @@
-"""Injected damage is what its name says, by simple parsers, and the checks find all of it."""
+"""Injected damage matches its name, by simple parsers, and the checks find all of it."""
 
 import csv
 import io
@@ -47,7 +47,7 @@ def made_rows(name: str) -> list[Row]:
 
 
 def parsed(name: str, files: list[bytes]) -> list[Any]:
-    """The sides of a row as it was written; raises what its parser raises."""
+    """The sides of a row as written; raises the errors of its parser."""
     written = [file.decode() for file in files]
     if name == "csv":
         return next(csv.reader(io.StringIO(written[0]), strict=True))
@@ -104,7 +104,7 @@ FAILS = {"not_utf8": UnicodeDecodeError, "not_json": json.JSONDecodeError}
 @pytest.mark.parametrize(
     ("name", "damage"), CASES, ids=[f"{name}, {damage.name}" for name, damage in CASES]
 )
-def test_damage_is_what_it_says(name: str, damage: Damage) -> None:
+def test_injected_damage_matches_its_name(name: str, damage: Damage) -> None:
     layout = LAYOUTS[name]
     rows = made_rows(name)
     assert parsed(name, layout.write(rows[7])) == list(rows[7])
@@ -129,7 +129,7 @@ def test_damage_is_what_it_says(name: str, damage: Damage) -> None:
 
 
 @pytest.mark.parametrize("name", DAMAGES)
-def test_five_percent_of_the_rows_are_damaged_as_many_by_each_kind(name: str) -> None:
+def test_five_percent_of_rows_are_damaged_evenly_by_kind(name: str) -> None:
     damaged, earlier = chosen(2000, DAMAGES[name], seed=0)
     spread = [damage for damage in DAMAGES[name] if not damage.is_last]
     counts = [list(damaged.values()).count(damage) for damage in spread]
@@ -140,7 +140,7 @@ def test_five_percent_of_the_rows_are_damaged_as_many_by_each_kind(name: str) ->
 
 
 @pytest.mark.parametrize("name", ["csv", "jsonl", "tsv", "parallel"])
-def test_the_ledger_names_the_lines_that_differ(name: str) -> None:
+def test_damage_ledger_names_the_lines_that_differ(name: str) -> None:
     layout = LAYOUTS[name]
     rows = made_rows(name)
     damaged, earlier = chosen(
@@ -162,7 +162,7 @@ def test_the_ledger_names_the_lines_that_differ(name: str) -> None:
 
 
 def made_entry(folder: Path, name: str) -> Dataset:
-    """An entry whose rows are made up, in the layout of a name."""
+    """An entry with made-up rows in a named layout."""
     more = {"labels": {"0": "neg", "1": "pos"}} if name in ("csv", "jsonl") else {}
     like = entry(folder, {"kind": "files", "paths": {"all": "none"}}, checks={}, **more)
     return write_entry(
@@ -171,7 +171,7 @@ def made_entry(folder: Path, name: str) -> Dataset:
 
 
 @pytest.mark.parametrize("name", DAMAGES)
-def test_the_checks_find_all_of_it_name_it_rightly_and_lose_nothing(
+def test_checks_find_all_damage_with_its_kind_and_lose_no_row(
     name: str, store: Path, tmp_path: Path
 ) -> None:
     (tmp_path / "again").mkdir()
@@ -183,7 +183,7 @@ def test_the_checks_find_all_of_it_name_it_rightly_and_lose_nothing(
     assert outcome.lost == 0
 
 
-def test_what_is_refused_without_damage_is_taken_out_first(store: Path, tmp_path: Path) -> None:
+def test_rows_rejected_without_damage_are_excluded_first(store: Path, tmp_path: Path) -> None:
     (tmp_path / "again").mkdir()
     layout = LAYOUTS["csv"]
     rows = [*made_rows("csv"), ("", "0"), ("lumo", "2"), made_rows("csv")[0]]
@@ -197,5 +197,5 @@ def test_what_is_refused_without_damage_is_taken_out_first(store: Path, tmp_path
     assert sorted(whole_rows(tmp_path / "again", dataset, layout)) == sorted(made_rows("csv"))
 
 
-def test_a_share_is_one_only_if_nothing_is_missing() -> None:
+def test_share_is_one_only_if_nothing_is_missing() -> None:
     assert (share(1000, 1000), share(999, 1000), share(0, 1000)) == (1, 0.99, 0)

@@ -47,14 +47,14 @@ def test_a_figure_carries_date_commit_processor_and_threads(repository: Path) ->
     assert not item.commit.endswith("-dirty")
 
 
-def test_figures_of_changed_code_are_refused(repository: Path) -> None:
+def test_figures_of_changed_code_raise(repository: Path) -> None:
     (repository / "model.py").write_text("WIDTH = 2\n")
     with pytest.raises(SystemExit, match=r"1 files differ from it \(model.py\): commit or stash"):
         figures.write("made", [make_figure()])
     assert not (repository / "benchmarks/results/made.json").exists()
 
 
-def test_figures_of_a_new_file_in_no_commit_are_refused(repository: Path) -> None:
+def test_figures_with_an_untracked_file_raise(repository: Path) -> None:
     (repository / "layer.py").write_text("")
     with pytest.raises(SystemExit, match=r"layer\.py"):
         figures.write("made", [make_figure()])
@@ -67,7 +67,7 @@ def test_changed_results_and_documents_do_not_stop_a_benchmark(repository: Path)
     assert (repository / "benchmarks/results/made.json").exists()
 
 
-def test_a_result_without_threads_is_still_read(repository: Path) -> None:
+def test_result_without_threads_is_still_read(repository: Path) -> None:
     item = {key: value for key, value in vars(make_figure()).items() if key != "threads"}
     (repository / "benchmarks/results/made.json").write_text(json.dumps([item]))
     assert figures.read("made")[0].threads is None

@@ -1,4 +1,4 @@
-"""Pairs without a difference have none, and a known gain is the gain that was asked for."""
+"""Pairs without a difference have none, and a known gain equals the requested one."""
 
 import numpy as np
 import pytest
@@ -12,7 +12,7 @@ from tasks.settings import changes, read_settings
 
 
 def made_pair(name: str, num: int = 500) -> Pair:
-    """Two systems of which the first is better by far."""
+    """Two systems of which the first is much better."""
     metric = find_metric(name)
     random = np.random.default_rng(0)
     if metric.is_cost:
@@ -38,7 +38,7 @@ def made_pair(name: str, num: int = 500) -> Pair:
 
 
 def gain(pair: Pair, share: float, num: int = 200) -> tuple[float, float]:
-    """The mean gain over pairs that are drawn, and its standard error."""
+    """The mean gain over sampled pairs, and its standard error."""
     random = np.random.default_rng(1)
     gains = []
     for _ in range(num):
@@ -61,7 +61,7 @@ def test_drawn_pairs_have_no_difference_although_the_seeds_have_one(name: str) -
 
 @pytest.mark.parametrize("name", ["accuracy", "macro_f1", "bits_per_character"])
 @pytest.mark.parametrize("points", [0.5, 3.0])
-def test_a_known_gain_is_the_one_that_was_asked_for(name: str, points: float) -> None:
+def test_known_gain_equals_the_requested_gain(name: str, points: float) -> None:
     pair = made_pair(name)
     found, error = gain(pair, share_for(pair, points), num=400)
     mixture = (pair.rows[0].sum(0) + pair.rows[1].sum(0)) / 2
@@ -71,7 +71,7 @@ def test_a_known_gain_is_the_one_that_was_asked_for(name: str, points: float) ->
     assert found == pytest.approx(wanted, abs=4 * error)
 
 
-def test_classes_are_drawn_with_the_rows_that_they_are_of() -> None:
+def test_classes_are_drawn_with_their_rows() -> None:
     pair = made_pair("accuracy")
     drawn = draw(pair, np.random.default_rng(2), 0.1)
     for rows, kinds in zip((drawn.ours, drawn.theirs), drawn.classes, strict=True):
@@ -79,12 +79,12 @@ def test_classes_are_drawn_with_the_rows_that_they_are_of() -> None:
 
 
 @pytest.mark.parametrize("dataset", SETTINGS)
-def test_the_settings_of_both_seeds_are_settings(dataset: str) -> None:
+def test_settings_of_both_seeds_are_valid(dataset: str) -> None:
     training = read_settings(SETTINGS[dataset]).training
     assert find_problem(find_dataset(dataset).problem).defaults.with_changes(changes(training))
 
 
-def test_the_table_has_a_row_for_each_metric_with_its_exact_interval() -> None:
+def test_table_has_a_row_per_metric_with_its_exact_interval() -> None:
     item = Measured(
         "made",
         "accuracy",

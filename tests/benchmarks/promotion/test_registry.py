@@ -1,4 +1,4 @@
-"""The benchmark of the registry finds what it looks for."""
+"""The registry benchmark finds faults of a race."""
 
 import pytest
 
@@ -19,7 +19,7 @@ __all__ = ["empty_mlflow", "mlflow_store"]
 pytestmark = pytest.mark.usefixtures("mlflow_store")
 
 
-def test_a_race_that_ended_well_has_no_fault() -> None:
+def test_race_with_a_correct_end_has_no_fault() -> None:
     first, second, half = (model_version(key) for key in ("a", "b", "half"))
     mlflow_client.set_version_tag(RACED, half, COMPLETE, "")
     ended = {
@@ -35,7 +35,7 @@ def test_a_race_that_ended_well_has_no_fault() -> None:
     ]
 
 
-def test_a_champion_that_is_half_or_set_by_nobody_is_a_fault() -> None:
+def test_incomplete_or_unrecorded_champion_is_a_fault() -> None:
     first, half = (model_version(key) for key in ("a", "half"))
     promoted(first, "1")
     mlflow_client.set_version_tag(RACED, half, COMPLETE, "")
@@ -44,7 +44,7 @@ def test_a_champion_that_is_half_or_set_by_nobody_is_a_fault() -> None:
     assert list(faults_after({})) == ["champion not complete", "champion not of the ledger"]
 
 
-def test_what_was_counted_becomes_two_figures() -> None:
+def test_counts_become_two_figures() -> None:
     extra, races = figures(Found(registrations=50, extra=0, races=200, killed=25, inconsistent=1))
     assert (extra.value, extra.is_met, races.value, races.is_met) == (0, True, 1, False)
     assert "50 registrations" in extra.note

@@ -1,4 +1,4 @@
-"""The benchmark of replays counts one that differs."""
+"""The replay benchmark counts differing replays."""
 
 from typing import Any
 
@@ -18,7 +18,7 @@ def report(problem: str, *, is_identical: bool) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(("is_identical", "value"), [(True, 1), (False, 0)])
-def test_the_figure_is_one_only_if_all_are_the_same(is_identical: bool, value: float) -> None:
+def test_figure_is_one_only_if_all_replays_are_identical(is_identical: bool, value: float) -> None:
     (found,) = figures(
         {"a": report("ner", is_identical=True), "b": report("sentiment", is_identical=is_identical)}
     )
@@ -29,7 +29,7 @@ def test_the_figure_is_one_only_if_all_are_the_same(is_identical: bool, value: f
     )
 
 
-def test_every_problem_that_the_catalog_poses_is_trained_again() -> None:
+def test_every_problem_of_the_catalog_is_replayed() -> None:
     entries = read_catalog(CATALOG)
     posed = sorted({entry.problem for entry in entries.values()})
     assert sorted(entries[name].problem for name in DATASETS) == posed

@@ -1,4 +1,4 @@
-"""Every row of the quality benchmark can be run, and its table marks what was not measured."""
+"""Every row of the quality benchmark can run, and its table marks unmeasured figures."""
 
 import pytest
 
@@ -15,28 +15,28 @@ from tasks.settings import changes, read_settings
 
 
 @pytest.mark.parametrize("row", ROWS.values(), ids=lambda row: row.name)
-def test_a_row_names_a_dataset_of_its_problem_and_a_metric(row: Row) -> None:
+def test_quality_row_names_a_dataset_of_its_problem_and_a_metric(row: Row) -> None:
     assert find_dataset(row.dataset, *catalog_paths(CATALOGS)).problem == row.problem
     assert row.metric in (*METRICS, "tokenised_bleu", "nats_per_character")
     assert not row.beside or row.beside in ROWS
 
 
 @pytest.mark.parametrize("row", ROWS.values(), ids=lambda row: row.name)
-def test_the_settings_of_a_row_are_settings(row: Row) -> None:
+def test_settings_of_a_quality_row_are_valid(row: Row) -> None:
     training = read_settings(row.settings).training
     assert find_problem(row.problem).defaults.with_changes(changes(training))
 
 
-def test_every_figure_stands_in_one_row_only() -> None:
+def test_every_figure_is_in_one_row_only() -> None:
     figures = [name for row in ROWS.values() for name in (row.figure, row.minutes_figure) if name]
     assert len(set(figures)) == len(figures) == 10
 
 
-def test_the_table_in_the_document_is_the_one_that_follows_from_the_figures() -> None:
+def test_table_in_the_document_matches_the_figures() -> None:
     assert (RESULTS / "quality.md").read_text() == table()
 
 
-def test_a_row_without_a_figure_says_so() -> None:
+def test_row_without_a_figure_is_marked() -> None:
     known = (
         {item.figure for item in read("quality")} if (RESULTS / "quality.json").exists() else set()
     )
@@ -46,7 +46,7 @@ def test_a_row_without_a_figure_says_so() -> None:
     assert table().count("| last in the note of ") == len(beside - {""})
 
 
-def test_bleu_of_tokens_cuts_nothing_that_the_publisher_left_whole() -> None:
+def test_bleu_of_tokens_splits_no_token_of_the_publisher() -> None:
     metric = tokenised_bleu()
     texts = ["ein mann mit saftig-grünem hut .", "zwei hunde laufen im gras"]
     assert metric.score(metric.statistics(texts, texts).sum(0, keepdims=True))[0] == pytest.approx(

@@ -1,4 +1,4 @@
-"""What the security harnesses count: leaked secrets, ways out of the machine, wrong answers."""
+"""The counts of the security harnesses: leaked secrets, outgoing connections, wrong answers."""
 
 import random
 from itertools import islice
@@ -12,7 +12,7 @@ from benchmarks.reliability.serve_fuzz import fault, requests
 
 
 @pytest.mark.parametrize("name", MARKS)
-def test_a_secret_is_found_in_each_of_its_forms_and_as_itself_only(name: str) -> None:
+def test_secret_is_found_in_each_encoding_and_only_as_a_whole(name: str) -> None:
     for form in forms(MARKS[name]):
         assert marks_in(b"before " + form + b" after") == [name]
     assert marks_in(b"nothing") == []
@@ -47,11 +47,13 @@ def test_only_connections_that_leave_the_machine_are_attempts(tmp_path: Path) ->
         (0, "refused", False),
     ],
 )
-def test_an_answer_is_a_prediction_or_a_sentence(status: int, text: str, is_right: bool) -> None:
+def test_answer_counts_as_valid_if_it_is_a_prediction_or_a_sentence(
+    status: int, text: str, is_right: bool
+) -> None:
     assert (fault(status, text) == "") == is_right
 
 
-def test_requests_come_from_a_seed_and_are_of_many_kinds() -> None:
+def test_requests_are_seeded_and_of_many_kinds() -> None:
     first, again = (list(islice(requests(random.Random(1)), 38)) for _ in range(2))
     assert first == again
     assert len({request.name for request in first}) == 19

@@ -1,4 +1,4 @@
-"""JoeyNMT's weights in our model compute what its formulas say, written out."""
+"""JoeyNMT's weights in our model give the results of its formulas, written out."""
 
 import pytest
 import torch
@@ -58,7 +58,7 @@ def logits_of(theirs, source, target):
     return torch.stack(found)
 
 
-def test_logits_are_those_of_its_formulas(theirs):
+def test_logits_equal_the_formulas_of_joeynmt(theirs):
     model = laid(
         theirs.state_dict(), find_problem("translation").defaults.with_changes(TRANSLATION | SMALL)
     )
@@ -75,7 +75,7 @@ def test_logits_are_those_of_its_formulas(theirs):
         )
 
 
-def test_a_greedy_text_is_that_of_its_formulas(theirs, tmp_path):
+def test_greedy_text_equals_the_formulas_of_joeynmt(theirs, tmp_path):
     words = ["<unk>", "<pad>", "<s>", "</s>", *(f"w{i}" for i in range(4, V))]
     (tmp_path / "src_vocab.txt").write_text("\n".join(words) + "\n")
     settings = find_problem("translation").defaults.with_changes(
@@ -94,7 +94,7 @@ def test_a_greedy_text_is_that_of_its_formulas(theirs, tmp_path):
         assert output.ids == [i for i in target if i not in (BOS_ID, EOS_ID)]
 
 
-def test_special_words_have_our_ids(tmp_path):
+def test_special_tokens_have_our_ids(tmp_path):
     (tmp_path / "src_vocab.txt").write_text("<unk>\n<pad>\n<s>\n</s>\na\nb\n")
     words = read_words(tmp_path / "src_vocab.txt")
     assert [words[i] for i in (PAD_ID, UNK_ID, BOS_ID, EOS_ID, 4, 5)] == [

@@ -1,4 +1,4 @@
-"""What the speed benchmark counts and reads is right, and its tables say what was not measured."""
+"""Counts and parsing of the speed benchmark, and the marks of unmeasured figures."""
 
 import json
 
@@ -51,13 +51,13 @@ ONMT_LOG = """
 """  # noqa: E501
 
 
-def test_a_step_of_an_lstm_costs_what_its_eight_products_cost() -> None:
+def test_lstm_step_costs_its_eight_products() -> None:
     inputs = 3
     hidden = 5
     assert lstm(inputs, hidden) == 4 * (2 * inputs * hidden) + 4 * (2 * hidden * hidden)
 
 
-def test_the_flop_of_a_tiny_training_are_those_counted_by_hand() -> None:
+def test_flop_of_a_tiny_training_equal_counts_by_hand() -> None:
     # One sentence of 2 source and 3 target tokens; embedding 2, encoder 3 each way, decoder 4, 5
     # ids.
     encoder = (
@@ -73,7 +73,7 @@ def test_the_flop_of_a_tiny_training_are_those_counted_by_hand() -> None:
     assert training_flop(Translated(1, 2, 3, 6), Widths(2, 3, 4, 5)) == expected
 
 
-def test_a_product_and_its_gradients_cost_what_torch_counts() -> None:
+def test_product_and_gradients_cost_what_torch_counts() -> None:
     matrix = torch.randn(7, 5, requires_grad=True)
     rows = torch.randn(3, 7, requires_grad=True)
     with FlopCounterMode(display=False) as counter:
@@ -81,13 +81,13 @@ def test_a_product_and_its_gradients_cost_what_torch_counts() -> None:
     assert counter.get_total_flops() == 3 * (2 * 3 * 7 * 5)
 
 
-def test_the_flop_of_a_token_are_near_those_that_the_sizes_of_the_peers_imply() -> None:
+def test_flop_per_token_are_near_those_implied_by_peer_sizes() -> None:
     # Multi30k: 13.9 source and 15.5 target tokens a sentence, 7,066 target ids.
     flop = training_flop(Translated(100, 1390, 1550, 100 * 14 * 16), Widths(256, 256, 512, 7070))
     assert flop / 1550 / 1e6 == pytest.approx(47, rel=0.05)
 
 
-def test_the_weights_of_the_row_are_as_many_as_the_peers() -> None:
+def test_number_of_weights_equals_that_of_the_peers() -> None:
     settings = find_problem("translation").defaults.with_changes(TRANSLATION)
     problem = find_problem("translation")
     model = problem.build(Sizes(source=5207, target=7070), settings)
@@ -98,13 +98,13 @@ def test_the_weights_of_the_row_are_as_many_as_the_peers() -> None:
 @pytest.mark.parametrize(
     ("log", "pattern"), [(JOEY_LOG, JOEY_SPEED), (ONMT_LOG, ONMT_SPEED)], ids=["joeynmt", "opennmt"]
 )
-def test_the_speed_of_a_log_is_all_tokens_by_all_seconds_after_the_warm_up(log, pattern) -> None:
+def test_speed_of_a_log_is_total_tokens_per_second_after_warm_up(log, pattern) -> None:
     # As many tokens at 300 and at 600 a second: 2 in 1/300 + 1/600.
     assert logged_speed(log, pattern, 10) == pytest.approx(400)
     assert logged_speed(log, pattern, 20) == pytest.approx(600)
 
 
-def test_a_log_without_a_speed_is_refused_with_its_end() -> None:
+def test_log_without_a_speed_raises_with_its_last_lines() -> None:
     with pytest.raises(
         ValueError, match=r"no speed after step 30 in the log; its end:\n.*Generation took"
     ):
@@ -113,15 +113,15 @@ def test_a_log_without_a_speed_is_refused_with_its_end() -> None:
         decoded_seconds(ONMT_LOG)
 
 
-def test_the_seconds_of_a_search_are_read() -> None:
+def test_seconds_of_a_search_are_parsed() -> None:
     assert decoded_seconds(JOEY_LOG) == 12.5
 
 
-def test_what_a_run_prints_before_its_last_line_is_no_value() -> None:
+def test_only_the_last_line_of_a_run_is_parsed() -> None:
     assert last_json('a warning\n{"train": 1.5}\n') == {"train": 1.5}
 
 
-def test_a_ratio_is_of_medians_and_a_share_is_our_own() -> None:
+def test_ratio_is_of_medians_and_share_is_our_own() -> None:
     runs = {
         "ours": [{"train": v, "share": v / 10} for v in (300, 900, 310)],
         "peer": [{"train": v} for v in (100, 90, 155)],
@@ -130,7 +130,7 @@ def test_a_ratio_is_of_medians_and_a_share_is_our_own() -> None:
     assert ratio(runs, Goal("f", "share", "", 1)) == pytest.approx(31)
 
 
-def test_a_note_names_both_medians_and_their_spread() -> None:
+def test_note_names_both_medians_and_their_spread() -> None:
     runs = {
         "ours": [{"train": v} for v in (3000, 9000, 3100)],
         "flair": [{"train": v} for v in (100, 90, 155)],
@@ -142,7 +142,7 @@ def test_a_note_names_both_medians_and_their_spread() -> None:
     )
 
 
-def test_the_goals_are_those_of_the_issue() -> None:
+def test_goals_equal_those_of_the_issue() -> None:
     assert {name: goal for name, (_, goal, _) in __main__.WANTED.items()} == ISSUE
 
 
@@ -157,7 +157,7 @@ def test_each_figure_compares_sides_that_run(row) -> None:
     [("translation", TRANSLATION), ("ner", TAGGING), ("sentiment", SENTIMENT)],
     ids=lambda v: str(v)[:11],
 )
-def test_our_settings_are_settings(name, changes) -> None:
+def test_our_settings_are_valid(name, changes) -> None:
     assert find_problem(name).defaults.with_changes(changes).precision == "float32"
 
 
@@ -189,7 +189,7 @@ def test_all_three_translators_have_the_same_sizes() -> None:
     assert ours["label_smoothing"] == joey["training"]["label_smoothing"] == onmt["label_smoothing"]
 
 
-def test_stages_inside_one_another_add_up_to_the_whole() -> None:
+def test_nested_stages_add_up_to_the_total() -> None:
     moments = iter([0.0, 0.0, 1.0, 3.0, 7.0, 7.0, 12.0])
     watch = Stopwatch(lambda: next(moments))
     with watch.stage("bookkeeping"), watch.stage("encoder"), watch.stage("attention"):
@@ -198,7 +198,7 @@ def test_stages_inside_one_another_add_up_to_the_whole() -> None:
     assert watch.seconds == {"bookkeeping": 1 + 5, "encoder": 2, "attention": 4}
 
 
-def test_what_validation_runs_is_validation() -> None:
+def test_stages_within_validation_count_as_validation() -> None:
     moments = iter([0.0, 0.0, 4.0])
     watch = Stopwatch(lambda: next(moments))
     with watch.stage("validation"), watch.stage("encoder"):
@@ -206,12 +206,12 @@ def test_what_validation_runs_is_validation() -> None:
     assert watch.seconds == {"validation": 4}
 
 
-def test_the_share_outside_is_of_all_seconds() -> None:
+def test_share_outside_stages_is_of_all_seconds() -> None:
     assert outside_share({"data": 1, "logging": 2, "encoder": 17}) == pytest.approx(15)
     assert set(OUTSIDE) < set(STAGES)
 
 
-def test_every_function_that_is_timed_is_there() -> None:
+def test_every_timed_function_exists() -> None:
     missing = [
         (owner, name)
         for timed in PLACES.values()
@@ -221,7 +221,7 @@ def test_every_function_that_is_timed_is_there() -> None:
     assert missing == []
 
 
-def test_a_law_starts_where_the_measured_curve_starts() -> None:
+def test_law_starts_where_the_measured_curve_starts() -> None:
     found = curve((1, 2, 4), (0.01, 0.015, 0.05), (10, 20, 40))
     assert found == Curve((1, 2, 4), pytest.approx([10, 15, 50]), pytest.approx([10, 20, 40]))
     assert (found.growth, found.lawful_growth, found.is_lawful) == (
@@ -231,7 +231,7 @@ def test_a_law_starts_where_the_measured_curve_starts() -> None:
     )
 
 
-def test_an_axis_changes_a_size_that_there_is() -> None:
+def test_axis_changes_an_existing_size() -> None:
     for axis in AXES.values():
         assert hasattr(Size(), axis.name)
         assert list(axis.values) == sorted(axis.values)
@@ -248,18 +248,16 @@ def test_an_axis_changes_a_size_that_there_is() -> None:
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
-def test_the_table_in_the_document_is_the_one_that_follows_from_the_figures(
-    name, make_page
-) -> None:
+def test_table_in_the_document_matches_the_figures(name, make_page) -> None:
     assert (RESULTS / f"{name}.md").read_text() == make_page()
 
 
-def test_a_figure_that_was_not_measured_says_so() -> None:
+def test_unmeasured_figure_is_marked() -> None:
     known = {item.figure for item in read("speed")} if (RESULTS / "speed.json").exists() else set()
     assert __main__.table().count("| not measured |") == len(set(__main__.WANTED) - known)
 
 
-def test_a_kept_profile_shows_its_stages(tmp_path, monkeypatch) -> None:
+def test_stored_profile_shows_its_stages(tmp_path, monkeypatch) -> None:
     monkeypatch.setattr("benchmarks.speed.profile.KEPT", tmp_path / "profiles.json")
     (tmp_path / "profiles.json").write_text(
         json.dumps({"irish": {"after": {"encoder": 12.345, "all": 20.0}}})

@@ -65,7 +65,7 @@ def rows_of(dataset: Any, folder: Path) -> tuple[dict[str, list[Any]], list[str]
 @pytest.mark.parametrize(
     "given", [["a.en.gz", "a.fr.gz"], {"source": "a.en.gz", "target": "a.fr.gz"}]
 )
-def test_a_list_of_two_files_is_a_pair_of_parallel_text(given: Any, tmp_path: Path) -> None:
+def test_two_listed_files_are_a_pair_of_parallel_texts(given: Any, tmp_path: Path) -> None:
     files: dict[str, bytes | str] = {
         "a.en.gz": gzip.compress(b"ta\nmi\n"),
         "a.fr.gz": gzip.compress(b"lo\nse\n"),
@@ -87,7 +87,7 @@ def test_a_list_of_two_files_is_a_pair_of_parallel_text(given: Any, tmp_path: Pa
 
 @pytest.mark.case("D17")
 @pytest.mark.parametrize("given", ["a.en", ["a.en"], ["a.en", "a.fr", "b.en"], ["*.en", "*.fr"]])
-def test_where_a_pair_is_not_clear_the_form_is_shown(given: Any, tmp_path: Path) -> None:
+def test_ambiguous_pair_raises_with_the_expected_form(given: Any, tmp_path: Path) -> None:
     source = {"kind": "files", "paths": {"all": given}}
     with pytest.raises(
         RowError, match=r"needs a file for each side.*\{source: a.en.gz, target: a.fr.gz\}"
@@ -99,7 +99,7 @@ def test_where_a_pair_is_not_clear_the_form_is_shown(given: Any, tmp_path: Path)
 
 
 @pytest.mark.case("D17")
-def test_a_column_names_the_split(tmp_path: Path) -> None:
+def test_split_column_assigns_rows_to_splits(tmp_path: Path) -> None:
     source = {"kind": "files", "paths": {"all": "a.csv"}}
     dataset = entry(
         tmp_path,
@@ -115,11 +115,11 @@ def test_a_column_names_the_split(tmp_path: Path) -> None:
         "fields",
         "leak",
         "unknown_split",
-    ]  # the training row's text stands in test
+    ]  # the text of the training row is in test
 
 
 @pytest.mark.case("D17")
-def test_a_column_of_splits_works_for_lines_of_json_and_for_columns_by_number(
+def test_split_column_works_for_json_lines_and_numbered_columns(
     tmp_path: Path,
 ) -> None:
     lines = [
@@ -167,9 +167,7 @@ def test_a_column_of_splits_works_for_lines_of_json_and_for_columns_by_number(
         ),
     ],
 )
-def test_a_column_of_splits_that_cannot_be_is_an_error(
-    splits: Any, paths: Any, message: str, tmp_path: Path
-) -> None:
+def test_invalid_split_column_raises(splits: Any, paths: Any, message: str, tmp_path: Path) -> None:
     with pytest.raises(RowError, match=message):
         entry(
             tmp_path,
@@ -194,7 +192,7 @@ ROWS = [
 @pytest.mark.parametrize("indent", [None, 0, 2])
 @pytest.mark.parametrize("size", [4, 17, 1 << 20])
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
-def test_an_array_reads_as_lines_that_say_the_same(
+def test_json_array_gives_the_same_rows_as_json_lines(
     indent: int | None, size: int, encoding: str
 ) -> None:
     lines = read("jsonl", "".join(json.dumps(row) + "\n" for row in ROWS).encode(), TEXTS)
@@ -208,7 +206,7 @@ def test_an_array_reads_as_lines_that_say_the_same(
 
 
 @pytest.mark.case("D17")
-def test_an_array_that_is_damaged_stops_its_file_and_one_without_rows_has_none() -> None:
+def test_damaged_json_array_raises_and_empty_array_has_no_rows() -> None:
     assert read("jsonl", b" [ ]\n", TEXTS) == []
     assert values(read("jsonl", b'[{}]\n{"body": "ta"}\n', TEXTS), "row", "kind") == [
         (1, "not_json"),
@@ -224,7 +222,7 @@ def test_an_array_that_is_damaged_stops_its_file_and_one_without_rows_has_none()
 
 
 @pytest.mark.case("D17")
-def test_other_schemes_of_tags_are_tried(tmp_path: Path) -> None:
+def test_every_tag_scheme_is_read_as_bio(tmp_path: Path) -> None:
     content = "ta I-PER\nmi I-PER\n\nku O\nro B-LOC\n\n" * 2 + "so I-LOC\n\n"
     entry_changes = {
         "format": {"kind": "conll"},
@@ -254,5 +252,5 @@ def test_other_schemes_of_tags_are_tried(tmp_path: Path) -> None:
 
 
 @pytest.mark.case("D17")
-def test_the_table_of_keys_names_every_key_that_the_reader_knows() -> None:
+def test_key_table_of_the_documents_lists_every_catalog_key() -> None:
     assert set(KEYS) == {field.name for field in fields(Dataset)} - NOT_KEYS

@@ -1,4 +1,4 @@
-"""Tunes of our own: what is valid ABC, what is not and why, and how it sounds."""
+"""ABC notation: valid tunes, faults with reasons, and MIDI."""
 
 from fractions import Fraction
 from pathlib import Path
@@ -12,7 +12,7 @@ HEADER = "X:1\nT:Lumo\nM:6/8\nL:1/8\nK:G\n"
 TUNE = HEADER + "D|GAB d2B|AGA B2D|GAB d2B|A3 G2:|\nd|e2d BGB|A2G E2D|GAB d2B|A3 G2|]\n"
 
 
-def test_a_tune_has_no_faults() -> None:
+def test_valid_tune_has_no_faults() -> None:
     assert faults(TUNE) == []
 
 
@@ -33,7 +33,7 @@ def test_a_tune_has_no_faults() -> None:
         "GAB d2|B GAB d2|B6|",  # a bar cut in two by the end of a line
     ],
 )
-def test_music_that_is_written_in_many_ways_is_valid(music: str) -> None:
+def test_valid_notations_have_no_faults(music: str) -> None:
     assert faults(HEADER + music) == []
 
 
@@ -71,18 +71,18 @@ def test_music_that_is_written_in_many_ways_is_valid(music: str) -> None:
         ),
     ],
 )
-def test_a_fault_names_its_line(tune: str, fault: str) -> None:
+def test_fault_names_its_line(tune: str, fault: str) -> None:
     assert fault in faults(tune)
 
 
-def test_a_fault_that_only_the_library_finds_is_reported() -> None:
+def test_fault_found_only_by_the_library_is_reported() -> None:
     (fault,) = faults(HEADER + "(3")[-1:]
     assert fault == "there is no note"
     (fault,) = faults(HEADER + "G6/0|")
     assert fault.startswith("music21 does not read it: ")
 
 
-def test_the_number_of_reported_faults_is_limited() -> None:
+def test_number_of_reported_faults_is_limited() -> None:
     assert len(faults(HEADER + "G7|" * 40)) == 5
 
 
@@ -107,9 +107,7 @@ def bars(*lengths: int, ends: tuple[int, ...] = (), whole: int = 3) -> list[Bar]
         ([], []),
     ],
 )
-def test_bars_are_as_long_as_the_meter_or_make_whole_ones(
-    found: list[Bar], wrong: list[int]
-) -> None:
+def test_bars_match_the_meter_or_complete_each_other(found: list[Bar], wrong: list[int]) -> None:
     assert [message.split(":")[0] for message in bar_faults(found)] == [
         f"bar {number}" for number in wrong
     ]
@@ -157,7 +155,7 @@ def notes_of(midi: Path) -> list[tuple[int, float]]:
     return [(key, (stop - start) / per_quarter) for start, key, stop in sorted(found)]
 
 
-def test_a_tune_is_written_as_midi_with_its_notes_and_their_lengths(tmp_path: Path) -> None:
+def test_midi_file_has_the_notes_and_their_lengths(tmp_path: Path) -> None:
     write_midi("X:1\nM:2/4\nL:1/8\nK:D\nDF A2|c^c/B/ =c2|]", tmp_path / "tune.mid")
     # In D major F and C are sharp; ^c lasts to the bar's end; =c is natural.
     assert notes_of(tmp_path / "tune.mid") == [
@@ -171,12 +169,12 @@ def test_a_tune_is_written_as_midi_with_its_notes_and_their_lengths(tmp_path: Pa
     ]
 
 
-def test_repeats_are_played(tmp_path: Path) -> None:
+def test_midi_file_plays_repeats(tmp_path: Path) -> None:
     write_midi("X:1\nM:2/4\nL:1/4\nK:C\n|:C2|D2:|E2|F2|]", tmp_path / "tune.mid")
     assert [key for key, _ in notes_of(tmp_path / "tune.mid")] == [60, 62, 60, 62, 64, 65]
 
 
-def test_what_is_no_tune_is_not_written(tmp_path: Path) -> None:
+def test_invalid_tune_is_not_written(tmp_path: Path) -> None:
     with pytest.raises(
         RowError, match="not a valid tune: line 1: expected X: and a number, got 'lumo'"
     ):
@@ -184,7 +182,7 @@ def test_what_is_no_tune_is_not_written(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_without_the_library_the_error_shows_how_to_install_it(
+def test_missing_library_raises_with_the_command_to_install_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setitem(__import__("sys").modules, "music21", None)

@@ -58,7 +58,7 @@ def test_utf8_passes_through(content: str) -> None:
         (b"\x80\x80\x80\x80\x80", r"\x80\x80\x80\x80\x80"),
     ],
 )
-def test_each_byte_that_is_not_valid_is_marked_and_shown(content: bytes, expected: str) -> None:
+def test_each_invalid_byte_is_marked_and_shown(content: bytes, expected: str) -> None:
     assert shown(read(content)) == shown(marked(content)) == expected
     assert read(content).count(BROKEN) == expected.count("\\x")
 
@@ -69,9 +69,7 @@ def test_each_byte_that_is_not_valid_is_marked_and_shown(content: bytes, expecte
     st.integers(4, 9),
     st.integers(0, 9),
 )
-def test_marks_do_not_depend_on_how_the_stream_is_cut(
-    parts: list[bytes], size: int, seed: int
-) -> None:
+def test_marks_do_not_depend_on_block_size(parts: list[bytes], size: int, seed: int) -> None:
     content = b"x" + b"".join(parts)  # no byte order mark
     with small_blocks(size):
         blocks = list(utf8_blocks(ShortReads(content, seed)))
@@ -97,7 +95,9 @@ def test_marks_do_not_depend_on_how_the_stream_is_cut(
 )
 @settings(max_examples=40, deadline=None)
 @given(content=st.binary(max_size=40), size=st.integers(4, 9), seed=st.integers(0, 9))
-def test_no_bytes_break_an_encoding(name: str, content: bytes, size: int, seed: int) -> None:
+def test_any_bytes_are_decoded_in_any_encoding(
+    name: str, content: bytes, size: int, seed: int
+) -> None:
     if name in ("utf-16", "utf-32"):
         content = "".encode(name) + content  # its mark
     with small_blocks(size):
@@ -111,7 +111,7 @@ def test_no_bytes_break_an_encoding(name: str, content: bytes, size: int, seed: 
     st.sampled_from(["utf-16", "utf-32", "utf-16-le", "gb18030", "utf-8-sig"]),
     st.integers(4, 9),
 )
-def test_a_named_encoding_reads_back_what_was_written(text: str, name: str, size: int) -> None:
+def test_named_encoding_reads_back_what_was_written(text: str, name: str, size: int) -> None:
     with small_blocks(size):
         assert (
             b"".join(utf8_blocks(io.BytesIO(f"x{text}".encode(name)), name)).decode() == f"x{text}"
@@ -120,7 +120,7 @@ def test_a_named_encoding_reads_back_what_was_written(text: str, name: str, size
 
 @pytest.mark.parametrize("name", ["utf-8-sig", "utf-16", "utf-32"])
 @pytest.mark.parametrize("wanted", ["utf-8", "UTF8", "utf_8_sig", "detect"])
-def test_a_byte_order_mark_tells_the_encoding(
+def test_byte_order_mark_determines_the_encoding(
     name: str, wanted: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.INFO, "data.formats.encoding_detection"):
@@ -130,17 +130,17 @@ def test_a_byte_order_mark_tells_the_encoding(
     )
 
 
-def test_both_byte_orders_are_known() -> None:
+def test_both_byte_orders_are_supported() -> None:
     for mark, name in [(codecs.BOM_UTF16_BE, "utf-16-be"), (codecs.BOM_UTF32_BE, "utf-32-be")]:
         assert read(mark + FRENCH.encode(name)) == FRENCH
 
 
-def test_a_byte_order_mark_overrides_no_other_name() -> None:
+def test_byte_order_mark_does_not_override_a_named_encoding() -> None:
     assert read(codecs.BOM_UTF16_LE + b"a", "latin-1") == "ÿþa"
 
 
 @pytest.mark.parametrize("name", ["utf-16", "utf_32"])
-def test_an_order_of_bytes_that_nothing_says_is_not_guessed(name: str) -> None:
+def test_unspecified_byte_order_raises(name: str) -> None:
     with pytest.raises(
         RowError,
         match=r"has no byte order mark, expected one of utf-.*: else name utf-.*-le or utf-.*-be",
@@ -149,17 +149,17 @@ def test_an_order_of_bytes_that_nothing_says_is_not_guessed(name: str) -> None:
     assert read(b"", name) == ""
 
 
-def test_a_character_cut_short_at_the_end_is_marked_in_any_encoding() -> None:
+def test_truncated_character_at_the_end_is_marked_in_any_encoding() -> None:
     assert shown(read("é今".encode("utf-16-le")[:-1], "utf-16-le")) == "é\\xca"
     assert shown(read("今天".encode("gb18030")[:-1], "gb18030")) == "今\\xcc"
 
 
-def test_bytes_without_a_character_are_marked_in_any_encoding() -> None:
+def test_undefined_bytes_are_marked_in_any_encoding() -> None:
     assert shown(read(b"a\x81b", "cp1252")) == r"a\x81b"
 
 
 @pytest.mark.parametrize(("text", "name"), ENCODED)
-def test_an_encoding_is_detected_and_logged(
+def test_encoding_is_detected_and_logged(
     text: str, name: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     content = (text * 20 if name != "cp1252" else text).encode(name)
@@ -170,31 +170,31 @@ def test_an_encoding_is_detected_and_logged(
     )
 
 
-def test_utf8_is_detected_where_the_sample_cuts_a_character(
+def test_utf8_is_detected_when_the_sample_ends_within_a_character(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(encoding, "SAMPLE_BYTES", 10)
     assert read("今天天气很好".encode(), "detect") == "今天天气很好"
 
 
-def test_an_unclear_encoding_is_not_guessed() -> None:
+def test_unclear_encoding_raises() -> None:
     with pytest.raises(RowError, match="the encoding cannot be detected from 1,280 bytes: name it"):
         read(bytes(range(256)) * 5, "detect")
 
 
 @pytest.mark.parametrize(("text", "name"), ENCODED)
-def test_an_encoding_is_suggested(text: str, name: str) -> None:
+def test_encoding_is_suggested_for_undecodable_rows(text: str, name: str) -> None:
     assert suggest_encoding((text * 20 if name != "cp1252" else text).encode(name)) == name
 
 
-def test_nothing_is_suggested_for_what_is_no_text() -> None:
+def test_no_encoding_is_suggested_for_binary_data() -> None:
     assert suggest_encoding(bytes(range(128, 256)) * 9) is None
 
 
 @pytest.mark.parametrize(
     "name", ["utf-8", "UTF8", "latin1", "cp1252", "GB18030", "utf-16-le", "detect"]
 )
-def test_an_encoding_that_python_knows_is_fine(name: str) -> None:
+def test_encoding_known_to_python_is_accepted(name: str) -> None:
     check_encoding(name)
 
 
@@ -212,13 +212,13 @@ def test_an_encoding_that_python_knows_is_fine(name: str) -> None:
         ("a\0b", "there is no encoding"),
     ],
 )
-def test_an_encoding_that_is_none_is_named_with_the_nearest(name: str, message: str) -> None:
+def test_unknown_encoding_raises_with_the_nearest_name(name: str, message: str) -> None:
     with pytest.raises(ValueError, match="there is no encoding") as error:
         check_encoding(name)
     assert str(error.value).startswith(message)
 
 
-def test_a_column_is_shown_as_its_texts_are() -> None:
+def test_column_is_shown_like_single_texts() -> None:
     texts = ["a", f"caf{BROKEN}e9{BROKEN}0a1", None, f"{BROKEN}zz", ""]
     found = shown_column(pa.chunked_array([texts])).to_pylist()
     assert found == ["a", r"caf\xe9\x0a1", None, f"{BROKEN}zz", ""]
@@ -226,14 +226,14 @@ def test_a_column_is_shown_as_its_texts_are() -> None:
 
 
 @given(st.lists(st.binary(min_size=1, max_size=9), max_size=9), st.integers(1, 12))
-def test_blocks_read_as_a_file_fill_every_read_but_the_last(blocks: list[bytes], size: int) -> None:
+def test_blocks_as_a_file_fill_every_read_but_the_last(blocks: list[bytes], size: int) -> None:
     stream = ByteStream(blocks)
     found = list(iter(lambda: stream.read(size), b""))
     assert b"".join(found) == b"".join(blocks)
     assert all(len(block) == size for block in found[:-1])
 
 
-def test_a_valid_block_is_not_copied() -> None:
+def test_valid_block_is_not_copied() -> None:
     content = ("lumo é 今\n" * 100).encode()
     (block,) = utf8_blocks(io.BytesIO(content))
     assert block == content

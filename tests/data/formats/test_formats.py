@@ -24,7 +24,7 @@ def columns_of(kind: str) -> dict[str, str | int]:
     return OF_ABC if kind == "abc" else COLUMNS[all_formats()[kind].columns]
 
 
-def test_every_format_that_the_catalog_may_name_is_there() -> None:
+def test_every_format_of_the_catalog_exists() -> None:
     assert sorted(all_formats()) == [
         "abc",
         "arrow",
@@ -40,7 +40,7 @@ def test_every_format_that_the_catalog_may_name_is_there() -> None:
 
 
 @pytest.mark.parametrize("kind", all_formats())
-def test_a_format_declares_its_options_and_its_rows(kind: str) -> None:
+def test_format_declares_its_options_and_row_shapes(kind: str) -> None:
     form = all_formats()[kind]
     assert form.columns in COLUMNS
     assert form.shapes
@@ -56,7 +56,9 @@ def test_a_format_declares_its_options_and_its_rows(kind: str) -> None:
     seed=st.integers(0, 9),
     size=st.integers(4, 40),
 )
-def test_no_bytes_break_a_format(kind: str, contents: list[bytes], seed: int, size: int) -> None:
+def test_any_bytes_give_rows_or_raise_row_error_in_any_format(
+    kind: str, contents: list[bytes], seed: int, size: int
+) -> None:
     numbers: list[int] = []
     with small_blocks(size), suppress(RowError):
         rows = read(kind, contents[: all_formats()[kind].num_streams], columns_of(kind), seed=seed)
@@ -72,7 +74,7 @@ LINES = st.lists(st.text(st.sampled_from('ab ,"\t:X{}[]\\\r#é\u2028'), max_size
 )
 @settings(max_examples=60, deadline=None)
 @given(lines=st.tuples(LINES, LINES), seed=st.integers(0, 9), size=st.integers(4, 40))
-def test_rows_do_not_depend_on_how_the_stream_is_cut(
+def test_rows_do_not_depend_on_block_size(
     kind: str, lines: tuple[list[str], list[str]], seed: int, size: int
 ) -> None:
     num = min(map(len, lines))
@@ -88,7 +90,7 @@ def test_rows_do_not_depend_on_how_the_stream_is_cut(
 
 
 @pytest.mark.parametrize("kind", ["csv", "tsv", "jsonl", "conll", "text", "abc"])
-def test_a_byte_order_mark_is_not_part_of_the_text(kind: str) -> None:
+def test_byte_order_mark_is_not_part_of_the_text(kind: str) -> None:
     contents: dict[str, Any] = {
         "csv": "text,label\na,x\n",
         "tsv": "text\tlabel\na\tx\n",
@@ -104,7 +106,7 @@ def test_a_byte_order_mark_is_not_part_of_the_text(kind: str) -> None:
     assert read(kind, contents[kind].encode("utf-16"), columns) == plain
 
 
-def test_the_values_of_a_row_with_a_fault_are_taken_away() -> None:
+def test_values_of_a_row_with_a_fault_are_removed() -> None:
     table = as_table(
         {"text": pa.array(["a", "b"]), "label": pa.array(["x", "y"])},
         [4, 5],
@@ -116,7 +118,7 @@ def test_the_values_of_a_row_with_a_fault_are_taken_away() -> None:
     ]
 
 
-def test_a_table_of_faults_alone_has_the_same_columns() -> None:
+def test_table_of_only_faults_has_the_same_columns() -> None:
     table = faults_table({"text": 0, "label": 1}, {7: Fault("fields", "why", "raw")})
     assert (
         table.schema == as_table({"text": pa.array(["a"]), "label": pa.nulls(1, TEXT)}, [1]).schema

@@ -34,7 +34,7 @@ CONLL: dict[str, str | int] = {"tokens": 0, "tags": 1}
         "more columns",
     ],
 )
-def test_a_sentence_ends_at_a_blank_line(content: bytes) -> None:
+def test_sentence_ends_at_a_blank_line(content: bytes) -> None:
     rows = read("conll", content, CONLL)
     assert values(rows, "tokens", "tags", "kind") == [
         (["Ursa", "ta"], ["B-PER", "O"], None),
@@ -42,11 +42,11 @@ def test_a_sentence_ends_at_a_blank_line(content: bytes) -> None:
     ]
 
 
-def test_a_sentence_is_numbered_by_its_first_line() -> None:
+def test_sentence_is_numbered_by_its_first_line() -> None:
     assert values(read("conll", b"\na O\nb O\n\n\nc O\n", CONLL), "row") == [2, 6]
 
 
-def test_a_short_line_names_its_number_and_spares_other_sentences() -> None:
+def test_short_line_is_reported_with_its_number_and_affects_no_other_sentence() -> None:
     rows = read("conll", b"a O\n\nb O\nc\nd\n\ne O\n", CONLL)
     reason = "line 4 has too few columns, expected at least 2"
     assert values(rows, "row", "kind", "reason", "raw") == [
@@ -55,11 +55,11 @@ def test_a_short_line_names_its_number_and_spares_other_sentences() -> None:
 
 
 @pytest.mark.parametrize("content", [b"", b"\n\r\n\t\n", b"-DOCSTART- O\n\n"])
-def test_a_file_without_sentences_has_no_rows(content: bytes) -> None:
+def test_file_without_sentences_has_no_rows(content: bytes) -> None:
     assert read("conll", content, CONLL) == []
 
 
-def test_columns_are_counted_from_the_end_too() -> None:
+def test_negative_columns_count_from_the_end() -> None:
     rows = read("conll", b"a NN O\nb O\n\nc\n", {"tokens": 0, "tags": -1})
     assert values(rows, "tokens", "tags", "reason") == [
         (["a", "b"], ["O", "O"], None),
@@ -67,7 +67,7 @@ def test_columns_are_counted_from_the_end_too() -> None:
     ]
 
 
-def test_whitespace_separates_whatever_its_length() -> None:
+def test_whitespace_of_any_length_separates() -> None:
     rows = read(
         "conll",
         b"a  NN\t O \n b\tNN O\n\xe3\x80\x80 NN O\n",
@@ -77,11 +77,11 @@ def test_whitespace_separates_whatever_its_length() -> None:
     assert values(rows, "tokens", "tags") == [(["a", "b", "\u3000"], ["O", "O", "O"])]
 
 
-def test_an_empty_token_is_left_to_the_checks() -> None:
+def test_empty_token_is_left_to_the_checks() -> None:
     assert values(read("conll", b"a\tO\n\tO\n", CONLL, separator="\t"), "tokens") == [["a", ""]]
 
 
-def test_comments_are_skipped_and_end_no_sentence() -> None:
+def test_comments_are_skipped_within_a_sentence() -> None:
     content = b"# id 1\na O\n# more\nb O\n\n# id 2\nc O\n\n# alone\n\n"
     assert values(read("conll", content, CONLL, comments="#"), "row", "tokens") == [
         (2, ["a", "b"]),
@@ -89,11 +89,11 @@ def test_comments_are_skipped_and_end_no_sentence() -> None:
     ]
 
 
-def test_a_hash_is_a_token_where_there_are_no_comments() -> None:
+def test_hash_sign_is_a_token_without_the_comment_option() -> None:
     assert values(read("conll", b"# O\n", CONLL), "tokens") == [["#"]]
 
 
-def test_marks_of_documents_are_no_sentences() -> None:
+def test_document_marks_are_skipped() -> None:
     content = (
         b"-DOCSTART- -X- O O\n\na NN O O\n\n-DOCSTART- -X- O O\n\nb NN O O\n-DOCSTART- NN O O\n"
     )
@@ -102,7 +102,7 @@ def test_marks_of_documents_are_no_sentences() -> None:
     assert len(read("conll", content, columns, marks="")) == 4
 
 
-def test_what_a_publisher_glued_to_tokens_is_taken_off() -> None:
+def test_token_suffix_of_the_publisher_is_removed() -> None:
     rows = read("conll", b"en:Ursa O\nen:en:mi O\nta O\n", CONLL, strip_prefix="en:")
     assert values(rows, "tokens") == [["Ursa", "en:mi", "ta"]]
     rows = read(
@@ -126,12 +126,12 @@ def test_bytes_that_are_not_utf8_mark_their_own_sentence() -> None:
         ("BIOES", "B-PER I-PER E-PER S-LOC", "B-PER I-PER I-PER B-LOC"),
     ],
 )
-def test_every_scheme_becomes_bio(scheme: str, tags: str, bio: str) -> None:
+def test_every_scheme_is_converted_to_bio(scheme: str, tags: str, bio: str) -> None:
     content = "".join(f"lumo {tag}\n" for tag in tags.split())
     assert values(read("conll", content.encode(), CONLL, scheme=scheme), "tags") == [bio.split()]
 
 
-def test_a_span_that_is_not_ended_is_a_fault_with_its_token() -> None:
+def test_unfinished_span_is_a_fault_with_its_token() -> None:
     rows = read("conll", b"a O\nb B-PER\nc O\n\nd S-PER\n", CONLL, scheme="BMES")
     assert values(rows, "row", "kind", "reason", "raw") == [
         (1, "tag_scheme", "token 2: B-PER is not ended by E-PER", "a O\nb B-PER\nc O"),
@@ -139,14 +139,14 @@ def test_a_span_that_is_not_ended_is_a_fault_with_its_token() -> None:
     ]
 
 
-def test_sentences_do_not_continue_each_other() -> None:
+def test_spans_do_not_continue_across_sentences() -> None:
     assert values(read("conll", b"a I-PER\n\nb I-PER\n", CONLL, scheme="IOB1"), "tags") == [
         ["B-PER"],
         ["B-PER"],
     ]
 
 
-def test_a_sentence_may_be_longer_than_a_block() -> None:
+def test_sentence_may_be_longer_than_a_block() -> None:
     content = "a O\n\n" + "".join(f"lumo{number} O\n" for number in range(500)) + "\nb O\n"
     with small_blocks(64):
         rows = read("conll", content.encode(), CONLL)
@@ -154,7 +154,7 @@ def test_a_sentence_may_be_longer_than_a_block() -> None:
     assert values(rows, "row") == [1, 3, 504]
 
 
-def test_a_sentence_without_an_end_does_not_fill_the_memory(
+def test_endless_sentence_does_not_fill_the_memory(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("data.formats.lines.LONGEST_BYTES", 1000)
@@ -173,7 +173,7 @@ SENTENCES = st.lists(
 
 
 def valid(sentence: list[tuple[str, str]]) -> list[tuple[str, str]]:
-    """Turn each ``I`` into one that continues what stands before it."""
+    """Turn each ``I`` into one that continues the previous tag."""
     found: list[tuple[str, str]] = []
     for token, tag in sentence:
         before = found[-1][1] if found else "O"
@@ -190,7 +190,7 @@ def valid(sentence: list[tuple[str, str]]) -> list[tuple[str, str]]:
     st.sampled_from(SCHEMES),
     st.tuples(st.integers(0, 9), st.integers(4, 40)),
 )
-def test_sentences_written_as_conll_read_back_equal(
+def test_sentences_written_as_conll_are_read_back_equal(
     sentences: list[list[tuple[str, str]]],
     separator: str,
     newline: str,
@@ -223,7 +223,7 @@ def test_sentences_written_as_conll_read_back_equal(
     ),
     st.sampled_from(SCHEMES),
 )
-def test_every_line_of_a_token_is_in_a_row_or_a_fault(lines: list[str], scheme: str) -> None:
+def test_every_token_line_is_in_a_row_or_a_fault(lines: list[str], scheme: str) -> None:
     rows = read("conll", "\n".join(lines).encode(), CONLL, scheme=scheme, marks="")
     found = [
         len(row["tokens"]) if row["kind"] is None else row["raw"].count("\n") + 1 for row in rows

@@ -46,19 +46,19 @@ BARE = {"header": False, "quote": False}
         "empty",
     ],
 )
-def test_a_table_gives_the_text_of_its_fields(content: bytes, expected: tuple[str, str]) -> None:
+def test_table_gives_the_text_of_its_fields(content: bytes, expected: tuple[str, str]) -> None:
     assert values(read("csv", content, TABLE), "text", "label") == [expected]
 
 
-def test_rows_are_counted_from_the_header_on() -> None:
+def test_rows_are_numbered_after_the_header() -> None:
     assert values(read("csv", b"text,label\na,x\n\nb,y\n", TABLE), "row") == [2, 3]
 
 
-def test_rows_are_counted_from_one_without_a_header() -> None:
+def test_rows_are_numbered_from_one_without_a_header() -> None:
     assert values(read("tsv", b"a\tx\nb\ty\n", PAIRS, **BARE), "row") == [1, 2]
 
 
-def test_a_row_with_another_number_of_fields_is_kept_with_its_place() -> None:
+def test_row_with_a_wrong_number_of_fields_is_rejected_with_its_number() -> None:
     rows = read("csv", b'text,label\na,x\nb\n"c\nd",y\ne,f,g\nh,z\n', TABLE)
     assert values(rows, "row", "text", "kind", "reason", "raw") == [
         (2, "a", None, None, None),
@@ -88,20 +88,20 @@ def test_bytes_that_are_not_utf8_mark_their_own_row(broken: bytes) -> None:
     assert [BROKEN in row["text"] for row in rows] == [False, True, False]
 
 
-def test_broken_bytes_that_fill_a_block_lose_no_row() -> None:
+def test_invalid_bytes_that_fill_a_block_lose_no_row() -> None:
     rows = read(
         "csv", b"text,label\n" + (b"\xff" * 1000 + b",x\n") * 1500, TABLE
     )  # each byte is read as six
     assert values(rows, "row") == list(range(2, 1502))
 
 
-def test_letters_cut_by_every_block_lose_no_row() -> None:
+def test_letters_divided_by_every_block_lose_no_row() -> None:
     line = "ĉiu vorto estas ŝanĝita,x\n".encode()  # 29 bytes: blocks end inside letters
     num = 2 * BLOCK_BYTES // len(line)
     assert len(read("csv", b"text,label\n" + line * num, TABLE)) == num
 
 
-def test_the_types_of_other_columns_do_not_matter() -> None:
+def test_types_of_unused_columns_do_not_matter() -> None:
     content = (
         b"text,label,id\n" + b"lumo,x,1\n" * (BLOCK_BYTES // 8) + b"lumo,x,one\n"
     )  # a guess from the first block fails
@@ -109,7 +109,7 @@ def test_the_types_of_other_columns_do_not_matter() -> None:
 
 
 @pytest.mark.parametrize("num", range(40))
-def test_rows_with_nuls_are_not_lost_at_the_edges_of_blocks(num: int) -> None:
+def test_rows_with_null_bytes_are_not_lost_at_block_boundaries(num: int) -> None:
     lines = ["t" * (index * num % 9) + ",l" + "\0" * (index % 3) for index in range(40)]
     with patch("data.formats.delimited.BLOCK_BYTES", 100 + num):
         rows = read(
@@ -118,31 +118,31 @@ def test_rows_with_nuls_are_not_lost_at_the_edges_of_blocks(num: int) -> None:
     assert [f"{row['text']},{row['label']}" for row in rows] == lines
 
 
-def test_a_row_of_the_wrong_width_keeps_its_nuls() -> None:
+def test_row_with_a_wrong_number_of_fields_keeps_its_null_bytes() -> None:
     assert values(read("csv", b"text,label\na\0b\n", TABLE), "raw") == ["a\0b"]
 
 
-def test_fields_of_nothing_are_rows_of_a_table_without_a_header() -> None:
+def test_empty_fields_are_rows_of_a_table_without_a_header() -> None:
     assert values(read("tsv", b"\t\n\t\n", PAIRS, **BARE), "row", "source") == [(1, ""), (2, "")]
 
 
-def test_quotes_mean_nothing_where_they_are_off() -> None:
+def test_quotes_are_literal_when_disabled() -> None:
     rows = read("tsv", b'"a\tb" c\n5" d\te\n', PAIRS, **BARE)
     assert values(rows, "source", "target") == [('"a', 'b" c'), ('5" d', "e")]
 
 
-def test_a_column_without_a_name_of_its_own_is_found_by_number() -> None:
+def test_column_without_a_name_is_selected_by_number() -> None:
     assert values(read("csv", b"a,a,b\n1,2,3\n", {"text": 1, "label": 2}), "text", "label") == [
         ("2", "3")
     ]
 
 
 @pytest.mark.parametrize("header", ["text,label", "text,label\n", "text,label\r\n\r\n"])
-def test_a_table_of_a_header_alone_has_no_rows(header: str) -> None:
+def test_table_with_only_a_header_has_no_rows(header: str) -> None:
     assert read("csv", header.encode(), TABLE) == []
 
 
-def test_an_empty_table_without_a_header_has_no_rows() -> None:
+def test_empty_table_without_a_header_has_no_rows() -> None:
     assert read("tsv", b"\n", PAIRS, **BARE) == []
 
 
@@ -155,15 +155,13 @@ def test_an_empty_table_without_a_header_has_no_rows() -> None:
     ],
     ids=["fields missing", "last field", "no final newline"],
 )
-def test_a_quote_that_is_never_closed_is_a_fault_of_the_row_it_opens_in(
-    content: bytes, raw: str
-) -> None:
+def test_unclosed_quote_is_a_fault_of_its_first_row(content: bytes, raw: str) -> None:
     rows = read("csv", content, TABLE)
     assert values(rows, "row", "kind", "raw") == [(2, None, None), (3, "fields", raw)]
     assert "never closed" in rows[1]["reason"]
 
 
-def test_a_quote_that_is_never_closed_in_the_only_column_is_found() -> None:
+def test_unclosed_quote_is_found_in_the_only_column() -> None:
     rows = read("csv", b'text\na\n"b\nc\n', {"text": "text"})
     assert values(rows, "row", "text", "kind", "raw") == [
         (2, "a", None, None),
@@ -171,12 +169,12 @@ def test_a_quote_that_is_never_closed_in_the_only_column_is_found() -> None:
     ]
 
 
-def test_a_quote_that_is_never_closed_in_a_column_of_no_role_is_found() -> None:
+def test_unclosed_quote_is_found_in_an_unused_column() -> None:
     rows = read("csv", b'text,label,other\na,x,\nb,y,"q\nc,z,\n', TABLE)
     assert values(rows, "row", "kind") == [(2, None), (3, "fields")]
 
 
-def test_a_quote_that_swallows_more_than_a_block_is_named() -> None:
+def test_unclosed_quote_longer_than_a_block_is_reported() -> None:
     with (
         patch("data.formats.delimited.BLOCK_BYTES", 64),
         pytest.raises(RowError, match=r"after row 2 .* 64 bytes, or a quote in it"),
@@ -185,7 +183,7 @@ def test_a_quote_that_swallows_more_than_a_block_is_named() -> None:
 
 
 @pytest.mark.parametrize("columns", [1, 2, 3])
-def test_the_row_we_add_at_the_end_is_never_seen(columns: int) -> None:
+def test_sentinel_row_is_never_returned(columns: int) -> None:
     names = ["text", "label", "other"][:columns]
     rows = read(
         "csv",
@@ -222,7 +220,7 @@ def test_the_row_we_add_at_the_end_is_never_seen(columns: int) -> None:
     ],
     ids=["no such name", "two of a name", "no such number", "open quote", "long row"],
 )
-def test_a_table_that_is_not_as_the_catalog_says_is_named(
+def test_table_that_does_not_match_the_entry_raises_with_its_name(
     content: bytes, columns: dict[str, str | int], options: dict[str, Any], message: str
 ) -> None:
     with pytest.raises(RowError, match=message):
@@ -230,13 +228,13 @@ def test_a_table_that_is_not_as_the_catalog_says_is_named(
 
 
 @pytest.mark.parametrize("start", [b"text,label\n", b"text,label\na,x\n"])
-def test_a_file_of_rows_that_cannot_be_read_is_not_read_to_its_end(start: bytes) -> None:
+def test_file_of_only_invalid_rows_is_not_read_to_its_end(start: bytes) -> None:
     message = "50 rows one after another cannot be read: 1 fields, expected 2"
     with patch("data.formats.delimited.MOST_WRONG", 50), pytest.raises(RowError, match=message):
         read("csv", start + b"b\n" * 1000, TABLE)
 
 
-def test_rows_that_can_be_read_come_before_the_error_that_stops_the_file() -> None:
+def test_valid_rows_are_returned_before_the_error() -> None:
     form = all_formats()["csv"]
     content = b"text,label\n" + b"a,x\n" * 100 + b"b" * (3 * BLOCK_BYTES)
     found = []
@@ -251,7 +249,7 @@ ROWS = st.lists(st.tuples(FIELD, FIELD), min_size=1, max_size=12)
 
 @settings(max_examples=100, deadline=None)
 @given(ROWS, st.integers(0, 9), st.integers(4, 40), st.booleans())
-def test_rows_written_as_csv_read_back_equal_however_the_stream_is_cut(
+def test_rows_written_as_csv_are_read_back_equal_for_any_block_size(
     rows: list[tuple[str, str]], seed: int, size: int, is_bare: bool
 ) -> None:
     text = io.StringIO()
@@ -296,7 +294,7 @@ class Counted(io.BytesIO):
         return found
 
 
-def test_a_file_is_not_read_far_ahead_of_its_rows() -> None:
+def test_file_is_not_read_far_ahead() -> None:
     size = 4096
     file = Counted(b"text,label\n" + b"lumo ta mi,x\n" * 100_000)
     options = {**all_formats()["csv"].options}
@@ -308,17 +306,15 @@ def test_a_file_is_not_read_far_ahead_of_its_rows() -> None:
         next(tables)
         is_still = False
         before = -1
-        while not is_still:  # whoever reads ahead has stopped once nothing moves
+        while not is_still:  # reading ahead has stopped once nothing changes
             time.sleep(0.2)
             is_still = before == file.num
             before = file.num
-        assert (
-            file.num <= 10 * size
-        )  # of 318; some lie in Arrow, in the table that is held back, and in ours
+        assert file.num <= 10 * size  # of 318; some are in Arrow, in the delayed table, and in ours
         tables.close()  # type: ignore[attr-defined]
 
 
-def test_blocks_that_give_no_rows_stop_nothing() -> None:
+def test_blocks_without_rows_do_not_end_the_reading() -> None:
     content = b"text,label\n" + b"lumo,x,more\n" * 3000 + b"sela,x\n"
     with (
         small_blocks(4096),

@@ -48,7 +48,7 @@ def rows_of(
         ('{"text":"a","label":"x","text":"b"}', ("b", "x")),
     ],
 )
-def test_values_become_texts(line: str, expected: tuple[str | None, str | None]) -> None:
+def test_scalar_values_become_texts(line: str, expected: tuple[str | None, str | None]) -> None:
     assert values(rows_of(line), "text", "label", "kind") == [(*expected, None)]
 
 
@@ -86,7 +86,7 @@ def test_values_become_texts(line: str, expected: tuple[str | None, str | None])
         ),
     ],
 )
-def test_a_line_that_is_no_row_is_kept_with_its_reason(line: str, kind: str, reason: str) -> None:
+def test_invalid_line_is_kept_with_its_reason(line: str, kind: str, reason: str) -> None:
     rows = rows_of('{"text":"a","label":1}', line, '{"text":"b","label":1}')
     assert values(rows, "row", "kind", "reason", "raw") == [
         (1, None, None, None),
@@ -101,18 +101,18 @@ def test_deep_nesting_is_a_fault() -> None:
     assert rows[0]["reason"].startswith("not JSON: maximum recursion depth exceeded")
 
 
-def test_blank_lines_are_no_rows_but_count() -> None:
+def test_blank_lines_are_skipped_but_numbered() -> None:
     assert values(rows_of("", '{"text":"a"}', " \t", "", '{"text":"b"}\r', ""), "row", "text") == [
         (2, "a"),
         (5, "b"),
     ]
 
 
-def test_a_file_of_nothing_has_no_rows() -> None:
+def test_blank_file_has_no_rows() -> None:
     assert rows_of("") == rows_of("\n\n") == []
 
 
-def test_dots_lead_into_objects() -> None:
+def test_dots_select_fields_of_objects() -> None:
     lines = [
         '{"meta":{"text":"a"}}',
         '{"meta":null}',
@@ -130,7 +130,7 @@ def test_dots_lead_into_objects() -> None:
     ]
 
 
-def test_an_object_cannot_be_a_text_and_hold_one() -> None:
+def test_column_cannot_be_both_text_and_object() -> None:
     rows = rows_of(
         '{"meta":{"text":"a"}}', '{"meta":"b"}', columns={"text": "meta.text", "label": "meta"}
     )
@@ -169,7 +169,7 @@ def test_bytes_that_are_not_utf8_mark_their_own_row() -> None:
     assert values(rows, "text") == ["a", f"caf{BROKEN}e9", "b"]
 
 
-def test_one_odd_line_among_many_changes_no_other() -> None:
+def test_invalid_line_changes_no_other_row() -> None:
     lines = [json.dumps({"text": f"lumo {i}", "label": i}) for i in range(9000)]
     lines[4321] = "odd"
     rows = rows_of(*lines)
@@ -183,7 +183,7 @@ def test_one_odd_line_among_many_changes_no_other() -> None:
 
 
 @pytest.mark.parametrize("is_last", [True, False])
-def test_a_long_line_beside_an_odd_one_is_read(is_last: bool) -> None:
+def test_long_line_beside_an_invalid_one_is_read(is_last: bool) -> None:
     long = json.dumps({"text": "lumo " * 9000, "label": "x"})
     lines = ["odd", long] if is_last else [long, "odd"]
     with patch.object(jsonl, "SMALLEST_BYTES", 64):
@@ -217,7 +217,7 @@ OBJECTS = st.dictionaries(
     st.booleans(),
     st.integers(4, 60),
 )
-def test_parsing_at_once_gives_what_reading_line_by_line_gives(
+def test_block_parser_equals_reading_line_by_line(
     found: list[Any], columns: dict[str, str | int], is_ascii: bool, size: int
 ) -> None:
     assume(not (found and isinstance(found[0], list)))  # it may be an array of rows
@@ -239,7 +239,7 @@ def test_parsing_at_once_gives_what_reading_line_by_line_gives(
 
 @settings(max_examples=100, deadline=None)
 @given(st.lists(st.text(st.sampled_from('{}[]":,\\ \rtexlab1nu'), max_size=12), max_size=12))
-def test_every_line_that_is_not_blank_is_a_row_or_a_fault(lines: list[str]) -> None:
+def test_every_nonblank_line_is_a_row_or_a_fault(lines: list[str]) -> None:
     assume(not "".join(lines).lstrip().startswith("["))  # an array that is not JSON stops its file
     rows = rows_of(*lines, '{"text":"end"}')
     assert values(rows, "row") == [
@@ -257,7 +257,7 @@ def _parsed(line: str) -> Any:
         return None
 
 
-def test_a_score_may_be_any_number_or_the_text_of_one() -> None:
+def test_score_may_be_a_number_or_its_text() -> None:
     rows = rows_of(
         '{"text":"a","score":1.5}',
         '{"text":"b","score":2}',

@@ -15,14 +15,14 @@ def rows(content: str, **options: Any) -> list[tuple[Any, ...]]:
     return values(read("labelled", content.encode(), {}, **options), "row", "label", "text", "kind")
 
 
-def test_the_first_word_is_the_label_and_the_rest_the_text() -> None:
+def test_first_word_is_the_label_and_the_rest_the_text() -> None:
     assert rows("1 lumo sela , ta\n\n0  grak\r\n") == [
         (1, "1", "lumo sela , ta", None),
         (3, "0", " grak", None),
     ]
 
 
-def test_a_prefix_is_taken_away_and_another_separator_cuts() -> None:
+def test_prefix_is_removed_and_the_separator_can_be_set() -> None:
     assert rows("__label__pos\tlumo ta\n", prefix="__label__", separator="\t") == [
         (1, "pos", "lumo ta", None)
     ]
@@ -36,7 +36,7 @@ def test_a_prefix_is_taken_away_and_another_separator_cuts() -> None:
         ("__label__pos __label__neg ta", "has several labels, expected one"),
     ],
 )
-def test_a_line_that_is_not_so_is_refused_and_stops_nothing(line: str, reason: str) -> None:
+def test_line_without_label_or_text_is_rejected_alone(line: str, reason: str) -> None:
     wrong, right = read("labelled", f"{line}\n__label__pos ta\n".encode(), {}, prefix="__label__")
     assert (wrong["kind"], wrong["reason"], wrong["raw"]) == ("fields", reason, line)
     assert (right["row"], right["label"], right["text"]) == (2, "pos", "ta")
@@ -47,7 +47,7 @@ def test_bytes_of_another_encoding_are_marked() -> None:
 
 
 @given(st.lists(st.tuples(LABELS, TEXTS), max_size=8), st.integers(4, 40))
-def test_lines_read_back_equal_in_blocks_of_any_size(
+def test_lines_are_read_back_equal_for_any_block_size(
     pairs: list[tuple[str, str]], size: int
 ) -> None:
     content = "".join(f"{label} {text}\n" for label, text in pairs)

@@ -23,13 +23,13 @@ def texts(content: str, unit: str, **options: Any) -> list[tuple[int, str]]:
         ("file", [(1, "\na\n b\n \t\nc\n")]),
     ],
 )
-def test_a_text_is_a_line_a_paragraph_or_a_file(unit: str, expected: list[tuple[int, str]]) -> None:
+def test_text_is_a_line_a_paragraph_or_a_file(unit: str, expected: list[tuple[int, str]]) -> None:
     assert texts("\na\r\n b\n \t\nc\n\n", unit) == expected
 
 
 @pytest.mark.parametrize("unit", ["line", "paragraph", "file"])
 @pytest.mark.parametrize("content", ["", "\n", " \n\t\r\n\n"])
-def test_a_blank_file_has_no_texts(unit: str, content: str) -> None:
+def test_blank_file_has_no_texts(unit: str, content: str) -> None:
     assert texts(content, unit) == []
 
 
@@ -47,7 +47,7 @@ def test_only_newlines_end_lines(unit: str) -> None:
     st.integers(4, 40),
     st.integers(0, 9),
 )
-def test_paragraphs_read_back_equal(paragraphs: list[list[str]], size: int, seed: int) -> None:
+def test_paragraphs_are_read_back_equal(paragraphs: list[list[str]], size: int, seed: int) -> None:
     content = "\n \n\n".join("\n".join(lines) for lines in paragraphs)
     with small_blocks(size):
         assert [text for _, text in texts(content, "paragraph", seed=seed)] == [
@@ -59,9 +59,7 @@ def test_paragraphs_read_back_equal(paragraphs: list[list[str]], size: int, seed
 
 
 @pytest.mark.parametrize("unit", ["line", "paragraph", "file"])
-def test_a_text_without_an_end_does_not_fill_the_memory(
-    unit: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_endless_text_does_not_fill_the_memory(unit: str, monkeypatch: pytest.MonkeyPatch) -> None:
     for module in ("lines", "plain"):
         monkeypatch.setattr(f"data.formats.{module}.LONGEST_BYTES", 1000)
     with small_blocks(64), pytest.raises(RowError, match="is longer than 1,000 bytes"):
@@ -78,7 +76,7 @@ def pairs(source: str, target: str, **options: Any) -> list[tuple[Any, ...]]:
     )
 
 
-def test_line_i_goes_with_line_i() -> None:
+def test_lines_of_equal_number_form_a_pair() -> None:
     assert pairs("a\nb\r\nc", "x\ny\nz\n") == [
         (1, "a", "x", None),
         (2, "b", "y", None),
@@ -90,7 +88,7 @@ def test_only_newlines_end_the_lines_of_a_pair() -> None:
     assert pairs(f"{ODD}\nb\n", f"x\n{ODD}\n") == [(1, ODD, "x", None), (2, "b", ODD, None)]
 
 
-def test_a_pair_of_which_one_side_is_empty_is_a_fault() -> None:
+def test_pair_with_one_empty_side_is_a_fault() -> None:
     rows = read("parallel", [b"a\n\nc\n\n", b"x\ny\n \n\n"], {})
     assert values(rows, "row", "kind", "reason", "raw") == [
         (1, None, None, None),
@@ -102,7 +100,9 @@ def test_a_pair_of_which_one_side_is_empty_is_a_fault() -> None:
 
 @pytest.mark.parametrize("swapped", [False, True])
 @pytest.mark.parametrize("more", [1, 5000])
-def test_files_of_different_lengths_are_named_after_their_pairs(swapped: bool, more: int) -> None:
+def test_files_of_different_lengths_raise_after_the_complete_pairs(
+    swapped: bool, more: int
+) -> None:
     contents = [b"a\nb\n", b"x\ny\n" + b"z\n" * more]
     message = (
         f"the source has {more + 2 if swapped else 2:,} lines and the target "
@@ -118,7 +118,7 @@ def test_files_of_different_lengths_are_named_after_their_pairs(swapped: bool, m
     st.integers(4, 60),
     st.integers(0, 9),
 )
-def test_pairs_read_back_equal_however_the_streams_are_cut(
+def test_pairs_are_read_back_equal_for_any_block_size(
     lines: list[tuple[str, str]], size: int, seed: int
 ) -> None:
     contents = ["".join(side[number] + "\n" for side in lines) for number in (0, 1)]
@@ -140,23 +140,23 @@ TUNES = (
 )
 
 
-def test_a_tune_goes_from_its_number_to_the_next_without_blank_lines() -> None:
+def test_tune_extends_to_the_next_number_without_blank_lines() -> None:
     assert values(read("abc", TUNES.encode(), TUNE), "row", "text") == [
         (3, "X:1\nT:Lumo\nR: jig \nK:D\nabc|\ndef|"),
         (12, "X: 2\nT:Mi\nT:Ta\nK:G\ngab|"),
     ]
 
 
-def test_the_first_field_of_a_letter_is_a_column() -> None:
+def test_first_field_of_a_letter_is_a_column() -> None:
     rows = read("abc", TUNES.encode(), {"text": "tune", "label": "R", "key": "X", "where.T": "T"})
     assert values(rows, "label", "key", "where.T") == [("jig", "1", "Lumo"), (None, "2", "Mi")]
 
 
-def test_a_file_without_tunes_has_no_rows() -> None:
+def test_file_without_tunes_has_no_rows() -> None:
     assert read("abc", b"free text\n\nT:none\n", TUNE) == read("abc", b"", TUNE) == []
 
 
-def test_a_column_of_a_tune_is_a_letter() -> None:
+def test_tune_column_must_be_a_letter() -> None:
     with pytest.raises(
         RowError, match="has no column 'rhythm': expected tune, or the letter of a field, such as R"
     ):
@@ -170,7 +170,7 @@ def test_a_column_of_a_tune_is_a_letter() -> None:
     ),
     st.integers(4, 40),
 )
-def test_tunes_read_back_equal_however_the_stream_is_cut(tunes: list[list[str]], size: int) -> None:
+def test_tunes_are_read_back_equal_for_any_block_size(tunes: list[list[str]], size: int) -> None:
     found = ["\n".join([f"X:{number}", *lines]) for number, lines in enumerate(tunes)]
     with small_blocks(size):
         rows = read("abc", "\n\n".join(found).encode(), {"text": "tune", "label": "R"}, seed=size)

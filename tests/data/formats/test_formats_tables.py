@@ -50,19 +50,19 @@ WRITERS = {
 
 
 @pytest.mark.parametrize("name", WRITERS)
-def test_a_file_gives_the_columns_of_the_roles(name: str) -> None:
+def test_file_gives_the_columns_of_the_roles(name: str) -> None:
     rows = read(name.split()[0], WRITERS[name](SAMPLE), TABLE)
     assert values(rows, "row", "text", "label") == [(1, "ab", "1"), (2, "cd", None), (3, None, "3")]
 
 
 @pytest.mark.parametrize("name", WRITERS)
-def test_a_stream_that_cannot_go_back_is_read_all_the_same(name: str) -> None:
+def test_stream_that_cannot_seek_is_read(name: str) -> None:
     content = WRITERS[name](SAMPLE)
     assert read(name.split()[0], content, TABLE, seed=3) == read(name.split()[0], content, TABLE)
 
 
 @pytest.mark.parametrize("name", WRITERS)
-def test_a_packed_file_is_not_unpacked_twice(
+def test_packed_file_is_unpacked_once(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("gzip._GzipReader._rewind", None)  # called to go back
@@ -75,7 +75,7 @@ def test_a_packed_file_is_not_unpacked_twice(
 
 
 @pytest.mark.parametrize("name", WRITERS)
-def test_rows_are_read_in_blocks_of_bounded_size(
+def test_rows_are_read_in_blocks_of_limited_size(
     name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tables, "BLOCK_BYTES", 50_000)
@@ -121,7 +121,7 @@ def test_rows_are_read_in_blocks_of_bounded_size(
         ("arrow", WRITERS["arrow file"](SAMPLE), {"text": "text.a"}, "has no column 'text.a'"),
     ],
 )
-def test_a_file_that_is_not_as_the_catalog_says_is_named(
+def test_file_that_does_not_match_the_entry_raises_with_its_name(
     kind: str, content: bytes, columns: dict[str, str | int], message: str
 ) -> None:
     with pytest.raises(RowError, match=message):
@@ -129,7 +129,7 @@ def test_a_file_that_is_not_as_the_catalog_says_is_named(
 
 
 @pytest.mark.parametrize("name", ["arrow file", "arrow stream"])
-def test_a_file_whose_lists_end_beyond_its_values_is_named(name: str) -> None:
+def test_file_with_list_offsets_beyond_its_values_raises(name: str) -> None:
     table = pa.table({"tokens": [["ab"], ["cd", "ef"]], "tags": [["O"], ["O", "O"]]})
     ends = np.array([0, 1, 3], np.int32).tobytes()
     content = WRITERS[name](table)
@@ -140,7 +140,7 @@ def test_a_file_whose_lists_end_beyond_its_values_is_named(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", WRITERS)
-def test_a_file_whose_texts_are_no_utf8_is_named(name: str) -> None:
+def test_file_with_invalid_utf8_raises_with_its_name(name: str) -> None:
     content = WRITERS[name](pa.table({"text": ["lumo sela"], "label": ["x"]}))
     with pytest.raises(RowError, match=r"cannot be read as .*UTF8"):
         read(name.split()[0], content.replace(b"lumo sela", b"lumo\xffsela"), TABLE)
@@ -163,7 +163,7 @@ def one(column: pa.Array, role: str = "label") -> list[tuple[Any, Any]]:
     ],
 )
 @pytest.mark.parametrize("role", ["text", "label", "key", "where.x"])
-def test_texts_of_any_type_are_texts(type_: pa.DataType, role: str) -> None:
+def test_text_columns_of_any_string_type_are_read(type_: pa.DataType, role: str) -> None:
     assert one(pa.array(["a", None, "é"]).cast(type_), role) == [
         ("a", None),
         (None, None),
@@ -172,7 +172,7 @@ def test_texts_of_any_type_are_texts(type_: pa.DataType, role: str) -> None:
 
 
 @pytest.mark.parametrize("index", [pa.int8(), pa.int32()])
-def test_dictionaries_are_looked_up(index: pa.DataType) -> None:
+def test_dictionary_columns_are_decoded(index: pa.DataType) -> None:
     column = (
         pa.array(["a", None, "b", "a"]).dictionary_encode().cast(pa.dictionary(index, pa.string()))
     )
@@ -202,7 +202,7 @@ def test_labels_and_keys_may_be_numbers_booleans_and_dates(
     "column",
     [pa.array([12, None]), pa.array([12.0, None]), pa.array([True, None]), pa.array([["a"], None])],
 )
-def test_a_text_that_is_no_text_is_a_fault_but_null_is_not(column: pa.Array) -> None:
+def test_text_of_another_type_is_a_fault_and_null_is_not(column: pa.Array) -> None:
     (value, reason), empty = one(column, "text")
     assert value is None
     assert reason.startswith("text: expected text, got ")
@@ -222,7 +222,7 @@ def test_a_text_that_is_no_text_is_a_fault_but_null_is_not(column: pa.Array) -> 
         (pa.array([["lumo " * 99]]), '["' + ("lumo " * 99)[:78] + "..."),
     ],
 )  # fmt: skip
-def test_a_label_that_is_no_name_is_a_fault(column: pa.Array, got: str) -> None:
+def test_label_of_an_unsupported_type_is_a_fault(column: pa.Array, got: str) -> None:
     assert one(column) == [(None, f"label: expected text or a whole number, got {got}")]
 
 
@@ -243,7 +243,7 @@ def test_bytes_that_are_not_utf8_mark_their_own_row() -> None:
         pa.list_(pa.dictionary(pa.int8(), pa.string())),
     ],
 )
-def test_lists_of_any_type_are_lists(type_: pa.DataType) -> None:
+def test_list_columns_of_any_list_type_are_read(type_: pa.DataType) -> None:
     column = pa.array([["a", "b"], None, ["c", "d"]], type_)
     assert one(column, "tokens") == [(["a", "b"], None), (None, None), (["c", "d"], None)]
 
@@ -254,7 +254,7 @@ def test_tags_may_be_numbers_and_tokens_may_not() -> None:
     assert one(column, "tokens")[0] == (None, "tokens: expected a list of texts, got [1, 2]")
 
 
-def test_a_slice_of_lists_is_read_as_itself() -> None:
+def test_slice_of_lists_is_read_correctly() -> None:
     table = pa.table(
         {
             "tokens": [["a"], ["b", "c"], None, ["d", None]],
@@ -268,7 +268,7 @@ def test_a_slice_of_lists_is_read_as_itself() -> None:
         assert part.to_pylist() == complete.slice(start, 2).to_pylist()
 
 
-def test_tokens_and_tags_must_be_as_many() -> None:
+def test_different_numbers_of_tokens_and_tags_are_a_fault() -> None:
     table = pa.table({"tokens": [["a"], ["b", "c"]], "tags": [["O"], ["O"]]})
     rows = from_columns(table, {"tokens": "tokens", "tags": "tags"}, 8).to_pylist()
     assert values(rows, "row", "tokens", "kind", "reason", "raw") == [
@@ -277,7 +277,7 @@ def test_tokens_and_tags_must_be_as_many() -> None:
     ]
 
 
-def test_a_name_with_a_dot_goes_before_a_way_into_structs() -> None:
+def test_column_name_with_a_dot_takes_precedence_over_struct_fields() -> None:
     nested = pa.array([{"x": {"y": "1"}}, None])
     assert from_columns(pa.table({"m": nested}), {"key": "m.x.y"}, 1)["key"].to_pylist() == [
         "1",
@@ -287,7 +287,7 @@ def test_a_name_with_a_dot_goes_before_a_way_into_structs() -> None:
     assert from_columns(flat, {"key": "m.x.y"}, 1)["key"].to_pylist() == ["2", "3"]
 
 
-def test_the_nearest_name_is_suggested_at_each_depth() -> None:
+def test_nearest_name_is_suggested_at_each_depth() -> None:
     table = pa.table({"meta": pa.array([{"text": "a"}]), "text": ["b"]})
     with pytest.raises(RowError, match=r"has no column 'meta.txt': did you mean meta.text\?"):
         from_columns(table, {"text": "meta.txt"}, 1)
@@ -304,7 +304,7 @@ def test_the_nearest_name_is_suggested_at_each_depth() -> None:
     ),
     st.integers(1, 7),
 )
-def test_rows_written_as_parquet_read_back_equal(
+def test_rows_written_as_parquet_are_read_back_equal(
     rows: list[tuple[str | None, int | None]], group: int
 ) -> None:
     table = pa.table(
@@ -322,7 +322,7 @@ def test_rows_written_as_parquet_read_back_equal(
 
 @pytest.mark.parametrize("sizes", [(3, 3), (3, 300), (300, 3), (3, 3, 3)])
 @pytest.mark.parametrize("options", [{}, {"write_page_index": True}, {"row_group_size": 2}])
-def test_joined_parquet_files_are_refused(sizes: tuple[int, ...], options: dict[str, Any]) -> None:
+def test_concatenated_parquet_files_raise(sizes: tuple[int, ...], options: dict[str, Any]) -> None:
     files = [
         parquet(
             pa.table({"text": [f"row {i}" for i in range(num)], "label": ["a"] * num}), **options
@@ -335,6 +335,6 @@ def test_joined_parquet_files_are_refused(sizes: tuple[int, ...], options: dict[
         read("parquet", b"".join(files), TABLE)
 
 
-def test_joined_arrow_streams_are_refused() -> None:
+def test_concatenated_arrow_streams_raise() -> None:
     with pytest.raises(RowError, match="several Arrow files one behind the other"):
         read("arrow", 2 * WRITERS["arrow stream"](SAMPLE), TABLE)

@@ -40,7 +40,7 @@ CSV = "body,stars\nta mi,pos\nku ro,neg\n"
 
 
 class Reads:
-    """What came of reading a dataset: rows, rejected rows, notes and advice."""
+    """The result of reading a dataset: rows, rejected rows, notes and advice."""
 
     def __init__(self, dataset: Dataset, folder: Path) -> None:
         access = Access(folder / "downloads")
@@ -112,7 +112,7 @@ PACKERS = {"": bytes, ".gz": gzip.compress, ".bz2": bz2.compress, ".xz": lzma.co
 
 @pytest.mark.case("06")
 @pytest.mark.parametrize("kind", FILES)
-def test_a_file_without_a_byte_has_no_rows_in_any_format(kind: str, tmp_path: Path) -> None:
+def test_empty_file_has_no_rows_in_any_format(kind: str, tmp_path: Path) -> None:
     content, columns = FILES[kind]
     found = reads(
         tmp_path,
@@ -128,14 +128,14 @@ def test_a_file_without_a_byte_has_no_rows_in_any_format(kind: str, tmp_path: Pa
 
 @pytest.mark.case("06")
 @pytest.mark.parametrize("suffix", ["gz", "bz2", "xz", "lzma", "zst", "zip"])
-def test_a_packed_file_without_a_byte_has_no_rows(suffix: str, tmp_path: Path) -> None:
+def test_packed_empty_file_has_no_rows(suffix: str, tmp_path: Path) -> None:
     found = reads(tmp_path, "csv", {"a.csv": CSV, f"b.csv.{suffix}": b""})
     assert (len(found.rows), found.notes) == (2, {"empty_file": 1})
 
 
 @pytest.mark.case("06")
 @pytest.mark.parametrize("content", [b"\xef\xbb\xbf", b"\n\r\n", b"\xff\xfe"])
-def test_a_table_without_a_line_is_an_empty_file(content: bytes, tmp_path: Path) -> None:
+def test_table_without_lines_is_an_empty_file(content: bytes, tmp_path: Path) -> None:
     found = reads(
         tmp_path, "csv", {"a.csv": CSV, "b.csv": content, "c.zip": zipped({"c.csv": b""})}
     )
@@ -146,9 +146,7 @@ def test_a_table_without_a_line_is_an_empty_file(content: bytes, tmp_path: Path)
 @pytest.mark.parametrize("kind", ["csv", "tsv"])
 @pytest.mark.parametrize("mark", ["", "\ufeff"])
 @pytest.mark.parametrize("quote", ["", '"'])
-def test_a_header_that_stands_again_is_rejected(
-    kind: str, mark: str, quote: str, tmp_path: Path
-) -> None:
+def test_repeated_header_is_rejected(kind: str, mark: str, quote: str, tmp_path: Path) -> None:
     sign = "," if kind == "csv" else "\t"
     header = mark + sign.join(f"{quote}{name}{quote}" for name in ("id", "body", "stars")) + "\n"
     days = [header + sign.join([str(day), f"ta n{day}", "pos"]) + "\n" for day in range(3)]
@@ -162,7 +160,7 @@ def test_a_header_that_stands_again_is_rejected(
 @pytest.mark.case("03")
 @pytest.mark.parametrize("kind", ["jsonl", "labelled", "text", "conll", "abc"])
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
-def test_marks_in_the_middle_of_a_file_are_left_out(
+def test_byte_order_marks_within_a_file_are_removed(
     kind: str, encoding: str, tmp_path: Path
 ) -> None:
     content, columns = FILES[kind]
@@ -186,9 +184,7 @@ lines",neg
 @pytest.mark.case("04")
 @pytest.mark.parametrize("kind", ["csv", "tsv"])
 @pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
-def test_quotes_behind_a_backslash_are_rejected_or_read(
-    kind: str, end: str, tmp_path: Path
-) -> None:
+def test_backslash_escaped_quotes_are_rejected_or_read(kind: str, end: str, tmp_path: Path) -> None:
     content = ESCAPED.replace(",", "," if kind == "csv" else "\t").replace("\n", end)
     found = reads(tmp_path / "plain", kind, {"a.csv": content})
     assert found.rows == [("ro", "neg")]
@@ -208,7 +204,7 @@ def test_quotes_behind_a_backslash_are_rejected_or_read(
 @pytest.mark.parametrize(
     "row", ['"ta" ,pos', '"ta"mi,pos', '""ta,pos', 'ta,"pos"x', '"ta, "mi" ro",pos', '"ta"mi']
 )
-def test_what_stands_behind_a_closing_quote_is_rejected(row: str, tmp_path: Path) -> None:
+def test_text_after_a_closing_quote_is_rejected(row: str, tmp_path: Path) -> None:
     columns = TEXTS if row != '"ta"mi' else "columns: {text: body}"
     header = "body,stars" if row != '"ta"mi' else "body"
     found = reads(
@@ -236,14 +232,14 @@ def test_what_stands_behind_a_closing_quote_is_rejected(row: str, tmp_path: Path
         '"""a""",pos',
     ],
 )
-def test_quotes_that_are_well_formed_are_read(row: str, tmp_path: Path) -> None:
+def test_well_formed_quotes_are_read(row: str, tmp_path: Path) -> None:
     found = reads(tmp_path, "csv", {"a.csv": f"body,stars\n{row}\n"})
     assert len(found.rows) == 1
     assert not [reason for _, reason in found.rejected if "quote" in reason]
 
 
 @pytest.mark.case("08")
-def test_a_file_that_is_replaced_with_size_and_time_kept_has_another_version(
+def test_replaced_file_with_equal_size_and_time_has_a_new_version(
     tmp_path: Path,
 ) -> None:
     reads(tmp_path, "csv", {"a.csv": CSV})
@@ -269,7 +265,7 @@ CLUTTER = ("__MACOSX/._a.csv", "._a.csv", ".DS_Store", "Thumbs.db", "desktop.ini
 
 @pytest.mark.case("09")
 @pytest.mark.parametrize("pack", [zipped, tarred], ids=["zip", "tar"])
-def test_files_of_an_operating_system_in_archives_do_not_count(pack: Any, tmp_path: Path) -> None:
+def test_operating_system_files_in_archives_are_ignored(pack: Any, tmp_path: Path) -> None:
     name = "a.zip" if pack is zipped else "a.tar"
     members = {"reviews/a.csv": CSV.encode(), **dict.fromkeys(CLUTTER, b"\0\5\x16\7")}
     assert len(reads(tmp_path, "csv", {name: pack(members)}).rows) == 2
@@ -282,7 +278,7 @@ def test_files_of_an_operating_system_in_archives_do_not_count(pack: Any, tmp_pa
 
 
 @pytest.mark.case("09")
-def test_files_of_an_operating_system_stand_for_no_wildcard(tmp_path: Path) -> None:
+def test_operating_system_files_match_no_wildcard(tmp_path: Path) -> None:
     found = reads(tmp_path, "csv", {"a.csv": CSV, **dict.fromkeys(CLUTTER, b"\0\5\x16\7")})
     assert len(found.rows) == 2
     assert not found.rejected
@@ -350,7 +346,7 @@ def test_files_of_an_operating_system_stand_for_no_wildcard(tmp_path: Path) -> N
         ("a.csv", b"\xfe\x01\x02,\x80\nab,c\n", "has no column 'body'"),
     ],
 )
-def test_a_file_that_is_not_what_its_name_says_is_named(
+def test_file_with_a_wrong_extension_raises_with_its_name(
     name: str, content: bytes, message: str, tmp_path: Path
 ) -> None:
     with pytest.raises(RowError, match=message) as caught:
@@ -361,14 +357,14 @@ def test_a_file_that_is_not_what_its_name_says_is_named(
 
 @pytest.mark.case("10")
 @pytest.mark.parametrize("kind", ["parquet", "arrow"])
-def test_text_in_place_of_a_table_with_types_is_named(kind: str, tmp_path: Path) -> None:
+def test_text_in_place_of_a_typed_table_raises(kind: str, tmp_path: Path) -> None:
     with pytest.raises(RowError, match=f"is text that begins with 'body,stars', expected {kind}"):
         reads(tmp_path, kind, {"a.x": CSV})
 
 
 @pytest.mark.case("10")
 @pytest.mark.parametrize("kind", ["jsonl", "conll", "text", "labelled", "abc"])
-def test_a_packed_file_is_named_in_every_format_of_text(kind: str, tmp_path: Path) -> None:
+def test_packed_file_raises_in_every_text_format(kind: str, tmp_path: Path) -> None:
     content, columns = FILES[kind]
     with pytest.raises(
         RowError,
@@ -380,7 +376,7 @@ def test_a_packed_file_is_named_in_every_format_of_text(kind: str, tmp_path: Pat
 @pytest.mark.case("11")
 @pytest.mark.parametrize("head", ["sep=;\n", '"sep=;"\r\n', "SEP=;\r", "\ufeffsep=;\n"])
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
-def test_a_separator_line_is_obeyed(head: str, encoding: str, tmp_path: Path) -> None:
+def test_separator_line_is_respected(head: str, encoding: str, tmp_path: Path) -> None:
     found = reads(tmp_path, "csv", {"a.csv": (head + CSV.replace(",", ";")).encode(encoding)})
     assert found.rows == [("ku ro", "neg"), ("ta mi", "pos")]
 
@@ -389,7 +385,7 @@ def test_a_separator_line_is_obeyed(head: str, encoding: str, tmp_path: Path) ->
 @pytest.mark.parametrize(
     ("kind", "sign"), [("csv", ";"), ("csv", "\t"), ("csv", "|"), ("tsv", ","), ("tsv", ";")]
 )
-def test_a_header_with_another_separator_says_which(kind: str, sign: str, tmp_path: Path) -> None:
+def test_header_with_another_separator_raises_with_it(kind: str, sign: str, tmp_path: Path) -> None:
     with pytest.raises(RowError) as caught:
         reads(tmp_path, kind, {"a.csv": CSV.replace(",", sign)})
     assert f"is one column and holds {sign!r}: set format.separator: {json.dumps(sign)}" in str(
@@ -407,7 +403,7 @@ NUMBERED = {
 
 @pytest.mark.case("12")
 @pytest.mark.parametrize("kind", NUMBERED)
-def test_tags_that_are_numbers_get_names_from_labels(kind: str, tmp_path: Path) -> None:
+def test_numeric_tags_get_names_from_labels(kind: str, tmp_path: Path) -> None:
     columns = "columns: {tokens: 0, tags: 1}" if kind == "conll" else TAGS
     found = reads(
         tmp_path, kind, {"a.x": NUMBERED[kind]}, columns=columns, more="labels: {0: O, 1: B-PER}"
@@ -422,7 +418,7 @@ def test_tags_that_are_numbers_get_names_from_labels(kind: str, tmp_path: Path) 
 
 
 @pytest.mark.case("12")
-def test_a_remedy_names_no_option_that_the_format_does_not_have(tmp_path: Path) -> None:
+def test_remedy_names_only_options_of_the_format(tmp_path: Path) -> None:
     content = parquet(tokens=[["ta"]], tags=[["S-PER"]])
     assert "look at scheme" not in reads(tmp_path, "parquet", {"a.x": content}, columns=TAGS).advice
     with pytest.raises(RowError, match="labels, 0: a tag is O, B-kind or I-kind, got 'PER'"):
@@ -446,7 +442,9 @@ def test_a_remedy_names_no_option_that_the_format_does_not_have(tmp_path: Path) 
     ],
 )
 @pytest.mark.parametrize("at", [0, 1, 2])
-def test_a_mark_among_tokens_is_left_out_and_counted(line: str, at: int, tmp_path: Path) -> None:
+def test_byte_order_mark_among_tokens_is_removed_and_counted(
+    line: str, at: int, tmp_path: Path
+) -> None:
     lines = ["ta O", "mi B-PER"]
     lines.insert(at, line)
     found = reads(
@@ -462,7 +460,7 @@ def test_a_mark_among_tokens_is_left_out_and_counted(line: str, at: int, tmp_pat
 
 @pytest.mark.case("39")
 @pytest.mark.parametrize("kind", ["csv", "tsv", "jsonl", "parquet", "arrow", "text"])
-def test_a_column_that_stands_in_the_path_is_read_from_there(kind: str, tmp_path: Path) -> None:
+def test_column_in_the_path_is_read(kind: str, tmp_path: Path) -> None:
     contents: dict[str, bytes] = {
         "csv": b"body\nta mi\n",
         "tsv": b"body\nta mi\n",
@@ -483,7 +481,7 @@ def test_a_column_that_stands_in_the_path_is_read_from_there(kind: str, tmp_path
 
 
 @pytest.mark.case("39")
-def test_a_column_of_the_file_goes_before_one_of_the_path(tmp_path: Path) -> None:
+def test_column_of_the_file_takes_precedence_over_the_path(tmp_path: Path) -> None:
     assert reads(tmp_path, "csv", {"stars=path/a.csv": CSV}).rows == [
         ("ku ro", "neg"),
         ("ta mi", "pos"),
@@ -492,5 +490,5 @@ def test_a_column_of_the_file_goes_before_one_of_the_path(tmp_path: Path) -> Non
         reads(tmp_path / "none", "csv", {"other=path/a.csv": "body\nta\n"})
 
 
-def test_every_format_is_tried() -> None:
+def test_every_format_is_tested() -> None:
     assert set(FILES) | {"parallel", "json"} >= set(all_formats())

@@ -1,4 +1,4 @@
-"""Written rows read back equal, however the stream is cut; damage gives rows or a RowError."""
+"""Written rows are read back equal for any block size; damage gives rows or a RowError."""
 
 import csv
 import io
@@ -28,7 +28,7 @@ NOT_OURS = "\U0010fffe\U0010ffff"  # with these the formats mark what they found
 
 @dataclass(frozen=True)
 class Written:
-    """A way to write rows: the files, and where each row stands in them."""
+    """A writer of rows: the files, and the position of each row in them."""
 
     kind: str
     roles: tuple[str, ...]
@@ -117,7 +117,7 @@ def as_columns(roles: tuple[str, ...], new: Callable[..., Any]) -> Callable[[Row
 
 
 def tagged(rows: list[list[tuple[str, str]]]) -> Rows:
-    """Sentences whose ``I`` go on where there is something to go on from."""
+    """Sentences whose ``I`` tags continue a span where there is one."""
     found: Rows = []
     for row in rows:
         tags: list[str] = []
@@ -277,14 +277,14 @@ WAYS = {
 }
 
 
-def test_every_format_is_written_here() -> None:
+def test_every_format_has_a_writer_here() -> None:
     assert {way.kind for way in WAYS.values()} == set(all_formats())
     assert {way.options["scheme"] for way in WAYS.values() if way.kind == "conll"} == set(SCHEMES)
 
 
 @contextmanager
 def tiny_blocks(size: int, files: Sequence[bytes]) -> Iterator[None]:
-    """Make all blocks small; into one of a table, its longest row has to fit."""
+    """Make all blocks small; a block of a table must fit its longest row."""
     longest = max(map(len, files)) + 32
     with (
         small_blocks(size),
@@ -299,7 +299,7 @@ def tiny_blocks(size: int, files: Sequence[bytes]) -> Iterator[None]:
 @pytest.mark.parametrize("name", WAYS)
 @settings(max_examples=30, deadline=None)
 @given(data=st.data(), size=st.integers(4, 40), seed=st.none() | st.integers(0, 9))
-def test_rows_read_back_equal_with_their_numbers_however_the_stream_is_cut(
+def test_rows_and_numbers_are_read_back_equal_for_any_block_size(
     name: str, data: st.DataObject, size: int, seed: int | None
 ) -> None:
     way = WAYS[name]
@@ -324,7 +324,7 @@ CHANGES = st.lists(
 
 
 def damaged(content: bytes, changes: list[tuple[float, str, bytes]]) -> bytes:
-    """Take bytes out, put some in, or end a file early."""
+    """Delete bytes, insert some, or truncate a file."""
     for share, how, added in changes:
         at = int(share * len(content))
         content = content[:at] + (
@@ -343,7 +343,7 @@ def damaged(content: bytes, changes: list[tuple[float, str, bytes]]) -> bytes:
     data=st.data(), changes=CHANGES, size=st.integers(4, 40), seed=st.none() | st.integers(0, 9),
     encoding=st.sampled_from(["utf-8", "latin-1", "utf-16-le", "gb18030", "detect"]),
 )  # fmt: skip
-def test_a_damaged_file_gives_rows_or_a_row_error(
+def test_damaged_file_gives_rows_or_raises_row_error(
     name: str,
     data: st.DataObject,
     changes: list[tuple[float, str, bytes]],

@@ -24,7 +24,7 @@ def broken(tags: str, scheme: str) -> str | None:
 
 @st.composite
 def spans(draw: st.DrawFn) -> list[str]:
-    """Valid BIO tags of a sentence, as spans of some kind and stretches of O."""
+    """Valid BIO tags of a sentence, as spans of some kind and runs of O."""
     parts = draw(
         st.lists(
             st.tuples(st.sampled_from(["O", "PER", "LOC", "I-S", "é"]), st.integers(1, 4)),
@@ -40,7 +40,7 @@ def spans(draw: st.DrawFn) -> list[str]:
 
 @pytest.mark.parametrize("scheme", SCHEMES)
 @given(st.lists(spans(), max_size=5))
-def test_tags_written_in_a_scheme_become_the_same_bio(
+def test_tags_written_in_any_scheme_give_the_same_bio(
     scheme: str, sentences: list[list[str]]
 ) -> None:
     written = [from_bio(tags, scheme) for tags in sentences]
@@ -60,7 +60,7 @@ def test_tags_written_in_a_scheme_become_the_same_bio(
         ("BIO", "I-PER S-PER PER", "I-PER S-PER PER"),
     ],
 )
-def test_tags_of_a_scheme_become_bio(scheme: str, tags: str, expected: str) -> None:
+def test_tags_of_a_scheme_are_converted_to_bio(scheme: str, tags: str, expected: str) -> None:
     assert bio([tags.split()], scheme) == [expected.split()]
 
 
@@ -73,7 +73,7 @@ def test_tags_of_a_scheme_become_bio(scheme: str, tags: str, expected: str) -> N
         ("BMES", "I-PER X-PER PER", "I-PER X-PER PER"),
     ],
 )  # fmt: skip
-def test_what_is_broken_stays_broken(scheme: str, tags: str, expected: str) -> None:
+def test_invalid_tags_stay_invalid(scheme: str, tags: str, expected: str) -> None:
     assert bio([tags.split()], scheme) == [expected.split()]
 
 
@@ -91,16 +91,18 @@ def test_what_is_broken_stays_broken(scheme: str, tags: str, expected: str) -> N
         ("BMES", "B-PER PER E-PER", "token 1: B-PER is not ended by E-PER"),
     ],
 )
-def test_a_span_that_is_cut_names_its_tag_and_token(scheme: str, tags: str, message: str) -> None:
+def test_truncated_span_is_reported_with_tag_and_token(
+    scheme: str, tags: str, message: str
+) -> None:
     assert broken(tags, scheme) == message
 
 
 @pytest.mark.parametrize("scheme", ["BIO", "IOB1"])
-def test_schemes_without_ends_have_none_to_miss(scheme: str) -> None:
+def test_schemes_without_end_tags_report_no_missing_end(scheme: str) -> None:
     assert broken("I-PER O B-PER", scheme) is None
 
 
-def test_a_span_ends_with_its_sentence() -> None:
+def test_span_ends_with_its_sentence() -> None:
     found = find_broken(*laid_out([["B-PER"], [], ["E-PER"], ["S-PER"]]), "BMES")
     assert found == {
         0: "token 1: B-PER is not ended by E-PER",
@@ -110,7 +112,7 @@ def test_a_span_ends_with_its_sentence() -> None:
 
 
 def machine(tags: list[str], inside: str) -> bool:
-    """Whether tags are whole, read one after another: an oracle."""
+    """Whether tags are valid, by a state machine: an oracle."""
     is_open = ""
     for letter, kind in ((tag[0], tag[2:]) for tag in tags):
         if (letter in (inside, "E")) != bool(is_open) or (is_open and kind != is_open):
@@ -121,7 +123,7 @@ def machine(tags: list[str], inside: str) -> bool:
 
 @pytest.mark.parametrize(("scheme", "inside"), [("BMES", "M"), ("BIOES", "I")])
 @given(st.data())
-def test_broken_sentences_are_those_that_a_machine_refuses(
+def test_invalid_sentences_are_those_that_a_state_machine_rejects(
     scheme: str, inside: str, data: st.DataObject
 ) -> None:
     tag = st.sampled_from(
@@ -134,7 +136,7 @@ def test_broken_sentences_are_those_that_a_machine_refuses(
     }
 
 
-def test_no_tags_are_no_trouble() -> None:
+def test_empty_tags_are_accepted() -> None:
     for scheme in SCHEMES:
         assert bio([[], []], scheme) == [[], []]
         assert from_bio([], scheme) == []

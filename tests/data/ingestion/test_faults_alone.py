@@ -1,4 +1,4 @@
-"""Files and blocks without a valid row: each row is rejected with a reason, and nothing stops."""
+"""Files and blocks without a valid row: each row is rejected with a reason."""
 
 import json
 from collections.abc import Mapping
@@ -37,7 +37,7 @@ def make_dataset(kind: str, content: str, columns: Mapping[str, Any]) -> Any:
 @pytest.mark.case("42")
 @pytest.mark.parametrize("kind", BAD_LINES)
 @pytest.mark.parametrize("num", [1, 3])
-def test_a_file_of_faults_alone_is_rejected_row_by_row(kind: str, num: int) -> None:
+def test_file_of_only_faults_is_rejected_row_by_row(kind: str, num: int) -> None:
     content, columns, fault = BAD_LINES[kind]
     head, _, rows = content.partition("\n") if kind in ("csv", "tsv") else ("", "", content)
     parts = list(parts_of(make_dataset(kind, (head + "\n" if head else "") + rows * num, columns)))
@@ -48,7 +48,7 @@ def test_a_file_of_faults_alone_is_rejected_row_by_row(kind: str, num: int) -> N
 @pytest.mark.case("42")
 @pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize("num", [0, 1, 2])
-def test_no_reduction_fails_where_no_row_is_whole(shape: Shape, num: int) -> None:
+def test_checks_work_when_no_row_is_valid(shape: Shape, num: int) -> None:
     about = {
         "row": pa.array(range(1, num + 1), pa.int64()),
         **{name: pa.nulls(num, pa.string()) for name in ("reason", "raw")},
@@ -71,7 +71,7 @@ def test_no_reduction_fails_where_no_row_is_whole(shape: Shape, num: int) -> Non
 
 
 @pytest.mark.case("42")
-def test_a_bad_sentence_in_a_file_of_its_own_leaves_the_others() -> None:
+def test_invalid_sentence_in_one_file_does_not_affect_other_files() -> None:
     dataset = make_dataset("conll", "ta O\n\n", {"tokens": 0, "tags": 1})
     dataset.source.files.update({"train": b"ta O\n\n", "test": b"lumo\n\n"})
     kept = [(part.split, part.table.num_rows) for part in parts_of(dataset)]
@@ -84,7 +84,9 @@ def test_a_bad_sentence_in_a_file_of_its_own_leaves_the_others() -> None:
     ("line", "separator", "hint"),
     [("ta\tO", " ", "tabs"), ("ta O", "\t", "spaces"), ("ta O", "|", "spaces")],
 )
-def test_a_line_with_another_separator_says_which(line: str, separator: str, hint: str) -> None:
+def test_line_with_another_separator_is_rejected_with_it(
+    line: str, separator: str, hint: str
+) -> None:
     dataset = make_dataset("conll", f"{line}\n\n", {"tokens": 0, "tags": 1})
     dataset.format["separator"] = separator
     (part,) = parts_of(dataset)
@@ -94,7 +96,7 @@ def test_a_line_with_another_separator_says_which(line: str, separator: str, hin
 @pytest.mark.case("14")
 @pytest.mark.parametrize("spans", [[[0, 2, "PER"]], [{"start": 0, "end": 2, "label": "PER"}]])
 @pytest.mark.parametrize("tokens", ["ta mi", ["ta", "mi"]])
-def test_spans_of_characters_are_to_be_cut_into_tokens(tokens: Any, spans: Any) -> None:
+def test_character_spans_are_rejected_with_advice_to_use_tokens(tokens: Any, spans: Any) -> None:
     line = json.dumps({"tokens": tokens, "tags": spans})
     (part,) = parts_of(make_dataset("jsonl", line + "\n", {"tokens": "tokens", "tags": "tags"}))
     assert part.table["kind"].to_pylist() == ["wrong_type"]

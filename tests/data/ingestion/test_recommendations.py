@@ -14,7 +14,7 @@ EVEN = {"neg": 500, "pos": 500}
 
 
 def report(**changes: Any) -> dict[str, Any]:
-    """A report in which nothing stands out, and what is changed of it."""
+    """A report in which nothing stands out, with some changes."""
     data_report = {
         "read": 10_000,
         "kept": 10_000,
@@ -53,11 +53,11 @@ def with_words(
     )
 
 
-def test_a_dataset_without_problems_has_no_advice() -> None:
+def test_dataset_without_problems_has_no_advice() -> None:
     assert recommend(report()) == []
 
 
-def test_each_kind_of_refused_row_has_a_remedy_but_those_whose_refusal_is_the_cure() -> None:
+def test_every_kind_of_rejected_row_has_a_remedy_unless_rejection_is_the_remedy() -> None:
     assert set(REMEDIES) == set(KINDS) - {"duplicate", "leak"}
 
 
@@ -69,11 +69,11 @@ def test_rejected_rows_have_a_number_and_a_remedy(kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", ["duplicate", "leak"])
-def test_nothing_is_to_be_done_about_copies(kind: str) -> None:
+def test_duplicates_have_no_advice(kind: str) -> None:
     assert recommend(report(reasons={kind: 7})) == []
 
 
-def test_refused_rows_come_in_the_order_of_the_report_and_before_all_else() -> None:
+def test_advice_on_rejected_rows_comes_first_in_report_order() -> None:
     data_report = with_splits(train={"labels": {"neg": 990, "pos": 10}}) | {
         "reasons": {"no_text": 9, "fields": 3}
     }
@@ -139,7 +139,7 @@ CASES = {
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_each_problem_has_its_advice_and_no_other(case: str) -> None:
+def test_each_problem_has_only_its_own_advice(case: str) -> None:
     data_report, message = CASES[case]
     assert recommend(data_report) == [message]
 
@@ -164,11 +164,11 @@ def test_values_just_within_a_limit_have_no_advice(case: str) -> None:
 
 
 @pytest.mark.parametrize("tokenizer", ["bpe", "unigram", "wordpiece", "own.json"])
-def test_pieces_of_words_are_not_advised_where_they_are_used(tokenizer: str) -> None:
+def test_subwords_are_not_advised_when_already_used(tokenizer: str) -> None:
     assert recommend(with_words(0.5), tokenizer) == []
 
 
-def test_many_names_are_cut_short_and_counted() -> None:
+def test_many_names_are_truncated_and_counted() -> None:
     rare = {f"label{i:03}": 1 for i in range(200)}
     message = recommend(with_splits(train={"labels": {**EVEN, **rare}}))
     assert message == [
@@ -178,7 +178,7 @@ def test_many_names_are_cut_short_and_counted() -> None:
     ]
 
 
-def test_names_are_written_as_the_page_needs_them() -> None:
+def test_names_are_escaped_for_the_page() -> None:
     labels = {split: {"labels": {"a|b": 900, "c": 100}} for split in SPLITS}
     assert recommend(with_splits(**labels), written=lambda name: name.replace("|", r"\|")) == [
         r"90% of train is a\|b: read macro F1 rather than accuracy."
@@ -221,7 +221,7 @@ def test_names_that_differ_are_not_listed() -> None:
 
 
 @pytest.mark.case("02")
-def test_words_that_look_like_missing_values_are_named_with_the_key_that_leaves_them_out() -> None:
+def test_words_for_missing_values_are_listed_with_the_key_that_excludes_them() -> None:
     data_report = with_splits(
         train={"missing_words": {"label": {"NULL": 20, "nan": 9}}},
         test={"missing_words": {"label": {"NULL": 5}}},
@@ -234,7 +234,7 @@ def test_words_that_look_like_missing_values_are_named_with_the_key_that_leaves_
 
 
 @pytest.mark.case("02")
-def test_conflicts_about_missing_values_get_no_remedy_about_people() -> None:
+def test_conflicts_of_missing_values_get_no_advice_on_annotators() -> None:
     data_report = report(
         reasons={"conflict": 7, "duplicate": 8},
         about_missing={"conflict": 7, "duplicate": 8},
@@ -252,7 +252,7 @@ def test_conflicts_about_missing_values_get_no_remedy_about_people() -> None:
 
 @pytest.mark.case("07")
 @pytest.mark.parametrize("kind", ["duplicate", "leak"])
-def test_many_copies_are_explained_and_few_are_not(kind: str) -> None:
+def test_many_duplicates_are_explained_and_few_are_not(kind: str) -> None:
     assert recommend(report(read=10_000, reasons={kind: 400})) == []
     message = recommend(report(read=10_000, reasons={kind: 6_000}))
     assert message[0].startswith(f"6,000 rows left out as `{kind}`: ")
@@ -273,7 +273,7 @@ def with_scripts(share: float, side: str = "text") -> dict[str, Any]:
 
 @pytest.mark.case("D13")
 @pytest.mark.parametrize("tokenizer", ["words", "wordpiece"])
-def test_a_tokenizer_that_cuts_at_spaces_is_advised_against_where_there_are_none(
+def test_whitespace_tokenizer_is_advised_against_for_texts_without_spaces(
     tokenizer: str,
 ) -> None:
     assert recommend(with_scripts(0.97, side="target"), tokenizer) == [
@@ -294,7 +294,5 @@ def test_a_tokenizer_that_cuts_at_spaces_is_advised_against_where_there_are_none
         (1.0, "tokens", "words"),
     ],
 )
-def test_nothing_is_advised_where_the_tokenizer_fits_the_script(
-    share: float, side: str, tokenizer: str
-) -> None:
+def test_suitable_tokenizer_has_no_advice(share: float, side: str, tokenizer: str) -> None:
     assert recommend(with_scripts(share, side=side), tokenizer) == []

@@ -40,7 +40,7 @@ def sampled(order: list[int], size: int, batch: int) -> set[int]:
 
 
 @pytest.mark.parametrize("batch", [1, 7, 200])
-def test_a_sample_is_of_the_smallest_hashes_in_any_order(batch: int) -> None:
+def test_sample_has_the_smallest_hashes_in_any_row_order(batch: int) -> None:
     expected = set(np.argsort(keys(200))[:20].tolist())
     assert (
         sampled(list(range(200)), 20, batch)
@@ -49,11 +49,11 @@ def test_a_sample_is_of_the_smallest_hashes_in_any_order(batch: int) -> None:
     )
 
 
-def test_a_sample_of_fewer_rows_than_it_may_have_is_all_of_them() -> None:
+def test_sample_of_few_rows_is_all_of_them() -> None:
     assert sampled(list(range(5)), 20, 2) == set(range(5))
 
 
-def test_percentiles_are_lengths_that_so_many_do_not_exceed() -> None:
+def test_percentile_is_the_length_that_this_share_does_not_exceed() -> None:
     lengths = np.random.default_rng(0).integers(0, 50, 1000)
     for share, length in percentiles(np.bincount(lengths)).items():
         assert (lengths <= length).mean() >= int(share) / 100
@@ -82,7 +82,7 @@ def test_labels_are_counted_by_split() -> None:
     )
 
 
-def test_refused_rows_are_counted_by_kind_with_the_first_as_examples() -> None:
+def test_rejected_rows_are_counted_by_kind_with_the_first_as_examples() -> None:
     tally = Tally()
     for found in (refused(3), refused(4), refused(1, kind="too_long", raw="x" * 5000), part(["a"])):
         tally.add(found)
@@ -93,7 +93,7 @@ def test_refused_rows_are_counted_by_kind_with_the_first_as_examples() -> None:
     assert len(report["examples"]["too_long"][0]["raw"]) < 400
 
 
-def test_unknown_words_are_those_that_train_does_not_have() -> None:
+def test_unknown_words_are_those_missing_from_train() -> None:
     tally = Tally()
     tally.add(part(["lumo sela", "lumo"]))
     tally.add(part(["lumo nuri nuri nuri"], split="test"))
@@ -103,7 +103,7 @@ def test_unknown_words_are_those_that_train_does_not_have() -> None:
 
 
 @pytest.mark.case("D13")
-def test_of_texts_without_spaces_characters_are_counted_side_by_side_with_words() -> None:
+def test_texts_without_spaces_are_counted_in_characters_and_words() -> None:
     tally = Tally()
     for split, targets in {"train": ["漢字文", "カナ文"], "test": ["漢カメ"]}.items():
         pairs = pa.table({"source": ["lumo sela"] * len(targets), "target": targets})

@@ -23,8 +23,8 @@ Parts = dict[str, list[tuple[Any, ...]]]
 
 
 @dataclass(frozen=True)
-class Held:
-    """A source that holds its files: split (or ``all``) to bytes."""
+class MemoryFiles:
+    """A source with its files in memory: split (or ``all``) to bytes."""
 
     files: Mapping[str, bytes]
 
@@ -39,14 +39,14 @@ class Held:
 
 
 def reviews(files: Mapping[str, str | bytes], **changes: Any) -> Dataset:
-    held = Held(
+    source = MemoryFiles(
         {split: text if isinstance(text, bytes) else text.encode() for split, text in files.items()}
     )
     values: dict[str, Any] = {
         "name": "made",
         "problem": "sentiment",
         "language": "xx",
-        "source": held,
+        "source": source,
         "format": {"kind": "csv", **all_formats()["csv"].options},
         "columns": {"text": "text", "label": "label"},
         "splits": {"validation": 0.1, "test": 0.2},
@@ -79,7 +79,7 @@ def parts_of(dataset: Dataset) -> Iterator[Part]:
 
 
 def read(dataset: Dataset) -> Parts:
-    """The rows of each split and of the refused, in the order in which they came."""
+    """The rows of each split and the rejected ones, in input order."""
     found: Parts = {split: [] for split in (*SPLITS, "refused")}
     for part in parts_of(dataset):
         columns = (
@@ -101,14 +101,14 @@ def splits_of(parts: Parts) -> dict[str, str]:
     return {row[0]: split for split in SPLITS for row in parts[split]}
 
 
-def test_each_row_comes_out_once_under_its_roles() -> None:
+def test_each_row_is_returned_once_with_its_roles() -> None:
     rows = {(text, "pos") for text in texts(300)}
     parts = read(reviews({"all": table(*(",".join(row) for row in rows))}))
     assert parts["refused"] == []
     assert Counter(row for split in SPLITS for row in parts[split]) == Counter(rows)
 
 
-def test_the_columns_are_the_roles_source_before_target() -> None:
+def test_columns_are_the_roles_with_source_before_target() -> None:
     dataset = reviews(
         {"all": table("pos,lumo", header="label,text")}, columns={"label": "label", "text": "text"}
     )
@@ -116,22 +116,22 @@ def test_the_columns_are_the_roles_source_before_target() -> None:
 
 
 @pytest.mark.parametrize("copy", ["lumo ta,pos", "LUMO  ta,pos", '" lumo\nta ",pos'])
-def test_a_copy_of_an_earlier_row_is_refused(copy: str) -> None:
+def test_duplicate_of_an_earlier_row_is_rejected(copy: str) -> None:
     parts = read(reviews({"all": table("lumo ta,pos", copy)}))
     assert [row[:3] for row in parts["refused"]] == [("all.txt", 3, "the same row stood before")]
 
 
-def test_a_refused_copy_keeps_what_stood_there() -> None:
+def test_rejected_duplicate_keeps_its_raw_values() -> None:
     parts = read(reviews({"all": table("lumo ta,1", "LUMO  ta,1")}, labels={"1": "pos"}))
     assert parts["refused"][0][3] == "LUMO  ta\t1"
 
 
-def test_a_text_that_comes_again_with_another_label_is_refused() -> None:
+def test_text_repeated_with_another_label_is_rejected() -> None:
     parts = read(reviews({"all": table("lumo ta,pos", "lumo ta,neg")}))
     assert [row[2] for row in parts["refused"]] == ["the same text stood before with another label"]
 
 
-def test_a_file_with_refused_rows_only_has_no_splits() -> None:
+def test_file_of_only_rejected_rows_has_no_splits() -> None:
     parts = read(reviews({"all": table("lumo,pos,more", ",pos")}))
     assert {split: len(rows) for split, rows in parts.items()} == {
         "train": 0,
@@ -141,12 +141,12 @@ def test_a_file_with_refused_rows_only_has_no_splits() -> None:
     }
 
 
-def test_a_row_of_the_wrong_width_is_refused_beside_good_ones() -> None:
+def test_row_with_a_wrong_number_of_fields_is_rejected_alone() -> None:
     parts = read(reviews({"all": table("lumo,pos", "sela", "nuri,neg")}))
     assert parts["refused"] == [("all.txt", 3, "1 fields, expected 2", "sela")]
 
 
-def test_bytes_that_are_not_utf8_refuse_their_row_alone() -> None:
+def test_row_with_invalid_utf8_is_rejected_alone() -> None:
     parts = read(reviews({"all": b"text,label\nlumo,pos\nsel\xe1,pos\nnuri,neg\n"}))
     assert [row[:3] for row in parts["refused"]] == [
         ("all.txt", 3, "text: bytes that are no text in the file's encoding")
@@ -156,13 +156,13 @@ def test_bytes_that_are_not_utf8_refuse_their_row_alone() -> None:
 GIVEN_TEST = [f"{text},pos" for text in texts(50)] + ["lumo lumo 0,pos", "Lumo  LUMO 0,neg"]
 
 
-def test_the_publishers_test_split_is_kept_whole() -> None:
+def test_published_test_split_is_kept_completely() -> None:
     train = table(*(f"{text},pos" for text in texts(200)))
     parts = read(reviews({"test": table(*GIVEN_TEST), "train": train}))
     assert [",".join(row) for row in parts["test"]] == GIVEN_TEST
 
 
-def test_train_loses_the_rows_whose_text_stands_in_the_publishers_test_split() -> None:
+def test_training_rows_with_a_text_of_the_published_test_split_are_rejected() -> None:
     train = table(*(f"{text.upper()},neg" for text in texts(200)))
     parts = read(reviews({"test": table(*GIVEN_TEST), "train": train}, splits={}))
     assert [row[0] for row in parts["train"]] == [text.upper() for text in texts(200)[50:]]
@@ -171,14 +171,14 @@ def test_train_loses_the_rows_whose_text_stands_in_the_publishers_test_split() -
     }
 
 
-def test_copies_within_the_publishers_train_split_are_kept() -> None:
+def test_duplicates_within_the_published_train_split_are_kept() -> None:
     parts = read(
         reviews({"test": table("sela,pos"), "train": table("lumo,pos", "lumo,pos")}, splits={})
     )
     assert parts["train"] == [("lumo", "pos")] * 2
 
 
-def test_the_publishers_train_split_gives_nothing_to_test() -> None:
+def test_published_train_split_gives_no_row_to_test() -> None:
     train = table(*(f"{text},pos" for text in texts(500)))
     parts = read(
         reviews(
@@ -200,38 +200,38 @@ def test_only_requested_rows_are_read() -> None:
     }
 
 
-def test_a_row_too_broken_to_say_where_it_belongs_is_refused() -> None:
+def test_row_with_an_unreadable_split_is_rejected() -> None:
     rows = table("lumo,pos,a", "sela,neg", header="text,label,origin")
     parts = read(reviews({"all": rows}, where={"origin": "a"}))
     assert [row[2] for row in parts["refused"]] == ["2 fields, expected 3"]
 
 
-def test_a_pairs_split_follows_its_source_text_alone() -> None:
+def test_split_of_a_pair_depends_on_its_source_text_only() -> None:
     one = read(pairs("".join(f"{text}\tone\n" for text in texts(300))))
     two = read(pairs("".join(f"{text}\ttwo {i}\n" for i, text in enumerate(texts(300)))))
     assert splits_of(one) == splits_of(two)
 
 
-def test_all_translations_of_a_text_stand_in_one_split() -> None:
+def test_all_translations_of_a_text_are_in_one_split() -> None:
     parts = read(pairs("".join(f"{text}\t{i}\n" for text in texts(100) for i in range(3))))
     assert set(Counter(row[0] for split in SPLITS for row in parts[split]).values()) == {3}
     assert sum(len({row[0] for row in parts[split]}) for split in SPLITS) == 100
 
 
-def test_a_sentence_is_read_as_lists() -> None:
+def test_sentence_is_read_as_lists() -> None:
     parts = read(tagged({"all": "Ursa B-PER\nta O\n"}, splits={}))
     assert parts["train"] == [(["Ursa", "ta"], ["B-PER", "O"])]
 
 
 @pytest.mark.parametrize(("tokenizer", "num_refused"), [("words", 0), ("characters", 1)])
-def test_tokens_must_be_single_characters_only_where_characters_are_tagged(
+def test_tokens_must_be_single_characters_only_for_tagged_characters(
     tokenizer: str, num_refused: int
 ) -> None:
     parts = read(tagged({"all": "Ursa B-PER\nta O\n\n中 O\n"}, tokenizer=tokenizer))
     assert len(parts["refused"]) == num_refused
 
 
-def test_an_error_in_a_file_names_the_dataset_and_the_file() -> None:
+def test_file_error_names_dataset_and_file() -> None:
     with pytest.raises(
         RowError, match=re.escape("made, all.txt: has no column 'label': did you mean lable?")
     ):
@@ -257,7 +257,7 @@ LINES = st.lists(
 
 @settings(max_examples=50, deadline=None)
 @given(LINES, LINES, st.booleans())
-def test_every_row_is_in_one_split_or_refused(
+def test_every_row_is_in_one_split_or_rejected(
     first: list[str], second: list[str], is_given: bool
 ) -> None:
     files = {"test": first, "train": second} if is_given else {"all": first + second}
@@ -282,9 +282,7 @@ def test_reading_twice_gives_the_same_rows_in_the_same_order(lines: list[str]) -
     ),
     st.booleans(),
 )
-def test_a_dataset_that_grows_moves_no_text_to_another_split(
-    more: list[str], is_given: bool
-) -> None:
+def test_growing_dataset_moves_no_text_to_another_split(more: list[str], is_given: bool) -> None:
     early = [f"{text},1" for text in texts(30)]
     given_test = {"test": table("vek,0")} if is_given else {}
     name = "train" if is_given else "all"

@@ -30,7 +30,7 @@ def checked(
 
 
 def fault(row: dict[str, Any], *, is_characters: bool = False) -> str | None:
-    """The fault of a row that stands between two good ones, which must stay good."""
+    """The fault of a row between two valid ones, which must stay valid."""
     good = {
         "text": "ta",
         "label": "1",
@@ -110,12 +110,12 @@ def tagged(*tags: str) -> dict[str, list[str]]:
         (tagged("X", "I-PER", "Y"), "tag_scheme: token 1: 'X' is not O, B-kind or I-kind"),
     ],
 )
-def test_a_row_that_is_refused_says_why(row: dict[str, Any], message: str) -> None:
+def test_rejected_row_has_a_reason(row: dict[str, Any], message: str) -> None:
     assert fault(row) == message
 
 
 @pytest.mark.parametrize("token", ["ta mi", "ta\tmi", "ta\u00a0mi", "\u3000", "ta\u2028mi", ""])
-def test_a_token_that_a_raw_text_cannot_give_is_refused(token: str) -> None:
+def test_token_that_no_raw_text_can_contain_is_rejected(token: str) -> None:
     assert (
         fault({"tokens": ["lumo", token], "tags": ["O", "O"]})
         == f"bad_token: token 2: '{token}' is empty or has a space"
@@ -123,7 +123,7 @@ def test_a_token_that_a_raw_text_cannot_give_is_refused(token: str) -> None:
 
 
 @pytest.mark.parametrize("token", ["ab", "", "e\u0301", " ", "\u3000"])
-def test_a_token_that_is_not_one_character_is_refused_where_characters_are_tagged(
+def test_token_longer_than_one_character_is_rejected_for_tagged_characters(
     token: str,
 ) -> None:
     row = {"tokens": ["o", token], "tags": ["O", "O"]}
@@ -131,7 +131,7 @@ def test_a_token_that_is_not_one_character_is_refused_where_characters_are_tagge
 
 
 @pytest.mark.parametrize("token", ["o", "中", "😀", "é"])
-def test_any_single_character_may_be_a_token(token: str) -> None:
+def test_any_single_character_is_a_valid_token(token: str) -> None:
     assert fault({"tokens": [token], "tags": ["O"]}, is_characters=True) is None
 
 
@@ -146,20 +146,20 @@ def test_any_single_character_may_be_a_token(token: str) -> None:
         ("B-LOC", "O", "B-PER"),
     ],
 )
-def test_bio_tags_are_fine(tags: tuple[str, ...]) -> None:
+def test_valid_bio_tags_are_accepted(tags: tuple[str, ...]) -> None:
     assert fault(tagged(*tags)) is None
 
 
-def test_tags_do_not_continue_the_row_before() -> None:
+def test_tags_do_not_continue_from_the_previous_row() -> None:
     rows = checked([tagged("O", "B-PER"), tagged("I-PER")])
     assert rows[1]["reason"] == "token 1: I-PER follows O, expected a B- before"
 
 
-def test_labels_without_a_mapping_stay_as_they_are() -> None:
+def test_labels_without_a_mapping_are_not_changed() -> None:
     assert checked([{"text": "lumo", "label": "any"}])[0]["label"] == "any"
 
 
-def test_a_row_keeps_what_stood_there() -> None:
+def test_rejected_row_keeps_its_raw_values() -> None:
     rows = checked(
         [
             {"text": "lumo", "label": "1"},
@@ -171,7 +171,7 @@ def test_a_row_keeps_what_stood_there() -> None:
     assert [row["raw"] for row in rows] == [None, "lumo ta\t5", "\t1"]
 
 
-def test_a_fault_of_the_format_is_not_overwritten() -> None:
+def test_fault_of_the_format_is_not_overwritten() -> None:
     table = pa.table(
         {
             "text": pa.nulls(1, TEXT),
@@ -191,7 +191,7 @@ def test_a_fault_of_the_format_is_not_overwritten() -> None:
     ("text", "code"),
     [("lu\x00mo", "0000"), ("ta\x85", "0085"), ("\x1cta", "001C"), ("\x7f", "007F")],
 )
-def test_a_control_character_is_named(text: str, code: str) -> None:
+def test_control_character_is_named_in_the_reason(text: str, code: str) -> None:
     assert (
         fault({"text": text, "label": "1"})
         == f"control_characters: text: has the control character U+{code}"
@@ -208,7 +208,7 @@ def test_a_control_character_is_named(text: str, code: str) -> None:
         ({"tokens": ["ta"] * 2001, "tags": ["O"] * 2001}, "too_long"),
     ],
 )
-def test_a_row_beyond_the_rules_is_refused_by_its_kind(row: dict[str, Any], kind: str) -> None:
+def test_row_that_breaks_a_rule_is_rejected_with_its_kind(row: dict[str, Any], kind: str) -> None:
     assert (fault(row) or "").split(":")[0] == kind
 
 
@@ -216,6 +216,6 @@ def test_a_row_beyond_the_rules_is_refused_by_its_kind(row: dict[str, Any], kind
     ("text", "expected"),
     [("3.50", "3.5"), (" +4 ", "4"), ("-.5", "-0.5"), ("1e3", "1000"), ("7", "7")],
 )
-def test_a_number_is_written_in_one_way(text: str, expected: str) -> None:
+def test_numbers_have_one_valid_notation(text: str, expected: str) -> None:
     (row,) = checked([{"text": "lumo", "score": text}])
     assert (row["kind"], row["score"]) == (None, expected)

@@ -28,7 +28,7 @@ def written(path: Path, hashes: list[int]) -> Path:
 
 @settings(max_examples=100, deadline=None)
 @given(HASHES, HASHES, SIZES)
-def test_those_that_another_file_lacks_are_counted(
+def test_hashes_missing_from_the_other_file_are_counted(
     folder: Path, ours: list[int], theirs: list[int], size: int
 ) -> None:
     with patch("data.rows.hash_files.RANGE_ROWS", size):
@@ -38,13 +38,13 @@ def test_those_that_another_file_lacks_are_counted(
     assert num == sum(value not in theirs for value in ours)
 
 
-def test_without_another_file_all_are_missing(folder: Path) -> None:
+def test_all_hashes_are_missing_without_another_file(folder: Path) -> None:
     assert num_missing(written(folder / "ours.npy", [3, 3, 4]), None) == 3
 
 
 @settings(max_examples=100, deadline=None)
 @given(st.lists(HASHES, min_size=1, max_size=3), SIZES)
-def test_files_are_joined_into_one_of_distinct_hashes(
+def test_files_are_merged_into_distinct_hashes(
     folder: Path, parts: list[list[int]], size: int
 ) -> None:
     paths = [written(folder / f"{number}.npy", part) for number, part in enumerate(parts)]
@@ -54,7 +54,7 @@ def test_files_are_joined_into_one_of_distinct_hashes(
     assert found.tolist() == sorted({value for part in parts for value in part})
 
 
-def test_a_file_is_read_in_more_than_one_stretch(folder: Path) -> None:
+def test_file_is_read_in_several_blocks(folder: Path) -> None:
     values = list(range(0, 1000, 3))
     with patch("data.rows.hash_files.READ_ROWS", 7):
         assert (

@@ -30,7 +30,7 @@ def mixed(word: int) -> int:
 
 
 def hash_one(text: bytes, key: str) -> int:
-    """The same in plain Python, as the module's first lines tell it."""
+    """The same in plain Python, as the module's docstring defines it."""
     seed = int.from_bytes(hashlib.sha256(key.encode()).digest()[:8], "little")
     padded = text + b"\x80"
     padded += bytes(-len(padded) % 8)
@@ -51,7 +51,7 @@ GOLD = {
 
 
 @pytest.mark.parametrize(("text", "key"), GOLD)
-def test_the_hash_of_some_bytes_never_changes(text: bytes, key: str) -> None:
+def test_hash_of_bytes_equals_the_gold_value(text: bytes, key: str) -> None:
     assert hashed([text], key).tolist() == [GOLD[text, key]]
 
 
@@ -61,32 +61,32 @@ def test_the_hash_of_some_bytes_never_changes(text: bytes, key: str) -> None:
     st.text(max_size=5),
     st.sampled_from([1, 16, 1 << 20]),
 )
-def test_many_at_once_are_hashed_as_one_by_one(texts: list[bytes], key: str, size: int) -> None:
+def test_hashes_in_a_batch_equal_single_hashes(texts: list[bytes], key: str, size: int) -> None:
     with patch("data.rows.hashing.BLOCK_BYTES", size):
         assert hashed(texts, key).tolist() == [hash_one(text, key) for text in texts]
 
 
-def test_a_text_longer_than_a_block_is_hashed_whole() -> None:
+def test_text_longer_than_a_block_is_hashed_completely() -> None:
     texts = [b"lumo", b"ta mi " * 100_000, b"", b"sela"]
     assert hashed(texts).tolist() == [hash_one(text, "a key") for text in texts]
 
 
-def test_no_two_of_a_million_texts_have_one_hash() -> None:
+def test_hashes_of_a_million_texts_are_distinct() -> None:
     texts = numbered(1_000_000)  # by chance, once in 37 million such sets
     assert len(np.unique(hashed(texts))) == len(texts)
 
 
-def test_texts_of_nulls_and_of_the_padding_have_distinct_hashes() -> None:
+def test_texts_of_null_bytes_and_padding_have_distinct_hashes() -> None:
     texts = [bytes(num) for num in range(40)] + [bytes(num) + b"\x80" for num in range(40)]
     assert len(np.unique(hashed(texts))) == len(texts)
 
 
-def test_words_in_another_order_have_another_hash() -> None:
+def test_hash_depends_on_word_order() -> None:
     assert len(np.unique(hashed([b"lumotataselanuri", b"selanurilumotata"]))) == 2
 
 
 @pytest.mark.parametrize("shift", range(0, 64, 8))
-def test_each_byte_of_the_hashes_is_uniform(shift: int) -> None:
+def test_each_byte_of_hashes_is_uniform(shift: int) -> None:
     num = 200_000
     found = np.bincount((hashed(numbered(num)) >> np.uint64(shift)) & np.uint64(255), minlength=256)
     chi_squared = ((found - num / 256) ** 2 / (num / 256)).sum()
@@ -94,7 +94,7 @@ def test_each_byte_of_the_hashes_is_uniform(shift: int) -> None:
 
 
 @pytest.mark.parametrize("length", [3, 7, 8, 9, 30])
-def test_each_bit_of_a_text_turns_half_of_the_hashs_bits(length: int) -> None:
+def test_each_bit_of_a_text_flips_half_of_the_hash_bits(length: int) -> None:
     random = np.random.default_rng(0)
     num = 2000
     texts = random.integers(0, 256, (num, length), dtype=np.uint8)
@@ -107,7 +107,7 @@ def test_each_bit_of_a_text_turns_half_of_the_hashs_bits(length: int) -> None:
         assert np.abs(share - 0.5).max() < 0.06  # of a coin, beyond once in ten million
 
 
-def test_hashes_by_another_key_have_nothing_to_do_with_these() -> None:
+def test_hashes_with_different_keys_are_independent() -> None:
     texts = numbered(20_000)
     turned = hashed(texts, "one") ^ hashed(texts, "two")
     share = np.unpackbits(turned.view(np.uint8).reshape(-1, 8), axis=1).mean(0)

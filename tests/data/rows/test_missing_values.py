@@ -1,4 +1,4 @@
-"""Words for missing values: found as whole values, and left out where an entry lists them."""
+"""Words for missing values: found as whole values, and excluded where an entry lists them."""
 
 import json
 from collections import Counter
@@ -42,14 +42,14 @@ def of_rows(*rows: tuple[str | None, str | None], **changes: Any) -> Any:
 
 
 @pytest.mark.parametrize("word", FOUND)
-def test_a_word_that_stands_for_nothing_is_known(word: str) -> None:
+def test_word_for_a_missing_value_is_recognized(word: str) -> None:
     assert count_missing_words(pa.chunked_array([["lumo", word, word]])) == Counter(
         {word.strip(): 2}
     )
 
 
 @pytest.mark.parametrize("word", NOT_FOUND)
-def test_a_value_that_says_something_is_not_taken_for_one(word: str) -> None:
+def test_meaningful_value_is_not_taken_for_a_missing_one(word: str) -> None:
     assert not count_missing_words(pa.chunked_array([[word, None]]))
 
 
@@ -60,7 +60,7 @@ def report_of(dataset: Any) -> dict[str, Any]:
     return tally.as_json(is_characters=False)
 
 
-def test_the_report_counts_them_in_texts_and_labels_and_among_the_rejected() -> None:
+def test_report_counts_missing_values_in_texts_labels_and_rejected_rows() -> None:
     rows = [
         *((text, "pos") for text in texts(60)),
         ("NaN", "pos"),
@@ -76,7 +76,7 @@ def test_the_report_counts_them_in_texts_and_labels_and_among_the_rejected() -> 
     assert report["missing_words"] == {"nan": 2}
 
 
-def test_an_unknown_label_that_is_a_word_for_nothing_is_counted() -> None:
+def test_unknown_label_that_means_a_missing_value_is_counted() -> None:
     report = report_of(
         of_rows(("lumo", "pos"), ("sela", "nan"), ("vek", "other"), labels={"pos": "pos"})
     )
@@ -86,7 +86,7 @@ def test_an_unknown_label_that_is_a_word_for_nothing_is_counted() -> None:
     )
 
 
-def test_both_sides_of_pairs_are_looked_at_and_tokens_are_not() -> None:
+def test_missing_values_are_sought_in_both_sides_of_pairs_and_not_in_tokens() -> None:
     report = report_of(pairs("lumo\tN/A\nnull\tsela\nta mi\tmi ta\n"))
     words = [report["splits"][split]["missing_words"] for split in SPLITS]
     assert {side: dict(counts) for found in words for side, counts in found.items()} == {
@@ -98,7 +98,7 @@ def test_both_sides_of_pairs_are_looked_at_and_tokens_are_not() -> None:
 
 
 @pytest.mark.parametrize("words", [["nan", "NULL"], ["NAN", None], ["Nan", " null "]], ids=str)
-def test_listed_words_are_rejected_in_any_case_and_the_others_are_kept(words: list[Any]) -> None:
+def test_listed_words_are_rejected_in_any_case_and_others_are_kept(words: list[Any]) -> None:
     rows = [("lumo", "pos"), ("sela", "nan"), ("mi", "NULL"), ("NaN", "pos"), ("vek nan", "none")]
     found = read(of_rows(*rows, checks={"missing": words}))
     assert {row for split in SPLITS for row in found[split]} == {
@@ -111,7 +111,7 @@ def test_listed_words_are_rejected_in_any_case_and_the_others_are_kept(words: li
     )
 
 
-def test_a_listed_word_may_be_a_number_and_must_be_a_word() -> None:
+def test_listed_word_may_be_a_number_and_other_types_raise() -> None:
     assert rules_of(("text",), {"missing": [-999, None, "x"]}).missing == ("-999", "null", "x")
     with pytest.raises(ValueError, match="missing must list words, got False; write it in quotes"):
         rules_of(("text",), {"missing": [False]})
@@ -119,6 +119,6 @@ def test_a_listed_word_may_be_a_number_and_must_be_a_word() -> None:
         rules_of(("text",), {"missing": "nan"})
 
 
-def test_a_token_is_never_taken_for_a_missing_value() -> None:
+def test_token_is_never_taken_for_a_missing_value() -> None:
     found = read(tagged({"all": "- O\nnan O\n\n"}, checks={"missing": ["-", "nan"]}))
     assert not found["refused"]

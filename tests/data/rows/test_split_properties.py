@@ -57,7 +57,7 @@ def split_up(
     trained: Any = None,
     **checks: Any,
 ) -> Sides:
-    """Send the rows of pieces through a splitter, ``batch`` at a time."""
+    """Send the rows of partitions through a splitter in batches."""
     given_splits = {split for split, _ in pieces}
     shares = {
         name: share
@@ -86,7 +86,7 @@ def split_up(
 
 
 def plain(text: str) -> str:
-    """What makes two texts one, said without the code that is tested."""
+    """The normal form of a text, computed without the code under test."""
     return " ".join(unicodedata.normalize("NFKC", text).lower().split())
 
 
@@ -128,13 +128,13 @@ def split_of(texts: Sequence[str]) -> list[str]:
         max_size=8,
     )
 )
-def test_the_company_of_a_text_does_not_change_its_split(texts: list[str]) -> None:
+def test_split_of_a_text_does_not_depend_on_other_texts(texts: list[str]) -> None:
     assert split_of(texts) == [split_of([text])[0] for text in texts]
 
 
 @settings(max_examples=100, deadline=None)
 @given(TEXT_OF_WORDS, st.lists(st.sampled_from(COPIES), min_size=1, max_size=3))
-def test_a_copy_in_other_case_spacing_or_width_has_the_split_of_its_text(
+def test_duplicate_in_other_case_spacing_or_width_has_the_same_split(
     text: str, copies: list[Any]
 ) -> None:
     copy = text
@@ -145,7 +145,7 @@ def test_a_copy_in_other_case_spacing_or_width_has_the_split_of_its_text(
 
 @settings(max_examples=60, deadline=None)
 @given(ROWS, st.integers(1, 9), st.randoms(use_true_random=False), st.sampled_from(list(SHAPES)))
-def test_neither_order_nor_batches_change_the_split_of_a_text(
+def test_split_of_a_text_does_not_depend_on_order_or_batches(
     rows: Rows, batch: int, random: Random, shape: str
 ) -> None:
     shuffled = random.sample(rows, len(rows))
@@ -163,7 +163,7 @@ PIECES = st.sampled_from(MIXTURES).flatmap(
 @pytest.mark.parametrize("shape", SHAPES)
 @settings(max_examples=100, deadline=None)
 @given(pieces=PIECES, batch=st.integers(1, 30))
-def test_no_text_stands_in_two_splits_and_every_row_is_somewhere(
+def test_no_text_is_in_two_splits_and_no_row_is_lost(
     shape: str, pieces: Sequence[tuple[str, Rows]], batch: int
 ) -> None:
     found = split_up(shape, pieces, batch)
@@ -174,24 +174,24 @@ def test_no_text_stands_in_two_splits_and_every_row_is_somewhere(
 
 @settings(max_examples=100, deadline=None)
 @given(pieces=PIECES.filter(lambda pieces: pieces[0][0] != "all"), batch=st.integers(1, 30))
-def test_the_publishers_test_split_is_whole_and_train_loses_what_stands_in_it(
+def test_published_test_split_is_complete_and_its_texts_leave_train(
     pieces: Sequence[tuple[str, Rows]], batch: int
 ) -> None:
     found = split_up("reviews", pieces, batch)
-    held = {
+    published = {
         split: [row for name, rows in pieces if name == split for row in rows]
         for split in ("test", "validation", "train")
     }
     in_test, in_validation = (
-        {plain(text) for text, _ in held[split]} for split in ("test", "validation")
+        {plain(text) for text, _ in published[split]} for split in ("test", "validation")
     )
-    assert found["test"] == held["test"]
-    if held["validation"]:
+    assert found["test"] == published["test"]
+    if published["validation"]:
         assert found["validation"] == [
-            row for row in held["validation"] if plain(row[0]) not in in_test
+            row for row in published["validation"] if plain(row[0]) not in in_test
         ]
         assert found["train"] == [
-            row for row in held["train"] if plain(row[0]) not in in_test | in_validation
+            row for row in published["train"] if plain(row[0]) not in in_test | in_validation
         ]
     assert {kind for kind, _ in found["refused"]} <= {"leak"}
     stays = {text for text, _ in found["train"] + found["validation"]}
@@ -200,7 +200,7 @@ def test_the_publishers_test_split_is_whole_and_train_loses_what_stands_in_it(
 
 @settings(max_examples=60, deadline=None)
 @given(pieces=PIECES.filter(lambda pieces: pieces[0][0] != "all"), batch=st.integers(1, 30))
-def test_a_publishers_splits_stay_as_they_are_where_leaks_are_kept(
+def test_published_splits_are_unchanged_when_leaks_are_kept(
     pieces: Sequence[tuple[str, Rows]], batch: int
 ) -> None:
     trained = hashes(
@@ -214,7 +214,7 @@ def test_a_publishers_splits_stay_as_they_are_where_leaks_are_kept(
 
 @settings(max_examples=60, deadline=None)
 @given(rows=ROWS, batch=st.integers(1, 30))
-def test_where_we_split_each_text_stays_once_with_its_first_label(rows: Rows, batch: int) -> None:
+def test_own_split_keeps_each_text_once_with_its_first_label(rows: Rows, batch: int) -> None:
     first: dict[str, str] = {}
     for text, label in rows:
         first.setdefault(plain(text), label)
@@ -232,7 +232,7 @@ def test_where_we_split_each_text_stays_once_with_its_first_label(rows: Rows, ba
 
 @settings(max_examples=60, deadline=None)
 @given(tested=ROWS, trained=st.lists(FEW | TEXT_OF_WORDS, max_size=9), batch=st.integers(1, 30))
-def test_what_was_ever_trained_on_is_never_tested(
+def test_text_that_was_trained_on_is_never_tested(
     tested: Rows, trained: list[str], batch: int
 ) -> None:
     earlier = np.unique(hashes(normalized(pa.chunked_array([pa.array(trained, TEXT)])), SPLIT_KEY))

@@ -73,7 +73,7 @@ def test_the_split_of_a_text_never_changes(text: str) -> None:
     [SHARES, {"validation": 0.05}, {"test": 0.5}, {"validation": 0.01, "test": 0.02}, {}],
     ids=str,
 )
-def test_the_splits_have_their_shares(shares: dict[str, float]) -> None:
+def test_splits_have_their_shares(shares: dict[str, float]) -> None:
     num = 20_000
     found = split_of([f"lumo {i}" for i in range(num)], shares)
     for split in ("validation", "test"):
@@ -84,7 +84,7 @@ def test_the_splits_have_their_shares(shares: dict[str, float]) -> None:
 
 @settings(max_examples=50, deadline=None)
 @given(TEXTS, st.integers(0, 2**32 - 1))
-def test_a_dataset_that_grows_tenfold_moves_no_row(texts: list[str], seed: int) -> None:
+def test_no_row_moves_when_the_dataset_grows_tenfold(texts: list[str], seed: int) -> None:
     more = [f"{text} {i}" for i in range(9) for text in texts]
     order = np.random.default_rng(seed).permutation(len(texts) * 10)
     grown = [[*texts, *more][i] for i in order]
@@ -94,7 +94,7 @@ def test_a_dataset_that_grows_tenfold_moves_no_row(texts: list[str], seed: int) 
 
 @settings(max_examples=50, deadline=None)
 @given(TEXTS, TEXTS)
-def test_a_text_of_the_test_split_was_never_one_of_train(early: list[str], late: list[str]) -> None:
+def test_no_test_text_was_ever_a_training_text(early: list[str], late: list[str]) -> None:
     trained = {text for text, split in zip(early, split_of(early), strict=True) if split == "train"}
     grown = early + late
     assert not trained & {
@@ -102,7 +102,7 @@ def test_a_text_of_the_test_split_was_never_one_of_train(early: list[str], late:
     }
 
 
-def test_a_smaller_test_share_takes_from_no_text_of_train() -> None:
+def test_smaller_test_share_moves_no_training_text_to_test() -> None:
     texts = [f"lumo {i}" for i in range(2000)]
     small = [i for i, split in enumerate(split_of(texts, {"test": 0.1})) if split == "test"]
     large = [i for i, split in enumerate(split_of(texts, {"test": 0.2})) if split == "test"]
@@ -122,11 +122,11 @@ def test_a_smaller_test_share_takes_from_no_text_of_train() -> None:
     ],
     ids=["same", "case", "around", "tabs", "newlines", "wide spaces", "wide letters"],
 )
-def test_a_copy_in_other_case_or_spacing_reads_the_same(copy: str) -> None:
+def test_duplicate_in_other_case_or_spacing_has_the_same_normal_form(copy: str) -> None:
     assert normalized(pa.chunked_array([[copy]])).to_pylist() == ["lumo ta mi"]
 
 
-def test_composed_and_decomposed_letters_read_the_same() -> None:
+def test_composed_and_decomposed_letters_have_the_same_normal_form() -> None:
     assert (
         len(
             set(
@@ -144,14 +144,16 @@ WORDS = st.lists(st.text("abcdefghäéñжю中", min_size=1), min_size=1, max_s
 
 @settings(max_examples=50, deadline=None)
 @given(WORDS, st.sampled_from([" ", "  ", "\t", "\u3000", " \n "]))
-def test_a_copy_in_other_case_or_spacing_has_the_same_split(words: list[str], space: str) -> None:
+def test_duplicate_in_other_case_or_spacing_has_the_same_split(
+    words: list[str], space: str
+) -> None:
     assert split_of([" ".join(words)]) == split_of([space + space.join(words).upper()])
 
 
-def test_tokens_have_the_split_of_their_text() -> None:
+def test_tokens_get_the_split_of_their_text() -> None:
     tokens = pa.chunked_array([pa.array([["Lumo", "ta"]])])
     assert normalized(tokens).to_pylist() == ["lumo ta"]
 
 
-def test_no_rows_have_no_splits() -> None:
+def test_no_rows_give_no_splits() -> None:
     assert split_of([]) == []

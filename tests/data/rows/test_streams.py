@@ -31,24 +31,24 @@ def limited(table: pa.Table, limit: int, size: int = 7) -> list[str]:
     ]
 
 
-def test_a_limit_takes_the_same_rows_whatever_their_order() -> None:
+def test_limit_takes_the_same_rows_in_any_order() -> None:
     assert set(limited(texts(*range(50)), 10)) == set(limited(texts(*reversed(range(50))), 10))
 
 
-def test_a_smaller_limit_takes_some_of_a_larger_one() -> None:
+def test_smaller_limit_takes_a_subset_of_a_larger_one() -> None:
     assert set(limited(texts(*range(50)), 5)) < set(limited(texts(*range(50)), 20))
 
 
 @pytest.mark.parametrize("size", [1, 7, 30, 100])
 @pytest.mark.parametrize("limit", [1, 10, 49, 60, 100])
-def test_a_limit_takes_those_of_the_smallest_hashes_in_their_order(size: int, limit: int) -> None:
-    table = texts(*(n % 41 for n in range(60)))  # some stand twice
+def test_limit_takes_rows_with_the_smallest_hashes_in_order(size: int, limit: int) -> None:
+    table = texts(*(n % 41 for n in range(60)))  # some occur twice
     order = hashes(normalized(table["text"]), CONTENT_KEY)
     expected = table.take(np.sort(np.argsort(order, kind="stable")[:limit]))["text"].to_pylist()
     assert limited(table, limit, size) == expected
 
 
-def test_a_file_comes_in_parts_that_make_the_whole(tmp_path: Path) -> None:
+def test_file_is_read_in_parts_that_make_the_whole(tmp_path: Path) -> None:
     pq.write_table(texts(*range(25)), tmp_path / "rows.parquet", row_group_size=9)
     parts = list(parquet_batches(tmp_path / "rows.parquet", 4))
     assert max(part.num_rows for part in parts) <= 4
@@ -64,7 +64,7 @@ def test_results_come_in_order_though_work_ends_out_of_order() -> None:
     assert list(map_in_threads(work, waits)) == waits
 
 
-def test_no_more_is_taken_than_is_worked_on() -> None:
+def test_number_of_items_in_work_is_limited() -> None:
     taken: list[int] = []
 
     def items() -> Iterator[int]:
@@ -77,12 +77,12 @@ def test_no_more_is_taken_than_is_worked_on() -> None:
     assert len(taken) == 3
 
 
-def test_two_items_are_worked_on_at_once() -> None:
+def test_two_items_are_processed_concurrently() -> None:
     met = threading.Barrier(2, timeout=10)
     assert len(list(map_in_threads(lambda _: met.wait(), range(4)))) == 4
 
 
-def test_an_error_comes_out_where_the_result_would() -> None:
+def test_error_is_raised_in_place_of_its_result() -> None:
     results = map_in_threads(lambda item: 1 // item, [1, 0, 1])
     assert next(results) == 1
     with pytest.raises(ZeroDivisionError):

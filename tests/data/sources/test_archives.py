@@ -1,4 +1,4 @@
-"""Compressed files and archives: each kind, one in another, and each of them damaged."""
+"""Compressed files and archives: each kind, nested, and damaged."""
 
 import bz2
 import gzip
@@ -65,9 +65,7 @@ COMPRESSED = [name for name in PACKED if name != "a.txt"]
 
 @pytest.mark.parametrize("name", PACKED)
 @pytest.mark.parametrize("seed", [None, 1])
-def test_a_file_is_unpacked_as_its_name_says_from_streams_of_all_kinds(
-    name: str, seed: int | None
-) -> None:
+def test_file_is_unpacked_by_its_extension_from_any_stream(name: str, seed: int | None) -> None:
     packed = PACKED[name](CONTENT)
     with unpacked(
         io.BytesIO(packed) if seed is None else ShortReads(packed, seed), name.partition(" ")[0]
@@ -75,7 +73,7 @@ def test_a_file_is_unpacked_as_its_name_says_from_streams_of_all_kinds(
         assert stream.read() == CONTENT
 
 
-def test_a_name_of_the_web_is_what_stands_before_its_query() -> None:
+def test_file_name_of_a_url_excludes_the_query() -> None:
     assert (
         unpacked(io.BytesIO(gzip.compress(b"ta")), "https://host/a.txt.gz?version=1.bz2").read()
         == b"ta"
@@ -86,16 +84,18 @@ def test_a_name_of_the_web_is_what_stands_before_its_query() -> None:
     ("compression", "name"),
     [("gzip", "a.txt.gz"), ("xz", "a.txt.xz"), ("zstd", "a.txt.zst"), ("zip", "a.zip")],
 )
-def test_a_compression_that_is_named_counts_and_not_the_name(compression: str, name: str) -> None:
+def test_named_compression_takes_precedence_over_the_extension(compression: str, name: str) -> None:
     assert unpacked(io.BytesIO(PACKED[name](CONTENT)), "rows.bz2", compression).read() == CONTENT
 
 
-def test_no_compression_leaves_a_file_as_it_is() -> None:
+def test_compression_none_does_not_unpack() -> None:
     assert unpacked(io.BytesIO(b"ta"), "rows.gz", "none").read() == b"ta"
 
 
 @pytest.mark.parametrize("compress", [gzip.compress, bz2.compress, lzma.compress, zstd])
-def test_files_that_were_joined_are_read_to_the_end(compress: Callable[[bytes], bytes]) -> None:
+def test_concatenated_compressed_files_are_read_to_the_end(
+    compress: Callable[[bytes], bytes],
+) -> None:
     suffix = {gzip.compress: "gz", bz2.compress: "bz2", lzma.compress: "xz", zstd: "zst"}[compress]
     assert (
         unpacked(io.BytesIO(compress(b"lumo\n") + compress(b"sela\n")), f"a.{suffix}").read()
@@ -105,7 +105,7 @@ def test_files_that_were_joined_are_read_to_the_end(compress: Callable[[bytes], 
 
 @pytest.mark.parametrize("outer", [zipped, tarred, lambda members: tarred(members, "w:gz")])
 @pytest.mark.parametrize("inner", ["a.txt", "a.txt.xz", "b.zip", "b.tar.gz"])
-def test_a_member_is_opened_however_deep_it_lies(
+def test_member_is_opened_at_any_depth(
     outer: Callable[[Mapping[str, bytes]], bytes], inner: str
 ) -> None:
     content = {"b.zip": zipped, "b.tar.gz": lambda members: tarred(members, "w:gz")}.get(
@@ -121,13 +121,13 @@ def test_a_member_is_opened_however_deep_it_lies(
         assert stream.read() == CONTENT
 
 
-def test_a_tar_with_a_zip_as_it_is_at_its_end_is_still_a_tar() -> None:
+def test_tar_that_ends_with_a_stored_zip_is_read_as_tar() -> None:
     archive = tarred({"a.txt": b"ta", "b.zip": zipped({"c.txt": b"no"}, zipfile.ZIP_STORED)})
     assert open_member(io.BytesIO(archive), "a.txt", "a.tar").read() == b"ta"
 
 
 @pytest.mark.parametrize("make", [zipped, tarred])
-def test_a_member_that_is_not_there_is_answered_with_the_nearest(
+def test_missing_member_raises_with_the_nearest_name(
     make: Callable[[Mapping[str, bytes]], bytes],
 ) -> None:
     with pytest.raises(
@@ -136,7 +136,7 @@ def test_a_member_that_is_not_there_is_answered_with_the_nearest(
         open_member(io.BytesIO(make({"train.csv": b"", "test.csv": b""})), "trian.csv", "rows.zip")
 
 
-def test_of_many_members_only_some_are_named() -> None:
+def test_error_lists_only_some_of_many_members() -> None:
     archive = zipped({f"{number:04}": b"" for number in range(1_000)})
     with pytest.raises(
         RowError, match=r"has no member 'rows': there are: 0000, 0001, .*, 0019 and 980 more$"
@@ -145,7 +145,7 @@ def test_of_many_members_only_some_are_named() -> None:
 
 
 @pytest.mark.parametrize("make", [zipped, tarred])
-def test_an_archive_of_several_files_asks_for_a_name(
+def test_archive_of_several_files_raises_without_a_member_name(
     make: Callable[[Mapping[str, bytes]], bytes],
 ) -> None:
     message = (
@@ -156,14 +156,14 @@ def test_an_archive_of_several_files_asks_for_a_name(
 
 
 @pytest.mark.parametrize("member", ["folder", "b.txt!c.txt"])
-def test_a_member_that_is_no_file_or_no_archive_is_rejected(member: str) -> None:
+def test_member_that_is_no_file_or_archive_raises(member: str) -> None:
     with pytest.raises(
         RowError, match=r"a\.tar has no member 'folder'|a\.tar!b\.txt is neither a zip nor a tar"
     ):
         open_member(io.BytesIO(tarred({"b.txt": b"ta"})), member, "a.tar")
 
 
-def test_an_encrypted_member_is_rejected() -> None:
+def test_encrypted_member_raises() -> None:
     content = bytearray(zipped({"a.txt": b"ta"}))
     content[6] |= 1  # the flag in the member's header
     content[content.index(b"PK\x01\x02") + 8] |= 1  # and in the directory
@@ -198,7 +198,7 @@ UNSEEN |= {
     ("name", "how"),
     [(name, how) for name in COMPRESSED for how in HOW if (name, how) not in UNSEEN],
 )
-def test_damage_is_reported_with_the_file_and_a_remedy(name: str, how: str) -> None:
+def test_damage_raises_with_file_and_remedy(name: str, how: str) -> None:
     stream = ShortReads(damaged(PACKED[name](CONTENT), how), seed=0)
     name = name.partition(" ")[0]
     with (
@@ -216,9 +216,7 @@ def test_damage_is_reported_with_the_file_and_a_remedy(name: str, how: str) -> N
 
 @pytest.mark.parametrize("kind", ["csv", "jsonl", "text", "parquet"])
 @pytest.mark.parametrize("name", ["a.txt.gz", "a.txt.bz2", "a.txt.xz", "a.txt.zst", "a.zip"])
-def test_every_format_passes_on_the_error_about_damage(
-    kind: str, name: str, tmp_path: Path
-) -> None:
+def test_every_format_passes_on_the_damage_error(kind: str, name: str, tmp_path: Path) -> None:
     from data.formats.base import all_formats
     from data.sources.base import Access
 
@@ -233,7 +231,7 @@ def test_every_format_passes_on_the_error_about_damage(
         list(form.read(streams, columns, {**form.options, "kind": kind}))
 
 
-def test_a_disk_that_is_full_is_no_damage() -> None:
+def test_full_disk_is_not_reported_as_damage() -> None:
     class Full(ShortReads):
         def read(self, size: int = -1) -> bytes:
             raise OSError(28, "No space left on device")

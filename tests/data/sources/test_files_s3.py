@@ -69,7 +69,7 @@ def bucket(address: str, access: Access) -> Any:
     system.rm("made/x", recursive=True)
 
 
-def test_a_glob_finds_what_is_there_unpacked(
+def test_glob_finds_files_and_unpacks_them(
     bucket: Any, options: dict[str, Any], access: Access
 ) -> None:
     source = Files(paths={"all": "s3://made/x/*"}, options=options)
@@ -77,7 +77,7 @@ def test_a_glob_finds_what_is_there_unpacked(
     assert list(listed(source, access)) == ["s3://made/x/a.csv", "s3://made/x/b.csv.gz"]
 
 
-def test_only_what_is_new_or_changed_has_another_version(
+def test_only_new_or_changed_files_have_a_new_version(
     bucket: Any, options: dict[str, Any], access: Access
 ) -> None:
     source = Files(paths={"all": "s3://made/x/*"}, options=options)
@@ -91,7 +91,7 @@ def test_only_what_is_new_or_changed_has_another_version(
     ]
 
 
-def test_a_file_has_the_version_that_a_listing_gives_it(
+def test_version_of_a_file_equals_that_of_the_listing(
     bucket: Any, options: dict[str, Any], access: Access
 ) -> None:
     one, glob = (
@@ -102,9 +102,7 @@ def test_a_file_has_the_version_that_a_listing_gives_it(
     assert all(one.values())
 
 
-def test_a_large_file_is_read_part_by_part(
-    bucket: Any, options: dict[str, Any], access: Access
-) -> None:
+def test_large_file_is_read_in_parts(bucket: Any, options: dict[str, Any], access: Access) -> None:
     content = os.urandom(1 << 20) * 12
     bucket.pipe("made/x/large.bin", content)
     assert read(Files(paths={"all": "s3://made/x/large.bin"}, options=options), access) == [
@@ -126,7 +124,7 @@ def test_a_large_file_is_read_part_by_part(
         ),
     ],
 )
-def test_a_missing_file_is_named(
+def test_missing_file_raises_with_its_address(
     path: str, message: str, bucket: Any, options: dict[str, Any], access: Access
 ) -> None:
     with pytest.raises(RowError) as caught:
@@ -134,14 +132,14 @@ def test_a_missing_file_is_named(
     assert str(caught.value) == message
 
 
-def test_no_error_shows_a_secret(options: dict[str, Any], access: Access) -> None:
+def test_no_error_contains_a_secret(options: dict[str, Any], access: Access) -> None:
     changed = options | {"endpoint_url": "http://${env:SECRET}.invalid:1"}
     with pytest.raises((OSError, RowError), match=r"cannot read s3://made/a\.csv: ") as caught:
         Files(paths={"all": "s3://made/a.csv"}, options=changed).pieces(access, [])
     assert SECRET not in "".join(traceback.format_exception(caught.value))
 
 
-def test_a_misspelt_option_is_answered_with_the_nearest(
+def test_unknown_option_raises_with_the_nearest_name(
     options: dict[str, Any], access: Access
 ) -> None:
     with pytest.raises(

@@ -1,4 +1,4 @@
-"""Files: paths, globs, pairs, versions, and what a server of the web may do to a reader."""
+"""Files: paths, globs, pairs, versions, and faults of HTTP servers."""
 
 import gzip
 import os
@@ -58,9 +58,7 @@ def listed(source: Files, access: Access) -> dict[str, str]:
     return {piece.name: piece.version for piece in source.pieces(access, [])}
 
 
-def test_files_come_split_by_split_and_in_the_order_of_their_names(
-    tmp_path: Path, access: Access
-) -> None:
+def test_files_are_read_by_split_in_name_order(tmp_path: Path, access: Access) -> None:
     wrote(tmp_path, b_csv="2", a_csv="1", c_csv="3", t_csv="0")
     source = Files(
         paths={
@@ -77,7 +75,7 @@ def test_files_come_split_by_split_and_in_the_order_of_their_names(
     ]
 
 
-def test_only_what_is_new_or_changed_has_another_version(tmp_path: Path, access: Access) -> None:
+def test_only_new_or_changed_files_have_a_new_version(tmp_path: Path, access: Access) -> None:
     wrote(tmp_path, a_csv="1", b_csv="2")
     source = Files(paths={"all": str(tmp_path / "*.csv")})
     before = listed(source, access)
@@ -92,7 +90,7 @@ def test_only_what_is_new_or_changed_has_another_version(tmp_path: Path, access:
     assert listed(source, access)[str(tmp_path / "b.csv")] != before[str(tmp_path / "b.csv")]
 
 
-def test_a_link_has_the_version_of_the_file_it_leads_to(tmp_path: Path, access: Access) -> None:
+def test_link_has_the_version_of_its_target(tmp_path: Path, access: Access) -> None:
     wrote(tmp_path, real_txt="1")
     (tmp_path / "link.csv").symlink_to("real.txt")
     for path in ("link.csv", "*.csv"):
@@ -102,7 +100,7 @@ def test_a_link_has_the_version_of_the_file_it_leads_to(tmp_path: Path, access: 
         assert listed(source, access) != before
 
 
-def test_pieces_are_kept_where_there_are_several_or_may_be(tmp_path: Path, access: Access) -> None:
+def test_partitions_are_stored_when_several_are_possible(tmp_path: Path, access: Access) -> None:
     wrote(tmp_path, a_csv="1")
     one, glob = (Files(paths={"all": str(tmp_path / path)}) for path in ("a.csv", "*.csv"))
     two = Files(paths={"train": str(tmp_path / "a.csv"), "test": str(tmp_path / "a.csv")})
@@ -115,7 +113,7 @@ def test_pieces_are_kept_where_there_are_several_or_may_be(tmp_path: Path, acces
     ]
 
 
-def test_hidden_files_and_folders_stand_for_no_wildcard_but_one_with_a_dot(
+def test_hidden_files_match_only_wildcards_that_start_with_a_dot(
     tmp_path: Path, access: Access
 ) -> None:
     for name in ("a.csv", ".b.csv", "x/c.csv", ".x/d.csv"):
@@ -128,7 +126,7 @@ def test_hidden_files_and_folders_stand_for_no_wildcard_but_one_with_a_dot(
 @pytest.mark.parametrize(
     "name", ["what[1]?.csv", "wow!.csv", "a*b.csv", "łódź.csv", "a b.csv", "50%.csv", "a#b.csv"]
 )
-def test_a_name_with_signs_in_it_is_the_file_if_there_is_one(
+def test_name_with_wildcard_characters_matches_an_existing_file_literally(
     name: str, tmp_path: Path, access: Access
 ) -> None:
     (tmp_path / name).write_text("1")
@@ -138,14 +136,16 @@ def test_a_name_with_signs_in_it_is_the_file_if_there_is_one(
     ]
 
 
-def test_files_of_one_name_in_two_folders_are_two_pieces(tmp_path: Path, access: Access) -> None:
+def test_files_of_equal_name_in_two_folders_are_two_partitions(
+    tmp_path: Path, access: Access
+) -> None:
     for folder in ("x", "y"):
         (tmp_path / folder).mkdir()
         (tmp_path / folder / "a.csv").write_text(folder)
     assert len(listed(Files(paths={"all": str(tmp_path / "**/*.csv")}), access)) == 2
 
 
-def test_members_of_an_archive_are_files(tmp_path: Path, access: Access) -> None:
+def test_members_of_an_archive_are_read_as_files(tmp_path: Path, access: Access) -> None:
     (tmp_path / "a.zip").write_bytes(
         zipped({"x/train.csv": b"1", "x/test.csv.gz": gzip.compress(b"2")})
     )
@@ -171,7 +171,7 @@ def test_members_of_an_archive_are_files(tmp_path: Path, access: Access) -> None
         ("none.zip!a.csv", "there is no file {}/none.zip!a.csv"),
     ],
 )
-def test_a_missing_file_is_named_as_the_entry_writes_it(
+def test_missing_file_raises_with_its_path_as_in_the_entry(
     path: str, message: str, tmp_path: Path, access: Access
 ) -> None:
     (tmp_path / "folder").mkdir()
@@ -180,7 +180,7 @@ def test_a_missing_file_is_named_as_the_entry_writes_it(
     assert str(caught.value) == message.format(tmp_path)
 
 
-def test_a_file_without_permission_is_named(tmp_path: Path, access: Access) -> None:
+def test_file_without_permission_raises_with_its_path(tmp_path: Path, access: Access) -> None:
     (tmp_path / "a.csv").write_text("1")
     source = Files(paths={"all": str(tmp_path / "a.csv")})
     piece = source.pieces(access, [])[0]
@@ -193,7 +193,7 @@ def test_a_file_without_permission_is_named(tmp_path: Path, access: Access) -> N
         pass
 
 
-def test_a_file_that_changes_while_it_is_read_is_refused(tmp_path: Path, access: Access) -> None:
+def test_file_that_changes_while_it_is_read_raises(tmp_path: Path, access: Access) -> None:
     wrote(tmp_path, a_csv="1")
     source = Files(paths={"all": str(tmp_path / "a.csv")})
     with (
@@ -210,7 +210,7 @@ def pairs(tmp_path: Path, source: str = "*.en", target: str = "*.fr") -> Files:
     )
 
 
-def test_globs_pair_files_by_what_their_wildcards_stand_for(tmp_path: Path, access: Access) -> None:
+def test_globs_pair_files_by_the_text_of_their_wildcards(tmp_path: Path, access: Access) -> None:
     wrote(tmp_path, a_en="1", b_en="2", a_fr="I", b_fr="II")
     assert read(pairs(tmp_path), access) == [(b"1", b"I"), (b"2", b"II")]
     assert list(listed(pairs(tmp_path), access)) == [
@@ -218,7 +218,7 @@ def test_globs_pair_files_by_what_their_wildcards_stand_for(tmp_path: Path, acce
     ]
 
 
-def test_a_new_pair_is_all_that_is_new(tmp_path: Path, access: Access) -> None:
+def test_new_pair_is_the_only_new_partition(tmp_path: Path, access: Access) -> None:
     wrote(tmp_path, b_en="2", b_fr="II")
     before = listed(pairs(tmp_path), access)
     wrote(tmp_path, a_en="1", a_fr="I")
@@ -230,7 +230,7 @@ def test_a_new_pair_is_all_that_is_new(tmp_path: Path, access: Access) -> None:
     } == set(before)
 
 
-def test_a_file_without_a_partner_is_named_though_there_are_as_many(
+def test_unpaired_file_raises_with_its_name_despite_equal_numbers(
     tmp_path: Path, access: Access
 ) -> None:
     wrote(tmp_path, a_en="1", b_en="2", b_fr="II", c_fr="III")
@@ -243,7 +243,7 @@ def test_a_file_without_a_partner_is_named_though_there_are_as_many(
         pairs(tmp_path).pieces(access, [])
 
 
-def test_lists_pair_files_by_their_order_and_must_be_as_long(
+def test_lists_pair_files_by_order_and_raise_for_different_lengths(
     tmp_path: Path, access: Access
 ) -> None:
     wrote(tmp_path, a_en="1", b_en="2", x_fr="I")
@@ -365,7 +365,7 @@ INFOS: dict[str, tuple[Mapping[str, Any], str]] = {
 
 
 @pytest.mark.parametrize("kind", INFOS)
-def test_a_version_is_made_of_what_each_file_system_tells(kind: str) -> None:
+def test_version_uses_the_metadata_of_each_file_system(kind: str) -> None:
     info, version = INFOS[kind]
     assert version_of(info) == version
 
@@ -392,7 +392,7 @@ def test_files_in_memory_are_found_by_a_glob_with_distinct_versions(access: Acce
         ("htp://h/a.csv", "htp://h/a.csv: there are no htp addresses: did you mean http?"),
     ],
 )
-def test_an_address_of_no_kind_is_answered_with_the_nearest(
+def test_unknown_protocol_raises_with_the_nearest_name(
     path: str, message: str, access: Access
 ) -> None:
     with pytest.raises(RowError) as caught:
@@ -403,7 +403,7 @@ def test_an_address_of_no_kind_is_answered_with_the_nearest(
 @pytest.mark.parametrize(
     ("kind", "extra"), [("s3", "s3"), ("gs", "gs"), ("abfs", "az"), ("https", "http")]
 )
-def test_without_its_library_an_address_says_what_to_install(
+def test_missing_library_of_a_protocol_raises_with_what_to_install(
     kind: str, extra: str, access: Access, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def missing(_: str) -> type:
@@ -416,7 +416,7 @@ def test_without_its_library_an_address_says_what_to_install(
         Files(paths={"all": f"{kind}://b/a.csv"}).pieces(access, [])
 
 
-def test_an_option_that_the_file_system_does_not_have_is_answered_with_the_nearest(
+def test_unknown_file_system_option_raises_with_the_nearest_name(
     access: Access,
 ) -> None:
     with pytest.raises(
@@ -448,14 +448,14 @@ def test_an_option_that_the_file_system_does_not_have_is_answered_with_the_neare
         ),
     ],
 )
-def test_a_fault_of_the_entry_is_reported(change: dict[str, Any], message: str) -> None:
+def test_invalid_files_entry_raises(change: dict[str, Any], message: str) -> None:
     with pytest.raises(RowError) as caught:
         Files(**{"paths": {"all": "a.csv"}, **change})
     assert str(caught.value) == message
 
 
 class Served(BaseHTTPRequestHandler):
-    """A server of files, with whatever else a server may do."""
+    """A server of files that can also fail in several ways."""
 
     files: dict[str, bytes]
     headers_of: Callable[[bytes], dict[str, str]] = staticmethod(
@@ -523,9 +523,7 @@ def web(served: type[Served], path: str, user: str = "", **options: Any) -> File
     return Files(paths={"all": f"http://{user}{served.address}/{path}"}, options=options)
 
 
-def test_a_file_of_the_web_is_read_and_its_etag_is_its_version(
-    served: type[Served], access: Access
-) -> None:
+def test_http_file_is_read_with_its_etag_as_version(served: type[Served], access: Access) -> None:
     source = web(served, "a.csv?day=1")
     assert read(source, access) == [(b"1",)]
     before = listed(source, access)
@@ -535,7 +533,7 @@ def test_a_file_of_the_web_is_read_and_its_etag_is_its_version(
     assert listed(source, access) != before
 
 
-def test_a_large_file_comes_whole_in_one_answer_from_a_server_that_gives_no_parts(
+def test_large_file_is_read_in_one_response_when_the_server_has_no_ranges(
     served: type[Served], access: Access
 ) -> None:
     served.files["/a.csv"] = os.urandom(1 << 20) * 12
@@ -551,7 +549,7 @@ def test_a_large_file_comes_whole_in_one_answer_from_a_server_that_gives_no_part
         ({}, False),
     ],
 )
-def test_without_etag_and_time_nothing_tells_whether_a_file_is_the_same(
+def test_version_is_always_new_without_etag_and_time(
     headers: dict[str, str], is_known: bool, served: type[Served], access: Access
 ) -> None:
     served.headers_of = staticmethod(lambda content: headers)
@@ -559,7 +557,7 @@ def test_without_etag_and_time_nothing_tells_whether_a_file_is_the_same(
     assert read(web(served, "a.csv"), access) == [(b"1",)]
 
 
-def test_a_glob_is_read_from_the_links_of_a_page(served: type[Served], access: Access) -> None:
+def test_http_glob_matches_the_links_of_a_page(served: type[Served], access: Access) -> None:
     source = web(served, "*.csv", "${env:USER}:${env:PW}@")
     assert read(source, access) == [(b"1",), (b"2",)]
     assert list(listed(source, access)) == [
@@ -570,9 +568,7 @@ def test_a_glob_is_read_from_the_links_of_a_page(served: type[Served], access: A
         web(served, "*.csv?x=1").pieces(access, [])
 
 
-def test_archives_and_packed_files_of_the_web_are_read(
-    served: type[Served], access: Access
-) -> None:
+def test_archives_and_packed_files_are_read_over_http(served: type[Served], access: Access) -> None:
     served.files |= {"/a.zip": zipped({"x.csv": b"3", "y.csv": b"4"}), "/a.gz": gzip.compress(b"5")}
     assert read(web(served, "a.zip!y.csv"), access) == [(b"4",)]
     assert read(web(served, "a.gz?x=1"), access) == [(b"5",)]
@@ -582,7 +578,7 @@ def test_archives_and_packed_files_of_the_web_are_read(
     ("path", "written"),
     [("a.csv?t=${env:TOKEN}", "t=tok%2Ben%2F%3D"), ("a.csv?${env:SIGNED}", "sig=a%2Fb&se=1")],
 )
-def test_secrets_are_written_so_that_no_sign_ends_their_part(
+def test_secrets_are_url_encoded_in_their_part(
     path: str, written: str, served: type[Served], access: Access
 ) -> None:
     assert read(web(served, path, "${env:USER}:${env:PW}@"), access) == [(b"1",)]
@@ -598,7 +594,7 @@ def test_secrets_are_written_so_that_no_sign_ends_their_part(
     assert all("+" not in requested for _, requested, _ in served.requested)
 
 
-def test_an_address_that_is_all_secret_is_unpacked_as_it_says(
+def test_secret_address_is_unpacked_by_its_extension(
     served: type[Served], access: Access, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     served.files["/a.csv.gz"] = gzip.compress(b"5")
@@ -608,16 +604,14 @@ def test_an_address_that_is_all_secret_is_unpacked_as_it_says(
     assert list(listed(source, access)) == ["${env:WHOLE}"]
 
 
-def test_headers_may_hold_secrets(served: type[Served], access: Access) -> None:
+def test_headers_may_contain_secrets(served: type[Served], access: Access) -> None:
     assert read(web(served, "a.csv", headers={"Authorization": "Bearer ${env:TOKEN}"}), access) == [
         (b"1",)
     ]
     assert {sent for _, _, sent in served.requested} == {"Bearer tok+en/="}
 
 
-def test_a_request_to_a_server_that_fails_once_is_retried(
-    served: type[Served], access: Access
-) -> None:
+def test_request_is_retried_after_one_failure(served: type[Served], access: Access) -> None:
     served.failures = 3  # HEAD, then GET, for one question
     assert read(web(served, "a.csv"), access) == [(b"1",)]
 
@@ -630,7 +624,7 @@ REFUSED |= dict.fromkeys((400, 500, 503), (UnreachableError, "^cannot read .*Loo
 
 
 @pytest.mark.parametrize("status", REFUSED)
-def test_each_refusal_of_a_server_has_its_error_without_secrets(
+def test_each_http_error_status_raises_its_error_without_secrets(
     status: int, served: type[Served], access: Access
 ) -> None:
     served.status = status
@@ -642,18 +636,14 @@ def test_each_refusal_of_a_server_has_its_error_without_secrets(
     assert not [part for part in ("tok+", "tok%2B", "p@ss", "p%40ss") if part in printed]
 
 
-def test_a_server_that_is_not_there_may_be_there_next_time(
-    access: Access, served: type[Served]
-) -> None:
+def test_unreachable_server_raises_a_retryable_error(access: Access, served: type[Served]) -> None:
     with pytest.raises(
         UnreachableError, match=r"cannot read http://127\.0\.0\.1:1/a\.csv: .*Look at the address"
     ):
         Files(paths={"all": "http://127.0.0.1:1/a.csv"}).pieces(access, [])
 
 
-def test_an_answer_that_is_cut_short_is_never_taken_for_all(
-    served: type[Served], access: Access
-) -> None:
+def test_truncated_response_raises(served: type[Served], access: Access) -> None:
     served.files["/a.csv"] = b"1" * 100_000
     served.cut = 10
     source = web(served, "a.csv")
@@ -665,7 +655,7 @@ def test_an_answer_that_is_cut_short_is_never_taken_for_all(
         streams[0].read()
 
 
-def test_a_piece_shows_no_place(served: type[Served], access: Access) -> None:
+def test_partition_does_not_contain_its_address(served: type[Served], access: Access) -> None:
     piece = web(served, "a.csv?t=${env:TOKEN}").pieces(access, [])[0]
     assert "tok" not in repr(piece)
     assert piece == Partition(split=piece.split, name=piece.name, version=piece.version)

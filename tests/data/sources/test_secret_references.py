@@ -1,4 +1,4 @@
-"""What is a secret in an address or an option, and that it must be named there."""
+"""Secrets in addresses and options must be references."""
 
 import pytest
 
@@ -43,12 +43,12 @@ WRITTEN = [
 
 
 @pytest.mark.parametrize("address", FINE)
-def test_an_address_without_a_written_secret_passes(address: str) -> None:
+def test_address_without_a_literal_secret_is_accepted(address: str) -> None:
     check_address(address)
 
 
 @pytest.mark.parametrize("address", WRITTEN)
-def test_a_secret_in_an_address_is_refused_and_not_repeated(address: str) -> None:
+def test_literal_secret_in_an_address_raises_without_repeating_it(address: str) -> None:
     with pytest.raises(
         RowError,
         match=r"a password, token or key stands in the address; name it instead: \$\{env:NAME\}",
@@ -61,7 +61,7 @@ def test_a_secret_in_an_address_is_refused_and_not_repeated(address: str) -> Non
 @pytest.mark.parametrize(
     "text", ["${NAME}", "${ENV:NAME}", "${env:}", "${env:A B}", "a${vault:x}b", "${env:NAME", "${}"]
 )
-def test_what_looks_like_a_reference_and_is_none_is_refused(text: str) -> None:
+def test_invalid_secret_reference_raises(text: str) -> None:
     with pytest.raises(
         RowError,
         match=r"names no secret: expected \$\{env:NAME\} for a variable of the environment, "
@@ -89,7 +89,7 @@ def test_what_looks_like_a_reference_and_is_none_is_refused(text: str) -> None:
         {"config_kwargs": {"max_pool_connections": 5}},
     ],
 )
-def test_options_with_named_secrets_pass(options: dict[str, object]) -> None:
+def test_options_with_secret_references_are_accepted(options: dict[str, object]) -> None:
     check_options(options)
 
 
@@ -114,7 +114,7 @@ def test_options_with_named_secrets_pass(options: dict[str, object]) -> None:
         ({"cookies": {"session": "abc"}}, "options, cookies, session"),
     ],
 )
-def test_a_secret_in_options_is_refused_with_its_key_and_not_repeated(
+def test_literal_secret_in_options_raises_with_its_key_without_repeating_it(
     options: dict[str, object], where: str
 ) -> None:
     with pytest.raises(RowError, match=rf"{where}: .* name it instead: ") as caught:
@@ -123,7 +123,7 @@ def test_a_secret_in_options_is_refused_with_its_key_and_not_repeated(
     assert "4711" not in str(caught.value)
 
 
-def test_the_secrets_of_an_address_and_of_a_similar_text_are_found() -> None:
+def test_secrets_in_addresses_and_similar_texts_are_found() -> None:
     assert [*written_secrets("https://u:p@h/?sig=s&day=1")] == ["p", "s"]
     assert [*written_secrets("AccountName=a;AccountKey=k==")] == ["k=="]
     assert [*written_secrets("sv=1&sig=s")] == ["s"]

@@ -61,7 +61,7 @@ def test_every_source_has_an_entry_in_this_test() -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_source_is_a_frozen_dataclass_of_the_keys_of_its_entry(kind: str, tmp_path: Path) -> None:
+def test_source_is_a_frozen_dataclass_of_its_entry_keys(kind: str, tmp_path: Path) -> None:
     source = make_source(kind, tmp_path)
     assert type(source) is KINDS[kind]
     assert is_dataclass(source)
@@ -71,16 +71,14 @@ def test_a_source_is_a_frozen_dataclass_of_the_keys_of_its_entry(kind: str, tmp_
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_source_gives_either_bytes_or_tables(kind: str, tmp_path: Path) -> None:
+def test_source_gives_either_bytes_or_tables(kind: str, tmp_path: Path) -> None:
     source = make_source(kind, tmp_path)
     assert isinstance(source, ByteSource) == source.has_format
     assert isinstance(source, TableSource) == (not source.has_format)
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_the_methods_of_a_source_take_the_arguments_of_its_protocol(
-    kind: str, tmp_path: Path
-) -> None:
+def test_source_methods_match_the_protocol(kind: str, tmp_path: Path) -> None:
     source = make_source(kind, tmp_path)
     protocols = [p for p in (ByteSource, TableSource, GrowingSource) if isinstance(source, p)]
     for protocol in protocols:
@@ -89,7 +87,7 @@ def test_the_methods_of_a_source_take_the_arguments_of_its_protocol(
             assert list(found.parameters.values()) == list(expected.parameters.values()), name
 
 
-def test_a_table_with_a_watermark_is_a_growing_source(tmp_path: Path) -> None:
+def test_table_with_a_watermark_is_a_growing_source(tmp_path: Path) -> None:
     growing = {kind for kind in KINDS if isinstance(make_source(kind, tmp_path), GrowingSource)}
     assert growing == {"sql"}
 
@@ -104,7 +102,7 @@ def test_partitions_have_distinct_names_and_a_known_split(tmp_path: Path) -> Non
         assert len({piece.name for piece in pieces}) == len(pieces)
 
 
-def test_each_source_of_the_catalog_satisfies_the_protocol() -> None:
+def test_every_source_of_the_catalog_satisfies_the_protocol() -> None:
     assert all(
         isinstance(dataset.source, ByteSource | TableSource) for dataset in read_catalog().values()
     )

@@ -1,4 +1,4 @@
-"""The same tests on SQLite and on a real PostgreSQL, and some that only one of them can fail."""
+"""The same tests on SQLite and a real PostgreSQL, and some for only one of them."""
 
 import json
 import re
@@ -27,7 +27,7 @@ GROWING = {"table": "reviews", "watermark": "stamp", "key": "id"}
 
 @dataclass(frozen=True)
 class Database:
-    """One database of a test's own."""
+    """One database for each test."""
 
     kind: str
     url: str
@@ -74,7 +74,7 @@ def server(pytestconfig: pytest.Config) -> Iterator[Server]:
 
 
 def secret_access(folder: Path, **secrets: str) -> Access:
-    """What the tasks do: values come in where they are named, and go out of messages."""
+    """Secrets as the tasks handle them: filled in for use, hidden in messages."""
 
     def reveal(text: str) -> str:
         return re.sub(r"\$\{env:(\w+)\}", lambda found: secrets[found[1]], text)
@@ -125,12 +125,12 @@ def shop(db: Database) -> Database:
     return db
 
 
-def test_the_source_is_found_by_its_kind_and_needs_no_format() -> None:
+def test_source_is_found_by_its_kind_and_needs_no_format() -> None:
     assert SOURCE is Sql
     assert not Sql.has_format
 
 
-def test_a_whole_table_is_read(shop: Database) -> None:
+def test_table_is_read_completely(shop: Database) -> None:
     source = shop.source(table="reviews", key="id")
     pieces = shop.pieces(source)
     assert pieces == [Partition(split="all", name="table reviews", version="")]
@@ -141,7 +141,7 @@ def test_a_whole_table_is_read(shop: Database) -> None:
     ]
 
 
-def test_a_query_is_read_as_it_stands(shop: Database) -> None:
+def test_query_is_read_as_written(shop: Database) -> None:
     query = (
         "SELECT text || ' :x %s 10%' AS \"the text\", label FROM reviews WHERE label = 'neg' "
         "AND text LIKE 'g%'; -- the end"
@@ -169,11 +169,11 @@ def test_a_query_is_read_as_it_stands(shop: Database) -> None:
         r"\:",
     ],
 )
-def test_no_colon_of_a_query_is_a_parameter(text: str) -> None:
+def test_colon_in_a_query_is_no_parameter(text: str) -> None:
     assert str(_verbatim(text).compile()) == text + "\n"
 
 
-def test_a_table_in_a_schema_is_read(shop: Database) -> None:
+def test_table_in_a_schema_is_read(shop: Database) -> None:
     if shop.kind == "postgres":
         shop.execute("CREATE SCHEMA main")
         shop.execute("ALTER TABLE reviews SET SCHEMA main")
@@ -195,7 +195,7 @@ def test_names_that_need_quotes_are_read(db: Database) -> None:
     assert [key for batch in source.keys(db.access) for key in batch.to_pylist()] == ["c"]
 
 
-def test_a_watermark_that_is_sql_is_a_value(db: Database) -> None:
+def test_watermark_containing_sql_is_treated_as_a_value(db: Database) -> None:
     db.execute("CREATE TABLE reviews (id INTEGER, stamp TEXT)")
     db.insert((1, "'; DROP TABLE reviews; --"))
     source = db.source(**GROWING)
@@ -204,7 +204,7 @@ def test_a_watermark_that_is_sql_is_a_value(db: Database) -> None:
     assert db.read(source, pieces, {"key": "id"}) == [(1,)]
 
 
-def test_thousands_of_rows_come_in_batches_in_the_order_of_the_key(db: Database) -> None:
+def test_many_rows_are_read_in_batches_in_key_order(db: Database) -> None:
     db.execute("CREATE TABLE reviews (id INTEGER, text TEXT)")
     num = 2 * BATCH_ROWS + 5
     db.insert(*[(i, f"text {i}") for i in reversed(range(num))])
@@ -217,7 +217,7 @@ def test_thousands_of_rows_come_in_batches_in_the_order_of_the_key(db: Database)
     )
 
 
-def test_without_a_key_the_order_is_that_of_the_columns(shop: Database) -> None:
+def test_rows_without_a_key_are_ordered_by_their_columns(shop: Database) -> None:
     source = shop.source(query="SELECT label, text FROM reviews ORDER BY stamp")
     assert [row[0] for row in shop.read(source, shop.pieces(source), {"text": "text"})] == [
         "grak mi",
@@ -226,14 +226,14 @@ def test_without_a_key_the_order_is_that_of_the_columns(shop: Database) -> None:
     ]
 
 
-def test_a_reader_that_stops_early_leaves_no_connection(shop: Database) -> None:
+def test_early_stop_of_reading_leaves_no_connection(shop: Database) -> None:
     source = shop.source(table="reviews")
     tables = source.tables(shop.pieces(source)[0], {"text": "text"}, shop.access)
     assert next(iter(tables)).num_rows == 3
     tables.close()  # type: ignore[attr-defined]  # the fixture drops the database, which fails if a connection is open
 
 
-def test_postgres_keeps_the_rows_until_they_are_read(on_postgres: Database) -> None:
+def test_postgres_keeps_rows_on_the_server_until_they_are_read(on_postgres: Database) -> None:
     on_postgres.execute(
         "CREATE TABLE reviews AS SELECT i AS id, repeat('x', 50) AS text FROM generate_series(1, "
         "50000) i"
@@ -252,7 +252,7 @@ def test_postgres_keeps_the_rows_until_they_are_read(on_postgres: Database) -> N
     assert sum(table.num_rows for table in tables) == 40000
 
 
-def test_one_reading_sees_one_state(shop: Database) -> None:
+def test_one_reading_sees_one_consistent_state(shop: Database) -> None:
     shop.insert(*[(i, "ta", "pos", 30) for i in range(10, 10 + 2 * BATCH_ROWS)])
     source = shop.source(table="reviews", key="id")
     tables = source.tables(shop.pieces(source)[0], {"key": "id"}, shop.access)
@@ -261,14 +261,14 @@ def test_one_reading_sees_one_state(shop: Database) -> None:
     assert num + sum(table.num_rows for table in tables) == 2 * BATCH_ROWS + 3
 
 
-def test_nothing_is_written_by_a_query(on_postgres: Database) -> None:
+def test_query_cannot_write(on_postgres: Database) -> None:
     on_postgres.execute("CREATE SEQUENCE numbers")
     source = on_postgres.source(query="SELECT nextval('numbers') AS text")
     with pytest.raises(RowError, match="read-only transaction"):
         list(source.tables(on_postgres.pieces(source)[0], {"text": "text"}, on_postgres.access))
 
 
-def test_nothing_new_lists_exactly_what_is_known(shop: Database) -> None:
+def test_unchanged_table_lists_exactly_the_known_partitions(shop: Database) -> None:
     source = shop.source(**GROWING)
     pieces = shop.pieces(source)
     assert [(piece.name, piece.is_kept) for piece in pieces] == [
@@ -278,7 +278,7 @@ def test_nothing_new_lists_exactly_what_is_known(shop: Database) -> None:
     assert shop.pieces(source) == pieces
 
 
-def test_new_rows_make_a_stretch_from_the_last_watermark_on(shop: Database) -> None:
+def test_new_rows_make_a_partition_from_the_last_watermark(shop: Database) -> None:
     source = shop.source(**GROWING)
     first = shop.pieces(source)
     shop.insert((4, "sela so", "pos", 30))
@@ -295,7 +295,7 @@ def test_new_rows_make_a_stretch_from_the_last_watermark_on(shop: Database) -> N
     assert shop.pieces(source, *second) == second
 
 
-def test_a_row_with_the_same_watermark_is_not_missed(shop: Database) -> None:
+def test_row_with_the_same_watermark_is_not_missed(shop: Database) -> None:
     source = shop.source(**GROWING)
     first = shop.pieces(source)
     shop.insert((4, "sela so", "pos", 20))
@@ -309,7 +309,7 @@ def test_a_row_with_the_same_watermark_is_not_missed(shop: Database) -> None:
     assert len(shop.read(source, third)) == 5
 
 
-def test_a_changed_row_comes_again_and_its_last_form_counts(shop: Database) -> None:
+def test_changed_row_is_read_again_and_its_last_state_is_used(shop: Database) -> None:
     source = shop.source(**GROWING)
     first = shop.pieces(source)
     shop.execute("UPDATE reviews SET text = 'nuri', stamp = 40 WHERE id = 1")
@@ -318,7 +318,7 @@ def test_a_changed_row_comes_again_and_its_last_form_counts(shop: Database) -> N
     assert len(shop.read(source, second)) == 3
 
 
-def test_rows_that_come_after_the_listing_belong_to_the_next_stretch(shop: Database) -> None:
+def test_rows_written_after_the_listing_belong_to_the_next_partition(shop: Database) -> None:
     source = shop.source(**GROWING)
     first = shop.pieces(source)
     shop.insert((4, "sela so", "pos", 30))
@@ -326,7 +326,7 @@ def test_rows_that_come_after_the_listing_belong_to_the_next_stretch(shop: Datab
     assert [row[2] for row in shop.read(source, shop.pieces(source, *first))] == [1, 2, 3, 4]
 
 
-def test_pieces_of_another_table_are_not_listed_again(shop: Database) -> None:
+def test_partitions_of_another_table_are_not_listed(shop: Database) -> None:
     pieces = shop.pieces(shop.source(**GROWING))
     other = shop.source(query="SELECT * FROM reviews WHERE id > 1", watermark="stamp", key="id")
     assert [piece.name for piece in shop.pieces(other, *pieces)] == ["query, stamp up to 20"]
@@ -339,7 +339,7 @@ def test_pieces_of_another_table_are_not_listed_again(shop: Database) -> None:
     )
 
 
-def test_a_piece_can_be_read_from_its_mark_alone(shop: Database) -> None:
+def test_partition_can_be_read_from_its_mark_alone(shop: Database) -> None:
     source = shop.source(**GROWING)
     [piece] = shop.pieces(source)
     kept = replace(piece, location=None)
@@ -347,14 +347,14 @@ def test_a_piece_can_be_read_from_its_mark_alone(shop: Database) -> None:
     assert shop.read(source, [kept]) == shop.read(source, [piece])
 
 
-def test_an_empty_table_has_no_stretch_yet(db: Database) -> None:
+def test_empty_table_has_no_partition(db: Database) -> None:
     db.execute("CREATE TABLE reviews (id INTEGER, text TEXT, label TEXT, stamp INTEGER)")
     source = db.source(**GROWING)
     assert db.pieces(source) == []
     assert list(source.tables(db.pieces(db.source(table="reviews"))[0], COLUMNS, db.access)) == []
 
 
-def test_a_deletion_changes_state_and_keys_but_not_the_pieces(shop: Database) -> None:
+def test_deletion_changes_state_and_keys_but_not_the_partitions(shop: Database) -> None:
     source = shop.source(**GROWING)
     pieces = shop.pieces(source)
     state = source.state(shop.access)
@@ -391,11 +391,11 @@ def test_state_does_not_depend_on_the_order_of_rows(shop: Database) -> None:
     assert source.state(shop.access) == state
 
 
-def test_without_a_watermark_the_state_is_empty(shop: Database) -> None:
+def test_state_is_empty_without_a_watermark(shop: Database) -> None:
     assert shop.source(table="reviews", key="id").state(shop.access) == ""
 
 
-def test_a_table_without_a_key_has_no_keys_to_read(shop: Database) -> None:
+def test_table_without_a_key_has_no_keys(shop: Database) -> None:
     with pytest.raises(RowError, match=r"table reviews has no key: name .* source\.key"):
         list(shop.source(table="reviews").keys(shop.access))
 
@@ -413,7 +413,7 @@ def pairs(source: Sql, pieces: list[Partition], access: Access) -> set[tuple[str
 
 
 @pytest.mark.parametrize("late", ["row", "change"])
-def test_what_was_committed_late_is_found_by_its_stamp(shop: Database, late: str) -> None:
+def test_late_commit_is_found_by_its_watermark(shop: Database, late: str) -> None:
     source = shop.source(**GROWING)
     pieces = shop.pieces(source)
     read = pairs(source, pieces, shop.access)
@@ -436,7 +436,7 @@ def test_what_was_committed_late_is_found_by_its_stamp(shop: Database, late: str
     assert due - read == ({("4", "15")} if late == "row" else {("1", "15")})
 
 
-def test_types_are_those_of_the_database_or_text(on_postgres: Database) -> None:
+def test_column_types_are_those_of_the_database_or_text(on_postgres: Database) -> None:
     values = {
         "int": ("7::bigint", pa.int64(), 7),
         "float": ("0.5::float8", pa.float64(), 0.5),
@@ -470,7 +470,7 @@ def test_types_are_those_of_the_database_or_text(on_postgres: Database) -> None:
     assert table.to_pylist()[0] == {name: value for name, (_, _, value) in values.items()}
 
 
-def test_a_column_of_several_types_becomes_text(on_sqlite: Database) -> None:
+def test_column_of_several_types_becomes_text(on_sqlite: Database) -> None:
     source = on_sqlite.source(
         query="SELECT 1 AS x, 1 AS id UNION ALL SELECT 'a', 2 UNION ALL SELECT NULL, 3", key="id"
     )
@@ -484,7 +484,7 @@ def test_a_column_of_several_types_becomes_text(on_sqlite: Database) -> None:
         (
             "timestamptz",
             ["2024-10-27 00:30+00", "2024-10-27 01:30:00.123456+00", "2024-10-27 02:30+00"],
-        ),  # an hour stands twice in Warsaw
+        ),  # an hour occurs twice in Warsaw
         ("timestamp", ["2024-01-01", "2024-01-01 00:00:00.000001", "2025-01-01"]),
         ("date", ["2024-01-01", "2024-01-02", "2024-01-03"]),
         ("numeric", ["1.5", "1.50000000000000000001", "1e30"]),
@@ -493,7 +493,7 @@ def test_a_column_of_several_types_becomes_text(on_sqlite: Database) -> None:
         ("text", ["a", "b", "ł"]),
     ],
 )
-def test_a_watermark_of_any_type_grows(
+def test_watermark_of_any_comparable_type_works(
     on_postgres: Database, type_: str, values: list[str]
 ) -> None:
     on_postgres.execute(
@@ -517,7 +517,7 @@ def test_a_watermark_of_any_type_grows(
     assert due == pairs(source, pieces, on_postgres.access)
 
 
-def test_a_watermark_that_is_not_compared_exactly_is_refused(on_postgres: Database) -> None:
+def test_watermark_of_an_inexact_type_raises(on_postgres: Database) -> None:
     on_postgres.execute("CREATE TABLE reviews AS SELECT 1 AS id, 0.1::real AS stamp")
     with pytest.raises(RowError, match=r"watermark stamp: no row equals its largest value 0\.1"):
         on_postgres.pieces(on_postgres.source(**GROWING))
@@ -552,7 +552,9 @@ def test_time_zone_aware_times_keep_their_microseconds(on_postgres: Database) ->
         ),
     ],
 )
-def test_rows_that_nothing_can_name_are_refused(db: Database, change: str, message: str) -> None:
+def test_rows_without_a_usable_key_or_watermark_raise(
+    db: Database, change: str, message: str
+) -> None:
     db.execute("CREATE TABLE reviews (id INTEGER, text TEXT, label TEXT, stamp INTEGER)")
     db.insert((1, "lumo ta", "pos", 10), (2, "grak mi", "neg", 20), (3, "vek", "neg", 20))
     db.execute(change)
@@ -560,7 +562,7 @@ def test_rows_that_nothing_can_name_are_refused(db: Database, change: str, messa
         db.pieces(db.source(**GROWING))
 
 
-def test_a_key_of_bytes_is_refused(db: Database) -> None:
+def test_key_of_bytes_raises(db: Database) -> None:
     column = "BLOB" if db.kind == "sqlite" else "BYTEA"
     db.execute(f"CREATE TABLE reviews (id {column}, stamp INTEGER)")
     db.insert((b"\xff", 1))
@@ -568,7 +570,7 @@ def test_a_key_of_bytes_is_refused(db: Database) -> None:
         db.pieces(db.source(**GROWING))
 
 
-def test_a_missing_column_is_named_with_the_nearest(shop: Database) -> None:
+def test_missing_column_raises_with_the_nearest_name(shop: Database) -> None:
     source = shop.source(table="reviews")
     with pytest.raises(RowError, match=r"table reviews has no column 'labl': did you mean label\?"):
         list(source.tables(shop.pieces(source)[0], {"label": "labl"}, shop.access))
@@ -576,13 +578,13 @@ def test_a_missing_column_is_named_with_the_nearest(shop: Database) -> None:
         shop.pieces(shop.source(**GROWING | {"watermark": "stmp"}))
 
 
-def test_a_missing_table_is_named_with_the_nearest(shop: Database) -> None:
+def test_missing_table_raises_with_the_nearest_name(shop: Database) -> None:
     source = shop.source(table="review")
     with pytest.raises(RowError, match=r"there is no table 'review': did you mean reviews\?"):
         list(source.tables(shop.pieces(source)[0], COLUMNS, shop.access))
 
 
-def test_a_missing_table_in_a_schema_is_named_with_the_nearest(shop: Database) -> None:
+def test_missing_table_in_a_schema_raises_with_the_nearest_name(shop: Database) -> None:
     schema = "main" if shop.kind == "sqlite" else "public"
     with pytest.raises(
         RowError, match=rf"there is no table '{schema}.review': did you mean {schema}.reviews\?"
@@ -590,7 +592,7 @@ def test_a_missing_table_in_a_schema_is_named_with_the_nearest(shop: Database) -
         shop.pieces(shop.source(**GROWING | {"table": f"{schema}.review"}))
 
 
-def test_a_wrong_query_is_a_row_error_in_one_line(db: Database) -> None:
+def test_invalid_query_raises_row_error_in_one_line(db: Database) -> None:
     source = db.source(query="SELEC 1")
     with pytest.raises(
         RowError, match=r"^query of the database .* cannot be read: .*syntax error.*$"
@@ -612,7 +614,7 @@ def test_a_wrong_query_is_a_row_error_in_one_line(db: Database) -> None:
         ),
     ],
 )
-def test_an_entry_that_makes_no_sense_is_refused(fields: dict[str, str], message: str) -> None:
+def test_invalid_entry_raises(fields: dict[str, str], message: str) -> None:
     with pytest.raises(RowError, match=message):
         Sql(**{"url": "sqlite:///a.db", **fields})
 
@@ -624,7 +626,7 @@ def test_an_entry_that_makes_no_sense_is_refused(fields: dict[str, str], message
         "postgresql://host/shop?user=reader&password=hunter2", "mssql+pyodbc://?odbc_connect=DRIVER%3Dx;PWD%3Dhunter2",
     ],
 )  # fmt: skip
-def test_a_password_in_the_address_is_refused_and_not_repeated(url: str) -> None:
+def test_literal_password_in_the_address_raises_without_repeating_it(url: str) -> None:
     with pytest.raises(RowError, match=r"write it as \$\{env:NAME\}") as caught:
         Sql(url=url, table="reviews")
     assert "hunter2" not in str(caught.value)
@@ -637,11 +639,11 @@ def test_a_password_in_the_address_is_refused_and_not_repeated(url: str) -> None
         "postgresql://reader@host/shop?password=${env:PW}", "sqlite:///reviews.db", "sqlite:///${env:FOLDER}/reviews.db",
     ],
 )  # fmt: skip
-def test_references_may_stand_anywhere_in_the_address(url: str) -> None:
+def test_secret_references_may_be_anywhere_in_the_address(url: str) -> None:
     assert Sql(url=url, table="reviews").url == url
 
 
-def test_secrets_in_parts_may_hold_any_sign(server: Server, tmp_path: Path) -> None:
+def test_secrets_in_parts_may_contain_any_character(server: Server, tmp_path: Path) -> None:
     access = secret_access(tmp_path, USER=server.user, PW=server.password, PORT=str(server.port))
     source = Sql(
         url="postgresql://${env:USER}:${env:PW}@127.0.0.1:${env:PORT}/postgres",
@@ -652,7 +654,7 @@ def test_secrets_in_parts_may_hold_any_sign(server: Server, tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize("is_whole", [True, False])
-def test_the_error_about_a_wrong_password_hides_it(
+def test_wrong_password_error_hides_the_password(
     server: Server, tmp_path: Path, is_whole: bool
 ) -> None:
     wrong = "hunter2-wrong"
@@ -670,7 +672,7 @@ def test_the_error_about_a_wrong_password_hides_it(
     assert wrong not in repr(source)
 
 
-def test_a_server_that_does_not_answer_is_an_os_error(tmp_path: Path) -> None:
+def test_server_without_an_answer_raises_os_error(tmp_path: Path) -> None:
     source = Sql(url="postgresql://reader:${env:PW}@127.0.0.1:9/shop", table="reviews")
     with pytest.raises(
         DatabaseError, match=r"cannot connect to the database .*refused.*Look at the address"
@@ -685,7 +687,7 @@ def test_a_server_that_does_not_answer_is_an_os_error(tmp_path: Path) -> None:
     assert issubclass(DatabaseError, OSError)
 
 
-def test_a_server_that_goes_away_is_an_os_error(on_postgres: Database) -> None:
+def test_server_that_disconnects_raises_os_error(on_postgres: Database) -> None:
     on_postgres.execute("CREATE TABLE reviews AS SELECT i AS id FROM generate_series(1, 30000) i")
     source = on_postgres.source(table="reviews", key="id")
     tables = source.tables(on_postgres.pieces(source)[0], {"key": "id"}, on_postgres.access)
@@ -698,7 +700,7 @@ def test_a_server_that_goes_away_is_an_os_error(on_postgres: Database) -> None:
         list(tables)
 
 
-def test_a_locked_sqlite_file_is_an_os_error(on_sqlite: Database) -> None:
+def test_locked_sqlite_file_raises_os_error(on_sqlite: Database) -> None:
     on_sqlite.execute("CREATE TABLE reviews (id INTEGER, stamp INTEGER)")
     path = sa.make_url(on_sqlite.url).database
     blocker = sqlite3.connect(str(path))
@@ -712,14 +714,14 @@ def test_a_locked_sqlite_file_is_an_os_error(on_sqlite: Database) -> None:
         blocker.close()
 
 
-def test_a_missing_sqlite_file_is_not_made(tmp_path: Path) -> None:
+def test_missing_sqlite_file_is_not_created(tmp_path: Path) -> None:
     source = Sql(url=f"sqlite:///{tmp_path}/none.db", table="reviews", key="id")
     with pytest.raises(RowError, match="there is no SQLite file"):
         list(source.keys(Access(tmp_path)))
     assert not list(tmp_path.iterdir())
 
 
-def test_a_relative_sqlite_path_is_taken_as_it_is(
+def test_relative_sqlite_path_is_not_changed(
     on_sqlite: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(on_sqlite.access.downloads)
@@ -753,7 +755,7 @@ def test_a_relative_sqlite_path_is_taken_as_it_is(
         ("postgresql+asyncpg://host/shop", "asyncio; expected one without"),
     ],
 )
-def test_a_missing_driver_is_named(
+def test_missing_driver_raises_with_its_name(
     url: str, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(__import__("sys").modules, "psycopg", None)
@@ -762,7 +764,7 @@ def test_a_missing_driver_is_named(
         list(source.keys(Access(tmp_path)))
 
 
-def test_without_a_server_the_tests_say_what_to_install(
+def test_missing_postgres_fails_with_what_to_install(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("shutil.which", lambda name: None)

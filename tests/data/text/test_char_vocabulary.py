@@ -1,4 +1,4 @@
-"""Words and their characters: for a token set, and for raw texts that ask a model."""
+"""Words and their characters: of a token set, and of raw texts in a request."""
 
 from itertools import pairwise
 from pathlib import Path
@@ -40,7 +40,7 @@ def column(*rows):
 
 
 @given(st.lists(st.text(max_size=40), max_size=20))
-def test_a_word_is_spelled_by_the_ids_of_its_characters_one_by_one(words):
+def test_word_is_spelled_by_the_ids_of_its_characters(words):
     characters = Characters("abcé中😀")
     ids = {character: len(SPECIAL) + i for i, character in enumerate(characters.known)}
     expected = [[ids.get(c, UNK_ID) for c in word[:MAX_CHARACTERS]] or [UNK_ID] for word in words]
@@ -48,11 +48,11 @@ def test_a_word_is_spelled_by_the_ids_of_its_characters_one_by_one(words):
     assert characters.size == max(ids.values()) + 1
 
 
-def test_no_characters_spell_everything_as_unknown():
+def test_empty_character_vocabulary_spells_everything_as_unknown():
     assert rows_of(Characters("").spell(["ab", ""])) == [[UNK_ID, UNK_ID], [UNK_ID]]
 
 
-def test_characters_of_two_words_are_known_however_often_the_one_word_stands():
+def test_character_is_known_when_two_distinct_words_have_it():
     assert Characters.of(
         [column(["lumo", "lumo", "q"], ["loq"]), column(["ma"], ["zz"])]
     ).known == "".join(sorted("lomq"))
@@ -63,7 +63,7 @@ def test_characters_of_two_words_are_known_however_often_the_one_word_stands():
         st.lists(st.sampled_from(["lumo", "sela", "", "nuri"]), max_size=5), min_size=1, max_size=9
     )
 )
-def test_rows_are_their_distinct_words_and_an_empty_row_is_one_empty_word(rows):
+def test_rows_give_distinct_words_and_an_empty_row_one_empty_word(rows):
     words, numbers = distinct_words(column(*rows))
     assert len(set(words)) == len(words)
     assert [[words[i] for i in row] for row in rows_of(numbers)] == [row or [""] for row in rows]
@@ -71,7 +71,7 @@ def test_rows_are_their_distinct_words_and_an_empty_row_is_one_empty_word(rows):
 
 @pytest.mark.parametrize("size", [1, 2, 100])
 @pytest.mark.parametrize("split", ["train", "test"])
-def test_the_words_of_a_split_are_those_of_its_tokens(split, size, tmp_path):
+def test_words_of_a_split_equal_those_of_its_tokens(split, size, tmp_path):
     encoder = Encoder.build("words", TAGGED, SETTINGS)
     write_ids(
         tmp_path, split, [TAGGED.slice(at, size) for at in range(0, 4, size)], encoder, SETTINGS
@@ -85,7 +85,7 @@ def test_the_words_of_a_split_are_those_of_its_tokens(split, size, tmp_path):
     assert found == [rows_of(encoder.characters.spell(row)) for row in expected]
 
 
-def test_a_row_that_is_left_out_leaves_its_words_out(tmp_path):
+def test_omitted_rows_contribute_no_words(tmp_path):
     encoder = Encoder.build("words", TAGGED, SETTINGS)
     rows = pa.table({"tokens": [["sela"], ["nuri"], ["dosh"]], "tags": [["B-X"], ["B-new"], ["O"]]})
     assert write_ids(tmp_path, "validation", [rows], encoder, SETTINGS) == 2
@@ -94,7 +94,7 @@ def test_a_row_that_is_left_out_leaves_its_words_out(tmp_path):
     assert [spelled[row[0]] for row in forms] == rows_of(encoder.characters.spell(["sela", "dosh"]))
 
 
-def test_raw_words_are_spelled_as_those_of_a_split(tmp_path):
+def test_raw_words_are_spelled_like_those_of_a_split(tmp_path):
     Encoder.build("words", TAGGED, SETTINGS).save(tmp_path)
     encoder = Encoder.load(tmp_path)
     texts = [encoder.cut("Lumo très Lumo"), encoder.cut("")]
@@ -108,7 +108,7 @@ def test_raw_words_are_spelled_as_those_of_a_split(tmp_path):
     ]
 
 
-def test_capitals_are_spelled_though_the_words_lose_them():
+def test_spelling_keeps_capitals_of_lowercased_words():
     encoder = Encoder.build("words", TAGGED, TokenSettings(min_frequency=1, lowercase=True))
     ids = rows_of(encoder.source.encode([["Lumo", "LUMO"]]))[0]
     assert ids[0] == ids[1]
@@ -124,7 +124,7 @@ def test_capitals_are_spelled_though_the_words_lose_them():
         ("bpe", pa.table({"source": ["lumo sela"] * 3, "target": ["grak dosh"] * 3})),
     ],
 )
-def test_only_words_with_tags_are_spelled(kind, table, tmp_path):
+def test_spellings_exist_only_for_tagged_words(kind, table, tmp_path):
     encoder = Encoder.build(kind, table, TokenSettings(min_frequency=1))
     assert encoder.characters is None
     assert encoder.spell([["lumo"]]) is None

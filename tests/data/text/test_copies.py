@@ -1,4 +1,4 @@
-"""Unknown words of a model's text, written as the source has them."""
+"""Unknown words of a model's text are copied from the source."""
 
 import pyarrow as pa
 import pytest
@@ -15,7 +15,7 @@ COPIED = {"words": "Zürich", "bpe": "Z", "unigram": "Z", "wordpiece": "Zürich,
 
 
 def position_of(encoder, text):
-    """The source token that begins where a text does."""
+    """The index of the source token at which a text begins."""
     spans = encoder.source.encode_with_offsets([SOURCE])[2]
     return next(
         i
@@ -30,7 +30,7 @@ def built(kind):
 
 
 @pytest.mark.parametrize("kind", COPIED)
-def test_an_unknown_word_becomes_the_piece_of_the_source_text_that_it_copies(kind):
+def test_copied_unknown_word_is_replaced_by_its_source_token(kind):
     encoder = built(kind)
     before, after = (encoder.target.encode([text])[0].tolist() for text in ("sela", "lumo"))
     copied = [-1] * len(before) + [position_of(encoder, COPIED[kind])] + [-1] * len(after)
@@ -44,7 +44,7 @@ def test_an_unknown_word_becomes_the_piece_of_the_source_text_that_it_copies(kin
 
 
 @pytest.mark.parametrize("kind", ["words", "wordpiece"])
-def test_a_copied_word_stands_between_spaces(kind):
+def test_copied_word_is_separated_by_spaces(kind):
     encoder = built(kind)
     sela = encoder.target.encode(["sela"])[0].tolist()
     message = encoder.decode(
@@ -54,7 +54,7 @@ def test_a_copied_word_stands_between_spaces(kind):
 
 
 @pytest.mark.parametrize("kind", COPIED)
-def test_a_text_without_copies_is_decoded_as_ever(kind):
+def test_text_without_copies_is_decoded_as_before(kind):
     encoder = built(kind)
     ids = encoder.target.encode(["dosh vek lumo"])[0].tolist()
     assert (
@@ -64,13 +64,13 @@ def test_a_text_without_copies_is_decoded_as_ever(kind):
     )
 
 
-def test_two_copies_come_in_their_order():
+def test_two_copies_are_inserted_in_order():
     encoder = built("words")
     positions = [position_of(encoder, "Zürich"), position_of(encoder, "lumo")]
     assert encoder.decode([UNK_ID, UNK_ID], copied=positions, source=SOURCE) == "Zürich lumo"
 
 
-def test_a_user_s_file_copies_too(tmp_path):
+def test_copies_work_with_a_tokenizer_file_of_the_user(tmp_path):
     own = tmp_path / "own.json"
     Tokenizer.train("words", [PAIRS["source"]], SETTINGS).inner.save(str(own))
     encoder = built(str(own))

@@ -92,7 +92,7 @@ each_kind_and_shape = pytest.mark.parametrize(
 
 
 @each_kind
-def test_a_kind_has_defaults(kind: str) -> None:
+def test_tokenizer_kind_has_default_settings(kind: str) -> None:
     assert isinstance(DEFAULTS[kind], TokenSettings)
 
 
@@ -108,7 +108,7 @@ NAMED = ["<pad>", "<eos>", "<unk>", "<bos>"], "<pad> lumo<eos> <unk>x <PAD> <bos
 @pytest.mark.parametrize(
     ("kind", "row"), [(kind, row) for kind in KINDS for row in NAMED[kind not in WHOLE_TOKENS :]]
 )
-def test_rows_that_hold_the_names_of_special_ids_do_not_take_them(kind: str, row: Any) -> None:
+def test_rows_with_names_of_special_ids_do_not_get_these_ids(kind: str, row: Any) -> None:
     tokenizer = Tokenizer.train(
         kind, [column(*[row] * 3)], TokenSettings(min_frequency=1, lowercase=True)
     )
@@ -117,14 +117,14 @@ def test_rows_that_hold_the_names_of_special_ids_do_not_take_them(kind: str, row
 
 
 @each_kind_and_shape
-def test_ids_lie_within_the_vocabulary(kind: str, shape: str) -> None:
+def test_ids_are_within_the_vocabulary(kind: str, shape: str) -> None:
     encoder = Encoder.build(kind, table := made_table(shape, kind), ANY)
     ids = encoder.encode_source(table.column(0))[0]
     assert 4 <= ids.min() <= ids.max() < encoder.source.size
 
 
 @each_kind
-def test_what_the_training_split_does_not_have_is_unknown(kind: str) -> None:
+def test_tokens_missing_from_the_training_split_are_unknown(kind: str) -> None:
     tokenizer = Tokenizer.train(kind, [column(*["lumo sela"] * 3)], ANY)
     assert set(tokenizer.encode(["ж"])[0].tolist()) <= {
         1,
@@ -135,13 +135,13 @@ def test_what_the_training_split_does_not_have_is_unknown(kind: str) -> None:
 @each_kind
 @pytest.mark.parametrize("shape", ["label", "text"])
 @pytest.mark.parametrize("text", ["", "   ", "\n"])
-def test_an_empty_text_has_an_id(kind: str, shape: str, text: str) -> None:
+def test_empty_text_has_one_id(kind: str, shape: str, text: str) -> None:
     encoder = Encoder.build(kind, made_table(shape), ANY)
     assert all(rows_of(encoder.encode_source(column(text, "lumo", text))))
 
 
 @each_kind_and_shape
-def test_a_saved_encoder_gives_the_same_ids(kind: str, shape: str, tmp_path: Path) -> None:
+def test_saved_and_loaded_encoder_gives_the_same_ids(kind: str, shape: str, tmp_path: Path) -> None:
     table = made_table(shape, kind)
     encoder = Encoder.build(kind, table.slice(0, 150), DEFAULTS[kind])
     encoder.save(tmp_path)
@@ -166,7 +166,7 @@ def test_a_saved_encoder_gives_the_same_ids(kind: str, shape: str, tmp_path: Pat
 
 
 @each_kind_and_shape
-def test_the_same_rows_give_the_same_vocabulary(kind: str, shape: str) -> None:
+def test_equal_rows_give_an_equal_vocabulary(kind: str, shape: str) -> None:
     table = made_table(shape, kind)
     first, second = (Encoder.build(kind, table, DEFAULTS[kind]) for _ in range(2))
     assert first.source.inner.to_str() == second.source.inner.to_str()
@@ -182,7 +182,7 @@ def test_encoding_other_rows_does_not_change_a_vocabulary(kind: str) -> None:
 
 @each_kind
 @pytest.mark.parametrize("size", [5, 8, 12, 20])
-def test_a_vocabulary_is_not_larger_than_its_settings_say(kind: str, size: int) -> None:
+def test_vocabulary_does_not_exceed_its_limit(kind: str, size: int) -> None:
     assert (
         Tokenizer.train(kind, [column(*made_texts(100))], TokenSettings(vocabulary_size=size)).size
         <= size
@@ -190,7 +190,7 @@ def test_a_vocabulary_is_not_larger_than_its_settings_say(kind: str, size: int) 
 
 
 @pytest.mark.parametrize("kind", ["words", "characters"])
-def test_a_full_vocabulary_keeps_what_is_frequent(kind: str) -> None:
+def test_full_vocabulary_keeps_the_most_frequent_tokens(kind: str) -> None:
     rows = column(["a", "a", "a", "b", "b", "c"], ["a", "b", "d", "d"])
     tokenizer = Tokenizer.train(kind, [rows], TokenSettings(vocabulary_size=6, min_frequency=1))
     assert set(known(tokenizer)) - set(SPECIAL) == {"a", "b"}
@@ -200,7 +200,7 @@ def test_a_full_vocabulary_keeps_what_is_frequent(kind: str) -> None:
     ("min_frequency", "kept"), [(1, {"a", "b", "c"}), (2, {"a", "b"}), (3, {"a"}), (4, set())]
 )
 @pytest.mark.parametrize("is_cut", [False, True])
-def test_a_word_below_the_minimal_frequency_is_left_out(
+def test_word_below_the_minimum_frequency_is_unknown(
     min_frequency: int, kept: set[str], is_cut: bool
 ) -> None:
     texts = ["a b a", "b a c"]
@@ -209,14 +209,14 @@ def test_a_word_below_the_minimal_frequency_is_left_out(
     assert set(known(tokenizer)) - set(SPECIAL) == kept
 
 
-def test_a_word_is_the_same_in_capitals_if_settings_say_so() -> None:
+def test_lowercase_setting_ignores_case() -> None:
     tokenizer = Tokenizer.train(
         "words", [column("lumo sela")], TokenSettings(min_frequency=1, lowercase=True)
     )
     assert rows_of(tokenizer.encode(["LUMO Sela"])) == rows_of(tokenizer.encode(["lumo sela"]))
 
 
-def test_markup_is_no_word_unless_settings_keep_it() -> None:
+def test_markup_is_removed_unless_kept_by_the_setting() -> None:
     tokenizer = Tokenizer.train(
         "words", [column("lumo<br />sela")], replace(DEFAULTS["words"], min_frequency=1)
     )
@@ -231,7 +231,7 @@ def test_source_and_target_texts_share_a_vocabulary() -> None:
     assert {"▁lumo", "▁sela"} <= set(known(encoder.source))
 
 
-def test_source_and_target_texts_have_a_vocabulary_each_if_settings_say_so(tmp_path: Path) -> None:
+def test_source_and_target_texts_have_separate_vocabularies_when_set(tmp_path: Path) -> None:
     table = pa.table({"source": ["lumo 5"] * 3, "target": ["sela 5"] * 3})
     Encoder.build("bpe", table, TokenSettings(joint=False)).save(tmp_path)
     encoder = Encoder.load(tmp_path)
@@ -243,13 +243,13 @@ def test_source_and_target_texts_have_a_vocabulary_each_if_settings_say_so(tmp_p
 
 
 @pytest.mark.parametrize("kind", sorted(set(KINDS) - set(WHOLE_TOKENS)))
-def test_tags_are_not_learned_from_pieces(kind: str) -> None:
+def test_tags_with_a_subword_tokenizer_raise(kind: str) -> None:
     with pytest.raises(RowError, match=f"must be one of words, characters, got '{kind}'"):
         Encoder.build(kind, made_table("tags"), ANY)
 
 
 @each_kind_and_shape
-def test_a_stream_of_tables_gives_the_vocabulary_of_the_whole(kind: str, shape: str) -> None:
+def test_stream_of_tables_gives_the_same_vocabulary_as_one_table(kind: str, shape: str) -> None:
     table = made_table(shape, kind)
     expected = Encoder.build(kind, table, ANY)
     parts = Encoder.build(kind, [table.slice(0, 70), table.slice(70, 1), table.slice(71)], ANY)
@@ -257,7 +257,7 @@ def test_a_stream_of_tables_gives_the_vocabulary_of_the_whole(kind: str, shape: 
     assert (parts.labels, parts.target_size) == (expected.labels, expected.target_size)
 
 
-def test_a_training_split_of_no_rows_is_an_error() -> None:
+def test_empty_training_split_raises() -> None:
     with pytest.raises(RowError, match="the training split has no rows"):
         Encoder.build("words", [], ANY)
 
@@ -280,7 +280,7 @@ LETTERS = sorted(set("".join(WORDS)) - {"5"})
 @pytest.mark.parametrize("kind", ["bpe", "unigram", "characters"])
 @settings(max_examples=50, deadline=None)
 @given(st.text(LETTERS, min_size=1), st.text([*LETTERS, " "]))
-def test_a_text_of_known_letters_comes_back_from_its_pieces(
+def test_text_of_known_letters_is_restored_from_its_subwords(
     kind: str, first: str, rest: str
 ) -> None:
     text = first + rest
@@ -289,19 +289,19 @@ def test_a_text_of_known_letters_comes_back_from_its_pieces(
 
 @settings(max_examples=50, deadline=None)
 @given(st.lists(st.text(LETTERS, min_size=1), min_size=1))
-def test_words_of_known_letters_come_back_from_pieces_that_go_on(words: list[str]) -> None:
+def test_words_of_known_letters_are_restored_from_continued_wordpieces(words: list[str]) -> None:
     assert decoded(PAIRS["wordpiece"], " ".join(words)) == " ".join(words)
 
 
 @settings(max_examples=50, deadline=None)
 @given(st.lists(st.sampled_from(WORDS), min_size=1))
-def test_known_words_come_back_in_small_letters(words: list[str]) -> None:
+def test_known_words_are_restored_in_lower_case(words: list[str]) -> None:
     assert decoded(PAIRS["words"], " ".join(words)) == " ".join(words).lower()
 
 
 @settings(max_examples=50, deadline=None)
 @given(st.text("ab \n\r\u2028", min_size=1))
-def test_a_line_that_ends_is_a_character_like_any_other(text: str) -> None:
+def test_line_end_is_encoded_as_a_character(text: str) -> None:
     table = pa.table({"source": ["a b\n\r\u2028"], "target": ["a"]})
     tokenizer = Encoder.build(
         "characters", table, replace(DEFAULTS["characters"], min_frequency=1)
@@ -312,7 +312,7 @@ def test_a_line_that_ends_is_a_character_like_any_other(text: str) -> None:
 
 
 @each_kind
-def test_special_ids_are_not_written_into_a_text(kind: str) -> None:
+def test_special_ids_are_omitted_from_decoded_text(kind: str) -> None:
     ids = PAIRS[kind].encode(["lumo sela"])[0].tolist()
     assert PAIRS[kind].decode([2, *ids, 3, 0, 0]) == "lumo sela"
 
@@ -332,7 +332,7 @@ def test_special_ids_are_not_written_into_a_text(kind: str) -> None:
         ({"html": "unescape"}, "1 &lt; 2", "1 < 2"),
     ],
 )
-def test_settings_say_which_texts_read_the_same(
+def test_normalization_settings_make_texts_equal(
     kind: str, changed: dict[str, Any], one: str, other: str
 ) -> None:
     rows = [column(*[one, other, "lumo sela 0 1 2 3 5"] * 3)]
@@ -343,7 +343,7 @@ def test_settings_say_which_texts_read_the_same(
     assert rows_of(untouched.encode([one])) != rows_of(untouched.encode([other]))
 
 
-def test_what_cannot_be_done_to_letters_is_left_alone() -> None:
+def test_strip_accents_keeps_hangul() -> None:
     tokenizer = Tokenizer.train(
         "characters", [column("한국")], TokenSettings(min_frequency=1, strip_accents=True)
     )
@@ -386,7 +386,7 @@ EVERYTHING = TokenSettings(
     st.lists(st.lists(TOKEN, min_size=1, max_size=8), min_size=1, max_size=6),
     st.sampled_from(["words", "characters"]),
 )
-def test_a_row_of_tokens_has_one_id_for_each_whatever_is_normalised(
+def test_row_of_tokens_has_one_id_per_token_for_any_normalization(
     rows: list[list[str]], kind: str
 ) -> None:
     tokenizer = Tokenizer.train(kind, [column(*rows)], EVERYTHING)
@@ -398,7 +398,7 @@ def test_a_row_of_tokens_has_one_id_for_each_whatever_is_normalised(
     st.lists(st.lists(TOKEN, min_size=1, max_size=8), min_size=1, max_size=6),
     st.sampled_from(["words", "characters"]),
 )
-def test_a_row_of_tokens_has_one_id_for_each(rows: list[list[str]], kind: str) -> None:
+def test_row_of_tokens_has_one_id_per_token(rows: list[list[str]], kind: str) -> None:
     assert [len(ids) for ids in rows_of(TAGGERS[kind].encode(rows))] == [len(row) for row in rows]
 
 
@@ -407,7 +407,7 @@ def test_a_row_of_tokens_has_one_id_for_each(rows: list[list[str]], kind: str) -
     st.lists(st.lists(TOKEN, min_size=1, max_size=8), min_size=1, max_size=6),
     st.sampled_from(["words", "characters"]),
 )
-def test_a_row_of_memorized_tokens_has_one_id_for_each(rows: list[list[str]], kind: str) -> None:
+def test_row_of_cached_tokens_has_one_id_per_token(rows: list[list[str]], kind: str) -> None:
     tokenizer = Tokenizer.train(kind, [column(*rows)], ANY)
     found = rows_of(tokenizer.encode(rows))
     assert [len(ids) for ids in found] == [len(row) for row in rows]
@@ -416,7 +416,7 @@ def test_a_row_of_memorized_tokens_has_one_id_for_each(rows: list[list[str]], ki
 
 @settings(max_examples=50, deadline=None)
 @given(st.text(st.characters(codec="utf-8")), st.sampled_from(["words", "characters"]))
-def test_a_raw_text_is_cut_into_one_token_for_each_id(text: str, kind: str) -> None:
+def test_raw_text_is_split_into_one_token_per_id(text: str, kind: str) -> None:
     encoder = Encoder.build(kind, made_table("tags", kind, num=2), ANY)
     tokens = encoder.cut(text)
     assert "".join(tokens) == "".join(text.split())
@@ -424,23 +424,23 @@ def test_a_raw_text_is_cut_into_one_token_for_each_id(text: str, kind: str) -> N
 
 
 @each_kind
-def test_a_text_is_not_cut_where_texts_are_generated(kind: str) -> None:
+def test_generated_texts_are_not_split_into_words(kind: str) -> None:
     assert Encoder.build(kind, made_table("label"), ANY).cut("lumo sela") == "lumo sela"
 
 
 @pytest.mark.parametrize("shape", ["label", "tags"])
-def test_the_ids_of_a_target_become_what_its_row_says(shape: str) -> None:
+def test_target_ids_are_decoded_to_the_row(shape: str) -> None:
     encoder = Encoder.build("words", table := made_table(shape), ANY)
     ids = rows_of(encoder.encode_target(table.column(1)))
     assert [encoder.decode(row) for row in ids] == table.column(1).to_pylist()
 
 
-def test_a_label_that_the_training_split_does_not_have_is_minus_one() -> None:
+def test_label_missing_from_the_training_split_is_minus_one() -> None:
     encoder = Encoder.build("words", made_table("label"), ANY)
     assert encoder.encode_target(column("n", "mixed"))[0].tolist() == [0, -1]
 
 
-def test_a_training_split_of_one_label_is_an_error() -> None:
+def test_training_split_of_one_label_raises() -> None:
     with pytest.raises(RowError, match="the training split has 1 label"):
         Encoder.build("words", pa.table({"text": ["lumo", "sela"], "label": ["n", "n"]}), ANY)
 
@@ -459,12 +459,12 @@ def test_a_training_split_of_one_label_is_an_error() -> None:
         ({"max_length": True}, "max_length must be of type int, got True"),
     ],
 )
-def test_settings_that_cannot_be_are_refused(changes: dict[str, Any], message: str) -> None:
+def test_invalid_settings_raise(changes: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         TokenSettings(**changes)
 
 
-def test_the_order_in_which_a_library_lines_up_characters_does_not_matter() -> None:
+def test_unigram_scores_do_not_depend_on_character_order_of_the_library() -> None:
     pieces = {"lumo": -2.0, "a": -3.0, "sela": -9.0}
     one = settled_scores(pieces | {"b": -8.9999, "c": -8.9998}, 3)
     assert (
@@ -474,7 +474,7 @@ def test_the_order_in_which_a_library_lines_up_characters_does_not_matter() -> N
     )
 
 
-def test_a_script_of_more_characters_than_ids_keeps_the_frequent_ones() -> None:
+def test_script_with_more_characters_than_ids_keeps_the_frequent_ones() -> None:
     rows = [chr(0x4E00 + n) * (100 - n) for n in range(60)]
     tokenizer = Tokenizer.train(
         "unigram", [column(*rows)], TokenSettings(vocabulary_size=30, min_frequency=1)
@@ -483,7 +483,7 @@ def test_a_script_of_more_characters_than_ids_keeps_the_frequent_ones() -> None:
     assert {chr(0x4E00 + n) for n in range(5)} <= set("".join(known(tokenizer)))
 
 
-def test_more_words_get_the_ids_behind_and_only_those_that_a_text_can_say():
+def test_added_words_get_the_last_ids_if_a_text_can_contain_them():
     plain = Tokenizer.train(
         "words", [pa.chunked_array([["lumo sela lumo sela"]])], TokenSettings(lowercase=True)
     )
@@ -496,13 +496,13 @@ def test_more_words_get_the_ids_behind_and_only_those_that_a_text_can_say():
     ]
 
 
-def test_more_words_of_cut_tokens_may_hold_what_a_splitter_would_cut():
+def test_added_words_of_token_rows_may_contain_separators():
     plain = Tokenizer.train("words", [pa.chunked_array([[["lumo", "lumo"]]])], TokenSettings())
     found = plain.with_words(["u.s.", "a b"], 5)
     assert found.encode([["u.s.", "a b", "vek"]])[0].tolist() == [plain.size, plain.size + 1, 1]
 
 
-def test_more_words_are_there_when_a_tokenizer_is_read_back(tmp_path):
+def test_added_words_are_saved_with_the_tokenizer(tmp_path):
     found = Tokenizer.train(
         "words", [pa.chunked_array([["lumo lumo"]])], TokenSettings()
     ).with_words(["vek"], 5)

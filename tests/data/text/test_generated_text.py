@@ -1,4 +1,4 @@
-"""Texts that are read to be said again: alone or with a label that they start from."""
+"""Texts of a generator: alone or with a start label."""
 
 import unicodedata
 from dataclasses import replace
@@ -26,7 +26,7 @@ def rows_of(encoded: tuple[pa.Array, pa.Array]) -> list[list[int]]:
     return [ids[a:b].tolist() for a, b in pairwise(offsets)]
 
 
-def test_a_text_alone_has_no_source_and_comes_out_as_it_was() -> None:
+def test_text_without_label_has_no_source_and_is_decoded_unchanged() -> None:
     encoder = Encoder.build("characters", ALONE, GENERATED)
     source, target = (rows_of(side) for side in encoder.encode(ALONE))
     assert source == [[], [], []]
@@ -38,7 +38,7 @@ def test_a_text_alone_has_no_source_and_comes_out_as_it_was() -> None:
     )
 
 
-def test_a_label_is_the_source_of_a_text_and_an_unknown_one_is_minus_one() -> None:
+def test_label_is_the_source_of_a_text_and_unknown_is_minus_one() -> None:
     encoder = Encoder.build("characters", LABELLED.slice(0, 2), GENERATED)
     source, target = (rows_of(side) for side in encoder.encode(LABELLED))
     assert source == [[1], [0], [-1]]  # sorted: 6/8 is 0, C is 1
@@ -47,7 +47,7 @@ def test_a_label_is_the_source_of_a_text_and_an_unknown_one_is_minus_one() -> No
 
 
 @pytest.mark.parametrize("table", [ALONE, LABELLED.slice(0, 2)])
-def test_an_encoder_is_read_as_it_was_written(table: pa.Table, tmp_path: Path) -> None:
+def test_encoder_is_loaded_as_saved(table: pa.Table, tmp_path: Path) -> None:
     encoder = Encoder.build("characters", table, GENERATED)
     encoder.save(tmp_path)
     again = Encoder.load(tmp_path)
@@ -69,7 +69,7 @@ def test_an_encoder_is_read_as_it_was_written(table: pa.Table, tmp_path: Path) -
         max_size=5,
     )
 )
-def test_characters_that_are_composed_come_out_as_they_were(texts: list[str]) -> None:
+def test_composed_characters_are_decoded_unchanged(texts: list[str]) -> None:
     rows = [unicodedata.normalize("NFC", text) for text in texts]
     encoder = Encoder.build("characters", pa.table({"text": rows}), GENERATED)
     assert [
@@ -78,7 +78,7 @@ def test_characters_that_are_composed_come_out_as_they_were(texts: list[str]) ->
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_generated_text_keeps_its_letters_and_its_length(kind: str) -> None:
+def test_generated_text_keeps_letters_and_length(kind: str) -> None:
     message = default_settings(kind, is_generated=True)
     assert (message.unicode, message.html, message.lowercase) == ("NFC", "keep", False)
     assert message.max_length > 1_000_000
@@ -86,11 +86,11 @@ def test_a_generated_text_keeps_its_letters_and_its_length(kind: str) -> None:
     assert default_settings(kind) == DEFAULTS[kind]
 
 
-def test_a_user_s_file_reads_whole_texts_too() -> None:
+def test_tokenizer_file_of_the_user_encodes_running_text() -> None:
     assert default_settings("own.json", is_generated=True).max_length > 1_000_000
 
 
-def test_long_training_texts_are_cut_only_on_request(tmp_path: Path) -> None:
+def test_long_training_texts_are_truncated_only_when_set(tmp_path: Path) -> None:
     encoder = Encoder.build("characters", LABELLED.slice(0, 2), GENERATED)
     found = []
     for longest in (GENERATED.max_length, 5):
@@ -99,6 +99,6 @@ def test_long_training_texts_are_cut_only_on_request(tmp_path: Path) -> None:
     assert found == [[len(tune) for tune in TUNES], [5, 5, 5]]
 
 
-def test_a_validation_text_with_an_unknown_label_stays(tmp_path: Path) -> None:
+def test_validation_text_with_an_unknown_label_is_kept(tmp_path: Path) -> None:
     encoder = Encoder.build("characters", LABELLED.slice(0, 2), GENERATED)
     assert write_ids(tmp_path, "validation", [LABELLED], encoder, GENERATED) == 3

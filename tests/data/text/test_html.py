@@ -41,14 +41,14 @@ each_way = pytest.mark.parametrize("html", ["strip", "unescape"])
         ("unescape", "&eacute AT&T &nothing;", "&eacute AT&T &nothing;"),
     ],
 )
-def test_html_is_read_as_settings_say(html: Any, text: str, read: str) -> None:
+def test_html_is_handled_as_set(html: Any, text: str, read: str) -> None:
     assert read_html(html, [text]) == [read]
 
 
 @each_way
 @settings(max_examples=100, deadline=None)
 @given(text=PIECES.map("".join))
-def test_each_character_that_was_read_has_its_place(html: Any, text: str) -> None:
+def test_each_character_read_from_html_has_its_position(html: Any, text: str) -> None:
     read = read_html(html, [text])[0]
     spans = html_spans(html, text).tolist()
     assert len(spans) == len(read)
@@ -56,5 +56,5 @@ def test_each_character_that_was_read_has_its_place(html: Any, text: str) -> Non
         assert character in read_html(html, [text[start:stop]])[0]
 
 
-def test_a_text_that_is_kept_stands_where_it_stands() -> None:
+def test_kept_html_has_unchanged_positions() -> None:
     assert html_spans("keep", "a<b").tolist() == [[0, 1], [1, 2], [2, 3]]

@@ -1,4 +1,4 @@
-"""Characters that nobody sees make no other text, and no other label."""
+"""Invisible characters do not distinguish texts or labels."""
 
 import json
 import unicodedata
@@ -77,7 +77,7 @@ MANY = st.lists(
 
 @CASE
 @pytest.mark.parametrize("name", UNSEEN)
-def test_every_kind_of_invisible_character_is_left_out_of_the_hash(name: str) -> None:
+def test_hash_ignores_every_kind_of_invisible_character(name: str) -> None:
     for copy in (
         f"{UNSEEN[name]}lumo tá",
         f"lu{UNSEEN[name]}mo tá",
@@ -87,7 +87,7 @@ def test_every_kind_of_invisible_character_is_left_out_of_the_hash(name: str) ->
 
 
 @CASE
-def test_what_is_seen_is_never_left_out() -> None:
+def test_visible_characters_are_never_removed() -> None:
     seen = [
         chr(code) for code in range(0x20, 0x30000) if unicodedata.category(chr(code))[0] in "LNP"
     ]
@@ -96,14 +96,14 @@ def test_what_is_seen_is_never_left_out() -> None:
 
 
 @CASE
-def test_no_visible_character_becomes_an_invisible_one_when_it_is_normalized() -> None:
+def test_normalization_makes_no_visible_character_invisible() -> None:
     for code in range(0x110000):
         if not 0xD800 <= code < 0xE000 and not INVISIBLE_CHARACTER.match(chr(code)):
             assert not INVISIBLE_CHARACTER.search(unicodedata.normalize("NFKC", chr(code)))
 
 
 @CASE
-def test_both_patterns_take_out_the_same() -> None:
+def test_both_patterns_remove_the_same_characters() -> None:
     every = [chr(code) for first, last in RANGES for code in range(first, last + 1)]
     found = without_invisible(pa.chunked_array([[f"a{sign}b" for sign in every]])).to_pylist()
     assert set(found) == {"ab"} == {INVISIBLE_CHARACTER.sub("", f"a{sign}b") for sign in every}
@@ -112,7 +112,7 @@ def test_both_patterns_take_out_the_same() -> None:
 @CASE
 @settings(max_examples=60, deadline=None)
 @given(MANY, st.sampled_from(["reviews", "pairs"]))
-def test_no_text_stands_in_two_splits_whatever_nobody_sees_in_it(
+def test_no_text_is_in_two_splits_for_any_invisible_characters(
     rows: list[tuple[str, list[tuple[int, str]]]], shape: str
 ) -> None:
     both = [
@@ -131,7 +131,7 @@ def test_no_text_stands_in_two_splits_whatever_nobody_sees_in_it(
 
 
 @CASE
-def test_a_copy_that_looks_the_same_is_a_duplicate_and_the_kept_text_is_unchanged() -> None:
+def test_text_that_looks_equal_is_a_duplicate_and_the_first_is_kept_unchanged() -> None:
     first = "کتاب‌ها خوب 👩‍👩‍👧"  # a non-joiner and joiners that carry meaning
     parts = read(
         reviews({"all": table(f"{first},pos", f"\ufeff{first.replace(chr(0x200C), '')}\u200b,pos")})
@@ -141,7 +141,7 @@ def test_a_copy_that_looks_the_same_is_a_duplicate_and_the_kept_text_is_unchange
 
 
 @CASE
-def test_a_publishers_training_row_that_looks_like_a_test_row_is_a_leak() -> None:
+def test_published_training_row_that_looks_like_a_test_row_is_a_leak() -> None:
     parts = read(
         reviews(
             {"test": table("lumo tá,pos"), "train": table("lu\u200bmo tá,pos", "sela ro,neg")},
@@ -153,13 +153,13 @@ def test_a_publishers_training_row_that_looks_like_a_test_row_is_a_leak() -> Non
 
 
 @CASE
-def test_the_same_text_with_another_label_is_a_conflict() -> None:
+def test_text_that_looks_equal_with_another_label_is_a_conflict() -> None:
     parts = read(reviews({"all": table("lumo tá,pos", "lumo\u00ad tá,neg")}))
     assert [row[2] for row in parts["refused"]] == ["the same text stood before with another label"]
 
 
 @CASE
-def test_tokens_that_look_the_same_have_the_split_of_their_text() -> None:
+def test_tokens_that_look_equal_get_the_split_of_their_text() -> None:
     plain = "".join(f"lumo O\n{text.split()[-1]} B-PER\n\n" for text in texts(60))
     marked = "".join(f"lu\u200bmo O\n{text.split()[-1]}\u200e B-PER\n\n" for text in texts(60))
     parts = read(tagged({"all": plain + marked}))
@@ -167,7 +167,7 @@ def test_tokens_that_look_the_same_have_the_split_of_their_text() -> None:
 
 
 @CASE
-def test_pairs_and_tunes_that_look_the_same_are_duplicates() -> None:
+def test_pairs_and_tunes_that_look_equal_are_duplicates() -> None:
     assert len(read(pairs("lumo tá\tmi\nlu\u200bmo tá\tm\u2060i\n"))["refused"]) == 1
     tune = "X:1\nT:Lumó\nM:2/4\nK:G\nGA|]\n"
     abc = {"kind": "abc", **all_formats()["abc"].options}
@@ -181,7 +181,7 @@ def test_pairs_and_tunes_that_look_the_same_are_duplicates() -> None:
 
 @CASE
 @pytest.mark.parametrize("name", UNSEEN)
-def test_a_text_of_nothing_else_is_no_text(name: str) -> None:
+def test_text_of_only_invisible_characters_is_empty(name: str) -> None:
     rows = [
         {"text": f" {UNSEEN[name]}\u00a0{UNSEEN[name]}", "label": "1"},
         {"text": "lumo", "label": UNSEEN[name]},
@@ -192,7 +192,7 @@ def test_a_text_of_nothing_else_is_no_text(name: str) -> None:
 
 
 @CASE
-def test_a_pair_whose_sides_look_the_same_is_a_copy() -> None:
+def test_pair_whose_sides_look_equal_is_a_copy() -> None:
     assert (
         checked([{"source": "lumo", "target": "lu\u200bmo"}])[0]["kind"] == "source_equals_target"
     )
@@ -210,7 +210,7 @@ EDGES = {
 
 @pytest.mark.case("01")
 @pytest.mark.parametrize("edge", EDGES)
-def test_spaces_and_invisible_characters_at_the_edges_of_a_label_go(edge: str) -> None:
+def test_label_is_stripped_of_spaces_and_invisible_characters(edge: str) -> None:
     rows = [
         ("lumo ta", "pos"),
         ("sela mi", EDGES[edge].format("pos")),
@@ -227,7 +227,7 @@ def test_spaces_and_invisible_characters_at_the_edges_of_a_label_go(edge: str) -
 
 
 @pytest.mark.case("01")
-def test_a_padded_label_is_one_that_the_entry_names() -> None:
+def test_padded_label_matches_the_label_of_the_entry() -> None:
     parts = read(
         reviews({"all": table("lumo ta,1 ", "sela mi, 2")}, labels={"1": "pos", "2": "neg"})
     )
@@ -236,7 +236,7 @@ def test_a_padded_label_is_one_that_the_entry_names() -> None:
 
 
 @pytest.mark.case("01")
-def test_a_rejected_row_keeps_its_label_as_it_stood() -> None:
+def test_rejected_row_keeps_its_original_label() -> None:
     assert (
         read(reviews({"all": table("lumo, pos ")}, labels={"1": "a"}))["refused"][0][3]
         == "lumo\t pos "
@@ -244,7 +244,7 @@ def test_a_rejected_row_keeps_its_label_as_it_stood() -> None:
 
 
 @pytest.mark.case("01")
-def test_spaces_at_the_edges_of_tags_and_kinds_go() -> None:
+def test_tags_and_kinds_are_stripped_of_spaces() -> None:
     padded = {"tokens": ["a", "b", "c"], "tags": ["B-PER ", "I- PER", "O\u200b"]}
     found = checked([padded, {"tokens": [], "tags": None}, {"tokens": ["d"], "tags": ["O"]}])
     assert [row["tags"] for row in found] == [["B-PER", "I-PER", "O"], None, ["O"]]
@@ -252,6 +252,6 @@ def test_spaces_at_the_edges_of_tags_and_kinds_go() -> None:
 
 
 @pytest.mark.case("01")
-def test_the_names_of_an_entry_are_trimmed_as_those_of_the_rows() -> None:
+def test_names_in_an_entry_are_stripped_like_those_of_rows() -> None:
     assert trimmed_name("\ufeff pos\u200b ") == "pos"
     assert trimmed_name("very\u200b good") == "very\u200b good"

@@ -17,7 +17,7 @@ def column(*texts: str) -> pa.ChunkedArray:
     return pa.chunked_array([pa.array(texts)])
 
 
-def test_training_numbers_have_a_mean_of_0_and_a_deviation_of_1() -> None:
+def test_standardized_training_numbers_have_mean_0_and_deviation_1() -> None:
     numbers = Numbers.of([column("1", "2"), column("6")])
     values, offsets = numbers.encode(column("1", "2", "6"))
     assert (values.dtype, offsets.tolist()) == (np.float32, [0, 1, 2, 3])
@@ -25,7 +25,7 @@ def test_training_numbers_have_a_mean_of_0_and_a_deviation_of_1() -> None:
     assert values.std() == pytest.approx(1, abs=1e-6)
 
 
-def test_large_numbers_that_are_close_stay_apart() -> None:
+def test_large_close_numbers_stay_distinct() -> None:
     texts = ["1700000000", "1700000001", "1700000002"]
     numbers = Numbers.of([column(*texts)])
     values, _ = numbers.encode(column(*texts))
@@ -33,12 +33,12 @@ def test_large_numbers_that_are_close_stay_apart() -> None:
     assert len(set(values.tolist())) == 3
 
 
-def test_rows_of_one_number_are_refused() -> None:
+def test_rows_of_one_number_raise() -> None:
     with pytest.raises(RowError, match=r"has one score only \(3\), expected at least two"):
         Numbers.of([column("3", "3")])
 
 
-def test_an_encoder_of_numbers_is_read_as_it_was_saved(tmp_path: Path) -> None:
+def test_number_encoder_is_loaded_as_saved(tmp_path: Path) -> None:
     encoder = Encoder.build("words", TRAIN, DEFAULTS["words"])
     encoder.save(tmp_path)
     read = Encoder.load(tmp_path)

@@ -1,4 +1,4 @@
-"""Raw text is cut into words as the training tokens are."""
+"""Raw text is split into words like the training tokens."""
 
 import json
 import time
@@ -62,21 +62,21 @@ def tokens(rows: list[list[str]], text: str) -> list[str]:
         (",", ","),
     ],
 )
-def test_signs_are_cut_off_where_training_has_them_apart(text: str, expected: str) -> None:
+def test_punctuation_is_split_off_when_training_has_it_separate(text: str, expected: str) -> None:
     assert "|".join(tokens(APART, text)) == expected
 
 
 @pytest.mark.parametrize("text", ["ta mi Ursa, ro ku.", "(Kalo), don't he/she", "Bren's l'eau"])
-def test_signs_stay_where_training_has_them_attached(text: str) -> None:
+def test_punctuation_stays_attached_when_training_has_it_attached(text: str) -> None:
     assert tokens(ATTACHED, text) == text.split()
 
 
-def test_signs_that_training_never_saw_are_cut_off_where_its_words_have_none() -> None:
+def test_unseen_punctuation_is_split_off_when_training_words_have_none() -> None:
     assert tokens(PLAIN, "Ursa, (Fara).") == ["Ursa", ",", "(", "Fara", ")", "."]
     assert tokens(PLAIN, "half-made don't") == ["half-made", "don't"]
 
 
-def test_handles_and_tags_stay_whole_where_training_has_them() -> None:
+def test_handles_and_hashtags_stay_whole_when_training_has_them() -> None:
     rows = [["@ursa", "#ta", ",", "mi"], ["@kalo", "#ro", "!"]] * 3
     assert tokens(rows, "@fara, #ku!") == ["@fara", ",", "#ku", "!"]
 
@@ -84,7 +84,7 @@ def test_handles_and_tags_stay_whole_where_training_has_them() -> None:
 @pytest.mark.parametrize("rows", [APART, ATTACHED, PLAIN])
 @settings(max_examples=150, deadline=None)
 @given(text=st.text(st.characters(codec="utf-8") | st.sampled_from(" .,'()-/aB1n")))
-def test_all_but_the_spaces_is_in_some_token_in_its_order(rows: list[list[str]], text: str) -> None:
+def test_tokens_cover_all_but_the_spaces_in_order(rows: list[list[str]], text: str) -> None:
     assert "".join(tokens(rows, text)) == "".join(text.split())
     spans = Cuts.of(column(rows)).spans(text)
     assert all(before[1] <= after[0] for before, after in pairwise(spans))
@@ -92,14 +92,14 @@ def test_all_but_the_spaces_is_in_some_token_in_its_order(rows: list[list[str]],
 
 
 @pytest.mark.parametrize("piece", [",", "a-", "a,", "@", "'s", "a/", ".a.", "((a"])
-def test_a_long_stretch_without_spaces_is_cut_in_time(piece: str) -> None:
+def test_long_text_without_spaces_is_split_quickly(piece: str) -> None:
     start = time.process_time()
     assert "".join(tokens(APART, piece * 30_000)) == piece * 30_000
     assert time.process_time() - start < 10
 
 
 @pytest.mark.parametrize("rows", [APART, ATTACHED])
-def test_an_encoder_keeps_how_it_cuts(tmp_path: Path, rows: list[list[str]]) -> None:
+def test_saved_encoder_keeps_its_pre_tokenizer(tmp_path: Path, rows: list[list[str]]) -> None:
 
     folder = tmp_path
     table = pa.table({"tokens": rows, "tags": [["B-PER", *["O"] * (len(row) - 1)] for row in rows]})
@@ -110,7 +110,7 @@ def test_an_encoder_keeps_how_it_cuts(tmp_path: Path, rows: list[list[str]]) -> 
     assert (encoder.cut(text) == text.split()) == (rows is ATTACHED)
 
 
-def test_an_older_token_set_cuts_at_spaces(tmp_path: Path) -> None:
+def test_older_token_set_splits_at_spaces(tmp_path: Path) -> None:
 
     folder = tmp_path
     table = pa.table(
@@ -124,12 +124,12 @@ def test_an_older_token_set_cuts_at_spaces(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("rows", [APART, PLAIN])
-def test_training_tokens_side_by_side_are_cut_into_themselves(rows: list[list[str]]) -> None:
+def test_training_tokens_joined_by_spaces_are_split_into_themselves(rows: list[list[str]]) -> None:
     for row in rows:
         assert tokens(rows, " ".join(row)) == row
 
 
-def test_tokens_are_put_together_as_text_is_written() -> None:
+def test_tokens_are_joined_as_written_text() -> None:
     cuts = Cuts.of(column(APART))
     assert cuts.is_attached("Ursa", ",")
     assert cuts.is_attached("(", "Fara")

@@ -16,7 +16,7 @@ def counted(*texts: object) -> Scripts:
     "text",
     ["漢字", "ひらがな", "カタカナ", "ไทย", "ລາວ", "ខ្មែរ", "မြန်မာ", "བོད", "ꆈꌠ", "ꦗꦮ", "𠀀𠀁"],
 )
-def test_scripts_without_spaces_are_known(text: str) -> None:
+def test_scripts_without_spaces_are_detected(text: str) -> None:
     found = counted(text)
     assert found.unspaced_share > 0.6
     assert found.is_unspaced
@@ -26,24 +26,24 @@ def test_scripts_without_spaces_are_known(text: str) -> None:
     "text",
     ["lumo sela", "Λάμδα", "жук", "한국어", "اردو", "हिन्दी", "עברית", "தமிழ்", "ქართული", "አማርኛ"],
 )
-def test_scripts_with_spaces_are_no_others(text: str) -> None:
+def test_scripts_with_spaces_are_not_detected_as_unspaced(text: str) -> None:
     assert counted(text) == Scripts(letters=counted(text).letters, unspaced=0, han=0)
     assert not counted(text).is_unspaced
 
 
-def test_letters_are_counted_over_all_texts_and_marks_and_digits_are_none() -> None:
+def test_share_counts_letters_of_all_texts_without_marks_and_digits() -> None:
     assert counted("漢字ab", "カ 12,。", None, "") == Scripts(letters=5, unspaced=3, han=2)
 
 
-def test_the_share_decides_where_both_are_mixed() -> None:
+def test_share_of_letters_decides_for_mixed_scripts() -> None:
     assert not counted("漢 lumo").is_unspaced
     assert counted("漢字文 lum").is_unspaced
 
 
-def test_texts_without_a_letter_have_spaces() -> None:
+def test_texts_without_letters_count_as_spaced() -> None:
     assert not counted("12 !").is_unspaced
     assert not count_scripts([]).is_unspaced
 
 
-def test_the_tokens_of_lists_are_counted() -> None:
+def test_tokens_in_lists_are_counted() -> None:
     assert counted(["漢", "字"], ["ab"]) == Scripts(letters=4, unspaced=2, han=2)

@@ -11,13 +11,13 @@ KIND = st.sampled_from(["words", "characters"])
 
 @settings(max_examples=200, deadline=None)
 @given(TEXT)
-def test_words_are_cut_where_python_cuts_them(text: str) -> None:
+def test_words_are_split_as_by_python(text: str) -> None:
     assert split_text("words", text) == text.split()
 
 
 @settings(max_examples=200, deadline=None)
 @given(TEXT)
-def test_characters_are_all_but_the_spaces(text: str) -> None:
+def test_character_spans_cover_all_but_the_spaces(text: str) -> None:
     assert split_text("characters", text) == [
         character for character in text if not character.isspace()
     ]
@@ -25,7 +25,7 @@ def test_characters_are_all_but_the_spaces(text: str) -> None:
 
 @settings(max_examples=100, deadline=None)
 @given(KIND, TEXT)
-def test_a_span_holds_exactly_its_token(kind: str, text: str) -> None:
+def test_span_contains_exactly_its_token(kind: str, text: str) -> None:
     assert [text[start:stop] for start, stop in split_spans(kind, text)] == split_text(kind, text)
 
 
@@ -39,9 +39,7 @@ def test_a_span_holds_exactly_its_token(kind: str, text: str) -> None:
         (["O"] * 4, []),
     ],
 )
-def test_tags_become_stretches_of_the_text(
-    tags: list[str], expected: list[tuple[str, str]]
-) -> None:
+def test_tags_become_spans_of_the_text(tags: list[str], expected: list[tuple[str, str]]) -> None:
     text = " in Kalo  Bren Ursa"
     found = entities(text, split_spans("words", text), tags)
     assert [(entity["kind"], entity["text"]) for entity in found] == expected
@@ -50,7 +48,7 @@ def test_tags_become_stretches_of_the_text(
 
 @settings(max_examples=100, deadline=None)
 @given(KIND, TEXT, st.data())
-def test_entities_are_those_that_are_scored(kind: str, text: str, data: st.DataObject) -> None:
+def test_entities_equal_those_of_the_metric(kind: str, text: str, data: st.DataObject) -> None:
     spans = split_spans(kind, text)
     tags = data.draw(
         st.lists(

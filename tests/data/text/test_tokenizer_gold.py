@@ -107,7 +107,7 @@ CASES = [
 
 
 @pytest.mark.parametrize(("kind", "is_cut", "expected"), CASES)
-def test_ids_are_what_they_were(kind: str, is_cut: bool, expected: list[list[int]]) -> None:
+def test_ids_equal_the_gold_values(kind: str, is_cut: bool, expected: list[list[int]]) -> None:
     rows: list[Any] = [split_text(kind, text) if is_cut else text for text in [*TEXTS, *NEW]]
     tokenizer = Tokenizer.train(
         kind, [pa.chunked_array([pa.array(rows[: len(TEXTS)])])], DEFAULTS[kind]

@@ -54,7 +54,7 @@ each_tokenizer = pytest.mark.parametrize("name", READ)
 @each_tokenizer
 @settings(max_examples=100, deadline=None)
 @given(st.lists(ANY_TEXT, min_size=1, max_size=4))
-def test_offsets_do_not_change_ids(name: str, texts: list[str]) -> None:
+def test_encoding_with_offsets_gives_the_same_ids(name: str, texts: list[str]) -> None:
     ids, offsets, spans = TOKENIZERS[name].encode_with_offsets(texts)
     expected = TOKENIZERS[name].encode(texts)
     assert (ids.tolist(), offsets.tolist()) == (expected[0].tolist(), expected[1].tolist())
@@ -64,9 +64,7 @@ def test_offsets_do_not_change_ids(name: str, texts: list[str]) -> None:
 @each_tokenizer
 @settings(max_examples=100, deadline=None)
 @given(ANY_TEXT)
-def test_spans_lie_in_the_text_in_order_and_have_no_space_at_their_edges(
-    name: str, text: str
-) -> None:
+def test_spans_are_ordered_within_the_text_and_stripped_of_spaces(name: str, text: str) -> None:
     _, _, spans = TOKENIZERS[name].encode_with_offsets([text])
     assert ((spans[:, 0] >= 0) & (spans[:, 0] <= spans[:, 1]) & (spans[:, 1] <= len(text))).all()
     assert (np.diff(spans[:, 0]) >= 0).all()
@@ -86,7 +84,7 @@ def test_spans_lie_in_the_text_in_order_and_have_no_space_at_their_edges(
         min_size=1,
     )
 )
-def test_a_word_stands_where_its_span_says(name: str, parts: list[tuple[str, str]]) -> None:
+def test_span_of_a_word_contains_the_word(name: str, parts: list[tuple[str, str]]) -> None:
     text = "".join(space + word for space, word in parts) + "<p>"
     _, _, spans = TOKENIZERS[name].encode_with_offsets([text])
     assert [text[start:stop] for start, stop in spans] == [word for _, word in parts]
@@ -95,14 +93,14 @@ def test_a_word_stands_where_its_span_says(name: str, parts: list[tuple[str, str
 @pytest.mark.parametrize("name", ["bpe", "unigram", "wordpiece"])
 @settings(max_examples=50, deadline=None)
 @given(st.lists(st.sampled_from(WORDS[:5]), min_size=1))
-def test_pieces_of_known_words_cover_all_but_the_spaces(name: str, words: list[str]) -> None:
+def test_subwords_of_known_words_cover_all_but_the_spaces(name: str, words: list[str]) -> None:
     text = " ".join(words)
     _, _, spans = TOKENIZERS[name].encode_with_offsets([text])
     found = {position for start, stop in spans for position in range(start, stop)}
     assert found == {position for position, character in enumerate(text) if character != " "}
 
 
-def test_an_entity_is_as_long_as_it_is_written() -> None:
+def test_span_of_an_html_entity_covers_it_as_written() -> None:
     text = "lumo &eacute; <b>Sela</b>&amp;lumo"
     _, _, spans = TOKENIZERS["unescaped words"].encode_with_offsets([text])
     assert [text[start:stop] for start, stop in spans] == [
@@ -115,14 +113,14 @@ def test_an_entity_is_as_long_as_it_is_written() -> None:
 
 
 @each_tokenizer
-def test_an_empty_text_stands_nowhere(name: str) -> None:
+def test_empty_text_has_no_spans(name: str) -> None:
     assert TOKENIZERS[name].encode_with_offsets([""])[2].tolist() == [[0, 0]]
 
 
 @pytest.mark.parametrize("kind", ["words", "characters"])
 @settings(max_examples=50, deadline=None)
 @given(texts=st.lists(st.text(st.characters(codec="utf-8")), min_size=1))
-def test_a_cut_text_has_the_spans_of_its_tokens(kind: str, texts: list[str]) -> None:
+def test_truncated_text_has_the_spans_of_its_tokens(kind: str, texts: list[str]) -> None:
     table = pa.table({"tokens": [["lumo", "Sela"]] * 2, "tags": [["O", "B-X"]] * 2})
     encoder = Encoder.build(kind, table, DEFAULTS[kind])
     ids, offsets, spans = encoder.encode_with_offsets(texts)
@@ -132,7 +130,7 @@ def test_a_cut_text_has_the_spans_of_its_tokens(kind: str, texts: list[str]) -> 
         assert [text[start:stop] for start, stop in row] == (encoder.cut(text) or [""])
 
 
-def test_offsets_outlive_a_folder(tmp_path: Path) -> None:
+def test_saved_and_loaded_tokenizer_gives_the_same_offsets(tmp_path: Path) -> None:
     settings = replace(DEFAULTS["words"], html="unescape")
     Encoder.build(
         "words", pa.table({"text": TEXTS * 2, "label": ["n", "p", "n"] * 2}), settings

@@ -38,7 +38,7 @@ def words_file(path: Path, vocabulary: dict[str, int] = WORDS, unknown: str = "[
 
 
 def bytes_file(path: Path) -> str:
-    """Pieces of bytes as GPT-2 has them, with no special token but one."""
+    """Byte-level tokens as in GPT-2, with one special token."""
     alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
     tokenizer = hf.Tokenizer(models.BPE({character: i for i, character in enumerate(alphabet)}, []))
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
@@ -49,7 +49,7 @@ def bytes_file(path: Path) -> str:
 
 
 def unigram_file(path: Path) -> str:
-    """Pieces as SentencePiece numbers them."""
+    """Subwords in the numbering of SentencePiece."""
     vocabulary = [
         ("<s>", 0.0),
         ("<pad>", 0.0),
@@ -76,7 +76,7 @@ def rows_of(encoded: tuple[Any, Any]) -> list[list[int]]:
 
 
 @pytest.mark.parametrize("write", [words_file, bytes_file, unigram_file])
-def test_special_ids_come_first_and_no_id_has_a_hole(write: Any, tmp_path: Path) -> None:
+def test_special_ids_come_first_and_ids_have_no_gaps(write: Any, tmp_path: Path) -> None:
     source = built(write(tmp_path / "own.json")).source
     assert source.numbers is not None
     names = [source.inner.id_to_token(int(i)) for i in source.numbers.theirs]
@@ -89,7 +89,7 @@ def test_special_ids_come_first_and_no_id_has_a_hole(write: Any, tmp_path: Path)
     ]
 
 
-def test_a_file_s_ids_keep_their_order_behind_the_special_ones(tmp_path: Path) -> None:
+def test_ids_of_the_file_keep_their_order_after_the_special_ones(tmp_path: Path) -> None:
     source = built(words_file(tmp_path / "own.json")).source
     assert rows_of(source.encode(["lumo SELA nuri dosh lumo", "", "lumo"])) == [
         [4, 5, 6, 1, 4],
@@ -99,14 +99,14 @@ def test_a_file_s_ids_keep_their_order_behind_the_special_ones(tmp_path: Path) -
     assert source.decode([2, 4, 5, 6, 3, 0]) == "lumo sela nuri"
 
 
-def test_what_a_file_lacks_is_added(tmp_path: Path) -> None:
+def test_missing_special_tokens_are_added(tmp_path: Path) -> None:
     source = built(bytes_file(tmp_path / "own.json")).source
     assert special_names(source.inner) == ["<pad>", "<unk>", "<bos>", "<|endoftext|>"]
     assert source.size == 256 + 4
 
 
 @pytest.mark.parametrize("text", ["lumo sela", "Très naïf 中文 <pad> </s>", "ж"])
-def test_pieces_of_bytes_give_the_text_back(text: str, tmp_path: Path) -> None:
+def test_byte_level_tokens_are_decoded_to_the_text(text: str, tmp_path: Path) -> None:
     source = built(bytes_file(tmp_path / "own.json")).source
     ids = source.encode([text])[0]
     assert ids.min() >= 4
@@ -117,7 +117,7 @@ def test_pieces_of_bytes_give_the_text_back(text: str, tmp_path: Path) -> None:
     ("write", "text"),
     [(words_file, "[SEP] [PAD] [CLS] lumo"), (unigram_file, "</s> <s> <pad> lumo")],
 )
-def test_a_text_that_names_special_tokens_does_not_take_their_ids(
+def test_text_with_names_of_special_tokens_does_not_get_their_ids(
     write: Any, text: str, tmp_path: Path
 ) -> None:
     assert not {0, 2, 3} & set(
@@ -125,14 +125,14 @@ def test_a_text_that_names_special_tokens_does_not_take_their_ids(
     )
 
 
-def test_the_model_s_own_unknown_token_is_ours(tmp_path: Path) -> None:
+def test_unknown_token_of_the_model_becomes_ours(tmp_path: Path) -> None:
     source = built(words_file(tmp_path / "own.json", {"lumo": 0, "what": 1}, unknown="what")).source
     assert rows_of(source.encode(["lumo dosh"])) == [[4, 1]]
 
 
 @pytest.mark.parametrize("write", [words_file, bytes_file, unigram_file])
 @pytest.mark.parametrize("is_joint", [True, False])
-def test_a_saved_encoder_needs_the_file_no_more(write: Any, is_joint: bool, tmp_path: Path) -> None:
+def test_saved_encoder_does_not_need_the_file(write: Any, is_joint: bool, tmp_path: Path) -> None:
     own = tmp_path / "own"
     folder = tmp_path / "tokens"
     own.mkdir()
@@ -151,18 +151,18 @@ def test_a_saved_encoder_needs_the_file_no_more(write: Any, is_joint: bool, tmp_
     )
 
 
-def test_settings_that_ask_for_more_come_before_the_file_s_own(tmp_path: Path) -> None:
+def test_normalization_settings_run_before_those_of_the_file(tmp_path: Path) -> None:
     source = built(words_file(tmp_path / "own.json"), strip_accents=True, html="unescape").source
     assert rows_of(source.encode(["LÚMO<br>s&eacute;la"])) == [[4, 5]]
 
 
-def test_tokens_of_a_file_stand_where_their_spans_say(tmp_path: Path) -> None:
+def test_tokens_of_the_file_match_their_spans(tmp_path: Path) -> None:
     text = " lumo  SELA"
     _, _, spans = built(words_file(tmp_path / "own.json")).encode_with_offsets([text])
     assert [text[start:stop] for start, stop in spans] == ["lumo", "SELA"]
 
 
-def test_tags_can_be_learned_with_a_file_of_whole_words(tmp_path: Path) -> None:
+def test_tags_work_with_a_file_of_whole_words(tmp_path: Path) -> None:
     encoder = built(words_file(tmp_path / "own.json"), TAGS)
     assert rows_of(encoder.encode_source(pa.chunked_array([[["lumo", "dosh", "SELA"], []]]))) == [
         [4, 1, 5],
@@ -171,7 +171,7 @@ def test_tags_can_be_learned_with_a_file_of_whole_words(tmp_path: Path) -> None:
     assert encoder.cut("lumo  sela") == ["lumo", "sela"]
 
 
-def test_tags_cannot_be_learned_with_a_file_that_cuts_words(tmp_path: Path) -> None:
+def test_tags_raise_with_a_file_of_subwords(tmp_path: Path) -> None:
     encoder = built(bytes_file(tmp_path / "own.json"), TAGS)
     with pytest.raises(
         RowError,
@@ -182,14 +182,14 @@ def test_tags_cannot_be_learned_with_a_file_that_cuts_words(tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize("content", ["", "lumo", "{}", '{"model": {"type": "Other"}}', b"\xff\xfe"])
-def test_a_file_of_something_else_is_an_error(content: str | bytes, tmp_path: Path) -> None:
+def test_file_that_is_no_tokenizer_raises(content: str | bytes, tmp_path: Path) -> None:
     path = tmp_path / "own.json"
     path.write_bytes(content if isinstance(content, bytes) else content.encode())
     with pytest.raises(RowError, match=r"own\.json is not a tokenizer\.json"):
         built(str(path))
 
 
-def test_a_file_that_is_not_there_is_an_error(tmp_path: Path) -> None:
+def test_a_missing_file_raises(tmp_path: Path) -> None:
     with pytest.raises(RowError, match="there is no tokenizer file"):
         built(str(tmp_path / "own.json"))
 
@@ -198,7 +198,7 @@ def test_a_file_leaves_texts_as_they_are_by_default() -> None:
     assert default_settings("some/own.json") == TokenSettings(unicode="none")
 
 
-def test_numbers_of_a_vocabulary_in_our_order_are_the_same() -> None:
+def test_renumbering_keeps_a_vocabulary_in_our_order() -> None:
     tokenizer = Tokenizer.train("words", [TABLE.column(0)], TokenSettings(min_frequency=1))
     numbers = Renumbering.of(tokenizer.inner)
     assert np.array_equal(numbers.theirs, np.arange(tokenizer.size))

@@ -1,4 +1,4 @@
-"""What happens to rows on their way to ids on disk."""
+"""Rows written as ids to disk: truncation and omission."""
 
 from itertools import pairwise
 from pathlib import Path
@@ -39,13 +39,13 @@ def written(
     return write_ids(folder, split, tables, encoder, SETTINGS), encoder
 
 
-def test_training_texts_are_cut_at_the_longest_length(tmp_path: Path) -> None:
+def test_training_texts_are_truncated_at_the_maximum_length(tmp_path: Path) -> None:
     assert written(tmp_path, "train", LABELLED)[0] == 4
     assert [len(row) for row in read(tmp_path, "train.source")] == [2, 3, 1, 3]
     assert read(tmp_path, "train.target") == [[0], [1], [0], [1]]
 
 
-def test_tags_are_cut_with_their_tokens(tmp_path: Path) -> None:
+def test_tags_are_truncated_with_their_tokens(tmp_path: Path) -> None:
     written(tmp_path, "train", TAGGED)
     assert (
         [len(row) for row in read(tmp_path, "train.target")]
@@ -54,14 +54,14 @@ def test_tags_are_cut_with_their_tokens(tmp_path: Path) -> None:
     )
 
 
-def test_training_pairs_beyond_the_longest_length_are_left_out(tmp_path: Path) -> None:
+def test_training_pairs_above_the_maximum_length_are_omitted(tmp_path: Path) -> None:
     num, encoder = written(tmp_path, "train", PAIRS)
     assert num == 1
     assert read(tmp_path, "train.source") == [encoder.source.encode(["lumo sela"])[0].tolist()]
 
 
 @pytest.mark.parametrize("table", [LABELLED, PAIRS, TAGGED], ids=["labels", "pairs", "tags"])
-def test_rows_of_the_test_split_all_stay_whole(table: pa.Table, tmp_path: Path) -> None:
+def test_test_rows_are_neither_truncated_nor_omitted(table: pa.Table, tmp_path: Path) -> None:
     num, encoder = written(tmp_path, "test", table)
     assert num == 4
     for side, (ids, offsets) in zip(("source", "target"), encoder.encode(table), strict=True):
@@ -69,21 +69,21 @@ def test_rows_of_the_test_split_all_stay_whole(table: pa.Table, tmp_path: Path) 
 
 
 @pytest.mark.parametrize("split", ["validation", "test"])
-def test_only_the_validation_split_loses_rows_with_unknown_labels(
+def test_rows_with_unknown_labels_are_omitted_from_validation_only(
     split: str, tmp_path: Path
 ) -> None:
     rows = pa.table({"text": TEXTS, "label": ["n", "new", "p", "new"]})
     assert written(tmp_path, split, LABELLED, rows)[0] == {"validation": 2, "test": 4}[split]
 
 
-def test_a_row_with_one_unknown_tag_is_left_out(tmp_path: Path) -> None:
+def test_row_with_one_unknown_tag_is_omitted(tmp_path: Path) -> None:
     rows = pa.table({"tokens": [["lumo", "sela"], ["nuri"]], "tags": [["B-X", "B-Y"], ["O"]]})
     assert written(tmp_path, "validation", TAGGED, rows)[0] == 1
     assert read(tmp_path, "validation.target") == [[0]]
 
 
 @pytest.mark.parametrize("size", [1, 3, 100])
-def test_batches_do_not_change_what_is_written(size: int, tmp_path: Path) -> None:
+def test_written_ids_do_not_depend_on_batch_size(size: int, tmp_path: Path) -> None:
     (tmp_path / "parts").mkdir()
     written(tmp_path, "train", TAGGED, size=100)
     written(tmp_path / "parts", "train", TAGGED, size=size)
@@ -94,7 +94,7 @@ def test_batches_do_not_change_what_is_written(size: int, tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize("rows", [PAIRS.slice(1, 1), PAIRS.slice(0, 0)], ids=["too long", "none"])
-def test_a_training_split_of_which_nothing_is_left_is_an_error(rows: Any, tmp_path: Path) -> None:
+def test_training_split_without_remaining_rows_raises(rows: Any, tmp_path: Path) -> None:
     with pytest.raises(
         RowError, match=r"no row of train is left within max_length 3: raise tokens\.max_length"
     ):

@@ -1,4 +1,4 @@
-"""Commands about rows, as a person types them and sees what they say."""
+"""Commands about rows as a user types them, and their output."""
 
 import errno
 import io
@@ -24,7 +24,7 @@ from tests.refrain.test_command_line import typed
 
 
 class Screen:
-    """What the commands say, run in this process."""
+    """The output of commands, run in this process."""
 
     def __init__(self, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
         self.folder = folder
@@ -64,13 +64,13 @@ def screen(
 
 
 class Out(io.TextIOBase):
-    """The standard output of this moment, which pytest changes."""
+    """The current standard output, which pytest replaces."""
 
     def write(self, text: str) -> int:
         return sys.stdout.write(text)
 
 
-def test_check_shows_the_report_and_where_it_is_drawn(screen: Screen, store: Path) -> None:
+def test_check_prints_the_report_and_the_path_of_its_figure(screen: Screen, store: Path) -> None:
     output = screen.says("check", "mine", "--catalog", screen.catalog())
     assert "100 rows read, 100 kept, 0 rejected (0.0%)." in output
     assert all(
@@ -88,7 +88,7 @@ def test_check_shows_the_report_and_where_it_is_drawn(screen: Screen, store: Pat
     assert page.read_text().startswith("<!doctype html>")
 
 
-def test_check_ends_with_1_where_a_retraining_would_stop_and_shows_the_report_first(
+def test_check_prints_the_report_and_exits_with_1_when_a_retraining_would_stop(
     screen: Screen,
 ) -> None:
     screen.rows(40, *[",pos"] * 10)
@@ -126,18 +126,14 @@ def test_check_prints_the_whole_report_as_json(screen: Screen) -> None:
     ],
     ids=["empty", "only a header", "other columns", "a directory"],
 )
-def test_a_file_without_rows_is_said_in_a_line(
-    content: str | None, expected: str, screen: Screen
-) -> None:
+def test_file_without_rows_is_one_line(content: str | None, expected: str, screen: Screen) -> None:
     path = screen.folder / "rows.csv"
     path.unlink()
     path.mkdir() if content is None else path.write_text(content)
     assert expected in screen.says("check", "mine", "--catalog", screen.catalog(), status=1)
 
 
-def test_a_file_that_may_not_be_read_is_said_in_a_line(
-    screen: Screen, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_unreadable_file_is_one_line(screen: Screen, monkeypatch: pytest.MonkeyPatch) -> None:
     opened = io.open
     path = screen.folder / "rows.csv"
 
@@ -176,7 +172,7 @@ FAULTS: dict[str, tuple[int, str, str]] = {
 
 
 @pytest.mark.parametrize("kind", FAULTS)
-def test_a_fault_of_a_file_is_said_with_what_to_do(
+def test_fault_of_a_file_is_printed_with_the_remedy(
     kind: str, store: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     number, path, expected = FAULTS[kind]
@@ -187,7 +183,7 @@ def test_a_fault_of_a_file_is_said_with_what_to_do(
 
 
 @pytest.mark.parametrize("odd", ["\x1b[31mta", "\x9b31mta", "\x1b]0;mi\x07ta", "\x08\x08ta"])
-def test_no_row_writes_to_the_screen_what_a_terminal_obeys(odd: str, screen: Screen) -> None:
+def test_terminal_control_codes_of_rows_are_escaped(odd: str, screen: Screen) -> None:
     screen.rows(60, f"{odd},pos", f"ta mi,{odd}", f"ro,{odd}")
     rules = {"control_characters": "keep"}
     output = screen.says("check", "mine", "--catalog", screen.catalog(checks=rules))
@@ -203,7 +199,7 @@ def test_no_row_writes_to_the_screen_what_a_terminal_obeys(odd: str, screen: Scr
     assert re.sub(r"[\n\t]", "", text).isprintable()
 
 
-def test_markup_of_the_screen_is_shown_as_it_is(screen: Screen) -> None:
+def test_rich_markup_in_rows_is_printed_literally(screen: Screen) -> None:
     screen.rows(60, *["[red]ta[/red],[/]"] * 20)
     catalog = screen.catalog(
         about="[bold]a[/bold]", origin="[/red]", licence="[link=x]l[/link]", where={"label": "[/]"}
@@ -213,7 +209,7 @@ def test_markup_of_the_screen_is_shown_as_it_is(screen: Screen) -> None:
     assert "label [/]" in screen.says("check", "mine", "--catalog", catalog, status=1)
 
 
-def test_all_of_a_dataset_is_shown_with_the_values_that_its_entry_leaves_out(
+def test_datasets_prints_an_entry_with_its_default_values(
     screen: Screen,
 ) -> None:
     catalog = screen.catalog(checks={"max_length": 77}, format={"kind": "csv", "separator": "\t"})
@@ -232,7 +228,7 @@ def test_all_of_a_dataset_is_shown_with_the_values_that_its_entry_leaves_out(
     assert report["source"] == ENTRY["source"]
 
 
-def test_a_secret_is_shown_by_its_name_only(
+def test_secret_is_printed_by_its_name_only(
     screen: Screen, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PLACE", str(screen.folder))
@@ -264,7 +260,7 @@ def test_several_catalogs_are_read_together_from_options_and_the_environment(
         (None, "there is no catalog file .*other.yaml"),
     ],
 )
-def test_a_catalog_that_clashes_or_cannot_be_read_is_named(
+def test_conflicting_or_unreadable_catalog_is_one_line_with_its_path(
     content: str | None, expected: str, screen: Screen
 ) -> None:
     other = screen.folder / "other.yaml"
@@ -276,7 +272,9 @@ def test_a_catalog_that_clashes_or_cannot_be_read_is_named(
     assert re.search(expected, output)
 
 
-def test_catalogs_are_named_by_whole_paths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_catalogs_are_printed_with_absolute_paths(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     assert (
         joined([Path("a.yaml"), Path("b/c.yaml")])
@@ -285,7 +283,7 @@ def test_catalogs_are_named_by_whole_paths(tmp_path: Path, monkeypatch: pytest.M
     assert joined(None) is None
 
 
-def test_snapshots_show_how_a_dataset_grew(screen: Screen) -> None:
+def test_snapshots_shows_how_a_dataset_grew(screen: Screen) -> None:
     catalog = screen.catalog()
     assert "mine was never ingested: refrain check mine" in screen.says(
         "snapshots", "mine", "--catalog", catalog
@@ -303,9 +301,7 @@ def test_snapshots_show_how_a_dataset_grew(screen: Screen) -> None:
     assert "pruned" in screen.says("snapshots", "mine", "--catalog", catalog)
 
 
-def test_the_history_fits_on_a_narrow_screen(
-    screen: Screen, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_snapshots_fits_on_a_narrow_screen(screen: Screen, monkeypatch: pytest.MonkeyPatch) -> None:
     row = {
         "snapshot": "0123456789abcdef",
         "parent": "f" * 16,
@@ -334,7 +330,7 @@ def test_the_history_fits_on_a_narrow_screen(
     assert [word for word in words if word not in output] == []
 
 
-def test_forgetting_says_what_holds_the_text_and_what_to_do(screen: Screen) -> None:
+def test_forget_prints_what_contains_the_text_and_what_to_do(screen: Screen) -> None:
     catalog = screen.catalog()
     text = made_reviews(100, 0)[7][0]
     screen.says("check", "mine", "--catalog", catalog)
@@ -354,25 +350,25 @@ def test_forgetting_says_what_holds_the_text_and_what_to_do(screen: Screen) -> N
     )
 
 
-def test_a_text_that_no_snapshot_holds_is_said_to_be_so(screen: Screen) -> None:
+def test_forget_reports_a_text_that_is_in_no_snapshot(screen: Screen) -> None:
     catalog = screen.catalog()
     screen.says("check", "mine", "--catalog", catalog)
     output = screen.says("forget", "mine", "--catalog", catalog, "--text", "an unknown text")
     assert "No snapshot in the store holds such a text. Only a whole text counts" in output
 
 
-def test_texts_to_forget_are_read_from_a_file(screen: Screen) -> None:
-    asked = screen.folder / "asked.txt"
+def test_forget_reads_texts_from_a_file(screen: Screen) -> None:
+    requests = screen.folder / "requests.txt"
     texts = [text for text, _ in made_reviews(100, 0)[:3]]
-    asked.write_bytes(("\r\n".join(texts) + "\n\n \n").encode())
+    requests.write_bytes(("\r\n".join(texts) + "\n\n \n").encode())
     catalog = screen.catalog()
     assert "3 new on the removal list" in screen.says(
-        "forget", "mine", "--catalog", catalog, "--file", str(asked)
+        "forget", "mine", "--catalog", catalog, "--file", str(requests)
     )
     assert "97 rows read, 97 kept" in screen.says("check", "mine", "--catalog", catalog)
 
 
-def test_a_row_of_a_table_is_forgotten_by_its_key(screen: Screen) -> None:
+def test_forget_removes_a_table_row_by_its_key(screen: Screen) -> None:
     with sqlite3.connect(screen.folder / "shop.db") as shop:
         shop.execute("CREATE TABLE review (id INTEGER PRIMARY KEY, text TEXT, label TEXT)")
         shop.executemany("INSERT INTO review (text, label) VALUES (?, ?)", made_reviews(60, 0))
@@ -401,7 +397,10 @@ def test_a_row_of_a_table_is_forgotten_by_its_key(screen: Screen) -> None:
         (["forget", "mine"], "there is nothing to forget: give --text, --key or --file"),
         (["forget", "mine", "--text", " "], "expected a text to be forgotten, got ' '"),
         (["forget", "mine", "--key", "3"], "mine: its rows have no key"),
-        (["forget", "mine", "--file", "/nowhere/asked.txt"], "there is no file /nowhere/asked.txt"),
+        (
+            ["forget", "mine", "--file", "/nowhere/requests.txt"],
+            "there is no file /nowhere/requests.txt",
+        ),
         (
             ["forget", "mine", "--file", "latin.txt"],
             "latin.txt: expected one text per line in UTF-8, got .* at byte 3",
@@ -420,7 +419,7 @@ def test_a_row_of_a_table_is_forgotten_by_its_key(screen: Screen) -> None:
         ),
     ],
 )
-def test_bad_input_is_answered_in_one_line(
+def test_invalid_input_is_one_line(
     words: list[str], expected: str, screen: Screen, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(screen.folder)
@@ -433,7 +432,7 @@ def test_bad_input_is_answered_in_one_line(
 
 @pytest.fixture
 def grown(screen: Screen) -> Path:
-    """The folder of a snapshot that nothing needs."""
+    """The folder of a snapshot that no artifact needs."""
     for num in (40, 60):
         screen.rows(num)
         screen.says("check", "mine", "--catalog", screen.catalog())
@@ -441,7 +440,7 @@ def grown(screen: Screen) -> Path:
     return screen.folder / "store" / "snapshots" / f"mine-{listed[0]['snapshot']}"
 
 
-def test_prune_shows_first_and_removes_only_with_yes(screen: Screen, grown: Path) -> None:
+def test_prune_lists_first_and_removes_only_with_yes(screen: Screen, grown: Path) -> None:
     output = screen.says("prune", "--days", "0")
     assert f"{grown}  an older snapshot that no registered version was trained on" in output
     assert "Nothing was removed; --yes removes them." in output
@@ -451,25 +450,25 @@ def test_prune_shows_first_and_removes_only_with_yes(screen: Screen, grown: Path
     assert "Nothing to prune" in screen.says("prune", "--days", "0", "--yes")
 
 
-def test_what_was_written_lately_stays_without_days(screen: Screen, grown: Path) -> None:
+def test_prune_keeps_recent_folders_by_default(screen: Screen, grown: Path) -> None:
     assert "Nothing to prune" in screen.says("prune", "--yes")
     assert grown.exists()
 
 
 @pytest.mark.parametrize(("answer", "is_there"), [(True, False), (False, True)])
-def test_prune_asks_whoever_sits_at_a_terminal(
+def test_prune_asks_for_confirmation_at_a_terminal(
     answer: bool, is_there: bool, screen: Screen, grown: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sys.stdin, "isatty", lambda: True)
-    monkeypatch.setattr(data.typer, "confirm", lambda asked: answer)
+    monkeypatch.setattr(data.typer, "confirm", lambda question: answer)
     screen.says("prune", "--days", "0")
     assert grown.exists() == is_there
 
 
-def test_what_came_to_be_needed_while_somebody_thought_stays(
+def test_prune_keeps_what_became_needed_before_the_confirmation(
     screen: Screen, grown: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def thinking(asked: str) -> bool:
+    def confirm_later(question: str) -> bool:
         screen.rows(40)
         app(
             ["check", "mine", "--catalog", screen.catalog()], standalone_mode=False
@@ -477,12 +476,12 @@ def test_what_came_to_be_needed_while_somebody_thought_stays(
         return True
 
     monkeypatch.setattr(sys.stdin, "isatty", lambda: True)
-    monkeypatch.setattr(data.typer, "confirm", thinking)
+    monkeypatch.setattr(data.typer, "confirm", confirm_later)
     screen.says("prune", "--days", "0")
     assert grown.exists()
 
 
-def test_prune_lists_as_json_and_removes_nothing_unasked(screen: Screen, grown: Path) -> None:
+def test_prune_with_json_lists_and_removes_nothing(screen: Screen, grown: Path) -> None:
     (report,) = json.loads(screen.says("prune", "--days", "0", "--json"))
     assert report["path"] == str(grown)
     assert report["bytes"] == sum(path.stat().st_size for path in grown.iterdir())
@@ -491,14 +490,14 @@ def test_prune_lists_as_json_and_removes_nothing_unasked(screen: Screen, grown: 
     assert not grown.exists()
 
 
-def test_prune_of_a_dataset_leaves_the_others(screen: Screen, grown: Path) -> None:
+def test_prune_of_one_dataset_keeps_the_others(screen: Screen, grown: Path) -> None:
     screen.says("check", "other", "--catalog", screen.catalog("other"))
     assert "Nothing to prune" in screen.says("prune", "other", "--days", "0", "--yes")
     assert "did you mean mine?" in screen.says("prune", "mina", "--days", "0", "--yes", status=1)
     assert grown.exists()
 
 
-def test_an_mlflow_that_does_not_answer_stops_prune_and_models(tmp_path: Path) -> None:
+def test_prune_and_models_stop_when_mlflow_does_not_answer(tmp_path: Path) -> None:
     folder = tmp_path / "scores" / f"mine-{'0' * 16}"
     folder.mkdir(parents=True)
     (folder / "manifest.json").write_text(

@@ -1,4 +1,4 @@
-"""``refrain history`` and ``refrain rollback``, as a person types them and sees what they say."""
+"""``refrain history`` and ``refrain rollback`` as a user types them, and their output."""
 
 import json
 from pathlib import Path
@@ -42,7 +42,7 @@ def champion() -> str | None:
 
 
 @pytest.mark.usefixtures("three")
-def test_history_shows_every_decision_and_who_is_champion(screen: Screen) -> None:
+def test_history_shows_every_decision_and_the_champion(screen: Screen) -> None:
     output = screen.says("history", "made")
     assert all(
         part in output
@@ -62,7 +62,7 @@ def test_history_shows_every_decision_and_who_is_champion(screen: Screen) -> Non
 
 
 @pytest.mark.usefixtures("three")
-def test_history_shows_what_was_done_without_it(screen: Screen) -> None:
+def test_history_shows_changes_made_outside_refrain(screen: Screen) -> None:
     mlflow_client.set_alias("made", "champion", "3")
     assert "in MLflow version 3 is champion, in the ledger version 2: set by hand" in screen.says(
         "history", "made"
@@ -70,7 +70,7 @@ def test_history_shows_what_was_done_without_it(screen: Screen) -> None:
 
 
 @pytest.mark.usefixtures("three")
-def test_rollback_puts_the_previous_champion_back_and_says_so(screen: Screen) -> None:
+def test_rollback_restores_the_previous_champion_and_prints_it(screen: Screen) -> None:
     output = screen.says("rollback", "made", "--why", "praises irony")
     assert output == (
         "made: version 1 is champion now, in place of version 2 (praises irony); "
@@ -98,7 +98,7 @@ def test_rollback_puts_the_previous_champion_back_and_says_so(screen: Screen) ->
         (["rollback", "made", "--to", "2"], "made version 2 is champion already"),
     ],
 )
-def test_what_cannot_be_is_said_in_one_line_and_changes_nothing(
+def test_invalid_request_is_one_line_and_changes_nothing(
     words: list[str], expected: str, screen: Screen
 ) -> None:
     output = screen.says(*words, status=1)
@@ -108,7 +108,7 @@ def test_what_cannot_be_is_said_in_one_line_and_changes_nothing(
 
 
 @pytest.mark.usefixtures("three")
-def test_a_first_champion_has_none_to_go_back_to(screen: Screen) -> None:
+def test_rollback_of_the_first_champion_raises(screen: Screen) -> None:
     screen.says("rollback", "made")
     assert "made has no previous champion: refrain history made shows" in screen.says(
         "rollback", "made", status=1
@@ -116,7 +116,7 @@ def test_a_first_champion_has_none_to_go_back_to(screen: Screen) -> None:
     assert champion() == "1"
 
 
-def test_of_no_model_nothing_is_told(screen: Screen, store: Path) -> None:
+def test_history_without_a_decision_is_one_message(screen: Screen, store: Path) -> None:
     assert "there is no model 'made' in MLflow: none is registered yet" in screen.says(
         "history", "made", status=1
     )
@@ -125,7 +125,7 @@ def test_of_no_model_nothing_is_told(screen: Screen, store: Path) -> None:
     assert "no alias is set" in screen.says("history", "made")
 
 
-def test_models_shows_a_champion_that_others_registered(screen: Screen, store: Path) -> None:
+def test_models_shows_a_champion_of_another_program(screen: Screen, store: Path) -> None:
     mlflow_client.create_version("theirs", logged("theirs"), run_of("theirs"), {"stage": "live"})
     mlflow_client.set_alias("theirs", "champion", "1")
     output = screen.says("models")
@@ -145,6 +145,6 @@ def test_models_shows_a_champion_that_others_registered(screen: Screen, store: P
     ]
 
 
-def test_the_help_of_prune_names_every_alias_that_keeps_a_past(screen: Screen) -> None:
+def test_help_of_prune_names_every_alias_that_keeps_artifacts(screen: Screen) -> None:
     output = " ".join(screen.says("prune", "--help").replace("│", " ").split())
     assert "of aliased versions only (champion, previous, challenger)" in output

@@ -1,4 +1,4 @@
-"""``refrain health`` and ``refrain compare``, as a person types them and sees what they say."""
+"""``refrain health`` and ``refrain compare`` as a user types them, and their output."""
 
 import json
 from pathlib import Path
@@ -18,7 +18,7 @@ TINY = [
 ]
 
 
-def test_a_word_after_encoders_is_one_up_to_the_next_option() -> None:
+def test_encoders_option_takes_words_up_to_the_next_option() -> None:
     words = ["made", "--encoders", "rnn", "cnn", "--json", "--limit", "5"]
     assert spread(words, "--encoders") == [
         "made",
@@ -32,9 +32,7 @@ def test_a_word_after_encoders_is_one_up_to_the_next_option() -> None:
     ]
 
 
-def test_health_tells_the_same_on_the_screen_as_json_and_as_a_page(
-    screen: Screen, store: Path
-) -> None:
+def test_health_prints_the_same_as_text_json_and_page(screen: Screen, store: Path) -> None:
     words = (
         "health",
         "mine",
@@ -71,7 +69,7 @@ def test_health_tells_the_same_on_the_screen_as_json_and_as_a_page(
     assert not (store / "checkpoints").exists()
 
 
-def test_health_of_a_training_that_explodes_is_a_report(screen: Screen) -> None:
+def test_health_of_an_exploding_training_is_a_report(screen: Screen) -> None:
     sgd = (
         "--set=training.optimizer=sgd",
         "--set=training.learning_rate=1.0e+30",
@@ -123,9 +121,7 @@ def test_health_of_a_training_that_explodes_is_a_report(screen: Screen) -> None:
         ),
     ],
 )
-def test_what_cannot_be_is_said_in_one_line(
-    words: list[str], expected: str, screen: Screen
-) -> None:
+def test_invalid_request_is_one_line(words: list[str], expected: str, screen: Screen) -> None:
     assert expected in screen.says(*words, "--catalog", screen.catalog(), status=1)
 
 
@@ -171,7 +167,7 @@ def test_compare_trains_once_and_registers_nothing(
     assert "bag of words" in screen.says(*words[:-1])
 
 
-def test_settings_under_which_no_encoder_can_be_trained_are_an_error(screen: Screen) -> None:
+def test_settings_under_which_no_encoder_can_be_trained_raise(screen: Screen) -> None:
     words = ("compare", "mine", "--catalog", screen.catalog(), *TINY, "--encoders")
     window = "--set=training.bptt_window=3"  # a backward direction has no state to carry
     assert "set bptt_window to 0" in screen.says(*words, "lstm", window, status=1)

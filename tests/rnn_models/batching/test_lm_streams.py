@@ -1,4 +1,4 @@
-"""Streams of windows against the texts they are made of."""
+"""Streams of windows, compared with their texts."""
 
 from itertools import pairwise
 
@@ -34,7 +34,7 @@ def read_by_stream(streams):
 
 
 @given(texts, st.integers(1, 5), st.integers(1, 6), st.integers(1, 3), st.booleans())
-def test_each_token_and_each_end_is_said_exactly_once(rows, size, window, epoch, is_joined):
+def test_each_token_and_each_end_is_predicted_exactly_once(rows, size, window, epoch, is_joined):
     targets = [
         i
         for _, targets, _ in read_by_stream(
@@ -46,7 +46,7 @@ def test_each_token_and_each_end_is_said_exactly_once(rows, size, window, epoch,
 
 
 @given(texts, st.integers(1, 5), st.integers(1, 6), st.integers(1, 3))
-def test_the_streams_one_after_the_other_are_the_texts_in_some_order(rows, size, window, epoch):
+def test_concatenated_streams_are_the_texts_in_some_order(rows, size, window, epoch):
     streams = read_by_stream(make_streams(rows, size, window, epoch=epoch))
     inputs, targets = ([i for stream in streams for i in stream[side]] for side in (0, 1))
     begins = [i for i, token in enumerate(inputs) if token == BOS_ID]
@@ -59,7 +59,7 @@ def test_the_streams_one_after_the_other_are_the_texts_in_some_order(rows, size,
 
 
 @given(texts, st.integers(1, 5), st.integers(1, 6))
-def test_joined_texts_are_one_text_in_their_order(rows, size, window):
+def test_joined_texts_keep_their_order(rows, size, window):
     streams = read_by_stream(make_streams(rows, size, window, is_joined=True))
     inputs, targets = ([i for stream in streams for i in stream[side]] for side in (0, 1))
     assert targets == [i for row in rows for i in [*row, EOS_ID]]
@@ -67,16 +67,14 @@ def test_joined_texts_are_one_text_in_their_order(rows, size, window):
 
 
 @given(texts, st.integers(1, 5), st.integers(1, 6), st.booleans())
-def test_a_state_starts_anew_where_a_stream_or_a_separate_text_begins_and_nowhere_else(
-    rows, size, window, is_joined
-):
+def test_state_is_reset_only_at_stream_and_separate_text_starts(rows, size, window, is_joined):
     for read, _, starts in read_by_stream(make_streams(rows, size, window, is_joined=is_joined)):
         begins = {i for i, token in enumerate(read) if token == BOS_ID and not is_joined}
         assert starts == sorted({0} | begins)
 
 
 @given(texts, st.integers(1, 5), st.integers(1, 6), st.booleans())
-def test_streams_are_of_equal_length_and_their_windows_no_longer_than_asked(
+def test_streams_have_equal_length_and_windows_at_most_the_set_length(
     rows, size, window, is_joined
 ):
     streams = make_streams(rows, size, window, is_joined=is_joined)
@@ -95,13 +93,13 @@ def test_streams_are_of_equal_length_and_their_windows_no_longer_than_asked(
         assert (found.targets[padding] == PAD_ID).all()
 
 
-def test_a_long_text_fills_all_windows_but_those_at_its_ends():
+def test_long_text_fills_all_windows_but_those_at_its_ends():
     streams = make_streams([[4] * 999], size=4, window=16)
     assert (streams.lengths[1:-1] == 16).all()
     assert (streams.lengths[0] >= 8).all()
 
 
-def test_a_window_names_the_texts_it_reads():
+def test_window_records_its_texts():
     rows = [[10 * i + j for j in range(1, 6)] for i in range(1, 9)]
     for window in make_streams(rows, size=2, window=3):
         for b in range(len(window)):
@@ -117,14 +115,14 @@ def windows_of(streams):
 
 
 @given(texts, st.integers(1, 3), st.integers(1, 3))
-def test_the_windows_follow_from_seed_and_epoch(rows, seed, epoch):
+def test_windows_depend_on_seed_and_epoch_only(rows, seed, epoch):
     np.random.seed(0)  # the state of the global generator must not matter
     assert windows_of(make_streams(rows, seed=seed, epoch=epoch)) == windows_of(
         make_streams(rows, seed=seed, epoch=epoch)
     )
 
 
-def test_another_seed_or_epoch_gives_other_windows():
+def test_different_seed_or_epoch_gives_different_windows():
     rows = [[4 + i % 6] * (5 + i % 7) for i in range(40)]
     orders = [
         windows_of(make_streams(rows, seed=seed, epoch=epoch))
@@ -133,7 +131,7 @@ def test_another_seed_or_epoch_gives_other_windows():
     assert all(a != b for a, b in pairwise([*orders, orders[0]]))
 
 
-def test_a_window_asked_for_alone_is_the_one_of_the_whole():
+def test_window_by_index_equals_the_one_of_the_iteration():
     streams = make_streams([[4, 5, 6] * 9, [7, 8]], size=2)
     assert isinstance(streams, Streams)
     assert windows_of([streams[2]]) == windows_of(streams)[2:3]
@@ -141,5 +139,5 @@ def test_a_window_asked_for_alone_is_the_one_of_the_whole():
 
 
 @pytest.mark.parametrize("size", [1, 7, 50])
-def test_there_are_never_more_streams_than_tokens(size):
+def test_number_of_streams_does_not_exceed_that_of_tokens(size):
     assert make_streams([[4, 5], []], size=size).starts.shape[1] == min(size, 4)

@@ -1,4 +1,4 @@
-"""What is written is what is read."""
+"""Checkpoints are loaded as saved."""
 
 import pytest
 import torch
@@ -24,7 +24,7 @@ def written(posed, model, folder, **changes):
 @pytest.mark.parametrize(
     "changes", [{}, {"encoder": "gru", "num_layers": 2}, {"encoder": "rnn", "pooling": "last"}]
 )
-def test_a_checkpoint_read_back_gives_the_same_outputs_to_the_last_bit(posed, changes, tmp_path):
+def test_loaded_checkpoint_gives_bit_identical_outputs(posed, changes, tmp_path):
     model = posed.model(**changes)
     problem, read = written(posed, model, tmp_path, **changes)
     assert problem is posed.problem
@@ -32,9 +32,7 @@ def test_a_checkpoint_read_back_gives_the_same_outputs_to_the_last_bit(posed, ch
     assert predict_all(problem, read, posed.examples) == predict_all(problem, model, posed.examples)
 
 
-def test_a_shared_embedding_is_written_once_and_still_shared_when_read(
-    shared_translation, tmp_path
-):
+def test_shared_embedding_is_saved_once_and_still_shared_when_loaded(shared_translation, tmp_path):
     model = shared_translation.model()
     assert "target_embedding.table.weight" not in weights_of(model)
     _, read = written(shared_translation, model, tmp_path)
@@ -45,11 +43,11 @@ def test_a_shared_embedding_is_written_once_and_still_shared_when_read(
     )
 
 
-def test_a_model_read_back_is_ready_to_predict(posed, tmp_path):
+def test_loaded_model_is_in_evaluation_mode(posed, tmp_path):
     assert not written(posed, posed.model(), tmp_path)[1].training
 
 
-def test_copied_weights_do_not_follow_the_model(posed):
+def test_copied_weights_are_independent_of_the_model(posed):
     model = posed.model()
     weights = weights_of(model)
     before = {name: w.clone() for name, w in weights.items()}
@@ -58,7 +56,7 @@ def test_copied_weights_do_not_follow_the_model(posed):
     assert all(torch.equal(weights[name], before[name]) for name in before)
 
 
-def test_weights_of_other_names_are_refused_by_name(sentiment):
+def test_weights_of_other_names_raise_with_the_name(sentiment):
     weights = weights_of(sentiment.model())
     weights["project.scale"] = weights.pop("project.bias")
     with pytest.raises(
@@ -67,7 +65,7 @@ def test_weights_of_other_names_are_refused_by_name(sentiment):
         load_weights(sentiment.model(), weights)
 
 
-def test_weights_of_another_shape_are_refused_by_name(sentiment):
+def test_weights_of_another_shape_raise_with_the_name(sentiment):
     weights = weights_of(sentiment.model())
     weights["project.bias"] = torch.zeros(1)  # would spread over all labels
     with pytest.raises(ValueError, match=r"project.bias must be of shape \(3,\), got \(1,\)"):
@@ -75,7 +73,7 @@ def test_weights_of_another_shape_are_refused_by_name(sentiment):
 
 
 @pytest.mark.parametrize("wrong", [float("nan"), float("inf")])
-def test_weights_that_are_not_finite_are_neither_written_nor_read(sentiment, wrong, tmp_path):
+def test_nonfinite_weights_raise_on_save_and_load(sentiment, wrong, tmp_path):
     model = sentiment.model()
     written(sentiment, model, tmp_path)
     weights = weights_of(model)

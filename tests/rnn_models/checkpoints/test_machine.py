@@ -1,4 +1,4 @@
-"""What of a machine is written down beside a training."""
+"""The machine record of a training."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from rnn_models.checkpoints.machine import describe_machine
 from rnn_models.settings import TrainSettings
 
 
-def test_threads_and_device_are_those_that_compute() -> None:
+def test_machine_record_has_the_threads_and_device_in_use() -> None:
     before = torch.get_num_threads()
     try:
         torch.set_num_threads(3)
@@ -28,7 +28,7 @@ def test_threads_and_device_are_those_that_compute() -> None:
         ("cpu : 1\n", ""),
     ],
 )
-def test_a_processor_has_a_name(
+def test_processor_has_a_name(
     content: str, expected: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "cpuinfo").write_text(content)

@@ -1,4 +1,4 @@
-"""Weights held against each other: bits, not values."""
+"""Differences of weights: by bits, not values."""
 
 import math
 from pathlib import Path
@@ -11,7 +11,7 @@ from rnn_models.checkpoints.weight_diff import Change, changes_of_weights, misfi
 from rnn_models.problem import Sizes, find_problem
 
 
-def test_the_same_bits_are_no_change_whatever_they_say() -> None:
+def test_equal_bits_are_no_change_for_any_values() -> None:
     weights = {
         "a": torch.tensor([1.0, -0.0, math.nan, math.inf]),
         "b": torch.zeros(0),
@@ -24,7 +24,7 @@ def test_the_same_bits_are_no_change_whatever_they_say() -> None:
     assert misfits(weights, copies) == []
 
 
-def test_changes_are_those_that_a_loop_over_all_numbers_finds() -> None:
+def test_changes_equal_those_of_a_loop_over_all_numbers() -> None:
     torch.manual_seed(0)
     ours = {"near": torch.randn(7, 5), "far": torch.randn(3, 2, 4), "same": torch.randn(6)}
     theirs = {name: tensor.clone() for name, tensor in ours.items()}
@@ -40,26 +40,26 @@ def test_changes_are_those_that_a_loop_over_all_numbers_finds() -> None:
         assert change == Change(name, len(pairs), len(gaps), max(gaps, default=0.0))
 
 
-def test_a_zero_with_a_sign_differs_by_nothing_and_comes_before_what_is_the_same() -> None:
+def test_negative_zero_is_a_change_of_size_zero_listed_before_equal_tensors() -> None:
     ours = {"a": torch.ones(2), "b": torch.tensor([0.0, 1.0])}
     theirs = {"a": torch.ones(2), "b": torch.tensor([-0.0, 1.0])}
     assert changes_of_weights(ours, theirs) == [Change("b", 2, 1, 0.0), Change("a", 2, 0, 0.0)]
 
 
-def test_a_damaged_file_is_said(tmp_path: Path) -> None:
+def test_damaged_file_raises(tmp_path: Path) -> None:
     (tmp_path / "model.safetensors").write_bytes(b"12345678 no weights")
     with pytest.raises(ValueError, match=r"model\.safetensors is damaged"):
         read_weights(tmp_path)
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf])
-def test_what_is_no_number_is_the_farthest_off(value: float) -> None:
+def test_nan_is_the_largest_difference(value: float) -> None:
     ours = {"a": torch.ones(2), "b": torch.ones(2)}
     theirs = {"a": torch.full((2,), 9.0), "b": torch.tensor([1.0, value])}
     assert changes_of_weights(ours, theirs) == [Change("b", 2, 1, None), Change("a", 2, 2, 8.0)]
 
 
-def test_tensors_of_another_shape_or_type_or_on_one_side_cannot_be_compared() -> None:
+def test_tensors_of_different_shape_or_type_or_on_one_side_are_not_comparable() -> None:
     ours = {"a": torch.ones(2, 3), "b": torch.ones(2), "c": torch.ones(1), "e": torch.ones(1)}
     theirs = {
         "a": torch.ones(3, 2),
@@ -76,7 +76,7 @@ def test_tensors_of_another_shape_or_type_or_on_one_side_cannot_be_compared() ->
     assert changes_of_weights(ours, theirs) == [Change("e", 1, 0, 0.0)]
 
 
-def test_what_was_saved_is_read(tmp_path: Path) -> None:
+def test_saved_weights_are_read(tmp_path: Path) -> None:
     problem = find_problem("sentiment")
     weights = {"a": torch.randn(2, 3)}
     save_model(tmp_path, weights, problem, Sizes(source=9, target=2), problem.defaults)

@@ -28,7 +28,7 @@ def drawn(seed, num, *, is_masked=True):
 
 
 def search(table, *, width, max_lengths, length_penalty=1.0, tables=None):
-    """Search with a decoder whose state is all that it has read, as one number in base V."""
+    """Search with a decoder whose state is its whole history, as one number in base V."""
 
     def step(rows, fixed, state):
         place, read = (part[rows.origin] for part in state)
@@ -105,7 +105,7 @@ def log_probability(rows, ids):
 
 
 def best_of_all(rows, max_length, length_penalty):
-    """Try every text that ends in time or is cut."""
+    """Try every text that ends in time or is truncated."""
     ended = [[*text, EOS_ID] for n in range(max_length) for text in product(IDS, repeat=n)]
     cut = [list(text) for text in product(IDS, repeat=max_length)]
     scores = [
@@ -121,7 +121,7 @@ def best_of_all(rows, max_length, length_penalty):
     seed=st.integers(0, 9999),
     max_lengths=st.lists(st.integers(1, MAX_LENGTH), min_size=1, max_size=3),
 )
-def test_a_beam_wide_enough_for_all_texts_finds_the_best(length_penalty, seed, max_lengths):
+def test_beam_wide_enough_for_all_texts_finds_the_best(length_penalty, seed, max_lengths):
     table = drawn(seed, len(max_lengths))
     found = search(table, width=150, max_lengths=max_lengths, length_penalty=length_penalty)
     for hypothesis, rows, max_length in zip(found, table, max_lengths, strict=True):
@@ -136,7 +136,7 @@ def test_a_beam_wide_enough_for_all_texts_finds_the_best(length_penalty, seed, m
     width=st.integers(3, 9),
     max_lengths=st.lists(st.integers(1, MAX_LENGTH), min_size=1, max_size=4),
 )
-def test_the_best_texts_are_those_of_a_slow_search(
+def test_best_texts_equal_those_of_a_reference_search(
     length_penalty, num_best, seed, width, max_lengths
 ):
     table = drawn(seed, len(max_lengths))
@@ -178,7 +178,7 @@ def test_the_best_texts_are_those_of_a_slow_search(
 @example(
     seed=0, width=8, max_lengths=[3, 3, 3, 3], has_ties=False
 )  # fewer rows, other ends of the tensors
-def test_an_early_end_changes_no_text_and_no_score(
+def test_early_stopping_changes_no_text_and_no_score(
     length_penalty, num_best, seed, width, max_lengths, has_ties
 ):
     """With ties too: of scores that are 0, -1 and -2 for each id many texts have the same."""
@@ -203,7 +203,7 @@ def test_an_early_end_changes_no_text_and_no_score(
 
 
 @pytest.mark.parametrize("exponent", [0.0, 0.6, 1.0, 1.2, 2.0])
-def test_a_length_has_one_divisor_whatever_the_batch(exponent):
+def test_length_divisor_does_not_depend_on_the_batch(exponent):
     """Powers in float32 have another last bit in the last few numbers of a tensor than before."""
     expected = torch.tensor([max(n, 1) ** exponent for n in range(201)])
     for longest in range(1, 200):
@@ -213,11 +213,11 @@ def test_a_length_has_one_divisor_whatever_the_batch(exponent):
         )
 
 
-def test_a_divisor_beyond_all_numbers_is_infinite():
+def test_overflowing_length_divisor_is_infinite():
     assert powers(torch.tensor([9]), 400.0).tolist() == [1.0, 1.0, *[math.inf] * 8]
 
 
-def test_a_sequence_is_over_when_its_best_are_finished():
+def test_sequence_ends_when_its_best_hypotheses_are_finished():
     """<eos> has 0.9 at each step: the empty text is best at once, the second best a step later."""
     table = torch.full((1, V**MAX_LENGTH, V), math.log(0.02), dtype=torch.float64)
     table[:, :, EOS_ID] = math.log(0.9)
@@ -232,7 +232,7 @@ def test_a_sequence_is_over_when_its_best_are_finished():
 
 @pytest.mark.parametrize("length_penalty", [0.0, 1.0])
 @given(seed=st.integers(0, 9999))
-def test_a_beam_of_one_is_greedy(length_penalty, seed):
+def test_beam_of_one_equals_greedy_search(length_penalty, seed):
     table = drawn(seed, 3)
     expected = []
     for rows in table:
@@ -247,7 +247,7 @@ def test_a_beam_of_one_is_greedy(length_penalty, seed):
 
 
 @given(seed=st.integers(0, 9999), width=st.integers(1, 4))
-def test_the_score_of_a_hypothesis_is_its_log_probability_by_its_length(seed, width):
+def test_score_of_a_hypothesis_is_log_probability_over_length_divisor(seed, width):
     table = drawn(seed, 1)
     (found,) = search(table, width=width, max_lengths=[MAX_LENGTH])
     ids = [*found.ids, EOS_ID][:MAX_LENGTH]
@@ -257,7 +257,7 @@ def test_the_score_of_a_hypothesis_is_its_log_probability_by_its_length(seed, wi
 @given(
     seed=st.integers(0, 9999), width=st.integers(1, 4), length_penalty=st.sampled_from([0.0, 1.0])
 )
-def test_a_batch_decodes_as_its_sequences_do_one_by_one(seed, width, length_penalty):
+def test_batch_decodes_like_its_sequences_alone(seed, width, length_penalty):
     table = drawn(seed, 4)
     max_lengths = [4, 1, 3, 2]
     together = search(table, width=width, max_lengths=max_lengths, length_penalty=length_penalty)
@@ -269,7 +269,7 @@ def test_a_batch_decodes_as_its_sequences_do_one_by_one(seed, width, length_pena
 
 
 @given(seed=st.integers(0, 9999), width=st.integers(1, 4))
-def test_a_hypothesis_has_no_padding_start_or_end_even_if_a_model_says_them(seed, width):
+def test_hypothesis_contains_no_padding_start_or_end_ids(seed, width):
     found = search(drawn(seed, 3, is_masked=False), width=width, max_lengths=[MAX_LENGTH] * 3)
     assert not {PAD_ID, BOS_ID, EOS_ID} & {i for hypothesis in found for i in hypothesis.ids}
 
@@ -278,14 +278,14 @@ def test_a_hypothesis_has_no_padding_start_or_end_even_if_a_model_says_them(seed
     width=st.integers(1, 4),
     max_lengths=st.lists(st.integers(1, MAX_LENGTH), min_size=1, max_size=4),
 )
-def test_a_text_that_never_ends_is_cut_at_its_own_longest(width, max_lengths):
+def test_text_without_end_is_truncated_at_its_maximum_length(width, max_lengths):
     table = drawn(1, len(max_lengths))
     table[:, :, EOS_ID] = float("-inf")
     found = search(table, width=width, max_lengths=max_lengths)
     assert [len(hypothesis.ids) for hypothesis in found] == max_lengths
 
 
-def test_a_higher_length_penalty_never_prefers_a_shorter_text():
+def test_higher_length_penalty_never_prefers_a_shorter_text():
     table = drawn(5, 20)
     lengths = [
         [
@@ -298,11 +298,11 @@ def test_a_higher_length_penalty_never_prefers_a_shorter_text():
     assert lengths[0] != lengths[2]
 
 
-def test_no_sequences_have_no_hypotheses():
+def test_empty_batch_has_no_hypotheses():
     assert search(drawn(1, 1)[:0], width=2, max_lengths=[]) == []
 
 
-def test_there_are_no_more_hypotheses_than_texts():
+def test_number_of_hypotheses_does_not_exceed_that_of_texts():
     table = drawn(3, 1)
     found, _ = search_all(table, width=9, max_lengths=[1], length_penalty=1.0, num_best=9)
     assert sorted(hypothesis.ids for hypothesis in found[0]) == [[], [UNK_ID], [4], [5]]

@@ -1,4 +1,4 @@
-"""A decoder's step within a search, against the decoder as training runs it."""
+"""A decoder step within a search, against the decoder in training."""
 
 import pytest
 import torch
@@ -24,7 +24,7 @@ def stepping(model, never_said=()):
 
 @pytest.mark.parametrize("activation", ["tanh", "relu"])
 @DECODERS
-def test_steps_of_some_beams_are_those_of_training(translation, kind, activation):
+def test_decoder_steps_of_some_beams_equal_training(translation, kind, activation):
     """Beams grow from one state, other numbers in each sequence; then each from its own."""
     model = translation.model(**kind, activation=activation).eval()
     batch = translation.batch()
@@ -49,7 +49,7 @@ def test_steps_of_some_beams_are_those_of_training(translation, kind, activation
     torch.testing.assert_close(state, after, rtol=1e-5, atol=1e-5)
 
 
-def test_what_is_never_said_and_what_is_no_id_has_no_probability(translation):
+def test_barred_ids_and_alignment_columns_have_zero_probability(translation):
     model = translation.model().eval()
     batch = translation.batch()
     memory, state = model.encode(batch.source, batch.source_lengths)

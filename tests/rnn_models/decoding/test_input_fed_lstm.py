@@ -32,11 +32,11 @@ def inputs_of_a_stretch():
     ]
 
 
-def test_the_gradient_of_every_output_by_every_input_is_that_of_finite_differences():
+def test_gradients_of_all_outputs_equal_finite_differences():
     assert torch.autograd.gradcheck(FedLSTM.apply, inputs_of_a_stretch())
 
 
-def test_two_stretches_with_the_state_carried_over_have_the_gradient_of_one():
+def test_two_parts_with_carried_state_have_the_gradient_of_one():
     given = inputs_of_a_stretch()
     added, weights, own, *state = given[:6]
     fixed = given[6:]

@@ -1,4 +1,4 @@
-"""Drawing: the right ids, as often as they should, at the price that teacher forcing says."""
+"""Sampling: the expected ids, at their probabilities, with the costs of teacher forcing."""
 
 import math
 from collections import Counter
@@ -19,7 +19,7 @@ from tests.rnn_models.tiny_language_model import SETTINGS, SIZES
 logit_rows = st.lists(st.floats(-6, 6, width=32), min_size=1, max_size=12).map(
     lambda row: torch.tensor([row])
 )
-# 6 ids can be said: 4 to 8, and <eos>.
+# 6 ids can be predicted: 4 to 8, and <eos>.
 SMALL = Sampling(max_length=3, seed=5)
 
 
@@ -34,7 +34,7 @@ def make_model(noise=0.4, **changes):
 
 @torch.inference_mode()
 def drawn(model, num, sampling, prompt=()):
-    """Texts drawn side by side after a prompt."""
+    """Texts sampled in parallel after a prompt."""
     read = torch.tensor([[BOS_ID, *prompt]] * num)
     logits, state = run_prompts(model, read, torch.full((num,), read.shape[1]))
     return sample(step_of(model), logits, state, sampling, np.arange(num))
@@ -50,7 +50,7 @@ def step_of(model):
 
 @torch.inference_mode()
 def forced(model, ids, *, is_ended, prompt=()):
-    """Log probability of a text under teacher forcing, in one go."""
+    """Log probability of a text under teacher forcing, in one forward pass."""
     targets = [*ids, EOS_ID] if is_ended else ids
     inputs = torch.tensor([[BOS_ID, *prompt, *targets[:-1]]])
     log_probabilities = model.project(model(inputs, ())[0])[0].log_softmax(1)
@@ -58,7 +58,7 @@ def forced(model, ids, *, is_ended, prompt=()):
 
 
 @given(logit_rows, st.integers(1, 14))
-def test_top_k_keeps_the_k_likeliest_ids_and_their_proportions(logits, k):
+def test_top_k_keeps_the_k_most_likely_ids_and_their_proportions(logits, k):
     found = probabilities_of(logits, Sampling(top_k=k))[0]
     probabilities = logits.double().softmax(1)[0]
     kept = found > 0
@@ -72,7 +72,7 @@ def test_top_k_keeps_the_k_likeliest_ids_and_their_proportions(logits, k):
 
 
 @given(logit_rows, st.floats(0, 1))
-def test_top_p_keeps_the_fewest_likeliest_ids_that_reach_p(logits, p):
+def test_top_p_keeps_the_fewest_most_likely_ids_that_reach_p(logits, p):
     found = probabilities_of(logits, Sampling(top_p=p))[0]
     probabilities = logits.double().softmax(1)[0]
     ordered = sorted(probabilities.tolist(), reverse=True)
@@ -85,7 +85,7 @@ def test_top_p_keeps_the_fewest_likeliest_ids_that_reach_p(logits, p):
     assert float(found.sum()) == pytest.approx(1)
 
 
-def test_a_share_of_what_top_k_left_is_taken_by_top_p():
+def test_top_p_applies_to_what_top_k_kept():
     logits = torch.tensor([[0.4, 0.3, 0.2, 0.1]]).log()
     found = probabilities_of(
         logits, Sampling(top_k=3, top_p=0.5)
@@ -94,7 +94,7 @@ def test_a_share_of_what_top_k_left_is_taken_by_top_p():
 
 
 @given(logit_rows)
-def test_cold_draws_are_the_likeliest_and_hot_ones_all_alike(logits):
+def test_zero_temperature_takes_the_most_likely_and_high_temperature_is_uniform(logits):
     zero = probabilities_of(logits, Sampling(temperature=0.0))
     assert zero.tolist() == [[float(i == int(logits.argmax())) for i in range(logits.shape[1])]]
     hot = probabilities_of(logits, Sampling(temperature=1e9))
@@ -102,7 +102,7 @@ def test_cold_draws_are_the_likeliest_and_hot_ones_all_alike(logits):
     torch.testing.assert_close(probabilities_of(logits, Sampling()), logits.double().softmax(1))
 
 
-def test_a_lower_temperature_approaches_the_likeliest():
+def test_lower_temperature_approaches_the_most_likely():
     logits = torch.tensor([[1.0, 2.0, 0.5]])
     shares = [
         float(probabilities_of(logits, Sampling(temperature=t))[0, 1])
@@ -116,7 +116,7 @@ def test_a_lower_temperature_approaches_the_likeliest():
     st.lists(st.sampled_from([0.0, 0.0, 0.1, 0.5, 1e-9]), min_size=1, max_size=9),
     st.floats(0, 1, exclude_max=True),
 )
-def test_an_id_without_probability_is_never_drawn(weights, chance):
+def test_id_with_zero_probability_is_never_sampled(weights, chance):
     row = torch.tensor([[*weights, 0.2, 0.0]], dtype=torch.float64)
     assert float(row[0, draw(row, torch.tensor([chance], dtype=torch.float64))]) > 0
 
@@ -131,7 +131,7 @@ def test_an_id_without_probability_is_never_drawn(weights, chance):
         {"temperature": 1.5, "top_k": 4, "top_p": 0.8},
     ],
 )
-def test_texts_come_as_often_as_their_enumerated_probability_says(changes):
+def test_texts_are_sampled_with_their_enumerated_probability(changes):
     """All texts of up to 3 ids and their filtered probabilities, against 20,000 draws."""
     model = make_model()
     sampling = Sampling(max_length=3, seed=5, **changes)
@@ -171,7 +171,7 @@ def test_texts_come_as_often_as_their_enumerated_probability_says(changes):
     [Sampling(max_length=9), Sampling(max_length=9, temperature=0.4, top_k=3)],
     ids=["plain", "filtered"],
 )
-def test_a_drawn_text_costs_what_teacher_forcing_says(kind, activation, sampling):
+def test_cost_of_a_sampled_text_equals_teacher_forcing(kind, activation, sampling):
     model = make_model(0.1, encoder=kind, activation=activation, num_layers=2)
     with torch.no_grad():
         model.bias[EOS_ID] = (
@@ -184,7 +184,7 @@ def test_a_drawn_text_costs_what_teacher_forcing_says(kind, activation, sampling
         )
 
 
-def test_a_text_stops_at_its_end_or_at_the_longest_length():
+def test_sampled_text_stops_at_its_end_or_the_maximum_length():
     texts = drawn(make_model(), 60, Sampling(max_length=7))
     assert {text.is_ended for text in texts} == {True, False}
     for text in texts:
@@ -193,13 +193,13 @@ def test_a_text_stops_at_its_end_or_at_the_longest_length():
         assert not {PAD_ID, BOS_ID, UNK_ID} & set(text.ids)
 
 
-def test_where_a_text_goes_on_its_lines_have_ends():
+def test_running_text_continues_after_line_ends():
     texts = drawn(make_model(), 20, Sampling(max_length=30, is_endless=True))
     assert all(len(text.ids) == 30 and not text.is_ended for text in texts)
     assert any(EOS_ID in text.ids for text in texts)
 
 
-def test_what_is_drawn_follows_from_the_seed_and_the_number_of_the_text_alone():
+def test_sample_depends_on_seed_and_text_number_only():
     model = make_model()
     together = drawn(model, 6, SMALL)
     assert drawn(model, 6, SMALL) == together
@@ -207,11 +207,11 @@ def test_what_is_drawn_follows_from_the_seed_and_the_number_of_the_text_alone():
     assert drawn(model, 6, Sampling(max_length=3, seed=6)) != together
 
 
-def test_a_text_of_one_id_is_one_to_one():
+def test_sampled_text_of_maximum_length_one_has_at_most_one_id():
     assert {len(text.ids) for text in drawn(make_model(), 40, Sampling(max_length=1))} == {0, 1}
 
 
-def test_each_step_reads_one_id_of_the_texts_that_are_not_over():
+def test_each_step_reads_one_id_of_unfinished_texts():
     model = make_model()
     shapes = []
     step = step_of(model)
@@ -231,7 +231,7 @@ def test_each_step_reads_one_id_of_the_texts_that_are_not_over():
 
 @EVERY_CELL
 @given(lengths=st.lists(st.integers(1, 6), min_size=1, max_size=6))
-def test_prompts_of_different_lengths_are_read_as_each_alone(kind, activation, lengths):
+def test_prompts_of_different_lengths_equal_each_alone(kind, activation, lengths):
     model = make_model(encoder=kind, activation=activation, num_layers=2)
     random = np.random.default_rng(sum(lengths))
     rows = [[BOS_ID, *random.integers(4, 10, length - 1).tolist()] for length in lengths]
@@ -259,12 +259,12 @@ def test_prompts_of_different_lengths_are_read_as_each_alone(kind, activation, l
         ({"max_length": 0}, "max_length must be at least 1, got 0"),
     ],
 )
-def test_a_way_to_draw_that_makes_no_sense_is_refused(changes, message):
+def test_invalid_sampling_settings_raise(changes, message):
     with pytest.raises(ValueError, match=message):
         Sampling(**changes)
 
 
-def test_a_model_draws_as_its_settings_say():
+def test_model_samples_with_its_settings():
     settings = TrainSettings(
         temperature=0.5, top_k=7, top_p=0.9, sample_length=12, joined_texts=True, seed=4
     )

@@ -1,4 +1,4 @@
-"""The likeliest ids of a row, against the log probabilities of all of them."""
+"""The most likely ids of a row, against the log probabilities of all of them."""
 
 import pytest
 import torch
@@ -18,7 +18,7 @@ def drawn(seed, num_rows, num_ids, *, levels=0):
 
 @pytest.mark.parametrize("num_ids", NUM_IDS)
 @given(seed=st.integers(0, 9999), num=st.integers(1, 7), num_rows=st.integers(1, 5))
-def test_they_are_those_of_all_log_probabilities(num_ids, seed, num, num_rows):
+def test_top_k_equals_that_of_all_log_probabilities(num_ids, seed, num, num_rows):
     logits = drawn(seed, num_rows, num_ids)
     expected, expected_ids = logits.log_softmax(1).topk(min(num, num_ids), dim=1)
     found, ids = candidates(logits.clone(), num)
@@ -28,7 +28,7 @@ def test_they_are_those_of_all_log_probabilities(num_ids, seed, num, num_rows):
 
 @pytest.mark.parametrize("num_ids", NUM_IDS)
 @given(seed=st.integers(0, 9999), num=st.integers(1, 7))
-def test_of_equal_logits_some_are_taken_and_none_twice(num_ids, seed, num):
+def test_equal_logits_are_selected_without_duplicates(num_ids, seed, num):
     logits = drawn(seed, 4, num_ids, levels=1)
     values, ids = highest(logits, num)
     assert torch.equal(values, logits.topk(min(num, num_ids), dim=1).values)
@@ -37,12 +37,12 @@ def test_of_equal_logits_some_are_taken_and_none_twice(num_ids, seed, num):
 
 
 @given(seed=st.integers(0, 9999), scale=st.sampled_from([1e-3, 1.0, 100.0]))
-def test_no_log_probability_is_above_zero(seed, scale):
+def test_log_probabilities_are_at_most_zero(seed, scale):
     logits = scale * drawn(seed, 4, 6 * STRETCH)
     assert candidates(logits, 3)[0].max() <= 0
 
 
-def test_an_id_that_is_barred_comes_last_and_has_no_probability():
+def test_barred_id_comes_last_with_zero_probability():
     logits = torch.full((1, 6 * STRETCH + 2), float("-inf"))
     logits[0, [3, 200, 6 * STRETCH + 1]] = torch.tensor([1.0, 3.0, 2.0])
     found, ids = candidates(logits.clone(), 5)

@@ -1,4 +1,4 @@
-"""Diagnosis of gradients: numbers checked by hand; models that explode, vanish or do neither."""
+"""Diagnosis of gradients: numbers checked by hand; exploding, vanishing and healthy models."""
 
 import math
 from dataclasses import replace
@@ -22,29 +22,29 @@ from rnn_models.training.loop import fit
 from tests.rnn_models.conftest import pose
 
 
-def test_a_loss_that_only_falls_does_not_oscillate():
+def test_falling_loss_has_no_oscillation():
     assert oscillation([5.0 - 0.1 * i for i in range(30)]) == pytest.approx(0)
 
 
-def test_the_oscillation_is_the_mean_height_above_the_lowest_so_far():
+def test_oscillation_is_the_mean_height_above_the_running_minimum():
     # Above the lowest: 0, 0, 1, 0, 2, of 4 at the start.
     assert oscillation([4.0, 2.0, 3.0, 1.0, 3.0], window=1) == pytest.approx(
         (0 + 0 + 1 + 0 + 2) / 5 / 4
     )
 
 
-def test_noise_of_single_batches_is_no_oscillation_and_a_climb_is():
+def test_batch_noise_is_no_oscillation_and_a_rise_is():
     noise = np.random.default_rng(0).normal(0, 0.1, 200)
     falling = np.linspace(2, 1, 200)
     assert oscillation((falling + noise).tolist()) < 0.03
     assert oscillation((falling[::-1] + noise).tolist()) > 0.3
 
 
-def test_a_loss_that_is_not_finite_oscillates_without_bound():
+def test_nonfinite_loss_has_infinite_oscillation():
     assert oscillation([1.0, math.nan, 1.0]) == math.inf
 
 
-def test_one_norm_in_ten_is_above_the_suggested_one():
+def test_suggested_clip_norm_is_exceeded_by_one_norm_in_ten():
     norms = [*map(float, range(1, 101)), math.inf, math.nan]
     suggested = suggested_norm(norms)
     assert suggested == 90
@@ -52,22 +52,22 @@ def test_one_norm_in_ten_is_above_the_suggested_one():
     assert suggested_norm([math.nan]) is None
 
 
-def test_one_huge_norm_does_not_move_the_suggestion():
+def test_suggested_clip_norm_is_robust_to_one_huge_norm():
     assert suggested_norm([1.0] * 99 + [1e9]) == 1
 
 
-def test_a_norm_is_a_spike_only_against_what_is_usual_there():
+def test_norm_is_a_spike_relative_to_its_neighborhood():
     assert num_spikes([1.0] * 30 + [11.0] + [1.0] * 30) == 1
     assert num_spikes([100 * 0.9**i for i in range(80)]) == 0
     assert num_spikes([20.0] * 60 + [0.01] * 30 + [1.0]) == 0
 
 
 @pytest.mark.parametrize("factor", [0.5, 1.0, 1.5])
-def test_a_geometric_decay_leaves_its_power_at_the_far_end(factor):
+def test_geometric_decay_gives_its_power_at_the_far_end(factor):
     assert far_end([3 * factor**k for k in range(8)]) == pytest.approx(factor**7)
 
 
-def test_a_gradient_that_is_not_finite_has_grown_without_bound():
+def test_nonfinite_gradient_has_infinite_growth():
     assert far_end([1.0, math.inf]) == math.inf
 
 
@@ -107,27 +107,27 @@ def recurrent(scale: float, **changes: object):
     return settings, diagnose(*probes, "norm 1")
 
 
-def test_large_recurrent_weights_are_said_to_explode():
+def test_large_recurrent_weights_are_diagnosed_as_exploding():
     settings, found = recurrent(4.0)
     assert found.verdict == "explodes"
     assert any("Keep clipping on" in line for line in advice(found, settings))
     assert found.free.largest_norm > 100
 
 
-def test_small_recurrent_weights_are_said_to_vanish():
+def test_small_recurrent_weights_are_diagnosed_as_vanishing():
     settings, found = recurrent(0.2)
     assert found.verdict == "vanishes"
     assert any("lstm or gru" in line for line in advice(found, settings))
 
 
-def test_a_healthy_model_is_said_to_be_so():
+def test_healthy_model_is_diagnosed_as_healthy():
     settings, found = recurrent(1.0, activation="tanh", pooling="mean")
     assert found.verdict == "healthy"
     assert found.free.num_not_finite == 0
     assert not any("Keep clipping on" in line for line in advice(found, settings))
 
 
-def test_a_training_whose_gradients_are_not_finite_is_told_and_not_raised():
+def test_nonfinite_gradients_are_diagnosed_without_raising():
     settings, found = recurrent(1e30)
     assert found.verdict == "explodes"
     assert found.free.num_not_finite >= 5
@@ -141,7 +141,7 @@ def test_a_training_whose_gradients_are_not_finite_is_told_and_not_raised():
     )
 
 
-def test_a_loss_that_falls_but_swings_is_said_to_swing(sentiment):
+def test_falling_loss_with_swings_is_diagnosed_as_oscillating(sentiment):
     measured = probe(
         sentiment.problem, sentiment.examples, sentiment.sizes, sentiment.settings, num_steps=3
     )
@@ -160,7 +160,7 @@ def test_a_loss_that_falls_but_swings_is_said_to_swing(sentiment):
 
 
 @pytest.mark.parametrize("changes", [{}, {"accumulate": 2}, {"schedule": "constant"}])
-def test_a_probe_makes_the_very_steps_of_the_training(posed_larger, changes):
+def test_probe_makes_the_same_steps_as_the_training(posed_larger, changes):
     p = posed_larger
     settings = posed_larger.settings.with_changes(changes)
     expected = fit(p.problem, p.examples, p.examples, p.sizes, settings).steps
@@ -180,7 +180,7 @@ def test_a_probe_makes_the_very_steps_of_the_training(posed_larger, changes):
     assert len(probed) > 5
 
 
-def test_a_probe_ends_where_the_training_would(sentiment):
+def test_probe_ends_where_the_training_would(sentiment):
     settings = sentiment.settings.with_changes({"max_epochs": 1})
     probed = probe(sentiment.problem, sentiment.examples, sentiment.sizes, settings, num_steps=1000)
     assert len(probed.steps) == 3
@@ -192,7 +192,7 @@ def test_a_probe_ends_where_the_training_would(sentiment):
     assert probed.decay_before != probed.decay_after
 
 
-def test_clipping_that_never_clips_is_said_to_change_nothing(sentiment):
+def test_clipping_that_never_clips_is_reported_as_without_effect(sentiment):
     measured = probe(
         sentiment.problem, sentiment.examples, sentiment.sizes, sentiment.settings, num_steps=3
     )
@@ -201,7 +201,7 @@ def test_clipping_that_never_clips_is_said_to_change_nothing(sentiment):
     assert any("changed no step" in line for line in found.sentences)
 
 
-def test_a_model_without_recurrence_has_no_way_through_time():
+def test_model_without_recurrence_has_no_gradient_through_time():
     step = TrainingStep(
         epoch=1,
         step=0,

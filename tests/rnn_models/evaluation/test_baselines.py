@@ -30,7 +30,7 @@ TAGGED = Examples(
     Ragged.of([[4, 5, 4], [5, 6, 4], [5, 6, 5]]),
     Ragged.of([[1, 2, 1], [2, 0, 2], [2, 0, 2]]),
 )
-# 4 stands in every source, 5 to 7 in one each.
+# 4 is in every source, 5 to 7 in one each.
 PAIRED = Examples(Ragged.of([[4, 5], [4, 6], [4, 4, 7]]), Ragged.of([[15], [16, 16], [17]]))
 
 
@@ -53,13 +53,13 @@ PAIRED = Examples(Ragged.of([[4, 5], [4, 6], [4, 4, 7]]), Ragged.of([[15], [16, 
         ("nearest_pair", PAIRED, [[6, 4], [7], [5, 4, 4, 4]], [[16, 16], [17], [15]]),
     ],
 )
-def test_a_baseline_answers_as_worked_by_hand(name, train, test_rows, expected):
+def test_baseline_equals_predictions_by_hand(name, train, test_rows, expected):
     test = Examples(Ragged.of(test_rows), Ragged.of([[0]] * len(test_rows)))
     assert find_baseline(name).predict(train, test) == expected
 
 
-def test_a_bag_of_words_sees_neighbours_and_nothing_farther_apart():
-    """The order of 4 and 5 is the label, which is known only where they are neighbours."""
+def test_bag_of_words_sees_neighbors_only():
+    """The order of 4 and 5 is the label, visible only where they are neighbors."""
     near = [[4, 5] if i % 2 else [5, 4] for i in range(40)]
     train = Examples(Ragged.of(near), Ragged.of([[i % 2] for i in range(40)]))
     test = Examples(Ragged.of([[4, 5], [5, 4], [4, 9, 8, 5], [5, 9, 8, 4]]), Ragged.of([[0]] * 4))
@@ -67,7 +67,7 @@ def test_a_bag_of_words_sees_neighbours_and_nothing_farther_apart():
     assert (first, second, third) == ([1], [0], fourth)
 
 
-def test_a_train_split_of_one_label_has_a_bag_of_words_all_the_same():
+def test_bag_of_words_works_with_one_training_label():
     train = Examples(Ragged.of([[4, 5], [6]]), Ragged.of([[3], [3]]))
     assert find_baseline("bag_of_words").predict(train, train) == [[3], [3]]
 
@@ -84,7 +84,7 @@ def test_character_ngrams_learn_from_texts_without_spaces():
     assert character_ngrams(texts[:300], labels[:300], texts[300:]) == labels[300:]
 
 
-def test_character_ngrams_read_some_rows_of_a_large_split(monkeypatch):
+def test_character_ngrams_sample_rows_of_a_large_split(monkeypatch):
     monkeypatch.setattr(baselines, "MAX_ROWS", 10)
     texts = ["lu", "gr"] * 500 + ["zzz"]
     labels = ["pos", "neg"] * 500 + ["rare"]
@@ -92,7 +92,7 @@ def test_character_ngrams_read_some_rows_of_a_large_split(monkeypatch):
 
 
 @pytest.mark.case("D13")
-def test_the_nearest_pair_by_characters_shares_a_stretch_of_them():
+def test_nearest_pair_by_characters_shares_a_substring():
     sources = ["アイウエオ", "カキクケコ", "サシスセソ"]
     targets = ["one", "two", "three"]
     assert nearest_characters(sources, targets, ["キクケ", "ンアイウ", "セソ"]) == [
@@ -103,7 +103,7 @@ def test_the_nearest_pair_by_characters_shares_a_stretch_of_them():
 
 
 @given(st.lists(st.lists(st.integers(0, 3), max_size=5), min_size=1, max_size=5), st.integers(1, 3))
-def test_ngrams_are_counted_as_by_hand(rows, order):
+def test_ngram_counts_equal_counts_by_hand(rows, order):
     ragged = Ragged.of(rows)
     counts = ngram_counts(ragged.ids.astype(np.int64), ragged.offsets, (order,))
     expected = [
@@ -113,7 +113,7 @@ def test_ngrams_are_counted_as_by_hand(rows, order):
     assert found == [sorted(each.values()) for each in expected]
 
 
-def test_a_source_that_shares_nothing_gets_some_training_target():
+def test_source_without_overlap_gets_some_training_target():
     test = Examples(Ragged.of([[9]]), Ragged.of([[0]]))
     assert find_baseline("nearest_pair").predict(PAIRED, test)[0] in [[15], [16, 16], [17]]
 
@@ -141,7 +141,7 @@ def mapped(column, folder):
         ("nearest_pair", PAIRED),
     ],
 )
-def test_a_baseline_reads_memory_mapped_ids_that_may_not_be_written(name, examples, tmp_path):
+def test_baseline_reads_read_only_memory_mapped_ids(name, examples, tmp_path):
     on_disk = Examples(
         mapped(examples.source, tmp_path / "source"), mapped(examples.target, tmp_path / "target")
     )
@@ -159,7 +159,7 @@ def test_a_baseline_reads_memory_mapped_ids_that_may_not_be_written(name, exampl
         ("nearest_pair", PAIRED),
     ],
 )
-def test_a_baseline_leaves_its_examples_as_they_were(name, examples):
+def test_baseline_does_not_change_its_examples(name, examples):
     arrays = [a for side in (examples.source, examples.target) for a in (side.ids, side.offsets)]
     before = [a.copy() for a in arrays]
     find_baseline(name).predict(examples, examples)
@@ -184,12 +184,12 @@ def test_every_baseline_is_tested_here():
         ),
     ],
 )
-def test_an_unknown_baseline_is_refused_with_the_nearest_names(name, message):
+def test_unknown_baseline_raises_with_the_nearest_names(name, message):
     with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
         find_baseline(name)
 
 
-def test_the_parameters_of_a_bag_of_words_are_those_of_its_classifier() -> None:
+def test_num_parameters_of_a_bag_of_words_are_those_of_its_classifier() -> None:
     from sklearn.feature_extraction.text import CountVectorizer
     from sklearn.svm import LinearSVC
 
@@ -207,7 +207,7 @@ def test_the_parameters_of_a_bag_of_words_are_those_of_its_classifier() -> None:
         )
 
 
-def test_what_character_ngrams_learn_is_counted_too() -> None:
+def test_parameters_of_character_ngrams_are_counted() -> None:
     # Of " ab ": 3 characters (a space twice), 3 pairs, 2 triples, 1 of four.
     assert (
         find_baseline("character_ngrams").num_learnt(["ab", "ab"], ["x", "y"]) == 3 + 3 + 2 + 1 + 1
@@ -215,7 +215,7 @@ def test_what_character_ngrams_learn_is_counted_too() -> None:
     assert find_baseline("nearest_characters").num_learnt(["ab", "c"], ["d", "ef"]) == 6
 
 
-def test_every_baseline_counts_what_it_learns() -> None:
+def test_every_baseline_counts_its_parameters() -> None:
     train = Examples(Ragged.of([[4, 5], [6]]), Ragged.of([[0, 1], [1]]))
     found = {
         name: baseline.num_learnt(train)

@@ -137,9 +137,7 @@ def split_sides(rows):
 
 
 @pytest.mark.parametrize(("predictions", "references", "expected", "kinds"), SEQEVAL)
-def test_span_f1_equals_what_seqeval_computed_in_its_strict_mode(
-    predictions, references, expected, kinds
-):
+def test_span_f1_equals_gold_values_of_strict_seqeval(predictions, references, expected, kinds):
     pairs = [
         (s.split(), t.split())
         for s, t in zip(predictions.split(" | "), references.split(" | "), strict=True)
@@ -168,12 +166,12 @@ def test_span_f1_equals_f1_of_the_sets_of_entities(rows):
         (["O", "B-mo", "I-mo", "B-mo", "I-mo"], {1: 3, 3: 5}),
     ],
 )
-def test_an_entity_starts_with_b_and_goes_on_with_i_of_its_kind(row, expected):
+def test_entity_starts_with_b_and_continues_with_i_of_its_kind(row, expected):
     stops, _ = spans([row])
     assert {start: stop for start, stop in enumerate(stops.tolist()) if stop} == expected
 
 
-def test_an_entity_does_not_reach_into_the_next_row():
+def test_entity_does_not_continue_into_the_next_row():
     stops, rows = spans([["B-ka"], [], ["I-ka", "O"]])
     assert (stops.tolist(), rows.tolist()) == ([1, 0, 0], [0, 2, 2])
 
@@ -210,7 +208,7 @@ def test_f1_of_each_kind_equals_f1_of_the_sets_of_its_entities(rows):
 
 
 @given(tag_pairs)
-def test_entities_of_all_kinds_are_those_of_the_whole_but_for_kinds_that_no_reference_has(rows):
+def test_entity_counts_of_all_kinds_add_up_to_the_total(rows):
     predictions, references = ([[pair[side] for pair in row] for row in rows] for side in (0, 1))
     metric = find_metric("span_f1")
     right, _, of_true = metric.statistics(predictions, references).T
@@ -219,12 +217,12 @@ def test_entities_of_all_kinds_are_those_of_the_whole_but_for_kinds_that_no_refe
     assert sum(rows[:, 2] for rows in kinds) == pytest.approx(of_true)
 
 
-def test_rows_of_unequal_tags_are_refused_by_number():
+def test_rows_with_different_numbers_of_tags_raise_with_their_number():
     with pytest.raises(ValueError, match="row 1 has 2 predicted tags for 1 tokens"):
         find_metric("span_f1").statistics([["O"], ["O", "O"]], [["O"], ["O"]])
 
 
-def test_token_accuracy_counts_tokens_and_not_rows():
+def test_token_accuracy_averages_over_tokens():
     assert (
         score("token_accuracy", [(["O"], ["O"]), (["O", "O", "B-ka"], ["O", "B-ka", "O"])]) == 50.0
     )
@@ -232,7 +230,7 @@ def test_token_accuracy_counts_tokens_and_not_rows():
 
 @pytest.mark.parametrize(("name", "tool"), [("bleu", BLEU), ("chrf", CHRF)])
 @given(pairs=text_pairs)
-def test_a_text_score_of_summed_statistics_equals_sacrebleu(name, tool, pairs):
+def test_text_score_of_summed_statistics_equals_sacrebleu(name, tool, pairs):
     predictions, references = zip(*pairs, strict=True)
     assert score(name, pairs) == pytest.approx(tool().corpus_score(predictions, [references]).score)
 
@@ -241,7 +239,7 @@ ORDERS = st.lists(st.tuples(st.integers(0, 9), st.integers(0, 9)), min_size=4, m
 
 
 @given(lengths=st.tuples(st.integers(0, 20), st.integers(1, 20)), orders=ORDERS)
-def test_bleu_of_any_counts_equals_sacrebleu_orders_without_matches_included(lengths, orders):
+def test_bleu_of_any_counts_equals_sacrebleu_including_orders_without_matches(lengths, orders):
     all_said = sorted(
         (a for a, _ in orders), reverse=True
     )  # there are fewer long n-grams than short ones
@@ -259,7 +257,7 @@ def test_bleu_of_any_counts_equals_sacrebleu_orders_without_matches_included(len
         st.tuples(st.integers(0, 9), st.integers(0, 9), st.integers(0, 9)), min_size=6, max_size=6
     )
 )
-def test_chrf_of_any_counts_equals_sacrebleu_orders_that_one_side_lacks_included(orders):
+def test_chrf_of_any_counts_equals_sacrebleu_including_orders_missing_on_one_side(orders):
     counts = [
         (predictions, references, min(predictions, references, right))
         for predictions, references, right in orders
@@ -271,7 +269,7 @@ def test_chrf_of_any_counts_equals_sacrebleu_orders_that_one_side_lacks_included
 
 @pytest.mark.parametrize("name", METRICS)
 @given(data=st.data())
-def test_rows_of_statistics_sum_to_the_score_of_just_those_examples(name, data):
+def test_summed_statistics_of_some_rows_give_their_score(name, data):
     pairs = data.draw(PAIRS[name])
     metric = find_metric(name)
     kept = data.draw(st.sets(st.integers(0, len(pairs) - 1), min_size=1).map(sorted))
@@ -285,7 +283,7 @@ PERFECT = {label_pairs: "so", text_pairs: "lu mi tok ba"}
 
 
 @pytest.mark.parametrize("name", [name for name, metric in METRICS.items() if not metric.is_cost])
-def test_what_equals_its_reference_has_a_score_of_one_hundred(name):
+def test_hypotheses_equal_to_references_score_100(name):
     answer = PERFECT.get(PAIRS[name], ["B-ka", "I-ka", "O"])
     assert score(name, [(answer, answer)] * 3) == pytest.approx(100)
 
@@ -294,12 +292,12 @@ def nats(*values):
     return np.asarray(values, dtype=np.float32)
 
 
-def test_bits_per_character_are_nats_by_the_characters_and_ends_of_the_texts():
+def test_bits_per_character_divide_by_characters_and_text_ends():
     pairs = [(nats(1.0, 2.0, 3.0), "lu mi"), (nats(4.0), "b")]
     assert score("bits_per_character", pairs) == pytest.approx(10 / (6 + 2) / math.log(2))
 
 
-def test_perplexity_is_that_of_a_token():
+def test_perplexity_is_per_token():
     assert score("perplexity", [(nats(math.log(8), math.log(2)), "lu")] * 3) == pytest.approx(4)
 
 
@@ -307,7 +305,7 @@ def test_perplexity_is_that_of_a_token():
     ("num_texts", "num_tokens", "num_rows"),
     [(1, 2600, 3), (29, 2600, 87), (30, 2600, 30), (29, 300, 29)],
 )
-def test_blocks_of_few_long_texts_are_resampled_in_place_of_them(num_texts, num_tokens, num_rows):
+def test_blocks_are_resampled_in_place_of_few_long_texts(num_texts, num_tokens, num_rows):
     metric = find_metric("bits_per_character")
     random = np.random.default_rng(0)
     costs = [random.random(num_tokens, dtype=np.float32) for _ in range(num_texts)]
@@ -319,7 +317,7 @@ def test_blocks_of_few_long_texts_are_resampled_in_place_of_them(num_texts, num_
 
 
 @pytest.mark.parametrize("name", METRICS)
-def test_a_gain_is_positive_for_the_better_of_two(name):
+def test_gain_is_positive_for_the_better_system(name):
     metric = find_metric(name)
     better, worse = (1.5, 2.0) if name in ("bits_per_character", "perplexity") else (2.0, 1.5)
     assert metric.gain(better, worse) == 0.5 == -metric.gain(worse, better)
@@ -333,12 +331,12 @@ def test_a_gain_is_positive_for_the_better_of_two(name):
         ("span_f1", ["O"], "strict IOB2, micro"),
     ],
 )
-def test_a_score_carries_the_signature_of_its_measure(name, answer, needed):
+def test_score_has_the_signature_of_its_metric(name, answer, needed):
     metric = find_metric(name)
     assert needed in measure(metric, metric.statistics([answer], [answer])).signature
 
 
-def test_the_interval_of_a_share_is_near_the_normal_one():
+def test_interval_of_a_proportion_is_near_the_normal_one():
     hits = np.arange(400) < 280
     found = measure(
         find_metric("accuracy"),
@@ -352,14 +350,14 @@ def test_the_interval_of_a_share_is_near_the_normal_one():
 
 
 @given(label_pairs, st.sampled_from(["accuracy", "macro_f1"]))
-def test_an_interval_lies_within_0_and_100_and_a_share_within_its_own(pairs, name):
+def test_interval_is_within_0_and_100_and_contains_the_score(pairs, name):
     metric = find_metric(name)
     found = measure(metric, metric.statistics(*zip(*pairs, strict=True)), num_resamples=200)
     assert 0 <= found.low <= found.high <= 100 + 1e-9
     assert name != "accuracy" or found.low <= found.value <= found.high
 
 
-def test_an_interval_follows_from_its_seed():
+def test_interval_depends_on_its_seed_only():
     statistics = np.column_stack([np.arange(50) % 3 == 0, np.ones(50)]).astype(float)
     metric = find_metric("accuracy")
     assert (
@@ -380,6 +378,6 @@ KNOWN = [*METRICS, "pearson", "mean_absolute_error"]
         ("xyz", f"there is no metric 'xyz': expected one of {', '.join(sorted(KNOWN))}"),
     ],
 )
-def test_an_unknown_metric_is_refused_with_the_nearest_names(name, message):
+def test_unknown_metric_raises_with_the_nearest_names(name, message):
     with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
         find_metric(name)

@@ -30,7 +30,7 @@ def histories(rows, order):
 def by_hand(train, context, token, num_ids):
     """Witten and Bell's estimate, written out as a recursion over ever shorter contexts."""
     if context is None:
-        return 1 / (num_ids - 2)  # all but <pad> and <bos>, which are never said
+        return 1 / (num_ids - 2)  # all but <pad> and <bos>, which are never predicted
     followers = Counter(
         target for before, target in histories(train, len(context) + 1) if before == context
     )
@@ -41,7 +41,7 @@ def by_hand(train, context, token, num_ids):
 
 
 @given(columns, columns, st.integers(1, 4))
-def test_each_token_costs_what_counting_by_hand_says(train, test, order):
+def test_token_costs_equal_counts_by_hand(train, test, order):
     num_ids = 1 + max([EOS_ID, *(i for rows in (train, test) for row in rows for i in row)])
     found = ngram_negative_log_likelihoods(texts(train), texts(test), order=order)
     assert [len(costs) for costs in found] == [len(row) + 1 for row in test]
@@ -53,7 +53,7 @@ def test_each_token_costs_what_counting_by_hand_says(train, test, order):
 
 
 @given(columns, st.lists(st.integers(4, 7), max_size=4), st.integers(1, 4))
-def test_the_probabilities_of_all_that_can_follow_sum_to_one(train, beginning, order):
+def test_next_token_probabilities_sum_to_one(train, beginning, order):
     every = [[*beginning, i] for i in (UNK_ID, 4, 5, 6, 7)]
     found = ngram_negative_log_likelihoods(
         texts(train), texts([*every, beginning]), order=order
@@ -63,7 +63,7 @@ def test_the_probabilities_of_all_that_can_follow_sum_to_one(train, beginning, o
     )
 
 
-def test_longer_contexts_foretell_a_text_with_a_rule_better():
+def test_longer_contexts_predict_a_regular_text_better():
     rows = [[4, 5, 5, 6] * 8] * 20
     costs = [
         np.mean(np.concatenate(find_baseline(name).predict(texts(rows), texts(rows[:2]))))
@@ -72,7 +72,7 @@ def test_longer_contexts_foretell_a_text_with_a_rule_better():
     assert costs[0] > 2 * costs[1] > 4 * costs[2]
 
 
-def test_a_vocabulary_of_many_ids_outgrows_no_key():
+def test_large_vocabulary_does_not_overflow_ngram_keys():
     random = np.random.default_rng(0)
     rows = [random.integers(4, 2_000_000, 40).tolist() for _ in range(5)]
     found = ngram_negative_log_likelihoods(texts(rows), texts(rows[:1]), order=5)[0]

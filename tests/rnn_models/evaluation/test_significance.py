@@ -1,4 +1,4 @@
-"""Paired comparison against sacreBLEU's, against all cases counted, and with systems swapped."""
+"""Paired comparison against sacreBLEU, against exact enumeration, and with systems swapped."""
 
 from fractions import Fraction
 from itertools import product
@@ -27,7 +27,7 @@ ACCURACY = find_metric("accuracy")
 
 
 def hits(*answers):
-    """Statistics of accuracy: 1 where an answer is right."""
+    """Statistics of accuracy: 1 where an answer is correct."""
     return np.column_stack([answers, np.ones(len(answers))]).astype(np.float64)
 
 
@@ -49,7 +49,7 @@ def translations(num, *, worse, seed):
 
 @pytest.mark.parametrize(("name", "tool"), [("bleu", BLEU), ("chrf", CHRF)])
 @pytest.mark.parametrize(("worse", "seed"), [(0.04, 2), (0.06, 1), (0.05, 2)])
-def test_a_p_value_equals_sacrebleu_s_own_but_for_the_resampling(name, tool, worse, seed):
+def test_p_value_equals_that_of_sacrebleu_up_to_resampling(name, tool, worse, seed):
     # A gain of two standard errors or so: nearer to none, sacreBLEU's test is two-sided and folds
     # the other side over.
     references, ours, theirs = translations(250, worse=worse, seed=seed)
@@ -74,7 +74,7 @@ def test_a_p_value_equals_sacrebleu_s_own_but_for_the_resampling(name, tool, wor
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_resampled_gains_give_sacrebleu_s_p_value_by_its_formula(seed):
+def test_resampled_gains_give_the_p_value_of_sacrebleu_by_its_formula(seed):
     references, ours, theirs = translations(120, worse=0.01 * seed, seed=seed)
     metric = find_metric("bleu")
     both = [metric.statistics(hypotheses, references) for hypotheses in (ours, theirs)]
@@ -93,7 +93,7 @@ def test_resampled_gains_give_sacrebleu_s_p_value_by_its_formula(seed):
 @pytest.mark.parametrize(
     ("won", "lost"), [(1, 0), (3, 0), (5, 0), (6, 1), (9, 3), (4, 4), (2, 5), (30, 18)]
 )
-def test_swaps_are_the_sign_test_where_an_answer_is_right_or_wrong(won, lost):
+def test_swaps_equal_the_sign_test_for_binary_scores(won, lost):
     ours = hits(*[1] * won, *[0] * lost, *[1] * 20)
     theirs = hits(*[0] * won, *[1] * lost, *[1] * 20)
     found = compare(ACCURACY, ours, theirs, num_resamples=20_000)
@@ -103,7 +103,7 @@ def test_swaps_are_the_sign_test_where_an_answer_is_right_or_wrong(won, lost):
     )
 
 
-def test_resampled_gains_have_the_exact_distribution_of_all_resamples_of_three_examples():
+def test_resampled_gains_follow_the_exact_distribution_for_three_examples():
     ours = hits(1, 1, 0)
     theirs = hits(0, 1, 0)
     every = [
@@ -122,7 +122,7 @@ def test_resampled_gains_have_the_exact_distribution_of_all_resamples_of_three_e
         )
 
 
-def test_swapped_gains_have_the_exact_distribution_of_all_swaps():
+def test_swapped_gains_follow_the_exact_distribution_of_all_swaps():
     metric = find_metric("span_f1")
     references = [["B-ka", "O"], ["B-ka", "I-ka"], ["O", "B-mo"], ["O", "O"]]
     ours = metric.statistics([["B-ka", "O"], ["B-ka", "O"], ["O", "B-mo"], ["O", "O"]], references)
@@ -180,13 +180,13 @@ def test_swapping_the_two_systems_mirrors_gain_and_interval(name, seed):
 
 
 @pytest.mark.parametrize("name", METRICS)
-def test_what_is_the_same_for_both_has_no_gain_and_is_no_evidence(name):
+def test_equal_systems_have_no_gain_and_no_evidence(name):
     ours, _ = random_pair(name, 40, 1)
     found = compare(METRICS[name], ours, ours, num_resamples=200)
     assert (found.gain, found.low, found.high, found.p_value) == (0, 0, 0, 1)
 
 
-def test_a_lower_cost_is_a_gain():
+def test_lower_cost_is_a_gain():
     _, theirs = random_pair("bits_per_character", 60, 2)
     found = compare(METRICS["bits_per_character"], theirs * [0.9, 1, 1], theirs)
     assert (
@@ -196,13 +196,13 @@ def test_a_lower_cost_is_a_gain():
     assert found.p_value < 0.001
 
 
-def test_few_examples_are_no_evidence_however_sure_a_bootstrap_is():
+def test_few_examples_are_not_significant_even_when_the_bootstrap_is():
     found = compare(ACCURACY, hits(1, 1, 1), hits(0, 0, 0))
     assert found.p_bootstrap < 0.001  # every resample of the three is the same
     assert found.p_value == found.p_swaps == pytest.approx(1 / 8, abs=0.02)
 
 
-def test_the_interval_of_a_difference_is_near_the_normal_one():
+def test_interval_of_a_difference_is_near_the_normal_one():
     won = 60
     lost = 40
     same = 400
@@ -213,7 +213,7 @@ def test_the_interval_of_a_difference_is_near_the_normal_one():
     assert (found.gain, found.low, found.high) == pytest.approx((4, 4 - half, 4 + half), abs=0.25)
 
 
-def test_blocks_of_resamples_are_the_same_draws_whatever_else_is_compared():
+def test_resamples_do_not_depend_on_what_else_is_compared():
     ours, theirs = random_pair("accuracy", 500, 4)
     first = resampled_gains(ACCURACY, ours, theirs, num_resamples=2000, seed=5)
     assert np.array_equal(
@@ -228,7 +228,7 @@ def test_blocks_of_resamples_are_the_same_draws_whatever_else_is_compared():
 @pytest.mark.parametrize(
     "are_distinct", [False, True]
 )  # equal rows are drawn by their number, others one by one
-def test_every_example_is_drawn_as_often_as_any_other(are_distinct):
+def test_examples_are_drawn_uniformly(are_distinct):
     num = 300  # more than a byte counts
     shares = []
     for index in (0, 1, 150, 298, 299):
@@ -240,7 +240,7 @@ def test_every_example_is_drawn_as_often_as_any_other(are_distinct):
     assert shares == pytest.approx([1] * 5, abs=4 / np.sqrt(4000))
 
 
-def test_equal_rows_are_swapped_as_distinct_ones_are():
+def test_equal_rows_are_swapped_like_distinct_ones():
     ours = hits(*[1] * 30, *[0] * 20, *[1] * 50)
     theirs = hits(*[0] * 30, *[1] * 20, *[1] * 50)
     distinct = theirs + np.outer(np.arange(100), [1e-9, 0])
@@ -267,7 +267,7 @@ def test_equal_rows_are_swapped_as_distinct_ones_are():
         ),
     ],
 )
-def test_what_is_not_of_the_same_examples_is_refused_with_both_sizes(ours, theirs, message):
+def test_different_numbers_of_examples_raise_with_both_sizes(ours, theirs, message):
     with pytest.raises(ValueError, match=message):
         compare(ACCURACY, ours, theirs)
 
@@ -278,7 +278,7 @@ def labelled(name, rows):
 
 
 @pytest.mark.parametrize("num", [1, 2, 4, 8])
-def test_a_class_that_loses_all_its_examples_may_do_so_by_chance_in_one_of_two_to_their_number(num):
+def test_p_value_of_a_class_with_no_hits_left_is_a_power_of_two(num):
     references = ["ka"] * num + ["mo"] * 50
     rows = labelled("accuracy", list(zip(["no"] * num + ["mo"] * 50, references, strict=True)))
     others = labelled("accuracy", list(zip(references, references, strict=True)))
@@ -294,7 +294,7 @@ def test_a_class_that_loses_all_its_examples_may_do_so_by_chance_in_one_of_two_t
     assert found["mo"].p_fall == 1
 
 
-def test_a_class_that_rises_has_not_fallen():
+def test_class_that_rises_has_not_fallen():
     references = ["ka"] * 20 + ["mo"] * 20
     worse = ["mo"] * 10 + references[10:]
     found = compare_classes(
@@ -306,7 +306,7 @@ def test_a_class_that_rises_has_not_fallen():
     assert [change.gain > 0 and change.p_fall > 0.9 for change in found] == [True, True]
 
 
-def test_of_answers_without_classes_there_is_nothing_to_say():
+def test_answers_without_classes_have_no_class_changes():
     assert compare_classes({}, {}) == []
 
 
@@ -321,5 +321,5 @@ def test_of_answers_without_classes_there_is_nothing_to_say():
         ([0.5, 0.9], [1.0, 1.0]),
     ],
 )
-def test_p_values_of_many_tests_are_corrected_as_holm_says(p_values, expected):
+def test_p_values_of_many_tests_are_corrected_by_holm(p_values, expected):
     assert holm(np.asarray(p_values)) == pytest.approx(expected)

@@ -1,4 +1,4 @@
-"""Parts of a test split, counted by hand, and how often one is called weak where none is."""
+"""Slices of a test split, counted by hand, and the rate of false alarms."""
 
 import numpy as np
 import pytest
@@ -14,7 +14,7 @@ def hits(answers):
     return np.column_stack([answers, np.ones(len(answers))]).astype(np.float64)
 
 
-def test_a_part_scores_as_its_examples_alone_do():
+def test_slice_score_equals_that_of_its_examples_alone():
     answers = np.asarray([1, 1, 0, 1, 0, 0, 0, 1])
     masks = {"even": np.arange(8) % 2 == 0, "first": np.arange(8) < 3}
     found = score_slices(ACCURACY, hits(answers), masks, {})
@@ -25,7 +25,7 @@ def test_a_part_scores_as_its_examples_alone_do():
     assert all(each.low <= each.value <= each.high for each in found)
 
 
-def test_a_class_scores_its_f1_and_counts_how_often_it_is_true():
+def test_class_slice_has_its_f1_and_number_of_references():
     predictions = ["a", "a", "b", "c", "a"]
     references = ["a", "b", "b", "b", "a"]
     found = score_slices(
@@ -34,14 +34,14 @@ def test_a_class_scores_its_f1_and_counts_how_often_it_is_true():
         {},
         ACCURACY.classes(predictions, references),
     )
-    # a: 2 right, said 3 times, true twice; b: 1 right, said once, true three times.
+    # a: 2 correct, predicted 3 times, 2 references; b: 1 correct, predicted once, 3 references.
     assert [(each.name, each.num_examples, each.value) for each in found] == [
         ("a", 2, 80.0),
         ("b", 3, 50.0),
     ]
 
 
-def test_a_part_that_is_worse_beyond_chance_is_weak_and_nothing_else_is():
+def test_only_a_significantly_worse_slice_is_weak():
     answers = np.asarray(
         [1] * 180 + [0] * 20 + [1, 0] * 100
     )  # 90 % of the first half, 50 % of the second
@@ -51,7 +51,7 @@ def test_a_part_that_is_worse_beyond_chance_is_weak_and_nothing_else_is():
     assert found[1].high < 70 < found[0].low
 
 
-def test_of_a_cost_the_dearer_part_is_weak():
+def test_slice_with_the_higher_cost_is_weak():
     nats = np.where(np.arange(200) < 100, 10.0, 30.0) + np.random.default_rng(0).normal(size=200)
     rows = np.column_stack([nats, np.full(200, 10.0), np.full(200, 10.0)])
     is_dear = np.arange(200) >= 100
@@ -61,13 +61,13 @@ def test_of_a_cost_the_dearer_part_is_weak():
 
 
 @pytest.mark.parametrize(("num", "is_weak"), [(LEAST - 1, False), (LEAST, True)])
-def test_of_few_examples_nothing_is_said(num, is_weak):
+def test_slice_of_few_examples_is_omitted(num, is_weak):
     index = np.arange(1000)
     found = score_slices(ACCURACY, hits(index >= num), {"few": index < num}, {})
     assert (found[0].value, found[0].is_weak) == (0.0, is_weak)
 
 
-def test_where_no_part_is_worse_one_is_seldom_called_weak():
+def test_false_alarms_of_weak_slices_are_rare():
     random = np.random.default_rng(1)
     alarms = 0
     parts = np.arange(300) % 10
@@ -82,7 +82,7 @@ def test_where_no_part_is_worse_one_is_seldom_called_weak():
     )  # 2.5 % are expected; more than 9 of 100 come by chance once in a thousand times
 
 
-def test_lengths_are_cut_into_thirds_and_what_training_cut_stands_apart():
+def test_length_slices_are_thirds_with_truncated_lengths_apart():
     lengths = np.asarray([*range(1, 10)] * 10 + [30, 1000])
     found = by_length(lengths, 20)
     assert {name: mask.sum() for name, mask in found.items()} == {
@@ -94,7 +94,7 @@ def test_lengths_are_cut_into_thirds_and_what_training_cut_stands_apart():
     assert np.array_equal(sum(mask.astype(int) for mask in found.values()), np.ones(92))
 
 
-def test_few_texts_are_cut_into_fewer_parts():
+def test_few_texts_have_fewer_length_slices():
     assert list(by_length(np.arange(60), 100)) == ["0 to 29 tokens", "30 to 59 tokens"]
     assert list(by_length(np.asarray([1, 2, 50]), 20)) == [
         "1 to 2 tokens",
@@ -103,11 +103,11 @@ def test_few_texts_are_cut_into_fewer_parts():
 
 
 @pytest.mark.parametrize("lengths", [[4, 4, 4], [50, 60], []])
-def test_texts_that_are_alike_have_no_parts_by_length(lengths):
+def test_texts_of_equal_length_have_no_length_slices(lengths):
     assert by_length(np.asarray(lengths, dtype=np.int64), 20) == {}
 
 
-def test_shares_of_unknown_words_fall_into_none_some_and_many():
+def test_unknown_word_shares_are_sliced_into_none_some_and_many():
     found = by_unknown(np.asarray([0.0, 0.1, 0.05, 0.11, 1.0, 0.0]), "words")
     assert {name: np.flatnonzero(mask).tolist() for name, mask in found.items()} == {
         "no unknown words": [0, 5],

@@ -21,7 +21,7 @@ from rnn_models.evaluation.text_metrics import (
 
 pytestmark = pytest.mark.case("D13")
 INSTALLED = [name for name in TOKENIZERS if is_installed(name)]
-# Letters of a few scripts with and without spaces, and what stands between words.
+# Letters of a few scripts with and without spaces, and the separators of words.
 LETTERS = "アカサ漢字文กขค가나lumoé 。、,. 5"
 texts = st.lists(
     st.tuples(st.text(LETTERS, max_size=12), st.text(LETTERS, min_size=1, max_size=12)),
@@ -33,7 +33,7 @@ texts = st.lists(
 @pytest.mark.parametrize("tokenizer", INSTALLED)
 @settings(max_examples=30)
 @given(texts)
-def test_bleu_is_sacrebleus_own_with_every_tokenizer(tokenizer, pairs):
+def test_bleu_equals_sacrebleu_with_every_tokenizer(tokenizer, pairs):
     logging.getLogger("sacrebleu").setLevel(logging.ERROR)  # it has opinions about random texts
     hypotheses, references = map(list, zip(*pairs, strict=True))
     metric = find_metric("bleu", tokenizer=tokenizer)
@@ -44,13 +44,13 @@ def test_bleu_is_sacrebleus_own_with_every_tokenizer(tokenizer, pairs):
 
 
 @pytest.mark.parametrize("tokenizer", INSTALLED)
-def test_the_signature_names_the_tokenizer(tokenizer):
+def test_signature_names_the_tokenizer(tokenizer):
     metric = find_metric("bleu", tokenizer=tokenizer)
     assert f"tok:{tokenizer}" in measure(metric, metric.statistics(["アカ"], ["アカ"])).signature
 
 
 @pytest.mark.parametrize("tokenizer", ["char", "zh"])
-def test_texts_without_spaces_have_a_score_and_spaces_change_nothing(tokenizer):
+def test_texts_without_spaces_have_a_score_that_spaces_do_not_change(tokenizer):
     references = ["漢字文字文漢文字"] * 4
     hypotheses = ["漢字文字文漢字文"] * 4
     scores = []
@@ -66,7 +66,7 @@ def test_texts_without_spaces_have_a_score_and_spaces_change_nothing(tokenizer):
     assert float(by_words.score(by_words.statistics(hypotheses, references).sum(0)[None])[0]) == 0
 
 
-def test_a_better_system_without_spaces_is_better_beyond_chance():
+def test_better_system_on_texts_without_spaces_is_significantly_better():
     references = ["漢字文字文漢文字"] * 40
     better = [text[:-1] + "漢" for text in references]
     worse = [text[:3] + "漢漢漢漢漢" for text in references]
@@ -113,7 +113,7 @@ def test_chrf_has_no_tokenizer():
         ("", ""),
     ],
 )
-def test_the_target_is_the_last_language_of_an_entry(language, target):
+def test_target_is_the_last_language_of_an_entry(language, target):
     assert target_language(language) == target
 
 
@@ -136,7 +136,7 @@ def test_the_target_is_the_last_language_of_an_entry(language, target):
         ("", 0.0, 0.0, "13a"),
     ],
 )
-def test_the_tokenizer_follows_the_language_and_else_the_script(language, unspaced, han, expected):
+def test_tokenizer_follows_the_language_else_the_script(language, unspaced, han, expected):
     assert choose_tokenizer(language, unspaced_share=unspaced, han_share=han) == expected
 
 
@@ -149,14 +149,14 @@ def test_the_tokenizer_follows_the_language_and_else_the_script(language, unspac
         ("en-ko", False, "13a"),
     ],
 )
-def test_without_its_dictionary_another_tokenizer_stands_in(
+def test_tokenizer_without_its_dictionary_is_replaced_by_another(
     monkeypatch, language, is_there, expected
 ):
     monkeypatch.setattr(text_metrics, "is_installed", lambda tokenizer: is_there)
     assert choose_tokenizer(language, unspaced_share=0.9, han_share=0.5) == expected
 
 
-def test_a_tokenizer_that_is_not_there_is_refused_with_what_to_do(monkeypatch):
+def test_missing_tokenizer_raises_with_the_remedy(monkeypatch):
     with pytest.raises(
         ValueError, match="there is no tokenizer 'mecab' of BLEU: expected one of 13a, "
     ):

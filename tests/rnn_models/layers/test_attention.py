@@ -25,7 +25,7 @@ def attend(scoring, states=None):
 
 
 def energy(module, query, state):
-    """How a query meets one source state, as its paper writes it."""
+    """The attention score of a query and one source state, as in its paper."""
     if module.scoring == "general":
         return state @ (module.query.weight @ query)
     if module.scoring == "dot":
@@ -36,7 +36,7 @@ def energy(module, query, state):
 
 
 @SCORINGS
-def test_attention_says_a_state_and_a_row_of_probabilities_for_each_query(scoring):
+def test_attention_returns_a_state_and_probabilities_per_query(scoring):
     *_, states, probabilities = attend(scoring)
     assert (states.shape, probabilities.shape) == ((B, U, OUT), (B, U, T))
 
@@ -59,13 +59,13 @@ def test_attention_equals_its_equations(scoring):
 
 
 @SCORINGS
-def test_no_probability_falls_on_padding(scoring):
+def test_padding_has_zero_probability(scoring):
     *_, probabilities = attend(scoring)
     assert not probabilities.masked_select(~MASK[:, None]).any()
 
 
 @SCORINGS
-def test_what_stands_at_padding_changes_no_state(scoring):
+def test_values_at_padding_do_not_change_states(scoring):
     _, _, sources, states, _ = attend(scoring)
     *_, other, _ = attend(
         scoring, torch.where(MASK[:, :, None], sources, torch.full_like(sources, 1e4))
@@ -73,14 +73,14 @@ def test_what_stands_at_padding_changes_no_state(scoring):
     assert torch.equal(states, other)
 
 
-def test_the_memory_of_some_rows_is_that_of_their_sources():
+def test_memory_of_selected_rows_equals_that_of_their_sources():
     module, queries, sources, states, _ = attend("general")
     rows = torch.tensor([1, 1, 0])
     found, _ = module(queries[rows], module.memory(sources, MASK).rows(rows))
     torch.testing.assert_close(found, states[rows])
 
 
-def test_a_dot_of_sizes_that_do_not_meet_is_refused():
+def test_dot_attention_raises_for_different_sizes():
     with pytest.raises(
         ValueError, match="attention dot needs source states of 4 or a multiple of it, got 6"
     ):

@@ -19,19 +19,19 @@ def pairs():
     return embedding
 
 
-def test_a_pair_has_one_vector_wherever_it_stands_and_the_last_token_is_paired_with_padding(pairs):
+def test_pair_has_one_vector_at_any_position_and_the_last_token_pairs_with_padding(pairs):
     found = pairs(torch.tensor([[7, 8, 9, 7, 8], [9, 7, 8, 0, 0]]))
     assert torch.equal(found[0, 0], found[0, 3])
     assert torch.equal(found[0, 2], found[1, 0])
     assert torch.equal(found[0, 4], found[1, 2])
 
 
-def test_pairs_are_apart_by_order_and_by_either_token(pairs):
+def test_pair_vectors_depend_on_order_and_both_tokens(pairs):
     embedded = [pairs(torch.tensor([pair]))[0, 0] for pair in ([7, 8], [8, 7], [7, 9], [5, 8])]
     assert all(not torch.equal(a, b) for i, a in enumerate(embedded) for b in embedded[:i])
 
 
-def test_every_pair_of_a_large_vocabulary_finds_a_vector_and_few_share_one(pairs):
+def test_pairs_of_a_large_vocabulary_rarely_share_a_vector(pairs):
     ids = torch.randint(4, NUM_IDS, (1, 20_001), generator=torch.Generator().manual_seed(1))
     buckets = torch.remainder(ids[:, :-1] * NUM_IDS + ids[:, 1:], NUM_BUCKETS).unique()
     assert pairs(ids).shape == (1, 20_001, 4)
@@ -40,15 +40,15 @@ def test_every_pair_of_a_large_vocabulary_finds_a_vector_and_few_share_one(pairs
     )  # as many as by chance
 
 
-def test_a_pair_that_training_never_saw_says_nothing():
+def test_unseen_pair_has_a_zero_vector():
     assert not PairEmbedding(NUM_IDS, 4)(torch.tensor([[7, 8]])).any()
 
 
-def test_a_tagger_learns_vectors_of_pairs(ner):
+def test_tagger_learns_pair_vectors(ner):
     settings = replace(ner.settings, pair_size=6)
     history = fit(ner.problem, ner.examples, ner.examples, ner.sizes, settings)
     assert history.weights["pairs.table.weight"].any()
 
 
-def test_words_that_are_spelled_are_not_paired(spelled_ner):
+def test_pair_vectors_are_not_used_with_spellings(spelled_ner):
     assert spelled_ner.model(pair_size=6).pairs is None

@@ -1,4 +1,4 @@
-"""Words from their characters, against one word at a time."""
+"""Word vectors from characters, against one word at a time."""
 
 from dataclasses import replace
 
@@ -30,7 +30,7 @@ def spelled(rows, indices):
 
 
 def read_alone(encoder, row):
-    """One word, its equations written out or run by PyTorch without any padding."""
+    """The vector of one word, by its equations or by PyTorch without padding."""
     x = encoder.embedding(torch.tensor(row))
     if hasattr(encoder.read, "ahead"):
         return torch.cat(
@@ -45,7 +45,7 @@ def read_alone(encoder, row):
     return torch.stack(found).amax(0)
 
 
-def test_a_token_has_the_vector_of_its_word_read_alone(encoder):
+def test_token_has_the_vector_of_its_word_read_alone(encoder):
     rows = spellings()
     indices = [[4, 4, 8, 0], [1, 2, 3, 7]]
     found = encoder(spelled(rows, indices))
@@ -56,13 +56,13 @@ def test_a_token_has_the_vector_of_its_word_read_alone(encoder):
     torch.testing.assert_close(found, expected)
 
 
-def test_padding_has_a_vector_of_zeros(encoder):
+def test_padding_has_a_zero_vector(encoder):
     found = encoder(spelled(spellings(), [[0, F], [F, 3]]))
     assert not found[[0, 1], [1, 0]].any()
     assert found[[0, 1], [0, 1]].all(dim=1).all()
 
 
-def test_padding_does_not_change_the_emissions_of_a_tagger_that_reads_characters(spelled_ner):
+def test_padding_does_not_change_emissions_with_a_character_encoder(spelled_ner):
     model = spelled_ner.model()
     lone = [row for i in range(8) for row in spelled_ner.real_logits(model, spelled_ner.batch([i]))]
     torch.testing.assert_close(
@@ -70,7 +70,7 @@ def test_padding_does_not_change_the_emissions_of_a_tagger_that_reads_characters
     )
 
 
-def test_padding_changes_neither_loss_nor_gradient_of_a_tagger_that_reads_characters(spelled_ner):
+def test_padding_changes_neither_loss_nor_gradient_with_a_character_encoder(spelled_ner):
     found = []
     for batches in ([spelled_ner.batch()], [spelled_ner.batch([i]) for i in range(8)]):
         model = spelled_ner.model()
@@ -89,7 +89,7 @@ def test_two_unknown_words_differ_by_their_characters(spelled_ner):
     assert not torch.allclose(emissions[0], emissions[1])
 
 
-def test_a_tagger_learns_from_characters_what_no_id_tells(spelled_ner):
+def test_tagger_learns_from_characters_of_unknown_words(spelled_ner):
     """All words are unknown; the first character alone decides the tag."""
     random = np.random.default_rng(0)
     forms = [random.integers(0, 40, 5).tolist() for _ in range(30)]
@@ -104,9 +104,7 @@ def test_a_tagger_learns_from_characters_what_no_id_tells(spelled_ner):
     assert history.epochs[-1].validation_loss < 0.1 < 0.9 < history.epochs[0].train_loss
 
 
-def test_where_no_token_is_spelled_a_tagger_is_the_one_without_a_character_encoder(
-    spelled_ner, ner
-):
+def test_tagger_without_spellings_has_no_character_encoder(spelled_ner, ner):
     spelled_fit = fit(ner.problem, ner.examples, ner.examples, ner.sizes, spelled_ner.settings)
     plain = fit(
         ner.problem,
@@ -119,12 +117,12 @@ def test_where_no_token_is_spelled_a_tagger_is_the_one_without_a_character_encod
     assert spelled_fit.weights.keys() == plain.weights.keys()
 
 
-def test_words_are_spelled_to_a_tagger_unless_it_is_told_otherwise(spelled_ner):
+def test_tagger_reads_characters_by_default(spelled_ner):
     model = spelled_ner.problem.build(spelled_ner.sizes, spelled_ner.problem.defaults)
     assert model.characters is not None
 
 
-def test_a_batch_without_spellings_is_refused(spelled_ner):
+def test_batch_without_spellings_raises(spelled_ner):
     model = spelled_ner.model()
     batch = replace(spelled_ner.batch(), spelled=None)
     with pytest.raises(ValueError, match="this model reads characters"):

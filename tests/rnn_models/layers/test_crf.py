@@ -79,7 +79,7 @@ def path_probabilities(crf, emissions, length, rules):
 @RULES
 @settings(max_examples=20)
 @given(seed=st.integers(0, 999))
-def test_the_log_partition_sums_over_all_allowed_paths(rules, seed):
+def test_log_partition_sums_over_all_allowed_paths(rules, seed):
     crf, emissions, lengths = drawn(rules, seed)
     expected = [
         torch.logsumexp(torch.stack([*all_scores(crf, row, n, rules).values()]), 0)
@@ -91,7 +91,7 @@ def test_the_log_partition_sums_over_all_allowed_paths(rules, seed):
 @RULES
 @settings(max_examples=20)
 @given(seed=st.integers(0, 999))
-def test_viterbi_finds_the_best_of_all_allowed_paths_and_its_score(rules, seed):
+def test_viterbi_finds_the_best_allowed_path_and_its_score(rules, seed):
     crf, emissions, lengths = drawn(rules, seed)
     tags, scores = crf.viterbi(emissions, lengths)
     for row, n, path, found in zip(emissions, LENGTHS, tags.tolist(), scores, strict=True):
@@ -101,7 +101,7 @@ def test_viterbi_finds_the_best_of_all_allowed_paths_and_its_score(rules, seed):
 
 
 @RULES
-def test_a_path_score_is_the_sum_of_its_terms(rules):
+def test_path_score_is_the_sum_of_its_terms(rules):
     crf, emissions, lengths = drawn(rules)
     paths = [
         next(iter(all_scores(crf, row, n, rules)))
@@ -113,14 +113,14 @@ def test_a_path_score_is_the_sum_of_its_terms(rules):
 
 
 @RULES
-def test_the_probabilities_of_all_allowed_paths_sum_to_one(rules):
+def test_probabilities_of_all_allowed_paths_sum_to_one(rules):
     crf, emissions, lengths = drawn(rules, lengths=[3])
     paths = torch.tensor([*all_scores(crf, emissions[0], 3, rules)])
     nats = crf(emissions.expand(len(paths), -1, -1), paths, lengths.expand(len(paths)))
     assert float((-nats.detach()).exp().sum()) == pytest.approx(1.0)
 
 
-def test_viterbi_never_takes_a_forbidden_step_even_when_the_emissions_beg_for_it():
+def test_viterbi_never_takes_a_forbidden_transition_despite_high_emissions():
     crf, _, lengths = drawn(BARRED)
     emissions = torch.zeros(4, 4, 3, dtype=torch.float64)
     emissions[:, 0, 1] = emissions[:, 1:, 2] = 100.0  # a start with 1, then 2 after 2
@@ -128,7 +128,7 @@ def test_viterbi_never_takes_a_forbidden_step_even_when_the_emissions_beg_for_it
     assert all(is_allowed(row[:n], BARRED) for row, n in zip(tags.tolist(), LENGTHS, strict=True))
 
 
-def test_the_gradient_of_the_likelihood_is_that_of_small_differences():
+def test_gradient_of_the_likelihood_equals_finite_differences():
     crf, emissions, lengths = drawn(FREE)
     tags = torch.randint(0, 3, emissions.shape[:2])
 
@@ -142,14 +142,14 @@ def test_the_gradient_of_the_likelihood_is_that_of_small_differences():
     )
 
 
-def test_a_forbidden_step_leaves_every_gradient_finite():
+def test_forbidden_transitions_keep_gradients_finite():
     crf, emissions, lengths = drawn(BARRED)
     crf(emissions, torch.zeros(emissions.shape[:2], dtype=torch.int64), lengths).sum().backward()
     assert all(weight.grad.isfinite().all() for weight in crf.parameters())
 
 
 @RULES
-def test_what_stands_at_padding_changes_nothing(rules):
+def test_values_at_padding_change_nothing(rules):
     crf, emissions, lengths = drawn(rules)
     tags = torch.zeros(emissions.shape[:2], dtype=torch.int64)
     padding = torch.arange(4) >= lengths[:, None]
@@ -162,7 +162,7 @@ def test_what_stands_at_padding_changes_nothing(rules):
 @RULES
 @settings(max_examples=20)
 @given(seed=st.integers(0, 999))
-def test_a_marginal_sums_the_probabilities_of_all_allowed_paths_through_a_tag(rules, seed):
+def test_marginal_sums_probabilities_of_all_allowed_paths_through_a_tag(rules, seed):
     crf, emissions, lengths = drawn(rules, seed)
     found = crf.marginals(emissions, lengths).detach()
     for row, n, probabilities in zip(emissions, LENGTHS, found, strict=True):
@@ -176,7 +176,7 @@ def test_a_marginal_sums_the_probabilities_of_all_allowed_paths_through_a_tag(ru
 @pytest.mark.parametrize("num", [1, 2, 5, 100])
 @settings(max_examples=10)
 @given(seed=st.integers(0, 999))
-def test_the_best_paths_are_the_first_of_all_allowed_ones_in_their_order(rules, num, seed):
+def test_best_paths_are_the_highest_scoring_allowed_ones_in_order(rules, num, seed):
     crf, emissions, lengths = drawn(rules, seed)
     tags, scores = crf.best_paths(emissions, lengths, num)
     for row, n, paths, found in zip(
@@ -193,7 +193,7 @@ def test_the_best_paths_are_the_first_of_all_allowed_ones_in_their_order(rules, 
 @RULES
 @settings(max_examples=20)
 @given(seed=st.integers(0, 999))
-def test_a_segment_is_as_likely_as_all_paths_that_have_it_and_end_it_there(rules, seed):
+def test_segment_probability_sums_all_paths_with_exactly_that_segment(rules, seed):
     crf, emissions, lengths = drawn(rules, seed)
     tags, _ = crf.viterbi(emissions, lengths)
     stretches = [
@@ -213,7 +213,7 @@ def test_a_segment_is_as_likely_as_all_paths_that_have_it_and_end_it_there(rules
         assert probability == pytest.approx(float(expected), abs=1e-9)
 
 
-def test_a_likelihood_that_is_not_strict_counts_forbidden_paths_and_decoding_still_takes_none():
+def test_lax_likelihood_counts_forbidden_paths_and_decoding_excludes_them():
     crf, emissions, lengths = drawn(BARRED, is_strict=False)
     free = CRF(*FREE).double()
     free.load_state_dict(crf.state_dict())
@@ -234,7 +234,7 @@ def test_a_likelihood_that_is_not_strict_counts_forbidden_paths_and_decoding_sti
         )
 
 
-def test_no_emission_is_high_enough_for_a_forbidden_step():
+def test_no_emission_outweighs_a_forbidden_transition():
     crf, _, lengths = drawn(BARRED)
     emissions = torch.zeros(4, 4, 3, dtype=torch.float64)
     emissions[:, 0, 1] = emissions[:, 1:, 2] = 1e9
@@ -248,7 +248,7 @@ def test_no_emission_is_high_enough_for_a_forbidden_step():
 
 
 @RULES
-def test_what_stands_at_padding_changes_no_marginal_and_no_best_path(rules):
+def test_values_at_padding_change_no_marginal_and_no_best_path(rules):
     crf, emissions, lengths = drawn(rules)
     padding = torch.arange(4) >= lengths[:, None]
     noisy = emissions.masked_fill(padding[:, :, None], 1e3)

@@ -62,9 +62,7 @@ def in_logarithms(crf: CRF, emissions: Tensor, lengths: Tensor) -> list[Tensor]:
     lengths=st.lists(st.integers(1, 9), min_size=1, max_size=5),
     spread=st.sampled_from([0.0, 2.0, 5.0, 20.0, 100.0]),
 )
-def test_sums_that_are_scaled_and_sums_of_logarithms_are_the_same_and_have_the_same_gradients(
-    scheme, seed, lengths, spread
-):
+def test_scaled_and_logarithmic_sums_have_equal_values_and_gradients(scheme, seed, lengths, spread):
     crf, emissions, lengths = drawn(scheme, lengths, spread=spread, seed=seed)
     for found, expected in zip(
         with_gradients(crf, emissions, lengths), in_logarithms(crf, emissions, lengths), strict=True
@@ -73,7 +71,7 @@ def test_sums_that_are_scaled_and_sums_of_logarithms_are_the_same_and_have_the_s
 
 
 @SCHEMES
-def test_the_gradient_is_that_of_small_differences(scheme):
+def test_gradient_equals_finite_differences(scheme):
     crf, emissions, lengths = drawn(scheme, [5, 1, 3])
     num = every(crf, emissions, lengths)
     assert num
@@ -87,7 +85,7 @@ def test_the_gradient_is_that_of_small_differences(scheme):
 
 @SCHEMES
 @pytest.mark.parametrize("spread", [0.1, 1.0, 5.0])
-def test_two_hundred_steps_in_float32_lose_no_more_than_their_last_digits(scheme, spread):
+def test_two_hundred_float32_steps_stay_accurate(scheme, spread):
     crf, emissions, lengths = drawn(scheme, [200, 150, 7], spread=spread)
     crf = crf.float()
     emissions = emissions.float()
@@ -100,7 +98,7 @@ def test_two_hundred_steps_in_float32_lose_no_more_than_their_last_digits(scheme
 
 
 @SCHEMES
-def test_a_path_that_only_rules_keep_alive_is_not_lost_at_the_largest_spread(scheme):
+def test_only_allowed_path_is_not_lost_at_the_largest_spread(scheme):
     crf, emissions, lengths = drawn(scheme, [40], spread=0.0)
     torch.nn.init.zeros_(crf.transitions)
     while every(
@@ -118,7 +116,7 @@ def test_a_path_that_only_rules_keep_alive_is_not_lost_at_the_largest_spread(sch
 
 
 @pytest.mark.parametrize("value", [1e4, float("inf"), float("nan")])
-def test_emissions_too_far_apart_and_such_that_are_no_numbers_go_the_other_way(value):
+def test_large_spreads_and_nonfinite_emissions_use_logarithmic_sums(value):
     crf, emissions, lengths = drawn("bioes", [4, 2])
     emissions[0, 1, 0] = value
     assert every(crf, emissions, lengths) == 0
@@ -134,9 +132,7 @@ def all_paths(allowed: Tensor, num: int) -> list[tuple[int, ...]]:
 
 @settings(max_examples=60)
 @given(bits=st.integers(0, 2**9 - 1), start=st.integers(0, 7), end=st.integers(0, 7))
-def test_tags_are_mixed_after_the_first_number_of_steps_that_lead_from_each_to_each(
-    bits, start, end
-):
+def test_mixing_steps_are_the_smallest_number_that_connects_all_tags(bits, start, end):
     allowed, start, end = (
         torch.tensor([n >> i & 1 for i in range(size)]).bool()
         for n, size in ((bits, 9), (start, 3), (end, 3))
@@ -159,5 +155,5 @@ def test_tags_are_mixed_after_the_first_number_of_steps_that_lead_from_each_to_e
 
 
 @SCHEMES
-def test_the_tags_of_entities_are_mixed_after_few_steps(scheme):
+def test_entity_tags_mix_after_few_steps(scheme):
     assert 0 < mixing_steps(*tag_steps(Scheme(TAGS, scheme).tags)) <= 3

@@ -95,17 +95,17 @@ def encoded_by_steps(encoder, x, kind, activation):
     return x[0]
 
 
-def shaken(module):
-    """Move all weights off their start, so that no bias is zero."""
+def perturbed(module):
+    """Change all initial weights, so that no bias is zero."""
     for parameter in module.parameters():
         parameter.data.add_(0.3 * torch.randn_like(parameter))
     return module
 
 
 @EVERY_CELL
-def test_a_cell_follows_its_equations(kind, activation):
+def test_cell_follows_its_equations(kind, activation):
     torch.manual_seed(1)
-    cell = shaken(recurrence(kind, E, H, activation=activation))
+    cell = perturbed(recurrence(kind, E, H, activation=activation))
     x = torch.randn(B, T, E)
     expected = by_steps(cell, x, kind, activation)
     torch.testing.assert_close(cell(x)[0], expected, rtol=1e-5, atol=1e-6)
@@ -113,10 +113,10 @@ def test_a_cell_follows_its_equations(kind, activation):
 
 
 def make(kind="lstm", activation="tanh", **changes):
-    """An encoder with its weights moved off their start."""
+    """An encoder with changed initial weights."""
     torch.manual_seed(2)
     settings = TrainSettings(encoder=kind, activation=activation, hidden_size=H, **changes)
-    return shaken(make_encoder(E, settings)), settings
+    return perturbed(make_encoder(E, settings)), settings
 
 
 @pytest.mark.parametrize(
@@ -126,7 +126,7 @@ def make(kind="lstm", activation="tanh", **changes):
     ("num_layers", "bidirectional"), [(1, True), (2, True), (3, True), (1, False), (3, False)]
 )
 @EVERY_CELL
-def test_an_encoder_follows_the_equations_of_all_its_layers(
+def test_encoder_follows_the_equations_of_all_its_layers(
     kind, activation, num_layers, bidirectional, layer_norm, residual
 ):
     encoder, _ = make(
@@ -146,7 +146,7 @@ def test_an_encoder_follows_the_equations_of_all_its_layers(
         torch.testing.assert_close(last[i], ends, rtol=1e-4, atol=1e-5)
 
 
-def test_a_residual_connection_is_only_made_where_widths_are_equal():
+def test_residual_connections_exist_only_between_equal_widths():
     assert make(num_layers=2, residual=True)[0].is_residual == [False, True]
     encoder = Recurrent(2 * H, TrainSettings(hidden_size=H, residual=True))
     assert encoder.is_residual == [True]
@@ -154,7 +154,7 @@ def test_a_residual_connection_is_only_made_where_widths_are_equal():
 
 @pytest.mark.parametrize("num_layers", [1, 3])
 @EVERY_CELL
-def test_reading_in_two_stretches_equals_reading_in_one(kind, activation, num_layers):
+def test_encoding_in_two_parts_equals_encoding_at_once(kind, activation, num_layers):
     encoder, _ = make(kind, activation, num_layers=num_layers, bidirectional=False, layer_norm=True)
     x = torch.randn(B, T, E)
     expected, end = encoder.eval().continue_from(x, ())
@@ -170,7 +170,7 @@ def test_reading_in_two_stretches_equals_reading_in_one(kind, activation, num_la
     [nn.LSTM(E, H), nn.GRU(E, H), nn.RNN(E, H), nn.RNN(E, H, nonlinearity="relu")],
     ids=lambda cell: cell.mode,
 )
-def test_a_kernel_takes_weights_and_flags_in_the_order_of_its_module(cell: nn.RNNBase) -> None:
+def test_kernel_receives_weights_and_flags_in_the_order_of_its_module(cell: nn.RNNBase) -> None:
     cell.batch_first = True
     x = torch.randn(B, T, E)
     zeros = torch.zeros(1, B, H)
@@ -189,7 +189,7 @@ def test_a_kernel_takes_weights_and_flags_in_the_order_of_its_module(cell: nn.RN
     assert torch.equal(last[0], expected_last[0] if cell.mode == "LSTM" else expected_last)
 
 
-def test_one_direction_does_not_see_what_comes_later():
+def test_unidirectional_encoder_does_not_see_later_steps():
     for kind in ("lstm", "gru", "rnn", "cnn"):
         encoder, _ = make(kind, num_layers=3, bidirectional=False)
         x = torch.randn(B, T, E)
@@ -200,11 +200,9 @@ def test_one_direction_does_not_see_what_comes_later():
 
 
 @EVERY_CELL
-def test_a_recurrent_weight_is_dropped_at_all_steps_alike_and_the_rest_makes_up_for_it(
-    kind, activation
-):
+def test_recurrent_dropout_drops_the_same_weights_at_all_steps_and_rescales(kind, activation):
     torch.manual_seed(6)
-    cell = shaken(recurrence(kind, E, H, activation=activation))
+    cell = perturbed(recurrence(kind, E, H, activation=activation))
     x = torch.randn(B, T, E)
     torch.manual_seed(7)
     found, _ = run_recurrence(cell, x, (), weight_dropout=0.5)
@@ -215,7 +213,7 @@ def test_a_recurrent_weight_is_dropped_at_all_steps_alike_and_the_rest_makes_up_
     torch.testing.assert_close(found, by_steps(cell, x, kind, activation), rtol=1e-4, atol=1e-5)
 
 
-def test_recurrent_weights_are_dropped_in_training_only():
+def test_recurrent_dropout_applies_in_training_only():
     encoder, _ = make(recurrent_dropout=0.5, dropout=0.0)
     x = torch.randn(B, T, E)
     assert not torch.equal(encoder(x, LENGTHS)[0], encoder(x, LENGTHS)[0])
@@ -223,7 +221,7 @@ def test_recurrent_weights_are_dropped_in_training_only():
 
 
 def convolved_by_hand(conv, x, left):
-    """One convolution and its ReLU over one sequence (T, E): a sum over places and taps."""
+    """One convolution and its ReLU over one sequence (T, E): a sum over kernel positions."""
     width = conv.kernel_size[0]
     dilation = conv.dilation[0]
     rows = []
@@ -239,7 +237,7 @@ def convolved_by_hand(conv, x, left):
 
 @pytest.mark.parametrize("residual", [False, True])
 @pytest.mark.parametrize(("num_layers", "bidirectional"), [(1, True), (3, True), (3, False)])
-def test_a_convolution_follows_its_equation_at_every_step(num_layers, bidirectional, residual):
+def test_convolution_follows_its_equation_at_every_step(num_layers, bidirectional, residual):
     encoder, _ = make("cnn", num_layers=num_layers, bidirectional=bidirectional, residual=residual)
     x = torch.randn(B, T, E)
     states, largest = encoder.eval()(x, LENGTHS)
@@ -257,7 +255,7 @@ def test_a_convolution_follows_its_equation_at_every_step(num_layers, bidirectio
         torch.testing.assert_close(largest[i], hidden.amax(0), rtol=1e-4, atol=1e-5)
 
 
-def test_a_convolutional_encoder_is_as_wide_as_a_recurrent_one():
+def test_convolutional_encoder_has_the_width_of_a_recurrent_one():
     for changes in ({}, {"bidirectional": False}):
         settings = TrainSettings(hidden_size=H, **changes)
         assert Convolutional(E, settings).output_size == Recurrent(E, settings).output_size
@@ -267,19 +265,19 @@ def test_a_convolutional_encoder_is_as_wide_as_a_recurrent_one():
 
 
 @given(st.integers(0, 50), st.integers(1, 6))
-def test_shares_are_whole_and_as_even_as_can_be(total, num):
+def test_kernel_shares_are_integers_and_as_even_as_possible(total, num):
     found = shares(total, num)
     assert (sum(found), len(found)) == (total, num)
     assert max(found) - min(found) <= 1
 
 
 @pytest.mark.parametrize("kind", CELLS)
-def test_each_recurrent_gate_starts_orthogonal(kind):
+def test_each_recurrent_gate_is_initialized_orthogonal(kind):
     for gate in recurrence(kind, E, H).weight_hh_l0.detach().split(H):
         torch.testing.assert_close(gate @ gate.mT, torch.eye(H), rtol=0, atol=1e-5)
 
 
-def test_only_the_forget_gate_of_an_lstm_starts_open():
+def test_only_the_forget_gate_of_an_lstm_is_initialized_open():
     cell = recurrence("lstm", E, H)
     assert (cell.bias_ih_l0 + cell.bias_hh_l0).tolist() == [0.0] * H + [1.0] * H + [0.0] * 2 * H
 
@@ -305,10 +303,10 @@ def run_packed(reference, x):
 
 @pytest.mark.parametrize("num_layers", [1, 2])
 @pytest.mark.parametrize("kind", CELLS)
-def test_the_encoder_equals_packed_sequences_in_values_and_gradients(kind, num_layers):
+def test_encoder_equals_packed_sequences_in_values_and_gradients(kind, num_layers):
     torch.manual_seed(2)
     settings = TrainSettings(encoder=kind, hidden_size=H, num_layers=num_layers, dropout=0.0)
-    encoder = shaken(Recurrent(E, settings))
+    encoder = perturbed(Recurrent(E, settings))
     reference = packed_reference(encoder, kind, num_layers)
     x = torch.randn(B, T, E)
     mask = (torch.arange(T) < LENGTHS[:, None])[:, :, None]
@@ -333,13 +331,13 @@ def test_the_encoder_equals_packed_sequences_in_values_and_gradients(kind, num_l
     )
 
 
-def test_an_encoder_says_a_state_of_both_directions_for_each_step_and_one_last():
+def test_encoder_returns_states_of_both_directions_per_step_and_a_final_one():
     states, last = Recurrent(E, TrainSettings(hidden_size=H))(torch.randn(B, T, E), LENGTHS)
     assert (states.shape, last.shape) == ((B, T, 2 * H), (B, 2 * H))
 
 
 @pytest.mark.parametrize(("num_layers", "is_random"), [(1, False), (2, True)])
-def test_an_encoder_drops_units_between_its_layers_only(num_layers, is_random):
+def test_encoder_applies_dropout_between_its_layers_only(num_layers, is_random):
     encoder = Recurrent(E, TrainSettings(hidden_size=H, num_layers=num_layers, dropout=0.5))
     x = torch.randn(B, T, E)
     assert torch.equal(encoder(x, LENGTHS)[0], encoder(x, LENGTHS)[0]) != is_random
@@ -347,7 +345,7 @@ def test_an_encoder_drops_units_between_its_layers_only(num_layers, is_random):
 
 @pytest.mark.parametrize("kind", ["lstm", "gru", "rnn", "cnn"])
 @pytest.mark.parametrize("bidirectional", [True, False])
-def test_what_stands_at_padding_does_not_reach_a_real_state(kind, bidirectional):
+def test_values_at_padding_do_not_reach_real_states(kind, bidirectional):
     encoder, _ = make(
         kind, num_layers=2, bidirectional=bidirectional, layer_norm=True, residual=True
     )
@@ -362,7 +360,7 @@ def test_what_stands_at_padding_does_not_reach_a_real_state(kind, bidirectional)
 
 
 @given(st.lists(st.integers(1, 9), min_size=1, max_size=5), st.integers(0, 3))
-def test_a_reversal_mirrors_the_real_steps_and_leaves_padding(lengths, more):
+def test_reversal_mirrors_real_steps_and_keeps_padding(lengths, more):
     num_steps = max(lengths) + more
     x = torch.arange(len(lengths) * num_steps).view(len(lengths), num_steps, 1)
     index = reversal(torch.tensor(lengths), num_steps)
@@ -372,7 +370,7 @@ def test_a_reversal_mirrors_the_real_steps_and_leaves_padding(lengths, more):
     assert gather_steps(x, index)[:, :, 0].tolist() == expected
 
 
-def test_locked_dropout_drops_a_unit_at_all_steps_or_at_none():
+def test_locked_dropout_drops_a_unit_at_all_steps_or_none():
     torch.manual_seed(4)
     dropped = LockedDropout(0.5)(torch.ones(B, T, 50))
     assert torch.equal(dropped, dropped[:, :1].expand(-1, T, -1))
@@ -391,11 +389,11 @@ def embedding(**changes):
     return module
 
 
-def test_padding_starts_as_a_vector_of_zeros():
+def test_padding_is_initialized_as_zeros():
     assert not Embedding(9, TrainSettings()).table.weight[PAD_ID].any()
 
 
-def test_token_dropout_reads_about_its_share_of_the_tokens_as_unknown_and_never_padding():
+def test_token_dropout_replaces_its_share_of_tokens_and_never_padding():
     module = embedding(token_dropout=0.25)
     ids = torch.full((50, 80), 7)
     ids[:, 60:] = PAD_ID
@@ -411,7 +409,7 @@ def test_token_dropout_does_nothing_outside_training():
     assert torch.equal(module(ids), module.table.weight[ids])
 
 
-def test_word_vectors_replace_the_start_of_known_ids_only():
+def test_word_vectors_initialize_known_ids_only():
     module = embedding()
     vectors = torch.randn(9, E)
     before = module.table.weight.detach().clone()
@@ -422,13 +420,13 @@ def test_word_vectors_replace_the_start_of_known_ids_only():
 
 
 @pytest.mark.parametrize("is_tuned", [True, False])
-def test_word_vectors_are_learnt_on_only_if_asked_for(is_tuned):
+def test_word_vectors_are_trained_only_when_set(is_tuned):
     module = embedding()
     module.start_from(torch.randn(9, E), torch.ones(9, dtype=torch.bool), is_tuned=is_tuned)
     assert module.table.weight.requires_grad == is_tuned
 
 
-def test_word_vectors_of_another_width_are_refused_with_what_to_set():
+def test_word_vectors_of_another_width_raise_with_the_setting():
     with pytest.raises(
         ValueError, match=r"have 2 numbers each for 9 ids.*has 3 for 9: set embedding_size to 2"
     ):

@@ -1,4 +1,4 @@
-"""The loss that never has all logits in memory, against the plain one that has."""
+"""The loss that never has all logits in memory, against the plain one."""
 
 import pytest
 import torch
@@ -37,7 +37,7 @@ def plain_nats(states, weight, bias, targets, *, smoothing=0.0):
 
 
 def projected_nats(*given, **options):
-    """The nats that are minimised."""
+    """The minimized loss, in nats."""
     return projected_cross_entropy.projected_cross_entropy(*given, **options)[0]
 
 
@@ -47,7 +47,7 @@ def with_gradients(nats, inputs):
 
 @pytest.mark.parametrize("smoothing", [0.0, 0.1, 1.0])
 @pytest.mark.parametrize("at_once", [1, 3 * V])
-def test_the_gradient_by_every_input_is_that_of_finite_differences(at_once, smoothing):
+def test_gradients_of_all_inputs_equal_finite_differences(at_once, smoothing):
     *inputs, targets = given()
     assert torch.autograd.gradcheck(
         lambda *x: projected_nats(*x, targets, smoothing=smoothing, at_once=at_once), inputs
@@ -57,7 +57,7 @@ def test_the_gradient_by_every_input_is_that_of_finite_differences(at_once, smoo
 @pytest.mark.parametrize("smoothing", [0.0, 0.1])
 @pytest.mark.parametrize("at_once", CUTS.values(), ids=list(CUTS))
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-def test_nats_and_gradients_are_those_of_the_plain_cross_entropy(dtype, at_once, smoothing):
+def test_loss_and_gradients_equal_the_plain_cross_entropy(dtype, at_once, smoothing):
     *inputs, targets = given(dtype)
     found = with_gradients(
         projected_nats(*inputs, targets, smoothing=smoothing, at_once=at_once), inputs
@@ -68,7 +68,7 @@ def test_nats_and_gradients_are_those_of_the_plain_cross_entropy(dtype, at_once,
 
 
 @pytest.mark.parametrize("at_once", CUTS.values(), ids=list(CUTS))
-def test_nats_are_the_same_where_no_gradient_is_asked_for(at_once):
+def test_loss_is_equal_without_gradients(at_once):
     *inputs, targets = given()
     with torch.inference_mode():
         found = projected_nats(*inputs, targets, smoothing=0.1, at_once=at_once)
@@ -80,9 +80,7 @@ def test_nats_are_the_same_where_no_gradient_is_asked_for(at_once):
 @pytest.mark.parametrize("smoothing", [0.0, 0.1, 1.0])
 @pytest.mark.parametrize("at_once", CUTS.values(), ids=list(CUTS))
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-def test_the_nats_without_smoothing_come_from_the_same_logits_and_have_no_gradient(
-    dtype, at_once, smoothing
-):
+def test_loss_without_smoothing_uses_the_same_logits_and_has_no_gradient(dtype, at_once, smoothing):
     *inputs, targets = given(dtype)
     nats, plain = projected_cross_entropy.projected_cross_entropy(
         *inputs, targets, smoothing=smoothing, at_once=at_once
@@ -106,7 +104,7 @@ def test_large_logits_neither_overflow_nor_lose_their_gradient():
 
 
 @pytest.mark.parametrize("fixed", [0, 1, 2])
-def test_what_needs_no_gradient_gets_none_and_changes_no_other(fixed):
+def test_inputs_that_need_no_gradient_get_none_and_change_no_other(fixed):
     *inputs, targets = given()
     gradients = torch.autograd.grad(projected_nats(*inputs, targets, at_once=V), inputs)
     inputs[fixed].requires_grad_(False)
@@ -116,7 +114,7 @@ def test_what_needs_no_gradient_gets_none_and_changes_no_other(fixed):
         assert torch.equal(inputs[index].grad, gradients[index])
 
 
-def test_of_no_rows_there_are_no_nats():
+def test_loss_of_no_rows_is_zero():
     states, weight, bias, targets = given()
     nats = projected_nats(states[:0], weight, bias, targets[:0], smoothing=0.1, at_once=V)
     assert [
@@ -126,7 +124,7 @@ def test_of_no_rows_there_are_no_nats():
 
 
 @pytest.mark.parametrize("at_once", [1, 3 * V])
-def test_products_have_the_bits_that_were_asked_for_and_sums_all(at_once):
+def test_products_use_the_set_precision_and_sums_full_precision(at_once):
     *inputs, targets = given(torch.float32)
     with torch.autocast("cpu", torch.bfloat16):
         nats = projected_nats(*inputs, targets, smoothing=0.1, at_once=at_once)
@@ -142,7 +140,7 @@ def test_products_have_the_bits_that_were_asked_for_and_sums_all(at_once):
 
 
 class Largest(TorchDispatchMode):
-    """Remembers the size of the largest tensor that anything makes."""
+    """Records the size of the largest tensor that an operation makes."""
 
     size = 0
 
@@ -153,7 +151,7 @@ class Largest(TorchDispatchMode):
 
 
 @pytest.mark.parametrize("is_trained", [True, False])
-def test_no_more_logits_are_in_memory_than_may_be(is_trained):
+def test_logits_in_memory_are_limited(is_trained):
     states, weight, bias = (
         torch.randn(*shape, requires_grad=True) for shape in ((60, 2), (50, 2), (50,))
     )
@@ -177,7 +175,7 @@ MODELS += [("generation", {"tied_embeddings": tied}) for tied in ("target", "non
 
 
 @pytest.mark.parametrize(("name", "changes"), MODELS)
-def test_a_model_with_shared_weights_has_the_gradient_of_the_plain_loss(
+def test_model_with_shared_weights_has_the_gradient_of_the_plain_loss(
     request, monkeypatch, name, changes
 ):
     posed = request.getfixturevalue("shared_translation" if name == "translation" else name)

@@ -37,7 +37,7 @@ def table_of(posed, weights):
     return weights[next(name for name, p in model.named_parameters() if p is table)]
 
 
-def test_every_problem_starts_from_them(posed, vectors):
+def test_every_problem_starts_from_word_vectors(posed, vectors):
     with_vectors = Training(posed.problem, posed.sizes, posed.settings, vectors)
     without = Training(posed.problem, posed.sizes, posed.settings)
     table, plain = (
@@ -49,7 +49,7 @@ def test_every_problem_starts_from_them(posed, vectors):
 
 
 @pytest.mark.parametrize("tune_vectors", [True, False])
-def test_they_are_learnt_on_only_if_asked_for(posed, vectors, tune_vectors):
+def test_word_vectors_of_a_model_are_trained_only_when_set(posed, vectors, tune_vectors):
     weights = fitted(posed, vectors=vectors, tune_vectors=tune_vectors, max_epochs=1).weights
     assert (
         torch.equal(table_of(posed, weights)[KNOWN], torch.from_numpy(vectors[0][KNOWN]))
@@ -57,7 +57,7 @@ def test_they_are_learnt_on_only_if_asked_for(posed, vectors, tune_vectors):
     )
 
 
-def test_a_model_with_vectors_that_stay_is_written_and_read_whole(posed, vectors, tmp_path):
+def test_model_with_frozen_vectors_is_saved_and_loaded_completely(posed, vectors, tmp_path):
     history = fitted(posed, vectors=vectors, tune_vectors=False, max_epochs=1)
     save_model(tmp_path, history.weights, posed.problem, posed.sizes, posed.settings)
     _, model = load_model(tmp_path)
@@ -84,21 +84,21 @@ def with_fixed(posed, vectors):
     "changes",
     [{}, {"optimizer": "adam"}, {"optimizer": "sgd"}, {"average_steps": 2}, {"average_epochs": 2}],
 )
-def test_vectors_of_words_that_training_lacks_stay_as_they_were_given(with_fixed, changes):
+def test_vectors_of_words_missing_from_training_stay_unchanged(with_fixed, changes):
     posed, vectors = with_fixed
     weights = fitted(posed, vectors=vectors, weight_decay=0.5, **changes).weights
     name = next(name for name in weights if name.endswith(".fixed"))
     torch.testing.assert_close(weights[name], torch.from_numpy(vectors[0][-3:]), rtol=1e-6, atol=0)
 
 
-def test_words_that_training_lacks_change_nothing_for_the_others(with_fixed, posed, vectors):
+def test_words_missing_from_training_do_not_affect_others(with_fixed, posed, vectors):
     with_more, more = with_fixed
     found = fitted(with_more, vectors=more)
     plain = fitted(posed, vectors=vectors)
     assert [step.loss for step in found.steps] == [step.loss for step in plain.steps]
 
 
-def test_a_fixed_id_reads_as_its_vector_and_takes_no_gradient_from_padding(with_fixed):
+def test_fixed_id_has_its_vector_and_gets_no_gradient_from_padding(with_fixed):
     posed, vectors = with_fixed
     embedding = source_embedding(
         Training(posed.problem, posed.sizes, posed.settings, vectors).model, posed.sizes
@@ -110,7 +110,7 @@ def test_a_fixed_id_reads_as_its_vector_and_takes_no_gradient_from_padding(with_
     assert embedding.table.weight.grad.any(1).nonzero().flatten().tolist() == KNOWN
 
 
-def test_a_model_with_fixed_vectors_is_written_and_read_whole(with_fixed, tmp_path):
+def test_model_with_fixed_vectors_is_saved_and_loaded_completely(with_fixed, tmp_path):
     posed, vectors = with_fixed
     save_model(
         tmp_path,
@@ -123,7 +123,7 @@ def test_a_model_with_fixed_vectors_is_written_and_read_whole(with_fixed, tmp_pa
     assert torch.equal(embedding.fixed, torch.from_numpy(vectors[0][-3:]))
 
 
-def test_a_model_without_such_an_embedding_is_refused(posed):
+def test_model_without_a_word_embedding_raises(posed):
     sizes = replace(posed.sizes, source=999)
     with pytest.raises(
         ValueError, match="no embedding of 999 source ids to start from word vectors"

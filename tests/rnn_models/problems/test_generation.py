@@ -40,7 +40,7 @@ def texts(*lengths, labels=None):
 
 
 def alone(model, start, text):
-    """Nats of each token of one text and of its end, from one step after the other."""
+    """Nats of each token of one text and of its end, computed step by step."""
     state = ()
     costs = []
     with torch.inference_mode():
@@ -50,14 +50,14 @@ def alone(model, start, text):
     return costs
 
 
-def test_a_text_starts_from_its_label_or_from_nothing():
+def test_text_starts_from_its_label_or_from_nothing():
     source = torch.tensor([[2], [0], [-1], [0]])
     assert start_ids(source, torch.tensor([1, 1, 1, 0])).tolist() == [-3, -1, BOS_ID, BOS_ID]
 
 
 @EVERY_CELL
 @pytest.mark.parametrize("tied", ["none", "target"])
-def test_each_token_costs_what_reading_step_by_step_says(kind, activation, tied):
+def test_token_costs_equal_step_by_step_reading(kind, activation, tied):
     model = built(encoder=kind, activation=activation, tied_embeddings=tied, num_layers=2)
     examples = texts(9, 0, 30, 4, labels=[[1], [], [2], [-1]])
     found = token_nats(model, examples)
@@ -68,7 +68,7 @@ def test_each_token_costs_what_reading_step_by_step_says(kind, activation, tied)
 
 
 @given(st.lists(st.integers(0, 40), min_size=1, max_size=5), st.integers(1, 9))
-def test_joined_texts_cost_what_one_text_with_ends_within_it_costs(lengths, at_once):
+def test_joined_texts_cost_the_same_as_one_text_with_ends_within_it(lengths, at_once):
     model = built(joined_texts=True)
     examples = texts(*lengths)
     rows = [examples.target.row(i) for i in range(len(lengths))]
@@ -82,7 +82,7 @@ def test_joined_texts_cost_what_one_text_with_ends_within_it_costs(lengths, at_o
     )
 
 
-def test_a_text_longer_than_what_is_read_at_once_is_scored_with_its_state_carried(monkeypatch):
+def test_long_text_is_scored_in_parts_with_carried_state(monkeypatch):
     model = built()
     examples = texts(50, 3, 21)
     expected = token_nats(model, examples)
@@ -92,7 +92,7 @@ def test_a_text_longer_than_what_is_read_at_once_is_scored_with_its_state_carrie
 
 
 @EVERY_CELL
-def test_scores_are_the_loss_of_whole_texts(kind, activation):
+def test_scores_equal_the_loss_of_whole_texts(kind, activation):
     model = built(encoder=kind, activation=activation)
     examples = texts(12, 5, 8, labels=[[0], [], [2]])
     costs = np.concatenate(token_nats(model, examples))
@@ -105,7 +105,7 @@ def test_scores_are_the_loss_of_whole_texts(kind, activation):
     st.integers(1, 9),
     st.integers(1, 3),
 )
-def test_the_windows_of_an_epoch_say_each_token_once_and_start_each_text_from_its_label(
+def test_windows_predict_each_token_once_and_start_texts_from_their_label(
     lengths, size, window, epoch
 ):
     labels = [[[0], [], [2], [-1]][i % 4] for i in range(len(lengths))]
@@ -130,7 +130,7 @@ def test_the_windows_of_an_epoch_say_each_token_once_and_start_each_text_from_it
     }
 
 
-def test_the_loss_in_windows_is_that_of_the_whole_texts():
+def test_loss_in_windows_equals_that_of_the_whole_texts():
     model = built()
     examples = texts(23, 9, 14, labels=[[1], [], [0]])
     expected = mean_loss(PROBLEM, model, examples, SETTINGS)
@@ -139,7 +139,7 @@ def test_the_loss_in_windows_is_that_of_the_whole_texts():
         assert mean_loss(PROBLEM, model, examples, changed) == pytest.approx(expected, rel=1e-5)
 
 
-def test_a_window_goes_on_with_the_state_before_but_not_with_its_gradient():
+def test_window_continues_the_previous_state_without_its_gradient():
     model = built()
     pieces = cut(texts(20), SETTINGS.with_changes({"bptt_window": 4, "batch_size": 1}), 0)
     read = pieces[0].inputs.clone()
@@ -171,7 +171,7 @@ def fitted(examples, **changes):
 
 
 @pytest.mark.parametrize("window", [0, 5])
-def test_what_follows_a_label_is_learnt_and_said(window):
+def test_text_after_a_label_is_learned_and_generated(window):
     songs = {0: [4, 5, 6, 7, 9, 5, 8], 1: [8, 8, 9, 4, 4, 4], 2: [11, 10]}
     rows = [(k, songs[k]) for k in (0, 1, 2)] * 20
     examples = Examples(Ragged.of([[k] for k, _ in rows]), Ragged.of([song for _, song in rows]))
@@ -186,7 +186,7 @@ def test_what_follows_a_label_is_learnt_and_said(window):
     assert predict(model, begun.batch(np.arange(1)))[0].ids == songs[1][3:]
 
 
-def test_a_label_that_is_hidden_at_times_lets_a_text_start_from_nothing():
+def test_label_dropout_allows_texts_without_a_label():
     songs = [[4, 5, 6, 7], [8, 9, 10, 11]]
     examples = Examples(Ragged.of([[0], [1]] * 30), Ragged.of(songs * 30))
     nothing = Examples(Ragged.of([[], []]), Ragged.of(songs))
@@ -205,8 +205,8 @@ def test_a_label_that_is_hidden_at_times_lets_a_text_start_from_nothing():
     assert always > at_times + 0.1
 
 
-def test_a_running_text_goes_on_over_its_lines():
-    """Lines whose order alone says what comes next: 4, then 5, then 6, then 4 again."""
+def test_running_text_continues_over_its_lines():
+    """Lines that repeat 4, 5, 6, so that the order alone determines the next one."""
     lines = [[4 + i % 3] * 2 for i in range(60)]
     examples = Examples(Ragged.of([[]] * 60), Ragged.of(lines))
     joined = fitted(examples, joined_texts=True, bptt_window=6, temperature=0.0, sample_length=8)
@@ -229,7 +229,7 @@ def test_a_running_text_goes_on_over_its_lines():
     ]
 
 
-def test_one_to_one_is_a_text_of_length_one():
+def test_text_of_length_one_is_one_to_one():
     examples = Examples(Ragged.of([[0], [1], [2]] * 4), Ragged.of([[7], [4], [9]] * 4))
     model = fitted(examples, bptt_window=1, temperature=0.0, sample_length=1)
     requests = Examples(Ragged.of([[2], [0], [1]]), Ragged.of([[], [], []]))
@@ -241,7 +241,7 @@ def test_one_to_one_is_a_text_of_length_one():
 
 
 @pytest.mark.case("B7")
-def test_the_score_of_an_epoch_is_the_bits_of_a_token_and_costs_no_second_pass():
+def test_score_of_an_epoch_is_bits_per_token_without_a_second_pass():
     model = built()
     examples = texts(12, 7)
     nats = np.concatenate(token_nats(model, examples)).mean()
@@ -253,7 +253,7 @@ def test_the_score_of_an_epoch_is_the_bits_of_a_token_and_costs_no_second_pass()
 
 @pytest.mark.case("B7")
 @pytest.mark.parametrize("stop_on", ["metric", "loss"])
-def test_an_epoch_is_chosen_by_the_fewest_bits(stop_on):
+def test_epoch_with_the_fewest_bits_is_selected(stop_on):
     settings = SETTINGS.with_changes({"stop_on": stop_on, "max_epochs": 6, "learning_rate": 0.05})
     history = fit(PROBLEM, texts(9, 5, 7), texts(6, 8), SIZES, settings)
     scores = [epoch.validation_score for epoch in history.epochs]
@@ -261,14 +261,14 @@ def test_an_epoch_is_chosen_by_the_fewest_bits(stop_on):
     assert history.best.validation_loss == min(epoch.validation_loss for epoch in history.epochs)
 
 
-def test_it_reads_in_one_direction_whatever_settings_say():
+def test_generator_is_unidirectional_for_any_setting():
     model = built(bidirectional=True)
     read = torch.randint(4, 12, (2, 6))
     changed = torch.cat([read[:, :4], torch.full((2, 2), 5)], dim=1)
     torch.testing.assert_close(model(read, ())[0][:, :4], model(changed, ())[0][:, :4])
 
 
-def test_logits_are_one_for_each_step_and_id():
+def test_generator_returns_one_logit_per_step_and_id():
     states, after = built(num_layers=2)(torch.randint(4, 12, (3, 7)), ())
     assert (states.shape, built(num_layers=2).project(states).shape) == ((3, 7, 12), (3, 7, 12))
     assert [s.shape for s in after] == [(3, 12)] * 4
@@ -284,11 +284,11 @@ def test_logits_are_one_for_each_step_and_id():
         (("source", "target"), ()),
     ],
 )
-def test_the_sides_of_rows_are_source_before_target_and_the_source_may_be_missing(roles, sides):
+def test_sides_of_rows_are_source_then_target_and_the_source_is_optional(roles, sides):
     assert PROBLEM.sides(roles) == sides
 
 
-def test_a_problem_that_needs_a_source_takes_no_rows_without():
+def test_problem_that_needs_a_source_raises_without_one():
     sentiment = find_problem("sentiment")
     assert (
         sentiment.sides(("text", "label")),

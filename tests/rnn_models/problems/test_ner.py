@@ -1,4 +1,4 @@
-"""What a tagger says beside its tags: how sure it is, and what else it might have been."""
+"""The other outputs of a tagger: confidences and the next best paths."""
 
 from itertools import pairwise, product
 
@@ -56,9 +56,7 @@ each_scheme = pytest.mark.parametrize("scheme", ["bio", "bioes"])
 
 @each_scheme
 @pytest.mark.parametrize("length", [1, 2, 4])
-def test_how_sure_a_tagger_is_of_a_tag_sums_all_paths_that_have_it(
-    ner_of_all_lengths, length, scheme
-):
+def test_tag_confidence_sums_all_paths_with_the_tag(ner_of_all_lengths, length, scheme):
     output, likely = predict_with(
         ner_of_all_lengths, short(ner_of_all_lengths, length), confidences=True, tag_scheme=scheme
     )
@@ -70,7 +68,7 @@ def test_how_sure_a_tagger_is_of_a_tag_sums_all_paths_that_have_it(
 
 @each_scheme
 @pytest.mark.parametrize("length", [1, 2, 4])
-def test_how_sure_a_tagger_is_of_an_entity_sums_all_paths_that_have_just_it(
+def test_entity_confidence_sums_all_paths_with_exactly_the_entity(
     ner_of_all_lengths, length, scheme
 ):
     posed = ner_of_all_lengths
@@ -91,7 +89,7 @@ def has(path, entity, kind):
 
 
 @each_scheme
-def test_the_other_outputs_are_the_next_likeliest_paths(ner_of_all_lengths, scheme):
+def test_other_outputs_are_the_next_most_likely_paths(ner_of_all_lengths, scheme):
     output, likely = predict_with(
         ner_of_all_lengths, short(ner_of_all_lengths, 4), num_best=6, tag_scheme=scheme
     )
@@ -102,12 +100,12 @@ def test_the_other_outputs_are_the_next_likeliest_paths(ner_of_all_lengths, sche
     )
 
 
-def test_a_single_token_has_no_more_outputs_than_valid_tags(ner_of_all_lengths):
+def test_single_token_has_at_most_as_many_outputs_as_valid_tags(ner_of_all_lengths):
     output, _ = predict_with(ner_of_all_lengths, short(ner_of_all_lengths, 1), num_best=9)
     assert sorted([output.ids, *(other.ids for other in output.others)]) == [[0], [1], [3]]
 
 
-def test_asking_for_more_changes_neither_the_best_path_nor_its_probability(ner):
+def test_requesting_more_outputs_changes_neither_the_best_path_nor_its_probability(ner):
     with torch.inference_mode():
         plain = ner.problem.predict(ner.model(), ner.batch())
         asked_more = ner.problem.predict(ner.model(num_best=4, confidences=True), ner.batch())
@@ -128,14 +126,14 @@ def test_padding_changes_no_confidence_and_no_other_output(ner):
         assert [o.ids for o in one.others] == [o.ids for o in other.others]
 
 
-def test_an_entity_reaches_to_the_last_of_its_inside_tags_and_not_into_padding():
+def test_entity_extends_to_its_last_inside_tag_and_not_into_padding():
     letters = Scheme(TAGS, "bio").letters
     rows = [[1, 2, 3, 1, 2, 2], [0, 3, 4, 0, 1, 2], [0, 0, 1, 1, 1, 1]]
     found = find_entities(letters[torch.tensor(rows)], torch.tensor([6, 4, 2]))
     assert found.tolist() == [[0, 0, 2], [0, 2, 3], [0, 3, 6], [1, 1, 3]]
 
 
-def test_a_kind_without_inside_tags_goes_on_with_none():
+def test_kind_without_inside_tags_is_not_continued():
     assert extending_tags(("O", "B-ka", "B-mo", "I-mo")).tolist() == [-1, -1, 3, 3]
 
 
@@ -150,32 +148,32 @@ def is_valid(names):
 
 
 @pytest.mark.parametrize("length", [1, 2, 3, 4])
-def test_every_valid_path_of_one_scheme_is_exactly_one_of_the_other(length):
+def test_valid_paths_of_both_schemes_correspond_one_to_one(length):
     scheme = Scheme(TAGS, "bioes")
     allowed, start, end = tag_steps(scheme.tags)
-    lawful = {
+    valid = {
         path
         for path in product(range(len(scheme.tags)), repeat=length)
         if start[path[0]] and end[path[-1]] and all(allowed[a, b] for a, b in pairwise(path))
     }
-    assert lawful == {
+    assert valid == {
         path
         for path in product(range(len(scheme.tags)), repeat=length)
         if is_valid([scheme.tags[i] for i in path])
     }
     paths = torch.tensor(list(valid_paths(length)))
     learnt = scheme.to_model_tags(paths, torch.full((len(paths),), length))
-    assert {tuple(path) for path in learnt.tolist()} == lawful
+    assert {tuple(path) for path in learnt.tolist()} == valid
     assert torch.equal(scheme.dataset_tags[learnt], paths)
 
 
-def test_an_entity_ends_where_its_sequence_does():
+def test_entity_ends_with_its_sequence():
     scheme = Scheme(TAGS, "bioes")
     learnt = scheme.to_model_tags(torch.tensor([[1, 2, 2, 2]]), torch.tensor([3]))
     assert [scheme.tags[i] for i in learnt[0, :3]] == ["B-ka", "I-ka", "E-ka"]
 
 
-def test_the_loss_of_a_lax_tagger_counts_more_paths_and_its_decoding_no_more(ner):
+def test_lax_tagger_counts_more_paths_in_the_loss_and_none_in_decoding(ner):
     strict = ner.model()
     lax = ner.model(strict_likelihood=False)
     with torch.inference_mode():
@@ -186,7 +184,7 @@ def test_the_loss_of_a_lax_tagger_counts_more_paths_and_its_decoding_no_more(ner
     assert predictions[0] == predictions[1]
 
 
-def test_emissions_of_fewer_bits_have_best_paths_and_confidences(ner):
+def test_bfloat16_emissions_have_best_paths_and_confidences(ner):
     model = ner.model(num_best=2, confidences=True)
     with torch.inference_mode():
         plain = ner.problem.predict(model, ner.batch([1]))

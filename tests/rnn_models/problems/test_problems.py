@@ -1,4 +1,4 @@
-"""What every problem promises, and what is special to each."""
+"""The contract of every problem, and the specifics of each."""
 
 from itertools import pairwise
 from typing import get_args
@@ -18,11 +18,11 @@ SHAPES = pytest.mark.parametrize("num_layers", [1, 2])
 CELLS = pytest.mark.parametrize("encoder", get_args(Encoder))
 
 
-def test_a_problem_is_found_by_the_name_it_gives_itself(posed):
+def test_problem_is_found_by_its_name(posed):
     assert find_problem(posed.problem.name) is posed.problem
 
 
-def test_the_metrics_and_baselines_of_a_problem_exist(posed):
+def test_metrics_and_baselines_of_every_problem_exist(posed):
     problem = posed.problem
     assert [find_metric(name).name for name in problem.metrics] == list(problem.metrics) != []
     found = [find_baseline(name).name for name in problem.baselines]
@@ -36,7 +36,7 @@ def test_the_metrics_and_baselines_of_a_problem_exist(posed):
         ("xyz", "expected one of generation, ner"),
     ],
 )
-def test_an_unknown_problem_is_refused_with_the_nearest_names(name, message):
+def test_unknown_problem_raises_with_the_nearest_names(name, message):
     with pytest.raises(ValueError, match=message):
         find_problem(name)
 
@@ -87,7 +87,7 @@ def test_padding_changes_neither_loss_nor_gradient(posed, encoder):
     torch.testing.assert_close(found[0], found[1], rtol=1e-4, atol=1e-4)
 
 
-def test_the_order_of_a_batch_does_not_change_logits(posed):
+def test_batch_order_does_not_change_logits(posed):
     model = posed.model()
     order = [5, 2, 7, 0, 1, 3, 6, 4]
     logits = posed.real_logits(model, posed.batch())
@@ -95,17 +95,17 @@ def test_the_order_of_a_batch_does_not_change_logits(posed):
     torch.testing.assert_close(shuffled, [logits[i] for i in order], rtol=1e-5, atol=1e-5)
 
 
-def test_a_loss_is_a_sum_in_nats_over_the_units_of_a_batch(posed):
+def test_loss_is_a_sum_in_nats_over_the_units_of_a_batch(posed):
     model = posed.model()
     batch = posed.batch()
     nats, units, _ = posed.problem.loss(model, batch)
     expected = {"example": len(batch), "token": int(batch.target_lengths.sum())}[posed.problem.unit]
-    ends = len(batch) if posed.is_text else 0  # the end of a text is said too
+    ends = len(batch) if posed.is_text else 0  # the end of a text is predicted too
     assert (nats.shape, units) == ((), expected + ends)
     assert float(nats.detach()) > 0
 
 
-def test_a_confidence_of_an_output_lies_within_0_and_1(posed):
+def test_confidence_of_an_output_is_within_0_and_1(posed):
     with torch.inference_mode():
         outputs = posed.problem.predict(posed.model(), posed.batch())
     confidence = posed.problem.output.confidence
@@ -113,17 +113,17 @@ def test_a_confidence_of_an_output_lies_within_0_and_1(posed):
 
 
 @pytest.mark.parametrize("pooling", ["mean_max", "mean", "max", "last", "attention"])
-def test_a_classifier_says_a_logit_for_each_label(sentiment, pooling):
+def test_classifier_returns_one_logit_per_label(sentiment, pooling):
     model = sentiment.model(pooling=pooling, hidden_size=6)
     assert model(torch.randint(4, 16, (5, 7)), torch.tensor([7, 2, 1, 4, 3])).shape == (5, 3)
 
 
-def test_a_tagger_says_an_emission_for_each_step_and_tag(ner):
+def test_tagger_returns_one_emission_per_step_and_tag(ner):
     assert ner.model()(torch.randint(4, 16, (3, 7)), torch.tensor([7, 2, 1])).shape == (3, 7, 5)
 
 
 @CELLS
-def test_a_translator_says_a_logit_for_each_target_step_and_id(translation, encoder):
+def test_translator_returns_one_logit_per_target_step_and_id(translation, encoder):
     model = translation.model(encoder=encoder)
     source = torch.randint(4, 16, (3, 7))
     read = torch.randint(4, 16, (3, 5))
@@ -140,13 +140,13 @@ def test_a_translator_says_a_logit_for_each_target_step_and_id(translation, enco
         ("mean_max", [[2.0, 3.0, 3.0, 4.0]]),
     ],
 )
-def test_pooling_sees_real_steps_only(how, expected):
+def test_pooling_uses_real_steps_only(how, expected):
     states = torch.tensor([[[1.0, 2.0], [3.0, 4.0], [100.0, -100.0]]])
     found = pool(states, torch.tensor([[9.0, 8.0]]), torch.tensor([[True, True, False]]), how)
     assert found.tolist() == expected
 
 
-def test_an_output_is_the_likeliest_label_and_its_probability(sentiment):
+def test_output_is_the_most_likely_label_and_its_probability(sentiment):
     model = sentiment.model()
     batch = sentiment.batch()
     with torch.inference_mode():
@@ -156,7 +156,7 @@ def test_an_output_is_the_likeliest_label_and_its_probability(sentiment):
         assert (output.ids, output.score) == ([row.index(max(row))], pytest.approx(max(row)))
 
 
-def test_an_inside_tag_may_only_follow_its_own_kind():
+def test_inside_tag_may_only_follow_its_own_kind():
     allowed, start, end = tag_steps(("O", "B-ka", "I-ka", "B-mo", "I-mo"))
     assert allowed.int().tolist() == [
         [1, 1, 0, 1, 0],
@@ -169,11 +169,11 @@ def test_an_inside_tag_may_only_follow_its_own_kind():
     assert end.all()
 
 
-def test_a_tagger_never_says_an_inside_tag_that_continues_nothing(ner):
+def test_tagger_never_predicts_an_inside_tag_without_a_begin(ner):
     model = ner.model()
     with torch.no_grad():
         inside = [i for i, tag in enumerate(model.scheme.tags) if tag[0] in "IE"]
-        model.project.bias[inside] += 20.0  # it would like to say nothing else
+        model.project.bias[inside] += 20.0  # highest emission of all
         outputs = ner.problem.predict(model, ner.batch())
     allowed, start, _ = tag_steps(ner.sizes.labels)
     for tags in (output.ids for output in outputs):
@@ -181,7 +181,7 @@ def test_a_tagger_never_says_an_inside_tag_that_continues_nothing(ner):
         assert all(allowed[a, b] for a, b in pairwise(tags))
 
 
-def test_the_probability_of_a_tag_sequence_is_that_of_its_loss(ner):
+def test_probability_of_a_tag_sequence_equals_that_of_its_loss(ner):
     model = ner.model()
     batch = ner.batch([1])
     with torch.inference_mode():
@@ -191,13 +191,13 @@ def test_the_probability_of_a_tag_sequence_is_that_of_its_loss(ner):
     assert output.score == pytest.approx(float((-nats).exp()), rel=1e-4)
 
 
-def test_a_decoder_reads_the_target_one_step_late_and_says_its_end():
+def test_decoder_reads_the_shifted_target_and_predicts_its_end():
     inputs, targets = shifted(torch.tensor([[7, 8], [9, PAD_ID]]), torch.tensor([2, 1]))
     assert inputs.tolist() == [[BOS_ID, 7, 8], [BOS_ID, 9, PAD_ID]]
     assert targets.tolist() == [[7, 8, EOS_ID], [9, EOS_ID, PAD_ID]]
 
 
-def test_a_decoder_does_not_see_the_future(translation):
+def test_decoder_does_not_see_later_steps(translation):
     model = translation.model()
     batch = translation.batch([1])
     read, _ = shifted(batch.target, batch.target_lengths)
@@ -222,7 +222,7 @@ def test_decoding_step_by_step_equals_teacher_forcing(translation, encoder):
 
 
 @pytest.mark.parametrize("beam_width", [1, 4])
-def test_the_score_of_a_translation_is_the_mean_probability_of_its_tokens(translation, beam_width):
+def test_score_of_a_translation_is_the_mean_probability_of_its_tokens(translation, beam_width):
     model = translation.model(beam_width=beam_width)
     i = 3
     batch = translation.batch([i])
@@ -232,13 +232,13 @@ def test_the_score_of_a_translation_is_the_mean_probability_of_its_tokens(transl
         logits = model.project(
             model(batch.source, batch.source_lengths, torch.tensor([[BOS_ID, *targets[:-1]]]))
         )[0]
-        logits[:, [PAD_ID, BOS_ID]] = float("-inf")  # what a decoder never says
+        logits[:, [PAD_ID, BOS_ID]] = float("-inf")  # ids that a decoder never predicts
     nats = -logits.log_softmax(1)[range(len(targets)), targets].mean()
     assert output.score == pytest.approx(float((-nats).exp()), rel=1e-4)
 
 
 def smoothed_by_hand(logits, targets, share):
-    """A share of the target spread evenly over all ids, written out."""
+    """Label smoothing written out: a share of the target spread evenly over all ids."""
     log_probabilities = logits.log_softmax(-1)
     right = log_probabilities.gather(-1, targets[..., None]).squeeze(-1)
     return -((1 - share) * right + share * log_probabilities.mean(-1)).sum()
@@ -250,13 +250,13 @@ def smoothed_batch(posed):
     return model.train(), posed.batch([1, 1, 1])
 
 
-def test_a_smoothed_loss_of_labels_is_as_defined(sentiment):
+def test_smoothed_loss_of_labels_equals_its_definition(sentiment):
     model, batch = smoothed_batch(sentiment)
     expected = smoothed_by_hand(sentiment.logits(model, batch), batch.target[:, 0], 0.3)
     torch.testing.assert_close(sentiment.problem.loss(model, batch)[0], expected)
 
 
-def test_a_smoothed_loss_of_text_is_as_defined_and_as_in_pytorch(translation):
+def test_smoothed_loss_of_text_equals_its_definition_and_pytorch(translation):
     model, batch = smoothed_batch(translation)
     logits = translation.logits(model, batch)
     _, targets = shifted(batch.target, batch.target_lengths)
@@ -266,7 +266,7 @@ def test_a_smoothed_loss_of_text_is_as_defined_and_as_in_pytorch(translation):
     torch.testing.assert_close(found, pytorch(logits.mT, targets))
 
 
-def test_a_loss_is_smoothed_in_training_only(posed):
+def test_loss_is_smoothed_in_training_only(posed):
     smooth, plain = (posed.model(label_smoothing=share) for share in (0.3, 0.0))
     assert torch.equal(
         posed.problem.loss(smooth, posed.batch())[0], posed.problem.loss(plain, posed.batch())[0]
@@ -277,7 +277,7 @@ def test_every_problem_is_listed():
     assert {"generation", "ner", "sentiment", "translation"} <= set(problem_names())
 
 
-def test_the_examples_of_these_tests_have_padding_on_both_sides(posed):
+def test_examples_of_these_tests_have_padding_on_both_sides(posed):
     batch = posed.batch()
     assert not length_mask(batch.source_lengths, batch.source.shape[1]).all()
     assert (

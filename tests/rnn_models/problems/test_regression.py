@@ -19,7 +19,7 @@ ERROR = find_metric("mean_absolute_error")
 
 
 @given(NUMBERS)
-def test_pearson_of_summed_statistics_is_that_of_numpy(pairs):
+def test_pearson_of_summed_statistics_equals_numpy(pairs):
     ours, references = np.asarray(pairs).T
     if min(ours.std(), references.std()) < 1e-3:  # NumPy's own digits are lost there
         return
@@ -34,11 +34,11 @@ def test_pearson_does_not_depend_on_unit_or_offset():
     assert PEARSON.total(PEARSON.statistics(far, references)) == pytest.approx(score)
 
 
-def test_a_constant_prediction_has_no_correlation():
+def test_constant_prediction_has_zero_correlation():
     assert PEARSON.total(PEARSON.statistics([0.1] * 3, [1.0, 2.0, 3.0])) == 0.0
 
 
-def test_resamples_of_correlations_make_an_interval_around_the_score():
+def test_resampled_correlations_give_an_interval_around_the_score():
     random = np.random.default_rng(0)
     references = random.normal(size=300)
     statistics = PEARSON.statistics(references + random.normal(size=300), references)
@@ -47,14 +47,14 @@ def test_resamples_of_correlations_make_an_interval_around_the_score():
 
 
 @given(NUMBERS)
-def test_the_mean_absolute_error_is_that_of_numpy(pairs):
+def test_mean_absolute_error_equals_numpy(pairs):
     ours, references = np.asarray(pairs).T
     expected = np.abs(ours - references).mean()
     assert ERROR.total(ERROR.statistics(ours, references)) == pytest.approx(expected)
     assert ERROR.gain(1.0, 3.0) == 2.0  # a smaller error is a gain
 
 
-def test_the_loss_is_the_squared_error(regression):
+def test_loss_is_the_squared_error(regression):
     model, batch = regression.model(), regression.batch()
     with torch.inference_mode():
         errors = regression.logits(model, batch)[:, 0] - batch.target[:, 0]
@@ -68,7 +68,7 @@ def test_targets_of_a_batch_are_float_and_sources_are_ids(regression):
     assert (batch.source.dtype, batch.target.dtype) == (torch.int64, torch.float32)
 
 
-def test_the_mean_baseline_predicts_the_mean_of_the_training_numbers():
+def test_mean_baseline_predicts_the_mean_of_the_training_numbers():
     def numbers(*values):
         column = Ragged(np.asarray(values, dtype=np.float32), np.arange(len(values) + 1))
         return Examples(Ragged.of([[4]] * len(values)), column)
@@ -78,7 +78,7 @@ def test_the_mean_baseline_predicts_the_mean_of_the_training_numbers():
     assert baseline.num_learnt(numbers(1, 2)) == 1
 
 
-def test_an_answer_is_the_number_in_the_unit_of_the_rows():
+def test_answer_is_in_the_unit_of_the_rows():
     class Served:
         def outputs(self, rows):
             return [0.5, -1.0]

@@ -1,4 +1,4 @@
-"""What is special to a classifier: its pooling, and the equation of its logits."""
+"""The classifier: its pooling, and the equation of its logits."""
 
 import pytest
 import torch
@@ -17,7 +17,7 @@ def pooling():
     return AttentionPooling(H)
 
 
-def test_attention_pooling_is_the_weighted_mean_of_its_equations(pooling):
+def test_attention_pooling_follows_its_equations(pooling):
     states = torch.randn(B, T, H)
     lengths = [5, 2, 1]
     found = pooling(states, torch.arange(T) < torch.tensor(lengths)[:, None])
@@ -33,7 +33,7 @@ def test_attention_pooling_is_the_weighted_mean_of_its_equations(pooling):
         torch.testing.assert_close(found[i], expected, rtol=1e-5, atol=1e-6)
 
 
-def test_attention_pooling_takes_nothing_from_padding_not_even_what_is_no_number(pooling):
+def test_attention_pooling_ignores_padding_even_when_it_is_nan(pooling):
     states = torch.randn(B, T, H)
     mask = torch.tensor([[True] * 2 + [False] * 3] * B)
     spoilt = states.masked_fill(~mask[:, :, None], float("nan"))
@@ -42,7 +42,7 @@ def test_attention_pooling_takes_nothing_from_padding_not_even_what_is_no_number
 
 @pytest.mark.parametrize(("kind", "activation"), STEPS)
 @pytest.mark.parametrize("bidirectional", [True, False])
-def test_a_label_is_said_of_the_last_hidden_states_as_the_equation_of_the_output_has_it(
+def test_label_logits_follow_the_output_equation_on_the_last_hidden_states(
     sentiment, kind, activation, bidirectional
 ):
     """O_T = H_T W_hq + b_q, with H_T the last states of the directions side by side."""

@@ -28,7 +28,7 @@ def predicted(posed, model, indices=None):
 
 
 def with_raised_logit(model, token, nats=50.0):
-    """A model that says one id wherever it may."""
+    """A model that predicts one id wherever it is allowed."""
     with torch.no_grad():
         model.bias[token] += nats
     return model
@@ -64,7 +64,7 @@ def test_padding_changes_neither_logits_nor_texts_of_each_decoder(translation, k
 
 
 @CELLS
-def test_input_feeding_equals_a_recurrence_that_is_run_one_step_at_a_time(translation, encoder):
+def test_input_feeding_equals_a_recurrence_run_step_by_step(translation, encoder):
     """Attentional states and gradients, against PyTorch's own recurrence on inputs side by side."""
     model = translation.model(encoder=encoder, input_feeding=True)
     batch = translation.batch()
@@ -100,7 +100,7 @@ def stepwise(model, read, memory, state):
     return torch.cat(steps, dim=1), torch.cat(attention, dim=1), None
 
 
-def test_what_is_fed_has_one_dropout_mask_for_all_steps(translation):
+def test_fed_input_has_one_dropout_mask_for_all_steps(translation):
     model = translation.model(input_feeding=True, dropout=0.5).train()
     batch = translation.batch([1])
     read, _ = shifted(batch.target, batch.target_lengths)
@@ -111,7 +111,7 @@ def test_what_is_fed_has_one_dropout_mask_for_all_steps(translation):
 
 
 @DECODERS
-def test_each_decoder_learns_alike_with_fewer_bits(translation, kind):
+def test_each_decoder_learns_similarly_in_bfloat16(translation, kind):
     plain, fast = (
         fitted(translation, **kind, dropout=0.0, max_epochs=2, precision=bits)
         for bits in ("float32", "bfloat16")
@@ -125,9 +125,7 @@ def test_each_decoder_learns_alike_with_fewer_bits(translation, kind):
     ("tied", "is_source", "is_projection"),
     [("all", True, True), ("target", False, True), ("none", False, False)],
 )
-def test_an_embedding_is_shared_as_far_as_the_setting_says(
-    shared_translation, tied, is_source, is_projection
-):
+def test_embeddings_are_shared_as_set(shared_translation, tied, is_source, is_projection):
     model = shared_translation.model(tied_embeddings=tied)
     table = model.target_embedding.table.weight
     attended = torch.randn(2, 10)
@@ -136,13 +134,13 @@ def test_an_embedding_is_shared_as_far_as_the_setting_says(
     assert torch.allclose(model.project(attended), by_table) == is_projection
 
 
-def test_two_vocabularies_have_two_embeddings_whatever_is_tied(translation):
+def test_two_vocabularies_have_two_embeddings_for_any_tying(translation):
     model = translation.model(tied_embeddings="all")
     assert model.target_embedding is not model.source_embedding
 
 
 @FEEDING
-def test_a_decoder_may_be_wider_than_its_encoder_and_its_embeddings(translation, input_feeding):
+def test_decoder_may_be_wider_than_encoder_and_embeddings(translation, input_feeding):
     model = translation.model(decoder_size=7, tied_embeddings="none", input_feeding=input_feeding)
     batch = translation.batch()
     attended = model(batch.source, batch.source_lengths, batch.target)
@@ -154,14 +152,14 @@ def test_a_decoder_may_be_wider_than_its_encoder_and_its_embeddings(translation,
     assert model.project(attended).shape == (*batch.target.shape, translation.sizes.target)
 
 
-def test_a_decoder_that_shares_the_embedding_must_be_as_wide(translation):
+def test_decoder_with_shared_embedding_raises_for_another_width(translation):
     with pytest.raises(ValueError, match=r"decoder_size must be 0 or embedding_size 10 .*, got 7"):
         translation.model(decoder_size=7)
     assert translation.model(decoder_size=10).decoder.hidden_size == 10
 
 
 @FEEDING
-def test_texts_are_those_of_a_slow_search_over_the_model(translation, input_feeding):
+def test_texts_equal_those_of_a_reference_search_over_the_model(translation, input_feeding):
     model = translation.model(
         input_feeding=input_feeding,
         beam_width=4,
@@ -202,7 +200,7 @@ class Lines:
 
 
 @FEEDING
-def test_the_best_texts_come_in_order_and_none_twice(translation, input_feeding):
+def test_best_texts_are_ordered_and_distinct(translation, input_feeding):
     for output in predicted(
         translation, translation.model(input_feeding=input_feeding, beam_width=4, num_best=4)
     ):
@@ -212,12 +210,12 @@ def test_the_best_texts_come_in_order_and_none_twice(translation, input_feeding)
         assert scores == sorted(scores, reverse=True)
 
 
-def test_more_best_texts_than_beams_are_refused(translation):
+def test_more_best_texts_than_beams_raise(translation):
     with pytest.raises(ValueError, match="num_best must be at most beam_width 3, got 4"):
         translation.model(num_best=4)
 
 
-def test_a_text_is_cut_at_the_ratio_of_its_source_and_ten_more(translation):
+def test_translation_is_truncated_at_the_length_ratio_of_its_source_plus_ten(translation):
     model = with_raised_logit(translation.model(max_length_ratio=1.5), 9)
     lengths = translation.examples.source.lengths
     assert [len(output.ids) for output in predicted(translation, model)] == [
@@ -226,7 +224,7 @@ def test_a_text_is_cut_at_the_ratio_of_its_source_and_ten_more(translation):
 
 
 @FEEDING
-def test_an_unknown_word_is_never_said_where_it_may_not_be_copied(translation, input_feeding):
+def test_unknown_word_is_never_predicted_when_copying_is_off(translation, input_feeding):
     model = with_raised_logit(
         translation.model(input_feeding=input_feeding, copy_unknown=False), UNK_ID
     )
@@ -236,7 +234,7 @@ def test_an_unknown_word_is_never_said_where_it_may_not_be_copied(translation, i
 
 
 @FEEDING
-def test_a_copy_is_of_the_source_word_that_is_attended_to_most(translation, input_feeding):
+def test_copy_takes_the_source_word_with_the_most_attention(translation, input_feeding):
     model = with_raised_logit(
         translation.model(input_feeding=input_feeding, copy_unknown=True, num_best=2), UNK_ID, 2.0
     )
@@ -258,7 +256,7 @@ def test_a_copy_is_of_the_source_word_that_is_attended_to_most(translation, inpu
     assert num_copies > 3
 
 
-def test_a_known_word_is_no_copy(translation):
+def test_known_word_is_not_copied(translation):
     model = translation.model(copy_unknown=True)
     model = with_raised_logit(model, UNK_ID, -50.0)
     assert not any(output.copied for output in predicted(translation, model))

@@ -13,7 +13,7 @@ from rnn_models.batching.windows import Window, bptt_windows, carry_state
 from rnn_models.layers.recurrent import Recurrent, recurrence, run_recurrence
 from rnn_models.settings import TrainSettings
 from rnn_models.training.clipping import Clipper, clip, clip_values, gradient_norm, percentile
-from tests.rnn_models.layers.test_encoder import EVERY_CELL, shaken
+from tests.rnn_models.layers.test_encoder import EVERY_CELL, perturbed
 
 B = 3
 T = 7
@@ -41,7 +41,7 @@ def values(parameters):
 
 
 @given(gradients)
-def test_the_norm_is_the_root_of_the_sum_of_all_squares(gradients):
+def test_norm_is_the_root_of_the_sum_of_all_squares(gradients):
     assert float(gradient_norm(with_gradients(gradients))) == pytest.approx(
         norm_by_hand(gradients), rel=1e-5, abs=1e-6
     )
@@ -64,24 +64,24 @@ def test_clip_bounds_the_norm_and_keeps_the_direction(gradients, clip_norm):
     assert values(parameters) == pytest.approx(expected, rel=1e-5, abs=1e-6)
 
 
-def test_a_gradient_below_the_threshold_is_not_touched():
+def test_gradient_below_the_threshold_is_not_changed():
     parameters = with_gradients([[3.0], [4.0]])
     clip(parameters, 5.1)
     assert values(parameters) == [3.0, 4.0]
 
 
-def test_a_gradient_of_norm_ten_is_halved_by_a_clip_norm_of_five():
+def test_gradient_of_norm_ten_is_halved_by_a_clip_norm_of_five():
     parameters = with_gradients([[6.0, 0.0], [-8.0]])
     assert clip(parameters, 5.0) == 10.0
     assert values(parameters) == pytest.approx([3.0, 0.0, -4.0], rel=1e-6)
 
 
-def test_a_parameter_without_a_gradient_does_not_count():
+def test_parameter_without_a_gradient_is_ignored():
     assert clip([nn.Parameter(torch.ones(3)), *with_gradients([[3.0, 4.0]])], 1.0) == 5.0
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
-def test_the_norm_of_a_gradient_that_is_not_finite_is_not_finite(value):
+def test_norm_of_a_nonfinite_gradient_is_not_finite(value):
     assert not math.isfinite(clip(with_gradients([[1.0], [value]]), 1.0))
 
 
@@ -115,9 +115,9 @@ def hand_written_gradients(cell, x, upstream, window):
 
 @pytest.mark.parametrize("window", [0, 1, 2, 3, T - 1, T, T + 5])
 @pytest.mark.parametrize("activation", ["tanh", "relu"])
-def test_gradients_equal_the_hand_written_recursion_full_and_truncated(activation, window):
+def test_gradients_equal_the_hand_written_recursion_for_full_and_truncated_bptt(activation, window):
     torch.manual_seed(1)
-    cell = shaken(recurrence("rnn", E, H, activation=activation)).double()
+    cell = perturbed(recurrence("rnn", E, H, activation=activation)).double()
     x = torch.randn(B, T, E, dtype=torch.float64, requires_grad=True)
     upstream = torch.randn(B, T, H, dtype=torch.float64)
     states, _ = run_recurrence(cell, x, (), window=window)
@@ -139,14 +139,12 @@ def make_encoder(kind, activation, **changes):
         dropout=0.0,
         **changes,
     )
-    return shaken(Recurrent(E, settings))
+    return perturbed(Recurrent(E, settings))
 
 
 @pytest.mark.parametrize("num_layers", [1, 3])
 @EVERY_CELL
-def test_a_window_as_long_as_the_sequence_is_full_bptt_to_the_last_bit(
-    kind, activation, num_layers
-):
+def test_window_as_long_as_the_sequence_is_bit_identical_to_full_bptt(kind, activation, num_layers):
     found = []
     for window in (0, T, 10 * T):
         encoder = make_encoder(kind, activation, num_layers=num_layers, bptt_window=window)
@@ -161,7 +159,7 @@ def test_a_window_as_long_as_the_sequence_is_full_bptt_to_the_last_bit(
 
 @pytest.mark.parametrize("num_layers", [1, 3])
 @EVERY_CELL
-def test_no_gradient_crosses_a_cut_but_the_state_does(kind, activation, num_layers):
+def test_state_crosses_a_window_boundary_and_gradients_do_not(kind, activation, num_layers):
     encoder = make_encoder(
         kind, activation, num_layers=num_layers, layer_norm=True, residual=True, bptt_window=3
     )
@@ -183,7 +181,7 @@ def test_no_gradient_crosses_a_cut_but_the_state_does(kind, activation, num_laye
 
 
 @EVERY_CELL
-def test_windows_read_one_after_the_other_equal_cuts_within_one_reading(kind, activation):
+def test_windows_in_sequence_equal_cuts_within_one_forward_pass(kind, activation):
     x = torch.randn(B, T, E)
     upstream = torch.randn(B, T, H)
     single = make_encoder(kind, activation, num_layers=2, bptt_window=3)
@@ -199,7 +197,7 @@ def test_windows_read_one_after_the_other_equal_cuts_within_one_reading(kind, ac
         torch.testing.assert_close(one.grad, other.grad, rtol=1e-4, atol=1e-5)
 
 
-def test_a_carried_state_is_zero_where_a_sequence_starts_and_has_no_gradient():
+def test_carried_state_is_zero_at_sequence_starts_and_has_no_gradient():
     state = (torch.ones(2, H, requires_grad=True), 2 * torch.ones(2, H, requires_grad=True))
     h, c = carry_state(state, torch.tensor([False, True]))
     assert (h.tolist(), c.tolist()) == ([[1.0] * H, [0.0] * H], [[2.0] * H, [0.0] * H])
@@ -214,7 +212,7 @@ def padded(lengths):
 
 
 @given(st.lists(st.integers(1, 9), min_size=1, max_size=4), st.integers(1, 10))
-def test_windows_hold_every_real_step_once_and_only_the_first_is_a_start(lengths, size):
+def test_windows_contain_every_step_once_and_only_the_first_is_a_start(lengths, size):
     batch = padded(lengths)
     windows = list(bptt_windows(batch, size))
     assert torch.equal(torch.cat([w.inputs for w in windows], dim=1), batch.inputs)
@@ -228,7 +226,7 @@ def test_windows_hold_every_real_step_once_and_only_the_first_is_a_start(lengths
 
 
 @given(gradients, st.floats(0.01, 200))
-def test_a_clip_by_value_cuts_each_number_off(gradients, clip_value):
+def test_clipping_by_value_limits_each_element(gradients, clip_value):
     parameters = with_gradients(gradients)
     norm, is_clipped = clip_values(parameters, clip_value)
     flat = [float(np.float32(x)) for gradient in gradients for x in gradient]
@@ -240,7 +238,7 @@ def test_a_clip_by_value_cuts_each_number_off(gradients, clip_value):
 
 
 @given(st.lists(st.floats(0, 1e6), min_size=1), st.floats(0, 100))
-def test_a_percentile_is_that_of_numpy(numbers, share):
+def test_percentile_equals_numpy(numbers, share):
     assert percentile(sorted(numbers), share) == pytest.approx(
         float(np.percentile(numbers, share)), rel=1e-9, abs=1e-9
     )
@@ -255,7 +253,7 @@ def clipped(clipper, gradients):
     st.lists(st.floats(0.125, 1000, width=32), min_size=1, max_size=20),
     st.sampled_from([0.0, 10.0, 50.0, 100.0]),
 )
-def test_an_adaptive_clip_allows_a_percentile_of_the_norms_so_far(norms, share):
+def test_adaptive_clipping_uses_a_percentile_of_earlier_norms(norms, share):
     clipper = Clipper(TrainSettings(clipping="adaptive", clip_percentile=share))
     for number, norm in enumerate(norms, 1):
         allowed = float(
@@ -270,7 +268,7 @@ def test_an_adaptive_clip_allows_a_percentile_of_the_norms_so_far(norms, share):
         assert after == pytest.approx([min(norm, allowed)], rel=1e-4)
 
 
-def test_an_adaptive_clip_goes_on_from_the_norms_it_is_given():
+def test_adaptive_clipping_resumes_from_given_norms():
     settings = TrainSettings(clipping="adaptive", clip_percentile=50.0)
     uninterrupted = Clipper(settings)
     for norm in (4.0, 1.0, 9.0):
@@ -280,7 +278,7 @@ def test_an_adaptive_clip_goes_on_from_the_norms_it_is_given():
     )
 
 
-def test_a_norm_that_is_not_finite_is_not_remembered():
+def test_adaptive_clipping_ignores_nonfinite_norms():
     clipper = Clipper(TrainSettings(clipping="adaptive", clip_percentile=100.0))
     assert clipped(clipper, [[math.inf]])[0].norm == math.inf
     assert clipped(clipper, [[3.0]])[0].allowed == 3.0
@@ -290,9 +288,7 @@ def test_a_norm_that_is_not_finite_is_not_remembered():
     ("clipping", "expected", "is_clipped"),
     [("norm", [1.5, 2.0], True), ("value", [3.0, 3.5], True), ("none", [3.0, 4.0], False)],
 )
-def test_gradients_are_clipped_as_settings_say_and_measured_in_any_case(
-    clipping, expected, is_clipped
-):
+def test_gradients_are_clipped_as_set_and_always_measured(clipping, expected, is_clipped):
     settings = TrainSettings(clipping=clipping, clip_norm=2.5, clip_value=3.5)
     found, after = clipped(Clipper(settings), [[3.0], [4.0]])
     assert (found.norm, found.is_clipped) == (5.0, is_clipped)

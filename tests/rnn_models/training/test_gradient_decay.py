@@ -1,4 +1,4 @@
-"""How a gradient fares through time, against the backward recursion written out."""
+"""The decay of a gradient through time, against the backward recursion written out."""
 
 from dataclasses import replace
 
@@ -66,7 +66,7 @@ def decay_by_hand(model, source, lengths, target, kind, activation):
 
 
 @KINDS
-def test_the_decay_is_that_of_the_recursion_written_out(sentiment, encoder, activation):
+def test_gradient_decay_equals_the_explicit_recursion(sentiment, encoder, activation):
     model = sentiment.model(pooling="last", encoder=encoder, activation=activation)
     batch = sentiment.batch()
     found = gradient_decay(sentiment.problem, model, batch)
@@ -78,7 +78,7 @@ def test_the_decay_is_that_of_the_recursion_written_out(sentiment, encoder, acti
         assert found[name] == pytest.approx(norms, rel=1e-4, abs=1e-7)
 
 
-def test_every_layer_and_direction_is_told(posed_answer):
+def test_gradient_decay_covers_every_layer_and_direction(posed_answer):
     found = gradient_decay(
         posed_answer.problem, posed_answer.model(num_layers=2), posed_answer.batch()
     )
@@ -94,7 +94,7 @@ def test_every_layer_and_direction_is_told(posed_answer):
     assert list(one_way) == ["layer 1 forward"]
 
 
-def test_an_encoder_without_recurrence_has_no_decay(posed_answer):
+def test_encoder_without_recurrence_has_no_gradient_decay(posed_answer):
     assert (
         gradient_decay(
             posed_answer.problem, posed_answer.model(encoder="cnn"), posed_answer.batch()
@@ -103,7 +103,7 @@ def test_an_encoder_without_recurrence_has_no_decay(posed_answer):
     )
 
 
-def test_looking_changes_nothing(posed):
+def test_gradient_decay_changes_neither_model_nor_generator(posed):
     model = posed.model().train()
     batch = posed.batch()
     before = torch.random.get_rng_state()
@@ -113,7 +113,7 @@ def test_looking_changes_nothing(posed):
     assert torch.equal(torch.random.get_rng_state(), before)
 
 
-def test_beyond_a_cut_there_is_no_gradient(sentiment):
+def test_gradient_decay_is_zero_beyond_a_window(sentiment):
     model = sentiment.model(pooling="last", bidirectional=False, bptt_window=3)
     norms = gradient_decay(sentiment.problem, model, sentiment.batch([1]))["layer 1 forward"]
     length = int(sentiment.batch([1]).source_lengths[0])
@@ -122,25 +122,25 @@ def test_beyond_a_cut_there_is_no_gradient(sentiment):
     assert not any(norms[reached:])
 
 
-def test_a_window_has_a_decay_too():
+def test_gradient_decay_works_within_a_window():
     training = Training(PROBLEM, SIZES, SETTINGS)
     found = gradient_decay(PROBLEM, training.model, cut(texts(40), SETTINGS, 1)[1])
     assert [len(norms) for norms in found.values()] == [SETTINGS.bptt_window]
 
 
-def test_a_mean_is_taken_over_the_sequences_that_are_so_long():
+def test_gradient_decay_averages_over_sequences_of_that_length():
     norms = torch.tensor([[1.0, 2.0, 3.0], [5.0, 9.0, 9.0]])
     assert mean_by_distance(norms, torch.tensor([3, 1])) == [4.0, 2.0, 1.0]
 
 
-def test_each_epoch_tells_its_decay_unless_no_health_is_measured(posed):
+def test_each_epoch_records_its_gradient_decay_unless_measuring_is_off(posed):
     assert all(epoch.gradient_decay for epoch in fitted(posed, max_epochs=2).epochs)
     assert not any(
         epoch.gradient_decay for epoch in fitted(posed, max_epochs=2, measure_every=0).epochs
     )
 
 
-def test_a_recurrent_network_of_small_weights_forgets_and_one_with_gates_does_not():
+def test_gradient_vanishes_in_a_plain_rnn_and_not_in_an_lstm():
     """The gradient of a plain RNN vanishes over fifty steps, that of an LSTM does not."""
     decays = {}
     for encoder in ("rnn", "lstm"):

@@ -1,5 +1,6 @@
-"""The loop: what it learns, that it repeats itself to the last bit, and what stops it."""
+"""The training loop: learning, bit-identical repetition, and stopping."""
 
+import hashlib
 import logging
 import math
 import os
@@ -23,6 +24,7 @@ from rnn_models.training.loop import fit
 from rnn_models.training.optimizer import learning_rate
 from rnn_models.training.training_state import MAX_NON_FINITE, Training
 from rnn_models.training.validation import mean_loss
+from tests.rnn_models.conftest import pose
 
 ROOT = Path(__file__).resolve().parents[3]
 KEEN = {
@@ -38,11 +40,12 @@ KEEN = {
     "batch_size": 8,
     "learning_rate": 0.03,
     "warmup_steps": 5,
+    "measure_every": 0,  # measuring takes longer than such small steps
 }
 
 
 class KilledError(Exception):
-    """Stands for a lost machine."""
+    """Simulates a killed process."""
 
 
 def fitted(posed, problem=None, **options):
@@ -66,7 +69,7 @@ def are_equal(one, two):
 
 
 @pytest.mark.parametrize("encoder", get_args(Encoder))
-def test_a_tiny_model_learns_eight_rows_by_heart(posed, encoder):
+def test_tiny_model_memorizes_eight_rows(posed, encoder):
     # A convolution has no sense of where in a text it is, and takes longer over a translation read
     # backwards.
     keen = KEEN | {"encoder": encoder, "max_epochs": 200 if encoder == "cnn" else 80}
@@ -81,7 +84,7 @@ def test_a_tiny_model_learns_eight_rows_by_heart(posed, encoder):
 
 @pytest.mark.parametrize("activation", get_args(Activation))
 @pytest.mark.parametrize("encoder", get_args(Encoder))
-def test_the_same_seed_gives_the_same_training_to_the_last_bit(posed_larger, encoder, activation):
+def test_equal_seeds_give_bit_identical_trainings(posed_larger, encoder, activation):
     options = {
         "encoder": encoder,
         "activation": activation,
@@ -95,47 +98,50 @@ def test_the_same_seed_gives_the_same_training_to_the_last_bit(posed_larger, enc
     assert are_equal(first.weights, second.weights)
 
 
-def test_another_seed_gives_other_weights(posed):
+def test_different_seeds_give_different_weights(posed):
     assert not are_equal(
         fitted(posed, max_epochs=1).weights, fitted(posed, max_epochs=1, seed=8).weights
     )
 
 
+def weights_of_all():
+    """A digest of the weights of a training of each problem."""
+    found = []
+    for name in problem_names():
+        weights = fitted(pose(name, num=20), max_epochs=1).weights
+        content = b"".join(w.numpy().tobytes() for w in weights.values())
+        found.append(hashlib.sha256(content).hexdigest())
+    return found
+
+
 WEIGHTS_OF_ALL = """
-import hashlib
-from rnn_models.problem import problem_names
-from tests.rnn_models.conftest import pose
-from tests.rnn_models.training.test_loop import fitted
-for name in problem_names():
-    weights = fitted(pose(name, num=20), max_epochs=1).weights
-    print(hashlib.sha256(b"".join(w.numpy().tobytes() for w in weights.values())).hexdigest())
+from tests.rnn_models.training.test_loop import weights_of_all
+print(*weights_of_all())
 """
 
 
-def test_another_process_comes_to_the_same_weights():
-    """Nothing hangs on an order that Python chooses by chance, process by process."""
-    outputs = [
-        subprocess.run(
-            [sys.executable, "-c", WEIGHTS_OF_ALL],
-            env=os.environ | {"PYTHONHASHSEED": seed},
-            cwd=ROOT,
-            text=True,
-            capture_output=True,
-            check=True,
-        ).stdout
-        for seed in ("1", "2")
-    ]
-    assert outputs[0] == outputs[1]
-    assert len(outputs[0].split()) == len(problem_names())
+def test_another_process_gives_the_same_weights():
+    """Results do not depend on Python's hash order, which is random per process."""
+    seed = "2" if os.environ.get("PYTHONHASHSEED") == "1" else "1"
+    output = subprocess.run(
+        [sys.executable, "-c", WEIGHTS_OF_ALL],
+        env=os.environ | {"PYTHONHASHSEED": seed},
+        cwd=ROOT,
+        text=True,
+        capture_output=True,
+        check=True,
+    ).stdout
+    assert output.split() == weights_of_all()
+    assert len(output.split()) == len(problem_names())
 
 
-def test_a_training_leaves_the_global_generator_as_it_was(sentiment):
+def test_training_does_not_change_the_global_generator(sentiment):
     before = torch.random.get_rng_state()
     fitted(sentiment, max_epochs=1)
     assert torch.equal(torch.random.get_rng_state(), before)
 
 
-def go_on_until_done(posed, path, **options):
+def resume_until_done(posed, path, **options):
     """Train, start again each time it is killed, and count the kills."""
     for kills in range(1000):
         try:
@@ -146,7 +152,7 @@ def go_on_until_done(posed, path, **options):
 
 
 @pytest.mark.parametrize("schedule", ["cosine", "plateau"])
-def test_a_training_killed_after_each_epoch_ends_as_one_that_was_not(
+def test_training_killed_after_each_epoch_equals_an_uninterrupted_one(
     posed_larger, schedule, tmp_path
 ):
     def kill(_):
@@ -155,19 +161,19 @@ def test_a_training_killed_after_each_epoch_ends_as_one_that_was_not(
     uninterrupted = fitted(
         posed_larger, schedule=schedule, resume=tmp_path / "uninterrupted.safetensors"
     )
-    parts, kills = go_on_until_done(
+    parts, kills = resume_until_done(
         posed_larger, tmp_path / "parts.safetensors", schedule=schedule, on_epoch=kill
     )
     assert kills == 3
     assert losses_and_scores(parts) == losses_and_scores(uninterrupted)
     assert are_equal(parts.weights, uninterrupted.weights)
-    # The files hold the last weights and the optimiser's state as well.
+    # The files contain the last weights and the optimizer's state too.
     assert are_equal(
         *(load_file(tmp_path / f"{name}.safetensors") for name in ("uninterrupted", "parts"))
     )
 
 
-def test_a_training_killed_within_an_epoch_ends_as_one_that_was_not(posed_larger, tmp_path):
+def test_training_killed_within_an_epoch_equals_an_uninterrupted_one(posed_larger, tmp_path):
     left = {2, 9, 11}  # steps at which it is killed, once each; some are of the first epoch
 
     def kill(step):
@@ -176,13 +182,13 @@ def test_a_training_killed_within_an_epoch_ends_as_one_that_was_not(posed_larger
             raise KilledError
 
     uninterrupted = fitted(posed_larger)
-    parts, kills = go_on_until_done(posed_larger, tmp_path / "parts.safetensors", on_step=kill)
+    parts, kills = resume_until_done(posed_larger, tmp_path / "parts.safetensors", on_step=kill)
     assert kills == 3
     assert losses_and_scores(parts) == losses_and_scores(uninterrupted)
     assert are_equal(parts.weights, uninterrupted.weights)
 
 
-def test_a_finished_training_is_not_gone_on_with(sentiment, tmp_path):
+def test_finished_training_is_not_continued(sentiment, tmp_path):
     fitted(sentiment, resume=tmp_path / "state.safetensors")
     epochs = []
     fitted(sentiment, resume=tmp_path / "state.safetensors", on_epoch=epochs.append)
@@ -201,7 +207,7 @@ GOLD = {
 
 
 def with_smoothing_shown(problem):
-    """The same problem, whose steps tell the loss that is minimised."""
+    """The same problem, whose steps report the minimized loss."""
 
     def loss(model, batch):
         found = problem.loss(model, batch)
@@ -210,7 +216,7 @@ def with_smoothing_shown(problem):
     return replace(problem, loss=loss)
 
 
-def test_the_first_five_losses_are_those_written_down(posed_larger):
+def test_first_five_losses_equal_the_gold_values(posed_larger):
     history = fitted(
         posed_larger, with_smoothing_shown(posed_larger.problem), max_epochs=1, dropout=0.0
     )
@@ -241,14 +247,14 @@ def test_the_first_five_losses_are_those_written_down(posed_larger):
         ("inverse_square_root", 499, 0, 0.1),
     ],
 )
-def test_the_learning_rate_follows_its_schedule(sentiment, schedule, step, num_stalls, expected):
+def test_learning_rate_follows_its_schedule(sentiment, schedule, step, num_stalls, expected):
     settings = sentiment.settings.with_changes(
         {"schedule": schedule, "warmup_steps": 4, "learning_rate": 2.0}
     )
     assert learning_rate(step, 104, num_stalls, settings) == pytest.approx(2 * expected)
 
 
-def test_a_cosine_shorter_than_its_warm_up_only_rises(sentiment):
+def test_cosine_schedule_shorter_than_its_warm_up_only_rises(sentiment):
     settings = sentiment.settings.with_changes({"warmup_steps": 50})
     rates = [learning_rate(step, 10, 0, settings) for step in range(10)]
     assert rates == sorted(rates)
@@ -269,7 +275,7 @@ def epochs_of(losses):
         ([3, math.nan, 2], (1, 0)),
     ],
 )
-def test_stalls_are_counted_in_all_and_in_a_row(losses, expected):
+def test_stalls_are_counted_in_total_and_in_a_row(losses, expected):
     assert stalls(epochs_of(losses)) == expected
 
 
@@ -277,7 +283,7 @@ def test_stalls_are_counted_in_all_and_in_a_row(losses, expected):
     ("losses", "expected"),
     [([3, 1, 2], 2), ([1, 1], 1), ([math.nan, 2, 3], 2), ([math.nan] * 2, 1)],
 )
-def test_the_best_epoch_has_the_lowest_validation_loss(losses, expected):
+def test_best_epoch_has_the_lowest_validation_loss(losses, expected):
     assert TrainingHistory(epochs=epochs_of(losses)).best.epoch == expected
 
 
@@ -293,7 +299,7 @@ def judged(problem, factors):
     return replace(problem, loss=loss)
 
 
-def test_a_plateau_halves_the_learning_rate_for_each_stall_there_ever_was(posed):
+def test_plateau_schedule_halves_the_learning_rate_at_every_stall(posed):
     problem = judged(
         posed.problem, [1.0, 100.0, 0.01, 100.0, 0.0001]
     )  # worse, better, worse, better
@@ -310,16 +316,16 @@ def test_a_plateau_halves_the_learning_rate_for_each_stall_there_ever_was(posed)
     )
 
 
-def test_a_training_that_gets_no_better_stops_after_its_patience(posed):
+def test_training_without_improvement_stops_after_its_patience(posed):
     history = fitted(posed, learning_rate=0.0, patience=2, max_epochs=9)
     assert len(history.epochs) == 3
 
 
-def test_a_training_stops_after_its_epochs(posed):
+def test_training_stops_after_its_epochs(posed):
     assert len(fitted(posed, max_epochs=2).epochs) == 2
 
 
-def test_the_weights_kept_are_those_of_the_best_epoch(posed):
+def test_kept_weights_are_those_of_the_best_epoch(posed):
     history = fitted(
         posed, judged(posed.problem, [1.0, 100.0, 100.0]), schedule="constant", stop_on="loss"
     )
@@ -327,7 +333,7 @@ def test_the_weights_kept_are_those_of_the_best_epoch(posed):
     assert are_equal(history.weights, fitted(posed, schedule="constant", max_epochs=1).weights)
 
 
-def test_an_epoch_tells_its_steps_and_its_share_of_clipped_ones(posed_larger):
+def test_epoch_records_its_steps_and_its_share_of_clipped_ones(posed_larger):
     steps = []
     history = fitted(posed_larger, clip_norm=1.0, on_step=steps.append)
     assert steps == history.steps
@@ -340,7 +346,7 @@ def test_an_epoch_tells_its_steps_and_its_share_of_clipped_ones(posed_larger):
         )
 
 
-def test_a_mean_loss_does_not_depend_on_the_size_of_batches(posed):
+def test_mean_loss_does_not_depend_on_batch_size(posed):
     model = posed.model()
     losses = [
         mean_loss(posed.problem, model, posed.examples, replace(posed.settings, batch_tokens=n))
@@ -349,7 +355,7 @@ def test_a_mean_loss_does_not_depend_on_the_size_of_batches(posed):
     assert losses[0] == pytest.approx(losses[1], rel=1e-5)
 
 
-def test_outputs_come_in_the_order_of_the_examples(posed):
+def test_outputs_keep_the_order_of_the_examples(posed):
     model = posed.model()
     ids = posed.problem.output.ids
     outputs = predict_all(posed.problem, model, posed.examples, size=3)
@@ -362,7 +368,7 @@ def test_outputs_come_in_the_order_of_the_examples(posed):
 
 
 def spoilt(problem, is_spoilt):
-    """The same problem, but the loss of every batch for which ``is_spoilt`` says so is infinite."""
+    """The same problem, with an infinite loss for every batch that ``is_spoilt`` selects."""
     numbers = iter(range(10**6))
 
     def loss(model, batch):
@@ -382,7 +388,7 @@ def spoilt(problem, is_spoilt):
         ("none", "turn clipping on (now none)"),
     ],
 )
-def test_a_training_without_finite_gradients_stops_and_says_what_to_do(posed, clipping, bound):
+def test_training_without_finite_gradients_raises_with_the_remedy(posed, clipping, bound):
     with pytest.raises(FloatingPointError) as stop:
         fitted(
             posed,
@@ -397,7 +403,7 @@ def test_a_training_without_finite_gradients_stops_and_says_what_to_do(posed, cl
     )
 
 
-def test_single_gradients_that_are_not_finite_do_not_stop_a_training(posed_larger):
+def test_single_nonfinite_gradients_do_not_stop_a_training(posed_larger):
     spoilt_problem = spoilt(posed_larger.problem, lambda number: number % MAX_NON_FINITE > 0)
     assert len(fitted(posed_larger, spoilt_problem).epochs) == 3
 
@@ -413,7 +419,7 @@ def test_skipped_steps_are_counted_by_epoch(posed_larger):
     ]
 
 
-def test_steps_skipped_in_a_row_are_counted_across_a_lost_machine(posed_larger, tmp_path):
+def test_steps_skipped_in_a_row_are_counted_across_a_kill(posed_larger, tmp_path):
     seen = []
 
     def kill_at_the_third(step):
@@ -433,7 +439,7 @@ def test_steps_skipped_in_a_row_are_counted_across_a_lost_machine(posed_larger, 
     assert seen == [0, 1, 2, 2, 3]
 
 
-def test_a_skipped_step_changes_no_weight(posed):
+def test_skipped_step_changes_no_weight(posed):
     training = Training(
         spoilt(posed.problem, lambda number: number > 0), posed.sizes, posed.settings
     )
@@ -444,7 +450,7 @@ def test_a_skipped_step_changes_no_weight(posed):
     assert are_equal(weights_of(training.model), before)
 
 
-def test_a_skipped_step_names_its_examples_in_the_log(sentiment, caplog):
+def test_skipped_step_logs_its_examples(sentiment, caplog):
     training = Training(
         spoilt(sentiment.problem, lambda number: True), sentiment.sizes, sentiment.settings
     )

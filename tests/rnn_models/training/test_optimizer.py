@@ -1,4 +1,4 @@
-"""Optimisers, averages and accumulated gradients against their equations, step by step."""
+"""Optimizers, averages and accumulated gradients against their equations, step by step."""
 
 import numpy as np
 import pytest
@@ -52,7 +52,7 @@ BY_HAND = {
 
 
 @pytest.mark.parametrize(("changes", "by_hand"), BY_HAND.values(), ids=list(BY_HAND))
-def test_an_optimiser_follows_its_equations(changes, by_hand):
+def test_optimizer_follows_its_equations(changes, by_hand):
     random = np.random.default_rng(1)
     start = random.normal(size=6)
     gradients = random.normal(size=(5, 6))
@@ -69,7 +69,7 @@ def test_an_optimiser_follows_its_equations(changes, by_hand):
 
 
 @pytest.mark.parametrize(("changes", "by_hand"), BY_HAND.values(), ids=list(BY_HAND))
-def test_a_parameter_whose_first_gradient_comes_late_follows_them_from_there(changes, by_hand):
+def test_optimizer_handles_a_parameter_whose_first_gradient_is_late(changes, by_hand):
     random = np.random.default_rng(2)
     start = random.normal(size=6)
     gradients = random.normal(size=(5, 6))
@@ -89,7 +89,7 @@ def test_a_parameter_whose_first_gradient_comes_late_follows_them_from_there(cha
     )
 
 
-def test_the_update_ratio_is_the_length_of_the_change_to_that_of_the_weights():
+def test_update_ratio_is_norm_of_change_over_norm_of_weights():
     weights = [nn.Parameter(torch.tensor([3.0])), nn.Parameter(torch.tensor([4.0, 0.0]))]
     meter = UpdateMeter(weights)
     found = []
@@ -101,7 +101,7 @@ def test_the_update_ratio_is_the_length_of_the_change_to_that_of_the_weights():
     assert found == pytest.approx([0.5 / 5, 3 / 25.25**0.5])
 
 
-def test_an_update_is_measured_as_by_the_plain_formula(posed):
+def test_update_measure_equals_the_plain_formula(posed):
     training = Training(
         posed.problem, posed.sizes, posed.settings.with_changes({"measure_every": 1})
     )
@@ -116,7 +116,7 @@ def test_an_update_is_measured_as_by_the_plain_formula(posed):
 
 
 @pytest.mark.parametrize("every", [0, 1, 3])
-def test_the_update_ratio_is_measured_as_often_as_asked(posed_larger, every):
+def test_update_ratio_is_measured_at_the_set_interval(posed_larger, every):
     steps = fitted(posed_larger, measure_every=every, max_epochs=1).steps
     assert [step.update_ratio is not None for step in steps] == [
         every > 0 and step.step % every == 0 for step in steps
@@ -139,7 +139,7 @@ def averaged(model, **changes):
     return Averaging(model, TrainSettings(**changes))
 
 
-def test_the_weights_of_the_last_epochs_are_averaged():
+def test_weights_of_the_last_epochs_are_averaged():
     model = nn.Linear(2, 3)
     averaging = averaged(model, average_epochs=2)
     seen = []
@@ -151,7 +151,7 @@ def test_the_weights_of_the_last_epochs_are_averaged():
         torch.testing.assert_close(mean, (seen[1][name] + seen[2][name]) / 2)
 
 
-def test_a_running_average_weighs_the_first_steps_alike_and_then_forgets():
+def test_moving_average_weighs_first_steps_equally_and_then_decays():
     model = nn.Linear(1, 1, bias=False)
     averaging = averaged(model, average_steps=4)
     expected = 0.0
@@ -164,7 +164,7 @@ def test_a_running_average_weighs_the_first_steps_alike_and_then_forgets():
             assert expected == pytest.approx(np.mean([5.0, 1.0, 3.0, 7.0][: number + 1]))
 
 
-def test_an_average_is_in_the_model_only_while_it_is_applied():
+def test_average_is_in_the_model_only_while_applied():
     model = nn.Linear(2, 3)
     averaging = averaged(model, average_epochs=2)
     for by in (1.0, 1.0):
@@ -178,7 +178,7 @@ def test_an_average_is_in_the_model_only_while_it_is_applied():
 
 
 @pytest.mark.parametrize("changes", [{"average_epochs": 3}, {"average_steps": 5}])
-def test_an_average_goes_on_from_what_was_saved(changes):
+def test_average_resumes_from_its_saved_state(changes):
     model = nn.Linear(2, 3)
     uninterrupted = averaged(model, **changes)
     for number in range(4):
@@ -195,7 +195,7 @@ def test_an_average_goes_on_from_what_was_saved(changes):
 
 
 @pytest.mark.parametrize("changes", [{"average_epochs": 2}, {"average_steps": 3}])
-def test_what_is_kept_and_validated_is_the_average(posed_larger, changes):
+def test_average_is_validated_and_kept(posed_larger, changes):
     plain = fitted(posed_larger, schedule="constant", max_epochs=2)
     history = fitted(posed_larger, schedule="constant", max_epochs=2, **changes)
     assert [step.loss for step in history.steps] == [
@@ -205,7 +205,7 @@ def test_what_is_kept_and_validated_is_the_average(posed_larger, changes):
     assert not are_equal(history.weights, plain.weights)
 
 
-def test_two_ways_to_average_at_once_are_refused():
+def test_two_averaging_methods_at_once_raise():
     with pytest.raises(
         ValueError, match=r"set average_epochs to 1, got 2, or average_steps to 0, got 5"
     ):
@@ -221,7 +221,7 @@ def trained(posed, parts):
     return step, {name: p.grad for name, p in training.model.named_parameters()}
 
 
-def test_gradients_of_several_batches_are_those_of_one_of_all_their_examples(posed):
+def test_accumulated_gradients_equal_those_of_one_large_batch(posed):
     single, gradients = trained(posed, [range(8)])
     parts, summed = trained(posed, [[0, 1, 2], [3, 4, 5, 6], [7]])
     assert parts.loss == pytest.approx(single.loss, rel=1e-5)
@@ -230,12 +230,12 @@ def test_gradients_of_several_batches_are_those_of_one_of_all_their_examples(pos
 
 
 @pytest.mark.parametrize(("accumulate", "num_updates"), [(1, 8), (2, 4), (3, 3), (8, 1), (99, 1)])
-def test_an_epoch_makes_one_update_of_so_many_batches(sentiment, accumulate, num_updates):
+def test_epoch_makes_one_update_per_accumulated_batches(sentiment, accumulate, num_updates):
     history = fitted(sentiment, accumulate=accumulate, batch_size=1, max_epochs=2)
     assert [step.epoch for step in history.steps] == [1] * num_updates + [2] * num_updates
 
 
-def test_weights_that_are_kept_fit_into_a_model(posed):
+def test_kept_weights_load_into_a_model(posed):
     kept = fitted(posed, average_steps=2, max_epochs=1).weights
     model = posed.model()
     load_weights(model, kept)

@@ -1,4 +1,4 @@
-"""Limits and lost machines: a training ends in good order, and goes on as if nothing had been."""
+"""Limits and kills: a training ends with a validation, and resumes as if uninterrupted."""
 
 import logging
 import math
@@ -15,8 +15,8 @@ from tests.rnn_models.training.test_loop import (
     KilledError,
     are_equal,
     fitted,
-    go_on_until_done,
     losses_and_scores,
+    resume_until_done,
 )
 
 WAYS = {
@@ -34,7 +34,7 @@ WAYS = {
 
 
 @pytest.mark.parametrize("changes", WAYS.values(), ids=list(WAYS))
-def test_a_training_killed_at_any_step_ends_as_one_that_was_not(posed_larger, changes, tmp_path):
+def test_training_killed_at_any_step_equals_an_uninterrupted_one(posed_larger, changes, tmp_path):
     seen = []
 
     def kill_every_third(step):
@@ -43,7 +43,7 @@ def test_a_training_killed_at_any_step_ends_as_one_that_was_not(posed_larger, ch
             raise KilledError
 
     uninterrupted = fitted(posed_larger, resume=tmp_path / "uninterrupted.safetensors", **changes)
-    parts, kills = go_on_until_done(
+    parts, kills = resume_until_done(
         posed_larger,
         tmp_path / "parts.safetensors",
         on_step=kill_every_third,
@@ -61,7 +61,7 @@ def test_a_training_killed_at_any_step_ends_as_one_that_was_not(posed_larger, ch
     )
 
 
-def test_a_limit_of_steps_ends_a_training_within_an_epoch_in_good_order(posed_larger):
+def test_step_limit_ends_a_training_within_an_epoch_with_a_validation(posed_larger):
     free = fitted(posed_larger, schedule="constant")
     num = len(free.steps) // 2
     history = fitted(posed_larger, schedule="constant", max_steps=num)
@@ -73,14 +73,14 @@ def test_a_limit_of_steps_ends_a_training_within_an_epoch_in_good_order(posed_la
     assert history.weights
 
 
-def test_a_limit_that_falls_on_the_end_of_an_epoch_leaves_no_part(posed_larger):
+def test_step_limit_at_an_epoch_end_adds_no_partial_epoch(posed_larger):
     per_epoch = len(fitted(posed_larger, max_epochs=1).steps)
     history = fitted(posed_larger, max_steps=2 * per_epoch)
     assert [epoch.is_whole for epoch in history.epochs] == [True, True]
     assert history.ended == "max_steps"
 
 
-def test_a_limit_of_minutes_ends_a_training_after_its_first_step_at_the_earliest(posed_larger):
+def test_time_limit_ends_a_training_after_at_least_one_step(posed_larger):
     history = fitted(posed_larger, max_minutes=1e-9)
     assert (len(history.steps), len(history.epochs), history.ended) == (1, 1, "max_minutes")
 
@@ -93,12 +93,12 @@ def test_a_limit_of_minutes_ends_a_training_after_its_first_step_at_the_earliest
         ({"max_steps": 1}, "max_steps"),
     ],
 )
-def test_a_history_says_which_setting_ended_the_training(sentiment, changes, ended):
+def test_history_names_the_setting_that_ended_the_training(sentiment, changes, ended):
     assert fitted(sentiment, **changes).ended == ended
 
 
 @pytest.mark.parametrize("changes", [{"average_epochs": 2}, {"average_steps": 3}, {}])
-def test_a_training_gone_on_after_its_limit_ends_as_one_without(posed_larger, changes, tmp_path):
+def test_training_resumed_after_its_limit_equals_one_without_limit(posed_larger, changes, tmp_path):
     path = tmp_path / "state.safetensors"
     options = {"schedule": "constant", **changes}
     limited = fitted(posed_larger, resume=path, max_steps=10, **options)
@@ -109,21 +109,21 @@ def test_a_training_gone_on_after_its_limit_ends_as_one_without(posed_larger, ch
     assert are_equal(gone_on.weights, uninterrupted.weights)
 
 
-def test_a_limited_training_started_again_comes_to_the_same_end(posed_larger, tmp_path):
+def test_restarted_limited_training_gives_the_same_result(posed_larger, tmp_path):
     path = tmp_path / "state.safetensors"
     first, second = (fitted(posed_larger, resume=path, max_steps=10) for _ in range(2))
     assert losses_and_scores(second) == losses_and_scores(first)
     assert are_equal(second.weights, first.weights)
 
 
-def test_a_cosine_ends_where_the_steps_end(posed_larger):
+def test_cosine_schedule_ends_at_the_step_limit(posed_larger):
     rates = [
         step.learning_rate for step in fitted(posed_larger, schedule="cosine", max_steps=10).steps
     ]
     assert rates[-1] < 0.1 * max(rates)
 
 
-def test_what_is_told_elsewhere_is_written_before_a_training_is_saved(posed_larger, tmp_path):
+def test_on_save_is_called_before_the_state_is_written(posed_larger, tmp_path):
     path = tmp_path / "state.safetensors"
     seen = []
     fitted(posed_larger, resume=path, on_save=lambda: seen.append(path.exists()), max_epochs=2)
@@ -131,7 +131,7 @@ def test_what_is_told_elsewhere_is_written_before_a_training_is_saved(posed_larg
 
 
 @pytest.mark.parametrize("interval", [1, 2, 5])
-def test_a_kill_costs_at_most_one_interval_of_steps(posed_larger, interval, tmp_path):
+def test_kill_loses_at_most_one_interval_of_steps(posed_larger, interval, tmp_path):
     seen = []
 
     def kill_every_seventh(step):
@@ -140,7 +140,7 @@ def test_a_kill_costs_at_most_one_interval_of_steps(posed_larger, interval, tmp_
             raise KilledError
 
     path = tmp_path / "state.safetensors"
-    history, kills = go_on_until_done(
+    history, kills = resume_until_done(
         posed_larger, path, on_step=kill_every_seventh, save_steps=interval
     )
     assert kills > 1
@@ -148,7 +148,7 @@ def test_a_kill_costs_at_most_one_interval_of_steps(posed_larger, interval, tmp_
     assert are_equal(history.weights, fitted(posed_larger).weights)
 
 
-def test_seconds_between_savings_count_within_an_epoch(posed_larger, tmp_path):
+def test_save_interval_in_seconds_applies_within_an_epoch(posed_larger, tmp_path):
     saved = []
     options = {"resume": tmp_path / "state.safetensors", "on_save": lambda: saved.append(1)}
     fitted(posed_larger, max_epochs=1, save_seconds=1e9, **options)
@@ -157,7 +157,7 @@ def test_seconds_between_savings_count_within_an_epoch(posed_larger, tmp_path):
     assert len(saved) > 2
 
 
-def test_savings_by_time_wait_a_hundred_times_as_long_as_one_takes(posed_larger):
+def test_timed_saves_wait_a_hundred_times_their_duration(posed_larger):
     saving = Saving(None, posed_larger.settings.with_changes({"save_seconds": 0.0}), lambda: None)
     saving.cost_seconds = 1e9
     saved = []
@@ -190,7 +190,7 @@ def swap(path):
 
 @pytest.mark.parametrize("damage", [truncate, flip, empty, swap])
 @pytest.mark.parametrize("damaged", ["newest", "both"])
-def test_a_damaged_state_counts_as_missing(posed_larger, damage, damaged, tmp_path, caplog):
+def test_damaged_state_counts_as_missing(posed_larger, damage, damaged, tmp_path, caplog):
     path = tmp_path / "state.safetensors"
     options = {"resume": path, "schedule": "constant"}
     fitted(posed_larger, max_epochs=2, **options)
@@ -205,7 +205,7 @@ def test_a_damaged_state_counts_as_missing(posed_larger, damage, damaged, tmp_pa
     assert are_equal(gone_on.weights, whole.weights)
 
 
-def test_a_crash_between_the_two_renames_leaves_the_state_before(posed_larger, tmp_path):
+def test_crash_between_the_two_renames_keeps_the_previous_state(posed_larger, tmp_path):
     path = tmp_path / "state.safetensors"
     fitted(posed_larger, resume=path, max_epochs=2)
     path.replace(state_before(path))
@@ -214,7 +214,7 @@ def test_a_crash_between_the_two_renames_leaves_the_state_before(posed_larger, t
     assert len({step.epoch for step in steps}) == 1
 
 
-def test_no_state_of_a_finished_training_is_left(posed_larger, tmp_path):
+def test_finished_training_leaves_no_state(posed_larger, tmp_path):
     path = tmp_path / "state.safetensors"
     fitted(posed_larger, resume=path)
     assert sorted(each.name for each in tmp_path.iterdir()) == [
@@ -225,7 +225,7 @@ def test_no_state_of_a_finished_training_is_left(posed_larger, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-def test_weights_that_are_not_finite_are_never_saved(posed_larger, tmp_path):
+def test_nonfinite_weights_are_never_saved(posed_larger, tmp_path):
     path = tmp_path / "state.safetensors"
     fitted(posed_larger, resume=path, max_epochs=1)
     before = path.read_bytes()
@@ -237,7 +237,7 @@ def test_weights_that_are_not_finite_are_never_saved(posed_larger, tmp_path):
     assert path.read_bytes() == before
 
 
-def test_how_often_a_training_is_saved_changes_no_digest():
+def test_save_interval_does_not_change_the_settings_digest():
     often = TrainSettings(save_steps=3, save_seconds=1.0)
     assert often.of_weights == TrainSettings().of_weights
     assert TrainSettings(seed=2).of_weights != TrainSettings().of_weights

@@ -1,4 +1,4 @@
-"""What decides between epochs: the loss, or the score that the problem is judged by."""
+"""Selection of the best epoch: by the loss, or by the problem's first metric."""
 
 import logging
 import math
@@ -37,7 +37,7 @@ def epochs_of(pairs, *, is_chosen_by_score=True):
 
 @pytest.fixture
 def scored(monkeypatch):
-    """Let the epochs of a training have given scores and losses, whatever it learns."""
+    """Replace scores and losses of the epochs of a training by given ones."""
 
     def score(*pairs):
         losses, scores = (iter(column) for column in zip(*pairs, strict=True))
@@ -48,13 +48,13 @@ def scored(monkeypatch):
 
 
 @pytest.mark.case("B7")
-def test_where_the_score_decides_the_loss_only_orders_equal_scores():
+def test_loss_only_breaks_ties_when_the_score_decides():
     epochs = epochs_of([(3.0, 50.0), (1.0, 40.0), (2.0, 60.0), (0.5, 60.0)])
     assert TrainingHistory(epochs=epochs).best.epoch == 4
     assert stalls(epochs_of([(3.0, 50.0), (3.0, 50.0), (4.0, 50.0)])) == (2, 2)
 
 
-def test_where_the_loss_decides_scores_do_not_matter():
+def test_scores_do_not_matter_when_the_loss_decides():
     epochs = epochs_of([(3.0, 50.0), (1.0, 40.0), (2.0, 60.0)], is_chosen_by_score=False)
     assert TrainingHistory(epochs=epochs).best.epoch == 2
     assert stalls(epochs) == (1, 1)
@@ -63,15 +63,15 @@ def test_where_the_loss_decides_scores_do_not_matter():
 @pytest.mark.case("B7")
 @pytest.mark.parametrize("is_chosen_by_score", [True, False])
 @pytest.mark.parametrize("bad", [(math.nan, 90.0), (math.nan, math.nan)])
-def test_an_epoch_whose_loss_is_no_number_is_never_the_best(bad, is_chosen_by_score):
+def test_epoch_with_a_nan_loss_is_never_the_best(bad, is_chosen_by_score):
     epochs = epochs_of([bad, (3.0, 50.0), bad], is_chosen_by_score=is_chosen_by_score)
     assert TrainingHistory(epochs=epochs).best.epoch == 2
     assert stalls(epochs) == (2, 1)
 
 
 @pytest.mark.case("B7")
-def test_entity_f1_chooses_the_epoch_that_the_loss_would_have_missed(ner, scored):
-    """Four epochs as they were on a slower processor: the loss preferred the first by a hair."""
+def test_entity_f1_selects_an_epoch_that_the_loss_would_miss(ner, scored):
+    """Four epochs as measured on a slower processor: the loss slightly preferred the first."""
     pairs = [(0.0240, 85.3), (0.0244, 86.6), (0.0241, 88.3), (0.0257, 88.1)]
     scored(*pairs)
     options = {"schedule": "constant", "patience": 4}
@@ -83,7 +83,7 @@ def test_entity_f1_chooses_the_epoch_that_the_loss_would_have_missed(ner, scored
 
 
 def fitted_weights(posed, max_epochs, options):
-    """The weights after the last of some epochs, each better than the one before."""
+    """The weights after the last of some epochs, each better than the previous one."""
     with pytest.MonkeyPatch.context() as patch:
         scores = iter(range(99))
         patch.setattr(training_module, "headline_score", lambda *given, **more: float(next(scores)))
@@ -110,8 +110,8 @@ def test_patience_and_the_learning_rate_follow_the_score_too(ner, scored):
 
 
 @pytest.mark.case("B7")
-def test_a_score_that_begins_by_chance_does_not_end_a_training_whose_loss_falls(ner, scored):
-    """A tagger first learns that most tokens are no entity, and finds none for some epochs."""
+def test_early_score_by_chance_does_not_stop_a_training_whose_loss_falls(ner, scored):
+    """A tagger first learns that most tokens are outside, and finds no entity for some epochs."""
     scored(
         (1.27, 7.3), (1.11, 0.0), (0.88, 0.0), (0.81, 0.0), (0.60, 0.0), (0.62, 41.0), (0.63, 41.0)
     )
@@ -123,7 +123,7 @@ def test_a_score_that_begins_by_chance_does_not_end_a_training_whose_loss_falls(
 @pytest.mark.parametrize(
     "average", [{}, {"average_epochs": 2}, {"average_steps": 4}], ids=["last", "epochs", "steps"]
 )
-def test_the_best_epoch_is_the_highest_score_of_the_weights_that_are_kept(posed_answer, average):
+def test_best_epoch_has_the_highest_score_and_its_weights_are_kept(posed_answer, average):
     posed = posed_answer
     history = fitted(posed, max_epochs=4, patience=4, learning_rate=0.05, **average)
     scores = [epoch.validation_score for epoch in history.epochs]
@@ -139,7 +139,7 @@ def test_the_best_epoch_is_the_highest_score_of_the_weights_that_are_kept(posed_
     )
 
 
-def test_the_score_of_an_epoch_is_the_first_metric_of_what_its_weights_say(posed_answer):
+def test_score_of_an_epoch_is_the_first_metric_of_its_predictions(posed_answer):
     posed = posed_answer
     history = fitted(posed, max_epochs=2)
     model = posed.problem.build(posed.sizes, posed.settings.with_changes({"beam_width": 1}))
@@ -160,7 +160,7 @@ def test_the_score_of_an_epoch_is_the_first_metric_of_what_its_weights_say(posed
     assert history.best.validation_score == pytest.approx(expected)
 
 
-def test_what_is_learnt_by_heart_scores_100(posed_answer):
+def test_memorized_examples_score_100(posed_answer):
     posed = posed_answer
     model = posed.problem.build(posed.sizes, posed.settings.with_changes(KEEN))
     load_weights(model, fitted(posed, **KEEN).weights)
@@ -170,7 +170,7 @@ def test_what_is_learnt_by_heart_scores_100(posed_answer):
 
 
 @pytest.mark.case("B7")
-def test_every_problem_chooses_its_epoch_by_its_headline_unless_a_setting_says_otherwise():
+def test_every_problem_selects_its_epoch_by_its_first_metric_by_default():
     for name in problem_names():
         problem = find_problem(name)
         assert problem.defaults.stop_on == "metric"
@@ -180,7 +180,7 @@ def test_every_problem_chooses_its_epoch_by_its_headline_unless_a_setting_says_o
 
 
 @pytest.mark.case("B7")
-def test_of_many_rows_some_are_scored_always_the_same_ones(posed_answer, monkeypatch):
+def test_same_sample_of_many_rows_is_scored_in_every_epoch(posed_answer, monkeypatch):
     posed = posed_answer
     many = 10 * MAX_ROWS
     most = MAX_DECODED_ROWS if posed.is_text else MAX_ROWS
@@ -204,7 +204,7 @@ def test_of_many_rows_some_are_scored_always_the_same_ones(posed_answer, monkeyp
     ]
 
 
-def test_examples_that_are_selected_keep_their_spellings(spelled_ner):
+def test_selected_examples_keep_their_spellings(spelled_ner):
     some = spelled_ner.examples.select(np.asarray([4, 1]))
     found = some.batch(np.arange(2))
     expected = spelled_ner.examples.batch(np.asarray([4, 1]))
@@ -213,7 +213,7 @@ def test_examples_that_are_selected_keep_their_spellings(spelled_ner):
     assert torch.equal(found.source, expected.source)
 
 
-def test_scoring_leaves_a_model_with_its_own_settings(translation):
+def test_scoring_restores_the_settings_of_the_model(translation):
     model = translation.model(beam_width=3, num_best=2)
     own = model.settings
     headline_score(translation.problem, model, translation.examples, translation.sizes, loss=0.0)
@@ -222,7 +222,7 @@ def test_scoring_leaves_a_model_with_its_own_settings(translation):
 
 @pytest.mark.case("D18")
 @pytest.mark.parametrize("name", problem_names())
-def test_the_line_of_an_epoch_has_comparable_losses_and_the_headline(request, name, caplog):
+def test_epoch_log_line_has_comparable_losses_and_the_first_metric(request, name, caplog):
     caplog.set_level(logging.INFO)
     posed = request.getfixturevalue(name)
     title = headline_of(find_problem(name)).title
@@ -246,7 +246,7 @@ def test_the_line_of_an_epoch_has_comparable_losses_and_the_headline(request, na
 
 
 @pytest.mark.case("D18")
-def test_the_loss_of_training_is_without_label_smoothing(posed):
+def test_training_loss_excludes_label_smoothing(posed):
     """Before the first update and without dropout, training and validation have the same loss."""
     options = {
         "label_smoothing": 0.4,
@@ -260,13 +260,13 @@ def test_the_loss_of_training_is_without_label_smoothing(posed):
     assert epoch.train_loss == pytest.approx(epoch.validation_loss, rel=1e-4)
 
 
-def test_ids_are_told_as_a_metric_takes_them(sentiment, ner, translation):
+def test_ids_are_converted_to_the_form_of_the_metric(sentiment, ner, translation):
     assert sentiment.problem.output.from_ids([2], sentiment.sizes.labels) == "yes"
     assert ner.problem.output.from_ids([1, 2, 0], ner.sizes.labels) == ["B-ka", "I-ka", "O"]
     assert translation.problem.output.from_ids([7, 12], translation.sizes.labels) == "7 12"
 
 
-def test_a_label_that_training_never_saw_is_no_label_of_the_model(sentiment):
+def test_label_missing_from_training_is_no_label_of_the_model(sentiment):
     assert (
         sentiment.problem.output.from_ids([-1], sentiment.sizes.labels)
         not in sentiment.sizes.labels
@@ -274,7 +274,7 @@ def test_a_label_that_training_never_saw_is_no_label_of_the_model(sentiment):
 
 
 @pytest.mark.parametrize("bad", [math.nan, math.inf])
-def test_a_training_without_a_finite_validation_loss_keeps_nothing(sentiment, bad, monkeypatch):
+def test_training_without_a_finite_validation_loss_raises(sentiment, bad, monkeypatch):
     monkeypatch.setattr(training_module, "mean_loss", lambda *given: bad)
     monkeypatch.setattr(training_module, "headline_score", None)  # nothing is decoded
     with pytest.raises(FloatingPointError, match=r"no epoch with a finite validation loss.*Lower"):

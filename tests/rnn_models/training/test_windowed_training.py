@@ -1,4 +1,4 @@
-"""Truncated BPTT in the loop: windows of their own updates, the state carried between them."""
+"""Truncated BPTT in the loop: one update per window, the state carried between them."""
 
 from dataclasses import replace
 from itertools import pairwise
@@ -38,7 +38,7 @@ def fitted(examples, problem=PROBLEM, *, resume=None, on_step=lambda step: None,
 
 
 @EVERY_CELL
-def test_a_window_is_an_update_and_an_epoch_says_each_token_once(kind, activation):
+def test_each_window_is_an_update_and_an_epoch_predicts_each_token_once(kind, activation):
     examples = texts(30, 7, 1)
     seen = []
 
@@ -53,7 +53,7 @@ def test_a_window_is_an_update_and_an_epoch_says_each_token_once(kind, activatio
     assert sum(window.num_tokens for window in seen) == 30 + 7 + 1 + 3
 
 
-def test_a_window_begins_with_the_state_that_the_one_before_left():
+def test_window_starts_with_the_final_state_of_the_previous_one():
     examples = texts(40)
     states = []
 
@@ -73,7 +73,7 @@ def test_a_window_begins_with_the_state_that_the_one_before_left():
 
 
 @EVERY_CELL
-def test_the_loss_in_windows_is_that_of_the_whole_text(kind, activation):
+def test_loss_in_windows_equals_that_of_the_whole_text(kind, activation):
     examples = texts(23, 9, 14)
     model = make_model(encoder=kind, activation=activation)
     expected = mean_loss(PROBLEM, model, examples, replace(SETTINGS, bptt_window=0))
@@ -85,7 +85,7 @@ def test_the_loss_in_windows_is_that_of_the_whole_text(kind, activation):
 
 
 @EVERY_CELL
-def test_a_text_within_one_window_gives_the_gradients_of_full_bptt(kind, activation):
+def test_text_within_one_window_gives_the_gradients_of_full_bptt(kind, activation):
     examples = texts(17)
     found = []
     for window in (0, 99):
@@ -100,7 +100,7 @@ def test_a_text_within_one_window_gives_the_gradients_of_full_bptt(kind, activat
 
 
 @pytest.mark.parametrize("encoder", ["lstm", "gru", "rnn"])
-def test_a_training_in_windows_repeats_itself_to_the_last_bit(encoder):
+def test_training_in_windows_is_bit_reproducible(encoder):
     first, second = (
         fitted(texts(50, 20), encoder=encoder, dropout=0.2, recurrent_dropout=0.2) for _ in range(2)
     )
@@ -109,7 +109,7 @@ def test_a_training_in_windows_repeats_itself_to_the_last_bit(encoder):
 
 
 @pytest.mark.parametrize("encoder", ["lstm", "gru", "rnn"])
-def test_the_carried_state_survives_a_lost_machine(encoder, tmp_path):
+def test_carried_state_is_restored_after_a_kill(encoder, tmp_path):
     examples = texts(50, 20)
     seen = []
 
@@ -118,7 +118,7 @@ def test_the_carried_state_survives_a_lost_machine(encoder, tmp_path):
         if len(seen) % 3 == 0:
             raise KilledError
 
-    def go_on():
+    def resume_parts():
         while True:
             try:
                 return fitted(
@@ -131,15 +131,15 @@ def test_the_carried_state_survives_a_lost_machine(encoder, tmp_path):
             except KilledError:
                 continue
 
-    parts = go_on()
+    parts = resume_parts()
     uninterrupted = fitted(examples, encoder=encoder)
     assert len(uninterrupted.steps) < len(seen) < 2 * len(uninterrupted.steps)
     assert losses_and_scores(parts) == losses_and_scores(uninterrupted)
     assert are_equal(parts.weights, uninterrupted.weights)
 
 
-def test_a_model_that_carries_its_state_predicts_what_lies_beyond_its_window():
-    """Every sixth id of a text is another one: a window of 4 may hold none of them."""
+def test_model_with_carried_state_predicts_beyond_its_window():
+    """Every sixth id of a text differs: a window of 4 may contain none of them."""
     examples = replace(texts(1), target=Ragged.of([[4, 4, 4, 4, 4, 5] * 60]))
     keen = {
         "learning_rate": 0.02,
@@ -159,7 +159,7 @@ def test_a_model_that_carries_its_state_predicts_what_lies_beyond_its_window():
     assert carrying < 0.5 * forgetting
 
 
-def test_a_step_that_is_not_finite_leaves_no_state_behind():
+def test_nonfinite_step_carries_no_state():
     training = Training(PROBLEM, SIZES, SETTINGS)
     windows = cut(texts(40), SETTINGS, 1)
     training.train_step([windows[0]], epoch=1, num_steps=9)

@@ -1,4 +1,4 @@
-"""Texts that are continued from nothing, a label or a beginning, and the costs of their tokens."""
+"""Texts generated from nothing, a label or a prompt, and the costs of their tokens."""
 
 import math
 from pathlib import Path
@@ -58,25 +58,25 @@ def predictor(
     return Predictor(tokens.folder)
 
 
-def test_a_text_begins_with_what_it_is_given(store: Path) -> None:
-    begun = ["", "lumo ", "nuri, grak! dosh\nvek", "?"]  # of the last no character is known
-    texts, scores = predictor(store).continue_texts(begun, ["so", None, "no", "so"])
-    assert all(text.startswith(beginning) for text, beginning in zip(texts, begun, strict=True))
+def test_continuation_starts_with_the_prompt(store: Path) -> None:
+    prompts = ["", "lumo ", "nuri, grak! dosh\nvek", "?"]  # of the last no character is known
+    texts, scores = predictor(store).continue_texts(prompts, ["so", None, "no", "so"])
+    assert all(text.startswith(beginning) for text, beginning in zip(texts, prompts, strict=True))
     assert all(
-        len(text) <= len(beginning) + 30 for text, beginning in zip(texts, begun, strict=True)
+        len(text) <= len(beginning) + 30 for text, beginning in zip(texts, prompts, strict=True)
     )
     assert all(0 <= score <= 1 for score in scores)
 
 
 @pytest.mark.parametrize("kind", ["words", "bpe", "unigram"])
-def test_pieces_go_on_with_a_text_too(store: Path, kind: str) -> None:
+def test_continuation_works_with_subword_tokenizers(store: Path, kind: str) -> None:
     table = pa.table({"text": ["lumo sela nuri", "grak dosh vek", "lumo grak"] * 9})
     texts, _ = predictor(store, table, kind).continue_texts(["lumo sela", ""])
     assert texts[0].startswith("lumo sela")
     assert texts[0] != "lumo sela"
 
 
-def test_what_is_drawn_is_asked_for_each_time_and_leaves_the_model_as_it_was(store: Path) -> None:
+def test_sampling_parameters_apply_to_one_request_only(store: Path) -> None:
     made = predictor(store)
     plain = made.continue_texts(["lumo"] * 5)
     cold = made.continue_texts(["lumo"] * 5, None, {"temperature": 0.0})[0]
@@ -87,12 +87,12 @@ def test_what_is_drawn_is_asked_for_each_time_and_leaves_the_model_as_it_was(sto
     assert made.continue_texts(["lumo"] * 5) == plain == made.predict(["lumo"] * 5)
 
 
-def test_an_unknown_label_is_refused_with_the_known_ones(store: Path) -> None:
+def test_unknown_label_raises_with_the_known_labels(store: Path) -> None:
     with pytest.raises(ValueError, match="label: there is no 'yes', expected one of no, so"):
         predictor(store).continue_texts([""], ["yes"])
 
 
-def test_a_model_without_labels_takes_none(store: Path) -> None:
+def test_label_raises_for_a_model_without_labels(store: Path) -> None:
     made = predictor(store, ALONE)
     assert len(made.continue_texts(["", ""])[0]) == 2
     with pytest.raises(
@@ -101,7 +101,7 @@ def test_a_model_without_labels_takes_none(store: Path) -> None:
         made.continue_texts([""], ["so"])
 
 
-def test_a_text_is_judged_as_its_row_is(store: Path) -> None:
+def test_token_costs_of_a_text_equal_those_of_its_row(store: Path) -> None:
     made = predictor(store)
     numbers = {"so": 1, "no": 0}
     source = Ragged.of([[numbers[label]] for label in LABELLED["label"].to_pylist()])
@@ -112,7 +112,7 @@ def test_a_text_is_judged_as_its_row_is(store: Path) -> None:
     assert np.concatenate(found) == pytest.approx(np.concatenate(expected))
 
 
-def test_a_label_that_training_never_saw_is_judged_as_none(store: Path) -> None:
+def test_token_costs_treat_an_unknown_label_as_none(store: Path) -> None:
     made = predictor(store)
     assert (
         made.token_costs(["lumo"], ["yes"])
@@ -121,7 +121,7 @@ def test_a_label_that_training_never_saw_is_judged_as_none(store: Path) -> None:
     )
 
 
-def test_a_running_text_is_gone_on_with_over_its_lines(store: Path) -> None:
+def test_continuation_of_running_text_spans_lines(store: Path) -> None:
     made = predictor(
         store,
         pa.table({"text": ["lumo", "sela", "nuri"] * 5}),
@@ -135,7 +135,7 @@ def test_a_running_text_is_gone_on_with_over_its_lines(store: Path) -> None:
     assert sum(map(len, made.token_costs(["lumo", "sela"]))) == 10
 
 
-def test_texts_are_held_against_the_rules_of_their_format() -> None:
+def test_samples_are_checked_by_the_rules_of_their_format() -> None:
     tune = "X:1\nM:2/4\nL:1/8\nK:G\nGABc|"
     found = faults_of([tune, "lumo"], "abc")
     assert found is not None
@@ -144,7 +144,7 @@ def test_texts_are_held_against_the_rules_of_their_format() -> None:
     assert faults_of([tune], "") is None
 
 
-def test_texts_are_not_counted_where_the_library_is_missing(
+def test_samples_are_not_checked_without_the_library(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setitem(__import__("sys").modules, "music21", None)

@@ -1,4 +1,4 @@
-"""A version in a process of its own."""
+"""A version in a separate process."""
 
 import os
 import sys
@@ -50,7 +50,7 @@ mlflow.models.set_model(Words())
 
 
 def register_words(word: str, folder: Path) -> str:
-    """Register a version that answers a word from a package of one name in all versions."""
+    """Register a version that answers with a word from a package with the same name in all."""
     package = folder / word / "words"
     package.mkdir(parents=True)
     (package / "__init__.py").write_text(f"WORD = {word!r}\n")
@@ -71,12 +71,25 @@ def register_words(word: str, folder: Path) -> str:
     return str(client.create_model_version(NAME, source=(folder / word / "model").as_uri()).version)
 
 
+@pytest.fixture(scope="module")
+def words_store(
+    empty_mlflow: Path, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Path, list[str]]:
+    """A store with two versions, and their numbers."""
+    home = tmp_path_factory.mktemp("words")
+    (home / "mlflow.db").write_bytes(empty_mlflow.read_bytes())
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("REFRAIN_HOME", str(home))
+        return home, [register_words(word, home / "code") for word in ("first", "second")]
+
+
 @pytest.fixture
-def versions(mlflow_store: Path, tmp_path: Path) -> list[str]:
-    return [register_words(word, tmp_path) for word in ("first", "second")]
+def versions(words_store: tuple[Path, list[str]], monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    monkeypatch.setenv("REFRAIN_HOME", str(words_store[0]))
+    return words_store[1]
 
 
-def test_two_versions_whose_code_differs_each_say_their_own(versions: list[str]) -> None:
+def test_versions_with_different_code_answer_with_their_own_code(versions: list[str]) -> None:
     rows = pd.DataFrame({"text": ["a", "b"]})
     first, second = (predict_apart(NAME, number, rows) for number in versions)
     assert first["word"].tolist() == ["first"] * 2
@@ -84,13 +97,13 @@ def test_two_versions_whose_code_differs_each_say_their_own(versions: list[str])
     assert first["ours"].tolist() == [
         [],
         [],
-    ]  # nothing of this repository can be imported; a list, as it was said
+    ]  # nothing of this repository can be imported; a list, as in JSON
     assert set(first["network"]) == {"a model tried to reach the network"}
     assert set(first["pickle"]) == {"false"}
     assert set(first["threads"]) == {num_threads()}
 
 
-def test_an_error_of_the_process_is_one_message(versions: list[str]) -> None:
+def test_error_in_the_process_becomes_one_message(versions: list[str]) -> None:
     with pytest.raises(
         ValueError,
         match=r"^made_words version 2 did not run in a process of its own: "
@@ -100,7 +113,7 @@ def test_an_error_of_the_process_is_one_message(versions: list[str]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("script", "said"),
+    ("script", "expected"),
     [
         (
             "import os\nos.kill(os.getpid(), 9)",
@@ -114,17 +127,17 @@ def test_an_error_of_the_process_is_one_message(versions: list[str]) -> None:
         ("import time\ntime.sleep(60)", "it took more than 0 minutes"),
     ],
 )
-def test_a_process_that_ends_before_its_work_is_one_message(
-    versions: list[str], script: str, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_early_end_of_the_process_becomes_one_message(
+    versions: list[str], script: str, expected: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "main.py").write_text(script)
     monkeypatch.setattr(isolation, "MAIN", tmp_path / "main.py")
     monkeypatch.setattr(isolation, "TIMEOUT_SECONDS", 1 if "sleep" in script else 60)
-    with pytest.raises(ValueError, match=f": {said}$"):
+    with pytest.raises(ValueError, match=f": {expected}$"):
         run_apart(NAME, versions[0], [(pd.DataFrame({"text": ["a"]}), {})])
 
 
-def test_this_repository_is_not_on_the_path_of_a_process(
+def test_isolated_process_cannot_import_this_repository(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(ROOT), str(tmp_path)]))

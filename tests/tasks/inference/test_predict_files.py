@@ -1,4 +1,4 @@
-"""Files of raw rows in, Parquet of answers out, part by part."""
+"""Predictions of files: raw rows in, Parquet out, in parts."""
 
 import gzip
 import json
@@ -50,12 +50,12 @@ def written(source: Path, kind: str) -> Path:
 
 
 @pytest.mark.parametrize("kind", ["csv", "parquet", "jsonl", "csv.gz"])
-def test_each_row_is_answered_in_its_order_whatever_the_format(
+def test_predictions_keep_row_order_for_every_format(
     texts: Path, tmp_path: Path, kind: str
 ) -> None:
     source = texts if kind == "csv" else written(texts, kind)
-    told = answered("made_sentiment/1", source, tmp_path / "out", part_rows=5)
-    assert (told.rows, told.refused, told.version) == (12, 0, "1")
+    summary = answered("made_sentiment/1", source, tmp_path / "out", part_rows=5)
+    assert (summary.rows, summary.refused, summary.version) == (12, 0, "1")
     found = pd.read_parquet(tmp_path / "out")
     parts = [ROWS[:5], ROWS[5:10], ROWS[10:]]
     expected = pd.concat(
@@ -73,28 +73,30 @@ def test_each_row_is_answered_in_its_order_whatever_the_format(
     assert len(list((tmp_path / "out").glob("part-*.parquet"))) == 3
 
 
-def test_a_part_says_what_made_it(texts: Path, models: dict[str, Served], tmp_path: Path) -> None:
+def test_each_part_records_its_model_and_source(
+    texts: Path, models: dict[str, Served], tmp_path: Path
+) -> None:
     answered("made_sentiment/1", texts, tmp_path / "out", params={"threshold": 0.1})
-    told = {
+    metadata = {
         k.decode(): v.decode()
         for k, v in pq.read_schema(tmp_path / "out" / "part-00001.parquet").metadata.items()
     }
     made = models["sentiment"]
-    assert (told["refrain.model"], told["refrain.version"]) == ("made_sentiment", "1")
-    assert told["refrain.scores"] == made.scores.digest
-    assert (told["refrain.checkpoint"], told["refrain.tokens"]) == (
+    assert (metadata["refrain.model"], metadata["refrain.version"]) == ("made_sentiment", "1")
+    assert metadata["refrain.scores"] == made.scores.digest
+    assert (metadata["refrain.checkpoint"], metadata["refrain.tokens"]) == (
         made.checkpoint.digest,
         made.tokens.digest,
     )
-    assert json.loads(told["refrain.params"]) == {"threshold": 0.1}
-    assert told["refrain.source"].endswith("texts.csv")
+    assert json.loads(metadata["refrain.params"]) == {"threshold": 0.1}
+    assert metadata["refrain.source"].endswith("texts.csv")
 
 
 def stamps(folder: Path) -> dict[str, int]:
     return {path.name: path.stat().st_mtime_ns for path in folder.glob("part-*.parquet")}
 
 
-def test_a_second_time_only_what_is_missing_is_made(texts: Path, tmp_path: Path) -> None:
+def test_rerun_predicts_only_missing_parts(texts: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     answered("made_sentiment/1", texts, out, part_rows=5)
     before, whole = stamps(out), (out / "part-00002.parquet").read_bytes()
@@ -107,7 +109,7 @@ def test_a_second_time_only_what_is_missing_is_made(texts: Path, tmp_path: Path)
     assert (out / "part-00002.parquet").read_bytes() == whole
 
 
-def test_what_was_killed_between_two_parts_goes_on(
+def test_killed_run_resumes_after_the_last_part(
     texts: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     out, write = tmp_path / "out", writing.Answers.write
@@ -129,7 +131,7 @@ def test_what_was_killed_between_two_parts_goes_on(
 
 
 @pytest.mark.parametrize("changes", [{"params": {"threshold": 0.2}}, {"part_rows": 6}])
-def test_other_settings_are_other_answers(
+def test_changed_settings_give_new_predictions(
     texts: Path, tmp_path: Path, changes: dict[str, Any]
 ) -> None:
     out = tmp_path / "out"
@@ -141,7 +143,7 @@ def test_other_settings_are_other_answers(
     assert len(after) == (2 if "part_rows" in changes else 3)  # no part of before is left
 
 
-def test_refused_rows_lie_apart_with_their_reasons(
+def test_rejected_rows_are_written_separately_with_reasons(
     models: dict[str, Served], tmp_path: Path
 ) -> None:
     source = tmp_path / "rows.jsonl"
@@ -154,8 +156,8 @@ def test_refused_rows_lie_apart_with_their_reasons(
         '{"other": 1}',
     ]
     source.write_text("\n".join(rows) + "\n")
-    told = answered("made_translation/1", source, tmp_path / "out", part_rows=4)
-    assert (told.rows, told.refused) == (2, 4)
+    summary = answered("made_translation/1", source, tmp_path / "out", part_rows=4)
+    assert (summary.rows, summary.refused) == (2, 4)
     found = pd.read_parquet(tmp_path / "out")
     assert found["row"].tolist() == [1, 5]
     refused = pd.read_parquet(tmp_path / "out" / "_refused").sort_values("row")
@@ -164,17 +166,17 @@ def test_refused_rows_lie_apart_with_their_reasons(
     assert refused["raw"].tolist()[1] == "{broken"
 
 
-def test_a_row_that_the_model_does_not_take_is_refused_alone(
+def test_only_the_row_that_the_model_rejects_is_rejected(
     models: dict[str, Served], tmp_path: Path
 ) -> None:
     source = tmp_path / "starts.csv"
     source.write_text(
         "text,label\n" + "".join(f"lumo,{label}\n" for label in ("so", "no", "zz", "so", "yy"))
     )
-    told = answered(
+    summary = answered(
         "made_generation/1", source, tmp_path / "out", columns={"text": "text", "label": "label"}
     )
-    assert (told.rows, told.refused) == (3, 2)
+    assert (summary.rows, summary.refused) == (3, 2)
     found, refused = (
         pd.read_parquet(tmp_path / "out"),
         pd.read_parquet(tmp_path / "out" / "_refused"),
@@ -185,7 +187,7 @@ def test_a_row_that_the_model_does_not_take_is_refused_alone(
     assert "there is no 'zz'" in refused["reason"].iloc[0]
 
 
-def test_the_same_beginning_goes_on_differently_in_each_part(
+def test_equal_prompts_are_continued_differently_in_each_part(
     models: dict[str, Served], tmp_path: Path
 ) -> None:
     source = tmp_path / "starts.jsonl"
@@ -215,7 +217,7 @@ def test_parts_with_and_without_entities_are_one_table(
 
 
 @pytest.mark.parametrize(
-    ("name", "changes", "said"),
+    ("name", "changes", "expected"),
     [
         (
             "texts.txt",
@@ -236,15 +238,15 @@ def test_parts_with_and_without_entities_are_one_table(
         ("texts.csv", {"params": {"threshold": 7.0}}, "threshold must be at most 1, got 7.0"),
     ],
 )
-def test_what_cannot_be_predicted_is_said(
-    texts: Path, tmp_path: Path, name: str, changes: dict[str, Any], said: str
+def test_predict_files_raises_for_invalid_input(
+    texts: Path, tmp_path: Path, name: str, changes: dict[str, Any], expected: str
 ) -> None:
-    with pytest.raises((ValueError, OSError), match=said):
+    with pytest.raises((ValueError, OSError), match=expected):
         answered("made_sentiment/1", tmp_path / name, tmp_path / "out", **changes)
 
 
 @pytest.mark.parametrize(
-    ("model", "said"),
+    ("model", "expected"),
     [
         ("made_sentimnt", "there is no model 'made_sentimnt': did you mean made_sentiment"),
         ("made_sentiment/9", "made_sentiment has no version '9': expected one of 1"),
@@ -254,27 +256,27 @@ def test_what_cannot_be_predicted_is_said(
         ),
     ],
 )
-def test_a_model_that_is_not_there_is_said(
-    models: dict[str, Served], model: str, said: str
+def test_predict_files_raises_for_a_missing_model(
+    models: dict[str, Served], model: str, expected: str
 ) -> None:
-    with pytest.raises(ValueError, match=said):
+    with pytest.raises(ValueError, match=expected):
         directly(choose, model)
 
 
 @pytest.mark.parametrize(
-    ("changes", "said"),
+    ("changes", "expected"),
     [
         ({"columns": {}}, "columns must name some of"),
         ({"columns": {"txt": "a"}}, "got txt"),
         ({"part_rows": 0}, "at least 1, got 0"),
     ],
 )
-def test_settings_check_themselves(changes: dict[str, Any], said: str) -> None:
-    with pytest.raises(ValueError, match=said):
+def test_settings_raise_for_invalid_values(changes: dict[str, Any], expected: str) -> None:
+    with pytest.raises(ValueError, match=expected):
         PredictSettings(**changes)
 
 
-def test_an_address_tells_its_format() -> None:
+def test_format_is_derived_from_the_address() -> None:
     assert [
         format_of(name) for name in ("a.csv", "s3://b/c.JSONL.gz", "http://x/y.parquet?z=1.txt")
     ] == [
@@ -287,7 +289,7 @@ def test_an_address_tells_its_format() -> None:
 
 
 @pytest.mark.parametrize("size", [1, 3, 4, 100])
-def test_rows_are_cut_evenly_and_none_is_lost(size: int) -> None:
+def test_rows_are_divided_evenly_and_none_is_lost(size: int) -> None:
     tables = [
         pa.table({"n": pa.array(range(start, stop), pa.int64())})
         for start, stop in ((0, 5), (5, 5), (5, 6), (6, 14))

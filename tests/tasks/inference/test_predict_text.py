@@ -24,31 +24,31 @@ def says(*words: str, status: int = 0) -> str:
     return done.output if status else done.stdout  # a log line may be in the other stream
 
 
-def test_a_text_is_answered_on_the_screen_as_in_json(models: dict[str, Served]) -> None:
-    mlflow_client.set_alias("made_sentiment", "asked", "1")
-    told = json.loads(says("made_sentiment@asked", "lumo sela", "--json"))
-    assert (told["model"], told["version"]) == ("made_sentiment", "1")
+def test_predict_prints_the_same_as_text_and_as_json(models: dict[str, Served]) -> None:
+    mlflow_client.set_alias("made_sentiment", "wanted", "1")
+    answer = json.loads(says("made_sentiment@wanted", "lumo sela", "--json"))
+    assert (answer["model"], answer["version"]) == ("made_sentiment", "1")
     shown = says("made_sentiment/1", "lumo sela").splitlines()
-    assert shown[0] == told["label"]
+    assert shown[0] == answer["label"]
     assert {line.split()[1]: float(line.split()[0]) for line in shown[1:]} == pytest.approx(
-        told["probabilities"], abs=1e-3
+        answer["probabilities"], abs=1e-3
     )
 
 
-def test_options_are_asked_of_the_model(models: dict[str, Served]) -> None:
+def test_predict_options_reach_the_model(models: dict[str, Served]) -> None:
     assert len(says("made_translation/1", "lumo", "--num-best", "3").splitlines()) == 3
-    begun = says(
+    continued = says(
         "made_generation/1", "lumo", "--label", "so", "--length", "3", "--temperature", "0"
     )
-    assert begun.startswith("lumo")
-    assert len(begun.rstrip("\n")) <= len("lumo") + 3
+    assert continued.startswith("lumo")
+    assert len(continued.rstrip("\n")) <= len("lumo") + 3
     assert says("made_generation/1", "--length", "3", "--seed", "4") == says(
         "made_generation/1", "--length", "3", "--seed", "4"
     )
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "expected"),
     [
         (
             ["made_sentiment/1", "lumo", "--beam-width", "3"],
@@ -67,15 +67,15 @@ def test_options_are_asked_of_the_model(models: dict[str, Served]) -> None:
         ),
     ],
 )
-def test_what_cannot_be_asked_is_said_in_one_line(
-    models: dict[str, Served], words: list[str], said: str
+def test_predict_explains_invalid_options_in_one_line(
+    models: dict[str, Served], words: list[str], expected: str
 ) -> None:
     shown = says(*words, status=1)
-    assert said in shown
+    assert expected in shown
     assert "Traceback" not in shown
 
 
-def test_a_tune_is_written_as_midi(
+def test_predict_writes_a_tune_as_midi(
     models: dict[str, Served], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tune = "X:1\nM:2/4\nL:1/8\nK:G\nGABc|"
@@ -94,17 +94,17 @@ def test_a_tune_is_written_as_midi(
     assert (tmp_path / "tune.mid").read_bytes()[:4] == b"MThd"
 
 
-def test_entities_are_shown_with_their_places() -> None:
-    said = {
+def test_predict_prints_entities_with_their_positions() -> None:
+    answer = {
         "tags": ["O", "B-PER"],
         "entities": [{"kind": "PER", "text": "Kalo", "start": 3, "stop": 7, "confidence": 0.98765}],
     }
-    assert render(said) == ["O B-PER", "  0.988  PER  Kalo  (3 to 7)"]
+    assert render(answer) == ["O B-PER", "  0.988  PER  Kalo  (3 to 7)"]
     assert re.fullmatch(r"O\n  no entity", "\n".join(render({"tags": ["O"], "entities": []})))
 
 
 @pytest.mark.case("D19")
-def test_files_are_answered_without_an_engine_and_keep_their_columns(
+def test_predict_reads_files_without_an_engine_and_keeps_their_columns(
     models: dict[str, Served], tmp_path: Path
 ) -> None:
     (tmp_path / "a.csv").write_text("id,body\n7,lumo sela\n8,\n9,grak\n")
@@ -131,7 +131,7 @@ def test_files_are_answered_without_an_engine_and_keep_their_columns(
     ]
     last = says(*words).splitlines()[
         -1
-    ]  # a log line stands before it where an earlier test has set up Prefect's logging
+    ]  # a log line precedes it when an earlier test has set up Prefect's logging
     assert re.match(
         r"3 rows predicted, 1 rejected, [\d.]+ s, in .*out, reasons in .*out/_refused$", last
     )
@@ -149,7 +149,7 @@ def test_files_are_answered_without_an_engine_and_keep_their_columns(
 
 @pytest.mark.case("D19")
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "expected"),
     [
         (["--file", "a.csv"], "--file needs --to FOLDER"),
         (
@@ -186,13 +186,13 @@ def test_files_are_answered_without_an_engine_and_keep_their_columns(
         ),
     ],
 )
-def test_what_is_wrong_with_files_is_one_line(
+def test_predict_explains_faults_of_files_in_one_line(
     models: dict[str, Served],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     words: list[str],
-    said: str,
+    expected: str,
 ) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "a.csv").write_text("id,text,label\n7,lumo,pos\n")
-    assert said in says("made_sentiment/1", *words, status=1)
+    assert expected in says("made_sentiment/1", *words, status=1)

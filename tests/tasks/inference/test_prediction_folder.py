@@ -1,4 +1,4 @@
-"""The folder of predictions: nothing in it that predictions did not write is ever changed."""
+"""The folder of predictions: files that predictions did not write are never changed."""
 
 import errno
 from pathlib import Path
@@ -44,14 +44,14 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 @pytest.fixture
 def same(models: dict[str, Served], tmp_path: Path) -> Path:
-    """A folder of texts whose files are named as parts are."""
+    """A folder of texts whose files have names of parts."""
     for number in (1, 2, 7):
         write_texts(tmp_path / "same" / f"part-{number:05d}.parquet", "lumo", "sela")
     return tmp_path / "same"
 
 
 @pytest.mark.parametrize("target", ["same", "./same", "same/../same", "link", "same/"])
-def test_a_target_that_holds_the_texts_is_left_alone_however_it_is_spelled(
+def test_target_folder_with_the_input_files_is_not_changed_for_any_spelling(
     same: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, target: str
 ) -> None:
     (tmp_path / "link").symlink_to(same)
@@ -62,9 +62,7 @@ def test_a_target_that_holds_the_texts_is_left_alone_however_it_is_spelled(
     assert contents(same) == before
 
 
-def test_texts_that_are_links_into_the_target_count_as_its_files(
-    same: Path, tmp_path: Path
-) -> None:
+def test_input_links_into_the_target_folder_count_as_its_files(same: Path, tmp_path: Path) -> None:
     (tmp_path / "linked.parquet").symlink_to(same / "part-00002.parquet")
     with pytest.raises(ValueError, match=r"part-00002\.parquet, a file that is to be read"):
         predicted("made_sentiment/1", tmp_path / "linked.parquet", same)
@@ -86,7 +84,7 @@ FOREIGN = [
 
 
 @pytest.mark.parametrize("name", FOREIGN)
-def test_a_file_that_no_prediction_wrote_stops_everything_before_anything_is_written(
+def test_foreign_file_in_the_target_raises_before_any_write(
     models: dict[str, Served], tmp_path: Path, name: str
 ) -> None:
     source, target = write_texts(tmp_path / "texts.parquet", "lumo"), tmp_path / "out"
@@ -102,7 +100,7 @@ def test_a_file_that_no_prediction_wrote_stops_everything_before_anything_is_wri
     assert contents(target) == before
 
 
-def test_hidden_files_and_what_a_killed_run_left_are_no_hindrance(
+def test_hidden_files_and_remains_of_a_killed_run_are_accepted(
     models: dict[str, Served], tmp_path: Path
 ) -> None:
     source, out = write_texts(tmp_path / "texts.parquet", "lumo", "sela"), tmp_path / "out"
@@ -117,7 +115,7 @@ def test_hidden_files_and_what_a_killed_run_left_are_no_hindrance(
     assert len(pd.read_parquet(out)) == 2
 
 
-def test_fewer_parts_than_before_leave_only_those_of_now(
+def test_superfluous_parts_of_an_earlier_run_are_removed(
     models: dict[str, Served], tmp_path: Path
 ) -> None:
     out = tmp_path / "out"
@@ -132,7 +130,7 @@ def test_fewer_parts_than_before_leave_only_those_of_now(
 @pytest.mark.parametrize(
     "pattern", ["texts/**/*.parquet", "texts/**", "tex*/out/*.parquet", "texts/*/part-*.parquet"]
 )
-def test_a_target_that_the_source_would_read_next_time_is_refused_the_first_time(
+def test_target_that_the_source_pattern_matches_raises_on_the_first_run(
     models: dict[str, Served], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pattern: str
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -142,7 +140,7 @@ def test_a_target_that_the_source_would_read_next_time_is_refused_the_first_time
     assert not (tmp_path / "texts" / "out").exists()
 
 
-def test_a_target_inside_the_folder_of_the_texts_is_taken_where_the_source_does_not_reach_it(
+def test_target_inside_the_input_folder_is_accepted_when_the_source_does_not_match_it(
     models: dict[str, Served], tmp_path: Path
 ) -> None:
     write_texts(tmp_path / "texts" / "a.parquet", "lumo")
@@ -158,7 +156,7 @@ def test_a_target_inside_the_folder_of_the_texts_is_taken_where_the_source_does_
 
 
 @pytest.mark.parametrize(
-    ("target", "said"),
+    ("target", "expected"),
     [
         ("s3://bucket/out", "must be a folder on this machine, got 's3://bucket/out'"),
         ("memory://out", "must be a folder on this machine"),
@@ -167,23 +165,23 @@ def test_a_target_inside_the_folder_of_the_texts_is_taken_where_the_source_does_
         ("", "must be a folder on this machine, got ''"),
     ],
 )
-def test_a_target_that_is_no_folder_is_refused(
+def test_target_that_is_a_file_raises(
     models: dict[str, Served],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     target: str,
-    said: str,
+    expected: str,
 ) -> None:
     monkeypatch.chdir(tmp_path)
     write_texts(tmp_path / "texts.parquet", "lumo")
     before = contents(tmp_path)
-    with pytest.raises(ValueError, match=said):
+    with pytest.raises(ValueError, match=expected):
         predicted("made_sentiment/1", "texts.parquet", target)
     assert contents(tmp_path) == before
     assert not (tmp_path / "s3:").exists()
 
 
-def test_predictions_of_another_model_or_of_other_files_are_replaced_only_if_that_is_said(
+def test_predictions_of_another_model_or_source_are_replaced_only_with_the_option(
     models: dict[str, Served], tmp_path: Path
 ) -> None:
     first, other, out = (
@@ -206,15 +204,13 @@ def test_predictions_of_another_model_or_of_other_files_are_replaced_only_if_tha
     assert pd.read_parquet(out)["text"].tolist() == ["ta"]
 
 
-def test_a_source_that_is_not_there_makes_no_folder(
-    models: dict[str, Served], tmp_path: Path
-) -> None:
+def test_missing_source_creates_no_folder(models: dict[str, Served], tmp_path: Path) -> None:
     with pytest.raises((ValueError, OSError), match="none"):
         predicted("made_sentiment/1", tmp_path / "none.csv", tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
 
-def test_a_file_that_appears_meanwhile_is_left_alone(tmp_path: Path) -> None:
+def test_file_that_appears_during_the_run_is_kept(tmp_path: Path) -> None:
     path = write_texts(tmp_path / "part-00001.parquet", "mine")
     before = contents(tmp_path)
     with pytest.raises(FileExistsError, match="no prediction wrote it: it was left alone"):
@@ -222,7 +218,7 @@ def test_a_file_that_appears_meanwhile_is_left_alone(tmp_path: Path) -> None:
     assert contents(tmp_path) == before
 
 
-def test_our_parts_are_known_by_what_they_say(tmp_path: Path) -> None:
+def test_parts_are_recognized_by_their_metadata(tmp_path: Path) -> None:
     path = tmp_path / "part-00001.parquet"
     write_part(
         pa.table({"a": [1]}), path, {"refrain.part": "0123456789abcdef", "refrain.model": "m"}
@@ -230,7 +226,7 @@ def test_our_parts_are_known_by_what_they_say(tmp_path: Path) -> None:
     assert check_target(tmp_path)[path]["refrain.model"] == "m"
 
 
-def test_no_rows_make_an_empty_table_and_are_unchanged_only_the_second_time(
+def test_empty_input_writes_an_empty_table_and_is_unchanged_on_the_second_run(
     models: dict[str, Served], tmp_path: Path
 ) -> None:
     source, out = tmp_path / "texts.csv", tmp_path / "out"
@@ -242,7 +238,7 @@ def test_no_rows_make_an_empty_table_and_are_unchanged_only_the_second_time(
     assert predicted("made_sentiment/1", source, out).is_unchanged
 
 
-def test_rows_that_are_gone_leave_no_part_and_count_as_a_change(
+def test_removed_rows_leave_no_part_and_count_as_a_change(
     models: dict[str, Served], tmp_path: Path
 ) -> None:
     out = tmp_path / "out"
@@ -255,7 +251,7 @@ def test_rows_that_are_gone_leave_no_part_and_count_as_a_change(
 SPARK = "part-00007-4f0c7a6e-0d5b-4a52-9d2e-3c6f8f1b2a10-c000.snappy.parquet"
 
 
-def test_texts_in_files_as_spark_names_them_are_read_and_left_alone(
+def test_input_files_with_names_of_spark_are_read_and_kept(
     models: dict[str, Served], tmp_path: Path
 ) -> None:
     folder = tmp_path / "texts"
@@ -271,9 +267,7 @@ def test_texts_in_files_as_spark_names_them_are_read_and_left_alone(
     assert contents(folder) == before
 
 
-def test_a_part_whose_disk_is_full_leaves_no_file(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_full_disk_leaves_no_partial_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(table: pa.Table, path: Path) -> None:
         path.write_bytes(b"half")
         raise OSError(errno.ENOSPC, "No space left on device")

@@ -1,4 +1,4 @@
-"""Rows from standard input are a file for as long as they are answered."""
+"""Rows from standard input are a temporary file during the prediction."""
 
 import io
 from pathlib import Path
@@ -22,11 +22,11 @@ ROWS = b"text\nlumo\n"
         (b"", "csv"),
     ],
 )
-def test_the_first_bytes_tell_the_format(head: bytes, ending: str) -> None:
+def test_standard_input_format_is_detected_from_the_first_bytes(head: bytes, ending: str) -> None:
     assert ending_of(head) == ending
 
 
-def test_rows_are_in_a_file_named_by_their_content_until_the_end(store: Path) -> None:
+def test_standard_input_is_a_temporary_file_named_by_its_content(store: Path) -> None:
     names = []
     for _ in range(2):
         with with_standard_input(["a.csv", "-"], io.BytesIO(ROWS)) as (first, path):
@@ -38,7 +38,7 @@ def test_rows_are_in_a_file_named_by_their_content_until_the_end(store: Path) ->
         assert other not in names
 
 
-def test_files_alone_leave_standard_input_unread(store: Path) -> None:
+def test_standard_input_is_not_read_when_only_files_are_given(store: Path) -> None:
     stream = io.BytesIO(ROWS)
     with with_standard_input(["a.csv"], stream) as sources:
         assert sources == ["a.csv"]
@@ -46,7 +46,7 @@ def test_files_alone_leave_standard_input_unread(store: Path) -> None:
     assert not (store / "tmp").exists()
 
 
-def test_standard_input_is_named_once(store: Path) -> None:
+def test_standard_input_given_twice_raises(store: Path) -> None:
     with (
         pytest.raises(ValueError, match="names standard input twice"),
         with_standard_input(["-", "-"], io.BytesIO(ROWS)),

@@ -1,4 +1,4 @@
-"""Catalog files of one's own, several at once."""
+"""Several catalog files of the user at once."""
 
 import os
 from pathlib import Path
@@ -23,25 +23,25 @@ def catalog(path: Path, *names: str, **changes: object) -> Path:
 
 @pytest.fixture
 def three(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[Path]:
-    """Three catalogs: two of the environment, one to be named."""
+    """Three catalogs: two of the environment, one for the option."""
     paths = [catalog(tmp_path / f"{name}.yaml", name) for name in ("one", "two", "three")]
     monkeypatch.setenv("REFRAIN_CATALOG", os.pathsep.join(map(str, paths[:2])))
     return paths
 
 
-def test_without_any_named_the_catalog_of_refrain_holds(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_default_catalog_is_that_of_refrain(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("REFRAIN_CATALOG", raising=False)
     assert catalog_paths(None) == catalog_paths("") == [CATALOG]
 
 
-def test_catalogs_of_the_environment_and_by_name_hold_beside_ours(three: list[Path]) -> None:
+def test_catalogs_of_environment_and_option_extend_the_default(three: list[Path]) -> None:
     assert set(catalog_paths(str(three[2]))) == {CATALOG, *three}
     assert {"one", "two", "three", "imdb"} <= set(read_catalog(*catalog_paths(str(three[2]))))
     assert checked_entry("three", str(three[2])).file == three[2]
     assert checked_entry("one", None).file == three[0]
 
 
-def test_several_are_named_with_the_sign_of_the_system_between(
+def test_several_catalogs_are_separated_by_the_path_separator(
     three: list[Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("REFRAIN_CATALOG")
@@ -49,7 +49,7 @@ def test_several_are_named_with_the_sign_of_the_system_between(
     assert {"one", "two", "three"} <= set(read_catalog(*catalog_paths(names)))
 
 
-def test_a_file_that_is_named_twice_counts_once(
+def test_catalog_given_twice_is_read_once(
     three: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "link.yaml").symlink_to(three[0])
@@ -64,14 +64,18 @@ def test_a_file_that_is_named_twice_counts_once(
     }
 
 
-def test_a_home_folder_may_be_short(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_tilde_in_a_catalog_path_is_expanded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("REFRAIN_CATALOG", "~/mine.yaml")
     catalog(tmp_path / "mine.yaml", "mine")
     assert "mine" in read_catalog(*catalog_paths(None))
 
 
-def test_a_clash_names_both_files_whoever_asks(three: list[Path], tmp_path: Path) -> None:
+def test_duplicate_dataset_raises_with_both_files_for_any_name(
+    three: list[Path], tmp_path: Path
+) -> None:
     other = catalog(tmp_path / "other.yaml", "two", "other")
     for name in ("two", "imdb"):
         with pytest.raises(
@@ -82,7 +86,7 @@ def test_a_clash_names_both_files_whoever_asks(three: list[Path], tmp_path: Path
         assert str(other) in str(caught.value)
 
 
-def test_a_clash_with_ours_is_one_too(tmp_path: Path) -> None:
+def test_duplicate_of_a_default_dataset_raises(tmp_path: Path) -> None:
     mine = catalog(tmp_path / "mine.yaml", "imdb")
     with pytest.raises(
         RowError, match=f"dataset 'imdb' stands in two catalogs, {CATALOG} and {mine}"
@@ -90,7 +94,7 @@ def test_a_clash_with_ours_is_one_too(tmp_path: Path) -> None:
         checked_entry("imdb", str(mine))
 
 
-def test_a_missing_file_is_said_and_who_names_it(
+def test_missing_catalog_raises_with_the_origin_of_its_path(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with pytest.raises(RowError, match=rf"^there is no catalog file {tmp_path}/none\.yaml$"):
@@ -104,7 +108,7 @@ def test_a_missing_file_is_said_and_who_names_it(
         catalog_paths(None)
 
 
-def test_an_unknown_dataset_is_looked_for_in_all(three: list[Path]) -> None:
+def test_unknown_dataset_raises_with_all_catalogs(three: list[Path]) -> None:
     with pytest.raises(
         RowError, match=r"there is no dataset 'thre' in .*: did you mean three\?"
     ) as caught:
@@ -122,7 +126,7 @@ def test_an_unknown_dataset_is_looked_for_in_all(three: list[Path]) -> None:
         ),
     ],
 )
-def test_a_problem_that_does_not_fit_is_said_with_file_and_entry(
+def test_mismatched_problem_raises_with_file_and_entry(
     changes: dict[str, str], expected: str, tmp_path: Path
 ) -> None:
     mine = catalog(tmp_path / "mine.yaml", "mine", **changes)

@@ -23,7 +23,7 @@ from tests.tasks.growing import (
     last,
     of_files,
     of_table,
-    pieces_read,
+    partitions_read,
     plain,
     texts,
     texts_of,
@@ -35,7 +35,7 @@ Grow = Callable[[int, Random], None]
 
 
 def drawn(chance: Random, num: int) -> Rows:
-    """Rows of few words, so that texts come again, as they are or as copies."""
+    """Rows of few words, so that texts repeat, unchanged or as duplicates."""
     rows = [" ".join(chance.choices(WORDS, k=chance.randint(1, 3))) for _ in range(num)]
     return [(copy_of(text, chance), chance.choice(["pos", "neg"])) for text in rows]
 
@@ -62,19 +62,21 @@ def one_file(path: Path) -> tuple[Dataset, Grow]:
 
 
 def table(path: Path) -> tuple[Dataset, Grow]:
-    held = Table(path)
+    source_table = Table(path)
 
     def grow(number: int, chance: Random) -> None:
-        held.insert(drawn(chance, 25))
-        keys = [key for key, _ in held.rows()]
+        source_table.insert(drawn(chance, 25))
+        keys = [key for key, _ in source_table.rows()]
         for (text, _), key in zip(drawn(chance, 4), chance.sample(keys, 4), strict=True):
-            held.update(key, text)
-        held.delete(*chance.sample(keys, 3))
+            source_table.update(key, text)
+        source_table.delete(*chance.sample(keys, 3))
         if number % 3 == 1:
-            held.insert(drawn(chance, 3), stamp=chance.randint(0, held.stamp))
+            source_table.insert(drawn(chance, 3), stamp=chance.randint(0, source_table.stamp))
         if number % 4 == 2:
-            held.update(
-                chance.choice(keys[: len(keys) // 2]), "nuri", stamp=chance.randint(0, held.stamp)
+            source_table.update(
+                chance.choice(keys[: len(keys) // 2]),
+                "nuri",
+                stamp=chance.randint(0, source_table.stamp),
             )
 
     return of_table(path), grow
@@ -107,7 +109,7 @@ def given_all(path: Path) -> tuple[Dataset, Grow]:
 
 @pytest.mark.parametrize("seed", [0, 1])
 @pytest.mark.parametrize("make", [folder, one_file, table, given_test, given_all])
-def test_no_row_of_test_was_ever_one_of_train(
+def test_no_test_row_was_ever_a_training_row(
     make: Callable[[Path], tuple[Dataset, Grow]], seed: int, store: Path, tmp_path: Path
 ) -> None:
     dataset, grow = make(tmp_path)
@@ -124,7 +126,7 @@ def test_no_row_of_test_was_ever_one_of_train(
 
 
 @pytest.mark.parametrize("make", [folder, one_file, table])
-def test_what_grew_has_the_rows_of_what_is_read_at_once(
+def test_grown_dataset_equals_the_same_rows_read_at_once(
     make: Callable[[Path], tuple[Dataset, Grow]],
     store: Path,
     tmp_path: Path,
@@ -140,9 +142,7 @@ def test_what_grew_has_the_rows_of_what_is_read_at_once(
         assert grown.splits == once.splits, f"growth {number}"
 
 
-def test_a_row_of_test_that_was_trained_on_once_is_refused_as_leak(
-    store: Path, tmp_path: Path
-) -> None:
+def test_test_row_that_was_once_trained_on_is_rejected_as_leak(store: Path, tmp_path: Path) -> None:
     dataset = of_files(tmp_path, train="train-*.csv", test="test-*.csv")
     write(tmp_path / "train-0.csv", texts(40))
     write(tmp_path / "test-0.csv", texts(10, start=100))
@@ -153,7 +153,7 @@ def test_a_row_of_test_that_was_trained_on_once_is_refused_as_leak(
     assert snapshot.reasons == {"leak": 1}
 
 
-def test_what_was_trained_on_is_known_after_snapshots_without_it(
+def test_trained_rows_are_remembered_after_snapshots_without_them(
     store: Path, tmp_path: Path
 ) -> None:
     dataset = of_files(tmp_path, train="train-*.csv", test="test-*.csv")
@@ -168,7 +168,7 @@ def test_what_was_trained_on_is_known_after_snapshots_without_it(
     assert ingest(dataset).reasons == {"leak": len(trained)}
 
 
-def test_a_share_of_a_split_that_the_publisher_gives_is_refused(tmp_path: Path) -> None:
+def test_share_for_a_published_split_raises(tmp_path: Path) -> None:
     source = {"kind": "files", "paths": {"train": "train.csv", "test": "test.csv"}}
     with pytest.raises(
         RowError, match="entry made, splits: the source gives test itself: leave its share out"
@@ -182,7 +182,7 @@ def files_of_three(tmp_path: Path) -> Dataset:
     return of_files(tmp_path, all="rows-*.csv")
 
 
-def test_a_file_that_went_takes_its_rows_along(store: Path, tmp_path: Path) -> None:
+def test_rows_of_a_deleted_file_are_gone(store: Path, tmp_path: Path) -> None:
     dataset = files_of_three(tmp_path)
     before = ingest(dataset)
     (tmp_path / "rows-1.csv").unlink()
@@ -202,7 +202,7 @@ def test_new_rows_are_counted(store: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("by", ["entry", "store"])
-def test_a_text_on_a_removal_list_is_gone_and_counted(by: str, store: Path, tmp_path: Path) -> None:
+def test_text_on_a_removal_list_is_gone_and_counted(by: str, store: Path, tmp_path: Path) -> None:
     files_of_three(tmp_path)
     path = tmp_path / "gone.txt" if by == "entry" else store / "removals" / "made.txt"
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -218,18 +218,18 @@ def test_a_text_on_a_removal_list_is_gone_and_counted(by: str, store: Path, tmp_
     assert after.rows.get("refused", 0) == 0
 
 
-def test_a_key_on_a_removal_list_is_gone_and_counted(store: Path, tmp_path: Path) -> None:
-    held = Table(tmp_path)
-    held.insert(texts(40))
+def test_key_on_a_removal_list_is_gone_and_counted(store: Path, tmp_path: Path) -> None:
+    source_table = Table(tmp_path)
+    source_table.insert(texts(40))
     (tmp_path / "gone.txt").write_text("")
     dataset = of_table(tmp_path, removals="gone.txt")
     before = ingest(dataset)
     (tmp_path / "gone.txt").write_text("key:7\n")
-    assert all_texts(before) - all_texts(ingest(dataset)) == {dict(held.rows())[7]}
+    assert all_texts(before) - all_texts(ingest(dataset)) == {dict(source_table.rows())[7]}
     assert last().removed == 1
 
 
-def test_a_row_that_left_the_removal_list_comes_back(store: Path, tmp_path: Path) -> None:
+def test_row_taken_off_the_removal_list_returns(store: Path, tmp_path: Path) -> None:
     files_of_three(tmp_path)
     path = tmp_path / "gone.txt"
     path.write_text("")
@@ -246,56 +246,56 @@ def test_a_row_that_left_the_removal_list_comes_back(store: Path, tmp_path: Path
 def test_rows_deleted_from_a_table_are_gone_though_nothing_is_new(
     store: Path, tmp_path: Path
 ) -> None:
-    held = Table(tmp_path)
+    source_table = Table(tmp_path)
     dataset = of_table(tmp_path)
-    held.insert(texts(40))
-    held.insert(texts(1, start=40))
+    source_table.insert(texts(40))
+    source_table.insert(texts(1, start=40))
     ingest(dataset)
-    held.delete(3, 9)
-    with pieces_read() as opened:
+    source_table.delete(3, 9)
+    with partitions_read() as opened:
         snapshot = ingest(dataset)
-    assert all_texts(snapshot) == {text for _, text in held.rows()}
+    assert all_texts(snapshot) == {text for _, text in source_table.rows()}
     assert (last().new, last().gone, opened) == (0, 2, [])
 
 
-def test_a_changed_row_of_a_table_counts_in_its_last_form(store: Path, tmp_path: Path) -> None:
-    held = Table(tmp_path)
+def test_changed_row_of_a_table_is_used_in_its_last_state(store: Path, tmp_path: Path) -> None:
+    source_table = Table(tmp_path)
     dataset = of_table(tmp_path)
-    held.insert(texts(40))
+    source_table.insert(texts(40))
     ingest(dataset)
-    held.update(5, "lumo changed")
-    assert all_texts(ingest(dataset)) == {text for _, text in held.rows()}
+    source_table.update(5, "lumo changed")
+    assert all_texts(ingest(dataset)) == {text for _, text in source_table.rows()}
     assert (last().new, last().gone) == (1, 1)
 
 
 @pytest.mark.parametrize("is_new", [True, False])
 @pytest.mark.parametrize("with_more", [True, False])
-def test_what_was_committed_below_the_watermark_is_not_missed(
+def test_rows_committed_below_the_watermark_are_found(
     is_new: bool, with_more: bool, store: Path, tmp_path: Path
 ) -> None:
-    held = Table(tmp_path)
+    source_table = Table(tmp_path)
     dataset = of_table(tmp_path)
     for start in (0, 20, 40):
-        held.insert(texts(20, start=start))
+        source_table.insert(texts(20, start=start))
         ingest(dataset)
     if is_new:
-        held.insert([("came late", "pos")], stamp=2)
+        source_table.insert([("came late", "pos")], stamp=2)
     else:
-        held.update(5, "came late", stamp=2)
+        source_table.update(5, "came late", stamp=2)
     if with_more:
-        held.insert(texts(5, start=60))
-    assert all_texts(ingest(dataset)) == {text for _, text in held.rows()}
+        source_table.insert(texts(5, start=60))
+    assert all_texts(ingest(dataset)) == {text for _, text in source_table.rows()}
 
 
 @pytest.mark.parametrize("make", [folder, one_file, table, given_test])
-def test_nothing_new_is_unchanged_and_nothing_is_read(
+def test_unchanged_source_is_not_read(
     make: Callable[[Path], tuple[Dataset, Grow]], store: Path, tmp_path: Path
 ) -> None:
     dataset, grow = make(tmp_path)
     grow(0, Random(0))
     first, is_new = make_snapshot(dataset)
     line = last()
-    with pieces_read() as opened:
+    with partitions_read() as opened:
         assert make_snapshot(dataset) == (first, False)
     assert (is_new, opened) == (True, [])
     assert last() == line
@@ -306,7 +306,7 @@ def test_only_new_and_changed_files_are_read(store: Path, tmp_path: Path) -> Non
     ingest(dataset)
     write(tmp_path / "rows-1.csv", texts(31, start=30))
     write(tmp_path / "rows-3.csv", texts(10, start=90))
-    with pieces_read() as opened:
+    with partitions_read() as opened:
         ingest(dataset)
     assert sorted(opened) == ["rows-1.csv", "rows-3.csv"]
 
@@ -318,18 +318,18 @@ def test_the_first_file_of_a_folder_is_not_read_again_when_the_second_comes(
     dataset = of_files(tmp_path, all="rows-*.csv")
     ingest(dataset)
     write(tmp_path / "rows-1.csv", texts(10, start=60))
-    with pieces_read() as opened:
+    with partitions_read() as opened:
         ingest(dataset)
     assert opened == ["rows-1.csv"]
 
 
 def test_only_the_rows_above_the_watermark_are_read(store: Path, tmp_path: Path) -> None:
-    held = Table(tmp_path)
+    source_table = Table(tmp_path)
     dataset = of_table(tmp_path)
     names = []
     for start in (0, 20, 40):
-        held.insert(texts(20, start=start))
-        with pieces_read() as opened:
+        source_table.insert(texts(20, start=start))
+        with partitions_read() as opened:
             ingest(dataset)
         names.append(opened)
     assert names == [
@@ -337,27 +337,25 @@ def test_only_the_rows_above_the_watermark_are_read(store: Path, tmp_path: Path)
     ]
 
 
-def test_rows_that_are_not_wanted_do_not_make_the_others_be_read_again(
-    store: Path, tmp_path: Path
-) -> None:
-    held = Table(tmp_path)
+def test_excluded_rows_cause_no_second_reading_of_the_others(store: Path, tmp_path: Path) -> None:
+    source_table = Table(tmp_path)
     dataset = of_table(tmp_path, where={"label": "pos"})
     for start in (0, 20):
-        held.insert([*texts(20, start=start), (f"unwanted {start}", "neg")])
-        with pieces_read() as opened:
+        source_table.insert([*texts(20, start=start), (f"unwanted {start}", "neg")])
+        with partitions_read() as opened:
             ingest(dataset)
     assert opened == ["table reviews, stamp from 1 to 2"]
 
 
-def test_a_table_that_is_empty_has_a_snapshot_without_rows(store: Path, tmp_path: Path) -> None:
-    held = Table(tmp_path)
+def test_empty_table_gives_a_snapshot_without_rows(store: Path, tmp_path: Path) -> None:
+    source_table = Table(tmp_path)
     dataset = of_table(tmp_path)
     assert ingest(dataset).rows == {}
-    held.insert(texts(9))
+    source_table.insert(texts(9))
     assert all_texts(ingest(dataset)) == {text for text, _ in texts(9)}
 
 
-def test_the_same_content_again_gives_the_same_snapshot(store: Path, tmp_path: Path) -> None:
+def test_equal_content_gives_the_same_snapshot(store: Path, tmp_path: Path) -> None:
     dataset = files_of_three(tmp_path)
     first = ingest(dataset)
     write(tmp_path / "rows-3.csv", texts(9, start=200))
@@ -368,9 +366,7 @@ def test_the_same_content_again_gives_the_same_snapshot(store: Path, tmp_path: P
     assert last().parent == second.digest
 
 
-def test_another_order_of_keys_in_a_row_makes_no_other_snapshot(
-    store: Path, tmp_path: Path
-) -> None:
+def test_key_order_within_a_row_does_not_change_the_snapshot(store: Path, tmp_path: Path) -> None:
     write(tmp_path / "rows.csv", texts(60))
     first = ingest(of_files(tmp_path, all="rows.csv"))
     swapped = of_files(tmp_path, all="rows.csv")
@@ -380,7 +376,9 @@ def test_another_order_of_keys_in_a_row_makes_no_other_snapshot(
     assert ingest(swapped).splits == first.splits
 
 
-def test_a_snapshot_stays_what_it_was_when_the_dataset_grows(store: Path, tmp_path: Path) -> None:
+def test_earlier_snapshot_is_not_changed_when_the_dataset_grows(
+    store: Path, tmp_path: Path
+) -> None:
     dataset = files_of_three(tmp_path)
     first = ingest(dataset)
     files = {path: path.read_bytes() for path in first.folder.iterdir()}

@@ -105,7 +105,7 @@ TAKEN: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.parametrize("change", STOPS)
-def test_a_change_beyond_its_limit_stops_and_is_accepted_once(
+def test_change_beyond_its_limit_raises_and_can_be_accepted_once(
     change: str, store: Path, tmp_path: Path
 ) -> None:
     found, expected = STOPS[change]
@@ -124,28 +124,26 @@ def test_a_change_beyond_its_limit_stops_and_is_accepted_once(
 
 
 @pytest.mark.parametrize("change", STOPS)
-def test_a_limit_of_the_entry_takes_it(change: str, store: Path, tmp_path: Path) -> None:
+def test_limit_in_the_entry_accepts_the_change(change: str, store: Path, tmp_path: Path) -> None:
     night(tmp_path, FIRST)
     taken = night(tmp_path, STOPS[change][0], checks=TAKEN[change])
     assert last_accepted("made")["snapshot"] == taken.digest  # type: ignore[index]
 
 
 @pytest.mark.parametrize("change", FINE)
-def test_a_change_within_the_limits_stops_nothing(change: str, store: Path, tmp_path: Path) -> None:
+def test_change_within_the_limits_is_accepted(change: str, store: Path, tmp_path: Path) -> None:
     night(tmp_path, FIRST)
     found = night(tmp_path, FINE[change])
     assert last_accepted("made")["snapshot"] == found.digest  # type: ignore[index]
 
 
-def test_a_source_that_grows_every_night_never_stops(store: Path, tmp_path: Path) -> None:
+def test_source_that_grows_every_night_is_always_accepted(store: Path, tmp_path: Path) -> None:
     for day in range(1, 8):
         grown = night(tmp_path, rows(30 * day * day, labels=("pos", "neg", "pos")))
         assert last_accepted("made")["snapshot"] == grown.digest  # type: ignore[index]
 
 
-def test_a_check_shows_the_changes_and_the_fault_of_a_retraining(
-    store: Path, tmp_path: Path
-) -> None:
+def test_check_shows_the_changes_and_the_fault_of_a_retraining(store: Path, tmp_path: Path) -> None:
     night(tmp_path, FIRST)
     write(tmp_path / "rows.csv", rows(50))
     checked = check_dataset("made", str(tmp_path / "catalog.yaml"))
@@ -154,7 +152,7 @@ def test_a_check_shows_the_changes_and_the_fault_of_a_retraining(
     assert checked.fault.startswith("made: the source changed by more than the limits")
 
 
-def test_before_the_first_training_checks_compare_with_the_oldest_sound_snapshot(
+def test_checks_before_the_first_training_compare_with_the_oldest_valid_snapshot(
     store: Path, tmp_path: Path
 ) -> None:
     catalog = entry(tmp_path, FILES).file
@@ -174,7 +172,7 @@ BY_ENTRY: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.parametrize("key", BY_ENTRY)
-def test_what_a_changed_entry_explains_is_shown_and_stops_nothing(
+def test_changes_explained_by_the_entry_are_shown_and_accepted(
     key: str, store: Path, tmp_path: Path
 ) -> None:
     night(tmp_path, FIRST)
@@ -185,21 +183,21 @@ def test_what_a_changed_entry_explains_is_shown_and_stops_nothing(
         night(tmp_path, rows(80), **BY_ENTRY[key])
 
 
-def test_a_label_that_the_entry_lists_is_no_surprise(store: Path, tmp_path: Path) -> None:
+def test_label_listed_in_the_entry_is_accepted(store: Path, tmp_path: Path) -> None:
     listed = {"labels": {"pos": "pos", "neg": "neg", "spam": "spam"}}
     night(tmp_path, FIRST, **listed)
     found = night(tmp_path, [*FIRST, ("lumo", "spam")], **listed)
     assert last_accepted("made")["snapshot"] == found.digest  # type: ignore[index]
 
 
-def test_a_snapshot_that_a_person_names_is_not_compared(store: Path, tmp_path: Path) -> None:
+def test_snapshot_given_by_a_person_is_not_compared(store: Path, tmp_path: Path) -> None:
     first = night(tmp_path, FIRST)
     taken = night(tmp_path, rows(50), accept=True)
     ingest.fn("made", str(tmp_path / "catalog.yaml"), first.digest)
     assert last_accepted("made")["snapshot"] == taken.digest  # type: ignore[index]
 
 
-def test_the_accepted_snapshot_is_not_pruned(store: Path, tmp_path: Path) -> None:
+def test_accepted_snapshot_is_not_pruned(store: Path, tmp_path: Path) -> None:
     first = night(tmp_path, FIRST)
     with pytest.raises(RowError):
         night(tmp_path, rows(50))

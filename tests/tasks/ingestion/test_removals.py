@@ -1,4 +1,4 @@
-"""Who asked to be forgotten: what the list holds, and what no later snapshot holds."""
+"""Removal lists: their content, and what no later snapshot contains."""
 
 from pathlib import Path
 from random import Random
@@ -31,8 +31,8 @@ from tests.tasks.growing import (
     write,
 )
 
-ASKED = "Kalo Bren wants 3 lumo"
-ROWS = [*texts(30), (ASKED, "pos")]
+REMOVED = "Kalo Bren wants 3 lumo"
+ROWS = [*texts(30), (REMOVED, "pos")]
 
 
 def remove_own_list() -> None:
@@ -50,56 +50,56 @@ def of_rows(folder: Path, rows: list[tuple[str, str]] = ROWS, **changes: str) ->
     return entry(folder, {"kind": "files", "paths": {"all": "rows.csv"}}, **changes)
 
 
-def test_the_list_holds_hashes_and_never_a_text(store: Path, tmp_path: Path) -> None:
+def test_removal_list_contains_hashes_and_no_text(store: Path, tmp_path: Path) -> None:
     dataset = of_rows(tmp_path)
-    new = forget(dataset, [ASKED, "ta mi"], [])
+    new = forget(dataset, [REMOVED, "ta mi"], [])
     assert lines_of(dataset) == new
     assert all(line.startswith("text:") and len(line) == 21 for line in new)
     ingest(dataset)
     found = [
-        path for path in store.rglob("*") if path.is_file() and ASKED.encode() in path.read_bytes()
+        path
+        for path in store.rglob("*")
+        if path.is_file() and REMOVED.encode() in path.read_bytes()
     ]
     assert found == []
 
 
-def test_a_text_goes_on_the_list_once_however_it_is_written(store: Path, tmp_path: Path) -> None:
+def test_text_is_listed_once_for_all_its_spellings(store: Path, tmp_path: Path) -> None:
     dataset = of_rows(tmp_path)
     chance = Random(0)
-    assert len(forget(dataset, [ASKED], [])) == 1
-    assert forget(dataset, [copy_of(ASKED, chance) for _ in range(50)], []) == []
+    assert len(forget(dataset, [REMOVED], [])) == 1
+    assert forget(dataset, [copy_of(REMOVED, chance) for _ in range(50)], []) == []
     assert len(lines_of(dataset)) == 1
 
 
-def test_a_forgotten_text_is_gone_with_its_copies_and_counted(store: Path, tmp_path: Path) -> None:
+def test_removed_text_and_its_duplicates_are_gone_and_counted(store: Path, tmp_path: Path) -> None:
     chance = Random(0)
-    copies = [(copy_of(ASKED, chance), ("neg", "pos")[i % 2]) for i in range(20)]
-    dataset = of_rows(tmp_path, [*ROWS, *copies, (f"{ASKED} too", "pos")])
+    copies = [(copy_of(REMOVED, chance), ("neg", "pos")[i % 2]) for i in range(20)]
+    dataset = of_rows(tmp_path, [*ROWS, *copies, (f"{REMOVED} too", "pos")])
     before = ingest(dataset)
-    assert plain(ASKED) in {plain(text) for text in all_texts(before)}
-    forget(dataset, [copy_of(ASKED, chance)], [])
+    assert plain(REMOVED) in {plain(text) for text in all_texts(before)}
+    forget(dataset, [copy_of(REMOVED, chance)], [])
     after = ingest(dataset)
-    assert plain(ASKED) not in {plain(text) for text in all_texts(after)}
+    assert plain(REMOVED) not in {plain(text) for text in all_texts(after)}
     assert all_texts(before) - all_texts(after) == {
-        text for text in all_texts(before) if plain(text) == plain(ASKED)
+        text for text in all_texts(before) if plain(text) == plain(REMOVED)
     }
     assert last().removed == read_report(after)["removed"] == 21
     raw = after.table(REFUSED)["raw"].to_pylist() if after.rows.get(REFUSED) else []
-    assert [text for text in raw if plain(ASKED) in plain(text)] == []
+    assert [text for text in raw if plain(REMOVED) in plain(text)] == []
 
 
-def test_a_text_that_was_forgotten_stays_so_when_its_row_comes_again(
-    store: Path, tmp_path: Path
-) -> None:
+def test_removed_text_stays_removed_when_its_row_returns(store: Path, tmp_path: Path) -> None:
     write(tmp_path / "1.csv", ROWS)
     dataset = of_files(tmp_path, all="*.csv")
-    forget(dataset, [ASKED], [])
+    forget(dataset, [REMOVED], [])
     ingest(dataset)
-    write(tmp_path / "2.csv", [(ASKED.upper(), "neg"), *texts(5, start=90)])
-    assert plain(ASKED) not in {plain(text) for text in all_texts(ingest(dataset))}
+    write(tmp_path / "2.csv", [(REMOVED.upper(), "neg"), *texts(5, start=90)])
+    assert plain(REMOVED) not in {plain(text) for text in all_texts(ingest(dataset))}
     assert last().removed == 2
 
 
-def test_of_a_pair_the_source_text_is_what_is_forgotten(store: Path, tmp_path: Path) -> None:
+def test_removal_of_a_pair_is_by_its_source_text(store: Path, tmp_path: Path) -> None:
     (tmp_path / "rows.tsv").write_text("a\tb\n" + "".join(f"n{i} ta\tN{i} TA\n" for i in range(30)))
     dataset = entry(
         tmp_path,
@@ -119,7 +119,7 @@ def test_of_a_pair_the_source_text_is_what_is_forgotten(store: Path, tmp_path: P
     assert kept == {f"n{i} ta" for i in range(30)} - {"n3 ta"}
 
 
-def test_a_row_is_forgotten_by_its_key(store: Path, tmp_path: Path) -> None:
+def test_row_is_removed_by_its_key(store: Path, tmp_path: Path) -> None:
     table = Table(tmp_path)
     table.insert(texts(30))
     dataset = of_table(tmp_path)
@@ -132,18 +132,18 @@ def test_a_row_is_forgotten_by_its_key(store: Path, tmp_path: Path) -> None:
     assert "nuri vek of another day" not in all_texts(ingest(dataset))
 
 
-def test_a_key_is_refused_where_rows_have_none(store: Path, tmp_path: Path) -> None:
+def test_removal_by_key_raises_when_rows_have_no_key(store: Path, tmp_path: Path) -> None:
     dataset = of_rows(tmp_path)
     with pytest.raises(
         RowError,
         match="made: its rows have no key: give a text instead, or name the key's column",
     ):
-        forget(dataset, [ASKED], ["11"])
+        forget(dataset, [REMOVED], ["11"])
     assert not own_list("made").exists()
 
 
 @pytest.mark.parametrize(
-    ("asked", "keys"),
+    ("requested", "keys"),
     [
         ([""], []),
         ([" \t\u3000"], []),
@@ -153,61 +153,61 @@ def test_a_key_is_refused_where_rows_have_none(store: Path, tmp_path: Path) -> N
         ([], ["1\r2"]),
     ],
 )
-def test_what_names_nothing_is_refused_and_the_list_stays(
-    asked: list[str], keys: list[str], store: Path, tmp_path: Path
+def test_removal_that_matches_nothing_raises_and_keeps_the_list(
+    requested: list[str], keys: list[str], store: Path, tmp_path: Path
 ) -> None:
     Table(tmp_path)
     with pytest.raises(RowError, match=r"expected a (text|key) to be forgotten, got '"):
-        forget(of_table(tmp_path), [*asked], ["7", *keys])
+        forget(of_table(tmp_path), [*requested], ["7", *keys])
     assert not own_list("made").exists()
 
 
-def test_snapshots_that_hold_a_text_are_named_the_oldest_first(store: Path, tmp_path: Path) -> None:
+def test_snapshots_with_a_text_are_listed_oldest_first(store: Path, tmp_path: Path) -> None:
     made = []
     for rows in (texts(30), ROWS, [*ROWS, ("ta mi ro", "neg")], texts(40)):
         write(tmp_path / "rows.csv", rows)
         made.append(ingest(of_files(tmp_path, all="rows.csv")).digest)
     dataset = of_files(tmp_path, all="rows.csv")
-    assert holders(dataset, [ASKED.upper()]) == made[1:3]
+    assert holders(dataset, [REMOVED.upper()]) == made[1:3]
     assert holders(dataset, ["Ta  mi ro", "nobody said this"]) == made[2:3]
     assert holders(dataset, ["nobody said this"]) == holders(dataset, []) == []
 
 
-def test_a_text_among_the_refused_rows_is_found_too(store: Path, tmp_path: Path) -> None:
-    dataset = of_rows(tmp_path, [*texts(30), (ASKED, "maybe")], labels={"pos": "pos"})  # type: ignore[arg-type]
+def test_text_among_rejected_rows_is_found(store: Path, tmp_path: Path) -> None:
+    dataset = of_rows(tmp_path, [*texts(30), (REMOVED, "maybe")], labels={"pos": "pos"})  # type: ignore[arg-type]
     snapshot = ingest(dataset)
     assert snapshot.reasons == {"unknown_label": 1}
-    assert holders(dataset, [ASKED.lower()]) == [snapshot.digest]
-    forget(dataset, [ASKED.lower()], [])
-    assert holders(dataset, [ASKED]) == [snapshot.digest]
+    assert holders(dataset, [REMOVED.lower()]) == [snapshot.digest]
+    forget(dataset, [REMOVED.lower()], [])
+    assert holders(dataset, [REMOVED]) == [snapshot.digest]
     assert ingest(dataset).rows.get(REFUSED, 0) == 0
 
 
-def test_a_snapshot_that_was_pruned_holds_nothing(store: Path, tmp_path: Path) -> None:
+def test_pruned_snapshot_contains_no_text(store: Path, tmp_path: Path) -> None:
     dataset = of_rows(tmp_path)
     snapshot = ingest(dataset)
     (snapshot.folder / "manifest.json").unlink()
     assert Snapshot.find("made", snapshot.digest) is None
-    assert holders(dataset, [ASKED]) == []
+    assert holders(dataset, [REMOVED]) == []
 
 
-def test_a_list_kept_elsewhere_counts_beside_our_own(store: Path, tmp_path: Path) -> None:
-    hashed = forget(of_rows(tmp_path), [ASKED], [])
-    (tmp_path / "removals.txt").write_text("# asked in spring\n\n" + hashed[0] + "\n")
+def test_removal_list_of_the_entry_is_used_beside_the_own_list(store: Path, tmp_path: Path) -> None:
+    hashed = forget(of_rows(tmp_path), [REMOVED], [])
+    (tmp_path / "removals.txt").write_text("# requested in spring\n\n" + hashed[0] + "\n")
     remove_own_list()
     dataset = of_rows(tmp_path, removals="removals.txt")
     first, _ = texts(1)[0]
     forget(dataset, [first], [])
-    assert all_texts(ingest(dataset)) == {text for text, _ in ROWS} - {ASKED, first}
+    assert all_texts(ingest(dataset)) == {text for text, _ in ROWS} - {REMOVED, first}
 
 
-def test_a_list_that_changed_makes_a_new_snapshot(store: Path, tmp_path: Path) -> None:
+def test_changed_removal_list_makes_a_new_snapshot(store: Path, tmp_path: Path) -> None:
     (tmp_path / "removals.txt").write_text("")
     dataset = of_rows(tmp_path, removals="removals.txt")
-    assert ASKED in all_texts(ingest(dataset))
-    (tmp_path / "removals.txt").write_text(forget(dataset, [ASKED], [])[0])
+    assert REMOVED in all_texts(ingest(dataset))
+    (tmp_path / "removals.txt").write_text(forget(dataset, [REMOVED], [])[0])
     remove_own_list()
-    assert ASKED not in all_texts(ingest(dataset))
+    assert REMOVED not in all_texts(ingest(dataset))
 
 
 @pytest.mark.parametrize(
@@ -223,7 +223,7 @@ def test_a_list_that_changed_makes_a_new_snapshot(store: Path, tmp_path: Path) -
         ("s4://bucket/list.txt", None, "entry made, removals: .*there are no s4 addresses: "),
     ],
 )
-def test_a_list_that_cannot_be_read_is_named_and_nothing_is_ingested(
+def test_unreadable_removal_list_raises_and_nothing_is_ingested(
     given: str, content: bytes | None, expected: str, store: Path, tmp_path: Path
 ) -> None:
     if content is not None:
@@ -233,22 +233,22 @@ def test_a_list_that_cannot_be_read_is_named_and_nothing_is_ingested(
     assert list(store.glob("snapshots/*")) == []
 
 
-def test_a_fault_in_our_own_list_names_it(store: Path, tmp_path: Path) -> None:
+def test_fault_in_the_own_list_raises_with_its_path(store: Path, tmp_path: Path) -> None:
     own_list("made").parent.mkdir(parents=True)
     own_list("made").write_text("text:short\n")
     with pytest.raises(RowError, match=r"removals/made.txt, line 1: expected text:HASH"):
         removal_lines(of_rows(tmp_path), Access(store))
 
 
-def test_nothing_that_is_kept_after_the_next_ingestion_holds_a_forgotten_text(
+def test_no_stored_file_contains_a_removed_text_after_the_next_ingestion(
     store: Path, tmp_path: Path
 ) -> None:
     for number in range(2):
         write(tmp_path / f"rows-{number}.csv", texts(30, start=30 * number))
     dataset = entry(tmp_path, {"kind": "files", "paths": {"all": "rows-*.csv"}})
     before, _ = make_snapshot(dataset)
-    asked = texts(60)[40][0]
-    forget(dataset, [asked], [])
+    requested = texts(60)[40][0]
+    forget(dataset, [requested], [])
     make_snapshot(dataset)
     first = SnapshotLog.of("made").ingestions[0]
     pieces = [
@@ -258,24 +258,22 @@ def test_nothing_that_is_kept_after_the_next_ingestion_holds_a_forgotten_text(
     holding = {
         path.parent
         for path in store.rglob("*.parquet")
-        if asked in str(pq.read_table(path).to_pylist())
+        if requested in str(pq.read_table(path).to_pylist())
     }
     assert holding == {before.folder, pieces[1]}
 
 
 @pytest.mark.case("05")
-def test_copies_with_invisible_characters_are_forgotten_too(store: Path, tmp_path: Path) -> None:
+def test_duplicates_with_invisible_characters_are_removed_too(store: Path, tmp_path: Path) -> None:
     dataset = of_rows(tmp_path, [*texts(30), ("\ufeffKalo B\u200bren wants 3 lum\u00ado", "pos")])
     holding = ingest(dataset)
-    assert holders(dataset, [ASKED]) == [holding.digest]
-    forget(dataset, [ASKED], [])
+    assert holders(dataset, [REMOVED]) == [holding.digest]
+    forget(dataset, [REMOVED], [])
     assert all_texts(ingest(dataset)) == {text for text, _ in texts(30)}
     assert last().removed == 1
 
 
 @pytest.mark.case("05")
-def test_a_text_of_invisible_characters_alone_cannot_be_forgotten(
-    store: Path, tmp_path: Path
-) -> None:
+def test_removal_of_a_text_of_only_invisible_characters_raises(store: Path, tmp_path: Path) -> None:
     with pytest.raises(RowError, match="expected a text to be forgotten"):
         forget(of_rows(tmp_path), ["\u200b \ufeff"], [])

@@ -1,4 +1,4 @@
-"""The file of ingestions: appended, cut short, read back."""
+"""The snapshot log: appended, truncated, read back."""
 
 from itertools import pairwise
 from pathlib import Path
@@ -34,12 +34,12 @@ def made(snapshot: str, *pieces: Partition) -> Ingestion:
     )
 
 
-def test_a_dataset_that_was_never_ingested_has_no_history(store: Path) -> None:
+def test_dataset_without_ingestion_has_no_history(store: Path) -> None:
     assert SnapshotLog.of("made").ingestions == []
     assert SnapshotLog.of("made").last is None
 
 
-def test_ingestions_are_read_back_the_oldest_first(store: Path) -> None:
+def test_ingestions_are_read_back_oldest_first(store: Path) -> None:
     lines = [made("one"), made("two", KEPT, READ_ANEW)]
     for line in lines:
         SnapshotLog.of("made").append(line)
@@ -48,7 +48,7 @@ def test_ingestions_are_read_back_the_oldest_first(store: Path) -> None:
     assert SnapshotLog.of("other").ingestions == []
 
 
-def test_only_pieces_whose_rows_were_kept_are_known(store: Path) -> None:
+def test_only_partitions_with_stored_rows_are_known(store: Path) -> None:
     assert made("one", KEPT, READ_ANEW).known_pieces() == [KEPT]
 
 
@@ -56,7 +56,7 @@ def test_only_pieces_whose_rows_were_kept_are_known(store: Path) -> None:
     max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(cut=st.integers(1, 400), num=st.integers(0, 2))
-def test_a_line_that_was_cut_short_does_not_count_and_goes_with_the_next(
+def test_truncated_line_is_ignored_and_removed_with_the_next_append(
     store: Path, cut: int, num: int
 ) -> None:
     history = SnapshotLog.of("made")
@@ -75,15 +75,13 @@ def test_a_line_that_was_cut_short_does_not_count_and_goes_with_the_next(
     assert SnapshotLog.of("made").ingestions == [*whole, made("next")]
 
 
-def test_the_watermark_of_a_line_that_was_cut_short_has_not_moved(
-    store: Path, tmp_path: Path
-) -> None:
-    held = Table(tmp_path)
+def test_truncated_line_does_not_move_the_watermark(store: Path, tmp_path: Path) -> None:
+    source_table = Table(tmp_path)
     dataset = of_table(tmp_path)
-    held.insert(texts(20))
+    source_table.insert(texts(20))
     ingest(dataset)
     before = last()
-    held.insert(texts(20, start=20))
+    source_table.insert(texts(20, start=20))
     with patch("tasks.store.growing_files.seal"):  # a crash before the seal
         grown = ingest(dataset)
     path = SnapshotLog.of("made").path

@@ -1,4 +1,4 @@
-"""Rows to a snapshot's files, whatever the threads between do."""
+"""Rows to a snapshot's files, with the threads in between."""
 
 import threading
 from collections.abc import Iterator
@@ -26,7 +26,7 @@ def contents(snapshot: Snapshot) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in sorted(snapshot.folder.iterdir())}
 
 
-def test_the_same_rows_make_the_same_files_to_the_byte(
+def test_equal_rows_give_byte_identical_files(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, store: Path
 ) -> None:
     monkeypatch.setattr("data.formats.delimited.BLOCK_BYTES", 4096)
@@ -37,7 +37,7 @@ def test_the_same_rows_make_the_same_files_to_the_byte(
     assert found[0] == found[1]
 
 
-def test_rows_stand_in_their_order_in_the_source(
+def test_rows_keep_the_order_of_the_source(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, store: Path
 ) -> None:
     monkeypatch.setattr("data.formats.delimited.BLOCK_BYTES", 4096)
@@ -57,9 +57,7 @@ def readers() -> int:
     return sum(thread.name != "heartbeat" for thread in threading.enumerate())
 
 
-def test_an_error_in_the_source_is_raised_with_its_own_type_and_leaves_nothing(
-    tmp_path: Path, store: Path
-) -> None:
+def test_source_error_keeps_its_type_and_leaves_no_file(tmp_path: Path, store: Path) -> None:
     def parts() -> Iterator[Part]:
         raise OwnError
         yield
@@ -72,7 +70,7 @@ def test_an_error_in_the_source_is_raised_with_its_own_type_and_leaves_nothing(
     assert list(store.rglob("*.npy")) == []
 
 
-def test_an_error_while_writing_ends_the_thread_that_reads(tmp_path: Path, store: Path) -> None:
+def test_write_error_ends_the_reading_thread(tmp_path: Path, store: Path) -> None:
     is_closed = threading.Event()
 
     def parts() -> Iterator[Part]:
@@ -88,9 +86,7 @@ def test_an_error_while_writing_ends_the_thread_that_reads(tmp_path: Path, store
     assert is_closed.is_set()
 
 
-def test_labels_are_written_as_a_dictionary_and_whole_texts_are_not(
-    tmp_path: Path, store: Path
-) -> None:
+def test_labels_are_dictionary_encoded_and_texts_are_not(tmp_path: Path, store: Path) -> None:
     columns = pq.ParquetFile(made(tmp_path).folder / "train.parquet").metadata.row_group(0)
     is_coded = {
         columns.column(i).path_in_schema: columns.column(i).has_dictionary_page

@@ -35,25 +35,25 @@ def folder(tmp_path: Path, store: Path, monkeypatch: pytest.MonkeyPatch) -> Path
     return found
 
 
-def test_rows_in_the_folder_are_read(folder: Path) -> None:
+def test_rows_in_a_permitted_folder_are_read(folder: Path) -> None:
     snapshot, is_new = make_snapshot(checked_entry("ours", str(folder / "mine.yaml")))
     assert is_new
     assert sum(snapshot.rows.values()) > 300
 
 
 @pytest.mark.parametrize("dataset", ["private", "cut", "forgetful"])
-def test_an_entry_that_reads_elsewhere_is_stopped(folder: Path, dataset: str) -> None:
+def test_entry_that_reads_outside_raises(folder: Path, dataset: str) -> None:
     entry = checked_entry(dataset, str(folder / "mine.yaml"))
     with pytest.raises(RowError, match=r"private\S* may not be read here|tokenizer may not"):
         make_snapshot(entry)
 
 
-def test_a_catalog_elsewhere_is_not_read(folder: Path) -> None:
+def test_catalog_outside_the_folders_raises(folder: Path) -> None:
     with pytest.raises(RowError, match="the catalog /etc/passwd may not be read here"):
         checked_entry("ours", "/etc/passwd")
 
 
-def test_the_operators_own_catalog_may_read_everything(
+def test_catalog_of_the_operator_is_not_restricted(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("REFRAIN_CATALOG", str(folder / "mine.yaml"))
@@ -61,7 +61,7 @@ def test_the_operators_own_catalog_may_read_everything(
     assert make_snapshot(checked_entry("private", str(folder / "mine.yaml")))
 
 
-def test_without_the_settings_everything_may_be_read(
+def test_access_is_not_restricted_without_the_settings(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("REFRAIN_ALLOWED_PATHS")
@@ -69,7 +69,7 @@ def test_without_the_settings_everything_may_be_read(
     assert make_snapshot(checked_entry("private", str(folder / "mine.yaml")))[1]
 
 
-def test_predictions_neither_read_nor_write_elsewhere(folder: Path, tmp_path: Path) -> None:
+def test_predictions_read_and_write_only_permitted_folders(folder: Path, tmp_path: Path) -> None:
     version = ModelVersion("any", "1", "", "")
     settings = PredictSettings()
     with pytest.raises(RowError, match=r"private.csv may not be read here"):

@@ -1,4 +1,4 @@
-"""The way in which a dataset is split is frozen once something was trained on it."""
+"""The split shares of a dataset are frozen after its first training."""
 
 import json
 from pathlib import Path
@@ -16,14 +16,14 @@ GIVEN = {"kind": "files", "paths": {"train": "first.csv", "test": "test.csv"}}
 
 
 def tokenized(snapshot: str) -> None:
-    """What every training of a snapshot leaves behind."""
+    """The files that every training of a snapshot writes."""
     folder = TokenSet.folder_of("made", "1")
     folder.mkdir(parents=True)
     (folder / "manifest.json").write_text(json.dumps({"dataset": "made", "snapshot": snapshot}))
 
 
 @pytest.fixture
-def begun(store: Path, tmp_path: Path) -> Path:
+def prepared(store: Path, tmp_path: Path) -> Path:
     write(tmp_path / "first.csv", texts(60))
     write(tmp_path / "test.csv", texts(60, start=60))
     snapshot, _ = make_snapshot(entry(tmp_path, FILES, splits={"validation": 0.1, "test": 0.2}))
@@ -39,27 +39,29 @@ def begun(store: Path, tmp_path: Path) -> Path:
         (GIVEN, {"validation": 0.1}),
     ],
 )
-def test_shares_by_which_trained_texts_would_become_test_rows_are_refused(
-    begun: Path, source: dict[str, Any], splits: dict[str, float]
+def test_changed_shares_raise_when_trained_texts_would_become_test_rows(
+    prepared: Path, source: dict[str, Any], splits: dict[str, float]
 ) -> None:
     message = (
         r"entry made, splits: models were trained on .* 0.2 is test by content, and now .*new name"
     )
     with pytest.raises(RowError, match=message):
-        make_snapshot(entry(begun, source, splits=splits))
+        make_snapshot(entry(prepared, source, splits=splits))
 
 
 @pytest.mark.parametrize(
     "splits", [{"validation": 0.1, "test": 0.3}, {"validation": 0.3, "test": 0.1}, {"test": 0.2}]
 )
-def test_other_shares_move_no_trained_text_to_test(begun: Path, splits: dict[str, float]) -> None:
-    first, _ = make_snapshot(entry(begun, FILES, splits={"validation": 0.1, "test": 0.2}))
-    second, _ = make_snapshot(entry(begun, FILES, splits=splits))
+def test_changed_shares_move_no_trained_text_to_test(
+    prepared: Path, splits: dict[str, float]
+) -> None:
+    first, _ = make_snapshot(entry(prepared, FILES, splits={"validation": 0.1, "test": 0.2}))
+    second, _ = make_snapshot(entry(prepared, FILES, splits=splits))
     trained = set(first.table("train")["text"].to_pylist())
     assert not trained & set(second.table("test")["text"].to_pylist())
 
 
-def test_shares_may_change_as_long_as_nothing_was_trained(store: Path, tmp_path: Path) -> None:
+def test_changed_shares_are_accepted_before_the_first_training(store: Path, tmp_path: Path) -> None:
     write(tmp_path / "first.csv", texts(60))
     make_snapshot(entry(tmp_path, FILES, splits={"validation": 0.1, "test": 0.2}))
     snapshot, is_new = make_snapshot(

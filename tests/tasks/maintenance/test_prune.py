@@ -1,4 +1,4 @@
-"""What can go from the store, and that nothing else goes."""
+"""What prune removes from the store, and what it keeps."""
 
 import json
 import os
@@ -18,14 +18,14 @@ from tasks.maintenance.prune import KINDS, MADE_OF, find_prunable, prune
 from tasks.registry import mlflow_client, version_lists
 from tasks.store.artifacts import Artifact, Checkpoint, Scores, Snapshot, TokenSet
 from tasks.store.home import home
-from tests.tasks.growing import ingest, of_files, pieces_read, texts, write
+from tests.tasks.growing import ingest, of_files, partitions_read, texts, write
 from tests.tasks.trained import decided, registered, trained
 
 pytestmark = pytest.mark.usefixtures("mlflow_store")
 
 
 def grown(folder: Path, *sizes: int) -> list[Snapshot]:
-    """Snapshots of one file that is written again and again."""
+    """Snapshots of one file that is rewritten several times."""
     made = []
     for size in sizes:
         write(folder / "rows.csv", texts(size))
@@ -43,7 +43,7 @@ def listed(*datasets: str, days: float = 0, only_aliased: bool = False) -> set[s
 
 
 def line_of(scores: Scores) -> list[Artifact]:
-    """Scores and all that they were made of."""
+    """Scores and all their inputs."""
     checkpoint = Checkpoint.find(scores.dataset, scores.checkpoint)
     assert checkpoint is not None
     tokens = TokenSet.find(scores.dataset, checkpoint.tokens)
@@ -52,7 +52,7 @@ def line_of(scores: Scores) -> list[Artifact]:
 
 
 def dangling() -> list[str]:
-    """Nouns of the store that were made of something which is not there."""
+    """Artifacts of the store whose inputs are missing."""
     found = []
     for kind in KINDS:
         for path in (home() / kind.KIND).glob("*/manifest.json"):
@@ -66,17 +66,17 @@ def dangling() -> list[str]:
 
 
 def aged(path: Path, days: float) -> None:
-    """Make it look as if nothing in a folder was written to for some days."""
+    """Set the times of a folder's files to some days ago."""
     at = time.time() - days * 24 * 3600
     for each in [*path.rglob("*"), path]:
         os.utime(each, (at, at))
 
 
-def test_an_empty_store_has_nothing_to_prune() -> None:
+def test_prune_lists_nothing_in_an_empty_store() -> None:
     assert listed() == set()
 
 
-def test_the_newest_snapshot_stays_and_older_ones_go(tmp_path: Path) -> None:
+def test_prune_keeps_the_newest_snapshot_only(tmp_path: Path) -> None:
     first, second, third = grown(tmp_path, 20, 30, 40)
     assert listed() == named([first, second])
     prune(find_prunable(days=0))
@@ -88,7 +88,7 @@ def test_the_newest_snapshot_stays_and_older_ones_go(tmp_path: Path) -> None:
     assert make_snapshot(of_files(tmp_path, all="rows.csv")) == (third, False)
 
 
-def test_all_that_a_registered_version_was_made_of_stays(tmp_path: Path) -> None:
+def test_prune_keeps_all_inputs_of_a_registered_version(tmp_path: Path) -> None:
     first, second, _ = grown(tmp_path, 20, 30, 40)
     kept = trained(first)
     lost = trained(second)
@@ -101,7 +101,7 @@ def test_all_that_a_registered_version_was_made_of_stays(tmp_path: Path) -> None
     assert dangling() == []
 
 
-def test_what_was_made_of_the_newest_snapshot_goes_too_if_no_version_needs_it(
+def test_prune_removes_artifacts_of_the_newest_snapshot_without_a_version(
     tmp_path: Path,
 ) -> None:
     _, newest = grown(tmp_path, 20, 30)
@@ -110,7 +110,7 @@ def test_what_was_made_of_the_newest_snapshot_goes_too_if_no_version_needs_it(
     assert named([snapshot]) & listed() == set()
 
 
-def test_a_token_set_that_two_trainings_share_stays_for_the_one_that_is_registered(
+def test_prune_keeps_a_shared_token_set_of_a_registered_training(
     tmp_path: Path,
 ) -> None:
     first, _ = grown(tmp_path, 20, 30)
@@ -121,7 +121,7 @@ def test_a_token_set_that_two_trainings_share_stays_for_the_one_that_is_register
 
 
 @pytest.mark.parametrize("alias", ["champion", "previous", "challenger", "of_a_user"])
-def test_with_aliased_only_the_past_of_versions_with_an_alias_stays(
+def test_prune_with_aliased_only_keeps_inputs_of_aliased_versions_only(
     alias: str, tmp_path: Path
 ) -> None:
     first, second, _ = grown(tmp_path, 20, 30, 40)
@@ -133,7 +133,7 @@ def test_with_aliased_only_the_past_of_versions_with_an_alias_stays(
     assert listed(only_aliased=True) == named(line_of(plain))
 
 
-def test_a_version_that_was_deleted_in_mlflow_keeps_nothing(tmp_path: Path) -> None:
+def test_prune_keeps_nothing_for_a_version_deleted_in_mlflow(tmp_path: Path) -> None:
     first, _ = grown(tmp_path, 20, 30)
     scores = trained(first)
     version = registered(scores)
@@ -142,7 +142,7 @@ def test_a_version_that_was_deleted_in_mlflow_keeps_nothing(tmp_path: Path) -> N
     assert listed() == named(line_of(scores)[:2])
 
 
-def test_versions_of_more_models_than_a_page_has_are_all_seen(tmp_path: Path) -> None:
+def test_prune_sees_versions_beyond_the_first_page_of_mlflow(tmp_path: Path) -> None:
     (snapshot,) = grown(tmp_path, 20)
     folder = snapshot.folder
     for number in range(120):  # MLflow gives 100 at once
@@ -155,7 +155,7 @@ def test_versions_of_more_models_than_a_page_has_are_all_seen(tmp_path: Path) ->
     assert len(version_lists.registered_scores()) == 120
 
 
-def test_the_kept_pieces_of_the_newest_snapshot_stay(tmp_path: Path) -> None:
+def test_prune_keeps_the_partitions_of_the_newest_snapshot(tmp_path: Path) -> None:
     for name in ("a", "b", "c"):
         write(tmp_path / f"{name}.csv", texts(10, start=10 * ord(name)))
     dataset = of_files(tmp_path, all="*.csv")
@@ -172,28 +172,26 @@ def test_the_kept_pieces_of_the_newest_snapshot_stay(tmp_path: Path) -> None:
     assert listed() == there - kept | named([old])
     prune(find_prunable(days=0))
     write(tmp_path / "d.csv", texts(10, start=9_000))
-    with pieces_read() as opened:
+    with partitions_read() as opened:
         assert ingest(dataset).rows["train"] > newest.rows["train"]
     assert opened == ["d.csv"]
 
 
 @pytest.mark.parametrize(("days", "is_listed"), [(3, True), (5, False)])
-def test_what_was_written_to_in_the_last_days_stays(
-    days: float, is_listed: bool, tmp_path: Path
-) -> None:
+def test_prune_keeps_recently_written_folders(days: float, is_listed: bool, tmp_path: Path) -> None:
     first, _ = grown(tmp_path, 20, 30)
     aged(first.folder, 4)
     assert (named([first]) & listed(days=days) != set()) == is_listed
 
 
-def test_one_file_that_was_written_lately_keeps_a_folder(tmp_path: Path) -> None:
+def test_prune_keeps_a_folder_with_one_recently_written_file(tmp_path: Path) -> None:
     first, _ = grown(tmp_path, 20, 30)
     aged(first.folder, 30)
     os.utime(first.folder / "train.parquet")
     assert listed(days=7) == set()
 
 
-def test_what_a_young_folder_was_made_of_stays_with_it(tmp_path: Path) -> None:
+def test_prune_keeps_the_inputs_of_a_recent_folder(tmp_path: Path) -> None:
     first, _ = grown(tmp_path, 20, 30)
     scores = trained(first)
     for artifact in line_of(scores)[1:]:
@@ -203,14 +201,14 @@ def test_what_a_young_folder_was_made_of_stays_with_it(tmp_path: Path) -> None:
     assert dangling() == []
 
 
-def test_by_default_a_week_is_young(tmp_path: Path) -> None:
+def test_prune_keeps_folders_of_the_last_week_by_default(tmp_path: Path) -> None:
     first, second, _ = grown(tmp_path, 20, 30, 40)
     aged(first.folder, 6.9)
     aged(second.folder, 7.1)
     assert [item.path for item in find_prunable()] == [second.folder]
 
 
-def test_what_was_never_finished_goes_and_is_said_to_be_so(tmp_path: Path) -> None:
+def test_prune_removes_unfinished_folders_with_that_reason(tmp_path: Path) -> None:
     grown(tmp_path, 20)
     unfinished = [
         Snapshot.folder_of("made", "partial-0123abcd"),
@@ -225,7 +223,7 @@ def test_what_was_never_finished_goes_and_is_said_to_be_so(tmp_path: Path) -> No
     assert find_prunable(days=1) == []
 
 
-def test_only_the_datasets_that_are_named_are_looked_at(tmp_path: Path) -> None:
+def test_prune_considers_the_given_datasets_only(tmp_path: Path) -> None:
     first, _ = grown(tmp_path, 20, 30)
     other = Snapshot(dataset="other-one", digest="0" * 16, rows={}, splits=first.splits, reasons={})
     unfinished = Snapshot.folder_of("other-one", "partial-0123abcd")
@@ -238,13 +236,13 @@ def test_only_the_datasets_that_are_named_are_looked_at(tmp_path: Path) -> None:
     assert listed("made", "other-one") == listed() == named([first]) | theirs
 
 
-def test_a_dataset_that_is_misspelt_is_answered_with_the_nearest(tmp_path: Path) -> None:
+def test_prune_raises_for_an_unknown_dataset_with_the_nearest_name(tmp_path: Path) -> None:
     grown(tmp_path, 20)
     with pytest.raises(RowError, match=r"nothing of a dataset 'mede' in .*: did you mean made?"):
         find_prunable(["made", "mede"])
 
 
-def test_why_and_how_large_is_said_of_each_folder(tmp_path: Path) -> None:
+def test_prune_lists_reason_and_size_of_each_folder(tmp_path: Path) -> None:
     for name in ("a", "b"):
         write(tmp_path / f"{name}.csv", texts(10, start=10 * ord(name)))
     first = ingest(of_files(tmp_path, all="*.csv"))
@@ -267,7 +265,7 @@ def test_why_and_how_large_is_said_of_each_folder(tmp_path: Path) -> None:
     assert not any(item.path.exists() for item in found)
 
 
-def test_after_a_crash_between_any_two_removals_nothing_points_nowhere(tmp_path: Path) -> None:
+def test_prune_killed_at_any_step_leaves_no_dangling_reference(tmp_path: Path) -> None:
     first, second, _ = grown(tmp_path, 20, 30, 40)
     for snapshot in (first, second):
         for settings in ("", "other"):
@@ -293,7 +291,7 @@ def test_after_a_crash_between_any_two_removals_nothing_points_nowhere(tmp_path:
     assert dangling() == []
 
 
-def test_a_folder_whose_removal_was_cut_short_is_none_and_goes_the_next_time(
+def test_prune_removes_a_partly_removed_folder_the_next_time(
     tmp_path: Path,
 ) -> None:
     first, _ = grown(tmp_path, 20, 30)
@@ -318,7 +316,7 @@ def damaged(_: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("lose", [unreachable, damaged])
-def test_an_mlflow_that_does_not_answer_is_said_and_nothing_is_listed(
+def test_prune_raises_when_mlflow_does_not_answer(
     lose: Callable[[pytest.MonkeyPatch], None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     trained(grown(tmp_path, 20)[0])
@@ -330,7 +328,7 @@ def test_an_mlflow_that_does_not_answer_is_said_and_nothing_is_listed(
     assert "hunter2" not in str(error.value)
 
 
-def test_an_mlflow_that_never_saw_the_models_is_not_believed(
+def test_prune_raises_when_mlflow_lacks_a_model_that_was_promoted(
     tmp_path: Path, empty_mlflow: Path
 ) -> None:
     scores = trained(grown(tmp_path, 20)[0])
@@ -347,7 +345,7 @@ def test_an_mlflow_that_never_saw_the_models_is_not_believed(
     assert listed() == named(line_of(scores)[:3])
 
 
-def test_a_file_that_a_flow_run_moves_away_meanwhile_is_no_error(tmp_path: Path) -> None:
+def test_prune_ignores_a_file_that_a_flow_run_moves_meanwhile(tmp_path: Path) -> None:
     first, _ = grown(tmp_path, 20, 30)
     (first.folder / "gone").symlink_to(tmp_path / "nowhere")
     assert listed() == named([first])

@@ -1,4 +1,4 @@
-"""The history of a dataset for people, and a dataset looked at without training."""
+"""The history of a dataset, and a check of it without training."""
 
 from pathlib import Path
 from typing import Any
@@ -23,13 +23,11 @@ def catalog(folder: Path, **changes: Any) -> str:
     return str(path)
 
 
-def test_a_dataset_that_was_never_ingested_has_no_history(store: Path) -> None:
+def test_dataset_without_ingestion_has_no_history(store: Path) -> None:
     assert list_snapshots("made") == []
 
 
-def test_each_snapshot_is_told_with_its_parent_and_what_changed(
-    store: Path, tmp_path: Path
-) -> None:
+def test_overview_lists_snapshots_with_parent_and_changes(store: Path, tmp_path: Path) -> None:
     write(tmp_path / "rows.csv", texts(40))
     dataset = of_files(tmp_path, all="rows.csv")
     first = ingest(dataset)
@@ -47,7 +45,7 @@ def test_each_snapshot_is_told_with_its_parent_and_what_changed(
     assert [sum(row["rows"].values()) for row in report] == [40, 50, 49]
 
 
-def test_an_ingestion_that_gave_the_same_rows_is_not_told(store: Path, tmp_path: Path) -> None:
+def test_overview_omits_ingestions_without_changes(store: Path, tmp_path: Path) -> None:
     write(tmp_path / "rows.csv", texts(40))
     ingest(of_files(tmp_path, all="rows.csv"))
     ingest(entry(tmp_path, ENTRY["source"], checks={"max_length": 999}))  # type: ignore[arg-type]
@@ -55,7 +53,7 @@ def test_an_ingestion_that_gave_the_same_rows_is_not_told(store: Path, tmp_path:
     assert len(list_snapshots("made")) == 1
 
 
-def test_rows_that_came_again_are_told_again(store: Path, tmp_path: Path) -> None:
+def test_overview_lists_a_snapshot_again_when_its_rows_return(store: Path, tmp_path: Path) -> None:
     for num in (40, 60, 40):
         write(tmp_path / "rows.csv", texts(num))
         ingest(of_files(tmp_path, all="rows.csv"))
@@ -64,9 +62,7 @@ def test_rows_that_came_again_are_told_again(store: Path, tmp_path: Path) -> Non
     assert (report[2]["new"], report[2]["gone"]) == (0, 20)
 
 
-def test_versions_are_told_beside_the_snapshot_they_were_trained_on(
-    mlflow_store: Path, tmp_path: Path
-) -> None:
+def test_overview_lists_versions_with_their_snapshot(mlflow_store: Path, tmp_path: Path) -> None:
     made = []
     for num in (40, 60, 80):
         write(tmp_path / "rows.csv", texts(num))
@@ -81,7 +77,7 @@ def test_versions_are_told_beside_the_snapshot_they_were_trained_on(
     ]
 
 
-def test_a_pruned_snapshot_is_told_and_said_to_be_gone(store: Path, tmp_path: Path) -> None:
+def test_overview_marks_pruned_snapshots(store: Path, tmp_path: Path) -> None:
     for num in (40, 60):
         write(tmp_path / "rows.csv", texts(num))
         snapshot = ingest(of_files(tmp_path, all="rows.csv"))
@@ -92,7 +88,7 @@ def test_a_pruned_snapshot_is_told_and_said_to_be_gone(store: Path, tmp_path: Pa
     assert snapshot.digest == report[1]["snapshot"]
 
 
-def test_the_task_takes_an_older_snapshot_by_the_beginning_of_its_digest(
+def test_ingest_accepts_an_older_snapshot_by_a_prefix_of_its_digest(
     store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write(tmp_path / "rows.csv", texts(40))
@@ -108,7 +104,7 @@ def test_the_task_takes_an_older_snapshot_by_the_beginning_of_its_digest(
     assert last.snapshot == second.digest
 
 
-def test_a_check_ingests_as_a_retraining_would_and_a_second_finds_nothing_new(
+def test_check_ingests_as_a_retraining_and_again_finds_nothing_new(
     store: Path, tmp_path: Path
 ) -> None:
     write(tmp_path / "rows.csv", texts(40))
@@ -134,9 +130,7 @@ FAULTS = {
 
 
 @pytest.mark.parametrize("case", FAULTS)
-def test_what_would_stop_a_training_is_told_with_the_report(
-    case: str, store: Path, tmp_path: Path
-) -> None:
+def test_check_reports_what_would_stop_a_training(case: str, store: Path, tmp_path: Path) -> None:
     rows, changes, expected = FAULTS[case]
     write(tmp_path / "rows.csv", rows)
     checked = check_dataset("made", catalog(tmp_path, **changes))
@@ -147,7 +141,7 @@ def test_what_would_stop_a_training_is_told_with_the_report(
         task.fn("made", catalog(tmp_path, **changes))
 
 
-def test_an_empty_test_file_of_a_publisher_is_told(store: Path, tmp_path: Path) -> None:
+def test_check_reports_an_empty_published_test_file(store: Path, tmp_path: Path) -> None:
     write(tmp_path / "rows.csv", texts(40))
     write(tmp_path / "test.csv", [])
     paths = {"train": "rows.csv", "test": "test.csv"}
@@ -170,7 +164,7 @@ def test_an_empty_test_file_of_a_publisher_is_told(store: Path, tmp_path: Path) 
     ],
     ids=["directory", "missing"],
 )
-def test_what_is_no_file_of_rows_is_said_and_leaves_nothing(
+def test_check_raises_for_a_file_without_rows_and_leaves_nothing(
     make: Any, expected: str, store: Path, tmp_path: Path
 ) -> None:
     make(tmp_path / "rows.csv")

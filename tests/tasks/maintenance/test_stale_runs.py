@@ -1,4 +1,4 @@
-"""Open runs of processes that are gone are closed with the reason; healthy ones never are."""
+"""Open runs of ended processes are closed with the reason; healthy ones never are."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -29,23 +29,23 @@ def flow_run(**fields: Any) -> FlowRun:
     return FlowRun(**{"flow_id": uuid4(), "state": Running(), **fields})
 
 
-def test_a_flow_run_is_stale_when_its_process_is_gone(gone: Lease) -> None:
+def test_flow_run_is_stale_when_its_process_has_ended(gone: Lease) -> None:
     assert "ended without closing it" in reason_to_close(flow_run(tags=[process_tag(gone.key)]))
 
 
 @pytest.mark.parametrize("also", [False, True])
-def test_a_flow_run_of_a_living_process_is_not_stale(gone: Lease, also: bool) -> None:
+def test_flow_run_of_a_running_process_is_not_stale(gone: Lease, also: bool) -> None:
     tags = [process_tag(mine().key), *([process_tag(gone.key)] if also else [])]
     assert reason_to_close(flow_run(tags=tags)) == ""
 
 
-def test_a_flow_run_of_which_nothing_is_known_is_left_alone(store: Path) -> None:
+def test_flow_run_without_a_lease_is_not_changed(store: Path) -> None:
     assert reason_to_close(flow_run(tags=["process-of-another-store"])) == ""
     assert reason_to_close(flow_run(tags=["nightly"], deployment_id=uuid4())) == ""
     assert reason_to_close(flow_run(infrastructure_pid="elsewhere:1")) == ""
 
 
-def test_a_flow_run_that_died_before_its_first_line_is_known_by_its_process(
+def test_flow_run_that_died_before_its_lease_is_found_by_its_process(
     store: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run = flow_run(infrastructure_pid="4194304999")
@@ -55,7 +55,7 @@ def test_a_flow_run_that_died_before_its_first_line_is_known_by_its_process(
 
 
 @pytest.mark.parametrize(("minutes", "is_stale"), [(5, False), (40, True)])
-def test_a_scheduled_run_that_no_worker_starts_is_closed_after_half_an_hour(
+def test_scheduled_run_without_a_worker_is_closed_after_half_an_hour(
     store: Path, minutes: int, is_stale: bool
 ) -> None:
     since = datetime.now(UTC) - timedelta(minutes=minutes)
@@ -63,7 +63,7 @@ def test_a_scheduled_run_that_no_worker_starts_is_closed_after_half_an_hour(
     assert bool(reason_to_close(run)) is is_stale
 
 
-def test_an_mlflow_run_of_a_process_that_is_gone_is_killed_and_a_healthy_one_is_not(
+def test_mlflow_run_of_an_ended_process_is_killed_and_a_healthy_one_is_not(
     mlflow_store: Path, gone: Lease
 ) -> None:
     client = mlflow_client.client()
@@ -80,9 +80,7 @@ def test_an_mlflow_run_of_a_process_that_is_gone_is_killed_and_a_healthy_one_is_
     assert "ended without closing it" in found[stale].data.tags[ENDED]
 
 
-def test_a_run_that_another_process_has_opened_again_stays_open(
-    mlflow_store: Path, gone: Lease
-) -> None:
+def test_mlflow_run_reopened_by_another_process_stays_open(mlflow_store: Path, gone: Lease) -> None:
     client = mlflow_client.client()
     run = client.create_run(mlflow_client.experiment("made"), tags={PROCESS: gone.key}).info.run_id
     adopt_run(run)

@@ -1,4 +1,4 @@
-"""A check of everything: what is damaged is named, and set aside on request."""
+"""`refrain verify`: damage is listed, and moved aside on request."""
 
 from pathlib import Path
 
@@ -38,7 +38,7 @@ def full(mlflow_store: Path) -> Path:
     return mlflow_store
 
 
-def test_a_whole_store_has_no_damage(full: Path) -> None:
+def test_intact_store_has_no_damage(full: Path) -> None:
     assert find_damages() == []
 
 
@@ -51,14 +51,14 @@ def test_a_whole_store_has_no_damage(full: Path) -> None:
         (f"mlartifacts/*/models/*/artifacts/{WEIGHTS}", "has 1 bytes, expected 10"),
     ],
 )
-def test_damage_of_any_kind_is_found_and_named(full: Path, name: str, fault: str) -> None:
+def test_damage_of_each_kind_is_found_and_named(full: Path, name: str, fault: str) -> None:
     (path,) = full.glob(name)
     path.write_bytes(b"x")
     (damage,) = find_damages()
     assert f"{path} {fault}" in damage.fault
 
 
-def test_what_was_set_aside_stops_nothing_more(full: Path) -> None:
+def test_damages_moved_aside_stop_nothing(full: Path) -> None:
     for name in (
         "snapshots/made-key/train.parquet",
         "removals/made.txt",
@@ -75,7 +75,7 @@ def test_what_was_set_aside_stops_nothing_more(full: Path) -> None:
     assert len(list((full / "damaged").iterdir())) == 3
 
 
-def test_a_damaged_version_stays_where_it_is(full: Path) -> None:
+def test_damaged_version_is_not_moved(full: Path) -> None:
     model = model_id_of(check_complete("made", "1"))
     (path,) = full.glob(f"mlartifacts/*/models/{model}/artifacts/{WEIGHTS}")
     path.unlink()
@@ -86,7 +86,7 @@ def test_a_damaged_version_stays_where_it_is(full: Path) -> None:
     ]
 
 
-def test_a_damaged_manifest_stops_prune_with_the_remedy(full: Path) -> None:
+def test_damaged_manifest_stops_prune_with_the_remedy(full: Path) -> None:
     path = full / "snapshots" / "made-key" / "manifest.json"
     path.write_bytes(b"")
     with pytest.raises(OSError, match=rf"{path} is empty: refrain verify --set-aside"):

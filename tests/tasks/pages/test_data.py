@@ -50,26 +50,26 @@ OURS = {"h2", "h3", "p", "ul", "li", "table", "thead", "tbody", "tr", "th", "td"
 ROWS = {"kind": "files", "paths": {"all": "rows.csv"}}
 
 
-class Seen(HTMLParser):
-    """What a browser makes of a page: its elements and its text."""
+class ParsedPage(HTMLParser):
+    """The elements and the text of a page as a browser parses it."""
 
     def __init__(self, text: str) -> None:
         super().__init__()
         self.elements: Counter[str] = Counter()
-        self.said = ""
+        self.text = ""
         self.feed(text)
-        self.said = squeezed(self.said)
+        self.text = squeezed(self.text)
 
     def handle_starttag(self, tag: str, attrs: Any) -> None:
         self.elements[tag] += 1
 
     def handle_data(self, data: str) -> None:
-        self.said += data
+        self.text += data
 
 
-def rendered(text: str) -> Seen:
-    """A page as a renderer shows it that lets HTML through, as that of a dashboard may."""
-    return Seen(MarkdownIt("commonmark").enable(["table", "strikethrough"]).render(text))
+def rendered(text: str) -> ParsedPage:
+    """A page rendered with HTML allowed, as a dashboard may do."""
+    return ParsedPage(MarkdownIt("commonmark").enable(["table", "strikethrough"]).render(text))
 
 
 def squeezed(text: str) -> str:
@@ -77,7 +77,7 @@ def squeezed(text: str) -> str:
 
 
 def shown(text: str) -> str:
-    """How a person must see a text: itself, but for control characters and spacing."""
+    """The visible form of a text: itself except for control characters and spacing."""
     return squeezed("".join(c if c.isprintable() else f"\\u{ord(c):04x}" for c in text))
 
 
@@ -87,13 +87,13 @@ def rows_of(folder: Path, rows: Iterable[tuple[str, str]], **changes: Any) -> Da
 
 
 def labelled(folder: Path, *labels: str) -> Dataset:
-    """Twenty rows with each label, the labels taken as they are."""
+    """Twenty rows per label, with the labels unchanged."""
     rows = [(f"n{i} of {place}", label) for place, label in enumerate(labels) for i in range(20)]
     return rows_of(folder, rows, checks={"control_characters": "keep"})
 
 
 def refusing(folder: Path, text: str) -> Dataset:
-    """Rows of which one has a text and a label that are odd."""
+    """Rows of which one has an unusual text and label."""
     fine = [(f"n{i}", ("neg", "pos")[i % 2]) for i in range(40)]
     return rows_of(
         folder,
@@ -104,42 +104,36 @@ def refusing(folder: Path, text: str) -> Dataset:
 
 
 @pytest.mark.parametrize("name", ODD)
-def test_a_label_is_shown_as_it_is_and_nothing_in_it_is_obeyed(
-    name: str, store: Path, tmp_path: Path
-) -> None:
+def test_label_is_shown_literally(name: str, store: Path, tmp_path: Path) -> None:
     dataset = labelled(tmp_path, "pos", ODD[name])
-    seen = rendered(page(dataset, ingest(dataset)))
-    assert f"label {shown(ODD[name])}" in seen.said
-    assert set(seen.elements) <= OURS - {"strong"}
-    assert seen.elements["td"] == 4 * (seen.elements["tr"] - 1)
-    assert seen.said.isprintable()
+    parsed = rendered(page(dataset, ingest(dataset)))
+    assert f"label {shown(ODD[name])}" in parsed.text
+    assert set(parsed.elements) <= OURS - {"strong"}
+    assert parsed.elements["td"] == 4 * (parsed.elements["tr"] - 1)
+    assert parsed.text.isprintable()
 
 
 @pytest.mark.parametrize("name", ODD)
-def test_a_refused_row_is_shown_as_it_stood_and_nothing_in_it_is_obeyed(
-    name: str, store: Path, tmp_path: Path
-) -> None:
+def test_rejected_row_is_shown_literally(name: str, store: Path, tmp_path: Path) -> None:
     dataset = refusing(tmp_path, ODD[name])
-    seen = rendered(page(dataset, ingest(dataset)))
+    parsed = rendered(page(dataset, ingest(dataset)))
     assert (
         squeezed(
             f"label: expected one of neg, pos, got {ODD[name]!r}: "
             f"{shown(ODD[name])} {shown(ODD[name])}"
         )
-        in seen.said
+        in parsed.text
     )
-    assert set(seen.elements) <= OURS
-    assert seen.elements["strong"] == 1
-    assert seen.said.isprintable()
+    assert set(parsed.elements) <= OURS
+    assert parsed.elements["strong"] == 1
+    assert parsed.text.isprintable()
 
 
 @pytest.mark.parametrize("name", ODD)
-def test_a_browser_finds_no_element_of_a_row_in_the_page_with_plots(
-    name: str, store: Path, tmp_path: Path
-) -> None:
+def test_page_with_plots_contains_no_html_of_a_row(name: str, store: Path, tmp_path: Path) -> None:
     dataset = labelled(tmp_path, "pos", ODD[name])
     text = write_page(dataset, ingest(dataset)).read_text(encoding="utf-8")
-    assert not {"script", "img", "a", "em"} & set(Seen(text).elements)
+    assert not {"script", "img", "a", "em"} & set(ParsedPage(text).elements)
     drawing = ET.fromstring(text[text.index("<svg") : text.index("</svg>") + len("</svg>")])
     drawn = [
         squeezed("".join(each.itertext())) for each in drawing.iter() if each.tag.endswith("text")
@@ -169,7 +163,7 @@ def page_of(report: dict[str, Any], folder: Path) -> str:
     return page(entry(folder, ROWS), snapshot)
 
 
-def test_every_kind_of_refused_row_is_named_with_its_meaning_and_five_rows(
+def test_each_kind_of_rejected_row_is_shown_with_meaning_and_five_rows(
     store: Path, tmp_path: Path
 ) -> None:
     row = {"file": "a.csv", "reason": "why", "kind": ""}
@@ -186,7 +180,7 @@ def test_every_kind_of_refused_row_is_named_with_its_meaning_and_five_rows(
         assert f"{kind} 5" not in text
 
 
-def test_what_stood_in_a_row_is_cut_short_and_its_file_is_not(store: Path, tmp_path: Path) -> None:
+def test_row_content_is_truncated_and_its_file_name_is_not(store: Path, tmp_path: Path) -> None:
     row = {
         "file": "long/" * 50 + "a.csv",
         "row": 3,
@@ -203,7 +197,7 @@ def test_what_stood_in_a_row_is_cut_short_and_its_file_is_not(store: Path, tmp_p
 @pytest.mark.parametrize(
     ("refused", "share"), [(0, "0.0%"), (1, "less than 0.1%"), (30, "1.0%"), (3_000, "100.0%")]
 )
-def test_a_share_of_refused_rows_is_never_rounded_to_none(
+def test_share_of_rejected_rows_is_never_rounded_to_zero(
     refused: int, share: str, store: Path, tmp_path: Path
 ) -> None:
     assert f"{refused:,} rejected ({share})." in page_of(
@@ -211,7 +205,7 @@ def test_a_share_of_refused_rows_is_never_rounded_to_none(
     )
 
 
-def test_many_labels_are_cut_short_and_counted(store: Path, tmp_path: Path) -> None:
+def test_many_labels_are_truncated_and_counted(store: Path, tmp_path: Path) -> None:
     split = made_report()["splits"]["train"] | {"labels": {f"kind {i}": 100 - i for i in range(50)}}
     text = page_of(made_report(splits=dict.fromkeys(SPLITS, split)), tmp_path)
     assert "| label kind 19 |" in text
@@ -233,9 +227,9 @@ ALIKE = {
 @pytest.mark.parametrize("kind", ALIKE)
 def test_no_two_labels_look_the_same_on_the_page(kind: str, store: Path, tmp_path: Path) -> None:
     dataset = labelled(tmp_path, *ALIKE[kind])
-    seen = rendered(page(dataset, ingest(dataset))).said
+    parsed = rendered(page(dataset, ingest(dataset))).text
     rows = {
-        unicodedata.normalize("NFKC", name) for name in re.findall(r"label (\S.*?) \d+ \(", seen)
+        unicodedata.normalize("NFKC", name) for name in re.findall(r"label (\S.*?) \d+ \(", parsed)
     }
     assert len(rows) >= 2
     assert not [
@@ -247,9 +241,11 @@ def test_no_two_labels_look_the_same_on_the_page(kind: str, store: Path, tmp_pat
 
 @pytest.mark.case("01")
 def test_labels_padded_by_a_table_are_one_label(store: Path, tmp_path: Path) -> None:
-    held = Table(tmp_path)
-    held.insert([(text, label.ljust(10)) for text, label in texts(20)])  # as CHAR(10) pads them
-    held.insert(texts(40)[20:])
+    source_table = Table(tmp_path)
+    source_table.insert(
+        [(text, label.ljust(10)) for text, label in texts(20)]
+    )  # as CHAR(10) pads them
+    source_table.insert(texts(40)[20:])
     assert read_report(ingest(of_table(tmp_path)))["splits"]["train"]["labels"].keys() == {"pos"}
 
 
@@ -270,7 +266,7 @@ def page_of_whole(folder: Path) -> str:
     return page(dataset, ingest(dataset))
 
 
-def test_the_table_says_what_counting_by_hand_says(store: Path, tmp_path: Path) -> None:
+def test_table_equals_counts_by_hand(store: Path, tmp_path: Path) -> None:
     rows = [
         (" ".join(["ta", "Mi", f"n{i % 50}"][: 1 + i % 3]) + f" {i}", ("neg", "pos")[i % 3 == 0])
         for i in range(300)
@@ -307,7 +303,7 @@ def test_the_table_says_what_counting_by_hand_says(store: Path, tmp_path: Path) 
     )
 
 
-def test_a_snapshot_says_what_came_before_it_and_what_changed(store: Path, tmp_path: Path) -> None:
+def test_page_shows_the_parent_snapshot_and_the_changes(store: Path, tmp_path: Path) -> None:
     write(tmp_path / "rows.csv", texts(30))
     dataset = of_files(tmp_path, all="rows.csv")
     first = ingest(dataset)
@@ -321,7 +317,7 @@ def test_a_snapshot_says_what_came_before_it_and_what_changed(store: Path, tmp_p
 
 
 @pytest.mark.parametrize(("repeats", "num"), [("own", 3), ("all", 0)])
-def test_copies_that_a_publishers_splits_keep_are_counted(
+def test_duplicates_kept_in_published_splits_are_counted(
     repeats: str, num: int, store: Path, tmp_path: Path
 ) -> None:
     rows = texts(40)
@@ -341,7 +337,7 @@ def test_copies_that_a_publishers_splits_keep_are_counted(
     assert ("3 kept rows repeat another kept row" in page(dataset, snapshot)) == (num > 0)
 
 
-def test_who_was_forgotten_is_counted(store: Path, tmp_path: Path) -> None:
+def test_removed_rows_are_counted(store: Path, tmp_path: Path) -> None:
     rows = texts(30)
     dataset = rows_of(tmp_path, [*rows, (rows[3][0].upper(), "pos")])
     forget(dataset, [rows[3][0]], [])
@@ -350,16 +346,16 @@ def test_who_was_forgotten_is_counted(store: Path, tmp_path: Path) -> None:
     assert rows[3][0] not in text
 
 
-def test_origin_and_licence_are_told_in_full(store: Path, tmp_path: Path) -> None:
+def test_origin_and_licence_are_shown_in_full(store: Path, tmp_path: Path) -> None:
     origin = "Kalo and Bren (2031), " + "of a shop, " * 20
     licence = "CC BY 2.0 FR [see] <there>"
     dataset = rows_of(tmp_path, texts(20), origin=origin, licence=licence)
     assert (
-        f"{squeezed(origin)}; licence: {licence}" in rendered(page(dataset, ingest(dataset))).said
+        f"{squeezed(origin)}; licence: {licence}" in rendered(page(dataset, ingest(dataset))).text
     )
 
 
-def test_no_secret_is_in_anything_that_an_ingestion_leaves(
+def test_ingestion_of_files_leaves_no_secret(
     store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = tmp_path / "hunter2"
@@ -379,7 +375,7 @@ def test_no_secret_is_in_anything_that_an_ingestion_leaves(
     ] == []
 
 
-def test_a_table_shows_no_secret_either(
+def test_ingestion_of_a_table_leaves_no_secret(
     store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     table = Table(tmp_path)
@@ -420,7 +416,7 @@ SHAPED = {
 
 
 @pytest.mark.parametrize("shape", SHAPED)
-def test_each_shape_of_rows_is_drawn_with_a_panel_for_each_thing_that_is_counted(
+def test_figure_has_a_panel_for_each_counted_quantity_of_every_row_shape(
     shape: str, store: Path, tmp_path: Path
 ) -> None:
     problem, kind, head, row, columns, panels = SHAPED[shape]
@@ -432,7 +428,7 @@ def test_each_shape_of_rows_is_drawn_with_a_panel_for_each_thing_that_is_counted
     assert write_page(dataset, snapshot).exists()
 
 
-def test_a_dataset_without_a_row_has_a_page_and_it_says_so(store: Path, tmp_path: Path) -> None:
+def test_dataset_without_rows_has_a_page_that_states_it(store: Path, tmp_path: Path) -> None:
     dataset = rows_of(tmp_path, [])
     snapshot = ingest(dataset)
     FigureCanvasAgg(figure_of(read_report(snapshot))).draw()
@@ -440,7 +436,7 @@ def test_a_dataset_without_a_row_has_a_page_and_it_says_so(store: Path, tmp_path
     assert "no row was kept, so there is nothing to train on" in text
 
 
-def test_the_page_is_drawn_once_and_whole(store: Path, tmp_path: Path) -> None:
+def test_page_is_written_once_and_completely(store: Path, tmp_path: Path) -> None:
     dataset = rows_of(tmp_path, texts(30))
     snapshot = ingest(dataset)
     with (
@@ -455,7 +451,7 @@ def test_the_page_is_drawn_once_and_whole(store: Path, tmp_path: Path) -> None:
     assert write_page(dataset, snapshot).stat().st_mtime_ns == before
 
 
-def test_the_same_rows_are_drawn_to_the_same_bytes(store: Path, tmp_path: Path) -> None:
+def test_equal_rows_give_byte_identical_figures(store: Path, tmp_path: Path) -> None:
     dataset = rows_of(tmp_path, texts(30))
     snapshot = ingest(dataset)
     path = write_page(dataset, snapshot)
@@ -464,7 +460,7 @@ def test_the_same_rows_are_drawn_to_the_same_bytes(store: Path, tmp_path: Path) 
     assert write_page(dataset, snapshot).read_bytes() == before
 
 
-def test_outside_of_a_flow_run_the_report_is_left_in_the_snapshot_alone(
+def test_report_is_written_to_the_snapshot_only_outside_a_flow_run(
     store: Path, tmp_path: Path
 ) -> None:
     dataset = rows_of(tmp_path, texts(30))
@@ -474,7 +470,7 @@ def test_outside_of_a_flow_run_the_report_is_left_in_the_snapshot_alone(
 
 
 @pytest.mark.case("D13")
-def test_the_page_of_pairs_says_how_bleu_would_cut_them_and_counts_each_side_in_its_unit(
+def test_page_of_pairs_names_the_bleu_tokenizer_and_counts_each_side_in_its_unit(
     store: Path, tmp_path: Path
 ) -> None:
     rows = [

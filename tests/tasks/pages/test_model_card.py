@@ -28,7 +28,7 @@ from tasks.task_states import directly
 from tests.tasks.growing import of_files
 from tests.tasks.served import TABLES, Served, served
 
-SAID = {
+PHRASES = {
     "sentiment": (
         "one label out",
         "It gives one of neg, pos to any text",
@@ -71,7 +71,7 @@ def card_of(made: Served) -> str:
 
 
 def decided(made: Served, *, champion: str = "") -> Promotion:
-    """A decision on a version that nobody made."""
+    """A made-up decision on a version."""
     return Promotion(
         dataset=made.version.name,
         digest="decided",
@@ -88,7 +88,7 @@ def decided(made: Served, *, champion: str = "") -> Promotion:
     )
 
 
-def made_card(made: Served, slices: list[Slice], **told: str) -> Card:
+def made_card(made: Served, slices: list[Slice], **tags: str) -> Card:
     return Card(
         version=made.version,
         checkpoint=made.checkpoint,
@@ -96,13 +96,13 @@ def made_card(made: Served, slices: list[Slice], **told: str) -> Card:
         tokens=made.tokens,
         scores=made.scores,
         facts=SplitFacts(9, 0.25, "words", [], slices),
-        tags=told,
+        tags=tags,
         trained="2026-01-02",
     )
 
 
 @pytest.mark.parametrize("problem", TABLES)
-def test_a_registered_version_has_a_card(models: dict[str, Served], problem: str) -> None:
+def test_registered_version_has_a_card(models: dict[str, Served], problem: str) -> None:
     made = models[problem]
     text, num = card_of(made), TABLES[problem].num_rows
     always = (
@@ -117,9 +117,9 @@ def test_a_registered_version_has_a_card(models: dict[str, Served], problem: str
         f"snapshot `{made.tokens.snapshot}`",
     )
     assert [
-        said
-        for said in (*always, *SAID[problem])
-        if said not in text.replace("40.000", "40.0").replace("60.000", "60.0")
+        phrase
+        for phrase in (*always, *PHRASES[problem])
+        if phrase not in text.replace("40.000", "40.0").replace("60.000", "60.0")
     ] == []
     assert re.findall(r"^\| `(\w+)` \|", text, flags=re.MULTILINE) == list(
         declared_parameters(find_problem(problem).output)
@@ -127,13 +127,13 @@ def test_a_registered_version_has_a_card(models: dict[str, Served], problem: str
 
 
 @pytest.mark.parametrize("problem", TABLES)
-def test_the_lines_of_a_card_are_answered(models: dict[str, Served], problem: str) -> None:
+def test_calls_on_the_card_are_answered(models: dict[str, Served], problem: str) -> None:
     text, version = card_of(models[problem]), models[problem].version
     python = re.findall(r"```python\n(.*?)```", text, flags=re.DOTALL)[0]
     *lines, call = python.strip().splitlines()
     names: dict[str, Any] = {}
     exec("\n".join(lines), names)
-    said = eval(call, names)
+    answer = eval(call, names)
     curl, command = (
         re.findall(rf"^{word} .*$", text, flags=re.MULTILINE)[0]
         for word in ("curl", "refrain predict")
@@ -142,13 +142,13 @@ def test_the_lines_of_a_card_are_answered(models: dict[str, Served], problem: st
     again = Loaded.of(version.name, version.version).predict(
         pd.DataFrame(body["dataframe_records"]), body["params"]
     )
-    pd.testing.assert_frame_equal(said, again)
+    pd.testing.assert_frame_equal(answer, again)
     _, _, model, words, *options = shlex.split(command)
-    asked = predict_text(model, words, {}, label=options[1] if options else None)
-    assert asked.values[said.columns[0]] == said.iloc[0, 0]
+    predicted = predict_text(model, words, {}, label=options[1] if options else None)
+    assert predicted.values[answer.columns[0]] == answer.iloc[0, 0]
 
 
-def test_a_card_is_written_anew_once_it_is_decided_on_and_not_again(
+def test_card_is_written_again_once_after_the_decision(
     mlflow_store: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made = served("sentiment")
@@ -172,7 +172,7 @@ def test_a_card_is_written_anew_once_it_is_decided_on_and_not_again(
     assert len(written) == 1
 
 
-def test_newer_scores_are_on_the_card(mlflow_store: Path) -> None:
+def test_card_shows_newer_scores(mlflow_store: Path) -> None:
     made = served("ner")
     newer = replace(
         made.scores,
@@ -185,24 +185,24 @@ def test_newer_scores_are_on_the_card(mlflow_store: Path) -> None:
     assert "**77.7 (70.0 to 80.0)**" in card_of(made)
 
 
-def test_data_and_licence_stand_on_the_card_as_the_catalog_says_them(
+def test_card_shows_data_and_licence_of_the_catalog(
     tmp_path: Path, models: dict[str, Served]
 ) -> None:
     catalog = str(of_files(tmp_path, all="rows.csv").file)
-    told = data_tags("made", catalog)
-    assert told == {
+    tags = data_tags("made", catalog)
+    assert tags == {
         "refrain.data.language": "xx",
         "refrain.data.licence": "ours",
         "refrain.data.origin": "made for the tests",
         "refrain.data.source": "files",
     }
-    text = card_text(made_card(models["sentiment"], [], **told))
+    text = card_text(made_card(models["sentiment"], [], **tags))
     assert "| licence of the data | ours |" in text
     assert "| data | made for the tests (source: files), snapshot" in text
     assert data_tags("made", None) == {}  # the catalog that had it is not named any more
 
 
-def test_a_weak_part_is_named_and_one_of_few_examples_is_not_called_so(
+def test_card_names_weak_slices_with_enough_examples_only(
     models: dict[str, Served],
 ) -> None:
     slices = [
@@ -216,17 +216,17 @@ def test_a_weak_part_is_named_and_one_of_few_examples_is_not_called_so(
     assert "No part is weak beyond chance." in card_text(made_card(models["sentiment"], slices[1:]))
 
 
-def test_signs_of_markdown_in_labels_break_no_table(models: dict[str, Served]) -> None:
+def test_markdown_in_labels_breaks_no_table(models: dict[str, Served]) -> None:
     slices = [
         Slice("label a|b\n| c |", 40, 20.0, 10.0, 30.0, True),
         Slice("label `|`", 40, 50.0, 10.0, 90.0, False),
     ]
-    told = {
+    tags = {
         "refrain.data.licence": "ours | theirs",
         "refrain.data.about": "# texts\n| x |",
         "refrain.data.origin": "a\\|b",
     }
-    made = made_card(models["sentiment"], slices, **told)
+    made = made_card(models["sentiment"], slices, **tags)
     text = card_text(replace(made, promotion=decided(models["sentiment"], champion="7")))
     tables = [
         list(lines)
@@ -241,7 +241,7 @@ def test_signs_of_markdown_in_labels_break_no_table(models: dict[str, Served]) -
     ]
 
 
-def test_a_card_of_very_many_classes_is_no_longer_than_mlflow_keeps(
+def test_card_of_many_classes_fits_into_the_limit_of_mlflow(
     models: dict[str, Served],
 ) -> None:
     slices = [Slice(f"label {'very ' * 20}{i}", 40, 20.0, 10.0, 30.0, True) for i in range(200)]
@@ -254,7 +254,7 @@ def test_a_card_of_very_many_classes_is_no_longer_than_mlflow_keeps(
     assert "refrain predict" in text
 
 
-def test_texts_that_are_scored_as_one_have_no_weak_part(models: dict[str, Served]) -> None:
+def test_card_of_texts_scored_as_one_has_no_weak_slice(models: dict[str, Served]) -> None:
     assert "The test texts are scored as one, so no part of them has a score." in card_text(
         made_card(models["generation"], [])
     )

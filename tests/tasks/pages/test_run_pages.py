@@ -30,17 +30,17 @@ NAMES = [
 
 @pytest.mark.case("16")
 @pytest.mark.parametrize("name", NAMES)
-def test_a_key_has_only_lower_case_letters_digits_and_dashes(name: str) -> None:
+def test_page_key_has_only_lower_case_letters_digits_and_dashes(name: str) -> None:
     assert re.fullmatch(r"data-[a-z0-9-]*[a-z0-9]", artifact_key("data", name))
 
 
 @pytest.mark.case("16")
-def test_each_name_has_a_key_of_its_own() -> None:
+def test_page_keys_of_different_names_differ() -> None:
     assert len({artifact_key("data", name) for name in NAMES}) == len(NAMES)
     assert artifact_key("promotion", "rotten_tomatoes") == "promotion-rotten-tomatoes"
 
 
-def test_a_page_outside_of_a_flow_run_is_not_published(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_page_outside_a_flow_run_is_not_published(monkeypatch: pytest.MonkeyPatch) -> None:
     published: list[str] = []
     monkeypatch.setattr(
         run_pages, "create_markdown_artifact", lambda text, **_: published.append(text)

@@ -1,4 +1,4 @@
-"""Champions: promoted, kept, gone back from, and what a crash or another program leaves."""
+"""Champions: promoted, kept, rolled back, and recovered after a crash or another program."""
 
 import threading
 from collections.abc import Callable
@@ -57,7 +57,7 @@ def versions(num: int) -> list[str]:
 
 
 def promoted(num: int) -> list[str]:
-    """So many versions, each promoted over the one before."""
+    """Versions, each promoted over the previous one."""
     made = versions(num)
     for number, before in zip(made, [None, *made], strict=False):
         decide(number, before)
@@ -80,7 +80,7 @@ def drift() -> list[str]:
     return list(history("made")["drift"])
 
 
-def test_a_promotion_moves_the_aliases_and_is_a_line() -> None:
+def test_promotion_moves_the_aliases_and_writes_a_ledger_line() -> None:
     promoted(3)
     assert aliases() == ("3", "2")
     assert events() == [
@@ -99,7 +99,7 @@ def test_a_promotion_moves_the_aliases_and_is_a_line() -> None:
     assert drift() == []
 
 
-def test_a_challenger_that_is_not_promoted_is_a_line_once() -> None:
+def test_challenger_that_is_not_promoted_writes_one_ledger_line() -> None:
     versions(2)
     decide("1", None)
     for _ in range(2):
@@ -110,7 +110,7 @@ def test_a_challenger_that_is_not_promoted_is_a_line_once() -> None:
     assert aliases() == ("1", None)
 
 
-def test_a_champion_that_changed_since_the_comparison_is_compared_anew() -> None:
+def test_promotion_raises_when_the_champion_changed_since_the_comparison() -> None:
     versions(3)
     decide("1", None)
     decide("2", "1")
@@ -126,7 +126,7 @@ def test_a_champion_that_changed_since_the_comparison_is_compared_anew() -> None
     assert aliases() == ("3", "2")
 
 
-def test_an_incomplete_version_never_becomes_champion() -> None:
+def test_incomplete_version_never_becomes_champion() -> None:
     versions(1)
     decide("1", None)
     half = versioned("made", "half", is_complete=False)
@@ -140,7 +140,7 @@ def test_an_incomplete_version_never_becomes_champion() -> None:
     assert (len(events()), drift()) == (1, [])
 
 
-def test_a_decision_that_was_carried_out_is_not_carried_out_again() -> None:
+def test_decision_is_carried_out_once() -> None:
     promoted(2)
     assert decide("2", "2", why="decided after a crash") == (True, "better")
     assert decide("2", "2", is_promoted=False, why="worse than a baseline", decision="new") == (
@@ -151,7 +151,7 @@ def test_a_decision_that_was_carried_out_is_not_carried_out_again() -> None:
     assert aliases() == ("2", "1")
 
 
-def test_a_rollback_goes_back_step_by_step_and_is_written_down() -> None:
+def test_rollback_goes_back_one_champion_at_a_time_and_writes_ledger_lines() -> None:
     promoted(3)
     line = roll_back("made", why="praises irony")
     assert (line.event, line.champion, line.replaced, line.previous, line.why) == (
@@ -173,7 +173,7 @@ def test_a_rollback_goes_back_step_by_step_and_is_written_down() -> None:
     assert drift() == []
 
 
-def test_a_rollback_takes_a_version_that_is_named() -> None:
+def test_rollback_accepts_a_version() -> None:
     promoted(3)
     versioned("made", "never champion")
     with pytest.raises(ValueError, match="made version 3 is champion already"):
@@ -184,14 +184,14 @@ def test_a_rollback_takes_a_version_that_is_named() -> None:
     assert aliases() == ("4", "1")
 
 
-def test_a_rollback_passes_over_a_champion_that_is_gone() -> None:
+def test_rollback_skips_a_deleted_champion() -> None:
     promoted(4)
     mlflow_client.delete_version("made", "2")
     assert roll_back("made").previous == "1"
     assert aliases() == ("3", "1")
 
 
-def test_a_version_that_was_rolled_back_comes_back_only_by_hand() -> None:
+def test_rolled_back_version_returns_only_by_hand() -> None:
     promoted(2)
     roll_back("made", why="praises irony")
     is_promoted, why = decide("2", "1", decision="again")
@@ -205,7 +205,7 @@ def test_a_version_that_was_rolled_back_comes_back_only_by_hand() -> None:
     assert aliases() == ("2", "1")
 
 
-def test_after_a_rollback_a_new_version_is_promoted_as_ever() -> None:
+def test_new_version_is_promoted_after_a_rollback() -> None:
     promoted(2)
     roll_back("made")
     new = versioned("made", "new")
@@ -213,7 +213,7 @@ def test_after_a_rollback_a_new_version_is_promoted_as_ever() -> None:
     assert aliases() == ("3", "1")
 
 
-def test_two_that_promote_at_the_same_time_lose_no_line() -> None:
+def test_simultaneous_promotions_lose_no_ledger_line() -> None:
     made = versions(4)
 
     def promote(numbers: list[str]) -> None:
@@ -260,7 +260,7 @@ CRASHES: list[tuple[Any, str]] = [
 
 @pytest.mark.parametrize(("where", "what"), CRASHES)
 @pytest.mark.parametrize("after", ["promotion", "rollback", "other"])
-def test_what_a_crash_left_half_done_is_finished_by_the_next_change(
+def test_change_interrupted_by_a_crash_is_completed_by_the_next_one(
     where: Any, what: str, after: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     promoted(2)
@@ -285,7 +285,7 @@ def test_what_a_crash_left_half_done_is_finished_by_the_next_change(
     assert drift() == []
 
 
-def test_what_a_crash_left_is_dropped_if_somebody_decided_otherwise_since(
+def test_change_interrupted_by_a_crash_is_dropped_after_another_decision(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     promoted(2)
@@ -304,7 +304,7 @@ def versions_of_two_more() -> list[str]:
     return [versioned("made", "third"), versioned("made", "fourth")]
 
 
-def test_an_alias_that_is_moved_at_the_same_moment_is_not_called_ours(
+def test_alias_moved_concurrently_is_not_recorded_as_ours(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     promoted(1)
@@ -328,7 +328,7 @@ def test_an_alias_that_is_moved_at_the_same_moment_is_not_called_ours(
     ]
 
 
-def test_an_alias_that_was_set_in_mlflow_is_shown_and_then_written_down() -> None:
+def test_alias_set_in_mlflow_is_shown_and_then_recorded() -> None:
     promoted(2)
     versioned("made", "third")
     mlflow_client.set_alias("made", "champion", "3")
@@ -342,7 +342,7 @@ def test_an_alias_that_was_set_in_mlflow_is_shown_and_then_written_down() -> Non
     assert drift() == []
 
 
-def test_another_store_at_the_same_mlflow_is_shown_what_was_done_here(
+def test_second_store_at_the_same_mlflow_sees_decisions_of_the_first(
     store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     promoted(2)
@@ -359,7 +359,7 @@ def test_another_store_at_the_same_mlflow_is_shown_what_was_done_here(
     assert events()[2:] == [(FOUND, "1", "1", "2"), (KEPT, "2", "1", "")]
 
 
-def test_a_champion_from_before_the_ledger_is_its_first_line(store: Path) -> None:
+def test_champion_older_than_the_ledger_becomes_its_first_line(store: Path) -> None:
     snapshot = Snapshot(
         dataset="made", digest="0" * 16, rows={}, splits=dict.fromkeys(SPLITS, "x"), reasons={}
     )
@@ -377,8 +377,8 @@ def test_a_champion_from_before_the_ledger_is_its_first_line(store: Path) -> Non
     assert aliases() == ("2", "1")
 
 
-def test_history_says_where_mlflow_and_the_ledger_disagree(store: Path) -> None:
-    assert history_of_nobody() == "there is no model 'made' in MLflow: none is registered yet"
+def test_history_reports_disagreement_of_mlflow_and_ledger(store: Path) -> None:
+    assert made_up_history() == "there is no model 'made' in MLflow: none is registered yet"
     promoted(3)
     mlflow_client.set_alias("made", "previous", "1")
     assert drift() == ["in MLflow version 1 is previous, in the ledger version 2"]
@@ -392,7 +392,7 @@ def test_history_says_where_mlflow_and_the_ledger_disagree(store: Path) -> None:
     ]
 
 
-def history_of_nobody() -> str:
+def made_up_history() -> str:
     with pytest.raises(ValueError, match="there is no model") as raised:
         history("made")
     return str(raised.value)

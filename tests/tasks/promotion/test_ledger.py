@@ -1,4 +1,4 @@
-"""The lines of a model: written whole, numbered, and read as a reign of champions."""
+"""Ledger lines of a model: written completely, numbered, and read as a list of champions."""
 
 import json
 from dataclasses import replace
@@ -40,18 +40,18 @@ def written(*lines: Line) -> Ledger:
     return found
 
 
-def test_a_model_without_a_decision_has_an_empty_ledger(store: Path) -> None:
+def test_model_without_a_decision_has_an_empty_ledger(store: Path) -> None:
     empty = Ledger.of("made")
     assert (empty.lines, empty.champion, empty.reign, empty.pending) == ((), "", [], None)
 
 
-def test_lines_are_read_back_in_their_order(store: Path) -> None:
+def test_ledger_lines_are_read_back_in_order(store: Path) -> None:
     lines = [line(number, PROMOTED, str(number)) for number in range(1, 12)]
     assert written(*lines).lines == tuple(lines) == Ledger.of("made").lines
     assert Ledger.of("other").lines == ()
 
 
-def test_a_line_that_was_begun_is_pending_and_does_not_count(store: Path) -> None:
+def test_unfinished_line_is_pending_and_does_not_count(store: Path) -> None:
     first, second = line(1, PROMOTED, "1"), line(2, PROMOTED, "2")
     found = written(first)
     found.begin(second)
@@ -61,7 +61,7 @@ def test_a_line_that_was_begun_is_pending_and_does_not_count(store: Path) -> Non
     assert Ledger.of("made").pending is None
 
 
-def test_a_line_whose_writing_was_cut_short_is_not_there(store: Path) -> None:
+def test_truncated_line_is_ignored(store: Path) -> None:
     first = line(1, PROMOTED, "1")
     written(first)
     (store / "ledger" / "made" / "000002.partial").write_text('{"number": 2, "ev')
@@ -70,7 +70,7 @@ def test_a_line_whose_writing_was_cut_short_is_not_there(store: Path) -> None:
     assert len(Ledger.of("made").lines) == 2
 
 
-def test_a_number_is_never_given_twice(store: Path) -> None:
+def test_line_number_is_never_used_twice(store: Path) -> None:
     one, other = line(1, PROMOTED, "1"), line(1, PROMOTED, "2")
     written(one)
     stale = Ledger("made", ())
@@ -80,7 +80,7 @@ def test_a_number_is_never_given_twice(store: Path) -> None:
     assert Ledger.of("made").lines == (one,)
 
 
-def test_the_next_line_follows_the_last_number_even_where_one_is_missing(store: Path) -> None:
+def test_next_line_follows_the_last_number_despite_gaps(store: Path) -> None:
     written(*(line(number, PROMOTED, str(number)) for number in range(1, 4)))
     (store / "ledger" / "made" / "000002.json").unlink()
     with pytest.raises(OSError, match=r"000002.json is missing, expected 3 lines"):
@@ -98,12 +98,12 @@ def test_the_next_line_follows_the_last_number_even_where_one_is_missing(store: 
     assert (made.flow_run, made.flow_run_url) == ("", "")
 
 
-def test_a_line_that_keeps_the_champion_replaces_nobody(store: Path) -> None:
+def test_line_that_keeps_the_champion_replaces_no_version(store: Path) -> None:
     made = ledger((PROMOTED, "1")).next_line(KEPT, "2", "1", "not better", scores={})
     assert (made.version, made.champion, made.replaced) == ("2", "1", "")
 
 
-def test_a_line_is_json_that_a_person_can_read(store: Path) -> None:
+def test_ledger_line_is_readable_json(store: Path) -> None:
     written(line(1, PROMOTED, "1"))
     text = (store / "ledger" / "made" / "000001.json").read_text(encoding="utf-8")
     assert json.loads(text)["champion"] == "1"
@@ -133,7 +133,7 @@ def test_a_line_is_json_that_a_person_can_read(store: Path) -> None:
         ([(PROMOTED, "1"), (FOUND, ""), (PROMOTED, "2")], ["1", "2"]),
     ],
 )
-def test_the_reign_leaves_out_what_was_gone_back_over(
+def test_reign_omits_versions_that_were_rolled_back(
     events: list[tuple[str, str]], reign: list[str]
 ) -> None:
     assert ledger(*events).reign == reign
@@ -145,7 +145,7 @@ def test_the_reign_leaves_out_what_was_gone_back_over(
         min_size=1,
     )
 )
-def test_the_champion_is_the_last_of_a_reign_that_names_nobody_twice(
+def test_champion_is_the_last_of_a_reign_without_duplicates(
     events: list[tuple[str, str]],
 ) -> None:
     found = ledger(*events)
@@ -153,7 +153,7 @@ def test_the_champion_is_the_last_of_a_reign_that_names_nobody_twice(
     assert len(set(found.reign)) == len(found.reign)
 
 
-def test_the_latest_scores_of_a_version_are_found(store: Path) -> None:
+def test_latest_scores_of_a_version_are_found(store: Path) -> None:
     older, newer = line(1, PROMOTED, "1"), replace(line(2, KEPT, "1"), scores={"accuracy": 60.0})
     found = Ledger("made", (older, newer, replace(line(3, KEPT, "1"), scores={})))
     assert found.scores_of("1") == {"accuracy": 60.0}

@@ -1,4 +1,4 @@
-"""A version says what its training said, or it is not promoted."""
+"""Parity: a version predicts the same as its training, or it is not promoted."""
 
 import shutil
 from pathlib import Path
@@ -20,11 +20,11 @@ def table(score: float = 0.5, tags: object = ("O", "B-PER")) -> pd.DataFrame:
     return pd.DataFrame({"tags": [["O"], tags], "score": [0.25, 0.25], "entities": [[], entities]})
 
 
-def test_lists_and_arrays_of_the_same_are_the_same() -> None:
+def test_lists_and_arrays_of_equal_values_are_equal() -> None:
     assert list(differences(table(), table(tags=np.array(["O", "B-PER"], dtype=object)))) == []
 
 
-def test_a_difference_in_the_last_bit_is_said_with_its_row() -> None:
+def test_difference_in_the_last_bit_is_reported_with_its_row() -> None:
     found = list(differences(table(), table(np.nextafter(0.5, 1).item())))
     assert found == [
         'row 2, entities: expected [{"kind": "PER", "confidence": 0.5}], '
@@ -32,13 +32,13 @@ def test_a_difference_in_the_last_bit_is_said_with_its_row() -> None:
     ]
 
 
-def test_another_answer_is_said_with_its_row() -> None:
+def test_different_answer_is_reported_with_its_row() -> None:
     assert list(differences(table(), table(tags=["O", "O"]))) == [
         'row 2, tags: expected ["O", "B-PER"], found ["O", "O"]'
     ]
 
 
-def test_another_shape_is_a_difference() -> None:
+def test_different_shape_is_a_difference() -> None:
     assert list(differences(table(), table()[["tags", "score"]])) == [
         "expected 2 rows of tags, score, entities, found 2 rows of tags, score"
     ]
@@ -47,16 +47,16 @@ def test_another_shape_is_a_difference() -> None:
     ]
 
 
-def test_nothing_is_nothing_however_it_is_written() -> None:
-    said = [
+def test_none_and_nan_are_equal_missing_values() -> None:
+    tables = [
         pd.DataFrame({"label": pd.Series([empty, "pos"], dtype=object)})
         for empty in (None, float("nan"))
     ]
-    assert list(differences(*said)) == []
+    assert list(differences(*tables)) == []
 
 
 @pytest.mark.parametrize("wrong", [float("nan"), float("inf"), -float("inf")])
-def test_an_answer_that_is_no_number_equals_nothing(wrong: float) -> None:
+def test_nan_score_is_always_a_difference(wrong: float) -> None:
     (found,) = differences(table(wrong), table(wrong))
     assert found.startswith("row 2, entities: expected a finite number, found [{")
     alone = pd.DataFrame({"score": [0.5, wrong]})
@@ -65,9 +65,9 @@ def test_an_answer_that_is_no_number_equals_nothing(wrong: float) -> None:
     )
 
 
-def test_a_version_that_says_the_same_is_measured(models: dict[str, Served]) -> None:
-    made = models["generation"]  # asked twice: to go on with texts, and for their costs
-    told = check_parity(made.version, made.scores, made.tokens)
+def test_version_with_equal_answers_is_measured(models: dict[str, Served]) -> None:
+    made = models["generation"]  # two requests: continuations, and token costs
+    measured = check_parity(made.version, made.scores, made.tokens)
     tags = mlflow_client.client().get_model_version(made.version.name, made.version.version).tags
     assert tags["refrain.parity_rows"] == "18"
     names = (
@@ -78,15 +78,13 @@ def test_a_version_that_says_the_same_is_measured(models: dict[str, Served]) -> 
         "megabytes",
     )
     assert {name: float(tags[f"refrain.{name}"]) for name in names} == pytest.approx(
-        {name: told[name] for name in names}, rel=1e-3
+        {name: measured[name] for name in names}, rel=1e-3
     )
-    assert 0 < told["p50_milliseconds"] <= told["p99_milliseconds"]
-    assert 0 < told["megabytes"] < 1
+    assert 0 < measured["p50_milliseconds"] <= measured["p99_milliseconds"]
+    assert 0 < measured["megabytes"] < 1
 
 
-def test_a_version_whose_weights_differ_in_one_bit_is_stopped(
-    models: dict[str, Served], tmp_path: Path
-) -> None:
+def test_version_with_one_different_bit_raises(models: dict[str, Served], tmp_path: Path) -> None:
     made, client = models["sentiment"], mlflow_client.client()
     folder = download(made.version.name, made.version.version, tmp_path / "changed")
     path = next(folder.rglob("*.safetensors"))
@@ -99,13 +97,13 @@ def test_a_version_whose_weights_differ_in_one_bit_is_stopped(
         ValueError,
         match=r"^made_sentiment version \d+ does not answer as its training did, "
         r"so it is not promoted",
-    ) as told:
+    ) as measured:
         check_parity(
             type(made.version)(made.version.name, str(changed.version), "", ""),
             made.scores,
             made.tokens,
         )
-    assert ", score: expected 0." in str(told.value)
+    assert ", score: expected 0." in str(measured.value)
     assert (
         "refrain.parity_rows"
         not in client.get_model_version(made.version.name, changed.version).tags
@@ -113,7 +111,7 @@ def test_a_version_whose_weights_differ_in_one_bit_is_stopped(
     client.delete_model_version(made.version.name, changed.version)
 
 
-def test_a_checkpoint_that_is_gone_is_said(
+def test_missing_checkpoint_raises(
     models: dict[str, Served], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     made = models["ner"]
@@ -131,7 +129,7 @@ def test_a_checkpoint_that_is_gone_is_said(
 
 
 @pytest.mark.case("D15")
-def test_a_test_row_longer_than_strangers_may_send_stops_no_promotion(
+def test_test_row_above_the_request_limit_does_not_stop_a_promotion(
     models: dict[str, Served],
 ) -> None:
     made = models["sentiment"]

@@ -1,4 +1,4 @@
-"""The rule of promotion, on comparisons written down by hand."""
+"""The promotion rule on comparisons written by hand."""
 
 import math
 from dataclasses import replace
@@ -66,7 +66,7 @@ def decided(
         (78.0, 1.0, {}, "it is worse"),
     ],
 )
-def test_superior_asks_for_more_than_chance_and_for_the_least_effect(
+def test_superior_requires_significance_and_the_minimum_effect(
     ours: float, p: float, settings: dict[str, Any], lacks: str
 ) -> None:
     is_promoted, reason = decided(compared(ours, 79.0, p=p), settings)
@@ -75,18 +75,18 @@ def test_superior_asks_for_more_than_chance_and_for_the_least_effect(
 
 
 @pytest.mark.parametrize(("margin", "is_promoted"), [(2.0, True), (1.4, False), (1.5, False)])
-def test_not_worse_asks_for_the_lower_bound_above_the_margin(
+def test_not_worse_requires_the_lower_bound_above_the_margin(
     margin: float, is_promoted: bool
 ) -> None:
     found = compared(78.5, 79.0, half=1.0, p=0.9)  # from -1.5 to +0.5
     assert decided(found, {"policy": "not_worse", "margin": margin})[0] is is_promoted
 
 
-def test_an_equal_model_of_fresh_data_is_not_worse() -> None:
+def test_equal_model_of_newer_data_is_not_worse() -> None:
     assert decided(compared(79.0, 79.0, half=0.5, p=1.0), {"policy": "not_worse"})[0]
 
 
-def test_always_needs_no_comparison_and_never_leaves_it_to_a_person() -> None:
+def test_policy_always_promotes_without_a_comparison_and_policy_never_does_not() -> None:
     assert decided(None, {"policy": "always"}) == (
         True,
         "promoted by policy always, without a comparison: accuracy 80.00",
@@ -112,7 +112,7 @@ def test_always_needs_no_comparison_and_never_leaves_it_to_a_person() -> None:
         (-4.0, 0.01, None, True),
     ],
 )
-def test_no_class_may_fall_beyond_chance_by_more_than_its_guard(
+def test_guard_rejects_a_significant_drop_of_a_class(
     policy: str, fall: float, p_fall: float, guards: dict[str, float] | None, is_promoted: bool
 ) -> None:
     classes = [
@@ -130,9 +130,7 @@ def test_no_class_may_fall_beyond_chance_by_more_than_its_guard(
     )
 
 
-def test_the_first_model_must_score_better_than_the_best_cheap_system_whatever_chance_says() -> (
-    None
-):
+def test_first_model_must_score_above_the_best_baseline_regardless_of_significance() -> None:
     beaten = {"against": "bag of words", "is_first": True}
     assert decided(compared(51.0, 50.0, p=0.4), **beaten) == (
         True,
@@ -145,7 +143,7 @@ def test_the_first_model_must_score_better_than_the_best_cheap_system_whatever_c
         assert reason.endswith(": the first model must beat the baseline")
 
 
-def test_a_champion_is_not_compared_with_itself() -> None:
+def test_champion_is_not_compared_with_itself() -> None:
     assert decided(None, is_champion=True) == (True, "champion already: accuracy 80.00")
 
 
@@ -164,14 +162,14 @@ def test_a_champion_is_not_compared_with_itself() -> None:
         (2.01, {"policy": "not_worse", "margin": 1.5}, False),
     ],
 )
-def test_of_a_cost_the_lower_is_better_and_points_are_percent_of_it(
+def test_lower_cost_is_better_and_points_are_percent_of_it(
     ours: float, settings: dict[str, Any], is_promoted: bool
 ) -> None:
     found = compared(ours, 2.0, half=0.025, is_cost=True)
     assert decided(found, settings, metric=find_metric("bits_per_character"))[0] is is_promoted
 
 
-def test_the_reason_says_a_lower_cost_as_a_gain() -> None:
+def test_reason_states_a_lower_cost_as_a_gain() -> None:
     _, reason = decided(
         compared(2.0, 2.25, half=0.1, is_cost=True), metric=find_metric("bits_per_character")
     )
@@ -182,14 +180,14 @@ def test_the_reason_says_a_lower_cost_as_a_gain() -> None:
 
 
 @pytest.mark.parametrize(
-    ("names", "said"),
+    ("names", "expected"),
     [
         (["PER", "LOC"], "the test split has no class 'PERS': did you mean PER?"),
         ([], "no class 'PERS': its answers have no classes"),
     ],
 )
-def test_a_guard_of_a_class_that_there_is_not_is_refused(names: list[str], said: str) -> None:
-    with pytest.raises(ValueError, match=f"promotion.guards: .*{said}".replace("?", r"\?")):
+def test_guard_of_an_unknown_class_raises(names: list[str], expected: str) -> None:
+    with pytest.raises(ValueError, match=f"promotion.guards: .*{expected}".replace("?", r"\?")):
         check_guards(names, PromotionSettings(guards={"PERS": 1.0}))
 
 
@@ -243,7 +241,7 @@ def checkpoint(**more: Any) -> Checkpoint:
         ({"ended": "", "improving": ""}, ""),  # of a checkpoint from before this was written down
     ],
 )
-def test_a_training_that_was_still_improving_says_which_limit_to_raise(
+def test_reason_names_the_limit_to_raise_when_training_was_still_improving(
     changes: dict[str, Any], words: str
 ) -> None:
     found = improving_words(checkpoint(**changes))
@@ -253,7 +251,7 @@ def test_a_training_that_was_still_improving_says_which_limit_to_raise(
 
 @pytest.mark.case("D19")
 @pytest.mark.parametrize(("ours", "is_promoted"), [(78.0, False), (81.0, True)])
-def test_only_a_model_that_is_not_promoted_says_that_more_may_help(
+def test_reason_suggests_more_training_only_when_not_promoted(
     ours: float, is_promoted: bool
 ) -> None:
     found, reason = decided(compared(ours, 79.0), improving="Validation was still improving")
@@ -268,7 +266,7 @@ POLICIES = ("superior", "not_worse", "always", "never")
 @pytest.mark.parametrize("policy", POLICIES)
 @pytest.mark.parametrize("score", [math.nan, math.inf, -math.inf])
 @pytest.mark.parametrize("is_first", [True, False])
-def test_a_challenger_whose_score_is_no_number_is_promoted_under_no_policy(
+def test_challenger_with_a_nan_score_is_promoted_under_no_policy(
     policy: str, score: float, is_first: bool
 ) -> None:
     found = None if policy == "always" else compared(score, 79.0)
@@ -282,9 +280,7 @@ def test_a_challenger_whose_score_is_no_number_is_promoted_under_no_policy(
 
 @pytest.mark.parametrize("policy", ["superior", "not_worse"])
 @pytest.mark.parametrize("is_first", [True, False])
-def test_nothing_is_compared_with_a_champion_whose_score_is_no_number(
-    policy: str, is_first: bool
-) -> None:
+def test_champion_with_a_nan_score_is_not_compared(policy: str, is_first: bool) -> None:
     found = compared(80.0, math.nan)
     is_promoted, reason = decided(found, {"policy": policy}, is_first=is_first)
     assert not is_promoted
@@ -294,7 +290,7 @@ def test_nothing_is_compared_with_a_champion_whose_score_is_no_number(
 
 @pytest.mark.parametrize("name", ["gain", "low", "high", "p_swaps", "p_bootstrap"])
 @pytest.mark.parametrize("policy", ["superior", "not_worse"])
-def test_a_comparison_that_is_not_finite_promotes_nothing(name: str, policy: str) -> None:
+def test_comparison_that_is_not_finite_promotes_nothing(name: str, policy: str) -> None:
     found = replace(compared(90.0, 79.0), **{name: math.nan})
     is_promoted, reason = decided(found, {"policy": policy})
     assert (is_promoted, reason.endswith("the comparison is not finite")) == (False, True)

@@ -1,4 +1,4 @@
-"""Where a version says that it comes from."""
+"""The lineage of a version: flow run, commit, libraries and user."""
 
 import subprocess
 from pathlib import Path
@@ -33,7 +33,7 @@ PAGE = f"/runs/flow-run/{RUN}"
         ({PREFECT_API_URL: "http://joe:hunter2@10.0.0.1:4200/api"}, f"http://10.0.0.1:4200{PAGE}"),
     ],
 )
-def test_the_page_of_a_flow_run_is_where_the_dashboard_is(
+def test_flow_run_url_points_to_the_dashboard(
     settings: dict[object, str | None], page: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PREFECT__FLOW_RUN_ID", RUN)
@@ -41,11 +41,11 @@ def test_the_page_of_a_flow_run_is_where_the_dashboard_is(
         assert flow_run_now() == (str(UUID(RUN)), page)
 
 
-def test_outside_of_a_flow_run_there_is_none() -> None:
+def test_flow_run_url_is_empty_outside_a_flow_run() -> None:
     assert flow_run_now() == ("", "")
 
 
-def test_links_into_mlflow_hold_no_password(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_links_to_mlflow_contain_no_password(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(mlflow_client, "CHOSEN_URI", "https://joe:hunter2@mlflow.example.org/")
     assert (
         mlflow_client.version_link("made", "3")
@@ -58,7 +58,7 @@ def test_links_into_mlflow_hold_no_password(monkeypatch: pytest.MonkeyPatch) -> 
     )
 
 
-def test_the_commit_is_that_of_our_code_and_no_other(
+def test_commit_is_that_of_the_project_code(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def git(*words: str) -> str:
@@ -76,11 +76,11 @@ def test_the_commit_is_that_of_our_code_and_no_other(
     assert git_commit() == git("rev-parse", "HEAD")
     (tmp_path / "code.py").write_text("x = 2\n")
     assert git_commit() == git("rev-parse", "HEAD") + "-dirty"
-    (tmp_path / "site-packages").mkdir()  # installed within somebody's own repository
+    (tmp_path / "site-packages").mkdir()  # installed within the repository of a user
     monkeypatch.setattr(lineage, "ROOT", tmp_path / "site-packages")
     assert git_commit() == ""
 
 
-def test_libraries_and_person_are_named() -> None:
+def test_lineage_names_libraries_and_user() -> None:
     assert {"python", "torch", "mlflow"} <= set(libraries())
     assert all(part for part in person().split("@"))

@@ -1,4 +1,4 @@
-"""Points reach MLflow completely, in order and once, whatever happens on the way."""
+"""Points reach MLflow completely, in order and once, despite outages and kills."""
 
 import time
 from pathlib import Path
@@ -12,7 +12,7 @@ from tasks.registry.tracked_run import MetricPoints
 
 
 class Server:
-    """An MLflow that is away at times, slow to notice, and keeps one of two equal points."""
+    """An MLflow with outages and lost answers that stores one of two equal points."""
 
     def __init__(self) -> None:
         self.points: dict[Point, None] = {}
@@ -49,7 +49,7 @@ def train(run_id: str, first: int, last: int, *, epoch_ends: int = 0) -> MetricP
     return points
 
 
-def test_an_outage_delays_points_and_neither_loses_nor_doubles_one(
+def test_outage_delays_points_without_loss_or_duplicates(
     server: Server, caplog: pytest.LogCaptureFixture
 ) -> None:
     server.is_away = True
@@ -64,7 +64,7 @@ def test_an_outage_delays_points_and_neither_loses_nor_doubles_one(
     assert "secret" not in caplog.text
 
 
-def test_an_answer_that_is_lost_doubles_no_point(server: Server) -> None:
+def test_lost_answer_duplicates_no_point(server: Server) -> None:
     server.loses_answers = True
     points = train("run", 1, 50, epoch_ends=25)
     points.flush()
@@ -74,7 +74,7 @@ def test_an_answer_that_is_lost_doubles_no_point(server: Server) -> None:
     assert list(server.points) == points.spool.points
 
 
-def test_points_of_a_training_that_was_killed_anywhere_equal_those_of_a_whole_one(
+def test_points_after_a_kill_at_any_step_equal_those_of_an_uninterrupted_training(
     server: Server,
 ) -> None:
     whole = train("whole", 1, 50, epoch_ends=25)
@@ -90,7 +90,7 @@ def test_points_of_a_training_that_was_killed_anywhere_equal_those_of_a_whole_on
     assert len(server.points) == len(expected)
 
 
-def test_a_line_that_a_crash_cut_short_is_dropped_and_written_again(server: Server) -> None:
+def test_truncated_line_is_dropped_and_written_again(server: Server) -> None:
     points = train("run", 1, 20)
     points.flush()
     assert points.spool.close(5)
@@ -105,7 +105,7 @@ def test_a_line_that_a_crash_cut_short_is_dropped_and_written_again(server: Serv
 
 
 @pytest.mark.parametrize("content", ["", "x", "[]", "99999"])
-def test_a_damaged_count_sends_points_again_and_doubles_none(server: Server, content: str) -> None:
+def test_damaged_count_resends_points_without_duplicates(server: Server, content: str) -> None:
     points = train("run", 1, 20)
     points.flush()
     assert points.spool.close(5)
@@ -116,7 +116,7 @@ def test_a_damaged_count_sends_points_again_and_doubles_none(server: Server, con
     assert len(server.points) == len(points.spool.points)
 
 
-def test_a_server_that_stays_away_is_given_up_with_the_points_on_the_disk(server: Server) -> None:
+def test_permanent_outage_keeps_the_points_on_disk(server: Server) -> None:
     server.is_away = True
     points = train("run", 1, 20)
     points.flush()

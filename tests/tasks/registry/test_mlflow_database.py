@@ -1,4 +1,4 @@
-"""MLflow's database: made whole or not at all, copied before an upgrade, checked at the start."""
+"""MLflow's database: created atomically, copied before an upgrade, checked at the start."""
 
 import shutil
 import sqlite3
@@ -24,13 +24,13 @@ def set_revision(path: Path, revision: str) -> None:
 
 
 def killed(address: str) -> None:
-    """Begin to make or upgrade a database, and die within."""
+    """Start to create or upgrade a database, and crash within."""
     with sqlite3.connect(address.removeprefix("sqlite:///")) as connection:
         connection.execute("CREATE TABLE half (made INTEGER)")
     raise KeyboardInterrupt
 
 
-def test_a_process_that_dies_while_it_makes_the_database_leaves_none(
+def test_crash_while_the_database_is_created_leaves_none(
     store: Path, monkeypatch: pytest.MonkeyPatch, empty_mlflow: Path
 ) -> None:
     with monkeypatch.context() as patch:
@@ -44,7 +44,7 @@ def test_a_process_that_dies_while_it_makes_the_database_leaves_none(
     assert revision_of(store / "mlflow.db") == revision_of(empty_mlflow)
 
 
-def test_an_upgrade_keeps_the_database_of_before_and_happens_in_a_copy(
+def test_upgrade_works_on_a_copy_and_keeps_the_old_database(
     mlflow_store: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = mlflow_store / "mlflow.db"
@@ -65,7 +65,7 @@ def test_an_upgrade_keeps_the_database_of_before_and_happens_in_a_copy(
     assert revision_of(mlflow_store / f"mlflow-{OLDER}.db") == OLDER
 
 
-def test_a_database_of_a_newer_mlflow_is_left_alone_with_one_sentence(mlflow_store: Path) -> None:
+def test_database_of_a_newer_mlflow_raises_and_is_not_changed(mlflow_store: Path) -> None:
     path = mlflow_store / "mlflow.db"
     mlflow_client.client().create_run(mlflow_client.experiment("made"))
     set_revision(path, "newer")
@@ -75,7 +75,7 @@ def test_a_database_of_a_newer_mlflow_is_left_alone_with_one_sentence(mlflow_sto
 
 
 @pytest.mark.parametrize("content", [b"", b"half"])
-def test_what_is_no_database_is_made_anew_or_explained(
+def test_file_that_is_no_database_is_replaced_or_raises(
     store: Path, content: bytes, monkeypatch: pytest.MonkeyPatch, empty_mlflow: Path
 ) -> None:
     store.mkdir()
@@ -94,7 +94,7 @@ def test_what_is_no_database_is_made_anew_or_explained(
         assert revision_of(path)
 
 
-def test_a_database_that_an_earlier_release_did_not_complete_is_set_aside(
+def test_incomplete_database_of_an_earlier_release_is_moved_aside(
     store: Path, monkeypatch: pytest.MonkeyPatch, empty_mlflow: Path
 ) -> None:
     store.mkdir()
@@ -110,7 +110,7 @@ def test_a_database_that_an_earlier_release_did_not_complete_is_set_aside(
     assert (store / "mlflow-incomplete.db").exists()
 
 
-def test_a_deleted_database_is_named_and_mlflow_begins_anew(
+def test_deleted_database_is_reported_and_created_again(
     mlflow_store: Path,
     monkeypatch: pytest.MonkeyPatch,
     empty_mlflow: Path,
@@ -128,7 +128,7 @@ def test_a_deleted_database_is_named_and_mlflow_begins_anew(
     assert "mlflow.db is missing, but" in caplog.text
 
 
-def test_models_without_their_files_end_with_one_sentence(mlflow_store: Path) -> None:
+def test_models_without_files_raise_one_sentence(mlflow_store: Path) -> None:
     with sqlite3.connect(mlflow_store / "mlflow.db") as connection:
         place = f"{mlflow_store.as_uri()}/mlartifacts/made/x"
         connection.execute("INSERT INTO registered_models (name) VALUES ('made')")

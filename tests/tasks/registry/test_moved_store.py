@@ -14,7 +14,7 @@ from tasks.registry.training_run import is_open_to_logs
 
 
 def logged(text: str) -> tuple[str, str]:
-    """An MLflow run with a file, in the store of the moment: its id and the experiment's."""
+    """An MLflow run with a file in the current store: its id and the experiment's."""
     experiment = mlflow_client.experiment("made")
     run = mlflow_client.client().create_run(experiment)
     mlflow_client.client().log_text(run.info.run_id, text, "note.txt")
@@ -22,7 +22,7 @@ def logged(text: str) -> tuple[str, str]:
 
 
 @pytest.mark.case("19")
-def test_a_copied_store_reads_and_writes_in_its_new_place_only(
+def test_copied_store_reads_and_writes_only_its_new_folder(
     store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run_id, experiment = logged("before")
@@ -45,7 +45,7 @@ def test_a_copied_store_reads_and_writes_in_its_new_place_only(
 
 
 @pytest.mark.case("19")
-def test_a_store_that_was_moved_away_and_back_is_followed_both_ways(
+def test_store_moved_away_and_back_works_in_both_places(
     store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run_id, _ = logged("first")
@@ -60,7 +60,7 @@ def test_a_store_that_was_moved_away_and_back_is_followed_both_ways(
 
 
 @pytest.mark.case("19")
-def test_addresses_outside_of_the_store_stay(store: Path, tmp_path: Path) -> None:
+def test_addresses_outside_the_store_are_not_changed(store: Path, tmp_path: Path) -> None:
     elsewhere = (tmp_path / "kept elsewhere").as_uri()
     mlflow_client.experiment("made")
     number = mlflow_client.client().create_experiment("theirs", artifact_location=elsewhere)
@@ -72,7 +72,7 @@ def test_addresses_outside_of_the_store_stay(store: Path, tmp_path: Path) -> Non
 
 
 @pytest.mark.case("19")
-def test_a_store_without_a_database_has_nothing_to_follow(tmp_path: Path) -> None:
+def test_store_without_a_database_needs_no_change(tmp_path: Path) -> None:
     follow_move(tmp_path)
     assert not (tmp_path / "mlflow.db").exists()
     (tmp_path / "mlflow.db").touch()
@@ -84,7 +84,7 @@ def test_a_store_without_a_database_has_nothing_to_follow(tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     "name", ["my store #1", "50%25 off", "feature%2Fx", "é;&=+", "a'b\"c", "x" * 150]
 )
-def test_a_store_may_lie_below_any_folder(
+def test_store_works_below_a_folder_of_any_name(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("REFRAIN_HOME", str(tmp_path / name / "store"))
@@ -96,7 +96,7 @@ def test_a_store_may_lie_below_any_folder(
 
 
 @pytest.mark.case("20")
-def test_a_question_mark_that_sqlite_cannot_write_is_refused_in_one_sentence(
+def test_question_mark_in_the_path_raises_one_sentence(
     tmp_path: Path,
 ) -> None:
     with pytest.raises(
@@ -107,7 +107,7 @@ def test_a_question_mark_that_sqlite_cannot_write_is_refused_in_one_sentence(
 
 
 @pytest.mark.case("18")
-def test_a_deleted_experiment_is_restored_and_this_is_logged(
+def test_deleted_experiment_is_restored_and_logged(
     store: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     _, experiment = logged("before")
@@ -118,7 +118,7 @@ def test_a_deleted_experiment_is_restored_and_this_is_logged(
 
 
 @pytest.mark.case("18")
-def test_a_deleted_run_takes_no_more_logs(store: Path) -> None:
+def test_deleted_run_is_not_open_to_logs(store: Path) -> None:
     run_id, _ = logged("before")
     assert is_open_to_logs(run_id)
     mlflow_client.client().delete_run(run_id)
@@ -130,7 +130,7 @@ def test_a_deleted_run_takes_no_more_logs(store: Path) -> None:
 @pytest.mark.parametrize(
     "name", ["x" * (NAME_CHARACTERS + 1), ".hidden", "-x", "..", "a/b", "a b", "é"]
 )
-def test_a_name_that_no_folder_or_model_can_have_is_refused_when_the_catalog_is_read(
+def test_catalog_raises_for_a_name_that_is_no_valid_folder_or_model_name(
     name: str, tmp_path: Path
 ) -> None:
     (tmp_path / "mine.yaml").write_text(f"'{name}': {{}}\n")

@@ -57,39 +57,41 @@ def test_no_file_of_a_version_is_a_pickle(
     )  # nothing but names, shapes and numbers
     last = max(
         stop
-        for name, told in header.items()
+        for name, tensor in header.items()
         if name != "__metadata__"
-        for stop in told["data_offsets"]
+        for stop in tensor["data_offsets"]
     )
     assert len(weights) == 8 + int.from_bytes(weights[:8], "little") + last
 
 
 @each
-def test_its_input_example_is_answered(
+def test_served_model_answers_its_input_example(
     models: dict[str, Served], problem: str, tmp_path: Path
 ) -> None:
     folder = folder_of(models[problem], tmp_path)
     client = TestClient(scoring_server.init(mlflow.pyfunc.load_model(str(folder))))
     body = (folder / "serving_input_example.json").read_bytes()
-    said = client.post("/invocations", content=body, headers={"content-type": "application/json"})
-    assert said.status_code == 200, said.text
-    assert len(said.json()["predictions"]) == 1
+    response = client.post(
+        "/invocations", content=body, headers={"content-type": "application/json"}
+    )
+    assert response.status_code == 200, response.text
+    assert len(response.json()["predictions"]) == 1
 
 
 @each
-def test_its_signature_has_the_columns_that_come_out(
+def test_signature_has_the_columns_of_the_answer(
     models: dict[str, Served], problem: str, tmp_path: Path
 ) -> None:
     made = models[problem].version
     signature = Model.load(str(folder_of(models[problem], tmp_path))).signature
-    said = Loaded.of(made.name, made.version).predict(pd.DataFrame({"text": ["lumo"]}), None)
-    assert signature.outputs.input_names() == list(said.columns)
+    answer = Loaded.of(made.name, made.version).predict(pd.DataFrame({"text": ["lumo"]}), None)
+    assert signature.outputs.input_names() == list(answer.columns)
     takes = {"ner": ["text", "tokens"], "generation": ["text", "label"]}
     assert signature.inputs.input_names() == takes.get(problem, ["text"])
 
 
 @each
-def test_what_is_asked_of_a_model_is_checked_with_a_clear_message(
+def test_parameters_are_checked_with_a_clear_message(
     models: dict[str, Served], problem: str
 ) -> None:
     made = models[problem].version
@@ -105,7 +107,7 @@ def test_what_is_asked_of_a_model_is_checked_with_a_clear_message(
 
 
 @each
-def test_it_asks_for_what_its_code_imports_and_no_more(
+def test_requirements_are_exactly_what_the_code_imports(
     models: dict[str, Served], problem: str, tmp_path: Path
 ) -> None:
     folder = folder_of(models[problem], tmp_path)
@@ -118,13 +120,13 @@ def test_it_asks_for_what_its_code_imports_and_no_more(
             if name not in sys.stdlib_module_names and not name.startswith("refrain_")
         }
     names = {"mlflow-skinny" if name == "mlflow" else name for name in imported}
-    asked = (folder / "requirements.txt").read_text().split()
-    assert {line.split("==")[0] for line in asked} == names
-    assert all("==" in line and "+" not in line for line in asked)
+    requirements = (folder / "requirements.txt").read_text().split()
+    assert {line.split("==")[0] for line in requirements} == names
+    assert all("==" in line and "+" not in line for line in requirements)
 
 
 def closure(names: list[str]) -> list[str]:
-    """Distributions and all that they need, as pip would install them without extras."""
+    """Distributions and their dependencies, as pip would install them without extras."""
     found, waiting = set[str](), list(names)
     while waiting:
         name = re.sub(r"[-_.]+", "-", waiting.pop()).lower()
@@ -140,13 +142,13 @@ def closure(names: list[str]) -> list[str]:
     return sorted(found)
 
 
-def test_every_version_runs_where_nothing_but_its_requirements_is_installed(
+def test_every_version_runs_with_only_its_requirements_installed(
     models: dict[str, Served], tmp_path: Path
 ) -> None:
     libraries = tmp_path / "libraries"
     libraries.mkdir()
-    asked = requirements_of(needed_libraries(served_modules("ner")))
-    for name in closure([line.split("==")[0] for line in asked]):
+    requirements = requirements_of(needed_libraries(served_modules("ner")))
+    for name in closure([line.split("==")[0] for line in requirements]):
         for file in distribution(name).files or ():
             top = file.parts[0]
             if (
@@ -163,15 +165,15 @@ import json, socket, sys
 def refuse(*_): raise OSError("reached out")
 socket.socket.connect = refuse
 import mlflow, pandas as pd
-said = {{}}
+answers = {{}}
 for problem, folder in {folders!r}.items():
     rows = pd.DataFrame({{"text": ["lumo Kalo", "Ursa"]}})
     found = mlflow.pyfunc.load_model(folder).predict(rows)
-    said[problem] = [list(x) if problem == "ner" else x for x in found.iloc[:, 0]]
+    answers[problem] = [list(x) if problem == "ner" else x for x in found.iloc[:, 0]]
 absent = ("tasks", "rnn_models", "data", "flows", "prefect")
 absent += ("sklearn", "sacrebleu", "sqlalchemy", "matplotlib")
 assert not [name for name in absent if name in sys.modules]
-print("FOUND" + json.dumps(said))
+print("FOUND" + json.dumps(answers))
 """
     # -S: no site-packages, and so no file of it that leads to this repository.
     kept = {k: v for k, v in os.environ.items() if not k.startswith(("PYTHON", "REFRAIN"))}

@@ -29,13 +29,13 @@ def filled(mlflow_store: Path) -> Path:
 
 
 def by_client(monkeypatch: pytest.MonkeyPatch, call: Any, *args: Any, **options: Any) -> Any:
-    """Call while MLflow's database does not count as ours."""
+    """Call as if MLflow's database belonged to another store."""
     with monkeypatch.context() as patch:
         patch.setattr(mlflow_client, "own_database", lambda: None)
         return call(*args, **options)
 
 
-def test_models_are_those_of_the_client(filled: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_models_equal_those_of_the_client(filled: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     found = version_lists.list_models()
     assert found == by_client(monkeypatch, version_lists.list_models)
     assert [(model["model"], model["versions"]) for model in found] == [
@@ -47,7 +47,7 @@ def test_models_are_those_of_the_client(filled: Path, monkeypatch: pytest.Monkey
 
 
 @pytest.mark.parametrize("only_aliased", [True, False])
-def test_scores_and_snapshots_are_those_of_the_client(
+def test_scores_and_snapshots_equal_those_of_the_client(
     filled: Path, monkeypatch: pytest.MonkeyPatch, only_aliased: bool
 ) -> None:
     read_scores = version_lists.registered_scores
@@ -61,7 +61,7 @@ def test_scores_and_snapshots_are_those_of_the_client(
     }
 
 
-def test_a_store_without_a_database_or_with_mlflow_elsewhere_is_not_read(
+def test_tables_are_not_read_without_a_database_or_with_a_remote_mlflow(
     filled: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
@@ -72,7 +72,9 @@ def test_a_store_without_a_database_or_with_mlflow_elsewhere_is_not_read(
     assert stored_models() is None
 
 
-def test_a_damaged_database_is_named(filled: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_damaged_database_raises_with_its_name(
+    filled: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (filled / "mlflow.db").write_bytes(b"damaged" * 1000)
     with pytest.raises(
         OSError, match=r"mlflow\.db, the registered models, cannot be read \(file is"
@@ -80,7 +82,7 @@ def test_a_damaged_database_is_named(filled: Path, monkeypatch: pytest.MonkeyPat
         read_models(filled / "mlflow.db")
 
 
-def test_one_version_is_found_without_the_others(
+def test_version_is_found_without_reading_the_others(
     filled: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(versions, "versions_of", lambda name: pytest.fail("all were read"))

@@ -2,21 +2,23 @@
 
 import ast
 import os
-import subprocess
-import sys
 
 import pytest
 
 from tasks.store.installation import ROOT
+from tests.forked import Outcomes, run_cases
 
-SCRIPT = """
+CODE = """
 import importlib, sys
-for module in sys.argv[1:]:
+assert "mlflow" not in sys.modules
+for module in case:
     importlib.import_module(module)
 if "mlflow" in sys.modules:
     from mlflow.telemetry.client import get_telemetry_client
     assert get_telemetry_client() is None, "telemetry is on"
 """
+# They have nothing to do with MLflow.
+LIBRARIES = ("pandas", "prefect", "pyarrow", "torch")
 
 
 def modules_of(folder: str) -> list[str]:
@@ -40,31 +42,7 @@ def imported_by_commands(module: str) -> list[str]:
     return [name for name in names if name.split(".")[0] in ("flows", "tasks", "refrain")]
 
 
-def import_in_a_fresh_process(*modules: str) -> "subprocess.CompletedProcess[str]":
-    """Import modules and look at telemetry, where MLflow has no other reason to be quiet."""
-    # MLflow is quiet under pytest and in CI, which it knows by variables: this process has none.
-    kept = ("PATH", "HOME", "OMP_NUM_THREADS")
-    environment = {name: os.environ[name] for name in kept if name in os.environ}
-    return subprocess.run(
-        [sys.executable, "-c", SCRIPT, *modules],
-        cwd=ROOT,
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-
-
-@pytest.mark.case("B10")
-@pytest.mark.parametrize(
-    "module",
-    ["tasks.registry.registered_model", "tasks.registry.mlflow_client", *modules_of("flows")],
-)
-def test_telemetry_is_off_in_a_process_that_imports(module: str) -> None:
-    done = import_in_a_fresh_process(module)
-    assert done.returncode == 0, done.stderr
-
-
+FLOWS = ["tasks.registry.registered_model", "tasks.registry.mlflow_client", *modules_of("flows")]
 COMMANDS = [
     module
     for module in ("refrain.app", *modules_of("refrain/commands"))
@@ -72,8 +50,28 @@ COMMANDS = [
 ]
 
 
+@pytest.fixture(scope="module")
+def outcomes() -> Outcomes:
+    """Status and errors of importing each module, without another reason for silence."""
+    modules = {module: [module] for module in FLOWS}
+    modules |= {module: [module, *imported_by_commands(module)] for module in COMMANDS}
+    # MLflow is quiet under pytest and in CI, which it knows by variables: this process has none.
+    kept = ("PATH", "HOME", "OMP_NUM_THREADS")
+    environment = {name: os.environ[name] for name in kept if name in os.environ}
+    return run_cases(CODE, modules, libraries=LIBRARIES, cwd=ROOT, environment=environment)
+
+
+@pytest.mark.case("B10")
+@pytest.mark.parametrize("module", FLOWS)
+def test_telemetry_is_off_in_a_process_that_imports(module: str, outcomes: Outcomes) -> None:
+    status, errors = outcomes[module]
+    assert status == 0, errors
+
+
 @pytest.mark.case("B10")
 @pytest.mark.parametrize("module", COMMANDS)
-def test_telemetry_is_off_in_a_process_that_runs_a_command_of(module: str) -> None:
-    done = import_in_a_fresh_process(module, *imported_by_commands(module))
-    assert done.returncode == 0, done.stderr
+def test_telemetry_is_off_in_a_process_that_runs_a_command_of(
+    module: str, outcomes: Outcomes
+) -> None:
+    status, errors = outcomes[module]
+    assert status == 0, errors

@@ -13,7 +13,9 @@ from tasks.registry.tracking_password import take_password
         ("http://joe:p@ss@host", "joe", "p@ss", "http://host"),
     ],
 )
-def test_a_password_leaves_the_address(address: str, user: str, password: str, left: str) -> None:
+def test_password_is_removed_from_the_address(
+    address: str, user: str, password: str, left: str
+) -> None:
     environment = {"MLFLOW_TRACKING_URI": address}
     take_password(environment)
     assert environment == {
@@ -26,13 +28,13 @@ def test_a_password_leaves_the_address(address: str, user: str, password: str, l
 @pytest.mark.parametrize(
     "address", ["", "http://host:5000", "sqlite:////a@b/mlflow.db", "postgresql://joe:pw@host/db"]
 )
-def test_other_addresses_stay_as_they_are(address: str) -> None:
+def test_addresses_without_a_password_are_not_changed(address: str) -> None:
     environment = {"MLFLOW_TRACKING_URI": address}
     take_password(environment)
     assert environment == {"MLFLOW_TRACKING_URI": address}
 
 
-def test_a_users_own_variables_win() -> None:
+def test_variables_of_the_user_take_precedence() -> None:
     environment = {
         "MLFLOW_TRACKING_URI": "http://joe:one@host",
         "MLFLOW_TRACKING_USERNAME": "ann",

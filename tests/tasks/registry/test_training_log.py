@@ -38,7 +38,7 @@ def away(*_: object, **__: object) -> None:
     raise MlflowException("API request to http://me:secret@host failed: Max retries exceeded")
 
 
-def test_an_outage_at_the_end_keeps_the_checkpoint_and_the_next_run_logs_the_rest(
+def test_outage_at_the_end_keeps_the_checkpoint_and_the_next_run_logs_the_rest(
     mlflow_store: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tokens = tokens_of_reviews()
@@ -61,7 +61,7 @@ def test_an_outage_at_the_end_keeps_the_checkpoint_and_the_next_run_logs_the_res
     assert list((mlflow_store / "spool").iterdir()) == []
 
 
-def test_a_training_whose_run_was_deleted_is_logged_again_with_the_same_points(
+def test_training_of_a_deleted_run_is_logged_again_with_the_same_points(
     mlflow_store: Path,
 ) -> None:
     tokens = tokens_of_reviews()
@@ -75,7 +75,7 @@ def test_a_training_whose_run_was_deleted_is_logged_again_with_the_same_points(
     assert Checkpoint.find(again.dataset, again.digest) == again
 
 
-def test_an_outage_says_nothing_about_a_run(
+def test_outage_raises_instead_of_closing_a_run(
     mlflow_store: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     client = mlflow_client.client()

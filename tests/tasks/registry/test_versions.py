@@ -27,7 +27,7 @@ def made_version(tags: dict[str, str], files: dict[str, FileSum], key: str = "k"
     return make_version("made", key, logged("made"), run_of("made"), tags=tags, files=files)
 
 
-def test_a_version_is_found_by_its_key_and_tells_what_it_was_given() -> None:
+def test_version_is_found_by_its_key_with_its_tags() -> None:
     assert find_version("made", "k") is None
     number = made_version({"refrain.snapshot": "s"}, WEIGHTS)
     assert (number, find_version("made", "k"), find_version("made", "other")) == ("1", "1", None)
@@ -39,7 +39,7 @@ def test_a_version_is_found_by_its_key_and_tells_what_it_was_given() -> None:
     )
 
 
-def test_a_model_of_which_mlflow_kept_less_becomes_no_version() -> None:
+def test_incompletely_stored_model_becomes_no_version() -> None:
     for lost in ({"artifacts/model/weights.bin": OTHER}, {"code/lost.py": OTHER}):
         with pytest.raises(
             OSError,
@@ -49,7 +49,7 @@ def test_a_model_of_which_mlflow_kept_less_becomes_no_version() -> None:
     assert numbers() == []
 
 
-def test_what_a_killed_registration_left_is_completed_if_its_files_are_there() -> None:
+def test_killed_registration_is_completed_when_its_files_exist() -> None:
     number = versioned("made", "k", is_complete=False)
     with pytest.raises(
         ValueError, match=r"made version 1 is not complete: its registration was interrupted"
@@ -59,7 +59,7 @@ def test_what_a_killed_registration_left_is_completed_if_its_files_are_there() -
     assert versions.check_complete("made", number)
 
 
-def test_what_a_killed_registration_left_goes_if_a_file_is_missing(store: Path) -> None:
+def test_killed_registration_is_deleted_when_a_file_is_missing(store: Path) -> None:
     versioned("made", "k", is_complete=False)
     next(store.rglob("weights.bin")).unlink()
     assert find_version("made", "k") is None
@@ -67,7 +67,7 @@ def test_what_a_killed_registration_left_goes_if_a_file_is_missing(store: Path) 
     assert made_version({}, WEIGHTS) == find_version("made", "k")
 
 
-def test_a_version_whose_model_is_gone_names_it() -> None:
+def test_missing_model_raises_with_the_version() -> None:
     number = made_version({}, WEIGHTS)
     model = versions.model_id_of(versions.check_complete("made", number))
     mlflow_client.delete_model(model)
@@ -75,7 +75,7 @@ def test_a_version_whose_model_is_gone_names_it() -> None:
         versions.check_files("made", number)
 
 
-def test_a_version_with_a_damaged_file_names_it_and_what_to_do(store: Path) -> None:
+def test_damaged_file_raises_with_version_and_remedy(store: Path) -> None:
     number = made_version({}, WEIGHTS)
     versions.check_files("made", number)
     next(store.rglob("weights.bin")).write_bytes(b"0123456780")
@@ -84,7 +84,7 @@ def test_a_version_with_a_damaged_file_names_it_and_what_to_do(store: Path) -> N
 
 
 def double(key: str) -> None:
-    """A version of a key that is there, as a machine that does not share the lock makes it."""
+    """A second version of an existing key, as made by a machine that does not share the lock."""
     model = logged("made")
     files = json.dumps(stored_files(model))
     mlflow_client.create_version(
@@ -92,7 +92,7 @@ def double(key: str) -> None:
     )
 
 
-def test_of_two_that_were_made_at_once_the_lower_stays() -> None:
+def test_lower_of_two_simultaneous_versions_is_kept() -> None:
     assert versioned("made", "k") == "1"
     double("k")
     assert versioned("made", "other") == "3"
@@ -100,13 +100,13 @@ def test_of_two_that_were_made_at_once_the_lower_stays() -> None:
     assert numbers() == ["1", "3"]
 
 
-def test_a_machine_that_made_the_higher_of_two_is_given_the_lower() -> None:
+def test_machine_with_the_higher_simultaneous_version_gets_the_lower() -> None:
     versioned("made", "k")
     assert made_version({}, WEIGHTS) == "1"
     assert numbers() == ["1"]
 
 
-def test_a_double_that_somebody_has_decided_for_stays() -> None:
+def test_duplicate_version_with_an_alias_is_kept() -> None:
     versioned("made", "k")
     double("k")
     mlflow_client.set_alias("made", "kept_by_a_user", "2")
@@ -114,7 +114,7 @@ def test_a_double_that_somebody_has_decided_for_stays() -> None:
     assert numbers() == ["1", "2"]
 
 
-def test_a_version_that_others_made_is_complete_and_never_touched() -> None:
+def test_version_of_another_program_counts_as_complete_and_is_not_changed() -> None:
     model = logged("made")
     mlflow_client.create_version("made", model, run_of("made"), {})
     assert versions.check_complete("made", "1")
@@ -122,7 +122,7 @@ def test_a_version_that_others_made_is_complete_and_never_touched() -> None:
     assert numbers() == ["1"]
 
 
-def test_a_version_that_is_not_there_is_refused_with_those_that_are() -> None:
+def test_missing_version_raises_with_the_existing_ones() -> None:
     for key in ("a", "b"):
         versioned("made", key)
     with pytest.raises(ValueError, match=r"made has no version 7: there are 2, 1"):
@@ -133,14 +133,14 @@ def test_a_version_that_is_not_there_is_refused_with_those_that_are() -> None:
         versions.check_model("maed")
 
 
-def test_the_challenger_is_the_newest_whoever_comes_last() -> None:
+def test_challenger_is_the_newest_version_in_any_order_of_registration() -> None:
     first, second = (versioned("made", key) for key in ("a", "b"))
     for number in (second, first):
         versions.set_challenger("made", number)
         assert mlflow_client.version_with_alias("made", "challenger") == second
 
 
-def test_tags_are_brought_up_to_date_and_others_stay() -> None:
+def test_tags_are_updated_and_other_tags_kept() -> None:
     number = made_version({"x": "old", "y": "same"}, WEIGHTS)
     updated = versions.update_tags("made", number, {"x": "new"})
     kept = versions.check_complete("made", number).tags
@@ -188,7 +188,7 @@ def test_machines_without_a_common_lock_agree_on_one_version() -> None:
         assert len(numbers()) == number + 1
 
 
-def test_a_tag_that_another_machine_writes_at_the_same_moment_is_written(
+def test_tag_written_concurrently_by_another_machine_is_written(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     number = made_version({}, WEIGHTS)
@@ -209,7 +209,7 @@ def test_a_tag_that_another_machine_writes_at_the_same_moment_is_written(
     assert versions.check_complete("made", number).tags["refrain.seen"] == "ours"
 
 
-def test_a_tag_that_cannot_be_written_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unwritable_tag_raises(monkeypatch: pytest.MonkeyPatch) -> None:
     number = made_version({}, WEIGHTS)
 
     def broken(name: str, version: str, key: str, value: str) -> None:

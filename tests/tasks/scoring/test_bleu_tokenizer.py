@@ -1,4 +1,4 @@
-"""How BLEU cuts the texts of a dataset: by setting, by language or by script."""
+"""The tokenizer of BLEU for a dataset: by setting, by language or by script."""
 
 from pathlib import Path
 from typing import Any
@@ -54,7 +54,7 @@ def with_language(folder: Path, language: str, name: str = "made_translation") -
     [("en-zh", "zh"), ("en-ja", JAPANESE), ("en-th", "char"), ("en-xx", "char"), ("xx", "char")],
 )
 @pytest.mark.usefixtures("rows")
-def test_the_entry_s_language_decides_and_else_the_script(
+def test_bleu_tokenizer_follows_the_language_of_the_entry_else_the_script(
     store: Path, tmp_path: Path, language: str, expected: str
 ) -> None:
     tokens = token_set_of("translation", "a" * 16)
@@ -63,7 +63,7 @@ def test_the_entry_s_language_decides_and_else_the_script(
     )
 
 
-def test_spaces_are_cut_by_13a_and_an_entry_that_is_gone_leaves_the_script(
+def test_bleu_tokenizer_is_13a_for_spaced_scripts_and_without_an_entry_follows_the_script(
     store: Path, tmp_path: Path
 ) -> None:
     tokens = token_set_of("translation", "a" * 16)
@@ -72,17 +72,19 @@ def test_spaces_are_cut_by_13a_and_an_entry_that_is_gone_leaves_the_script(
 
 
 @pytest.mark.usefixtures("rows")
-def test_the_setting_wins_over_the_language(store: Path, tmp_path: Path) -> None:
+def test_bleu_tokenizer_setting_takes_precedence_over_the_language(
+    store: Path, tmp_path: Path
+) -> None:
     tokens, catalog = token_set_of("translation", "a" * 16), with_language(tmp_path, "en-zh")
     assert bleu_tokenizer(tokens, EvaluationChanges(bleu_tokenizer="intl"), catalog) == "intl"
 
 
-def test_a_problem_without_bleu_has_no_tokenizer(store: Path) -> None:
+def test_bleu_tokenizer_is_empty_for_a_problem_without_bleu(store: Path) -> None:
     assert bleu_tokenizer(token_set_of("sentiment", "a" * 16), EvaluationChanges()) == ""
 
 
 @pytest.mark.usefixtures("rows")
-def test_another_tokenizer_scores_the_same_checkpoint_again(
+def test_changed_bleu_tokenizer_scores_the_same_checkpoint_again(
     mlflow_store: Path, tmp_path: Path
 ) -> None:
     tokens, catalog = token_set_of("translation", "a" * 16), with_language(tmp_path, "en-xx")
@@ -113,7 +115,7 @@ def test_another_tokenizer_scores_the_same_checkpoint_again(
 
 
 @pytest.mark.usefixtures("rows")
-def test_a_comparison_of_encoders_names_the_tokenizer(
+def test_comparison_of_encoders_names_the_bleu_tokenizer(
     mlflow_store: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tokens = token_set_of("translation", "a" * 16)
@@ -137,7 +139,7 @@ def stage_scores(tokens: Any, tokenizer: str) -> Any:
     )
 
 
-def test_a_tokenizer_that_is_not_installed_is_refused_before_a_training(
+def test_missing_bleu_tokenizer_raises_before_training(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("rnn_models.evaluation.text_metrics.find_spec", lambda module: None)
@@ -147,7 +149,7 @@ def test_a_tokenizer_that_is_not_installed_is_refused_before_a_training(
         parse_settings(["evaluation.bleu_tokenizer=ko-mecab"])
 
 
-def test_a_source_without_spaces_has_the_pair_nearest_by_characters_too(
+def test_nearest_pair_by_characters_is_a_baseline_for_sources_without_spaces(
     store: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from rnn_models.problem import find_problem
@@ -159,7 +161,7 @@ def test_a_source_without_spaces_has_the_pair_nearest_by_characters_too(
     assert found == [["nearest_pair", "nearest_characters"], ["nearest_pair"]]
 
 
-def test_the_baseline_is_the_one_that_is_best_on_validation(
+def test_baseline_is_the_best_one_on_validation(
     store: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from rnn_models.problem import find_problem
@@ -196,7 +198,7 @@ def reported(unspaced: float = 0.0, han: float = 0.0, words: int = 800) -> dict[
 
 
 @pytest.mark.parametrize(
-    ("language", "report", "said"),
+    ("language", "report", "expected"),
     [
         ("en-fr", reported(), []),
         ("en-zh", reported(1.0, 1.0), []),
@@ -222,16 +224,16 @@ def reported(unspaced: float = 0.0, han: float = 0.0, words: int = 800) -> dict[
         ),  # of before scripts were counted
     ],
 )
-def test_what_looks_wrong_about_bleu_is_said(
-    language: str, report: dict[str, Any], said: list[str]
+def test_suspicious_bleu_settings_are_reported(
+    language: str, report: dict[str, Any], expected: list[str]
 ) -> None:
     found = list(bleu_advice(language, report))
-    assert [line.startswith(start) for line, start in zip(found, said, strict=True)] == [
+    assert [line.startswith(start) for line, start in zip(found, expected, strict=True)] == [
         True
-    ] * len(said)
+    ] * len(expected)
 
 
-def test_a_dictionary_that_is_missing_is_named_with_the_command_that_brings_it(
+def test_missing_dictionary_raises_with_the_command_to_install_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(tokenizers, "is_installed", lambda name: False)
@@ -242,7 +244,7 @@ def test_a_dictionary_that_is_missing_is_named_with_the_command_that_brings_it(
     )
 
 
-def test_of_texts_without_spaces_characters_are_known_or_not(
+def test_characters_are_counted_as_known_or_unknown_in_texts_without_spaces(
     mlflow_store: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(served.TABLES, "translation", BACK)

@@ -1,4 +1,4 @@
-"""A tagger's score on raw text stands beside that on cut tokens, so that a gap is seen."""
+"""A tagger's score on raw text beside that on given tokens."""
 
 import pyarrow as pa
 import pytest
@@ -15,7 +15,7 @@ def cuts_of(rows: list[list[str]]) -> Cuts:
     return Cuts.of([pa.chunked_array([pa.array(rows)])])
 
 
-def test_tokens_are_written_as_text_and_cut_into_themselves_again() -> None:
+def test_detokenized_rows_are_tokenized_into_the_same_tokens() -> None:
     cuts = cuts_of(ROWS)
     written = [cuts.together(row) for row in ROWS[:2]]
     assert [text for text, _ in written] == ["ta Ursa, (Kalo Bren).", "Fara's ro!"]
@@ -24,21 +24,21 @@ def test_tokens_are_written_as_text_and_cut_into_themselves_again() -> None:
         assert cuts.spans(text) == spans
 
 
-def test_f1_counts_places_and_kinds() -> None:
-    true = [{("PER", 3, 7)}, {("LOC", 0, 4)}]
-    assert places_f1(true, true) == 100
-    assert places_f1([{("PER", 3, 8)}, {("LOC", 0, 4)}], true) == 50
-    assert places_f1([{("LOC", 3, 7)}, set()], true) == 0
+def test_raw_text_f1_counts_positions_and_kinds() -> None:
+    references = [{("PER", 3, 7)}, {("LOC", 0, 4)}]
+    assert places_f1(references, references) == 100
+    assert places_f1([{("PER", 3, 8)}, {("LOC", 0, 4)}], references) == 50
+    assert places_f1([{("LOC", 3, 7)}, set()], references) == 0
     assert places_f1([set()], [set()]) == 0
 
 
-def test_a_tagger_of_words_has_a_score_of_raw_text(models: dict[str, Served]) -> None:
+def test_raw_text_score_exists_for_a_tagger_of_words(models: dict[str, Served]) -> None:
     made = models["ner"]
     found = raw_text_scores(made.checkpoint, made.tokens, NAMED, TAGS)
     assert list(found) == ["span_f1"]
     assert 0 <= found["span_f1"] <= 100
 
 
-def test_a_model_of_labels_has_none(models: dict[str, Served]) -> None:
+def test_raw_text_score_is_none_for_a_classifier(models: dict[str, Served]) -> None:
     made = models["sentiment"]
     assert raw_text_scores(made.checkpoint, made.tokens, [], []) == {}

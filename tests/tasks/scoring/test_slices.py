@@ -1,4 +1,4 @@
-"""What is known of a test split, against the same counted text by text."""
+"""Facts of a test split, compared with counts text by text."""
 
 import re
 from dataclasses import replace
@@ -19,7 +19,9 @@ TEXTS = ["lumo zork", "Grak, GRAK!", "nuri", "zork-zork blip", "dosh vek ta mi",
 LABELS = ["pos", "neg", "neg", "pos", "neg", "pos"]
 
 
-def scored(tokens: TokenSet, metric: str, said: list[object], true: list[object]) -> Scores:
+def scored(
+    tokens: TokenSet, metric: str, predictions: list[object], references: list[object]
+) -> Scores:
     """Scores of some answers, with the files that an evaluation leaves."""
     made = Scores(
         dataset=tokens.dataset,
@@ -33,9 +35,14 @@ def scored(tokens: TokenSet, metric: str, said: list[object], true: list[object]
         baselines={},
     )
     made.folder.mkdir(parents=True)
-    np.savez(made.folder / STATISTICS, **{metric: find_metric(metric).statistics(said, true)})  # type: ignore[arg-type]
+    np.savez(
+        made.folder / STATISTICS,
+        **{metric: find_metric(metric).statistics(predictions, references)},
+    )  # type: ignore[arg-type]
     if find_metric(metric).classes:
-        pd.DataFrame({"output": said, "reference": true}).to_parquet(made.folder / OUTPUTS)
+        pd.DataFrame({"output": predictions, "reference": references}).to_parquet(
+            made.folder / OUTPUTS
+        )
     return made
 
 
@@ -43,7 +50,7 @@ def counts(found: SplitFacts) -> dict[str, int]:
     return {each.name: each.num_examples for each in found.slices}
 
 
-def test_words_that_have_no_id_are_unknown(store: Path) -> None:
+def test_words_without_an_id_are_unknown(store: Path) -> None:
     tokens = token_set_of("sentiment", "a" * 16, pa.table({"text": TEXTS, "label": LABELS}))
     found = split_facts(scored(tokens, "accuracy", ["pos"] * 6, [*LABELS]), tokens)
     known = {word for text in TABLES["sentiment"]["text"].to_pylist() for word in text.split()}
@@ -66,10 +73,12 @@ def test_words_that_have_no_id_are_unknown(store: Path) -> None:
     values = {each.name: each.value for each in found.slices}
     assert values["label pos"] == pytest.approx(
         200 * 3 / (6 + 3)
-    )  # right three times, said six times, true three times
+    )  # correct three times, predicted six times, in the references three times
 
 
-def test_of_pieces_a_word_is_unknown_that_no_training_text_has(store: Path) -> None:
+def test_words_of_subword_tokenizers_are_unknown_when_no_training_text_has_them(
+    store: Path,
+) -> None:
     tokens = token_set_of("translation", "b" * 16, pa.table({"source": TEXTS, "target": TEXTS}))
     found = split_facts(scored(tokens, "bleu", [*TEXTS], [*TEXTS]), tokens)
     known = {word for text in TABLES["translation"]["source"].to_pylist() for word in text.split()}
@@ -79,11 +88,11 @@ def test_of_pieces_a_word_is_unknown_that_no_training_text_has(store: Path) -> N
     assert counts(found)["over 10 % unknown words"] == sum(map(bool, new))
 
 
-def test_entities_are_parts_by_their_kind(store: Path) -> None:
+def test_slices_of_a_tagger_are_entity_kinds(store: Path) -> None:
     tokens = token_set_of("ner", "c" * 16)
-    true = TABLES["ner"]["tags"].to_pylist()
-    said = [["O" if tag.endswith("LOC") else tag for tag in row] for row in true]
-    found = split_facts(scored(tokens, "span_f1", [*said], [*true]), tokens)
+    references = TABLES["ner"]["tags"].to_pylist()
+    predictions = [["O" if tag.endswith("LOC") else tag for tag in row] for row in references]
+    found = split_facts(scored(tokens, "span_f1", [*predictions], [*references]), tokens)
     kinds = {
         each.name: (each.num_examples, each.value)
         for each in found.slices
@@ -92,7 +101,7 @@ def test_entities_are_parts_by_their_kind(store: Path) -> None:
     assert kinds == {"entities LOC": (3, 0.0), "entities PER": (6, 100.0)}
 
 
-def test_texts_that_start_from_a_label_are_parts_by_it(store: Path) -> None:
+def test_slices_of_a_generator_are_start_labels(store: Path) -> None:
     tokens = token_set_of("generation", "d" * 16)
     texts = TABLES["generation"]["text"].to_pylist() * 2  # fewer are cut into blocks
     tokens_of_36 = token_set_of(

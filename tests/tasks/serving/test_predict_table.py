@@ -1,4 +1,4 @@
-"""What a model is asked and what it answers, as tables."""
+"""Requests and answers of a model, as tables."""
 
 import math
 from collections.abc import Callable
@@ -40,16 +40,16 @@ def of(*texts: str) -> pd.DataFrame:
     return pd.DataFrame({"text": list(texts)}, dtype=object)
 
 
-def test_a_label_is_the_likeliest_of_all_and_as_the_model_says_it_alone(load: Load) -> None:
+def test_label_has_the_highest_probability_and_equals_the_single_prediction(load: Load) -> None:
     predictor = load("sentiment")
     found = answer(predictor, of(*TEXTS), {})
     assert all(math.isclose(sum(row.values()), 1, rel_tol=1e-6) for row in found["probabilities"])
     assert [max(row, key=row.get) for row in found["probabilities"]] == found["label"].tolist()
-    said, scores = predictor.predict(TEXTS)
-    assert (found["label"].tolist(), found["score"].tolist()) == (said, scores)
+    labels, scores = predictor.predict(TEXTS)
+    assert (found["label"].tolist(), found["score"].tolist()) == (labels, scores)
 
 
-def test_a_label_below_the_threshold_is_not_said(load: Load) -> None:
+def test_label_below_the_threshold_is_omitted(load: Load) -> None:
     predictor = load("sentiment")
     score = answer(predictor, of("lumo"), {})["score"].iloc[0]
     assert answer(predictor, of("lumo"), {"threshold": score})["label"].tolist() != [None]
@@ -59,13 +59,13 @@ def test_a_label_below_the_threshold_is_not_said(load: Load) -> None:
 
 
 def marked(predictor: Predictor) -> Predictor:
-    """A tagger that finds a name in each token, as often as not."""
+    """A tagger that finds a name in about half of the tokens."""
     bias = dict(predictor.model.named_parameters())["project.bias"]
     bias.data[predictor.encoder.labels.index("B-PER")] += 4
     return predictor
 
 
-def test_an_entity_stands_where_it_says_with_its_confidence(load: Load) -> None:
+def test_entity_offsets_match_its_text_and_confidence_is_a_probability(load: Load) -> None:
     texts = ["ta  Kalo\tBren", "Ursa"]
     found = answer(marked(load("ner")), of(*texts), {})
     assert any(found["entities"])
@@ -77,7 +77,7 @@ def test_an_entity_stands_where_it_says_with_its_confidence(load: Load) -> None:
         )
 
 
-def test_tokens_are_read_as_their_text_is(load: Load) -> None:
+def test_tokens_give_the_same_answer_as_their_text(load: Load) -> None:
     predictor, rows = marked(load("ner")), TABLES["ner"]["tokens"].to_pylist()
     by_tokens = answer(predictor, pd.DataFrame({"tokens": rows, "text": "not read"}), {})
     by_text = answer(predictor, of(*(" ".join(row) for row in rows)), {})
@@ -94,7 +94,7 @@ def test_a_token_with_a_space_stays_one_token(load: Load) -> None:
     }
 
 
-def test_an_entity_below_the_threshold_is_in_neither_column(load: Load) -> None:
+def test_entity_below_the_threshold_is_in_neither_column(load: Load) -> None:
     predictor, rows = marked(load("ner")), of("ta Kalo Bren lumo Ursa")
     every = answer(predictor, rows, {})["entities"].iloc[0]
     limit = sorted(entity["confidence"] for entity in every)[1]
@@ -109,7 +109,7 @@ def test_an_entity_below_the_threshold_is_in_neither_column(load: Load) -> None:
     )
 
 
-def test_tags_of_an_entity_that_is_not_said_are_o() -> None:
+def test_tags_of_an_omitted_entity_are_o() -> None:
     tags = ["B-PER", "I-PER", "O", "B-LOC", "B-PER", "I-PER"]
     assert without_entities(tags, [True, False, True]) == [
         "B-PER",
@@ -122,7 +122,7 @@ def test_tags_of_an_entity_that_is_not_said_are_o() -> None:
     assert without_entities(tags, [False, True, False]) == ["O", "O", "O", "B-LOC", "O", "O"]
 
 
-def test_as_many_translations_as_are_asked_for_begin_with_the_best(load: Load) -> None:
+def test_translations_are_as_many_as_requested_starting_with_the_best(load: Load) -> None:
     predictor = load("translation")
     found = answer(predictor, of("lumo sela", "grak"), {"num_best": 3})
     assert [len(row) for row in found["n_best"]] == [3, 3]
@@ -135,7 +135,7 @@ def test_as_many_translations_as_are_asked_for_begin_with_the_best(load: Load) -
     ]
 
 
-def test_a_text_is_its_beginning_and_what_follows(load: Load) -> None:
+def test_generated_text_is_prompt_plus_continuation(load: Load) -> None:
     rows = pd.DataFrame({"text": ["", "lumo ", "se"], "label": ["so", None, "no"]})
     found = answer(load("generation"), rows, {"seed": 3, "sample_length": 5})
     assert (rows["text"] + found["continuation"]).tolist() == found["text"].tolist()
@@ -143,7 +143,7 @@ def test_a_text_is_its_beginning_and_what_follows(load: Load) -> None:
     assert found["score"].between(0, 1).all()
 
 
-def test_a_model_that_foretells_texts_says_their_costs_if_asked(load: Load) -> None:
+def test_language_model_returns_token_costs_on_request(load: Load) -> None:
     predictor = load("generation")
     assert answer(predictor, of("lumo"), {"judge": True})["nats"].tolist() == predictor.token_costs(
         ["lumo"]
@@ -151,13 +151,13 @@ def test_a_model_that_foretells_texts_says_their_costs_if_asked(load: Load) -> N
 
 
 @pytest.mark.parametrize("problem", TABLES)
-def test_of_no_rows_nothing_is_said(load: Load, problem: str) -> None:
+def test_empty_table_has_an_empty_answer(load: Load, problem: str) -> None:
     predictor = load(problem)
     full, none = answer(predictor, of("lumo"), {}), answer(predictor, of(), {})
     assert (list(none.columns), len(none)) == (list(full.columns), 0)
 
 
-def test_calls_from_several_threads_are_each_answered_as_asked(load: Load) -> None:
+def test_concurrent_calls_each_use_their_own_parameters(load: Load) -> None:
     predictor = load("translation")
 
     def ask(width: int) -> list[int]:
@@ -173,7 +173,7 @@ def test_calls_from_several_threads_are_each_answered_as_asked(load: Load) -> No
 
 
 @pytest.mark.parametrize(
-    ("problem", "parameters", "said"),
+    ("problem", "parameters", "expected"),
     [
         ("sentiment", {"threshold": 1.5}, "threshold must be at most 1, got 1.5"),
         ("sentiment", {"threshold": math.nan}, "threshold must be at least 0, got nan"),
@@ -199,22 +199,22 @@ def test_calls_from_several_threads_are_each_answered_as_asked(load: Load) -> No
         ("generation", {"judge": 1}, "judge must be of type bool, got 1"),
     ],
 )
-def test_what_may_not_be_asked_is_said_with_its_bound(
-    problem: str, parameters: dict[str, object], said: str
+def test_parameter_out_of_bounds_raises_with_its_bound(
+    problem: str, parameters: dict[str, object], expected: str
 ) -> None:
     kind = find_problem(problem).output
-    with pytest.raises(ValueError, match=f"^{said}$"):
+    with pytest.raises(ValueError, match=f"^{expected}$"):
         checked(kind, defaults_of(kind, {}), parameters)
 
 
-def test_a_default_of_the_model_is_never_rejected() -> None:
+def test_default_of_the_model_is_never_rejected() -> None:
     kind = find_problem("translation").output
     defaults = defaults_of(kind, {"beam_width": 200})
     assert checked(kind, defaults, {"beam_width": 200})[0].beam_width == 200
 
 
 @pytest.mark.parametrize(
-    ("rows", "said"),
+    ("rows", "expected"),
     [
         ({"txt": ["a"]}, "rows must have a column text, got txt"),
         ({}, "rows must have a column text, got none"),
@@ -225,13 +225,15 @@ def test_a_default_of_the_model_is_never_rejected() -> None:
         ({"text": ["ab\ud800"]}, "row 1, text: half a surrogate pair at character 3 is no text"),
     ],
 )
-def test_a_row_without_a_text_is_named(rows: dict[str, list[object]], said: str) -> None:
-    with pytest.raises(ValueError, match=f"^{said}$"):
+def test_row_without_text_raises_with_its_number(
+    rows: dict[str, list[object]], expected: str
+) -> None:
+    with pytest.raises(ValueError, match=f"^{expected}$"):
         texts_of(pd.DataFrame(rows, dtype=object))
 
 
 @pytest.mark.parametrize(
-    ("rows", "said"),
+    ("rows", "expected"),
     [
         ({"txt": ["a"]}, "rows must have a column text or tokens, got txt"),
         ({"tokens": [["a", None]]}, "row 1, token 2: expected a string, got nothing"),
@@ -242,12 +244,14 @@ def test_a_row_without_a_text_is_named(rows: dict[str, list[object]], said: str)
         ({"tokens": ["lumo"]}, r"row 1, text \(it has no tokens\): expected a string, got nothing"),
     ],
 )
-def test_a_row_without_tokens_is_named(rows: dict[str, list[object]], said: str) -> None:
-    with pytest.raises(ValueError, match=f"^{said}$"):
+def test_row_without_tokens_raises_with_its_number(
+    rows: dict[str, list[object]], expected: str
+) -> None:
+    with pytest.raises(ValueError, match=f"^{expected}$"):
         token_rows_of(pd.DataFrame(rows, dtype=object))
 
 
-def test_a_row_without_tokens_gives_its_text() -> None:
+def test_row_without_tokens_falls_back_to_its_text() -> None:
     rows = pd.DataFrame(
         {"tokens": [["a", "b"], None, np.array(["c"], dtype=object)], "text": ["x", "a b", "y"]}
     )

@@ -1,4 +1,4 @@
-"""Raw texts in, entities of the raw text out."""
+"""The predictor: entities and other outputs of raw texts."""
 
 from itertools import pairwise
 from pathlib import Path
@@ -31,17 +31,17 @@ TABLES = {
 class Said(Predictor):
     """A predictor whose model returns given outputs."""
 
-    def __init__(self, target: str, told: list[list[str]]) -> None:
+    def __init__(self, target: str, tag_rows: list[list[str]]) -> None:
         self.problem = find_problem({"tags": "ner", "label": "sentiment"}[target])
         self.encoder = Encoder.build("words", TABLES[target], DEFAULTS["words"])
-        self.told = told
+        self.tag_rows = tag_rows
 
-    def outputs(self, rows: object, asked: object = None) -> list[Output]:
+    def outputs(self, rows: object, parameters: object = None) -> list[Output]:
         names = self.encoder.labels
-        return [Output([names.index(tag) for tag in tags], 0.5) for tags in self.told]
+        return [Output([names.index(tag) for tag in tags], 0.5) for tags in self.tag_rows]
 
 
-def test_entities_are_found_where_they_stand_in_the_raw_text() -> None:
+def test_entity_positions_refer_to_the_raw_text() -> None:
     texts = ["lumo  Kalo\tBren, sela", ""]
     found = Said("tags", [["O", "B-PER", "I-PER", "O", "O"], ["B-PER"]]).predict_entities(texts)
     assert [entities for _, _, entities in found] == [
@@ -54,7 +54,7 @@ def test_entities_are_found_where_they_stand_in_the_raw_text() -> None:
     ]
 
 
-def test_a_model_of_labels_finds_no_entities() -> None:
+def test_classifier_predicts_no_entities() -> None:
     with pytest.raises(ValueError, match="only a tagger finds entities, this model predicts label"):
         Said("label", []).predict_entities(["lumo"])
 
@@ -96,17 +96,17 @@ def tagged() -> pa.Table:
 
 
 @pytest.mark.parametrize("char_encoder", ["none", "lstm", "cnn"])
-def test_a_raw_text_gets_the_tags_that_its_row_gets(store: Path, char_encoder: str) -> None:
+def test_raw_text_gets_the_same_tags_as_its_row(store: Path, char_encoder: str) -> None:
     rows = tagged()["tokens"].to_pylist()
     tokens, model = saved(store, tagged(), "ner", "words", char_encoder=char_encoder)
     outputs = predict_all(find_problem("ner"), model, tokens.examples("test"))
     predictor = Predictor(tokens.folder)
-    said, scores = predictor.predict([" ".join(row) for row in rows])
-    assert said == [predictor.encoder.decode(output.ids) for output in outputs]
+    predicted, scores = predictor.predict([" ".join(row) for row in rows])
+    assert predicted == [predictor.encoder.decode(output.ids) for output in outputs]
     assert scores == pytest.approx([output.score for output in outputs], rel=1e-4)
 
 
-def test_an_unknown_word_of_a_raw_text_comes_out_as_it_went_in(store: Path) -> None:
+def test_unknown_word_is_returned_as_written(store: Path) -> None:
     texts = ["lumo sela", "sela nuri", "nuri lumo"] * 2
     tokens, _ = saved(
         store,
@@ -117,21 +117,23 @@ def test_an_unknown_word_of_a_raw_text_comes_out_as_it_went_in(store: Path) -> N
     )
     predictor = Predictor(tokens.folder)
     with torch.no_grad():
-        dict(predictor.model.named_parameters())["bias"][UNK_ID] += 50  # it would say nothing else
-    said, _ = predictor.predict(["Zürich", "lumo"])
-    assert said == [" ".join(["Zürich"] * 10), " ".join(["lumo"] * 10)]
+        dict(predictor.model.named_parameters())["bias"][UNK_ID] += (
+            50  # it would predict nothing else
+        )
+    predicted, _ = predictor.predict(["Zürich", "lumo"])
+    assert predicted == [" ".join(["Zürich"] * 10), " ".join(["lumo"] * 10)]
 
 
-def test_the_best_outputs_begin_with_the_one_that_is_predicted(store: Path) -> None:
+def test_best_outputs_start_with_the_prediction(store: Path) -> None:
     tokens, _ = saved(store, tagged(), "ner", "words", num_best=3)
     predictor, texts = Predictor(tokens.folder), ["Kalo lumo", "sela Tembo Sil"]
-    best, (said, scores) = predictor.predict_best(texts), predictor.predict(texts)
-    assert [row[0] for row in best] == list(zip(said, scores, strict=True))
+    best, (predicted, scores) = predictor.predict_best(texts), predictor.predict(texts)
+    assert [row[0] for row in best] == list(zip(predicted, scores, strict=True))
     assert [len(row) for row in best] == [3, 3]
     assert all(a[1] > b[1] for row in best for a, b in pairwise(row))
 
 
-def test_an_entity_of_a_model_that_is_asked_for_confidences_has_a_score(store: Path) -> None:
+def test_entity_has_a_score_when_confidences_are_enabled(store: Path) -> None:
     tokens, _ = saved(store, tagged(), "ner", "words", confidences=True)
     predictor = Predictor(tokens.folder)
     with torch.no_grad():

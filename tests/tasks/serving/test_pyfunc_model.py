@@ -1,4 +1,4 @@
-"""Models answered for over HTTP, by MLflow's own server: good bodies and bad ones."""
+"""Models served over HTTP by MLflow's own server: valid and invalid bodies."""
 
 import json
 import os
@@ -67,7 +67,7 @@ BAD: list[bytes] = [
     b'{"messages": []}',
     b'{"input": "x"}',
 ]
-ASKED_WRONG: dict[str, list[tuple[dict[str, Any], str]]] = {
+INVALID_PARAMETERS: dict[str, list[tuple[dict[str, Any], str]]] = {
     "sentiment": [
         ({"threshold": 2.0}, "threshold must be at most 1, got 2.0"),
         ({"threshold": "x"}, "threshold"),
@@ -104,14 +104,14 @@ def ask(models: dict[str, Served]) -> Ask:
             mlflow_client.client()
             model = mlflow.pyfunc.load_model(f"models:/{version.name}/{version.version}")
             made[problem] = TestClient(scoring_server.init(model), raise_server_exceptions=False)
-        said = made[problem].post("/invocations", content=body, headers={"content-type": kind})
-        return said.status_code, said.text
+        response = made[problem].post("/invocations", content=body, headers={"content-type": kind})
+        return response.status_code, response.text
 
     return post
 
 
 def is_refused(status: int, text: str) -> bool:
-    """Whether a caller gets the reason, and nothing of the inside."""
+    """Whether the caller gets the reason and no internals."""
     return (
         status == 400
         and bool(json.loads(text)["message"])
@@ -121,7 +121,7 @@ def is_refused(status: int, text: str) -> bool:
 
 
 @pytest.mark.parametrize("problem", TABLES)
-def test_a_good_body_is_answered_in_the_columns_of_its_problem(ask: Ask, problem: str) -> None:
+def test_valid_body_is_answered_with_the_columns_of_its_problem(ask: Ask, problem: str) -> None:
     for body in GOOD:
         status, text = ask(problem, json.dumps(body).encode())
         assert status == 200, text
@@ -130,14 +130,12 @@ def test_a_good_body_is_answered_in_the_columns_of_its_problem(ask: Ask, problem
 
 
 @pytest.mark.parametrize("problem", TABLES)
-def test_a_bad_body_is_the_callers_fault(ask: Ask, problem: str) -> None:
+def test_invalid_body_gets_a_client_error(ask: Ask, problem: str) -> None:
     assert [body for body in BAD if not is_refused(*ask(problem, body))] == []
 
 
 @pytest.mark.parametrize("problem", [problem for problem in TABLES if problem != "ner"])
-def test_a_body_of_csv_is_answered_and_wrong_rows_in_it_are_the_callers_fault(
-    ask: Ask, problem: str
-) -> None:
+def test_csv_body_is_answered_and_invalid_rows_get_a_client_error(ask: Ask, problem: str) -> None:
     status, text = ask(problem, b"text\nlumo grak\n5\n", "text/csv")
     assert (status, len(json.loads(text)["predictions"])) == (200, 2)
     for bad in (b"txt\nlumo\n", b"text,label\n,so\n", b"text\n\xff\n"):
@@ -148,7 +146,7 @@ def test_a_body_of_csv_is_answered_and_wrong_rows_in_it_are_the_callers_fault(
     ("problem", "body"),
     [("ner", b"text\nlumo\n"), ("sentiment", b'text\n"lumo'), ("sentiment", b"")],
 )
-def test_csv_that_mlflow_cannot_read_is_answered_by_mlflow_alone(
+def test_csv_that_mlflow_cannot_parse_is_answered_by_mlflow(
     ask: Ask, problem: str, body: bytes
 ) -> None:
     status, text = ask(problem, body, "text/csv")
@@ -159,16 +157,16 @@ def test_csv_that_mlflow_cannot_read_is_answered_by_mlflow_alone(
 
 
 @pytest.mark.parametrize("problem", TABLES)
-def test_a_param_out_of_bounds_is_the_callers_fault(ask: Ask, problem: str) -> None:
-    for params, said in ASKED_WRONG[problem]:
+def test_parameter_out_of_bounds_gets_a_client_error(ask: Ask, problem: str) -> None:
+    for params, expected in INVALID_PARAMETERS[problem]:
         body = json.dumps({"dataframe_records": [{"text": "lumo"}], "params": params}).encode()
         status, text = ask(problem, body)
         assert is_refused(status, text), text
-        assert said in json.loads(text)["message"]
+        assert expected in json.loads(text)["message"]
 
 
 @pytest.mark.parametrize(("place", "problem"), enumerate(TABLES))
-def test_the_line_of_the_readme_is_answered(ask: Ask, place: int, problem: str) -> None:
+def test_request_of_the_readme_is_answered(ask: Ask, place: int, problem: str) -> None:
     lines = re.findall(
         r"^curl .*/invocations .*-d '(.*)'$",
         (ROOT / "docs" / "howto" / "serve.md").read_text(),
@@ -184,7 +182,7 @@ def test_the_line_of_the_readme_is_answered(ask: Ask, place: int, problem: str) 
     assert status == 200, text
 
 
-def test_a_label_that_no_text_had_is_the_callers_fault(ask: Ask) -> None:
+def test_unknown_label_gets_a_client_error(ask: Ask) -> None:
     status, text = ask("generation", b'{"dataframe_records": [{"text": "", "label": "zz"}]}')
     assert is_refused(status, text)
     assert "label: there is no 'zz', expected one of no, so" in json.loads(text)["message"]
@@ -215,14 +213,14 @@ def server(models: dict[str, Served], tmp_path: Path) -> Iterator[str]:
     port = free_port()
     words = ["models", "serve", "-m", f"models:/{version.name}@champion", "--env-manager", "local"]
     command = [sys.executable, "-m", "mlflow", *words, "--host", "127.0.0.1", "--port", str(port)]
-    told = os.environ | {
+    environment = os.environ | {
         "MLFLOW_TRACKING_URI": mlflow_client.tracking_uri(),
         "MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false",
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
     }
     with (tmp_path / "log").open("wb") as log:
         process = subprocess.Popen(
-            command, cwd=tmp_path, env=told, stdout=log, stderr=log, start_new_session=True
+            command, cwd=tmp_path, env=environment, stdout=log, stderr=log, start_new_session=True
         )
     try:
         wait_for(f"http://127.0.0.1:{port}/ping", process, tmp_path / "log")
@@ -247,8 +245,8 @@ def wait_for(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
 def post(url: str, body: bytes) -> tuple[int, str]:
     request = urllib.request.Request(url, data=body, headers={"Content-Type": "application/json"})
     try:
-        with urllib.request.urlopen(request, timeout=60) as said:
-            return said.status, said.read().decode()
+        with urllib.request.urlopen(request, timeout=60) as response:
+            return response.status, response.read().decode()
     except urllib.error.HTTPError as error:
         return error.code, error.read().decode()
 

@@ -37,8 +37,8 @@ def post(models: dict[str, Served]) -> Post:
         app.add_middleware(RequestGuard, limits=RequestLimits(**limits))
         client = TestClient(app, raise_server_exceptions=False)
         headers = {"content-type": kind} if kind is not None else {}
-        said = client.post("/invocations", content=body, headers=headers)
-        return said.status_code, said.text
+        response = client.post("/invocations", content=body, headers=headers)
+        return response.status_code, response.text
 
     return ask
 
@@ -56,7 +56,7 @@ def nested(depth: int, inside: str = "1") -> bytes:
 
 
 @pytest.mark.parametrize("problem", TABLES)
-def test_a_good_request_is_answered(post: Post, problem: str) -> None:
+def test_valid_request_is_answered(post: Post, problem: str) -> None:
     status, text = post(problem, ROWS)
     assert (status, len(json.loads(text)["predictions"])) == (200, 1)
 
@@ -69,7 +69,7 @@ def test_deep_json_is_rejected(post: Post, depth: int) -> None:
         assert len(message(text)) < 120
 
 
-def test_depth_is_counted() -> None:
+def test_json_depth_is_counted() -> None:
     check_json(nested(20), 20)
     with pytest.raises(Exception, match="the JSON is nested deeper than 20 levels"):
         check_json(nested(21), 20)
@@ -80,9 +80,7 @@ def test_depth_is_counted() -> None:
     ("kind", "found"),
     [(None, "none"), ("", "none"), ("text/html", "text/html"), (";", "none")],
 )
-def test_a_request_without_a_type_of_content_is_rejected(
-    post: Post, kind: str | None, found: str
-) -> None:
+def test_request_without_content_type_is_rejected(post: Post, kind: str | None, found: str) -> None:
     status, text = post("sentiment", ROWS, kind)
     assert status == 415
     assert message(text) == f"Content-Type must be application/json or text/csv, got {found}"
@@ -92,7 +90,7 @@ def test_parquet_is_rejected_because_it_may_unpack_to_any_size(post: Post) -> No
     assert post("sentiment", b"PAR1", "application/vnd.apache.parquet")[0] == 415
 
 
-def test_a_body_that_is_too_large_is_rejected(post: Post) -> None:
+def test_too_large_body_is_rejected(post: Post) -> None:
     status, text = post("sentiment", ROWS * 30, num_bytes=1000)
     assert status == 413
     assert message(text).startswith("the body has more than 1,000 bytes: send fewer rows")
@@ -106,19 +104,19 @@ def test_a_megabyte_of_words_is_rejected_with_one_sentence(post: Post) -> None:
 
 
 @pytest.mark.parametrize("body", [b'text\n"lumo', b"", b"\xff\xfe"])
-def test_csv_that_cannot_be_read_is_rejected_without_a_trace(post: Post, body: bytes) -> None:
+def test_invalid_csv_is_rejected_without_a_traceback(post: Post, body: bytes) -> None:
     status, text = post("sentiment", body, "text/csv")
     assert status == 400
     assert message(text)
 
 
-def test_the_request_is_not_repeated_in_an_error(post: Post) -> None:
+def test_error_does_not_repeat_the_request(post: Post) -> None:
     status, text = post("sentiment", b'{"dataframe_records": [{"text": "lumo"}, {"text": ""}]}')
     assert status == 400
     assert message(text) == "row 2, text: there is no text"
 
 
-def test_requests_beyond_the_limit_at_once_are_sent_away() -> None:
+def test_concurrent_requests_beyond_the_limit_are_rejected() -> None:
     started = asyncio.Event()
     sent: list[dict[str, Any]] = []
 
@@ -147,7 +145,7 @@ def test_requests_beyond_the_limit_at_once_are_sent_away() -> None:
 
 
 @pytest.mark.parametrize("problem", TABLES)
-def test_a_call_that_takes_too_long_is_stopped(models: dict[str, Served], problem: str) -> None:
+def test_too_slow_call_is_stopped(models: dict[str, Served], problem: str) -> None:
     version = models[problem].version
     mlflow_client.client()
     model = mlflow.pyfunc.load_model(f"models:/{version.name}/{version.version}")
@@ -175,5 +173,5 @@ def test_a_call_that_takes_too_long_is_stopped(models: dict[str, Served], proble
         (b'{"message": "Failed to predict data \'secret\'. \\nError: row 1"}', "row 1"),
     ],
 )
-def test_of_an_error_the_sentence_is_left(body: bytes, expected: str) -> None:
+def test_error_response_contains_only_the_sentence(body: bytes, expected: str) -> None:
     assert sentence(body) == expected

@@ -79,15 +79,15 @@ def by_pyfunc(problem: str, text: str, folder: Path) -> tuple[bool | None, str]:
 
 def by_http(problem: str, text: str, folder: Path) -> tuple[bool | None, str]:
     client = TestClient(scoring_server.init(loaded(problem)), raise_server_exceptions=False)
-    said = client.post(
+    response = client.post(
         "/invocations",
         content=json.dumps({"dataframe_records": [{"text": text}]}),
         headers={"content-type": "application/json"},
     )
-    body = said.json()
+    body = response.json()
     return (
         (body["predictions"][0]["unfamiliar"], "")
-        if said.status_code == 200
+        if response.status_code == 200
         else (None, body["message"])
     )
 
@@ -97,18 +97,18 @@ ROUTES: list[Route] = [by_command_line, by_files, by_pyfunc, by_http]
 
 @pytest.mark.parametrize("kind", TEXTS)
 @pytest.mark.parametrize("route", ROUTES)
-def test_a_text_is_answered_or_refused_in_the_same_words_on_every_route(
+def test_every_route_gives_the_same_answer_or_message_for_a_text(
     models: dict[str, Served], tmp_path: Path, route: Route, kind: str
 ) -> None:
     text, is_unfamiliar, reason = TEXTS[kind]
-    found, said = route("sentiment", text, tmp_path)
+    found, message = route("sentiment", text, tmp_path)
     assert found == is_unfamiliar
-    assert reason in said
+    assert reason in message
 
 
 @pytest.mark.parametrize("problem", TABLES)
 @pytest.mark.parametrize("route", ROUTES)
-def test_blank_texts_and_other_scripts_are_told_by_every_problem(
+def test_blank_texts_and_foreign_scripts_are_flagged_for_every_problem(
     models: dict[str, Served], tmp_path: Path, route: Route, problem: str
 ) -> None:
     is_begun = problem == "generation"  # which needs no beginning
@@ -117,7 +117,7 @@ def test_blank_texts_and_other_scripts_are_told_by_every_problem(
     assert route(problem, "lumo", tmp_path)[0] is False
 
 
-def test_the_limit_is_a_param(models: dict[str, Served]) -> None:
+def test_max_characters_is_a_parameter(models: dict[str, Served]) -> None:
     rows = pd.DataFrame({"text": ["lumo"]})
     assert len(loaded("sentiment").predict(rows, {"max_characters": 4})) == 1
     with pytest.raises(MlflowException, match="4 characters, expected at most 3"):
@@ -127,22 +127,22 @@ def test_the_limit_is_a_param(models: dict[str, Served]) -> None:
 @pytest.mark.case("25")
 @pytest.mark.parametrize("problem", TABLES)
 @pytest.mark.parametrize("route", ROUTES)
-def test_half_a_surrogate_pair_is_told_with_its_place(
+def test_lone_surrogate_is_reported_with_its_position(
     models: dict[str, Served], tmp_path: Path, route: Route, problem: str
 ) -> None:
-    found, said = route(problem, "caf\udce9 lumo", tmp_path)
+    found, message = route(problem, "caf\udce9 lumo", tmp_path)
     assert found is None
     # The reader of JSON Lines and MLflow's server read first, and have messages of their own.
     theirs = {
         by_files: "text: expected text, got half of a surrogate pair",
         by_http: "in position 3: surrogates not allowed",
     }
-    assert theirs.get(route, "half a surrogate pair at character 4 is no text") in said
+    assert theirs.get(route, "half a surrogate pair at character 4 is no text") in message
 
 
 @pytest.mark.case("25")
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "expected"),
     [
         (
             ["made_generation/1", "lumo", "--label", "s\udce9"],
@@ -151,9 +151,9 @@ def test_half_a_surrogate_pair_is_told_with_its_place(
         (["made_sent\udce9", "lumo"], "there is no model"),
     ],
 )
-def test_broken_characters_elsewhere_on_the_command_line_are_one_line(
-    models: dict[str, Served], words: list[str], said: str
+def test_invalid_characters_in_other_arguments_are_one_line(
+    models: dict[str, Served], words: list[str], expected: str
 ) -> None:
     done = CliRunner().invoke(app, ["predict", *words])
     assert isinstance(done.exception, SystemExit), done.exception
-    assert said in done.output
+    assert expected in done.output

@@ -1,4 +1,4 @@
-"""Nouns: their digests, folders and manifests."""
+"""Artifacts: their digests, folders and manifests."""
 
 import json
 import multiprocessing
@@ -22,7 +22,7 @@ def made(store: Path) -> Snapshot:
         return Snapshot(dataset="d", digest=KEY, **WHAT).commit()
 
 
-def test_a_committed_noun_is_found_equal_to_itself(store: Path) -> None:
+def test_committed_artifact_is_found_equal(store: Path) -> None:
     artifact = made(store)
     assert Snapshot.find("d", KEY) == artifact
 
@@ -33,14 +33,14 @@ def test_a_folder_without_a_manifest_does_not_exist(store: Path) -> None:
     assert Snapshot.find("d", KEY) is None
 
 
-def test_a_failure_leaves_nothing_behind(store: Path) -> None:
+def test_failure_leaves_no_folder(store: Path) -> None:
     with pytest.raises(OSError, match="disk"), Snapshot.making("d", KEY) as folder:
         (folder / "train.parquet").write_text("half")
         raise OSError("disk")
     assert not folder.exists()
 
 
-def test_what_a_killed_process_left_is_removed_before_a_new_start(store: Path) -> None:
+def test_remains_of_a_killed_process_are_removed_before_a_new_start(store: Path) -> None:
     folder = Snapshot.folder_of("d", KEY)
     folder.mkdir(parents=True)
     (folder / "old").write_text("half")
@@ -48,7 +48,7 @@ def test_what_a_killed_process_left_is_removed_before_a_new_start(store: Path) -
         assert list(again.iterdir()) == []
 
 
-def test_a_partial_folder_can_be_kept_to_go_on_from(store: Path) -> None:
+def test_partial_folder_can_be_kept_to_resume_from(store: Path) -> None:
     with pytest.raises(KeyboardInterrupt), Snapshot.making("d", KEY, keep_partial=True) as folder:
         (folder / "resume").write_text("half")
         raise KeyboardInterrupt
@@ -88,7 +88,7 @@ DAMAGES: dict[str, Callable[[Path], None]] = {
 
 @pytest.mark.parametrize("name", ["manifest.json", "inner/small.json", "large.bin"])
 @pytest.mark.parametrize("damage", DAMAGES)
-def test_a_damaged_artifact_is_set_aside_and_counts_as_missing(
+def test_damaged_artifact_is_moved_aside_and_counts_as_missing(
     store: Path, name: str, damage: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     artifact = filled(store)
@@ -119,7 +119,7 @@ def test_a_manifest_of_an_earlier_version_is_read(store: Path) -> None:
     assert Snapshot.find("d", KEY) == artifact
 
 
-def test_pages_for_people_are_no_part_of_an_artifact(store: Path) -> None:
+def test_report_pages_are_not_part_of_the_manifest(store: Path) -> None:
     artifact = made(store)
     (artifact.folder / "report.html").write_text("a page")
     artifact.commit()
@@ -149,7 +149,7 @@ def test_all_files_and_folders_are_flushed_before_the_manifest(
 
 
 def make_once(home: str, start: object, results: object) -> None:
-    """Make an artifact in a process of its own, unless it is there."""
+    """Make an artifact in a separate process, unless it exists."""
     os.environ["REFRAIN_HOME"] = home
     start.wait()  # type: ignore[attr-defined]
     with Snapshot.once("d", KEY) as (found, folder):
@@ -161,7 +161,7 @@ def make_once(home: str, start: object, results: object) -> None:
         results.put(found is None)  # type: ignore[attr-defined]
 
 
-def test_of_processes_at_once_in_a_fresh_store_one_makes_an_artifact(store: Path) -> None:
+def test_one_of_several_processes_makes_the_artifact_in_a_new_store(store: Path) -> None:
     fork = multiprocessing.get_context("fork")
     start = fork.Barrier(6)
     results = fork.Queue()
@@ -175,16 +175,16 @@ def test_of_processes_at_once_in_a_fresh_store_one_makes_an_artifact(store: Path
     assert Snapshot.find("d", KEY)
 
 
-def test_a_look_at_what_is_there_waits_for_no_other_process(store: Path) -> None:
+def test_finding_an_artifact_takes_no_lock(store: Path) -> None:
     with pytest.raises(WorkToDoError), only_finding(), Snapshot.once("d", KEY):
         raise AssertionError
     assert not (store / "locks").exists()
 
 
-def test_equal_values_have_equal_digests_whatever_their_order() -> None:
+def test_digest_of_equal_values_does_not_depend_on_their_order() -> None:
     assert digest({"a": 1, "b": [2]}) == digest({"b": [2], "a": 1})
 
 
 @pytest.mark.parametrize("other", [{"a": 2}, {"a": "1"}, {"a": 1, "b": None}, {}])
-def test_other_values_have_other_digests(other: dict[str, object]) -> None:
+def test_digest_of_different_values_differs(other: dict[str, object]) -> None:
     assert digest({"a": 1}) != digest(other)

@@ -1,4 +1,4 @@
-"""One rule for what counts as changed code, for every stage."""
+"""Code digests: one rule for every stage."""
 
 import ast
 import shutil
@@ -68,17 +68,17 @@ OTHER: dict[str, Callable[[str], str]] = {
 
 
 @pytest.mark.parametrize("change", SAME)
-def test_what_does_not_run_does_not_count(change: str) -> None:
+def test_code_digest_ignores_docstrings_comments_and_layout(change: str) -> None:
     assert SAME[change](MODULE) != MODULE
     assert shape_digest(SAME[change](MODULE)) == shape_digest(MODULE)
 
 
 @pytest.mark.parametrize("change", OTHER)
-def test_what_runs_counts(change: str) -> None:
+def test_code_digest_changes_with_executed_code(change: str) -> None:
     assert shape_digest(OTHER[change](MODULE)) != shape_digest(MODULE)
 
 
-def test_every_form_of_import_is_followed() -> None:
+def test_code_digest_follows_every_form_of_import() -> None:
     text = (
         "import data.a\nfrom data import b\nfrom data.c import d\nimport numpy\n\n\n"
         "def f():\n    import tasks.e\n"
@@ -206,7 +206,7 @@ def add(path: Path, text: str) -> None:
 
 
 @pytest.mark.parametrize("stage", STAGES)
-def test_a_changed_function_in_what_a_stage_runs_changes_its_digest(stage: str, copy: Path) -> None:
+def test_stage_digest_changes_with_a_function_in_its_closure(stage: str, copy: Path) -> None:
     for module in RUNS[stage]:
         before = STAGES[stage]()
         add(copy / module, "\n\ndef more() -> int:\n    return 1\n")
@@ -214,7 +214,7 @@ def test_a_changed_function_in_what_a_stage_runs_changes_its_digest(stage: str, 
 
 
 @pytest.mark.parametrize("stage", STAGES)
-def test_comments_and_modules_that_a_stage_does_not_run_change_nothing(
+def test_stage_digest_ignores_comments_and_modules_outside_its_closure(
     stage: str, copy: Path
 ) -> None:
     before = STAGES[stage]()
@@ -226,7 +226,7 @@ def test_comments_and_modules_that_a_stage_does_not_run_change_nothing(
     assert STAGES[stage]() == before
 
 
-def test_a_source_and_a_format_count_where_a_dataset_uses_them(copy: Path) -> None:
+def test_ingest_digest_covers_source_and_format_of_the_dataset(copy: Path) -> None:
     before = rows_code(REVIEWS)
     assert REVIEWS.format is not None
     add(copy / path_of(format_module(REVIEWS.format["kind"])), "\nx = 1\n")
@@ -244,13 +244,13 @@ def test_a_module_of_the_boundary_exists_and_is_never_entered() -> None:
     assert not BOUNDARY & set(needed_modules(map(Path, ROWS), boundary=BOUNDARY))
 
 
-def test_versions_of_libraries_count() -> None:
+def test_code_digest_covers_library_versions() -> None:
     assert code_digest("data/rows/splits.py") != code_digest(
         "data/rows/splits.py", libraries=("numpy",)
     )
 
 
-def test_the_digests_of_all_stages_are_kept_within_a_process() -> None:
+def test_stage_digests_are_cached_within_a_process() -> None:
     for stage in STAGES.values():
         stage()
     started = time.process_time()
@@ -259,7 +259,7 @@ def test_the_digests_of_all_stages_are_kept_within_a_process() -> None:
     assert time.process_time() - started < 0.2
 
 
-def test_there_is_one_rule_and_no_other() -> None:
+def test_all_code_digests_come_from_one_module() -> None:
     defined = [
         path
         for package in OURS

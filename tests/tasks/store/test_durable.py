@@ -1,4 +1,4 @@
-"""Durable writes: what is on the disk, in which order, and what a crash leaves."""
+"""Durable writes: order of flushes and renames, and the files after a crash."""
 
 import os
 from pathlib import Path

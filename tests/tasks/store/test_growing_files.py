@@ -1,4 +1,4 @@
-"""Logs and removal lists: what was written is there, or the reader learns that it is not."""
+"""Logs and removal lists: written lines are read back, or reading raises."""
 
 from pathlib import Path
 
@@ -30,9 +30,7 @@ def log(tmp_path: Path) -> Path:
     ],
     ids=["emptied", "cut", "changed", "zeroed", "deleted"],
 )
-def test_a_damaged_log_is_named_with_its_content_and_the_remedy(
-    log: Path, damage: object, fault: str
-) -> None:
+def test_damaged_log_raises_with_content_and_remedy(log: Path, damage: object, fault: str) -> None:
     damage(log)  # type: ignore[operator]
     for use in (read_lines, lambda path: append_line(path, {})):
         with pytest.raises(DamagedError, match=fault) as error:
@@ -43,7 +41,7 @@ def test_a_damaged_log_is_named_with_its_content_and_the_remedy(
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b'{"bytes": 3, "xxh3": "0", "checksum": "1"}'])
-def test_a_damaged_seal_stops_nothing_and_is_made_again(log: Path, content: bytes) -> None:
+def test_damaged_seal_is_written_again(log: Path, content: bytes) -> None:
     seal_path(log).write_bytes(content)
     assert read_lines(log) == LINES
     append_line(log, {})
@@ -52,7 +50,7 @@ def test_a_damaged_seal_stops_nothing_and_is_made_again(log: Path, content: byte
         read_lines(log)
 
 
-def test_a_line_of_an_earlier_version_that_is_no_json_is_named(tmp_path: Path) -> None:
+def test_invalid_line_without_a_seal_raises_with_its_number(tmp_path: Path) -> None:
     path = tmp_path / "snapshots" / "made.jsonl"
     path.parent.mkdir()
     path.write_text('{"number": 1}\n{"numb\n')
@@ -60,7 +58,7 @@ def test_a_line_of_an_earlier_version_that_is_no_json_is_named(tmp_path: Path) -
         read_lines(path)
 
 
-def test_a_list_that_grew_after_its_seal_was_written_is_read(tmp_path: Path) -> None:
+def test_list_that_grew_after_its_seal_is_read(tmp_path: Path) -> None:
     path = tmp_path / "removals" / "made.txt"
     write_grown(path, "a\n")
     before = seal_path(path).read_bytes()
@@ -77,7 +75,7 @@ def test_lines_are_read_back_in_the_order_they_were_appended(tmp_path: Path) -> 
     assert read_lines(path) == lines
 
 
-def test_a_line_that_a_crash_cut_short_goes_with_the_next_one(tmp_path: Path) -> None:
+def test_truncated_line_is_removed_with_the_next_append(tmp_path: Path) -> None:
     path = tmp_path / "made.jsonl"
     append_line(path, {"number": 1})
     with path.open("ab") as file:
@@ -87,5 +85,5 @@ def test_a_line_that_a_crash_cut_short_goes_with_the_next_one(tmp_path: Path) ->
     assert read_lines(path) == [{"number": 1}, {"number": 2}]
 
 
-def test_a_file_that_is_not_there_has_no_lines(tmp_path: Path) -> None:
+def test_missing_file_has_no_lines(tmp_path: Path) -> None:
     assert read_lines(tmp_path / "made.jsonl") == []

@@ -1,4 +1,4 @@
-"""Which folder is the user's project."""
+"""The folder of the user's project."""
 
 from pathlib import Path
 

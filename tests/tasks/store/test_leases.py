@@ -1,4 +1,4 @@
-"""Leases: a process of this machine is gone when the kernel says so, however long it is silent."""
+"""Leases: the kernel decides whether a process of this machine has ended."""
 
 import os
 import subprocess
@@ -26,7 +26,7 @@ def child() -> Iterator[subprocess.Popen[bytes]]:
         process.kill()
 
 
-def test_a_busy_process_that_never_beats_is_not_gone_until_it_is_killed(
+def test_lease_of_a_process_without_heartbeats_ends_only_with_the_process(
     store: Path, child: subprocess.Popen[bytes]
 ) -> None:
     lease = lease_of(child.pid)
@@ -45,12 +45,12 @@ def test_a_busy_process_that_never_beats_is_not_gone_until_it_is_killed(
     assert lease.is_gone()
 
 
-def test_another_process_with_the_same_id_is_another_process(store: Path) -> None:
+def test_lease_distinguishes_processes_with_the_same_id(store: Path) -> None:
     assert replace(mine(), started="1").is_gone()
     assert not mine().is_gone()
 
 
-def test_a_process_of_another_machine_is_gone_when_it_is_silent_for_long(store: Path) -> None:
+def test_lease_of_another_machine_ends_after_a_long_silence(store: Path) -> None:
     other = replace(mine(), host="elsewhere")
     assert not other.is_gone()  # nothing is known about it
     write_json(other.path, vars(other))
@@ -61,7 +61,7 @@ def test_a_process_of_another_machine_is_gone_when_it_is_silent_for_long(store: 
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", '{"host": "x"}'])
-def test_a_damaged_lease_says_nothing(store: Path, content: str) -> None:
+def test_damaged_lease_is_ignored(store: Path, content: str) -> None:
     (store / "leases").mkdir(parents=True)
     (store / "leases" / "damaged.json").write_text(content)
     assert find_lease("damaged") is None

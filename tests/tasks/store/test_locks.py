@@ -1,4 +1,4 @@
-"""One at a time: between threads, between processes, and after a holder was killed."""
+"""Locks: between threads, between processes, and after the holder was killed."""
 
 import multiprocessing
 import threading
@@ -35,7 +35,7 @@ def held_by_a_process(name: str) -> Iterator[multiprocessing.process.BaseProcess
         process.join()
 
 
-def test_threads_count_one_after_the_other(store: Path) -> None:
+def test_lock_admits_one_thread_at_a_time(store: Path) -> None:
     counted = []
 
     def count() -> None:
@@ -52,7 +52,7 @@ def test_threads_count_one_after_the_other(store: Path) -> None:
     assert counted == list(range(160))
 
 
-def test_a_lock_that_another_process_holds_is_refused_with_who_it_is(store: Path) -> None:
+def test_lock_held_by_another_process_raises_with_its_holder(store: Path) -> None:
     with held_by_a_process("made") as process:
         message = rf"made: process {process.pid} on \S+, since .* UTC has held .*made.lock for 0 s"
         with (
@@ -73,12 +73,12 @@ def test_a_lock_that_another_process_holds_is_refused_with_who_it_is(store: Path
             assert lock_path("versions", "made").exists()
 
 
-def test_a_lock_is_free_again_after_an_exception(store: Path) -> None:
+def test_lock_is_released_after_an_exception(store: Path) -> None:
     with pytest.raises(KeyboardInterrupt), locked("versions", "made"):
         raise KeyboardInterrupt
     with locked("versions", "made", patience_seconds=AT_ONCE):
         pass
 
 
-def test_a_name_leads_to_no_other_folder(store: Path) -> None:
+def test_lock_path_stays_in_its_folder_for_any_name(store: Path) -> None:
     assert lock_path("versions", "../up/and away").parent == store / "locks" / "versions"

@@ -1,4 +1,4 @@
-"""Secrets: revealed where they are used, and seen nowhere."""
+"""Secrets: filled in where they are used, and hidden everywhere else."""
 
 import json
 import logging
@@ -34,7 +34,7 @@ def secrets(monkeypatch: pytest.MonkeyPatch) -> Secrets:
 
 
 def is_clean(text: str) -> bool:
-    """Whether neither secret stands in a text, however it is written."""
+    """Whether a text contains neither secret in any encoding."""
     forms = [
         form
         for secret in (PASSWORD, TOKEN)
@@ -45,7 +45,7 @@ def is_clean(text: str) -> bool:
     ]
 
 
-def test_names_are_filled_in_and_hidden_again(secrets: Secrets) -> None:
+def test_secret_names_are_replaced_by_values_and_values_by_names(secrets: Secrets) -> None:
     text = "https://reader:${env:MADE_PASSWORD}@host/a.csv?t=${env:MADE_TOKEN}"
     shown = secrets.reveal(text)
     assert shown == f"https://reader:{PASSWORD}@host/a.csv?t={TOKEN}"
@@ -56,9 +56,9 @@ def test_names_are_filled_in_and_hidden_again(secrets: Secrets) -> None:
     assert secrets.hide(quote(PASSWORD, safe="").lower()) == "***"
 
 
-def test_a_text_without_names_stays(secrets: Secrets) -> None:
+def test_text_without_secret_names_is_not_changed(secrets: Secrets) -> None:
     assert secrets.reveal("s3://bucket/$x {env:A} ${other}") == "s3://bucket/$x {env:A} ${other}"
-    assert secrets.hide(PASSWORD) == PASSWORD  # nobody revealed it
+    assert secrets.hide(PASSWORD) == PASSWORD  # never revealed
 
 
 def test_parts_of_a_secret_are_hidden_too(
@@ -75,7 +75,7 @@ def test_parts_of_a_secret_are_hidden_too(
 
 
 @pytest.mark.parametrize("value", [None, ""])
-def test_a_variable_that_is_not_set_is_named(
+def test_missing_variable_raises_with_its_name(
     value: str | None, secrets: Secrets, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if value is not None:
@@ -95,7 +95,7 @@ def catalog(folder: Path, **source: Any) -> str:
 
 
 def stored(home: Path) -> str:
-    """All that an ingestion leaves behind, but the rows."""
+    """All texts that an ingestion writes, except the rows."""
     files = [
         path
         for path in home.rglob("*")
@@ -108,7 +108,7 @@ def stored(home: Path) -> str:
 
 
 @pytest.mark.usefixtures("secrets")
-def test_an_ingestion_with_secrets_leaves_them_nowhere(
+def test_ingestion_writes_no_secret(
     served: type[Served], store: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     rows = (
@@ -163,7 +163,7 @@ FAULTS: dict[str, dict[str, Any]] = {
 
 @pytest.mark.usefixtures("secrets")
 @pytest.mark.parametrize("fault", FAULTS)
-def test_no_error_nor_what_led_to_it_shows_a_secret(
+def test_error_and_its_causes_contain_no_secret(
     fault: str, served: type[Served], store: Path, tmp_path: Path
 ) -> None:
     served.files = {"/a.gz": b"no", "/a.zip": b"PKno", "/a.csv": f"txt\n{TOKEN}\n".encode()}
@@ -175,7 +175,7 @@ def test_no_error_nor_what_led_to_it_shows_a_secret(
 
 
 @pytest.mark.parametrize("path", ["*.csv", "a.csv"])
-def test_a_piece_shows_nothing_of_a_secret_path(
+def test_partition_contains_nothing_of_a_secret_path(
     path: str, secrets: Secrets, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / TOKEN).mkdir()
@@ -195,9 +195,7 @@ def test_a_piece_shows_nothing_of_a_secret_path(
         {"paths": {"all": "https://host/a.csv?token=abc"}},
     ],
 )
-def test_a_catalog_with_a_secret_written_in_it_is_refused(
-    source: dict[str, Any], tmp_path: Path
-) -> None:
+def test_catalog_with_a_literal_secret_raises(source: dict[str, Any], tmp_path: Path) -> None:
     with pytest.raises(
         RowError,
         match=r"mine\.yaml, entry mine, source: .*name it instead: \$\{env:NAME\} for a variable",

@@ -1,4 +1,4 @@
-"""Temporary files lie in the store, and those of a killed process are removed by the next one."""
+"""Temporary files are in the store; those of a killed process are removed by the next one."""
 
 import signal
 import subprocess
@@ -22,14 +22,14 @@ with temporary_folder("rows") as folder:
 """
 
 
-def test_a_folder_is_in_the_store_and_goes_with_its_block(store: Path) -> None:
+def test_temporary_folder_is_in_the_store_and_removed_after_its_block(store: Path) -> None:
     with temporary_folder("rows") as folder:
         assert folder.is_dir()
         assert folder.is_relative_to(store / "tmp")
     assert not folder.exists()
 
 
-def test_files_of_a_killed_process_are_swept_and_those_of_a_living_one_are_not(store: Path) -> None:
+def test_temporary_files_of_ended_processes_only_are_removed(store: Path) -> None:
     done = subprocess.run([sys.executable, "-c", KILLED], cwd=ROOT, check=False)
     assert done.returncode == -signal.SIGKILL
     with temporary_folder("mine") as folder:
@@ -41,7 +41,7 @@ def test_files_of_a_killed_process_are_swept_and_those_of_a_living_one_are_not(s
         assert list((store / "tmp").iterdir()) == [private_folder()]
 
 
-def test_what_names_no_process_is_left_to_the_services_that_write_it(store: Path) -> None:
+def test_temporary_files_without_a_process_are_removed_by_services_only(store: Path) -> None:
     (store / "tmp" / "of-the-worker").mkdir(parents=True)
     gone = replace(mine(), started="1")
     write_json(gone.path, vars(gone))

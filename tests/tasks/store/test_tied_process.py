@@ -34,7 +34,7 @@ time.sleep(600)
 
 
 @pytest.mark.parametrize("script", [PARENT, WATCHED])
-def test_it_ends_when_the_program_that_started_it_is_killed(script: str) -> None:
+def test_tied_process_ends_when_its_parent_is_killed(script: str) -> None:
     parent = subprocess.Popen(
         [sys.executable, "-c", script], cwd=ROOT, stdout=subprocess.PIPE, text=True
     )
