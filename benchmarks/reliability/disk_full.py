@@ -18,6 +18,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib import import_module
 from multiprocessing import get_context
 from multiprocessing.queues import SimpleQueue
 from pathlib import Path
@@ -46,6 +47,9 @@ LEFT = (0, 8_192, 131_072)  # free bytes of a full disk
 SPARE_MEMORY = 64 * 2**20
 TEN_DAYS = 10 * 24 * 3600
 FORK = get_context("fork")  # the imports take many times as long as a stage
+# Imported by the stages when they use them. OpenBLAS, which comes with SciPy, tries for ever to
+# get memory when it is loaded; a system without memory ends such a process.
+LATE = ("matplotlib.figure", "sacrebleu.metrics", "scipy.sparse", "sklearn.svm")
 
 
 @dataclass(frozen=True)
@@ -192,6 +196,8 @@ def measure() -> list[Figure]:
     parser.add_argument("--dry", action="store_true")
     options = parser.parse_args()
     logging.disable(logging.WARNING)
+    for name in LATE:
+        import_module(name)
     done: list[Trial] = []
     with tempfile.TemporaryDirectory() as folder:
         disk = Path(folder) / "disk"
