@@ -13,7 +13,10 @@ FULL_TEXT = re.compile(
 )
 READ_ONLY_TEXT = re.compile(r"Read-only file system|readonly database", re.IGNORECASE)
 MEMORY_TEXT = re.compile(
-    r"not enough memory|can't allocate memory|Cannot allocate memory|out of memory", re.IGNORECASE
+    r"not enough memory|can't allocate memory|Cannot allocate memory|out of memory"
+    # A thread without room for its stack, and a library that is loaded.
+    r"|can't start new thread|failed to map segment",
+    re.IGNORECASE,
 )
 KEPT = "start again; finished stages are kept"
 

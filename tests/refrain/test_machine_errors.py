@@ -28,6 +28,8 @@ MEMORY = "there is not enough memory. "
         (OSError(errno.ENOMEM, "Cannot allocate memory"), MEMORY),
         (RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried"), MEMORY),
         (RuntimeError("CUDA out of memory. Tried to allocate 2 GiB"), MEMORY),
+        (RuntimeError("can't start new thread"), MEMORY),
+        (ImportError("libXau.so.6: failed to map segment from shared object"), MEMORY),
     ],
 )
 def test_missing_machine_resource_is_one_sentence(error: Exception, expected: str) -> None:
