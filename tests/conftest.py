@@ -1,10 +1,12 @@
 """Shared fixtures: a separate store, no network, and rows in a made-up language."""
 
 import atexit
+import contextlib
 import gc
 import os
 import random
 import socket
+import sqlite3
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -216,6 +218,20 @@ def entry(problem: str, wheel: Path, sha256: str, member: str) -> dict[str, obje
         "splits": {"validation": 0.15, "test": 0.2},
         **shapes[problem],
     }
+
+
+@pytest.fixture(scope="session", autouse=True)
+def quick_commits() -> None:
+    """Commit to SQLite without waiting for the disk, as ``os.fsync`` above."""
+    from sqlalchemy import event
+    from sqlalchemy.engine import Engine
+
+    @event.listens_for(Engine, "connect")
+    def set_synchronous(connection: Any, record: Any) -> None:
+        if isinstance(connection, sqlite3.Connection):
+            # A damaged or locked database is left to the test.
+            with contextlib.suppress(sqlite3.Error):
+                connection.execute("PRAGMA synchronous = OFF")
 
 
 @pytest.fixture(scope="session")

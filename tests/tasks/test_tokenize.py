@@ -71,7 +71,9 @@ def test_a_limit_holds_for_the_training_split_only(snapshot: Snapshot) -> None:
 
 
 @pytest.mark.parametrize("limit", [0, 40, 100])
-def test_a_limit_of_zero_takes_everything(snapshot: Snapshot, limit: int) -> None:
+def test_limit_of_zero_or_more_than_the_rows_takes_everything(
+    snapshot: Snapshot, limit: int
+) -> None:
     assert pa.concat_tables(streams_of(snapshot, limit, SIDES)["train"]) == PAIRS
 
 

@@ -165,7 +165,7 @@ def test_target_inside_the_input_folder_is_accepted_when_the_source_does_not_mat
         ("", "must be a folder on this machine, got ''"),
     ],
 )
-def test_target_that_is_a_file_raises(
+def test_target_that_is_no_local_folder_raises(
     models: dict[str, Served],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,

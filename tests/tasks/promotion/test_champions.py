@@ -378,7 +378,7 @@ def test_champion_older_than_the_ledger_becomes_its_first_line(store: Path) -> N
 
 
 def test_history_reports_disagreement_of_mlflow_and_ledger(store: Path) -> None:
-    assert made_up_history() == "there is no model 'made' in MLflow: none is registered yet"
+    assert history_error() == "there is no model 'made' in MLflow: none is registered yet"
     promoted(3)
     mlflow_client.set_alias("made", "previous", "1")
     assert drift() == ["in MLflow version 1 is previous, in the ledger version 2"]
@@ -392,7 +392,7 @@ def test_history_reports_disagreement_of_mlflow_and_ledger(store: Path) -> None:
     ]
 
 
-def made_up_history() -> str:
+def history_error() -> str:
     with pytest.raises(ValueError, match="there is no model") as raised:
         history("made")
     return str(raised.value)

@@ -97,13 +97,13 @@ def test_version_with_one_different_bit_raises(models: dict[str, Served], tmp_pa
         ValueError,
         match=r"^made_sentiment version \d+ does not answer as its training did, "
         r"so it is not promoted",
-    ) as measured:
+    ) as caught:
         check_parity(
             type(made.version)(made.version.name, str(changed.version), "", ""),
             made.scores,
             made.tokens,
         )
-    assert ", score: expected 0." in str(measured.value)
+    assert ", score: expected 0." in str(caught.value)
     assert (
         "refrain.parity_rows"
         not in client.get_model_version(made.version.name, changed.version).tags
