@@ -6,15 +6,19 @@ from tasks.maintenance.interrupted_runs import cancelled_by_signal
 from tasks.maintenance.run_start import begin_run
 from tasks.registry.replay_report import Replay
 from tasks.replay import train_again
+from tasks.run_form import HiddenText, ModelName
+from tasks.run_names import name_with_reason
+from tasks.run_states import in_one_sentence
 
 
-@flow(flow_run_name="replay-{model}", on_crashed=[cancelled_by_signal])
-def replay(model: str, version: str = "champion", catalog: str | None = None) -> Replay:
+@flow(flow_run_name=name_with_reason, on_crashed=[cancelled_by_signal])
+@in_one_sentence
+def replay(model: ModelName, version: str = "champion", catalog: HiddenText = "") -> Replay:
     """Train a version again from its snapshot and settings, and compare the weights bit by bit.
 
     Args:
-        model: Name of a registered model, such as rotten_tomatoes.
-        version: A version number, or an alias: champion, previous, challenger.
+        model: Registered model; it has the name of its dataset.
+        version: A version number, or an alias - champion, previous or challenger.
         catalog: Further catalog files, separated by colons; needed only if the token set was
             pruned.
     """

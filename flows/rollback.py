@@ -6,15 +6,19 @@ from tasks.maintenance.interrupted_runs import cancelled_by_signal
 from tasks.maintenance.run_start import begin_run
 from tasks.promotion.ledger import Line
 from tasks.rollback import restore
+from tasks.run_form import ModelName
+from tasks.run_names import name_with_reason
+from tasks.run_states import in_one_sentence
 
 
-@flow(flow_run_name="rollback-{model}", on_crashed=[cancelled_by_signal])
-def rollback(model: str, version: str | None = None, why: str = "") -> Line:
+@flow(flow_run_name=name_with_reason, on_crashed=[cancelled_by_signal])
+@in_one_sentence
+def rollback(model: ModelName, version: str = "", why: str = "") -> Line:
     """Restore the previous champion of a model, or a given version, and record the reason.
 
     Args:
-        model: Name of a registered model, such as rotten_tomatoes.
-        version: Version to make champion; by default the one with the alias previous.
+        model: Registered model; it has the name of its dataset.
+        version: Number of the version to make champion. Empty - the previous champion.
         why: Reason, for the ledger.
     """
     begin_run()

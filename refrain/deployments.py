@@ -15,6 +15,7 @@ from typing import Any
 
 import yaml
 
+from tasks.pages.deployment import deployment_text
 from tasks.store.installation import DEPLOYMENTS, ROOT, project
 
 POOL = "refrain"
@@ -87,6 +88,16 @@ class Server:
         yield
         for deployment in paused:
             self.call("PATCH", f"deployments/{deployment}", {"paused": True})
+
+    def link_pages(self, prefect: str, mlflow: str) -> None:
+        """Complete the description of each retraining with links to its pages."""
+        for deployment in self.deployments():
+            dataset = deployment["parameters"].get("dataset")
+            before = deployment["description"] or ""
+            if dataset:
+                text = deployment_text(before, dataset, prefect=prefect, mlflow=mlflow)
+                path = f"deployments/{deployment['id']}"
+                self.call("PATCH", path, {"description": text})
 
     def paused(self) -> Iterator[str]:
         """Describe each paused deployment and schedule in a line."""

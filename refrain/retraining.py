@@ -12,10 +12,11 @@ from prefect import tags
 
 from flows.retrain import retrain
 from refrain.engine import engine
-from refrain.errors import known_error
 from refrain.progress import quiet, show_progress
+from tasks.errors.known_errors import known_error
 from tasks.maintenance.stale_runs import process_tag
 from tasks.pages.promotion import summary
+from tasks.run_form import changed_values
 from tasks.settings import Settings
 from tasks.store.artifacts import Promotion
 from tasks.store.durable import write_text
@@ -60,7 +61,15 @@ def retrain_all(
                 started = time.monotonic()
                 with _recorded_failure(name, failures):
                     with tags(process_tag(mine().key)):  # from the first moment of the flow run
-                        made = outcome(retrain(name, chosen[name], catalog, snapshot, accept))
+                        made = outcome(
+                            retrain(
+                                name,
+                                changed_values(chosen[name]),
+                                catalog or "",
+                                snapshot=snapshot or "",
+                                accept=accept,
+                            )
+                        )
                     rows[name] = _row(made, started)
     return [rows[name] for name in chosen if name in rows], failures
 

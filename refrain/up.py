@@ -76,6 +76,7 @@ def _serve(addresses: Mapping[str, str], prefect_port: int, mlflow_port: int) ->
         wait_for(f"{api}/health", services[0], services)
         with server.pauses_kept():
             deploy(prefect, environment)
+            server.link_pages(*addresses.values())
         worker = [*prefect, "worker", "start", "--pool", POOL, "--type", "process"]
         services.append(start("worker", worker, environment))
         try:

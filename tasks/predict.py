@@ -12,9 +12,15 @@ from tasks.task_states import unchanged
 
 
 @task(task_run_name="choose-{model}", cache_policy=NO_CACHE)
-def choose(model: str) -> ModelVersion:
-    """Find the version of a name now, so that one version predicts all parts."""
-    return chosen_version(model)
+def choose(model: str, version: str = "") -> ModelVersion:
+    """Find the version of a name now, so that one version predicts all parts.
+
+    Args:
+        model: NAME for its champion; or NAME@ALIAS, or NAME/VERSION.
+        version: Number or alias, of a model that is given by its name alone.
+    """
+    sign = "/" if version.isdigit() else "@"
+    return chosen_version(f"{model}{sign}{version}" if version else model)
 
 
 @task(task_run_name="predict-{version.name}", cache_policy=NO_CACHE)

@@ -7,7 +7,7 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from tasks.pages.model_card import keep_card
-from tasks.pages.promotion import promotion_page
+from tasks.pages.retraining import retraining_page
 from tasks.promotion.champions import rival, settle, was_overtaken, withdrawn
 from tasks.promotion.evidence import gather
 from tasks.promotion.parity import check_parity
@@ -34,7 +34,6 @@ def promote(
     name = challenger.name
     chosen = PromotionSettings(**changes(settings))
     champion = mlflow_client.version_with_alias(name, mlflow_client.CHAMPION)
-    taken_back = withdrawn(name, challenger.version)
     decided_against = rival(name, challenger.version, champion)
     key = digest(
         challenger.version,
@@ -43,7 +42,7 @@ def promote(
         scores.test_split,
         asdict(chosen),
         deciding_code(),
-        taken_back,
+        withdrawn(name, challenger.version),
     )
 
     def has_champion(promotion: Promotion) -> bool:
@@ -53,7 +52,9 @@ def promote(
     with Promotion.once(name, key, is_current=has_champion) as (found, _):
         if found:
             aliases = mlflow_client.aliases_of(name, challenger.version)
-            return unchanged(found.seen_now(aliases, challenger.mlflow_run))
+            promotion = found.seen_now(aliases, challenger.mlflow_run)
+            retraining_page(promotion, scores, tokens)
+            return unchanged(promotion)
         evidence = gather(challenger, champion, scores, tokens, chosen)
         is_promoted, reason = decide(evidence, chosen)
         if is_promoted:
@@ -74,8 +75,9 @@ def promote(
         )
         mlflow_client.set_version_tags(name, challenger.version, tags_of(promotion))
         keep_card(challenger, tokens, scores, promotion)
-        promotion_page(promotion, scores)
-        return promotion.commit()
+        promotion.commit()
+        retraining_page(promotion, scores, tokens)
+        return promotion
 
 
 def deciding_code() -> str:

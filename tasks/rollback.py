@@ -10,7 +10,7 @@ from tasks.registry.mlflow_client import version_link
 
 
 @task(task_run_name="restore-{model}", cache_policy=NO_CACHE)
-def restore(model: str, version: str | None, why: str) -> Line:
+def restore(model: str, version: str, why: str) -> Line:
     """Make an earlier version champion again, and show it on the run page."""
     line = roll_back(model, version, why)
     link = version_link(model, line.champion)

@@ -8,6 +8,7 @@ from prefect.client.schemas.objects import State
 from prefect.states import Completed
 
 log = logging.getLogger(__name__)
+UNCHANGED = "Unchanged"
 # Prefect shows the lines of these loggers on a run's page, at their own level. A worker's flow run
 # imports no command line that would set the level.
 for _name in ("data", "rnn_models", "tasks"):
@@ -19,7 +20,7 @@ Parameters = ParamSpec("Parameters")
 def unchanged(artifact: Result) -> Result:
     """Finish a task with an existing artifact and a state called ``Unchanged``."""
     log.info("Unchanged")
-    return completed(artifact, "Unchanged", "made before, from the same inputs")
+    return completed(artifact, UNCHANGED, "made before, from the same inputs")
 
 
 def completed(artifact: Result, name: str, message: str) -> Result:

@@ -19,6 +19,7 @@ from rnn_models.training.validation import headline_of
 from tasks import stopping
 from tasks.ingestion.snapshot_writer import REPORT
 from tasks.pages.data import PAGE
+from tasks.pages.progress import each, link_training, shown_training
 from tasks.pages.training import clipping_words
 from tasks.registry.tracked_run import metric_points
 from tasks.registry.training_log import finish_log, is_logged
@@ -45,6 +46,7 @@ def train(tokens: TokenSet, settings: TrainChanges) -> Checkpoint:
         if found:
             return unchanged(found if is_logged(found) else finish_log(found, tokens))
         run_id = followed_run(folder, tokens, chosen)
+        link_training(run_id, tokens.dataset)
         with closing(run_id), stopping.listening(tokens.dataset):
             history = followed_fit(problem, tokens, chosen, folder, run_id)
         made = write_checkpoint(folder, key, tokens, problem, chosen, history, run_id)
@@ -85,13 +87,18 @@ def followed_fit(
     problem: Problem, tokens: TokenSet, settings: TrainSettings, folder: Path, run_id: str
 ) -> TrainingHistory:
     """Train, and write metrics to the log and to MLflow."""
-    with metric_points(run_id, f"validation_{headline_of(problem).name}") as points:
+    with (
+        metric_points(run_id, f"validation_{headline_of(problem).name}") as points,
+        shown_training(settings, problem) as shown,
+    ):
 
         def on_save() -> None:
             points.flush()
             stopping.note_saved(points.num_steps)
 
-        hooks = Hooks(points.add_step, points.add_epoch, on_save, stopping.is_requested)
+        on_step = each(points.add_step, shown.add_step)
+        on_epoch = each(points.add_epoch, shown.add_epoch)
+        hooks = Hooks(on_step, on_epoch, on_save, stopping.is_requested)
         return fit_tokens(problem, tokens, settings, hooks, folder / RESUME)
 
 

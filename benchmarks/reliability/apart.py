@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from refrain.environment import prepare
-from refrain.errors import known_error
+from tasks.errors.known_errors import known_error
 
 MEMORY_BYTES = 3 << 30  # beyond what the process has when it starts
 # Children start from a process that has imported what takes long and opened nothing.

@@ -22,11 +22,11 @@ from torch import Tensor
 from benchmarks.data.grown_store import own_mlflow
 from benchmarks.lib.figures import Figure, figure
 from benchmarks.reliability.outcome import finish
-from refrain.errors import known_error
 from rnn_models.checkpoints import checkpoint as checkpoints
 from rnn_models.evaluation.metrics import find_metric
 from rnn_models.evaluation.significance import Comparison
 from rnn_models.problem import find_problem
+from tasks.errors.known_errors import known_error
 from tasks.ingestion.snapshot_writer import REPORT
 from tasks.pages.data import PAGE
 from tasks.promote import promote

@@ -26,7 +26,7 @@ from pathlib import Path
 from benchmarks.data.grown_store import NAME, TRAINING, grow, own_mlflow, write_catalog
 from benchmarks.lib.figures import Figure, figure
 from benchmarks.reliability.outcome import finish
-from refrain.errors import known_error
+from tasks.errors.known_errors import known_error
 from tasks.evaluate import evaluate
 from tasks.ingest import ingest
 from tasks.promote import promote

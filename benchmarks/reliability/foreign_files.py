@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 from benchmarks.data.grown_store import own_mlflow
 from benchmarks.lib.figures import Figure, figure
 from benchmarks.reliability.outcome import finish
-from refrain.errors import known_error
+from tasks.errors.known_errors import known_error
 from tasks.inference.file_answers import PredictSettings
 from tasks.inference.predict_files import chosen_version, write_predictions
 from tests.tasks.served import served

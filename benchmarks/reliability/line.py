@@ -13,7 +13,7 @@ from multiprocessing.context import ForkProcess
 from multiprocessing.sharedctypes import Synchronized
 from pathlib import Path
 
-from refrain.errors import known_error
+from tasks.errors.known_errors import known_error
 from tasks.evaluate import evaluate
 from tasks.ingest import ingest
 from tasks.maintenance.stale_runs import close_mlflow_runs

@@ -63,7 +63,6 @@ def run_to_first_step() -> None:
     from flows import retrain
     from rnn_models.training.training_state import Training
     from tasks.ingest import ingest
-    from tasks.settings import Settings
 
     step = Training.train_step
     started = 0.0
@@ -82,7 +81,7 @@ def run_to_first_step() -> None:
         patch.object(retrain, "ingest", first_task),
         patch.object(Training, "train_step", first_step),
     ):
-        retrain.retrain(DATASET, Settings(), str(ROOT / "benchmarks/data/datasets.yaml"))
+        retrain.retrain(DATASET, catalog=str(ROOT / "benchmarks/data/datasets.yaml"))
 
 
 def figures() -> list[Figure]:

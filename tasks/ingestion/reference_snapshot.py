@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from data.catalog.catalog import Dataset
-from data.errors import RowError
 from data.ingestion.snapshot_changes import Change, find_changes
 from data.rows.check_settings import LIMITS, SINGLE_TARGETS
 from data.rows.hash_files import num_changed
+from tasks.ingestion.refused_data import RefusedDataError
 from tasks.ingestion.snapshot_log import SnapshotLog
 from tasks.ingestion.snapshot_writer import HASHES, REPORT, SIDES
 from tasks.store.artifacts import Snapshot
@@ -142,11 +142,11 @@ def check_changes(comparison: Comparison) -> None:
     """Check that a snapshot differs from the accepted one by no more than the limits.
 
     Raises:
-        RowError: If it differs more; with the changes and how to accept them.
+        RefusedDataError: If it differs more; with the changes and how to accept them.
     """
     if comparison.beyond:
         changed = "\n".join(f"  {change}" for change in comparison.beyond)
-        raise RowError(
+        raise RefusedDataError(
             f"{comparison.dataset}: the source changed by more than the limits of its catalog "
             f"entry, so nothing was trained. Snapshot {comparison.snapshot} compared with "
             f"{comparison.before} ({comparison.made}), the last one accepted:\n{changed}\n"

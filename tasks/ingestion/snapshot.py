@@ -17,6 +17,7 @@ from data.rows.splits import SPLITS
 from data.sources.base import Access, GrowingSource, Partition
 from tasks.ingestion.partitions import LateRowsError, current_rows, piece_tables
 from tasks.ingestion.reference_snapshot import entry_key, without_limits
+from tasks.ingestion.refused_data import RefusedDataError
 from tasks.ingestion.removals import removal_lines
 from tasks.ingestion.snapshot_log import Ingestion, SnapshotLog, piece_record
 from tasks.ingestion.snapshot_writer import SHOWN, SnapshotWriter, read_report
@@ -157,7 +158,7 @@ def check_share(entry: Dataset, snapshot: Snapshot) -> None:
     """Check that few rows of a snapshot were rejected and that no split is empty.
 
     Raises:
-        RowError: If not; with the reasons and some rejected rows of each.
+        RefusedDataError: If not; with the reasons and some rejected rows of each.
     """
     total = sum(snapshot.rows.values())
     damaged = snapshot.rows.get(REFUSED, 0) - sum(
@@ -170,7 +171,7 @@ def check_share(entry: Dataset, snapshot: Snapshot) -> None:
             for kind, rows in read_report(snapshot)["examples"].items()
             if kind not in HARMLESS
         }
-        raise RowError(
+        raise RefusedDataError(
             f"{entry.name}: {damaged:,} of {total:,} rows were rejected, more than "
             f"checks.max_refused_share {entry.rules.max_refused_share:.0%} allows "
             f"({', '.join(HARMLESS)} not counted), so nothing was trained. "
@@ -179,7 +180,7 @@ def check_share(entry: Dataset, snapshot: Snapshot) -> None:
         )
     empty = [split for split in SPLITS if not snapshot.rows.get(split)]
     if empty:
-        raise RowError(
+        raise RefusedDataError(
             f"{entry.name}: split {empty[0]} has no rows "
             f"({total} read{'; rejected: ' + reasons if reasons else ''}). "
             "Expected at least one in each of train, validation and test: check columns, where, "

@@ -1,14 +1,14 @@
 """The page of a promotion, and its summary for the screen."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from rnn_models.evaluation.significance import ClassChange, Comparison
 from tasks.pages.markdown import cell
-from tasks.pages.run_pages import publish
 from tasks.pages.scores import digits, interval, title
 from tasks.promotion.rule import guard_of, has_fallen, level
 from tasks.registry.mlflow_client import CHAMPION, run_link, version_link, version_with_alias
+from tasks.registry.versions import SCORES, version_info
 from tasks.scoring.outputs import best_baseline
 from tasks.settings import PromotionSettings
 from tasks.store.artifacts import Checkpoint, Promotion, Scores, Snapshot, TokenSet
@@ -22,25 +22,36 @@ CLASSES_SAID = (
 RAW_TEXT = "test tokens put together as text is written, and cut as it is served"
 
 
-def promotion_page(promotion: Promotion, scores: Scores) -> None:
-    """Show the decision and the scores on the Prefect run page."""
-    publish("promotion", promotion.dataset, promotion_text(promotion, scores), promotion.reason)
+def promotion_text(promotion: Promotion, scores: Scores, sections: Iterable[str] = ()) -> str:
+    """Write the decision, its evidence and all scores in Markdown; the reason comes first.
 
-
-def promotion_text(promotion: Promotion, scores: Scores) -> str:
-    """Write the decision, its evidence and all scores in Markdown; the reason comes first."""
+    Args:
+        promotion: The decision.
+        scores: Of the challenger.
+        sections: What else the page has, before its links.
+    """
     parts = [
-        f"# {promotion.dataset}, version {promotion.version}",
+        f"# {_heading(promotion)}",
         f"**{cell(promotion.reason)}**",
         "\n".join(_compared_rows(promotion, scores)),
         *(["\n".join(_class_rows(promotion)), CLASSES_SAID] if promotion.classes else []),
-        "\n".join(_score_rows(scores)),
+        "\n".join(_score_rows(scores, _champion_scores(promotion, scores))),
+        *sections,
         f"[MLflow run]({run_link(promotion.mlflow_run)}), [version {promotion.version}]"
         f"({version_link(promotion.dataset, promotion.version)}), "
         f"decision `{promotion.digest}` of the ledger "
         f"(`refrain history {promotion.dataset}`), test split `{scores.test_split}`",
     ]
     return "\n\n".join(parts) + "\n"
+
+
+def _heading(promotion: Promotion) -> str:
+    if promotion.is_promoted:
+        decision = "promoted"
+    else:
+        champion = promotion.champion_version
+        decision = f"champion stays version {champion}" if champion else "not promoted"
+    return f"{promotion.dataset}, version {promotion.version}: {decision}"
 
 
 def _compared_rows(promotion: Promotion, scores: Scores) -> Iterator[str]:
@@ -97,13 +108,23 @@ def _class_rows(promotion: Promotion) -> Iterator[str]:
         )
 
 
-def _score_rows(scores: Scores) -> Iterator[str]:
-    yield "| on the test split | score, 95 % interval | how |"
-    yield "|---|---|---|"
+def _champion_scores(promotion: Promotion, scores: Scores) -> Mapping[str, dict[str, Any]]:
+    """Find the champion's own scores, if they are on the same test split."""
+    version = promotion.champion_version
+    info = version_info(promotion.dataset, version) if version else None
+    key = info.tags.get(SCORES, "") if info else ""
+    found = Scores.find(promotion.dataset, key) if key else None
+    return found.metrics if found and found.test_split == scores.test_split else {}
+
+
+def _score_rows(scores: Scores, champion: Mapping[str, dict[str, Any]]) -> Iterator[str]:
+    yield "| on the test split | score, 95 % interval | champion | how |"
+    yield "|---|---|---|---|"
     for name, score in scores.metrics.items():
-        yield f"| {title(name)} | {interval(name, score)} | {score['signature']} |"
+        theirs = interval(name, champion[name]) if name in champion else ""
+        yield f"| {title(name)} | {interval(name, score)} | {theirs} | {score['signature']} |"
     for name, value in scores.raw_text.items():
-        yield f"| {title(name)} of raw text | {value:.{digits(name)}f} | {RAW_TEXT} |"
+        yield f"| {title(name)} of raw text | {value:.{digits(name)}f} | | {RAW_TEXT} |"
     for name, values in scores.baselines.items():
         for metric, value in values.items():
             best = (
@@ -112,7 +133,7 @@ def _score_rows(scores: Scores) -> Iterator[str]:
                 else ""
             )
             shown = f"{value:.{digits(metric)}f}"
-            yield f"| {title(metric)} of {name.replace('_', ' ')} | {shown} | {best} |"
+            yield f"| {title(metric)} of {name.replace('_', ' ')} | {shown} | | {best} |"
 
 
 def summary(promotion: Promotion) -> dict[str, Any]:

@@ -7,6 +7,11 @@ from prefect.artifacts import create_markdown_artifact
 from prefect.context import TaskRunContext
 
 
+def is_in_run() -> bool:
+    """Tell whether a task of a flow run calls, which has a page to show something on."""
+    return TaskRunContext.get() is not None
+
+
 def publish(kind: str, name: str, text: str, description: str) -> None:
     """Show a page of Markdown on the run page; do nothing outside of a flow run.
 
@@ -16,7 +21,7 @@ def publish(kind: str, name: str, text: str, description: str) -> None:
         text: Markdown.
         description: One line for lists.
     """
-    if TaskRunContext.get():
+    if is_in_run():
         create_markdown_artifact(text, key=artifact_key(kind, name), description=description)
 
 

@@ -6,7 +6,6 @@ from typing import Any
 import pytest
 import yaml
 from prefect.exceptions import ParameterTypeError
-from pydantic import ValidationError
 
 from data.catalog.catalog import read_catalog
 from tasks.store.installation import ROOT
@@ -84,17 +83,62 @@ def test_every_problem_has_a_scheduled_deployment() -> None:
     assert covered == {entry.problem for entry in catalog.values()}
 
 
+def server_message(parameters: dict[str, Any], flow: str = "retrain") -> str:
+    """What Prefect's server answers to the parameters of a run; empty if it takes them."""
+    from prefect.utilities.callables import parameter_schema
+    from prefect.utilities.schema_tools.validation import ValidationError, validate
+
+    schema = parameter_schema(
+        flow_of(next(e for e in FILE["deployments"] if flow in e["entrypoint"])).fn
+    )
+    try:
+        validate(parameters, dict(schema), raise_on_error=True)
+    except ValidationError as error:
+        return str(error)
+    return ""
+
+
 @pytest.mark.parametrize(
-    "parameters",
+    ("parameters", "message"),
     [
-        {"dataset": "msra", "settings": {"training": {"max_epoch": 2}}},
-        {"dataset": "msra", "settings": {"training": {"max_epochs": 0}}},
-        {"dataset": "msra", "settings": {"trainings": {}}},
-        {"settings": {}},
+        (
+            {"dataset": "msra", "main_settings": {"max_epochs": -5}},
+            "-5 is less than the minimum of 1",
+        ),
+        (
+            {"dataset": "msra", "main_settings": {"dropout": 2}},
+            "2 is greater than the maximum of 0.95",
+        ),
+        ({"dataset": "msra", "main_settings": {"epochs": 2}}, "'epochs' was unexpected"),
+        ({"dataset": "msr"}, "'msr' is not one of"),
+        ({"main_settings": {}}, "'dataset' is a required property"),
     ],
 )
-def test_invalid_parameter_raises_before_a_flow_starts(parameters: dict[str, Any]) -> None:
-    from flows.retrain import retrain
+def test_server_rejects_an_invalid_form_value(parameters: dict[str, Any], message: str) -> None:
+    assert message in server_message(parameters)
 
-    with pytest.raises((ParameterTypeError, ValidationError, TypeError)):
-        retrain.validate_parameters(parameters)
+
+def test_server_accepts_parameters_of_the_form_and_of_prefect_yaml() -> None:
+    given = {"dataset": "msra", "main_settings": {"max_epochs": 2}, "advanced": "training.seed=2"}
+    assert not server_message(given | {"settings": {"training": {"seed": 1}}, "catalog": "x.yaml"})
+
+
+def test_form_has_twelve_fields_and_lists_the_catalog() -> None:
+    from prefect.utilities.callables import parameter_schema
+
+    fields = parameter_schema(flow_of(DEPLOYMENTS["msra"]).fn).properties
+    assert list(fields) == ["dataset", "main_settings", "advanced", "snapshot", "accept"]
+    assert fields["dataset"]["enum"] == sorted(read_catalog())
+    main = fields["main_settings"]["properties"]
+    assert len(fields) - 1 + len(main) == 12
+    assert "Default" in main["max_epochs"]["description"]
+    assert "At least 1." in main["max_epochs"]["description"]
+    assert "default" not in main["max_epochs"]
+
+
+@pytest.mark.parametrize("name", ["rollback", "replay"])
+def test_other_forms_list_the_models(name: str) -> None:
+    from prefect.utilities.callables import parameter_schema
+
+    fields = parameter_schema(flow_of(DEPLOYMENTS[name]).fn).properties
+    assert fields["model"]["enum"] == sorted(read_catalog())

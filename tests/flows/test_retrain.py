@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -53,12 +54,9 @@ def line(
 
 def retrained(problem: str, catalog: str, **training: Any) -> Any:
     from flows.retrain import retrain
-    from tasks.settings import read_settings
     from tasks.task_states import outcome
 
-    chosen = read_settings(
-        {"tokens": TOKENS, "training": TRAINING | LONGER.get(problem, {}) | training}
-    )
+    chosen = {"tokens": TOKENS, "training": TRAINING | LONGER.get(problem, {}) | training}
     return outcome(retrain(f"made_{problem}", chosen, catalog))
 
 
@@ -71,14 +69,14 @@ def fields_of(manifest: Path) -> dict[str, Any]:
     return found.fields
 
 
-def states_of(flow_run_name: str) -> list[tuple[str, str]]:
-    """Task and state name of the tasks of the latest flow run of a name, in their order."""
+def states_of(dataset: str) -> list[tuple[str, str]]:
+    """Task and state name of the tasks of the latest flow run of a dataset, in their order."""
     from prefect.client.orchestration import get_client
     from prefect.client.schemas.filters import FlowRunFilter
     from prefect.client.schemas.sorting import FlowRunSort, TaskRunSort
 
     with get_client(sync_client=True) as client:
-        where = FlowRunFilter.model_validate({"name": {"any_": [flow_run_name]}})
+        where = FlowRunFilter.model_validate({"name": {"like_": f"{dataset} "}})
         latest = client.read_flow_runs(
             flow_run_filter=where, sort=FlowRunSort.START_TIME_DESC, limit=1
         )[0]
@@ -120,7 +118,7 @@ def test_second_run_does_nothing_and_its_states_are_unchanged(
     monkeypatch.setattr(isolation, "MAIN", Path("no process is started"))
     again = retrained("sentiment", line["catalog"])
     stages = ["ingest", "tokenize", "train", "evaluate", "register", "promote"]
-    assert states_of("retrain-made_sentiment") == [(stage, "Unchanged") for stage in stages]
+    assert states_of("made_sentiment") == [(stage, "Unchanged") for stage in stages]
     assert again.version == line["first"]["sentiment"].version
 
 
@@ -214,7 +212,9 @@ def test_version_and_flow_run_page_link_to_each_other(line: dict[str, Any]) -> N
             for each in client.read_artifacts(artifact_filter=where)
             if each.flow_run_id == flow_run.id
         ]
-    assert flow_run.name == "retrain-made_ner"
+    assert re.fullmatch(r"made_ner \d{4}-\d\d-\d\d \d\d:\d\d command line", flow_run.name)
+    assert (flow_run.state_name, flow_run.state.message) == ("Promoted", first.reason)
+    assert "null" not in json.dumps(flow_run.parameters)
     assert tags["refrain.flow_run_url"].endswith(f"/runs/flow-run/{flow_run.id}")
     assert {page.key for page in pages} == {"version-made-ner", "promotion-made-ner"}
     for page in pages:
@@ -432,11 +432,10 @@ def growing(line: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> d
 
 def grown_again(catalog: str, snapshot: str) -> Any:
     from flows.retrain import retrain
-    from tasks.settings import read_settings
     from tasks.task_states import outcome
 
-    chosen = read_settings({"tokens": TOKENS, "training": TRAINING | {"max_epochs": 1}})
-    return outcome(retrain("made_growing", chosen, catalog, snapshot))
+    chosen = {"tokens": TOKENS, "training": TRAINING | {"max_epochs": 1}}
+    return outcome(retrain("made_growing", chosen, catalog, snapshot=snapshot))
 
 
 def test_older_snapshot_is_retrained_by_a_prefix_of_its_digest(
@@ -464,8 +463,8 @@ def test_flow_run_after_prune_is_unchanged(growing: dict[str, Any]) -> None:
     assert [item.path for item in found] == [leftover]
     prune(found)
     grown_again(growing["catalog"], growing["snapshots"][0].digest)
-    assert {state for _, state in states_of("retrain-made_growing")} == {"Unchanged"}
-    assert len(states_of("retrain-made_growing")) == 6
+    assert {state for _, state in states_of("made_growing")} == {"Unchanged"}
+    assert len(states_of("made_growing")) == 6
 
 
 def test_every_row_is_kept_or_rejected_with_its_reason(line: dict[str, Any]) -> None:

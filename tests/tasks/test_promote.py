@@ -413,7 +413,9 @@ def test_promotion_page_starts_with_the_reason_and_shows_the_comparison(
     champion[old.version] = with_faults("ner", range(1, 60))
     found = made.decided(new)
     lines = promotion_text(found, made.scores).splitlines()
-    assert lines[:3] == [f"# made, version {new.version}", "", f"**{found.reason}**"]
+    decision = "promoted" if found.is_promoted else f"champion stays version {old.version}"
+    head = f"# made, version {new.version}: {decision}"
+    assert lines[:3] == [head, "", f"**{found.reason}**"]
     assert f"| champion version {old.version} | 92.0 |" in lines
     assert "| size | 400 examples, 10,000 resamples |" in lines
     assert (

@@ -6,7 +6,7 @@ import sqlite3
 import pytest
 from safetensors import SafetensorError
 
-from refrain.errors import known_error
+from tasks.errors.known_errors import known_error
 
 FULL = "the disk is full: "
 READ_ONLY = " cannot be written, as its file system is read-only"

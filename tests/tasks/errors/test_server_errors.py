@@ -9,8 +9,8 @@ import sqlalchemy.exc
 from mlflow.exceptions import MlflowException, RestException
 from prefect.exceptions import PrefectHTTPStatusError
 
-from refrain.errors import known_error
-from refrain.server_errors import server_message
+from tasks.errors.known_errors import known_error
+from tasks.errors.server_errors import server_message
 
 MLFLOW = "http://me:secret@127.0.0.1:5000"
 PREFECT = "http://127.0.0.1:4200/api"

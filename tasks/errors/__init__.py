@@ -1,0 +1,1 @@
+"""Errors that a person can cause or mend, each as one message."""
