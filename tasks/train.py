@@ -58,11 +58,8 @@ def followed_run(folder: Path, tokens: TokenSet, settings: TrainSettings) -> str
     known = interrupted_run(path)
     if known and is_open_to_logs(known):
         return known
-    tags = {
-        "refrain.tokens": tokens.digest,
-        "refrain.precision": describe_machine(settings)["precision"],
-    }
-    run_id = start_run(tokens, f"train-{tokens.dataset}", asdict(settings), tags)
+    tags = {"refrain.precision": describe_machine(settings)["precision"]}
+    run_id = start_run(tokens, asdict(settings), tags)
     for report in (PAGE, REPORT):
         log_file(run_id, tokens.snapshot_of().folder / report, "data")
     write_sealed(path, {"run": run_id, "checkpoint": folder.name})
@@ -85,13 +82,13 @@ def followed_fit(
     problem: Problem, tokens: TokenSet, settings: TrainSettings, folder: Path, run_id: str
 ) -> TrainingHistory:
     """Train, and write metrics to the log and to MLflow."""
-    with metric_points(run_id, f"validation_{headline_of(problem).name}") as points:
+    with metric_points(run_id, headline_of(problem).name) as points:
 
         def on_save() -> None:
             points.flush()
             stopping.note_saved(points.num_steps)
 
-        hooks = Hooks(points.add_step, points.add_epoch, on_save, stopping.is_requested)
+        hooks = Hooks(points.follow_step, points.add_epoch, on_save, stopping.is_requested)
         return fit_tokens(problem, tokens, settings, hooks, folder / RESUME)
 
 

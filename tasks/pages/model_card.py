@@ -8,6 +8,7 @@ from tasks.pages.card_facts import call_blocks, fact_rows, limit_lines
 from tasks.pages.card_scores import decision, score_rows, signatures, weak_parts
 from tasks.pages.markdown import cell
 from tasks.registry import mlflow_client
+from tasks.registry.version_facts import all_facts
 from tasks.registry.versions import check_complete
 from tasks.scoring.slices import split_facts
 from tasks.store.artifacts import Checkpoint, ModelVersion, Promotion, Scores, TokenSet
@@ -42,7 +43,7 @@ def keep_card(
         scores: Its newest.
         promotion: The decision on it; if none is given, the one that its tags name.
     """
-    tags = dict(check_complete(version.name, version.version).tags)
+    tags = all_facts(check_complete(version.name, version.version))
     decided = promotion.digest if promotion else tags.get(DECISION, "")
     about = {name: value for name, value in tags.items() if name.startswith("refrain.data.")}
     code = code_digest("tasks/pages/model_card.py", f"rnn_models/problems/{scores.problem}.py")

@@ -177,6 +177,7 @@ def asked_apart(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 def without_cards(monkeypatch: pytest.MonkeyPatch) -> None:
     """No card is written: these versions were trained by nobody."""
     monkeypatch.setattr(stage, "keep_card", lambda version, tokens, scores, promotion: None)
+    monkeypatch.setattr(stage, "keep_run_page", lambda scores, tokens, promotion: None)
 
 
 def tags(version: ModelVersion) -> dict[str, str]:

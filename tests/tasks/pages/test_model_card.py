@@ -20,6 +20,7 @@ from tasks.promotion.rule import tags_of
 from tasks.register import register
 from tasks.registry import mlflow_client
 from tasks.registry.registered_model import Loaded
+from tasks.registry.version_facts import keep_facts
 from tasks.scoring.slices import SplitFacts
 from tasks.serving.predict_table import declared_parameters
 from tasks.settings import PromotionSettings
@@ -162,7 +163,7 @@ def test_a_card_is_written_anew_once_it_is_decided_on_and_not_again(
     decision = decided(made, champion="7")
     decision.folder.mkdir(parents=True)
     keep_card(made.version, made.tokens, made.scores, decision)
-    mlflow_client.set_version_tags(made.version.name, made.version.version, tags_of(decision))
+    keep_facts(made.version.name, made.version.version, tags_of(decision))
     decision.commit()
     assert len(written) == 1
     assert "Decision: promoted: better \\| by far" in card_of(made)

@@ -12,6 +12,7 @@ from tasks.promotion import parity
 from tasks.promotion.parity import check_parity, differences
 from tasks.registry import mlflow_client
 from tasks.registry.registered_model import download
+from tasks.registry.version_facts import all_facts
 from tests.tasks.served import Served
 
 
@@ -68,7 +69,8 @@ def test_an_answer_that_is_no_number_equals_nothing(wrong: float) -> None:
 def test_a_version_that_says_the_same_is_measured(models: dict[str, Served]) -> None:
     made = models["generation"]  # asked twice: to go on with texts, and for their costs
     told = check_parity(made.version, made.scores, made.tokens)
-    tags = mlflow_client.client().get_model_version(made.version.name, made.version.version).tags
+    info = mlflow_client.client().get_model_version(made.version.name, made.version.version)
+    tags = all_facts(info)
     assert tags["refrain.parity_rows"] == "18"
     names = (
         "rows_per_second",
@@ -106,10 +108,8 @@ def test_a_version_whose_weights_differ_in_one_bit_is_stopped(
             made.tokens,
         )
     assert ", score: expected 0." in str(told.value)
-    assert (
-        "refrain.parity_rows"
-        not in client.get_model_version(made.version.name, changed.version).tags
-    )
+    info = client.get_model_version(made.version.name, changed.version)
+    assert "refrain.parity_rows" not in all_facts(info)
     client.delete_model_version(made.version.name, changed.version)
 
 

@@ -140,14 +140,6 @@ def test_the_challenger_is_the_newest_whoever_comes_last() -> None:
         assert mlflow_client.version_with_alias("made", "challenger") == second
 
 
-def test_tags_are_brought_up_to_date_and_others_stay() -> None:
-    number = made_version({"x": "old", "y": "same"}, WEIGHTS)
-    updated = versions.update_tags("made", number, {"x": "new"})
-    kept = versions.check_complete("made", number).tags
-    assert updated == dict(kept)
-    assert (kept["x"], kept["y"], kept[versions.KEY]) == ("new", "same", "k")
-
-
 def test_threads_that_register_the_same_key_make_one_version() -> None:
     logged("made")  # the experiment is there
     found: list[str] = []
