@@ -55,7 +55,7 @@ def confusion_figure(outputs: pd.DataFrame) -> "Figure":
     ax.set_yticks(range(len(names)), names)
     ax.grid(visible=False)
     ax.set(
-        title="Answers for each label; the lighter, the larger the share of its row",
+        title="Answers by label; light: a large share of the row",
         xlabel="predicted",
         ylabel="reference",
     )
@@ -72,14 +72,14 @@ def reliability_figure(outputs: pd.DataFrame) -> "Figure":
     mean_score = np.bincount(bins, scores, NUM_BINS)[is_there] / num[is_there]
     share = np.bincount(bins, is_right, NUM_BINS)[is_there] / num[is_there]
     error = float((num[is_there] * abs(share - mean_score)).sum() / len(scores))
-    figure = empty_figure(6)
+    figure = empty_figure(4.8)
     curve, counts = figure.subplots(2, sharex=True, height_ratios=(3, 1))
     curve.plot([0, 1], [0, 1], "--", color=QUIET, label="a score that is the probability")
     # 1.96 standard errors of a share.
     spread = 1.96 * np.sqrt(share * (1 - share) / num[is_there])
     curve.errorbar(mean_score, share, yerr=spread, fmt="o-", color=OURS, capsize=3, label="answers")
     curve.set(
-        title=f"Reliability: the score is off by {100 * error:.1f} points on average",
+        title=f"Reliability: a score is off by {100 * error:.1f} points on average",
         ylabel="share of right answers",
         ylim=(0, 1.02),
     )
@@ -97,7 +97,7 @@ def right_answers(outputs: pd.DataFrame) -> NDArray[np.float64]:
 
 def precision_recall_figure(outputs: pd.DataFrame) -> "Figure":
     """Draw precision against recall of each label, as its answers need a higher score."""
-    figure = empty_figure(5.5)
+    figure = empty_figure(4.2)
     ax = figure.subplots()
     labels = [name for name, _ in Counter(outputs["reference"]).most_common(MOST_CURVES)]
     for label, color in zip(labels, SEVERAL, strict=False):
@@ -106,7 +106,7 @@ def precision_recall_figure(outputs: pd.DataFrame) -> "Figure":
             ax.plot(recall, precision, color=color, label=shown_name(label))
             ax.plot(recall[-1:], precision[-1:], "o", color=color)
     ax.set(
-        title="Precision and recall as answers need a higher score; a dot: all answers count",
+        title="Precision and recall by the least score; dot: all answers",
         xlabel="recall",
         ylabel="precision",
         xlim=(0, 1.02),

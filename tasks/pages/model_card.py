@@ -1,5 +1,7 @@
 """The model card of a version, as MLflow shows it: facts, scores, weak parts, limits and calls."""
 
+import re
+
 from data.catalog.catalog import find_dataset
 from data.errors import RowError
 from tasks.ingestion.catalogs import catalog_paths
@@ -18,6 +20,8 @@ from tasks.store.code import code_digest, digest
 CARD = "refrain.card"
 DECISION = "refrain.decision.digest"
 MAX_CHARACTERS = 5000  # of a description in MLflow's database
+WIDE = "&emsp;"  # Markdown cuts plain spaces off a cell
+COLUMN_END = re.compile(r"(?<=[^-:\\|]) \|(?= .)")  # of a row with text, but for the last one
 DATA = ("about", "language", "licence", "origin")  # keys of an entry that become tags
 
 
@@ -63,8 +67,18 @@ def keep_card(
         trained=mlflow_client.day_of(checkpoint.mlflow_run),
         promotion=promotion or Promotion.find(version.name, decided),
     )
-    mlflow_client.describe_version(version.name, version.version, card_text(made))
+    mlflow_client.describe_version(version.name, version.version, spaced(card_text(made)))
     mlflow_client.set_version_tag(version.name, version.version, CARD, key)
+
+
+def spaced(text: str) -> str:
+    """Widen the columns of tables, which touch one another on MLflow's page, if there is room."""
+    lines = [
+        COLUMN_END.sub(rf"{WIDE}\g<0>", line) if line.startswith("|") else line
+        for line in text.split("\n")
+    ]
+    widened = "\n".join(lines)
+    return widened if len(widened) <= MAX_CHARACTERS else text
 
 
 def card_text(card: Card) -> str:

@@ -50,7 +50,7 @@ def attention_figure(maps: Sequence[AttentionMap], encoder: Encoder) -> "Figure"
         )
         ax.set_yticks(range(len(shown)), token_names(encoder.target, found.target[: LONGEST + 1]))
         ax.grid(visible=False)
-    axes[0].set_title("Attention: a row is a token of the translation; light is much")
+    axes[0].set_title("Attention of each token of the translation (row); light: much")
     return figure
 
 
@@ -85,7 +85,5 @@ def transitions_figure(model: Any) -> "Figure":
     ax.set_xticks(range(num + 1), [*map(shown_name, tags), "end"], rotation=45, ha="right")
     ax.set_yticks(range(num + 1), [*map(shown_name, tags), "start"])
     ax.grid(visible=False)
-    ax.set(
-        title="Transitions of the CRF, from the tag of a row to that of a column; grey: forbidden"
-    )
+    ax.set(title="CRF transitions, from row to column; grey: forbidden")
     return figure

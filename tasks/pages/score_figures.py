@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 MOST_CLASSES = 25
-NAME_CHARACTERS = 48
+NAME_CHARACTERS = 36
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ def _draw_intervals(ax: "Axes", shown: Sequence[Slice]) -> None:
     """Draw the value of each slice with its interval; weak ones have a color and a mark."""
     for is_weak, color, mark, label in (
         (False, OURS, "o", "this model, with interval"),
-        (True, WARNING, "X", "weak: worse than the whole, beyond chance"),
+        (True, WARNING, "X", "weak beyond chance"),
     ):
         found = [(y, each) for y, each in enumerate(shown) if each.is_weak == is_weak]
         if found:
@@ -99,7 +99,7 @@ def _name_of(part: Slice) -> str:
 def learning_curve_figure(found: Sequence[SnapshotScore], title: str) -> "Figure":
     """Draw the score by the number of training rows, a point for each snapshot."""
     shown = sorted(found, key=lambda each: (each.num_rows, int(each.version)))
-    figure = empty_figure(4.5)
+    figure = empty_figure(3.8)
     ax = figure.subplots()
     ax.errorbar(
         [each.num_rows for each in shown],
@@ -121,7 +121,7 @@ def learning_curve_figure(found: Sequence[SnapshotScore], title: str) -> "Figure
             color=QUIET,
         )
     ax.set(
-        title=f"Training rows and {title}, each version on the test split of its snapshot",
+        title=f"Training rows and {title}, each on its own test split",
         xlabel="training rows",
         ylabel=title,
     )

@@ -24,7 +24,7 @@ def training_figure(
     history: TrainingHistory, settings: TrainSettings, problem: Problem
 ) -> "Figure":
     """Draw loss, validation score and gradient norm by step, with threshold and chosen epoch."""
-    figure = empty_figure(8.5)
+    figure = empty_figure(7)
     loss, score, norm = figure.subplots(3, sharex=True)
     _draw_loss(loss, history)
     _draw_score(score, history, headline_of(problem).title)
@@ -68,7 +68,7 @@ def _draw_loss(ax: "Axes", history: TrainingHistory) -> None:
         label="validation",
     )
     _mark_best(ax, history)
-    ax.set(title="Loss, without label smoothing", ylabel="nats")
+    ax.set(title="Loss, not smoothed", ylabel="nats")
     _explain(ax)
 
 
@@ -81,13 +81,13 @@ def _draw_score(ax: "Axes", history: TrainingHistory, title: str) -> None:
         label="validation",
     )
     _mark_best(ax, history)
-    ax.set(title=f"Score of each epoch: {title}", ylabel=title)
+    ax.set(title="Score of each epoch", ylabel=title)
     _explain(ax)
 
 
 def _explain(ax: "Axes") -> None:
     """Write the legend beside the title, where it hides no line."""
-    ax.legend(loc="lower right", bbox_to_anchor=(1, 0.98), ncols=3, fontsize=10)
+    ax.legend(loc="lower right", bbox_to_anchor=(1.02, 0.97), ncols=3, fontsize=9)
 
 
 def _draw_norm(ax: "Axes", steps: list[TrainingStep], settings: TrainSettings) -> None:
@@ -97,7 +97,7 @@ def _draw_norm(ax: "Axes", steps: list[TrainingStep], settings: TrainSettings) -
     numbers = np.asarray([part[-1].step for part in parts])
     norms = _largest([[step.gradient_norm for step in part] for part in parts])
     is_clipped = np.asarray([any(step.is_clipped for step in part) for part in parts])
-    ax.plot(numbers, norms, linewidth=1, color=OURS, label="norm before clipping")
+    ax.plot(numbers, norms, linewidth=1, color=OURS)
     share = sum(step.is_clipped for step in steps) / len(steps)
     ax.plot(
         numbers[is_clipped],
@@ -116,7 +116,7 @@ def _draw_norm(ax: "Axes", steps: list[TrainingStep], settings: TrainSettings) -
             color=GOOD,
             label=f"threshold: {clipping_words(settings)}",
         )
-    ax.set(title="Gradient norm", yscale="log")
+    ax.set(title="Gradient norm before clipping", yscale="log")
     for axis_formatter in (ax.yaxis.set_major_formatter, ax.yaxis.set_minor_formatter):
         axis_formatter(LogFormatter(minor_thresholds=(1.5, 0.5)))  # not in the notation of TeX
     _explain(ax)

@@ -18,7 +18,7 @@ BOTTOM_LINE = 30  # E4, the lowest line of a staff under a treble clef, in steps
 MIDDLE_LINE = 34
 SHARPS = (38, 35, 39, 36, 33, 37, 34)  # F C G D A E B, where a key signature has them
 FLATS = (34, 37, 33, 36, 32, 35, 31)  # the same from the other end
-LINE_WIDTH = 95.0
+LINE_WIDTH = 72.0
 STAFF_HEIGHT = 22.0
 HEAD = (2.4, 1.8)  # width and height of the head of a note
 STEM = 6.5
@@ -29,7 +29,7 @@ def tune_figure(tune: str, title: str) -> "Figure":
     """Draw a valid tune as a score."""
     staff = read_staff(tune)
     lines = lines_of(staff)[:MOST_STAVES]
-    figure = empty_figure(0.8 + 1.15 * len(lines))
+    figure = empty_figure(0.8 + 1.3 * len(lines))
     ax = figure.subplots()
     for number, bars in enumerate(lines):
         _draw_line(ax, staff, bars, -number * STAFF_HEIGHT)

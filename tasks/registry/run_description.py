@@ -17,7 +17,7 @@ NOTE = "mlflow.note.content"  # MLflow shows it as the description, in Markdown
 FLOW_RUN_URL = "refrain.flow_run_url"
 COMMIT = "mlflow.source.git.commit"
 DIGITS = 8  # of a snapshot's digest in a name
-IN_NAME = 3  # settings in a name
+IN_NAME = 2  # settings in a name
 MAX_CHARACTERS = 5000  # of a value in MLflow's database
 
 

@@ -291,7 +291,7 @@ def test_a_version_has_a_card_with_the_decision_on_it(line: dict[str, Any], prob
     assert (
         f"Decision: {cell(all_facts(made)['refrain.decision.reason'])}" in made.description
     )  # the newest: one may be rolled back
-    assert "| licence of the data | ours |" in made.description
+    assert "| licence of the data&emsp; | ours |" in made.description
     assert f"models:/made_{problem}/{promotion.version}" in made.description
 
 

@@ -15,7 +15,7 @@ from rnn_models.evaluation.slices import Slice
 from rnn_models.problem import find_problem
 from tasks.inference.predict_text import predict_text
 from tasks.pages.card_contents import Card
-from tasks.pages.model_card import MAX_CHARACTERS, card_text, data_tags, keep_card
+from tasks.pages.model_card import MAX_CHARACTERS, card_text, data_tags, keep_card, spaced
 from tasks.promotion.rule import tags_of
 from tasks.register import register
 from tasks.registry import mlflow_client
@@ -68,7 +68,7 @@ def card_of(made: Served) -> str:
         mlflow_client.client()
         .get_model_version(made.version.name, made.version.version)
         .description
-    )
+    ).replace("&emsp;", "")
 
 
 def decided(made: Served, *, champion: str = "") -> Promotion:
@@ -253,6 +253,12 @@ def test_a_card_of_very_many_classes_is_no_longer_than_mlflow_keeps(
     assert text.endswith("\n")
     assert "| 188 more, 188 of them weak |" in text
     assert "refrain predict" in text
+
+
+def test_columns_of_a_table_are_apart_where_there_is_room() -> None:
+    table = "| a | b \\| c |\n|---|---:|\n| 1 | 2 |"
+    assert spaced(table) == "| a&emsp; | b \\| c |\n|---|---:|\n| 1&emsp; | 2 |"
+    assert spaced(f"{table}\n{'x' * MAX_CHARACTERS}").startswith(table)
 
 
 def test_texts_that_are_scored_as_one_have_no_weak_part(models: dict[str, Served]) -> None:

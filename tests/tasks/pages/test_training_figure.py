@@ -40,7 +40,7 @@ def test_it_shows_threshold_clipped_steps_scores_and_the_chosen_epoch(
     assert legends == [
         ["train", "validation", "chosen epoch, 1"],
         ["validation", "chosen epoch, 1"],
-        ["norm before clipping", "clipped, 25% of steps", *threshold],
+        ["clipped, 25% of steps", *threshold],
     ]
     assert figure.axes[1].get_lines()[0].get_ydata().tolist() == [85.3]
 

@@ -29,7 +29,7 @@ def test_a_run_is_named_by_dataset_snapshot_and_what_differs(store: Path) -> Non
     changed = settings_of("sentiment", hidden_size=7, beam_width=9)
     assert run_name(tokens, changed) == f"{name}, hidden_size 7"
     many = settings_of("sentiment", hidden_size=7, seed=5, dropout=0.9, max_epochs=99)
-    assert run_name(tokens, many).endswith(", 1 more")
+    assert run_name(tokens, many).endswith(", 2 more")
 
 
 @pytest.mark.parametrize("problem", ["sentiment", "ner", "translation", "generation"])
