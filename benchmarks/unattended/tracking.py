@@ -126,6 +126,7 @@ def logging_share(minutes: float) -> float:
 
 def visit(page: Page, address: str, expected: list[str], image: Path) -> bool:
     """Open a page, wait until it shows some texts, and take a screenshot."""
+    page.goto("about:blank")  # else only the part after # changes, and the page stays
     page.goto(address)
     deadline = time.monotonic() + PATIENCE_SECONDS
     missing = expected
@@ -166,7 +167,7 @@ def visits(made: dict[str, Promotion], server: str, images: Path) -> Iterator[bo
             for item in client().list_artifacts(promotion.mlflow_run, "figures"):
                 yield look(
                     f"{run}/artifacts/{item.path}{MACHINE_LEARNING}",
-                    [Path(item.path).name],
+                    [item.path],
                     images / f"{problem}-{Path(item.path).stem}.png",
                 )
             model = f"{server}/#/models/{promotion.dataset}"
