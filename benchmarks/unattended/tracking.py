@@ -1,7 +1,7 @@
 """MLflow as a person sees it: metrics, their cost, and the pages of runs, models and versions.
 
 ``python -m benchmarks.unattended.tracking`` retrains a tiny dataset of each problem, one of them
-for two minutes, counts keys and points in MLflow, and visits the pages in Chromium. Their
+for three minutes, counts keys and points in MLflow, and visits the pages in Chromium. Their
 screenshots are in ``--images``. ``--minutes 0.2`` shortens it; ``--dry`` writes nothing.
 """
 
@@ -227,7 +227,7 @@ def measure(minutes: float, images: Path) -> tuple[list[Figure], bool]:
 def main() -> int:
     """Measure; return the exit status."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--minutes", type=float, default=2.0, help="of the timed training")
+    parser.add_argument("--minutes", type=float, default=3.0, help="of the timed training")
     parser.add_argument("--images", type=Path, default=Path("/tmp/tracking-images"))
     parser.add_argument("--dry", action="store_true", help="write no figures")
     chosen = parser.parse_args()
