@@ -134,6 +134,7 @@ def visit(page: Page, address: str, expected: list[str], image: Path) -> bool:
         page.wait_for_timeout(DRAW_MILLISECONDS)
         text = page.locator("body").inner_text()
         missing = [each for each in expected if each not in text]
+    page.wait_for_timeout(DRAW_MILLISECONDS)  # figures come after the texts
     page.screenshot(path=image)
     print(f"{'FAILED' if missing else 'holds '}  {image.stem}  {missing or ''}", flush=True)
     return not missing
