@@ -175,7 +175,7 @@ def validation_score(problem: Problem, tokens: TokenSet, name: str, metric: Metr
 
 def report(scores: Scores, folder: Path, rows_per_second: float) -> None:
     """Write scores to the log and, with sample outputs, to MLflow."""
-    points = {"test_rows_per_second": rows_per_second}
+    points = {"test/rows_per_second": rows_per_second}
     for name, score in scores.metrics.items():
         log.info(
             "%s %.2f (%.2f to %.2f) %s",
@@ -186,9 +186,9 @@ def report(scores: Scores, folder: Path, rows_per_second: float) -> None:
             score["signature"],
         )
         points |= {
-            f"test_{name}": score["value"],
-            f"test_{name}_low": score["low"],
-            f"test_{name}_high": score["high"],
+            f"test/{name}": score["value"],
+            f"test/{name}_low": score["low"],
+            f"test/{name}_high": score["high"],
         }
     for name, values in scores.baselines.items():
         log.info(
@@ -196,10 +196,10 @@ def report(scores: Scores, folder: Path, rows_per_second: float) -> None:
             name,
             ", ".join(f"{metric} {value:.2f}" for metric, value in values.items()),
         )
-        points |= {f"baseline_{name}_{metric}": value for metric, value in values.items()}
+        points |= {f"baseline/{name}_{metric}": value for metric, value in values.items()}
     for name, value in scores.raw_text.items():
         log.info("%s of raw text %.2f", name, value)
-        points[f"test_raw_text_{name}"] = value
+        points[f"test/raw_text_{name}"] = value
     now = int(time.time() * 1000)
     log_metrics(scores.mlflow_run, [(name, value, 0, now) for name, value in points.items()])
     signatures = {

@@ -8,11 +8,13 @@ from prefect.cache_policies import NO_CACHE
 
 from tasks.pages.model_card import keep_card
 from tasks.pages.retraining import retraining_page
+from tasks.pages.run_page import keep_run_page
 from tasks.promotion.champions import rival, settle, was_overtaken, withdrawn
 from tasks.promotion.evidence import gather
 from tasks.promotion.parity import check_parity
 from tasks.promotion.rule import Evidence, decide, tags_of
 from tasks.registry import mlflow_client
+from tasks.registry.version_facts import keep_facts
 from tasks.settings import PromotionChanges, PromotionSettings, changes
 from tasks.store.artifacts import ModelVersion, Promotion, Scores, TokenSet
 from tasks.store.code import code_digest, digest
@@ -73,8 +75,9 @@ def promote(
             is_promoted=is_promoted,
             reason=reason,
         )
-        mlflow_client.set_version_tags(name, challenger.version, tags_of(promotion))
+        keep_facts(name, challenger.version, tags_of(promotion))
         keep_card(challenger, tokens, scores, promotion)
+        keep_run_page(scores, tokens, promotion)
         promotion.commit()
         retraining_page(promotion, scores, tokens)
         return promotion

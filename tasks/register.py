@@ -11,10 +11,12 @@ from prefect.cache_policies import NO_CACHE
 from rnn_models.evaluation.metrics import find_metric
 from rnn_models.problem import find_problem
 from tasks.pages.model_card import data_tags, keep_card
+from tasks.pages.model_page import keep_model_page
 from tasks.pages.version import version_page
 from tasks.registry import mlflow_client
 from tasks.registry.lineage import lineage_tags
 from tasks.registry.registered_model import log_model
+from tasks.registry.version_facts import keep_facts, parted, read_facts, write_facts
 from tasks.registry.version_files import FILES, recorded_files, restore
 from tasks.registry.versions import (
     LOGGED_AT,
@@ -27,7 +29,6 @@ from tasks.registry.versions import (
     make_version,
     model_id_of,
     set_challenger,
-    update_tags,
 )
 from tasks.scoring.outputs import best_baseline
 from tasks.scoring.raw_rows import raw_rows
@@ -38,6 +39,7 @@ from tasks.store.checksums import FileSum, file_sum
 from tasks.store.code import digest
 from tasks.store.locks import lock_scope, locked
 from tasks.store.lookup import begin_work
+from tasks.store.sealed import DamagedError
 from tasks.task_states import unchanged
 
 log = logging.getLogger(__name__)
@@ -58,10 +60,11 @@ def register(
         number = found or make(checkpoint, tokens, key=key, code=code, package=package, about=about)
         if found:
             mend(checkpoint, tokens, found, code=code, package=package)
-        tags = update_tags(name, number, about)
+        tags = keep_facts(name, number, about)
         set_challenger(name, number)
         made = ModelVersion(name, number, checkpoint.mlflow_run, scores.digest)
         keep_card(made, tokens, scores)
+        keep_model_page(name, checkpoint.problem, tags)
     version_page(made, tags)
     return unchanged(made) if found else made
 
@@ -78,7 +81,8 @@ def make(
     """Log a model with MLflow, make a version with tags, and return its number."""
     begin_work()
     files, model_id = logged(checkpoint, tokens, code, package)
-    tags = lineage_tags(checkpoint, tokens, package.name) | dict(about)
+    tags, others = parted(lineage_tags(checkpoint, tokens, package.name) | dict(about))
+    write_facts(model_id, others)
     number = make_version(
         checkpoint.dataset, key, model_id, checkpoint.mlflow_run, tags=tags, files=files
     )
@@ -92,6 +96,7 @@ def mend(
     """Restore the files of a version from its checkpoint, if one is damaged."""
     name = checkpoint.dataset
     info = check_complete(name, number)
+    mend_facts(model_id_of(info), lineage_tags(checkpoint, tokens, package.name))
     fault = fault_of_version(info)
     if not fault:
         return
@@ -101,6 +106,15 @@ def mend(
     files = restore(model_id_of(info), fresh, recorded_files(info.tags))
     mlflow_client.set_version_tag(name, number, FILES, json.dumps(files))
     mlflow_client.delete_model(fresh)
+
+
+def mend_facts(model_id: str, facts: Mapping[str, str]) -> None:
+    """Write the facts of a version again, as they are known now, if their file is damaged."""
+    try:
+        read_facts(model_id)
+    except DamagedError as error:
+        log.warning("damaged: %s. It is made again", error)
+        write_facts(model_id, parted(facts)[1])
 
 
 def version_key(checkpoint: Checkpoint, code: str) -> str:

@@ -60,11 +60,8 @@ def followed_run(folder: Path, tokens: TokenSet, settings: TrainSettings) -> str
     known = interrupted_run(path)
     if known and is_open_to_logs(known):
         return known
-    tags = {
-        "refrain.tokens": tokens.digest,
-        "refrain.precision": describe_machine(settings)["precision"],
-    }
-    run_id = start_run(tokens, f"train-{tokens.dataset}", asdict(settings), tags)
+    tags = {"refrain.precision": describe_machine(settings)["precision"]}
+    run_id = start_run(tokens, asdict(settings), tags)
     for report in (PAGE, REPORT):
         log_file(run_id, tokens.snapshot_of().folder / report, "data")
     write_sealed(path, {"run": run_id, "checkpoint": folder.name})
@@ -88,7 +85,7 @@ def followed_fit(
 ) -> TrainingHistory:
     """Train, and write metrics to the log and to MLflow."""
     with (
-        metric_points(run_id, f"validation_{headline_of(problem).name}") as points,
+        metric_points(run_id, headline_of(problem).name) as points,
         shown_training(settings, problem) as shown,
     ):
 
@@ -96,7 +93,7 @@ def followed_fit(
             points.flush()
             stopping.note_saved(points.num_steps)
 
-        on_step = each(points.add_step, shown.add_step)
+        on_step = each(points.follow_step, shown.add_step)
         on_epoch = each(points.add_epoch, shown.add_epoch)
         hooks = Hooks(on_step, on_epoch, on_save, stopping.is_requested)
         return fit_tokens(problem, tokens, settings, hooks, folder / RESUME)

@@ -30,6 +30,7 @@ from benchmarks.reliability.tiny_sets import TRAINING, dataset_of, write_sets
 from refrain.services import free_port, running, start, wait_for
 from refrain.up import mlflow_environment
 from tasks.registry import mlflow_client, tracked_run
+from tasks.registry.tracked_run import span_of_point
 from tasks.settings import read_settings
 from tasks.store.home import home
 
@@ -44,7 +45,10 @@ FAULTS: dict[str, tuple[Mode, float]] = {  # mode and seconds; 0 is for good
     "for good": ("away", 0.0),
 }
 SHORT_SECONDS = 15.0  # of patience, where the server stays away
-STEP_POINTS = ("train_loss", "gradient_norm", "clipped_share", "learning_rate", "tokens_per_second")
+STEP_POINTS = tuple(
+    f"train/{name}"
+    for name in ("loss", "gradient_norm", "clipped_share", "learning_rate", "tokens_per_second")
+)
 
 
 @dataclass
@@ -126,10 +130,16 @@ def compare(name: str, store: Path, database: Path, seed: int, found: Found) -> 
 
 
 def expected_points(history: dict[str, list[dict[str, float]]]) -> set[tuple[str, int]]:
-    """List the points that a training makes: each tenth step and the end of each epoch."""
+    """List the points that a training makes: at the ends of spans and of epochs."""
     ends = {int(epoch["last_step"]) for epoch in history["epochs"]}
-    steps = ends | {int(each["step"]) for each in history["steps"] if each["step"] % 10 == 9}
-    of_epochs = ("epoch_train_loss", "validation_loss", "epoch_seconds", "skipped_steps")
+    numbers = [int(each["step"]) for each in history["steps"]]
+    steps = ends | {number for number in numbers if number + 1 == span_of_point(number).stop}
+    of_epochs = (
+        "train/epoch_loss",
+        "validation/loss",
+        "train/epoch_seconds",
+        "train/skipped_steps",
+    )
     points = {(name, step) for step in steps for name in STEP_POINTS}
     return points | {(name, step) for step in ends for name in of_epochs}
 

@@ -72,7 +72,7 @@ PLACES: dict[str, tuple[tuple[Any, str], ...]] = {
     "validation": ((training, "mean_loss"), (training, "headline_score")),
     "health": ((UpdateMeter, "start"), (UpdateMeter, "ratio"), (training, "gradient_decay")),
     "logging": (
-        (MetricPoints, "add_step"),
+        (MetricPoints, "follow_step"),
         (MetricPoints, "add_epoch"),
         (MetricPoints, "flush"),
         (Progress, "show"),

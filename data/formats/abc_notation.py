@@ -120,7 +120,12 @@ def _music_faults(lines: Sequence[str]) -> Iterator[str]:
         yield "there is no note"
 
 
-def _library() -> Any:
+def music_library() -> Any:
+    """Import music21.
+
+    Raises:
+        RowError: If it is not installed.
+    """
     try:
         import music21  # noqa: PLC0415, an optional extra
     except ImportError:
@@ -131,7 +136,7 @@ def _library() -> Any:
     return music21
 
 
-def _plain(tune: str) -> str:
+def plain_tune(tune: str) -> str:
     """Write inline fields as lines, because music21 reads ``[M:3/4]`` as a chord."""
     return INLINE.sub(r"\n\1\n", tune.strip())
 
@@ -141,8 +146,8 @@ def _bars(tune: str) -> list[Bar]:
 
     A bar without length, as between two repeats, does not count.
     """
-    handler = _library().abcFormat.ABCHandler()
-    handler.process(_plain(tune))
+    handler = music_library().abcFormat.ABCHandler()
+    handler.process(plain_tune(tune))
     found: list[Bar] = []
     whole = Fraction(0)
     length = Fraction(0)
@@ -191,8 +196,8 @@ def write_midi(tune: str, path: Path) -> None:
     found = faults(tune)
     if found:
         raise RowError(f"not a valid tune: {'; '.join(found)}")
-    music21 = _library()
-    score = music21.converter.parseData(_plain(tune), format="abc")
+    music21 = music_library()
+    score = music21.converter.parseData(plain_tune(tune), format="abc")
     # Odd repeats, or too few bars for repeats, are played as written.
     with suppress(music21.exceptions21.Music21Exception):
         score = score.expandRepeats()

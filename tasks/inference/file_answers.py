@@ -17,6 +17,7 @@ from tasks.inference.prediction_folder import KEY, REFUSED, write_part
 from tasks.inference.rejected_rows import KEEP, TEXT, rejected_row, split_rejected
 from tasks.registry.mlflow_client import client
 from tasks.registry.registered_model import Loaded, plain
+from tasks.registry.version_facts import all_facts
 from tasks.registry.versions import SCORES
 from tasks.serving.input_texts import MAX_CHARACTERS
 from tasks.store.artifacts import ModelVersion
@@ -24,7 +25,7 @@ from tasks.store.code import code_digest, digest
 
 FILE = "file"  # the column that names a row's file
 CODE = ("tasks/inference/predict_files.py", "tasks/serving/input_texts.py")
-# Tags of a version that name what it was made of.
+# Facts of a version that name what it was made of.
 DIGESTS = (SCORES, "refrain.checkpoint", "refrain.tokens", "refrain.test_split")
 ARROW_TYPES: dict[Any, pa.DataType] = {
     str: TEXT,
@@ -79,8 +80,8 @@ class Answers:
         self.loaded: Loaded | None = None
         self.schema: pa.Schema | None = None
         self.may_be_empty = False
-        tags = client().get_model_version(version.name, version.version).tags
-        self.digests = {name: tags[name] for name in DIGESTS if name in tags}
+        facts = all_facts(client().get_model_version(version.name, version.version))
+        self.digests = {name: facts[name] for name in DIGESTS if name in facts}
 
     def key_of(self, piece: Partition, number: int) -> bytes:
         """Digest what a part is made of."""

@@ -1,11 +1,10 @@
 """The files of a snapshot: a Parquet file per split, rejected rows, a report, and digests."""
 
-import hashlib
 import json
 import logging
 import shutil
 import uuid
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -14,17 +13,16 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from numpy.typing import NDArray
 
 from data.arrays import GrowingArray
 from data.catalog.catalog import Dataset
 from data.ingestion.report import Tally
 from data.ingestion.splitting import REFUSED, Note, Part
 from data.parallel import prefetch, use_jemalloc
-from data.rows.arrow_text import flat_bytes
 from data.rows.hash_files import num_missing, num_repeated, write_distinct
 from data.rows.hash_set import Hashes
 from data.rows.splits import SPLITS
+from tasks.ingestion.row_digest import RowDigest
 from tasks.store import durable
 from tasks.store.artifacts import Snapshot
 from tasks.store.code import digest
@@ -41,7 +39,6 @@ IN_TRAIN = "in_train.npy"  # only while the snapshot is written
 HANDED_ON = "handed_on.npy"  # likewise
 SHOWN = 5  # rejected rows of each kind in the report
 WHOLE_TEXTS = ("text", "source", "target", "raw", "row", "key")
-Content = defaultdict[tuple[str, str], "hashlib._Hash"]  # digests by column and aspect of it
 
 
 class SnapshotWriter:
@@ -53,9 +50,7 @@ class SnapshotWriter:
         self.parent = parent
         self.folder = private_folder() / f"{entry.name}-{uuid.uuid4().hex[:8]}"
         self.writers: dict[str, pq.ParquetWriter] = {}
-        self.content: dict[str, Content] = {
-            split: defaultdict(hashlib.sha256) for split in (*SPLITS, REFUSED)
-        }
+        self.content = {split: RowDigest() for split in (*SPLITS, REFUSED)}
         self.rows = Counter[str]()
         self.tally = Tally()
         self.arrays: dict[str, GrowingArray] = {}
@@ -108,7 +103,7 @@ class SnapshotWriter:
         self.writers[part.split].write_table(part.table)
         self.rows[part.split] += part.table.num_rows
         self.tally.add(part)
-        _update(self.content[part.split], part.table)
+        self.content[part.split].add(part.table)
         self.arrays[HASHES].append(part.hashes)
         self.arrays[SIDES].append(part.sides)
         if part.split == "train" and not self.entry.splits.get("test"):
@@ -119,10 +114,7 @@ class SnapshotWriter:
     ) -> tuple[Snapshot, bool]:
         """Finish the files and name the folder, unless a snapshot of the same rows exists."""
         self._close()
-        splits = {
-            split: digest([made.hexdigest() for made in self.content[split].values()])
-            for split in (*SPLITS, REFUSED)
-        }
+        splits = {split: made.value for split, made in self.content.items()}
         key = digest(self.entry.roles, splits)
         self._count_changes()
         found = Snapshot.find(self.entry.name, key)
@@ -219,26 +211,6 @@ def parquet_writer(path: Path, schema: pa.Schema) -> pq.ParquetWriter:
         compression_level=1,
         use_dictionary=[name for name in coded if name not in WHOLE_TEXTS],
     )
-
-
-def _update(content: Content, table: pa.Table) -> None:
-    """Digest the bytes and lengths of each column, independent of the batch size."""
-    for name, column in zip(table.column_names, table.columns, strict=True):
-        if pa.types.is_list(column.type):
-            content[name, "tokens"].update(_lengths(column).data)
-            column = pa.chunked_array([column.combine_chunks().flatten()])
-        if not pa.types.is_string(column.type):
-            column = column.cast(pa.string())
-        content[name, "bytes"].update(flat_bytes(column).data)
-        content[name, "lengths"].update(_lengths(column).data)
-
-
-def _lengths(column: pa.ChunkedArray) -> NDArray[np.int32]:
-    array = column.combine_chunks()
-    counted = (
-        array.value_lengths() if pa.types.is_list(array.type) else pa.compute.binary_length(array)
-    )
-    return np.asarray(counted.fill_null(-1).to_numpy(zero_copy_only=False), dtype=np.int32)
 
 
 def file_of(snapshot: Snapshot, name: str) -> Path | None:

@@ -1,5 +1,7 @@
 """The model card of a version, as MLflow shows it: facts, scores, weak parts, limits and calls."""
 
+import re
+
 from data.catalog.catalog import find_dataset
 from data.errors import RowError
 from tasks.ingestion.catalogs import catalog_paths
@@ -8,6 +10,7 @@ from tasks.pages.card_facts import call_blocks, fact_rows, limit_lines
 from tasks.pages.card_scores import decision, score_rows, signatures, weak_parts
 from tasks.pages.markdown import cell
 from tasks.registry import mlflow_client
+from tasks.registry.version_facts import all_facts
 from tasks.registry.versions import check_complete
 from tasks.scoring.slices import split_facts
 from tasks.store.artifacts import Checkpoint, ModelVersion, Promotion, Scores, TokenSet
@@ -17,6 +20,8 @@ from tasks.store.code import code_digest, digest
 CARD = "refrain.card"
 DECISION = "refrain.decision.digest"
 MAX_CHARACTERS = 5000  # of a description in MLflow's database
+WIDE = "&emsp;"  # Markdown cuts plain spaces off a cell
+COLUMN_END = re.compile(r"(?<=[^-:\\|]) \|(?= .)")  # of a row with text, but for the last one
 DATA = ("about", "language", "licence", "origin")  # keys of an entry that become tags
 
 
@@ -42,7 +47,7 @@ def keep_card(
         scores: Its newest.
         promotion: The decision on it; if none is given, the one that its tags name.
     """
-    tags = dict(check_complete(version.name, version.version).tags)
+    tags = all_facts(check_complete(version.name, version.version))
     decided = promotion.digest if promotion else tags.get(DECISION, "")
     about = {name: value for name, value in tags.items() if name.startswith("refrain.data.")}
     code = code_digest("tasks/pages/model_card.py", f"rnn_models/problems/{scores.problem}.py")
@@ -62,8 +67,18 @@ def keep_card(
         trained=mlflow_client.day_of(checkpoint.mlflow_run),
         promotion=promotion or Promotion.find(version.name, decided),
     )
-    mlflow_client.describe_version(version.name, version.version, card_text(made))
+    mlflow_client.describe_version(version.name, version.version, spaced(card_text(made)))
     mlflow_client.set_version_tag(version.name, version.version, CARD, key)
+
+
+def spaced(text: str) -> str:
+    """Widen the columns of tables, which touch one another on MLflow's page, if there is room."""
+    lines = [
+        COLUMN_END.sub(rf"{WIDE}\g<0>", line) if line.startswith("|") else line
+        for line in text.split("\n")
+    ]
+    widened = "\n".join(lines)
+    return widened if len(widened) <= MAX_CHARACTERS else text
 
 
 def card_text(card: Card) -> str:

@@ -11,8 +11,8 @@ import pandas as pd
 
 from rnn_models.problem import find_problem
 from tasks.inference.isolation import run_apart
-from tasks.registry import mlflow_client
 from tasks.registry.registered_model import plain
+from tasks.registry.version_facts import keep_facts
 from tasks.scoring.raw_rows import raw_rows
 from tasks.serving.packing import pack_model
 from tasks.serving.predict_table import LONG_TEXTS, answer
@@ -48,7 +48,7 @@ def check_parity(version: ModelVersion, scores: Scores, tokens: TokenSet) -> dic
                 "registered, or it was trained on another kind of machine: delete the version and "
                 "retrain"
             )
-    write_tags(version, found.speed | {"parity_rows": len(rows)})
+    write_facts(version, found.speed | {"parity_rows": len(rows)})
     return found.speed
 
 
@@ -113,10 +113,10 @@ def has_bad_number(value: Any) -> bool:
     return isinstance(value, float | np.floating) and not math.isfinite(value)
 
 
-def write_tags(version: ModelVersion, measured: dict[str, float]) -> None:
-    """Write sizes and speeds to a version's tags and to the log."""
-    tags = {f"refrain.{name}": f"{value:.4g}" for name, value in measured.items()}
-    mlflow_client.set_version_tags(version.name, version.version, tags)
+def write_facts(version: ModelVersion, measured: dict[str, float]) -> None:
+    """Write sizes and speeds to a version's facts and to the log."""
+    facts = {f"refrain.{name}": f"{value:.4g}" for name, value in measured.items()}
+    keep_facts(version.name, version.version, facts)
     log.info(
         "version %s answers as its training did, %d rows: %.0f rows/s, one row %.1f ms (p99 %.1f), "
         "%.1f MB, cold start %.1f s",

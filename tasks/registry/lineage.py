@@ -9,6 +9,7 @@ import socket
 import subprocess
 from importlib.metadata import version
 
+from prefect.context import FlowRunContext
 from prefect.runtime import flow_run
 from prefect.utilities.urls import url_for
 
@@ -39,6 +40,14 @@ def flow_run_now() -> tuple[str, str]:
     run_id = str(flow_run.id or "")
     url = url_for("flow-run", run_id, default_base_url=DASHBOARD) if run_id else ""
     return run_id, re.sub(r"//[^/@]*@", "//", url or "")
+
+
+def parent_flow_run() -> str:
+    """Return the id of the flow run that started the current one; empty if none did."""
+    context = FlowRunContext.get()
+    now = context.flow_run if context else None
+    # Only then: Prefect asks the server for it.
+    return str(flow_run.parent_flow_run_id or "") if now and now.parent_task_run_id else ""
 
 
 def person() -> str:

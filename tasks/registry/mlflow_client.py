@@ -102,12 +102,6 @@ def set_tags(run_id: str, tags: Mapping[str, str]) -> None:
     client().log_batch(run_id, tags=[RunTag(key, value) for key, value in tags.items()])
 
 
-def set_version_tags(name: str, number: str, tags: Mapping[str, str]) -> None:
-    """Write tags of a version."""
-    for key, value in tags.items():
-        _put_version_tag(name, number, key, value)
-
-
 def _put_version_tag(name: str, number: str, tag: str, value: str) -> None:
     """Write a tag; retry if another process created it at the same time.
 
@@ -202,6 +196,12 @@ def set_version_tag(name: str, number: str, tag: str, value: str) -> None:
 def describe_version(name: str, number: str, text: str) -> None:
     """Write the description of a version, in Markdown."""
     client().update_model_version(name, number, text)
+
+
+def describe_model(name: str, text: str) -> None:
+    """Write the description of a registered model, in Markdown, unless it has it."""
+    if client().get_registered_model(name).description != text:
+        client().update_registered_model(name, text)
 
 
 def day_of(run_id: str) -> str:

@@ -11,6 +11,7 @@ from rnn_models.checkpoints.weight_diff import Weights, read_weights
 from rnn_models.problem import Problem, find_problem
 from rnn_models.settings import TrainSettings
 from tasks.registry.registered_model import download, find_model
+from tasks.registry.version_facts import all_facts
 from tasks.registry.versions import SNAPSHOT, check_complete
 from tasks.store.temporary import temporary_folder
 
@@ -63,7 +64,8 @@ def find_past(model: str, version: str) -> Past:
         reference = f"{model}{'/' if version.isdigit() else '@'}{version}"
     name, number = find_model(reference)
     info = check_complete(name, number)
-    _check_ours(name, number, info.tags)
+    tags = all_facts(info)
+    _check_ours(name, number, tags)
     with temporary_folder("replay") as folder:
         files = download(name, number, folder) / "artifacts" / "model"
         try:
@@ -75,9 +77,7 @@ def find_past(model: str, version: str) -> Past:
                 f"its files in MLflow are damaged: {error}"
             ) from error
     problem = find_problem(built["problem"])
-    return Past(
-        name, number, dict(info.tags), str(info.run_id or ""), problem, built["settings"], weights
-    )
+    return Past(name, number, tags, str(info.run_id or ""), problem, built["settings"], weights)
 
 
 def _check_ours(name: str, number: str, tags: Mapping[str, str]) -> None:

@@ -13,17 +13,19 @@ from rnn_models.problem import find_problem
 from rnn_models.settings import TrainSettings
 from rnn_models.training.history import Epoch, TrainingHistory, TrainingStep
 from rnn_models.training.validation import headline_of
-from tasks.pages.training import training_figure
+from tasks.pages.figure_style import drawn
+from tasks.pages.training_figure import training_figure
 from tasks.registry import tracked_run
 from tasks.registry.metric_spool import one_line, spool_folder
 from tasks.registry.mlflow_client import tracking_uri
 from tasks.registry.mlflow_library import MlflowException
+from tasks.registry.run_description import describe_run
 from tasks.registry.tracked_run import MetricPoints
 from tasks.registry.training_run import (
     end_run,
     is_open_to_logs,
-    log_figure,
     log_file,
+    log_svg,
     start_run,
 )
 from tasks.store.artifacts import Checkpoint, TokenSet
@@ -62,13 +64,23 @@ def _finished(checkpoint: Checkpoint, tokens: TokenSet) -> Checkpoint:
         checkpoint = _with_new_run(checkpoint, tokens)
     run_id = checkpoint.mlflow_run
     problem = find_problem(checkpoint.problem)
-    _send_points(MetricPoints(run_id, f"validation_{headline_of(problem).name}"), history)
-    figure = training_figure(history, TrainSettings(**checkpoint.settings), problem)
+    _send_points(MetricPoints(run_id, headline_of(problem).name), history)
+    figure = drawn(training_figure, history, TrainSettings(**checkpoint.settings), problem)
     log_file(run_id, checkpoint.folder / HISTORY)
-    log_figure(run_id, figure, "training.png")
+    log_svg(run_id, figure, "figures/training.svg")
+    describe_run(run_id, tokens, checkpoint.settings, [trained_words(checkpoint)])
     end_run(run_id, "FINISHED")
     shutil.rmtree(spool_folder(run_id), ignore_errors=True)
     return checkpoint
+
+
+def trained_words(checkpoint: Checkpoint) -> str:
+    """Describe the result of a training in a sentence."""
+    score = f", {checkpoint.validation_score}" if checkpoint.validation_score else ""
+    return (
+        f"**Epoch {checkpoint.best_epoch} of {checkpoint.epochs} is the best**: validation loss "
+        f"{checkpoint.validation_loss:.3f}{score}, after {checkpoint.train_seconds:,.0f} s."
+    )
 
 
 def _send_points(points: MetricPoints, history: TrainingHistory) -> None:
@@ -103,6 +115,6 @@ def _with_new_run(checkpoint: Checkpoint, tokens: TokenSet) -> Checkpoint:
         checkpoint.dataset,
         checkpoint.mlflow_run,
     )
-    tags = {"refrain.tokens": tokens.digest, "refrain.replaces": checkpoint.mlflow_run}
-    run_id = start_run(tokens, f"train-{checkpoint.dataset}", checkpoint.settings, tags)
+    tags = {"refrain.replaces": checkpoint.mlflow_run}
+    run_id = start_run(tokens, checkpoint.settings, tags)
     return replace(checkpoint, mlflow_run=run_id).commit()

@@ -6,55 +6,38 @@ import logging
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from tasks.registry.metric_spool import one_line
 from tasks.registry.mlflow_client import GONE, client, experiment
-from tasks.registry.mlflow_library import Dataset, DatasetInput, InputTag, MlflowException, Param
+from tasks.registry.mlflow_library import MlflowException, Param
 from tasks.registry.open_runs import PROCESS, adopt_run
+from tasks.registry.run_description import (
+    NOTE,
+    description,
+    run_name,
+    run_parameters,
+    run_tags,
+)
+from tasks.registry.run_inputs import inputs_of
 from tasks.store.artifacts import TokenSet
 from tasks.store.leases import mine
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 log = logging.getLogger(__name__)
 
 
-def start_run(
-    tokens: TokenSet, name: str, settings: Mapping[str, Any], tags: Mapping[str, str]
-) -> str:
+def start_run(tokens: TokenSet, settings: Mapping[str, Any], tags: Mapping[str, str]) -> str:
     """Open an MLflow run with its settings and its data, and return its id."""
+    about = run_tags(tokens) | dict(tags)
     run = client().create_run(
         experiment(tokens.dataset),
-        run_name=name,
-        tags={"refrain.problem": tokens.problem, PROCESS: mine().key, **tags},
+        run_name=run_name(tokens, settings),
+        tags={PROCESS: mine().key, NOTE: description(tokens, settings, about), **about},
     )
-    params = {"dataset": tokens.dataset, "problem": tokens.problem, **settings}
-    params |= {f"tokens.{name}": value for name, value in tokens.settings.items()}
-    client().log_batch(
-        run.info.run_id, params=[Param(key, str(value)) for key, value in params.items()]
-    )
-    client().log_inputs(run.info.run_id, _inputs(tokens))
+    params = [Param(key, value) for key, value in run_parameters(tokens, settings).items()]
+    client().log_batch(run.info.run_id, params=params)
+    client().log_inputs(run.info.run_id, inputs_of(tokens))
     return str(run.info.run_id)
-
-
-def _inputs(tokens: TokenSet) -> list[DatasetInput]:
-    """Describe each split of the snapshot as MLflow shows the data of a run."""
-    snapshot = tokens.snapshot_of()
-    return [
-        DatasetInput(
-            Dataset(
-                name=f"{tokens.dataset}-{split}",
-                digest=snapshot.splits[split],
-                source_type="local",
-                source=(snapshot.folder / f"{split}.parquet").as_uri(),
-                profile=f'{{"num_rows": {tokens.rows[split]}}}',
-            ),
-            tags=[InputTag("mlflow.data.context", split)],
-        )
-        for split in snapshot.splits
-    ]
 
 
 def is_open_to_logs(run_id: str) -> bool:
@@ -97,9 +80,9 @@ def run_params(run_id: str) -> dict[str, str]:
     return dict(client().get_run(run_id).data.params)
 
 
-def log_figure(run_id: str, figure: Figure, name: str) -> None:
+def log_svg(run_id: str, figure: str, name: str) -> None:
     """Store a figure with an MLflow run."""
-    client().log_figure(run_id, figure, name)
+    client().log_text(run_id, figure, name)
 
 
 def log_file(run_id: str, path: Path, folder: str = "") -> None:

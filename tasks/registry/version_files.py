@@ -17,10 +17,11 @@ from tasks.store.temporary import temporary_folder
 
 log = logging.getLogger(__name__)
 FILES = "refrain.files"  # tag of a version: sizes and digests of its files, as JSON
+FACTS = "facts.json"  # written again while the version lives; it has a digest of its own
 DESCRIPTION = "MLmodel"
 MODEL_ID = re.compile(r"\bm-[0-9a-f]{32}\b")
-# Written by those that load a model.
-LEFT_OUT = ("registered_model_meta", "__pycache__")
+# The first two are written by those that load a model.
+LEFT_OUT = ("registered_model_meta", "__pycache__", FACTS)
 
 
 @contextmanager

@@ -167,15 +167,6 @@ def delete_leftovers(name: str, run_id: str, place: str) -> None:
             mlflow_client.delete_model(model_id)
 
 
-def update_tags(name: str, number: str, tags: Mapping[str, str]) -> dict[str, str]:
-    """Update tags of a version, and return all its tags."""
-    known = dict(check_complete(name, number).tags)
-    for tag, value in tags.items():
-        if known.get(tag) != value:
-            mlflow_client.set_version_tag(name, number, tag, value)
-    return known | dict(tags)
-
-
 def set_challenger(name: str, number: str) -> None:
     """Give a version the alias ``challenger``, unless a newer one has it."""
     if int(aliases(name).get(CHALLENGER, 0)) < int(number):
@@ -214,10 +205,16 @@ def check_complete(name: str, number: str) -> VersionInfo:
 
 def newest_versions(name: str, num: int = 10) -> list[str]:
     """List the numbers of the newest versions of a model, the newest first."""
-    found = client().search_model_versions(
-        f"name = '{name}'", max_results=num, order_by=["version_number DESC"]
+    return [str(info.version) for info in newest_infos(name, num)]
+
+
+def newest_infos(name: str, num: int) -> list[VersionInfo]:
+    """List the newest versions of a model, the newest first."""
+    return list(
+        client().search_model_versions(
+            f"name = '{name}'", max_results=num, order_by=["version_number DESC"]
+        )
     )
-    return [str(info.version) for info in found]
 
 
 def check_model(name: str) -> None:

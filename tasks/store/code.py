@@ -125,20 +125,35 @@ def shape_digest(text: str) -> str:
     return _read(text)[1]
 
 
+def attributes_of(text: str, names: frozenset[str]) -> frozenset[str]:
+    """List the attributes that a module reads of objects of some names, such as ``settings``."""
+    return frozenset(attribute for name, attribute in _read(text)[2] if name in names)
+
+
 @cache
-def _read(text: str) -> tuple[tuple[str, ...], str]:
-    """Return the imports and the digest of a module; parsing takes most of the time."""
+def _read(text: str) -> tuple[tuple[str, ...], str, frozenset[tuple[str, str]]]:
+    """Return imports, digest and attributes of a module; parsing takes most of the time."""
     tree = ast.parse(text)
     names: list[str] = []
+    attributes = set[tuple[str, str]]()
     for node in ast.walk(tree):
         if isinstance(node, ast.ImportFrom) and node.module:
             names += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
         elif isinstance(node, ast.Import):
             names += [alias.name for alias in node.names]
+        elif isinstance(node, ast.Attribute):
+            attributes.add((_last_name(node.value), node.attr))
         elif isinstance(node, DOCUMENTED) and ast.get_docstring(node, clean=False) is not None:
             node.body = node.body[1:]
     found = tuple(name for name in names if name.split(".")[0] in OURS)
-    return found, hashlib.sha256(ast.dump(tree).encode()).hexdigest()
+    return found, hashlib.sha256(ast.dump(tree).encode()).hexdigest(), frozenset(attributes)
+
+
+def _last_name(node: ast.expr) -> str:
+    """Name an object: ``settings`` of ``settings`` and of ``model.settings``."""
+    if isinstance(node, ast.Attribute):
+        return node.attr
+    return node.id if isinstance(node, ast.Name) else ""
 
 
 def training_modules(problem: str) -> tuple[str, str]:

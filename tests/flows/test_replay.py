@@ -28,6 +28,7 @@ def altered(reviews: Served, folder: Path) -> str:
 
     from tasks.registry import mlflow_client
     from tasks.registry.registered_model import download
+    from tasks.registry.version_facts import all_facts
 
     files = download("made_sentiment", "1", folder / "altered")
     path = files / "artifacts" / "model" / "model.safetensors"
@@ -35,7 +36,7 @@ def altered(reviews: Served, folder: Path) -> str:
     weights["project.bias"][0] += 0.5
     save_file(weights, path)
     client = mlflow_client.client()
-    tags = client.get_model_version("made_sentiment", "1").tags
+    tags = all_facts(client.get_model_version("made_sentiment", "1"))
     return str(
         client.create_model_version("made_sentiment", source=files.as_uri(), tags=tags).version
     )

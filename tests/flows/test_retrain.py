@@ -198,10 +198,11 @@ def test_version_and_flow_run_page_link_to_each_other(line: dict[str, Any]) -> N
 
     from tasks.promotion.ledger import Ledger
     from tasks.registry.mlflow_client import run_link, version_link
+    from tasks.registry.version_facts import all_facts
     from tasks.registry.versions import check_complete
 
     first = line["first"]["ner"]
-    tags = check_complete("made_ner", first.version).tags
+    tags = all_facts(check_complete("made_ner", first.version))
     with get_client(sync_client=True) as client:
         flow_run = client.read_flow_run(tags["refrain.flow_run"])
         where = ArtifactFilter(
@@ -267,9 +268,12 @@ def test_champion_passed_the_parity_check_in_a_separate_process(
     line: dict[str, Any], problem: str
 ) -> None:
     from tasks.registry.mlflow_client import client
+    from tasks.registry.version_facts import all_facts
 
     promotion = line["first"][problem]
-    tags = client().get_model_version(f"made_{problem}", promotion.version).tags
+    info = client().get_model_version(f"made_{problem}", promotion.version)
+    assert len(info.tags) <= 15
+    tags = all_facts(info)
     assert ("refrain.parity_rows" in tags) == promotion.is_promoted
     if promotion.is_promoted:
         assert int(tags["refrain.parity_rows"]) > 20
@@ -280,13 +284,14 @@ def test_champion_passed_the_parity_check_in_a_separate_process(
 def test_version_has_a_card_with_the_decision(line: dict[str, Any], problem: str) -> None:
     from tasks.pages.markdown import cell
     from tasks.registry.mlflow_client import client
+    from tasks.registry.version_facts import all_facts
 
     promotion = line["first"][problem]
     made = client().get_model_version(f"made_{problem}", promotion.version)
     assert (
-        f"Decision: {cell(made.tags['refrain.decision.reason'])}" in made.description
+        f"Decision: {cell(all_facts(made)['refrain.decision.reason'])}" in made.description
     )  # the newest: one may be rolled back
-    assert "| licence of the data | ours |" in made.description
+    assert "| licence of the data&emsp; | ours |" in made.description
     assert f"models:/made_{problem}/{promotion.version}" in made.description
 
 
@@ -346,12 +351,12 @@ def test_mlflow_has_metrics_data_and_figures_of_a_run(line: dict[str, Any]) -> N
     run_id = line["first"]["translation"].mlflow_run
     run = client().get_run(run_id)
     shown = {
-        "train_loss",
-        "gradient_norm",
-        "clipped_share",
-        "validation_loss",
-        "test_bleu",
-        "test_bleu_low",
+        "train/loss",
+        "train/gradient_norm",
+        "train/clipped_share",
+        "validation/loss",
+        "test/bleu",
+        "test/bleu_low",
     }
     assert shown <= set(run.data.metrics)
     assert {item.dataset.name for item in run.inputs.dataset_inputs} >= {
@@ -359,7 +364,7 @@ def test_mlflow_has_metrics_data_and_figures_of_a_run(line: dict[str, Any]) -> N
         "made_translation-test",
     }
     assert {item.path for item in client().list_artifacts(run_id)} >= {
-        "training.png",
+        "figures",
         "outputs.json",
         "history.json",
     }

@@ -107,7 +107,7 @@ def checkpoint_of(tokens: TokenSet, key: str, seed: int) -> Checkpoint:
             digest=key,
             problem=problem.name,
             tokens=tokens.digest,
-            mlflow_run=start_run(tokens, "made", {}, {}),
+            mlflow_run=start_run(tokens, {}, {}),
             epochs=1,
             best_epoch=1,
             validation_loss=1.0,

@@ -187,6 +187,7 @@ def parity_checks(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 def without_cards(monkeypatch: pytest.MonkeyPatch) -> None:
     """Write no card, as these versions have no training."""
     monkeypatch.setattr(stage, "keep_card", lambda version, tokens, scores, promotion: None)
+    monkeypatch.setattr(stage, "keep_run_page", lambda scores, tokens, promotion: None)
 
 
 def tags(version: ModelVersion) -> dict[str, str]:

@@ -19,6 +19,7 @@ from tasks.registry import mlflow_client, replay_report
 from tasks.registry.registered_model import download
 from tasks.registry.registered_training import Past, find_past
 from tasks.registry.replay_report import Replay, compared, facts_of
+from tasks.registry.version_facts import all_facts
 from tasks.registry.versions import versions_of
 from tasks.replay import train_again
 from tasks.settings import read_settings
@@ -76,7 +77,7 @@ def changed(served: Served, folder: Path, change: Callable[[Path], None], **tags
     files = download(served.version.name, served.version.version, folder / "changed")
     client = mlflow_client.client()
     change(files / "artifacts" / "model")
-    known = client.get_model_version(served.version.name, served.version.version).tags
+    known = all_facts(client.get_model_version(served.version.name, served.version.version))
     return str(
         client.create_model_version(
             served.version.name, source=files.as_uri(), tags={**known, **tags}

@@ -1,4 +1,4 @@
-"""The task of a training: the digest of a checkpoint, metric points and the figure."""
+"""The task of a training: the digest of a checkpoint, and metric points."""
 
 import math
 from pathlib import Path
@@ -6,9 +6,7 @@ from pathlib import Path
 import pytest
 
 from rnn_models.problem import find_problem, problem_names
-from rnn_models.settings import TrainSettings
 from rnn_models.training.history import Epoch, TrainingHistory, TrainingStep
-from tasks.pages.training import clipping_words, training_figure
 from tasks.registry import tracked_run as stage
 from tasks.registry.tracked_run import MetricPoints
 from tasks.store.code import training_code
@@ -21,37 +19,8 @@ def test_code_digest_differs_for_each_problem() -> None:
     assert len(digests) == len(problem_names())
 
 
-@pytest.mark.parametrize(
-    ("changes", "words"),
-    [
-        ({"clip_norm": 2.5}, "norm 2.5"),
-        ({"clipping": "value"}, "value 1"),
-        ({"clipping": "adaptive"}, "percentile 10 of the norms so far"),
-        ({"clipping": "none"}, "nothing"),
-    ],
-)
-def test_training_figure_shows_the_threshold_of_each_clipping_method(
-    changes: dict[str, object], words: str
-) -> None:
-    settings = TrainSettings().with_changes(changes)
-    allowed = settings.clip_norm if settings.clipping == "norm" else float("inf")
-    steps = [
-        TrainingStep(1, number, 1.0, 3.0, number == 0, 0.1, 9.0, allowed) for number in range(4)
-    ]
-    epoch = Epoch(1, 3, 1.0, 1.0, 0.25, 1.0, validation_score=85.3)
-    figure = training_figure(
-        TrainingHistory(steps=steps, epochs=[epoch]), settings, find_problem("ner")
-    )
-    labels = [text.get_text() for text in figure.axes[1].get_legend().get_texts()]
-    assert labels == [f"clipped by {clipping_words(settings)}: 25% of steps"]
-    assert words in labels[0]
-    above = [text.get_text() for text in figure.axes[0].get_legend().get_texts()]
-    assert above == ["train, per step", "validation", "best epoch, 1", "validation, entity F1"]
-    assert figure.axes[2].get_lines()[0].get_ydata().tolist() == [85.3]
-
-
 def test_metric_point_is_the_mean_of_the_known_values_of_ten_steps(store: Path) -> None:
-    points = MetricPoints("", "validation_span_f1")
+    points = MetricPoints("", "span_f1")
     for number in range(1, 11):
         loss = math.nan if number == 10 else float(number)
         points.add_step(
@@ -68,25 +37,39 @@ def test_metric_point_is_the_mean_of_the_known_values_of_ten_steps(store: Path) 
         )
     found = {name: value for name, value, step, _ in points.spool.points if step == 9}
     expected = {
-        "train_loss": 5.0,
-        "gradient_norm": 11.0,
-        "clipped_share": 0.3,
-        "learning_rate": 1.0,
-        "tokens_per_second": 100.0,
+        "train/loss": 5.0,
+        "train/gradient_norm": 11.0,
+        "train/clipped_share": 0.3,
+        "train/learning_rate": 1.0,
+        "train/tokens_per_second": 100.0,
     }
-    assert found == pytest.approx(expected | {"update_ratio": 0.5})
+    assert found == pytest.approx(expected | {"train/update_ratio": 0.5})
 
 
 def test_metric_without_a_value_in_any_step_has_no_point(store: Path) -> None:
-    points = MetricPoints("", "validation_span_f1")
+    points = MetricPoints("", "span_f1")
     for number in range(10):
         points.add_step(TrainingStep(1, number, math.nan, math.inf, False, 0.1, 100.0))
     assert {name: value for name, value, *_ in points.spool.points} == {
-        "gradient_norm": math.inf,
-        "clipped_share": 0.0,
-        "learning_rate": 0.1,
-        "tokens_per_second": 100.0,
+        "train/gradient_norm": math.inf,
+        "train/clipped_share": 0.0,
+        "train/learning_rate": 0.1,
+        "train/tokens_per_second": 100.0,
     }
+
+
+def test_a_long_training_has_few_points_and_a_short_one_all_of_them() -> None:
+    num, step = 0, 0
+    while step < 50_000_000:
+        span = stage.span_of_point(step)
+        assert step == span.start
+        num, step = num + 1, span.stop
+    assert num < 2000
+    assert [stage.span_of_point(step) for step in (0, 9, 2499)] == [
+        range(10),
+        range(10),
+        range(2490, 2500),
+    ]
 
 
 @pytest.mark.case("D18")
@@ -96,16 +79,16 @@ def test_mlflow_gets_comparable_losses_and_the_headline_of_each_epoch(
     written: list[tuple[str, float, int, int]] = []
     monkeypatch.setattr(stage, "log_metrics", lambda run_id, points: written.extend(points))
     epoch = Epoch(1, 41, 0.5, 0.6, 0.0, 2.0, validation_score=85.3, is_chosen_by_score=True)
-    points = MetricPoints("", "validation_span_f1")
+    points = MetricPoints("", "span_f1")
     points.add_epoch(epoch)
     assert points.spool.close(5)
     found = {name: value for name, value, step, _ in written if step == 41}
     assert found == {
-        "epoch_train_loss": 0.5,
-        "validation_loss": 0.6,
-        "validation_span_f1": 85.3,
-        "epoch_seconds": 2.0,
-        "skipped_steps": 0.0,
+        "train/epoch_loss": 0.5,
+        "validation/loss": 0.6,
+        "validation/span_f1": 85.3,
+        "train/epoch_seconds": 2.0,
+        "train/skipped_steps": 0.0,
     }
 
 

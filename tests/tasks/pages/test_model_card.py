@@ -15,11 +15,12 @@ from rnn_models.evaluation.slices import Slice
 from rnn_models.problem import find_problem
 from tasks.inference.predict_text import predict_text
 from tasks.pages.card_contents import Card
-from tasks.pages.model_card import MAX_CHARACTERS, card_text, data_tags, keep_card
+from tasks.pages.model_card import MAX_CHARACTERS, card_text, data_tags, keep_card, spaced
 from tasks.promotion.rule import tags_of
 from tasks.register import register
 from tasks.registry import mlflow_client
 from tasks.registry.registered_model import Loaded
+from tasks.registry.version_facts import keep_facts
 from tasks.scoring.slices import SplitFacts
 from tasks.serving.predict_table import declared_parameters
 from tasks.settings import PromotionSettings
@@ -67,7 +68,7 @@ def card_of(made: Served) -> str:
         mlflow_client.client()
         .get_model_version(made.version.name, made.version.version)
         .description
-    )
+    ).replace("&emsp;", "")
 
 
 def decided(made: Served, *, champion: str = "") -> Promotion:
@@ -162,7 +163,7 @@ def test_card_is_written_again_once_after_the_decision(
     decision = decided(made, champion="7")
     decision.folder.mkdir(parents=True)
     keep_card(made.version, made.tokens, made.scores, decision)
-    mlflow_client.set_version_tags(made.version.name, made.version.version, tags_of(decision))
+    keep_facts(made.version.name, made.version.version, tags_of(decision))
     decision.commit()
     assert len(written) == 1
     assert "Decision: promoted: better \\| by far" in card_of(made)
@@ -252,6 +253,12 @@ def test_card_of_many_classes_fits_into_the_limit_of_mlflow(
     assert text.endswith("\n")
     assert "| 188 more, 188 of them weak |" in text
     assert "refrain predict" in text
+
+
+def test_columns_of_a_table_are_apart_where_there_is_room() -> None:
+    table = "| a | b \\| c |\n|---|---:|\n| 1 | 2 |"
+    assert spaced(table) == "| a&emsp; | b \\| c |\n|---|---:|\n| 1&emsp; | 2 |"
+    assert spaced(f"{table}\n{'x' * MAX_CHARACTERS}").startswith(table)
 
 
 def test_card_of_texts_scored_as_one_has_no_weak_slice(models: dict[str, Served]) -> None:

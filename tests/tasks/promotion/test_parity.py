@@ -12,6 +12,7 @@ from tasks.promotion import parity
 from tasks.promotion.parity import check_parity, differences
 from tasks.registry import mlflow_client
 from tasks.registry.registered_model import download
+from tasks.registry.version_facts import all_facts
 from tests.tasks.served import Served
 
 
@@ -68,7 +69,8 @@ def test_nan_score_is_always_a_difference(wrong: float) -> None:
 def test_version_with_equal_answers_is_measured(models: dict[str, Served]) -> None:
     made = models["generation"]  # two requests: continuations, and token costs
     measured = check_parity(made.version, made.scores, made.tokens)
-    tags = mlflow_client.client().get_model_version(made.version.name, made.version.version).tags
+    info = mlflow_client.client().get_model_version(made.version.name, made.version.version)
+    tags = all_facts(info)
     assert tags["refrain.parity_rows"] == "18"
     names = (
         "rows_per_second",
@@ -104,10 +106,8 @@ def test_version_with_one_different_bit_raises(models: dict[str, Served], tmp_pa
             made.tokens,
         )
     assert ", score: expected 0." in str(caught.value)
-    assert (
-        "refrain.parity_rows"
-        not in client.get_model_version(made.version.name, changed.version).tags
-    )
+    info = client.get_model_version(made.version.name, changed.version)
+    assert "refrain.parity_rows" not in all_facts(info)
     client.delete_model_version(made.version.name, changed.version)
 
 

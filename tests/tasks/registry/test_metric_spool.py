@@ -37,7 +37,7 @@ def server(store: Path, monkeypatch: pytest.MonkeyPatch) -> Server:
 
 def train(run_id: str, first: int, last: int, *, epoch_ends: int = 0) -> MetricPoints:
     """Steps of a training of two epochs of 25 steps, counted from 1; MLflow counts from 0."""
-    points = MetricPoints(run_id, "validation_accuracy")
+    points = MetricPoints(run_id, "accuracy")
     for number in range(first, last + 1):
         points.add_step(
             TrainingStep((number - 1) // 25 + 1, number - 1, 1 / number, 1.0, False, 0.1, 9)

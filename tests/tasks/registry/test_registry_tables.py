@@ -17,9 +17,8 @@ def filled(mlflow_store: Path) -> Path:
     """Two models, one of them with a deleted version, aliases and tags."""
     for key in ("a", "b", "c"):
         number = versioned("made", key)
-        mlflow_client.set_version_tags(
-            "made", number, {versions.SCORES: f"scores {key}", versions.SNAPSHOT: f"rows {key}"}
-        )
+        for tag, value in ((versions.SCORES, "scores"), (versions.SNAPSHOT, "rows")):
+            mlflow_client.set_version_tag("made", number, tag, f"{value} {key}")
     versioned("other", "a")
     mlflow_client.set_alias("made", "champion", "1")
     mlflow_client.set_alias("made", "kept_by_a_user", "1")

@@ -140,14 +140,6 @@ def test_challenger_is_the_newest_version_in_any_order_of_registration() -> None
         assert mlflow_client.version_with_alias("made", "challenger") == second
 
 
-def test_tags_are_updated_and_other_tags_kept() -> None:
-    number = made_version({"x": "old", "y": "same"}, WEIGHTS)
-    updated = versions.update_tags("made", number, {"x": "new"})
-    kept = versions.check_complete("made", number).tags
-    assert updated == dict(kept)
-    assert (kept["x"], kept["y"], kept[versions.KEY]) == ("new", "same", "k")
-
-
 def test_threads_that_register_the_same_key_make_one_version() -> None:
     logged("made")  # the experiment is there
     found: list[str] = []
