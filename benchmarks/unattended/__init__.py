@@ -1,0 +1,1 @@
+"""A system that nobody watches: its pages, its nights, and its notices."""
