@@ -51,7 +51,8 @@ def form(visit: Visit) -> None:
     visit.check("a value below its bound is not sent", holds=not visit.runs(), found=text)
     page.get_by_label("hidden_size").fill("16")
     started = time.monotonic()
-    page.get_by_role("button", name="Submit").click()
+    with page.expect_response(lambda answer: "create_flow_run" in answer.url):
+        page.get_by_role("button", name="Submit").click()
     run = visit.wait(
         lambda: next((each for each in visit.runs() if each["state_type"] == "RUNNING"), None),
         "the run of the form",
@@ -132,7 +133,9 @@ def other_pages(visit: Visit) -> None:
     visit.check(
         "the old form shows the same fields", holds=shown and "None" not in text, found=text
     )
-    text = visit.see(f"/v2/deployments/deployment/{number}", "deployment", "Last decision")
+    text = visit.see(
+        f"/v2/deployments/deployment/{number}?tab=Description", "deployment", "Last decision"
+    )
     links = visit.page.locator("a", has_text="Last decision").count()
     visit.check("a deployment links to its last decision", holds=links > 0, found=text[:800])
     for name in BY_HAND:
