@@ -136,10 +136,8 @@ def test_models_shows_a_champion_that_others_registered(screen: Screen, store: P
         for word in line.replace("│", " ").split()
     ] == [
         "theirs",
-        "-",
         "1",
         "1",
-        "-",
         "-",
         "-",
     ]

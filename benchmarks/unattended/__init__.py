@@ -1,0 +1,1 @@
+"""Harnesses of a month without anybody: what goes wrong is found, and nothing else is reported."""
