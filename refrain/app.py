@@ -14,7 +14,6 @@ import typer
 from refrain.commands import data, operations, predict, project, registry, serving, training
 from refrain.commands.project import project_datasets
 from refrain.completion import dataset_names
-from refrain.earlier_snapshots import earlier_snapshots
 from refrain.environment import own_process, prepare
 from refrain.errors import fail, plain_errors
 from refrain.interruption import disarm, exit_status, stop_watching, was_interrupted, watch_signals
@@ -164,6 +163,7 @@ def retrain_jobs(
         message of each one that failed.
     """
     prepare(PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL="CRITICAL")
+    from tasks.ingestion.earlier_snapshots import earlier_snapshots
     from tasks.settings import parse_settings
 
     settings = {name: parse_settings(changes, values) for name, values in jobs.items()}

@@ -20,7 +20,7 @@ def show_models(models: list[dict[str, Any]]) -> None:
         )
         return
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_lines=True)
-    for name in ("model", "versions", "champion", "challenger", "champion's test score"):
+    for name in ("model", "versions", "champion", "challenger", "test score"):
         table.add_column(name, overflow="fold")
     for model in models:
         tags = model["champion"]
@@ -39,15 +39,15 @@ def show_models(models: list[dict[str, Any]]) -> None:
 
 
 def _score_of(tags: Mapping[str, str]) -> str:
-    """Format a version's score with its interval; other programs may register neither."""
+    """Format a champion's score with its interval; other programs may register neither."""
     names = ("refrain.metric", "refrain.score", "refrain.interval")
     if not all(tags.get(name) for name in names):
         return "-"
     metric, score, interval = (tags[name] for name in names)
     # BLEU scores are comparable only with the same tokenizer.
     tokenizer = re.search(r"tok:([^|]+)", tags.get("refrain.signature", ""))
-    shown = f"{metric} {float(score):.1f} ({interval})"
-    return f"{shown}, tok:{tokenizer[1]}" if tokenizer else shown
+    shown = f"{metric} {float(score):.1f}\n{interval}"
+    return f"{shown}\ntok:{tokenizer[1]}" if tokenizer else shown
 
 
 def show_history(found: Mapping[str, Any]) -> None:

@@ -2,7 +2,6 @@
 
 import json
 import os
-from datetime import UTC, datetime, time
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -41,27 +40,6 @@ def changed(assignments: list[str] | None, limit: int | None) -> list[str]:
 def joined(catalogs: list[Path] | None) -> str | None:
     """Join catalog files as a flow's parameter: absolute paths, separated by ``:``."""
     return os.pathsep.join(str(path.resolve()) for path in catalogs) if catalogs else None
-
-
-def end_of(date: str) -> datetime:
-    """Read a date as the end of that day in UTC, or a date with a time as that moment.
-
-    Raises:
-        ValueError: If it is neither.
-
-    Example:
-        >>> end_of("2026-11-01").isoformat()
-        '2026-11-01T23:59:59.999999+00:00'
-    """
-    try:
-        moment = datetime.fromisoformat(date)
-    except ValueError:
-        raise ValueError(
-            f"--as-of must be a date such as 2026-11-01, or 2026-11-01T06:30, got {date!r}"
-        ) from None
-    if "T" not in date and " " not in date:
-        moment = datetime.combine(moment, time.max)
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def check_names(names: list[str], catalogs: list[Path] | None) -> None:

@@ -14,8 +14,7 @@ from typing import TextIO
 
 from refrain import prefect_server
 from refrain.access import access_file, keep_auth
-from refrain.deployments import POOL, Server, deploy, deployed_paths
-from refrain.missed_slots import collapse_missed
+from refrain.deployments import POOL, Server, collapse_missed, deploy, deployed_paths
 from refrain.services import Service, check_port, running, start, wait_for
 from tasks.ingestion.catalogs import own_catalogs, restrictions
 from tasks.registry.links import UI_URL, sqlite_url, ui_page
@@ -182,7 +181,8 @@ def only_one(addresses: Mapping[str, str]) -> Iterator[None]:
         try:
             yield
         finally:
-            _write_state(file, None, addresses)  # the doctor tells an orderly end from a kill
+            with contextlib.suppress(OSError):  # a full disk
+                _write_state(file, None, addresses)  # the doctor tells an orderly end from a kill
 
 
 def _write_state(file: TextIO, process: int | None, addresses: Mapping[str, str]) -> None:

@@ -3,10 +3,12 @@
 Heavy imports are inside the commands, so that ``refrain --help`` answers at once.
 """
 
+import os
 from typing import Annotated
 
 import typer
 
+from refrain.commands.data import FEW_TRIES
 from refrain.environment import prepare
 from refrain.errors import plain_errors
 from refrain.options import Catalog, Json, Name, check_names, print_json
@@ -36,14 +38,15 @@ def doctor(
 
     The exit status is 0 without a finding, 5 with warnings only, 1 with an error.
     """
-    from refrain.doctor.surroundings import Surroundings, read_up
+    from refrain.doctor.surroundings import Surroundings
     from refrain.progress_line import ProgressLine
 
     with plain_errors():
         line = ProgressLine()
         seen = Surroundings(is_quick, disk, memory, line.advance)
-        own = {"PREFECT_API_URL": read_up().prefect} if seen.up.is_running else {}
-        prepare(MLFLOW_HTTP_REQUEST_MAX_RETRIES="2", **own)
+        if seen.up.is_running:  # whatever server the shell names
+            os.environ["PREFECT_API_URL"] = seen.up.prefect
+        prepare(MLFLOW_HTTP_REQUEST_MAX_RETRIES=FEW_TRIES)
         from refrain.doctor.report import examine
 
         with line:

@@ -41,7 +41,15 @@ def test_models_fit_80_columns_with_whole_names(narrow: io.StringIO) -> None:
     assert "…" not in narrow.getvalue()
     first = "".join(line[:22] for line in lines)
     assert NAME in joined(first)
-    for part in ("112", "113", "bleu 33.5 (32.1 to 34.9)", "character_ngrams", "translation"):
+    for part in (
+        "112",
+        "113",
+        "bleu 33.5",
+        "32.1 to 34.9",
+        "tok:13a",
+        "character_ngrams",
+        "translation",
+    ):
         assert part in narrow.getvalue()
 
 

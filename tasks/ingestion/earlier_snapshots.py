@@ -1,8 +1,9 @@
 """Earlier snapshots to retrain on, chosen by their digest or by a date."""
 
 from collections.abc import Sequence
+from datetime import UTC, datetime, time
 
-from refrain.options import end_of
+from tasks.ingestion.snapshot_log import SnapshotLog
 
 
 def earlier_snapshots(
@@ -26,11 +27,30 @@ def earlier_snapshots(
         raise ValueError(
             f"--snapshot belongs to one dataset, got {len(datasets)}: {', '.join(datasets)}"
         )
-    from tasks.ingestion.snapshot_log import SnapshotLog
-
     logs = {name: SnapshotLog.of(name) for name in datasets}
     moment = end_of(as_of) if as_of else None
     chosen = {name: log.as_of(moment) if moment else str(snapshot) for name, log in logs.items()}
     for name, digest in chosen.items():
         logs[name].find(digest)  # it may have been pruned
     return chosen
+
+
+def end_of(date: str) -> datetime:
+    """Read a date as the end of that day in UTC, or a date with a time as that moment.
+
+    Raises:
+        ValueError: If it is neither.
+
+    Example:
+        >>> end_of("2026-11-01").isoformat()
+        '2026-11-01T23:59:59.999999+00:00'
+    """
+    try:
+        moment = datetime.fromisoformat(date)
+    except ValueError:
+        raise ValueError(
+            f"--as-of must be a date such as 2026-11-01, or 2026-11-01T06:30, got {date!r}"
+        ) from None
+    if "T" not in date and " " not in date:
+        moment = datetime.combine(moment, time.max)
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from refrain.earlier_snapshots import earlier_snapshots
+from tasks.ingestion.earlier_snapshots import earlier_snapshots
 from tasks.ingestion.snapshot_log import Ingestion, SnapshotLog
 from tasks.store.artifacts import Snapshot
 

@@ -1,9 +1,8 @@
-"""Slots missed while ``refrain up`` was down: one flow run for each dataset stands for all."""
+"""Deployments: one flow run for each dataset stands for the slots that ``up`` missed."""
 
 from typing import Any
 
-from refrain.deployments import Server
-from refrain.missed_slots import collapse_missed
+from refrain.deployments import Server, collapse_missed
 
 
 class Recorded(Server):
