@@ -22,7 +22,7 @@ from benchmarks.reliability.servers import processes_with, wait_until
 from benchmarks.reliability.small_project import MODEL, surroundings
 from refrain.deployments import Server
 
-HEARTBEAT_SECONDS = 3  # of the worker; it counts as gone after three of them
+HEARTBEAT_SECONDS = 5  # of the worker; it counts as gone after three of them
 LOST_RUN = """
 from tasks.registry.mlflow_client import client
 from tasks.registry.open_runs import PROCESS
@@ -279,11 +279,11 @@ FAULTS = (
     Fault("paused work pool", "worker", "pool refrain is paused", paused_pool),
     Fault("worker hangs", "worker", "no worker", stopped("worker start", 4.0 * HEARTBEAT_SECONDS)),
     Fault("Prefect hangs", "servers", "the Prefect server at", stopped("prefect_server")),
-    Fault("MLflow hangs", "servers", "the MLflow server at", stopped("mlflow")),
+    Fault("MLflow hangs", "servers", "the MLflow server at", stopped("mlflow.server")),
     Fault("stale flow run", "stale runs", "open in Prefect", lost_flow_run),
     Fault("stale MLflow run", "stale runs", "open in MLflow", lost_mlflow_run),
     Fault("late run", "late runs", "are late", late_run),
-    Fault("damaged scores", "artifacts", "scores", changed_file("scores/*/[!m]*")),
+    Fault("damaged scores", "artifacts", "scores", changed_file("scores/*/statistics.npz")),
     Fault("damaged ledger", "artifacts", "ledger", changed_file("ledger/*/*.json")),
     Fault(
         "damaged version", "artifacts", "version 1", changed_file("mlartifacts/**/*.safetensors")
