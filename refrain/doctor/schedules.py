@@ -16,6 +16,7 @@ from tasks.store.home import home
 
 NUM_NEXT = 5
 LATE_SECONDS = 300.0
+LATE = {"name": {"any_": ["Late"]}, "type": {"any_": ["SCHEDULED"]}}
 
 
 def next_runs(seen: Surroundings) -> list[dict[str, str]]:
@@ -112,7 +113,7 @@ def check_late_runs(seen: Surroundings) -> Iterator[Finding]:
     now = datetime.now(UTC)
     late = [
         run
-        for run in seen.listed("/flow_runs/filter", {"flow_runs": {"state": _LATE}})
+        for run in seen.listed("/flow_runs/filter", {"flow_runs": {"state": LATE}})
         if (now - datetime.fromisoformat(run["expected_start_time"])).total_seconds() > LATE_SECONDS
     ]
     if late:
@@ -120,6 +121,3 @@ def check_late_runs(seen: Surroundings) -> Iterator[Finding]:
         text = f"{len(late)} flow runs are late, the first since {since[:16].replace('T', ' ')} UTC"
         remedy = f"check the work pool {POOL} and its worker; {RESTART} keeps one for each dataset"
         yield Finding(ERROR, text, remedy)
-
-
-_LATE = {"name": {"any_": ["Late"]}, "type": {"any_": ["SCHEDULED"]}}

@@ -10,7 +10,8 @@ from tasks.ingestion.removals import own_lines
 from tasks.ingestion.snapshot_log import SnapshotLog
 from tasks.maintenance.prune import KINDS
 from tasks.promotion.ledger import Ledger, give_up
-from tasks.registry.versions import VersionInfo, fault_of_version, model_names, versions_of
+from tasks.registry.mlflow_client import VersionInfo
+from tasks.registry.versions import fault_of_version, model_names, versions_of
 from tasks.store.artifact_base import Artifact
 from tasks.store.artifacts import Promotion
 from tasks.store.damaged import set_aside
