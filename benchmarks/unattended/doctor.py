@@ -122,7 +122,7 @@ def examined(at: Installation, how: How) -> dict[str, Any]:
 def installed(folder: Path) -> Iterator[Installation]:
     """Make a project with a champion, and let its ``refrain up`` run."""
     project = make_project(folder)
-    checked(refrain(project, "run", *SHORT))
+    checked(refrain(project, "run", *SHORT, "--set", "promotion.policy=always"))
     ports = (str(free_port()), str(free_port()))
     words = command("up", "--prefect-port", ports[0], "--mlflow-port", ports[1])
     environment = surroundings(project, PREFECT_WORKER_HEARTBEAT_SECONDS=str(HEARTBEAT_SECONDS))

@@ -13,6 +13,7 @@ from refrain.services import FAULT
 from tasks.store.home import home
 
 RESTART = "stop `refrain up` with Ctrl-C and start it again"
+TRACE = "Traceback (most recent call last)"
 SHOWN_FAULTS = 3  # different messages of one log
 SILENT_BEATS = 3  # heartbeats that a worker misses before it counts as gone
 
@@ -66,7 +67,9 @@ def _faults(path: Path) -> Counter[str]:
                 if FAULT.search(line):
                     kind = re.sub(r"[\d.:]+", "", line)[:200]
                     found[shown.setdefault(kind, line.strip()[:200])] += 1
-    return found
+    # The line before a traceback has the reason.
+    named = Counter({line: num for line, num in found.items() if not line.startswith(TRACE)})
+    return named or found
 
 
 def check_worker(seen: Surroundings) -> Iterator[Finding]:

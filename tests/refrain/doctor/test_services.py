@@ -69,7 +69,9 @@ def test_an_error_at_the_beginning_of_a_long_log_is_found_and_counted(store: Pat
     logs.mkdir(parents=True)
     error = "12:00:0{} | ERROR   | prefect.server.services.scheduler - Unexpected error\n"
     calm = "12:00:09 | INFO    | all is well\n" * 20_000
-    (logs / "prefect-server.log").write_text(error.format(1) + error.format(2) + calm)
+    trace = "Traceback (most recent call last):\n"
+    errors = error.format(1) + trace + error.format(2) + trace
+    (logs / "prefect-server.log").write_text(errors + calm)
     (found,) = check_logs(Surroundings())
     assert found.level == "error"
     assert "scheduler - Unexpected error (2 times)" in found.text
