@@ -11,8 +11,9 @@ from typing import Annotated, Any
 
 import typer
 
-from refrain.commands import data, predict, project, registry, serving, training
+from refrain.commands import data, operations, predict, project, registry, serving, training
 from refrain.commands.project import project_datasets
+from refrain.completion import dataset_names
 from refrain.environment import own_process, prepare
 from refrain.errors import fail, plain_errors
 from refrain.garbage_collection import collect_rarely
@@ -33,7 +34,6 @@ NO_CHAMPION = 4  # exit status
 
 app = typer.Typer(
     no_args_is_help=True,
-    add_completion=False,
     rich_markup_mode="markdown",
     pretty_exceptions_enable=False,
     help="""Scheduled retraining of recurrent networks: from raw rows to a champion.
@@ -43,13 +43,23 @@ app = typer.Typer(
 )
 Datasets = Annotated[
     list[str] | None,
-    typer.Argument(metavar="[DATASET]...", help="Names from the catalog; none for the main job."),
+    typer.Argument(
+        metavar="[DATASET]...",
+        help="Names from the catalog; none for the main job.",
+        autocompletion=dataset_names,
+    ),
 ]
 
 Snapshot = Annotated[
     str | None,
     typer.Option(
         metavar="DIGEST", help="Retrain on an earlier snapshot (refrain snapshots DATASET)."
+    ),
+]
+AsOf = Annotated[
+    str | None,
+    typer.Option(
+        "--as-of", metavar="DATE", help="Retrain on the newest snapshot at the end of a day (UTC)."
     ),
 ]
 Accept = Annotated[
@@ -76,6 +86,7 @@ app.add_typer(training.app)
 app.add_typer(predict.app)
 app.add_typer(registry.app)
 app.add_typer(serving.app)
+app.add_typer(operations.app)
 
 
 @app.command()
@@ -85,6 +96,7 @@ def run(
     limit: Limit = None,
     catalog: Catalog = None,
     snapshot: Snapshot = None,
+    as_of: AsOf = None,
     accept: Accept = False,
     as_json: Json = False,
     require_champion: RequireChampion = False,
@@ -120,7 +132,9 @@ def run(
         names = datasets or project_datasets()
         jobs: dict[str, dict[str, Any]] = {name: {} for name in names} or main_job()
         check_names(list(jobs), catalog)
-        rows, failures = retrain_jobs(jobs, changes, joined(catalog), snapshot, accept=accept)
+        rows, failures = retrain_jobs(
+            jobs, changes, joined(catalog), (snapshot, as_of), accept=accept
+        )
     show_outcome(rows, failures, as_json=as_json)
     without = [row["dataset"] for row in rows if not row["champion"]]
     if require_champion and without:
@@ -132,7 +146,7 @@ def retrain_jobs(
     jobs: Mapping[str, Mapping[str, Any]],
     changes: list[str],
     catalog: str | None,
-    snapshot: str | None,
+    earlier: tuple[str | None, str | None],
     *,
     accept: bool,
 ) -> tuple[list[dict[str, Any]], dict[str, str]]:
@@ -142,26 +156,22 @@ def retrain_jobs(
         jobs: Datasets with their settings by stage.
         changes: Settings of the command line, as ``stage.name=value``.
         catalog: Further catalog files.
-        snapshot: Digest of the snapshot to train on, of a single dataset.
+        earlier: Digest of the snapshot to train on, of a single dataset; or a date, of all.
         accept: Accept a source that changed by more than its limits.
 
     Returns:
         A row of results for each dataset that ended with a decision, and the
         message of each one that failed.
     """
-    if snapshot and len(jobs) != 1:
-        raise ValueError(f"--snapshot belongs to one dataset, got {len(jobs)}: {', '.join(jobs)}")
     prepare(PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL="CRITICAL")
+    from tasks.ingestion.earlier_snapshots import earlier_snapshots
     from tasks.settings import parse_settings
 
     settings = {name: parse_settings(changes, values) for name, values in jobs.items()}
-    if snapshot:
-        from tasks.ingestion.snapshot_log import SnapshotLog
-
-        SnapshotLog.of(next(iter(jobs))).find(snapshot)
+    snapshots = earlier_snapshots(list(jobs), *earlier)
     from refrain.retraining import retrain_all
 
-    return retrain_all(settings, catalog, snapshot, accept=accept)
+    return retrain_all(settings, catalog, snapshots, accept=accept)
 
 
 def show_outcome(rows: list[dict[str, Any]], failures: Mapping[str, str], *, as_json: bool) -> None:
@@ -230,7 +240,7 @@ def models(as_json: Json = False) -> None:
     if as_json:
         print_json(found)
         return
-    from refrain.tables import show_models
+    from refrain.model_tables import show_models
 
     show_models(found)
 

@@ -1,4 +1,9 @@
-"""Deployments of ``prefect.yaml`` on a running server: apply them, keep pauses, list next runs."""
+"""Deployments of ``prefect.yaml`` on a running server: applied, paused or missed.
+
+Pauses are kept, and missed slots become one flow run.
+Prefect keeps the flow runs that it had scheduled in advance. After days without ``refrain up`` its
+worker would start all that passed, one after the other, on the same rows.
+"""
 
 import base64
 import contextlib
@@ -10,6 +15,7 @@ import urllib.request
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +29,7 @@ PATH_PARAMETERS = ("catalog", "source", "target")
 NEXT_RUNS_SECONDS = 30.0  # the server schedules runs a few seconds after a deployment was applied
 # Seconds before a request is repeated: on a busy machine SQLite is locked for a moment.
 WAITS = (0.5, 1.0, 2.0)
+PAGE = 200
 
 
 @dataclass(frozen=True)
@@ -55,10 +62,10 @@ class Server:
         found: list[dict[str, Any]] = []
         while True:
             page: list[dict[str, Any]] = self.call(
-                "POST", "deployments/filter", {"limit": 200, "offset": len(found)}
+                "POST", "deployments/filter", {"limit": PAGE, "offset": len(found)}
             )
             found += page
-            if len(page) < 200:
+            if len(page) < PAGE:
                 return found
 
     def name_schedules(self) -> None:
@@ -143,6 +150,48 @@ class Server:
         }
         runs = self.call("POST", "flow_runs/filter", body)
         return runs[0]["expected_start_time"] if runs else ""
+
+
+def collapse_missed(server: Server) -> Iterator[str]:
+    """Cancel the missed flow runs of each dataset but the last; call it before a worker starts.
+
+    Yields:
+        A line for each deployment with missed slots.
+    """
+    for runs in _missed(server).values():
+        *earlier, last = runs
+        for run in earlier:
+            state = {
+                "type": "CANCELLED",
+                "name": "Missed",
+                "message": f"refrain up was down; {last['name']} stands for all missed slots",
+            }
+            server.call("POST", f"flow_runs/{run['id']}/set_state", {"state": state, "force": True})
+        since = runs[0]["expected_start_time"][:16].replace("T", " ")
+        dataset = last["parameters"].get("dataset", last["name"])
+        slots = "1 slot" if len(runs) == 1 else f"{len(runs)} slots"
+        yield f"{dataset}: {slots} since {since} UTC, one flow run starts now"
+
+
+def _missed(server: Server) -> dict[tuple[str, str], list[dict[str, Any]]]:
+    """Find the scheduled flow runs of the past, the oldest first, by deployment and dataset."""
+    chosen = {
+        "state": {"type": {"any_": ["SCHEDULED"]}, "name": {"any_": ["Scheduled", "Late"]}},
+        "expected_start_time": {"before_": datetime.now(UTC).isoformat()},
+    }
+    body = {"sort": "EXPECTED_START_TIME_ASC", "limit": PAGE, "flow_runs": chosen}
+    found: list[dict[str, Any]] = []
+    while True:
+        page = server.call("POST", "flow_runs/filter", body | {"offset": len(found)})
+        found += page
+        if len(page) < PAGE:
+            break
+    missed: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    for run in found:
+        if run["auto_scheduled"]:  # what a person started by hand is kept
+            key = (run["deployment_id"], str(run["parameters"].get("dataset")))
+            missed.setdefault(key, []).append(run)
+    return missed
 
 
 def basic(auth: str) -> str:

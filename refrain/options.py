@@ -7,6 +7,8 @@ from typing import Annotated, Any
 
 import typer
 
+from refrain.completion import dataset_names
+
 Catalog = Annotated[
     list[Path] | None,
     typer.Option(
@@ -16,7 +18,10 @@ Catalog = Annotated[
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-Name = Annotated[str, typer.Argument(metavar="DATASET", help="Name from the catalog.")]
+Name = Annotated[
+    str,
+    typer.Argument(metavar="DATASET", help="Name from the catalog.", autocompletion=dataset_names),
+]
 Assignments = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="STAGE.NAME=VALUE", help="Change a setting; repeatable."),

@@ -30,11 +30,17 @@ from tasks.unchanged import find_promotion
 def retrain_all(
     chosen: Mapping[str, Settings],
     catalog: str | None,
-    snapshot: str | None,
+    snapshots: Mapping[str, str],
     *,
     accept: bool = False,
 ) -> tuple[list[dict[str, Any]], dict[str, str]]:
     """Retrain datasets, and start the engine only if a stage of one has changed.
+
+    Args:
+        chosen: The datasets with their settings.
+        catalog: Further catalog files.
+        snapshots: Digests of earlier snapshots to train on, by dataset.
+        accept: Accept a source that changed by more than its limits.
 
     Returns:
         A row of results for each dataset that ended with a decision, in the
@@ -46,7 +52,7 @@ def retrain_all(
     for name, settings in chosen.items():
         started = time.monotonic()
         with _recorded_failure(name, failures), quiet():
-            if found := find_promotion(name, settings, catalog, snapshot, accept=accept):
+            if found := find_promotion(name, settings, catalog, snapshots.get(name), accept=accept):
                 rows[name] = _row(found, started)
                 print(f"{name:<16} Unchanged at every stage", file=sys.stderr, flush=True)
     waiting = [name for name in chosen if name not in rows and name not in failures]
@@ -66,7 +72,7 @@ def retrain_all(
                                 name,
                                 changed_values(chosen[name]),
                                 catalog or "",
-                                snapshot=snapshot or "",
+                                snapshot=snapshots.get(name, ""),
                                 accept=accept,
                             )
                         )

@@ -1,6 +1,5 @@
 """The tables that the command line prints."""
 
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -41,7 +40,7 @@ def show_results(rows: list[dict[str, Any]]) -> None:
         pad_edge=False,
     )
     for name in ("dataset", "rows", "test score", "min", "version"):
-        table.add_column(name, justify="right" if name == "min" else "left", no_wrap=True)
+        table.add_column(name, justify="right" if name == "min" else "left", overflow="fold")
     for row in rows:
         score = row["metrics"][row["metric"]]
         n = row["digits"]
@@ -164,88 +163,3 @@ def show_prunable(found: Sequence[Any]) -> None:
         )
     megabytes = sum(item.num_bytes for item in found) / 1e6
     out.print(f"[bold]{megabytes:>10,.1f} MB[/bold]  in {len(found)} folders")
-
-
-def show_models(models: list[dict[str, Any]]) -> None:
-    """Print the registered models."""
-    if not models:
-        out.print(
-            "No model is registered yet: [bold]refrain run rotten_tomatoes[/bold] trains one."
-        )
-        return
-    table = Table()
-    for name in (
-        "model",
-        "problem",
-        "versions",
-        "champion",
-        "challenger",
-        "champion's test score",
-        "baseline",
-    ):
-        table.add_column(name)
-    for model in models:
-        tags = model["champion"]
-        aliases = model["aliases"]
-        table.add_row(
-            escape(plain(model["model"])),
-            tags.get("refrain.problem", "-"),
-            str(model["versions"]),
-            aliases.get("champion", "-"),
-            aliases.get("challenger", "-"),
-            _score_of(tags),
-            tags.get("refrain.baseline", "-"),
-        )
-    out.print(table)
-
-
-def _score_of(tags: Mapping[str, str]) -> str:
-    """Format a version's score with its interval; other programs may register neither."""
-    names = ("refrain.metric", "refrain.score", "refrain.interval")
-    if not all(tags.get(name) for name in names):
-        return "-"
-    metric, score, interval = (tags[name] for name in names)
-    # BLEU scores are comparable only with the same tokenizer.
-    tokenizer = re.search(r"tok:([^|]+)", tags.get("refrain.signature", ""))
-    shown = f"{metric} {float(score):.1f} ({interval})"
-    return f"{shown}, tok:{tokenizer[1]}" if tokenizer else shown
-
-
-def show_history(found: Mapping[str, Any]) -> None:
-    """Print the ledger of a model, the newest last, and how MLflow differs from it."""
-    name = found["model"]
-    aliases = found["aliases"]
-    if found["lines"]:
-        table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_lines=True)
-        for column in ("line", "time (UTC)", "decision", "scores", "reason", "by"):
-            table.add_column(column, no_wrap=column in ("line", "decision"), overflow="fold")
-        for line in found["lines"]:
-            table.add_row(*_history_row(line))
-        out.print(table)
-    else:
-        out.print(f"The ledger has no decision about {name} yet.")
-    named = (
-        ", ".join(f"{alias} is version {number}" for alias, number in aliases.items())
-        or "no alias is set"
-    )
-    out.print(f"[bold]{name}[/bold]  in MLflow: {named}")
-    for sentence in found["drift"]:
-        out.print(f"[yellow]{escape(sentence)}[/yellow]", soft_wrap=True)
-
-
-def _history_row(line: Mapping[str, Any]) -> list[str]:
-    replaced = f"\n[dim]in place of {line['replaced']}[/dim]" if line["replaced"] else ""
-    scores = "\n".join(f"{name} {value:.2f}" for name, value in line["scores"].items()) or "-"
-    run = f"flow run {line['flow_run'][:8]}" if line["flow_run"] else line["person"]
-    by = (
-        f"[link={line['flow_run_url']}]{run}[/link]" if line["flow_run_url"] else escape(plain(run))
-    )
-    decision = f"{line['event']} {line['version']}{replaced}"
-    return [
-        str(line["number"]),
-        line["when"][:19].replace("T", "\n"),
-        decision,
-        scores,
-        escape(plain(line["why"])),
-        by,
-    ]

@@ -10,10 +10,11 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
+from typing import TextIO
 
 from refrain import prefect_server
 from refrain.access import access_file, keep_auth
-from refrain.deployments import POOL, Server, deploy, deployed_paths
+from refrain.deployments import POOL, Server, collapse_missed, deploy, deployed_paths
 from refrain.services import Service, check_port, end_flow_runs, running, start, wait_for
 from tasks.ingestion.catalogs import own_catalogs, restrictions
 from tasks.registry.links import UI_URL, sqlite_url, ui_page
@@ -77,6 +78,8 @@ def _serve(addresses: Mapping[str, str], prefect_port: int, mlflow_port: int) ->
         with server.pauses_kept():
             deploy(prefect, environment)
             server.link_pages(*addresses.values())
+        for line in collapse_missed(server):
+            print(f"  missed: {line}", flush=True)
         worker = [*prefect, "worker", "start", "--pool", POOL, "--type", "process"]
         services.append(start("worker", worker, environment))
         try:
@@ -178,13 +181,18 @@ def only_one(addresses: Mapping[str, str]) -> Iterator[None]:
                 f"Refrain already runs on {home()} "
                 f"(process {found.get('process', 'unknown')}):{where}"
             ) from None
-        file.truncate(0)
-        json.dump({"process": os.getpid(), "addresses": dict(addresses)}, file)
-        file.flush()
+        _write_state(file, os.getpid(), addresses)
         try:
             yield
         finally:
-            file.truncate(0)
+            with contextlib.suppress(OSError):  # a full disk
+                _write_state(file, None, addresses)  # the doctor tells an orderly end from a kill
+
+
+def _write_state(file: TextIO, process: int | None, addresses: Mapping[str, str]) -> None:
+    file.truncate(0)
+    json.dump({"process": process, "addresses": dict(addresses)}, file)
+    file.flush()
 
 
 def announce(addresses: Mapping[str, str], server: Server) -> None:

@@ -41,6 +41,7 @@ MAY_IMPORT = {
     },
 }
 ALSO = {
+    "refrain/doctor/packages.py": {"packaging"},
     "tasks/registry/mlflow_library.py": {"mlflow"},
     # They run elsewhere: in whatever serves a model, and in a process without our packages.
     "tasks/serving/pyfunc_model.py": {"mlflow"},

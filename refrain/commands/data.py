@@ -11,6 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
+from refrain.completion import dataset_names
 from refrain.environment import prepare
 from refrain.errors import fail, plain_errors
 from refrain.options import Catalog, Json, Name, check_names, joined, print_json
@@ -22,7 +23,12 @@ FEW_TRIES = "2"  # instead of MLflow's seven, which take four minutes, while a p
 @app.command()
 def datasets(
     name: Annotated[
-        str | None, typer.Argument(metavar="[DATASET]", help="Show this dataset in detail.")
+        str | None,
+        typer.Argument(
+            metavar="[DATASET]",
+            help="Show this dataset in detail.",
+            autocompletion=dataset_names,
+        ),
     ] = None,
     catalog: Catalog = None,
     as_json: Json = False,
@@ -161,7 +167,11 @@ def _lines(file: Path) -> list[str]:
 def prune(
     names: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[DATASET]...", help="Only these datasets; all by default."),
+        typer.Argument(
+            metavar="[DATASET]...",
+            help="Only these datasets; all by default.",
+            autocompletion=dataset_names,
+        ),
     ] = None,
     days: Annotated[
         float,
@@ -224,9 +234,11 @@ def verify(
     """
     with plain_errors():
         prepare(MLFLOW_HTTP_REQUEST_MAX_RETRIES=FEW_TRIES)
+        from refrain.progress_line import ProgressLine
         from tasks.maintenance.verify import find_damages, set_damages_aside
 
-        found = find_damages()
+        with ProgressLine() as line:
+            found = find_damages(partial(line.advance, "verifying"))
         moved = set_damages_aside(found) if is_setting_aside else []
     if as_json:
         print_json([{"path": str(item.path), "fault": item.fault} for item in found])

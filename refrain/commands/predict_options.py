@@ -5,10 +5,14 @@ from typing import Annotated
 
 import typer
 
+from refrain.completion import model_names
+
 Model = Annotated[
     str,
     typer.Argument(
-        metavar="MODEL", help="NAME, whose champion answers; NAME@ALIAS or NAME/VERSION."
+        metavar="MODEL",
+        help="NAME, whose champion answers; NAME@ALIAS or NAME/VERSION.",
+        autocompletion=model_names,
     ),
 ]
 Text = Annotated[

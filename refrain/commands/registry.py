@@ -1,4 +1,4 @@
-"""Commands about registered models: ``refrain history``, ``rollback`` and ``replay``.
+"""Commands about registered models: ``refrain history``, ``cost``, ``rollback``, ``replay``.
 
 Heavy imports are inside the commands, so that ``refrain --help`` answers at
 once. These commands need no engine: a rollback is urgent, and a replay is
@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from refrain.commands.data import FEW_TRIES
+from refrain.completion import model_names
 from refrain.environment import prepare
 from refrain.errors import plain_errors
 from refrain.options import Catalog, Json, joined, print_json
@@ -18,7 +19,12 @@ from refrain.options import Catalog, Json, joined, print_json
 app = typer.Typer()
 DIFFERS = 3  # exit status of a replay whose weights differ: 1 is an error, 2 a wrong option
 Model = Annotated[
-    str, typer.Argument(metavar="MODEL", help="Name of a registered model (refrain models).")
+    str,
+    typer.Argument(
+        metavar="MODEL",
+        help="Name of a registered model (refrain models).",
+        autocompletion=model_names,
+    ),
 ]
 
 
@@ -37,9 +43,29 @@ def history(model: Model, as_json: Json = False) -> None:
     if as_json:
         print_json(found)
         return
-    from refrain.tables import show_history
+    from refrain.model_tables import show_history
 
     show_history(found)
+
+
+@app.command()
+def cost(model: Model, as_json: Json = False) -> None:
+    """List the minutes of training of each decision, and the cost of each point gained.
+
+    A point is one of the metric that decides, in favor of the new champion. A
+    first champion replaces none and gains no points.
+    """
+    with plain_errors():
+        prepare(MLFLOW_HTTP_REQUEST_MAX_RETRIES=FEW_TRIES)
+        from tasks.promotion.cost import cost_of
+
+        found = cost_of(model)
+    if as_json:
+        print_json(found)
+        return
+    from refrain.model_tables import show_cost
+
+    show_cost(found)
 
 
 @app.command()

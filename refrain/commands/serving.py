@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from refrain.commands.data import FEW_TRIES
+from refrain.completion import model_names
 from refrain.environment import prepare
 from refrain.errors import plain_errors
 
@@ -17,7 +18,11 @@ app = typer.Typer()
 def serve(
     model: Annotated[
         str,
-        typer.Argument(metavar="MODEL", help="NAME (its champion), NAME@ALIAS or NAME/VERSION."),
+        typer.Argument(
+            metavar="MODEL",
+            help="NAME (its champion), NAME@ALIAS or NAME/VERSION.",
+            autocompletion=model_names,
+        ),
     ],
     port: Annotated[int, typer.Option(help="Port to listen on.")] = 5001,
     host: Annotated[

@@ -1,6 +1,7 @@
 """The snapshot log of a dataset: an append-only file with a line for each ingestion."""
 
 from dataclasses import asdict, dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -91,6 +92,22 @@ class SnapshotLog:
                 f"refrain snapshots {dataset} lists the existing ones"
             )
         return found
+
+    def as_of(self, moment: datetime) -> str:
+        """Return the digest of the newest snapshot that existed at a time.
+
+        Raises:
+            RowError: If there was none; with the date of the first.
+        """
+        made = [each for each in self.ingestions if datetime.fromisoformat(each.made) <= moment]
+        if not made:
+            first = self.ingestions[0].made[:16].replace("T", " ") if self.ingestions else ""
+            known = f"the first is of {first} UTC" if first else "it was never ingested"
+            raise RowError(
+                f"{self.path.stem} has no snapshot of {moment:%Y-%m-%d %H:%M} UTC or before: "
+                f"{known}; refrain snapshots {self.path.stem} lists them"
+            )
+        return made[-1].snapshot
 
     def append(self, made: Ingestion) -> None:
         """Append an ingestion; from now on its snapshot is the newest."""

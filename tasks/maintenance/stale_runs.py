@@ -55,12 +55,31 @@ def close_stale_runs() -> list[str]:
 
 def close_mlflow_runs() -> Iterator[str]:
     """Close the MLflow runs of processes that are gone, as ``KILLED``."""
-    for run_id, key in open_runs().items():
-        lease = find_lease(key)
-        if lease and lease.is_gone():
-            reason = f"{lease} ended without closing it"
-            if kill_run(run_id, key, reason):
-                yield f"MLflow run {run_id}: {reason}"
+    for run_id, (key, reason) in _stale_mlflow_runs().items():
+        if kill_run(run_id, key, reason):
+            yield f"MLflow run {run_id}: {reason}"
+
+
+def find_mlflow_runs() -> list[str]:
+    """List the MLflow runs of processes that are gone, with the reason; close none."""
+    return [f"MLflow run {run_id}: {why}" for run_id, (_, why) in _stale_mlflow_runs().items()]
+
+
+def _stale_mlflow_runs() -> dict[str, tuple[str, str]]:
+    """Find the open MLflow runs of processes that are gone: key of the lease, and the reason."""
+    leases = {run_id: (key, find_lease(key)) for run_id, key in open_runs().items()}
+    return {
+        run_id: (key, f"{lease} ended without closing it")
+        for run_id, (key, lease) in leases.items()
+        if lease and lease.is_gone()
+    }
+
+
+def find_flow_runs() -> list[str]:
+    """List the open flow runs of processes that are gone, with the reason; close none."""
+    with get_client(sync_client=True) as client:
+        reasons = [(run.name, reason_to_close(run)) for run in _flow_runs(client, OPEN)]
+    return [f"flow run {name}: {reason}" for name, reason in reasons if reason]
 
 
 def close_flow_runs() -> Iterator[str]:

@@ -10,6 +10,7 @@ from tasks.ingestion.removals import own_lines
 from tasks.ingestion.snapshot_log import SnapshotLog
 from tasks.maintenance.prune import KINDS
 from tasks.promotion.ledger import Ledger, give_up
+from tasks.registry.mlflow_client import VersionInfo
 from tasks.registry.versions import fault_of_version, model_names, versions_of
 from tasks.store.artifact_base import Artifact
 from tasks.store.artifacts import Promotion
@@ -36,9 +37,32 @@ class Damage:
     remedy: str
 
 
-def find_damages() -> list[Damage]:
-    """Check all artifacts, logs, removal lists, ledgers and registered versions."""
-    return [*_artifacts(), *_lists(), *_ledgers(), *_versions()]
+def find_damages(
+    begin: Callable[[int, int], None] = lambda done, total: None,
+    *,
+    is_thorough: bool = True,
+    with_versions: bool = True,
+) -> list[Damage]:
+    """Check all artifacts, logs, removal lists, ledgers and registered versions.
+
+    Args:
+        begin: Called before each artifact and version, with the numbers of those done and of all.
+        is_thorough: Read large files too; otherwise their size counts.
+        with_versions: Check those that are registered, which needs MLflow.
+    """
+    folders = [(kind, folder) for kind in (*KINDS, Promotion) for folder in _folders(kind)]
+    names = model_names() if with_versions else []
+    versions = [info for name in names for info in versions_of(name)]
+    total = len(folders) + len(versions)
+    found: list[Damage] = []
+    for number, (kind, folder) in enumerate(folders):
+        begin(number, total)
+        found += _of_artifact(kind, folder, is_thorough=is_thorough)
+    found += [*_lists(), *_ledgers()]
+    for number, info in enumerate(versions):
+        begin(len(folders) + number, total)
+        found += _of_version(info, is_thorough=is_thorough)
+    return found
 
 
 def set_damages_aside(damages: list[Damage]) -> list[Path]:
@@ -61,20 +85,21 @@ def _set_aside(damage: Damage) -> bool:
     return set_aside(damage.path, damage.fault) is not None or not damage.path.exists()
 
 
-def _artifacts() -> Iterator[Damage]:
-    kinds: tuple[type[Artifact], ...] = (*KINDS, Promotion)
-    for kind in kinds:
-        for folder in sorted((home() / kind.KIND).glob("*/")):
-            fault = _fault_of(kind, folder)
-            if fault:
-                yield Damage(folder, fault, AGAIN)
+def _folders(kind: type[Artifact]) -> list[Path]:
+    return sorted((home() / kind.KIND).glob("*/"))
 
 
-def _fault_of(kind: type[Artifact], folder: Path) -> str:
+def _of_artifact(kind: type[Artifact], folder: Path, *, is_thorough: bool) -> Iterator[Damage]:
+    fault = _fault_of(kind, folder, is_thorough=is_thorough)
+    if fault:
+        yield Damage(folder, fault, AGAIN)
+
+
+def _fault_of(kind: type[Artifact], folder: Path, *, is_thorough: bool) -> str:
     dataset, _, key = folder.name.rpartition("-")
     try:
         if kind.listed(dataset, key):
-            check_files(folder, is_thorough=True)
+            check_files(folder, is_thorough=is_thorough)
     except DamagedError as error:
         return str(error)
     return ""
@@ -102,14 +127,13 @@ def _ledgers() -> Iterator[Damage]:
             yield Damage(home() / "ledger" / name / "lines", str(error), "")
 
 
-def _versions() -> Iterator[Damage]:
-    for name in model_names():
-        for info in versions_of(name):
-            fault = fault_of_version(info, is_thorough=True)
-            if fault:
-                yield Damage(
-                    Path(f"models:/{name}/{info.version}"),
-                    f"{name} version {info.version} is damaged: {fault}",
-                    f"refrain run {name} restores it if its rows, settings and code are unchanged; "
-                    f"else choose another version: refrain rollback {name}",
-                )
+def _of_version(info: VersionInfo, *, is_thorough: bool) -> Iterator[Damage]:
+    fault = fault_of_version(info, is_thorough=is_thorough)
+    if fault:
+        name = str(info.name)
+        yield Damage(
+            Path(f"models:/{name}/{info.version}"),
+            f"{name} version {info.version} is damaged: {fault}",
+            f"refrain run {name} restores it if its rows, settings and code are unchanged; "
+            f"else choose another version: refrain rollback {name}",
+        )

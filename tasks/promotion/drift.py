@@ -30,6 +30,17 @@ def history(name: str) -> dict[str, Any]:
     }
 
 
+def find_drift(name: str) -> list[str]:
+    """Describe where MLflow and the ledger of a model differ.
+
+    Raises:
+        ValueError: If MLflow has no such model.
+        OSError: If MLflow gave no answer.
+    """
+    check_model(name)
+    return list(_drift(Ledger.of(name), mlflow_client.aliases(name)))
+
+
 def _drift(ledger: Ledger, aliases: Mapping[str, str]) -> Iterator[str]:
     """Describe where MLflow and the ledger differ, and what is missing in either."""
     name = ledger.name

@@ -52,6 +52,23 @@ def _model(connection: sqlite3.Connection, name: str, newest: int) -> dict[str, 
     return {"model": name, "versions": newest, "aliases": aliases, "champion": dict(tags)}
 
 
+def experiment_id(name: str) -> str:
+    """Return the id of an experiment of the store; empty if there is none, or MLflow is elsewhere.
+
+    Raises:
+        OSError: If the database cannot be read.
+    """
+    database = home() / DATABASE
+    if os.environ.get("MLFLOW_TRACKING_URI") or not database.exists():
+        return ""
+    with _reading(database) as connection:
+        found = connection.execute(
+            "SELECT experiment_id FROM experiments WHERE name = ? AND lifecycle_stage = 'active'",
+            (name,),
+        ).fetchone()
+    return str(found[0]) if found else ""
+
+
 def read_tags(database: Path, tag: str) -> list[tuple[str, str, str]]:
     """List model, version and one tag of every version, in order; empty where it has none."""
     with _reading(database) as connection:

@@ -40,7 +40,7 @@ def test_error_of_one_dataset_is_listed_and_the_others_continue(
     found: dict[str, Any], capsys: pytest.CaptureFixture[str]
 ) -> None:
     found |= {"first": ValueError("first, row 3: no label"), "second": "second"}
-    rows, failures = retraining.retrain_all(dict.fromkeys(found, Settings()), None, None)
+    rows, failures = retraining.retrain_all(dict.fromkeys(found, Settings()), None, {})
     assert [row["dataset"] for row in rows] == ["second"]
     assert failures == {"first": "first, row 3: no label"}
     assert "first            failed: first, row 3: no label" in capsys.readouterr().err
@@ -49,7 +49,7 @@ def test_error_of_one_dataset_is_listed_and_the_others_continue(
 @pytest.mark.case("45")
 def test_internal_error_writes_its_traceback_to_a_file(found: dict[str, Any], store: Path) -> None:
     found |= {"first": KeyError("lumo"), "second": "second"}
-    rows, failures = retraining.retrain_all(dict.fromkeys(found, Settings()), None, None)
+    rows, failures = retraining.retrain_all(dict.fromkeys(found, Settings()), None, {})
     assert [row["dataset"] for row in rows] == ["second"]
     (log,) = (store / "logs").glob("failed-first-*.log")
     assert "KeyError: 'lumo'" in log.read_text()

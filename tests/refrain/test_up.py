@@ -350,6 +350,7 @@ def test_ctrl_c_stops_everything_within_seconds(up: Up) -> None:
         if _holds(path, f"REFRAIN_HOME={up.home}")
     ]
     assert left == []
+    assert json.loads((up.home / "up.json").read_text())["process"] is None
     assert "Traceback" not in up.screen.read_text()
 
 

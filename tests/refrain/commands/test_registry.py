@@ -136,10 +136,8 @@ def test_models_shows_a_champion_of_another_program(screen: Screen, store: Path)
         for word in line.replace("│", " ").split()
     ] == [
         "theirs",
-        "-",
         "1",
         "1",
-        "-",
         "-",
         "-",
     ]
