@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
-from refrain.commands import data, predict, project, registry, serving, training
+from refrain.commands import data, monitoring, predict, project, registry, serving, training
 from refrain.commands.project import project_datasets
 from refrain.environment import own_process, prepare
 from refrain.errors import fail, plain_errors
@@ -75,6 +75,7 @@ app.add_typer(training.app)
 app.add_typer(predict.app)
 app.add_typer(registry.app)
 app.add_typer(serving.app)
+app.add_typer(monitoring.app)
 
 
 @app.command()

@@ -140,7 +140,7 @@ def write_outputs(folder: Path, problem: str) -> None:
         [np.ones(len(text) + 1, np.float32) for text in true] if problem == "generation" else true
     )
     np.savez(folder / STATISTICS, **{headline.name: headline.statistics(said, true)})  # type: ignore[arg-type]
-    shown = {} if problem == "generation" else {"output": said}
+    shown = {} if problem == "generation" else {"output": said, "score": np.ones(len(true))}
     pd.DataFrame({"source": source, "reference": true, **shown}).to_parquet(folder / OUTPUTS)
 
 

@@ -157,9 +157,7 @@ class Made:
 def champion(monkeypatch: pytest.MonkeyPatch) -> dict[str, list[Any]]:
     """What a champion says of the test split, by its version; it needs no model for that."""
     said: dict[str, list[Any]] = {}
-    monkeypatch.setattr(
-        evidence, "predict_champion", lambda name, version, scores, tokens: said[version]
-    )
+    monkeypatch.setattr(evidence, "predict_champion", lambda name, version, tokens: said[version])
     return said
 
 

@@ -1,0 +1,1 @@
+"""Harnesses of what runs while nobody looks."""
