@@ -4,7 +4,7 @@ from prefect import flow
 
 from tasks.maintenance.interrupted_runs import cancelled_by_signal
 from tasks.maintenance.run_start import begin_run
-from tasks.monitor import compare_with_champion, look_at_source
+from tasks.monitor import compare_with_champion, conclude, look_at_source
 from tasks.monitoring.monitor_settings import MonitorSettings
 from tasks.monitoring.report import Monitoring
 
@@ -28,4 +28,5 @@ def monitor(
     """
     begin_run()
     fresh = look_at_source(dataset, catalog)
-    return compare_with_champion(fresh, settings, catalog, predictions)
+    found = compare_with_champion(fresh, settings, catalog, predictions)
+    return conclude(found, fresh)

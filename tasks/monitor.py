@@ -78,7 +78,8 @@ def compare_with_champion(
         step=len(SnapshotLog.of(found.dataset).ingestions),
     )
     publish("monitor", found.dataset, monitor_text(found, fresh), found.verdict)
-    return _with_state(found, fresh, is_new=is_new)
+    concluded = conclude(found, fresh)
+    return concluded if is_new or concluded is not found else unchanged(found)
 
 
 def _folder_of(predictions: str | None) -> Path | None:
@@ -155,10 +156,10 @@ def _announce(made: Monitoring, settings: MonitorSettings) -> None:
         announce(NEW_ROWS, made.dataset, message=made.verdict, **about)
 
 
-def _with_state(found: Monitoring, fresh: Freshness, *, is_new: bool) -> Monitoring:
+def conclude(found: Monitoring, fresh: Freshness) -> Monitoring:
     """Finish with a state that tells: drift first, then a stale source."""
     if found.drifted:
         return completed(found, "Drifted", found.verdict)
     if fresh.state:
         return completed(found, fresh.state, "; ".join(fresh.warnings))
-    return found if is_new else unchanged(found)
+    return found

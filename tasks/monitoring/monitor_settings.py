@@ -22,7 +22,7 @@ class MonitorSettings:
     __pydantic_config__ = ConfigDict(extra="forbid")
 
     alpha: float = setting(
-        0.05, "Probability of an alarm about rows that did not drift.", low=0.0001, high=0.5
+        0.02, "Probability of an alarm about rows that did not drift.", low=0.0001, high=0.5
     )
     min_psi: float = setting(
         0.1, "Smallest population stability index that counts as drift.", low=0, high=10

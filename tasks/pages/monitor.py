@@ -41,8 +41,10 @@ def monitor_text(found: Monitoring, fresh: Freshness) -> str:
 def _advice(found: Monitoring) -> list[str]:
     if not found.version:
         return [f"`refrain run {found.dataset}` trains one."]
-    if found.drifted:
+    if found.drifted and found.num_new:
         return [f"`refrain run {found.dataset}` retrains on the new rows, unless a trigger did."]
+    if found.drifted:
+        return ["The source has no new rows yet: add labeled rows like those of the predictions."]
     return []
 
 
