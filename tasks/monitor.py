@@ -30,7 +30,7 @@ from tasks.pages.run_pages import publish
 from tasks.registry.monitor_run import log_monitor
 from tasks.store.artifacts import Snapshot
 from tasks.store.code import code_digest, digest
-from tasks.task_states import completed, unchanged
+from tasks.task_states import completed, outcome, unchanged
 
 log = logging.getLogger(__name__)
 
@@ -158,8 +158,11 @@ def _announce(made: Monitoring, settings: MonitorSettings) -> None:
 
 def conclude(found: Monitoring, fresh: Freshness) -> Monitoring:
     """Finish with a state that tells: drift first, then a stale source."""
-    if found.drifted:
-        return completed(found, "Drifted", found.verdict)
-    if fresh.state:
-        return completed(found, fresh.state, "; ".join(fresh.warnings))
-    return found
+    # A flow holds the states of its tasks, and would end in Completed for any of them.
+    made: Monitoring = outcome(found)
+    source: Freshness = outcome(fresh)
+    if made.drifted:
+        return completed(made, "Drifted", made.verdict)
+    if source.state:
+        return completed(made, source.state, "; ".join(source.warnings))
+    return made
