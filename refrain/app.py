@@ -11,7 +11,16 @@ from typing import Annotated, Any
 
 import typer
 
-from refrain.commands import data, operations, predict, project, registry, serving, training
+from refrain.commands import (
+    data,
+    monitoring,
+    operations,
+    predict,
+    project,
+    registry,
+    serving,
+    training,
+)
 from refrain.commands.project import project_datasets
 from refrain.completion import dataset_names
 from refrain.environment import own_process, prepare
@@ -87,6 +96,7 @@ app.add_typer(predict.app)
 app.add_typer(registry.app)
 app.add_typer(serving.app)
 app.add_typer(operations.app)
+app.add_typer(monitoring.app)
 
 
 @app.command()

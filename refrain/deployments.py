@@ -25,7 +25,7 @@ from tasks.pages.deployment import deployment_text
 from tasks.store.installation import DEPLOYMENTS, ROOT, project
 
 POOL = "refrain"
-PATH_PARAMETERS = ("catalog", "source", "target")
+PATH_PARAMETERS = ("catalog", "source", "target", "predictions")
 NEXT_RUNS_SECONDS = 30.0  # the server schedules runs a few seconds after a deployment was applied
 # Seconds before a request is repeated: on a busy machine SQLite is locked for a moment.
 WAITS = (0.5, 1.0, 2.0)
@@ -59,10 +59,18 @@ class Server:
 
     def deployments(self) -> list[dict[str, Any]]:
         """List all deployments with their schedules."""
+        return self._all("deployments/filter")
+
+    def automations(self) -> list[dict[str, Any]]:
+        """List all automations, such as the triggers of deployments."""
+        return self._all("automations/filter")
+
+    def _all(self, path: str) -> list[dict[str, Any]]:
+        """Read all pages of a list."""
         found: list[dict[str, Any]] = []
         while True:
             page: list[dict[str, Any]] = self.call(
-                "POST", "deployments/filter", {"limit": PAGE, "offset": len(found)}
+                "POST", path, {"limit": PAGE, "offset": len(found)}
             )
             found += page
             if len(page) < PAGE:
@@ -86,15 +94,19 @@ class Server:
 
     @contextlib.contextmanager
     def pauses_kept(self) -> Iterator[None]:
-        """Keep pauses while deployments are applied again.
+        """Keep pauses of deployments and triggers while they are applied again.
 
         Prefect itself keeps only the pauses of schedules with a slug.
         """
         self.name_schedules()
         paused = [deployment["id"] for deployment in self.deployments() if deployment["paused"]]
+        disabled = {each["name"] for each in self.automations() if not each["enabled"]}
         yield
         for deployment in paused:
             self.call("PATCH", f"deployments/{deployment}", {"paused": True})
+        for automation in self.automations():  # Prefect makes those of deployments again
+            if automation["name"] in disabled and automation["enabled"]:
+                self.call("PATCH", f"automations/{automation['id']}", {"enabled": False})
 
     def link_pages(self, prefect: str, mlflow: str) -> None:
         """Complete the description of each retraining with links to its pages."""

@@ -20,6 +20,7 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 ORIGINS = "PREFECT_SERVER_API_CORS_ALLOWED_ORIGINS"
 OTHER_ORIGINS = "PREFECT_SERVER_CORS_ALLOWED_ORIGINS"  # the older name of the same setting
 HOSTS = ("127.0.0.1", "localhost")
+IN_MEMORY = "prefect-in-memory"  # the host of Prefect's client inside of its server
 FORBIDDEN = b"Only the pages of this server may call it: the request has another Host or Origin."
 
 
@@ -63,7 +64,11 @@ class OwnPages:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on, or answer it with status 403."""
-        if scope["type"] not in ("http", "websocket") or self.is_own(dict(scope["headers"])):
+        if (
+            scope["type"] not in ("http", "websocket")
+            or is_in_memory(scope)
+            or self.is_own(dict(scope["headers"]))
+        ):
             await self.app(scope, receive, send)
         elif scope["type"] == "websocket":
             await send({"type": "websocket.close", "code": 1008})  # before it is accepted: 403
@@ -77,6 +82,11 @@ class OwnPages:
         origin = headers.get(b"origin")
         is_own_origin = origin is None or origin.decode("latin-1") in self.origins
         return is_own_origin and headers.get(b"host", b"").decode("latin-1") in self.hosts
+
+
+def is_in_memory(scope: Scope) -> bool:
+    """Whether the server calls itself, as automations do; a socket has an address in its place."""
+    return (scope.get("server") or ("",))[0] == IN_MEMORY
 
 
 def create_app() -> Any:

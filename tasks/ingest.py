@@ -12,9 +12,10 @@ from tasks.ingestion.reference_snapshot import Comparison, check_changes, compar
 from tasks.ingestion.reference_snapshot import accept as accept_snapshot
 from tasks.ingestion.snapshot import check_share, make_snapshot
 from tasks.ingestion.snapshot_log import SnapshotLog
+from tasks.monitoring.staleness import warn_in_flow
 from tasks.pages.data import show_data
 from tasks.store.artifacts import Snapshot
-from tasks.task_states import unchanged
+from tasks.task_states import completed, unchanged
 
 log = logging.getLogger(__name__)
 
@@ -45,6 +46,8 @@ def ingest(
     if not accept:
         check_changes(comparison)
     accept_snapshot(entry, comparison)
+    if warning := warn_in_flow(entry):
+        return completed(found, *warning)
     return found if is_new else unchanged(found)
 
 

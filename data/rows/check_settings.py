@@ -54,6 +54,8 @@ LIMITS = (
     "max_share_change",
     "max_relabelled",
     "max_length_change",
+    "max_age_days",
+    "max_quiet_slots",
 )
 
 
@@ -134,6 +136,16 @@ class CheckSettings:
     )
     max_length_change: float = rule(
         2.0, "How many times longer or shorter the median text may become, not included.", low=1
+    )
+    # Freshness: these warn and stop nothing.
+    max_age_days: float = rule(
+        0.0, "Age in days of the newest row above which a warning is given; 0: any age.", low=0
+    )
+    max_quiet_slots: int = rule(
+        7,
+        "Scheduled runs in a row without a new row before a warning, "
+        "where the source grew before; 0: any number.",
+        low=0,
     )
 
     def __post_init__(self) -> None:

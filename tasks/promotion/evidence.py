@@ -4,6 +4,8 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
+import pyarrow as pa
+
 from rnn_models.evaluation.metrics import find_metric
 from rnn_models.evaluation.significance import Comparison, compare, compare_classes
 from rnn_models.problem import find_problem
@@ -50,7 +52,7 @@ def gather(
         return replace(
             evidence, comparison=compared(ours, load_baseline(scores, baseline), settings)
         )
-    predictions = predict_champion(challenger.name, champion, scores, tokens)
+    predictions = predict_champion(challenger.name, champion, tokens)
     theirs = evaluate_champion(predictions, ours, scores, tokens)
     return replace(
         evidence,
@@ -59,11 +61,16 @@ def gather(
     )
 
 
-def predict_champion(name: str, version: str, scores: Scores, tokens: TokenSet) -> list[Any]:
+def predict_champion(name: str, version: str, tokens: TokenSet) -> list[Any]:
     """Let the champion predict the challenger's test split, from its raw rows."""
-    kind = find_problem(scores.problem).output
-    rows = raw_rows(tokens.snapshot_of().table("test"), tokens)
-    table = predict_apart(name, version, rows, {**LONG_TEXTS, **kind.scoring_parameters})
+    return predict_rows(name, version, tokens.snapshot_of().table("test"), tokens)
+
+
+def predict_rows(name: str, version: str, rows: pa.Table, tokens: TokenSet) -> list[Any]:
+    """Let a version predict rows, and give the predictions as a metric takes them."""
+    kind = find_problem(tokens.problem).output
+    parameters = {**LONG_TEXTS, **kind.scoring_parameters}
+    table = predict_apart(name, version, raw_rows(rows, tokens), parameters)
     answers = {str(column): table[column].tolist() for column in table}
     return kind.served_predictions(answers) if kind.served_predictions else answers[kind.column]
 

@@ -19,6 +19,7 @@ from tasks.store.sealed import DamagedError, read_sealed, write_sealed
 CONTENTS = {
     "snapshots": "the log of a dataset's ingestions; without it the source is read from the start",
     "accepted": "the snapshots accepted for training; without it the next one is not compared",
+    "slots": "the times at which a source was read; without it quiet slots are counted anew",
     "removals": "texts and keys to be removed; without it the next snapshot has these rows again",
 }
 REMEDY = "Restore it from a backup, or run refrain verify --set-aside to go on without it"

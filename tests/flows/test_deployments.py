@@ -8,12 +8,14 @@ import yaml
 from prefect.exceptions import ParameterTypeError
 
 from data.catalog.catalog import read_catalog
+from tasks.monitoring.events import DRIFTED, NEW_ROWS
 from tasks.store.installation import ROOT
 
 FILE = yaml.safe_load((ROOT / "prefect.yaml").read_text())
 DEPLOYMENTS = {entry["name"]: entry for entry in FILE["deployments"]}
 SCHEDULED = [name for name, entry in DEPLOYMENTS.items() if entry.get("schedules")]
-RETRAINED = [name for name in SCHEDULED if "dataset" in DEPLOYMENTS[name].get("parameters", {})]
+RETRAINED = [name for name in SCHEDULED if DEPLOYMENTS[name]["tags"] == ["retrain"]]
+MONITORED = [name for name in SCHEDULED if DEPLOYMENTS[name]["tags"] == ["monitor"]]
 PREPARED = [name for name, entry in DEPLOYMENTS.items() if "parameters" in entry]
 each = pytest.mark.parametrize("name", DEPLOYMENTS)
 each_scheduled = pytest.mark.parametrize("name", SCHEDULED)
@@ -96,6 +98,25 @@ def server_message(parameters: dict[str, Any], flow: str = "retrain") -> str:
     except ValidationError as error:
         return str(error)
     return ""
+
+
+@pytest.mark.parametrize("name", RETRAINED)
+def test_events_about_its_dataset_start_a_retraining(name: str) -> None:
+    from prefect.cli.deploy._triggers import _initialize_deployment_triggers
+
+    (spec,) = DEPLOYMENTS[name]["triggers"]
+    (trigger,) = _initialize_deployment_triggers(name, [dict(spec)])
+    dataset = DEPLOYMENTS[name]["parameters"]["dataset"]
+    assert trigger.match.root == {"prefect.resource.id": f"refrain.dataset.{dataset}"}
+    assert trigger.expect == {DRIFTED, NEW_ROWS, "refrain.source-updated"}
+    assert (trigger.name, trigger.parameters) == (f"retrain-{dataset}", None)
+
+
+def test_every_retrained_dataset_has_a_monitor() -> None:
+    datasets = [
+        {DEPLOYMENTS[n]["parameters"]["dataset"] for n in names} for names in (RETRAINED, MONITORED)
+    ]
+    assert datasets[0] == datasets[1]
 
 
 @pytest.mark.parametrize(

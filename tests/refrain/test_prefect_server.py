@@ -14,7 +14,7 @@ from refrain.prefect_server import ORIGINS, OwnPages, command, create_app, envir
 OWN = "http://127.0.0.1:4200"
 
 
-def answer(kind: str, headers: dict[str, str]) -> list[dict[str, Any]]:
+def answer(kind: str, headers: dict[str, str], server: str = "127.0.0.1") -> list[dict[str, Any]]:
     """Send a request through the middleware and return the messages sent back."""
     sent: list[dict[str, Any]] = []
 
@@ -26,7 +26,8 @@ def answer(kind: str, headers: dict[str, str]) -> list[dict[str, Any]]:
 
     pages = OwnPages(app, environment(4200, "joe:secret")[ORIGINS].split(","))
     written = [(name.encode(), value.encode()) for name, value in headers.items()]
-    asyncio.run(pages({"type": kind, "headers": written}, send, send))
+    scope = {"type": kind, "headers": written, "server": (server, 4200)}
+    asyncio.run(pages(scope, send, send))
     return sent
 
 
@@ -45,6 +46,7 @@ def test_requests_of_own_pages_and_programs_pass(kind: str, host: str, origin: s
         {"host": "evil.example"},
         {"host": "evil.example:4200"},
         {"host": "127.0.0.1:4200.evil.example"},
+        {"host": "prefect-in-memory"},
         {"host": "127.0.0.1:4200", "origin": "http://evil.example"},
         {"host": "127.0.0.1:4200", "origin": "null"},
         {"host": "127.0.0.1:4200", "origin": "http://127.0.0.1:8888"},
@@ -55,6 +57,12 @@ def test_requests_of_own_pages_and_programs_pass(kind: str, host: str, origin: s
 def test_requests_of_other_origins_get_403(headers: dict[str, str]) -> None:
     assert answer("http", headers)[0]["status"] == 403
     assert answer("websocket", headers) == [{"type": "websocket.close", "code": 1008}]
+
+
+def test_server_may_call_itself_as_automations_do() -> None:
+    assert answer("http", {"host": "prefect-in-memory"}, "prefect-in-memory") == [
+        {"type": "passed"}
+    ]
 
 
 def test_lifespan_events_of_the_server_pass() -> None:

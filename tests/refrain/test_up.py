@@ -182,7 +182,8 @@ def test_server_has_scheduled_runs_of_every_deployment_with_a_schedule(up: Up) -
     screen = up.screen.read_text()
     found = up.server.next_runs()
     datasets = {"rotten_tomatoes", "msra", "tatoeba_en_fr", "irish_tunes"}
-    assert set(found) == expected == datasets | {"reconcile"}
+    monitors = {f"monitor-{name}" for name in datasets}
+    assert set(found) == expected == datasets | monitors | {"reconcile"}
     assert all(found.values())
     for name, time_text in found.items():
         assert f"next: {name:<18} {time_text[:10]}" in screen
@@ -246,6 +247,43 @@ def test_changes_in_the_dashboard_survive_applying_the_file_again(up: Up, tmp_pa
     schedule = up.deployment("msra")["schedules"][0]
     assert (schedule["active"], schedule["schedule"]["cron"]) == (False, "0 3 * * 6")
     assert list(up.server.paused())[-1] == "msra: schedule weekly is paused"
+
+
+def triggers(up: Up) -> dict[str, bool]:
+    return {each["name"]: each["enabled"] for each in up.server.automations()}
+
+
+def test_triggers_are_applied_once_and_one_that_was_switched_off_stays_off(up: Up) -> None:
+    expected = {f"retrain-{n}" for n in ("rotten_tomatoes", "msra", "tatoeba_en_fr", "irish_tunes")}
+    assert triggers(up) == dict.fromkeys(expected, True)
+    (msra,) = (each for each in up.server.automations() if each["name"] == "retrain-msra")
+    up.server.call("PATCH", f"automations/{msra['id']}", {"enabled": False})
+    with up.server.pauses_kept():  # what `up` does around it
+        up.apply()
+    assert len(up.server.automations()) == len(expected)
+    assert triggers(up) == dict.fromkeys(expected, True) | {"retrain-msra": False}
+
+
+def test_an_event_about_a_dataset_starts_its_retraining(up: Up) -> None:
+    """The run is scheduled only: its worker is busy elsewhere, and it would train for minutes."""
+    resource = "refrain.dataset.tatoeba_en_fr"
+    command = [sys.executable, "-m", "prefect", "event", "emit", "refrain.source-updated"]
+    subprocess.run(
+        [*command, "--resource-id", resource],
+        cwd=ROOT,
+        env=up.environment,
+        capture_output=True,
+        check=True,
+        timeout=PATIENCE_SECONDS,
+    )
+    chosen = {"deployment_id": {"any_": [up.deployment("tatoeba_en_fr")["id"]]}}
+
+    def started() -> list[dict[str, Any]]:
+        runs = up.server.call("POST", "flow_runs/filter", {"flow_runs": chosen})
+        return [run for run in runs if not run["auto_scheduled"]]
+
+    (run,) = up.wait(started)
+    up.server.call("POST", f"flow_runs/{run['id']}/set_state", {"state": {"type": "CANCELLING"}})
 
 
 @pytest.mark.case("A4")

@@ -142,7 +142,11 @@ def write_outputs(folder: Path, problem: str) -> None:
         else references
     )
     np.savez(folder / STATISTICS, **{headline.name: headline.statistics(predictions, references)})  # type: ignore[arg-type]
-    shown = {} if problem == "generation" else {"output": predictions}
+    shown = (
+        {}
+        if problem == "generation"
+        else {"output": predictions, "score": np.ones(len(references))}
+    )
     pd.DataFrame({"source": source, "reference": references, **shown}).to_parquet(folder / OUTPUTS)
 
 

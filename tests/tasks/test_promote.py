@@ -168,7 +168,7 @@ def champion(monkeypatch: pytest.MonkeyPatch) -> dict[str, list[Any]]:
     """The champion's predictions on the test split by version, without a model."""
     predictions: dict[str, list[Any]] = {}
     monkeypatch.setattr(
-        evidence, "predict_champion", lambda name, version, scores, tokens: predictions[version]
+        evidence, "predict_champion", lambda name, version, tokens: predictions[version]
     )
     return predictions
 

@@ -1,0 +1,1 @@
+"""The monitor: new rows and predictions against a champion's data, and the age of a source."""

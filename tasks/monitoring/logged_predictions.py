@@ -1,0 +1,68 @@
+"""Predictions that ``refrain predict`` wrote, beside those of the champion on its test split."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from data.rows.splits import SPLITS
+from rnn_models.problem import find_problem
+from tasks.inference.prediction_folder import about_part
+from tasks.monitoring.drift_measures import Samples
+from tasks.monitoring.new_rows import KNOWN_ROWS
+from tasks.scoring.outputs import OUTPUTS
+from tasks.scoring.raw_rows import raw_rows
+from tasks.store.artifacts import Scores, TokenSet
+
+CONFIDENCE = "confidence"
+
+
+def logged_samples(folder: Path, scores: Scores, tokens: TokenSet, most: int, seed: int) -> Samples:
+    """Read predictions of a folder and those of the test split: texts, answers, confidence.
+
+    Raises:
+        ValueError: If the folder has no predictions of this model, or the model continues texts,
+            whose predictions have no test split to be compared with.
+    """
+    kind = find_problem(tokens.problem).output
+    if kind.is_continuation:
+        raise ValueError(
+            f"{tokens.dataset} continues texts, and such predictions cannot be compared: "
+            "leave the folder of predictions out"
+        )
+    names = {"text": "text", kind.column: kind.column}
+    names |= {kind.confidence: CONFIDENCE} if kind.confidence else {}
+    random = np.random.default_rng(seed)
+    logged = _parts(folder, tokens.dataset).select(list(names)).rename_columns(names)
+    outputs = pd.read_parquet(scores.folder / OUTPUTS)
+    columns = {
+        "text": raw_rows(tokens.snapshot_of().table("test"), tokens)["text"].tolist(),
+        kind.column: [_plain(value) for value in outputs["output"]],
+    }
+    if kind.confidence:
+        columns[CONFIDENCE] = outputs[kind.confidence].astype(float).tolist()
+    test = pa.table(columns)
+    train = tokens.snapshot_of().table(SPLITS[0]).slice(0, KNOWN_ROWS)
+    known = pa.table({"text": raw_rows(train, tokens)["text"].tolist()})
+    return Samples(_some(test, most, random), _some(logged, most, random), known)
+
+
+def _parts(folder: Path, model: str) -> pa.Table:
+    paths = sorted(folder.glob("part-*.parquet"))
+    theirs = next((about_part(path).get("refrain.model", "") for path in paths), "")
+    if theirs != model:
+        found = f"those of {theirs}" if theirs else "none"
+        raise ValueError(
+            f"{folder}: expected predictions of {model}, which refrain predict writes, got {found}"
+        )
+    return pa.concat_tables([pq.read_table(path) for path in paths], promote_options="default")
+
+
+def _plain(value: object) -> object:
+    return value.tolist() if isinstance(value, np.ndarray) else value
+
+
+def _some(table: pa.Table, most: int, random: np.random.Generator) -> pa.Table:
+    return table.take(pa.array(np.sort(random.permutation(table.num_rows)[:most])))
