@@ -6,7 +6,7 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from tasks.maintenance.stale_runs import close_stale_runs
-from tasks.store.temporary import sweep_files
+from tasks.store.temporary import sweep_files, sweep_unfinished_writes
 
 log = logging.getLogger(__name__)
 
@@ -15,6 +15,7 @@ log = logging.getLogger(__name__)
 def close_stale() -> list[str]:
     """Close stale runs and remove the temporary files of processes that are gone."""
     sweep_files()
+    sweep_unfinished_writes()
     closed = close_stale_runs()
     log.info("closed %d stale runs", len(closed))
     return closed

@@ -17,6 +17,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from unittest.mock import patch
 
 from benchmarks.lib.figures import Figure, figure
 from benchmarks.reliability.line import STAGES, start_line
@@ -31,6 +32,7 @@ from benchmarks.reliability.remains import (
 from benchmarks.reliability.servers import kill_services
 from benchmarks.reliability.tiny_sets import SHAPES, TRAINING, dataset_of, write_sets
 from tasks.settings import Settings, read_settings
+from tasks.store import temporary
 from tasks.store.temporary import sweep_files
 
 COMMAND = "python -m benchmarks.reliability.kills"
@@ -118,9 +120,11 @@ def kill_rounds(folder: Path, problems: list[str], num_rounds: int) -> Found:
 
 
 def compare(found: Found, whole: Path, killed: Path, dataset: str) -> None:
-    """Compare a store with kills with one without, after what each start sweeps."""
+    """Compare a store with kills with one without, after what `reconcile` sweeps."""
     os.environ["REFRAIN_HOME"] = str(killed)
     sweep_files()  # a forked process ends without Python's clean-up
+    with patch.object(temporary, "WRITE_SECONDS", 0.0):  # as if an hour had passed
+        temporary.sweep_unfinished_writes()
     expected = weights_of(whole)
     same = weights_of(killed)
     found.counts["trainings"] += len(expected)

@@ -16,6 +16,7 @@ from tasks.store.leases import drop_old, find_lease, mine
 
 log = logging.getLogger(__name__)
 UNFINISHED_SECONDS = 6 * 3600.0  # of a download, which names no process of this store
+WRITE_SECONDS = 15 * 60.0  # far more than one small file takes (durable.py)
 
 
 def private_folder() -> Path:
@@ -55,6 +56,18 @@ def sweep_files() -> None:
         if path.is_dir() and time.time() - path.stat().st_mtime > UNFINISHED_SECONDS:
             shutil.rmtree(path, ignore_errors=True)
     drop_old()
+
+
+def sweep_unfinished_writes() -> None:
+    """Remove the small files that a kill left before they got their names.
+
+    They stand beside the file that they would become, and name no process. All folders of the
+    store are read, so this is for an hourly run and not for the start of each.
+    """
+    for path in (*home().glob("*/*.partial"), *home().glob("*/*/*.partial")):
+        if path.is_file() and time.time() - path.stat().st_mtime > WRITE_SECONDS:
+            path.unlink(missing_ok=True)
+            log.info("removed %s, which was never finished", path)
 
 
 def sweep_services() -> None:

@@ -1,5 +1,6 @@
 """Temporary files are in the store; those of a killed process are removed by the next one."""
 
+import os
 import signal
 import subprocess
 import sys
@@ -9,7 +10,13 @@ from pathlib import Path
 from tasks.store.durable import write_json
 from tasks.store.installation import ROOT
 from tasks.store.leases import mine
-from tasks.store.temporary import private_folder, sweep_files, sweep_services, temporary_folder
+from tasks.store.temporary import (
+    private_folder,
+    sweep_files,
+    sweep_services,
+    sweep_unfinished_writes,
+    temporary_folder,
+)
 
 KILLED = """
 import os, signal, tempfile
@@ -49,3 +56,15 @@ def test_temporary_files_without_a_process_are_removed_by_services_only(store: P
     assert (store / "tmp" / "of-the-worker").is_dir()
     sweep_services()
     assert not (store / "tmp" / "of-the-worker").exists()
+
+
+def test_old_unfinished_writes_are_removed_and_new_ones_kept(store: Path) -> None:
+    folder = store / "ledger" / "reviews"
+    folder.mkdir(parents=True)
+    names = ("1.json.0a1b2c3d.partial", "2.json.0a1b2c3d.partial", "1.json")
+    for name in names:
+        (folder / name).write_text("{}")
+    for name in (names[0], names[2]):
+        os.utime(folder / name, (0, 0))
+    sweep_unfinished_writes()
+    assert sorted(path.name for path in folder.iterdir()) == sorted(names[1:])
