@@ -56,7 +56,7 @@ def check_freshness(entry: Dataset, now: datetime | None = None) -> Freshness:
     assert history.last
     arrived = _last_arrival(history)
     newest = _newest_row(arrived)
-    quiet, is_counted = _count_slot(entry.name, arrived.made, now)
+    quiet, is_counted = _count_slot(entry.name, f"{arrived.made} {arrived.snapshot}", now)
     age = (now - newest).total_seconds() / SECONDS_PER_DAY
     return Freshness(
         dataset=entry.name,
@@ -100,7 +100,10 @@ def _time(mark: Any) -> datetime | None:
 
 
 def _count_slot(dataset: str, arrived: str, now: datetime) -> tuple[int, bool]:
-    """Record a slot, and count those since the last new rows, without the one they came in."""
+    """Record a slot, and count those since the last new rows, without the one they came in.
+
+    ``arrived`` names the ingestion of these rows; a time alone could belong to two.
+    """
     path = home() / SLOTS / f"{dataset}.jsonl"
     with locked(SLOTS, dataset):
         lines = read_lines(path)

@@ -94,4 +94,4 @@ def test_replay_flow_publishes_its_page_and_a_state_with_the_result(reviews: Ser
     assert made.is_identical
     (page,) = markdown("replay-made-sentiment")
     assert page.data == replay_text(made)
-    assert states_of("replay-made_sentiment") == [("replay", "Identical")]
+    assert states_of("made_sentiment") == [("replay", "Identical")]

@@ -214,7 +214,8 @@ def test_version_and_flow_run_page_link_to_each_other(line: dict[str, Any]) -> N
             if each.flow_run_id == flow_run.id
         ]
     assert re.fullmatch(r"made_ner \d{4}-\d\d-\d\d \d\d:\d\d command line", flow_run.name)
-    assert (flow_run.state_name, flow_run.state.message) == ("Promoted", first.reason)
+    name = "Promoted" if first.is_promoted else "Not promoted"
+    assert (flow_run.state_name, flow_run.state.message) == (name, first.reason)
     assert "null" not in json.dumps(flow_run.parameters)
     assert tags["refrain.flow_run_url"].endswith(f"/runs/flow-run/{flow_run.id}")
     assert {page.key for page in pages} == {"version-made-ner", "promotion-made-ner"}
@@ -308,7 +309,7 @@ def test_predict_flow_answers_files_and_is_unchanged_on_the_second_run(
             predict("made_sentiment", str(tmp_path / "texts.csv"), str(tmp_path / "out"))
         )
         assert (output.rows, output.refused) == (2, 1)
-        assert states_of("predict-made_sentiment") == [("choose", "Completed"), ("predict", last)]
+        assert states_of("made_sentiment") == [("choose", "Completed"), ("predict", last)]
     assert pd.read_parquet(tmp_path / "out")["label"].tolist() == ["neg", "pos"]
 
 

@@ -34,7 +34,7 @@ def test_rollback_flow_restores_the_previous_champion_and_is_in_the_ledger(store
     from tasks.task_states import outcome
 
     promoted(2)
-    done = outcome(rollback("made", None, "praises irony"))
+    done = outcome(rollback("made", "", "praises irony"))
     line = Ledger.of("made").lines[-1]
     assert line == done
     assert (line.champion, line.why) == ("1", "praises irony")
