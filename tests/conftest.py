@@ -62,13 +62,26 @@ GROUPS = {
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark tests by their fixtures."""
+    """Mark tests by their fixtures, and start the files that take minutes first.
+
+    pytest-xdist starts files with many tests first; a file that starts servers has few, and at
+    the end one process would wait for it alone.
+    """
     for item in items:
         names = set(getattr(item, "fixturenames", ()))
         if names & END_TO_END or item.path.name in PROGRAMS:
             item.add_marker("e2e")
         if "server" in names and "sql" in item.path.name:
             item.add_marker("postgres")
+    heavy = {group_of(item.nodeid) for item in items if item.get_closest_marker("e2e")}
+    items.sort(key=lambda item: group_of(item.nodeid) not in heavy)
+
+
+def group_of(nodeid: str) -> str:
+    """Return the group of files that run in one process, or the file."""
+    path = nodeid.partition("::")[0]
+    groups = (group for prefix, group in GROUPS.items() if path.startswith(prefix))
+    return next(groups, path)
 
 
 class FileScheduling(LoadScopeScheduling):
@@ -78,9 +91,7 @@ class FileScheduling(LoadScopeScheduling):
     """
 
     def _split_scope(self, nodeid: str) -> str:
-        path = nodeid.partition("::")[0]
-        groups = (group for prefix, group in GROUPS.items() if path.startswith(prefix))
-        return next(groups, path)
+        return group_of(nodeid)
 
 
 @pytest.hookimpl(optionalhook=True)
