@@ -154,7 +154,8 @@ def chosen_settings(
     try:
         return parse_settings(assignments(advanced), base)
     except ValueError as error:
-        raise ValueError(f"{error}. {AGAIN}") from None
+        message = str(error)
+        raise ValueError(f"{message}{'' if message.endswith('?') else '.'} {AGAIN}") from None
 
 
 def assignments(advanced: str) -> list[str]:

@@ -221,6 +221,7 @@ def kill_each_service(store: Path, catalog: Path, counts: Counter[str]) -> bool:
         last = services.begin()
         ends = ("COMPLETED", "FAILED", "CRASHED", "CANCELLED")
         wait_until(lambda: services.state_of(last) in ends, "the last flow run")
+        wait_until(partial(_is_over, last), "the process of the last flow run")
         return services.state_of(last) == "COMPLETED"
     finally:
         for name in ("worker", "mlflow", "prefect"):

@@ -97,7 +97,10 @@ class Visit:
 
 
 def fields_of(page: Page) -> int:
-    """Count what a person sees to fill in above the form's own options."""
+    """Count the fields that a person sees, without Prefect's own two.
+
+    These are the name of the run and the switch that checks parameters.
+    """
     return int(
         page.evaluate(
             """() => {
@@ -107,7 +110,9 @@ def fields_of(page: Page) -> int:
         || each.matches('[role=combobox], [role=switch], [role=checkbox], [aria-label^=Select]'));
     const shown = asked.filter((each) => each.getClientRects().length
         && each.id && document.querySelector(`label[for="${CSS.escape(each.id)}"]`));
-    return shown.length;
+    const label = (each) => document.querySelector(`label[for="${CSS.escape(each.id)}"]`);
+    const own = ['Run Name', 'Enforce Parameter Schema'];
+    return shown.filter((each) => !own.includes(label(each).innerText.trim())).length;
 }"""
         )
     )

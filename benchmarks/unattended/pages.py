@@ -32,6 +32,8 @@ COMMAND = "python -m benchmarks.unattended.pages"
 CHROMIUM = "/usr/bin/chromium"
 OPTIONS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 FAULT = re.compile(r"\b(?:ERROR|CRITICAL)\b|Traceback \(most recent call last\)")
+DECISIONS = ("Promoted", "Not promoted")  # a short training may lose to its baseline
+MISTAKE = "training.max_epoch"
 PATIENCE_MILLISECONDS = 300_000  # on a machine that has much else to do
 BY_HAND = ("rollback", "replay", "predict")
 
@@ -73,11 +75,11 @@ def while_running(visit: Visit, run: dict[str, Any]) -> None:
     run = visit.ended(1)
     message = str(run["state"]["message"])
     name = str(run["state_name"])
-    visit.check("the run ends named by its decision", holds=name == "Promoted", found=name)
+    visit.check("the run ends named by its decision", holds=name in DECISIONS, found=name)
     visit.check("its message is the reason", holds="baseline" in message, found=message)
     visit.check("its name tells why it ran", holds=run["name"].endswith("by hand"), found=run)
-    text = visit.see(f"/v2/runs/flow-run/{run['id']}", "run", "Promoted")
-    visit.check("its page shows the decision", holds="Promoted" in text, found=text[:500])
+    text = visit.see(f"/v2/runs/flow-run/{run['id']}", "run", name)
+    visit.check("its page shows the decision", holds=name in text, found=text[:500])
     artifact = visit.artifacts(run)["promotion"]
     for path, design in (("/v2", "new"), ("", "old")):
         text = visit.see(
@@ -114,7 +116,7 @@ def outcomes(visit: Visit) -> None:
     visit.check(
         "a run without changes is Unchanged", holds=run["state_name"] == "Unchanged", found=run
     )
-    run = quick_run(visit, {"advanced": "training.max_epoch=3"}, 3)
+    run = quick_run(visit, {"advanced": f"{MISTAKE}=3"}, 3)
     message = str(run["state"]["message"])
     is_told = run["state_type"] == "FAILED" and "did you mean training.max_epochs" in message
     visit.check("a mistake is the message of the failed run", holds=is_told, found=run)
@@ -169,7 +171,7 @@ def faults(logs: Path) -> Iterator[str]:
     """Find the errors in the whole logs of the servers and the worker."""
     for log in sorted(logs.glob("*.log")):
         for line in log.read_text(errors="replace").splitlines():
-            if FAULT.search(line):
+            if FAULT.search(line) and MISTAKE not in line:  # the one that was made on purpose
                 yield f"{log.name}: {line[:300]}"
 
 
@@ -221,7 +223,7 @@ def measure(images: Path) -> list[Figure]:
             goal=12,
             better="lower",
             command=COMMAND,
-            note="what the form of a retraining asks before its options are opened",
+            note="of ours in the form of a retraining; Prefect adds the run's name and a switch",
         ),
         figure(
             "browser_tests",
