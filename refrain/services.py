@@ -95,7 +95,7 @@ def start(name: str, command: Sequence[str], environment: Mapping[str, str]) -> 
     log = home() / "logs" / f"{name}.log"
     log.parent.mkdir(parents=True, exist_ok=True)
     rotate(log)
-    with log.open("wb") as file:
+    with log.open("ab") as file:  # what another program adds or cuts is not written over
         process = subprocess.Popen(
             tied(command),
             cwd=project(),

@@ -15,7 +15,7 @@ from tasks.registry.versions import fault_of_version, model_names, versions_of
 from tasks.store.artifact_base import Artifact
 from tasks.store.artifacts import Promotion
 from tasks.store.damaged import set_aside
-from tasks.store.growing_files import CONTENTS, seal_path
+from tasks.store.growing_files import CONTENTS, read_lines, seal_path
 from tasks.store.home import home
 from tasks.store.manifests import check_files
 from tasks.store.sealed import DamagedError
@@ -24,6 +24,7 @@ AGAIN = "the next flow run that needs it sets it aside and makes it again"
 READERS: dict[str, Callable[[Path], object]] = {
     "snapshots": lambda path: SnapshotLog.of(path.stem),
     "accepted": lambda path: last_accepted(path.stem),
+    "slots": read_lines,
     "removals": own_lines,
 }
 

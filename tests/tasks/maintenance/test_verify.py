@@ -6,12 +6,12 @@ import pytest
 
 from tasks.ingestion.removals import own_lines, own_list
 from tasks.maintenance.prune import find_prunable
-from tasks.maintenance.verify import find_damages, set_damages_aside
+from tasks.maintenance.verify import READERS, find_damages, set_damages_aside
 from tasks.promotion.ledger import FOUND, Ledger
 from tasks.registry.version_files import stored_files
 from tasks.registry.versions import check_complete, make_version, model_id_of
 from tasks.store.artifacts import Snapshot
-from tasks.store.growing_files import write_grown
+from tasks.store.growing_files import CONTENTS, append_line, write_grown
 from tests.tasks.trained import logged, run_of
 
 WEIGHTS = "artifacts/model/weights.bin"
@@ -93,3 +93,11 @@ def test_damaged_manifest_stops_prune_with_the_remedy(full: Path) -> None:
         find_prunable(days=0)
     assert set_damages_aside(find_damages()) == [path.parent]
     find_prunable(days=0)
+
+
+def test_every_kind_of_growing_file_is_verified(full: Path) -> None:
+    assert set(READERS) == set(CONTENTS)
+    append_line(full / "slots" / "made.jsonl", {"at": "now"})
+    assert find_damages() == []
+    (full / "slots" / "made.jsonl").write_text("")
+    assert [damage.path.name for damage in find_damages()] == ["made.jsonl"]
