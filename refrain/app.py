@@ -280,11 +280,11 @@ def main() -> None:
     own_process()
     try:
         app()
-    except SystemExit:
+    except SystemExit as ended:
         if was_interrupted():
             disarm()
             raise SystemExit(exit_status()) from None
-        stop_watching()
+        stop_watching(ended.code)
         raise
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

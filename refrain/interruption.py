@@ -22,6 +22,7 @@ SAVING_SECONDS = 4.0  # for a training to end its step and save
 REPEAT_SECONDS = 1.0  # make and a terminal send the same signal twice
 LAST_SECONDS = 6.0  # before a process that hangs is ended
 AGAIN_SECONDS = 0.05  # before an interruption that Python swallowed is repeated
+FAILED_SECONDS = 20.0  # for all threads of a command that failed
 DRAIN_SECONDS = 0.7  # for Prefect's threads to send their last lines
 STDERR = 2
 _signals: list[int] = []
@@ -61,8 +62,15 @@ def disarm() -> None:
         signal.signal(signal.SIGALRM, _ignore)
 
 
-def stop_watching() -> None:
-    """End at once on a signal from now on: the command is done, only threads remain."""
+def stop_watching(status: str | int | None) -> None:
+    """End at once on a signal from now on: the command is done, only threads remain.
+
+    Args:
+        status: The exit status. A command that failed waits for threads for a limited time:
+            Prefect's call a server that is away again and again, for minutes.
+    """
+    if isinstance(status, int) and status:
+        end_within(FAILED_SECONDS, status)
     for number in (signal.SIGINT, signal.SIGTERM):
         if signal.getsignal(number) is _handle:
             signal.signal(number, lambda found, frame: os._exit(128 + found))
@@ -79,7 +87,7 @@ def end_interrupted(error: BaseException) -> NoReturn:
         file=sys.stderr,
         flush=True,
     )
-    _end_after(DRAIN_SECONDS)
+    end_within(DRAIN_SECONDS, exit_status())
     raise SystemExit(exit_status())
 
 
@@ -104,14 +112,15 @@ def _handle(number: int, frame: object) -> None:
     with contextlib.suppress(OSError):  # the terminal may be gone
         # Not by print: the signal may have come while this thread was printing.
         os.write(STDERR, b"\nStopping ...\n")
-    _end_after(LAST_SECONDS)
+    end_within(LAST_SECONDS, exit_status())
     signal.signal(signal.SIGALRM, _interrupt)
     patience = SAVING_SECONDS if stopping.is_listening() else PATIENCE_SECONDS
     signal.setitimer(signal.ITIMER_REAL, patience)
 
 
-def _end_after(seconds: float) -> None:
-    watchdog = threading.Timer(seconds, _end)
+def end_within(seconds: float, status: int) -> None:
+    """End the process by force after some seconds, unless it has ended by then."""
+    watchdog = threading.Timer(seconds, _end, (status,))
     watchdog.daemon = True
     watchdog.start()
 
@@ -132,7 +141,7 @@ def _ignore(number: int, frame: object) -> None:
     """Do nothing."""
 
 
-def _end() -> None:
+def _end(status: int) -> None:
     for act in _last_acts:
         act()
-    os._exit(exit_status())
+    os._exit(status)

@@ -200,3 +200,19 @@ os._exit(0)
 """
     done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True)
     assert (done.returncode, done.stderr) == (0, b"\nStopping ...\n")
+
+
+LINGERING = """
+import sys, threading, time
+from refrain import interruption
+interruption.FAILED_SECONDS = 0.2
+threading.Thread(target=time.sleep, args=(60,)).start()
+interruption.stop_watching(1)
+sys.exit(1)
+"""
+
+
+def test_failed_command_does_not_wait_for_its_threads() -> None:
+    command = [sys.executable, "-c", LINGERING]
+    done = subprocess.run(command, cwd=ROOT, check=False, timeout=30)
+    assert done.returncode == 1
