@@ -30,6 +30,7 @@ from tasks.ingestion.snapshot_log import SnapshotLog
 from tasks.registry import mlflow_client
 from tasks.registry.versions import SCORES, SNAPSHOT, check_complete, model_names
 from tasks.store.artifacts import Checkpoint, Scores, Snapshot, TokenSet
+from tasks.store.growing_files import write_grown
 from tasks.store.manifests import MANIFEST
 
 COMMAND = "python -m benchmarks.reliability.growth"
@@ -98,7 +99,7 @@ def fill_store(snapshot: Snapshot, num: int) -> None:
             (folder / MANIFEST).write_text(json.dumps(fields_of(kind, key)))
     lines = [json.dumps(asdict(last) | {"snapshot": key_of(n)}) for n in range(1, num + 1)]
     lines.append(json.dumps(asdict(last) | {"parent": key_of(num)}))
-    log.path.write_text("".join(f"{line}\n" for line in lines))
+    write_grown(log.path, "".join(f"{line}\n" for line in lines))
     assert SnapshotLog.of(NAME).ingestions[-1].snapshot == snapshot.digest
 
 
