@@ -13,9 +13,9 @@ from data.ingestion.splitting import REFUSED
 from data.rows.check_settings import KINDS
 from data.rows.splits import SPLITS
 from rnn_models.problem import find_problem
+from tasks.figures.drawing import new_figure
 from tasks.ingestion.snapshot_log import SnapshotLog
 from tasks.ingestion.snapshot_writer import SHOWN, read_report
-from tasks.pages.figures import new_figure
 from tasks.pages.markdown import cell, code, distinct_names, plain, table_row, write_html
 from tasks.pages.run_pages import publish
 from tasks.scoring.bleu_tokenizer import bleu_advice

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rnn_models.diagnostics.diagnosis import SMOOTHED
-from tasks.pages.figures import new_figure
+from tasks.figures.drawing import new_figure
 from tasks.pages.markdown import table_row, write_html
 from tasks.store.artifacts import Health
 

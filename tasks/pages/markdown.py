@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from markdown_it import MarkdownIt
 
 from data.text.invisible_characters import INVISIBLE_CHARACTER, skeleton
-from tasks.pages.figures import svg
+from tasks.figures.drawing import svg
 from tasks.store.durable import write_text
 
 if TYPE_CHECKING:

@@ -13,21 +13,21 @@ from data.text.encoder import Encoder
 from rnn_models.checkpoints.checkpoint import load_model
 from rnn_models.output_kind import OutputKind
 from rnn_models.problem import find_problem
-from tasks.pages.answer_figures import (
+from tasks.figures.answers import (
     confusion_figure,
     precision_recall_figure,
     reliability_figure,
 )
-from tasks.pages.figure_style import drawn
-from tasks.pages.model_figures import attention_figure, sampled_maps, transitions_figure
-from tasks.pages.score_figures import (
+from tasks.figures.models import attention_figure, sampled_maps, transitions_figure
+from tasks.figures.scores import (
     SnapshotScore,
     classes_figure,
     learning_curve_figure,
     parts_figure,
 )
+from tasks.figures.style import drawn
+from tasks.figures.tunes import tune_figure
 from tasks.pages.scores import digits, interval, title
-from tasks.pages.tune_figure import tune_figure
 from tasks.registry.run_description import describe_run
 from tasks.registry.training_log import trained_words
 from tasks.registry.training_run import log_svg

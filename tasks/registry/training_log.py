@@ -13,8 +13,8 @@ from rnn_models.problem import find_problem
 from rnn_models.settings import TrainSettings
 from rnn_models.training.history import Epoch, TrainingHistory, TrainingStep
 from rnn_models.training.validation import headline_of
-from tasks.pages.figure_style import drawn
-from tasks.pages.training_figure import training_figure
+from tasks.figures.style import drawn
+from tasks.figures.training import training_figure
 from tasks.registry import tracked_run
 from tasks.registry.metric_spool import one_line, spool_folder
 from tasks.registry.mlflow_client import tracking_uri

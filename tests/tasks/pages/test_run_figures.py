@@ -6,11 +6,11 @@ import pandas as pd
 import pytest
 
 from rnn_models.evaluation.slices import Slice
+from tasks.figures.answers import precision_and_recall, reliability_figure
+from tasks.figures.scores import classes_figure
+from tasks.figures.style import drawn
 from tasks.pages import run_page
-from tasks.pages.answer_figures import precision_and_recall, reliability_figure
-from tasks.pages.figure_style import drawn
 from tasks.pages.run_page import run_figures, snapshot_scores
-from tasks.pages.score_figures import classes_figure
 from tests.tasks.pages.test_model_card import decided
 from tests.tasks.served import Served
 

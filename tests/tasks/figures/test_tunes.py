@@ -3,8 +3,8 @@
 import re
 
 from data.formats.tune_notes import Staff, StaffBar, StaffNote
-from tasks.pages.figure_style import drawn
-from tasks.pages.tune_figure import LINE_WIDTH, lines_of, tune_figure, width_of
+from tasks.figures.style import drawn
+from tasks.figures.tunes import LINE_WIDTH, lines_of, tune_figure, width_of
 
 
 def test_a_score_has_its_title_and_key() -> None:

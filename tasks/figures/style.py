@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from tasks.pages.figures import new_figure, svg
+from tasks.figures.drawing import new_figure, svg
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from rnn_models.evaluation.slices import LEAST, Slice
-from tasks.pages.figure_style import OURS, QUIET, THEIRS, WARNING, empty_figure
+from tasks.figures.style import OURS, QUIET, THEIRS, WARNING, empty_figure
 from tasks.pages.markdown import plain
 
 if TYPE_CHECKING:

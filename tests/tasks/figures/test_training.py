@@ -5,9 +5,9 @@ import pytest
 from rnn_models.problem import find_problem
 from rnn_models.settings import TrainSettings
 from rnn_models.training.history import Epoch, TrainingHistory, TrainingStep
-from tasks.pages.figure_style import figure_style
+from tasks.figures.style import figure_style
+from tasks.figures.training import MOST_POINTS, spans, training_figure
 from tasks.pages.training import clipping_words
-from tasks.pages.training_figure import MOST_POINTS, spans, training_figure
 
 
 def step_of(number: int, allowed: float = 5.0) -> TrainingStep:

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from tasks.pages.figure_style import (
+from tasks.figures.style import (
     OURS,
     QUIET,
     SEVERAL,

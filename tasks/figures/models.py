@@ -8,8 +8,8 @@ import numpy as np
 from data.text.encoder import Encoder, Tokenizer
 from rnn_models.diagnostics.attention_maps import AttentionMap, attention_maps
 from rnn_models.problem import Problem
-from tasks.pages.answer_figures import shown_name
-from tasks.pages.figure_style import SHADES, empty_figure, shade_of_text
+from tasks.figures.answers import shown_name
+from tasks.figures.style import SHADES, empty_figure, shade_of_text
 from tasks.store.artifacts import TokenSet
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from rnn_models.problem import Problem
 from rnn_models.settings import TrainSettings
 from rnn_models.training.history import TrainingHistory, TrainingStep
 from rnn_models.training.validation import headline_of
-from tasks.pages.figure_style import GOOD, OURS, QUIET, THEIRS, WARNING, empty_figure
+from tasks.figures.style import GOOD, OURS, QUIET, THEIRS, WARNING, empty_figure
 from tasks.pages.training import clipping_words
 
 if TYPE_CHECKING:

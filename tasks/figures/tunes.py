@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from data.formats.tune_notes import Staff, StaffBar, StaffNote, read_staff
-from tasks.pages.figure_style import empty_figure
+from tasks.figures.style import empty_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -1,0 +1,1 @@
+"""The figures of a run and of pages, drawn by matplotlib."""
