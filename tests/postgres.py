@@ -41,7 +41,7 @@ def postgres(cache: Path) -> Iterator[Server]:
         cache: A folder where binaries are kept, if none are installed.
     """
     user = _server_user()
-    with tempfile.TemporaryDirectory(prefix="refrain-postgres-") as name:
+    with tempfile.TemporaryDirectory(prefix="refrain-postgres-", dir=_parent(user)) as name:
         folder = Path(name)
         binaries = _reachable(find_postgres(cache), folder, user)
         if user:
@@ -172,6 +172,14 @@ def _server_user() -> str | None:
         return None
     known = {entry.pw_name for entry in pwd.getpwall()}
     return next(name for name in ("postgres", "nobody", "daemon") if name in known)
+
+
+def _parent(user: str | None) -> str | None:
+    """Return the folder for temporary files, or one that the user of the server may enter."""
+    usual = Path(tempfile.gettempdir()).resolve()
+    if not user or all(folder.stat().st_mode & 0o001 for folder in (usual, *usual.parents)):
+        return None
+    return "/var/tmp"
 
 
 def _reachable(binaries: Path, folder: Path, user: str | None) -> Path:

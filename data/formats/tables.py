@@ -84,7 +84,8 @@ def _check_single(stream: IO[bytes], metadata: pq.FileMetaData) -> None:
         for column in range(metadata.num_columns)
     )
     ends = (
-        min(filter(None, (each.dictionary_page_offset, each.data_page_offset)))
+        # A damaged footer may name no page at all.
+        min(filter(None, (each.dictionary_page_offset, each.data_page_offset)), default=0)
         + each.total_compressed_size
         for each in chunks
     )

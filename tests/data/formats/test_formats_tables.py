@@ -4,6 +4,7 @@ import gzip
 import io
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -338,3 +339,14 @@ def test_concatenated_parquet_files_raise(sizes: tuple[int, ...], options: dict[
 def test_concatenated_arrow_streams_raise() -> None:
     with pytest.raises(RowError, match="several Arrow files one behind the other"):
         read("arrow", 2 * WRITERS["arrow stream"](SAMPLE), TABLE)
+
+
+def test_parquet_footer_that_names_no_page_is_no_joined_file() -> None:
+    column = SimpleNamespace(
+        dictionary_page_offset=None, data_page_offset=0, total_compressed_size=5
+    )
+    group = SimpleNamespace(column=lambda number: column)
+    footer = SimpleNamespace(num_row_groups=1, num_columns=1, row_group=lambda number: group)
+    stream = io.BytesIO(b"PAR1" + bytes(20) + (4).to_bytes(4, "little") + b"PAR1")
+    tables._check_single(stream, footer)
+    assert stream.tell() == 0
