@@ -30,6 +30,7 @@ NEXT_RUNS_SECONDS = 30.0  # the server schedules runs a few seconds after a depl
 # Seconds before a request is repeated: on a busy machine SQLite is locked for a moment.
 WAITS = (0.5, 1.0, 2.0)
 PAGE = 200
+PATIENCE_SECONDS = 300.0  # for one response; on a busy machine the database waits for locks
 
 
 @dataclass(frozen=True)
@@ -212,7 +213,7 @@ def basic(auth: str) -> str:
 
 
 def _response(request: urllib.request.Request) -> Any:
-    with urllib.request.urlopen(request, timeout=60) as response:
+    with urllib.request.urlopen(request, timeout=PATIENCE_SECONDS) as response:
         text = response.read()
     return json.loads(text) if text else None
 
