@@ -159,7 +159,13 @@ def figures_of(found: Found) -> list[Figure]:
     ]
     made += [
         figure(
-            name, part / max(1, whole), unit="", goal=1, better="higher", command=COMMAND, note=why
+            name,
+            part / max(1, whole),
+            unit="share",
+            goal=1,
+            better="higher",
+            command=COMMAND,
+            note=why,
         )
         for name, (part, whole, why) in shares.items()
     ]
