@@ -1,8 +1,8 @@
 """Deployments of ``prefect.yaml`` on a running server: applied, paused or missed.
 
-Pauses are kept, and missed slots become one flow run.
-Prefect keeps the flow runs that it had scheduled in advance. After days without ``refrain up`` its
-worker would start all that passed, one after the other, on the same rows.
+Pauses are kept, and missed slots become one flow run: Prefect keeps the flow runs that it had
+scheduled in advance, and after days without ``refrain up`` its worker would start all that passed,
+one after the other, on the same rows.
 """
 
 import base64
@@ -21,15 +21,14 @@ from typing import Any
 
 import yaml
 
+from refrain.prefect_lists import POOL, read_list
 from tasks.pages.deployment import deployment_text
 from tasks.store.installation import DEPLOYMENTS, ROOT, project
 
-POOL = "refrain"
 PATH_PARAMETERS = ("catalog", "source", "target", "predictions")
 NEXT_RUNS_SECONDS = 30.0  # the server schedules runs a few seconds after a deployment was applied
 # Seconds before a request is repeated: on a busy machine SQLite is locked for a moment.
 WAITS = (0.5, 1.0, 2.0)
-PAGE = 200
 PATIENCE_SECONDS = 300.0  # for one response; on a busy machine the database waits for locks
 
 
@@ -60,22 +59,11 @@ class Server:
 
     def deployments(self) -> list[dict[str, Any]]:
         """List all deployments with their schedules."""
-        return self._all("deployments/filter")
+        return read_list(self.call, "deployments/filter")
 
     def automations(self) -> list[dict[str, Any]]:
         """List all automations, such as the triggers of deployments."""
-        return self._all("automations/filter")
-
-    def _all(self, path: str) -> list[dict[str, Any]]:
-        """Read all pages of a list."""
-        found: list[dict[str, Any]] = []
-        while True:
-            page: list[dict[str, Any]] = self.call(
-                "POST", path, {"limit": PAGE, "offset": len(found)}
-            )
-            found += page
-            if len(page) < PAGE:
-                return found
+        return read_list(self.call, "automations/filter")
 
     def name_schedules(self) -> None:
         """Give a slug to each schedule without one, such as a schedule added in the dashboard.
@@ -192,15 +180,9 @@ def _missed(server: Server) -> dict[tuple[str, str], list[dict[str, Any]]]:
         "state": {"type": {"any_": ["SCHEDULED"]}, "name": {"any_": ["Scheduled", "Late"]}},
         "expected_start_time": {"before_": datetime.now(UTC).isoformat()},
     }
-    body = {"sort": "EXPECTED_START_TIME_ASC", "limit": PAGE, "flow_runs": chosen}
-    found: list[dict[str, Any]] = []
-    while True:
-        page = server.call("POST", "flow_runs/filter", body | {"offset": len(found)})
-        found += page
-        if len(page) < PAGE:
-            break
+    body = {"sort": "EXPECTED_START_TIME_ASC", "flow_runs": chosen}
     missed: dict[tuple[str, str], list[dict[str, Any]]] = {}
-    for run in found:
+    for run in read_list(server.call, "flow_runs/filter", body):
         if run["auto_scheduled"]:  # what a person started by hand is kept
             key = (run["deployment_id"], str(run["parameters"].get("dataset")))
             missed.setdefault(key, []).append(run)

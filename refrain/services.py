@@ -61,7 +61,7 @@ class Service:
         now = time.monotonic()
         num = 0
         for line in complete_lines.decode(errors="replace").splitlines():
-            message = re.sub(r"[\d.:]+", "", line)[:200]
+            message = kind_of(line)
             if (
                 FAULT.search(line)
                 and now - self.shown.get(message, -1e9) > 600
@@ -70,6 +70,11 @@ class Service:
                 num += 1
                 self.shown[message] = now
                 yield line.strip()[:300]
+
+
+def kind_of(line: str) -> str:
+    """Leave times and numbers out of a line of a log, so that a repeated message is known."""
+    return re.sub(r"[\d.:]+", "", line)[:200]
 
 
 def rotate(log: Path) -> None:

@@ -36,10 +36,9 @@ def promote(
     name = challenger.name
     chosen = PromotionSettings(**changes(settings))
     champion = mlflow_client.version_with_alias(name, mlflow_client.CHAMPION)
-    decided_against = rival(name, challenger.version, champion)
     key = digest(
         challenger.version,
-        decided_against,
+        rival(name, challenger.version, champion),
         scores.digest,
         scores.test_split,
         asdict(chosen),

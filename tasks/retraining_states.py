@@ -1,13 +1,10 @@
 """The last state of a retraining: its name is the decision, and its message the reason."""
 
-from typing import cast
-
 from prefect.client.schemas.objects import State
-from prefect.states import Completed
 
 from tasks.registry.registry_tables import CHAMPION
 from tasks.store.artifacts import Promotion
-from tasks.task_states import UNCHANGED, outcome
+from tasks.task_states import UNCHANGED, completed, outcome
 
 PROMOTED = "Promoted"
 KEPT = "Kept champion"
@@ -24,4 +21,4 @@ def decided(result: Promotion) -> Promotion:
     else:
         has_champion = promotion.champion_version or CHAMPION in promotion.aliases
         name = KEPT if has_champion else NO_CHAMPION
-    return cast(Promotion, Completed(name=name, message=promotion.reason, data=promotion))
+    return completed(promotion, name, promotion.reason)

@@ -22,11 +22,11 @@ from data.text.settings import default_settings
 from rnn_models.problem import find_problem
 from tasks.dataset_settings import STAGES
 from tasks.ingestion.catalogs import catalog_paths
+from tasks.maintenance.run_start import OF_WORKER
 from tasks.settings import Settings, changes, parse_settings
 from tasks.store.installation import DEPLOYMENTS, project
 
 log = logging.getLogger(__name__)
-OF_WORKER = "PREFECT__FLOW_RUN_ID"  # Prefect's worker sets it in the process of a flow run
 # The settings that the form shows by themselves, each with its stage.
 MAIN = {
     "limit": "tokens",

@@ -24,7 +24,8 @@ from benchmarks.reliability.remains import (
 from benchmarks.reliability.tiny_sets import TRAINING, dataset_of, write_sets
 from refrain import prefect_server
 from refrain.access import draw_auth
-from refrain.deployments import POOL, Server
+from refrain.deployments import Server
+from refrain.prefect_lists import POOL
 from refrain.services import Service, free_port, start, stop, wait_for
 from refrain.up import mlflow_command, mlflow_environment
 from tasks.store.installation import ROOT

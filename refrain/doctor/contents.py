@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from urllib.parse import unquote
 
 from refrain.doctor.finding import ERROR, WARNING, Finding
 from refrain.doctor.surroundings import Surroundings
+from tasks.registry.registry_tables import DATABASE
 from tasks.store.home import home
 
 AHEAD_SECONDS = 120.0  # of a file's time before this clock: other machines differ by less
@@ -32,7 +32,7 @@ def check_stale_runs(seen: Surroundings) -> Iterator[Finding]:
 
 def has_models() -> bool:
     """Whether there is an MLflow to read: in the store, or on another machine."""
-    return bool(os.environ.get("MLFLOW_TRACKING_URI")) or (home() / "mlflow.db").exists()
+    return bool(os.environ.get("MLFLOW_TRACKING_URI")) or (home() / DATABASE).exists()
 
 
 def check_artifacts(seen: Surroundings) -> Iterator[Finding]:
@@ -49,6 +49,7 @@ def check_aliases(seen: Surroundings) -> Iterator[Finding]:
     """Compare the ledgers with the aliases in MLflow."""
     del seen
     from tasks.promotion.drift import find_drift
+    from tasks.promotion.ledger import ledger_names
     from tasks.store.sealed import DamagedError
 
     if not has_models():
@@ -63,11 +64,6 @@ def check_aliases(seen: Surroundings) -> Iterator[Finding]:
         for line in lines:
             remedy = f"refrain history {name}; refrain rollback {name} --to VERSION chooses one"
             yield Finding(WARNING, f"{name}: {line}", remedy)
-
-
-def ledger_names() -> list[str]:
-    """List the models that have a ledger."""
-    return [unquote(path.name) for path in sorted((home() / "ledger").glob("*/"))]
 
 
 def check_clock(seen: Surroundings) -> Iterator[Finding]:

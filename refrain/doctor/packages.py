@@ -10,9 +10,8 @@ from packaging.utils import canonicalize_name
 
 from refrain.doctor.finding import ERROR, Finding
 from refrain.doctor.surroundings import Surroundings
-from tasks.store.installation import IS_CHECKOUT, ROOT
+from tasks.store.installation import DISTRIBUTION, IS_CHECKOUT, ROOT
 
-NAME = "refrain-rnn"
 EFFECTS = {
     "fastapi": "Prefect's server rejects deployments or does not start, so no schedule fires",
     "sqlalchemy": "Prefect's scheduler fails on every pass, so no schedule fires",
@@ -40,7 +39,7 @@ def own_requirements() -> list[Requirement]:
     if IS_CHECKOUT:
         project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
         return [Requirement(line) for line in project["project"]["dependencies"]]
-    return requirements_of(NAME)
+    return requirements_of(DISTRIBUTION)
 
 
 def requirements_of(name: str) -> list[Requirement]:

@@ -9,7 +9,8 @@ import yaml
 
 from refrain.doctor.finding import ERROR, WARNING, Finding
 from refrain.doctor.services import RESTART
-from refrain.doctor.surroundings import POOL, Surroundings
+from refrain.doctor.surroundings import Surroundings
+from refrain.prefect_lists import POOL
 from tasks.ingestion.catalogs import catalog_paths
 from tasks.ingestion.dataset_list import check_datasets
 from tasks.store.home import home

@@ -1,6 +1,5 @@
 """The programs of ``refrain up``: servers that respond, a worker that is alive, logs."""
 
-import re
 from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -8,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from refrain.doctor.finding import ERROR, WARNING, Finding
-from refrain.doctor.surroundings import POOL, Surroundings, fault_of
-from refrain.services import FAULT
+from refrain.doctor.surroundings import Surroundings, fault_of
+from refrain.prefect_lists import POOL
+from refrain.services import FAULT, kind_of
 from tasks.store.home import home
 
 RESTART = "stop `refrain up` with Ctrl-C and start it again"
@@ -65,8 +65,7 @@ def _faults(path: Path) -> Counter[str]:
         with path.open(encoding="utf-8", errors="replace") as lines:
             for line in lines:
                 if FAULT.search(line):
-                    kind = re.sub(r"[\d.:]+", "", line)[:200]
-                    found[shown.setdefault(kind, line.strip()[:200])] += 1
+                    found[shown.setdefault(kind_of(line), line.strip()[:200])] += 1
     # The line before a traceback has the reason.
     named = Counter({line: num for line, num in found.items() if not line.startswith(TRACE)})
     return named or found

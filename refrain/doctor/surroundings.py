@@ -10,11 +10,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from refrain.prefect_lists import read_list
 from tasks.store.home import home
 
-POOL = "refrain"
 RESPONSE_SECONDS = 10.0  # a busy machine of two cores answers within two
-PAGE = 200
 
 
 @dataclass(frozen=True)
@@ -96,12 +95,7 @@ class Surroundings:
 
     def listed(self, path: str, body: Mapping[str, Any]) -> list[dict[str, Any]]:
         """Read all pages of a list of the Prefect server."""
-        found: list[dict[str, Any]] = []
-        while True:
-            page = self.call("POST", path, dict(body) | {"limit": PAGE, "offset": len(found)})
-            found += page
-            if len(page) < PAGE:
-                return found
+        return read_list(self.call, path, body)
 
     def call(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:
         """Send a request to the Prefect server, with the user's keys and headers."""

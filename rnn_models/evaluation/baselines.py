@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from rnn_models.batching.batch import Examples, Ragged
 from rnn_models.evaluation.baseline import Baseline
 from rnn_models.evaluation.ngrams import ngram_negative_log_likelihoods, num_ngrams
-from rnn_models.evaluation.text_features import character_ids, ngram_counts
+from rnn_models.evaluation.text_features import bag_of_ids, character_ids, ngram_counts
 from rnn_models.names import nearest
 from rnn_models.problem import find_problem, problem_names
 
@@ -28,18 +28,6 @@ ORDERS = (1, 2, 3, 4)
 # Character n-grams take time and memory in proportion to the training rows and to all characters.
 MAX_ROWS = 100_000
 MAX_CHARACTERS = 6_000_000
-
-
-def count_matrix(rows: Ragged, num_ids: int) -> csr_matrix:
-    """Count each id in each row, (N, V)."""
-    from scipy.sparse import csr_matrix
-
-    ones = np.ones(len(rows.ids), dtype=np.float32)
-    shape = (len(rows), num_ids)
-    # A copy, because summing duplicates sorts in place and the ids belong to the examples.
-    counts = csr_matrix((ones, rows.ids, rows.offsets), shape=shape, copy=True)
-    counts.sum_duplicates()
-    return counts
 
 
 def _num_ids(*columns: Ragged) -> int:
@@ -166,7 +154,10 @@ def _numbered(keys: NDArray[np.int64]) -> NDArray[np.int64]:
 def nearest_pair(train: Examples, test: Examples) -> Targets:
     """Predict the target of the training pair whose source shares the rarest tokens."""
     num_ids = _num_ids(train.source, test.source)
-    found = _nearest(count_matrix(train.source, num_ids), count_matrix(test.source, num_ids))
+    known, new = (
+        bag_of_ids(side.ids, side.offsets, num_ids) for side in (train.source, test.source)
+    )
+    found = _nearest(known, new)
     return [train.target.row(i) for i in found]
 
 

@@ -12,6 +12,8 @@ import numpy as np
 import scipy.sparse
 from numpy.typing import NDArray
 
+from rnn_models.evaluation.text_features import bag_of_ids
+
 NUM_PERMUTATIONS = 1_999  # the smallest p-value, 0.0005, times twenty measures is below alpha
 BLOCK_CELLS = 2**21  # permutations times rows at once: 8 MB
 NUM_QUANTILES = 10
@@ -19,7 +21,6 @@ CHANCE_PERCENTILE = 95.0
 PRIOR = 0.5  # rows in each bin beforehand, or an empty bin makes the index infinite
 LOWEST = 1e-300  # a distance of exactly 0 may come out negative by its last bits
 Counts: TypeAlias = scipy.sparse.csr_matrix
-Ids = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -37,20 +38,6 @@ class Shift:
     psi_by_chance: float
     distance_by_chance: float
     p_value: float
-
-
-def bag_of_ids(ids: Ids, offsets: Ids, num_ids: int) -> Counts:
-    """Count each id in each row, (N, B).
-
-    Args:
-        ids: Of all rows, end to end.
-        offsets: Start of each row, and the end of the last, (N + 1,).
-        num_ids: B.
-    """
-    ones = np.ones(len(ids), dtype=np.float32)
-    found = scipy.sparse.csr_matrix((ones, ids, offsets), shape=(len(offsets) - 1, num_ids))
-    found.sum_duplicates()
-    return found
 
 
 def frequent_bins(counts: Counts, most: int) -> Counts:

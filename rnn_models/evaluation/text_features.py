@@ -6,7 +6,7 @@ N texts, F features.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,6 +35,24 @@ def character_ids(texts: Sequence[str], most: int) -> tuple[NDArray[np.int64], N
     return np.frombuffer("".join(shown).encode("utf-32-le", "surrogatepass"), dtype="<u4").astype(
         np.int64
     ), offsets
+
+
+def bag_of_ids(ids: NDArray[Any], offsets: NDArray[np.int64], num_ids: int) -> csr_matrix:
+    """Count each id in each row, (N, V).
+
+    Args:
+        ids: Ids of all rows, concatenated.
+        offsets: Start of each row, and the end of the last, (N + 1,).
+        num_ids: V.
+    """
+    from scipy.sparse import csr_matrix
+
+    ones = np.ones(len(ids), dtype=np.float32)
+    shape = (len(offsets) - 1, num_ids)
+    # A copy, because summing duplicates sorts in place and the ids belong to the caller.
+    counts = csr_matrix((ones, ids, offsets), shape=shape, copy=True)
+    counts.sum_duplicates()
+    return counts
 
 
 def ngram_counts(

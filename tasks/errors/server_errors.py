@@ -5,6 +5,7 @@ import re
 import sqlite3
 
 from tasks.registry.metric_spool import one_line
+from tasks.registry.registry_tables import DATABASE
 from tasks.store.home import home
 
 KEPT = "Finished stages and checkpoints are kept: start the same command again"
@@ -35,7 +36,7 @@ def server_message(error: BaseException) -> str:
 def _of_mlflow(text: str) -> str:
     if not OUTAGE.search(text):
         return f"MLflow failed: {text}"
-    address = one_line(os.environ.get("MLFLOW_TRACKING_URI") or f"not set, so {home()}/mlflow.db")
+    address = one_line(os.environ.get("MLFLOW_TRACKING_URI") or f"not set, so {home() / DATABASE}")
     return f"MLFLOW_TRACKING_URI is {address}, and MLflow does not respond there ({text}). {KEPT}"
 
 

@@ -44,7 +44,10 @@ def _finite_mean(values: list[float]) -> float:
     return sum(known) / len(known) if known else math.nan
 
 
-def _mark_best(ax: "Axes", history: TrainingHistory) -> None:
+def _draw_epochs(ax: "Axes", history: TrainingHistory, values: list[float], marks: str) -> None:
+    """Draw a value of each epoch on the validation split, and mark the chosen epoch."""
+    ends = [epoch.last_step for epoch in history.epochs]
+    ax.plot(ends, values, marks, color=OURS, label="validation")
     best = history.best
     ax.axvline(
         best.last_step, color=QUIET, linestyle=":", label=f"chosen epoch, {best.epoch}", zorder=1
@@ -60,27 +63,13 @@ def _draw_loss(ax: "Axes", history: TrainingHistory) -> None:
         color=THEIRS,
         label="train",
     )
-    ax.plot(
-        [epoch.last_step for epoch in history.epochs],
-        [epoch.validation_loss for epoch in history.epochs],
-        "o-",
-        color=OURS,
-        label="validation",
-    )
-    _mark_best(ax, history)
+    _draw_epochs(ax, history, [epoch.validation_loss for epoch in history.epochs], "o-")
     ax.set(title="Loss, not smoothed", ylabel="nats")
     _explain(ax)
 
 
 def _draw_score(ax: "Axes", history: TrainingHistory, title: str) -> None:
-    ax.plot(
-        [epoch.last_step for epoch in history.epochs],
-        [epoch.validation_score for epoch in history.epochs],
-        "s-",
-        color=OURS,
-        label="validation",
-    )
-    _mark_best(ax, history)
+    _draw_epochs(ax, history, [epoch.validation_score for epoch in history.epochs], "s-")
     ax.set(title="Score of each epoch", ylabel=title)
     _explain(ax)
 

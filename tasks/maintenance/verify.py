@@ -3,13 +3,12 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import unquote
 
 from tasks.ingestion.reference_snapshot import last_accepted
 from tasks.ingestion.removals import own_lines
 from tasks.ingestion.snapshot_log import SnapshotLog
 from tasks.maintenance.prune import KINDS
-from tasks.promotion.ledger import Ledger, give_up
+from tasks.promotion.ledger import Ledger, give_up, ledger_names
 from tasks.registry.mlflow_client import VersionInfo
 from tasks.registry.versions import fault_of_version, model_names, versions_of
 from tasks.store.artifact_base import Artifact
@@ -73,7 +72,7 @@ def set_damages_aside(damages: list[Damage]) -> list[Path]:
         Those that were moved. A registered version stays: MLflow names its files.
     """
     moved = [damage.path for damage in damages if _set_aside(damage)]
-    for name in _ledger_names():
+    for name in ledger_names():
         moved += give_up(name)
     return moved
 
@@ -116,12 +115,8 @@ def _lists() -> Iterator[Damage]:
                 yield Damage(path, str(error), "")  # the message has the remedy
 
 
-def _ledger_names() -> list[str]:
-    return [unquote(path.name) for path in sorted((home() / "ledger").glob("*/"))]
-
-
 def _ledgers() -> Iterator[Damage]:
-    for name in _ledger_names():
+    for name in ledger_names():
         try:
             Ledger.of(name)
         except DamagedError as error:

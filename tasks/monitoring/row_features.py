@@ -9,10 +9,10 @@ import pyarrow.compute as pc
 from data.ingestion.row_codes import RowCodes, character_codes, label_codes, word_codes
 from rnn_models.evaluation.distribution_shift import (
     Counts,
-    bag_of_ids,
     frequent_bins,
     quantile_bins,
 )
+from rnn_models.evaluation.text_features import bag_of_ids
 
 LABELS = ("label", "tags")
 NUMBERS = ("score", "confidence")
@@ -36,15 +36,15 @@ def features_of(table: pa.Table, known: pa.Table) -> dict[str, Counts]:
         elif name in LABELS:
             found[name] = _bins(label_codes(column), NUM_LABELS)
         else:
-            found |= _text_features(name, column)
+            words = word_codes(column)
+            found |= _text_features(name, column, words)
             if name in known.column_names:
-                found[f"unknown words{_of(name)}"] = _unknown(word_codes(column), known[name])
+                found[f"unknown words{_of(name)}"] = _unknown(words, known[name])
     # A feature that is the same in all rows cannot differ.
     return {name: counts for name, counts in found.items() if counts.shape[1] > 1}
 
 
-def _text_features(name: str, column: pa.ChunkedArray) -> dict[str, Counts]:
-    words = word_codes(column)
+def _text_features(name: str, column: pa.ChunkedArray, words: RowCodes) -> dict[str, Counts]:
     characters = character_codes(column)
     length = words if pa.types.is_list(column.type) else characters
     of = _of(name)

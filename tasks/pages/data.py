@@ -16,7 +16,7 @@ from rnn_models.problem import find_problem
 from tasks.figures.drawing import new_figure
 from tasks.ingestion.snapshot_log import SnapshotLog
 from tasks.ingestion.snapshot_writer import SHOWN, read_report
-from tasks.pages.markdown import cell, code, distinct_names, plain, table_row, write_html
+from tasks.pages.markdown import cell, code, distinct_names, plain, shortened, table_row, write_html
 from tasks.pages.run_pages import publish
 from tasks.scoring.bleu_tokenizer import bleu_advice
 from tasks.store.artifacts import Snapshot
@@ -142,10 +142,6 @@ def _words_note(report: Mapping[str, Any]) -> str:
     return f"{' and '.join(sorted(units)).capitalize()} are counted in a sample: {samples}."
 
 
-def _short(text: str, most: int) -> str:
-    return text if len(text) <= most else text[:most] + " ..."
-
-
 def _names(
     report: Mapping[str, Any], most: int, escape: Callable[[str], str]
 ) -> Callable[[str], str]:
@@ -154,12 +150,12 @@ def _names(
         report["splits"][split][names] for split in SPLITS for names in ("labels", "entities")
     ]
     distinct = distinct_names(name for counts in counted for name in counts)
-    num_of_short = Counter(_short(name, most) for name in distinct.values())
+    num_of_short = Counter(shortened(name, most) for name in distinct.values())
     shown = {
-        name: escape(_short(text, most) if num_of_short[_short(text, most)] == 1 else text)
+        name: escape(shortened(text, most) if num_of_short[shortened(text, most)] == 1 else text)
         for name, text in distinct.items()
     }
-    return lambda name: shown.get(name) or escape(_short(plain(name), most))
+    return lambda name: shown.get(name) or escape(shortened(plain(name), most))
 
 
 def _rejected_list(report: Mapping[str, Any]) -> Iterator[str]:
@@ -167,7 +163,7 @@ def _rejected_list(report: Mapping[str, Any]) -> Iterator[str]:
     for kind, num in report["reasons"].items():
         yield f"- **{num:,} {kind}**: {KINDS[kind]}"
         for row in report["examples"][kind][:SHOWN]:
-            raw = code(_short(row["raw"], RAW_CHARACTERS))
+            raw = code(shortened(row["raw"], RAW_CHARACTERS))
             yield f"  - {cell(row['file'])}, row {row['row']}: {cell(row['reason'])}: {raw}"
 
 

@@ -45,6 +45,11 @@ def table_row(name: str, cells: Iterable[str]) -> str:
     return f"| {name} |" + "".join(f" {cell} |" for cell in cells)
 
 
+def shortened(text: str, most: int) -> str:
+    """Cut a text after some characters, and mark that it goes on."""
+    return text if len(text) <= most else text[:most] + " ..."
+
+
 def plain(text: str) -> str:
     """Write a text in one line, without control and invisible characters."""
     written = "".join(

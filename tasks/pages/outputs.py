@@ -9,7 +9,7 @@ import pandas as pd
 from rnn_models.evaluation.metric import Metric
 from rnn_models.evaluation.metrics import find_metric
 from rnn_models.problem import find_problem
-from tasks.pages.markdown import cell
+from tasks.pages.markdown import cell, shortened
 from tasks.scoring.outputs import OUTPUTS, STATISTICS
 from tasks.scoring.samples import SAMPLES
 from tasks.store.artifacts import Scores
@@ -90,5 +90,4 @@ def _text(value: Any) -> str:
 
 
 def _short(value: Any) -> str:
-    text = _text(value)
-    return cell(text if len(text) <= TEXT_CHARACTERS else text[:TEXT_CHARACTERS] + " ...")
+    return cell(shortened(_text(value), TEXT_CHARACTERS))

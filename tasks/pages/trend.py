@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from tasks.pages.markdown import cell, table_row
+from tasks.pages.markdown import cell, shortened, table_row
 from tasks.pages.scores import digits, title
 from tasks.promotion.ledger import Ledger, Line
 
@@ -31,11 +31,7 @@ def _rows(lines: Sequence[Line], metric: str) -> Iterator[str]:
         when = line.when[:16].replace("T", " ")
         link = f"[{when}]({line.flow_run_url})" if line.flow_run_url else when
         score = f"{line.scores[metric]:.{digits(metric)}f}"
-        why = (
-            line.why
-            if len(line.why) <= REASON_CHARACTERS
-            else line.why[:REASON_CHARACTERS] + " ..."
-        )
+        why = shortened(line.why, REASON_CHARACTERS)
         yield table_row(link, [line.version, score, line.event, cell(why)])
 
 

@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 from tasks.registry.lineage import flow_run_now, person
 from tasks.store import durable
@@ -233,3 +233,8 @@ def give_up(name: str) -> list[Path]:
     if missing:
         write_sealed(_folder(name) / COUNT, {"last": last, "given_up": gone})
     return [_folder(name) / f"{number:06}{LINE}" for number in missing]
+
+
+def ledger_names() -> list[str]:
+    """List the models that have a ledger."""
+    return [unquote(path.name) for path in sorted((home() / "ledger").glob("*/"))]

@@ -17,6 +17,7 @@ from tasks.store.artifacts import Checkpoint, TokenSet
 from tasks.store.code import code_digest, digest, training_modules
 from tasks.store.installation import ROOT
 
+FLOW_RUN_URL = "refrain.flow_run_url"  # a tag of runs and versions
 DASHBOARD = "http://127.0.0.1:4200"  # where `refrain up` starts it, for a flow run without a server
 LIBRARIES = (
     "torch",
@@ -100,7 +101,7 @@ def lineage_tags(checkpoint: Checkpoint, tokens: TokenSet, code: str) -> dict[st
     run_id, url = flow_run_now()
     tags = {
         "refrain.flow_run": run_id,
-        "refrain.flow_run_url": url,
+        FLOW_RUN_URL: url,
         "refrain.snapshot": tokens.snapshot,
         "refrain.tokens": tokens.digest,
         "refrain.checkpoint": checkpoint.digest,

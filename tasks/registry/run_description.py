@@ -7,14 +7,13 @@ from typing import Any
 
 from data.text.settings import default_settings
 from rnn_models.problem import Problem, find_problem
-from tasks.registry.lineage import flow_run_now, git_commit, parent_flow_run, person
+from tasks.registry.lineage import FLOW_RUN_URL, flow_run_now, git_commit, parent_flow_run, person
 from tasks.registry.mlflow_client import client, set_tags
 from tasks.store.artifacts import TokenSet
+from tasks.store.installation import DISTRIBUTION
 from tasks.store.used_settings import used_settings
 
-DISTRIBUTION = "refrain-rnn"
 NOTE = "mlflow.note.content"  # MLflow shows it as the description, in Markdown
-FLOW_RUN_URL = "refrain.flow_run_url"
 COMMIT = "mlflow.source.git.commit"
 DIGITS = 8  # of a snapshot's digest in a name
 IN_NAME = 2  # settings in a name

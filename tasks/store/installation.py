@@ -10,6 +10,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]  # holds data/, tasks/ and flows/, wherever they are
 IS_CHECKOUT = (ROOT / "rnn_models").is_dir()  # in a wheel it is beside `refrain`
 PACKAGE = "" if IS_CHECKOUT else "refrain."  # before the names of these packages
+DISTRIBUTION = "refrain-rnn"  # the name of the wheel
 CATALOG = "catalog.yaml"
 DEPLOYMENTS = "prefect.yaml"
 # What setup.py puts before the packages' names; without it, a module is as in a checkout.

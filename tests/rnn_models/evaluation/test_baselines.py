@@ -14,11 +14,10 @@ from rnn_models.evaluation.baselines import (
     BASELINES,
     NGRAMS,
     character_ngrams,
-    count_matrix,
     find_baseline,
     nearest_characters,
 )
-from rnn_models.evaluation.text_features import ngram_counts
+from rnn_models.evaluation.text_features import bag_of_ids, ngram_counts
 
 # Words: 4 good, 5 bad, 6 and 7 neither.
 LABELLED = Examples(
@@ -119,7 +118,9 @@ def test_source_without_overlap_gets_some_training_target():
 
 
 def test_ids_are_counted_by_row():
-    counts = count_matrix(Ragged.of([[3, 1, 3], [], [0]]), 4)
+    rows = Ragged.of([[3, 1, 3], [], [0]])
+    counts = bag_of_ids(rows.ids, rows.offsets, 4)
+    assert rows.ids.tolist() == [3, 1, 3, 0]
     assert counts.toarray().tolist() == [[0, 1, 0, 2], [0, 0, 0, 0], [1, 0, 0, 0]]
 
 

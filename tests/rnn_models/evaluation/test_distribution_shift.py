@@ -6,13 +6,13 @@ from scipy.spatial.distance import jensenshannon
 
 from rnn_models.evaluation.distribution_shift import (
     Counts,
-    bag_of_ids,
     compare_features,
     frequent_bins,
     jensen_shannon,
     quantile_bins,
     stability_index,
 )
+from rnn_models.evaluation.text_features import bag_of_ids
 
 IS_NEW = np.arange(400) >= 200
 
