@@ -7,16 +7,20 @@ from tasks.maintenance.run_start import begin_run
 from tasks.monitor import compare_with_champion, conclude, look_at_source
 from tasks.monitoring.monitor_settings import MonitorSettings
 from tasks.monitoring.report import Monitoring
+from tasks.run_form import DatasetName, HiddenText
+from tasks.run_names import name_with_reason
+from tasks.run_states import in_one_sentence
 
 DEFAULTS = MonitorSettings()
 
 
-@flow(flow_run_name="monitor-{dataset}", on_crashed=[cancelled_by_signal])
+@flow(flow_run_name=name_with_reason, on_crashed=[cancelled_by_signal])
+@in_one_sentence
 def monitor(
-    dataset: str,
+    dataset: DatasetName,
     settings: MonitorSettings = DEFAULTS,
-    catalog: str | None = None,
-    predictions: str | None = None,
+    catalog: HiddenText = "",
+    predictions: str = "",
 ) -> Monitoring:
     """Check whether the rows or the predictions of a dataset drifted, and how fresh the rows are.
 
@@ -24,7 +28,8 @@ def monitor(
         dataset: Name of an entry of the catalog that has a champion.
         settings: What counts as drift, and how many rows are compared.
         catalog: Further catalog files, separated by colons.
-        predictions: A folder that `refrain predict` wrote; compared with the test split.
+        predictions: A folder that `refrain predict` wrote, to compare with the test split.
+            Empty - rows only.
     """
     begin_run()
     fresh = look_at_source(dataset, catalog)

@@ -283,6 +283,8 @@ def test_an_event_about_a_dataset_starts_its_retraining(up: Up) -> None:
         return [run for run in runs if not run["auto_scheduled"]]
 
     (run,) = up.wait(started)
+    assert run["created_by"]["type"] == "AUTOMATION"
+    assert run["parameters"]["dataset"] == "tatoeba_en_fr"
     up.server.call("POST", f"flow_runs/{run['id']}/set_state", {"state": {"type": "CANCELLING"}})
 
 
