@@ -109,13 +109,15 @@ def lesson() -> str:
 
 
 def _located(found: re.Match[str]) -> str:
-    definition = re.compile(rf"^(def|class) {found[1]}\b", flags=re.MULTILINE)
+    definition = re.compile(rf"^\s*(def|class) {found[1]}\b", flags=re.MULTILINE)
     files = [
         path.relative_to(ROOT).as_posix()
         for path in sorted((ROOT / found[2]).rglob("*.py"))
         if definition.search(path.read_text(encoding="utf-8"))
     ]
-    return f"`{found[1]}` (`{files[0] if files else 'missing'}`)"
+    if not files:
+        raise ValueError(f"docs/concepts/rnn.md names {found[1]}, which {found[2]} does not define")
+    return f"`{found[1]}` (`{files[0]}`)"
 
 
 PAGES: dict[str, Callable[[], str]] = {

@@ -301,7 +301,22 @@ def made_catalog(made_package: tuple[Path, Path], monkeypatch: pytest.MonkeyPatc
 
 
 @pytest.fixture(autouse=True)
-def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
+def same_environment() -> Iterator[None]:
+    """Fail a test that leaves a variable behind: a later test, and its programs, would read it."""
+    before = own_variables()
+    yield
+    left = {name for name, _ in own_variables().items() ^ before.items()}
+    assert not left, f"the test changed {', '.join(sorted(left))}"
+
+
+def own_variables() -> dict[str, str]:
+    """The variables that name a store, a server or a temporary folder."""
+    prefixes = ("REFRAIN_", "MLFLOW_TRACKING", "MLFLOW_EXPERIMENT", "PREFECT_API", "TMPDIR")
+    return {name: value for name, value in os.environ.items() if name.startswith(prefixes)}
+
+
+@pytest.fixture(autouse=True)
+def no_network(same_environment: None, monkeypatch: pytest.MonkeyPatch) -> None:
     """Fail a test that reaches out: connections to this machine only."""
     connect = socket.socket.connect
 

@@ -30,8 +30,8 @@ from tasks.store.temporary import temporary_folder
 
 log = logging.getLogger(__name__)
 VersionInfo = ModelVersion  # MLflow's own class; tasks.store.artifacts has another of its name
-# Read once: MLflow writes its address into this variable.
-CHOSEN_URI = os.environ.get("MLFLOW_TRACKING_URI", "")
+ADDRESS = "MLFLOW_TRACKING_URI"
+CHOSEN_URI = os.environ.get(ADDRESS, "")
 CHAMPION = registry_tables.CHAMPION
 CHALLENGER = "challenger"
 PREVIOUS = "previous"
@@ -70,8 +70,22 @@ def client() -> MlflowClient:
     """Return the client of MLflow."""
     uri = tracking_uri()
     if mlflow.get_tracking_uri() != uri:
-        mlflow.set_tracking_uri(uri)
+        _set_address(uri)
     return _client_at(uri)
+
+
+def _set_address(uri: str) -> None:
+    """Give MLflow its address, and leave the environment as the user made it.
+
+    MLflow writes the address into the variable as well. A later look at the variable, and every
+    child process, would take the store's own database for one that the user chose.
+    """
+    before = os.environ.get(ADDRESS)
+    mlflow.set_tracking_uri(uri)
+    if before is None:
+        os.environ.pop(ADDRESS, None)
+    else:
+        os.environ[ADDRESS] = before
 
 
 def experiment(dataset: str) -> str:

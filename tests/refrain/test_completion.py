@@ -14,11 +14,8 @@ from tests.tasks.trained import versioned
 __all__ = ["empty_mlflow", "mlflow_store"]
 
 
-def test_names_of_datasets_and_models_are_completed(
-    mlflow_store: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_names_of_datasets_and_models_are_completed(mlflow_store: Path) -> None:
     versioned("made", "key")
-    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)  # MLflow sets it for itself
     assert list(dataset_names("rotten")) == ["rotten_tomatoes"]
     assert list(model_names("ma")) == ["made"]
     assert list(model_names("other")) == []

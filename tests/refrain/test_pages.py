@@ -20,7 +20,6 @@ def test_both_pages_are_those_of_the_dataset(
     mlflow_store: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     number = mlflow_client.experiment("reviews")
-    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)  # MLflow sets it for itself
     up = UpState(ADDRESSES, 1, is_running=True)
     monkeypatch.setattr(pages, "read_up", lambda: up)
     known: list[dict[str, Any]] = [

@@ -50,8 +50,6 @@ def test_an_empty_store_is_healthy(
     screen: Screen, store: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(reports, "CHECKS", {n: c for n, c in CHECKS.items() if n != "ports"})
-    for name in ("MLFLOW_TRACKING_URI", "PREFECT_API_URL"):
-        monkeypatch.delenv(name, raising=False)  # MLflow sets its own for other tests
     words = ("doctor", "--json", "--disk-gb", "0", "--memory-gb", "0")
     report = json.loads(screen.says(*words))
     assert report["status"] == "healthy"

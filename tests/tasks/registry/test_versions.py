@@ -1,6 +1,7 @@
 """One version per key: found again, completed after a kill, removed if files are missing."""
 
 import json
+import os
 import threading
 from pathlib import Path
 
@@ -210,3 +211,13 @@ def test_unwritable_tag_raises(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(mlflow_client.client(), "set_model_version_tag", broken)
     with pytest.raises(mlflow_client.MlflowException, match="disk I/O error"):
         mlflow_client.set_version_tag("made", number, "refrain.seen", "ours")
+
+
+def test_address_of_mlflow_does_not_enter_the_environment(
+    store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    assert mlflow_client.mlflow.get_tracking_uri() != mlflow_client.tracking_uri()
+    mlflow_client.client()
+    assert mlflow_client.mlflow.get_tracking_uri() == f"sqlite:///{store / 'mlflow.db'}"
+    assert "MLFLOW_TRACKING_URI" not in os.environ  # else it would look chosen by the user
