@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
-# placeholder
 from playwright.sync_api import Page, sync_playwright
 
 import tasks.promote as promotion_stage

@@ -1,5 +1,6 @@
 """Checks of rows, each by itself: why a row is rejected."""
 
+import re
 from collections.abc import Mapping
 
 import numpy as np
@@ -19,7 +20,9 @@ from data.rows.tag_checks import check_length, check_tags, check_tokens
 from data.text.invisible_characters import BLANK, without_invisible
 from data.text.numbers import NUMBERS
 
-CONTROL = r"[\x00-\x08\x0b\x0e-\x1f\x7f-\x{9f}\x{fffe}\x{ffff}]"
+# Control characters, and characters that Unicode keeps for the use of programs; ours mark rows
+# with some of them.
+CONTROL = "[\x00-\x08\x0b\x0e-\x1f\x7f-\x9f\ufdd0-\ufdef\ufffe\uffff]"
 IS_CONTROL = np.isin(np.arange(256), [*range(9), 11, *range(14, 32), 127])
 # First bytes, in UTF-8, of other characters that are no text.
 C1 = 0xC2  # U+0080 to U+00BF
@@ -142,18 +145,16 @@ def _may_have_controls(flat: NDArray[np.uint8]) -> bool:
     second = flat[1:]
     third = flat[2:]
     is_c1 = (flat[:-1] == C1) & (second < 0xA0)  # U+0080 to U+009F
-    # U+FFFE and U+FFFF
-    is_last = (flat[:-2] == LAST_OF_BMP) & (second[:-1] == 0xBF) & (third >= 0xBE)
-    return bool(is_c1.any() or is_last.any())
+    # U+FFFE and U+FFFF, and U+FDD0 to U+FDEF
+    is_last = (second[:-1] == 0xBF) & (third >= 0xBE)
+    is_kept = (second[:-1] == 0xB7) & (third >= 0x90) & (third < 0xB0)
+    return bool(is_c1.any() or ((flat[:-2] == LAST_OF_BMP) & (is_last | is_kept)).any())
 
 
 def _control_of(text: str) -> str:
-    found = next(
-        c
-        for c in text
-        if (ord(c) < 160 and not c.isprintable() and c not in "\t\n\r\x0c") or c in "\ufffe\uffff"
-    )
-    return f"has the control character U+{ord(found):04X}"
+    found = re.search(CONTROL, text)
+    assert found, "Arrow found it"
+    return f"has the control character U+{ord(found[0]):04X}"
 
 
 def _check_missing(

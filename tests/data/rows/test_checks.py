@@ -189,9 +189,17 @@ def test_fault_of_the_format_is_not_overwritten() -> None:
 
 @pytest.mark.parametrize(
     ("text", "code"),
-    [("lu\x00mo", "0000"), ("ta\x85", "0085"), ("\x1cta", "001C"), ("\x7f", "007F")],
+    [
+        ("lu\x00mo", "0000"),
+        ("ta\x85", "0085"),
+        ("\x1cta", "001C"),
+        ("\x7f", "007F"),
+        ("ta\ufdd0", "FDD0"),
+        ("\ufdefта", "FDEF"),
+        ("ta\uffff", "FFFF"),
+    ],
 )
-def test_control_character_is_named_in_the_reason(text: str, code: str) -> None:
+def test_character_that_is_no_text_is_named_in_the_reason(text: str, code: str) -> None:
     assert (
         fault({"text": text, "label": "1"})
         == f"control_characters: text: has the control character U+{code}"
