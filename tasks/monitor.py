@@ -21,13 +21,13 @@ from tasks.monitoring.drift_measures import Measure, judged, measure_drift
 from tasks.monitoring.events import DRIFTED, NEW_ROWS, announce
 from tasks.monitoring.freshness import Freshness, check_freshness
 from tasks.monitoring.logged_predictions import logged_samples
+from tasks.monitoring.monitor_run import log_monitor
 from tasks.monitoring.monitor_settings import MonitorSettings
 from tasks.monitoring.new_rows import NewRows, find_new_rows, samples_of
 from tasks.monitoring.report import Monitoring
 from tasks.monitoring.staleness import report_freshness
 from tasks.pages.monitor import monitor_text
 from tasks.pages.run_pages import publish
-from tasks.registry.monitor_run import log_monitor
 from tasks.store.artifacts import Snapshot
 from tasks.store.code import code_digest, digest
 from tasks.task_states import completed, outcome, unchanged

@@ -11,11 +11,11 @@ from tasks import monitor
 from tasks.monitoring import staleness
 from tasks.monitoring.champion_inputs import Champion, find_champion
 from tasks.monitoring.events import DRIFTED, NEW_ROWS, STALE
+from tasks.monitoring.monitor_run import TAG
 from tasks.monitoring.monitor_settings import MonitorSettings
 from tasks.monitoring.report import Monitoring
 from tasks.pages.monitor import monitor_text
 from tasks.registry import mlflow_client
-from tasks.registry.monitor_run import TAG
 from tasks.store.artifacts import TokenSet
 from tasks.task_states import outcome
 from tests.tasks.conftest import empty_mlflow, mlflow_store
