@@ -72,7 +72,7 @@ def are_equal(one, two):
 def test_tiny_model_memorizes_eight_rows(posed, encoder):
     # A convolution has no sense of where in a text it is, and takes longer over a translation read
     # backwards.
-    keen = KEEN | {"encoder": encoder, "max_epochs": 200 if encoder == "cnn" else 80}
+    keen = KEEN | {"encoder": encoder, "max_epochs": 100 if encoder == "cnn" else 56}
     model = posed.problem.build(posed.sizes, posed.settings.with_changes(keen))
     load_weights(model, fitted(posed, **keen).weights)
     predictions, targets = posed.predictions_and_targets(model)
