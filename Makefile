@@ -1,6 +1,7 @@
 # make run    the main job: three datasets from raw rows to a champion
 # make test   all checks: format, lint, layers, types, tests
 # make check  the same with the quick tests only, in about 90 seconds
+# make coverage  run the quick tests and measure the lines they run; below the limit it fails
 # make extras install the packages of optional sources and formats: hub, postgres, s3, music
 # make up     start the dashboards, a worker, the scheduled deployments
 # make bench  measure the main job and write benchmarks/results/main_job.json
@@ -11,7 +12,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: run test check extras up docs bench bench-data lock lock-torch lock-check clean
+.PHONY: run test check coverage extras up docs bench bench-data lock lock-torch lock-check clean
 .DELETE_ON_ERROR:
 
 run: .venv/ready
@@ -27,6 +28,11 @@ test: .venv/tools
 
 check: .venv/tools
 	@$(BIN)/python -m tests --quick
+
+# The limit is in pyproject.toml.
+coverage: .venv/tools
+	@$(BIN)/python -m pytest -n auto -m 'not e2e and not slow and not postgres' \
+		--cov --cov-report=term:skip-covered
 
 docs: .venv/tools
 	@$(BIN)/zensical build --clean --strict

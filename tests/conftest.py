@@ -5,16 +5,22 @@ import contextlib
 import gc
 import os
 import random
+import shutil
 import socket
 import sqlite3
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
 from xdist.scheduler import LoadScopeScheduling
+
+from tests.databases import MLFLOW, PREFECT, make_databases
+
+if TYPE_CHECKING:
+    from tests.tasks.served import Served
 
 # Before Prefect or MLflow is imported anywhere: nothing of the user's is read or written.
 for name in [name for name in os.environ if name.startswith(("PREFECT_", "MLFLOW_", "REFRAIN_"))]:
@@ -29,8 +35,13 @@ os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 # As commands do: refrain/garbage_collection.py has the reason.
 gc.set_threshold(50_000)
 atexit.register(gc.freeze)
+# No test needs a file after a power cut, and on a busy disk a flush may take seconds. Tests of
+# durable writes record the calls; programs that the tests start flush as ever.
+os.fsync = lambda descriptor: None
 # Before torch is imported; refrain/environment.py has the reason.
 os.environ["GOMP_SPINCOUNT"] = "2000"
+# Each process of the tests has one core, and so have the programs that it starts.
+os.environ["OMP_NUM_THREADS"] = "1"
 
 # Modules whose tests start programs of ours.
 PROGRAMS = (
@@ -55,9 +66,19 @@ END_TO_END = {"up", "bin_folder", "engine", "line", "served_store", "shared", "m
 # Tests that share a fixture of a session which costs many seconds run in one process of
 # pytest-xdist, as do all tests of one file.
 GROUPS = {
-    "tests/flows/": "flows",
-    "tests/tasks/serving/": "served",
+    # Prefect's engine
+    "tests/flows/": "engine",
+    "tests/refrain/test_command_line.py": "engine",
+    "tests/tasks/pages/test_run_pages.py": "engine",
+    # a registered model of every problem
     "tests/tasks/inference/": "served",
+    "tests/tasks/monitoring/test_logged_predictions.py": "served",
+    "tests/tasks/pages/test_model_card.py": "served",
+    "tests/tasks/pages/test_run_figures.py": "served",
+    "tests/tasks/promotion/test_parity.py": "served",
+    "tests/tasks/registry/test_registered_model.py": "served",
+    "tests/tasks/scoring/test_raw_text.py": "served",
+    "tests/tasks/serving/": "served",
 }
 
 
@@ -233,7 +254,7 @@ def entry(problem: str, wheel: Path, sha256: str, member: str) -> dict[str, obje
 
 @pytest.fixture(scope="session", autouse=True)
 def quick_commits() -> None:
-    """Commit to SQLite without waiting for the disk, as ``os.fsync`` above."""
+    """Commit to SQLite without waiting for the disk, as for ``os.fsync`` above."""
     from sqlalchemy import event
     from sqlalchemy.engine import Engine
 
@@ -246,12 +267,23 @@ def quick_commits() -> None:
 
 
 @pytest.fixture(scope="session")
-def engine() -> Iterator[None]:
-    """Prefect's embedded engine on a temporary database; it takes tens of seconds to start."""
-    from prefect.testing.utilities import prefect_test_harness
+def databases(pytestconfig: pytest.Config) -> Path:
+    """A folder with databases of MLflow and Prefect without content."""
+    assert pytestconfig.cache
+    return make_databases(pytestconfig.cache.mkdir("databases"))
 
-    with prefect_test_harness(server_startup_timeout=240):
-        yield
+
+@pytest.fixture(scope="session")
+def engine(databases: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Prefect's embedded engine on a temporary database; it takes seconds to start."""
+    from prefect.testing import utilities
+
+    folder = tmp_path_factory.mktemp("engine")
+    shutil.copy(databases / PREFECT, folder / "prefect-test.db")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(utilities, "mkdtemp", lambda: str(folder))  # where the harness looks for it
+        with utilities.prefect_test_harness(server_startup_timeout=240):
+            yield
 
 
 @pytest.fixture
@@ -260,6 +292,44 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     home = tmp_path / "store"
     monkeypatch.setenv("REFRAIN_HOME", str(home))
     return home
+
+
+@pytest.fixture(scope="session")
+def empty_mlflow(databases: Path) -> Path:
+    """The database of an MLflow without a model."""
+    return databases / MLFLOW
+
+
+@pytest.fixture
+def mlflow_store(store: Path, empty_mlflow: Path) -> Path:
+    """A store with such an MLflow."""
+    store.mkdir()
+    shutil.copy(empty_mlflow, store / "mlflow.db")
+    return store
+
+
+@pytest.fixture(scope="session")
+def served_store(
+    empty_mlflow: Path, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Path, dict[str, "Served"]]:
+    """A store with a registered model of every problem."""
+    from tests.tasks.served import TABLES, served
+
+    home = tmp_path_factory.mktemp("served")
+    (home / "mlflow.db").write_bytes(empty_mlflow.read_bytes())
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("REFRAIN_HOME", str(home))
+        made = {problem: served(problem) for problem in TABLES}
+    return home, made
+
+
+@pytest.fixture
+def models(
+    served_store: tuple[Path, dict[str, "Served"]], monkeypatch: pytest.MonkeyPatch
+) -> dict[str, "Served"]:
+    """The same, with REFRAIN_HOME set to the store during a test."""
+    monkeypatch.setenv("REFRAIN_HOME", str(served_store[0]))
+    return served_store[1]
 
 
 @pytest.fixture(scope="session")

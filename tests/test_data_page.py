@@ -11,6 +11,7 @@ import pytest
 from benchmarks.lib.figures import ROOT
 from data.catalog.catalog import read_catalog
 from docs.make_tables import PAGE, with_tables
+from tests.databases import begin_store
 
 TEXT = PAGE.read_text(encoding="utf-8")
 BLOCKS = re.findall(r"```(sh|yaml|output)\n(.*?)```", TEXT, flags=re.DOTALL)
@@ -22,7 +23,7 @@ def entries() -> str:
 
 
 @pytest.fixture(scope="module")
-def screens(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[str, str]]:
+def screens(databases: Path, tmp_path_factory: pytest.TempPathFactory) -> list[tuple[str, str]]:
     """Run all blocks of commands in one shell; return each with its output."""
     folder = tmp_path_factory.mktemp("page")
     (folder / "mine.yaml").write_text(entries(), encoding="utf-8")
@@ -34,7 +35,7 @@ def screens(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[str, str]]:
     ours |= {
         "PATH": path,
         "REFRAIN": str(ROOT),
-        "REFRAIN_HOME": str(folder / "store"),
+        "REFRAIN_HOME": str(begin_store(folder / "store", databases)),
         "COLUMNS": "200",
         "OMP_NUM_THREADS": "1",
     }

@@ -5,10 +5,8 @@ from pathlib import Path
 import pytest
 
 from tests.flows.test_rollback import markdown
-from tests.tasks.conftest import empty_mlflow, mlflow_store
 from tests.tasks.growing import ingest, of_files, texts, write
 
-__all__ = ["empty_mlflow", "mlflow_store"]
 pytestmark = pytest.mark.usefixtures("engine", "mlflow_store")
 
 

@@ -6,10 +6,9 @@ from pathlib import Path
 import pytest
 
 from tests.refrain.commands.test_data import Screen, screen
-from tests.tasks.conftest import empty_mlflow, mlflow_store
 from tests.tasks.served import Served, trained
 
-__all__ = ["empty_mlflow", "mlflow_store", "screen"]
+__all__ = ["screen"]
 
 
 @pytest.fixture

@@ -170,6 +170,20 @@ def test_worse_challenger_keeps_the_champion(line: dict[str, Any]) -> None:
     )
 
 
+@pytest.fixture
+def scored_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Score champions in this process: the test of a worse challenger starts the separate one."""
+    from tasks.inference import isolation
+    from tasks.registry.registered_model import Loaded
+
+    def answers(name: str, number: str, calls: Any) -> isolation.Answers:
+        loaded = Loaded.of(name, number)
+        return isolation.Answers([loaded.predict(rows, dict(params)) for rows, params in calls])
+
+    monkeypatch.setattr(isolation, "run_apart", answers)
+
+
+@pytest.mark.usefixtures("scored_here")
 def test_retraining_does_not_undo_a_rollback(line: dict[str, Any]) -> None:
     from tasks.promotion.champions import roll_back
     from tasks.promotion.ledger import Ledger
@@ -329,6 +343,7 @@ def test_generator_is_scored_by_bits_per_character_and_its_samples_are_checked(
     assert set(drawn["source"]) == {"6/8", "2/4"}
 
 
+@pytest.mark.usefixtures("scored_here")
 def test_generator_champion_is_scored_again_and_the_lower_cost_wins(
     line: dict[str, Any],
 ) -> None:

@@ -273,19 +273,19 @@ def test_missing_network_on_the_first_run_is_one_message_with_what_to_check(
     assert not [path for path in tmp_path.rglob("*") if path.is_file()]
 
 
-@pytest.mark.parametrize(
-    ("option", "what"),
-    [("--prefect-port", "the Prefect dashboard"), ("--mlflow-port", "the MLflow UI")],
-)
-def test_port_in_use_is_one_message_with_its_service_and_the_remedy(
-    option: str, what: str, tmp_path: Path
-) -> None:
+def test_port_in_use_is_one_message_with_its_service_and_the_remedy(tmp_path: Path) -> None:
+    services = {"--prefect-port": "the Prefect dashboard", "--mlflow-port": "the MLflow UI"}
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
-        other = "--mlflow-port" if option == "--prefect-port" else "--prefect-port"
-        done = typed("up", option, str(port), other, str(free_port()), home=tmp_path)
-    assert done.returncode == 1
-    assert f"port {port} for {what} is used" in done.stderr
-    assert f"refrain up {option} {port + 1}" in done.stderr
+        others = dict.fromkeys(services, str(free_port()))
+        commands = [
+            ["up", *(word for pair in (others | {option: str(port)}).items() for word in pair)]
+            for option in services
+        ]
+        outcomes = typed_in_turn(*commands, home=tmp_path / "store", folder=tmp_path)
+    for done, (option, what) in zip(outcomes, services.items(), strict=True):
+        assert done.returncode == 1, done.args
+        assert f"port {port} for {what} is used" in done.stderr
+        assert f"refrain up {option} {port + 1}" in done.stderr

@@ -8,10 +8,7 @@ from pathlib import Path
 import pytest
 
 from refrain.completion import dataset_names, model_names
-from tests.tasks.conftest import empty_mlflow, mlflow_store
 from tests.tasks.trained import versioned
-
-__all__ = ["empty_mlflow", "mlflow_store"]
 
 
 def test_names_of_datasets_and_models_are_completed(mlflow_store: Path) -> None:

@@ -1,6 +1,8 @@
 """The installation: Python versions, repair of a broken environment, complete and exact locks."""
 
+import importlib.util
 import re
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -18,7 +20,13 @@ ROOT = Path(__file__).resolve().parents[2]
 def venv(tmp_path_factory):
     """A virtual environment with pip; each test leaves a usable one."""
     place = tmp_path_factory.mktemp("a folder") / ".venv"
-    subprocess.run([sys._base_executable, "-m", "venv", str(place)], check=True)
+    make = [sys._base_executable, "-m", "venv", "--without-pip", str(place)]
+    subprocess.run(make, check=True)
+    (packages,) = place.glob("lib/python*/site-packages")
+    pip = importlib.util.find_spec("pip")  # its own installer takes seconds
+    assert pip
+    assert pip.origin
+    shutil.copytree(Path(pip.origin).parent, packages / "pip")
     return place
 
 

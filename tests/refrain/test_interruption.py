@@ -16,6 +16,7 @@ import pytest
 
 from refrain import interruption
 from tasks.store.installation import ROOT
+from tests.databases import begin_store
 
 QUICK = [
     "--set",
@@ -73,14 +74,14 @@ def terminate_group(terminal: Terminal) -> None:
 
 
 @pytest.fixture
-def environment(made_catalog: Path, tmp_path: Path) -> dict[str, str]:
+def environment(made_catalog: Path, databases: Path, tmp_path: Path) -> dict[str, str]:
     ours = {
         name: value
         for name, value in os.environ.items()
         if not name.startswith(("MLFLOW_TRACKING", "PREFECT_API", "PREFECT_HOME"))
     }
     return ours | {
-        "REFRAIN_HOME": str(tmp_path / "store"),
+        "REFRAIN_HOME": str(begin_store(tmp_path / "store", databases)),
         "OMP_NUM_THREADS": "1",
         "REFRAIN_CATALOG": str(made_catalog),
     }

@@ -10,9 +10,7 @@ from refrain.deployments import Server
 from refrain.doctor.surroundings import UpState
 from refrain.pages import open_pages, pages_of
 from tasks.registry import mlflow_client
-from tests.tasks.conftest import empty_mlflow, mlflow_store
 
-__all__ = ["empty_mlflow", "mlflow_store"]
 ADDRESSES = {"Prefect dashboard": "http://127.0.0.1:4201", "MLflow UI": "http://127.0.0.1:5005"}
 
 

@@ -8,6 +8,7 @@ import yaml
 
 from refrain import retraining
 from tasks.settings import Settings
+from tests.databases import begin_store
 from tests.refrain.test_command_line import typed
 
 QUICK = [
@@ -58,8 +59,9 @@ def test_internal_error_writes_its_traceback_to_a_file(found: dict[str, Any], st
 
 @pytest.mark.case("45")
 def test_second_dataset_is_retrained_although_the_first_has_no_file(
-    made_catalog: Path, tmp_path: Path
+    made_catalog: Path, databases: Path, tmp_path: Path
 ) -> None:
+    begin_store(tmp_path / "store", databases)
     entries = yaml.safe_load(made_catalog.read_text())
     broken = entries["made_ner"] | {"source": {"kind": "files", "paths": {"all": "nowhere.conll"}}}
     (tmp_path / "mine.yaml").write_text(

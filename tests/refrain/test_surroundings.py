@@ -16,6 +16,7 @@ from refrain.engine import check_server
 from refrain.environment import prepare
 from refrain.services import free_port
 from tasks.store.installation import ROOT
+from tests.databases import begin_store
 from tests.refrain.test_command_line import typed, typed_in_turn
 
 
@@ -123,7 +124,10 @@ def test_proxy_is_not_used_for_localhost(monkeypatch: pytest.MonkeyPatch, store:
 
 
 @pytest.mark.case("46")
-def test_retraining_works_with_a_dead_proxy(made_catalog: Path, tmp_path: Path) -> None:
+def test_retraining_works_with_a_dead_proxy(
+    made_catalog: Path, databases: Path, tmp_path: Path
+) -> None:
+    begin_store(tmp_path, databases)
     proxy = dict.fromkeys(
         ("HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy"), "http://127.0.0.1:9"
     )

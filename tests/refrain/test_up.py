@@ -19,6 +19,7 @@ from benchmarks.reliability.cross_origin import attacks, mlflow_commands, prefec
 from refrain.deployments import Server
 from refrain.services import Service, free_port, rotate, start, stop
 from tasks.store.installation import ROOT
+from tests.databases import begin_store
 
 QUICK = {
     "training": {"max_epochs": 1, "hidden_size": 8, "embedding_size": 8},
@@ -45,6 +46,13 @@ class Up:
     def add_schedule(self, name: str, schedule: dict[str, Any]) -> None:
         """Add a schedule as the dashboard does: without a slug."""
         self.server.call("POST", f"deployments/{self.deployment(name)['id']}/schedules", [schedule])
+
+    def remove_schedule(self, name: str, cron: str) -> None:
+        deployment = self.deployment(name)
+        for each in deployment["schedules"]:
+            if each["schedule"]["cron"] == cron:
+                path = f"deployments/{deployment['id']}/schedules/{each['id']}"
+                self.server.call("DELETE", path)
 
     def runs(self, name: str) -> list[dict[str, Any]]:
         """The flow runs of a deployment that left the state Scheduled, oldest first."""
@@ -89,10 +97,12 @@ class Up:
 
 
 @pytest.fixture(scope="module")
-def up(made_package: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
+def up(
+    made_package: tuple[Path, Path], databases: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Up]:
     """`refrain up` in its own store, without SIGINT, as a script starts background jobs."""
     folder, catalog = made_package
-    home = tmp_path_factory.mktemp("up")
+    home = begin_store(tmp_path_factory.mktemp("up"), databases)
     prefect_port = free_port()
     mlflow_port = free_port()
     temporary = tmp_path_factory.mktemp("shared")
@@ -169,6 +179,8 @@ def scheduled_run(up: Up) -> dict[str, Any]:
         "parameters": parameters,
     }
     up.add_schedule("rotten_tomatoes", schedule)
+    up.wait(lambda: up.runs("rotten_tomatoes"))
+    up.remove_schedule("rotten_tomatoes", "* * * * *")  # or each minute had a run
     return up.wait(lambda: [run for run in up.runs("rotten_tomatoes") if run["end_time"]])[0]
 
 
@@ -215,18 +227,23 @@ def test_run_page_shows_the_log_lines_of_the_stages(up: Up, scheduled_run: dict[
         assert part in lines
 
 
-@pytest.mark.case("A3")
-def test_changes_in_the_dashboard_survive_applying_the_file_again(up: Up, tmp_path: Path) -> None:
-    msra = up.deployment("msra")
-    up.server.call(
-        "PATCH",
-        f"deployments/{msra['id']}/schedules/{msra['schedules'][0]['id']}",
-        {"active": False},
-    )
+def triggers(up: Up) -> dict[str, bool]:
+    return {each["name"]: each["enabled"] for each in up.server.automations()}
+
+
+@pytest.fixture(scope="module")
+def triggers_before(up: Up) -> dict[str, bool]:
+    """The triggers of the first start, before changes in the dashboard and another application."""
+    before = triggers(up)
+    (schedule,) = (msra := up.deployment("msra"))["schedules"]
+    path = f"deployments/{msra['id']}/schedules/{schedule['id']}"
+    up.server.call("PATCH", path, {"active": False})
     up.server.call("PATCH", f"deployments/{up.deployment('irish_tunes')['id']}", {"paused": True})
     up.add_schedule(
         "tatoeba_en_fr", {"schedule": {"cron": "0 5 * * *", "timezone": "UTC"}, "active": True}
     )
+    (trigger,) = (each for each in up.server.automations() if each["name"] == "retrain-msra")
+    up.server.call("PATCH", f"automations/{trigger['id']}", {"enabled": False})
     changed = (ROOT / "prefect.yaml").read_text().replace('cron: "0 3 * * 6"', 'cron: "30 4 * * 6"')
     file = ROOT / f"prefect-{os.getpid()}.yaml"  # entrypoints are relative to the file's folder
     try:
@@ -235,6 +252,21 @@ def test_changes_in_the_dashboard_survive_applying_the_file_again(up: Up, tmp_pa
             up.apply(file)
     finally:
         file.unlink()
+    return before
+
+
+def test_triggers_are_applied_once_and_one_that_was_switched_off_stays_off(
+    up: Up, triggers_before: dict[str, bool]
+) -> None:
+    expected = {f"retrain-{n}" for n in ("rotten_tomatoes", "msra", "tatoeba_en_fr", "irish_tunes")}
+    assert triggers_before == dict.fromkeys(expected, True)
+    assert len(up.server.automations()) == len(expected)
+    assert triggers(up) == dict.fromkeys(expected, True) | {"retrain-msra": False}
+
+
+@pytest.mark.case("A3")
+@pytest.mark.usefixtures("triggers_before")
+def test_changes_in_the_dashboard_survive_applying_the_file_again(up: Up) -> None:
     schedule = up.deployment("msra")["schedules"][0]
     assert (schedule["active"], schedule["schedule"]["cron"]) == (False, "30 4 * * 6")
     assert sorted(
@@ -247,21 +279,6 @@ def test_changes_in_the_dashboard_survive_applying_the_file_again(up: Up, tmp_pa
     schedule = up.deployment("msra")["schedules"][0]
     assert (schedule["active"], schedule["schedule"]["cron"]) == (False, "0 3 * * 6")
     assert list(up.server.paused())[-1] == "msra: schedule weekly is paused"
-
-
-def triggers(up: Up) -> dict[str, bool]:
-    return {each["name"]: each["enabled"] for each in up.server.automations()}
-
-
-def test_triggers_are_applied_once_and_one_that_was_switched_off_stays_off(up: Up) -> None:
-    expected = {f"retrain-{n}" for n in ("rotten_tomatoes", "msra", "tatoeba_en_fr", "irish_tunes")}
-    assert triggers(up) == dict.fromkeys(expected, True)
-    (msra,) = (each for each in up.server.automations() if each["name"] == "retrain-msra")
-    up.server.call("PATCH", f"automations/{msra['id']}", {"enabled": False})
-    with up.server.pauses_kept():  # what `up` does around it
-        up.apply()
-    assert len(up.server.automations()) == len(expected)
-    assert triggers(up) == dict.fromkeys(expected, True) | {"retrain-msra": False}
 
 
 def test_an_event_about_a_dataset_starts_its_retraining(up: Up) -> None:

@@ -48,10 +48,11 @@ def bin_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     subprocess.run(
         [*build, "-w", str(folder), str(folder / "source")], check=True, env=environment()
     )
-    make = [sys.executable, "-m", "venv", str(folder / "environment")]
+    make = [sys.executable, "-m", "venv", "--without-pip", str(folder / "environment")]
     subprocess.run(make, check=True, env=environment())
     (wheel,) = folder.glob("*.whl")
-    install = [str(python), "-m", "pip", "install", "--no-deps", "--no-index", str(wheel)]
+    pip = [sys.executable, "-m", "pip", "--python", str(python)]
+    install = [*pip, "install", "--no-deps", "--no-index", str(wheel)]
     subprocess.run(install, check=True, env=environment())
     # A path in a .pth file is searched, but .pth files there are not run: so our editable
     # installation is not found through it.

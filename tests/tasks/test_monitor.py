@@ -18,11 +18,9 @@ from tasks.pages.monitor import monitor_text
 from tasks.registry import mlflow_client
 from tasks.store.artifacts import TokenSet
 from tasks.task_states import outcome
-from tests.tasks.conftest import empty_mlflow, mlflow_store
 from tests.tasks.growing import ingest, of_files, write
 from tests.tasks.trained import registered, trained
 
-__all__ = ["empty_mlflow", "mlflow_store"]
 pytestmark = pytest.mark.usefixtures("mlflow_store")
 WORDS = np.array([f"lumo{i}" for i in range(40)])
 SCORE = {"value": 50.0, "low": 40.0, "high": 60.0}

@@ -13,9 +13,7 @@ from benchmarks.promotion.races import (
 from benchmarks.promotion.registry import figures
 from tasks.registry import mlflow_client
 from tasks.registry.versions import COMPLETE
-from tests.tasks.conftest import empty_mlflow, mlflow_store
 
-__all__ = ["empty_mlflow", "mlflow_store"]
 pytestmark = pytest.mark.usefixtures("mlflow_store")
 
 

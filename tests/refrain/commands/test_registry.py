@@ -9,11 +9,10 @@ from tasks.promotion.champions import settle
 from tasks.registry import mlflow_client
 from tasks.store.artifacts import ModelVersion
 from tests.refrain.commands.test_data import Screen, screen
-from tests.tasks.conftest import empty_mlflow, mlflow_store
 from tests.tasks.promotion.test_champions import SCORES
 from tests.tasks.trained import logged, run_of, versioned
 
-__all__ = ["empty_mlflow", "mlflow_store", "screen"]
+__all__ = ["screen"]
 pytestmark = pytest.mark.usefixtures("mlflow_store")
 
 

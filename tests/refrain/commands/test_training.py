@@ -9,9 +9,8 @@ from refrain.commands.training import spread
 from tasks.registry import versions
 from tasks.store.artifacts import Checkpoint
 from tests.refrain.commands.test_data import Screen, screen
-from tests.tasks.conftest import empty_mlflow
 
-__all__ = ["empty_mlflow", "screen"]
+__all__ = ["screen"]
 TINY = [
     f"--set=training.{name}"
     for name in ("hidden_size=8", "embedding_size=8", "max_epochs=1", "device=cpu")

@@ -9,12 +9,11 @@ import pytest
 from refrain.doctor.contents import check_aliases, check_artifacts, check_clock, check_stale_runs
 from refrain.doctor.surroundings import Surroundings
 from tasks.registry import mlflow_client
-from tests.tasks.conftest import empty_mlflow, mlflow_store
 from tests.tasks.maintenance.test_stale_runs import gone
 from tests.tasks.maintenance.test_verify import full
 from tests.tasks.trained import run_of
 
-__all__ = ["empty_mlflow", "full", "gone", "mlflow_store"]
+__all__ = ["full", "gone"]
 SEEN = Surroundings()
 
 

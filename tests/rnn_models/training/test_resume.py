@@ -17,6 +17,7 @@ from tests.rnn_models.training.test_loop import (
     fitted,
     losses_and_scores,
     resume_until_done,
+    uninterrupted,
 )
 
 WAYS = {
@@ -42,7 +43,7 @@ def test_training_killed_at_any_step_equals_an_uninterrupted_one(posed_larger, c
         if len(seen) % 3 == 0:
             raise KilledError
 
-    uninterrupted = fitted(posed_larger, resume=tmp_path / "uninterrupted.safetensors", **changes)
+    whole = fitted(posed_larger, resume=tmp_path / "uninterrupted.safetensors", **changes)
     parts, kills = resume_until_done(
         posed_larger,
         tmp_path / "parts.safetensors",
@@ -51,18 +52,16 @@ def test_training_killed_at_any_step_equals_an_uninterrupted_one(posed_larger, c
         **changes,
     )
     assert kills > 2
-    assert (
-        len(seen) <= len(uninterrupted.steps) + kills
-    )  # of each kill one step is made again, no epoch
-    assert losses_and_scores(parts) == losses_and_scores(uninterrupted)
-    assert are_equal(parts.weights, uninterrupted.weights)
+    assert len(seen) <= len(whole.steps) + kills  # of each kill one step is made again, no epoch
+    assert losses_and_scores(parts) == losses_and_scores(whole)
+    assert are_equal(parts.weights, whole.weights)
     assert are_equal(
         *(load_file(tmp_path / f"{name}.safetensors") for name in ("uninterrupted", "parts"))
     )
 
 
 def test_step_limit_ends_a_training_within_an_epoch_with_a_validation(posed_larger):
-    free = fitted(posed_larger, schedule="constant")
+    free = uninterrupted(posed_larger.problem.name, schedule="constant")
     num = len(free.steps) // 2
     history = fitted(posed_larger, schedule="constant", max_steps=num)
     assert (len(history.steps), history.ended) == (num, "max_steps")
@@ -104,9 +103,9 @@ def test_training_resumed_after_its_limit_equals_one_without_limit(posed_larger,
     limited = fitted(posed_larger, resume=path, max_steps=10, **options)
     assert not limited.epochs[-1].is_whole
     gone_on = fitted(posed_larger, resume=path, **options)
-    uninterrupted = fitted(posed_larger, **options)
-    assert losses_and_scores(gone_on) == losses_and_scores(uninterrupted)
-    assert are_equal(gone_on.weights, uninterrupted.weights)
+    whole = uninterrupted(posed_larger.problem.name, **options)
+    assert losses_and_scores(gone_on) == losses_and_scores(whole)
+    assert are_equal(gone_on.weights, whole.weights)
 
 
 def test_restarted_limited_training_gives_the_same_result(posed_larger, tmp_path):
@@ -145,7 +144,7 @@ def test_kill_loses_at_most_one_interval_of_steps(posed_larger, interval, tmp_pa
     )
     assert kills > 1
     assert len(seen) <= len(history.steps) + interval * kills
-    assert are_equal(history.weights, fitted(posed_larger).weights)
+    assert are_equal(history.weights, uninterrupted(posed_larger.problem.name).weights)
 
 
 def test_save_interval_in_seconds_applies_within_an_epoch(posed_larger, tmp_path):
@@ -200,7 +199,7 @@ def test_damaged_state_counts_as_missing(posed_larger, damage, damaged, tmp_path
         steps = []
         gone_on = fitted(posed_larger, on_step=steps.append, **options)
     assert f"{path} is damaged" in caplog.text
-    whole = fitted(posed_larger, schedule="constant")
+    whole = uninterrupted(posed_larger.problem.name, schedule="constant")
     assert len(steps) == len(whole.steps) * (3 if damaged == "both" else 2) // 3
     assert are_equal(gone_on.weights, whole.weights)
 

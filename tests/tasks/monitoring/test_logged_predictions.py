@@ -8,10 +8,7 @@ from tasks.inference.file_answers import PredictSettings
 from tasks.inference.predict_files import write_predictions
 from tasks.monitoring.drift_measures import measure_drift
 from tasks.monitoring.logged_predictions import logged_samples
-from tests.tasks.conftest import models, served_store
 from tests.tasks.served import TEXTS, Served
-
-__all__ = ["models", "served_store"]
 
 
 def predicted(model: Served, folder: Path) -> Path:

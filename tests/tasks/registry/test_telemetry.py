@@ -18,7 +18,20 @@ if "mlflow" in sys.modules:
     assert get_telemetry_client() is None, "telemetry is on"
 """
 # They have nothing to do with MLflow.
-LIBRARIES = ("pandas", "prefect", "pyarrow", "torch")
+LIBRARIES = (
+    "alembic.migration",
+    "fastapi",
+    "google.protobuf.internal.builder",
+    "opentelemetry.sdk.trace",
+    "pandas",
+    "prefect",
+    "pyarrow",
+    "requests",
+    "scipy.sparse",
+    "sqlalchemy.orm",
+    "sqlparse",
+    "torch",
+)
 
 
 def modules_of(folder: str) -> list[str]:
