@@ -8,6 +8,7 @@ from prefect.cache_policies import NO_CACHE
 
 from data.text.settings import default_settings
 from tasks.ingestion.catalog_entries import checked_entry, sides_of
+from tasks.ingestion.learned_vectors import find_or_learn
 from tasks.settings import TokenChanges, changes
 from tasks.store.artifacts import Snapshot, TokenSet
 from tasks.store.code import code_digest, digest
@@ -25,14 +26,14 @@ def tokenize(snapshot: Snapshot, settings: TokenChanges, catalog: str | None = N
     chosen = replace(
         default_settings(entry.tokenizer, is_generated=sides[-1] == "text"), **changes(settings)
     )
-    key = digest(
-        snapshot.splits, identity(entry.tokenizer), identified(chosen), sides, token_code()
-    )
+    learned = find_or_learn(entry, snapshot, chosen, catalog)
+    read = replace(chosen, vectors=str(learned.path)) if learned else chosen
+    key = digest(snapshot.splits, identity(entry.tokenizer), identified(read), sides, token_code())
     with TokenSet.once(snapshot.dataset, key) as (found, folder):
         if found:
             return unchanged(found)
         encoder, rows = write_token_set(
-            folder, streams_of(snapshot, chosen.limit, sides), entry.tokenizer, chosen
+            folder, streams_of(snapshot, chosen.limit, sides), entry.tokenizer, read
         )
         return TokenSet(
             dataset=snapshot.dataset,
@@ -46,6 +47,7 @@ def tokenize(snapshot: Snapshot, settings: TokenChanges, catalog: str | None = N
             test_split=snapshot.splits["test"],
             settings=asdict(chosen),
             format=entry.format["kind"] if entry.format else "",
+            vectors=learned.digest if learned else "",
         ).commit()
 
 

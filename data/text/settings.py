@@ -43,12 +43,15 @@ class TokenSettings:
     )
     vectors: str = _about(
         "",
-        "File of word vectors that training starts from, in text as of GloVe or word2vec; "
-        "empty for none.",
+        "Word vectors that training starts from: a file in text as of GloVe or word2vec, or "
+        "self and dataset:NAME, whose training rows they are learned from; empty for none.",
+    )
+    vectors_size: int = _about(
+        150, "Numbers of a learned word vector; embedding_size must be the same.", low=2
     )
     # 100,000 words of 100 numbers are 40 MB of every model.
     vectors_limit: int = _about(
-        100_000, "Words of that file known beside those of training, at most, in its order.", low=0
+        100_000, "Words with a vector known beside those of training, at most, in its order.", low=0
     )
     limit: int = _about(
         0, "Rows of the training split, at most, chosen by their content; 0 takes all.", low=0

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from data.errors import RowError, nearest
+from tasks.ingestion.learned_vectors import LearnedVectors
 from tasks.ingestion.partitions import PartitionRows, piece_key
 from tasks.ingestion.reference_snapshot import last_accepted
 from tasks.ingestion.snapshot_log import SnapshotLog
@@ -36,6 +37,7 @@ KINDS: tuple[type[Artifact], ...] = (
     Scores,
     Checkpoint,
     TokenSet,
+    LearnedVectors,
     Snapshot,
     PartitionRows,
 )
@@ -45,7 +47,7 @@ MADE_OF: dict[type[Artifact], dict[str, type[Artifact]]] = {
     Health: {"tokens": TokenSet},
     Scores: {"checkpoint": Checkpoint, "tokens": TokenSet},
     Checkpoint: {"tokens": TokenSet},
-    TokenSet: {"snapshot": Snapshot},
+    TokenSet: {"snapshot": Snapshot, "vectors": LearnedVectors},
 }
 SECONDS_PER_DAY = 24 * 3600
 
@@ -202,6 +204,7 @@ def _needed(names: dict[Name, Found], roots: set[Name]) -> set[Name]:
             made_of = {
                 (kind, found.manifest["dataset"], found.manifest[key])
                 for key, kind in MADE_OF.get(found.kind, {}).items()
+                if found.manifest.get(key)
             }
             waiting += made_of - needed
             needed |= made_of

@@ -37,7 +37,10 @@ class Snapshot(Artifact):
 
 @dataclass(frozen=True, kw_only=True)
 class TokenSet(Artifact):
-    """Ids per split, memory-mapped, and the vocabularies that encode them."""
+    """Ids per split, memory-mapped, and the vocabularies that encode them.
+
+    ``vectors`` is the digest of the learned word vectors; empty if there are none.
+    """
 
     KIND: ClassVar[str] = "tokens"
     problem: str
@@ -49,6 +52,7 @@ class TokenSet(Artifact):
     test_split: str
     settings: dict[str, Any]
     format: str = ""
+    vectors: str = ""
 
     def examples(self, split: str) -> Examples:
         """Map the ids of a split from disk."""

@@ -24,6 +24,7 @@ BOUNDARY = frozenset(
     for name in (
         "ingestion/catalog_entries.py",
         "ingestion/catalogs.py",
+        "ingestion/learned_vectors.py",
         "registry/mlflow_client.py",
         "registry/versions.py",
         "settings.py",
