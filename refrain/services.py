@@ -30,11 +30,17 @@ SHOWN_FAULTS = 3  # different messages of one log in a minute; the rest stays in
 
 @dataclass
 class Service:
-    """A program in its own process group, with its log."""
+    """A program in its own process group, with its log.
+
+    ``address`` responds once it is started; empty if it has none.
+    """
 
     name: str
     process: subprocess.Popen[bytes]
     log: Path
+    command: Sequence[str] = ()
+    environment: Mapping[str, str] = field(default_factory=dict, repr=False)  # has a password
+    address: str = ""
     num_read: int = 0
     shown: dict[str, float] = field(default_factory=dict)
 
@@ -95,13 +101,23 @@ def running(services: list[Service]) -> Iterator[list[Service]]:
         stop(services[:-1])
 
 
-def start(name: str, command: Sequence[str], environment: Mapping[str, str]) -> Service:
+def start(
+    name: str, command: Sequence[str], environment: Mapping[str, str], address: str = ""
+) -> Service:
     """Start a program in its own process group, with a new log."""
     log = home() / "logs" / f"{name}.log"
+    process = launched(log, command, environment)
+    return Service(name, process, log, command, environment, address)
+
+
+def launched(
+    log: Path, command: Sequence[str], environment: Mapping[str, str]
+) -> subprocess.Popen[bytes]:
+    """Start a program that ends with this one, and keep the logs of earlier starts."""
     log.parent.mkdir(parents=True, exist_ok=True)
     rotate(log)
     with log.open("ab") as file:  # what another program adds or cuts is not written over
-        process = subprocess.Popen(
+        return subprocess.Popen(
             tied(command),
             cwd=project(),
             env={
@@ -113,7 +129,6 @@ def start(name: str, command: Sequence[str], environment: Mapping[str, str]) -> 
             stderr=file,
             start_new_session=True,
         )
-    return Service(name, process, log)
 
 
 def end_flow_runs(worker: Service) -> None:
