@@ -35,6 +35,16 @@ def serve(
     memory: Annotated[
         float, typer.Option(min=0.5, help="GB that requests may take beside the model.")
     ] = 4.0,
+    log: Annotated[
+        str,
+        typer.Option(
+            metavar="FOLDER",
+            help="Write texts and answers there, as Parquet for refrain monitor; else nothing is.",
+        ),
+    ] = "",
+    log_gb: Annotated[
+        float, typer.Option(min=0.001, help="GB that the log may take; its oldest parts go.")
+    ] = 1.0,
 ) -> None:
     """Serve a registered model over HTTP, as MLflow does, with limits; Ctrl-C stops it.
 
@@ -50,6 +60,7 @@ def serve(
 
         name, number = find_model(model)
         check_port(port, f"the model {name}", "--port")
+        logged = log_settings(name, number, log, log_gb) if log else {}
         chosen = {
             "MLFLOW_TRACKING_URI": tracking_uri(),
             "MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false",
@@ -63,8 +74,21 @@ def serve(
             "MALLOC_MMAP_THRESHOLD_": "1048576",
             "MALLOC_TRIM_THRESHOLD_": "1048576",
             "PYTHONSAFEPATH": "1",
+            **logged,
         }
     print(f"{name} version {number}: http://{host}:{port}/invocations; Ctrl-C stops it", flush=True)
     program = ["-m", "uvicorn", "--factory", f"{PACKAGE}tasks.serving.model_server:create_app"]
     options = ["--host", host, "--port", str(port), "--log-level", "warning"]
     os.execve(sys.executable, [sys.executable, *program, *options], os.environ | chosen)
+
+
+def log_settings(name: str, number: str, folder: str, num_gigabytes: float) -> dict[str, str]:
+    """Claim the folder of the prediction log; the variables that the server reads."""
+    from tasks.registry.versions import PROBLEM, check_complete
+    from tasks.serving.prediction_log import claim
+
+    return {
+        "REFRAIN_SERVED_PROBLEM": check_complete(name, number).tags[PROBLEM],
+        "REFRAIN_SERVED_LOG": str(claim(folder, name)),
+        "REFRAIN_SERVED_LOG_GB": f"{num_gigabytes:g}",
+    }
