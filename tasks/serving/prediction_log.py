@@ -101,6 +101,8 @@ class PredictionLog:
         self.most_bytes = most_bytes
         self.flush_seconds = flush_seconds
         self.waiting: list[Answered] = []
+        self.num_rows = 0  # that wait
+        self.num_characters = 0
         self.num_lost = 0
         self.is_closed = False
         self.changed = threading.Condition()
@@ -112,13 +114,14 @@ class PredictionLog:
         """Take the rows of a request and their answers; if too many wait, they are lost."""
         made = Answered(datetime.now(UTC), texts_of(rows, len(answers)), answers)
         with self.changed:
-            waiting = [*self.waiting, made]
-            num_rows = sum(len(each.texts) for each in waiting)
-            num_characters = sum(each.num_characters for each in waiting)
+            num_rows = self.num_rows + len(made.texts)
+            num_characters = self.num_characters + made.num_characters
             if num_rows > MOST_ROWS or num_characters > MOST_CHARACTERS:
                 self.num_lost += len(made.texts)
                 return
             self.waiting.append(made)
+            self.num_rows = num_rows
+            self.num_characters = num_characters
             if num_rows >= PART_ROWS or num_characters >= PART_CHARACTERS:
                 self.changed.notify()
 
@@ -132,12 +135,14 @@ class PredictionLog:
     def _run(self) -> None:
         while True:
             with self.changed:
-                if not self.is_closed:
+                if not self.is_closed and self.num_rows < PART_ROWS:
                     self.changed.wait(self.flush_seconds)
                 is_last = self.is_closed
                 batch = self.waiting
                 num_lost = self.num_lost
                 self.waiting = []
+                self.num_rows = 0
+                self.num_characters = 0
                 self.num_lost = 0
             if num_lost:
                 log.warning("prediction log: %d rows lost: answers came too fast", num_lost)
