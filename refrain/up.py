@@ -16,8 +16,15 @@ from refrain import prefect_server
 from refrain.access import access_file, keep_auth
 from refrain.deployments import Server, collapse_missed, deploy, deployed_paths
 from refrain.prefect_lists import POOL
-from refrain.restarts import Restarts
-from refrain.services import Service, check_port, end_flow_runs, running, start, wait_for
+from refrain.services import (
+    Restarts,
+    Service,
+    check_port,
+    end_flow_runs,
+    running,
+    start,
+    wait_for,
+)
 from tasks.ingestion.catalogs import own_catalogs, restrictions
 from tasks.registry.links import UI_URL, sqlite_url, ui_page
 from tasks.registry.mlflow_client import client

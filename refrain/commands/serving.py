@@ -12,6 +12,19 @@ from refrain.environment import prepare
 from refrain.errors import plain_errors
 
 app = typer.Typer()
+Host = Annotated[
+    str, typer.Option(help="Address to listen on. Others than 127.0.0.1 have no password.")
+]
+LogFolder = Annotated[
+    str,
+    typer.Option(
+        metavar="FOLDER",
+        help="Write texts and answers there, as Parquet for refrain monitor; else nothing is.",
+    ),
+]
+LogSize = Annotated[
+    float, typer.Option(min=0.001, help="GB that the log may take; its oldest parts go.")
+]
 
 
 @app.command()
@@ -25,9 +38,7 @@ def serve(
         ),
     ],
     port: Annotated[int, typer.Option(help="Port to listen on.")] = 5001,
-    host: Annotated[
-        str, typer.Option(help="Address to listen on. Others than 127.0.0.1 have no password.")
-    ] = "127.0.0.1",
+    host: Host = "127.0.0.1",
     megabytes: Annotated[float, typer.Option(min=0.001, help="The largest request, in MB.")] = 1.0,
     seconds: Annotated[
         float, typer.Option(min=0.1, help="The longest that a request may take.")
@@ -35,16 +46,8 @@ def serve(
     memory: Annotated[
         float, typer.Option(min=0.5, help="GB that requests may take beside the model.")
     ] = 4.0,
-    log: Annotated[
-        str,
-        typer.Option(
-            metavar="FOLDER",
-            help="Write texts and answers there, as Parquet for refrain monitor; else nothing is.",
-        ),
-    ] = "",
-    log_gb: Annotated[
-        float, typer.Option(min=0.001, help="GB that the log may take; its oldest parts go.")
-    ] = 1.0,
+    log: LogFolder = "",
+    log_gb: LogSize = 1.0,
 ) -> None:
     """Serve a registered model over HTTP, as MLflow does, with limits; Ctrl-C stops it.
 
@@ -74,12 +77,12 @@ def serve(
             "MALLOC_MMAP_THRESHOLD_": "1048576",
             "MALLOC_TRIM_THRESHOLD_": "1048576",
             "PYTHONSAFEPATH": "1",
-            **logged,
         }
     print(f"{name} version {number}: http://{host}:{port}/invocations; Ctrl-C stops it", flush=True)
-    program = ["-m", "uvicorn", "--factory", f"{PACKAGE}tasks.serving.model_server:create_app"]
-    options = ["--host", host, "--port", str(port), "--log-level", "warning"]
-    os.execve(sys.executable, [sys.executable, *program, *options], os.environ | chosen)
+    app_name = f"{PACKAGE}tasks.serving.model_server:create_app"
+    command = ["-m", "uvicorn", "--factory", app_name, "--host", host, "--port", str(port)]
+    words = [sys.executable, *command, "--log-level", "warning"]
+    os.execve(sys.executable, words, os.environ | chosen | logged)
 
 
 def log_settings(name: str, number: str, folder: str, num_gigabytes: float) -> dict[str, str]:
