@@ -1,4 +1,4 @@
-"""Programs that run side by side in one terminal: start, logs, stop."""
+"""Programs that run side by side in one terminal: start, logs, start after an end, stop."""
 
 import contextlib
 import itertools
@@ -11,6 +11,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,16 +26,26 @@ TERM_SECONDS = 8.0
 KILL_SECONDS = 3.0
 NUM_OLD_LOGS = 5
 FAULT = re.compile(r"\b(ERROR|CRITICAL)\b|^Traceback \(most recent call last\)")
+FIRST_PAUSE_SECONDS = 1.0  # before the first start; the next ones take twice as long
+LONGEST_PAUSE_SECONDS = 300.0
+MOST = 20  # ends of a service within an hour
+HOUR_SECONDS = 3600.0
 SHOWN_FAULTS = 3  # different messages of one log in a minute; the rest stays in the log
 
 
 @dataclass
 class Service:
-    """A program in its own process group, with its log."""
+    """A program in its own process group, with its log.
+
+    ``address`` responds once it is started; empty if it has none.
+    """
 
     name: str
     process: subprocess.Popen[bytes]
     log: Path
+    command: Sequence[str] = ()
+    environment: Mapping[str, str] = field(default_factory=dict, repr=False)  # has a password
+    address: str = ""
     num_read: int = 0
     shown: dict[str, float] = field(default_factory=dict)
 
@@ -95,13 +106,23 @@ def running(services: list[Service]) -> Iterator[list[Service]]:
         stop(services[:-1])
 
 
-def start(name: str, command: Sequence[str], environment: Mapping[str, str]) -> Service:
+def start(
+    name: str, command: Sequence[str], environment: Mapping[str, str], address: str = ""
+) -> Service:
     """Start a program in its own process group, with a new log."""
     log = home() / "logs" / f"{name}.log"
+    process = launched(log, command, environment)
+    return Service(name, process, log, command, environment, address)
+
+
+def launched(
+    log: Path, command: Sequence[str], environment: Mapping[str, str]
+) -> subprocess.Popen[bytes]:
+    """Start a program that ends with this one, and keep the logs of earlier starts."""
     log.parent.mkdir(parents=True, exist_ok=True)
     rotate(log)
     with log.open("ab") as file:  # what another program adds or cuts is not written over
-        process = subprocess.Popen(
+        return subprocess.Popen(
             tied(command),
             cwd=project(),
             env={
@@ -113,7 +134,6 @@ def start(name: str, command: Sequence[str], environment: Mapping[str, str]) -> 
             stderr=file,
             start_new_session=True,
         )
-    return Service(name, process, log)
 
 
 def end_flow_runs(worker: Service) -> None:
@@ -203,3 +223,62 @@ def wait_for(url: str, service: Service, services: Sequence[Service]) -> None:
         f"{service.name} did not respond at {url} within {START_SECONDS:.0f} s; "
         f"its log is {service.log}"
     )
+
+
+@dataclass
+class Restarts:
+    """Ends of services, and when the next start of each is due; in the order of their starts.
+
+    A server comes before the worker that needs it. A killed service is back within seconds; one
+    that cannot start, as on a full disk, is tried for about an hour.
+    """
+
+    services: Sequence[Service]
+    ends: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
+    due: dict[str, float] = field(default_factory=dict)
+
+    def look(self) -> Iterator[str]:
+        """Note services that ended, and start those again that are due.
+
+        Yields:
+            A line for each end and each start.
+
+        Raises:
+            ValueError: If a service ended more than ``MOST`` times within an hour; names its log.
+        """
+        for service in self.services:
+            status = service.process.poll()
+            if status is None:
+                continue
+            if service.name not in self.due:
+                pause = self._pause(service)
+                self.due[service.name] = time.monotonic() + pause
+                yield f"{service.name} ended with status {status}; it starts again in {pause:g} s"
+            if self.due[service.name] <= time.monotonic():
+                del self.due[service.name]
+                if _is_started(service):
+                    earlier = f"{service.log.stem}.1.log"
+                    yield f"{service.name} started again; its log before is {earlier}"
+
+    def _pause(self, service: Service) -> float:
+        """Count an end, and give the seconds until the next start."""
+        now = time.monotonic()
+        recent = [end for end in self.ends[service.name] if now - end < HOUR_SECONDS]
+        self.ends[service.name] = [*recent, now]
+        if len(recent) >= MOST:
+            service.check()
+        return min(LONGEST_PAUSE_SECONDS, FIRST_PAUSE_SECONDS * 2.0 ** len(recent))
+
+
+def _is_started(service: Service) -> bool:
+    """Start a service again, and tell whether it responds, as the worker needs the servers."""
+    # What is left of its processes holds its port; flow runs of a killed worker save first.
+    stop([service])
+    try:
+        service.process = launched(service.log, service.command, service.environment)
+        service.num_read = 0
+        if service.address:
+            wait_for(service.address, service, [service])
+    except (OSError, ValueError):  # a full disk, or it ended again: it stays due
+        return False
+    return True

@@ -16,7 +16,15 @@ from refrain import prefect_server
 from refrain.access import access_file, keep_auth
 from refrain.deployments import Server, collapse_missed, deploy, deployed_paths
 from refrain.prefect_lists import POOL
-from refrain.services import Service, check_port, end_flow_runs, running, start, wait_for
+from refrain.services import (
+    Restarts,
+    Service,
+    check_port,
+    end_flow_runs,
+    running,
+    start,
+    wait_for,
+)
 from tasks.ingestion.catalogs import own_catalogs, restrictions
 from tasks.registry.links import UI_URL, sqlite_url, ui_page
 from tasks.registry.mlflow_client import client
@@ -42,7 +50,7 @@ def serve(*, prefect_port: int, mlflow_port: int) -> int:
         The exit status: 130 after Ctrl-C, 143 after SIGTERM.
 
     Raises:
-        ValueError: If a service cannot start or ends by itself; names its log.
+        ValueError: If a service cannot start or ends again and again; names its log.
     """
     for number in (signal.SIGINT, signal.SIGTERM):
         # SIGINT too: a script that starts programs in the background ignores it.
@@ -71,11 +79,11 @@ def _serve(addresses: Mapping[str, str], prefect_port: int, mlflow_port: int) ->
     with running([]) as services:
         server = Server(api, environment["PREFECT_API_AUTH_STRING"])
         guarded = prefect_server.command(prefect_port, "warning")
-        services.append(start("prefect-server", guarded, environment))
-        services.append(
-            start("mlflow-server", mlflow_command(mlflow_port), environment | mlflow_environment())
-        )
-        wait_for(f"{api}/health", services[0], services)
+        services.append(start("prefect-server", guarded, environment, f"{api}/health"))
+        ui = f"{addresses['MLflow UI']}/health"
+        own = environment | mlflow_environment()
+        services.append(start("mlflow-server", mlflow_command(mlflow_port), own, ui))
+        wait_for(services[0].address, services[0], services)
         with server.pauses_kept():
             deploy(prefect, environment)
             server.link_pages(*addresses.values())
@@ -84,7 +92,7 @@ def _serve(addresses: Mapping[str, str], prefect_port: int, mlflow_port: int) ->
         worker = [*prefect, "worker", "start", "--pool", POOL, "--type", "process"]
         services.append(start("worker", worker, environment))
         try:
-            wait_for(f"http://127.0.0.1:{mlflow_port}/health", services[1], services)
+            wait_for(services[1].address, services[1], services)
             announce(addresses, server)
             watch(services, server)
         finally:
@@ -221,13 +229,17 @@ def _minute(time_text: str) -> str:
 def watch(services: Sequence[Service], server: Server) -> None:
     """Print errors of the logs until a signal arrives; name schedules added in the dashboard.
 
+    A service that ends by itself is started again.
+
     Raises:
-        ValueError: If a service ends by itself; names its log.
+        ValueError: If it ends again and again; names its log.
     """
     checked = time.monotonic()
+    restarts = Restarts(services)
     while True:
+        for line in restarts.look():
+            print(f"{datetime.now():%H:%M:%S}  {line}", file=sys.stderr, flush=True)
         for service in services:
-            service.check()
             for line in service.new_faults():
                 print(
                     f"{datetime.now():%H:%M:%S}  {service.log}: {line}", file=sys.stderr, flush=True

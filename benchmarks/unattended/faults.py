@@ -60,7 +60,7 @@ class Installation:
         return [
             process
             for process in processes_with(f"REFRAIN_HOME={self.store}")
-            if part in Path(f"/proc/{process}/cmdline").read_text().replace("\0", " ")
+            if part in _command_of(process)
         ]
 
     def deployment(self) -> dict[str, Any]:
@@ -75,6 +75,14 @@ class Installation:
             command, cwd=self.project, env=environment, capture_output=True, text=True, check=True
         )
         return done.stdout.strip()
+
+
+def _command_of(process: int) -> str:
+    """Read the command of a process; empty if it ended meanwhile."""
+    try:
+        return Path(f"/proc/{process}/cmdline").read_text().replace("\0", " ")
+    except OSError:
+        return ""
 
 
 @dataclass(frozen=True)

@@ -56,6 +56,7 @@ LIMITS = (
     "max_length_change",
     "max_age_days",
     "max_quiet_slots",
+    "slot_minutes",
 )
 
 
@@ -146,6 +147,9 @@ class CheckSettings:
         "Scheduled runs in a row without a new row before a warning, "
         "where the source grew before; 0: any number.",
         low=0,
+    )
+    slot_minutes: float = rule(
+        60.0, "Minutes within which several runs count as one scheduled run.", low=0
     )
 
     def __post_init__(self) -> None:

@@ -12,6 +12,19 @@ from refrain.environment import prepare
 from refrain.errors import plain_errors
 
 app = typer.Typer()
+Host = Annotated[
+    str, typer.Option(help="Address to listen on. Others than 127.0.0.1 have no password.")
+]
+LogFolder = Annotated[
+    str,
+    typer.Option(
+        metavar="FOLDER",
+        help="Write texts and answers there, as Parquet for refrain monitor; else nothing is.",
+    ),
+]
+LogSize = Annotated[
+    float, typer.Option(min=0.001, help="GB that the log may take; its oldest parts go.")
+]
 
 
 @app.command()
@@ -25,9 +38,7 @@ def serve(
         ),
     ],
     port: Annotated[int, typer.Option(help="Port to listen on.")] = 5001,
-    host: Annotated[
-        str, typer.Option(help="Address to listen on. Others than 127.0.0.1 have no password.")
-    ] = "127.0.0.1",
+    host: Host = "127.0.0.1",
     megabytes: Annotated[float, typer.Option(min=0.001, help="The largest request, in MB.")] = 1.0,
     seconds: Annotated[
         float, typer.Option(min=0.1, help="The longest that a request may take.")
@@ -35,6 +46,8 @@ def serve(
     memory: Annotated[
         float, typer.Option(min=0.5, help="GB that requests may take beside the model.")
     ] = 4.0,
+    log: LogFolder = "",
+    log_gb: LogSize = 1.0,
 ) -> None:
     """Serve a registered model over HTTP, as MLflow does, with limits; Ctrl-C stops it.
 
@@ -50,6 +63,7 @@ def serve(
 
         name, number = find_model(model)
         check_port(port, f"the model {name}", "--port")
+        logged = log_settings(name, number, log, log_gb) if log else {}
         chosen = {
             "MLFLOW_TRACKING_URI": tracking_uri(),
             "MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false",
@@ -65,6 +79,19 @@ def serve(
             "PYTHONSAFEPATH": "1",
         }
     print(f"{name} version {number}: http://{host}:{port}/invocations; Ctrl-C stops it", flush=True)
-    program = ["-m", "uvicorn", "--factory", f"{PACKAGE}tasks.serving.model_server:create_app"]
-    options = ["--host", host, "--port", str(port), "--log-level", "warning"]
-    os.execve(sys.executable, [sys.executable, *program, *options], os.environ | chosen)
+    app_name = f"{PACKAGE}tasks.serving.model_server:create_app"
+    command = ["-m", "uvicorn", "--factory", app_name, "--host", host, "--port", str(port)]
+    words = [sys.executable, *command, "--log-level", "warning"]
+    os.execve(sys.executable, words, os.environ | chosen | logged)
+
+
+def log_settings(name: str, number: str, folder: str, num_gigabytes: float) -> dict[str, str]:
+    """Claim the folder of the prediction log; the variables that the server reads."""
+    from tasks.registry.versions import PROBLEM, check_complete
+    from tasks.serving.prediction_log import claim
+
+    return {
+        "REFRAIN_SERVED_PROBLEM": check_complete(name, number).tags[PROBLEM],
+        "REFRAIN_SERVED_LOG": str(claim(folder, name)),
+        "REFRAIN_SERVED_LOG_GB": f"{num_gigabytes:g}",
+    }

@@ -17,6 +17,7 @@ from tasks.store.durable import flush
 log = logging.getLogger(__name__)
 REFUSED = "_refused"
 KEY = b"refrain.part"
+TIME = "time"  # the column of a served model's log with the time of an answer
 PART = re.compile(r"part-(\d{5,})\.parquet")
 PARTIAL = re.compile(
     r"_refrain-part-\d{5,}-[0-9a-f]{16}\.partial"

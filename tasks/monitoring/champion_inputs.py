@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from tasks.registry.mlflow_client import CHAMPION, client, version_with_alias
 from tasks.registry.registered_training import TOKENS
+from tasks.registry.version_facts import all_facts
 from tasks.registry.versions import SCORES, SNAPSHOT
 from tasks.store.artifacts import Scores, Snapshot, TokenSet
 from tasks.store.home import home
@@ -28,10 +29,10 @@ def find_champion(dataset: str) -> Champion | None:
     version = version_with_alias(dataset, CHAMPION)
     if version is None:
         return None
-    tags = client().get_model_version(dataset, version).tags
-    snapshot = Snapshot.find(dataset, tags.get(SNAPSHOT, ""))
-    tokens = TokenSet.find(dataset, tags.get(TOKENS, ""))
-    scores = Scores.find(dataset, tags.get(SCORES, ""))
+    facts = all_facts(client().get_model_version(dataset, version))
+    snapshot = Snapshot.find(dataset, facts.get(SNAPSHOT, ""))
+    tokens = TokenSet.find(dataset, facts.get(TOKENS, ""))
+    scores = Scores.find(dataset, facts.get(SCORES, ""))
     if snapshot is None or tokens is None or scores is None:
         missing = "snapshot" if snapshot is None else "token set" if tokens is None else "scores"
         raise ValueError(

@@ -1,6 +1,7 @@
 """The freshness of a source: the age of its rows, quiet slots, and deliveries that look wrong.
 
-A slot is a time at which a flow run reads the source. Slots less than an hour apart count as one.
+A slot is a time at which a flow run reads the source. Those less than ``checks.slot_minutes`` apart
+count as one.
 """
 
 from dataclasses import dataclass, field
@@ -16,7 +17,6 @@ from tasks.store.home import home
 from tasks.store.locks import locked
 
 SLOTS = "slots"
-SAME_SLOT = timedelta(hours=1)
 SECONDS_PER_DAY = 24 * 3600
 
 
@@ -56,7 +56,7 @@ def check_freshness(entry: Dataset, now: datetime | None = None) -> Freshness:
     assert history.last
     arrived = _last_arrival(history)
     newest = _newest_row(arrived)
-    quiet, is_counted = _count_slot(entry.name, f"{arrived.made} {arrived.snapshot}", now)
+    quiet, is_counted = _count_slot(entry, f"{arrived.made} {arrived.snapshot}", now)
     age = (now - newest).total_seconds() / SECONDS_PER_DAY
     return Freshness(
         dataset=entry.name,
@@ -99,19 +99,20 @@ def _time(mark: Any) -> datetime | None:
     return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 
-def _count_slot(dataset: str, arrived: str, now: datetime) -> tuple[int, bool]:
+def _count_slot(entry: Dataset, arrived: str, now: datetime) -> tuple[int, bool]:
     """Record a slot, and count those since the last new rows, without the one they came in.
 
     ``arrived`` names the ingestion of these rows; a time alone could belong to two.
     """
-    path = home() / SLOTS / f"{dataset}.jsonl"
-    with locked(SLOTS, dataset):
+    path = home() / SLOTS / f"{entry.name}.jsonl"
+    same_slot = timedelta(minutes=entry.rules.slot_minutes)
+    with locked(SLOTS, entry.name):
         lines = read_lines(path)
         last: dict[str, Any] | None = lines[-1] if lines else None
         is_same = (
             last is not None
             and last["arrived"] == arrived
-            and now - datetime.fromisoformat(last["at"]) < SAME_SLOT
+            and now - datetime.fromisoformat(last["at"]) < same_slot
         )
         if not is_same:
             line = {"at": now.isoformat(timespec="seconds"), "arrived": arrived}

@@ -1,5 +1,6 @@
-"""Predictions that ``refrain predict`` wrote, beside those of the champion on its test split."""
+"""Predictions of ``refrain predict`` or ``refrain serve``, beside those on the test split."""
 
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,7 @@ import pyarrow.parquet as pq
 
 from data.rows.splits import SPLITS
 from rnn_models.problem import find_problem
-from tasks.inference.prediction_folder import about_part
+from tasks.inference.prediction_folder import TIME, about_part
 from tasks.monitoring.drift_measures import Samples
 from tasks.monitoring.new_rows import KNOWN_ROWS
 from tasks.scoring.outputs import OUTPUTS
@@ -35,7 +36,7 @@ def logged_samples(folder: Path, scores: Scores, tokens: TokenSet, most: int, se
     names = {"text": "text", kind.column: kind.column}
     names |= {kind.confidence: CONFIDENCE} if kind.confidence else {}
     random = np.random.default_rng(seed)
-    logged = _parts(folder, tokens.dataset).select(list(names)).rename_columns(names)
+    logged = _parts(folder, tokens.dataset, most).select(list(names)).rename_columns(names)
     outputs = pd.read_parquet(scores.folder / OUTPUTS)
     columns = {
         "text": raw_rows(tokens.snapshot_of().table("test"), tokens)["text"].tolist(),
@@ -49,15 +50,25 @@ def logged_samples(folder: Path, scores: Scores, tokens: TokenSet, most: int, se
     return Samples(_some(test, most, random), _some(logged, most, random), known)
 
 
-def _parts(folder: Path, model: str) -> pa.Table:
+def _parts(folder: Path, model: str, most: int) -> pa.Table:
+    """Read all parts; of a served model, whose rows have a time, only the newest rows."""
     paths = sorted(folder.glob("part-*.parquet"))
-    theirs = next((about_part(path).get("refrain.model", "") for path in paths), "")
+    theirs = next((about_part(path).get("refrain.model", "") for path in reversed(paths)), "")
     if theirs != model:
         found = f"those of {theirs}" if theirs else "none"
         raise ValueError(
-            f"{folder}: expected predictions of {model}, which refrain predict writes, got {found}"
+            f"{folder}: expected predictions of {model}, which refrain predict or refrain serve "
+            f"writes, got {found}"
         )
-    return pa.concat_tables([pq.read_table(path) for path in paths], promote_options="default")
+    tables: list[pa.Table] = []
+    for path in reversed(paths):
+        with suppress(FileNotFoundError):  # a served model removes its oldest parts
+            tables.append(pq.read_table(path))
+        is_log = bool(tables) and TIME in tables[0].column_names
+        if is_log and sum(table.num_rows for table in tables) >= most:
+            break
+    whole = pa.concat_tables(reversed(tables), promote_options="default")
+    return whole.sort_by([(TIME, "descending")]).slice(0, most) if is_log else whole
 
 
 def _plain(value: object) -> object:

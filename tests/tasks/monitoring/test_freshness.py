@@ -37,12 +37,15 @@ def test_a_source_that_grew_and_goes_quiet_is_stale_after_some_slots(tmp_path: P
     assert night(dataset, 6).state == ""
 
 
-def test_slots_less_than_an_hour_apart_count_once(tmp_path: Path) -> None:
-    dataset = of(tmp_path)
+@pytest.mark.parametrize(("checks", "minutes"), [({}, 30), ({"slot_minutes": 1}, 0.9)])
+def test_slots_close_to_each_other_count_once(
+    tmp_path: Path, checks: dict[str, Any], minutes: float
+) -> None:
+    dataset = of(tmp_path, **checks)
     write(tmp_path / "1.csv", texts(50))
     ingest(dataset)
     now = datetime.now(UTC)
-    times = [now, now + timedelta(minutes=30), now + timedelta(days=1)]
+    times = [now + timedelta(minutes=passed) for passed in (0, minutes, 2.2 * minutes)]
     found = [check_freshness(dataset, at) for at in times]
     assert [(each.quiet_slots, each.is_counted) for each in found] == [
         (0, True),

@@ -43,5 +43,7 @@ def test_a_folder_of_another_model_is_refused(models: dict[str, Served], tmp_pat
 
 def test_an_empty_folder_is_refused(models: dict[str, Served], tmp_path: Path) -> None:
     model = models["sentiment"]
-    with pytest.raises(ValueError, match=r"which refrain predict writes, got none"):
+    with pytest.raises(
+        ValueError, match=r"which refrain predict or refrain serve writes, got none"
+    ):
         logged_samples(tmp_path, model.scores, model.tokens, 10, 0)

@@ -1,0 +1,1 @@
+"""A simulated month of one dataset under ``refrain up``, with what goes wrong in a month."""
