@@ -6,7 +6,7 @@ import os
 from prefect import runtime
 from prefect.client.orchestration import get_client
 
-from tasks.maintenance.stale_runs import close_stale_runs, process_tag
+from tasks.maintenance.stale_runs import TAG, close_stale_runs, process_tag
 from tasks.registry.metric_spool import one_line
 from tasks.store.leases import mine
 from tasks.store.temporary import sweep_files, use_for_libraries
@@ -43,3 +43,11 @@ def _name_process() -> None:
     if runtime.flow_run.id and tag not in tags:
         with get_client(sync_client=True) as client:
             client.update_flow_run(runtime.flow_run.id, tags=[*tags, tag])
+
+
+def forget_process() -> None:
+    """Remove the name of the process: a flow run that is suspended has none, and is not stale."""
+    with get_client(sync_client=True) as client:
+        run = client.read_flow_run(runtime.flow_run.id)
+        tags = [tag for tag in run.tags if not tag.startswith(TAG)]
+        client.update_flow_run(run.id, tags=tags)
