@@ -33,6 +33,7 @@ from tasks.task_states import outcome
 log = logging.getLogger(__name__)
 SUSPENDED = "suspended-"  # how Prefect begins the keys of the input of a suspension
 FROM_DASHBOARD = "in the dashboard"
+SOMEBODY = "somebody"  # who typed nothing but spaces
 
 
 class Answer(RunInput):
@@ -129,7 +130,7 @@ def conclude(promotion: Promotion, answer: Answer | None) -> Promotion:
         made = settle(
             promotion,
             is_promoted=answer.decision == "promote",
-            by=f"{answer.name.strip()}, {FROM_DASHBOARD}",
+            by=f"{answer.name.strip() or SOMEBODY}, {FROM_DASHBOARD}",
             why=answer.reason.strip(),
         )
     else:

@@ -31,10 +31,16 @@ def end_answered_runs() -> list[str]:
     Returns:
         A line for each flow run that was ended.
     """
+    ended: list[str] = []
     with get_client(sync_client=True) as client:
-        ended = [
-            line for run in find_runs(client, [StateType.PAUSED]) for line in _end(client, run)
-        ]
+        for run in find_runs(client, [StateType.PAUSED]):
+            try:
+                ended += _end(client, run)
+            except (
+                ValueError,
+                OSError,
+            ) as error:  # what it was about was removed, or MLflow is away
+                log.warning("flow run %s is not ended this time: %s", run.name, error)
     for line in ended:
         log.info("ended %s", line)
     return ended

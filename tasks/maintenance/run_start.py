@@ -2,6 +2,7 @@
 
 import logging
 import os
+import time
 
 from prefect import runtime
 from prefect.client.orchestration import get_client
@@ -14,6 +15,7 @@ from tasks.store.tied_process import end_with_parent
 
 log = logging.getLogger(__name__)
 OF_WORKER = "PREFECT__FLOW_RUN_ID"  # Prefect's worker sets it in the process of a flow run
+_begun: list[float] = []  # of the run of this process, on the monotonic clock
 
 
 def begin_run() -> None:
@@ -21,11 +23,17 @@ def begin_run() -> None:
 
     A flow run of a worker ends with its worker: it saves, and the next one goes on.
     """
+    _begun[:] = [time.monotonic()]
     if os.environ.get(OF_WORKER):
         end_with_parent()
         use_for_libraries()
     _name_process()
     clean_up()
+
+
+def run_seconds() -> float:
+    """Tell how long the run of this process has taken; 0 outside of one."""
+    return time.monotonic() - _begun[0] if _begun else 0.0
 
 
 def clean_up() -> None:

@@ -136,6 +136,10 @@ def check_guards(names: Sequence[str], settings: PromotionSettings) -> None:
             )
 
 
+# What helps a training that a budget of the run ended.
+MORE = {"max_run_minutes": "minutes", "max_memory_gb": "memory"}
+
+
 def improving_words(checkpoint: Checkpoint) -> str:
     """Advise more epochs where validation was still improving in the last one; empty elsewhere."""
     if not checkpoint.improving or checkpoint.ended == "patience":
@@ -145,7 +149,7 @@ def improving_words(checkpoint: Checkpoint) -> str:
         if checkpoint.epochs > 1
         else "in the only epoch"
     )
-    more = checkpoint.ended.removeprefix("max_")
+    more = MORE.get(checkpoint.ended) or checkpoint.ended.removeprefix("max_")
     limit = f"training.{checkpoint.ended}"
     return (
         f"Validation was still improving {where} ({checkpoint.improving}), so more {more} may "
