@@ -2,6 +2,7 @@
 
 from prefect import flow
 
+from tasks.answer import waiting_promotion, with_answer
 from tasks.dataset_settings import with_entry_settings
 from tasks.evaluate import evaluate
 from tasks.ingest import ingest
@@ -53,6 +54,8 @@ def retrain(
     """
     chosen = chosen_settings(settings, main_settings, advanced)
     begin_run()
+    if waiting := waiting_promotion(dataset):  # this flow run asked a person, and was suspended
+        return decided(with_answer(waiting))
     chosen = with_entry_settings(dataset, chosen, catalog)
     rows = ingest(dataset, catalog, snapshot, accept)
     tokens = tokenize(rows, chosen.tokens, catalog)
@@ -60,4 +63,4 @@ def retrain(
     checkpoint = train(tokens, chosen.training)
     scores = evaluate(checkpoint, tokens, chosen.evaluation, catalog)
     challenger = register(checkpoint, tokens, scores, catalog)
-    return decided(promote(challenger, scores, tokens, chosen.promotion))
+    return decided(with_answer(promote(challenger, scores, tokens, chosen.promotion)))

@@ -13,6 +13,7 @@ import typer
 
 from refrain.commands import (
     data,
+    decisions,
     monitoring,
     operations,
     predict,
@@ -94,6 +95,7 @@ app.add_typer(data.app)
 app.add_typer(training.app)
 app.add_typer(predict.app)
 app.add_typer(registry.app)
+app.add_typer(decisions.app)
 app.add_typer(serving.app)
 app.add_typer(operations.app)
 app.add_typer(monitoring.app)

@@ -79,7 +79,7 @@ def _decision(line: Mapping[str, Any]) -> str:
     replaced = f" in place of {line['replaced']}" if line["replaced"] else ""
     scores = ", ".join(f"{name} {value:.2f}" for name, value in line["scores"].items())
     run = f"flow run {line['flow_run'][:8]}" if line["flow_run"] else line["person"]
-    by = escape(plain(run))
+    by = escape(plain(line["by"] or run))
     if line["flow_run_url"]:
         by = f"[link={line['flow_run_url']}]{by}[/link]"
     lines = [

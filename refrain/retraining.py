@@ -11,6 +11,7 @@ from typing import Any
 from prefect import tags
 
 from flows.retrain import retrain
+from refrain.commands.decisions import ask_here
 from refrain.engine import engine
 from refrain.progress import quiet, show_progress
 from tasks.errors.known_errors import known_error
@@ -53,8 +54,8 @@ def retrain_all(
         started = time.monotonic()
         with _recorded_failure(name, failures), quiet():
             if found := find_promotion(name, settings, catalog, snapshots.get(name), accept=accept):
-                rows[name] = _row(found, started)
                 print(f"{name:<16} Unchanged at every stage", file=sys.stderr, flush=True)
+                rows[name] = _row(ask_here(found), started)
     waiting = [name for name in chosen if name not in rows and name not in failures]
     if waiting:
         print(
@@ -76,7 +77,7 @@ def retrain_all(
                                 accept=accept,
                             )
                         )
-                    rows[name] = _row(made, started)
+                    rows[name] = _row(ask_here(made), started)
     return [rows[name] for name in chosen if name in rows], failures
 
 

@@ -59,6 +59,9 @@ def show_results(rows: list[dict[str, Any]]) -> None:
         out.print(f"[bold]{row['dataset']}[/bold]  {escape(row['reason'])}")
         if signature := row["metrics"][row["metric"]]["signature"]:
             out.print(f"  {row['metric_title']}: {escape(signature)}", soft_wrap=True)
+        if row["asked_until"]:
+            decide = f"refrain decide {row['dataset']}"
+            out.print(f"  Decide with [bold]{decide} promote[/bold] or [bold]{decide} keep[/bold]")
     out.print(
         "\nTo see the runs, start [bold]make up[/bold] (or [bold]refrain up[/bold]), then open"
     )

@@ -150,6 +150,14 @@ class TrainSettings:
         0, "Optimizer updates, at most, which then ends the schedule too; 0 for no limit.", low=0
     )
     max_minutes: float = setting(0.0, "Minutes of training, at most; 0 for no limit.", low=0)
+    max_run_minutes: float = setting(
+        0.0,
+        "Minutes of the whole run; training ends at four fifths, for the stages after it; 0: none.",
+        low=0,
+    )
+    max_memory_gb: float = setting(
+        0.0, "Memory of the process, in GB, at which training ends; 0 for no limit.", low=0
+    )
     batch_size: int = setting(64, "Examples per batch, at most.", low=1)
     batch_tokens: int = setting(4096, "Tokens per batch with their padding, at most.", low=1)
     accumulate: int = setting(

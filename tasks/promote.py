@@ -12,7 +12,8 @@ from tasks.pages.run_page import keep_run_page
 from tasks.promotion.champions import rival, settle, was_overtaken, withdrawn
 from tasks.promotion.evidence import gather
 from tasks.promotion.parity import check_parity
-from tasks.promotion.rule import Evidence, decide, tags_of
+from tasks.promotion.questions import ask, at, end_of_question, expire, is_void, latest
+from tasks.promotion.rule import Evidence, compared_words, decide, tags_of
 from tasks.registry import mlflow_client
 from tasks.registry.version_facts import keep_facts
 from tasks.settings import PromotionChanges, PromotionSettings, changes
@@ -35,6 +36,7 @@ def promote(
     """Make the challenger champion if the policy is satisfied, and record the reason."""
     name = challenger.name
     chosen = PromotionSettings(**changes(settings))
+    expire(name)
     champion = mlflow_client.version_with_alias(name, mlflow_client.CHAMPION)
     key = digest(
         challenger.version,
@@ -46,22 +48,20 @@ def promote(
         withdrawn(name, challenger.version),
     )
 
-    def has_champion(promotion: Promotion) -> bool:
+    def is_current(promotion: Promotion) -> bool:
         # A champion whose alias is gone, with MLflow's database or by hand, is promoted again.
-        return not promotion.is_promoted or champion is not None
+        is_promoted = latest(promotion).is_promoted
+        return not is_void(promotion) and (not is_promoted or champion is not None)
 
-    with Promotion.once(name, key, is_current=has_champion) as (found, _):
+    with Promotion.once(name, key, is_current=is_current) as (found, _):
         if found:
             aliases = mlflow_client.aliases_of(name, challenger.version)
-            promotion = found.seen_now(aliases, challenger.mlflow_run)
+            promotion = latest(found).seen_now(aliases, challenger.mlflow_run)
             retraining_page(promotion, scores, tokens)
             return unchanged(promotion)
         evidence = gather(challenger, champion, scores, tokens, chosen)
-        is_promoted, reason = decide(evidence, chosen)
-        if is_promoted:
-            check_parity(challenger, scores, tokens)
-        is_promoted, reason = settle(
-            challenger, champion, is_promoted=is_promoted, why=reason, scores=scores, decision=key
+        is_promoted, reason, until = carried_out(
+            challenger, champion, evidence, scores, tokens, chosen, decision=key
         )
         log.info(reason)
         promotion = written(
@@ -73,6 +73,7 @@ def promote(
             chosen,
             is_promoted=is_promoted,
             reason=reason,
+            asked_until=until,
         )
         keep_facts(name, challenger.version, tags_of(promotion))
         keep_card(challenger, tokens, scores, promotion)
@@ -80,6 +81,43 @@ def promote(
         promotion.commit()
         retraining_page(promotion, scores, tokens)
         return promotion
+
+
+def carried_out(
+    challenger: ModelVersion,
+    champion: str | None,
+    evidence: Evidence,
+    scores: Scores,
+    tokens: TokenSet,
+    settings: PromotionSettings,
+    *,
+    decision: str,
+) -> tuple[bool, str, str]:
+    """Decide, and move the aliases or ask a person.
+
+    Returns:
+        Whether the challenger is promoted, the reason, and until when a person is asked, if one is.
+    """
+    is_promoted, reason = decide(evidence, settings)
+    if is_promoted:
+        check_parity(challenger, scores, tokens)
+    is_asked = settings.policy == "ask" and is_promoted and not evidence.is_champion
+    if is_asked and not withdrawn(challenger.name, challenger.version):
+        until = end_of_question(settings.ask_hours)
+        why = question(evidence, until)
+        line = ask(challenger, champion, why=why, until=until, scores=scores, decision=decision)
+        return False, line.why, line.until
+    is_promoted, reason = settle(
+        challenger, champion, is_promoted=is_promoted, why=reason, scores=scores, decision=decision
+    )
+    return is_promoted, reason, ""
+
+
+def question(evidence: Evidence, until: str) -> str:
+    """Describe what a person decides."""
+    assert evidence.comparison, "policy ask compares"
+    compared = compared_words(evidence, evidence.comparison)
+    return f"waits for a person until {at(until)}, the rule would promote it: {compared}"
 
 
 def deciding_code() -> str:
@@ -101,6 +139,7 @@ def written(
     *,
     is_promoted: bool,
     reason: str,
+    asked_until: str,
 ) -> Promotion:
     """Make the artifact of the decision."""
     found = evidence.comparison
@@ -122,4 +161,5 @@ def written(
         classes=[asdict(c) for c in evidence.classes],
         settings=asdict(settings),
         aliases=mlflow_client.aliases_of(challenger.name, challenger.version),
+        asked_until=asked_until,
     )

@@ -17,7 +17,7 @@ from data.text.encoder import TokenSettings
 from rnn_models.evaluation.text_metrics import check_tokenizer
 from rnn_models.settings import TrainSettings, check_setting, setting
 
-Policy = Literal["superior", "not_worse", "always", "never"]
+Policy = Literal["superior", "not_worse", "ask", "always", "never"]
 # Those of sacreBLEU that need no file from the network (rnn_models/evaluation/text_metrics.py).
 BleuTokenizer = Literal["auto", "13a", "intl", "zh", "char", "ja-mecab", "ko-mecab", "none"]
 Guards = dict[str, Annotated[float, FormField(ge=0, le=100)]]
@@ -90,7 +90,14 @@ class PromotionSettings:
 
     policy: Policy = setting(
         "superior",
-        "superior: significantly better; not_worse: for fresh data; always; never: by hand.",
+        "superior: significantly better; not_worse: for fresh data; ask: superior, and a person "
+        "agrees; always; never: by hand.",
+    )
+    ask_hours: float = setting(
+        72.0,
+        "Hours that policy ask waits for a person; then the champion stays.",
+        low=0.01,
+        high=8760,
     )
     alpha: float = setting(
         0.05, "Largest probability of promoting an equal challenger.", low=0.0001, high=0.5

@@ -18,6 +18,7 @@ from rnn_models.training.resume import remove_states
 from rnn_models.training.validation import headline_of
 from tasks import stopping
 from tasks.ingestion.snapshot_writer import REPORT
+from tasks.maintenance.run_start import run_seconds
 from tasks.pages.data import PAGE
 from tasks.pages.progress import each, link_training, shown_training
 from tasks.pages.training import clipping_words
@@ -95,7 +96,7 @@ def followed_fit(
 
         on_step = each(points.follow_step, shown.add_step)
         on_epoch = each(points.add_epoch, shown.add_epoch)
-        hooks = Hooks(on_step, on_epoch, on_save, stopping.is_requested)
+        hooks = Hooks(on_step, on_epoch, on_save, stopping.is_requested, run_seconds)
         return fit_tokens(problem, tokens, settings, hooks, folder / RESUME)
 
 
@@ -130,6 +131,7 @@ def fit_tokens(
         on_epoch=hooks.on_epoch,
         on_save=hooks.on_save,
         is_stopping=hooks.is_stopping,
+        run_seconds=hooks.run_seconds,
     )
 
 

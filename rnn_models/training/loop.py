@@ -14,6 +14,7 @@ from rnn_models.checkpoints.checkpoint import check_finite
 from rnn_models.layers.word_vectors import Vectors
 from rnn_models.problem import Problem, Sizes
 from rnn_models.settings import TrainSettings
+from rnn_models.training.budgets import Budgets
 from rnn_models.training.gradient_decay import gradient_decay
 from rnn_models.training.history import Epoch, TrainingHistory, TrainingStep, stalls
 from rnn_models.training.progress import Progress
@@ -37,13 +38,15 @@ class Hooks:
 
     ``on_step`` runs after each update, ``on_epoch`` after each epoch,
     ``on_save`` before each saving. ``is_stopping`` runs after each update; the
-    training saves and ends where it returns True.
+    training saves and ends where it returns True. ``run_seconds`` tells how long
+    the run that trains has taken so far.
     """
 
     on_step: Callable[[TrainingStep], None] = lambda step: None
     on_epoch: Callable[[Epoch], None] = lambda epoch: None
     on_save: Callable[[], None] = lambda: None
     is_stopping: Callable[[], bool] = lambda: False
+    run_seconds: Callable[[], float] = lambda: 0.0
 
 
 def fit(
@@ -59,6 +62,7 @@ def fit(
     on_epoch: Callable[[Epoch], None] = lambda epoch: None,
     on_save: Callable[[], None] = lambda: None,
     is_stopping: Callable[[], bool] = lambda: False,
+    run_seconds: Callable[[], float] = lambda: 0.0,
 ) -> TrainingHistory:
     """Train a model and keep the weights of its best epoch.
 
@@ -78,17 +82,22 @@ def fit(
         on_save: Called before each saving.
         is_stopping: Called after each update; if it returns True, the training
             is saved and ends.
+        run_seconds: How long the run that trains has taken so far.
 
     Raises:
         KeyboardInterrupt: If ``is_stopping`` returned True.
+        ValueError: If a limit of the run is reached before the first step.
     """
-    hooks = Hooks(on_step, on_epoch, on_save, is_stopping)
+    hooks = Hooks(on_step, on_epoch, on_save, is_stopping, run_seconds)
     # The caller's random numbers must not depend on a training, which seeds the global generators
     # at each step.
     with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
         training = Training(problem, sizes, settings, vectors)
         if resume:
             _resume(training, resume)
+        training.budgets = Budgets(settings, run_seconds)
+        if not training.history.steps:
+            training.budgets.check()
         saving = Saving(resume, settings, on_save)
         saving.start(len(training.history.steps))
         log.info(how_chosen(problem, settings, len(validation)))
@@ -216,14 +225,16 @@ def reason_to_stop(training: Training) -> str:
 
 
 def reached_limit(training: Training) -> str:
-    """Name the limit of steps or minutes that is reached; empty if none is."""
+    """Name the limit of steps, minutes or memory that is reached; empty if none is."""
     s = training.settings
     history = training.history
     # Of all processes of this training: a resumed one has used a part of its limit.
     seconds = sum(epoch.seconds for epoch in history.epochs) + training.seconds
     if s.max_steps and len(history.steps) >= s.max_steps:
         return "max_steps"
-    return "max_minutes" if s.max_minutes and seconds / 60 >= s.max_minutes else ""
+    if s.max_minutes and seconds / 60 >= s.max_minutes:
+        return "max_minutes"
+    return training.budgets.reached()
 
 
 def check_trained(training: Training) -> None:

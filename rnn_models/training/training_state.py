@@ -14,6 +14,7 @@ from rnn_models.devices import autocast, find_device, seed_generators
 from rnn_models.layers.word_vectors import Vectors, start_from_vectors
 from rnn_models.problem import Loss, Problem, Sizes
 from rnn_models.settings import TrainSettings
+from rnn_models.training.budgets import Budgets
 from rnn_models.training.clipping import Clipper
 from rnn_models.training.history import TrainingHistory, TrainingStep, stalls
 from rnn_models.training.optimizer import Averaging, UpdateMeter, learning_rate, make_optimizer
@@ -63,6 +64,7 @@ class Training:
         self.history = TrainingHistory()
         self.carried: State = ()  # hidden state that the next window of truncated BPTT starts from
         self.seconds = 0.0  # of the unfinished epoch, up to its last saving
+        self.budgets = Budgets(settings)
 
     def plan(
         self, train: Examples, number: int

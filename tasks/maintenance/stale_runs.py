@@ -78,14 +78,14 @@ def _stale_mlflow_runs() -> dict[str, tuple[str, str]]:
 def find_flow_runs() -> list[str]:
     """List the open flow runs of processes that are gone, with the reason; close none."""
     with get_client(sync_client=True) as client:
-        reasons = [(run.name, reason_to_close(run)) for run in _flow_runs(client, OPEN)]
+        reasons = [(run.name, reason_to_close(run)) for run in find_runs(client, OPEN)]
     return [f"flow run {name}: {reason}" for name, reason in reasons if reason]
 
 
 def close_flow_runs() -> Iterator[str]:
     """Close the flow runs of processes that are gone, and their task runs, as ``Crashed``."""
     with get_client(sync_client=True) as client:
-        for run in _flow_runs(client, OPEN):
+        for run in find_runs(client, OPEN):
             reason = reason_to_close(run)
             if reason:
                 state: State[None] = Crashed(message=f"{reason}; closed by a later run")
@@ -94,7 +94,7 @@ def close_flow_runs() -> Iterator[str]:
                 client.set_flow_run_state(run.id, state, force=True)
                 yield f"flow run {run.name}: {reason}"
         # A worker reports the end of a flow run that was killed, and forgets its task runs.
-        for run in _flow_runs(client, ENDED, with_open_tasks=True):
+        for run in find_runs(client, ENDED, with_open_tasks=True):
             reason = _gone(run)
             if reason:
                 state = Crashed(message=f"{reason}; closed by a later run")
@@ -105,12 +105,22 @@ def close_flow_runs() -> Iterator[str]:
 
 def reason_to_close(run: FlowRun) -> str:
     """Give the reason why an open flow run is stale; empty if its process may be alive."""
+    if _starts_again(run):
+        return ""
     if _leases_of(run):
         return _gone(run)
     host, _, process = str(run.infrastructure_pid or "").rpartition(":")
     if process.isdigit() and host in ("", socket.gethostname()):
         return "" if _runs_flow(int(process), str(run.id)) else f"process {process} is gone"
     return _never_started(run)
+
+
+def _starts_again(run: FlowRun) -> bool:
+    """Whether a worker starts a run again: the process that it names is an earlier one."""
+    state = run.state
+    if state is None or state.type != StateType.PENDING or not run.run_count:
+        return False
+    return (datetime.now(UTC) - state.timestamp).total_seconds() < PENDING_SECONDS
 
 
 def _leases_of(run: FlowRun) -> list[Lease]:
@@ -149,9 +159,10 @@ def _runs_flow(process: int, flow_run: str) -> bool:
     return not variables or f"PREFECT__FLOW_RUN_ID={flow_run}".encode() in variables
 
 
-def _flow_runs(
+def find_runs(
     client: SyncPrefectClient, states: list[StateType], *, with_open_tasks: bool = False
 ) -> list[FlowRun]:
+    """List the flow runs of some states, from all pages."""
     chosen = FlowRunFilter(state=FlowRunFilterState(type=FlowRunFilterStateType(any_=states)))
     found: list[FlowRun] = []
     while True:

@@ -8,6 +8,7 @@ from prefect.events import emit_event
 DRIFTED = "refrain.drifted"
 NEW_ROWS = "refrain.new-rows"
 STALE = "refrain.stale"
+ASKED = "refrain.asked"
 
 
 def announce(event: str, dataset: str, **payload: Any) -> None:

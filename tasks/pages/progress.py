@@ -15,8 +15,10 @@ from prefect.settings import PREFECT_API_AUTH_STRING, PREFECT_API_URL, temporary
 
 from rnn_models.problem import Problem
 from rnn_models.settings import TrainSettings
+from rnn_models.training.budgets import TRAINING_SHARE
 from rnn_models.training.history import Epoch, TrainingStep
 from rnn_models.training.validation import headline_of
+from tasks.maintenance.run_start import run_seconds
 from tasks.pages.run_pages import artifact_key
 from tasks.registry.mlflow_client import run_link
 
@@ -113,6 +115,9 @@ class TrainingProgress:
             shares.append(self.num_steps / settings.max_steps)
         if settings.max_minutes:
             shares.append((time.monotonic() - self.started) / 60 / settings.max_minutes)
+        if settings.max_run_minutes:
+            minutes = TRAINING_SHARE * settings.max_run_minutes
+            shares.append(run_seconds() / 60 / minutes)
         return min(max(shares), 1.0)
 
     def text(self) -> str:

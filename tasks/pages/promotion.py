@@ -5,6 +5,7 @@ from typing import Any
 
 from rnn_models.evaluation.significance import ClassChange, Comparison
 from tasks.pages.markdown import cell
+from tasks.pages.run_pages import artifact_key
 from tasks.pages.scores import digits, interval, title
 from tasks.promotion.rule import guard_of, has_fallen, level
 from tasks.registry.mlflow_client import CHAMPION, run_link, version_link, version_with_alias
@@ -33,6 +34,7 @@ def promotion_text(promotion: Promotion, scores: Scores, sections: Iterable[str]
     parts = [
         f"# {_heading(promotion)}",
         f"**{cell(promotion.reason)}**",
+        *answer_lines(promotion),
         "\n".join(_compared_rows(promotion, scores)),
         *(["\n".join(_class_rows(promotion)), CLASSES_SAID] if promotion.classes else []),
         "\n".join(_score_rows(scores, _champion_scores(promotion, scores))),
@@ -45,9 +47,30 @@ def promotion_text(promotion: Promotion, scores: Scores, sections: Iterable[str]
     return "\n\n".join(parts) + "\n"
 
 
+def question_text(promotion: Promotion) -> str:
+    """Write the question above the form of a suspended flow run."""
+    page = artifact_key("promotion", promotion.dataset)
+    return (
+        f"{cell(promotion.dataset)}, version {promotion.version}, {cell(promotion.reason)}.\n\n"
+        f"The evidence is on the page `{page}`, under Artifacts."
+    )
+
+
+def answer_lines(promotion: Promotion) -> Iterator[str]:
+    """Describe how to answer; nothing for a decision that does not wait."""
+    if promotion.asked_until:
+        name = promotion.dataset
+        yield (
+            f"**Your decision:** press *Resume* on this flow run, or type `refrain decide {name} "
+            f"promote` or `refrain decide {name} keep`. Without an answer the champion stays."
+        )
+
+
 def _heading(promotion: Promotion) -> str:
     if promotion.is_promoted:
         decision = "promoted"
+    elif promotion.asked_until:
+        decision = "waits for a person"
     else:
         champion = promotion.champion_version
         decision = f"champion stays version {champion}" if champion else "not promoted"
@@ -73,19 +96,26 @@ def _compared_rows(promotion: Promotion, scores: Scores) -> Iterator[str]:
         yield f"| size | {found.num_examples:,} examples, {found.num_resamples:,} resamples |"
     words = policy_words(settings, is_first=not promotion.champion_version)
     yield f"| policy | {settings.policy}: {words} |"
+    if promotion.decided_by:
+        yield f"| decided by | {cell(promotion.decided_by)} |"
 
 
 def policy_words(settings: PromotionSettings, *, is_first: bool) -> str:
     """Describe what a policy requires."""
-    if is_first and settings.policy in ("superior", "not_worse"):
+    person = ", and a person agrees" if settings.policy == "ask" else ""
+    if is_first and settings.policy in ("superior", "not_worse", "ask"):
         return (
             "the first model of its name must score better than the baseline that is best on "
-            "validation"
+            f"validation{person}"
         )
     guarded = "no class may fall beyond its guard"
+    superior = (
+        f"p at most {settings.alpha:g}, a gain of {settings.min_effect:g} points at least, "
+        f"{guarded}"
+    )
     return {
-        "superior": f"p at most {settings.alpha:g}, "
-        f"a gain of {settings.min_effect:g} points at least, {guarded}",
+        "superior": superior,
+        "ask": f"{superior}{person}",
         "not_worse": f"the interval above -{settings.margin:g} points, {guarded}",
         "always": "no comparison",
         "never": "a person decides",
@@ -162,6 +192,7 @@ def summary(promotion: Promotion) -> dict[str, Any]:
         "aliases": promotion.aliases,
         "champion": version_with_alias(promotion.dataset, CHAMPION) or "",
         "reason": promotion.reason,
+        "asked_until": promotion.asked_until,
         "mlflow_run": promotion.mlflow_run,
         "link": run_link(promotion.mlflow_run),
     }

@@ -74,14 +74,12 @@ def settle(
     name = challenger.name
     version = challenger.version
     with locked("champion", name):
-        ledger = caught_up(name)
+        ledger = ledger_since(name, version, champion)
         if ledger.champion == version:  # after a flow run that was stopped, or by hand
             made = [
                 line for line in ledger.lines if (line.event, line.decision) == (PROMOTED, decision)
             ]
             return (True, made[-1].why) if made else (is_promoted, why)
-        if ledger.champion != (champion or ""):
-            raise ChampionChangedError(_changed(name, version, champion, ledger.champion))
         taken_back = check_complete(name, version).tags.get(WITHDRAWN)
         if is_promoted and taken_back:
             is_promoted = False
@@ -91,11 +89,23 @@ def settle(
             )
         event, after = (PROMOTED, version) if is_promoted else (KEPT, ledger.champion)
         line = ledger.next_line(
-            event, version, after, why, scores=_values(scores), decision=decision
+            event, version, after, why, scores=scores_of(scores), decision=decision
         )
-        if is_promoted or not _is_noted(ledger, line):
+        if is_promoted or not is_noted(ledger, line):
             carry_out(ledger, line)
         return is_promoted, why
+
+
+def ledger_since(name: str, version: str, champion: str | None) -> Ledger:
+    """Read the ledger, and check that no third version became champion since a comparison.
+
+    Raises:
+        ChampionChangedError: If one did.
+    """
+    ledger = caught_up(name)
+    if ledger.champion not in (version, champion or ""):
+        raise ChampionChangedError(_changed(name, version, champion, ledger.champion))
+    return ledger
 
 
 def _by_hand(name: str, version: str) -> str:
@@ -228,7 +238,7 @@ def _changed(name: str, version: str, compared: str | None, now: str) -> str:
     )
 
 
-def _is_noted(ledger: Ledger, line: Line) -> bool:
+def is_noted(ledger: Ledger, line: Line) -> bool:
     """Whether the same decision is the last one on its version."""
     last = next((known for known in reversed(ledger.lines) if known.version == line.version), None)
     return last is not None and (last.event, last.decision, last.champion) == (
@@ -257,14 +267,15 @@ def is_whole(name: str, version: str) -> bool:
     return info is not None and is_complete(info)
 
 
-def _values(scores: Scores) -> dict[str, float]:
+def scores_of(scores: Scores) -> dict[str, float]:
+    """Return the value of each metric."""
     return {name: score["value"] for name, score in scores.metrics.items()}
 
 
 def _stored_scores(name: str, version: str) -> dict[str, float]:
     info = version_info(name, version)
     found = Scores.find(name, info.tags[SCORES]) if info and info.tags.get(SCORES) else None
-    return _values(found) if found else {}
+    return scores_of(found) if found else {}
 
 
 def named(version: str | None) -> str:

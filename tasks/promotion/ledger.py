@@ -25,6 +25,7 @@ PROMOTED = "promoted"
 KEPT = "kept"
 ROLLED_BACK = "rolled back"
 FOUND = "found"
+ASKED = "asked"
 LINE = ".json"
 PENDING = ".pending"
 COUNT = "count"  # the file with the number of the last line, and of those that a person gave up
@@ -38,8 +39,10 @@ CONTENT = (
 class Line:
     """One decision on a version: the champion after and before it, when, why and by whom.
 
-    ``event`` is ``promoted``, ``kept`` (the champion stayed), ``rolled back``
-    or ``found`` (somebody moved the alias in MLflow, or from another store).
+    ``event`` is ``promoted``, ``kept`` (the champion stayed), ``asked`` (a
+    person decides), ``rolled back`` or ``found`` (somebody moved the alias in
+    MLflow, or from another store). ``by`` is the person who decided a question,
+    and ``until`` the end of a question, ISO 8601, UTC.
     """
 
     number: int
@@ -55,6 +58,13 @@ class Line:
     person: str
     scores: dict[str, float]
     decision: str = ""  # digest of the Promotion
+    by: str = ""
+    until: str = ""
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether the time of a question has passed."""
+        return datetime.now(UTC) >= datetime.fromisoformat(self.until)
 
 
 @dataclass(frozen=True)
@@ -81,13 +91,28 @@ class Ledger:
         """The champions up to the last, in order, without those that a rollback left."""
         found: list[str] = []
         for line in self.lines:
-            if line.event == KEPT or not line.champion:
+            if line.event in (KEPT, ASKED) or not line.champion:
                 continue
             if line.champion in found and line.event != PROMOTED:
                 del found[found.index(line.champion) + 1 :]
             else:
                 found = [version for version in found if version != line.champion] + [line.champion]
         return found
+
+    @property
+    def question(self) -> Line | None:
+        """The question that waits for a person, if there is one.
+
+        It is settled by a decision on its version, and void after any change of the champion.
+        """
+        kept: set[str] = set()
+        for line in reversed(self.lines):
+            if line.event == ASKED:
+                return line if line.version not in kept else None
+            if line.event != KEPT:
+                return None
+            kept.add(line.version)
+        return None
 
     def scores_of(self, version: str) -> dict[str, float]:
         """Find the latest scores of a version in the ledger."""
@@ -109,6 +134,8 @@ class Ledger:
         *,
         scores: Mapping[str, float],
         decision: str = "",
+        by: str = "",
+        until: str = "",
     ) -> Line:
         """Make the next line, without ``previous``: some earlier champions may be gone."""
         flow_run, url = flow_run_now()
@@ -126,6 +153,8 @@ class Ledger:
             person=person(),
             scores=dict(scores),
             decision=decision,
+            by=by,
+            until=until,
         )
 
     def before(self, line: Line) -> list[str]:

@@ -64,7 +64,11 @@ def decide(evidence: Evidence, settings: PromotionSettings) -> tuple[bool, str]:
     if evidence.is_first:
         lacking = [] if found.gain > TOLERANCE else ["the first model must beat the baseline"]
     else:
-        find_lacking = {"superior": lacking_of_superior, "not_worse": lacking_of_not_worse}
+        find_lacking = {
+            "superior": lacking_of_superior,
+            "ask": lacking_of_superior,
+            "not_worse": lacking_of_not_worse,
+        }
         lacking = find_lacking[settings.policy](evidence, found, settings)
         lacking += fallen_words(evidence.classes, settings)
     if lacking:
@@ -132,6 +136,10 @@ def check_guards(names: Sequence[str], settings: PromotionSettings) -> None:
             )
 
 
+# What helps a training that a budget of the run ended.
+MORE = {"max_run_minutes": "minutes", "max_memory_gb": "memory"}
+
+
 def improving_words(checkpoint: Checkpoint) -> str:
     """Advise more epochs where validation was still improving in the last one; empty elsewhere."""
     if not checkpoint.improving or checkpoint.ended == "patience":
@@ -141,7 +149,7 @@ def improving_words(checkpoint: Checkpoint) -> str:
         if checkpoint.epochs > 1
         else "in the only epoch"
     )
-    more = checkpoint.ended.removeprefix("max_")
+    more = MORE.get(checkpoint.ended) or checkpoint.ended.removeprefix("max_")
     limit = f"training.{checkpoint.ended}"
     return (
         f"Validation was still improving {where} ({checkpoint.improving}), so more {more} may "
@@ -183,13 +191,16 @@ def in_unit(evidence: Evidence, found: Comparison, points: float) -> float:
 
 def tags_of(promotion: Promotion) -> dict[str, str]:
     """Make the tags of a version that show the decision on it."""
+    decision = "promoted" if promotion.is_promoted else "not promoted"
     tags = {
-        "refrain.decision": "promoted" if promotion.is_promoted else "not promoted",
+        "refrain.decision": "waits for a person" if promotion.asked_until else decision,
         "refrain.decision.digest": promotion.digest,
         "refrain.decision.policy": promotion.settings["policy"],
         "refrain.decision.reason": promotion.reason,
         "refrain.decision.against": promotion.against,
     }
+    if promotion.decided_by:
+        tags["refrain.decision.by"] = promotion.decided_by
     if not promotion.comparison:
         return tags
     found = Comparison(**promotion.comparison)

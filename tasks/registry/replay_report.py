@@ -124,8 +124,9 @@ def reasons_of(past: Past, facts: list[Fact], weights: Weights) -> Iterator[str]
         f"setting {name} no longer exists" for name in past.lost_settings
     ]
     likely = [_describe(past, fact) for fact in facts if fact.differs]
-    if past.settings.get("max_minutes"):
-        likely.append("max_minutes is set: the number of steps depends on the speed of the machine")
+    for name in ("max_minutes", "max_run_minutes", "max_memory_gb"):
+        if past.settings.get(name):
+            likely.append(f"{name} is set: the number of steps depends on the machine")
     yield from certain + likely
     unknown = [fact.what for fact in facts if not fact.then]
     if unknown:

@@ -5,19 +5,17 @@ time since the measurement before counts everything in between, such as a valida
 """
 
 import os
-import resource
 import shutil
-import sys
 import time
 
 from rnn_models.diagnostics.device_memory import peak_gpu_bytes
+from rnn_models.diagnostics.process_memory import peak_bytes
 from tasks.store.home import home
 
 # The first ones come soon, so that a short training has some; a day has about 600.
 EVERY_SECONDS = 2.0
 GROWTH = 1.01
 MEGABYTE = 1_000_000
-RSS_UNIT = 1 if sys.platform == "darwin" else 1024  # of getrusage, by platform
 
 
 class SystemLoad:
@@ -43,11 +41,6 @@ class SystemLoad:
         return {
             "system/process_cores": cores,
             "system/load_per_core": os.getloadavg()[0] / (os.cpu_count() or 1),
-            "system/peak_memory_megabytes": peak_memory_bytes() / MEGABYTE,
+            "system/peak_memory_megabytes": peak_bytes() / MEGABYTE,
             "system/disk_free_megabytes": shutil.disk_usage(home()).free / MEGABYTE,
         } | ({"system/peak_gpu_megabytes": gpu / MEGABYTE} if gpu else {})
-
-
-def peak_memory_bytes() -> int:
-    """Return the most memory that this process has had so far."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * RSS_UNIT

@@ -196,7 +196,9 @@ class Promotion(Artifact):
 
     ``against`` names the system to beat. ``comparison`` and ``classes`` come
     from ``rnn_models/evaluation/significance.py``; empty if no comparison was
-    made. ``settings`` are all promotion settings.
+    made. ``settings`` are all promotion settings. ``asked_until`` is the end of
+    the question, if a person decides and has not yet; ``decided_by`` is the
+    person who did.
     """
 
     KIND: ClassVar[str] = "promotions"
@@ -214,6 +216,8 @@ class Promotion(Artifact):
     classes: list[dict[str, Any]] = field(default_factory=list)
     settings: dict[str, Any] = field(default_factory=dict)
     aliases: list[str] = field(default_factory=list)
+    asked_until: str = ""
+    decided_by: str = ""
 
     def seen_now(self, aliases: list[str], mlflow_run: str) -> "Promotion":
         """Return this decision with the current aliases and MLflow run of the version."""

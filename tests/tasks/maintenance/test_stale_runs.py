@@ -63,6 +63,15 @@ def test_scheduled_run_without_a_worker_is_closed_after_half_an_hour(
     assert bool(reason_to_close(run)) is is_stale
 
 
+@pytest.mark.parametrize(("minutes", "is_stale"), [(5, False), (40, True)])
+def test_resumed_run_that_still_names_its_first_process_has_half_an_hour_to_start(
+    gone: Lease, minutes: int, is_stale: bool
+) -> None:
+    since = datetime.now(UTC) - timedelta(minutes=minutes)
+    run = flow_run(state=Pending(timestamp=since), run_count=1, tags=[process_tag(gone.key)])
+    assert bool(reason_to_close(run)) is is_stale
+
+
 def test_mlflow_run_of_an_ended_process_is_killed_and_a_healthy_one_is_not(
     mlflow_store: Path, gone: Lease
 ) -> None:
