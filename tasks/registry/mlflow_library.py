@@ -17,6 +17,7 @@ from mlflow.entities import Dataset, DatasetInput, InputTag, LoggedModel, Metric
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 from mlflow.models import ModelSignature
+from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 from mlflow.store.db import utils
 from mlflow.tracking import MlflowClient
 from mlflow.types import ColSpec, DataType, ParamSchema, ParamSpec, Schema
@@ -45,10 +46,17 @@ __all__ = [
     "Property",
     "RunTag",
     "Schema",
+    "delete_files",
     "mlflow",
     "newest_schema",
     "upgrade_schema",
 ]
+
+
+def delete_files(location: str) -> None:
+    """Delete the files of a run or a logged model, wherever they are."""
+    repository: Any = get_artifact_repository(location)
+    repository.delete_artifacts()
 
 
 def newest_schema() -> str:

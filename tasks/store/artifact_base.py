@@ -7,9 +7,10 @@ manifest counts as missing, and so does one whose files differ from it.
 """
 
 import math
+import os
 import shutil
 from collections.abc import Callable, Collection, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import ClassVar, Self
@@ -90,6 +91,8 @@ class Artifact:
         found = cls.find(dataset, key)
         folder = cls.folder_of(dataset, key)
         if found and is_current(found):
+            with suppress(OSError):  # a store that is only read; housekeeping is off there
+                os.utime(folder)  # it is used, so nobody removes it in the next days
             yield found, folder
             return
         begin_work()
