@@ -7,6 +7,7 @@ from tasks.maintenance.run_start import begin_run
 from tasks.monitor import compare_with_champion, conclude, look_at_source
 from tasks.monitoring.monitor_settings import MonitorSettings
 from tasks.monitoring.report import Monitoring
+from tasks.notices.hook import send_notices
 from tasks.run_form import DatasetName, HiddenText
 from tasks.run_names import name_with_reason
 from tasks.run_states import in_one_sentence
@@ -14,7 +15,12 @@ from tasks.run_states import in_one_sentence
 DEFAULTS = MonitorSettings()
 
 
-@flow(flow_run_name=name_with_reason, on_crashed=[cancelled_by_signal])
+@flow(
+    flow_run_name=name_with_reason,
+    on_completion=[send_notices],
+    on_failure=[send_notices],
+    on_crashed=[cancelled_by_signal, send_notices],
+)
 @in_one_sentence
 def monitor(
     dataset: DatasetName,

@@ -4,6 +4,7 @@ from prefect import flow
 
 from tasks.maintenance.interrupted_runs import cancelled_by_signal
 from tasks.maintenance.run_start import begin_run
+from tasks.notices.hook import send_notices
 from tasks.registry.replay_report import Replay
 from tasks.replay import train_again
 from tasks.run_form import HiddenText, ModelName
@@ -11,7 +12,12 @@ from tasks.run_names import name_with_reason
 from tasks.run_states import in_one_sentence
 
 
-@flow(flow_run_name=name_with_reason, on_crashed=[cancelled_by_signal])
+@flow(
+    flow_run_name=name_with_reason,
+    on_completion=[send_notices],
+    on_failure=[send_notices],
+    on_crashed=[cancelled_by_signal, send_notices],
+)
 @in_one_sentence
 def replay(model: ModelName, version: str = "champion", catalog: HiddenText = "") -> Replay:
     """Train a version again from its snapshot and settings, and compare the weights bit by bit.

@@ -22,6 +22,7 @@ from refrain.commands import (
     serving,
     training,
 )
+from refrain.commands import notices as notice_commands
 from refrain.commands.project import project_datasets
 from refrain.completion import dataset_names
 from refrain.environment import own_process, prepare
@@ -34,6 +35,7 @@ from refrain.options import (
     Catalog,
     Json,
     Limit,
+    Notices,
     changed,
     check_names,
     joined,
@@ -59,7 +61,6 @@ Datasets = Annotated[
         autocompletion=dataset_names,
     ),
 ]
-
 Snapshot = Annotated[
     str | None,
     typer.Option(
@@ -99,6 +100,7 @@ app.add_typer(decisions.app)
 app.add_typer(serving.app)
 app.add_typer(operations.app)
 app.add_typer(monitoring.app)
+app.add_typer(notice_commands.app)
 
 
 @app.command()
@@ -112,6 +114,7 @@ def run(
     accept: Accept = False,
     as_json: Json = False,
     require_champion: RequireChampion = False,
+    notices: Notices = False,
     settings: ListSettings = False,
 ) -> None:
     """Retrain datasets, one after the other: ingest, tokenize, train, evaluate, register, promote.
@@ -145,7 +148,7 @@ def run(
         jobs: dict[str, dict[str, Any]] = {name: {} for name in names} or main_job()
         check_names(list(jobs), catalog)
         rows, failures = retrain_jobs(
-            jobs, changes, joined(catalog), (snapshot, as_of), accept=accept
+            jobs, changes, joined(catalog), (snapshot, as_of), accept=accept, notices=notices
         )
     show_outcome(rows, failures, as_json=as_json)
     without = [row["dataset"] for row in rows if not row["champion"]]
@@ -161,6 +164,7 @@ def retrain_jobs(
     earlier: tuple[str | None, str | None],
     *,
     accept: bool,
+    notices: bool = False,
 ) -> tuple[list[dict[str, Any]], dict[str, str]]:
     """Check the settings of all datasets, then retrain one after the other.
 
@@ -170,6 +174,7 @@ def retrain_jobs(
         catalog: Further catalog files.
         earlier: Digest of the snapshot to train on, of a single dataset; or a date, of all.
         accept: Accept a source that changed by more than its limits.
+        notices: Send notices, as runs of a deployment do.
 
     Returns:
         A row of results for each dataset that ended with a decision, and the
@@ -183,7 +188,7 @@ def retrain_jobs(
     snapshots = earlier_snapshots(list(jobs), *earlier)
     from refrain.retraining import retrain_all
 
-    return retrain_all(settings, catalog, snapshots, accept=accept)
+    return retrain_all(settings, catalog, snapshots, accept=accept, notices=notices)
 
 
 def show_outcome(rows: list[dict[str, Any]], failures: Mapping[str, str], *, as_json: bool) -> None:

@@ -17,6 +17,9 @@ Catalog = Annotated[
         help="Catalog file to read in addition to data/catalog.yaml; repeatable.",
     ),
 ]
+Notices = Annotated[
+    bool, typer.Option("--notices", help="Send notices, as scheduled runs do (refrain notices).")
+]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Name = Annotated[
     str,

@@ -16,6 +16,7 @@ from refrain.engine import engine
 from refrain.progress import quiet, show_progress
 from tasks.errors.known_errors import known_error
 from tasks.maintenance.stale_runs import process_tag
+from tasks.notices.ended_runs import TAG
 from tasks.pages.promotion import summary
 from tasks.run_form import changed_values
 from tasks.settings import Settings
@@ -34,6 +35,7 @@ def retrain_all(
     snapshots: Mapping[str, str],
     *,
     accept: bool = False,
+    notices: bool = False,
 ) -> tuple[list[dict[str, Any]], dict[str, str]]:
     """Retrain datasets, and start the engine only if a stage of one has changed.
 
@@ -42,6 +44,7 @@ def retrain_all(
         catalog: Further catalog files.
         snapshots: Digests of earlier snapshots to train on, by dataset.
         accept: Accept a source that changed by more than its limits.
+        notices: Send notices, as runs of a deployment do.
 
     Returns:
         A row of results for each dataset that ended with a decision, in the
@@ -67,7 +70,8 @@ def retrain_all(
             for name in waiting:
                 started = time.monotonic()
                 with _recorded_failure(name, failures):
-                    with tags(process_tag(mine().key)):  # from the first moment of the flow run
+                    # From the first moment of the flow run.
+                    with tags(process_tag(mine().key), *([TAG] if notices else [])):
                         made = outcome(
                             retrain(
                                 name,

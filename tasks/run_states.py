@@ -13,7 +13,8 @@ from tasks.ingestion.refused_data import RefusedDataError
 
 REFUSED_DATA = "Refused data"
 FAILED = "Failed"
-QUIET_HOOK = "ook 'show_stage'"  # Prefect logs two lines for each call of a hook
+# Prefect logs two lines for each call of a hook.
+QUIET_HOOKS = ("ook 'show_stage'", "ook 'send_notices'")
 Result = TypeVar("Result")
 Parameters = ParamSpec("Parameters")
 
@@ -50,7 +51,8 @@ def plain_record(record: logging.LogRecord) -> bool:
         record.msg = message
         record.args = ()
         record.exc_info = None
-    return record.levelno > logging.INFO or QUIET_HOOK not in record.getMessage()
+    text = record.getMessage()
+    return record.levelno > logging.INFO or not any(hook in text for hook in QUIET_HOOKS)
 
 
 for _name in ("prefect.flow_runs", "prefect.task_runs"):

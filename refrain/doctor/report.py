@@ -12,6 +12,7 @@ from refrain.doctor.contents import (
 )
 from refrain.doctor.finding import ERROR, WARNING, Finding
 from refrain.doctor.machine import check_disk, check_memory, check_ports
+from refrain.doctor.notices import check_notices
 from refrain.doctor.packages import check_packages
 from refrain.doctor.schedules import check_late_runs, check_schedules, next_runs
 from refrain.doctor.services import check_logs, check_servers, check_worker
@@ -33,6 +34,7 @@ CHECKS: dict[str, Check] = {
     "schedules": check_schedules,
     "late runs": check_late_runs,
     "stale runs": check_stale_runs,
+    "notices": check_notices,
     "aliases": check_aliases,
     "artifacts": check_artifacts,
 }

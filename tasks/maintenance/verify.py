@@ -24,6 +24,7 @@ READERS: dict[str, Callable[[Path], object]] = {
     "snapshots": lambda path: SnapshotLog.of(path.stem),
     "accepted": lambda path: last_accepted(path.stem),
     "slots": read_lines,
+    "notices": read_lines,
     "removals": own_lines,
 }
 

@@ -20,6 +20,7 @@ CONTENTS = {
     "snapshots": "the log of a dataset's ingestions; without it the source is read from the start",
     "accepted": "the snapshots accepted for training; without it the next one is not compared",
     "slots": "the times at which a source was read; without it quiet slots are counted anew",
+    "notices": "the notices, and what was sent; without it some are sent again",
     "removals": "texts and keys to be removed; without it the next snapshot has these rows again",
 }
 REMEDY = "Restore it from a backup, or run refrain verify --set-aside to go on without it"

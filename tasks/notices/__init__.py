@@ -1,0 +1,1 @@
+"""Notices about flow runs that ended: recorded in the store, and sent to a channel."""
