@@ -11,9 +11,9 @@ from tasks.maintenance.run_start import begin_run
 from tasks.notices.hook import send_notices
 from tasks.pages.progress import show_stages
 from tasks.promote import promote
+from tasks.promotion.decision_states import decided
 from tasks.promotion.evidence import check_promotion
 from tasks.register import register
-from tasks.retraining_states import decided
 from tasks.run_form import (
     DatasetName,
     HiddenSettings,

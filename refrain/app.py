@@ -36,6 +36,7 @@ from refrain.options import (
     Json,
     Limit,
     Notices,
+    RequireChampion,
     changed,
     check_names,
     joined,
@@ -78,12 +79,6 @@ Accept = Annotated[
     typer.Option(
         "--accept",
         help="Accept a source that changed by more than its limits, once (refrain check DATASET).",
-    ),
-]
-RequireChampion = Annotated[
-    bool,
-    typer.Option(
-        "--require-champion", help="End with status 4 if a dataset has no champion at the end."
     ),
 ]
 ListSettings = Annotated[

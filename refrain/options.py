@@ -33,6 +33,12 @@ Limit = Annotated[
     int | None,
     typer.Option(min=1, metavar="N", help="Largest number of training rows (tokens.limit)."),
 ]
+RequireChampion = Annotated[
+    bool,
+    typer.Option(
+        "--require-champion", help="End with status 4 if a dataset has no champion at the end."
+    ),
+]
 
 
 def changed(assignments: list[str] | None, limit: int | None) -> list[str]:

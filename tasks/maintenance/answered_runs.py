@@ -17,9 +17,9 @@ from tasks.maintenance.stale_runs import find_runs
 from tasks.pages.retraining import retraining_text
 from tasks.pages.run_pages import artifact_key
 from tasks.promotion.answers import made_from, recorded
+from tasks.promotion.decision_states import WAITING, end_state
 from tasks.promotion.ledger import ASKED, Ledger
 from tasks.promotion.questions import expire
-from tasks.retraining_states import WAITING, end_state
 from tasks.store.artifacts import Promotion
 
 log = logging.getLogger(__name__)

@@ -13,10 +13,10 @@ from pydantic import ConfigDict
 
 from rnn_models.settings import check_setting, setting
 from tasks.maintenance.databases import databases, free_bytes, give_back
+from tasks.maintenance.deleted_objects import find_deleted, remove_deleted
 from tasks.maintenance.ended_flow_runs import count_flow_runs, remove_flow_runs
 from tasks.maintenance.old_versions import find_versions, remove_versions
 from tasks.maintenance.prune import find_prunable, prune
-from tasks.registry.deleted_objects import find_deleted, remove_deleted
 from tasks.registry.mlflow_client import is_ours
 from tasks.store.home import home
 

@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass, field
 
-from tasks.retraining_states import KEPT, NO_CHAMPION, PROMOTED
+from tasks.promotion.decision_states import KEPT, NO_CHAMPION, PROMOTED
 from tasks.run_states import REFUSED_DATA
 
 ROLLED_BACK = "Rolled back"

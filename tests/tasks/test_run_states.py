@@ -8,7 +8,7 @@ from prefect.client.schemas.objects import StateType
 from prefect.states import Completed
 
 from tasks.ingestion.refused_data import RefusedDataError
-from tasks.retraining_states import decided
+from tasks.promotion.decision_states import decided
 from tasks.run_states import in_one_sentence, plain_record
 from tasks.store.artifacts import Promotion
 

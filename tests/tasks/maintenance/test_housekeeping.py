@@ -10,11 +10,11 @@ import pytest
 
 from tasks.housekeeping import page_text, summary
 from tasks.maintenance.databases import free_bytes, give_back
+from tasks.maintenance.deleted_objects import find_deleted
 from tasks.maintenance.housekeeping import HousekeepingSettings, clean
 from tasks.maintenance.old_versions import find_versions, needed_versions
 from tasks.promotion.champions import roll_back
 from tasks.registry import mlflow_client
-from tasks.registry.deleted_objects import find_deleted
 from tasks.registry.versions import model_id_of, version_info
 from tasks.store.home import home
 from tests.tasks.promotion.test_champions import promoted, versions
