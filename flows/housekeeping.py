@@ -2,7 +2,7 @@
 
 from prefect import flow
 
-from tasks.housekeeping import keep_house
+from tasks.housekeeping import ended, keep_house
 from tasks.maintenance.housekeeping import HousekeepingSettings, Swept
 from tasks.maintenance.interrupted_runs import cancelled_by_signal
 from tasks.maintenance.run_start import begin_run
@@ -22,4 +22,4 @@ def housekeeping(settings: HousekeepingSettings = DEFAULTS, dry_run: bool = Fals
         dry_run: List what would be removed, and remove nothing.
     """
     begin_run()
-    return keep_house(settings, dry_run)
+    return ended(keep_house(settings, dry_run), settings, is_dry=dry_run)

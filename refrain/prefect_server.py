@@ -4,9 +4,10 @@ Prefect's own defaults have no password, and answer pages of every origin: a pag
 browser could create a deployment that runs a command on this machine.
 """
 
+import contextlib
 import os
 import sys
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, MutableMapping
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -89,9 +90,31 @@ def is_in_memory(scope: Scope) -> bool:
     return (scope.get("server") or ("",))[0] == IN_MEMORY
 
 
+def lock_at_the_start() -> None:
+    """Let each transaction of SQLite take the lock of writers when it begins.
+
+    Prefect's begin with a read and lock at their first write. Where another one wrote in between,
+    SQLite then raises "database is locked" at once, however long a writer may wait.
+    """
+    from prefect.server.database.configurations import AioSqliteConfiguration
+
+    begin = AioSqliteConfiguration.begin_transaction
+
+    @contextlib.asynccontextmanager
+    async def begin_to_write(
+        self: Any, session: Any, with_for_update: bool = False
+    ) -> AsyncIterator[Any]:
+        del with_for_update  # always
+        async with begin(self, session, with_for_update=True) as transaction:
+            yield transaction
+
+    AioSqliteConfiguration.begin_transaction = begin_to_write  # type: ignore[method-assign]
+
+
 def create_app() -> Any:
     """Make the application, for uvicorn."""
     collect_rarely()
+    lock_at_the_start()
     from prefect.server.api import collections, server
 
     # Prefect asks GitHub for lists of its integrations, and falls back to its own copies.

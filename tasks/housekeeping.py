@@ -9,7 +9,7 @@ from prefect.cache_policies import NO_CACHE
 from tasks.maintenance.housekeeping import HousekeepingSettings, Swept, clean
 from tasks.pages.markdown import cell, table_row
 from tasks.pages.run_pages import publish
-from tasks.task_states import completed
+from tasks.task_states import completed, outcome
 
 log = logging.getLogger(__name__)
 OFF = "the policy is empty, so nothing is removed: set days in the parameters of the deployment"
@@ -20,12 +20,20 @@ MOST_NAMES = 50
 def keep_house(settings: HousekeepingSettings, is_dry: bool) -> list[Swept]:
     """Remove what the policy names, or only list it, and show it on the run page."""
     if settings.is_off:
-        return completed([], "Off", OFF)
+        return ended([], settings, is_dry=is_dry)
     found = clean(settings, is_dry=is_dry)
     message = summary(found, is_dry=is_dry)
     log.info(message)
     publish("housekeeping", "store", page_text(found, message), message)
-    return completed(found, "Dry run" if is_dry else "Cleaned", message)
+    return ended(found, settings, is_dry=is_dry)
+
+
+def ended(result: list[Swept], settings: HousekeepingSettings, *, is_dry: bool) -> list[Swept]:
+    """End a task or a flow run with a state that names what was done."""
+    found: list[Swept] = outcome(result)
+    if settings.is_off:
+        return completed(found, "Off", OFF)
+    return completed(found, "Dry run" if is_dry else "Cleaned", summary(found, is_dry=is_dry))
 
 
 def summary(found: Sequence[Swept], *, is_dry: bool) -> str:

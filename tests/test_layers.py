@@ -49,6 +49,7 @@ ALSO = {
     "tasks/inference/isolated_worker.py": {"mlflow"},
     "tasks/store/locks.py": {"filelock"},
     "tasks/store/checksums.py": {"xxhash"},
+    "data/text/learned_vectors.py": {"scipy", "sklearn"},
     "data/sources/hub.py": {"datasets", "huggingface_hub"},
     "data/sources/filesystem.py": {"aiohttp"},
     "data/formats/abc_notation.py": {"music21"},

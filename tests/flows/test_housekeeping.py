@@ -5,9 +5,6 @@ from typing import Any
 
 import pytest
 
-from tests.tasks.conftest import empty_mlflow, mlflow_store
-
-__all__ = ["empty_mlflow", "mlflow_store"]
 pytestmark = pytest.mark.usefixtures("engine", "mlflow_store")
 
 

@@ -66,6 +66,7 @@ def test_history_fits_80_columns_with_the_whole_reason(narrow: io.StringIO) -> N
         "flow_run": "0123456789",
         "flow_run_url": "http://127.0.0.1:4200/runs/flow-run/0123456789",
         "person": "",
+        "by": "",
     }
     show_history({"model": NAME, "aliases": {"champion": "112"}, "lines": [line], "drift": []})
     output = narrow.getvalue()

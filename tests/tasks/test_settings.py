@@ -44,7 +44,7 @@ def test_assignment_takes_precedence_over_the_base() -> None:
         ("promotion.min_effect=-1", "promotion.min_effect: .*greater than or equal to 0, got -1"),
         (
             "promotion.policy=better",
-            "promotion.policy: .*'superior', 'not_worse', 'always' or 'never', got 'better'",
+            "promotion.policy: .*'superior', 'not_worse', 'ask', 'always' or 'never', got 'better'",
         ),
         ("promotion.guards={PER: -1}", "promotion.guards: .*greater than or equal to 0, got -1"),
         (
@@ -99,7 +99,7 @@ def test_guard_of_a_class_is_given_as_a_mapping() -> None:
         ({"alpha": 0.0}, "alpha must be at least 0.0001, got 0.0"),
         (
             {"policy": "maybe"},
-            "policy must be one of superior, not_worse, always, never, got 'maybe'",
+            "policy must be one of superior, not_worse, ask, always, never, got 'maybe'",
         ),
         ({"guards": {"PER": 101.0}}, "guards: points of PER must be from 0 to 100, got 101.0"),
     ],

@@ -10,11 +10,10 @@ from tasks.promotion import answers
 from tasks.promotion.ledger import Ledger
 from tasks.registry import mlflow_client
 from tests.refrain.commands.test_data import Screen, screen
-from tests.tasks.conftest import empty_mlflow, mlflow_store
 from tests.tasks.promotion.test_questions import better
 from tests.tasks.test_promote import champion, parity_checks, without_cards
 
-__all__ = ["champion", "empty_mlflow", "mlflow_store", "parity_checks", "screen", "without_cards"]
+__all__ = ["champion", "parity_checks", "screen", "without_cards"]
 pytestmark = pytest.mark.usefixtures("mlflow_store")
 
 

@@ -60,7 +60,7 @@ def dangling() -> list[str]:
             found += [
                 f"{path.parent.name}: {key}"
                 for key, of in MADE_OF.get(kind, {}).items()
-                if of.find(report["dataset"], report[key]) is None
+                if report[key] and of.find(report["dataset"], report[key]) is None
             ]
     return found
 

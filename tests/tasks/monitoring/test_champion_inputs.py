@@ -4,10 +4,7 @@ import pytest
 
 from tasks.monitoring import champion_inputs
 from tasks.monitoring.champion_inputs import find_champion
-from tests.tasks.conftest import models, served_store
 from tests.tasks.served import TABLES, Served
-
-__all__ = ["models", "served_store"]
 
 
 @pytest.mark.parametrize("problem", TABLES)
