@@ -120,8 +120,11 @@ def asked(visit: Visit, services: Services, parameters: dict[str, Any]) -> dict[
 
 
 def answer_new(page: Page, visit: Visit, decision: str) -> None:
-    """Fill in the new form."""
-    page.get_by_role("button", name="Resume").first.click()
+    """Fill in the new form, which the menu of the run opens."""
+    page.locator("button[aria-haspopup=menu]").first.click()
+    visit.look("menu-new")
+    page.get_by_role("menuitem", name="Resume").click()
+    visit.look("form-new")
     page.get_by_label("Your name").fill("Ada")
     page.get_by_label("Reason").fill("reads irony")
     page.get_by_label("Decision").click()
@@ -131,15 +134,15 @@ def answer_new(page: Page, visit: Visit, decision: str) -> None:
 
 
 def answer_old(page: Page, visit: Visit, decision: str) -> None:
-    """Fill in the old form."""
+    """Fill in the old form, whose labels belong to no field."""
     page.get_by_role("button", name="Resume").first.click()
-    page.get_by_label("Your name").fill("Bob")
-    page.get_by_label("Decision").click()
+    form = page.locator(".p-modal")
+    fields = form.locator(".schema-form-property")
+    fields.filter(has_text="Your name").locator("input, textarea").last.fill("Bob")
+    fields.filter(has_text="Decision").locator("button.p-select-button__control").click()
     page.get_by_text(decision, exact=True).last.click()
     visit.look("answer-old")
-    page.get_by_role("button", name="Submit").or_(
-        page.locator(".p-modal").get_by_role("button", name="Resume")
-    ).last.click()
+    form.locator(".p-modal__footer").get_by_role("button").last.click()
 
 
 def use(visit: Visit, services: Services) -> None:
