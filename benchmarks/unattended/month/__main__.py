@@ -39,8 +39,9 @@ COMMAND = f"python -m {PACKAGE}"
 MOUNTED = "REFRAIN_MONTH_MOUNTED"  # set for the process in the name space
 MEGABYTES = 2_000
 SLOT_SECONDS = 90.0
-# From the change of the schedules to the first delivery: Prefect schedules new runs once a minute.
-AFTER_SECONDS = 75.0
+# From the change of the schedules to the first delivery. A schedule has slots before its anchor
+# too, so the first night must come within one slot.
+AFTER_SECONDS = 15.0
 
 
 def play(at: Installation, slots: Sequence[Slot], slot_seconds: float) -> Calendar:

@@ -26,6 +26,8 @@ MONITOR_SHARE = 0.42  # of a slot, that the monitor comes before the retraining
 DELIVERY_SHARE = 0.46
 SAME_SLOT_SHARE = 0.7
 AWAY_SECONDS = 120.0
+# Prefect looks at changed schedules once a minute, and the first monitor is due before.
+OFTEN = {"PREFECT_SERVER_SERVICES_SCHEDULER_LOOP_SECONDS": "5"}
 SETTINGS: dict[str, dict[str, Any]] = {
     "tokens": {"vectors_limit": 0},
     "training": {
@@ -141,7 +143,7 @@ def started(folder: Path, slot_seconds: float) -> Iterator[Installation]:
         process = subprocess.Popen(
             tied(command(*words)),
             cwd=project,
-            env=surroundings(project),
+            env=surroundings(project, **OFTEN),
             stdout=file,
             stderr=file,
         )
