@@ -1,4 +1,4 @@
-"""Policy ask in a browser: a suspended flow run, a restarted server, and both forms of its answer.
+"""Policy ask in a browser: a suspended flow run, a restarted server, and its answers.
 
 ``python -m benchmarks.unattended.ask`` needs the extra ``screenshots`` and Chromium. ``--dry``
 prints without writing; ``--images FOLDER`` keeps the screenshots. It takes about three minutes.
@@ -119,30 +119,16 @@ def asked(visit: Visit, services: Services, parameters: dict[str, Any]) -> dict[
     return run
 
 
-def answer_new(page: Page, visit: Visit, decision: str) -> None:
-    """Fill in the new form, which the menu of the run opens."""
+def answer(page: Page, visit: Visit, decision: str, name: str) -> None:
+    """Fill in the form, which the menu of the run opens."""
     page.locator("button[aria-haspopup=menu]").first.click()
-    visit.look("menu-new")
     page.get_by_role("menuitem", name="Resume").click()
-    visit.look("form-new")
-    page.get_by_label("Your name").fill("Ada")
+    page.get_by_label("Your name").fill(name)
     page.get_by_label("Reason").fill("reads irony")
     page.get_by_label("Decision").click()
     page.get_by_role("option", name=decision).click()
-    visit.look("answer-new")
+    visit.look(f"answer-{decision}")
     page.get_by_role("dialog").get_by_role("button", name="Resume").click()
-
-
-def answer_old(page: Page, visit: Visit, decision: str) -> None:
-    """Fill in the old form, whose labels belong to no field."""
-    page.get_by_role("button", name="Resume").first.click()
-    form = page.locator(".p-modal")
-    fields = form.locator(".schema-form-property")
-    fields.filter(has_text="Your name").locator("input, textarea").last.fill("Bob")
-    fields.filter(has_text="Decision").locator("button.p-select-button__control").click()
-    page.get_by_text(decision, exact=True).last.click()
-    visit.look("answer-old")
-    form.locator(".p-modal__footer").get_by_role("button").last.click()
 
 
 def use(visit: Visit, services: Services) -> None:
@@ -153,11 +139,12 @@ def use(visit: Visit, services: Services) -> None:
     state = services.state_of(run["id"])
     visit.check("it waits on after a restart of the server", holds=state == "PAUSED", found=state)
     visit.see(f"/v2/runs/flow-run/{run['id']}", "suspended-new", "Suspended")
-    answer_new(visit.page, visit, "keep")
+    answer(visit.page, visit, "keep", "Ada")
     ended(visit, services, run, "Not promoted", "not promoted, decided by Ada, in the dashboard")
     run = asked(visit, services, {"advanced": "promotion.ask_hours=24"})
     visit.see(f"/runs/flow-run/{run['id']}", "suspended-old", "Suspended")
-    answer_old(visit.page, visit, "promote")
+    visit.see(f"/v2/runs/flow-run/{run['id']}", "suspended-again", "Suspended")
+    answer(visit.page, visit, "promote", "Bob")
     ended(visit, services, run, "Promoted", "promoted by Bob, in the dashboard")
     visit.see(f"/v2/runs/flow-run/{run['id']}", "answered", "Promoted")
     page = visit.artifacts(run)["promotion"]
