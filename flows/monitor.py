@@ -2,12 +2,11 @@
 
 from prefect import flow
 
-from tasks.maintenance.interrupted_runs import cancelled_by_signal
 from tasks.maintenance.run_start import begin_run
 from tasks.monitor import compare_with_champion, conclude, look_at_source
 from tasks.monitoring.monitor_settings import MonitorSettings
 from tasks.monitoring.report import Monitoring
-from tasks.notices.hook import send_notices
+from tasks.notices.hook import END_HOOKS
 from tasks.run_form import DatasetName, HiddenText
 from tasks.run_names import name_with_reason
 from tasks.run_states import in_one_sentence
@@ -15,12 +14,7 @@ from tasks.run_states import in_one_sentence
 DEFAULTS = MonitorSettings()
 
 
-@flow(
-    flow_run_name=name_with_reason,
-    on_completion=[send_notices],
-    on_failure=[send_notices],
-    on_crashed=[cancelled_by_signal, send_notices],
-)
+@flow(flow_run_name=name_with_reason, **END_HOOKS)
 @in_one_sentence
 def monitor(
     dataset: DatasetName,

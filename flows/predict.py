@@ -4,9 +4,8 @@ from prefect import flow
 
 from tasks.inference.file_answers import PredictSettings
 from tasks.inference.predict_files import Predictions
-from tasks.maintenance.interrupted_runs import cancelled_by_signal
 from tasks.maintenance.run_start import begin_run
-from tasks.notices.hook import send_notices
+from tasks.notices.hook import END_HOOKS
 from tasks.predict import choose, predict_files
 from tasks.run_form import ModelName
 from tasks.run_names import name_with_reason
@@ -15,12 +14,7 @@ from tasks.run_states import in_one_sentence
 DEFAULTS = PredictSettings()
 
 
-@flow(
-    flow_run_name=name_with_reason,
-    on_completion=[send_notices],
-    on_failure=[send_notices],
-    on_crashed=[cancelled_by_signal, send_notices],
-)
+@flow(flow_run_name=name_with_reason, **END_HOOKS)
 @in_one_sentence
 def predict(
     model: ModelName,

@@ -2,19 +2,13 @@
 
 from prefect import flow
 
-from tasks.maintenance.interrupted_runs import cancelled_by_signal
-from tasks.notices.hook import send_notices
+from tasks.notices.hook import END_HOOKS
 from tasks.reconcile import close_stale
 from tasks.run_names import name_with_reason
 from tasks.run_states import in_one_sentence
 
 
-@flow(
-    flow_run_name=name_with_reason,
-    on_completion=[send_notices],
-    on_failure=[send_notices],
-    on_crashed=[cancelled_by_signal, send_notices],
-)
+@flow(flow_run_name=name_with_reason, **END_HOOKS)
 @in_one_sentence
 def reconcile() -> list[str]:
     """Close the flow runs and MLflow runs of processes that are gone, and remove their files.

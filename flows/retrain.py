@@ -6,9 +6,8 @@ from tasks.answer import waiting_promotion, with_answer
 from tasks.dataset_settings import with_entry_settings
 from tasks.evaluate import evaluate
 from tasks.ingest import ingest
-from tasks.maintenance.interrupted_runs import cancelled_by_signal
 from tasks.maintenance.run_start import begin_run
-from tasks.notices.hook import send_notices
+from tasks.notices.hook import END_HOOKS
 from tasks.pages.progress import show_stages
 from tasks.promote import promote
 from tasks.promotion.decision_states import decided
@@ -30,12 +29,7 @@ from tasks.train import train
 show_stages(ingest, tokenize, train, evaluate, register, promote)
 
 
-@flow(
-    flow_run_name=name_with_reason,
-    on_completion=[send_notices],
-    on_failure=[send_notices],
-    on_crashed=[cancelled_by_signal, send_notices],
-)
+@flow(flow_run_name=name_with_reason, **END_HOOKS)
 @in_one_sentence
 def retrain(
     dataset: DatasetName,

@@ -2,9 +2,8 @@
 
 from prefect import flow
 
-from tasks.maintenance.interrupted_runs import cancelled_by_signal
 from tasks.maintenance.run_start import begin_run
-from tasks.notices.hook import send_notices
+from tasks.notices.hook import END_HOOKS
 from tasks.promotion.ledger import Line
 from tasks.rollback import restore, rolled_back
 from tasks.run_form import ModelName
@@ -12,12 +11,7 @@ from tasks.run_names import name_with_reason
 from tasks.run_states import in_one_sentence
 
 
-@flow(
-    flow_run_name=name_with_reason,
-    on_completion=[send_notices],
-    on_failure=[send_notices],
-    on_crashed=[cancelled_by_signal, send_notices],
-)
+@flow(flow_run_name=name_with_reason, **END_HOOKS)
 @in_one_sentence
 def rollback(model: ModelName, version: str = "", why: str = "") -> Line:
     """Restore the previous champion of a model, or a given version, and record the reason.

@@ -25,8 +25,8 @@ from tasks.monitoring.events import announce
 from tasks.pages.promotion import question_text
 from tasks.pages.retraining import retraining_page
 from tasks.promotion.answers import made_from, settle
-from tasks.promotion.ledger import ASKED, Ledger, Line
-from tasks.promotion.questions import latest
+from tasks.promotion.ledger import Ledger
+from tasks.promotion.questions import asked_by, is_question_of, latest
 from tasks.store.artifacts import Promotion
 from tasks.task_states import outcome
 
@@ -54,8 +54,7 @@ def waiting_promotion(dataset: str) -> Promotion | None:
     run = current_run()
     if run is None or run.run_count < 2:
         return None
-    asked = [line for line in Ledger.of(dataset).lines if is_question_of(line, run)]
-    return Promotion.find(dataset, asked[-1].decision) if asked else None
+    return asked_by(dataset, str(run.id))
 
 
 def current_run() -> FlowRun | None:
@@ -64,11 +63,6 @@ def current_run() -> FlowRun | None:
     run = context.flow_run if context else None
     is_own_run = run is not None and run.deployment_id and not run.parent_task_run_id
     return run if is_own_run else None
-
-
-def is_question_of(line: Line, run: FlowRun) -> bool:
-    """Whether a line of the ledger is a question that a flow run asked."""
-    return (line.event, line.flow_run) == (ASKED, str(run.id))
 
 
 def with_answer(result: Promotion) -> Promotion:
@@ -84,7 +78,7 @@ def with_answer(result: Promotion) -> Promotion:
     is_open = question is not None and question.decision == promotion.digest
     if not is_open:
         return conclude(promotion, None)
-    if question and not is_question_of(question, run):
+    if question and not is_question_of(question, str(run.id)):
         return result
     return conclude(promotion, read_answer(run) or suspended(promotion, run))
 

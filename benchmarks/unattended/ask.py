@@ -4,11 +4,9 @@
 prints without writing; ``--images FOLDER`` keeps the screenshots. It takes about three minutes.
 """
 
-import base64
 import os
 import random
 import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,12 +14,11 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Page
 
-from benchmarks.lib.figures import Figure, figure, require_clean_tree, write
+from benchmarks.lib.figures import Figure, figure
 from benchmarks.reliability.servers import PREFECT, Services, processes_with
-from benchmarks.unattended.browser_visit import END_STATES, Visit
-from benchmarks.unattended.pages import CHROMIUM, OPTIONS, PATIENCE_MILLISECONDS
+from benchmarks.unattended.browser_visit import END_STATES, Visit, dashboard_page, run_visit
 from refrain.prefect_lists import POOL
 from refrain.services import stop
 from tasks.store.installation import ROOT
@@ -165,22 +162,14 @@ def measure(images: Path) -> list[Figure]:
     with (
         tempfile.TemporaryDirectory(prefix="refrain-ask-") as folder,
         served(Path(folder)) as services,
-        sync_playwright() as browsers,
+        dashboard_page(services.auth) as page,
     ):
-        browser = browsers.chromium.launch(
-            executable_path=CHROMIUM, args=OPTIONS, timeout=PATIENCE_MILLISECONDS
-        )
-        page = browser.new_page(viewport={"width": 1280, "height": 900}, color_scheme="light")
-        page.set_default_timeout(PATIENCE_MILLISECONDS)
-        password = base64.b64encode(services.auth.encode()).decode()
-        page.add_init_script(f"localStorage.setItem('prefect-password', '{password}')")
         prefect = services.api.removesuffix("/api")
         visit = Visit(page, prefect, "", services.server, images)
         try:
             use(visit, services)
         finally:
             visit.look("last")
-            browser.close()
     held = [name for name, holds in visit.held.items() if holds]
     return [
         figure(
@@ -195,20 +184,5 @@ def measure(images: Path) -> list[Figure]:
     ]
 
 
-def main() -> None:
-    """Measure, print, and write the figure unless ``--dry``."""
-    is_dry = "--dry" in sys.argv
-    if not is_dry:
-        require_clean_tree()
-    keeps = "--images" in sys.argv
-    with tempfile.TemporaryDirectory() as folder:
-        images = Path(sys.argv[sys.argv.index("--images") + 1]) if keeps else Path(folder)
-        figures = measure(images.resolve())
-    for each in figures:
-        print(f"{each.figure}: {each.value:g} {each.unit} (goal {each.goal:g}); {each.note}")
-    if not is_dry:
-        write("unattended", figures)
-
-
 if __name__ == "__main__":
-    main()
+    run_visit(measure)

@@ -1,18 +1,25 @@
 """A browser at the dashboard of a running ``refrain up``, and what it sees there."""
 
+import base64
+import sys
+import tempfile
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from playwright.sync_api import Page
+from playwright.sync_api import Page, sync_playwright
 from playwright.sync_api import TimeoutError as NotShownError
 
+from benchmarks.lib.figures import Figure, require_clean_tree, write
 from benchmarks.reliability.small_project import MODEL
 from refrain.deployments import Server
 
+CHROMIUM = "/usr/bin/chromium"
+OPTIONS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+PATIENCE_MILLISECONDS = 300_000  # on a machine that has much else to do
 PATIENCE_SECONDS = 600.0
 DRAW_MILLISECONDS = 4_000
 END_STATES = ("COMPLETED", "FAILED", "CRASHED", "CANCELLED")
@@ -94,6 +101,46 @@ class Visit:
         """Read the log of a run."""
         body = {"logs": {"flow_run_id": {"any_": [run["id"]]}}, "limit": 200}
         return "\n".join(line["message"] for line in self.server.call("POST", "logs/filter", body))
+
+
+@contextmanager
+def dashboard_page(auth: str) -> Iterator[Page]:
+    """Open a page of Chromium that is logged in to Prefect.
+
+    Args:
+        auth: User and password of its server.
+    """
+    with sync_playwright() as browsers:
+        browser = browsers.chromium.launch(
+            executable_path=CHROMIUM, args=OPTIONS, timeout=PATIENCE_MILLISECONDS
+        )
+        page = browser.new_page(viewport={"width": 1280, "height": 900}, color_scheme="light")
+        page.set_default_timeout(PATIENCE_MILLISECONDS)
+        password = base64.b64encode(auth.encode()).decode()
+        page.add_init_script(f"localStorage.setItem('prefect-password', '{password}')")
+        try:
+            yield page
+        finally:
+            browser.close()
+
+
+def run_visit(measure: Callable[[Path], list[Figure]]) -> None:
+    """Measure, print, and write the figures unless ``--dry``; ``--images`` keeps screenshots.
+
+    Args:
+        measure: Takes the folder of the screenshots.
+    """
+    is_dry = "--dry" in sys.argv
+    if not is_dry:
+        require_clean_tree()
+    keeps = "--images" in sys.argv
+    with tempfile.TemporaryDirectory() as folder:
+        images = Path(sys.argv[sys.argv.index("--images") + 1]) if keeps else Path(folder)
+        figures = measure(images.resolve())
+    for each in figures:
+        print(f"{each.figure}: {each.value:g} {each.unit} (goal {each.goal:g}); {each.note}")
+    if not is_dry:
+        write("unattended", figures)
 
 
 def fields_of(page: Page) -> int:

@@ -6,10 +6,8 @@ the servers to their end. It needs the extra ``screenshots`` and Chromium. ``--d
 writing; ``--images FOLDER`` keeps the screenshots.
 """
 
-import base64
 import os
 import re
-import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -17,24 +15,26 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from playwright.sync_api import sync_playwright
 
-from benchmarks.lib.figures import Figure, figure, require_clean_tree, write
+from benchmarks.lib.figures import Figure, figure
 from benchmarks.reliability.cross_origin import running
 from benchmarks.reliability.small_project import MODEL, command, make_project, surroundings
-from benchmarks.unattended.browser_visit import END_STATES, Visit, fields_of
+from benchmarks.unattended.browser_visit import (
+    END_STATES,
+    Visit,
+    dashboard_page,
+    fields_of,
+    run_visit,
+)
 from refrain.access import kept_auth
 from refrain.deployments import Server
 from refrain.services import free_port
 from tasks.store.installation import ROOT
 
 COMMAND = "python -m benchmarks.unattended.pages"
-CHROMIUM = "/usr/bin/chromium"
-OPTIONS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 FAULT = re.compile(r"\b(?:ERROR|CRITICAL)\b|Traceback \(most recent call last\)")
 DECISIONS = ("Promoted", "Not promoted")  # a short training may lose to its baseline
 MISTAKE = "training.max_epoch"
-PATIENCE_MILLISECONDS = 300_000  # on a machine that has much else to do
 BY_HAND = ("rollback", "replay", "predict")
 
 
@@ -184,24 +184,14 @@ def visits(project: Path, images: Path) -> Visit:
     prefect, mlflow = (f"http://127.0.0.1:{port}" for port in ports)
     os.environ.update(surroundings(project))
     os.chdir(project)
-    with (
-        running(command(*words), "Ctrl-C stops", project / "screen"),
-        sync_playwright() as browsers,
-    ):
+    with running(command(*words), "Ctrl-C stops", project / "screen"):
         api = f"{prefect}/api"
         auth = kept_auth(api)
-        browser = browsers.chromium.launch(
-            executable_path=CHROMIUM, args=OPTIONS, timeout=PATIENCE_MILLISECONDS
-        )
-        page = browser.new_page(viewport={"width": 1280, "height": 900}, color_scheme="light")
-        page.set_default_timeout(PATIENCE_MILLISECONDS)
-        password = base64.b64encode(auth.encode()).decode()
-        page.add_init_script(f"localStorage.setItem('prefect-password', '{password}')")
-        visit = Visit(page, prefect, mlflow, Server(api, auth), images)
-        form(visit)
-        outcomes(visit)
-        other_pages(visit)
-        browser.close()
+        with dashboard_page(auth) as page:
+            visit = Visit(page, prefect, mlflow, Server(api, auth), images)
+            form(visit)
+            outcomes(visit)
+            other_pages(visit)
     found = list(faults(home / "logs"))
     visit.check("the servers' logs have no error", holds=not found, found=found)
     return visit
@@ -246,20 +236,5 @@ def measure(images: Path) -> list[Figure]:
     ]
 
 
-def main() -> None:
-    """Measure, print, and write the figures unless ``--dry``."""
-    is_dry = "--dry" in sys.argv
-    if not is_dry:
-        require_clean_tree()
-    keeps = "--images" in sys.argv
-    with tempfile.TemporaryDirectory() as folder:
-        images = Path(sys.argv[sys.argv.index("--images") + 1]) if keeps else Path(folder)
-        figures = measure(images.resolve())
-    for each in figures:
-        print(f"{each.figure}: {each.value:g} {each.unit} (goal {each.goal:g}); {each.note}")
-    if not is_dry:
-        write("unattended", figures)
-
-
 if __name__ == "__main__":
-    main()
+    run_visit(measure)

@@ -22,7 +22,7 @@ KINDS = {
     "not_utf8": "bytes that are no text in the file's encoding",
     "no_text": "nothing stands where the text should be",
     "one_side": "one side of a pair is empty",
-    "control_characters": "characters that no text has, such as NUL, often by a wrong encoding",
+    "control_characters": "characters that no text has, such as NUL; often a wrong encoding",
     "unknown_label": "a label that the catalog entry does not name",
     "bad_number": "a score that is no finite number",
     "unknown_split": "the column that names the split holds another word",

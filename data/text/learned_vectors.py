@@ -81,16 +81,24 @@ def _neighbors(columns: Iterable[pa.ChunkedArray], tokenizer: Tokenizer) -> "csr
     num_words = tokenizer.size - len(SPECIAL)
     counts = csr_matrix((num_words, num_words), dtype=np.float32)
     for ids, owners in _blocks(columns, tokenizer):
-        is_word = ids >= 0
-        for distance in range(1, WINDOW + 1):
-            is_pair = (
-                (owners[:-distance] == owners[distance:]) & is_word[:-distance] & is_word[distance:]
-            )
-            left = ids[:-distance][is_pair]
-            right = ids[distance:][is_pair]
-            weights = np.full(len(left), WINDOW + 1 - distance, dtype=np.float32)
-            counts = counts + csr_matrix((weights, (left, right)), shape=counts.shape)
+        lefts, rights, weights = zip(*_pairs(ids, owners), strict=True)
+        cells = (np.concatenate(lefts), np.concatenate(rights))
+        # Once for a block: each addition copies the whole matrix.
+        counts = counts + csr_matrix((np.concatenate(weights), cells), shape=counts.shape)
     return counts + counts.T
+
+
+def _pairs(
+    ids: NDArray[np.int32], owners: NDArray[np.int64]
+) -> Iterator[tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.float32]]]:
+    """Pair the words of each text at each distance: left, right and weight of each pair."""
+    is_word = ids >= 0
+    for distance in range(1, WINDOW + 1):
+        is_pair = owners[:-distance] == owners[distance:]
+        is_pair &= is_word[:-distance] & is_word[distance:]
+        left = ids[:-distance][is_pair]
+        weights = np.full(len(left), WINDOW + 1 - distance, dtype=np.float32)
+        yield left, ids[distance:][is_pair], weights
 
 
 def _blocks(

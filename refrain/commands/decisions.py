@@ -3,7 +3,6 @@
 Heavy imports are inside the command, so that ``refrain --help`` answers at once.
 """
 
-import os
 import sys
 from typing import Annotated, Any, Literal
 
@@ -77,11 +76,9 @@ def decide(
 
 def connect() -> None:
     """Prepare the libraries, with the server of `refrain up` if it runs on this store."""
-    from refrain.doctor.surroundings import read_up
+    from refrain.doctor.surroundings import read_up, use_own_server
 
-    up = read_up()
-    if up.is_running:
-        os.environ["PREFECT_API_URL"] = up.prefect
+    use_own_server(read_up())
     prepare(
         MLFLOW_HTTP_REQUEST_MAX_RETRIES=FEW_TRIES,
         PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL="CRITICAL",

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from refrain.doctor.surroundings import read_up
+from refrain.doctor.surroundings import read_up, use_own_server
 from refrain.environment import prepare
 from refrain.errors import plain_errors
 from refrain.options import Json, print_json
@@ -90,9 +90,7 @@ def _use_server() -> None:
     Raises:
         ValueError: If there is none.
     """
-    up = read_up()
-    if up.is_running:
-        os.environ["PREFECT_API_URL"] = up.prefect
+    use_own_server(read_up())
     if not os.environ.get("PREFECT_API_URL"):
         raise ValueError(
             "the channel of notices is stored in Prefect, and no server runs: start refrain up "

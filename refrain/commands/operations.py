@@ -3,7 +3,6 @@
 Heavy imports are inside the commands, so that ``refrain --help`` answers at once.
 """
 
-import os
 from typing import Annotated
 
 import typer
@@ -38,14 +37,13 @@ def doctor(
 
     The exit status is 0 without a finding, 5 with warnings only, 1 with an error.
     """
-    from refrain.doctor.surroundings import Surroundings
+    from refrain.doctor.surroundings import Surroundings, use_own_server
     from refrain.progress_line import ProgressLine
 
     with plain_errors():
         line = ProgressLine()
         seen = Surroundings(is_quick, disk, memory, line.advance)
-        if seen.up.is_running:  # whatever server the shell names
-            os.environ["PREFECT_API_URL"] = seen.up.prefect
+        use_own_server(seen.up)
         prepare(MLFLOW_HTTP_REQUEST_MAX_RETRIES=FEW_TRIES)
         from refrain.doctor.report import examine
 

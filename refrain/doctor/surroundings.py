@@ -47,6 +47,12 @@ def read_up() -> UpState:
         return UpState({}, None, is_running=False)
 
 
+def use_own_server(up: UpState) -> None:
+    """Let Prefect call the server of a running ``refrain up``, whatever the shell names."""
+    if up.is_running:
+        os.environ["PREFECT_API_URL"] = up.prefect
+
+
 def _is_held(file: Any) -> bool:
     """Tell whether a process holds the lock of ``refrain up``; a killed one has lost it."""
     try:

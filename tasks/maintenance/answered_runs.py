@@ -18,8 +18,7 @@ from tasks.pages.retraining import retraining_text
 from tasks.pages.run_pages import artifact_key
 from tasks.promotion.answers import made_from, recorded
 from tasks.promotion.decision_states import WAITING, end_state
-from tasks.promotion.ledger import ASKED, Ledger
-from tasks.promotion.questions import expire
+from tasks.promotion.questions import asked_by, expire
 from tasks.store.artifacts import Promotion
 
 log = logging.getLogger(__name__)
@@ -36,10 +35,8 @@ def end_answered_runs() -> list[str]:
         for run in find_runs(client, [StateType.PAUSED]):
             try:
                 ended += _end(client, run)
-            except (
-                ValueError,
-                OSError,
-            ) as error:  # what it was about was removed, or MLflow is away
+            # What it was about was removed, or MLflow is away.
+            except (ValueError, OSError) as error:
                 log.warning("flow run %s is not ended this time: %s", run.name, error)
     for line in ended:
         log.info("ended %s", line)
@@ -56,12 +53,7 @@ def _end(client: SyncPrefectClient, run: FlowRun) -> Iterator[str]:
 def _decision_of(run: FlowRun) -> Promotion | None:
     """Read how the decision stands that a flow run asked about; None if it asked nothing."""
     name = str(run.parameters.get("dataset", ""))
-    asked = [
-        line
-        for line in Ledger.of(name).lines
-        if (line.event, line.flow_run) == (ASKED, str(run.id))
-    ]
-    promotion = Promotion.find(name, asked[-1].decision) if asked else None
+    promotion = asked_by(name, str(run.id))
     if promotion is None:
         return None
     expire(name)

@@ -16,12 +16,11 @@ from tasks.maintenance.databases import databases, free_bytes, give_back
 from tasks.maintenance.deleted_objects import find_deleted, remove_deleted
 from tasks.maintenance.ended_flow_runs import count_flow_runs, remove_flow_runs
 from tasks.maintenance.old_versions import find_versions, remove_versions
-from tasks.maintenance.prune import find_prunable, prune
+from tasks.maintenance.prune import SECONDS_PER_DAY, find_prunable, prune
 from tasks.registry.mlflow_client import is_ours
 from tasks.store.home import home
 
 OLD_LOG = re.compile(r"\.\d+\.log$|^failed-.*\.log$")  # a program may still write to any other
-SECONDS_PER_DAY = 86400.0
 SPACE = "their space is given back by compact"
 
 

@@ -3,12 +3,11 @@
 import time
 from dataclasses import dataclass
 
+from tasks.maintenance.prune import SECONDS_PER_DAY
 from tasks.promotion.ledger import Ledger
 from tasks.registry import mlflow_client
 from tasks.registry.versions import KEY, model_id_of, model_names, versions_of
 from tasks.store.locks import locked
-
-SECONDS_PER_DAY = 86400.0
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from uuid import UUID
 from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.filters import (
     FlowRunFilter,
+    FlowRunFilterEndTime,
     FlowRunFilterId,
     FlowRunFilterState,
     FlowRunFilterStateType,
@@ -160,10 +161,16 @@ def _runs_flow(process: int, flow_run: str) -> bool:
 
 
 def find_runs(
-    client: SyncPrefectClient, states: list[StateType], *, with_open_tasks: bool = False
+    client: SyncPrefectClient,
+    states: list[StateType],
+    *,
+    since: datetime | None = None,
+    with_open_tasks: bool = False,
 ) -> list[FlowRun]:
-    """List the flow runs of some states, from all pages."""
-    chosen = FlowRunFilter(state=FlowRunFilterState(type=FlowRunFilterStateType(any_=states)))
+    """List the flow runs of some states, from all pages; with ``since`` those that ended later."""
+    ended = FlowRunFilterEndTime(after_=since) if since else None  # type: ignore[arg-type]
+    kind = FlowRunFilterStateType(any_=states)
+    chosen = FlowRunFilter(state=FlowRunFilterState(type=kind), end_time=ended)
     found: list[FlowRun] = []
     while True:
         page = client.read_flow_runs(

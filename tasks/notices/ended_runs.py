@@ -1,7 +1,7 @@
 """Notices of the flow runs that ended, from what Prefect knows about them."""
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from contextlib import suppress
 from datetime import UTC, datetime
 from uuid import UUID
@@ -12,10 +12,7 @@ from prefect.client.schemas.filters import (
     ArtifactFilterFlowRunId,
     ArtifactFilterKey,
     FlowRunFilter,
-    FlowRunFilterEndTime,
     FlowRunFilterId,
-    FlowRunFilterState,
-    FlowRunFilterStateType,
     TaskRunFilter,
     TaskRunFilterState,
     TaskRunFilterStateName,
@@ -25,6 +22,7 @@ from prefect.exceptions import ObjectNotFound
 from prefect.utilities.urls import url_for
 
 from data.sources.secret_references import hide_logins
+from tasks.maintenance.stale_runs import find_runs
 from tasks.notices.hidden_secrets import known_secrets
 from tasks.notices.notice import FAILED, KINDS, Notice, sentence
 from tasks.pages.run_pages import artifact_key
@@ -45,7 +43,7 @@ def notices_since(
     client: SyncPrefectClient, since: datetime, known: set[tuple[str, str]]
 ) -> list[Notice]:
     """Make the notices of all flow runs that ended since a time, but the known ones."""
-    runs = [run for run in _ended(client, since) if has_notices(run)]
+    runs = [run for run in find_runs(client, ENDED, since=since) if has_notices(run)]
     sources = _source_states(client, runs)
     found = [
         (run, kind, reason)
@@ -63,21 +61,6 @@ def notices_since(
 
 def _catalog(run: FlowRun) -> str:
     return str(run.parameters.get("catalog") or "")
-
-
-def _ended(client: SyncPrefectClient, since: datetime) -> Iterator[FlowRun]:
-    """Read the flow runs that ended since a time, page by page."""
-    chosen = FlowRunFilter(
-        state=FlowRunFilterState(type=FlowRunFilterStateType(any_=ENDED)),
-        end_time=FlowRunFilterEndTime(after_=since),  # type: ignore[arg-type]
-    )
-    num_read = 0
-    while True:
-        page = client.read_flow_runs(flow_run_filter=chosen, limit=PAGE, offset=num_read)
-        yield from page
-        num_read += len(page)
-        if len(page) < PAGE:
-            return
 
 
 def _decisions(run: FlowRun) -> dict[str, str]:

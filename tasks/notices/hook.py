@@ -3,12 +3,14 @@
 from contextvars import copy_context
 from datetime import UTC, datetime
 from threading import Thread
+from typing import Any
 
 from prefect import Flow
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import FlowRun, State
 from prefect.logging.loggers import flow_run_logger
 
+from tasks.maintenance.interrupted_runs import cancelled_by_signal
 from tasks.notices.delivery import deliver
 from tasks.notices.ended_runs import has_notices, notices_since
 from tasks.notices.record import note_search, record, recorded, search_start
@@ -59,3 +61,11 @@ def record_ended(began: datetime) -> None:
         known = {notice.key for notice in recorded()}
         record(notices_since(client, search_start(began), known))
         note_search(now)
+
+
+# What the decorator of a flow takes, so that each of its ends has its notice.
+END_HOOKS: Any = {
+    "on_completion": [send_notices],
+    "on_failure": [send_notices],
+    "on_crashed": [cancelled_by_signal, send_notices],
+}

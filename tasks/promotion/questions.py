@@ -135,6 +135,22 @@ def expire(name: str) -> Line | None:
     return settle_question(name, asked.decision, is_promoted=False, by=NOBODY)
 
 
+def is_question_of(line: Line, flow_run: str) -> bool:
+    """Whether a line of the ledger is a question that a flow run asked."""
+    return (line.event, line.flow_run) == (ASKED, flow_run)
+
+
+def asked_by(name: str, flow_run: str) -> Promotion | None:
+    """Find the decision about a model that a flow run asked a person about; None if there is none.
+
+    Args:
+        name: The model.
+        flow_run: Id of the flow run.
+    """
+    asked = [line for line in Ledger.of(name).lines if is_question_of(line, flow_run)]
+    return Promotion.find(name, asked[-1].decision) if asked else None
+
+
 def open_questions() -> Iterator[tuple[str, Line]]:
     """List the questions of all models that wait for a person."""
     for name in ledger_names():

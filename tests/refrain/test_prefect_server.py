@@ -1,15 +1,25 @@
 """The Prefect server answers its own pages and programs, and no page of another site."""
 
 import asyncio
+import contextlib
 import socket
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from fastapi import FastAPI
 from prefect.server.api import collections
+from prefect.server.database import configurations
 
-from refrain.prefect_server import ORIGINS, OwnPages, command, create_app, environment
+from refrain.prefect_server import (
+    ORIGINS,
+    OwnPages,
+    command,
+    create_app,
+    environment,
+    lock_at_the_start,
+)
 
 OWN = "http://127.0.0.1:4200"
 
@@ -96,3 +106,26 @@ def test_integration_lists_are_the_copies_shipped_with_prefect(
         collections.GLOBAL_COLLECTIONS_VIEW_CACHE.clear()
     assert "process" in found["prefect"]
     assert tried == []
+
+
+@pytest.mark.parametrize("is_update", [False, True])
+def test_transaction_of_sqlite_locks_when_it_begins(
+    monkeypatch: pytest.MonkeyPatch, is_update: bool
+) -> None:
+    class Database:
+        """A database whose transactions tell whether they lock at their start."""
+
+        @contextlib.asynccontextmanager
+        async def begin_transaction(
+            self, session: None, with_for_update: bool = False
+        ) -> AsyncIterator[bool]:
+            yield with_for_update
+
+    monkeypatch.setattr(configurations, "AioSqliteConfiguration", Database)
+    lock_at_the_start()
+
+    async def is_locked() -> bool:
+        async with Database().begin_transaction(None, with_for_update=is_update) as found:
+            return found
+
+    assert asyncio.run(is_locked())
